@@ -1,0 +1,5 @@
+"""`python -m trioproxy`."""
+
+from trioproxy.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The commands of `trioproxy`, a module each, imported only when called."""

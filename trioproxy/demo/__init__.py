@@ -1,0 +1,1 @@
+"""The stand-in Engine and client of `make run`. Nothing imports it."""

@@ -1,0 +1,48 @@
+"""What can go wrong, as a small tree; each child knows the HTTP status it becomes.
+
+A refusal by the policy is no error but a value (`policy.rules.Decision`).
+"""
+
+from typing import ClassVar
+
+
+class TrioProxyError(Exception):
+    """Anything this program raises on purpose; `hint` says what to do next."""
+
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class ConfigError(TrioProxyError):
+    """Bad options, variables or files: one line on stderr, exit status 2."""
+
+
+class BadRequest(TrioProxyError):
+    """A request that cannot be read in exactly one way, answered and closed."""
+
+    status = 400
+
+
+class BadTarget(BadRequest):
+    """A request target that the Engine might read differently from us."""
+
+
+class HeadTooLarge(BadRequest):
+    """A request head longer than the limit."""
+
+    status = 431
+
+
+class UpstreamError(TrioProxyError):
+    """The Engine is away, or answers what is no HTTP."""
+
+    status = 502
+
+
+class ConnectTimeout(UpstreamError):
+    """The Engine's socket does not accept in time."""
+
+    status = 504

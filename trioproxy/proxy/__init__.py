@@ -1,0 +1,1 @@
+"""How the bytes move. The story of a request is told in `connection.py`."""
