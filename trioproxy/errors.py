@@ -36,6 +36,12 @@ class HeadTooLarge(BadRequest):
     status = 431
 
 
+class CrossSite(BadRequest):
+    """A request that a web page of another site made a browser send."""
+
+    status = 403
+
+
 class UpstreamError(TrioProxyError):
     """The Engine is away, or answers what is no HTTP."""
 
@@ -46,3 +52,11 @@ class ConnectTimeout(UpstreamError):
     """The Engine's socket does not accept in time."""
 
     status = 504
+
+
+class UpstreamLost(UpstreamError):
+    """The Engine's connection broke: it was reset, or ended where more was due."""
+
+
+class ClientLost(TrioProxyError):
+    """The client is gone: there is nobody left to answer."""

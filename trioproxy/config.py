@@ -1,0 +1,215 @@
+"""Addresses, levels and limits: options and environment to one frozen `Config`.
+
+Policy variables are not read here: see `policy.rules`. This module opens nothing.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from trioproxy.errors import ConfigError
+
+DEFAULT_SOCKET = "/var/run/docker.sock"
+DEFAULT_LISTEN = "tcp://127.0.0.1:2375"
+DEFAULT_PORT = 2375
+DEFAULT_MAX_CONNECTIONS = 4_000
+
+
+class Level(IntEnum):
+    """The syslog levels, by their syslog numbers: lower is graver."""
+
+    EMERG = 0
+    ALERT = 1
+    CRIT = 2
+    ERR = 3
+    WARNING = 4
+    NOTICE = 5
+    INFO = 6
+    DEBUG = 7
+
+
+LEVEL_ALIASES = {"error": Level.ERR, "warn": Level.WARNING, "panic": Level.EMERG}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpAddress:
+    """A TCP address; an empty host means all interfaces."""
+
+    host: str
+    port: int
+    dual_stack: bool = True
+    """With `::`: take IPv4 as well."""
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"tcp://{host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in {"localhost", "::1"} or self.host.startswith("127.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnixAddress:
+    """A Unix socket; mode and owner count for listeners only."""
+
+    path: str
+    mode: int = 0o600
+    uid: int = -1
+    gid: int = -1
+
+    def __str__(self) -> str:
+        return f"unix://{self.path}"
+
+
+Address = TcpAddress | UnixAddress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All that the proxy needs to know before it starts."""
+
+    listen: tuple[Address, ...]
+    upstream: Address
+    level: Level = Level.INFO
+    max_connections: int = DEFAULT_MAX_CONNECTIONS
+
+
+def parse_address(url: str, *, port: int | None = None) -> Address:
+    """Read `tcp://HOST:PORT` or `unix:///path?mode=0660&uid=0&gid=999`.
+
+    `port` is taken where the URL names none; `ConfigError` says what is wrong.
+    """
+    scheme = url.partition("://")[0]
+    try:
+        parts = urlsplit(url)
+        if scheme == "unix":
+            return _unix_address(url, parts.path, parts.netloc, parts.query)
+        if scheme == "tcp":
+            return _tcp_address(url, port)
+    except ValueError as error:
+        raise ConfigError(f"bad address {url!r}: {error}", hint=ADDRESS_HINT) from error
+    hint = ADDRESS_HINT
+    if scheme in {"ssh", "https", "npipe", "fd"}:
+        hint = f"{scheme}:// is not supported; {ADDRESS_HINT}"
+    raise ConfigError(f"bad address {url!r}", hint=hint)
+
+
+ADDRESS_HINT = "write tcp://HOST:PORT or unix:///absolute/path"
+
+
+def _tcp_address(url: str, port: int | None) -> TcpAddress:
+    parts = urlsplit(url)
+    if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username:
+        raise ValueError("nothing may follow the port")
+    number = parts.port if parts.port is not None else port
+    if number is None:
+        raise ValueError("the port is missing")
+    host = parts.hostname or ""
+    return TcpAddress(host="" if host == "*" else host, port=number)
+
+
+def _unix_address(url: str, path: str, netloc: str, query: str) -> UnixAddress:
+    if netloc or not path.startswith("/") or urlsplit(url).fragment:
+        raise ValueError("the path must be absolute")
+    values = dict[str, int]()
+    for name, text in parse_qsl(
+        query, keep_blank_values=True, strict_parsing=bool(query)
+    ):
+        if name not in {"mode", "uid", "gid"}:
+            raise ValueError(f"the parameter {name!r} is not supported")
+        if name in values:
+            raise ValueError(f"the parameter {name!r} is given twice")
+        values[name] = _number(name, text)
+    return UnixAddress(path=unquote(path), **values)
+
+
+def _number(name: str, text: str) -> int:
+    octal = name == "mode"
+    if not re.fullmatch(r"0?[0-7]{3}" if octal else r"[0-9]{1,9}", text, re.ASCII):
+        wanted = "an octal mode such as 0660" if octal else "a number"
+        raise ValueError(f"{name}={text!r} is not {wanted}")
+    return int(text, 8 if octal else 10)
+
+
+def parse_level(text: str) -> Level:
+    """Read a syslog level name, in either case."""
+    name = text.strip().lower()
+    if name in LEVEL_ALIASES:
+        return LEVEL_ALIASES[name]
+    try:
+        return Level[name.upper()]
+    except KeyError:
+        names = ", ".join(level.name.lower() for level in Level)
+        raise ConfigError(f"bad LOG_LEVEL {text!r}", hint=f"one of {names}") from None
+
+
+def parse_bind_config(text: str, *, disable_ipv6: bool = False) -> TcpAddress:
+    """Read the incumbent's `BIND_CONFIG`: `[ADDR]:PORT`, then `v4v6` or `v6only`."""
+    words = text.split()
+    found = re.fullmatch(r"(.*):([0-9]{1,5})", words[0]) if words else None
+    options = frozenset(words[1:])
+    if found is None or int(found[2]) > 65535 or not options <= {"v4v6", "v6only"}:
+        raise ConfigError(
+            f"bad BIND_CONFIG {text!r}", hint="write [ADDRESS]:PORT [v4v6|v6only]"
+        )
+    host = found[1].strip("[]")
+    host = "" if host == "*" else host
+    if disable_ipv6 and not host:
+        host = "0.0.0.0"  # noqa: S104  the variable asks for all IPv4 interfaces
+    if not host and options:
+        host = "::"
+    return TcpAddress(host=host, port=int(found[2]), dual_stack="v6only" not in options)
+
+
+def parse_flag(name: str, text: str) -> bool:
+    """Read an on/off setting that is no permission (`DISABLE_IPV6`)."""
+    lowered = text.strip().lower()
+    if lowered in {"1", "true", "yes", "on"}:
+        return True
+    if lowered in {"", "0", "false", "no", "off"}:
+        return False
+    raise ConfigError(f"bad value {name}={text!r}", hint=f"write {name}=1 or {name}=0")
+
+
+def listen_addresses(
+    options: tuple[str, ...], environ: Mapping[str, str]
+) -> tuple[Address, ...]:
+    """Where to listen: `--listen`, else `LISTEN`, else `BIND_CONFIG`, else loopback."""
+    urls = options or tuple(filter(None, environ.get("LISTEN", "").split(",")))
+    if urls:
+        return tuple(parse_address(url.strip(), port=DEFAULT_PORT) for url in urls)
+    disable_ipv6 = parse_flag("DISABLE_IPV6", environ.get("DISABLE_IPV6", ""))
+    if bind := environ.get("BIND_CONFIG", "").strip():
+        return (parse_bind_config(bind, disable_ipv6=disable_ipv6),)
+    return (parse_address(DEFAULT_LISTEN),)
+
+
+def upstream_address(
+    option: str | None, environ: Mapping[str, str], *, docker_host: bool = False
+) -> Address:
+    """Where the Engine is: `--upstream`, `SOCKET_PATH`, `DOCKER_HOST` (learn), default."""
+    if option:
+        return parse_address(option if "://" in option else f"unix://{option}")
+    if path := environ.get("SOCKET_PATH", ""):
+        return parse_address(path if "://" in path else f"unix://{path}")
+    if docker_host and (url := environ.get("DOCKER_HOST", "")):
+        if environ.get("DOCKER_TLS_VERIFY"):
+            raise ConfigError(
+                "DOCKER_TLS_VERIFY is set: an Engine behind TLS is not supported yet",
+                hint="name the Engine's socket with --upstream unix:///path",
+            )
+        return parse_address(url, port=DEFAULT_PORT)
+    return UnixAddress(path=DEFAULT_SOCKET)
+
+
+def parse_max_connections(text: str) -> int:
+    """Read `MAX_CONNECTIONS`, a count from 1 up."""
+    if not re.fullmatch(r"[1-9][0-9]{0,6}", text.strip(), re.ASCII):
+        raise ConfigError(
+            f"bad MAX_CONNECTIONS {text!r}", hint="write a number from 1 up"
+        )
+    return int(text)

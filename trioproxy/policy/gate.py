@@ -1,0 +1,74 @@
+"""The gate: what a connection asks before a request goes upstream, and tells afterwards.
+
+`judge` takes a method and a raw target to a verdict; nothing else decides. It knows
+nothing of sockets, files or clocks: `record` only updates values in memory.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from trioproxy.policy.endpoints import match
+from trioproxy.policy.rules import Decision, Policy, Request
+from trioproxy.policy.target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A request as judged. A verdict is reused for every head with the same bytes."""
+
+    request: Request
+    decision: Decision
+    agent: str = ""
+    """Product tokens of the client's user agent, for the evidence."""
+
+
+class Gate(Protocol):
+    """What a connection asks: `decide` before a request, `record` after its answer."""
+
+    def decide(self, request: Request) -> Decision:
+        """May this request pass, and why?"""
+        ...
+
+    def record(
+        self, verdict: Verdict, status: int, *, unrouted: bool, peer: str
+    ) -> None:
+        """Take note of a request and its final status.
+
+        `unrouted`: the Engine has no such route. `peer`: the client's address.
+        """
+        ...
+
+    def describe(self) -> str:
+        """Name the mode and how much it opens, as fields of the start line."""
+        ...
+
+
+def judge(gate: Gate, method: str, raw_target: bytes, agent: str = "") -> Verdict:
+    """Judge one request; the target goes upstream in the form judged here.
+
+    Raises `BadTarget` where the Engine might read the target otherwise.
+    """
+    target = Target.parse(raw_target)
+    endpoint = match(method, target)
+    request = Request(method=method, target=target, endpoint=endpoint)
+    return Verdict(request=request, decision=gate.decide(request), agent=agent)
+
+
+class EnforceGate:
+    """Lets pass what the policy allows."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+
+    def decide(self, request: Request) -> Decision:
+        """Answer as the policy does."""
+        return self.policy.decide(request)
+
+    def record(
+        self, verdict: Verdict, status: int, *, unrouted: bool, peer: str
+    ) -> None:
+        """Keep nothing: enforcing has no memory."""
+
+    def describe(self) -> str:
+        """Mode and number of open operations."""
+        return f"mode={self.policy.mode} operations={self.policy.operations_count}"
