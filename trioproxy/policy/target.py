@@ -1,0 +1,95 @@
+"""Request targets: bytes to one canonical form, or `BadTarget`.
+
+The Engine decodes the path once and then cleans, redirects or matches it. Here a path that
+it would clean is refused, so what is matched is what it matches. No routes are known here.
+"""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, unquote_to_bytes
+
+from trioproxy.errors import BadTarget
+
+SHOWN_LIMIT = 256
+
+# Visible ASCII only (Go takes raw bytes from 0x80 on, h11 does not), and escapes that are whole.
+_BAD_RAW_PATH = re.compile(rb"[^!-~]|#|%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
+_BAD_QUERY = re.compile(rb"[^!-~]|#")
+# What gorilla/mux would answer with a redirect to a cleaned path, and control bytes.
+_BAD_PATH = re.compile(r"[\x00-\x1f\x7f]|//|(?<=/)\.{1,2}(?=/|\Z)")
+_LIKE_A_VERSION = re.compile(r"v[0-9.]+")
+# From 1.24 on, the lowest that a supported Engine can be told to accept; written in one way only.
+_VERSION = re.compile(r"v1\.(?:2[4-9]|[3-9][0-9]|[1-9][0-9]{2})")
+_SAFE = "/!$&'()*+,;=:@"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A request target in the one reading that the Engine has of it too."""
+
+    raw: bytes
+    version: str
+    """`/v1.45`, or empty."""
+    path: str
+    """Decoded once, byte for byte (latin-1), without the version."""
+    query: bytes
+    """What follows the first `?`, verbatim."""
+    has_query: bool
+    """Whether there is a `?`, even with nothing behind it."""
+    encoded_slash: bool
+    """Whether a slash of the path was written as `%2F`."""
+
+    @classmethod
+    def parse(cls, raw: bytes) -> "Target":
+        """Read an origin-form target; `BadTarget` names what is wrong with it."""
+        raw_path, mark, query = raw.partition(b"?")
+        if not raw_path.startswith(b"/"):
+            raise BadTarget(f"the target must begin with a slash: {raw_path[:64]!a}")
+        if found := _BAD_RAW_PATH.search(raw_path):
+            raise BadTarget(f"{found[0]!r} is not allowed in a path")
+        if found := _BAD_QUERY.search(query):
+            raise BadTarget(f"{found[0]!r} is not allowed in a query")
+        version, path = _split_version(_decode(raw_path))
+        return cls(
+            raw=raw,
+            version=version,
+            path=path,
+            query=query,
+            has_query=bool(mark),
+            encoded_slash=b"%2f" in raw_path.lower(),
+        )
+
+    @property
+    def canonical(self) -> bytes:
+        """What goes upstream: the same path, escaped in one way, and the query."""
+        mark = b"?" if self.has_query else b""
+        return self._quoted().encode("ascii") + mark + self.query
+
+    @property
+    def shown(self) -> str:
+        """The target for logs and messages: no query, visible ASCII, not too long."""
+        return self._quoted()[:SHOWN_LIMIT]
+
+    def _quoted(self) -> str:
+        return self.version + quote(self.path, safe=_SAFE, encoding="latin-1")
+
+
+def _decode(raw_path: bytes) -> str:
+    path = unquote_to_bytes(raw_path).decode("latin-1")
+    if found := _BAD_PATH.search(path):
+        what = {"//": "an empty", ".": "a dot", "..": "a dot"}.get(found[0])
+        what = f"{what} segment" if what else f"the control byte {found[0]!a}"
+        raise BadTarget(f"the path holds {what}: {path[:64]!a}")
+    return path
+
+
+def _split_version(path: str) -> tuple[str, str]:
+    first, slash, rest = path[1:].partition("/")
+    version = ""
+    if _LIKE_A_VERSION.fullmatch(first):
+        if not _VERSION.fullmatch(first):
+            raise BadTarget(f"the version must be v1.24 or higher, not {first[:64]!a}")
+        version, path = f"/{first}", slash + rest
+    if path in {"", "/"}:
+        raise BadTarget("the target names no route")
+    return version, path
