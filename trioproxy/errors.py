@@ -36,6 +36,12 @@ class HeadTooLarge(BadRequest):
     status = 431
 
 
+class HeadTooSlow(BadRequest):
+    """A request head that did not arrive in time."""
+
+    status = 408
+
+
 class CrossSite(BadRequest):
     """A request that a web page of another site made a browser send."""
 

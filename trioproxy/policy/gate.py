@@ -57,8 +57,9 @@ def judge(gate: Gate, method: str, raw_target: bytes, agent: str = "") -> Verdic
 class EnforceGate:
     """Lets pass what the policy allows."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, *, source: str = "environment") -> None:
         self.policy = policy
+        self.source = source
 
     def decide(self, request: Request) -> Decision:
         """Answer as the policy does."""
@@ -71,4 +72,5 @@ class EnforceGate:
 
     def describe(self) -> str:
         """Mode and number of open operations."""
-        return f"mode={self.policy.mode} operations={self.policy.operations_count}"
+        count = self.policy.operations_count
+        return f"mode={self.policy.mode} operations={count} source={self.source}"

@@ -1,0 +1,98 @@
+"""The command line: a group whose commands are imported only when called."""
+
+import importlib
+import sys
+from typing import Final, NoReturn
+
+import click
+
+from trioproxy import __version__
+from trioproxy.errors import ConfigError
+
+COMMANDS: Final = {
+    "learn": "Record what a client uses and write its env file.",
+    "enforce": "Let pass what a policy allows, and nothing else.",
+    "health": "Ask a running proxy whether the Engine answers.",
+    "check": "Say whether a file allows a request, and why.",
+    "explain": "Show what a file grants, at which risk and price.",
+    "operations": "List the Engine's operations.",
+}
+
+
+class Commands(click.Group):
+    """Finds each command in the module of its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands, in the order in which people meet them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command's module when it is called."""
+        if cmd_name == "haproxy":
+            raise ConfigError(
+                "this is trioproxy: the command `haproxy` has no effect here",
+                hint="drop the command; the variables of the image work as they are",
+            )
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"trioproxy.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    epilog="Start here:  trioproxy learn -o learned/app.env -- docker ps",
+)
+@click.version_option(
+    __version__, prog_name="trioproxy", message="%(prog)s %(version)s"
+)
+def group() -> None:
+    """A Docker socket proxy that learns.
+
+    Put it between a client and the Docker Engine while the client is tested: it writes
+    down what the client needs. Run it with that file in production: nothing else passes.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line; `ConfigError` becomes one clear line and status 2."""
+    try:
+        status = group.main(prog_name="trioproxy", standalone_mode=False)
+    except ConfigError as error:
+        fail(str(error), error.hint)
+    except click.exceptions.Abort:
+        fail("interrupted")
+    except click.ClickException as error:
+        fail(_first_lower(error.format_message()), _usage(error), error.exit_code)
+    except BrokenPipeError:
+        # The reader of our output has seen enough (`trioproxy operations | head`).
+        sys.stderr.close()
+        sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _first_lower(text: str) -> str:
+    return text[:1].lower() + text[1:].rstrip(".")
+
+
+def _usage(error: click.ClickException) -> str:
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"see {error.ctx.command_path} --help"
+    return ""
+
+
+def fail(message: str, hint: str = "", status: int = 2) -> NoReturn:
+    """Say what is wrong, and what to do, on stderr; then exit."""
+    click.echo(f"trioproxy: {message}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+    sys.exit(status)

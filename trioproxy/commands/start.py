@@ -1,0 +1,100 @@
+"""What `enforce` and `learn` check before they serve."""
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from trioproxy.config import Address, TcpAddress, UnixAddress
+from trioproxy.errors import ConfigError
+from trioproxy.policy import envfile
+from trioproxy.proxy.upstream import explain
+
+HAPROXY_CONFIGS: Final = (
+    "/usr/local/etc/haproxy/haproxy.cfg",
+    "/usr/local/etc/haproxy/haproxy.cfg.template",
+)
+"""Where the incumbent's image reads its configuration."""
+
+
+def refuse_haproxy_config(paths: tuple[str, ...] = HAPROXY_CONFIGS) -> None:
+    """Stop where somebody mounted a configuration that would have no effect."""
+    for path in paths:
+        if Path(path).exists():
+            raise ConfigError(
+                f"{path} is mounted, but this is trioproxy: it has no effect here",
+                hint="remove the mount; say what may pass in the environment"
+                " or in an env file",
+            )
+
+
+def check_upstream(upstream: Address, listen: tuple[Address, ...]) -> str:
+    """Look at the Engine's address before serving; a warning, or "" if all is well.
+
+    Raises `ConfigError` for our own listener, a missing socket, and one that refuses
+    this user. An Engine that is only down is waited for: it may come back.
+    """
+    if any(_is_same(upstream, own) for own in listen):
+        raise ConfigError(
+            f"the upstream {upstream} is one of our own listeners",
+            hint="name the Engine's socket with --upstream or SOCKET_PATH",
+        )
+    if isinstance(upstream, TcpAddress):
+        return ""
+    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(upstream.path)
+        except (ConnectionRefusedError, TimeoutError, BlockingIOError):
+            return f"the Docker Engine at {upstream} does not answer yet"
+        except OSError as error:
+            raise ConfigError(
+                explain(upstream, error),
+                hint="name the socket with --upstream unix:///path or SOCKET_PATH=/path",
+            ) from error
+    return ""
+
+
+def _is_same(upstream: Address, own: Address) -> bool:
+    if isinstance(upstream, UnixAddress) and isinstance(own, UnixAddress):
+        return os.path.realpath(upstream.path) == os.path.realpath(own.path)
+    if isinstance(upstream, TcpAddress) and isinstance(own, TcpAddress):
+        same_host = upstream.host == own.host or (
+            upstream.is_loopback and (own.is_loopback or own.host in ALL_INTERFACES)
+        )
+        return upstream.port == own.port != 0 and same_host
+    return False
+
+
+ALL_INTERFACES: Final = frozenset({"", "::", "0.0.0.0"})  # noqa: S104  names, not a bind
+
+
+def exposed(listen: tuple[Address, ...]) -> list[str]:
+    """Name the listeners that other machines can reach."""
+    return [
+        str(one)
+        for one in listen
+        if isinstance(one, TcpAddress) and not one.is_loopback
+    ]
+
+
+def read_text(path: str) -> str:
+    """Read a text file; `ConfigError` says why it cannot be read."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"cannot read {path}: it is not UTF-8 text") from error
+
+
+def policy_variables(
+    env_file: str | None, environ: Mapping[str, str]
+) -> tuple[Mapping[str, str], str]:
+    """Where the policy comes from: the file alone, or the process environment."""
+    path = env_file or environ.get("ENV_FILE", "")
+    if path:
+        return envfile.parse(read_text(path), name=path), path
+    return environ, "environment"

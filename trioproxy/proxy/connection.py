@@ -1,0 +1,541 @@
+"""The story of a request, and of the connection it came on.
+
+    1  the request head            `_read_head`, `http.read_request` or the memo
+    2-5  target, operation, decision  `policy.gate.judge`
+    6  refused                     `_refuse`: the answer, then the next head or the end
+    7  allowed                     `_forward`: upstream, body, response
+    8  hijacked                    `tunnel`; else the next cycle
+
+One task serves a connection. A second one exists only while a request body that did not
+come with its head is relayed, or a tunnel is open. This file knows no rule and parses
+nothing: what may pass is the gate's word alone.
+"""
+
+import time
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+import trio
+
+from trioproxy.config import Address
+from trioproxy.errors import (
+    BadRequest,
+    ClientLost,
+    HeadTooSlow,
+    TrioProxyError,
+    UpstreamError,
+    UpstreamLost,
+)
+from trioproxy.policy.endpoints import Effect, Stream
+from trioproxy.policy.gate import Gate
+from trioproxy.proxy import replies
+from trioproxy.proxy.hangup import HangupWatch
+from trioproxy.proxy.health import Health
+from trioproxy.proxy.http import (
+    NO_BODY,
+    UNTIL_CLOSE,
+    Memo,
+    RequestHead,
+    ResponseHead,
+    find_head_end,
+    find_response_end,
+    read_request,
+    read_response,
+    with_close,
+)
+from trioproxy.proxy.log import Log, quote
+from trioproxy.proxy.relay import BUFFER_SIZE, Boundary, boundary_of, relay
+from trioproxy.proxy.tunnel import tunnel
+from trioproxy.proxy.upstream import open_upstream
+from trioproxy.proxy.wire import Wire
+
+HEAD_SECONDS: Final = 10.0
+"""From the first byte of a head to its last."""
+
+HALF_CLOSE_SECONDS: Final = 5.0
+"""After the client's end of data, until a response that goes on is cut."""
+
+DRAIN_SECONDS: Final = 5.0
+DRAIN_BYTES: Final = 64 * 1024 * 1024
+"""What is read and dropped of a body nobody wants, so that its sender reads our answer."""
+
+FIRST_READ: Final = 8 * 1024
+FINITE: Final = frozenset({Stream.NONE, Stream.DOWNLOAD, Stream.UPLOAD})
+
+
+class Phase(Enum):
+    """Where a connection is, for those who look at it from outside its task."""
+
+    IDLE = "idle"
+    BUSY = "busy"
+    RESPONDING = "responding"
+    TUNNEL = "tunnel"
+
+
+@dataclass(slots=True, kw_only=True)
+class Shared:
+    """What all connections of a server share."""
+
+    upstream: Address
+    gate: Gate
+    log: Log
+    watch: HangupWatch
+    health: Health
+    requests: Memo[bytes, RequestHead] = field(default_factory=Memo)
+    responses: Memo[tuple[bytes, bytes, bool, Stream], ResponseHead] = field(
+        default_factory=Memo
+    )
+    buffer: bytearray = field(default_factory=lambda: bytearray(BUFFER_SIZE))
+    is_draining: bool = False
+
+    def use_gate(self, gate: Gate) -> None:
+        """Judge by another gate from now on; a memo belongs to one gate."""
+        self.gate = gate
+        self.requests = Memo()
+
+
+@dataclass(slots=True, kw_only=True)
+class Upload:
+    """The rest of a request body, on its way beside the response."""
+
+    boundary: Boundary
+    ended: trio.Event = field(default_factory=trio.Event)
+    failure: TrioProxyError | None = None
+
+
+class Connection:
+    """One client and, while it has requests, its one upstream connection."""
+
+    __slots__ = (
+        "_early",
+        "_head",
+        "_head_sent",
+        "_heard",
+        "_hung_up",
+        "_shared",
+        "_started",
+        "_status",
+        "_upload_done",
+        "_upstream",
+        "idle_since",
+        "peer",
+        "phase",
+        "scope",
+        "wire",
+    )
+
+    def __init__(self, wire: Wire, peer: str, shared: Shared) -> None:
+        self.wire = wire
+        self.peer = peer
+        self.scope = trio.CancelScope()
+        self.phase = Phase.IDLE
+        self.idle_since = 0.0
+        self._shared = shared
+        self._early = b""
+        self._upstream: Wire | None = None
+        self._head: RequestHead | None = None
+        self._status = 0
+        self._started = 0.0
+        self._heard = self._head_sent = False
+        self._hung_up = False
+        self._upload_done = True
+
+    # -- seen from outside ---------------------------------------------------------
+
+    @property
+    def streams(self) -> bool:
+        """Whether it serves what may never end."""
+        return self._head is not None and self._head.stream not in FINITE
+
+    def hung_up(self, gone: bool) -> None:
+        """Hear from the watch that the client ended its data, or is gone altogether."""
+        self._hung_up = True
+        if gone:
+            self.wire.gone = True
+        if self.phase is Phase.RESPONDING:
+            self._react_to_hangup()
+        elif self.phase is Phase.TUNNEL and gone and self.wire.has_ended():
+            self.scope.cancel()
+
+    def _react_to_hangup(self) -> None:
+        """End a response nobody reads; pass an end of data on as the Engine would see it."""
+        if self.wire.gone:
+            self.scope.cancel()
+        elif self._can_pass_eof() and self.wire.has_ended():
+            self._pass_eof()
+
+    def _can_pass_eof(self) -> bool:
+        return (
+            self._upload_done
+            and not self._early
+            and self._head is not None
+            and not self._head.is_tunnel
+        )
+
+    def _pass_eof(self) -> None:
+        if self._upstream is not None:
+            self._upstream.send_eof()
+        self.scope.deadline = trio.current_time() + HALF_CLOSE_SECONDS
+
+    # -- the life of a connection --------------------------------------------------
+
+    async def serve(self) -> None:
+        """Serve requests one after the other until either side is done.
+
+        Closing: both sockets are closed here, whatever happened. Any failure that is
+        nobody's plan is logged and ends this connection only.
+        """
+        fd = self.wire.sock.fileno()
+        self._shared.watch.add(fd, self.hung_up)
+        ending = "client-left"
+        try:
+            with self.scope:
+                while await self._cycle():
+                    pass
+        except ClientLost:
+            pass
+        except Exception as error:  # noqa: BLE001  the one edge: a crash ends one connection
+            ending = f"crash:{type(error).__name__}"
+            self._shared.log.crash(self.peer, error)
+        finally:
+            self._log_request("shutdown" if self._shared.is_draining else ending)
+            self._shared.watch.remove(fd)
+            self._drop_upstream()
+            self.wire.close()
+
+    async def _cycle(self) -> bool:
+        """Serve one request; says whether the connection can take another."""
+        self.phase = Phase.IDLE
+        try:
+            raw = await self._read_head()
+            if raw is None:
+                return False
+            self._started = time.perf_counter()
+            head = self._shared.requests.get(raw) or self._read_request(raw)
+        except BadRequest as error:
+            await self._reject(error)
+            return False
+        self._head = head
+        self._status = 0
+        if head.refusal:
+            return await self._refuse(head)
+        if head.is_health:
+            return await self._answer_health(head)
+        return await self._forward(head)
+
+    # -- 1 to 5: the request head, judged ------------------------------------------
+
+    async def _read_head(self) -> bytes | None:
+        """Wait for a request head; None where the client has no more."""
+        data = self._early
+        if not data:
+            data = await self._first_bytes()
+            if not data:
+                return None
+        self.phase = Phase.BUSY
+        end = find_head_end(data)
+        if end < 0:
+            data, end = await self._rest_of_head(data)
+            if end < 0:
+                return None
+        self._early = data[end:]
+        return data[:end]
+
+    async def _first_bytes(self) -> bytes:
+        data = self.wire.recv_now(FIRST_READ)
+        if data is None:
+            self.idle_since = trio.current_time()
+            data = await self.wire.recv(FIRST_READ)
+        return data
+
+    async def _rest_of_head(self, data: bytes) -> tuple[bytes, int]:
+        """Collect a head that came in pieces; the end is -1 where it never came whole."""
+        with trio.move_on_after(HEAD_SECONDS):
+            while more := await self.wire.recv(FIRST_READ):
+                searched = len(data)
+                data += more
+                end = find_head_end(data, searched=searched)
+                if end >= 0:
+                    return data, end
+            return data, -1
+        raise HeadTooSlow(f"the request head took longer than {HEAD_SECONDS:.0f} s")
+
+    def _read_request(self, raw: bytes) -> RequestHead:
+        head = read_request(raw, self._shared.gate)
+        if head.remember:
+            self._shared.requests.keep(raw, raw, head)
+        return head
+
+    async def _reject(self, error: BadRequest) -> None:
+        """Answer what cannot be read in exactly one way, and close."""
+        if self._shared.log.shows_requests:
+            fields = f"decision=rejected reason={quote(str(error))}"
+            self._shared.log.request(self.peer, fields, error.status, "trioproxy")
+        await self.wire.send_all(replies.error(error))
+        await self._linger()
+
+    # -- 6: refused ----------------------------------------------------------------
+
+    async def _refuse(self, head: RequestHead) -> bool:
+        """Answer a refusal. A body is read and dropped, within bounds."""
+        await self._answer(head, 403, head.refusal)
+        if head.framing is NO_BODY and head.keep_alive and not self._shared.is_draining:
+            return True
+        await self._linger()
+        return False
+
+    async def _answer_health(self, head: RequestHead) -> bool:
+        is_up = await self._shared.health.is_up()
+        keep = head.keep_alive and head.framing is NO_BODY
+        await self._answer(
+            head, 200 if is_up else 503, replies.health(is_up=is_up, close=not keep)
+        )
+        return keep
+
+    async def _answer(self, head: RequestHead, status: int, reply: bytes) -> None:
+        """Send an answer of ours."""
+        self._status = status
+        if not head.is_health:
+            self._shared.gate.record(
+                head.verdict, status, unrouted=False, peer=self.peer
+            )
+        await self.wire.send_all(reply)
+        self._log_request("", by="trioproxy")
+
+    async def _linger(self) -> None:
+        """Let the client read our answer before it finds the connection closed.
+
+        Closing with unread bytes makes the kernel reset the connection, and an answer
+        on its way is lost (RFC 9112 section 9.6).
+        """
+        self.wire.send_eof()
+        left = DRAIN_BYTES
+        with trio.move_on_after(DRAIN_SECONDS):
+            while left > 0 and (data := await self.wire.recv(BUFFER_SIZE)):
+                left -= len(data)
+
+    # -- 7: allowed ----------------------------------------------------------------
+
+    async def _forward(self, head: RequestHead) -> bool:
+        """Send a request that may pass upstream, and its response back."""
+        boundary = boundary_of(NO_BODY if head.raw_body else head.framing)
+        self._heard = self._head_sent = False
+        try:
+            used = boundary.feed(self._early, len(self._early))
+            request = head.upstream + self._early[:used]
+            self._early = self._early[used:]
+            reused = await self._connect()
+            try:
+                return await self._exchange(head, request, boundary)
+            except UpstreamLost:
+                if not (reused and self._may_repeat(head)):
+                    raise
+            # The Engine closed a kept connection just as we used it (RFC 9112, 9.3.1).
+            self._drop_upstream()
+            await self._connect()
+            return await self._exchange(head, request, boundary)
+        except (UpstreamError, BadRequest) as error:
+            return await self._fail(head, error)
+
+    async def _connect(self) -> bool:
+        """Have an upstream connection; says whether it served a request before."""
+        if self._upstream is not None:
+            if not self._upstream.has_ended_or_bytes():
+                return True
+            self._drop_upstream()
+        self._upstream = await open_upstream(self._shared.upstream)
+        return False
+
+    def _may_repeat(self, head: RequestHead) -> bool:
+        endpoint = head.verdict.request.endpoint
+        return (
+            not self._heard
+            and endpoint is not None
+            and endpoint.effect is Effect.READ
+            and endpoint.stream is Stream.NONE
+            and head.verdict.request.method in {"GET", "HEAD"}
+            and head.framing is NO_BODY
+        )
+
+    async def _exchange(
+        self, head: RequestHead, request: bytes, boundary: Boundary
+    ) -> bool:
+        """One request and its response."""
+        await self._engine().send_all(request)
+        self._upload_done = boundary.done
+        if boundary.done:
+            return await self._respond(head)
+        return await self._respond_while_uploading(head, boundary)
+
+    def _engine(self) -> Wire:
+        if self._upstream is None:
+            raise UpstreamLost("the upstream connection is closed")
+        return self._upstream
+
+    async def _respond_while_uploading(
+        self, head: RequestHead, boundary: Boundary
+    ) -> bool:
+        """Relay the rest of the body beside the response; the Engine may answer early."""
+        upload = Upload(boundary=boundary)
+        keep: bool | TrioProxyError = False
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._upload, upload, nursery.cancel_scope)
+            keep = await self._outcome(head)
+            if keep is True:
+                with trio.move_on_after(DRAIN_SECONDS):
+                    await upload.ended.wait()
+            nursery.cancel_scope.cancel()
+        if upload.failure is not None:
+            raise upload.failure
+        if isinstance(keep, TrioProxyError):
+            raise keep
+        if not self._upload_done:
+            await self._linger()
+        return keep and self._upload_done
+
+    async def _outcome(self, head: RequestHead) -> bool | TrioProxyError:
+        """Respond; a failure is a value here, for a nursery would wrap it."""
+        try:
+            return await self._respond(head)
+        except TrioProxyError as error:
+            return error
+
+    async def _upload(self, upload: Upload, scope: trio.CancelScope) -> None:
+        """Relay a request body; what breaks it ends the response too."""
+        try:
+            self._early = await relay(
+                self.wire, self._engine(), upload.boundary, self._shared.buffer
+            )
+        except UpstreamLost:
+            # The Engine reads no more; its answer, if there is one, is on its way.
+            return
+        except (ClientLost, BadRequest) as error:
+            upload.failure = error
+            scope.cancel()
+            return
+        if upload.boundary.done:
+            self._upload_done = True
+            upload.ended.set()
+        else:
+            self._pass_eof()
+
+    async def _respond(self, head: RequestHead) -> bool:
+        """Wait for the response and pass it on; says whether both sides stay open."""
+        self.phase = Phase.RESPONDING
+        if self._hung_up:
+            self._react_to_hangup()
+        response, data = await self._response_head(head)
+        self._status = response.status
+        self._shared.gate.record(
+            head.verdict, response.status, unrouted=response.unrouted, peer=self.peer
+        )
+        if response.switches:
+            await self._tunnel(response, data)
+            return False
+        return await self._relay_response(head, response, data)
+
+    async def _response_head(self, head: RequestHead) -> tuple[ResponseHead, bytes]:
+        """Wait for the final head; interim ones (1xx) are passed on as they come."""
+        data, searched = b"", 0
+        while True:
+            end = find_response_end(data, searched=searched)
+            if end >= 0:
+                response = self._read_response(data[:end], head)
+                data, searched = data[end:], 0
+                if not response.is_interim:
+                    return response, data
+                await self.wire.send_all(response.client)
+                continue
+            more = await self._engine().recv(2 * FIRST_READ)
+            if not more:
+                raise UpstreamLost("the Engine closed the connection")
+            self._heard = True
+            searched = len(data)
+            data = data + more if data else more
+
+    def _read_response(self, raw: bytes, head: RequestHead) -> ResponseHead:
+        method = head.verdict.request.method
+        key = (
+            raw,
+            b"HEAD" if method == "HEAD" else head.version,
+            head.upgrades,
+            head.stream,
+        )
+        response = self._shared.responses.get(key)
+        if response is None:
+            response = read_response(raw, head)
+            self._shared.responses.keep(key, raw, response)
+        return response
+
+    async def _relay_response(
+        self, head: RequestHead, response: ResponseHead, data: bytes
+    ) -> bool:
+        boundary = boundary_of(response.framing, UpstreamError)
+        used = boundary.feed(data, len(data))
+        surplus = data[used:]
+        keep = head.keep_alive and response.keep_alive and not self._shared.is_draining
+        says_close = keep or not response.keep_alive or not head.keep_alive
+        client_head = response.client if says_close else with_close(response.client)
+        self._head_sent = True
+        await self.wire.send_all(client_head + data[:used])
+        if not boundary.done:
+            surplus = await relay(
+                self._engine(), self.wire, boundary, self._shared.buffer
+            )
+            if not boundary.done and response.framing is not UNTIL_CLOSE:
+                raise UpstreamLost("the Engine closed the connection in mid-body")
+        self._log_request("")
+        if surplus or not response.keep_alive:
+            self._drop_upstream()
+        # Bytes that came early for a stream that did not open are no next request.
+        return keep and not (head.is_tunnel and self._early)
+
+    async def _fail(self, head: RequestHead, error: TrioProxyError) -> bool:
+        """Answer for an Engine that cannot, as long as no answer has begun."""
+        self._drop_upstream()
+        if self._head_sent:
+            self._log_request("engine-lost")
+            return False
+        if isinstance(error, UpstreamLost):
+            error = UpstreamLost(
+                "the Docker Engine closed the connection before it answered:"
+                " the request may have run"
+            )
+        self._status = error.status
+        reply = replies.error(error, head_only=head.verdict.request.method == "HEAD")
+        await self.wire.send_all(reply)
+        self._log_request(str(error), by="trioproxy")
+        await self._linger()
+        return False
+
+    # -- 8: hijacked ---------------------------------------------------------------
+
+    async def _tunnel(self, response: ResponseHead, data: bytes) -> None:
+        """Pass the head on, then the client's early bytes, then everything."""
+        if not self._upload_done:
+            raise UpstreamError(
+                "the Engine opened a stream before the request was whole"
+            )
+        self.phase = Phase.TUNNEL
+        self._head_sent = True
+        await self.wire.send_all(response.client + data)
+        early, self._early = self._early, b""
+        await tunnel(self.wire, self._engine(), early, self._shared.buffer)
+        self._log_request("")
+
+    # -- ends ----------------------------------------------------------------------
+
+    def _drop_upstream(self) -> None:
+        if self._upstream is not None:
+            self._upstream.close()
+            self._upstream = None
+
+    def _log_request(self, ending: str, *, by: str = "engine") -> None:
+        """One line a request, at its end."""
+        head, log = self._head, self._shared.log
+        self._head = None
+        if head is None or not log.shows_requests:
+            return
+        elapsed = time.perf_counter() - self._started
+        log.request(self.peer, head.fields, self._status, by, elapsed, ending)

@@ -1,0 +1,46 @@
+"""The proxy's own round trip to the Engine, for the health route."""
+
+from typing import Final
+
+import trio
+
+from trioproxy.config import Address
+from trioproxy.errors import UpstreamError
+from trioproxy.proxy.upstream import open_upstream
+
+FRESH_FOR: Final = 1.0
+"""Seconds for which one answer serves all who ask."""
+
+DEADLINE: Final = 3.0
+PING: Final = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
+
+
+class Health:
+    """Knows whether the Engine answers, and asks again when that is a second old."""
+
+    def __init__(self, upstream: Address) -> None:
+        self._upstream = upstream
+        self._is_up = False
+        self._asked = float("-inf")
+
+    async def is_up(self) -> bool:
+        """Whether the Engine answers a ping within the deadline."""
+        if trio.current_time() - self._asked >= FRESH_FOR:
+            self._is_up = await self._ping()
+            self._asked = trio.current_time()
+        return self._is_up
+
+    async def _ping(self) -> bool:
+        with trio.move_on_after(DEADLINE):
+            try:
+                wire = await open_upstream(self._upstream)
+            except UpstreamError:
+                return False
+            try:
+                await wire.send_all(PING)
+                return (await wire.recv(12)).startswith(b"HTTP/1.1 200")
+            except UpstreamError:
+                return False
+            finally:
+                wire.close()
+        return False

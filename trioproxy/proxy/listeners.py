@@ -1,0 +1,145 @@
+"""Listening sockets: bound, with their owner and mode, before anybody can connect."""
+
+import errno
+import os
+import socket
+import stat
+
+from trioproxy.config import Address, TcpAddress, UnixAddress
+from trioproxy.errors import ConfigError
+
+BACKLOG = 1024
+
+
+def bind(address: Address) -> list[socket.socket]:
+    """Bind and listen. Raises `ConfigError` where the address is taken or forbidden."""
+    if isinstance(address, UnixAddress):
+        return [_bind_unix(address)]
+    return _bind_tcp(address)
+
+
+def _bind_tcp(address: TcpAddress) -> list[socket.socket]:
+    try:
+        if not address.host:
+            return [_all_interfaces(address.port)]
+        found = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        # Port 0 is chosen by the kernel, which would choose another for each family.
+        found = found[:1] if address.port == 0 else found
+        return [
+            _listen_tcp(family, sockaddr, dual_stack=address.dual_stack)
+            for family, sockaddr in dict.fromkeys((one[0], one[4]) for one in found)
+        ]
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {address}: {error.strerror or error}", hint=_hint(error)
+        ) from error
+
+
+def _hint(error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return "another program listens there: stop it, or choose another port"
+        case errno.EACCES:
+            return "this user may not listen there: choose a port from 1024 up"
+        case errno.EADDRNOTAVAIL:
+            return "this machine does not have that address"
+        case _:
+            return ""
+
+
+def _all_interfaces(port: int) -> socket.socket:
+    """Listen on IPv6 and IPv4, or on IPv4 alone where the machine has no IPv6."""
+    try:
+        return _listen_tcp(socket.AF_INET6, ("::", port), dual_stack=True)
+    except OSError as error:
+        if error.errno not in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EINVAL}:
+            raise
+        # All interfaces are what was asked for.
+        return _listen_tcp(socket.AF_INET, ("0.0.0.0", port), dual_stack=True)  # noqa: S104
+
+
+def _listen_tcp(
+    family: int, sockaddr: tuple[object, ...], *, dual_stack: bool
+) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual_stack)
+        # Accepted sockets inherit these. Keepalive finds clients that were unplugged.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
+        sock.bind(sockaddr)
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_unix(address: UnixAddress) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _make_room(address.path)
+        # Nobody may connect before owner and mode are what was asked for.
+        before = os.umask(0o177)
+        try:
+            sock.bind(address.path)
+        finally:
+            os.umask(before)
+        if address.uid >= 0 or address.gid >= 0:
+            os.chown(address.path, address.uid, address.gid)
+        os.chmod(address.path, address.mode)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise ConfigError(
+            f"cannot listen on {address}: {error.strerror or error}"
+        ) from error
+    except ConfigError:
+        sock.close()
+        raise
+    return sock
+
+
+def _make_room(path: str) -> None:
+    """Remove a socket that nobody answers on; anything else stays and is an error."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise ConfigError(f"cannot listen on {path}: the path exists and is no socket")
+    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+    raise ConfigError(
+        f"cannot listen on {path}: another program listens there",
+        hint="stop it, or choose another path",
+    )
+
+
+def name_of(sock: socket.socket) -> str:
+    """The address of a listening socket as a URL."""
+    if sock.family == socket.AF_UNIX:
+        return f"unix://{sock.getsockname()}"
+    host, port = sock.getsockname()[:2]
+    return str(TcpAddress(host=host, port=port))
+
+
+def peer_of(sock: socket.socket, address: object) -> str:
+    """Name a client: `host:port`, or the user id behind a Unix socket."""
+    if isinstance(address, tuple):
+        host = str(address[0]).removeprefix("::ffff:")
+        return f"[{host}]:{address[1]}" if ":" in host else f"{host}:{address[1]}"
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return f"unix:uid={int.from_bytes(credentials[4:8], 'little')}"

@@ -1,0 +1,154 @@
+"""Bodies across, by their framing. Bytes pass as they are; only their end is looked for."""
+
+import re
+from typing import Final, Protocol
+
+from trioproxy.errors import BadRequest, UpstreamError
+from trioproxy.proxy.http import Body, Framing
+from trioproxy.proxy.wire import Wire
+
+BUFFER_SIZE: Final = 256 * 1024
+SLOW_SIZE: Final = 64 * 1024
+"""Read at a time while the other side is slower than we: what it leaves is a copy."""
+
+CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
+TRAILER: Final = re.compile(
+    rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*\r\n"
+)
+LINE_LIMIT: Final = 16 * 1024
+TRAILERS_LIMIT: Final = 64 * 1024
+
+
+class Boundary(Protocol):
+    """Finds the end of one body in the bytes as they pass."""
+
+    done: bool
+
+    def feed(self, data: bytes | bytearray, end: int) -> int:
+        """Look at `data[:end]`; return how many of these bytes belong to the body."""
+        ...
+
+
+class Sized:
+    """A body of a known length."""
+
+    def __init__(self, length: int) -> None:
+        self.left = length
+        self.done = length == 0
+
+    def feed(self, data: bytes | bytearray, end: int) -> int:
+        """Count."""
+        used = min(self.left, end)
+        self.left -= used
+        self.done = self.left == 0
+        return used
+
+
+class UntilClose:
+    """A body that ends with its connection."""
+
+    done = False
+
+    def feed(self, data: bytes | bytearray, end: int) -> int:
+        """Take everything."""
+        return end
+
+
+class Chunked:
+    """A chunked body (RFC 9112 section 7.1), scanned strictly.
+
+    Refused, as readers differ about them: chunk extensions, line ends without CR,
+    anything but hex digits in a size. Trailers pass if they are header lines.
+    """
+
+    def __init__(self, failure: type[BadRequest] | type[UpstreamError]) -> None:
+        self.done = False
+        self._failure = failure
+        self._left = 0
+        self._line = b""
+        self._trailers = 0
+        # Unbound, for a bound method would tie a body into a reference cycle.
+        self._expect = Chunked._size
+
+    def feed(self, data: bytes | bytearray, end: int) -> int:
+        """Walk over the chunks; a bad one raises before it is sent."""
+        at = 0
+        while at < end and not self.done:
+            if self._left:
+                step = min(self._left, end - at)
+                self._left -= step
+                at += step
+            else:
+                at = self._take_line(data, at, end)
+        return at
+
+    def _take_line(self, data: bytes | bytearray, at: int, end: int) -> int:
+        stop = data.find(b"\n", at, min(end, at + LINE_LIMIT)) + 1
+        line = self._line + data[at : stop or min(end, at + LINE_LIMIT)]
+        if not stop:
+            if len(line) >= LINE_LIMIT:
+                raise self._failure("a line of the chunked body is too long")
+            self._line = line
+            return end
+        self._line = b""
+        self._expect(self, line)
+        return stop
+
+    def _size(self, line: bytes) -> None:
+        found = CHUNK_SIZE.fullmatch(line)
+        if found is None:
+            raise self._failure(f"bad chunk size {line[:32]!r}")
+        self._left = int(found[1], 16)
+        self._expect = Chunked._data_end if self._left else Chunked._trailer
+
+    def _data_end(self, line: bytes) -> None:
+        if line != b"\r\n":
+            raise self._failure(f"bad end of a chunk {line[:32]!r}")
+        self._expect = Chunked._size
+
+    def _trailer(self, line: bytes) -> None:
+        self._trailers += len(line)
+        if line == b"\r\n":
+            self.done = True
+        elif not TRAILER.fullmatch(line) or self._trailers > TRAILERS_LIMIT:
+            raise self._failure(f"bad trailer {line[:32]!r}")
+
+
+def boundary_of(
+    framing: Framing, failure: type[BadRequest] | type[UpstreamError] = BadRequest
+) -> Boundary:
+    """Make the boundary of one body; `failure` is what a bad chunk raises."""
+    match framing.body:
+        case Body.NONE | Body.SIZED:
+            return Sized(framing.length)
+        case Body.CHUNKED:
+            return Chunked(failure)
+        case Body.UNTIL_CLOSE:
+            return UntilClose()
+
+
+async def relay(
+    source: Wire, sink: Wire, boundary: Boundary, buffer: bytearray
+) -> bytes:
+    """Relay one body until its end, or until `source` ends; see `boundary.done`.
+
+    Returns the surplus: bytes that came after the body. The buffer is shared by all
+    connections, so what must outlive an await is copied.
+    """
+    view = memoryview(buffer)
+    size = BUFFER_SIZE
+    while not boundary.done:
+        count = await source.recv_into(view[:size])
+        if not count:
+            break
+        used = boundary.feed(buffer, count)
+        surplus = bytes(view[used:count])
+        sent = sink.send_now(view[:used])
+        if sent < used:
+            await sink.send_all(view[sent:used])
+            size = SLOW_SIZE
+        else:
+            size = min(2 * size, BUFFER_SIZE)
+        if surplus:
+            return surplus
+    return b""

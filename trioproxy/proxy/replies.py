@@ -1,0 +1,45 @@
+"""Our own answers, in the Engine's own shape: JSON with one `message`.
+
+They carry `Server: trioproxy`, so that an answer of ours is told from the Engine's.
+"""
+
+import json
+from http import HTTPStatus
+from typing import Final
+
+from trioproxy.errors import TrioProxyError
+
+PREFIX: Final = "trioproxy: "
+SERVER: Final = "trioproxy"
+
+
+def message(
+    status: int, text: str, *, close: bool = True, head_only: bool = False
+) -> bytes:
+    """Write an answer of ours: status, the Engine's JSON, and whether we close after it."""
+    body = json.dumps({"message": PREFIX + text}).encode() + b"\n"
+    return _reply(status, body, close=close, head_only=head_only)
+
+
+def error(failure: TrioProxyError, *, head_only: bool = False) -> bytes:
+    """Write the answer to a failure: its status and its words; we close after it."""
+    return message(failure.status, str(failure), head_only=head_only)
+
+
+def health(*, is_up: bool, close: bool) -> bytes:
+    """Write the answer of the health route: whether the Engine answers, and no more."""
+    body = json.dumps({"engine": "up" if is_up else "down"}).encode() + b"\n"
+    return _reply(200 if is_up else 503, body, close=close, head_only=False)
+
+
+def _reply(status: int, body: bytes, *, close: bool, head_only: bool) -> bytes:
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        f"Server: {SERVER}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    ]
+    if close:
+        lines.append("Connection: close")
+    head = "\r\n".join(lines).encode() + b"\r\n\r\n"
+    return head if head_only else head + body

@@ -1,0 +1,58 @@
+"""Raw bytes both ways after a hijack, half-close per direction, and no deadline."""
+
+import trio
+
+from trioproxy.errors import ClientLost, UpstreamLost
+from trioproxy.proxy.relay import BUFFER_SIZE, SLOW_SIZE
+from trioproxy.proxy.wire import Wire
+
+
+async def tunnel(client: Wire, upstream: Wire, early: bytes, buffer: bytearray) -> None:
+    """Copy both ways until both have ended, or one side breaks.
+
+    `early` are client bytes that came before the Engine's head: it loses what reaches
+    it together with the request, so they were held. Closing: by the owner of the wires.
+    """
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(
+            _copy_or_cancel, upstream, client, buffer, nursery.cancel_scope
+        )
+        if await _send_early(upstream, early):
+            await _copy_or_cancel(client, upstream, buffer, nursery.cancel_scope)
+        else:
+            nursery.cancel_scope.cancel()
+
+
+async def _send_early(upstream: Wire, early: bytes) -> bool:
+    try:
+        await upstream.send_all(early)
+    except UpstreamLost:
+        return False
+    return True
+
+
+async def _copy_or_cancel(
+    source: Wire, sink: Wire, buffer: bytearray, scope: trio.CancelScope
+) -> None:
+    """Copy until the end of data, which becomes a half-close; a break ends both ways."""
+    try:
+        await _copy(source, sink, buffer)
+    except (ClientLost, UpstreamLost):
+        scope.cancel()
+    else:
+        if source.gone:
+            scope.cancel()
+        else:
+            sink.send_eof()
+
+
+async def _copy(source: Wire, sink: Wire, buffer: bytearray) -> None:
+    view = memoryview(buffer)
+    size = BUFFER_SIZE
+    while count := await source.recv_into(view[:size]):
+        sent = sink.send_now(view[:count])
+        if sent < count:
+            await sink.send_all(view[sent:count])
+            size = SLOW_SIZE
+        else:
+            size = min(2 * size, BUFFER_SIZE)

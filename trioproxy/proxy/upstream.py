@@ -1,0 +1,121 @@
+"""Opens the Engine's socket, and says clearly why it cannot.
+
+One upstream connection belongs to one client connection and is kept for its next
+request. Before it is used again it is looked at: an end or any byte discards it.
+"""
+
+import errno
+import grp
+import os
+import pwd
+import socket
+import stat
+from typing import Final
+
+import trio
+
+from trioproxy.config import Address, TcpAddress, UnixAddress
+from trioproxy.errors import ConnectTimeout, UpstreamError, UpstreamLost
+from trioproxy.proxy.wire import Wire
+
+CONNECT_TIMEOUT: Final = 5.0
+"""Seconds until an Engine that does not accept becomes a 504."""
+
+FIRST_PAUSE: Final = 0.005
+LONGEST_PAUSE: Final = 0.25
+
+
+async def open_upstream(address: Address) -> Wire:
+    """Connect to the Engine. Raises `UpstreamError` (502) or `ConnectTimeout` (504)."""
+    wire = _try_unix(address) if isinstance(address, UnixAddress) else None
+    if wire is not None:
+        return wire
+    with trio.move_on_after(CONNECT_TIMEOUT):
+        if isinstance(address, UnixAddress):
+            return await _retry_unix(address)
+        return await _open_tcp(address)
+    raise ConnectTimeout(
+        f"the Docker Engine at {address} does not accept connections"
+        f" ({CONNECT_TIMEOUT:.0f} s): is it overloaded or hung?"
+    )
+
+
+def _try_unix(address: UnixAddress) -> Wire | None:
+    """Connect at once, or return None where the Engine's backlog is full."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    try:
+        sock.connect(address.path)
+    except BlockingIOError:
+        # EAGAIN on a Unix socket is a full backlog, not a connection in progress.
+        sock.close()
+        return None
+    except OSError as error:
+        sock.close()
+        raise UpstreamError(explain(address, error)) from error
+    return Wire(sock, UpstreamLost)
+
+
+async def _retry_unix(address: UnixAddress) -> Wire:
+    pause = FIRST_PAUSE
+    while (wire := _try_unix(address)) is None:
+        await trio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+    return wire
+
+
+async def _open_tcp(address: TcpAddress) -> Wire:
+    try:
+        stream = await trio.open_tcp_stream(address.host or "localhost", address.port)
+    except OSError as error:
+        raise UpstreamError(explain(address, error)) from error
+    sock = socket.socket(fileno=os.dup(stream.socket.fileno()))
+    await trio.aclose_forcefully(stream)
+    return Wire(sock, UpstreamLost)
+
+
+CAUSES: Final = {
+    errno.ENOENT: "there is no such socket: is the Engine running, and its socket mounted?",
+    errno.ECONNREFUSED: "nobody listens on it: is the Engine running?",
+    errno.EMFILE: "out of file descriptors: raise the limit (ulimit -n)",
+    errno.ENFILE: "the machine is out of file descriptors",
+    errno.EPROTOTYPE: "it is no stream socket",
+}
+
+
+def explain(address: Address, error: OSError) -> str:
+    """Say why the Engine cannot be reached and what to do about it."""
+    number = error.errno or errno.EIO
+    if isinstance(address, UnixAddress) and number in {errno.EACCES, errno.EPERM}:
+        cause = f"permission denied: {_owner(address.path)}"
+    else:
+        cause = CAUSES.get(number) or error.strerror or str(error)
+    return f"cannot reach the Docker Engine at {address}: {cause}"
+
+
+def _owner(path: str) -> str:
+    """Name owner and group of a socket that refuses us, and how to get in."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return "its folder is closed to this user: run as another user"
+    user, group = _user_name(found.st_uid), _group_name(found.st_gid)
+    mode = stat.S_IMODE(found.st_mode)
+    return (
+        f"it belongs to user {user} and group {group} (mode {mode:04o}):"
+        f" run with group {found.st_gid} (in Compose: group_add: [{found.st_gid}])"
+    )
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _group_name(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)

@@ -1,0 +1,131 @@
+"""Non-blocking socket calls that park in Trio only when the kernel is not ready.
+
+A wire is one socket and has one owner, who closes it. It knows no HTTP. Failures
+become the error of its side, so that a caller sees who is gone.
+"""
+
+import socket
+from typing import Final
+
+import trio
+
+from trioproxy.errors import ClientLost, UpstreamLost
+
+FAIR_SHARE: Final = 512 * 1024
+"""Bytes moved without parking after which others get their turn (and cancels, theirs)."""
+
+
+class Wire:
+    """One connected socket, made non-blocking."""
+
+    __slots__ = ("_credit", "gone", "lost", "sock")
+
+    def __init__(
+        self, sock: socket.socket, lost: type[ClientLost] | type[UpstreamLost]
+    ) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.lost = lost
+        self.gone = False
+        """The peer has closed both directions: what we send reaches nobody."""
+        self._credit = FAIR_SHARE
+
+    def recv_now(self, size: int) -> bytes | None:
+        """Take what is there: `b""` at the end of data, None where nothing is yet."""
+        try:
+            return self.sock.recv(size)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError as error:
+            raise self.lost(str(error)) from error
+
+    async def recv(self, size: int) -> bytes:
+        """Wait for bytes; `b""` is the end of data."""
+        await self._be_fair()
+        while (data := self.recv_now(size)) is None:
+            await self.readable()
+        self._credit -= len(data)
+        return data
+
+    async def recv_into(self, buffer: memoryview) -> int:
+        """Wait for bytes and put them into `buffer`; 0 is the end of data.
+
+        Nothing is awaited between the kernel's answer and the return, so that a
+        buffer shared by all connections can be used until the next await.
+        """
+        await self._be_fair()
+        while True:
+            try:
+                count = self.sock.recv_into(buffer)
+            except (BlockingIOError, InterruptedError):
+                await self.readable()
+            except OSError as error:
+                raise self.lost(str(error)) from error
+            else:
+                self._credit -= count
+                return count
+
+    def send_now(self, data: bytes | memoryview) -> int:
+        """Give the kernel what it takes at once; returns how much that was."""
+        try:
+            return self.sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            raise self.lost(str(error)) from error
+
+    async def send_all(self, data: bytes | memoryview) -> None:
+        """Send everything. The rest is copied before waiting: `data` may be shared."""
+        sent = self.send_now(data)
+        if sent == len(data):
+            return
+        rest = memoryview(bytes(data[sent:]))
+        while rest:
+            await self.writable()
+            rest = rest[self.send_now(rest) :]
+
+    async def readable(self) -> None:
+        """Park until there is something to read."""
+        self._credit = FAIR_SHARE
+        await trio.lowlevel.wait_readable(self.sock)
+
+    async def writable(self) -> None:
+        """Park until the kernel takes bytes again."""
+        self._credit = FAIR_SHARE
+        await trio.lowlevel.wait_writable(self.sock)
+
+    async def _be_fair(self) -> None:
+        if self._credit <= 0:
+            self._credit = FAIR_SHARE
+            await trio.lowlevel.checkpoint()
+
+    def has_ended_or_bytes(self) -> bool:
+        """Look without taking: an end, an error or any byte says True."""
+        try:
+            self.sock.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            return True
+        return True
+
+    def has_ended(self) -> bool:
+        """Look without taking: has the peer ended its data, with nothing left to read?"""
+        try:
+            return self.sock.recv(1, socket.MSG_PEEK) == b""
+        except OSError:
+            return False
+
+    def send_eof(self) -> None:
+        """Tell the peer that no more bytes come; the other direction stays open."""
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            # The peer is gone already: reading will say so.
+            return
+
+    def close(self) -> None:
+        """Close the socket; tasks still parked on it wake with an error."""
+        if self.sock.fileno() != -1:
+            trio.lowlevel.notify_closing(self.sock)
+            self.sock.close()
