@@ -322,7 +322,8 @@ def match(method: str, target: Target) -> Endpoint | None:
     if target.path.endswith("/") and not template.endswith("/"):
         raise BadTarget(f"no route ends in a slash here: {target.shown[-64:]!r}")
     if target.encoded_slash and not (endpoint and endpoint.takes_slashes):
-        raise BadTarget(f"no route takes an encoded slash here: {target.shown[-64:]!r}")
+        raw_path = target.raw.partition(b"?")[0]
+        raise BadTarget(f"no route takes an encoded slash here: {raw_path[:64]!r}")
     return endpoint
 
 

@@ -1,0 +1,285 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trioproxy.errors import BadTarget
+from trioproxy.policy.endpoints import (
+    ENDPOINTS,
+    OPERATIONS,
+    SECTIONS,
+    Endpoint,
+    match,
+    section_of,
+)
+from trioproxy.policy.target import Target
+
+ROUTES = Path(__file__).parent.parent / "data" / "routes.tsv"
+ONLY_HTTP2 = "BuildKitGrpc"
+
+
+def operation(method: str, raw: bytes) -> str | None:
+    endpoint = match(method, Target.parse(raw))
+    return endpoint.operation if endpoint else None
+
+
+def fill(template: str, value: str) -> bytes:
+    for parameter in ("{id}", "{name}", "{checkpoint}", "{any}"):
+        template = template.replace(parameter, value)
+    return template.encode()
+
+
+def name(endpoint: Endpoint) -> str:
+    return f"{endpoint.method} {endpoint.template}"
+
+
+SERVED = [e for e in ENDPOINTS if e.operation != ONLY_HTTP2]
+
+
+def test_the_table_is_complete() -> None:
+    """Every route that an Engine of any version has is in the table, and no other."""
+    lines = ROUTES.read_text().splitlines()[1:]
+    rows = [
+        (e.method, e.template, e.operation, e.section, e.effect, e.stream, e.risk)
+        for e in ENDPOINTS
+    ]
+    assert sorted("\t".join(row) for row in rows) == sorted(lines)
+    assert (len(ENDPOINTS), len(OPERATIONS), len(SECTIONS)) == (132, 124, 23)
+
+
+def test_summaries_are_short_lines() -> None:
+    """Each summary fits in a comment of an env file."""
+    for endpoint in ENDPOINTS:
+        assert 0 < len(endpoint.summary) <= 60
+        assert endpoint.summary.isascii()
+        assert endpoint.summary.isprintable()
+
+
+def test_operations_are_sorted_and_hold_every_route() -> None:
+    """Operations are found by name, in order, each with all of its routes."""
+    assert list(OPERATIONS) == sorted(OPERATIONS)
+    assert {e for group in OPERATIONS.values() for e in group} == set(ENDPOINTS)
+    assert [e.template for e in OPERATIONS["NetworkList"]] == [
+        "/networks",
+        "/networks/",
+    ]
+
+
+@pytest.mark.parametrize("version", ["", "/v1.45"], ids=["bare", "versioned"])
+@pytest.mark.parametrize("endpoint", SERVED, ids=name)
+def test_each_route_is_matched_by_its_own_row(endpoint: Endpoint, version: str) -> None:
+    """A filled-in template is matched by its own row, with and without a version."""
+    method = "LOCK" if endpoint.method == "ANY" else endpoint.method
+    target = Target.parse(version.encode() + fill(endpoint.template, "abc"))
+    assert match(method, target) is endpoint
+
+
+@pytest.mark.parametrize("endpoint", SERVED, ids=name)
+def test_only_parameters_of_some_sections_hold_slashes(endpoint: Endpoint) -> None:
+    """A slash inside a parameter stays in the route only where the Engine says `.*`."""
+    if "{" not in endpoint.template:
+        assert not endpoint.takes_slashes
+        return
+    raw = fill(endpoint.template, "a/b")
+    method = "LOCK" if endpoint.method == "ANY" else endpoint.method
+    found = match(method, Target.parse(raw))
+    assert (found is endpoint) == endpoint.takes_slashes
+
+
+@pytest.mark.parametrize(
+    ("method", "raw", "expected"),
+    [
+        ("GET", b"/containers/json/logs", "ContainerLogs"),
+        ("POST", b"/containers/prune/start", "ContainerStart"),
+        ("GET", b"/images/get/json", "ImageInspect"),
+        ("POST", b"/images/load/push", "ImagePush"),
+        ("POST", b"/networks/create/connect", "NetworkConnect"),
+        ("GET", b"/containers/a/b/json", "ContainerInspect"),
+        ("GET", b"/containers/a/logs/json", "ContainerInspect"),
+        ("GET", b"/containers/a/attach/ws", "ContainerAttachWebsocket"),
+        ("DELETE", b"/containers/x/anything", "ContainerDelete"),
+        ("DELETE", b"/containers/a/checkpoints/b", "CheckpointDelete"),
+        ("DELETE", b"/containers/a/b/checkpoints/c", "ContainerDelete"),
+        ("DELETE", b"/containers/a/checkpoints/b/c", "ContainerDelete"),
+        ("DELETE", b"/containers/a/checkpoints", "ContainerDelete"),
+        ("GET", b"/containers/a/b/checkpoints", "CheckpointList"),
+        ("GET", b"/networks/a/connect", "NetworkInspect"),
+        ("GET", b"/networks/", "NetworkList"),
+        ("GET", b"/plugins/privileges", "GetPluginPrivileges"),
+        ("GET", b"/plugins/a/json", "PluginInspect"),
+        ("GET", b"/plugins/json", "PluginInspectLegacy"),
+        ("GET", b"/debug/pprof/", "DebugPprofIndex"),
+        ("GET", b"/debug/pprof/trace", "DebugPprofTrace"),
+        ("GET", b"/debug/pprof/heap", "DebugPprofNamed"),
+        ("GET", b"/images/registry:5000/a/b/json", "ImageInspect"),
+        ("GET", b"/images/foo%2Fbar/json", "ImageInspect"),
+        ("GET", b"/containers%2Fx/json", "ContainerInspect"),
+        ("DELETE", b"/images/a%2Fb", "ImageDelete"),
+        ("GET", b"/networks/a%2Fb", "NetworkInspect"),
+        ("GET", b"/containers/%85%ff/json", "ContainerInspect"),
+        ("GET", b"/%63ontainers/%6ason", "ContainerList"),
+    ],
+)
+def test_greedy_routes(method: str, raw: bytes, expected: str) -> None:
+    """A request is classified by the whole template, as the Engine does."""
+    assert operation(method, raw) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "raw"),
+    [
+        ("GET", b"/INFO"),
+        ("get", b"/info"),
+        ("POST", b"/info"),
+        ("PATCH", b"/containers/json"),
+        ("TRACE", b"/info"),
+        ("GET", b"/infox"),
+        ("GET", b"/info;x"),
+        ("GET", b"/info%20"),
+        ("GET", b"/info%3Fx"),
+        ("GET", b"/services/a/b"),
+        ("GET", b"/containers"),
+        ("GET", b"/containers/x"),
+        ("GET", b"/containers/x/unheard-of"),
+        ("GET", b"/v1.45/v1.45/info"),
+        ("GET", b"/v/info"),
+        ("GET", b"/_trioproxy/health"),
+        ("POST", b"/moby.buildkit.v1.Control/Solve"),
+        ("GET", b"/debug"),
+        ("GET", b"/debug/pprof/a/b"),
+        ("HEAD", b"/build"),
+    ],
+)
+def test_unknown_routes(method: str, raw: bytes) -> None:
+    """A route that the Engine does not have is no endpoint, whatever it resembles."""
+    assert operation(method, raw) is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"/_ping", "SystemPingHead"),
+        (b"/containers/a/archive", "ContainerArchiveInfo"),
+        (b"/info", "SystemInfo"),
+        (b"/networks/", "NetworkList"),
+        (b"/debug/vars", "DebugVars"),
+    ],
+)
+def test_head(raw: bytes, expected: str) -> None:
+    """HEAD is its own route where there is one, else the GET route."""
+    assert operation("HEAD", raw) == expected
+
+
+def test_debug_takes_any_method() -> None:
+    """Old engines serve /debug whatever the method, so any token is that operation."""
+    for method in ("POST", "DELETE", "ANY", "x"):
+        assert operation(method, b"/debug/pprof/heap") == "DebugPprofNamed"
+
+
+@pytest.mark.parametrize("raw", [b"/info", b"/debug/vars", b"/x/y", b"/a%2Fb"])
+def test_options(raw: bytes) -> None:
+    """OPTIONS is one operation on every path."""
+    assert operation("OPTIONS", raw) == "SystemOptions"
+
+
+@pytest.mark.parametrize(
+    ("method", "raw"),
+    [
+        ("GET", b"/info/"),
+        ("GET", b"/containers/json/"),
+        ("GET", b"/volumes/"),
+        ("DELETE", b"/containers/x/"),
+        ("DELETE", b"/containers/x%2F"),
+        ("DELETE", b"/networks/"),
+        ("GET", b"/networks/x/"),
+        ("GET", b"/debug/pprof/heap/"),
+        ("OPTIONS", b"/info/"),
+        ("GET", b"/unheard/of/"),
+    ],
+)
+def test_trailing_slash(method: str, raw: bytes) -> None:
+    """A trailing slash is refused wherever the table has none."""
+    with pytest.raises(BadTarget, match="no route ends in a slash"):
+        operation(method, raw)
+
+
+@pytest.mark.parametrize(
+    ("method", "raw"),
+    [
+        ("GET", b"/containers%2Fjson?secret"),
+        ("GET", b"/v1.45%2finfo"),
+        ("GET", b"/networks%2F"),
+        ("GET", b"/services/a%2Fb"),
+        ("GET", b"/services/a%2Flogs"),
+        ("GET", b"/debug/pprof%2Fheap"),
+        ("DELETE", b"/containers/a%2Fcheckpoints/b"),
+        ("GET", b"/unheard%2Fof"),
+    ],
+)
+def test_encoded_slash(method: str, raw: bytes) -> None:
+    """An encoded slash is refused where no parameter of the route may hold one."""
+    with pytest.raises(BadTarget, match="no route takes an encoded slash") as caught:
+        operation(method, raw)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_sections(section: str) -> None:
+    """A section variable covers the paths below its own segment, known or not."""
+    segment = "/_ping" if section == "PING" else f"/{section.lower()}"
+    assert section_of(segment) == section
+    assert section_of(f"{segment}/x/unheard-of") == section
+    assert section_of(f"{segment}x") is None
+    assert section_of(f"/x{segment}") is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/debug/vars", "/ping", "/PING", "/_PING", "/Containers/json", "/post", "/"],
+)
+def test_no_section(path: str) -> None:
+    """No variable covers /debug, another case, or what only resembles a section."""
+    assert section_of(path) is None
+
+
+@pytest.mark.parametrize("endpoint", SERVED[:-1], ids=name)
+def test_section_of_each_route(endpoint: Endpoint) -> None:
+    """The section of a route is that of its path, so both ways of asking agree."""
+    expected = None if endpoint.section == "DEBUG" else endpoint.section
+    assert section_of(endpoint.template) == expected
+
+
+SEGMENT = st.sampled_from(
+    sorted({s for e in ENDPOINTS for s in e.template.split("/")[1:] if s})
+)
+
+
+@given(
+    st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "ANY", "x"]),
+    st.lists(SEGMENT, min_size=1, max_size=5),
+    st.sampled_from(["/", "%2F"]),
+)
+def test_matching_never_crashes(method: str, segments: list[str], slash: str) -> None:
+    """Any path of the Engine's own words is matched, unknown, or a `BadTarget`."""
+    raw = "/" + slash.join(segments)
+    try:
+        endpoint = match(method, Target.parse(raw.encode()))
+    except BadTarget:
+        return
+    assert endpoint is None or endpoint.method in {method, "GET", "ANY"}
+
+
+@given(st.data(), st.sampled_from(SERVED))
+def test_the_canonical_form_is_the_same_operation(
+    data: st.DataObject, endpoint: Endpoint
+) -> None:
+    """What is sent on is matched by the endpoint that was judged."""
+    value = data.draw(st.sampled_from(["a", "a%40b", "a:1", "%e9", "a%2Fb", "%252F"]))
+    method = "GET" if endpoint.method == "ANY" else endpoint.method
+    try:
+        target = Target.parse(fill(endpoint.template, value))
+        first = match(method, target)
+    except BadTarget:
+        return
+    assert match(method, Target.parse(target.canonical)) is first
