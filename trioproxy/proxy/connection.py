@@ -404,7 +404,7 @@ class Connection:
     async def _upload(self, upload: Upload, scope: trio.CancelScope) -> None:
         """Relay a request body; what breaks it ends the response too."""
         try:
-            self._early = await relay(
+            surplus = await relay(
                 self.wire, self._engine(), upload.boundary, self._shared.buffer
             )
         except UpstreamLost:
@@ -414,11 +414,12 @@ class Connection:
             upload.failure = error
             scope.cancel()
             return
-        if upload.boundary.done:
-            self._upload_done = True
-            upload.ended.set()
-        else:
+        if surplus is None:
             self._pass_eof()
+            return
+        self._early = surplus
+        self._upload_done = True
+        upload.ended.set()
 
     async def _respond(self, head: RequestHead) -> bool:
         """Wait for the response and pass it on; says whether both sides stay open."""
@@ -473,17 +474,17 @@ class Connection:
     ) -> bool:
         boundary = boundary_of(response.framing, UpstreamError)
         used = boundary.feed(data, len(data))
-        surplus = data[used:]
         keep = head.keep_alive and response.keep_alive and not self._shared.is_draining
         says_close = keep or not response.keep_alive or not head.keep_alive
         client_head = response.client if says_close else with_close(response.client)
         self._head_sent = True
         await self.wire.send_all(client_head + data[:used])
+        surplus: bytes | None = data[used:]
         if not boundary.done:
             surplus = await relay(
                 self._engine(), self.wire, boundary, self._shared.buffer
             )
-            if not boundary.done and response.framing is not UNTIL_CLOSE:
+            if surplus is None and response.framing is not UNTIL_CLOSE:
                 raise UpstreamLost("the Engine closed the connection in mid-body")
         self._log_request("")
         if surplus or not response.keep_alive:

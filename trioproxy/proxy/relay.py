@@ -129,18 +129,19 @@ def boundary_of(
 
 async def relay(
     source: Wire, sink: Wire, boundary: Boundary, buffer: bytearray
-) -> bytes:
-    """Relay one body until its end, or until `source` ends; see `boundary.done`.
+) -> bytes | None:
+    """Relay one body. Returns the surplus that came behind it.
 
-    Returns the surplus: bytes that came after the body. The buffer is shared by all
-    connections, so what must outlive an await is copied.
+    None: `source` ended first, which is the end of a body without another, and a loss
+    for every other. The buffer is shared by all connections: what must outlive an await
+    is copied.
     """
     view = memoryview(buffer)
     size = BUFFER_SIZE
     while not boundary.done:
         count = await source.recv_into(view[:size])
         if not count:
-            break
+            return None
         used = boundary.feed(buffer, count)
         surplus = bytes(view[used:count])
         sent = sink.send_now(view[:used])
