@@ -1,0 +1,419 @@
+"""What was seen, as evidence: routes with counts, merged by union.
+
+An observation is a `Shape`, never a URL: names, ids, query values and bodies do not get
+this far. Evidence is a union of facts, so merging it is idempotent, commutative and
+associative: sets unite, dates widen, and counts are kept per run and united by the
+larger. Nothing here knows a clock or a file; `policy.evidencefile` has the lines.
+"""
+
+import copy
+import re
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, field
+from heapq import nsmallest
+from typing import NamedTuple, TypeVar
+
+from trioproxy.policy.endpoints import OPERATIONS, Endpoint
+from trioproxy.policy.rules import Request
+
+UNKNOWN = "unknown"
+"""The operation of a route that the table does not have."""
+
+ANY = "ANY"
+"""The section of OPTIONS, which the Engine answers on every path."""
+
+UNROUTED = "unrouted"
+"""The result of a 404 that means "page not found": the Engine has no such route."""
+
+REFUSED = "refused"
+"""The result of a request that a policy refused: the Engine never saw it."""
+
+OTHER = "OTHER"
+"""Stands for every method token that HTTP does not name: clients make them up."""
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+
+RUN = re.compile(r"[0-9A-Za-z:.-]{1,64}", re.ASCII)
+AGENT = re.compile(r"[A-Za-z0-9._/-]{1,64}", re.ASCII)
+CLIENT = re.compile(r"[A-Za-z0-9._:%-]{1,64}", re.ASCII)
+VERSION = re.compile(r"1\.[1-9][0-9]{1,3}|unversioned", re.ASCII)
+"""What may be kept of a run's id and of a client; all else is left out."""
+
+FACETS_KEPT = 1_000
+"""Facet values of one operation and method; a wider rule is never made up."""
+RUNS_KEPT = 100
+"""Newest runs whose counts a shape keeps. What was seen is kept for ever."""
+RUNS_LISTED = 1_000
+"""Newest runs the evidence knows dates of."""
+AGENTS_KEPT = 8
+CLIENTS_KEPT = 64
+VERSIONS_KEPT = 32
+_WHO_SEEN = 64
+
+_Value = TypeVar("_Value")
+
+_ALREADY_SO = frozenset(
+    {
+        "ContainerKill",
+        "ContainerPause",
+        "ContainerStart",
+        "ContainerStop",
+        "ContainerUnpause",
+    }
+)
+"""Operations whose 409 says that the container is already in the wanted state."""
+
+
+class Shape(NamedTuple):
+    """One kind of request; a tuple, because it is hashed once per request."""
+
+    operation: str
+    method: str
+    section: str
+    facets: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, request: Request) -> "Shape":
+        """Reduce a judged request to its shape."""
+        method = request.method if request.method in METHODS else OTHER
+        endpoint = request.endpoint
+        if endpoint is None:
+            return cls(UNKNOWN, method, request.section or "")
+        section = endpoint.section
+        if section == ANY:
+            section = request.section or ""
+        return cls(endpoint.operation, method, section)
+
+    @property
+    def is_consistent(self) -> bool:
+        """Whether the table has such an operation with this method and section."""
+        if self.operation == UNKNOWN:
+            return self.method in METHODS or self.method == OTHER
+        sections = {endpoint.section for endpoint in self.endpoints}
+        return self.section in sections or ANY in sections
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The rows of the table that this shape may have met."""
+        rows = OPERATIONS.get(self.operation, ())
+        exact = tuple(row for row in rows if row.method == self.method)
+        return exact or tuple(
+            row
+            for row in rows
+            if row.method == "ANY" or (self.method, row.method) == ("HEAD", "GET")
+        )
+
+
+class Who(NamedTuple):
+    """Where a request came from: product tokens, address, API version."""
+
+    agent: str = ""
+    client: str = ""
+    version: str = ""
+
+
+@dataclass(slots=True)
+class Record:
+    """What is known about one shape."""
+
+    first: int
+    """Seconds since the epoch, as `last`."""
+    last: int
+    results: dict[str, str] = field(default_factory=dict)
+    """Each final status ever seen (or `unrouted`, `refused`), and the earliest run."""
+    runs: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Counts by run and result."""
+    agents: set[str] = field(default_factory=set)
+    clients: set[str] = field(default_factory=set)
+    versions: set[str] = field(default_factory=set)
+    _seen: set[Who] = field(default_factory=set, compare=False, repr=False)
+
+    def note(self, who: Who) -> None:
+        """Remember who asked; one look-up for those already known."""
+        if who in self._seen:
+            return
+        if len(self._seen) >= _WHO_SEEN:
+            self._seen.clear()
+        self._seen.add(who)
+        self._unite(
+            set(filter(AGENT.fullmatch, who.agent.split())),
+            set(filter(CLIENT.fullmatch, [who.client])),
+            set(filter(VERSION.fullmatch, [who.version])),
+        )
+
+    def merge(self, other: "Record") -> None:
+        """Unite with what another record of the same shape knows."""
+        self.first = min(self.first, other.first)
+        self.last = max(self.last, other.last)
+        for result, run in other.results.items():
+            self.results[result] = min(run, self.results.get(result, run))
+        for run, counts in other.runs.items():
+            mine = self.runs.setdefault(run, {})
+            for result, count in counts.items():
+                mine[result] = max(count, mine.get(result, 0))
+        self.runs = _newest(self.runs, RUNS_KEPT)
+        self._unite(other.agents, other.clients, other.versions)
+
+    def _unite(self, agents: set[str], clients: set[str], versions: set[str]) -> None:
+        self.agents = _smallest(self.agents | agents, AGENTS_KEPT)
+        self.clients = _smallest(self.clients | clients, CLIENTS_KEPT)
+        self.versions = _smallest(self.versions | versions, VERSIONS_KEPT)
+
+    def count(self, *results: str) -> int:
+        """How often it was seen, over the runs that are kept; by result, if given."""
+        return sum(
+            count
+            for counts in self.runs.values()
+            for result, count in counts.items()
+            if not results or result in results
+        )
+
+
+@dataclass(slots=True)
+class Run:
+    """One learner's time of watching."""
+
+    first: int
+    last: int
+    dropped: int = 0
+    """New facet values that had no room."""
+
+    def merge(self, other: "Run") -> None:
+        """Unite with what another file says about the same run."""
+        self.first = min(self.first, other.first)
+        self.last = max(self.last, other.last)
+        self.dropped = max(self.dropped, other.dropped)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completeness:
+    """How far the evidence can be trusted to be all there is."""
+
+    runs: int
+    first: int
+    last: int
+    seconds: int
+    """Time watched, overlaps counted once."""
+    newest_run: int
+    """In which run, counted from 1, the last new operation was used; 0 for none."""
+    newest_at: int
+    """When it was first seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """Two operations that belong together."""
+
+    has: str
+    lacks: str
+    why: str
+
+
+FLOWS = (
+    Flow(
+        has="ContainerCreate",
+        lacks="ContainerStart",
+        why="a container can be created but not started",
+    ),
+    Flow(
+        has="ContainerExec",
+        lacks="ExecStart",
+        why="a command can be registered but not run",
+    ),
+    Flow(
+        has="ContainerDelete",
+        lacks="ContainerCreate",
+        why="a container can be removed but not made again",
+    ),
+    Flow(
+        has="ImageCreate",
+        lacks="ImageInspect",
+        why="an image can be pulled but not looked at",
+    ),
+)
+
+
+class Evidence:
+    """All that learners saw. Run ids must sort by the time their run began."""
+
+    def __init__(self) -> None:
+        self.records: dict[Shape, Record] = {}
+        self.runs: dict[str, Run] = {}
+        self.granted: set[str] = set()
+        """Operations that were once written into the env file."""
+        self.changes = 0
+        """Grows with every observation and every merge."""
+        self._run = ""
+        self._kinds: dict[tuple[str, str, str], int] = {}
+        self._new: dict[Shape, None] = {}
+
+    def begin(self, run: str, at: int) -> None:
+        """Name the run that `observe` counts for."""
+        self._run = run
+        self.runs.setdefault(run, Run(first=at, last=at))
+
+    def observe(self, shape: Shape, result: str, at: int, who: Who) -> bool:
+        """Count one request; whether its shape ended this way for the first time.
+
+        Called for every request: for a known one a few look-ups, nothing else.
+        """
+        run = self.runs[self._run]
+        record = self.records.get(shape)
+        if record is None:
+            if not self._has_room(shape):
+                run.dropped += 1
+                return False
+            record = self.records[shape] = Record(first=at, last=at)
+        self.changes += 1
+        record.first, record.last = min(at, record.first), max(at, record.last)
+        run.first, run.last = min(at, run.first), max(at, run.last)
+        counts = record.runs.setdefault(self._run, {})
+        counts[result] = counts.get(result, 0) + 1
+        record.note(who)
+        if result in record.results:
+            return False
+        record.results[result] = self._run
+        self._new[shape] = None
+        return True
+
+    def take_new(self) -> tuple[Shape, ...]:
+        """Hand over, once, the shapes for which `observe` said yes."""
+        new = tuple(self._new)
+        self._new.clear()
+        return new
+
+    def merge(self, other: "Evidence") -> None:
+        """Unite with `other`, which stays as it is."""
+        self.changes += 1
+        for shape, theirs in other.records.items():
+            if shape not in self.records:
+                self._kinds[shape[:3]] = self._kinds.get(shape[:3], 0) + 1
+                self.records[shape] = Record(first=theirs.first, last=theirs.last)
+            self.records[shape].merge(theirs)
+        for run, span in other.runs.items():
+            self.runs.setdefault(run, copy.copy(span)).merge(span)
+        self.runs = _newest(self.runs, RUNS_LISTED, keep=self._run)
+        self.granted |= other.granted
+
+    def copy(self) -> "Evidence":
+        """Make evidence of the same content that shares nothing with this."""
+        twin = Evidence()
+        twin.merge(self)
+        return twin
+
+    def used(self) -> Iterator[Shape]:
+        """The shapes that did something for their client, in order."""
+        return (shape for shape in sorted(self.records) if self.is_used(shape))
+
+    def used_operations(self) -> frozenset[str]:
+        """The operations that did something for their client."""
+        return frozenset(shape.operation for shape in self.used())
+
+    def failed(self) -> Iterator[Shape]:
+        """The known shapes that reached the Engine, whose operation is never used."""
+        used = self.used_operations()
+        return (
+            shape
+            for shape in sorted(self.records)
+            if shape.operation not in {*used, UNKNOWN}
+            and self.records[shape].results.keys() != {REFUSED}
+        )
+
+    def failed_operations(self) -> frozenset[str]:
+        """The operations that were tried and never worked."""
+        return frozenset(shape.operation for shape in self.failed())
+
+    def refused(self) -> Iterator[Shape]:
+        """The shapes that some policy refused at least once."""
+        return (
+            shape
+            for shape in sorted(self.records)
+            if REFUSED in self.records[shape].results
+        )
+
+    def unknown(self) -> Iterator[Shape]:
+        """The shapes of routes that the table does not have."""
+        return (shape for shape in sorted(self.records) if shape.operation == UNKNOWN)
+
+    def is_used(self, shape: Shape) -> bool:
+        """Whether any result of this shape counts as use."""
+        return any(is_use(shape, result) for result in self.records[shape].results)
+
+    def completeness(self) -> Completeness:
+        """Say how long was watched, and when something new last came up."""
+        births = dict[str, tuple[str, int]]()
+        for shape in self.used():
+            birth = (self._first_use(shape), self.records[shape].first)
+            births[shape.operation] = min(birth, births.get(shape.operation, birth))
+        run, at = max(births.values(), default=("", 0))
+        return Completeness(
+            runs=len(self.runs),
+            first=min((span.first for span in self.runs.values()), default=0),
+            last=max((span.last for span in self.runs.values()), default=0),
+            seconds=_covered(self.runs.values()),
+            # A run that is no longer listed is older than all that are.
+            newest_run=sum(known <= run for known in self.runs) or min(len(births), 1),
+            newest_at=at,
+        )
+
+    def dropped(self) -> int:
+        """How many new facet values had no room."""
+        return sum(span.dropped for span in self.runs.values())
+
+    def _first_use(self, shape: Shape) -> str:
+        results = self.records[shape].results
+        return min(run for result, run in results.items() if is_use(shape, result))
+
+    def _has_room(self, shape: Shape) -> bool:
+        kind = shape[:3]
+        held = self._kinds.get(kind, 0)
+        if held >= FACETS_KEPT:
+            return False
+        self._kinds[kind] = held + 1
+        return True
+
+
+def result_of(status: int, *, unrouted: bool = False) -> str:
+    """Name a final status; the 404 of a route the Engine does not have stands apart."""
+    return UNROUTED if unrouted else str(status)
+
+
+def is_use(shape: Shape, result: str) -> bool:
+    """Whether this result means that the client got something out of the request."""
+    if shape.operation == UNKNOWN:
+        return False
+    if result in {"101", "304"} or (len(result) == 3 and result[0] == "2"):
+        return True
+    if result == "404":
+        return shape.method in {"GET", "HEAD"}
+    if result == "409":
+        return shape.method == "DELETE" or shape.operation in _ALREADY_SO
+    return False
+
+
+def half_granted(granted: Container[str]) -> tuple[Flow, ...]:
+    """The flows of which `granted` holds the first part only."""
+    return tuple(
+        flow for flow in FLOWS if flow.has in granted and flow.lacks not in granted
+    )
+
+
+def _smallest(values: set[str], limit: int) -> set[str]:
+    # The smallest of a union do not depend on the order in which it was made.
+    return values if len(values) <= limit else set(nsmallest(limit, values))
+
+
+def _newest(runs: dict[str, _Value], limit: int, keep: str = "") -> dict[str, _Value]:
+    if len(runs) <= limit:
+        return runs
+    newest = sorted(runs)[-limit:]
+    return {run: runs[run] for run in {*newest, keep} & runs.keys()}
+
+
+def _covered(spans: Iterable[Run]) -> int:
+    total = 0
+    end = 0
+    for span in sorted(spans, key=lambda span: span.first):
+        total += max(0, span.last - max(span.first, end))
+        end = max(end, span.last)
+    return total
