@@ -19,7 +19,7 @@ from trioproxy.config import (
 )
 from trioproxy.errors import ConfigError
 from trioproxy.policy.gate import EnforceGate
-from trioproxy.policy.rules import parse_policy
+from trioproxy.policy.permissions import parse_policy
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 

@@ -1,0 +1,159 @@
+"""What two other proxies allow, as tables: the rules of their HAProxy configurations.
+
+Both go through a list of rules; the first that fits decides, and none means refused. A rule
+looks at the decoded path behind its version, without regard to case, and only at how the
+path begins. A variable counts as 1 if its text begins with a whole number other than 0
+(so `true` is 0 there). Podman's routes (`/libpod`, `/pods`) are left out: they are
+refused here, whatever a variable says. Nothing of trioproxy's own rules is known here.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from trioproxy.policy.endpoints import SECTIONS
+from trioproxy.policy.rules import READING
+from trioproxy.policy.variables import ON_BY_DEFAULT, SWITCHES, section_prefix
+
+_VERSION = re.compile(r"/v[0-9.]+", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?0*[1-9]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One line: where the variable has the value that it acts on, allow or refuse."""
+
+    variable: str
+    acts_on: bool
+    """The value of the variable that makes the rule act."""
+    allows: bool
+    """What the rule answers."""
+    pattern: re.Pattern[str] | None
+    """How a path begins; None: any path."""
+    writes_only: bool = False
+    """Whether `GET` and `HEAD` pass by this rule."""
+
+    def fits(self, method: str, path: str) -> bool:
+        """Whether a request is one that this rule speaks of."""
+        if self.writes_only and method in READING:
+            return False
+        return self.pattern is None or self.pattern.match(path) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incumbent:
+    """A proxy that people run now, pinned to a version."""
+
+    name: str
+    image: str
+    version: str
+    rules: tuple[Rule, ...]
+    defaults: Mapping[str, str] = field(repr=False)
+    """What its image sets."""
+
+    def allows(self, variables: Mapping[str, str], method: str, path: str) -> bool:
+        """Whether it lets a request pass; `path` is decoded, a version may lead it."""
+        version = _VERSION.match(path)
+        path = path[version.end() :] if version else path
+        for rule in self.rules:
+            value = variables.get(rule.variable, self.defaults.get(rule.variable, ""))
+            if rule.acts_on == is_true(value) and rule.fits(method, path):
+                return rule.allows
+        return False
+
+    def variables(self) -> tuple[str, ...]:
+        """All variables that its rules read, sorted."""
+        return tuple(sorted({rule.variable for rule in self.rules}))
+
+
+def is_true(value: str) -> bool:
+    """Read a variable as HAProxy's `-m bool` does: as the number it begins with."""
+    return _NUMBER.match(value) is not None
+
+
+def _sections() -> Iterator[Rule]:
+    for section in SECTIONS:
+        yield _allow(section, re.escape(section_prefix(section)))
+
+
+def _allow(variable: str, pattern: str) -> Rule:
+    compiled = re.compile(pattern, re.IGNORECASE | re.ASCII)
+    return Rule(variable=variable, acts_on=True, allows=True, pattern=compiled)
+
+
+def _verb(variable: str, *words: str) -> Rule:
+    return _allow(variable, _container_route(*words))
+
+
+def _denial(variable: str, word: str) -> Rule:
+    pattern = re.compile(_container_route(word), re.IGNORECASE | re.ASCII)
+    return Rule(variable=variable, acts_on=False, allows=False, pattern=pattern)
+
+
+def _container_route(*words: str) -> str:
+    return f"/containers/[a-zA-Z0-9_.-]+/(?:{'|'.join(words)})"
+
+
+_WRITES_NEED_POST = Rule(
+    variable="POST", acts_on=False, allows=False, pattern=None, writes_only=True
+)
+_SWITCH_DEFAULTS = {name: str(int(name in ON_BY_DEFAULT)) for name in SWITCHES}
+
+TECNATIVA = Incumbent(
+    name="tecnativa",
+    image="tecnativa/docker-socket-proxy",
+    version="0.4.2",
+    # Refuses writes before it looks at a verb: without POST=1 no verb does anything.
+    rules=(
+        _WRITES_NEED_POST,
+        _verb("ALLOW_RESTARTS", "stop", "restart", "kill"),
+        _verb("ALLOW_START", "start"),
+        _verb("ALLOW_STOP", "stop"),
+        *_sections(),
+    ),
+    defaults=_SWITCH_DEFAULTS,
+)
+
+LINUXSERVER = Incumbent(
+    name="linuxserver",
+    image="linuxserver/socket-proxy",
+    version="3.4.3",
+    # Verbs come before POST; the read verbs only lift a refusal, the section still decides.
+    rules=(
+        _denial("ALLOW_ARCHIVE", "archive"),
+        _denial("ALLOW_CHANGES", "change"),
+        _denial("ALLOW_EXPORT", "export"),
+        _denial("ALLOW_LOGS", "logs"),
+        _denial("ALLOW_TOP", "top"),
+        _verb("ALLOW_RESTARTS", "stop", "restart", "kill"),
+        _verb("ALLOW_START", "start"),
+        _verb("ALLOW_STOP", "stop"),
+        _verb("ALLOW_PAUSE", "pause"),
+        _verb("ALLOW_UNPAUSE", "unpause"),
+        _WRITES_NEED_POST,
+        *_sections(),
+    ),
+    defaults=_SWITCH_DEFAULTS,
+)
+
+INCUMBENTS = (TECNATIVA, LINUXSERVER)
+
+VARIABLES = tuple(sorted({*TECNATIVA.variables(), *LINUXSERVER.variables()}))
+"""All variables that one of the two reads."""
+
+
+def blockers(zeros: frozenset[str], method: str, path: str) -> tuple[str, ...]:
+    """Name the variables at 0 for which both refuse what they could allow.
+
+    One that would be enough alone, if there is one; else those that matter together.
+    """
+
+    def is_open(off: frozenset[str]) -> bool:
+        values = {name: "0" if name in off else "1" for name in VARIABLES}
+        return any(one.allows(values, method, path) for one in INCUMBENTS)
+
+    if not is_open(frozenset()) or is_open(zeros):
+        return ()
+    alone = tuple(name for name in sorted(zeros) if not is_open(frozenset({name})))
+    together = tuple(name for name in sorted(zeros) if is_open(zeros - {name}))
+    return alone or together or tuple(sorted(zeros))

@@ -1,0 +1,219 @@
+"""Variables to a policy: every value is read in one way, or the start stops.
+
+What is not understood is never passed over: a restriction that is not enforced must not
+look as if it were. No file is opened here, and no request judged.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+
+from trioproxy.errors import BadTarget, ConfigError
+from trioproxy.policy.endpoints import OPERATIONS, match
+from trioproxy.policy.envfile import decode_value, parse
+from trioproxy.policy.incumbents import blockers
+from trioproxy.policy.lint import lint, lint_settings, suggest
+from trioproxy.policy.rules import Mode, Policy, Route, sample_requests
+from trioproxy.policy.target import Target
+from trioproxy.policy.variables import (
+    COMPAT_VARIABLE,
+    GUARDS,
+    ON_BY_DEFAULT,
+    OPERATIONS_VARIABLE,
+    PERMISSIONS,
+    PREFIXES,
+    READ_VERBS,
+    SWITCHES,
+    VERBS,
+)
+
+ENVIRONMENT = "the environment"
+
+_REFUSING = frozenset({"", "0", "false", "no", "off"})
+_FLAGS = frozenset({*SWITCHES, *VERBS})
+_SHOWN = 64
+_ROUTE = re.compile(
+    r"([A-Z]{1,16}):((?:/(?:\{[A-Za-z_][A-Za-z0-9_.]*\}|[A-Za-z0-9_.:@+~-]+))+)"
+)
+
+
+def parse_policy_file(text: str, *, name: str) -> tuple[Policy, tuple[str, ...]]:
+    """Build the policy of an env file, and say what in it has no effect."""
+    variables = parse(text, name=name)
+    policy, warnings = parse_policy(variables, source=name)
+    return policy, (*warnings, *lint_settings(variables))
+
+
+def parse_policy(
+    variables: Mapping[str, str], *, source: str = ENVIRONMENT
+) -> tuple[Policy, tuple[str, ...]]:
+    """Build the policy, and say what looks like a permission and is none.
+
+    Names that neither are ours nor look so are passed over; `ConfigError` for the rest.
+    """
+    flags = {
+        name: _parse_flag(name, variables[name], source)
+        for name in sorted(_FLAGS & variables.keys())
+    }
+    linuxserver = _is_linuxserver(variables.get(COMPAT_VARIABLE, ""), source)
+    warnings = (*_check_names(variables, source), *lint(variables))
+    if OPERATIONS_VARIABLE not in variables:
+        return _section_policy(flags, linuxserver=linuxserver), warnings
+    policy = _exact_policy(variables[OPERATIONS_VARIABLE], source)
+    _refuse_contradictions(policy, flags, source)
+    return policy, (*warnings, *_idle_verbs(policy, flags))
+
+
+def _parse_flag(name: str, value: str, source: str) -> bool:
+    if value == "1":
+        return True
+    if value in _REFUSING:
+        return False
+    raise ConfigError(
+        f"{name}={value[:_SHOWN]!r} in {source} is neither 1 nor 0",
+        hint=f"write {name}=1 to grant, {name}=0 to refuse",
+    )
+
+
+def _is_linuxserver(value: str, source: str) -> bool:
+    if value in {"", "tecnativa", "linuxserver"}:
+        return value == "linuxserver"
+    raise ConfigError(
+        f"{COMPAT_VARIABLE}={value[:_SHOWN]!r} in {source} is not known",
+        hint=f"write {COMPAT_VARIABLE}=linuxserver or leave it out",
+    )
+
+
+def _check_names(variables: Mapping[str, str], source: str) -> Iterator[str]:
+    for name in sorted(variables):
+        if name.startswith(PREFIXES) and name not in PERMISSIONS:
+            yield from _check_unknown(name, variables[name], source)
+
+
+def _check_unknown(name: str, value: str, source: str) -> Iterator[str]:
+    shown = name if name.isidentifier() and name.isascii() else repr(name[:_SHOWN])
+    if name in GUARDS:
+        # At any value: 0 and empty restrict too.
+        raise ConfigError(
+            f"{shown} in {source} is not supported yet",
+            hint="remove it: what it restricts would pass",
+        )
+    if name.startswith("LIBPOD_"):
+        if value not in _REFUSING:
+            raise ConfigError(
+                f"{shown} in {source} is not supported yet",
+                hint="remove it: Podman's own routes are refused",
+            )
+        return
+    known = suggest(name)
+    advice = f"did you mean {known}?" if known else "no such permission exists"
+    if value not in _REFUSING or not (value or name.startswith("ALLOW_")):
+        raise ConfigError(f"{shown} in {source} is not known", hint=advice)
+    yield f"{shown}={value} is not known and refuses nothing: {advice}"
+
+
+def _section_policy(flags: Mapping[str, bool], *, linuxserver: bool) -> Policy:
+    verbs = {name: flags[name] for name in VERBS if name in flags}
+    if linuxserver:
+        verbs = {**dict.fromkeys(READ_VERBS, False), **verbs}
+    return Policy(
+        mode=Mode.SECTIONS,
+        switches={name: flags.get(name, name in ON_BY_DEFAULT) for name in SWITCHES},
+        verbs=verbs,
+        read_verbs_grant=not linuxserver,
+    )
+
+
+def _exact_policy(value: str, source: str) -> Policy:
+    operations = set[str]()
+    routes = list[Route]()
+    for item in parse_operations(value):
+        if item in OPERATIONS:
+            _check_reachable(item, source)
+            operations.add(item)
+        elif ":" in item:
+            routes.append(_parse_route(item, source))
+        else:
+            raise _unknown_operation(item, source)
+    return Policy(
+        mode=Mode.EXACT, operations=frozenset(operations), routes=tuple(routes)
+    )
+
+
+def parse_operations(value: str) -> tuple[str, ...]:
+    """Split the value of `ALLOW_OPERATIONS`; the names are not looked up."""
+    if not value.strip():
+        return ()
+    return tuple(decode_value(item.strip()) for item in value.split(","))
+
+
+def _check_reachable(operation: str, source: str) -> None:
+    if not any(True for e in OPERATIONS[operation] for _ in sample_requests(e)):
+        raise ConfigError(
+            f"{operation} in {OPERATIONS_VARIABLE} of {source} cannot be granted",
+            hint="it exists over HTTP/2 only, which never passes",
+        )
+
+
+def _parse_route(item: str, source: str) -> Route:
+    where = f"{item[:_SHOWN]!r} in {OPERATIONS_VARIABLE} of {source}"
+    found = _ROUTE.fullmatch(item)
+    if found is None:
+        hint = "write METHOD:/path/{parameter}, a parameter for one segment"
+        raise ConfigError(f"{where} is no route", hint=hint)
+    route = Route(method=found[1], template=found[2])
+    try:
+        target = Target.parse(route.sample.encode("ascii"))
+        endpoint = match(route.method, target)
+    except BadTarget as error:
+        raise ConfigError(f"{where} can never pass: {error}") from error
+    if target.version:
+        raise ConfigError(f"{where} has a version", hint="write it without")
+    if endpoint is not None:
+        hint = f"write {endpoint.operation}"
+        raise ConfigError(f"{where} has a name of its own", hint=hint)
+    return route
+
+
+def _unknown_operation(item: str, source: str) -> ConfigError:
+    names = {name.lower(): name for name in OPERATIONS}
+    near = get_close_matches(item.lower(), names, n=1)
+    hint = "trioproxy operations lists them"
+    return ConfigError(
+        f"{item[:_SHOWN]!r} in {OPERATIONS_VARIABLE} of {source} is no operation",
+        hint=f"did you mean {names[near[0]]}? {hint}" if near else hint,
+    )
+
+
+def _refuse_contradictions(
+    policy: Policy, flags: Mapping[str, bool], source: str
+) -> None:
+    zeros = frozenset(name for name, granted in flags.items() if not granted)
+    for name, method, path in _granted(policy):
+        if blocking := blockers(zeros, method, path):
+            variables = " and ".join(f"{one}=0" for one in blocking)
+            raise ConfigError(
+                f"{variables} contradicts {name} in {OPERATIONS_VARIABLE} of {source}",
+                hint=f"set {' and '.join(f'{one}=1' for one in blocking)}, or take {name} off the list",
+            )
+
+
+def _granted(policy: Policy) -> Iterator[tuple[str, str, str]]:
+    """Name, method and a path for all that a list grants, `OPTIONS` (any path) aside."""
+    for operation in sorted(policy.operations - {"SystemOptions"}):
+        for endpoint in OPERATIONS[operation]:
+            for request in sample_requests(endpoint):
+                yield operation, request.method, request.target.path
+    for route in policy.routes:
+        yield str(route), route.method, route.sample
+
+
+def _idle_verbs(policy: Policy, flags: Mapping[str, bool]) -> Iterator[str]:
+    """Say where a verb says other than the list, which alone counts."""
+    for verb in sorted(VERBS.keys() & flags.keys()):
+        listed = sorted(VERBS[verb] & policy.operations)
+        if flags[verb] and not listed:
+            wanted = " or ".join(sorted(VERBS[verb]))
+            yield f"{verb}=1 grants nothing beside {OPERATIONS_VARIABLE}: add {wanted} to it"
+        elif listed and not flags[verb]:
+            yield f"{verb}=0 does not refuse {' and '.join(listed)}, which {OPERATIONS_VARIABLE} grants"

@@ -1,0 +1,330 @@
+"""The policy: which requests may pass, and why.
+
+A policy is built once from variables and then only asked. In exact mode
+`ALLOW_OPERATIONS` alone grants; else the section variables do, and the `ALLOW_*` verbs.
+Whoever adds a rule: a file must never grant more here than in the incumbent, the verbs
+that it sets to 1 itself aside.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from trioproxy.policy.endpoints import ENDPOINTS, SECTIONS, Endpoint, match, section_of
+from trioproxy.policy.target import Target
+from trioproxy.policy.variables import (
+    OPERATIONS_VARIABLE,
+    READ_VERBS,
+    VERBS,
+    WRITE_VERBS,
+    section_prefix,
+)
+
+READING = frozenset({"GET", "HEAD"})
+"""The methods that need no `POST=1`."""
+
+WRITE_LIKE_READS = frozenset(
+    {
+        "ContainerArchive",
+        "ContainerArchiveInfo",
+        "ContainerAttachWebsocket",
+        "ContainerExport",
+        "ImageGet",
+        "ImageGetAll",
+        "SwarmUnlockkey",
+    }
+)
+"""Routes of GET that write, or carry a file system or a key out: with `POST=1` only."""
+
+# How linuxserver knows the routes that a read verb refuses: any method, and by a beginning.
+_DENIED_WORDS = {
+    "ALLOW_ARCHIVE": "archive",
+    "ALLOW_CHANGES": "change",
+    "ALLOW_EXPORT": "export",
+    "ALLOW_LOGS": "logs",
+    "ALLOW_TOP": "top",
+}
+
+
+class Mode(StrEnum):
+    """What a policy is made of."""
+
+    EXACT = "exact"
+    """`ALLOW_OPERATIONS` alone grants."""
+    SECTIONS = "sections"
+    """Section variables, `POST` and verbs, as in the incumbents."""
+
+
+class Reason(StrEnum):
+    """Why a request may pass or not."""
+
+    OPERATION = "operation"
+    ROUTE = "route"
+    """By a `METHOD:/path/template`."""
+    VERB = "verb"
+    METHOD = "method"
+    WRITE_LIKE_READ = "write-like-read"
+    EXEC = "exec"
+    SECTION = "section"
+    NO_SECTION = "no-section"
+    """No variable covers this path."""
+    UNKNOWN_ROUTE = "unknown-route"
+    """Passes by its section, though the table does not know it: without `Upgrade`."""
+    LEARNING = "learning"
+    CEILING = "ceiling"
+    SHADOW = "shadow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is judged: a method, a target, and the endpoint that they mean."""
+
+    method: str
+    target: Target
+    endpoint: Endpoint | None
+
+    @property
+    def operation(self) -> str:
+        """The Engine's name for it, or `unknown`."""
+        return self.endpoint.operation if self.endpoint else "unknown"
+
+    @property
+    def section(self) -> str | None:
+        """The section variable that covers its path."""
+        return section_of(self.target.path)
+
+    @property
+    def shown(self) -> str:
+        """Name it for people: operation, method and template, or the path as escaped."""
+        method = re.sub(r"[^A-Z]", "?", self.method[:16])
+        if self.endpoint is None:
+            return f"{method} {self.target.shown}"
+        return f"{self.endpoint.operation} ({method} {self.endpoint.template})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Whether a request may pass."""
+
+    allowed: bool
+    reason: Reason
+    rule: str
+    """The variable that decided."""
+    message: str = ""
+    """For a refusal: what was refused, and what would allow it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A `METHOD:/path/{template}` of `ALLOW_OPERATIONS`, for routes not in the table."""
+
+    method: str
+    template: str
+
+    def fits(self, method: str, path: str) -> bool:
+        """Whether a request is meant; a parameter is one segment, `GET` has its `HEAD`."""
+        methods = {"GET", "HEAD"} if self.method == "GET" else {self.method}
+        wanted, given = self.template.split("/"), path.split("/")
+        return (
+            method in methods
+            and len(wanted) == len(given)
+            and all(
+                w.startswith("{") or w == g for w, g in zip(wanted, given, strict=True)
+            )
+        )
+
+    @property
+    def sample(self) -> str:
+        """A path that it fits."""
+        return re.sub(r"\{[^}]*\}", "x", self.template)
+
+    def __str__(self) -> str:
+        return f"{self.method}:{self.template}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A set of rules; nothing else is allowed."""
+
+    mode: Mode
+    operations: frozenset[str] = frozenset()
+    routes: tuple[Route, ...] = ()
+    switches: Mapping[str, bool] = field(default_factory=dict)
+    """Section variables and `POST`, with their defaults."""
+    verbs: Mapping[str, bool] = field(default_factory=dict)
+    """The verbs that are set, and those that `COMPAT` reads as set."""
+    read_verbs_grant: bool = True
+    """False under `COMPAT=linuxserver`: a read verb at 1 only lifts its refusal."""
+
+    def decide(self, request: Request) -> Decision:
+        """May this request pass, and why?"""
+        if self.mode is Mode.EXACT:
+            return self._decide_exactly(request)
+        return self._decide_by_sections(request)
+
+    @property
+    def operations_count(self) -> int:
+        """How many operations of the table it opens."""
+        return len(self.opened_operations)
+
+    @property
+    def opened_operations(self) -> frozenset[str]:
+        """The operations of the table that it opens."""
+        return frozenset(
+            request.operation
+            for request in every_request()
+            if self.decide(request).allowed
+        )
+
+    def _decide_exactly(self, request: Request) -> Decision:
+        if request.operation in self.operations or self._grants_head(request):
+            return _allow(Reason.OPERATION, OPERATIONS_VARIABLE)
+        if request.endpoint is None:
+            for route in self.routes:
+                if route.fits(request.method, request.target.path):
+                    return _allow(Reason.ROUTE, OPERATIONS_VARIABLE)
+            what = f"a {request.shown.partition(' ')[0]}:/path/{{template}} for it"
+        else:
+            what = request.operation
+        message = f"{request.shown} is not allowed: add {what} to {OPERATIONS_VARIABLE}"
+        return _refuse(Reason.OPERATION, OPERATIONS_VARIABLE, message)
+
+    def _grants_head(self, request: Request) -> bool:
+        """Whether a HEAD route of its own has the template of a granted GET."""
+        return request.method == "HEAD" and any(
+            endpoint.operation in self.operations
+            for endpoint in ENDPOINTS
+            if request.endpoint is not None
+            and endpoint.method == "GET"
+            and endpoint.template == request.endpoint.template
+        )
+
+    def _decide_by_sections(self, request: Request) -> Decision:
+        for rule in (
+            self._judge_verbs,
+            self._judge_method,
+            self._judge_write_like_read,
+            self._judge_exec,
+        ):
+            decision = rule(request)
+            if decision is not None:
+                return decision
+        return self._judge_section(request)
+
+    def _judge_verbs(self, request: Request) -> Decision | None:
+        for verb in self._granting_verbs(request):
+            if self.verbs.get(verb):
+                return _allow(Reason.VERB, verb)
+        for verb in self._refusing_verbs(request):
+            return self._refuse(request, Reason.VERB, verb)
+        return None
+
+    def _judge_method(self, request: Request) -> Decision | None:
+        if request.method in READING or self.switches["POST"]:
+            return None
+        return self._refuse(request, Reason.METHOD, "POST")
+
+    def _judge_write_like_read(self, request: Request) -> Decision | None:
+        if not self._needs_post_for_read(request) or self.switches["POST"]:
+            return None
+        return self._refuse(request, Reason.WRITE_LIKE_READ, "POST")
+
+    def _judge_exec(self, request: Request) -> Decision | None:
+        if request.operation != "ContainerExec" or self.switches["EXEC"]:
+            return None
+        return self._refuse(request, Reason.EXEC, "EXEC")
+
+    def _judge_section(self, request: Request) -> Decision:
+        section = request.section
+        if section is None:
+            message = f"{request.shown} is not allowed: no section variable opens it, only {OPERATIONS_VARIABLE}"
+            return _refuse(Reason.NO_SECTION, OPERATIONS_VARIABLE, message)
+        if not self.switches[section]:
+            return self._refuse(request, Reason.SECTION, section)
+        if request.endpoint is None:
+            return _allow(Reason.UNKNOWN_ROUTE, section)
+        return _allow(Reason.SECTION, section)
+
+    def _granting_verbs(self, request: Request) -> list[str]:
+        """The verbs that would allow a request, the narrowest first."""
+        verbs = VERBS if self.read_verbs_grant else WRITE_VERBS
+        named = [verb for verb in verbs if request.operation in verbs[verb]]
+        return sorted(named, key=lambda verb: len(verbs[verb]))
+
+    def _refusing_verbs(self, request: Request) -> list[str]:
+        """The verbs at 0 that refuse a request.
+
+        A grant names whole routes. A refusal is read as widely as in linuxserver's rules,
+        so that no file refuses less here: `ALLOW_ARCHIVE=0` stops PUT as well.
+        """
+        segments = request.target.path.lower().split("/")
+        third = segments[3] if segments[1] == "containers" and len(segments) > 3 else ""
+        return [
+            verb
+            for verb, granted in self.verbs.items()
+            if not granted
+            and (
+                request.operation in VERBS[verb]
+                or (verb in _DENIED_WORDS and third.startswith(_DENIED_WORDS[verb]))
+            )
+        ]
+
+    def _needs_post_for_read(self, request: Request) -> bool:
+        if request.operation not in WRITE_LIKE_READS:
+            return False
+        # Under COMPAT=linuxserver whoever sets ALLOW_ARCHIVE=1 has asked for just that.
+        return not any(
+            self.verbs.get(verb) and request.operation in READ_VERBS[verb]
+            for verb in READ_VERBS
+        )
+
+    def _refuse(self, request: Request, reason: Reason, rule: str) -> Decision:
+        message = f"{request.shown} is not allowed: {self._advice(request)}"
+        return _refuse(reason, rule, message)
+
+    def _advice(self, request: Request) -> str:
+        """Say which variables would allow it: a verb where there is one, it is narrower."""
+        if verbs := self._granting_verbs(request):
+            return f"set {verbs[0]}=1"
+        section = request.section
+        if section is None:
+            return f"no section variable opens it, only {OPERATIONS_VARIABLE}"
+        needed = [*self._refusing_verbs(request), section]
+        if request.operation == "ContainerExec":
+            needed.append("EXEC")
+        if request.method not in READING or self._needs_post_for_read(request):
+            needed.append("POST")
+        missing = [f"{name}=1" for name in needed if not self.switches.get(name)]
+        return f"set {' and '.join(missing)}"
+
+
+def _allow(reason: Reason, rule: str) -> Decision:
+    return Decision(allowed=True, reason=reason, rule=rule)
+
+
+def _refuse(reason: Reason, rule: str, message: str) -> Decision:
+    return Decision(allowed=False, reason=reason, rule=rule, message=message)
+
+
+def sample_path(endpoint: Endpoint) -> str:
+    """Make up a path that an endpoint fits."""
+    return re.sub(r"\{[^}]*\}", "x", endpoint.template)
+
+
+def sample_requests(endpoint: Endpoint) -> Iterator[Request]:
+    """Make up the requests that stand for an endpoint; none if none ever reaches it."""
+    method = "POST" if endpoint.method == "ANY" else endpoint.method
+    paths = [sample_path(endpoint)]
+    if endpoint.operation == "SystemOptions":
+        paths = [section_prefix(section) for section in SECTIONS]
+    for path in paths:
+        target = Target.parse(path.encode("ascii"))
+        if match(method, target) is endpoint:
+            yield Request(method=method, target=target, endpoint=endpoint)
+
+
+def every_request() -> Iterator[Request]:
+    """Make up a request or more for each endpoint of the table."""
+    for endpoint in ENDPOINTS:
+        yield from sample_requests(endpoint)
