@@ -26,7 +26,7 @@ FLUSH_EVERY: Final = 0.05
 """Seconds between writes: cheap under load, and soon enough for a person."""
 
 UNPRINTABLE: Final = str.maketrans(
-    {code: f"\\\\x{code:02x}" for code in (*range(32), 127)}
+    {code: f"\\x{code:02x}" for code in (*range(32), 127)}
 )
 
 

@@ -1,0 +1,91 @@
+"""Log lines: one event a line, safe for a terminal, and never in anybody's way."""
+
+import os
+
+import pytest
+import trio
+
+from trioproxy.config import Level
+from trioproxy.proxy.log import MAX_PENDING, Log, quote
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("/containers/json", "/containers/json", id="plain"),
+        pytest.param("a b", '"a b"', id="space"),
+        pytest.param("a=b", '"a=b"', id="equals"),
+        pytest.param('a"b', '"a\'b"', id="quote"),
+        pytest.param("", '""', id="empty"),
+        pytest.param("a\nb\x1b[0m", "a\\x0ab\\x1b[0m", id="control"),
+        pytest.param("x" * 300, "x" * 256, id="long"),
+    ],
+)
+def test_quote_keeps_a_value_in_its_field(text: str, shown: str) -> None:
+    """No value, whoever gave it, ends its field or its line."""
+    assert quote(text) == shown
+
+
+def pipe_log(level: Level) -> tuple[Log, int]:
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    return Log(level, writer), reader
+
+
+def test_only_the_wanted_levels_are_written() -> None:
+    """A line graver than the level is written, a lighter one is not."""
+    log, reader = pipe_log(Level.WARNING)
+    log.line(Level.NOTICE, "start")
+    log.line(Level.ERR, "crash", client="a b")
+    log.flush()
+    assert os.read(reader, 4096).decode().split(" ", 1)[1] == 'err crash client="a b"\n'
+    assert not log.shows_requests
+
+
+def test_full_pipe_is_not_waited_for() -> None:
+    """A log nobody reads costs lines, which are counted and said, and never time."""
+    log, reader = pipe_log(Level.INFO)
+    for number in range(3 * MAX_PENDING):
+        log.line(Level.INFO, "line", number=number, filler="x" * 100)
+        log.flush()
+    assert log.dropped > 0
+    while log.dropped or log._lines:
+        os.read(reader, 1 << 20)
+        log.flush()
+    assert b"log-lines-dropped count=" in os.read(reader, 1 << 20)
+
+
+def test_closed_reader_does_no_harm() -> None:
+    """When the reader of the log is gone the lines are let go, without an error."""
+    log, reader = pipe_log(Level.INFO)
+    os.close(reader)
+    log.line(Level.INFO, "line")
+    log.flush()
+    assert not log._lines
+
+
+async def test_run_writes_what_is_gathered() -> None:
+    """The task writes lines soon after they are added, again and again."""
+    log, reader = pipe_log(Level.INFO)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(log.run)
+        for event in ("one", "two"):
+            log.line(Level.INFO, event)
+            with trio.fail_after(10):
+                await trio.lowlevel.wait_readable(reader)
+            assert event in os.read(reader, 4096).decode()
+        nursery.cancel_scope.cancel()
+
+
+def test_crash_names_the_line() -> None:
+    """A crash is logged with its error and the line where it happened."""
+    log, reader = pipe_log(Level.INFO)
+    with pytest.raises(ZeroDivisionError) as caught:
+        _ = 1 // 0
+    log.crash("1.2.3.4:5", caught.value)
+    log.crash("1.2.3.4:5", RuntimeError("never raised"))
+    log.flush()
+    first, second = os.read(reader, 4096).decode().splitlines()
+    assert "ZeroDivisionError" in first
+    assert "at=test_log.py:" in first
+    assert second.endswith("at=?")

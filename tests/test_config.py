@@ -1,0 +1,193 @@
+"""Addresses, levels and limits are read as documented, or refused with a clear line."""
+
+import pytest
+
+from trioproxy import config
+from trioproxy.config import Level, TcpAddress, UnixAddress, parse_address
+from trioproxy.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        pytest.param(
+            "tcp://127.0.0.1:2375", TcpAddress(host="127.0.0.1", port=2375), id="ipv4"
+        ),
+        pytest.param("tcp://[::1]:80", TcpAddress(host="::1", port=80), id="ipv6"),
+        pytest.param("tcp://:2375", TcpAddress(host="", port=2375), id="all"),
+        pytest.param("tcp://*:2375", TcpAddress(host="", port=2375), id="star"),
+        pytest.param("unix:///run/x.sock", UnixAddress(path="/run/x.sock"), id="unix"),
+        pytest.param(
+            "unix:///run/x.sock?mode=0660&uid=1&gid=999",
+            UnixAddress(path="/run/x.sock", mode=0o660, uid=1, gid=999),
+            id="unix-owner",
+        ),
+        pytest.param("unix:///a%20b", UnixAddress(path="/a b"), id="unix-escaped"),
+    ],
+)
+def test_address_is_read(url: str, address: config.Address) -> None:
+    """An address URL becomes the address it names."""
+    assert parse_address(url) == address
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        pytest.param("tcp://127.0.0.1", "port is missing", id="no-port"),
+        pytest.param("tcp://h:99999", "bad address", id="port-range"),
+        pytest.param("tcp://h:1/x", "nothing may follow", id="path"),
+        pytest.param("tcp://u@h:1", "nothing may follow", id="user"),
+        pytest.param("unix://run/x", "must be absolute", id="relative"),
+        pytest.param("unix:///x?mode=888", "octal", id="mode"),
+        pytest.param("unix:///x?uid=a", "is not a number", id="uid"),
+        pytest.param("unix:///x?policy=a", "not supported", id="parameter"),
+        pytest.param("unix:///x?uid=1&uid=2", "twice", id="twice"),
+        pytest.param("ssh://host", "bad address", id="ssh"),
+        pytest.param("/run/x.sock", "bad address", id="bare-path"),
+    ],
+)
+def test_bad_address_is_refused(url: str, said: str) -> None:
+    """An address that is not understood stops the start, with what is wrong."""
+    with pytest.raises(ConfigError, match=said):
+        parse_address(url)
+
+
+def test_missing_port_takes_the_default() -> None:
+    """Where a default port exists a URL may leave it out."""
+    assert parse_address("tcp://h", port=2375) == TcpAddress(host="h", port=2375)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        pytest.param(":2375", TcpAddress(host="", port=2375), id="port"),
+        pytest.param("*:2375", TcpAddress(host="", port=2375), id="star"),
+        pytest.param(":::2375 v4v6", TcpAddress(host="::", port=2375), id="tecnativa"),
+        pytest.param("[::]:2375 v4v6", TcpAddress(host="::", port=2375), id="brackets"),
+        pytest.param(
+            "[::]:1 v6only",
+            TcpAddress(host="::", port=1, dual_stack=False),
+            id="v6only",
+        ),
+        pytest.param(
+            ":1 v4v6", TcpAddress(host="::", port=1), id="option-without-host"
+        ),
+        pytest.param("127.0.0.1:9", TcpAddress(host="127.0.0.1", port=9), id="ipv4"),
+    ],
+)
+def test_bind_config_is_read_as_the_incumbent_does(
+    text: str, address: TcpAddress
+) -> None:
+    """BIND_CONFIG keeps its meaning."""
+    assert config.parse_bind_config(text) == address
+
+
+@pytest.mark.parametrize("text", ["2375", "", ":x", ":99999", ":1 ssl", "a:1 b"])
+def test_bad_bind_config_is_refused(text: str) -> None:
+    """A BIND_CONFIG with anything unknown in it stops the start."""
+    with pytest.raises(ConfigError, match="BIND_CONFIG"):
+        config.parse_bind_config(text)
+
+
+def test_disable_ipv6_binds_ipv4_only() -> None:
+    """DISABLE_IPV6 keeps its meaning where all interfaces are asked for."""
+    environ = {"BIND_CONFIG": ":2375", "DISABLE_IPV6": "1"}
+    assert config.listen_addresses((), environ) == (
+        TcpAddress(host="0.0.0.0", port=2375),
+    )
+
+
+def test_listen_order() -> None:
+    """Options come first, then LISTEN, then BIND_CONFIG, then loopback."""
+    environ = {"LISTEN": "tcp://a:1, unix:///b", "BIND_CONFIG": ":3"}
+    listed = (TcpAddress(host="a", port=1), UnixAddress(path="/b"))
+    assert config.listen_addresses(("tcp://o:9",), environ) == (
+        TcpAddress(host="o", port=9),
+    )
+    assert config.listen_addresses((), environ) == listed
+    assert config.listen_addresses((), {"BIND_CONFIG": ":3"}) == (
+        TcpAddress(host="", port=3),
+    )
+    assert config.listen_addresses((), {}) == (TcpAddress(host="127.0.0.1", port=2375),)
+
+
+def test_upstream_order() -> None:
+    """The option comes first, then SOCKET_PATH, then (learn) DOCKER_HOST."""
+    environ = {"SOCKET_PATH": "/s", "DOCKER_HOST": "unix:///d"}
+    assert config.upstream_address("/o", environ) == UnixAddress(path="/o")
+    assert config.upstream_address(None, environ) == UnixAddress(path="/s")
+    host = {"DOCKER_HOST": "unix:///d"}
+    assert config.upstream_address(None, host) == UnixAddress(
+        path=config.DEFAULT_SOCKET
+    )
+    assert config.upstream_address(None, host, docker_host=True) == UnixAddress(
+        path="/d"
+    )
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        pytest.param({"DOCKER_HOST": "ssh://h"}, id="ssh"),
+        pytest.param(
+            {"DOCKER_HOST": "tcp://h:2376", "DOCKER_TLS_VERIFY": "1"}, id="tls"
+        ),
+    ],
+)
+def test_engine_out_of_reach_stops_learning(environ: dict[str, str]) -> None:
+    """An Engine behind ssh or TLS is an error that says so, never a wrong socket."""
+    with pytest.raises(ConfigError, match=r"supported|bad address"):
+        config.upstream_address(None, environ, docker_host=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [
+        pytest.param("info", Level.INFO, id="info"),
+        pytest.param("NOTICE", Level.NOTICE, id="upper"),
+        pytest.param("err", Level.ERR, id="err"),
+        pytest.param("error", Level.ERR, id="alias"),
+        pytest.param("warn", Level.WARNING, id="alias-warn"),
+    ],
+)
+def test_level_is_read(text: str, level: Level) -> None:
+    """LOG_LEVEL takes the syslog names in either case."""
+    assert config.parse_level(text) is level
+
+
+def test_bad_settings_are_refused() -> None:
+    """A value that cannot be read stops the start, whatever the setting."""
+    with pytest.raises(ConfigError, match="LOG_LEVEL"):
+        config.parse_level("loud")
+    with pytest.raises(ConfigError, match="MAX_CONNECTIONS"):
+        config.parse_max_connections("0")
+    with pytest.raises(ConfigError, match="DISABLE_IPV6"):
+        config.parse_flag("DISABLE_IPV6", "maybe")
+
+
+def test_max_connections_is_read() -> None:
+    """MAX_CONNECTIONS is a plain count."""
+    assert config.parse_max_connections("200") == 200
+    assert config.parse_flag("DISABLE_IPV6", "on")
+    assert not config.parse_flag("DISABLE_IPV6", "off")
+
+
+@pytest.mark.parametrize(
+    ("address", "is_loopback"),
+    [
+        pytest.param(TcpAddress(host="127.0.0.2", port=1), True, id="127"),
+        pytest.param(TcpAddress(host="::1", port=1), True, id="v6"),
+        pytest.param(TcpAddress(host="localhost", port=1), True, id="name"),
+        pytest.param(TcpAddress(host="", port=1), False, id="all"),
+        pytest.param(TcpAddress(host="10.0.0.1", port=1), False, id="private"),
+    ],
+)
+def test_loopback_is_told_apart(address: TcpAddress, is_loopback: bool) -> None:
+    """Only loopback counts as this machine alone."""
+    assert address.is_loopback is is_loopback
+
+
+def test_addresses_are_shown_as_they_are_written() -> None:
+    """An address in a log line can be pasted as an option."""
+    for url in ("tcp://127.0.0.1:1", "tcp://[::1]:2", "unix:///run/x"):
+        assert str(parse_address(url)) == url
