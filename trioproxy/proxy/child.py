@@ -1,0 +1,96 @@
+"""learn's COMMAND: its environment, the signals it gets, and how it ended.
+
+It keeps our standard streams and our process group, as if it had been started without us.
+What it does, and through which socket, is not known here.
+"""
+
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final
+
+import trio
+
+PASSED_ON: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+FROM_TERMINAL: Final = frozenset({signal.SIGINT, signal.SIGQUIT})
+"""What a terminal sends to its whole foreground group."""
+
+NOT_FOUND: Final = 127
+NOT_EXECUTABLE: Final = 126
+KILLED_BY: Final = 128
+"""Statuses of the shell; a signal's number is added to the last."""
+
+END_SECONDS: Final = 5.0
+"""From our SIGTERM to our SIGKILL, where we have to end before the command does."""
+
+
+class CommandError(Exception):
+    """The command cannot be started; `status` is what a shell would exit with."""
+
+    def __init__(self, name: str, error: OSError) -> None:
+        super().__init__(f"cannot run {name!r}: {error.strerror or error}")
+        is_missing = isinstance(error, FileNotFoundError)
+        self.status = NOT_FOUND if is_missing else NOT_EXECUTABLE
+
+
+def environment(environ: Mapping[str, str], docker_host: str) -> dict[str, str]:
+    """Point every Docker client at `docker_host`, whatever was set before."""
+    overriding = {
+        "DOCKER_TLS",
+        "DOCKER_TLS_VERIFY",
+        "DOCKER_CERT_PATH",
+        "DOCKER_CONTEXT",
+    }
+    kept = {name: value for name, value in environ.items() if name not in overriding}
+    return kept | {"DOCKER_HOST": docker_host}
+
+
+async def run(command: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run a command to its end and return its exit status as a shell gives it.
+
+    `CommandError`: it could not be started. Closing: cancelled, it ends the command.
+    """
+    # What we were started to ignore (nohup), the command shall ignore too.
+    heeded = [one for one in PASSED_ON if signal.getsignal(one) != signal.SIG_IGN]
+    with trio.open_signal_receiver(*heeded) as signals:
+        try:
+            process = await trio.lowlevel.open_process(list(command), env=env)
+        except OSError as error:
+            raise CommandError(command[0], error) from error
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_pass_on, signals, process)
+            try:
+                status = await process.wait()
+            finally:
+                await _end(process)
+            nursery.cancel_scope.cancel()
+    return KILLED_BY - status if status < 0 else status
+
+
+async def _pass_on(signals: AsyncIterator[int], process: trio.Process) -> None:
+    async for number in signals:
+        if number in FROM_TERMINAL and in_foreground():
+            continue  # the terminal has sent it to the command as well
+        process.send_signal(signal.Signals(number))
+
+
+async def _end(process: trio.Process) -> None:
+    """Leave no command behind whose proxy is gone."""
+    if process.returncode is not None:
+        return
+    process.terminate()
+    with trio.move_on_after(END_SECONDS, shield=True):
+        await process.wait()
+    process.kill()
+
+
+def in_foreground() -> bool:
+    """Whether this process is in the foreground group of its terminal."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False  # no terminal, so nobody else sends signals for it
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    finally:
+        os.close(terminal)
