@@ -1,0 +1,66 @@
+# The commands of this project. `make run` and `make test` need Python 3.11 or newer
+# and make, nothing else.
+
+PYTHON := .venv/bin/python
+
+.PHONY: help
+help: ## list these commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+
+.PHONY: run
+run: .venv/installed ## show the main job: learn a client, enforce what was learned
+	@$(PYTHON) -m trioproxy.demo
+
+.PHONY: test
+test: .venv/installed-dev packages ## lint, types, layers and the whole test suite
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/coverage run -m pytest -m "not clients"
+	.venv/bin/coverage report
+
+.PHONY: ci
+ci: test ## what CI runs
+
+.PHONY: format
+format: .venv/installed-dev ## bring the source into its form
+	.venv/bin/ruff check --fix-only .
+	.venv/bin/ruff format .
+
+.PHONY: fuzz
+fuzz: .venv/installed-dev ## fuzz the parsers for a minute
+	$(PYTHON) fuzz/fuzz_heads.py
+
+.PHONY: bench
+bench: .venv/installed-dev packages ## measure beside HAProxy; options: make bench BENCH='--only list-*'
+	$(PYTHON) -m bench $(BENCH)
+
+.PHONY: soak
+soak: .venv/installed-dev packages ## ten minutes of mixed clients and faults
+	$(PYTHON) -m bench.soak $(SOAK)
+
+.PHONY: test-clients
+test-clients: .venv/installed-dev packages ## the full matrix of real clients
+	$(PYTHON) -m pytest -m clients
+
+.PHONY: packages
+packages: # as root on Debian: what the tests use
+	@scripts/install-packages
+
+.PHONY: clean
+clean: ## remove what these commands made
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist
+
+.venv/made: scripts/make-venv
+	@scripts/make-venv
+	@touch $@
+
+# Editable: a change of the source needs no new installation, one of its needs does.
+.venv/installed: .venv/made pyproject.toml
+	@$(PYTHON) -m pip install --quiet --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	@$(PYTHON) -m pip install --quiet --group dev
+	@touch $@
