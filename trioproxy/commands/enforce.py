@@ -19,7 +19,6 @@ from trioproxy.config import (
 )
 from trioproxy.errors import ConfigError
 from trioproxy.policy.gate import EnforceGate
-from trioproxy.policy.permissions import parse_policy
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 
@@ -95,8 +94,7 @@ def read_gate(
     env_file: str | None, environ: Mapping[str, str]
 ) -> tuple[EnforceGate, tuple[str, ...]]:
     """Read the policy afresh, and what is to be warned about."""
-    variables, source = start.policy_variables(env_file, environ)
-    policy, warnings = parse_policy(variables, source=source)
+    policy, warnings, source = start.read_policy(env_file, environ)
     return EnforceGate(policy, source=source), warnings
 
 

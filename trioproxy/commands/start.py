@@ -8,7 +8,9 @@ from typing import Final
 
 from trioproxy.config import Address, TcpAddress, UnixAddress
 from trioproxy.errors import ConfigError
-from trioproxy.policy import envfile
+from trioproxy.policy.permissions import parse_policy, parse_policy_file
+from trioproxy.policy.rules import Policy
+from trioproxy.policy.variables import PERMISSIONS
 from trioproxy.proxy.upstream import explain
 
 HAPROXY_CONFIGS: Final = (
@@ -90,11 +92,19 @@ def read_text(path: str) -> str:
         raise ConfigError(f"cannot read {path}: it is not UTF-8 text") from error
 
 
-def policy_variables(
+def read_policy(
     env_file: str | None, environ: Mapping[str, str]
-) -> tuple[Mapping[str, str], str]:
-    """Where the policy comes from: the file alone, or the process environment."""
+) -> tuple[Policy, tuple[str, ...], str]:
+    """Read the policy: the file alone, or the process environment.
+
+    Returns the policy, what to warn about, and where it came from.
+    """
     path = env_file or environ.get("ENV_FILE", "")
-    if path:
-        return envfile.parse(read_text(path), name=path), path
-    return environ, "environment"
+    if not path:
+        return *parse_policy(environ), "environment"
+    policy, warnings = parse_policy_file(read_text(path), name=path)
+    ignored = tuple(
+        f"{name} in the environment is ignored: the policy is {path} alone"
+        for name in sorted(PERMISSIONS & environ.keys())
+    )
+    return policy, (*warnings, *ignored), path

@@ -218,10 +218,10 @@ class Connection:
             return False
         self._head = head
         self._status = 0
-        if head.refusal:
-            return await self._refuse(head)
         if head.is_health:
             return await self._answer_health(head)
+        if head.refusal:
+            return await self._refuse(head)
         return await self._forward(head)
 
     # -- 1 to 5: the request head, judged ------------------------------------------
