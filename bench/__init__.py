@@ -1,0 +1,5 @@
+"""The benchmark: trioproxy beside HAProxy and no proxy at all, in one interleaved run.
+
+Read in this order: `scenarios` (what is measured), `contenders` (who), `upstreams` (against what), `rounds` (in which
+order), `report` (medians, ratios, floors). `python -m bench --help` lists the options; docs/performance.md has a run.
+"""

@@ -1,0 +1,211 @@
+"""Who is measured: nobody in between, HAProxy twice, trioproxy three times, and whoever is named on the command line."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.processes import BenchError, Child, python_program
+from bench.upstreams import Reach
+from bench.wire import free_port
+
+DIRECT = "direct"
+INCUMBENT = "haproxy"
+REUSING = "haproxy-reuse"
+SECTIONS = "trio-sections"
+EXACT = "trio-exact"
+LEARNING = "trio-learn"
+
+GRANTED = ("CONTAINERS", "EVENTS", "IMAGES", "PING", "POST", "VERSION")
+"""The section variables at 1, for whoever reads them."""
+
+OPERATIONS = (
+    "ContainerAttach", "ContainerExport", "ContainerInspect", "ContainerList",
+    "ImageList", "ImageLoad", "SystemEvents", "SystemPing",
+)  # fmt: skip
+"""The same work as operations, for exact mode."""
+
+_RULED = (
+    "auth", "build", "commit", "configs", "containers", "distribution", "events", "exec", "grpc", "images", "info",
+    "networks", "nodes", "_ping", "plugins", "secrets", "services", "session", "swarm", "system", "tasks", "version",
+    "volumes",
+)  # fmt: skip
+
+# Written from what the incumbent documents and does: each section variable is one case-insensitive regular expression
+# on the decoded path, tried in alphabetical order, after the rule that asks POST for everything but reads.
+_HAPROXY = """
+global
+    log stdout format raw daemon info
+    maxconn {connections}
+defaults
+    mode http
+    log global
+    option httplog
+    option dontlognull
+    {reuse}
+    timeout connect 10s
+    timeout client 10m
+    timeout server 10m
+    timeout http-request 10s
+    timeout http-keep-alive {keep}
+    maxconn {connections}
+frontend proxy
+    bind 127.0.0.1:{port}
+    http-request deny unless METH_GET || {{ env(POST) -m bool }}
+{rules}
+    http-request deny
+    default_backend engine
+backend engine
+    server engine unix@{socket}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What a command line is made from."""
+
+    port: int
+    socket: Path
+    folder: Path
+    connections: int
+    """How many clients at once it must hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """One column of the tables."""
+
+    name: str
+    command: Callable[[Start], list[str]] | None = None
+    """The program, or None when there is nothing to start."""
+    port: int | None = None
+    """Where it listens already, in front of the fast upstream."""
+    reads_refuse: bool = True
+    """Whether it refuses what it was not told to allow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a contender is reached, and which process it is."""
+
+    port: int
+    child: Child | None = None
+    ready: float = 0.0
+    """Seconds from exec to listening."""
+    prefix: tuple[str, ...] = ()
+
+    @property
+    def pid(self) -> int:
+        """The process whose memory and time count."""
+        if self.child is None:
+            raise BenchError("there is no process to look at")
+        return self.child.pid
+
+
+DEFAULT_CONNECTIONS = 4000
+"""What both incumbent and trioproxy hold by default."""
+
+
+def _haproxy(reuse: str, keep: str) -> Callable[[Start], list[str]]:
+    def command(start: Start) -> list[str]:
+        rules = "\n".join(
+            f"    http-request allow if {{ path,url_dec -m reg -i ^(/v[\\d\\.]+)?/{section} }}"
+            f" {{ env({section.strip('_').upper()}) -m bool }}"
+            for section in _RULED
+        )
+        config = start.folder / f"haproxy-{start.port}.cfg"
+        config.write_text(
+            _HAPROXY.format(
+                connections=start.connections,
+                reuse=reuse,
+                keep=keep,
+                port=start.port,
+                socket=start.socket,
+                rules=rules,
+            )
+        )
+        return ["haproxy", "-db", "-f", str(config)]
+
+    return command
+
+
+def _enforce(start: Start) -> list[str]:
+    listen, upstream = f"tcp://127.0.0.1:{start.port}", f"unix://{start.socket}"
+    return python_program(
+        "trioproxy", "enforce", "--listen", listen, "--upstream", upstream
+    )
+
+
+def _exact(start: Start) -> list[str]:
+    file = start.folder / f"exact-{start.port}.env"
+    file.write_text(f"ALLOW_OPERATIONS={','.join(OPERATIONS)}\n")
+    return [*_enforce(start), "--env-file", str(file)]
+
+
+def _learn(start: Start) -> list[str]:
+    listen, upstream = f"tcp://127.0.0.1:{start.port}", f"unix://{start.socket}"
+    out = start.folder / f"learned-{start.port}.env"
+    return python_program(
+        "trioproxy", "learn", "-o", str(out), "--listen", listen, "--upstream", upstream
+    )
+
+
+def peer(text: str) -> Contender:
+    """Read NAME=PORT (it runs already) or NAME=COMMAND with {port} and {socket} in it (we start it)."""
+    name, equals, what = text.partition("=")
+    if not (name and equals and what):
+        raise BenchError(f"expected NAME=PORT or NAME=COMMAND, got {text!r}")
+    if what.isdigit():
+        return Contender(name=name, port=int(what))
+
+    def command(start: Start) -> list[str]:
+        return [
+            word.format(port=start.port, socket=start.socket) for word in what.split()
+        ]
+
+    return Contender(name=name, command=command)
+
+
+def contenders() -> list[Contender]:
+    """The columns that are always there."""
+    return [
+        Contender(name=DIRECT, reads_refuse=False),
+        Contender(name=INCUMBENT, command=_haproxy("option http-server-close", "10s")),
+        Contender(name=REUSING, command=_haproxy("http-reuse always", "1m")),
+        Contender(name=SECTIONS, command=_enforce),
+        Contender(name=EXACT, command=_exact),
+        Contender(name=LEARNING, command=_learn, reads_refuse=False),
+    ]
+
+
+def start(
+    contender: Contender,
+    reach: Reach,
+    folder: Path,
+    connections: int = DEFAULT_CONNECTIONS,
+) -> Place:
+    """Start a contender in front of an upstream, or say where it is."""
+    if contender.command is None:
+        port = contender.port or reach.port
+        return Place(port=port, prefix=() if contender.port else reach.prefix)
+    wish = Start(
+        port=free_port(), socket=reach.socket, folder=folder, connections=connections
+    )
+    environment = {
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if name in {"PATH", "HOME", "LANG", "PYTHONPATH"}
+        },
+        **dict.fromkeys(GRANTED, "1"),
+        "MAX_CONNECTIONS": str(connections),
+        "LOG_LEVEL": "info",
+    }
+    log = folder / f"{contender.name}-{wish.port}.log"
+    child = Child(contender.name, contender.command(wish), log, environment)
+    try:
+        ready = child.wait_listening(wish.port)
+    except BaseException:
+        child.stop()
+        raise
+    return Place(port=wish.port, child=child, ready=ready)
