@@ -66,7 +66,7 @@ class Client:
             else:
                 status = event.status_code
         if status >= 400:
-            raise Refused(json.loads(content)["message"])
+            raise Refused(json.loads(content)["message"] if content else status)
         return content
 
     def next_event(self) -> object:
@@ -132,13 +132,13 @@ def main(arguments: list[str]) -> int:
     """Run the commands named, in turn, on one connection."""
     client = Client(os.environ["DOCKER_HOST"])
     with client.sock:
-        client.ask("HEAD", "/_ping")
-        for name in arguments:
-            try:
+        try:
+            client.ask("HEAD", "/_ping")
+            for name in arguments:
                 COMMANDS[name](client)
-            except Refused as refusal:
-                print(f"Error response from daemon: {refusal}", file=sys.stderr)
-                return 1
+        except Refused as refusal:
+            print(f"Error response from daemon: {refusal}", file=sys.stderr)
+            return 1
     return 0
 
 
