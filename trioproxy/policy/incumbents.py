@@ -56,10 +56,24 @@ class Incumbent:
         version = _VERSION.match(path)
         path = path[version.end() :] if version else path
         for rule in self.rules:
-            value = variables.get(rule.variable, self.defaults.get(rule.variable, ""))
-            if rule.acts_on == is_true(value) and rule.fits(method, path):
+            if rule.fits(method, path) and rule.acts_on == self._is_set(
+                rule.variable, variables
+            ):
                 return rule.allows
         return False
+
+    def needs(self, method: str, path: str) -> frozenset[str]:
+        """The variables without which it refuses what it could allow."""
+        if not self.allows(_ALL_ONES, method, path):
+            return frozenset()
+        return frozenset(
+            name
+            for name in self.variables()
+            if not self.allows({**_ALL_ONES, name: "0"}, method, path)
+        )
+
+    def _is_set(self, variable: str, variables: Mapping[str, str]) -> bool:
+        return is_true(variables.get(variable, self.defaults.get(variable, "")))
 
     def variables(self) -> tuple[str, ...]:
         """All variables that its rules read, sorted."""
@@ -140,6 +154,8 @@ INCUMBENTS = (TECNATIVA, LINUXSERVER)
 
 VARIABLES = tuple(sorted({*TECNATIVA.variables(), *LINUXSERVER.variables()}))
 """All variables that one of the two reads."""
+
+_ALL_ONES = dict.fromkeys(VARIABLES, "1")
 
 
 def blockers(zeros: frozenset[str], method: str, path: str) -> tuple[str, ...]:

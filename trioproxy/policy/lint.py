@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 
-from trioproxy.policy.endpoints import SECTIONS
+from trioproxy.policy.endpoints import OPERATIONS, SECTIONS
 from trioproxy.policy.variables import (
     OPERATIONS_VARIABLE,
     PERMISSIONS,
@@ -96,8 +96,14 @@ def lint_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def suggest(name: str) -> str:
-    """Name the known variable that a name is nearest to; empty if none is near."""
-    return next(iter(get_close_matches(name, sorted(PERMISSIONS), n=1)), "")
+    """Say what an unknown name with one of our prefixes may have been meant to be."""
+    near = get_close_matches(name, sorted(PERMISSIONS), n=1, cutoff=0.8)
+    if near:
+        return f"did you mean {near[0]}?"
+    operation = f"Container{name.removeprefix('ALLOW_').title()}"
+    if operation in OPERATIONS:
+        return f"name {operation} in {OPERATIONS_VARIABLE}"
+    return "there is no such permission"
 
 
 def _advice(name: str, value: str) -> str:

@@ -10,6 +10,7 @@ one segment. `policy.learnedfile` writes the result down.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, combinations
 from typing import NamedTuple
 
@@ -41,9 +42,7 @@ class Price:
 def smallest_sections(granted: Iterable[str]) -> dict[str, str]:
     """Set each section variable and `POST` to 0 or 1, and the verbs that are needed to 1."""
     uses = [use for item in granted for use in uses_of(item) if is_openable(use)]
-    needed = frozenset(
-        name for name in VARIABLES if not _let_pass(uses, _all_but(name))
-    )
+    needed = frozenset[str]().union(*map(_needed, uses))
     ones = min(_enough(uses, needed), key=_cost)
     values = {name: "1" if name in ones else "0" for name in SWITCHES}
     return {**values, **dict.fromkeys(sorted(ones - values.keys()), "1")}
@@ -91,8 +90,10 @@ def is_openable(use: Use) -> bool:
     return _let_pass([use], frozenset(VARIABLES))
 
 
-def _all_but(name: str) -> frozenset[str]:
-    return frozenset(VARIABLES) - {name}
+@lru_cache(maxsize=1024)  # the table's requests, asked for again with each new one
+def _needed(use: Use) -> frozenset[str]:
+    """The variables without which one of the two refuses it."""
+    return frozenset[str]().union(*(one.needs(*use) for one in INCUMBENTS))
 
 
 def _let_pass(uses: Iterable[Use], ones: frozenset[str]) -> bool:

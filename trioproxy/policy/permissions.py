@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from trioproxy.errors import BadTarget, ConfigError
 from trioproxy.policy.endpoints import OPERATIONS, match
 from trioproxy.policy.envfile import decode_value, parse
-from trioproxy.policy.incumbents import blockers
+from trioproxy.policy.incumbents import LINUXSERVER, blockers
 from trioproxy.policy.lint import lint, lint_settings, suggest
 from trioproxy.policy.rules import Mode, Policy, Route, sample_requests
 from trioproxy.policy.target import Target
@@ -105,8 +105,7 @@ def _check_unknown(name: str, value: str, source: str) -> Iterator[str]:
                 hint="remove it: Podman's own routes are refused",
             )
         return
-    known = suggest(name)
-    advice = f"did you mean {known}?" if known else "no such permission exists"
+    advice = suggest(name)
     if value not in _REFUSING or not (value or name.startswith("ALLOW_")):
         raise ConfigError(f"{shown} in {source} is not known", hint=advice)
     yield f"{shown}={value} is not known and refuses nothing: {advice}"
@@ -212,8 +211,15 @@ def _idle_verbs(policy: Policy, flags: Mapping[str, bool]) -> Iterator[str]:
     """Say where a verb says other than the list, which alone counts."""
     for verb in sorted(VERBS.keys() & flags.keys()):
         listed = sorted(VERBS[verb] & policy.operations)
-        if flags[verb] and not listed:
+        if listed and not flags[verb]:
+            yield f"{verb}=0 does not refuse {' and '.join(listed)}, which {OPERATIONS_VARIABLE} grants"
+        elif flags[verb] and not listed and not _lifts_a_refusal(verb, policy):
             wanted = " or ".join(sorted(VERBS[verb]))
             yield f"{verb}=1 grants nothing beside {OPERATIONS_VARIABLE}: add {wanted} to it"
-        elif listed and not flags[verb]:
-            yield f"{verb}=0 does not refuse {' and '.join(listed)}, which {OPERATIONS_VARIABLE} grants"
+
+
+def _lifts_a_refusal(verb: str, policy: Policy) -> bool:
+    """Whether linuxserver would refuse something on the list without this verb."""
+    return any(
+        verb in LINUXSERVER.needs(method, path) for _, method, path in _granted(policy)
+    )

@@ -290,10 +290,14 @@ class Policy:
         section = request.section
         if section is None:
             return f"no section variable opens it, only {OPERATIONS_VARIABLE}"
-        needed = [*self._refusing_verbs(request), section]
+        refusing = self._refusing_verbs(request)
+        needed = [*refusing, section]
         if request.operation == "ContainerExec":
             needed.append("EXEC")
-        if request.method not in READING or self._needs_post_for_read(request):
+        is_lifted = any(request.operation in VERBS[verb] for verb in refusing)
+        if request.method not in READING or (
+            self._needs_post_for_read(request) and not is_lifted
+        ):
             needed.append("POST")
         missing = [f"{name}=1" for name in needed if not self.switches.get(name)]
         return f"set {' and '.join(missing)}"

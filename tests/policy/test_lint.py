@@ -1,0 +1,90 @@
+import pytest
+
+from trioproxy.policy.lint import lint, lint_settings, suggest
+from trioproxy.policy.variables import PERMISSIONS, SETTINGS
+
+WARNED = [
+    ("LOGS", "1", "did you mean ALLOW_LOGS?"),
+    ("DELETE", "0", "POST=1 lets all writes of the open sections pass; ALLOW_OPERATIONS names single ones"),
+    ("PUT", "true", "POST=1 lets all writes of the open sections pass; ALLOW_OPERATIONS names single ones"),
+    ("CONTAINER", "1", "did you mean CONTAINERS?"),
+    ("VOLUME", "yes", "did you mean VOLUMES?"),
+    ("PORTS", "1", "ports are part of CONTAINERS"),
+    ("ALLOWED_PATHS", "/a,/b", "paths go into ALLOW_OPERATIONS, as GET:/path/{template}"),
+    ("HAS_IPV6", "anything", "did you mean DISABLE_IPV6?"),
+    ("RESTARTS", "1", "did you mean ALLOW_RESTARTS?"),
+    ("containers", "1", "did you mean CONTAINERS? Names are in capitals"),
+    ("Post", "", "did you mean POST? Names are in capitals"),
+    ("CONTAINERS_CREATE", "1", "did you mean CONTAINERS? ALLOW_OPERATIONS names single operations"),
+    ("IMAGES_READ", "1", "did you mean IMAGES? ALLOW_OPERATIONS names single operations"),
+    ("API_CONTAINERS", "1", "did you mean CONTAINERS?"),
+    ("SOCKETPATH", "/run/docker.sock", "did you mean SOCKET_PATH?"),
+    ("LOGLEVEL", "debug", "did you mean LOG_LEVEL?"),
+    ("DISABLE_IPV4", "1", "did you mean DISABLE_IPV6?"),
+    ("SHADOW", "1", "shadowing is an option: trioproxy enforce --shadow"),
+]  # fmt: skip
+
+SILENT = [
+    ("PATH", "/usr/bin"),
+    ("HOME", "/root"),
+    ("HOSTNAME", "1"),
+    ("LANG", "C"),
+    ("TERM", "xterm"),
+    ("SHLVL", "1"),
+    ("PWD", "/"),
+    ("_", "1"),
+    ("TZ", ""),
+    ("PYTHONUNBUFFERED", "1"),
+    ("DEBUG", "1"),
+    ("CI", "true"),
+    ("SERVICE", "web"),
+    ("IMAGE", "nginx"),
+    ("LOGS", "/var/log"),
+    ("container", "docker"),
+    ("CONTAINERS_PURPLE", "1"),
+    ("POST_CREATE", "1"),
+    ("XDG_SESSION_ID", "1"),
+    ("DESKTOP_SESSION", "gnome"),
+    ("DOCKER_TLS_VERIFY", "1"),
+    ("HTTP_PROXY", ""),
+    ("ALLOW_RESTART", "1"),
+    ("", "1"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "advice"), WARNED, ids=lambda v: v[:20])
+def test_warned(name: str, value: str, advice: str) -> None:
+    """A name that looks like ours gets one warning, with a suggestion."""
+    assert lint({name: value}) == (f"{name} has no meaning here: {advice}",)
+
+
+@pytest.mark.parametrize(("name", "value"), SILENT, ids=lambda v: f"[{v}]")
+def test_silent(name: str, value: str) -> None:
+    """The ordinary environment of a process gets no warning."""
+    assert lint({name: value}) == ()
+
+
+def test_what_is_known_is_silent() -> None:
+    """No variable that this version reads is warned about, at any value."""
+    known = PERMISSIONS | SETTINGS
+    assert lint(dict.fromkeys(known, "1")) == lint(dict.fromkeys(known, "x")) == ()
+
+
+def test_settings_in_a_policy_file() -> None:
+    """A setting in a policy file is named as having no effect there."""
+    assert lint_settings({"LISTEN": "x", "CONTAINERS": "1"}) == (
+        "LISTEN has no effect in a policy file: set it in the environment",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("ALLOW_LOG", "did you mean ALLOW_LOGS?"),
+        ("ALLOW_EXEC", "name ContainerExec in ALLOW_OPERATIONS"),
+        ("PULL_ALL", "there is no such permission"),
+    ],
+)
+def test_suggest(name: str, advice: str) -> None:
+    """An unknown permission is told from its neighbours, or from an operation."""
+    assert suggest(name) == advice

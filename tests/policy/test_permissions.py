@@ -1,0 +1,176 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trioproxy.errors import ConfigError
+from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.policy.permissions import (
+    parse_operations,
+    parse_policy,
+    parse_policy_file,
+)
+from trioproxy.policy.rules import Mode
+from trioproxy.policy.variables import GUARDS, ON_BY_DEFAULT, SWITCHES, VERBS
+
+STOPS = [
+    ({"POST": "true"}, "POST='true' in the environment is neither 1 nor 0", "write POST=1 to grant, POST=0 to refuse"),
+    ({"CONTAINERS": "yes"}, "neither 1 nor 0", ""),
+    ({"CONTAINERS": "on"}, "neither 1 nor 0", ""),
+    ({"CONTAINERS": "2"}, "neither 1 nor 0", ""),
+    ({"CONTAINERS": "01"}, "neither 1 nor 0", ""),
+    ({"CONTAINERS": " 1"}, "neither 1 nor 0", ""),
+    ({"CONTAINERS": "1\n"}, "neither 1 nor 0", ""),
+    ({"CONTAINERS": "FALSE"}, "neither 1 nor 0", ""),
+    ({"CONTAINERS": "\u0661"}, "neither 1 nor 0", ""),
+    ({"ALLOW_START": "x" * 999}, "x" * 64 + "' in", ""),
+    ({"COMPAT": "lsio"}, "COMPAT='lsio' in the environment is not known", "COMPAT=linuxserver"),
+    ({"ALLOW_RESTART": "1"}, "ALLOW_RESTART in the environment is not known", "did you mean ALLOW_RESTARTS?"),
+    ({"ALLOW_WAIT": "1"}, "ALLOW_WAIT", "name ContainerWait in ALLOW_OPERATIONS"),
+    ({"ALLOW_QQQ": "1"}, "ALLOW_QQQ", "there is no such permission"),
+    ({"ALLOW_\n": "1"}, "'ALLOW_\\n' in", ""),
+    ({"CREATE_BINDS": "/x"}, "CREATE_BINDS in the environment is not supported yet", "remove it"),
+    ({"CREATE_PRIVILEGED": "0"}, "not supported yet", ""),
+    ({"CREATE_IMAGES": ""}, "not supported yet", ""),
+    ({"EXEC_COMMANDS": "sh"}, "not supported yet", ""),
+    ({"PULL_IMAGES": "x"}, "not supported yet", ""),
+    ({"CREATE_QQQ": ""}, "CREATE_QQQ in the environment is not known", ""),
+    ({"LIBPOD_PING": "1"}, "LIBPOD_PING in the environment is not supported yet", "Podman"),
+    ({"ALLOW_OPERATIONS": "ContainerLst"}, "'ContainerLst' in ALLOW_OPERATIONS of the environment is no operation", "did you mean ContainerList?"),
+    ({"ALLOW_OPERATIONS": "containerlist"}, "is no operation", "did you mean ContainerList?"),
+    ({"ALLOW_OPERATIONS": "%2a"}, "'*' in ALLOW_OPERATIONS", "trioproxy operations lists them"),
+    ({"ALLOW_OPERATIONS": "ContainerList,"}, "'' in ALLOW_OPERATIONS", ""),
+    ({"ALLOW_OPERATIONS": "BuildKitGrpc"}, "cannot be granted", "HTTP/2"),
+    ({"ALLOW_OPERATIONS": "GET:/containers/json"}, "has a name of its own", "write ContainerList"),
+    ({"ALLOW_OPERATIONS": "HEAD:/containers/json"}, "has a name of its own", "write ContainerList"),
+    ({"ALLOW_OPERATIONS": "GET:/containers/mine/json"}, "has a name of its own", "write ContainerInspect"),
+    ({"ALLOW_OPERATIONS": "POST:/containers/{x}/start"}, "has a name of its own", "write ContainerStart"),
+    ({"ALLOW_OPERATIONS": "OPTIONS:/frob"}, "has a name of its own", "write SystemOptions"),
+    ({"ALLOW_OPERATIONS": "GET:/v1.45/frob"}, "has a version", "write it without"),
+    ({"ALLOW_OPERATIONS": "GET:/v1.2/frob"}, "can never pass", ""),
+    ({"ALLOW_OPERATIONS": "GET:/a/../b"}, "can never pass", ""),
+    ({"ALLOW_OPERATIONS": "GET:/frob/"}, "is no route", "METHOD:/path/{parameter}"),
+    ({"ALLOW_OPERATIONS": "GET:frob"}, "is no route", ""),
+    ({"ALLOW_OPERATIONS": "get:/frob"}, "is no route", ""),
+    ({"ALLOW_OPERATIONS": "GET:/frob/*"}, "is no route", ""),
+    ({"ALLOW_OPERATIONS": "GET:/frob/a{x}"}, "is no route", ""),
+    ({"ALLOW_OPERATIONS": "GET:/frob?x"}, "is no route", ""),
+    ({"ALLOW_OPERATIONS": "ContainerList", "CONTAINERS": "0"}, "CONTAINERS=0 contradicts ContainerList in ALLOW_OPERATIONS of the environment", "set CONTAINERS=1, or take ContainerList off the list"),
+    ({"ALLOW_OPERATIONS": "ContainerCreate", "CONTAINERS": "0", "POST": ""}, "CONTAINERS=0 and POST=0 contradicts ContainerCreate", ""),
+    ({"ALLOW_OPERATIONS": "ContainerKill", "CONTAINERS": "0", "ALLOW_RESTARTS": "no"}, "ALLOW_RESTARTS=0 and CONTAINERS=0 contradicts ContainerKill", ""),
+    ({"ALLOW_OPERATIONS": "GET:/images/{x}/frob", "IMAGES": "0"}, "IMAGES=0 contradicts GET:/images/{x}/frob", ""),
+]  # fmt: skip
+
+STARTS = [
+    ({}, Mode.SECTIONS, ()),
+    ({"PATH": "/bin", "HOME": "/root", "POST": "no", "EXEC": "off", "INFO": "false"}, Mode.SECTIONS, ()),
+    ({"COMPAT": "tecnativa"}, Mode.SECTIONS, ()),
+    ({"LIBPOD_PING": "0", "LIBPOD_X": ""}, Mode.SECTIONS, ()),
+    ({"ALLOW_RESTART": "0"}, Mode.SECTIONS, ("ALLOW_RESTART=0 is not known and refuses nothing: did you mean ALLOW_RESTARTS?",)),
+    ({"CREATE_PRIVILEGE": "0"}, Mode.SECTIONS, ("CREATE_PRIVILEGE=0 is not known and refuses nothing: there is no such permission",)),
+    ({"ALLOW_X": ""}, Mode.SECTIONS, ("ALLOW_X= is not known and refuses nothing: there is no such permission",)),
+    ({"LOGS": "1"}, Mode.SECTIONS, ("LOGS has no meaning here: did you mean ALLOW_LOGS?",)),
+    ({"ALLOW_OPERATIONS": ""}, Mode.EXACT, ()),
+    ({"ALLOW_OPERATIONS": " "}, Mode.EXACT, ()),
+    ({"ALLOW_OPERATIONS": "ContainerList, GET:/frob/{x}", "CONTAINERS": "1"}, Mode.EXACT, ()),
+    ({"ALLOW_OPERATIONS": "DebugVars,SystemOptions", **dict.fromkeys(SWITCHES, "0")}, Mode.EXACT, ()),
+    ({"ALLOW_OPERATIONS": "ContainerStart", "CONTAINERS": "0", "ALLOW_START": "1", "POST": "0"}, Mode.EXACT, ()),
+    ({"ALLOW_OPERATIONS": "ContainerLogs", "ALLOW_LOGS": "0"}, Mode.EXACT, ("ALLOW_LOGS=0 does not refuse ContainerLogs, which ALLOW_OPERATIONS grants",)),
+    ({"ALLOW_OPERATIONS": "ContainerList", "ALLOW_LOGS": "1"}, Mode.EXACT, ("ALLOW_LOGS=1 grants nothing beside ALLOW_OPERATIONS: add ContainerLogs to it",)),
+    ({"ALLOW_OPERATIONS": "ContainerList", "ALLOW_LOGS": "0"}, Mode.EXACT, ()),
+]  # fmt: skip
+
+
+def name(value: object) -> str | None:
+    if isinstance(value, dict):
+        return ascii(",".join(f"{k}={v[:20]}" for k, v in value.items())[:50])
+    return "" if isinstance(value, str | tuple) else None
+
+
+@pytest.mark.parametrize(("variables", "message", "hint"), STOPS, ids=name)
+def test_stops(variables: dict[str, str], message: str, hint: str) -> None:
+    """What could be misunderstood stops the start, in one line that names it."""
+    with pytest.raises(ConfigError) as caught:
+        parse_policy(variables)
+    assert message in str(caught.value)
+    assert hint in caught.value.hint
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("variables", "mode", "warnings"), STARTS, ids=name)
+def test_starts(
+    variables: dict[str, str], mode: Mode, warnings: tuple[str, ...]
+) -> None:
+    """What is clear makes a policy; what does nothing gets a warning."""
+    policy, given_warnings = parse_policy(variables)
+    assert policy.mode is mode
+    assert given_warnings == warnings
+
+
+@pytest.mark.parametrize("guard", sorted(GUARDS))
+def test_no_guard_is_passed_over(guard: str) -> None:
+    """A guard of a later version stops the start at any value, 0 too."""
+    for value in ("", "0", "1", "x"):
+        with pytest.raises(ConfigError, match="not supported yet"):
+            parse_policy({guard: value})
+
+
+def test_defaults() -> None:
+    """Unset, three section variables are 1, all others and POST are 0."""
+    policy, _ = parse_policy({})
+    assert {
+        name for name, granted in policy.switches.items() if granted
+    } == ON_BY_DEFAULT
+    assert policy.opened_operations == {
+        "SystemEvents", "SystemPing", "SystemPingHead", "SystemVersion",
+    }  # fmt: skip
+
+
+def test_the_source_is_named() -> None:
+    """An error says which file holds the bad value."""
+    with pytest.raises(ConfigError, match=r"in learned/app\.env is"):
+        parse_policy({"POST": "x"}, source="learned/app.env")
+
+
+def test_from_a_file() -> None:
+    """A policy file is read with its warnings; a setting in it has no effect."""
+    text = "# mine\nCONTAINERS=1\nSOCKET_PATH=/x\nLOGS=1\n"
+    policy, warnings = parse_policy_file(text, name="app.env")
+    assert "ContainerList" in policy.opened_operations
+    assert warnings == (
+        "LOGS has no meaning here: did you mean ALLOW_LOGS?",
+        "SOCKET_PATH has no effect in a policy file: set it in the environment",
+    )
+
+
+def test_lists_are_decoded_once() -> None:
+    """An escape in a list is undone once, after the commas have been read."""
+    assert parse_operations("A,%2C%252C, B") == ("A", ",%2C", "B")
+    assert parse_operations("") == ()
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            [*SWITCHES, *VERBS, "ALLOW_OPERATIONS", "COMPAT", "ALLOW_X", "LOGS"]
+        ),
+        st.text(),
+    )
+)
+def test_never_crashes(variables: dict[str, str]) -> None:
+    """Any text in any variable gives a policy or one clear error."""
+    try:
+        policy, _ = parse_policy(variables)
+    except ConfigError:
+        return
+    assert policy.opened_operations <= OPERATIONS.keys()
+
+
+@given(st.text(), st.booleans())
+def test_no_value_but_1_grants(value: str, linuxserver: bool) -> None:
+    """Whatever text a switch holds, only the text 1 opens anything."""
+    compat = "linuxserver" if linuxserver else ""
+    try:
+        policy, _ = parse_policy({"CONTAINERS": value, "COMPAT": compat})
+    except ConfigError:
+        return
+    assert ("ContainerList" in policy.opened_operations) == (value == "1")
