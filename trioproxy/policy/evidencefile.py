@@ -45,6 +45,8 @@ class Loaded:
     evidence: Evidence = field(default_factory=Evidence)
     damage: str = ""
     """Which last line was torn and left out; empty when the file is whole."""
+    can_append: bool = False
+    """Whether a line may be added as it stands."""
 
 
 def iso(seconds: int) -> str:
@@ -115,6 +117,7 @@ def load(data: bytes, *, name: str) -> Loaded:
                 f"{name}:{number}: {error}",
                 hint="restore the file from a backup, or start over with --fresh",
             ) from error
+    loaded.can_append = data.endswith(b"\n") and not loaded.damage
     return loaded
 
 

@@ -4,11 +4,13 @@
 nothing of sockets, files or clocks: `record` only updates values in memory.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from trioproxy.policy.endpoints import match
-from trioproxy.policy.rules import Decision, Policy, Request
+from trioproxy.policy.observe import REFUSED, Evidence, Shape, Who, result_of
+from trioproxy.policy.rules import Decision, Policy, Reason, Request
 from trioproxy.policy.target import Target
 
 
@@ -74,3 +76,57 @@ class EnforceGate:
         """Mode and number of open operations."""
         count = self.policy.operations_count
         return f"mode={self.policy.mode} operations={count} source={self.source}"
+
+
+def _host(peer: str) -> str:
+    """The client's address without its port, which is another each time."""
+    return peer if peer.startswith("unix:") else peer.rpartition(":")[0].strip("[]")
+
+
+class LearnGate:
+    """Lets everything pass that a ceiling, if there is one, allows; and takes note."""
+
+    def __init__(
+        self,
+        evidence: Evidence,
+        *,
+        now: Callable[[], int],
+        wake: Callable[[], None],
+        ceiling: Policy | None = None,
+    ) -> None:
+        self.evidence = evidence
+        self.ceiling = ceiling
+        self._now = now
+        self._wake = wake
+
+    def decide(self, request: Request) -> Decision:
+        """Refuse only what the ceiling refuses."""
+        if self.ceiling is not None:
+            decision = self.ceiling.decide(request)
+            if not decision.allowed:
+                return replace(decision, reason=Reason.CEILING)
+        return Decision(allowed=True, reason=Reason.LEARNING, rule="learn")
+
+    def record(
+        self, verdict: Verdict, status: int, *, unrouted: bool, peer: str
+    ) -> None:
+        """Add a request to the evidence; wake who writes it down if it is news."""
+        request = verdict.request
+        result = (
+            result_of(status, unrouted=unrouted)
+            if verdict.decision.allowed
+            else REFUSED
+        )
+        who = Who(
+            agent=verdict.agent,
+            client=_host(peer),
+            version=request.target.version.removeprefix("/v") or "unversioned",
+        )
+        if self.evidence.observe(Shape.of(request), result, self._now(), who):
+            self._wake()
+
+    def describe(self) -> str:
+        """Mode, and how much may be learned at most."""
+        if self.ceiling is None:
+            return "mode=learn within=everything"
+        return f"mode=learn within={self.ceiling.operations_count} operations"

@@ -243,21 +243,26 @@ class Evidence:
         """Operations that were once written into the env file."""
         self.changes = 0
         """Grows with every observation and every merge."""
-        self._run = ""
+        self.run = ""
+        """The run that `observe` counts for."""
         self._kinds: dict[tuple[str, str, str], int] = {}
         self._new: dict[Shape, None] = {}
 
     def begin(self, run: str, at: int) -> None:
-        """Name the run that `observe` counts for."""
-        self._run = run
+        """Begin a run; `observe` counts for it from now on."""
+        self.run = run
         self.runs.setdefault(run, Run(first=at, last=at))
+
+    def end(self, at: int) -> None:
+        """Say until when the run watched."""
+        self.runs[self.run].last = max(at, self.runs[self.run].last)
 
     def observe(self, shape: Shape, result: str, at: int, who: Who) -> bool:
         """Count one request; whether its shape ended this way for the first time.
 
         Called for every request: for a known one a few look-ups, nothing else.
         """
-        run = self.runs[self._run]
+        run = self.runs[self.run]
         record = self.records.get(shape)
         if record is None:
             if not self._has_room(shape):
@@ -267,12 +272,12 @@ class Evidence:
         self.changes += 1
         record.first, record.last = min(at, record.first), max(at, record.last)
         run.first, run.last = min(at, run.first), max(at, run.last)
-        counts = record.runs.setdefault(self._run, {})
+        counts = record.runs.setdefault(self.run, {})
         counts[result] = counts.get(result, 0) + 1
         record.note(who)
         if result in record.results:
             return False
-        record.results[result] = self._run
+        record.results[result] = self.run
         self._new[shape] = None
         return True
 
@@ -292,12 +297,13 @@ class Evidence:
             self.records[shape].merge(theirs)
         for run, span in other.runs.items():
             self.runs.setdefault(run, copy.copy(span)).merge(span)
-        self.runs = _newest(self.runs, RUNS_LISTED, keep=self._run)
+        self.runs = _newest(self.runs, RUNS_LISTED, keep=self.run)
         self.granted |= other.granted
 
     def copy(self) -> "Evidence":
         """Make evidence of the same content that shares nothing with this."""
         twin = Evidence()
+        twin.run = self.run
         twin.merge(self)
         return twin
 
@@ -355,6 +361,10 @@ class Evidence:
             newest_run=sum(known <= run for known in self.runs) or min(len(births), 1),
             newest_at=at,
         )
+
+    def saw_anything(self) -> bool:
+        """Whether this run had a request at all."""
+        return any(self.run in record.runs for record in self.records.values())
 
     def dropped(self) -> int:
         """How many new facet values had no room."""

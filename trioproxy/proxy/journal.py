@@ -1,0 +1,175 @@
+"""Evidence and env file on disk while learning: new shapes at once, counts now and then.
+
+A task of its own (`Journal.run`) waits for the gate to wake it; all disk work is done in a
+worker thread, by `Store.save`. What is new is announced only when it is safely on disk.
+What the env file says is decided in `policy.learning`.
+
+The order within a save: evidence, then the env file, then the note in the evidence of
+what the env file grants. A crash between any two of them loses nothing, and never makes
+an operation look as if a person had taken it out.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from trioproxy.errors import ConfigError, TrioProxyError
+from trioproxy.policy import evidencefile
+from trioproxy.policy.learning import Proposal, Wish, keep_foreign, propose, write
+from trioproxy.policy.observe import Evidence, Shape
+from trioproxy.proxy import disk
+
+COUNTS_EVERY: Final = 5.0
+"""Seconds between writes of mere counts, which are all that a kill may lose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """What a save left on disk."""
+
+    evidence: Evidence
+    """With what other learners had written there."""
+    proposal: Proposal
+    damage: str
+    """A torn last line that was found, and is now gone."""
+
+
+class Store:
+    """An env file and the evidence beside it. All methods block."""
+
+    def __init__(self, env: Path, wish: Wish, *, fresh: bool = False) -> None:
+        self.env = env
+        self.evidence = evidence_path(env)
+        self.wish = wish
+        self._fresh = fresh
+
+    def open(self) -> evidencefile.Loaded:
+        """Look at both files before anything is learned; what is known so far."""
+        disk.check_target(self.env)
+        disk.check_target(self.evidence)
+        return self._known()
+
+    def read_env(self) -> str:
+        """The env file's text as it counts: what is started over has no lines of ours."""
+        data = disk.read(self.env)
+        try:
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            raise ConfigError(
+                f"cannot read {self.env}: it is not UTF-8 text"
+            ) from error
+        return keep_foreign(text) if self._fresh else text
+
+    def save(
+        self, mine: Evidence, new: Sequence[Shape] = (), *, is_final: bool = False
+    ) -> Saved:
+        """Unite `mine` with what is on disk; of it, `new` is what is not there yet.
+
+        The env file is written where it would grant more, and at the end.
+        """
+        with disk.locked(self.evidence) as file:
+            found = self._known()
+            whole = found.evidence
+            can_append = bool(new) and found.can_append and not is_final
+            whole.merge(mine)
+            if can_append:
+                file.append(_lines(whole, mine.run, new))
+            else:
+                file.replace(evidencefile.dump(whole).encode())
+            proposal = self._write_env(whole, is_final=is_final)
+            self._fresh = False
+            if not proposal.marks <= whole.granted:
+                whole.granted |= proposal.marks
+                file.append(f"{evidencefile.granted_line(whole.granted)}\n".encode())
+        return Saved(evidence=whole, proposal=proposal, damage=found.damage)
+
+    def _known(self) -> evidencefile.Loaded:
+        if self._fresh:
+            return evidencefile.Loaded()
+        data = disk.read(self.evidence)
+        return evidencefile.load(data, name=str(self.evidence))
+
+    def _write_env(self, whole: Evidence, *, is_final: bool) -> Proposal:
+        old = self.read_env()
+        proposal = propose(whole, old, self.wish)
+        if is_final or proposal.added:
+            text = write(whole, proposal, old, self.wish)
+            disk.replace(self.env, text.encode())
+        return proposal
+
+
+class Journal:
+    """Keeps a store up with the evidence of a running learner."""
+
+    def __init__(
+        self,
+        store: Store,
+        evidence: Evidence,
+        *,
+        tell: Callable[[Sequence[Shape], Saved], None],
+        complain: Callable[[TrioProxyError], None],
+    ) -> None:
+        self._store = store
+        self._evidence = evidence
+        self._tell = tell
+        self._complain = complain
+        self._pending: list[Shape] = []
+        self._written = evidence.changes
+        self._woken = trio.Event()
+        self._trouble = ""
+
+    def wake(self) -> None:
+        """Say that there is something new; called by the gate."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Save what is new at once, and counts now and then, until cancelled."""
+        while True:
+            with trio.move_on_after(COUNTS_EVERY):
+                await self._woken.wait()
+            self._woken = trio.Event()
+            if self._evidence.changes != self._written:
+                await self.save()
+
+    async def save(self, *, is_final: bool = False) -> Saved | None:
+        """Save once; None where that failed, which was complained about."""
+        self._pending += self._evidence.take_new()
+        new = tuple(dict.fromkeys(self._pending))
+        changes = self._evidence.changes
+        save = partial(self._store.save, self._evidence.copy(), new, is_final=is_final)
+        try:
+            saved = await trio.to_thread.run_sync(save)
+        except TrioProxyError as error:
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                self._complain(error)
+            return None
+        self._trouble = ""
+        del self._pending[:]
+        # What was observed meanwhile is not written yet; the merge adds one change.
+        self._evidence.merge(saved.evidence)
+        self._written = changes + 1
+        self._tell(new, saved)
+        return saved
+
+
+def _lines(whole: Evidence, run: str, new: Sequence[Shape]) -> bytes:
+    lines = [evidencefile.run_line(run, whole.runs[run])]
+    lines += [evidencefile.shape_line(shape, whole.records[shape]) for shape in new]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def evidence_path(env: Path) -> Path:
+    """Where the evidence of an env file lies: `app.jsonl` beside `app.env`."""
+    if env.suffix == ".jsonl":
+        raise ConfigError(
+            f"{env} is the name of an evidence file",
+            hint=f"name the env file: {env.with_suffix('.env')}",
+        )
+    if not env.name:
+        raise ConfigError(f"{str(env)!r} is no file name")
+    return env.with_suffix(".jsonl") if env.suffix == ".env" else Path(f"{env}.jsonl")
