@@ -67,7 +67,7 @@ def command(
         if warning:
             log.line(Level.WARNING, "warning", text=warning)
     try:
-        trio.run(run, config, gate, log, env_file)
+        start.run(run, config, gate, log, env_file)
     finally:
         log.flush()
 

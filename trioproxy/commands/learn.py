@@ -160,7 +160,7 @@ def command(
         warning = start.check_upstream(plan.config.upstream, plan.config.listen)
         if warning:
             report.warn(warning)
-        return trio.run(learn, plan)
+        return start.run(learn, plan)
 
 
 def _read_ceiling(within: str | None) -> Policy | None:
@@ -286,7 +286,8 @@ async def _finish(
     """Write everything down and show the closing table; the exit status."""
     wish = plan.store.wish
     if not plan.evidence.saw_anything():
-        report.nothing_seen(wish.file, has_command=bool(plan.command))
+        if status not in {child.NOT_FOUND, child.NOT_EXECUTABLE}:
+            report.nothing_seen(wish.file, has_command=bool(plan.command))
         if not (wish.restore or wish.include_failed):
             return status
     plan.evidence.end(now())

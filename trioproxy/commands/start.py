@@ -2,9 +2,11 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar, TypeVarTuple
+
+import trio
 
 from trioproxy.config import Address, TcpAddress, UnixAddress
 from trioproxy.errors import ConfigError
@@ -12,6 +14,9 @@ from trioproxy.policy.permissions import parse_policy, parse_policy_file
 from trioproxy.policy.rules import Policy
 from trioproxy.policy.variables import PERMISSIONS
 from trioproxy.proxy.upstream import explain
+
+_Args = TypeVarTuple("_Args")
+_Result = TypeVar("_Result")
 
 HAPROXY_CONFIGS: Final = (
     "/usr/local/etc/haproxy/haproxy.cfg",
@@ -71,6 +76,20 @@ def _is_same(upstream: Address, own: Address) -> bool:
 
 
 ALL_INTERFACES: Final = frozenset({"", "::", "0.0.0.0"})  # noqa: S104  names, not a bind
+
+
+def run(function: Callable[[*_Args], Awaitable[_Result]], *args: *_Args) -> _Result:
+    """Run Trio; a `ConfigError` that nurseries wrapped comes out as itself."""
+    try:
+        return trio.run(function, *args)
+    except ExceptionGroup as group:
+        expected, others = group.split(ConfigError)
+        if expected is None or others is not None:
+            raise
+        leaf: BaseException = expected
+        while isinstance(leaf, BaseExceptionGroup):
+            leaf = leaf.exceptions[0]
+        raise leaf from leaf.__cause__
 
 
 def exposed(listen: tuple[Address, ...]) -> list[str]:
