@@ -229,7 +229,10 @@ class Connection:
     async def _read_head(self) -> bytes | None:
         """Wait for a request head; None where the client has no more."""
         data = self._early
-        if not data:
+        if data:
+            # A client that sends ahead must not keep the others waiting.
+            await trio.lowlevel.checkpoint()
+        else:
             data = await self._first_bytes()
             if not data:
                 return None
@@ -243,11 +246,10 @@ class Connection:
         return data[:end]
 
     async def _first_bytes(self) -> bytes:
-        data = self.wire.recv_now(FIRST_READ)
-        if data is None:
-            self.idle_since = trio.current_time()
-            data = await self.wire.recv(FIRST_READ)
-        return data
+        self.idle_since = trio.current_time()
+        if self._started:
+            return await self.wire.recv_later(FIRST_READ)
+        return await self.wire.recv(FIRST_READ)
 
     async def _rest_of_head(self, data: bytes) -> tuple[bytes, int]:
         """Collect a head that came in pieces; the end is -1 where it never came whole."""
@@ -438,22 +440,25 @@ class Connection:
 
     async def _response_head(self, head: RequestHead) -> tuple[ResponseHead, bytes]:
         """Wait for the final head; interim ones (1xx) are passed on as they come."""
-        data, searched = b"", 0
+        data, searched = await self._more(b""), 0
         while True:
             end = find_response_end(data, searched=searched)
-            if end >= 0:
-                response = self._read_response(data[:end], head)
-                data, searched = data[end:], 0
-                if not response.is_interim:
-                    return response, data
-                await self.wire.send_all(response.client)
+            if end < 0:
+                searched = len(data)
+                data = await self._more(data)
                 continue
-            more = await self._engine().recv(2 * FIRST_READ)
-            if not more:
-                raise UpstreamLost("the Engine closed the connection")
-            self._heard = True
-            searched = len(data)
-            data = data + more if data else more
+            response = self._read_response(data[:end], head)
+            if not response.is_interim:
+                return response, data[end:]
+            await self.wire.send_all(response.client)
+            data, searched = data[end:] or await self._more(b""), 0
+
+    async def _more(self, data: bytes) -> bytes:
+        more = await self._engine().recv_later(2 * FIRST_READ)
+        if not more:
+            raise UpstreamLost("the Engine closed the connection")
+        self._heard = True
+        return data + more if data else more
 
     def _read_response(self, raw: bytes, head: RequestHead) -> ResponseHead:
         method = head.verdict.request.method

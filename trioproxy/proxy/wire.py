@@ -47,6 +47,14 @@ class Wire:
         self._credit -= len(data)
         return data
 
+    async def recv_later(self, size: int) -> bytes:
+        """Wait for bytes that cannot be there yet: an answer to what was just sent.
+
+        Saves the call that would say so; measured, it is a tenth of a small request.
+        """
+        await self.readable()
+        return await self.recv(size)
+
     async def recv_into(self, buffer: memoryview) -> int:
         """Wait for bytes and put them into `buffer`; 0 is the end of data.
 
