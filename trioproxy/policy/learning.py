@@ -144,11 +144,11 @@ def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
         unknown=[(shape.method, shape.section) for shape in evidence.unknown()],
     )
     text = render(learned, old)
-    _check(text, proposal, evidence, file=wish.file)
+    check(text, proposal, evidence, file=wish.file)
     return text
 
 
-def _check(text: str, proposal: Proposal, evidence: Evidence, *, file: str) -> None:
+def check(text: str, proposal: Proposal, evidence: Evidence, *, file: str) -> None:
     """Read the text back and replay the evidence against it.
 
     `TrioProxyError`: it would refuse what it was learned from, or grant something else.
