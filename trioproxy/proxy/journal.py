@@ -126,13 +126,17 @@ class Journal:
         """Say that there is something new; called by the gate."""
         self._woken.set()
 
+    def has_news(self) -> bool:
+        """Whether something was observed that is not on disk."""
+        return self._evidence.changes != self._written
+
     async def run(self) -> None:
         """Save what is new at once, and counts now and then, until cancelled."""
         while True:
             with trio.move_on_after(COUNTS_EVERY):
                 await self._woken.wait()
             self._woken = trio.Event()
-            if self._evidence.changes != self._written:
+            if self.has_news():
                 await self.save()
 
     async def save(self, *, is_final: bool = False) -> Saved | None:
