@@ -38,7 +38,11 @@ class Health:
                 return False
             try:
                 await wire.send_all(PING)
-                return (await wire.recv(12)).startswith(b"HTTP/1.1 200")
+                answer = b""
+                # To its end: closing earlier would show the Engine a reset.
+                while data := await wire.recv(4096):
+                    answer = (answer + data)[:12]
+                return answer.startswith(b"HTTP/1.1 200")
             except UpstreamError:
                 return False
             finally:

@@ -214,6 +214,7 @@ class Server:
         `finite` seconds for requests that end, `streams` for those that may never.
         """
         self.shared.is_draining = True
+        self._log.line(Level.NOTICE, "draining", connections=len(self.connections))
         self._accepting.cancel()
         for connection in self.connections:
             if connection.phase is Phase.IDLE:

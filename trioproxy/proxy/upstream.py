@@ -42,17 +42,24 @@ async def open_upstream(address: Address) -> Wire:
 
 def _try_unix(address: UnixAddress) -> Wire | None:
     """Connect at once, or return None where the Engine's backlog is full."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.setblocking(False)
     try:
-        sock.connect(address.path)
+        return _connect_unix(address.path)
+    except OSError as error:
+        raise UpstreamError(explain(address, error)) from error
+
+
+def _connect_unix(path: str) -> Wire | None:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.connect(path)
     except BlockingIOError:
         # EAGAIN on a Unix socket is a full backlog, not a connection in progress.
         sock.close()
         return None
-    except OSError as error:
+    except OSError:
         sock.close()
-        raise UpstreamError(explain(address, error)) from error
+        raise
     return Wire(sock, UpstreamLost)
 
 
@@ -65,12 +72,13 @@ async def _retry_unix(address: UnixAddress) -> Wire:
 
 
 async def _open_tcp(address: TcpAddress) -> Wire:
+    host = address.host or "localhost"
     try:
-        stream = await trio.open_tcp_stream(address.host or "localhost", address.port)
+        async with await trio.open_tcp_stream(host, address.port) as stream:
+            sock = socket.socket(fileno=os.dup(stream.socket.fileno()))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     except OSError as error:
         raise UpstreamError(explain(address, error)) from error
-    sock = socket.socket(fileno=os.dup(stream.socket.fileno()))
-    await trio.aclose_forcefully(stream)
     return Wire(sock, UpstreamLost)
 
 

@@ -1,0 +1,102 @@
+"""trioproxy as a process of its own, for tests: started, read, signalled, ended."""
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import trio
+
+LIMIT = 20.0
+"""Real seconds after which a process that should have spoken has failed."""
+
+
+@dataclass(kw_only=True)
+class Running:
+    """A process whose stderr is read line by line."""
+
+    process: trio.Process
+    text: str = ""
+
+    async def line(self, word: str) -> str:
+        """Wait for the line of its log that holds `word`."""
+        assert self.process.stderr is not None
+        with trio.fail_after(LIMIT):
+            while True:
+                head, found, rest = self.text.partition(word)
+                if found and "\n" in rest:
+                    line = head.rpartition("\n")[2] + found + rest.partition("\n")[0]
+                    self.text = rest.partition("\n")[2]
+                    return line
+                more = await self.process.stderr.receive_some()
+                assert more, f"no line with {word!r} in {self.text!r}"
+                self.text += more.decode()
+
+    async def listen(self) -> str:
+        """Wait for the start line; the URL of the first listener."""
+        line = await self.line(" start ")
+        return line.partition("listen=")[2].split()[0].split(",")[0]
+
+    async def end(self) -> int:
+        """Wait for the end; the exit status."""
+        with trio.fail_after(LIMIT):
+            return await self.process.wait()
+
+
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """An environment of our own: nothing of whoever runs the tests decides."""
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "PYTHONPATH", "COVERAGE_PROCESS_START")
+        if name in os.environ
+    }
+    return kept | {"PYTHONWARNINGS": "error"} | dict(variables)
+
+
+@asynccontextmanager
+async def running(
+    *args: str, variables: Mapping[str, str] | None = None
+) -> AsyncIterator[Running]:
+    """Run `trioproxy ARGS` until the block ends."""
+    process = await trio.lowlevel.open_process(
+        [sys.executable, "-m", "trioproxy", *args],
+        env=environment(variables or {}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        yield Running(process=process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        with trio.CancelScope(shield=True), trio.fail_after(LIMIT):
+            await process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                await stream.aclose()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """What a run that came to its end has said."""
+
+    status: int
+    out: str
+    err: str
+
+
+def run(*args: str, variables: Mapping[str, str] | None = None) -> Finished:
+    """Run `trioproxy ARGS` to its end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "trioproxy", *args],
+        env=environment(variables or {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    return Finished(status=done.returncode, out=done.stdout, err=done.stderr)

@@ -1,0 +1,232 @@
+"""`trioproxy enforce` as people run it: a process with options, signals and a log."""
+
+import signal
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.commands.running import run, running
+from tests.fakes import EngineConnection, FakeEngine, connect, response
+from trioproxy import __version__
+
+ANY_PORT = "tcp://127.0.0.1:0"
+
+
+@pytest.fixture
+async def fake(tmp_path: Path) -> AsyncIterator[FakeEngine]:
+    """An Engine that answers every request."""
+    fake = FakeEngine(path=tmp_path / "engine.sock")
+    fake.listen()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(fake.serve, answer)
+        yield fake
+        fake.die()
+        nursery.cancel_scope.cancel()
+
+
+async def answer(connection: EngineConnection) -> None:
+    """Answer 200 until the other side ends, or asks to close."""
+    while await connection.has_more():
+        asked = await connection.read_request()
+        await connection.send(response(body=b"OK"))
+        if asked.all("connection") == [b"close"]:
+            break
+    connection.close()
+
+
+async def status_of(address: str, target: str, method: str = "GET") -> int:
+    """Ask for a target on a connection of its own."""
+    client = await connect(address)
+    await client.ask(method, target)
+    status = (await client.read_response(method)).status
+    client.close()
+    return status
+
+
+async def test_environment_is_the_policy(fake: FakeEngine) -> None:
+    """Without a file the variables of the process decide, as in the incumbents."""
+    variables = {"CONTAINERS": "1", "SOCKET_PATH": str(fake.path), "LISTEN": ANY_PORT}
+    async with running("enforce", variables=variables) as proxy:
+        address = await proxy.listen()
+        assert await status_of(address, "/containers/json") == 200
+        assert await status_of(address, "/images/json") == 403
+        assert "decision=refused" in await proxy.line("path=/images/json")
+
+
+async def test_start_line_says_mode_and_extent(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """The start says where it listens, what holds, and how much that opens."""
+    file = tmp_path / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList,ImageList\n")
+    options = ("--listen", ANY_PORT, "--upstream", f"unix://{fake.path}")
+    async with running("enforce", "--env-file", str(file), *options) as proxy:
+        line = await proxy.line(" start ")
+    assert f"upstream=unix://{fake.path}" in line
+    assert f"mode=exact operations=2 source={file}" in line
+
+
+async def test_file_alone_is_the_policy(fake: FakeEngine, tmp_path: Path) -> None:
+    """With a file, permissions in the environment are ignored, and that is said."""
+    file = tmp_path / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    options = ("--listen", ANY_PORT, "--upstream", str(fake.path))
+    variables = {"ENV_FILE": str(file), "IMAGES": "1"}
+    async with running("enforce", *options, variables=variables) as proxy:
+        assert "IMAGES in the environment is ignored" in await proxy.line("warning")
+        assert await status_of(await proxy.listen(), "/images/json") == 403
+
+
+async def test_exposure_is_said_loudly(fake: FakeEngine) -> None:
+    """A listener that other machines can reach is a warning of its own."""
+    options = ("--listen", "tcp://0.0.0.0:0", "--upstream", str(fake.path))
+    async with running("enforce", *options) as proxy:
+        assert "reachable from other machines" in await proxy.line("exposed")
+
+
+async def test_hangup_reads_the_file_again(fake: FakeEngine, tmp_path: Path) -> None:
+    """SIGHUP takes the new file; a bad one is logged and the old policy stays."""
+    file = tmp_path / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    options = ("--env-file", str(file), "--listen", ANY_PORT)
+    async with running("enforce", *options, "--upstream", str(fake.path)) as proxy:
+        address = await proxy.listen()
+        file.write_text("ALLOW_OPERATIONS=ImageList\n")
+        proxy.process.send_signal(signal.SIGHUP)
+        await proxy.line(" reload ")
+        assert await status_of(address, "/images/json") == 200
+        file.write_text("ALLOW_OPERATIONS=NoSuchThing\n")
+        proxy.process.send_signal(signal.SIGHUP)
+        assert "NoSuchThing" in await proxy.line("reload-failed")
+        assert await status_of(address, "/images/json") == 200
+
+
+async def test_sigterm_ends_in_order(fake: FakeEngine, tmp_path: Path) -> None:
+    """SIGTERM ends with status 0 and takes the Unix socket away."""
+    path = tmp_path / "proxy.sock"
+    options = ("--listen", f"unix://{path}", "--upstream", str(fake.path))
+    async with running("enforce", *options) as proxy:
+        await proxy.listen()
+        assert path.is_socket()
+        proxy.process.terminate()
+        await proxy.line(" stop")
+        assert await proxy.end() == 0
+    assert not path.exists()
+
+
+async def test_sigterm_lets_a_finite_request_finish(tmp_path: Path) -> None:
+    """A request under way at SIGTERM is answered; a second SIGTERM ends at once."""
+    fake = FakeEngine(path=tmp_path / "engine.sock")
+    fake.listen()
+    options = ("--listen", ANY_PORT, "--upstream", str(fake.path))
+    for again in (False, True):
+        async with running("enforce", *options) as proxy:
+            address = await proxy.listen()
+            (await fake.accept()).close()  # the look at the Engine before the start
+            client = await connect(address)
+            await client.ask("GET", "/version")
+            engine = await fake.accept()
+            await engine.read_request()
+            proxy.process.terminate()
+            await proxy.line(" draining")
+            if again:
+                proxy.process.terminate()
+            else:
+                await engine.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+                assert (await client.read_response()).status == 200
+            assert await proxy.end() == 0
+            client.close()
+    fake.die()
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        pytest.param(("--listen", "udp://x"), "bad address", id="listen"),
+        pytest.param(("--env-file", "/no/such.env"), "cannot read", id="no-file"),
+        pytest.param(("--log-level", "loud"), "LOG_LEVEL", id="level"),
+        pytest.param(("--upstream", "/no/such.sock"), "no such socket", id="no-socket"),
+        pytest.param(("--no-such-option",), "no such option", id="option"),
+        pytest.param(("--upstream", "ssh://host"), "bad address", id="ssh"),
+    ],
+)
+def test_bad_option_is_one_clear_line(args: tuple[str, ...], said: str) -> None:
+    """What cannot be understood ends with status 2 and says why, without a traceback."""
+    done = run("enforce", *args)
+    assert done.status == 2
+    assert said in done.err.lower().replace("log_level", "LOG_LEVEL")
+    assert done.err.startswith("trioproxy: ")
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        pytest.param("CONTAINERS=yes", "neither 1 nor 0", id="value"),
+        pytest.param("CONTAINERS", "line 1", id="no-value"),
+        pytest.param("ALLOW_OPERATIONS=Nothing", "Nothing", id="operation"),
+        pytest.param("CREATE_PRIVILEGED=1", "not supported yet", id="guard"),
+    ],
+)
+def test_bad_file_is_one_clear_line(line: str, said: str, tmp_path: Path) -> None:
+    """A bad line of the file ends the start with its reason."""
+    file = tmp_path / "app.env"
+    file.write_text(line + "\n")
+    done = run("enforce", "--env-file", str(file))
+    assert (done.status, said in done.err) == (2, True), done.err
+
+
+def test_taken_port_is_one_clear_line(tmp_path: Path) -> None:
+    """A port in use ends with status 2 and says what to do."""
+    engine = socket.socket(socket.AF_UNIX)
+    engine.bind(str(tmp_path / "e"))
+    engine.listen()
+    with engine, socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        done = run("enforce", "--listen", url, "--upstream", str(tmp_path / "e"))
+    assert done.status == 2
+    assert "another program listens there" in done.err
+
+
+def test_own_listener_is_no_upstream(tmp_path: Path) -> None:
+    """An upstream that is one of our own listeners would be a loop: status 2."""
+    url = f"unix://{tmp_path}/s"
+    done = run("enforce", "--listen", url, "--upstream", url)
+    assert done.status == 2
+    assert "our own listeners" in done.err
+
+
+async def test_health_asks_the_running_proxy(fake: FakeEngine) -> None:
+    """`trioproxy health` is 0 while the Engine answers, whatever the policy, else 1."""
+    options = ("--listen", ANY_PORT, "--upstream", str(fake.path))
+    async with running("enforce", *options) as proxy:
+        address = await proxy.listen()
+        well = await trio.to_thread.run_sync(run, "health", address)
+        assert (well.status, well.out) == (0, f"{address}: the Engine answers\n")
+        fake.die()
+        with trio.fail_after(10):  # one answer serves all who ask within a second
+            ill = well
+            while ill.status == 0:
+                ill = await trio.to_thread.run_sync(run, "health", "--json", address)
+        assert '"up": false' in ill.out
+    gone = await trio.to_thread.run_sync(run, "health", address)
+    assert (gone.status, "does not answer" in gone.out) == (1, True)
+
+
+def test_version_and_help() -> None:
+    """The version is one line; the help names every command and fits 80 columns."""
+    assert run("--version").out == f"trioproxy {__version__}\n"
+    text = run("--help").out
+    for name in ("learn", "enforce", "health", "check", "explain", "operations"):
+        assert f"  {name} " in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_command_of_the_incumbent_is_explained() -> None:
+    """`haproxy` as the command stops the start and says that it has no effect."""
+    done = run("haproxy", "-f", "/x")
+    assert done.status == 2
+    assert "has no effect" in done.err
