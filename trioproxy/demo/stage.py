@@ -1,0 +1,156 @@
+"""Where the demonstration's commands run, and how they look on a terminal."""
+
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import trio
+
+import trioproxy
+
+WIDTH: Final = 80
+INDENT: Final = "   "
+KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "DOCKER_CONFIG")
+"""What the commands get of our environment: no setting of trioproxy is among it."""
+PROGRAMS: Final = {"trioproxy": "trioproxy", "client": "trioproxy.demo.client"}
+START_SECONDS: Final = 20
+
+
+class Failed(Exception):
+    """The demonstration did not show what it should."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A scratch folder in which the words that are shown are programs."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    @classmethod
+    def build(cls, folder: Path, engine: str) -> "Stage":
+        """Put our programs on the PATH of the commands, and name the Engine."""
+        for name, module in PROGRAMS.items():
+            program = folder / "bin" / name
+            program.parent.mkdir(exist_ok=True)
+            words = shlex.join([sys.executable, "-m", module])
+            program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+            program.chmod(0o755)
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        kept["PATH"] = f"{folder / 'bin'}:{kept.get('PATH', os.defpath)}"
+        kept["PYTHONPATH"] = str(Path(trioproxy.__file__).parents[1])
+        kept["SOCKET_PATH"] = engine
+        return cls(folder=folder, environment=kept)
+
+    async def run(self, command: str, *, check: bool = True, **variables: str) -> str:
+        """Show a command, run it, show and return what it writes.
+
+        It must end well; with `check=False` it must not.
+        """
+        show(f"$ {command}")
+        done = await trio.run_process(
+            ["sh", "-c", command],
+            capture_stdout=True,
+            stderr=subprocess.STDOUT,
+            check=False,
+            cwd=self.folder,
+            env=self.environment | variables,
+        )
+        text = done.stdout.decode(errors="replace")
+        show(text)
+        if (done.returncode == 0) != check:
+            raise Failed(f"{command!r} ended with status {done.returncode}")
+        return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """A running `trioproxy enforce`, and what it has logged."""
+
+    url: str
+    log: list[str] = field(default_factory=list)
+    started: trio.Event = field(default_factory=trio.Event)
+
+    async def read_log(self, stream: trio.abc.ReceiveStream) -> None:
+        """Collect the log until it ends."""
+        buffer = b""
+        async for data in stream:
+            *lines, buffer = (buffer + data).split(b"\n")
+            self.log.extend(line.decode(errors="replace") for line in lines)
+            if any("start" in line.split() for line in self.log):
+                self.started.set()
+        self.started.set()  # or it never will be: what follows says so
+
+
+@asynccontextmanager
+async def enforcing(stage: Stage, port: int) -> AsyncIterator[Proxy]:
+    """Run `trioproxy enforce` while the block runs; then end it politely."""
+    proxy = Proxy(url=f"tcp://127.0.0.1:{port}")
+    command = f"trioproxy enforce --env-file app.env --listen {proxy.url}"
+    show(f"$ {command} &")
+    async with trio.open_nursery() as nursery:
+        program = partial(
+            trio.run_process,
+            ["sh", "-c", f"exec {command}"],
+            stderr=subprocess.PIPE,
+            check=False,
+            cwd=stage.folder,
+            env=stage.environment,
+        )
+        process: trio.Process = await nursery.start(program)
+        assert process.stderr is not None  # noqa: S101  it was asked for above
+        nursery.start_soon(proxy.read_log, process.stderr)
+        with trio.fail_after(START_SECONDS):
+            await proxy.started.wait()
+        yield proxy
+        process.terminate()
+
+
+def free_port() -> int:
+    """The proxy's usual port, or another one where that is taken."""
+    for port in (2375, 0):
+        with socket.socket() as sock, suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(("127.0.0.1", port))
+            return int(sock.getsockname()[1])
+    raise Failed("no TCP port is free on 127.0.0.1")
+
+
+def say(text: str) -> None:
+    """Print a paragraph of the story."""
+    print("\n" + textwrap.fill(text, WIDTH, subsequent_indent=INDENT) + "\n")
+
+
+def show(text: str) -> None:
+    """Print what a command is, or wrote, within the width of a terminal."""
+    for line in text.splitlines():
+        print("\n".join(fold(line.expandtabs())))
+
+
+def fold(line: str) -> Iterator[str]:
+    """Break a line after blanks and commas; never within a word."""
+    row = INDENT
+    for piece in re.findall(r"[^ ,]+[ ,]*|[ ,]+", line):
+        if len(row + piece.rstrip()) > WIDTH and row.strip():
+            yield row.rstrip()
+            row = INDENT + "    "
+        row += piece
+    yield row.rstrip()
+
+
+def show_env_file(text: str) -> None:
+    """Print an env file, the long row of variables at 0 cut short."""
+    lines = text.splitlines()
+    closed = [line for line in lines if re.fullmatch(r"[A-Z_]+=0", line)]
+    show("\n".join(line for line in lines if line not in closed))
+    show(f"... and {len(closed)} variables that are 0: {closed[0]} to {closed[-1]}")
