@@ -36,7 +36,9 @@ FORM_TYPES: Final = frozenset(
     {b"application/x-www-form-urlencoded", b"multipart/form-data"}
 )
 FRAMING_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
-ONCE_HEADERS: Final = frozenset({b"content-type", b"expect", b"upgrade", b"origin"})
+ONCE_HEADERS: Final = frozenset(
+    {b"content-type", b"expect", b"upgrade", b"origin", b"sec-fetch-site"}
+)
 """Headers that the judgement reads: a second one would be read by somebody else."""
 CREDENTIALS: Final = frozenset(
     {b"authorization", b"cookie", b"x-registry-auth", b"x-registry-config"}
@@ -318,7 +320,11 @@ def _check_meaning(
     host = values.get(b"host", b"")
     if not HOST.fullmatch(host):
         raise BadRequest(f"bad Host {host[:64]!r}")
-    media_type = values.get(b"content-type", b"").split(b";")[0].strip().lower()
+    content_type = values.get(b"content-type", b"")
+    if not content_type.isascii():
+        # Go folds some of these characters into ASCII letters and spaces.
+        raise BadRequest(f"Content-Type {content_type[:64]!r} is not ASCII")
+    media_type = content_type.split(b";")[0].strip().lower()
     if media_type in FORM_TYPES and framing is not NO_BODY:
         # The Engine merges form fields into the parameters, and lets them win.
         raise BadRequest(
@@ -336,11 +342,17 @@ def _check_meaning(
 def _check_site(host: bytes, values: dict[bytes, bytes]) -> None:
     origin = values.get(b"origin")
     site = values.get(b"sec-fetch-site", b"").strip().lower()
-    foreign = origin is not None and origin.lower().partition(b"://")[2] != host.lower()
+    foreign = origin is not None and _site_of(origin) != host.lower()
     if foreign or site == b"cross-site":
         raise CrossSite(
             "a web page of another site sent this request: the Origin is not the Host"
         )
+
+
+def _site_of(origin: bytes) -> bytes | None:
+    """Host and port of an `Origin`; None for `null`, which no host is."""
+    _, separator, site = origin.strip().lower().partition(b"://")
+    return site if separator and site else None
 
 
 def agent_tokens(agent: bytes | None) -> str:
