@@ -59,6 +59,9 @@ ROWS = [
     (L, C, "GET", "/containers/a/b/logs", True),
     (L, C, "GET", "/containers/json", True),
     (L, C, "POST", "/containers/create", False),
+    (L, {}, "GET", "/libpod/_ping", True),
+    (L, {"ALLOW_STOP": "1"}, "POST", "/v5.0.0/libpod/pods/x/stop", True),
+    (T, {}, "GET", "/libpod/_ping", False),
     # Neither has a variable for these.
     (T, dict.fromkeys(VARIABLES, "1"), "GET", "/debug/vars", False),
     (L, dict.fromkeys(VARIABLES, "1"), "GET", "/frob", False),

@@ -3,8 +3,8 @@
 Both go through a list of rules; the first that fits decides, and none means refused. A rule
 looks at the decoded path behind its version, without regard to case, and only at how the
 path begins. A variable counts as 1 if its text begins with a whole number other than 0
-(so `true` is 0 there). Podman's routes (`/libpod`, `/pods`) are left out: they are
-refused here, whatever a variable says. Nothing of trioproxy's own rules is known here.
+(so `true` is 0 there). Of the variables for Podman's own routes only those are here that
+are 1 when unset: the others stop our start. Nothing of trioproxy's own rules is known here.
 """
 
 import re
@@ -13,7 +13,12 @@ from dataclasses import dataclass, field
 
 from trioproxy.policy.endpoints import SECTIONS
 from trioproxy.policy.rules import READING
-from trioproxy.policy.variables import ON_BY_DEFAULT, SWITCHES, section_prefix
+from trioproxy.policy.variables import (
+    ON_BY_DEFAULT,
+    PERMISSIONS,
+    SWITCHES,
+    section_prefix,
+)
 
 _VERSION = re.compile(r"/v[0-9.]+", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?0*[1-9]")
@@ -68,7 +73,7 @@ class Incumbent:
             return frozenset()
         return frozenset(
             name
-            for name in self.variables()
+            for name in VARIABLES
             if not self.allows({**_ALL_ONES, name: "0"}, method, path)
         )
 
@@ -96,16 +101,23 @@ def _allow(variable: str, pattern: str) -> Rule:
 
 
 def _verb(variable: str, *words: str) -> Rule:
-    return _allow(variable, _container_route(*words))
+    return _allow(variable, _route("/containers", words))
+
+
+def _verb_of_pods(variable: str, *words: str) -> Rule:
+    return _allow(variable, _route(_PODS_TOO, words))
 
 
 def _denial(variable: str, word: str) -> Rule:
-    pattern = re.compile(_container_route(word), re.IGNORECASE | re.ASCII)
+    pattern = re.compile(_route(_PODS_TOO, (word,)), re.IGNORECASE | re.ASCII)
     return Rule(variable=variable, acts_on=False, allows=False, pattern=pattern)
 
 
-def _container_route(*words: str) -> str:
-    return f"/containers/[a-zA-Z0-9_.-]+/(?:{'|'.join(words)})"
+def _route(base: str, words: tuple[str, ...]) -> str:
+    return f"{base}/[a-zA-Z0-9_.-]+/({'|'.join(words)})"
+
+
+_PODS_TOO = "(/libpod)?/(containers|pods)"
 
 
 _WRITES_NEED_POST = Rule(
@@ -139,21 +151,25 @@ LINUXSERVER = Incumbent(
         _denial("ALLOW_EXPORT", "export"),
         _denial("ALLOW_LOGS", "logs"),
         _denial("ALLOW_TOP", "top"),
-        _verb("ALLOW_RESTARTS", "stop", "restart", "kill"),
-        _verb("ALLOW_START", "start"),
-        _verb("ALLOW_STOP", "stop"),
-        _verb("ALLOW_PAUSE", "pause"),
-        _verb("ALLOW_UNPAUSE", "unpause"),
+        _verb_of_pods("ALLOW_RESTARTS", "stop", "restart", "kill"),
+        _verb_of_pods("ALLOW_START", "start"),
+        _verb_of_pods("ALLOW_STOP", "stop"),
+        _verb_of_pods("ALLOW_PAUSE", "pause"),
+        _verb_of_pods("ALLOW_UNPAUSE", "unpause"),
         _WRITES_NEED_POST,
         *_sections(),
+        _allow("LIBPOD_PING", "/libpod/_ping"),
+        _allow("LIBPOD_VERSION", "/libpod/version"),
     ),
-    defaults=_SWITCH_DEFAULTS,
+    defaults={**_SWITCH_DEFAULTS, "LIBPOD_PING": "1", "LIBPOD_VERSION": "1"},
 )
 
 INCUMBENTS = (TECNATIVA, LINUXSERVER)
 
-VARIABLES = tuple(sorted({*TECNATIVA.variables(), *LINUXSERVER.variables()}))
-"""All variables that one of the two reads."""
+VARIABLES = tuple(
+    sorted(PERMISSIONS & {*TECNATIVA.variables(), *LINUXSERVER.variables()})
+)
+"""All permissions of ours that one of the two reads."""
 
 _ALL_ONES = dict.fromkeys(VARIABLES, "1")
 

@@ -1,0 +1,147 @@
+"""Requests of every route in many dresses, and how they are sent and understood."""
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import trio
+
+from tests.differential.haproxy_rules import MARK
+from trioproxy.policy.endpoints import ENDPOINTS, Endpoint
+from trioproxy.policy.variables import SWITCHES, VERBS
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "get")
+IDS = ("x", "a.b-c_d", "my%20name", "a%2Fb", "a/b", "logs", "json", "%C3%A9", "x:1@y")
+FORM = "Content-Type: application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One request."""
+
+    method: str
+    target: str
+    fields: tuple[str, ...] = ()
+    body: bytes = b""
+
+    @property
+    def raw(self) -> bytes:
+        """As it goes over the wire, for a connection of its own."""
+        length = (f"Content-Length: {len(self.body)}",) if self.body else ()
+        fields = ("Host: docker", *self.fields, *length, "Connection: close")
+        head = "\r\n".join((f"{self.method} {self.target} HTTP/1.1", *fields, "", ""))
+        return head.encode("ascii") + self.body
+
+    def __str__(self) -> str:
+        return " ".join((self.method, self.target, *self.fields))
+
+
+# Ways to write a path that a filter and the Engine, or two filters, may read differently.
+TRICKS: tuple[Callable[[str], str], ...] = (
+    lambda path: f"/v1.45{path}",
+    lambda path: f"/v1.24{path}?all=1&x=/../y",
+    lambda path: f"/v1.12{path}",
+    lambda path: f"/v1.45.0{path}",
+    lambda path: f"/v1.045{path}",
+    lambda path: f"/V1.45{path}",
+    lambda path: f"/v2{path}",
+    lambda path: f"{path}?",
+    lambda path: f"{path}?x=%2F&y",
+    lambda path: f"{path}/",
+    lambda path: f"{path}/more",
+    lambda path: f"{path}X",
+    lambda path: f"{path};x=1",
+    lambda path: f"{path}%00",
+    lambda path: f"{path}%0a",
+    lambda path: f"/{path}",
+    lambda path: f"/.{path}",
+    lambda path: f"/x/..{path}",
+    lambda path: f"/x%2f..{path}",
+    lambda path: f"/%2e%2e{path}",
+    lambda path: f"http://docker{path}",
+    str.upper,
+    str.title,
+    lambda path: re.sub(r"^/[a-z]", lambda found: found[0].upper(), path),
+    lambda path: re.sub(r"^/([a-z_]+)", r"/\1s", path),
+    lambda path: re.sub(r"[a-z]", lambda found: f"%{ord(found[0]):02x}", path, count=3),
+    lambda path: path.replace("/", "%2F", 1) if path.count("/") == 1 else path[:1] + path[1:].replace("/", "%2f", 1),
+    lambda path: path.replace("/", "//", 2),
+)  # fmt: skip
+
+ALWAYS = (
+    Ask(method="GET", target="/frob"),
+    Ask(method="GET", target="/versionX"),
+    Ask(method="GET", target="/INFO"),
+    Ask(method="GET", target="/debug/vars"),
+    Ask(method="OPTIONS", target="/containers/json"),
+    Ask(method="OPTIONS", target="/frob"),
+    Ask(method="GET", target="/containers/x/frob"),
+    Ask(method="PATCH", target="/containers/x"),
+    Ask(method="GET", target="/containers/x/logs/json"),
+    Ask(method="GET", target="/containers/x/toplevel/json"),
+    Ask(method="GET", target="/containers/x/start"),
+    Ask(method="POST", target="/containers/x/startled"),
+    Ask(method="POST", target="/v1.45/containers/x/stop?t=1"),
+    Ask(method="POST", target="/containers/x/exec"),
+    Ask(method="GET", target="/containers/x/attach/ws"),
+    Ask(method="POST", target="/pods/x/stop"),
+    Ask(method="GET", target="/libpod/_ping"),
+    Ask(method="TRACE", target="/containers/x"),
+    Ask(method="POST", target="/containers/x/start", fields=(FORM,), body=b"x=1"),
+    Ask(
+        method="POST",
+        target="/build",
+        fields=("Content-Type: multipart/form-data; boundary=x",),
+        body=b"--x--",
+    ),
+    Ask(method="POST", target="/images/create", fields=("Content-Type: application/grpc+proto",), body=b"x"),
+    Ask(method="GET", target="/version", fields=("Origin: http://evil.example",)),
+    Ask(method="GET", target="/_ping", fields=("Sec-Fetch-Site: cross-site",)),
+)  # fmt: skip
+
+
+def asks(rng: random.Random) -> Iterator[Ask]:
+    """Every route once, most of them in a dress of their own, and what is always asked."""
+    yield from ALWAYS
+    for endpoint in ENDPOINTS:
+        method = "POST" if endpoint.method == "ANY" else endpoint.method
+        if rng.random() < 0.2:
+            method = rng.choice(METHODS)
+        path = _path(endpoint, rng)
+        if rng.random() < 0.6:
+            path = rng.choice(TRICKS)(path)
+        yield Ask(method=method, target=path)
+
+
+def _path(endpoint: Endpoint, rng: random.Random) -> str:
+    return re.sub(r"\{[^}]*\}", lambda _: rng.choice(IDS), endpoint.template)
+
+
+def environment(rng: random.Random) -> dict[str, str]:
+    """Make up an environment: switches 1, 0, empty or unset, verbs 1, 0 or unset."""
+    ones = rng.choice((0.3, 0.6, 0.9))
+    values = dict[str, str]()
+    for name in SWITCHES:
+        if rng.random() < ones:
+            values[name] = "1"
+        elif rng.random() < 0.8:
+            values[name] = rng.choice(("0", ""))
+    for name in VERBS:
+        if rng.random() < 0.6:
+            values[name] = rng.choice(("0", "1"))
+    return values
+
+
+async def passes(path: str, ask: Ask) -> bool:
+    """Send a request to a socket; whether the answer came from the Engine."""
+    stream = await trio.open_unix_socket(path)
+    async with stream:
+        await stream.send_all(ask.raw)
+        answer = bytearray()
+        async for chunk in stream:
+            answer += chunk
+    head, mark, _ = bytes(answer).partition(b"\r\n\r\n")
+    if not (mark and head.startswith(b"HTTP/1.")):
+        raise AssertionError(f"{ask} at {path}: no answer but {bytes(answer[:80])!r}")
+    return f"\r\n{MARK}: ".lower().encode("ascii") in head.lower()

@@ -1,0 +1,244 @@
+"""The incumbents' rules in a real HAProxy, next to this proxy: who lets what pass?"""
+
+import random
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import trio
+
+from tests.differential.asking import Ask, asks, environment, passes
+from tests.differential.conftest import Start
+from tests.differential.haproxy_rules import Front, configuration
+from trioproxy.config import Config, Level, UnixAddress
+from trioproxy.errors import BadTarget
+from trioproxy.policy import differences
+from trioproxy.policy.differences import DIFFERENCES, Difference, classify
+from trioproxy.policy.endpoints import match
+from trioproxy.policy.gate import EnforceGate
+from trioproxy.policy.incumbents import INCUMBENTS, LINUXSERVER, TECNATIVA, Incumbent
+from trioproxy.policy.permissions import parse_policy
+from trioproxy.policy.rules import Decision, Reason, Request
+from trioproxy.policy.target import Target
+from trioproxy.policy.variables import READ_VERBS
+from trioproxy.proxy.log import Log
+from trioproxy.proxy.server import Server
+
+SEED = 20261124
+ENVIRONMENTS = 60
+AT_ONCE = 8
+NOT_FROM_REQUESTS = {"exact list", "values"}
+"""Rows about files: no request shows them, tests of their own do."""
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What a run found."""
+
+    requests: int = 0
+    judgements: int = 0
+    rows: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How often each row was the reason, by incumbent."""
+    unexplained: list[str] = field(default_factory=list)
+    wider: list[str] = field(default_factory=list)
+    misread: list[str] = field(default_factory=list)
+    """Where `policy.incumbents` says otherwise than HAProxy."""
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.requests} requests, {self.judgements} comparisons:"
+            f" {len(self.wider)} wider, {len(self.unexplained)} unexplained"
+        ]
+        for (row, incumbent), count in sorted(self.rows.items()):
+            lines.append(f"{count:6} {incumbent:12} {row}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """An environment with the sockets of all that judge by it."""
+
+    variables: Mapping[str, str]
+    fronts: tuple[Front, ...]
+    proxies: Mapping[str, Path]
+    """By the value of `COMPAT`."""
+
+
+def place_all(base: Path) -> list[Place]:
+    """Make up the environments, and the paths of their sockets."""
+    rng = random.Random(SEED)
+    places = list[Place]()
+    for number in range(ENVIRONMENTS):
+        variables = environment(rng)
+        fronts = (
+            Front(
+                incumbent=incumbent,
+                variables=variables,
+                path=base / f"{incumbent.name}{number}",
+            )
+            for incumbent in INCUMBENTS
+        )
+        proxies = {
+            compat: base / f"proxy{number}{compat}" for compat in ("", LINUXSERVER.name)
+        }
+        places.append(Place(variables=variables, fronts=tuple(fronts), proxies=proxies))
+    return places
+
+
+async def serve(place: Place, engine: Path, nursery: trio.Nursery) -> None:
+    """Start this proxy twice, as it is and with `COMPAT=linuxserver`."""
+    log = Log(Level.EMERG)
+    for compat, path in place.proxies.items():
+        policy, _ = parse_policy({**place.variables, "COMPAT": compat})
+        config = Config(
+            listen=(UnixAddress(path=str(path)),),
+            upstream=UnixAddress(path=str(engine)),
+        )
+        server = Server(config=config, gate=EnforceGate(policy), log=log)
+        await nursery.start(server.run)
+
+
+async def run_all(places: list[Place], engine: Path) -> Outcome:
+    """Send everything everywhere, and compare."""
+    outcome = Outcome()
+    rng = random.Random(SEED)
+    for place in places:
+        async with trio.open_nursery() as servers:
+            await serve(place, engine, servers)
+            todo = list(asks(rng))
+            async with trio.open_nursery() as nursery:
+                for number in range(AT_ONCE):
+                    nursery.start_soon(work, place, todo[number::AT_ONCE], outcome)
+            servers.cancel_scope.cancel()
+    return outcome
+
+
+async def work(place: Place, todo: list[Ask], outcome: Outcome) -> None:
+    """Have a few requests judged by all, and note what differs."""
+    for ask in todo:
+        outcome.requests += 1
+        there = {
+            one.incumbent.name: await passes(str(one.path), ask) for one in place.fronts
+        }
+        for incumbent in INCUMBENTS:
+            note_reading(outcome, place, incumbent, ask, there[incumbent.name])
+        for compat, path in place.proxies.items():
+            here = await passes(str(path), ask)
+            # COMPAT is there to read a file for linuxserver as linuxserver does.
+            for incumbent in (LINUXSERVER,) if compat else INCUMBENTS:
+                outcome.judgements += 1
+                if here != there[incumbent.name]:
+                    note(outcome, place, compat, incumbent, ask, here=here)
+
+
+def note_reading(
+    outcome: Outcome, place: Place, incumbent: Incumbent, ask: Ask, there: bool
+) -> None:
+    """Compare what HAProxy did with what our tables say it does."""
+    raw = ask.target.removeprefix("http://docker").partition("?")[0]
+    path = unquote(raw, "latin-1") if raw.startswith("/") else ""
+    expected = incumbent.allows(place.variables, ask.method, path)
+    if expected != there:
+        outcome.misread.append(
+            f"{incumbent.name} {ask}: {there}, by the table {expected}"
+        )
+
+
+def note(
+    outcome: Outcome,
+    place: Place,
+    compat: str,
+    incumbent: Incumbent,
+    ask: Ask,
+    *,
+    here: bool,
+) -> None:
+    """File a difference under its row, or under what must not be."""
+    found = row_of(place, compat, ask)
+    line = f"{incumbent.name} compat={compat} {ask} {dict(place.variables)}: {found}"
+    if incumbent.name not in found.against or found.is_wider != here:
+        outcome.unexplained.append(line)
+        return
+    if found.is_wider and not may_be_wider(found, place, compat, incumbent, ask):
+        outcome.wider.append(line)
+    outcome.rows[found.name, incumbent.name] += 1
+
+
+def row_of(place: Place, compat: str, ask: Ask) -> Difference:
+    """Find the row that the table gives for a request on which the two differ."""
+    if ask.method == "TRACE":
+        return differences.METHODS
+    try:
+        request, decision = judge(place, compat, ask)
+    except BadTarget:
+        return differences.TARGETS
+    if decision.allowed and ask.fields:
+        return differences.FORMS if ask.body else differences.BROWSERS
+    return classify(request, decision)
+
+
+def judge(place: Place, compat: str, ask: Ask) -> tuple[Request, Decision]:
+    target = Target.parse(ask.target.encode("ascii"))
+    request = Request(
+        method=ask.method, target=target, endpoint=match(ask.method, target)
+    )
+    policy, _ = parse_policy({**place.variables, "COMPAT": compat})
+    return request, policy.decide(request)
+
+
+def may_be_wider(
+    row: Difference, place: Place, compat: str, incumbent: Incumbent, ask: Ask
+) -> bool:
+    """Whether the file itself asks for it: a verb at 1, or no word to linuxserver's own verbs."""
+    request, decision = judge(place, compat, ask)
+    if decision.reason is Reason.VERB:
+        return place.variables[decision.rule] == "1"
+    unset = READ_VERBS.keys() - place.variables.keys()
+    lifted = {**place.variables, **dict.fromkeys(unset, "1")}
+    return (
+        row is differences.UNSET_READ_VERBS
+        and not compat
+        and bool(unset)
+        and incumbent.allows(lifted, ask.method, request.target.path)
+    )
+
+
+@pytest.mark.slow
+async def test_each_row_occurs(
+    sockets: Path, haproxy: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Next to a real HAProxy nothing is wider or unexplained, and each row is seen."""
+    places = place_all(sockets)
+    engine = haproxy([front for place in places for front in place.fronts])
+    with trio.fail_after(240):
+        outcome = await run_all(places, engine)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{outcome}\n")
+    assert outcome.wider == []
+    assert outcome.unexplained == []
+    assert outcome.misread == []
+    assert outcome.requests >= 5_000
+    expected = {
+        (row.name, name)
+        for row in DIFFERENCES
+        for name in row.against
+        if row.name not in NOT_FROM_REQUESTS
+    }
+    assert outcome.rows.keys() == expected
+
+
+def test_the_rules_are_told_apart_by_incumbent() -> None:
+    """The two configurations differ in the order of POST and verbs."""
+    front = Front(incumbent=TECNATIVA, variables={}, path=Path("/t"))
+    other = Front(incumbent=LINUXSERVER, variables={}, path=Path("/l"))
+    text = configuration([front, other], Path("/e")).splitlines()
+    verb = next(i for i, line in enumerate(text) if "T_ALLOW_START" in line)
+    post = next(i for i, line in enumerate(text) if "T_POST" in line)
+    assert post < verb
+    verb = next(i for i, line in enumerate(text) if "L_ALLOW_START" in line)
+    post = next(i for i, line in enumerate(text) if "L_POST" in line)
+    assert verb < post

@@ -1,0 +1,79 @@
+"""The section variables of learned files, in a real HAProxy."""
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.differential.asking import Ask, passes
+from tests.differential.conftest import Start
+from tests.differential.haproxy_rules import Front
+from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.policy.incumbents import INCUMBENTS
+from trioproxy.policy.minimize import is_openable, smallest_sections, uses_of
+
+SEED = 20261124
+CLIENTS = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Variables in both incumbents, and what a client asks for there."""
+
+    variables: Mapping[str, str]
+    fronts: tuple[Front, ...]
+    asks: tuple[Ask, ...]
+    flipped: str
+    """The variable that was 1 and is 0 now; empty for the file as it is."""
+
+    async def let_pass(self) -> bool:
+        """Whether both let everything pass."""
+        verdicts = [
+            await passes(str(front.path), ask)
+            for front in self.fronts
+            for ask in self.asks
+        ]
+        return all(verdicts)
+
+
+def settings(base: Path) -> Iterator[Setting]:
+    """Clients that use a few operations each, by their file, and with each 1 turned to 0."""
+    rng = random.Random(SEED)
+    for client in range(CLIENTS):
+        granted = rng.sample(sorted(OPERATIONS), rng.randint(1, 8))
+        if client % 2:
+            granted = [name for name in granted if name.startswith("Container")]
+        uses = [use for item in granted for use in uses_of(item) if is_openable(use)]
+        asks = tuple(Ask(method=use.method, target=use.path) for use in uses)
+        values = smallest_sections(granted)
+        ones = [name for name, value in values.items() if value == "1"]
+        for flipped in ("", *ones):
+            variables = {**values, **({flipped: "0"} if flipped else {})}
+            yield Setting(
+                variables=variables,
+                fronts=tuple(
+                    Front(
+                        incumbent=incumbent,
+                        variables=variables,
+                        path=base / f"c{client}{incumbent.name[0]}{flipped}",
+                    )
+                    for incumbent in INCUMBENTS
+                ),
+                asks=asks,
+                flipped=flipped,
+            )
+
+
+@pytest.mark.slow
+async def test_smallest_in_haproxy(sockets: Path, haproxy: Start) -> None:
+    """Both incumbents let pass what was learned, and with any 1 turned to 0 they do not."""
+    every = list(settings(sockets))
+    haproxy([front for setting in every for front in setting.fronts])
+    with trio.fail_after(120):
+        for setting in every:
+            passed = await setting.let_pass()
+            assert passed == (not setting.flipped), setting
+    assert sum(bool(setting.flipped) for setting in every) > CLIENTS
