@@ -48,7 +48,9 @@ HOST: Final = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 LISTED_LENGTH: Final = re.compile(rb"(?i)\ncontent-length:[^\r]*,")
 AGENT_TOKEN: Final = re.compile(rb"[A-Za-z0-9._/-]{1,64}")
+AGENT_COMMENT: Final = re.compile(rb"\([^()]*\)")
 AGENT_TOKENS: Final = 8
+AGENT_LIMIT: Final = 1024
 
 TUNNELLED: Final = frozenset({Stream.HIJACK, Stream.H2C, Stream.WEBSOCKET})
 
@@ -357,8 +359,8 @@ def _site_of(origin: bytes) -> bytes | None:
 
 def agent_tokens(agent: bytes | None) -> str:
     """Reduce a user agent to its product tokens: never comments, never anything else."""
-    words = agent.split()[: 4 * AGENT_TOKENS] if agent else []
-    tokens = [word.decode() for word in words if AGENT_TOKEN.fullmatch(word)]
+    words = AGENT_COMMENT.sub(b" ", agent[:AGENT_LIMIT]).split() if agent else []
+    tokens = [found[0].decode() for found in map(AGENT_TOKEN.match, words) if found]
     return " ".join(tokens[:AGENT_TOKENS])
 
 
