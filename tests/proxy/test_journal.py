@@ -296,6 +296,21 @@ async def test_trouble_is_told_once_and_tried_again(files: Files) -> None:
     assert files.granted == {"ContainerList"}
 
 
+async def test_trouble_does_not_make_the_evidence_grow(files: Files) -> None:
+    """While the env file cannot be written, the same lines are not added each time."""
+    evidence, heard = learner("r1", LIST), Heard()
+    journal = Journal(files.store, evidence, tell=heard.tell, complain=heard.complain)
+    await journal.save()
+    evidence.observe(IMAGES, "200", 1_795_515_300, WHO)
+    files.env.write_text("ALLOW_OPERATIONS='x'\n")
+    sizes = set()
+    for _ in range(4):
+        await journal.save()
+        sizes.add(len(files.lines))
+    assert sizes == {6, 5}
+    assert heard.shapes == [LIST]
+
+
 async def test_what_others_saw_is_learned_from_them(files: Files) -> None:
     """After a save a learner knows what the others had written, and tells only its own."""
     files.store.save(learner("r0", EXEC), is_final=True)

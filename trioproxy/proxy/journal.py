@@ -144,7 +144,11 @@ class Journal:
         self._pending += self._evidence.take_new()
         new = tuple(dict.fromkeys(self._pending))
         changes = self._evidence.changes
-        save = partial(self._store.save, self._evidence.copy(), new, is_final=is_final)
+        # After a failure the evidence is written whole: part of it may be there already.
+        unwritten = () if self._trouble else new
+        save = partial(
+            self._store.save, self._evidence.copy(), unwritten, is_final=is_final
+        )
         try:
             saved = await trio.to_thread.run_sync(save)
         except TrioProxyError as error:

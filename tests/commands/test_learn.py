@@ -1,0 +1,385 @@
+"""`trioproxy learn` as people run it: a command, its traffic, and the files it leaves."""
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+import trio
+
+import trioproxy
+from tests.commands.running import Finished, run, running
+from tests.fakes import EngineConnection, FakeEngine, connect, response
+from trioproxy.policy.evidencefile import load
+from trioproxy.policy.learning import listed_operations
+from trioproxy.policy.observe import Evidence
+
+CLIENT = """
+import os, socket, sys
+path = os.environ["DOCKER_HOST"].removeprefix("unix://")
+for line in sys.argv[1:]:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(path)
+        head = f"{line} HTTP/1.1\\r\\nHost: x\\r\\nUser-Agent: app/1\\r\\nConnection: close\\r\\n\\r\\n"
+        sock.sendall(head.encode())
+        while sock.recv(4096):
+            pass
+"""
+STREAMS = """
+import os, socket, subprocess, sys
+sock = socket.socket(socket.AF_UNIX)
+sock.connect(os.environ["DOCKER_HOST"].removeprefix("unix://"))
+sock.sendall(b"GET /events HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+sock.recv(4096)
+holds = "import sys; sys.stdin.buffer.read()"
+subprocess.Popen([sys.executable, "-c", holds], stdin=sock.fileno(), stdout=2)
+"""
+"""Leaves a process behind that holds an open stream of events."""
+
+LIST, INFO, EXEC = "GET /containers/json", "GET /info", "POST /containers/x/exec"
+
+
+def asking(*lines: str) -> tuple[str, ...]:
+    """A command that sends these requests to DOCKER_HOST."""
+    return (sys.executable, "-c", CLIENT, *lines)
+
+
+def mode_of(path: Path) -> int:
+    """The permission bits of a path."""
+    return path.stat().st_mode & 0o777
+
+
+@pytest.fixture
+async def fake(tmp_path: Path) -> AsyncIterator[FakeEngine]:
+    """An Engine that knows all but what has `missing` or `nowhere` in its name."""
+    fake = FakeEngine(path=tmp_path / "engine.sock")
+    fake.listen()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(fake.serve, answer)
+        yield fake
+        fake.die()
+        nursery.cancel_scope.cancel()
+
+
+async def answer(connection: EngineConnection) -> None:
+    """Answer as the Engine does; an events stream goes on until the client leaves."""
+    while await connection.has_more():
+        asked = await connection.read_request()
+        if b"/nowhere" in asked.line:
+            await connection.send(response("404 Not Found"))
+        elif b"/missing" in asked.line:
+            await connection.send(response("404 Not Found", "Api-Version: 1.45"))
+        elif b"/events" in asked.line:
+            await connection.send(
+                response("200 OK", "Api-Version: 1.45", "Connection: close")
+            )
+            await connection.has_more()
+        else:
+            await connection.send(response("200 OK", "Api-Version: 1.45"))
+    connection.close()
+
+
+class Learning:
+    """Calls of `learn` with one file."""
+
+    def __init__(self, fake: FakeEngine, folder: Path) -> None:
+        self.file = folder / "learned" / "app.env"
+        self.options = ("--upstream", str(fake.path), "-o", str(self.file))
+
+    async def __call__(
+        self,
+        *args: str,
+        variables: Mapping[str, str] | None = None,
+    ) -> Finished:
+        def call() -> Finished:
+            return run("learn", *self.options, *args, variables=variables)
+
+        return await trio.to_thread.run_sync(call)
+
+    @property
+    def granted(self) -> set[str]:
+        return set(listed_operations(self.file.read_text(), "app.env") or ())
+
+    @property
+    def evidence(self) -> Evidence:
+        path = self.file.with_suffix(".jsonl")
+        return load(path.read_bytes(), name=str(path)).evidence
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that we are in, and where the program is still found."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(trioproxy.__file__).parents[1]))
+    return tmp_path
+
+
+@pytest.fixture
+def learn(fake: FakeEngine, tmp_path: Path) -> Learning:
+    return Learning(fake, tmp_path)
+
+
+async def test_what_a_command_used_is_written_down(learn: Learning) -> None:
+    """The command's operations are in the file, announced, and summed up."""
+    done = await learn("--", *asking(LIST, INFO, LIST))
+    assert (done.status, done.out) == (0, "")
+    assert learn.granted == {"ContainerList", "SystemInfo"}
+    assert "trioproxy: new: ContainerList (GET /containers/json)" in done.err
+    assert f"{learn.file} allows 2 operations, 2 of them new" in done.err
+    assert "price: under section variables alone the file opens" in done.err
+    assert learn.evidence.completeness().runs == 1
+
+
+async def test_the_command_gets_its_own_streams(learn: Learning) -> None:
+    """Standard output is the command's alone, and its status is ours."""
+    done = await learn("--", "sh", "-c", "echo out; exit 7")
+    assert (done.status, done.out) == (7, "out\n")
+
+
+async def test_a_run_that_sees_nothing_leaves_the_file(learn: Learning) -> None:
+    """Nothing seen is a warning with the likely cause, and no file changes."""
+    await learn("--", *asking(LIST))
+    before = (learn.file.stat(), learn.file.with_suffix(".jsonl").stat())
+    done = await learn("--", "true")
+    assert done.status == 0
+    assert "did the command use -H or --context?" in done.err
+    assert (learn.file.stat(), learn.file.with_suffix(".jsonl").stat()) == before
+
+
+async def test_a_command_that_does_not_exist(learn: Learning) -> None:
+    """127, one clear line, and no file is damaged or made."""
+    done = await learn("--", "/no/such/command")
+    assert done.status == 127
+    assert (
+        done.err
+        == "trioproxy: cannot run '/no/such/command': No such file or directory\n"
+    )
+    assert not learn.file.parent.exists()
+
+
+async def test_options_of_the_command_are_its_own(learn: Learning) -> None:
+    """What stands behind the command belongs to it, with or without a double dash."""
+    done = await learn("sh", "-c", "exit 4", "--quiet")
+    assert done.status == 4
+
+
+async def test_quiet_shows_the_table_only(learn: Learning) -> None:
+    """--quiet leaves out the announcements."""
+    done = await learn("--quiet", "--", *asking(LIST))
+    assert "new: " not in done.err
+    assert "allows 1 operation, 1 of them new" in done.err
+
+
+async def test_a_second_run_adds(learn: Learning) -> None:
+    """Runs unite; what is known already is not announced again."""
+    await learn("--", *asking(LIST))
+    done = await learn("--", *asking(LIST, INFO))
+    assert learn.granted == {"ContainerList", "SystemInfo"}
+    assert "new: ContainerList" not in done.err
+    assert "2 runs, watched for" in done.err
+    assert "last new operation in run 2" in learn.file.read_text().splitlines()[0]
+
+
+async def test_lines_of_others_stay(learn: Learning) -> None:
+    """Comments and variables that are not ours survive each run."""
+    learn.file.parent.mkdir()
+    learn.file.write_text("# ours\nTZ=Europe/Berlin\n")
+    await learn("--", *asking(LIST))
+    await learn("--", *asking(INFO))
+    assert learn.file.read_text().startswith("# ours\nTZ=Europe/Berlin\n# trioproxy ")
+
+
+async def test_what_only_failed_is_listed_and_not_granted(learn: Learning) -> None:
+    """A probe that found nothing is use; a write that found nothing is not."""
+    done = await learn(
+        "--", *asking("GET /networks/missing", "POST /containers/missing/start")
+    )
+    assert learn.granted == {"NetworkInspect"}
+    assert "not granted so far: ContainerStart" in done.err
+    assert (
+        "only ever failed, not granted (--include-failed): ContainerStart" in done.err
+    )
+    await learn("--include-failed", "--", "true")
+    assert learn.granted == {"ContainerStart", "NetworkInspect"}
+
+
+async def test_a_route_that_the_engine_lacks_is_not_used(learn: Learning) -> None:
+    """A 404 of the router, without the Engine's headers, grants nothing."""
+    await learn("--", *asking(LIST, "GET /images/nowhere/attestations"))
+    assert learn.granted == {"ContainerList"}
+
+
+async def test_an_unknown_route_is_told_and_not_granted(learn: Learning) -> None:
+    """A newer route passes while learning; the file only mentions it."""
+    done = await learn("--", *asking(LIST, "POST /images/x/frobnicate"))
+    assert "not granted: an unknown route, POST in IMAGES" in done.err
+    assert learn.granted == {"ContainerList"}
+    assert "POST in IMAGES" in learn.file.read_text()
+
+
+async def test_root_on_the_host_is_announced_loudly(learn: Learning) -> None:
+    """What can give root on the host is marked on the screen and in the file."""
+    done = await learn("--", *asking("POST /containers/create"))
+    assert (
+        "new: ContainerCreate (POST /containers/create), ROOT ON THE HOST" in done.err
+    )
+    assert "ROOT ON THE HOST" in learn.file.read_text()
+    assert "half granted: ContainerCreate without ContainerStart" in done.err
+
+
+async def test_a_declined_operation_returns_by_restore_only(learn: Learning) -> None:
+    """What a reviewer took out stays out, is named, and comes back by name."""
+    await learn("--", *asking(LIST, EXEC))
+    learn.file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    done = await learn("--", *asking(LIST, EXEC))
+    assert learn.granted == {"ContainerList"}
+    assert "declined, not granted (--restore NAME): ContainerExec" in done.err
+    await learn("--restore", "ContainerExec", "--", "true")
+    assert learn.granted == {"ContainerExec", "ContainerList"}
+    await learn("--", *asking(LIST))
+    assert learn.granted == {"ContainerExec", "ContainerList"}
+
+
+async def test_a_ceiling_holds_while_learning(learn: Learning, tmp_path: Path) -> None:
+    """What the ceiling refuses does not reach the Engine and is not granted."""
+    ceiling = tmp_path / "max.env"
+    ceiling.write_text("CONTAINERS=1\nPOST=0\n")
+    done = await learn("--within", str(ceiling), "--", *asking(LIST, EXEC))
+    assert learn.granted == {"ContainerList"}
+    assert "refused, and not granted: ContainerExec" in done.err
+    assert [shape.operation for shape in learn.evidence.refused()] == ["ContainerExec"]
+
+
+async def test_fresh_starts_over(learn: Learning) -> None:
+    """--fresh forgets what was learned, the evidence too."""
+    await learn("--", *asking(LIST))
+    await learn("--fresh", "--", *asking(INFO))
+    assert learn.granted == {"SystemInfo"}
+    assert learn.evidence.completeness().runs == 1
+
+
+async def test_the_default_file_has_the_commands_name(
+    fake: FakeEngine, folder: Path
+) -> None:
+    """Without -o the file is learned/COMMAND.env, or learned/NAME.env."""
+    tool = folder / "tool"
+    tool.symlink_to(sys.executable)
+    options = ("learn", "--upstream", str(fake.path))
+    command = (str(tool), *asking(LIST)[1:])
+    for extra, name in (((), "tool"), (("--name", "ci"), "ci")):
+        args = (*options, *extra, "--", *command)
+        await trio.to_thread.run_sync(run, *args)
+        text = (folder / "learned" / f"{name}.env").read_text()
+        assert f'learned "{name}" in 1 run' in text
+
+
+async def test_without_a_command_it_learns_until_told_to_stop(learn: Learning) -> None:
+    """A listener takes any client; a signal ends the learning and writes everything."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        options = (
+            *learn.options,
+            "--listen",
+            "tcp://127.0.0.1:0",
+            "--log-level",
+            "info",
+        )
+        async with running("learn", *options) as proxy:
+            line = await proxy.line("listening on tcp://")
+            client = await connect(line.partition("listening on ")[2])
+            await client.ask("GET", f"/containers/{number}/json")
+            assert (await client.read_response()).status == 200
+            client.close()
+            proxy.process.send_signal(number)
+            assert await proxy.end() == 0
+    record = next(iter(learn.evidence.records.values()))
+    assert (record.count(), record.clients) == (3, {"127.0.0.1"})
+
+
+async def test_without_a_listener_it_offers_a_private_socket(learn: Learning) -> None:
+    """Nothing but the same user can reach the learner, and the way there is printed."""
+    async with running("learn", *learn.options) as proxy:
+        line = await proxy.line("export DOCKER_HOST=unix://")
+        path = Path(line.partition("unix://")[2])
+        assert mode_of(path.parent) == 0o700
+        assert mode_of(path) == 0o600
+        proxy.process.terminate()
+        assert await proxy.end() == 0
+    assert not path.parent.exists()
+
+
+async def test_an_open_stream_gets_two_seconds(learn: Learning) -> None:
+    """A stream that outlives the command is ended, and does not keep us from ending."""
+    done = await learn("--", sys.executable, "-c", STREAMS)
+    assert done.status == 0
+    assert learn.granted == {"SystemEvents"}
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        pytest.param((), "no output file", id="no-output"),
+        pytest.param(("--name", "../x", "--", "true"), "makes no file name", id="name"),
+        pytest.param(
+            ("-o", "x.jsonl", "--", "true"), "an evidence file", id="evidence"
+        ),
+        pytest.param(("-o", "/dev/null", "--", "true"), "no regular file", id="device"),
+        pytest.param(("-o", "/proc/x.env", "--", "true"), "cannot", id="proc"),
+        pytest.param(
+            ("-o", "x.env", "--within", "/no.env", "--", "true"), "/no.env", id="within"
+        ),
+        pytest.param(
+            ("-o", "x.env", "--restore", "Foo", "--", "true"), "declined", id="restore"
+        ),
+    ],
+)
+def test_bad_options_are_one_clear_line(
+    args: tuple[str, ...], said: str, folder: Path
+) -> None:
+    """What cannot be done stops before the command runs: status 2, and the reason."""
+    done = run("learn", *args)
+    assert done.status == 2
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert os.listdir(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        pytest.param(
+            {"DOCKER_HOST": "ssh://host"}, "ssh:// is not supported", id="ssh"
+        ),
+        pytest.param(
+            {"DOCKER_HOST": "tcp://h:2376", "DOCKER_TLS_VERIFY": "1"}, "TLS", id="tls"
+        ),
+        pytest.param({"DOCKER_HOST": "unix:///no/s"}, "no such socket", id="no-socket"),
+        pytest.param({"SOCKET_PATH": "/no/s"}, "no such socket", id="socket-path"),
+    ],
+)
+def test_the_engine_is_found_as_clients_find_it(
+    variables: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    """DOCKER_HOST and SOCKET_PATH name the Engine; what cannot be reached ends with 2."""
+    file = tmp_path / "x.env"
+    done = run("learn", "-o", str(file), "--", "true", variables=variables)
+    assert (done.status, said in done.err) == (2, True), done.err
+
+
+async def test_own_listener_is_no_upstream(learn: Learning, tmp_path: Path) -> None:
+    """An upstream that is one of our listeners is refused before anything runs."""
+    url = f"unix://{tmp_path}/engine.sock"
+    done = await learn("--listen", url, "--", "true")
+    assert (done.status, "our own listeners" in done.err) == (2, True)
+
+
+async def test_evidence_that_cannot_be_written_is_reported(
+    learn: Learning, tmp_path: Path
+) -> None:
+    """The run goes on; at the end one line says what is wrong, and the status is 2."""
+    script = f"open({str(learn.file.parent)!r}, 'w').close()\n{CLIENT}"
+    done = await learn("--", sys.executable, "-c", script, LIST)
+    assert done.status == 2
+    assert done.err.count("cannot write") == 1
+    assert "Traceback" not in done.err
