@@ -10,6 +10,7 @@ import os
 import select
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -112,6 +113,19 @@ def response(status: str = "200 OK", *fields: str, body: bytes = b"") -> bytes:
     return (
         "\r\n".join([f"HTTP/1.1 {status}", *fields, *length]).encode() + HEAD_END + body
     )
+
+
+def is_whole(raw: bytes) -> bool:
+    """Whether h11 reads a whole request, its body included, from these bytes."""
+    conn = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
+    conn.receive_data(raw)
+    try:
+        while (event := conn.next_event()) is not h11.NEED_DATA:
+            if isinstance(event, h11.EndOfMessage):
+                return True
+    except h11.RemoteProtocolError:
+        return False
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +269,13 @@ class Peer:
         while await self.fill():
             pass
         return self.take()
+
+    async def count(self, total: int) -> int:
+        """Read so many bytes without keeping them; return how many came before the end."""
+        left = total - len(self.take())
+        while left > 0 and (data := await self.sock.recv(min(left, 1 << 20))):
+            left -= len(data)
+        return total - left
 
     async def count_rest(self) -> int:
         """How many bytes come until the end of data; none of them is kept."""
@@ -430,10 +451,15 @@ class FakeEngine:
         return bool(poll.poll(0))
 
     async def serve(self, script: Script) -> None:
-        """Accept for ever, and let the script answer each connection; run it in a nursery."""
+        """Let the script answer each connection until the fake stops; run it in a nursery."""
         async with trio.open_nursery() as nursery:
-            while True:
-                nursery.start_soon(script, await self.accept())
+            with suppress(trio.ClosedResourceError):
+                while True:
+                    nursery.start_soon(self._play, script, await self.accept())
+
+    async def _play(self, script: Script, connection: EngineConnection) -> None:
+        with suppress(trio.ClosedResourceError):  # the test closed it meanwhile
+            await script(connection)
 
     def stop(self) -> None:
         """Stop listening and remove the socket; open connections stay as they are."""

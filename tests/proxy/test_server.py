@@ -1,0 +1,265 @@
+"""Listeners, limits, many clients, and the way to an orderly end."""
+
+import resource
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from tests.fakes import (
+    HEADS,
+    Client,
+    FakeEngine,
+    open_descriptors,
+    resident_bytes,
+    settle,
+)
+from tests.proxy.conftest import Proxy, Start
+from trioproxy.config import TcpAddress
+from trioproxy.proxy.listeners import bind
+from trioproxy.proxy.server import connection_limit
+
+# Many clients
+
+
+@pytest.mark.slow
+async def test_ten_thousand_connections_in_turn(
+    proxy: Proxy, fake: FakeEngine, nursery: trio.Nursery
+) -> None:
+    """Each is served and forgotten: no descriptor, task or memory stays behind."""
+    await proxy.serve()
+
+    async def once() -> None:
+        client = await proxy.connect()
+        await client.ask()
+        assert (await client.read_head()).startswith(b"HTTP/1.1 200 OK\r\n")
+        client.close()
+        proxy.clients.clear()
+        fake.connections.clear()
+        fake.journal.clear()
+
+    for _ in range(500):
+        await once()
+    before = resident_bytes()
+    for _ in range(9_500):
+        await once()
+    assert resident_bytes() - before < 4 << 20
+    await proxy.assert_clean()
+
+
+async def test_the_limit_turns_clients_away_at_once(
+    start: Start, fake: FakeEngine
+) -> None:
+    """500 clients at once with room for 200: each is served or told 503, none waits."""
+    proxy = await start(max_connections=200)
+    clients = [await proxy.connect() for _ in range(500)]
+    await settle()
+    turned_away = [client for client in clients if await client.arrived()]
+    assert len(turned_away) == 300
+    for client in turned_away:
+        assert bytes(client.received).startswith(
+            b"HTTP/1.1 503 Service Unavailable\r\n"
+        )
+        assert b"MAX_CONNECTIONS" in client.received
+        assert not await client.is_open()
+    for client in [client for client in clients if not client.received]:
+        await client.ask()
+        await (await fake.accept()).answer(body=b"OK")
+        assert (await client.read_response()).body == b"OK"
+    await proxy.assert_clean()
+
+
+async def test_a_client_that_leaves_makes_room(start: Start, fake: FakeEngine) -> None:
+    """The limit counts who is here now."""
+    proxy = await start(max_connections=1)
+    first = await proxy.connect()
+    await settle()
+    assert b" 503 " in (await (await proxy.connect()).read_head())
+    first.close()
+    await settle()
+    client, engine = await proxy.ask()
+    await engine.answer(body=b"OK")
+    assert (await client.read_response()).body == b"OK"
+
+
+async def test_a_turned_away_client_that_never_reads_is_not_kept(
+    start: Start, mock_clock: MockClock
+) -> None:
+    """Some seconds after its 503 its descriptor is free again."""
+    proxy = await start(max_connections=1)
+    await proxy.connect()
+    await settle()
+    before = open_descriptors()
+    client = await proxy.connect()
+    await settle()
+    mock_clock.jump(5)
+    await settle()
+    assert open_descriptors() == before + 1
+    client.close()
+
+
+@contextmanager
+def descriptor_limit(count: int) -> Iterator[None]:
+    """Leave this process only so many descriptors, and give them back."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_out_of_descriptors(proxy: Proxy, mock_clock: MockClock) -> None:
+    """Open streams go on, newcomers wait, the log says so once; with descriptors again they are served."""
+    client, engine = await proxy.ask("POST", "/containers/x/attach")
+    await engine.hijack(HEADS["attach raw"])
+    await client.read_head()
+    newcomer = Client(trio.socket.socket(socket.AF_UNIX), "newcomer")
+    proxy.clients.append(newcomer)
+    with descriptor_limit(3):
+        await newcomer.sock.connect(proxy.unix_path)
+        await newcomer.ask()
+        for _ in range(20):
+            assert await newcomer.arrived() == b""
+            mock_clock.jump(0.2)
+        await engine.send(b"still here")
+        assert await client.read(10) == b"still here"
+    mock_clock.jump(0.2)
+    await (await proxy.fake.accept()).answer(body=b"OK")
+    assert (await newcomer.read_response()).body == b"OK"
+    assert sum("out-of-descriptors" in line for line in proxy.lines()) == 1
+
+
+async def test_an_engine_that_no_descriptor_is_left_for(proxy: Proxy) -> None:
+    """A client that is in when the descriptors run out hears 502 and why; the next one is served."""
+    client = await proxy.connect()
+    await settle()
+    with descriptor_limit(3):
+        await client.ask()
+        answer = await client.read_response()
+    assert answer.status == 502
+    assert b"descriptors" in answer.body
+    client, engine = await proxy.ask()
+    await engine.answer(body=b"OK")
+    assert (await client.read_response()).body == b"OK"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "descriptors", "limit"),
+    [
+        (4000, 20_000, 4000),
+        (4000, 1024, 480),
+        (200, resource.RLIM_INFINITY, 200),
+        (4000, 64, 1),
+        (4000, 1 << 30, 4000),
+    ],
+    ids=["plenty", "1024", "unlimited", "hardly any", "a thousand million"],
+)
+def test_two_descriptors_a_client(wanted: int, descriptors: int, limit: int) -> None:
+    """The limit of connections leaves room for the Engine's side of each, and some spare."""
+    assert connection_limit(wanted, descriptors) == limit
+
+
+# Listeners
+
+
+async def test_it_serves_on_all_its_listeners(proxy: Proxy) -> None:
+    """A Unix socket and a TCP port at the same time."""
+    for tcp in (False, True):
+        client = await proxy.connect(tcp=tcp)
+        await client.ask()
+        await (await proxy.fake.accept()).answer(body=b"OK")
+        assert (await client.read_response()).body == b"OK"
+
+
+def test_dead_peers_are_found_by_keepalive() -> None:
+    """What a listener accepts has TCP keepalive on: an unplugged client is found within two minutes."""
+    (sock,) = bind(TcpAddress(host="127.0.0.1", port=0))
+    with sock, socket.create_connection(sock.getsockname()):
+        accepted, _ = sock.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            idle, pause, probes = (
+                accepted.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (
+                    socket.TCP_KEEPIDLE,
+                    socket.TCP_KEEPINTVL,
+                    socket.TCP_KEEPCNT,
+                )
+            )
+            assert idle + probes * pause <= 120
+
+
+# The end
+
+
+async def test_an_idle_connection_is_closed_in_time(
+    proxy: Proxy, mock_clock: MockClock
+) -> None:
+    """Ten minutes without a request end a kept connection, on both sides."""
+    client, engine = await proxy.ask()
+    await engine.answer(body=b"OK")
+    await client.read_response()
+    for _ in range(19):
+        mock_clock.jump(30)
+        await settle()
+    assert await client.is_open()
+    for _ in range(3):
+        mock_clock.jump(30)
+        await settle()
+    assert await client.read_gone() == "end"
+    assert await engine.read_gone() == "end"
+    await proxy.assert_clean()
+
+
+async def test_drain_lets_a_request_finish(proxy: Proxy, nursery: trio.Nursery) -> None:
+    """No newcomer gets in; who waits for an answer gets it, with `Connection: close`; idle clients are let go."""
+    idle = await proxy.connect()
+    client, engine = await proxy.ask(target="/info")
+    await engine.read_request()
+    await settle()
+    nursery.start_soon(proxy.server.drain)
+    assert await idle.read_gone() == "end"
+    await engine.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ninfo")
+    answer = await client.read_response()
+    assert (answer.body, answer.all("connection")) == (b"info", [b"close"])
+    assert await client.read_rest() == b""
+
+
+async def test_drain_ends_streams(proxy: Proxy, nursery: trio.Nursery) -> None:
+    """What may never end is cut at once, so that a restart does not wait for `logs -f`."""
+    client, engine = await proxy.ask(target="/events")
+    await engine.hijack(HEADS["events"])
+    await client.read_head()
+    nursery.start_soon(proxy.server.drain)
+    assert await client.read_gone() == "end"
+    assert await engine.read_gone() == "end"
+
+
+async def test_a_request_that_does_not_finish_is_cut(
+    proxy: Proxy, nursery: trio.Nursery, mock_clock: MockClock
+) -> None:
+    """A drain has an end."""
+    client, engine = await proxy.ask(target="/info")
+    await engine.read_request()
+    nursery.start_soon(proxy.server.drain)
+    await settle()
+    assert await client.is_open()
+    mock_clock.jump(8.1)
+    assert await client.read_gone() == "end"
+
+
+async def test_cancelling_closes_everything(proxy: Proxy) -> None:
+    """A server that is cancelled leaves no socket file, and its clients and the Engine see the end."""
+    clients: list[Client] = []
+    path = proxy.unix_path
+    for target in ("/events", "/info"):
+        client, _ = await proxy.ask(target=target)
+        clients.append(client)
+    proxy.scope.cancel()
+    for end in (*clients, *proxy.fake.connections):
+        assert await end.read_gone() in {"end", "reset"}
+    assert not await trio.Path(path).exists()
