@@ -11,6 +11,7 @@ import trio
 from tests.commands.running import run, running
 from tests.fakes import EngineConnection, FakeEngine, connect, response
 from trioproxy import __version__
+from trioproxy.policy.evidencefile import load
 
 ANY_PORT = "tcp://127.0.0.1:0"
 
@@ -142,9 +143,53 @@ async def test_sigterm_lets_a_finite_request_finish(tmp_path: Path) -> None:
     fake.die()
 
 
+async def test_shadow_serves_and_says_what_it_would_refuse(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """A policy that is tried out refuses nothing; its log and last lines say what it would."""
+    file = tmp_path / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    options = ("--listen", ANY_PORT, "--upstream", str(fake.path), "--shadow")
+    async with running("enforce", "--env-file", str(file), *options) as proxy:
+        line = await proxy.line(" start ")
+        assert "mode=shadow operations=1" in line
+        address = line.partition("listen=")[2].split()[0]
+        assert await status_of(address, "/containers/json") == 200
+        assert await status_of(address, "/images/json") == 200
+        assert "decision=allowed" in await proxy.line("path=/containers/json")
+        assert "decision=would-refuse" in await proxy.line("path=/images/json")
+        proxy.process.terminate()
+        assert "ImageList (GET /images/json) is not" in await proxy.line("count=1")
+        assert "allowed=1 would_refuse=1" in await proxy.line("shadow-summary")
+        assert await proxy.end() == 0
+
+
+async def test_recording_keeps_evidence_while_enforcing(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """What passed and what was refused is in a file when the proxy has ended."""
+    live = tmp_path / "live.jsonl"
+    options = ("--listen", ANY_PORT, "--upstream", str(fake.path))
+    variables = {"CONTAINERS": "1"}
+    for _ in range(2):
+        async with running(
+            "enforce", *options, "--record", str(live), variables=variables
+        ) as proxy:
+            address = await proxy.listen()
+            assert await status_of(address, "/containers/json") == 200
+            assert await status_of(address, "/images/json") == 403
+            proxy.process.terminate()
+            assert await proxy.end() == 0
+    evidence = load(live.read_bytes(), name="live").evidence
+    assert evidence.used_operations() == {"ContainerList"}
+    (refused,) = evidence.refused()
+    assert (refused.operation, evidence.records[refused].count()) == ("ImageList", 2)
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
+        pytest.param(("--record", "x.env"), "no evidence file", id="record"),
         pytest.param(("--listen", "udp://x"), "bad address", id="listen"),
         pytest.param(("--env-file", "/no/such.env"), "cannot read", id="no-file"),
         pytest.param(("--log-level", "loud"), "LOG_LEVEL", id="level"),

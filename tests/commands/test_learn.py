@@ -103,6 +103,11 @@ class Learning:
         return set(listed_operations(self.file.read_text(), "app.env") or ())
 
     @property
+    def identity(self) -> list[tuple[int, int]]:
+        found = [self.file.stat(), self.file.with_suffix(".jsonl").stat()]
+        return [(one.st_ino, one.st_mtime_ns) for one in found]
+
+    @property
     def evidence(self) -> Evidence:
         path = self.file.with_suffix(".jsonl")
         return load(path.read_bytes(), name=str(path)).evidence
@@ -141,11 +146,11 @@ async def test_the_command_gets_its_own_streams(learn: Learning) -> None:
 async def test_a_run_that_sees_nothing_leaves_the_file(learn: Learning) -> None:
     """Nothing seen is a warning with the likely cause, and no file changes."""
     await learn("--", *asking(LIST))
-    before = (learn.file.stat(), learn.file.with_suffix(".jsonl").stat())
+    before = learn.identity
     done = await learn("--", "true")
     assert done.status == 0
     assert "did the command use -H or --context?" in done.err
-    assert (learn.file.stat(), learn.file.with_suffix(".jsonl").stat()) == before
+    assert learn.identity == before
 
 
 async def test_a_command_that_does_not_exist(learn: Learning) -> None:

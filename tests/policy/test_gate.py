@@ -1,8 +1,19 @@
 """What a connection asks, and tells afterwards."""
 
+from collections.abc import Callable
+
 import pytest
 
-from trioproxy.policy.gate import LearnGate, judge
+from trioproxy.policy import gate as gate_module
+from trioproxy.policy.gate import (
+    EnforceGate,
+    Gate,
+    LearnGate,
+    Recorder,
+    RecordGate,
+    ShadowGate,
+    judge,
+)
 from trioproxy.policy.observe import Evidence, Shape
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.rules import Policy, Reason
@@ -11,14 +22,19 @@ from trioproxy.policy.rules import Policy, Reason
 class Learner:
     """A gate that learns, with a clock that the test sets."""
 
-    def __init__(self, ceiling: Policy | None = None) -> None:
+    def __init__(
+        self,
+        ceiling: Policy | None = None,
+        only: Callable[[str], bool] | None = None,
+    ) -> None:
         self.time = 100
         self.woken = 0
         self.evidence = Evidence()
         self.evidence.begin("2026", 100)
-        self.gate = LearnGate(
-            self.evidence, now=lambda: self.time, wake=self.wake, ceiling=ceiling
+        self.recorder = Recorder(
+            self.evidence, now=lambda: self.time, wake=self.wake, only=only
         )
+        self.gate: Gate = LearnGate(self.recorder, ceiling)
 
     def wake(self) -> None:
         self.woken += 1
@@ -112,3 +128,52 @@ def test_a_gate_says_how_much_may_be_learned() -> None:
     ceiling, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerList,ImageList"})
     assert Learner().gate.describe() == "mode=learn within=everything"
     assert Learner(ceiling).gate.describe() == "mode=learn within=2 operations"
+
+
+def test_others_may_pass_without_being_learned_from() -> None:
+    """A neighbour on a shared listener is served, counted, and leaves no evidence."""
+    learner = Learner(only=lambda client: client == "10.0.0.5")
+    learner.serve("GET", b"/info", 200, peer="10.0.0.5:1")
+    learner.serve("POST", b"/containers/create", 201, peer="10.0.0.6:1")
+    assert learner.evidence.used_operations() == {"SystemInfo"}
+    assert learner.recorder.passed_over == 1
+
+
+READING, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerList"})
+
+
+def test_a_shadow_lets_pass_and_says_what_it_would_refuse() -> None:
+    """The word in the log is another one, and so is the count at the end."""
+    gate = ShadowGate(READING, source="app.env")
+    allowed = judge(gate, "GET", b"/containers/json")
+    other = judge(gate, "GET", b"/images/json")
+    assert (allowed.decision.allowed, allowed.decision.word) == (True, "allowed")
+    assert (other.decision.allowed, other.decision.word) == (True, "would-refuse")
+    for verdict in (allowed, other, other):
+        gate.record(verdict, 200, unrouted=False, peer="10.0.0.5:1")
+    refusal = READING.decide(other.request).message
+    assert (gate.allowed, gate.would_refuse) == (1, {refusal: 2})
+    assert gate.describe() == "mode=shadow operations=1 source=app.env"
+
+
+def test_a_shadow_counts_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that asks for ever new paths fills no memory."""
+    monkeypatch.setattr(gate_module, "SHADOW_KEPT", 2)
+    gate = ShadowGate(READING)
+    for number in range(5):
+        verdict = judge(gate, "GET", b"/new/%d" % number)
+        gate.record(verdict, 404, unrouted=True, peer="10.0.0.5:1")
+    assert list(gate.would_refuse.values()) == [1, 1, 3]
+
+
+def test_recording_changes_no_decision() -> None:
+    """What another gate decides is kept as evidence, refusals too."""
+    learner = Learner()
+    inner = ShadowGate(READING)
+    for gate, results in ((EnforceGate(READING), {"refused"}), (inner, {"200"})):
+        learner.gate = RecordGate(gate, learner.recorder)
+        learner.serve("GET", b"/images/json", 200)
+        record = learner.evidence.records[Shape("ImageList", "GET", "IMAGES")]
+        assert results <= record.results.keys()
+    assert sum(inner.would_refuse.values()) == 1
+    assert learner.gate.describe() == inner.describe()

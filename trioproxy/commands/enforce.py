@@ -2,7 +2,9 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import click
 import trio
@@ -17,14 +19,17 @@ from trioproxy.config import (
     parse_max_connections,
     upstream_address,
 )
-from trioproxy.errors import ConfigError
-from trioproxy.policy.gate import EnforceGate
+from trioproxy.errors import ConfigError, TrioProxyError
+from trioproxy.policy.gate import EnforceGate, Gate, Recorder, RecordGate, ShadowGate
+from trioproxy.policy.observe import Shape
+from trioproxy.proxy.journal import Journal, Ledger, Saved
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 
 EPILOG = """\b
 Examples:
   trioproxy enforce --env-file learned/app.env
+  trioproxy enforce --env-file learned/app.env --shadow --record live.jsonl
   CONTAINERS=1 trioproxy enforce --listen unix:///run/app.sock?mode=0660
 """
 
@@ -47,11 +52,24 @@ Examples:
     metavar="URL",
     help="The Engine.  [default: SOCKET_PATH, /var/run/docker.sock]",
 )
+@click.option(
+    "--shadow",
+    is_flag=True,
+    help="Try the policy out: let everything pass, log what it would refuse.",
+)
+@click.option(
+    "--record",
+    metavar="FILE.jsonl",
+    help="Keep evidence of what passes and what is refused, for trioproxy drift.",
+)
 @click.option("--log-level", metavar="LEVEL", help="A syslog level.  [default: info]")
 def command(
+    *,
     env_file: str | None,
     listen: tuple[str, ...],
     upstream: str | None,
+    shadow: bool,
+    record: str | None,
     log_level: str | None,
 ) -> None:
     """Let pass what a policy allows, and nothing else.
@@ -62,14 +80,67 @@ def command(
     start.refuse_haproxy_config()
     config = read_config(listen, upstream, log_level, os.environ)
     log = Log(config.level)
-    gate, warnings = read_gate(env_file, os.environ)
+    recording = _open_record(record, log) if record is not None else None
+    gates = Gates(env_file=env_file, shadow=shadow, recording=recording)
+    gate, warnings = gates.read(os.environ)
     for warning in (*warnings, start.check_upstream(config.upstream, config.listen)):
         if warning:
             log.line(Level.WARNING, "warning", text=warning)
     try:
-        start.run(run, config, gate, log, env_file)
+        start.run(run, Server(config=config, gate=gate, log=log), gates)
     finally:
         log.flush()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """Evidence that is kept while enforcing."""
+
+    recorder: Recorder
+    journal: Journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gates:
+    """Where a gate comes from, at the start and at each SIGHUP."""
+
+    env_file: str | None
+    shadow: bool = False
+    recording: Recording | None = None
+
+    def read(self, environ: Mapping[str, str]) -> tuple[Gate, tuple[str, ...]]:
+        """Read the policy afresh, and what is to be warned about."""
+        policy, warnings, source = start.read_policy(self.env_file, environ)
+        gate: Gate = (ShadowGate if self.shadow else EnforceGate)(policy, source=source)
+        if self.recording is not None:
+            gate = RecordGate(gate, self.recording.recorder)
+        return gate, warnings
+
+
+def _open_record(path: str, log: Log) -> Recording:
+    """Begin a run of evidence in a file; `ConfigError` if that cannot be done."""
+    if not path.endswith(".jsonl"):
+        raise ConfigError(
+            f"--record {path!r:.80} is no evidence file",
+            hint="give it a name that ends in .jsonl",
+        )
+    ledger = Ledger(Path(path))
+    loaded = ledger.open()
+    if loaded.damage:
+        log.line(Level.WARNING, "warning", text=loaded.damage)
+    evidence = loaded.evidence
+    evidence.begin(start.new_run(), start.now())
+
+    def tell(shapes: Sequence[Shape], saved: Saved) -> None:
+        for shape in shapes:
+            log.line(Level.INFO, "recorded", operation=shape.operation)
+
+    def complain(error: TrioProxyError) -> None:
+        log.line(Level.ERR, "record-failed", error=error, hint=error.hint)
+
+    journal = Journal(ledger, evidence, tell=tell, complain=complain)
+    recorder = Recorder(evidence, now=start.now, wake=journal.wake)
+    return Recording(recorder=recorder, journal=journal)
 
 
 def read_config(
@@ -90,32 +161,28 @@ def read_config(
     )
 
 
-def read_gate(
-    env_file: str | None, environ: Mapping[str, str]
-) -> tuple[EnforceGate, tuple[str, ...]]:
-    """Read the policy afresh, and what is to be warned about."""
-    policy, warnings, source = start.read_policy(env_file, environ)
-    return EnforceGate(policy, source=source), warnings
-
-
-async def run(
-    config: Config, gate: EnforceGate, log: Log, env_file: str | None
-) -> None:
+async def run(server: Server, gates: Gates) -> None:
     """Serve until SIGTERM or SIGINT; a second one ends at once."""
-    server = Server(config=config, gate=gate, log=log)
+    log = server.shared.log
     with trio.open_signal_receiver(
         signal.SIGTERM, signal.SIGINT, signal.SIGHUP
     ) as signals:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey, signals, server, nursery.cancel_scope, env_file)
-            await _serve(server, gate, log)
+            nursery.start_soon(_obey, signals, server, nursery.cancel_scope, gates)
+            if gates.recording is not None:
+                nursery.start_soon(gates.recording.journal.run)
+            await _serve(server)
             nursery.cancel_scope.cancel()
+        if gates.recording is not None:
+            gates.recording.recorder.evidence.end(start.now())
+            await gates.recording.journal.save(is_final=True)
+    _sum_up(server.shared.gate, log)
     log.line(Level.NOTICE, "stop")
 
 
-async def _serve(server: Server, gate: EnforceGate, log: Log) -> None:
+async def _serve(server: Server) -> None:
     """Serve; the start line comes when the listeners are bound."""
-    config = server.config
+    config, log = server.config, server.shared.log
     async with trio.open_nursery() as nursery:
         await nursery.start(server.run)
         log.line(
@@ -123,7 +190,7 @@ async def _serve(server: Server, gate: EnforceGate, log: Log) -> None:
             "start",
             listen=",".join(server.addresses),
             upstream=config.upstream,
-            policy=gate.describe(),
+            policy=server.shared.gate.describe(),
         )
         if open_to_all := start.exposed(config.listen):
             log.line(
@@ -135,31 +202,48 @@ async def _serve(server: Server, gate: EnforceGate, log: Log) -> None:
             )
 
 
+def _sum_up(gate: Gate, log: Log) -> None:
+    """Say what a policy that was tried out would have refused."""
+    if isinstance(gate, RecordGate):
+        gate = gate.gate
+    if not isinstance(gate, ShadowGate):
+        return
+    for message, count in sorted(gate.would_refuse.items()):
+        log.line(Level.NOTICE, "would-refuse", count=count, text=message)
+    log.line(
+        Level.NOTICE,
+        "shadow-summary",
+        allowed=gate.allowed,
+        would_refuse=sum(gate.would_refuse.values()),
+    )
+
+
 async def _obey(
     signals: AsyncIterator[int],
     server: Server,
     scope: trio.CancelScope,
-    env_file: str | None,
+    gates: Gates,
 ) -> None:
     async with trio.open_nursery() as nursery:
         async for number in signals:
             if number == signal.SIGHUP:
-                _reload(server, env_file)
+                _reload(server, gates)
             elif server.shared.is_draining:
                 scope.cancel()
             else:
                 nursery.start_soon(server.drain)
 
 
-def _reload(server: Server, env_file: str | None) -> None:
+def _reload(server: Server, gates: Gates) -> None:
     """Read the policy again; a bad file is logged and the old policy stays."""
     log = server.shared.log
     try:
-        gate, warnings = read_gate(env_file, os.environ)
+        gate, warnings = gates.read(os.environ)
     except ConfigError as error:
         log.line(Level.ERR, "reload-failed", error=error, hint=error.hint)
         return
     for warning in warnings:
         log.line(Level.WARNING, "warning", text=warning)
+    _sum_up(server.shared.gate, log)
     server.shared.use_gate(gate)
     log.line(Level.NOTICE, "reload", policy=gate.describe())

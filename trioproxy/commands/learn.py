@@ -2,10 +2,8 @@
 
 import os
 import re
-import secrets
 import signal
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,8 +24,7 @@ from trioproxy.config import (
     upstream_address,
 )
 from trioproxy.errors import ConfigError
-from trioproxy.policy.evidencefile import iso
-from trioproxy.policy.gate import LearnGate
+from trioproxy.policy.gate import LearnGate, Recorder
 from trioproxy.policy.learning import Wish, refuse_excess, refuse_restore
 from trioproxy.policy.observe import Evidence
 from trioproxy.policy.permissions import parse_policy_file
@@ -229,7 +226,7 @@ async def learn(plan: Plan) -> int:
     """Learn until the command ends or a signal comes, and write it down; the status."""
     evidence = plan.evidence
     teller = report.Teller(evidence, quiet=plan.quiet)
-    evidence.begin(f"{iso(now())}-{secrets.token_hex(4)}", now())
+    evidence.begin(start.new_run(), start.now())
     journal = Journal(plan.store, evidence, tell=teller.tell, complain=report.complain)
     heeded = [one for one in END_SIGNALS if signal.getsignal(one) != signal.SIG_IGN]
     # From here on a signal ends the learning, never the writing.
@@ -243,7 +240,8 @@ async def learn(plan: Plan) -> int:
 
 async def _serve(plan: Plan, journal: Journal, signals: AsyncIterator[int]) -> int:
     """Serve until the command has ended or a signal came; a second one ends at once."""
-    gate = LearnGate(plan.evidence, now=now, wake=journal.wake, ceiling=plan.ceiling)
+    recorder = Recorder(plan.evidence, now=start.now, wake=journal.wake)
+    gate = LearnGate(recorder, plan.ceiling)
     server = Server(config=plan.config, gate=gate, log=Log(plan.config.level))
     stopped = trio.Event()
     status = 0
@@ -290,14 +288,9 @@ async def _finish(
             report.nothing_seen(wish.file, has_command=bool(plan.command))
         if not (wish.restore or wish.include_failed):
             return status
-    plan.evidence.end(now())
+    plan.evidence.end(start.now())
     saved = await journal.save(is_final=True)
     if saved is None:
         return status or UNWRITTEN
     teller.close(wish.file, saved)
     return status
-
-
-def now() -> int:
-    """Seconds since the epoch."""
-    return int(time.time())

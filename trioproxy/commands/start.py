@@ -1,7 +1,9 @@
 """What `enforce` and `learn` check before they serve."""
 
 import os
+import secrets
 import socket
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Final, TypeVar, TypeVarTuple
@@ -10,6 +12,7 @@ import trio
 
 from trioproxy.config import Address, TcpAddress, UnixAddress
 from trioproxy.errors import ConfigError
+from trioproxy.policy.evidencefile import iso
 from trioproxy.policy.permissions import parse_policy, parse_policy_file
 from trioproxy.policy.rules import Policy
 from trioproxy.policy.variables import PERMISSIONS
@@ -90,6 +93,16 @@ def run(function: Callable[[*_Args], Awaitable[_Result]], *args: *_Args) -> _Res
         while isinstance(leaf, BaseExceptionGroup):
             leaf = leaf.exceptions[0]
         raise leaf from leaf.__cause__
+
+
+def now() -> int:
+    """Seconds since the epoch."""
+    return int(time.time())
+
+
+def new_run() -> str:
+    """Name a run of learning; names sort by the time the runs began."""
+    return f"{iso(now())}-{secrets.token_hex(4)}"
 
 
 def exposed(listen: tuple[Address, ...]) -> list[str]:

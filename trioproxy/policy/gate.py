@@ -13,6 +13,9 @@ from trioproxy.policy.observe import REFUSED, Evidence, Shape, Who, result_of
 from trioproxy.policy.rules import Decision, Policy, Reason, Request
 from trioproxy.policy.target import Target
 
+SHADOW_KEPT = 1_000
+"""Different refusals that a shadow counts by name."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
@@ -78,6 +81,40 @@ class EnforceGate:
         return f"mode={self.policy.mode} operations={count} source={self.source}"
 
 
+class Recorder:
+    """Turns requests into evidence, and wakes who writes it down when there is news."""
+
+    def __init__(
+        self,
+        evidence: Evidence,
+        *,
+        now: Callable[[], int],
+        wake: Callable[[], None],
+        only: Callable[[str], bool] | None = None,
+    ) -> None:
+        self.evidence = evidence
+        self.passed_over = 0
+        """Requests of clients that are none of ours to learn from."""
+        self._now = now
+        self._wake = wake
+        self._only = only
+
+    def note(self, verdict: Verdict, status: int, *, unrouted: bool, peer: str) -> None:
+        """Add a request to the evidence, with its final status."""
+        client = _host(peer)
+        if self._only is not None and not self._only(client):
+            self.passed_over += 1
+            return
+        request = verdict.request
+        result = result_of(status, unrouted=unrouted)
+        if not verdict.decision.allowed:
+            result = REFUSED
+        version = request.target.version.removeprefix("/v") or "unversioned"
+        who = Who(agent=verdict.agent, client=client, version=version)
+        if self.evidence.observe(Shape.of(request), result, self._now(), who):
+            self._wake()
+
+
 def _host(peer: str) -> str:
     """The client's address without its port, which is another each time."""
     return peer if peer.startswith("unix:") else peer.rpartition(":")[0].strip("[]")
@@ -86,18 +123,9 @@ def _host(peer: str) -> str:
 class LearnGate:
     """Lets everything pass that a ceiling, if there is one, allows; and takes note."""
 
-    def __init__(
-        self,
-        evidence: Evidence,
-        *,
-        now: Callable[[], int],
-        wake: Callable[[], None],
-        ceiling: Policy | None = None,
-    ) -> None:
-        self.evidence = evidence
+    def __init__(self, recorder: Recorder, ceiling: Policy | None = None) -> None:
+        self.recorder = recorder
         self.ceiling = ceiling
-        self._now = now
-        self._wake = wake
 
     def decide(self, request: Request) -> Decision:
         """Refuse only what the ceiling refuses."""
@@ -110,23 +138,73 @@ class LearnGate:
     def record(
         self, verdict: Verdict, status: int, *, unrouted: bool, peer: str
     ) -> None:
-        """Add a request to the evidence; wake who writes it down if it is news."""
-        request = verdict.request
-        result = (
-            result_of(status, unrouted=unrouted)
-            if verdict.decision.allowed
-            else REFUSED
-        )
-        who = Who(
-            agent=verdict.agent,
-            client=_host(peer),
-            version=request.target.version.removeprefix("/v") or "unversioned",
-        )
-        if self.evidence.observe(Shape.of(request), result, self._now(), who):
-            self._wake()
+        """Learn from it."""
+        self.recorder.note(verdict, status, unrouted=unrouted, peer=peer)
 
     def describe(self) -> str:
         """Mode, and how much may be learned at most."""
         if self.ceiling is None:
             return "mode=learn within=everything"
         return f"mode=learn within={self.ceiling.operations_count} operations"
+
+
+class ShadowGate:
+    """Lets everything pass, and says what the policy would refuse.
+
+    Only refusals of the policy are lifted: what is ambiguous was refused before.
+    """
+
+    def __init__(self, policy: Policy, *, source: str = "environment") -> None:
+        self.policy = policy
+        self.source = source
+        self.allowed = 0
+        self.would_refuse: dict[str, int] = {}
+        """How often, by the text of the refusal."""
+
+    def decide(self, request: Request) -> Decision:
+        """Allow it, with the policy's own answer attached."""
+        decision = self.policy.decide(request)
+        if decision.allowed:
+            return decision
+        return replace(decision, allowed=True, would_refuse=True)
+
+    def record(
+        self, verdict: Verdict, status: int, *, unrouted: bool, peer: str
+    ) -> None:
+        """Count it, under what would have been answered."""
+        decision = verdict.decision
+        if not decision.would_refuse:
+            self.allowed += 1
+            return
+        message = decision.message
+        if message not in self.would_refuse and len(self.would_refuse) >= SHADOW_KEPT:
+            message = "and others"
+        self.would_refuse[message] = self.would_refuse.get(message, 0) + 1
+
+    def describe(self) -> str:
+        """Mode, and how much the policy would leave open."""
+        count = self.policy.operations_count
+        return f"mode=shadow operations={count} source={self.source}"
+
+
+class RecordGate:
+    """Keeps evidence of what another gate decides."""
+
+    def __init__(self, gate: Gate, recorder: Recorder) -> None:
+        self.gate = gate
+        self.recorder = recorder
+
+    def decide(self, request: Request) -> Decision:
+        """Answer as the other gate does."""
+        return self.gate.decide(request)
+
+    def record(
+        self, verdict: Verdict, status: int, *, unrouted: bool, peer: str
+    ) -> None:
+        """Take note, here and there."""
+        self.recorder.note(verdict, status, unrouted=unrouted, peer=peer)
+        self.gate.record(verdict, status, unrouted=unrouted, peer=peer)
+
+    def describe(self) -> str:
+        """What the other gate says of itself."""
+        return self.gate.describe()

@@ -39,15 +39,15 @@ class Wish:
 class Proposal:
     """What the file should grant."""
 
-    granted: frozenset[str]
+    granted: frozenset[str] = frozenset()
     """All that it grants: operations, and what a person wrote as `METHOD:/template`."""
-    added: frozenset[str]
+    added: frozenset[str] = frozenset()
     """What of it the existing file does not grant."""
-    declined: frozenset[str]
+    declined: frozenset[str] = frozenset()
     """Operations that a person took out of the file."""
-    capped: frozenset[str]
+    capped: frozenset[str] = frozenset()
     """Operations that were used once, and that the ceiling refuses now."""
-    marks: frozenset[str]
+    marks: frozenset[str] = frozenset()
     """Operations to remember as granted, once the file is written."""
 
 
@@ -172,6 +172,8 @@ def replay(shape: Shape) -> Iterator[Request]:
     """Make up the requests that a shape stands for."""
     for endpoint in shape.endpoints:
         for sample in sample_requests(endpoint):
+            if shape.operation == "SystemOptions" and sample.section != shape.section:
+                continue  # it has a sample for each section
             yield Request(method=shape.method, target=sample.target, endpoint=endpoint)
 
 

@@ -73,7 +73,6 @@ class Reason(StrEnum):
     """Passes by its section, though the table does not know it: without `Upgrade`."""
     LEARNING = "learning"
     CEILING = "ceiling"
-    SHADOW = "shadow"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +112,15 @@ class Decision:
     """The variable that decided."""
     message: str = ""
     """For a refusal: what was refused, and what would allow it."""
+    would_refuse: bool = False
+    """Allowed only because the policy is tried out: `message` says what it refuses."""
+
+    @property
+    def word(self) -> str:
+        """How logs call it."""
+        if self.would_refuse:
+            return "would-refuse"
+        return "allowed" if self.allowed else "refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

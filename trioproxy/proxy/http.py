@@ -228,8 +228,7 @@ def _log_fields(verdict: Verdict) -> str:
     return (
         f"method={quote(request.method)} path={quote(request.target.shown)}"
         f" operation={request.operation}"
-        f" decision={'allowed' if decision.allowed else 'refused'}"
-        f" reason={decision.reason}"
+        f" decision={decision.word} reason={decision.reason}"
     )
 
 

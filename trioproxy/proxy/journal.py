@@ -1,7 +1,7 @@
 """Evidence and env file on disk while learning: new shapes at once, counts now and then.
 
 A task of its own (`Journal.run`) waits for the gate to wake it; all disk work is done in a
-worker thread, by `Store.save`. What is new is announced only when it is safely on disk.
+worker thread, by `Ledger.save` or, with an env file, `Store.save`. What is new is announced only when it is safely on disk.
 What the env file says is decided in `policy.learning`.
 
 The order within a save: evidence, then the env file, then the note in the evidence of
@@ -27,31 +27,72 @@ COUNTS_EVERY: Final = 5.0
 """Seconds between writes of mere counts, which are all that a kill may lose."""
 
 
+NO_PROPOSAL: Final = Proposal()
+"""Where evidence is kept without an env file."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saved:
     """What a save left on disk."""
 
     evidence: Evidence
-    """With what other learners had written there."""
-    proposal: Proposal
+    """With what others had written there."""
     damage: str
     """A torn last line that was found, and is now gone."""
+    proposal: Proposal = NO_PROPOSAL
 
 
-class Store:
-    """An env file and the evidence beside it. All methods block."""
+class Ledger:
+    """An evidence file, and nothing beside it. All methods block."""
+
+    def __init__(self, path: Path, *, fresh: bool = False) -> None:
+        self.path = path
+        self._fresh = fresh
+
+    def open(self) -> evidencefile.Loaded:
+        """Look at the file before anything is learned; what is known so far."""
+        disk.check_target(self.path)
+        return self._known()
+
+    def save(
+        self, mine: Evidence, new: Sequence[Shape] = (), *, is_final: bool = False
+    ) -> Saved:
+        """Unite `mine` with what is on disk; of it, `new` is what is not there yet."""
+        with disk.locked(self.path) as file:
+            found = self._unite(file, mine, () if is_final else new)
+            self._fresh = False
+        return Saved(evidence=found.evidence, damage=found.damage)
+
+    def _unite(
+        self, file: disk.LockedFile, mine: Evidence, new: Sequence[Shape]
+    ) -> evidencefile.Loaded:
+        """Append what is new, or write everything where nothing is, or where it cannot."""
+        found = self._known()
+        found.evidence.merge(mine)
+        if new and found.can_append:
+            file.append(_lines(found.evidence, mine.run, new))
+        else:
+            file.replace(evidencefile.dump(found.evidence).encode())
+        return found
+
+    def _known(self) -> evidencefile.Loaded:
+        if self._fresh:
+            return evidencefile.Loaded()
+        return evidencefile.load(disk.read(self.path), name=str(self.path))
+
+
+class Store(Ledger):
+    """An env file and the evidence beside it."""
 
     def __init__(self, env: Path, wish: Wish, *, fresh: bool = False) -> None:
+        super().__init__(evidence_path(env), fresh=fresh)
         self.env = env
-        self.evidence = evidence_path(env)
         self.wish = wish
-        self._fresh = fresh
 
     def open(self) -> evidencefile.Loaded:
         """Look at both files before anything is learned; what is known so far."""
         disk.check_target(self.env)
-        disk.check_target(self.evidence)
-        return self._known()
+        return super().open()
 
     def read_env(self) -> str:
         """The env file's text as it counts: what is started over has no lines of ours."""
@@ -71,27 +112,15 @@ class Store:
 
         The env file is written where it would grant more, and at the end.
         """
-        with disk.locked(self.evidence) as file:
-            found = self._known()
+        with disk.locked(self.path) as file:
+            found = self._unite(file, mine, () if is_final else new)
             whole = found.evidence
-            can_append = bool(new) and found.can_append and not is_final
-            whole.merge(mine)
-            if can_append:
-                file.append(_lines(whole, mine.run, new))
-            else:
-                file.replace(evidencefile.dump(whole).encode())
             proposal = self._write_env(whole, is_final=is_final)
             self._fresh = False
             if not proposal.marks <= whole.granted:
                 whole.granted |= proposal.marks
                 file.append(f"{evidencefile.granted_line(whole.granted)}\n".encode())
-        return Saved(evidence=whole, proposal=proposal, damage=found.damage)
-
-    def _known(self) -> evidencefile.Loaded:
-        if self._fresh:
-            return evidencefile.Loaded()
-        data = disk.read(self.evidence)
-        return evidencefile.load(data, name=str(self.evidence))
+        return Saved(evidence=whole, damage=found.damage, proposal=proposal)
 
     def _write_env(self, whole: Evidence, *, is_final: bool) -> Proposal:
         old = self.read_env()
@@ -103,11 +132,11 @@ class Store:
 
 
 class Journal:
-    """Keeps a store up with the evidence of a running learner."""
+    """Keeps a file up with the evidence that is being gathered."""
 
     def __init__(
         self,
-        store: Store,
+        store: Ledger,
         evidence: Evidence,
         *,
         tell: Callable[[Sequence[Shape], Saved], None],
