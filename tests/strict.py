@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 REQUEST_LINE = re.compile(rb"([!#-'*+.0-9A-Z^_`a-z|~-]+) (/[!-~]*) HTTP/1\.([01])")
 FIELD = re.compile(rb"([!#-'*+.0-9A-Z^_`a-z|~-]+): ([ -~\t\x80-\xff]*)")
+TRAILER = re.compile(rb"[!#-'*+.0-9A-Z^_`a-z|~-]+:[ -~\t\x80-\xff]*")
 CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
 ONLY_ONCE = (
     "host",
@@ -100,14 +101,15 @@ def _read_body(headers: dict[str, bytes], rest: bytes) -> tuple[bytes, bool, byt
     if coding is not None:
         if coding.lower() != b"chunked":
             raise Unclear(f"a coding: {coding!r}")
-        return _read_chunks(rest)
+        return read_chunks(rest)
     if not re.fullmatch(rb"[0-9]{1,18}", length):
         raise Unclear(f"a length: {length!r}")
     count = int(length)
     return rest[:count], len(rest) >= count, rest[count:]
 
 
-def _read_chunks(rest: bytes) -> tuple[bytes, bool, bytes]:
+def read_chunks(rest: bytes) -> tuple[bytes, bool, bytes]:
+    """Read a chunked body: what it carries, whether it is whole, and what follows it."""
     body = b""
     while True:
         line, rest = _cut_line(rest)
@@ -136,6 +138,7 @@ def _read_trailers(body: bytes, rest: bytes) -> tuple[bytes, bool, bytes]:
     while line not in {b"", b"\r\n"}:
         if not line.endswith(b"\r\n"):
             raise Unclear(f"a trailer ends in LF: {line!r}")
-        _read_field(line[:-2])
+        if not TRAILER.fullmatch(line[:-2]):
+            raise Unclear(f"no trailer: {line!r}")
         line, rest = _cut_line(rest)
     return body, bool(line), rest

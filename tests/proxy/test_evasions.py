@@ -6,7 +6,6 @@ the parsers of the proxy.
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,9 @@ import trio
 from tests.engine import Engine
 from tests.fakes import EngineConnection, FakeEngine, Message, response
 from tests.proxy.between import exchange, facts, proxy_before
+from tests.proxy.evasions import ROWS, Row
 from tests.strict import Read, Unclear, read_requests
 
-TABLE = Path(__file__).parent.parent / "data" / "evasions.tsv"
 UNPRIVILEGED = {
     "ALLOW_OPERATIONS": "SystemPing,ContainerList,ImageInspect,ContainerWait"
 }
@@ -42,42 +41,6 @@ SERVED = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One way around."""
-
-    name: str
-    request: bytes
-    engine: tuple[str, ...]
-    answer: tuple[str, ...]
-    arrives: tuple[str, ...]
-
-
-def expand(text: str) -> str:
-    return re.sub(r"\{([^{}*]+)\*(\d+)\}", lambda m: m[1] * int(m[2]), text)
-
-
-def cells(text: str) -> tuple[str, ...]:
-    return () if text == "-" else tuple(expand(text).split(", "))
-
-
-def read_row(line: str) -> Row:
-    name, request, engine, answer, arrives = line.split("\t")
-    raw = expand(request).encode("latin-1").decode("unicode_escape")
-    return Row(
-        name=name,
-        request=raw.encode("latin-1"),
-        engine=cells(engine),
-        answer=cells(answer),
-        arrives=cells(arrives),
-    )
-
-
-ROWS = [
-    read_row(line)
-    for line in TABLE.read_text().splitlines()
-    if not line.startswith("# ")
-]
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
 

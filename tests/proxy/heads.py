@@ -1,0 +1,129 @@
+"""What must hold for any bytes whatever: run by hypothesis here, and by `make fuzz`."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from tests.strict import Unclear, read_chunks, read_requests
+from trioproxy.errors import BadRequest, UpstreamError
+from trioproxy.policy.endpoints import SECTIONS
+from trioproxy.policy.gate import EnforceGate
+from trioproxy.policy.permissions import parse_policy
+from trioproxy.proxy.http import (
+    NO_BODY,
+    RequestHead,
+    ResponseHead,
+    find_head_end,
+    find_response_end,
+    read_request,
+    read_response,
+)
+from trioproxy.proxy.relay import Chunked
+
+GATE: Final = EnforceGate(parse_policy(dict.fromkeys([*SECTIONS, "POST"], "1"))[0])
+REFUSED: Final = "refused"
+INCOMPLETE: Final = "incomplete"
+
+ASKED: Final = [
+    read_request(head, GATE)
+    for head in (
+        b"GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n",
+        b"HEAD /_ping HTTP/1.0\r\n\r\n",
+        b"POST /exec/a/start HTTP/1.1\r\nHost: d\r\n\r\n",
+        b"POST /exec/a/start HTTP/1.1\r\nHost: d\r\nUpgrade: tcp\r\n\r\n",
+    )
+]
+"""Requests whose answers are read in different ways."""
+
+
+def check_request(data: bytes, cuts: Sequence[int]) -> None:
+    """A head is read in one way however it comes, and its forwarded form means the same."""
+    head = _request_of(_pieces(data))
+    assert _request_of(_pieces(data, *cuts)) == head
+    if isinstance(head, RequestHead):
+        _check_forwarded(head)
+
+
+def check_response(data: bytes, cuts: Sequence[int]) -> None:
+    """An answer is read in one way however it comes, or is no answer."""
+    for request in ASKED:
+        response = _response_of(_pieces(data), request)
+        assert _response_of(_pieces(data, *cuts), request) == response
+        if isinstance(response, ResponseHead):
+            assert 100 <= response.status <= 999
+            assert response.switches <= request.is_tunnel
+
+
+def check_chunks(data: bytes, cuts: Sequence[int]) -> None:
+    """A chunked body ends where a strict reader sees its end, however it comes."""
+    outcome = _scan(_pieces(data))
+    assert _scan(_pieces(data, *cuts)) == outcome
+    try:
+        _, is_whole, rest = read_chunks(data)
+    except Unclear:
+        assert outcome == REFUSED
+    else:
+        assert outcome == (len(data) - len(rest) if is_whole else INCOMPLETE)
+
+
+def _pieces(data: bytes, *cuts: int) -> Iterator[bytes]:
+    ends = [*sorted(cuts), len(data)]
+    start = 0
+    for end in ends:
+        yield data[start:end]
+        start = end
+
+
+def _request_of(pieces: Iterator[bytes]) -> RequestHead | str:
+    data = b""
+    try:
+        for piece in pieces:
+            searched = len(data)
+            data += piece
+            end = find_head_end(data, searched=searched)
+            if end >= 0:
+                return read_request(data[:end], GATE)
+    except BadRequest:
+        return REFUSED
+    return INCOMPLETE
+
+
+def _response_of(pieces: Iterator[bytes], request: RequestHead) -> ResponseHead | str:
+    data = b""
+    try:
+        for piece in pieces:
+            searched = len(data)
+            data += piece
+            end = find_response_end(data, searched=searched)
+            if end >= 0:
+                return read_response(data[:end], request)
+    except UpstreamError:
+        return REFUSED
+    return INCOMPLETE
+
+
+def _scan(pieces: Iterator[bytes]) -> int | str:
+    scanner = Chunked(BadRequest)
+    used = 0
+    try:
+        for piece in pieces:
+            used += scanner.feed(piece, len(piece))
+            if scanner.done:
+                return used
+    except BadRequest:
+        return REFUSED
+    return INCOMPLETE
+
+
+def _check_forwarded(head: RequestHead) -> None:
+    again = read_request(head.upstream, GATE)
+    first, second = head.verdict.request, again.verdict.request
+    assert again.upstream == head.upstream
+    assert second.endpoint is first.endpoint
+    assert second.target.path == first.target.path
+    assert second.target.query == first.target.query
+    assert (again.framing, again.version) == (head.framing, head.version)
+    assert (again.stream, again.upgrades) == (head.stream, head.upgrades)
+    if not head.upgrades:
+        (read,) = read_requests(head.upstream)
+        assert read.line == f"{first.method} {first.target.canonical.decode()}"
+        assert read.is_whole == (head.framing == NO_BODY)
