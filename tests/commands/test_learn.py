@@ -314,6 +314,51 @@ async def test_without_a_listener_it_offers_a_private_socket(learn: Learning) ->
     assert not path.parent.exists()
 
 
+async def test_it_ends_by_itself_when_nothing_new_comes(learn: Learning) -> None:
+    """--until-quiet without a command ends the learning, and says that it is ready."""
+    options = (*learn.options, "--until-quiet", "1s", "--listen", "tcp://127.0.0.1:0")
+    async with running("learn", *options) as proxy:
+        line = await proxy.line("listening on tcp://")
+        client = await connect(line.partition("listening on ")[2])
+        await client.ask("GET", "/containers/json")
+        await client.read_response()
+        assert "nothing new in" in await proxy.line("ready: ")
+        assert await proxy.end() == 0
+        client.close()
+    assert learn.granted == {"ContainerList"}
+
+
+async def test_with_a_command_it_only_says_whether_it_is_ready(learn: Learning) -> None:
+    """--until-quiet 2runs counts runs in which nothing was new."""
+    said = []
+    for _ in range(3):
+        done = await learn("--until-quiet", "2runs", "--", *asking(LIST))
+        said.append("\nready: nothing new in 2 runs" in done.err)
+    assert said == [False, False, True]
+
+
+async def test_a_shared_listener_learns_from_some(learn: Learning) -> None:
+    """--from learns from the clients named, serves the others, and says so."""
+    options = ("--listen", "tcp://127.0.0.1:0", "--from", "10.1.2.3")
+    async with running("learn", *learn.options, *options) as proxy:
+        line = await proxy.line("listening on tcp://")
+        client = await connect(line.partition("listening on ")[2])
+        await client.ask("GET", "/containers/json")
+        assert (await client.read_response()).status == 200
+        client.close()
+        proxy.process.terminate()
+        assert "1 request of other clients" in await proxy.line("left no trace")
+        assert await proxy.end() == 0
+    assert not learn.file.exists()
+
+
+async def test_who_was_learned_from_is_said(learn: Learning) -> None:
+    """The closing table names the clients' addresses and programs."""
+    done = await learn("--", *asking(LIST))
+    assert f"clients: unix:uid={os.geteuid()}\n" in done.err
+    assert "programs: app/1\n" in done.err
+
+
 async def test_an_open_stream_gets_two_seconds(learn: Learning) -> None:
     """A stream that outlives the command is ended, and does not keep us from ending."""
     done = await learn("--", sys.executable, "-c", STREAMS)
@@ -325,6 +370,12 @@ async def test_an_open_stream_gets_two_seconds(learn: Learning) -> None:
     ("args", "said"),
     [
         pytest.param((), "no output file", id="no-output"),
+        pytest.param(
+            ("-o", "x.env", "--from", "10.0.0.1", "--", "true"), "--listen", id="from"
+        ),
+        pytest.param(
+            ("-o", "x.env", "--until-quiet", "soon", "--", "true"), "30m", id="quiet"
+        ),
         pytest.param(("--name", "../x", "--", "true"), "makes no file name", id="name"),
         pytest.param(
             ("-o", "x.jsonl", "--", "true"), "an evidence file", id="evidence"

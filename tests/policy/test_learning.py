@@ -13,6 +13,7 @@ from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.policy.envfile import parse
 from trioproxy.policy.incumbents import INCUMBENTS
 from trioproxy.policy.learning import (
+    Quiet,
     Wish,
     check,
     exceeds,
@@ -285,6 +286,49 @@ def test_every_operation_can_be_replayed(operation: str) -> None:
 def test_spans_are_for_people(seconds: int, text: str) -> None:
     """A time span has one or two units."""
     assert span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        pytest.param("90s", Quiet(seconds=90), id="seconds"),
+        pytest.param("30m", Quiet(seconds=1_800), id="minutes"),
+        pytest.param("2h", Quiet(seconds=7_200), id="hours"),
+        pytest.param("1d", Quiet(seconds=86_400), id="days"),
+        pytest.param("3runs", Quiet(runs=3), id="runs"),
+        pytest.param("1 run", Quiet(runs=1), id="one-run"),
+    ],
+)
+def test_quiet_is_read(text: str, wanted: Quiet) -> None:
+    """A time or a number of runs says when evidence is taken as complete."""
+    assert Quiet.parse(text) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "30", "0m", "-1h", "30min", "runs", "1.5h"])
+def test_quiet_that_is_not_understood_stops(text: str) -> None:
+    """No wish is guessed."""
+    with pytest.raises(ConfigError, match="bad value --until-quiet"):
+        Quiet.parse(text)
+
+
+def test_ready_is_said_honestly() -> None:
+    """Ready after enough watching without anything new; never where nothing was used."""
+    evidence = evidence_of("ContainerList")
+    quiet = Quiet.parse("30m")
+    assert quiet.describe(evidence.completeness()) == (
+        "not ready: nothing new in 0 s only (asked: 30 min)"
+    )
+    evidence.end(1_795_515_300 + 2_400)
+    assert quiet.describe(evidence.completeness()) == (
+        "ready: nothing new in 40 min (asked: 30 min)"
+    )
+    runs = Quiet.parse("1runs")
+    assert not runs.is_reached(evidence.completeness())
+    evidence.begin("2026-12-01", 1_796_083_200)
+    assert runs.describe(evidence.completeness()) == (
+        "ready: nothing new in 1 run (asked: 1 run)"
+    )
+    assert not Quiet(seconds=1).is_reached(Evidence().completeness())
 
 
 CLIENT_TEXT = st.text(

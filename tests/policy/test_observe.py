@@ -205,7 +205,8 @@ def test_completeness_names_the_run_of_the_last_new_operation() -> None:
     facts = evidence.completeness()
     assert (facts.runs, facts.newest_run) == (3, 2)
     assert (facts.first, facts.last, facts.seconds) == (0, 3 * DAY, DAY)
-    assert facts.newest_at == DAY
+    assert facts.newest_at == 2 * DAY
+    assert facts.quiet_runs == 1
 
 
 def test_parallel_runs_are_watched_once() -> None:
@@ -219,10 +220,26 @@ def test_parallel_runs_are_watched_once() -> None:
     assert evidence.completeness().seconds == 4_000
 
 
+def test_quiet_is_what_was_watched_since_the_last_new_operation() -> None:
+    """Time between the runs does not count as watching."""
+    evidence = seen(
+        ("2026-01", LIST, "200", 0, NOBODY),
+        ("2026-01", START, "204", 600, NOBODY),
+        ("2026-01", LIST, "200", 1_000, NOBODY),
+        ("2026-02", LIST, "200", DAY, NOBODY),
+        ("2026-02", LIST, "200", DAY + 50, NOBODY),
+    )
+    assert evidence.completeness().quiet == 400 + 50
+
+
 def test_nothing_seen_is_complete_in_no_run() -> None:
-    """Without any evidence no run is named."""
-    facts = Evidence().completeness()
-    assert (facts.runs, facts.newest_run, facts.seconds) == (0, 0, 0)
+    """Without any evidence no run is named, and nothing was quiet."""
+    evidence = Evidence()
+    evidence.begin("2026-01", 0)
+    evidence.end(3_600)
+    facts = evidence.completeness()
+    assert (facts.newest_run, facts.quiet, facts.quiet_runs) == (0, 0, 0)
+    assert not evidence.saw_anything()
 
 
 def test_half_granted_flows_are_named() -> None:

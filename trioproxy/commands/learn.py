@@ -24,8 +24,9 @@ from trioproxy.config import (
     upstream_address,
 )
 from trioproxy.errors import ConfigError
+from trioproxy.policy.clients import Clients
 from trioproxy.policy.gate import LearnGate, Recorder
-from trioproxy.policy.learning import Wish, refuse_excess, refuse_restore
+from trioproxy.policy.learning import Quiet, Wish, refuse_excess, refuse_restore
 from trioproxy.policy.observe import Evidence
 from trioproxy.policy.permissions import parse_policy_file
 from trioproxy.policy.rules import Policy
@@ -61,6 +62,8 @@ class Plan:
     ceiling: Policy | None
     command: tuple[str, ...]
     docker_host: str
+    clients: Clients | None
+    until: Quiet | None
     quiet: bool
 
 
@@ -103,6 +106,19 @@ class Plan:
     metavar="NAME",
     help="Grant a declined operation again. May be repeated.",
 )
+@click.option(
+    "--from",
+    "only_from",
+    multiple=True,
+    metavar="CLIENT",
+    help="On a shared listener learn from this address, network or uid:N alone;"
+    " others are served. May be repeated.",
+)
+@click.option(
+    "--until-quiet",
+    metavar="30m|3runs",
+    help="Say when nothing new was seen for so long; without COMMAND, end then.",
+)
 @click.option("--quiet", is_flag=True, help="Show the closing table only.")
 @click.option(
     "--log-level", metavar="LEVEL", help="A syslog level.  [default: warning]"
@@ -120,6 +136,8 @@ def command(
     fresh: bool,
     include_failed: bool,
     restore: tuple[str, ...],
+    only_from: tuple[str, ...],
+    until_quiet: str | None,
     quiet: bool,
     log_level: str | None,
     argv: tuple[str, ...],
@@ -142,6 +160,7 @@ def command(
         include_failed=include_failed,
         restore=frozenset(restore),
     )
+    clients = _read_clients(only_from, listen, has_command=bool(argv))
     store = Store(path, wish, fresh=fresh)
     evidence = _open(store, within)
     with _private_socket(needed=bool(argv) or not listen) as private:
@@ -152,6 +171,8 @@ def command(
             ceiling=ceiling,
             command=argv,
             docker_host=private,
+            clients=clients,
+            until=Quiet.parse(until_quiet) if until_quiet else None,
             quiet=quiet,
         )
         warning = start.check_upstream(plan.config.upstream, plan.config.listen)
@@ -167,6 +188,20 @@ def _read_ceiling(within: str | None) -> Policy | None:
     for warning in warnings:
         report.warn(warning)
     return policy
+
+
+def _read_clients(
+    texts: Sequence[str], listen: Sequence[str], *, has_command: bool
+) -> Clients | None:
+    if not texts:
+        return None
+    if not listen:
+        raise ConfigError(
+            "--from restricts who is learned from on a shared listener",
+            hint="name the listener with --listen",
+        )
+    # The command comes by its own socket, as the user that we are.
+    return Clients.parse([*texts, *([f"uid:{os.geteuid()}"] if has_command else [])])
 
 
 def _output_path(output: str | None, name: str | None, command: Sequence[str]) -> Path:
@@ -240,7 +275,8 @@ async def learn(plan: Plan) -> int:
 
 async def _serve(plan: Plan, journal: Journal, signals: AsyncIterator[int]) -> int:
     """Serve until the command has ended or a signal came; a second one ends at once."""
-    recorder = Recorder(plan.evidence, now=start.now, wake=journal.wake)
+    only = plan.clients.includes if plan.clients else None
+    recorder = Recorder(plan.evidence, now=start.now, wake=journal.wake, only=only)
     gate = LearnGate(recorder, plan.ceiling)
     server = Server(config=plan.config, gate=gate, log=Log(plan.config.level))
     stopped = trio.Event()
@@ -252,10 +288,26 @@ async def _serve(plan: Plan, journal: Journal, signals: AsyncIterator[int]) -> i
             status = await _run_command(plan, stopped)
         else:
             report.where(server.addresses, private=plan.docker_host)
+            if plan.until is not None and plan.until.seconds:
+                nursery.start_soon(_stop_when_quiet, plan, plan.until, stopped)
             await stopped.wait()
         await server.drain(finite=AFTER_COMMAND, streams=AFTER_COMMAND)
         nursery.cancel_scope.cancel()
+    report.passed_over(recorder.passed_over)
     return status
+
+
+async def _stop_when_quiet(plan: Plan, until: Quiet, stopped: trio.Event) -> None:
+    """End a learning without COMMAND when this run has seen nothing new for long."""
+    evidence = plan.evidence
+    begun = start.now()
+    while True:
+        newest = evidence.completeness().newest_at
+        left = until.seconds - (start.now() - max(newest, begun))
+        if left <= 0 and newest:
+            break
+        await trio.sleep(max(left, 1))
+    stopped.set()
 
 
 async def _stop(
@@ -292,5 +344,5 @@ async def _finish(
     saved = await journal.save(is_final=True)
     if saved is None:
         return status or UNWRITTEN
-    teller.close(wish.file, saved)
+    teller.close(wish.file, saved, plan.until)
     return status

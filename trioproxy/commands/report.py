@@ -9,7 +9,7 @@ import click
 
 from trioproxy.errors import TrioProxyError
 from trioproxy.policy.endpoints import OPERATIONS, Risk
-from trioproxy.policy.learning import describe_watch
+from trioproxy.policy.learning import Quiet, count, describe_watch
 from trioproxy.policy.minimize import price, smallest_sections
 from trioproxy.policy.observe import REFUSED, UNKNOWN, Evidence, Shape, half_granted
 from trioproxy.proxy.journal import Saved
@@ -56,6 +56,12 @@ def nothing_seen(file: str, *, has_command: bool) -> None:
     warn(f"nothing seen: {ask} {file} is left as it is")
 
 
+def passed_over(number: int) -> None:
+    """Say that others were served and not learned from."""
+    if number:
+        warn(f"{count(number, 'request')} of other clients passed and left no trace")
+
+
 class Teller:
     """Announces what is new, once, and sums up at the end."""
 
@@ -93,18 +99,24 @@ class Teller:
         self._new.add(name)
         return f"new: {_shown(name)}, {_risk(name)}"
 
-    def close(self, file: str, saved: Saved) -> None:
+    def close(self, file: str, saved: Saved, until: Quiet | None = None) -> None:
         """Sum up what the file grants, what it does not, and how far to trust it."""
         for line in _closing(file, saved, frozenset(self._new)):
             say(line)
+        if until is not None:
+            say(until.describe(saved.evidence.completeness()))
+        say(f"review {file} before you use it: trioproxy enforce --env-file {file}")
 
 
 def _closing(file: str, saved: Saved, new: frozenset[str]) -> Iterator[str]:
     evidence, proposal = saved.evidence, saved.proposal
     granted = sorted(proposal.granted)
-    yield f"trioproxy: {file} allows {_count(len(granted), 'operation')}, {len(new)} of them new"
+    records = evidence.records.values()
+    yield f"trioproxy: {file} allows {count(len(granted), 'operation')}, {len(new)} of them new"
     yield from _table(granted, evidence, new)
     yield describe_watch(evidence.completeness())
+    yield from _names("clients", _union(record.clients for record in records))
+    yield from _names("programs", _union(record.agents for record in records))
     opened = price(smallest_sections(granted))
     yield f"price: under section variables alone the file opens {opened}"
     failed = evidence.failed_operations() - proposal.granted - proposal.declined
@@ -120,8 +132,7 @@ def _closing(file: str, saved: Saved, new: frozenset[str]) -> Iterator[str]:
     for flow in half_granted(proposal.granted):
         yield f"half granted: {flow.has} without {flow.lacks}: {flow.why}"
     if dropped := evidence.dropped():
-        yield f"incomplete: {_count(dropped, 'value')} had no room in the evidence"
-    yield f"review {file} before you commit it; then: trioproxy enforce --env-file {file}"
+        yield f"incomplete: {count(dropped, 'value')} had no room in the evidence"
 
 
 def _table(
@@ -142,11 +153,11 @@ def _table(
         for name in granted
     ]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
-    for name, route, count, mark, note in rows:
+    for name, route, times, mark, note in rows:
         cells = (
             name.ljust(widths[0]),
             route.ljust(widths[1]),
-            count.rjust(widths[2]),
+            times.rjust(widths[2]),
             mark.ljust(widths[3]),
             note,
         )
@@ -156,6 +167,10 @@ def _table(
 def _names(title: str, names: Iterable[str]) -> Iterator[str]:
     if listed := ", ".join(sorted(names)):
         yield f"{title}: {listed}"
+
+
+def _union(parts: Iterable[set[str]]) -> set[str]:
+    return {name for part in parts for name in part}
 
 
 def _key(shape: Shape) -> str:
@@ -197,7 +212,3 @@ def _not_granted(shape: Shape, results: Iterable[str]) -> str:
 def _failures(results: Iterable[str]) -> str:
     statuses = sorted(set(results) - {REFUSED})
     return f"failed with {', '.join(statuses)}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -5,6 +5,7 @@ import secrets
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar, TypeVarTuple
 
@@ -12,7 +13,6 @@ import trio
 
 from trioproxy.config import Address, TcpAddress, UnixAddress
 from trioproxy.errors import ConfigError
-from trioproxy.policy.evidencefile import iso
 from trioproxy.policy.permissions import parse_policy, parse_policy_file
 from trioproxy.policy.rules import Policy
 from trioproxy.policy.variables import PERMISSIONS
@@ -102,7 +102,8 @@ def now() -> int:
 
 def new_run() -> str:
     """Name a run of learning; names sort by the time the runs began."""
-    return f"{iso(now())}-{secrets.token_hex(4)}"
+    begun = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{begun}-{secrets.token_hex(4)}"
 
 
 def exposed(listen: tuple[Address, ...]) -> list[str]:

@@ -5,6 +5,7 @@ put into the file, never what a person took out. `write` makes the text of it, r
 back and replays the evidence against it. No file is opened here.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -177,13 +178,53 @@ def replay(shape: Shape) -> Iterator[Request]:
             yield Request(method=shape.method, target=sample.target, endpoint=endpoint)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quiet:
+    """After how much watching without anything new the evidence is taken as complete."""
+
+    seconds: int = 0
+    runs: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> "Quiet":
+        """Read `90s`, `30m`, `2h`, `1d` or `3runs`."""
+        found = re.fullmatch(r"([1-9][0-9]{0,5}) ?(s|m|h|d|runs?)", text, re.ASCII)
+        if found is None:
+            raise ConfigError(
+                f"bad value --until-quiet {text!r:.80}", hint="write 30m, 2h or 3runs"
+            )
+        number, unit = int(found[1]), found[2]
+        if unit.startswith("run"):
+            return cls(runs=number)
+        return cls(seconds=number * {"s": 1, "m": 60, "h": 3_600, "d": 86_400}[unit])
+
+    def is_reached(self, facts: Completeness) -> bool:
+        """Whether that much was watched; never where nothing was used at all."""
+        enough = facts.quiet >= self.seconds and facts.quiet_runs >= self.runs
+        return bool(facts.newest_run) and enough
+
+    def describe(self, facts: Completeness) -> str:
+        """Say whether it is reached."""
+        if self.runs:
+            seen, wanted = count(facts.quiet_runs, "run"), count(self.runs, "run")
+        else:
+            seen, wanted = span(facts.quiet), span(self.seconds)
+        if self.is_reached(facts):
+            return f"ready: nothing new in {seen} (asked: {wanted})"
+        return f"not ready: nothing new in {seen} only (asked: {wanted})"
+
+
 def describe_watch(facts: Completeness) -> str:
     """Say how long was watched and in which run something last was new."""
-    runs = "1 run" if facts.runs == 1 else f"{facts.runs} runs"
     return (
-        f"{runs}, watched for {span(facts.seconds)},"
+        f"{count(facts.runs, 'run')}, watched for {span(facts.seconds)},"
         f" last new operation in run {facts.newest_run}"
     )
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number of things: `1 run`, `2 runs`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def span(seconds: int) -> str:

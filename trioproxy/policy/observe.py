@@ -197,7 +197,14 @@ class Completeness:
     newest_run: int
     """In which run, counted from 1, the last new operation was used; 0 for none."""
     newest_at: int
-    """When it was first seen."""
+    """When it was first used, or the beginning of that run."""
+    quiet: int
+    """Seconds watched since then."""
+
+    @property
+    def quiet_runs(self) -> int:
+        """Later runs, in which nothing was new."""
+        return self.runs - self.newest_run if self.newest_run else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,7 +356,7 @@ class Evidence:
         """Say how long was watched, and when something new last came up."""
         births = dict[str, tuple[str, int]]()
         for shape in self.used():
-            birth = (self._first_use(shape), self.records[shape].first)
+            birth = self._first_use(shape)
             births[shape.operation] = min(birth, births.get(shape.operation, birth))
         run, at = max(births.values(), default=("", 0))
         return Completeness(
@@ -357,6 +364,7 @@ class Evidence:
             first=min((span.first for span in self.runs.values()), default=0),
             last=max((span.last for span in self.runs.values()), default=0),
             seconds=_covered(self.runs.values()),
+            quiet=_covered(self.runs.values(), since=at) if births else 0,
             # A run that is no longer listed is older than all that are.
             newest_run=sum(known <= run for known in self.runs) or min(len(births), 1),
             newest_at=at,
@@ -370,9 +378,13 @@ class Evidence:
         """How many new facet values had no room."""
         return sum(span.dropped for span in self.runs.values())
 
-    def _first_use(self, shape: Shape) -> str:
-        results = self.records[shape].results
-        return min(run for result, run in results.items() if is_use(shape, result))
+    def _first_use(self, shape: Shape) -> tuple[str, int]:
+        record = self.records[shape]
+        run = min(
+            run for result, run in record.results.items() if is_use(shape, result)
+        )
+        begun = self.runs[run].first if run in self.runs else 0
+        return run, max(record.first, begun)
 
     def _has_room(self, shape: Shape) -> bool:
         kind = shape[:3]
@@ -420,9 +432,9 @@ def _newest(runs: dict[str, _Value], limit: int, keep: str = "") -> dict[str, _V
     return {run: runs[run] for run in {*newest, keep} & runs.keys()}
 
 
-def _covered(spans: Iterable[Run]) -> int:
+def _covered(spans: Iterable[Run], since: int = 0) -> int:
     total = 0
-    end = 0
+    end = since
     for span in sorted(spans, key=lambda span: span.first):
         total += max(0, span.last - max(span.first, end))
         end = max(end, span.last)
