@@ -1,0 +1,50 @@
+# The image: `docker build .`, or `make image`, which also works where the build
+# container reaches no package registry. BASE_IMAGE needs Python 3.11 or newer with venv.
+ARG BASE_IMAGE=python:3.13-slim
+
+FROM ${BASE_IMAGE} AS build
+# Two builds of a commit give the same files: sets are written to bytecode in the order
+# of their hashes, and the only bytecode is that of compileall, without a time in it.
+ENV PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 \
+    PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+# A wheelhouse of `make image` lands beside the lock files; without one, pip downloads.
+COPY requirements.lock requirements-build.lock wheelhouse* /locked/
+RUN python3 -m venv /tools \
+    && python3 -m venv --without-pip /opt/trioproxy \
+    && if ls /locked/*.whl >/dev/null 2>&1; \
+        then printf '[global]\nno-index = true\nfind-links = /locked\n' >/etc/pip.conf; fi \
+    && /tools/bin/pip install --require-hashes --only-binary :all: \
+        -r /locked/requirements-build.lock \
+    && /tools/bin/pip --python /opt/trioproxy/bin/python install --no-compile \
+        --require-hashes --only-binary :all: -r /locked/requirements.lock
+COPY pyproject.toml README.md LICENSE /src/
+COPY trioproxy /src/trioproxy
+COPY scripts/make_sbom.py /src/scripts/
+RUN /tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel /src \
+    && /tools/bin/pip --python /opt/trioproxy/bin/python install --no-compile --no-deps \
+        /wheel/trioproxy-*.whl \
+    && rm -r /opt/trioproxy/lib/python3*/site-packages/trioproxy-*.dist-info/direct_url.json \
+        /opt/trioproxy/lib/python3*/site-packages/trio/_tests \
+    && /opt/trioproxy/bin/python /src/scripts/make_sbom.py /locked/requirements.lock \
+        >/opt/trioproxy/sbom.cdx.json \
+    && /opt/trioproxy/bin/python -m compileall -q -j 1 --invalidation-mode unchecked-hash \
+        /opt/trioproxy/lib \
+    && mkdir -p /image/opt && mv /opt/trioproxy /image/opt \
+    && find /image -exec touch --no-dereference --date=@0 {} +
+
+FROM ${BASE_IMAGE}
+LABEL org.opencontainers.image.title="trioproxy" \
+    org.opencontainers.image.description="A Docker socket proxy that learns: record what a client uses, then allow just that" \
+    org.opencontainers.image.licenses="Apache-2.0"
+# A base that brings pip needs it no more; nothing here installs anything.
+RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3.*/ensurepip \
+    /usr/local/lib/python3.*/site-packages/pip*
+COPY --from=build /image /
+# Inside a container all interfaces are the container's own: what is published decides.
+# No variable here grants or refuses anything: the defaults are in the program.
+ENV PATH=/opt/trioproxy/bin:/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin \
+    BIND_CONFIG=:2375
+EXPOSE 2375
+HEALTHCHECK --interval=15s --timeout=7s --start-period=10s CMD ["trioproxy", "health"]
+ENTRYPOINT ["trioproxy"]
+CMD ["enforce"]
