@@ -4,13 +4,25 @@ They carry `Server: trioproxy`, so that an answer of ours is told from the Engin
 """
 
 import json
-from http import HTTPStatus
 from typing import Final
 
 from trioproxy.errors import TrioProxyError
 
 PREFIX: Final = "trioproxy: "
 SERVER: Final = "trioproxy"
+
+PHRASES: Final = {
+    200: "OK",
+    400: "Bad Request",
+    403: "Forbidden",
+    408: "Request Timeout",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+}
+"""The statuses of our answers; the standard library's table is 60 times as large."""
 
 
 def message(
@@ -34,7 +46,7 @@ def health(*, is_up: bool, close: bool) -> bytes:
 
 def _reply(status: int, body: bytes, *, close: bool, head_only: bool) -> bytes:
     lines = [
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        f"HTTP/1.1 {status} {PHRASES[status]}",
         f"Server: {SERVER}",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
