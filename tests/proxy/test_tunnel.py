@@ -351,6 +351,44 @@ async def test_a_tunnel_holds_back_a_fast_client(ends: Ends) -> None:
     assert await engine.count_rest() == sent
 
 
+async def test_bytes_held_back_outlive_both_ends(proxy: Proxy) -> None:
+    """The Engine has ended and reads slowly, then the client ends: all it sent still arrives."""
+    client, engine = await open_tunnel(proxy)
+    most = await client.send_while_taken(bytes(16384))
+    for sent in range(16384, most, 16384):
+        client, engine = await open_tunnel(proxy)
+        engine.half_close()
+        assert await client.read_rest() == b""
+        for _ in range(sent // 16384):
+            await client.send(bytes(16384))
+            await settle()
+        client.half_close()
+        await settle()
+        assert await engine.count_rest() == sent
+    await proxy.assert_clean()
+
+
+async def test_a_reset_behind_a_full_tunnel(proxy: Proxy) -> None:
+    """The client resets while the proxy waits for the Engine to read: both sides are closed at once."""
+    client, _ = await open_tunnel(proxy, tcp=True)
+    await client.send_while_taken(bytes(65536))
+    client.reset()
+    await settle()
+    assert proxy.open_connections() == 0
+    await proxy.assert_clean()
+
+
+async def test_a_client_that_ended_and_then_closes(proxy: Proxy) -> None:
+    """After its end of data a client goes altogether: a silent Engine is closed at once."""
+    client, engine = await open_tunnel(proxy)
+    client.half_close()
+    assert await engine.read_rest() == b""
+    client.close()
+    await settle()
+    assert proxy.open_connections() == 0
+    await proxy.assert_clean()
+
+
 async def test_early_bytes_are_bounded(proxy: Proxy) -> None:
     """While the Engine has not answered, only so much stdin is taken from the client; none of it is lost."""
     client, engine = await proxy.ask("POST", ATTACH, *UPGRADE)

@@ -30,7 +30,7 @@ from trioproxy.errors import (
 from trioproxy.policy.endpoints import Effect, Stream
 from trioproxy.policy.gate import Gate
 from trioproxy.proxy import replies
-from trioproxy.proxy.hangup import HangupWatch
+from trioproxy.proxy.hangup import Hangup, HangupWatch
 from trioproxy.proxy.health import Health
 from trioproxy.proxy.http import (
     NO_BODY,
@@ -148,15 +148,19 @@ class Connection:
         """Whether it serves what may never end."""
         return self._head is not None and self._head.stream not in FINITE
 
-    def hung_up(self, gone: bool) -> None:
+    def hung_up(self, how: Hangup) -> None:
         """Hear from the watch that the client ended its data, or is gone altogether."""
         self._hung_up = True
-        if gone:
+        if how is not Hangup.END:
             self.wire.gone = True
         if self.phase is Phase.RESPONDING:
             self._react_to_hangup()
-        elif self.phase is Phase.TUNNEL and gone and self.wire.has_ended():
+        elif self.phase is Phase.TUNNEL and self._is_tunnel_over(how):
             self.scope.cancel()
+
+    def _is_tunnel_over(self, how: Hangup) -> bool:
+        """Whether nothing is left to pass on; what a client sent before it went is."""
+        return how is Hangup.RESET or (self.wire.gone and self.wire.ended)
 
     def _react_to_hangup(self) -> None:
         """End a response nobody reads; pass an end of data on as the Engine would see it."""

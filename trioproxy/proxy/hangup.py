@@ -7,12 +7,23 @@ second task to notice that nobody listens, and bytes the client sent are left al
 
 import select
 from collections.abc import Callable
+from enum import Enum
 from typing import Final
 
 import trio
 
-HANGUP: Final = select.EPOLLHUP | select.EPOLLERR
 EVENTS: Final = select.EPOLLRDHUP | select.EPOLLET
+
+
+class Hangup(Enum):
+    """How a client hung up."""
+
+    END = "end of data"
+    """It sends no more, and may still read."""
+    GONE = "gone"
+    """Both directions are over; what it sent may still be waiting here."""
+    RESET = "reset"
+    """Both are over, and what waits here is lost."""
 
 
 class HangupWatch:
@@ -20,10 +31,10 @@ class HangupWatch:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._callbacks: dict[int, Callable[[bool], None]] = {}
+        self._callbacks: dict[int, Callable[[Hangup], None]] = {}
 
-    def add(self, fd: int, callback: Callable[[bool], None]) -> None:
-        """Call back when the peer of `fd` ends its data (False) or is gone (True)."""
+    def add(self, fd: int, callback: Callable[[Hangup], None]) -> None:
+        """Call back when the peer of `fd` ends its data, and when it is gone."""
         self._callbacks[fd] = callback
         self._epoll.register(fd, EVENTS)
 
@@ -46,4 +57,10 @@ class HangupWatch:
         for fd, events in self._epoll.poll(0):
             callback = self._callbacks.get(fd)
             if callback is not None:
-                callback(bool(events & HANGUP))
+                callback(_kind(events))
+
+
+def _kind(events: int) -> Hangup:
+    if events & select.EPOLLERR:
+        return Hangup.RESET
+    return Hangup.GONE if events & select.EPOLLHUP else Hangup.END

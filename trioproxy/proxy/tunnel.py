@@ -40,6 +40,7 @@ async def _copy_or_cancel(
     except (ClientLost, UpstreamLost):
         scope.cancel()
     else:
+        source.ended = True
         if source.gone:
             scope.cancel()
         else:

@@ -18,7 +18,7 @@ FAIR_SHARE: Final = 512 * 1024
 class Wire:
     """One connected socket, made non-blocking."""
 
-    __slots__ = ("_credit", "gone", "lost", "sock")
+    __slots__ = ("_credit", "ended", "gone", "lost", "sock")
 
     def __init__(
         self, sock: socket.socket, lost: type[ClientLost] | type[UpstreamLost]
@@ -28,6 +28,8 @@ class Wire:
         self.lost = lost
         self.gone = False
         """The peer has closed both directions: what we send reaches nobody."""
+        self.ended = False
+        """A tunnel has read the peer's end of data and passed all before it on."""
         self._credit = FAIR_SHARE
 
     def recv_now(self, size: int) -> bytes | None:
