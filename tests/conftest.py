@@ -3,9 +3,14 @@
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.engine import Engine, NoEngine, ScratchEngine, any_engine, why_no_engine
+
+# A loaded machine is slow at random: what takes too long is seen in the whole run.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 LEFT_OUT = pytest.StashKey[str]()
 

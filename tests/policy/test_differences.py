@@ -3,17 +3,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.policy.judging import request
 from trioproxy.policy.differences import (
     DIFFERENCES,
     EXACT_LIST,
     EXEC,
+    PODMAN,
+    PREFIXES,
     UNSET_READ_VERBS,
+    VERB_BEGINNINGS,
     VERBS_AT_0,
     VERBS_GRANT,
     WRITE_LIKE_READS,
     Difference,
     Matter,
     as_markdown,
+    classify,
     matters,
 )
 from trioproxy.policy.permissions import parse_policy
@@ -78,3 +83,21 @@ def test_what_matters_to_an_exact_list() -> None:
     assert found({"ALLOW_OPERATIONS": "ContainerList", "CONTAINERS": "1"}) == {}
     rows = found({"ALLOW_OPERATIONS": "DebugVars"})
     assert {matter.difference for matter in rows.values()} == {EXACT_LIST}
+
+
+CLASSES = [
+    ({}, "GET", "/libpod/_ping", PODMAN),
+    ({}, "GET", "/versionX", PREFIXES),
+    ({"ALLOW_START": "1"}, "GET", "/containers/x/start", VERB_BEGINNINGS),
+    ({"ALLOW_START": "1"}, "POST", "/containers/x/start", VERBS_GRANT),
+]
+
+
+@pytest.mark.parametrize(("variables", "method", "raw", "row"), CLASSES)
+def test_classify(
+    variables: dict[str, str], method: str, raw: str, row: Difference
+) -> None:
+    """A request on which an incumbent decides otherwise finds its row."""
+    one = request(method, raw)
+    policy, _ = parse_policy(variables)
+    assert classify(one, policy.decide(one)) is row

@@ -119,3 +119,13 @@ def test_blockers(
 ) -> None:
     """A variable blocks if both would refuse with it at 0 what they could let pass."""
     assert blockers(frozenset(zeros), method, path) == blocking
+
+
+def test_needs() -> None:
+    """What a request cannot do without is told; nothing helps a path without a rule."""
+    assert LINUXSERVER.needs("GET", "/containers/x/logs") == {
+        "CONTAINERS",
+        "ALLOW_LOGS",
+    }
+    assert TECNATIVA.needs("POST", "/containers/x/start") == {"POST"}
+    assert TECNATIVA.needs("GET", "/debug/vars") == frozenset()

@@ -130,6 +130,7 @@ TECNATIVA = Incumbent(
     image="tecnativa/docker-socket-proxy",
     version="0.4.2",
     # Refuses writes before it looks at a verb: without POST=1 no verb does anything.
+    # (0.5.0 adds verbs to pause and unpause, in the same place.)
     rules=(
         _WRITES_NEED_POST,
         _verb("ALLOW_RESTARTS", "stop", "restart", "kill"),

@@ -1,0 +1,261 @@
+"""`trioproxy check`: a request, a whole trace, or only the file."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from trioproxy.commands.check import command
+from trioproxy.errors import ConfigError
+from trioproxy.policy.evidencefile import dump
+from trioproxy.policy.observe import Evidence, Shape, Who
+
+EXACT = "ALLOW_OPERATIONS=ContainerList,SystemOptions,GET:/frob/{x}\n"
+SECTIONS = "CONTAINERS=1\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    status: int
+    out: str
+    err: str
+
+
+def check(*args: str | Path) -> Answer:
+    result = CliRunner().invoke(
+        command, [str(arg) for arg in args], standalone_mode=False
+    )
+    if result.exception is not None:
+        raise result.exception
+    return Answer(status=result.return_value, out=result.stdout, err=result.stderr)
+
+
+@pytest.fixture
+def exact(tmp_path: Path) -> Path:
+    file = tmp_path / "exact.env"
+    file.write_text(EXACT)
+    return file
+
+
+@pytest.fixture
+def sections(tmp_path: Path) -> Path:
+    file = tmp_path / "sections.env"
+    file.write_text(SECTIONS)
+    return file
+
+
+def test_allowed(exact: Path) -> None:
+    """An allowed request is said to be so, with the variable that decided."""
+    answer = check(exact, "HEAD", "/v1.45/containers/json?all=1")
+    assert answer == Answer(
+        status=0,
+        out="allowed: ContainerList (HEAD /containers/json), by ALLOW_OPERATIONS\n",
+        err="",
+    )
+
+
+def test_refused(exact: Path) -> None:
+    """A refused request is said to be so, in the words of the 403, with status 1."""
+    answer = check(exact, "GET", "/images/json")
+    assert answer.status == 1
+    assert answer.out == (
+        "refused: ImageList (GET /images/json) is not allowed:"
+        " add ImageList to ALLOW_OPERATIONS\n"
+    )
+
+
+def test_unknown_route(sections: Path) -> None:
+    """A route that the table does not know is told apart."""
+    answer = check(sections, "GET", "/containers/x/frob")
+    assert answer.status == 0
+    assert answer.out == (
+        "allowed: GET /containers/x/frob, a route that this version does not know,"
+        " by CONTAINERS\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "why"),
+    [
+        ("GET", "//containers/json", "an empty segment"),
+        ("GET", "containers/json", "must begin with a slash"),
+        ("GET", "/containers/é", "is not allowed in a path"),
+        ("GET", "/containers/json/", "no route ends in a slash"),
+        ("TRACE", "/containers/json", "the method TRACE is never forwarded"),
+    ],
+)
+def test_unclear(sections: Path, method: str, target: str, why: str) -> None:
+    """What is refused with 400 in every mode is said to be so, with status 1."""
+    answer = check(sections, method, target)
+    assert answer.status == 1
+    assert answer.out.startswith("refused: 400, whatever the policy: ")
+    assert why in answer.out
+    data = json.loads(check(sections, method, target, "--json").out)
+    assert (data["allowed"], data["reason"], data["status"]) == (
+        False,
+        "bad-request",
+        400,
+    )
+
+
+def test_request_as_json(exact: Path) -> None:
+    """A program gets operation, decision, reason and rule."""
+    answer = check(exact, "GET", "/frob/a%20b?x", "--json")
+    assert json.loads(answer.out) == {
+        "file": str(exact),
+        "method": "GET",
+        "target": "/frob/a%20b",
+        "operation": "unknown",
+        "template": None,
+        "section": None,
+        "allowed": True,
+        "reason": "route",
+        "rule": "ALLOW_OPERATIONS",
+        "message": "",
+    }
+    assert json.loads(check(exact, "GET", "/info", "--json").out)["template"] == "/info"
+
+
+def test_the_file_alone(sections: Path) -> None:
+    """Without a request, the file is read, and its warnings go to stderr."""
+    sections.write_text(SECTIONS + "LOGS=1\nSOCKET_PATH=/x\n")
+    answer = check(sections)
+    assert (answer.status, answer.out) == (
+        0,
+        f"{sections}: mode=sections operations=11\n",
+    )
+    assert answer.err.splitlines() == [
+        f"trioproxy: {sections}: LOGS has no meaning here: did you mean ALLOW_LOGS?",
+        f"trioproxy: {sections}: SOCKET_PATH has no effect in a policy file:"
+        " set it in the environment",
+    ]
+    data = json.loads(check(sections, "--json").out)
+    assert (data["mode"], data["operations"], len(data["warnings"])) == (
+        "sections",
+        11,
+        2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("CONTAINERS=yes\n", "is neither 1 nor 0"),
+        ("POST=1\nPOST=1\n", "line 2: POST is set twice"),
+        ("ALLOW_OPERATIONS=ContainerList\nCONTAINERS=0\n", "contradicts ContainerList"),
+    ],
+    ids=["value", "duplicate", "contradiction"],
+)
+def test_a_bad_file(tmp_path: Path, text: str, message: str) -> None:
+    """A file that is no policy is one clear error."""
+    file = tmp_path / "bad.env"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        check(file)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    """A missing file or trace is one clear error that names it."""
+    missing = tmp_path / "missing"
+    with pytest.raises(ConfigError, match=r"cannot read .*missing: No such file"):
+        check(missing)
+    (tmp_path / "app.env").write_text(EXACT)
+    with pytest.raises(ConfigError, match=r"cannot read .*missing: No such file"):
+        check(tmp_path / "app.env", "--trace", missing)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [(["GET"], "METHOD needs a TARGET"), (["GET", "/x", "--trace", "y"], "not both")],
+    ids=["half", "both"],
+)
+def test_misuse(exact: Path, args: list[str], message: str) -> None:
+    """Half a request, or a request and a trace, is a usage error."""
+    result = CliRunner().invoke(command, [str(exact), *args])
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def write_trace(file: Path, *seen: tuple[Shape, str]) -> Path:
+    evidence = Evidence()
+    evidence.begin("2026-11-24T10:00:00Z-1", 1_000)
+    for shape, result in seen:
+        evidence.observe(shape, result, 1_000, Who())
+    file.write_text(dump(evidence))
+    return file
+
+
+LIST = Shape("ContainerList", "GET", "CONTAINERS")
+IMAGES = Shape("ImageList", "GET", "IMAGES")
+OPTIONS = Shape("SystemOptions", "OPTIONS", "CONTAINERS")
+UNKNOWN = Shape("unknown", "GET", "IMAGES")
+NOWHERE = Shape("unknown", "GET", "")
+
+
+def test_trace_allowed(exact: Path, tmp_path: Path) -> None:
+    """A trace that the file lets pass has status 0; what only failed does not count."""
+    trace = write_trace(
+        tmp_path / "t.jsonl", (LIST, "200"), (OPTIONS, "200"), (IMAGES, "500")
+    )
+    answer = check(exact, "--trace", trace)
+    assert answer.status == 0
+    assert answer.out == f"{exact} refuses 0 of 2 shapes in {trace}\n"
+
+
+def test_trace_refused(exact: Path, tmp_path: Path) -> None:
+    """What the file would refuse is listed, with its count and what would allow it."""
+    trace = write_trace(
+        tmp_path / "t.jsonl", (LIST, "200"), (IMAGES, "200"), (IMAGES, "200")
+    )
+    answer = check(exact, "--trace", trace)
+    assert answer.status == 1
+    assert answer.out.splitlines() == [
+        f"{exact} refuses 1 of 2 shapes in {trace}",
+        "  2x ImageList (GET /images/json) is not allowed: add ImageList to ALLOW_OPERATIONS",
+    ]
+    data = json.loads(check(exact, "--trace", trace, "--json").out)
+    assert data["allowed"] is False
+    assert [shape["allowed"] for shape in data["shapes"]] == [True, False]
+    assert data["shapes"][1]["message"].startswith("ImageList (GET /images/json)")
+
+
+def test_trace_by_section(tmp_path: Path) -> None:
+    """OPTIONS is judged in the section where it was seen."""
+    file = tmp_path / "app.env"
+    file.write_text("CONTAINERS=1\nPOST=1\n")
+    trace = write_trace(tmp_path / "t.jsonl", (OPTIONS, "200"))
+    assert check(file, "--trace", trace).status == 0
+    file.write_text("IMAGES=1\nPOST=1\n")
+    assert check(file, "--trace", trace).status == 1
+
+
+def test_trace_cannot_tell(exact: Path, tmp_path: Path) -> None:
+    """Unknown routes have no path to judge: status 2, unless the Engine has none either."""
+    trace = write_trace(
+        tmp_path / "t.jsonl", (UNKNOWN, "200"), (NOWHERE, "200"), (LIST, "200")
+    )
+    answer = check(exact, "--trace", trace)
+    assert answer.status == 2
+    assert answer.out.splitlines()[1:] == [
+        "  cannot tell: GET in no section, an unknown route",
+        "  cannot tell: GET in IMAGES, an unknown route",
+    ]
+    data = json.loads(check(exact, "--trace", trace, "--json").out)
+    assert data["allowed"] is False
+    assert data["unknown"] == [
+        {"method": "GET", "section": ""},
+        {"method": "GET", "section": "IMAGES"},
+    ]
+    trace = write_trace(tmp_path / "t.jsonl", (UNKNOWN, "unrouted"), (LIST, "200"))
+    assert check(exact, "--trace", trace).status == 0
+
+
+def test_a_torn_trace(exact: Path, tmp_path: Path) -> None:
+    """A trace with a torn last line is replayed without it, and that is said."""
+    trace = write_trace(tmp_path / "t.jsonl", (LIST, "200"), (IMAGES, "200"))
+    trace.write_bytes(trace.read_bytes()[:-20])
+    answer = check(exact, "--trace", trace)
+    assert answer.status == 0
+    assert "the last line is cut off: it is left out" in answer.err

@@ -1,0 +1,139 @@
+"""`trioproxy explain`: grants by risk, price, flows and differences of one file."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from trioproxy.commands.explain import TITLES, command
+from trioproxy.policy.endpoints import OPERATIONS, Risk
+from trioproxy.policy.learnedfile import Learned, render
+from trioproxy.policy.variables import SWITCHES
+
+
+def explain(path: Path, text: str, *options: str) -> Result:
+    path.write_text(text)
+    result = CliRunner().invoke(command, [str(path), *options], standalone_mode=False)
+    if result.exception is not None:
+        raise result.exception
+    return result
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "app.env"
+
+
+LEARNED = render(
+    Learned(
+        name="app",
+        runs=1,
+        first="2026-11-24",
+        last="2026-11-24",
+        last_new_run=1,
+        operations=["ContainerCreate", "ContainerList", "SystemPing"],
+    )
+)
+
+
+def test_a_learned_file(file: Path) -> None:
+    """A learned file is shown with its grants, worst first, its price and half flows."""
+    lines = explain(file, LEARNED).stdout.splitlines()
+    assert lines == [
+        f"{file}: mode exact, opens 4 of {len(OPERATIONS)} operations, 1 of them writes",
+        "",
+        "can give ROOT ON THE HOST:",
+        "  ContainerCreate          POST    /containers/create",
+        f"      {OPERATIONS['ContainerCreate'][0].summary}",
+        "",
+        "can read about the host and its containers:",
+        "  ContainerList            GET     /containers/json",
+        f"      {OPERATIONS['ContainerList'][0].summary}",
+        "",
+        "harmless:",
+        "  SystemPing               GET     /_ping",
+        f"      {OPERATIONS['SystemPing'][0].summary}",
+        "  SystemPingHead           HEAD    /_ping",
+        f"      {OPERATIONS['SystemPingHead'][0].summary}",
+        "",
+        "price: its section variables alone would open 33 operations, 18 of them writes",
+        "",
+        "half granted: ContainerCreate without ContainerStart: a container can be created",
+        "  but not started",
+    ]
+
+
+def test_a_file_of_sections(file: Path) -> None:
+    """A file of section variables is shown with what the other proxies do with it."""
+    text = explain(file, "CONTAINERS=1\nALLOW_START=1\n").stdout
+    assert (
+        "routes that this version does not know pass too, in: CONTAINERS, EVENTS"
+        in text
+    )
+    assert (
+        "in the other proxies this file opens 16 operations, 2 of them writes" in text
+    )
+    assert "other than tecnativa/docker-socket-proxy 0.4.2: write-like reads\n" in text
+    assert (
+        "other than tecnativa/docker-socket-proxy 0.4.2: verbs at 1, wider here\n"
+        in text
+    )
+    assert "  concerns ContainerChanges, ContainerLogs, ContainerTop\n" in text
+
+
+def test_a_list_without_its_sections(file: Path) -> None:
+    """Routes of a list, and grants that its section variables do not cover, are shown."""
+    text = explain(file, "ALLOW_OPERATIONS=DebugVars,GET:/frob/{x}\n").stdout
+    assert "routes that this version does not know:\n  GET:/frob/{x}\n" in text
+    assert "0.4.2: exact list\n" in text
+    assert "  concerns DebugVars\n" in text
+
+
+def test_warnings(file: Path) -> None:
+    """What has no effect is said on stderr and stays out of the result."""
+    result = explain(file, "LOGS=1\n")
+    assert "did you mean ALLOW_LOGS?" in result.stderr
+    assert "ALLOW_LOGS" not in result.stdout.replace("`ALLOW_LOGS TOP", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["".join(f"{name}=1\n" for name in SWITCHES), LEARNED, ""],
+    ids=["everything", "learned", "empty"],
+)
+def test_eighty_columns(file: Path, text: str) -> None:
+    """No line is longer than 80 columns, a file name aside."""
+    for line in explain(file, text).stdout.splitlines():
+        assert len(line.replace(str(file), "app.env")) <= 80
+
+
+def test_json(file: Path) -> None:
+    """A program gets the same facts."""
+    data = json.loads(explain(file, f"{LEARNED}LOGS=1\n", "--json").stdout)
+    assert [one["operation"] for one in data["operations"]] == [
+        "ContainerCreate",
+        "ContainerList",
+        "SystemPing",
+        "SystemPingHead",
+    ]
+    assert (data["mode"], data["total"], data["writes"]) == (
+        "exact",
+        len(OPERATIONS),
+        1,
+    )
+    assert data["price"] == {"operations": 33, "writes": 18}
+    assert [flow["lacks"] for flow in data["half_granted"]] == ["ContainerStart"]
+    assert (data["differences"], len(data["warnings"])) == ([], 1)
+    data = json.loads(explain(file, "CONTAINERS=1\n", "--json").stdout)
+    assert data["unknown_routes_in"] == ["CONTAINERS", "EVENTS", "PING", "VERSION"]
+    assert {(one["version"], one["wider"]) for one in data["differences"]} == {
+        ("0.4.2", False),
+        ("3.4.3", False),
+        ("3.4.3", True),
+    }
+
+
+def test_every_risk_has_a_title() -> None:
+    """No operation is left out for want of a heading."""
+    assert set(TITLES) == set(Risk)

@@ -1,0 +1,217 @@
+"""`trioproxy check`: would a file let a request pass, or all that was learned?"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from trioproxy.commands.policyfile import PolicyFile
+from trioproxy.errors import BadRequest, BadTarget, ConfigError
+from trioproxy.policy.evidencefile import load
+from trioproxy.policy.gate import EnforceGate, Verdict, judge
+from trioproxy.policy.learning import replay
+from trioproxy.policy.observe import UNROUTED, Evidence, Shape
+from trioproxy.policy.rules import Decision, Policy, Request
+from trioproxy.proxy.http import NEVER_FORWARDED
+
+REFUSED: Final = 1
+CANNOT_TELL: Final = 2
+
+EPILOG = """\b
+Examples:
+  trioproxy check learned/app.env
+  trioproxy check learned/app.env POST /v1.45/containers/web/restart
+  trioproxy check candidate.env --trace learned/app.jsonl
+
+Exit status: 0 all allowed, 1 something refused, 2 cannot tell.
+"""
+
+
+@click.command(name="check", epilog=EPILOG)
+@click.argument("file", metavar="FILE")
+@click.argument("method", metavar="[METHOD", required=False)
+@click.argument("target", metavar="TARGET]", required=False)
+@click.option(
+    "--trace", metavar="EVIDENCE", help="Replay what was learned instead of a request."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    *,
+    file: str,
+    method: str | None,
+    target: str | None,
+    trace: str | None,
+    as_json: bool,
+) -> int:
+    """Say whether a policy file lets a request pass, and why.
+
+    With FILE alone: whether it is a policy, and how much it opens.
+    """
+    policy_file = PolicyFile.read(file)
+    if trace is not None:
+        if method is not None:
+            raise click.UsageError("give a request or --trace, not both")
+        return _check_trace(policy_file, trace, as_json=as_json)
+    if method is None:
+        _show_file(policy_file, as_json=as_json)
+        return 0
+    if target is None:
+        raise click.UsageError("METHOD needs a TARGET, such as /containers/json")
+    return _check_request(policy_file, method, target, as_json=as_json)
+
+
+def _show_file(file: PolicyFile, *, as_json: bool) -> None:
+    mode, count = file.policy.mode, file.policy.operations_count
+    if as_json:
+        data = {"file": file.path, "mode": mode, "operations": count}
+        click.echo(json.dumps({**data, "warnings": file.warnings}, indent=2))
+    else:
+        click.echo(f"{file.path}: mode={mode} operations={count}")
+
+
+def _check_request(file: PolicyFile, method: str, target: str, *, as_json: bool) -> int:
+    try:
+        verdict = _judge(file.policy, method, target)
+    except BadRequest as error:
+        return _show_unclear(file, error, as_json=as_json)
+    request, decision = verdict.request, verdict.decision
+    if as_json:
+        data = {"file": file.path, **_as_data(request, decision)}
+        click.echo(json.dumps(data, indent=2))
+    elif decision.allowed:
+        how = "" if request.endpoint else ", a route that this version does not know"
+        click.echo(f"allowed: {request.shown}{how}, by {decision.rule}")
+    else:
+        click.echo(f"refused: {decision.message}")
+    return 0 if decision.allowed else REFUSED
+
+
+def _judge(policy: Policy, method: str, target: str) -> Verdict:
+    if os.fsencode(method) in NEVER_FORWARDED:
+        raise BadTarget(f"the method {method} is never forwarded")
+    return judge(EnforceGate(policy), method, os.fsencode(target))
+
+
+def _show_unclear(file: PolicyFile, error: BadRequest, *, as_json: bool) -> int:
+    if as_json:
+        data = {"file": file.path, "allowed": False, "reason": "bad-request"}
+        data |= {"status": error.status, "message": str(error)}
+        click.echo(json.dumps(data, indent=2))
+    else:
+        click.echo(f"refused: {error.status}, whatever the policy: {error}")
+    return REFUSED
+
+
+def _as_data(request: Request, decision: Decision) -> dict[str, object]:
+    endpoint = request.endpoint
+    return {
+        "method": request.method,
+        "target": request.target.shown,
+        "operation": request.operation,
+        "template": endpoint.template if endpoint else None,
+        "section": request.section,
+        "allowed": decision.allowed,
+        "reason": str(decision.reason),
+        "rule": decision.rule,
+        "message": decision.message,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Replayed:
+    """What a file would say to one shape of the evidence."""
+
+    shape: Shape
+    count: int
+    refusal: Decision | None
+    """The first decision that is a refusal."""
+
+
+def _check_trace(file: PolicyFile, trace: str, *, as_json: bool) -> int:
+    evidence = _read_evidence(trace)
+    replayed = list(_replay(file.policy, evidence))
+    refused = [one for one in replayed if one.refusal]
+    unknown = _unknown(evidence)
+    if as_json:
+        click.echo(json.dumps(_trace_data(file, trace, replayed, unknown), indent=2))
+    else:
+        for line in _trace_lines(file, trace, replayed, unknown):
+            click.echo(line)
+    if refused:
+        return REFUSED
+    return CANNOT_TELL if unknown else 0
+
+
+def _read_evidence(path: str) -> Evidence:
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    loaded = load(data, name=path)
+    if loaded.damage:
+        click.echo(f"trioproxy: {loaded.damage}: it is left out", err=True)
+    return loaded.evidence
+
+
+def _replay(policy: Policy, evidence: Evidence) -> Iterator[_Replayed]:
+    for shape in evidence.used():
+        decisions = [
+            policy.decide(request)
+            for request in replay(shape)
+            # OPTIONS has a sample for each section, and was seen in one.
+            if request.section == shape.section or shape.operation != "SystemOptions"
+        ]
+        refusals = (one for one in decisions if not one.allowed)
+        yield _Replayed(
+            shape=shape,
+            count=evidence.records[shape].count(),
+            refusal=next(refusals, None),
+        )
+
+
+def _unknown(evidence: Evidence) -> list[Shape]:
+    """The routes that the Engine has and our table has not: a path was never recorded."""
+    return [
+        shape
+        for shape in evidence.unknown()
+        if evidence.records[shape].results.keys() != {UNROUTED}
+    ]
+
+
+def _trace_lines(
+    file: PolicyFile, trace: str, replayed: list[_Replayed], unknown: list[Shape]
+) -> Iterator[str]:
+    refused = [(one.count, one.refusal.message) for one in replayed if one.refusal]
+    yield f"{file.path} refuses {len(refused)} of {len(replayed)} shapes in {trace}"
+    for count, message in refused:
+        yield f"  {count}x {message}"
+    for shape in unknown:
+        place = f"in {shape.section}" if shape.section else "in no section"
+        yield f"  cannot tell: {shape.method} {place}, an unknown route"
+
+
+def _trace_data(
+    file: PolicyFile, trace: str, replayed: list[_Replayed], unknown: list[Shape]
+) -> dict[str, object]:
+    return {
+        "file": file.path,
+        "trace": trace,
+        "allowed": not any(one.refusal for one in replayed) and not unknown,
+        "shapes": [
+            {
+                "operation": one.shape.operation,
+                "method": one.shape.method,
+                "count": one.count,
+                "allowed": one.refusal is None,
+                "message": one.refusal.message if one.refusal else "",
+            }
+            for one in replayed
+        ],
+        "unknown": [
+            {"method": shape.method, "section": shape.section} for shape in unknown
+        ],
+    }

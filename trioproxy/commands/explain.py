@@ -1,0 +1,162 @@
+"""`trioproxy explain`: what a file grants, at which risk and price, and where it differs."""
+
+import json
+import textwrap
+from collections.abc import Iterator
+
+import click
+
+from trioproxy.commands.policyfile import PolicyFile, as_data, describe
+from trioproxy.policy.differences import Matter, matters
+from trioproxy.policy.endpoints import OPERATIONS, Effect, Endpoint, Risk
+from trioproxy.policy.minimize import price
+from trioproxy.policy.observe import half_granted
+from trioproxy.policy.rules import Mode, Policy
+from trioproxy.policy.variables import SWITCHES
+
+WIDTH = 80
+
+EPILOG = """\b
+Examples:
+  trioproxy explain learned/app.env
+  trioproxy explain learned/app.env --json | jq .price
+"""
+
+# The worst first: who reads only the beginning has read what matters.
+TITLES = {
+    Risk.HOST_ROOT: "can give ROOT ON THE HOST",
+    Risk.DESTRUCTIVE: "can destroy or replace data",
+    Risk.AVAILABILITY: "can stop or disturb what runs",
+    Risk.SECRET_LEAK: "can read secrets",
+    Risk.INFO_LEAK: "can read about the host and its containers",
+    Risk.LOW: "harmless",
+}
+
+
+@click.command(name="explain", epilog=EPILOG)
+@click.argument("file", metavar="FILE")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(*, file: str, as_json: bool) -> None:
+    """Show what a policy file grants, at which risk and at which price.
+
+    Also: flows that are granted by half, and where tecnativa/docker-socket-proxy or
+    linuxserver/socket-proxy would decide otherwise by the same file.
+    """
+    policy_file = PolicyFile.read(file)
+    if as_json:
+        click.echo(json.dumps(_data(policy_file), indent=2))
+    else:
+        click.echo("\n".join(_lines(policy_file)))
+
+
+def _opened(policy: Policy) -> list[Endpoint]:
+    return [OPERATIONS[name][0] for name in sorted(policy.opened_operations)]
+
+
+def _writes(endpoints: list[Endpoint]) -> int:
+    return sum(endpoint.effect is Effect.WRITE for endpoint in endpoints)
+
+
+def _lines(file: PolicyFile) -> Iterator[str]:
+    policy = file.policy
+    opened = _opened(policy)
+    yield (
+        f"{file.path}: mode {policy.mode}, opens {len(opened)} of"
+        f" {len(OPERATIONS)} operations, {_writes(opened)} of them writes"
+    )
+    for risk, title in TITLES.items():
+        members = [endpoint for endpoint in opened if endpoint.risk is risk]
+        if members:
+            yield f"\n{title}:"
+            for endpoint in members:
+                yield from describe(endpoint)
+    yield from _unknown_routes(policy)
+    yield from _price(file)
+    for flow in half_granted(policy.opened_operations):
+        yield from _wrap(f"\nhalf granted: {flow.has} without {flow.lacks}: {flow.why}")
+    for matter in matters(policy, file.variables):
+        yield from _difference(matter)
+
+
+def _unknown_routes(policy: Policy) -> Iterator[str]:
+    if policy.routes:
+        yield "\nroutes that this version does not know:"
+        yield from (f"  {route}" for route in policy.routes)
+    open_sections = _open_sections(policy)
+    if open_sections:
+        names = ", ".join(open_sections)
+        yield from _wrap(
+            f"\nroutes that this version does not know pass too, in: {names}"
+        )
+
+
+def _open_sections(policy: Policy) -> list[str]:
+    return [name for name in SWITCHES if name != "POST" and policy.switches.get(name)]
+
+
+def _price(file: PolicyFile) -> Iterator[str]:
+    cost = price(file.variables)
+    what = (
+        "price: its section variables alone would open"
+        if file.policy.mode is Mode.EXACT
+        else "in the other proxies this file opens"
+    )
+    yield from _wrap(
+        f"\n{what} {cost.operations} operations, {cost.writes} of them writes"
+    )
+
+
+def _difference(matter: Matter) -> Iterator[str]:
+    row = matter.difference
+    image = f"{matter.incumbent.image} {matter.incumbent.version}"
+    yield from _wrap(f"\nother than {image}: {row.name}{', wider here' * row.is_wider}")
+    yield from _wrap(f"there: {row.there}", indent="  ")
+    yield from _wrap(f"here: {row.here}", indent="  ")
+    yield from _wrap(f"concerns {', '.join(matter.operations)}", indent="  ")
+
+
+def _wrap(text: str, indent: str = "") -> list[str]:
+    lead = "\n" if text.startswith("\n") else ""
+    lines = textwrap.wrap(
+        text.strip(),
+        width=WIDTH,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [f"{lead}{lines[0]}", *lines[1:]]
+
+
+def _data(file: PolicyFile) -> dict[str, object]:
+    policy = file.policy
+    opened = _opened(policy)
+    cost = price(file.variables)
+    return {
+        "file": file.path,
+        "mode": policy.mode,
+        "operations": [as_data(endpoint) for endpoint in opened],
+        "routes": [str(route) for route in policy.routes],
+        "unknown_routes_in": _open_sections(policy),
+        "total": len(OPERATIONS),
+        "writes": _writes(opened),
+        "price": {"operations": cost.operations, "writes": cost.writes},
+        "half_granted": [
+            {"has": flow.has, "lacks": flow.lacks, "why": flow.why}
+            for flow in half_granted(policy.opened_operations)
+        ],
+        "differences": [
+            {
+                "incumbent": matter.incumbent.image,
+                "version": matter.incumbent.version,
+                "name": matter.difference.name,
+                "wider": matter.difference.is_wider,
+                "there": matter.difference.there,
+                "here": matter.difference.here,
+                "reason": matter.difference.reason,
+                "operations": matter.operations,
+            }
+            for matter in matters(policy, file.variables)
+        ],
+        "warnings": file.warnings,
+    }

@@ -1,0 +1,52 @@
+"""What the commands that only look at a policy file share."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import click
+
+from trioproxy.commands.start import read_text
+from trioproxy.policy import envfile
+from trioproxy.policy.endpoints import Endpoint
+from trioproxy.policy.permissions import parse_policy_file
+from trioproxy.policy.rules import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyFile:
+    """A file as it was read."""
+
+    path: str
+    variables: Mapping[str, str]
+    policy: Policy
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def read(cls, path: str) -> "PolicyFile":
+        """Read a file, and warn on stderr; `ConfigError` says what is wrong with it."""
+        text = read_text(path)
+        policy, warnings = parse_policy_file(text, name=path)
+        for warning in warnings:
+            click.echo(f"trioproxy: {path}: {warning}", err=True)
+        variables = envfile.parse(text, name=path)
+        return cls(path=path, variables=variables, policy=policy, warnings=warnings)
+
+
+def describe(endpoint: Endpoint) -> Iterator[str]:
+    """Show an endpoint in lines of at most 80 columns."""
+    yield f"  {endpoint.operation:<24} {endpoint.method:<7} {endpoint.template}"
+    yield f"      {endpoint.summary}"
+
+
+def as_data(endpoint: Endpoint) -> dict[str, str]:
+    """Show an endpoint to a program."""
+    return {
+        "operation": endpoint.operation,
+        "method": endpoint.method,
+        "template": endpoint.template,
+        "section": endpoint.section,
+        "effect": str(endpoint.effect),
+        "stream": str(endpoint.stream),
+        "risk": str(endpoint.risk),
+        "summary": endpoint.summary,
+    }
