@@ -17,11 +17,23 @@ test: .venv/installed-dev packages ## lint, types, layers and the whole test sui
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/coverage run -m pytest -m "not clients"
+	.venv/bin/coverage run -m pytest -m "not clients" --ignore=tests/image
 	.venv/bin/coverage report
 
 .PHONY: ci
-ci: test ## what CI runs
+ci: test test-image ## what CI runs
+
+.PHONY: image
+image: .venv/made ## build the image; IMAGE and BASE_IMAGE may be set
+	@scripts/build-image
+
+.PHONY: test-image
+test-image: .venv/installed-dev packages ## build and run the image and the examples
+	$(PYTHON) -m pytest tests/image
+
+.PHONY: lock
+lock: .venv/made ## pin again, at its newest, what the image is made of
+	@scripts/lock
 
 .PHONY: format
 format: .venv/installed-dev ## bring the source into its form
@@ -50,7 +62,7 @@ packages: # as root on Debian: what the tests use
 
 .PHONY: clean
 clean: ## remove what these commands made
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist
+	rm -rf .venv wheelhouse .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist
 
 .venv/made: scripts/make-venv
 	@scripts/make-venv

@@ -35,9 +35,10 @@ OPERATED_BY_CLI = (
 RUN_ALONE = """
 exec 3<&0 </dev/null
 ip link set lo up
-# An Engine that finds the machine's containerd would run its containers out there.
-mkdir -p /run/containerd && mount -t tmpfs none /run/containerd
-dockerd "$@" &
+# A /run of its own: an Engine that finds the machine's containerd there would run its
+# containers out there; and its containers find its socket where they expect one.
+mount -t tmpfs none /run
+dockerd "$@" --host=unix:///run/docker.sock &
 engine=$!
 # Our end of the pipe closes when we stop or die: so does the Engine.
 (read -r _ <&3; kill -TERM $engine) &
@@ -134,7 +135,8 @@ class ScratchEngine(Engine):
     """An Engine of our own in `folder`, which may be stopped and started."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(f"unix://{folder}/docker.sock", folder)
+        super().__init__(f"unix://{folder}/run/docker.sock", folder)
+        (folder / "run").mkdir()
         self.alone = may_unshare()
         self._process: subprocess.Popen[bytes] | None = None
 

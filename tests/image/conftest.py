@@ -1,0 +1,102 @@
+"""The image, built on the real Engine on a base image made here: nothing is pulled."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine import Engine, NoEngine, ScratchEngine
+
+ROOT = Path(__file__).parents[2]
+BASE = "python:3.13-slim"
+"""The name under which the base is imported: that of the Dockerfile's default."""
+IMAGE = "trioproxy"
+CLIENT = "docker:cli"
+"""A client of the Engine: what the examples call by this name."""
+CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+FIGURES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def base(scratch: ScratchEngine, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A small Debian with Python, as the base image of ours."""
+    if not shutil.which("mmdebstrap"):
+        raise NoEngine("the image tests need mmdebstrap")
+    archive = tmp_path_factory.mktemp("base") / "base.tar"
+    command = ["mmdebstrap", "--quiet", "--variant=minbase"]
+    command += ["--dpkgopt=force-unsafe-io"]  # it need not survive a power cut
+    command += ["--include=python3,python3-venv,ca-certificates"]
+    if CA_BUNDLE.exists():  # the machine's own authorities, should a build ask outside
+        command += [f"--customize-hook=upload {CA_BUNDLE} {CA_BUNDLE}"]
+    subprocess.run([*command, "trixie", str(archive)], check=True)
+    scratch.docker("import", str(archive), BASE)
+    archive.unlink()
+    return BASE
+
+
+def build(engine: Engine, name: str, *options: str) -> str:
+    """Build the image as `make image` does."""
+    done = subprocess.run(
+        [ROOT / "scripts" / "build-image", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        cwd=ROOT,
+        env=engine.environment()
+        | {"PYTHON": sys.executable, "IMAGE": name, "BASE_IMAGE": BASE},
+    )
+    assert done.returncode == 0, done.stderr
+    return name
+
+
+@pytest.fixture(scope="session")
+def image(scratch: ScratchEngine, base: str) -> str:
+    """The image of this checkout."""
+    assert base
+    return build(scratch, IMAGE)
+
+
+@pytest.fixture(scope="session")
+def client(
+    scratch: ScratchEngine, base: str, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """An image with this machine's docker command."""
+    folder = tmp_path_factory.mktemp("client")
+    program = shutil.which("docker")
+    assert program is not None
+    shutil.copy(program, folder / "docker")
+    (folder / "Dockerfile").write_text(f"FROM {base}\nCOPY docker /usr/local/bin/\n")
+    scratch.docker("build", "-q", "-t", CLIENT, str(folder))
+    return CLIENT
+
+
+@pytest.fixture
+def network(scratch: ScratchEngine) -> Iterator[str]:
+    """A network without a way out; what is on it is removed with it."""
+    name = scratch.docker(
+        "network", "create", "--internal", f"net-{os.urandom(4).hex()}"
+    )
+    yield name.text
+    listed = scratch.docker("ps", "-aq", "--filter", f"network={name.text}").text
+    if listed:
+        scratch.docker("rm", "-f", *listed.split())
+    scratch.docker("network", "rm", name.text)
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> list[str]:
+    """Lines that are to be read at the end of the run."""
+    return request.config.stash.setdefault(FIGURES, [])
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the figures that the tests took."""
+    for line in config.stash.get(FIGURES, []):
+        terminalreporter.write_line(line)

@@ -1,0 +1,211 @@
+"""The image: what is in it, and how it runs as people run it."""
+
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine import Engine, ScratchEngine, scratch_engine
+from tests.image.conftest import BASE, build
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+SOCKET = "/var/run/docker.sock"
+HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
+HEALTH_SECONDS = 30
+QUICK_HEALTH = "--health-interval=1s"
+PACKAGES = "/opt/trioproxy/lib/python3*/site-packages"
+MEGABYTE = 1_000_000
+
+
+def inspect(engine: Engine, name: str) -> dict[str, Any]:
+    """What the Engine knows of an image or a container."""
+    found: list[dict[str, Any]] = json.loads(engine.docker("inspect", name).output)
+    return found[0]
+
+
+def serve(
+    engine: Engine, image: str, network: str, *options: str, mount: str = SOCKET
+) -> str:
+    """Start a proxy as `proxy` on a network, and wait until it is healthy."""
+    name = engine.docker(
+        "run", "-d", f"--network={network}", "--network-alias=proxy", QUICK_HEALTH,
+        f"--volume={mount}:{mount}", *HARDENED, *options, image,
+    ).text  # fmt: skip
+    await_health(engine, name, "healthy")
+    return name
+
+
+def await_health(engine: Engine, name: str, wanted: str) -> None:
+    """Read the container's events, from its start on, up to the one that says so."""
+    if inspect(engine, name)["State"].get("Health", {}).get("Status") == wanted:
+        return
+    until = f"--until={time.time() + HEALTH_SECONDS}"
+    watch = ("events", "--since=1m", until, f"--filter=container={name}")
+    with subprocess.Popen(
+        ["docker", *watch, "--format={{.Action}}"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=engine.environment(),
+    ) as process:
+        assert process.stdout is not None
+        if not any(line == f"health_status: {wanted}\n" for line in process.stdout):
+            raise AssertionError(engine.docker("logs", name).errors)
+        process.terminate()
+
+
+def ask(engine: Engine, client: str, network: str, *command: str) -> str:
+    """Run the docker command in a container on that network, by way of the proxy."""
+    return engine.docker(
+        "run", "--rm", f"--network={network}", "-e", "DOCKER_HOST=tcp://proxy:2375",
+        client, "docker", *command,
+    ).text  # fmt: skip
+
+
+def test_layers_are_small(
+    scratch: ScratchEngine, image: str, figures: list[str]
+) -> None:
+    """Our layers on top of the base are at most 25 MB."""
+    ours = inspect(scratch, image)["Size"] - inspect(scratch, BASE)["Size"]
+    figures.append(f"image: {ours / MEGABYTE:.1f} MB on top of the base")
+    assert ours <= 25 * MEGABYTE
+
+
+def test_nothing_in_it_installs_anything(scratch: ScratchEngine, image: str) -> None:
+    """No pip, no compiler, no tests of others: what runs, and no more."""
+    script = (
+        "! python -m pip --version && ! python3 -m pip --version && ! command -v gcc cc"
+        f" && ! ls -d {PACKAGES}/trio/_tests && ls {PACKAGES}"
+    )
+    ran = scratch.docker("run", "--rm", "--entrypoint=sh", image, "-ec", script)
+    assert "trioproxy" in ran.text
+
+
+def test_settings_grant_nothing(scratch: ScratchEngine, image: str) -> None:
+    """The image sets no policy variable: the defaults are the program's."""
+    config = inspect(scratch, image)["Config"]
+    names = [one.partition("=")[0] for one in config["Env"]]
+    assert sorted(names) == ["BIND_CONFIG", "PATH"]
+    assert config["Entrypoint"] == ["trioproxy"]
+    assert config["Cmd"] == ["enforce"]
+    assert config["ExposedPorts"] == {"2375/tcp": {}}
+    assert config["Healthcheck"]["Test"] == ["CMD", "trioproxy", "health"]
+    assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
+
+
+def test_build_is_reproducible(scratch: ScratchEngine, image: str) -> None:
+    """Two builds of one commit have the same layers, bit for bit."""
+    again = build(scratch, "again", "--no-cache")
+    layers = inspect(scratch, image)["RootFS"]["Layers"]
+    assert inspect(scratch, again)["RootFS"]["Layers"] == layers
+
+
+def test_bill_of_materials(scratch: ScratchEngine, image: str) -> None:
+    """The SBOM in the image lists what is installed, each with the hashes locked."""
+    command = ("cat", "/opt/trioproxy/sbom.cdx.json")
+    entry = ("--entrypoint", command[0])
+    ran = scratch.docker("run", "--rm", *entry, image, *command[1:])
+    bill = json.loads(ran.output)
+    locked = Path("requirements.lock").read_text()
+    assert bill["bomFormat"] == "CycloneDX"
+    assert len(bill["components"]) == locked.count("==")
+    for one in bill["components"]:
+        assert f"{one['name']}=={one['version']} " in locked
+        for entry_ in one["externalReferences"][0]["hashes"]:
+            assert entry_["content"] in locked
+
+
+def test_sections_start_a_container(
+    scratch: ScratchEngine, image: str, client: str, network: str
+) -> None:
+    """`-e CONTAINERS=1 -e POST=1` is enough to create, start and remove a container."""
+    serve(scratch, image, network, "-e", "CONTAINERS=1", "-e", "POST=1")
+    command = ("run", "--rm", "--network=none", "busybox", "echo", "hi")
+    assert ask(scratch, client, network, *command) == "hi"
+
+
+def test_operations_alone_start_the_proxy(
+    scratch: ScratchEngine, image: str, client: str, network: str
+) -> None:
+    """`-e ALLOW_OPERATIONS=ContainerList` alone serves that, and nothing else."""
+    serve(scratch, image, network, "-e", "ALLOW_OPERATIONS=ContainerList")
+    assert "CONTAINER ID" in ask(scratch, client, network, "ps")
+    with pytest.raises(AssertionError, match="is not allowed: add .* ALLOW_OPERATIONS"):
+        ask(scratch, client, network, "images")
+
+
+def test_any_user_may_run_it(
+    scratch: ScratchEngine, image: str, client: str, network: str, figures: list[str]
+) -> None:
+    """Uid 65534 with the socket's group serves as root without capabilities does."""
+    group = f"--group-add={scratch.socket.stat().st_gid}"
+    options = ("--user=65534:65534", group, "-e", "CONTAINERS=1")
+    name = serve(scratch, image, network, *options)
+    assert "CONTAINER ID" in ask(scratch, client, network, "ps")
+    status = scratch.docker("exec", name, "cat", "/proc/1/status").text
+    fields = dict(line.split(":\t") for line in status.splitlines() if ":\t" in line)
+    assert int(fields["CapEff"], 16) == 0
+    kilobytes = int(fields["VmRSS"].split()[0])
+    figures.append(f"image: {kilobytes / 1024:.0f} MiB resident in the container")
+    assert kilobytes <= 60 * 1024
+
+
+def test_socket_of_another_group_says_what_to_do(
+    scratch: ScratchEngine, image: str
+) -> None:
+    """A user who may not open the socket reads whose it is, and the start stops."""
+    mount = f"--volume={SOCKET}:{SOCKET}"
+    ran = scratch.docker("run", "--rm", mount, "--user=65534", image, check=False)
+    assert ran.status == 2
+    assert f"{scratch.socket.stat().st_gid}" in ran.errors
+    assert "Traceback" not in ran.errors
+
+
+def test_engine_restart_is_survived(
+    scratch: ScratchEngine, image: str, client: str, network: str
+) -> None:
+    """With the socket's folder mounted, the proxy serves the Engine that came back."""
+    with scratch_engine() as restarted:
+        folder = str(restarted.socket.parent)
+        options = ("-e", f"SOCKET_PATH={restarted.socket}", "-e", "CONTAINERS=1")
+        name = serve(scratch, image, network, *options, mount=folder)
+        assert "CONTAINER ID" in ask(scratch, client, network, "ps")
+        restarted.stop()
+        await_health(scratch, name, "unhealthy")
+        restarted.start()
+        assert "CONTAINER ID" in ask(scratch, client, network, "ps")
+
+
+def test_stop_is_prompt(scratch: ScratchEngine, image: str, network: str) -> None:
+    """`docker stop` ends the proxy well, long before it would be killed."""
+    name = serve(scratch, image, network)
+    scratch.docker("stop", "--time=60", name, timeout=20)
+    assert inspect(scratch, name)["State"]["ExitCode"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "command", "expected"),
+    [
+        pytest.param(
+            ("-v", "/dev/null:/usr/local/etc/haproxy/haproxy.cfg"), (), "no effect",
+            id="haproxy-config",
+        ),
+        pytest.param((), ("haproxy",), "no effect", id="haproxy-command"),
+        pytest.param(("-e", "CONTAINERS=yes"), (), "CONTAINERS", id="bad-value"),
+        pytest.param(("-e", "ALLOW_EVERYTHING=1"), (), "ALLOW_EVERYTHING", id="unknown"),
+    ],
+)  # fmt: skip
+def test_what_it_cannot_honour_stops_it(
+    scratch: ScratchEngine,
+    image: str,
+    options: tuple[str, ...],
+    command: tuple[str, ...],
+    expected: str,
+) -> None:
+    """What was meant for HAProxy, or is not understood, stops the start with status 2."""
+    ran = scratch.docker("run", "--rm", *options, image, *command, check=False)
+    assert ran.status == 2
+    assert expected in ran.errors
