@@ -133,7 +133,9 @@ def test_operations_alone_start_the_proxy(
     """`-e ALLOW_OPERATIONS=ContainerList` alone serves that, and nothing else."""
     serve(scratch, image, network, "-e", "ALLOW_OPERATIONS=ContainerList")
     assert "CONTAINER ID" in ask(scratch, client, network, "ps")
-    with pytest.raises(AssertionError, match="is not allowed: add .* ALLOW_OPERATIONS"):
+    with pytest.raises(
+        AssertionError, match=r"is not allowed: add .* ALLOW_OPERATIONS"
+    ):
         ask(scratch, client, network, "images")
 
 
