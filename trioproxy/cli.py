@@ -15,6 +15,10 @@ COMMANDS: Final = {
     "health": "Ask a running proxy whether the Engine answers.",
     "check": "Say whether a file allows a request, and why.",
     "explain": "Show what a file grants, at which risk and price.",
+    "diff": "Show what one file grants more or less than another.",
+    "merge": "Unite what many learners saw.",
+    "drift": "Compare a file with what really happens.",
+    "export": "Write a policy for another proxy.",
     "operations": "List the Engine's operations.",
 }
 

@@ -284,6 +284,8 @@ async def _serve(plan: Plan, journal: Journal, signals: AsyncIterator[int]) -> i
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop, signals, stopped, nursery.cancel_scope)
         await nursery.start(server.run)
+        for url in start.exposed(plan.config.listen):
+            report.warn(f"DANGER: whoever can reach {url} is root on this host now")
         if plan.command:
             status = await _run_command(plan, stopped)
         else:

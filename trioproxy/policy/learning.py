@@ -34,6 +34,10 @@ class Wish:
     include_failed: bool = False
     restore: frozenset[str] = frozenset()
     """Declined operations to grant again."""
+    extra: frozenset[str] = frozenset()
+    """What other files grant that are merged into this one."""
+    declined: frozenset[str] = frozenset()
+    """What a person took out of one of those files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +62,10 @@ def propose(evidence: Evidence, old: str, wish: Wish) -> Proposal:
     `ConfigError`: the existing file cannot be read, or is none that learning may extend.
     """
     listed = listed_operations(old, wish.file)
-    declined = frozenset[str]()
-    if listed is not None:
-        declined = frozenset(evidence.granted - wish.restore - listed)
-    seen = evidence.used_operations() | wish.restore
+    # Without a list the file is new, or begun anew: nobody took anything out of it.
+    known = wish.declined if listed is None else wish.declined | evidence.granted
+    declined = frozenset(known - wish.restore - (listed or frozenset()))
+    seen = evidence.used_operations() | wish.restore | wish.extra
     if wish.include_failed:
         seen |= evidence.failed_operations()
     capped = frozenset(name for name in seen if exceeds(name, wish.ceiling))

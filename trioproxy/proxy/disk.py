@@ -75,6 +75,14 @@ def read(path: Path) -> bytes:
     return data
 
 
+def read_text(path: Path) -> str:
+    """Read a text file whole; empty if there is none."""
+    try:
+        return read(path).decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"cannot read {path}: it is not UTF-8 text") from error
+
+
 class LockedFile:
     """A file that no other learner reads or writes meanwhile.
 

@@ -96,13 +96,7 @@ class Store(Ledger):
 
     def read_env(self) -> str:
         """The env file's text as it counts: what is started over has no lines of ours."""
-        data = disk.read(self.env)
-        try:
-            text = data.decode()
-        except UnicodeDecodeError as error:
-            raise ConfigError(
-                f"cannot read {self.env}: it is not UTF-8 text"
-            ) from error
+        text = disk.read_text(self.env)
         return keep_foreign(text) if self._fresh else text
 
     def save(
@@ -119,7 +113,13 @@ class Store(Ledger):
             self._fresh = False
             if not proposal.marks <= whole.granted:
                 whole.granted |= proposal.marks
-                file.append(f"{evidencefile.granted_line(whole.granted)}\n".encode())
+                if (
+                    is_final
+                ):  # in stable order, for those who keep it in version control
+                    file.replace(evidencefile.dump(whole).encode())
+                else:
+                    line = evidencefile.granted_line(whole.granted)
+                    file.append(f"{line}\n".encode())
         return Saved(evidence=whole, damage=found.damage, proposal=proposal)
 
     def _write_env(self, whole: Evidence, *, is_final: bool) -> Proposal:

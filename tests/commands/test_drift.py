@@ -1,0 +1,93 @@
+"""`trioproxy drift`: a file beside what really happens."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.commands.running import Finished, run
+from tests.policy.test_learning import shape_of
+from trioproxy.policy.evidencefile import dump
+from trioproxy.policy.observe import Evidence, Who
+
+DAY = 86_400
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Path:
+    """Evidence of a run of 50 days that ended just now."""
+    now = int(time.time())
+    evidence = Evidence()
+    evidence.begin("r1", now - 50 * DAY)
+    for operation, result, age in (
+        ("ContainerList", "200", 0),
+        ("SystemInfo", "200", 45),
+        ("ImageList", "refused", 3),
+        ("ImageList", "refused", 2),
+    ):
+        evidence.observe(shape_of(operation), result, now - age * DAY, Who())
+    path = tmp_path / "live.jsonl"
+    path.write_text(dump(evidence))
+    (tmp_path / "app.env").write_text("ALLOW_OPERATIONS=ContainerList,SystemInfo\n")
+    return path
+
+
+def drift(live: Path, *options: str) -> Finished:
+    """Run the command on the two files."""
+    return run("drift", str(live.parent / "app.env"), "--evidence", str(live), *options)
+
+
+def test_refused_and_unused_are_shown(live: Path) -> None:
+    """What is refused comes with the line that allows it; what is unused is reported."""
+    done = drift(live)
+    assert done.status == 1
+    assert "2x ImageList (GET /images/json) is not allowed" in done.out
+    assert "  ALLOW_OPERATIONS=ContainerList,ImageList,SystemInfo\n" in done.out
+    assert (
+        "granted, and not used for 30 days:\n  SystemInfo (GET /info), last "
+        in done.out
+    )
+    assert "proves little" not in done.out
+
+
+def test_days_can_be_chosen(live: Path) -> None:
+    """Over a longer time nothing may be unused; a short watch is said to prove little."""
+    assert "granted, and not used" not in drift(live, "--days", "46").out
+    (live.parent / "app.env").write_text("ALLOW_OPERATIONS=ImageList,VolumeList\n")
+    done = drift(live, "--days", "60")
+    assert "VolumeList (GET /volumes), never seen" in done.out
+    assert "(only 50 d 0 h were watched: that proves little)" in done.out
+
+
+def test_no_drift_is_status_0(live: Path) -> None:
+    """A policy that refuses nothing is well, whatever is unused."""
+    (live.parent / "app.env").write_text(
+        "ALLOW_OPERATIONS=ContainerList,ImageList,SystemInfo\n"
+    )
+    done = drift(live)
+    assert (done.status, "refuses nothing that was sent" in done.out) == (0, True)
+
+
+def test_json_for_programs(live: Path) -> None:
+    """A program finds counts, dates and the line."""
+    data = json.loads(drift(live, "--json").out)
+    assert data["refused"][0]["operation"] == "ImageList"
+    assert data["refused"][0]["count"] == 2
+    assert data["line"] == "ALLOW_OPERATIONS=ContainerList,ImageList,SystemInfo"
+    assert [one["operation"] for one in data["unused"]] == ["SystemInfo"]
+    assert data["watched_seconds"] >= 49 * DAY
+
+
+def test_torn_evidence_is_reported(live: Path) -> None:
+    """A file that is being written to can be looked at."""
+    with live.open("a") as file:
+        file.write('{"run": "r')
+    assert "the last line is cut off" in drift(live).err
+
+
+def test_missing_evidence(live: Path) -> None:
+    """What is not there is an error, not an empty answer."""
+    live.unlink()
+    done = drift(live)
+    assert (done.status, "cannot read" in done.err) == (2, True)

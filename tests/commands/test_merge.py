@@ -1,0 +1,149 @@
+"""`trioproxy merge`: what many learners saw, in one file."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.commands.running import Finished, run
+from trioproxy.policy.evidencefile import dump, load
+from trioproxy.policy.learning import Wish, listed_operations
+from trioproxy.policy.observe import Evidence, Shape, Who
+from trioproxy.proxy.journal import Store, evidence_path
+
+LIST = Shape("ContainerList", "GET", "CONTAINERS")
+EXEC = Shape("ContainerExec", "POST", "CONTAINERS")
+IMAGES = Shape("ImageList", "GET", "IMAGES")
+TIME = 1_795_515_300
+
+
+def seen(run_id: str, *shapes: Shape) -> Evidence:
+    """The evidence of one run."""
+    evidence = Evidence()
+    evidence.begin(run_id, TIME)
+    for shape in shapes:
+        evidence.observe(shape, "200", TIME, Who("app/1", "10.0.0.5", "1.45"))
+    return evidence
+
+
+def learned(path: Path, *parts: Evidence) -> Path:
+    """An env file and evidence as learners leave them."""
+    store = Store(path, Wish(name=path.stem, file=str(path)))
+    for part in parts:
+        store.save(part, is_final=True)
+    return path
+
+
+def merge(*paths: Path, out: Path) -> Finished:
+    """Run the command."""
+    return run("merge", *map(str, paths), "-o", str(out))
+
+
+def granted(path: Path) -> set[str]:
+    """What a file grants."""
+    return set(listed_operations(path.read_text(), "x") or ())
+
+
+def evidence_of(path: Path) -> Evidence:
+    """What lies beside a file."""
+    return load(evidence_path(path).read_bytes(), name="x").evidence
+
+
+def test_two_learners_equal_one_that_saw_both(tmp_path: Path) -> None:
+    """Merged files are, but for the name, the files of one learner that saw all."""
+    one = learned(tmp_path / "one.env", seen("r1", LIST))
+    two = learned(tmp_path / "two.env", seen("r2", LIST, IMAGES))
+    both = learned(
+        tmp_path / "both" / "app.env", seen("r1", LIST), seen("r2", LIST, IMAGES)
+    )
+    for order, name in (((one, two), "a"), ((two, one), "b")):
+        out = tmp_path / name / "app.env"
+        done = merge(*order, out=out)
+        assert done.status == 0, done.err
+        assert out.read_text() == both.read_text()
+        assert dump(evidence_of(out)) == dump(evidence_of(both))
+
+
+def test_merging_again_changes_nothing(tmp_path: Path) -> None:
+    """The output may be merged with its inputs any number of times."""
+    one = learned(tmp_path / "one.env", seen("r1", LIST))
+    out = tmp_path / "out.env"
+    merge(one, out=out)
+    before = (out.read_bytes(), evidence_path(out).read_bytes())
+    merge(one, out, one, out=out)
+    assert (out.read_bytes(), evidence_path(out).read_bytes()) == before
+
+
+def test_what_one_never_saw_is_not_declined(tmp_path: Path) -> None:
+    """An operation that another learner brings in is new here, not taken out."""
+    one = learned(tmp_path / "one.env", seen("r1", LIST))
+    out = learned(tmp_path / "out.env", seen("r2", IMAGES))
+    done = merge(one, out=out)
+    assert granted(out) == {"ContainerList", "ImageList"}
+    assert "declined" not in done.err
+
+
+def test_a_reviewers_removal_stays(tmp_path: Path) -> None:
+    """What was taken out of one of the files does not come back through another."""
+    one = learned(tmp_path / "one.env", seen("r1", LIST, EXEC))
+    one.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    two = learned(tmp_path / "two.env", seen("r2", EXEC, IMAGES))
+    out = tmp_path / "out.env"
+    done = merge(one, two, out=out)
+    assert granted(out) == {"ContainerList", "ImageList"}
+    assert "declined, not granted (--restore NAME): ContainerExec" in done.err
+    merge(two, out=out)
+    assert granted(out) == {"ContainerList", "ImageList"}
+
+
+def test_additions_by_hand_are_kept(tmp_path: Path) -> None:
+    """What a person wrote into one of the files is in the output."""
+    one = learned(tmp_path / "one.env", seen("r1", LIST))
+    one.write_text("ALLOW_OPERATIONS=ContainerList,SystemInfo,GET:/x/{y}\n")
+    out = tmp_path / "out.env"
+    merge(one, out=out)
+    assert granted(out) == {"ContainerList", "SystemInfo", "GET:/x/{y}"}
+
+
+def test_evidence_alone(tmp_path: Path) -> None:
+    """Evidence can be merged without an env file, and learned from later."""
+    paths = []
+    for number, shape in enumerate((LIST, IMAGES)):
+        paths.append(tmp_path / f"{number}.jsonl")
+        paths[-1].write_text(dump(seen(f"r{number}", shape)))
+    out = tmp_path / "out.jsonl"
+    done = merge(*paths, out=out)
+    assert done.err == f"trioproxy: {out} holds 2 runs, 2 shapes\n"
+    assert merge(out, out=tmp_path / "app.env").status == 0
+    assert granted(tmp_path / "app.env") == {"ContainerList", "ImageList"}
+
+
+def test_a_torn_input_is_reported(tmp_path: Path) -> None:
+    """A file that a power cut damaged is merged without its last line, and told."""
+    path = tmp_path / "one.jsonl"
+    path.write_text(dump(seen("r1", LIST)) + '{"operation": "Ima')
+    done = merge(path, out=tmp_path / "out.jsonl")
+    assert (done.status, "the last line is cut off" in done.err) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("files", "out", "said"),
+    [
+        pytest.param(["none.jsonl"], "out.env", "cannot read", id="missing"),
+        pytest.param(["no.env"], "out.env", "cannot read", id="missing-env"),
+        pytest.param(["bad.jsonl"], "out.env", "bad.jsonl:2: ", id="damaged"),
+        pytest.param(["good.env"], "good.jsonl", "belongs to", id="evidence-of-a-file"),
+        pytest.param(["good.env"], "link.env", "symbolic link", id="link"),
+    ],
+)
+def test_bad_input_changes_nothing(
+    files: list[str], out: str, said: str, tmp_path: Path
+) -> None:
+    """What cannot be read or written is one line, and no file is touched."""
+    learned(tmp_path / "good.env", seen("r1", LIST))
+    (tmp_path / "bad.jsonl").write_text('{"format": 1}\n{"x": 1}\n{"y": 2}\n')
+    (tmp_path / "link.env").symlink_to("elsewhere")
+    before = {path.name: path.lstat().st_mtime_ns for path in tmp_path.iterdir()}
+    done = merge(*(tmp_path / name for name in files), out=tmp_path / out)
+    assert (done.status, said in done.err) == (2, True), done.err
+    after = {path.name: path.lstat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert after == before

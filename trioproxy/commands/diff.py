@@ -1,0 +1,119 @@
+"""`trioproxy diff`: what one file grants more or less than another."""
+
+import json
+from collections.abc import Iterator
+
+import click
+
+from trioproxy.commands.policyfile import PolicyFile, as_data
+from trioproxy.commands.report import MARKS
+from trioproxy.policy.compare import Comparison, Grant, compare
+from trioproxy.policy.learning import count
+
+MORE = 1
+"""Exit status where the new file grants more: a gate for CI."""
+
+EPILOG = """\b
+Examples:
+  trioproxy diff learned/app.env candidate.env
+  trioproxy diff --markdown old.env new.env >> "$GITHUB_STEP_SUMMARY"
+
+Exit status: 0 nothing more, 1 NEW grants more, 2 bad input.
+"""
+
+
+@click.command(name="diff", epilog=EPILOG)
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--markdown", is_flag=True, help="Print Markdown, for a pull request.")
+def command(*, old: str, new: str, as_json: bool, markdown: bool) -> int:
+    """Show what the policy file NEW grants more and less than OLD.
+
+    The two are compared by what they decide, so a list can be compared with section
+    variables. Use it as a gate: the exit status is 1 when NEW grants more.
+    """
+    if as_json and markdown:
+        raise click.UsageError("--json and --markdown exclude each other")
+    before, after = PolicyFile.read(old), PolicyFile.read(new)
+    found = compare(before.policy, after.policy)
+    if as_json:
+        click.echo(json.dumps(_data(old, new, found), indent=2))
+    else:
+        lines = _markdown(old, new, found) if markdown else _text(old, new, found)
+        click.echo("\n".join(lines))
+    return MORE if found.more else 0
+
+
+def _data(old: str, new: str, found: Comparison) -> dict[str, object]:
+    return {
+        "old": old,
+        "new": new,
+        "more": [_grant_data(grant) for grant in found.more],
+        "less": [_grant_data(grant) for grant in found.less],
+    }
+
+
+def _grant_data(grant: Grant) -> dict[str, str]:
+    data = {"name": grant.name}
+    return data | (as_data(grant.endpoint) if grant.endpoint else {})
+
+
+def _text(old: str, new: str, found: Comparison) -> Iterator[str]:
+    if not found.more and not found.less:
+        yield f"{new} grants what {old} grants"
+        return
+    yield f"{new} grants {_extent(found)} than {old}"
+    for sign, grants in (("+", found.more), ("-", found.less)):
+        for grant in grants:
+            yield f"  {sign} {_describe(grant)}".rstrip()
+
+
+def _extent(found: Comparison) -> str:
+    more, less = len(found.more), len(found.less)
+    if not less:
+        return f"{more} more"
+    return f"{more} more and {less} less" if more else f"{less} less"
+
+
+def _describe(grant: Grant) -> str:
+    endpoint = grant.endpoint
+    if endpoint is None:
+        return grant.name
+    route = f"{endpoint.method} {endpoint.template}"
+    note = f"{MARKS.get(endpoint.risk, '')}{endpoint.summary}"
+    return f"{grant.name:<24} {route}  {note}"
+
+
+def _markdown(old: str, new: str, found: Comparison) -> Iterator[str]:
+    if not found.more and not found.less:
+        yield f"**{_code(new)} grants what {_code(old)} grants.**"
+        return
+    yield f"**{_code(new)} grants {_extent(found)} than {_code(old)}:**"
+    yield ""
+    yield "| | operation | route | risk | |"
+    yield "|---|---|---|---|---|"
+    for sign, grants in (("**+**", found.more), ("\u2212", found.less)):
+        for grant in grants:
+            yield f"| {sign} | {' | '.join(_cells(grant))} |"
+    if found.more:
+        yield ""
+        yield f"{count(len(found.more), 'grant')} to review before this is merged."
+
+
+def _cells(grant: Grant) -> list[str]:
+    endpoint = grant.endpoint
+    if endpoint is None:
+        return [_code(grant.name), "", "", ""]
+    risk = str(endpoint.risk)
+    return [
+        _code(grant.name),
+        _code(f"{endpoint.method} {endpoint.template}"),
+        f"**{risk}**" if endpoint.risk in MARKS else risk,
+        endpoint.summary,
+    ]
+
+
+def _code(text: str) -> str:
+    """Text as code, whatever is in it."""
+    return f"`{text.replace('`', '').replace('|', '').replace(chr(10), ' ')}`"

@@ -1,0 +1,39 @@
+"""`trioproxy export`: a policy in the words of another proxy."""
+
+import click
+
+from trioproxy.commands import report
+from trioproxy.commands.policyfile import PolicyFile
+from trioproxy.policy.export import Proxy, export
+
+EPILOG = """\b
+Examples:
+  trioproxy export learned/app.env --to tecnativa > proxy.env
+  trioproxy export learned/app.env --to cetusguard > rules.list
+"""
+
+
+@click.command(name="export", epilog=EPILOG)
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    type=click.Choice([proxy.value for proxy in Proxy]),
+    help="Which proxy.",
+)
+def command(*, file: str, target: str) -> None:
+    """Write the policy of FILE for another proxy, to stdout.
+
+    As exact as the other one can be; what it opens beyond FILE, and what it cannot
+    say, is told on stderr.
+    """
+    exported = export(PolicyFile.read(file).policy, Proxy(target), source=file)
+    click.echo(exported.text, nl=False)
+    if exported.over:
+        report.warn(
+            f"{target} opens {len(exported.over)} operations beyond {file}:"
+            f" {', '.join(exported.over)}"
+        )
+    if exported.missing:
+        report.warn(f"{target} cannot allow: {', '.join(exported.missing)}")

@@ -1,0 +1,114 @@
+"""`trioproxy merge`: what many learners saw, in one file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+from trioproxy.commands import report
+from trioproxy.errors import ConfigError
+from trioproxy.policy import evidencefile
+from trioproxy.policy.learning import Wish, listed_operations
+from trioproxy.policy.observe import Evidence
+from trioproxy.proxy import disk
+from trioproxy.proxy.journal import Ledger, Saved, Store, evidence_path
+
+EPILOG = """\b
+Examples:
+  trioproxy merge host-a/app.env host-b/app.env -o learned/app.env
+  trioproxy merge runs/*.jsonl -o all.jsonl
+"""
+
+
+@dataclass(slots=True, kw_only=True)
+class Parts:
+    """What the files hold together."""
+
+    evidence: Evidence = field(default_factory=Evidence)
+    listed: set[str] = field(default_factory=set)
+    """What the env files among them grant."""
+    declined: set[str] = field(default_factory=set)
+    """What was taken out of one of them."""
+
+    def add_evidence(self, path: Path) -> Evidence:
+        """Unite with an evidence file."""
+        if not path.exists():
+            raise ConfigError(f"cannot read {path}: No such file or directory")
+        loaded = evidencefile.load(disk.read(path), name=str(path))
+        if loaded.damage:
+            report.warn(f"{loaded.damage}: it is left out, all before it is kept")
+        self.evidence.merge(loaded.evidence)
+        return loaded.evidence
+
+    def add_env(self, path: Path) -> None:
+        """Unite with an env file and the evidence beside it."""
+        evidence = self.add_evidence(evidence_path(path))
+        listed = listed_operations(disk.read_text(path), str(path))
+        if listed is not None:
+            self.listed |= listed
+            self.declined |= evidence.granted - listed
+
+
+@click.command(name="merge", epilog=EPILOG)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    help="An env file, written with its evidence; or NAME.jsonl for evidence alone.",
+)
+@click.option("--name", help="Whose env file it is.  [default: FILE's name]")
+def command(*, files: tuple[str, ...], output: str, name: str | None) -> None:
+    """Unite what was learned in many runs, on many hosts, by many replicas.
+
+    FILE is an env file with its evidence beside it, or NAME.jsonl alone. The order
+    does not matter, and nothing is counted twice. What a reviewer took out of one of
+    the env files stays out; an existing output is united too.
+    """
+    path = Path(output)
+    parts = _read(files)
+    if path.suffix == ".jsonl":
+        saved = _write_evidence(path, parts)
+        facts = saved.evidence.completeness()
+        report.warn(
+            f"{path} holds {facts.runs} runs, {len(saved.evidence.records)} shapes"
+        )
+        return
+    # What the inputs once granted is their own history; what was taken out is ours too.
+    parts.evidence.granted = set(parts.declined)
+    wish = Wish(
+        name=name or path.stem,
+        file=str(path),
+        extra=frozenset(parts.listed),
+        declined=frozenset(parts.declined),
+    )
+    store = Store(path, wish)
+    teller = report.Teller(store.open().evidence, quiet=True)
+    saved = store.save(parts.evidence, is_final=True)
+    teller.tell(sorted(parts.evidence.records), saved)
+    teller.close(str(path), saved)
+
+
+def _read(files: Sequence[str]) -> Parts:
+    parts = Parts()
+    for file in files:
+        path = Path(file)
+        if path.suffix == ".jsonl":
+            parts.add_evidence(path)
+        else:
+            parts.add_env(path)
+    return parts
+
+
+def _write_evidence(path: Path, parts: Parts) -> Saved:
+    env = path.with_suffix(".env")
+    if env.exists():
+        # Evidence that grew behind its env file would look declined there.
+        raise ConfigError(
+            f"{path} belongs to {env}", hint=f"write both: trioproxy merge ... -o {env}"
+        )
+    ledger = Ledger(path)
+    ledger.open()
+    return ledger.save(parts.evidence, is_final=True)

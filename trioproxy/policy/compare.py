@@ -1,0 +1,78 @@
+"""What one policy grants more or less than another: as the two decide, not as they read.
+
+Both are asked about a request for each route of the table, about every route that one of
+them names itself, and about routes of newer engines, which open sections let through.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from trioproxy.policy.endpoints import OPERATIONS, SECTIONS, Endpoint, match
+from trioproxy.policy.rules import Policy, Request, Route, every_request
+from trioproxy.policy.target import Target
+from trioproxy.policy.variables import section_prefix
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Grant:
+    """Something that a policy lets pass."""
+
+    name: str
+    """An operation, a `METHOD:/path/{template}`, or in words what has neither."""
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The row of the table, for an operation."""
+        rows = OPERATIONS.get(self.name)
+        return rows[0] if rows else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The difference between two policies, each side sorted."""
+
+    more: tuple[Grant, ...]
+    less: tuple[Grant, ...]
+
+
+def compare(old: Policy, new: Policy) -> Comparison:
+    """Say what `new` grants more and less than `old`."""
+    requests = [*_requests(), *_routes(old, new)]
+    more, less = set[Grant](), set[Grant]()
+    for grant, request in requests:
+        before, after = old.decide(request).allowed, new.decide(request).allowed
+        if after and not before:
+            more.add(grant)
+        elif before and not after:
+            less.add(grant)
+    return Comparison(more=tuple(sorted(more)), less=tuple(sorted(less)))
+
+
+def unknown_request(method: str, section: str) -> Request | None:
+    """Make up a request for a route that no table has; None where every path has one."""
+    prefix = section_prefix(section) if section else "/nowhere"
+    target = Target.parse(f"{prefix}/x/no-such-route".encode())
+    if match(method, target) is not None:
+        return None
+    return Request(method=method, target=target, endpoint=None)
+
+
+def _requests() -> Iterator[tuple[Grant, Request]]:
+    for request in every_request():
+        yield Grant(request.operation), request
+    for section in SECTIONS:
+        for method, kind in (("GET", "reading"), ("POST", "writing")):
+            unknown = unknown_request(method, section)
+            if unknown is not None:
+                yield Grant(f"unknown {kind} routes in {section}"), unknown
+
+
+def _routes(*policies: Policy) -> Iterator[tuple[Grant, Request]]:
+    for route in sorted({route for one in policies for route in one.routes}, key=str):
+        yield Grant(str(route)), route_request(route)
+
+
+def route_request(route: Route) -> Request:
+    """Make up a request that a named route fits."""
+    target = Target.parse(route.sample.encode())
+    return Request(method=route.method, target=target, endpoint=None)
