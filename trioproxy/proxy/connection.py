@@ -1,10 +1,10 @@
 """The story of a request, and of the connection it came on.
 
-    1  the request head            `_read_head`, `http.read_request` or the memo
-    2-5  target, operation, decision  `policy.gate.judge`
-    6  refused                     `_refuse`: the answer, then the next head or the end
-    7  allowed                     `_forward`: upstream, body, response
-    8  hijacked                    `tunnel`; else the next cycle
+    1    the request head      `Client.read_head`; `http.read_request`, or the memo
+    2-5  target to decision    `policy.gate.judge`
+    6    refused               `_refuse`: our answer, then the next head or the end
+    7    allowed               `_forward`: upstream, body, response
+    8    hijacked              `tunnel`; else the next cycle
 
 One task serves a connection. A second one exists only while a request body that did not
 come with its head is relayed, or a tunnel is open. This file knows no rule and parses
@@ -22,7 +22,6 @@ from trioproxy.config import Address
 from trioproxy.errors import (
     BadRequest,
     ClientLost,
-    HeadTooSlow,
     TrioProxyError,
     UpstreamError,
     UpstreamLost,
@@ -30,6 +29,7 @@ from trioproxy.errors import (
 from trioproxy.policy.endpoints import Effect, Stream
 from trioproxy.policy.gate import Gate
 from trioproxy.proxy import replies
+from trioproxy.proxy.client import DRAIN_SECONDS, Client
 from trioproxy.proxy.hangup import Hangup, HangupWatch
 from trioproxy.proxy.health import Health
 from trioproxy.proxy.http import (
@@ -38,7 +38,6 @@ from trioproxy.proxy.http import (
     Memo,
     RequestHead,
     ResponseHead,
-    find_head_end,
     find_response_end,
     read_request,
     read_response,
@@ -50,25 +49,17 @@ from trioproxy.proxy.tunnel import tunnel
 from trioproxy.proxy.upstream import open_upstream
 from trioproxy.proxy.wire import Wire
 
-HEAD_SECONDS: Final = 10.0
-"""From the first byte of a head to its last."""
-
 HALF_CLOSE_SECONDS: Final = 5.0
 """After the client's end of data, until a response that goes on is cut."""
 
-DRAIN_SECONDS: Final = 5.0
-DRAIN_BYTES: Final = 64 * 1024 * 1024
-"""What is read and dropped of a body nobody wants, so that its sender reads our answer."""
-
-FIRST_READ: Final = 8 * 1024
+RESPONSE_READ: Final = 16 * 1024
 FINITE: Final = frozenset({Stream.NONE, Stream.DOWNLOAD, Stream.UPLOAD})
 
 
 class Phase(Enum):
     """Where a connection is, for those who look at it from outside its task."""
 
-    IDLE = "idle"
-    BUSY = "busy"
+    REQUEST = "request"
     RESPONDING = "responding"
     TUNNEL = "tunnel"
 
@@ -108,7 +99,6 @@ class Connection:
     """One client and, while it has requests, its one upstream connection."""
 
     __slots__ = (
-        "_early",
         "_head",
         "_head_sent",
         "_heard",
@@ -118,21 +108,16 @@ class Connection:
         "_status",
         "_upload_done",
         "_upstream",
-        "idle_since",
-        "peer",
+        "client",
         "phase",
         "scope",
-        "wire",
     )
 
-    def __init__(self, wire: Wire, peer: str, shared: Shared) -> None:
-        self.wire = wire
-        self.peer = peer
+    def __init__(self, client: Client, shared: Shared) -> None:
+        self.client = client
         self.scope = trio.CancelScope()
-        self.phase = Phase.IDLE
-        self.idle_since = 0.0
+        self.phase = Phase.REQUEST
         self._shared = shared
-        self._early = b""
         self._upstream: Wire | None = None
         self._head: RequestHead | None = None
         self._status = 0
@@ -152,7 +137,7 @@ class Connection:
         """Hear from the watch that the client ended its data, or is gone altogether."""
         self._hung_up = True
         if how is not Hangup.END:
-            self.wire.gone = True
+            self.client.wire.gone = True
         if self.phase is Phase.RESPONDING:
             self._react_to_hangup()
         elif self.phase is Phase.TUNNEL and self._is_tunnel_over(how):
@@ -160,19 +145,19 @@ class Connection:
 
     def _is_tunnel_over(self, how: Hangup) -> bool:
         """Whether nothing is left to pass on; what a client sent before it went is."""
-        return how is Hangup.RESET or (self.wire.gone and self.wire.ended)
+        return how is Hangup.RESET or (self.client.wire.gone and self.client.wire.ended)
 
     def _react_to_hangup(self) -> None:
         """End a response nobody reads; pass an end of data on as the Engine would see it."""
-        if self.wire.gone:
+        if self.client.wire.gone:
             self.scope.cancel()
-        elif self._can_pass_eof() and self.wire.has_ended():
+        elif self._can_pass_eof() and self.client.wire.has_ended():
             self._pass_eof()
 
     def _can_pass_eof(self) -> bool:
         return (
             self._upload_done
-            and not self._early
+            and not self.client.early
             and self._head is not None
             and not self._head.is_tunnel
         )
@@ -190,7 +175,7 @@ class Connection:
         Closing: both sockets are closed here, whatever happened. Any failure that is
         nobody's plan is logged and ends this connection only.
         """
-        fd = self.wire.sock.fileno()
+        fd = self.client.wire.sock.fileno()
         self._shared.watch.add(fd, self.hung_up)
         ending = "client-left"
         try:
@@ -201,18 +186,18 @@ class Connection:
             pass
         except Exception as error:  # noqa: BLE001  the one edge: a crash ends one connection
             ending = f"crash:{type(error).__name__}"
-            self._shared.log.crash(self.peer, error)
+            self._shared.log.crash(self.client.peer, error)
         finally:
             self._log_request("shutdown" if self._shared.is_draining else ending)
             self._shared.watch.remove(fd)
             self._drop_upstream()
-            self.wire.close()
+            self.client.wire.close()
 
     async def _cycle(self) -> bool:
         """Serve one request; says whether the connection can take another."""
-        self.phase = Phase.IDLE
+        self.phase = Phase.REQUEST
         try:
-            raw = await self._read_head()
+            raw = await self.client.read_head()
             if raw is None:
                 return False
             self._started = time.perf_counter()
@@ -230,43 +215,6 @@ class Connection:
 
     # -- 1 to 5: the request head, judged ------------------------------------------
 
-    async def _read_head(self) -> bytes | None:
-        """Wait for a request head; None where the client has no more."""
-        data = self._early
-        if data:
-            # A client that sends ahead must not keep the others waiting.
-            await trio.lowlevel.checkpoint()
-        else:
-            data = await self._first_bytes()
-            if not data:
-                return None
-        self.phase = Phase.BUSY
-        end = find_head_end(data)
-        if end < 0:
-            data, end = await self._rest_of_head(data)
-            if end < 0:
-                return None
-        self._early = data[end:]
-        return data[:end]
-
-    async def _first_bytes(self) -> bytes:
-        self.idle_since = trio.current_time()
-        if self._started:
-            return await self.wire.recv_later(FIRST_READ)
-        return await self.wire.recv(FIRST_READ)
-
-    async def _rest_of_head(self, data: bytes) -> tuple[bytes, int]:
-        """Collect a head that came in pieces; the end is -1 where it never came whole."""
-        with trio.move_on_after(HEAD_SECONDS):
-            while more := await self.wire.recv(FIRST_READ):
-                searched = len(data)
-                data += more
-                end = find_head_end(data, searched=searched)
-                if end >= 0:
-                    return data, end
-            return data, -1
-        raise HeadTooSlow(f"the request head took longer than {HEAD_SECONDS:.0f} s")
-
     def _read_request(self, raw: bytes) -> RequestHead:
         head = read_request(raw, self._shared.gate)
         if head.remember:
@@ -277,9 +225,11 @@ class Connection:
         """Answer what cannot be read in exactly one way, and close."""
         if self._shared.log.shows_requests:
             fields = f"decision=rejected reason={quote(str(error))}"
-            self._shared.log.request(self.peer, fields, error.status, "trioproxy")
-        await self.wire.send_all(replies.error(error))
-        await self._linger()
+            self._shared.log.request(
+                self.client.peer, fields, error.status, "trioproxy"
+            )
+        await self.client.wire.send_all(replies.error(error))
+        await self.client.linger()
 
     # -- 6: refused ----------------------------------------------------------------
 
@@ -288,7 +238,7 @@ class Connection:
         await self._answer(head, 403, head.refusal)
         if head.framing is NO_BODY and head.keep_alive and not self._shared.is_draining:
             return True
-        await self._linger()
+        await self.client.linger()
         return False
 
     async def _answer_health(self, head: RequestHead) -> bool:
@@ -304,22 +254,10 @@ class Connection:
         self._status = status
         if not head.is_health:
             self._shared.gate.record(
-                head.verdict, status, unrouted=False, peer=self.peer
+                head.verdict, status, unrouted=False, peer=self.client.peer
             )
-        await self.wire.send_all(reply)
+        await self.client.wire.send_all(reply)
         self._log_request("", by="trioproxy")
-
-    async def _linger(self) -> None:
-        """Let the client read our answer before it finds the connection closed.
-
-        Closing with unread bytes makes the kernel reset the connection, and an answer
-        on its way is lost (RFC 9112 section 9.6).
-        """
-        self.wire.send_eof()
-        left = DRAIN_BYTES
-        with trio.move_on_after(DRAIN_SECONDS):
-            while left > 0 and (data := await self.wire.recv(BUFFER_SIZE)):
-                left -= len(data)
 
     # -- 7: allowed ----------------------------------------------------------------
 
@@ -328,19 +266,18 @@ class Connection:
         boundary = boundary_of(NO_BODY if head.raw_body else head.framing)
         self._heard = self._head_sent = False
         try:
-            used = boundary.feed(self._early, len(self._early))
-            request = head.upstream + self._early[:used]
-            self._early = self._early[used:]
+            early = self.client.early
+            body = self.client.take_early(boundary.feed(early, len(early)))
             reused = await self._connect()
             try:
-                return await self._exchange(head, request, boundary)
+                return await self._exchange(head, body, boundary)
             except UpstreamLost:
                 if not (reused and self._may_repeat(head)):
                     raise
             # The Engine closed a kept connection just as we used it (RFC 9112, 9.3.1).
             self._drop_upstream()
             await self._connect()
-            return await self._exchange(head, request, boundary)
+            return await self._exchange(head, body, boundary)
         except (UpstreamError, BadRequest) as error:
             return await self._fail(head, error)
 
@@ -365,10 +302,10 @@ class Connection:
         )
 
     async def _exchange(
-        self, head: RequestHead, request: bytes, boundary: Boundary
+        self, head: RequestHead, body: bytes, boundary: Boundary
     ) -> bool:
         """One request and its response."""
-        await self._engine().send_all(request)
+        await self._engine().send_all(head.upstream + body)
         self._upload_done = boundary.done
         if boundary.done:
             return await self._respond(head)
@@ -397,7 +334,7 @@ class Connection:
         if isinstance(keep, TrioProxyError):
             raise keep
         if not self._upload_done:
-            await self._linger()
+            await self.client.linger()
         return keep and self._upload_done
 
     async def _outcome(self, head: RequestHead) -> bool | TrioProxyError:
@@ -411,7 +348,7 @@ class Connection:
         """Relay a request body; what breaks it ends the response too."""
         try:
             surplus = await relay(
-                self.wire, self._engine(), upload.boundary, self._shared.buffer
+                self.client.wire, self._engine(), upload.boundary, self._shared.buffer
             )
         except UpstreamLost:
             # The Engine reads no more; its answer, if there is one, is on its way.
@@ -423,7 +360,7 @@ class Connection:
         if surplus is None:
             self._pass_eof()
             return
-        self._early = surplus
+        self.client.early = surplus
         self._upload_done = True
         upload.ended.set()
 
@@ -435,7 +372,10 @@ class Connection:
         response, data = await self._response_head(head)
         self._status = response.status
         self._shared.gate.record(
-            head.verdict, response.status, unrouted=response.unrouted, peer=self.peer
+            head.verdict,
+            response.status,
+            unrouted=response.unrouted,
+            peer=self.client.peer,
         )
         if response.switches:
             await self._tunnel(response, data)
@@ -454,11 +394,11 @@ class Connection:
             response = self._read_response(data[:end], head)
             if not response.is_interim:
                 return response, data[end:]
-            await self.wire.send_all(response.client)
+            await self.client.wire.send_all(response.client)
             data, searched = data[end:] or await self._more(b""), 0
 
     async def _more(self, data: bytes) -> bytes:
-        more = await self._engine().recv_later(2 * FIRST_READ)
+        more = await self._engine().recv_later(RESPONSE_READ)
         if not more:
             raise UpstreamLost("the Engine closed the connection")
         self._heard = True
@@ -487,11 +427,11 @@ class Connection:
         says_close = keep or not response.keep_alive or not head.keep_alive
         client_head = response.client if says_close else with_close(response.client)
         self._head_sent = True
-        await self.wire.send_all(client_head + data[:used])
+        await self.client.wire.send_all(client_head + data[:used])
         surplus: bytes | None = data[used:]
         if not boundary.done:
             surplus = await relay(
-                self._engine(), self.wire, boundary, self._shared.buffer
+                self._engine(), self.client.wire, boundary, self._shared.buffer
             )
             if surplus is None and response.framing is not UNTIL_CLOSE:
                 raise UpstreamLost("the Engine closed the connection in mid-body")
@@ -499,7 +439,7 @@ class Connection:
         if surplus or not response.keep_alive:
             self._drop_upstream()
         # Bytes that came early for a stream that did not open are no next request.
-        return keep and not (head.is_tunnel and self._early)
+        return keep and not (head.is_tunnel and self.client.early)
 
     async def _fail(self, head: RequestHead, error: TrioProxyError) -> bool:
         """Answer for an Engine that cannot, as long as no answer has begun."""
@@ -514,9 +454,9 @@ class Connection:
             )
         self._status = error.status
         reply = replies.error(error, head_only=head.verdict.request.method == "HEAD")
-        await self.wire.send_all(reply)
+        await self.client.wire.send_all(reply)
         self._log_request(str(error), by="trioproxy")
-        await self._linger()
+        await self.client.linger()
         return False
 
     # -- 8: hijacked ---------------------------------------------------------------
@@ -529,9 +469,9 @@ class Connection:
             )
         self.phase = Phase.TUNNEL
         self._head_sent = True
-        await self.wire.send_all(response.client + data)
-        early, self._early = self._early, b""
-        await tunnel(self.wire, self._engine(), early, self._shared.buffer)
+        await self.client.wire.send_all(response.client + data)
+        early = self.client.take_early(len(self.client.early))
+        await tunnel(self.client.wire, self._engine(), early, self._shared.buffer)
         self._log_request("")
 
     # -- ends ----------------------------------------------------------------------
@@ -548,4 +488,4 @@ class Connection:
         if head is None or not log.shows_requests:
             return
         elapsed = time.perf_counter() - self._started
-        log.request(self.peer, head.fields, self._status, by, elapsed, ending)
+        log.request(self.client.peer, head.fields, self._status, by, elapsed, ending)

@@ -13,7 +13,8 @@ from trioproxy.config import Config, Level
 from trioproxy.errors import ClientLost
 from trioproxy.policy.gate import Gate
 from trioproxy.proxy import listeners, replies
-from trioproxy.proxy.connection import Connection, Phase, Shared
+from trioproxy.proxy.client import Client
+from trioproxy.proxy.connection import Connection, Shared
 from trioproxy.proxy.hangup import HangupWatch
 from trioproxy.proxy.health import Health
 from trioproxy.proxy.log import Log
@@ -170,7 +171,9 @@ class Server:
         if len(self.connections) >= self._limit:
             nursery.start_soon(self._turn_away, wire)
             return
-        connection = Connection(wire, listeners.peer_of(sock, address), self.shared)
+        connection = Connection(
+            Client(wire, listeners.peer_of(sock, address)), self.shared
+        )
         self.connections.add(connection)
         nursery.start_soon(self._serve, connection)
 
@@ -205,7 +208,8 @@ class Server:
             await trio.sleep(REAP_EVERY)
             oldest = trio.current_time() - IDLE_SECONDS
             for connection in self.connections:
-                if connection.phase is Phase.IDLE and connection.idle_since < oldest:
+                client = connection.client
+                if client.is_idle and client.idle_since < oldest:
                     connection.scope.cancel()
 
     async def drain(self, *, finite: float = 8.0, streams: float = 0.0) -> None:
@@ -217,7 +221,7 @@ class Server:
         self._log.line(Level.NOTICE, "draining", connections=len(self.connections))
         self._accepting.cancel()
         for connection in self.connections:
-            if connection.phase is Phase.IDLE:
+            if connection.client.is_idle:
                 connection.scope.cancel()
         await self._wait_until(lambda: not self._streaming(), streams)
         for connection in self._streaming():
