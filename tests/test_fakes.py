@@ -1,11 +1,15 @@
-from collections.abc import AsyncIterator, Callable
+import json
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 import trio
 
+from tests.engine import Engine
 from tests.fakes import (
     HEADS,
+    PAGE_NOT_FOUND,
     Arrival,
     Client,
     EngineConnection,
@@ -190,3 +194,107 @@ async def test_a_served_engine_answers_each_request(
     client.close()
     await settle()
     nursery.cancel_scope.cancel()
+
+
+# The heads of the fake against those of a real Engine
+
+
+@pytest.fixture(scope="module")
+def container(engine: Engine) -> Iterator[str]:
+    started = engine.docker("run", "-d", "busybox", "sleep", "600").text
+    yield started
+    engine.docker("rm", "-f", started)
+
+
+UPGRADE = ("Connection: Upgrade", "Upgrade: tcp")
+H2C = ("Connection: Upgrade", "Upgrade: h2c")
+WEBSOCKET = (
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+)
+JSON = "Content-Type: application/json"
+ASKED = {
+    "attach upgraded": ("POST", "/containers/{}/attach?stream=1&stdout=1", *UPGRADE),
+    "attach raw": ("POST", "/containers/{}/attach?stream=1&stdout=1"),
+    "attach not found": ("POST", "/containers/nope/attach?stream=1&stdout=1"),
+    "exec upgraded": ("POST", "/exec/{}/start", *UPGRADE, JSON),
+    "exec raw": ("POST", "/exec/{}/start", JSON),
+    "h2c": ("POST", "/grpc", *H2C),
+    "websocket": ("GET", "/containers/{}/attach/ws?stream=1", *WEBSOCKET),
+    "events": ("GET", "/events"),
+}
+VARYING = re.compile(rb"(?m)^((?:Date|Server|Api-Version): )[^\r]*")
+"""Values that another Engine or another day has."""
+
+
+async def ask_engine(
+    engine: Engine, method: str, target: str, *fields: str, body: bytes = b""
+) -> Client:
+    client = await connect(engine.url)
+    await client.ask(method, target, *fields, body=body)
+    return client
+
+
+async def make_exec(engine: Engine, container: str) -> str:
+    """A prepared `cat` in the container."""
+    body = b'{"AttachStdin":true,"AttachStdout":true,"Cmd":["cat"]}'
+    client = await ask_engine(
+        engine, "POST", f"/containers/{container}/exec", JSON, body=body
+    )
+    made = json.loads((await client.read_response("POST")).body)
+    client.close()
+    return str(made["Id"])
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("name", HEADS)
+async def test_a_head_is_what_the_engine_writes(
+    engine: Engine, container: str, name: str
+) -> None:
+    """Line by line and byte by byte, but for dates and versions."""
+    method, target, *fields = ASKED[name]
+    is_exec = name.startswith("exec")
+    subject = await make_exec(engine, container) if is_exec else container
+    client = await ask_engine(
+        engine, method, target.format(subject), *fields, body=b"{}" if is_exec else b""
+    )
+    answer = await client.read_head()
+    if name == "attach not found":
+        answer += await client.read_rest()
+    assert VARYING.sub(rb"\1", answer) == VARYING.sub(rb"\1", HEADS[name])
+    client.close()
+
+
+@pytest.mark.engine
+async def test_an_unknown_route_carries_no_marks(engine: Engine) -> None:
+    """By this the proxy tells an unknown route from an unknown container."""
+    client = await ask_engine(engine, "GET", "/nothing")
+    answer = await client.read_response()
+    assert (answer.status, answer.body, answer.all("api-version")) == (
+        404,
+        PAGE_NOT_FOUND,
+        [],
+    )
+    client.close()
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("name", ["exec raw", "exec upgraded"])
+async def test_the_engine_loses_early_bytes(
+    engine: Engine, container: str, name: str
+) -> None:
+    """What the fake's `hijack` imitates: stdin in one write with the request never reaches the container."""
+    method, target, *fields = ASKED[name]
+    client = await connect(engine.url)
+    body = request(
+        method, target.format(await make_exec(engine, container)), *fields, body=b"{}"
+    )
+    await client.send(body + b"EARLY\n")
+    await client.read_head()
+    await client.send(b"late\n")
+    client.half_close()
+    output = await client.read_rest()
+    assert (b"late" in output, b"EARLY" in output) == (True, False)
+    client.close()
