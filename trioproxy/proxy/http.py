@@ -47,6 +47,8 @@ CREDENTIALS: Final = frozenset(
 HOST: Final = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 LISTED_LENGTH: Final = re.compile(rb"(?i)\ncontent-length:[^\r]*,")
+CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""Bytes that h11 lets through in a value, and the Engine does not (RFC 9110, 5.5)."""
 AGENT_TOKEN: Final = re.compile(rb"[A-Za-z0-9._/-]{1,64}")
 AGENT_COMMENT: Final = re.compile(rb"\([^()]*\)")
 AGENT_TOKENS: Final = 8
@@ -243,6 +245,8 @@ def _check_lines(raw: bytes) -> None:
         raise BadRequest("a line of the request head ends in LF without CR")
     if b"\n " in raw or b"\n\t" in raw:
         raise BadRequest("the request head has a folded header line (RFC 9112, 5.2)")
+    if found := CONTROL.search(raw):
+        raise BadRequest(f"the request head holds the control byte {found[0]!r}")
 
 
 def _parse_request(raw: bytes) -> h11.Request:
@@ -439,6 +443,8 @@ def _parse_response(
         raise UpstreamError(f"the Engine's response head is bad: {error}") from error
     if not isinstance(event, h11.Response | h11.InformationalResponse):
         raise UpstreamError("the Engine's response head is incomplete")
+    if event.http_version not in {b"1.0", b"1.1"}:
+        raise UpstreamError(f"the Engine's answer is not HTTP/1: {raw[:32]!r}")
     if b"\n " in raw or b"\n\t" in raw or raw.count(b"\n") != raw.count(b"\r\n"):
         raise UpstreamError("the Engine's response head has odd line ends")
     return event
