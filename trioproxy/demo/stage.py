@@ -128,7 +128,9 @@ def free_port() -> int:
 
 def say(text: str) -> None:
     """Print a paragraph of the story."""
-    print("\n" + textwrap.fill(text, WIDTH, subsequent_indent=INDENT) + "\n")
+    # A path with a hyphen in it stays whole: people copy it.
+    told = textwrap.fill(text, WIDTH, subsequent_indent=INDENT, break_on_hyphens=False)
+    print("\n" + told + "\n")
 
 
 def show(text: str) -> None:
