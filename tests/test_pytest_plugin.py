@@ -1,0 +1,130 @@
+"""The pytest plugin, in a pytest of its own."""
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import trio
+
+import trioproxy
+from tests.commands.running import LIMIT, Finished, environment
+from tests.fakes import EngineConnection, FakeEngine, response
+from trioproxy.policy.learning import listed_operations
+
+TESTS = """
+import os, socket
+
+def ask(line):
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(os.environ["DOCKER_HOST"].removeprefix("unix://"))
+        sock.sendall(f"{line} HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n".encode())
+        return sock.recv(4096)
+
+def test_list():
+    assert "DOCKER_TLS_VERIFY" not in os.environ
+    assert b" 200 " in ask("GET /containers/json")
+
+def test_info():
+    assert b" 200 " in ask("GET /info")
+"""
+
+
+@pytest.fixture
+async def fake(tmp_path: Path) -> AsyncIterator[FakeEngine]:
+    """An Engine that answers everything."""
+    fake = FakeEngine(path=tmp_path / "engine.sock")
+    fake.listen()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(fake.serve, answer)
+        yield fake
+        fake.die()
+        nursery.cancel_scope.cancel()
+
+
+async def answer(connection: EngineConnection) -> None:
+    """Answer until the other side ends."""
+    while await connection.has_more():
+        await connection.read_request()
+        await connection.send(response("200 OK", "Api-Version: 1.45"))
+    connection.close()
+
+
+async def run_suite(folder: Path, *options: str, host: str = "") -> Finished:
+    """Run pytest with the plugin on a small suite."""
+    (folder / "test_suite.py").write_text(TESTS)
+    variables = {
+        "DOCKER_HOST": host or f"unix://{folder}/engine.sock",
+        "PYTHONPATH": str(Path(trioproxy.__file__).parents[1]),
+    }
+    command = [sys.executable, "-m", "pytest", "-p", "trioproxy.pytest_plugin"]
+    done = await trio.to_thread.run_sync(
+        lambda: subprocess.run(
+            [*command, "-p", "no:cacheprovider", *options],
+            cwd=folder,
+            env=environment(variables) | {"PYTHONWARNINGS": ""},
+            capture_output=True,
+            text=True,
+            timeout=3 * LIMIT,
+            check=False,
+        )
+    )
+    return Finished(status=done.returncode, out=done.stdout, err=done.stderr)
+
+
+def granted(path: Path) -> set[str]:
+    """What the learned file grants."""
+    return set(listed_operations(path.read_text(), "x") or ())
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "xdist"])
+async def test_a_suite_is_learned(
+    fake: FakeEngine, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """What the tests did is in the file, and summed up at the end; in workers too."""
+    file = tmp_path / "learned" / "tests.env"
+    done = await run_suite(tmp_path, f"--docker-learn={file}", *options)
+    assert done.status == 0, done.out + done.err
+    assert granted(file) == {"ContainerList", "SystemInfo"}
+    assert "Docker permissions learned" in done.out
+    assert f"{file} allows 2 operations, 2 of them new" in done.out
+    assert "2 passed" in done.out
+
+
+async def test_a_ceiling_makes_tests_fail(fake: FakeEngine, tmp_path: Path) -> None:
+    """With --docker-within the suite learns in CI whether the committed file suffices."""
+    (tmp_path / "max.env").write_text("ALLOW_OPERATIONS=ContainerList\n")
+    options = ("--docker-learn=tests.env", "--docker-within=max.env")
+    done = await run_suite(tmp_path, *options)
+    assert done.status == 1
+    assert "1 failed, 1 passed" in done.out
+    assert granted(tmp_path / "tests.env") == {"ContainerList"}
+
+
+async def test_without_the_option_nothing_happens(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """The plugin alone changes neither the tests nor their environment."""
+    done = await run_suite(tmp_path)
+    assert done.status == 0
+    assert "learned" not in done.out
+
+
+async def test_without_an_engine_the_tests_do_not_begin(tmp_path: Path) -> None:
+    """A learner that cannot start is one clear line before any test."""
+    done = await run_suite(tmp_path, "--docker-learn=x.env", host="unix:///no/s.sock")
+    assert done.status == 4
+    assert "--docker-learn: trioproxy: cannot reach the Docker Engine" in done.err
+    assert "passed" not in done.out
+
+
+async def test_a_file_that_cannot_be_written_fails_the_session(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Tests that pass without leaving their file behind are no success."""
+    (tmp_path / "test_first.py").write_text("open('learned', 'w').close()")
+    done = await run_suite(tmp_path, "--docker-learn=learned/x.env")
+    assert done.status == 4
+    assert "2 passed" in done.out
+    assert "cannot write" in done.out

@@ -1,0 +1,128 @@
+"""A pytest plugin: learn what a test suite does with Docker.
+
+    pytest -p trioproxy.pytest_plugin --docker-learn=learned/tests.env
+
+`trioproxy learn` runs beside the tests, and DOCKER_HOST leads through it; under xdist the
+workers inherit that. When the tests are over it writes the file, and its summary is shown.
+The plugin talks to it by processes and pipes only and imports nothing of the package.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from typing import IO
+
+import pytest
+
+OVERRIDING = ("DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONTEXT")
+"""Variables that would lead Docker clients past DOCKER_HOST."""
+
+# Says where it was led, and ends when the tests do: then its standard input ends.
+WAITER = 'printf "%s\\n" "$DOCKER_HOST"; exec cat >/dev/null'
+END_SECONDS = 30
+
+
+@dataclass(kw_only=True)
+class Learner:
+    """A running `trioproxy learn`."""
+
+    process: subprocess.Popen[str]
+    told: IO[str]
+    """What it writes to stderr."""
+    environ: dict[str, str]
+    """Ours before it began."""
+    status: int = 0
+
+    def stop(self) -> str:
+        """Let it write its file; what it has to say."""
+        os.environ.clear()
+        os.environ.update(self.environ)
+        try:
+            self.process.communicate(timeout=END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.status = self.process.wait()
+        with self.told:
+            self.told.seek(0)
+            return self.told.read()
+
+
+LEARNER = pytest.StashKey[Learner]()
+SUMMARY = pytest.StashKey[str]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add our options."""
+    group = parser.getgroup("trioproxy", "learn what the tests do with Docker")
+    group.addoption(
+        "--docker-learn",
+        metavar="FILE",
+        help="write the least privilege that the tests need to this env file",
+    )
+    group.addoption(
+        "--docker-within",
+        metavar="FILE",
+        help="while learning, refuse what this env file refuses",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin to learn, in the process that the workers of xdist are started by."""
+    file = config.getoption("--docker-learn")
+    if file and not hasattr(config, "workerinput"):
+        config.stash[LEARNER] = start(file, config.getoption("--docker-within"))
+
+
+def start(file: str, within: str | None) -> Learner:
+    """Start a learner and lead this process's Docker clients through it."""
+    options = ["--within", within] if within else []
+    command = [sys.executable, "-m", "trioproxy", "learn", "--quiet", "-o", file]
+    told = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed when the learner stops
+    process = subprocess.Popen(  # noqa: S603  ourselves, with options as given
+        [*command, *options, "--", "sh", "-c", WAITER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=told,
+        text=True,
+        # Ctrl-C is for the tests: what they clean up afterwards is to be learned too.
+        start_new_session=True,
+    )
+    learner = Learner(process=process, told=told, environ=dict(os.environ))
+    host = process.stdout.readline().strip() if process.stdout else ""
+    if not host:
+        raise pytest.UsageError(f"--docker-learn: {learner.stop().strip()}")
+    for name in OVERRIDING:
+        os.environ.pop(name, None)
+    os.environ["DOCKER_HOST"] = host
+    return learner
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop learning when the last test and its fixtures are done."""
+    learner = session.config.stash.get(LEARNER, None)
+    if learner is None:
+        return
+    del session.config.stash[LEARNER]
+    session.config.stash[SUMMARY] = learner.stop()
+    if learner.status and session.exitstatus in {0, pytest.ExitCode.NO_TESTS_COLLECTED}:
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leave no learner behind where there was no session."""
+    learner = config.stash.get(LEARNER, None)
+    if learner is not None:
+        learner.stop()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Show what was learned."""
+    summary = config.stash.get(SUMMARY, "")
+    if summary:
+        terminalreporter.section("Docker permissions learned")
+        terminalreporter.write(summary)
