@@ -42,7 +42,8 @@ format: .venv/installed-dev ## bring the source into its form
 
 .PHONY: fuzz
 fuzz: .venv/installed-dev ## fuzz the parsers for a minute
-	$(PYTHON) fuzz/fuzz_heads.py
+	@$(PYTHON) -m pip install --quiet --group fuzz
+	$(PYTHON) -m fuzz.fuzz_heads
 
 .PHONY: bench
 bench: .venv/installed-dev packages ## measure beside HAProxy; options: make bench BENCH='--only list-*'

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from trioproxy.errors import ConfigError
+from trioproxy.policy import percent
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 DEFAULT_LISTEN = "tcp://127.0.0.1:2375"
@@ -83,13 +83,12 @@ def parse_address(url: str, *, port: int | None = None) -> Address:
 
     `port` is taken where the URL names none; `ConfigError` says what is wrong.
     """
-    scheme = url.partition("://")[0]
+    scheme, _, rest = url.partition("://")
     try:
-        parts = urlsplit(url)
         if scheme == "unix":
-            return _unix_address(url, parts.path, parts.netloc, parts.query)
+            return _unix_address(rest)
         if scheme == "tcp":
-            return _tcp_address(url, port)
+            return _tcp_address(rest, port)
     except ValueError as error:
         raise ConfigError(f"bad address {url!r}: {error}", hint=ADDRESS_HINT) from error
     hint = ADDRESS_HINT
@@ -100,31 +99,42 @@ def parse_address(url: str, *, port: int | None = None) -> Address:
 
 ADDRESS_HINT = "write tcp://HOST:PORT or unix:///absolute/path"
 
+_HOST_AND_PORT = re.compile(
+    r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]*|\*))(?::([0-9]{1,5}))?/?", re.ASCII
+)
 
-def _tcp_address(url: str, port: int | None) -> TcpAddress:
-    parts = urlsplit(url)
-    if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username:
-        raise ValueError("nothing may follow the port")
-    number = parts.port if parts.port is not None else port
+
+def _tcp_address(rest: str, port: int | None) -> TcpAddress:
+    found = _HOST_AND_PORT.fullmatch(rest)
+    if found is None:
+        raise ValueError("it is not HOST:PORT, with nothing behind the port")
+    number = int(found[3]) if found[3] else port
     if number is None:
         raise ValueError("the port is missing")
-    host = parts.hostname or ""
+    if number > LAST_PORT:
+        raise ValueError("the port is out of range")
+    host = found[1] or found[2]
     return TcpAddress(host="" if host == "*" else host, port=number)
 
 
-def _unix_address(url: str, path: str, netloc: str, query: str) -> UnixAddress:
-    if netloc or not path.startswith("/") or urlsplit(url).fragment:
+LAST_PORT = 65535
+
+
+def _unix_address(rest: str) -> UnixAddress:
+    path, _, query = rest.partition("?")
+    if not path.startswith("/") or "#" in rest:
         raise ValueError("the path must be absolute")
+    if not percent.is_whole(path.encode()):
+        raise ValueError("a % without two hex digits behind it")
     values = dict[str, int]()
-    for name, text in parse_qsl(
-        query, keep_blank_values=True, strict_parsing=bool(query)
-    ):
+    for pair in query.split("&") if query else ():
+        name, _, text = pair.partition("=")
         if name not in {"mode", "uid", "gid"}:
             raise ValueError(f"the parameter {name!r} is not supported")
         if name in values:
             raise ValueError(f"the parameter {name!r} is given twice")
         values[name] = _number(name, text)
-    return UnixAddress(path=unquote(path), **values)
+    return UnixAddress(path=percent.decode(path.encode()).decode(), **values)
 
 
 def _number(name: str, text: str) -> int:
@@ -152,7 +162,7 @@ def parse_bind_config(text: str, *, disable_ipv6: bool = False) -> TcpAddress:
     words = text.split()
     found = re.fullmatch(r"(.*):([0-9]{1,5})", words[0]) if words else None
     options = frozenset(words[1:])
-    if found is None or int(found[2]) > 65535 or not options <= {"v4v6", "v6only"}:
+    if found is None or int(found[2]) > LAST_PORT or not options <= {"v4v6", "v6only"}:
         raise ConfigError(
             f"bad BIND_CONFIG {text!r}", hint="write [ADDRESS]:PORT [v4v6|v6only]"
         )

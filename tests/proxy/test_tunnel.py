@@ -14,6 +14,7 @@ from tests.fakes import (
     FakeEngine,
     Peer,
     request,
+    response,
     settle,
 )
 from tests.proxy.conftest import Proxy
@@ -434,3 +435,16 @@ async def test_two_hundred_tunnels_survive_their_engine(
         await client.ask()
         assert (await client.read_response()).status == 200
     await proxy.assert_clean()
+
+
+async def test_a_body_announced_to_a_stream_is_never_owed(proxy: Proxy) -> None:
+    """A hijack that announced a body and got a plain answer ends both connections.
+
+    The Engine would take the next request for the body that it was promised.
+    """
+    client, engine = await proxy.ask("POST", "/session", "Content-Length: 41")
+    await engine.read_head()
+    await engine.send(response("400 Bad Request", body=b"no"))
+    assert (await client.read_response("POST")).status == 400
+    assert await client.read_rest() == b""
+    assert await engine.read_rest() == b""

@@ -17,14 +17,16 @@ This module opens no files.
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from trioproxy.errors import ConfigError
+from trioproxy.policy import percent
 from trioproxy.policy.variables import is_ours
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _VALUE = re.compile(r"(?:[A-Za-z0-9_./:@{}*+,-]|%[0-9A-Fa-f]{2})*")
-_LITERAL = "/:@+"  # with letters, digits and `_.-~`; `~` is escaped by hand below
+_LITERAL = frozenset(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-/:@+"
+)
 _SHOWN = 64
 
 _HINTS = (
@@ -120,9 +122,11 @@ def _error(file: str, number: int, what: str, hint: str) -> ConfigError:
 def format_value(value: str) -> str:
     """Write text that someone else gave, so that it can only be read as itself."""
     raw = value.encode("utf-8", "surrogateescape")
-    return quote_from_bytes(raw, safe=_LITERAL).replace("~", "%7E")
+    return percent.encode(raw, _LITERAL)
 
 
 def decode_value(value: str) -> str:
     """Undo the `%XX` of a value, once."""
-    return unquote_to_bytes(value).decode("utf-8", "surrogateescape")
+    return percent.decode(value.encode("utf-8", "surrogateescape")).decode(
+        "utf-8", "surrogateescape"
+    )

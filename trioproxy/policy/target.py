@@ -6,9 +6,9 @@ it would clean is refused, so what is matched is what it matches. No routes are 
 
 import re
 from dataclasses import dataclass
-from urllib.parse import quote, unquote_to_bytes
 
 from trioproxy.errors import BadTarget
+from trioproxy.policy import percent
 
 SHOWN_LIMIT = 256
 
@@ -20,7 +20,9 @@ _BAD_PATH = re.compile(r"[\x00-\x1f\x7f]|//|(?<=/)\.{1,2}(?=/|\Z)")
 _LIKE_A_VERSION = re.compile(r"v[0-9.]+")
 # From 1.24 on, the lowest that a supported Engine can be told to accept; written in one way only.
 _VERSION = re.compile(r"v1\.(?:2[4-9]|[3-9][0-9]|[1-9][0-9]{2})")
-_SAFE = "/!$&'()*+,;=:@"
+_KEPT = frozenset(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/!$&'()*+,;=:@"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +73,11 @@ class Target:
         return self._quoted()[:SHOWN_LIMIT]
 
     def _quoted(self) -> str:
-        return self.version + quote(self.path, safe=_SAFE, encoding="latin-1")
+        return self.version + percent.encode(self.path.encode("latin-1"), _KEPT)
 
 
 def _decode(raw_path: bytes) -> str:
-    path = unquote_to_bytes(raw_path).decode("latin-1")
+    path = percent.decode(raw_path).decode("latin-1")
     if found := _BAD_PATH.search(path):
         what = {"//": "an empty", ".": "a dot", "..": "a dot"}.get(found[0])
         what = f"{what} segment" if what else f"the control byte {found[0]!a}"

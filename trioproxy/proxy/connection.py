@@ -438,8 +438,12 @@ class Connection:
         self._log_request("")
         if surplus or not response.keep_alive:
             self._drop_upstream()
-        # Bytes that came early for a stream that did not open are no next request.
-        return keep and not (head.is_tunnel and self.client.early)
+        return keep and not self._owes_a_body(head)
+
+    def _owes_a_body(self, head: RequestHead) -> bool:
+        """Whether what follows is no next request, but meant for a stream that did not open."""
+        announced = head.raw_body and head.framing is not NO_BODY
+        return head.is_tunnel and (announced or bool(self.client.early))
 
     async def _fail(self, head: RequestHead, error: TrioProxyError) -> bool:
         """Answer for an Engine that cannot, as long as no answer has begun."""

@@ -71,7 +71,7 @@ class Chunked:
         self._expect = Chunked._size
 
     def feed(self, data: bytes | bytearray, end: int) -> int:
-        """Walk over the chunks; a bad one raises before it is sent."""
+        """Walk over the chunks. A bad line raises before its end is sent."""
         at = 0
         while at < end and not self.done:
             if self._left:
