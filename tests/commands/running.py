@@ -48,9 +48,9 @@ class Running:
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
     """An environment of our own: nothing of whoever runs the tests decides."""
     kept = {
-        name: os.environ[name]
-        for name in ("PATH", "PYTHONPATH", "COVERAGE_PROCESS_START")
-        if name in os.environ
+        name: value
+        for name, value in os.environ.items()
+        if name in {"PATH", "PYTHONPATH"} or name.startswith("COVERAGE_")
     }
     return kept | {"PYTHONWARNINGS": "error"} | dict(variables)
 
