@@ -1,0 +1,251 @@
+"""Real clients on a real Engine: learned once, enforced, and nothing else gets through."""
+
+import http.client
+import shlex
+import socketserver
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.end_to_end.proxies import enforcing, environment, learn
+from tests.engine import Engine
+from trioproxy.policy.learning import listed_operations
+from trioproxy.policy.permissions import parse_policy_file
+from trioproxy.policy.rules import Request, every_request
+
+pytestmark = pytest.mark.engine
+
+CLI = """
+set -eu
+docker version >/dev/null
+docker run -d --name learned-cli busybox sleep 60 >/dev/null
+trap 'docker rm -f learned-cli >/dev/null' EXIT
+docker ps --filter name=learned-cli --format '{{.Names}}'
+docker exec learned-cli echo inside
+docker cp learned-cli:/etc - >/dev/null
+docker logs learned-cli
+docker inspect learned-cli >/dev/null
+docker volume create learned-cli >/dev/null
+docker volume rm learned-cli >/dev/null
+docker network create learned-cli >/dev/null
+docker network rm learned-cli >/dev/null
+docker images --format '{{.Repository}}' busybox
+"""
+
+COMPOSE = """
+services:
+  web:
+    image: busybox
+    command: [sleep, "60"]
+    volumes: [data:/data]
+volumes:
+  data:
+"""
+
+DOCKER_PY = """
+import docker
+client = docker.from_env()
+print(client.ping(), [image.tags for image in client.images.list("busybox")])
+container = client.containers.run("busybox", ["sleep", "60"], detach=True)
+try:
+    print(container.exec_run(["echo", "inside"]).output)
+    container.reload()
+    print(container.status, container.logs())
+finally:
+    container.remove(force=True)
+"""
+
+TESTCONTAINERS = """
+from testcontainers.core.container import DockerContainer
+with DockerContainer("busybox").with_command("sleep 60") as container:
+    print(container.exec(["echo", "inside"]).output)
+    print(container.get_logs())
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """A program that uses Docker, and operations that it cannot do without."""
+
+    script: str
+    needs: frozenset[str]
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def command(self, folder: Path) -> list[str]:
+        """The command that runs it."""
+        (folder / "compose.yaml").write_text(COMPOSE)
+        return ["sh", "-c", self.script.replace("FOLDER", shlex.quote(str(folder)))]
+
+
+def python(program: str) -> str:
+    """A Python program as a shell command."""
+    return f"exec {shlex.quote(sys.executable)} -c {shlex.quote(program)}"
+
+
+RUN = frozenset({"ContainerCreate", "ContainerStart", "ContainerDelete"})
+COMPOSE_SCRIPT = (
+    "set -e; cd FOLDER; docker compose -p learned up -d; docker compose -p learned ps;"
+    " docker compose -p learned exec -T web echo inside; docker compose -p learned down -v"
+)
+CLIENTS = {
+    "cli": Client(
+        script=CLI,
+        needs=RUN | {"ContainerExec", "ContainerLogs", "ExecStart", "NetworkCreate"},
+    ),
+    "compose": Client(
+        script=COMPOSE_SCRIPT,
+        needs=RUN | {"NetworkCreate", "NetworkDelete", "VolumeCreate", "VolumeDelete"},
+    ),
+    "docker-py": Client(
+        script=python(DOCKER_PY),
+        needs=RUN | {"SystemPing", "SystemVersion", "ExecStart"},
+    ),
+    "testcontainers": Client(
+        script=python(TESTCONTAINERS),
+        needs=RUN | {"ContainerExec", "ExecStart"},
+        # The reaper is an image that would have to be pulled.
+        variables={"TESTCONTAINERS_RYUK_DISABLED": "true"},
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """A client, and the file that was learned from it."""
+
+    client: Client
+    file: Path
+    folder: Path
+
+    @property
+    def granted(self) -> frozenset[str]:
+        """What the file grants."""
+        return listed_operations(self.file.read_text(), "x") or frozenset()
+
+    def run(self, engine: Engine, host: str) -> subprocess.CompletedProcess[str]:
+        """Run the client again, with the proxy in front of the Engine."""
+        return subprocess.run(
+            self.client.command(self.folder),
+            env=environment(engine.environment(host) | dict(self.client.variables)),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module", params=CLIENTS, ids=list(CLIENTS))
+def learned(
+    engine: Engine,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Learned:
+    """The client has run once under `learn`."""
+    client = CLIENTS[request.param]
+    folder = tmp_path_factory.mktemp("client")
+    file = folder / "learned" / "app.env"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in client.variables.items():
+            patch.setenv(name, value)
+        ran = learn(engine, file, *client.command(folder))
+    assert ran.returncode == 0, ran.stderr.decode() + ran.stdout.decode()
+    return Learned(client=client, file=file, folder=folder)
+
+
+def test_what_a_client_needs_is_learned(learned: Learned) -> None:
+    """The operations without which the client cannot work are in its file."""
+    assert learned.granted >= learned.client.needs
+
+
+def test_the_same_run_passes(engine: Engine, learned: Learned) -> None:
+    """Enforcing the file, the client works as before, and nothing is refused."""
+    with enforcing(engine, "--env-file", str(learned.file)) as proxy:
+        ran = learned.run(engine, proxy.url)
+    assert ran.returncode == 0, ran.stderr + ran.stdout
+    assert not [line for line in proxy.log if "decision=refused" in line]
+    assert [line for line in proxy.log if "decision=allowed" in line]
+
+
+def test_learning_again_finds_nothing_new(engine: Engine, learned: Learned) -> None:
+    """A second run of the same adds nothing, and says so."""
+    before = learned.granted
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in learned.client.variables.items():
+            patch.setenv(name, value)
+        ran = learn(engine, learned.file, *learned.client.command(learned.folder))
+    assert ran.returncode == 0, ran.stderr.decode()
+    assert learned.granted == before
+    assert "0 of them new" in ran.stderr.decode()
+
+
+class Recorder(socketserver.ThreadingUnixStreamServer):
+    """An upstream that writes down what reaches it, and answers."""
+
+    daemon_threads = True
+    arrived: list[bytes]
+
+
+class Arrival(socketserver.StreamRequestHandler):
+    """One connection to the upstream."""
+
+    def handle(self) -> None:
+        line = self.rfile.readline()
+        if line:
+            assert isinstance(self.server, Recorder)
+            self.server.arrived.append(line)
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n")
+            self.wfile.write(b"Connection: close\r\n\r\n")
+
+
+@contextmanager
+def recording(folder: Path) -> Iterator[Recorder]:
+    """Run a recording upstream."""
+    with Recorder(str(folder / "r.sock"), Arrival) as recorder:
+        recorder.arrived = []
+        thread = threading.Thread(target=recorder.serve_forever, args=(0.05,))
+        thread.start()
+        yield recorder
+        recorder.shutdown()
+        thread.join()
+
+
+def send(url: str, request: Request) -> int:
+    """Send a request in a valid shape; its status."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(
+        parts.hostname or "", parts.port, timeout=20
+    )
+    body = b"{}" if request.method in {"POST", "PUT"} else None
+    headers = {"Content-Type": "application/json"} if body else {}
+    try:
+        connection.request(request.method, request.target.path, body, headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_nothing_else_arrives(
+    learned: Learned, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Every other operation of the table is refused, and never reaches the Engine."""
+    policy, _ = parse_policy_file(learned.file.read_text(), name="x")
+    folder = tmp_path_factory.mktemp("r")
+    with recording(folder) as recorder:
+        upstream = Engine(f"unix://{folder}/r.sock", folder)
+        with enforcing(upstream, "--env-file", str(learned.file)) as proxy:
+            for request in every_request():
+                before = len(recorder.arrived)
+                status = send(proxy.url, request)
+                if policy.decide(request).allowed:
+                    assert (status, len(recorder.arrived)) == (200, before + 1), request
+                else:
+                    assert (status, len(recorder.arrived)) == (403, before), request
+    assert len(recorder.arrived) >= len(learned.granted)
