@@ -265,6 +265,25 @@ async def test_fresh_starts_over(learn: Learning) -> None:
     assert learn.evidence.completeness().runs == 1
 
 
+async def test_learners_side_by_side_unite(learn: Learning) -> None:
+    """Learners of one file at the same time lose nothing of each other."""
+    commands = [asking(LIST), asking(INFO), asking("GET /version"), asking(EXEC)]
+    done = list[Finished]()
+
+    async def one(command: tuple[str, ...]) -> None:
+        done.append(await learn("--", *command))
+
+    async with trio.open_nursery() as nursery:
+        for command in commands:
+            nursery.start_soon(one, command)
+    assert [one.status for one in done] == [0, 0, 0, 0]
+    assert learn.granted == {
+        "ContainerExec", "ContainerList", "SystemInfo", "SystemVersion",
+    }  # fmt: skip
+    assert learn.evidence.completeness().runs == 4
+    assert learn.evidence.granted == learn.granted
+
+
 async def test_the_default_file_has_the_commands_name(
     fake: FakeEngine, folder: Path
 ) -> None:
