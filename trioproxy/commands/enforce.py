@@ -2,9 +2,9 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import trio
@@ -19,12 +19,13 @@ from trioproxy.config import (
     parse_max_connections,
     upstream_address,
 )
-from trioproxy.errors import ConfigError, TrioProxyError
-from trioproxy.policy.gate import EnforceGate, Gate, Recorder, RecordGate, ShadowGate
-from trioproxy.policy.observe import Shape
-from trioproxy.proxy.journal import Journal, Ledger, Saved
+from trioproxy.errors import ConfigError
+from trioproxy.policy.gate import EnforceGate, Gate, RecordGate, ShadowGate
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
+
+if TYPE_CHECKING:
+    from trioproxy.commands.recording import Recording
 
 EPILOG = """\b
 Examples:
@@ -92,12 +93,11 @@ def command(
         log.flush()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
-    """Evidence that is kept while enforcing."""
+def _open_record(path: str, log: Log) -> "Recording":
+    # Imported here: whoever keeps no evidence does not carry what writes it.
+    from trioproxy.commands.recording import open_record
 
-    recorder: Recorder
-    journal: Journal
+    return open_record(path, log)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ class Gates:
 
     env_file: str | None
     shadow: bool = False
-    recording: Recording | None = None
+    recording: "Recording | None" = None
 
     def read(self, environ: Mapping[str, str]) -> tuple[Gate, tuple[str, ...]]:
         """Read the policy afresh, and what is to be warned about."""
@@ -115,32 +115,6 @@ class Gates:
         if self.recording is not None:
             gate = RecordGate(gate, self.recording.recorder)
         return gate, warnings
-
-
-def _open_record(path: str, log: Log) -> Recording:
-    """Begin a run of evidence in a file; `ConfigError` if that cannot be done."""
-    if not path.endswith(".jsonl"):
-        raise ConfigError(
-            f"--record {path!r:.80} is no evidence file",
-            hint="give it a name that ends in .jsonl",
-        )
-    ledger = Ledger(Path(path))
-    loaded = ledger.open()
-    if loaded.damage:
-        log.line(Level.WARNING, "warning", text=loaded.damage)
-    evidence = loaded.evidence
-    evidence.begin(start.new_run(), start.now())
-
-    def tell(shapes: Sequence[Shape], saved: Saved) -> None:
-        for shape in shapes:
-            log.line(Level.INFO, "recorded", operation=shape.operation)
-
-    def complain(error: TrioProxyError) -> None:
-        log.line(Level.ERR, "record-failed", error=error, hint=error.hint)
-
-    journal = Journal(ledger, evidence, tell=tell, complain=complain)
-    recorder = Recorder(evidence, now=start.now, wake=journal.wake)
-    return Recording(recorder=recorder, journal=journal)
 
 
 def read_config(

@@ -1,0 +1,47 @@
+"""Evidence that `enforce --record` keeps while it serves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trioproxy.commands import start
+from trioproxy.config import Level
+from trioproxy.errors import ConfigError, TrioProxyError
+from trioproxy.policy.gate import Recorder
+from trioproxy.policy.observe import Shape
+from trioproxy.proxy.journal import Journal, Ledger, Saved
+from trioproxy.proxy.log import Log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """Evidence that is kept while enforcing."""
+
+    recorder: Recorder
+    journal: Journal
+
+
+def open_record(path: str, log: Log) -> Recording:
+    """Begin a run of evidence in a file; `ConfigError` if that cannot be done."""
+    if not path.endswith(".jsonl"):
+        raise ConfigError(
+            f"--record {path!r:.80} is no evidence file",
+            hint="give it a name that ends in .jsonl",
+        )
+    ledger = Ledger(Path(path))
+    loaded = ledger.open()
+    if loaded.damage:
+        log.line(Level.WARNING, "warning", text=loaded.damage)
+    evidence = loaded.evidence
+    evidence.begin(start.new_run(), start.now())
+
+    def tell(shapes: Sequence[Shape], saved: Saved) -> None:
+        for shape in shapes:
+            log.line(Level.INFO, "recorded", operation=shape.operation)
+
+    def complain(error: TrioProxyError) -> None:
+        log.line(Level.ERR, "record-failed", error=error, hint=error.hint)
+
+    journal = Journal(ledger, evidence, tell=tell, complain=complain)
+    recorder = Recorder(evidence, now=start.now, wake=journal.wake)
+    return Recording(recorder=recorder, journal=journal)
