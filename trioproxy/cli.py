@@ -75,6 +75,9 @@ def main() -> NoReturn:
         fail(str(error), error.hint)
     except click.exceptions.Abort:
         fail("interrupted")
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
     except click.ClickException as error:
         fail(_first_lower(error.format_message()), _usage(error), error.exit_code)
     except BrokenPipeError:

@@ -275,3 +275,10 @@ def test_command_of_the_incumbent_is_explained() -> None:
     done = run("haproxy", "-f", "/x")
     assert done.status == 2
     assert "has no effect" in done.err
+
+
+def test_no_command_shows_the_help() -> None:
+    """Without a command the help is shown, on stderr and with status 2."""
+    done = run()
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("Usage: trioproxy")
