@@ -1,0 +1,245 @@
+"""The examples, started as they are, with stand-ins for clients that are not to be had."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine import Engine, ScratchEngine
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CHECK_OFTEN = {"healthcheck": {"interval": "1s"}}
+
+READS = "docker ps && docker inspect $(docker ps -q) >/dev/null"
+STAND_INS: Mapping[str, str] = {
+    # What these clients ask the Engine for, said with the docker command. Each then
+    # tries what its proxy must not allow.
+    "traefik:v3": f"""
+        for word; do case $word in *endpoint=*) export DOCKER_HOST="${{word#*=}}" ;; esac; done
+        docker version && {READS} && ! docker stop "$(docker ps -q | head -1)"
+    """,
+    "crazymax/diun:latest": f"""
+        docker version && {READS} && docker image inspect docker:cli >/dev/null
+        ! docker restart "$(docker ps -q | head -1)"
+    """,
+    "willfarrell/autoheal:latest": """
+        export DOCKER_HOST=$DOCKER_SOCK
+        docker ps && docker restart --time 0 "$(docker ps -q --filter label=autoheal)"
+        ! docker stop "$(docker ps -q | head -1)"
+    """,
+    "amir20/dozzle:latest": f"""
+        {READS} && docker info >/dev/null && docker logs "$(docker ps -q | head -1)"
+        docker stats --no-stream && docker events --since 1m --until 0s
+        ! docker cp "$(docker ps -q | head -1)":/etc/passwd - && ! docker images
+    """,
+}
+DONE = "stand-in: done"
+PATIENCE = ("timeout", "90")
+"""Ends a log that is followed in vain."""
+
+
+@pytest.fixture(scope="module")
+def images(
+    scratch: ScratchEngine,
+    image: str,
+    client: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """The image, the docker command's, and the stand-ins under their real names."""
+    assert image
+    for name, script in STAND_INS.items():
+        folder = tmp_path_factory.mktemp("stand-in")
+        (folder / "stand-in").write_text(
+            f"#!/bin/sh\nset -ex\n{script}\necho {DONE}\nexec sleep 2147483647\n"
+        )
+        (folder / "Dockerfile").write_text(
+            f'FROM {client}\nCOPY --chmod=755 stand-in /\nENTRYPOINT ["/stand-in"]\n'
+        )
+        scratch.docker("build", "-q", "-t", name, str(folder))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A compose file in a folder of its own, and the options to run it with."""
+
+    engine: Engine
+    folder: Path
+    options: tuple[str, ...] = ()
+
+    def compose(self, *args: str, check: bool = True) -> str:
+        """Run `docker compose ARGS`; return what it wrote to stdout."""
+        command = ("compose", f"--project-directory={self.folder}", *self.files())
+        ran = self.engine.docker(*command, *self.options, *args, check=check)
+        return ran.text
+
+    def files(self) -> Iterator[str]:
+        """The files, and one more that has health looked at often."""
+        yield f"--file={self.folder / 'compose.yaml'}"
+        if (self.folder / "quick.json").exists():
+            yield f"--file={self.folder / 'quick.json'}"
+
+    def with_profile(self, profile: str) -> "Project":
+        """The same, with a profile switched on."""
+        options = (f"--profile={profile}",)
+        return Project(engine=self.engine, folder=self.folder, options=options)
+
+    def await_line(self, service: str, wanted: str) -> None:
+        """Follow a service's log up to a line; fail where the log ends before."""
+        seen = []
+        with subprocess.Popen(
+            [*PATIENCE, "docker", "compose", f"--project-directory={self.folder}", *self.files(),
+             *self.options, "logs", "--follow", "--no-log-prefix", service],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self.engine.environment(),
+        ) as process:  # fmt: skip
+            assert process.stdout is not None
+            for line in process.stdout:
+                seen.append(line)
+                if wanted in line:
+                    break
+            process.terminate()
+        assert any(wanted in line for line in seen), "".join(seen)
+
+
+@contextmanager
+def project(engine: Engine, source: Path, folder: Path) -> Iterator[Project]:
+    """A copy of an example; what it started is removed."""
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    found = Project(engine=engine, folder=folder)
+    every = ("--profile=*", "config", "--format=json")
+    services: dict[str, Any] = json.loads(found.compose(*every))["services"]
+    ours = [name for name, one in services.items() if one["image"] == "trioproxy"]
+    (folder / "quick.json").write_text(
+        json.dumps({"services": dict.fromkeys(ours, CHECK_OFTEN)})
+    )
+    try:
+        yield found
+    finally:
+        found.compose("--profile=*", "down", "--volumes", "--timeout=0")
+
+
+@pytest.mark.usefixtures("images")
+@pytest.mark.parametrize(
+    ("example", "clients"),
+    [
+        pytest.param("drop-in", ("traefik",), id="drop-in"),
+        pytest.param("separate-proxies", ("diun", "autoheal"), id="separate-proxies"),
+        pytest.param("readonly-monitoring", ("dozzle",), id="readonly-monitoring"),
+    ],
+)
+def test_compose(
+    scratch: ScratchEngine, tmp_path: Path, example: str, clients: tuple[str, ...]
+) -> None:
+    """The clients do their work through the proxy, and are refused what is not theirs."""
+    sick = ("run", "-d", "--rm", "--label=autoheal", "busybox", "sleep", "600")
+    labelled = scratch.docker(*sick).text
+    with project(scratch, EXAMPLES / "compose" / example, tmp_path) as started:
+        started.compose("up", "--detach")
+        for name in clients:
+            started.await_line(name, DONE)
+    scratch.docker("rm", "-f", labelled)
+
+
+@pytest.mark.usefixtures("images")
+def test_learn_then_enforce(scratch: ScratchEngine, tmp_path: Path) -> None:
+    """The profile `learn` writes the file, `enforce` allows what it learned, no more."""
+    source = EXAMPLES / "compose" / "learn-then-enforce"
+    with project(scratch, source, tmp_path) as both:
+        learning = both.with_profile("learn")
+        learning.compose("up", "--exit-code-from=app", "--abort-on-container-exit")
+        learned = (tmp_path / "learned" / "app.env").read_text()
+        assert "ALLOW_OPERATIONS=ContainerList,SystemPingHead\n" in learned
+        learning.compose("down")
+        enforcing = both.with_profile("enforce")
+        enforcing.compose("up", "--detach", "enforce")
+        run = ("run", "--rm", "app", "docker")
+        assert "CONTAINER ID" in enforcing.compose(*run, "ps")
+        with pytest.raises(AssertionError, match="add ImageList to ALLOW_OPERATIONS"):
+            enforcing.compose(*run, "images")
+
+
+@pytest.mark.usefixtures("images")
+def test_stack(scratch: ScratchEngine) -> None:
+    """The stack runs on a swarm of one node, and its agent reads through the proxy."""
+    scratch.docker("swarm", "init", "--advertise-addr=127.0.0.1")
+    try:
+        file = EXAMPLES / "swarm" / "stack.yml"
+        scratch.docker(
+            "stack", "deploy", f"--compose-file={file}", "--resolve-image=never", "p"
+        )
+        command = [
+            *PATIENCE,
+            "docker",
+            "service",
+            "logs",
+            "--follow",
+            "--raw",
+            "p_agent",
+        ]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env=scratch.environment()
+        ) as logs:
+            assert logs.stdout is not None
+            assert any("p_socket-proxy" in line for line in logs.stdout)
+            logs.terminate()
+    finally:
+        scratch.docker("swarm", "leave", "--force")
+
+
+@pytest.fixture
+def workflow(tmp_path: Path) -> dict[str, str]:
+    """The steps of the workflow by name, ready to run in a checkout."""
+    text = (EXAMPLES / "github-actions" / "docker-permissions.yml").read_text()
+    steps = dict(re.findall(r"- name: (.+)\n +run: (.+)\n", text))
+    program = tmp_path / "bin" / "trioproxy"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m trioproxy "$@"\n')
+    program.chmod(0o755)
+    (tmp_path / "learned").mkdir()
+    return steps
+
+
+def run_tests(folder: Path, script: str) -> None:
+    """Write the `run-tests` of the checkout."""
+    (folder / "run-tests").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "run-tests").chmod(0o755)
+
+
+@pytest.mark.usefixtures("images")
+def test_github_actions(
+    scratch: ScratchEngine, workflow: dict[str, str], tmp_path: Path
+) -> None:
+    """The job passes while the tests need what was reviewed, and fails when they grew."""
+    environ = scratch.environment() | {
+        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+        "PYTHONPATH": str(EXAMPLES.parent),
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
+    }
+
+    def run(step: str) -> int:
+        command = ["bash", "-e", "-c", workflow[step]]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environ, check=False
+        ).returncode
+
+    run_tests(tmp_path, "docker ps")
+    assert run("Run the tests, and learn what they use") == 0
+    assert run("Keep the reviewed file") == 0
+    assert run("Fail if the tests need more") == 0
+    run_tests(tmp_path, "docker ps && docker images")
+    assert run("Run the tests, and learn what they use") == 0
+    assert run("Compare") == 0
+    assert "ImageList" in (tmp_path / "summary").read_text()
+    assert run("Fail if the tests need more") == 1
