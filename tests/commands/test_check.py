@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from trioproxy.commands.check import command
 from trioproxy.errors import ConfigError
 from trioproxy.policy.evidencefile import dump
-from trioproxy.policy.observe import Evidence, Shape, Who
+from trioproxy.policy.observe import Evidence
+from trioproxy.policy.shape import Shape, Who
 
 EXACT = "ALLOW_OPERATIONS=ContainerList,SystemOptions,GET:/frob/{x}\n"
 SECTIONS = "CONTAINERS=1\n"

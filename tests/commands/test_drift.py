@@ -9,7 +9,8 @@ import pytest
 from tests.commands.running import Finished, run
 from tests.policy.test_learning import shape_of
 from trioproxy.policy.evidencefile import dump
-from trioproxy.policy.observe import Evidence, Who
+from trioproxy.policy.observe import Evidence
+from trioproxy.policy.shape import Who
 
 DAY = 86_400
 

@@ -241,7 +241,9 @@ async def test_a_declined_operation_returns_by_restore_only(learn: Learning) -> 
     done = await learn("--", *asking(LIST, EXEC))
     assert learn.granted == {"ContainerList"}
     assert "declined, not granted (--restore NAME): ContainerExec" in done.err
-    await learn("--restore", "ContainerExec", "--", "true")
+    done = await learn("--restore", "ContainerExec", "--", "true")
+    assert "nothing seen" not in done.err
+    assert "2 runs, watched for" in done.err
     assert learn.granted == {"ContainerExec", "ContainerList"}
     await learn("--", *asking(LIST))
     assert learn.granted == {"ContainerExec", "ContainerList"}

@@ -7,7 +7,8 @@ import pytest
 from tests.commands.running import Finished, run
 from trioproxy.policy.evidencefile import dump, load
 from trioproxy.policy.learning import Wish, listed_operations
-from trioproxy.policy.observe import Evidence, Shape, Who
+from trioproxy.policy.observe import Evidence
+from trioproxy.policy.shape import Shape, Who
 from trioproxy.proxy.journal import Store, evidence_path
 
 LIST = Shape("ContainerList", "GET", "CONTAINERS")

@@ -2,8 +2,9 @@
 
 from tests.policy.test_learning import shape_of
 from trioproxy.policy.drift import Drift, drift
-from trioproxy.policy.observe import UNKNOWN, Evidence, Shape, Who
+from trioproxy.policy.observe import Evidence
 from trioproxy.policy.permissions import parse_policy
+from trioproxy.policy.shape import UNKNOWN, Shape, Who
 
 DAY = 86_400
 

@@ -19,7 +19,8 @@ from trioproxy.policy.evidencefile import (
     run_line,
     shape_line,
 )
-from trioproxy.policy.observe import Evidence, Shape, Who
+from trioproxy.policy.observe import Evidence
+from trioproxy.policy.shape import Shape, Who
 
 RUN = "2026-11-24T10:15:00Z-1a2b3c4d"
 WHOLE = seen((RUN, LIST, "200", 1_795_515_300, Who("docker/26", "10.0.0.5", "1.45")))

@@ -14,9 +14,10 @@ from trioproxy.policy.gate import (
     ShadowGate,
     judge,
 )
-from trioproxy.policy.observe import Evidence, Shape
+from trioproxy.policy.observe import Evidence
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.rules import Policy, Reason
+from trioproxy.policy.shape import Shape
 
 
 class Learner:

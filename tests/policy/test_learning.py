@@ -27,9 +27,10 @@ from trioproxy.policy.learning import (
     write,
 )
 from trioproxy.policy.minimize import is_openable, uses_of
-from trioproxy.policy.observe import UNKNOWN, Evidence, Shape, Who
+from trioproxy.policy.observe import Evidence
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.rules import every_request
+from trioproxy.policy.shape import UNKNOWN, Shape, Who
 from trioproxy.policy.variables import SWITCHES
 
 WISH = Wish(name="app", file="app.env")

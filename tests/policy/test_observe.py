@@ -7,21 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioproxy.policy.endpoints import ENDPOINTS, Endpoint, match
+from trioproxy.policy.flows import half_granted
 from trioproxy.policy.observe import (
     AGENTS_KEPT,
     CLIENTS_KEPT,
     FACETS_KEPT,
     RUNS_KEPT,
     RUNS_LISTED,
-    UNKNOWN,
     Evidence,
-    Shape,
-    Who,
-    half_granted,
-    is_use,
-    result_of,
 )
 from trioproxy.policy.rules import Request
+from trioproxy.policy.shape import UNKNOWN, Shape, Who, is_use, result_of
 from trioproxy.policy.target import Target
 
 DAY = 86_400

@@ -10,7 +10,8 @@ import trio
 from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.policy.evidencefile import HEADER, load
 from trioproxy.policy.learning import Wish, listed_operations
-from trioproxy.policy.observe import Evidence, Shape, Who
+from trioproxy.policy.observe import Evidence
+from trioproxy.policy.shape import Shape, Who
 from trioproxy.proxy import journal as journal_module
 from trioproxy.proxy.journal import Journal, Saved, Store, evidence_path
 

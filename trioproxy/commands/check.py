@@ -14,8 +14,9 @@ from trioproxy.errors import BadRequest, BadTarget, ConfigError
 from trioproxy.policy.evidencefile import load
 from trioproxy.policy.gate import EnforceGate, Verdict, judge
 from trioproxy.policy.learning import replay
-from trioproxy.policy.observe import UNROUTED, Evidence, Shape
+from trioproxy.policy.observe import Evidence
 from trioproxy.policy.rules import Decision, Policy, Request
+from trioproxy.policy.shape import UNROUTED, Shape
 from trioproxy.proxy.http import NEVER_FORWARDED
 
 REFUSED: Final = 1

@@ -9,8 +9,8 @@ import click
 from trioproxy.commands.policyfile import PolicyFile, as_data, describe
 from trioproxy.policy.differences import Matter, matters
 from trioproxy.policy.endpoints import OPERATIONS, Effect, Endpoint, Risk
+from trioproxy.policy.flows import half_granted
 from trioproxy.policy.minimize import price
-from trioproxy.policy.observe import half_granted
 from trioproxy.policy.rules import Mode, Policy
 from trioproxy.policy.variables import SWITCHES
 

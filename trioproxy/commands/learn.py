@@ -2,18 +2,16 @@
 
 import os
 import re
-import signal
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import click
-import trio
 
 from trioproxy.commands import report, start
+from trioproxy.commands.learner import Plan, learn
 from trioproxy.config import (
     DEFAULT_MAX_CONNECTIONS,
     DEFAULT_PORT,
@@ -25,46 +23,20 @@ from trioproxy.config import (
 )
 from trioproxy.errors import ConfigError
 from trioproxy.policy.clients import Clients
-from trioproxy.policy.gate import LearnGate, Recorder
 from trioproxy.policy.learning import Quiet, Wish, refuse_excess, refuse_restore
 from trioproxy.policy.observe import Evidence
 from trioproxy.policy.permissions import parse_policy_file
 from trioproxy.policy.rules import Policy
-from trioproxy.proxy import child
-from trioproxy.proxy.journal import Journal, Store
-from trioproxy.proxy.log import Log
-from trioproxy.proxy.server import Server
-
-END_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-AFTER_COMMAND: Final = 2.0
-"""Seconds for what is still open when the command has ended, or a signal came."""
+from trioproxy.proxy.journal import Store
 
 SOCKET_PATH_LIMIT: Final = 100
 """A Unix socket's path holds 107 bytes; this leaves some for its name."""
-
-UNWRITTEN: Final = 2
-"""The status of a run that worked but could not be written down."""
 
 EPILOG = """\b
 Examples:
   trioproxy learn -o learned/app.env -- pytest
   trioproxy learn -o learned/app.env --listen tcp://127.0.0.1:2375
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a call asks for."""
-
-    config: Config
-    store: Store
-    evidence: Evidence
-    ceiling: Policy | None
-    command: tuple[str, ...]
-    docker_host: str
-    clients: Clients | None
-    until: Quiet | None
-    quiet: bool
 
 
 @click.command(
@@ -255,96 +227,3 @@ def _read_config(
         if limit
         else DEFAULT_MAX_CONNECTIONS,
     )
-
-
-async def learn(plan: Plan) -> int:
-    """Learn until the command ends or a signal comes, and write it down; the status."""
-    evidence = plan.evidence
-    teller = report.Teller(evidence, quiet=plan.quiet)
-    evidence.begin(start.new_run(), start.now())
-    journal = Journal(plan.store, evidence, tell=teller.tell, complain=report.complain)
-    heeded = [one for one in END_SIGNALS if signal.getsignal(one) != signal.SIG_IGN]
-    # From here on a signal ends the learning, never the writing.
-    with trio.open_signal_receiver(*heeded) as signals:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(journal.run)
-            status = await _serve(plan, journal, signals)
-            nursery.cancel_scope.cancel()
-        return await _finish(plan, journal, teller, status)
-
-
-async def _serve(plan: Plan, journal: Journal, signals: AsyncIterator[int]) -> int:
-    """Serve until the command has ended or a signal came; a second one ends at once."""
-    only = plan.clients.includes if plan.clients else None
-    recorder = Recorder(plan.evidence, now=start.now, wake=journal.wake, only=only)
-    gate = LearnGate(recorder, plan.ceiling)
-    server = Server(config=plan.config, gate=gate, log=Log(plan.config.level))
-    stopped = trio.Event()
-    status = 0
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop, signals, stopped, nursery.cancel_scope)
-        await nursery.start(server.run)
-        for url in start.exposed(plan.config.listen):
-            report.warn(f"DANGER: whoever can reach {url} is root on this host now")
-        if plan.command:
-            status = await _run_command(plan, stopped)
-        else:
-            report.where(server.addresses, private=plan.docker_host)
-            if plan.until is not None and plan.until.seconds:
-                nursery.start_soon(_stop_when_quiet, plan, plan.until, stopped)
-            await stopped.wait()
-        await server.drain(finite=AFTER_COMMAND, streams=AFTER_COMMAND)
-        nursery.cancel_scope.cancel()
-    report.passed_over(recorder.passed_over)
-    return status
-
-
-async def _stop_when_quiet(plan: Plan, until: Quiet, stopped: trio.Event) -> None:
-    """End a learning without COMMAND when this run has seen nothing new for long."""
-    evidence = plan.evidence
-    begun = start.now()
-    while True:
-        newest = evidence.completeness().newest_at
-        left = until.seconds - (start.now() - max(newest, begun))
-        if left <= 0 and newest:
-            break
-        await trio.sleep(max(left, 1))
-    stopped.set()
-
-
-async def _stop(
-    signals: AsyncIterator[int], stopped: trio.Event, scope: trio.CancelScope
-) -> None:
-    async for _ in signals:
-        if stopped.is_set():
-            scope.cancel()
-        stopped.set()
-
-
-async def _run_command(plan: Plan, stopped: trio.Event) -> int:
-    if stopped.is_set():
-        return child.KILLED_BY + signal.SIGTERM
-    try:
-        env = child.environment(os.environ, plan.docker_host)
-        return await child.run(plan.command, env)
-    except child.CommandError as error:
-        report.warn(str(error))
-        return error.status
-
-
-async def _finish(
-    plan: Plan, journal: Journal, teller: report.Teller, status: int
-) -> int:
-    """Write everything down and show the closing table; the exit status."""
-    wish = plan.store.wish
-    if not plan.evidence.saw_anything():
-        if status not in {child.NOT_FOUND, child.NOT_EXECUTABLE}:
-            report.nothing_seen(wish.file, has_command=bool(plan.command))
-        if not (wish.restore or wish.include_failed):
-            return status
-    plan.evidence.end(start.now())
-    saved = await journal.save(is_final=True)
-    if saved is None:
-        return status or UNWRITTEN
-    teller.close(wish.file, saved, plan.until)
-    return status

@@ -8,7 +8,7 @@ from trioproxy.commands import start
 from trioproxy.config import Level
 from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.policy.gate import Recorder
-from trioproxy.policy.observe import Shape
+from trioproxy.policy.shape import Shape
 from trioproxy.proxy.journal import Journal, Ledger, Saved
 from trioproxy.proxy.log import Log
 

@@ -9,9 +9,11 @@ import click
 
 from trioproxy.errors import TrioProxyError
 from trioproxy.policy.endpoints import OPERATIONS, Risk
+from trioproxy.policy.flows import half_granted
 from trioproxy.policy.learning import Quiet, count, describe_watch
 from trioproxy.policy.minimize import price, smallest_sections
-from trioproxy.policy.observe import REFUSED, UNKNOWN, Evidence, Shape, half_granted
+from trioproxy.policy.observe import Evidence
+from trioproxy.policy.shape import REFUSED, UNKNOWN, Shape
 from trioproxy.proxy.journal import Saved
 
 MARKS = {
@@ -152,16 +154,11 @@ def _table(
         )
         for name in granted
     ]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
-    for name, route, times, mark, note in rows:
-        cells = (
-            name.ljust(widths[0]),
-            route.ljust(widths[1]),
-            times.rjust(widths[2]),
-            mark.ljust(widths[3]),
-            note,
-        )
-        yield f"  {'  '.join(cells)}".rstrip()
+    columns = [max(map(len, column), default=0) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = zip(row, columns, strict=True)
+        shown = "  ".join(cell.ljust(width) for cell, width in cells if width)
+        yield f"  {shown}".rstrip()
 
 
 def _names(title: str, names: Iterable[str]) -> Iterator[str]:

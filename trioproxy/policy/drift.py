@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from trioproxy.policy.compare import unknown_request
 from trioproxy.policy.learning import replay
-from trioproxy.policy.observe import UNKNOWN, Evidence, Shape
+from trioproxy.policy.observe import Evidence
 from trioproxy.policy.rules import Mode, Policy
+from trioproxy.policy.shape import UNKNOWN, Shape
 from trioproxy.policy.variables import OPERATIONS_VARIABLE
 
 

@@ -13,16 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from trioproxy.errors import ConfigError
-from trioproxy.policy.observe import (
-    AGENT,
-    CLIENT,
-    RUN,
-    VERSION,
-    Evidence,
-    Record,
-    Run,
-    Shape,
-)
+from trioproxy.policy.observe import Evidence, Record, Run
+from trioproxy.policy.shape import AGENT, CLIENT, RUN, VERSION, Shape
 
 FORMAT = 1
 HEADER = f'{{"format": {FORMAT}}}'

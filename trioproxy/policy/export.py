@@ -15,8 +15,8 @@ from trioproxy.policy.endpoints import ENDPOINTS, SECTIONS, Endpoint
 from trioproxy.policy.envfile import format_value
 from trioproxy.policy.incumbents import INCUMBENTS
 from trioproxy.policy.minimize import opened_operations, smallest_sections, unopenable
-from trioproxy.policy.observe import METHODS
 from trioproxy.policy.rules import Policy, every_request, sample_requests
+from trioproxy.policy.shape import METHODS
 
 
 class Proxy(StrEnum):

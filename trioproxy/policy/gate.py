@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from trioproxy.policy.endpoints import match
-from trioproxy.policy.observe import REFUSED, Evidence, Shape, Who, result_of
+from trioproxy.policy.observe import Evidence
 from trioproxy.policy.rules import Decision, Policy, Reason, Request
+from trioproxy.policy.shape import REFUSED, Shape, Who, result_of
 from trioproxy.policy.target import Target
 
 SHADOW_KEPT = 1_000

@@ -14,9 +14,10 @@ from trioproxy.policy import envfile
 from trioproxy.policy.endpoints import OPERATIONS, match
 from trioproxy.policy.evidencefile import iso
 from trioproxy.policy.learnedfile import Learned, foreign_lines, render
-from trioproxy.policy.observe import Completeness, Evidence, Shape
+from trioproxy.policy.observe import Completeness, Evidence
 from trioproxy.policy.permissions import parse_operations, parse_policy_file
 from trioproxy.policy.rules import Mode, Policy, Request, sample_requests
+from trioproxy.policy.shape import Shape
 from trioproxy.policy.target import Target
 from trioproxy.policy.variables import OPERATIONS_VARIABLE, SWITCHES, VERBS
 

@@ -7,37 +7,21 @@ larger. Nothing here knows a clock or a file; `policy.evidencefile` has the line
 """
 
 import copy
-import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import nsmallest
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from trioproxy.policy.endpoints import OPERATIONS, Endpoint
-from trioproxy.policy.rules import Request
-
-UNKNOWN = "unknown"
-"""The operation of a route that the table does not have."""
-
-ANY = "ANY"
-"""The section of OPTIONS, which the Engine answers on every path."""
-
-UNROUTED = "unrouted"
-"""The result of a 404 that means "page not found": the Engine has no such route."""
-
-REFUSED = "refused"
-"""The result of a request that a policy refused: the Engine never saw it."""
-
-OTHER = "OTHER"
-"""Stands for every method token that HTTP does not name: clients make them up."""
-
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
-
-RUN = re.compile(r"[0-9A-Za-z:.-]{1,64}", re.ASCII)
-AGENT = re.compile(r"[A-Za-z0-9._/-]{1,64}", re.ASCII)
-CLIENT = re.compile(r"[A-Za-z0-9._:%=-]{1,64}", re.ASCII)
-VERSION = re.compile(r"1\.[1-9][0-9]{1,3}|unversioned", re.ASCII)
-"""What may be kept of a run's id and of a client; all else is left out."""
+from trioproxy.policy.shape import (
+    AGENT,
+    CLIENT,
+    REFUSED,
+    UNKNOWN,
+    VERSION,
+    Shape,
+    Who,
+    is_use,
+)
 
 FACETS_KEPT = 1_000
 """Facet values of one operation and method; a wider rule is never made up."""
@@ -51,65 +35,6 @@ VERSIONS_KEPT = 32
 _WHO_SEEN = 64
 
 _Value = TypeVar("_Value")
-
-_ALREADY_SO = frozenset(
-    {
-        "ContainerKill",
-        "ContainerPause",
-        "ContainerStart",
-        "ContainerStop",
-        "ContainerUnpause",
-    }
-)
-"""Operations whose 409 says that the container is already in the wanted state."""
-
-
-class Shape(NamedTuple):
-    """One kind of request; a tuple, because it is hashed once per request."""
-
-    operation: str
-    method: str
-    section: str
-    facets: tuple[tuple[str, str], ...] = ()
-
-    @classmethod
-    def of(cls, request: Request) -> "Shape":
-        """Reduce a judged request to its shape."""
-        method = request.method if request.method in METHODS else OTHER
-        endpoint = request.endpoint
-        if endpoint is None:
-            return cls(UNKNOWN, method, request.section or "")
-        section = endpoint.section
-        if section == ANY:
-            section = request.section or ""
-        return cls(endpoint.operation, method, section)
-
-    @property
-    def is_consistent(self) -> bool:
-        """Whether the table has such an operation with this method and section."""
-        if self.operation == UNKNOWN:
-            return self.method in METHODS or self.method == OTHER
-        sections = {endpoint.section for endpoint in self.endpoints}
-        return self.section in sections or ANY in sections
-
-    @property
-    def endpoints(self) -> tuple[Endpoint, ...]:
-        """The rows of the table that this shape may have met."""
-        rows = OPERATIONS.get(self.operation, ())
-        exact = tuple(row for row in rows if row.method == self.method)
-        return exact or tuple(
-            row
-            for row in rows
-            if row.method == "ANY" or (self.method, row.method) == ("HEAD", "GET")
-        )
-
-
-class Who(NamedTuple):
-    """Where a request came from: product tokens, address, API version."""
-
-    agent: str = ""
-    client: str = ""
-    version: str = ""
 
 
 @dataclass(slots=True)
@@ -205,39 +130,6 @@ class Completeness:
     def quiet_runs(self) -> int:
         """Later runs, in which nothing was new."""
         return self.runs - self.newest_run if self.newest_run else 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
-    """Two operations that belong together."""
-
-    has: str
-    lacks: str
-    why: str
-
-
-FLOWS = (
-    Flow(
-        has="ContainerCreate",
-        lacks="ContainerStart",
-        why="a container can be created but not started",
-    ),
-    Flow(
-        has="ContainerExec",
-        lacks="ExecStart",
-        why="a command can be registered but not run",
-    ),
-    Flow(
-        has="ContainerDelete",
-        lacks="ContainerCreate",
-        why="a container can be removed but not made again",
-    ),
-    Flow(
-        has="ImageCreate",
-        lacks="ImageInspect",
-        why="an image can be pulled but not looked at",
-    ),
-)
 
 
 class Evidence:
@@ -370,6 +262,10 @@ class Evidence:
             newest_at=at,
         )
 
+    def forget_run(self) -> None:
+        """Drop the run that was begun: one that saw nothing proves nothing."""
+        self.runs.pop(self.run, None)
+
     def saw_anything(self) -> bool:
         """Whether this run had a request at all."""
         return any(self.run in record.runs for record in self.records.values())
@@ -393,31 +289,6 @@ class Evidence:
             return False
         self._kinds[kind] = held + 1
         return True
-
-
-def result_of(status: int, *, unrouted: bool = False) -> str:
-    """Name a final status; the 404 of a route the Engine does not have stands apart."""
-    return UNROUTED if unrouted else str(status)
-
-
-def is_use(shape: Shape, result: str) -> bool:
-    """Whether this result means that the client got something out of the request."""
-    if shape.operation == UNKNOWN:
-        return False
-    if result in {"101", "304"} or (len(result) == 3 and result[0] == "2"):
-        return True
-    if result == "404":
-        return shape.method in {"GET", "HEAD"}
-    if result == "409":
-        return shape.method == "DELETE" or shape.operation in _ALREADY_SO
-    return False
-
-
-def half_granted(granted: Container[str]) -> tuple[Flow, ...]:
-    """The flows of which `granted` holds the first part only."""
-    return tuple(
-        flow for flow in FLOWS if flow.has in granted and flow.lacks not in granted
-    )
 
 
 def _smallest(values: set[str], limit: int) -> set[str]:

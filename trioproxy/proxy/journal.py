@@ -20,7 +20,8 @@ import trio
 from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.policy import evidencefile
 from trioproxy.policy.learning import Proposal, Wish, keep_foreign, propose, write
-from trioproxy.policy.observe import Evidence, Shape
+from trioproxy.policy.observe import Evidence
+from trioproxy.policy.shape import Shape
 from trioproxy.proxy import disk
 
 COUNTS_EVERY: Final = 5.0

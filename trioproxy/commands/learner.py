@@ -1,0 +1,142 @@
+"""A run of `trioproxy learn`: the server, the command or a signal, the files.
+
+What was asked for is a `Plan`, made in `commands.learn`; what is granted is decided in
+`policy.learning`, and written by `proxy.journal`.
+"""
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from trioproxy.commands import report, start
+from trioproxy.config import Config
+from trioproxy.policy.clients import Clients
+from trioproxy.policy.gate import LearnGate, Recorder
+from trioproxy.policy.learning import Quiet
+from trioproxy.policy.observe import Evidence
+from trioproxy.policy.rules import Policy
+from trioproxy.proxy import child
+from trioproxy.proxy.journal import Journal, Store
+from trioproxy.proxy.log import Log
+from trioproxy.proxy.server import Server
+
+END_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AFTER_COMMAND: Final = 2.0
+"""Seconds for what is still open when the command has ended, or a signal came."""
+
+UNWRITTEN: Final = 2
+"""The status of a run that worked but could not be written down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a call asks for."""
+
+    config: Config
+    store: Store
+    evidence: Evidence
+    ceiling: Policy | None
+    command: tuple[str, ...]
+    docker_host: str
+    clients: Clients | None
+    until: Quiet | None
+    quiet: bool
+
+
+async def learn(plan: Plan) -> int:
+    """Learn until the command ends or a signal comes, and write it down; the status."""
+    evidence = plan.evidence
+    teller = report.Teller(evidence, quiet=plan.quiet)
+    evidence.begin(start.new_run(), start.now())
+    journal = Journal(plan.store, evidence, tell=teller.tell, complain=report.complain)
+    heeded = [one for one in END_SIGNALS if signal.getsignal(one) != signal.SIG_IGN]
+    # From here on a signal ends the learning, never the writing.
+    with trio.open_signal_receiver(*heeded) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(journal.run)
+            status = await _serve(plan, journal, signals)
+            nursery.cancel_scope.cancel()
+        return await _finish(plan, journal, teller, status)
+
+
+async def _serve(plan: Plan, journal: Journal, signals: AsyncIterator[int]) -> int:
+    """Serve until the command has ended or a signal came; a second one ends at once."""
+    only = plan.clients.includes if plan.clients else None
+    recorder = Recorder(plan.evidence, now=start.now, wake=journal.wake, only=only)
+    gate = LearnGate(recorder, plan.ceiling)
+    server = Server(config=plan.config, gate=gate, log=Log(plan.config.level))
+    stopped = trio.Event()
+    status = 0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_stop, signals, stopped, nursery.cancel_scope)
+        await nursery.start(server.run)
+        for url in start.exposed(plan.config.listen):
+            report.warn(f"DANGER: whoever can reach {url} is root on this host now")
+        if plan.command:
+            status = await _run_command(plan, stopped)
+        else:
+            report.where(server.addresses, private=plan.docker_host)
+            if plan.until is not None and plan.until.seconds:
+                nursery.start_soon(_stop_when_quiet, plan, plan.until, stopped)
+            await stopped.wait()
+        await server.drain(finite=AFTER_COMMAND, streams=AFTER_COMMAND)
+        nursery.cancel_scope.cancel()
+    report.passed_over(recorder.passed_over)
+    return status
+
+
+async def _stop_when_quiet(plan: Plan, until: Quiet, stopped: trio.Event) -> None:
+    """End a learning without COMMAND when this run has seen nothing new for long."""
+    evidence = plan.evidence
+    begun = start.now()
+    while True:
+        newest = evidence.completeness().newest_at
+        left = until.seconds - (start.now() - max(newest, begun))
+        if left <= 0 and newest:
+            break
+        await trio.sleep(max(left, 1))
+    stopped.set()
+
+
+async def _stop(
+    signals: AsyncIterator[int], stopped: trio.Event, scope: trio.CancelScope
+) -> None:
+    async for _ in signals:
+        if stopped.is_set():
+            scope.cancel()
+        stopped.set()
+
+
+async def _run_command(plan: Plan, stopped: trio.Event) -> int:
+    if stopped.is_set():
+        return child.KILLED_BY + signal.SIGTERM
+    try:
+        env = child.environment(os.environ, plan.docker_host)
+        return await child.run(plan.command, env)
+    except child.CommandError as error:
+        report.warn(str(error))
+        return error.status
+
+
+async def _finish(
+    plan: Plan, journal: Journal, teller: report.Teller, status: int
+) -> int:
+    """Write everything down and show the closing table; the exit status."""
+    wish = plan.store.wish
+    if plan.evidence.saw_anything():
+        plan.evidence.end(start.now())
+    elif wish.restore or wish.include_failed:
+        plan.evidence.forget_run()
+    else:
+        if status not in {child.NOT_FOUND, child.NOT_EXECUTABLE}:
+            report.nothing_seen(wish.file, has_command=bool(plan.command))
+        return status
+    saved = await journal.save(is_final=True)
+    if saved is None:
+        return status or UNWRITTEN
+    teller.close(wish.file, saved, plan.until)
+    return status
