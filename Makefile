@@ -59,6 +59,10 @@ soak: .venv/installed-dev packages ## ten minutes of mixed clients and faults
 test-clients: .venv/installed-dev packages ## the full matrix of real clients
 	$(PYTHON) -m pytest -m clients
 
+.PHONY: learned
+learned: .venv/installed-dev packages ## learn the profiles anew; some: make learned PROFILES="kind glances"
+	@$(PYTHON) -m tests.learned $(PROFILES)
+
 .PHONY: packages
 packages: # as root on Debian: what the tests use
 	@scripts/install-packages

@@ -1,0 +1,98 @@
+"""A client's session on a scratch Engine: through `learn`, or through `enforce`.
+
+Before each session the Engine is laid out alike: a network and a volume `staged`, and a
+running container `staged` with a label, a published port and a log that grows.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.clients.same import emptied
+from tests.end_to_end.proxies import TRIOPROXY, environment
+from tests.engine import IMAGE, ScratchEngine
+from tests.learned.install import CACHE, ROOT
+from tests.learned.profiles import Profile
+from trioproxy.proxy.journal import evidence_path
+
+LEARNED = ROOT / "learned"
+SESSIONS = Path(__file__).parent / "sessions"
+SECONDS = 180
+OURS = {
+    "LC_ALL": "C.UTF-8",
+    "TESTCONTAINERS_RYUK_DISABLED": "true",  # its image cannot be pulled here
+}
+RUNS = 2
+"""The second shows whether the first has seen everything."""
+
+INTERPRETERS = {
+    ".sh": ("sh", "-eu"),
+    # -P: the sessions beside it must not shadow what it imports.
+    ".py": ("python", "-P"),
+    ".cjs": ("node",),
+}
+STAGED = (
+    "-d", "--name=staged", "--label=staged=yes", "--network=staged", "--init",
+    "--volume=staged:/staged", "--publish=127.0.0.1:8765:80",
+)  # fmt: skip
+TALK = "echo first line; while sleep 1; do echo another line; done"
+
+
+def env_file(profile: Profile) -> Path:
+    """Where its env file is kept."""
+    return LEARNED / f"{profile.name}.env"
+
+
+def learn(profile: Profile, engine: ScratchEngine) -> None:
+    """Learn the profile anew; the old one stays where a session fails."""
+    with TemporaryDirectory(prefix="trioproxy-") as folder:
+        new = Path(folder, env_file(profile).name)
+        learner = (*TRIOPROXY, "learn", "--quiet", "-o", str(new), "--")
+        for _ in range(RUNS):
+            ran = work(profile, engine, engine.url, through=learner)
+            if ran.returncode:
+                raise AssertionError(f"{profile.name}:\n{ran.stdout}")
+        for file in (new, evidence_path(new)):
+            shutil.copyfile(file, LEARNED / file.name)
+
+
+def work(
+    profile: Profile, engine: ScratchEngine, host: str, through: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Let the client do its session with `host` as its Engine."""
+    installed = profile.source.install(CACHE / profile.name)
+    session = SESSIONS / profile.session
+    with (
+        staged(engine, profile.stage),
+        TemporaryDirectory(prefix="trioproxy-") as folder,
+    ):
+        # In the Engine's network: published ports and a loopback registry are there.
+        command = engine.inside(
+            "env", f"--chdir={folder}", *INTERPRETERS[session.suffix], str(session)
+        )
+        ours = OURS | {"HOME": folder}
+        return subprocess.run(
+            [*through, *command],
+            cwd=ROOT,
+            env=environment(engine.environment(host) | ours | dict(installed)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+
+@contextmanager
+def staged(engine: ScratchEngine, more: Sequence[str]) -> Iterator[None]:
+    """The Engine as every session finds it; empty again afterwards."""
+    with emptied(engine):
+        engine.docker("network", "create", "staged")
+        engine.docker("run", *STAGED, IMAGE, "sh", "-c", TALK)
+        if more:
+            engine.docker("run", "-d", "--init", *more, IMAGE, "sleep", "600")
+        yield

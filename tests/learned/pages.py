@@ -1,0 +1,82 @@
+"""The tables of learned/README.md and docs/clients.md, made of the profiles and files.
+
+Each stands between two marks; what is around them is written by hand.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.learned.install import ROOT
+from tests.learned.learning import env_file
+from tests.learned.profiles import PROFILES, Profile
+from trioproxy.policy.learning import listed_operations
+
+README = ROOT / "learned" / "README.md"
+CLIENTS = ROOT / "docs" / "clients.md"
+BEGIN = "<!-- made by `make learned` -->"
+END = "<!-- end -->"
+MANY = 12
+"""More operations than these are a list that nobody reads in a table."""
+
+
+def write() -> None:
+    """Write both tables anew."""
+    for page, table in ((README, readme_table()), (CLIENTS, clients_table())):
+        page.write_text(with_table(page.read_text(), table))
+
+
+def with_table(text: str, table: str) -> str:
+    """That page with this table between its marks."""
+    above, begin, rest = text.partition(BEGIN)
+    _, end, below = rest.partition(END)
+    return f"{above}{begin}\n{table}{end}{below}"
+
+
+def readme_table() -> str:
+    """What was learned when, from which version, doing what."""
+    head = ("file", "client", "learned", "exercised", "not exercised")
+    return table_of(head, map(_readme_row, PROFILES))
+
+
+def clients_table() -> str:
+    """What each client needs and how it is pointed here."""
+    head = ("client", "file", "operations", "how it gets here")
+    return table_of(head, map(_clients_row, PROFILES))
+
+
+def table_of(head: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
+    """A table in Markdown."""
+    cells = [tuple(head), *rows]
+    cells.insert(1, ("---",) * len(cells[0]))
+    return "".join(f"| {' | '.join(row)} |\n" for row in cells)
+
+
+def operations(profile: Profile) -> list[str]:
+    """What its file grants, sorted."""
+    file = env_file(profile)
+    return sorted(listed_operations(file.read_text(), file.name) or ())
+
+
+def learned_on(file: Path) -> str:
+    """The last day of learning, as the first line of the file says."""
+    days = re.findall(r"\d{4}-\d\d-\d\d", file.read_text().partition("\n")[0])
+    return str(days[-1])
+
+
+def _readme_row(profile: Profile) -> tuple[str, ...]:
+    file = env_file(profile)
+    link = f"[{file.name}]({file.name})"
+    client = f"{profile.client} {profile.version}"
+    missing = f"*partial:* {profile.missing}" if profile.missing else ""
+    return link, client, learned_on(file), profile.exercised, missing
+
+
+def _clients_row(profile: Profile) -> tuple[str, ...]:
+    file = env_file(profile)
+    granted = operations(profile)
+    names = " ".join(f"`{name}`" for name in granted)
+    shown = names if len(granted) <= MANY else f"{len(granted)}, see the file"
+    partial = " *(partial)*" if profile.missing else ""
+    client = f"{profile.client} {profile.version}{partial}"
+    return client, f"[{file.name}](../learned/{file.name})", shown, profile.point

@@ -1,0 +1,46 @@
+"""Each client does its session behind a proxy that enforces its own learned file."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.proxies import enforcing
+from tests.engine import ScratchEngine
+from tests.learned.install import Machine
+from tests.learned.learning import env_file, work
+from tests.learned.profiles import PROFILES, Profile
+
+
+def parameters(*, here: bool) -> list[object]:
+    """The profiles of clients that are installed here, or of the others."""
+    chosen = [one for one in PROFILES if isinstance(one.source, Machine) == here]
+    return [pytest.param(profile, id=profile.name) for profile in chosen]
+
+
+def check(engine: ScratchEngine, profile: Profile, folder: Path) -> None:
+    """Run the session behind its file; nothing may be refused."""
+    # A Unix socket: clients run in the Engine's network, the proxy does not.
+    listen = f"unix://{folder}/docker.sock"
+    file = str(env_file(profile))
+    with enforcing(engine, "--env-file", file, listen=listen) as proxy:
+        ran = work(profile, engine, proxy.url)
+    refused = [line for line in proxy.log if "decision=refused" in line]
+    assert (ran.returncode, refused) == (0, []), ran.stdout
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", parameters(here=True))
+def test_client_of_this_machine(
+    scratch: ScratchEngine, profile: Profile, tmp_path: Path
+) -> None:
+    """Its learned file is enough for the client that the machine has."""
+    check(scratch, profile, tmp_path)
+
+
+@pytest.mark.engine
+@pytest.mark.clients
+@pytest.mark.parametrize("profile", parameters(here=False))
+def test_client(scratch: ScratchEngine, profile: Profile, tmp_path: Path) -> None:
+    """Its learned file is enough for the client at its pinned version."""
+    check(scratch, profile, tmp_path)

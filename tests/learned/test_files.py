@@ -1,0 +1,109 @@
+"""Each learned file is what its evidence says; the pages say what the files say."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.learned.learning import LEARNED, SESSIONS, env_file
+from tests.learned.pages import (
+    CLIENTS,
+    README,
+    clients_table,
+    readme_table,
+    with_table,
+)
+from tests.learned.profiles import PROFILES, Profile
+from trioproxy.policy import evidencefile
+from trioproxy.policy.learning import Wish, propose, write
+from trioproxy.policy.observe import Evidence
+from trioproxy.policy.permissions import parse_policy, parse_policy_file
+from trioproxy.proxy.journal import evidence_path
+
+every_profile = pytest.mark.parametrize(
+    "profile", [pytest.param(profile, id=profile.name) for profile in PROFILES]
+)
+
+
+def evidence(file: Path) -> Evidence:
+    """The evidence beside a learned file."""
+    path = evidence_path(file)
+    loaded = evidencefile.load(path.read_bytes(), name=path.name)
+    assert not loaded.damage
+    return loaded.evidence
+
+
+def test_files_and_profiles() -> None:
+    """Each profile has a file, an evidence and a session, and there are no others."""
+    names = {profile.name for profile in PROFILES}
+    assert {file.stem for file in LEARNED.glob("*.env")} == names
+    assert {file.stem for file in LEARNED.glob("*.jsonl")} == names
+    sessions = {profile.session for profile in PROFILES}
+    assert {file.name for file in SESSIONS.iterdir() if file.is_file()} == sessions
+
+
+@every_profile
+def test_file_parses(profile: Profile) -> None:
+    """The file is a policy that nothing has to be said about."""
+    text = env_file(profile).read_text()
+    policy, warnings = parse_policy_file(text, name=profile.name)
+    assert policy.operations_count
+    assert not warnings
+
+
+@every_profile
+def test_file_follows_from_evidence(profile: Profile) -> None:
+    """Written again from its evidence, with the old text or without, it is the same text."""
+    file = env_file(profile)
+    text, seen = file.read_text(), evidence(file)
+    wish = Wish(name=profile.name, file=file.name)
+    for old in (text, ""):
+        assert write(seen, propose(seen, old, wish), old, wish) == text
+
+
+@every_profile
+def test_evidence_round_trips(profile: Profile) -> None:
+    """The evidence, read and written again, is the same text."""
+    path = evidence_path(env_file(profile))
+    assert evidencefile.dump(evidence(env_file(profile))) == path.read_text()
+
+
+@every_profile
+def test_nothing_new_in_second_run(profile: Profile) -> None:
+    """The evidence is of two runs, and the second needed nothing that the first did not."""
+    facts = evidence(env_file(profile)).completeness()
+    assert (facts.runs, facts.newest_run) == (2, 1)
+
+
+@every_profile
+def test_nothing_private(profile: Profile) -> None:
+    """Neither file tells of a path or an address of the machine that it was made on."""
+    file = env_file(profile)
+    for record in evidence(file).records.values():
+        assert record.clients == {"unix:uid=0"}
+    text = file.read_text() + evidence_path(file).read_text()
+    assert not re.search(r"/(home|root|tmp|work|usr|Users)\b|\d+\.\d+\.\d+\.\d+", text)
+
+
+def test_readme() -> None:
+    """The table of learned/README.md tells of the profiles and files as they are."""
+    text = README.read_text()
+    assert with_table(text, readme_table()) == text
+
+
+def test_clients_page() -> None:
+    """The learned table of docs/clients.md tells of the profiles and files as they are."""
+    text = CLIENTS.read_text()
+    assert with_table(text, clients_table()) == text
+
+
+def test_documented_clients() -> None:
+    """Whatever docs/clients.md tells to put into ALLOW_OPERATIONS is a policy."""
+    lists = re.findall(
+        r"`((?:[A-Z][A-Za-z]+,)*[A-Z][a-z]+[A-Z][A-Za-z]+)`", CLIENTS.read_text()
+    )
+    assert lists
+    for names in lists:
+        policy, warnings = parse_policy({"ALLOW_OPERATIONS": names})
+        assert policy.operations == set(names.split(","))
+        assert not warnings
