@@ -335,6 +335,74 @@ async def test_without_a_listener_it_offers_a_private_socket(learn: Learning) ->
     assert not path.parent.exists()
 
 
+async def test_an_open_door_is_called_one(learn: Learning) -> None:
+    """A learner that other machines can reach says so, loudly."""
+    options = (*learn.options, "--listen", "tcp://0.0.0.0:0")
+    async with running("learn", *options) as proxy:
+        assert "is root on this host now" in await proxy.line("DANGER")
+        proxy.process.terminate()
+        assert await proxy.end() == 0
+
+
+async def test_a_second_signal_ends_at_once(learn: Learning, tmp_path: Path) -> None:
+    """An open stream is not waited for when the signal comes twice; all is written."""
+    url = f"unix://{tmp_path}/l.sock"
+    async with running("learn", *learn.options, "--listen", url) as proxy:
+        await proxy.line("listening on")
+        client = await connect(url)
+        await client.ask("GET", "/events")
+        await client.read_head()
+        begun = trio.current_time()
+        proxy.process.send_signal(signal.SIGINT)
+        proxy.process.send_signal(signal.SIGTERM)
+        assert await proxy.end() == 0
+        assert trio.current_time() - begun < 2
+        client.close()
+    assert learn.granted == {"SystemEvents"}
+
+
+async def test_a_long_path_for_temporary_files(learn: Learning, tmp_path: Path) -> None:
+    """The private socket has a path that fits, whatever TMPDIR is."""
+    deep = tmp_path / ("d" * 100)
+    await trio.Path(deep).mkdir()
+    done = await learn("--", *asking(LIST), variables={"TMPDIR": str(deep)})
+    assert (done.status, learn.granted) == (0, {"ContainerList"})
+
+
+async def test_a_torn_evidence_file_is_told_at_the_start(learn: Learning) -> None:
+    """After a power cut the run says what was left out, once, and goes on."""
+    await learn("--", *asking(LIST))
+    with learn.file.with_suffix(".jsonl").open("a") as file:
+        file.write('{"operation": "Im')
+    done = await learn("--", *asking(INFO))
+    assert done.err.count("the last line is cut off: it is left out") == 1
+    assert learn.granted == {"ContainerList", "SystemInfo"}
+
+
+async def test_a_ceiling_with_a_doubtful_line_warns(
+    learn: Learning, tmp_path: Path
+) -> None:
+    """What in the ceiling has no effect is said before anything is learned below it."""
+    ceiling = tmp_path / "max.env"
+    ceiling.write_text("CONTAINERS=1\nLOGS=1\n")
+    done = await learn("--within", str(ceiling), "--", *asking(LIST))
+    assert "LOGS has no meaning here" in done.err
+    assert learn.granted == {"ContainerList"}
+
+
+async def test_an_output_beyond_its_ceiling_stops(
+    learn: Learning, tmp_path: Path
+) -> None:
+    """A file that already exceeds the ceiling is not learned into."""
+    await learn("--", *asking(INFO))
+    ceiling = tmp_path / "max.env"
+    ceiling.write_text("CONTAINERS=1\n")
+    done = await learn("--within", str(ceiling), "--", *asking(LIST))
+    assert done.status == 2
+    assert "already grants what" in done.err
+    assert learn.granted == {"SystemInfo"}
+
+
 async def test_it_ends_by_itself_when_nothing_new_comes(learn: Learning) -> None:
     """--until-quiet without a command ends the learning, and says that it is ready."""
     options = (*learn.options, "--until-quiet", "1s", "--listen", "tcp://127.0.0.1:0")

@@ -23,8 +23,8 @@ from trioproxy.config import (
 )
 from trioproxy.errors import ConfigError
 from trioproxy.policy.clients import Clients
+from trioproxy.policy.evidencefile import Loaded
 from trioproxy.policy.learning import Quiet, Wish, refuse_excess, refuse_restore
-from trioproxy.policy.observe import Evidence
 from trioproxy.policy.permissions import parse_policy_file
 from trioproxy.policy.rules import Policy
 from trioproxy.proxy.journal import Store
@@ -134,12 +134,12 @@ def command(
     )
     clients = _read_clients(only_from, listen, has_command=bool(argv))
     store = Store(path, wish, fresh=fresh)
-    evidence = _open(store, within)
+    known = _open(store, within)
     with _private_socket(needed=bool(argv) or not listen) as private:
         plan = Plan(
             config=_read_config(listen, upstream, log_level, private),
             store=store,
-            evidence=evidence,
+            known=known,
             ceiling=ceiling,
             command=argv,
             docker_host=private,
@@ -189,16 +189,14 @@ def _output_path(output: str | None, name: str | None, command: Sequence[str]) -
     return Path("learned", f"{stem}.env")
 
 
-def _open(store: Store, within: str | None) -> Evidence:
+def _open(store: Store, within: str | None) -> Loaded:
     """Load what is known so far; stop before any work where it cannot go on."""
     loaded = store.open()
-    if loaded.damage:
-        report.warn(f"{loaded.damage}: it is left out, all before it is kept")
     text = store.read_env()
     if within is not None and store.wish.ceiling is not None:
         refuse_excess(text, store.wish.file, store.wish.ceiling, within)
     refuse_restore(loaded.evidence, text, store.wish)
-    return loaded.evidence
+    return loaded
 
 
 @contextmanager

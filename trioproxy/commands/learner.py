@@ -15,9 +15,9 @@ import trio
 from trioproxy.commands import report, start
 from trioproxy.config import Config
 from trioproxy.policy.clients import Clients
+from trioproxy.policy.evidencefile import Loaded
 from trioproxy.policy.gate import LearnGate, Recorder
 from trioproxy.policy.learning import Quiet
-from trioproxy.policy.observe import Evidence
 from trioproxy.policy.rules import Policy
 from trioproxy.proxy import child
 from trioproxy.proxy.journal import Journal, Store
@@ -38,7 +38,8 @@ class Plan:
 
     config: Config
     store: Store
-    evidence: Evidence
+    known: Loaded
+    """What earlier runs saw; this one adds to it."""
     ceiling: Policy | None
     command: tuple[str, ...]
     docker_host: str
@@ -49,8 +50,8 @@ class Plan:
 
 async def learn(plan: Plan) -> int:
     """Learn until the command ends or a signal comes, and write it down; the status."""
-    evidence = plan.evidence
-    teller = report.Teller(evidence, quiet=plan.quiet)
+    evidence = plan.known.evidence
+    teller = report.Teller(plan.known, quiet=plan.quiet)
     evidence.begin(start.new_run(), start.now())
     journal = Journal(plan.store, evidence, tell=teller.tell, complain=report.complain)
     heeded = [one for one in END_SIGNALS if signal.getsignal(one) != signal.SIG_IGN]
@@ -66,7 +67,9 @@ async def learn(plan: Plan) -> int:
 async def _serve(plan: Plan, journal: Journal, signals: AsyncIterator[int]) -> int:
     """Serve until the command has ended or a signal came; a second one ends at once."""
     only = plan.clients.includes if plan.clients else None
-    recorder = Recorder(plan.evidence, now=start.now, wake=journal.wake, only=only)
+    recorder = Recorder(
+        plan.known.evidence, now=start.now, wake=journal.wake, only=only
+    )
     gate = LearnGate(recorder, plan.ceiling)
     server = Server(config=plan.config, gate=gate, log=Log(plan.config.level))
     stopped = trio.Event()
@@ -91,7 +94,7 @@ async def _serve(plan: Plan, journal: Journal, signals: AsyncIterator[int]) -> i
 
 async def _stop_when_quiet(plan: Plan, until: Quiet, stopped: trio.Event) -> None:
     """End a learning without COMMAND when this run has seen nothing new for long."""
-    evidence = plan.evidence
+    evidence = plan.known.evidence
     begun = start.now()
     while True:
         newest = evidence.completeness().newest_at
@@ -127,10 +130,10 @@ async def _finish(
 ) -> int:
     """Write everything down and show the closing table; the exit status."""
     wish = plan.store.wish
-    if plan.evidence.saw_anything():
-        plan.evidence.end(start.now())
+    if plan.known.evidence.saw_anything():
+        plan.known.evidence.end(start.now())
     elif wish.restore or wish.include_failed:
-        plan.evidence.forget_run()
+        plan.known.evidence.forget_run()
     else:
         if status not in {child.NOT_FOUND, child.NOT_EXECUTABLE}:
             report.nothing_seen(wish.file, has_command=bool(plan.command))

@@ -85,7 +85,7 @@ def command(*, files: tuple[str, ...], output: str, name: str | None) -> None:
         declined=frozenset(parts.declined),
     )
     store = Store(path, wish)
-    teller = report.Teller(store.open().evidence, quiet=True)
+    teller = report.Teller(store.open(), quiet=True)
     saved = store.save(parts.evidence, is_final=True)
     teller.tell(sorted(parts.evidence.records), saved)
     teller.close(str(path), saved)

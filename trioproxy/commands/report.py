@@ -9,6 +9,7 @@ import click
 
 from trioproxy.errors import TrioProxyError
 from trioproxy.policy.endpoints import OPERATIONS, Risk
+from trioproxy.policy.evidencefile import Loaded
 from trioproxy.policy.flows import half_granted
 from trioproxy.policy.learning import Quiet, count, describe_watch
 from trioproxy.policy.minimize import price, smallest_sections
@@ -67,22 +68,26 @@ def passed_over(number: int) -> None:
 class Teller:
     """Announces what is new, once, and sums up at the end."""
 
-    def __init__(self, known: Evidence, *, quiet: bool) -> None:
+    def __init__(self, known: Loaded, *, quiet: bool) -> None:
         self._quiet = quiet
-        self._used = set(known.used_operations())
-        self._told = {_key(shape) for shape in known.records}
+        self._used = set(known.evidence.used_operations())
+        self._told = {_key(shape) for shape in known.evidence.records}
         self._new = set[str]()
         self._damage = ""
+        self._report_damage(known.damage)
 
     def tell(self, shapes: Sequence[Shape], saved: Saved) -> None:
         """Announce what is on disk now."""
-        if saved.damage and saved.damage != self._damage:
-            self._damage = saved.damage
-            warn(f"{saved.damage}: it is left out, all before it is kept")
+        self._report_damage(saved.damage)
         for shape in shapes:
             line = self._announcement(shape, saved)
             if line and not self._quiet:
                 warn(line)
+
+    def _report_damage(self, damage: str) -> None:
+        if damage and damage != self._damage:
+            self._damage = damage
+            warn(f"{damage}: it is left out, all before it is kept")
 
     def _announcement(self, shape: Shape, saved: Saved) -> str:
         if shape.operation in self._used:
