@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import click
 
 from trioproxy.commands.policyfile import PolicyFile, as_data
-from trioproxy.commands.report import MARKS
 from trioproxy.policy.compare import Comparison, Grant, compare
+from trioproxy.policy.learnedfile import MARKS
 from trioproxy.policy.learning import count
 
 MORE = 1
@@ -109,7 +109,7 @@ def _cells(grant: Grant) -> list[str]:
     return [
         _code(grant.name),
         _code(f"{endpoint.method} {endpoint.template}"),
-        f"**{risk}**" if endpoint.risk in MARKS else risk,
+        f"**{risk}**" if MARKS.get(endpoint.risk) else risk,
         endpoint.summary,
     ]
 

@@ -8,19 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 import click
 
 from trioproxy.errors import TrioProxyError
-from trioproxy.policy.endpoints import OPERATIONS, Risk
+from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.policy.evidencefile import Loaded
 from trioproxy.policy.flows import half_granted
+from trioproxy.policy.learnedfile import MARKS
 from trioproxy.policy.learning import Quiet, count, describe_watch
 from trioproxy.policy.minimize import price, smallest_sections
 from trioproxy.policy.observe import Evidence
 from trioproxy.policy.shape import REFUSED, UNKNOWN, Shape
 from trioproxy.proxy.journal import Saved
-
-MARKS = {
-    Risk.DESTRUCTIVE: "DESTRUCTIVE: ",
-    Risk.HOST_ROOT: "ROOT ON THE HOST: ",
-}
 
 
 def say(line: str) -> None:
@@ -194,7 +190,8 @@ def _note(name: str) -> str:
     if name not in OPERATIONS:
         return ""
     endpoint = OPERATIONS[name][0]
-    return f"{MARKS[endpoint.risk]}{endpoint.summary}" if endpoint.risk in MARKS else ""
+    mark = MARKS.get(endpoint.risk)
+    return f"{mark}{endpoint.summary}" if mark else ""
 
 
 def _risk(name: str) -> str:

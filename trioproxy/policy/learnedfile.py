@@ -26,13 +26,13 @@ from trioproxy.policy.variables import (
 
 _NAME_LIMIT = 64
 
-# What a reviewer must not read over is in capitals; what is harmless goes without words.
-_MARKS = {
+MARKS = {
     Risk.SECRET_LEAK: "",
     Risk.AVAILABILITY: "",
     Risk.DESTRUCTIVE: "DESTRUCTIVE: ",
     Risk.HOST_ROOT: "ROOT ON THE HOST: ",
 }
+"""What a reviewer must not read over is in capitals; what is harmless goes without words."""
 
 _UNOPENABLE = "# no section variable opens these:"
 _FAILED = "# only ever failed, so not granted (a 403 from now on); --include-failed grants them:"
@@ -157,7 +157,7 @@ def _row(item: str, *, noted: bool) -> _Row:
     if item not in OPERATIONS:
         return _Row(item, "", "")  # a METHOD:/template, which a person wrote
     endpoint = OPERATIONS[item][0]
-    mark = _MARKS.get(endpoint.risk) if noted else None
+    mark = MARKS.get(endpoint.risk) if noted else None
     note = "" if mark is None else f"{mark}{endpoint.summary}"
     return _Row(item, endpoint.method, endpoint.template, note)
 
