@@ -9,8 +9,9 @@ import pytest
 import trio
 
 import trioproxy
+from tests.answering import answering
 from tests.commands.running import LIMIT, Finished, environment
-from tests.fakes import EngineConnection, FakeEngine, response
+from tests.fakes import FakeEngine
 from trioproxy.policy.learning import listed_operations
 
 TESTS = """
@@ -34,21 +35,8 @@ def test_info():
 @pytest.fixture
 async def fake(tmp_path: Path) -> AsyncIterator[FakeEngine]:
     """An Engine that answers everything."""
-    fake = FakeEngine(path=tmp_path / "engine.sock")
-    fake.listen()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(fake.serve, answer)
-        yield fake
-        fake.die()
-        nursery.cancel_scope.cancel()
-
-
-async def answer(connection: EngineConnection) -> None:
-    """Answer until the other side ends."""
-    while await connection.has_more():
-        await connection.read_request()
-        await connection.send(response("200 OK", "Api-Version: 1.45"))
-    connection.close()
+    async with answering(tmp_path / "engine.sock") as engine:
+        yield engine
 
 
 async def run_suite(folder: Path, *options: str, host: str = "") -> Finished:

@@ -2,40 +2,17 @@
 
 import signal
 import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import trio
 
 from tests.commands.running import run, running
-from tests.fakes import EngineConnection, FakeEngine, connect, response
+from tests.fakes import FakeEngine, connect
 from trioproxy import __version__
 from trioproxy.policy.evidencefile import load
 
 ANY_PORT = "tcp://127.0.0.1:0"
-
-
-@pytest.fixture
-async def fake(tmp_path: Path) -> AsyncIterator[FakeEngine]:
-    """An Engine that answers every request."""
-    fake = FakeEngine(path=tmp_path / "engine.sock")
-    fake.listen()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(fake.serve, answer)
-        yield fake
-        fake.die()
-        nursery.cancel_scope.cancel()
-
-
-async def answer(connection: EngineConnection) -> None:
-    """Answer 200 until the other side ends, or asks to close."""
-    while await connection.has_more():
-        asked = await connection.read_request()
-        await connection.send(response(body=b"OK"))
-        if asked.all("connection") == [b"close"]:
-            break
-    connection.close()
 
 
 async def status_of(address: str, target: str, method: str = "GET") -> int:

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import trio
 
 import trioproxy
 from tests.commands.running import Finished, run, running
-from tests.fakes import EngineConnection, FakeEngine, connect, response
+from tests.fakes import FakeEngine, connect
 from trioproxy.policy.evidencefile import load
 from trioproxy.policy.learning import listed_operations
 from trioproxy.policy.observe import Evidence
@@ -49,36 +49,6 @@ def asking(*lines: str) -> tuple[str, ...]:
 def mode_of(path: Path) -> int:
     """The permission bits of a path."""
     return path.stat().st_mode & 0o777
-
-
-@pytest.fixture
-async def fake(tmp_path: Path) -> AsyncIterator[FakeEngine]:
-    """An Engine that knows all but what has `missing` or `nowhere` in its name."""
-    fake = FakeEngine(path=tmp_path / "engine.sock")
-    fake.listen()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(fake.serve, answer)
-        yield fake
-        fake.die()
-        nursery.cancel_scope.cancel()
-
-
-async def answer(connection: EngineConnection) -> None:
-    """Answer as the Engine does; an events stream goes on until the client leaves."""
-    while await connection.has_more():
-        asked = await connection.read_request()
-        if b"/nowhere" in asked.line:
-            await connection.send(response("404 Not Found"))
-        elif b"/missing" in asked.line:
-            await connection.send(response("404 Not Found", "Api-Version: 1.45"))
-        elif b"/events" in asked.line:
-            await connection.send(
-                response("200 OK", "Api-Version: 1.45", "Connection: close")
-            )
-            await connection.has_more()
-        else:
-            await connection.send(response("200 OK", "Api-Version: 1.45"))
-    connection.close()
 
 
 class Learning:

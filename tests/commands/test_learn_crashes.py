@@ -9,15 +9,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import trio
 
 from tests.commands.running import LIMIT, Running, environment, run, running
-from tests.commands.test_learn import answer, asking
+from tests.commands.test_learn import asking
 from tests.fakes import EngineConnection, FakeEngine, connect, response
 from trioproxy.policy.envfile import parse
 from trioproxy.policy.evidencefile import load
@@ -58,25 +56,6 @@ ASKED = ("GET /containers/json", "GET /info", "POST /containers/create", "GET /v
 OPERATIONS = {"ContainerCreate", "ContainerList", "SystemInfo", "SystemVersion"}
 CALLS = 50
 """As many as four new operations and the end of a run take, and then some."""
-
-
-@pytest.fixture
-async def fake(tmp_path: Path) -> AsyncIterator[FakeEngine]:
-    """An Engine that answers everything."""
-    fake = FakeEngine(path=tmp_path / "engine.sock")
-    fake.listen()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(fake.serve, answer_while_it_lives)
-        yield fake
-        fake.die()
-        nursery.cancel_scope.cancel()
-
-
-async def answer_while_it_lives(connection: EngineConnection) -> None:
-    """Answer until the other side ends, or is killed."""
-    with suppress(ConnectionError):
-        await answer(connection)
-    connection.close()
 
 
 def announced(text: str) -> set[str]:

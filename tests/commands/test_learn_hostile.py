@@ -11,14 +11,13 @@ import re
 import shlex
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import trio
 
 from tests.commands.running import running
-from tests.commands.test_learn import answer
 from tests.engine import Engine
 from tests.fakes import FakeEngine
 from trioproxy.policy.envfile import parse
@@ -31,18 +30,6 @@ EVIL = (
     b"%ff%00", b"#", b"a b", b"\\", b"{}", b"*", b";", b"{\"format\": 2}", b"~", b"%%",
 )  # fmt: skip
 EVIDENCE_LINE = re.compile(r"[ -~]*")
-
-
-@pytest.fixture
-async def fake(tmp_path: Path) -> AsyncIterator[FakeEngine]:
-    """An Engine that answers everything."""
-    fake = FakeEngine(path=tmp_path / "engine.sock")
-    fake.listen()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(fake.serve, answer)
-        yield fake
-        fake.die()
-        nursery.cancel_scope.cancel()
 
 
 def heads(text: bytes) -> list[bytes]:
