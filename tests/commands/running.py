@@ -70,13 +70,23 @@ async def running(
     try:
         yield Running(process=process)
     finally:
-        if process.returncode is None:
-            process.kill()
-        with trio.CancelScope(shield=True), trio.fail_after(LIMIT):
-            await process.wait()
+        with trio.CancelScope(shield=True):
+            await _stop(process)
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 await stream.aclose()
+
+
+async def _stop(process: trio.Process) -> None:
+    """Ask it to end, in order; then make it."""
+    if process.returncode is None:
+        process.terminate()
+    with trio.move_on_after(LIMIT / 2):
+        await process.wait()
+        return
+    process.kill()
+    with trio.fail_after(LIMIT):
+        await process.wait()
 
 
 @dataclass(frozen=True, kw_only=True)
