@@ -9,9 +9,9 @@ from typing import Final
 
 import click
 
+from trioproxy.commands.evidence import read_evidence
 from trioproxy.commands.policyfile import PolicyFile
-from trioproxy.errors import BadRequest, BadTarget, ConfigError
-from trioproxy.policy.evidencefile import load
+from trioproxy.errors import BadRequest, BadTarget
 from trioproxy.policy.gate import EnforceGate, Verdict, judge
 from trioproxy.policy.learning import replay
 from trioproxy.policy.observe import Evidence
@@ -133,7 +133,7 @@ class _Replayed:
 
 
 def _check_trace(file: PolicyFile, trace: str, *, as_json: bool) -> int:
-    evidence = _read_evidence(trace)
+    evidence = read_evidence(Path(trace))
     replayed = list(_replay(file.policy, evidence))
     refused = [one for one in replayed if one.refusal]
     unknown = _unknown(evidence)
@@ -147,25 +147,9 @@ def _check_trace(file: PolicyFile, trace: str, *, as_json: bool) -> int:
     return CANNOT_TELL if unknown else 0
 
 
-def _read_evidence(path: str) -> Evidence:
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    loaded = load(data, name=path)
-    if loaded.damage:
-        click.echo(f"trioproxy: {loaded.damage}: it is left out", err=True)
-    return loaded.evidence
-
-
 def _replay(policy: Policy, evidence: Evidence) -> Iterator[_Replayed]:
     for shape in evidence.used():
-        decisions = [
-            policy.decide(request)
-            for request in replay(shape)
-            # OPTIONS has a sample for each section, and was seen in one.
-            if request.section == shape.section or shape.operation != "SystemOptions"
-        ]
+        decisions = (policy.decide(request) for request in replay(shape))
         refusals = (one for one in decisions if not one.allowed)
         yield _Replayed(
             shape=shape,

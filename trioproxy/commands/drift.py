@@ -6,15 +6,14 @@ from pathlib import Path
 
 import click
 
-from trioproxy.commands import report, start
+from trioproxy.commands import start
+from trioproxy.commands.evidence import read_evidence
 from trioproxy.commands.policyfile import PolicyFile
-from trioproxy.errors import ConfigError
 from trioproxy.policy.drift import Drift, Refused, Unused, drift
 from trioproxy.policy.endpoints import OPERATIONS
-from trioproxy.policy.evidencefile import iso, load
+from trioproxy.policy.evidencefile import iso
 from trioproxy.policy.learning import count, span
-from trioproxy.policy.observe import Completeness, Evidence
-from trioproxy.proxy import disk
+from trioproxy.policy.observe import Completeness
 
 DRIFTED = 1
 DAY = 86_400
@@ -52,7 +51,7 @@ def command(*, file: str, evidence: str, days: int, as_json: bool) -> int:
     reported: rare jobs look unused for a long time.
     """
     policy = PolicyFile.read(file).policy
-    live = _read(Path(evidence))
+    live = read_evidence(Path(evidence))
     found = drift(policy, live, since=start.now() - days * DAY)
     facts = live.completeness()
     if as_json:
@@ -60,15 +59,6 @@ def command(*, file: str, evidence: str, days: int, as_json: bool) -> int:
     else:
         click.echo("\n".join(_lines(file, evidence, found, facts, days)))
     return DRIFTED if found.refused else 0
-
-
-def _read(path: Path) -> Evidence:
-    if not path.exists():
-        raise ConfigError(f"cannot read {path}: No such file or directory")
-    loaded = load(disk.read(path), name=str(path))
-    if loaded.damage:
-        report.warn(f"{loaded.damage}: it is left out")
-    return loaded.evidence
 
 
 def _lines(

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from trioproxy.commands import report
+from trioproxy.commands.evidence import read_evidence
 from trioproxy.errors import ConfigError
-from trioproxy.policy import evidencefile
 from trioproxy.policy.learning import Wish, listed_operations
 from trioproxy.policy.observe import Evidence
 from trioproxy.proxy import disk
@@ -33,13 +33,9 @@ class Parts:
 
     def add_evidence(self, path: Path) -> Evidence:
         """Unite with an evidence file."""
-        if not path.exists():
-            raise ConfigError(f"cannot read {path}: No such file or directory")
-        loaded = evidencefile.load(disk.read(path), name=str(path))
-        if loaded.damage:
-            report.warn(f"{loaded.damage}: it is left out, all before it is kept")
-        self.evidence.merge(loaded.evidence)
-        return loaded.evidence
+        evidence = read_evidence(path)
+        self.evidence.merge(evidence)
+        return evidence
 
     def add_env(self, path: Path) -> None:
         """Unite with an env file and the evidence beside it."""

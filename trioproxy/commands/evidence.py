@@ -1,0 +1,19 @@
+"""Reading evidence for the commands that only look at it."""
+
+from pathlib import Path
+
+from trioproxy.commands import report
+from trioproxy.errors import ConfigError
+from trioproxy.policy.evidencefile import load
+from trioproxy.policy.observe import Evidence
+from trioproxy.proxy import disk
+
+
+def read_evidence(path: Path) -> Evidence:
+    """Read a file, and tell of a torn last line; `ConfigError` if it cannot be read."""
+    if not path.exists():
+        raise ConfigError(f"cannot read {path}: No such file or directory")
+    loaded = load(disk.read(path), name=str(path))
+    if loaded.damage:
+        report.warn(f"{loaded.damage}: it is left out, all before it is kept")
+    return loaded.evidence
