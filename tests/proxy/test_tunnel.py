@@ -280,18 +280,37 @@ async def test_a_refused_exec_keeps_the_connection(proxy: Proxy) -> None:
     assert (await client.read_response()).body == b"OK"
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [("Content-Length: 5",), ("Transfer-Encoding: chunked",)],
-    ids=["sized", "chunked"],
-)
-async def test_a_body_of_attach_is_stdin(proxy: Proxy, fields: tuple[str, ...]) -> None:
-    """The Engine reads no body here, so every byte after the head is held and passed on as it is."""
+BODIES = {
+    "sized": (("Content-Length: 5",), b"hello"),
+    "chunked": (("Transfer-Encoding: chunked",), b"5\r\nhello\r\n0\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize(("fields", "body"), BODIES.values(), ids=BODIES)
+async def test_a_body_that_comes_with_an_attach_goes_with_it(
+    proxy: Proxy, fields: tuple[str, ...], body: bytes
+) -> None:
+    """dockerode sends its options so: the Engine loses them, as on its socket; stdin behind them is kept."""
     client = await proxy.connect()
-    await client.send(request("POST", ATTACH, *fields) + b"4\r\nabc\n\r\n")
+    await client.send(request("POST", ATTACH, *fields) + body + b"stdin")
     engine = await proxy.fake.accept()
+    assert await engine.hijack(HEADS["attach raw"]) == body
+    assert await engine.read(5) == b"stdin"
+
+
+@pytest.mark.parametrize(("fields", "body"), BODIES.values(), ids=BODIES)
+async def test_a_body_that_follows_an_attach_is_stdin(
+    proxy: Proxy, fields: tuple[str, ...], body: bytes
+) -> None:
+    """What the client sends later reaches the Engine after its hijack, framing and all."""
+    client = await proxy.connect()
+    await client.send(request("POST", ATTACH, *fields))
+    engine = await proxy.fake.accept()
+    await settle()
+    await client.send(body)
+    await settle()
     assert await engine.hijack(HEADS["attach raw"]) == b""
-    assert await engine.read(9) == b"4\r\nabc\n\r\n"
+    assert await engine.read(len(body)) == body
 
 
 @pytest.mark.parametrize(

@@ -263,11 +263,14 @@ class Connection:
 
     async def _forward(self, head: RequestHead) -> bool:
         """Send a request that may pass upstream, and its response back."""
-        boundary = boundary_of(NO_BODY if head.raw_body else head.framing)
+        boundary = boundary_of(head.framing)
         self._heard = self._head_sent = False
         try:
             early = self.client.early
             body = self.client.take_early(boundary.feed(early, len(early)))
+            if head.raw_body:
+                # dockerode sends its options along as a body, for the Engine to lose.
+                boundary = boundary_of(NO_BODY)
             reused = await self._connect()
             try:
                 return await self._exchange(head, body, boundary)

@@ -98,7 +98,8 @@ class RequestHead:
     upgrades: bool
     """An `Upgrade` goes upstream, so a 101 is a right answer."""
     raw_body: bool
-    """Every byte after the head belongs to the stream, whatever the framing says."""
+    """The Engine reads no body here: what of it comes with the head goes with the head,
+    as from the client; all other bytes belong to the stream."""
     refusal: bytes
     """Our answer where the gate refuses; empty where it lets the request through."""
     fields: str
