@@ -84,7 +84,12 @@ class Debian:
         if not is_made(folder, (self.package,)):
             for old in folder.glob("*.deb"):
                 old.unlink()
-            run_quietly(["apt-get", "download", "-q", self.package], cwd=folder)
+            download = ["apt-get", "download", "-q", self.package]
+            try:
+                run_quietly(download, cwd=folder)
+            except NotInstalled:  # the machine's lists may be old, or not there yet
+                run_quietly(["apt-get", "update", "-q"])
+                run_quietly(download, cwd=folder)
             for archive in folder.glob("*.deb"):
                 run_quietly(["dpkg-deb", "-x", str(archive), str(folder)])
             note_made(folder, (self.package,))

