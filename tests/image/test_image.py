@@ -1,6 +1,7 @@
 """The image: what is in it, and how it runs as people run it."""
 
 import json
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.engine import Engine, ScratchEngine, scratch_engine
-from tests.image.conftest import BASE, build
+from tests.image.conftest import BASE, ROOT, build
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -179,6 +180,40 @@ def test_engine_restart_is_survived(
         await_health(scratch, name, "unhealthy")
         restarted.start()
         assert "CONTAINER ID" in ask(scratch, client, network, "ps")
+
+
+def test_readme_runs_it(
+    scratch: ScratchEngine, image: str, client: str, tmp_path: Path
+) -> None:
+    """The README's `docker run` serves what the learned file allows."""
+    assert image
+    text = (ROOT / "README.md").read_text()
+    found = re.search(r"^docker run (.+?)^```", text, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    (tmp_path / "learned").mkdir()
+    (tmp_path / "learned" / "app.env").write_text("ALLOW_OPERATIONS=ContainerList\n")
+    scratch.docker("network", "create", "--internal", "socket")
+    subprocess.run(
+        ["sh", "-ec", found[0].removesuffix("```")],
+        cwd=tmp_path,
+        check=True,
+        env=scratch.environment(),
+    )
+    watched = ("logs", "--follow", "socket-proxy")
+    with subprocess.Popen(
+        ["timeout", "30", "docker", *watched],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=scratch.environment(),
+    ) as process:
+        assert process.stderr is not None
+        assert any(" start " in line for line in process.stderr)
+        process.terminate()
+    host = ("-e", "DOCKER_HOST=tcp://socket-proxy:2375")
+    ask_ = ("run", "--rm", "--network=socket", *host, client, "docker", "ps")
+    assert "socket-proxy" in scratch.docker(*ask_).text
+    scratch.docker("rm", "--force", "socket-proxy")
+    scratch.docker("network", "rm", "socket")
 
 
 def test_stop_is_prompt(scratch: ScratchEngine, image: str, network: str) -> None:
