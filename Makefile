@@ -69,7 +69,7 @@ packages: # as root on Debian: what the tests use
 
 .PHONY: clean
 clean: ## remove what these commands made
-	rm -rf .venv wheelhouse .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist
+	rm -rf .venv wheelhouse .cache/clients .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist
 
 .venv/made: scripts/make-venv
 	@scripts/make-venv

@@ -35,13 +35,13 @@ def with_table(text: str, table: str) -> str:
 
 def readme_table() -> str:
     """What was learned when, from which version, doing what."""
-    head = ("file", "client", "learned", "exercised", "not exercised")
+    head = ("file", "client", "version", "learned", "exercised", "not exercised")
     return table_of(head, map(_readme_row, learned()))
 
 
 def clients_table() -> str:
     """What each client needs and how it is pointed here."""
-    head = ("client", "file", "operations", "how it gets here")
+    head = ("client", "version", "file", "operations", "how it gets here")
     return table_of(head, map(_clients_row, learned()))
 
 
@@ -72,9 +72,15 @@ def learned_on(file: Path) -> str:
 def _readme_row(profile: Profile) -> tuple[str, ...]:
     file = env_file(profile)
     link = f"[{file.name}]({file.name})"
-    client = f"{profile.client} {profile.version}"
     missing = f"*partial:* {profile.missing}" if profile.missing else ""
-    return link, client, learned_on(file), profile.exercised, missing
+    return (
+        link,
+        profile.client,
+        profile.version,
+        learned_on(file),
+        profile.exercised,
+        missing,
+    )
 
 
 def _clients_row(profile: Profile) -> tuple[str, ...]:
@@ -83,5 +89,6 @@ def _clients_row(profile: Profile) -> tuple[str, ...]:
     names = " ".join(f"`{name}`" for name in granted)
     shown = names if len(granted) <= MANY else f"{len(granted)}, see the file"
     partial = " *(partial)*" if profile.missing else ""
-    client = f"{profile.client} {profile.version}{partial}"
-    return client, f"[{file.name}](../learned/{file.name})", shown, profile.point
+    client = f"{profile.client}{partial}"
+    link = f"[{file.name}](../learned/{file.name})"
+    return client, profile.version, link, shown, profile.point

@@ -67,7 +67,17 @@ PROFILES: tuple[Profile, ...] = (
         source=Machine("docker-compose"),
         session="docker_compose.sh",
         exercised="config, create, up, ps, logs, exec, top, restart, stop, start, images, a change and up again, down with volumes",
-        missing="pull and build: no registry to pull from",
+        missing="what docker-compose-build has: building, pushing and pulling",
+        point=ENVIRONMENT,
+    ),
+    Profile(
+        name="docker-compose-build",
+        client="docker compose, building",
+        version="2.26.1",
+        source=Machine("docker-compose"),
+        session="docker_compose_build.sh",
+        exercised="build, up --build, push to and pull from a registry on the loopback, up --pull, down with images",
+        missing="what docker-compose has: logs, exec, restart and the rest",
         point=ENVIRONMENT,
     ),
     Profile(
@@ -107,7 +117,7 @@ PROFILES: tuple[Profile, ...] = (
         session="testcontainers_python.py",
         exercised="a container with a published port, logs, wait strategies, exec, a network; Ryuk switched off",
         missing="pull, build, and Ryuk: its image cannot be pulled here",
-        point=f"{ENVIRONMENT}; TESTCONTAINERS_RYUK_DISABLED=true, as Ryuk mounts the Engine's socket",
+        point=f"{ENVIRONMENT}; `TESTCONTAINERS_RYUK_DISABLED=true`, as Ryuk mounts the Engine's socket",
     ),
     Profile(
         name="dockerode",
@@ -126,7 +136,7 @@ PROFILES: tuple[Profile, ...] = (
         session="testcontainers_node.cjs",
         exercised="a container with a published port, wait strategies, exec, logs, files copied in, a network, restart, stop; Ryuk switched off",
         missing="pull, build, compose, and Ryuk: its image cannot be pulled here",
-        point=f"{ENVIRONMENT}; TESTCONTAINERS_RYUK_DISABLED=true, as Ryuk mounts the Engine's socket",
+        point=f"{ENVIRONMENT}; `TESTCONTAINERS_RYUK_DISABLED=true`, as Ryuk mounts the Engine's socket",
     ),
     Profile(
         name="aiodocker",
@@ -139,7 +149,7 @@ PROFILES: tuple[Profile, ...] = (
     ),
     Profile(
         name="ansible",
-        client="Ansible, community.docker 4.7.0 of ansible",
+        client="Ansible, its community.docker 4.7.0",
         version="12.0.0",
         source=Python(("ansible==12.0.0", "docker==7.2.0")),
         session="ansible.sh",

@@ -1,5 +1,6 @@
 """Each client does its session behind a proxy that enforces its own learned file."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -22,15 +23,33 @@ def parameters(*, quick: bool) -> list[object]:
     return [pytest.param(profile, id=profile.name) for profile in chosen]
 
 
-def check(engine: ScratchEngine, profile: Profile, folder: Path) -> None:
-    """Run the session behind its file; nothing may be refused."""
+def behind(
+    file: Path, engine: ScratchEngine, profile: Profile, folder: Path
+) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """Run the session behind that file: how it ended, and what was refused."""
     # A Unix socket: clients run in the Engine's network, the proxy does not.
     listen = f"unix://{folder}/docker.sock"
-    file = str(env_file(profile))
-    with enforcing(engine, "--env-file", file, listen=listen) as proxy:
+    with enforcing(engine, "--env-file", str(file), listen=listen) as proxy:
         ran = work(profile, engine, proxy.url)
-    refused = [line for line in proxy.log if "decision=refused" in line]
+    return ran, [line for line in proxy.log if "decision=refused" in line]
+
+
+def check(engine: ScratchEngine, profile: Profile, folder: Path) -> None:
+    """Run the session behind its own file; nothing may be refused."""
+    ran, refused = behind(env_file(profile), engine, profile, folder)
     assert (ran.returncode, refused) == (0, []), ran.stdout
+
+
+@pytest.mark.engine
+def test_too_little_is_seen(scratch: ScratchEngine, tmp_path: Path) -> None:
+    """Without one operation of its file a client fails, and says which is missing."""
+    profile = next(one for one in PROFILES if one.name == "docker-push-pull")
+    file = tmp_path / "less.env"
+    file.write_text(env_file(profile).read_text().replace("ImageTag,", ""))
+    ran, refused = behind(file, scratch, profile, tmp_path)
+    assert ran.returncode
+    assert "add ImageTag to ALLOW_OPERATIONS" in ran.stdout
+    assert len(refused) == 1
 
 
 @pytest.mark.engine
