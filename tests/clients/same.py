@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 from tests.engine import IMAGE, Ran, ScratchEngine
 
@@ -19,6 +20,8 @@ PATTERNS: Mapping[str, str] = {
     "<digest>": r"sha256:[0-9a-f]{12,64}",
     "<id>": r"\b[0-9a-f]{64}\b",
     "<short id>": r"\b[0-9a-f]{12}\b",
+    "<token>": r"\bSWMTKN-1-[0-9a-z]{50}-[0-9a-z]{25}\b",
+    "<swarm id>": r"\b[0-9a-z]{25}\b",
     "<time>": r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?[+-]\d\d:?\d\d( UTC)?|Z)?( [A-Z]{3,4})?",
     "<unix time>": r"\b1[6-9]\d{8}(\d{9})?\b",
     "<ago>": r"(Less than a second|About a minute|\d+ (seconds?|minutes?))( ago)?",
@@ -64,9 +67,13 @@ def run(command: list[str], engine: ScratchEngine, host: str, folder: Path) -> R
     return Ran(status=done.returncode, output=done.stdout, errors=done.stderr.decode())
 
 
-def seen(command: list[str], engine: ScratchEngine, host: str) -> Seen:
+def seen(
+    command: list[str], engine: ScratchEngine, host: str, files: Mapping[str, str]
+) -> Seen:
     """Run a client on an Engine that holds the image of the tests and nothing else."""
     with TemporaryDirectory() as folder, emptied(engine):
+        for name, content in files.items():
+            Path(folder, name).write_text(content)
         ran = run(command, engine, host, Path(folder))
         output, errors = (
             named(text.replace(folder, "<folder>").replace(host, "<host>"))
@@ -93,9 +100,14 @@ def emptied(engine: ScratchEngine) -> Iterator[None]:
         engine.docker("builder", "prune", "-af")
 
 
-def compare(command: list[str], engine: ScratchEngine, proxy_url: str) -> Seen:
-    """Run a client directly and through the proxy; it must see the same."""
-    directly = seen(command, engine, engine.url)
-    through = seen(command, engine, proxy_url)
+def compare(
+    command: list[str],
+    engine: ScratchEngine,
+    proxy_url: str,
+    files: Mapping[str, str] = MappingProxyType({}),
+) -> Seen:
+    """Run a client directly and through the proxy, among `files`; it must see the same."""
+    directly = seen(command, engine, engine.url, files)
+    through = seen(command, engine, proxy_url, files)
     assert through == directly
     return directly
