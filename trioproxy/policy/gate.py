@@ -6,6 +6,7 @@ nothing of sockets, files or clocks: `record` only updates values in memory.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Protocol
 
 from trioproxy.policy.endpoints import match
@@ -24,8 +25,12 @@ class Verdict:
 
     request: Request
     decision: Decision
-    agent: str = ""
+    agent: str
     """Product tokens of the client's user agent, for the evidence."""
+    version: str
+    """The API version that it names, for the evidence."""
+    shape: Shape
+    """What the evidence keeps of it."""
 
 
 class Gate(Protocol):
@@ -57,7 +62,13 @@ def judge(gate: Gate, method: str, raw_target: bytes, agent: str = "") -> Verdic
     target = Target.parse(raw_target)
     endpoint = match(method, target)
     request = Request(method=method, target=target, endpoint=endpoint)
-    return Verdict(request=request, decision=gate.decide(request), agent=agent)
+    return Verdict(
+        request=request,
+        decision=gate.decide(request),
+        agent=agent,
+        version=target.version.removeprefix("/v") or "unversioned",
+        shape=Shape.of(request),
+    )
 
 
 class EnforceGate:
@@ -106,16 +117,15 @@ class Recorder:
         if self._only is not None and not self._only(client):
             self.passed_over += 1
             return
-        request = verdict.request
         result = result_of(status, unrouted=unrouted)
         if not verdict.decision.allowed:
             result = REFUSED
-        version = request.target.version.removeprefix("/v") or "unversioned"
-        who = Who(agent=verdict.agent, client=client, version=version)
-        if self.evidence.observe(Shape.of(request), result, self._now(), who):
+        who = Who(verdict.agent, client, verdict.version)
+        if self.evidence.observe(verdict.shape, result, self._now(), who):
             self._wake()
 
 
+@lru_cache(maxsize=1024)
 def _host(peer: str) -> str:
     """The client's address without its port, which is another each time."""
     return peer if peer.startswith("unix:") else peer.rpartition(":")[0].strip("[]")

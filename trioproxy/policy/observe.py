@@ -169,9 +169,13 @@ class Evidence:
                 return False
             record = self.records[shape] = Record(first=at, last=at)
         self.changes += 1
-        record.first, record.last = min(at, record.first), max(at, record.last)
-        run.first, run.last = min(at, run.first), max(at, run.last)
-        counts = record.runs.setdefault(self.run, {})
+        if not record.first <= at <= record.last:
+            record.first, record.last = min(at, record.first), max(at, record.last)
+        if not run.first <= at <= run.last:
+            run.first, run.last = min(at, run.first), max(at, run.last)
+        counts = record.runs.get(self.run)
+        if counts is None:
+            counts = record.runs[self.run] = {}
         counts[result] = counts.get(result, 0) + 1
         record.note(who)
         if result in record.results:

@@ -74,9 +74,7 @@ class Shared:
     watch: HangupWatch
     health: Health
     requests: Memo[bytes, RequestHead] = field(default_factory=Memo)
-    responses: Memo[tuple[bytes, bytes, bool, Stream], ResponseHead] = field(
-        default_factory=Memo
-    )
+    responses: Memo[tuple[bytes, bytes], ResponseHead] = field(default_factory=Memo)
     buffer: bytearray = field(default_factory=lambda: bytearray(BUFFER_SIZE))
     is_draining: bool = False
 
@@ -267,7 +265,8 @@ class Connection:
         self._heard = self._head_sent = False
         try:
             early = self.client.early
-            body = self.client.take_early(boundary.feed(early, len(early)))
+            used = boundary.feed(early, len(early)) if early else 0
+            body = self.client.take_early(used) if used else b""
             if head.raw_body:
                 # dockerode sends its options along as a body, for the Engine to lose.
                 boundary = boundary_of(NO_BODY)
@@ -387,34 +386,28 @@ class Connection:
 
     async def _response_head(self, head: RequestHead) -> tuple[ResponseHead, bytes]:
         """Wait for the final head; interim ones (1xx) are passed on as they come."""
-        data, searched = await self._more(b""), 0
+        data, searched = await self._more(), 0
         while True:
             end = find_response_end(data, searched=searched)
             if end < 0:
                 searched = len(data)
-                data = await self._more(data)
+                data += await self._more()
                 continue
             response = self._read_response(data[:end], head)
             if not response.is_interim:
                 return response, data[end:]
             await self.client.wire.send_all(response.client)
-            data, searched = data[end:] or await self._more(b""), 0
+            data, searched = data[end:] or await self._more(), 0
 
-    async def _more(self, data: bytes) -> bytes:
+    async def _more(self) -> bytes:
         more = await self._engine().recv_later(RESPONSE_READ)
         if not more:
             raise UpstreamLost("the Engine closed the connection")
         self._heard = True
-        return data + more if data else more
+        return more
 
     def _read_response(self, raw: bytes, head: RequestHead) -> ResponseHead:
-        method = head.verdict.request.method
-        key = (
-            raw,
-            b"HEAD" if method == "HEAD" else head.version,
-            head.upgrades,
-            head.stream,
-        )
+        key = raw, head.asked
         response = self._shared.responses.get(key)
         if response is None:
             response = read_response(raw, head)
@@ -424,20 +417,15 @@ class Connection:
     async def _relay_response(
         self, head: RequestHead, response: ResponseHead, data: bytes
     ) -> bool:
-        boundary = boundary_of(response.framing, UpstreamError)
-        used = boundary.feed(data, len(data))
         keep = head.keep_alive and response.keep_alive and not self._shared.is_draining
         says_close = keep or not response.keep_alive or not head.keep_alive
         client_head = response.client if says_close else with_close(response.client)
         self._head_sent = True
-        await self.client.wire.send_all(client_head + data[:used])
-        surplus: bytes | None = data[used:]
-        if not boundary.done:
-            surplus = await relay(
-                self._engine(), self.client.wire, boundary, self._shared.buffer
-            )
-            if surplus is None and response.framing is not UNTIL_CLOSE:
-                raise UpstreamLost("the Engine closed the connection in mid-body")
+        surplus: bytes | None = b""
+        if response.framing.length == len(data):
+            await self.client.wire.send_all(client_head + data)
+        else:
+            surplus = await self._relay_body(response, client_head, data)
         self._log_request("")
         if surplus or not response.keep_alive:
             self._drop_upstream()
@@ -447,6 +435,22 @@ class Connection:
         """Whether what follows is no next request, but meant for a stream that did not open."""
         announced = head.raw_body and head.framing is not NO_BODY
         return head.is_tunnel and (announced or bool(self.client.early))
+
+    async def _relay_body(
+        self, response: ResponseHead, client_head: bytes, data: bytes
+    ) -> bytes | None:
+        """Pass on a head with the body bytes that came with it, then the rest."""
+        boundary = boundary_of(response.framing, UpstreamError)
+        used = boundary.feed(data, len(data))
+        await self.client.wire.send_all(client_head + data[:used])
+        if boundary.done:
+            return data[used:]
+        surplus = await relay(
+            self._engine(), self.client.wire, boundary, self._shared.buffer
+        )
+        if surplus is None and response.framing is not UNTIL_CLOSE:
+            raise UpstreamLost("the Engine closed the connection in mid-body")
+        return surplus
 
     async def _fail(self, head: RequestHead, error: TrioProxyError) -> bool:
         """Answer for an Engine that cannot, as long as no answer has begun."""

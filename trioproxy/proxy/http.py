@@ -60,6 +60,9 @@ Headers = list[tuple[bytes, bytes, bytes]]
 """Name as sent, name in lower case, value."""
 
 
+UNKNOWN_LENGTH: Final = -1
+
+
 class Body(Enum):
     """How the end of a body is found."""
 
@@ -74,10 +77,10 @@ class Framing:
     """The framing of one body."""
 
     body: Body
-    length: int = 0
+    length: int = UNKNOWN_LENGTH
 
 
-NO_BODY: Final = Framing(body=Body.NONE)
+NO_BODY: Final = Framing(body=Body.NONE, length=0)
 CHUNKED: Final = Framing(body=Body.CHUNKED)
 UNTIL_CLOSE: Final = Framing(body=Body.UNTIL_CLOSE)
 
@@ -106,6 +109,8 @@ class RequestHead:
     """What the log line of every such request says."""
     is_health: bool
     remember: bool
+    asked: bytes
+    """What the reading of a response depends on, in one value."""
 
     @property
     def is_tunnel(self) -> bool:
@@ -212,7 +217,13 @@ def read_request(raw: bytes, gate: Gate) -> RequestHead:
         fields=_log_fields(verdict),
         is_health=event.method == b"GET" and event.target == HEALTH_TARGET,
         remember=values.keys().isdisjoint(CREDENTIALS),
+        asked=_asked(event, stream, upgrades=upgrades),
     )
+
+
+def _asked(event: h11.Request, stream: Stream, *, upgrades: bool) -> bytes:
+    method = b"HEAD" if event.method == b"HEAD" else b""
+    return b"%s %s %s %d" % (method, event.http_version, stream.encode(), upgrades)
 
 
 def _refusal(verdict: Verdict, framing: Framing, *, keep_alive: bool) -> bytes:

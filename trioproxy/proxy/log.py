@@ -88,10 +88,11 @@ class Log:
         if len(self._lines) >= MAX_PENDING:
             self.dropped += 1
             return
+        if not self._lines:
+            self._filled.set()
         self._lines.append(
             f"{self._now()} {text}\n".encode("ascii", "backslashreplace")
         )
-        self._filled.set()
 
     def _now(self) -> str:
         second = int(time.time())

@@ -44,6 +44,10 @@ class Sized:
         return used
 
 
+NOTHING: Final = Sized(0)
+"""The boundary of what has no body: one for all, for it has no state that changes."""
+
+
 class UntilClose:
     """A body that ends with its connection."""
 
@@ -119,7 +123,9 @@ def boundary_of(
 ) -> Boundary:
     """Make the boundary of one body; `failure` is what a bad chunk raises."""
     match framing.body:
-        case Body.NONE | Body.SIZED:
+        case Body.NONE:
+            return NOTHING
+        case Body.SIZED:
             return Sized(framing.length)
         case Body.CHUNKED:
             return Chunked(failure)

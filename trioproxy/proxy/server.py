@@ -206,10 +206,9 @@ class Server:
         """Close connections that were idle for long, from either side's neglect."""
         while True:
             await trio.sleep(REAP_EVERY)
-            oldest = trio.current_time() - IDLE_SECONDS
+            now = trio.current_time()
             for connection in self.connections:
-                client = connection.client
-                if client.is_idle and client.idle_since < oldest:
+                if connection.client.idle_for(now) >= IDLE_SECONDS:
                     connection.scope.cancel()
 
     async def drain(self, *, finite: float = 8.0, streams: float = 0.0) -> None:
