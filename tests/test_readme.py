@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text()
 
 def blocks(start: str) -> list[str]:
     """The code blocks of the README whose first line starts so."""
-    found = re.findall(r"^```\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```\w*\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     return [text for text in found if text.startswith(start)]
 
 
