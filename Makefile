@@ -33,6 +33,11 @@ image: .venv/made ## build the image; IMAGE and BASE_IMAGE may be set
 test-image: .venv/installed-dev packages ## build and run the image and the examples
 	$(PYTHON) -m pytest tests/image
 
+.PHONY: package
+package: .venv/installed-dev ## build the sdist and the wheel into dist, and check them
+	$(PYTHON) -m build --no-isolation
+	$(PYTHON) -m twine check --strict dist/*
+
 .PHONY: lock
 lock: .venv/made ## pin again, at its newest, what the image is made of
 	@scripts/lock

@@ -1,0 +1,85 @@
+"""The sdist and the wheel: what is in them, and that they install."""
+
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.markdown import ROOT
+from trioproxy import __version__
+
+pytestmark = pytest.mark.slow
+
+NAME = f"trioproxy-{__version__}"
+
+
+def run(*command: str | Path) -> str:
+    """Run a program from a folder that is not ours; what it writes."""
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=300, cwd="/"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist, and the wheel that is built from it."""
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT)
+    return folder
+
+
+def test_the_index_would_take_them(dist: Path) -> None:
+    """Metadata and description are such that a package index shows them."""
+    run(sys.executable, "-m", "twine", "check", "--strict", *dist.iterdir())
+
+
+def test_sdist(dist: Path) -> None:
+    """The sdist has the source, its tests, the documents and the licence; no litter."""
+    with tarfile.open(dist / f"{NAME}.tar.gz") as archive:
+        names = {name.removeprefix(f"{NAME}/") for name in archive.getnames()}
+    wanted = {
+        "LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md",
+        "pyproject.toml", "Makefile", "Dockerfile", "requirements.lock",
+        "trioproxy/py.typed", "trioproxy/proxy/connection.py", "tests/test_package.py",
+        "docs/security.md", "examples/README.md", "learned/README.md", "scripts/make-venv",
+    }  # fmt: skip
+    assert not wanted - names
+    assert not [name for name in names if "__pycache__" in name or ".venv" in name]
+
+
+def test_wheel(dist: Path) -> None:
+    """The wheel has the package, its type information and licence, and nothing else."""
+    (wheel,) = dist.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    assert "trioproxy/py.typed" in names
+    assert f"{NAME}.dist-info/licenses/LICENSE" in names
+    assert {name.split("/")[0] for name in names} == {"trioproxy", f"{NAME}.dist-info"}
+
+
+def test_install(dist: Path, tmp_path: Path) -> None:
+    """The wheel installs into a fresh environment, runs there and shows its types."""
+    venv.create(tmp_path, with_pip=True)
+    (wheel,) = dist.glob("*.whl")
+    run(tmp_path / "bin" / "python", "-m", "pip", "install", "--quiet", wheel)
+    version = run(tmp_path / "bin" / "trioproxy", "--version")
+    assert version == f"trioproxy {__version__}\n"
+    listed = run(tmp_path / "bin" / "trioproxy", "operations", "--section", "PING")
+    assert "SystemPing " in listed
+    use = tmp_path / "use.py"
+    use.write_text("from trioproxy.policy.target import Target\nTarget.parse('text')\n")
+    python = f"--python-executable={tmp_path / 'bin' / 'python'}"
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--cache-dir=/dev/null", python, str(use)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert 'expected "bytes"' in checked.stdout
