@@ -23,7 +23,7 @@ test: .venv/installed-dev packages ## lint, types, layers and the whole test sui
 	.venv/bin/coverage report
 
 .PHONY: ci
-ci: test test-image ## what CI runs
+ci: test test-image test-clients package ## what CI runs
 
 .PHONY: image
 image: .venv/made ## build the image; IMAGE and BASE_IMAGE may be set
@@ -58,7 +58,7 @@ bench: .venv/installed-dev packages ## measure beside HAProxy; options: make ben
 
 .PHONY: soak
 soak: .venv/installed-dev packages ## ten minutes of mixed clients and faults
-	$(PYTHON) -m bench.soak $(SOAK)
+	$(PYTHON) -m tests.soak $(SOAK)
 
 .PHONY: test-clients
 test-clients: .venv/installed-dev packages ## the full matrix of real clients
