@@ -16,6 +16,7 @@ from trioproxy.policy.learning import (
     Quiet,
     Wish,
     check,
+    check_replay,
     exceeds,
     keep_foreign,
     listed_operations,
@@ -350,3 +351,12 @@ def test_no_text_from_outside_makes_a_line(name: str, agent: str, client: str) -
     assert text.splitlines()[1:] == plain.splitlines()[1:]
     assert re.fullmatch(r"[ -~]*", text.splitlines()[0])
     assert {*parse(text, name="x")} == {"ALLOW_OPERATIONS", *SWITCHES}
+
+
+def test_a_policy_that_refuses_what_was_used_is_a_bug() -> None:
+    """The replay stops a file whose policy would refuse a request that was used."""
+    evidence = evidence_of("ContainerList", "ImageList")
+    policy, _ = parse_policy({"ALLOW_OPERATIONS": "ImageList"})
+    check_replay(policy, evidence, frozenset({"ImageList"}), file="app.env")
+    with pytest.raises(TrioProxyError, match="would refuse ContainerList"):
+        check_replay(policy, evidence, frozenset({"ContainerList"}), file="app.env")

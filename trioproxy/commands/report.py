@@ -51,7 +51,7 @@ def where(addresses: Sequence[str], *, private: str) -> None:
 
 def nothing_seen(file: str, *, has_command: bool) -> None:
     """Say that there was nothing to learn from, and where to look."""
-    ask = "did the command use -H or --context?" if has_command else "no client came"
+    ask = "did the command use -H or --context?" if has_command else "no client came:"
     warn(f"nothing seen: {ask} {file} is left as it is")
 
 

@@ -164,8 +164,15 @@ def check(text: str, proposal: Proposal, evidence: Evidence, *, file: str) -> No
     read_back = policy.operations | {str(route) for route in policy.routes}
     if policy.mode is not Mode.EXACT or read_back != proposal.granted:
         raise TrioProxyError(f"bug: {file} would not grant what was learned")
+    check_replay(policy, evidence, proposal.granted, file=file)
+
+
+def check_replay(
+    policy: Policy, evidence: Evidence, granted: frozenset[str], *, file: str
+) -> None:
+    """Replay what was used of the granted operations; a refusal is a bug of ours."""
     for shape in evidence.used():
-        if shape.operation not in proposal.granted:
+        if shape.operation not in granted:
             continue
         for request in replay(shape):
             if not policy.decide(request).allowed:
