@@ -57,7 +57,7 @@ bench: .venv/installed-dev packages ## measure beside HAProxy; options: make ben
 	$(PYTHON) -m bench $(BENCH)
 
 .PHONY: soak
-soak: .venv/installed-dev packages ## ten minutes of mixed clients and faults
+soak: .venv/installed-dev packages ## ten minutes of mixed clients and faults; options: make soak SOAK='--minutes 60'
 	$(PYTHON) -m tests.soak $(SOAK)
 
 .PHONY: test-clients
