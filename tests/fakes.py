@@ -128,6 +128,10 @@ def is_whole(raw: bytes) -> bool:
     return False
 
 
+class EndOfData(AssertionError):
+    """The other side ended before what was waited for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
     """One entry of a journal: who read what; no data is the end of data."""
@@ -237,6 +241,10 @@ class Peer:
         self.received += data
         self._unread += data
 
+    def has_unread(self) -> bool:
+        """Whether something was read and not asked for."""
+        return bool(self._unread)
+
     def take(self, count: int | None = None) -> bytes:
         """Take what was read but not asked for."""
         end = len(self._unread) if count is None else count
@@ -247,17 +255,15 @@ class Peer:
     async def read(self, count: int) -> bytes:
         """Exactly so many bytes."""
         while len(self._unread) < count:
-            assert await self.fill(), (
-                f"end of data after {bytes(self._unread)!r}, expected {count} bytes"
-            )
+            if not await self.fill():
+                raise EndOfData(f"{bytes(self._unread)!r} for {count} bytes")
         return self.take(count)
 
     async def read_until(self, mark: bytes) -> bytes:
         """All up to the mark, and the mark."""
         while (at := self._unread.find(mark)) < 0:
-            assert await self.fill(), (
-                f"end of data after {bytes(self._unread)!r}, expected {mark!r}"
-            )
+            if not await self.fill():
+                raise EndOfData(f"{bytes(self._unread)!r}, and no {mark!r}")
         return self.take(at + len(mark))
 
     async def read_head(self) -> bytes:
@@ -385,7 +391,7 @@ class EngineConnection(Peer):
 
     async def has_more(self) -> bool:
         """False once the other side ended and nothing is left to read."""
-        return bool(self._unread) or await self.fill()
+        return self.has_unread() or await self.fill()
 
     async def hijack(self, answer: bytes) -> bytes:
         """Answer a request's head as the Engine hijacks: what came in the same read is lost and returned."""

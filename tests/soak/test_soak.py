@@ -1,0 +1,23 @@
+"""The soak itself, for some seconds."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.engine import ScratchEngine
+from tests.soak import run
+from tests.soak.run import Plan, soak
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+async def test_a_short_soak(
+    scratch: ScratchEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mixed clients and a restart of the Engine leave nothing behind, and all is accounted for."""
+    monkeypatch.setattr(run, "RESTART_SECONDS", (3, 4))
+    result = await soak(scratch, tmp_path, Plan(seconds=15, clients=20, seed=1))
+    scratch.docker("rm", "-f", "soak")
+    assert result.faults() == []
+    assert result.account.sessions > 100
+    assert result.account.outages
