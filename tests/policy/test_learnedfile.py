@@ -17,12 +17,13 @@ TRAEFIK = Learned(
     runs=3,
     first="2026-11-24",
     last="2026-11-26",
+    watched="3 h 20 min",
     last_new_run=2,
     operations=["SystemPingHead", "SystemEvents", "ContainerList", "ContainerInspect"],
 )
 
 TEXT = f"""\
-# trioproxy {__version__} learned "traefik" in 3 runs, 2026-11-24 to 2026-11-26, last new operation in run 2
+# trioproxy {__version__} learned "traefik" in 3 runs, 2026-11-24 to 2026-11-26, watched for 3 h 20 min, last new operation in run 2
 # price: 4 operations used; under section variables alone this file opens 14 (1 of them writes)
 #
 #   ContainerInspect   GET  /containers/{{id}}/json   reads secrets from a container's environment
@@ -57,7 +58,10 @@ def test_nothing_learned() -> None:
     text = render(learned(operations=[], runs=1, last_new_run=0))
     policy, warnings = parse_policy_file(text, name="f")
     assert (policy.operations_count, warnings) == (0, ())
-    assert "in 1 run, 2026-11-24 to 2026-11-26, last new operation in run 0\n" in text
+    assert (
+        "in 1 run, 2026-11-24 to 2026-11-26, watched for 3 h 20 min, last new operation in run 0\n"
+        in text
+    )
     assert "ALLOW_OPERATIONS=\n" in text
 
 
@@ -72,7 +76,7 @@ def test_comments() -> None:
             unknown=[("GET", "CONTAINERS"), ("POST", "")],
         )
     )
-    assert ", 2026-11-24, last" in text
+    assert ", 2026-11-24, watched" in text
     assert [line for line in text.splitlines()[2:] if line.startswith("#")] == [
         "#",
         f"#   ContainerCreate   POST   /containers/create   ROOT ON THE HOST: {OPERATIONS['ContainerCreate'][0].summary}",
@@ -140,7 +144,13 @@ HOSTILE = 'x"\nPOST=1\n$(touch x)`\\\x00\x7f\u2028é, *~#'
 def test_hostile_text() -> None:
     """Whatever text comes in as a name or a value, no line, quote or expansion comes of it."""
     text = render(
-        learned(name=HOSTILE, first=HOSTILE, last=HOSTILE, unknown=[(HOSTILE, HOSTILE)])
+        learned(
+            name=HOSTILE,
+            first=HOSTILE,
+            last=HOSTILE,
+            watched=HOSTILE,
+            unknown=[(HOSTILE, HOSTILE)],
+        )
     )
     assert not set(text) & set("$`\\\x00\x7f\u2028é~")
     assert text.count("\n") == render(TRAEFIK).count("\n") + 2

@@ -65,6 +65,8 @@ class Learned:
     first: str
     """The day of the first observation, `2026-11-24`; `last` likewise."""
     last: str
+    watched: str
+    """The time that was watched, for people: `3 h 20 min`."""
     last_new_run: int
     """In which run the last new operation was used."""
     operations: Iterable[str]
@@ -129,10 +131,11 @@ def foreign_lines(old: str) -> tuple[list[str], list[str]]:
 def _provenance(learned: Learned) -> str:
     name = format_value(learned.name[:_NAME_LIMIT])
     runs = "1 run" if learned.runs == 1 else f"{learned.runs} runs"
+    watched = " ".join(map(format_value, learned.watched.split()))
     days = " to ".join(map(format_value, dict.fromkeys([learned.first, learned.last])))
     return (
         f'# trioproxy {__version__} learned "{name}" in {runs}, {days},'
-        f" last new operation in run {learned.last_new_run}"
+        f" watched for {watched}, last new operation in run {learned.last_new_run}"
     )
 
 

@@ -143,6 +143,7 @@ def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
         runs=facts.runs,
         first=iso(facts.first)[:10],
         last=iso(facts.last)[:10],
+        watched=span(facts.seconds),
         last_new_run=facts.newest_run,
         operations=proposal.granted,
         failed=evidence.failed_operations() - proposal.granted,
