@@ -31,6 +31,7 @@ LEARNED = render(
         runs=1,
         first="2026-11-24",
         last="2026-11-24",
+        watched="1 h 0 min",
         last_new_run=1,
         operations=["ContainerCreate", "ContainerList", "SystemPing"],
     )
