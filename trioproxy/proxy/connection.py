@@ -240,20 +240,19 @@ class Connection:
         return False
 
     async def _answer_health(self, head: RequestHead) -> bool:
+        """Say whether the Engine answers: neither recorded nor logged, it is asked for ever."""
         is_up = await self._shared.health.is_up()
         keep = head.keep_alive and head.framing is NO_BODY
-        await self._answer(
-            head, 200 if is_up else 503, replies.health(is_up=is_up, close=not keep)
-        )
+        await self.client.wire.send_all(replies.health(is_up=is_up, close=not keep))
+        self._head = None
         return keep
 
     async def _answer(self, head: RequestHead, status: int, reply: bytes) -> None:
         """Send an answer of ours."""
         self._status = status
-        if not head.is_health:
-            self._shared.gate.record(
-                head.verdict, status, unrouted=False, peer=self.client.peer
-            )
+        self._shared.gate.record(
+            head.verdict, status, unrouted=False, peer=self.client.peer
+        )
         await self.client.wire.send_all(reply)
         self._log_request("", by="trioproxy")
 
