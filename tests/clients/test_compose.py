@@ -24,7 +24,7 @@ services:
       dockerfile_inline: |
         FROM busybox
         RUN echo made >/made
-    command: sh -c "cat /made; wget -qO- db || sleep 600"
+    command: sh -c "cat /made; wget -qO- db 2>&1 || sleep 600"
     depends_on: {db: {condition: service_healthy}}
     stop_grace_period: 0s
 volumes: {data: {}}

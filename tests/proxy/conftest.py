@@ -18,9 +18,16 @@ from tests.fakes import (
     open_descriptors,
     settle,
 )
-from trioproxy.config import Config, Level, TcpAddress, UnixAddress
+from trioproxy.config import (
+    DEFAULT_MAX_CONNECTIONS,
+    Address,
+    Config,
+    Level,
+    TcpAddress,
+    UnixAddress,
+)
 from trioproxy.policy.endpoints import SECTIONS
-from trioproxy.policy.gate import EnforceGate
+from trioproxy.policy.gate import EnforceGate, Gate
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
@@ -167,21 +174,27 @@ async def start(
     """Start a proxy in front of the fake: `await start(policy={...}, max_connections=2)`."""
     proxies: list[Proxy] = []
 
-    async def start(policy: Mapping[str, str] = OPEN, **settings: int) -> Proxy:
+    async def start(
+        policy: Mapping[str, str] = OPEN,
+        *,
+        gate: Gate | None = None,
+        upstream: Address | None = None,
+        max_connections: int = DEFAULT_MAX_CONNECTIONS,
+    ) -> Proxy:
         name = f"proxy{len(proxies)}"
         config = Config(
             listen=(
                 TcpAddress(host="127.0.0.1", port=0),
                 UnixAddress(path=str(tmp_path / f"{name}.sock")),
             ),
-            upstream=UnixAddress(path=str(fake.path)),
-            **settings,  # type: ignore[arg-type]  # the numbers among the settings
+            upstream=upstream or UnixAddress(path=str(fake.path)),
+            max_connections=max_connections,
         )
         log_file = tmp_path / f"{name}.log"
         log = Log(
             Level.DEBUG, os.open(log_file, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         )
-        gate = EnforceGate(parse_policy(policy)[0])
+        gate = gate or EnforceGate(parse_policy(policy)[0])
         server = Server(config=config, gate=gate, log=log)
         scope = trio.CancelScope()
 

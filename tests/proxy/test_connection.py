@@ -6,12 +6,16 @@ import pytest
 from trio.testing import MockClock
 
 from tests.fakes import (
+    HEADS,
     chunk,
     request,
     response,
     settle,
 )
 from tests.proxy.conftest import Proxy, Start
+from trioproxy.policy.gate import EnforceGate
+from trioproxy.policy.permissions import parse_policy
+from trioproxy.policy.rules import Decision, Request
 
 JSON = "Content-Type: application/json"
 
@@ -448,3 +452,50 @@ async def test_a_reset_at_every_point_of_an_answer(proxy: Proxy) -> None:
         client.reset()
         assert await engine.read_gone() in {"end", "reset"}
     await proxy.assert_clean()
+
+
+# Faults of our own
+
+
+class BrokenGate(EnforceGate):
+    """A gate with a bug."""
+
+    def decide(self, request: Request) -> Decision:
+        """Fail as a bug fails."""
+        raise KeyError(request.target.path)
+
+
+async def test_a_bug_fails_closed(start: Start) -> None:
+    """A crash in judging lets nothing through, ends that connection only, and is in the log."""
+    proxy = await start(gate=BrokenGate(parse_policy({})[0]))
+    client, other = await proxy.connect(), await proxy.connect()
+    await client.ask(target="/info")
+    assert await client.read_gone() in {"end", "reset"}
+    assert client.received == b""
+    assert await other.is_open()
+    assert not await proxy.fake.is_called()
+    assert any(
+        "KeyError" in line and "test_connection" in line for line in proxy.lines()
+    )
+    await proxy.assert_clean()
+
+
+async def test_a_changed_gate_counts_at_once(proxy: Proxy) -> None:
+    """After `use_gate` no head is let through because it was once."""
+    client, engine = await proxy.ask(target="/info")
+    await engine.answer(body=b"info")
+    await client.read_response()
+    proxy.server.shared.use_gate(EnforceGate(parse_policy({})[0]))
+    await client.ask(target="/info")
+    assert (await client.read_response()).status == 403
+
+
+async def test_a_stream_that_opens_before_its_request_is_whole(proxy: Proxy) -> None:
+    """An exec that starts while its body is still on its way: 502, for whose bytes would follow?"""
+    client, engine = await proxy.ask(
+        "POST", "/exec/e/start", JSON, "Content-Length: 9", body=b"{"
+    )
+    await engine.read_head()
+    await engine.send(HEADS["exec raw"])
+    assert (await client.read_response("POST")).status == 502
+    assert await engine.read_gone() in {"end", "reset"}

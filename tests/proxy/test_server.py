@@ -1,9 +1,11 @@
 """Listeners, limits, many clients, and the way to an orderly end."""
 
+import os
 import resource
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import trio
@@ -18,9 +20,13 @@ from tests.fakes import (
     settle,
 )
 from tests.proxy.conftest import Proxy, Start
-from trioproxy.config import TcpAddress
+from trioproxy.config import Config, Level, TcpAddress, UnixAddress
+from trioproxy.errors import ConfigError
+from trioproxy.policy.gate import EnforceGate
+from trioproxy.policy.permissions import parse_policy
 from trioproxy.proxy.listeners import bind
-from trioproxy.proxy.server import connection_limit
+from trioproxy.proxy.log import Log
+from trioproxy.proxy.server import Server, connection_limit
 
 # Many clients
 
@@ -191,6 +197,20 @@ def test_dead_peers_are_found_by_keepalive() -> None:
                 )
             )
             assert idle + probes * pause <= 120
+
+
+async def test_a_listener_that_cannot_be_takes_the_others_along(
+    tmp_path: Path, fake: FakeEngine
+) -> None:
+    """All or none: an address that is taken stops the start, and leaves no socket behind."""
+    path = tmp_path / "first.sock"
+    listen = (UnixAddress(path=str(path)), UnixAddress(path=str(fake.path)))
+    config = Config(listen=listen, upstream=UnixAddress(path=str(fake.path)))
+    log = Log(Level.ERR, os.open(os.devnull, os.O_WRONLY))
+    server = Server(config=config, gate=EnforceGate(parse_policy({})[0]), log=log)
+    with pytest.raises(ConfigError, match="another program listens there"):
+        await server.run()
+    assert not await trio.Path(path).exists()
 
 
 # The end

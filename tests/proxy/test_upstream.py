@@ -1,7 +1,10 @@
 """The Engine's faults: what each becomes for the client, and how the proxy comes back."""
 
+import errno
 import json
+import os
 import socket
+from pathlib import Path
 
 import pytest
 import trio
@@ -17,7 +20,9 @@ from tests.fakes import (
     response,
     settle,
 )
-from tests.proxy.conftest import Proxy
+from tests.proxy.conftest import Proxy, Start
+from trioproxy.config import TcpAddress, UnixAddress, parse_address
+from trioproxy.proxy.upstream import explain
 
 
 async def failed(client: Client, method: str = "GET") -> tuple[int, str]:
@@ -370,3 +375,62 @@ async def test_the_engine_restarts_under_every_kind_of_client(
         await client.ask()
         assert (await client.read_response()).body == b"GET /_ping HTTP/1.1"
     await proxy.assert_clean()
+
+
+# An Engine on TCP, and other ways not to reach one
+
+
+async def test_an_engine_on_tcp(proxy: Proxy, start: Start) -> None:
+    """Requests, streams and ends pass over TCP as over a Unix socket (here: a proxy behind a proxy)."""
+    (url,) = [url for url in proxy.server.addresses if url.startswith("tcp")]
+    front = await start(upstream=parse_address(url))
+    client, engine = await front.ask("POST", "/containers/x/attach")
+    await engine.hijack(HEADS["attach raw"] + b"out")
+    head = HEADS["attach raw"]
+    assert await client.read(len(head) + 3) == head + b"out"
+    client.half_close()
+    assert await engine.read_rest() == b""
+    engine.half_close()
+    assert await client.read_rest() == b""
+
+
+async def test_nobody_on_that_port(start: Start) -> None:
+    """502 that names the address."""
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listener.socket.getsockname()[1]
+    await listener.aclose()
+    proxy = await start(upstream=TcpAddress(host="127.0.0.1", port=port))
+    client = await proxy.connect()
+    await client.ask()
+    status, message = await failed(client)
+    assert (status, f"tcp://127.0.0.1:{port}" in message) == (502, True)
+
+
+UNREACHABLE = {
+    errno.ENOENT: "there is no such socket",
+    errno.ECONNREFUSED: "nobody listens",
+    errno.EMFILE: "out of file descriptors",
+    errno.EPROTOTYPE: "no stream socket",
+    errno.EIO: os.strerror(errno.EIO),
+}
+
+
+@pytest.mark.parametrize("number", UNREACHABLE, ids=errno.errorcode.get)
+def test_why_the_engine_cannot_be_reached(number: int) -> None:
+    """Each cause is named in words, with what to look at."""
+    told = explain(UnixAddress(path="/e.sock"), OSError(number, os.strerror(number)))
+    assert told.startswith("cannot reach the Docker Engine at unix:///e.sock: ")
+    assert UNREACHABLE[number] in told
+
+
+def test_a_socket_that_is_closed_to_us(tmp_path: Path) -> None:
+    """Its owner, its group and its mode are named, and how to get in."""
+    path = tmp_path / "e.sock"
+    path.touch(0o660)
+    os.chown(path, -1, group := os.getgid())
+    told = explain(UnixAddress(path=str(path)), PermissionError(errno.EACCES, "no"))
+    assert f"run with group {group} (in Compose: group_add: [{group}])" in told
+    gone = explain(
+        UnixAddress(path="/nope/e.sock"), PermissionError(errno.EACCES, "no")
+    )
+    assert "its folder is closed to this user" in gone

@@ -1,0 +1,104 @@
+"""The reserved health route: our own round trip to the Engine, and no more."""
+
+import pytest
+from trio.testing import MockClock
+
+from tests.fakes import FakeEngine, response, settle
+from tests.proxy.conftest import Proxy
+
+HEALTH = "/_trioproxy/health"
+
+
+async def test_an_engine_that_answers_is_up(proxy: Proxy) -> None:
+    """200 after a ping of our own; the client's request itself goes nowhere."""
+    client, engine = await proxy.ask("GET", HEALTH, "X-Secret: 1")
+    asked = await engine.read_request()
+    assert (
+        asked.raw == b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
+    )
+    await engine.send(response("200 OK", "Connection: close") + b"OK")
+    engine.close()
+    answer = await client.read_response()
+    assert (answer.status, answer.body) == (200, b'{"engine": "up"}\n')
+    await proxy.assert_clean()
+
+
+async def test_an_engine_that_is_away_is_down(proxy: Proxy, fake: FakeEngine) -> None:
+    """503, and the connection serves on."""
+    fake.stop()
+    client = await proxy.connect()
+    await client.ask(target=HEALTH)
+    answer = await client.read_response()
+    assert (answer.status, answer.body) == (503, b'{"engine": "down"}\n')
+    assert await client.is_open()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"HTTP/1.1 500 Oh\r\n\r\n", b"garbage"],
+    ids=["nothing", "500", "garbage"],
+)
+async def test_an_engine_that_says_anything_else_is_down(
+    proxy: Proxy, said: bytes
+) -> None:
+    """Only a 200 counts."""
+    client, engine = await proxy.ask("GET", HEALTH)
+    await engine.read_request()
+    await engine.send(said)
+    engine.close()
+    assert (await client.read_response()).status == 503
+
+
+async def test_an_engine_that_hangs_is_down(
+    proxy: Proxy, mock_clock: MockClock
+) -> None:
+    """After three seconds, before a health check of a container gives up."""
+    client, engine = await proxy.ask("GET", HEALTH)
+    await engine.read_request()
+    mock_clock.jump(2.9)
+    assert await client.arrived() == b""
+    mock_clock.jump(0.2)
+    assert (await client.read_response()).status == 503
+    assert await engine.read_gone() in {"end", "reset"}
+
+
+async def test_an_answer_serves_for_a_second(
+    proxy: Proxy, mock_clock: MockClock
+) -> None:
+    """Many who ask cost the Engine one ping a second."""
+    client, engine = await proxy.ask("GET", HEALTH)
+    await engine.answer("200 OK", "Connection: close", body=b"OK")
+    engine.close()
+    assert (await client.read_response()).status == 200
+    await client.ask(target=HEALTH)
+    assert (await client.read_response()).status == 200
+    assert not await proxy.fake.is_called()
+    mock_clock.jump(1)
+    await client.ask(target=HEALTH)
+    await settle()
+    assert await proxy.fake.is_called()
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [("POST", HEALTH), ("GET", HEALTH + "/x"), ("GET", HEALTH + "?a=b")],
+    ids=["POST", "below", "with a query"],
+)
+async def test_nothing_else_is_the_health_route(
+    proxy: Proxy, method: str, target: str
+) -> None:
+    """What only looks like it is judged as any request: it is no route of the Engine."""
+    client = await proxy.connect()
+    await client.ask(method, target)
+    assert (await client.read_response(method)).status in {400, 403}
+    assert not await proxy.fake.is_called()
+
+
+async def test_it_is_not_logged_as_a_request(proxy: Proxy, fake: FakeEngine) -> None:
+    """A check every few seconds does not fill the log."""
+    fake.stop()
+    client = await proxy.connect()
+    await client.ask(target=HEALTH)
+    await client.read_response()
+    await settle()
+    assert [line for line in proxy.lines() if "health" in line] == []
