@@ -10,6 +10,8 @@ from trioproxy.policy.gate import EnforceGate
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.proxy.http import (
     NO_BODY,
+    Fields,
+    Memo,
     RequestHead,
     ResponseHead,
     find_head_end,
@@ -39,6 +41,7 @@ def check_request(data: bytes, cuts: Sequence[int]) -> None:
     """A head is read in one way however it comes, and its forwarded form means the same."""
     head = _request_of(_pieces(data))
     assert _request_of(_pieces(data, *cuts)) == head
+    assert _request_of(_pieces(data), _seen_before(data)) == head
     if isinstance(head, RequestHead):
         _check_forwarded(head)
 
@@ -73,7 +76,17 @@ def _pieces(data: bytes, *cuts: int) -> Iterator[bytes]:
         start = end
 
 
-def _request_of(pieces: Iterator[bytes]) -> RequestHead | str:
+def _seen_before(data: bytes) -> Memo[bytes, Fields]:
+    """Read the same header fields under another request line: they are known then."""
+    fields: Memo[bytes, Fields] = Memo()
+    block = data.partition(b"\r\n")[2]
+    _request_of(_pieces(b"GET /_ping HTTP/1.1\r\n" + block), fields)
+    return fields
+
+
+def _request_of(
+    pieces: Iterator[bytes], fields: Memo[bytes, Fields] | None = None
+) -> RequestHead | str:
     data = b""
     try:
         for piece in pieces:
@@ -81,7 +94,7 @@ def _request_of(pieces: Iterator[bytes]) -> RequestHead | str:
             data += piece
             end = find_head_end(data, searched=searched)
             if end >= 0:
-                return read_request(data[:end], GATE)
+                return read_request(data[:end], GATE, fields)
     except BadRequest:
         return REFUSED
     return INCOMPLETE

@@ -283,25 +283,37 @@ _SECTION_OF_SEGMENT = {
 }
 
 
-class _Route(NamedTuple):
+class _Routes(NamedTuple):
+    """The routes of one method and first segment, in the order of the table."""
+
     pattern: re.Pattern[str]
-    endpoint: Endpoint
+    """One group for each endpoint; the first alternative that fits is the one."""
+    endpoints: list[Endpoint]
+
+    def find(self, path: str) -> Endpoint | None:
+        found = self.pattern.fullmatch(path)
+        return (
+            self.endpoints[found.lastindex - 1] if found and found.lastindex else None
+        )
 
 
-def _compile(endpoint: Endpoint) -> re.Pattern[str]:
+def _pattern(endpoint: Endpoint) -> str:
     parameter = ".+" if endpoint.takes_slashes else "[^/]+"
     literals = re.split(r"\{[^}]*\}", endpoint.template)
-    return re.compile(parameter.join(map(re.escape, literals)))
+    return f"({parameter.join(map(re.escape, literals))})"
 
 
-def _index(endpoints: tuple[Endpoint, ...]) -> dict[tuple[str, str], list[_Route]]:
-    routes = dict[tuple[str, str], list[_Route]]()
+def _index(endpoints: tuple[Endpoint, ...]) -> dict[tuple[str, str], _Routes]:
+    grouped = dict[tuple[str, str], list[Endpoint]]()
     for endpoint in endpoints:
         # The two that begin with a parameter: one fits every path, one is no HTTP/1 route.
         if not endpoint.template.startswith("/{"):
             key = (endpoint.method, _first_segment(endpoint.template))
-            routes.setdefault(key, []).append(_Route(_compile(endpoint), endpoint))
-    return routes
+            grouped.setdefault(key, []).append(endpoint)
+    return {
+        key: _Routes(re.compile("|".join(map(_pattern, group))), group)
+        for key, group in grouped.items()
+    }
 
 
 def _first_segment(path: str) -> str:
@@ -334,9 +346,9 @@ def _find(method: str, path: str) -> Endpoint | None:
     methods = ("HEAD", "GET", "ANY") if method == "HEAD" else (method, "ANY")
     segment = _first_segment(path)
     for name in methods:
-        for route in _ROUTES.get((name, segment), ()):
-            if route.pattern.fullmatch(path):
-                return route.endpoint
+        routes = _ROUTES.get((name, segment))
+        if routes and (endpoint := routes.find(path)):
+            return endpoint
     return None
 
 

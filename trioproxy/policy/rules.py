@@ -254,11 +254,10 @@ class Policy:
             return _allow(Reason.UNKNOWN_ROUTE, section)
         return _allow(Reason.SECTION, section)
 
-    def _granting_verbs(self, request: Request) -> list[str]:
+    def _granting_verbs(self, request: Request) -> tuple[str, ...]:
         """The verbs that would allow a request, the narrowest first."""
-        verbs = VERBS if self.read_verbs_grant else WRITE_VERBS
-        named = [verb for verb in verbs if request.operation in verbs[verb]]
-        return sorted(named, key=lambda verb: len(verbs[verb]))
+        verbs = _GRANTING if self.read_verbs_grant else _GRANTING_WRITES
+        return verbs.get(request.operation, ())
 
     def _refusing_verbs(self, request: Request) -> list[str]:
         """The verbs at 0 that refuse a request.
@@ -266,6 +265,8 @@ class Policy:
         A grant names whole routes. A refusal is read as widely as in linuxserver's rules,
         so that no file refuses less here: `ALLOW_ARCHIVE=0` stops PUT as well.
         """
+        if not self.verbs:
+            return []
         segments = request.target.path.lower().split("/")
         third = segments[3] if segments[1] == "containers" and len(segments) > 3 else ""
         return [
@@ -309,6 +310,21 @@ class Policy:
             needed.append("POST")
         missing = [f"{name}=1" for name in needed if not self.switches.get(name)]
         return f"set {' and '.join(missing)}"
+
+
+def _by_operation(
+    verbs: Mapping[str, frozenset[str]],
+) -> Mapping[str, tuple[str, ...]]:
+    """Turn a table of verbs around: operation to verbs, the narrowest first."""
+    narrowest_first = sorted(verbs, key=lambda verb: len(verbs[verb]))
+    return {
+        operation: tuple(verb for verb in narrowest_first if operation in verbs[verb])
+        for operation in frozenset().union(*verbs.values())
+    }
+
+
+_GRANTING = _by_operation(VERBS)
+_GRANTING_WRITES = _by_operation(WRITE_VERBS)
 
 
 def _allow(reason: Reason, rule: str) -> Decision:

@@ -12,6 +12,8 @@ from trioproxy.policy import percent
 
 SHOWN_LIMIT = 256
 
+# Needs no decoding and no quoting: it is its own canonical form, if its segments are good.
+_PLAIN_PATH = re.compile(rb"[A-Za-z0-9_.~/!$&'()*+,;=:@-]*")
 # Visible ASCII only (Go takes raw bytes from 0x80 on, h11 does not), and escapes that are whole.
 _BAD_RAW_PATH = re.compile(rb"[^!-~]|#|%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
 _BAD_QUERY = re.compile(rb"[^!-~]|#")
@@ -40,6 +42,8 @@ class Target:
     """Whether there is a `?`, even with nothing behind it."""
     encoded_slash: bool
     """Whether a slash of the path was written as `%2F`."""
+    quoted: str
+    """Version and path, escaped in one way."""
 
     @classmethod
     def parse(cls, raw: bytes) -> "Target":
@@ -47,33 +51,37 @@ class Target:
         raw_path, mark, query = raw.partition(b"?")
         if not raw_path.startswith(b"/"):
             raise BadTarget(f"the target must begin with a slash: {raw_path[:64]!a}")
-        if found := _BAD_RAW_PATH.search(raw_path):
+        plain = _PLAIN_PATH.fullmatch(raw_path) is not None
+        if not plain and (found := _BAD_RAW_PATH.search(raw_path)):
             raise BadTarget(f"{found[0]!r} is not allowed in a path")
-        if found := _BAD_QUERY.search(query):
+        if query and (found := _BAD_QUERY.search(query)):
             raise BadTarget(f"{found[0]!r} is not allowed in a query")
-        version, path = _split_version(_decode(raw_path))
+        decoded = _decode(raw_path)
+        version, path = _split_version(decoded)
         return cls(
             raw=raw,
             version=version,
             path=path,
             query=query,
             has_query=bool(mark),
-            encoded_slash=b"%2f" in raw_path.lower(),
+            encoded_slash=not plain and b"%2f" in raw_path.lower(),
+            quoted=decoded if plain else version + _quote(path),
         )
 
     @property
     def canonical(self) -> bytes:
         """What goes upstream: the same path, escaped in one way, and the query."""
         mark = b"?" if self.has_query else b""
-        return self._quoted().encode("ascii") + mark + self.query
+        return self.quoted.encode("ascii") + mark + self.query
 
     @property
     def shown(self) -> str:
         """The target for logs and messages: no query, visible ASCII, not too long."""
-        return self._quoted()[:SHOWN_LIMIT]
+        return self.quoted[:SHOWN_LIMIT]
 
-    def _quoted(self) -> str:
-        return self.version + percent.encode(self.path.encode("latin-1"), _KEPT)
+
+def _quote(path: str) -> str:
+    return percent.encode(path.encode("latin-1"), _KEPT)
 
 
 def _decode(raw_path: bytes) -> str:

@@ -35,6 +35,7 @@ from trioproxy.proxy.health import Health
 from trioproxy.proxy.http import (
     NO_BODY,
     UNTIL_CLOSE,
+    Fields,
     Memo,
     RequestHead,
     ResponseHead,
@@ -74,6 +75,7 @@ class Shared:
     watch: HangupWatch
     health: Health
     requests: Memo[bytes, RequestHead] = field(default_factory=Memo)
+    fields: Memo[bytes, Fields] = field(default_factory=Memo)
     responses: Memo[tuple[bytes, bytes], ResponseHead] = field(default_factory=Memo)
     buffer: bytearray = field(default_factory=lambda: bytearray(BUFFER_SIZE))
     is_draining: bool = False
@@ -214,7 +216,7 @@ class Connection:
     # -- 1 to 5: the request head, judged ------------------------------------------
 
     def _read_request(self, raw: bytes) -> RequestHead:
-        head = read_request(raw, self._shared.gate)
+        head = read_request(raw, self._shared.gate, self._shared.fields)
         if head.remember:
             self._shared.requests.keep(raw, raw, head)
         return head

@@ -44,6 +44,9 @@ CREDENTIALS: Final = frozenset(
     {b"authorization", b"cookie", b"x-registry-auth", b"x-registry-config"}
 )
 
+PLAIN_LINE: Final = re.compile(rb"(GET|HEAD|POST|PUT|DELETE) (/[!-~]*) HTTP/1\.1")
+"""A request line that every reader reads alike."""
+
 HOST: Final = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 LISTED_LENGTH: Final = re.compile(rb"(?i)\ncontent-length:[^\r]*,")
@@ -83,6 +86,25 @@ class Framing:
 NO_BODY: Final = Framing(body=Body.NONE, length=0)
 CHUNKED: Final = Framing(body=Body.CHUNKED)
 UNTIL_CLOSE: Final = Framing(body=Body.UNTIL_CLOSE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fields:
+    """All that follows from the header fields of a request, whatever its target."""
+
+    version: bytes
+    framing: Framing
+    agent: str
+    """Product tokens of the user agent."""
+    keep_alive: bool
+    expects_continue: bool
+    upgrade: bytes
+    """The lines that ask for an upgrade, if the client does."""
+    is_grpc: bool
+    lines: bytes
+    """The lines that go upstream."""
+    remember: bool
+    """No credentials are among them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,53 +199,78 @@ def find_head_end(data: bytes, *, searched: int = 0) -> int:
     return -1
 
 
-def read_request(raw: bytes, gate: Gate) -> RequestHead:
-    """Parse and judge one request head, as cut at the first CRLFCRLF."""
+def read_request(
+    raw: bytes, gate: Gate, fields: "Memo[bytes, Fields] | None" = None
+) -> RequestHead:
+    """Parse and judge one request head, as cut at the first CRLFCRLF.
+
+    Clients say the same of themselves in every request: header fields seen before are
+    not read again, where the request line can be read in one way only.
+    """
+    line, _, block = raw.partition(b"\r\n")
+    plain = PLAIN_LINE.fullmatch(line)
+    known = fields.get(block) if plain and fields is not None else None
+    if plain and known:
+        return _judge(plain[1], plain[2], known, gate)
     _check_lines(raw)
     event = _parse_request(raw)
+    read = _read_fields(raw, event)
+    if plain and fields is not None and read.remember:
+        fields.keep(block, block, read)
+    return _judge(event.method, event.target, read, gate)
+
+
+def _read_fields(raw: bytes, event: h11.Request) -> Fields:
+    """Read the header fields, and refuse what others would read otherwise."""
     headers = _headers(event)
     _check_request(raw, event, headers)
     values = {lower: value for _, lower, value in headers}
-    verdict = judge(
-        gate,
-        event.method.decode(),
-        event.target,
-        agent_tokens(values.get(b"user-agent")),
-    )
     framing = _request_framing(values)
-    _check_meaning(verdict, values, framing)
-    endpoint = verdict.request.endpoint
-    stream = endpoint.stream if endpoint else Stream.NONE
-    upgrades = stream in TUNNELLED and b"upgrade" in values
+    media_type = _media_type(values)
+    _check_meaning(values, media_type, framing)
     tokens = _connection_tokens(headers)
     version_1_1 = event.http_version == b"1.1"
-    keep_alive = b"close" not in tokens and (version_1_1 or b"keep-alive" in tokens)
-    return RequestHead(
-        verdict=verdict,
-        upstream=_rebuild(
-            event,
-            verdict.request.target.canonical,
-            headers,
-            (tokens, keep_alive, upgrades),
-        ),
-        framing=framing,
+    return Fields(
         version=event.http_version,
-        keep_alive=keep_alive,
+        framing=framing,
+        agent=agent_tokens(values.get(b"user-agent")),
+        keep_alive=b"close" not in tokens and (version_1_1 or b"keep-alive" in tokens),
         expects_continue=values.get(b"expect", b"").lower() == b"100-continue",
-        stream=stream,
-        upgrades=upgrades,
-        raw_body=verdict.request.operation in RAW_BODY_OPERATIONS,
-        refusal=_refusal(verdict, framing, keep_alive=keep_alive),
-        fields=_log_fields(verdict),
-        is_health=event.method == b"GET" and event.target == HEALTH_TARGET,
+        upgrade=_upgrade_line(headers),
+        is_grpc=media_type.startswith(b"application/grpc"),
+        lines=_forwarded(headers, HOP_BY_HOP | tokens),
         remember=values.keys().isdisjoint(CREDENTIALS),
-        asked=_asked(event, stream, upgrades=upgrades),
     )
 
 
-def _asked(event: h11.Request, stream: Stream, *, upgrades: bool) -> bytes:
-    method = b"HEAD" if event.method == b"HEAD" else b""
-    return b"%s %s %s %d" % (method, event.http_version, stream.encode(), upgrades)
+def _judge(method: bytes, target: bytes, fields: Fields, gate: Gate) -> RequestHead:
+    verdict = judge(gate, method.decode(), target, fields.agent)
+    request = verdict.request
+    if fields.is_grpc and request.target.path != "/grpc":
+        raise BadRequest("gRPC bypasses the Engine's routes and is never forwarded")
+    stream = request.endpoint.stream if request.endpoint else Stream.NONE
+    upgrades = stream in TUNNELLED and fields.upgrade != b""
+    return RequestHead(
+        verdict=verdict,
+        upstream=_rebuild(method, request.target.canonical, fields, upgrades=upgrades),
+        framing=fields.framing,
+        version=fields.version,
+        keep_alive=fields.keep_alive,
+        expects_continue=fields.expects_continue,
+        stream=stream,
+        upgrades=upgrades,
+        raw_body=request.operation in RAW_BODY_OPERATIONS,
+        refusal=_refusal(verdict, fields.framing, keep_alive=fields.keep_alive),
+        fields=_log_fields(verdict),
+        is_health=method == b"GET" and target == HEALTH_TARGET,
+        remember=fields.remember,
+        asked=_asked(method, fields.version, stream, upgrades=upgrades),
+    )
+
+
+def _asked(method: bytes, version: bytes, stream: Stream, *, upgrades: bool) -> bytes:
+    head = b"HEAD" if method == b"HEAD" else b""
+    return b"%s %s %s %d" % (head, version, stream.encode(), upgrades)
 
 
 def _refusal(verdict: Verdict, framing: Framing, *, keep_alive: bool) -> bytes:
@@ -330,29 +377,27 @@ def _sized(length: bytes | None) -> Framing:
     return Framing(body=Body.SIZED, length=count) if count else NO_BODY
 
 
+def _media_type(values: dict[bytes, bytes]) -> bytes:
+    content_type = values.get(b"content-type", b"")
+    if not content_type.isascii():
+        # Go folds some of these characters into ASCII letters and spaces.
+        raise BadRequest(f"Content-Type {content_type[:64]!r} is not ASCII")
+    return content_type.split(b";")[0].strip().lower()
+
+
 def _check_meaning(
-    verdict: Verdict, values: dict[bytes, bytes], framing: Framing
+    values: dict[bytes, bytes], media_type: bytes, framing: Framing
 ) -> None:
     """Refuse headers that change what a request means for the Engine or a browser."""
     host = values.get(b"host", b"")
     if not HOST.fullmatch(host):
         raise BadRequest(f"bad Host {host[:64]!r}")
-    content_type = values.get(b"content-type", b"")
-    if not content_type.isascii():
-        # Go folds some of these characters into ASCII letters and spaces.
-        raise BadRequest(f"Content-Type {content_type[:64]!r} is not ASCII")
-    media_type = content_type.split(b";")[0].strip().lower()
     if media_type in FORM_TYPES and framing is not NO_BODY:
         # The Engine merges form fields into the parameters, and lets them win.
         raise BadRequest(
             f"a body of type {media_type.decode()} could override the query:"
             " send the parameters in the query"
         )
-    if (
-        media_type.startswith(b"application/grpc")
-        and verdict.request.target.path != "/grpc"
-    ):
-        raise BadRequest("gRPC bypasses the Engine's routes and is never forwarded")
     _check_site(host, values)
 
 
@@ -379,28 +424,34 @@ def agent_tokens(agent: bytes | None) -> str:
     return " ".join(tokens[:AGENT_TOKENS])
 
 
-def _rebuild(
-    event: h11.Request,
-    target: bytes,
-    headers: Headers,
-    connection: tuple[frozenset[bytes], bool, bool],
-) -> bytes:
-    """Write the head that goes upstream."""
-    tokens, keep_alive, upgrades = connection
-    lines = [b"%s %s HTTP/%s" % (event.method, target, event.http_version)]
-    dropped = HOP_BY_HOP | tokens
+def _forwarded(headers: Headers, dropped: frozenset[bytes]) -> bytes:
+    """Write the fields that go upstream."""
+    return b"".join(
+        b"%s: %s\r\n" % (name, value)
+        for name, lower, value in headers
+        if lower not in dropped
+    )
+
+
+def _upgrade_line(headers: Headers) -> bytes:
+    """Write what asks the Engine to switch, where it may be asked."""
     for name, lower, value in headers:
-        if lower not in dropped:
-            lines.append(b"%s: %s" % (name, value))
-        elif lower == b"upgrade" and upgrades:
-            lines += [b"Connection: Upgrade", b"%s: %s" % (name, value)]
+        if lower == b"upgrade":
+            return b"Connection: Upgrade\r\n%s: %s\r\n" % (name, value)
+    return b""
+
+
+def _rebuild(method: bytes, target: bytes, fields: Fields, *, upgrades: bool) -> bytes:
+    """Write the head that goes upstream."""
+    connection = b""
     if upgrades:
-        pass
-    elif not keep_alive and event.http_version == b"1.1":
-        lines.append(b"Connection: close")
-    elif keep_alive and event.http_version == b"1.0":
-        lines.append(b"Connection: keep-alive")
-    return b"\r\n".join(lines) + HEAD_END
+        connection = fields.upgrade
+    elif not fields.keep_alive and fields.version == b"1.1":
+        connection = b"Connection: close\r\n"
+    elif fields.keep_alive and fields.version == b"1.0":
+        connection = b"Connection: keep-alive\r\n"
+    parts = method, target, fields.version, fields.lines, connection
+    return b"%s %s HTTP/%s\r\n%s%s\r\n" % parts
 
 
 def find_response_end(data: bytes, *, searched: int = 0) -> int:

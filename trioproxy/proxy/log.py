@@ -5,6 +5,7 @@ is never waited for: lines beyond the bound are dropped, counted, and the count 
 """
 
 import os
+import re
 import select
 import time
 import traceback
@@ -30,9 +31,16 @@ UNPRINTABLE: Final = str.maketrans(
 )
 
 
+SHOWN_LIMIT: Final = 256
+PLAIN: Final = re.compile(r"[!#-<>-~]+")
+"""Visible ASCII without what quoting is for: most values."""
+
+
 def quote(text: str) -> str:
     """Make a value safe for one line of `name=value` fields; cut at 256 characters."""
-    shown = text[:256].translate(UNPRINTABLE)
+    if len(text) <= SHOWN_LIMIT and PLAIN.fullmatch(text):
+        return text
+    shown = text[:SHOWN_LIMIT].translate(UNPRINTABLE)
     if shown and not any(char in shown for char in ' "='):
         return shown
     return '"' + shown.replace('"', "'") + '"'
