@@ -45,7 +45,7 @@ from trioproxy.proxy.http import (
     with_close,
 )
 from trioproxy.proxy.log import Log, quote
-from trioproxy.proxy.relay import BUFFER_SIZE, Boundary, boundary_of, relay
+from trioproxy.proxy.relay import Boundary, Buffer, boundary_of, relay
 from trioproxy.proxy.tunnel import tunnel
 from trioproxy.proxy.upstream import open_upstream
 from trioproxy.proxy.wire import Wire
@@ -77,7 +77,7 @@ class Shared:
     requests: Memo[bytes, RequestHead] = field(default_factory=Memo)
     fields: Memo[bytes, Fields] = field(default_factory=Memo)
     responses: Memo[tuple[bytes, bytes], ResponseHead] = field(default_factory=Memo)
-    buffer: bytearray = field(default_factory=lambda: bytearray(BUFFER_SIZE))
+    buffer: Buffer = field(default_factory=Buffer)
     is_draining: bool = False
 
     def use_gate(self, gate: Gate) -> None:

@@ -133,26 +133,37 @@ def boundary_of(
             return UntilClose()
 
 
+class Buffer:
+    """Where bytes rest between two sockets: one for all connections of a server.
+
+    What must outlive an await is copied. A parked connection holds nothing of it.
+    """
+
+    __slots__ = ("memory", "view")
+
+    def __init__(self) -> None:
+        self.memory = bytearray(BUFFER_SIZE)
+        self.view = memoryview(self.memory)
+
+
 async def relay(
-    source: Wire, sink: Wire, boundary: Boundary, buffer: bytearray
+    source: Wire, sink: Wire, boundary: Boundary, buffer: Buffer
 ) -> bytes | None:
     """Relay one body. Returns the surplus that came behind it.
 
     None: `source` ended first, which is the end of a body without another, and a loss
-    for every other. The buffer is shared by all connections: what must outlive an await
-    is copied.
+    for every other.
     """
-    view = memoryview(buffer)
     size = BUFFER_SIZE
     while not boundary.done:
-        count = await source.recv_into(view[:size])
+        count = await source.recv_into(buffer.memory, size)
         if not count:
             return None
-        used = boundary.feed(buffer, count)
-        surplus = bytes(view[used:count])
-        sent = sink.send_now(view[:used])
+        used = boundary.feed(buffer.memory, count)
+        surplus = bytes(buffer.view[used:count])
+        sent = sink.send_now(buffer.view[:used])
         if sent < used:
-            await sink.send_all(view[sent:used])
+            await sink.send_all(buffer.view[sent:used])
             size = SLOW_SIZE
         else:
             size = min(2 * size, BUFFER_SIZE)

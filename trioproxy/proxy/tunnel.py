@@ -3,11 +3,11 @@
 import trio
 
 from trioproxy.errors import ClientLost, UpstreamLost
-from trioproxy.proxy.relay import BUFFER_SIZE, SLOW_SIZE
+from trioproxy.proxy.relay import BUFFER_SIZE, SLOW_SIZE, Buffer
 from trioproxy.proxy.wire import Wire
 
 
-async def tunnel(client: Wire, upstream: Wire, early: bytes, buffer: bytearray) -> None:
+async def tunnel(client: Wire, upstream: Wire, early: bytes, buffer: Buffer) -> None:
     """Copy both ways until both have ended, or one side breaks.
 
     `early` are client bytes that came before the Engine's head: it loses what reaches
@@ -32,7 +32,7 @@ async def _send_early(upstream: Wire, early: bytes) -> bool:
 
 
 async def _copy_or_cancel(
-    source: Wire, sink: Wire, buffer: bytearray, scope: trio.CancelScope
+    source: Wire, sink: Wire, buffer: Buffer, scope: trio.CancelScope
 ) -> None:
     """Copy until the end of data, which becomes a half-close; a break ends both ways."""
     try:
@@ -47,13 +47,12 @@ async def _copy_or_cancel(
             sink.send_eof()
 
 
-async def _copy(source: Wire, sink: Wire, buffer: bytearray) -> None:
-    view = memoryview(buffer)
+async def _copy(source: Wire, sink: Wire, buffer: Buffer) -> None:
     size = BUFFER_SIZE
-    while count := await source.recv_into(view[:size]):
-        sent = sink.send_now(view[:count])
+    while count := await source.recv_into(buffer.memory, size):
+        sent = sink.send_now(buffer.view[:count])
         if sent < count:
-            await sink.send_all(view[sent:count])
+            await sink.send_all(buffer.view[sent:count])
             size = SLOW_SIZE
         else:
             size = min(2 * size, BUFFER_SIZE)

@@ -47,7 +47,8 @@ class Wire:
         """Wait for bytes; `b""` is the end of data."""
         await self._be_fair()
         while (data := self.recv_now(size)) is None:
-            await self.readable()
+            self._credit = FAIR_SHARE
+            await wait_readable(self.sock)
         self._credit -= len(data)
         return data
 
@@ -63,8 +64,8 @@ class Wire:
             if data is not None:
                 return data
 
-    async def recv_into(self, buffer: memoryview) -> int:
-        """Wait for bytes and put them into `buffer`; 0 is the end of data.
+    async def recv_into(self, buffer: bytearray, size: int) -> int:
+        """Wait for bytes and put up to `size` into `buffer`; 0 is the end of data.
 
         Nothing is awaited between the kernel's answer and the return, so that a
         buffer shared by all connections can be used until the next await.
@@ -72,9 +73,10 @@ class Wire:
         await self._be_fair()
         while True:
             try:
-                count = self.sock.recv_into(buffer)
+                count = self.sock.recv_into(buffer, size)
             except (BlockingIOError, InterruptedError):
-                await self.readable()
+                self._credit = FAIR_SHARE
+                await wait_readable(self.sock)
             except OSError as error:
                 raise self.lost(str(error)) from error
             else:
@@ -99,11 +101,6 @@ class Wire:
         while rest:
             await self.writable()
             rest = rest[self.send_now(rest) :]
-
-    async def readable(self) -> None:
-        """Park until there is something to read."""
-        self._credit = FAIR_SHARE
-        await wait_readable(self.sock)
 
     async def writable(self) -> None:
         """Park until the kernel takes bytes again."""
