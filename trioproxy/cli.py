@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 import click
 
 from trioproxy import __version__
+from trioproxy.deferred import UNUSED, defer
 from trioproxy.errors import ConfigError
 
 COMMANDS: Final = {
@@ -69,6 +70,7 @@ def group() -> None:
 
 def main() -> NoReturn:
     """Run the command line; `ConfigError` becomes one clear line and status 2."""
+    defer(*UNUSED)
     try:
         status = group.main(prog_name="trioproxy", standalone_mode=False)
     except ConfigError as error:

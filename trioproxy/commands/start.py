@@ -1,7 +1,6 @@
 """What `enforce` and `learn` check before they serve."""
 
 import os
-import secrets
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -103,7 +102,7 @@ def now() -> int:
 def new_run() -> str:
     """Name a run of learning; names sort by the time the runs began."""
     begun = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    return f"{begun}-{secrets.token_hex(4)}"
+    return f"{begun}-{os.urandom(4).hex()}"
 
 
 def exposed(listen: tuple[Address, ...]) -> list[str]:

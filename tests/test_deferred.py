@@ -1,0 +1,34 @@
+import subprocess
+import sys
+
+import pytest
+
+SERVE = (
+    "from trioproxy.deferred import UNUSED, defer\n"
+    "defer(*UNUSED)\n"
+    "import trioproxy.commands.enforce, trioproxy.commands.learn\n"
+)
+USES = {
+    "ssl": "import ssl; print(ssl.create_default_context().check_hostname)",
+    "ssl-from": "from ssl import SSLContext; import ssl; print(SSLContext is ssl.SSLContext)",
+    "hmac": "import hmac; print(hmac.compare_digest(b'a', b'a'))",
+    "idna": "from idna import encode; print(encode('bücher.de') == b'xn--bcher-kva.de')",
+    "trio": "import trio, ssl; print(trio.SSLStream(None, ssl.create_default_context()) is not None)",
+}
+
+
+def run(program: str) -> str:
+    """What a Python process of its own prints."""
+    command = [sys.executable, "-c", SERVE + program]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_serving_does_not_load_the_crypto_library() -> None:
+    """What the serving commands import leaves libcrypto on the disk."""
+    assert run("print('libcrypto' in open('/proc/self/maps').read())") == "False\n"
+
+
+@pytest.mark.parametrize("program", USES.values(), ids=USES.keys())
+def test_a_deferred_module_works(program: str) -> None:
+    """Whoever asks for something in a deferred module gets it."""
+    assert run(program) == "True\n"
