@@ -71,17 +71,20 @@ class Wire:
         buffer shared by all connections can be used until the next await.
         """
         await self._be_fair()
-        while True:
-            try:
-                count = self.sock.recv_into(buffer, size)
-            except (BlockingIOError, InterruptedError):
-                self._credit = FAIR_SHARE
-                await wait_readable(self.sock)
-            except OSError as error:
-                raise self.lost(str(error)) from error
-            else:
-                self._credit -= count
-                return count
+        while (count := self._recv_into_now(buffer, size)) is None:
+            # Not in the `except` clause: a parked stream would hold its exception.
+            self._credit = FAIR_SHARE
+            await wait_readable(self.sock)
+        self._credit -= count
+        return count
+
+    def _recv_into_now(self, buffer: bytearray, size: int) -> int | None:
+        try:
+            return self.sock.recv_into(buffer, size)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError as error:
+            raise self.lost(str(error)) from error
 
     def send_now(self, data: bytes | memoryview) -> int:
         """Give the kernel what it takes at once; returns how much that was."""
