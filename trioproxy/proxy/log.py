@@ -20,11 +20,14 @@ from trioproxy.config import Level
 PIPE_ATOM: Final = 4096
 """A pipe that poll(2) calls writable takes this much without blocking (PIPE_BUF)."""
 
-MAX_PENDING: Final = 4096
+MAX_PENDING: Final = 16 * 1024
 """Lines kept while the reader of the log does not read."""
 
 FLUSH_EVERY: Final = 0.05
 """Seconds between writes: cheap under load, and soon enough for a person."""
+
+FIRST_RETRY: Final = 0.001
+"""Seconds until a full pipe is tried again, doubled up to `FLUSH_EVERY`."""
 
 UNPRINTABLE: Final = str.maketrans(
     {code: f"\\x{code:02x}" for code in (*range(32), 127)}
@@ -117,8 +120,14 @@ class Log:
             await self._filled.wait()
             await trio.sleep(FLUSH_EVERY)
             self.flush()
-            if not self._lines:
-                self._filled = trio.Event()
+            pause = FIRST_RETRY
+            while left := len(self._lines):
+                # A full pipe: its reader is at work, or has stopped.
+                await trio.sleep(pause)
+                self.flush()
+                is_read = len(self._lines) < left
+                pause = FIRST_RETRY if is_read else min(2 * pause, FLUSH_EVERY)
+            self._filled = trio.Event()
 
     def flush(self) -> None:
         """Write as much as the reader takes at once."""
