@@ -21,6 +21,9 @@ from trioproxy.proxy.wire import Wire
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds until an Engine that does not accept becomes a 504."""
 
+SEND_BUFFER: Final = 1024 * 1024
+"""For uploads: a Unix socket takes 208 KiB by default, and the kernel caps what we ask."""
+
 FIRST_PAUSE: Final = 0.005
 LONGEST_PAUSE: Final = 0.25
 
@@ -52,6 +55,7 @@ def _connect_unix(path: str) -> Wire | None:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         sock.connect(path)
     except BlockingIOError:
         # EAGAIN on a Unix socket is a full backlog, not a connection in progress.
