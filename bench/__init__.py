@@ -1,5 +1,6 @@
-"""The benchmark: trioproxy beside HAProxy and no proxy at all, in one interleaved run.
+"""The benchmark: trioproxy beside HAProxy and no proxy, in one interleaved run.
 
-Read in this order: `scenarios` (what is measured), `contenders` (who), `upstreams` (against what), `rounds` (in which
-order), `report` (medians, ratios, floors). `python -m bench --help` lists the options; docs/performance.md has a run.
+Read in this order: `scenarios` (what is measured), `contenders` (who), `upstreams`
+(against what), `rounds` (in which order), `report` (medians, ratios, floors). `python
+-m bench --help` lists the options; docs/performance.md has a run.
 """

@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, print the tables as Markdown, and keep every sample with `--json FILE`."""
+"""`python -m bench`: measure, print the tables, keep every sample with `--json FILE`."""
 
 import argparse
 import json
@@ -68,7 +68,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME=PORT|NAME=COMMAND",
-        help="another proxy: one that listens on PORT in front of --socket, or a command with {port} and {socket} in it",
+        help="another proxy: one that listens on PORT in front of FOLDER/fast.sock,"
+        " or a command with {port} and {socket} in it",
     )
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write every sample there"
@@ -76,7 +77,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--folder",
         type=Path,
-        help="where sockets and configurations go (a temporary folder); a peer that runs already finds the fast upstream there, at fast.sock",
+        help="where sockets and configurations go (a temporary folder)",
     )
     parser.add_argument(
         "--list", action="store_true", help="list scenarios and contenders, and end"
@@ -112,7 +113,7 @@ def measure(
     what: Sequence[Scenario],
     folder: Path,
 ) -> int:
-    """Run, print the tables, and say by the exit status whether everything could be measured."""
+    """Run and print the tables; the exit status says whether all could be measured."""
     settings = Options(seconds=options.seconds, size=options.size << 20, folder=folder)
     with Run(who, settings) as run:
         try:
@@ -130,7 +131,8 @@ def measure(
         print(f"\n{floors_table(judged)}")
     for failure in run.failures:
         print(
-            f"\nFAILED: {failure.scenario}, {failure.contender}, round {failure.round + 1}: {failure.error}"
+            f"\nFAILED: {failure.scenario}, {failure.contender},"
+            f" round {failure.round + 1}: {failure.error.strip().splitlines()[-1]}"
         )
     if options.json:
         said = {name: str(value) for name, value in vars(options).items()} | {

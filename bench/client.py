@@ -1,7 +1,7 @@
-"""The benchmark's own client, for what wrk cannot do: transfers, tunnels, and thousands of open event streams.
+"""The benchmark's own client, for what wrk cannot do: transfers, tunnels, streams.
 
-A program of its own, one task a run: it prints one line of JSON and nothing else. Times run from just before the
-request is sent to the last byte of the answer.
+A program of its own, one task a run: it prints one line of JSON and nothing else. Times
+run from just before the request is sent to the last byte of the answer.
 """
 
 import json

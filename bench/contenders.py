@@ -1,4 +1,4 @@
-"""Who is measured: nobody in between, HAProxy twice, trioproxy three times, and whoever is named on the command line."""
+"""Who is measured: no proxy, HAProxy twice, trioproxy three times, and named peers."""
 
 import os
 from collections.abc import Callable
@@ -31,8 +31,9 @@ _RULED = (
     "volumes",
 )  # fmt: skip
 
-# Written from what the incumbent documents and does: each section variable is one case-insensitive regular expression
-# on the decoded path, tried in alphabetical order, after the rule that asks POST for everything but reads.
+# Written from what the incumbent documents and does: each section variable is one
+# case-insensitive regular expression on the decoded path, tried in alphabetical order,
+# after the rule that asks POST for everything but reads.
 _HAPROXY = """
 global
     log stdout format raw daemon info
@@ -95,11 +96,16 @@ class Place:
     prefix: tuple[str, ...] = ()
 
     @property
-    def pid(self) -> int:
-        """The process whose memory and time count."""
+    def process(self) -> Child:
+        """The program itself."""
         if self.child is None:
             raise BenchError("there is no process to look at")
-        return self.child.pid
+        return self.child
+
+    @property
+    def pid(self) -> int:
+        """The process whose memory and time count."""
+        return self.process.pid
 
 
 DEFAULT_CONNECTIONS = 4000
@@ -151,7 +157,7 @@ def _learn(start: Start) -> list[str]:
 
 
 def peer(text: str) -> Contender:
-    """Read NAME=PORT (it runs already) or NAME=COMMAND with {port} and {socket} in it (we start it)."""
+    """Read NAME=PORT, which runs already, or NAME=COMMAND, which we start."""
     name, equals, what = text.partition("=")
     if not (name and equals and what):
         raise BenchError(f"expected NAME=PORT or NAME=COMMAND, got {text!r}")
@@ -183,6 +189,8 @@ def start(
     reach: Reach,
     folder: Path,
     connections: int = DEFAULT_CONNECTIONS,
+    *,
+    whole_log: bool = False,
 ) -> Place:
     """Start a contender in front of an upstream, or say where it is."""
     if contender.command is None:
@@ -202,7 +210,8 @@ def start(
         "LOG_LEVEL": "info",
     }
     log = folder / f"{contender.name}-{wish.port}.log"
-    child = Child(contender.name, contender.command(wish), log, environment)
+    command = contender.command(wish)
+    child = Child(contender.name, command, log, environment, whole_log=whole_log)
     try:
         ready = child.wait_listening(wish.port)
     except BaseException:

@@ -1,4 +1,4 @@
-"""The real Engine as an upstream: a scratch one with a few containers, which also listens on TCP for wrk alone."""
+"""The real Engine as an upstream: a scratch one with a few containers."""
 
 import tempfile
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Child processes of the benchmark: started with their output in a pipe, watched through /proc, ended by their id."""
+"""Child processes: output in a pipe, watched through /proc, ended by their id."""
 
 import json
 import os
@@ -35,7 +35,8 @@ class Memory:
 class Child:
     """A running program whose output goes through a pipe, as a container's does.
 
-    `tail` at the other end reads all of it and keeps the last lines, for the message when something breaks.
+    `tail` at the other end reads all of it and keeps the last lines, for the message
+    when something breaks; `cat` keeps all of it.
     """
 
     def __init__(
@@ -44,13 +45,14 @@ class Child:
         command: Sequence[str],
         log: Path,
         environment: Mapping[str, str] | None = None,
+        *,
+        whole_log: bool = False,
     ) -> None:
-        self._log = log
+        self.log = log
         self.name = name
+        reader = ["cat"] if whole_log else ["tail", "-c", "4096"]
         with log.open("wb") as file:
-            self._reader = subprocess.Popen(
-                ["tail", "-c", "4096"], stdin=subprocess.PIPE, stdout=file
-            )
+            self._reader = subprocess.Popen(reader, stdin=subprocess.PIPE, stdout=file)
         assert self._reader.stdin is not None
         self.started = time.perf_counter()
         self._process = subprocess.Popen(
@@ -92,7 +94,7 @@ class Child:
         if self._process.poll() is not None:
             self._reader.wait(STOP_DEADLINE)
             raise BenchError(
-                f"{self.name} ended with {self._process.returncode}:\n{self._log.read_text(errors='replace')}"
+                f"{self.name} ended with {self._process.returncode}:\n{self.log.read_text(errors='replace')}"
             )
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Medians, ratios by round, and the verdict against the floors; as Markdown for people, as JSON for programs."""
+"""Medians, ratios by round and the verdict on the floors, as Markdown and as JSON."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ from bench.scenarios import HIGHER_IS_BETTER, Scenario
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
-    """A ratio that the project promises: the floor makes the claim true, the aim is what it wants."""
+    """A promised ratio: the floor makes the claim true, the aim is what we want."""
 
     title: str
     scenario: str
@@ -178,12 +178,13 @@ HEADINGS = {
     "pss": "Proportional memory (PSS), MiB",
     "ms": "Times, ms",
     "imports": "Importing trio, h11 and click alone, ms",
+    "kept": "Log lines that arrive under load, %",
 }
 """The tables of a report, by figure, in order."""
 
 
 def figures_tables(results: Results, scenarios: Sequence[Scenario]) -> str:
-    """Medians: a table a figure, a column a contender, in brackets the ratio to the incumbent."""
+    """Medians: a table a figure, a column a contender; in brackets, ratios to HAProxy."""
     tables = []
     for figure, heading in HEADINGS.items():
         found = [one for one in scenarios if results.has(one.name, figure)]

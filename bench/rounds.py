@@ -1,4 +1,4 @@
-"""The run: rounds of scenarios, each with all contenders close together in time and in another order."""
+"""The run: in each round all contenders close together in time, in another order."""
 
 import sys
 from collections.abc import Callable, Sequence

@@ -29,10 +29,11 @@ UNITS = {
     "ms": "ms",
     "imports": "ms",
     "times": "x",
+    "kept": "%",
 }
 """Unit of each figure, by its name."""
 
-HIGHER_IS_BETTER = frozenset({"rate", "throughput"})
+HIGHER_IS_BETTER = frozenset({"rate", "throughput", "kept"})
 
 STARTS = 5
 SETTLE = 1.0
@@ -65,9 +66,17 @@ class Stage:
         return self._place
 
     @contextmanager
-    def fresh(self, connections: int = DEFAULT_CONNECTIONS) -> Iterator[Place]:
+    def fresh(
+        self, connections: int = DEFAULT_CONNECTIONS, *, whole_log: bool = False
+    ) -> Iterator[Place]:
         """A contender of its own, ended with the block."""
-        place = start(self.contender, self._reach, self.options.folder, connections)
+        place = start(
+            self.contender,
+            self._reach,
+            self.options.folder,
+            connections,
+            whole_log=whole_log,
+        )
         try:
             yield place
         finally:
@@ -143,6 +152,19 @@ def _neighbour(stage: Stage) -> Figures:
     return {"p50": shot.p50, "p99": shot.p99, "rate": shot.rate}
 
 
+def _logged(stage: Stage) -> Figures:
+    """Load it, end it, and count how many requests its log tells of."""
+    load = Load(connections=32)
+    options = stage.options
+    with stage.fresh(whole_log=True) as place:
+        shot = shoot(load, place.port, options.seconds, options.folder, place.prefix)
+        log = place.process.log
+    with log.open("rb") as file:
+        lines = sum(load.target.encode() in line for line in file)
+    log.unlink()
+    return {"kept": 100 * lines / shot.requests}
+
+
 def _first_event(stage: Stage) -> Figures:
     return {"ms": run_client("first-events", stage.place.port, 10)["seconds"] * 1000}
 
@@ -185,7 +207,7 @@ def _time_imports() -> float:
 
 
 def most_streams() -> int:
-    """How many event streams the descriptor limit lets a proxy hold, with two descriptors each."""
+    """How many event streams the descriptor limit lets a proxy hold, at two each."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return min(10_000, (hard - 200) // 2)
 
@@ -271,6 +293,14 @@ def scenarios() -> list[Scenario]:
     most = most_streams()
     return [
         *_request_scenarios(),
+        Scenario(
+            name="logged-32",
+            title="requests that the log tells of, 32 connections",
+            upstream=Upstream.FAST,
+            measure=_logged,
+            applies=_is_process,
+            rounds=3,
+        ),
         Scenario(
             name="neighbour",
             title="a polling client beside a download at full speed",

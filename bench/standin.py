@@ -1,8 +1,10 @@
-"""A stand-in Engine for bytes: downloads, uploads, tunnels and event streams, on raw sockets.
+"""A stand-in Engine for bytes: downloads, uploads, tunnels and event streams.
 
-Started by the benchmark as a program of its own, so that it shares no interpreter with what is measured. It knows no
-more of HTTP than the benchmark's own client and the proxies between them need. What moves in bulk gets a thread with
-blocking calls and large buffers; everything else - thousands of silent event streams - waits in one selector.
+Started by the benchmark as a program of its own, so that it shares no interpreter with
+what is measured. It knows no more of HTTP than the benchmark's own client and the
+proxies between them need. What moves in bulk gets a thread with blocking calls and
+large buffers; everything else - thousands of silent event streams - waits in one
+selector.
 """
 
 import re

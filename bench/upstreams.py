@@ -1,4 +1,4 @@
-"""What stands behind the proxies: nginx for requests, our stand-in for bytes and streams, and a real Engine."""
+"""What stands behind the proxies: nginx, our stand-in for bytes, and a real Engine."""
 
 import json
 import os
@@ -30,7 +30,7 @@ class Reach:
     port: int
     """By the measuring client, without a proxy."""
     prefix: tuple[str, ...] = ()
-    """What the client's command line starts with to see that port: the Engine has a network of its own."""
+    """How a client's command line starts: the Engine has a network of its own."""
 
 
 def container_list(count: int = 3) -> str:
@@ -99,7 +99,7 @@ http {{
     }}
 }}
 """
-# Server-side includes find nothing in the list, but take its length away: /images/json is the chunked list.
+# Server-side includes find nothing, but take the length away: /images/json is chunked.
 
 
 def start_fast(folder: Path) -> tuple[Callable[[], None], Reach]:

@@ -1,4 +1,4 @@
-"""Raw socket helpers of the benchmark's own client and stand-in: large buffers, blocking calls, nothing clever."""
+"""Raw sockets for the benchmark's client and stand-in: large buffers, blocking calls."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""Runs wrk and reads its figures through a Lua script, so that nothing is parsed from text meant for people."""
+"""Runs wrk, and reads its figures from a script of ours rather than from its prose."""
 
 import json
 import subprocess
@@ -17,8 +17,8 @@ function done(summary, latency, requests)
 end
 """
 
-# Each request names a container of its own, as a client does that inspects what it found; `thread` starts each run at
-# another number, so that no head returns.
+# Each request names a container of its own, as a client does that inspects what it found.
+# Each run starts at another number, so that no head returns.
 _UNIQUE = """
 local n = os.time() % 100000 * 4000000
 function request()
