@@ -24,7 +24,7 @@ from bench.scenarios import Options, Scenario, most_streams, scenarios
 
 EPILOG = """examples:
   python -m bench                                    everything; about half an hour
-  python -m bench --only 'list-*' --rounds 3 --seconds 2
+  python -m bench --only 'list-*' --rounds 3
   python -m bench --only 'download-*,upload-*' --who direct,haproxy,trio-sections --size 256
   python -m bench --peer 'other=some-proxy --listen 127.0.0.1:{port} --socket {socket}'
 """
@@ -39,13 +39,14 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--rounds", type=int, default=5, help="rounds to take medians over (5)"
+        "--rounds", type=int, default=9, help="rounds to take medians over (9)"
     )
     parser.add_argument(
         "--seconds",
-        type=float,
-        default=3,
-        help="seconds of load in each measurement (3)",
+        type=int,
+        default=1,
+        help="seconds of load in each measurement (1): many short rounds beat few long"
+        " ones, for the scheduler places the processes anew each time",
     )
     parser.add_argument(
         "--size",

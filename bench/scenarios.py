@@ -43,7 +43,7 @@ SETTLE = 1.0
 class Options:
     """How long and how large."""
 
-    seconds: float
+    seconds: int
     size: int
     """Bytes of one transfer."""
     folder: Path

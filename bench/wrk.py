@@ -60,14 +60,14 @@ class Shot:
 
 
 def shoot(
-    load: Load, port: int, seconds: float, folder: Path, prefix: Sequence[str] = ()
+    load: Load, port: int, seconds: int, folder: Path, prefix: Sequence[str] = ()
 ) -> Shot:
     """Load a port for some seconds; raises if answers are not what the load expects."""
     script = folder / "load.lua"
     script.write_text(_DONE + (_UNIQUE if load.unique else ""))
     fields = ["-H", "Connection: close"] if load.close else []
     command = [
-        *prefix, "wrk", "-t1", f"-c{load.connections}", f"-d{seconds:.0f}s", "-s", str(script), *fields,
+        *prefix, "wrk", "-t1", f"-c{load.connections}", f"-d{seconds}s", "-s", str(script), *fields,
         f"http://127.0.0.1:{port}{load.target}",
     ]  # fmt: skip
     done = subprocess.run(
