@@ -3,7 +3,7 @@
 import trio
 
 from trioproxy.errors import ClientLost, UpstreamLost
-from trioproxy.proxy.relay import BUFFER_SIZE, SLOW_SIZE, Buffer
+from trioproxy.proxy.relay import Buffer, UntilClose, relay
 from trioproxy.proxy.wire import Wire
 
 
@@ -36,7 +36,7 @@ async def _copy_or_cancel(
 ) -> None:
     """Copy until the end of data, which becomes a half-close; a break ends both ways."""
     try:
-        await _copy(source, sink, buffer)
+        await relay(source, sink, UntilClose(), buffer)
     except (ClientLost, UpstreamLost):
         scope.cancel()
     else:
@@ -45,14 +45,3 @@ async def _copy_or_cancel(
             scope.cancel()
         else:
             sink.send_eof()
-
-
-async def _copy(source: Wire, sink: Wire, buffer: Buffer) -> None:
-    size = BUFFER_SIZE
-    while count := await source.recv_into(buffer.memory, size):
-        sent = sink.send_now(buffer.view[:count])
-        if sent < count:
-            await sink.send_all(buffer.view[sent:count])
-            size = SLOW_SIZE
-        else:
-            size = min(2 * size, BUFFER_SIZE)
