@@ -1,8 +1,9 @@
-import os
 import subprocess
 import sys
 
 import pytest
+
+from tests.commands.running import unmeasured
 
 SERVE = (
     "from trioproxy.deferred import UNUSED, defer\n"
@@ -22,13 +23,8 @@ def run(program: str) -> str:
     """What a Python process of its own prints."""
     command = [sys.executable, "-c", SERVE + program]
     # Not measured: coverage itself would load what is deferred.
-    environ = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("COVERAGE_")
-    }
     return subprocess.run(
-        command, env=environ, check=True, capture_output=True, text=True
+        command, env=unmeasured(), check=True, capture_output=True, text=True
     ).stdout
 
 

@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import trioproxy.policy
+from tests.commands.running import unmeasured
 
 MODULES = sorted(
     path.stem
@@ -22,14 +22,9 @@ def test_the_policy_imports_no_io(module: str) -> None:
         "print(*sys.modules.keys() & {'trio', 'h11', 'click', 'socket', 'asyncio'})"
     )
     # Not measured: coverage itself would import a socket into the process.
-    environ = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("COVERAGE_")
-    }
     found = subprocess.run(
         [sys.executable, "-c", program],
-        env=environ,
+        env=unmeasured(),
         capture_output=True,
         text=True,
         check=True,

@@ -55,6 +55,15 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
     return kept | {"PYTHONWARNINGS": "error"} | dict(variables)
 
 
+def unmeasured() -> dict[str, str]:
+    """This process's environment without coverage, which imports much into a child."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("COVERAGE_")
+    }
+
+
 @asynccontextmanager
 async def running(
     *args: str, variables: Mapping[str, str] | None = None
