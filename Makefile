@@ -23,7 +23,7 @@ test: .venv/installed-dev packages ## lint, types, layers and the whole test sui
 	.venv/bin/coverage report
 
 .PHONY: ci
-ci: test test-image package ## what CI runs; `make test-clients` has the rest
+ci: test test-image test-clients package ## what CI runs
 
 .PHONY: image
 image: .venv/made ## build the image; IMAGE and BASE_IMAGE may be set
