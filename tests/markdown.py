@@ -3,12 +3,11 @@
 The kinds of blocks, by the word behind the fence:
 
     console  a transcript: run in a shell, and what it writes must be what is shown
-    sh       commands that are not run here, because they publish, need root or never end:
-             the words of `trioproxy` in them must be ones that it takes
+    sh       commands, one a line, each of which a test runs: `tests/shell.py` says which
     env      a policy file
-    yaml     a compose file, if it has services
+    yaml     a compose file
     text     anything else, such as a message; never a command
-    json, mermaid, toml
+    mermaid  a drawing
 """
 
 import re
@@ -19,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-KINDS = frozenset({"console", "sh", "env", "yaml", "text", "json", "mermaid", "toml"})
+KINDS = frozenset({"console", "sh", "env", "yaml", "text", "mermaid"})
 
 _FENCE = re.compile(r"^( *)```(.*)\n((?:.*\n)*?)\1```$", re.MULTILINE)
 _SPAN = re.compile(r"(`+)(.+?)\1", re.DOTALL)
@@ -115,6 +114,13 @@ def steps(block: Block) -> Iterator[Step]:
         else:
             shown.append(line)
     yield Step(command=command, shown=tuple(shown))
+
+
+def lines(block: Block) -> Iterator[tuple[int, str]]:
+    """The commands of a block of kind `sh`, and where: one may go on in the next line."""
+    for found in re.finditer(r"(?:\\\n|.)+", block.text):
+        if not found[0].startswith("#"):
+            yield block.line + 1 + block.text.count("\n", 0, found.start()), found[0]
 
 
 def documents() -> tuple[Document, ...]:

@@ -1,6 +1,7 @@
 """The documents: what they say can be done is done, and what they name is there."""
 
 import ast
+import fnmatch
 import importlib
 import json
 import os
@@ -8,7 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,25 @@ from typing import Any
 import click
 import pytest
 
-from tests.engine import UNSHARE, Engine, ScratchEngine
-from tests.markdown import KINDS, ROOT, Document, documents, fits, steps
+from tests.engine import Engine, ScratchEngine
+from tests.markdown import KINDS, ROOT, Document, documents
+from tests.shell import (
+    SECONDS,
+    Command,
+    Runner,
+    Shell,
+    check_transcript,
+    commands,
+    parameters,
+    transcripts,
+)
 from trioproxy.cli import group
 from trioproxy.commands.enforce import read_config
 from trioproxy.policy.endpoints import ENDPOINTS, Risk
+from trioproxy.policy.learning import listed_operations
 from trioproxy.policy.permissions import parse_policy, parse_policy_file
 
 DOCUMENTS = documents()
-SECONDS = 60
-MARK = "@@ next"
 IMAGE = "trioproxy"
 
 
@@ -46,74 +56,134 @@ every_document = pytest.mark.parametrize(
 # -- commands that are run ---------------------------------------------------------
 
 
+@every_document
+def test_runners(document: Document) -> None:
+    """Each command that is shown is run by a test: `tests/shell.py` says by which."""
+    lost = [f"{one}: {one.text}" for one in commands(document) if one.runner is None]
+    assert not lost, "\n".join(lost)
+
+
 @pytest.mark.engine
-@pytest.mark.parametrize("document", of_kind("console"))
+@pytest.mark.parametrize("document", transcripts(Runner.SHELL))
 def test_transcripts(
     scratch: ScratchEngine, tmp_path: Path, document: Document
 ) -> None:
     """Each command of a transcript writes what is shown below it."""
-    told = [step for block in document.of_kind("console") for step in steps(block)]
-    script = "".join(_run_and_mark(step.command) for step in told)
-    written = _run(scratch, tmp_path, script).split(f"\n{MARK} ")
-    assert len(written) == len(told) + 1, written[-1]
-    for number, step in enumerate(told):
-        output = written[number].partition("\n")[2].rstrip("\n").split("\n")
-        status = written[number + 1].partition("\n")[0]
-        if step.shown:
-            assert fits(step.shown, output), f"$ {step.command}\n" + "\n".join(output)
-        else:
-            assert status == "0", f"$ {step.command}\n" + "\n".join(output)
+    check_transcript(document, Shell(folder=tmp_path, engine=scratch))
 
 
-def _run_and_mark(command: str) -> str:
-    if command.endswith("&"):
-        # What runs beside the others writes elsewhere, and is waited for.
-        found = re.search(r"--listen (\S+)", command)
-        health = f"trioproxy health {found[1] if found else ''}"
-        command = (
-            f"{command.removesuffix('&')} >>beside.log 2>&1 &\n"
-            f"until {health} >>beside.log; do :; done"
-        )
-    return f"{command}\nprintf '\\n{MARK} %s\\n' $?\n"
+CLIENT = "docker ps"
+OTHER = "docker images"
+USED = {"ContainerList", "SystemPingHead"}
+"""What CLIENT uses, and OTHER not alone."""
+SUITE = f"""
+import subprocess
+
+def test_client():
+    assert subprocess.run({CLIENT.split()}).returncode == 0
+"""
 
 
-def _run(engine: ScratchEngine, folder: Path, script: str) -> str:
-    """Run a script in a network of its own, where port 2375 is free."""
-    program = folder / "bin" / "trioproxy"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m trioproxy "$@"\n')
-    program.chmod(0o755)
-    (folder / "script").write_text(f"printf '\\n'\n{script}kill $(jobs -p)\n")
-    command = ["sh", "script"]
-    if engine.alone:
-        command = [*UNSHARE, "sh", "-c", "ip link set lo up; sh script"]
-    kept = {
-        name: os.environ[name]
-        for name in ("LANG", "COVERAGE_PROCESS_START")
-        if name in os.environ
-    }
+@pytest.mark.engine
+@pytest.mark.parametrize("command", parameters(Runner.SHELL))
+def test_commands_run(scratch: ScratchEngine, tmp_path: Path, command: Command) -> None:
+    """Each command works as it stands, and the file that it names holds what was used.
+
+    One that serves is used by a client, and ended by SIGTERM.
+    """
+    shell = Shell(folder=tmp_path, engine=scratch)
+    shell.program("the-client", CLIENT)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_client.py").write_text(SUITE)
+    (tmp_path / "reviewed.env").write_text(f"ALLOW_OPERATIONS={','.join(USED)}\n")
+    for written in shell.run(_with_clients(command.text)):
+        assert written.status == 0, written
+    for file in re.findall(r"(?:-o |--docker-learn=)(\S+)", command.text):
+        text = (tmp_path / file).read_text()
+        assert set(listed_operations(text, file) or ()) == USED
+
+
+def _with_clients(command: str) -> list[str]:
+    """The command; if it serves, also those who use it and what ends it."""
+    serves = re.search(r"--listen tcp://[\d.]+:(\d+)", command)
+    if not serves or " -- " in command:
+        return [command]
+    loopback = f"--host=tcp://127.0.0.1:{serves[1]}"
+    asked = [CLIENT.replace("docker", f"docker {loopback}")]
+    if only := re.search(r"--from (\S+)", command):
+        # Who is asked at an address of this machine is asked from that address.
+        asked = [
+            CLIENT.replace("docker", f"docker --host=tcp://{only[1]}:{serves[1]}"),
+            OTHER.replace("docker", f"docker {loopback}"),
+        ]
+    return [f"{command} &", *asked, "kill $! && wait $!"]
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("command", parameters(Runner.MAKE_RUN))
+def test_make_run(engine: Engine, command: Command) -> None:
+    """`make run` tells its story to the end, on this machine's Engine."""
+    ran = make(command, environ=engine.environment())
+    assert f"at {engine.url}" in ran.replace("\n   ", " ")
+    assert "is not\n       allowed: add ImageList to ALLOW_OPERATIONS" in ran
+
+
+@pytest.mark.parametrize("command", parameters(Runner.MAKE_TEST))
+def test_make_test(command: Command) -> None:
+    """What runs this is `make test`: it has the parts that are said beside it."""
+    ran = make(command, "--dry-run")
+    for part in ("ruff format", "ruff check", "mypy", "lint-imports", "-m pytest"):
+        assert part in ran
+    assert "\nci: test " in (ROOT / "Makefile").read_text()
+
+
+CHOICE = ("--only", "--who")
+FEW, BRIEF = "--who haproxy,trio-sections", "--rounds 1 --seconds 1 --only list-1"
+"""Options before and behind those that are shown: of two the later one counts."""
+
+
+@pytest.mark.slow
+@pytest.mark.engine
+@pytest.mark.usefixtures("scratch")  # where that is, are the programs that it measures
+@pytest.mark.parametrize("command", parameters(Runner.MAKE_BENCH))
+def test_make_bench(command: Command) -> None:
+    """Each `make bench` takes its options, names what there is, and prints a table.
+
+    It measures one scenario for a second: all of them would take half an hour.
+    """
+    given = [
+        word.removeprefix("BENCH=")
+        for word in shlex.split(command.text, comments=True)
+        if word.startswith("BENCH=")
+    ]
+    options = " ".join(given)
+    listing = make(command, f"BENCH={options} --list")
+    listed = [line.split()[0] for line in listing.splitlines()]
+    for name, patterns in pairwise(options.split()):
+        for pattern in patterns.split(",") if name in CHOICE else ():
+            assert fnmatch.filter(listed, pattern), pattern
+    ran = make(command, f"BENCH={FEW} {options} {BRIEF}")
+    assert re.search(r"(?m)^\| [^|]+ \|( [\d,]+( \([\d.]+\))? \|)+$", ran), ran
+
+
+def make(command: Command, *more: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Run a `make` of the documents by this Python, whose packages are there."""
+    words = shlex.split(command.text, comments=True)
+    there = (".venv/installed", ".venv/installed-dev", "packages")
     done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd=folder,
-        timeout=SECONDS,
+        [*words, *more, f"PYTHON={sys.executable}", *(f"-o{name}" for name in there)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
         check=False,
-        env=kept
-        | {
-            "PATH": f"{program.parent}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
-            "HOME": str(folder),
-            "DOCKER_CONFIG": str(folder / "client"),
-            "DOCKER_HOST": engine.url,
-            "SOCKET_PATH": str(engine.socket),
-        },
+        timeout=SECONDS,
+        env={k: v for k, v in environ.items() if not k.startswith(("MAKE", "MFLAGS"))},
     )
-    return done.stdout.decode()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
-# -- commands that are read --------------------------------------------------------
+# -- what is read -----------------------------------------------------------------
 
 
 @every_document
@@ -126,59 +196,14 @@ def test_kinds(document: Document) -> None:
             assert not re.search(r"^\$ ", block.text, re.MULTILINE), where
 
 
-@pytest.mark.parametrize("document", of_kind("sh", "console"))
-def test_commands(document: Document) -> None:
-    """Each command names subcommands, options, targets and files that there are."""
-    for block in document.of_kind("sh"):
-        for words in _simple_commands(block.text):
-            _check_command(words)
-    for block in document.of_kind("console"):
-        for step in steps(block):
-            for words in _simple_commands(step.command):
-                _check_command(words)
-
-
 @every_document
 def test_commands_in_prose(document: Document) -> None:
-    """A command within a sentence names a subcommand and options that there are."""
+    """A command within a sentence names subcommands, options and targets that there are."""
     for span in document.spans:
         if span.startswith(f"{IMAGE} ") and not re.match(r"\w+ [A-Z]", span):
             _check_words(shlex.split(span)[1:])
-
-
-def _simple_commands(text: str) -> Iterator[list[str]]:
-    lexer = shlex.shlex(
-        re.sub(r"(?m)(^|\s)#.*$", "", text).replace("\\\n", " ").replace("\n", " ; "),
-        posix=True,
-        punctuation_chars=";&|()",
-    )
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    words = list[str]()
-    for word in [*lexer, ";"]:
-        if set(word) <= set(";&|()"):
-            if words:
-                yield words
-            words = []
-        else:
-            words.append(word)
-
-
-def _check_command(words: list[str]) -> None:
-    while words and re.match(r"[A-Z_]+=", words[0]):
-        words = words[1:]
-    words = words[1:] if words[:1] == ["sudo"] else words
-    program = Path(words[0]).name if words else ""
-    if program == IMAGE:
-        _check_words(words[1:])
-    elif program == "make":
-        _check_targets(words[1:])
-    elif program == "docker" and IMAGE in words:
-        at = words.index(IMAGE)
-        _check_words(words[at + 1 :] or ["enforce"])
-        _check_variables(dict(_variables(words[:at])))
-    elif words[1:2] == ["-m"] and words[2].startswith(("tests", "bench", "trioproxy")):
-        assert importlib.util.find_spec(words[2]), words
+        if span.startswith("make "):
+            _check_targets(shlex.split(span)[1:])
 
 
 def _check_words(words: list[str]) -> None:
@@ -211,13 +236,6 @@ def _check_targets(words: Iterable[str]) -> None:
             assert re.search(rf"(?m)^{target}:", makefile), f"make {target}"
 
 
-def _variables(words: list[str]) -> Iterator[tuple[str, str]]:
-    for option, value in pairwise(words):
-        if option in {"-e", "--env"}:
-            name, _, text = value.partition("=")
-            yield name, text
-
-
 def _check_variables(variables: dict[str, str]) -> None:
     """A policy and settings that are taken, without a warning."""
     _, warnings = parse_policy(variables)
@@ -242,8 +260,6 @@ def test_policies(document: Document) -> None:
 def test_compose_files(engine: Engine, tmp_path: Path, document: Document) -> None:
     """Each compose file is one, and our service in it has a policy and a command."""
     for block in document.of_kind("yaml"):
-        if "services:" not in block.text:
-            continue
         file = tmp_path / "compose.yaml"
         file.write_text(block.text)
         ran = engine.docker("compose", f"--file={file}", "config", "--format=json")

@@ -1,11 +1,14 @@
 """The image, built on the real Engine on a base image made here: nothing is pulled."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +21,7 @@ IMAGE = "trioproxy"
 CLIENT = "docker:cli"
 """A client of the Engine: what the examples call by this name."""
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+HEALTH_SECONDS = 30
 FIGURES = pytest.StashKey[list[str]]()
 
 
@@ -73,6 +77,30 @@ def client(
     (folder / "Dockerfile").write_text(f"FROM {base}\nCOPY docker /usr/local/bin/\n")
     scratch.docker("build", "-q", "-t", CLIENT, str(folder))
     return CLIENT
+
+
+def inspect(engine: Engine, name: str) -> dict[str, Any]:
+    """What the Engine knows of an image or a container."""
+    found: list[dict[str, Any]] = json.loads(engine.docker("inspect", name).output)
+    return found[0]
+
+
+def await_health(engine: Engine, name: str, wanted: str) -> None:
+    """Read the container's events, from its start on, up to the one that says so."""
+    if inspect(engine, name)["State"].get("Health", {}).get("Status") == wanted:
+        return
+    until = f"--until={time.time() + HEALTH_SECONDS}"
+    watch = ("events", "--since=1m", until, f"--filter=container={name}")
+    with subprocess.Popen(
+        ["docker", *watch, "--format={{.Action}}"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=engine.environment(),
+    ) as process:
+        assert process.stdout is not None
+        if not any(line == f"health_status: {wanted}\n" for line in process.stdout):
+            raise AssertionError(engine.docker("logs", name).errors)
+        process.terminate()
 
 
 @pytest.fixture

@@ -1,31 +1,20 @@
 """The image: what is in it, and how it runs as people run it."""
 
 import json
-import re
-import subprocess
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.engine import Engine, ScratchEngine, scratch_engine
-from tests.image.conftest import BASE, ROOT, build
+from tests.image.conftest import BASE, await_health, build, inspect
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 SOCKET = "/var/run/docker.sock"
 HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
-HEALTH_SECONDS = 30
 QUICK_HEALTH = "--health-interval=1s"
 PACKAGES = "/opt/trioproxy/lib/python3*/site-packages"
 MEGABYTE = 1_000_000
-
-
-def inspect(engine: Engine, name: str) -> dict[str, Any]:
-    """What the Engine knows of an image or a container."""
-    found: list[dict[str, Any]] = json.loads(engine.docker("inspect", name).output)
-    return found[0]
 
 
 def serve(
@@ -38,24 +27,6 @@ def serve(
     ).text  # fmt: skip
     await_health(engine, name, "healthy")
     return name
-
-
-def await_health(engine: Engine, name: str, wanted: str) -> None:
-    """Read the container's events, from its start on, up to the one that says so."""
-    if inspect(engine, name)["State"].get("Health", {}).get("Status") == wanted:
-        return
-    until = f"--until={time.time() + HEALTH_SECONDS}"
-    watch = ("events", "--since=1m", until, f"--filter=container={name}")
-    with subprocess.Popen(
-        ["docker", *watch, "--format={{.Action}}"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=engine.environment(),
-    ) as process:
-        assert process.stdout is not None
-        if not any(line == f"health_status: {wanted}\n" for line in process.stdout):
-            raise AssertionError(engine.docker("logs", name).errors)
-        process.terminate()
 
 
 def ask(engine: Engine, client: str, network: str, *command: str) -> str:
@@ -180,40 +151,6 @@ def test_engine_restart_is_survived(
         await_health(scratch, name, "unhealthy")
         restarted.start()
         assert "CONTAINER ID" in ask(scratch, client, network, "ps")
-
-
-def test_readme_runs_it(
-    scratch: ScratchEngine, image: str, client: str, tmp_path: Path
-) -> None:
-    """The README's `docker run` serves what the learned file allows."""
-    assert image
-    text = (ROOT / "README.md").read_text()
-    found = re.search(r"^docker run (.+?)^```", text, re.MULTILINE | re.DOTALL)
-    assert found is not None
-    (tmp_path / "learned").mkdir()
-    (tmp_path / "learned" / "app.env").write_text("ALLOW_OPERATIONS=ContainerList\n")
-    scratch.docker("network", "create", "--internal", "socket")
-    subprocess.run(
-        ["sh", "-ec", found[0].removesuffix("```")],
-        cwd=tmp_path,
-        check=True,
-        env=scratch.environment(),
-    )
-    watched = ("logs", "--follow", "socket-proxy")
-    with subprocess.Popen(
-        ["timeout", "30", "docker", *watched],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=scratch.environment(),
-    ) as process:
-        assert process.stderr is not None
-        assert any(" start " in line for line in process.stderr)
-        process.terminate()
-    host = ("-e", "DOCKER_HOST=tcp://socket-proxy:2375")
-    ask_ = ("run", "--rm", "--network=socket", *host, client, "docker", "ps")
-    assert "socket-proxy" in scratch.docker(*ask_).text
-    scratch.docker("rm", "--force", "socket-proxy")
-    scratch.docker("network", "rm", "socket")
 
 
 def test_stop_is_prompt(scratch: ScratchEngine, image: str, network: str) -> None:
