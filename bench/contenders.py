@@ -1,7 +1,7 @@
 """Who is measured: no proxy, HAProxy twice, trioproxy three times, and named peers."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,9 @@ LEARNING = "trio-learn"
 GRANTED = ("CONTAINERS", "EVENTS", "IMAGES", "PING", "POST", "VERSION")
 """The section variables at 1, for whoever reads them."""
 
+EXCEPTIONS = ("ALLOW_ATTACH", "ALLOW_EXPORT")
+"""What HAProxy's rules need on top, as the incumbent closes these in an open section."""
+
 OPERATIONS = (
     "ContainerAttach", "ContainerExport", "ContainerInspect", "ContainerList",
     "ImageList", "ImageLoad", "SystemEvents", "SystemPing",
@@ -31,9 +34,16 @@ _RULED = (
     "volumes",
 )  # fmt: skip
 
-# Written from what the incumbent documents and does: each section variable is one
-# case-insensitive regular expression on the decoded path, tried in alphabetical order,
-# after the rule that asks POST for everything but reads.
+_DENIED = ("exec", "kill", "attach", "archive", "export", "logs")
+_VERBS = {
+    "RESTARTS": "((stop)|(restart)|(kill))",
+    "START": "start", "STOP": "stop", "PAUSE": "pause", "UNPAUSE": "unpause",
+}  # fmt: skip
+
+# Written from what the incumbent (tecnativa 0.5) documents and does: each variable is one
+# case-insensitive regular expression on the decoded path. First come the methods, then
+# what stays refused in an open section, then the verbs, then the sections in
+# alphabetical order; /events has a backend of its own.
 _HAPROXY = """
 global
     log stdout format raw daemon info
@@ -44,6 +54,8 @@ defaults
     option httplog
     option dontlognull
     {reuse}
+    option redispatch
+    retries 3
     timeout connect 10s
     timeout client 10m
     timeout server 10m
@@ -52,10 +64,14 @@ defaults
     maxconn {connections}
 frontend proxy
     bind 127.0.0.1:{port}
-    http-request deny unless METH_GET || {{ env(POST) -m bool }}
+    http-request deny unless METH_GET || METH_POST {{ env(POST) -m bool }}
 {rules}
     http-request deny
+    use_backend events if {{ {path}/events }}
     default_backend engine
+backend events
+    timeout server 0
+    server engine unix@{socket}
 backend engine
     server engine unix@{socket}
 """
@@ -81,6 +97,8 @@ class Contender:
     """The program, or None when there is nothing to start."""
     port: int | None = None
     """Where it listens already, in front of the fast upstream."""
+    exceptions: tuple[str, ...] = ()
+    """Variables that it alone needs at 1."""
     reads_refuse: bool = True
     """Whether it refuses what it was not told to allow."""
 
@@ -112,13 +130,25 @@ DEFAULT_CONNECTIONS = 4000
 """What both incumbent and trioproxy hold by default."""
 
 
+_PATH = r"path,url_dec -m reg -i ^(/v[\d\.]+)?"
+_CONTAINER = "/containers/[a-zA-Z0-9_.-]+/"
+
+
+def _rules() -> Iterator[str]:
+    for word in _DENIED:
+        is_set = f"{{ env(ALLOW_{word.upper()}) -m bool }}"
+        yield f"deny if {{ {_PATH}{_CONTAINER}{word} }} !{is_set}"
+    for name, words in _VERBS.items():
+        is_set = f"{{ env(ALLOW_{name}) -m bool }}"
+        yield f"allow if {{ {_PATH}{_CONTAINER}{words} }} {is_set}"
+    for section in _RULED:
+        is_set = f"{{ env({section.strip('_').upper()}) -m bool }}"
+        yield f"allow if {{ {_PATH}/{section} }} {is_set}"
+
+
 def _haproxy(reuse: str, keep: str) -> Callable[[Start], list[str]]:
     def command(start: Start) -> list[str]:
-        rules = "\n".join(
-            f"    http-request allow if {{ path,url_dec -m reg -i ^(/v[\\d\\.]+)?/{section} }}"
-            f" {{ env({section.strip('_').upper()}) -m bool }}"
-            for section in _RULED
-        )
+        rules = "\n".join(f"    http-request {rule}" for rule in _rules())
         config = start.folder / f"haproxy-{start.port}.cfg"
         config.write_text(
             _HAPROXY.format(
@@ -127,6 +157,7 @@ def _haproxy(reuse: str, keep: str) -> Callable[[Start], list[str]]:
                 keep=keep,
                 port=start.port,
                 socket=start.socket,
+                path=_PATH,
                 rules=rules,
             )
         )
@@ -176,8 +207,16 @@ def contenders() -> list[Contender]:
     """The columns that are always there."""
     return [
         Contender(name=DIRECT, reads_refuse=False),
-        Contender(name=INCUMBENT, command=_haproxy("option http-server-close", "10s")),
-        Contender(name=REUSING, command=_haproxy("http-reuse always", "1m")),
+        Contender(
+            name=INCUMBENT,
+            command=_haproxy("option http-server-close", "10s"),
+            exceptions=EXCEPTIONS,
+        ),
+        Contender(
+            name=REUSING,
+            command=_haproxy("http-reuse always", "1m"),
+            exceptions=EXCEPTIONS,
+        ),
         Contender(name=SECTIONS, command=_enforce),
         Contender(name=EXACT, command=_exact),
         Contender(name=LEARNING, command=_learn, reads_refuse=False),
@@ -205,7 +244,7 @@ def start(
             for name, value in os.environ.items()
             if name in {"PATH", "HOME", "LANG", "PYTHONPATH"}
         },
-        **dict.fromkeys(GRANTED, "1"),
+        **dict.fromkeys((*GRANTED, *contender.exceptions), "1"),
         "MAX_CONNECTIONS": str(connections),
         "LOG_LEVEL": "info",
     }

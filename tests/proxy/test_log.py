@@ -42,6 +42,19 @@ def test_only_the_wanted_levels_are_written() -> None:
     assert not log.shows_requests
 
 
+def test_values_are_no_templates() -> None:
+    """A percent sign in a value is text; what is not ASCII makes no line longer."""
+    log, reader = pipe_log(Level.INFO)
+    log.line(Level.INFO, "line", value="100%s")
+    log.request("1.2.3.4:5", "path=/a%20b", 200, "engine")
+    log.add("%s", "x" * 2000 + "\u20ac" * 2000)
+    log.flush()
+    lines = os.read(reader, 1 << 20).splitlines()
+    assert lines[0].endswith(b"info line value=100%s")
+    assert b" path=/a%20b status=200 by=engine ms=0.0 client=1.2.3.4:5" in lines[1]
+    assert lines[2].endswith(b"x" * 2000 + b"?" * 2000)
+
+
 def test_full_pipe_is_not_waited_for() -> None:
     """A log nobody reads costs lines, which are counted and said, and never time."""
     log, reader = pipe_log(Level.INFO)
@@ -49,7 +62,7 @@ def test_full_pipe_is_not_waited_for() -> None:
         log.line(Level.INFO, "line", number=number, filler="x" * 100)
         log.flush()
     assert log.dropped > 0
-    while log.dropped or log._lines:
+    while log.dropped or log._entries:
         os.read(reader, 1 << 20)
         log.flush()
     assert b"log-lines-dropped count=" in os.read(reader, 1 << 20)
@@ -61,7 +74,7 @@ def test_closed_reader_does_no_harm() -> None:
     os.close(reader)
     log.line(Level.INFO, "line")
     log.flush()
-    assert not log._lines
+    assert not log._entries
 
 
 async def test_run_writes_what_is_gathered() -> None:

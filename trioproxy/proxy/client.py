@@ -47,7 +47,16 @@ class Client:
 
         Raises `BadRequest` for what can be no head, `HeadTooSlow` past the deadline.
         """
-        data = await self._first_bytes()
+        data = self.early
+        if data:
+            # A client that sends ahead must not keep the others waiting.
+            await trio.lowlevel.checkpoint()
+        else:
+            self.is_idle = True
+            self.idle_since = None
+            read = self.wire.recv if self.is_new else self.wire.recv_later
+            self.is_new = False
+            data = await read(FIRST_READ)
         if not data:
             return None
         self.is_idle = False
@@ -58,18 +67,6 @@ class Client:
                 return None
         self.early = data[end:]
         return data[:end]
-
-    async def _first_bytes(self) -> bytes:
-        if self.early:
-            # A client that sends ahead must not keep the others waiting.
-            await trio.lowlevel.checkpoint()
-            return self.early
-        self.is_idle = True
-        self.idle_since = None
-        if self.is_new:
-            self.is_new = False
-            return await self.wire.recv(FIRST_READ)
-        return await self.wire.recv_later(FIRST_READ)
 
     async def _rest_of_head(self, data: bytes) -> tuple[bytes, int]:
         """Collect a head that came in pieces; the end is -1 where it never came whole."""

@@ -271,7 +271,9 @@ class Connection:
             if head.raw_body:
                 # dockerode sends its options along as a body, for the Engine to lose.
                 boundary = boundary_of(NO_BODY)
-            reused = await self._connect()
+            reused = self._can_reuse()
+            if not reused:
+                await self._connect()
             try:
                 return await self._exchange(head, body, boundary)
             except UpstreamLost:
@@ -284,14 +286,17 @@ class Connection:
         except (UpstreamError, BadRequest) as error:
             return await self._fail(head, error)
 
-    async def _connect(self) -> bool:
-        """Have an upstream connection; says whether it served a request before."""
-        if self._upstream is not None:
-            if not self._upstream.has_ended_or_bytes():
-                return True
+    def _can_reuse(self) -> bool:
+        """Whether the connection that served a request before is fit for the next."""
+        if self._upstream is None:
+            return False
+        if self._upstream.has_ended_or_bytes():
             self._drop_upstream()
+            return False
+        return True
+
+    async def _connect(self) -> None:
         self._upstream = await open_upstream(self._shared.upstream)
-        return False
 
     def _may_repeat(self, head: RequestHead) -> bool:
         endpoint = head.verdict.request.endpoint
@@ -308,7 +313,9 @@ class Connection:
         self, head: RequestHead, body: bytes, boundary: Boundary
     ) -> bool:
         """One request and its response."""
-        await self._engine().send_all(head.upstream + body)
+        upstream, request = self._engine(), head.upstream + body
+        if (sent := upstream.send_now(request)) < len(request):
+            await upstream.send_rest(request, sent)
         self._upload_done = boundary.done
         if boundary.done:
             return await self._respond(head)
@@ -383,29 +390,36 @@ class Connection:
         if response.switches:
             await self._tunnel(response, data)
             return False
-        return await self._relay_response(head, response, data)
+        keep = head.keep_alive and response.keep_alive and not self._shared.is_draining
+        says_close = keep or not response.keep_alive or not head.keep_alive
+        client_head = response.client if says_close else with_close(response.client)
+        self._head_sent = True
+        surplus: bytes | None = b""
+        if response.framing.length == len(data):
+            whole = client_head + data
+            if (sent := self.client.wire.send_now(whole)) < len(whole):
+                await self.client.wire.send_rest(whole, sent)
+        else:
+            surplus = await self._relay_body(response, client_head, data)
+        self._log_request("")
+        if surplus or not response.keep_alive:
+            self._drop_upstream()
+        return keep and not self._owes_a_body(head)
 
     async def _response_head(self, head: RequestHead) -> tuple[ResponseHead, bytes]:
         """Wait for the final head; interim ones (1xx) are passed on as they come."""
-        data, searched = await self._more(), 0
-        while True:
-            end = find_response_end(data, searched=searched)
-            if end < 0:
-                searched = len(data)
-                data += await self._more()
-                continue
-            response = self._read_response(data[:end], head)
-            if not response.is_interim:
-                return response, data[end:]
-            await self.client.wire.send_all(response.client)
-            data, searched = data[end:] or await self._more(), 0
-
-    async def _more(self) -> bytes:
-        more = await self._engine().recv_later(RESPONSE_READ)
-        if not more:
-            raise UpstreamLost("the Engine closed the connection")
-        self._heard = True
-        return more
+        data = b""
+        while more := await self._engine().recv_later(RESPONSE_READ):
+            self._heard = True
+            searched = len(data)
+            data += more
+            while (end := find_response_end(data, searched=searched)) >= 0:
+                response = self._read_response(data[:end], head)
+                data, searched = data[end:], 0
+                if not response.is_interim:
+                    return response, data
+                await self.client.wire.send_all(response.client)
+        raise UpstreamLost("the Engine closed the connection")
 
     def _read_response(self, raw: bytes, head: RequestHead) -> ResponseHead:
         key = raw, head.asked
@@ -414,23 +428,6 @@ class Connection:
             response = read_response(raw, head)
             self._shared.responses.keep(key, raw, response)
         return response
-
-    async def _relay_response(
-        self, head: RequestHead, response: ResponseHead, data: bytes
-    ) -> bool:
-        keep = head.keep_alive and response.keep_alive and not self._shared.is_draining
-        says_close = keep or not response.keep_alive or not head.keep_alive
-        client_head = response.client if says_close else with_close(response.client)
-        self._head_sent = True
-        surplus: bytes | None = b""
-        if response.framing.length == len(data):
-            await self.client.wire.send_all(client_head + data)
-        else:
-            surplus = await self._relay_body(response, client_head, data)
-        self._log_request("")
-        if surplus or not response.keep_alive:
-            self._drop_upstream()
-        return keep and not self._owes_a_body(head)
 
     def _owes_a_body(self, head: RequestHead) -> bool:
         """Whether what follows is no next request, but meant for a stream that did not open."""

@@ -1,7 +1,8 @@
 """Log lines: an event and its fields, on stderr, without ever stalling the proxy.
 
-Lines are gathered and written by a task of their own a few times a second. A full pipe
-is never waited for: lines beyond the bound are dropped, counted, and the count is said.
+Entries are gathered, and made lines and written by a task of their own a few times a
+second: a request does not wait for its line. A full pipe is never waited for: entries
+beyond the bound are dropped, counted, and the count is said.
 """
 
 import os
@@ -21,7 +22,7 @@ PIPE_ATOM: Final = 4096
 """A pipe that poll(2) calls writable takes this much without blocking (PIPE_BUF)."""
 
 MAX_PENDING: Final = 16 * 1024
-"""Lines kept while the reader of the log does not read."""
+"""Entries kept while the reader of the log does not read."""
 
 FLUSH_EVERY: Final = 0.05
 """Seconds between writes: cheap under load, and soon enough for a person."""
@@ -49,26 +50,30 @@ def quote(text: str) -> str:
     return '"' + shown.replace('"', "'") + '"'
 
 
+REQUEST: Final = "info request %s status=%s by=%s ms=%.1f client=%s%s"
+"""A request that is over: its fields, the answer and whose it was, how it ended."""
+
+
 class Log:
-    """Gathers lines of the wanted level and writes them."""
+    """Gathers entries of the wanted level and writes them."""
 
     def __init__(self, level: Level, fd: int = 2) -> None:
         self.level = level
         self.shows_requests = level >= Level.INFO
         self.dropped = 0
         self._fd = fd
-        self._lines: deque[bytes] = deque()
+        self._entries: deque[tuple[float, str, tuple[object, ...]]] = deque()
         self._poll = select.poll()
         self._poll.register(fd, select.POLLOUT)
         self._filled = trio.Event()
-        self._second = 0
-        self._stamp = ""
+        self._stamped = 0
+        self._time = ""
 
     def line(self, level: Level, event: str, **fields: object) -> None:
         """Log one event, if its level is wanted."""
         if level <= self.level:
             words = [f"{name}={quote(str(value))}" for name, value in fields.items()]
-            self.add(" ".join([level.name.lower(), event, *words]))
+            self.add("%s", " ".join([level.name.lower(), event, *words]))
 
     def request(
         self,
@@ -81,10 +86,7 @@ class Log:
     ) -> None:
         """Log one request; `fields` are ready-made, `by` tells our answers from the Engine's."""
         end = f" end={quote(ending)}" if ending else ""
-        self.add(
-            f"info request {fields} status={status or '-'} by={by}"
-            f" ms={seconds * 1000:.1f} client={peer}{end}"
-        )
+        self.add(REQUEST, fields, status or "-", by, seconds * 1000, peer, end)
 
     def crash(self, peer: str, error: BaseException) -> None:
         """Log a failure that is nobody's plan, with the line where it happened."""
@@ -94,25 +96,14 @@ class Log:
         )
         self.line(Level.ERR, "crash", client=peer, error=repr(error), at=place)
 
-    def add(self, text: str) -> None:
-        """Add a line that is formatted already, the level first."""
-        if len(self._lines) >= MAX_PENDING:
+    def add(self, template: str, *values: object) -> None:
+        """Add an entry, whatever its level; `template % values` is made when it is written."""
+        if len(self._entries) >= MAX_PENDING:
             self.dropped += 1
             return
-        if not self._lines:
+        if not self._entries:
             self._filled.set()
-        self._lines.append(
-            f"{self._now()} {text}\n".encode("ascii", "backslashreplace")
-        )
-
-    def _now(self) -> str:
-        second = int(time.time())
-        if second != self._second:
-            self._second = second
-            self._stamp = datetime.fromtimestamp(second, UTC).strftime(
-                "%Y-%m-%dT%H:%M:%SZ"
-            )
-        return self._stamp
+        self._entries.append((time.time(), template, values))
 
     async def run(self) -> None:
         """Write what is gathered until cancelled."""
@@ -121,36 +112,51 @@ class Log:
             await trio.sleep(FLUSH_EVERY)
             self.flush()
             pause = FIRST_RETRY
-            while left := len(self._lines):
+            while left := len(self._entries):
                 # A full pipe: its reader is at work, or has stopped.
                 await trio.sleep(pause)
                 self.flush()
-                is_read = len(self._lines) < left
+                is_read = len(self._entries) < left
                 pause = FIRST_RETRY if is_read else min(2 * pause, FLUSH_EVERY)
             self._filled = trio.Event()
 
     def flush(self) -> None:
         """Write as much as the reader takes at once."""
-        while self._lines and self._poll.poll(0):
+        while self._entries and self._poll.poll(0):
             if not self._write(self._chunk()):
                 return
-        if self.dropped and not self._lines:
+        if self.dropped and not self._entries:
             count, self.dropped = self.dropped, 0
             self.line(Level.WARNING, "log-lines-dropped", count=count)
 
     def _chunk(self) -> bytes:
-        parts: list[bytes] = []
+        """Make lines of what fits in one write, at least one."""
+        lines: list[str] = []
         size = 0
-        while self._lines and (not parts or size + len(self._lines[0]) <= PIPE_ATOM):
-            parts.append(self._lines.popleft())
-            size += len(parts[-1])
-        return b"".join(parts)
+        while self._entries:
+            when, template, values = self._entries[0]
+            line = f"{self._stamp(int(when))} {template % values}\n"
+            size += len(line)
+            if lines and size > PIPE_ATOM:
+                break
+            lines.append(line)
+            self._entries.popleft()
+        # Values are quoted; whatever slipped through must not make it longer.
+        return "".join(lines).encode("ascii", "replace")
+
+    def _stamp(self, second: int) -> str:
+        if second != self._stamped:
+            self._stamped = second
+            self._time = datetime.fromtimestamp(second, UTC).strftime(
+                "%Y-%m-%dT%H:%M:%SZ"
+            )
+        return self._time
 
     def _write(self, chunk: bytes) -> bool:
         try:
             os.write(self._fd, chunk)
         except OSError:
             # The reader of the log is gone: the proxy serves on, its log does not.
-            self._lines.clear()
+            self._entries.clear()
             return False
         return True
