@@ -29,16 +29,22 @@ RUN /tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel /src 
         >/opt/trioproxy/sbom.cdx.json \
     && /opt/trioproxy/bin/python -m compileall -q -j 1 --invalidation-mode unchecked-hash \
         /opt/trioproxy/lib \
-    && mkdir -p /image/opt && mv /opt/trioproxy /image/opt \
+    && mkdir -p /image/opt && mv /opt/trioproxy /image/opt
+# Nothing in the image installs anything. A base's pip is not deleted, since a layer that
+# deletes has the time of the build in it: each file of it is covered by one that refuses.
+RUN echo 'raise ImportError("there is no pip in this image")' >/refusal \
+    && find / -xdev -regextype egrep ! -type d \( \
+        -regex '/usr/(local/)?bin/pip[0-9.]*' \
+        -o -regex '/usr/(local/)?lib/python[0-9.]*/ensurepip/.*' \
+        -o -regex '/usr/(local/)?lib/python[0-9.]*/(site|dist)-packages/pip(-[^/]*)?/.*' \
+        -o -regex '/usr/share/python-wheels/pip-[^/]*' \
+        \) -exec install -D --mode=644 /refusal /image{} \; \
     && find /image -exec touch --no-dereference --date=@0 {} +
 
 FROM ${BASE_IMAGE}
 LABEL org.opencontainers.image.title="trioproxy" \
     org.opencontainers.image.description="A Docker socket proxy that learns: record what a client uses, then allow just that" \
     org.opencontainers.image.licenses="Apache-2.0"
-# A base that brings pip needs it no more; nothing here installs anything.
-RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3.*/ensurepip \
-    /usr/local/lib/python3.*/site-packages/pip*
 COPY --from=build /image /
 # Inside a container all interfaces are the container's own: what is published decides.
 # No variable here grants or refuses anything: the defaults are in the program.

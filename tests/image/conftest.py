@@ -17,6 +17,7 @@ from tests.engine import Engine, NoEngine, ScratchEngine
 ROOT = Path(__file__).parents[2]
 BASE = "python:3.13-slim"
 """The name under which the base is imported: that of the Dockerfile's default."""
+WITH_PIP = "python:with-pip"
 IMAGE = "trioproxy"
 CLIENT = "docker:cli"
 """A client of the Engine: what the examples call by this name."""
@@ -42,7 +43,23 @@ def base(scratch: ScratchEngine, tmp_path_factory: pytest.TempPathFactory) -> st
     return BASE
 
 
-def build(engine: Engine, name: str, *options: str) -> str:
+@pytest.fixture(scope="session")
+def base_with_pip(
+    scratch: ScratchEngine, base: str, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """The same with pip in it, as the images called `python` have it."""
+    folder = tmp_path_factory.mktemp("base-with-pip")
+    (folder / "Dockerfile").write_text(
+        f"FROM {base}\n"
+        "RUN set -- /usr/share/python-wheels/pip-*.whl"
+        " && python3 $1/pip install --no-index --break-system-packages $1"
+        " && pip --version && python3 -m pip --version\n"
+    )
+    scratch.docker("build", "-q", "-t", WITH_PIP, str(folder))
+    return WITH_PIP
+
+
+def build(engine: Engine, name: str, *options: str, base: str = BASE) -> str:
     """Build the image as `make image` does."""
     done = subprocess.run(
         [ROOT / "scripts" / "build-image", *options],
@@ -52,7 +69,7 @@ def build(engine: Engine, name: str, *options: str) -> str:
         timeout=300,
         cwd=ROOT,
         env=engine.environment()
-        | {"PYTHON": sys.executable, "IMAGE": name, "BASE_IMAGE": BASE},
+        | {"PYTHON": sys.executable, "IMAGE": name, "BASE_IMAGE": base},
     )
     assert done.returncode == 0, done.stderr
     return name
