@@ -2,10 +2,9 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
-import sys
+import venv
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.engine import Engine, ScratchEngine
+from tests.yamlfile import read_yaml
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -198,48 +198,69 @@ def test_stack(scratch: ScratchEngine) -> None:
         scratch.docker("swarm", "leave", "--force")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """The job of the workflow, in a checkout whose tests are `run-tests`."""
+
+    engine: Engine
+    folder: Path
+
+    def run_tests(self, script: str) -> None:
+        """Write the tests."""
+        (self.folder / "run-tests").write_text(f"#!/bin/sh\n{script}\n")
+        (self.folder / "run-tests").chmod(0o755)
+
+    def run(self, package: Path | str) -> tuple[str, str]:
+        """Run its steps as GitHub does; which one failed, if any, and its messages."""
+        file = EXAMPLES / "github-actions" / "docker-permissions.yml"
+        (job,) = read_yaml(self.engine, file.read_text())["jobs"].values()
+        assert job["env"] == {"TRIOPROXY": "${{ vars.TRIOPROXY }}"}
+        environ = self.engine.environment() | {
+            "PATH": f"{self.folder / 'python' / 'bin'}:{os.environ['PATH']}",
+            "TRIOPROXY": str(package),
+            "GITHUB_STEP_SUMMARY": str(self.folder / "summary"),
+            # As everywhere in these tests, what pip installs was fetched before.
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(EXAMPLES.parent / "wheelhouse"),
+        }
+        for step in job["steps"]:
+            if command := step.get("run"):
+                ran = subprocess.run(
+                    ["bash", "-e", "-c", command],
+                    cwd=self.folder,
+                    env=environ,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                if ran.returncode:
+                    return step["name"], ran.stdout + ran.stderr
+        return "", ""
+
+
 @pytest.fixture
-def workflow(tmp_path: Path) -> dict[str, str]:
-    """The steps of the workflow by name, ready to run in a checkout."""
-    text = (EXAMPLES / "github-actions" / "docker-permissions.yml").read_text()
-    steps = dict(re.findall(r"- name: (.+)\n +run: (.+)\n", text))
-    program = tmp_path / "bin" / "trioproxy"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m trioproxy "$@"\n')
-    program.chmod(0o755)
+def job(scratch: ScratchEngine, image: str, tmp_path: Path) -> Job:
+    """A checkout in which nothing was learned yet, and a Python of its own."""
+    assert image  # what it installs, with all that is needed for that, was fetched
+    venv.create(tmp_path / "python", with_pip=True)
     (tmp_path / "learned").mkdir()
-    return steps
+    (tmp_path / "learned" / "app.env").write_text("ALLOW_OPERATIONS=\n")
+    return Job(engine=scratch, folder=tmp_path)
 
 
-def run_tests(folder: Path, script: str) -> None:
-    """Write the `run-tests` of the checkout."""
-    (folder / "run-tests").write_text(f"#!/bin/sh\n{script}\n")
-    (folder / "run-tests").chmod(0o755)
-
-
-@pytest.mark.usefixtures("images")
-def test_github_actions(
-    scratch: ScratchEngine, workflow: dict[str, str], tmp_path: Path
-) -> None:
+def test_github_actions(job: Job) -> None:
     """The job passes while the tests need what was reviewed, and fails when they grew."""
-    environ = scratch.environment() | {
-        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
-        "PYTHONPATH": str(EXAMPLES.parent),
-        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
-    }
+    job.run_tests("docker ps")
+    assert job.run(EXAMPLES.parent)[0] == "Fail if the tests need more"
+    assert "ContainerList" in (job.folder / "summary").read_text()
+    assert job.run(EXAMPLES.parent) == ("", "")  # what it has learned is committed
+    job.run_tests("docker ps && docker images")
+    assert job.run(EXAMPLES.parent)[0] == "Fail if the tests need more"
+    assert "ImageList" in (job.folder / "summary").read_text()
 
-    def run(step: str) -> int:
-        command = ["bash", "-e", "-c", workflow[step]]
-        return subprocess.run(
-            command, cwd=tmp_path, env=environ, check=False
-        ).returncode
 
-    run_tests(tmp_path, "docker ps")
-    assert run("Run the tests, and learn what they use") == 0
-    assert run("Keep the reviewed file") == 0
-    assert run("Fail if the tests need more") == 0
-    run_tests(tmp_path, "docker ps && docker images")
-    assert run("Run the tests, and learn what they use") == 0
-    assert run("Compare") == 0
-    assert "ImageList" in (tmp_path / "summary").read_text()
-    assert run("Fail if the tests need more") == 1
+def test_github_actions_without_a_package(job: Job) -> None:
+    """A repository that does not say what to install is told so."""
+    step, messages = job.run("")
+    assert step == "Install trioproxy"
+    assert "TRIOPROXY: say what to install" in messages
