@@ -130,6 +130,30 @@ def test_operations_alone_start_the_proxy(
         ask(scratch, client, network, "images")
 
 
+def test_health_check_follows_listen(
+    scratch: ScratchEngine, image: str, network: str
+) -> None:
+    """With `LISTEN` the image's health check asks there, and the container is healthy."""
+    name = serve(scratch, image, network, "-e", "LISTEN=tcp://:1234")
+    asked = scratch.docker("exec", name, "trioproxy", "health").text
+    assert asked == "tcp://:1234: the Engine answers"
+
+
+def test_health_check_cannot_see_options(
+    scratch: ScratchEngine, image: str, network: str
+) -> None:
+    """A listener that only `--listen` names must be named to `trioproxy health` too."""
+    name = scratch.docker(
+        "run", "-d", f"--network={network}", f"--volume={SOCKET}:{SOCKET}", image,
+        "enforce", "--listen", "tcp://:1234",
+    ).text  # fmt: skip
+    script = "until trioproxy health tcp://:1234; do :; done; trioproxy health"
+    asked = scratch.docker("exec", name, "sh", "-c", script, check=False)
+    assert "tcp://:1234: the Engine answers" in asked.text
+    assert asked.status == 1
+    assert "tcp://:2375: the proxy does not answer" in asked.text
+
+
 def test_any_user_may_run_it(
     scratch: ScratchEngine, image: str, client: str, network: str, figures: list[str]
 ) -> None:
