@@ -1,4 +1,4 @@
-"""Who is measured: no proxy, HAProxy twice, trioproxy three times, and named peers."""
+"""Who is measured: no proxy, HAProxy twice, trioproxy three times, Trio alone, peers."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -15,6 +15,7 @@ REUSING = "haproxy-reuse"
 SECTIONS = "trio-sections"
 EXACT = "trio-exact"
 LEARNING = "trio-learn"
+BARE = "trio-bare"
 
 GRANTED = ("CONTAINERS", "EVENTS", "IMAGES", "PING", "POST", "VERSION")
 """The section variables at 1, for whoever reads them."""
@@ -187,6 +188,10 @@ def _learn(start: Start) -> list[str]:
     )
 
 
+def _bare(start: Start) -> list[str]:
+    return python_program("bench.bare", str(start.port), str(start.socket))
+
+
 def peer(text: str) -> Contender:
     """Read NAME=PORT, which runs already, or NAME=COMMAND, which we start."""
     name, equals, what = text.partition("=")
@@ -220,6 +225,7 @@ def contenders() -> list[Contender]:
         Contender(name=SECTIONS, command=_enforce),
         Contender(name=EXACT, command=_exact),
         Contender(name=LEARNING, command=_learn, reads_refuse=False),
+        Contender(name=BARE, command=_bare, reads_refuse=False),
     ]
 
 
