@@ -23,7 +23,9 @@ class Machine:
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
 
-    def run(self, script: str, packages: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, script: str, packages: str, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run a script in a checkout with that list of packages."""
         (self.folder / "tests").mkdir()
         (self.folder / "tests" / "packages.txt").write_text(packages)
@@ -38,6 +40,7 @@ class Machine:
                 "PATH": f"{self.folder / 'bin'}:{os.defpath}",
                 "POLICY_RC_D": str(self.policy),
                 "CALLS": str(self.calls),
+                **variables,
             },
         )
 
@@ -134,3 +137,21 @@ def test_venv_says_what_is_needed(machine: Machine, python: str, expected: str) 
     assert ran.returncode == 2
     assert expected in ran.stderr
     assert ran.stderr.count("\n") == 1
+
+
+def test_venv_takes_the_python_that_is_named(machine: Machine) -> None:
+    """BASE_PYTHON alone is tried: another Python is not put in its place."""
+    machine.program("id", "echo 1000")
+    machine.program("python3.13", NO_ENSUREPIP)
+    ran = machine.run("make-venv", "", BASE_PYTHON="python3.13")
+    assert ran.returncode == 2
+    assert "apt-get install python3.13-venv" in ran.stderr
+
+
+def test_venv_says_that_the_named_python_is_not_there(machine: Machine) -> None:
+    """A BASE_PYTHON that does not exist, or is too old, is named in the error."""
+    ran = machine.run("make-venv", "", BASE_PYTHON="python3.none")
+    assert ran.returncode == 2
+    assert ran.stderr == (
+        "trioproxy: Python 3.11 or newer is needed, and python3.none is not\n"
+    )
