@@ -30,6 +30,7 @@ from trioproxy.policy.endpoints import Effect, Stream
 from trioproxy.policy.gate import Gate
 from trioproxy.proxy import replies
 from trioproxy.proxy.client import DRAIN_SECONDS, Client
+from trioproxy.proxy.engine import Engine, ResponseMemo
 from trioproxy.proxy.hangup import Hangup, HangupWatch
 from trioproxy.proxy.health import Health
 from trioproxy.proxy.http import (
@@ -39,21 +40,16 @@ from trioproxy.proxy.http import (
     Memo,
     RequestHead,
     ResponseHead,
-    find_response_end,
     read_request,
-    read_response,
     with_close,
 )
 from trioproxy.proxy.log import Log, quote
 from trioproxy.proxy.relay import Boundary, Buffer, boundary_of, relay
 from trioproxy.proxy.tunnel import tunnel
-from trioproxy.proxy.upstream import open_upstream
-from trioproxy.proxy.wire import Wire
 
 HALF_CLOSE_SECONDS: Final = 5.0
 """After the client's end of data, until a response that goes on is cut."""
 
-RESPONSE_READ: Final = 16 * 1024
 FINITE: Final = frozenset({Stream.NONE, Stream.DOWNLOAD, Stream.UPLOAD})
 
 
@@ -76,7 +72,7 @@ class Shared:
     health: Health
     requests: Memo[bytes, RequestHead] = field(default_factory=Memo)
     fields: Memo[bytes, Fields] = field(default_factory=Memo)
-    responses: Memo[tuple[bytes, bytes], ResponseHead] = field(default_factory=Memo)
+    responses: ResponseMemo = field(default_factory=Memo)
     buffer: Buffer = field(default_factory=Buffer)
     is_draining: bool = False
 
@@ -99,15 +95,14 @@ class Connection:
     """One client and, while it has requests, its one upstream connection."""
 
     __slots__ = (
+        "_engine",
         "_head",
         "_head_sent",
-        "_heard",
         "_hung_up",
         "_shared",
         "_started",
         "_status",
         "_upload_done",
-        "_upstream",
         "client",
         "phase",
         "scope",
@@ -118,11 +113,11 @@ class Connection:
         self.scope = trio.CancelScope()
         self.phase = Phase.REQUEST
         self._shared = shared
-        self._upstream: Wire | None = None
+        self._engine = Engine(shared.upstream, shared.responses)
         self._head: RequestHead | None = None
         self._status = 0
         self._started = 0.0
-        self._heard = self._head_sent = False
+        self._head_sent = False
         self._hung_up = False
         self._upload_done = True
 
@@ -163,8 +158,7 @@ class Connection:
         )
 
     def _pass_eof(self) -> None:
-        if self._upstream is not None:
-            self._upstream.send_eof()
+        self._engine.send_eof()
         self.scope.deadline = trio.current_time() + HALF_CLOSE_SECONDS
 
     # -- the life of a connection --------------------------------------------------
@@ -190,7 +184,7 @@ class Connection:
         finally:
             self._log_request("shutdown" if self._shared.is_draining else ending)
             self._shared.watch.remove(fd)
-            self._drop_upstream()
+            self._engine.drop()
             self.client.wire.close()
 
     async def _cycle(self) -> bool:
@@ -263,7 +257,7 @@ class Connection:
     async def _forward(self, head: RequestHead) -> bool:
         """Send a request that may pass upstream, and its response back."""
         boundary = boundary_of(head.framing)
-        self._heard = self._head_sent = False
+        self._head_sent = False
         try:
             early = self.client.early
             used = boundary.feed(early, len(early)) if early else 0
@@ -271,37 +265,24 @@ class Connection:
             if head.raw_body:
                 # dockerode sends its options along as a body, for the Engine to lose.
                 boundary = boundary_of(NO_BODY)
-            reused = self._can_reuse()
+            reused = self._engine.can_take_another()
             if not reused:
-                await self._connect()
+                await self._engine.connect()
             try:
                 return await self._exchange(head, body, boundary)
             except UpstreamLost:
                 if not (reused and self._may_repeat(head)):
                     raise
             # The Engine closed a kept connection just as we used it (RFC 9112, 9.3.1).
-            self._drop_upstream()
-            await self._connect()
+            await self._engine.connect()
             return await self._exchange(head, body, boundary)
         except (UpstreamError, BadRequest) as error:
             return await self._fail(head, error)
 
-    def _can_reuse(self) -> bool:
-        """Whether the connection that served a request before is fit for the next."""
-        if self._upstream is None:
-            return False
-        if self._upstream.has_ended_or_bytes():
-            self._drop_upstream()
-            return False
-        return True
-
-    async def _connect(self) -> None:
-        self._upstream = await open_upstream(self._shared.upstream)
-
     def _may_repeat(self, head: RequestHead) -> bool:
         endpoint = head.verdict.request.endpoint
         return (
-            not self._heard
+            not self._engine.has_answered
             and endpoint is not None
             and endpoint.effect is Effect.READ
             and endpoint.stream is Stream.NONE
@@ -313,18 +294,11 @@ class Connection:
         self, head: RequestHead, body: bytes, boundary: Boundary
     ) -> bool:
         """One request and its response."""
-        upstream, request = self._engine(), head.upstream + body
-        if (sent := upstream.send_now(request)) < len(request):
-            await upstream.send_rest(request, sent)
+        await self._engine.send_request(head.upstream + body)
         self._upload_done = boundary.done
         if boundary.done:
             return await self._respond(head)
         return await self._respond_while_uploading(head, boundary)
-
-    def _engine(self) -> Wire:
-        if self._upstream is None:
-            raise UpstreamLost("the upstream connection is closed")
-        return self._upstream
 
     async def _respond_while_uploading(
         self, head: RequestHead, boundary: Boundary
@@ -358,7 +332,10 @@ class Connection:
         """Relay a request body; what breaks it ends the response too."""
         try:
             surplus = await relay(
-                self.client.wire, self._engine(), upload.boundary, self._shared.buffer
+                self.client.wire,
+                self._engine.wire,
+                upload.boundary,
+                self._shared.buffer,
             )
         except UpstreamLost:
             # The Engine reads no more; its answer, if there is one, is on its way.
@@ -379,7 +356,10 @@ class Connection:
         self.phase = Phase.RESPONDING
         if self._hung_up:
             self._react_to_hangup()
-        response, data = await self._response_head(head)
+        response, data = await self._engine.read_head(head)
+        while response.is_interim:
+            await self.client.wire.send_all(response.client)
+            response, data = await self._engine.read_head(head, data)
         self._status = response.status
         self._shared.gate.record(
             head.verdict,
@@ -403,31 +383,8 @@ class Connection:
             surplus = await self._relay_body(response, client_head, data)
         self._log_request("")
         if surplus or not response.keep_alive:
-            self._drop_upstream()
+            self._engine.drop()
         return keep and not self._owes_a_body(head)
-
-    async def _response_head(self, head: RequestHead) -> tuple[ResponseHead, bytes]:
-        """Wait for the final head; interim ones (1xx) are passed on as they come."""
-        data = b""
-        while more := await self._engine().recv_later(RESPONSE_READ):
-            self._heard = True
-            searched = len(data)
-            data += more
-            while (end := find_response_end(data, searched=searched)) >= 0:
-                response = self._read_response(data[:end], head)
-                data, searched = data[end:], 0
-                if not response.is_interim:
-                    return response, data
-                await self.client.wire.send_all(response.client)
-        raise UpstreamLost("the Engine closed the connection")
-
-    def _read_response(self, raw: bytes, head: RequestHead) -> ResponseHead:
-        key = raw, head.asked
-        response = self._shared.responses.get(key)
-        if response is None:
-            response = read_response(raw, head)
-            self._shared.responses.keep(key, raw, response)
-        return response
 
     def _owes_a_body(self, head: RequestHead) -> bool:
         """Whether what follows is no next request, but meant for a stream that did not open."""
@@ -444,7 +401,7 @@ class Connection:
         if boundary.done:
             return data[used:]
         surplus = await relay(
-            self._engine(), self.client.wire, boundary, self._shared.buffer
+            self._engine.wire, self.client.wire, boundary, self._shared.buffer
         )
         if surplus is None and response.framing is not UNTIL_CLOSE:
             raise UpstreamLost("the Engine closed the connection in mid-body")
@@ -452,7 +409,7 @@ class Connection:
 
     async def _fail(self, head: RequestHead, error: TrioProxyError) -> bool:
         """Answer for an Engine that cannot, as long as no answer has begun."""
-        self._drop_upstream()
+        self._engine.drop()
         if self._head_sent:
             self._log_request("engine-lost")
             return False
@@ -480,15 +437,10 @@ class Connection:
         self._head_sent = True
         await self.client.wire.send_all(response.client + data)
         early = self.client.take_early(len(self.client.early))
-        await tunnel(self.client.wire, self._engine(), early, self._shared.buffer)
+        await tunnel(self.client.wire, self._engine.wire, early, self._shared.buffer)
         self._log_request("")
 
     # -- ends ----------------------------------------------------------------------
-
-    def _drop_upstream(self) -> None:
-        if self._upstream is not None:
-            self._upstream.close()
-            self._upstream = None
 
     def _log_request(self, ending: str, *, by: str = "engine") -> None:
         """One line a request, at its end."""

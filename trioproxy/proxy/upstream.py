@@ -1,8 +1,4 @@
-"""Opens the Engine's socket, and says clearly why it cannot.
-
-One upstream connection belongs to one client connection and is kept for its next
-request. Before it is used again it is looked at: an end or any byte discards it.
-"""
+"""Opens the Engine's socket, and says clearly why it cannot."""
 
 import errno
 import grp
