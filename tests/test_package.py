@@ -1,5 +1,6 @@
 """The sdist and the wheel: what is in them, and that they install."""
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -17,10 +18,16 @@ pytestmark = pytest.mark.slow
 NAME = f"trioproxy-{__version__}"
 
 
-def run(*command: str | Path) -> str:
+def run(*command: str | Path, **variables: str) -> str:
     """Run a program from a folder that is not ours; what it writes."""
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=300, cwd="/"
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        cwd="/",
+        env={**os.environ, **variables},
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -61,6 +68,27 @@ def test_wheel(dist: Path) -> None:
     assert "trioproxy/py.typed" in names
     assert f"{NAME}.dist-info/licenses/LICENSE" in names
     assert {name.split("/")[0] for name in names} == {"trioproxy", f"{NAME}.dist-info"}
+
+
+@pytest.mark.parametrize(
+    ("tool", "home", "programs"),
+    [
+        pytest.param(("pipx", "install"), "PIPX_HOME", "PIPX_BIN_DIR", id="pipx"),
+        pytest.param(
+            ("uv", "tool", "install"), "UV_TOOL_DIR", "UV_TOOL_BIN_DIR", id="uv"
+        ),
+    ],
+)
+def test_install_as_a_tool(
+    dist: Path, tmp_path: Path, tool: tuple[str, ...], home: str, programs: str
+) -> None:
+    """What keeps each program in an environment of its own installs it, ready to run."""
+    (wheel,) = dist.glob("*.whl")
+    python = ("--python", sys.executable)
+    folders = {home: str(tmp_path / "home"), programs: str(tmp_path / "bin")}
+    run(sys.executable, "-m", *tool, *python, wheel, **folders)
+    version = run(tmp_path / "bin" / "trioproxy", "--version")
+    assert version == f"trioproxy {__version__}\n"
 
 
 def test_install(dist: Path, tmp_path: Path) -> None:
