@@ -1,6 +1,7 @@
 """Fixtures that several folders of tests share."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -11,6 +12,12 @@ from tests.engine import Engine, NoEngine, ScratchEngine, any_engine, why_no_eng
 # A loaded machine is slow at random: what takes too long is seen in the whole run.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
+
+# Whoever starts the tests in the background ignores these, and programs inherit that:
+# what a signal does is tested here.
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 LEFT_OUT = pytest.StashKey[str]()
 

@@ -112,12 +112,16 @@ async def test_the_engine_serves_only_what_is_granted(
     row: Row, engine: Engine, tmp_path: Path
 ) -> None:
     """The Engine reads each row as the table says, and we let through what it says."""
+    # Other Engines read some rows in another way: older ones take a bare LF, later ones
+    # speak HTTP/2 or drop old versions.
+    is_known = engine.versions["Version"].startswith("26.")
     with trio.fail_after(10):
-        direct = await exchange(engine.url, row.request, len(row.engine))
+        direct = await exchange(
+            engine.url, row.request, len(row.engine), more=not is_known
+        )
         async with proxy_before(engine.socket, UNPRIVILEGED, tmp_path) as url:
             answers = await exchange(url, row.request, len(row.answer))
-    # Later Engines read some rows in another way: they speak HTTP/2, or drop old versions.
-    if engine.versions["Version"].startswith("26."):
+    if is_known:
         assert tuple(map(served, direct)) == row.engine
     for place, answer in enumerate(answers):
         if row.answer[place] == "=":
