@@ -220,7 +220,8 @@ async def test_each_row_occurs(
         sys.stdout.write(f"\n{outcome}\n")
     assert outcome.wider == []
     assert outcome.unexplained == []
-    assert outcome.misread == []
+    # HAProxy 2.8 matches nothing behind a NUL, 3.0 the path before it: we refuse both.
+    assert [line for line in outcome.misread if "%00" not in line] == []
     assert outcome.requests >= 5_000
     expected = {
         (row.name, name)

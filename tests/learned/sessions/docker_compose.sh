@@ -12,6 +12,7 @@ services:
     healthcheck:
       test: [CMD, "true"]
       interval: 1s
+      start_period: 1s
       start_interval: 1s
   web:
     image: busybox
