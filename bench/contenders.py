@@ -68,7 +68,7 @@ frontend proxy
     http-request deny unless METH_GET || METH_POST {{ env(POST) -m bool }}
 {rules}
     http-request deny
-    use_backend events if {{ {path}/events }}
+    use_backend events if {events}
     default_backend engine
 backend events
     timeout server 0
@@ -131,20 +131,25 @@ DEFAULT_CONNECTIONS = 4000
 """What both incumbent and trioproxy hold by default."""
 
 
-_PATH = r"path,url_dec -m reg -i ^(/v[\d\.]+)?"
 _CONTAINER = "/containers/[a-zA-Z0-9_.-]+/"
 
 
 def _rules() -> Iterator[str]:
     for word in _DENIED:
-        is_set = f"{{ env(ALLOW_{word.upper()}) -m bool }}"
-        yield f"deny if {{ {_PATH}{_CONTAINER}{word} }} !{is_set}"
+        yield f"deny if {_path(_CONTAINER + word)} !{_is_set(f'ALLOW_{word.upper()}')}"
     for name, words in _VERBS.items():
-        is_set = f"{{ env(ALLOW_{name}) -m bool }}"
-        yield f"allow if {{ {_PATH}{_CONTAINER}{words} }} {is_set}"
+        yield f"allow if {_path(_CONTAINER + words)} {_is_set(f'ALLOW_{name}')}"
     for section in _RULED:
-        is_set = f"{{ env({section.strip('_').upper()}) -m bool }}"
-        yield f"allow if {{ {_PATH}/{section} }} {is_set}"
+        variable = section.strip("_").upper()
+        yield f"allow if {_path(f'/{section}')} {_is_set(variable)}"
+
+
+def _path(start: str) -> str:
+    return rf"{{ path,url_dec -m reg -i ^(/v[\d\.]+)?{start} }}"
+
+
+def _is_set(variable: str) -> str:
+    return f"{{ env({variable}) -m bool }}"
 
 
 def _haproxy(reuse: str, keep: str) -> Callable[[Start], list[str]]:
@@ -158,7 +163,7 @@ def _haproxy(reuse: str, keep: str) -> Callable[[Start], list[str]]:
                 keep=keep,
                 port=start.port,
                 socket=start.socket,
-                path=_PATH,
+                events=_path("/events"),
                 rules=rules,
             )
         )

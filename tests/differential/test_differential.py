@@ -1,6 +1,7 @@
 """The incumbents' rules in a real HAProxy, next to this proxy: who lets what pass?"""
 
 import random
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -207,6 +208,11 @@ def may_be_wider(
     )
 
 
+def haproxy_version() -> str:
+    """As in `HAProxy version 3.0.11-1 2026/11/18`."""
+    return subprocess.check_output(["haproxy", "-v"], text=True).split()[2]
+
+
 @pytest.mark.slow
 async def test_each_row_occurs(
     sockets: Path, haproxy: Start, capsys: pytest.CaptureFixture[str]
@@ -220,8 +226,11 @@ async def test_each_row_occurs(
         sys.stdout.write(f"\n{outcome}\n")
     assert outcome.wider == []
     assert outcome.unexplained == []
-    # HAProxy 2.8 matches nothing behind a NUL, 3.0 the path before it: we refuse both.
-    assert [line for line in outcome.misread if "%00" not in line] == []
+    misread = outcome.misread
+    if haproxy_version().startswith("2."):
+        # The images have 3: it reads a path up to a NUL, where 2.8 matches nothing.
+        misread = [line for line in misread if "%00" not in line]
+    assert misread == []
     assert outcome.requests >= 5_000
     expected = {
         (row.name, name)

@@ -376,9 +376,7 @@ class Connection:
         self._head_sent = True
         surplus: bytes | None = b""
         if response.framing.length == len(data):
-            whole = client_head + data
-            if (sent := self.client.wire.send_now(whole)) < len(whole):
-                await self.client.wire.send_rest(whole, sent)
+            await self.client.wire.send_all(client_head + data)
         else:
             surplus = await self._relay_body(response, client_head, data)
         self._log_request("")

@@ -59,9 +59,7 @@ class Engine:
     async def send_request(self, data: bytes) -> None:
         """Send a head, and what of its body came with it."""
         self.has_answered = False
-        wire = self.wire
-        if (sent := wire.send_now(data)) < len(data):
-            await wire.send_rest(data, sent)
+        await self.wire.send_all(data)
 
     async def read_head(
         self, request: RequestHead, data: bytes = b""
@@ -72,7 +70,7 @@ class Engine:
         Raises `UpstreamLost` at the end of data, `UpstreamError` for what is no answer.
         """
         searched = 0
-        while (end := find_response_end(data, searched=searched)) < 0:
+        while not data or (end := find_response_end(data, searched=searched)) < 0:
             searched = len(data)
             more = await self.wire.recv_later(RESPONSE_READ)
             if not more:

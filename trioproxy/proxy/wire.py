@@ -96,16 +96,10 @@ class Wire:
             raise self.lost(str(error)) from error
 
     async def send_all(self, data: bytes | memoryview) -> None:
-        """Send everything: what the kernel takes at once, then the rest."""
-        if (sent := self.send_now(data)) < len(data):
-            await self.send_rest(data, sent)
-
-    async def send_rest(self, data: bytes | memoryview, sent: int) -> None:
-        """Send what `send_now` left. It is copied before waiting: `data` may be shared.
-
-        Where it is hot, `send_now` and this one save the task of an await that waits for
-        nothing.
-        """
+        """Send everything. The rest is copied before waiting: `data` may be shared."""
+        sent = self.send_now(data)
+        if sent == len(data):
+            return
         rest = memoryview(bytes(data[sent:]))
         while rest:
             await self.writable()
