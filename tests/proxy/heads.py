@@ -18,6 +18,7 @@ from trioproxy.proxy.http import (
     find_response_end,
     read_request,
     read_response,
+    resume_at,
 )
 from trioproxy.proxy.relay import Chunked
 
@@ -90,9 +91,9 @@ def _request_of(
     data = b""
     try:
         for piece in pieces:
-            searched = len(data)
+            start = resume_at(data)
             data += piece
-            end = find_head_end(data, searched=searched)
+            end = find_head_end(data, start)
             if end >= 0:
                 return read_request(data[:end], GATE, fields)
     except BadRequest:
@@ -104,9 +105,9 @@ def _response_of(pieces: Iterator[bytes], request: RequestHead) -> ResponseHead 
     data = b""
     try:
         for piece in pieces:
-            searched = len(data)
+            start = resume_at(data)
             data += piece
-            end = find_response_end(data, searched=searched)
+            end = find_response_end(data, start)
             if end >= 0:
                 return read_response(data[:end], request)
     except UpstreamError:

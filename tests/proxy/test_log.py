@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from trioproxy.config import Level
-from trioproxy.proxy.log import MAX_PENDING, Log, quote
+from trioproxy.proxy.log import MAX_PENDING, PIPE_ATOM, Log, quote
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,27 @@ async def test_run_writes_what_is_gathered() -> None:
                 await trio.lowlevel.wait_readable(reader)
             assert event in os.read(reader, 4096).decode()
         nursery.cancel_scope.cancel()
+
+
+async def test_others_have_their_turn_between_two_writes() -> None:
+    """A long backlog does not keep the clients waiting: each write is followed by a turn."""
+    log, reader = pipe_log(Level.INFO)
+    seen: list[int] = []
+
+    async def let_others() -> None:
+        seen.append(len(os.read(reader, 1 << 20)))
+        await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(100):
+            log.add("%s", "x" * 200)
+        nursery.start_soon(log.run, let_others)
+        with trio.fail_after(10):
+            while log._entries:
+                await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert len(seen) == 6
+    assert max(seen) <= PIPE_ATOM
 
 
 def test_crash_names_the_line() -> None:

@@ -15,6 +15,7 @@ from trioproxy.policy.gate import EnforceGate
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
+from trioproxy.proxy.watch import AWAY_SECONDS
 
 POLICY = dict.fromkeys(
     ("CONTAINERS", "EXEC", "EVENTS", "IMAGES", "PING", "VERSION", "INFO", "POST"), "1"
@@ -52,6 +53,7 @@ async def main(upstream: str, listen: list[str], log_file: str) -> None:
         config=config,
         gate=EnforceGate(parse_policy(POLICY)[0]),
         log=Log(Level.INFO, descriptor),
+        away=AWAY_SECONDS,
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(server.run)

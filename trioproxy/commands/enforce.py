@@ -23,6 +23,7 @@ from trioproxy.errors import ConfigError
 from trioproxy.policy.gate import EnforceGate, Gate, RecordGate, ShadowGate
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
+from trioproxy.proxy.watch import AWAY_SECONDS
 
 if TYPE_CHECKING:
     from trioproxy.commands.recording import Recording
@@ -88,7 +89,9 @@ def command(
         if warning:
             log.line(Level.WARNING, "warning", text=warning)
     try:
-        start.run(run, Server(config=config, gate=gate, log=log), gates)
+        start.run(
+            run, Server(config=config, gate=gate, log=log, away=AWAY_SECONDS), gates
+        )
     finally:
         log.flush()
 

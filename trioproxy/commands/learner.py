@@ -23,6 +23,7 @@ from trioproxy.proxy import child
 from trioproxy.proxy.journal import Journal, Store
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
+from trioproxy.proxy.watch import AWAY_SECONDS
 
 END_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AFTER_COMMAND: Final = 2.0
@@ -71,7 +72,9 @@ async def _serve(plan: Plan, journal: Journal, signals: AsyncIterator[int]) -> i
         plan.known.evidence, now=start.now, wake=journal.wake, only=only
     )
     gate = LearnGate(recorder, plan.ceiling)
-    server = Server(config=plan.config, gate=gate, log=Log(plan.config.level))
+    server = Server(
+        config=plan.config, gate=gate, log=Log(plan.config.level), away=AWAY_SECONDS
+    )
     stopped = trio.Event()
     status = 0
     async with trio.open_nursery() as nursery:

@@ -1,11 +1,12 @@
 """The client's side of a connection: heads out of its bytes, and an end it can read."""
 
+import select
 from typing import Final
 
 import trio
 
 from trioproxy.errors import HeadTooSlow
-from trioproxy.proxy.http import find_head_end
+from trioproxy.proxy.http import find_head_end, resume_at
 from trioproxy.proxy.wire import Wire
 
 HEAD_SECONDS: Final = 10.0
@@ -22,13 +23,14 @@ DRAIN_READ: Final = 64 * 1024
 class Client:
     """A client's wire, and the bytes it sent ahead of what was asked of it."""
 
-    __slots__ = ("early", "idle_since", "is_idle", "is_new", "peer", "wire")
+    __slots__ = ("early", "idle_since", "is_idle", "peer", "wire")
 
     def __init__(self, wire: Wire, peer: str) -> None:
         self.wire = wire
+        # Most have spoken before they are accepted: look, rather than wait to be told.
+        wire.heard |= select.EPOLLIN
         self.peer = peer
         self.early = b""
-        self.is_new = True
         self.is_idle = True
         """Between two requests, with not a byte of the next one here."""
         self.idle_since: float | None = None
@@ -50,15 +52,13 @@ class Client:
         data = self.early
         if data:
             # A client that sends ahead must not keep the others waiting.
-            await trio.lowlevel.checkpoint()
+            await self.wire.let_others()
         else:
             self.is_idle = True
             self.idle_since = None
-            read = self.wire.recv if self.is_new else self.wire.recv_later
-            self.is_new = False
-            data = await read(FIRST_READ)
-        if not data:
-            return None
+            data = await self.wire.recv_later(FIRST_READ)
+            if not data:
+                return None
         self.is_idle = False
         end = find_head_end(data)
         if end < 0:
@@ -72,9 +72,9 @@ class Client:
         """Collect a head that came in pieces; the end is -1 where it never came whole."""
         with trio.move_on_after(HEAD_SECONDS):
             while more := await self.wire.recv(FIRST_READ):
-                searched = len(data)
+                start = resume_at(data)
                 data += more
-                end = find_head_end(data, searched=searched)
+                end = find_head_end(data, start)
                 if end >= 0:
                     return data, end
             return data, -1

@@ -31,7 +31,6 @@ from trioproxy.policy.gate import Gate
 from trioproxy.proxy import replies
 from trioproxy.proxy.client import DRAIN_SECONDS, Client
 from trioproxy.proxy.engine import Engine, ResponseMemo
-from trioproxy.proxy.hangup import Hangup, HangupWatch
 from trioproxy.proxy.health import Health
 from trioproxy.proxy.http import (
     NO_BODY,
@@ -44,8 +43,9 @@ from trioproxy.proxy.http import (
     with_close,
 )
 from trioproxy.proxy.log import Log, quote
-from trioproxy.proxy.relay import Boundary, Buffer, boundary_of, relay
+from trioproxy.proxy.relay import NOTHING, Boundary, Buffer, boundary_of, relay
 from trioproxy.proxy.tunnel import tunnel
+from trioproxy.proxy.watch import Hangup, Watch
 
 HALF_CLOSE_SECONDS: Final = 5.0
 """After the client's end of data, until a response that goes on is cut."""
@@ -68,7 +68,7 @@ class Shared:
     upstream: Address
     gate: Gate
     log: Log
-    watch: HangupWatch
+    watch: Watch
     health: Health
     requests: Memo[bytes, RequestHead] = field(default_factory=Memo)
     fields: Memo[bytes, Fields] = field(default_factory=Memo)
@@ -113,13 +113,14 @@ class Connection:
         self.scope = trio.CancelScope()
         self.phase = Phase.REQUEST
         self._shared = shared
-        self._engine = Engine(shared.upstream, shared.responses)
+        self._engine = Engine(shared.upstream, shared.responses, shared.watch)
         self._head: RequestHead | None = None
         self._status = 0
         self._started = 0.0
         self._head_sent = False
         self._hung_up = False
         self._upload_done = True
+        client.wire.on_hangup = self.hung_up
 
     # -- seen from outside ---------------------------------------------------------
 
@@ -169,8 +170,7 @@ class Connection:
         Closing: both sockets are closed here, whatever happened. Any failure that is
         nobody's plan is logged and ends this connection only.
         """
-        fd = self.client.wire.sock.fileno()
-        self._shared.watch.add(fd, self.hung_up)
+        self._shared.watch.begin()
         ending = "client-left"
         try:
             with self.scope:
@@ -183,7 +183,6 @@ class Connection:
             self._shared.log.crash(self.client.peer, error)
         finally:
             self._log_request("shutdown" if self._shared.is_draining else ending)
-            self._shared.watch.remove(fd)
             self._engine.drop()
             self.client.wire.close()
 
@@ -256,49 +255,48 @@ class Connection:
 
     async def _forward(self, head: RequestHead) -> bool:
         """Send a request that may pass upstream, and its response back."""
-        boundary = boundary_of(head.framing)
         self._head_sent = False
+        boundary: Boundary = NOTHING
+        body = b""
         try:
-            early = self.client.early
-            used = boundary.feed(early, len(early)) if early else 0
-            body = self.client.take_early(used) if used else b""
+            if head.framing is not NO_BODY:
+                boundary = boundary_of(head.framing)
+                body = self._take_body(boundary)
             if head.raw_body:
                 # dockerode sends its options along as a body, for the Engine to lose.
-                boundary = boundary_of(NO_BODY)
-            reused = self._engine.can_take_another()
-            if not reused:
-                await self._engine.connect()
+                boundary = NOTHING
             try:
-                return await self._exchange(head, body, boundary)
+                await self._engine.send_request(head.upstream + body)
+                self._upload_done = boundary.done
+                if boundary.done:
+                    return await self._respond(head)
+                return await self._respond_while_uploading(head, boundary)
             except UpstreamLost:
-                if not (reused and self._may_repeat(head)):
+                if not self._may_repeat(head):
                     raise
             # The Engine closed a kept connection just as we used it (RFC 9112, 9.3.1).
-            await self._engine.connect()
-            return await self._exchange(head, body, boundary)
+            self._engine.drop()
+            await self._engine.send_request(head.upstream)
+            return await self._respond(head)
         except (UpstreamError, BadRequest) as error:
             return await self._fail(head, error)
+
+    def _take_body(self, boundary: Boundary) -> bytes:
+        """Take what came of a body with its head."""
+        early = self.client.early
+        return self.client.take_early(boundary.feed(early, len(early)))
 
     def _may_repeat(self, head: RequestHead) -> bool:
         endpoint = head.verdict.request.endpoint
         return (
-            not self._engine.has_answered
+            self._engine.is_reused
+            and not self._engine.has_answered
             and endpoint is not None
             and endpoint.effect is Effect.READ
             and endpoint.stream is Stream.NONE
             and head.verdict.request.method in {"GET", "HEAD"}
             and head.framing is NO_BODY
         )
-
-    async def _exchange(
-        self, head: RequestHead, body: bytes, boundary: Boundary
-    ) -> bool:
-        """One request and its response."""
-        await self._engine.send_request(head.upstream + body)
-        self._upload_done = boundary.done
-        if boundary.done:
-            return await self._respond(head)
-        return await self._respond_while_uploading(head, boundary)
 
     async def _respond_while_uploading(
         self, head: RequestHead, boundary: Boundary
@@ -307,6 +305,7 @@ class Connection:
         upload = Upload(boundary=boundary)
         keep: bool | TrioProxyError = False
         async with trio.open_nursery() as nursery:
+            self._shared.watch.expect()
             nursery.start_soon(self._upload, upload, nursery.cancel_scope)
             keep = await self._outcome(head)
             if keep is True:
@@ -330,6 +329,7 @@ class Connection:
 
     async def _upload(self, upload: Upload, scope: trio.CancelScope) -> None:
         """Relay a request body; what breaks it ends the response too."""
+        self._shared.watch.begin()
         try:
             surplus = await relay(
                 self.client.wire,
@@ -356,10 +356,10 @@ class Connection:
         self.phase = Phase.RESPONDING
         if self._hung_up:
             self._react_to_hangup()
-        response, data = await self._engine.read_head(head)
+        response, data, end = await self._engine.read_head(head)
         while response.is_interim:
             await self.client.wire.send_all(response.client)
-            response, data = await self._engine.read_head(head, data)
+            response, data, end = await self._engine.read_head(head, data[end:])
         self._status = response.status
         self._shared.gate.record(
             head.verdict,
@@ -368,26 +368,28 @@ class Connection:
             peer=self.client.peer,
         )
         if response.switches:
-            await self._tunnel(response, data)
+            await self._tunnel(response, data[end:])
             return False
         keep = head.keep_alive and response.keep_alive and not self._shared.is_draining
-        says_close = keep or not response.keep_alive or not head.keep_alive
-        client_head = response.client if says_close else with_close(response.client)
         self._head_sent = True
         surplus: bytes | None = b""
-        if response.framing.length == len(data):
-            await self.client.wire.send_all(client_head + data)
+        if keep and response.is_verbatim and response.framing.length == len(data) - end:
+            sent = self.client.wire.send_now(data)
+            if sent < len(data):
+                await self.client.wire.send_later(data[sent:])
         else:
-            surplus = await self._relay_body(response, client_head, data)
+            says_close = keep or not response.keep_alive or not head.keep_alive
+            client_head = response.client if says_close else with_close(response.client)
+            surplus = await self._relay_body(response, client_head, data[end:])
         self._log_request("")
         if surplus or not response.keep_alive:
             self._engine.drop()
-        return keep and not self._owes_a_body(head)
+        return keep and not (head.is_tunnel and self._owes_a_body(head))
 
     def _owes_a_body(self, head: RequestHead) -> bool:
         """Whether what follows is no next request, but meant for a stream that did not open."""
         announced = head.raw_body and head.framing is not NO_BODY
-        return head.is_tunnel and (announced or bool(self.client.early))
+        return announced or bool(self.client.early)
 
     async def _relay_body(
         self, response: ResponseHead, client_head: bytes, data: bytes

@@ -14,8 +14,10 @@ from trioproxy.proxy.http import (
     ResponseHead,
     find_response_end,
     read_response,
+    resume_at,
 )
 from trioproxy.proxy.upstream import open_upstream
+from trioproxy.proxy.watch import Watch
 from trioproxy.proxy.wire import Wire
 
 RESPONSE_READ: Final = 16 * 1024
@@ -26,14 +28,24 @@ ResponseMemo = Memo[tuple[bytes, bytes], ResponseHead]
 class Engine:
     """The Engine's wire, while there is one."""
 
-    __slots__ = ("_address", "_responses", "_wire", "has_answered")
+    __slots__ = (
+        "_address",
+        "_responses",
+        "_watch",
+        "_wire",
+        "has_answered",
+        "is_reused",
+    )
 
-    def __init__(self, address: Address, responses: ResponseMemo) -> None:
+    def __init__(self, address: Address, responses: ResponseMemo, watch: Watch) -> None:
+        self._watch = watch
         self._address = address
         self._responses = responses
         self._wire: Wire | None = None
         self.has_answered = False
         """Whether a byte came since the last request was sent."""
+        self.is_reused = False
+        """Whether that went out on a connection that had served another."""
 
     @property
     def wire(self) -> Wire:
@@ -42,50 +54,46 @@ class Engine:
             raise UpstreamLost("the upstream connection is closed")
         return self._wire
 
-    def can_take_another(self) -> bool:
-        """Whether the connection that served a request before is fit for the next."""
-        if self._wire is None:
-            return False
-        if self._wire.has_ended_or_bytes():
-            self.drop()
-            return False
-        return True
-
-    async def connect(self) -> None:
-        """Open a new connection. Raises `UpstreamError` (502) or `ConnectTimeout` (504)."""
-        self.drop()
-        self._wire = await open_upstream(self._address)
-
     async def send_request(self, data: bytes) -> None:
-        """Send a head, and what of its body came with it."""
+        """Send a head, and what of its body came with it.
+
+        On the connection that served a request before, if it is fit for the next, or
+        on a new one. Raises `UpstreamError` (502) or `ConnectTimeout` (504).
+        """
         self.has_answered = False
-        await self.wire.send_all(data)
+        wire = self._wire
+        self.is_reused = wire is not None and not wire.has_ended_or_bytes()
+        if wire is None or not self.is_reused:
+            self.drop()
+            wire = self._wire = await open_upstream(self._address, self._watch)
+        sent = wire.send_now(data)
+        if sent < len(data):
+            await wire.send_later(data[sent:])
 
     async def read_head(
         self, request: RequestHead, data: bytes = b""
-    ) -> tuple[ResponseHead, bytes]:
+    ) -> tuple[ResponseHead, bytes, int]:
         """Wait for a response head: final, or an interim one (1xx) before it.
 
-        `data` came behind the head before. Returns also what came behind this one.
+        `data` came behind the head before. Returns the head, all that came, and where
+        in it the head ends.
         Raises `UpstreamLost` at the end of data, `UpstreamError` for what is no answer.
         """
-        searched = 0
-        while not data or (end := find_response_end(data, searched=searched)) < 0:
-            searched = len(data)
+        start = 0
+        while not data or (end := find_response_end(data, start)) < 0:
+            start = resume_at(data)
             more = await self.wire.recv_later(RESPONSE_READ)
             if not more:
                 raise UpstreamLost("the Engine closed the connection")
             self.has_answered = True
             data += more
-        return self._read_response(data[:end], request), data[end:]
-
-    def _read_response(self, raw: bytes, request: RequestHead) -> ResponseHead:
+        raw = data[:end]
         key = raw, request.asked
         response = self._responses.get(key)
         if response is None:
             response = read_response(raw, request)
             self._responses.keep(key, raw, response)
-        return response
+        return response, data, end
 
     def send_eof(self) -> None:
         """Pass the client's end of data on."""

@@ -7,6 +7,7 @@ import trio
 from trioproxy.config import Address
 from trioproxy.errors import UpstreamError
 from trioproxy.proxy.upstream import open_upstream
+from trioproxy.proxy.watch import Watch
 
 FRESH_FOR: Final = 1.0
 """Seconds for which one answer serves all who ask."""
@@ -18,8 +19,9 @@ PING: Final = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n
 class Health:
     """Knows whether the Engine answers, and asks again when that is a second old."""
 
-    def __init__(self, upstream: Address) -> None:
+    def __init__(self, upstream: Address, watch: Watch) -> None:
         self._upstream = upstream
+        self._watch = watch
         self._is_up = False
         self._asked = float("-inf")
 
@@ -33,7 +35,7 @@ class Health:
     async def _ping(self) -> bool:
         with trio.move_on_after(DEADLINE):
             try:
-                wire = await open_upstream(self._upstream)
+                wire = await open_upstream(self._upstream, self._watch)
             except UpstreamError:
                 return False
             try:

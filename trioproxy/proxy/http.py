@@ -129,15 +129,12 @@ class RequestHead:
     """Our answer where the gate refuses; empty where it lets the request through."""
     fields: str
     """What the log line of every such request says."""
+    is_tunnel: bool
+    """Whether the Engine may take the connection over."""
     is_health: bool
     remember: bool
     asked: bytes
     """What the reading of a response depends on, in one value."""
-
-    @property
-    def is_tunnel(self) -> bool:
-        """Whether the Engine may take the connection over."""
-        return self.stream in TUNNELLED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +144,8 @@ class ResponseHead:
     status: int
     client: bytes
     """The head as the client gets it."""
+    is_verbatim: bool
+    """That is how the Engine wrote it."""
     framing: Framing
     keep_alive: bool
     """Whether the Engine keeps the connection open for another request."""
@@ -183,13 +182,18 @@ class Memo(Generic[Key, Head]):
         return len(self._heads)
 
 
-def find_head_end(data: bytes, *, searched: int = 0) -> int:
+def resume_at(data: bytes) -> int:
+    """Where to search on when more bytes follow `data`, which holds no end."""
+    return max(0, len(data) - len(HEAD_END) + 1)
+
+
+def find_head_end(data: bytes, start: int = 0) -> int:
     """Find where the head in `data` ends: an index, or -1 while it is incomplete.
 
-    `searched` bytes held no end before. Raises `HeadTooLarge` past the limit and
-    `BadRequest` for a bare LF, which some readers take for a line end.
+    None begins before `start` (see `resume_at`). Raises `HeadTooLarge` past the limit
+    and `BadRequest` for a bare LF, which some readers take for a line end.
     """
-    end = data.find(HEAD_END, max(0, searched - 3), HEAD_LIMIT)
+    end = data.find(HEAD_END, start, HEAD_LIMIT)
     if end >= 0:
         return end + len(HEAD_END)
     if len(data) >= HEAD_LIMIT:
@@ -262,6 +266,7 @@ def _judge(method: bytes, target: bytes, fields: Fields, gate: Gate) -> RequestH
         raw_body=request.operation in RAW_BODY_OPERATIONS,
         refusal=_refusal(verdict, fields.framing, keep_alive=fields.keep_alive),
         fields=_log_fields(verdict),
+        is_tunnel=stream in TUNNELLED,
         is_health=method == b"GET" and target == HEALTH_TARGET,
         remember=fields.remember,
         asked=_asked(method, fields.version, stream, upgrades=upgrades),
@@ -454,9 +459,9 @@ def _rebuild(method: bytes, target: bytes, fields: Fields, *, upgrades: bool) ->
     return b"%s %s HTTP/%s\r\n%s%s\r\n" % parts
 
 
-def find_response_end(data: bytes, *, searched: int = 0) -> int:
+def find_response_end(data: bytes, start: int = 0) -> int:
     """Find where the Engine's head ends, or -1; `UpstreamError` past the limit."""
-    end = data.find(HEAD_END, max(0, searched - 3), HEAD_LIMIT)
+    end = data.find(HEAD_END, start, HEAD_LIMIT)
     if end >= 0:
         return end + len(HEAD_END)
     if len(data) >= HEAD_LIMIT:
@@ -483,9 +488,11 @@ def read_response(raw: bytes, request: RequestHead) -> ResponseHead:
         and b"close" not in tokens
         and (event.http_version == b"1.1" or b"keep-alive" in tokens)
     )
+    client = _client_head(event, headers, tokens)
     return ResponseHead(
         status=status,
-        client=_client_head(event, headers, tokens),
+        client=client,
+        is_verbatim=client == raw,
         framing=framing,
         keep_alive=keep_alive,
         is_interim=100 <= status < 200 and status != 101,

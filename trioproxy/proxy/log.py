@@ -11,6 +11,7 @@ import select
 import time
 import traceback
 from collections import deque
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -105,29 +106,38 @@ class Log:
             self._filled.set()
         self._entries.append((time.time(), template, values))
 
-    async def run(self) -> None:
-        """Write what is gathered until cancelled."""
+    async def run(
+        self, let_others: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
+    ) -> None:
+        """Write what is gathered until cancelled; others have their turn in between."""
         while True:
             await self._filled.wait()
             await trio.sleep(FLUSH_EVERY)
-            self.flush()
             pause = FIRST_RETRY
-            while left := len(self._entries):
-                # A full pipe: its reader is at work, or has stopped.
-                await trio.sleep(pause)
-                self.flush()
-                is_read = len(self._entries) < left
-                pause = FIRST_RETRY if is_read else min(2 * pause, FLUSH_EVERY)
+            while self._entries:
+                if self._write_some():
+                    pause = FIRST_RETRY
+                    await let_others()
+                else:
+                    # A full pipe: its reader is at work, or has stopped.
+                    await trio.sleep(pause)
+                    pause = min(2 * pause, FLUSH_EVERY)
             self._filled = trio.Event()
 
     def flush(self) -> None:
         """Write as much as the reader takes at once."""
-        while self._entries and self._poll.poll(0):
-            if not self._write(self._chunk()):
-                return
+        while self._entries and self._write_some():
+            pass
+
+    def _write_some(self) -> bool:
+        """Write what fits in one write; says whether the reader takes any."""
+        if not self._poll.poll(0):
+            return False
+        self._write(self._chunk())
         if self.dropped and not self._entries:
             count, self.dropped = self.dropped, 0
             self.line(Level.WARNING, "log-lines-dropped", count=count)
+        return True
 
     def _chunk(self) -> bytes:
         """Make lines of what fits in one write, at least one."""
@@ -152,11 +162,10 @@ class Log:
             )
         return self._time
 
-    def _write(self, chunk: bytes) -> bool:
+    def _write(self, chunk: bytes) -> None:
         try:
             os.write(self._fd, chunk)
         except OSError:
             # The reader of the log is gone: the proxy serves on, its log does not.
             self._entries.clear()
-            return False
-        return True
+            self.dropped = 0

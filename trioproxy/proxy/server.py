@@ -15,9 +15,9 @@ from trioproxy.policy.gate import Gate
 from trioproxy.proxy import listeners, replies
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.connection import Connection, Shared
-from trioproxy.proxy.hangup import HangupWatch
 from trioproxy.proxy.health import Health
 from trioproxy.proxy.log import Log
+from trioproxy.proxy.watch import Watch, Watched
 from trioproxy.proxy.wire import Wire
 
 IDLE_SECONDS: Final = 600.0
@@ -59,17 +59,20 @@ def connection_limit(wanted: int, descriptors: int) -> int:
 class Server:
     """Serves clients from `run` until `drain` has let them go."""
 
-    def __init__(self, *, config: Config, gate: Gate, log: Log) -> None:
+    def __init__(
+        self, *, config: Config, gate: Gate, log: Log, away: float = 0.0
+    ) -> None:
+        """`away`: see `Watch`; only where this run of Trio serves nobody else."""
         self.config = config
         self.addresses: tuple[str, ...] = ()
         self.connections: set[Connection] = set()
-        self._watch = HangupWatch()
+        self._watch = Watch(away=away)
         self.shared = Shared(
             upstream=config.upstream,
             gate=gate,
             log=log,
             watch=self._watch,
-            health=Health(config.upstream),
+            health=Health(config.upstream, self._watch),
         )
         self._log = log
         self._limit = config.max_connections
@@ -91,7 +94,7 @@ class Server:
             self.addresses = tuple(listeners.name_of(sock) for sock in sockets)
             async with trio.open_nursery() as background:
                 background.start_soon(self._watch.run)
-                background.start_soon(self._log.run)
+                background.start_soon(self._log.run, self._watch.others)
                 background.start_soon(self._reap)
                 task_status.started()
                 await self._accept_all(sockets)
@@ -139,15 +142,23 @@ class Server:
                         sock.setblocking(False)
                         accepting.start_soon(self._accept, sock, serving)
 
-    async def _accept(self, listener: socket.socket, nursery: trio.Nursery) -> None:
+    async def _accept(self, sock: socket.socket, nursery: trio.Nursery) -> None:
+        listener = Watched(sock, self._watch)
+        try:
+            await self._accept_from(listener, nursery)
+        finally:
+            self._watch.remove(listener)
+
+    async def _accept_from(self, listener: Watched, nursery: trio.Nursery) -> None:
         """Accept clients for ever; out of descriptors, those who are here go on."""
         is_exhausted = False
         while True:
             await trio.lowlevel.checkpoint_if_cancelled()
             try:
-                sock, address = listener.accept()
+                sock, address = listener.sock.accept()
             except BlockingIOError:
-                await trio.lowlevel.wait_readable(listener)
+                listener.heard = 0
+                await self._watch.readable(listener)
             except OSError as error:
                 if error.errno not in {
                     errno.EMFILE,
@@ -167,7 +178,8 @@ class Server:
     def _take(
         self, sock: socket.socket, address: object, nursery: trio.Nursery
     ) -> None:
-        wire = Wire(sock, ClientLost)
+        wire = Wire(sock, ClientLost, self._watch)
+        self._watch.expect()
         if len(self.connections) >= self._limit:
             nursery.start_soon(self._turn_away, wire)
             return
@@ -186,6 +198,7 @@ class Server:
 
     async def _turn_away(self, wire: Wire) -> None:
         """Answer 503 at once; wait a moment for it to be read, while there is room."""
+        self._watch.begin()
         self._turned_away += 1
         try:
             with trio.move_on_after(TURNED_AWAY_SECONDS):

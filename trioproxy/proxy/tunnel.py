@@ -14,9 +14,8 @@ async def tunnel(client: Wire, upstream: Wire, early: bytes, buffer: Buffer) -> 
     it together with the request, so they were held. Closing: by the owner of the wires.
     """
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(
-            _copy_or_cancel, upstream, client, buffer, nursery.cancel_scope
-        )
+        client.watch.expect()
+        nursery.start_soon(_copy_back, upstream, client, buffer, nursery.cancel_scope)
         if await _send_early(upstream, early):
             await _copy_or_cancel(client, upstream, buffer, nursery.cancel_scope)
         else:
@@ -29,6 +28,13 @@ async def _send_early(upstream: Wire, early: bytes) -> bool:
     except UpstreamLost:
         return False
     return True
+
+
+async def _copy_back(
+    source: Wire, sink: Wire, buffer: Buffer, scope: trio.CancelScope
+) -> None:
+    sink.watch.begin()
+    await _copy_or_cancel(source, sink, buffer, scope)
 
 
 async def _copy_or_cancel(

@@ -12,6 +12,7 @@ import trio
 
 from trioproxy.config import Address, TcpAddress, UnixAddress
 from trioproxy.errors import ConnectTimeout, UpstreamError, UpstreamLost
+from trioproxy.proxy.watch import Watch
 from trioproxy.proxy.wire import Wire
 
 CONNECT_TIMEOUT: Final = 5.0
@@ -24,30 +25,30 @@ FIRST_PAUSE: Final = 0.005
 LONGEST_PAUSE: Final = 0.25
 
 
-async def open_upstream(address: Address) -> Wire:
+async def open_upstream(address: Address, watch: Watch) -> Wire:
     """Connect to the Engine. Raises `UpstreamError` (502) or `ConnectTimeout` (504)."""
-    wire = _try_unix(address) if isinstance(address, UnixAddress) else None
+    wire = _try_unix(address, watch) if isinstance(address, UnixAddress) else None
     if wire is not None:
         return wire
     with trio.move_on_after(CONNECT_TIMEOUT):
         if isinstance(address, UnixAddress):
-            return await _retry_unix(address)
-        return await _open_tcp(address)
+            return await _retry_unix(address, watch)
+        return await _open_tcp(address, watch)
     raise ConnectTimeout(
         f"the Docker Engine at {address} does not accept connections"
         f" ({CONNECT_TIMEOUT:.0f} s): is it overloaded or hung?"
     )
 
 
-def _try_unix(address: UnixAddress) -> Wire | None:
+def _try_unix(address: UnixAddress, watch: Watch) -> Wire | None:
     """Connect at once, or return None where the Engine's backlog is full."""
     try:
-        return _connect_unix(address.path)
+        return _connect_unix(address.path, watch)
     except OSError as error:
         raise UpstreamError(explain(address, error)) from error
 
 
-def _connect_unix(path: str) -> Wire | None:
+def _connect_unix(path: str, watch: Watch) -> Wire | None:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
@@ -60,18 +61,18 @@ def _connect_unix(path: str) -> Wire | None:
     except OSError:
         sock.close()
         raise
-    return Wire(sock, UpstreamLost)
+    return Wire(sock, UpstreamLost, watch)
 
 
-async def _retry_unix(address: UnixAddress) -> Wire:
+async def _retry_unix(address: UnixAddress, watch: Watch) -> Wire:
     pause = FIRST_PAUSE
-    while (wire := _try_unix(address)) is None:
+    while (wire := _try_unix(address, watch)) is None:
         await trio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
     return wire
 
 
-async def _open_tcp(address: TcpAddress) -> Wire:
+async def _open_tcp(address: TcpAddress, watch: Watch) -> Wire:
     host = address.host or "localhost"
     try:
         async with await trio.open_tcp_stream(host, address.port) as stream:
@@ -79,7 +80,7 @@ async def _open_tcp(address: TcpAddress) -> Wire:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     except OSError as error:
         raise UpstreamError(explain(address, error)) from error
-    return Wire(sock, UpstreamLost)
+    return Wire(sock, UpstreamLost, watch)
 
 
 CAUSES: Final = {

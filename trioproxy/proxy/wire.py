@@ -1,32 +1,36 @@
-"""Non-blocking socket calls that park in Trio only when the kernel is not ready.
+"""Non-blocking socket calls that wait only when the kernel is not ready.
 
-A wire is one socket and has one owner, who closes it. It knows no HTTP. Failures
-become the error of its side, so that a caller sees who is gone.
+A wire is one connected socket and has one owner, who closes it. It knows no HTTP.
+Failures become the error of its side, so that a caller sees who is gone.
 """
 
 import select
 import socket
 from typing import Final
 
-import trio
-from trio.lowlevel import wait_readable
-
 from trioproxy.errors import ClientLost, UpstreamLost
+from trioproxy.proxy.watch import READABLE, Watch, Watched
 
 FAIR_SHARE: Final = 512 * 1024
-"""Bytes moved without parking after which others get their turn (and cancels, theirs)."""
+"""Bytes moved without waiting after which others get their turn (and cancels, theirs)."""
+
+EMPTIED: Final = ~select.EPOLLIN
+"""A read that brought less than asked has emptied the socket (epoll(7))."""
 
 
-class Wire:
+class Wire(Watched):
     """One connected socket, made non-blocking."""
 
-    __slots__ = ("_credit", "ended", "gone", "lost", "sock")
+    __slots__ = ("_credit", "ended", "gone", "lost")
 
     def __init__(
-        self, sock: socket.socket, lost: type[ClientLost] | type[UpstreamLost]
+        self,
+        sock: socket.socket,
+        lost: type[ClientLost] | type[UpstreamLost],
+        watch: Watch,
     ) -> None:
         sock.setblocking(False)
-        self.sock = sock
+        super().__init__(sock, watch)
         self.lost = lost
         self.gone = False
         """The peer has closed both directions: what we send reaches nobody."""
@@ -37,32 +41,36 @@ class Wire:
     def recv_now(self, size: int) -> bytes | None:
         """Take what is there: `b""` at the end of data, None where nothing is yet."""
         try:
-            return self.sock.recv(size)
+            data = self.sock.recv(size)
         except (BlockingIOError, InterruptedError):
+            self.heard &= EMPTIED
             return None
         except OSError as error:
             raise self.lost(str(error)) from error
+        if len(data) < size:
+            self.heard &= EMPTIED
+        return data
 
     async def recv(self, size: int) -> bytes:
         """Wait for bytes; `b""` is the end of data."""
         await self._be_fair()
         while (data := self.recv_now(size)) is None:
             self._credit = FAIR_SHARE
-            await wait_readable(self.sock)
+            await self.watch.readable(self)
         self._credit -= len(data)
         return data
 
     async def recv_later(self, size: int) -> bytes:
-        """Wait for bytes that cannot be there yet: an answer to what was just sent.
+        """Wait for bytes that are hardly there yet: an answer to what was just sent.
 
         Saves the call that would say so; measured, it is a tenth of a small request.
         """
         self._credit = FAIR_SHARE
-        while True:
-            await wait_readable(self.sock)
-            data = self.recv_now(size)
-            if data is not None:
-                return data
+        if not self.heard & READABLE:
+            await self.watch.readable(self)
+        while (data := self.recv_now(size)) is None:
+            await self.watch.readable(self)
+        return data
 
     async def recv_into(self, buffer: bytearray, size: int) -> int:
         """Wait for bytes and put up to `size` into `buffer`; 0 is the end of data.
@@ -74,17 +82,21 @@ class Wire:
         while (count := self._recv_into_now(buffer, size)) is None:
             # Not in the `except` clause: a parked stream would hold its exception.
             self._credit = FAIR_SHARE
-            await wait_readable(self.sock)
+            await self.watch.readable(self)
         self._credit -= count
         return count
 
     def _recv_into_now(self, buffer: bytearray, size: int) -> int | None:
         try:
-            return self.sock.recv_into(buffer, size)
+            count = self.sock.recv_into(buffer, size)
         except (BlockingIOError, InterruptedError):
+            self.heard &= EMPTIED
             return None
         except OSError as error:
             raise self.lost(str(error)) from error
+        if count < size:
+            self.heard &= EMPTIED
+        return count
 
     def send_now(self, data: bytes | memoryview) -> int:
         """Give the kernel what it takes at once; returns how much that was."""
@@ -98,28 +110,33 @@ class Wire:
     async def send_all(self, data: bytes | memoryview) -> None:
         """Send everything. The rest is copied before waiting: `data` may be shared."""
         sent = self.send_now(data)
-        if sent == len(data):
-            return
-        rest = memoryview(bytes(data[sent:]))
-        while rest:
-            await self.writable()
-            rest = rest[self.send_now(rest) :]
+        if sent < len(data):
+            await self.send_later(data[sent:])
 
-    async def writable(self) -> None:
-        """Park until the kernel takes bytes again."""
-        self._credit = FAIR_SHARE
-        await trio.lowlevel.wait_writable(self.sock)
+    async def send_later(self, data: bytes | memoryview) -> None:
+        """Send what the kernel did not take at once."""
+        rest = memoryview(bytes(data))
+        while rest:
+            self._credit = FAIR_SHARE
+            await self.watch.writable(self)
+            rest = rest[self.send_now(rest) :]
 
     async def _be_fair(self) -> None:
         if self._credit <= 0:
-            self._credit = FAIR_SHARE
-            await trio.lowlevel.checkpoint()
+            await self.let_others()
+
+    async def let_others(self) -> None:
+        """Let others have their turn."""
+        self._credit = FAIR_SHARE
+        await self.watch.others()
 
     def has_ended_or_bytes(self) -> bool:
         """Look without taking: an end, an error or any byte says True.
 
         By poll(2), for the usual answer is no, and MSG_PEEK says that by an exception.
         """
+        if self.watch.is_fresh and not self.heard:
+            return False
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
         return bool(poll.poll(0))
@@ -138,9 +155,3 @@ class Wire:
         except OSError:
             # The peer is gone already: reading will say so.
             return
-
-    def close(self) -> None:
-        """Close the socket; tasks still parked on it wake with an error."""
-        if self.sock.fileno() != -1:
-            trio.lowlevel.notify_closing(self.sock)
-            self.sock.close()

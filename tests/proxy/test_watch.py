@@ -1,0 +1,322 @@
+"""The watch: no byte, end or turn is lost, whether a task parks or looks on the spot."""
+
+import select
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import cast
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes import settle
+from trioproxy.errors import ClientLost
+from trioproxy.proxy.watch import Hangup, Watch
+from trioproxy.proxy.wire import FAIR_SHARE, Wire
+
+FOR_EVER = 3600.0
+"""Away for so long that no test would see the end of it."""
+
+PATIENCE = 5.0
+"""Seconds after which a wait on the spot has missed what should have ended it."""
+
+either_way = pytest.mark.parametrize("away", [0.0, 0.002], ids=["parks", "looks"])
+
+
+class Vain(Exception):
+    """A task waited on the spot for nothing, and others meanwhile for it."""
+
+
+class Impatient:
+    """An epoll instance for waits that must all be ended by an event."""
+
+    def __init__(self, epoll: select.epoll) -> None:
+        self._epoll = epoll
+        self.register = epoll.register
+        self.modify = epoll.modify
+        self.unregister = epoll.unregister
+        self.fileno = epoll.fileno
+        self.close = epoll.close
+
+    def poll(self, seconds: float, most: int) -> list[tuple[int, int]]:
+        events = self._epoll.poll(min(seconds, PATIENCE), most)
+        if seconds > PATIENCE and not events:
+            raise Vain
+        return events
+
+
+class Ends:
+    """Wires under one watch, and the far end of each."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self.far: list[socket.socket] = []
+        self.near: list[Wire] = []
+
+    def pair(self) -> tuple[Wire, socket.socket]:
+        near, far = socket.socketpair()
+        far.settimeout(10)
+        self.near.append(Wire(near, ClientLost, self.watch))
+        self.far.append(far)
+        return self.near[-1], far
+
+    def close(self) -> None:
+        for wire in self.near:
+            wire.close()
+        for far in self.far:
+            far.close()
+
+
+@asynccontextmanager
+async def watching(away: float = 0.0) -> AsyncIterator[Ends]:
+    """A watch that runs; afterwards it counts no task as able to run."""
+    watch = Watch(away=away)
+    watch._epoll = cast(select.epoll, Impatient(watch._epoll))
+    ends = Ends(watch)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch.run)
+            await settle()
+            yield ends
+            nursery.cancel_scope.cancel()
+        assert watch._runnable == 0
+    finally:
+        ends.close()
+        watch.close()
+
+
+Step = tuple[str, int]
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["send", "read later", "read", "read into", "look"]),
+        st.integers(1, 9),
+    ),
+    max_size=30,
+)
+
+
+@either_way
+@given(steps=STEPS)
+async def test_whatever_is_there_is_read(away: float, steps: list[Step]) -> None:
+    """Bytes and the end are found by any read of any size, also if the watch saw them long before."""
+    async with watching(away) as ends:
+        wire, far = ends.pair()
+        left = 0
+        for what, size in steps:
+            if what == "send":
+                left += far.send(bytes(size))
+            elif what == "look":
+                ends.watch._deliver(0)
+            elif left:
+                left -= await read(wire, what, size)
+        far.close()
+        while left:
+            left -= await read(wire, "read later", left + 1)
+        assert await read(wire, "read later", 1) == 0
+        assert await read(wire, "read", 1) == 0
+
+
+async def read(wire: Wire, how: str, size: int) -> int:
+    """Read at most `size` bytes, of which some are here, or the end is: that takes no time."""
+    counts: list[int] = []
+
+    async def once() -> None:
+        if how == "read later":
+            counts.append(len(await wire.recv_later(size)))
+        elif how == "read":
+            counts.append(len(await wire.recv(size)))
+        else:
+            counts.append(await wire.recv_into(bytearray(size), size))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(once)
+        await settle()
+        nursery.cancel_scope.cancel()
+    (count,) = counts
+    return count
+
+
+async def go_away(ends: Ends) -> None:
+    """From here on the task may wait on the spot: an event came by Trio's loop."""
+    waker, far = ends.pair()
+    far.send(b"x")
+    await waker.recv_later(1)
+
+
+def in_thread(function: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=function, daemon=True)
+    thread.start()
+    return thread
+
+
+async def test_a_wait_on_the_spot_ends_with_its_own_bytes() -> None:
+    """Trio's loop is not needed: nothing else could wake this task for ten minutes."""
+    async with watching(FOR_EVER) as ends:
+        wire, far = ends.pair()
+        await go_away(ends)
+        thread = in_thread(lambda: far.sendall(b"y"))
+        assert await wire.recv_later(1) == b"y"
+        thread.join()
+
+
+async def test_a_wait_on_the_spot_lets_others_run() -> None:
+    """While one waits on the spot, a parked one answers at once: its peer waits for that."""
+    async with watching(FOR_EVER) as ends:
+        waiting, far = ends.pair()
+        parked, other = ends.pair()
+        answers: list[bytes] = []
+
+        async def echo() -> None:
+            await parked.send_all(await parked.recv_later(10))
+
+        def ask() -> None:
+            other.sendall(b"ping")
+            answers.append(other.recv(10))
+            far.sendall(b"z")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(echo)
+            await settle()
+            await go_away(ends)
+            thread = in_thread(ask)
+            assert await waiting.recv_later(1) == b"z"
+        thread.join()
+        assert answers == [b"ping"]
+
+
+async def test_room_to_write_ends_a_wait_on_the_spot() -> None:
+    """A full peer that reads again is heard of, on the spot too."""
+    async with watching(FOR_EVER) as ends:
+        wire, far = ends.pair()
+        sent = 8 << 20
+        got: list[int] = []
+
+        def drain() -> None:
+            count = 0
+            while count < sent:
+                count += len(far.recv(1 << 20))
+            got.append(count)
+
+        await go_away(ends)
+        thread = in_thread(drain)
+        await wire.send_all(bytes(sent))
+        thread.join()
+        assert got == [sent]
+
+
+async def test_a_started_task_is_waited_for() -> None:
+    """Nobody waits on the spot before a task has run that was started."""
+    async with watching(FOR_EVER) as ends:
+        wire, far = ends.pair()
+
+        async def begun() -> None:
+            ends.watch.begin()
+            far.send(b"r")
+
+        await go_away(ends)
+        async with trio.open_nursery() as nursery:
+            ends.watch.expect()
+            nursery.start_soon(begun)
+            assert await wire.recv_later(1) == b"r"
+
+
+@either_way
+async def test_a_busy_wire_lets_others_run(away: float) -> None:
+    """One that could read for ever passes the turn on after its fair share, or the next at the latest."""
+    async with watching(away and FOR_EVER) as ends:
+        busy, flood = ends.pair()
+        idle, far = ends.pair()
+        turns: list[str] = []
+
+        async def answer() -> None:
+            await idle.recv_later(1)
+            turns.append("other")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer)
+            await settle()
+            far.send(b"?")
+            left = 3 * FAIR_SHARE
+            while not turns:
+                flood.send(bytes(4096))
+                left -= len(await busy.recv(4096))
+                assert left >= 0
+
+
+@either_way
+@pytest.mark.parametrize("write", [False, True], ids=["reader", "writer"])
+async def test_cancelled_and_closed_waits(away: float, write: bool) -> None:
+    """A wait ends by its scope; by the owner's close it ends with an error that says so."""
+    async with watching(away) as ends:
+        wire, _ = ends.pair()
+
+        async def wait() -> None:
+            await (wire.send_all(bytes(8 << 20)) if write else wire.recv_later(1))
+
+        with trio.move_on_after(0.05) as scope:
+            await wait()
+        assert scope.cancelled_caught
+        async with trio.open_nursery() as nursery:
+
+            async def closed() -> None:
+                with pytest.raises(trio.ClosedResourceError):
+                    await wait()
+
+            nursery.start_soon(closed)
+            await settle()
+            wire.close()
+
+
+@pytest.mark.parametrize("write", [False, True], ids=["readers", "writers"])
+async def test_two_tasks_at_one_end(write: bool) -> None:
+    """A second task that waits for the same is a mistake, and told so."""
+    async with watching() as ends:
+        wire, _ = ends.pair()
+
+        async def wait() -> None:
+            await (wire.send_all(bytes(8 << 20)) if write else wire.recv_later(1))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(wait)
+            await settle()
+            with pytest.raises(trio.BusyResourceError):
+                await wait()
+            nursery.cancel_scope.cancel()
+
+
+async def test_each_hang_up_is_told_once() -> None:
+    """An end of data, then the close; a wait to write in between tells nothing twice."""
+    async with watching() as ends:
+        wire, far = ends.pair()
+        told: list[Hangup] = []
+        wire.on_hangup = told.append
+        far.shutdown(socket.SHUT_WR)
+        await settle()
+        assert told == [Hangup.END]
+        with trio.move_on_after(0.05):
+            await wire.send_all(bytes(8 << 20))
+        assert told == [Hangup.END]
+        far.close()
+        await settle()
+        assert told == [Hangup.END, Hangup.RESET]  # what we sent was never read
+
+
+async def test_an_event_of_a_socket_that_just_went() -> None:
+    """Who hears of a hang-up may close others whose events came with it."""
+    async with watching() as ends:
+        wires = [ends.pair() for _ in range(2)]
+        heard: list[Hangup] = []
+
+        def close_all(how: Hangup) -> None:
+            heard.append(how)
+            ends.close()
+
+        for wire, _ in wires:
+            wire.on_hangup = close_all
+        for _, far in wires:
+            far.close()
+        await settle()
+        assert heard == [Hangup.GONE]
