@@ -5,7 +5,7 @@ nothing of sockets, files or clocks: `record` only updates values in memory.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -14,12 +14,13 @@ from trioproxy.policy.observe import Evidence
 from trioproxy.policy.rules import Decision, Policy, Reason, Request
 from trioproxy.policy.shape import REFUSED, Shape, Who, result_of
 from trioproxy.policy.target import Target
+from trioproxy.values import value_class
 
 SHADOW_KEPT = 1_000
 """Different refusals that a shadow counts by name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Verdict:
     """A request as judged. A verdict is reused for every head with the same bytes."""
 

@@ -17,6 +17,8 @@ def is_whole(raw: bytes) -> bool:
 
 def decode(raw: bytes) -> bytes:
     """Undo each `%XX` once; a `%` without two hex digits stays as it is."""
+    if b"%" not in raw:
+        return raw
     return _ESCAPE.sub(lambda found: bytes((int(found[1], 16),)), raw)
 
 

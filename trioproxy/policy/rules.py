@@ -20,6 +20,7 @@ from trioproxy.policy.variables import (
     WRITE_VERBS,
     section_prefix,
 )
+from trioproxy.values import value_class
 
 READING = frozenset({"GET", "HEAD"})
 """The methods that need no `POST=1`."""
@@ -75,7 +76,7 @@ class Reason(StrEnum):
     CEILING = "ceiling"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Request:
     """What is judged: a method, a target, and the endpoint that they mean."""
 
@@ -102,7 +103,7 @@ class Request:
         return f"{self.endpoint.operation} ({method} {self.endpoint.template})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Decision:
     """Whether a request may pass."""
 

@@ -5,10 +5,10 @@ it would clean is refused, so what is matched is what it matches. No routes are 
 """
 
 import re
-from dataclasses import dataclass
 
 from trioproxy.errors import BadTarget
 from trioproxy.policy import percent
+from trioproxy.values import value_class
 
 SHOWN_LIMIT = 256
 
@@ -27,7 +27,7 @@ _KEPT = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Target:
     """A request target in the one reading that the Engine has of it too."""
 

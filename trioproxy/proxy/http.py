@@ -18,6 +18,7 @@ from trioproxy.policy.endpoints import Stream
 from trioproxy.policy.gate import Gate, Verdict, judge
 from trioproxy.proxy import replies
 from trioproxy.proxy.log import quote
+from trioproxy.values import value_class
 
 HEAD_LIMIT: Final = 128 * 1024
 """Bytes of a head, each way. The docker CLI sends 60 KB of X-Registry-Config."""
@@ -107,7 +108,7 @@ class Fields:
     """No credentials are among them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class RequestHead:
     """All that follows from the bytes of a request head."""
 
@@ -253,7 +254,8 @@ def _judge(method: bytes, target: bytes, fields: Fields, gate: Gate) -> RequestH
     if fields.is_grpc and request.target.path != "/grpc":
         raise BadRequest("gRPC bypasses the Engine's routes and is never forwarded")
     stream = request.endpoint.stream if request.endpoint else Stream.NONE
-    upgrades = stream in TUNNELLED and fields.upgrade != b""
+    is_tunnel = stream in TUNNELLED
+    upgrades = is_tunnel and fields.upgrade != b""
     return RequestHead(
         verdict=verdict,
         upstream=_rebuild(method, request.target.canonical, fields, upgrades=upgrades),
@@ -266,7 +268,7 @@ def _judge(method: bytes, target: bytes, fields: Fields, gate: Gate) -> RequestH
         raw_body=request.operation in RAW_BODY_OPERATIONS,
         refusal=_refusal(verdict, fields.framing, keep_alive=fields.keep_alive),
         fields=_log_fields(verdict),
-        is_tunnel=stream in TUNNELLED,
+        is_tunnel=is_tunnel,
         is_health=method == b"GET" and target == HEALTH_TARGET,
         remember=fields.remember,
         asked=_asked(method, fields.version, stream, upgrades=upgrades),
