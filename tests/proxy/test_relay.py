@@ -349,6 +349,10 @@ BAD_CHUNKS = {
     "0x": b"0x5\r\nhello\r\n0\r\n\r\n",
     "17 digits": b"00000000000000005\r\nhello\r\n",
     "no CRLF after data": b"5\r\nhelloXX0\r\n\r\n",
+    "CR before the next chunk": b"5\r\nhello\r\r\n5\r\nhel",
+    "LF before the next chunk": b"5\r\nhello\n5\r\nhello\r\n0\r\n\r\n",
+    "extension of the next chunk": b"5\r\nhello\r\n5;a=b\r\nhello\r\n0\r\n\r\n",
+    "17 digits of the next chunk": b"5\r\nhello\r\n00000000000000005\r\nhello\r\n",
     "bad trailer": b"0\r\nno colon\r\n\r\n",
     "folded trailer": b"0\r\nA: b\r\n c\r\n\r\n",
     "endless size": b"0" * 20_000,
@@ -396,22 +400,29 @@ def scan(body: bytes, step: int) -> None:
 
 @every_bad_chunk
 def test_a_bad_chunk_is_found_at_every_split(body: bytes) -> None:
-    """Whole or byte by byte, the scanner stops at the same bodies."""
+    """Whole, byte by byte or cut anywhere, the scanner stops at the same bodies."""
     for step in (len(body), 1):
         with pytest.raises(BadRequest):
             scan(body, step)
+    for cut in range(1, min(len(body), 100)):
+        scanner = Chunked(BadRequest)
+        with pytest.raises(BadRequest):  # noqa: PT012  either piece may show it
+            scanner.feed(body[:cut], cut)
+            scanner.feed(body[cut:], len(body) - cut)
 
 
 def test_any_split_finds_the_same_end() -> None:
-    """A chunked body cut at random ends at the same byte as in one piece."""
+    """A chunked body cut at random ends at the same byte; what lies behind the cut is not looked at."""
     body = chunk(bytes(300)) + chunk(b"\r\n0\r\n\r\n") + b"0\r\nA: b\r\n\r\n"
     rest = b"GET /next"
     for seed in range(200):
         scanner, used, data = Chunked(BadRequest), 0, body + rest
         cut = random.Random(seed)
         while not scanner.done:
-            piece = data[used : used + cut.randint(1, 40)]
-            used += scanner.feed(piece, len(piece))
+            here = min(cut.randint(1, 40), len(data) - used)
+            seen = scanner.feed(data[used:], here)
+            assert seen <= here
+            used += seen
         assert used == len(body)
 
 

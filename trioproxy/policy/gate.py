@@ -114,22 +114,22 @@ class Recorder:
 
     def note(self, verdict: Verdict, status: int, *, unrouted: bool, peer: str) -> None:
         """Add a request to the evidence, with its final status."""
-        client = _host(peer)
-        if self._only is not None and not self._only(client):
+        who = _who(verdict.agent, peer, verdict.version)
+        if self._only is not None and not self._only(who.client):
             self.passed_over += 1
             return
         result = result_of(status, unrouted=unrouted)
         if not verdict.decision.allowed:
             result = REFUSED
-        who = Who(verdict.agent, client, verdict.version)
         if self.evidence.observe(verdict.shape, result, self._now(), who):
             self._wake()
 
 
 @lru_cache(maxsize=1024)
-def _host(peer: str) -> str:
-    """The client's address without its port, which is another each time."""
-    return peer if peer.startswith("unix:") else peer.rpartition(":")[0].strip("[]")
+def _who(agent: str, peer: str, version: str) -> Who:
+    """Name a client, by its address without the port, which is another each time."""
+    host = peer if peer.startswith("unix:") else peer.rpartition(":")[0].strip("[]")
+    return Who(agent, host, version)
 
 
 class LearnGate:

@@ -12,6 +12,8 @@ SLOW_SIZE: Final = 64 * 1024
 """Read at a time while the other side is slower than we: what it leaves is a copy."""
 
 CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
+NEXT_CHUNK: Final = re.compile(rb"\r\n([0-9A-Fa-f]{1,16})\r\n")
+"""The end of one chunk and the size of the next, where both have come."""
 TRAILER: Final = re.compile(
     rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*\r\n"
 )
@@ -82,9 +84,20 @@ class Chunked:
                 step = min(self._left, end - at)
                 self._left -= step
                 at += step
+            elif found := self._find_next(data, at, end):
+                self._begin(found[1])
+                at = found.end()
             else:
                 at = self._take_line(data, at, end)
         return at
+
+    def _find_next(
+        self, data: bytes | bytearray, at: int, end: int
+    ) -> re.Match[bytes] | None:
+        """Find the next chunk in one look; what is cut or odd is taken line by line."""
+        if self._line or self._expect is not Chunked._data_end:
+            return None
+        return NEXT_CHUNK.match(data, at, end)
 
     def _take_line(self, data: bytes | bytearray, at: int, end: int) -> int:
         stop = data.find(b"\n", at, min(end, at + LINE_LIMIT)) + 1
@@ -102,7 +115,10 @@ class Chunked:
         found = CHUNK_SIZE.fullmatch(line)
         if found is None:
             raise self._failure(f"bad chunk size {line[:32]!r}")
-        self._left = int(found[1], 16)
+        self._begin(found[1])
+
+    def _begin(self, size: bytes) -> None:
+        self._left = int(size, 16)
         self._expect = Chunked._data_end if self._left else Chunked._trailer
 
     def _data_end(self, line: bytes) -> None:

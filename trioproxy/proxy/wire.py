@@ -11,8 +11,8 @@ from typing import Final
 from trioproxy.errors import ClientLost, UpstreamLost
 from trioproxy.proxy.watch import READABLE, Watch, Watched
 
-FAIR_SHARE: Final = 512 * 1024
-"""Bytes moved without waiting after which others get their turn (and cancels, theirs)."""
+FAIR_SHARE: Final = 128 * 1024
+"""Bytes moved without waiting after which others get their turn, and cancels theirs."""
 
 EMPTIED: Final = ~select.EPOLLIN
 """A read that brought less than asked has emptied the socket (epoll(7))."""
