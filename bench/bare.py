@@ -1,11 +1,14 @@
-"""The least that a Trio program can do: copy bytes both ways and decide nothing.
+"""The least that a program can do: copy bytes both ways and decide nothing.
 
-What trioproxy takes longer than this is its own; the rest is Trio's, Python's and the
-kernel's. Usage: `python -m bench.bare PORT SOCKET`.
+By Trio, a task each way; or by threads, a blocking one for each connection, which copies
+a request, then its answer. What trioproxy takes longer than these is its own; the rest is
+Trio's, Python's and the kernel's. Usage: `python -m bench.bare trio|threads PORT SOCKET`.
 """
 
 import socket
 import sys
+import threading
+from contextlib import suppress
 
 import trio
 from trio.lowlevel import wait_readable, wait_writable
@@ -44,7 +47,26 @@ async def _serve(client: socket.socket, path: str) -> None:
         trio.lowlevel.notify_closing(upstream)
 
 
-async def main(port: int, path: str) -> None:
+def _take_turns(client: socket.socket, path: str) -> None:
+    """Copy a request and its answer, again and again; both must fit in one read."""
+    with client, socket.socket(socket.AF_UNIX) as upstream, suppress(OSError):
+        upstream.connect(path)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while data := client.recv(READ):
+            upstream.sendall(data)
+            client.sendall(upstream.recv(READ))
+
+
+def by_threads(port: int, path: str) -> None:
+    """Accept for ever."""
+    with socket.create_server(("127.0.0.1", port), backlog=BACKLOG) as listener:
+        while True:
+            client, _ = listener.accept()
+            arguments = client, path
+            threading.Thread(target=_take_turns, args=arguments, daemon=True).start()
+
+
+async def by_trio(port: int, path: str) -> None:
     """Accept for ever."""
     with socket.create_server(("127.0.0.1", port), backlog=BACKLOG) as listener:
         listener.setblocking(False)
@@ -56,4 +78,7 @@ async def main(port: int, path: str) -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main, int(sys.argv[1]), sys.argv[2])
+    if sys.argv[1] == "trio":
+        trio.run(by_trio, int(sys.argv[2]), sys.argv[3])
+    else:
+        by_threads(int(sys.argv[2]), sys.argv[3])

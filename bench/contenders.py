@@ -1,4 +1,4 @@
-"""Who is measured: no proxy, HAProxy twice, trioproxy three times, Trio alone, peers."""
+"""Who is measured: no proxy, HAProxy twice, trioproxy three times, mere copying, peers."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -16,6 +16,7 @@ SECTIONS = "trio-sections"
 EXACT = "trio-exact"
 LEARNING = "trio-learn"
 BARE = "trio-bare"
+THREADS = "threads-bare"
 
 GRANTED = ("CONTAINERS", "EVENTS", "IMAGES", "PING", "POST", "VERSION")
 """The section variables at 1, for whoever reads them."""
@@ -102,6 +103,8 @@ class Contender:
     """Variables that it alone needs at 1."""
     reads_refuse: bool = True
     """Whether it refuses what it was not told to allow."""
+    only: str = "*"
+    """A pattern of the scenarios that it is made for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,8 +196,11 @@ def _learn(start: Start) -> list[str]:
     )
 
 
-def _bare(start: Start) -> list[str]:
-    return python_program("bench.bare", str(start.port), str(start.socket))
+def _bare(how: str) -> Callable[[Start], list[str]]:
+    def command(start: Start) -> list[str]:
+        return python_program("bench.bare", how, str(start.port), str(start.socket))
+
+    return command
 
 
 def peer(text: str) -> Contender:
@@ -230,7 +236,13 @@ def contenders() -> list[Contender]:
         Contender(name=SECTIONS, command=_enforce),
         Contender(name=EXACT, command=_exact),
         Contender(name=LEARNING, command=_learn, reads_refuse=False),
-        Contender(name=BARE, command=_bare, reads_refuse=False),
+        Contender(name=BARE, command=_bare("trio"), reads_refuse=False),
+        Contender(
+            name=THREADS,
+            command=_bare("threads"),
+            reads_refuse=False,
+            only="list-*",
+        ),
     ]
 
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Self
 
@@ -69,7 +70,10 @@ class Run:
         turn = number % len(self._contenders)
         for contender in (*self._contenders[turn:], *self._contenders[:turn]):
             reachable = contender.port is None or scenario.upstream is Upstream.FAST
-            if reachable and scenario.applies(contender):
+            applies = scenario.applies(contender) and fnmatch(
+                scenario.name, contender.only
+            )
+            if reachable and applies:
                 self._cell(scenario, contender, number)
 
     def _cell(self, scenario: Scenario, contender: Contender, number: int) -> None:
