@@ -356,10 +356,10 @@ class Connection:
         self.phase = Phase.RESPONDING
         if self._hung_up:
             self._react_to_hangup()
-        response, data, end = await self._engine.read_head(head)
+        response, data = await self._engine.read_head(head)
         while response.is_interim:
             await self.client.wire.send_all(response.client)
-            response, data, end = await self._engine.read_head(head, data[end:])
+            response, data = await self._engine.read_head(head, data)
         self._status = response.status
         self._shared.gate.record(
             head.verdict,
@@ -368,28 +368,26 @@ class Connection:
             peer=self.client.peer,
         )
         if response.switches:
-            await self._tunnel(response, data[end:])
+            await self._tunnel(response, data)
             return False
         keep = head.keep_alive and response.keep_alive and not self._shared.is_draining
+        says_close = keep or not response.keep_alive or not head.keep_alive
+        client_head = response.client if says_close else with_close(response.client)
         self._head_sent = True
         surplus: bytes | None = b""
-        if keep and response.is_verbatim and response.framing.length == len(data) - end:
-            sent = self.client.wire.send_now(data)
-            if sent < len(data):
-                await self.client.wire.send_later(data[sent:])
+        if response.framing.length == len(data):
+            await self.client.wire.send_all(client_head + data)
         else:
-            says_close = keep or not response.keep_alive or not head.keep_alive
-            client_head = response.client if says_close else with_close(response.client)
-            surplus = await self._relay_body(response, client_head, data[end:])
+            surplus = await self._relay_body(response, client_head, data)
         self._log_request("")
         if surplus or not response.keep_alive:
             self._engine.drop()
-        return keep and not (head.is_tunnel and self._owes_a_body(head))
+        return keep and not self._owes_a_body(head)
 
     def _owes_a_body(self, head: RequestHead) -> bool:
         """Whether what follows is no next request, but meant for a stream that did not open."""
         announced = head.raw_body and head.framing is not NO_BODY
-        return announced or bool(self.client.early)
+        return head.is_tunnel and (announced or bool(self.client.early))
 
     async def _relay_body(
         self, response: ResponseHead, client_head: bytes, data: bytes

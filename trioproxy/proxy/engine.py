@@ -61,22 +61,19 @@ class Engine:
         on a new one. Raises `UpstreamError` (502) or `ConnectTimeout` (504).
         """
         self.has_answered = False
-        wire = self._wire
-        self.is_reused = wire is not None and not wire.has_ended_or_bytes()
-        if wire is None or not self.is_reused:
+        if self._wire is not None and self._wire.has_ended_or_bytes():
             self.drop()
-            wire = self._wire = await open_upstream(self._address, self._watch)
-        sent = wire.send_now(data)
-        if sent < len(data):
-            await wire.send_later(data[sent:])
+        self.is_reused = self._wire is not None
+        if self._wire is None:
+            self._wire = await open_upstream(self._address, self._watch)
+        await self._wire.send_all(data)
 
     async def read_head(
         self, request: RequestHead, data: bytes = b""
-    ) -> tuple[ResponseHead, bytes, int]:
+    ) -> tuple[ResponseHead, bytes]:
         """Wait for a response head: final, or an interim one (1xx) before it.
 
-        `data` came behind the head before. Returns the head, all that came, and where
-        in it the head ends.
+        `data` came behind the head before. Returns also what came behind this one.
         Raises `UpstreamLost` at the end of data, `UpstreamError` for what is no answer.
         """
         start = 0
@@ -93,7 +90,7 @@ class Engine:
         if response is None:
             response = read_response(raw, request)
             self._responses.keep(key, raw, response)
-        return response, data, end
+        return response, data[end:]
 
     def send_eof(self) -> None:
         """Pass the client's end of data on."""

@@ -145,8 +145,6 @@ class ResponseHead:
     status: int
     client: bytes
     """The head as the client gets it."""
-    is_verbatim: bool
-    """That is how the Engine wrote it."""
     framing: Framing
     keep_alive: bool
     """Whether the Engine keeps the connection open for another request."""
@@ -490,11 +488,9 @@ def read_response(raw: bytes, request: RequestHead) -> ResponseHead:
         and b"close" not in tokens
         and (event.http_version == b"1.1" or b"keep-alive" in tokens)
     )
-    client = _client_head(event, headers, tokens)
     return ResponseHead(
         status=status,
-        client=client,
-        is_verbatim=client == raw,
+        client=_client_head(event, headers, tokens),
         framing=framing,
         keep_alive=keep_alive,
         is_interim=100 <= status < 200 and status != 101,

@@ -164,7 +164,7 @@ class Watch:
         self._deliver(0)
         if self._can_stay():
             return
-        self._runnable += 1
+        self.expect()
         try:
             await trio.lowlevel.checkpoint()
         finally:
@@ -213,11 +213,11 @@ class Watch:
 
     def _wake_up(self, watched: Watched, events: int) -> None:
         if watched.reader is not None and events & READABLE:
-            self._runnable += 1
+            self.expect()
             reschedule(watched.reader)
             watched.reader = None
         if watched.writer is not None and events & WRITABLE:
-            self._runnable += 1
+            self.expect()
             reschedule(watched.writer)
             watched.writer = None
 

@@ -110,12 +110,9 @@ class Wire(Watched):
     async def send_all(self, data: bytes | memoryview) -> None:
         """Send everything. The rest is copied before waiting: `data` may be shared."""
         sent = self.send_now(data)
-        if sent < len(data):
-            await self.send_later(data[sent:])
-
-    async def send_later(self, data: bytes | memoryview) -> None:
-        """Send what the kernel did not take at once."""
-        rest = memoryview(bytes(data))
+        if sent == len(data):
+            return
+        rest = memoryview(bytes(data[sent:]))
         while rest:
             self._credit = FAIR_SHARE
             await self.watch.writable(self)
