@@ -84,6 +84,39 @@ def test_tcp_listener_takes_ipv4_clients(host: str) -> None:
         sock.close()
 
 
+def congestion_control(sock: socket.socket) -> bytes:
+    """The kernel's name for it."""
+    return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).rstrip(b"\0")
+
+
+@pytest.mark.parametrize("is_paced", [True, False])
+def test_clients_are_not_paced(is_paced: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A default that paces is replaced on what is accepted; any other stays."""
+    with socket.socket() as fresh:
+        default = congestion_control(fresh)
+    monkeypatch.setattr(listeners, "PACING", {default} if is_paced else set())
+    [sock] = listeners.bind(TcpAddress(host="127.0.0.1", port=0))
+    with sock, socket.create_connection(sock.getsockname(), 10) as client:
+        accepted, _ = sock.accept()
+        with accepted:
+            expected = listeners.UNPACED if is_paced else default
+            assert congestion_control(accepted) == expected
+            assert congestion_control(client) == default
+
+
+def test_kernel_without_the_choice_is_listened_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where no congestion control can be chosen, the listener works as it is."""
+    monkeypatch.setattr(listeners, "UNPACED", b"no-such-control")
+    with socket.socket() as fresh:
+        monkeypatch.setattr(listeners, "PACING", {congestion_control(fresh)})
+    [sock] = listeners.bind(TcpAddress(host="127.0.0.1", port=0))
+    with sock, socket.create_connection(sock.getsockname(), 10):
+        accepted, _ = sock.accept()
+        accepted.close()
+
+
 def test_unix_client_is_named_by_its_user(tmp_path: Path) -> None:
     """A client behind a Unix socket is named by the kernel's word for its user."""
     [sock] = listeners.bind(UnixAddress(path=str(tmp_path / "s")))

@@ -4,11 +4,19 @@ import errno
 import os
 import socket
 import stat
+from contextlib import suppress
+from typing import Final
 
 from trioproxy.config import Address, TcpAddress, UnixAddress
 from trioproxy.errors import ConfigError
 
 BACKLOG = 1024
+
+PACING: Final = frozenset({b"bbr"})
+"""Congestion controls that pace what they send, by their names in the kernel."""
+
+UNPACED: Final = b"reno"
+"""Every kernel has it, and lets everybody choose it."""
 
 
 def bind(address: Address) -> list[socket.socket]:
@@ -74,12 +82,25 @@ def _listen_tcp(
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
+        _do_not_pace(sock)
         sock.bind(sockaddr)
         sock.listen(BACKLOG)
     except OSError:
         sock.close()
         raise
     return sock
+
+
+def _do_not_pace(sock: socket.socket) -> None:
+    """Choose a congestion control without pacing where the host's default paces.
+
+    To a client on this host or beside it, BBR sets a timer for every 64 KB: a third of
+    all the CPU time of a download. Where the default is another one, it stays.
+    """
+    with suppress(OSError):  # a kernel that does not tell, or has no other: as it is
+        default = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
+        if default.rstrip(b"\0") in PACING:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, UNPACED)
 
 
 def _bind_unix(address: UnixAddress) -> socket.socket:
