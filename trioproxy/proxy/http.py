@@ -160,22 +160,40 @@ Head = TypeVar("Head")
 
 
 class Memo(Generic[Key, Head]):
-    """What followed from heads seen before, bounded in entries and bytes."""
+    """What followed from heads seen before, bounded in entries and bytes.
+
+    A head is kept when it comes for the second time. A client that never says the same
+    twice pushes no other's heads out, and does not pay for keeping its own.
+    """
 
     MAX_ENTRIES: Final = 512
     MAX_HEAD: Final = 4 * 1024
 
     def __init__(self) -> None:
         self._heads: dict[Key, Head] = {}
+        self._came_once: set[int] = set()
         self.get = self._heads.get
 
     def keep(self, key: Key, raw: bytes, head: Head) -> None:
-        """Remember a head; the oldest one makes room. Over 4 KiB none is kept."""
-        if len(raw) > self.MAX_HEAD:
+        """Remember a head from its second time on; the oldest one makes room.
+
+        Over 4 KiB none is kept.
+        """
+        if len(raw) > self.MAX_HEAD or self._is_new(key):
             return
         if len(self._heads) >= self.MAX_ENTRIES:
             del self._heads[next(iter(self._heads))]
         self._heads[key] = head
+
+    def _is_new(self, key: Key) -> bool:
+        """Whether this head did not come lately, as far as a hash tells heads apart."""
+        mark = hash(key)
+        if mark in self._came_once:
+            return False
+        if len(self._came_once) >= self.MAX_ENTRIES:
+            self._came_once.clear()
+        self._came_once.add(mark)
+        return True
 
     def __len__(self) -> int:
         return len(self._heads)
