@@ -223,6 +223,35 @@ async def test_a_started_task_is_waited_for() -> None:
             assert await wire.recv_later(1) == b"r"
 
 
+@pytest.mark.parametrize("most", [1, 64], ids=["looked at some", "looked at all"])
+async def test_an_end_beside_a_wait_is_seen(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who found its bytes on the spot sees the end of another socket, though not told of it."""
+    monkeypatch.setattr("trioproxy.proxy.watch.MOST_EVENTS", most)
+    async with watching(FOR_EVER) as ends:
+        client, far = ends.pair()
+        kept, engine = ends.pair()
+        await go_away(ends)
+        far.send(b"x")
+        engine.close()
+        await client.recv_later(1)
+        assert kept.has_ended_or_bytes()
+
+
+async def test_an_end_since_the_last_look_is_seen() -> None:
+    """Bytes heard of before are read without a look, so what is beside them is looked at."""
+    async with watching(FOR_EVER) as ends:
+        client, far = ends.pair()
+        kept, engine = ends.pair()
+        await go_away(ends)
+        far.send(b"x")
+        ends.watch._deliver(0)
+        engine.close()
+        await client.recv_later(1)
+        assert kept.has_ended_or_bytes()
+
+
 @either_way
 async def test_a_busy_wire_lets_others_run(away: float) -> None:
     """One that could read for ever passes the turn on after its fair share, or the next at the latest."""

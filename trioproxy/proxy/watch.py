@@ -32,8 +32,8 @@ AWAY_SECONDS: Final = 0.01
 """How long tasks may go on without Trio's loop, and each of their waits may take. Under a
 tick of the kernel (4 ms) each wait would program a timer: dearer than the loop is."""
 
-MOST_EVENTS: Final = 256
-"""Taken at once."""
+MOST_EVENTS: Final = 64
+"""Taken at once. Their memory is asked for at each look: over 1 KiB that takes longer."""
 
 HUNG_UP: Final = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 READABLE: Final = select.EPOLLIN | HUNG_UP
@@ -117,7 +117,7 @@ class Watch:
         self._runnable = 0
         """Tasks that could run now, besides the one that does."""
         self.is_fresh = False
-        """Whether the running task looked at all sockets when it last waited."""
+        """Whether the running task looked at all sockets when it last waited for bytes."""
 
     def add(self, watched: Watched) -> None:
         """Watch a socket from now on."""
@@ -141,6 +141,7 @@ class Watch:
             await wait_readable(self._epoll.fileno())
             self._home_by = perf_counter() + self._away
             self._deliver(0)
+            self.is_fresh = False  # those it woke run later
 
     # -- waiting -------------------------------------------------------------------
 
@@ -188,8 +189,7 @@ class Watch:
 
     def _can_stay(self) -> bool:
         """Whether no other task can run, and Trio's loop can do without us."""
-        self.is_fresh = not self._runnable and perf_counter() < self._home_by
-        return self.is_fresh
+        return not self._runnable and perf_counter() < self._home_by
 
     async def _park(
         self, watched: Watched, abort: Callable[[RaiseCancelT], Abort]
@@ -216,7 +216,9 @@ class Watch:
 
     def _deliver(self, seconds: float) -> None:
         """Wait so long for events, and wake who waits for them."""
-        for fd, events in self._epoll.poll(seconds, MOST_EVENTS):
+        found = self._epoll.poll(seconds, MOST_EVENTS)
+        self.is_fresh = len(found) < MOST_EVENTS
+        for fd, events in found:
             watched = self._watched.get(fd)
             if watched is None:
                 continue  # removed on account of an event before this one

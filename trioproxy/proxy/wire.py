@@ -66,7 +66,9 @@ class Wire(Watched):
         Saves the call that would say so; measured, it is a tenth of a small request.
         """
         self._credit = FAIR_SHARE
-        if not self.heard & READABLE:
+        if self.heard & READABLE:
+            self.watch.is_fresh = False  # heard of before, so this is no look
+        else:
             await self.watch.readable(self)
         while (data := self.recv_now(size)) is None:
             await self.watch.readable(self)
