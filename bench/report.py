@@ -8,10 +8,15 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from pathlib import Path
+from typing import Final
 
 from bench.contenders import INCUMBENT, LEARNING, SECTIONS
 from bench.rounds import Failure, Sample
 from bench.scenarios import HIGHER_IS_BETTER, Scenario
+
+CONGESTION_CONTROL: Final = Path("/proc/sys/net/ipv4/tcp_congestion_control")
+"""What TCP does where nobody chose: one that paces slows transfers on loopback."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +244,7 @@ def machine() -> dict[str, str]:
         "cores": str(len(os.sched_getaffinity(0))),
         "memory": f"{memory:.0f} GiB",
         "kernel": platform.release(),
+        "tcp": CONGESTION_CONTROL.read_text().strip(),
         "python": platform.python_version(),
         **{name: version(name) for name in ("trio", "h11")},
         "haproxy": _program("haproxy", "-v"),
