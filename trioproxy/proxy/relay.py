@@ -1,13 +1,18 @@
 """Bodies across, by their framing. Bytes pass as they are; only their end is looked for."""
 
 import re
+import sys
 from typing import Final, Protocol
 
 from trioproxy.errors import BadRequest, UpstreamError
 from trioproxy.proxy.http import Body, Framing
+from trioproxy.proxy.pipe import CannotSplice, Pipe
 from trioproxy.proxy.wire import Wire
 
 BUFFER_SIZE: Final = 256 * 1024
+BULK: Final = 32 * 1024
+"""A piece from which on it is cheaper to move pages than to copy bytes."""
+
 SLOW_SIZE: Final = 64 * 1024
 """Read at a time while the other side is slower than we: what it leaves is a copy."""
 
@@ -25,9 +30,15 @@ class Boundary(Protocol):
     """Finds the end of one body in the bytes as they pass."""
 
     done: bool
+    unseen: int
+    """How many of the next bytes are body whatever they are: nobody needs to see them."""
 
     def feed(self, data: bytes | bytearray, end: int) -> int:
         """Look at `data[:end]`; return how many of these bytes belong to the body."""
+        ...
+
+    def skip(self, count: int) -> None:
+        """Know that so many of the unseen bytes passed."""
         ...
 
 
@@ -35,15 +46,19 @@ class Sized:
     """A body of a known length."""
 
     def __init__(self, length: int) -> None:
-        self.left = length
+        self.unseen = length
         self.done = length == 0
 
     def feed(self, data: bytes | bytearray, end: int) -> int:
         """Count."""
-        used = min(self.left, end)
-        self.left -= used
-        self.done = self.left == 0
+        used = min(self.unseen, end)
+        self.skip(used)
         return used
+
+    def skip(self, count: int) -> None:
+        """Count."""
+        self.unseen -= count
+        self.done = self.unseen == 0
 
 
 NOTHING: Final = Sized(0)
@@ -54,10 +69,14 @@ class UntilClose:
     """A body that ends with its connection."""
 
     done = False
+    unseen = sys.maxsize
 
     def feed(self, data: bytes | bytearray, end: int) -> int:
         """Take everything."""
         return end
+
+    def skip(self, count: int) -> None:
+        """Take everything."""
 
 
 class Chunked:
@@ -70,7 +89,7 @@ class Chunked:
     def __init__(self, failure: type[BadRequest] | type[UpstreamError]) -> None:
         self.done = False
         self._failure = failure
-        self._left = 0
+        self.unseen = 0
         self._line = b""
         self._trailers = 0
         # Unbound, for a bound method would tie a body into a reference cycle.
@@ -80,9 +99,9 @@ class Chunked:
         """Walk over the chunks. A bad line raises before its end is sent."""
         at = 0
         while at < end and not self.done:
-            if self._left:
-                step = min(self._left, end - at)
-                self._left -= step
+            if self.unseen:
+                step = min(self.unseen, end - at)
+                self.unseen -= step
                 at += step
             elif found := self._find_next(data, at, end):
                 self._begin(found[1])
@@ -90,6 +109,10 @@ class Chunked:
             else:
                 at = self._take_line(data, at, end)
         return at
+
+    def skip(self, count: int) -> None:
+        """Walk on within a chunk."""
+        self.unseen -= count
 
     def _find_next(
         self, data: bytes | bytearray, at: int, end: int
@@ -118,8 +141,8 @@ class Chunked:
         self._begin(found[1])
 
     def _begin(self, size: bytes) -> None:
-        self._left = int(size, 16)
-        self._expect = Chunked._data_end if self._left else Chunked._trailer
+        self.unseen = int(size, 16)
+        self._expect = Chunked._data_end if self.unseen else Chunked._trailer
 
     def _data_end(self, line: bytes) -> None:
         if line != b"\r\n":
@@ -155,11 +178,16 @@ class Buffer:
     What must outlive an await is copied. A parked connection holds nothing of it.
     """
 
-    __slots__ = ("memory", "view")
+    __slots__ = ("memory", "pipe", "view")
 
     def __init__(self) -> None:
         self.memory = bytearray(BUFFER_SIZE)
         self.view = memoryview(self.memory)
+        self.pipe = Pipe()
+
+    def close(self) -> None:
+        """Let go of the pipe, when no connection is left."""
+        self.pipe.close()
 
 
 async def relay(
@@ -171,18 +199,46 @@ async def relay(
     for every other.
     """
     size = BUFFER_SIZE
+    count = 0
     while not boundary.done:
-        count = await source.recv_into(buffer.memory, size)
+        # What comes in large pieces and need not be seen is not copied.
+        is_bulk = buffer.pipe.works and min(count, boundary.unseen) >= BULK
+        move = _splice if is_bulk else _copy
+        count, rest, surplus = await move(source, sink, boundary, buffer, size)
         if not count:
             return None
-        used = boundary.feed(buffer.memory, count)
-        surplus = bytes(buffer.view[used:count])
-        sent = sink.send_now(buffer.view[:used])
-        if sent < used:
-            await sink.send_all(buffer.view[sent:used])
+        if rest:
+            await sink.send_all(rest)
             size = SLOW_SIZE
         else:
             size = min(2 * size, BUFFER_SIZE)
         if surplus:
             return surplus
     return b""
+
+
+Moved = tuple[int, bytes | memoryview, bytes]
+"""How much came, what of it is still to be sent, and what lies behind the body."""
+
+
+async def _copy(
+    source: Wire, sink: Wire, boundary: Boundary, buffer: Buffer, size: int
+) -> Moved:
+    count = await source.recv_into(buffer.memory, size)
+    if not count:
+        return 0, b"", b""
+    used = boundary.feed(buffer.memory, count)
+    surplus = bytes(buffer.view[used:count])
+    sent = sink.send_now(buffer.view[:used])
+    return count, buffer.view[sent:used], surplus
+
+
+async def _splice(
+    source: Wire, sink: Wire, boundary: Boundary, buffer: Buffer, size: int
+) -> Moved:
+    try:
+        count = await source.splice_into(buffer.pipe, min(size, boundary.unseen))
+    except CannotSplice:
+        return await _copy(source, sink, boundary, buffer, size)
+    boundary.skip(count)
+    return count, sink.splice_from(buffer.pipe, count), b""

@@ -102,6 +102,7 @@ class Server:
         finally:
             self._close(sockets)
             self._watch.close()
+            self.shared.buffer.close()
             self._log.flush()
 
     def _bind(self) -> list[socket.socket]:

@@ -9,6 +9,7 @@ import socket
 from typing import Final
 
 from trioproxy.errors import ClientLost, UpstreamLost
+from trioproxy.proxy.pipe import Pipe
 from trioproxy.proxy.watch import READABLE, Watch, Watched
 
 FAIR_SHARE: Final = 128 * 1024
@@ -99,6 +100,36 @@ class Wire(Watched):
         if count < size:
             self.heard &= EMPTIED
         return count
+
+    async def splice_into(self, pipe: Pipe, size: int) -> int:
+        """Wait for bytes and move up to `size` into the pipe; 0 is the end of data.
+
+        As with `recv_into` nothing is awaited before the return, for the pipe is shared
+        too. Raises `CannotSplice`.
+        """
+        await self._be_fair()
+        while (count := self._splice_now(pipe, size)) is None:
+            self._credit = FAIR_SHARE
+            await self.watch.readable(self)
+        self._credit -= count
+        return count
+
+    def _splice_now(self, pipe: Pipe, size: int) -> int | None:
+        try:
+            # Less than was asked for may be all that the pipe has room for.
+            return pipe.fill(self.fd, size)
+        except (BlockingIOError, InterruptedError):
+            self.heard &= EMPTIED
+            return None
+        except OSError as error:
+            raise self.lost(str(error)) from error
+
+    def splice_from(self, pipe: Pipe, count: int) -> bytes:
+        """Give the kernel what it takes at once of the pipe's bytes; returns the rest."""
+        try:
+            return pipe.empty_into(self.fd, count)
+        except OSError as error:
+            raise self.lost(str(error)) from error
 
     def send_now(self, data: bytes | memoryview) -> int:
         """Give the kernel what it takes at once; returns how much that was."""

@@ -1,0 +1,358 @@
+"""Bytes that pass through the kernel's pipe: all of them, in order, and none of another's."""
+
+import errno
+import os
+import random
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fakes import CHUNK_END, chunk, settle
+from trioproxy.errors import ClientLost, UpstreamError, UpstreamLost
+from trioproxy.proxy.pipe import CannotSplice, Pipe
+from trioproxy.proxy.relay import (
+    BULK,
+    Boundary,
+    Buffer,
+    Chunked,
+    Sized,
+    UntilClose,
+    relay,
+)
+from trioproxy.proxy.watch import Watch
+from trioproxy.proxy.wire import Wire
+
+Pair = tuple[socket.socket, socket.socket]
+
+HELD = 3 * BULK // 2
+"""Bytes that any socket holds for its reader: the first piece of them is bulk."""
+
+
+def unix_pair() -> Pair:
+    return socket.socketpair()
+
+
+def tcp_pair() -> Pair:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        one = socket.create_connection(listener.getsockname())
+        return one, listener.accept()[0]
+
+
+KINDS: dict[str, tuple[Callable[[], Pair], Callable[[], Pair]]] = {
+    "download": (unix_pair, tcp_pair),
+    "upload": (tcp_pair, unix_pair),
+    "socket to socket": (unix_pair, unix_pair),
+}
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+class Metered(Pipe):
+    """A pipe that says how much went through it."""
+
+    moved = 0
+
+    def fill(self, source: int, size: int) -> int:
+        count = super().fill(source, size)
+        self.moved += count
+        return count
+
+    def is_empty(self) -> bool:
+        try:
+            os.read(self._outlet, 1)
+        except BlockingIOError:
+            return True
+        return False
+
+
+class Stage:
+    """A watch, a buffer, and relays with a far end on each side."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self.buffer = Buffer()
+        self.buffer.close()
+        self.pipe = self.buffer.pipe = Metered()
+        self._wires: list[Wire] = []
+        self._far: list[socket.socket] = []
+
+    def between(self, kind: str) -> tuple[Wire, Wire, socket.socket, socket.socket]:
+        """A source and a sink, and who sends and receives there."""
+        (near_source, sender), (near_sink, receiver) = (pair() for pair in KINDS[kind])
+        source = Wire(near_source, UpstreamLost, self.watch)
+        sink = Wire(near_sink, ClientLost, self.watch)
+        for far in (sender, receiver):
+            far.settimeout(20)
+        self._wires += [source, sink]
+        self._far += [sender, receiver]
+        return source, sink, sender, receiver
+
+    def close(self) -> None:
+        for wire in self._wires:
+            wire.close()
+        for far in self._far:
+            far.close()
+        self.buffer.close()
+
+
+@asynccontextmanager
+async def staged() -> AsyncIterator[Stage]:
+    watch = Watch()
+    stage = Stage(watch)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch.run)
+            yield stage
+            nursery.cancel_scope.cancel()
+        assert stage.pipe.is_empty()
+    finally:
+        stage.close()
+        watch.close()
+
+
+@contextmanager
+def sending(sender: socket.socket, data: bytes) -> Iterator[None]:
+    """Send from a thread; the first bytes are there before the block begins."""
+    sender.sendall(data[:HELD])
+    thread = threading.Thread(target=sender.sendall, args=[data[HELD:]], daemon=True)
+    thread.start()
+    yield
+    thread.join()
+
+
+class Received:
+    """What arrives at the far end, read by a thread."""
+
+    def __init__(self, receiver: socket.socket, count: int) -> None:
+        self._data = bytearray()
+        self._receiver = receiver
+        self._count = count
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        while len(self._data) < self._count:
+            data = self._receiver.recv(100_000)
+            if not data:
+                return
+            self._data += data
+
+    @property
+    def is_reading(self) -> bool:
+        return self._thread.is_alive()
+
+    def all(self) -> bytes:
+        self._thread.join()
+        return bytes(self._data)
+
+
+def content(count: int, seed: int = 0) -> bytes:
+    """Bytes that are nowhere alike."""
+    return random.Random(seed).randbytes(count)
+
+
+@every_kind
+async def test_what_is_large_is_moved(kind: str) -> None:
+    """A large body arrives as it was sent, and not by way of our memory."""
+    data = content(4 << 20)
+    async with staged() as stage:
+        source, sink, sender, receiver = stage.between(kind)
+        received = Received(receiver, len(data))
+        with sending(sender, data):
+            assert await relay(source, sink, Sized(len(data)), stage.buffer) == b""
+        assert received.all() == data
+        assert stage.pipe.moved > 0
+
+
+@every_kind
+async def test_what_is_small_is_copied(kind: str) -> None:
+    """Pieces that are not worth a pipe see none."""
+    async with staged() as stage:
+        source, sink, sender, receiver = stage.between(kind)
+        boundary = Sized(100 * 1000)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(relay, source, sink, boundary, stage.buffer)
+            for number in range(100):
+                sender.sendall(bytes([number]) * 1000)
+                await settle()
+                assert receiver.recv(2000) == bytes([number]) * 1000
+        assert stage.pipe.moved == 0
+
+
+@settings(max_examples=30)
+@given(
+    kind=st.sampled_from(sorted(KINDS)),
+    sizes=st.lists(st.sampled_from([1, 1000, BULK, HELD, 4 * BULK]), max_size=8),
+    behind=st.sampled_from([b"", b"next", bytes(BULK)]),
+)
+async def test_chunks_of_any_size(kind: str, sizes: list[int], behind: bytes) -> None:
+    """The data of a large chunk is moved, its ends are seen, and nothing behind the body passes."""
+    body = b"".join(chunk(content(size, size)) for size in sizes) + CHUNK_END
+    async with staged() as stage:
+        source, sink, sender, receiver = stage.between(kind)
+        received = Received(receiver, len(body))
+        with sending(sender, body + behind):
+            boundary = Chunked(UpstreamError)
+            surplus = await relay(source, sink, boundary, stage.buffer)
+            assert surplus is not None
+            assert behind.startswith(surplus)
+            assert received.all() == body
+            left = len(behind) - len(surplus)
+            while left:
+                left -= len(await source.recv(left))
+
+
+@every_kind
+async def test_nothing_rests_in_the_pipe(kind: str) -> None:
+    """What a slow reader does not take is held for it outside, and reaches it whole and once."""
+    data = content(16 << 20)
+    async with staged() as stage:
+        source, sink, sender, receiver = stage.between(kind)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(relay, source, sink, Sized(len(data)), stage.buffer)
+            with sending(sender, data):
+                while sink.writer is None:
+                    await trio.lowlevel.checkpoint()
+                received = Received(receiver, len(data))
+                while received.is_reading:
+                    await trio.lowlevel.checkpoint()
+                    assert stage.pipe.is_empty()
+        assert received.all() == data
+        assert stage.pipe.moved > 0
+
+
+async def test_two_at_once_do_not_mix() -> None:
+    """The pipe is shared: each gets what was sent to it."""
+    bodies = [content(8 << 20, seed) for seed in range(3)]
+    async with staged() as stage:
+        received: list[Received] = []
+        senders: list[threading.Thread] = []
+        async with trio.open_nursery() as nursery:
+            for body, kind in zip(bodies, KINDS, strict=True):
+                source, sink, sender, receiver = stage.between(kind)
+                sender.sendall(body[:HELD])
+                rest = [body[HELD:]]
+                senders.append(threading.Thread(target=sender.sendall, args=rest))
+                received.append(Received(receiver, len(body)))
+                nursery.start_soon(relay, source, sink, Sized(len(body)), stage.buffer)
+            for thread in senders:
+                thread.start()
+        for thread in senders:
+            thread.join()
+        assert [one.all() for one in received] == bodies
+        assert stage.pipe.moved > 0
+
+
+@every_kind
+async def test_a_sink_that_is_gone(kind: str) -> None:
+    """Bytes on their way to one that left are lost with it, and reach nobody else."""
+    async with staged() as stage:
+        source, sink, sender, receiver = stage.between(kind)
+
+        async def fail() -> None:
+            with pytest.raises(ClientLost):
+                await relay(source, sink, UntilClose(), stage.buffer)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fail)
+            sender.sendall(content(HELD))
+            await trio.to_thread.run_sync(Received(receiver, HELD).all)
+            receiver.close()
+            await settle()
+            while nursery.child_tasks:
+                sender.sendall(content(HELD))
+                await settle()
+        assert stage.pipe.moved > 0
+
+
+@every_kind
+async def test_a_source_that_ends_too_early(kind: str) -> None:
+    """An end of data in the middle of a large body is told as what it is."""
+    data = content(4 << 20)
+    async with staged() as stage:
+        source, sink, sender, receiver = stage.between(kind)
+        received = Received(receiver, len(data))
+        with sending(sender, data):
+            async with trio.open_nursery() as nursery:
+
+                async def end() -> None:
+                    await trio.to_thread.run_sync(received.all)
+                    sender.shutdown(socket.SHUT_WR)
+
+                nursery.start_soon(end)
+                boundary = Sized(len(data) + 1)
+                assert await relay(source, sink, boundary, stage.buffer) is None
+        assert received.all() == data
+        assert stage.pipe.moved > 0
+
+
+def test_source_that_cannot_be_spliced() -> None:
+    """A kernel that does not splice from this says so once: afterwards nobody asks."""
+    pipe, source = Metered(), os.eventfd(1)
+    with pytest.raises(CannotSplice):
+        pipe.fill(source, 10)
+    assert not pipe.works
+    assert pipe.is_empty()
+    os.close(source)
+    pipe.close()
+
+
+def test_sink_that_cannot_be_spliced_into(tmp_path: Path) -> None:
+    """What the kernel does not splice into a sink is there to be sent otherwise."""
+    pipe = Metered()
+    appended = os.open(tmp_path / "sink", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    one, other = socket.socketpair()
+    with one, other:
+        other.sendall(b"some bytes")
+        assert pipe.fill(one.fileno(), 100) == 10
+    assert pipe.empty_into(appended, 10) == b"some bytes"
+    assert not pipe.works
+    os.close(appended)
+    pipe.close()
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.EPERM])
+async def test_without_splice_all_is_copied(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no splice is to be had, as in some sandboxes, a large body arrives all the same."""
+    asked: list[int] = []
+
+    def refuse(*_: int, **__: int) -> int:
+        asked.append(number)
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "splice", refuse)
+    data = content(4 << 20)
+    async with staged() as stage:
+        source, sink, sender, receiver = stage.between("download")
+        received = Received(receiver, len(data))
+        with sending(sender, data):
+            assert await relay(source, sink, Sized(len(data)), stage.buffer) == b""
+        assert received.all() == data
+    assert asked == [number]
+
+
+def boundaries() -> list[Boundary]:
+    """One of each kind, in the middle of a body."""
+    chunked = Chunked(UpstreamError)
+    head = b"64\r\n"
+    assert chunked.feed(head, len(head)) == len(head)
+    return [Sized(100), UntilClose(), chunked]
+
+
+@pytest.mark.parametrize("boundary", boundaries(), ids=["sized", "close", "chunked"])
+def test_bytes_unseen_are_counted(boundary: Boundary) -> None:
+    """Whoever skips part of the unseen bytes comes to the same end as who looks at them."""
+    assert boundary.unseen >= 100
+    boundary.skip(60)
+    assert boundary.unseen >= 40
+    assert boundary.feed(bytes(40), 40) == 40
+    assert boundary.done is isinstance(boundary, Sized)
+    assert boundary.unseen == 0 or isinstance(boundary, UntilClose)
