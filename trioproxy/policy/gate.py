@@ -138,6 +138,7 @@ class LearnGate:
     def __init__(self, recorder: Recorder, ceiling: Policy | None = None) -> None:
         self.recorder = recorder
         self.ceiling = ceiling
+        self.record = recorder.note
 
     def decide(self, request: Request) -> Decision:
         """Refuse only what the ceiling refuses."""
@@ -146,12 +147,6 @@ class LearnGate:
             if not decision.allowed:
                 return replace(decision, reason=Reason.CEILING)
         return Decision(allowed=True, reason=Reason.LEARNING, rule="learn")
-
-    def record(
-        self, verdict: Verdict, status: int, *, unrouted: bool, peer: str
-    ) -> None:
-        """Learn from it."""
-        self.recorder.note(verdict, status, unrouted=unrouted, peer=peer)
 
     def describe(self) -> str:
         """Mode, and how much may be learned at most."""
