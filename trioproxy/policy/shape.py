@@ -24,9 +24,6 @@ REFUSED = "refused"
 OTHER = "OTHER"
 """Stands for every method token that HTTP does not name: clients make them up."""
 
-_RESULTS = {status: str(status) for status in range(100, 600)}
-"""One string for each status: evidence looks it up twice for each request."""
-
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 
 RUN = re.compile(r"[0-9A-Za-z:.-]{1,64}", re.ASCII)
@@ -97,7 +94,7 @@ class Who(NamedTuple):
 
 def result_of(status: int, *, unrouted: bool = False) -> str:
     """Name a final status; the 404 of a route the Engine does not have stands apart."""
-    return UNROUTED if unrouted else _RESULTS.get(status) or str(status)
+    return UNROUTED if unrouted else str(status)
 
 
 def is_use(shape: Shape, result: str) -> bool:
