@@ -6,6 +6,7 @@ splice(2) moves what one socket has received into a pipe, and from there to anot
 import errno
 import fcntl
 import os
+import socket
 from contextlib import suppress
 from typing import Final
 
@@ -29,6 +30,9 @@ class Pipe:
 
     __slots__ = ("_inlet", "_outlet", "works")
 
+    takes_all = False
+    """It has room for so many pages, full or not."""
+
     def __init__(self) -> None:
         self._outlet, self._inlet = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         with suppress(OSError):
@@ -36,13 +40,13 @@ class Pipe:
         self.works = True
         """Until the kernel says that it does not."""
 
-    def fill(self, source: int, size: int) -> int:
+    def fill(self, sock: socket.socket, size: int) -> int:
         """Take up to `size` bytes from a socket; 0 is its end of data.
 
         Raises `CannotSplice`, and whatever a read of the socket raises.
         """
         try:
-            return os.splice(source, self._inlet, size, flags=FLAGS)
+            return os.splice(sock.fileno(), self._inlet, size, flags=FLAGS)
         except OSError as error:
             if error.errno not in UNABLE:
                 raise

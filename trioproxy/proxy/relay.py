@@ -1,6 +1,7 @@
 """Bodies across, by their framing. Bytes pass as they are; only their end is looked for."""
 
 import re
+import socket
 import sys
 from typing import Final, Protocol
 
@@ -180,10 +181,16 @@ class Buffer:
 
     __slots__ = ("memory", "pipe", "view")
 
+    takes_all = True
+
     def __init__(self) -> None:
         self.memory = bytearray(BUFFER_SIZE)
         self.view = memoryview(self.memory)
         self.pipe = Pipe()
+
+    def fill(self, sock: socket.socket, size: int) -> int:
+        """Read up to `size` bytes from a socket into the memory."""
+        return sock.recv_into(self.memory, size)
 
     def close(self) -> None:
         """Let go of the pipe, when no connection is left."""
@@ -224,7 +231,7 @@ Moved = tuple[int, bytes | memoryview, bytes]
 async def _copy(
     source: Wire, sink: Wire, boundary: Boundary, buffer: Buffer, size: int
 ) -> Moved:
-    count = await source.recv_into(buffer.memory, size)
+    count = await source.recv_into(buffer, size)
     if not count:
         return 0, b"", b""
     used = boundary.feed(buffer.memory, count)
@@ -237,7 +244,7 @@ async def _splice(
     source: Wire, sink: Wire, boundary: Boundary, buffer: Buffer, size: int
 ) -> Moved:
     try:
-        count = await source.splice_into(buffer.pipe, min(size, boundary.unseen))
+        count = await source.recv_into(buffer.pipe, min(size, boundary.unseen))
     except CannotSplice:
         return await _copy(source, sink, boundary, buffer, size)
     boundary.skip(count)

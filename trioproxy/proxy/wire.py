@@ -6,7 +6,7 @@ Failures become the error of its side, so that a caller sees who is gone.
 
 import select
 import socket
-from typing import Final
+from typing import Final, Protocol
 
 from trioproxy.errors import ClientLost, UpstreamLost
 from trioproxy.proxy.pipe import Pipe
@@ -17,6 +17,17 @@ FAIR_SHARE: Final = 128 * 1024
 
 EMPTIED: Final = ~select.EPOLLIN
 """A read that brought less than asked has emptied the socket (epoll(7))."""
+
+
+class Room(Protocol):
+    """Where a wire puts what it receives."""
+
+    takes_all: bool
+    """Whether it had room for all that was asked for: then less means no more was there."""
+
+    def fill(self, sock: socket.socket, size: int) -> int:
+        """Put up to `size` bytes of a socket there; 0 is its end of data."""
+        ...
 
 
 class Wire(Watched):
@@ -75,54 +86,32 @@ class Wire(Watched):
             await self.watch.readable(self)
         return data
 
-    async def recv_into(self, buffer: bytearray, size: int) -> int:
-        """Wait for bytes and put up to `size` into `buffer`; 0 is the end of data.
+    async def recv_into(self, room: Room, size: int) -> int:
+        """Wait for bytes and put up to `size` into `room`; 0 is the end of data.
 
         Nothing is awaited between the kernel's answer and the return, so that a
-        buffer shared by all connections can be used until the next await.
+        room shared by all connections can be used until the next await. Raises also
+        what `room` raises on its own account.
         """
         await self._be_fair()
-        while (count := self._recv_into_now(buffer, size)) is None:
+        while (count := self._recv_into_now(room, size)) is None:
             # Not in the `except` clause: a parked stream would hold its exception.
             self._credit = FAIR_SHARE
             await self.watch.readable(self)
         self._credit -= count
         return count
 
-    def _recv_into_now(self, buffer: bytearray, size: int) -> int | None:
+    def _recv_into_now(self, room: Room, size: int) -> int | None:
         try:
-            count = self.sock.recv_into(buffer, size)
+            count = room.fill(self.sock, size)
         except (BlockingIOError, InterruptedError):
             self.heard &= EMPTIED
             return None
         except OSError as error:
             raise self.lost(str(error)) from error
-        if count < size:
+        if count < size and room.takes_all:
             self.heard &= EMPTIED
         return count
-
-    async def splice_into(self, pipe: Pipe, size: int) -> int:
-        """Wait for bytes and move up to `size` into the pipe; 0 is the end of data.
-
-        As with `recv_into` nothing is awaited before the return, for the pipe is shared
-        too. Raises `CannotSplice`.
-        """
-        await self._be_fair()
-        while (count := self._splice_now(pipe, size)) is None:
-            self._credit = FAIR_SHARE
-            await self.watch.readable(self)
-        self._credit -= count
-        return count
-
-    def _splice_now(self, pipe: Pipe, size: int) -> int | None:
-        try:
-            # Less than was asked for may be all that the pipe has room for.
-            return pipe.fill(self.fd, size)
-        except (BlockingIOError, InterruptedError):
-            self.heard &= EMPTIED
-            return None
-        except OSError as error:
-            raise self.lost(str(error)) from error
 
     def splice_from(self, pipe: Pipe, count: int) -> bytes:
         """Give the kernel what it takes at once of the pipe's bytes; returns the rest."""
