@@ -101,7 +101,7 @@ class Contender:
     """Where it listens already, in front of the fast upstream."""
     exceptions: tuple[str, ...] = ()
     """Variables that it alone needs at 1."""
-    reads_refuse: bool = True
+    refuses: bool = True
     """Whether it refuses what it was not told to allow."""
     only: str = "*"
     """A pattern of the scenarios that it is made for."""
@@ -222,7 +222,7 @@ def peer(text: str) -> Contender:
 def contenders() -> list[Contender]:
     """The columns that are always there."""
     return [
-        Contender(name=DIRECT, reads_refuse=False),
+        Contender(name=DIRECT, refuses=False),
         Contender(
             name=INCUMBENT,
             command=_haproxy("option http-server-close", "10s"),
@@ -235,14 +235,9 @@ def contenders() -> list[Contender]:
         ),
         Contender(name=SECTIONS, command=_enforce),
         Contender(name=EXACT, command=_exact),
-        Contender(name=LEARNING, command=_learn, reads_refuse=False),
-        Contender(name=BARE, command=_bare("trio"), reads_refuse=False),
-        Contender(
-            name=THREADS,
-            command=_bare("threads"),
-            reads_refuse=False,
-            only="list-*",
-        ),
+        Contender(name=LEARNING, command=_learn, refuses=False),
+        Contender(name=BARE, command=_bare("trio"), refuses=False),
+        Contender(name=THREADS, command=_bare("threads"), refuses=False, only="list-*"),
     ]
 
 

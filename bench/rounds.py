@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Self
 
@@ -69,11 +68,7 @@ class Run:
     def _row(self, scenario: Scenario, number: int) -> None:
         turn = number % len(self._contenders)
         for contender in (*self._contenders[turn:], *self._contenders[:turn]):
-            reachable = contender.port is None or scenario.upstream is Upstream.FAST
-            applies = scenario.applies(contender) and fnmatch(
-                scenario.name, contender.only
-            )
-            if reachable and applies:
+            if scenario.takes(contender):
                 self._cell(scenario, contender, number)
 
     def _cell(self, scenario: Scenario, contender: Contender, number: int) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from bench.client import TRANSFERS
@@ -98,13 +99,22 @@ class Scenario:
     title: str
     upstream: Upstream
     measure: Callable[[Stage], Figures]
-    applies: Callable[[Contender], bool] = lambda _contender: True
+    needs_process: bool = False
+    """Whether it looks at the program, not only at what it answers."""
+    needs_refusal: bool = False
+    """Whether it asks for what was not allowed."""
     rounds: int = 1000
     """At most so many rounds: what hardly varies need not be repeated."""
 
-
-def _is_process(contender: Contender) -> bool:
-    return contender.command is not None
+    def takes(self, contender: Contender) -> bool:
+        """Whether a contender can be measured here."""
+        if contender.port is not None and self.upstream is not Upstream.FAST:
+            return False
+        if self.needs_process and contender.command is None:
+            return False
+        if self.needs_refusal and not contender.refuses:
+            return False
+        return fnmatch(self.name, contender.only)
 
 
 def _requests(load: Load) -> Callable[[Stage], Figures]:
@@ -252,9 +262,7 @@ def _request_scenarios() -> list[Scenario]:
             title=title,
             upstream=Upstream.FAST,
             measure=_requests(load),
-            applies=(lambda contender: contender.reads_refuse)
-            if load.refused
-            else (lambda _contender: True),
+            needs_refusal=load.refused,
         )
         for name, (title, load) in loads.items()
     ]
@@ -298,7 +306,7 @@ def scenarios() -> list[Scenario]:
             title="requests that the log tells of, 32 connections",
             upstream=Upstream.FAST,
             measure=_logged,
-            applies=_is_process,
+            needs_process=True,
             rounds=3,
         ),
         Scenario(
@@ -327,7 +335,7 @@ def scenarios() -> list[Scenario]:
             title="idle",
             upstream=Upstream.BULK,
             measure=_idle,
-            applies=_is_process,
+            needs_process=True,
             rounds=3,
         ),
         Scenario(
@@ -335,7 +343,7 @@ def scenarios() -> list[Scenario]:
             title="1,000 event streams",
             upstream=Upstream.BULK,
             measure=_streams(1000, DEFAULT_CONNECTIONS),
-            applies=_is_process,
+            needs_process=True,
             rounds=3,
         ),
         Scenario(
@@ -343,7 +351,7 @@ def scenarios() -> list[Scenario]:
             title=f"{most:,} event streams",
             upstream=Upstream.BULK,
             measure=_streams(most, most + 50),
-            applies=_is_process,
+            needs_process=True,
             rounds=2,
         ),
         Scenario(
@@ -351,7 +359,7 @@ def scenarios() -> list[Scenario]:
             title="exec to listening",
             upstream=Upstream.BULK,
             measure=_start,
-            applies=_is_process,
+            needs_process=True,
             rounds=3,
         ),
         *_engine_scenarios(),
