@@ -335,3 +335,15 @@ def test_old_runs_lose_their_counts_but_not_what_they_saw() -> None:
     assert len(evidence.records[LIST].runs) == RUNS_KEPT
     assert len(evidence.runs) == RUNS_LISTED
     assert evidence.completeness().newest_run == 1
+
+
+def test_newer_runs_do_not_take_the_counts_of_the_one_that_is_going_on() -> None:
+    """A long run that many short ones overtake still knows that it saw something."""
+    evidence = seen(("0000", LIST, "200", 1, NOBODY))
+    others = [
+        (f"{number:04}", LIST, "200", number, NOBODY)
+        for number in range(1, RUNS_KEPT + 5)
+    ]
+    evidence.merge(seen(*others))
+    assert evidence.saw_anything()
+    assert evidence.records[LIST].runs["0000"] == {"200": 1}

@@ -66,8 +66,11 @@ class Record:
             set(filter(VERSION.fullmatch, [who.version])),
         )
 
-    def merge(self, other: "Record") -> None:
-        """Unite with what another record of the same shape knows."""
+    def merge(self, other: "Record", keep: str = "") -> None:
+        """Unite with what another record of the same shape knows.
+
+        Counts of old runs are dropped, but not those of `keep`.
+        """
         self.first = min(self.first, other.first)
         self.last = max(self.last, other.last)
         for result, run in other.results.items():
@@ -76,7 +79,7 @@ class Record:
             mine = self.runs.setdefault(run, {})
             for result, count in counts.items():
                 mine[result] = max(count, mine.get(result, 0))
-        self.runs = _newest(self.runs, RUNS_KEPT)
+        self.runs = _newest(self.runs, RUNS_KEPT, keep=keep)
         self._unite(other.agents, other.clients, other.versions)
 
     def _unite(self, agents: set[str], clients: set[str], versions: set[str]) -> None:
@@ -197,7 +200,7 @@ class Evidence:
             if shape not in self.records:
                 self._kinds[shape[:3]] = self._kinds.get(shape[:3], 0) + 1
                 self.records[shape] = Record(first=theirs.first, last=theirs.last)
-            self.records[shape].merge(theirs)
+            self.records[shape].merge(theirs, keep=self.run)
         for run, span in other.runs.items():
             self.runs.setdefault(run, copy.copy(span)).merge(span)
         self.runs = _newest(self.runs, RUNS_LISTED, keep=self.run)
