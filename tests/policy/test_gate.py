@@ -1,10 +1,16 @@
 """What a connection asks, and tells afterwards."""
 
+import gc
 from collections.abc import Callable
+from typing import cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.policy.test_observe import EVIDENCE, content
 from trioproxy.policy import gate as gate_module
+from trioproxy.policy import observe as observe_module
 from trioproxy.policy.gate import (
     EnforceGate,
     Gate,
@@ -14,10 +20,10 @@ from trioproxy.policy.gate import (
     ShadowGate,
     judge,
 )
-from trioproxy.policy.observe import Evidence
+from trioproxy.policy.observe import Evidence, Tally
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.rules import Policy, Reason
-from trioproxy.policy.shape import Shape
+from trioproxy.policy.shape import REFUSED, Shape, Who, result_of
 
 
 class Learner:
@@ -28,7 +34,7 @@ class Learner:
         ceiling: Policy | None = None,
         only: Callable[[str], bool] | None = None,
     ) -> None:
-        self.time = 100
+        self.time = 100.0
         self.woken = 0
         self.evidence = Evidence()
         self.evidence.begin("2026", 100)
@@ -99,6 +105,98 @@ def test_only_news_wakes_the_writer() -> None:
     for target in (b"/containers/a/json", b"/containers/b/json", b"/v1.45/info"):
         learner.serve("GET", target, 200)
     assert learner.woken == 2
+
+
+Kind = tuple[bytes, int, bool, str, str]
+"""Target, status, whether the route is missing, client, agent."""
+
+Steps = list[tuple[Kind, float] | Evidence]
+
+_KINDS: st.SearchStrategy[Kind] = st.tuples(
+    st.sampled_from([b"/containers/json", b"/v1.45/containers/json", b"/secrets"]),
+    st.sampled_from([200, 304, 404, 500]),
+    st.booleans(),
+    st.sampled_from(["10.0.0.5:1", "10.0.0.5:2", "[::1]:1", "unix:7"]),
+    st.sampled_from(["", "docker/27 go/1.22", "curl/8"]),
+)
+
+
+def _steps(one: Kind, other: Kind, field: int) -> st.SearchStrategy[Steps]:
+    """Requests that differ in one field only, and merges."""
+    variant = cast(Kind, (*one[:field], other[field], *one[field + 1 :]))
+    asked = st.tuples(st.sampled_from([one, variant]), st.floats(98, 104))
+    return st.lists(asked | asked | EVIDENCE, min_size=2, max_size=20)
+
+
+@pytest.mark.parametrize("field", range(5))
+@given(st.data(), st.integers(1, 3), st.integers(1, 3))
+def test_a_tally_counts_as_looking_each_time_does(
+    field: int, data: st.DataObject, tallies: int, runs: int
+) -> None:
+    """Repeats are counted without look-ups, whatever is merged in between."""
+    steps = data.draw(
+        st.tuples(_KINDS, _KINDS).flatmap(lambda kinds: _steps(*kinds, field))
+    )
+    ceiling, _ = parse_policy({"CONTAINERS": "1"})
+    learner = Learner(ceiling)
+    plain = Evidence()
+    plain.begin("2026", 100)
+    news = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gate_module, "TALLIES_KEPT", tallies)
+        patch.setattr(observe_module, "RUNS_KEPT", runs)
+        for step in steps:
+            if isinstance(step, Evidence):
+                learner.evidence.merge(step)
+                plain.merge(step)
+                continue
+            (target, status, unrouted, peer, agent), learner.time = step
+            learner.serve(
+                "GET", target, status, unrouted=unrouted, peer=peer, agent=agent
+            )
+            verdict = judge(learner.gate, "GET", target, agent)
+            result = result_of(status, unrouted=unrouted)
+            client = peer if peer == "unix:7" else peer.rpartition(":")[0].strip("[]")
+            news += plain.observe(
+                verdict.shape,
+                result if verdict.decision.allowed else REFUSED,
+                int(learner.time),
+                Who(verdict.agent, client, verdict.version),
+            )
+    assert content(learner.evidence) == content(plain)
+    assert learner.evidence.changes == plain.changes
+    assert learner.woken == news
+
+
+def test_tallies_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that comes from ever new ports costs no memory."""
+    monkeypatch.setattr(gate_module, "TALLIES_KEPT", 4)
+    learner = Learner()
+    for port in range(50):
+        learner.serve("GET", b"/info", 200, peer=f"10.0.0.5:{port}")
+    referrers = gc.get_referrers(learner.evidence)
+    assert 1 <= sum(isinstance(one, Tally) for one in referrers) <= 4
+    (record,) = learner.evidence.records.values()
+    assert record.count("200") == 50
+
+
+def test_what_is_passed_over_is_counted_each_time() -> None:
+    """There is no tally for a client that nobody learns from."""
+    learner = Learner(only=lambda client: client == "10.0.0.5")
+    for _ in range(3):
+        learner.serve("GET", b"/info", 200, peer="10.0.0.6:1")
+    assert learner.recorder.passed_over == 3
+    assert not learner.evidence.records
+
+
+def test_what_has_no_room_is_counted_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no tally of what the evidence does not hold."""
+    monkeypatch.setattr(observe_module, "FACETS_KEPT", 0)
+    learner = Learner()
+    for _ in range(3):
+        learner.serve("GET", b"/info", 200)
+    assert learner.evidence.dropped() == 3
+    assert not learner.evidence.records
 
 
 def test_a_missing_route_is_told_from_a_missing_thing() -> None:

@@ -6,6 +6,7 @@ What was asked for is a `Plan`, made in `commands.learn`; what is granted is dec
 
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
@@ -69,7 +70,7 @@ async def _serve(plan: Plan, journal: Journal, signals: AsyncIterator[int]) -> i
     """Serve until the command has ended or a signal came; a second one ends at once."""
     only = plan.clients.includes if plan.clients else None
     recorder = Recorder(
-        plan.known.evidence, now=start.now, wake=journal.wake, only=only
+        plan.known.evidence, now=time.time, wake=journal.wake, only=only
     )
     gate = LearnGate(recorder, plan.ceiling)
     server = Server(

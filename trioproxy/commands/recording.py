@@ -1,5 +1,6 @@
 """Evidence that `enforce --record` keeps while it serves."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,5 +44,5 @@ def open_record(path: str, log: Log) -> Recording:
         log.line(Level.ERR, "record-failed", error=error, hint=error.hint)
 
     journal = Journal(ledger, evidence, tell=tell, complain=complain)
-    recorder = Recorder(evidence, now=start.now, wake=journal.wake)
+    recorder = Recorder(evidence, now=time.time, wake=journal.wake)
     return Recording(recorder=recorder, journal=journal)

@@ -4,13 +4,12 @@
 nothing of sockets, files or clocks: `record` only updates values in memory.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
-from functools import lru_cache
 from typing import Protocol
 
 from trioproxy.policy.endpoints import match
-from trioproxy.policy.observe import Evidence
+from trioproxy.policy.observe import Evidence, Tally
 from trioproxy.policy.rules import Decision, Policy, Reason, Request
 from trioproxy.policy.shape import REFUSED, Shape, Who, result_of
 from trioproxy.policy.target import Target
@@ -18,6 +17,9 @@ from trioproxy.values import value_class
 
 SHADOW_KEPT = 1_000
 """Different refusals that a shadow counts by name."""
+
+TALLIES_KEPT = 1_024
+"""Kinds of requests, each from one connection, that are counted without look-ups."""
 
 
 @value_class
@@ -95,13 +97,16 @@ class EnforceGate:
 
 
 class Recorder:
-    """Turns requests into evidence, and wakes who writes it down when there is news."""
+    """Turns requests into evidence, and wakes who writes it down when there is news.
+
+    All of it is for the run that the evidence is in.
+    """
 
     def __init__(
         self,
         evidence: Evidence,
         *,
-        now: Callable[[], int],
+        now: Callable[[], float],
         wake: Callable[[], None],
         only: Callable[[str], bool] | None = None,
     ) -> None:
@@ -111,25 +116,43 @@ class Recorder:
         self._now = now
         self._wake = wake
         self._only = only
+        self._tallies: dict[tuple[Hashable, ...], Tally] = {}
 
     def note(self, verdict: Verdict, status: int, *, unrouted: bool, peer: str) -> None:
         """Add a request to the evidence, with its final status."""
-        who = _who(verdict.agent, peer, verdict.version)
-        if self._only is not None and not self._only(who.client):
+        kind = (
+            verdict.shape,
+            verdict.agent,
+            verdict.version,
+            verdict.decision.allowed,
+            status,
+            unrouted,
+            peer,
+        )
+        tally = self._tallies.get(kind)
+        if tally is not None:
+            tally.add(self._now())
+        elif tally := self._begin(verdict, status, unrouted=unrouted, peer=peer):
+            if len(self._tallies) >= TALLIES_KEPT:
+                self._tallies.clear()
+            self._tallies[kind] = tally
+
+    def _begin(
+        self, verdict: Verdict, status: int, *, unrouted: bool, peer: str
+    ) -> Tally | None:
+        """Observe what this client, on this connection, did not do before."""
+        # Without its port, which is another each time.
+        host = peer if peer.startswith("unix:") else peer.rpartition(":")[0].strip("[]")
+        if self._only is not None and not self._only(host):
             self.passed_over += 1
-            return
+            return None
         result = result_of(status, unrouted=unrouted)
         if not verdict.decision.allowed:
             result = REFUSED
-        if self.evidence.observe(verdict.shape, result, self._now(), who):
+        who = Who(verdict.agent, host, verdict.version)
+        if self.evidence.observe(verdict.shape, result, int(self._now()), who):
             self._wake()
-
-
-@lru_cache(maxsize=1024)
-def _who(agent: str, peer: str, version: str) -> Who:
-    """Name a client, by its address without the port, which is another each time."""
-    host = peer if peer.startswith("unix:") else peer.rpartition(":")[0].strip("[]")
-    return Who(agent, host, version)
+        return self.evidence.tally(verdict.shape, result)
 
 
 class LearnGate:

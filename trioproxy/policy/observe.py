@@ -53,6 +53,10 @@ class Record:
     versions: set[str] = field(default_factory=set)
     _seen: set[Who] = field(default_factory=set, compare=False, repr=False)
 
+    def widen(self, at: int) -> None:
+        """Know that it was seen then, too."""
+        self.first, self.last = min(at, self.first), max(at, self.last)
+
     def note(self, who: Who) -> None:
         """Remember who asked; one look-up for those already known."""
         if who in self._seen:
@@ -105,6 +109,10 @@ class Run:
     last: int
     dropped: int = 0
     """New facet values that had no room."""
+
+    def widen(self, at: int) -> None:
+        """Know that it watched then, too."""
+        self.first, self.last = min(at, self.first), max(at, self.last)
 
     def merge(self, other: "Run") -> None:
         """Unite with what another file says about the same run."""
@@ -160,10 +168,7 @@ class Evidence:
         self.runs[self.run].last = max(at, self.runs[self.run].last)
 
     def observe(self, shape: Shape, result: str, at: int, who: Who) -> bool:
-        """Count one request; whether its shape ended this way for the first time.
-
-        Called for every request: for a known one a few look-ups, nothing else.
-        """
+        """Count one request; whether its shape ended this way for the first time."""
         run = self.runs[self.run]
         record = self.records.get(shape)
         if record is None:
@@ -172,10 +177,8 @@ class Evidence:
                 return False
             record = self.records[shape] = Record(first=at, last=at)
         self.changes += 1
-        if not record.first <= at <= record.last:
-            record.first, record.last = min(at, record.first), max(at, record.last)
-        if not run.first <= at <= run.last:
-            run.first, run.last = min(at, run.first), max(at, run.last)
+        record.widen(at)
+        run.widen(at)
         counts = record.runs.get(self.run)
         if counts is None:
             counts = record.runs[self.run] = {}
@@ -186,6 +189,13 @@ class Evidence:
         record.results[result] = self.run
         self._new[shape] = None
         return True
+
+    def tally(self, shape: Shape, result: str) -> "Tally | None":
+        """Make what counts more of the same, if this run observed it before."""
+        record = self.records.get(shape)
+        if record is None or result not in record.runs.get(self.run, ()):
+            return None
+        return Tally(self, record, result)
 
     def take_new(self) -> tuple[Shape, ...]:
         """Hand over, once, the shapes for which `observe` said yes."""
@@ -296,6 +306,45 @@ class Evidence:
             return False
         self._kinds[kind] = held + 1
         return True
+
+
+class Tally:
+    """Counts requests that are known in every respect but their time.
+
+    Learning does this for every request, so it looks nothing up. What it holds stays
+    part of the evidence, whatever that is merged with.
+    """
+
+    __slots__ = (
+        "_counts",
+        "_evidence",
+        "_record",
+        "_result",
+        "_run",
+        "_since",
+        "_until",
+    )
+
+    def __init__(self, evidence: Evidence, record: Record, result: str) -> None:
+        self._evidence = evidence
+        self._record = record
+        self._run = evidence.runs[evidence.run]
+        self._counts = record.runs[evidence.run]
+        self._result = result
+        self._since = self._until = 0
+        """Within these seconds there is no date to change."""
+
+    def add(self, at: float) -> None:
+        """Count one, seen so many seconds after the epoch."""
+        self._counts[self._result] += 1
+        self._evidence.changes += 1
+        if not self._since <= at < self._until:
+            self._widen(int(at))
+
+    def _widen(self, at: int) -> None:
+        self._record.widen(at)
+        self._run.widen(at)
+        self._since, self._until = at, at + 1
 
 
 def _smallest(values: set[str], limit: int) -> set[str]:
