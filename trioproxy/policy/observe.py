@@ -38,12 +38,26 @@ _Value = TypeVar("_Value")
 
 
 @dataclass(slots=True)
-class Record:
-    """What is known about one shape."""
+class Span:
+    """From when to when something was seen, in seconds since the epoch."""
 
     first: int
-    """Seconds since the epoch, as `last`."""
     last: int
+
+    def widen(self, at: int) -> None:
+        """Know that it was seen then, too."""
+        self.first, self.last = min(at, self.first), max(at, self.last)
+
+    def cover(self, other: "Span") -> None:
+        """Reach over another span as well."""
+        self.first = min(self.first, other.first)
+        self.last = max(self.last, other.last)
+
+
+@dataclass(slots=True)
+class Record(Span):
+    """What is known about one shape."""
+
     results: dict[str, str] = field(default_factory=dict)
     """Each final status ever seen (or `unrouted`, `refused`), and the earliest run."""
     runs: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -52,10 +66,6 @@ class Record:
     clients: set[str] = field(default_factory=set)
     versions: set[str] = field(default_factory=set)
     _seen: set[Who] = field(default_factory=set, compare=False, repr=False)
-
-    def widen(self, at: int) -> None:
-        """Know that it was seen then, too."""
-        self.first, self.last = min(at, self.first), max(at, self.last)
 
     def note(self, who: Who) -> None:
         """Remember who asked; one look-up for those already known."""
@@ -75,8 +85,7 @@ class Record:
 
         Counts of old runs are dropped, but not those of `keep`.
         """
-        self.first = min(self.first, other.first)
-        self.last = max(self.last, other.last)
+        self.cover(other)
         for result, run in other.results.items():
             self.results[result] = min(run, self.results.get(result, run))
         for run, counts in other.runs.items():
@@ -102,22 +111,15 @@ class Record:
 
 
 @dataclass(slots=True)
-class Run:
+class Run(Span):
     """One learner's time of watching."""
 
-    first: int
-    last: int
     dropped: int = 0
     """New facet values that had no room."""
 
-    def widen(self, at: int) -> None:
-        """Know that it watched then, too."""
-        self.first, self.last = min(at, self.first), max(at, self.last)
-
     def merge(self, other: "Run") -> None:
         """Unite with what another file says about the same run."""
-        self.first = min(self.first, other.first)
-        self.last = max(self.last, other.last)
+        self.cover(other)
         self.dropped = max(self.dropped, other.dropped)
 
 
@@ -191,11 +193,9 @@ class Evidence:
         return True
 
     def tally(self, shape: Shape, result: str) -> "Tally | None":
-        """Make what counts more of the same, if this run observed it before."""
+        """Make what counts more of what was observed; None where that had no room."""
         record = self.records.get(shape)
-        if record is None or result not in record.runs.get(self.run, ()):
-            return None
-        return Tally(self, record, result)
+        return None if record is None else Tally(self, record, result)
 
     def take_new(self) -> tuple[Shape, ...]:
         """Hand over, once, the shapes for which `observe` said yes."""
