@@ -31,8 +31,8 @@ from tests.shell import (
 )
 from trioproxy.cli import group
 from trioproxy.commands.enforce import read_config
+from trioproxy.learning.proposal import listed_operations
 from trioproxy.policy.endpoints import ENDPOINTS, Risk
-from trioproxy.policy.learning import listed_operations
 from trioproxy.policy.permissions import parse_policy, parse_policy_file
 
 DOCUMENTS = documents()

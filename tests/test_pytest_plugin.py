@@ -12,7 +12,7 @@ import trioproxy
 from tests.answering import answering
 from tests.commands.running import LIMIT, Finished, environment
 from tests.fakes import FakeEngine
-from trioproxy.policy.learning import listed_operations
+from trioproxy.learning.proposal import listed_operations
 
 TESTS = """
 import os, socket

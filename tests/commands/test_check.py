@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from trioproxy.commands.check import command
 from trioproxy.errors import ConfigError
-from trioproxy.policy.evidencefile import dump
-from trioproxy.policy.observe import Evidence
-from trioproxy.policy.shape import Shape, Who
+from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.evidencefile import dump
+from trioproxy.learning.shape import Shape, Who
 
 EXACT = "ALLOW_OPERATIONS=ContainerList,SystemOptions,GET:/frob/{x}\n"
 SECTIONS = "CONTAINERS=1\n"

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.commands.running import Finished, run
-from tests.policy.test_learning import shape_of
-from trioproxy.policy.evidencefile import dump
-from trioproxy.policy.observe import Evidence
-from trioproxy.policy.shape import Who
+from tests.learning.test_proposal import shape_of
+from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.evidencefile import dump
+from trioproxy.learning.shape import Who
 
 DAY = 86_400
 

@@ -10,7 +10,7 @@ import trio
 from tests.commands.running import run, running
 from tests.fakes import FakeEngine, connect
 from trioproxy import __version__
-from trioproxy.policy.evidencefile import load
+from trioproxy.learning.evidencefile import load
 
 ANY_PORT = "tcp://127.0.0.1:0"
 

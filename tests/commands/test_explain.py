@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from trioproxy.commands.explain import TITLES, command
+from trioproxy.learning.learnedfile import Learned, render
 from trioproxy.policy.endpoints import OPERATIONS, Risk
-from trioproxy.policy.learnedfile import Learned, render
 from trioproxy.policy.variables import SWITCHES
 
 

@@ -12,9 +12,9 @@ import trio
 import trioproxy
 from tests.commands.running import Finished, run, running
 from tests.fakes import FakeEngine, connect
-from trioproxy.policy.evidencefile import load
-from trioproxy.policy.learning import listed_operations
-from trioproxy.policy.observe import Evidence
+from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.evidencefile import load
+from trioproxy.learning.proposal import listed_operations
 
 CLIENT = """
 import os, socket, sys

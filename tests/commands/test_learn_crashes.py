@@ -17,14 +17,14 @@ import trio
 from tests.commands.running import LIMIT, Running, environment, run, running
 from tests.commands.test_learn import asking
 from tests.fakes import EngineConnection, FakeEngine, connect, response
+from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.evidencefile import load
+from trioproxy.learning.proposal import listed_operations
 from trioproxy.policy.envfile import parse
-from trioproxy.policy.evidencefile import load
-from trioproxy.policy.learning import listed_operations
-from trioproxy.policy.observe import Evidence
 
 DIES = """
 import atexit, fcntl, os, pathlib, signal, sys, threading
-from trioproxy.proxy import disk
+from trioproxy.learning import disk
 
 first = left = int(sys.argv.pop(1))
 atexit.register(lambda: print(f"steps: {first - left}", file=sys.stderr))

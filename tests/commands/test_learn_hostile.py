@@ -20,8 +20,8 @@ import trio
 from tests.commands.running import running
 from tests.engine import Engine
 from tests.fakes import FakeEngine
+from trioproxy.learning.evidencefile import load
 from trioproxy.policy.envfile import parse
-from trioproxy.policy.evidencefile import load
 from trioproxy.policy.variables import OPERATIONS_VARIABLE, SWITCHES
 
 EVIL = (

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from tests.commands.running import Finished, run
-from trioproxy.policy.evidencefile import dump, load
-from trioproxy.policy.learning import Wish, listed_operations
-from trioproxy.policy.observe import Evidence
-from trioproxy.policy.shape import Shape, Who
-from trioproxy.proxy.journal import Store, evidence_path
+from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.evidencefile import dump, load
+from trioproxy.learning.journal import Store, evidence_path
+from trioproxy.learning.proposal import Wish, listed_operations
+from trioproxy.learning.shape import Shape, Who
 
 LIST = Shape("ContainerList", "GET", "CONTAINERS")
 EXEC = Shape("ContainerExec", "POST", "CONTAINERS")

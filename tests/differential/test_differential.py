@@ -17,17 +17,18 @@ from tests.differential.conftest import Start
 from tests.differential.haproxy_rules import Front, configuration
 from trioproxy.config import Config, Level, UnixAddress
 from trioproxy.errors import BadTarget
-from trioproxy.policy import differences
-from trioproxy.policy.differences import DIFFERENCES, Difference, classify
 from trioproxy.policy.endpoints import match
 from trioproxy.policy.gate import EnforceGate
 from trioproxy.policy.incumbents import INCUMBENTS, LINUXSERVER, TECNATIVA, Incumbent
 from trioproxy.policy.permissions import parse_policy
-from trioproxy.policy.rules import Decision, Reason, Request
+from trioproxy.policy.request import Request
+from trioproxy.policy.rules import Decision, Reason
 from trioproxy.policy.target import Target
 from trioproxy.policy.variables import READ_VERBS
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
+from trioproxy.review import differences
+from trioproxy.review.differences import DIFFERENCES, Difference, classify
 
 SEED = 20261124
 ENVIRONMENTS = 60

@@ -11,9 +11,9 @@ import trio
 from tests.differential.asking import Ask, passes
 from tests.differential.conftest import Start
 from tests.differential.haproxy_rules import Front
+from trioproxy.learning.minimize import is_openable, smallest_sections, uses_of
 from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.policy.incumbents import INCUMBENTS
-from trioproxy.policy.minimize import is_openable, smallest_sections, uses_of
 
 SEED = 20261124
 CLIENTS = 40

@@ -16,9 +16,10 @@ import pytest
 
 from tests.end_to_end.proxies import enforcing, environment, learn
 from tests.engine import Engine
-from trioproxy.policy.learning import listed_operations
+from trioproxy.learning.proposal import listed_operations
+from trioproxy.policy import samples
 from trioproxy.policy.permissions import parse_policy_file
-from trioproxy.policy.rules import Request, every_request
+from trioproxy.policy.request import Request
 
 pytestmark = pytest.mark.engine
 
@@ -241,7 +242,7 @@ def test_nothing_else_arrives(
     with recording(folder) as recorder:
         upstream = Engine(f"unix://{folder}/r.sock", folder)
         with enforcing(upstream, "--env-file", str(learned.file)) as proxy:
-            for request in every_request():
+            for request in samples.of_table():
                 before = len(recorder.arrived)
                 status = send(proxy.url, request)
                 if policy.decide(request).allowed:

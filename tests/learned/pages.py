@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.learned.install import ROOT
 from tests.learned.learning import env_file
 from tests.learned.profiles import PROFILES, Profile
-from trioproxy.policy.learning import listed_operations
+from trioproxy.learning.proposal import listed_operations
 
 README = ROOT / "learned" / "README.md"
 CLIENTS = ROOT / "docs" / "clients.md"

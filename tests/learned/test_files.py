@@ -14,11 +14,11 @@ from tests.learned.pages import (
     with_table,
 )
 from tests.learned.profiles import PROFILES, Profile
-from trioproxy.policy import evidencefile
-from trioproxy.policy.learning import Wish, propose, write
-from trioproxy.policy.observe import Evidence
+from trioproxy.learning import evidencefile
+from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.journal import evidence_path
+from trioproxy.learning.proposal import Wish, propose, write
 from trioproxy.policy.permissions import parse_policy, parse_policy_file
-from trioproxy.proxy.journal import evidence_path
 
 every_profile = pytest.mark.parametrize(
     "profile", [pytest.param(profile, id=profile.name) for profile in PROFILES]

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from trioproxy.policy.endpoints import match
 from trioproxy.policy.permissions import parse_policy
-from trioproxy.policy.rules import Decision, Policy, Request
+from trioproxy.policy.request import Request
+from trioproxy.policy.rules import Decision, Policy
 from trioproxy.policy.target import Target
 
 

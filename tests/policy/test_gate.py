@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.policy.test_observe import EVIDENCE, content
+from tests.learning.test_evidence import EVIDENCE, content
+from trioproxy.learning import evidence as observe_module
+from trioproxy.learning.evidence import Evidence, Tally
+from trioproxy.learning.shape import REFUSED, Shape, Who, result_of
 from trioproxy.policy import gate as gate_module
-from trioproxy.policy import observe as observe_module
 from trioproxy.policy.gate import (
     EnforceGate,
     Gate,
@@ -20,10 +22,8 @@ from trioproxy.policy.gate import (
     ShadowGate,
     judge,
 )
-from trioproxy.policy.observe import Evidence, Tally
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.rules import Policy, Reason
-from trioproxy.policy.shape import REFUSED, Shape, Who, result_of
 
 
 class Learner:

@@ -5,17 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.policy.judging import judge, passes, request
+from trioproxy.policy import samples
 from trioproxy.policy.endpoints import OPERATIONS, Effect
 from trioproxy.policy.permissions import parse_policy
-from trioproxy.policy.rules import (
-    WRITE_LIKE_READS,
-    Mode,
-    Reason,
-    Request,
-    Route,
-    every_request,
-    sample_requests,
-)
+from trioproxy.policy.request import Request, Route
+from trioproxy.policy.rules import WRITE_LIKE_READS, Mode, Reason
 from trioproxy.policy.variables import READ_VERBS, SWITCHES, VERBS
 
 C = {"CONTAINERS": "1"}
@@ -179,7 +173,7 @@ def test_refused_exactly(method: str, raw: str, message: str) -> None:
 def test_an_empty_list_grants_nothing() -> None:
     """Set and empty, the list refuses every request, whatever the sections say."""
     policy, _ = parse_policy({"ALLOW_OPERATIONS": "", **dict.fromkeys(SWITCHES, "1")})
-    assert not any(policy.decide(one).allowed for one in every_request())
+    assert not any(policy.decide(one).allowed for one in samples.of_table())
 
 
 def test_head_does_not_grant_get() -> None:
@@ -224,7 +218,7 @@ def test_samples_mean_their_endpoint() -> None:
         e.operation
         for rows in OPERATIONS.values()
         for e in rows
-        if not list(sample_requests(e))
+        if not list(samples.of_endpoint(e))
     ]
     assert set(without) == {"BuildKitGrpc"}
 
@@ -246,13 +240,16 @@ def test_a_shown_target_is_cut() -> None:
 def test_route_text() -> None:
     """A route prints as it is written."""
     route = Route(method="GET", template="/frob/{x}")
-    assert (str(route), route.sample) == ("GET:/frob/{x}", "/frob/x")
+    assert (str(route), samples.of_route(route).target.path) == (
+        "GET:/frob/{x}",
+        "/frob/x",
+    )
 
 
 NAMES = [*SWITCHES, *VERBS]
 settings = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["0", "1", ""]))
 requests = st.sampled_from(
-    [*every_request(), request("GET", "/images/frob"), request("GET", "/x")]
+    [*samples.of_table(), request("GET", "/images/frob"), request("GET", "/x")]
 )
 
 

@@ -15,7 +15,8 @@ from tests.fakes import (
 from tests.proxy.conftest import Proxy, Start
 from trioproxy.policy.gate import EnforceGate
 from trioproxy.policy.permissions import parse_policy
-from trioproxy.policy.rules import Decision, Request
+from trioproxy.policy.request import Request
+from trioproxy.policy.rules import Decision
 
 JSON = "Content-Type: application/json"
 

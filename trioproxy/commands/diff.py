@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import click
 
 from trioproxy.commands.policyfile import PolicyFile, as_data
-from trioproxy.policy.compare import Comparison, Grant, compare
-from trioproxy.policy.learnedfile import MARKS
-from trioproxy.policy.learning import count
+from trioproxy.learning.learnedfile import MARKS
+from trioproxy.learning.wording import count
+from trioproxy.review.compare import Comparison, Grant, compare
 
 MORE = 1
 """Exit status where the new file grants more: a gate for CI."""

@@ -9,11 +9,11 @@ import click
 from trioproxy.commands import start
 from trioproxy.commands.evidence import read_evidence
 from trioproxy.commands.policyfile import PolicyFile
-from trioproxy.policy.drift import Drift, Refused, Unused, drift
+from trioproxy.learning.evidence import Completeness
+from trioproxy.learning.evidencefile import iso
+from trioproxy.learning.wording import count, span
 from trioproxy.policy.endpoints import OPERATIONS
-from trioproxy.policy.evidencefile import iso
-from trioproxy.policy.learning import count, span
-from trioproxy.policy.observe import Completeness
+from trioproxy.review.drift import Drift, Refused, Unused, drift
 
 DRIFTED = 1
 DAY = 86_400

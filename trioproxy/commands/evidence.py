@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from trioproxy.commands import report
+from trioproxy.commands import tell
 from trioproxy.errors import ConfigError
-from trioproxy.policy.evidencefile import load
-from trioproxy.policy.observe import Evidence
-from trioproxy.proxy import disk
+from trioproxy.learning import disk
+from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.evidencefile import load
 
 
 def read_evidence(path: Path) -> Evidence:
@@ -15,5 +15,5 @@ def read_evidence(path: Path) -> Evidence:
         raise ConfigError(f"cannot read {path}: No such file or directory")
     loaded = load(disk.read(path), name=str(path))
     if loaded.damage:
-        report.warn(f"{loaded.damage}: it is left out, all before it is kept")
+        tell.warn(f"{loaded.damage}: it is left out, all before it is kept")
     return loaded.evidence

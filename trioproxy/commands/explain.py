@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import click
 
 from trioproxy.commands.policyfile import PolicyFile, as_data, describe
-from trioproxy.policy.differences import Matter, matters
+from trioproxy.learning.flows import half_granted
+from trioproxy.learning.minimize import price
 from trioproxy.policy.endpoints import OPERATIONS, Effect, Endpoint, Risk
-from trioproxy.policy.flows import half_granted
-from trioproxy.policy.minimize import price
 from trioproxy.policy.rules import Mode, Policy
 from trioproxy.policy.variables import SWITCHES
+from trioproxy.review.differences import Matter, matters
 
 WIDTH = 80
 

@@ -2,9 +2,9 @@
 
 import click
 
-from trioproxy.commands import report
+from trioproxy.commands import tell
 from trioproxy.commands.policyfile import PolicyFile
-from trioproxy.policy.export import Proxy, export
+from trioproxy.review.export import Proxy, export
 
 EPILOG = """\b
 Examples:
@@ -31,9 +31,9 @@ def command(*, file: str, target: str) -> None:
     exported = export(PolicyFile.read(file).policy, Proxy(target), source=file)
     click.echo(exported.text, nl=False)
     if exported.over:
-        report.warn(
+        tell.warn(
             f"{target} opens {len(exported.over)} operations beyond {file}:"
             f" {', '.join(exported.over)}"
         )
     if exported.missing:
-        report.warn(f"{target} cannot allow: {', '.join(exported.missing)}")
+        tell.warn(f"{target} cannot allow: {', '.join(exported.missing)}")

@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from trioproxy.commands import report, start
+from trioproxy.commands import start, tell
 from trioproxy.commands.learner import Plan, learn
 from trioproxy.config import (
     DEFAULT_MAX_CONNECTIONS,
@@ -22,12 +22,12 @@ from trioproxy.config import (
     upstream_address,
 )
 from trioproxy.errors import ConfigError
-from trioproxy.policy.clients import Clients
-from trioproxy.policy.evidencefile import Loaded
-from trioproxy.policy.learning import Quiet, Wish, refuse_excess, refuse_restore
+from trioproxy.learning.clients import Clients
+from trioproxy.learning.evidencefile import Loaded
+from trioproxy.learning.journal import Store
+from trioproxy.learning.proposal import Quiet, Wish, refuse_excess, refuse_restore
 from trioproxy.policy.permissions import parse_policy_file
 from trioproxy.policy.rules import Policy
-from trioproxy.proxy.journal import Store
 
 SOCKET_PATH_LIMIT: Final = 100
 """A Unix socket's path holds 107 bytes; this leaves some for its name."""
@@ -149,7 +149,7 @@ def command(
         )
         warning = start.check_upstream(plan.config.upstream, plan.config.listen)
         if warning:
-            report.warn(warning)
+            tell.warn(warning)
         return start.run(learn, plan)
 
 
@@ -158,7 +158,7 @@ def _read_ceiling(within: str | None) -> Policy | None:
         return None
     policy, warnings = parse_policy_file(start.read_text(within), name=within)
     for warning in warnings:
-        report.warn(warning)
+        tell.warn(warning)
     return policy
 
 

@@ -1,7 +1,7 @@
 """A run of `trioproxy learn`: the server, the command or a signal, the files.
 
 What was asked for is a `Plan`, made in `commands.learn`; what is granted is decided in
-`policy.learning`, and written by `proxy.journal`.
+`learning.proposal`, and written by `learning.journal`.
 """
 
 import os
@@ -13,15 +13,14 @@ from typing import Final
 
 import trio
 
-from trioproxy.commands import report, start
+from trioproxy.commands import child, start, tell
 from trioproxy.config import Config
-from trioproxy.policy.clients import Clients
-from trioproxy.policy.evidencefile import Loaded
+from trioproxy.learning.clients import Clients
+from trioproxy.learning.evidencefile import Loaded
+from trioproxy.learning.journal import Journal, Store
+from trioproxy.learning.proposal import Quiet
 from trioproxy.policy.gate import LearnGate, Recorder
-from trioproxy.policy.learning import Quiet
 from trioproxy.policy.rules import Policy
-from trioproxy.proxy import child
-from trioproxy.proxy.journal import Journal, Store
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 from trioproxy.proxy.watch import AWAY_SECONDS
@@ -53,9 +52,9 @@ class Plan:
 async def learn(plan: Plan) -> int:
     """Learn until the command ends or a signal comes, and write it down; the status."""
     evidence = plan.known.evidence
-    teller = report.Teller(plan.known, quiet=plan.quiet)
+    teller = tell.Teller(plan.known, quiet=plan.quiet)
     evidence.begin(start.new_run(), start.now())
-    journal = Journal(plan.store, evidence, tell=teller.tell, complain=report.complain)
+    journal = Journal(plan.store, evidence, tell=teller.tell, complain=tell.complain)
     heeded = [one for one in END_SIGNALS if signal.getsignal(one) != signal.SIG_IGN]
     # From here on a signal ends the learning, never the writing.
     with trio.open_signal_receiver(*heeded) as signals:
@@ -82,17 +81,17 @@ async def _serve(plan: Plan, journal: Journal, signals: AsyncIterator[int]) -> i
         nursery.start_soon(_stop, signals, stopped, nursery.cancel_scope)
         await nursery.start(server.run)
         for url in start.exposed(plan.config.listen):
-            report.warn(f"DANGER: whoever can reach {url} is root on this host now")
+            tell.warn(f"DANGER: whoever can reach {url} is root on this host now")
         if plan.command:
             status = await _run_command(plan, stopped)
         else:
-            report.where(server.addresses, private=plan.docker_host)
+            tell.where(server.addresses, private=plan.docker_host)
             if plan.until is not None and plan.until.seconds:
                 nursery.start_soon(_stop_when_quiet, plan, plan.until, stopped)
             await stopped.wait()
         await server.drain(finite=AFTER_COMMAND, streams=AFTER_COMMAND)
         nursery.cancel_scope.cancel()
-    report.passed_over(recorder.passed_over)
+    tell.passed_over(recorder.passed_over)
     return status
 
 
@@ -125,12 +124,12 @@ async def _run_command(plan: Plan, stopped: trio.Event) -> int:
         env = child.environment(os.environ, plan.docker_host)
         return await child.run(plan.command, env)
     except child.CommandError as error:
-        report.warn(str(error))
+        tell.warn(str(error))
         return error.status
 
 
 async def _finish(
-    plan: Plan, journal: Journal, teller: report.Teller, status: int
+    plan: Plan, journal: Journal, teller: tell.Teller, status: int
 ) -> int:
     """Write everything down and show the closing table; the exit status."""
     wish = plan.store.wish
@@ -140,7 +139,7 @@ async def _finish(
         plan.known.evidence.forget_run()
     else:
         if status not in {child.NOT_FOUND, child.NOT_EXECUTABLE}:
-            report.nothing_seen(wish.file, has_command=bool(plan.command))
+            tell.nothing_seen(wish.file, has_command=bool(plan.command))
         return status
     saved = await journal.save(is_final=True)
     if saved is None:

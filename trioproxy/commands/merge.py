@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from trioproxy.commands import report
+from trioproxy.commands import tell
 from trioproxy.commands.evidence import read_evidence
 from trioproxy.errors import ConfigError
-from trioproxy.policy.learning import Wish, listed_operations
-from trioproxy.policy.observe import Evidence
-from trioproxy.proxy import disk
-from trioproxy.proxy.journal import Ledger, Saved, Store, evidence_path
+from trioproxy.learning import disk
+from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.journal import Ledger, Saved, Store, evidence_path
+from trioproxy.learning.proposal import Wish, listed_operations
 
 EPILOG = """\b
 Examples:
@@ -68,7 +68,7 @@ def command(*, files: tuple[str, ...], output: str, name: str | None) -> None:
     if path.suffix == ".jsonl":
         saved = _write_evidence(path, parts)
         facts = saved.evidence.completeness()
-        report.warn(
+        tell.warn(
             f"{path} holds {facts.runs} runs, {len(saved.evidence.records)} shapes"
         )
         return
@@ -81,7 +81,7 @@ def command(*, files: tuple[str, ...], output: str, name: str | None) -> None:
         declined=frozenset(parts.declined),
     )
     store = Store(path, wish)
-    teller = report.Teller(store.open(), quiet=True)
+    teller = tell.Teller(store.open(), quiet=True)
     saved = store.save(parts.evidence, is_final=True)
     teller.tell(sorted(parts.evidence.records), saved)
     teller.close(str(path), saved)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Protocol
 
+from trioproxy.learning.evidence import Evidence, Tally
+from trioproxy.learning.shape import REFUSED, Shape, Who, result_of
 from trioproxy.policy.endpoints import match
-from trioproxy.policy.observe import Evidence, Tally
-from trioproxy.policy.rules import Decision, Policy, Reason, Request
-from trioproxy.policy.shape import REFUSED, Shape, Who, result_of
+from trioproxy.policy.request import Request
+from trioproxy.policy.rules import Decision, Policy, Reason
 from trioproxy.policy.target import Target
 from trioproxy.values import value_class
 

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 from trioproxy.errors import BadTarget, ConfigError
-from trioproxy.policy.endpoints import OPERATIONS, match
+from trioproxy.policy import samples
+from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.policy.envfile import decode_value, parse
 from trioproxy.policy.incumbents import LINUXSERVER, blockers
 from trioproxy.policy.lint import lint, lint_settings, suggest
-from trioproxy.policy.rules import Mode, Policy, Route, sample_requests
-from trioproxy.policy.target import Target
+from trioproxy.policy.request import Route
+from trioproxy.policy.rules import Mode, Policy
 from trioproxy.policy.variables import (
     COMPAT_VARIABLE,
     GUARDS,
@@ -147,7 +148,7 @@ def parse_operations(value: str) -> tuple[str, ...]:
 
 
 def _check_reachable(operation: str, source: str) -> None:
-    if not any(True for e in OPERATIONS[operation] for _ in sample_requests(e)):
+    if not any(True for e in OPERATIONS[operation] for _ in samples.of_endpoint(e)):
         raise ConfigError(
             f"{operation} in {OPERATIONS_VARIABLE} of {source} cannot be granted",
             hint="it exists over HTTP/2 only, which never passes",
@@ -162,14 +163,13 @@ def _parse_route(item: str, source: str) -> Route:
         raise ConfigError(f"{where} is no route", hint=hint)
     route = Route(method=found[1], template=found[2])
     try:
-        target = Target.parse(route.sample.encode("ascii"))
-        endpoint = match(route.method, target)
+        request = samples.of_route(route)
     except BadTarget as error:
         raise ConfigError(f"{where} can never pass: {error}") from error
-    if target.version:
+    if request.target.version:
         raise ConfigError(f"{where} has a version", hint="write it without")
-    if endpoint is not None:
-        hint = f"write {endpoint.operation}"
+    if request.endpoint is not None:
+        hint = f"write {request.operation}"
         raise ConfigError(f"{where} has a name of its own", hint=hint)
     return route
 
@@ -199,12 +199,10 @@ def _refuse_contradictions(
 
 def _granted(policy: Policy) -> Iterator[tuple[str, str, str]]:
     """Name, method and a path for all that a list grants, `OPTIONS` (any path) aside."""
-    for operation in sorted(policy.operations - {"SystemOptions"}):
-        for endpoint in OPERATIONS[operation]:
-            for request in sample_requests(endpoint):
-                yield operation, request.method, request.target.path
-    for route in policy.routes:
-        yield str(route), route.method, route.sample
+    routes = map(str, policy.routes)
+    for item in (*sorted(policy.operations - {"SystemOptions"}), *routes):
+        for request in samples.of_item(item):
+            yield item, request.method, request.target.path
 
 
 def _idle_verbs(policy: Policy, flags: Mapping[str, bool]) -> Iterator[str]:

@@ -6,19 +6,18 @@ Whoever adds a rule: a file must never grant more here than in the incumbent, th
 that it sets to 1 itself aside.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from trioproxy.policy.endpoints import ENDPOINTS, SECTIONS, Endpoint, match, section_of
-from trioproxy.policy.target import Target
+from trioproxy.policy import samples
+from trioproxy.policy.endpoints import ENDPOINTS
+from trioproxy.policy.request import Request, Route
 from trioproxy.policy.variables import (
     OPERATIONS_VARIABLE,
     READ_VERBS,
     VERBS,
     WRITE_VERBS,
-    section_prefix,
 )
 from trioproxy.values import value_class
 
@@ -77,33 +76,6 @@ class Reason(StrEnum):
 
 
 @value_class
-class Request:
-    """What is judged: a method, a target, and the endpoint that they mean."""
-
-    method: str
-    target: Target
-    endpoint: Endpoint | None
-
-    @property
-    def operation(self) -> str:
-        """The Engine's name for it, or `unknown`."""
-        return self.endpoint.operation if self.endpoint else "unknown"
-
-    @property
-    def section(self) -> str | None:
-        """The section variable that covers its path."""
-        return section_of(self.target.path)
-
-    @property
-    def shown(self) -> str:
-        """Name it for people: operation, method and template, or the path as escaped."""
-        method = re.sub(r"[^A-Z]", "?", self.method[:16])
-        if self.endpoint is None:
-            return f"{method} {self.target.shown}"
-        return f"{self.endpoint.operation} ({method} {self.endpoint.template})"
-
-
-@value_class
 class Decision:
     """Whether a request may pass."""
 
@@ -122,34 +94,6 @@ class Decision:
         if self.would_refuse:
             return "would-refuse"
         return "allowed" if self.allowed else "refused"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """A `METHOD:/path/{template}` of `ALLOW_OPERATIONS`, for routes not in the table."""
-
-    method: str
-    template: str
-
-    def fits(self, method: str, path: str) -> bool:
-        """Whether a request is meant; a parameter is one segment, `GET` has its `HEAD`."""
-        methods = {"GET", "HEAD"} if self.method == "GET" else {self.method}
-        wanted, given = self.template.split("/"), path.split("/")
-        return (
-            method in methods
-            and len(wanted) == len(given)
-            and all(
-                w.startswith("{") or w == g for w, g in zip(wanted, given, strict=True)
-            )
-        )
-
-    @property
-    def sample(self) -> str:
-        """A path that it fits."""
-        return re.sub(r"\{[^}]*\}", "x", self.template)
-
-    def __str__(self) -> str:
-        return f"{self.method}:{self.template}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +126,7 @@ class Policy:
         """The operations of the table that it opens."""
         return frozenset(
             request.operation
-            for request in every_request()
+            for request in samples.of_table()
             if self.decide(request).allowed
         )
 
@@ -334,26 +278,3 @@ def _allow(reason: Reason, rule: str) -> Decision:
 
 def _refuse(reason: Reason, rule: str, message: str) -> Decision:
     return Decision(allowed=False, reason=reason, rule=rule, message=message)
-
-
-def sample_path(endpoint: Endpoint) -> str:
-    """Make up a path that an endpoint fits."""
-    return re.sub(r"\{[^}]*\}", "x", endpoint.template)
-
-
-def sample_requests(endpoint: Endpoint) -> Iterator[Request]:
-    """Make up the requests that stand for an endpoint; none if none ever reaches it."""
-    method = "POST" if endpoint.method == "ANY" else endpoint.method
-    paths = [sample_path(endpoint)]
-    if endpoint.operation == "SystemOptions":
-        paths = [section_prefix(section) for section in SECTIONS]
-    for path in paths:
-        target = Target.parse(path.encode("ascii"))
-        if match(method, target) is endpoint:
-            yield Request(method=method, target=target, endpoint=endpoint)
-
-
-def every_request() -> Iterator[Request]:
-    """Make up a request or more for each endpoint of the table."""
-    for endpoint in ENDPOINTS:
-        yield from sample_requests(endpoint)

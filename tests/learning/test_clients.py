@@ -1,0 +1,47 @@
+"""Clients that are learned from on a shared listener."""
+
+import pytest
+
+from trioproxy.errors import ConfigError
+from trioproxy.learning.clients import REMEMBERED, Clients
+
+SOME = Clients.parse(["10.0.0.0/24", "192.168.1.7", "fd00::/64", "uid:1000"])
+
+
+@pytest.mark.parametrize(
+    ("client", "included"),
+    [
+        pytest.param("10.0.0.200", True, id="network"),
+        pytest.param("10.0.1.1", False, id="other-network"),
+        pytest.param("192.168.1.7", True, id="address"),
+        pytest.param("192.168.1.8", False, id="other-address"),
+        pytest.param("fd00::5", True, id="ipv6"),
+        pytest.param("unix:uid=1000", True, id="user"),
+        pytest.param("unix:uid=0", False, id="other-user"),
+        pytest.param("", False, id="nobody"),
+    ],
+)
+def test_who_is_included(client: str, included: bool) -> None:
+    """Addresses count by network, users of Unix sockets by their number."""
+    assert SOME.includes(client) is included
+    assert SOME.includes(client) is included
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1/24", "traefik", "uid:x", ""])
+def test_what_is_no_client_is_refused(text: str) -> None:
+    """A name or a network with host bits is an error, not a rule that fits nobody."""
+    with pytest.raises(ConfigError, match="bad client"):
+        Clients.parse([text])
+
+
+def test_many_clients_fill_no_memory() -> None:
+    """What was looked up is remembered within bounds."""
+    clients = Clients.parse(["10.0.0.0/8"])
+    for number in range(REMEMBERED * 2 + 1):
+        assert clients.includes(f"10.0.{number // 250}.{number % 250}")
+    assert len(vars_of(clients)) <= REMEMBERED
+
+
+def vars_of(clients: Clients) -> dict[str, bool]:
+    """What it remembers."""
+    return clients._known

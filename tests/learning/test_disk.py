@@ -1,0 +1,184 @@
+"""Files that are whole at any moment."""
+
+import os
+import resource
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from trioproxy.errors import ConfigError
+from trioproxy.learning import disk
+
+HOLDS_THE_LOCK = """
+import sys
+from pathlib import Path
+from trioproxy.learning.disk import locked
+with locked(Path(sys.argv[1])) as file:
+    file.append(b"theirs\\n")
+    print("locked", flush=True)
+    sys.stdin.read()
+    file.replace(b"replaced\\n")
+"""
+
+
+@contextmanager
+def no_room_beyond(size: int) -> Iterator[None]:
+    """Let no file grow beyond a size, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_replace_keeps_the_mode(tmp_path: Path) -> None:
+    """A new file is private; a replaced one has the mode that its owner gave it."""
+    path = tmp_path / "deep" / "app.env"
+    disk.replace(path, b"one\n")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o640)
+    disk.replace(path, b"two\n")
+    assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"two\n", 0o640)
+    assert os.listdir(path.parent) == ["app.env"]
+
+
+def test_replace_makes_another_file(tmp_path: Path) -> None:
+    """Who reads the old file meanwhile reads it to its end."""
+    path = tmp_path / "app.env"
+    path.write_bytes(b"old\n")
+    with path.open("rb") as reader:
+        disk.replace(path, b"new\n")
+        assert reader.read() == b"old\n"
+
+
+def test_a_full_disk_damages_nothing(tmp_path: Path) -> None:
+    """Where there is no room, the old file stays whole, and nothing is left beside it."""
+    path = tmp_path / "app.jsonl"
+    path.write_bytes(b"x" * 100 + b"\n")
+    with no_room_beyond(128):
+        with pytest.raises(
+            ConfigError, match=r"cannot write .*app.jsonl: File too large"
+        ):
+            disk.replace(path, b"y" * 500)
+        with disk.locked(path) as file:
+            with pytest.raises(ConfigError, match="File too large"):
+                file.append(b"z" * 500)
+    assert path.read_bytes() == b"x" * 100 + b"\n"
+    assert os.listdir(tmp_path) == ["app.jsonl"]
+
+
+def test_what_a_crash_left_is_cleared(tmp_path: Path) -> None:
+    """A half-written replacement of an earlier run is in nobody's way."""
+    (tmp_path / ".app.env.new").write_bytes(b"half")
+    disk.replace(tmp_path / "app.env", b"whole\n")
+    assert os.listdir(tmp_path) == ["app.env"]
+
+
+def test_a_lock_alone_leaves_no_file(tmp_path: Path) -> None:
+    """Whoever locks and then writes nothing leaves nothing behind."""
+    path = tmp_path / "app.jsonl"
+    with disk.locked(path):
+        assert path.exists()
+    assert not path.exists()
+
+
+def test_who_waits_gets_the_file_that_has_the_name(tmp_path: Path) -> None:
+    """A lock holds across a replacement: the next one reads what was put there."""
+    path = tmp_path / "app.jsonl"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS_THE_LOCK, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"locked\n"
+        other.stdin.close()
+        with disk.locked(path) as file:
+            file.append(b"ours\n")
+        other.wait(10)
+    assert path.read_bytes() in {b"replaced\nours\n", b"ours\nreplaced\n"}
+    assert path.read_bytes() == b"replaced\nours\n"
+
+
+def test_a_lock_that_is_never_released_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a program that hangs we say so instead of hanging too."""
+    monkeypatch.setattr(disk, "LOCK_SECONDS", 0.05)
+    path = tmp_path / "app.jsonl"
+    with disk.locked(path):
+        with pytest.raises(ConfigError, match="locked by another program"):
+            with disk.locked(path):
+                pass
+
+
+def test_reading_nothing(tmp_path: Path) -> None:
+    """A file that is not there holds nothing; a folder is an error."""
+    assert disk.read(tmp_path / "none") == b""
+    with pytest.raises(ConfigError, match=r"cannot read .*: Is a directory"):
+        disk.read(tmp_path)
+
+
+def test_a_huge_file_is_none_of_ours(tmp_path: Path) -> None:
+    """A file beyond all measure is not read into memory."""
+    path = tmp_path / "huge"
+    with path.open("wb") as file:
+        file.truncate(disk.SIZE_LIMIT + 2)
+    with pytest.raises(ConfigError, match="larger than 64 MiB"):
+        disk.read(path)
+
+
+def test_targets_that_can_be_replaced(tmp_path: Path) -> None:
+    """A file, or one that is to be made in a folder that is to be made."""
+    (tmp_path / "app.env").touch()
+    disk.check_target(tmp_path / "app.env")
+    disk.check_target(tmp_path / "not" / "yet" / "app.env")
+
+
+def test_a_symbolic_link_is_refused(tmp_path: Path) -> None:
+    """A link is not followed, and not quietly replaced by a file."""
+    (tmp_path / "app.env").symlink_to("/etc/passwd")
+    with pytest.raises(ConfigError, match="is a symbolic link") as caught:
+        disk.check_target(tmp_path / "app.env")
+    assert "/etc/passwd" in caught.value.hint
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    """Neither a folder, nor a pipe, nor a place below a file can be written to."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "pipe", tmp_path / "file" / "app.env"):
+        with pytest.raises(ConfigError):
+            disk.check_target(path)
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["file", "no-file"])
+def test_a_folder_without_the_right_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    """A read-only folder is found before anything is learned."""
+    path = tmp_path / "app.env"
+    if is_there:
+        path.touch()
+    # Root may write everywhere, so the answer of the kernel is played here.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(ConfigError, match="no right to write in") as caught:
+        disk.check_target(path)
+    assert "its folder must be writable" in caught.value.hint
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    """A file where a folder should be is one clear line, not a traceback."""
+    (tmp_path / "learned").touch()
+    with pytest.raises(ConfigError, match="cannot write"):
+        with disk.locked(tmp_path / "learned" / "app.jsonl"):
+            pass
+    with pytest.raises(ConfigError, match="cannot write"):
+        disk.replace(tmp_path / "learned" / "app.env", b"")

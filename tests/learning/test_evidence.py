@@ -1,0 +1,349 @@
+"""What was seen, merged by union."""
+
+import copy
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trioproxy.learning.evidence import (
+    AGENTS_KEPT,
+    CLIENTS_KEPT,
+    FACETS_KEPT,
+    RUNS_KEPT,
+    RUNS_LISTED,
+    Evidence,
+)
+from trioproxy.learning.flows import half_granted
+from trioproxy.learning.shape import UNKNOWN, Shape, Who, is_use, result_of
+from trioproxy.policy.endpoints import ENDPOINTS, Endpoint, match
+from trioproxy.policy.request import Request
+from trioproxy.policy.target import Target
+
+DAY = 86_400
+LIST = Shape("ContainerList", "GET", "CONTAINERS")
+START = Shape("ContainerStart", "POST", "CONTAINERS")
+DELETE = Shape("ContainerDelete", "DELETE", "CONTAINERS")
+CREATE = Shape("ContainerCreate", "POST", "CONTAINERS")
+NOBODY = Who()
+
+RESULTS = ("101", "200", "304", "404", "409", "500", "unrouted", "refused")
+SHAPES = (LIST, START, DELETE, CREATE, Shape(UNKNOWN, "POST", "IMAGES"))
+_AGENTS = st.sampled_from([f"agent/{number}" for number in range(12)])
+_SIGHTINGS = st.tuples(
+    st.sampled_from(["2026-01", "2026-02", "2026-03"]),
+    st.sampled_from(SHAPES),
+    st.sampled_from(RESULTS),
+    st.integers(0, 10_000),
+    st.builds(Who, agent=_AGENTS, client=st.sampled_from(["", "10.0.0.5"])),
+)
+
+
+def seen(*sightings: tuple[str, Shape, str, int, Who]) -> Evidence:
+    """Evidence of what was observed, each with run, shape, result, time and client."""
+    evidence = Evidence()
+    for run, shape, result, at, who in sightings:
+        evidence.begin(run, at)
+        evidence.observe(shape, result, at, who)
+    return evidence
+
+
+def union(*parts: Evidence) -> Evidence:
+    """Merge parts into new evidence."""
+    whole = Evidence()
+    for part in parts:
+        whole.merge(part)
+    return whole
+
+
+def content(evidence: Evidence) -> object:
+    """All that evidence knows, for comparison."""
+    return (evidence.records, evidence.runs, evidence.granted)
+
+
+EVIDENCE = st.lists(_SIGHTINGS, max_size=25).map(lambda parts: seen(*parts))
+
+
+def request(method: str, raw: bytes) -> Request:
+    """A request as the gate judges it."""
+    target = Target.parse(raw)
+    return Request(method=method, target=target, endpoint=match(method, target))
+
+
+@given(EVIDENCE)
+def test_merge_is_idempotent(evidence: Evidence) -> None:
+    """Merging evidence with itself counts nothing twice."""
+    assert content(union(evidence, evidence)) == content(union(evidence))
+
+
+@given(EVIDENCE, EVIDENCE)
+def test_merge_is_commutative(one: Evidence, two: Evidence) -> None:
+    """It does not matter which file is named first."""
+    assert content(union(one, two)) == content(union(two, one))
+
+
+@given(EVIDENCE, EVIDENCE, EVIDENCE)
+def test_merge_is_associative(one: Evidence, two: Evidence, three: Evidence) -> None:
+    """It does not matter which files are merged before which."""
+    left = union(union(one, two), three)
+    assert content(left) == content(union(one, union(two, three)))
+
+
+@given(EVIDENCE, EVIDENCE)
+def test_merge_leaves_the_other_alone(one: Evidence, two: Evidence) -> None:
+    """What was merged in is not changed by it, nor by what is observed later."""
+    before = copy.deepcopy(content(two))
+    one.merge(two)
+    one.begin("2026-09", 0)
+    one.observe(LIST, "200", 99_999, NOBODY)
+    assert content(two) == before
+
+
+@given(st.lists(_SIGHTINGS, max_size=25), st.data())
+def test_two_learners_equal_one_that_saw_both(
+    sightings: list[tuple[str, Shape, str, int, Who]], data: st.DataObject
+) -> None:
+    """Runs split over two learners and merged are what one learner would know."""
+    sightings.sort(key=lambda sighting: sighting[0])
+    mine = data.draw(st.sets(st.sampled_from(["2026-01", "2026-02", "2026-03"])))
+    one = seen(*(sighting for sighting in sightings if sighting[0] in mine))
+    two = seen(*(sighting for sighting in sightings if sighting[0] not in mine))
+    assert content(union(one, two)) == content(union(seen(*sightings)))
+
+
+def test_observe_tells_what_is_new() -> None:
+    """A shape is new once per result: the first success after a failure is news."""
+    evidence = Evidence()
+    evidence.begin("2026-01", 0)
+    results = ["500", "500", "200", "200", "500"]
+    news = [evidence.observe(LIST, result, 1, NOBODY) for result in results]
+    assert news == [True, False, True, False, False]
+    assert evidence.take_new() == (LIST,)
+    assert evidence.take_new() == ()
+
+
+def test_what_an_earlier_run_saw_is_not_new() -> None:
+    """A second run that sees the same has nothing to announce."""
+    evidence = union(seen(("2026-01", LIST, "200", 5, NOBODY)))
+    evidence.begin("2026-02", 10)
+    assert not evidence.observe(LIST, "200", 11, NOBODY)
+    assert evidence.records[LIST].count() == 2
+    assert evidence.records[LIST].count("500") == 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "result", "used"),
+    [
+        pytest.param(LIST, "200", True, id="success"),
+        pytest.param(CREATE, "204", True, id="no-content"),
+        pytest.param(CREATE, "101", True, id="upgraded"),
+        pytest.param(START, "304", True, id="already-started"),
+        pytest.param(LIST, "404", True, id="a-probe-that-found-nothing"),
+        pytest.param(LIST, "unrouted", False, id="the-engine-has-no-such-route"),
+        pytest.param(START, "404", False, id="a-write-that-found-nothing"),
+        pytest.param(START, "409", True, id="start-conflict"),
+        pytest.param(DELETE, "409", True, id="delete-conflict"),
+        pytest.param(CREATE, "409", False, id="create-conflict"),
+        pytest.param(CREATE, "400", False, id="bad-request"),
+        pytest.param(LIST, "500", False, id="engine-error"),
+        pytest.param(LIST, "0", False, id="never-answered"),
+        pytest.param(LIST, "2", False, id="no-status"),
+        pytest.param(LIST, "refused", False, id="refused-by-a-ceiling"),
+        pytest.param(Shape(UNKNOWN, "GET", "IMAGES"), "200", False, id="unknown-route"),
+    ],
+)
+def test_what_counts_as_use(shape: Shape, result: str, used: bool) -> None:
+    """A request was of use if its client got something out of it."""
+    assert is_use(shape, result) is used
+
+
+def test_results_are_told_apart() -> None:
+    """A 404 for a missing container is not a 404 for a missing route."""
+    assert result_of(404) == "404"
+    assert result_of(404, unrouted=True) == "unrouted"
+
+
+def test_failed_refused_and_unknown_are_listed_apart() -> None:
+    """What only failed, was refused, or is no known route is never among the used."""
+    unknown = Shape(UNKNOWN, "POST", "IMAGES")
+    evidence = seen(
+        ("2026-01", LIST, "200", 1, NOBODY),
+        ("2026-01", LIST, "500", 1, NOBODY),
+        ("2026-01", CREATE, "400", 1, NOBODY),
+        ("2026-01", DELETE, "refused", 1, NOBODY),
+        ("2026-01", unknown, "200", 1, NOBODY),
+    )
+    assert list(evidence.used()) == [LIST]
+    assert evidence.used_operations() == {"ContainerList"}
+    assert list(evidence.failed()) == [CREATE]
+    assert evidence.failed_operations() == {"ContainerCreate"}
+    assert list(evidence.refused()) == [DELETE]
+    assert list(evidence.unknown()) == [unknown]
+
+
+def test_another_method_of_a_used_operation_has_not_failed() -> None:
+    """HEAD of a list that GET reads is covered by the same grant."""
+    head = LIST._replace(method="HEAD")
+    evidence = seen(
+        ("2026-01", LIST, "200", 1, NOBODY), ("2026-01", head, "unrouted", 1, NOBODY)
+    )
+    assert list(evidence.failed()) == []
+
+
+def test_completeness_names_the_run_of_the_last_new_operation() -> None:
+    """The run counts in which an operation first worked, not where it was first tried."""
+    evidence = seen(
+        ("2026-01", LIST, "200", 0, NOBODY),
+        ("2026-01", START, "500", DAY, NOBODY),
+        ("2026-02", START, "204", 2 * DAY, NOBODY),
+        ("2026-03", LIST, "200", 3 * DAY, NOBODY),
+    )
+    facts = evidence.completeness()
+    assert (facts.runs, facts.newest_run) == (3, 2)
+    assert (facts.first, facts.last, facts.seconds) == (0, 3 * DAY, DAY)
+    assert facts.newest_at == 2 * DAY
+    assert facts.quiet_runs == 1
+
+
+def test_parallel_runs_are_watched_once() -> None:
+    """Two learners side by side for an hour have watched an hour."""
+    evidence = seen(
+        ("2026-01", LIST, "200", 0, NOBODY),
+        ("2026-01", LIST, "200", 3_600, NOBODY),
+        ("2026-02", LIST, "200", 1_800, NOBODY),
+        ("2026-02", LIST, "200", 4_000, NOBODY),
+    )
+    assert evidence.completeness().seconds == 4_000
+
+
+def test_quiet_is_what_was_watched_since_the_last_new_operation() -> None:
+    """Time between the runs does not count as watching."""
+    evidence = seen(
+        ("2026-01", LIST, "200", 0, NOBODY),
+        ("2026-01", START, "204", 600, NOBODY),
+        ("2026-01", LIST, "200", 1_000, NOBODY),
+        ("2026-02", LIST, "200", DAY, NOBODY),
+        ("2026-02", LIST, "200", DAY + 50, NOBODY),
+    )
+    assert evidence.completeness().quiet == 400 + 50
+
+
+def test_nothing_seen_is_complete_in_no_run() -> None:
+    """Without any evidence no run is named, and nothing was quiet."""
+    evidence = Evidence()
+    evidence.begin("2026-01", 0)
+    evidence.end(3_600)
+    facts = evidence.completeness()
+    assert (facts.newest_run, facts.quiet, facts.quiet_runs) == (0, 0, 0)
+    assert not evidence.saw_anything()
+
+
+def test_half_granted_flows_are_named() -> None:
+    """A pull without a look at the image, a create without a start: named once each."""
+    flows = half_granted({"ContainerCreate", "ImageCreate", "ImageInspect"})
+    assert [flow.lacks for flow in flows] == ["ContainerStart"]
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "shape"),
+    [
+        pytest.param("GET", b"/v1.45/containers/json?all=1", LIST, id="query-dropped"),
+        pytest.param("POST", b"/containers/my-db/start", START, id="name-dropped"),
+        pytest.param(
+            "POST",
+            b"/images/secret-name/frobnicate",
+            Shape(UNKNOWN, "POST", "IMAGES"),
+            id="unknown",
+        ),
+        pytest.param(
+            "EVIL$(X)", b"/nowhere/at/all", Shape(UNKNOWN, "OTHER", ""), id="made-up"
+        ),
+        pytest.param(
+            "OPTIONS",
+            b"/images/json",
+            Shape("SystemOptions", "OPTIONS", "IMAGES"),
+            id="options",
+        ),
+    ],
+)
+def test_shape_keeps_no_client_text(method: str, target: bytes, shape: Shape) -> None:
+    """Names, ids, queries and made-up methods do not reach the evidence."""
+    assert Shape.of(request(method, target)) == shape
+    assert shape.is_consistent
+
+
+@pytest.mark.parametrize(
+    "endpoint", ENDPOINTS, ids=lambda row: f"{row.method}-{row.template}"
+)
+def test_shape_finds_its_endpoints(endpoint: Endpoint) -> None:
+    """From a shape the row of the table is found again that it came from."""
+    method = "GET" if endpoint.method == "ANY" else endpoint.method
+    shape = Shape(endpoint.operation, method, endpoint.section)
+    wanted = {endpoint.template}
+    assert wanted <= {row.template for row in shape.endpoints}
+    assert shape.is_consistent
+
+
+def test_agents_and_clients_are_bounded() -> None:
+    """A client that changes its name with each request fills no memory."""
+    evidence = Evidence()
+    evidence.begin("2026-01", 0)
+    for number in range(1_000):
+        who = Who(f"a/{number}", f"10.0.{number // 250}.{number % 250}", f"1.{number}")
+        evidence.observe(LIST, "200", 1, who)
+    record = evidence.records[LIST]
+    assert len(record.agents) == AGENTS_KEPT
+    assert len(record.clients) == CLIENTS_KEPT
+
+
+def test_client_text_is_kept_only_where_it_is_plain() -> None:
+    """Agents, addresses and versions that are not plainly such are left out."""
+    evidence = Evidence()
+    evidence.begin("2026-01", 0)
+    who = Who('docker/26 $(x) "q" a\u00e9', "10.0.0.5\n", "1.0")
+    evidence.observe(LIST, "200", 1, who)
+    record = evidence.records[LIST]
+    assert (record.agents, record.clients, record.versions) == (
+        {"docker/26"},
+        set(),
+        set(),
+    )
+
+
+def test_facets_are_bounded_and_the_rest_is_counted() -> None:
+    """The value after the last that fits is left out and said so, not generalised."""
+    evidence = Evidence()
+    evidence.begin("2026-01", 0)
+    for number in range(FACETS_KEPT + 5):
+        shape = CREATE._replace(facets=(("image", f"image-{number}"),))
+        evidence.observe(shape, "201", 1, NOBODY)
+    assert len(evidence.records) == FACETS_KEPT
+    assert evidence.dropped() == 5
+    assert evidence.observe(LIST, "200", 1, NOBODY)
+
+
+def test_old_runs_lose_their_counts_but_not_what_they_saw() -> None:
+    """What was once used stays used however many runs follow."""
+    evidence = seen(
+        ("0000", CREATE, "201", 1, NOBODY), ("0000", LIST, "200", 1, NOBODY)
+    )
+    for number in range(1, RUNS_LISTED + 5):
+        evidence.begin(f"{number:04}", number)
+        evidence.observe(LIST, "200", number, NOBODY)
+    evidence = union(evidence)
+    assert evidence.used_operations() == {"ContainerCreate", "ContainerList"}
+    assert len(evidence.records[LIST].runs) == RUNS_KEPT
+    assert len(evidence.runs) == RUNS_LISTED
+    assert evidence.completeness().newest_run == 1
+
+
+def test_newer_runs_do_not_take_the_counts_of_the_one_that_is_going_on() -> None:
+    """A long run that many short ones overtake still knows that it saw something."""
+    evidence = seen(("0000", LIST, "200", 1, NOBODY))
+    others = [
+        (f"{number:04}", LIST, "200", number, NOBODY)
+        for number in range(1, RUNS_KEPT + 5)
+    ]
+    evidence.merge(seen(*others))
+    assert evidence.saw_anything()
+    assert evidence.records[LIST].runs["0000"] == {"200": 1}

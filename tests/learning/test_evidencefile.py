@@ -1,0 +1,181 @@
+"""Evidence as lines of JSON."""
+
+import json
+import re
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.learning.test_evidence import EVIDENCE, LIST, NOBODY, content, seen, union
+from trioproxy.errors import ConfigError
+from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.evidencefile import (
+    HEADER,
+    dump,
+    granted_line,
+    iso,
+    load,
+    run_line,
+    shape_line,
+)
+from trioproxy.learning.shape import Shape, Who
+
+RUN = "2026-11-24T10:15:00Z-1a2b3c4d"
+WHOLE = seen((RUN, LIST, "200", 1_795_515_300, Who("docker/26", "10.0.0.5", "1.45")))
+LINES = dump(WHOLE).splitlines()
+
+
+def data(*lines: str) -> bytes:
+    """A file of these lines."""
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+@given(EVIDENCE, st.sets(st.sampled_from(["ContainerList", "ImageList"])))
+def test_what_is_written_is_read_back(evidence: Evidence, granted: set[str]) -> None:
+    """A file holds all that evidence knows."""
+    evidence.granted |= granted
+    loaded = load(dump(evidence).encode(), name="app.jsonl")
+    assert content(loaded.evidence) == content(union(evidence))
+    assert loaded.damage == ""
+
+
+@given(EVIDENCE)
+def test_equal_evidence_gives_equal_text(evidence: Evidence) -> None:
+    """The file does not depend on the order in which things were seen."""
+    again = load(dump(evidence).encode(), name="app.jsonl").evidence
+    assert dump(again) == dump(union(evidence))
+
+
+def test_lines_may_repeat_and_come_in_any_order() -> None:
+    """What is appended while learning says again what stands above, and counts once."""
+    shape = shape_line(LIST, WHOLE.records[LIST])
+    run = run_line(RUN, WHOLE.runs[RUN])
+    text = data(HEADER, shape, run, shape, granted_line({"ContainerList"}), run)
+    evidence = load(text, name="app.jsonl").evidence
+    assert evidence.records == WHOLE.records
+    assert evidence.granted == {"ContainerList"}
+
+
+def test_facets_survive_the_file() -> None:
+    """The values of a shape are part of it."""
+    shape = Shape("ContainerCreate", "POST", "CONTAINERS", (("image", "a,b $(c)"),))
+    evidence = seen((RUN, shape, "201", 1, NOBODY))
+    assert load(dump(evidence).encode(), name="x").evidence.records == evidence.records
+
+
+def test_dropped_values_are_told_in_the_file() -> None:
+    """That evidence is not complete survives a restart."""
+    evidence = seen((RUN, LIST, "200", 1, NOBODY))
+    evidence.runs[RUN].dropped = 7
+    assert load(dump(evidence).encode(), name="x").evidence.dropped() == 7
+
+
+@pytest.mark.parametrize("cut", range(1, len(LINES[-1]) + 1))
+def test_a_torn_last_line_is_left_out_and_reported(cut: int) -> None:
+    """Wherever a power cut ends the last line, all lines before it are kept."""
+    loaded = load(dump(WHOLE).encode()[: -cut - 1], name="app.jsonl")
+    assert loaded.evidence.runs == WHOLE.runs
+    assert loaded.evidence.records == {}
+    assert loaded.damage == (
+        "" if cut == len(LINES[-1]) else "app.jsonl:3: the last line is cut off"
+    )
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        pytest.param(b"\0" * 64, id="zeros"),
+        pytest.param(b'{"run": "2026\n', id="half-a-line-with-its-end"),
+        pytest.param(b'{"run": "20\xff', id="not-utf-8"),
+        pytest.param(b"\n", id="empty-line"),
+    ],
+)
+def test_a_damaged_last_line_is_reported(tail: bytes) -> None:
+    """Zeros and half lines at the end are what a crash leaves; the rest is read."""
+    loaded = load(dump(WHOLE).encode() + tail, name="app.jsonl")
+    assert loaded.evidence.records == WHOLE.records
+    assert loaded.damage == "app.jsonl:4: the last line is cut off"
+
+
+@pytest.mark.parametrize("text", [b"", b"\0\0\0", b'{"form', HEADER.encode()], ids=repr)
+def test_a_file_cut_in_its_header_is_empty(text: bytes) -> None:
+    """A file that had no time to get a second line holds no evidence."""
+    assert content(load(text, name="x").evidence) == content(Evidence())
+
+
+def test_no_final_newline_loses_nothing() -> None:
+    """A last line that is whole counts even where its end is missing."""
+    loaded = load(dump(WHOLE).encode()[:-1], name="x")
+    assert (content(loaded.evidence), loaded.damage) == (content(WHOLE), "")
+
+
+def changed(**values: object) -> str:
+    """The line of a shape with some of its keys changed."""
+    return json.dumps(json.loads(LINES[-1]) | values)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        pytest.param('{"run', "no JSON", id="half"),
+        pytest.param("", "no JSON", id="empty"),
+        pytest.param("[]", "expected a JSON object", id="list"),
+        pytest.param("[" * 100_000, "nested too deeply|no JSON", id="deep"),
+        pytest.param('{"run": "r"}', "'first' is missing", id="run-without-dates"),
+        pytest.param('{"granted": [], "x": 1}', "unknown key 'x'", id="unknown-key"),
+        pytest.param('{"granted": {}}', "expected a list", id="no-list"),
+        pytest.param('{"granted": ["a\\nb"]}', r"bad value 'a\\nb'", id="newline"),
+        pytest.param(changed(url="/x"), "unknown key 'url'", id="url"),
+        pytest.param(changed(operation="Nope"), "knows no Nope", id="operation"),
+        pytest.param(changed(operation=["x"]), "bad value", id="operation-list"),
+        pytest.param(changed(method="POST"), "knows no ContainerList", id="method"),
+        pytest.param(changed(section="IMAGES"), "knows no ContainerList", id="section"),
+        pytest.param(changed(first="yesterday"), "bad value 'yesterday'", id="date"),
+        pytest.param(changed(first="2026-13-01T00:00:00Z"), "does not", id="month"),
+        pytest.param(changed(results={"2xx": RUN}), "bad value '2xx'", id="result"),
+        pytest.param(changed(results=[]), "expected an object", id="no-object"),
+        pytest.param(changed(runs={RUN: {"200": -1}}), "bad count -1", id="negative"),
+        pytest.param(changed(runs={RUN: {"200": True}}), "bad count", id="boolean"),
+        pytest.param(changed(runs={"a b": {}}), "bad value 'a b'", id="run-id"),
+        pytest.param(changed(agents=["x$(y)"]), "bad value", id="agent"),
+        pytest.param(changed(facets=[["image"]]), "bad facet", id="half-a-facet"),
+        pytest.param(changed(facets=[["a", "b", "c"]]), "bad facet", id="long-facet"),
+    ],
+)
+def test_a_damaged_line_before_the_last_stops(line: str, message: str) -> None:
+    """Anything damaged but the last line is an error that names file and line."""
+    text = data(HEADER, line, *LINES[1:])
+    with pytest.raises(ConfigError, match=message) as caught:
+        load(text, name="app.jsonl")
+    assert str(caught.value).startswith("app.jsonl:2: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(data('{"format": 2}'), "format 2, this version reads 1", id="new"),
+        pytest.param(data("{}"), "the first line is not", id="no-header"),
+        pytest.param(data("PATH=/bin"), "no JSON", id="env-file"),
+        pytest.param(data(HEADER, '{"odd": 1}'), "is missing", id="strange-last-line"),
+        pytest.param(b"not evidence", "no JSON", id="text-without-newline"),
+    ],
+)
+def test_what_is_no_evidence_stops(text: bytes, message: str) -> None:
+    """A file of another kind is never taken for a damaged one, and so not replaced."""
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        load(text, name="app.jsonl")
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_crash_the_reader(junk: bytes) -> None:
+    """Whatever stands behind the header, reading ends in evidence or in one error."""
+    text = HEADER.encode() + b"\n" + junk
+    with suppress(ConfigError):
+        assert load(text, name="x").evidence.records == {}
+
+
+def test_dates_are_written_in_utc() -> None:
+    """Times are whole seconds in UTC."""
+    assert iso(1_795_515_300) == "2026-11-24T10:15:00Z"

@@ -1,0 +1,217 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trioproxy import __version__
+from trioproxy.learning.learnedfile import Learned, foreign_lines, render
+from trioproxy.policy import envfile, samples
+from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.policy.permissions import parse_policy, parse_policy_file
+from trioproxy.policy.variables import SWITCHES
+
+TRAEFIK = Learned(
+    name="traefik",
+    runs=3,
+    first="2026-11-24",
+    last="2026-11-26",
+    watched="3 h 20 min",
+    last_new_run=2,
+    operations=["SystemPingHead", "SystemEvents", "ContainerList", "ContainerInspect"],
+)
+
+TEXT = f"""\
+# trioproxy {__version__} learned "traefik" in 3 runs, 2026-11-24 to 2026-11-26, watched for 3 h 20 min, last new operation in run 2
+# price: 4 operations used; under section variables alone this file opens 14 (1 of them writes)
+#
+#   ContainerInspect   GET  /containers/{{id}}/json   reads secrets from a container's environment
+#   ContainerList      GET  /containers/json
+#   SystemEvents       GET  /events
+#   SystemPingHead     HEAD /_ping
+ALLOW_OPERATIONS=ContainerInspect,ContainerList,SystemEvents,SystemPingHead
+CONTAINERS=1
+EVENTS=1
+PING=1
+VERSION=0
+POST=0
+"""
+
+
+def learned(**changes: object) -> Learned:
+    values = {name: getattr(TRAEFIK, name) for name in Learned.__dataclass_fields__}
+    return Learned(**{**values, **changes})
+
+
+def test_text() -> None:
+    """The file names run, price, operations and variables, and every other section is 0."""
+    text = render(TRAEFIK)
+    assert text.startswith(TEXT)
+    rest = text.removeprefix(TEXT).splitlines()
+    others = sorted({*SWITCHES} - {"CONTAINERS", "EVENTS", "PING", "VERSION", "POST"})
+    assert rest == [f"{name}=0" for name in others]
+
+
+def test_nothing_learned() -> None:
+    """A file without a grant is a whole policy that refuses everything."""
+    text = render(learned(operations=[], runs=1, last_new_run=0))
+    policy, warnings = parse_policy_file(text, name="f")
+    assert (policy.operations_count, warnings) == (0, ())
+    assert (
+        "in 1 run, 2026-11-24 to 2026-11-26, watched for 3 h 20 min, last new operation in run 0\n"
+        in text
+    )
+    assert "ALLOW_OPERATIONS=\n" in text
+
+
+def test_comments() -> None:
+    """What is not granted, and what no variable opens, is told in comments."""
+    text = render(
+        learned(
+            last="2026-11-24",
+            operations=["DebugVars", "GET:/frob/{x}", "ContainerCreate", "ImageDelete"],
+            failed=["ContainerKill"],
+            declined=["ImagePrune", "ContainerTop"],
+            unknown=[("GET", "CONTAINERS"), ("POST", "")],
+        )
+    )
+    assert ", 2026-11-24, watched" in text
+    assert [line for line in text.splitlines()[2:] if line.startswith("#")] == [
+        "#",
+        f"#   ContainerCreate   POST   /containers/create   ROOT ON THE HOST: {OPERATIONS['ContainerCreate'][0].summary}",
+        "#   DebugVars         GET    /debug/vars",
+        "#   GET:/frob/{x}",
+        f"#   ImageDelete       DELETE /images/{{name}}       DESTRUCTIVE: {OPERATIONS['ImageDelete'][0].summary}",
+        "#",
+        "# no section variable opens these:",
+        "#   DebugVars       GET /debug/vars",
+        "#   GET:/frob/{x}",
+        "#",
+        "# only ever failed, so not granted (a 403 from now on); --include-failed grants them:",
+        "#   ContainerKill   POST /containers/{id}/kill",
+        "#",
+        "# declined, so not granted; --restore NAME grants one again:",
+        "#   ContainerTop   GET  /containers/{id}/top",
+        "#   ImagePrune     POST /images/prune",
+        "#",
+        "# routes that this version does not know, not granted: GET in CONTAINERS, POST in no section",
+    ]
+
+
+def test_a_run_without_news_changes_one_line() -> None:
+    """A further run that saw nothing new changes the first line and no other."""
+    before = render(TRAEFIK).splitlines()
+    after = render(learned(runs=4, last="2026-12-01"), "\n".join(before)).splitlines()
+    assert [
+        n for n, pair in enumerate(zip(before, after, strict=True)) if len({*pair}) > 1
+    ] == [0]
+
+
+def test_lines_of_others_stay() -> None:
+    """Comments, settings and unknown variables of the old file stay, in their order."""
+    old = "# Ours since 2026.\n\nTZ=UTC\nPOST=1\n# why:\nCOMPAT=linuxserver\n ALLOW_LOGS=1\n#   a note\nFOO=a b"
+    text = render(TRAEFIK, old)
+    head, _, tail = text.partition(TEXT)
+    assert head == "# Ours since 2026.\n\nTZ=UTC\n"
+    assert tail.endswith("VOLUMES=0\n# why:\nCOMPAT=linuxserver\n#   a note\nFOO=a b\n")
+    assert render(TRAEFIK, text) == text
+
+
+def test_a_comment_among_ours_stays() -> None:
+    """A line that a person wrote between our comments is kept."""
+    old = render(TRAEFIK).replace("#\n", "#\n# reviewed by Ada\n", 1)
+    assert foreign_lines(old) == ([], ["# reviewed by Ada"])
+    assert render(TRAEFIK, old).endswith("VOLUMES=0\n# reviewed by Ada\n")
+
+
+def test_old_comments_go() -> None:
+    """Each comment that we write is known again and replaced."""
+    text = render(
+        learned(
+            operations=[*OPERATIONS, "GET:/frob/{x}"],
+            failed=OPERATIONS,
+            declined=OPERATIONS,
+            unknown=[("OTHER", "IMAGES")],
+        )
+    )
+    assert foreign_lines(text) == ([], [])
+
+
+HOSTILE = 'x"\nPOST=1\n$(touch x)`\\\x00\x7f\u2028é, *~#'
+
+
+def test_hostile_text() -> None:
+    """Whatever text comes in as a name or a value, no line, quote or expansion comes of it."""
+    text = render(
+        learned(
+            name=HOSTILE,
+            first=HOSTILE,
+            last=HOSTILE,
+            watched=HOSTILE,
+            unknown=[(HOSTILE, HOSTILE)],
+        )
+    )
+    assert not set(text) & set("$`\\\x00\x7f\u2028é~")
+    assert text.count("\n") == render(TRAEFIK).count("\n") + 2
+    assert envfile.parse(text, name="f") == envfile.parse(render(TRAEFIK), name="f")
+
+
+granted = st.frozensets(
+    st.sampled_from(
+        [
+            *sorted(OPERATIONS.keys() - {"BuildKitGrpc"}),
+            "GET:/images/{x}/y",
+            "PUT:/frob",
+        ]
+    )
+)
+
+
+@given(granted, granted)
+def test_what_was_learned_is_allowed(
+    operations: frozenset[str], failed: frozenset[str]
+) -> None:
+    """The file grants exactly what was learned, without a warning or a contradiction."""
+    text = render(learned(operations=operations, failed=failed))
+    policy, warnings = parse_policy_file(text, name="f")
+    assert warnings == ()
+    assert {*policy.operations, *map(str, policy.routes)} == operations
+    heads = {"ContainerArchive": "ContainerArchiveInfo", "SystemPing": "SystemPingHead"}
+    known = operations & OPERATIONS.keys()
+    assert policy.opened_operations == known | {
+        heads[name] for name in known if name in heads
+    }
+
+
+@given(granted)
+def test_every_line_is_an_assignment_or_a_comment(operations: frozenset[str]) -> None:
+    """The file holds comments on lines of their own and plain assignments, nothing else."""
+    for line in render(learned(operations=operations)).splitlines():
+        assert re.fullmatch(r"#[ -~]*|[A-Z_]+=[A-Za-z0-9_./:@{}*+,-]*", line)
+
+
+@given(granted, st.text(st.sampled_from("#=\n AP1"), max_size=30))
+def test_rendering_is_stable(operations: frozenset[str], old: str) -> None:
+    """Rendered over its own output, a file stays byte for byte the same."""
+    once = render(learned(operations=operations), old)
+    assert render(learned(operations=operations), once) == once
+
+
+@given(granted)
+def test_without_the_list_nothing_less_passes(operations: frozenset[str]) -> None:
+    """As section variables alone, the file still opens each read that was learned."""
+    text = render(learned(operations=operations & OPERATIONS.keys()))
+    variables = envfile.parse(text, name="f")
+    del variables["ALLOW_OPERATIONS"]
+    policy, _ = parse_policy(variables)
+    for one in samples.of_table():
+        plain = one.method == "GET" and policy.switches.get(one.section or "")
+        if plain and one.operation in operations:
+            assert policy.decide(one).allowed or policy.decide(one).rule == "POST"
+
+
+@pytest.mark.parametrize("old", ["", "\n", "# x", "A=1\n"], ids=ascii)
+def test_small_old_files(old: str) -> None:
+    """An old file of any small kind keeps its text above ours."""
+    above = old.removesuffix("\n") + "\n" if old else ""
+    assert render(TRAEFIK, old) == above + render(TRAEFIK)

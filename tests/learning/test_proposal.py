@@ -1,0 +1,362 @@
+"""What learning proposes to write, against a model and by hand."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.policy.judging import passes
+from trioproxy.errors import ConfigError, TrioProxyError
+from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.minimize import is_openable, uses_of
+from trioproxy.learning.proposal import (
+    Quiet,
+    Wish,
+    check,
+    check_replay,
+    exceeds,
+    keep_foreign,
+    listed_operations,
+    propose,
+    refuse_excess,
+    refuse_restore,
+    replay,
+    write,
+)
+from trioproxy.learning.shape import UNKNOWN, Shape, Who
+from trioproxy.learning.wording import span
+from trioproxy.policy import samples
+from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.policy.envfile import parse
+from trioproxy.policy.incumbents import INCUMBENTS
+from trioproxy.policy.permissions import parse_policy
+from trioproxy.policy.variables import SWITCHES
+
+WISH = Wish(name="app", file="app.env")
+REACHABLE = sorted({request.operation for request in samples.of_table()})
+NAMES = st.sampled_from(REACHABLE)
+
+
+def shape_of(operation: str) -> Shape:
+    """A shape of an operation by its first route."""
+    endpoint = OPERATIONS[operation][0]
+    method = "GET" if endpoint.method == "ANY" else endpoint.method
+    section = "IMAGES" if endpoint.section == "ANY" else endpoint.section
+    return Shape(operation, method, section)
+
+
+def evidence_of(*used: str, failed: frozenset[str] = frozenset()) -> Evidence:
+    """Evidence of one run in which some operations worked and some failed."""
+    evidence = Evidence()
+    evidence.begin("2026-11-24T10:15:00Z-1", 1_795_515_300)
+    for operation in used:
+        evidence.observe(shape_of(operation), "200", 1_795_515_300, Who())
+    for operation in failed:
+        evidence.observe(shape_of(operation), "500", 1_795_515_300, Who())
+    return evidence
+
+
+def granted_by(evidence: Evidence, old: str = "", wish: Wish = WISH) -> set[str]:
+    """What the file grants that would be written, as read back from its text."""
+    text = write(evidence, propose(evidence, old, wish), old, wish)
+    return set(listed_operations(text, "app.env") or ())
+
+
+@given(
+    used=st.sets(NAMES, max_size=6),
+    failed=st.sets(NAMES, max_size=3),
+    by_hand=st.none() | st.sets(NAMES, max_size=4),
+    once_granted=st.sets(NAMES, max_size=4),
+    include_failed=st.booleans(),
+)
+def test_granted_is_what_was_used_and_what_a_person_wants(
+    used: set[str],
+    failed: set[str],
+    by_hand: set[str] | None,
+    once_granted: set[str],
+    include_failed: bool,
+) -> None:
+    """Used, plus put in by hand, minus taken out by hand: exactly that, for any evidence."""
+    failed -= used
+    evidence = evidence_of(*used, failed=frozenset(failed))
+    evidence.granted |= once_granted
+    old, model = "", set(used)
+    if include_failed:
+        model |= failed
+    if by_hand is not None:
+        old = f"ALLOW_OPERATIONS={','.join(sorted(by_hand))}\n"
+        model = by_hand | (model - (once_granted - by_hand))
+    assert (
+        granted_by(evidence, old, replace(WISH, include_failed=include_failed)) == model
+    )
+
+
+@given(st.sets(NAMES, max_size=5))
+def test_emitted_sections_are_a_smallest_set(used: set[str]) -> None:
+    """Both incumbents allow all that was learned, and no variable at 1 is one too many."""
+    evidence = evidence_of(*used)
+    text = write(evidence, propose(evidence, "", WISH), "", WISH)
+    variables = parse(text, name="app.env")
+    variables.pop("ALLOW_OPERATIONS")
+    uses = [use for name in used for use in uses_of(name) if is_openable(use)]
+
+    def all_pass(values: dict[str, str]) -> bool:
+        return all(one.allows(values, *use) for one in INCUMBENTS for use in uses)
+
+    assert all_pass(variables)
+    ones = [name for name, value in variables.items() if value == "1"]
+    assert not [name for name in ones if all_pass({**variables, name: "0"})]
+
+
+def test_writing_is_repeatable() -> None:
+    """A file that was written is written again without a change."""
+    evidence = evidence_of("ContainerList", failed=frozenset({"ImageList"}))
+    text = write(evidence, propose(evidence, "", WISH), "", WISH)
+    assert write(evidence, propose(evidence, text, WISH), text, WISH) == text
+
+
+def test_a_run_that_saw_nothing_new_changes_one_line() -> None:
+    """Only the line of provenance tells that there was another run."""
+    evidence = evidence_of("ContainerList")
+    before = write(evidence, propose(evidence, "", WISH), "", WISH)
+    evidence.begin("2026-12-01T00:00:00Z-2", 1_796_083_200)
+    evidence.observe(shape_of("ContainerList"), "200", 1_796_083_200, Who())
+    after = write(evidence, propose(evidence, before, WISH), before, WISH)
+    pairs = zip(before.splitlines(), after.splitlines(), strict=True)
+    changed = [new for old, new in pairs if old != new]
+    assert len(changed) == 1
+    assert 'learned "app" in 2 runs, 2026-11-24 to 2026-12-01' in changed[0]
+
+
+def test_a_declined_operation_stays_out_and_is_listed() -> None:
+    """What a reviewer took out is neither granted again nor forgotten."""
+    evidence = evidence_of("ContainerList", "ContainerExec")
+    evidence.granted |= {"ContainerList", "ContainerExec"}
+    old = "ALLOW_OPERATIONS=ContainerList\n"
+    proposal = propose(evidence, old, WISH)
+    assert proposal.declined == {"ContainerExec"}
+    assert proposal.added == frozenset()
+    assert "# declined" in write(evidence, proposal, old, WISH)
+
+
+def test_restore_grants_a_declined_operation_again() -> None:
+    """A person can change their mind by name."""
+    evidence = evidence_of("ContainerList", "ContainerExec")
+    evidence.granted |= {"ContainerList", "ContainerExec"}
+    wish = replace(WISH, restore=frozenset({"ContainerExec"}))
+    old = "ALLOW_OPERATIONS=ContainerList\n"
+    assert granted_by(evidence, old, wish) == {"ContainerList", "ContainerExec"}
+
+
+def test_without_a_list_nothing_counts_as_declined() -> None:
+    """A file that was deleted is written anew from the whole evidence."""
+    evidence = evidence_of("ContainerList")
+    evidence.granted |= {"ContainerList"}
+    assert propose(evidence, "# notes\nTZ=UTC\n", WISH).declined == frozenset()
+    assert granted_by(evidence) == {"ContainerList"}
+
+
+def test_what_only_ever_failed_is_never_declined_later() -> None:
+    """An operation that failed in one run and works in the next is granted then."""
+    evidence = evidence_of("ContainerList", failed=frozenset({"ImageList"}))
+    proposal = propose(evidence, "", WISH)
+    evidence.granted |= proposal.marks
+    evidence.observe(shape_of("ImageList"), "200", 1_795_515_300, Who())
+    old = write(evidence, proposal, "", WISH)
+    assert granted_by(evidence, old) == {"ContainerList", "ImageList"}
+
+
+def test_routes_by_hand_stay() -> None:
+    """What a person wrote as a method and template is kept, and is no operation to mark."""
+    old = "ALLOW_OPERATIONS=GET:/images/{name}/sbom\n"
+    evidence = evidence_of("ContainerList")
+    assert granted_by(evidence, old) == {"ContainerList", "GET:/images/{name}/sbom"}
+    assert propose(evidence, old, WISH).marks == {"ContainerList"}
+
+
+def test_an_unknown_route_is_never_granted() -> None:
+    """A route the table does not have is listed, whatever the Engine answered."""
+    evidence = evidence_of("ContainerList")
+    evidence.observe(Shape(UNKNOWN, "POST", "IMAGES"), "200", 1_795_515_300, Who())
+    text = write(evidence, propose(evidence, "", WISH), "", WISH)
+    policy, _ = parse_policy(parse(text, name="app.env"))
+    assert "POST in IMAGES" in text
+    assert not passes(policy, "POST", "/images/x/frobnicate")
+
+
+def test_a_ceiling_caps_what_was_used_before() -> None:
+    """What older evidence holds beyond the ceiling is not granted, and is told."""
+    ceiling, _ = parse_policy({"CONTAINERS": "1", "POST": "0"})
+    evidence = evidence_of("ContainerList", "ContainerStart")
+    wish = replace(WISH, ceiling=ceiling)
+    proposal = propose(evidence, "", wish)
+    assert proposal.granted == {"ContainerList"}
+    assert proposal.capped == {"ContainerStart"}
+
+
+def test_an_output_beyond_its_ceiling_stops() -> None:
+    """A file that already grants more than the ceiling is not quietly kept."""
+    ceiling, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerList"})
+    refuse_excess("ALLOW_OPERATIONS=ContainerList\n", "app.env", ceiling, "max.env")
+    with pytest.raises(
+        ConfigError, match=r"app.env already grants what max.env refuses"
+    ):
+        refuse_excess("ALLOW_OPERATIONS=ImageList\n", "app.env", ceiling, "max.env")
+
+
+@pytest.mark.parametrize(
+    ("item", "variables", "beyond"),
+    [
+        pytest.param("ImageList", {"IMAGES": "1"}, False, id="section"),
+        pytest.param("ImageList", {}, True, id="no-section"),
+        pytest.param("SystemOptions", {"IMAGES": "1"}, True, id="in-part"),
+        pytest.param("GET:/images/{n}/sbom", {"IMAGES": "1"}, False, id="route"),
+        pytest.param("GET:/frob/{n}", {"IMAGES": "1"}, True, id="route-elsewhere"),
+    ],
+)
+def test_what_exceeds_a_ceiling(
+    item: str, variables: dict[str, str], beyond: bool
+) -> None:
+    """An operation is within a ceiling only if all of its routes are."""
+    assert exceeds(item, parse_policy(variables)[0]) is beyond
+    assert not exceeds(item, None)
+
+
+def test_restoring_what_was_never_declined_stops() -> None:
+    """A typing error in --restore is not passed over; what is granted already is fine."""
+    evidence = evidence_of("ContainerList")
+    evidence.granted |= {"ContainerList", "ContainerExec"}
+    text = "ALLOW_OPERATIONS=ContainerList\n"
+    refuse_restore(evidence, text, replace(WISH, restore=frozenset({"ContainerList"})))
+    with pytest.raises(ConfigError, match="not among the declined") as caught:
+        refuse_restore(
+            evidence, text, replace(WISH, restore=frozenset({"ContainrExec"}))
+        )
+    assert caught.value.hint == "declined are: ContainerExec"
+
+
+def test_a_file_of_section_variables_is_not_extended() -> None:
+    """A coarse file is neither narrowed nor widened behind its owner's back."""
+    with pytest.raises(ConfigError, match="grants by section variables"):
+        propose(evidence_of("ContainerList"), "CONTAINERS=1\n", WISH)
+
+
+def test_a_file_that_cannot_be_read_stops() -> None:
+    """A broken file is reported with its line, and nothing is proposed for it."""
+    with pytest.raises(ConfigError, match=r"app.env, line 2"):
+        propose(evidence_of(), "TZ=UTC\nALLOW_OPERATIONS='x'\n", WISH)
+
+
+def test_lines_of_others_survive_starting_over() -> None:
+    """--fresh forgets what learning wrote and keeps what others did."""
+    old = "# ours\nTZ=UTC\n"
+    evidence = evidence_of("ContainerList")
+    text = write(evidence, propose(evidence, old, WISH), old, WISH)
+    assert keep_foreign(text) == old
+    assert keep_foreign("") == ""
+
+
+def test_a_file_that_would_refuse_what_was_learned_is_a_bug() -> None:
+    """The text is read back and the evidence replayed, before anything is written."""
+    evidence = evidence_of("ContainerList", "ImageList")
+    proposal = propose(evidence, "", WISH)
+    text = write(evidence, proposal, "", WISH)
+    check(text, proposal, evidence, file="app.env")
+    narrowed = text.replace("=ContainerList,", "=")
+    with pytest.raises(TrioProxyError, match="would not grant what was learned"):
+        check(narrowed, proposal, evidence, file="app.env")
+
+
+@pytest.mark.parametrize("operation", REACHABLE)
+def test_every_operation_can_be_replayed(operation: str) -> None:
+    """From each shape come requests that its own grant allows, and no list without it."""
+    requests = list(replay(shape_of(operation)))
+    policy, _ = parse_policy({"ALLOW_OPERATIONS": operation})
+    nothing, _ = parse_policy({"ALLOW_OPERATIONS": ""})
+    assert requests
+    assert all(policy.decide(request).allowed for request in requests)
+    assert not any(nothing.decide(request).allowed for request in requests)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(40, "40 s"), (720, "12 min"), (12_000, "3 h 20 min"), (187_200, "2 d 4 h")],
+    ids=["seconds", "minutes", "hours", "days"],
+)
+def test_spans_are_for_people(seconds: int, text: str) -> None:
+    """A time span has one or two units."""
+    assert span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        pytest.param("90s", Quiet(seconds=90), id="seconds"),
+        pytest.param("30m", Quiet(seconds=1_800), id="minutes"),
+        pytest.param("2h", Quiet(seconds=7_200), id="hours"),
+        pytest.param("1d", Quiet(seconds=86_400), id="days"),
+        pytest.param("3runs", Quiet(runs=3), id="runs"),
+        pytest.param("1 run", Quiet(runs=1), id="one-run"),
+    ],
+)
+def test_quiet_is_read(text: str, wanted: Quiet) -> None:
+    """A time or a number of runs says when evidence is taken as complete."""
+    assert Quiet.parse(text) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "30", "0m", "-1h", "30min", "runs", "1.5h"])
+def test_quiet_that_is_not_understood_stops(text: str) -> None:
+    """No wish is guessed."""
+    with pytest.raises(ConfigError, match="bad value --until-quiet"):
+        Quiet.parse(text)
+
+
+def test_ready_is_said_honestly() -> None:
+    """Ready after enough watching without anything new; never where nothing was used."""
+    evidence = evidence_of("ContainerList")
+    quiet = Quiet.parse("30m")
+    assert quiet.describe(evidence.completeness()) == (
+        "not ready: nothing new in 0 s only (asked: 30 min)"
+    )
+    evidence.end(1_795_515_300 + 2_400)
+    assert quiet.describe(evidence.completeness()) == (
+        "ready: nothing new in 40 min (asked: 30 min)"
+    )
+    runs = Quiet.parse("1runs")
+    assert not runs.is_reached(evidence.completeness())
+    evidence.begin("2026-12-01", 1_796_083_200)
+    assert runs.describe(evidence.completeness()) == (
+        "ready: nothing new in 1 run (asked: 1 run)"
+    )
+    assert not Quiet(seconds=1).is_reached(Evidence().completeness())
+
+
+CLIENT_TEXT = st.text(
+    st.sampled_from("aZ9./-_ \n\r\t\0\"'`$(){}#=,;%\\*\u00e9\u2028\x7f"), max_size=40
+)
+
+
+@given(name=CLIENT_TEXT, agent=CLIENT_TEXT, client=CLIENT_TEXT)
+def test_no_text_from_outside_makes_a_line(name: str, agent: str, client: str) -> None:
+    """Whatever a client or a name says, the file has the lines that learning wrote."""
+    evidence = evidence_of("ContainerList")
+    evidence.observe(
+        shape_of("ImageList"), "200", 1_795_515_300, Who(agent, client, name)
+    )
+    wish = replace(WISH, name=name)
+    text = write(evidence, propose(evidence, "", wish), "", wish)
+    plain = write(evidence, propose(evidence, "", WISH), "", WISH)
+    assert text.splitlines()[1:] == plain.splitlines()[1:]
+    assert re.fullmatch(r"[ -~]*", text.splitlines()[0])
+    assert {*parse(text, name="x")} == {"ALLOW_OPERATIONS", *SWITCHES}
+
+
+def test_a_policy_that_refuses_what_was_used_is_a_bug() -> None:
+    """The replay stops a file whose policy would refuse a request that was used."""
+    evidence = evidence_of("ContainerList", "ImageList")
+    policy, _ = parse_policy({"ALLOW_OPERATIONS": "ImageList"})
+    check_replay(policy, evidence, frozenset({"ImageList"}), file="app.env")
+    with pytest.raises(TrioProxyError, match="would refuse ContainerList"):
+        check_replay(policy, evidence, frozenset({"ContainerList"}), file="app.env")

@@ -1,0 +1,1 @@
+"""What do these bytes say? Heads and framing, without a socket."""

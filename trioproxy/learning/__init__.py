@@ -1,0 +1,1 @@
+"""What did the client need? Evidence, and the env file that follows from it."""

@@ -1,0 +1,236 @@
+"""Files that are whole at any moment: locked, appended to, replaced at once.
+
+All calls block; `learning.journal` makes them from a worker thread. What the files say is
+not known here.
+"""
+
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from trioproxy.errors import ConfigError
+
+LOCK_SECONDS: Final = 30.0
+"""How long to wait for another learner, which holds a lock for one write at a time."""
+
+LOCK_PAUSE: Final = 0.02
+NEW_MODE: Final = 0o600
+SIZE_LIMIT: Final = 64 * 1024 * 1024
+"""Beyond this a file is none of ours."""
+
+
+def check_target(path: Path) -> None:
+    """Refuse what cannot be replaced safely, before any work is done for it."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        _check_folder(path)
+        return
+    except OSError as error:
+        raise cannot("write", path, error) from error
+    if stat.S_ISLNK(found.st_mode):
+        raise ConfigError(
+            f"{path} is a symbolic link: it would be replaced, not followed",
+            hint=f"name the file itself: {os.path.realpath(path)}",
+        )
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigError(f"{path} is no regular file")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise _no_right(path.parent)
+
+
+def _check_folder(path: Path) -> None:
+    folder = path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise ConfigError(f"cannot write {path}: {folder} is no folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _no_right(folder)
+
+
+def _no_right(folder: Path) -> ConfigError:
+    return ConfigError(
+        f"no right to write in {folder}",
+        hint="a file is replaced by a new one beside it, so its folder must be writable",
+    )
+
+
+def read(path: Path) -> bytes:
+    """Read a file whole; empty if there is none."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(SIZE_LIMIT + 1)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise cannot("read", path, error) from error
+    if len(data) > SIZE_LIMIT:
+        raise ConfigError(f"{path} is larger than {SIZE_LIMIT >> 20} MiB")
+    return data
+
+
+def read_text(path: Path) -> str:
+    """Read a text file whole; empty if there is none."""
+    try:
+        return read(path).decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"cannot read {path}: it is not UTF-8 text") from error
+
+
+class LockedFile:
+    """A file that no other learner reads or writes meanwhile.
+
+    The lock belongs to the file that has the name now. A replacement is locked before it
+    takes the name, so the lock holds on; whoever waited for the old file begins again.
+    """
+
+    def __init__(self, path: Path, fd: int) -> None:
+        self.path = path
+        self._fd = fd
+
+    def append(self, data: bytes) -> None:
+        """Append and sync; a write that fails half-way is taken back."""
+        size = os.fstat(self._fd).st_size
+        try:
+            _write_all(self._fd, data)
+            os.fsync(self._fd)
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._fd, size)
+            raise cannot("write", self.path, error) from error
+
+    def replace(self, data: bytes) -> None:
+        """Replace the file by another one, which is locked from the beginning."""
+        old, self._fd = self._fd, _replace(self.path, data)
+        os.close(old)
+
+    def close(self) -> None:
+        """Let others have it; a file that was only made to be locked does not stay."""
+        if os.fstat(self._fd).st_size == 0 and _is_named(self._fd, self.path):
+            self.path.unlink()
+        os.close(self._fd)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[LockedFile]:
+    """Hold the lock of a file, which is made if there is none."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = LockedFile(path, _open_locked(path, deadline))
+    except OSError as error:
+        raise cannot("write", path, error) from error
+    try:
+        yield file
+    finally:
+        file.close()
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Put a new file in the place of the old one, at once.
+
+    Whoever may do so at the same time must hold a lock. After a crash there is the old
+    file or the new one, never anything between.
+    """
+    os.close(_replace(path, data))
+
+
+def cannot(verb: str, path: Path, error: OSError) -> ConfigError:
+    """Say in one line which file could not be read or written, and why."""
+    return ConfigError(f"cannot {verb} {path}: {error.strerror or error}")
+
+
+def _open_locked(path: Path, deadline: float) -> int:
+    while True:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(path, flags, NEW_MODE)
+        try:
+            _lock(fd, path, deadline)
+            if _is_named(fd, path):
+                return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+
+
+def _lock(fd: int, path: Path, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise ConfigError(
+                    f"{path} is locked by another program",
+                    hint="another trioproxy may hang there",
+                ) from None
+            time.sleep(LOCK_PAUSE)
+        else:
+            return
+
+
+def _is_named(fd: int, path: Path) -> bool:
+    try:
+        named = path.lstat()
+    except FileNotFoundError:
+        return False
+    held = os.fstat(fd)
+    return (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino)
+
+
+def _replace(path: Path, data: bytes) -> int:
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Left by a crash: under the lock nobody else has one.
+        temporary.unlink(missing_ok=True)
+        fd = os.open(
+            temporary,
+            os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC,
+            NEW_MODE,
+        )
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            _take_over_owner(fd, path)
+            _write_all(fd, data)
+            os.fsync(fd)
+            temporary.rename(path)
+            _sync_folder(path.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            os.close(fd)
+            raise
+    except OSError as error:
+        raise cannot("write", path, error) from error
+    return fd
+
+
+def _take_over_owner(fd: int, path: Path) -> None:
+    try:
+        old = path.lstat()
+    except FileNotFoundError:
+        return
+    with suppress(PermissionError):
+        # Only root may give a file away; without, it is ours, as any editor's would be.
+        os.fchown(fd, old.st_uid, old.st_gid)
+    os.fchmod(fd, stat.S_IMODE(old.st_mode))
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

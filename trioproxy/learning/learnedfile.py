@@ -1,0 +1,185 @@
+"""The env file that learning writes, as text: what is granted, why, and at which price.
+
+    text = render(Learned(name="traefik", runs=3, ..., operations=[...]), old=text_or_empty)
+
+Lines are made of table text, of names that the tables know, and of escaped values: nothing
+that a client gave can end a line. The order is stable, and only the first line tells of runs
+and dates. From an older file all lines stay that are not ours, in their order: comments
+of others, settings, `COMPAT`, variables that we do not know. Nothing here opens a file.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from trioproxy import __version__
+from trioproxy.learning.minimize import price, smallest_sections, unopenable
+from trioproxy.policy.endpoints import OPERATIONS, Risk
+from trioproxy.policy.envfile import format_value
+from trioproxy.policy.variables import (
+    ON_BY_DEFAULT,
+    OPERATIONS_VARIABLE,
+    SWITCHES,
+    VERBS,
+)
+
+_NAME_LIMIT = 64
+
+MARKS = {
+    Risk.SECRET_LEAK: "",
+    Risk.AVAILABILITY: "",
+    Risk.DESTRUCTIVE: "DESTRUCTIVE: ",
+    Risk.HOST_ROOT: "ROOT ON THE HOST: ",
+}
+"""What a reviewer must not read over is in capitals; what is harmless goes without words."""
+
+_UNOPENABLE = "# no section variable opens these:"
+_FAILED = "# only ever failed, so not granted (a 403 from now on); --include-failed grants them:"
+_DECLINED = "# declined, so not granted; --restore NAME grants one again:"
+_UNKNOWN = "# routes that this version does not know, not granted:"
+
+_OUR_VARIABLES = frozenset({*SWITCHES, *VERBS, OPERATIONS_VARIABLE})
+_OUR_LINE = re.compile(rf"[ \t]*(?:{'|'.join(sorted(_OUR_VARIABLES))})=.*")
+_OUR_FIRST_COMMENT = re.compile(r'# trioproxy \S+ learned ".*')
+_OUR_COMMENT = re.compile(
+    "|".join(
+        [
+            "#",
+            "# price: .*",
+            *map(re.escape, (_UNOPENABLE, _FAILED, _DECLINED)),
+            f"{re.escape(_UNKNOWN)}.*",
+            r"#   [A-Za-z]+ +[A-Z]+ +/.*",
+            r"#   [A-Z]+:/\S*",
+        ]
+    )
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What is to be written down."""
+
+    name: str
+    runs: int
+    first: str
+    """The day of the first observation, `2026-11-24`; `last` likewise."""
+    last: str
+    watched: str
+    """The time that was watched, for people: `3 h 20 min`."""
+    last_new_run: int
+    """In which run the last new operation was used."""
+    operations: Iterable[str]
+    """All that is granted: operations, and what a person wrote as `METHOD:/template`."""
+    failed: Iterable[str] = ()
+    """Operations that never worked."""
+    declined: Iterable[str] = ()
+    """Operations that a person took out."""
+    unknown: Iterable[tuple[str, str]] = ()
+    """Method and section (or empty) of routes that the table does not have."""
+
+
+class _Row(NamedTuple):
+    name: str
+    method: str
+    template: str
+    note: str = ""
+
+
+def render(learned: Learned, old: str = "") -> str:
+    """Write the file; of `old` the lines stay that are not ours."""
+    granted = sorted(set(learned.operations))
+    values = smallest_sections(granted)
+    used = "1 operation" if len(granted) == 1 else f"{len(granted)} operations"
+    above, below = foreign_lines(old)
+    lines = [
+        *above,
+        _provenance(learned),
+        f"# price: {used} used; under section variables alone this file opens {price(values)}",
+        *_table("", granted, noted=True),
+        *_table(_UNOPENABLE, unopenable(granted)),
+        *_table(_FAILED, sorted(set(learned.failed))),
+        *_table(_DECLINED, sorted(set(learned.declined))),
+        *_unknown(learned.unknown),
+        f"{OPERATIONS_VARIABLE}={','.join(granted)}",
+        *(f"{name}={values[name]}" for name in sorted(values, key=_order(values))),
+        *below,
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def foreign_lines(old: str) -> tuple[list[str], list[str]]:
+    """The lines of a file that are not ours: those above our first line, and the others."""
+    above, below = list[str](), list[str]()
+    lines, in_our_comments = above, False
+    for line in old.removesuffix("\n").split("\n") if old else ():
+        if _OUR_FIRST_COMMENT.fullmatch(line):
+            in_our_comments = True
+        elif not line.startswith("#"):
+            in_our_comments = False
+        if (
+            _OUR_FIRST_COMMENT.fullmatch(line)
+            or _OUR_LINE.fullmatch(line)
+            or (in_our_comments and _OUR_COMMENT.fullmatch(line))
+        ):
+            lines = below
+        else:
+            lines.append(line)
+    return above, below
+
+
+def _provenance(learned: Learned) -> str:
+    name = format_value(learned.name[:_NAME_LIMIT])
+    runs = "1 run" if learned.runs == 1 else f"{learned.runs} runs"
+    watched = " ".join(map(format_value, learned.watched.split()))
+    days = " to ".join(map(format_value, dict.fromkeys([learned.first, learned.last])))
+    return (
+        f'# trioproxy {__version__} learned "{name}" in {runs}, {days},'
+        f" watched for {watched}, last new operation in run {learned.last_new_run}"
+    )
+
+
+def _table(title: str, items: Sequence[str], *, noted: bool = False) -> Iterator[str]:
+    if not items:
+        return
+    yield "#"
+    if title:
+        yield title
+    rows = [_row(item, noted=noted) for item in items]
+    name, method, template = (
+        max(len(row[column]) for row in rows) for column in range(3)
+    )
+    for row in rows:
+        yield (
+            f"#   {row.name:<{name}}   {row.method:<{method}} "
+            f"{row.template:<{template}}   {row.note}"
+        ).rstrip()
+
+
+def _row(item: str, *, noted: bool) -> _Row:
+    if item not in OPERATIONS:
+        return _Row(item, "", "")  # a METHOD:/template, which a person wrote
+    endpoint = OPERATIONS[item][0]
+    mark = MARKS.get(endpoint.risk) if noted else None
+    note = "" if mark is None else f"{mark}{endpoint.summary}"
+    return _Row(item, endpoint.method, endpoint.template, note)
+
+
+def _unknown(routes: Iterable[tuple[str, str]]) -> Iterator[str]:
+    known = {
+        f"{format_value(method)} in {format_value(section) or 'no section'}"
+        for method, section in routes
+    }
+    if known:
+        yield "#"
+        yield f"{_UNKNOWN} {', '.join(sorted(known))}"
+
+
+def _order(values: dict[str, str]) -> Callable[[str], tuple[bool, bool, bool, str]]:
+    """What is 1 first; of the rest what most readers look for, then by name."""
+
+    def key(name: str) -> tuple[bool, bool, bool, str]:
+        zero = values[name] == "0"
+        return zero, zero and name not in ON_BY_DEFAULT, zero and name != "POST", name
+
+    return key

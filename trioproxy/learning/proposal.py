@@ -1,0 +1,227 @@
+"""What learning would write: evidence, the existing file and a person's wishes to text.
+
+`propose` decides what is granted, and nothing else does: what was used, what a person
+put into the file, never what a person took out. `write` makes the text of it, reads it
+back and replays the evidence against it. No file is opened here.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from trioproxy.errors import ConfigError, TrioProxyError
+from trioproxy.learning.evidence import Completeness, Evidence
+from trioproxy.learning.evidencefile import iso
+from trioproxy.learning.learnedfile import Learned, foreign_lines, render
+from trioproxy.learning.shape import Shape
+from trioproxy.learning.wording import count, span
+from trioproxy.policy import envfile, samples
+from trioproxy.policy.permissions import parse_operations, parse_policy_file
+from trioproxy.policy.request import Request
+from trioproxy.policy.rules import Mode, Policy
+from trioproxy.policy.variables import OPERATIONS_VARIABLE, SWITCHES, VERBS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a person asked of learning."""
+
+    name: str
+    """Whose file it is, for its first line."""
+    file: str
+    """How the file is called, for errors."""
+    ceiling: Policy | None = None
+    """What it refuses is not granted."""
+    include_failed: bool = False
+    restore: frozenset[str] = frozenset()
+    """Declined operations to grant again."""
+    extra: frozenset[str] = frozenset()
+    """What other files grant that are merged into this one."""
+    declined: frozenset[str] = frozenset()
+    """What a person took out of one of those files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What the file should grant."""
+
+    granted: frozenset[str] = frozenset()
+    """All that it grants: operations, and what a person wrote as `METHOD:/template`."""
+    added: frozenset[str] = frozenset()
+    """What of it the existing file does not grant."""
+    declined: frozenset[str] = frozenset()
+    """Operations that a person took out of the file."""
+    capped: frozenset[str] = frozenset()
+    """Operations that were used once, and that the ceiling refuses now."""
+    marks: frozenset[str] = frozenset()
+    """Operations to remember as granted, once the file is written."""
+
+
+def propose(evidence: Evidence, old: str, wish: Wish) -> Proposal:
+    """Say what the file should grant; `old` is its text now, empty if there is none.
+
+    `ConfigError`: the existing file cannot be read, or is none that learning may extend.
+    """
+    listed = listed_operations(old, wish.file)
+    # Without a list the file is new, or begun anew: nobody took anything out of it.
+    known = wish.declined if listed is None else wish.declined | evidence.granted
+    declined = frozenset(known - wish.restore - (listed or frozenset()))
+    seen = evidence.used_operations() | wish.restore | wish.extra
+    if wish.include_failed:
+        seen |= evidence.failed_operations()
+    capped = frozenset(name for name in seen if exceeds(name, wish.ceiling))
+    granted = (listed or frozenset()) | (seen - declined - capped)
+    return Proposal(
+        granted=granted,
+        added=granted - (listed or frozenset()),
+        declined=declined,
+        capped=capped,
+        marks=granted & {shape.operation for shape in evidence.records},
+    )
+
+
+def listed_operations(text: str, file: str) -> frozenset[str] | None:
+    """What an existing file lists in `ALLOW_OPERATIONS`; None if it has no such line.
+
+    A file that grants by section variables alone is not ours to extend: a list would
+    grant less, and the whole section more than was ever used.
+    """
+    variables = envfile.parse(text, name=file)
+    if OPERATIONS_VARIABLE not in variables:
+        if sorted(variables.keys() & {*SWITCHES, *VERBS}):
+            raise ConfigError(
+                f"{file} grants by section variables, which learning cannot extend",
+                hint=f"write another file with -o, or start {file} over with --fresh;"
+                f" --within {file} learns what is used of it",
+            )
+        return None
+    parse_policy_file(text, name=file)
+    return frozenset(parse_operations(variables[OPERATIONS_VARIABLE]))
+
+
+def refuse_excess(text: str, file: str, ceiling: Policy, ceiling_name: str) -> None:
+    """Stop where a file already grants more than its ceiling."""
+    listed = listed_operations(text, file) or frozenset()
+    if more := sorted(name for name in listed if exceeds(name, ceiling)):
+        raise ConfigError(
+            f"{file} already grants what {ceiling_name} refuses: {', '.join(more)}",
+            hint=f"take it out of {file}, or start over with --fresh",
+        )
+
+
+def refuse_restore(evidence: Evidence, text: str, wish: Wish) -> None:
+    """Stop where something is to be restored that was never declined."""
+    listed = listed_operations(text, wish.file) or frozenset()
+    for name in sorted(wish.restore - listed):
+        if name not in evidence.granted:
+            declined = sorted(evidence.granted - listed)
+            names = ", ".join(declined) or "none"
+            raise ConfigError(
+                f"{name!r:.66} is not among the declined operations of {wish.file}",
+                hint=f"declined are: {names}",
+            )
+
+
+def exceeds(item: str, ceiling: Policy | None) -> bool:
+    """Whether a ceiling refuses an operation or route, or a part of it."""
+    if ceiling is None:
+        return False
+    return not all(ceiling.decide(request).allowed for request in samples.of_item(item))
+
+
+def keep_foreign(text: str) -> str:
+    """Drop from a file all that learning wrote; what others wrote stays."""
+    above, below = foreign_lines(text)
+    return "".join(f"{line}\n" for line in (*above, *below))
+
+
+def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
+    """Write the file's text; of `old` the lines stay that are not ours."""
+    facts = evidence.completeness()
+    learned = Learned(
+        name=wish.name,
+        runs=facts.runs,
+        first=iso(facts.first)[:10],
+        last=iso(facts.last)[:10],
+        watched=span(facts.seconds),
+        last_new_run=facts.newest_run,
+        operations=proposal.granted,
+        failed=evidence.failed_operations() - proposal.granted,
+        declined=proposal.declined,
+        unknown=[(shape.method, shape.section) for shape in evidence.unknown()],
+    )
+    text = render(learned, old)
+    check(text, proposal, evidence, file=wish.file)
+    return text
+
+
+def check(text: str, proposal: Proposal, evidence: Evidence, *, file: str) -> None:
+    """Read the text back and replay the evidence against it.
+
+    `TrioProxyError`: it would refuse what it was learned from, or grant something else.
+    That is a bug of ours, and such a file is not written.
+    """
+    policy, _ = parse_policy_file(text, name=file)
+    read_back = policy.operations | {str(route) for route in policy.routes}
+    if policy.mode is not Mode.EXACT or read_back != proposal.granted:
+        raise TrioProxyError(f"bug: {file} would not grant what was learned")
+    check_replay(policy, evidence, proposal.granted, file=file)
+
+
+def check_replay(
+    policy: Policy, evidence: Evidence, granted: frozenset[str], *, file: str
+) -> None:
+    """Replay what was used of the granted operations; a refusal is a bug of ours."""
+    for shape in evidence.used():
+        if shape.operation not in granted:
+            continue
+        for request in replay(shape):
+            if not policy.decide(request).allowed:
+                raise TrioProxyError(
+                    f"bug: {file} would refuse {request.shown}, which was used"
+                )
+
+
+def replay(shape: Shape) -> Iterator[Request]:
+    """Make up the requests that a shape stands for."""
+    for endpoint in shape.endpoints:
+        for sample in samples.of_endpoint(endpoint):
+            if shape.operation == "SystemOptions" and sample.section != shape.section:
+                continue  # it has a sample for each section
+            yield Request(method=shape.method, target=sample.target, endpoint=endpoint)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quiet:
+    """After how much watching without anything new the evidence is taken as complete."""
+
+    seconds: int = 0
+    runs: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> "Quiet":
+        """Read `90s`, `30m`, `2h`, `1d` or `3runs`."""
+        found = re.fullmatch(r"([1-9][0-9]{0,5}) ?(s|m|h|d|runs?)", text, re.ASCII)
+        if found is None:
+            raise ConfigError(
+                f"bad value --until-quiet {text!r:.80}", hint="write 30m, 2h or 3runs"
+            )
+        number, unit = int(found[1]), found[2]
+        if unit.startswith("run"):
+            return cls(runs=number)
+        return cls(seconds=number * {"s": 1, "m": 60, "h": 3_600, "d": 86_400}[unit])
+
+    def is_reached(self, facts: Completeness) -> bool:
+        """Whether that much was watched; never where nothing was used at all."""
+        enough = facts.quiet >= self.seconds and facts.quiet_runs >= self.runs
+        return bool(facts.newest_run) and enough
+
+    def describe(self, facts: Completeness) -> str:
+        """Say whether it is reached."""
+        if self.runs:
+            seen, wanted = count(facts.quiet_runs, "run"), count(self.runs, "run")
+        else:
+            seen, wanted = span(facts.quiet), span(self.seconds)
+        if self.is_reached(facts):
+            return f"ready: nothing new in {seen} (asked: {wanted})"
+        return f"not ready: nothing new in {seen} only (asked: {wanted})"

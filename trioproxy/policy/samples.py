@@ -1,0 +1,64 @@
+"""Requests that stand for a grant: what a policy is asked where no client is there.
+
+A policy answers requests and nothing else, so whoever wants to know what a file grants
+asks it about made-up requests. They are made up here, once: for a row of the table, for
+a listed item, for a route that a person named, and for routes that no table has. A
+parameter of a template is always the one segment `x`.
+"""
+
+import re
+from collections.abc import Iterator
+
+from trioproxy.policy.endpoints import ENDPOINTS, OPERATIONS, SECTIONS, Endpoint, match
+from trioproxy.policy.request import Request, Route
+from trioproxy.policy.target import Target
+from trioproxy.policy.variables import section_prefix
+
+PARAMETER = re.compile(r"\{[^}]*\}")
+
+
+def of_endpoint(endpoint: Endpoint) -> Iterator[Request]:
+    """Make up the requests that stand for an endpoint; none if none ever reaches it.
+
+    `OPTIONS`, which has no path of its own, gets one for each section.
+    """
+    method = "POST" if endpoint.method == "ANY" else endpoint.method
+    paths = [PARAMETER.sub("x", endpoint.template)]
+    if endpoint.operation == "SystemOptions":
+        paths = [section_prefix(section) for section in SECTIONS]
+    for path in paths:
+        request = _request(method, path)
+        if request.endpoint is endpoint:
+            yield request
+
+
+def of_table() -> Iterator[Request]:
+    """Make up a request or more for each endpoint of the table."""
+    for endpoint in ENDPOINTS:
+        yield from of_endpoint(endpoint)
+
+
+def of_item(item: str) -> Iterator[Request]:
+    """Make up the requests for an item of `ALLOW_OPERATIONS`; none for unknown names."""
+    method, mark, template = item.partition(":")
+    if mark:
+        yield _request(method, PARAMETER.sub("x", template))
+    for endpoint in OPERATIONS.get(item, ()):
+        yield from of_endpoint(endpoint)
+
+
+def of_route(route: Route) -> Request:
+    """Make up a request that a named route fits. Raises `BadTarget` where none can."""
+    return _request(route.method, PARAMETER.sub("x", route.template))
+
+
+def of_unknown(method: str, section: str) -> Request | None:
+    """Make up a request for a route that no table has; None where every path has one."""
+    prefix = section_prefix(section) if section else "/nowhere"
+    request = _request(method, f"{prefix}/x/no-such-route")
+    return None if request.endpoint else request
+
+
+def _request(method: str, path: str) -> Request:
+    target = Target.parse(path.encode("ascii"))
+    return Request(method=method, target=target, endpoint=match(method, target))

@@ -1,0 +1,1 @@
+"""What does a file mean? Never loaded by a process that serves."""

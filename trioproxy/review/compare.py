@@ -1,0 +1,63 @@
+"""What one policy grants more or less than another: as the two decide, not as they read.
+
+Both are asked about a request for each route of the table, about every route that one of
+them names itself, and about routes of newer engines, which open sections let through.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from trioproxy.policy import samples
+from trioproxy.policy.endpoints import OPERATIONS, SECTIONS, Endpoint
+from trioproxy.policy.request import Request
+from trioproxy.policy.rules import Policy
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Grant:
+    """Something that a policy lets pass."""
+
+    name: str
+    """An operation, a `METHOD:/path/{template}`, or in words what has neither."""
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The row of the table, for an operation."""
+        rows = OPERATIONS.get(self.name)
+        return rows[0] if rows else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The difference between two policies, each side sorted."""
+
+    more: tuple[Grant, ...]
+    less: tuple[Grant, ...]
+
+
+def compare(old: Policy, new: Policy) -> Comparison:
+    """Say what `new` grants more and less than `old`."""
+    requests = [*_requests(), *_routes(old, new)]
+    more, less = set[Grant](), set[Grant]()
+    for grant, request in requests:
+        before, after = old.decide(request).allowed, new.decide(request).allowed
+        if after and not before:
+            more.add(grant)
+        elif before and not after:
+            less.add(grant)
+    return Comparison(more=tuple(sorted(more)), less=tuple(sorted(less)))
+
+
+def _requests() -> Iterator[tuple[Grant, Request]]:
+    for request in samples.of_table():
+        yield Grant(request.operation), request
+    for section in SECTIONS:
+        for method, kind in (("GET", "reading"), ("POST", "writing")):
+            unknown = samples.of_unknown(method, section)
+            if unknown is not None:
+                yield Grant(f"unknown {kind} routes in {section}"), unknown
+
+
+def _routes(*policies: Policy) -> Iterator[tuple[Grant, Request]]:
+    for route in sorted({route for one in policies for route in one.routes}, key=str):
+        yield Grant(str(route)), samples.of_route(route)

@@ -1,0 +1,247 @@
+"""Where a file means something else here than in the incumbents, and why.
+
+The one table of differences: `docs/differences.md` shows it, `explain` prints the rows
+that matter to a file, and the differential test against a real HAProxy accepts no
+difference that has no row here, and no row that never shows.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from trioproxy.policy import samples
+from trioproxy.policy.incumbents import LINUXSERVER, TECNATIVA, Incumbent
+from trioproxy.policy.request import Request
+from trioproxy.policy.rules import Decision, Mode, Policy, Reason
+
+BOTH = (TECNATIVA.name, LINUXSERVER.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One row: what happens there, what happens here, and the reason."""
+
+    name: str
+    against: tuple[str, ...]
+    """The incumbents that do otherwise."""
+    is_wider: bool
+    """Whether more passes here than there."""
+    there: str
+    here: str
+    reason: str
+    test: str
+    """The test that shows it."""
+
+
+_DIFFERENTIAL = "tests/differential/test_differential.py::test_each_row_occurs"
+_RULES = "tests/policy/test_rules.py"
+_PERMISSIONS = "tests/policy/test_permissions.py"
+
+EXACT_LIST = Difference(
+    name="exact list",
+    against=BOTH,
+    is_wider=False,
+    there="`ALLOW_OPERATIONS` is not known; the section variables count",
+    here="`ALLOW_OPERATIONS` alone grants",
+    reason="the section variables of a learned file are the coarse reading of it",
+    test=f"{_RULES}::test_an_empty_list_grants_nothing",
+)
+VALUES = Difference(
+    name="values",
+    against=BOTH,
+    is_wider=False,
+    there="`2` and `01` grant, `true`, `yes` and `on` refuse",
+    here="only `1` grants, `0 false no off` and nothing refuse, all else stops the start",
+    reason="HAProxy reads numbers; nobody shall have to know that",
+    test=f"{_PERMISSIONS}::test_stops",
+)
+TARGETS = Difference(
+    name="unclear targets",
+    against=BOTH,
+    is_wider=False,
+    there="pass if their beginning matches",
+    here="400: versions other than `/v1.N` from 1.24, `//`, `.` and `..` segments, a slash at the end or as `%2F` where no route has one, control bytes, absolute form",
+    reason="the Engine may read them as another route",
+    test=_DIFFERENTIAL,
+)
+METHODS = Difference(
+    name="method tokens",
+    against=BOTH,
+    is_wider=False,
+    there="`TRACE` passes with `POST=1`",
+    here="400: `TRACE`, `CONNECT` and `PRI`",
+    reason="no route has them, and some proxies act on them",
+    test=_DIFFERENTIAL,
+)
+FORMS = Difference(
+    name="form bodies",
+    against=BOTH,
+    is_wider=False,
+    there="pass",
+    here="a body of a form type is refused, `application/grpc*` too but for `/grpc`",
+    reason="the Engine lets a form override the query; gRPC reaches BuildKit by any path",
+    test=_DIFFERENTIAL,
+)
+BROWSERS = Difference(
+    name="cross-site requests",
+    against=BOTH,
+    is_wider=False,
+    there="pass",
+    here="refused: an `Origin` that is not the `Host`, `Sec-Fetch-Site: cross-site`",
+    reason="a web page must not reach the Engine through its reader's browser",
+    test=_DIFFERENTIAL,
+)
+PREFIXES = Difference(
+    name="beginnings",
+    against=BOTH,
+    is_wider=False,
+    there="a section is any path that begins like it, in any case: `/versionX`, `/INFO`",
+    here="a section is a whole first segment, as the Engine writes it",
+    reason="the Engine serves no such route now; a later one may",
+    test=_DIFFERENTIAL,
+)
+PODMAN = Difference(
+    name="Podman's own routes",
+    against=(LINUXSERVER.name,),
+    is_wider=False,
+    there="`LIBPOD_*` open `/libpod`, verbs also name `/libpod` and `/pods`",
+    here="refused, and a `LIBPOD_*` variable that is not 0 stops the start",
+    reason="not supported yet",
+    test=_DIFFERENTIAL,
+)
+WRITE_LIKE_READS = Difference(
+    name="write-like reads",
+    against=BOTH,
+    is_wider=False,
+    there="need the section variable only",
+    here="need `POST=1` too: `attach/ws`, archive, export, `/images/get`, `/images/{name}/get`, `/swarm/unlockkey`",
+    reason="a GET that writes, or carries a file system or a key out, is no reading",
+    test=_DIFFERENTIAL,
+)
+EXEC = Difference(
+    name="exec",
+    against=BOTH,
+    is_wider=False,
+    there="`POST /containers/{id}/exec` needs `CONTAINERS=1` and `POST=1`",
+    here="needs `EXEC=1` too",
+    reason="without it the session could be prepared and never started",
+    test=_DIFFERENTIAL,
+)
+VERBS_AT_0 = Difference(
+    name="verbs at 0",
+    against=BOTH,
+    is_wider=False,
+    there="a verb at 0 does nothing where the section is open (in linuxserver a read verb refuses)",
+    here="a verb at 0 refuses its routes, a read verb by the beginning of the third segment and for any method",
+    reason="who writes `ALLOW_STOP=0` wants no stop",
+    test=_DIFFERENTIAL,
+)
+VERB_BEGINNINGS = Difference(
+    name="beginnings of verbs",
+    against=BOTH,
+    is_wider=False,
+    there="a verb at 1 opens every path that begins like its route, by any method: `GET /containers/x/startled`",
+    here="a verb at 1 opens its routes, whole and by their method",
+    reason="the Engine serves no such route now; a later one may",
+    test=_DIFFERENTIAL,
+)
+VERBS_GRANT = Difference(
+    name="verbs at 1",
+    against=BOTH,
+    is_wider=True,
+    there="in tecnativa dead without `POST=1`, and only three are known; in linuxserver a read verb opens nothing by itself; ids have no slashes",
+    here="a verb at 1 opens its routes, whatever `POST` and the section say",
+    reason="it is the narrowest grant there is, and what its name says",
+    test=_DIFFERENTIAL,
+)
+UNSET_READ_VERBS = Difference(
+    name="unset read verbs",
+    against=(LINUXSERVER.name,),
+    is_wider=True,
+    there="`ALLOW_LOGS TOP CHANGES ARCHIVE EXPORT` are 0 when unset and refuse",
+    here="unset, they say nothing and the section decides; `COMPAT=linuxserver` reads them as 0, and 1 as not refused",
+    reason="a file for tecnativa shall keep working",
+    test=_DIFFERENTIAL,
+)
+
+DIFFERENCES = (
+    EXACT_LIST,
+    VALUES,
+    TARGETS,
+    METHODS,
+    FORMS,
+    BROWSERS,
+    PREFIXES,
+    PODMAN,
+    WRITE_LIKE_READS,
+    EXEC,
+    VERBS_AT_0,
+    VERB_BEGINNINGS,
+    VERBS_GRANT,
+    UNSET_READ_VERBS,
+)
+"""All of them, from the outside in: file, target, rules."""
+
+
+def classify(request: Request, decision: Decision) -> Difference:
+    """Name the row of a request on which an incumbent decides otherwise."""
+    if decision.allowed:
+        return VERBS_GRANT if decision.reason is Reason.VERB else UNSET_READ_VERBS
+    if request.target.path.startswith(("/libpod/", "/pods/")):
+        return PODMAN
+    return {
+        Reason.NO_SECTION: PREFIXES,
+        Reason.WRITE_LIKE_READ: WRITE_LIKE_READS,
+        Reason.EXEC: EXEC,
+        Reason.VERB: VERBS_AT_0,
+    }.get(decision.reason, VERB_BEGINNINGS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matter:
+    """A row that matters to a file, and the operations for which it does."""
+
+    difference: Difference
+    incumbent: Incumbent
+    operations: tuple[str, ...]
+
+
+def matters(policy: Policy, variables: Mapping[str, str]) -> Iterator[Matter]:
+    """Say where the incumbents decide otherwise on an operation, by the same variables.
+
+    What an exact list refuses is no news and left out: that is its price.
+    """
+    for incumbent in (TECNATIVA, LINUXSERVER):
+        found = dict[str, set[str]]()
+        for request in samples.of_table():
+            decision = policy.decide(request)
+            there = incumbent.allows(variables, request.method, request.target.path)
+            if decision.allowed == there:
+                continue
+            if policy.mode is Mode.EXACT:
+                row = EXACT_LIST
+                if not decision.allowed:
+                    continue
+            else:
+                row = classify(request, decision)
+            found.setdefault(row.name, set()).add(request.operation)
+        for row in DIFFERENCES:
+            if row.name in found:
+                yield Matter(
+                    difference=row,
+                    incumbent=incumbent,
+                    operations=tuple(sorted(found[row.name])),
+                )
+
+
+def as_markdown() -> str:
+    """The table as `docs/differences.md` shows it."""
+    lines = [
+        "| difference | compared with | there | here | reason | test |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in DIFFERENCES:
+        name = f"**{row.name}** (wider here)" if row.is_wider else row.name
+        against = " and ".join(row.against)
+        cells = (name, against, row.there, row.here, row.reason, f"`{row.test}`")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,173 @@
+"""A policy in the words of another proxy, and what that proxy opens beyond it.
+
+tecnativa and linuxserver know sections and a few verbs; wollomatic and cetusguard know
+a regular expression for each route, and can be as exact as we are. An id is one segment
+there; only images, plugins and the like may hold slashes. Where a target cannot say
+something, that is reported, never left out in silence.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from trioproxy.learning.minimize import opened_operations, smallest_sections, unopenable
+from trioproxy.learning.shape import METHODS
+from trioproxy.policy import samples
+from trioproxy.policy.endpoints import ENDPOINTS, SECTIONS, Endpoint
+from trioproxy.policy.envfile import format_value
+from trioproxy.policy.incumbents import INCUMBENTS
+from trioproxy.policy.rules import Policy
+
+
+class Proxy(StrEnum):
+    """Another proxy that people run."""
+
+    TECNATIVA = "tecnativa"
+    LINUXSERVER = "linuxserver"
+    WOLLOMATIC = "wollomatic"
+    CETUSGUARD = "cetusguard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """A policy for another proxy."""
+
+    text: str
+    over: tuple[str, ...]
+    """Operations that it opens beyond the policy."""
+    missing: tuple[str, ...]
+    """What is granted here and cannot be said there."""
+
+
+# One segment of a path, and several. None begins with a dot, so no path climbs.
+_SEGMENT = r"[^/.][^/]*"
+_SEGMENTS = rf"{_SEGMENT}(/{_SEGMENT})*"
+_VERSION = r"(/v1\.[0-9]+)?"
+# The engine knows few names with slashes: those of images and plugins.
+_WITH_SLASHES = frozenset({"IMAGES", "PLUGINS", "DISTRIBUTION"})
+
+
+def export(policy: Policy, proxy: Proxy, *, source: str) -> Exported:
+    """Write a policy for another proxy; `source` names where it came from."""
+    if proxy in {Proxy.TECNATIVA, Proxy.LINUXSERVER}:
+        return _sections(policy, proxy, source)
+    lines = _wollomatic(policy) if proxy is Proxy.WOLLOMATIC else _cetusguard(policy)
+    mark = _COMMENTS[proxy]
+    head = [
+        f"from {format_value(source)} by trioproxy, for {_NAMES[proxy]}",
+        *_NOTES[proxy],
+    ]
+    text = _text([*(f"{mark} {line}" for line in head), *lines])
+    return Exported(
+        text=text, over=_beyond(policy), missing=tuple(_newer_routes(policy))
+    )
+
+
+_COMMENTS = {Proxy.WOLLOMATIC: "#", Proxy.CETUSGUARD: "!"}
+_NAMES = {
+    Proxy.TECNATIVA: "tecnativa/docker-socket-proxy",
+    Proxy.LINUXSERVER: "linuxserver/socket-proxy",
+    Proxy.WOLLOMATIC: "wollomatic/socket-proxy",
+    Proxy.CETUSGUARD: "cetusguard",
+}
+_NOTES: dict[Proxy, tuple[str, ...]] = {
+    Proxy.WOLLOMATIC: ("who may connect is said by SP_ALLOWFROM",),
+    Proxy.CETUSGUARD: (
+        "a file for CETUSGUARD_RULES_FILE; with CETUSGUARD_NO_BUILTIN_RULES=true,",
+        "else /_ping, /version and /info are open too",
+    ),
+}
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _sections(policy: Policy, proxy: Proxy, source: str) -> Exported:
+    granted = sorted({*policy.opened_operations, *map(str, policy.routes)})
+    names = (proxy.value,)
+    values = smallest_sections(granted, names)
+    (incumbent,) = (one for one in INCUMBENTS if one.name == proxy)
+    known = set(incumbent.variables())
+    text = _text(
+        [
+            f"# from {format_value(source)} by trioproxy, for {_NAMES[proxy]} {incumbent.version}",
+            *(f"{name}={values.get(name, '0')}" for name in sorted(known)),
+        ]
+    )
+    opened = opened_operations(values, names)
+    return Exported(
+        text=text,
+        over=tuple(sorted(opened - policy.opened_operations)),
+        missing=unopenable(granted, names),
+    )
+
+
+def _wollomatic(policy: Policy) -> Iterator[str]:
+    for method, patterns in _patterns(policy).items():
+        for number, pattern in enumerate(patterns):
+            suffix = f"_{number + 1}" if number else ""
+            yield f"SP_ALLOW_{method}{suffix}={pattern}"
+
+
+def _cetusguard(policy: Policy) -> Iterator[str]:
+    for method, patterns in _patterns(policy).items():
+        for pattern in patterns:
+            yield f"{method} {pattern}"
+
+
+def _patterns(policy: Policy) -> dict[str, list[str]]:
+    """The paths that a policy opens, by method, as regular expressions without anchors."""
+    found = dict[str, set[str]]()
+    for endpoint in ENDPOINTS:
+        for request in samples.of_endpoint(endpoint):
+            if policy.decide(request).allowed:
+                pattern = _pattern_of(endpoint, request.target.path)
+                for method in _methods(endpoint):
+                    found.setdefault(method, set()).add(pattern)
+    for route in policy.routes:
+        for method in {route.method, *({"HEAD"} if route.method == "GET" else ())}:
+            found.setdefault(method, set()).add(_pattern(route.template, _SEGMENT))
+    return {method: sorted(found[method]) for method in sorted(found)}
+
+
+def _beyond(policy: Policy) -> tuple[str, ...]:
+    """The operations that the patterns open beyond the policy.
+
+    `/debug/pprof/{name}` fits `/debug/pprof/cmdline` too, and these expressions know no
+    exception; nearly all other templates of the table exclude each other.
+    """
+    compiled = {
+        method: [re.compile(pattern) for pattern in patterns]
+        for method, patterns in _patterns(policy).items()
+    }
+    opened = {
+        request.operation
+        for request in samples.of_table()
+        for pattern in compiled.get(request.method, ())
+        if pattern.fullmatch(request.target.path)
+    }
+    return tuple(sorted(opened - policy.opened_operations))
+
+
+def _newer_routes(policy: Policy) -> Iterator[str]:
+    for section in SECTIONS:
+        if policy.switches.get(section):
+            yield f"routes in {section} that this version does not know"
+
+
+def _methods(endpoint: Endpoint) -> Iterable[str]:
+    return sorted(METHODS) if endpoint.method == "ANY" else [endpoint.method]
+
+
+def _pattern_of(endpoint: Endpoint, path: str) -> str:
+    if endpoint.operation == "SystemOptions":  # the path is that of a section
+        return f"{_VERSION}{re.escape(path)}(/.*)?"
+    parameter = _SEGMENTS if endpoint.section in _WITH_SLASHES else _SEGMENT
+    return _pattern(endpoint.template, parameter)
+
+
+def _pattern(template: str, parameter: str) -> str:
+    literals = re.split(r"\{[^}]*\}", template)
+    return _VERSION + parameter.join(re.escape(part) for part in literals)
