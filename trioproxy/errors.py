@@ -3,6 +3,7 @@
 A refusal by the policy is no error but a value (`policy.rules.Decision`).
 """
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 
@@ -66,3 +67,21 @@ class UpstreamLost(UpstreamError):
 
 class ClientLost(TrioProxyError):
     """The client is gone: there is nobody left to answer."""
+
+
+def leaf_of(error: BaseException) -> BaseException:
+    """The failure that counts among those that nurseries have wrapped.
+
+    What nobody planned for counts before what this program raises on purpose.
+    """
+    leaves = list(_leaves(error))
+    unplanned = (leaf for leaf in leaves if not isinstance(leaf, TrioProxyError))
+    return next(unplanned, leaves[0])
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _leaves(one)
+    else:
+        yield error

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from trioproxy.policy.endpoints import match
+from trioproxy.policy.gate import Verdict
+from trioproxy.policy.outcome import Moment, Outcome
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.request import Request
 from trioproxy.policy.rules import Decision, Policy
@@ -21,3 +23,16 @@ def judge(variables: Mapping[str, str], method: str, raw: str) -> Decision:
 
 def passes(policy: Policy, method: str, raw: str) -> bool:
     return policy.decide(request(method, raw)).allowed
+
+
+def outcome_of(
+    verdict: Verdict,
+    status: int,
+    *,
+    unrouted: bool = False,
+    peer: str = "10.0.0.5:4711",
+    moment: Moment = Moment.WHOLE,
+) -> Outcome:
+    """What is told of a request that ended this way."""
+    is_ours = not verdict.decision.allowed
+    return Outcome(moment, peer, verdict, 403 if is_ours else status, is_ours, unrouted)

@@ -16,16 +16,9 @@ from hypothesis import strategies as st
 
 from tests.fakes import CHUNK_END, chunk, settle
 from trioproxy.errors import ClientLost, UpstreamError, UpstreamLost
+from trioproxy.http.framing import Boundary, Chunked, Sized, UntilClose
 from trioproxy.proxy.pipe import CannotSplice, Pipe
-from trioproxy.proxy.relay import (
-    BULK,
-    Boundary,
-    Buffer,
-    Chunked,
-    Sized,
-    UntilClose,
-    relay,
-)
+from trioproxy.proxy.relay import BULK, Buffer, relay
 from trioproxy.proxy.watch import Watch
 from trioproxy.proxy.wire import Wire
 

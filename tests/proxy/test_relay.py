@@ -21,7 +21,7 @@ from tests.fakes import (
 )
 from tests.proxy.conftest import Proxy
 from trioproxy.errors import BadRequest
-from trioproxy.proxy.relay import Chunked
+from trioproxy.http.framing import Chunked
 
 Ends = tuple[Client, EngineConnection]
 CHUNKED = "Transfer-Encoding: chunked"

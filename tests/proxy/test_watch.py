@@ -72,7 +72,7 @@ class Ends:
 
 @asynccontextmanager
 async def watching(away: float = 0.0) -> AsyncIterator[Ends]:
-    """A watch that runs; afterwards it counts no task as able to run."""
+    """A watch that runs and counts the test's task; afterwards it counts no other."""
     watch = Watch(away=away)
     watch._epoll = cast(select.epoll, Impatient(watch._epoll))
     ends = Ends(watch)
@@ -80,9 +80,11 @@ async def watching(away: float = 0.0) -> AsyncIterator[Ends]:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch.run)
             await settle()
+            watch._unparked += 1
+            watch._counted.add(trio.lowlevel.current_task())
             yield ends
             nursery.cancel_scope.cancel()
-        assert watch._runnable == 0
+        assert watch._unparked == len(watch._counted) == 1
     finally:
         ends.close()
         watch.close()
@@ -111,12 +113,12 @@ async def test_whatever_is_there_is_read(away: float, steps: list[Step]) -> None
             elif what == "look":
                 ends.watch._deliver(0)
             elif left:
-                left -= await read(wire, what, size)
+                left -= await read(ends, wire, what, size)
         far.close()
         while left:
-            left -= await read(wire, "read later", left + 1)
-        assert await read(wire, "read later", 1) == 0
-        assert await read(wire, "read", 1) == 0
+            left -= await read(ends, wire, "read later", left + 1)
+        assert await read(ends, wire, "read later", 1) == 0
+        assert await read(ends, wire, "read", 1) == 0
 
 
 class Memory:
@@ -128,7 +130,7 @@ class Memory:
         return sock.recv_into(bytearray(size))
 
 
-async def read(wire: Wire, how: str, size: int) -> int:
+async def read(ends: Ends, wire: Wire, how: str, size: int) -> int:
     """Read at most `size` bytes, of which some are here, or the end is: that takes no time."""
     counts: list[int] = []
 
@@ -141,7 +143,7 @@ async def read(wire: Wire, how: str, size: int) -> int:
             counts.append(await wire.recv_into(Memory(), size))
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(once)
+        ends.watch.start_soon(nursery, once)
         await settle()
         nursery.cancel_scope.cancel()
     (count,) = counts
@@ -187,7 +189,7 @@ async def test_a_wait_on_the_spot_lets_others_run() -> None:
             far.sendall(b"z")
 
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(echo)
+            ends.watch.start_soon(nursery, echo)
             await settle()
             await go_away(ends)
             thread = in_thread(ask)
@@ -214,22 +216,6 @@ async def test_room_to_write_ends_a_wait_on_the_spot() -> None:
         await wire.send_all(bytes(sent))
         thread.join()
         assert got == [sent]
-
-
-async def test_a_started_task_is_waited_for() -> None:
-    """Nobody waits on the spot before a task has run that was started."""
-    async with watching(FOR_EVER) as ends:
-        wire, far = ends.pair()
-
-        async def begun() -> None:
-            ends.watch.begin()
-            far.send(b"r")
-
-        await go_away(ends)
-        async with trio.open_nursery() as nursery:
-            ends.watch.expect()
-            nursery.start_soon(begun)
-            assert await wire.recv_later(1) == b"r"
 
 
 @pytest.mark.parametrize("most", [1, 64], ids=["looked at some", "looked at all"])
@@ -274,7 +260,7 @@ async def test_a_busy_wire_lets_others_run(away: float) -> None:
             turns.append("other")
 
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(answer)
+            ends.watch.start_soon(nursery, answer)
             await settle()
             far.send(b"?")
             left = 3 * FAIR_SHARE
@@ -303,7 +289,7 @@ async def test_cancelled_and_closed_waits(away: float, write: bool) -> None:
                 with pytest.raises(trio.ClosedResourceError):
                     await wait()
 
-            nursery.start_soon(closed)
+            ends.watch.start_soon(nursery, closed)
             await settle()
             wire.close()
 
@@ -318,7 +304,7 @@ async def test_two_tasks_at_one_end(write: bool) -> None:
             await (wire.send_all(bytes(8 << 20)) if write else wire.recv_later(1))
 
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(wait)
+            ends.watch.start_soon(nursery, wait)
             await settle()
             with pytest.raises(trio.BusyResourceError):
                 await wait()

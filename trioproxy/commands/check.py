@@ -12,13 +12,13 @@ import click
 from trioproxy.commands.evidence import read_evidence
 from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.errors import BadRequest, BadTarget
+from trioproxy.http.request import NEVER_FORWARDED
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.proposal import replay
 from trioproxy.learning.shape import UNROUTED, Shape
 from trioproxy.policy.gate import EnforceGate, Verdict, judge
 from trioproxy.policy.request import Request
 from trioproxy.policy.rules import Decision, Policy
-from trioproxy.proxy.http import NEVER_FORWARDED
 
 REFUSED: Final = 1
 CANNOT_TELL: Final = 2

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,11 @@ from trioproxy.config import (
     upstream_address,
 )
 from trioproxy.errors import ConfigError
-from trioproxy.policy.gate import EnforceGate, Gate, RecordGate, ShadowGate
+from trioproxy.policy.gate import EnforceGate, Gate, ShadowGate
+from trioproxy.policy.outcome import Observer
+from trioproxy.policy.shadow import ShadowTally
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
-from trioproxy.proxy.watch import AWAY_SECONDS
 
 if TYPE_CHECKING:
     from trioproxy.commands.recording import Recording
@@ -89,9 +90,14 @@ def command(
         if warning:
             log.line(Level.WARNING, "warning", text=warning)
     try:
-        start.run(
-            run, Server(config=config, gate=gate, log=log, away=AWAY_SECONDS), gates
+        server = Server(
+            config=config,
+            gate=gate,
+            log=log,
+            observers=gates.observers(),
+            away=start.away(os.environ),
         )
+        start.run(run, server, gates)
     finally:
         log.flush()
 
@@ -103,21 +109,29 @@ def _open_record(path: str, log: Log) -> "Recording":
     return open_record(path, log)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Gates:
-    """Where a gate comes from, at the start and at each SIGHUP."""
+    """Where a gate comes from, at the start and at each SIGHUP, and who looks at ends."""
 
     env_file: str | None
     shadow: bool = False
     recording: "Recording | None" = None
+    tally: ShadowTally | None = None
+    """What the policy that is tried out now would have refused."""
 
     def read(self, environ: Mapping[str, str]) -> tuple[Gate, tuple[str, ...]]:
         """Read the policy afresh, and what is to be warned about."""
         policy, warnings, source = start.read_policy(self.env_file, environ)
-        gate: Gate = (ShadowGate if self.shadow else EnforceGate)(policy, source=source)
-        if self.recording is not None:
-            gate = RecordGate(gate, self.recording.recorder)
+        gate = (ShadowGate if self.shadow else EnforceGate)(policy, source=source)
         return gate, warnings
+
+    def observers(self) -> Iterator[Observer]:
+        """Who is told of the ends of requests under the policy that was just read."""
+        if self.recording is not None:
+            yield self.recording.recorder.note
+        if self.shadow:
+            self.tally = ShadowTally()
+            yield self.tally.note
 
 
 def read_config(
@@ -140,7 +154,7 @@ def read_config(
 
 async def run(server: Server, gates: Gates) -> None:
     """Serve until SIGTERM or SIGINT; a second one ends at once."""
-    log = server.shared.log
+    log = server.log
     with trio.open_signal_receiver(
         signal.SIGTERM, signal.SIGINT, signal.SIGHUP
     ) as signals:
@@ -153,13 +167,13 @@ async def run(server: Server, gates: Gates) -> None:
         if gates.recording is not None:
             gates.recording.recorder.evidence.end(start.now())
             await gates.recording.journal.save(is_final=True)
-    _sum_up(server.shared.gate, log)
+    _sum_up(gates.tally, log)
     log.line(Level.NOTICE, "stop")
 
 
 async def _serve(server: Server) -> None:
     """Serve; the start line comes when the listeners are bound."""
-    config, log = server.config, server.shared.log
+    config, log = server.config, server.log
     async with trio.open_nursery() as nursery:
         await nursery.start(server.run)
         log.line(
@@ -167,7 +181,7 @@ async def _serve(server: Server) -> None:
             "start",
             listen=",".join(server.addresses),
             upstream=config.upstream,
-            policy=server.shared.gate.describe(),
+            policy=server.gate.describe(),
         )
         if open_to_all := start.exposed(config.listen):
             log.line(
@@ -179,19 +193,17 @@ async def _serve(server: Server) -> None:
             )
 
 
-def _sum_up(gate: Gate, log: Log) -> None:
+def _sum_up(tally: ShadowTally | None, log: Log) -> None:
     """Say what a policy that was tried out would have refused."""
-    if isinstance(gate, RecordGate):
-        gate = gate.gate
-    if not isinstance(gate, ShadowGate):
+    if tally is None:
         return
-    for message, count in sorted(gate.would_refuse.items()):
+    for message, count in sorted(tally.would_refuse.items()):
         log.line(Level.NOTICE, "would-refuse", count=count, text=message)
     log.line(
         Level.NOTICE,
         "shadow-summary",
-        allowed=gate.allowed,
-        would_refuse=sum(gate.would_refuse.values()),
+        allowed=tally.allowed,
+        would_refuse=sum(tally.would_refuse.values()),
     )
 
 
@@ -205,7 +217,7 @@ async def _obey(
         async for number in signals:
             if number == signal.SIGHUP:
                 _reload(server, gates)
-            elif server.shared.is_draining:
+            elif server.is_draining:
                 scope.cancel()
             else:
                 nursery.start_soon(server.drain)
@@ -213,7 +225,7 @@ async def _obey(
 
 def _reload(server: Server, gates: Gates) -> None:
     """Read the policy again; a bad file is logged and the old policy stays."""
-    log = server.shared.log
+    log = server.log
     try:
         gate, warnings = gates.read(os.environ)
     except ConfigError as error:
@@ -221,6 +233,6 @@ def _reload(server: Server, gates: Gates) -> None:
         return
     for warning in warnings:
         log.line(Level.WARNING, "warning", text=warning)
-    _sum_up(server.shared.gate, log)
-    server.shared.use_gate(gate)
+    _sum_up(gates.tally, log)
+    server.reload(gate, gates.observers())
     log.line(Level.NOTICE, "reload", policy=gate.describe())

@@ -19,11 +19,11 @@ from trioproxy.learning.clients import Clients
 from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.journal import Journal, Store
 from trioproxy.learning.proposal import Quiet
-from trioproxy.policy.gate import LearnGate, Recorder
+from trioproxy.learning.recorder import Recorder
+from trioproxy.policy.gate import LearnGate
 from trioproxy.policy.rules import Policy
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
-from trioproxy.proxy.watch import AWAY_SECONDS
 
 END_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AFTER_COMMAND: Final = 2.0
@@ -71,9 +71,12 @@ async def _serve(plan: Plan, journal: Journal, signals: AsyncIterator[int]) -> i
     recorder = Recorder(
         plan.known.evidence, now=time.time, wake=journal.wake, only=only
     )
-    gate = LearnGate(recorder, plan.ceiling)
     server = Server(
-        config=plan.config, gate=gate, log=Log(plan.config.level), away=AWAY_SECONDS
+        config=plan.config,
+        gate=LearnGate(plan.ceiling),
+        log=Log(plan.config.level),
+        observers=[recorder.note],
+        away=start.away(os.environ),
     )
     stopped = trio.Event()
     status = 0

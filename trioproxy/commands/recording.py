@@ -9,8 +9,8 @@ from trioproxy.commands import start
 from trioproxy.config import Level
 from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.learning.journal import Journal, Ledger, Saved
+from trioproxy.learning.recorder import Recorder
 from trioproxy.learning.shape import Shape
-from trioproxy.policy.gate import Recorder
 from trioproxy.proxy.log import Log
 
 

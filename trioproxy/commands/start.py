@@ -10,12 +10,13 @@ from typing import Final, TypeVar, TypeVarTuple
 
 import trio
 
-from trioproxy.config import Address, TcpAddress, UnixAddress
+from trioproxy.config import Address, TcpAddress, UnixAddress, parse_flag
 from trioproxy.errors import ConfigError
 from trioproxy.policy.permissions import parse_policy, parse_policy_file
 from trioproxy.policy.rules import Policy
 from trioproxy.policy.variables import PERMISSIONS
 from trioproxy.proxy.upstream import explain
+from trioproxy.proxy.watch import AWAY_SECONDS
 
 _Args = TypeVarTuple("_Args")
 _Result = TypeVar("_Result")
@@ -92,6 +93,12 @@ def run(function: Callable[[*_Args], Awaitable[_Result]], *args: *_Args) -> _Res
         while isinstance(leaf, BaseExceptionGroup):
             leaf = leaf.exceptions[0]
         raise leaf from leaf.__cause__
+
+
+def away(environ: Mapping[str, str]) -> float:
+    """Seconds for which tasks may stay off Trio's loop: 0 with `TRIOPROXY_STAY=0`."""
+    stay = parse_flag("TRIOPROXY_STAY", environ.get("TRIOPROXY_STAY", "1"))
+    return AWAY_SECONDS if stay else 0.0
 
 
 def now() -> int:

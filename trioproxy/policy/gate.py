@@ -1,26 +1,19 @@
-"""The gate: what a connection asks before a request goes upstream, and tells afterwards.
+"""The gate: may this request pass, and why?
 
 `judge` takes a method and a raw target to a verdict; nothing else decides. It knows
-nothing of sockets, files or clocks: `record` only updates values in memory.
+nothing of sockets, files or clocks, and keeps nothing: what became of a request is told
+to others (`policy.outcome`).
 """
 
-from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Protocol
 
-from trioproxy.learning.evidence import Evidence, Tally
-from trioproxy.learning.shape import REFUSED, Shape, Who, result_of
 from trioproxy.policy.endpoints import match
 from trioproxy.policy.request import Request
 from trioproxy.policy.rules import Decision, Policy, Reason
 from trioproxy.policy.target import Target
+from trioproxy.quoting import quote
 from trioproxy.values import value_class
-
-SHADOW_KEPT = 1_000
-"""Different refusals that a shadow counts by name."""
-
-TALLIES_KEPT = 1_024
-"""Kinds of requests, each from one connection, that are counted without look-ups."""
 
 
 @value_class
@@ -29,32 +22,27 @@ class Verdict:
 
     request: Request
     decision: Decision
+    operation: str
+    """The Engine's name for it, or `unknown`."""
+    section: str
+    """The section variable that covers it; empty if none does."""
     agent: str
-    """Product tokens of the client's user agent, for the evidence."""
+    """Product tokens of the client's user agent."""
     version: str
-    """The API version that it names, for the evidence."""
-    shape: Shape
-    """What the evidence keeps of it."""
+    """The API version that it names, or `unversioned`."""
+    words: str
+    """The request and the decision as words of a log line."""
 
 
 class Gate(Protocol):
-    """What a connection asks: `decide` before a request, `record` after its answer."""
+    """What a connection asks before a request goes upstream."""
 
     def decide(self, request: Request) -> Decision:
         """May this request pass, and why?"""
         ...
 
-    def record(
-        self, verdict: Verdict, status: int, *, unrouted: bool, peer: str
-    ) -> None:
-        """Take note of a request and its final status.
-
-        `unrouted`: the Engine has no such route. `peer`: the client's address.
-        """
-        ...
-
     def describe(self) -> str:
-        """Name the mode and how much it opens, as fields of the start line."""
+        """Name the mode and how much it opens, as words of the start line."""
         ...
 
 
@@ -64,14 +52,18 @@ def judge(gate: Gate, method: str, raw_target: bytes, agent: str = "") -> Verdic
     Raises `BadTarget` where the Engine might read the target otherwise.
     """
     target = Target.parse(raw_target)
-    endpoint = match(method, target)
-    request = Request(method=method, target=target, endpoint=endpoint)
+    request = Request(method=method, target=target, endpoint=match(method, target))
+    decision = gate.decide(request)
+    operation = request.operation
     return Verdict(
         request=request,
-        decision=gate.decide(request),
+        decision=decision,
+        operation=operation,
+        section=request.section or "",
         agent=agent,
         version=target.version.removeprefix("/v") or "unversioned",
-        shape=Shape.of(request),
+        words=f"method={quote(method)} path={quote(target.shown)} operation={operation}"
+        f" decision={decision.word} reason={decision.reason}",
     )
 
 
@@ -86,83 +78,17 @@ class EnforceGate:
         """Answer as the policy does."""
         return self.policy.decide(request)
 
-    def record(
-        self, verdict: Verdict, status: int, *, unrouted: bool, peer: str
-    ) -> None:
-        """Keep nothing: enforcing has no memory."""
-
     def describe(self) -> str:
         """Mode and number of open operations."""
         count = self.policy.operations_count
         return f"mode={self.policy.mode} operations={count} source={self.source}"
 
 
-class Recorder:
-    """Turns requests into evidence, and wakes who writes it down when there is news.
-
-    All of it is for the run that the evidence is in.
-    """
-
-    def __init__(
-        self,
-        evidence: Evidence,
-        *,
-        now: Callable[[], float],
-        wake: Callable[[], None],
-        only: Callable[[str], bool] | None = None,
-    ) -> None:
-        self.evidence = evidence
-        self.passed_over = 0
-        """Requests of clients that are none of ours to learn from."""
-        self._now = now
-        self._wake = wake
-        self._only = only
-        self._tallies: dict[tuple[Hashable, ...], Tally] = {}
-
-    def note(self, verdict: Verdict, status: int, *, unrouted: bool, peer: str) -> None:
-        """Add a request to the evidence, with its final status."""
-        kind = (
-            verdict.shape,
-            verdict.agent,
-            verdict.version,
-            verdict.decision.allowed,
-            status,
-            unrouted,
-            peer,
-        )
-        tally = self._tallies.get(kind)
-        if tally is not None:
-            tally.add(self._now())
-        elif tally := self._begin(verdict, status, unrouted=unrouted, peer=peer):
-            if len(self._tallies) >= TALLIES_KEPT:
-                self._tallies.clear()
-            self._tallies[kind] = tally
-
-    def _begin(
-        self, verdict: Verdict, status: int, *, unrouted: bool, peer: str
-    ) -> Tally | None:
-        """Observe what this client, on this connection, did not do before."""
-        # Without its port, which is another each time.
-        host = peer if peer.startswith("unix:") else peer.rpartition(":")[0].strip("[]")
-        if self._only is not None and not self._only(host):
-            self.passed_over += 1
-            return None
-        result = result_of(status, unrouted=unrouted)
-        if not verdict.decision.allowed:
-            result = REFUSED
-        who = Who(verdict.agent, host, verdict.version)
-        if self.evidence.observe(verdict.shape, result, int(self._now()), who):
-            self._wake()
-        return self.evidence.tally(verdict.shape, result)
-
-
 class LearnGate:
-    """Lets everything pass that a ceiling, if there is one, allows; and takes note."""
+    """Lets everything pass that a ceiling, if there is one, allows."""
 
-    def __init__(self, recorder: Recorder, ceiling: Policy | None = None) -> None:
-        self.recorder = recorder
+    def __init__(self, ceiling: Policy | None = None) -> None:
         self.ceiling = ceiling
-        self.record = recorder.note
 
     def decide(self, request: Request) -> Decision:
         """Refuse only what the ceiling refuses."""
@@ -188,9 +114,6 @@ class ShadowGate:
     def __init__(self, policy: Policy, *, source: str = "environment") -> None:
         self.policy = policy
         self.source = source
-        self.allowed = 0
-        self.would_refuse: dict[str, int] = {}
-        """How often, by the text of the refusal."""
 
     def decide(self, request: Request) -> Decision:
         """Allow it, with the policy's own answer attached."""
@@ -199,43 +122,7 @@ class ShadowGate:
             return decision
         return replace(decision, allowed=True, would_refuse=True)
 
-    def record(
-        self, verdict: Verdict, status: int, *, unrouted: bool, peer: str
-    ) -> None:
-        """Count it, under what would have been answered."""
-        decision = verdict.decision
-        if not decision.would_refuse:
-            self.allowed += 1
-            return
-        message = decision.message
-        if message not in self.would_refuse and len(self.would_refuse) >= SHADOW_KEPT:
-            message = "and others"
-        self.would_refuse[message] = self.would_refuse.get(message, 0) + 1
-
     def describe(self) -> str:
         """Mode, and how much the policy would leave open."""
         count = self.policy.operations_count
         return f"mode=shadow operations={count} source={self.source}"
-
-
-class RecordGate:
-    """Keeps evidence of what another gate decides."""
-
-    def __init__(self, gate: Gate, recorder: Recorder) -> None:
-        self.gate = gate
-        self.recorder = recorder
-
-    def decide(self, request: Request) -> Decision:
-        """Answer as the other gate does."""
-        return self.gate.decide(request)
-
-    def record(
-        self, verdict: Verdict, status: int, *, unrouted: bool, peer: str
-    ) -> None:
-        """Take note, here and there."""
-        self.recorder.note(verdict, status, unrouted=unrouted, peer=peer)
-        self.gate.record(verdict, status, unrouted=unrouted, peer=peer)
-
-    def describe(self) -> str:
-        """What the other gate says of itself."""
-        return self.gate.describe()

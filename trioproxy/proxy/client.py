@@ -6,7 +6,7 @@ from typing import Final
 import trio
 
 from trioproxy.errors import HeadTooSlow
-from trioproxy.proxy.http import find_head_end, resume_at
+from trioproxy.http.request import find_head_end, resume_at
 from trioproxy.proxy.wire import Wire
 
 HEAD_SECONDS: Final = 10.0

@@ -8,13 +8,13 @@ from typing import Final
 
 from trioproxy.config import Address
 from trioproxy.errors import UpstreamLost
-from trioproxy.proxy.http import (
-    Memo,
-    RequestHead,
+from trioproxy.http.memo import Memo
+from trioproxy.http.request import resume_at
+from trioproxy.http.response import (
+    Expectation,
     ResponseHead,
     find_response_end,
-    read_response,
-    resume_at,
+    parse_response,
 )
 from trioproxy.proxy.upstream import open_upstream
 from trioproxy.proxy.watch import Watch
@@ -22,7 +22,7 @@ from trioproxy.proxy.wire import Wire
 
 RESPONSE_READ: Final = 16 * 1024
 
-ResponseMemo = Memo[tuple[bytes, bytes], ResponseHead]
+ResponseMemo = Memo[tuple[bytes, Expectation], ResponseHead]
 
 
 class Engine:
@@ -69,7 +69,7 @@ class Engine:
         await self._wire.send_all(data)
 
     async def read_head(
-        self, request: RequestHead, data: bytes = b""
+        self, expected: Expectation, data: bytes = b""
     ) -> tuple[ResponseHead, bytes]:
         """Wait for a response head: final, or an interim one (1xx) before it.
 
@@ -85,10 +85,10 @@ class Engine:
             self.has_answered = True
             data += more
         raw = data[:end]
-        key = raw, request.asked
+        key = raw, expected
         response = self._responses.get(key)
         if response is None:
-            response = read_response(raw, request)
+            response = parse_response(raw, expected)
             self._responses.keep(key, raw, response)
         return response, data[end:]
 

@@ -6,18 +6,19 @@ beyond the bound are dropped, counted, and the count is said.
 """
 
 import os
-import re
 import select
 import time
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import trio
 
 from trioproxy.config import Level
+from trioproxy.policy.outcome import Moment, Outcome
+from trioproxy.quoting import quote
 
 PIPE_ATOM: Final = 4096
 """A pipe that poll(2) calls writable takes this much without blocking (PIPE_BUF)."""
@@ -31,29 +32,6 @@ FLUSH_EVERY: Final = 0.05
 FIRST_RETRY: Final = 0.001
 """Seconds until a full pipe is tried again, doubled up to `FLUSH_EVERY`."""
 
-UNPRINTABLE: Final = str.maketrans(
-    {code: f"\\x{code:02x}" for code in (*range(32), 127)}
-)
-
-
-SHOWN_LIMIT: Final = 256
-PLAIN: Final = re.compile(r"[!#-<>-~]+")
-"""Visible ASCII without what quoting is for: most values."""
-
-
-def quote(text: str) -> str:
-    """Make a value safe for one line of `name=value` fields; cut at 256 characters."""
-    if len(text) <= SHOWN_LIMIT and PLAIN.fullmatch(text):
-        return text
-    shown = text[:SHOWN_LIMIT].translate(UNPRINTABLE)
-    if shown and not any(char in shown for char in ' "='):
-        return shown
-    return '"' + shown.replace('"', "'") + '"'
-
-
-REQUEST: Final = "info request %s status=%s by=%s ms=%.1f client=%s%s"
-"""A request that is over: its fields, the answer and whose it was, how it ended."""
-
 
 class Log:
     """Gathers entries of the wanted level and writes them."""
@@ -63,7 +41,7 @@ class Log:
         self.shows_requests = level >= Level.INFO
         self.dropped = 0
         self._fd = fd
-        self._entries: deque[tuple[float, str, tuple[object, ...]]] = deque()
+        self._entries: deque[tuple[float, Callable[[Any], str], object]] = deque()
         self._poll = select.poll()
         self._poll.register(fd, select.POLLOUT)
         self._filled = trio.Event()
@@ -74,41 +52,27 @@ class Log:
         """Log one event, if its level is wanted."""
         if level <= self.level:
             words = [f"{name}={quote(str(value))}" for name, value in fields.items()]
-            self.add("%s", " ".join([level.name.lower(), event, *words]))
+            self._add(str, " ".join([level.name.lower(), event, *words]))
 
-    def request(
-        self,
-        peer: str,
-        fields: str,
-        status: int,
-        by: str,
-        seconds: float = 0.0,
-        ending: str = "",
-    ) -> None:
-        """Log one request; `fields` are ready-made, `by` tells our answers from the Engine's."""
-        end = f" end={quote(ending)}" if ending else ""
-        self.add(REQUEST, fields, status or "-", by, seconds * 1000, peer, end)
+    def request(self, outcome: Outcome) -> None:
+        """Log a request that is over; its line is made when it is written."""
+        if self.shows_requests and outcome.moment is not Moment.OPENED:
+            self._add(_request_line, outcome)
 
     def crash(self, peer: str, error: BaseException) -> None:
-        """Log a failure that is nobody's plan, with the line where it happened."""
-        where = traceback.extract_tb(error.__traceback__)[-1:]
-        place = (
-            f"{os.path.basename(where[0].filename)}:{where[0].lineno}" if where else "?"
-        )
-        self.line(Level.ERR, "crash", client=peer, error=repr(error), at=place)
+        """Log a failure that is nobody's plan, with the innermost place of our code."""
+        self.line(Level.ERR, "crash", client=peer, error=repr(error), at=_place(error))
 
-    def add(self, template: str, *values: object) -> None:
-        """Add an entry, whatever its level; `template % values` is made when it is written."""
+    def _add(self, render: Callable[[Any], str], value: object) -> None:
+        """Add an entry, whatever its level; `render(value)` is its line, made later."""
         if len(self._entries) >= MAX_PENDING:
             self.dropped += 1
             return
         if not self._entries:
             self._filled.set()
-        self._entries.append((time.time(), template, values))
+        self._entries.append((time.time(), render, value))
 
-    async def run(
-        self, let_others: Callable[[], Awaitable[None]] = trio.lowlevel.checkpoint
-    ) -> None:
+    async def run(self) -> None:
         """Write what is gathered until cancelled; others have their turn in between."""
         while True:
             await self._filled.wait()
@@ -117,7 +81,7 @@ class Log:
             while self._entries:
                 if self._write_some():
                     pause = FIRST_RETRY
-                    await let_others()
+                    await trio.lowlevel.checkpoint()
                 else:
                     # A full pipe: its reader is at work, or has stopped.
                     await trio.sleep(pause)
@@ -144,8 +108,8 @@ class Log:
         lines: list[str] = []
         size = 0
         while self._entries:
-            when, template, values = self._entries[0]
-            line = f"{self._stamp(int(when))} {template % values}\n"
+            when, render, value = self._entries[0]
+            line = f"{self._stamp(int(when))} {render(value)}\n"
             size += len(line)
             if lines and size > PIPE_ATOM:
                 break
@@ -169,3 +133,28 @@ class Log:
             # The reader of the log is gone: the proxy serves on, its log does not.
             self._entries.clear()
             self.dropped = 0
+
+
+def _request_line(outcome: Outcome) -> str:
+    """Write what was asked and decided, the answer and whose it was, how it ended."""
+    if outcome.verdict is None:
+        words, end = f"decision=rejected reason={quote(outcome.ending)}", ""
+    else:
+        words = outcome.verdict.words
+        end = f" end={quote(outcome.ending)}" if outcome.ending else ""
+    by = "trioproxy" if outcome.is_ours else "engine"
+    return (
+        f"info request {words} status={outcome.status or '-'} by={by}"
+        f" ms={outcome.seconds * 1000:.1f} client={outcome.peer}{end}"
+    )
+
+
+def _place(error: BaseException) -> str:
+    """Name file and line of the innermost frame that is ours, else of the innermost."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [one for one in frames if one.filename.startswith(PACKAGE)] or frames
+    return f"{os.path.basename(ours[-1].filename)}:{ours[-1].lineno}" if ours else "?"
+
+
+PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+"""Where our own code is."""

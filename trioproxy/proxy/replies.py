@@ -11,6 +11,9 @@ from trioproxy.errors import TrioProxyError
 PREFIX: Final = "trioproxy: "
 SERVER: Final = "trioproxy"
 
+REFUSED: Final = 403
+"""The status of a request that a policy refuses."""
+
 PHRASES: Final = {
     200: "OK",
     400: "Bad Request",

@@ -4,7 +4,7 @@ import errno
 import os
 import resource
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import trio
@@ -12,11 +12,14 @@ import trio
 from trioproxy.config import Config, Level
 from trioproxy.errors import ClientLost
 from trioproxy.policy.gate import Gate
+from trioproxy.policy.outcome import Observer
 from trioproxy.proxy import listeners, replies
+from trioproxy.proxy.admission import Admission
 from trioproxy.proxy.client import Client
-from trioproxy.proxy.connection import Connection, Shared
+from trioproxy.proxy.connection import Connection
 from trioproxy.proxy.health import Health
 from trioproxy.proxy.log import Log
+from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.watch import Watch, Watched
 from trioproxy.proxy.wire import Wire
 
@@ -60,25 +63,49 @@ class Server:
     """Serves clients from `run` until `drain` has let them go."""
 
     def __init__(
-        self, *, config: Config, gate: Gate, log: Log, away: float = 0.0
+        self,
+        *,
+        config: Config,
+        gate: Gate,
+        log: Log,
+        observers: Iterable[Observer] = (),
+        away: float = 0.0,
     ) -> None:
-        """`away`: see `Watch`; only where this run of Trio serves nobody else."""
+        """`observers` are told what became of each request, besides the log.
+
+        `away`: see `Watch`; only where this run of Trio serves nobody else.
+        """
         self.config = config
+        self.log = log
         self.addresses: tuple[str, ...] = ()
         self.connections: set[Connection] = set()
         self._watch = Watch(away=away)
-        self.shared = Shared(
+        self._shared = Shared(
             upstream=config.upstream,
-            gate=gate,
             log=log,
             watch=self._watch,
             health=Health(config.upstream, self._watch),
         )
-        self._log = log
+        self._admission = Admission(gate, self._shared.header_memo)
+        self.reload(gate, observers)
         self._limit = config.max_connections
         self._turned_away = 0
         self._accepting = trio.CancelScope()
         self._one_ended = trio.Event()
+
+    @property
+    def gate(self) -> Gate:
+        """What new requests are judged by."""
+        return self._admission.gate
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether no more clients are taken, and those here finish."""
+        return self._shared.is_draining
+
+    def reload(self, gate: Gate, observers: Iterable[Observer] = ()) -> None:
+        """Judge new requests by another gate, and tell these observers of them."""
+        self._admission.reload(gate, (self.log.request, *observers))
 
     async def run(
         self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -94,7 +121,7 @@ class Server:
             self.addresses = tuple(listeners.name_of(sock) for sock in sockets)
             async with trio.open_nursery() as background:
                 background.start_soon(self._watch.run)
-                background.start_soon(self._log.run, self._watch.others)
+                background.start_soon(self.log.run)
                 background.start_soon(self._reap)
                 task_status.started()
                 await self._accept_all(sockets)
@@ -102,8 +129,8 @@ class Server:
         finally:
             self._close(sockets)
             self._watch.close()
-            self.shared.buffer.close()
-            self._log.flush()
+            self._shared.buffer.close()
+            self.log.flush()
 
     def _bind(self) -> list[socket.socket]:
         sockets: list[socket.socket] = []
@@ -125,7 +152,7 @@ class Server:
         descriptors = raise_descriptor_limit()
         self._limit = connection_limit(self.config.max_connections, descriptors)
         if self._limit < self.config.max_connections:
-            self._log.line(
+            self.log.line(
                 Level.NOTICE,
                 "max-connections",
                 wanted=self.config.max_connections,
@@ -141,7 +168,7 @@ class Server:
                 async with trio.open_nursery() as accepting:
                     for sock in sockets:
                         sock.setblocking(False)
-                        accepting.start_soon(self._accept, sock, serving)
+                        self._watch.start_soon(accepting, self._accept, sock, serving)
 
     async def _accept(self, sock: socket.socket, nursery: trio.Nursery) -> None:
         listener = Watched(sock, self._watch)
@@ -170,7 +197,7 @@ class Server:
                     continue  # the client left before it was accepted
                 if not is_exhausted:
                     is_exhausted = True
-                    self._log.line(Level.ERR, "out-of-descriptors", error=error)
+                    self.log.line(Level.ERR, "out-of-descriptors", error=error)
                 await trio.sleep(EXHAUSTED_PAUSE)
             else:
                 is_exhausted = False
@@ -179,16 +206,20 @@ class Server:
     def _take(
         self, sock: socket.socket, address: object, nursery: trio.Nursery
     ) -> None:
-        wire = Wire(sock, ClientLost, self._watch)
-        self._watch.expect()
-        if len(self.connections) >= self._limit:
-            nursery.start_soon(self._turn_away, wire)
+        """Start serving an accepted client; one that cannot be watched is let go."""
+        try:
+            peer = listeners.peer_of(sock, address)
+            wire = Wire(sock, ClientLost, self._watch)
+        except OSError as error:
+            sock.close()
+            self.log.line(Level.ERR, "cannot-watch", error=error)
             return
-        connection = Connection(
-            Client(wire, listeners.peer_of(sock, address)), self.shared
-        )
+        if len(self.connections) >= self._limit:
+            self._watch.start_soon(nursery, self._turn_away, wire)
+            return
+        connection = Connection(Client(wire, peer), self._admission, self._shared)
         self.connections.add(connection)
-        nursery.start_soon(self._serve, connection)
+        self._watch.start_soon(nursery, self._serve, connection)
 
     async def _serve(self, connection: Connection) -> None:
         try:
@@ -199,7 +230,6 @@ class Server:
 
     async def _turn_away(self, wire: Wire) -> None:
         """Answer 503 at once; wait a moment for it to be read, while there is room."""
-        self._watch.begin()
         self._turned_away += 1
         try:
             with trio.move_on_after(TURNED_AWAY_SECONDS):
@@ -230,8 +260,8 @@ class Server:
 
         `finite` seconds for requests that end, `streams` for those that may never.
         """
-        self.shared.is_draining = True
-        self._log.line(Level.NOTICE, "draining", connections=len(self.connections))
+        self._shared.is_draining = True
+        self.log.line(Level.NOTICE, "draining", connections=len(self.connections))
         self._accepting.cancel()
         for connection in self.connections:
             if connection.client.is_idle:

@@ -3,51 +3,48 @@
 import trio
 
 from trioproxy.errors import ClientLost, UpstreamLost
-from trioproxy.proxy.relay import Buffer, UntilClose, relay
+from trioproxy.http.framing import UntilClose
+from trioproxy.proxy.relay import relay
+from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.wire import Wire
 
+Direction = tuple[Wire, UntilClose]
+"""Where bytes come from, and the count of those that have passed."""
 
-async def tunnel(client: Wire, upstream: Wire, early: bytes, buffer: Buffer) -> None:
+
+async def tunnel(
+    client: Direction, upstream: Direction, early: bytes, shared: Shared
+) -> None:
     """Copy both ways until both have ended, or one side breaks.
 
-    `early` are client bytes that came before the Engine's head: it loses what reaches
-    it together with the request, so they were held. Closing: by the owner of the wires.
+    `early` are client bytes that came before the Engine's head. They were held until
+    now: the Engine discards what reaches it together with the request that it hijacks.
+    Closing: by the owner of the wires, when this has returned.
     """
     async with trio.open_nursery() as nursery:
-        client.watch.expect()
-        nursery.start_soon(_copy_back, upstream, client, buffer, nursery.cancel_scope)
-        if await _send_early(upstream, early):
-            await _copy_or_cancel(client, upstream, buffer, nursery.cancel_scope)
+        scope = nursery.cancel_scope
+        shared.watch.start_soon(nursery, _copy, upstream, client[0], shared, scope)
+        try:
+            await upstream[0].send_all(early)
+        except UpstreamLost:
+            scope.cancel()
         else:
-            nursery.cancel_scope.cancel()
+            client[1].skip(len(early))
+            await _copy(client, upstream[0], shared, scope)
 
 
-async def _send_early(upstream: Wire, early: bytes) -> bool:
-    try:
-        await upstream.send_all(early)
-    except UpstreamLost:
-        return False
-    return True
-
-
-async def _copy_back(
-    source: Wire, sink: Wire, buffer: Buffer, scope: trio.CancelScope
+async def _copy(
+    source: Direction, sink: Wire, shared: Shared, scope: trio.CancelScope
 ) -> None:
-    sink.watch.begin()
-    await _copy_or_cancel(source, sink, buffer, scope)
-
-
-async def _copy_or_cancel(
-    source: Wire, sink: Wire, buffer: Buffer, scope: trio.CancelScope
-) -> None:
-    """Copy until the end of data, which becomes a half-close; a break ends both ways."""
+    """Copy until the EOF, which becomes a half-close; a break ends both directions."""
+    wire, boundary = source
     try:
-        await relay(source, sink, UntilClose(), buffer)
+        await relay(wire, sink, boundary, shared.buffer)
     except (ClientLost, UpstreamLost):
         scope.cancel()
     else:
-        source.ended = True
-        if source.gone:
+        wire.ended = True
+        if wire.gone:
             scope.cancel()
         else:
             sink.send_eof()

@@ -54,6 +54,7 @@ def _connect_unix(path: str, watch: Watch) -> Wire | None:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         sock.connect(path)
+        return Wire(sock, UpstreamLost, watch)
     except BlockingIOError:
         # EAGAIN on a Unix socket is a full backlog, not a connection in progress.
         sock.close()
@@ -61,7 +62,6 @@ def _connect_unix(path: str, watch: Watch) -> Wire | None:
     except OSError:
         sock.close()
         raise
-    return Wire(sock, UpstreamLost, watch)
 
 
 async def _retry_unix(address: UnixAddress, watch: Watch) -> Wire:
@@ -75,12 +75,20 @@ async def _retry_unix(address: UnixAddress, watch: Watch) -> Wire:
 async def _open_tcp(address: TcpAddress, watch: Watch) -> Wire:
     host = address.host or "localhost"
     try:
-        async with await trio.open_tcp_stream(host, address.port) as stream:
-            sock = socket.socket(fileno=os.dup(stream.socket.fileno()))
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        stream = await trio.open_tcp_stream(host, address.port)
+        sock = socket.socket(fileno=stream.socket.detach())
+        return _watch_tcp(sock, watch)
     except OSError as error:
         raise UpstreamError(explain(address, error)) from error
-    return Wire(sock, UpstreamLost, watch)
+
+
+def _watch_tcp(sock: socket.socket, watch: Watch) -> Wire:
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return Wire(sock, UpstreamLost, watch)
+    except OSError:
+        sock.close()
+        raise
 
 
 CAUSES: Final = {

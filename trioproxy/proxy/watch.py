@@ -1,21 +1,42 @@
-"""Knows which sockets are ready, and tells connections that their client hung up.
+"""Which sockets are ready, who waits for them, and who may wait off Trio's loop.
 
-One epoll instance watches all sockets of a server. It is edge-triggered and has each
-socket registered once, so that waiting for one costs no system call of its own. No
-connection needs a second task to notice that its client left.
+**One epoll instance, edge-triggered.** All sockets of a server are registered once, when
+they are added, and never again for a wait: `EPOLLET` reports an event when something
+*changes*, not while it is so. That is cheap and has one price: an edge that was reported
+is not reported again, so it must be remembered until it is used up. `Watched.heard` is
+that memory. `_deliver` sets bits in it; a bit is cleared in one place only, where a call
+on the socket proved it stale: `EPOLLIN` when a read found nothing (`EAGAIN`) or brought
+less than was asked for, so that the socket was *emptied* (epoll(7)); `EPOLLOUT` when a
+write found no room. A hang-up stays for good. If a bit were cleared without that proof,
+a task would wait for an edge that has passed, for ever; if it were never cleared, a task
+would only try a call in vain.
 
-Who waits while no other task could run looks at the sockets on the spot, all of them, and
-goes on if its own is ready: Trio's loop is spared, which costs a small request as much
-as all else that is done for it. Only what Trio alone knows of - timers, signals, threads
-- has to wait then: for `AWAY_SECONDS` until everybody parks, and one wait more.
+**Parking and waking.** A task that finds its socket not ready parks: it puts itself into
+`reader` or `writer` of the socket and leaves Trio's run queue
+(`wait_task_rescheduled`). `_deliver` finds it there when the event comes and hands it
+back to Trio (`reschedule`). Cancelling takes it out of the slot again. There is one slot
+for each direction, so a second task that waits for the same is an error.
+
+**Staying.** A pass of Trio's loop costs a small request as much as all else that is done
+for it. So a task that would park first looks at the sockets itself, all of them, waiting
+in epoll for at most `away` seconds; if its own is ready it goes on at once, and the loop
+is spared. That is right only while nobody else could run, for whoever could would wait
+for this task's socket. The watch knows that without asking Trio: it counts the tasks
+that serve clients (`start_soon`) and takes out of the count those that are parked here.
+A task may stay only while that count is one - itself. Every counted task that is
+anywhere else, in a nursery's end, an event, a sleep, a thread or a TCP connect, is in
+the count and so forbids staying; what is not known is safe. A task that was not started
+through the watch may never stay. What Trio alone knows of - timers, signals, threads,
+tasks of others - waits while somebody stays: at most `AWAY_SECONDS` from the last pass of
+Trio's loop, and one wait more.
 """
 
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from enum import Enum
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, TypeVarTuple
 
 import trio
 from trio.lowlevel import (
@@ -41,6 +62,8 @@ WRITABLE: Final = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
 READS: Final = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
 """What is watched always; room to write only while somebody waits for it."""
 
+_Args = TypeVarTuple("_Args")
+
 
 class _Woken:
     """What a task gets that is woken: nothing.
@@ -59,7 +82,7 @@ WOKEN: Final[Any] = _Woken()
 
 
 class Hangup(Enum):
-    """How a client hung up."""
+    """How a peer hung up."""
 
     END = "end of data"
     """It sends no more, and may still read."""
@@ -75,11 +98,13 @@ class Watched:
     __slots__ = ("fd", "heard", "on_hangup", "reader", "sock", "watch", "writer")
 
     def __init__(self, sock: socket.socket, watch: "Watch") -> None:
+        """Raises `OSError` where the kernel watches no more sockets; it stays open."""
         self.sock = sock
         self.fd = sock.fileno()
         self.heard = 0
-        """Events since the socket was last found empty; a hang-up stays."""
+        """Events that were reported and not yet proved stale."""
         self.on_hangup: Callable[[Hangup], None] | None = None
+        """Called by whichever task looks at the events; it must not raise."""
         self.reader: Task | None = None
         self.writer: Task | None = None
         self.watch = watch
@@ -93,15 +118,17 @@ class Watched:
             self.fd = -1
 
     def stop_reading(self, _raise_cancel: RaiseCancelT) -> Abort:
-        """Let a cancelled task go that waits for bytes."""
-        self.reader = None
-        self.watch.expect()
+        """Unpark a cancelled task that waits for bytes."""
+        if self.reader is not None:
+            self.watch.unpark(self.reader)
+            self.reader = None
         return Abort.SUCCEEDED
 
     def stop_writing(self, _raise_cancel: RaiseCancelT) -> Abort:
-        """Let a cancelled task go that waits for room."""
-        self.writer = None
-        self.watch.expect()
+        """Unpark a cancelled task that waits for room."""
+        if self.writer is not None:
+            self.watch.unpark(self.writer)
+            self.writer = None
         return Abort.SUCCEEDED
 
 
@@ -114,22 +141,23 @@ class Watch:
         self._watched: dict[int, Watched] = {}
         self._away = away
         self._home_by = 0.0
-        self._runnable = 0
-        """Tasks that could run now, besides the one that does."""
-        self.is_fresh = False
-        """Whether the running task looked at all sockets when it last waited for bytes."""
+        self._counted: set[Task] = set()
+        """The tasks that serve clients and have begun."""
+        self._unparked = 0
+        """How many tasks that serve clients are not parked here; one is about to run,
+        runs, or waits for something that the watch does not know."""
 
     def add(self, watched: Watched) -> None:
         """Watch a socket from now on."""
-        self._watched[watched.fd] = watched
         self._epoll.register(watched.fd, READS)
+        self._watched[watched.fd] = watched
 
     def remove(self, watched: Watched) -> None:
         """Forget a socket, before it is closed and its number means another one."""
         del self._watched[watched.fd]
         self._epoll.unregister(watched.fd)
         watched.on_hangup = None
-        self._wake_up(watched, READABLE | WRITABLE)
+        self._wake(watched, READABLE | WRITABLE)
 
     def close(self) -> None:
         """Let go of the epoll instance, when no socket is left."""
@@ -141,20 +169,58 @@ class Watch:
             await wait_readable(self._epoll.fileno())
             self._home_by = perf_counter() + self._away
             self._deliver(0)
-            self.is_fresh = False  # those it woke run later
+
+    # -- tasks that serve clients --------------------------------------------------
+
+    def start_soon(
+        self,
+        nursery: trio.Nursery,
+        function: Callable[[*_Args], Awaitable[None]],
+        *args: *_Args,
+    ) -> None:
+        """Start a task that serves clients; only such tasks may stay off Trio's loop.
+
+        It counts from now on, before its first step, until it has returned.
+        """
+        self._unparked += 1
+        nursery.start_soon(self._count, function, *args)
+
+    async def _count(
+        self, function: Callable[[*_Args], Awaitable[None]], *args: *_Args
+    ) -> None:
+        task = current_task()
+        self._counted.add(task)
+        try:
+            await function(*args)
+        finally:
+            self._counted.discard(task)
+            self._unparked -= 1
+
+    def _can_stay(self) -> bool:
+        """Whether all other tasks that serve clients are parked here, and Trio can wait.
+
+        The running task is never parked: if one is left, and it is counted, it is that.
+        """
+        return (
+            self._unparked == 1
+            and perf_counter() < self._home_by
+            and current_task() in self._counted
+        )
 
     # -- waiting -------------------------------------------------------------------
 
     async def readable(self, watched: Watched) -> None:
-        """Wait until there is something to read, or an end. The socket was found empty."""
+        """Wait until there is something to read, or an EOF. The socket was found empty."""
         if self._can_stay():
             self._deliver(self._away)
             if watched.heard & READABLE:
                 return
         if watched.reader is not None:
             raise trio.BusyResourceError("another task reads this socket")
-        watched.reader = current_task()
-        await self._park(watched, watched.stop_reading)
+        watched.reader = self._leave()
+        await wait_task_rescheduled(watched.stop_reading)
+        if watched.fd == -1:
+            raise trio.ClosedResourceError("another task closed this socket")
 
     async def writable(self, watched: Watched) -> None:
         """Wait until the kernel takes bytes again. It just did not."""
@@ -173,69 +239,51 @@ class Watch:
                 return
         if watched.writer is not None:
             raise trio.BusyResourceError("another task writes to this socket")
-        watched.writer = current_task()
-        await self._park(watched, watched.stop_writing)
+        watched.writer = self._leave()
+        await wait_task_rescheduled(watched.stop_writing)
+        if watched.fd == -1:
+            raise trio.ClosedResourceError("another task closed this socket")
 
     async def others(self) -> None:
         """Let the others have their turn, if there are any."""
         self._deliver(0)
-        if self._can_stay():
-            return
-        self.expect()
-        try:
+        if not self._can_stay():
             await trio.lowlevel.checkpoint()
-        finally:
-            self.begin()
 
-    def _can_stay(self) -> bool:
-        """Whether no other task can run, and Trio's loop can do without us."""
-        return not self._runnable and perf_counter() < self._home_by
+    def _leave(self) -> Task:
+        """Take the running task, which is about to park, out of the count."""
+        task = current_task()
+        if task in self._counted:
+            self._unparked -= 1
+        return task
 
-    async def _park(
-        self, watched: Watched, abort: Callable[[RaiseCancelT], Abort]
-    ) -> None:
-        try:
-            await wait_task_rescheduled(abort)
-        finally:
-            self.begin()
-        if watched.fd == -1:
-            raise trio.ClosedResourceError("another task closed this socket")
-
-    # -- which tasks can run -------------------------------------------------------
-
-    def expect(self) -> None:
-        """Know that a task will run soon: it was started, or woken."""
-        self._runnable += 1
-
-    def begin(self) -> None:
-        """Know that a task which was expected runs."""
-        self._runnable -= 1
-        self.is_fresh = False
+    def unpark(self, task: Task) -> None:
+        """Count a parked task again, from the moment it is woken or cancelled."""
+        if task in self._counted:
+            self._unparked += 1
 
     # -- events --------------------------------------------------------------------
 
     def _deliver(self, seconds: float) -> None:
-        """Wait so long for events, and wake who waits for them."""
-        found = self._epoll.poll(seconds, MOST_EVENTS)
-        self.is_fresh = len(found) < MOST_EVENTS
-        for fd, events in found:
+        """Wait so long for events, and wake the tasks that wait for them."""
+        for fd, events in self._epoll.poll(seconds, MOST_EVENTS):
             watched = self._watched.get(fd)
             if watched is None:
                 continue  # removed on account of an event before this one
             news = events & ~watched.heard
             watched.heard |= events
             if watched.reader is not None or watched.writer is not None:
-                self._wake_up(watched, events)
+                self._wake(watched, events)
             if news & HUNG_UP and watched.on_hangup is not None:
                 watched.on_hangup(_kind(events))
 
-    def _wake_up(self, watched: Watched, events: int) -> None:
+    def _wake(self, watched: Watched, events: int) -> None:
         if watched.reader is not None and events & READABLE:
-            self.expect()
+            self.unpark(watched.reader)
             reschedule(watched.reader, WOKEN)
             watched.reader = None
         if watched.writer is not None and events & WRITABLE:
-            self.expect()
+            self.unpark(watched.writer)
             reschedule(watched.writer, WOKEN)
             watched.writer = None
 

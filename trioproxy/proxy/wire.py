@@ -78,9 +78,7 @@ class Wire(Watched):
         Saves the call that would say so; measured, it is a tenth of a small request.
         """
         self._credit = FAIR_SHARE
-        if self.heard & READABLE:
-            self.watch.is_fresh = False  # heard of before, so this is no look
-        else:
+        if not self.heard & READABLE:
             await self.watch.readable(self)
         while (data := self.recv_now(size)) is None:
             await self.watch.readable(self)
@@ -154,8 +152,6 @@ class Wire(Watched):
 
         By poll(2), for the usual answer is no, and MSG_PEEK says that by an exception.
         """
-        if self.watch.is_fresh and not self.heard:
-            return False
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
         return bool(poll.poll(0))

@@ -1,0 +1,255 @@
+"""Requests to evidence: what is kept, what is counted, what wakes the writer."""
+
+import gc
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.learning.test_evidence import EVIDENCE, content
+from tests.policy.judging import outcome_of
+from trioproxy.learning import evidence as observe_module
+from trioproxy.learning import recorder as recorder_module
+from trioproxy.learning.evidence import Evidence, Tally
+from trioproxy.learning.recorder import Recorder
+from trioproxy.learning.shape import REFUSED, Shape, Who, result_of
+from trioproxy.policy.gate import EnforceGate, Gate, LearnGate, judge
+from trioproxy.policy.outcome import Moment, Outcome
+from trioproxy.policy.permissions import parse_policy
+from trioproxy.policy.rules import Policy, Reason
+
+
+class Learner:
+    """A recorder behind a gate, with a clock that the test sets."""
+
+    def __init__(
+        self,
+        ceiling: Policy | None = None,
+        only: Callable[[str], bool] | None = None,
+    ) -> None:
+        self.time = 100.0
+        self.woken = 0
+        self.evidence = Evidence()
+        self.evidence.begin("2026", 100)
+        self.recorder = Recorder(
+            self.evidence, now=lambda: self.time, wake=self.wake, only=only
+        )
+        self.gate: Gate = LearnGate(ceiling)
+
+    def wake(self) -> None:
+        self.woken += 1
+
+    def serve(
+        self,
+        method: str,
+        target: bytes,
+        status: int,
+        *,
+        unrouted: bool = False,
+        peer: str = "10.0.0.5:4711",
+        agent: str = "",
+    ) -> None:
+        """One request from its head to its answer."""
+        verdict = judge(self.gate, method, target, agent)
+        self.recorder.note(outcome_of(verdict, status, unrouted=unrouted, peer=peer))
+
+
+def test_a_request_becomes_evidence() -> None:
+    """A request leaves its shape, the result, the time, and who sent it."""
+    learner = Learner()
+    learner.time = 123
+    target = b"/v1.45/containers/my-db/json?size=1"
+    learner.serve("GET", target, 200, agent="docker/26")
+    shape = Shape("ContainerInspect", "GET", "CONTAINERS")
+    record = learner.evidence.records[shape]
+    assert (record.first, record.count("200")) == (123, 1)
+    assert (record.agents, record.versions) == ({"docker/26"}, {"1.45"})
+
+
+@pytest.mark.parametrize(
+    ("peer", "client"),
+    [
+        pytest.param("10.0.0.5:4711", "10.0.0.5", id="ipv4"),
+        pytest.param("[fd00::5]:4711", "fd00::5", id="ipv6"),
+        pytest.param("unix:uid=1000", "unix:uid=1000", id="unix"),
+    ],
+)
+def test_clients_are_known_by_address(peer: str, client: str) -> None:
+    """A client's port is another each time, and is not kept."""
+    learner = Learner()
+    learner.serve("GET", b"/info", 200, peer=peer)
+    (record,) = learner.evidence.records.values()
+    assert record.clients == {client}
+    assert record.versions == {"unversioned"}
+
+
+def test_only_news_wakes_the_writer() -> None:
+    """The second request of a kind is counted and disturbs nobody."""
+    learner = Learner()
+    for target in (b"/containers/a/json", b"/containers/b/json", b"/v1.45/info"):
+        learner.serve("GET", target, 200)
+    assert learner.woken == 2
+
+
+Kind = tuple[bytes, int, bool, str, str]
+"""Target, status, whether the route is missing, client, agent."""
+
+Steps = list[tuple[Kind, float] | Evidence]
+
+_KINDS: st.SearchStrategy[Kind] = st.tuples(
+    st.sampled_from([b"/containers/json", b"/v1.45/containers/json", b"/secrets"]),
+    st.sampled_from([200, 304, 404, 500]),
+    st.booleans(),
+    st.sampled_from(["10.0.0.5:1", "10.0.0.5:2", "[::1]:1", "unix:7"]),
+    st.sampled_from(["", "docker/27 go/1.22", "curl/8"]),
+)
+
+
+def _steps(one: Kind, other: Kind, field: int) -> st.SearchStrategy[Steps]:
+    """Requests that differ in one field only, and merges."""
+    variant = cast(Kind, (*one[:field], other[field], *one[field + 1 :]))
+    asked = st.tuples(st.sampled_from([one, variant]), st.floats(98, 104))
+    return st.lists(asked | asked | EVIDENCE, min_size=2, max_size=20)
+
+
+@pytest.mark.parametrize("field", range(5))
+@given(st.data(), st.integers(1, 3), st.integers(1, 3))
+def test_a_tally_counts_as_looking_each_time_does(
+    field: int, data: st.DataObject, tallies: int, runs: int
+) -> None:
+    """Repeats are counted without look-ups, whatever is merged in between."""
+    steps = data.draw(
+        st.tuples(_KINDS, _KINDS).flatmap(lambda kinds: _steps(*kinds, field))
+    )
+    ceiling, _ = parse_policy({"CONTAINERS": "1"})
+    learner = Learner(ceiling)
+    plain = Evidence()
+    plain.begin("2026", 100)
+    news = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recorder_module, "TALLIES_KEPT", tallies)
+        patch.setattr(observe_module, "RUNS_KEPT", runs)
+        for step in steps:
+            if isinstance(step, Evidence):
+                learner.evidence.merge(step)
+                plain.merge(step)
+                continue
+            (target, status, unrouted, peer, agent), learner.time = step
+            learner.serve(
+                "GET", target, status, unrouted=unrouted, peer=peer, agent=agent
+            )
+            verdict = judge(learner.gate, "GET", target, agent)
+            result = result_of(status, unrouted=unrouted)
+            client = peer if peer == "unix:7" else peer.rpartition(":")[0].strip("[]")
+            news += plain.observe(
+                Shape.of(verdict.request),
+                result if verdict.decision.allowed else REFUSED,
+                int(learner.time),
+                Who(verdict.agent, client, verdict.version),
+            )
+    assert content(learner.evidence) == content(plain)
+    assert learner.evidence.changes == plain.changes
+    assert learner.woken == news
+
+
+def test_tallies_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that comes from ever new ports costs no memory."""
+    monkeypatch.setattr(recorder_module, "TALLIES_KEPT", 4)
+    learner = Learner()
+    for port in range(50):
+        learner.serve("GET", b"/info", 200, peer=f"10.0.0.5:{port}")
+    referrers = gc.get_referrers(learner.evidence)
+    assert 1 <= sum(isinstance(one, Tally) for one in referrers) <= 4
+    (record,) = learner.evidence.records.values()
+    assert record.count("200") == 50
+
+
+def test_what_is_passed_over_is_counted_each_time() -> None:
+    """There is no tally for a client that nobody learns from."""
+    learner = Learner(only=lambda client: client == "10.0.0.5")
+    for _ in range(3):
+        learner.serve("GET", b"/info", 200, peer="10.0.0.6:1")
+    assert learner.recorder.passed_over == 3
+    assert not learner.evidence.records
+
+
+def test_what_has_no_room_is_counted_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no tally of what the evidence does not hold."""
+    monkeypatch.setattr(observe_module, "FACETS_KEPT", 0)
+    learner = Learner()
+    for _ in range(3):
+        learner.serve("GET", b"/info", 200)
+    assert learner.evidence.dropped() == 3
+    assert not learner.evidence.records
+
+
+def test_a_missing_route_is_told_from_a_missing_thing() -> None:
+    """A probe for a network is use; a probe for a route the Engine lacks is none."""
+    learner = Learner()
+    learner.serve("GET", b"/networks/x", 404)
+    learner.serve("GET", b"/images/x/attestations", 404, unrouted=True)
+    assert learner.evidence.used_operations() == {"NetworkInspect"}
+
+
+def test_a_ceiling_refuses_while_learning() -> None:
+    """What the ceiling refuses never reaches the Engine, and is noted as refused."""
+    ceiling, _ = parse_policy({"CONTAINERS": "1"})
+    learner = Learner(ceiling)
+    learner.serve("GET", b"/containers/json", 200)
+    learner.serve("POST", b"/containers/create", 201)
+    decision = judge(learner.gate, "POST", b"/containers/create").decision
+    assert (decision.allowed, decision.reason) == (False, Reason.CEILING)
+    assert "POST=1" in decision.message
+    assert learner.evidence.used_operations() == {"ContainerList"}
+    assert [shape.operation for shape in learner.evidence.refused()] == [
+        "ContainerCreate"
+    ]
+
+
+def test_others_may_pass_without_being_learned_from() -> None:
+    """A neighbour on a shared listener is served, counted, and leaves no evidence."""
+    learner = Learner(only=lambda client: client == "10.0.0.5")
+    learner.serve("GET", b"/info", 200, peer="10.0.0.5:1")
+    learner.serve("POST", b"/containers/create", 201, peer="10.0.0.6:1")
+    assert learner.evidence.used_operations() == {"SystemInfo"}
+    assert learner.recorder.passed_over == 1
+
+
+def test_refusals_of_a_policy_are_evidence() -> None:
+    """What a gate refuses is kept as refused, what it lets pass with its status."""
+    learner = Learner()
+    policy, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerList"})
+    for gate, results in (
+        (EnforceGate(policy), {"refused"}),
+        (LearnGate(), {"refused", "200"}),
+    ):
+        learner.gate = gate
+        learner.serve("GET", b"/images/json", 200)
+        record = learner.evidence.records[Shape("ImageList", "GET", "IMAGES")]
+        assert record.results.keys() == results
+
+
+def test_a_stream_is_noted_once_and_at_its_beginning() -> None:
+    """A learner that is killed has seen the streams that were open."""
+    learner = Learner()
+    verdict = judge(learner.gate, "GET", b"/events")
+    learner.recorder.note(outcome_of(verdict, 200, moment=Moment.OPENED))
+    assert learner.evidence.used_operations() == {"SystemEvents"}
+    learner.recorder.note(outcome_of(verdict, 200, moment=Moment.CLOSED))
+    (record,) = learner.evidence.records.values()
+    assert record.count("200") == 1
+
+
+def test_what_had_no_answer_is_no_evidence() -> None:
+    """A client that left, an Engine that is down, a head that cannot be read."""
+    learner = Learner()
+    verdict = judge(learner.gate, "GET", b"/info")
+    for outcome in (
+        Outcome(Moment.WHOLE, "10.0.0.5:1", verdict, 0, is_ours=False),
+        Outcome(Moment.WHOLE, "10.0.0.5:1", verdict, 502, is_ours=True),
+        Outcome(Moment.WHOLE, "10.0.0.5:1", None, 400, is_ours=True),
+    ):
+        learner.recorder.note(outcome)
+    assert not learner.evidence.records

@@ -1,0 +1,247 @@
+"""Where a body ends: its framing, and the scanners that find the end as bytes pass.
+
+A proxy must find the end of each body exactly where the next reader finds it; whoever
+disagrees about it reads part of a body as the next request (request smuggling). So a
+framing that readers differ about is refused, here and in the reading of heads, and the
+bytes of a body pass unchanged.
+
+A `Boundary` is fed the bytes of one body in pieces, as they come from a socket, and
+says how many of them belong to it. Pieces may be cut anywhere, also within a line of a
+chunked body. `unseen` is what makes large bodies cheap: so many of the next bytes are
+body whatever they are, and may go through the kernel without being looked at.
+"""
+
+import re
+import sys
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Protocol
+
+from trioproxy.errors import BadRequest, UpstreamError
+
+UNKNOWN_LENGTH: Final = -1
+LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+"""Digits alone: `+5`, `0x5` and `5, 5` are lengths to some readers (RFC 9112, 6.3)."""
+
+
+class Body(Enum):
+    """How the end of a body is found."""
+
+    NONE = "none"
+    SIZED = "sized"
+    CHUNKED = "chunked"
+    UNTIL_CLOSE = "until close"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Framing:
+    """The framing of one body."""
+
+    body: Body
+    length: int = UNKNOWN_LENGTH
+
+
+NO_BODY: Final = Framing(body=Body.NONE, length=0)
+CHUNKED: Final = Framing(body=Body.CHUNKED)
+UNTIL_CLOSE: Final = Framing(body=Body.UNTIL_CLOSE)
+
+
+def sized(length: bytes | None) -> Framing:
+    """Read a `Content-Length`; a length of 0 is no body. Raises `BadRequest`."""
+    if length is None:
+        return NO_BODY
+    if not LENGTH.fullmatch(length):
+        raise BadRequest(f"bad Content-Length {length[:32]!r}")
+    count = int(length)
+    return Framing(body=Body.SIZED, length=count) if count else NO_BODY
+
+
+CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
+NEXT_CHUNK: Final = re.compile(rb"\r\n([0-9A-Fa-f]{1,16})\r\n")
+"""The end of one chunk and the size of the next, where both have come."""
+
+TRAILER: Final = re.compile(
+    rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*\r\n"
+)
+LINE_LIMIT: Final = 16 * 1024
+"""Bytes of a line of a chunked body."""
+
+TRAILERS_LIMIT: Final = 64 * 1024
+"""Bytes of all trailers of one body."""
+
+
+class Boundary(Protocol):
+    """Finds the end of one body in the bytes as they pass."""
+
+    done: bool
+    """True once the last byte of the body has passed."""
+    unseen: int
+    """How many of the next bytes are body whatever they are."""
+    passed: int
+    """How many bytes of the body have passed, its chunk lines included."""
+
+    def feed(self, data: bytes | bytearray, end: int) -> int:
+        """Look at `data[:end]`; return how many of these bytes belong to the body."""
+        ...
+
+    def skip(self, count: int) -> None:
+        """Count so many of the unseen bytes as passed."""
+        ...
+
+
+class Sized:
+    """A body of a known length."""
+
+    __slots__ = ("done", "passed", "unseen")
+
+    def __init__(self, length: int) -> None:
+        self.unseen = length
+        self.done = length == 0
+        self.passed = 0
+
+    def feed(self, data: bytes | bytearray, end: int) -> int:
+        """Take what is left of the length, at most `end` bytes."""
+        used = min(self.unseen, end)
+        self.skip(used)
+        return used
+
+    def skip(self, count: int) -> None:
+        """Count so many bytes as passed."""
+        self.unseen -= count
+        self.passed += count
+        self.done = self.unseen == 0
+
+
+NOTHING: Final = Sized(0)
+"""The boundary of what has no body: one for all, for it has no state that changes."""
+
+
+class UntilClose:
+    """A body that ends with its connection: every byte belongs to it."""
+
+    __slots__ = ("passed",)
+
+    done = False
+    unseen = sys.maxsize
+
+    def __init__(self) -> None:
+        self.passed = 0
+
+    def feed(self, data: bytes | bytearray, end: int) -> int:
+        """Take everything."""
+        self.passed += end
+        return end
+
+    def skip(self, count: int) -> None:
+        """Count so many bytes as passed."""
+        self.passed += count
+
+
+class Chunked:
+    """A chunked body (RFC 9112 section 7.1), scanned strictly.
+
+    Refused, as readers differ about them: chunk extensions, line ends without CR,
+    anything but hex digits in a size. Trailers pass if they are header lines.
+
+    The scanner is a state machine over lines and chunk data: `_expect` is the reader of
+    the next line, and `unseen` counts down the data of a chunk. A line that is cut off
+    at the end of a piece is kept in `_line` until its rest comes.
+    """
+
+    __slots__ = (
+        "_expect",
+        "_failure",
+        "_line",
+        "_trailers",
+        "done",
+        "passed",
+        "unseen",
+    )
+
+    def __init__(self, failure: type[BadRequest] | type[UpstreamError]) -> None:
+        self.done = False
+        self._failure = failure
+        self.unseen = 0
+        self.passed = 0
+        self._line = b""
+        self._trailers = 0
+        # Unbound, for a bound method would tie a body into a reference cycle.
+        self._expect = Chunked._size
+
+    def feed(self, data: bytes | bytearray, end: int) -> int:
+        """Walk over the chunks. A bad line raises before its end is sent."""
+        at = 0
+        while at < end and not self.done:
+            if self.unseen:
+                step = min(self.unseen, end - at)
+                self.unseen -= step
+                at += step
+            elif found := self._find_next(data, at, end):
+                self._begin(found[1])
+                at = found.end()
+            else:
+                at = self._take_line(data, at, end)
+        self.passed += at
+        return at
+
+    def skip(self, count: int) -> None:
+        """Walk on within a chunk."""
+        self.unseen -= count
+        self.passed += count
+
+    def _find_next(
+        self, data: bytes | bytearray, at: int, end: int
+    ) -> re.Match[bytes] | None:
+        """Find the next chunk in one look; what is cut or odd is taken line by line."""
+        if self._line or self._expect is not Chunked._data_end:
+            return None
+        return NEXT_CHUNK.match(data, at, end)
+
+    def _take_line(self, data: bytes | bytearray, at: int, end: int) -> int:
+        stop = data.find(b"\n", at, min(end, at + LINE_LIMIT)) + 1
+        line = self._line + data[at : stop or min(end, at + LINE_LIMIT)]
+        if not stop:
+            if len(line) >= LINE_LIMIT:
+                raise self._failure("a line of the chunked body is too long")
+            self._line = line
+            return end
+        self._line = b""
+        self._expect(self, line)
+        return stop
+
+    def _size(self, line: bytes) -> None:
+        found = CHUNK_SIZE.fullmatch(line)
+        if found is None:
+            raise self._failure(f"bad chunk size {line[:32]!r}")
+        self._begin(found[1])
+
+    def _begin(self, size: bytes) -> None:
+        self.unseen = int(size, 16)
+        self._expect = Chunked._data_end if self.unseen else Chunked._trailer
+
+    def _data_end(self, line: bytes) -> None:
+        if line != b"\r\n":
+            raise self._failure(f"bad end of a chunk {line[:32]!r}")
+        self._expect = Chunked._size
+
+    def _trailer(self, line: bytes) -> None:
+        self._trailers += len(line)
+        if line == b"\r\n":
+            self.done = True
+        elif not TRAILER.fullmatch(line) or self._trailers > TRAILERS_LIMIT:
+            raise self._failure(f"bad trailer {line[:32]!r}")
+
+
+def boundary_of(
+    framing: Framing, failure: type[BadRequest] | type[UpstreamError] = BadRequest
+) -> Boundary:
+    """Make the boundary of one body; `failure` is what a bad chunk raises."""
+    match framing.body:
+        case Body.NONE:
+            return NOTHING
+        case Body.SIZED:
+            return Sized(framing.length)
+        case Body.CHUNKED:
+            return Chunked(failure)
+        case Body.UNTIL_CLOSE:
+            return UntilClose()

@@ -1,0 +1,314 @@
+"""Request heads: bytes to values, and values to the bytes that go upstream.
+
+h11 reads heads and nothing else; the framing of bodies is decided here from its event.
+h11 is built for clients and servers that mean well: it takes some heads that the Engine
+(Go's net/http) refuses or reads otherwise. A proxy that judges one reading while the
+Engine acts on another is no guard, so whatever readers differ about is refused. Each
+check below says what it stops; what a live Engine does with it is a row of
+`tests/data/evasions.tsv`.
+
+`parse_request` says what a head is, `render_request` writes the head that goes upstream
+from what was judged: method and canonical target, one `Host`, one framing header, the
+remaining fields as they came, hop-by-hop ones left out. Between the two, somebody
+judges; nothing here knows a rule.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import h11
+
+from trioproxy.errors import BadRequest, CrossSite, HeadTooLarge
+from trioproxy.http.framing import CHUNKED, NO_BODY, Framing, sized
+from trioproxy.http.memo import Memo
+from trioproxy.values import value_class
+
+HEAD_LIMIT: Final = 128 * 1024
+"""Bytes of a head, each way. The docker CLI sends 60 KB of X-Registry-Config."""
+
+HEAD_END: Final = b"\r\n\r\n"
+
+HOP_BY_HOP: Final = frozenset(
+    b"connection keep-alive proxy-connection proxy-authenticate proxy-authorization"
+    b" te upgrade http2-settings".split()
+)
+"""RFC 9110 section 7.6.1. `Trailer` stays: trailers pass as they are."""
+
+NEVER_FORWARDED: Final = frozenset({b"PRI", b"CONNECT", b"TRACE"})
+"""`PRI` begins HTTP/2, `CONNECT` asks for a tunnel, `TRACE` repeats credentials."""
+
+FORM_TYPES: Final = frozenset(
+    {b"application/x-www-form-urlencoded", b"multipart/form-data"}
+)
+FRAMING_FIELDS: Final = frozenset({b"content-length", b"transfer-encoding"})
+ONCE_FIELDS: Final = frozenset(
+    {b"content-type", b"expect", b"upgrade", b"origin", b"sec-fetch-site"}
+)
+"""Fields that the judgement reads: of two, the Engine may read the other one."""
+
+CREDENTIALS: Final = frozenset(
+    {b"authorization", b"cookie", b"x-registry-auth", b"x-registry-config"}
+)
+"""Fields that are never kept in a memo."""
+
+PLAIN_LINE: Final = re.compile(rb"(GET|HEAD|POST|PUT|DELETE) (/[!-~]*) HTTP/1\.1")
+"""A request line that every reader reads alike."""
+
+HOST: Final = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
+LISTED_LENGTH: Final = re.compile(rb"(?i)\ncontent-length:[^\r]*,")
+"""h11 folds `5, 5` to one length before we see it; Go refuses it (RFC 9110, 8.6)."""
+
+CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+"""Bytes that h11 lets through in a value, and the Engine does not (RFC 9110, 5.5)."""
+
+AGENT_TOKEN: Final = re.compile(rb"[A-Za-z0-9._/-]{1,64}")
+AGENT_COMMENT: Final = re.compile(rb"\([^()]*\)")
+AGENT_TOKENS: Final = 8
+AGENT_LIMIT: Final = 1024
+
+Pairs = list[tuple[bytes, bytes, bytes]]
+"""The field lines of a head: name as sent, name in lower case, value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderFields:
+    """All that follows from the field lines of a request, whatever its request line."""
+
+    version: bytes
+    framing: Framing
+    keep_alive: bool
+    """Whether the client wants the connection for another request."""
+    agent: str
+    """Product tokens of the user agent."""
+    upgrade: bytes
+    """The lines that ask for an upgrade, if the client does."""
+    is_grpc: bool
+    lines: bytes
+    """The lines that go upstream."""
+    has_credentials: bool
+
+
+HeaderMemo = Memo[bytes, HeaderFields]
+"""By the block of field lines, byte for byte."""
+
+
+@value_class
+class RequestHead:
+    """What a request head says; nothing of it is judged yet."""
+
+    method: bytes
+    target: bytes
+    """As it was sent."""
+    fields: HeaderFields
+
+
+def resume_at(data: bytes) -> int:
+    """Where to search on when more bytes follow `data`, which holds no end."""
+    return max(0, len(data) - len(HEAD_END) + 1)
+
+
+def find_head_end(data: bytes, start: int = 0) -> int:
+    """Find where the head in `data` ends: an index, or -1 while it is incomplete.
+
+    None begins before `start` (see `resume_at`). Raises `HeadTooLarge` past the limit
+    and `BadRequest` for a bare LF, which some readers take for a line end.
+    """
+    end = data.find(HEAD_END, start, HEAD_LIMIT)
+    if end >= 0:
+        return end + len(HEAD_END)
+    if len(data) >= HEAD_LIMIT:
+        raise HeadTooLarge(f"the request head is longer than {HEAD_LIMIT} bytes")
+    if data.count(b"\n") != data.count(b"\r\n"):
+        raise BadRequest("a line of the request head ends in LF without CR")
+    return -1
+
+
+def parse_request(raw: bytes, seen: HeaderMemo | None = None) -> RequestHead:
+    """Parse one request head, as cut at the first CRLFCRLF. Raises `BadRequest`.
+
+    Clients say the same of themselves in every request: field lines in `seen` are not
+    read again, where the request line can be read in one way only.
+    """
+    line, _, block = raw.partition(b"\r\n")
+    plain = PLAIN_LINE.fullmatch(line)
+    if plain and seen is not None and (fields := seen.get(block)):
+        return RequestHead(method=plain[1], target=plain[2], fields=fields)
+    _check_bytes(raw)
+    event = _run_h11(raw)
+    fields = _read_fields(raw, event)
+    if plain and seen is not None and not fields.has_credentials:
+        seen.keep(block, block, fields)
+    return RequestHead(method=event.method, target=event.target, fields=fields)
+
+
+def render_request(head: RequestHead, target: bytes, *, upgrades: bool) -> bytes:
+    """Write the head that goes upstream, with the target as it was judged.
+
+    `upgrades`: what asks the Engine to switch protocols goes along.
+    """
+    fields = head.fields
+    connection = b""
+    if upgrades:
+        connection = fields.upgrade
+    elif not fields.keep_alive and fields.version == b"1.1":
+        connection = b"Connection: close\r\n"
+    elif fields.keep_alive and fields.version == b"1.0":
+        connection = b"Connection: keep-alive\r\n"
+    parts = head.method, target, fields.version, fields.lines, connection
+    return b"%s %s HTTP/%s\r\n%s%s\r\n" % parts
+
+
+def _read_fields(raw: bytes, event: h11.Request) -> HeaderFields:
+    """Read the header fields, and refuse what others would read otherwise."""
+    pairs = pairs_of(event)
+    _check_request(raw, event, pairs)
+    values = {lower: value for _, lower, value in pairs}
+    framing = _request_framing(values)
+    media_type = _media_type(values)
+    _check_meaning(values, media_type, framing)
+    tokens = connection_tokens(pairs)
+    version_1_1 = event.http_version == b"1.1"
+    return HeaderFields(
+        version=event.http_version,
+        framing=framing,
+        agent=agent_tokens(values.get(b"user-agent")),
+        keep_alive=b"close" not in tokens and (version_1_1 or b"keep-alive" in tokens),
+        upgrade=_upgrade_line(pairs),
+        is_grpc=media_type.startswith(b"application/grpc"),
+        lines=_forwarded(pairs, HOP_BY_HOP | tokens),
+        has_credentials=not values.keys().isdisjoint(CREDENTIALS),
+    )
+
+
+def _check_bytes(raw: bytes) -> None:
+    if raw.count(b"\n") != raw.count(b"\r\n"):
+        raise BadRequest("a line of the request head ends in LF without CR")
+    if b"\n " in raw or b"\n\t" in raw:
+        raise BadRequest("the request head has a folded header line (RFC 9112, 5.2)")
+    if found := CONTROL.search(raw):
+        raise BadRequest(f"the request head holds the control byte {found[0]!r}")
+
+
+def _run_h11(raw: bytes) -> h11.Request:
+    parser = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
+    parser.receive_data(raw)
+    try:
+        event = parser.next_event()
+    except h11.RemoteProtocolError as error:
+        raise BadRequest(f"bad request head: {error}") from error
+    if not isinstance(event, h11.Request) or parser.trailing_data[0]:
+        raise BadRequest("the request head does not end where it seems to")
+    return event
+
+
+def pairs_of(event: h11.Request | h11.Response | h11.InformationalResponse) -> Pairs:
+    """The field lines of a head, in their order."""
+    return [(name, name.lower(), value) for name, value in event.headers.raw_items()]
+
+
+def _check_request(raw: bytes, event: h11.Request, pairs: Pairs) -> None:
+    """Refuse what h11 accepts and the Engine reads otherwise."""
+    if event.http_version not in {b"1.0", b"1.1"}:
+        version = event.http_version.decode("latin-1")
+        raise BadRequest(f"HTTP/{version} is not spoken here: use HTTP/1.1")
+    if event.method in NEVER_FORWARDED:
+        raise BadRequest(f"the method {event.method.decode()} is never forwarded")
+    if LISTED_LENGTH.search(raw):
+        raise BadRequest("Content-Length is a list")
+    names = [lower for _, lower, _ in pairs]
+    for name in ONCE_FIELDS:
+        if names.count(name) > 1:
+            raise BadRequest(f"more than one {name.decode()} header")
+    _check_framing(event, pairs, frozenset(names))
+
+
+def _check_framing(event: h11.Request, pairs: Pairs, names: frozenset[bytes]) -> None:
+    if b"transfer-encoding" in names:
+        if event.http_version == b"1.0":
+            raise BadRequest("Transfer-Encoding in an HTTP/1.0 request")
+        if b"content-length" in names:
+            raise BadRequest("both Content-Length and Transfer-Encoding")
+    if named := connection_tokens(pairs) & {b"host", *FRAMING_FIELDS}:
+        name = min(named).decode()
+        raise BadRequest(f"Connection names {name}, which would drop it on the way")
+
+
+def connection_tokens(pairs: Pairs) -> frozenset[bytes]:
+    """What the `Connection` fields name, in lower case (RFC 9110, 7.6.1)."""
+    return frozenset(
+        token.strip().lower()
+        for _, lower, value in pairs
+        if lower == b"connection"
+        for token in value.split(b",")
+    )
+
+
+def _request_framing(values: dict[bytes, bytes]) -> Framing:
+    if b"transfer-encoding" in values:
+        return CHUNKED
+    return sized(values.get(b"content-length"))
+
+
+def _media_type(values: dict[bytes, bytes]) -> bytes:
+    content_type = values.get(b"content-type", b"")
+    if not content_type.isascii():
+        # Go folds some of these characters into ASCII letters and spaces.
+        raise BadRequest(f"Content-Type {content_type[:64]!r} is not ASCII")
+    return content_type.split(b";")[0].strip().lower()
+
+
+def _check_meaning(
+    values: dict[bytes, bytes], media_type: bytes, framing: Framing
+) -> None:
+    """Refuse pairs that change what a request means for the Engine or a browser."""
+    host = values.get(b"host", b"")
+    if not HOST.fullmatch(host):
+        raise BadRequest(f"bad Host {host[:64]!r}")
+    if media_type in FORM_TYPES and framing is not NO_BODY:
+        # The Engine merges form fields into the parameters, and lets them win.
+        raise BadRequest(
+            f"a body of type {media_type.decode()} could override the query:"
+            " send the parameters in the query"
+        )
+    _check_site(host, values)
+
+
+def _check_site(host: bytes, values: dict[bytes, bytes]) -> None:
+    origin = values.get(b"origin")
+    site = values.get(b"sec-fetch-site", b"").strip().lower()
+    foreign = origin is not None and _site_of(origin) != host.lower()
+    if foreign or site == b"cross-site":
+        raise CrossSite(
+            "a web page of another site sent this request: the Origin is not the Host"
+        )
+
+
+def _site_of(origin: bytes) -> bytes | None:
+    """Host and port of an `Origin`; None for `null`, which no host is."""
+    _, separator, site = origin.strip().lower().partition(b"://")
+    return site if separator and site else None
+
+
+def agent_tokens(agent: bytes | None) -> str:
+    """Reduce a user agent to its product tokens: never comments, never anything else."""
+    words = AGENT_COMMENT.sub(b" ", agent[:AGENT_LIMIT]).split() if agent else []
+    tokens = [found[0].decode() for found in map(AGENT_TOKEN.match, words) if found]
+    return " ".join(tokens[:AGENT_TOKENS])
+
+
+def _forwarded(pairs: Pairs, dropped: frozenset[bytes]) -> bytes:
+    """Write the fields that go upstream."""
+    return b"".join(
+        b"%s: %s\r\n" % (name, value)
+        for name, lower, value in pairs
+        if lower not in dropped
+    )
+
+
+def _upgrade_line(pairs: Pairs) -> bytes:
+    """Write what asks the Engine to switch, where it may be asked."""
+    for name, lower, value in pairs:
+        if lower == b"upgrade":
+            return b"Connection: Upgrade\r\n%s: %s\r\n" % (name, value)
+    return b""

@@ -1,0 +1,57 @@
+"""What became of a request: the one value that all who look at ends are given.
+
+The log writes a line of it, the recorder makes evidence of it, and neither knows the
+other. An outcome is a tuple, because one is made for each request that is served.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import NamedTuple
+
+from trioproxy.policy.gate import Verdict
+
+
+class Moment(Enum):
+    """When an outcome is told."""
+
+    WHOLE = "whole"
+    """The request is over, and this is all that is told of it."""
+    OPENED = "opened"
+    """A stream or tunnel has begun, which may last for weeks."""
+    CLOSED = "closed"
+    """A stream or tunnel is over, whose beginning was told."""
+
+
+class Outcome(NamedTuple):
+    """A request, what was decided, how it was answered, and what moved."""
+
+    moment: Moment
+    peer: str
+    """The client's address: `host:port`, or `unix:uid=N`."""
+    verdict: Verdict | None
+    """None: the request could not be read in exactly one way, and was refused."""
+    status: int
+    """Of the final answer; 0 if none has begun."""
+    is_ours: bool
+    """The answer is ours: the Engine never saw the request, or gave no answer."""
+    unrouted: bool = False
+    """The Engine has no such route (a 404 of its router)."""
+    began: float = 0.0
+    """When the whole head was here, in seconds of a clock that only goes forward."""
+    ended: float = 0.0
+    """When this was told, on the same clock."""
+    received: int = 0
+    """Bytes of the client's body, or of its side of a tunnel, that went upstream."""
+    sent: int = 0
+    """Bytes of the body, or of the Engine's side of a tunnel, for the client."""
+    ending: str = ""
+    """Why it did not end as planned; empty if it did."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.ended - self.began
+
+
+Observer = Callable[[Outcome], None]
+"""Somebody who looks at ends. It must not raise, wait or keep what it need not."""

@@ -1,0 +1,156 @@
+"""The one caller of `judge`: from the bytes of a request head to what may be done with it.
+
+Three steps with values between them. *Parse*: `http.request` says what the head asks
+for. *Judge*: the gate says whether that may pass. *Render*: what was judged is written
+anew for the Engine, or our refusal for the client. No byte of the client's head goes
+upstream that was not parsed and judged first.
+
+The same head, byte for byte, gets the same answer from the same gate; a memo keeps it.
+Gate, memo and observers are one value, an `Admission`: a memo must never outlive the
+gate that filled it, and a second policy on another listener is one more of them.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from trioproxy.errors import BadRequest
+from trioproxy.http.framing import NO_BODY, Framing
+from trioproxy.http.memo import Memo
+from trioproxy.http.request import (
+    HeaderMemo,
+    RequestHead,
+    parse_request,
+    render_request,
+)
+from trioproxy.http.response import Expectation, expect
+from trioproxy.policy.endpoints import Effect, Stream
+from trioproxy.policy.gate import Gate, Verdict, judge
+from trioproxy.policy.outcome import Observer, Outcome
+from trioproxy.proxy import replies
+from trioproxy.values import value_class
+
+HEALTH_TARGET: Final = b"/_trioproxy/health"
+
+TUNNELLED: Final = frozenset({Stream.HIJACK, Stream.H2C, Stream.WEBSOCKET})
+"""The Engine may take the connection over."""
+
+FINITE: Final = frozenset({Stream.NONE, Stream.DOWNLOAD, Stream.UPLOAD})
+"""The answer ends by itself."""
+
+RAW_BODY_OPERATIONS: Final = frozenset(
+    {"ContainerAttach", "ContainerAttachWebsocket", "Session", "BuildKitControl"}
+)
+"""The Engine never reads a framed body here: what follows the head is the stream."""
+
+
+@value_class
+class Admitted:
+    """A request head as read and judged, and what is rendered from that."""
+
+    verdict: Verdict
+    upstream: bytes
+    """The head that goes upstream if the verdict allows it; else empty."""
+    refusal: bytes
+    """Our answer if the verdict refuses it; else empty."""
+    framing: Framing
+    """Of the request's body."""
+    keep_alive: bool
+    """Whether the client wants the connection for another request."""
+    expected: Expectation
+    """How the answer is to be read."""
+    has_raw_body: bool
+    """The Engine reads no body here: what of it comes with the head goes with the head,
+    as from the client; all other bytes belong to the stream."""
+    is_tunnel: bool
+    """Whether the Engine may take the connection over."""
+    is_finite: bool
+    """Whether the answer ends by itself."""
+    is_repeatable: bool
+    """Whether doing it twice does nothing that doing it once does not."""
+    is_health: bool
+    """It asks the proxy itself, and is neither judged by the gate nor told to anybody."""
+
+
+class Admission:
+    """One policy at work: its gate, what it has said so far, and who looks at ends."""
+
+    def __init__(
+        self, gate: Gate, header_memo: HeaderMemo, observers: Iterable[Observer] = ()
+    ) -> None:
+        self._header_memo = header_memo
+        self.reload(gate, observers)
+
+    def reload(self, gate: Gate, observers: Iterable[Observer]) -> None:
+        """Judge by another gate from now on; what the old one said is forgotten."""
+        self.gate = gate
+        self._observers = tuple(observers)
+        self._memo = Memo[bytes, Admitted]()
+
+    def admit(self, raw: bytes) -> Admitted:
+        """Read and judge one request head; `verdict.decision` says whether it may pass.
+
+        Raises `BadRequest` for what cannot be read in exactly one way.
+        """
+        known = self._memo.get(raw)
+        if known is not None:
+            return known
+        head = parse_request(raw, self._header_memo)
+        verdict = judge(self.gate, head.method.decode(), head.target, head.fields.agent)
+        admitted = _render(head, verdict)
+        if not head.fields.has_credentials:
+            self._memo.keep(raw, raw, admitted)
+        return admitted
+
+    def tell(self, outcome: Outcome) -> None:
+        """Tell all who look at ends."""
+        for observer in self._observers:
+            observer(outcome)
+
+
+def _render(head: RequestHead, verdict: Verdict) -> Admitted:
+    request, fields = verdict.request, head.fields
+    if fields.is_grpc and request.target.path != "/grpc":
+        raise BadRequest("gRPC bypasses the Engine's routes and is never forwarded")
+    stream = request.endpoint.stream if request.endpoint else Stream.NONE
+    is_tunnel = stream in TUNNELLED
+    upgrades = is_tunnel and fields.upgrade != b""
+    upstream = refusal = b""
+    if verdict.decision.allowed:
+        target = request.target.canonical
+        upstream = render_request(head, target, upgrades=upgrades)
+    else:
+        refusal = replies.message(
+            403,
+            verdict.decision.message,
+            close=not fields.keep_alive or fields.framing is not NO_BODY,
+            head_only=request.method == "HEAD",
+        )
+    return Admitted(
+        verdict=verdict,
+        upstream=upstream,
+        refusal=refusal,
+        framing=fields.framing,
+        keep_alive=fields.keep_alive,
+        expected=expect(
+            is_head=head.method == b"HEAD",
+            version=fields.version,
+            may_hijack=stream is Stream.HIJACK,
+            upgrades=upgrades,
+        ),
+        has_raw_body=request.operation in RAW_BODY_OPERATIONS,
+        is_tunnel=is_tunnel,
+        is_finite=stream in FINITE,
+        is_repeatable=_is_repeatable(verdict, fields.framing),
+        is_health=head.method == b"GET" and head.target == HEALTH_TARGET,
+    )
+
+
+def _is_repeatable(verdict: Verdict, framing: Framing) -> bool:
+    endpoint = verdict.request.endpoint
+    return (
+        endpoint is not None
+        and endpoint.effect is Effect.READ
+        and endpoint.stream is Stream.NONE
+        and verdict.request.method in {"GET", "HEAD"}
+        and framing is NO_BODY
+    )

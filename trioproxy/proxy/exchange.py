@@ -1,0 +1,333 @@
+"""One request that may pass, and its answer: steps 7 and 8 of the story.
+
+    the head, and what of the body came with it   `Engine.send_request`
+    the rest of the body                          `_upload`, a task beside the answer
+    the answer                                    `_respond`: a head, then body or tunnel
+
+The Engine may answer before it has read the body, and close: Go's server does so when
+more than 256 KiB of a body are unread. So the answer and the rest of the body are in
+flight together, two tasks in the nursery of `_respond_beside_upload`, and each may find
+the other's socket in any state. What keeps this simple is who closes: nobody in that
+nursery. The Engine's connection is dropped in `run`, when the nursery is over, and the
+client's is closed by its `Connection`. An upload that the Engine no longer reads is
+cancelled after the last byte of the answer has gone out, never before.
+
+A failure travels in one way, as an exception, and becomes an answer in one place, `run`.
+"""
+
+import time
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+import trio
+
+from trioproxy.errors import BadRequest, UpstreamError, UpstreamLost, leaf_of
+from trioproxy.http.framing import (
+    NO_BODY,
+    NOTHING,
+    UNTIL_CLOSE,
+    Boundary,
+    UntilClose,
+    boundary_of,
+)
+from trioproxy.http.response import ResponseHead, with_close
+from trioproxy.policy.outcome import Moment, Outcome
+from trioproxy.proxy import replies
+from trioproxy.proxy.admission import Admission, Admitted
+from trioproxy.proxy.client import DRAIN_SECONDS, Client
+from trioproxy.proxy.engine import Engine
+from trioproxy.proxy.relay import relay
+from trioproxy.proxy.shared import Shared
+from trioproxy.proxy.tunnel import tunnel
+from trioproxy.proxy.watch import HUNG_UP, Hangup
+
+HALF_CLOSE_SECONDS: Final = 5.0
+"""After the client's end of data, until a response that goes on is cut."""
+
+
+class After(Enum):
+    """What the connection is good for when an exchange is over."""
+
+    NEXT = "next"
+    """Both sides are fit for another request."""
+    LINGER = "linger"
+    """To be closed; the client may still send, and must be able to read its answer."""
+    CLOSE = "close"
+
+
+@dataclass(slots=True, kw_only=True)
+class Sides:
+    """What all exchanges of one connection use; their `Connection` owns it."""
+
+    client: Client
+    engine: Engine
+    admission: Admission
+    shared: Shared
+    scope: trio.CancelScope
+    """Around all that the connection does."""
+
+
+class Exchange:
+    """One request and its answer. Made per request; what is not set has its default."""
+
+    status = 0
+    """Of the final answer; 0 until one has begun."""
+    is_ours = False
+    """The answer is ours, as the Engine gave none."""
+    head_sent = False
+    """A byte of the final answer may have gone to the client."""
+    upward: Boundary = NOTHING
+    """Where the request's body ends, and how much of it has passed."""
+    downward: Boundary = NOTHING
+    """The same for the answer."""
+    ending = ""
+    """Why it did not end as planned."""
+
+    _unrouted = False
+    _moment = Moment.WHOLE
+    _is_uploaded = True
+    _is_responding = False
+    _is_tunnel = False
+    _is_engine_fit = False
+    _sent_at_once = 0
+
+    def __init__(self, sides: Sides, admitted: Admitted, began: float) -> None:
+        self.admitted = admitted
+        self._sides = sides
+        self._began = began
+
+    def outcome(self, ending: str) -> Outcome:
+        """What is told of it when it is over; `ending` is why, where it knows no better."""
+        return Outcome(
+            self._moment,
+            self._sides.client.peer,
+            self.admitted.verdict,
+            self.status,
+            self.is_ours,
+            self._unrouted,
+            self._began,
+            time.perf_counter(),
+            self.upward.passed,
+            self._sent_at_once + self.downward.passed,
+            self.ending or ending,
+        )
+
+    # -- the client hangs up -------------------------------------------------------
+
+    def client_hung_up(self, how: Hangup) -> None:
+        """React to an event of the client's socket: its EOF, or both directions over."""
+        if self._is_tunnel:
+            wire = self._sides.client.wire
+            # What a client sent before it went is still passed on.
+            if how is Hangup.RESET or (wire.gone and wire.ended):
+                self._sides.scope.cancel()
+        elif self._is_responding:
+            self._react_to_hangup()
+
+    def _react_to_hangup(self) -> None:
+        """Cancel a response that nobody reads; pass an EOF on as the Engine would see it."""
+        client = self._sides.client
+        if client.wire.gone:
+            self._sides.scope.cancel()
+        elif (
+            self._is_uploaded
+            and not client.early
+            and not self.admitted.is_tunnel
+            and client.wire.has_ended()
+        ):
+            self._pass_eof()
+
+    def _pass_eof(self) -> None:
+        self._sides.engine.send_eof()
+        self._sides.scope.deadline = trio.current_time() + HALF_CLOSE_SECONDS
+
+    # -- request, answer -----------------------------------------------------------
+
+    async def run(self) -> After:
+        """Serve it. Raises `ClientLost`; any other failure becomes the client's answer.
+
+        Closing: the Engine's connection is dropped here unless it can take another
+        request. Nobody uses it any more: every nursery below is over.
+        """
+        engine = self._sides.engine
+        try:
+            keep = await self._forward()
+        except (UpstreamError, BadRequest) as error:
+            engine.drop()
+            return await self._fail(error)
+        if not self._is_engine_fit:
+            engine.drop()
+        if not self._is_uploaded:
+            return After.LINGER
+        return After.NEXT if keep else After.CLOSE
+
+    async def _forward(self) -> bool:
+        """Send the request upstream and its answer back; True if the client may go on."""
+        admitted, engine = self.admitted, self._sides.engine
+        body = b"" if admitted.framing is NO_BODY else self._take_early_body()
+        try:
+            await engine.send_request(admitted.upstream + body)
+            if self._is_uploaded:
+                return await self._respond()
+            return await self._respond_beside_upload()
+        except UpstreamLost:
+            if not (
+                admitted.is_repeatable and engine.is_reused and not engine.has_answered
+            ):
+                raise
+        # The Engine closed a kept connection just as we used it (RFC 9112, 9.3.1).
+        engine.drop()
+        await engine.send_request(admitted.upstream)
+        return await self._respond()
+
+    def _take_early_body(self) -> bytes:
+        """Take what came of a body with its head."""
+        client = self._sides.client
+        self.upward = boundary_of(self.admitted.framing)
+        body = client.take_early(self.upward.feed(client.early, len(client.early)))
+        # dockerode sends its options along as a body, which the Engine discards there.
+        self._is_uploaded = self.upward.done or self.admitted.has_raw_body
+        return body
+
+    async def _respond_beside_upload(self) -> bool:
+        """Relay the answer beside the rest of the body."""
+        keep = False
+        uploading = trio.Event()
+        try:
+            async with trio.open_nursery() as nursery:
+                self._sides.shared.watch.start_soon(nursery, self._upload, uploading)
+                keep = await self._respond()
+                if keep:
+                    with trio.move_on_after(DRAIN_SECONDS):
+                        await uploading.wait()
+                nursery.cancel_scope.cancel()
+        except BaseExceptionGroup as group:
+            failures = group.subgroup(lambda one: not isinstance(one, trio.Cancelled))
+            if failures is None:
+                raise
+            raise leaf_of(failures) from None
+        return keep
+
+    async def _upload(self, over: trio.Event) -> None:
+        """Relay the rest of the body; whatever breaks it ends the answer too."""
+        client, engine = self._sides.client, self._sides.engine
+        try:
+            surplus = await relay(
+                client.wire, engine.wire, self.upward, self._sides.shared.buffer
+            )
+        except UpstreamLost:
+            # The Engine reads no more; its answer, if there is one, is on its way.
+            over.set()
+            return
+        if surplus is None:
+            self._pass_eof()
+        else:
+            client.early = surplus
+            self._is_uploaded = True
+        over.set()
+
+    async def _respond(self) -> bool:
+        """Wait for the answer and pass it on; True if the client may go on."""
+        client, engine = self._sides.client, self._sides.engine
+        admitted = self.admitted
+        self._is_responding = True
+        if client.wire.heard & HUNG_UP:
+            self._react_to_hangup()
+        response, data = await engine.read_head(admitted.expected)
+        while response.is_interim:
+            await client.wire.send_all(response.client)
+            response, data = await engine.read_head(admitted.expected, data)
+        self.status = response.status
+        self._unrouted = response.unrouted
+        if response.switches:
+            await self._tunnel(response, data)
+            return False
+        if not admitted.is_finite:
+            self._tell_opened()
+        keep = (
+            admitted.keep_alive
+            and response.keep_alive
+            and not self._sides.shared.is_draining
+        )
+        says_close = keep or not response.keep_alive or not admitted.keep_alive
+        head = response.client if says_close else with_close(response.client)
+        self.head_sent = True
+        surplus: bytes | None = b""
+        if response.framing.length == len(data):
+            self._sent_at_once = len(data)
+            await client.wire.send_all(head + data)
+        else:
+            surplus = await self._relay_body(response, head, data)
+        self._is_engine_fit = response.keep_alive and not surplus
+        return keep and not self._owes_a_body()
+
+    def _owes_a_body(self) -> bool:
+        """Whether the client's next bytes belong to a stream that was not opened."""
+        admitted = self.admitted
+        announced = admitted.has_raw_body and admitted.framing is not NO_BODY
+        return admitted.is_tunnel and (announced or bool(self._sides.client.early))
+
+    async def _relay_body(
+        self, response: ResponseHead, head: bytes, data: bytes
+    ) -> bytes | None:
+        """Pass on a head with the body bytes that came with it, then the rest."""
+        client, engine = self._sides.client, self._sides.engine
+        self.downward = boundary_of(response.framing, UpstreamError)
+        used = self.downward.feed(data, len(data))
+        await client.wire.send_all(head + data[:used])
+        if self.downward.done:
+            return data[used:]
+        surplus = await relay(
+            engine.wire, client.wire, self.downward, self._sides.shared.buffer
+        )
+        if surplus is None and response.framing is not UNTIL_CLOSE:
+            raise UpstreamLost("the Engine closed the connection in mid-body")
+        return surplus
+
+    def _tell_opened(self) -> None:
+        """Tell of a stream when it begins: it may last for weeks."""
+        self._moment = Moment.OPENED
+        self._sides.admission.tell(self.outcome(""))
+        self._moment = Moment.CLOSED
+
+    # -- 8: hijacked ---------------------------------------------------------------
+
+    async def _tunnel(self, response: ResponseHead, data: bytes) -> None:
+        """Pass the head on, then the client's early bytes, then everything both ways."""
+        if not self._is_uploaded:
+            raise UpstreamError(
+                "the Engine opened a stream before the request was whole"
+            )
+        client, engine = self._sides.client, self._sides.engine
+        self._is_tunnel = True
+        self._tell_opened()
+        self.head_sent = True
+        await client.wire.send_all(response.client + data)
+        upward, downward = UntilClose(), UntilClose()
+        upward.skip(self.upward.passed)
+        downward.skip(len(data))
+        self.upward, self.downward = upward, downward
+        early = client.take_early(len(client.early))
+        await tunnel(
+            (client.wire, upward), (engine.wire, downward), early, self._sides.shared
+        )
+
+    # -- failed --------------------------------------------------------------------
+
+    async def _fail(self, error: UpstreamError | BadRequest) -> After:
+        """Answer for an Engine that cannot, as long as no answer has begun."""
+        if self.head_sent:
+            self.ending = "engine-lost"
+            return After.CLOSE
+        if isinstance(error, UpstreamLost):
+            error = UpstreamLost(
+                "the Docker Engine closed the connection before it answered:"
+                " the request may have run"
+            )
+        self.status = error.status
+        self.is_ours = True
+        self.ending = str(error)
+        is_head = self.admitted.expected.is_head
+        await self._sides.client.wire.send_all(replies.error(error, head_only=is_head))
+        return After.LINGER

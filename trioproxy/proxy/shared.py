@@ -1,0 +1,27 @@
+"""What all connections of a server share, whatever policy they are judged by."""
+
+from dataclasses import dataclass, field
+
+from trioproxy.config import Address
+from trioproxy.http.memo import Memo
+from trioproxy.http.request import HeaderMemo
+from trioproxy.proxy.engine import ResponseMemo
+from trioproxy.proxy.health import Health
+from trioproxy.proxy.log import Log
+from trioproxy.proxy.relay import Buffer
+from trioproxy.proxy.watch import Watch
+
+
+@dataclass(slots=True, kw_only=True)
+class Shared:
+    """One for each server."""
+
+    upstream: Address
+    log: Log
+    watch: Watch
+    health: Health
+    header_memo: HeaderMemo = field(default_factory=Memo)
+    response_memo: ResponseMemo = field(default_factory=Memo)
+    buffer: Buffer = field(default_factory=Buffer)
+    is_draining: bool = False
+    """Whether the server takes no more clients and lets those here finish."""
