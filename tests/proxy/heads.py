@@ -46,7 +46,7 @@ def check_response(data: bytes, cuts: Sequence[int]) -> None:
         assert _response_of(_pieces(data, *cuts), request) == response
         if isinstance(response, ResponseHead):
             assert 100 <= response.status <= 999
-            assert response.switches <= request.is_tunnel
+            assert response.switches <= request.traits.is_tunnel
 
 
 def check_chunks(data: bytes, cuts: Sequence[int]) -> None:
@@ -131,7 +131,7 @@ def _check_forwarded(head: Admitted) -> None:
     assert second.target.path == first.target.path
     assert second.target.query == first.target.query
     assert (again.framing, again.expected) == (head.framing, head.expected)
-    assert (again.is_tunnel, again.is_finite) == (head.is_tunnel, head.is_finite)
+    assert again.traits is head.traits
     if not head.expected.upgrades:
         (read,) = read_requests(head.upstream)
         assert read.line == f"{first.method} {first.target.canonical.decode()}"

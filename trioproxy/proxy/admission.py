@@ -11,6 +11,7 @@ gate that filled it, and a second policy on another listener is one more of them
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.errors import BadRequest
@@ -23,7 +24,7 @@ from trioproxy.http.request import (
     render_request,
 )
 from trioproxy.http.response import Expectation, expect
-from trioproxy.policy.endpoints import Effect, Stream
+from trioproxy.policy.endpoints import ENDPOINTS, Effect, Endpoint, Stream
 from trioproxy.policy.gate import Gate, Verdict, judge
 from trioproxy.policy.outcome import Observer, Outcome
 from trioproxy.proxy import replies
@@ -43,6 +44,48 @@ RAW_BODY_OPERATIONS: Final = frozenset(
 """The Engine never reads a framed body here: what follows the head is the stream."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Traits:
+    """What of an exchange follows from its endpoint alone; one for each, in a table."""
+
+    may_hijack: bool
+    """The Engine may take the stream over by a 200 without a length."""
+    is_tunnel: bool
+    """The Engine may take the connection over, in whatever way."""
+    is_finite: bool
+    """The answer ends by itself."""
+    is_repeatable: bool
+    """Asking twice does nothing that asking once does not."""
+    has_raw_body: bool
+    """The Engine reads no body here: what of it comes with the head goes with the head,
+    as from the client; all other bytes belong to the stream."""
+
+    @classmethod
+    def of(cls, endpoint: Endpoint) -> "Traits":
+        """Read them off a row of the table."""
+        stream = endpoint.stream
+        return cls(
+            may_hijack=stream is Stream.HIJACK,
+            is_tunnel=stream in TUNNELLED,
+            is_finite=stream in FINITE,
+            is_repeatable=endpoint.effect is Effect.READ and stream is Stream.NONE,
+            has_raw_body=endpoint.operation in RAW_BODY_OPERATIONS,
+        )
+
+
+UNKNOWN: Final = Traits(
+    may_hijack=False,
+    is_tunnel=False,
+    is_finite=True,
+    is_repeatable=False,
+    has_raw_body=False,
+)
+"""Of a route that the table does not have."""
+
+TRAITS: Final = {id(endpoint): Traits.of(endpoint) for endpoint in ENDPOINTS}
+"""By the identity of the row, which is never made anew: hashing it would cost more."""
+
+
 @value_class
 class Admitted:
     """A request head as read and judged, and what is rendered from that."""
@@ -58,15 +101,7 @@ class Admitted:
     """Whether the client wants the connection for another request."""
     expected: Expectation
     """How the answer is to be read."""
-    has_raw_body: bool
-    """The Engine reads no body here: what of it comes with the head goes with the head,
-    as from the client; all other bytes belong to the stream."""
-    is_tunnel: bool
-    """Whether the Engine may take the connection over."""
-    is_finite: bool
-    """Whether the answer ends by itself."""
-    is_repeatable: bool
-    """Whether doing it twice does nothing that doing it once does not."""
+    traits: Traits
     is_health: bool
     """It asks the proxy itself, and is neither judged by the gate nor told to anybody."""
 
@@ -111,9 +146,8 @@ def _render(head: RequestHead, verdict: Verdict) -> Admitted:
     request, fields = verdict.request, head.fields
     if fields.is_grpc and request.target.path != "/grpc":
         raise BadRequest("gRPC bypasses the Engine's routes and is never forwarded")
-    stream = request.endpoint.stream if request.endpoint else Stream.NONE
-    is_tunnel = stream in TUNNELLED
-    upgrades = is_tunnel and fields.upgrade != b""
+    traits = TRAITS[id(request.endpoint)] if request.endpoint else UNKNOWN
+    upgrades = traits.is_tunnel and fields.upgrade != b""
     upstream = refusal = b""
     if verdict.decision.allowed:
         target = request.target.canonical
@@ -134,23 +168,9 @@ def _render(head: RequestHead, verdict: Verdict) -> Admitted:
         expected=expect(
             is_head=head.method == b"HEAD",
             version=fields.version,
-            may_hijack=stream is Stream.HIJACK,
+            may_hijack=traits.may_hijack,
             upgrades=upgrades,
         ),
-        has_raw_body=request.operation in RAW_BODY_OPERATIONS,
-        is_tunnel=is_tunnel,
-        is_finite=stream in FINITE,
-        is_repeatable=_is_repeatable(verdict, fields.framing),
+        traits=traits,
         is_health=head.method == b"GET" and head.target == HEALTH_TARGET,
-    )
-
-
-def _is_repeatable(verdict: Verdict, framing: Framing) -> bool:
-    endpoint = verdict.request.endpoint
-    return (
-        endpoint is not None
-        and endpoint.effect is Effect.READ
-        and endpoint.stream is Stream.NONE
-        and verdict.request.method in {"GET", "HEAD"}
-        and framing is NO_BODY
     )

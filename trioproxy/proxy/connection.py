@@ -62,7 +62,7 @@ class Connection:
     @property
     def streams(self) -> bool:
         """Whether it serves what may never end."""
-        return self.exchange is not None and not self.exchange.admitted.is_finite
+        return self.exchange is not None and not self.exchange.admitted.traits.is_finite
 
     def hung_up(self, how: Hangup) -> None:
         """React to an event of the client's socket, told by the watch.

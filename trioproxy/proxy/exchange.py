@@ -133,7 +133,7 @@ class Exchange:
         elif (
             self._is_uploaded
             and not client.early
-            and not self.admitted.is_tunnel
+            and not self.admitted.traits.is_tunnel
             and client.wire.has_ended()
         ):
             self._pass_eof()
@@ -172,14 +172,23 @@ class Exchange:
                 return await self._respond()
             return await self._respond_beside_upload()
         except UpstreamLost:
-            if not (
-                admitted.is_repeatable and engine.is_reused and not engine.has_answered
-            ):
+            if not self._may_repeat():
                 raise
         # The Engine closed a kept connection just as we used it (RFC 9112, 9.3.1).
         engine.drop()
         await engine.send_request(admitted.upstream)
         return await self._respond()
+
+    def _may_repeat(self) -> bool:
+        """Whether the request may be sent again: no answer to it can be on its way."""
+        admitted, engine = self.admitted, self._sides.engine
+        return (
+            engine.is_reused
+            and not engine.has_answered
+            and admitted.traits.is_repeatable
+            and admitted.framing is NO_BODY
+            and admitted.verdict.request.method in {"GET", "HEAD"}
+        )
 
     def _take_early_body(self) -> bytes:
         """Take what came of a body with its head."""
@@ -187,7 +196,7 @@ class Exchange:
         self.upward = boundary_of(self.admitted.framing)
         body = client.take_early(self.upward.feed(client.early, len(client.early)))
         # dockerode sends its options along as a body, which the Engine discards there.
-        self._is_uploaded = self.upward.done or self.admitted.has_raw_body
+        self._is_uploaded = self.upward.done or self.admitted.traits.has_raw_body
         return body
 
     async def _respond_beside_upload(self) -> bool:
@@ -243,7 +252,7 @@ class Exchange:
         if response.switches:
             await self._tunnel(response, data)
             return False
-        if not admitted.is_finite:
+        if not admitted.traits.is_finite:
             self._tell_opened()
         keep = (
             admitted.keep_alive
@@ -265,8 +274,10 @@ class Exchange:
     def _owes_a_body(self) -> bool:
         """Whether the client's next bytes belong to a stream that was not opened."""
         admitted = self.admitted
-        announced = admitted.has_raw_body and admitted.framing is not NO_BODY
-        return admitted.is_tunnel and (announced or bool(self._sides.client.early))
+        announced = admitted.traits.has_raw_body and admitted.framing is not NO_BODY
+        return admitted.traits.is_tunnel and (
+            announced or bool(self._sides.client.early)
+        )
 
     async def _relay_body(
         self, response: ResponseHead, head: bytes, data: bytes
