@@ -192,6 +192,7 @@ class Connection:
         """Log a crash, and answer 500 where no answer has begun; says how it ended."""
         leaf = leaf_of(error)
         self._shared.log.crash(self.client.peer, leaf)
+        self._sides.engine.drop()
         exchange = self.exchange
         if exchange is None or not exchange.head_sent:
             if exchange is not None:
