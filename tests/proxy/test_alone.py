@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from tests.fakes import (
     response,
 )
 from tests.proxy.conftest import OPEN
+from tests.proxy.test_watch import Passes
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.policy.gate import EnforceGate
 from trioproxy.policy.permissions import parse_policy
@@ -44,6 +46,8 @@ class Alone:
 
     fake: FakeEngine
     addresses: tuple[str, ...]
+    passes: Passes
+    """Of the loop of the proxy's own run of Trio."""
     clients: list[Client] = field(default_factory=list)
 
     async def connect(self, *, tcp: bool = False) -> Client:
@@ -89,10 +93,13 @@ async def alone(fake: FakeEngine, tmp_path: Path) -> AsyncIterator[Alone]:
                 await trio.sleep_forever()
             nursery.cancel_scope.cancel()
 
-    thread = threading.Thread(target=trio.run, args=(run,), daemon=True)
+    passes = Passes()
+    thread = threading.Thread(
+        target=partial(trio.run, run, instruments=[passes]), daemon=True
+    )
     thread.start()
     assert listening.wait(10)
-    proxy = Alone(fake=fake, addresses=server.addresses)
+    proxy = Alone(fake=fake, addresses=server.addresses, passes=passes)
     yield proxy
     # Their ends are events, which bring everybody home.
     for end in (*proxy.clients, *fake.connections):
@@ -114,6 +121,22 @@ async def test_request_after_request(alone: Alone, tcp: bool) -> None:
     assert (await client.read_response()).body == b"OK"
     for _ in range(100):
         await alone.exchange(client, engine)
+
+
+async def test_a_lone_client_needs_no_pass_of_the_loop(alone: Alone) -> None:
+    """Staying happens: a hundred requests of one client, others being silent, pass Trio's
+    loop a few times at most, which is for what came before."""
+    silent = await alone.connect()
+    client = await alone.ask()
+    engine = await alone.fake.accept()
+    await engine.answer(body=b"OK")
+    await client.read_response()
+    await alone.exchange(client, engine)
+    before = alone.passes.count
+    for _ in range(100):
+        await alone.exchange(client, engine)
+    assert alone.passes.count - before <= 3
+    silent.close()
 
 
 async def test_one_waits_and_others_are_served(alone: Alone) -> None:

@@ -3,8 +3,8 @@
 import select
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import cast
 
 import pytest
@@ -148,6 +148,17 @@ async def read(ends: Ends, wire: Wire, how: str, size: int) -> int:
         nursery.cancel_scope.cancel()
     (count,) = counts
     return count
+
+
+class Passes(trio.abc.Instrument):
+    """Counts passes of Trio's loop."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def before_io_wait(self, timeout: float) -> None:
+        """Count one."""
+        self.count += 1
 
 
 async def go_away(ends: Ends) -> None:
@@ -344,3 +355,144 @@ async def test_an_event_of_a_socket_that_just_went() -> None:
             far.close()
         await settle()
         assert heard == [Hangup.GONE]
+
+
+# Who may stay off Trio's loop
+
+
+@pytest.mark.parametrize("write", [False, True], ids=["reads", "writes"])
+async def test_a_task_that_is_not_counted_never_stays(write: bool) -> None:
+    """Only tasks that were started through the watch may; of others it knows nothing."""
+    async with watching(FOR_EVER) as ends:
+        wire, far = ends.pair()
+        parked, _ = ends.pair()
+        ran: list[str] = []
+
+        async def uncounted() -> None:
+            await (wire.send_all(bytes(8 << 20)) if write else wire.recv_later(1))
+
+        async def other() -> None:
+            await trio.lowlevel.checkpoint()
+            ran.append("other")
+            far.close()
+
+        await go_away(ends)
+        async with trio.open_nursery() as nursery:
+            ends.watch.start_soon(nursery, parked.recv_later, 1)
+            await settle()
+            # All counted tasks but the one that runs now are parked: were it counted ...
+            ends.watch._counted.discard(trio.lowlevel.current_task())
+            nursery.start_soon(other)
+            with suppress(ClientLost):
+                await uncounted()
+            assert ran == ["other"]
+            ends.watch._counted.add(trio.lowlevel.current_task())
+            nursery.cancel_scope.cancel()
+
+
+Elsewhere = Callable[[], Awaitable[object]]
+
+
+async def _by_event() -> None:
+    event = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(event.wait)
+        await trio.lowlevel.checkpoint()
+        event.set()
+
+
+async def _by_nursery() -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.lowlevel.checkpoint)
+
+
+async def _by_sleep() -> None:
+    await trio.sleep(0.02)
+
+
+async def _by_thread() -> None:
+    await trio.to_thread.run_sync(lambda: None)
+
+
+async def _by_connect() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        stream = await trio.open_tcp_stream(*listening.getsockname())
+        await stream.aclose()
+
+
+async def _by_a_turn() -> None:
+    await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [_by_event, _by_nursery, _by_sleep, _by_thread, _by_connect, _by_a_turn],
+    ids=["event", "nursery", "sleep", "thread", "connect", "turn"],
+)
+async def test_nobody_stays_while_another_could_run(elsewhere: Elsewhere) -> None:
+    """A task that waits for what Trio alone knows of, and then speaks, is not kept waiting."""
+    async with watching(FOR_EVER) as ends:
+        wire, far = ends.pair()
+
+        async def other() -> None:
+            await elsewhere()
+            far.send(b"r")
+
+        await go_away(ends)
+        async with trio.open_nursery() as nursery:
+            ends.watch.start_soon(nursery, other)
+            assert await wire.recv_later(1) == b"r"
+
+
+async def test_a_woken_task_is_not_kept_waiting() -> None:
+    """Between its event and its turn a task is no longer parked, and who woke it parks."""
+    async with watching(FOR_EVER) as ends:
+        wire, far = ends.pair()
+        woken, waker = ends.pair()
+
+        async def other() -> None:
+            await woken.recv_later(1)
+            far.send(b"r")
+
+        async with trio.open_nursery() as nursery:
+            ends.watch.start_soon(nursery, other)
+            await settle()
+            await go_away(ends)
+            waker.send(b"w")
+            ends.watch._deliver(0)
+            assert await wire.recv_later(1) == b"r"
+
+
+async def test_the_one_that_is_left_stays() -> None:
+    """Tasks that ended, were cancelled, or are parked in either way keep nobody at home."""
+    async with watching(FOR_EVER) as ends:
+        wire, far = ends.pair()
+        full, _ = ends.pair()
+        silent, _ = ends.pair()
+        cancelled, _ = ends.pair()
+        scope = trio.CancelScope()
+
+        async def cut_off() -> None:
+            with scope:
+                await cancelled.recv_later(1)
+            with trio.move_on_after(0):
+                await cancelled.send_all(bytes(8 << 20))
+
+        async with trio.open_nursery() as nursery:
+            start = ends.watch.start_soon
+            start(nursery, silent.recv_later, 1)
+            start(nursery, full.send_all, bytes(8 << 20))
+            start(nursery, trio.lowlevel.checkpoint)
+            start(nursery, cut_off)
+            await settle()
+            scope.cancel()
+            await settle()
+            await go_away(ends)
+            passes = Passes()
+            trio.lowlevel.add_instrument(passes)
+            thread = in_thread(lambda: far.sendall(b"y"))
+            assert await wire.recv_later(1) == b"y"
+            trio.lowlevel.remove_instrument(passes)
+            thread.join()
+            assert passes.count == 0
+            nursery.cancel_scope.cancel()

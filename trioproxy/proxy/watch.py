@@ -175,7 +175,7 @@ class Watch:
     def start_soon(
         self,
         nursery: trio.Nursery,
-        function: Callable[[*_Args], Awaitable[None]],
+        function: Callable[[*_Args], Awaitable[object]],
         *args: *_Args,
     ) -> None:
         """Start a task that serves clients; only such tasks may stay off Trio's loop.
@@ -186,7 +186,7 @@ class Watch:
         nursery.start_soon(self._count, function, *args)
 
     async def _count(
-        self, function: Callable[[*_Args], Awaitable[None]], *args: *_Args
+        self, function: Callable[[*_Args], Awaitable[object]], *args: *_Args
     ) -> None:
         task = current_task()
         self._counted.add(task)
