@@ -152,6 +152,55 @@ def first_events(port: int, times: int) -> None:
     print(json.dumps({"seconds": statistics.median(taken)}), flush=True)
 
 
+def poll_until_stopped(port: int, _amount: int) -> None:
+    """Ask for a ping over and over on one connection."""
+    asked = request("GET", "/_ping")
+    with connect(port) as sock:
+        blocking(sock)
+        print(json.dumps({"started": 1}), flush=True)
+        while True:
+            sock.sendall(asked)
+            read_head(sock, 200)
+
+
+def late_bodies(port: int, times: int) -> None:
+    """How long a request takes whose body follows its head by a millisecond."""
+    head = request("POST", "/images/load", "Content-Length: 2")
+    with connect(port) as sock:
+        blocking(sock)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        print_quantiles(times, lambda: _late_body(sock, head))
+
+
+def _late_body(sock: socket.socket, head: bytes) -> float:
+    sock.sendall(head)
+    time.sleep(0.001)
+    begun = time.perf_counter()
+    sock.sendall(b"{}")
+    read_head(sock, 200)
+    return time.perf_counter() - begun
+
+
+def fresh_connections(port: int, times: int) -> None:
+    """How long a request takes for which both sides open a connection."""
+    print_quantiles(times, lambda: _fresh_connection(port))
+
+
+def _fresh_connection(port: int) -> float:
+    begun = time.perf_counter()
+    with connect(port) as sock:
+        sock.sendall(request("GET", "/_ping"))
+        read_head(sock, 200)
+    return time.perf_counter() - begun
+
+
+def print_quantiles(times: int, measure: Callable[[], float]) -> None:
+    """Measure so often; print the median and the 99th percentile, in ms."""
+    taken = sorted(measure() * 1000 for _ in range(times))
+    figures = {"p50": statistics.median(taken), "p99": taken[len(taken) * 99 // 100]}
+    print(json.dumps(figures), flush=True)
+
+
 def hold(port: int, count: int) -> None:
     """Keep event streams open until standard input ends."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -182,6 +231,9 @@ OTHERS: dict[str, Callable[[int, int], None]] = {
     "hold": hold,
     "busy": download_until_stopped,
     "first-events": first_events,
+    "poll": poll_until_stopped,
+    "late-bodies": late_bodies,
+    "fresh-connections": fresh_connections,
 }
 """What prints its own figures, or lasts until the benchmark ends it."""
 

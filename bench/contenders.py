@@ -1,8 +1,8 @@
 """Who is measured: no proxy, HAProxy twice, trioproxy three times, mere copying, peers."""
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.processes import BenchError, Child, python_program
@@ -15,6 +15,10 @@ REUSING = "haproxy-reuse"
 SECTIONS = "trio-sections"
 EXACT = "trio-exact"
 LEARNING = "trio-learn"
+HOME = "trio-home"
+"""Its tasks never stay off Trio's loop."""
+OVER_TCP = "trio-tcp"
+HOME_OVER_TCP = "trio-tcp-home"
 BARE = "trio-bare"
 THREADS = "threads-bare"
 
@@ -88,6 +92,8 @@ class Start:
     folder: Path
     connections: int
     """How many clients at once it must hold."""
+    upstream_port: int
+    """Where the upstream listens on TCP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +107,8 @@ class Contender:
     """Where it listens already, in front of the fast upstream."""
     exceptions: tuple[str, ...] = ()
     """Variables that it alone needs at 1."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Other variables of its own."""
     refuses: bool = True
     """Whether it refuses what it was not told to allow."""
     only: str = "*"
@@ -129,6 +137,8 @@ class Place:
         """The process whose memory and time count."""
         return self.process.pid
 
+
+AT_HOME = {"TRIOPROXY_STAY": "0"}
 
 DEFAULT_CONNECTIONS = 4000
 """What both incumbent and trioproxy hold by default."""
@@ -177,6 +187,14 @@ def _haproxy(reuse: str, keep: str) -> Callable[[Start], list[str]]:
 
 def _enforce(start: Start) -> list[str]:
     listen, upstream = f"tcp://127.0.0.1:{start.port}", f"unix://{start.socket}"
+    return python_program(
+        "trioproxy", "enforce", "--listen", listen, "--upstream", upstream
+    )
+
+
+def _enforce_over_tcp(start: Start) -> list[str]:
+    listen = f"tcp://127.0.0.1:{start.port}"
+    upstream = f"tcp://127.0.0.1:{start.upstream_port}"
     return python_program(
         "trioproxy", "enforce", "--listen", listen, "--upstream", upstream
     )
@@ -235,6 +253,14 @@ def contenders() -> list[Contender]:
         ),
         Contender(name=SECTIONS, command=_enforce),
         Contender(name=EXACT, command=_exact),
+        Contender(name=HOME, command=_enforce, settings=AT_HOME, only="late-body"),
+        Contender(name=OVER_TCP, command=_enforce_over_tcp, only="fresh-tcp"),
+        Contender(
+            name=HOME_OVER_TCP,
+            command=_enforce_over_tcp,
+            settings=AT_HOME,
+            only="fresh-tcp",
+        ),
         Contender(name=LEARNING, command=_learn, refuses=False),
         Contender(name=BARE, command=_bare("trio"), refuses=False),
         Contender(name=THREADS, command=_bare("threads"), refuses=False, only="list-*"),
@@ -254,7 +280,11 @@ def start(
         port = contender.port or reach.port
         return Place(port=port, prefix=() if contender.port else reach.prefix)
     wish = Start(
-        port=free_port(), socket=reach.socket, folder=folder, connections=connections
+        port=free_port(),
+        socket=reach.socket,
+        folder=folder,
+        connections=connections,
+        upstream_port=reach.port,
     )
     environment = {
         **{
@@ -265,6 +295,7 @@ def start(
         **dict.fromkeys((*GRANTED, *contender.exceptions), "1"),
         "MAX_CONNECTIONS": str(connections),
         "LOG_LEVEL": "info",
+        **contender.settings,
     }
     log = folder / f"{contender.name}-{wish.port}.log"
     command = contender.command(wish)

@@ -175,6 +175,17 @@ def _logged(stage: Stage) -> Figures:
     return {"kept": 100 * lines / shot.requests}
 
 
+def _beside_a_poller(task: str) -> Callable[[Stage], Figures]:
+    def measure(stage: Stage) -> Figures:
+        port = stage.place.port
+        with LastingClient("poll", port, 1) as poller:
+            figures = run_client(task, port, 300)
+            poller.check_alive()
+        return figures
+
+    return measure
+
+
 def _first_event(stage: Stage) -> Figures:
     return {"ms": run_client("first-events", stage.place.port, 10)["seconds"] * 1000}
 
@@ -329,6 +340,18 @@ def scenarios() -> list[Scenario]:
             title="from the request to its first event",
             upstream=Upstream.BULK,
             measure=_first_event,
+        ),
+        Scenario(
+            name="late-body",
+            title="a body 1 ms behind its head, beside a polling client",
+            upstream=Upstream.BULK,
+            measure=_beside_a_poller("late-bodies"),
+        ),
+        Scenario(
+            name="fresh-tcp",
+            title="new connections to a TCP upstream, beside a polling client",
+            upstream=Upstream.BULK,
+            measure=_beside_a_poller("fresh-connections"),
         ),
         Scenario(
             name="idle",
