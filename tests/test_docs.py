@@ -294,7 +294,7 @@ def test_links(document: Document) -> None:
 
 OF_OURS = re.compile(
     r"(?:(?:trioproxy|docs|tests|scripts|examples|bench|fuzz|\.github|\.ci)/[\w./*-]+"
-    r"|(?:proxy|policy|commands|demo)/[\w/*]*\.py|[A-Z][A-Za-z-]+\.md|\w+\.(?:toml|lock)|Makefile"
+    r"|(?:proxy|policy|http|learning|review|commands|demo)/[\w/*]*\.py|[A-Z][A-Za-z-]+\.md|\w+\.(?:toml|lock)|Makefile"
     r"|Dockerfile)(?:::\w+)?"
 )
 
@@ -395,6 +395,38 @@ def test_limits() -> None:
     for module, name, value in rows:
         loaded = importlib.import_module(f"trioproxy.{module.replace('/', '.')}")
         assert float(value.replace(",", "")) == getattr(loaded, name), name
+
+
+def test_a_strangers_walk() -> None:
+    """The page on architecture names the lines that judge, refuse and let through, as they are."""
+    rows = re.findall(
+        r"(?m)^\| [^|]+\? \| `(\w+/\w+\.py)` \| `(.+)` \|$",
+        document("docs/architecture.md").text,
+    )
+    assert len(rows) > 5
+    for name, line in rows:
+        source = (ROOT / "trioproxy" / name).read_text().splitlines()
+        assert [one.strip() for one in source].count(line) == 1, line
+
+
+RAISES = re.compile(
+    r"\braise (?:BadRequest|BadTarget|CrossSite|HeadTooLarge|HeadTooSlow|self\._failure)\b"
+)
+
+
+def test_who_raises_is_listed() -> None:
+    """The page on architecture says where a head can be refused for its form, and how often."""
+    text = document("docs/architecture.md").text
+    listed = re.findall(r"(?m)^\| `(\w+/\w+\.py)` \| (\d+) \| ", text)
+    package = ROOT / "trioproxy"
+    raising = {
+        str(path.relative_to(package)): len(RAISES.findall(path.read_text()))
+        for path in package.rglob("*.py")
+        if path.parent.name != "commands"
+    }
+    assert {name: int(count) for name, count in listed} == {
+        name: count for name, count in raising.items() if count
+    }
 
 
 def test_modules() -> None:

@@ -1,26 +1,40 @@
+"""Which room loads what: looked at in a fresh interpreter, where an import shows."""
+
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-import trioproxy.policy
-from tests.commands.running import unmeasured
+import trioproxy
+from tests.commands.running import environment, unmeasured
+
+PACKAGE = Path(trioproxy.__path__[0])
+NO_IO = {"trio", "h11", "click", "socket", "asyncio"}
 
 MODULES = sorted(
-    path.stem
-    for path in Path(trioproxy.policy.__path__[0]).glob("*.py")
+    f"trioproxy.{room}.{path.stem}"
+    for room in ("policy", "http")
+    for path in (PACKAGE / room).glob("*.py")
     if path.stem != "__init__"
 )
 
+SERVE = """
+import atexit, sys
+def show():
+    print(*(name for name in sys.modules if name.startswith("trioproxy.")), flush=True)
+atexit.register(show)
+from trioproxy.cli import main
+main()
+"""
+"""A program that is `trioproxy`, and at its end prints what it has loaded of itself."""
+
 
 @pytest.mark.parametrize("module", MODULES)
-def test_the_policy_imports_no_io(module: str) -> None:
-    """Judging a request needs no Trio, h11, click or socket, not even indirectly."""
-    program = (
-        f"import sys, trioproxy.policy.{module}\n"
-        "print(*sys.modules.keys() & {'trio', 'h11', 'click', 'socket', 'asyncio'})"
-    )
+def test_judging_and_reading_import_no_io(module: str) -> None:
+    """Judging a request needs no Trio, h11, click or socket, not even indirectly; reading heads needs h11 alone."""
+    program = f"import sys, {module}\nprint(*sys.modules.keys() & {NO_IO})"
     # Not measured: coverage itself would import a socket into the process.
     found = subprocess.run(
         [sys.executable, "-c", program],
@@ -29,4 +43,43 @@ def test_the_policy_imports_no_io(module: str) -> None:
         text=True,
         check=True,
     )
-    assert found.stdout.strip() == ""
+    allowed = {"h11"} if module.startswith("trioproxy.http") else set[str]()
+    assert set(found.stdout.split()) <= allowed
+
+
+@pytest.mark.parametrize(
+    ("options", "rooms"),
+    [
+        pytest.param([], {"policy", "http", "proxy", "commands"}, id="enforce"),
+        pytest.param(
+            ["--shadow"], {"policy", "http", "proxy", "commands"}, id="shadow"
+        ),
+        pytest.param(
+            ["--record", "live.jsonl"],
+            {"policy", "http", "proxy", "commands", "learning"},
+            id="record",
+        ),
+    ],
+)
+def test_a_serving_process_loads_what_it_serves_with(
+    options: list[str], rooms: set[str], tmp_path: Path
+) -> None:
+    """Nothing of review/ ever, and of learning/ only where something is recorded."""
+    listen = f"unix://{tmp_path}/proxy.sock"
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-c", SERVE, "enforce", *options),
+            *("--listen", listen, "--upstream", "tcp://127.0.0.1:1"),
+        ],
+        env=environment({"PING": "1"}),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert any(" notice start " in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=20)
+    loaded = {name.split(".")[1] for name in out.split() if name.count(".") == 2}
+    assert loaded == rooms

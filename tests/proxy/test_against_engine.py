@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.engine import Engine
 from tests.fakes import request
-from tests.proxy.between import exchange, facts, proxy_before
+from tests.proxy.raw_exchange import exchange, facts, proxy_before
 from trioproxy.errors import BadTarget
 from trioproxy.policy.endpoints import (
     ENDPOINTS,

@@ -13,7 +13,7 @@ import trio
 
 from tests.engine import Engine
 from tests.fakes import EngineConnection, FakeEngine, Message, response
-from tests.proxy.between import exchange, facts, proxy_before
+from tests.proxy.raw_exchange import exchange, facts, proxy_before
 from tests.proxy.evasions import ROWS, Row
 from tests.strict import Read, Unclear, read_requests
 

@@ -9,7 +9,7 @@ import trio
 
 from tests.engine import Engine
 from tests.fakes import Client, connect, request, response, settle
-from tests.proxy.between import proxy_before
+from tests.proxy.raw_exchange import proxy_before
 from tests.proxy.conftest import Proxy, Start
 from trioproxy.policy.gate import EnforceGate
 from trioproxy.policy.permissions import parse_policy

@@ -1,5 +1,6 @@
 """Listeners, limits, many clients, and the way to an orderly end."""
 
+import errno
 import os
 import resource
 import socket
@@ -27,6 +28,7 @@ from trioproxy.policy.permissions import parse_policy
 from trioproxy.proxy.listeners import bind
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server, connection_limit
+from trioproxy.proxy.watch import Watch, Watched
 
 # Many clients
 
@@ -137,6 +139,33 @@ async def test_out_of_descriptors(proxy: Proxy, mock_clock: MockClock) -> None:
     await (await proxy.fake.accept()).answer(body=b"OK")
     assert (await newcomer.read_response()).body == b"OK"
     assert sum("out-of-descriptors" in line for line in proxy.lines()) == 1
+
+
+async def test_a_socket_that_cannot_be_watched(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel watches no more sockets: that client is let go, the next one is served."""
+    add = Watch.add
+
+    def no_space(_watch: Watch, watched: Watched) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Watch, "add", no_space)
+    client = await proxy.connect()
+    assert await client.read_gone() in {"end", "reset"}
+    monkeypatch.setattr(Watch, "add", add)
+    client = await proxy.connect()
+    await settle()
+    monkeypatch.setattr(Watch, "add", no_space)
+    await client.ask()
+    assert (await client.read_response()).status == 502
+    (await proxy.fake.accept()).close()
+    monkeypatch.setattr(Watch, "add", add)
+    client, engine = await proxy.ask()
+    await engine.answer(body=b"OK")
+    assert (await client.read_response()).body == b"OK"
+    assert sum("cannot-watch" in line for line in proxy.lines()) == 1
+    await proxy.assert_clean()
 
 
 async def test_an_engine_that_no_descriptor_is_left_for(proxy: Proxy) -> None:
