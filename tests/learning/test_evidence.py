@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from trioproxy.learning.evidence import (
     AGENTS_KEPT,
     CLIENTS_KEPT,
-    FACETS_KEPT,
     RUNS_KEPT,
     RUNS_LISTED,
     Evidence,
@@ -308,18 +307,6 @@ def test_client_text_is_kept_only_where_it_is_plain() -> None:
         set(),
         set(),
     )
-
-
-def test_facets_are_bounded_and_the_rest_is_counted() -> None:
-    """The value after the last that fits is left out and said so, not generalised."""
-    evidence = Evidence()
-    evidence.begin("2026-01", 0)
-    for number in range(FACETS_KEPT + 5):
-        shape = CREATE._replace(facets=(("image", f"image-{number}"),))
-        evidence.observe(shape, "201", 1, NOBODY)
-    assert len(evidence.records) == FACETS_KEPT
-    assert evidence.dropped() == 5
-    assert evidence.observe(LIST, "200", 1, NOBODY)
 
 
 def test_old_runs_lose_their_counts_but_not_what_they_saw() -> None:

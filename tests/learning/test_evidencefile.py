@@ -20,7 +20,7 @@ from trioproxy.learning.evidencefile import (
     run_line,
     shape_line,
 )
-from trioproxy.learning.shape import Shape, Who
+from trioproxy.learning.shape import Who
 
 RUN = "2026-11-24T10:15:00Z-1a2b3c4d"
 WHOLE = seen((RUN, LIST, "200", 1_795_515_300, Who("docker/26", "10.0.0.5", "1.45")))
@@ -58,11 +58,11 @@ def test_lines_may_repeat_and_come_in_any_order() -> None:
     assert evidence.granted == {"ContainerList"}
 
 
-def test_facets_survive_the_file() -> None:
-    """The values of a shape are part of it."""
-    shape = Shape("ContainerCreate", "POST", "CONTAINERS", (("image", "a,b $(c)"),))
-    evidence = seen((RUN, shape, "201", 1, NOBODY))
-    assert load(dump(evidence).encode(), name="x").evidence.records == evidence.records
+def test_lines_with_facets_are_united_with_the_others_of_their_route() -> None:
+    """Nothing ever wrote facets, but format 1 had them: a file with them still loads."""
+    lines = (changed(facets=[["image", name]], runs={RUN: {}}) for name in "ab")
+    text = data(*LINES[:-1], *lines, LINES[-1])
+    assert load(text, name="app.jsonl").evidence.records == WHOLE.records
 
 
 def test_dropped_values_are_told_in_the_file() -> None:
@@ -140,8 +140,7 @@ def changed(**values: object) -> str:
         pytest.param(changed(runs={RUN: {"200": True}}), "bad count", id="boolean"),
         pytest.param(changed(runs={"a b": {}}), "bad value 'a b'", id="run-id"),
         pytest.param(changed(agents=["x$(y)"]), "bad value", id="agent"),
-        pytest.param(changed(facets=[["image"]]), "bad facet", id="half-a-facet"),
-        pytest.param(changed(facets=[["a", "b", "c"]]), "bad facet", id="long-facet"),
+        pytest.param(changed(facets={}), "expected a list", id="facets"),
     ],
 )
 def test_a_damaged_line_before_the_last_stops(line: str, message: str) -> None:

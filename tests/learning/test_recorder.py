@@ -175,16 +175,6 @@ def test_what_is_passed_over_is_counted_each_time() -> None:
     assert not learner.evidence.records
 
 
-def test_what_has_no_room_is_counted_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no tally of what the evidence does not hold."""
-    monkeypatch.setattr(observe_module, "FACETS_KEPT", 0)
-    learner = Learner()
-    for _ in range(3):
-        learner.serve("GET", b"/info", 200)
-    assert learner.evidence.dropped() == 3
-    assert not learner.evidence.records
-
-
 def test_a_missing_route_is_told_from_a_missing_thing() -> None:
     """A probe for a network is use; a probe for a route the Engine lacks is none."""
     learner = Learner()

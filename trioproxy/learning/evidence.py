@@ -23,8 +23,6 @@ from trioproxy.learning.shape import (
     is_use,
 )
 
-FACETS_KEPT = 1_000
-"""Facet values of one operation and method; a wider rule is never made up."""
 RUNS_KEPT = 100
 """Newest runs whose counts a shape keeps. What was seen is kept for ever."""
 RUNS_LISTED = 1_000
@@ -115,7 +113,7 @@ class Run(Span):
     """One learner's time of watching."""
 
     dropped: int = 0
-    """New facet values that had no room."""
+    """What had no room. Earlier versions had such a bound, and their files say so."""
 
     def merge(self, other: "Run") -> None:
         """Unite with what another file says about the same run."""
@@ -157,7 +155,6 @@ class Evidence:
         """Grows with every observation and every merge."""
         self.run = ""
         """The run that `observe` counts for."""
-        self._kinds: dict[tuple[str, str, str], int] = {}
         self._new: dict[Shape, None] = {}
 
     def begin(self, run: str, at: int) -> None:
@@ -174,9 +171,6 @@ class Evidence:
         run = self.runs[self.run]
         record = self.records.get(shape)
         if record is None:
-            if not self._has_room(shape):
-                run.dropped += 1
-                return False
             record = self.records[shape] = Record(first=at, last=at)
         self.changes += 1
         record.widen(at)
@@ -192,10 +186,9 @@ class Evidence:
         self._new[shape] = None
         return True
 
-    def tally(self, shape: Shape, result: str) -> "Tally | None":
-        """Make what counts more of what was observed; None where that had no room."""
-        record = self.records.get(shape)
-        return None if record is None else Tally(self, record, result)
+    def tally(self, shape: Shape, result: str) -> "Tally":
+        """Make what counts more of what was observed."""
+        return Tally(self, self.records[shape], result)
 
     def take_new(self) -> tuple[Shape, ...]:
         """Hand over, once, the shapes for which `observe` said yes."""
@@ -208,7 +201,6 @@ class Evidence:
         self.changes += 1
         for shape, theirs in other.records.items():
             if shape not in self.records:
-                self._kinds[shape[:3]] = self._kinds.get(shape[:3], 0) + 1
                 self.records[shape] = Record(first=theirs.first, last=theirs.last)
             self.records[shape].merge(theirs, keep=self.run)
         for run, span in other.runs.items():
@@ -288,7 +280,7 @@ class Evidence:
         return any(self.run in record.runs for record in self.records.values())
 
     def dropped(self) -> int:
-        """How many new facet values had no room."""
+        """How much had no room."""
         return sum(span.dropped for span in self.runs.values())
 
     def _first_use(self, shape: Shape) -> tuple[str, int]:
@@ -298,14 +290,6 @@ class Evidence:
         )
         begun = self.runs[run].first if run in self.runs else 0
         return run, max(record.first, begun)
-
-    def _has_room(self, shape: Shape) -> bool:
-        kind = shape[:3]
-        held = self._kinds.get(kind, 0)
-        if held >= FACETS_KEPT:
-            return False
-        self._kinds[kind] = held + 1
-        return True
 
 
 class Tally:

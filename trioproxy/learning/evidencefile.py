@@ -22,7 +22,7 @@ HEADER = f'{{"format": {FORMAT}}}'
 _RESULT = re.compile(r"[0-9]{1,3}|unrouted|refused", re.ASCII)
 _NAME = re.compile(r"[A-Za-z]{1,64}", re.ASCII)
 _SECTION = re.compile(r"[A-Z]{0,32}", re.ASCII)
-_FACET = re.compile(r"[ -~]{0,512}", re.ASCII)
+_GRANTED = re.compile(r"[ -~]{0,512}", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
@@ -58,8 +58,6 @@ def shape_line(shape: Shape, record: Record) -> str:
         "method": shape.method,
         "section": shape.section,
     }
-    if shape.facets:
-        data["facets"] = [list(facet) for facet in shape.facets]
     data |= {
         "first": iso(record.first),
         "last": iso(record.last),
@@ -141,7 +139,7 @@ def _read_line(evidence: Evidence, line: bytes, *, is_first: bool) -> None:
         _read_run(evidence, data)
     elif "granted" in data:
         _expect_keys(data, {"granted"})
-        evidence.granted |= set(_strings(data["granted"], _FACET))
+        evidence.granted |= set(_strings(data["granted"], _GRANTED))
     else:
         _read_shape(evidence, data)
 
@@ -184,6 +182,9 @@ def _read_shape(evidence: Evidence, data: dict[str, Any]) -> None:
         {"operation", "method", "section", "first", "last", "results", "runs"},
         {"facets", "agents", "clients", "versions"},
     )
+    # No version ever filled `facets`, but format 1 has them. Nothing is made of them: a
+    # line with some is united with the other lines of its route.
+    _list(data.get("facets", []))
     record = Record(
         first=_seconds(data["first"]),
         last=_seconds(data["last"]),
@@ -212,19 +213,11 @@ def _shape(data: dict[str, Any]) -> Shape:
         _string(data["operation"], _NAME),
         _string(data["method"], _NAME),
         _string(data["section"], _SECTION),
-        tuple(_facet(facet) for facet in _list(data.get("facets", []))),
     )
     if not shape.is_consistent:
         route = f"{shape.operation} ({shape.method}, section {shape.section})"
         raise ValueError(f"this version knows no {route}")
     return shape
-
-
-def _facet(value: object) -> tuple[str, str]:
-    name, text = (*_strings(value, _FACET), None, None)[:2]
-    if name is None or text is None or len(_list(value)) != 2:
-        raise ValueError(f"bad facet {value!r:.80}")
-    return name, text
 
 
 def _expect_keys(

@@ -50,7 +50,6 @@ class Shape(NamedTuple):
     operation: str
     method: str
     section: str
-    facets: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, request: Request) -> "Shape":
