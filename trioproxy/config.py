@@ -77,6 +77,24 @@ class Config:
     level: Level = Level.INFO
     max_connections: int = DEFAULT_MAX_CONNECTIONS
 
+    @classmethod
+    def read(
+        cls,
+        listen: tuple[Address, ...],
+        upstream: Address,
+        environ: Mapping[str, str],
+        *,
+        level: str,
+    ) -> "Config":
+        """Add to the addresses what the environment says of limits; `level` is a name."""
+        limit = environ.get("MAX_CONNECTIONS") or str(DEFAULT_MAX_CONNECTIONS)
+        return cls(
+            listen=listen,
+            upstream=upstream,
+            level=parse_level(level),
+            max_connections=parse_max_connections(limit),
+        )
+
 
 def parse_address(url: str, *, port: int | None = None) -> Address:
     """Read `tcp://HOST:PORT` or `unix:///path?mode=0660&uid=0&gid=999`.

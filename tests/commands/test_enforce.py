@@ -191,12 +191,14 @@ def test_bad_option_is_one_clear_line(args: tuple[str, ...], said: str) -> None:
         pytest.param("CONTAINERS", "line 1", id="no-value"),
         pytest.param("ALLOW_OPERATIONS=Nothing", "Nothing", id="operation"),
         pytest.param("CREATE_PRIVILEGED=1", "not supported yet", id="guard"),
+        pytest.param("CONTAINERS=0\r", "a CR", id="cr-lf"),
+        pytest.param("# reviewed: reads only\rPOST=1", "a CR", id="hidden-line"),
     ],
 )
 def test_bad_file_is_one_clear_line(line: str, said: str, tmp_path: Path) -> None:
     """A bad line of the file ends the start with its reason."""
     file = tmp_path / "app.env"
-    file.write_text(line + "\n")
+    file.write_bytes(line.encode() + b"\n")
     done = run("enforce", "--env-file", str(file))
     assert (done.status, said in done.err) == (2, True), done.err
 

@@ -119,22 +119,6 @@ def test_a_lock_that_is_never_released_is_reported(
                 pass
 
 
-def test_reading_nothing(tmp_path: Path) -> None:
-    """A file that is not there holds nothing; a folder is an error."""
-    assert disk.read(tmp_path / "none") == b""
-    with pytest.raises(ConfigError, match=r"cannot read .*: Is a directory"):
-        disk.read(tmp_path)
-
-
-def test_a_huge_file_is_none_of_ours(tmp_path: Path) -> None:
-    """A file beyond all measure is not read into memory."""
-    path = tmp_path / "huge"
-    with path.open("wb") as file:
-        file.truncate(disk.SIZE_LIMIT + 2)
-    with pytest.raises(ConfigError, match="larger than 64 MiB"):
-        disk.read(path)
-
-
 def test_targets_that_can_be_replaced(tmp_path: Path) -> None:
     """A file, or one that is to be made in a folder that is to be made."""
     (tmp_path / "app.env").touch()

@@ -10,15 +10,7 @@ import click
 import trio
 
 from trioproxy.commands import start
-from trioproxy.config import (
-    DEFAULT_MAX_CONNECTIONS,
-    Config,
-    Level,
-    listen_addresses,
-    parse_level,
-    parse_max_connections,
-    upstream_address,
-)
+from trioproxy.config import Config, Level, listen_addresses, upstream_address
 from trioproxy.errors import ConfigError
 from trioproxy.policy.gate import EnforceGate, Gate, ShadowGate
 from trioproxy.policy.outcome import Observer
@@ -141,14 +133,11 @@ def read_config(
     environ: Mapping[str, str],
 ) -> Config:
     """Options, then the environment, to one frozen value."""
-    limit = environ.get("MAX_CONNECTIONS", "")
-    return Config(
-        listen=listen_addresses(listen, environ),
-        upstream=upstream_address(upstream, environ),
-        level=parse_level(log_level or environ.get("LOG_LEVEL") or "info"),
-        max_connections=parse_max_connections(limit)
-        if limit
-        else DEFAULT_MAX_CONNECTIONS,
+    return Config.read(
+        listen_addresses(listen, environ),
+        upstream_address(upstream, environ),
+        environ,
+        level=log_level or environ.get("LOG_LEVEL") or "info",
     )
 
 

@@ -3,17 +3,14 @@
 from pathlib import Path
 
 from trioproxy.commands import tell
-from trioproxy.errors import ConfigError
-from trioproxy.learning import disk
+from trioproxy.files import read
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import load
 
 
 def read_evidence(path: Path) -> Evidence:
     """Read a file, and tell of a torn last line; `ConfigError` if it cannot be read."""
-    if not path.exists():
-        raise ConfigError(f"cannot read {path}: No such file or directory")
-    loaded = load(disk.read(path), name=str(path))
+    loaded = load(read(path), name=str(path))
     if loaded.damage:
         tell.warn(f"{loaded.damage}: it is left out, all before it is kept")
     return loaded.evidence

@@ -12,16 +12,9 @@ import click
 
 from trioproxy.commands import start, tell
 from trioproxy.commands.learner import Plan, learn
-from trioproxy.config import (
-    DEFAULT_MAX_CONNECTIONS,
-    DEFAULT_PORT,
-    Config,
-    parse_address,
-    parse_level,
-    parse_max_connections,
-    upstream_address,
-)
+from trioproxy.config import DEFAULT_PORT, Config, parse_address, upstream_address
 from trioproxy.errors import ConfigError
+from trioproxy.files import read_text
 from trioproxy.learning.clients import Clients
 from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.journal import Store
@@ -156,7 +149,7 @@ def command(
 def _read_ceiling(within: str | None) -> Policy | None:
     if within is None:
         return None
-    policy, warnings = parse_policy_file(start.read_text(within), name=within)
+    policy, warnings = parse_policy_file(read_text(Path(within)), name=within)
     for warning in warnings:
         tell.warn(warning)
     return policy
@@ -215,13 +208,10 @@ def _private_socket(*, needed: bool) -> Iterator[str]:
 def _read_config(
     listen: Sequence[str], upstream: str | None, log_level: str | None, private: str
 ) -> Config:
-    limit = os.environ.get("MAX_CONNECTIONS", "")
     urls = (*([private] if private else []), *listen)
-    return Config(
-        listen=tuple(parse_address(url, port=DEFAULT_PORT) for url in urls),
-        upstream=upstream_address(upstream, os.environ, docker_host=True),
-        level=parse_level(log_level or os.environ.get("LOG_LEVEL") or "warning"),
-        max_connections=parse_max_connections(limit)
-        if limit
-        else DEFAULT_MAX_CONNECTIONS,
+    return Config.read(
+        tuple(parse_address(url, port=DEFAULT_PORT) for url in urls),
+        upstream_address(upstream, os.environ, docker_host=True),
+        os.environ,
+        level=log_level or os.environ.get("LOG_LEVEL") or "warning",
     )

@@ -9,7 +9,7 @@ import click
 from trioproxy.commands import tell
 from trioproxy.commands.evidence import read_evidence
 from trioproxy.errors import ConfigError
-from trioproxy.learning import disk
+from trioproxy.files import read_text
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.journal import Ledger, Saved, Store, evidence_path
 from trioproxy.learning.proposal import Wish, listed_operations
@@ -40,7 +40,7 @@ class Parts:
     def add_env(self, path: Path) -> None:
         """Unite with an env file and the evidence beside it."""
         evidence = self.add_evidence(evidence_path(path))
-        listed = listed_operations(disk.read_text(path), str(path))
+        listed = listed_operations(read_text(path), str(path))
         if listed is not None:
             self.listed |= listed
             self.declined |= evidence.granted - listed

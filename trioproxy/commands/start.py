@@ -12,6 +12,7 @@ import trio
 
 from trioproxy.config import Address, TcpAddress, UnixAddress, parse_flag
 from trioproxy.errors import ConfigError
+from trioproxy.files import read_text
 from trioproxy.policy.permissions import parse_policy, parse_policy_file
 from trioproxy.policy.rules import Policy
 from trioproxy.policy.variables import PERMISSIONS
@@ -121,16 +122,6 @@ def exposed(listen: tuple[Address, ...]) -> list[str]:
     ]
 
 
-def read_text(path: str) -> str:
-    """Read a text file; `ConfigError` says why it cannot be read."""
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"cannot read {path}: it is not UTF-8 text") from error
-
-
 def read_policy(
     env_file: str | None, environ: Mapping[str, str]
 ) -> tuple[Policy, tuple[str, ...], str]:
@@ -141,7 +132,7 @@ def read_policy(
     path = env_file or environ.get("ENV_FILE", "")
     if not path:
         return *parse_policy(environ), "environment"
-    policy, warnings = parse_policy_file(read_text(path), name=path)
+    policy, warnings = parse_policy_file(read_text(Path(path)), name=path)
     ignored = tuple(
         f"{name} in the environment is ignored: the policy is {path} alone"
         for name in sorted(PERMISSIONS & environ.keys())

@@ -1,7 +1,7 @@
 """Files that are whole at any moment: locked, appended to, replaced at once.
 
 All calls block; `learning.journal` makes them from a worker thread. What the files say is
-not known here.
+not known here, and reading them is `trioproxy.files`.
 """
 
 import fcntl
@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from trioproxy.errors import ConfigError
+from trioproxy.files import cannot
 
 LOCK_SECONDS: Final = 30.0
 """How long to wait for another learner, which holds a lock for one write at a time."""
 
 LOCK_PAUSE: Final = 0.02
 NEW_MODE: Final = 0o600
-SIZE_LIMIT: Final = 64 * 1024 * 1024
-"""Beyond this a file is none of ours."""
 
 
 def check_target(path: Path) -> None:
@@ -59,28 +58,6 @@ def _no_right(folder: Path) -> ConfigError:
         f"no right to write in {folder}",
         hint="a file is replaced by a new one beside it, so its folder must be writable",
     )
-
-
-def read(path: Path) -> bytes:
-    """Read a file whole; empty if there is none."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(SIZE_LIMIT + 1)
-    except FileNotFoundError:
-        return b""
-    except OSError as error:
-        raise cannot("read", path, error) from error
-    if len(data) > SIZE_LIMIT:
-        raise ConfigError(f"{path} is larger than {SIZE_LIMIT >> 20} MiB")
-    return data
-
-
-def read_text(path: Path) -> str:
-    """Read a text file whole; empty if there is none."""
-    try:
-        return read(path).decode()
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"cannot read {path}: it is not UTF-8 text") from error
 
 
 class LockedFile:
@@ -139,11 +116,6 @@ def replace(path: Path, data: bytes) -> None:
     file or the new one, never anything between.
     """
     os.close(_replace(path, data))
-
-
-def cannot(verb: str, path: Path, error: OSError) -> ConfigError:
-    """Say in one line which file could not be read or written, and why."""
-    return ConfigError(f"cannot {verb} {path}: {error.strerror or error}")
 
 
 def _open_locked(path: Path, deadline: float) -> int:

@@ -17,6 +17,7 @@ from typing import Final
 
 import trio
 
+from trioproxy import files
 from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.learning import disk, evidencefile
 from trioproxy.learning.evidence import Evidence
@@ -78,7 +79,9 @@ class Ledger:
     def _known(self) -> evidencefile.Loaded:
         if self._fresh:
             return evidencefile.Loaded()
-        return evidencefile.load(disk.read(self.path), name=str(self.path))
+        return evidencefile.load(
+            files.read(self.path, may_be_missing=True), name=str(self.path)
+        )
 
 
 class Store(Ledger):
@@ -96,7 +99,7 @@ class Store(Ledger):
 
     def read_env(self) -> str:
         """The env file's text as it counts: what is started over has no lines of ours."""
-        text = disk.read_text(self.env)
+        text = files.read_text(self.env, may_be_missing=True)
         return keep_foreign(text) if self._fresh else text
 
     def save(

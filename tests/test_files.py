@@ -1,0 +1,43 @@
+"""Reading files whole."""
+
+from pathlib import Path
+
+import pytest
+
+from trioproxy import files
+from trioproxy.errors import ConfigError
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    """A file that is not there is an error, unless it may be missing: then it is empty."""
+    path = tmp_path / "none"
+    with pytest.raises(ConfigError, match=r"cannot read .*none: No such file"):
+        files.read_text(path)
+    assert files.read_text(path, may_be_missing=True) == ""
+
+
+@pytest.mark.parametrize("may_be_missing", [True, False], ids=["may-miss", "must-be"])
+def test_what_cannot_be_read(tmp_path: Path, may_be_missing: bool) -> None:
+    """A folder is an error for everybody, and so is what is no text."""
+    with pytest.raises(ConfigError, match=r"cannot read .*: Is a directory"):
+        files.read(tmp_path, may_be_missing=may_be_missing)
+    path = tmp_path / "latin"
+    path.write_bytes(b"A=\xe9\n")
+    with pytest.raises(ConfigError, match=r"cannot read .*latin: it is not UTF-8 text"):
+        files.read_text(path, may_be_missing=may_be_missing)
+
+
+def test_a_huge_file_is_none_of_ours(tmp_path: Path) -> None:
+    """A file beyond all measure is not read into memory."""
+    path = tmp_path / "huge"
+    with path.open("wb") as file:
+        file.truncate(files.SIZE_LIMIT + 2)
+    with pytest.raises(ConfigError, match="larger than 64 MiB"):
+        files.read(path)
+
+
+def test_line_ends_stay(tmp_path: Path) -> None:
+    """What is read is what is there: a CR is not turned into the end of a line."""
+    path = tmp_path / "text"
+    path.write_bytes(b"a\r\nb\rc\n")
+    assert files.read_text(path) == "a\r\nb\rc\n"
