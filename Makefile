@@ -2,6 +2,8 @@
 # and make, nothing else.
 
 PYTHON := .venv/bin/python
+JOBS := auto
+QUICK := tests/policy tests/http tests/learning tests/review
 
 .PHONY: help
 help: ## list these commands
@@ -21,6 +23,14 @@ test: .venv/installed-dev packages ## lint, types, layers and the whole test sui
 	.venv/bin/coverage run -m pytest -m "not clients" --ignore=tests/image
 	.venv/bin/coverage combine --quiet
 	.venv/bin/coverage report
+
+.PHONY: quick
+quick: .venv/installed-dev ## what fails most often, in a minute: lint, types, layers, tests without I/O
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	$(PYTHON) -m pytest -q -n $(JOBS) $(QUICK)
 
 .PHONY: ci
 ci: test test-image test-clients package ## what CI runs
@@ -67,6 +77,10 @@ test-clients: .venv/installed-dev packages ## the full matrix of real clients
 .PHONY: learned
 learned: .venv/installed-dev packages ## learn the profiles anew; some: make learned PROFILES="kind glances"
 	@$(PYTHON) -m tests.learned $(PROFILES)
+
+.PHONY: derived
+derived: .venv/installed-dev ## write anew what follows from the table of operations, and name it
+	@$(PYTHON) -m tests.derived
 
 .PHONY: packages
 packages: # as root on Debian: what the tests use

@@ -36,7 +36,7 @@ RUNNERS: Mapping[str, Runner] = {
     r"(trioproxy|pytest) ": Runner.SHELL,
     r"make run\b": Runner.MAKE_RUN,
     r"(?:taskset -c 0 )?make bench\b": Runner.MAKE_BENCH,
-    r"make test\b(?!-)": Runner.MAKE_TEST,
+    r"make (?:test|quick)\b(?!-)": Runner.MAKE_TEST,
 }
 """Who runs which command of a block of kind `sh`: nobody else's may be in one."""
 

@@ -130,7 +130,7 @@ def test_make_run(engine: Engine, command: Command) -> None:
 
 @pytest.mark.parametrize("command", parameters(Runner.MAKE_TEST))
 def test_make_test(command: Command) -> None:
-    """What runs this is `make test`: it has the parts that are said beside it."""
+    """`make test` runs this, `make quick` a part of it: both have the parts that are said."""
     ran = make(command, "--dry-run")
     for part in ("ruff format", "ruff check", "mypy", "lint-imports", "-m pytest"):
         assert part in ran

@@ -15,7 +15,7 @@ COMMANDS: Final = {
     "enforce": "Let pass what a policy allows, and nothing else.",
     "health": "Ask a running proxy whether the Engine answers.",
     "check": "Say whether a file allows a request, and why.",
-    "explain": "Show what a file grants, at which risk and price.",
+    "explain": "Show what a file grants, and how risky it is.",
     "diff": "Show what one file grants more or less than another.",
     "merge": "Unite what many learners saw.",
     "drift": "Compare a file with what really happens.",

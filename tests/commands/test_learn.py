@@ -103,7 +103,7 @@ async def test_what_a_command_used_is_written_down(learn: Learning) -> None:
     assert learn.granted == {"ContainerList", "SystemInfo"}
     assert "trioproxy: new: ContainerList (GET /containers/json)" in done.err
     assert f"{learn.file} allows 2 operations, 2 of them new" in done.err
-    assert "price: under section variables alone the file opens" in done.err
+    assert "in tecnativa/docker-socket-proxy the same file would open" in done.err
     assert learn.evidence.completeness().runs == 1
 
 

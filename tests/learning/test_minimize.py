@@ -67,7 +67,8 @@ def test_price() -> None:
     assert {name for name in opened if OPERATIONS[name][0].effect == "write"} == {
         "ContainerAttachWebsocket"
     }
-    assert str(price(values)) == "11 (1 of them writes)"
+    assert str(price(values)) == f"{len(opened)} operations, 1 of them writes"
+    assert str(Price(operations=1, writes=0)) == "1 operation, 0 of them writes"
 
 
 def passes(granted: list[str], ones: frozenset[str]) -> bool:

@@ -45,7 +45,9 @@ def test_the_table_is_complete() -> None:
         for e in ENDPOINTS
     ]
     assert sorted("\t".join(row) for row in rows) == sorted(lines)
-    assert (len(ENDPOINTS), len(OPERATIONS), len(SECTIONS)) == (132, 124, 23)
+    operations, sections = zip(*(line.split("\t")[2:4] for line in lines), strict=True)
+    assert set(OPERATIONS) == set(operations)
+    assert set(SECTIONS) == {*sections} - {"ANY", "DEBUG"}
 
 
 def test_summaries_are_short_lines() -> None:

@@ -1,4 +1,4 @@
-"""`trioproxy explain`: what a file grants, at which risk and price, and where it differs."""
+"""`trioproxy explain`: what a file grants, how risky it is, and where it differs."""
 
 import json
 import textwrap
@@ -8,6 +8,7 @@ import click
 
 from trioproxy.commands.policyfile import PolicyFile, as_data, describe
 from trioproxy.learning.flows import half_granted
+from trioproxy.learning.learnedfile import elsewhere
 from trioproxy.learning.minimize import price
 from trioproxy.policy.endpoints import OPERATIONS, Effect, Endpoint, Risk
 from trioproxy.policy.rules import Mode, Policy
@@ -37,7 +38,7 @@ TITLES = {
 @click.argument("file", metavar="FILE")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(*, file: str, as_json: bool) -> None:
-    """Show what a policy file grants, at which risk and at which price.
+    """Show what a policy file grants, how risky it is, and what it opens elsewhere.
 
     Also: flows that are granted by half, and where tecnativa/docker-socket-proxy or
     linuxserver/socket-proxy would decide otherwise by the same file.
@@ -71,7 +72,7 @@ def _lines(file: PolicyFile) -> Iterator[str]:
             for endpoint in members:
                 yield from describe(endpoint)
     yield from _unknown_routes(policy)
-    yield from _price(file)
+    yield from _elsewhere(file)
     for flow in half_granted(policy.opened_operations):
         yield from _wrap(f"\nhalf granted: {flow.has} without {flow.lacks}: {flow.why}")
     for matter in matters(policy, file.variables):
@@ -94,16 +95,11 @@ def _open_sections(policy: Policy) -> list[str]:
     return [name for name in SWITCHES if name != "POST" and policy.switches.get(name)]
 
 
-def _price(file: PolicyFile) -> Iterator[str]:
-    cost = price(file.variables)
-    what = (
-        "price: its section variables alone would open"
-        if file.policy.mode is Mode.EXACT
-        else "in the other proxies this file opens"
-    )
-    yield from _wrap(
-        f"\n{what} {cost.operations} operations, {cost.writes} of them writes"
-    )
+def _elsewhere(file: PolicyFile) -> Iterator[str]:
+    what = f"in the other proxies this file opens {price(file.variables)}"
+    if file.policy.mode is Mode.EXACT:
+        what = elsewhere(file.variables)
+    yield from _wrap(f"\n{what}")
 
 
 def _difference(matter: Matter) -> Iterator[str]:

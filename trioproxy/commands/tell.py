@@ -12,8 +12,8 @@ from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.flows import half_granted
 from trioproxy.learning.journal import Saved
-from trioproxy.learning.learnedfile import MARKS
-from trioproxy.learning.minimize import price, smallest_sections
+from trioproxy.learning.learnedfile import MARKS, elsewhere
+from trioproxy.learning.minimize import smallest_sections
 from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.shape import REFUSED, UNKNOWN, Shape
 from trioproxy.learning.wording import count, describe_watch
@@ -121,8 +121,7 @@ def _closing(file: str, saved: Saved, new: frozenset[str]) -> Iterator[str]:
     yield describe_watch(evidence.completeness())
     yield from _names("clients", _union(record.clients for record in records))
     yield from _names("programs", _union(record.agents for record in records))
-    opened = price(smallest_sections(granted))
-    yield f"price: under section variables alone the file opens {opened}"
+    yield elsewhere(smallest_sections(granted))
     failed = evidence.failed_operations() - proposal.granted - proposal.declined
     yield from _names("only ever failed, not granted (--include-failed)", failed)
     yield from _names("declined, not granted (--restore NAME)", proposal.declined)

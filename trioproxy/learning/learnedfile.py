@@ -1,4 +1,4 @@
-"""The env file that learning writes, as text: what is granted, why, and at which price.
+"""The env file that learning writes, as text: what is granted, why, and what for others.
 
     text = render(Learned(name="traefik", runs=3, ..., operations=[...]), old=text_or_empty)
 
@@ -9,14 +9,16 @@ of others, settings, `COMPAT`, variables that we do not know. Nothing here opens
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from trioproxy import __version__
 from trioproxy.learning.minimize import price, smallest_sections, unopenable
+from trioproxy.learning.wording import count
 from trioproxy.policy.endpoints import OPERATIONS, Risk
 from trioproxy.policy.envfile import format_value
+from trioproxy.policy.incumbents import TECNATIVA
 from trioproxy.policy.variables import (
     ON_BY_DEFAULT,
     OPERATIONS_VARIABLE,
@@ -46,7 +48,8 @@ _OUR_COMMENT = re.compile(
     "|".join(
         [
             "#",
-            "# price: .*",
+            "# price: .*",  # how earlier files say what the next pattern is for
+            r"# [0-9]+ operations? used; in .* the same file would open .*",
             *map(re.escape, (_UNOPENABLE, _FAILED, _DECLINED)),
             f"{re.escape(_UNKNOWN)}.*",
             r"#   [A-Za-z]+ +[A-Z]+ +/.*",
@@ -90,12 +93,11 @@ def render(learned: Learned, old: str = "") -> str:
     """Write the file; of `old` the lines stay that are not ours."""
     granted = sorted(set(learned.operations))
     values = smallest_sections(granted)
-    used = "1 operation" if len(granted) == 1 else f"{len(granted)} operations"
     above, below = foreign_lines(old)
     lines = [
         *above,
         _provenance(learned),
-        f"# price: {used} used; under section variables alone this file opens {price(values)}",
+        f"# {count(len(granted), 'operation')} used; {elsewhere(values)}",
         *_table("", granted, noted=True),
         *_table(_UNOPENABLE, unopenable(granted)),
         *_table(_FAILED, sorted(set(learned.failed))),
@@ -106,6 +108,12 @@ def render(learned: Learned, old: str = "") -> str:
         *below,
     ]
     return "".join(f"{line}\n" for line in lines)
+
+
+def elsewhere(variables: Mapping[str, str]) -> str:
+    """Say what the section variables of a file open where they alone count."""
+    opened = price(variables, (TECNATIVA.name,))
+    return f"in {TECNATIVA.image} the same file would open {opened}"
 
 
 def foreign_lines(old: str) -> tuple[list[str], list[str]]:

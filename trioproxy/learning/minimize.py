@@ -39,7 +39,8 @@ class Price:
     """How many of these change something."""
 
     def __str__(self) -> str:
-        return f"{self.operations} ({self.writes} of them writes)"
+        noun = "operation" if self.operations == 1 else "operations"
+        return f"{self.operations} {noun}, {self.writes} of them writes"
 
 
 def smallest_sections(granted: Iterable[str], names: Names = BOTH) -> dict[str, str]:

@@ -1,0 +1,125 @@
+"""`python -m tests.derived` (`make derived`) writes anew what follows from the tables.
+
+A row of the table of operations shows in many places: as a line of `tests/data/routes.tsv`,
+in the comments and variables of each learned file, in tables and counts of the documents.
+All of that is made here, from the tables and from what is stored; nothing is learned anew.
+What changed is named, for a person to read before it is committed.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from click.testing import CliRunner
+
+from tests.learned import pages
+from tests.learned.install import ROOT
+from tests.learned.learning import env_file
+from tests.learned.profiles import Profile
+from trioproxy.cli import group
+from trioproxy.learning import evidencefile
+from trioproxy.learning.journal import evidence_path
+from trioproxy.learning.learnedfile import elsewhere
+from trioproxy.learning.minimize import smallest_sections
+from trioproxy.learning.proposal import Wish, propose, write
+from trioproxy.learning.wording import count
+from trioproxy.policy.endpoints import ENDPOINTS
+
+ROUTES = ROOT / "tests" / "data" / "routes.tsv"
+ROUTES_HEAD = "# method, template, operation, section, effect, stream, risk of each route that the Engine has or had"
+
+Text = Callable[[Path], str]
+
+
+def derived() -> Iterator[tuple[Path, Text]]:
+    """Each file with derived text in it, and how it is made of the tables and itself."""
+    yield ROUTES, lambda _: routes()
+    for profile in pages.learned():
+        yield env_file(profile), learned_text(profile)
+    yield pages.README, lambda page: pages.with_table(read(page), pages.readme_table())
+    yield (
+        pages.CLIENTS,
+        lambda page: pages.with_table(read(page), pages.clients_table()),
+    )
+    yield ROOT / "docs" / "learning.md", learning_page
+    yield ROOT / "docs" / "migration.md", migration_page
+
+
+def read(path: Path) -> str:
+    """A file of ours."""
+    return path.read_text(encoding="utf-8")
+
+
+def routes() -> str:
+    """Every route of the table, a line each, sorted."""
+    rows = [
+        (e.method, e.template, e.operation, e.section, e.effect, e.stream, e.risk)
+        for e in ENDPOINTS
+    ]
+    rows.sort(key=lambda row: (row[3] == "ANY", row[1], row[0]))
+    return "\n".join([ROUTES_HEAD, *map("\t".join, rows), ""])
+
+
+def learned_text(profile: Profile) -> Text:
+    """A learned file as its evidence gives it; what a person added to it stays."""
+
+    def text(file: Path) -> str:
+        stored = evidence_path(file)
+        seen = evidencefile.load(stored.read_bytes(), name=stored.name).evidence
+        wish = Wish(name=profile.name, file=file.name)
+        old = read(file)
+        return write(seen, propose(seen, old, wish), old, wish)
+
+    return text
+
+
+def learning_page(page: Path) -> str:
+    """The page on learning: its file is shown there, and what `learn` says of it."""
+    text = read(page)
+    found = re.search(r"(?m)^ALLOW_OPERATIONS=(.+)$", text)
+    assert found, "docs/learning.md shows no learned file"
+    granted = found[1].split(",")
+    said = elsewhere(smallest_sections(granted))
+    return with_counts(
+        text, [said, f"# {count(len(granted), 'operation')} used; {said}"]
+    )
+
+
+def migration_page(page: Path) -> str:
+    """The page on migration: its file is made there by `printf`, and explained."""
+    text = read(page)
+    found = re.search(r"(?m)^\$ printf '%s\\n' (.+) > (\S+)$", text)
+    assert found, "docs/migration.md makes no file"
+    with TemporaryDirectory() as folder:
+        file = Path(folder, found[2])
+        file.write_text("".join(f"{line}\n" for line in found[1].split()))
+        said = [
+            CliRunner()
+            .invoke(group, [command, str(file)])
+            .stdout.replace(str(file), found[2])
+            for command in ("check", "explain")
+        ]
+    return with_counts(text, "".join(said).splitlines())
+
+
+def with_counts(text: str, said: Iterable[str]) -> str:
+    """That text, where a line that differs from what is said in its numbers alone is as said."""
+    lines = {re.sub(r"\d+", "#", line): line for line in said if re.search(r"\d", line)}
+    return "".join(
+        lines.get(re.sub(r"\d+", "#", line), line) + "\n" for line in text.splitlines()
+    )
+
+
+def main() -> None:
+    """Write what is not as it follows, and name it on stdout."""
+    for path, text in derived():
+        new = text(path)
+        if read(path) != new:
+            path.write_text(new, encoding="utf-8")
+            sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""What follows from the tables, and the recipe of CONTRIBUTING for adding an operation."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.derived import Text, derived, read, with_counts
+from tests.markdown import ROOT
+
+ROW = "POST    /containers/{id}/freeze                    ContainerFreeze          write  none           availability  stops a container's clock\n"
+"""An operation that no Engine has, in the section that most learned files open."""
+BELOW = "POST    /containers/{id}/kill "
+
+NOT_COPIED = ("*cache*", ".git", ".hypothesis", ".venv", "dist", "wheelhouse")
+CHECKS = (
+    "tests/policy/test_endpoints.py",
+    "tests/policy/test_incumbents.py",
+    "tests/policy/test_lint.py",
+    "tests/policy/test_permissions.py",
+    "tests/policy/test_rules.py",
+    "tests/review",
+    "tests/learning/test_evidence.py",
+    "tests/learning/test_learnedfile.py",
+    "tests/learning/test_minimize.py",
+    "tests/learning/test_proposal.py",
+    "tests/commands/test_check.py",
+    "tests/commands/test_explain.py",
+    "tests/commands/test_operations.py",
+    "tests/learned/test_files.py",
+    "tests/test_derived.py::test_each_file_is_as_it_follows",
+)
+"""The tests that look at rows and at what is made of them; they need no Engine."""
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [pytest.param(*one, id=str(one[0].relative_to(ROOT))) for one in derived()],
+)
+def test_each_file_is_as_it_follows(path: Path, text: Text) -> None:
+    """Nothing is left to be written: `make derived` was run."""
+    assert text(path) == read(path)
+
+
+def test_only_numbers_are_corrected() -> None:
+    """A line is replaced where its numbers differ, and left where a word does."""
+    text = "1 of 2\n1 in 2\n\n... 7\n"
+    assert with_counts(text, ["30 of 40", "none"]) == "30 of 40\n1 in 2\n\n... 7\n"
+
+
+def ran(folder: Path, *args: str) -> str:
+    """Run Python in a copy of the tree, whose modules come before the installed ones."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("COV", "PYTEST"))  # what runs in a copy is not measured
+    }
+    done = subprocess.run(
+        [sys.executable, *args],
+        cwd=folder,
+        env=kept,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_adding_an_operation(tmp_path: Path) -> None:
+    """A row and `make derived`: then the tests of the table and of what follows pass."""
+    copy = tmp_path / "copy"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_COPIED))
+    table = copy / "trioproxy" / "policy" / "endpoints.py"
+    text = read(table)
+    assert text.count(BELOW) == 1
+    table.write_text(text.replace(BELOW, ROW + BELOW))
+    written = ran(copy, "-m", "tests.derived").splitlines()
+    assert "tests/data/routes.tsv" in written
+    assert "docs/migration.md" in written
+    assert len([name for name in written if name.startswith("learned/")]) > 10
+    assert "ContainerFreeze" in read(copy / "tests" / "data" / "routes.tsv")
+    ran(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", *CHECKS)
