@@ -28,7 +28,7 @@ from trioproxy.learning.proposal import (
 from trioproxy.learning.shape import UNKNOWN, Shape, Who
 from trioproxy.learning.wording import span
 from trioproxy.policy import samples
-from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.policy.endpoints import OPERATIONS, SECTIONS
 from trioproxy.policy.envfile import parse
 from trioproxy.policy.incumbents import INCUMBENTS
 from trioproxy.policy.permissions import parse_policy
@@ -278,6 +278,30 @@ def test_every_operation_can_be_replayed(operation: str) -> None:
     assert requests
     assert all(policy.decide(request).allowed for request in requests)
     assert not any(nothing.decide(request).allowed for request in requests)
+
+
+@pytest.mark.parametrize("operation", REACHABLE)
+def test_each_request_that_a_shape_may_have_been_is_replayed(operation: str) -> None:
+    """A shape does not say by which of its routes it came: none of them is left out."""
+    shape = shape_of(operation)
+    replayed = list(replay(shape))
+    assert {request.endpoint for request in replayed} == {*shape.endpoints}
+    if (
+        operation != "SystemOptions"
+    ):  # which is of any path: one of its section is enough
+        told = {
+            request.target.path
+            for endpoint in shape.endpoints
+            for request in samples.of_endpoint(endpoint)
+        }
+        assert {request.target.path for request in replayed} == told
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_options_are_replayed_in_their_own_section(section: str) -> None:
+    """Of the samples for every section, the one that was seen is asked, and no other."""
+    (request,) = replay(Shape("SystemOptions", "OPTIONS", section))
+    assert request.section == section
 
 
 @pytest.mark.parametrize(
