@@ -143,19 +143,49 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
             disk.check_target(path)
 
 
+@contextmanager
+def without_roots_rights() -> Iterator[None]:
+    """Be another user for a while, if root: root may write everywhere."""
+    me = os.geteuid()
+    if me == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(me)
+
+
 @pytest.mark.parametrize("is_there", [True, False], ids=["file", "no-file"])
 def test_a_folder_without_the_right_to_write(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
 ) -> None:
     """A read-only folder is found before anything is learned."""
-    path = tmp_path / "app.env"
+    # By relative names: the way to the folder is closed to the user that root becomes.
+    monkeypatch.chdir(tmp_path)
+    path = Path("app.env")
     if is_there:
         path.touch()
-    # Root may write everywhere, so the answer of the kernel is played here.
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(ConfigError, match="no right to write in") as caught:
-        disk.check_target(path)
+    tmp_path.chmod(0o555)
+    with without_roots_rights():
+        with pytest.raises(ConfigError, match="no right to write in") as caught:
+            disk.check_target(path)
     assert "its folder must be writable" in caught.value.hint
+
+
+def test_looking_leaves_nothing(tmp_path: Path) -> None:
+    """Whether a folder takes a file is tried out, and the file is gone afterwards."""
+    disk.check_target(tmp_path / "app.env")
+    (tmp_path / "app.env").touch()
+    disk.check_target(tmp_path / "app.env")
+    assert os.listdir(tmp_path) == ["app.env"]
+
+
+def test_a_file_system_that_takes_no_file() -> None:
+    """Where root has the right, and the kernel still makes no file, that is found too."""
+    with pytest.raises(
+        ConfigError, match=r"cannot write /proc|no right to write in /proc"
+    ):
+        disk.check_target(Path("/proc/app.env"))
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 
 from trioproxy.errors import ConfigError
@@ -28,7 +29,7 @@ def check_target(path: Path) -> None:
     try:
         found = path.lstat()
     except FileNotFoundError:
-        _check_folder(path)
+        _check_new(path)
         return
     except OSError as error:
         raise cannot("write", path, error) from error
@@ -39,25 +40,31 @@ def check_target(path: Path) -> None:
         )
     if not stat.S_ISREG(found.st_mode):
         raise ConfigError(f"{path} is no regular file")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise _no_right(path.parent)
+    _check_writable(path, path.parent)
 
 
-def _check_folder(path: Path) -> None:
+def _check_new(path: Path) -> None:
     folder = path.parent
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if not folder.is_dir():
         raise ConfigError(f"cannot write {path}: {folder} is no folder")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise _no_right(folder)
+    _check_writable(path, folder)
 
 
-def _no_right(folder: Path) -> ConfigError:
-    return ConfigError(
-        f"no right to write in {folder}",
-        hint="a file is replaced by a new one beside it, so its folder must be writable",
-    )
+def _check_writable(path: Path, folder: Path) -> None:
+    try:
+        # A file without a name, where there is such a thing. access(2) is no answer: it
+        # tells root yes even where the file system itself takes no file, as in /proc.
+        with TemporaryFile(dir=folder):
+            pass
+    except PermissionError as error:
+        raise ConfigError(
+            f"no right to write in {folder}",
+            hint="a file is replaced by a new one next to it, so its folder must be writable",
+        ) from error
+    except OSError as error:
+        raise cannot("write", path, error) from error
 
 
 class LockedFile:
@@ -140,7 +147,7 @@ def _lock(fd: int, path: Path, deadline: float) -> None:
             if time.monotonic() > deadline:
                 raise ConfigError(
                     f"{path} is locked by another program",
-                    hint="another trioproxy may hang there",
+                    hint="another trioproxy holds the lock: wait, or end it if it hangs",
                 ) from None
             time.sleep(LOCK_PAUSE)
         else:
