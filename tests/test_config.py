@@ -50,7 +50,7 @@ def test_address_is_read(url: str, address: config.Address) -> None:
     ],
 )
 def test_bad_address_is_refused(url: str, said: str) -> None:
-    """An address that is not understood stops the start, with what is wrong."""
+    """An address that is not understood is refused, with what is wrong."""
     with pytest.raises(ConfigError, match=said):
         parse_address(url)
 
@@ -87,7 +87,7 @@ def test_bind_config_is_read_as_the_incumbent_does(
 
 @pytest.mark.parametrize("text", ["2375", "", ":x", ":99999", ":1 ssl", "a:1 b"])
 def test_bad_bind_config_is_refused(text: str) -> None:
-    """A BIND_CONFIG with anything unknown in it stops the start."""
+    """A BIND_CONFIG with anything unknown in it is refused."""
     with pytest.raises(ConfigError, match="BIND_CONFIG"):
         config.parse_bind_config(text)
 
@@ -159,7 +159,7 @@ def test_level_is_read(text: str, level: Level) -> None:
 
 
 def test_bad_settings_are_refused() -> None:
-    """A value that cannot be read stops the start, whatever the setting."""
+    """A value that cannot be read is refused, whatever the setting."""
     with pytest.raises(ConfigError, match="LOG_LEVEL"):
         config.parse_level("loud")
     with pytest.raises(ConfigError, match="MAX_CONNECTIONS"):

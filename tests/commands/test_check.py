@@ -259,4 +259,4 @@ def test_a_torn_trace(exact: Path, tmp_path: Path) -> None:
     trace.write_bytes(trace.read_bytes()[:-20])
     answer = check(exact, "--trace", trace)
     assert answer.status == 0
-    assert "the last line is cut off: it is left out" in answer.err
+    assert "the last line is cut off: it is ignored" in answer.err

@@ -196,7 +196,7 @@ def test_bad_option_is_one_clear_line(args: tuple[str, ...], said: str) -> None:
     ],
 )
 def test_bad_file_is_one_clear_line(line: str, said: str, tmp_path: Path) -> None:
-    """A bad line of the file ends the start with its reason."""
+    """With a bad line in the file it refuses to start, and says why."""
     file = tmp_path / "app.env"
     file.write_bytes(line.encode() + b"\n")
     done = run("enforce", "--env-file", str(file))
@@ -250,7 +250,7 @@ def test_version_and_help() -> None:
 
 
 def test_command_of_the_incumbent_is_explained() -> None:
-    """`haproxy` as the command stops the start and says that it has no effect."""
+    """With `haproxy` as the command it refuses to start, and says that it has no effect."""
     done = run("haproxy", "-f", "/x")
     assert done.status == 2
     assert "has no effect" in done.err

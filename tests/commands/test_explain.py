@@ -82,9 +82,11 @@ def test_a_file_of_sections(file: Path) -> None:
     opened = price({"CONTAINERS": "1", "ALLOW_START": "1"})
     assert opened.writes == 2
     assert f"in the other proxies this file opens {opened}" in text
-    assert "other than tecnativa/docker-socket-proxy 0.4.2: write-like reads\n" in text
     assert (
-        "other than tecnativa/docker-socket-proxy 0.4.2: verbs at 1, wider here\n"
+        "differs from tecnativa/docker-socket-proxy 0.4.2: write-like reads\n" in text
+    )
+    assert (
+        "differs from tecnativa/docker-socket-proxy 0.4.2: verbs at 1, wider here\n"
         in text
     )
     assert "  concerns ContainerChanges, ContainerLogs, ContainerTop\n" in text

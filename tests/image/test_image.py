@@ -222,7 +222,7 @@ def test_what_it_cannot_honour_stops_it(
     command: tuple[str, ...],
     expected: str,
 ) -> None:
-    """What was meant for HAProxy, or is not understood, stops the start with status 2."""
+    """With what was meant for HAProxy, or is not understood, it refuses to start: status 2."""
     ran = scratch.docker("run", "--rm", *options, image, *command, check=False)
     assert ran.status == 2
     assert expected in ran.errors

@@ -88,7 +88,7 @@ def name(value: object) -> str | None:
 
 @pytest.mark.parametrize(("variables", "message", "hint"), STOPS, ids=name)
 def test_stops(variables: dict[str, str], message: str, hint: str) -> None:
-    """What could be misunderstood stops the start, in one line that names it."""
+    """With what could be misunderstood it refuses to start, in one line that names it."""
     with pytest.raises(ConfigError) as caught:
         parse_policy(variables)
     assert message in str(caught.value)
@@ -108,7 +108,7 @@ def test_starts(
 
 @pytest.mark.parametrize("guard", sorted(GUARDS))
 def test_no_guard_is_passed_over(guard: str) -> None:
-    """A guard of a later version stops the start at any value, 0 too."""
+    """With a guard of a later version it refuses to start, at any value, 0 too."""
     for value in ("", "0", "1", "x"):
         with pytest.raises(ConfigError, match="not supported yet"):
             parse_policy({guard: value})

@@ -12,5 +12,5 @@ def read_evidence(path: Path) -> Evidence:
     """Read a file, and tell of a torn last line; `ConfigError` if it cannot be read."""
     loaded = load(read(path), name=str(path))
     if loaded.damage:
-        tell.warn(f"{loaded.damage}: it is left out, all before it is kept")
+        tell.warn(f"{loaded.damage}: it is ignored, the lines before it are kept")
     return loaded.evidence

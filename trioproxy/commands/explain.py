@@ -105,7 +105,9 @@ def _elsewhere(file: PolicyFile) -> Iterator[str]:
 def _difference(matter: Matter) -> Iterator[str]:
     row = matter.difference
     image = f"{matter.incumbent.image} {matter.incumbent.version}"
-    yield from _wrap(f"\nother than {image}: {row.name}{', wider here' * row.is_wider}")
+    yield from _wrap(
+        f"\ndiffers from {image}: {row.name}{', wider here' * row.is_wider}"
+    )
     yield from _wrap(f"there: {row.there}", indent="  ")
     yield from _wrap(f"here: {row.here}", indent="  ")
     yield from _wrap(f"concerns {', '.join(matter.operations)}", indent="  ")

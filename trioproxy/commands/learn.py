@@ -41,7 +41,7 @@ Examples:
     "-o",
     "--output",
     metavar="FILE",
-    help="The env file; its evidence lies beside it.  [default: learned/NAME.env]",
+    help="The env file; its evidence is stored next to it.  [default: learned/NAME.env]",
 )
 @click.option("--name", help="Whose file it is.  [default: FILE's or COMMAND's name]")
 @click.option(
@@ -178,7 +178,7 @@ def _output_path(output: str | None, name: str | None, command: Sequence[str]) -
             "no output file", hint="name it with -o FILE, or the client with --name"
         )
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", stem, re.ASCII):
-        raise ConfigError(f"{stem!r:.80} makes no file name", hint="use -o FILE")
+        raise ConfigError(f"{stem!r:.80} cannot be a file name", hint="use -o FILE")
     return Path("learned", f"{stem}.env")
 
 

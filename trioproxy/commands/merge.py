@@ -59,7 +59,7 @@ class Parts:
 def command(*, files: tuple[str, ...], output: str, name: str | None) -> None:
     """Unite what was learned in many runs, on many hosts, by many replicas.
 
-    FILE is an env file with its evidence beside it, or NAME.jsonl alone. The order
+    FILE is an env file with its evidence next to it, or NAME.jsonl alone. The order
     does not matter, and nothing is counted twice. What a reviewer took out of one of
     the env files stays out; an existing output is united too.
     """

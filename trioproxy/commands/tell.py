@@ -52,14 +52,20 @@ def where(addresses: Sequence[str], *, private: str) -> None:
 
 def nothing_seen(file: str, *, has_command: bool) -> None:
     """Say that there was nothing to learn from, and where to look."""
-    ask = "did the command use -H or --context?" if has_command else "no client came:"
-    warn(f"nothing seen: {ask} {file} is left as it is")
+    ask = (
+        "did the command use -H or --context?"
+        if has_command
+        else "no client connected;"
+    )
+    warn(f"nothing seen: {ask} {file} is unchanged")
 
 
 def passed_over(number: int) -> None:
     """Say that others were served and not learned from."""
     if number:
-        warn(f"{count(number, 'request')} of other clients passed and left no trace")
+        warn(
+            f"{count(number, 'request')} of other clients passed and were not learned from"
+        )
 
 
 class Teller:
@@ -84,7 +90,7 @@ class Teller:
     def _report_damage(self, damage: str) -> None:
         if damage and damage != self._damage:
             self._damage = damage
-            warn(f"{damage}: it is left out, all before it is kept")
+            warn(f"{damage}: it is ignored, the lines before it are kept")
 
     def _announcement(self, shape: Shape, saved: Saved) -> str:
         if shape.operation in self._used:

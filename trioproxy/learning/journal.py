@@ -204,7 +204,7 @@ def _lines(whole: Evidence, run: str, new: Sequence[Shape]) -> bytes:
 
 
 def evidence_path(env: Path) -> Path:
-    """Where the evidence of an env file lies: `app.jsonl` beside `app.env`."""
+    """Where the evidence of an env file is stored: `app.jsonl` next to `app.env`."""
     if env.suffix == ".jsonl":
         raise ConfigError(
             f"{env} is the name of an evidence file",

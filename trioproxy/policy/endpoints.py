@@ -225,7 +225,7 @@ GET     /tasks/{id}/logs                           TaskLogs                 read
 VERSION
 GET     /version                                   SystemVersion            read   none           info-leak     tells the versions of engine and kernel
 VOLUMES
-GET     /volumes                                   VolumeList               read   none           info-leak     lists volumes and where they lie
+GET     /volumes                                   VolumeList               read   none           info-leak     lists volumes and where the host keeps them
 POST    /volumes/create                            VolumeCreate             write  none           host-root     makes a volume, of any host path or disk too
 POST    /volumes/prune                             VolumePrune              write  none           destructive   removes unused volumes
 DELETE  /volumes/{name}                            VolumeDelete             write  none           destructive   removes a volume and its data

@@ -4,7 +4,7 @@ Both go through a list of rules; the first that fits decides, and none means ref
 looks at the decoded path behind its version, without regard to case, and only at how the
 path begins. A variable counts as 1 if its text begins with a whole number other than 0
 (so `true` is 0 there). Of the variables for Podman's own routes only those are here that
-are 1 when unset: the others stop our start. Nothing of trioproxy's own rules is known here.
+are 1 when unset: with the others at 1 we refuse to start. Nothing of trioproxy's own rules is known here.
 """
 
 import re

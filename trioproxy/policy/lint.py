@@ -2,7 +2,7 @@
 
 A warning each, with a suggestion. Silent about everything else that an environment holds:
 where a name is also an ordinary word (`SERVICE`, `LOGS`), its value must look like a
-switch. Names with our prefixes are no matter of taste; `rules` stops the start for those.
+switch. Names with our prefixes are no matter of taste; `permissions` refuses to start with those.
 """
 
 import re

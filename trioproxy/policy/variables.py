@@ -60,7 +60,7 @@ PERMISSIONS = frozenset({*SWITCHES, *VERBS, OPERATIONS_VARIABLE, COMPAT_VARIABLE
 """All that this version reads as a permission."""
 
 PREFIXES = ("ALLOW_", "CREATE_", "EXEC_", "PULL_", "LIBPOD_")
-"""A name that begins so is meant for us: an unknown one stops the start."""
+"""A name that begins so is meant for us: with an unknown one the program refuses to start."""
 
 SETTINGS = frozenset(
     {

@@ -50,7 +50,7 @@ VALUES = Difference(
     against=BOTH,
     is_wider=False,
     there="`2` and `01` grant, `true`, `yes` and `on` refuse",
-    here="only `1` grants, `0 false no off` and nothing refuse, all else stops the start",
+    here="only `1` grants, `0 false no off` and nothing refuse; with anything else it refuses to start",
     reason="HAProxy reads numbers; nobody shall have to know that",
     test=f"{_PERMISSIONS}::test_stops",
 )
@@ -104,7 +104,7 @@ PODMAN = Difference(
     against=(LINUXSERVER.name,),
     is_wider=False,
     there="`LIBPOD_*` open `/libpod`, verbs also name `/libpod` and `/pods`",
-    here="refused, and a `LIBPOD_*` variable that is not 0 stops the start",
+    here="refused; with a `LIBPOD_*` variable that is not 0 it refuses to start",
     reason="not supported yet",
     test=_DIFFERENTIAL,
 )

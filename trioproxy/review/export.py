@@ -72,7 +72,7 @@ _NAMES = {
     Proxy.CETUSGUARD: "cetusguard",
 }
 _NOTES: dict[Proxy, tuple[str, ...]] = {
-    Proxy.WOLLOMATIC: ("who may connect is said by SP_ALLOWFROM",),
+    Proxy.WOLLOMATIC: ("SP_ALLOWFROM says who may connect",),
     Proxy.CETUSGUARD: (
         "a file for CETUSGUARD_RULES_FILE; with CETUSGUARD_NO_BUILTIN_RULES=true,",
         "else /_ping, /version and /info are open too",
