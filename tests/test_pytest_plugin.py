@@ -9,7 +9,7 @@ import pytest
 import trio
 
 import trioproxy
-from tests.answering import answering
+from tests.answering_engine import answering_engine
 from tests.commands.running import LIMIT, Finished, environment
 from tests.fakes import FakeEngine
 from trioproxy.learning.proposal import listed_operations
@@ -35,7 +35,7 @@ def test_info():
 @pytest.fixture
 async def fake(tmp_path: Path) -> AsyncIterator[FakeEngine]:
     """An Engine that answers everything."""
-    async with answering(tmp_path / "engine.sock") as engine:
+    async with answering_engine(tmp_path / "engine.sock") as engine:
         yield engine
 
 

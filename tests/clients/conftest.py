@@ -7,7 +7,9 @@ import pytest
 from tests.end_to_end.proxies import EVERY_SECTION, Proxy, enforcing
 from tests.engine import ScratchEngine
 
-pytest.register_assert_rewrite("tests.clients.same")  # so that a difference is shown
+pytest.register_assert_rewrite(
+    "tests.clients.comparison"
+)  # so that a difference is shown
 
 
 @pytest.fixture(scope="package")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.clients.same import compare
+from tests.clients.comparison import compare_clients
 from tests.end_to_end.proxies import Proxy
 from tests.engine import ScratchEngine
 
@@ -97,7 +97,7 @@ def test_quick(
     scratch: ScratchEngine, proxies: Mapping[str, Proxy], listener: str, script: str
 ) -> None:
     """Exit status, stdout and stderr are the same."""
-    compare(["sh", "-c", script], scratch, proxies[listener].url)
+    compare_clients(["sh", "-c", script], scratch, proxies[listener].url)
 
 
 @pytest.mark.engine
@@ -109,4 +109,4 @@ def test_all(scratch: ScratchEngine, proxies: Mapping[str, Proxy], script: str) 
     On a Unix socket on both sides: over TCP the docker CLI itself takes its detach keys
     for the end of stdin, whoever serves it.
     """
-    compare(["sh", "-c", script], scratch, proxies["unix"].url)
+    compare_clients(["sh", "-c", script], scratch, proxies["unix"].url)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.same import compare
+from tests.clients.comparison import compare_clients
 from tests.end_to_end.proxies import Proxy
 from tests.engine import ScratchEngine
 
@@ -24,7 +24,7 @@ def test_python(
 ) -> None:
     """docker-py, aiodocker, testcontainers: runs, streams, hijacks, archives, builds."""
     program = str(PROGRAMS / f"with_{name}.py")
-    seen = compare([sys.executable, program], scratch, proxies[listener].url)
+    seen = compare_clients([sys.executable, program], scratch, proxies[listener].url)
     assert (seen.status, seen.errors) == (0, "")
 
 
@@ -45,5 +45,5 @@ def test_node(
 ) -> None:
     """dockerode: exec and attach with its own way to hijack, events, errors."""
     program = str(modules / "with_dockerode.js")
-    seen = compare(["node", program], scratch, proxies[listener].url)
+    seen = compare_clients(["node", program], scratch, proxies[listener].url)
     assert (seen.status, seen.errors) == (0, "")

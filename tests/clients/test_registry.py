@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.same import compare
+from tests.clients.comparison import compare_clients
 from tests.end_to_end.proxies import Proxy
 from tests.engine import ScratchEngine
 
@@ -68,4 +68,4 @@ def test_registry(
     scratch: ScratchEngine, proxies: Mapping[str, Proxy], script: str
 ) -> None:
     """Exit status, stdout and stderr are the same."""
-    compare(["sh", "-c", script], scratch, proxies["tcp"].url)
+    compare_clients(["sh", "-c", script], scratch, proxies["tcp"].url)

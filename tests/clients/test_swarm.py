@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.clients.same import compare
+from tests.clients.comparison import compare_clients
 from tests.end_to_end.proxies import Proxy
 from tests.engine import ScratchEngine
 
@@ -52,4 +52,4 @@ def test_swarm(
     scratch: ScratchEngine, proxies: Mapping[str, Proxy], script: str
 ) -> None:
     """Exit status, stdout and stderr are the same."""
-    compare(["sh", "-c", script], scratch, proxies["tcp"].url, files=STACK)
+    compare_clients(["sh", "-c", script], scratch, proxies["tcp"].url, files=STACK)

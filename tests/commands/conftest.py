@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.answering import answering
+from tests.answering_engine import answering_engine
 from tests.fakes import FakeEngine
 
 
 @pytest.fixture
 async def fake(tmp_path: Path) -> AsyncIterator[FakeEngine]:
     """An Engine that answers every request."""
-    async with answering(tmp_path / "engine.sock") as engine:
+    async with answering_engine(tmp_path / "engine.sock") as engine:
         yield engine

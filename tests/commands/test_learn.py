@@ -41,7 +41,7 @@ subprocess.Popen([sys.executable, "-c", holds], stdin=sock.fileno(), stdout=2)
 LIST, INFO, EXEC = "GET /containers/json", "GET /info", "POST /containers/x/exec"
 
 
-def asking(*lines: str) -> tuple[str, ...]:
+def client_sending(*lines: str) -> tuple[str, ...]:
     """A command that sends these requests to DOCKER_HOST."""
     return (sys.executable, "-c", CLIENT, *lines)
 
@@ -98,7 +98,7 @@ def learn(fake: FakeEngine, tmp_path: Path) -> Learning:
 
 async def test_what_a_command_used_is_written_down(learn: Learning) -> None:
     """The command's operations are in the file, announced, and summed up."""
-    done = await learn("--", *asking(LIST, INFO, LIST))
+    done = await learn("--", *client_sending(LIST, INFO, LIST))
     assert (done.status, done.out) == (0, "")
     assert learn.granted == {"ContainerList", "SystemInfo"}
     assert "trioproxy: new: ContainerList (GET /containers/json)" in done.err
@@ -115,7 +115,7 @@ async def test_the_command_gets_its_own_streams(learn: Learning) -> None:
 
 async def test_a_run_that_sees_nothing_leaves_the_file(learn: Learning) -> None:
     """Nothing seen is a warning with the likely cause, and no file changes."""
-    await learn("--", *asking(LIST))
+    await learn("--", *client_sending(LIST))
     before = learn.identity
     done = await learn("--", "true")
     assert done.status == 0
@@ -142,15 +142,15 @@ async def test_options_of_the_command_are_its_own(learn: Learning) -> None:
 
 async def test_quiet_shows_the_table_only(learn: Learning) -> None:
     """--quiet leaves out the announcements."""
-    done = await learn("--quiet", "--", *asking(LIST))
+    done = await learn("--quiet", "--", *client_sending(LIST))
     assert "new: " not in done.err
     assert "allows 1 operation, 1 of them new" in done.err
 
 
 async def test_a_second_run_adds(learn: Learning) -> None:
     """Runs unite; what is known already is not announced again."""
-    await learn("--", *asking(LIST))
-    done = await learn("--", *asking(LIST, INFO))
+    await learn("--", *client_sending(LIST))
+    done = await learn("--", *client_sending(LIST, INFO))
     assert learn.granted == {"ContainerList", "SystemInfo"}
     assert "new: ContainerList" not in done.err
     assert "2 runs, watched for" in done.err
@@ -161,15 +161,15 @@ async def test_lines_of_others_stay(learn: Learning) -> None:
     """Comments and variables that are not ours survive each run."""
     learn.file.parent.mkdir()
     learn.file.write_text("# ours\nTZ=Europe/Berlin\n")
-    await learn("--", *asking(LIST))
-    await learn("--", *asking(INFO))
+    await learn("--", *client_sending(LIST))
+    await learn("--", *client_sending(INFO))
     assert learn.file.read_text().startswith("# ours\nTZ=Europe/Berlin\n# trioproxy ")
 
 
 async def test_what_only_failed_is_listed_and_not_granted(learn: Learning) -> None:
     """A probe that found nothing is use; a write that found nothing is not."""
     done = await learn(
-        "--", *asking("GET /networks/missing", "POST /containers/missing/start")
+        "--", *client_sending("GET /networks/missing", "POST /containers/missing/start")
     )
     assert learn.granted == {"NetworkInspect"}
     assert "not granted so far: ContainerStart" in done.err
@@ -182,13 +182,13 @@ async def test_what_only_failed_is_listed_and_not_granted(learn: Learning) -> No
 
 async def test_a_route_that_the_engine_lacks_is_not_used(learn: Learning) -> None:
     """A 404 of the router, without the Engine's headers, grants nothing."""
-    await learn("--", *asking(LIST, "GET /images/nowhere/attestations"))
+    await learn("--", *client_sending(LIST, "GET /images/nowhere/attestations"))
     assert learn.granted == {"ContainerList"}
 
 
 async def test_an_unknown_route_is_told_and_not_granted(learn: Learning) -> None:
     """A newer route passes while learning; the file only mentions it."""
-    done = await learn("--", *asking(LIST, "POST /images/x/frobnicate"))
+    done = await learn("--", *client_sending(LIST, "POST /images/x/frobnicate"))
     assert "not granted: an unknown route, POST in IMAGES" in done.err
     assert learn.granted == {"ContainerList"}
     assert "POST in IMAGES" in learn.file.read_text()
@@ -196,7 +196,7 @@ async def test_an_unknown_route_is_told_and_not_granted(learn: Learning) -> None
 
 async def test_root_on_the_host_is_announced_loudly(learn: Learning) -> None:
     """What can give root on the host is marked on the screen and in the file."""
-    done = await learn("--", *asking("POST /containers/create"))
+    done = await learn("--", *client_sending("POST /containers/create"))
     assert (
         "new: ContainerCreate (POST /containers/create), ROOT ON THE HOST" in done.err
     )
@@ -206,16 +206,16 @@ async def test_root_on_the_host_is_announced_loudly(learn: Learning) -> None:
 
 async def test_a_declined_operation_returns_by_restore_only(learn: Learning) -> None:
     """What a reviewer took out stays out, is named, and comes back by name."""
-    await learn("--", *asking(LIST, EXEC))
+    await learn("--", *client_sending(LIST, EXEC))
     learn.file.write_text("ALLOW_OPERATIONS=ContainerList\n")
-    done = await learn("--", *asking(LIST, EXEC))
+    done = await learn("--", *client_sending(LIST, EXEC))
     assert learn.granted == {"ContainerList"}
     assert "declined, not granted (--restore NAME): ContainerExec" in done.err
     done = await learn("--restore", "ContainerExec", "--", "true")
     assert "nothing seen" not in done.err
     assert "2 runs, watched for" in done.err
     assert learn.granted == {"ContainerExec", "ContainerList"}
-    await learn("--", *asking(LIST))
+    await learn("--", *client_sending(LIST))
     assert learn.granted == {"ContainerExec", "ContainerList"}
 
 
@@ -223,7 +223,7 @@ async def test_a_ceiling_holds_while_learning(learn: Learning, tmp_path: Path) -
     """What the ceiling refuses does not reach the Engine and is not granted."""
     ceiling = tmp_path / "max.env"
     ceiling.write_text("CONTAINERS=1\nPOST=0\n")
-    done = await learn("--within", str(ceiling), "--", *asking(LIST, EXEC))
+    done = await learn("--within", str(ceiling), "--", *client_sending(LIST, EXEC))
     assert learn.granted == {"ContainerList"}
     assert "refused, and not granted: ContainerExec" in done.err
     assert [shape.operation for shape in learn.evidence.refused()] == ["ContainerExec"]
@@ -231,15 +231,20 @@ async def test_a_ceiling_holds_while_learning(learn: Learning, tmp_path: Path) -
 
 async def test_fresh_starts_over(learn: Learning) -> None:
     """--fresh forgets what was learned, the evidence too."""
-    await learn("--", *asking(LIST))
-    await learn("--fresh", "--", *asking(INFO))
+    await learn("--", *client_sending(LIST))
+    await learn("--fresh", "--", *client_sending(INFO))
     assert learn.granted == {"SystemInfo"}
     assert learn.evidence.completeness().runs == 1
 
 
 async def test_learners_side_by_side_unite(learn: Learning) -> None:
     """Learners of one file at the same time lose nothing of each other."""
-    commands = [asking(LIST), asking(INFO), asking("GET /version"), asking(EXEC)]
+    commands = [
+        client_sending(LIST),
+        client_sending(INFO),
+        client_sending("GET /version"),
+        client_sending(EXEC),
+    ]
     done = list[Finished]()
 
     async def one(command: tuple[str, ...]) -> None:
@@ -263,7 +268,7 @@ async def test_the_default_file_has_the_commands_name(
     tool = folder / "tool"
     tool.symlink_to(sys.executable)
     options = ("learn", "--upstream", str(fake.path))
-    command = (str(tool), *asking(LIST)[1:])
+    command = (str(tool), *client_sending(LIST)[1:])
     for extra, name in (((), "tool"), (("--name", "ci"), "ci")):
         args = (*options, *extra, "--", *command)
         await trio.to_thread.run_sync(run, *args)
@@ -335,16 +340,16 @@ async def test_a_long_path_for_temporary_files(learn: Learning, tmp_path: Path) 
     """The private socket has a path that fits, whatever TMPDIR is."""
     deep = tmp_path / ("d" * 100)
     await trio.Path(deep).mkdir()
-    done = await learn("--", *asking(LIST), variables={"TMPDIR": str(deep)})
+    done = await learn("--", *client_sending(LIST), variables={"TMPDIR": str(deep)})
     assert (done.status, learn.granted) == (0, {"ContainerList"})
 
 
 async def test_a_torn_evidence_file_is_told_at_the_start(learn: Learning) -> None:
     """After a power cut the run says what was left out, once, and goes on."""
-    await learn("--", *asking(LIST))
+    await learn("--", *client_sending(LIST))
     with learn.file.with_suffix(".jsonl").open("a") as file:
         file.write('{"operation": "Im')
-    done = await learn("--", *asking(INFO))
+    done = await learn("--", *client_sending(INFO))
     assert done.err.count("the last line is cut off: it is ignored") == 1
     assert learn.granted == {"ContainerList", "SystemInfo"}
 
@@ -355,7 +360,7 @@ async def test_a_ceiling_with_a_doubtful_line_warns(
     """What in the ceiling has no effect is said before anything is learned below it."""
     ceiling = tmp_path / "max.env"
     ceiling.write_text("CONTAINERS=1\nLOGS=1\n")
-    done = await learn("--within", str(ceiling), "--", *asking(LIST))
+    done = await learn("--within", str(ceiling), "--", *client_sending(LIST))
     assert "LOGS has no meaning here" in done.err
     assert learn.granted == {"ContainerList"}
 
@@ -364,10 +369,10 @@ async def test_an_output_beyond_its_ceiling_stops(
     learn: Learning, tmp_path: Path
 ) -> None:
     """A file that already exceeds the ceiling is not learned into."""
-    await learn("--", *asking(INFO))
+    await learn("--", *client_sending(INFO))
     ceiling = tmp_path / "max.env"
     ceiling.write_text("CONTAINERS=1\n")
-    done = await learn("--within", str(ceiling), "--", *asking(LIST))
+    done = await learn("--within", str(ceiling), "--", *client_sending(LIST))
     assert done.status == 2
     assert "already grants what" in done.err
     assert learn.granted == {"SystemInfo"}
@@ -391,7 +396,7 @@ async def test_with_a_command_it_only_says_whether_it_is_ready(learn: Learning) 
     """--until-quiet 2runs counts runs in which nothing was new."""
     said = []
     for _ in range(3):
-        done = await learn("--until-quiet", "2runs", "--", *asking(LIST))
+        done = await learn("--until-quiet", "2runs", "--", *client_sending(LIST))
         said.append("\nready: nothing new in 2 runs" in done.err)
     assert said == [False, False, True]
 
@@ -413,7 +418,7 @@ async def test_a_shared_listener_learns_from_some(learn: Learning) -> None:
 
 async def test_who_was_learned_from_is_said(learn: Learning) -> None:
     """The closing table names the clients' addresses and programs."""
-    done = await learn("--", *asking(LIST))
+    done = await learn("--", *client_sending(LIST))
     assert f"clients: unix:uid={os.geteuid()}\n" in done.err
     assert "programs: app/1\n" in done.err
 

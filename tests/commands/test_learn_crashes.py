@@ -15,7 +15,7 @@ import pytest
 import trio
 
 from tests.commands.running import LIMIT, Running, environment, run, running
-from tests.commands.test_learn import asking
+from tests.commands.test_learn import client_sending
 from tests.fakes import EngineConnection, FakeEngine, connect, response
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import load
@@ -85,7 +85,14 @@ async def die(
     options = ("learn", "--upstream", str(fake.path), "-o", str(file), "--")
     return await trio.to_thread.run_sync(
         lambda: subprocess.run(
-            [sys.executable, "-c", DIES, str(moment), *options, *asking(*ASKED)],
+            [
+                sys.executable,
+                "-c",
+                DIES,
+                str(moment),
+                *options,
+                *client_sending(*ASKED),
+            ],
             env=environment({}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -108,7 +115,7 @@ async def test_killed_at_each_step_of_writing(
     assert told <= evidence_of(file).used_operations()
     assert told <= granted(file)
     options = ("learn", "--upstream", str(fake.path), "-o", str(file), "--")
-    again = await trio.to_thread.run_sync(run, *options, *asking(*ASKED))
+    again = await trio.to_thread.run_sync(run, *options, *client_sending(*ASKED))
     assert again.status == 0, again.err
     assert granted(file) == OPERATIONS
     assert "declined" not in again.err

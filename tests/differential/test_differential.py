@@ -12,9 +12,14 @@ from urllib.parse import unquote
 import pytest
 import trio
 
-from tests.differential.asking import Ask, asks, environment, passes
 from tests.differential.conftest import Start
 from tests.differential.haproxy_rules import Front, configuration
+from tests.differential.http_requests import (
+    HttpRequest,
+    environment,
+    http_requests,
+    reaches_engine,
+)
 from trioproxy.config import Config, Level, UnixAddress
 from trioproxy.errors import BadTarget
 from trioproxy.policy.endpoints import match
@@ -111,7 +116,7 @@ async def run_all(places: list[Place], engine: Path) -> Outcome:
     for place in places:
         async with trio.open_nursery() as servers:
             await serve(place, engine, servers)
-            todo = list(asks(rng))
+            todo = list(http_requests(rng))
             async with trio.open_nursery() as nursery:
                 for number in range(AT_ONCE):
                     nursery.start_soon(work, place, todo[number::AT_ONCE], outcome)
@@ -119,34 +124,35 @@ async def run_all(places: list[Place], engine: Path) -> Outcome:
     return outcome
 
 
-async def work(place: Place, todo: list[Ask], outcome: Outcome) -> None:
+async def work(place: Place, todo: list[HttpRequest], outcome: Outcome) -> None:
     """Have a few requests judged by all, and note what differs."""
-    for ask in todo:
+    for sent in todo:
         outcome.requests += 1
         there = {
-            one.incumbent.name: await passes(str(one.path), ask) for one in place.fronts
+            one.incumbent.name: await reaches_engine(str(one.path), sent)
+            for one in place.fronts
         }
         for incumbent in INCUMBENTS:
-            note_reading(outcome, place, incumbent, ask, there[incumbent.name])
+            note_reading(outcome, place, incumbent, sent, there[incumbent.name])
         for compat, path in place.proxies.items():
-            here = await passes(str(path), ask)
+            here = await reaches_engine(str(path), sent)
             # COMPAT is there to read a file for linuxserver as linuxserver does.
             for incumbent in (LINUXSERVER,) if compat else INCUMBENTS:
                 outcome.judgements += 1
                 if here != there[incumbent.name]:
-                    note(outcome, place, compat, incumbent, ask, here=here)
+                    note(outcome, place, compat, incumbent, sent, here=here)
 
 
 def note_reading(
-    outcome: Outcome, place: Place, incumbent: Incumbent, ask: Ask, there: bool
+    outcome: Outcome, place: Place, incumbent: Incumbent, sent: HttpRequest, there: bool
 ) -> None:
     """Compare what HAProxy did with what our tables say it does."""
-    raw = ask.target.removeprefix("http://docker").partition("?")[0]
+    raw = sent.target.removeprefix("http://docker").partition("?")[0]
     path = unquote(raw, "latin-1") if raw.startswith("/") else ""
-    expected = incumbent.allows(place.variables, ask.method, path)
+    expected = incumbent.allows(place.variables, sent.method, path)
     if expected != there:
         outcome.misread.append(
-            f"{incumbent.name} {ask}: {there}, by the table {expected}"
+            f"{incumbent.name} {sent}: {there}, by the table {expected}"
         )
 
 
@@ -155,48 +161,48 @@ def note(
     place: Place,
     compat: str,
     incumbent: Incumbent,
-    ask: Ask,
+    sent: HttpRequest,
     *,
     here: bool,
 ) -> None:
     """File a difference under its row, or under what must not be."""
-    found = row_of(place, compat, ask)
-    line = f"{incumbent.name} compat={compat} {ask} {dict(place.variables)}: {found}"
+    found = row_of(place, compat, sent)
+    line = f"{incumbent.name} compat={compat} {sent} {dict(place.variables)}: {found}"
     if incumbent.name not in found.against or found.is_wider != here:
         outcome.unexplained.append(line)
         return
-    if found.is_wider and not may_be_wider(found, place, compat, incumbent, ask):
+    if found.is_wider and not may_be_wider(found, place, compat, incumbent, sent):
         outcome.wider.append(line)
     outcome.rows[found.name, incumbent.name] += 1
 
 
-def row_of(place: Place, compat: str, ask: Ask) -> Difference:
+def row_of(place: Place, compat: str, sent: HttpRequest) -> Difference:
     """Find the row that the table gives for a request on which the two differ."""
-    if ask.method == "TRACE":
+    if sent.method == "TRACE":
         return differences.METHODS
     try:
-        request, decision = judge(place, compat, ask)
+        request, decision = judge(place, compat, sent)
     except BadTarget:
         return differences.TARGETS
-    if decision.allowed and ask.fields:
-        return differences.FORMS if ask.body else differences.BROWSERS
+    if decision.allowed and sent.fields:
+        return differences.FORMS if sent.body else differences.BROWSERS
     return classify(request, decision)
 
 
-def judge(place: Place, compat: str, ask: Ask) -> tuple[Request, Decision]:
-    target = Target.parse(ask.target.encode("ascii"))
+def judge(place: Place, compat: str, sent: HttpRequest) -> tuple[Request, Decision]:
+    target = Target.parse(sent.target.encode("ascii"))
     request = Request(
-        method=ask.method, target=target, endpoint=match(ask.method, target)
+        method=sent.method, target=target, endpoint=match(sent.method, target)
     )
     policy, _ = parse_policy({**place.variables, "COMPAT": compat})
     return request, policy.decide(request)
 
 
 def may_be_wider(
-    row: Difference, place: Place, compat: str, incumbent: Incumbent, ask: Ask
+    row: Difference, place: Place, compat: str, incumbent: Incumbent, sent: HttpRequest
 ) -> bool:
     """Whether the file itself asks for it: a verb at 1, or no word to linuxserver's own verbs."""
-    request, decision = judge(place, compat, ask)
+    request, decision = judge(place, compat, sent)
     if decision.reason is Reason.VERB:
         return place.variables[decision.rule] == "1"
     unset = READ_VERBS.keys() - place.variables.keys()
@@ -205,7 +211,7 @@ def may_be_wider(
         row is differences.UNSET_READ_VERBS
         and not compat
         and bool(unset)
-        and incumbent.allows(lifted, ask.method, request.target.path)
+        and incumbent.allows(lifted, sent.method, request.target.path)
     )
 
 

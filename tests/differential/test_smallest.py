@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.differential.asking import Ask, passes
 from tests.differential.conftest import Start
 from tests.differential.haproxy_rules import Front
+from tests.differential.http_requests import HttpRequest, reaches_engine
 from trioproxy.learning.minimize import is_openable, smallest_sections, uses_of
 from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.policy.incumbents import INCUMBENTS
@@ -25,16 +25,16 @@ class Setting:
 
     variables: Mapping[str, str]
     fronts: tuple[Front, ...]
-    asks: tuple[Ask, ...]
+    requests: tuple[HttpRequest, ...]
     flipped: str
     """The variable that was 1 and is 0 now; empty for the file as it is."""
 
     async def let_pass(self) -> bool:
         """Whether both let everything pass."""
         verdicts = [
-            await passes(str(front.path), ask)
+            await reaches_engine(str(front.path), sent)
             for front in self.fronts
-            for ask in self.asks
+            for sent in self.requests
         ]
         return all(verdicts)
 
@@ -47,7 +47,9 @@ def settings(base: Path) -> Iterator[Setting]:
         if client % 2:
             granted = [name for name in granted if name.startswith("Container")]
         uses = [use for item in granted for use in uses_of(item) if is_openable(use)]
-        asks = tuple(Ask(method=use.method, target=use.path) for use in uses)
+        requests = tuple(
+            HttpRequest(method=use.method, target=use.path) for use in uses
+        )
         values = smallest_sections(granted)
         ones = [name for name, value in values.items() if value == "1"]
         for flipped in ("", *ones):
@@ -62,7 +64,7 @@ def settings(base: Path) -> Iterator[Setting]:
                     )
                     for incumbent in INCUMBENTS
                 ),
-                asks=asks,
+                requests=requests,
                 flipped=flipped,
             )
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.clients.same import emptied
+from tests.clients.comparison import emptied
 from tests.end_to_end.proxies import TRIOPROXY, environment
 from tests.engine import IMAGE, ScratchEngine
 from tests.learned.install import CACHE, ROOT

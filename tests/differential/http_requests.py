@@ -17,7 +17,7 @@ FORM = "Content-Type: application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class HttpRequest:
     """One request."""
 
     method: str
@@ -70,38 +70,38 @@ TRICKS: tuple[Callable[[str], str], ...] = (
 )  # fmt: skip
 
 ALWAYS = (
-    Ask(method="GET", target="/frob"),
-    Ask(method="GET", target="/versionX"),
-    Ask(method="GET", target="/INFO"),
-    Ask(method="GET", target="/debug/vars"),
-    Ask(method="OPTIONS", target="/containers/json"),
-    Ask(method="OPTIONS", target="/frob"),
-    Ask(method="GET", target="/containers/x/frob"),
-    Ask(method="PATCH", target="/containers/x"),
-    Ask(method="GET", target="/containers/x/logs/json"),
-    Ask(method="GET", target="/containers/x/toplevel/json"),
-    Ask(method="GET", target="/containers/x/start"),
-    Ask(method="POST", target="/containers/x/startled"),
-    Ask(method="POST", target="/v1.45/containers/x/stop?t=1"),
-    Ask(method="POST", target="/containers/x/exec"),
-    Ask(method="GET", target="/containers/x/attach/ws"),
-    Ask(method="POST", target="/pods/x/stop"),
-    Ask(method="GET", target="/libpod/_ping"),
-    Ask(method="TRACE", target="/containers/x"),
-    Ask(method="POST", target="/containers/x/start", fields=(FORM,), body=b"x=1"),
-    Ask(
+    HttpRequest(method="GET", target="/frob"),
+    HttpRequest(method="GET", target="/versionX"),
+    HttpRequest(method="GET", target="/INFO"),
+    HttpRequest(method="GET", target="/debug/vars"),
+    HttpRequest(method="OPTIONS", target="/containers/json"),
+    HttpRequest(method="OPTIONS", target="/frob"),
+    HttpRequest(method="GET", target="/containers/x/frob"),
+    HttpRequest(method="PATCH", target="/containers/x"),
+    HttpRequest(method="GET", target="/containers/x/logs/json"),
+    HttpRequest(method="GET", target="/containers/x/toplevel/json"),
+    HttpRequest(method="GET", target="/containers/x/start"),
+    HttpRequest(method="POST", target="/containers/x/startled"),
+    HttpRequest(method="POST", target="/v1.45/containers/x/stop?t=1"),
+    HttpRequest(method="POST", target="/containers/x/exec"),
+    HttpRequest(method="GET", target="/containers/x/attach/ws"),
+    HttpRequest(method="POST", target="/pods/x/stop"),
+    HttpRequest(method="GET", target="/libpod/_ping"),
+    HttpRequest(method="TRACE", target="/containers/x"),
+    HttpRequest(method="POST", target="/containers/x/start", fields=(FORM,), body=b"x=1"),
+    HttpRequest(
         method="POST",
         target="/build",
         fields=("Content-Type: multipart/form-data; boundary=x",),
         body=b"--x--",
     ),
-    Ask(method="POST", target="/images/create", fields=("Content-Type: application/grpc+proto",), body=b"x"),
-    Ask(method="GET", target="/version", fields=("Origin: http://evil.example",)),
-    Ask(method="GET", target="/_ping", fields=("Sec-Fetch-Site: cross-site",)),
+    HttpRequest(method="POST", target="/images/create", fields=("Content-Type: application/grpc+proto",), body=b"x"),
+    HttpRequest(method="GET", target="/version", fields=("Origin: http://evil.example",)),
+    HttpRequest(method="GET", target="/_ping", fields=("Sec-Fetch-Site: cross-site",)),
 )  # fmt: skip
 
 
-def asks(rng: random.Random) -> Iterator[Ask]:
+def http_requests(rng: random.Random) -> Iterator[HttpRequest]:
     """Every route once, most of them in a dress of their own, and what is always asked."""
     yield from ALWAYS
     for endpoint in ENDPOINTS:
@@ -111,7 +111,7 @@ def asks(rng: random.Random) -> Iterator[Ask]:
         path = _path(endpoint, rng)
         if rng.random() < 0.6:
             path = rng.choice(TRICKS)(path)
-        yield Ask(method=method, target=path)
+        yield HttpRequest(method=method, target=path)
 
 
 def _path(endpoint: Endpoint, rng: random.Random) -> str:
@@ -133,15 +133,15 @@ def environment(rng: random.Random) -> dict[str, str]:
     return values
 
 
-async def passes(path: str, ask: Ask) -> bool:
+async def reaches_engine(path: str, sent: HttpRequest) -> bool:
     """Send a request to a socket; whether the answer came from the Engine."""
     stream = await trio.open_unix_socket(path)
     async with stream:
-        await stream.send_all(ask.raw)
+        await stream.send_all(sent.raw)
         answer = bytearray()
         async for chunk in stream:
             answer += chunk
     head, mark, _ = bytes(answer).partition(b"\r\n\r\n")
     if not (mark and head.startswith(b"HTTP/1.")):
-        raise AssertionError(f"{ask} at {path}: no answer but {bytes(answer[:80])!r}")
+        raise AssertionError(f"{sent} at {path}: no answer but {bytes(answer[:80])!r}")
     return f"\r\n{MARK}: ".lower().encode("ascii") in head.lower()

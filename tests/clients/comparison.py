@@ -100,7 +100,7 @@ def emptied(engine: ScratchEngine) -> Iterator[None]:
         engine.docker("builder", "prune", "-af")
 
 
-def compare(
+def compare_clients(
     command: list[str],
     engine: ScratchEngine,
     proxy_url: str,

@@ -36,7 +36,7 @@ async def answer(connection: EngineConnection) -> None:
 
 
 @asynccontextmanager
-async def answering(path: Path) -> AsyncIterator[FakeEngine]:
+async def answering_engine(path: Path) -> AsyncIterator[FakeEngine]:
     """Run such an Engine on a Unix socket."""
     fake = FakeEngine(path=path)
     fake.listen()
