@@ -79,7 +79,13 @@ def _check_request(file: PolicyFile, method: str, target: str, *, as_json: bool)
     try:
         verdict = _judge(file.policy, method, target)
     except BadRequest as error:
-        return _show_unclear(file, error, as_json=as_json)
+        if as_json:
+            data = {"file": file.path, "allowed": False, "reason": "bad-request"}
+            data |= {"status": error.status, "message": str(error)}
+            click.echo(json.dumps(data, indent=2))
+        else:
+            click.echo(f"refused: {error.status}, whatever the policy: {error}")
+        return REFUSED
     request, decision = verdict.request, verdict.decision
     if as_json:
         data = {"file": file.path, **_as_data(request, decision)}
@@ -96,16 +102,6 @@ def _judge(policy: Policy, method: str, target: str) -> Verdict:
     if os.fsencode(method) in NEVER_FORWARDED:
         raise BadTarget(f"the method {method} is never forwarded")
     return judge(EnforceGate(policy), method, os.fsencode(target))
-
-
-def _show_unclear(file: PolicyFile, error: BadRequest, *, as_json: bool) -> int:
-    if as_json:
-        data = {"file": file.path, "allowed": False, "reason": "bad-request"}
-        data |= {"status": error.status, "message": str(error)}
-        click.echo(json.dumps(data, indent=2))
-    else:
-        click.echo(f"refused: {error.status}, whatever the policy: {error}")
-    return REFUSED
 
 
 def _as_data(request: Request, decision: Decision) -> dict[str, object]:

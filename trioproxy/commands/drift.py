@@ -13,7 +13,7 @@ from trioproxy.learning.evidence import Completeness
 from trioproxy.learning.evidencefile import iso
 from trioproxy.learning.wording import count, span
 from trioproxy.policy.endpoints import OPERATIONS
-from trioproxy.review.drift import Drift, Refused, Unused, drift
+from trioproxy.review.drift import Drift, drift
 
 DRIFTED = 1
 DAY = 86_400
@@ -79,17 +79,13 @@ def _lines(
         yield f"  {found.line}"
     if found.unused:
         yield f"granted, and not used for {count(days, 'day')}:"
-        for name in found.unused:
-            yield f"  {_describe(name)}"
+        for unused in found.unused:
+            endpoint = OPERATIONS[unused.operation][0]
+            last = f"last {iso(unused.last)[:10]}" if unused.last else "never seen"
+            route = f"{endpoint.method} {endpoint.template}"
+            yield f"  {unused.operation} ({route}), {last}"
         if facts.seconds < days * DAY:
             yield f"  (only {span(facts.seconds)} were watched: that proves little)"
-
-
-def _describe(unused: Unused) -> str:
-    endpoint = OPERATIONS[unused.operation][0]
-    last = f"last {iso(unused.last)[:10]}" if unused.last else "never seen"
-    route = f"{endpoint.method} {endpoint.template}"
-    return f"{unused.operation} ({route}), {last}"
 
 
 def _data(
@@ -99,22 +95,21 @@ def _data(
         "file": file,
         "evidence": evidence,
         "watched_seconds": facts.seconds,
-        "refused": [_refused_data(one) for one in found.refused],
+        "refused": [
+            {
+                "operation": one.shape.operation,
+                "method": one.shape.method,
+                "section": one.shape.section,
+                "count": one.count,
+                "first": iso(one.first),
+                "last": iso(one.last),
+                "message": one.message,
+            }
+            for one in found.refused
+        ],
         "line": found.line,
         "unused": [
             {"operation": one.operation, "last": iso(one.last) if one.last else None}
             for one in found.unused
         ],
-    }
-
-
-def _refused_data(one: Refused) -> dict[str, object]:
-    return {
-        "operation": one.shape.operation,
-        "method": one.shape.method,
-        "section": one.shape.section,
-        "count": one.count,
-        "first": iso(one.first),
-        "last": iso(one.last),
-        "message": one.message,
     }

@@ -1,6 +1,5 @@
 """`trioproxy merge`: what many learners saw, in one file."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,7 +63,12 @@ def command(*, files: tuple[str, ...], output: str, name: str | None) -> None:
     the env files stays out; an existing output is united too.
     """
     path = Path(output)
-    parts = _read(files)
+    parts = Parts()
+    for file in map(Path, files):
+        if file.suffix == ".jsonl":
+            parts.add_evidence(file)
+        else:
+            parts.add_env(file)
     if path.suffix == ".jsonl":
         saved = _write_evidence(path, parts)
         facts = saved.evidence.completeness()
@@ -85,17 +89,6 @@ def command(*, files: tuple[str, ...], output: str, name: str | None) -> None:
     saved = store.save(parts.evidence, is_final=True)
     teller.tell(sorted(parts.evidence.records), saved)
     teller.close(str(path), saved)
-
-
-def _read(files: Sequence[str]) -> Parts:
-    parts = Parts()
-    for file in files:
-        path = Path(file)
-        if path.suffix == ".jsonl":
-            parts.add_evidence(path)
-        else:
-            parts.add_env(path)
-    return parts
 
 
 def _write_evidence(path: Path, parts: Parts) -> Saved:

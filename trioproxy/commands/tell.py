@@ -96,18 +96,19 @@ class Teller:
         if shape.operation in self._used:
             return ""
         if saved.evidence.is_used(shape):
-            return self._use(shape.operation, saved)
+            name = shape.operation
+            self._used.add(name)
+            if name in saved.proposal.declined:
+                return (
+                    f"{_shown(name)} is used, but declined: --restore {name} grants it"
+                )
+            self._new.add(name)
+            risk = f"risk {OPERATIONS[name][0].risk}"
+            return f"new: {_shown(name)}, {_note(name) or risk}"
         if _key(shape) in self._told:
             return ""
         self._told.add(_key(shape))
         return _not_granted(shape, saved.evidence.records[shape].results)
-
-    def _use(self, name: str, saved: Saved) -> str:
-        self._used.add(name)
-        if name in saved.proposal.declined:
-            return f"{_shown(name)} is used, but declined: --restore {name} grants it"
-        self._new.add(name)
-        return f"new: {_shown(name)}, {_risk(name)}"
 
     def close(self, file: str, saved: Saved, until: Quiet | None = None) -> None:
         """Sum up what the file grants, what it does not, and how far to trust it."""
@@ -200,20 +201,11 @@ def _note(name: str) -> str:
     return f"{mark}{endpoint.summary}" if mark else ""
 
 
-def _risk(name: str) -> str:
-    endpoint = OPERATIONS[name][0]
-    return _note(name) or f"risk {endpoint.risk}"
-
-
 def _not_granted(shape: Shape, results: Iterable[str]) -> str:
     if shape.operation == UNKNOWN:
         place = shape.section or "no section"
         return f"not granted: an unknown route, {shape.method} in {place}"
     if set(results) == {REFUSED}:
         return f"refused, and not granted: {_shown(shape.operation)}"
-    return f"not granted so far: {_shown(shape.operation)}, it {_failures(results)}"
-
-
-def _failures(results: Iterable[str]) -> str:
-    statuses = sorted(set(results) - {REFUSED})
-    return f"failed with {', '.join(statuses)}"
+    statuses = ", ".join(sorted(set(results) - {REFUSED}))
+    return f"not granted so far: {_shown(shape.operation)}, it failed with {statuses}"

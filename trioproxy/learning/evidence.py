@@ -1,9 +1,29 @@
 """What was seen, as evidence: routes with counts, merged by union.
 
 An observation is a `Shape`, never a URL: names, ids, query values and bodies do not get
-this far. Evidence is a union of facts, so merging it is idempotent, commutative and
-associative: sets unite, dates widen, and counts are kept per run and united by the
-larger. Nothing here knows a clock or a file; `learning.evidencefile` has the lines.
+this far. Nothing here knows a clock or a file; `learning.evidencefile` has the lines.
+
+Merging is a union of facts, because nobody coordinates it. A learner reads its own file
+back at each save, with what other learners appended to it meanwhile; a line is appended
+again when its shape ends in a new way; a person merges the files of many hosts, in any
+order, and later merges the result with one of its parts. So `merge` has three properties,
+and each field has the operation that keeps them:
+
+- *Idempotent*: what is merged twice counts once. Counts are not added up but kept under
+  the run that counted. A run has one writer, which only counts up, so of two counts for
+  one run and result the larger is the later state of the same counter. Added up instead,
+  a learner would double its own counts at each save.
+- *Commutative and associative*: neither order nor grouping shows in the result. Dates
+  take the minimum and maximum, a result the smallest id of a run (ids sort by time), and
+  a set that is full keeps its smallest members: the smallest of a union are among the
+  smallest of its parts. Keeping those that came first instead, two hosts would write two
+  files from the same facts, and a review would see changes where nothing happened.
+
+A union has no removal. What a person takes out of the env file therefore stays in
+`granted`; that it is there and not in the env file is what makes it declined.
+
+One thing depends on who merges: a learner keeps the counts of the run that it is in
+(`keep`), however many newer runs others add, because its tallies still count there.
 """
 
 import copy

@@ -112,26 +112,21 @@ class Store(Ledger):
         with disk.locked(self.path) as file:
             found = self._unite(file, mine, () if is_final else new)
             whole = found.evidence
-            proposal = self._write_env(whole, is_final=is_final)
+            old = self.read_env()
+            proposal = propose(whole, old, self.wish)
+            if is_final or proposal.added:
+                text = write(whole, proposal, old, self.wish)
+                disk.replace(self.env, text.encode())
             self._fresh = False
             if not proposal.marks <= whole.granted:
                 whole.granted |= proposal.marks
-                if (
-                    is_final
-                ):  # in stable order, for those who keep it in version control
+                if is_final:
+                    # In stable order, for those who keep it in version control.
                     file.replace(evidencefile.dump(whole).encode())
                 else:
                     line = evidencefile.granted_line(whole.granted)
                     file.append(f"{line}\n".encode())
         return Saved(evidence=whole, damage=found.damage, proposal=proposal)
-
-    def _write_env(self, whole: Evidence, *, is_final: bool) -> Proposal:
-        old = self.read_env()
-        proposal = propose(whole, old, self.wish)
-        if is_final or proposal.added:
-            text = write(whole, proposal, old, self.wish)
-            disk.replace(self.env, text.encode())
-        return proposal
 
 
 class Journal:

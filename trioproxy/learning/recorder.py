@@ -2,7 +2,7 @@
 
 Learning does this for every request that is served, so what repeats must cost next to
 nothing. A *kind* is all that evidence could tell apart about a request: verdict, result
-and client. The first request of a kind is observed in full (shape, facets, who asked);
+and client. The first request of a kind is observed in full (shape, result, who asked);
 it leaves a `Tally`, which points right at the counters that the observation has made.
 The next of its kind finds the tally by its kind and adds one. At most `TALLIES_KEPT`
 kinds have one; when there are more, all are dropped and made anew as requests come: a

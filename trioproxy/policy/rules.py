@@ -154,15 +154,16 @@ class Policy:
         )
 
     def _decide_by_sections(self, request: Request) -> Decision:
-        for rule in (
-            self._judge_verbs,
-            self._judge_method,
-            self._judge_write_like_read,
-            self._judge_exec,
-        ):
-            decision = rule(request)
-            if decision is not None:
-                return decision
+        decision = self._judge_verbs(request)
+        if decision is not None:
+            return decision
+        if not self.switches["POST"]:
+            if request.method not in READING:
+                return self._refuse(request, Reason.METHOD, "POST")
+            if self._needs_post_for_read(request):
+                return self._refuse(request, Reason.WRITE_LIKE_READ, "POST")
+        if request.operation == "ContainerExec" and not self.switches["EXEC"]:
+            return self._refuse(request, Reason.EXEC, "EXEC")
         return self._judge_section(request)
 
     def _judge_verbs(self, request: Request) -> Decision | None:
@@ -172,21 +173,6 @@ class Policy:
         for verb in self._refusing_verbs(request):
             return self._refuse(request, Reason.VERB, verb)
         return None
-
-    def _judge_method(self, request: Request) -> Decision | None:
-        if request.method in READING or self.switches["POST"]:
-            return None
-        return self._refuse(request, Reason.METHOD, "POST")
-
-    def _judge_write_like_read(self, request: Request) -> Decision | None:
-        if not self._needs_post_for_read(request) or self.switches["POST"]:
-            return None
-        return self._refuse(request, Reason.WRITE_LIKE_READ, "POST")
-
-    def _judge_exec(self, request: Request) -> Decision | None:
-        if request.operation != "ContainerExec" or self.switches["EXEC"]:
-            return None
-        return self._refuse(request, Reason.EXEC, "EXEC")
 
     def _judge_section(self, request: Request) -> Decision:
         section = request.section

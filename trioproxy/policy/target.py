@@ -65,7 +65,9 @@ class Target:
             query=query,
             has_query=bool(mark),
             encoded_slash=not plain and b"%2f" in raw_path.lower(),
-            quoted=decoded if plain else version + _quote(path),
+            quoted=decoded
+            if plain
+            else version + percent.encode(path.encode("latin-1"), _KEPT),
         )
 
     @property
@@ -78,10 +80,6 @@ class Target:
     def shown(self) -> str:
         """The target for logs and messages: no query, visible ASCII, not too long."""
         return self.quoted[:SHOWN_LIMIT]
-
-
-def _quote(path: str) -> str:
-    return percent.encode(path.encode("latin-1"), _KEPT)
 
 
 def _decode(raw_path: bytes) -> str:

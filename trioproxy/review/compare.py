@@ -37,9 +37,8 @@ class Comparison:
 
 def compare(old: Policy, new: Policy) -> Comparison:
     """Say what `new` grants more and less than `old`."""
-    requests = [*_requests(), *_routes(old, new)]
     more, less = set[Grant](), set[Grant]()
-    for grant, request in requests:
+    for grant, request in _requests(old, new):
         before, after = old.decide(request).allowed, new.decide(request).allowed
         if after and not before:
             more.add(grant)
@@ -48,7 +47,8 @@ def compare(old: Policy, new: Policy) -> Comparison:
     return Comparison(more=tuple(sorted(more)), less=tuple(sorted(less)))
 
 
-def _requests() -> Iterator[tuple[Grant, Request]]:
+def _requests(*policies: Policy) -> Iterator[tuple[Grant, Request]]:
+    """All that either of them can be asked: the table, newer routes, and those they name."""
     for request in samples.of_table():
         yield Grant(request.operation), request
     for section in SECTIONS:
@@ -56,8 +56,5 @@ def _requests() -> Iterator[tuple[Grant, Request]]:
             unknown = samples.of_unknown(method, section)
             if unknown is not None:
                 yield Grant(f"unknown {kind} routes in {section}"), unknown
-
-
-def _routes(*policies: Policy) -> Iterator[tuple[Grant, Request]]:
     for route in sorted({route for one in policies for route in one.routes}, key=str):
         yield Grant(str(route)), samples.of_route(route)

@@ -48,28 +48,20 @@ class Drift:
 def drift(policy: Policy, evidence: Evidence, *, since: int) -> Drift:
     """Compare; `since`: what was last used before counts as unused."""
     refused = tuple(
-        one
-        for shape in sorted(evidence.records)
-        if (one := _refused(policy, evidence, shape)) is not None
+        Refused(
+            shape=shape,
+            count=record.count(),
+            first=record.first,
+            last=record.last,
+            message=message,
+        )
+        for shape, record in sorted(evidence.records.items(), key=lambda item: item[0])
+        if (message := _refusal(policy, shape))
     )
     return Drift(
         refused=refused,
         unused=_unused(policy, evidence, since),
         line=_line(policy, refused),
-    )
-
-
-def _refused(policy: Policy, evidence: Evidence, shape: Shape) -> Refused | None:
-    message = _refusal(policy, shape)
-    if not message:
-        return None
-    record = evidence.records[shape]
-    return Refused(
-        shape=shape,
-        count=record.count(),
-        first=record.first,
-        last=record.last,
-        message=message,
     )
 
 

@@ -124,7 +124,8 @@ def _patterns(policy: Policy) -> dict[str, list[str]]:
         for request in samples.of_endpoint(endpoint):
             if policy.decide(request).allowed:
                 pattern = _pattern_of(endpoint, request.target.path)
-                for method in _methods(endpoint):
+                any_method = endpoint.method == "ANY"
+                for method in METHODS if any_method else [endpoint.method]:
                     found.setdefault(method, set()).add(pattern)
     for route in policy.routes:
         for method in {route.method, *({"HEAD"} if route.method == "GET" else ())}:
@@ -155,10 +156,6 @@ def _newer_routes(policy: Policy) -> Iterator[str]:
     for section in SECTIONS:
         if policy.switches.get(section):
             yield f"routes in {section} that this version does not know"
-
-
-def _methods(endpoint: Endpoint) -> Iterable[str]:
-    return sorted(METHODS) if endpoint.method == "ANY" else [endpoint.method]
 
 
 def _pattern_of(endpoint: Endpoint, path: str) -> str:
