@@ -176,6 +176,87 @@ def test_max_connections_is_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("environ", "limits"),
+    [
+        pytest.param({}, (config.DEFAULT_MAX_CONNECTIONS, None), id="unset"),
+        pytest.param(
+            {"MAX_CONNECTIONS": "200", "MAX_CONNECTIONS_PER_CLIENT": "20"},
+            (200, 20),
+            id="both",
+        ),
+        pytest.param(
+            {"MAX_CONNECTIONS": "", "MAX_CONNECTIONS_PER_CLIENT": ""},
+            (config.DEFAULT_MAX_CONNECTIONS, None),
+            id="empty",
+        ),
+    ],
+)
+def test_connection_limits_are_read(
+    environ: dict[str, str], limits: tuple[int, int | None]
+) -> None:
+    """Both limits come from the environment, and an empty one is as if it were not set."""
+    assert config.connection_limits(environ) == limits
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1e3", "\u0661", "99999999"])
+def test_bad_limit_of_a_client_is_refused(text: str) -> None:
+    """What is no count stops the start, with the name of the setting that has it."""
+    with pytest.raises(ConfigError, match="bad MAX_CONNECTIONS_PER_CLIENT"):
+        config.connection_limits({"MAX_CONNECTIONS_PER_CLIENT": text})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "connections", "limit"),
+    [
+        pytest.param(None, 4_000, 2_000, id="half"),
+        pytest.param(None, 1, 1, id="one"),
+        pytest.param(100, 4_000, 100, id="said"),
+        pytest.param(9_000, 4_000, 4_000, id="more-than-all"),
+    ],
+)
+def test_limit_of_a_client(wanted: int | None, connections: int, limit: int) -> None:
+    """One client gets half of the connections unless said otherwise, never none."""
+    assert config.client_limit(wanted, connections) == limit
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        pytest.param("", set(), id="empty"),
+        pytest.param("proxy.example.org", {"proxy.example.org"}, id="one"),
+        pytest.param("a.lan,b.lan , c", {"a.lan", "b.lan", "c"}, id="commas"),
+        pytest.param("a.lan b.lan\n", {"a.lan", "b.lan"}, id="spaces"),
+        pytest.param("NAS.Example.ORG.", {"nas.example.org"}, id="upper-and-dot"),
+        pytest.param("my_proxy_1", {"my_proxy_1"}, id="underscore"),
+    ],
+)
+def test_allowed_hosts_are_read(text: str, names: set[str]) -> None:
+    """Names become what a Host is compared with: lower case, without a final dot."""
+    assert config.parse_allowed_hosts(text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        pytest.param("*", "in full", id="star"),
+        pytest.param("*.example.org", "in full", id="pattern"),
+        pytest.param(".example.org", "in full", id="domain"),
+        pytest.param("proxy.lan:2375", "without", id="port"),
+        pytest.param("http://proxy.lan", "without", id="url"),
+        pytest.param("good.lan,b@d.lan", "without", id="userinfo"),
+        pytest.param("a..b", "without", id="empty-label"),
+        pytest.param("m\u00fcll.example", "without", id="not-ascii"),
+        pytest.param("\u212aube.example", "without", id="kelvin-sign"),
+    ],
+)
+def test_bad_allowed_hosts_are_refused(text: str, hint: str) -> None:
+    """What could allow more names than were meant, or none, stops the start."""
+    with pytest.raises(ConfigError, match="ALLOWED_HOSTS") as caught:
+        config.parse_allowed_hosts(text)
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
     ("address", "is_loopback"),
     [
         pytest.param(TcpAddress(host="127.0.0.2", port=1), True, id="127"),

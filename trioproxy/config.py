@@ -76,6 +76,10 @@ class Config:
     upstream: Address
     level: Level = Level.INFO
     max_connections: int = DEFAULT_MAX_CONNECTIONS
+    max_connections_per_client: int | None = None
+    """Of one address or user; None: see `client_limit`."""
+    allowed_hosts: frozenset[str] = frozenset()
+    """Names of this proxy, in lower case, beside those that nobody else can have."""
 
     @classmethod
     def read(
@@ -87,12 +91,14 @@ class Config:
         level: str,
     ) -> "Config":
         """Add to the addresses what the environment says of limits; `level` is a name."""
-        limit = environ.get("MAX_CONNECTIONS") or str(DEFAULT_MAX_CONNECTIONS)
+        of_all, of_one = connection_limits(environ)
         return cls(
             listen=listen,
             upstream=upstream,
             level=parse_level(level),
-            max_connections=parse_max_connections(limit),
+            max_connections=of_all,
+            max_connections_per_client=of_one,
+            allowed_hosts=parse_allowed_hosts(environ.get("ALLOWED_HOSTS", "")),
         )
 
 
@@ -234,10 +240,50 @@ def upstream_address(
     return UnixAddress(path=DEFAULT_SOCKET)
 
 
-def parse_max_connections(text: str) -> int:
-    """Read `MAX_CONNECTIONS`, a count from 1 up."""
+def parse_max_connections(text: str, name: str = "MAX_CONNECTIONS") -> int:
+    """Read `MAX_CONNECTIONS` or `MAX_CONNECTIONS_PER_CLIENT`, a count from 1 up."""
     if not re.fullmatch(r"[1-9][0-9]{0,6}", text.strip(), re.ASCII):
-        raise ConfigError(
-            f"bad MAX_CONNECTIONS {text!r}", hint="write a number from 1 up"
-        )
+        raise ConfigError(f"bad {name} {text!r}", hint="write a number from 1 up")
     return int(text)
+
+
+def client_limit(wanted: int | None, connections: int) -> int:
+    """How many of all connections one client may have, at least one.
+
+    Unless said otherwise it is half: a host with one busy client is not hindered, and
+    no client leaves nothing to the others.
+    """
+    return max(1, min(connections // 2 if wanted is None else wanted, connections))
+
+
+_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
+
+
+def parse_allowed_hosts(text: str) -> frozenset[str]:
+    """Read `ALLOWED_HOSTS`: names of this proxy, with commas or spaces between them."""
+    names = set[str]()
+    for name in filter(None, re.split(r"[,\s]+", text)):
+        if "*" in name or name.startswith("."):
+            raise ConfigError(
+                f"bad name {name!r} in ALLOWED_HOSTS",
+                hint="write each name in full: a pattern may hold a stranger's name",
+            )
+        plain = name.removesuffix(".")
+        # Before it is in lower case: that makes ASCII of a few letters that are not.
+        if not _HOST_NAME.fullmatch(plain):
+            raise ConfigError(
+                f"bad name {name!r} in ALLOWED_HOSTS",
+                hint="write names alone, without http:// and port: proxy.example.org",
+            )
+        names.add(plain.lower())
+    return frozenset(names)
+
+
+def connection_limits(environ: Mapping[str, str]) -> tuple[int, int | None]:
+    """Read the limits of connections: of all clients together, and of one."""
+    text = environ.get("MAX_CONNECTIONS", "")
+    limit = parse_max_connections(text) if text else DEFAULT_MAX_CONNECTIONS
+    name = "MAX_CONNECTIONS_PER_CLIENT"
+    text = environ.get(name, "")
+    return limit, parse_max_connections(text, name) if text else None

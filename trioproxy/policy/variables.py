@@ -64,6 +64,7 @@ PREFIXES = ("ALLOW_", "CREATE_", "EXEC_", "PULL_", "LIBPOD_")
 
 SETTINGS = frozenset(
     {
+        "ALLOWED_HOSTS",
         "BIND_CONFIG",
         "DISABLE_IPV6",
         "DOCKER_HOST",
@@ -71,6 +72,7 @@ SETTINGS = frozenset(
         "LISTEN",
         "LOG_LEVEL",
         "MAX_CONNECTIONS",
+        "MAX_CONNECTIONS_PER_CLIENT",
         "SOCKET_PATH",
     }
 )
