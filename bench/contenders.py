@@ -294,6 +294,7 @@ def start(
         },
         **dict.fromkeys((*GRANTED, *contender.exceptions), "1"),
         "MAX_CONNECTIONS": str(connections),
+        "MAX_CONNECTIONS_PER_CLIENT": str(connections),
         "LOG_LEVEL": "info",
         **contender.settings,
     }

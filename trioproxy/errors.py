@@ -43,6 +43,12 @@ class HeadTooSlow(BadRequest):
     status = 408
 
 
+class HeadEvicted(BadRequest):
+    """A request head that never ended, and whose memory others needed."""
+
+    status = 503
+
+
 class CrossSite(BadRequest):
     """A request that a web page of another site made a browser send."""
 

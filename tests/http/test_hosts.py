@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trioproxy.errors import CrossSite
-from trioproxy.http.hosts import MARKS, Reach, check_site
+from trioproxy.http.hosts import MARKS, Reach, Site, check_site
 
 ALLOWED = frozenset({"proxy.example.org", "nas"})
 TCP = (Reach.LOOPBACK, Reach.NETWORK)
@@ -96,7 +96,7 @@ BROWSER = {
 
 def allows(fields: dict[bytes, bytes], reach: Reach) -> bool:
     try:
-        check_site(fields, reach=reach, allowed_hosts=ALLOWED)
+        check_site(fields, Site(reach=reach, allowed_hosts=ALLOWED))
     except CrossSite:
         return False
     return True
@@ -245,7 +245,7 @@ def test_nothing_is_checked_on_a_unix_socket(host: bytes) -> None:
 def test_the_refusal_says_what_to_do(fields: dict[bytes, bytes], said: str) -> None:
     """Whoever meets it by mistake reads which setting to write."""
     with pytest.raises(CrossSite, match=said):
-        check_site(fields, reach=Reach.LOOPBACK, allowed_hosts=frozenset())
+        check_site(fields, Site(reach=Reach.LOOPBACK))
 
 
 labels = st.from_regex(r"[a-z0-9_-]{1,12}", fullmatch=True)
@@ -273,7 +273,8 @@ def test_any_refusal_can_be_shown(host: bytes) -> None:
     fields = {b"host": host, b"origin": b"http://" + host, b"accept-language": b""}
     with pytest.raises(CrossSite) as caught:
         check_site(
-            fields | {b"referer": b"x"}, reach=Reach.LOOPBACK, allowed_hosts=ALLOWED
+            fields | {b"referer": b"x"},
+            Site(reach=Reach.LOOPBACK, allowed_hosts=ALLOWED),
         )
     assert str(caught.value).isprintable()
     assert str(caught.value).isascii()

@@ -180,6 +180,7 @@ async def start(
         gate: Gate | None = None,
         upstream: Address | None = None,
         max_connections: int = DEFAULT_MAX_CONNECTIONS,
+        max_connections_per_client: int | None = None,
     ) -> Proxy:
         name = f"proxy{len(proxies)}"
         config = Config(
@@ -189,6 +190,7 @@ async def start(
             ),
             upstream=upstream or UnixAddress(path=str(fake.path)),
             max_connections=max_connections,
+            max_connections_per_client=max_connections_per_client,
         )
         log_file = tmp_path / f"{name}.log"
         log = Log(

@@ -8,7 +8,7 @@ from pathlib import Path
 import trio
 
 from tests.fakes import Client, Message, connect, settle
-from trioproxy.config import Config, Level, UnixAddress
+from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.policy.gate import EnforceGate
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.proxy.log import Log
@@ -22,8 +22,11 @@ CHANGING = frozenset({b"date", b"connection"})
 async def proxy_before(
     upstream: Path, policy: Mapping[str, str], folder: Path
 ) -> AsyncIterator[str]:
-    """A proxy while the block runs; gives the URL of its listener."""
-    address = UnixAddress(path=str(folder / "proxy.sock"))
+    """A proxy while the block runs; gives the URL of its listener.
+
+    It listens on loopback, where all is checked that is checked anywhere.
+    """
+    address = TcpAddress(host="127.0.0.1", port=0)
     log_file = os.open(folder / "log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     server = Server(
         config=Config(listen=(address,), upstream=UnixAddress(path=str(upstream))),
@@ -32,7 +35,7 @@ async def proxy_before(
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(server.run)
-        yield str(address)
+        yield server.addresses[0]
         nursery.cancel_scope.cancel()
     os.close(log_file)
 

@@ -13,8 +13,8 @@ import trio
 
 from tests.engine import Engine
 from tests.fakes import EngineConnection, FakeEngine, Message, response
-from tests.proxy.raw_exchange import exchange, facts, proxy_before
 from tests.proxy.evasions import ROWS, Row
+from tests.proxy.raw_exchange import exchange, facts, proxy_before
 from tests.strict import Read, Unclear, read_requests
 
 UNPRIVILEGED = {

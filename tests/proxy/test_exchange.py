@@ -9,8 +9,8 @@ import trio
 
 from tests.engine import Engine
 from tests.fakes import Client, connect, request, response, settle
-from tests.proxy.raw_exchange import proxy_before
 from tests.proxy.conftest import Proxy, Start
+from tests.proxy.raw_exchange import proxy_before
 from trioproxy.policy.gate import EnforceGate
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.request import Request

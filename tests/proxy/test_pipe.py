@@ -332,7 +332,7 @@ def boundaries() -> list[Boundary]:
     """One of each kind, in the middle of a body."""
     chunked = Chunked(UpstreamError)
     head = b"64\r\n"
-    assert chunked.feed(head, len(head)) == len(head)
+    assert chunked.feed(head, 0, len(head)) == len(head)
     return [Sized(100), UntilClose(), chunked]
 
 
@@ -342,6 +342,6 @@ def test_bytes_unseen_are_counted(boundary: Boundary) -> None:
     assert boundary.unseen >= 100
     boundary.skip(60)
     assert boundary.unseen >= 40
-    assert boundary.feed(bytes(40), 40) == 40
+    assert boundary.feed(bytes(40), 0, 40) == 40
     assert boundary.done is isinstance(boundary, Sized)
     assert boundary.unseen == 0 or isinstance(boundary, UntilClose)

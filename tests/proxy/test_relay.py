@@ -20,6 +20,7 @@ from tests.fakes import (
     settle,
 )
 from tests.proxy.conftest import Proxy
+from tests.proxy.heads import feed_all
 from trioproxy.errors import BadRequest
 from trioproxy.http.framing import Chunked
 
@@ -395,7 +396,7 @@ def scan(body: bytes, step: int) -> None:
     scanner = Chunked(BadRequest)
     for at in range(0, len(body), step):
         piece = body[at : at + step]
-        scanner.feed(piece, len(piece))
+        feed_all(scanner, piece)
 
 
 @every_bad_chunk
@@ -407,8 +408,8 @@ def test_a_bad_chunk_is_found_at_every_split(body: bytes) -> None:
     for cut in range(1, min(len(body), 100)):
         scanner = Chunked(BadRequest)
         with pytest.raises(BadRequest):  # noqa: PT012  either piece may show it
-            scanner.feed(body[:cut], cut)
-            scanner.feed(body[cut:], len(body) - cut)
+            feed_all(scanner, body[:cut])
+            feed_all(scanner, body[cut:])
 
 
 def test_any_split_finds_the_same_end() -> None:
@@ -420,7 +421,7 @@ def test_any_split_finds_the_same_end() -> None:
         cut = random.Random(seed)
         while not scanner.done:
             here = min(cut.randint(1, 40), len(data) - used)
-            seen = scanner.feed(data[used:], here)
+            seen = scanner.feed(data[used:], 0, here)
             assert seen <= here
             used += seen
         assert used == len(body)

@@ -22,6 +22,7 @@ A Unix socket is not reached by browsers: nothing is checked.
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -57,14 +58,25 @@ IPV4: Final = re.compile(rb"%b(?:\.%b){3}" % (OCTET, OCTET))
 LONGEST_SHOWN: Final = 64
 
 
-def check_site(
-    fields: Mapping[bytes, bytes], *, reach: Reach, allowed_hosts: frozenset[str]
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where a listener is reached, and under which names."""
+
+    reach: Reach
+    allowed_hosts: frozenset[str] = frozenset()
+    """Names of this proxy, in lower case, beside those that nobody else can have."""
+
+
+UNIX: Final = Site(reach=Reach.UNIX)
+
+
+def check_site(fields: Mapping[bytes, bytes], site: Site) -> None:
     """Refuse what a web page of another site sent; `CrossSite` says what to do.
 
     `fields` has the names in lower case. Of `Host`, `Origin` and `Sec-Fetch-Site` there
     must be no second one, or somebody else may read another than is judged here.
     """
+    reach, allowed_hosts = site.reach, site.allowed_hosts
     if reach is Reach.UNIX:
         return
     host = fields.get(b"host", b"").strip().lower()

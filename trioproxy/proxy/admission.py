@@ -6,8 +6,9 @@ anew for the Engine, or our refusal for the client. No byte of the client's head
 upstream that was not parsed and judged first.
 
 The same head, byte for byte, gets the same answer from the same gate; a memo keeps it.
-Gate, memo and observers are one value, an `Admission`: a memo must never outlive the
-gate that filled it, and a second policy on another listener is one more of them.
+Gate, memos and observers are one value, an `Admission`: a memo must never outlive the
+gate that filled it, and a second policy, or a listener that is reached in another way, is
+one more of them.
 """
 
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from typing import Final
 
 from trioproxy.errors import BadRequest
 from trioproxy.http.framing import NO_BODY, Framing
+from trioproxy.http.hosts import UNIX, Site
 from trioproxy.http.memo import Memo
 from trioproxy.http.request import (
     HeaderMemo,
@@ -110,9 +112,11 @@ class Admission:
     """One policy at work: its gate, what it has said so far, and who looks at ends."""
 
     def __init__(
-        self, gate: Gate, header_memo: HeaderMemo, observers: Iterable[Observer] = ()
+        self, gate: Gate, site: Site = UNIX, observers: Iterable[Observer] = ()
     ) -> None:
-        self._header_memo = header_memo
+        """`site`: where the listener is reached, for what web pages may ask there."""
+        self._site = site
+        self._header_memo: HeaderMemo = Memo()
         self.reload(gate, observers)
 
     def reload(self, gate: Gate, observers: Iterable[Observer]) -> None:
@@ -129,7 +133,7 @@ class Admission:
         known = self._memo.get(raw)
         if known is not None:
             return known
-        head = parse_request(raw, self._header_memo)
+        head = parse_request(raw, self._site, self._header_memo)
         verdict = judge(self.gate, head.method.decode(), head.target, head.fields.agent)
         admitted = _render(head, verdict)
         if not head.fields.has_credentials:

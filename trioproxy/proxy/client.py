@@ -1,16 +1,24 @@
 """The client's side of a connection: heads out of its bytes, and an end it can read."""
 
 import select
+from dataclasses import dataclass, field
 from typing import Final
 
 import trio
 
-from trioproxy.errors import HeadTooSlow
-from trioproxy.http.request import find_head_end, resume_at
+from trioproxy.errors import HeadEvicted, HeadTooSlow
+from trioproxy.http.request import HEAD_END, HEAD_LIMIT, UnfinishedHead
+from trioproxy.proxy.budget import Budget
 from trioproxy.proxy.wire import Wire
 
 HEAD_SECONDS: Final = 10.0
 """From the first byte of a head to its last."""
+
+UNFINISHED_BYTES: Final = 16 * 1024 * 1024
+"""Of all unfinished heads together: room for 130 of the longest."""
+
+EARLY_BYTES: Final = 16 * 1024 * 1024
+"""Of all that clients sent ahead of what is done with it."""
 
 DRAIN_SECONDS: Final = 5.0
 DRAIN_BYTES: Final = 64 * 1024 * 1024
@@ -20,24 +28,49 @@ FIRST_READ: Final = 8 * 1024
 DRAIN_READ: Final = 64 * 1024
 
 
+class Clients:
+    """What is known of all clients together: who is idle, and what they make us hold."""
+
+    def __init__(self) -> None:
+        self.idle: dict[Client, None] = {}
+        """Those between two requests, the longest idle first. An ordered set: a client
+        is taken out with its first byte and put at the end when it waits again, which
+        costs less than to read a clock for each request."""
+        self.unfinished = Budget(UNFINISHED_BYTES, Client.evict_head)
+        self.early = Budget(EARLY_BYTES, Client.evict_early)
+
+
+@dataclass(eq=False, slots=True)
 class Client:
     """A client's wire, and the bytes it sent ahead of what was asked of it."""
 
-    __slots__ = ("early", "idle_since", "is_idle", "peer", "wire")
+    wire: Wire
+    peer: str
+    clients: Clients
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    """Around all that its connection does."""
+    early: bytes = b""
+    """What came behind the last head or body, and was not asked for yet."""
+    idle_since: float | None = None
+    """When the reaper first saw it idle."""
+    is_counted: bool = True
+    """It has one of the places that are limited."""
+    evicted: bool = False
+    """It held too much for too long, and had to go."""
+    _head_scope: trio.CancelScope | None = None
 
-    def __init__(self, wire: Wire, peer: str) -> None:
-        self.wire = wire
+    def __post_init__(self) -> None:
         # Most have spoken before they are accepted: look, rather than wait to be told.
-        wire.heard |= select.EPOLLIN
-        self.peer = peer
-        self.early = b""
-        self.is_idle = True
+        self.wire.heard |= select.EPOLLIN
+        self.clients.idle[self] = None
+
+    @property
+    def is_idle(self) -> bool:
         """Between two requests, with not a byte of the next one here."""
-        self.idle_since: float | None = None
-        """When the reaper first saw it idle: a clock read for each request costs more."""
+        return self in self.clients.idle
 
     def idle_for(self, now: float) -> float:
-        """Say how long it has been idle, as far as was asked before."""
+        """How long it has been idle, as far as was asked before."""
         if not self.is_idle:
             return 0.0
         if self.idle_since is None:
@@ -54,35 +87,70 @@ class Client:
             # A client that sends ahead must not keep the others waiting.
             await self.wire.let_others()
         else:
-            self.is_idle = True
+            self.clients.idle[self] = None
             self.idle_since = None
             data = await self.wire.recv_later(FIRST_READ)
             if not data:
                 return None
-        self.is_idle = False
-        end = find_head_end(data)
-        if end < 0:
+        self.clients.idle.pop(self, None)
+        end = data.find(HEAD_END, 0, HEAD_LIMIT) + len(HEAD_END)
+        if end < len(HEAD_END):
             data, end = await self._rest_of_head(data)
             if end < 0:
                 return None
-        self.early = data[end:]
+        if self.early or end < len(data):
+            self.put_back(data[end:])
         return data[:end]
 
     async def _rest_of_head(self, data: bytes) -> tuple[bytes, int]:
         """Collect a head that came in pieces; the end is -1 where it never came whole."""
-        with trio.move_on_after(HEAD_SECONDS):
-            while more := await self.wire.recv(FIRST_READ):
-                start = resume_at(data)
-                data += more
-                end = find_head_end(data, start)
-                if end >= 0:
-                    return data, end
-            return data, -1
+        head = UnfinishedHead()
+        self.put_back(b"")
+        try:
+            with trio.move_on_after(HEAD_SECONDS) as self._head_scope:
+                more = data
+                while more:
+                    end = head.feed(more)
+                    if end >= 0:
+                        return bytes(head.data), end
+                    self.clients.unfinished.hold(self, len(head.data))
+                    more = await self.wire.recv(FIRST_READ)
+                return b"", -1
+        finally:
+            self.clients.unfinished.release(self)
+            self._head_scope = None
+        if self.evicted:
+            raise HeadEvicted(
+                "too many unfinished request heads, and this one waited longest:"
+                " send it again, in one piece"
+            )
         raise HeadTooSlow(f"the request head took longer than {HEAD_SECONDS:.0f} s")
+
+    def evict_head(self) -> None:
+        """End the wait for the rest of a head: others need the memory."""
+        self.evicted = True
+        if self._head_scope is not None:
+            self._head_scope.cancel()
+
+    def evict_early(self) -> None:
+        """End the connection: it sent too far ahead, and others need the memory."""
+        self.evicted = True
+        self.early = b""
+        self.scope.cancel()
+
+    def put_back(self, data: bytes) -> None:
+        """Hold bytes that came ahead until somebody asks for them."""
+        self.early = data
+        if data:
+            self.clients.early.hold(self, len(data))
+        else:
+            self.clients.early.release(self)
 
     def take_early(self, count: int) -> bytes:
         """Take the first bytes that came ahead."""
-        taken, self.early = self.early[:count], self.early[count:]
+        taken = self.early[:count]
+        if taken:
+            self.put_back(self.early[count:])
         return taken
 
     async def linger(self) -> None:
@@ -96,3 +164,9 @@ class Client:
         with trio.move_on_after(DRAIN_SECONDS):
             while left > 0 and (data := await self.wire.recv(DRAIN_READ)):
                 left -= len(data)
+
+    def close(self) -> None:
+        """Close the socket, and hold nothing any more."""
+        self.clients.idle.pop(self, None)
+        self.clients.early.release(self)
+        self.wire.close()

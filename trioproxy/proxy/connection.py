@@ -13,8 +13,7 @@ nothing: what may pass is the verdict's word alone.
 
 import time
 
-import trio
-
+from trioproxy.config import Level
 from trioproxy.errors import BadRequest, ClientLost, TrioProxyError, leaf_of
 from trioproxy.http.framing import NO_BODY
 from trioproxy.policy.outcome import Moment, Outcome
@@ -30,19 +29,10 @@ from trioproxy.proxy.watch import Hangup
 class Connection:
     """One client and, while it has requests, its one upstream connection."""
 
-    __slots__ = (
-        "_admission",
-        "_crash",
-        "_shared",
-        "_sides",
-        "client",
-        "exchange",
-        "scope",
-    )
+    __slots__ = ("_admission", "_crash", "_shared", "_sides", "client", "exchange")
 
     def __init__(self, client: Client, admission: Admission, shared: Shared) -> None:
         self.client = client
-        self.scope = trio.CancelScope()
         self.exchange: Exchange | None = None
         """The request that is being served; None between two."""
         self._admission = admission
@@ -53,7 +43,7 @@ class Connection:
             engine=Engine(shared.upstream, shared.response_memo, shared.watch),
             admission=admission,
             shared=shared,
-            scope=self.scope,
+            scope=client.scope,
         )
         client.wire.on_hangup = self.hung_up
 
@@ -63,6 +53,28 @@ class Connection:
     def streams(self) -> bool:
         """Whether it serves what may never end."""
         return self.exchange is not None and not self.exchange.admitted.traits.is_finite
+
+    def judge_again(self) -> None:
+        """Cut what is being served if the policy of now refuses it.
+
+        It is judged by all that it was judged by at its start; what is still unread of
+        a head, and every later request, meets the new policy anyway.
+        """
+        exchange = self.exchange
+        if exchange is None:
+            return
+        verdict = exchange.admitted.verdict
+        decision = self._admission.gate.decide(verdict.request)
+        if not decision.allowed:
+            self._shared.log.line(
+                Level.NOTICE,
+                "revoked",
+                client=self.client.peer,
+                operation=verdict.operation,
+                text=decision.message,
+            )
+            exchange.ending = "revoked"
+            self.client.scope.cancel()
 
     def hung_up(self, how: Hangup) -> None:
         """React to an event of the client's socket, told by the watch.
@@ -78,7 +90,7 @@ class Connection:
             self.exchange.client_hung_up(how)
         except Exception as error:  # noqa: BLE001  see above
             self._crash = error
-            self.scope.cancel()
+            self.client.scope.cancel()
 
     # -- the life of a connection --------------------------------------------------
 
@@ -91,7 +103,7 @@ class Connection:
         ending = "client-left"
         try:
             try:
-                with self.scope:
+                with self.client.scope:
                     while await self._serve_one():
                         pass
             except ClientLost:
@@ -101,9 +113,11 @@ class Connection:
             if self._crash is not None:
                 ending = await self._report(self._crash)
         finally:
+            if self.client.evicted:
+                ending = "evicted"
             self._tell("shutdown" if self._shared.is_draining else ending)
             self._sides.engine.drop()
-            self.client.wire.close()
+            self.client.close()
 
     async def _serve_one(self) -> bool:
         """Serve one request; True if the connection can take another."""

@@ -194,7 +194,8 @@ class Exchange:
         """Take what came of a body with its head."""
         client = self._sides.client
         self.upward = boundary_of(self.admitted.framing)
-        body = client.take_early(self.upward.feed(client.early, len(client.early)))
+        early = client.early
+        body = client.take_early(self.upward.feed(early, 0, len(early)))
         # dockerode sends its options along as a body, which the Engine discards there.
         self._is_uploaded = self.upward.done or self.admitted.traits.has_raw_body
         return body
@@ -223,7 +224,11 @@ class Exchange:
         client, engine = self._sides.client, self._sides.engine
         try:
             surplus = await relay(
-                client.wire, engine.wire, self.upward, self._sides.shared.buffer
+                client.wire,
+                engine.wire,
+                self.upward,
+                self._sides.shared.buffer,
+                client.take_early(len(client.early)),
             )
         except UpstreamLost:
             # The Engine reads no more; its answer, if there is one, is on its way.
@@ -232,7 +237,7 @@ class Exchange:
         if surplus is None:
             self._pass_eof()
         else:
-            client.early = surplus
+            client.put_back(surplus)
             self._is_uploaded = True
         over.set()
 
@@ -285,12 +290,16 @@ class Exchange:
         """Pass on a head with the body bytes that came with it, then the rest."""
         client, engine = self._sides.client, self._sides.engine
         self.downward = boundary_of(response.framing, UpstreamError)
-        used = self.downward.feed(data, len(data))
+        used = self.downward.feed(data, 0, len(data))
         await client.wire.send_all(head + data[:used])
         if self.downward.done:
             return data[used:]
         surplus = await relay(
-            engine.wire, client.wire, self.downward, self._sides.shared.buffer
+            engine.wire,
+            client.wire,
+            self.downward,
+            self._sides.shared.buffer,
+            data[used:],
         )
         if surplus is None and response.framing is not UNTIL_CLOSE:
             raise UpstreamLost("the Engine closed the connection in mid-body")

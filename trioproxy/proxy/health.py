@@ -24,12 +24,26 @@ class Health:
         self._watch = watch
         self._is_up = False
         self._asked = float("-inf")
+        self._answered: trio.Event | None = None
+        """Set when the round trip that is under way is over; None while none is."""
 
     async def is_up(self) -> bool:
-        """Whether the Engine answers a ping within the deadline."""
-        if trio.current_time() - self._asked >= FRESH_FOR:
-            self._is_up = await self._ping()
-            self._asked = trio.current_time()
+        """Whether the Engine answers a ping within the deadline.
+
+        One round trip serves all who ask while it lasts. If who began it leaves, its
+        task is cancelled and the round trip with it; the next one who waits begins anew.
+        """
+        while trio.current_time() - self._asked >= FRESH_FOR:
+            if self._answered is not None:
+                await self._answered.wait()
+                continue
+            self._answered = trio.Event()
+            try:
+                self._is_up = await self._ping()
+                self._asked = trio.current_time()
+            finally:
+                self._answered.set()
+                self._answered = None
         return self._is_up
 
     async def _ping(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 
 from trioproxy.config import Address, TcpAddress, UnixAddress
 from trioproxy.errors import ConfigError
+from trioproxy.http.hosts import Reach
 
 BACKLOG = 1024
 
@@ -155,6 +156,19 @@ def name_of(sock: socket.socket) -> str:
         return f"unix://{sock.getsockname()}"
     host, port = sock.getsockname()[:2]
     return str(TcpAddress(host=host, port=port))
+
+
+def reach_of(sock: socket.socket) -> Reach:
+    """Who can connect to a listening socket."""
+    if sock.family == socket.AF_UNIX:
+        return Reach.UNIX
+    host = str(sock.getsockname()[0])
+    return Reach.LOOPBACK if is_loopback(host) else Reach.NETWORK
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address, in the kernel's words, is this machine's alone."""
+    return host == "::1" or host.removeprefix("::ffff:").startswith("127.")
 
 
 def peer_of(sock: socket.socket, address: object) -> str:

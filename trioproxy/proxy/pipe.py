@@ -26,37 +26,53 @@ class CannotSplice(Exception):
 
 
 class Pipe:
-    """One for all connections of a server: whenever somebody awaits, it is empty."""
+    """One for all connections of a server: whenever somebody awaits, it is empty.
 
-    __slots__ = ("_inlet", "_outlet", "works")
+    Bytes that stayed in it would be sent to the next client that uses it. So it knows
+    how many it was filled with and not yet emptied of, and before it is filled again it
+    is made anew if an exception, whichever, came in between.
+    """
+
+    __slots__ = ("_filled", "_inlet", "_outlet", "works")
 
     takes_all = False
     """It has room for so many pages, full or not."""
 
     def __init__(self) -> None:
+        self.works = True
+        """Until the kernel says that it does not."""
+        self._open()
+
+    def _open(self) -> None:
         self._outlet, self._inlet = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         with suppress(OSError):
             fcntl.fcntl(self._inlet, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
-        self.works = True
-        """Until the kernel says that it does not."""
+        self._filled = False
 
     def fill(self, sock: socket.socket, size: int) -> int:
         """Take up to `size` bytes from a socket; 0 is its end of data.
 
         Raises `CannotSplice`, and whatever a read of the socket raises.
         """
+        if self._filled:
+            self.close()
+            self._open()
+        self._filled = True
         try:
-            return os.splice(sock.fileno(), self._inlet, size, flags=FLAGS)
+            count = os.splice(sock.fileno(), self._inlet, size, flags=FLAGS)
         except OSError as error:
+            self._filled = False  # nothing was moved
             if error.errno not in UNABLE:
                 raise
             self.works = False
             raise CannotSplice from error
+        self._filled = count > 0
+        return count
 
     def empty_into(self, sink: int, count: int) -> bytes:
         """Give the pipe's `count` bytes to a socket; what it does not take is returned.
 
-        Raises whatever a write to the socket raises. The pipe is empty in any case.
+        Raises whatever a write to the socket raises.
         """
         sent = 0
         try:
@@ -66,9 +82,12 @@ class Pipe:
         except OSError as error:
             if error.errno not in UNABLE:
                 self._read(count)
+                self._filled = False
                 raise
             self.works = False
-        return self._read(count - sent)
+        rest = self._read(count - sent)
+        self._filled = False
+        return rest
 
     def _read(self, count: int) -> bytes:
         data = b""

@@ -1,4 +1,14 @@
-"""Bodies across, by their framing. Bytes pass as they are; only their end is looked for."""
+"""Bodies across, by their framing. Bytes pass as they are; only their end is looked for.
+
+A piece is read into a buffer that all connections share, its boundary says how much of
+it may go on, and the sink takes as much as the kernel has room for. Nothing is awaited in
+between, so the buffer is free again when another task runs. Only what is left then is
+copied and held: bytes the sink had no room for, and bytes that are not looked at yet,
+because so many short chunks are work in which others must have their turn.
+
+What slow readers leave with us is bounded for all of them together: while much is held,
+smaller pieces are read, and the kernel's own buffers make the sender wait.
+"""
 
 import socket
 from typing import Final
@@ -8,20 +18,24 @@ from trioproxy.proxy.pipe import CannotSplice, Pipe
 from trioproxy.proxy.wire import Wire
 
 BUFFER_SIZE: Final = 256 * 1024
+"""Read at most at a time; a body begins with a quarter of it and doubles."""
+
 BULK: Final = 32 * 1024
 """A piece from which on it is cheaper to move pages than to copy bytes."""
 
 SLOW_SIZE: Final = 64 * 1024
-"""Read at a time while the other side is slower than we: what it leaves is a copy."""
+"""Read at a time while the sink is slower than the source: what it leaves is a copy."""
+
+HELD_MUCH: Final = 6 * 1024 * 1024
+"""Bytes that wait for slow sinks, of all connections; from here on pieces are small."""
+
+SMALL_SIZE: Final = 16 * 1024
 
 
 class Buffer:
-    """Where bytes rest between two sockets: one for all connections of a server.
+    """Where bytes rest between two sockets: one for all connections of a server."""
 
-    What must outlive an await is copied. A parked connection holds nothing of it.
-    """
-
-    __slots__ = ("memory", "pipe", "view")
+    __slots__ = ("held", "memory", "pipe", "view")
 
     takes_all = True
 
@@ -29,6 +43,8 @@ class Buffer:
         self.memory = bytearray(BUFFER_SIZE)
         self.view = memoryview(self.memory)
         self.pipe = Pipe()
+        self.held = 0
+        """Bytes that were copied out of it and wait for their sinks."""
 
     def fill(self, sock: socket.socket, size: int) -> int:
         """Read up to `size` bytes from a socket into the memory."""
@@ -40,34 +56,64 @@ class Buffer:
 
 
 async def relay(
-    source: Wire, sink: Wire, boundary: Boundary, buffer: Buffer
+    source: Wire, sink: Wire, boundary: Boundary, buffer: Buffer, early: bytes = b""
 ) -> bytes | None:
-    """Relay one body. Returns the surplus that came behind it.
+    """Relay one body; `early` of it is here already. Returns the surplus behind it.
 
     None: `source` ended first, which is the end of a body without another, and a loss
     for every other.
     """
-    size = BUFFER_SIZE
+    surplus = b""
+    if early:
+        surplus = await _pass_on(early, 0, source, sink, boundary, buffer)
+    size = BUFFER_SIZE // 4
     count = 0
     while not boundary.done:
+        if buffer.held > HELD_MUCH:
+            size = SMALL_SIZE
         # What comes in large pieces and need not be seen is not copied.
         is_bulk = buffer.pipe.works and min(count, boundary.unseen) >= BULK
         move = _splice if is_bulk else _copy
-        count, rest, surplus = await move(source, sink, boundary, buffer, size)
+        count, used, rest = await move(source, sink, boundary, buffer, size)
         if not count:
             return None
-        if rest:
-            await sink.send_all(rest)
-            size = SLOW_SIZE
-        else:
+        if not rest:
             size = min(2 * size, BUFFER_SIZE)
-        if surplus:
-            return surplus
-    return b""
+            continue
+        if used:
+            size = SLOW_SIZE
+        surplus = await _pass_on(rest, used, source, sink, boundary, buffer)
+    return surplus
 
 
-Moved = tuple[int, bytes | memoryview, bytes]
-"""How much came, what of it is still to be sent, and what lies behind the body."""
+async def _pass_on(
+    data: bytes,
+    used: int,
+    source: Wire,
+    sink: Wire,
+    boundary: Boundary,
+    buffer: Buffer,
+) -> bytes:
+    """Send `data`, of which the boundary has seen the first `used` bytes, and look at
+    the others in slices, with a turn for everybody in between. Returns the surplus."""
+    buffer.held += len(data)
+    try:
+        at = 0
+        while True:
+            if used > at:
+                await sink.send_all(memoryview(data)[at:used])
+            at = used
+            if boundary.done or at == len(data):
+                return data[at:]
+            used = boundary.feed(data, at, len(data))
+            if used < len(data) and not boundary.done:
+                await source.let_others()
+    finally:
+        buffer.held -= len(data)
+
+
+Moved = tuple[int, int, bytes]
+"""Bytes that came; of those left over, how many the boundary saw; a copy of these."""
 
 
 async def _copy(
@@ -75,11 +121,10 @@ async def _copy(
 ) -> Moved:
     count = await source.recv_into(buffer, size)
     if not count:
-        return 0, b"", b""
-    used = boundary.feed(buffer.memory, count)
-    surplus = bytes(buffer.view[used:count])
+        return 0, 0, b""
+    used = boundary.feed(buffer.memory, 0, count)
     sent = sink.send_now(buffer.view[:used])
-    return count, buffer.view[sent:used], surplus
+    return count, used - sent, bytes(buffer.view[sent:count])
 
 
 async def _splice(
@@ -90,4 +135,5 @@ async def _splice(
     except CannotSplice:
         return await _copy(source, sink, boundary, buffer, size)
     boundary.skip(count)
-    return count, sink.splice_from(buffer.pipe, count), b""
+    rest = sink.splice_from(buffer.pipe, count)
+    return count, len(rest), rest

@@ -4,17 +4,19 @@ import errno
 import os
 import resource
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
 import trio
 
-from trioproxy.config import Config, Level
+from trioproxy.config import Config, Level, client_limit
 from trioproxy.errors import ClientLost
+from trioproxy.http.hosts import Reach, Site
 from trioproxy.policy.gate import Gate
 from trioproxy.policy.outcome import Observer
 from trioproxy.proxy import listeners, replies
-from trioproxy.proxy.admission import Admission
+from trioproxy.proxy.admission import HEALTH_TARGET, Admission
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.connection import Connection
 from trioproxy.proxy.health import Health
@@ -30,15 +32,30 @@ REAP_EVERY: Final = 30.0
 EXHAUSTED_PAUSE: Final = 0.1
 """Seconds to wait for a descriptor when there is none to accept a client with."""
 
-TURNED_AWAY_LIMIT: Final = 128
-"""Clients over the limit that are waited for until they read their 503."""
+TURNED_AWAY_LIMIT: Final = 32
+"""Clients over the limit that are waited for until they read their 503; each has one of
+the spare descriptors."""
+
+TURNED_AWAY_OF_ONE: Final = 24
+"""Of these, from one client: its flood must not keep another's health check from being
+heard."""
 
 TURNED_AWAY_SECONDS: Final = 1.0
+TOLD_EVERY: Final = 1.0
+"""Seconds between two lines about clients that were turned away."""
+
 TOO_MANY: Final = replies.message(
     503, "too many connections: raise MAX_CONNECTIONS or the descriptor limit"
 )
+TOO_MANY_OF_ONE: Final = replies.message(
+    503, "too many connections of this client: raise MAX_CONNECTIONS_PER_CLIENT"
+)
 
 SPARE_DESCRIPTORS: Final = 64
+"""For listeners, log and files, for those who are turned away, and for a health check."""
+
+
+HEALTH_LINE: Final = b"GET %b HTTP/1." % HEALTH_TARGET
 
 
 def raise_descriptor_limit() -> int:
@@ -57,6 +74,11 @@ def connection_limit(wanted: int, descriptors: int) -> int:
     if descriptors == resource.RLIM_INFINITY:
         return wanted
     return max(1, min(wanted, (descriptors - SPARE_DESCRIPTORS) // 2))
+
+
+def name_of_client(peer: str) -> str:
+    """What a client is counted by: its address without the port, or its user id."""
+    return peer if peer.startswith("unix:") else peer.rpartition(":")[0]
 
 
 class Server:
@@ -86,17 +108,31 @@ class Server:
             watch=self._watch,
             health=Health(config.upstream, self._watch),
         )
-        self._admission = Admission(gate, self._shared.header_memo)
+        self._admissions = {
+            reach: Admission(
+                gate, Site(reach=reach, allowed_hosts=config.allowed_hosts)
+            )
+            for reach in Reach
+        }
         self.reload(gate, observers)
         self._limit = config.max_connections
+        self._limit_of_one = 0
+        self._count_of = Counter[str]()
+        """Connections of each client, by `name_of_client`."""
+        self._count = 0
+        """All of them: those that have a place, and not those that make room."""
+        self._turning_away = Counter[str]()
+        self._being_turned_away = 0
         self._turned_away = 0
+        """How many, since the log has told of them."""
+        self._has_turned_away = trio.Event()
         self._accepting = trio.CancelScope()
         self._one_ended = trio.Event()
 
     @property
     def gate(self) -> Gate:
         """What new requests are judged by."""
-        return self._admission.gate
+        return self._admissions[Reach.UNIX].gate
 
     @property
     def is_draining(self) -> bool:
@@ -104,8 +140,15 @@ class Server:
         return self._shared.is_draining
 
     def reload(self, gate: Gate, observers: Iterable[Observer] = ()) -> None:
-        """Judge new requests by another gate, and tell these observers of them."""
-        self._admission.reload(gate, (self.log.request, *observers))
+        """Judge by another gate, and tell these observers: all at once.
+
+        What is being served is judged again, and cut where the new gate refuses it.
+        """
+        observers = (self.log.request, *observers)
+        for admission in self._admissions.values():
+            admission.reload(gate, observers)
+        for connection in self.connections:
+            connection.judge_again()
 
     async def run(
         self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -123,6 +166,7 @@ class Server:
                 background.start_soon(self._watch.run)
                 background.start_soon(self.log.run)
                 background.start_soon(self._reap)
+                background.start_soon(self._tell_turned_away)
                 task_status.started()
                 await self._accept_all(sockets)
                 background.cancel_scope.cancel()
@@ -151,6 +195,9 @@ class Server:
     def _raise_limits(self) -> None:
         descriptors = raise_descriptor_limit()
         self._limit = connection_limit(self.config.max_connections, descriptors)
+        self._limit_of_one = client_limit(
+            self.config.max_connections_per_client, self._limit
+        )
         if self._limit < self.config.max_connections:
             self.log.line(
                 Level.NOTICE,
@@ -172,13 +219,17 @@ class Server:
 
     async def _accept(self, sock: socket.socket, nursery: trio.Nursery) -> None:
         listener = Watched(sock, self._watch)
+        admission = self._admissions[listeners.reach_of(sock)]
         try:
-            await self._accept_from(listener, nursery)
+            await self._accept_from(listener, admission, nursery)
         finally:
             self._watch.remove(listener)
 
-    async def _accept_from(self, listener: Watched, nursery: trio.Nursery) -> None:
-        """Accept clients for ever; out of descriptors, those who are here go on."""
+    async def _accept_from(
+        self, listener: Watched, admission: Admission, nursery: trio.Nursery
+    ) -> None:
+        """Accept clients for ever. Without a descriptor for a new one it waits for one;
+        the clients that are served are not concerned."""
         is_exhausted = False
         while True:
             await trio.lowlevel.checkpoint_if_cancelled()
@@ -201,10 +252,14 @@ class Server:
                 await trio.sleep(EXHAUSTED_PAUSE)
             else:
                 is_exhausted = False
-                self._take(sock, address, nursery)
+                self._take(sock, address, admission, nursery)
 
     def _take(
-        self, sock: socket.socket, address: object, nursery: trio.Nursery
+        self,
+        sock: socket.socket,
+        address: object,
+        admission: Admission,
+        nursery: trio.Nursery,
     ) -> None:
         """Start serving an accepted client; one that cannot be watched is let go."""
         try:
@@ -214,11 +269,16 @@ class Server:
             sock.close()
             self.log.line(Level.ERR, "cannot-watch", error=error)
             return
-        if len(self.connections) >= self._limit:
-            self._watch.start_soon(nursery, self._turn_away, wire)
+        name = name_of_client(peer)
+        refusal = self._make_room(name)
+        if refusal:
+            self._watch.start_soon(nursery, self._turn_away, wire, name, refusal)
             return
-        connection = Connection(Client(wire, peer), self._admission, self._shared)
+        client = Client(wire, peer, self._shared.clients)
+        connection = Connection(client, admission, self._shared)
         self.connections.add(connection)
+        self._count += 1
+        self._count_of[name] += 1
         self._watch.start_soon(nursery, self._serve, connection)
 
     async def _serve(self, connection: Connection) -> None:
@@ -226,23 +286,103 @@ class Server:
             await connection.serve()
         finally:
             self.connections.discard(connection)
+            self._forget(connection.client)
             self._one_ended.set()
 
-    async def _turn_away(self, wire: Wire) -> None:
-        """Answer 503 at once; wait a moment for it to be read, while there is room."""
-        self._turned_away += 1
+    # -- limits --------------------------------------------------------------------
+
+    def _make_room(self, name: str) -> bytes:
+        """Make room for one more connection of a client, or say what to answer it.
+
+        The connection that has been idle longest goes: one of its own if the client has
+        as many as it may, else anybody's. What is being served makes room for nobody.
+        """
+        if self._count_of[name] >= self._limit_of_one:
+            return b"" if self._end_idle_of(name) else TOO_MANY_OF_ONE
+        if self._count >= self._limit:
+            return b"" if self._end_idle_of("") else TOO_MANY
+        return b""
+
+    def _end_idle_of(self, name: str) -> bool:
+        """End the connection that has been idle longest, of one client or ("") of all."""
+        idle = self._shared.clients.idle
+        for client in idle:
+            if name in {"", name_of_client(client.peer)}:
+                # Its task closes the socket, soon; its place is free from now on.
+                del idle[client]
+                self._forget(client)
+                client.scope.cancel()
+                return True
+        return False
+
+    def _forget(self, client: Client) -> None:
+        """Count a connection no more, from when it ends or makes room."""
+        if not client.is_counted:
+            return
+        client.is_counted = False
+        self._count -= 1
+        name = name_of_client(client.peer)
+        self._count_of[name] -= 1
+        if not self._count_of[name]:
+            del self._count_of[name]
+
+    async def _turn_away(self, wire: Wire, name: str, refusal: bytes) -> None:
+        """Answer 503, or a health check, which has a place whoever took all others.
+
+        For that its first bytes are waited for a moment, while there is room.
+        """
+        self._turning_away[name] += 1
+        self._being_turned_away += 1
+        is_heard = (
+            self._turning_away[name] <= TURNED_AWAY_OF_ONE
+            and self._being_turned_away <= TURNED_AWAY_LIMIT
+        )
         try:
-            with trio.move_on_after(TURNED_AWAY_SECONDS):
-                await wire.send_all(TOO_MANY)
-                wire.send_eof()
-                if self._turned_away <= TURNED_AWAY_LIMIT:
-                    while await wire.recv(4096):
-                        pass
+            head = await self._first_bytes(wire) if is_heard else wire.recv_now(4096)
+            if is_heard and head and head.startswith(HEALTH_LINE):
+                is_up = await self._shared.health.is_up()
+                refusal = replies.health(is_up=is_up, close=True)
+            else:
+                self._turned_away += 1
+                self._has_turned_away.set()
+            await self._say_last(wire, refusal, wait=is_heard)
         except ClientLost:
             pass
         finally:
-            self._turned_away -= 1
+            self._being_turned_away -= 1
+            self._turning_away[name] -= 1
+            if not self._turning_away[name]:
+                del self._turning_away[name]
             wire.close()
+
+    async def _first_bytes(self, wire: Wire) -> bytes:
+        with trio.move_on_after(TURNED_AWAY_SECONDS):
+            return await wire.recv(4096)
+        return b""
+
+    async def _say_last(self, wire: Wire, reply: bytes, *, wait: bool) -> None:
+        """Send an answer and an EOF; wait a moment until the client has read them."""
+        with trio.move_on_after(TURNED_AWAY_SECONDS):
+            await wire.send_all(reply)
+            wire.send_eof()
+            while wait and await wire.recv(4096):
+                pass
+
+    async def _tell_turned_away(self) -> None:
+        """Say in the log how many were turned away, once a second at most."""
+        while True:
+            await self._has_turned_away.wait()
+            self._has_turned_away = trio.Event()
+            if self._turned_away:
+                self.log.line(
+                    Level.WARNING,
+                    "turned-away",
+                    clients=self._turned_away,
+                    limit=self._limit,
+                    limit_of_one=self._limit_of_one,
+                )
+                self._turned_away = 0
+            await trio.sleep(TOLD_EVERY)
 
     # -- ending --------------------------------------------------------------------
 
@@ -253,7 +393,7 @@ class Server:
             now = trio.current_time()
             for connection in self.connections:
                 if connection.client.idle_for(now) >= IDLE_SECONDS:
-                    connection.scope.cancel()
+                    connection.client.scope.cancel()
 
     async def drain(self, *, finite: float = 8.0, streams: float = 0.0) -> None:
         """Take no more clients and let those here finish; then `run` returns.
@@ -265,13 +405,13 @@ class Server:
         self._accepting.cancel()
         for connection in self.connections:
             if connection.client.is_idle:
-                connection.scope.cancel()
+                connection.client.scope.cancel()
         await self._wait_until(lambda: not self._streaming(), streams)
         for connection in self._streaming():
-            connection.scope.cancel()
+            connection.client.scope.cancel()
         await self._wait_until(lambda: not self.connections, finite)
         for connection in self.connections:
-            connection.scope.cancel()
+            connection.client.scope.cancel()
 
     def _streaming(self) -> list[Connection]:
         return [connection for connection in self.connections if connection.streams]

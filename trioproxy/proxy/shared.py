@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from trioproxy.config import Address
 from trioproxy.http.memo import Memo
-from trioproxy.http.request import HeaderMemo
+from trioproxy.proxy.client import Clients
 from trioproxy.proxy.engine import ResponseMemo
 from trioproxy.proxy.health import Health
 from trioproxy.proxy.log import Log
@@ -20,8 +20,8 @@ class Shared:
     log: Log
     watch: Watch
     health: Health
-    header_memo: HeaderMemo = field(default_factory=Memo)
     response_memo: ResponseMemo = field(default_factory=Memo)
+    clients: Clients = field(default_factory=Clients)
     buffer: Buffer = field(default_factory=Buffer)
     is_draining: bool = False
     """Whether the server takes no more clients and lets those here finish."""

@@ -128,11 +128,13 @@ class Wire(Watched):
             raise self.lost(str(error)) from error
 
     async def send_all(self, data: bytes | memoryview) -> None:
-        """Send everything. The rest is copied before waiting: `data` may be shared."""
+        """Send everything. What may change is copied before waiting: it is shared."""
         sent = self.send_now(data)
         if sent == len(data):
             return
-        rest = memoryview(bytes(data[sent:]))
+        rest = memoryview(data)[sent:]
+        if not rest.readonly:
+            rest = memoryview(bytes(rest))
         while rest:
             self._credit = FAIR_SHARE
             await self.watch.writable(self)
