@@ -66,6 +66,10 @@ fuzz: .venv/installed-dev ## fuzz the parsers for a minute
 bench: .venv/installed-dev packages ## measure beside HAProxy; options: make bench BENCH='--only list-*'
 	$(PYTHON) -m bench $(BENCH)
 
+.PHONY: flood
+flood: .venv/installed-dev ## hostile clients, and another one; options: make flood FLOOD='--tree ../old --check'
+	$(PYTHON) -m bench.flood $(FLOOD)
+
 .PHONY: soak
 soak: .venv/installed-dev packages ## ten minutes of mixed clients and faults; options: make soak SOAK='--minutes 60'
 	$(PYTHON) -m tests.soak $(SOAK)

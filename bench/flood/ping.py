@@ -1,0 +1,122 @@
+"""The other client: `python -m bench.flood.ping PORT SECONDS`, figures as JSON.
+
+One ping after the other, a hundred a second where nothing is in the way. Every tenth
+comes on a new connection, for some floods shut only newcomers out.
+
+A ping that takes a second is a hundred pings that were not sent: whoever had asked in its
+middle would have waited for half a second. `with_those_not_sent` counts them.
+"""
+
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import Final
+
+PERIOD: Final = 0.01
+NEW_EVERY: Final = 10
+TIMEOUT: Final = 5.0
+HEALTH_EVERY: Final = 0.3
+PRIORITY: Final = -10
+
+PING: Final = b"GET /_ping HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+HEALTH: Final = (
+    b"GET /_trioproxy/health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+)
+
+
+def connect(port: int) -> socket.socket:
+    """A connection of this client."""
+    sock = socket.create_connection(("127.0.0.1", port), TIMEOUT)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+def ask(sock: socket.socket, request: bytes) -> bool:
+    """Whether the answer is a 200."""
+    sock.sendall(request)
+    return sock.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+class Pings:
+    """The pings of a run: how long each took, and how many had no answer."""
+
+    def __init__(self, port: int, end: float) -> None:
+        self._port = port
+        self._end = end
+        self.seconds: list[float] = []
+        self.lost = 0
+        self._kept: socket.socket | None = None
+
+    def run(self) -> None:
+        """Ping until the time is over."""
+        count = 0
+        while (began := time.perf_counter()) < self._end:
+            count += 1
+            try:
+                answered = self._once(is_new=count % NEW_EVERY == 0)
+            except OSError:
+                answered = False
+                self._forget()
+            took = time.perf_counter() - began
+            if answered:
+                self.seconds.append(took)
+            else:
+                self.lost += 1
+            time.sleep(max(PERIOD - took, 0))
+
+    def _once(self, *, is_new: bool) -> bool:
+        if is_new:
+            with connect(self._port) as sock:
+                return ask(sock, PING)
+        if self._kept is None:
+            self._kept = connect(self._port)
+        if ask(self._kept, PING):
+            return True
+        self._forget()
+        return False
+
+    def _forget(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+
+def with_those_not_sent(seconds: list[float]) -> list[float]:
+    """For each slow ping, what the pings that were due beside it would have taken."""
+    found: list[float] = []
+    for one in seconds:
+        found += [one - PERIOD * step for step in range(int(one / PERIOD) + 1)]
+    return found
+
+
+def watch_health(port: int, end: float, answers: list[bool]) -> None:
+    """Ask for health on new connections, as a health check does."""
+    while time.perf_counter() < end:
+        is_up = False
+        with suppress(OSError), connect(port) as sock:
+            is_up = ask(sock, HEALTH)
+        answers.append(is_up)
+        time.sleep(HEALTH_EVERY)
+
+
+def main(port: int, seconds: float) -> None:
+    """Ping and watch; print what came of it."""
+    with suppress(OSError):  # only root may ask for more than its share
+        os.nice(PRIORITY)
+    end = time.perf_counter() + seconds
+    pings = Pings(port, end)
+    health: list[bool] = []
+    watcher = threading.Thread(target=watch_health, args=(port, end, health))
+    watcher.start()
+    pings.run()
+    watcher.join()
+    taken = with_those_not_sent(pings.seconds)
+    print(json.dumps({"seconds": taken, "lost": pings.lost, "health": health}))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]))
