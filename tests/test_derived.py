@@ -16,6 +16,9 @@ ROW = "POST    /containers/{id}/freeze                    ContainerFreeze       
 BELOW = "POST    /containers/{id}/kill "
 
 NOT_COPIED = ("*cache*", ".git", ".hypothesis", ".venv", "dist", "wheelhouse")
+SECONDS = 600
+"""When a run in a copy is taken as hung; on a quiet machine it needs 20."""
+
 CHECKS = (
     "tests/policy/test_endpoints.py",
     "tests/policy/test_incumbents.py",
@@ -64,7 +67,7 @@ def ran(folder: Path, *args: str) -> str:
         env=kept,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
