@@ -101,6 +101,7 @@ async def staged() -> AsyncIterator[Stage]:
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch.run)
+            nursery.start_soon(watch.give_turns)
             yield stage
             nursery.cancel_scope.cancel()
         assert stage.pipe.is_empty()

@@ -79,6 +79,7 @@ async def watching(away: float = 0.0) -> AsyncIterator[Ends]:
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch.run)
+            nursery.start_soon(watch.give_turns)
             await settle()
             watch._unparked += 1
             watch._counted.add(trio.lowlevel.current_task())

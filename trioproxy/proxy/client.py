@@ -103,7 +103,10 @@ class Client:
         return data[:end]
 
     async def _rest_of_head(self, data: bytes) -> tuple[bytes, int]:
-        """Collect a head that came in pieces; the end is -1 where it never came whole."""
+        """Collect a head that came in pieces; the end is -1 where it never came whole.
+
+        Others have a turn after each piece: thousands may do this at the same time.
+        """
         head = UnfinishedHead()
         self.put_back(b"")
         try:
@@ -114,11 +117,14 @@ class Client:
                     if end >= 0:
                         return bytes(head.data), end
                     self.clients.unfinished.hold(self, len(head.data))
+                    await self.wire.let_others()
                     more = await self.wire.recv(FIRST_READ)
                 return b"", -1
         finally:
             self.clients.unfinished.release(self)
             self._head_scope = None
+            # An exception holds this frame for as long as its client is answered.
+            head.data = bytearray()
         if self.evicted:
             raise HeadEvicted(
                 "too many unfinished request heads, and this one waited longest:"
@@ -164,6 +170,7 @@ class Client:
         with trio.move_on_after(DRAIN_SECONDS):
             while left > 0 and (data := await self.wire.recv(DRAIN_READ)):
                 left -= len(data)
+                await self.wire.let_others()
 
     def close(self) -> None:
         """Close the socket, and hold nothing any more."""

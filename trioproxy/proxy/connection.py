@@ -128,6 +128,8 @@ class Connection:
             began = time.perf_counter()
             admitted = self._admission.admit(raw)
         except BadRequest as error:
+            # Its frames hold the whole head, and answering it may take seconds.
+            error.__traceback__ = error.__cause__ = error.__context__ = None
             return await self._reject(error)
         if admitted.is_health:
             return await self._answer_health(admitted)

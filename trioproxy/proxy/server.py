@@ -32,13 +32,12 @@ REAP_EVERY: Final = 30.0
 EXHAUSTED_PAUSE: Final = 0.1
 """Seconds to wait for a descriptor when there is none to accept a client with."""
 
-TURNED_AWAY_LIMIT: Final = 32
-"""Clients over the limit that are waited for until they read their 503; each has one of
-the spare descriptors."""
+ACCEPTS: Final = 16
+"""Clients accepted in one go, after which those that are here have their turn."""
 
-TURNED_AWAY_OF_ONE: Final = 24
-"""Of these, from one client: its flood must not keep another's health check from being
-heard."""
+TURNED_AWAY_LIMIT: Final = 32
+"""Clients without a place whose first bytes are waited for; each has one of the spare
+descriptors."""
 
 TURNED_AWAY_SECONDS: Final = 1.0
 TOLD_EVERY: Final = 1.0
@@ -121,8 +120,8 @@ class Server:
         """Connections of each client, by `name_of_client`."""
         self._count = 0
         """All of them: those that have a place, and not those that make room."""
-        self._turning_away = Counter[str]()
-        self._being_turned_away = 0
+        self._unheard: dict[trio.CancelScope, None] = {}
+        """The waits for the first bytes of those who are turned away, the longest first."""
         self._turned_away = 0
         """How many, since the log has told of them."""
         self._has_turned_away = trio.Event()
@@ -164,6 +163,7 @@ class Server:
             self.addresses = tuple(listeners.name_of(sock) for sock in sockets)
             async with trio.open_nursery() as background:
                 background.start_soon(self._watch.run)
+                background.start_soon(self._watch.give_turns)
                 background.start_soon(self.log.run)
                 background.start_soon(self._reap)
                 background.start_soon(self._tell_turned_away)
@@ -231,6 +231,7 @@ class Server:
         """Accept clients for ever. Without a descriptor for a new one it waits for one;
         the clients that are served are not concerned."""
         is_exhausted = False
+        accepted = 0
         while True:
             await trio.lowlevel.checkpoint_if_cancelled()
             try:
@@ -253,6 +254,9 @@ class Server:
             else:
                 is_exhausted = False
                 self._take(sock, address, admission, nursery)
+                accepted += 1
+                if accepted % ACCEPTS == 0:
+                    await self._watch.others()
 
     def _take(
         self,
@@ -272,7 +276,7 @@ class Server:
         name = name_of_client(peer)
         refusal = self._make_room(name)
         if refusal:
-            self._watch.start_soon(nursery, self._turn_away, wire, name, refusal)
+            self._watch.start_soon(nursery, self._turn_away, wire, refusal)
             return
         client = Client(wire, peer, self._shared.clients)
         connection = Connection(client, admission, self._shared)
@@ -326,47 +330,43 @@ class Server:
         if not self._count_of[name]:
             del self._count_of[name]
 
-    async def _turn_away(self, wire: Wire, name: str, refusal: bytes) -> None:
+    async def _turn_away(self, wire: Wire, refusal: bytes) -> None:
         """Answer 503, or a health check, which has a place whoever took all others.
 
-        For that its first bytes are waited for a moment, while there is room.
+        For that its first bytes are waited for: a second, or until so many newer ones
+        wait that this one has to go. What was sent is read before the end: closing with
+        unread bytes would reset the connection, and the answer with it.
         """
-        self._turning_away[name] += 1
-        self._being_turned_away += 1
-        is_heard = (
-            self._turning_away[name] <= TURNED_AWAY_OF_ONE
-            and self._being_turned_away <= TURNED_AWAY_LIMIT
-        )
         try:
-            head = await self._first_bytes(wire) if is_heard else wire.recv_now(4096)
-            if is_heard and head and head.startswith(HEALTH_LINE):
+            head = await self._first_bytes(wire)
+            if head.startswith(HEALTH_LINE):
                 is_up = await self._shared.health.is_up()
                 refusal = replies.health(is_up=is_up, close=True)
             else:
                 self._turned_away += 1
                 self._has_turned_away.set()
-            await self._say_last(wire, refusal, wait=is_heard)
+            wire.send_now(refusal)
+            wire.send_eof()
+            while wire.recv_now(4096):
+                pass
         except ClientLost:
             pass
         finally:
-            self._being_turned_away -= 1
-            self._turning_away[name] -= 1
-            if not self._turning_away[name]:
-                del self._turning_away[name]
             wire.close()
 
     async def _first_bytes(self, wire: Wire) -> bytes:
-        with trio.move_on_after(TURNED_AWAY_SECONDS):
-            return await wire.recv(4096)
+        """Wait for the first bytes of a client that has no place; b"" if none come."""
+        with trio.move_on_after(TURNED_AWAY_SECONDS) as scope:
+            if len(self._unheard) >= TURNED_AWAY_LIMIT:
+                longest = next(iter(self._unheard))
+                del self._unheard[longest]
+                longest.cancel()
+            self._unheard[scope] = None
+            try:
+                return await wire.recv(4096)
+            finally:
+                self._unheard.pop(scope, None)
         return b""
-
-    async def _say_last(self, wire: Wire, reply: bytes, *, wait: bool) -> None:
-        """Send an answer and an EOF; wait a moment until the client has read them."""
-        with trio.move_on_after(TURNED_AWAY_SECONDS):
-            await wire.send_all(reply)
-            wire.send_eof()
-            while wait and await wire.recv(4096):
-                pass
 
     async def _tell_turned_away(self) -> None:
         """Say in the log how many were turned away, once a second at most."""
