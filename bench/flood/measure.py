@@ -6,11 +6,11 @@ import statistics
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bench.flood.table import Flood
 from bench.processes import (
@@ -155,16 +155,18 @@ def measure(flood: Flood, tree: Tree, folder: Path, seconds: float) -> Result:
         ) as proxy,
     ):
         proxy.wait_listening(port)
-        quiet = _ping(port, QUIET_SECONDS)
+        with _pinging(port, QUIET_SECONDS) as ping:
+            quiet = ping()
         rss = Rss(pid=proxy.pid)
         before = rss.now()
         with (
+            _pinging(port, seconds, newcomers=flood.newcomers) as ping,
             rss.sampling(),
             _attack(flood, port, seconds + 2 * SETTLE_SECONDS) as connections,
         ):
             time.sleep(SETTLE_SECONDS)
             began, spent = time.perf_counter(), cpu_seconds(proxy.pid)
-            pings = _ping(port, seconds)
+            pings = ping()
             spent = cpu_seconds(proxy.pid) - spent
             took = time.perf_counter() - began
         proxy.check_alive()
@@ -191,10 +193,11 @@ def floor(flood: Flood, folder: Path, seconds: float) -> Pings:
     with (
         _engine(folder / f"{flood.name}-engine.log", upstream, port),
         _engine(folder / f"{flood.name}-sink.log", unused_socket, unused, sink),
+        _pinging(port, seconds) as ping,
         _attack(flood, sink, seconds + 2 * SETTLE_SECONDS),
     ):
         time.sleep(SETTLE_SECONDS)
-        return _ping(port, seconds)
+        return ping()
 
 
 @contextmanager
@@ -233,18 +236,40 @@ def _attack(flood: Flood, port: int, seconds: float) -> Iterator[list[int]]:
     figures += map(int, said.split())
 
 
-def _ping(port: int, seconds: float) -> Pings:
-    done = subprocess.run(
-        python_program("bench.flood.ping", str(port), str(seconds)),
+NEW_EVERY: Final = 10
+
+
+@contextmanager
+def _pinging(
+    port: int, seconds: float, *, newcomers: bool = True
+) -> Iterator[Callable[[], Pings]]:
+    """Have the other client served once; what is yielded pings, and gives its figures."""
+    every = str(NEW_EVERY if newcomers else 0)
+    client = subprocess.Popen(
+        python_program("bench.flood.ping", str(port), str(seconds), every),
         cwd=REPOSITORY,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=seconds + PATIENCE,
-        check=False,
     )
-    if done.returncode:
-        raise BenchError(f"the pinging client failed: {done.stderr.strip()[-500:]}")
-    said = json.loads(done.stdout)
+    assert client.stdout is not None
+
+    def ping() -> Pings:
+        out, errors = client.communicate("go\n", timeout=seconds + PATIENCE)
+        if client.returncode:
+            raise BenchError(f"the pinging client failed: {errors.strip()[-500:]}")
+        return _figures(json.loads(out))
+
+    try:
+        client.stdout.readline()
+        yield ping
+    finally:
+        client.kill()
+        client.communicate()
+
+
+def _figures(said: dict[str, Any]) -> Pings:
     taken = sorted(1000 * one for one in said["seconds"]) or [float("inf")]
     return Pings(
         median=statistics.median(taken),

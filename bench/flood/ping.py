@@ -1,7 +1,8 @@
-"""The other client: `python -m bench.flood.ping PORT SECONDS`, figures as JSON.
+"""The other client: `python -m bench.flood.ping PORT SECONDS NEW_EVERY`, figures as JSON.
 
-One ping after the other, a hundred a second where nothing is in the way. Every tenth
-comes on a new connection, for some floods shut only newcomers out.
+It pings once, says "ready" and waits for a line: it was there before the flood. Then one
+ping after the other, a hundred a second where nothing is in the way. Every so many come
+on a new connection, for some floods shut only newcomers out; 0 is none.
 
 A ping that takes a second is a hundred pings that were not sent: whoever had asked in its
 middle would have waited for half a second. `with_those_not_sent` counts them.
@@ -17,7 +18,6 @@ from contextlib import suppress
 from typing import Final
 
 PERIOD: Final = 0.01
-NEW_EVERY: Final = 10
 TIMEOUT: Final = 5.0
 HEALTH_EVERY: Final = 0.3
 PRIORITY: Final = -10
@@ -44,20 +44,26 @@ def ask(sock: socket.socket, request: bytes) -> bool:
 class Pings:
     """The pings of a run: how long each took, and how many had no answer."""
 
-    def __init__(self, port: int, end: float) -> None:
+    def __init__(self, port: int, new_every: int) -> None:
         self._port = port
-        self._end = end
+        self._new_every = new_every
         self.seconds: list[float] = []
         self.lost = 0
         self._kept: socket.socket | None = None
 
-    def run(self) -> None:
+    def be_there(self) -> None:
+        """Ping once, on the connection that is kept."""
+        if not self._once(is_new=False):
+            raise SystemExit("the first ping had no answer")
+
+    def run(self, end: float) -> None:
         """Ping until the time is over."""
         count = 0
-        while (began := time.perf_counter()) < self._end:
+        while (began := time.perf_counter()) < end:
             count += 1
+            is_new = self._new_every > 0 and count % self._new_every == 0
             try:
-                answered = self._once(is_new=count % NEW_EVERY == 0)
+                answered = self._once(is_new=is_new)
             except OSError:
                 answered = False
                 self._forget()
@@ -103,20 +109,23 @@ def watch_health(port: int, end: float, answers: list[bool]) -> None:
         time.sleep(HEALTH_EVERY)
 
 
-def main(port: int, seconds: float) -> None:
+def main(port: int, seconds: float, new_every: int) -> None:
     """Ping and watch; print what came of it."""
     with suppress(OSError):  # only root may ask for more than its share
         os.nice(PRIORITY)
+    pings = Pings(port, new_every)
+    pings.be_there()
+    print("ready", flush=True)
+    sys.stdin.readline()
     end = time.perf_counter() + seconds
-    pings = Pings(port, end)
     health: list[bool] = []
     watcher = threading.Thread(target=watch_health, args=(port, end, health))
     watcher.start()
-    pings.run()
+    pings.run(end)
     watcher.join()
     taken = with_those_not_sent(pings.seconds)
     print(json.dumps({"seconds": taken, "lost": pings.lost, "health": health}))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]))
+    main(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]))

@@ -54,6 +54,9 @@ class Flood:
     sources: int = 4
     """From so many addresses of loopback: 1 is one client."""
     variables: Variables = tuple(ALL_OPEN.items())
+    newcomers: bool = True
+    """Pings come on new connections too; where all places are rightly taken, they would
+    be turned away, and the client that has one is looked at alone."""
     descriptors: int = 0
     """The descriptor limit that the proxy starts with; 0 leaves it alone."""
 
@@ -131,6 +134,7 @@ FLOODS: Final = (
         first=head("GET /events"),
         reads=False,
         openings=1000,
+        newcomers=False,
         descriptors=256,
     ),
     Flood(

@@ -85,7 +85,7 @@ def _request_of(
         for piece in pieces:
             end = head.feed(piece)
             if end >= 0:
-                raw = bytes(head.data[:end])
+                raw = head.whole()[:end]
                 return (admission or Admission(GATE)).admit(raw)
     except BadRequest:
         return REFUSED

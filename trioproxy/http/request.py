@@ -33,6 +33,9 @@ MOST_LINES: Final = 256
 
 HEAD_END: Final = b"\r\n\r\n"
 
+BLOCK: Final = 8 * 1024
+"""Bytes of an unfinished head that are kept together."""
+
 HOP_BY_HOP: Final = frozenset(
     b"connection keep-alive proxy-connection proxy-authenticate proxy-authorization"
     b" te upgrade http2-settings".split()
@@ -123,11 +126,16 @@ class UnfinishedHead:
     square of the length.
     """
 
-    __slots__ = ("_lines", "data")
+    __slots__ = ("_blocks", "_lines", "_tail", "size")
 
     def __init__(self) -> None:
-        self.data = bytearray()
+        # Blocks of one size rather than one array that grows: thousands of these that
+        # come and go would leave holes of all sizes in the heap.
+        self._blocks: list[bytearray] = []
+        self._tail = b""
         self._lines = 0
+        self.size = 0
+        """Bytes so far."""
 
     def feed(self, piece: bytes) -> int:
         """Add bytes. The index where the head ends, or -1 while it is incomplete.
@@ -135,20 +143,34 @@ class UnfinishedHead:
         Raises `HeadTooLarge` past a limit and `BadRequest` for a bare LF, which some
         readers take for a line end.
         """
-        start = len(self.data)
-        self.data += piece
         # An end, and a line end, may have begun in the bytes before.
-        end = self.data.find(HEAD_END, max(0, start - 3), HEAD_LIMIT)
-        if end >= 0:
-            return end + len(HEAD_END)
-        if len(self.data) >= HEAD_LIMIT:
+        seen = self._tail + piece
+        start = self.size - len(self._tail)
+        self.size += len(piece)
+        if self._blocks and len(self._blocks[-1]) + len(piece) <= BLOCK:
+            self._blocks[-1] += piece
+        else:
+            self._blocks.append(bytearray(piece))
+        end = seen.find(HEAD_END)
+        if end >= 0 and start + end + len(HEAD_END) <= HEAD_LIMIT:
+            return start + end + len(HEAD_END)
+        if self.size >= HEAD_LIMIT:
             raise HeadTooLarge(f"the request head is longer than {HEAD_LIMIT} bytes")
-        line_ends = self.data.count(b"\n", start)
-        if line_ends != self.data.count(b"\r\n", max(0, start - 1)):
+        line_ends = piece.count(b"\n")
+        if line_ends != seen[max(0, len(self._tail) - 1) :].count(b"\r\n"):
             raise BadRequest("a line of the request head ends in LF without CR")
         self._lines += line_ends
         _check_lines(self._lines)
+        self._tail = seen[1 - len(HEAD_END) :]
         return -1
+
+    def whole(self) -> bytes:
+        """All bytes so far, in one piece."""
+        return b"".join(self._blocks)
+
+    def clear(self) -> None:
+        """Hold nothing any more."""
+        self._blocks.clear()
 
 
 def _check_lines(count: int) -> None:

@@ -95,36 +95,39 @@ class Client:
         self.clients.idle.pop(self, None)
         end = data.find(HEAD_END, 0, HEAD_LIMIT) + len(HEAD_END)
         if end < len(HEAD_END):
-            data, end = await self._rest_of_head(data)
+            # Moved, not copied: of thousands that wait for the rest each holds it once.
+            self.early, data = data, b""
+            data, end = await self._rest_of_head()
             if end < 0:
                 return None
         if self.early or end < len(data):
             self.put_back(data[end:])
         return data[:end]
 
-    async def _rest_of_head(self, data: bytes) -> tuple[bytes, int]:
+    async def _rest_of_head(self) -> tuple[bytes, int]:
         """Collect a head that came in pieces; the end is -1 where it never came whole.
 
         Others have a turn after each piece: thousands may do this at the same time.
         """
         head = UnfinishedHead()
+        data = self.early
         self.put_back(b"")
         try:
             with trio.move_on_after(HEAD_SECONDS) as self._head_scope:
-                more = data
-                while more:
-                    end = head.feed(more)
+                while data:
+                    end = head.feed(data)
                     if end >= 0:
-                        return bytes(head.data), end
-                    self.clients.unfinished.hold(self, len(head.data))
+                        return head.whole(), end
+                    data = b""  # what waits holds its head once
+                    self.clients.unfinished.hold(self, head.size)
                     await self.wire.let_others()
-                    more = await self.wire.recv(FIRST_READ)
+                    data = await self.wire.recv(FIRST_READ)
                 return b"", -1
         finally:
             self.clients.unfinished.release(self)
             self._head_scope = None
             # An exception holds this frame for as long as its client is answered.
-            head.data = bytearray()
+            head.clear()
         if self.evicted:
             raise HeadEvicted(
                 "too many unfinished request heads, and this one waited longest:"

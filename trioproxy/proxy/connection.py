@@ -14,7 +14,13 @@ nothing: what may pass is the verdict's word alone.
 import time
 
 from trioproxy.config import Level
-from trioproxy.errors import BadRequest, ClientLost, TrioProxyError, leaf_of
+from trioproxy.errors import (
+    BadRequest,
+    ClientLost,
+    HeadEvicted,
+    TrioProxyError,
+    leaf_of,
+)
 from trioproxy.http.framing import NO_BODY
 from trioproxy.policy.outcome import Moment, Outcome
 from trioproxy.proxy import replies
@@ -157,7 +163,8 @@ class Connection:
             )
         )
         await self.client.wire.send_all(replies.error(error))
-        await self.client.linger()
+        if not isinstance(error, HeadEvicted):  # that one had its time
+            await self.client.linger()
         return False
 
     # -- 6: refused ----------------------------------------------------------------

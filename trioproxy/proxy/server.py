@@ -256,7 +256,9 @@ class Server:
                 self._take(sock, address, admission, nursery)
                 accepted += 1
                 if accepted % ACCEPTS == 0:
-                    await self._watch.others()
+                    # Not in the queue of those who give way: a newcomer would wait
+                    # behind all of a flood that is here already.
+                    await trio.lowlevel.checkpoint()
 
     def _take(
         self,
@@ -298,20 +300,26 @@ class Server:
     def _make_room(self, name: str) -> bytes:
         """Make room for one more connection of a client, or say what to answer it.
 
-        The connection that has been idle longest goes: one of its own if the client has
-        as many as it may, else anybody's. What is being served makes room for nobody.
+        What is being served makes room for nobody. Of the others, the connection that
+        has been idle longest goes: one of several of the client's own, or one of a
+        client that has more than it. So who has many displaces its own, and never the
+        only one of a client that asks now and then.
         """
-        if self._count_of[name] >= self._limit_of_one:
-            return b"" if self._end_idle_of(name) else TOO_MANY_OF_ONE
+        mine = self._count_of[name]
+        if mine >= self._limit_of_one:
+            return b"" if self._end_idle(name, most=self._limit) else TOO_MANY_OF_ONE
         if self._count >= self._limit:
-            return b"" if self._end_idle_of("") else TOO_MANY
+            return b"" if self._end_idle(name, most=mine) else TOO_MANY
         return b""
 
-    def _end_idle_of(self, name: str) -> bool:
-        """End the connection that has been idle longest, of one client or ("") of all."""
+    def _end_idle(self, name: str, *, most: int) -> bool:
+        """End the connection that has been idle longest, of a client or of one that has
+        more than `most`."""
         idle = self._shared.clients.idle
         for client in idle:
-            if name in {"", name_of_client(client.peer)}:
+            other = name_of_client(client.peer)
+            count = self._count_of[other]
+            if count > most or (other == name and (count > 1 or most >= self._limit)):
                 # Its task closes the socket, soon; its place is free from now on.
                 del idle[client]
                 self._forget(client)
