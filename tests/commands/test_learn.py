@@ -197,10 +197,8 @@ async def test_an_unknown_route_is_told_and_not_granted(learn: Learning) -> None
 async def test_root_on_the_host_is_announced_loudly(learn: Learning) -> None:
     """What can give root on the host is marked on the screen and in the file."""
     done = await learn("--", *client_sending("POST /containers/create"))
-    assert (
-        "new: ContainerCreate (POST /containers/create), ROOT ON THE HOST" in done.err
-    )
-    assert "ROOT ON THE HOST" in learn.file.read_text()
+    assert "new: ContainerCreate (POST /containers/create), HOST-ROOT" in done.err
+    assert "HOST-ROOT" in learn.file.read_text()
     assert "half granted: ContainerCreate without ContainerStart" in done.err
 
 
