@@ -120,6 +120,18 @@ async def test_sigterm_lets_a_finite_request_finish(tmp_path: Path) -> None:
     fake.die()
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]"])
+async def test_shadow_for_everybody_is_as_loud_as_learning(
+    fake: FakeEngine, host: str
+) -> None:
+    """Tried out where other machines can reach it, the policy is a DANGER at any level."""
+    options = ("--listen", f"tcp://{host}:0", "--upstream", str(fake.path), "--shadow")
+    async with running("enforce", *options, "--log-level", "emerg") as proxy:
+        line = await proxy.line("exposed")
+        assert "DANGER: whoever can reach tcp://" in line
+        assert "is root on this host now" in line
+
+
 async def test_shadow_serves_and_says_what_it_would_refuse(
     fake: FakeEngine, tmp_path: Path
 ) -> None:

@@ -151,7 +151,7 @@ async def run(server: Server, gates: Gates) -> None:
             nursery.start_soon(_obey, signals, server, nursery.cancel_scope, gates)
             if gates.recording is not None:
                 nursery.start_soon(gates.recording.journal.run)
-            await _serve(server)
+            await _serve(server, is_open=gates.shadow)
             nursery.cancel_scope.cancel()
         if gates.recording is not None:
             gates.recording.recorder.evidence.end(start.now())
@@ -160,8 +160,11 @@ async def run(server: Server, gates: Gates) -> None:
     log.line(Level.NOTICE, "stop")
 
 
-async def _serve(server: Server) -> None:
-    """Serve; the start line comes when the listeners are bound."""
+async def _serve(server: Server, *, is_open: bool) -> None:
+    """Serve; the start line comes when the listeners are bound.
+
+    `is_open`: the policy is only tried out, so whoever reaches a listener can do all.
+    """
     config, log = server.config, server.log
     async with trio.open_nursery() as nursery:
         await nursery.start(server.run)
@@ -172,7 +175,12 @@ async def _serve(server: Server) -> None:
             upstream=config.upstream,
             policy=server.gate.describe(),
         )
-        if open_to_all := start.exposed(config.listen):
+        open_to_all = start.exposed(config.listen)
+        if open_to_all and is_open:
+            # At the level that no LOG_LEVEL hides: learning says it as loudly.
+            text = start.danger(" or ".join(open_to_all))
+            log.line(Level.EMERG, "exposed", listen=",".join(open_to_all), text=text)
+        elif open_to_all:
             log.line(
                 Level.WARNING,
                 "exposed",

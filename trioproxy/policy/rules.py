@@ -39,7 +39,7 @@ WRITE_LIKE_READS = frozenset(
 
 # How linuxserver knows the routes that a read verb refuses: by any method, and by how the
 # segment behind the name of a container begins.
-_DENIED_WORDS = {
+DENIED_WORDS = {
     "ALLOW_ARCHIVE": "archive",
     "ALLOW_CHANGES": "change",
     "ALLOW_EXPORT": "export",
@@ -214,8 +214,8 @@ class Policy:
             and (
                 request.operation in VERBS[verb]
                 or (
-                    verb in _DENIED_WORDS
-                    and any(one.startswith(_DENIED_WORDS[verb]) for one in segments)
+                    verb in DENIED_WORDS
+                    and any(one.startswith(DENIED_WORDS[verb]) for one in segments)
                 )
             )
         ]
