@@ -20,10 +20,10 @@ from tests.learned.learning import env_file
 from tests.learned.profiles import Profile
 from trioproxy.cli import group
 from trioproxy.learning import evidencefile
-from trioproxy.learning.journal import evidence_path
 from trioproxy.learning.learnedfile import elsewhere
 from trioproxy.learning.minimize import smallest_sections
 from trioproxy.learning.proposal import Wish, propose, write
+from trioproxy.learning.store import evidence_path
 from trioproxy.learning.wording import count
 from trioproxy.policy.endpoints import ENDPOINTS
 
