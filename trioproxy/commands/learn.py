@@ -140,7 +140,9 @@ def command(
             until=Quiet.parse(until_quiet) if until_quiet else None,
             quiet=quiet,
         )
-        warning = start.check_upstream(plan.config.upstream, plan.config.listen)
+        warning = start.check_upstream(
+            plan.config.upstream, plan.config.listen, os.environ
+        )
         if warning:
             tell.warn(warning)
         return start.run(learn, plan)
