@@ -97,7 +97,7 @@ def place_all(base: Path) -> list[Place]:
 
 
 async def serve(place: Place, engine: Path, nursery: trio.Nursery) -> None:
-    """Start this proxy twice, as it is and with `COMPAT=linuxserver`."""
+    """Start this proxy for each value of `COMPAT`: as it is, and like linuxserver."""
     log = Log(Level.EMERG)
     for compat, path in place.proxies.items():
         policy, _ = parse_policy({**place.variables, "COMPAT": compat})
@@ -132,12 +132,13 @@ async def work(place: Place, todo: list[HttpRequest], outcome: Outcome) -> None:
             one.incumbent.name: await reaches_engine(str(one.path), sent)
             for one in place.fronts
         }
-        for incumbent in INCUMBENTS:
+        asked = [one.incumbent for one in place.fronts]
+        for incumbent in asked:
             note_reading(outcome, place, incumbent, sent, there[incumbent.name])
         for compat, path in place.proxies.items():
             here = await reaches_engine(str(path), sent)
             # COMPAT is there to read a file for linuxserver as linuxserver does.
-            for incumbent in (LINUXSERVER,) if compat else INCUMBENTS:
+            for incumbent in (LINUXSERVER,) if compat else asked:
                 outcome.judgements += 1
                 if here != there[incumbent.name]:
                     note(outcome, place, compat, incumbent, sent, here=here)
