@@ -1,6 +1,7 @@
 """What is said where no Engine is found: the cause, and what would work instead."""
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from hashlib import sha256
@@ -12,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.markdown import ROOT
 from trioproxy.commands import engines
+from trioproxy.commands.engines import USUAL
 from trioproxy.commands.start import check_time_zone, check_upstream
 from trioproxy.config import TcpAddress, UnixAddress, parse_address
 from trioproxy.errors import ConfigError
@@ -176,6 +179,14 @@ def test_what_cannot_be_read_is_passed_over(text: bytes) -> None:
         assert "\n" not in engines.hint(tried, environ)
         environ["DOCKER_HOST"] = text.decode("utf-8", "surrogateescape")
         assert "\n" not in engines.hint(tried, environ)
+
+
+def test_the_page_lists_the_usual_sockets() -> None:
+    """docs/engines.md has the sockets that a hint looks at, in that order."""
+    page = (ROOT / "docs" / "engines.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\S+)` \| ([\w ]+) \|$", page, re.MULTILINE)
+    places = {"run": "$XDG_RUNTIME_DIR", "home": "~"}
+    assert rows == [(path.format(**places), what) for path, what in USUAL]
 
 
 def test_an_engine_that_is_down_is_waited_for(
