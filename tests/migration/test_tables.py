@@ -11,9 +11,10 @@ from tests.migration.tables import PAGE, UNKNOWN, UNSET, Example, Variable
 from trioproxy.commands.enforce import read_config
 from trioproxy.commands.start import check_time_zone
 from trioproxy.learning.minimize import opened_operations
+from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.policy.incumbents import LINUXSERVER, TECNATIVA, Incumbent
 from trioproxy.policy.permissions import parse_policy
-from trioproxy.policy.variables import LIBPOD_ON_BY_DEFAULT, LIBPOD_VARIABLES
+from trioproxy.policy.variables import LIBPOD_ON_BY_DEFAULT, LIBPOD_VARIABLES, VERBS
 from trioproxy.review.differences import DIFFERENCES, PODMAN, matters
 
 VARIABLES = tables.variables()
@@ -142,6 +143,25 @@ def test_an_example_starts(example: Example) -> None:
     assert all(name in "".join(warnings) for name in podman)
     assert policy.opened_operations
     read_config((), None, None, example.variables)
+
+
+def test_the_page_names_the_routes_of_our_verbs() -> None:
+    """Of each verb that neither image has, the page names the routes that it opens, and no others."""
+    text = PAGE.read_text(encoding="utf-8")
+    section = text.partition("## Verbs that neither has")[2].partition("\n## ")[0]
+    rows = re.findall(r"(?m)^\| `(ALLOW_[A-Z]+)` \| (.*) \|$", section)
+    told = {
+        verb: set(re.findall(r"`((?:GET|POST|DELETE) /\S+)`", routes))
+        for verb, routes in rows
+    }
+    assert told.keys() == VERBS.keys() - {one.name for one in VARIABLES}
+    for verb, routes in told.items():
+        opened = {
+            f"{endpoint.method} {endpoint.template}"
+            for name in VERBS[verb]
+            for endpoint in OPERATIONS[name]
+        }
+        assert routes == opened, verb
 
 
 def test_each_row_names_a_test() -> None:
