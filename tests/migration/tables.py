@@ -2,7 +2,7 @@
 
 `tests/data/variables.tsv` has every variable of both images, `examples.tsv` the settings
 that their READMEs and a guide print, `commands.tsv` the guide's commands.
-docs/migration.md shows the three between marks: `python -m tests.migration` writes them.
+docs/migration.md shows the three between marks: `make derived` writes them.
 """
 
 import csv

@@ -30,7 +30,7 @@ DOCKERS = [one for one in PERMISSIONS if one.difference != PODMAN.name]
 
 
 def test_the_page_shows_the_tables() -> None:
-    """docs/migration.md has the three tables as they are; `python -m tests.migration` writes them."""
+    """docs/migration.md has the three tables as they are; `make derived` writes them."""
     text = PAGE.read_text(encoding="utf-8")
     assert tables.page(text) == text
 
