@@ -11,7 +11,7 @@ from tests.migration.tables import PAGE, UNKNOWN, UNSET, Example, Variable
 from trioproxy.commands.enforce import read_config
 from trioproxy.commands.start import check_time_zone
 from trioproxy.learning.minimize import opened_operations
-from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.policy.endpoints import OPERATIONS, Risk
 from trioproxy.policy.incumbents import LINUXSERVER, TECNATIVA, Incumbent
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.variables import LIBPOD_ON_BY_DEFAULT, LIBPOD_VARIABLES, VERBS
@@ -162,6 +162,10 @@ def test_the_page_names_the_routes_of_our_verbs() -> None:
             for endpoint in OPERATIONS[name]
         }
         assert routes == opened, verb
+        is_root = any(
+            OPERATIONS[name][0].risk is Risk.HOST_ROOT for name in VERBS[verb]
+        )
+        assert ("**root on the host**" in dict(rows)[verb]) == is_root, verb
 
 
 def test_each_row_names_a_test() -> None:

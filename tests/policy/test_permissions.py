@@ -93,6 +93,7 @@ STARTS = [
     ({"ALLOW_OPERATIONS": "ContainerList", "ALLOW_LOGS": "0"}, Mode.EXACT, ()),
     ({"ALLOW_OPERATIONS": "ContainerList", "ALLOW_KILL": "0"}, Mode.EXACT, ()),
     ({"ALLOW_OPERATIONS": "ContainerList", "CONTAINERS": "1", "POST": "1"}, Mode.EXACT, ("CONTAINERS=1 and POST=1 open nothing beside ALLOW_OPERATIONS: the list alone grants",)),
+    ({"ALLOW_OPERATIONS": "", **dict.fromkeys(SWITCHES, "1")}, Mode.EXACT, ("AUTH=1 and BUILD=1 and COMMIT=1 and CONFIGS=1 and 20 more open nothing beside ALLOW_OPERATIONS: the list alone grants",)),
     ({"ALLOW_OPERATIONS": "ContainerWait", "CONTAINERS": "1"}, Mode.EXACT, ("CONTAINERS=1 opens nothing beside ALLOW_OPERATIONS: the list alone grants",)),
     ({"ALLOW_OPERATIONS": "ContainerWait", "CONTAINERS": "1", "POST": "1"}, Mode.EXACT, ()),
     ({"ALLOW_OPERATIONS": "ContainerPause", "CONTAINERS": "1", "POST": "1"}, Mode.EXACT, ()),

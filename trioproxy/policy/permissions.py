@@ -36,6 +36,7 @@ ENVIRONMENT = "the environment"
 _REFUSING = frozenset({"", "0", "false", "no", "off"})
 _FLAGS = frozenset({*SWITCHES, *METHOD_SWITCHES, *VERBS, *LIBPOD_VARIABLES})
 _SHOWN = 64
+_MOST_NAMED = 4
 _ROUTE = re.compile(
     r"([A-Z]{1,16}):((?:/(?:\{[A-Za-z_][A-Za-z0-9_.]*\}|[A-Za-z0-9_.:@+~-]+))+)"
 )
@@ -252,9 +253,11 @@ def _idle_sections(policy: Policy, flags: Mapping[str, bool]) -> Iterator[str]:
     """
     ones = [name for name in SWITCHES if flags.get(name, False)]
     if ones and not _are_the_lists(ones, policy, flags):
-        names = " and ".join(f"{name}=1" for name in ones)
+        shown = [f"{name}=1" for name in ones[:_MOST_NAMED]]
+        if more := len(ones) - len(shown):
+            shown.append(f"{more} more")
         opens = "opens" if len(ones) == 1 else "open"
-        yield f"{names} {opens} nothing beside {OPERATIONS_VARIABLE}: the list alone grants"
+        yield f"{' and '.join(shown)} {opens} nothing beside {OPERATIONS_VARIABLE}: the list alone grants"
 
 
 def _are_the_lists(ones: list[str], policy: Policy, flags: Mapping[str, bool]) -> bool:
