@@ -154,15 +154,23 @@ def environment(rng: random.Random) -> dict[str, str]:
     return values
 
 
-async def reaches_engine(path: str, sent: HttpRequest) -> bool:
-    """Send a request to a socket; whether the answer came from the Engine."""
-    stream = await trio.open_unix_socket(path)
-    async with stream:
+async def reaches_engine(address: str, sent: HttpRequest) -> bool:
+    """Send a request to a socket's path or a TCP URL; whether the Engine answered it."""
+    async with await _connect(address) as stream:
         await stream.send_all(sent.raw)
         answer = bytearray()
         async for chunk in stream:
             answer += chunk
     head, mark, _ = bytes(answer).partition(b"\r\n\r\n")
     if not (mark and head.startswith(b"HTTP/1.")):
-        raise AssertionError(f"{sent} at {path}: no answer but {bytes(answer[:80])!r}")
+        raise AssertionError(
+            f"{sent} at {address}: no answer but {bytes(answer[:80])!r}"
+        )
     return f"\r\n{MARK}: ".lower().encode("ascii") in head.lower()
+
+
+async def _connect(address: str) -> trio.SocketStream:
+    host, mark, port = address.removeprefix("tcp://").rpartition(":")
+    if mark:
+        return await trio.open_tcp_stream(host, int(port))
+    return await trio.open_unix_socket(address)

@@ -26,9 +26,7 @@ async def test_example(sockets: Path, haproxy: Start, example: Example) -> None:
         variables=example.variables,
         path=sockets / example.incumbent.name,
     )
-    place = Place(
-        variables=example.variables, fronts=(front,), proxies={"": sockets / "proxy"}
-    )
+    place = Place(variables=example.variables, fronts=(front,), compats=("",))
     engine = haproxy([front])
     plain = [
         HttpRequest(method=one.method, target=one.target.path)
@@ -37,8 +35,9 @@ async def test_example(sockets: Path, haproxy: Start, example: Example) -> None:
     outcome = Outcome()
     with trio.fail_after(60):
         async with trio.open_nursery() as nursery:
-            await serve(place, engine, nursery)
-            await work(place, [*plain, *http_requests(random.Random(SEED))], outcome)
+            proxies = await serve(place, engine, nursery)
+            todo = [*plain, *http_requests(random.Random(SEED))]
+            await work(place, proxies, todo, outcome)
             nursery.cancel_scope.cancel()
     assert outcome.requests > 2 * len(plain)
     assert (outcome.wider, outcome.unexplained) == ([], [])
