@@ -184,8 +184,14 @@ def _ticks(pid: int) -> int:
 
 
 def memory(pid: int) -> Memory:
-    """What the kernel accounts to a process and its descendants now."""
-    rollups = [Path(f"/proc/{one}/smaps_rollup").read_text() for one in family(pid)]
+    """What the kernel accounts to a process and its descendants now.
+
+    Of a process that cannot be dumped, as our proxy is, it tells root alone.
+    """
+    try:
+        rollups = [Path(f"/proc/{one}/smaps_rollup").read_text() for one in family(pid)]
+    except PermissionError:
+        sys.exit("bench: no right to read the memory of the proxy: run it as root")
     return Memory(rss=_mebibytes(rollups, "Rss"), pss=_mebibytes(rollups, "Pss"))
 
 

@@ -22,6 +22,11 @@ from trioproxy.errors import ConfigError
             UnixAddress(path="/run/x.sock", mode=0o660, uid=1, gid=999),
             id="unix-owner",
         ),
+        pytest.param(
+            "unix:///run/x+y=z.sock?mode=0660+gid=999",
+            UnixAddress(path="/run/x+y=z.sock", mode=0o660, gid=999),
+            id="unix-owner-in-an-env-file",
+        ),
         pytest.param("unix:///a%20b", UnixAddress(path="/a b"), id="unix-escaped"),
     ],
 )
@@ -42,6 +47,8 @@ def test_address_is_read(url: str, address: config.Address) -> None:
         pytest.param("unix:///x?uid=a", "is not a number", id="uid"),
         pytest.param("unix:///x?policy=a", "not supported", id="parameter"),
         pytest.param("unix:///x?uid=1&uid=2", "twice", id="twice"),
+        pytest.param("unix:///x?uid=1+uid=2", "twice", id="twice-by-plus"),
+        pytest.param("unix:///x?uid=1+2", "is not a number", id="plus-in-a-value"),
         pytest.param("unix:///a%2", "two hex digits", id="bad-escape"),
         pytest.param("unix:///a#b", "must be absolute", id="fragment"),
         pytest.param("tcp://[::1", "nothing behind", id="open-bracket"),
@@ -264,6 +271,21 @@ def test_bad_allowed_hosts_are_refused(text: str, hint: str) -> None:
         pytest.param(TcpAddress(host="localhost", port=1), True, id="name"),
         pytest.param(TcpAddress(host="", port=1), False, id="all"),
         pytest.param(TcpAddress(host="10.0.0.1", port=1), False, id="private"),
+        pytest.param(TcpAddress(host="LocalHost", port=1), True, id="name-in-capitals"),
+        pytest.param(TcpAddress(host="0:0:0:0:0:0:0:1", port=1), True, id="v6-long"),
+        pytest.param(TcpAddress(host="::ffff:127.0.0.1", port=1), True, id="v4-in-v6"),
+        pytest.param(
+            TcpAddress(host="127.attacker.example", port=1), False, id="127-name"
+        ),
+        pytest.param(
+            TcpAddress(host="127.0.0.1.nip.io", port=1), False, id="127-domain"
+        ),
+        pytest.param(
+            TcpAddress(host="127.0.0.256", port=1), False, id="127-no-address"
+        ),
+        pytest.param(
+            TcpAddress(host="localhost.evil.example", port=1), False, id="prefix"
+        ),
     ],
 )
 def test_loopback_is_told_apart(address: TcpAddress, is_loopback: bool) -> None:

@@ -90,6 +90,15 @@ async def test_a_ceiling_makes_tests_fail(fake: FakeEngine, tmp_path: Path) -> N
     assert granted(tmp_path / "tests.env") == {"ContainerList"}
 
 
+@pytest.mark.parametrize("option", ["--docker-within", "--docker-learn"])
+async def test_given_twice(fake: FakeEngine, tmp_path: Path, option: str) -> None:
+    """Two ceilings, or two files, are one clear line before any test."""
+    options = ("--docker-learn=tests.env", f"{option}=a.env", f"{option}=b.env")
+    done = await run_suite(tmp_path, *options)
+    assert (done.status, done.out) == (4, "")
+    assert f"{option} is given twice: keep one of the two" in done.err
+
+
 async def test_without_the_option_nothing_happens(
     fake: FakeEngine, tmp_path: Path
 ) -> None:

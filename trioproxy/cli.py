@@ -56,6 +56,15 @@ class Commands(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and stop where it is given an option twice."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            _refuse_twice(ctx, name, command, rest)
+        return name, command, rest
+
     def format_commands(
         self, ctx: click.Context, formatter: click.HelpFormatter
     ) -> None:
@@ -73,6 +82,28 @@ def refuse_to_serve_elsewhere(name: str) -> None:
         hint="run the image, which works in Docker Desktop, or use WSL:"
         " docs/engines.md has the commands",
     )
+
+
+def _refuse_twice(
+    parent: click.Context, name: str | None, command: click.Command, args: list[str]
+) -> None:
+    """Raise `UsageError` where an option with one value has two.
+
+    click keeps the last one: `learn --within a --within b` would drop a ceiling, and say
+    nothing. It tells only its parser's callers, so the arguments are parsed here once more.
+    """
+    ctx = click.Context(
+        command, info_name=name, parent=parent, **command.context_settings
+    )
+    given = list[click.Parameter]()
+    for option in command.make_parser(ctx).parse_args(list(args))[2]:
+        if isinstance(option, click.Option) and not (option.multiple or option.is_flag):
+            if option in given:
+                raise click.UsageError(
+                    f"{max(option.opts, key=len)} is given twice: keep one of the two",
+                    ctx,
+                )
+            given.append(option)
 
 
 @click.group(

@@ -33,6 +33,14 @@ class Level(IntEnum):
 LEVEL_ALIASES = {"error": Level.ERR, "warn": Level.WARNING, "panic": Level.EMERG}
 
 
+# Addresses as they are written, and the one name: all others are the resolver's to say.
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+_LOOPBACK = re.compile(
+    rf"localhost|(?:::ffff:)?127(?:\.{_OCTET}){{3}}|(?:::|(?:0{{1,4}}:){{7}})0{{0,3}}1",
+    re.ASCII | re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TcpAddress:
     """A TCP address; an empty host means all interfaces."""
@@ -49,7 +57,7 @@ class TcpAddress:
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        return self.host in {"localhost", "::1"} or self.host.startswith("127.")
+        return _LOOPBACK.fullmatch(self.host) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +111,9 @@ class Config:
 
 
 def parse_address(url: str, *, port: int | None = None) -> Address:
-    """Read `tcp://HOST:PORT` or `unix:///path?mode=0660&uid=0&gid=999`.
+    """Read `tcp://HOST:PORT` or `unix:///path?mode=0660+uid=0+gid=999`.
 
+    An `&` does between parameters too, but to `sh` it ends the value in an env file.
     `port` is taken where the URL names none; `ConfigError` says what is wrong.
     """
     scheme, _, rest = url.partition("://")
@@ -165,6 +174,9 @@ def _tcp_address(rest: str, port: int | None) -> TcpAddress:
 LAST_PORT = 65535
 
 
+_BETWEEN_PARAMETERS = re.compile(r"&|\+(?=[a-z]+=)")
+
+
 def _unix_address(rest: str) -> UnixAddress:
     path, _, query = rest.partition("?")
     if not path.startswith("/") or "#" in rest:
@@ -172,7 +184,7 @@ def _unix_address(rest: str) -> UnixAddress:
     if not percent.is_whole(path.encode()):
         raise ValueError("a % without two hex digits behind it")
     values = dict[str, int]()
-    for pair in query.split("&") if query else ():
+    for pair in _BETWEEN_PARAMETERS.split(query) if query else ():
         name, _, text = pair.partition("=")
         if name not in {"mode", "uid", "gid"}:
             raise ValueError(f"the parameter {name!r} is not supported")

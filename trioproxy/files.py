@@ -3,6 +3,9 @@
 What the files say is not known here. Writing them is `learning.disk`.
 """
 
+import errno
+import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -12,10 +15,18 @@ SIZE_LIMIT: Final = 64 * 1024 * 1024
 """Beyond this a file is none of ours."""
 
 
-def read(path: Path, *, may_be_missing: bool = False) -> bytes:
-    """Read a file; one that may be missing, and is, reads as empty."""
+def read(path: Path, *, may_be_missing: bool = False, is_output: bool = False) -> bytes:
+    """Read a file; one that may be missing, and is, reads as empty.
+
+    `is_output`: it will be replaced by what comes of it. In a folder of another user its
+    name may be a link to a file that only we may read, so none is followed.
+    """
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK if is_output else 0
     try:
-        with path.open("rb") as file:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+        with open(fd, "rb") as file:
+            if is_output:
+                check_regular(fd, path)
             data = file.read(SIZE_LIMIT + 1)
     except FileNotFoundError as error:
         if may_be_missing:
@@ -28,14 +39,32 @@ def read(path: Path, *, may_be_missing: bool = False) -> bytes:
     return data
 
 
-def read_text(path: Path, *, may_be_missing: bool = False) -> str:
+def read_text(
+    path: Path, *, may_be_missing: bool = False, is_output: bool = False
+) -> str:
     """Read a file as UTF-8."""
     try:
-        return read(path, may_be_missing=may_be_missing).decode()
+        return read(path, may_be_missing=may_be_missing, is_output=is_output).decode()
     except UnicodeDecodeError as error:
         raise ConfigError(f"cannot read {path}: it is not UTF-8 text") from error
 
 
 def cannot(verb: str, path: Path, error: OSError) -> ConfigError:
     """Say in one line which file could not be read or written, and why."""
+    if error.errno == errno.ELOOP:
+        return symbolic_link(path)
     return ConfigError(f"cannot {verb} {path}: {error.strerror or error}")
+
+
+def check_regular(fd: int, path: Path) -> None:
+    """Refuse a pipe, a device and the like, of which an open descriptor is at hand."""
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        raise ConfigError(f"{path} is no regular file")
+
+
+def symbolic_link(path: Path) -> ConfigError:
+    """Say that a file of ours is a link, which is never followed."""
+    return ConfigError(
+        f"{path} is a symbolic link: it would be replaced, not followed",
+        hint=f"name the file itself: {os.path.realpath(path)}",
+    )

@@ -58,11 +58,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("trioproxy", "learn what the tests do with Docker")
     group.addoption(
         "--docker-learn",
+        action="append",
         metavar="FILE",
         help="write the least privilege that the tests need to this env file",
     )
     group.addoption(
         "--docker-within",
+        action="append",
         metavar="FILE",
         help="while learning, refuse what this env file refuses",
     )
@@ -70,9 +72,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Begin to learn, in the process that the workers of xdist are started by."""
-    file = config.getoption("--docker-learn")
+    file, within = (_only(config, f"--docker-{one}") for one in ("learn", "within"))
     if file and not hasattr(config, "workerinput"):
-        config.stash[LEARNER] = start(file, config.getoption("--docker-within"))
+        config.stash[LEARNER] = start(file, within)
+
+
+def _only(config: pytest.Config, option: str) -> str | None:
+    """The value of an option; twice, where one is in `addopts` perhaps, is an error."""
+    values: list[str] = config.getoption(option) or []
+    if len(values) > 1:
+        raise pytest.UsageError(f"{option} is given twice: keep one of the two")
+    return values[0] if values else None
 
 
 def start(file: str, within: str | None) -> Learner:

@@ -34,7 +34,7 @@ def test_more_is_status_1(folder: Path) -> None:
     first, create, route = done.out.splitlines()
     assert first == "large.env grants 2 more than small.env"
     assert create.startswith("  + ContainerCreate ")
-    assert "POST /containers/create  ROOT ON THE HOST: " in create
+    assert "POST /containers/create  HOST-ROOT: " in create
     assert route == "  + GET:/new/{x}"
 
 
@@ -79,7 +79,7 @@ def test_markdown_for_a_pull_request(folder: Path) -> None:
     lines = done.out.splitlines()
     assert lines[0] == "**`b x.env` grants 2 more than `small.env`:**"
     assert lines[4].startswith(
-        "| **+** | `ContainerCreate` | `POST /containers/create` | **host-root** | "
+        "| **+** | `ContainerCreate` | `POST /containers/create` | **HOST-ROOT** | "
     )
     assert lines[5] == "| **+** | `GET:/new/{x}` |  |  |  |"
     assert lines[-1] == "2 grants to review before this is merged."

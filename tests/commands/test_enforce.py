@@ -152,6 +152,58 @@ async def test_sigterm_lets_a_finite_request_finish(tmp_path: Path) -> None:
     fake.die()
 
 
+def privileges_of(pid: int) -> list[dict[str, int]]:
+    """What the kernel says of each thread of a process."""
+    names = ("NoNewPrivs", "CapEff", "CapPrm", "CapInh")
+    fields = [
+        dict(line.split(":", 1) for line in (task / "status").read_text().splitlines())
+        for task in Path(f"/proc/{pid}/task").iterdir()
+    ]
+    return [{name: int(one[name], 16) for name in names} for one in fields]
+
+
+async def test_a_serving_proxy_has_no_privileges(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Once bound it has no capability and gets none, in any thread; it goes on to serve."""
+    file, record = tmp_path / "app.env", tmp_path / "live.jsonl"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    listen = f"unix://{tmp_path}/l.sock?mode=0600"
+    options = ("--listen", ANY_PORT, "--listen", listen, "--upstream", str(fake.path))
+    more = ("--env-file", str(file), "--record", str(record))
+    async with running("enforce", *options, *more) as proxy:
+        line = await proxy.line(" start ")
+        address = line.partition("listen=")[2].partition(",")[0]
+        assert await status_of(address, "/containers/json") == 200
+        await proxy.line("recorded")  # by a thread
+        for privileges in privileges_of(proxy.process.pid):
+            assert privileges == {
+                "NoNewPrivs": 1,
+                "CapEff": 0,
+                "CapPrm": 0,
+                "CapInh": 0,
+            }
+        file.write_text("ALLOW_OPERATIONS=\n")
+        proxy.process.send_signal(signal.SIGHUP)
+        await proxy.line(" reload ")
+        assert await status_of(address, "/containers/json") == 403
+        proxy.process.terminate()
+        assert await proxy.end() == 0
+    assert not (tmp_path / "l.sock").exists()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]"])
+async def test_shadow_for_everybody_is_as_loud_as_learning(
+    fake: FakeEngine, host: str
+) -> None:
+    """Tried out where other machines can reach it, the policy is a DANGER at any level."""
+    options = ("--listen", f"tcp://{host}:0", "--upstream", str(fake.path), "--shadow")
+    async with running("enforce", *options, "--log-level", "emerg") as proxy:
+        line = await proxy.line("exposed")
+        assert "DANGER: whoever can reach tcp://" in line
+        assert "is root on this host now" in line
+
+
 async def test_shadow_serves_and_says_what_it_would_refuse(
     fake: FakeEngine, tmp_path: Path
 ) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from trioproxy.commands.explain import TITLES, command
+from trioproxy.commands.explain import command
 from trioproxy.learning.learnedfile import Learned, render
 from trioproxy.learning.minimize import price
-from trioproxy.policy.endpoints import OPERATIONS, Risk
+from trioproxy.policy.endpoints import MEANINGS, OPERATIONS, Risk
 from trioproxy.policy.variables import SWITCHES
 
 
@@ -49,15 +49,15 @@ def test_a_learned_file(file: Path) -> None:
     assert lines == [
         f"{file}: mode exact, opens 4 of {len(OPERATIONS)} operations, 1 of them writes",
         "",
-        "can give ROOT ON THE HOST:",
+        "HOST-ROOT, can give root on the host:",
         "  ContainerCreate          POST    /containers/create",
         f"      {OPERATIONS['ContainerCreate'][0].summary}",
         "",
-        "can read about the host and its containers:",
+        "secret-leak, can read secrets:",
         "  ContainerList            GET     /containers/json",
         f"      {OPERATIONS['ContainerList'][0].summary}",
         "",
-        "harmless:",
+        "low, harmless:",
         "  SystemPing               GET     /_ping",
         f"      {OPERATIONS['SystemPing'][0].summary}",
         "  SystemPingHead           HEAD    /_ping",
@@ -146,4 +146,11 @@ def test_json(file: Path) -> None:
 
 def test_every_risk_has_a_title() -> None:
     """No operation is left out for want of a heading."""
-    assert set(TITLES) == set(Risk)
+    assert set(MEANINGS) == set(Risk)
+
+
+def test_what_connects_is_marked(file: Path) -> None:
+    """A read by which the Engine connects to hosts of the client's choice says so."""
+    text = explain(file, "ALLOW_OPERATIONS=ImageSearch,ImageList\n").stdout
+    assert "  searches any registry host [connects]\n" in text
+    assert text.count("[connects]") == 1

@@ -32,7 +32,7 @@ def test_one_section() -> None:
     assert operations("--section", "auth") == operations("--section", "AUTH")
     lines = operations("--section", "commit").splitlines()
     assert lines[:2] == ["COMMIT", "  ImageCommit              POST    /commit"]
-    assert lines[2].endswith(" [writes, destructive]")
+    assert lines[2].endswith(" [writes, DESTRUCTIVE]")
 
 
 def test_json() -> None:
@@ -49,6 +49,7 @@ def test_json() -> None:
         "effect": "read",
         "stream": "none",
         "risk": "info-leak",
+        "connects": True,
     }
 
 

@@ -210,6 +210,17 @@ class Job:
         (self.folder / "run-tests").write_text(f"#!/bin/sh\n{script}\n")
         (self.folder / "run-tests").chmod(0o755)
 
+    def git(self, *args: str) -> None:
+        """Run git in the checkout."""
+        who = ("-c", "user.name=a", "-c", "user.email=a@b.example")
+        subprocess.run(["git", *who, *args], cwd=self.folder, check=True)
+
+    def merge(self) -> None:
+        """Have what the checkout has learned on the base branch."""
+        self.git("add", "learned")
+        self.git("commit", "--quiet", "--message=Learned")
+        self.git("push", "--quiet", "origin", "HEAD:main")
+
     def run(self, package: Path | str) -> tuple[str, str]:
         """Run its steps as GitHub does; which one failed, if any, and its messages."""
         file = EXAMPLES / "github-actions" / "docker-permissions.yml"
@@ -225,10 +236,12 @@ class Job:
         }
         for step in job["steps"]:
             if command := step.get("run"):
+                given = step.get("env", {})
+                assert given in ({}, {"BASE": "${{ github.base_ref }}"})
                 ran = subprocess.run(
                     ["bash", "-e", "-c", command],
                     cwd=self.folder,
-                    env=environ,
+                    env=environ | dict.fromkeys(given, "main"),
                     capture_output=True,
                     text=True,
                     check=False,
@@ -245,7 +258,12 @@ def job(scratch: ScratchEngine, image: str, tmp_path: Path) -> Job:
     venv.create(tmp_path / "python", with_pip=True)
     (tmp_path / "learned").mkdir()
     (tmp_path / "learned" / "app.env").write_text("ALLOW_OPERATIONS=\n")
-    return Job(engine=scratch, folder=tmp_path)
+    found = Job(engine=scratch, folder=tmp_path)
+    found.git("init", "--quiet", "--bare", "--initial-branch=main", "origin.git")
+    found.git("init", "--quiet", "--initial-branch=main")
+    found.git("remote", "add", "origin", "origin.git")
+    found.merge()
+    return found
 
 
 def test_github_actions(job: Job) -> None:
@@ -254,7 +272,11 @@ def test_github_actions(job: Job) -> None:
     step, messages = job.run(EXAMPLES.parent)
     assert step == "Fail if the tests need more", messages
     assert "ContainerList" in (job.folder / "summary").read_text()
-    step, messages = job.run(EXAMPLES.parent)  # what it has learned is committed
+    # The file that the pull request brings along grants it: the base branch does not.
+    step, messages = job.run(EXAMPLES.parent)
+    assert step == "Fail if the tests need more", messages
+    job.merge()
+    step, messages = job.run(EXAMPLES.parent)
     assert step == "", messages
     job.run_tests("docker ps && docker images")
     step, messages = job.run(EXAMPLES.parent)

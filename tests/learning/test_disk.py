@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from trioproxy import files
 from trioproxy.errors import ConfigError
 from trioproxy.learning import disk
 
@@ -46,6 +47,36 @@ def test_replace_keeps_the_mode(tmp_path: Path) -> None:
     disk.replace(path, b"two\n")
     assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"two\n", 0o640)
     assert os.listdir(path.parent) == ["app.env"]
+
+
+def test_a_link_has_no_mode_to_keep(tmp_path: Path) -> None:
+    """A link that is replaced leaves neither its 0777 nor what it led to."""
+    path, other = tmp_path / "app.env", tmp_path / "other"
+    other.write_bytes(b"precious")
+    path.symlink_to(other)
+    disk.replace(path, b"new")
+    assert (path.is_symlink(), path.read_bytes()) == (False, b"new")
+    assert stat.S_IMODE(path.stat().st_mode) == disk.NEW_MODE
+    assert other.read_bytes() == b"precious"
+
+
+def test_no_other_bits_are_taken_over(tmp_path: Path) -> None:
+    """Of a file that is replaced the rights stay, not what makes programs of it."""
+    path = tmp_path / "app.env"
+    path.write_bytes(b"old")
+    path.chmod(0o6664)
+    disk.replace(path, b"new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o664
+
+
+def test_a_pipe_is_not_locked(tmp_path: Path) -> None:
+    """A pipe in the place of a file of ours is an error, and nobody waits for it."""
+    path = tmp_path / "app.jsonl"
+    os.mkfifo(path)
+    with pytest.raises(ConfigError, match="is no regular file"), disk.locked(path):
+        pass
+    with pytest.raises(ConfigError, match="is no regular file"):
+        files.read(path, is_output=True)
 
 
 def test_replace_makes_another_file(tmp_path: Path) -> None:

@@ -189,6 +189,33 @@ def test_damaged_evidence_is_never_overwritten(files: Files) -> None:
     assert (path.read_bytes(), files.env.read_bytes()) == before
 
 
+def test_a_link_in_place_of_the_env_file_is_not_read(files: Files) -> None:
+    """Lines of a file that only we may read do not come into the env file by a link."""
+    secret = files.env.parent.parent / "secret"
+    secret.write_text("TOKEN=hunter2\n")
+    store = files.store
+    store.open()
+    files.env.parent.mkdir()
+    files.env.symlink_to(secret)
+    with pytest.raises(ConfigError, match="is a symbolic link"):
+        store.save(learner("r", LIST), [LIST])
+    assert files.env.is_symlink()
+    assert secret.read_text() == "TOKEN=hunter2\n"
+
+
+def test_a_link_in_place_of_the_evidence_is_not_read(files: Files) -> None:
+    """Nor is evidence read or written through one."""
+    other = files.env.parent.parent / "other.jsonl"
+    other.write_text(f"{HEADER}\n")
+    store = files.store
+    store.open()
+    files.env.parent.mkdir()
+    evidence_path(files.env).symlink_to(other)
+    with pytest.raises(ConfigError, match="is a symbolic link"):
+        store.save(learner("r", LIST), [LIST])
+    assert other.read_text() == f"{HEADER}\n"
+
+
 def test_a_broken_env_file_costs_no_evidence(files: Files) -> None:
     """A file that a person is just editing is left alone; what was seen is kept."""
     files.store.save(learner("r1", LIST), [LIST])

@@ -30,9 +30,9 @@ TEXT = f"""\
 # trioproxy {__version__} learned "traefik" in 3 runs, 2026-11-24 to 2026-11-26, watched for 3 h 20 min, last new operation in run 2
 # 4 operations used; in tecnativa/docker-socket-proxy the same file would open {OPENED}, 1 of them writes
 #
-#   ContainerInspect   GET  /containers/{{id}}/json   reads secrets from a container's environment
-#   ContainerList      GET  /containers/json
-#   SystemEvents       GET  /events
+#   ContainerInspect   GET  /containers/{{id}}/json   secret-leak: reads secrets from a container's environment
+#   ContainerList      GET  /containers/json        secret-leak: lists containers with commands, labels and mounts
+#   SystemEvents       GET  /events                 secret-leak: watches all that happens, other people's exec commands too
 #   SystemPingHead     HEAD /_ping
 ALLOW_OPERATIONS=ContainerInspect,ContainerList,SystemEvents,SystemPingHead
 CONTAINERS=1
@@ -83,7 +83,7 @@ def test_comments() -> None:
     assert ", 2026-11-24, watched" in text
     assert [line for line in text.splitlines()[2:] if line.startswith("#")] == [
         "#",
-        f"#   ContainerCreate   POST   /containers/create   ROOT ON THE HOST: {OPERATIONS['ContainerCreate'][0].summary}",
+        f"#   ContainerCreate   POST   /containers/create   HOST-ROOT: {OPERATIONS['ContainerCreate'][0].summary}",
         "#   DebugVars         GET    /debug/vars",
         "#   GET:/frob/{x}",
         f"#   ImageDelete       DELETE /images/{{name}}       DESTRUCTIVE: {OPERATIONS['ImageDelete'][0].summary}",

@@ -43,6 +43,8 @@ STOPS = [
     ({"LIBPOD_CONTAINER": "1"}, "LIBPOD_CONTAINER in the environment is not known", "did you mean LIBPOD_CONTAINERS?"),
     ({"ALLOW_OPERATIONS": "ContainerLst"}, "'ContainerLst' in ALLOW_OPERATIONS of the environment is no operation", "did you mean ContainerList?"),
     ({"ALLOW_OPERATIONS": "containerlist"}, "is no operation", "did you mean ContainerList?"),
+    ({"ALLOW_OPERATIONS": "Container%43reate"}, "%43 in ALLOW_OPERATIONS of the environment needs no escape", "write C"),
+    ({"ALLOW_OPERATIONS": "GET:%2ffrob"}, "%2f in ALLOW_OPERATIONS", "write /"),
     ({"ALLOW_OPERATIONS": "%2a"}, "'*' in ALLOW_OPERATIONS", "trioproxy operations lists them"),
     ({"ALLOW_OPERATIONS": "ContainerList,"}, "'' in ALLOW_OPERATIONS", ""),
     ({"ALLOW_OPERATIONS": "BuildKitGrpc"}, "cannot be granted", "HTTP/2"),
@@ -161,6 +163,25 @@ def test_from_a_file() -> None:
         "LOGS has no meaning here: did you mean ALLOW_LOGS?",
         "SOCKET_PATH has no effect in a policy file: set it in the environment",
     )
+
+
+AMPERSANDS = [
+    (
+        "LISTEN=unix:///x?mode=0660&gid=9",
+        "write + between the parameters of a listener",
+    ),
+    ("URL=http://x/?a=1&b=2", "docker and Compose take it whole"),
+]
+
+
+@pytest.mark.parametrize(("line", "advice"), AMPERSANDS, ids=["listener", "url"])
+def test_an_ampersand_is_warned_about(line: str, advice: str) -> None:
+    """A value that sh would cut at an & is named, with what to do; quoted it is none."""
+    name = line.partition("=")[0]
+    _, warnings = parse_policy_file(f"POST=1\n{line}\n", name="app.env")
+    assert f"{name} holds an &, where sh ends the value: {advice}" in warnings[-1]
+    _, quiet = parse_policy_file(f"POST=1\n{name}='a&b'\n", name="app.env")
+    assert not any("&" in warning for warning in quiet)
 
 
 def test_lists_are_decoded_once() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.policy.judging import judge, passes, request
 from trioproxy.policy import samples
-from trioproxy.policy.endpoints import OPERATIONS, Effect
+from trioproxy.policy.endpoints import OPERATIONS, Effect, Endpoint
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.request import Request, Route
 from trioproxy.policy.rules import WRITE_LIKE_READS, Mode, Reason
@@ -38,13 +38,13 @@ ALLOWED = [
     ({"ALLOW_EXEC": "1"}, "POST", "/exec/x/start", Reason.VERB, "ALLOW_EXEC"),
     ({"ALLOW_EXEC": "1"}, "GET", "/exec/x/json", Reason.VERB, "ALLOW_EXEC"),
     ({"ALLOW_KILL": "1", "ALLOW_RESTARTS": "0"}, "POST", "/containers/x/kill", Reason.VERB, "ALLOW_KILL"),
-    ({"ALLOW_STOP": "1", "ALLOW_RESTARTS": "0"}, "POST", "/containers/x/stop", Reason.VERB, "ALLOW_STOP"),
     ({"ALLOW_ATTACH": "1"}, "GET", "/containers/x/attach/ws", Reason.VERB, "ALLOW_ATTACH"),
     ({"ALLOW_WAIT": "1"}, "POST", "/containers/x/wait", Reason.VERB, "ALLOW_WAIT"),
     ({"ALLOW_PULL": "1"}, "POST", "/images/create?fromImage=x", Reason.VERB, "ALLOW_PULL"),
     ({"ALLOW_START": "1"}, "POST", "/containers/x/start", Reason.VERB, "ALLOW_START"),
     ({"ALLOW_RESTARTS": "1"}, "POST", "/containers/x/kill", Reason.VERB, "ALLOW_RESTARTS"),
-    ({"ALLOW_STOP": "0", "ALLOW_RESTARTS": "1"}, "POST", "/containers/x/stop", Reason.VERB, "ALLOW_RESTARTS"),
+    ({"ALLOW_STOP": "1", "ALLOW_RESTARTS": "0"}, "POST", "/containers/x/stop", Reason.VERB, "ALLOW_STOP"),
+    ({**C, "ALLOW_LOGS": "0"}, "GET", "/containers/a/frob/log", Reason.UNKNOWN_ROUTE, "CONTAINERS"),
     ({"ALLOW_ARCHIVE": "1"}, "HEAD", "/containers/x/archive", Reason.VERB, "ALLOW_ARCHIVE"),
     ({**LSIO, "ALLOW_LOGS": "1"}, "GET", "/containers/x/logs", Reason.SECTION, "CONTAINERS"),
     ({**LSIO, "ALLOW_ARCHIVE": "1"}, "GET", "/containers/x/archive", Reason.SECTION, "CONTAINERS"),
@@ -114,6 +114,16 @@ REFUSED = [
      "GET /frob/%22%20 is not allowed: no section variable opens it, only ALLOW_OPERATIONS"),
     ({**CP, "ALLOW_ARCHIVE": "0"}, "PUT", "/containers/x/archive", Reason.VERB, "ALLOW_ARCHIVE",
      "PutContainerArchive (PUT /containers/{id}/archive) is not allowed: set ALLOW_ARCHIVE=1"),
+    ({**CP, "ALLOW_ARCHIVE": "0"}, "PUT", "/containers/PARENT/ALIAS/archive", Reason.VERB, "ALLOW_ARCHIVE",
+     "PutContainerArchive (PUT /containers/{id}/archive) is not allowed: set ALLOW_ARCHIVE=1"),
+    ({**CP, "COMPAT": "linuxserver"}, "PUT", "/containers/a/b/c/archive", Reason.VERB, "ALLOW_ARCHIVE",
+     "PutContainerArchive (PUT /containers/{id}/archive) is not allowed: set ALLOW_ARCHIVE=1"),
+    ({**CP, "ALLOW_ARCHIVE": "0"}, "PATCH", "/containers/PARENT/ALIAS/archive", Reason.VERB, "ALLOW_ARCHIVE",
+     "PATCH /containers/PARENT/ALIAS/archive is not allowed: set ALLOW_ARCHIVE=1"),
+    ({"ALLOW_STOP": "0", "ALLOW_RESTARTS": "1"}, "POST", "/containers/x/stop", Reason.VERB, "ALLOW_STOP",
+     "ContainerStop (POST /containers/{id}/stop) is not allowed: set ALLOW_STOP=1"),
+    ({**CP, "ALLOW_RESTARTS": "0"}, "POST", "/containers/x/stop", Reason.VERB, "ALLOW_RESTARTS",
+     "ContainerStop (POST /containers/{id}/stop) is not allowed: set ALLOW_STOP=1"),
     ({**C, "ALLOW_LOGS": "0"}, "GET", "/containers/a/LOGSx/json", Reason.VERB, "ALLOW_LOGS",
      "ContainerInspect (GET /containers/{id}/json) is not allowed: set ALLOW_LOGS=1"),
     (LSIO, "GET", "/containers/x/logs", Reason.VERB, "ALLOW_LOGS",
@@ -263,6 +273,28 @@ def test_operation_and_section_of_an_unknown_route() -> None:
     assert request("GET", "/frob").section is None
 
 
+NAMES = [*SWITCHES, *METHOD_SWITCHES, *VERBS]
+settings = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["0", "1", ""]))
+SLASHED = [
+    (endpoint, request(endpoint.method, endpoint.template.replace("{id}", "a/b")))
+    for rows in OPERATIONS.values()
+    for endpoint in rows
+    if endpoint.template.startswith("/containers/{id}/") and "{c" not in endpoint.template
+]  # fmt: skip
+
+
+@given(settings, st.sampled_from(["", "linuxserver"]), st.sampled_from(SLASHED))
+def test_a_name_with_a_slash_changes_no_decision(
+    variables: dict[str, str], compat: str, row: tuple[Endpoint, Request]
+) -> None:
+    """What refuses a route for a plain name refuses it for the name of a legacy link."""
+    endpoint, slashed = row
+    policy, _ = parse_policy({**variables, "COMPAT": compat})
+    (plain,) = samples.of_endpoint(endpoint)
+    assert slashed.endpoint is endpoint
+    assert policy.decide(slashed) == policy.decide(plain)
+
+
 def test_a_shown_target_is_cut() -> None:
     """A refusal holds at most 256 characters of what the client sent."""
     decision = judge({}, "GET", "/" + "%ff" * 5000)
@@ -293,10 +325,14 @@ def test_each_verb_opens_its_operations() -> None:
         assert lost <= names | {"PutContainerArchive"}, verb
 
 
-NAMES = [*SWITCHES, *METHOD_SWITCHES, *VERBS]
-settings = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["0", "1", ""]))
 requests = st.sampled_from(
-    [*samples.of_table(), request("GET", "/images/frob"), request("GET", "/x")]
+    [
+        *samples.of_table(),
+        request("GET", "/images/frob"),
+        request("GET", "/x"),
+        request("PUT", "/containers/a/b/archive"),
+        request("PATCH", "/containers/a/b/archive"),
+    ]
 )
 
 

@@ -3,6 +3,8 @@
 import os
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,76 @@ def test_unix_socket_has_the_mode_asked_for(tmp_path: Path) -> None:
     with sock:
         assert stat.S_IMODE(path.stat().st_mode) == 0o640
         assert listeners.name_of(sock) == f"unix://{path}"
+
+
+SWAP = """
+import os, stat, sys
+path, victim = sys.argv[1:]
+print("ready", flush=True)
+while True:
+    try:
+        if stat.S_ISSOCK(os.lstat(path).st_mode):
+            os.symlink(victim, path + ".link")
+            os.rename(path + ".link", path)
+    except OSError:
+        pass
+"""
+"""What another user may do who may write the folder: replace each new socket by a link."""
+
+
+def test_link_in_place_of_the_socket_is_never_followed(tmp_path: Path) -> None:
+    """However fast a link takes the socket's place, what it leads to keeps its mode."""
+    path, victim = tmp_path / "s", tmp_path / "victim"
+    victim.touch(mode=0o600)
+    address = UnixAddress(path=str(path), mode=0o666, uid=os.getuid(), gid=os.getgid())
+    outcomes = set[str]()
+    command = [sys.executable, "-c", SWAP, str(path), str(victim)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "ready\n"
+        for _ in range(400):
+            try:
+                [sock] = listeners.bind(address)
+                sock.close()
+            except ConfigError as error:
+                outcomes.add(str(error).rpartition(": ")[2])
+            path.unlink(missing_ok=True)
+        other.kill()
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o600
+    assert outcomes <= {
+        "somebody replaced the new socket",
+        "Address already in use",
+        "No such file or directory",
+        "the path exists and is no socket",
+    }
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o660, 0o666, 0o777, 0o000])
+def test_socket_file_is_made_with_its_mode(tmp_path: Path, mode: int) -> None:
+    """The mode is right whatever the umask is, which stays as it was."""
+    path = tmp_path / "s"
+    before = os.umask(0o027)
+    try:
+        [sock] = listeners.bind(UnixAddress(path=str(path), mode=mode))
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+    sock.close()
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_socket_is_given_away(tmp_path: Path) -> None:
+    """The socket gets the owner that the address names: with root's rights any other."""
+    path = tmp_path / "s"
+    uid, gid = (65534, 9) if os.geteuid() == 0 else (os.getuid(), os.getgid())
+    [sock] = listeners.bind(UnixAddress(path=str(path), mode=0o640, uid=uid, gid=gid))
+    sock.close()
+    found = path.stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (
+        uid,
+        gid,
+        0o640,
+    )
 
 
 def test_dead_socket_is_replaced(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.policy.judging import request
 from trioproxy.policy import samples
 from trioproxy.policy.endpoints import SECTIONS
 from trioproxy.policy.permissions import parse_policy
@@ -62,6 +63,60 @@ def test_routes_by_hand_are_compared_as_they_decide() -> None:
     assert names(compare(exact(), exact(route)).more) == {route}
     assert names(compare(exact(route), exact()).less) == {route}
     assert route not in names(compare(policy(IMAGES="1"), exact(route)).more)
+
+
+WIDER = [
+    ("GET:/x/{b}", "GET:/{a}/{b}"),
+    ("GET:/x/x", "GET:/x/{b}"),
+    ("GET:/x/xx", "GET:/{a}/xx"),
+    ("GET:/xxx/x", "GET:/xxx/{x}"),
+    ("HEAD:/x/{b}", "GET:/x/{b}"),
+]
+
+
+@pytest.mark.parametrize(("narrow", "wide"), WIDER, ids=lambda route: route)
+def test_a_parameter_is_more_than_any_segment(narrow: str, wide: str) -> None:
+    """A route with a parameter grants more than the same with a segment there, never equal."""
+    assert names(compare(exact(narrow), exact(wide)).more) == {wide}
+    assert names(compare(exact(wide), exact(narrow)).less) == {wide}
+    assert compare(exact(narrow), exact(narrow, wide)).less == ()
+    assert names(compare(exact(wide), exact(narrow)).more) == set()
+    assert compare(exact(wide), exact(wide, narrow)).more == ()
+
+
+def test_a_word_that_a_verb_refuses_is_more() -> None:
+    """A parameter may be what a verb at 0 refuses in an open section."""
+    route = "GET:/containers/{a}/{b}"
+    found = compare(policy(CONTAINERS="1", ALLOW_LOGS="0"), exact(route))
+    assert names(found.more) == {route}
+    assert compare(policy(CONTAINERS="1"), exact(route)).more == ()
+
+
+def test_a_route_is_not_all_newer_routes() -> None:
+    """A named route that looks like a newer one is itself, and no section is open by it."""
+    for route in ("GET:/containers/x/{b}", "GET:/containers/{a}/{b}"):
+        assert names(compare(exact(), exact(route)).more) == {route}
+
+
+segments = st.sampled_from(["x", "xx", "y", "{a}", "{b}"])
+routes = st.lists(segments, min_size=1, max_size=3).map(
+    lambda parts: "/".join(["GET:/q", *parts])
+)
+
+
+@given(
+    st.sets(routes, max_size=3),
+    st.sets(routes, max_size=3),
+    st.lists(st.sampled_from(["x", "xx", "xxx", "y", "z"]), min_size=1, max_size=3),
+)
+def test_nothing_more_means_nothing_more(
+    old: set[str], new: set[str], path: list[str]
+) -> None:
+    """Where `diff` says that nothing more is granted, no request shows the contrary."""
+    before, after = exact(*sorted(old)), exact(*sorted(new))
+    one = request("GET", "/".join(["/q", *path]))
+    if after.decide(one).allowed and not before.decide(one).allowed:
+        assert compare(before, after).more
 
 
 def test_no_difference() -> None:

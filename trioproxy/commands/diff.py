@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import click
 
 from trioproxy.commands.policyfile import PolicyFile, as_data
-from trioproxy.learning.learnedfile import MARKS
 from trioproxy.learning.wording import count
 from trioproxy.review.compare import Comparison, Grant, compare
 
@@ -54,8 +53,8 @@ def _data(old: str, new: str, found: Comparison) -> dict[str, object]:
     }
 
 
-def _grant_data(grant: Grant) -> dict[str, str]:
-    data = {"name": grant.name}
+def _grant_data(grant: Grant) -> dict[str, object]:
+    data: dict[str, object] = {"name": grant.name}
     return data | (as_data(grant.endpoint) if grant.endpoint else {})
 
 
@@ -81,8 +80,7 @@ def _describe(grant: Grant) -> str:
     if endpoint is None:
         return grant.name
     route = f"{endpoint.method} {endpoint.template}"
-    note = f"{MARKS.get(endpoint.risk, '')}{endpoint.summary}"
-    return f"{grant.name:<24} {route}  {note}"
+    return f"{grant.name:<24} {route}  {endpoint.marks}: {endpoint.summary}"
 
 
 def _markdown(old: str, new: str, found: Comparison) -> Iterator[str]:
@@ -105,11 +103,11 @@ def _cells(grant: Grant) -> list[str]:
     endpoint = grant.endpoint
     if endpoint is None:
         return [_code(grant.name), "", "", ""]
-    risk = str(endpoint.risk)
+    marks, shown = endpoint.marks, endpoint.risk.shown
     return [
         _code(grant.name),
         _code(f"{endpoint.method} {endpoint.template}"),
-        f"**{risk}**" if MARKS.get(endpoint.risk) else risk,
+        f"**{marks}**" if shown.isupper() else marks,
         endpoint.summary,
     ]
 

@@ -10,11 +10,18 @@ import click
 import trio
 
 from trioproxy.commands import start
-from trioproxy.config import Config, Level, listen_addresses, upstream_address
+from trioproxy.config import (
+    Config,
+    Level,
+    UnixAddress,
+    listen_addresses,
+    upstream_address,
+)
 from trioproxy.errors import ConfigError
 from trioproxy.policy.gate import EnforceGate, Gate, ShadowGate
 from trioproxy.policy.outcome import Observer
 from trioproxy.policy.shadow import ShadowTally
+from trioproxy.proxy.harden import Use, harden
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 
@@ -157,7 +164,7 @@ async def run(server: Server, gates: Gates) -> None:
             nursery.start_soon(_obey, signals, server, nursery.cancel_scope, gates)
             if gates.recording is not None:
                 nursery.start_soon(gates.recording.journal.run)
-            await _serve(server)
+            await _serve(server, gates)
             nursery.cancel_scope.cancel()
         if gates.recording is not None:
             gates.recording.recorder.evidence.end(start.now())
@@ -166,11 +173,12 @@ async def run(server: Server, gates: Gates) -> None:
     log.line(Level.NOTICE, "stop")
 
 
-async def _serve(server: Server) -> None:
+async def _serve(server: Server, gates: Gates) -> None:
     """Serve; the start line comes when the listeners are bound."""
     config, log = server.config, server.log
     async with trio.open_nursery() as nursery:
         await nursery.start(server.run)
+        hardened = harden(_uses(config, gates))
         log.line(
             Level.NOTICE,
             "start",
@@ -178,7 +186,19 @@ async def _serve(server: Server) -> None:
             upstream=config.upstream,
             policy=server.gate.describe(),
         )
-        if open_to_all := start.exposed(config.listen):
+        if hardened.kept or hardened.failed:
+            log.line(
+                Level.NOTICE,
+                "hardened",
+                kept=",".join(hardened.kept) or "none",
+                failed=",".join(hardened.failed) or "none",
+            )
+        open_to_all = start.exposed(config.listen)
+        if open_to_all and gates.shadow:
+            # At the level that no LOG_LEVEL hides: learning says it as loudly.
+            text = start.danger(" or ".join(open_to_all))
+            log.line(Level.EMERG, "exposed", listen=",".join(open_to_all), text=text)
+        elif open_to_all:
             log.line(
                 Level.WARNING,
                 "exposed",
@@ -186,6 +206,26 @@ async def _serve(server: Server) -> None:
                 text="reachable from other machines: keep it on an internal network"
                 " and never publish the port",
             )
+
+
+def _uses(config: Config, gates: Gates) -> Iterator[Use]:
+    """What of the file system is needed from now on."""
+    if isinstance(config.upstream, UnixAddress):
+        yield Use(path=config.upstream.path, access=os.R_OK | os.W_OK)
+    if file := gates.env_file or os.environ.get("ENV_FILE"):
+        yield Use(path=file, access=os.R_OK)
+    folders = [one.path for one in config.listen if isinstance(one, UnixAddress)]
+    if gates.recording is not None:
+        path = gates.recording.path
+        yield Use(
+            path=str(path if path.exists() else path.parent),
+            access=os.R_OK,
+            is_given_back=path.exists(),
+        )
+        folders.append(str(path))
+    for name in folders:
+        # To remove a socket, or to put a new file in the place of an old one.
+        yield Use(path=os.path.dirname(name) or ".", access=os.W_OK | os.X_OK)
 
 
 def _sum_up(tally: ShadowTally | None, log: Log) -> None:

@@ -10,7 +10,7 @@ from trioproxy.commands.policyfile import PolicyFile, as_data, describe
 from trioproxy.learning.flows import half_granted
 from trioproxy.learning.learnedfile import elsewhere
 from trioproxy.learning.minimize import price
-from trioproxy.policy.endpoints import OPERATIONS, Effect, Endpoint, Risk
+from trioproxy.policy.endpoints import CONNECTS, MEANINGS, OPERATIONS, Effect, Endpoint
 from trioproxy.policy.rules import Mode, Policy
 from trioproxy.policy.variables import SWITCHES
 from trioproxy.review.differences import Matter, matters
@@ -22,16 +22,6 @@ Examples:
   trioproxy explain learned/app.env
   trioproxy explain learned/app.env --json | jq .price
 """
-
-# The worst first: who reads only the beginning has read what matters.
-TITLES = {
-    Risk.HOST_ROOT: "can give ROOT ON THE HOST",
-    Risk.DESTRUCTIVE: "can destroy or replace data",
-    Risk.AVAILABILITY: "can stop or disturb what runs",
-    Risk.SECRET_LEAK: "can read secrets",
-    Risk.INFO_LEAK: "can read about the host and its containers",
-    Risk.LOW: "harmless",
-}
 
 
 @click.command(name="explain", epilog=EPILOG)
@@ -65,12 +55,15 @@ def _lines(file: PolicyFile) -> Iterator[str]:
         f"{file.path}: mode {policy.mode}, opens {len(opened)} of"
         f" {len(OPERATIONS)} operations, {_writes(opened)} of them writes"
     )
-    for risk, title in TITLES.items():
+    # The worst first: who reads only the beginning has read what matters.
+    for risk, meaning in MEANINGS.items():
         members = [endpoint for endpoint in opened if endpoint.risk is risk]
         if members:
-            yield f"\n{title}:"
+            yield f"\n{risk.shown}, {meaning}:"
             for endpoint in members:
-                yield from describe(endpoint)
+                route, summary = describe(endpoint)
+                yield route
+                yield f"{summary} [{CONNECTS}]" if endpoint.connects else summary
     yield from _unknown_routes(policy)
     yield from _elsewhere(file)
     for flow in half_granted(policy.opened_operations):

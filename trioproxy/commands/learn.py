@@ -201,7 +201,10 @@ def _private_socket(*, needed: bool) -> Iterator[str]:
         yield ""
         return
     base = tempfile.gettempdir()
-    if len(os.fsencode(base)) > SOCKET_PATH_LIMIT - len("/trioproxy-xxxxxxxx/docker"):
+    # Clients differ in how they read DOCKER_HOST: some undo a %XX, some stop at a # or ?.
+    is_plain = re.fullmatch(r"[A-Za-z0-9_./+-]+", base)
+    is_short = len(base) <= SOCKET_PATH_LIMIT - len("/trioproxy-xxxxxxxx/docker")
+    if not (is_plain and is_short):
         base = "/tmp"  # noqa: S108  mkdtemp makes a folder of its own in it, mode 0700
     with tempfile.TemporaryDirectory(prefix="trioproxy-", dir=base) as folder:
         yield f"unix://{folder}/docker.sock"

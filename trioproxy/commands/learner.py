@@ -85,7 +85,7 @@ async def _serve(plan: Plan, journal: Journal, signals: AsyncIterator[int]) -> i
         nursery.start_soon(_stop, signals, stopped, nursery.cancel_scope)
         await nursery.start(server.run)
         for url in start.exposed(plan.config.listen):
-            tell.warn(f"DANGER: whoever can reach {url} is root on this host now")
+            tell.warn(start.danger(url))
         if plan.command:
             status = await _run_command(plan, stopped)
         else:

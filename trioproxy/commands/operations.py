@@ -59,4 +59,4 @@ def _lines(endpoints: list[Endpoint]) -> Iterator[str]:
             route, summary = describe(endpoint)
             mark = "writes, " if endpoint.effect is Effect.WRITE else ""
             yield route
-            yield f"{summary} [{mark}{endpoint.risk}]"
+            yield f"{summary} [{mark}{endpoint.marks}]"

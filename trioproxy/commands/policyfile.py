@@ -39,7 +39,7 @@ def describe(endpoint: Endpoint) -> Iterator[str]:
     yield f"      {endpoint.summary}"
 
 
-def as_data(endpoint: Endpoint) -> dict[str, str]:
+def as_data(endpoint: Endpoint) -> dict[str, object]:
     """Show an endpoint to a program."""
     return {
         "operation": endpoint.operation,
@@ -49,5 +49,6 @@ def as_data(endpoint: Endpoint) -> dict[str, str]:
         "effect": str(endpoint.effect),
         "stream": str(endpoint.stream),
         "risk": str(endpoint.risk),
+        "connects": endpoint.connects,
         "summary": endpoint.summary,
     }

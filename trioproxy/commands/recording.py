@@ -19,6 +19,7 @@ from trioproxy.proxy.log import Log
 class Recording:
     """Evidence that is kept while enforcing."""
 
+    path: Path
     recorder: Recorder
     journal: Journal
 
@@ -46,4 +47,4 @@ def open_record(path: str, log: Log) -> Recording:
 
     journal = Journal(ledger, evidence, tell=tell, complain=complain)
     recorder = Recorder(evidence, now=time.time, wake=journal.wake)
-    return Recording(recorder=recorder, journal=journal)
+    return Recording(path=ledger.path, recorder=recorder, journal=journal)

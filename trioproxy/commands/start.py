@@ -172,6 +172,11 @@ def new_run() -> str:
     return f"{begun}-{os.urandom(4).hex()}"
 
 
+def danger(listener: str) -> str:
+    """Say what it means that everything passes, for a listener that others can reach."""
+    return f"DANGER: whoever can reach {listener} is root on this host now"
+
+
 def exposed(listen: tuple[Address, ...]) -> list[str]:
     """Name the listeners that other machines can reach."""
     return [

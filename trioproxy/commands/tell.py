@@ -11,7 +11,7 @@ from trioproxy.errors import TrioProxyError
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.flows import half_granted
-from trioproxy.learning.learnedfile import MARKS, elsewhere
+from trioproxy.learning.learnedfile import elsewhere
 from trioproxy.learning.minimize import smallest_sections
 from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.shape import REFUSED, UNKNOWN, Shape
@@ -194,11 +194,7 @@ def _route(name: str) -> str:
 
 
 def _note(name: str) -> str:
-    if name not in OPERATIONS:
-        return ""
-    endpoint = OPERATIONS[name][0]
-    mark = MARKS.get(endpoint.risk)
-    return f"{mark}{endpoint.summary}" if mark else ""
+    return OPERATIONS[name][0].note if name in OPERATIONS else ""
 
 
 def _not_granted(shape: Shape, results: Iterable[str]) -> str:

@@ -14,13 +14,15 @@ from tempfile import TemporaryFile
 from typing import Final
 
 from trioproxy.errors import ConfigError
-from trioproxy.files import cannot
+from trioproxy.files import cannot, check_regular, symbolic_link
 
 LOCK_SECONDS: Final = 30.0
 """How long to wait for another learner, which holds a lock for one write at a time."""
 
 LOCK_PAUSE: Final = 0.02
 NEW_MODE: Final = 0o600
+ALL_MODE: Final = 0o777
+OTHERS_WRITE: Final = 0o022
 
 
 def check_target(path: Path) -> None:
@@ -33,10 +35,7 @@ def check_target(path: Path) -> None:
     except OSError as error:
         raise cannot("write", path, error) from error
     if stat.S_ISLNK(found.st_mode):
-        raise ConfigError(
-            f"{path} is a symbolic link: it would be replaced, not followed",
-            hint=f"name the file itself: {os.path.realpath(path)}",
-        )
+        raise symbolic_link(path)
     if not stat.S_ISREG(found.st_mode):
         raise ConfigError(f"{path} is no regular file")
     _check_writable(path, path.parent)
@@ -134,6 +133,7 @@ def _open_locked(path: Path, deadline: float) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(path, flags, NEW_MODE)
         try:
+            check_regular(fd, path)
             _lock(fd, path, deadline)
             if _is_named(fd, path):
                 return fd
@@ -206,10 +206,16 @@ def _take_over_owner(fd: int, path: Path) -> None:
         old = path.lstat()
     except FileNotFoundError:
         return
-    with suppress(PermissionError):
-        # Only root may give a file away; without, it is ours, as any editor's would be.
+    if not stat.S_ISREG(old.st_mode):
+        return  # of a link, say, which is 0777 whatever it leads to
+    mode = old.st_mode & ALL_MODE
+    try:
         os.fchown(fd, old.st_uid, old.st_gid)
-    os.fchmod(fd, stat.S_IMODE(old.st_mode))
+    except PermissionError:
+        # Only root may give a file away; without, it is ours, as any editor's would be,
+        # and for us alone to write.
+        mode &= ~OTHERS_WRITE
+    os.fchmod(fd, mode)
 
 
 def _write_all(fd: int, data: bytes) -> None:

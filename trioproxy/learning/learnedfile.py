@@ -16,7 +16,7 @@ from typing import NamedTuple
 from trioproxy import __version__
 from trioproxy.learning.minimize import price, smallest_sections, unopenable
 from trioproxy.learning.wording import count
-from trioproxy.policy.endpoints import OPERATIONS, Risk
+from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.policy.envfile import format_value
 from trioproxy.policy.incumbents import TECNATIVA
 from trioproxy.policy.variables import (
@@ -27,14 +27,6 @@ from trioproxy.policy.variables import (
 )
 
 _NAME_LIMIT = 64
-
-MARKS = {
-    Risk.SECRET_LEAK: "",
-    Risk.AVAILABILITY: "",
-    Risk.DESTRUCTIVE: "DESTRUCTIVE: ",
-    Risk.HOST_ROOT: "ROOT ON THE HOST: ",
-}
-"""What a reviewer must not read over is in capitals; what is harmless goes without words."""
 
 _UNOPENABLE = "# no section variable opens these:"
 _FAILED = "# only ever failed, so not granted (a 403 from now on); --include-failed grants them:"
@@ -168,8 +160,7 @@ def _row(item: str, *, noted: bool) -> _Row:
     if item not in OPERATIONS:
         return _Row(item, "", "")  # a METHOD:/template, which a person wrote
     endpoint = OPERATIONS[item][0]
-    mark = MARKS.get(endpoint.risk) if noted else None
-    note = "" if mark is None else f"{mark}{endpoint.summary}"
+    note = endpoint.note if noted else ""
     return _Row(item, endpoint.method, endpoint.template, note)
 
 

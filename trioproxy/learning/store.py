@@ -72,7 +72,8 @@ class Ledger:
         if self._fresh:
             return evidencefile.Loaded()
         return evidencefile.load(
-            files.read(self.path, may_be_missing=True), name=str(self.path)
+            files.read(self.path, may_be_missing=True, is_output=True),
+            name=str(self.path),
         )
 
 
@@ -91,7 +92,7 @@ class Store(Ledger):
 
     def read_env(self) -> str:
         """The env file's text as it counts: what is started over has no lines of ours."""
-        text = files.read_text(self.env, may_be_missing=True)
+        text = files.read_text(self.env, may_be_missing=True, is_output=True)
         return keep_foreign(text) if self._fresh else text
 
     def save(

@@ -38,7 +38,7 @@ class Stream(StrEnum):
 
 
 class Risk(StrEnum):
-    """The worst that a client can realistically do with an operation."""
+    """The worst known use of an operation: the same words in files, on screen, in JSON."""
 
     LOW = "low"
     INFO_LEAK = "info-leak"
@@ -46,6 +46,42 @@ class Risk(StrEnum):
     AVAILABILITY = "availability"
     DESTRUCTIVE = "destructive"
     HOST_ROOT = "host-root"
+
+    @property
+    def shown(self) -> str:
+        """The word for people: what a reviewer must not read over is in capitals."""
+        return (
+            self.upper() if self in {Risk.HOST_ROOT, Risk.DESTRUCTIVE} else self.value
+        )
+
+
+MEANINGS = MappingProxyType(
+    {
+        Risk.HOST_ROOT: "can give root on the host",
+        Risk.DESTRUCTIVE: "can destroy or replace data",
+        Risk.AVAILABILITY: "can stop or disturb what runs",
+        Risk.SECRET_LEAK: "can read secrets",
+        Risk.INFO_LEAK: "can read about the host and its containers",
+        Risk.LOW: "harmless",
+    }
+)
+"""What each risk means, the worst first."""
+
+CONNECTS = "connects"
+"""The mark of an operation by which the Engine connects to a host that the client names."""
+
+# Those at host-root have no such mark: it would be the least of what they can do.
+_CONNECTING = frozenset(
+    {
+        "DistributionInspect",
+        "GetPluginPrivileges",
+        "ImageCreate",
+        "ImagePush",
+        "ImageSearch",
+        "PluginPush",
+        "SystemAuth",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +102,23 @@ class Endpoint:
     def takes_slashes(self) -> bool:
         """Whether a parameter may hold slashes, as the Engine's `{name:.*}` does."""
         return "{" in self.template and not _ONE_SEGMENT.match(self.template)
+
+    @property
+    def connects(self) -> bool:
+        """Whether the Engine connects for it to any host that the client names."""
+        return self.operation in _CONNECTING
+
+    @property
+    def marks(self) -> str:
+        """Risk and mark, for people: `HOST-ROOT`, `info-leak, connects`."""
+        return f"{self.risk.shown}, {CONNECTS}" if self.connects else self.risk.shown
+
+    @property
+    def note(self) -> str:
+        """What a reviewer should read; of what is harmless there is nothing to say."""
+        if self.risk in {Risk.LOW, Risk.INFO_LEAK} and not self.connects:
+            return ""
+        return f"{self.marks}: {self.summary}"
 
 
 # The Engine writes these parameters as `{id}`, all others as `{name:.*}`.
@@ -91,7 +144,7 @@ GET     /configs/{id}                              ConfigInspect            read
 DELETE  /configs/{id}                              ConfigDelete             write  none           destructive   removes a swarm config
 POST    /configs/{id}/update                       ConfigUpdate             write  none           low           relabels a swarm config
 CONTAINERS
-GET     /containers/json                           ContainerList            read   none           info-leak     lists containers with commands, labels and mounts
+GET     /containers/json                           ContainerList            read   none           secret-leak   lists containers with commands, labels and mounts
 POST    /containers/create                         ContainerCreate          write  none           host-root     makes a container, privileged or with host mounts too
 POST    /containers/prune                          ContainerPrune           write  none           destructive   removes every stopped container
 GET     /containers/{id}/archive                   ContainerArchive         read   download       secret-leak   copies any file out of a container
@@ -111,7 +164,7 @@ GET     /containers/{id}/json                      ContainerInspect         read
 POST    /containers/{id}/kill                      ContainerKill            write  none           availability  signals a container's main process
 GET     /containers/{id}/logs                      ContainerLogs            read   follow         secret-leak   reads what a container printed
 POST    /containers/{id}/pause                     ContainerPause           write  none           availability  freezes a container
-POST    /containers/{id}/rename                    ContainerRename          write  none           availability  renames a container, and its DNS name with it
+POST    /containers/{id}/rename                    ContainerRename          write  none           availability  renames a container, which may take over a DNS name
 POST    /containers/{id}/resize                    ContainerResize          write  none           low           sets a container's terminal size
 POST    /containers/{id}/restart                   ContainerRestart         write  none           availability  restarts a container
 POST    /containers/{id}/start                     ContainerStart           write  none           availability  starts a container
@@ -139,7 +192,7 @@ ANY     /debug/pprof/{name}                        DebugPprofNamed          read
 DISTRIBUTION
 GET     /distribution/{name}/json                  DistributionInspect      read   none           info-leak     has any registry host asked for a manifest
 EVENTS
-GET     /events                                    SystemEvents             read   follow         info-leak     watches all that happens, exec commands included
+GET     /events                                    SystemEvents             read   follow         secret-leak   watches all that happens, other people's exec commands too
 EXEC
 GET     /exec/{id}/json                            ExecInspect              read   none           secret-leak   shows an exec's command and arguments
 POST    /exec/{id}/resize                          ExecResize               write  none           low           sets an exec's terminal size
@@ -148,19 +201,19 @@ GRPC
 POST    /grpc                                      BuildKitControl          write  h2c            host-root     opens BuildKit: builds, caches, history
 POST    /{grpc.Service}/{Method}                   BuildKitGrpc             write  h2c            host-root     calls BuildKit over HTTP/2, which is not passed on
 IMAGES
-POST    /images/create                             ImageCreate              write  upload+follow  destructive   pulls or imports an image, may replace a tag
+POST    /images/create                             ImageCreate              write  upload+follow  destructive   pulls or imports an image, replaces tags
 GET     /images/get                                ImageGetAll              read   download       secret-leak   downloads images
 GET     /images/json                               ImageList                read   none           info-leak     lists images
 POST    /images/load                               ImageLoad                write  upload+follow  destructive   loads images, may replace tags
 POST    /images/prune                              ImagePrune               write  none           destructive   removes unused images
 GET     /images/search                             ImageSearch              read   none           info-leak     searches any registry host
 DELETE  /images/{name}                             ImageDelete              write  none           destructive   removes an image or a tag
-GET     /images/{name}/attestations                ImageAttestations        read   none           info-leak     lists how an image was built
+GET     /images/{name}/attestations                ImageAttestations        read   none           secret-leak   shows how an image was built, its arguments too
 GET     /images/{name}/get                         ImageGet                 read   download       secret-leak   downloads an image
 GET     /images/{name}/history                     ImageHistory             read   none           secret-leak   shows an image's build steps and their arguments
 GET     /images/{name}/json                        ImageInspect             read   none           secret-leak   shows an image's settings and environment
 POST    /images/{name}/push                        ImagePush                write  follow         secret-leak   uploads an image to any registry host
-POST    /images/{name}/tag                         ImageTag                 write  none           destructive   sets a tag, replacing what it was
+POST    /images/{name}/tag                         ImageTag                 write  none           destructive   sets a tag, replacing the image others start by it
 INFO
 GET     /info                                      SystemInfo               read   none           info-leak     describes the host and the daemon
 NETWORKS
@@ -170,7 +223,7 @@ POST    /networks/create                           NetworkCreate            writ
 POST    /networks/prune                            NetworkPrune             write  none           destructive   removes unused networks
 DELETE  /networks/{id}                             NetworkDelete            write  none           destructive   removes a network
 GET     /networks/{id}                             NetworkInspect           read   none           info-leak     shows a network and who is on it
-POST    /networks/{id}/connect                     NetworkConnect           write  none           availability  puts any container on a network
+POST    /networks/{id}/connect                     NetworkConnect           write  none           availability  puts any container on any network, however separate
 POST    /networks/{id}/disconnect                  NetworkDisconnect        write  none           availability  takes any container off a network
 NODES
 GET     /nodes                                     NodeList                 read   none           info-leak     lists swarm nodes
@@ -186,7 +239,7 @@ POST    /plugins/create                            PluginCreate             writ
 GET     /plugins/privileges                        GetPluginPrivileges      read   none           info-leak     asks any registry host what a plugin wants
 POST    /plugins/pull                              PluginPull               write  follow         host-root     installs a plugin with the privileges it asks for
 DELETE  /plugins/{name}                            PluginDelete             write  none           destructive   removes a plugin
-POST    /plugins/{name}/disable                    PluginDisable            write  none           availability  stops a plugin
+POST    /plugins/{name}/disable                    PluginDisable            write  none           availability  stops a plugin, be it one that guards the Engine
 POST    /plugins/{name}/enable                     PluginEnable             write  none           host-root     starts a plugin with its privileges
 GET     /plugins/{name}/json                       PluginInspect            read   none           secret-leak   shows a plugin with its environment
 POST    /plugins/{name}/push                       PluginPush               write  follow         secret-leak   uploads a plugin to any registry host
@@ -209,15 +262,15 @@ POST    /services/{id}/update                      ServiceUpdate            writ
 SESSION
 POST    /session                                   Session                  write  h2c            low           offers files and credentials to later builds
 SWARM
-GET     /swarm                                     SwarmInspect             read   none           secret-leak   shows the swarm's join tokens
-POST    /swarm/init                                SwarmInit                write  none           availability  makes the host a swarm manager
+GET     /swarm                                     SwarmInspect             read   none           host-root     shows the join tokens, by which anybody becomes a manager
+POST    /swarm/init                                SwarmInit                write  none           host-root     makes a swarm of the host, with a key of the client's
 POST    /swarm/join                                SwarmJoin                write  none           host-root     hands the host to another swarm's managers
 POST    /swarm/leave                               SwarmLeave               write  none           destructive   leaves the swarm, with force its state is lost
 POST    /swarm/unlock                              SwarmUnlock              write  none           availability  unlocks a swarm manager
 GET     /swarm/unlockkey                           SwarmUnlockkey           read   none           secret-leak   shows the manager's unlock key
 POST    /swarm/update                              SwarmUpdate              write  none           host-root     changes the swarm's authority and join tokens
 SYSTEM
-GET     /system/df                                 SystemDataUsage          read   none           availability  measures disk use, a slow scan
+GET     /system/df                                 SystemDataUsage          read   none           availability  measures disk use, a slow scan; lists what there is
 TASKS
 GET     /tasks                                     TaskList                 read   none           secret-leak   lists swarm tasks with their environment
 GET     /tasks/{id}                                TaskInspect              read   none           secret-leak   shows a swarm task with its environment
@@ -225,11 +278,11 @@ GET     /tasks/{id}/logs                           TaskLogs                 read
 VERSION
 GET     /version                                   SystemVersion            read   none           info-leak     tells the versions of engine and kernel
 VOLUMES
-GET     /volumes                                   VolumeList               read   none           info-leak     lists volumes and where the host keeps them
+GET     /volumes                                   VolumeList               read   none           secret-leak   lists volumes with their options, passwords of shares too
 POST    /volumes/create                            VolumeCreate             write  none           host-root     makes a volume, of any host path or disk too
 POST    /volumes/prune                             VolumePrune              write  none           destructive   removes unused volumes
 DELETE  /volumes/{name}                            VolumeDelete             write  none           destructive   removes a volume and its data
-GET     /volumes/{name}                            VolumeInspect            read   none           info-leak     shows a volume and its options
+GET     /volumes/{name}                            VolumeInspect            read   none           secret-leak   shows a volume's options, passwords of shares too
 PUT     /volumes/{name}                            VolumeUpdate             write  none           availability  changes a swarm cluster volume
 ANY
 OPTIONS /{any}                                     SystemOptions            read   none           low           answers 200 whatever the path

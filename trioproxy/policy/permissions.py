@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from trioproxy.errors import BadTarget, ConfigError
 from trioproxy.policy import samples
 from trioproxy.policy.endpoints import OPERATIONS
-from trioproxy.policy.envfile import decode_value, parse
+from trioproxy.policy.envfile import decode_value, needless_escape, parse, split_by_sh
 from trioproxy.policy.incumbents import INCUMBENTS, LINUXSERVER, blockers
 from trioproxy.policy.lint import lint, lint_settings, suggest
 from trioproxy.policy.request import Route
@@ -46,7 +46,7 @@ def parse_policy_file(text: str, *, name: str) -> tuple[Policy, tuple[str, ...]]
     """Build the policy of an env file, and say what in it has no effect."""
     variables = parse(text, name=name)
     policy, warnings = parse_policy(variables, source=name)
-    return policy, (*warnings, *lint_settings(variables))
+    return policy, (*warnings, *lint_settings(variables), *split_by_sh(variables))
 
 
 def parse_policy(
@@ -137,6 +137,11 @@ def _section_policy(flags: Mapping[str, bool], *, linuxserver: bool) -> Policy:
 
 
 def _exact_policy(value: str, source: str) -> Policy:
+    if escape := needless_escape(value):
+        raise ConfigError(
+            f"{escape} in {OPERATIONS_VARIABLE} of {source} needs no escape",
+            hint=f"write {decode_value(escape)}",
+        )
     operations = set[str]()
     routes = list[Route]()
     for item in parse_operations(value):

@@ -37,8 +37,9 @@ WRITE_LIKE_READS = frozenset(
 )
 """Routes of GET that write, or carry a file system or a key out: with `POST=1` only."""
 
-# How linuxserver knows the routes that a read verb refuses: any method, and by a beginning.
-_DENIED_WORDS = {
+# How linuxserver knows the routes that a read verb refuses: by any method, and by how the
+# segment behind the name of a container begins.
+DENIED_WORDS = {
     "ALLOW_ARCHIVE": "archive",
     "ALLOW_CHANGES": "change",
     "ALLOW_EXPORT": "export",
@@ -171,9 +172,16 @@ class Policy:
         return self._judge_section(request)
 
     def _judge_verbs(self, request: Request) -> Decision | None:
+        """Let the narrowest verb that is set decide; then those that refuse by a word.
+
+        `ALLOW_RESTARTS` names stop, restart and kill, `ALLOW_STOP` stop alone. Whoever
+        writes both means an exception by the narrower one, whichever is at 0.
+        """
         for verb in self._granting_verbs(request):
-            if self.verbs.get(verb):
-                return _allow(Reason.VERB, verb)
+            if verb in self.verbs:
+                if self.verbs[verb]:
+                    return _allow(Reason.VERB, verb)
+                return self._refuse(request, Reason.VERB, verb)
         for verb in self._refusing_verbs(request):
             return self._refuse(request, Reason.VERB, verb)
         return None
@@ -202,15 +210,17 @@ class Policy:
         """
         if not self.verbs:
             return []
-        segments = request.target.path.lower().split("/")
-        third = segments[3] if segments[1] == "containers" and len(segments) > 3 else ""
+        segments = _segments_behind_the_name(request)
         return [
             verb
             for verb, granted in self.verbs.items()
             if not granted
             and (
                 request.operation in VERBS[verb]
-                or (verb in _DENIED_WORDS and third.startswith(_DENIED_WORDS[verb]))
+                or (
+                    verb in DENIED_WORDS
+                    and any(one.startswith(DENIED_WORDS[verb]) for one in segments)
+                )
             )
         ]
 
@@ -247,6 +257,22 @@ class Policy:
             needed.append(request.method)
         missing = [f"{name}=1" for name in needed if not self.switches.get(name)]
         return f"set {' and '.join(missing)}"
+
+
+def _segments_behind_the_name(request: Request) -> list[str]:
+    """The segments in which linuxserver's rules, or the Engine, may see a word.
+
+    Its rules take the third segment of a path. The Engine takes slashes as part of a
+    name (`/containers/PARENT/ALIAS/archive` reaches a container by a legacy link), so
+    there the word of the route is elsewhere: it is taken from the template. Where no
+    template is known, each segment behind the first of the name may be the word.
+    """
+    first, *behind = request.target.path.lower().split("/")[1:]
+    if first != "containers":
+        return []
+    if request.endpoint is None:
+        return behind[1:]
+    return [*behind[1:2], *request.endpoint.template.split("/")[3:4]]
 
 
 def _by_operation(

@@ -3,7 +3,7 @@
 A policy answers requests and nothing else, so whoever wants to know what a file grants
 asks it about made-up requests. They are made up here, once: for a row of the table, for
 a listed item, for a route that a person named, and for routes that no table has. A
-parameter of a template is always the one segment `x`.
+parameter of a template is the one segment `x`, where nobody says otherwise.
 """
 
 import re
@@ -47,9 +47,9 @@ def of_item(item: str) -> Iterator[Request]:
         yield from of_endpoint(endpoint)
 
 
-def of_route(route: Route) -> Request:
+def of_route(route: Route, parameter: str = "x") -> Request:
     """Make up a request that a named route fits. Raises `BadTarget` where none can."""
-    return _request(route.method, PARAMETER.sub("x", route.template))
+    return _request(route.method, PARAMETER.sub(parameter, route.template))
 
 
 def of_unknown(method: str, section: str) -> Request | None:

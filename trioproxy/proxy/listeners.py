@@ -12,6 +12,7 @@ from trioproxy.errors import ConfigError
 from trioproxy.http.hosts import Reach
 
 BACKLOG = 1024
+ALL_BITS: Final = 0o777
 
 PACING: Final = frozenset({b"bbr"})
 """Congestion controls that pace what they send, by their names in the kernel."""
@@ -108,15 +109,13 @@ def _bind_unix(address: UnixAddress) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _make_room(address.path)
-        # Nobody may connect before owner and mode are what was asked for.
-        before = os.umask(0o177)
+        # A new socket file has all the bits that the umask leaves it.
+        before = os.umask(ALL_BITS & ~address.mode)
         try:
             sock.bind(address.path)
         finally:
             os.umask(before)
-        if address.uid >= 0 or address.gid >= 0:
-            os.chown(address.path, address.uid, address.gid)
-        os.chmod(address.path, address.mode)
+        _set_owner(address)
         sock.listen(BACKLOG)
     except OSError as error:
         sock.close()
@@ -129,10 +128,52 @@ def _bind_unix(address: UnixAddress) -> socket.socket:
     return sock
 
 
-def _make_room(path: str) -> None:
-    """Remove a socket that nobody answers on; anything else stays and is an error."""
+def _set_owner(address: UnixAddress) -> None:
+    """Set owner and mode of the socket file, before `listen` lets anybody connect.
+
+    bind(2) takes a name and gives no descriptor of the file. Whoever may write the folder
+    can put a link in its place at once, and chmod(2) and chown(2) by name would change
+    what that leads to. A descriptor opened with O_PATH stays with one file: that is
+    looked at, and then changed through /proc, which leads to it and nowhere else.
+    """
+    fd = os.open(address.path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        found = os.lstat(path)
+        found = os.fstat(fd)
+        is_given = address.uid >= 0 or address.gid >= 0
+        is_other_mode = stat.S_IMODE(found.st_mode) != address.mode  # by a default ACL
+        is_ours = found.st_uid == os.geteuid() and found.st_nlink == 1
+        if not stat.S_ISSOCK(found.st_mode) or (
+            (is_given or is_other_mode) and not is_ours
+        ):
+            raise ConfigError(
+                f"cannot listen on {address.path}: somebody replaced the new socket",
+                hint="choose a folder that no other user may write",
+            )
+        if is_given:
+            os.chown(f"/proc/self/fd/{fd}", address.uid, address.gid)
+        if is_other_mode:
+            os.chmod(f"/proc/self/fd/{fd}", address.mode)
+    finally:
+        os.close(fd)
+
+
+def _make_room(path: str) -> None:
+    """Remove a socket that nobody answers on; anything else stays and is an error.
+
+    It is looked at and removed in one folder, opened once: the name of that may come to
+    mean another one meanwhile.
+    """
+    folder, name = os.path.split(path)
+    folder_fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _remove_dead(folder_fd, name, path)
+    finally:
+        os.close(folder_fd)
+
+
+def _remove_dead(folder_fd: int, name: str, path: str) -> None:
+    try:
+        found = os.lstat(name, dir_fd=folder_fd)
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
@@ -142,7 +183,7 @@ def _make_room(path: str) -> None:
         try:
             probe.connect(path)
         except ConnectionRefusedError:
-            os.unlink(path)
+            os.unlink(name, dir_fd=folder_fd)
             return
     raise ConfigError(
         f"cannot listen on {path}: another program listens there",

@@ -141,7 +141,7 @@ VERBS_AT_0 = Difference(
     against=BOTH,
     is_wider=False,
     there="a verb at 0 does nothing where the section is open (in linuxserver a read verb refuses)",
-    here="a verb at 0 refuses its routes, a read verb by the beginning of the third segment and for any method",
+    here="a verb at 0 refuses its routes, of two verbs for a route the narrower one counts (`ALLOW_STOP=0` beats `ALLOW_RESTARTS=1`); a read verb refuses for any method, and each path with its word behind the container's name, however many segments that name has",
     reason="who writes `ALLOW_STOP=0` wants no stop",
     test=_DIFFERENTIAL,
 )
@@ -159,7 +159,7 @@ VERBS_GRANT = Difference(
     against=BOTH,
     is_wider=True,
     there="`ALLOW_ATTACH CREATE DELETE EXEC KILL PULL RENAME UPDATE WAIT` are not known; in tecnativa no read verb is, and the others are dead without `POST=1`; in linuxserver a read verb opens nothing by itself; ids have no slashes",
-    here="a verb at 1 opens its routes, whatever `POST` and the section say",
+    here="a verb at 1 opens its routes, whatever `POST` and the section say, but for those of a narrower verb at 0",
     reason="it is the narrowest grant there is, and what its name says",
     test=_DIFFERENTIAL,
 )

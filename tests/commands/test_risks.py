@@ -1,0 +1,122 @@
+"""The words of risk: one set of them, wherever an operation is shown."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.commands.running import run
+from tests.markdown import ROOT
+from trioproxy.learning.learnedfile import Learned, render
+from trioproxy.policy.endpoints import MEANINGS, OPERATIONS, Endpoint, Risk
+
+SHOWN = {name: rows[0] for name, rows in OPERATIONS.items() if name != "BuildKitGrpc"}
+WORDS = "|".join(re.escape(risk.shown) for risk in Risk)
+MARKED = re.compile(rf"(?:{WORDS})(?:, connects)?")
+
+LEAKS_SECRETS = {"SystemEvents", "ContainerList", "VolumeInspect", "ExecInspect"}
+GIVES_ROOT = {"SwarmInit", "SwarmInspect", "SwarmUpdate", "SwarmJoin", "NodeUpdate"}
+CONNECTS = {
+    "DistributionInspect", "GetPluginPrivileges", "ImageCreate", "ImagePush",
+    "ImageSearch", "PluginPush", "SystemAuth",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A learned file with every operation."""
+    learned = Learned(
+        name="all",
+        runs=1,
+        first="2026-11-24",
+        last="2026-11-24",
+        watched="1 s",
+        last_new_run=1,
+        operations=SHOWN,
+    )
+    path = tmp_path_factory.mktemp("risks") / "all.env"
+    path.write_text(render(learned))
+    return path
+
+
+def words(endpoint: Endpoint, line: str) -> str:
+    """The words of risk in a line about an endpoint; its name and summary are left out."""
+    found = MARKED.findall(line.replace(endpoint.summary, ""))
+    return found[-1] if found else ""
+
+
+def test_files(file: Path) -> None:
+    """A file says them before each summary, and says neither of what is harmless."""
+    text = file.read_text().partition("# no section variable")[0]
+    rows = dict(re.findall(r"(?m)^#   (\w+) +[A-Z]+ +(/.*)$", text))
+    assert rows.keys() == SHOWN.keys()
+    for name, endpoint in SHOWN.items():
+        is_silent = endpoint.marks in {Risk.LOW, Risk.INFO_LEAK}
+        assert words(endpoint, rows[name]) == ("" if is_silent else endpoint.marks)
+        assert is_silent is (endpoint.summary not in rows[name])
+
+
+def test_operations() -> None:
+    """`operations` says them behind each summary."""
+    lines = iter(run("operations").out.splitlines())
+    for line in lines:
+        name = line.split()[0]
+        if name in SHOWN and line.startswith("  ") and "/debug" not in line:
+            assert words(SHOWN[name], next(lines)) == SHOWN[name].marks
+
+
+def test_diff(file: Path) -> None:
+    """`diff` says them of each grant, as text and in its table."""
+    (file.parent / "none.env").write_text("ALLOW_OPERATIONS=\n")
+    for options in ((), ("--markdown",)):
+        shown = run("diff", *options, str(file.parent / "none.env"), str(file)).out
+        rows = dict(re.findall(r"(?m)^.*[+].*?([A-Z]\w{3,})(.*)$", shown))
+        assert rows.keys() == SHOWN.keys()
+        for name, endpoint in SHOWN.items():
+            assert words(endpoint, rows[name]) == endpoint.marks
+
+
+def test_explain(file: Path) -> None:
+    """`explain` says them above each group, the worst first."""
+    shown = run("explain", str(file)).out
+    titles = [f"{risk.shown}, {meaning}:" for risk, meaning in MEANINGS.items()]
+    assert re.findall(rf"(?m)^(?:{WORDS}), .*:$", shown) == titles
+    for title, group in zip(titles, re.split("|".join(titles), shown)[1:], strict=True):
+        for name in re.findall(r"(?m)^  (\w+) +[A-Z]+ +/", group):
+            assert title.startswith(SHOWN[name].risk.shown)
+
+
+def test_json(file: Path) -> None:
+    """Programs get the same words, and whether the Engine connects, from each command."""
+    (file.parent / "none.env").write_text("ALLOW_OPERATIONS=\n")
+    told = [
+        json.loads(run("operations", "--json").out),
+        json.loads(run("explain", "--json", str(file)).out)["operations"],
+        json.loads(run("diff", "--json", str(file.parent / "none.env"), str(file)).out)[
+            "more"
+        ],
+    ]
+    for data in told:
+        for one in data:
+            endpoint = OPERATIONS[one["operation"]][0]
+            risk = one["risk"].upper() if endpoint.marks.isupper() else one["risk"]
+            assert risk.lower() == endpoint.risk
+            assert one["connects"] is endpoint.connects
+
+
+def test_the_page_on_security() -> None:
+    """docs/security.md has the words with their meanings, in the same order."""
+    page = (ROOT / "docs" / "security.md").read_text()
+    rows = re.findall(r"(?m)^\| `([A-Za-z-]+)` \| (.*?)[.:;|]", page)
+    assert [(word, meaning.strip()) for word, meaning in rows[: len(Risk)]] == [
+        (risk.shown, meaning) for risk, meaning in MEANINGS.items()
+    ]
+    assert rows[len(Risk)][0] == "connects"
+
+
+def test_worst_known_uses() -> None:
+    """What a review found to be worse than it was said to be."""
+    assert {OPERATIONS[name][0].risk for name in GIVES_ROOT} == {Risk.HOST_ROOT}
+    assert {OPERATIONS[name][0].risk for name in LEAKS_SECRETS} == {Risk.SECRET_LEAK}
+    assert {name for name, one in SHOWN.items() if one.connects} == CONNECTS
