@@ -113,7 +113,7 @@ def test_merge_says_why_not_on_windows(folder: Path) -> None:
     done = run_there(WINDOWS, folder, "merge", "app.jsonl", "-o", "all.env")
     assert done.status == 2
     assert done.err.splitlines() == [
-        "trioproxy: cannot write all.jsonl: files are not locked on Windows",
+        "trioproxy: cannot write all.env: files are not locked on Windows",
         "hint: write it in WSL, or by the image; reading works everywhere",
     ]
     assert not (folder / "all.env").exists()

@@ -27,6 +27,11 @@ OTHERS_WRITE: Final = 0o022
 
 def check_target(path: Path) -> None:
     """Refuse what cannot be replaced safely, before any work is done for it."""
+    if not hasattr(os, "O_NOFOLLOW"):
+        raise ConfigError(
+            f"cannot write {path}: files are not locked on Windows",
+            hint="write it in WSL, or by the image; reading works everywhere",
+        )
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -102,11 +107,6 @@ class LockedFile:
 @contextmanager
 def locked(path: Path) -> Iterator[LockedFile]:
     """Hold the lock of a file, which is made if there is none."""
-    if not hasattr(os, "O_NOFOLLOW"):
-        raise ConfigError(
-            f"cannot write {path}: files are not locked on Windows",
-            hint="write it in WSL, or by the image; reading works everywhere",
-        )
     deadline = time.monotonic() + LOCK_SECONDS
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
