@@ -18,14 +18,16 @@ from tests.learned import pages
 from tests.learned.install import ROOT
 from tests.learned.learning import env_file
 from tests.learned.profiles import Profile
+from tests.migration import tables
 from trioproxy.cli import group
 from trioproxy.learning import evidencefile
-from trioproxy.learning.journal import evidence_path
 from trioproxy.learning.learnedfile import elsewhere
 from trioproxy.learning.minimize import smallest_sections
 from trioproxy.learning.proposal import Wish, propose, write
+from trioproxy.learning.store import evidence_path
 from trioproxy.learning.wording import count
 from trioproxy.policy.endpoints import ENDPOINTS
+from trioproxy.review.differences import as_markdown
 
 ROUTES = ROOT / "tests" / "data" / "routes.tsv"
 ROUTES_HEAD = "# method, template, operation, section, effect, stream, risk of each route that the Engine has or had"
@@ -44,7 +46,8 @@ def derived() -> Iterator[tuple[Path, Text]]:
         lambda page: pages.with_table(read(page), pages.clients_table()),
     )
     yield ROOT / "docs" / "learning.md", learning_page
-    yield ROOT / "docs" / "migration.md", migration_page
+    yield tables.PAGE, migration_page
+    yield ROOT / "docs" / "differences.md", differences_page
 
 
 def read(path: Path) -> str:
@@ -88,8 +91,8 @@ def learning_page(page: Path) -> str:
 
 
 def migration_page(page: Path) -> str:
-    """The page on migration: its file is made there by `printf`, and explained."""
-    text = read(page)
+    """The page on migration: its tables, and its file that `printf` makes, explained."""
+    text = tables.page(read(page))
     found = re.search(r"(?m)^\$ printf '%s\\n' (.+) > (\S+)$", text)
     assert found, "docs/migration.md makes no file"
     with TemporaryDirectory() as folder:
@@ -102,6 +105,14 @@ def migration_page(page: Path) -> str:
             for command in ("check", "explain")
         ]
     return with_counts(text, "".join(said).splitlines())
+
+
+def differences_page(page: Path) -> str:
+    """The page on differences: the one table in it is the code's."""
+    above, begin, rest = read(page).partition("| difference |")
+    assert begin, "docs/differences.md shows no table"
+    _, _, below = rest.partition("\n\n")
+    return f"{above}{as_markdown()}" + (f"\n{below}" if below else "")
 
 
 def with_counts(text: str, said: Iterable[str]) -> str:

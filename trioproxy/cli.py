@@ -1,6 +1,9 @@
 """The command line: a group whose commands are imported only when called."""
 
 import importlib
+import os
+import select
+import socket
 import sys
 from typing import Final, NoReturn
 
@@ -24,6 +27,13 @@ COMMANDS: Final = {
 }
 
 
+SERVING: Final = frozenset({"learn", "enforce"})
+"""The commands that serve; all others run wherever Python does."""
+
+NEEDED: Final = ((select, "epoll"), (os, "splice"), (socket, "SO_PEERCRED"))
+"""What serving is built on and only Linux has, whatever the Engine runs on."""
+
+
 class Commands(click.Group):
     """Finds each command in the module of its name."""
 
@@ -40,6 +50,8 @@ class Commands(click.Group):
             )
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name in SERVING:
+            refuse_to_serve_elsewhere(cmd_name)
         module = importlib.import_module(f"trioproxy.commands.{cmd_name}")
         command: click.Command = module.command
         return command
@@ -59,6 +71,17 @@ class Commands(click.Group):
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def refuse_to_serve_elsewhere(name: str) -> None:
+    """Say what to do where the kernel is not Linux's, before anything is imported."""
+    if all(hasattr(module, attribute) for module, attribute in NEEDED):
+        return
+    raise ConfigError(
+        f"{name} runs on Linux only: this system has no epoll",
+        hint="run the image, which works in Docker Desktop, or use WSL:"
+        " docs/engines.md has the commands",
+    )
 
 
 def _refuse_twice(
@@ -121,7 +144,9 @@ def main() -> NoReturn:
 
 
 def _first_lower(text: str) -> str:
-    return text[:1].lower() + text[1:].rstrip(".")
+    """Without a capital and a full stop, as all our messages; METHOD stays as it is."""
+    first = text[:1] if text[1:2].isupper() else text[:1].lower()
+    return first + text[1:].rstrip(".")
 
 
 def _usage(error: click.ClickException) -> str:

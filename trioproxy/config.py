@@ -125,9 +125,30 @@ def parse_address(url: str, *, port: int | None = None) -> Address:
     except ValueError as error:
         raise ConfigError(f"bad address {url!r}: {error}", hint=ADDRESS_HINT) from error
     hint = ADDRESS_HINT
-    if scheme in {"ssh", "https", "npipe", "fd"}:
+    if scheme in {"https", "npipe", "fd"}:
         hint = f"{scheme}:// is not supported; {ADDRESS_HINT}"
+    elif scheme == "ssh":
+        hint = f"ssh:// is not supported: {tunnel(url)}"
     raise ConfigError(f"bad address {url!r}", hint=hint)
+
+
+_SSH = re.compile(
+    r"ssh://((?:[A-Za-z0-9._][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*)"
+    r"(?::([0-9]{1,5}))?(/[A-Za-z0-9._/-]*)?",
+    re.ASCII,
+)
+
+
+def tunnel(url: str) -> str:
+    """Say how a socket behind `ssh://` becomes one here; Podman's URLs name its path."""
+    found = _SSH.fullmatch(url)
+    host, port, path = found.groups() if found else ("USER@HOST", None, None)
+    socket = path if path and path != "/" else DEFAULT_SOCKET
+    option = f"-p {port} " if port else ""
+    return (
+        f"open a tunnel: ssh -nNT {option}-L /tmp/engine.sock:{socket} {host}"
+        " and name unix:///tmp/engine.sock"
+    )
 
 
 ADDRESS_HINT = "write tcp://HOST:PORT or unix:///absolute/path"

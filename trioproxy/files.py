@@ -21,9 +21,10 @@ def read(path: Path, *, may_be_missing: bool = False, is_output: bool = False) -
     `is_output`: it will be replaced by what comes of it. In a folder of another user its
     name may be a link to a file that only we may read, so none is followed.
     """
+    # Windows has neither these two nor files that we write, and translates line ends.
     flags = os.O_NOFOLLOW | os.O_NONBLOCK if is_output else 0
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+        fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | flags)
         with open(fd, "rb") as file:
             if is_output:
                 check_regular(fd, path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tests.commands.running import run
 from trioproxy.commands.check import command
 from trioproxy.errors import ConfigError
 from trioproxy.learning.evidence import Evidence
@@ -177,6 +178,15 @@ def test_misuse(exact: Path, args: list[str], message: str) -> None:
     result = CliRunner().invoke(command, [str(exact), *args])
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_a_method_alone(exact: Path) -> None:
+    """On the command line the message keeps its capitals."""
+    done = run("check", str(exact), "GET")
+    assert (done.status, done.err.splitlines()[0]) == (
+        2,
+        "trioproxy: METHOD needs a TARGET, such as /containers/json",
+    )
 
 
 def write_trace(file: Path, *seen: tuple[Shape, str]) -> Path:

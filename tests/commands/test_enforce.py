@@ -47,6 +47,38 @@ async def test_start_line_says_mode_and_extent(
     assert f"mode=exact operations=2 source={file}" in line
 
 
+async def test_file_as_the_other_commands_take_it(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """`enforce FILE` is `enforce --env-file FILE`, and both at once are one too many."""
+    file = tmp_path / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    options = ("--listen", ANY_PORT, "--upstream", f"unix://{fake.path}")
+    async with running("enforce", str(file), *options) as proxy:
+        assert f"source={file}" in await proxy.line(" start ")
+    done = run("enforce", str(file), "--env-file", str(file))
+    assert (done.status, done.err.splitlines()[0]) == (
+        2,
+        "trioproxy: give FILE or --env-file, not both",
+    )
+
+
+async def test_podman_variables_start(fake: FakeEngine) -> None:
+    """linuxserver's defaults say nothing; what opens nothing yet is one line, and it serves."""
+    variables = {"SOCKET_PATH": str(fake.path), "LISTEN": ANY_PORT}
+    defaults = {"LIBPOD_PING": "1", "LIBPOD_VERSION": "1", "TZ": "Etc/UTC"}
+    async with running("enforce", variables=variables | defaults) as proxy:
+        assert "warning" not in proxy.text
+        address = await proxy.listen()
+        assert "warning" not in proxy.text
+        assert await status_of(address, "/libpod/_ping") == 403
+    ones = {"LIBPOD_PODS": "1"}
+    async with running("enforce", variables=variables | defaults | ones) as proxy:
+        assert "LIBPOD_PODS=1 opens nothing yet" in await proxy.line(" warning ")
+        address = await proxy.listen()
+        assert await status_of(address, "/libpod/pods/json") == 403
+
+
 async def test_file_alone_is_the_policy(fake: FakeEngine, tmp_path: Path) -> None:
     """With a file, permissions in the environment are ignored, and that is said."""
     file = tmp_path / "app.env"

@@ -83,10 +83,10 @@ def test_a_file_of_sections(file: Path) -> None:
     assert opened.writes == 2
     assert f"in the other proxies this file opens {opened}" in text
     assert (
-        "differs from tecnativa/docker-socket-proxy 0.4.2: write-like reads\n" in text
+        "differs from tecnativa/docker-socket-proxy 0.5.0: write-like reads\n" in text
     )
     assert (
-        "differs from tecnativa/docker-socket-proxy 0.4.2: verbs at 1, wider here\n"
+        "differs from tecnativa/docker-socket-proxy 0.5.0: verbs at 1, wider here\n"
         in text
     )
     assert "  concerns ContainerChanges, ContainerLogs, ContainerTop\n" in text
@@ -96,7 +96,7 @@ def test_a_list_without_its_sections(file: Path) -> None:
     """Routes of a list, and grants that its section variables do not cover, are shown."""
     text = explain(file, "ALLOW_OPERATIONS=DebugVars,GET:/frob/{x}\n").stdout
     assert "routes that this version does not know:\n  GET:/frob/{x}\n" in text
-    assert "0.4.2: exact list\n" in text
+    assert "0.5.0: exact list\n" in text
     assert "  concerns DebugVars\n" in text
 
 
@@ -138,9 +138,9 @@ def test_json(file: Path) -> None:
     data = json.loads(explain(file, "CONTAINERS=1\n", "--json").stdout)
     assert data["unknown_routes_in"] == ["CONTAINERS", "EVENTS", "PING", "VERSION"]
     assert {(one["version"], one["wider"]) for one in data["differences"]} == {
-        ("0.4.2", False),
-        ("3.4.3", False),
-        ("3.4.3", True),
+        ("0.5.0", False),
+        ("3.4.6", False),
+        ("3.4.6", True),
     }
 
 

@@ -7,9 +7,9 @@ import pytest
 from tests.commands.running import Finished, run
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import dump, load
-from trioproxy.learning.journal import Store, evidence_path
 from trioproxy.learning.proposal import Wish, listed_operations
 from trioproxy.learning.shape import Shape, Who
+from trioproxy.learning.store import Store, evidence_path
 
 LIST = Shape("ContainerList", "GET", "CONTAINERS")
 EXEC = Shape("ContainerExec", "POST", "CONTAINERS")

@@ -9,7 +9,14 @@ import trio
 
 from tests.differential.haproxy_rules import MARK
 from trioproxy.policy.endpoints import ENDPOINTS, Endpoint
-from trioproxy.policy.variables import SWITCHES, VERBS
+from trioproxy.policy.variables import (
+    LIBPOD_SECTIONS,
+    LIBPOD_VARIABLES,
+    METHOD_SWITCHES,
+    SWITCHES,
+    VERBS,
+    libpod_prefix,
+)
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "get")
 IDS = ("x", "a.b-c_d", "my%20name", "a%2Fb", "a/b", "logs", "json", "%C3%A9", "x:1@y")
@@ -88,7 +95,12 @@ ALWAYS = (
     HttpRequest(method="POST", target="/containers/x/exec"),
     HttpRequest(method="GET", target="/containers/x/attach/ws"),
     HttpRequest(method="POST", target="/pods/x/stop"),
+    HttpRequest(method="DELETE", target="/containers/x"),
+    HttpRequest(method="DELETE", target="/volumes/x"),
+    HttpRequest(method="PUT", target="/containers/x/archive"),
     HttpRequest(method="GET", target="/libpod/_ping"),
+    HttpRequest(method="GET", target="/v4.9.3/libpod/version"),
+    HttpRequest(method="GET", target="/libpod/containers/x/logs"),
     HttpRequest(method="TRACE", target="/containers/x"),
     HttpRequest(method="POST", target="/containers/x/start", fields=(FORM,), body=b"x=1"),
     HttpRequest(
@@ -106,6 +118,12 @@ ALWAYS = (
 def http_requests(rng: random.Random) -> Iterator[HttpRequest]:
     """Every route once, most of them in a dress of their own, and what is always asked."""
     yield from ALWAYS
+    for section in LIBPOD_SECTIONS:
+        method = rng.choice(("GET", "POST", "DELETE"))
+        yield HttpRequest(method=method, target=f"{libpod_prefix(section)}/x/json")
+    for base in ("/libpod/containers", "/v5.0.0/libpod/pods"):
+        word = rng.choice(("pause", "kill", "restart", "start", "stop", "unpause"))
+        yield HttpRequest(method="POST", target=f"{base}/x/{word}")
     for endpoint in ENDPOINTS:
         method = "POST" if endpoint.method == "ANY" else endpoint.method
         if rng.random() < 0.2:
@@ -121,7 +139,7 @@ def _path(endpoint: Endpoint, rng: random.Random) -> str:
 
 
 def environment(rng: random.Random) -> dict[str, str]:
-    """Make up an environment: switches 1, 0, empty or unset, verbs 1, 0 or unset."""
+    """Make up an environment: switches 1, 0, empty or unset, all others 1, 0 or unset."""
     ones = rng.choice((0.3, 0.6, 0.9))
     values = dict[str, str]()
     for name in SWITCHES:
@@ -132,18 +150,29 @@ def environment(rng: random.Random) -> dict[str, str]:
     for name in VERBS:
         if rng.random() < 0.6:
             values[name] = rng.choice(("0", "1"))
+    for name in (*METHOD_SWITCHES, *sorted(LIBPOD_VARIABLES)):
+        if rng.random() < 0.4:
+            values[name] = rng.choice(("0", "1"))
     return values
 
 
-async def reaches_engine(path: str, sent: HttpRequest) -> bool:
-    """Send a request to a socket; whether the answer came from the Engine."""
-    stream = await trio.open_unix_socket(path)
-    async with stream:
+async def reaches_engine(address: str, sent: HttpRequest) -> bool:
+    """Send a request to a socket's path or a TCP URL; whether the Engine answered it."""
+    async with await _connect(address) as stream:
         await stream.send_all(sent.raw)
         answer = bytearray()
         async for chunk in stream:
             answer += chunk
     head, mark, _ = bytes(answer).partition(b"\r\n\r\n")
     if not (mark and head.startswith(b"HTTP/1.")):
-        raise AssertionError(f"{sent} at {path}: no answer but {bytes(answer[:80])!r}")
+        raise AssertionError(
+            f"{sent} at {address}: no answer but {bytes(answer[:80])!r}"
+        )
     return f"\r\n{MARK}: ".lower().encode("ascii") in head.lower()
+
+
+async def _connect(address: str) -> trio.SocketStream:
+    host, mark, port = address.removeprefix("tcp://").rpartition(":")
+    if mark:
+        return await trio.open_tcp_stream(host, int(port))
+    return await trio.open_unix_socket(address)

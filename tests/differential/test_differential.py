@@ -20,7 +20,7 @@ from tests.differential.http_requests import (
     http_requests,
     reaches_engine,
 )
-from trioproxy.config import Config, Level, UnixAddress
+from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.errors import BadTarget
 from trioproxy.policy.endpoints import match
 from trioproxy.policy.gate import EnforceGate
@@ -67,12 +67,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """An environment with the sockets of all that judge by it."""
+    """An environment, and who judges by it."""
 
     variables: Mapping[str, str]
     fronts: tuple[Front, ...]
-    proxies: Mapping[str, Path]
-    """By the value of `COMPAT`."""
+    compats: tuple[str, ...] = ("", LINUXSERVER.name)
+    """The values of `COMPAT` with which this proxy judges."""
 
 
 def place_all(base: Path) -> list[Place]:
@@ -89,24 +89,27 @@ def place_all(base: Path) -> list[Place]:
             )
             for incumbent in INCUMBENTS
         )
-        proxies = {
-            compat: base / f"proxy{number}{compat}" for compat in ("", LINUXSERVER.name)
-        }
-        places.append(Place(variables=variables, fronts=tuple(fronts), proxies=proxies))
+        places.append(Place(variables=variables, fronts=tuple(fronts)))
     return places
 
 
-async def serve(place: Place, engine: Path, nursery: trio.Nursery) -> None:
-    """Start this proxy twice, as it is and with `COMPAT=linuxserver`."""
+async def serve(place: Place, engine: Path, nursery: trio.Nursery) -> Mapping[str, str]:
+    """Start this proxy for each value of `COMPAT`; the addresses, by that value.
+
+    It listens on TCP, as in its image: what a browser sends is judged there alone.
+    """
     log = Log(Level.EMERG)
-    for compat, path in place.proxies.items():
+    addresses = dict[str, str]()
+    for compat in place.compats:
         policy, _ = parse_policy({**place.variables, "COMPAT": compat})
         config = Config(
-            listen=(UnixAddress(path=str(path)),),
+            listen=(TcpAddress(host="127.0.0.1", port=0),),
             upstream=UnixAddress(path=str(engine)),
         )
         server = Server(config=config, gate=EnforceGate(policy), log=log)
         await nursery.start(server.run)
+        (addresses[compat],) = server.addresses
+    return addresses
 
 
 async def run_all(places: list[Place], engine: Path) -> Outcome:
@@ -115,16 +118,22 @@ async def run_all(places: list[Place], engine: Path) -> Outcome:
     rng = random.Random(SEED)
     for place in places:
         async with trio.open_nursery() as servers:
-            await serve(place, engine, servers)
+            proxies = await serve(place, engine, servers)
             todo = list(http_requests(rng))
             async with trio.open_nursery() as nursery:
                 for number in range(AT_ONCE):
-                    nursery.start_soon(work, place, todo[number::AT_ONCE], outcome)
+                    part = todo[number::AT_ONCE]
+                    nursery.start_soon(work, place, proxies, part, outcome)
             servers.cancel_scope.cancel()
     return outcome
 
 
-async def work(place: Place, todo: list[HttpRequest], outcome: Outcome) -> None:
+async def work(
+    place: Place,
+    proxies: Mapping[str, str],
+    todo: list[HttpRequest],
+    outcome: Outcome,
+) -> None:
     """Have a few requests judged by all, and note what differs."""
     for sent in todo:
         outcome.requests += 1
@@ -132,12 +141,13 @@ async def work(place: Place, todo: list[HttpRequest], outcome: Outcome) -> None:
             one.incumbent.name: await reaches_engine(str(one.path), sent)
             for one in place.fronts
         }
-        for incumbent in INCUMBENTS:
+        asked = [one.incumbent for one in place.fronts]
+        for incumbent in asked:
             note_reading(outcome, place, incumbent, sent, there[incumbent.name])
-        for compat, path in place.proxies.items():
-            here = await reaches_engine(str(path), sent)
+        for compat, address in proxies.items():
+            here = await reaches_engine(address, sent)
             # COMPAT is there to read a file for linuxserver as linuxserver does.
-            for incumbent in (LINUXSERVER,) if compat else INCUMBENTS:
+            for incumbent in (LINUXSERVER,) if compat else asked:
                 outcome.judgements += 1
                 if here != there[incumbent.name]:
                     note(outcome, place, compat, incumbent, sent, here=here)

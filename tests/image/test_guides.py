@@ -1,145 +1,88 @@
-"""Compose files as guides print them for the incumbent's image, with our image's name.
+"""Compose files as READMEs and guides print them, with our image's name.
 
-The settings are word for word those that people copy; only the image is another one.
+The settings are word for word those that people copy (`tests/data/examples.tsv`); only
+the image is another one.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.engine import Engine, ScratchEngine
-from tests.image.conftest import CLIENT, IMAGE
+from tests.engine import Engine, NoEngine, ScratchEngine
+from tests.image.conftest import CLIENT, IMAGE, await_health
+from tests.migration.clients import CLIENTS
+from tests.migration.tables import Command, Example, examples, guide_commands
+from trioproxy.policy.incumbents import LINUXSERVER
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
-TRAEFIK = ("CONTAINERS=1", "SERVICES=1", "NETWORKS=1", "INFO=1", "EVENTS=1", "POST=0")
-PORTAINER = (
-    "CONTAINERS=1", "SERVICES=1", "TASKS=1", "NETWORKS=1", "VOLUMES=1", "IMAGES=1",
-    "INFO=1", "EVENTS=1", "POST=1", "PING=1",
-)  # fmt: skip
-WATCHTOWER = ("CONTAINERS=1", "IMAGES=1", "INFO=1", "POST=1")
-READ_ONLY = (
-    "CONTAINERS=1", "SERVICES=1", "TASKS=1", "NETWORKS=1", "VOLUMES=1", "IMAGES=1",
-    "INFO=1", "EVENTS=1", "POST=0", "BUILD=0", "COMMIT=0", "EXEC=0",
-)  # fmt: skip
-FULL = (
-    "CONTAINERS=1", "SERVICES=1", "NETWORKS=1", "IMAGES=1", "INFO=1", "EVENTS=1",
-    "PING=1", "POST=1", "BUILD=0", "COMMIT=0", "EXEC=0", "SECRETS=0", "LOG_LEVEL=info",
-)  # fmt: skip
-READERS = ("CONTAINERS=1", "IMAGES=1", "INFO=1", "POST=0")
-WRITERS = ("CONTAINERS=1", "IMAGES=1", "NETWORKS=1", "VOLUMES=1", "POST=1")
-
-READS = (
-    "docker ps && docker inspect $(docker ps -q) >/dev/null && docker info >/dev/null"
-)
-RECREATES = (
-    "docker images && docker create --name again busybox true && docker start again"
-    " && docker rename again anew && docker rm --force anew"
-)
+EXAMPLES = {one.name: one for one in examples()}
+SOCKET = "/var/run/docker.sock"
+PROJECT = "--project-name=guide"
+SECONDS = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guide:
-    """What a guide says: the proxy's settings, and what its client does with them."""
-
-    settings: Sequence[str]
-    allowed: str
-    refused: str
-
-    def compose(self) -> Mapping[str, object]:
-        """The guide's service, its client, and the isolated network between them."""
-        proxy = {
-            "image": IMAGE,
-            "restart": "unless-stopped",
-            "networks": ["docker-proxy-network"],
-            "volumes": ["/var/run/docker.sock:/var/run/docker.sock:ro"],
-            "environment": list(self.settings),
-            "healthcheck": {"interval": "1s"},
-        }
-        client = {
-            "image": CLIENT,
-            "networks": ["docker-proxy-network"],
-            "environment": ["DOCKER_HOST=tcp://docker-proxy:2375"],
-            "depends_on": {"docker-proxy": {"condition": "service_healthy"}},
-        }
-        return {
-            "services": {"docker-proxy": proxy, "client": client},
-            "networks": {"docker-proxy-network": {"internal": True}},
-        }
-
-
-GUIDES = {
-    "full-definition": Guide(
-        settings=FULL, allowed=f"{READS} && {RECREATES}", refused="docker volume ls"
-    ),
-    "traefik": Guide(
-        settings=TRAEFIK,
-        allowed=f"docker version && {READS} && docker events --since 1m --until 0s",
-        refused="docker restart $(docker ps -q)",
-    ),
-    "portainer": Guide(
-        settings=PORTAINER,
-        allowed=f"{READS} && {RECREATES} && docker volume create vol && docker volume rm vol",
-        refused="docker swarm init",
-    ),
-    "watchtower": Guide(
-        settings=WATCHTOWER,
-        allowed=f"{READS} && {RECREATES} && docker tag busybox kept && docker rmi kept",
-        refused="docker network ls",
-    ),
-    "read-only": Guide(
-        settings=READ_ONLY,
-        allowed=f"{READS} && docker images && docker volume ls && docker network ls",
-        refused="docker volume create vol",
-    ),
-    "instance-for-readers": Guide(
-        settings=READERS,
-        allowed=f"{READS} && docker images",
-        refused="docker rm --force $(docker ps -q)",
-    ),
-    "instance-for-writers": Guide(
-        settings=WRITERS,
-        allowed=f"docker network create n && docker network rm n && {RECREATES}",
-        refused="docker info",
-    ),
-}
+def compose(example: Example) -> dict[str, dict[str, dict[str, object]]]:
+    """The example's service, its client, and the isolated network between them."""
+    socket = example.variables.get("SOCKET_PATH", SOCKET)
+    proxy: dict[str, object] = {
+        "image": IMAGE,
+        "restart": "unless-stopped",
+        "networks": ["docker-proxy-network"],
+        "volumes": [f"{SOCKET}:{socket}:ro"],
+        "environment": example.settings,
+        "healthcheck": {"interval": "1s"},
+    }
+    if example.incumbent is LINUXSERVER:
+        proxy |= {"read_only": True, "tmpfs": ["/run"]}
+    client: dict[str, object] = {
+        "image": CLIENT,
+        "networks": ["docker-proxy-network"],
+        "environment": ["DOCKER_HOST=tcp://docker-proxy:2375"],
+        "depends_on": {"docker-proxy": {"condition": "service_healthy"}},
+    }
+    return {
+        "services": {"docker-proxy": proxy, "client": client},
+        "networks": {"docker-proxy-network": {"internal": True}},
+    }
 
 
 def run(engine: Engine, file: Path, script: str) -> str:
     """Run a script in the guide's client, which starts the proxy first."""
-    options = ("compose", f"--file={file}", "--project-name=guide")
+    options = ("compose", f"--file={file}", PROJECT)
     client = ("run", "--rm", "client", "sh", "-ec", script)
     return engine.docker(*options, *client).text
 
 
 @pytest.mark.usefixtures("image", "client")
-@pytest.mark.parametrize("guide", GUIDES.values(), ids=GUIDES)
-def test_guide_works(scratch: ScratchEngine, tmp_path: Path, guide: Guide) -> None:
+@pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
+def test_guide_works(scratch: ScratchEngine, tmp_path: Path, example: Example) -> None:
     """With only the image's name changed, the client works and its limits hold."""
     file = tmp_path / "compose.json"
-    file.write_text(json.dumps(guide.compose()))
+    file.write_text(json.dumps(compose(example)))
+    client = CLIENTS[example.name]
     try:
-        run(scratch, file, guide.allowed)
+        run(scratch, file, client.allowed)
         with pytest.raises(AssertionError, match=r"trioproxy: .* is not allowed"):
-            run(scratch, file, guide.refused)
+            run(scratch, file, client.refused)
     finally:
-        down = ("--project-name=guide", "down", "--timeout=0")
-        scratch.docker("compose", f"--file={file}", *down)
+        scratch.docker("compose", f"--file={file}", PROJECT, "down", "--timeout=0")
 
 
 @pytest.mark.usefixtures("image")
 def test_guide_with_privileges_works(scratch: ScratchEngine, tmp_path: Path) -> None:
     """`privileged`, a published port and a name, as guides have them, still work."""
-    definition = json.loads(json.dumps(GUIDES["full-definition"].compose()))
+    definition = compose(EXAMPLES["full-definition"])
     proxy = definition["services"]["docker-proxy"]
     proxy |= {"privileged": True, "ports": ["2375:2375"]}
     proxy |= {"container_name": "docker-proxy"}
     file = tmp_path / "compose.json"
     file.write_text(json.dumps(definition))
-    options = ("compose", f"--file={file}", "--project-name=guide")
+    options = ("compose", f"--file={file}", PROJECT)
     try:
         scratch.docker(*options, "up", "--detach", "--wait", "docker-proxy")
         state = ("--format", "{{.HostConfig.Privileged}} {{.State.Health.Status}}")
@@ -147,3 +90,83 @@ def test_guide_with_privileges_works(scratch: ScratchEngine, tmp_path: Path) -> 
         assert found == "true healthy"
     finally:
         scratch.docker(*options, "down", "--timeout=0")
+
+
+@pytest.fixture(scope="module")
+def guide(
+    scratch: ScratchEngine,
+    image: str,
+    client: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Path]:
+    """The guide's complete service and a container `traefik`, as it isolates them.
+
+    The folder that it was started from.
+    """
+    assert image
+    folder = tmp_path_factory.mktemp("guide")
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        raise NoEngine("no busybox on the PATH: install busybox-static")
+    shutil.copy(busybox, folder / "wget")
+    (folder / "Dockerfile").write_text(f"FROM {client}\nCOPY wget /usr/local/bin/\n")
+    scratch.docker("build", "-q", "-t", "traefik", str(folder))
+    definition = compose(EXAMPLES["full-definition"])
+    services = definition["services"]
+    services["docker-proxy"] |= {
+        "privileged": True,
+        "container_name": "docker-proxy",
+        "ports": ["2375:2375"],
+        "logging": {
+            "driver": "json-file",
+            "options": {"max-size": "10m", "max-file": "3"},
+        },
+    }
+    # The guide gives the first address to Traefik and none to the proxy, which starts first.
+    services["docker-proxy"]["networks"] = {
+        "docker-proxy-network": {"ipv4_address": "172.25.0.9"}
+    }
+    traefik = services.pop("client")
+    services["traefik"] = traefik | {
+        "image": "traefik",
+        "container_name": "traefik",
+        "command": ["sleep", "infinity"],
+        "networks": {"docker-proxy-network": {"ipv4_address": "172.25.0.2"}},
+    }
+    definition["networks"]["docker-proxy-network"] |= {
+        "name": "docker-proxy-network",
+        "driver": "bridge",
+        "ipam": {"config": [{"subnet": "172.25.0.0/16"}]},
+    }
+    (folder / "compose.yaml").write_text(json.dumps(definition))
+    options = ("compose", f"--project-directory={folder}")
+    scratch.docker(*options, "up", "--detach", "--wait")
+    yield folder
+    scratch.docker(*options, "down", "--timeout=0")
+
+
+@pytest.mark.parametrize("command", guide_commands(), ids=range(len(guide_commands())))
+def test_guide_command(scratch: ScratchEngine, guide: Path, command: Command) -> None:
+    """Each command of the guide finds what it looks for, as it stands there."""
+    await_health(scratch, "docker-proxy", "healthy")
+    shell = ["sh", "-c", command.text]
+    if command.where == "client":
+        shell = ["docker", "exec", "traefik", *shell]
+    with subprocess.Popen(
+        shell,
+        cwd=guide,
+        env=scratch.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        written = list[str]()
+        for line in process.stdout:
+            written.append(line)
+            if command.shown and command.shown in line:
+                process.terminate()  # one that goes on for ever has shown it
+                break
+        else:
+            assert process.wait(SECONDS) == 0, written
+            assert not command.shown, written

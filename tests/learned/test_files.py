@@ -16,8 +16,8 @@ from tests.learned.pages import (
 from tests.learned.profiles import PROFILES, Profile
 from trioproxy.learning import evidencefile
 from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.journal import evidence_path
 from trioproxy.learning.proposal import Wish, propose, write
+from trioproxy.learning.store import evidence_path
 from trioproxy.policy.permissions import parse_policy, parse_policy_file
 
 every_profile = pytest.mark.parametrize(

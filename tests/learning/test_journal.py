@@ -11,9 +11,10 @@ from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.learning import journal as journal_module
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import HEADER, load
-from trioproxy.learning.journal import Journal, Saved, Store, evidence_path
+from trioproxy.learning.journal import Journal
 from trioproxy.learning.proposal import Wish, listed_operations
 from trioproxy.learning.shape import Shape, Who
+from trioproxy.learning.store import Saved, Store, evidence_path
 
 LIST = Shape("ContainerList", "GET", "CONTAINERS")
 EXEC = Shape("ContainerExec", "POST", "CONTAINERS")

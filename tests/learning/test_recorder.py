@@ -191,7 +191,7 @@ def test_a_ceiling_refuses_while_learning() -> None:
     learner.serve("POST", b"/containers/create", 201)
     decision = judge(learner.gate, "POST", b"/containers/create").decision
     assert (decision.allowed, decision.reason) == (False, Reason.CEILING)
-    assert "POST=1" in decision.message
+    assert "ALLOW_CREATE=1" in decision.message
     assert learner.evidence.used_operations() == {"ContainerList"}
     assert [shape.operation for shape in learner.evidence.refused()] == [
         "ContainerCreate"

@@ -8,7 +8,12 @@ from trioproxy.policy.incumbents import (
     blockers,
     is_true,
 )
-from trioproxy.policy.variables import SWITCHES, VERBS
+from trioproxy.policy.variables import (
+    LIBPOD_VARIABLES,
+    READ_VERBS,
+    SWITCHES,
+    VERBS,
+)
 
 T, L = TECNATIVA, LINUXSERVER
 C = {"CONTAINERS": "1"}
@@ -37,7 +42,7 @@ ROWS = [
     (T, C, "GET", "/containers/x/archive", True),
     (T, C, "GET", "/containers/x/attach/ws", True),
     (T, CP, "POST", "/containers/x/exec", True),
-    # Verbs: dead without POST in tecnativa, and it has three.
+    # Verbs: dead without POST in tecnativa, and it has five.
     (T, {"ALLOW_START": "1"}, "POST", "/containers/x/start", False),
     (T, {"ALLOW_START": "1", "POST": "1"}, "POST", "/containers/x/start", True),
     (T, {"ALLOW_START": "1", "POST": "1"}, "POST", "/containers/x/startled", True),
@@ -45,7 +50,12 @@ ROWS = [
     (T, {"ALLOW_START": "1", "POST": "1"}, "POST", "/containers/a/b/start", False),
     (T, {"ALLOW_RESTARTS": "1", "POST": "1"}, "POST", "/containers/x/kill", True),
     (T, {"ALLOW_STOP": "1", "POST": "1"}, "POST", "/containers/x/restart", False),
-    (T, {"ALLOW_PAUSE": "1", "POST": "1"}, "POST", "/containers/x/pause", False),
+    (T, {"ALLOW_PAUSE": "1", "POST": "1"}, "POST", "/containers/x/pause", True),
+    (T, {"ALLOW_PAUSE": "1", "POST": "1"}, "POST", "/containers/x/unpause", False),
+    (T, {"ALLOW_UNPAUSE": "1", "POST": "1"}, "POST", "/v1.45/containers/x/unpause", True),
+    (T, {"ALLOW_UNPAUSE": "1"}, "POST", "/containers/x/unpause", False),
+    (T, {**CP, "DELETE": "0", "ALLOW_DELETE": "0"}, "DELETE", "/containers/x", True),
+    (T, {"ALLOW_KILL": "1", "POST": "1"}, "POST", "/containers/x/kill", False),
     (T, {**C, "ALLOW_LOGS": "0"}, "GET", "/containers/x/logs", True),
     # linuxserver: verbs before POST, five more refuse reads unless they are 1.
     (L, {"ALLOW_START": "1"}, "POST", "/containers/x/start", True),
@@ -61,6 +71,20 @@ ROWS = [
     (L, C, "POST", "/containers/create", False),
     (L, {}, "GET", "/libpod/_ping", True),
     (L, {"ALLOW_STOP": "1"}, "POST", "/v5.0.0/libpod/pods/x/stop", True),
+    (L, {"LIBPOD_PING": "0"}, "GET", "/libpod/_ping", False),
+    (L, {}, "GET", "/v4.9.3/libpod/version", True),
+    (L, {}, "GET", "/libpod/containers/json", False),
+    (L, {"LIBPOD_CONTAINERS": "1"}, "GET", "/v4.9.3/libpod/containers/json", True),
+    (L, {"LIBPOD_CONTAINERS": "1"}, "POST", "/libpod/containers/create", False),
+    (L, {"LIBPOD_CONTAINERS": "1", "POST": "1"}, "POST", "/libpod/containers/create", True),
+    (L, {"LIBPOD_CONTAINERS": "1"}, "GET", "/libpod/containers/x/logs", False),
+    (L, {"LIBPOD_CONTAINERS": "1"}, "GET", "/containers/json", False),
+    (L, C, "GET", "/libpod/containers/json", False),
+    (L, {"LIBPOD_ALLOW_STOP": "1"}, "POST", "/libpod/containers/x/stop", True),
+    (L, {"LIBPOD_ALLOW_STOP": "1"}, "POST", "/libpod/pods/x/stop", False),
+    (L, {"LIBPOD_ALLOW_STOP": "1"}, "POST", "/containers/x/stop", False),
+    (L, {"LIBPOD_ALLOW_POD_RESTARTS": "1"}, "POST", "/libpod/pods/x/kill", True),
+    (L, {"LIBPOD_PLAY": "1", "POST": "1"}, "POST", "/libpod/play/kube", True),
     (T, {}, "GET", "/libpod/_ping", False),
     # Neither has a variable for these.
     (T, dict.fromkeys(VARIABLES, "1"), "GET", "/debug/vars", False),
@@ -93,10 +117,14 @@ def test_is_true(value: str, granted: bool) -> None:
 
 def test_variables() -> None:
     """The two read no variable that we do not know."""
-    assert set(VARIABLES) == {*SWITCHES, *VERBS}
+    known = {*SWITCHES, *VERBS, *LIBPOD_VARIABLES}
+    assert set(LINUXSERVER.variables()) <= known
+    assert set(LINUXSERVER.variables()) >= {*SWITCHES, *READ_VERBS, *LIBPOD_VARIABLES}
+    assert len(LIBPOD_VARIABLES) == 25
     assert set(TECNATIVA.variables()) - {*SWITCHES} == {
-        "ALLOW_RESTARTS", "ALLOW_START", "ALLOW_STOP",
+        "ALLOW_PAUSE", "ALLOW_RESTARTS", "ALLOW_START", "ALLOW_STOP", "ALLOW_UNPAUSE",
     }  # fmt: skip
+    assert set(VARIABLES) == {*TECNATIVA.variables(), *LINUXSERVER.variables()}
 
 
 BLOCKED = [
@@ -108,6 +136,7 @@ BLOCKED = [
     ({"CONTAINERS", "ALLOW_START"}, "POST", "/containers/x/start", ("ALLOW_START", "CONTAINERS")),
     ({"ALLOW_LOGS"}, "GET", "/containers/x/logs", ()),
     ({"POST"}, "GET", "/debug/vars", ()),
+    ({"ALLOW_KILL", "POST", "ALLOW_RESTARTS"}, "POST", "/containers/x/kill", ("ALLOW_RESTARTS", "POST")),
     ({"CONTAINERS", "POST", "ALLOW_START"}, "POST", "/containers/x/start", ("ALLOW_START",)),
     ({"CONTAINERS", "POST", "ALLOW_RESTARTS", "ALLOW_STOP"}, "POST", "/containers/x/stop", ("ALLOW_RESTARTS", "ALLOW_STOP")),
 ]  # fmt: skip

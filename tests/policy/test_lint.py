@@ -1,12 +1,16 @@
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
+from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.policy.lint import lint, lint_settings, suggest
-from trioproxy.policy.variables import PERMISSIONS, SETTINGS
+from trioproxy.policy.variables import PERMISSIONS, SETTINGS, SWITCHES, VERBS
 
 WARNED = [
     ("LOGS", "1", "did you mean ALLOW_LOGS?"),
-    ("DELETE", "0", "POST=1 lets all writes of the open sections pass; ALLOW_OPERATIONS names single ones"),
-    ("PUT", "true", "POST=1 lets all writes of the open sections pass; ALLOW_OPERATIONS names single ones"),
+    ("PATCH", "0", "POST=1 lets all writes of the open sections pass; an ALLOW_* verb opens a single one"),
+    ("WRITE", "true", "POST=1 lets all writes of the open sections pass; an ALLOW_* verb opens a single one"),
+    ("KILL", "1", "did you mean ALLOW_KILL?"),
     ("CONTAINER", "1", "did you mean CONTAINERS?"),
     ("VOLUME", "yes", "did you mean VOLUMES?"),
     ("PORTS", "1", "ports are part of CONTAINERS"),
@@ -15,7 +19,8 @@ WARNED = [
     ("RESTARTS", "1", "did you mean ALLOW_RESTARTS?"),
     ("containers", "1", "did you mean CONTAINERS? Names are in capitals"),
     ("Post", "", "did you mean POST? Names are in capitals"),
-    ("CONTAINERS_CREATE", "1", "did you mean CONTAINERS? ALLOW_OPERATIONS names single operations"),
+    ("CONTAINERS_CREATE", "1", "did you mean ALLOW_CREATE?"),
+    ("CONTAINERS_LIST", "1", "did you mean CONTAINERS? ALLOW_OPERATIONS names single operations"),
     ("IMAGES_READ", "1", "did you mean IMAGES? ALLOW_OPERATIONS names single operations"),
     ("API_CONTAINERS", "1", "did you mean CONTAINERS?"),
     ("SOCKETPATH", "/run/docker.sock", "did you mean SOCKET_PATH?"),
@@ -81,10 +86,35 @@ def test_settings_in_a_policy_file() -> None:
     ("name", "advice"),
     [
         ("ALLOW_LOG", "did you mean ALLOW_LOGS?"),
-        ("ALLOW_EXEC", "name ContainerExec in ALLOW_OPERATIONS"),
+        ("ALLOW_RESTART", "did you mean ALLOW_RESTARTS?"),
+        ("ALLOW_RESIZE", "name ContainerResize in ALLOW_OPERATIONS"),
+        ("ALLOW_POWER", "did you mean ALLOW_START and ALLOW_RESTARTS?"),
+        ("ALLOW_OPERATION", "there is no such permission"),
+        ("ALLOW_X", "there is no such permission"),
+        ("LIBPOD_POD", "did you mean LIBPOD_PODS?"),
         ("PULL_ALL", "there is no such permission"),
     ],
 )
 def test_suggest(name: str, advice: str) -> None:
     """An unknown permission is told from its neighbours, or from an operation."""
-    assert suggest(name) == advice
+    assert suggest(name, {name: "1"}) == advice
+
+
+words = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_", min_size=1, max_size=12)
+actions = st.sampled_from(
+    [
+        name.removeprefix("Container").upper()
+        for name in OPERATIONS
+        if name.startswith("Container")
+    ]
+)
+
+
+@given(words | actions, st.sampled_from([*SWITCHES, *VERBS]))
+def test_no_list_beside_sections(word: str, switch: str) -> None:
+    """Beside a section variable at 1 no hint advises a list, which would close it."""
+    name = f"ALLOW_{word}"
+    assume(name not in PERMISSIONS)
+    assert "ALLOW_OPERATIONS" not in suggest(name, {name: "1", switch: "1"})
+    dialect = {f"IMAGES_{word}": "1", switch: "1"}
+    assert not any("ALLOW_OPERATIONS" in line for line in lint(dialect))

@@ -10,7 +10,7 @@ from trioproxy.policy.endpoints import OPERATIONS, Effect, Endpoint
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.request import Request, Route
 from trioproxy.policy.rules import WRITE_LIKE_READS, Mode, Reason
-from trioproxy.policy.variables import READ_VERBS, SWITCHES, VERBS
+from trioproxy.policy.variables import METHOD_SWITCHES, READ_VERBS, SWITCHES, VERBS
 
 C = {"CONTAINERS": "1"}
 CP = {"CONTAINERS": "1", "POST": "1"}
@@ -29,6 +29,18 @@ ALLOWED = [
     (CP, "GET", "/containers/x/archive", Reason.SECTION, "CONTAINERS"),
     (CP, "OPTIONS", "/containers/x", Reason.SECTION, "CONTAINERS"),
     ({**CP, "EXEC": "1"}, "POST", "/containers/x/exec", Reason.SECTION, "CONTAINERS"),
+    (CP, "DELETE", "/containers/x", Reason.SECTION, "CONTAINERS"),
+    ({**CP, "DELETE": "1", "PUT": "1"}, "PUT", "/containers/x/archive", Reason.SECTION, "CONTAINERS"),
+    ({**CP, "DELETE": "0"}, "POST", "/containers/prune", Reason.SECTION, "CONTAINERS"),
+    ({"DELETE": "0", "ALLOW_DELETE": "1"}, "DELETE", "/containers/x", Reason.VERB, "ALLOW_DELETE"),
+    ({"ALLOW_CREATE": "1"}, "POST", "/containers/create", Reason.VERB, "ALLOW_CREATE"),
+    ({"ALLOW_EXEC": "1"}, "POST", "/containers/x/exec", Reason.VERB, "ALLOW_EXEC"),
+    ({"ALLOW_EXEC": "1"}, "POST", "/exec/x/start", Reason.VERB, "ALLOW_EXEC"),
+    ({"ALLOW_EXEC": "1"}, "GET", "/exec/x/json", Reason.VERB, "ALLOW_EXEC"),
+    ({"ALLOW_KILL": "1", "ALLOW_RESTARTS": "0"}, "POST", "/containers/x/kill", Reason.VERB, "ALLOW_KILL"),
+    ({"ALLOW_ATTACH": "1"}, "GET", "/containers/x/attach/ws", Reason.VERB, "ALLOW_ATTACH"),
+    ({"ALLOW_WAIT": "1"}, "POST", "/containers/x/wait", Reason.VERB, "ALLOW_WAIT"),
+    ({"ALLOW_PULL": "1"}, "POST", "/images/create?fromImage=x", Reason.VERB, "ALLOW_PULL"),
     ({"ALLOW_START": "1"}, "POST", "/containers/x/start", Reason.VERB, "ALLOW_START"),
     ({"ALLOW_RESTARTS": "1"}, "POST", "/containers/x/kill", Reason.VERB, "ALLOW_RESTARTS"),
     ({"ALLOW_STOP": "1", "ALLOW_RESTARTS": "0"}, "POST", "/containers/x/stop", Reason.VERB, "ALLOW_STOP"),
@@ -47,9 +59,29 @@ REFUSED = [
     ({"PING": "0"}, "GET", "/_ping", Reason.SECTION, "PING",
      "SystemPing (GET /_ping) is not allowed: set PING=1"),
     ({}, "POST", "/containers/create", Reason.METHOD, "POST",
-     "ContainerCreate (POST /containers/create) is not allowed: set CONTAINERS=1 and POST=1"),
-    (C, "POST", "/containers/create", Reason.METHOD, "POST",
-     "ContainerCreate (POST /containers/create) is not allowed: set POST=1"),
+     "ContainerCreate (POST /containers/create) is not allowed: set ALLOW_CREATE=1"),
+    ({}, "POST", "/volumes/create", Reason.METHOD, "POST",
+     "VolumeCreate (POST /volumes/create) is not allowed: set VOLUMES=1 and POST=1"),
+    ({"VOLUMES": "1"}, "POST", "/volumes/create", Reason.METHOD, "POST",
+     "VolumeCreate (POST /volumes/create) is not allowed: set POST=1"),
+    ({**CP, "DELETE": "0"}, "DELETE", "/containers/x", Reason.METHOD, "DELETE",
+     "ContainerDelete (DELETE /containers/{id}) is not allowed: set ALLOW_DELETE=1"),
+    ({**CP, "ALLOW_DELETE": "0"}, "DELETE", "/containers/x", Reason.VERB, "ALLOW_DELETE",
+     "ContainerDelete (DELETE /containers/{id}) is not allowed: set ALLOW_DELETE=1"),
+    ({"POST": "1", "DELETE": "0"}, "DELETE", "/volumes/x", Reason.METHOD, "DELETE",
+     "VolumeDelete (DELETE /volumes/{name}) is not allowed: set VOLUMES=1 and DELETE=1"),
+    ({"DELETE": "0"}, "DELETE", "/volumes/x", Reason.METHOD, "DELETE",
+     "VolumeDelete (DELETE /volumes/{name}) is not allowed: set VOLUMES=1 and POST=1 and DELETE=1"),
+    ({"DELETE": "1"}, "DELETE", "/volumes/x", Reason.METHOD, "POST",
+     "VolumeDelete (DELETE /volumes/{name}) is not allowed: set VOLUMES=1 and POST=1"),
+    ({**CP, "PUT": "0"}, "PUT", "/containers/x/archive", Reason.METHOD, "PUT",
+     "PutContainerArchive (PUT /containers/{id}/archive) is not allowed: set PUT=1"),
+    ({**CP, "PUT": "0"}, "PUT", "/containers/x/frob", Reason.METHOD, "PUT",
+     "PUT /containers/x/frob is not allowed: set PUT=1"),
+    ({**CP, "EXEC": "1", "ALLOW_EXEC": "0"}, "POST", "/exec/x/start", Reason.VERB, "ALLOW_EXEC",
+     "ExecStart (POST /exec/{id}/start) is not allowed: set ALLOW_EXEC=1"),
+    ({**CP, "ALLOW_ATTACH": "0"}, "GET", "/containers/x/attach/ws", Reason.VERB, "ALLOW_ATTACH",
+     "ContainerAttachWebsocket (GET /containers/{id}/attach/ws) is not allowed: set ALLOW_ATTACH=1"),
     ({"POST": "1"}, "POST", "/build", Reason.SECTION, "BUILD",
      "ImageBuild (POST /build) is not allowed: set BUILD=1"),
     (C, "POST", "/containers/x/start", Reason.METHOD, "POST",
@@ -61,13 +93,13 @@ REFUSED = [
     (C, "GET", "/containers/x/export", Reason.WRITE_LIKE_READ, "POST",
      "ContainerExport (GET /containers/{id}/export) is not allowed: set ALLOW_EXPORT=1"),
     (C, "GET", "/containers/x/attach/ws", Reason.WRITE_LIKE_READ, "POST",
-     "ContainerAttachWebsocket (GET /containers/{id}/attach/ws) is not allowed: set POST=1"),
+     "ContainerAttachWebsocket (GET /containers/{id}/attach/ws) is not allowed: set ALLOW_ATTACH=1"),
+    ({"IMAGES": "1"}, "GET", "/images/get", Reason.WRITE_LIKE_READ, "POST",
+     "ImageGetAll (GET /images/get) is not allowed: set POST=1"),
     ({}, "GET", "/swarm/unlockkey", Reason.WRITE_LIKE_READ, "POST",
      "SwarmUnlockkey (GET /swarm/unlockkey) is not allowed: set SWARM=1 and POST=1"),
     (CP, "POST", "/containers/x/exec", Reason.EXEC, "EXEC",
-     "ContainerExec (POST /containers/{id}/exec) is not allowed: set EXEC=1"),
-    ({"POST": "1"}, "POST", "/containers/x/exec", Reason.EXEC, "EXEC",
-     "ContainerExec (POST /containers/{id}/exec) is not allowed: set CONTAINERS=1 and EXEC=1"),
+     "ContainerExec (POST /containers/{id}/exec) is not allowed: set ALLOW_EXEC=1"),
     (C, "OPTIONS", "/containers/json", Reason.METHOD, "POST",
      "SystemOptions (OPTIONS /{any}) is not allowed: set POST=1"),
     (C, "PATCH", "/containers/x", Reason.METHOD, "POST",
@@ -241,7 +273,7 @@ def test_operation_and_section_of_an_unknown_route() -> None:
     assert request("GET", "/frob").section is None
 
 
-NAMES = [*SWITCHES, *VERBS]
+NAMES = [*SWITCHES, *METHOD_SWITCHES, *VERBS]
 settings = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["0", "1", ""]))
 SLASHED = [
     (endpoint, request(endpoint.method, endpoint.template.replace("{id}", "a/b")))
@@ -277,6 +309,20 @@ def test_route_text() -> None:
         "GET:/frob/{x}",
         "/frob/x",
     )
+
+
+def test_each_verb_opens_its_operations() -> None:
+    """A verb at 1 opens the operations that it names, and at 0 closes them; no others."""
+    closed, _ = parse_policy({})
+    ones = dict.fromkeys((*SWITCHES, *METHOD_SWITCHES), "1")
+    opened, _ = parse_policy(ones)
+    for verb, names in VERBS.items():
+        policy, _ = parse_policy({verb: "1"})
+        assert policy.opened_operations - closed.opened_operations == names, verb
+        policy, _ = parse_policy({**ones, verb: "0"})
+        lost = opened.opened_operations - policy.opened_operations
+        assert names <= lost, verb
+        assert lost <= names | {"PutContainerArchive"}, verb
 
 
 requests = st.sampled_from(

@@ -1,14 +1,29 @@
+import random
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tests.differential.http_requests import HttpRequest, http_requests
 from tests.policy.judging import request
+from trioproxy.errors import BadTarget
+from trioproxy.policy.incumbents import LINUXSERVER, TECNATIVA, Incumbent
 from trioproxy.policy.permissions import parse_policy
+from trioproxy.policy.rules import Reason
+from trioproxy.policy.variables import (
+    LIBPOD_VARIABLES,
+    METHOD_SWITCHES,
+    SWITCHES,
+    VERBS,
+)
 from trioproxy.review.differences import (
     DIFFERENCES,
     EXACT_LIST,
     EXEC,
+    METHODS_AT_0,
     PODMAN,
     PREFIXES,
     UNSET_READ_VERBS,
@@ -87,7 +102,9 @@ def test_what_matters_to_an_exact_list() -> None:
 
 CLASSES = [
     ({}, "GET", "/libpod/_ping", PODMAN),
+    ({"LIBPOD_PODS": "1"}, "GET", "/libpod/pods/json", PODMAN),
     ({}, "GET", "/versionX", PREFIXES),
+    ({"POST": "1", "DELETE": "0"}, "DELETE", "/volumes/x", METHODS_AT_0),
     ({"ALLOW_START": "1"}, "GET", "/containers/x/start", VERB_BEGINNINGS),
     ({"ALLOW_START": "1"}, "POST", "/containers/x/start", VERBS_GRANT),
 ]
@@ -101,3 +118,64 @@ def test_classify(
     one = request(method, raw)
     policy, _ = parse_policy(variables)
     assert classify(one, policy.decide(one)) is row
+
+
+FLAGS = [*SWITCHES, *METHOD_SWITCHES, *VERBS, *sorted(LIBPOD_VARIABLES)]
+environments = st.dictionaries(
+    st.sampled_from(FLAGS), st.sampled_from(["0", "1", ""]), max_size=len(FLAGS)
+)
+dressed = st.sampled_from(
+    [ask for seed in range(20) for ask in http_requests(random.Random(seed))]
+)
+
+
+@pytest.mark.parametrize(
+    ("incumbent", "compat"),
+    [
+        pytest.param(TECNATIVA, "", id="tecnativa"),
+        pytest.param(TECNATIVA, "linuxserver", id="tecnativa-compat"),
+        pytest.param(LINUXSERVER, "linuxserver", id="linuxserver"),
+    ],
+)
+@settings(max_examples=2_000, deadline=None)
+@given(variables=environments, asked=st.lists(dressed, min_size=5, max_size=5))
+def test_never_wider_but_for_verbs(
+    incumbent: Incumbent,
+    compat: str,
+    variables: dict[str, str],
+    asked: list[HttpRequest],
+) -> None:
+    """What passes here passes there by the same file, or by a verb that the file sets to 1."""
+    policy, _ = parse_policy({**variables, "COMPAT": compat})
+    for ask in asked:
+        try:
+            decision = policy.decide(request(ask.method, ask.target))
+        except BadTarget:
+            continue  # refused here, whatever the policy
+        if decision.allowed and decision.reason is Reason.VERB:
+            assert variables[decision.rule] == "1"
+        elif decision.allowed:
+            path = unquote(ask.target.partition("?")[0], "latin-1")
+            assert incumbent.allows(variables, ask.method, path), ask
+
+
+@given(variables=environments, more=st.sampled_from(METHOD_SWITCHES), asked=dressed)
+def test_a_method_at_1_changes_nothing(
+    variables: dict[str, str], more: str, asked: HttpRequest
+) -> None:
+    """`DELETE=1` and `PUT=1` decide every request as if they were not there."""
+    without = {name: value for name, value in variables.items() if name != more}
+    unset, _ = parse_policy(without)
+    one, _ = parse_policy({**without, more: "1"})
+    assert one == unset
+    zero, _ = parse_policy({**without, more: "0"})
+    try:
+        asked_for = request(asked.method, asked.target)
+    except BadTarget:
+        return
+    before, after = unset.decide(asked_for), zero.decide(asked_for)
+    lost = before.allowed and not after.allowed
+    assert after.allowed <= before.allowed
+    assert not lost or asked.method == more
+    if asked.method == more and after.allowed:
+        assert after.reason is Reason.VERB

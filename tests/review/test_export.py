@@ -145,6 +145,26 @@ def test_a_verb_alone_suffices_where_the_target_has_it() -> None:
     assert "POST=1\n" in export(policy, Proxy.TECNATIVA, source="app.env").text
 
 
+def test_a_pause_policy_opens_no_section_in_tecnativa() -> None:
+    """tecnativa 0.5 has a verb for pausing, so `CONTAINERS` stays closed there."""
+    exported = export(exact("ContainerPause"), Proxy.TECNATIVA, source="app.env")
+    head, *lines = exported.text.splitlines()
+    assert head.endswith("for tecnativa/docker-socket-proxy 0.5.0")
+    ones = {line for line in lines if line.endswith("=1")}
+    assert ones == {"ALLOW_PAUSE=1", "POST=1"}
+    assert exported.over == ()
+
+
+@pytest.mark.parametrize("proxy", [Proxy.TECNATIVA, Proxy.LINUXSERVER])
+def test_the_exported_file_starts_here_too(proxy: Proxy) -> None:
+    """What is written for an incumbent is read here without a word."""
+    text = export(exact("ContainerPause", "ImageList"), proxy, source="a.env").text
+    variables = {line.name: line.value for line in parse_lines(text, name="x")}
+    policy, warnings = parse_policy(variables)
+    assert warnings == ()
+    assert policy.opened_operations >= {"ContainerPause", "ImageList"}
+
+
 def test_what_cannot_be_said_is_reported() -> None:
     """/debug has no variable; routes of newer engines have no expression."""
     exported = export(exact("DebugVars"), Proxy.TECNATIVA, source="app.env")

@@ -1,12 +1,12 @@
 """`trioproxy drift`: a file beside what really happens."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from trioproxy.commands import start
 from trioproxy.commands.evidence import read_evidence
 from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.learning.evidence import Completeness
@@ -52,7 +52,7 @@ def command(*, file: str, evidence: str, days: int, as_json: bool) -> int:
     """
     policy = PolicyFile.read(file).policy
     live = read_evidence(Path(evidence))
-    found = drift(policy, live, since=start.now() - days * DAY)
+    found = drift(policy, live, since=int(time.time()) - days * DAY)
     facts = live.completeness()
     if as_json:
         click.echo(json.dumps(_data(file, evidence, found, facts), indent=2))

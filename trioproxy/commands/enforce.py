@@ -30,18 +30,15 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  trioproxy enforce --env-file learned/app.env
-  trioproxy enforce --env-file learned/app.env --shadow --record live.jsonl
+  trioproxy enforce learned/app.env
+  trioproxy enforce learned/app.env --shadow --record live.jsonl
   CONTAINERS=1 trioproxy enforce --listen unix:///run/app.sock?mode=0660
 """
 
 
 @click.command(name="enforce", epilog=EPILOG)
-@click.option(
-    "--env-file",
-    metavar="FILE",
-    help="The policy. Without: ENV_FILE, or the process environment.",
-)
+@click.argument("file", metavar="[FILE]", required=False)
+@click.option("--env-file", metavar="FILE", help="The same as FILE.")
 @click.option(
     "--listen",
     multiple=True,
@@ -67,6 +64,7 @@ Examples:
 @click.option("--log-level", metavar="LEVEL", help="A syslog level.  [default: info]")
 def command(
     *,
+    file: str | None,
     env_file: str | None,
     listen: tuple[str, ...],
     upstream: str | None,
@@ -76,16 +74,24 @@ def command(
 ) -> None:
     """Let pass what a policy allows, and nothing else.
 
+    FILE is the policy. Without: ENV_FILE, or the process environment.
+
     A refused request gets the Engine's own JSON with the variable that would allow it.
     SIGHUP reads FILE again; SIGTERM lets finite requests finish.
     """
+    if file is not None and env_file is not None:
+        raise click.UsageError("give FILE or --env-file, not both")
     start.refuse_haproxy_config()
     config = read_config(listen, upstream, log_level, os.environ)
     log = Log(config.level)
     recording = _open_record(record, log) if record is not None else None
-    gates = Gates(env_file=env_file, shadow=shadow, recording=recording)
+    gates = Gates(env_file=file or env_file, shadow=shadow, recording=recording)
     gate, warnings = gates.read(os.environ)
-    for warning in (*warnings, start.check_upstream(config.upstream, config.listen)):
+    for warning in (
+        *warnings,
+        start.check_time_zone(os.environ),
+        start.check_upstream(config.upstream, config.listen, os.environ),
+    ):
         if warning:
             log.line(Level.WARNING, "warning", text=warning)
     try:

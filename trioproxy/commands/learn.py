@@ -17,8 +17,8 @@ from trioproxy.errors import ConfigError
 from trioproxy.files import read_text
 from trioproxy.learning.clients import Clients
 from trioproxy.learning.evidencefile import Loaded
-from trioproxy.learning.journal import Store
 from trioproxy.learning.proposal import Quiet, Wish, refuse_excess, refuse_restore
+from trioproxy.learning.store import Store
 from trioproxy.policy.permissions import parse_policy_file
 from trioproxy.policy.rules import Policy
 
@@ -140,7 +140,9 @@ def command(
             until=Quiet.parse(until_quiet) if until_quiet else None,
             quiet=quiet,
         )
-        warning = start.check_upstream(plan.config.upstream, plan.config.listen)
+        warning = start.check_upstream(
+            plan.config.upstream, plan.config.listen, os.environ
+        )
         if warning:
             tell.warn(warning)
         return start.run(learn, plan)

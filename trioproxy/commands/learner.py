@@ -17,9 +17,10 @@ from trioproxy.commands import child, start, tell
 from trioproxy.config import Config
 from trioproxy.learning.clients import Clients
 from trioproxy.learning.evidencefile import Loaded
-from trioproxy.learning.journal import Journal, Store
+from trioproxy.learning.journal import Journal
 from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.recorder import Recorder
+from trioproxy.learning.store import Store
 from trioproxy.policy.gate import LearnGate
 from trioproxy.policy.rules import Policy
 from trioproxy.proxy.log import Log

@@ -10,8 +10,8 @@ from trioproxy.commands.evidence import read_evidence
 from trioproxy.errors import ConfigError
 from trioproxy.files import read_text
 from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.journal import Ledger, Saved, Store, evidence_path
 from trioproxy.learning.proposal import Wish, listed_operations
+from trioproxy.learning.store import Ledger, Saved, Store, evidence_path
 
 EPILOG = """\b
 Examples:

@@ -8,9 +8,10 @@ from pathlib import Path
 from trioproxy.commands import start
 from trioproxy.config import Level
 from trioproxy.errors import ConfigError, TrioProxyError
-from trioproxy.learning.journal import Journal, Ledger, Saved
+from trioproxy.learning.journal import Journal
 from trioproxy.learning.recorder import Recorder
 from trioproxy.learning.shape import Shape
+from trioproxy.learning.store import Ledger, Saved
 from trioproxy.proxy.log import Log
 
 

@@ -10,6 +10,7 @@ from typing import Final, TypeVar, TypeVarTuple
 
 import trio
 
+from trioproxy.commands import engines
 from trioproxy.config import Address, TcpAddress, UnixAddress, parse_flag
 from trioproxy.errors import ConfigError
 from trioproxy.files import read_text
@@ -40,32 +41,90 @@ def refuse_haproxy_config(paths: tuple[str, ...] = HAPROXY_CONFIGS) -> None:
             )
 
 
-def check_upstream(upstream: Address, listen: tuple[Address, ...]) -> str:
+def check_upstream(
+    upstream: Address, listen: tuple[Address, ...], environ: Mapping[str, str]
+) -> str:
     """Look at the Engine's address before serving; a warning, or "" if all is well.
 
-    Raises `ConfigError` for our own listener, a missing socket, and one that refuses
-    this user. An Engine that is only down is waited for: it may come back.
+    Raises `ConfigError` for our own listener, for what is no socket or missing, and for
+    a socket that refuses this user. An Engine that is only down is waited for: it may
+    come back.
     """
     if any(_is_same(upstream, own) for own in listen):
         raise ConfigError(
             f"the upstream {upstream} is one of our own listeners",
             hint="name the Engine's socket with --upstream or SOCKET_PATH",
         )
-    if isinstance(upstream, TcpAddress):
-        return ""
-    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(upstream.path)
-        except (ConnectionRefusedError, TimeoutError, BlockingIOError):
-            return f"the Docker Engine at {upstream} does not answer yet"
-        except OSError as error:
-            raise ConfigError(
-                explain(upstream, error),
-                hint="name the socket with --upstream unix:///path or SOCKET_PATH=/path",
-            ) from error
+    try:
+        _connect(upstream)
+    except (*DOWN, BlockingIOError) as error:
+        return _not_yet(upstream, error, environ)
+    except OSError as error:
+        if isinstance(upstream, TcpAddress):
+            return _not_yet(upstream, error, environ)
+        raise ConfigError(
+            explain(upstream, error),
+            hint=engines.hint(upstream, environ) or SOCKET_HINT,
+        ) from error
     return ""
+
+
+DOWN: Final = (ConnectionRefusedError, TimeoutError, socket.gaierror)
+"""How an Engine looks that is stopped, or a container with it that is not up yet."""
+
+SOCKET_HINT: Final = "name the socket with --upstream unix:///path or SOCKET_PATH=/path"
+FOLDER_HINT: Final = (
+    "remove the folder, and mount the socket that the Engine really has"
+)
+
+
+def _connect(upstream: Address) -> None:
+    if isinstance(upstream, TcpAddress):
+        host = upstream.host or "localhost"
+        socket.create_connection((host, upstream.port), PROBE_SECONDS).close()
+        return
+    _refuse_what_is_no_socket(upstream)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(PROBE_SECONDS)
+        probe.connect(upstream.path)
+
+
+PROBE_SECONDS: Final = 1.0
+
+
+def _refuse_what_is_no_socket(upstream: UnixAddress) -> None:
+    """Name a folder: connect(2) calls it a socket on which nobody listens."""
+    path = Path(upstream.path)
+    if path.is_dir():
+        raise ConfigError(
+            f"cannot reach the Docker Engine at {upstream}: it is a folder:"
+            " Docker makes one where the mounted path is missing",
+            hint=FOLDER_HINT,
+        )
+    if path.is_file():
+        raise ConfigError(
+            f"cannot reach the Docker Engine at {upstream}: it is a file, no socket",
+            hint=SOCKET_HINT,
+        )
+
+
+def _not_yet(upstream: Address, error: OSError, environ: Mapping[str, str]) -> str:
+    text = f"the Docker Engine at {upstream} does not answer yet"
+    if isinstance(upstream, TcpAddress):
+        reason = (
+            "it takes too long" if isinstance(error, TimeoutError) else error.strerror
+        )
+        return f"{text}: {reason or error}"
+    advice = engines.hint(upstream, environ)
+    return f"{text}; {advice}" if advice else text
+
+
+def check_time_zone(environ: Mapping[str, str]) -> str:
+    """Warn about a time zone: the incumbents' images write their log in it."""
+    zone = environ.get("TZ", "")
+    if not zone or zone.upper().removeprefix("ETC/") in {"UTC", "UTC0", "GMT", "ZULU"}:
+        return ""
+    return f"TZ={zone[:64]!r} changes nothing: times in the log are UTC"
 
 
 def _is_same(upstream: Address, own: Address) -> bool:

@@ -11,11 +11,11 @@ from trioproxy.errors import TrioProxyError
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.flows import half_granted
-from trioproxy.learning.journal import Saved
 from trioproxy.learning.learnedfile import elsewhere
 from trioproxy.learning.minimize import smallest_sections
 from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.shape import REFUSED, UNKNOWN, Shape
+from trioproxy.learning.store import Saved
 from trioproxy.learning.wording import count, describe_watch
 from trioproxy.policy.endpoints import OPERATIONS
 

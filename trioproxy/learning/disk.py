@@ -1,10 +1,9 @@
 """Files that are whole at any moment: locked, appended to, replaced at once.
 
-All calls block; `learning.journal` makes them from a worker thread. What the files say is
+All calls block; `learning.journal` has them made in a worker thread. What the files say is
 not known here, and reading them is `trioproxy.files`.
 """
 
-import fcntl
 import os
 import stat
 import time
@@ -28,6 +27,11 @@ OTHERS_WRITE: Final = 0o022
 
 def check_target(path: Path) -> None:
     """Refuse what cannot be replaced safely, before any work is done for it."""
+    if not hasattr(os, "O_NOFOLLOW"):
+        raise ConfigError(
+            f"cannot write {path}: files are not locked on Windows",
+            hint="write it in WSL, or by the image; reading works everywhere",
+        )
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -142,7 +146,7 @@ def _open_locked(path: Path, deadline: float) -> int:
 def _lock(fd: int, path: Path, deadline: float) -> None:
     while True:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _flock(fd)
         except BlockingIOError:
             if time.monotonic() > deadline:
                 raise ConfigError(
@@ -152,6 +156,13 @@ def _lock(fd: int, path: Path, deadline: float) -> None:
             time.sleep(LOCK_PAUSE)
         else:
             return
+
+
+def _flock(fd: int) -> None:
+    """Take the lock, or raise `BlockingIOError`."""
+    import fcntl  # Windows has none, and reading must work there
+
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _is_named(fd: int, path: Path) -> bool:
@@ -175,7 +186,7 @@ def _replace(path: Path, data: bytes) -> int:
             NEW_MODE,
         )
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            _flock(fd)  # nobody else has it: it has no name yet
             _take_over_owner(fd, path)
             _write_all(fd, data)
             os.fsync(fd)

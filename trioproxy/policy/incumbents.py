@@ -3,8 +3,7 @@
 Both go through a list of rules; the first that fits decides, and none means refused. A rule
 looks at the decoded path behind its version, without regard to case, and only at how the
 path begins. A variable counts as 1 if its text begins with a whole number other than 0
-(so `true` is 0 there). Of the variables for Podman's own routes only those are here that
-are 1 when unset: with the others at 1 we refuse to start. Nothing of trioproxy's own rules is known here.
+(so `true` is 0 there). Nothing of trioproxy's own rules is known here.
 """
 
 import re
@@ -14,9 +13,13 @@ from dataclasses import dataclass, field
 from trioproxy.policy.endpoints import SECTIONS
 from trioproxy.policy.rules import READING
 from trioproxy.policy.variables import (
+    LIBPOD_ON_BY_DEFAULT,
+    LIBPOD_SECTIONS,
+    LIBPOD_VARIABLES,
     ON_BY_DEFAULT,
     PERMISSIONS,
     SWITCHES,
+    libpod_prefix,
     section_prefix,
 )
 
@@ -67,9 +70,13 @@ class Incumbent:
                 return rule.allows
         return False
 
+    def can_allow(self, method: str, path: str) -> bool:
+        """Whether some variables let a request pass."""
+        return self.allows(_ALL_ONES, method, path)
+
     def needs(self, method: str, path: str) -> frozenset[str]:
         """The variables without which it refuses what it could allow."""
-        if not self.allows(_ALL_ONES, method, path):
+        if not self.can_allow(method, path):
             return frozenset()
         return frozenset(
             name
@@ -95,6 +102,17 @@ def _sections() -> Iterator[Rule]:
         yield _allow(section, re.escape(section_prefix(section)))
 
 
+def _libpod_sections() -> Iterator[Rule]:
+    for variable in LIBPOD_SECTIONS:
+        yield _allow(variable, re.escape(libpod_prefix(variable)))
+
+
+def _libpod_verbs() -> Iterator[Rule]:
+    for pod, base in (("", "/libpod/containers"), ("POD_", "/libpod/pods")):
+        for verb, words in _LIBPOD_WORDS.items():
+            yield _allow(f"LIBPOD_ALLOW_{pod}{verb}", _route(base, words))
+
+
 def _allow(variable: str, pattern: str) -> Rule:
     compiled = re.compile(pattern, re.IGNORECASE | re.ASCII)
     return Rule(variable=variable, acts_on=True, allows=True, pattern=compiled)
@@ -117,6 +135,13 @@ def _route(base: str, words: tuple[str, ...]) -> str:
     return f"{base}/[a-zA-Z0-9_.-]+/({'|'.join(words)})"
 
 
+_LIBPOD_WORDS = {
+    "RESTARTS": ("stop", "restart", "kill"),
+    "START": ("start",),
+    "STOP": ("stop",),
+    "PAUSE": ("pause",),
+    "UNPAUSE": ("unpause",),
+}
 _PODS_TOO = "(/libpod)?/(containers|pods)"
 
 
@@ -128,14 +153,15 @@ _SWITCH_DEFAULTS = {name: str(int(name in ON_BY_DEFAULT)) for name in SWITCHES}
 TECNATIVA = Incumbent(
     name="tecnativa",
     image="tecnativa/docker-socket-proxy",
-    version="0.4.2",
+    version="0.5.0",
     # Refuses writes before it looks at a verb: without POST=1 no verb does anything.
-    # (0.5.0 adds verbs to pause and unpause, in the same place.)
     rules=(
         _WRITES_NEED_POST,
         _verb("ALLOW_RESTARTS", "stop", "restart", "kill"),
         _verb("ALLOW_START", "start"),
         _verb("ALLOW_STOP", "stop"),
+        _verb("ALLOW_PAUSE", "pause"),
+        _verb("ALLOW_UNPAUSE", "unpause"),
         *_sections(),
     ),
     defaults=_SWITCH_DEFAULTS,
@@ -144,7 +170,7 @@ TECNATIVA = Incumbent(
 LINUXSERVER = Incumbent(
     name="linuxserver",
     image="linuxserver/socket-proxy",
-    version="3.4.3",
+    version="3.4.6",
     # Verbs come before POST; the read verbs only lift a refusal, the section still decides.
     rules=(
         _denial("ALLOW_ARCHIVE", "archive"),
@@ -157,12 +183,15 @@ LINUXSERVER = Incumbent(
         _verb_of_pods("ALLOW_STOP", "stop"),
         _verb_of_pods("ALLOW_PAUSE", "pause"),
         _verb_of_pods("ALLOW_UNPAUSE", "unpause"),
+        *_libpod_verbs(),
         _WRITES_NEED_POST,
         *_sections(),
-        _allow("LIBPOD_PING", "/libpod/_ping"),
-        _allow("LIBPOD_VERSION", "/libpod/version"),
+        *_libpod_sections(),
     ),
-    defaults={**_SWITCH_DEFAULTS, "LIBPOD_PING": "1", "LIBPOD_VERSION": "1"},
+    defaults={
+        **_SWITCH_DEFAULTS,
+        **{n: str(int(n in LIBPOD_ON_BY_DEFAULT)) for n in sorted(LIBPOD_VARIABLES)},
+    },
 )
 
 INCUMBENTS = (TECNATIVA, LINUXSERVER)
@@ -180,6 +209,7 @@ def blockers(zeros: frozenset[str], method: str, path: str) -> tuple[str, ...]:
 
     One that would be enough alone, if there is one; else those that matter together.
     """
+    zeros &= _ALL_ONES.keys()
 
     def is_open(off: frozenset[str]) -> bool:
         values = {name: "0" if name in off else "1" for name in VARIABLES}

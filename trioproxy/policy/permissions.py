@@ -12,13 +12,16 @@ from trioproxy.errors import BadTarget, ConfigError
 from trioproxy.policy import samples
 from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.policy.envfile import decode_value, needless_escape, parse, split_by_sh
-from trioproxy.policy.incumbents import LINUXSERVER, blockers
+from trioproxy.policy.incumbents import INCUMBENTS, LINUXSERVER, blockers
 from trioproxy.policy.lint import lint, lint_settings, suggest
 from trioproxy.policy.request import Route
 from trioproxy.policy.rules import Mode, Policy
 from trioproxy.policy.variables import (
     COMPAT_VARIABLE,
     GUARDS,
+    LIBPOD_ON_BY_DEFAULT,
+    LIBPOD_VARIABLES,
+    METHOD_SWITCHES,
     ON_BY_DEFAULT,
     OPERATIONS_VARIABLE,
     PERMISSIONS,
@@ -31,8 +34,9 @@ from trioproxy.policy.variables import (
 ENVIRONMENT = "the environment"
 
 _REFUSING = frozenset({"", "0", "false", "no", "off"})
-_FLAGS = frozenset({*SWITCHES, *VERBS})
+_FLAGS = frozenset({*SWITCHES, *METHOD_SWITCHES, *VERBS, *LIBPOD_VARIABLES})
 _SHOWN = 64
+_MOST_NAMED = 4
 _ROUTE = re.compile(
     r"([A-Z]{1,16}):((?:/(?:\{[A-Za-z_][A-Za-z0-9_.]*\}|[A-Za-z0-9_.:@+~-]+))+)"
 )
@@ -57,12 +61,20 @@ def parse_policy(
         for name in sorted(_FLAGS & variables.keys())
     }
     linuxserver = _is_linuxserver(variables.get(COMPAT_VARIABLE, ""), source)
-    warnings = (*_check_names(variables, source), *lint(variables))
+    warnings = (
+        *_check_names(variables, source),
+        *_idle_libpod(flags),
+        *lint(variables),
+    )
     if OPERATIONS_VARIABLE not in variables:
         return _section_policy(flags, linuxserver=linuxserver), warnings
     policy = _exact_policy(variables[OPERATIONS_VARIABLE], source)
     _refuse_contradictions(policy, flags, source)
-    return policy, (*warnings, *_idle_verbs(policy, flags))
+    return policy, (
+        *warnings,
+        *_idle_verbs(policy, flags),
+        *_idle_sections(policy, flags),
+    )
 
 
 def _parse_flag(name: str, value: str, source: str) -> bool:
@@ -88,10 +100,13 @@ def _is_linuxserver(value: str, source: str) -> bool:
 def _check_names(variables: Mapping[str, str], source: str) -> Iterator[str]:
     for name in sorted(variables):
         if name.startswith(PREFIXES) and name not in PERMISSIONS:
-            yield from _check_unknown(name, variables[name], source)
+            yield from _check_unknown(name, variables, source)
 
 
-def _check_unknown(name: str, value: str, source: str) -> Iterator[str]:
+def _check_unknown(
+    name: str, variables: Mapping[str, str], source: str
+) -> Iterator[str]:
+    value = variables[name]
     shown = name if name.isidentifier() and name.isascii() else repr(name[:_SHOWN])
     if name in GUARDS:
         # At any value: 0 and empty restrict too.
@@ -99,15 +114,9 @@ def _check_unknown(name: str, value: str, source: str) -> Iterator[str]:
             f"{shown} in {source} is not supported yet",
             hint="remove it: what it restricts would pass",
         )
-    if name.startswith("LIBPOD_"):
-        if value not in _REFUSING:
-            raise ConfigError(
-                f"{shown} in {source} is not supported yet",
-                hint="remove it: Podman's own routes are refused",
-            )
-        return
-    advice = suggest(name)
-    if value not in _REFUSING or not (value or name.startswith("ALLOW_")):
+    advice = suggest(name, variables)
+    is_switch = name.startswith(("ALLOW_", "LIBPOD_"))
+    if value not in _REFUSING or not (value or is_switch):
         raise ConfigError(f"{shown} in {source} is not known", hint=advice)
     yield f"{shown}={value} is not known and refuses nothing: {advice}"
 
@@ -119,6 +128,9 @@ def _section_policy(flags: Mapping[str, bool], *, linuxserver: bool) -> Policy:
     return Policy(
         mode=Mode.SECTIONS,
         switches={name: flags.get(name, name in ON_BY_DEFAULT) for name in SWITCHES},
+        refused_methods=frozenset(
+            name for name in METHOD_SWITCHES if not flags.get(name, True)
+        ),
         verbs=verbs,
         read_verbs_grant=not linuxserver,
     )
@@ -194,7 +206,10 @@ def _refuse_contradictions(
 ) -> None:
     zeros = frozenset(name for name, granted in flags.items() if not granted)
     for name, method, path in _granted(policy):
-        if blocking := blockers(zeros, method, path):
+        blocking = blockers(zeros, method, path)
+        if method in METHOD_SWITCHES and method in zeros:
+            blocking = (*blocking, method)
+        if blocking:
             variables = " and ".join(f"{one}=0" for one in blocking)
             raise ConfigError(
                 f"{variables} contradicts {name} in {OPERATIONS_VARIABLE} of {source}",
@@ -219,6 +234,50 @@ def _idle_verbs(policy: Policy, flags: Mapping[str, bool]) -> Iterator[str]:
         elif flags[verb] and not listed and not _lifts_a_refusal(verb, policy):
             wanted = " or ".join(sorted(VERBS[verb]))
             yield f"{verb}=1 grants nothing beside {OPERATIONS_VARIABLE}: add {wanted} to it"
+
+
+def _idle_libpod(flags: Mapping[str, bool]) -> Iterator[str]:
+    names = sorted(
+        name
+        for name in LIBPOD_VARIABLES - LIBPOD_ON_BY_DEFAULT
+        if flags.get(name, False)
+    )
+    if names:
+        opens = "opens" if len(names) == 1 else "open"
+        yield (
+            f"{' and '.join(f'{name}=1' for name in names)} {opens} nothing yet:"
+            " Podman's own routes (/libpod) are not forwarded and stay refused"
+        )
+
+
+def _idle_sections(policy: Policy, flags: Mapping[str, bool]) -> Iterator[str]:
+    """Say that a list closes the sections which a person may think are open.
+
+    A learned file has them too: its list in the coarser words of the incumbents. There
+    each of them is needed for something on the list, and that goes without words.
+    """
+    ones = [name for name in SWITCHES if flags.get(name, False)]
+    if ones and not _are_the_lists(ones, policy, flags):
+        shown = [f"{name}=1" for name in ones[:_MOST_NAMED]]
+        if more := len(ones) - len(shown):
+            shown.append(f"{more} more")
+        opens = "opens" if len(ones) == 1 else "open"
+        yield f"{' and '.join(shown)} {opens} nothing beside {OPERATIONS_VARIABLE}: the list alone grants"
+
+
+def _are_the_lists(ones: list[str], policy: Policy, flags: Mapping[str, bool]) -> bool:
+    """Whether the incumbents let the list pass by these, and by none less."""
+    uses = [
+        (method, path)
+        for _, method, path in _granted(policy)
+        if all(one.can_allow(method, path) for one in INCUMBENTS)
+    ]
+    values = {name: str(int(granted)) for name, granted in flags.items()}
+
+    def passes(variables: Mapping[str, str]) -> bool:
+        return all(one.allows(variables, *use) for one in INCUMBENTS for use in uses)
+
+    return passes(values) and not any(passes({**values, one: "0"}) for one in ones)
 
 
 def _lifts_a_refusal(verb: str, policy: Policy) -> bool:

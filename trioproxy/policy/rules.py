@@ -106,6 +106,8 @@ class Policy:
     routes: tuple[Route, ...] = ()
     switches: Mapping[str, bool] = field(default_factory=dict)
     """Section variables and `POST`, with their defaults."""
+    refused_methods: frozenset[str] = frozenset()
+    """The methods whose own variable is 0: only a verb still opens what has them."""
     verbs: Mapping[str, bool] = field(default_factory=dict)
     """The verbs that are set, and those that `COMPAT` reads as set."""
     read_verbs_grant: bool = True
@@ -158,6 +160,8 @@ class Policy:
         decision = self._judge_verbs(request)
         if decision is not None:
             return decision
+        if request.method in self.refused_methods:
+            return self._refuse(request, Reason.METHOD, request.method)
         if not self.switches["POST"]:
             if request.method not in READING:
                 return self._refuse(request, Reason.METHOD, "POST")
@@ -249,6 +253,8 @@ class Policy:
             self._needs_post_for_read(request) and not is_lifted
         ):
             needed.append("POST")
+        if request.method in self.refused_methods:
+            needed.append(request.method)
         missing = [f"{name}=1" for name in needed if not self.switches.get(name)]
         return f"set {' and '.join(missing)}"
 

@@ -14,6 +14,12 @@ ON_BY_DEFAULT = frozenset({"EVENTS", "PING", "VERSION"})
 SWITCHES = tuple(sorted({*SECTIONS, "POST"}))
 """The section variables and `POST`: all that the incumbents have in common."""
 
+METHOD_SWITCHES = ("DELETE", "PUT")
+"""At 0 they take a method out of what `POST=1` opens; 1, the default, changes nothing.
+
+The incumbents read neither. People set them to 0 and believe in it, so it is true here.
+"""
+
 READ_VERBS = {
     "ALLOW_ARCHIVE": frozenset({"ContainerArchive", "ContainerArchiveInfo"}),
     "ALLOW_CHANGES": frozenset({"ContainerChanges"}),
@@ -24,13 +30,29 @@ READ_VERBS = {
 """Verbs that name a read, with the operations they name."""
 
 WRITE_VERBS = {
+    "ALLOW_ATTACH": frozenset({"ContainerAttach", "ContainerAttachWebsocket"}),
+    "ALLOW_CREATE": frozenset({"ContainerCreate"}),
+    "ALLOW_DELETE": frozenset({"ContainerDelete"}),
+    # All of `docker exec`: a session that is prepared and cannot be started helps nobody.
+    "ALLOW_EXEC": frozenset(
+        {"ContainerExec", "ExecInspect", "ExecResize", "ExecStart"}
+    ),
+    "ALLOW_KILL": frozenset({"ContainerKill"}),
     "ALLOW_PAUSE": frozenset({"ContainerPause"}),
+    "ALLOW_PULL": frozenset({"ImageCreate"}),
+    "ALLOW_RENAME": frozenset({"ContainerRename"}),
     "ALLOW_RESTARTS": frozenset({"ContainerKill", "ContainerRestart", "ContainerStop"}),
     "ALLOW_START": frozenset({"ContainerStart"}),
     "ALLOW_STOP": frozenset({"ContainerStop"}),
     "ALLOW_UNPAUSE": frozenset({"ContainerUnpause"}),
+    "ALLOW_UPDATE": frozenset({"ContainerUpdate"}),
+    "ALLOW_WAIT": frozenset({"ContainerWait"}),
 }
-"""Verbs that name a write, with the operations they name."""
+"""Verbs for what needs `POST=1` otherwise, with the operations they name.
+
+PAUSE, RESTARTS, START, STOP and UNPAUSE are the incumbents'; the others are asked for
+there and in no release.
+"""
 
 VERBS = {**READ_VERBS, **WRITE_VERBS}
 
@@ -56,7 +78,47 @@ GUARDS = frozenset(
 )
 """What will restrict the bodies of requests. Not supported yet, so none may be set."""
 
-PERMISSIONS = frozenset({*SWITCHES, *VERBS, OPERATIONS_VARIABLE, COMPAT_VARIABLE})
+LIBPOD_SECTIONS = (
+    "LIBPOD_CONTAINERS",
+    "LIBPOD_EVENTS",
+    "LIBPOD_EXEC",
+    "LIBPOD_GENERATE",
+    "LIBPOD_IMAGES",
+    "LIBPOD_INFO",
+    "LIBPOD_MANIFESTS",
+    "LIBPOD_NETWORKS",
+    "LIBPOD_PING",
+    "LIBPOD_PLAY",
+    "LIBPOD_PODS",
+    "LIBPOD_SECRETS",
+    "LIBPOD_SYSTEM",
+    "LIBPOD_VERSION",
+    "LIBPOD_VOLUMES",
+)
+"""linuxserver's section variables for Podman's own routes, all below `/libpod`."""
+
+LIBPOD_VERBS = tuple(
+    f"LIBPOD_ALLOW_{pod}{verb}"
+    for pod in ("", "POD_")
+    for verb in ("PAUSE", "RESTARTS", "START", "STOP", "UNPAUSE")
+)
+"""Older names of its verbs for these routes, which it still reads."""
+
+LIBPOD_VARIABLES = frozenset({*LIBPOD_SECTIONS, *LIBPOD_VERBS})
+"""All 25. Read so that an environment starts; the routes are refused at any value."""
+
+LIBPOD_ON_BY_DEFAULT = frozenset({"LIBPOD_PING", "LIBPOD_VERSION"})
+
+PERMISSIONS = frozenset(
+    {
+        *SWITCHES,
+        *METHOD_SWITCHES,
+        *VERBS,
+        *LIBPOD_VARIABLES,
+        OPERATIONS_VARIABLE,
+        COMPAT_VARIABLE,
+    }
+)
 """All that this version reads as a permission."""
 
 PREFIXES = ("ALLOW_", "CREATE_", "EXEC_", "PULL_", "LIBPOD_")
@@ -74,6 +136,7 @@ SETTINGS = frozenset(
         "MAX_CONNECTIONS",
         "MAX_CONNECTIONS_PER_CLIENT",
         "SOCKET_PATH",
+        "TZ",
     }
 )
 """Read from options and the environment, never from a policy file."""
@@ -82,6 +145,12 @@ SETTINGS = frozenset(
 def section_prefix(section: str) -> str:
     """Where the paths of a section begin."""
     return "/_ping" if section == "PING" else f"/{section.lower()}"
+
+
+def libpod_prefix(variable: str) -> str:
+    """Where the paths of a section of Podman's own routes begin."""
+    section = variable.removeprefix("LIBPOD_")
+    return f"/libpod{section_prefix(section)}"
 
 
 def is_ours(name: str) -> bool:

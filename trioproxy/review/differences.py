@@ -12,6 +12,7 @@ from trioproxy.policy import samples
 from trioproxy.policy.incumbents import LINUXSERVER, TECNATIVA, Incumbent
 from trioproxy.policy.request import Request
 from trioproxy.policy.rules import Decision, Mode, Policy, Reason
+from trioproxy.policy.variables import METHOD_SWITCHES
 
 BOTH = (TECNATIVA.name, LINUXSERVER.name)
 
@@ -104,7 +105,7 @@ PODMAN = Difference(
     against=(LINUXSERVER.name,),
     is_wider=False,
     there="`LIBPOD_*` open `/libpod`, verbs also name `/libpod` and `/pods`",
-    here="refused; with a `LIBPOD_*` variable that is not 0 it refuses to start",
+    here="refused; the start names the `LIBPOD_*` variables at 1 that open nothing, `LIBPOD_PING` and `LIBPOD_VERSION` aside",
     reason="not supported yet",
     test=_DIFFERENTIAL,
 )
@@ -124,6 +125,15 @@ EXEC = Difference(
     there="`POST /containers/{id}/exec` needs `CONTAINERS=1` and `POST=1`",
     here="needs `EXEC=1` too",
     reason="without it the session could be prepared and never started",
+    test=_DIFFERENTIAL,
+)
+METHODS_AT_0 = Difference(
+    name="methods at 0",
+    against=BOTH,
+    is_wider=False,
+    there="`DELETE` and `PUT` are no variables: `POST=1` opens these methods too",
+    here="`DELETE=0` and `PUT=0` refuse the method, but for what a verb at 1 opens; at 1 they change nothing",
+    reason="people write them and believe in them",
     test=_DIFFERENTIAL,
 )
 VERBS_AT_0 = Difference(
@@ -148,7 +158,7 @@ VERBS_GRANT = Difference(
     name="verbs at 1",
     against=BOTH,
     is_wider=True,
-    there="in tecnativa dead without `POST=1`, and only three are known; in linuxserver a read verb opens nothing by itself; ids have no slashes",
+    there="`ALLOW_ATTACH CREATE DELETE EXEC KILL PULL RENAME UPDATE WAIT` are not known; in tecnativa no read verb is, and the others are dead without `POST=1`; in linuxserver a read verb opens nothing by itself; ids have no slashes",
     here="a verb at 1 opens its routes, whatever `POST` and the section say, but for those of a narrower verb at 0",
     reason="it is the narrowest grant there is, and what its name says",
     test=_DIFFERENTIAL,
@@ -174,6 +184,7 @@ DIFFERENCES = (
     PODMAN,
     WRITE_LIKE_READS,
     EXEC,
+    METHODS_AT_0,
     VERBS_AT_0,
     VERB_BEGINNINGS,
     VERBS_GRANT,
@@ -188,6 +199,8 @@ def classify(request: Request, decision: Decision) -> Difference:
         return VERBS_GRANT if decision.reason is Reason.VERB else UNSET_READ_VERBS
     if request.target.path.startswith(("/libpod/", "/pods/")):
         return PODMAN
+    if decision.reason is Reason.METHOD and decision.rule in METHOD_SWITCHES:
+        return METHODS_AT_0
     return {
         Reason.NO_SECTION: PREFIXES,
         Reason.WRITE_LIKE_READ: WRITE_LIKE_READS,

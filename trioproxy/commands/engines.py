@@ -1,0 +1,126 @@
+"""Where else an Engine may be: what a hint can name when there is none where we looked.
+
+The usual sockets of this user, `DOCKER_HOST` and `CONTAINER_HOST`, and the docker command's
+current context. Nothing is chosen here, and what cannot be read is passed over: it is a
+hint, and a person decides.
+"""
+
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from trioproxy.config import Address, UnixAddress, parse_address, tunnel
+from trioproxy.errors import ConfigError
+
+USUAL: Final = (
+    ("{run}/docker.sock", "rootless Docker"),
+    ("{home}/.docker/desktop/docker.sock", "Docker Desktop"),
+    ("{home}/.docker/run/docker.sock", "Docker Desktop"),
+    ("{home}/.colima/default/docker.sock", "Colima"),
+    ("{home}/.rd/docker.sock", "Rancher Desktop"),
+    ("{home}/.orbstack/run/docker.sock", "OrbStack"),
+    ("{run}/podman/podman.sock", "rootless Podman"),
+    ("/var/run/docker.sock", "Docker"),
+    ("/run/podman/podman.sock", "Podman"),
+)
+"""Where programs put their sockets, and whose they are."""
+
+PROBE_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An address, and how it is known."""
+
+    url: str
+    what: str
+
+
+def hint(tried: Address, environ: Mapping[str, str]) -> str:
+    """Name what would work in place of `tried`; empty if nothing is found."""
+    found = dict[str, Candidate]()
+    for one in candidates(environ):
+        found.setdefault(one.url, one)
+    for one in found.values():
+        if text := _advice(one, tried):
+            return text
+    return ""
+
+
+def candidates(environ: Mapping[str, str]) -> Iterator[Candidate]:
+    """All places worth a look: what this user has set first."""
+    for name in ("DOCKER_HOST", "CONTAINER_HOST"):
+        if url := environ.get(name, ""):
+            yield Candidate(url=url, what=name)
+    name = _current_context(environ)
+    if name and (url := _context_host(name, environ)):
+        yield Candidate(url=url, what=f"the docker context {name}")
+    places = {
+        "run": environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}"),
+        "home": environ.get("HOME", ""),
+    }
+    for path, what in USUAL:
+        yield Candidate(url=f"unix://{path.format(**places)}", what=what)
+
+
+def _advice(one: Candidate, tried: Address) -> str:
+    if not one.url.isprintable():
+        return ""
+    if one.url.startswith("ssh://"):
+        return f"{one.what} is {one.url}: {tunnel(one.url)}"
+    try:
+        address = parse_address(one.url)
+    except ConfigError:
+        return ""
+    if address == tried or not _answers(address):
+        return ""
+    return f"{one.what} answers at {one.url}: name it with --upstream or SOCKET_PATH"
+
+
+def _answers(address: Address) -> bool:
+    """Whether somebody accepts there. A TCP address is not asked: that may take long."""
+    if not isinstance(address, UnixAddress):
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(PROBE_SECONDS)
+        try:
+            probe.connect(address.path)
+        except (OSError, ValueError):  # ValueError: a NUL byte, or a path too long
+            return False
+    return True
+
+
+def _client_folder(environ: Mapping[str, str]) -> Path:
+    home = environ.get("HOME", "")
+    return Path(environ.get("DOCKER_CONFIG") or f"{home}/.docker")
+
+
+def _current_context(environ: Mapping[str, str]) -> str:
+    name: object = environ.get("DOCKER_CONTEXT", "")
+    if not name:
+        config = _read_object(_client_folder(environ) / "config.json")
+        name = config.get("currentContext")
+    return name if isinstance(name, str) and name != "default" else ""
+
+
+def _context_host(name: str, environ: Mapping[str, str]) -> str:
+    """The Engine's address in a context: a file in a folder named by the name's digest."""
+    digest = sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+    folder = _client_folder(environ) / "contexts" / "meta" / digest
+    found: object = _read_object(folder / "meta.json")
+    for key in ("Endpoints", "docker", "Host"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def _read_object(path: Path) -> dict[str, object]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

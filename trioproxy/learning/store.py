@@ -1,0 +1,140 @@
+"""Evidence and env file on disk: united with what others wrote, under a lock.
+
+What the env file says is decided in `learning.proposal`; when to save, in
+`learning.journal`. All calls block.
+
+The order within a save: evidence, then the env file, then the note in the evidence of
+what the env file grants. A crash between any two of them loses nothing, and never makes
+an operation look as if a person had taken it out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from trioproxy import files
+from trioproxy.errors import ConfigError
+from trioproxy.learning import disk, evidencefile
+from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.proposal import Proposal, Wish, keep_foreign, propose, write
+from trioproxy.learning.shape import Shape
+
+NO_PROPOSAL: Final = Proposal()
+"""Where evidence is kept without an env file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """What a save left on disk."""
+
+    evidence: Evidence
+    """With what others had written there."""
+    damage: str
+    """A torn last line that was found, and is now gone."""
+    proposal: Proposal = NO_PROPOSAL
+
+
+class Ledger:
+    """An evidence file, and nothing beside it. All methods block."""
+
+    def __init__(self, path: Path, *, fresh: bool = False) -> None:
+        self.path = path
+        self._fresh = fresh
+
+    def open(self) -> evidencefile.Loaded:
+        """Look at the file before anything is learned; what is known so far."""
+        disk.check_target(self.path)
+        return self._known()
+
+    def save(
+        self, mine: Evidence, new: Sequence[Shape] = (), *, is_final: bool = False
+    ) -> Saved:
+        """Unite `mine` with what is on disk; of it, `new` is what is not there yet."""
+        with disk.locked(self.path) as file:
+            found = self._unite(file, mine, () if is_final else new)
+            self._fresh = False
+        return Saved(evidence=found.evidence, damage=found.damage)
+
+    def _unite(
+        self, file: disk.LockedFile, mine: Evidence, new: Sequence[Shape]
+    ) -> evidencefile.Loaded:
+        """Append what is new, or write everything where nothing is, or where it cannot."""
+        found = self._known()
+        found.evidence.merge(mine)
+        if new and found.can_append:
+            file.append(_lines(found.evidence, mine.run, new))
+        else:
+            file.replace(evidencefile.dump(found.evidence).encode())
+        return found
+
+    def _known(self) -> evidencefile.Loaded:
+        if self._fresh:
+            return evidencefile.Loaded()
+        return evidencefile.load(
+            files.read(self.path, may_be_missing=True, is_output=True),
+            name=str(self.path),
+        )
+
+
+class Store(Ledger):
+    """An env file and the evidence beside it."""
+
+    def __init__(self, env: Path, wish: Wish, *, fresh: bool = False) -> None:
+        super().__init__(evidence_path(env), fresh=fresh)
+        self.env = env
+        self.wish = wish
+
+    def open(self) -> evidencefile.Loaded:
+        """Look at both files before anything is learned; what is known so far."""
+        disk.check_target(self.env)
+        return super().open()
+
+    def read_env(self) -> str:
+        """The env file's text as it counts: what is started over has no lines of ours."""
+        text = files.read_text(self.env, may_be_missing=True, is_output=True)
+        return keep_foreign(text) if self._fresh else text
+
+    def save(
+        self, mine: Evidence, new: Sequence[Shape] = (), *, is_final: bool = False
+    ) -> Saved:
+        """Unite `mine` with what is on disk; of it, `new` is what is not there yet.
+
+        The env file is written where it would grant more, and at the end.
+        """
+        with disk.locked(self.path) as file:
+            found = self._unite(file, mine, () if is_final else new)
+            whole = found.evidence
+            old = self.read_env()
+            proposal = propose(whole, old, self.wish)
+            if is_final or proposal.added:
+                text = write(whole, proposal, old, self.wish)
+                disk.replace(self.env, text.encode())
+            self._fresh = False
+            if not proposal.marks <= whole.granted:
+                whole.granted |= proposal.marks
+                if is_final:
+                    # In stable order, for those who keep it in version control.
+                    file.replace(evidencefile.dump(whole).encode())
+                else:
+                    line = evidencefile.granted_line(whole.granted)
+                    file.append(f"{line}\n".encode())
+        return Saved(evidence=whole, damage=found.damage, proposal=proposal)
+
+
+def _lines(whole: Evidence, run: str, new: Sequence[Shape]) -> bytes:
+    lines = [evidencefile.run_line(run, whole.runs[run])]
+    lines += [evidencefile.shape_line(shape, whole.records[shape]) for shape in new]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def evidence_path(env: Path) -> Path:
+    """Where the evidence of an env file is stored: `app.jsonl` next to `app.env`."""
+    if env.suffix == ".jsonl":
+        raise ConfigError(
+            f"{env} is the name of an evidence file",
+            hint=f"name the env file: {env.with_suffix('.env')}",
+        )
+    if not env.name:
+        raise ConfigError(f"{str(env)!r} is no file name")
+    return env.with_suffix(".jsonl") if env.suffix == ".env" else Path(f"{env}.jsonl")
