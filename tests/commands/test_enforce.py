@@ -1,5 +1,6 @@
 """`trioproxy enforce` as people run it: a process with options, signals and a log."""
 
+import re
 import signal
 import socket
 from pathlib import Path
@@ -112,6 +113,68 @@ async def test_hangup_reads_the_file_again(fake: FakeEngine, tmp_path: Path) -> 
         proxy.process.send_signal(signal.SIGHUP)
         assert "NoSuchThing" in await proxy.line("reload-failed")
         assert await status_of(address, "/images/json") == 200
+
+
+async def test_a_reload_names_what_changed(fake: FakeEngine, tmp_path: Path) -> None:
+    """The line has what the new policy grants more and less, and a hash that differs with it."""
+    file = tmp_path / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList,GET:/frob\n")
+    options = (str(file), "--listen", ANY_PORT, "--upstream", str(fake.path))
+    async with running("enforce", *options) as proxy:
+        first = hash_in(await proxy.line(" start "))
+        file.write_text("ALLOW_OPERATIONS=ContainerList,ImageList\n")
+        proxy.process.send_signal(signal.SIGHUP)
+        line = await proxy.line(" reload ")
+        assert " added=ImageList removed=GET:/frob" in line
+        assert hash_in(line) != first
+        file.write_text("# the same\nALLOW_OPERATIONS=GET:/frob,ContainerList\n")
+        proxy.process.send_signal(signal.SIGHUP)
+        line = await proxy.line(" reload ")
+        assert " added=GET:/frob removed=ImageList" in line
+        assert hash_in(line) == first
+
+
+def hash_in(line: str) -> str:
+    (found,) = re.findall(r" hash=([0-9a-f]{8})\b", line)
+    return str(found)
+
+
+@pytest.mark.parametrize("replaced", [True, False], ids=["replaced", "in place"])
+async def test_a_watched_file_counts_when_it_changes(
+    fake: FakeEngine, tmp_path: Path, replaced: bool
+) -> None:
+    """As editors write and as mounts keep it; a bad or missing file leaves the old policy."""
+    file = tmp_path / "app.env"
+
+    def write(text: str) -> None:
+        if replaced:
+            (tmp_path / "new").write_text(text)
+            (tmp_path / "new").rename(file)
+        else:
+            file.write_text(text)
+
+    write("ALLOW_OPERATIONS=ContainerList\n")
+    options = (str(file), "--watch", "--listen", ANY_PORT, "--upstream", str(fake.path))
+    async with running("enforce", *options) as proxy:
+        address = await proxy.listen()
+        write("ALLOW_OPERATIONS=ImageList\n")
+        await proxy.line(" reload ")
+        assert await status_of(address, "/images/json") == 200
+        assert await status_of(address, "/containers/json") == 403
+        write("ALLOW_OPERATIONS=NoSuchThing\n")
+        assert "NoSuchThing" in await proxy.line("reload-failed")
+        file.unlink()
+        assert "cannot read" in await proxy.line("reload-failed")
+        assert await status_of(address, "/images/json") == 200
+        write("ALLOW_OPERATIONS=ContainerList\n")
+        await proxy.line(" reload ")
+        assert await status_of(address, "/containers/json") == 200
+
+
+def test_watching_needs_a_file() -> None:
+    """The environment of a process never changes: to watch it is a mistake."""
+    done = run("enforce", "--watch", "--listen", ANY_PORT)
+    assert (done.status, "--watch needs FILE" in done.err) == (2, True)
 
 
 async def test_sigterm_ends_in_order(fake: FakeEngine, tmp_path: Path) -> None:

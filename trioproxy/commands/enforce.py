@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 import trio
@@ -20,6 +20,7 @@ from trioproxy.config import (
 from trioproxy.errors import ConfigError
 from trioproxy.policy.gate import EnforceGate, Gate, ShadowGate
 from trioproxy.policy.outcome import Observer
+from trioproxy.policy.rules import Policy
 from trioproxy.policy.shadow import ShadowTally
 from trioproxy.proxy.harden import Use, harden
 from trioproxy.proxy.log import Log
@@ -27,6 +28,12 @@ from trioproxy.proxy.server import Server
 
 if TYPE_CHECKING:
     from trioproxy.commands.recording import Recording
+
+WATCH_EVERY: Final = 0.5
+"""Seconds between two looks at a policy file."""
+
+MOST_NAMES: Final = 8
+"""Names of what changed that a line of the log shows."""
 
 EPILOG = """\b
 Examples:
@@ -57,6 +64,9 @@ Examples:
     help="Try the policy out: let everything pass, log what it would refuse.",
 )
 @click.option(
+    "--watch", is_flag=True, help="Read FILE again whenever it changes, as at SIGHUP."
+)
+@click.option(
     "--record",
     metavar="FILE.jsonl",
     help="Keep evidence of what passes and what is refused, for trioproxy drift.",
@@ -69,6 +79,7 @@ def command(
     listen: tuple[str, ...],
     upstream: str | None,
     shadow: bool,
+    watch: bool,
     record: str | None,
     log_level: str | None,
 ) -> None:
@@ -77,7 +88,8 @@ def command(
     FILE is the policy. Without: ENV_FILE, or the process environment.
 
     A refused request gets the Engine's own JSON with the variable that would allow it.
-    SIGHUP reads FILE again; SIGTERM lets finite requests finish.
+    SIGHUP reads FILE again, and so does --watch when it changes: requests, streams and
+    tunnels that the new policy refuses are cut. SIGTERM lets finite requests finish.
     """
     if file is not None and env_file is not None:
         raise click.UsageError("give FILE or --env-file, not both")
@@ -85,7 +97,12 @@ def command(
     config = read_config(listen, upstream, log_level, os.environ)
     log = Log(config.level)
     recording = _open_record(record, log) if record is not None else None
-    gates = Gates(env_file=file or env_file, shadow=shadow, recording=recording)
+    gates = Gates(
+        env_file=file or env_file,
+        shadow=shadow,
+        watched=_watched_file(file or env_file, watch=watch),
+        recording=recording,
+    )
     gate, warnings = gates.read(os.environ)
     for warning in (
         *warnings,
@@ -107,6 +124,13 @@ def command(
         log.flush()
 
 
+def _watched_file(file: str | None, *, watch: bool) -> str:
+    path = file or os.environ.get("ENV_FILE", "")
+    if watch and not path:
+        raise click.UsageError("--watch needs FILE: the environment never changes")
+    return path if watch else ""
+
+
 def _open_record(path: str, log: Log) -> "Recording":
     # Imported here: whoever keeps no evidence does not carry what writes it.
     from trioproxy.commands.recording import open_record
@@ -120,15 +144,25 @@ class Gates:
 
     env_file: str | None
     shadow: bool = False
+    watched: str = ""
+    """The file that is read again when it changes; empty for none."""
     recording: "Recording | None" = None
     tally: ShadowTally | None = None
     """What the policy that is tried out now would have refused."""
+    policy: Policy | None = None
+    """What was read last, without an error."""
 
     def read(self, environ: Mapping[str, str]) -> tuple[Gate, tuple[str, ...]]:
         """Read the policy afresh, and what is to be warned about."""
         policy, warnings, source = start.read_policy(self.env_file, environ)
+        self.policy = policy
         gate = (ShadowGate if self.shadow else EnforceGate)(policy, source=source)
         return gate, warnings
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the policy that was read last."""
+        return self.policy.fingerprint if self.policy else ""
 
     def observers(self) -> Iterator[Observer]:
         """Who is told of the ends of requests under the policy that was just read."""
@@ -164,6 +198,8 @@ async def run(server: Server, gates: Gates) -> None:
             nursery.start_soon(_obey, signals, server, nursery.cancel_scope, gates)
             if gates.recording is not None:
                 nursery.start_soon(gates.recording.journal.run)
+            if gates.watched:
+                nursery.start_soon(_watch, gates.watched, server, gates)
             await _serve(server, gates)
             nursery.cancel_scope.cancel()
         if gates.recording is not None:
@@ -185,6 +221,7 @@ async def _serve(server: Server, gates: Gates) -> None:
             listen=",".join(server.addresses),
             upstream=config.upstream,
             policy=server.gate.describe(),
+            hash=gates.fingerprint,
         )
         if hardened.kept or hardened.failed:
             log.line(
@@ -261,6 +298,7 @@ async def _obey(
 def _reload(server: Server, gates: Gates) -> None:
     """Read the policy again; a bad file is logged and the old policy stays."""
     log = server.log
+    old = gates.policy
     try:
         gate, warnings = gates.read(os.environ)
     except ConfigError as error:
@@ -270,4 +308,46 @@ def _reload(server: Server, gates: Gates) -> None:
         log.line(Level.WARNING, "warning", text=warning)
     _sum_up(gates.tally, log)
     server.reload(gate, gates.observers())
-    log.line(Level.NOTICE, "reload", policy=gate.describe())
+    before = old.granted if old else frozenset[str]()
+    after = gates.policy.granted if gates.policy else frozenset[str]()
+    log.line(
+        Level.NOTICE,
+        "reload",
+        policy=gate.describe(),
+        hash=gates.fingerprint,
+        added=_some(after - before),
+        removed=_some(before - after),
+    )
+
+
+def _some(names: frozenset[str]) -> str:
+    """Name what changed: all of it, or the first of many."""
+    listed = sorted(names)
+    shown = ",".join(listed[:MOST_NAMES]) or "none"
+    rest = len(listed) - MOST_NAMES
+    return f"{shown},and {rest} more" if rest > 0 else shown
+
+
+async def _watch(path: str, server: Server, gates: Gates) -> None:
+    """Read the policy again whenever its file has changed and is at rest.
+
+    By looks at the file, which see what editors and Compose do: a new file in the place
+    of the old one, and the old one written anew, as it is where the file is mounted. A
+    file that is being written is left alone until two looks see the same.
+    """
+    known = latest = _look(path)
+    while True:
+        await trio.sleep(WATCH_EVERY)
+        before, latest = latest, _look(path)
+        if latest == before != known:
+            known = latest
+            _reload(server, gates)
+
+
+def _look(path: str) -> tuple[int, ...]:
+    """What changes with a file; nothing if it is not there."""
+    try:
+        seen = os.stat(path)
+    except OSError:
+        return ()
+    return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns

@@ -6,6 +6,7 @@ Whoever adds a rule: a file must never grant more here than in the incumbent, th
 that it sets to 1 itself aside.
 """
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -118,6 +119,24 @@ class Policy:
         if self.mode is Mode.EXACT:
             return self._decide_exactly(request)
         return self._decide_by_sections(request)
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight hex digits by which people tell policies apart, and not a signature."""
+        parts = (
+            self.mode,
+            sorted(self.operations),
+            sorted(map(str, self.routes)),
+            sorted(self.switches.items()),
+            sorted(self.verbs.items()),
+            self.read_verbs_grant,
+        )
+        return f"{zlib.crc32(repr(parts).encode()):08x}"
+
+    @property
+    def granted(self) -> frozenset[str]:
+        """All that it opens by name: operations of the table, and named routes."""
+        return self.opened_operations | {str(route) for route in self.routes}
 
     @property
     def operations_count(self) -> int:
