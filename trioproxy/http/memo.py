@@ -32,12 +32,15 @@ class Memo(Generic[Key, Value]):
         """
         if len(raw) > self.MAX_HEAD or self._is_new(key):
             return
+        # First in, first out: an order by use would cost a write for each hit.
         if len(self._values) >= self.MAX_ENTRIES:
             del self._values[next(iter(self._values))]
         self._values[key] = value
 
     def _is_new(self, key: Key) -> bool:
         """Whether this key did not come lately, as far as a hash tells keys apart."""
+        # By its hash alone: keys that come once are not worth their bytes. A collision
+        # keeps a head one time too early, which harms nobody.
         mark = hash(key)
         if mark in self._came_once:
             return False

@@ -188,6 +188,8 @@ def parse_request(
     read again, where the request line can be read in one way only. `seen` belongs to
     one `site`, for the same lines may come from a stranger's page elsewhere.
     """
+    # The first CRLF ends the request line for every reader. Only a line that matches
+    # PLAIN_LINE skips h11: anything odd in it goes through all checks, block and all.
     line, _, block = raw.partition(b"\r\n")
     plain = PLAIN_LINE.fullmatch(line)
     if plain and seen is not None and (fields := seen.get(block)):
@@ -195,6 +197,7 @@ def parse_request(
     _check_bytes(raw)
     event = _run_h11(raw)
     fields = _read_fields(raw, event, site)
+    # Credentials are not kept: a memory dump would have those of clients long gone.
     if plain and seen is not None and not fields.has_credentials:
         seen.keep(block, block, fields)
     return RequestHead(method=event.method, target=event.target, fields=fields)
@@ -205,6 +208,8 @@ def render_request(head: RequestHead, target: bytes, *, upgrades: bool) -> bytes
 
     `upgrades`: what asks the Engine to switch protocols goes along.
     """
+    # `Connection` is between two hops (RFC 9110, 7.6.1): the client's was dropped with
+    # the lines, and this one is ours. It says what the client's version does not imply.
     fields = head.fields
     connection = b""
     if upgrades:
@@ -241,10 +246,13 @@ def _read_fields(raw: bytes, event: h11.Request, site: Site) -> HeaderFields:
 
 
 def _check_bytes(raw: bytes) -> None:
+    # A bare LF ends a line for Go and h11, and not for other readers (RFC 9112, 2.2):
+    # a field could be smuggled in the value of another.
     lines = raw.count(b"\n")
     if lines != raw.count(b"\r\n"):
         raise BadRequest("a line of the request head ends in LF without CR")
     _check_lines(lines - 1)  # the last one ends the head
+    # h11 and Go join folded lines; other readers refuse them, or see two fields.
     if b"\n " in raw or b"\n\t" in raw:
         raise BadRequest("the request head has a folded header line (RFC 9112, 5.2)")
     if found := CONTROL.search(raw):
@@ -252,12 +260,15 @@ def _check_bytes(raw: bytes) -> None:
 
 
 def _run_h11(raw: bytes) -> h11.Request:
+    # A parser for each head: h11's state is that of a whole connection, with bodies, and
+    # bodies are not its business here. To make one costs less than to reset one.
     parser = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
     parser.receive_data(raw)
     try:
         event = parser.next_event()
     except h11.RemoteProtocolError as error:
         raise BadRequest(f"bad request head: {error}") from error
+    # Bytes left over mean that h11 found the end of the head somewhere else than we.
     if not isinstance(event, h11.Request) or parser.trailing_data[0]:
         raise BadRequest("the request head does not end where it seems to")
     return event
@@ -270,6 +281,7 @@ def pairs_of(event: h11.Request | h11.Response | h11.InformationalResponse) -> P
 
 def _check_request(raw: bytes, event: h11.Request, pairs: Pairs) -> None:
     """Refuse what h11 accepts and the Engine reads otherwise."""
+    # h11 takes any HTTP/1.x; what the Engine makes of 1.2 is not written anywhere.
     if event.http_version not in {b"1.0", b"1.1"}:
         version = event.http_version.decode("latin-1")
         raise BadRequest(f"HTTP/{version} is not spoken here: use HTTP/1.1")
@@ -277,6 +289,8 @@ def _check_request(raw: bytes, event: h11.Request, pairs: Pairs) -> None:
         raise BadRequest(f"the method {event.method.decode()} is never forwarded")
     if LISTED_LENGTH.search(raw):
         raise BadRequest("Content-Length is a list")
+    # h11 refuses a second Host and folds equal lengths; of these it keeps both, and Go
+    # reads the first.
     names = [lower for _, lower, _ in pairs]
     for name in ONCE_FIELDS:
         if names.count(name) > 1:
@@ -285,11 +299,15 @@ def _check_request(raw: bytes, event: h11.Request, pairs: Pairs) -> None:
 
 
 def _check_framing(event: h11.Request, pairs: Pairs, names: frozenset[bytes]) -> None:
+    # Two framings, or chunks that an older reader does not know, are the classic way to
+    # smuggle a request (RFC 9112, 6.1 and 11.2). h11 lets the chunks win, as Go does; a
+    # reader in between may not.
     if b"transfer-encoding" in names:
         if event.http_version == b"1.0":
             raise BadRequest("Transfer-Encoding in an HTTP/1.0 request")
         if b"content-length" in names:
             raise BadRequest("both Content-Length and Transfer-Encoding")
+    # Who honours `Connection: content-length` drops the length and reads another body.
     if named := connection_tokens(pairs) & {b"host", *FRAMING_FIELDS}:
         name = min(named).decode()
         raise BadRequest(f"Connection names {name}, which would drop it on the way")
@@ -323,6 +341,7 @@ def _check_meaning(
     values: dict[bytes, bytes], media_type: bytes, framing: Framing
 ) -> None:
     """Refuse pairs that change what a request means for the Engine or a browser."""
+    # Go answers 400 to a Host with other characters; h11 passes it on.
     host = values.get(b"host", b"")
     if not HOST.fullmatch(host):
         raise BadRequest(f"bad Host {host[:64]!r}")
@@ -336,6 +355,7 @@ def _check_meaning(
 
 def agent_tokens(agent: bytes | None) -> str:
     """Reduce a user agent to its product tokens: never comments, never anything else."""
+    # Comments name operating systems, machines and sometimes people; tokens name programs.
     words = AGENT_COMMENT.sub(b" ", agent[:AGENT_LIMIT]).split() if agent else []
     tokens = [found[0].decode() for found in map(AGENT_TOKEN.match, words) if found]
     return " ".join(tokens[:AGENT_TOKENS])

@@ -81,12 +81,15 @@ def find_response_end(data: bytes, start: int = 0) -> int:
 
 def parse_response(raw: bytes, expected: Expectation) -> ResponseHead:
     """Parse one response head as `expected`; raises `UpstreamError` for what is no answer."""
+    # The same head may be read in 16 ways, by what was asked: see `Expectation`.
     event = _run_h11(raw, expected)
     pairs = pairs_of(event)
     names = [lower for _, lower, _ in pairs]
     status = event.status_code
     framing = _response_framing(event, expected, pairs)
     switches = status == 101 or _is_raw_stream(status, expected, names)
+    # A 101 that nobody asked for would make a tunnel of a connection on which the client
+    # goes on to speak HTTP: nothing it sends would be judged any more.
     if status == 101 and not expected.upgrades:
         raise UpstreamError("the Engine switched protocols where nobody asked for it")
     tokens = connection_tokens(pairs)
@@ -103,6 +106,7 @@ def parse_response(raw: bytes, expected: Expectation) -> ResponseHead:
         keep_alive=keep_alive,
         is_interim=100 <= status < 200 and status != 101,
         switches=switches,
+        # Every handler of the Engine sets Api-Version; its router's own 404 has none.
         unrouted=status == 404 and b"api-version" not in names,
     )
 
@@ -111,6 +115,7 @@ def _run_h11(
     raw: bytes, expected: Expectation
 ) -> h11.Response | h11.InformationalResponse:
     parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
+    # h11 reads an answer only after a request; what was asked matters to it for 101 alone.
     parser.send(_ASKED_FOR_UPGRADE if expected.upgrades else _ASKED)
     parser.receive_data(raw)
     try:
@@ -144,6 +149,7 @@ def _response_framing(
     expected: Expectation,
     pairs: Pairs,
 ) -> Framing:
+    # In this order: RFC 9112, 6.3. What has no body has none whatever its fields say.
     status = event.status_code
     values = {lower: value for _, lower, value in pairs}
     if expected.is_head or status < 200 or status in {204, 304}:
@@ -169,6 +175,7 @@ def _client_head(
     lines = [
         b"HTTP/%s %d %s" % (event.http_version, event.status_code, bytes(event.reason))
     ]
+    # `Connection` stays: the client must hear that the Engine closes, for so do we.
     dropped = (HOP_BY_HOP | tokens) - {b"connection"}
     if event.status_code == 101:
         dropped -= {b"upgrade"}

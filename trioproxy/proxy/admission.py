@@ -130,12 +130,14 @@ class Admission:
 
         Raises `BadRequest` for what cannot be read in exactly one way.
         """
+        # Bytes are compared whole here, so two heads share a verdict only if they are equal.
         known = self._memo.get(raw)
         if known is not None:
             return known
         head = parse_request(raw, self._site, self._header_memo)
         verdict = judge(self.gate, head.method.decode(), head.target, head.fields.agent)
         admitted = _render(head, verdict)
+        # A head that raised is judged again each time: who sends such has no right to speed.
         if not head.fields.has_credentials:
             self._memo.keep(raw, raw, admitted)
         return admitted
@@ -148,10 +150,13 @@ class Admission:
 
 def _render(head: RequestHead, verdict: Verdict) -> Admitted:
     request, fields = verdict.request, head.fields
+    # With this media type the Engine's server hands the request to its gRPC services
+    # before any route is looked at; on /grpc itself it is what the route is for.
     if fields.is_grpc and request.target.path != "/grpc":
         raise BadRequest("gRPC bypasses the Engine's routes and is never forwarded")
     traits = TRAITS[id(request.endpoint)] if request.endpoint else UNKNOWN
     upgrades = traits.is_tunnel and fields.upgrade != b""
+    # Of the two only one is ever made: what is refused has no head that could be sent.
     upstream = refusal = b""
     if verdict.decision.allowed:
         target = request.target.canonical

@@ -119,6 +119,7 @@ class Connection:
             if self._crash is not None:
                 ending = await self._report(self._crash)
         finally:
+            # An exchange that did not come to its end is told of here, whatever ended it.
             if self.client.evicted:
                 ending = "evicted"
             self._tell("shutdown" if self._shared.is_draining else ending)
@@ -216,6 +217,7 @@ class Connection:
         leaf = leaf_of(error)
         self._shared.log.crash(self.client.peer, leaf)
         self._sides.engine.drop()
+        # Bytes of an answer that are out cannot be taken back: the break is all we can say.
         exchange = self.exchange
         if exchange is None or not exchange.head_sent:
             if exchange is not None:

@@ -60,6 +60,8 @@ class Engine:
         On the connection that served a request before, if it is fit for the next, or
         on a new one. Raises `UpstreamError` (502) or `ConnectTimeout` (504).
         """
+        # Between two requests the Engine owes us nothing: an EOF, or a byte that nobody
+        # asked for, would be taken for the next answer.
         self.has_answered = False
         if self._wire is not None and self._wire.has_ended_or_bytes():
             self.drop()
@@ -76,6 +78,8 @@ class Engine:
         `data` came behind the head before. Returns also what came behind this one.
         Raises `UpstreamLost` at the end of data, `UpstreamError` for what is no answer.
         """
+        # Nearly always one read and one look. There is no deadline: a wait for a container
+        # may last for weeks.
         start = 0
         while not data or (end := find_response_end(data, start)) < 0:
             start = resume_at(data)
@@ -84,6 +88,8 @@ class Engine:
                 raise UpstreamLost("the Engine closed the connection")
             self.has_answered = True
             data += more
+        # The Engine polls too: its heads to the same question differ by their date, which
+        # is the same for a second.
         raw = data[:end]
         key = raw, expected
         response = self._responses.get(key)

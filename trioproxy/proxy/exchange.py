@@ -208,11 +208,15 @@ class Exchange:
             async with trio.open_nursery() as nursery:
                 self._sides.shared.watch.start_soon(nursery, self._upload, uploading)
                 keep = await self._respond()
+                # The answer is out. If the Engine keeps the connection, it reads the rest
+                # of the body, and only then can the next request follow.
                 if keep:
                     with trio.move_on_after(DRAIN_SECONDS):
                         await uploading.wait()
                 nursery.cancel_scope.cancel()
         except BaseExceptionGroup as group:
+            # The nursery wraps whatever ended it. Cancelled belongs to the scope around us;
+            # beside a failure it may go, for the next checkpoint raises it again.
             failures = group.subgroup(lambda one: not isinstance(one, trio.Cancelled))
             if failures is None:
                 raise
@@ -235,6 +239,7 @@ class Exchange:
             over.set()
             return
         if surplus is None:
+            # The client ended in mid-body: the Engine sees the same, and answers it.
             self._pass_eof()
         else:
             client.put_back(surplus)
@@ -245,6 +250,8 @@ class Exchange:
         """Wait for the answer and pass it on; True if the client may go on."""
         client, engine = self._sides.client, self._sides.engine
         admitted = self.admitted
+        # From here on a hang-up may cancel us. Before, the request has to go out: what the
+        # client wanted is done even if it does not wait for the answer, as without us.
         self._is_responding = True
         if client.wire.heard & HUNG_UP:
             self._react_to_hangup()
@@ -264,15 +271,19 @@ class Exchange:
             and response.keep_alive
             and not self._sides.shared.is_draining
         )
+        # The Engine's own words go through. Only where it would keep the connection and we
+        # will not, while draining, the client must be told.
         says_close = keep or not response.keep_alive or not admitted.keep_alive
         head = response.client if says_close else with_close(response.client)
         self.head_sent = True
         surplus: bytes | None = b""
+        # Most answers come whole with their head: one send, and no boundary.
         if response.framing.length == len(data):
             self._sent_at_once = len(data)
             await client.wire.send_all(head + data)
         else:
             surplus = await self._relay_body(response, head, data)
+        # Bytes behind the answer belong to no request: they would be read as the next one's.
         self._is_engine_fit = response.keep_alive and not surplus
         return keep and not self._owes_a_body()
 

@@ -34,6 +34,7 @@ class Health:
         task is cancelled and the round trip with it; the next one who waits begins anew.
         """
         while trio.current_time() - self._asked >= FRESH_FOR:
+            # Single flight: 400 checks at once were 400 connections to the Engine.
             if self._answered is not None:
                 await self._answered.wait()
                 continue

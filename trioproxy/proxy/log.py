@@ -86,6 +86,7 @@ class Log:
                     # A full pipe: its reader is at work, or has stopped.
                     await trio.sleep(pause)
                     pause = min(2 * pause, FLUSH_EVERY)
+            # An event is set once: the next entry sets a new one.
             self._filled = trio.Event()
 
     def flush(self) -> None:
@@ -95,6 +96,8 @@ class Log:
 
     def _write_some(self) -> bool:
         """Write what fits in one write; says whether the reader takes any."""
+        # The descriptor is shared with other processes, so it cannot be made non-blocking.
+        # A pipe that polls writable takes PIPE_BUF bytes without blocking (pipe(7)).
         if not self._poll.poll(0):
             return False
         self._write(self._chunk())

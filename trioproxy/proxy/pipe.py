@@ -74,6 +74,7 @@ class Pipe:
 
         Raises whatever a write to the socket raises.
         """
+        # What the sink does not take must leave the pipe all the same: it is shared.
         sent = 0
         try:
             sent = os.splice(self._outlet, sink, count, flags=FLAGS)

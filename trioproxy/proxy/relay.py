@@ -77,6 +77,7 @@ async def relay(
         count, used, rest = await move(source, sink, boundary, buffer, size)
         if not count:
             return None
+        # Doubling while the sink keeps up; a slow one leaves less to copy next time.
         if not rest:
             size = min(2 * size, BUFFER_SIZE)
             continue
@@ -122,6 +123,7 @@ async def _copy(
     count = await source.recv_into(buffer, size)
     if not count:
         return 0, 0, b""
+    # What the boundary refuses raises here, before a byte of this piece is sent.
     used = boundary.feed(buffer.memory, 0, count)
     sent = sink.send_now(buffer.view[:used])
     return count, used - sent, bytes(buffer.view[sent:count])
@@ -130,6 +132,7 @@ async def _copy(
 async def _splice(
     source: Wire, sink: Wire, boundary: Boundary, buffer: Buffer, size: int
 ) -> Moved:
+    # Never more than is body whatever it is: the next byte may have to be looked at.
     try:
         count = await source.recv_into(buffer.pipe, min(size, boundary.unseen))
     except CannotSplice:

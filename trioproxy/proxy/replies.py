@@ -48,6 +48,7 @@ def health(*, is_up: bool, close: bool) -> bytes:
 
 
 def _reply(status: int, body: bytes, *, close: bool, head_only: bool) -> bytes:
+    # Always HTTP/1.1 and a length: every client reads that, whichever version it asked in.
     lines = [
         f"HTTP/1.1 {status} {PHRASES[status]}",
         f"Server: {SERVER}",

@@ -161,6 +161,8 @@ class Server:
         sockets = self._bind()
         try:
             self.addresses = tuple(listeners.name_of(sock) for sock in sockets)
+            # Two nurseries: those who serve end first, and what they need - the watch, the
+            # log - is cancelled when the last of them is gone.
             async with trio.open_nursery() as background:
                 background.start_soon(self._watch.run)
                 background.start_soon(self._watch.give_turns)
@@ -237,6 +239,7 @@ class Server:
             try:
                 sock, address = listener.sock.accept()
             except BlockingIOError:
+                # EAGAIN is the proof that the backlog is empty; the next edge will be new.
                 listener.heard = 0
                 await self._watch.readable(listener)
             except OSError as error:
@@ -365,6 +368,8 @@ class Server:
     async def _first_bytes(self, wire: Wire) -> bytes:
         """Wait for the first bytes of a client that has no place; b"" if none come."""
         with trio.move_on_after(TURNED_AWAY_SECONDS) as scope:
+            # A flood of silent clients pushes itself out; one that asks for health speaks at
+            # once.
             if len(self._unheard) >= TURNED_AWAY_LIMIT:
                 longest = next(iter(self._unheard))
                 del self._unheard[longest]
@@ -408,6 +413,8 @@ class Server:
 
         `finite` seconds for requests that end, `streams` for those that may never.
         """
+        # Idle connections end now, so that their clients come back to whoever is next;
+        # those in mid-request end by themselves, as `is_draining` makes each its last.
         self._shared.is_draining = True
         self.log.line(Level.NOTICE, "draining", connections=len(self.connections))
         self._accepting.cancel()

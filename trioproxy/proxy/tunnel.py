@@ -23,6 +23,8 @@ async def tunnel(
     """
     async with trio.open_nursery() as nursery:
         scope = nursery.cancel_scope
+        # This task copies one way, a second one the other: each can park on its own, and
+        # each EOF is passed on while the other direction goes on.
         shared.watch.start_soon(nursery, _copy, upstream, client[0], shared, scope)
         try:
             await upstream[0].send_all(early)
@@ -44,6 +46,7 @@ async def _copy(
         scope.cancel()
     else:
         wire.ended = True
+        # The client closed both ways: nobody is left to read what the Engine still says.
         if wire.gone:
             scope.cancel()
         else:

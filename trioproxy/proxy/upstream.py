@@ -65,6 +65,8 @@ def _connect_unix(path: str, watch: Watch) -> Wire | None:
 
 
 async def _retry_unix(address: UnixAddress, watch: Watch) -> Wire:
+    # No event tells when a full backlog has room again, so it is tried at growing
+    # intervals; the caller's scope is the deadline.
     pause = FIRST_PAUSE
     while (wire := _try_unix(address, watch)) is None:
         await trio.sleep(pause)
@@ -75,6 +77,8 @@ async def _retry_unix(address: UnixAddress, watch: Watch) -> Wire:
 async def _open_tcp(address: TcpAddress, watch: Watch) -> Wire:
     host = address.host or "localhost"
     try:
+        # Trio resolves names in a thread and tries addresses side by side (RFC 8305); the
+        # socket it found is ours from then on, and the watch's.
         stream = await trio.open_tcp_stream(host, address.port)
         sock = socket.socket(fileno=stream.socket.detach())
         return _watch_tcp(sock, watch)

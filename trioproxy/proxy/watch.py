@@ -205,6 +205,7 @@ class Watch:
 
         It counts from now on, before its first step, until it has returned.
         """
+        # Before its first step: between now and then it could run, so nobody may stay.
         self._unparked += 1
         nursery.start_soon(self._count, function, *args)
 
@@ -248,6 +249,8 @@ class Watch:
     async def writable(self, watched: Watched) -> None:
         """Wait until the kernel takes bytes again. It just did not."""
         watched.heard &= ~select.EPOLLOUT
+        # EPOLLOUT is registered for a wait only: else each acknowledgement that frees room
+        # would be an event that nobody wants.
         self._epoll.modify(watched.fd, READS | select.EPOLLOUT)
         try:
             await self._room(watched)
@@ -278,6 +281,7 @@ class Watch:
             self._queue.remove(task)
             return Abort.SUCCEEDED
 
+        # Whoever is first wakes the one who gives turns; it goes on until none is left.
         if not self._queue:
             self._has_queue.set()
         self._queue.append(task)
@@ -303,6 +307,7 @@ class Watch:
             watched = self._watched.get(fd)
             if watched is None:
                 continue  # removed on account of an event before this one
+            # A hang-up is news once: its bit stays, and edges repeat it with other events.
             news = events & ~watched.heard
             watched.heard |= events
             if watched.reader is not None or watched.writer is not None:
@@ -311,6 +316,8 @@ class Watch:
                 watched.on_hangup(_kind(events))
 
     def _wake(self, watched: Watched, events: int) -> None:
+        # A task is counted from when it is woken, not from when it runs: in between it
+        # could run, and whoever woke it must not stay.
         if watched.reader is not None and events & READABLE:
             self.unpark(watched.reader)
             reschedule(watched.reader, WOKEN)

@@ -65,6 +65,8 @@ class Wire(Watched):
 
     async def recv(self, size: int) -> bytes:
         """Wait for bytes; `b""` is the end of data."""
+        # The call first, the wait only if it says EAGAIN: under load it rarely does. Having
+        # waited is having let others run, so the credit is full again.
         await self._be_fair()
         while (data := self.recv_now(size)) is None:
             self._credit = FAIR_SHARE
@@ -135,6 +137,7 @@ class Wire(Watched):
         rest = memoryview(data)[sent:]
         if not rest.readonly:
             rest = memoryview(bytes(rest))
+        # A socket that took less than all has no room now; the watch hears when it has.
         while rest:
             self._credit = FAIR_SHARE
             await self.watch.writable(self)
