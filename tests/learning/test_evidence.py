@@ -11,10 +11,13 @@ from trioproxy.learning.evidence import (
     CLIENTS_KEPT,
     RUNS_KEPT,
     RUNS_LISTED,
+    Askers,
     Evidence,
+    When,
 )
 from trioproxy.learning.flows import half_granted
-from trioproxy.learning.shape import UNKNOWN, Shape, Who, is_use, result_of
+from trioproxy.learning.needs import is_need
+from trioproxy.learning.shape import UNKNOWN, Shape, Who, result_of
 from trioproxy.policy.endpoints import ENDPOINTS, Endpoint, match
 from trioproxy.policy.request import Request
 from trioproxy.policy.target import Target
@@ -43,7 +46,8 @@ def seen(*sightings: tuple[str, Shape, str, int, Who]) -> Evidence:
     evidence = Evidence()
     for run, shape, result, at, who in sightings:
         evidence.begin(run, at)
-        evidence.observe(shape, result, at, who)
+        after = max(0, at - evidence.runs[run].first)
+        evidence.observe(shape, result, When(at, after), who)
     return evidence
 
 
@@ -57,7 +61,13 @@ def union(*parts: Evidence) -> Evidence:
 
 def content(evidence: Evidence) -> object:
     """All that evidence knows, for comparison."""
-    return (evidence.records, evidence.runs, evidence.granted)
+    return (
+        evidence.records,
+        evidence.arguments,
+        evidence.things,
+        evidence.runs,
+        evidence.granted,
+    )
 
 
 EVIDENCE = st.lists(_SIGHTINGS, max_size=25).map(lambda parts: seen(*parts))
@@ -94,7 +104,7 @@ def test_merge_leaves_the_other_alone(one: Evidence, two: Evidence) -> None:
     before = copy.deepcopy(content(two))
     one.merge(two)
     one.begin("2026-09", 0)
-    one.observe(LIST, "200", 99_999, NOBODY)
+    one.observe(LIST, "200", When(99_999), NOBODY)
     assert content(two) == before
 
 
@@ -115,7 +125,7 @@ def test_observe_tells_what_is_new() -> None:
     evidence = Evidence()
     evidence.begin("2026-01", 0)
     results = ["500", "500", "200", "200", "500"]
-    news = [evidence.observe(LIST, result, 1, NOBODY) for result in results]
+    news = [evidence.observe(LIST, result, When(1), NOBODY) for result in results]
     assert news == [True, False, True, False, False]
     assert evidence.take_new() == (LIST,)
     assert evidence.take_new() == ()
@@ -125,7 +135,7 @@ def test_what_an_earlier_run_saw_is_not_new() -> None:
     """A second run that sees the same has nothing to announce."""
     evidence = union(seen(("2026-01", LIST, "200", 5, NOBODY)))
     evidence.begin("2026-02", 10)
-    assert not evidence.observe(LIST, "200", 11, NOBODY)
+    assert not evidence.observe(LIST, "200", When(11), NOBODY)
     assert evidence.records[LIST].count() == 2
     assert evidence.records[LIST].count("500") == 0
 
@@ -142,7 +152,7 @@ def test_what_an_earlier_run_saw_is_not_new() -> None:
         pytest.param(START, "404", False, id="a-write-that-found-nothing"),
         pytest.param(START, "409", True, id="start-conflict"),
         pytest.param(DELETE, "409", True, id="delete-conflict"),
-        pytest.param(CREATE, "409", False, id="create-conflict"),
+        pytest.param(CREATE, "409", True, id="create-conflict"),
         pytest.param(CREATE, "400", False, id="bad-request"),
         pytest.param(LIST, "500", False, id="engine-error"),
         pytest.param(LIST, "0", False, id="never-answered"),
@@ -153,7 +163,7 @@ def test_what_an_earlier_run_saw_is_not_new() -> None:
 )
 def test_what_counts_as_use(shape: Shape, result: str, used: bool) -> None:
     """A request was of use if its client got something out of it."""
-    assert is_use(shape, result) is used
+    assert is_need(shape, result) is used
 
 
 def test_results_are_told_apart() -> None:
@@ -200,7 +210,7 @@ def test_completeness_names_the_run_of_the_last_new_operation() -> None:
     facts = evidence.completeness()
     assert (facts.runs, facts.newest_run) == (3, 2)
     assert (facts.first, facts.last, facts.seconds) == (0, 3 * DAY, DAY)
-    assert facts.newest_at == 2 * DAY
+    assert facts.quiet == 0
     assert facts.quiet_runs == 1
 
 
@@ -231,7 +241,7 @@ def test_nothing_seen_is_complete_in_no_run() -> None:
     """Without any evidence no run is named, and nothing was quiet."""
     evidence = Evidence()
     evidence.begin("2026-01", 0)
-    evidence.end(3_600)
+    evidence.end(When(3_600, 3_600))
     facts = evidence.completeness()
     assert (facts.newest_run, facts.quiet, facts.quiet_runs) == (0, 0, 0)
     assert not evidence.saw_anything()
@@ -289,10 +299,10 @@ def test_agents_and_clients_are_bounded() -> None:
     evidence.begin("2026-01", 0)
     for number in range(1_000):
         who = Who(f"a/{number}", f"10.0.{number // 250}.{number % 250}", f"1.{number}")
-        evidence.observe(LIST, "200", 1, who)
+        evidence.observe(LIST, "200", When(1), who)
     record = evidence.records[LIST]
-    assert len(record.agents) == AGENTS_KEPT
-    assert len(record.clients) == CLIENTS_KEPT
+    assert len(record.users.agents) == AGENTS_KEPT
+    assert len(record.users.clients) == CLIENTS_KEPT
 
 
 def test_client_text_is_kept_only_where_it_is_plain() -> None:
@@ -300,13 +310,9 @@ def test_client_text_is_kept_only_where_it_is_plain() -> None:
     evidence = Evidence()
     evidence.begin("2026-01", 0)
     who = Who('docker/26 $(x) "q" a\u00e9', "10.0.0.5\n", "1.0")
-    evidence.observe(LIST, "200", 1, who)
+    evidence.observe(LIST, "200", When(1), who)
     record = evidence.records[LIST]
-    assert (record.agents, record.clients, record.versions) == (
-        {"docker/26"},
-        set(),
-        set(),
-    )
+    assert record.users == Askers({"docker/26"}, set(), set())
 
 
 def test_old_runs_lose_their_counts_but_not_what_they_saw() -> None:
@@ -316,7 +322,7 @@ def test_old_runs_lose_their_counts_but_not_what_they_saw() -> None:
     )
     for number in range(1, RUNS_LISTED + 5):
         evidence.begin(f"{number:04}", number)
-        evidence.observe(LIST, "200", number, NOBODY)
+        evidence.observe(LIST, "200", When(number), NOBODY)
     evidence = union(evidence)
     assert evidence.used_operations() == {"ContainerCreate", "ContainerList"}
     assert len(evidence.records[LIST].runs) == RUNS_KEPT
