@@ -31,6 +31,9 @@ MS_PRIVATE: Final = 1 << 18
 FAILED: Final = 125
 """The status where no namespace could be made; the reason is on stderr."""
 
+USUAL: Final = "/var/run/docker.sock"
+"""Where clients look that ask nobody."""
+
 NOT_FOUND: Final = 127
 NOT_EXECUTABLE: Final = 126
 
@@ -57,9 +60,8 @@ def why_not(paths: Sequence[str]) -> str:
 
 def paths_of_engine(upstream: str) -> list[str]:
     """Where clients look for this Engine: its own path, and the usual one."""
-    usual = "/var/run/docker.sock"
     found = dict.fromkeys(
-        os.path.realpath(path) for path in (upstream, usual) if os.path.exists(path)
+        os.path.realpath(path) for path in (upstream, USUAL) if os.path.exists(path)
     )
     return list(found)
 
