@@ -144,9 +144,9 @@ async def test_a_second_sigterm_ends_a_command_that_ignores_it(
 ) -> None:
     """The status is that of a killed command, and what it used is written."""
     ignores = f"{client_sending()[2]}\nimport signal, time\n"
-    ignores += "told = lambda *args: print('ignored', file=sys.stderr, flush=True)\n"
+    ignores += "told = lambda *args: os.write(2, b'ignored\\n')\n"
     ignores += "signal.signal(signal.SIGTERM, told)\n"
-    ignores += "print('ready', file=sys.stderr, flush=True)\n"
+    ignores += "os.write(2, b'ready\\n')\n"
     ignores += "while True: time.sleep(100)"
     args = ("learn", *learn.options, "--", sys.executable, "-c", ignores, LIST)
     async with running(*args) as learner:

@@ -11,6 +11,7 @@ from trioproxy.learning.evidence import (
     CLIENTS_KEPT,
     RUNS_KEPT,
     RUNS_LISTED,
+    UNFINISHED,
     Askers,
     Evidence,
     When,
@@ -340,3 +341,84 @@ def test_newer_runs_do_not_take_the_counts_of_the_one_that_is_going_on() -> None
     evidence.merge(seen(*others))
     assert evidence.saw_anything()
     assert evidence.records[LIST].runs["0000"] == {"200": 1}
+
+
+def test_who_only_tries_pushes_nobody_out() -> None:
+    """A client that is always refused fills its own bound and not that of the others."""
+    evidence = Evidence()
+    evidence.begin("2026-01", 0)
+    evidence.observe(LIST, "200", When(1), Who("zz-good/1", "99.0.0.1", "1.45"))
+    for number in range(1_000):
+        who = Who(f"a/{number}", f"10.0.{number // 250}.{number % 250}", f"1.{number}")
+        evidence.observe(LIST, "refused", When(1), who)
+    record = union(evidence).records[LIST]
+    assert record.users == Askers({"zz-good/1"}, {"99.0.0.1"}, {"1.45"})
+    assert len(record.triers.agents) == AGENTS_KEPT
+    assert len(record.triers.clients) == CLIENTS_KEPT
+
+
+def test_a_wall_clock_that_jumps_is_no_watching() -> None:
+    """Lengths are counted by the other clock; the dates are the wall's."""
+    evidence = Evidence()
+    evidence.begin("2026-01", 1_000)
+    evidence.observe(LIST, "200", When(1_000, 0), NOBODY)
+    evidence.observe(LIST, "200", When(1_000 + 3_600, 6), NOBODY)
+    evidence.end(When(500, 7))
+    facts = evidence.completeness()
+    assert (facts.seconds, facts.quiet) == (7, 7)
+    assert (facts.first, facts.last) == (1_000, 4_600)
+
+
+@pytest.mark.parametrize(
+    ("status", "proves"), [(None, 1), (0, 1), (3, 0), (UNFINISHED, 0)], ids=str
+)
+def test_only_runs_that_went_well_prove_something(
+    status: int | None, proves: int
+) -> None:
+    """A run that failed, or of which nobody knows the end, is no quiet one."""
+    evidence = seen(("2026-01", LIST, "200", 0, NOBODY))
+    evidence.begin("2026-02", 10, has_command=status is not None)
+    evidence.observe(LIST, "200", When(20, 10), NOBODY)
+    evidence.end(When(40, 30), status)
+    facts = union(evidence).completeness()
+    assert (facts.runs, facts.quiet_runs, facts.quiet) == (2, proves, 30 * proves)
+    assert facts.failed_runs == 1 - proves
+
+
+def test_what_ran_before_something_new_is_not_watched_since() -> None:
+    """Of two learners side by side, the time before the later news counts for neither."""
+    evidence = seen(
+        ("2026-01", LIST, "200", 0, NOBODY),
+        ("2026-02", LIST, "200", 100, NOBODY),
+        ("2026-02", LIST, "200", 500, NOBODY),
+        ("2026-01", START, "204", 900, NOBODY),
+        ("2026-01", START, "204", 1_000, NOBODY),
+    )
+    assert evidence.completeness().quiet == 100
+
+
+def test_each_group_has_its_own_last_news() -> None:
+    """What one client knew from its first run on is new for another in its own."""
+    one = seen(("2026-01", LIST, "200", 0, NOBODY), ("2026-03", LIST, "200", 9, NOBODY))
+    two = seen(("2026-02", LIST, "200", 0, NOBODY), ("2026-04", LIST, "200", 9, NOBODY))
+    one.come_from("a.env")
+    two.come_from("b.env")
+    whole = union(one, two)
+    assert whole.groups() == ["a.env", "b.env"]
+    for group in whole.groups():
+        facts = whole.completeness(group)
+        assert (facts.runs, facts.newest_run, facts.quiet_runs) == (2, 1, 1)
+
+
+@given(EVIDENCE, EVIDENCE, st.sampled_from(["a.env", "b.env"]))
+def test_where_it_came_from_does_not_change_what_was_seen(
+    one: Evidence, two: Evidence, file: str
+) -> None:
+    """Named or not, what is united is the same; a name that is there stays."""
+    named = union(one)
+    named.come_from(file)
+    named.come_from("later.env")
+    assert all(run.files == {file} for run in named.runs.values())
+    plain, both = union(one, two), union(named, two)
+    assert both.used_operations() == plain.used_operations()
+    assert both.completeness() == plain.completeness()

@@ -249,3 +249,48 @@ def test_what_had_no_answer_is_no_evidence() -> None:
     ):
         learner.recorder.note(outcome)
     assert not learner.evidence.records
+
+
+def rejected(reason: str, peer: str = "10.0.0.5:1") -> Outcome:
+    """What is told of a request that could not be read."""
+    return Outcome(Moment.WHOLE, peer, None, 400, is_ours=True, ending=reason)
+
+
+def test_what_could_not_be_read_is_counted_by_its_reason() -> None:
+    """Reasons are told at the end, and never get into the evidence."""
+    learner = Learner(only=lambda client: client == "10.0.0.5")
+    for _ in range(3):
+        learner.recorder.note(rejected("bad Host 'a b'"))
+    learner.recorder.note(rejected("bad Host 'a b'", peer="10.0.0.6:1"))
+    assert learner.recorder.unread == {"bad Host 'a b'": 3}
+    assert not learner.evidence.records
+
+
+def test_reasons_are_bounded() -> None:
+    """A client that sends ever new nonsense fills no memory."""
+    learner = Learner()
+    for number in range(1_000):
+        learner.recorder.note(rejected(f"bad path {number}"))
+    unread = learner.recorder.unread
+    assert len(unread) == recorder_module.REASONS_KEPT + 1
+    assert sum(unread.values()) == 1_000
+
+
+def test_repeats_read_the_clocks_once_a_second() -> None:
+    """What is counted thousands of times a second asks nobody for the time."""
+    learner = Learner()
+    learner.time = 100.25
+    asked = 0
+
+    def now() -> float:
+        nonlocal asked
+        asked += 1
+        return learner.time
+
+    learner.recorder._now = now
+    for step in range(100):
+        learner.time = 100.25 + step / 64
+        learner.serve("GET", b"/info", 200)
+    (record,) = learner.evidence.records.values()
+    assert (record.count(), record.first, record.last) == (100, 100, 101)
+    assert asked <= 4
