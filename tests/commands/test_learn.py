@@ -431,7 +431,7 @@ async def test_an_open_stream_gets_two_seconds(learn: Learning) -> None:
     """A stream that outlives the command is ended, and does not keep us from ending."""
     done = await learn("--linger", "0", "--", sys.executable, "-c", STREAMS)
     assert done.status == 0
-    assert "1 process of the command goes on without us" in done.err
+    assert "left without a Docker socket: 1 process of the command" in done.err
     assert learn.granted == {"SystemEvents"}
 
 

@@ -113,9 +113,9 @@ async def test_what_the_command_leaves_behind_is_learned(learn: Learning) -> Non
     late = f"import time; time.sleep(0.5)\n{client_sending()[2]}"
     done = await learn("--", sys.executable, "-c", LATER, late, LIST, INFO)
     assert done.status == 0
-    assert "the command has ended, 1 process of its own goes on (" in done.err
+    assert "the command has ended, but left 1 process (" in done.err
     assert learn.granted == {"ContainerList", "SystemInfo"}
-    assert "goes on without us" not in done.err
+    assert "left without" not in done.err
 
 
 async def test_a_daemon_is_not_waited_for_for_ever(learn: Learning) -> None:
@@ -124,7 +124,7 @@ async def test_a_daemon_is_not_waited_for_for_ever(learn: Learning) -> None:
     options = ("--linger", "1", "--")
     done = await learn(*options, sys.executable, "-c", LATER, daemon, LIST)
     assert done.status == 0
-    assert "goes on without us (" in done.err
+    assert "left without a Docker socket: 1 process" in done.err
     assert learn.granted == {"ContainerList"}
 
 

@@ -90,19 +90,17 @@ def _plain(reason: str) -> str:
 
 def staying(names: Sequence[str], seconds: int) -> None:
     """Say that we wait for what the command has left behind."""
-    what = count(len(names), "process of its own goes", "processes of its own go")
     warn(
-        f"the command has ended, {what} on ({_some(names)}): learning until the end of"
-        f" that, or {seconds} s after its last request"
+        f"the command has ended, but left {count(len(names), 'process', 'processes')}"
+        f" ({_some(names)}): learning goes on until {seconds} s after the last request"
     )
 
 
 def leaving(names: Sequence[str]) -> None:
     """Say that something outlives us."""
-    what = count(len(names), "process of the command goes", "processes of it go")
     warn(
-        f"{what} on without us ({_some(names)}): the Docker socket is gone, and what is"
-        " done from now on is not learned"
+        f"left without a Docker socket: {count(len(names), 'process', 'processes')} of"
+        f" the command ({_some(names)}); what is done from now on is not learned"
     )
 
 
