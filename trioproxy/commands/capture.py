@@ -48,13 +48,16 @@ def why_not(paths: Sequence[str]) -> str:
     """Why COMMAND cannot have our socket at these paths; empty if it can."""
     # Each path over itself: the same system calls, and our socket need not be there yet.
     targets = [part for path in paths for part in (path, path)]
-    tried = subprocess.run(  # noqa: S603  ourselves
-        [sys.executable, "-I", __file__, *targets, "--", "true"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        tried = subprocess.run(  # noqa: S603  ourselves
+            [sys.executable, "-I", __file__, *targets, "--", "true"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"
     return tried.stderr.strip() if tried.returncode else ""
 
 
