@@ -2,11 +2,13 @@
 
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import trio
@@ -160,12 +162,16 @@ async def test_a_second_sigterm_ends_a_command_that_ignores_it(
 
 @pytest.mark.parametrize("name", ["a%b", "a%41b", "a b", "a#b"])
 async def test_a_folder_for_temporary_files_with_an_odd_name(
-    learn: Learning, tmp_path: Path, name: str
+    learn: Learning, name: str
 ) -> None:
     """The private socket is in another folder, since clients read such paths differently."""
-    odd = tmp_path / name
-    odd.mkdir()
-    done = await learn("--", *client_sending(LIST), variables={"TMPDIR": str(odd)})
+    with TemporaryDirectory(dir="/tmp") as short:  # a long one is not taken anyway
+        odd = os.path.join(short, name)
+        os.mkdir(odd)
+        told = ("sh", "-c", 'echo "$DOCKER_HOST"; exec "$@"', "sh")
+        command = (*told, *client_sending(LIST))
+        done = await learn("--", *command, variables={"TMPDIR": odd})
+    assert re.fullmatch(r"unix:///[A-Za-z0-9/_.-]+\n", done.out)
     assert (done.status, learn.granted) == (0, {"ContainerList"}), done.err
 
 
@@ -269,8 +275,11 @@ async def test_a_clock_that_is_set_back_makes_no_old_run(learn: Learning) -> Non
     (name,) = learn.evidence.runs
     future = name.replace(name[:4], "2099", 1)
     path.write_text(path.read_text().replace(name, future))
-    done = await learn("--until-quiet", "1run", "--", *client_sending(LIST, INFO))
+    command = ("--until-quiet", "1run", "--", *client_sending(LIST, INFO))
+    done = await learn(*command)
     assert "not ready: nothing new in 0 runs only" in done.err
+    done = await learn(*command)
+    assert "ready: nothing new in 1 run (asked: 1 run)" in done.err
     assert "last new operation in run 2" in done.err
 
 
