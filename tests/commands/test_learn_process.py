@@ -249,7 +249,9 @@ async def test_a_clock_that_is_set_forward_is_no_watching(
     asks = f"""
 import os, sys, time
 {client_sending()[2]}
-open({str(clock)!r}, "w").write("+1h\\n")
+with open({str(clock) + ".new"!r}, "w") as new:
+    new.write("+1h\\n")
+os.replace({str(clock) + ".new"!r}, {str(clock)!r})
 del sys.argv[1:-1]
 """
     again = client_sending()[2]
