@@ -163,9 +163,9 @@ async def test_a_grant_by_hand_is_told_apart(learn: Learning) -> None:
 
 async def test_a_reviewers_note_stays(learn: Learning) -> None:
     """What a person writes behind the comment on an operation survives each run."""
-    await learn("--", *client_sending(LIST, EXEC))
+    await learn("--", *client_sending(EXEC, INFO))
     text = learn.file.read_text()
-    text = text.replace("/containers/json\n", "/containers/json   # asked for in #12\n")
+    text = text.replace("/info\n", "/info   # asked for in #12\n")
     text = text.replace("run in a container\n", "run in a container   why? Ann.\n")
     learn.file.write_text(text)
     for _ in range(2):
@@ -181,7 +181,7 @@ async def test_what_reads_secrets_is_flagged(learn: Learning) -> None:
     """The closing table does not let an inspection pass as harmless."""
     done = await learn("--quiet", "--", *client_sending("GET /containers/x/json"))
     (line,) = [one for one in done.err.splitlines() if "  ContainerInspect" in one]
-    assert "SECRETS: " in line
+    assert "secret-leak: " in line
 
 
 async def test_programs_are_bounded(learn: Learning) -> None:

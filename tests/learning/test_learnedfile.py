@@ -267,11 +267,12 @@ def test_what_is_said_of_files_and_states_stays_in_its_lines() -> None:
         "failed_runs": 1,
         "groups": ["a/app.env: run 1 of 2", "b\nPOST=1: run 2 of 2"],
         "unseen": [("ImageCreate", "missing image")],
-        "by_hand": ["ContainerList"],
+        "by_hand": ["ContainerList", "SystemPingHead"],
     }
     text = render(learned(**changes))
     assert "in 3 runs (1 failed), " in text
     assert "operation in a/app.env: run 1 of 2; b%0APOST%3D1: run 2 of 2\n" in text
-    assert "added by hand\n" in text
+    assert "HEAD /_ping                  added by hand\n" in text
+    assert "added by hand: secret-leak: " in text
     assert render(learned(**changes), text) == text
     assert render(TRAEFIK, text) == render(TRAEFIK)

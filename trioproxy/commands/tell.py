@@ -5,7 +5,6 @@ table at the end is `commands.closing`.
 """
 
 import sys
-import termios
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -35,10 +34,16 @@ def say(line: str) -> None:
 
 
 def _is_raw_terminal() -> bool:
+    if not sys.stderr.isatty():
+        return False
+    try:
+        import termios  # Windows has none
+    except ImportError:
+        return False
     try:
         return not termios.tcgetattr(sys.stderr.fileno())[1] & termios.OPOST
-    except (OSError, termios.error):
-        return False  # no terminal
+    except termios.error:
+        return False  # it was hung up in between
 
 
 def warn(text: str) -> None:
