@@ -1,5 +1,6 @@
 """A fake Engine that answers by itself, for tests of whole programs."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -16,7 +17,8 @@ async def answer(connection: EngineConnection) -> None:
     """Answer as the Engine does, until the other side ends or is killed.
 
     It has no route with `nowhere` in its name and nothing that is called `missing`;
-    a stream of events goes on until the client leaves.
+    a stream of events goes on until the client leaves. `status-409` anywhere in the
+    target is answered with that status.
     """
     with suppress(ConnectionError):
         while await connection.has_more():
@@ -25,6 +27,8 @@ async def answer(connection: EngineConnection) -> None:
                 await connection.send(response("404 Not Found"))
             elif b"/missing" in asked.line:
                 await connection.send(response("404 Not Found", MARK))
+            elif found := re.search(rb"status-([0-9]{3})", asked.line):
+                await connection.send(response(f"{found[1].decode()} Said", MARK))
             elif b"/events" in asked.line:
                 await connection.send(response("200 OK", MARK, "Connection: close"))
                 await connection.has_more()

@@ -12,6 +12,7 @@ import trioproxy
 from tests.answering_engine import answering_engine
 from tests.commands.running import LIMIT, Finished, environment
 from tests.fakes import FakeEngine
+from trioproxy.learning.evidencefile import load
 from trioproxy.learning.proposal import listed_operations
 
 TESTS = """
@@ -39,14 +40,17 @@ async def fake(tmp_path: Path) -> AsyncIterator[FakeEngine]:
         yield engine
 
 
-async def run_suite(folder: Path, *options: str, host: str = "") -> Finished:
+async def run_suite(
+    folder: Path, *options: str, host: str = "", named: bool = True
+) -> Finished:
     """Run pytest with the plugin on a small suite."""
     (folder / "test_suite.py").write_text(TESTS)
     variables = {
         "DOCKER_HOST": host or f"unix://{folder}/engine.sock",
         "PYTHONPATH": str(Path(trioproxy.__file__).parents[1]),
     }
-    command = [sys.executable, "-m", "pytest", "-p", "trioproxy.pytest_plugin"]
+    plugin = ["-p", "trioproxy.pytest_plugin"] if named else []
+    command = [sys.executable, "-m", "pytest", *plugin]
     done = await trio.to_thread.run_sync(
         lambda: subprocess.run(
             [*command, "-p", "no:cacheprovider", *options],
@@ -125,3 +129,48 @@ async def test_a_file_that_cannot_be_written_fails_the_session(
     assert done.status == 4
     assert "2 passed" in done.out
     assert "cannot write" in done.out
+
+
+CONFTEST = """
+import os, socket
+with socket.socket(socket.AF_UNIX) as sock:
+    sock.connect(os.environ["DOCKER_HOST"].removeprefix("unix://"))
+    sock.sendall(b"GET /version HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n")
+    sock.recv(4096)
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "xdist"])
+async def test_a_client_that_conftest_makes_is_learned(
+    fake: FakeEngine, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """What is asked while conftest.py is imported passes through the learner too."""
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    done = await run_suite(tmp_path, "--docker-learn=tests.env", *options)
+    assert done.status == 0, done.out + done.err
+    assert granted(tmp_path / "tests.env") >= {"SystemVersion", "ContainerList"}
+    assert done.out.count("Docker permissions learned") == 1
+
+
+async def test_named_in_conftest_the_plugin_learns_from_there_on(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """A suite may name the plugin itself; then what conftest.py does before is not seen."""
+    (tmp_path / "conftest.py").write_text(
+        "pytest_plugins = ['trioproxy.pytest_plugin']"
+    )
+    done = await run_suite(tmp_path, "--docker-learn=tests.env", named=False)
+    assert done.status == 0, done.out + done.err
+    assert granted(tmp_path / "tests.env") == {"ContainerList", "SystemInfo"}
+
+
+async def test_failed_tests_are_no_proof(fake: FakeEngine, tmp_path: Path) -> None:
+    """A session that failed is learned from, told, and does not count as a quiet run."""
+    (tmp_path / "test_bad.py").write_text("def test_bad():\n    assert False\n")
+    done = await run_suite(tmp_path, "--docker-learn=tests.env")
+    assert done.status == 1
+    assert "the command failed (status 1)" in done.out
+    text = (tmp_path / "tests.jsonl").read_text()
+    (run,) = load(text.encode(), name="x").evidence.runs.values()
+    assert (run.status, run.is_proof) == (1, False)
+    assert granted(tmp_path / "tests.env") == {"ContainerList", "SystemInfo"}

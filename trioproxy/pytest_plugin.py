@@ -10,7 +10,7 @@ The plugin talks to it by processes and pipes only and imports nothing of the pa
 import os
 import subprocess
 import sys
-import tempfile
+from argparse import Namespace
 from dataclasses import dataclass
 from typing import IO
 
@@ -19,8 +19,9 @@ import pytest
 OVERRIDING = ("DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONTEXT")
 """Variables that would lead Docker clients past DOCKER_HOST."""
 
-# Says where it was led, and ends when the tests do: then its standard input ends.
-WAITER = 'printf "%s\\n" "$DOCKER_HOST"; exec cat >/dev/null'
+# Says where it was led, and ends as the tests do: their status comes by its standard
+# input. Tests that died said none, and such a run is no proof of anything.
+WAITER = 'printf "%s\\n" "$DOCKER_HOST"; read -r status; exit "${status:-1}"'
 END_SECONDS = 30
 
 
@@ -35,12 +36,12 @@ class Learner:
     """Ours before it began."""
     status: int = 0
 
-    def stop(self) -> str:
-        """Let it write its file; what it has to say."""
+    def stop(self, status: int = 1) -> str:
+        """Say how the tests ended, and let it write its file; what it has to say."""
         os.environ.clear()
         os.environ.update(self.environ)
         try:
-            self.process.communicate(timeout=END_SECONDS)
+            self.process.communicate(f"{status}\n", timeout=END_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
         self.status = self.process.wait()
@@ -70,17 +71,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Begin to learn before conftest.py is imported: clients are made there too."""
+    begin(early_config, early_config.known_args_namespace)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    """Begin to learn where the plugin was named in a conftest.py, too late for the above."""
+    begin(config, config.option)
+
+
+def begin(config: pytest.Config, options: Namespace) -> None:
     """Begin to learn, in the process that the workers of xdist are started by."""
-    file, within = (_only(config, f"--docker-{one}") for one in ("learn", "within"))
-    if file and not hasattr(config, "workerinput"):
+    file, within = (_only(options, f"docker_{one}") for one in ("learn", "within"))
+    is_worker = hasattr(config, "workerinput") or "PYTEST_XDIST_WORKER" in os.environ
+    if file and not is_worker and LEARNER not in config.stash:
         config.stash[LEARNER] = start(file, within)
 
 
-def _only(config: pytest.Config, option: str) -> str | None:
+def _only(options: Namespace, name: str) -> str | None:
     """The value of an option; twice, where one is in `addopts` perhaps, is an error."""
-    values: list[str] = config.getoption(option) or []
+    values: list[str] = getattr(options, name, None) or []
     if len(values) > 1:
+        option = f"--{name.replace('_', '-')}"
         raise pytest.UsageError(f"{option} is given twice: keep one of the two")
     return values[0] if values else None
 
@@ -89,7 +103,8 @@ def start(file: str, within: str | None) -> Learner:
     """Start a learner and lead this process's Docker clients through it."""
     options = ["--within", within] if within else []
     command = [sys.executable, "-m", "trioproxy", "learn", "--quiet", "-o", file]
-    told = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed when the learner stops
+    # In memory: there may be no folder for temporary files.
+    told = open(os.memfd_create("told"), "w+", encoding="utf-8")  # noqa: SIM115  closed when the learner stops
     process = subprocess.Popen(  # noqa: S603  ourselves, with options as given
         [*command, *options, "--", "sh", "-c", WAITER],
         stdin=subprocess.PIPE,
@@ -116,8 +131,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if learner is None:
         return
     del session.config.stash[LEARNER]
-    session.config.stash[SUMMARY] = learner.stop()
-    if learner.status and session.exitstatus in {0, pytest.ExitCode.NO_TESTS_COLLECTED}:
+    ended = int(session.exitstatus)
+    session.config.stash[SUMMARY] = learner.stop(ended)
+    if learner.status != ended and session.exitstatus in {
+        0,
+        pytest.ExitCode.NO_TESTS_COLLECTED,
+    }:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
 

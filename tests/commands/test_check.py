@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from tests.commands.running import run
 from trioproxy.commands.check import command
 from trioproxy.errors import ConfigError
-from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.evidence import Evidence, When
 from trioproxy.learning.evidencefile import dump
 from trioproxy.learning.shape import Shape, Who
 
@@ -193,7 +193,7 @@ def write_trace(file: Path, *seen: tuple[Shape, str]) -> Path:
     evidence = Evidence()
     evidence.begin("2026-11-24T10:00:00Z-1", 1_000)
     for shape, result in seen:
-        evidence.observe(shape, result, 1_000, Who())
+        evidence.observe(shape, result, When(1_000), Who())
     file.write_text(dump(evidence))
     return file
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.commands.running import Finished, run
 from tests.learning.test_proposal import shape_of
-from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.evidence import Evidence, When
 from trioproxy.learning.evidencefile import dump
 from trioproxy.learning.shape import Who
 
@@ -27,7 +27,9 @@ def live(tmp_path: Path) -> Path:
         ("ImageList", "refused", 3),
         ("ImageList", "refused", 2),
     ):
-        evidence.observe(shape_of(operation), result, now - age * DAY, Who())
+        evidence.observe(
+            shape_of(operation), result, When(now - age * DAY, (50 - age) * DAY), Who()
+        )
     path = tmp_path / "live.jsonl"
     path.write_text(dump(evidence))
     (tmp_path / "app.env").write_text("ALLOW_OPERATIONS=ContainerList,SystemInfo\n")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.commands.running import LIMIT, Finished, run, unmeasured
 from trioproxy.cli import COMMANDS, SERVING
-from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.evidence import Evidence, When
 from trioproxy.learning.evidencefile import dump
 from trioproxy.learning.shape import Shape, Who
 
@@ -56,8 +56,10 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "old.env").write_text("CONTAINERS=1\n")
     evidence = Evidence()
     evidence.begin("2026-11-24T10:00:00Z-1", 1_000)
-    evidence.observe(Shape("ContainerList", "GET", "CONTAINERS"), "200", 1_000, Who())
-    evidence.observe(Shape("ImageList", "GET", "IMAGES"), "200", 1_000, Who())
+    evidence.observe(
+        Shape("ContainerList", "GET", "CONTAINERS"), "200", When(1_000), Who()
+    )
+    evidence.observe(Shape("ImageList", "GET", "IMAGES"), "200", When(1_000), Who())
     (tmp_path / "app.jsonl").write_text(dump(evidence))
     (tmp_path / "no").write_text("a file, and no folder")
     return tmp_path

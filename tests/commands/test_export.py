@@ -37,7 +37,17 @@ def test_over_grants_are_printed(file: Path) -> None:
     done = run("export", str(file), "--to", "linuxserver")
     assert "linuxserver opens 2 operations beyond" in done.err
     assert done.err.endswith("ContainerKill, ContainerStop\n")
-    assert run("export", str(file), "--to", "cetusguard").err == ""
+    assert "beyond" not in run("export", str(file), "--to", "cetusguard").err
+
+
+@pytest.mark.parametrize("target", ["wollomatic", "cetusguard"])
+def test_names_that_the_other_cannot_take_are_printed(file: Path, target: str) -> None:
+    """A pattern without slashes is narrower than what it was made from, and says so."""
+    done = run("export", str(file), "--to", target)
+    assert f"{target} refuses names with slashes" in done.err
+    assert done.err.endswith(": ContainerRestart\n")
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    assert run("export", str(file), "--to", target).err == ""
 
 
 def test_what_cannot_be_said_is_printed(file: Path) -> None:

@@ -119,7 +119,7 @@ async def test_a_run_that_sees_nothing_leaves_the_file(learn: Learning) -> None:
     before = learn.identity
     done = await learn("--", "true")
     assert done.status == 0
-    assert "did the command use -H or --context?" in done.err
+    assert "did the command use -H, --context or a socket of its own" in done.err
     assert learn.identity == before
 
 
@@ -293,7 +293,7 @@ async def test_without_a_command_it_learns_until_told_to_stop(learn: Learning) -
             proxy.process.send_signal(number)
             assert await proxy.end() == 0
     record = next(iter(learn.evidence.records.values()))
-    assert (record.count(), record.clients) == (3, {"127.0.0.1"})
+    assert (record.count(), record.users.clients) == (3, {"127.0.0.1"})
 
 
 async def test_without_a_listener_it_offers_a_private_socket(learn: Learning) -> None:
@@ -429,8 +429,9 @@ async def test_who_was_learned_from_is_said(learn: Learning) -> None:
 
 async def test_an_open_stream_gets_two_seconds(learn: Learning) -> None:
     """A stream that outlives the command is ended, and does not keep us from ending."""
-    done = await learn("--", sys.executable, "-c", STREAMS)
+    done = await learn("--linger", "0", "--", sys.executable, "-c", STREAMS)
     assert done.status == 0
+    assert "left without a Docker socket: 1 process of the command" in done.err
     assert learn.granted == {"SystemEvents"}
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.running import Finished, run
-from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.evidence import Evidence, When
 from trioproxy.learning.evidencefile import dump, load
 from trioproxy.learning.proposal import Wish, listed_operations
 from trioproxy.learning.shape import Shape, Who
@@ -22,7 +22,7 @@ def seen(run_id: str, *shapes: Shape) -> Evidence:
     evidence = Evidence()
     evidence.begin(run_id, TIME)
     for shape in shapes:
-        evidence.observe(shape, "200", TIME, Who("app/1", "10.0.0.5", "1.45"))
+        evidence.observe(shape, "200", When(TIME), Who("app/1", "10.0.0.5", "1.45"))
     return evidence
 
 
@@ -50,18 +50,51 @@ def evidence_of(path: Path) -> Evidence:
 
 
 def test_two_learners_equal_one_that_saw_both(tmp_path: Path) -> None:
-    """Merged files are, but for the name, the files of one learner that saw all."""
+    """Merged files are those of one learner that saw all, but for where it came from."""
     one = learned(tmp_path / "one.env", seen("r1", LIST))
     two = learned(tmp_path / "two.env", seen("r2", LIST, IMAGES))
     both = learned(
         tmp_path / "both" / "app.env", seen("r1", LIST), seen("r2", LIST, IMAGES)
     )
+    merged = set[str]()
     for order, name in (((one, two), "a"), ((two, one), "b")):
         out = tmp_path / name / "app.env"
         done = merge(*order, out=out)
         assert done.status == 0, done.err
-        assert out.read_text() == both.read_text()
-        assert dump(evidence_of(out)) == dump(evidence_of(both))
+        assert out.read_text().splitlines()[1:] == both.read_text().splitlines()[1:]
+        evidence = evidence_of(out)
+        merged.add(out.read_text() + dump(evidence))
+        for one_run in evidence.runs.values():
+            one_run.files = set()
+        for record in evidence.records.values():
+            record.files = set()
+        assert dump(evidence) == dump(evidence_of(both))
+    assert len(merged) == 1
+
+
+def test_each_operation_keeps_the_file_it_came_from(tmp_path: Path) -> None:
+    """The table, the first line and the evidence say which client needs what."""
+    one = learned(tmp_path / "a" / "app.env", seen("r1", LIST), seen("r3", LIST))
+    two = learned(tmp_path / "b" / "app.env", seen("r2", LIST, IMAGES))
+    out = tmp_path / "all.env"
+    done = merge(one, two, out=out)
+    records = evidence_of(out).records
+    assert records[LIST].files == {"a/app.env", "b/app.env"}
+    assert records[IMAGES].files == {"b/app.env"}
+    assert "  ImageList      GET /images/json      1x  new  b/app.env\n" in done.err
+    last = "last new operation: a/app.env: run 1 of 2; b/app.env: run 1 of 1\n"
+    assert last in done.err
+    assert last.strip().removeprefix("last new operation: ") in out.read_text()
+
+
+def test_what_was_merged_before_keeps_its_first_file(tmp_path: Path) -> None:
+    """A file that is merged on does not take the place of those it was made from."""
+    one = learned(tmp_path / "a" / "app.env", seen("r1", LIST))
+    merge(one, out=tmp_path / "b" / "app.env")
+    out = tmp_path / "c" / "app.env"
+    done = merge(tmp_path / "b" / "app.env", out=out)
+    assert done.status == 0, done.err
+    assert evidence_of(out).records[LIST].files == {"a/app.env"}
 
 
 def test_merging_again_changes_nothing(tmp_path: Path) -> None:

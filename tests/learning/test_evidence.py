@@ -11,10 +11,14 @@ from trioproxy.learning.evidence import (
     CLIENTS_KEPT,
     RUNS_KEPT,
     RUNS_LISTED,
+    UNFINISHED,
+    Askers,
     Evidence,
+    When,
 )
 from trioproxy.learning.flows import half_granted
-from trioproxy.learning.shape import UNKNOWN, Shape, Who, is_use, result_of
+from trioproxy.learning.needs import is_need
+from trioproxy.learning.shape import UNKNOWN, Shape, Who, result_of
 from trioproxy.policy.endpoints import ENDPOINTS, Endpoint, match
 from trioproxy.policy.request import Request
 from trioproxy.policy.target import Target
@@ -43,7 +47,8 @@ def seen(*sightings: tuple[str, Shape, str, int, Who]) -> Evidence:
     evidence = Evidence()
     for run, shape, result, at, who in sightings:
         evidence.begin(run, at)
-        evidence.observe(shape, result, at, who)
+        after = max(0, at - evidence.runs[run].first)
+        evidence.observe(shape, result, When(at, after), who)
     return evidence
 
 
@@ -57,7 +62,13 @@ def union(*parts: Evidence) -> Evidence:
 
 def content(evidence: Evidence) -> object:
     """All that evidence knows, for comparison."""
-    return (evidence.records, evidence.runs, evidence.granted)
+    return (
+        evidence.records,
+        evidence.arguments,
+        evidence.things,
+        evidence.runs,
+        evidence.granted,
+    )
 
 
 EVIDENCE = st.lists(_SIGHTINGS, max_size=25).map(lambda parts: seen(*parts))
@@ -94,7 +105,7 @@ def test_merge_leaves_the_other_alone(one: Evidence, two: Evidence) -> None:
     before = copy.deepcopy(content(two))
     one.merge(two)
     one.begin("2026-09", 0)
-    one.observe(LIST, "200", 99_999, NOBODY)
+    one.observe(LIST, "200", When(99_999), NOBODY)
     assert content(two) == before
 
 
@@ -115,7 +126,7 @@ def test_observe_tells_what_is_new() -> None:
     evidence = Evidence()
     evidence.begin("2026-01", 0)
     results = ["500", "500", "200", "200", "500"]
-    news = [evidence.observe(LIST, result, 1, NOBODY) for result in results]
+    news = [evidence.observe(LIST, result, When(1), NOBODY) for result in results]
     assert news == [True, False, True, False, False]
     assert evidence.take_new() == (LIST,)
     assert evidence.take_new() == ()
@@ -125,7 +136,7 @@ def test_what_an_earlier_run_saw_is_not_new() -> None:
     """A second run that sees the same has nothing to announce."""
     evidence = union(seen(("2026-01", LIST, "200", 5, NOBODY)))
     evidence.begin("2026-02", 10)
-    assert not evidence.observe(LIST, "200", 11, NOBODY)
+    assert not evidence.observe(LIST, "200", When(11), NOBODY)
     assert evidence.records[LIST].count() == 2
     assert evidence.records[LIST].count("500") == 0
 
@@ -142,7 +153,7 @@ def test_what_an_earlier_run_saw_is_not_new() -> None:
         pytest.param(START, "404", False, id="a-write-that-found-nothing"),
         pytest.param(START, "409", True, id="start-conflict"),
         pytest.param(DELETE, "409", True, id="delete-conflict"),
-        pytest.param(CREATE, "409", False, id="create-conflict"),
+        pytest.param(CREATE, "409", True, id="create-conflict"),
         pytest.param(CREATE, "400", False, id="bad-request"),
         pytest.param(LIST, "500", False, id="engine-error"),
         pytest.param(LIST, "0", False, id="never-answered"),
@@ -153,7 +164,7 @@ def test_what_an_earlier_run_saw_is_not_new() -> None:
 )
 def test_what_counts_as_use(shape: Shape, result: str, used: bool) -> None:
     """A request was of use if its client got something out of it."""
-    assert is_use(shape, result) is used
+    assert is_need(shape, result) is used
 
 
 def test_results_are_told_apart() -> None:
@@ -200,7 +211,7 @@ def test_completeness_names_the_run_of_the_last_new_operation() -> None:
     facts = evidence.completeness()
     assert (facts.runs, facts.newest_run) == (3, 2)
     assert (facts.first, facts.last, facts.seconds) == (0, 3 * DAY, DAY)
-    assert facts.newest_at == 2 * DAY
+    assert facts.quiet == 0
     assert facts.quiet_runs == 1
 
 
@@ -231,7 +242,7 @@ def test_nothing_seen_is_complete_in_no_run() -> None:
     """Without any evidence no run is named, and nothing was quiet."""
     evidence = Evidence()
     evidence.begin("2026-01", 0)
-    evidence.end(3_600)
+    evidence.end(When(3_600, 3_600))
     facts = evidence.completeness()
     assert (facts.newest_run, facts.quiet, facts.quiet_runs) == (0, 0, 0)
     assert not evidence.saw_anything()
@@ -289,10 +300,10 @@ def test_agents_and_clients_are_bounded() -> None:
     evidence.begin("2026-01", 0)
     for number in range(1_000):
         who = Who(f"a/{number}", f"10.0.{number // 250}.{number % 250}", f"1.{number}")
-        evidence.observe(LIST, "200", 1, who)
+        evidence.observe(LIST, "200", When(1), who)
     record = evidence.records[LIST]
-    assert len(record.agents) == AGENTS_KEPT
-    assert len(record.clients) == CLIENTS_KEPT
+    assert len(record.users.agents) == AGENTS_KEPT
+    assert len(record.users.clients) == CLIENTS_KEPT
 
 
 def test_client_text_is_kept_only_where_it_is_plain() -> None:
@@ -300,13 +311,9 @@ def test_client_text_is_kept_only_where_it_is_plain() -> None:
     evidence = Evidence()
     evidence.begin("2026-01", 0)
     who = Who('docker/26 $(x) "q" a\u00e9', "10.0.0.5\n", "1.0")
-    evidence.observe(LIST, "200", 1, who)
+    evidence.observe(LIST, "200", When(1), who)
     record = evidence.records[LIST]
-    assert (record.agents, record.clients, record.versions) == (
-        {"docker/26"},
-        set(),
-        set(),
-    )
+    assert record.users == Askers({"docker/26"}, set(), set())
 
 
 def test_old_runs_lose_their_counts_but_not_what_they_saw() -> None:
@@ -316,7 +323,7 @@ def test_old_runs_lose_their_counts_but_not_what_they_saw() -> None:
     )
     for number in range(1, RUNS_LISTED + 5):
         evidence.begin(f"{number:04}", number)
-        evidence.observe(LIST, "200", number, NOBODY)
+        evidence.observe(LIST, "200", When(number), NOBODY)
     evidence = union(evidence)
     assert evidence.used_operations() == {"ContainerCreate", "ContainerList"}
     assert len(evidence.records[LIST].runs) == RUNS_KEPT
@@ -334,3 +341,84 @@ def test_newer_runs_do_not_take_the_counts_of_the_one_that_is_going_on() -> None
     evidence.merge(seen(*others))
     assert evidence.saw_anything()
     assert evidence.records[LIST].runs["0000"] == {"200": 1}
+
+
+def test_who_only_tries_pushes_nobody_out() -> None:
+    """A client that is always refused fills its own bound and not that of the others."""
+    evidence = Evidence()
+    evidence.begin("2026-01", 0)
+    evidence.observe(LIST, "200", When(1), Who("zz-good/1", "99.0.0.1", "1.45"))
+    for number in range(1_000):
+        who = Who(f"a/{number}", f"10.0.{number // 250}.{number % 250}", f"1.{number}")
+        evidence.observe(LIST, "refused", When(1), who)
+    record = union(evidence).records[LIST]
+    assert record.users == Askers({"zz-good/1"}, {"99.0.0.1"}, {"1.45"})
+    assert len(record.triers.agents) == AGENTS_KEPT
+    assert len(record.triers.clients) == CLIENTS_KEPT
+
+
+def test_a_wall_clock_that_jumps_is_no_watching() -> None:
+    """Lengths are counted by the other clock; the dates are the wall's."""
+    evidence = Evidence()
+    evidence.begin("2026-01", 1_000)
+    evidence.observe(LIST, "200", When(1_000, 0), NOBODY)
+    evidence.observe(LIST, "200", When(1_000 + 3_600, 6), NOBODY)
+    evidence.end(When(500, 7))
+    facts = evidence.completeness()
+    assert (facts.seconds, facts.quiet) == (7, 7)
+    assert (facts.first, facts.last) == (1_000, 4_600)
+
+
+@pytest.mark.parametrize(
+    ("status", "proves"), [(None, 1), (0, 1), (3, 0), (UNFINISHED, 0)], ids=str
+)
+def test_only_runs_that_went_well_prove_something(
+    status: int | None, proves: int
+) -> None:
+    """A run that failed, or of which nobody knows the end, is no quiet one."""
+    evidence = seen(("2026-01", LIST, "200", 0, NOBODY))
+    evidence.begin("2026-02", 10, has_command=status is not None)
+    evidence.observe(LIST, "200", When(20, 10), NOBODY)
+    evidence.end(When(40, 30), status)
+    facts = union(evidence).completeness()
+    assert (facts.runs, facts.quiet_runs, facts.quiet) == (2, proves, 30 * proves)
+    assert facts.failed_runs == 1 - proves
+
+
+def test_what_ran_before_something_new_is_not_watched_since() -> None:
+    """Of two learners side by side, the time before the later news counts for neither."""
+    evidence = seen(
+        ("2026-01", LIST, "200", 0, NOBODY),
+        ("2026-02", LIST, "200", 100, NOBODY),
+        ("2026-02", LIST, "200", 500, NOBODY),
+        ("2026-01", START, "204", 900, NOBODY),
+        ("2026-01", START, "204", 1_000, NOBODY),
+    )
+    assert evidence.completeness().quiet == 100
+
+
+def test_each_group_has_its_own_last_news() -> None:
+    """What one client knew from its first run on is new for another in its own."""
+    one = seen(("2026-01", LIST, "200", 0, NOBODY), ("2026-03", LIST, "200", 9, NOBODY))
+    two = seen(("2026-02", LIST, "200", 0, NOBODY), ("2026-04", LIST, "200", 9, NOBODY))
+    one.come_from("a.env")
+    two.come_from("b.env")
+    whole = union(one, two)
+    assert whole.groups() == ["a.env", "b.env"]
+    for group in whole.groups():
+        facts = whole.completeness(group)
+        assert (facts.runs, facts.newest_run, facts.quiet_runs) == (2, 1, 1)
+
+
+@given(EVIDENCE, EVIDENCE, st.sampled_from(["a.env", "b.env"]))
+def test_where_it_came_from_does_not_change_what_was_seen(
+    one: Evidence, two: Evidence, file: str
+) -> None:
+    """Named or not, what is united is the same; a name that is there stays."""
+    named = union(one)
+    named.come_from(file)
+    named.come_from("later.env")
+    assert all(run.files == {file} for run in named.runs.values())
+    plain, both = union(one, two), union(named, two)
+    assert both.used_operations() == plain.used_operations()
+    assert both.completeness() == plain.completeness()

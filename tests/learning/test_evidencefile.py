@@ -10,17 +10,24 @@ from hypothesis import strategies as st
 
 from tests.learning.test_evidence import EVIDENCE, LIST, NOBODY, content, seen, union
 from trioproxy.errors import ConfigError
-from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.evidence import (
+    Argument,
+    Askers,
+    Evidence,
+    Facts,
+    First,
+    Thing,
+)
 from trioproxy.learning.evidencefile import (
     HEADER,
     dump,
     granted_line,
-    iso,
     load,
     run_line,
     shape_line,
 )
 from trioproxy.learning.shape import Who
+from trioproxy.learning.strictjson import iso
 
 RUN = "2026-11-24T10:15:00Z-1a2b3c4d"
 WHOLE = seen((RUN, LIST, "200", 1_795_515_300, Who("docker/26", "10.0.0.5", "1.45")))
@@ -58,11 +65,66 @@ def test_lines_may_repeat_and_come_in_any_order() -> None:
     assert evidence.granted == {"ContainerList"}
 
 
+OLD_SHAPE = json.loads(LINES[-1]) | {
+    "results": {"200": RUN},
+    "agents": ["docker/26"],
+    "clients": ["10.0.0.5"],
+    "versions": ["1.45"],
+}
+del OLD_SHAPE["used_by"]
+OLD_LINES = (
+    '{"format": 1}',
+    f'{{"run": "{RUN}", "first": "2026-11-24T10:15:00Z", "last": "2026-11-24T10:16:40Z"}}',
+    json.dumps(OLD_SHAPE | {"first": "2026-11-24T10:15:30Z"}),
+)
+"""What versions before wrote."""
+
+
+def test_a_file_of_format_1_is_read_and_becomes_format_2() -> None:
+    """What the old format knows is kept; its lengths are what its dates say."""
+    loaded = load(data(*OLD_LINES), name="app.jsonl")
+    assert loaded.can_append is False
+    (run,) = loaded.evidence.runs.values()
+    assert (run.seconds, run.status, run.source) == (100, None, "live")
+    (record,) = loaded.evidence.records.values()
+    assert record.results == {"200": First(RUN, 30)}
+    assert record.users == Askers({"docker/26"}, {"10.0.0.5"}, {"1.45"})
+    again = load(dump(loaded.evidence).encode(), name="app.jsonl")
+    assert (again.can_append, again.format) == (True, 2)
+    assert content(again.evidence) == content(loaded.evidence)
+
+
+def test_of_an_old_line_that_only_failed_nobody_has_used_anything() -> None:
+    """Who was refused by an old version is one of those who tried."""
+    line = json.dumps(OLD_SHAPE | {"results": {"refused": RUN}})
+    evidence = load(data(*OLD_LINES[:-1], line), name="app.jsonl").evidence
+    (record,) = evidence.records.values()
+    assert (record.users, record.triers.agents) == (Askers(), {"docker/26"})
+
+
 def test_lines_with_facets_are_united_with_the_others_of_their_route() -> None:
     """Nothing ever wrote facets, but format 1 had them: a file with them still loads."""
-    lines = (changed(facets=[["image", name]], runs={RUN: {}}) for name in "ab")
-    text = data(*LINES[:-1], *lines, LINES[-1])
-    assert load(text, name="app.jsonl").evidence.records == WHOLE.records
+    lines = (
+        json.dumps(OLD_SHAPE | {"facets": [["image", name]], "runs": {RUN: {}}})
+        for name in "ab"
+    )
+    text = data(*OLD_LINES[:-1], *lines, OLD_LINES[-1])
+    evidence = load(text, name="app.jsonl").evidence
+    (record,) = evidence.records.values()
+    assert record.count("200") == 1
+
+
+def test_arguments_and_objects_have_their_place() -> None:
+    """What later versions learn of them is read, united and written again."""
+    evidence = union(WHOLE)
+    facts = evidence.records[LIST]
+    argument = Argument("CREATE_BINDS", "/srv/a b", "ContainerCreate")
+    thing = Thing("container", "@own", "ContainerExec")
+    evidence.arguments[argument] = Facts(1, 2, facts.results, facts.runs)
+    evidence.things[thing] = Facts(3, 4, facts.results, facts.runs)
+    again = load(dump(evidence).encode(), name="x").evidence
+    assert content(again) == content(evidence)
+    assert content(union(again, evidence, WHOLE)) == content(evidence)
 
 
 def test_dropped_values_are_told_in_the_file() -> None:
@@ -116,6 +178,11 @@ def changed(**values: object) -> str:
     return json.dumps(json.loads(LINES[-1]) | values)
 
 
+def run_changed(**values: object) -> str:
+    """The line of a run with some of its keys changed."""
+    return json.dumps(json.loads(LINES[1]) | values)
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -139,8 +206,20 @@ def changed(**values: object) -> str:
         pytest.param(changed(runs={RUN: {"200": -1}}), "bad count -1", id="negative"),
         pytest.param(changed(runs={RUN: {"200": True}}), "bad count", id="boolean"),
         pytest.param(changed(runs={"a b": {}}), "bad value 'a b'", id="run-id"),
-        pytest.param(changed(agents=["x$(y)"]), "bad value", id="agent"),
-        pytest.param(changed(facets={}), "expected a list", id="facets"),
+        pytest.param(changed(used_by={"agents": ["x$(y)"]}), "bad value", id="agent"),
+        pytest.param(changed(used_by={"x": []}), "unknown key 'x'", id="askers"),
+        pytest.param(changed(agents=[]), "unknown key 'agents'", id="old-key"),
+        pytest.param(changed(results={"200": RUN}), "expected a list", id="old-result"),
+        pytest.param(
+            changed(results={"200": [RUN]}),
+            "expected a run and seconds",
+            id="no-offset",
+        ),
+        pytest.param(run_changed(status=-2), "bad count -2", id="status"),
+        pytest.param(run_changed(seconds=1.5), "bad count 1.5", id="fraction"),
+        pytest.param(run_changed(source="guess"), "bad value 'guess'", id="source"),
+        pytest.param('{"argument": "X"}', "is missing", id="half-an-argument"),
+        pytest.param(changed(facets=[]), "unknown key 'facets'", id="facets"),
     ],
 )
 def test_a_damaged_line_before_the_last_stops(line: str, message: str) -> None:
@@ -154,7 +233,9 @@ def test_a_damaged_line_before_the_last_stops(line: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param(data('{"format": 2}'), "format 2, this version reads 1", id="new"),
+        pytest.param(
+            data('{"format": 3}'), "format 3, this version reads 1 and 2", id="new"
+        ),
         pytest.param(data("{}"), "the first line is not", id="no-header"),
         pytest.param(data("PATH=/bin"), "no JSON", id="env-file"),
         pytest.param(data(HEADER, '{"odd": 1}'), "is missing", id="strange-last-line"),

@@ -9,7 +9,7 @@ import trio
 
 from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.learning import journal as journal_module
-from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.evidence import Evidence, When
 from trioproxy.learning.evidencefile import HEADER, load
 from trioproxy.learning.journal import Journal
 from trioproxy.learning.proposal import Wish, listed_operations
@@ -27,7 +27,7 @@ def learner(run: str = "2026-11-24T10:15:00Z-1", *shapes: Shape) -> Evidence:
     evidence = Evidence()
     evidence.begin(run, 1_795_515_300)
     for shape in shapes:
-        evidence.observe(shape, "200", 1_795_515_300, WHO)
+        evidence.observe(shape, "200", When(1_795_515_300), WHO)
     return evidence
 
 
@@ -88,7 +88,7 @@ def test_news_are_appended(files: Files) -> None:
     evidence = learner("r1", LIST)
     files.store.save(evidence, [LIST])
     before = files.lines
-    evidence.observe(IMAGES, "200", 1_795_515_301, WHO)
+    evidence.observe(IMAGES, "200", When(1_795_515_301), WHO)
     files.store.save(evidence, [IMAGES])
     assert files.lines[: len(before)] == before
     assert files.granted == {"ContainerList", "ImageList"}
@@ -99,7 +99,7 @@ def test_counts_do_not_touch_the_env_file(files: Files) -> None:
     evidence = learner("r1", LIST)
     files.store.save(evidence, [LIST])
     before = files.env.stat().st_ino
-    evidence.observe(LIST, "200", 1_795_515_399, WHO)
+    evidence.observe(LIST, "200", When(1_795_515_399), WHO)
     files.store.save(evidence)
     assert files.evidence.records[LIST].count() == 2
     assert files.env.stat().st_ino == before
@@ -110,7 +110,7 @@ def test_counts_do_not_touch_the_env_file(files: Files) -> None:
 def test_what_failed_is_kept_and_not_granted(files: Files) -> None:
     """A failure is evidence, and at the end a comment in the file."""
     evidence = learner("r1", LIST)
-    evidence.observe(EXEC, "404", 1_795_515_300, WHO)
+    evidence.observe(EXEC, "404", When(1_795_515_300), WHO)
     files.store.save(evidence, is_final=True)
     assert files.granted == {"ContainerList"}
     assert "ContainerExec" in files.env.read_text()
@@ -123,7 +123,7 @@ def test_learners_side_by_side_unite(files: Files) -> None:
     first, second = files.store, files.store
     first.save(one, [LIST])
     second.save(two, [IMAGES])
-    one.observe(LIST, "200", 1_795_515_399, WHO)
+    one.observe(LIST, "200", When(1_795_515_399), WHO)
     first.save(one, is_final=True)
     second.save(two, is_final=True)
     assert files.granted == {"ContainerList", "ImageList"}
@@ -283,7 +283,7 @@ async def test_news_are_told_when_they_are_on_disk(files: Files) -> None:
     journal = Journal(files.store, evidence, tell=heard.tell, complain=heard.complain)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(journal.run)
-        evidence.observe(LIST, "200", 1_795_515_300, WHO)
+        evidence.observe(LIST, "200", When(1_795_515_300), WHO)
         journal.wake()
         with trio.fail_after(10):
             await heard.told.wait()
@@ -301,7 +301,7 @@ async def test_counts_are_written_now_and_then(
     journal = Journal(files.store, evidence, tell=heard.tell, complain=heard.complain)
     await journal.save()
     heard.told = trio.Event()
-    evidence.observe(LIST, "200", 1_795_515_300, WHO)
+    evidence.observe(LIST, "200", When(1_795_515_300), WHO)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(journal.run)
         with trio.fail_after(10):
@@ -330,7 +330,7 @@ async def test_trouble_does_not_make_the_evidence_grow(files: Files) -> None:
     evidence, heard = learner("r1", LIST), Heard()
     journal = Journal(files.store, evidence, tell=heard.tell, complain=heard.complain)
     await journal.save()
-    evidence.observe(IMAGES, "200", 1_795_515_300, WHO)
+    evidence.observe(IMAGES, "200", When(1_795_515_300), WHO)
     files.env.write_text("ALLOW_OPERATIONS='x'\n")
     sizes = set()
     for _ in range(4):

@@ -231,3 +231,48 @@ def test_small_old_files(old: str) -> None:
     """An old file of any small kind keeps its text above ours."""
     above = old.removesuffix("\n") + "\n" if old else ""
     assert render(TRAEFIK, old) == above + render(TRAEFIK)
+
+
+def test_notes_stay_with_their_operations() -> None:
+    """A note is kept wherever its operation is listed, and once only."""
+    text = render(learned(failed=["ContainerKill"], declined=["ImagePrune"]))
+    noted = text
+    for name in ("ContainerKill", "ContainerList", "ImagePrune", "ContainerInspect"):
+        line = next(line for line in noted.splitlines() if f"#   {name} " in line)
+        noted = noted.replace(line, f"{line}   # of {name}: \u00e9 #2")
+    again = render(learned(failed=["ContainerKill"], declined=["ImagePrune"]), noted)
+    assert again.split() == noted.split()
+    assert (
+        render(learned(failed=["ContainerKill"], declined=["ImagePrune"]), again)
+        == again
+    )
+    moved = render(
+        learned(operations=["ImagePrune"], declined=["ContainerList"]), noted
+    )
+    kept = [line.partition("   # ")[2] for line in moved.splitlines()]
+    assert list(filter(None, kept)) == [
+        "of ImagePrune: \u00e9 #2", "of ContainerList: \u00e9 #2",
+    ]  # fmt: skip
+
+
+def test_text_of_an_older_version_is_no_note() -> None:
+    """Our own words change from version to version, and are not taken for a person's."""
+    text = render(TRAEFIK).replace("reads secrets from", "shows all that is in")
+    assert render(TRAEFIK, text) == render(TRAEFIK)
+
+
+def test_what_is_said_of_files_and_states_stays_in_its_lines() -> None:
+    """Names of files and states are part of comments that are written anew each time."""
+    changes: dict[str, object] = {
+        "failed_runs": 1,
+        "groups": ["a/app.env: run 1 of 2", "b\nPOST=1: run 2 of 2"],
+        "unseen": [("ImageCreate", "missing image")],
+        "by_hand": ["ContainerList", "SystemPingHead"],
+    }
+    text = render(learned(**changes))
+    assert "in 3 runs (1 failed), " in text
+    assert "operation in a/app.env: run 1 of 2; b%0APOST%3D1: run 2 of 2\n" in text
+    assert "HEAD /_ping                  added by hand\n" in text
+    assert "added by hand: secret-leak: " in text
+    assert render(learned(**changes), text) == text
+    assert render(TRAEFIK, text) == render(TRAEFIK)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.policy.judging import passes
 from trioproxy.errors import ConfigError, TrioProxyError
-from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.evidence import Evidence, When
 from trioproxy.learning.minimize import is_openable, uses_of
 from trioproxy.learning.proposal import (
     Quiet,
@@ -52,9 +52,9 @@ def evidence_of(*used: str, failed: frozenset[str] = frozenset()) -> Evidence:
     evidence = Evidence()
     evidence.begin("2026-11-24T10:15:00Z-1", 1_795_515_300)
     for operation in used:
-        evidence.observe(shape_of(operation), "200", 1_795_515_300, Who())
+        evidence.observe(shape_of(operation), "200", When(1_795_515_300), Who())
     for operation in failed:
-        evidence.observe(shape_of(operation), "500", 1_795_515_300, Who())
+        evidence.observe(shape_of(operation), "500", When(1_795_515_300), Who())
     return evidence
 
 
@@ -122,7 +122,7 @@ def test_a_run_that_saw_nothing_new_changes_one_line() -> None:
     evidence = evidence_of("ContainerList")
     before = write(evidence, propose(evidence, "", WISH), "", WISH)
     evidence.begin("2026-12-01T00:00:00Z-2", 1_796_083_200)
-    evidence.observe(shape_of("ContainerList"), "200", 1_796_083_200, Who())
+    evidence.observe(shape_of("ContainerList"), "200", When(1_796_083_200), Who())
     after = write(evidence, propose(evidence, before, WISH), before, WISH)
     pairs = zip(before.splitlines(), after.splitlines(), strict=True)
     changed = [new for old, new in pairs if old != new]
@@ -163,7 +163,7 @@ def test_what_only_ever_failed_is_never_declined_later() -> None:
     evidence = evidence_of("ContainerList", failed=frozenset({"ImageList"}))
     proposal = propose(evidence, "", WISH)
     evidence.granted |= proposal.marks
-    evidence.observe(shape_of("ImageList"), "200", 1_795_515_300, Who())
+    evidence.observe(shape_of("ImageList"), "200", When(1_795_515_300), Who())
     old = write(evidence, proposal, "", WISH)
     assert granted_by(evidence, old) == {"ContainerList", "ImageList"}
 
@@ -179,7 +179,9 @@ def test_routes_by_hand_stay() -> None:
 def test_an_unknown_route_is_never_granted() -> None:
     """A route the table does not have is listed, whatever the Engine answered."""
     evidence = evidence_of("ContainerList")
-    evidence.observe(Shape(UNKNOWN, "POST", "IMAGES"), "200", 1_795_515_300, Who())
+    evidence.observe(
+        Shape(UNKNOWN, "POST", "IMAGES"), "200", When(1_795_515_300), Who()
+    )
     text = write(evidence, propose(evidence, "", WISH), "", WISH)
     policy, _ = parse_policy(parse(text, name="app.env"))
     assert "POST in IMAGES" in text
@@ -344,7 +346,7 @@ def test_ready_is_said_honestly() -> None:
     assert quiet.describe(evidence.completeness()) == (
         "not ready: nothing new in 0 s only (asked: 30 min)"
     )
-    evidence.end(1_795_515_300 + 2_400)
+    evidence.end(When(1_795_515_300 + 2_400, 2_400))
     assert quiet.describe(evidence.completeness()) == (
         "ready: nothing new in 40 min (asked: 30 min)"
     )
@@ -367,7 +369,7 @@ def test_no_text_from_outside_makes_a_line(name: str, agent: str, client: str) -
     """Whatever a client or a name says, the file has the lines that learning wrote."""
     evidence = evidence_of("ContainerList")
     evidence.observe(
-        shape_of("ImageList"), "200", 1_795_515_300, Who(agent, client, name)
+        shape_of("ImageList"), "200", When(1_795_515_300), Who(agent, client, name)
     )
     wish = replace(WISH, name=name)
     text = write(evidence, propose(evidence, "", wish), "", wish)

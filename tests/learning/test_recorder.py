@@ -12,7 +12,7 @@ from tests.learning.test_evidence import EVIDENCE, content
 from tests.policy.judging import outcome_of
 from trioproxy.learning import evidence as observe_module
 from trioproxy.learning import recorder as recorder_module
-from trioproxy.learning.evidence import Evidence, Tally
+from trioproxy.learning.evidence import Evidence, Tally, When
 from trioproxy.learning.recorder import Recorder
 from trioproxy.learning.shape import REFUSED, Shape, Who, result_of
 from trioproxy.policy.gate import EnforceGate, Gate, LearnGate, judge
@@ -34,7 +34,11 @@ class Learner:
         self.evidence = Evidence()
         self.evidence.begin("2026", 100)
         self.recorder = Recorder(
-            self.evidence, now=lambda: self.time, wake=self.wake, only=only
+            self.evidence,
+            now=lambda: self.time,
+            wake=self.wake,
+            only=only,
+            clock=lambda: self.time,
         )
         self.gate: Gate = LearnGate(ceiling)
 
@@ -53,7 +57,8 @@ class Learner:
     ) -> None:
         """One request from its head to its answer."""
         verdict = judge(self.gate, method, target, agent)
-        self.recorder.note(outcome_of(verdict, status, unrouted=unrouted, peer=peer))
+        outcome = outcome_of(verdict, status, unrouted=unrouted, peer=peer)
+        self.recorder.note(outcome._replace(ended=self.time))
 
 
 def test_a_request_becomes_evidence() -> None:
@@ -65,7 +70,7 @@ def test_a_request_becomes_evidence() -> None:
     shape = Shape("ContainerInspect", "GET", "CONTAINERS")
     record = learner.evidence.records[shape]
     assert (record.first, record.count("200")) == (123, 1)
-    assert (record.agents, record.versions) == ({"docker/26"}, {"1.45"})
+    assert (record.users.agents, record.users.versions) == ({"docker/26"}, {"1.45"})
 
 
 @pytest.mark.parametrize(
@@ -81,8 +86,8 @@ def test_clients_are_known_by_address(peer: str, client: str) -> None:
     learner = Learner()
     learner.serve("GET", b"/info", 200, peer=peer)
     (record,) = learner.evidence.records.values()
-    assert record.clients == {client}
-    assert record.versions == {"unversioned"}
+    assert record.users.clients == {client}
+    assert record.users.versions == {"unversioned"}
 
 
 def test_only_news_wakes_the_writer() -> None:
@@ -110,7 +115,7 @@ _KINDS: st.SearchStrategy[Kind] = st.tuples(
 def _steps(one: Kind, other: Kind, field: int) -> st.SearchStrategy[Steps]:
     """Requests that differ in one field only, and merges."""
     variant = cast(Kind, (*one[:field], other[field], *one[field + 1 :]))
-    asked = st.tuples(st.sampled_from([one, variant]), st.floats(98, 104))
+    asked = st.tuples(st.sampled_from([one, variant]), st.floats(0, 3))
     return st.lists(asked | asked | EVIDENCE, min_size=2, max_size=20)
 
 
@@ -136,7 +141,8 @@ def test_a_tally_counts_as_looking_each_time_does(
                 learner.evidence.merge(step)
                 plain.merge(step)
                 continue
-            (target, status, unrouted, peer, agent), learner.time = step
+            (target, status, unrouted, peer, agent), seconds = step
+            learner.time += seconds
             learner.serve(
                 "GET", target, status, unrouted=unrouted, peer=peer, agent=agent
             )
@@ -146,7 +152,7 @@ def test_a_tally_counts_as_looking_each_time_does(
             news += plain.observe(
                 Shape.of(verdict.request),
                 result if verdict.decision.allowed else REFUSED,
-                int(learner.time),
+                When(int(learner.time), int(learner.time - 100)),
                 Who(verdict.agent, client, verdict.version),
             )
     assert content(learner.evidence) == content(plain)
@@ -243,3 +249,48 @@ def test_what_had_no_answer_is_no_evidence() -> None:
     ):
         learner.recorder.note(outcome)
     assert not learner.evidence.records
+
+
+def rejected(reason: str, peer: str = "10.0.0.5:1") -> Outcome:
+    """What is told of a request that could not be read."""
+    return Outcome(Moment.WHOLE, peer, None, 400, is_ours=True, ending=reason)
+
+
+def test_what_could_not_be_read_is_counted_by_its_reason() -> None:
+    """Reasons are told at the end, and never get into the evidence."""
+    learner = Learner(only=lambda client: client == "10.0.0.5")
+    for _ in range(3):
+        learner.recorder.note(rejected("bad Host 'a b'"))
+    learner.recorder.note(rejected("bad Host 'a b'", peer="10.0.0.6:1"))
+    assert learner.recorder.unread == {"bad Host 'a b'": 3}
+    assert not learner.evidence.records
+
+
+def test_reasons_are_bounded() -> None:
+    """A client that sends ever new nonsense fills no memory."""
+    learner = Learner()
+    for number in range(1_000):
+        learner.recorder.note(rejected(f"bad path {number}"))
+    unread = learner.recorder.unread
+    assert len(unread) == recorder_module.REASONS_KEPT + 1
+    assert sum(unread.values()) == 1_000
+
+
+def test_repeats_read_the_clocks_once_a_second() -> None:
+    """What is counted thousands of times a second asks nobody for the time."""
+    learner = Learner()
+    learner.time = 100.25
+    asked = 0
+
+    def now() -> float:
+        nonlocal asked
+        asked += 1
+        return learner.time
+
+    learner.recorder._now = now
+    for step in range(100):
+        learner.time = 100.25 + step / 64
+        learner.serve("GET", b"/info", 200)
+    (record,) = learner.evidence.records.values()
+    assert (record.count(), record.first, record.last) == (100, 100, 101)
+    assert asked <= 4

@@ -1,7 +1,7 @@
 """A policy beside what really happens."""
 
 from tests.learning.test_proposal import shape_of
-from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.evidence import Evidence, When
 from trioproxy.learning.shape import UNKNOWN, Shape, Who
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.review.drift import Drift, drift
@@ -14,7 +14,7 @@ def evidence(*sightings: tuple[Shape, str, int]) -> Evidence:
     found = Evidence()
     found.begin("r1", 0)
     for shape, result, day in sightings:
-        found.observe(shape, result, day * DAY, Who())
+        found.observe(shape, result, When(day * DAY), Who())
     return found
 
 

@@ -4,9 +4,12 @@ It keeps our standard streams and our process group, as if it had been started w
 What it does, and through which socket, is not known here.
 """
 
+import ctypes
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import trio
@@ -22,6 +25,10 @@ KILLED_BY: Final = 128
 
 END_SECONDS: Final = 5.0
 """From our SIGTERM to our SIGKILL, where we have to end before the command does."""
+
+
+SET_CHILD_SUBREAPER: Final = 36
+"""From Linux' prctl.h."""
 
 
 class CommandError(Exception):
@@ -58,7 +65,7 @@ async def run(command: Sequence[str], env: Mapping[str, str]) -> int:
         except OSError as error:
             raise CommandError(command[0], error) from error
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_pass_on, signals, process)
+            nursery.start_soon(_pass_on, signals, process, nursery)
             try:
                 status = await process.wait()
             finally:
@@ -67,11 +74,18 @@ async def run(command: Sequence[str], env: Mapping[str, str]) -> int:
     return KILLED_BY - status if status < 0 else status
 
 
-async def _pass_on(signals: AsyncIterator[int], process: trio.Process) -> None:
+async def _pass_on(
+    signals: AsyncIterator[int], process: trio.Process, nursery: trio.Nursery
+) -> None:
+    terminated = 0
     async for number in signals:
         if number in FROM_TERMINAL and in_foreground():
             continue  # the terminal has sent it to the command as well
         process.send_signal(signal.Signals(number))
+        if number == signal.SIGTERM:
+            terminated += 1
+            if terminated == 2:
+                nursery.start_soon(_end, process)
 
 
 async def _end(process: trio.Process) -> None:
@@ -82,6 +96,36 @@ async def _end(process: trio.Process) -> None:
     with trio.move_on_after(END_SECONDS, shield=True):
         await process.wait()
     process.kill()
+
+
+def adopt_orphans() -> None:
+    """Have the kernel give us the processes that the command leaves behind.
+
+    Without it they are the first process's, and whether there are any cannot be known.
+    Only `fork` without `exec` escapes that, and what was started by somebody else.
+    """
+    with suppress(AttributeError, OSError):  # another kernel: then nobody is waited for
+        ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def orphans() -> tuple[str, ...]:
+    """Names of the processes that the command, which has ended, left behind.
+
+    Those that have ended are reaped here: we are their parent, and nobody else will.
+    """
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+        return tuple(_names_of_children()) or ("?",)
+    return ()
+
+
+def _names_of_children() -> Iterator[str]:
+    for children in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):
+            for pid in children.read_text().split():
+                with suppress(OSError):
+                    yield Path("/proc", pid, "comm").read_text().rstrip("\n")
 
 
 def in_foreground() -> bool:

@@ -10,7 +10,7 @@ import click
 from trioproxy.commands.evidence import read_evidence
 from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.learning.evidence import Completeness
-from trioproxy.learning.evidencefile import iso
+from trioproxy.learning.strictjson import iso
 from trioproxy.learning.wording import count, span
 from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.review.drift import Drift, drift

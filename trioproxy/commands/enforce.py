@@ -203,7 +203,7 @@ async def run(server: Server, gates: Gates) -> None:
             await _serve(server, gates)
             nursery.cancel_scope.cancel()
         if gates.recording is not None:
-            gates.recording.recorder.evidence.end(start.now())
+            gates.recording.recorder.end()
             await gates.recording.journal.save(is_final=True)
     _sum_up(gates.tally, log)
     log.line(Level.NOTICE, "stop")

@@ -35,5 +35,10 @@ def command(*, file: str, target: str) -> None:
             f"{target} opens {len(exported.over)} operations beyond {file}:"
             f" {', '.join(exported.over)}"
         )
+    if names := exported.without_slashes:
+        tell.warn(
+            f"{target} refuses names with slashes (PARENT/ALIAS of a legacy link), which"
+            f" {file} allows: {', '.join(names)}"
+        )
     if exported.missing:
         tell.warn(f"{target} cannot allow: {', '.join(exported.missing)}")

@@ -4,20 +4,36 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import click
 
 from trioproxy.commands import start, tell
+from trioproxy.commands.capture import paths_of_engine, why_not
 from trioproxy.commands.learner import Plan, learn
-from trioproxy.config import DEFAULT_PORT, Config, parse_address, upstream_address
+from trioproxy.config import (
+    DEFAULT_PORT,
+    Address,
+    Config,
+    UnixAddress,
+    parse_address,
+    upstream_address,
+)
 from trioproxy.errors import ConfigError
 from trioproxy.files import read_text
 from trioproxy.learning.clients import Clients
 from trioproxy.learning.evidencefile import Loaded
-from trioproxy.learning.proposal import Quiet, Wish, refuse_excess, refuse_restore
+from trioproxy.learning.flows import parse_states
+from trioproxy.learning.proposal import (
+    Quiet,
+    Wish,
+    listed_operations,
+    refuse_excess,
+    refuse_restore,
+)
 from trioproxy.learning.store import Store
 from trioproxy.policy.permissions import parse_policy_file
 from trioproxy.policy.rules import Policy
@@ -84,6 +100,27 @@ Examples:
     metavar="30m|3runs",
     help="Say when nothing new was seen for so long; without COMMAND, end then.",
 )
+@click.option(
+    "--never",
+    multiple=True,
+    metavar="STATE",
+    help="A state that does not come up for this client, such as missing-image: it is"
+    " not waited for. May be repeated.",
+)
+@click.option(
+    "--capture",
+    is_flag=True,
+    help="Give COMMAND our socket also where the Engine's is, for clients that do not"
+    " ask DOCKER_HOST. Linux; root or user namespaces.",
+)
+@click.option(
+    "--linger",
+    type=click.IntRange(min=0, max=86_400),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="Stay so long after the last request of what COMMAND leaves behind.",
+)
 @click.option("--quiet", is_flag=True, help="Show the closing table only.")
 @click.option(
     "--log-level", metavar="LEVEL", help="A syslog level.  [default: warning]"
@@ -103,6 +140,9 @@ def command(
     restore: tuple[str, ...],
     only_from: tuple[str, ...],
     until_quiet: str | None,
+    never: tuple[str, ...],
+    capture: bool,
+    linger: int,
     quiet: bool,
     log_level: str | None,
     argv: tuple[str, ...],
@@ -127,24 +167,29 @@ def command(
     )
     clients = _read_clients(only_from, listen, has_command=bool(argv))
     store = Store(path, wish, fresh=fresh)
-    known = _open(store, within)
-    with _private_socket(needed=bool(argv) or not listen) as private:
+    known, listed = _open(store, within)
+    until = Quiet.parse(until_quiet) if until_quiet else None
+    states = parse_states(never)
+    with _private_socket(path, needed=bool(argv) or not listen) as private:
+        config = _read_config(listen, upstream, log_level, private)
+        warning = start.check_upstream(config.upstream, config.listen, os.environ)
+        if warning:
+            tell.warn(warning)
         plan = Plan(
-            config=_read_config(listen, upstream, log_level, private),
+            config=config,
             store=store,
             known=known,
+            listed=listed,
             ceiling=ceiling,
             command=argv,
             docker_host=private,
+            captured=_captured(config.upstream, argv, capture=capture),
             clients=clients,
-            until=Quiet.parse(until_quiet) if until_quiet else None,
+            until=until,
+            never=states,
+            linger=linger,
             quiet=quiet,
         )
-        warning = start.check_upstream(
-            plan.config.upstream, plan.config.listen, os.environ
-        )
-        if warning:
-            tell.warn(warning)
         return start.run(learn, plan)
 
 
@@ -184,30 +229,75 @@ def _output_path(output: str | None, name: str | None, command: Sequence[str]) -
     return Path("learned", f"{stem}.env")
 
 
-def _open(store: Store, within: str | None) -> Loaded:
+def _open(store: Store, within: str | None) -> tuple[Loaded, frozenset[str]]:
     """Load what is known so far; stop before any work where it cannot go on."""
     loaded = store.open()
     text = store.read_env()
     if within is not None and store.wish.ceiling is not None:
         refuse_excess(text, store.wish.file, store.wish.ceiling, within)
     refuse_restore(loaded.evidence, text, store.wish)
-    return loaded
+    return loaded, listed_operations(text, store.wish.file) or frozenset()
 
 
 @contextmanager
-def _private_socket(*, needed: bool) -> Iterator[str]:
+def _private_socket(output: Path, *, needed: bool) -> Iterator[str]:
     """Make a folder that only we may enter, for a socket nobody else may find."""
     if not needed:
         yield ""
         return
-    base = tempfile.gettempdir()
-    # Clients differ in how they read DOCKER_HOST: some undo a %XX, some stop at a # or ?.
-    is_plain = re.fullmatch(r"[A-Za-z0-9_./+-]+", base)
-    is_short = len(base) <= SOCKET_PATH_LIMIT - len("/trioproxy-xxxxxxxx/docker")
-    if not (is_plain and is_short):
-        base = "/tmp"  # noqa: S108  mkdtemp makes a folder of its own in it, mode 0700
-    with tempfile.TemporaryDirectory(prefix="trioproxy-", dir=base) as folder:
+    with _private_folder(output) as folder:
         yield f"unix://{folder}/docker.sock"
+
+
+def _private_folder(output: Path) -> TemporaryDirectory[str]:
+    for base in _folders(output):
+        with suppress(OSError):
+            return TemporaryDirectory(prefix="trioproxy-", dir=base)
+    raise ConfigError(
+        "there is no folder to make a private socket in",
+        hint="name one that we may write in with TMPDIR, or a socket with --listen",
+    )
+
+
+def _folders(output: Path) -> Iterator[str]:
+    """Folders for the private socket, best first; those it cannot be in are left out.
+
+    Clients read DOCKER_HOST in different ways: some decode a `%`, and some end at a `#`.
+    So only a plain path does, and a short one.
+    """
+    with suppress(FileNotFoundError):  # no folder of the usual ones takes a file
+        yield from _plain(tempfile.gettempdir())
+    fallbacks = (os.environ.get("XDG_RUNTIME_DIR", ""), "/tmp", "/run", "/dev/shm")  # noqa: S108  mkdtemp makes a folder of its own in it, mode 0700
+    for base in (*fallbacks, os.path.realpath(output.parent)):
+        yield from _plain(base)
+
+
+def _plain(base: str) -> Iterator[str]:
+    fits = len(base) <= SOCKET_PATH_LIMIT - len("/trioproxy-xxxxxxxx/docker.sock")
+    if fits and re.fullmatch(r"/[A-Za-z0-9/._+-]*", base, re.ASCII):
+        yield base
+
+
+def _captured(upstream: Address, command: Sequence[str], *, capture: bool) -> list[str]:
+    """The paths at which COMMAND is to find our socket; stop where it cannot."""
+    if not capture:
+        return []
+    if not command:
+        raise ConfigError(
+            "--capture is for a COMMAND that we start",
+            hint="other clients are led here by --listen unix://PATH",
+        )
+    path = upstream.path if isinstance(upstream, UnixAddress) else ""
+    paths = paths_of_engine(path)
+    if not paths:
+        raise ConfigError(f"--capture: {upstream} is no socket file to be covered")
+    if reason := why_not(paths):
+        raise ConfigError(
+            f"--capture: this system gives no mount namespace: {reason}",
+            hint="run as root (in a container: --cap-add SYS_ADMIN), or allow user"
+            " namespaces; without --capture the client must ask DOCKER_HOST",
+        )
+    return paths
 
 
 def _read_config(

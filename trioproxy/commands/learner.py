@@ -7,20 +7,21 @@ What was asked for is a `Plan`, made in `commands.learn`; what is granted is dec
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import trio
 
-from trioproxy.commands import child, start, tell
+from trioproxy.commands import capture, child, start, tell
+from trioproxy.commands.closing import Closing
 from trioproxy.config import Config
 from trioproxy.learning.clients import Clients
 from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.journal import Journal
 from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.recorder import Recorder
-from trioproxy.learning.store import Store
+from trioproxy.learning.store import Saved, Store
 from trioproxy.policy.gate import LearnGate
 from trioproxy.policy.rules import Policy
 from trioproxy.proxy.log import Log
@@ -29,6 +30,9 @@ from trioproxy.proxy.server import Server
 END_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AFTER_COMMAND: Final = 2.0
 """Seconds for what is still open when the command has ended, or a signal came."""
+
+LOOK_EVERY: Final = 0.1
+"""Seconds between two looks at the processes that the command left behind."""
 
 UNWRITTEN: Final = 2
 """The status of a run that worked but could not be written down."""
@@ -42,36 +46,52 @@ class Plan:
     store: Store
     known: Loaded
     """What earlier runs saw; this one adds to it."""
+    listed: frozenset[str]
+    """What the env file granted when the run began."""
     ceiling: Policy | None
     command: tuple[str, ...]
     docker_host: str
+    captured: Sequence[str]
+    """Paths at which the command finds our socket in place of the Engine's."""
     clients: Clients | None
     until: Quiet | None
+    never: frozenset[str]
+    """States of the Engine that do not come up for this client."""
+    linger: int
+    """Seconds for what the command left behind, from the last request on."""
     quiet: bool
+
+
+@dataclass(slots=True)
+class Stopping:
+    """Signals that ended the learning."""
+
+    event: trio.Event = field(default_factory=trio.Event)
+    number: int = signal.SIGTERM
+    """The first of them."""
 
 
 async def learn(plan: Plan) -> int:
     """Learn until the command ends or a signal comes, and write it down; the status."""
     evidence = plan.known.evidence
     teller = tell.Teller(plan.known, quiet=plan.quiet)
-    evidence.begin(start.new_run(), start.now())
+    name = start.new_run(evidence.runs)
+    evidence.begin(name, start.now(), has_command=bool(plan.command))
     journal = Journal(plan.store, evidence, tell=teller.tell, complain=tell.complain)
+    only = plan.clients.includes if plan.clients else None
+    recorder = Recorder(evidence, now=time.time, wake=journal.wake, only=only)
     heeded = [one for one in END_SIGNALS if signal.getsignal(one) != signal.SIG_IGN]
     # From here on a signal ends the learning, never the writing.
     with trio.open_signal_receiver(*heeded) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(journal.run)
-            status = await _serve(plan, journal, signals)
+            status = await _serve(plan, recorder, signals)
             nursery.cancel_scope.cancel()
-        return await _finish(plan, journal, teller, status)
+        return await _finish(plan, journal, recorder, status)
 
 
-async def _serve(plan: Plan, journal: Journal, signals: AsyncIterator[int]) -> int:
+async def _serve(plan: Plan, recorder: Recorder, signals: AsyncIterator[int]) -> int:
     """Serve until the command has ended or a signal came; a second one ends at once."""
-    only = plan.clients.includes if plan.clients else None
-    recorder = Recorder(
-        plan.known.evidence, now=time.time, wake=journal.wake, only=only
-    )
     server = Server(
         config=plan.config,
         gate=LearnGate(plan.ceiling),
@@ -79,74 +99,118 @@ async def _serve(plan: Plan, journal: Journal, signals: AsyncIterator[int]) -> i
         observers=[recorder.note],
         away=start.away(os.environ),
     )
-    stopped = trio.Event()
-    status = 0
+    stopping = Stopping()
+    status: int | None = None if plan.command else 0
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop, signals, stopped, nursery.cancel_scope)
+        nursery.start_soon(_stop, signals, stopping, nursery.cancel_scope)
         await nursery.start(server.run)
         for url in start.exposed(plan.config.listen):
             tell.warn(start.danger(url))
         if plan.command:
-            status = await _run_command(plan, stopped)
+            status = await _run_command(plan, stopping)
+            await _outlast(plan, recorder, stopping)
         else:
             tell.where(server.addresses, private=plan.docker_host)
             if plan.until is not None and plan.until.seconds:
-                nursery.start_soon(_stop_when_quiet, plan, plan.until, stopped)
-            await stopped.wait()
+                nursery.start_soon(_stop_when_quiet, recorder, plan.until, stopping)
+            await stopping.event.wait()
         await server.drain(finite=AFTER_COMMAND, streams=AFTER_COMMAND)
         nursery.cancel_scope.cancel()
     tell.passed_over(recorder.passed_over)
-    return status
+    return child.KILLED_BY + stopping.number if status is None else status
 
 
-async def _stop_when_quiet(plan: Plan, until: Quiet, stopped: trio.Event) -> None:
+async def _stop_when_quiet(
+    recorder: Recorder, until: Quiet, stopping: Stopping
+) -> None:
     """End a learning without COMMAND when this run has seen nothing new for long."""
-    evidence = plan.known.evidence
-    begun = start.now()
     while True:
-        newest = evidence.completeness().newest_at
-        left = until.seconds - (start.now() - max(newest, begun))
-        if left <= 0 and newest:
+        newest = recorder.evidence.last_birth()
+        left = until.seconds - (recorder.elapsed() - (newest or 0))
+        if left <= 0 and newest is not None:
             break
         await trio.sleep(max(left, 1))
-    stopped.set()
+    stopping.event.set()
 
 
 async def _stop(
-    signals: AsyncIterator[int], stopped: trio.Event, scope: trio.CancelScope
+    signals: AsyncIterator[int], stopping: Stopping, scope: trio.CancelScope
 ) -> None:
-    async for _ in signals:
-        if stopped.is_set():
+    async for number in signals:
+        if stopping.event.is_set():
             scope.cancel()
-        stopped.set()
+        else:
+            stopping.number = number
+        stopping.event.set()
 
 
-async def _run_command(plan: Plan, stopped: trio.Event) -> int:
-    if stopped.is_set():
-        return child.KILLED_BY + signal.SIGTERM
+async def _run_command(plan: Plan, stopping: Stopping) -> int:
+    if stopping.event.is_set():
+        return child.KILLED_BY + stopping.number
+    child.adopt_orphans()
     try:
+        command: Sequence[str] = plan.command
+        if plan.captured:
+            ours = plan.docker_host.removeprefix("unix://")
+            command = capture.wrap(command, ours, plan.captured)
         env = child.environment(os.environ, plan.docker_host)
-        return await child.run(plan.command, env)
+        return await child.run(command, env)
     except child.CommandError as error:
         tell.warn(str(error))
         return error.status
 
 
-async def _finish(
-    plan: Plan, journal: Journal, teller: tell.Teller, status: int
-) -> int:
+async def _outlast(plan: Plan, recorder: Recorder, stopping: Stopping) -> None:
+    """Stay while processes that the command left behind live and ask for something.
+
+    A test runner may leave a daemon that outlives it by hours and never asks again, so
+    there is an end to it. A signal is one too.
+    """
+    names = child.orphans()
+    if not names:
+        return
+    if plan.linger:
+        tell.staying(names, plan.linger)
+    asked, left_at = recorder.evidence.changes, trio.current_time() + plan.linger
+    while names and not stopping.event.is_set() and trio.current_time() < left_at:
+        with trio.move_on_after(LOOK_EVERY):
+            await stopping.event.wait()
+        if recorder.evidence.changes != asked:
+            asked = recorder.evidence.changes
+            left_at = trio.current_time() + plan.linger
+        names = child.orphans()
+    if names:
+        tell.leaving(names)
+
+
+async def _finish(plan: Plan, journal: Journal, recorder: Recorder, status: int) -> int:
     """Write everything down and show the closing table; the exit status."""
-    wish = plan.store.wish
-    if plan.known.evidence.saw_anything():
-        plan.known.evidence.end(start.now())
+    evidence, wish = plan.known.evidence, plan.store.wish
+    if evidence.saw_anything():
+        recorder.end(status if plan.command else None)
     elif wish.restore or wish.include_failed:
-        plan.known.evidence.forget_run()
+        evidence.forget_run()
     else:
         if status not in {child.NOT_FOUND, child.NOT_EXECUTABLE}:
-            tell.nothing_seen(wish.file, has_command=bool(plan.command))
+            tell.nothing_seen(
+                wish.file, has_command=bool(plan.command), unread=recorder.unread
+            )
         return status
+    closing = Closing(
+        file=wish.file,
+        listed=plan.listed,
+        run=evidence.run,
+        until=plan.until,
+        never=plan.never,
+        restored=wish.restore,
+        unread=recorder.unread,
+    )
     saved = await journal.save(is_final=True)
     if saved is None:
+        # What was learned must not be lost with the disk: it is shown, line and all.
+        proposal = await trio.to_thread.run_sync(plan.store.preview, evidence)
+        shown = Saved(evidence=evidence, damage="", proposal=proposal)
+        closing.show(shown, is_written=False)
         return status or UNWRITTEN
-    teller.close(wish.file, saved, plan.until)
+    closing.show(saved)
     return status

@@ -2,16 +2,21 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import click
 
 from trioproxy.commands import tell
+from trioproxy.commands.closing import Closing
 from trioproxy.commands.evidence import read_evidence
 from trioproxy.errors import ConfigError
 from trioproxy.files import read_text
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.proposal import Wish, listed_operations
 from trioproxy.learning.store import Ledger, Saved, Store, evidence_path
+from trioproxy.quoting import UNPRINTABLE
+
+NAME_LIMIT: Final = 256
 
 EPILOG = """\b
 Examples:
@@ -30,15 +35,23 @@ class Parts:
     declined: set[str] = field(default_factory=set)
     """What was taken out of one of them."""
 
-    def add_evidence(self, path: Path) -> Evidence:
-        """Unite with an evidence file."""
+    output: Path
+    """Where all of it goes; what comes from there has no other file to be named."""
+
+    def add_evidence(self, path: Path, named: Path) -> Evidence:
+        """Unite with an evidence file, whose part the result goes on to know by name."""
         evidence = read_evidence(path)
+        if named != self.output:
+            # Where the file is stored on this machine is nobody's business; in which
+            # folder of many, `host-a/app.env`, is what tells it apart.
+            name = "/".join(named.parts[-2:]).removeprefix("//")
+            evidence.come_from(name.translate(UNPRINTABLE)[-NAME_LIMIT:])
         self.evidence.merge(evidence)
         return evidence
 
     def add_env(self, path: Path) -> None:
         """Unite with an env file and the evidence beside it."""
-        evidence = self.add_evidence(evidence_path(path))
+        evidence = self.add_evidence(evidence_path(path), path)
         listed = listed_operations(read_text(path), str(path))
         if listed is not None:
             self.listed |= listed
@@ -63,10 +76,10 @@ def command(*, files: tuple[str, ...], output: str, name: str | None) -> None:
     the env files stays out; an existing output is united too.
     """
     path = Path(output)
-    parts = Parts()
+    parts = Parts(output=path)
     for file in map(Path, files):
         if file.suffix == ".jsonl":
-            parts.add_evidence(file)
+            parts.add_evidence(file, file)
         else:
             parts.add_env(file)
     if path.suffix == ".jsonl":
@@ -85,10 +98,11 @@ def command(*, files: tuple[str, ...], output: str, name: str | None) -> None:
         declined=frozenset(parts.declined),
     )
     store = Store(path, wish)
-    teller = tell.Teller(store.open(), quiet=True)
+    if damage := store.open().damage:
+        tell.damaged(damage)
+    listed = listed_operations(store.read_env(), str(path)) or frozenset()
     saved = store.save(parts.evidence, is_final=True)
-    teller.tell(sorted(parts.evidence.records), saved)
-    teller.close(str(path), saved)
+    Closing(file=str(path), listed=listed).show(saved)
 
 
 def _write_evidence(path: Path, parts: Parts) -> Saved:

@@ -36,7 +36,7 @@ def open_record(path: str, log: Log) -> Recording:
     if loaded.damage:
         log.line(Level.WARNING, "warning", text=loaded.damage)
     evidence = loaded.evidence
-    evidence.begin(start.new_run(), start.now())
+    evidence.begin(start.new_run(evidence.runs), start.now())
 
     def tell(shapes: Sequence[Shape], saved: Saved) -> None:
         for shape in shapes:

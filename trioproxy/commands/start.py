@@ -3,8 +3,8 @@
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar, TypeVarTuple
 
@@ -166,9 +166,23 @@ def now() -> int:
     return int(time.time())
 
 
-def new_run() -> str:
-    """Name a run of learning; names sort by the time the runs began."""
-    begun = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+RUN_TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+def new_run(known: Iterable[str] = ()) -> str:
+    """Name a run of learning; names sort by the time the runs began.
+
+    It sorts behind all that are known, even if the clock was set back since then: else
+    what is new in it would look older than they are.
+    """
+    begun = datetime.now(UTC).strftime(RUN_TIME)
+    newest = max(known, default="")
+    if newest[: len(begun)] >= begun:
+        try:
+            at = datetime.strptime(newest[: len(begun)], RUN_TIME)
+            begun = (at + timedelta(microseconds=1)).strftime(RUN_TIME)
+        except (ValueError, OverflowError):
+            begun = f"{newest[:40]}-"  # a name that is none of ours
     return f"{begun}-{os.urandom(4).hex()}"
 
 

@@ -1,32 +1,49 @@
-"""What `learn` tells: each new operation, and a table at the end.
+"""What `learn` tells while it learns: each new operation, and what a person should know.
 
-All of it goes to stderr and is table text and counts; nothing here decides anything.
+All of it goes to stderr and is table text and counts; nothing here decides anything. The
+table at the end is `commands.closing`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import click
 
 from trioproxy.errors import TrioProxyError
-from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import Loaded
-from trioproxy.learning.flows import half_granted
-from trioproxy.learning.learnedfile import elsewhere
-from trioproxy.learning.minimize import smallest_sections
-from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.shape import REFUSED, UNKNOWN, Shape
 from trioproxy.learning.store import Saved
-from trioproxy.learning.wording import count, describe_watch
+from trioproxy.learning.wording import count
 from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.quoting import UNPRINTABLE
+
+NAMES_SHOWN: Final = 5
+REASON_SHOWN: Final = 160
 
 
 def say(line: str) -> None:
     """Write a line to stderr."""
     try:
-        click.echo(line, err=True)
+        # A command that made the terminal raw (`docker run -it`) has taken the CR from
+        # line ends, and its cursor may stand anywhere.
+        click.echo(f"\r{line}\r" if _is_raw_terminal() else line, err=True)
     except OSError:
         # Whoever read it is gone: learning goes on, and the file says the same.
         return
+
+
+def _is_raw_terminal() -> bool:
+    if not sys.stderr.isatty():
+        return False
+    try:
+        import termios  # Windows has none
+    except ImportError:
+        return False
+    try:
+        return not termios.tcgetattr(sys.stderr.fileno())[1] & termios.OPOST
+    except termios.error:
+        return False  # it was hung up in between
 
 
 def warn(text: str) -> None:
@@ -50,14 +67,57 @@ def where(addresses: Sequence[str], *, private: str) -> None:
         warn(f"learning until Ctrl-C, listening on {', '.join(addresses)}")
 
 
-def nothing_seen(file: str, *, has_command: bool) -> None:
+def nothing_seen(file: str, *, has_command: bool, unread: Mapping[str, int]) -> None:
     """Say that there was nothing to learn from, and where to look."""
-    ask = (
-        "did the command use -H or --context?"
-        if has_command
-        else "no client connected;"
-    )
+    if unread:
+        ask = "no request could be read, and each got an error of ours;"
+    elif has_command:
+        ask = "did the command use -H, --context or a socket of its own (--capture)?"
+    else:
+        ask = "no client connected;"
     warn(f"nothing seen: {ask} {file} is unchanged")
+    for line in unread_lines(unread):
+        say(line)
+
+
+def unread_lines(unread: Mapping[str, int]) -> list[str]:
+    """Say what was answered with 400 and the like, most frequent first."""
+    return [
+        f"not understood, and refused: {count(number, 'request')}: {_plain(reason)}"
+        for reason, number in sorted(unread.items(), key=lambda item: (-item[1], item))
+    ]
+
+
+def _plain(reason: str) -> str:
+    shown = reason[:REASON_SHOWN].translate(UNPRINTABLE)
+    return shown if len(reason) <= REASON_SHOWN else f"{shown}..."
+
+
+def staying(names: Sequence[str], seconds: int) -> None:
+    """Say that we wait for what the command has left behind."""
+    warn(
+        f"the command has ended, but left {count(len(names), 'process', 'processes')}"
+        f" ({_some(names)}): learning goes on until {seconds} s after the last request"
+    )
+
+
+def leaving(names: Sequence[str]) -> None:
+    """Say that something outlives us."""
+    warn(
+        f"left without a Docker socket: {count(len(names), 'process', 'processes')} of"
+        f" the command ({_some(names)}); what is done from now on is not learned"
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(sorted(set(names))[:NAMES_SHOWN]).translate(UNPRINTABLE)
+    more = len(set(names)) - NAMES_SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def damaged(damage: str) -> None:
+    """Say what of an evidence file was left out."""
+    warn(f"{damage}: it is ignored, the lines before it are kept")
 
 
 def passed_over(number: int) -> None:
@@ -69,13 +129,12 @@ def passed_over(number: int) -> None:
 
 
 class Teller:
-    """Announces what is new, once, and sums up at the end."""
+    """Announces what is new, once."""
 
     def __init__(self, known: Loaded, *, quiet: bool) -> None:
         self._quiet = quiet
         self._used = set(known.evidence.used_operations())
         self._told = {_key(shape) for shape in known.evidence.records}
-        self._new = set[str]()
         self._damage = ""
         self._report_damage(known.damage)
 
@@ -90,7 +149,7 @@ class Teller:
     def _report_damage(self, damage: str) -> None:
         if damage and damage != self._damage:
             self._damage = damage
-            warn(f"{damage}: it is ignored, the lines before it are kept")
+            damaged(damage)
 
     def _announcement(self, shape: Shape, saved: Saved) -> str:
         if shape.operation in self._used:
@@ -102,80 +161,12 @@ class Teller:
                 return (
                     f"{_shown(name)} is used, but declined: --restore {name} grants it"
                 )
-            self._new.add(name)
             risk = f"risk {OPERATIONS[name][0].risk}"
-            return f"new: {_shown(name)}, {_note(name) or risk}"
+            return f"new: {_shown(name)}, {note(name) or risk}"
         if _key(shape) in self._told:
             return ""
         self._told.add(_key(shape))
         return _not_granted(shape, saved.evidence.records[shape].results)
-
-    def close(self, file: str, saved: Saved, until: Quiet | None = None) -> None:
-        """Sum up what the file grants, what it does not, and how far to trust it."""
-        for line in _closing(file, saved, frozenset(self._new)):
-            say(line)
-        if until is not None:
-            say(until.describe(saved.evidence.completeness()))
-        say(f"review {file} before you use it: trioproxy enforce --env-file {file}")
-
-
-def _closing(file: str, saved: Saved, new: frozenset[str]) -> Iterator[str]:
-    evidence, proposal = saved.evidence, saved.proposal
-    granted = sorted(proposal.granted)
-    records = evidence.records.values()
-    yield f"trioproxy: {file} allows {count(len(granted), 'operation')}, {len(new)} of them new"
-    yield from _table(granted, evidence, new)
-    yield describe_watch(evidence.completeness())
-    yield from _names("clients", _union(record.clients for record in records))
-    yield from _names("programs", _union(record.agents for record in records))
-    yield elsewhere(smallest_sections(granted))
-    failed = evidence.failed_operations() - proposal.granted - proposal.declined
-    yield from _names("only ever failed, not granted (--include-failed)", failed)
-    yield from _names("declined, not granted (--restore NAME)", proposal.declined)
-    refused = {shape.operation for shape in evidence.refused()} - proposal.granted
-    yield from _names("refused, not granted", refused - {UNKNOWN})
-    yield from _names("used before, but beyond the ceiling", proposal.capped)
-    unknown = {
-        f"{shape.method} in {shape.section or '?'}" for shape in evidence.unknown()
-    }
-    yield from _names("unknown routes, not granted", unknown)
-    for flow in half_granted(proposal.granted):
-        yield f"half granted: {flow.has} without {flow.lacks}: {flow.why}"
-    if dropped := evidence.dropped():
-        yield f"incomplete: {count(dropped, 'value')} had no room in the evidence"
-
-
-def _table(
-    granted: Sequence[str], evidence: Evidence, new: frozenset[str]
-) -> Iterator[str]:
-    counts = dict.fromkeys(granted, 0)
-    for shape, record in evidence.records.items():
-        if shape.operation in counts:
-            counts[shape.operation] += record.count()
-    rows = [
-        (
-            name,
-            _route(name),
-            f"{counts[name]}x",
-            "new" if name in new else "",
-            _note(name),
-        )
-        for name in granted
-    ]
-    columns = [max(map(len, column), default=0) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = zip(row, columns, strict=True)
-        shown = "  ".join(cell.ljust(width) for cell, width in cells if width)
-        yield f"  {shown}".rstrip()
-
-
-def _names(title: str, names: Iterable[str]) -> Iterator[str]:
-    if listed := ", ".join(sorted(names)):
-        yield f"{title}: {listed}"
-
-
-def _union(parts: Iterable[set[str]]) -> set[str]:
-    return {name for part in parts for name in part}
 
 
 def _key(shape: Shape) -> str:
@@ -183,17 +174,19 @@ def _key(shape: Shape) -> str:
 
 
 def _shown(name: str) -> str:
-    return f"{name} ({_route(name)})"
+    return f"{name} ({route(name)})"
 
 
-def _route(name: str) -> str:
+def route(name: str) -> str:
+    """Method and template of an operation; empty for a route that has no name."""
     if name not in OPERATIONS:
         return ""
     endpoint = OPERATIONS[name][0]
     return f"{endpoint.method} {endpoint.template}"
 
 
-def _note(name: str) -> str:
+def note(name: str) -> str:
+    """What a reviewer should not read over."""
     return OPERATIONS[name][0].note if name in OPERATIONS else ""
 
 

@@ -14,9 +14,9 @@ and each field has the operation that keeps them:
   one run and result the larger is the later state of the same counter. Added up instead,
   a learner would double its own counts at each save.
 - *Commutative and associative*: neither order nor grouping shows in the result. Dates
-  take the minimum and maximum, a result the smallest id of a run (ids sort by time), and
-  a set that is full keeps its smallest members: the smallest of a union are among the
-  smallest of its parts. Keeping those that came first instead, two hosts would write two
+  take the minimum and maximum, a result the smallest id of a run (ids sort by time) and
+  the smallest offset in it, and a set that is full keeps its smallest members: the
+  smallest of a union are among the smallest of its parts. Keeping those that came first instead, two hosts would write two
   files from the same facts, and a review would see changes where nothing happened.
 
 A union has no removal. What a person takes out of the env file therefore stays in
@@ -24,14 +24,23 @@ A union has no removal. What a person takes out of the env file therefore stays 
 
 One thing depends on who merges: a learner keeps the counts of the run that it is in
 (`keep`), however many newer runs others add, because its tallies still count there.
+
+**Two clocks.** A date is the wall's: people read it. How long something took is counted
+by a clock that only goes forward, from the beginning of its run, because a wall clock is
+set: an hour forward within six seconds would be an hour in which nothing was new. So a
+run has a date at which it began and a length, and what was seen in it an offset.
+Runs are laid out one beside the other by the dates of their beginnings, so that what ran
+at the same time is counted once; a wall clock that is set between two runs can only
+make that sum smaller.
 """
 
 import copy
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import nsmallest
-from typing import TypeVar
+from typing import Final, NamedTuple, TypeVar
 
+from trioproxy.learning.needs import is_need
 from trioproxy.learning.shape import (
     AGENT,
     CLIENT,
@@ -40,7 +49,6 @@ from trioproxy.learning.shape import (
     VERSION,
     Shape,
     Who,
-    is_use,
 )
 
 RUNS_KEPT = 100
@@ -50,9 +58,32 @@ RUNS_LISTED = 1_000
 AGENTS_KEPT = 8
 CLIENTS_KEPT = 64
 VERSIONS_KEPT = 32
+FILES_KEPT = 64
 _WHO_SEEN = 64
 
+UNFINISHED: Final = -1
+"""The status of a run whose COMMAND has not ended, or whose learner was killed."""
+
+OWN: Final = ""
+"""The runs that were not merged from another file."""
+
 _Value = TypeVar("_Value")
+
+
+class When(NamedTuple):
+    """A moment: a date, and how long its run had gone on by then."""
+
+    date: int
+    """Seconds since the epoch, by the wall."""
+    after: int = 0
+    """Seconds since the run began, by a clock that only goes forward."""
+
+
+class First(NamedTuple):
+    """When a result was seen first: the run, and how far into it."""
+
+    run: str
+    after: int = 0
 
 
 @dataclass(slots=True)
@@ -62,9 +93,9 @@ class Span:
     first: int
     last: int
 
-    def widen(self, at: int) -> None:
+    def widen(self, date: int) -> None:
         """Know that it was seen then, too."""
-        self.first, self.last = min(at, self.first), max(at, self.last)
+        self.first, self.last = min(date, self.first), max(date, self.last)
 
     def cover(self, other: "Span") -> None:
         """Reach over another span as well."""
@@ -73,50 +104,52 @@ class Span:
 
 
 @dataclass(slots=True)
-class Record(Span):
-    """What is known about one shape."""
+class Askers:
+    """Who sent requests. Each set has a bound: clients choose what is in it."""
 
-    results: dict[str, str] = field(default_factory=dict)
-    """Each final status ever seen (or `unrouted`, `refused`), and the earliest run."""
-    runs: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Counts by run and result."""
     agents: set[str] = field(default_factory=set)
     clients: set[str] = field(default_factory=set)
     versions: set[str] = field(default_factory=set)
-    _seen: set[Who] = field(default_factory=set, compare=False, repr=False)
 
-    def note(self, who: Who) -> None:
-        """Remember who asked; one look-up for those already known."""
-        if who in self._seen:
-            return
-        if len(self._seen) >= _WHO_SEEN:
-            self._seen.clear()
-        self._seen.add(who)
-        self._unite(
-            set(filter(AGENT.fullmatch, who.agent.split())),
-            set(filter(CLIENT.fullmatch, [who.client])),
-            set(filter(VERSION.fullmatch, [who.version])),
+    def add(self, who: Who) -> None:
+        """Add what of a client is plain enough to be kept."""
+        self.unite(
+            Askers(
+                set(filter(AGENT.fullmatch, who.agent.split())),
+                set(filter(CLIENT.fullmatch, [who.client])),
+                set(filter(VERSION.fullmatch, [who.version])),
+            )
         )
 
-    def merge(self, other: "Record", keep: str = "") -> None:
-        """Unite with what another record of the same shape knows.
+    def unite(self, other: "Askers") -> None:
+        """Unite within the bounds."""
+        self.agents = _smallest(self.agents | other.agents, AGENTS_KEPT)
+        self.clients = _smallest(self.clients | other.clients, CLIENTS_KEPT)
+        self.versions = _smallest(self.versions | other.versions, VERSIONS_KEPT)
+
+
+@dataclass(slots=True)
+class Facts(Span):
+    """When something was seen, how it ended, and how often."""
+
+    results: dict[str, First] = field(default_factory=dict)
+    """Each final status ever seen (or `unrouted`, `refused`), and when it was first."""
+    runs: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Counts by run and result."""
+
+    def merge(self, other: "Facts", keep: str = "") -> None:
+        """Unite with other facts about the same.
 
         Counts of old runs are dropped, but not those of `keep`.
         """
         self.cover(other)
-        for result, run in other.results.items():
-            self.results[result] = min(run, self.results.get(result, run))
+        for result, first in other.results.items():
+            self.results[result] = min(first, self.results.get(result, first))
         for run, counts in other.runs.items():
             mine = self.runs.setdefault(run, {})
             for result, count in counts.items():
                 mine[result] = max(count, mine.get(result, 0))
         self.runs = _newest(self.runs, RUNS_KEPT, keep=keep)
-        self._unite(other.agents, other.clients, other.versions)
-
-    def _unite(self, agents: set[str], clients: set[str], versions: set[str]) -> None:
-        self.agents = _smallest(self.agents | agents, AGENTS_KEPT)
-        self.clients = _smallest(self.clients | clients, CLIENTS_KEPT)
-        self.versions = _smallest(self.versions | versions, VERSIONS_KEPT)
 
     def count(self, *results: str) -> int:
         """How often it was seen, over the runs that are kept; by result, if given."""
@@ -129,16 +162,97 @@ class Record(Span):
 
 
 @dataclass(slots=True)
-class Run(Span):
-    """One learner's time of watching."""
+class Record(Facts):
+    """What is known about one shape.
 
+    Those who used it and those who only tried stand apart, each within its own bounds: a
+    client that is always refused pushes none of the others out.
+    """
+
+    users: Askers = field(default_factory=Askers)
+    triers: Askers = field(default_factory=Askers)
+    """Who was refused, or got no answer that shows a need."""
+    files: set[str] = field(default_factory=set)
+    """The files that it was merged from."""
+    _seen: set[tuple[Who, bool]] = field(default_factory=set, compare=False, repr=False)
+
+    def note(self, who: Who, *, is_use: bool) -> None:
+        """Remember who asked; one look-up for those already known."""
+        if (who, is_use) in self._seen:
+            return
+        if len(self._seen) >= _WHO_SEEN:
+            self._seen.clear()
+        self._seen.add((who, is_use))
+        (self.users if is_use else self.triers).add(who)
+
+    def unite(self, other: "Record", keep: str = "") -> None:
+        """Unite with what another record of the same shape knows."""
+        self.merge(other, keep)
+        self.users.unite(other.users)
+        self.triers.unite(other.triers)
+        self.files = _smallest(self.files | other.files, FILES_KEPT)
+
+
+class Argument(NamedTuple):
+    """A value that requests asked for; issues to come observe them."""
+
+    variable: str
+    """The variable that limits it, `CREATE_BINDS`."""
+    value: str
+    operation: str
+
+
+class Thing(NamedTuple):
+    """An object that requests touched; issues to come observe them."""
+
+    kind: str
+    """`container`, `network` or `volume`."""
+    name: str
+    """Its name, or `@own`."""
+    operation: str
+
+
+@dataclass(slots=True)
+class Run(Span):
+    """One learner's time of watching. It began at `first`; a clock that is set back
+    meanwhile does not change that."""
+
+    seconds: int = 0
+    """How long it watched, by a clock that only goes forward."""
+    status: int | None = None
+    """How its COMMAND ended; None if it had none."""
+    source: str = "live"
+    """Where the requests came from: `live`, or `log` for the log of another proxy."""
+    files: set[str] = field(default_factory=set)
+    """The files that it was merged from."""
     dropped: int = 0
     """What had no room. Earlier versions had such a bound, and their files say so."""
+
+    def reach(self, when: When) -> None:
+        """Watch until then at least."""
+        self.last = max(self.last, when.date)
+        self.seconds = max(self.seconds, when.after)
 
     def merge(self, other: "Run") -> None:
         """Unite with what another file says about the same run."""
         self.cover(other)
+        self.seconds = max(self.seconds, other.seconds)
+        self.status = max((self.status, other.status), key=_known_status)
+        self.source = min(self.source, other.source)
+        self.files = _smallest(self.files | other.files, FILES_KEPT)
         self.dropped = max(self.dropped, other.dropped)
+
+    @property
+    def is_proof(self) -> bool:
+        """Whether nothing new in it says something: its COMMAND went well, or it had none.
+
+        A client that stopped in the middle has not shown the rest of what it needs.
+        """
+        return self.status in {None, 0}
+
+    def belongs_to(self, group: str) -> bool:
+        """Whether it is one of the runs of a file, or of our own."""
+        return group in self.files or (group == OWN and not self.files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,17 +264,14 @@ class Completeness:
     last: int
     seconds: int
     """Time watched, overlaps counted once."""
+    failed_runs: int
+    """Runs whose COMMAND failed, or never ended. They prove nothing."""
     newest_run: int
     """In which run, counted from 1, the last new operation was used; 0 for none."""
-    newest_at: int
-    """When it was first used, or the beginning of that run."""
     quiet: int
     """Seconds watched since then."""
-
-    @property
-    def quiet_runs(self) -> int:
-        """Later runs, in which nothing was new."""
-        return self.runs - self.newest_run if self.newest_run else 0
+    quiet_runs: int
+    """Later runs that went well, and in which nothing was new."""
 
 
 class Evidence:
@@ -168,6 +279,8 @@ class Evidence:
 
     def __init__(self) -> None:
         self.records: dict[Shape, Record] = {}
+        self.arguments: dict[Argument, Facts] = {}
+        self.things: dict[Thing, Facts] = {}
         self.runs: dict[str, Run] = {}
         self.granted: set[str] = set()
         """Operations that were once written into the env file."""
@@ -177,32 +290,35 @@ class Evidence:
         """The run that `observe` counts for."""
         self._new: dict[Shape, None] = {}
 
-    def begin(self, run: str, at: int) -> None:
+    def begin(self, run: str, date: int, *, has_command: bool = False) -> None:
         """Begin a run; `observe` counts for it from now on."""
         self.run = run
-        self.runs.setdefault(run, Run(first=at, last=at))
+        status = UNFINISHED if has_command else None
+        self.runs.setdefault(run, Run(first=date, last=date, status=status))
 
-    def end(self, at: int) -> None:
-        """Say until when the run watched."""
-        self.runs[self.run].last = max(at, self.runs[self.run].last)
+    def end(self, when: When, status: int | None = None) -> None:
+        """Say until when the run watched, and how its COMMAND ended."""
+        self.runs[self.run].reach(when)
+        if status is not None:
+            self.runs[self.run].status = status
 
-    def observe(self, shape: Shape, result: str, at: int, who: Who) -> bool:
+    def observe(self, shape: Shape, result: str, when: When, who: Who) -> bool:
         """Count one request; whether its shape ended this way for the first time."""
         run = self.runs[self.run]
         record = self.records.get(shape)
         if record is None:
-            record = self.records[shape] = Record(first=at, last=at)
+            record = self.records[shape] = Record(first=when.date, last=when.date)
         self.changes += 1
-        record.widen(at)
-        run.widen(at)
+        record.widen(when.date)
+        run.reach(when)
         counts = record.runs.get(self.run)
         if counts is None:
             counts = record.runs[self.run] = {}
         counts[result] = counts.get(result, 0) + 1
-        record.note(who)
+        record.note(who, is_use=is_need(shape, result))
         if result in record.results:
             return False
-        record.results[result] = self.run
+        record.results[result] = First(self.run, when.after)
         self._new[shape] = None
         return True
 
@@ -222,9 +338,13 @@ class Evidence:
         for shape, theirs in other.records.items():
             if shape not in self.records:
                 self.records[shape] = Record(first=theirs.first, last=theirs.last)
-            self.records[shape].merge(theirs, keep=self.run)
+            self.records[shape].unite(theirs, keep=self.run)
+        _merge_facts(self.arguments, other.arguments, keep=self.run)
+        _merge_facts(self.things, other.things, keep=self.run)
         for run, span in other.runs.items():
-            self.runs.setdefault(run, copy.copy(span)).merge(span)
+            if run not in self.runs:
+                self.runs[run] = copy.copy(span)
+            self.runs[run].merge(span)
         self.runs = _newest(self.runs, RUNS_LISTED, keep=self.run)
         self.granted |= other.granted
 
@@ -234,6 +354,13 @@ class Evidence:
         twin.run = self.run
         twin.merge(self)
         return twin
+
+    def come_from(self, file: str) -> None:
+        """Remember the file of all that was not merged from another one before."""
+        for run in self.runs.values():
+            run.files = run.files or {file}
+        for record in self.records.values():
+            record.files = record.files or {file}
 
     def used(self) -> Iterator[Shape]:
         """The shapes that did something for their client, in order."""
@@ -270,26 +397,57 @@ class Evidence:
         return (shape for shape in sorted(self.records) if shape.operation == UNKNOWN)
 
     def is_used(self, shape: Shape) -> bool:
-        """Whether any result of this shape counts as use."""
-        return any(is_use(shape, result) for result in self.records[shape].results)
+        """Whether any result of this shape shows a need."""
+        return any(is_need(shape, result) for result in self.records[shape].results)
 
-    def completeness(self) -> Completeness:
-        """Say how long was watched, and when something new last came up."""
-        births = dict[str, tuple[str, int]]()
-        for shape in self.used():
-            birth = self._first_use(shape)
-            births[shape.operation] = min(birth, births.get(shape.operation, birth))
-        run, at = max(births.values(), default=("", 0))
-        return Completeness(
-            runs=len(self.runs),
-            first=min((span.first for span in self.runs.values()), default=0),
-            last=max((span.last for span in self.runs.values()), default=0),
-            seconds=_covered(self.runs.values()),
-            quiet=_covered(self.runs.values(), since=at) if births else 0,
-            # A run that is no longer listed is older than all that are.
-            newest_run=sum(known <= run for known in self.runs) or min(len(births), 1),
-            newest_at=at,
+    def has_result(self, operation: str, *results: str) -> bool:
+        """Whether an operation ever ended in one of these ways."""
+        return any(
+            result in record.results
+            for shape, record in self.records.items()
+            if shape.operation == operation
+            for result in results
         )
+
+    def groups(self) -> list[str]:
+        """The files that runs were merged from, and `OWN` for those that were not."""
+        named = {name for run in self.runs.values() for name in run.files}
+        own = {OWN} if any(not run.files for run in self.runs.values()) else set()
+        return sorted(named | own)
+
+    def completeness(self, group: str | None = None) -> Completeness:
+        """Say how long was watched, and when something new last came up.
+
+        Of one group, because what is new for one client was known from another.
+        """
+        runs = {
+            name: run
+            for name, run in sorted(self.runs.items())
+            if group is None or run.belongs_to(group)
+        }
+        births = self._births(None if group is None else runs.keys())
+        newest = max((first.run for first in births), default="")
+        proofs = {name: run for name, run in runs.items() if run.is_proof}
+        return Completeness(
+            runs=len(runs),
+            first=min((run.first for run in runs.values()), default=0),
+            last=max((run.last for run in runs.values()), default=0),
+            seconds=_covered(runs.values()),
+            failed_runs=len(runs) - len(proofs),
+            # A run that is no longer listed is older than all that are.
+            newest_run=sum(name <= newest for name in runs) or min(len(births), 1),
+            quiet=min((self._quiet(first, proofs) for first in births), default=0),
+            quiet_runs=sum(name > newest for name in proofs) if births else 0,
+        )
+
+    def last_birth(self) -> int | None:
+        """How far into this run the last new operation was used; None: never any.
+
+        0 where all of them are older than this run.
+        """
+        births = self._births(None)
+        mine = [first.after for first in births if first.run == self.run]
+        return max(mine, default=0) if births else None
 
     def forget_run(self) -> None:
         """Drop the run that was begun: one that saw nothing proves nothing."""
@@ -303,13 +461,33 @@ class Evidence:
         """How much had no room."""
         return sum(span.dropped for span in self.runs.values())
 
-    def _first_use(self, shape: Shape) -> tuple[str, int]:
+    def _births(self, runs: Iterable[str] | None) -> set[First]:
+        """When each operation was first used: ever, or in some of the runs."""
+        chosen = None if runs is None else frozenset(runs)
+        births = dict[str, First]()
+        for shape in self.used():
+            for first in self._uses(shape, chosen):
+                births[shape.operation] = min(first, births.get(shape.operation, first))
+        return set(births.values())
+
+    def _uses(self, shape: Shape, runs: frozenset[str] | None) -> Iterator[First]:
         record = self.records[shape]
-        run = min(
-            run for result, run in record.results.items() if is_use(shape, result)
-        )
-        begun = self.runs[run].first if run in self.runs else 0
-        return run, max(record.first, begun)
+        for result, first in record.results.items():
+            if is_need(shape, result) and (runs is None or first.run in runs):
+                yield first
+        if runs is None:
+            return
+        for run in runs & record.runs.keys():
+            if any(is_need(shape, result) for result in record.runs[run]):
+                # When in this run is known of its first run alone: at the end, then.
+                yield First(run, self.runs[run].seconds)
+
+    def _quiet(self, birth: First, proofs: dict[str, Run]) -> int:
+        """Seconds watched since then, in runs that began no earlier than that one."""
+        run = self.runs.get(birth.run)
+        since = run.first + birth.after if run else 0
+        later = (span for name, span in proofs.items() if name >= birth.run)
+        return _covered(later, since=since)
 
 
 class Tally:
@@ -319,15 +497,7 @@ class Tally:
     part of the evidence, whatever that is merged with.
     """
 
-    __slots__ = (
-        "_counts",
-        "_evidence",
-        "_record",
-        "_result",
-        "_run",
-        "_since",
-        "_until",
-    )
+    __slots__ = ("_counts", "_evidence", "_record", "_result", "_run", "stale_at")
 
     def __init__(self, evidence: Evidence, record: Record, result: str) -> None:
         self._evidence = evidence
@@ -335,20 +505,31 @@ class Tally:
         self._run = evidence.runs[evidence.run]
         self._counts = record.runs[evidence.run]
         self._result = result
-        self._since = self._until = 0
-        """Within these seconds there is no date to change."""
+        self.stale_at = 0.0
+        """Up to this time, of whoever counts here, there is no date to change."""
 
-    def add(self, at: float) -> None:
-        """Count one, seen so many seconds after the epoch."""
+    def add(self) -> None:
+        """Count one."""
         self._counts[self._result] += 1
         self._evidence.changes += 1
-        if not self._since <= at < self._until:
-            self._widen(int(at))
 
-    def _widen(self, at: int) -> None:
-        self._record.widen(at)
-        self._run.widen(at)
-        self._since, self._until = at, at + 1
+    def reach(self, when: When) -> None:
+        """Say when it was counted."""
+        self._record.widen(when.date)
+        self._run.reach(when)
+
+
+def _merge_facts(
+    mine: dict[_Value, Facts], theirs: dict[_Value, Facts], keep: str
+) -> None:
+    for key, facts in theirs.items():
+        if key not in mine:
+            mine[key] = Facts(first=facts.first, last=facts.last)
+        mine[key].merge(facts, keep)
+
+
+def _known_status(status: int | None) -> int:
+    return UNFINISHED - 1 if status is None else status
 
 
 def _smallest(values: set[str], limit: int) -> set[str]:
@@ -365,8 +546,9 @@ def _newest(runs: dict[str, _Value], limit: int, keep: str = "") -> dict[str, _V
 
 def _covered(spans: Iterable[Run], since: int = 0) -> int:
     total = 0
-    end = since
+    reached = since
     for span in sorted(spans, key=lambda span: span.first):
-        total += max(0, span.last - max(span.first, end))
-        end = max(end, span.last)
+        end = span.first + span.seconds
+        total += max(0, end - max(span.first, reached))
+        reached = max(reached, end)
     return total

@@ -2,32 +2,58 @@
 
 Reading is strict: a line that this version does not understand stops it, because the
 file is rewritten later and would lose the line. Only a last line that a power cut tore
-is let go, and reported. Nothing here opens a file.
+is let go, and reported. A file of format 1 is read, and becomes one of format 2 when it
+is written next. Nothing here opens a file.
 """
 
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from trioproxy.errors import ConfigError
-from trioproxy.learning.evidence import Evidence, Record, Run
+from trioproxy.learning.evidence import (
+    UNFINISHED,
+    Argument,
+    Askers,
+    Evidence,
+    Facts,
+    First,
+    Record,
+    Run,
+    Thing,
+)
+from trioproxy.learning.needs import is_need
 from trioproxy.learning.shape import AGENT, CLIENT, RUN, VERSION, Shape
+from trioproxy.learning.strictjson import (
+    NoJsonError,
+    count,
+    expect_keys,
+    iso,
+    items,
+    pairs,
+    parse,
+    seconds,
+    string,
+    strings,
+)
 
-FORMAT = 1
-HEADER = f'{{"format": {FORMAT}}}'
+FORMAT: Final = 2
+HEADER: Final = f'{{"format": {FORMAT}}}'
+FORMATS_READ: Final = (1, FORMAT)
 
 _RESULT = re.compile(r"[0-9]{1,3}|unrouted|refused", re.ASCII)
 _NAME = re.compile(r"[A-Za-z]{1,64}", re.ASCII)
 _SECTION = re.compile(r"[A-Z]{0,32}", re.ASCII)
 _GRANTED = re.compile(r"[ -~]{0,512}", re.ASCII)
-_DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+_FILE = re.compile(r"[^\x00-\x1f\x7f]{1,512}")
+_SOURCE = re.compile(r"live|log")
+_VARIABLE = re.compile(r"[A-Z_]{1,64}", re.ASCII)
+_VALUE = re.compile(r"[ -~]{0,4096}", re.ASCII)
+_KIND = re.compile(r"container|network|volume")
 
-
-class _NoJsonError(ValueError):
-    """A line that is not even JSON."""
+_FACTS = {"first", "last", "results", "runs"}
 
 
 @dataclass(slots=True)
@@ -39,11 +65,10 @@ class Loaded:
     """Which last line was torn and left out; empty when the file is whole."""
     can_append: bool = False
     """Whether a line may be added as it stands."""
+    format: int = FORMAT
 
 
-def iso(seconds: int) -> str:
-    """Write a time as `2026-11-24T10:15:00Z`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+# -- writing ---------------------------------------------------------------------------
 
 
 def dump(evidence: Evidence) -> str:
@@ -51,43 +76,89 @@ def dump(evidence: Evidence) -> str:
     return "".join(f"{line}\n" for line in _lines(evidence))
 
 
-def shape_line(shape: Shape, record: Record) -> str:
-    """Write one shape as the line that is appended when it is new."""
-    data: dict[str, Any] = {
-        "operation": shape.operation,
-        "method": shape.method,
-        "section": shape.section,
-    }
-    data |= {
-        "first": iso(record.first),
-        "last": iso(record.last),
-        "results": dict(sorted(record.results.items())),
-        "runs": {
-            run: dict(sorted(counts.items()))
-            for run, counts in sorted(record.runs.items())
-        },
-        "agents": sorted(record.agents),
-        "clients": sorted(record.clients),
-        "versions": sorted(record.versions),
-    }
-    return json.dumps(data)
+def _lines(evidence: Evidence) -> Iterator[str]:
+    yield HEADER
+    for name, run in sorted(evidence.runs.items()):
+        yield run_line(name, run)
+    if evidence.granted:
+        yield granted_line(evidence.granted)
+    for shape, record in sorted(evidence.records.items(), key=lambda item: item[0]):
+        yield shape_line(shape, record)
+    for argument in sorted(evidence.arguments):
+        yield argument_line(argument, evidence.arguments[argument])
+    for thing in sorted(evidence.things):
+        yield object_line(thing, evidence.things[thing])
 
 
-def run_line(run: str, span: Run) -> str:
+def run_line(name: str, run: Run) -> str:
     """Write one run as a line."""
     data: dict[str, Any] = {
-        "run": run,
-        "first": iso(span.first),
-        "last": iso(span.last),
+        "run": name,
+        "first": iso(run.first),
+        "last": iso(run.last),
+        "seconds": run.seconds,
+        "source": run.source,
     }
-    if span.dropped:
-        data["dropped"] = span.dropped
+    if run.status is not None:
+        data["status"] = run.status
+    if run.files:
+        data["files"] = sorted(run.files)
+    if run.dropped:
+        data["dropped"] = run.dropped
     return json.dumps(data)
 
 
 def granted_line(operations: set[str]) -> str:
     """Write the line that names what the env file grants or once granted."""
     return json.dumps({"granted": sorted(operations)})
+
+
+def shape_line(shape: Shape, record: Record) -> str:
+    """Write one shape as the line that is appended when it is new."""
+    data = shape._asdict() | _facts(record)
+    for key, askers in (("used_by", record.users), ("tried_by", record.triers)):
+        if askers != Askers():
+            data[key] = {
+                "agents": sorted(askers.agents),
+                "clients": sorted(askers.clients),
+                "versions": sorted(askers.versions),
+            }
+    if record.files:
+        data["files"] = sorted(record.files)
+    return json.dumps(data)
+
+
+def argument_line(argument: Argument, facts: Facts) -> str:
+    """Write a value that was asked for."""
+    data = {
+        "argument": argument.variable,
+        "value": argument.value,
+        "operation": argument.operation,
+    }
+    return json.dumps(data | _facts(facts))
+
+
+def object_line(thing: Thing, facts: Facts) -> str:
+    """Write an object that was touched."""
+    data = {"object": thing.kind, "name": thing.name, "operation": thing.operation}
+    return json.dumps(data | _facts(facts))
+
+
+def _facts(facts: Facts) -> dict[str, Any]:
+    return {
+        "first": iso(facts.first),
+        "last": iso(facts.last),
+        "results": {
+            result: list(first) for result, first in sorted(facts.results.items())
+        },
+        "runs": {
+            run: dict(sorted(counts.items()))
+            for run, counts in sorted(facts.runs.items())
+        },
+    }
+
+
+# -- reading ---------------------------------------------------------------------------
 
 
 def load(data: bytes, *, name: str) -> Loaded:
@@ -98,7 +169,7 @@ def load(data: bytes, *, name: str) -> Loaded:
         lines.pop()
     for number, line in enumerate(lines, 1):
         try:
-            _read_line(loaded.evidence, line, is_first=number == 1)
+            _read_line(loaded, line, is_first=number == 1)
         except ValueError as error:
             if number == len(lines) and _is_torn(error, line, number):
                 loaded.damage = f"{name}:{number}: the last line is cut off"
@@ -107,18 +178,9 @@ def load(data: bytes, *, name: str) -> Loaded:
                 f"{name}:{number}: {error}",
                 hint="restore the file from a backup, or start over with --fresh",
             ) from error
-    loaded.can_append = data.endswith(b"\n") and not loaded.damage
+    is_whole = data.endswith(b"\n") and not loaded.damage
+    loaded.can_append = is_whole and loaded.format == FORMAT
     return loaded
-
-
-def _lines(evidence: Evidence) -> Iterator[str]:
-    yield HEADER
-    for run, span in sorted(evidence.runs.items()):
-        yield run_line(run, span)
-    if evidence.granted:
-        yield granted_line(evidence.granted)
-    for shape, record in sorted(evidence.records.items(), key=lambda item: item[0]):
-        yield shape_line(shape, record)
 
 
 def _is_torn(error: ValueError, line: bytes, number: int) -> bool:
@@ -128,135 +190,165 @@ def _is_torn(error: ValueError, line: bytes, number: int) -> bool:
         return True
     if number == 1:
         return HEADER.encode().startswith(line)
-    return isinstance(error, _NoJsonError)
+    return isinstance(error, NoJsonError)
 
 
-def _read_line(evidence: Evidence, line: bytes, *, is_first: bool) -> None:
-    data = _parse(line)
+def _read_line(loaded: Loaded, line: bytes, *, is_first: bool) -> None:
+    data = parse(line)
     if is_first:
-        _check_header(data)
-    elif "run" in data:
-        _read_run(evidence, data)
+        loaded.format = _read_header(data)
+        return
+    evidence, part = loaded.evidence, Evidence()
+    if "run" in data:
+        _read_run(part, data, loaded.format)
     elif "granted" in data:
-        _expect_keys(data, {"granted"})
-        evidence.granted |= set(_strings(data["granted"], _GRANTED))
+        expect_keys(data, {"granted"})
+        part.granted = set(strings(data["granted"], _GRANTED))
+    elif loaded.format == 1:
+        _read_old_shape(part, data, evidence.runs)
+    elif "argument" in data:
+        expect_keys(data, {"argument", "value", "operation", *_FACTS})
+        argument = Argument(
+            string(data["argument"], _VARIABLE),
+            string(data["value"], _VALUE),
+            string(data["operation"], _NAME),
+        )
+        part.arguments[argument] = _read_facts(data)
+    elif "object" in data:
+        expect_keys(data, {"object", "name", "operation", *_FACTS})
+        thing = Thing(
+            string(data["object"], _KIND),
+            string(data["name"], _VALUE),
+            string(data["operation"], _NAME),
+        )
+        part.things[thing] = _read_facts(data)
     else:
-        _read_shape(evidence, data)
+        _read_shape(part, data)
+    evidence.merge(part)
 
 
-def _parse(line: bytes) -> dict[str, Any]:
-    try:
-        data = json.loads(line.decode())
-    except UnicodeDecodeError:
-        raise _NoJsonError("not UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise _NoJsonError(f"no JSON: {error.msg} at column {error.colno}") from None
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    if not isinstance(data, dict):
-        raise ValueError("expected a JSON object")  # noqa: TRY004  one kind for a bad line
-    return data
-
-
-def _check_header(data: dict[str, Any]) -> None:
+def _read_header(data: dict[str, Any]) -> int:
     if "format" not in data:
         raise ValueError(f"no evidence: the first line is not {HEADER}")
-    if data != {"format": FORMAT}:
-        raise ValueError(f"format {data['format']!r}, this version reads {FORMAT}")
+    for number in FORMATS_READ:
+        if data == {"format": number}:
+            return number
+    raise ValueError(f"format {data['format']!r:.80}, this version reads 1 and 2")
 
 
-def _read_run(evidence: Evidence, data: dict[str, Any]) -> None:
-    _expect_keys(data, {"run", "first", "last"}, {"dropped"})
-    part = Evidence()
-    part.runs[_string(data["run"], RUN)] = Run(
-        first=_seconds(data["first"]),
-        last=_seconds(data["last"]),
-        dropped=_count(data.get("dropped", 0)),
+def _read_run(part: Evidence, data: dict[str, Any], number: int) -> None:
+    needed, optional = {"run", "first", "last"}, {"dropped"}
+    if number > 1:
+        needed |= {"seconds", "source"}
+        optional |= {"status", "files"}
+    expect_keys(data, needed, optional)
+    first, last = seconds(data["first"]), seconds(data["last"])
+    status = data.get("status")
+    part.runs[string(data["run"], RUN)] = Run(
+        first=first,
+        last=last,
+        # Format 1 knew one clock only.
+        seconds=count(data.get("seconds", max(0, last - first))),
+        status=None if status is None else count(status, least=UNFINISHED),
+        source=string(data.get("source", "live"), _SOURCE),
+        files=set(strings(data.get("files", []), _FILE)),
+        dropped=count(data.get("dropped", 0)),
     )
-    evidence.merge(part)
 
 
-def _read_shape(evidence: Evidence, data: dict[str, Any]) -> None:
-    _expect_keys(
+def _read_shape(part: Evidence, data: dict[str, Any]) -> None:
+    expect_keys(
         data,
-        {"operation", "method", "section", "first", "last", "results", "runs"},
-        {"facets", "agents", "clients", "versions"},
+        {"operation", "method", "section", *_FACTS},
+        {"used_by", "tried_by", "files"},
     )
+    facts = _read_facts(data)
+    part.records[_shape(data)] = Record(
+        first=facts.first,
+        last=facts.last,
+        results=facts.results,
+        runs=facts.runs,
+        users=_read_askers(data.get("used_by", {})),
+        triers=_read_askers(data.get("tried_by", {})),
+        files=set(strings(data.get("files", []), _FILE)),
+    )
+
+
+def _read_old_shape(part: Evidence, data: dict[str, Any], runs: dict[str, Run]) -> None:
+    """A shape of format 1, whose run stands above it."""
+    askers = {"agents", "clients", "versions"}
+    expect_keys(data, {"operation", "method", "section", *_FACTS}, {"facets", *askers})
     # No version ever filled `facets`, but format 1 has them. Nothing is made of them: a
     # line with some is united with the other lines of its route.
-    _list(data.get("facets", []))
+    items(data.get("facets", []))
+    first = seconds(data["first"])
+
+    def since(run: str) -> int:
+        return max(0, first - runs[run].first) if run in runs else 0
+
+    shape = _shape(data)
     record = Record(
-        first=_seconds(data["first"]),
-        last=_seconds(data["last"]),
+        first=first,
+        last=seconds(data["last"]),
         results={
-            _string(result, _RESULT): _string(run, RUN)
-            for result, run in _object(data["results"])
+            string(result, _RESULT): First(string(run, RUN), since(run))
+            for result, run in pairs(data["results"])
         },
-        runs={
-            _string(run, RUN): {
-                _string(result, _RESULT): _count(count)
-                for result, count in _object(counts)
-            }
-            for run, counts in _object(data["runs"])
-        },
-        agents=set(_strings(data.get("agents", []), AGENT)),
-        clients=set(_strings(data.get("clients", []), CLIENT)),
-        versions=set(_strings(data.get("versions", []), VERSION)),
+        runs=_read_counts(data["runs"]),
     )
-    part = Evidence()
-    part.records[_shape(data)] = record
-    evidence.merge(part)
+    is_used = any(is_need(shape, result) for result in record.results)
+    (record.users if is_used else record.triers).unite(
+        _read_askers({key: data[key] for key in askers & data.keys()})
+    )
+    part.records[shape] = record
+
+
+def _read_facts(data: dict[str, Any]) -> Facts:
+    return Facts(
+        first=seconds(data["first"]),
+        last=seconds(data["last"]),
+        results={
+            string(result, _RESULT): _read_first(first)
+            for result, first in pairs(data["results"])
+        },
+        runs=_read_counts(data["runs"]),
+    )
+
+
+def _read_first(value: object) -> First:
+    match items(value):
+        case [run, after]:
+            return First(string(run, RUN), count(after))
+        case _:
+            raise ValueError(f"expected a run and seconds, not {value!r:.80}")
+
+
+def _read_counts(value: object) -> dict[str, dict[str, int]]:
+    return {
+        string(run, RUN): {
+            string(result, _RESULT): count(number) for result, number in pairs(counts)
+        }
+        for run, counts in pairs(value)
+    }
+
+
+def _read_askers(value: object) -> Askers:
+    data = dict(pairs(value))
+    expect_keys(data, set(), {"agents", "clients", "versions"})
+    return Askers(
+        agents=set(strings(data.get("agents", []), AGENT)),
+        clients=set(strings(data.get("clients", []), CLIENT)),
+        versions=set(strings(data.get("versions", []), VERSION)),
+    )
 
 
 def _shape(data: dict[str, Any]) -> Shape:
     shape = Shape(
-        _string(data["operation"], _NAME),
-        _string(data["method"], _NAME),
-        _string(data["section"], _SECTION),
+        string(data["operation"], _NAME),
+        string(data["method"], _NAME),
+        string(data["section"], _SECTION),
     )
     if not shape.is_consistent:
         route = f"{shape.operation} ({shape.method}, section {shape.section})"
         raise ValueError(f"this version knows no {route}")
     return shape
-
-
-def _expect_keys(
-    data: dict[str, Any], needed: set[str], optional: set[str] | None = None
-) -> None:
-    if missing := needed - data.keys():
-        raise ValueError(f"{min(missing)!r} is missing")
-    if unknown := data.keys() - needed - (optional or set()):
-        raise ValueError(f"unknown key {min(unknown)!r:.80}")
-
-
-def _string(value: object, pattern: re.Pattern[str]) -> str:
-    if isinstance(value, str) and pattern.fullmatch(value):
-        return value
-    raise ValueError(f"bad value {value!r:.80}")
-
-
-def _strings(value: object, pattern: re.Pattern[str]) -> Iterator[str]:
-    return (_string(item, pattern) for item in _list(value))
-
-
-def _list(value: object) -> list[Any]:
-    if isinstance(value, list):
-        return value
-    raise ValueError(f"expected a list, not {value!r:.80}")
-
-
-def _object(value: object) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        return iter(value.items())
-    raise ValueError(f"expected an object, not {value!r:.80}")
-
-
-def _count(value: object) -> int:
-    if type(value) is int and 0 <= value < 2**63:
-        return value
-    raise ValueError(f"bad count {value!r:.80}")
-
-
-def _seconds(value: object) -> int:
-    text = _string(value, _DATE)
-    return int(datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z").timestamp())

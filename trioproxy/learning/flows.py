@@ -1,7 +1,15 @@
-"""Operations that belong together: one without the other breaks its client half-way."""
+"""Operations that belong together: one without the other breaks its client half-way.
 
-from collections.abc import Container
+And states of the Engine in which a client does something else: what was learned while the
+image was always there does not hold the pull of a machine that is new.
+"""
+
+from collections.abc import Collection, Container
 from dataclasses import dataclass
+from typing import Final
+
+from trioproxy.errors import ConfigError
+from trioproxy.learning.evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +50,101 @@ def half_granted(granted: Container[str]) -> tuple[Flow, ...]:
     return tuple(
         flow for flow in FLOWS if flow.has in granted and flow.lacks not in granted
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """A state of the Engine that a client may meet some day."""
+
+    name: str
+    """What `--never` calls it."""
+    shown: str
+    """What was never seen, for people."""
+    concerns: tuple[str, ...]
+    """It may come up for a client that uses all of these operations."""
+    seen_by: tuple[tuple[str, str], ...]
+    """Operations and results each of which shows that the client has met it."""
+    goes_with: tuple[str, ...]
+    """What a client usually does in it. Who is granted all of that is prepared."""
+
+    @property
+    def lacking(self) -> str:
+        """Say that it was not among what was seen."""
+        return f"no {self.shown}"
+
+
+STATES: Final = (
+    State(
+        name="missing-image",
+        shown="missing image",
+        concerns=("ContainerCreate",),
+        seen_by=(
+            ("ContainerCreate", "404"),
+            ("ImageInspect", "404"),
+            ("ImageCreate", "200"),
+            ("ImageBuild", "200"),
+            ("ImageLoad", "200"),
+            ("Session", "101"),
+        ),
+        goes_with=("ImageCreate",),
+    ),
+    State(
+        name="taken-name",
+        shown="taken name",
+        concerns=("ContainerCreate",),
+        seen_by=(("ContainerCreate", "409"),),
+        goes_with=("ContainerDelete", "ContainerInspect"),
+    ),
+    State(
+        name="missing-network",
+        shown="missing network",
+        concerns=("ContainerCreate", "NetworkInspect"),
+        seen_by=(("NetworkInspect", "404"), ("NetworkCreate", "201")),
+        goes_with=("NetworkCreate",),
+    ),
+    State(
+        name="missing-volume",
+        shown="missing volume",
+        concerns=("ContainerCreate", "VolumeInspect"),
+        seen_by=(("VolumeInspect", "404"), ("VolumeCreate", "201")),
+        goes_with=("VolumeCreate",),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """A state that was never seen, and what of it the client may not do."""
+
+    state: State
+    lacks: tuple[str, ...]
+
+
+def unseen_states(
+    evidence: Evidence, decided: Collection[str], never: Collection[str] = ()
+) -> tuple[Unseen, ...]:
+    """The states that the client may meet and has not met.
+
+    `decided`: operations that are granted, or that a person declined: about those there
+    is nothing to be found out. `never`: names of states that do not come up.
+    """
+    used = evidence.used_operations()
+    found = list[Unseen]()
+    for state in STATES:
+        lacks = tuple(name for name in state.goes_with if name not in decided)
+        is_met = any(evidence.has_result(*sight) for sight in state.seen_by)
+        if lacks and used.issuperset(state.concerns) and not is_met:
+            found.append(Unseen(state=state, lacks=lacks))
+    return tuple(one for one in found if one.state.name not in never)
+
+
+def parse_states(names: Collection[str]) -> frozenset[str]:
+    """Read the names of states; `ConfigError` lists those there are."""
+    known = {state.name for state in STATES}
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"there is no state {name!r:.80}",
+                hint=f"states are {', '.join(sorted(known))}",
+            )
+    return frozenset(names)

@@ -31,6 +31,8 @@ _NAME_LIMIT = 64
 _UNOPENABLE = "# no section variable opens these:"
 _FAILED = "# only ever failed, so not granted (a 403 from now on); --include-failed grants them:"
 _DECLINED = "# declined, so not granted; --restore NAME grants one again:"
+_UNSEEN = "# not granted, but usual in states that were never seen (learn with such a state, or add them):"
+_BY_HAND = "added by hand"
 _UNKNOWN = "# routes that this version does not know, not granted:"
 
 _OUR_VARIABLES = frozenset({*SWITCHES, *VERBS, OPERATIONS_VARIABLE})
@@ -42,10 +44,10 @@ _OUR_COMMENT = re.compile(
             "#",
             "# price: .*",  # how earlier files say what the next pattern is for
             r"# [0-9]+ operations? used; in .* the same file would open .*",
-            *map(re.escape, (_UNOPENABLE, _FAILED, _DECLINED)),
+            *map(re.escape, (_UNOPENABLE, _FAILED, _DECLINED, _UNSEEN)),
             f"{re.escape(_UNKNOWN)}.*",
             r"#   [A-Za-z]+ +[A-Z]+ +/.*",
-            r"#   [A-Z]+:/\S*",
+            r"#   [A-Z]+:/\S*( +.*)?",
         ]
     )
 )
@@ -64,12 +66,20 @@ class Learned:
     """The time that was watched, for people: `3 h 20 min`."""
     last_new_run: int
     """In which run the last new operation was used."""
+    failed_runs: int = 0
+    """Runs whose COMMAND failed, which prove nothing."""
+    groups: Sequence[str] = ()
+    """Of evidence that was merged: each file, and the run in which something was new."""
     operations: Iterable[str]
     """All that is granted: operations, and what a person wrote as `METHOD:/template`."""
     failed: Iterable[str] = ()
     """Operations that never worked."""
     declined: Iterable[str] = ()
     """Operations that a person took out."""
+    by_hand: Iterable[str] = ()
+    """What of the operations a person wrote into the file."""
+    unseen: Iterable[tuple[str, str]] = ()
+    """Operations that go with states that were never seen, and the states."""
     unknown: Iterable[tuple[str, str]] = ()
     """Method and section (or empty) of routes that the table does not have."""
 
@@ -86,14 +96,16 @@ def render(learned: Learned, old: str = "") -> str:
     granted = sorted(set(learned.operations))
     values = smallest_sections(granted)
     above, below = foreign_lines(old)
+    notes = reviewers_notes(old)
     lines = [
         *above,
         _provenance(learned),
         f"# {count(len(granted), 'operation')} used; {elsewhere(values)}",
-        *_table("", granted, noted=True),
-        *_table(_UNOPENABLE, unopenable(granted)),
-        *_table(_FAILED, sorted(set(learned.failed))),
-        *_table(_DECLINED, sorted(set(learned.declined))),
+        *_table("", _granted_rows(granted, frozenset(learned.by_hand)), notes),
+        *_table(_UNOPENABLE, map(_row, unopenable(granted))),
+        *_table(_FAILED, map(_row, sorted(set(learned.failed))), notes),
+        *_table(_DECLINED, map(_row, sorted(set(learned.declined))), notes),
+        *_table(_UNSEEN, (_row(*one) for one in sorted(set(learned.unseen)))),
         *_unknown(learned.unknown),
         f"{OPERATIONS_VARIABLE}={','.join(granted)}",
         *(f"{name}={values[name]}" for name in sorted(values, key=_order(values))),
@@ -130,38 +142,101 @@ def foreign_lines(old: str) -> tuple[list[str], list[str]]:
 
 def _provenance(learned: Learned) -> str:
     name = format_value(learned.name[:_NAME_LIMIT])
-    runs = "1 run" if learned.runs == 1 else f"{learned.runs} runs"
+    failed = f" ({learned.failed_runs} failed)" if learned.failed_runs else ""
+    runs = f"{count(learned.runs, 'run')}{failed}"
     watched = " ".join(map(format_value, learned.watched.split()))
     days = " to ".join(map(format_value, dict.fromkeys([learned.first, learned.last])))
     return (
         f'# trioproxy {__version__} learned "{name}" in {runs}, {days},'
-        f" watched for {watched}, last new operation in run {learned.last_new_run}"
+        f" watched for {watched}, last new operation in {_newest(learned)}"
     )
 
 
-def _table(title: str, items: Sequence[str], *, noted: bool = False) -> Iterator[str]:
-    if not items:
+def _newest(learned: Learned) -> str:
+    if not learned.groups:
+        return f"run {learned.last_new_run}"
+    # A name of a file may hold anything; what is escaped stays on its line.
+    return "; ".join(
+        " ".join(map(format_value, group.split(" "))) for group in learned.groups
+    )
+
+
+def reviewers_notes(old: str) -> dict[str, str]:
+    """What reviewers wrote on the comment lines of operations, by the operation.
+
+    Our own text on such a line changes from version to version, so a note begins with
+    a `#`; one without, directly behind our text of today, gets it.
+    """
+    notes = dict[str, str]()
+    in_our_comments = False
+    for line in old.split("\n"):
+        if _OUR_FIRST_COMMENT.fullmatch(line):
+            in_our_comments = True
+        elif not line.startswith("#"):
+            in_our_comments = False
+        elif in_our_comments and (found := _OPERATION_LINE.fullmatch(line)):
+            item, rest = found.groups()
+            if note := _note_in(item, rest):
+                notes.setdefault(item, note)
+    return notes
+
+
+_OPERATION_LINE = re.compile(r"#   ([A-Za-z]+(?= +[A-Z]+ +/)|[A-Z]+:/\S*)(.*)")
+
+
+def _note_in(item: str, rest: str) -> str:
+    _, mark, note = rest.partition("# ")
+    if mark:
+        return note.strip()
+    row = _row(item)
+    words = rest.split()
+    ours = [row.method, row.template] if row.method else []
+    if words[: len(ours)] != ours:
+        return ""
+    words = words[len(ours) :]
+    for known in (f"{_BY_HAND}: {_risk_note(item)}", _BY_HAND, _risk_note(item)):
+        if words[: len(known.split())] == known.split():
+            return " ".join(words[len(known.split()) :])
+    return ""
+
+
+def _granted_rows(granted: Iterable[str], by_hand: frozenset[str]) -> Iterator[_Row]:
+    for item in granted:
+        note = _risk_note(item)
+        if item in by_hand:
+            note = f"{_BY_HAND}: {note}" if note else _BY_HAND
+        yield _row(item, note)
+
+
+def _table(
+    title: str, rows: Iterable[_Row], notes: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    listed = list(rows)
+    if not listed:
         return
     yield "#"
     if title:
         yield title
-    rows = [_row(item, noted=noted) for item in items]
     name, method, template = (
-        max(len(row[column]) for row in rows) for column in range(3)
+        max(len(row[column]) for row in listed) for column in range(3)
     )
-    for row in rows:
+    for row in listed:
+        note = (notes or {}).get(row.name, "")
         yield (
             f"#   {row.name:<{name}}   {row.method:<{method}} "
-            f"{row.template:<{template}}   {row.note}"
+            f"{row.template:<{template}}   {row.note}{note and f'   # {note}'}"
         ).rstrip()
 
 
-def _row(item: str, *, noted: bool) -> _Row:
+def _row(item: str, note: str = "") -> _Row:
     if item not in OPERATIONS:
-        return _Row(item, "", "")  # a METHOD:/template, which a person wrote
+        return _Row(item, "", "", note)  # a METHOD:/template, which a person wrote
     endpoint = OPERATIONS[item][0]
-    note = endpoint.note if noted else ""
     return _Row(item, endpoint.method, endpoint.template, note)
+
+
+def _risk_note(item: str) -> str:
+    return OPERATIONS[item][0].note if item in OPERATIONS else ""
 
 
 def _unknown(routes: Iterable[tuple[str, str]]) -> Iterator[str]:

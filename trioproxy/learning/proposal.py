@@ -6,15 +6,16 @@ back and replays the evidence against it. No file is opened here.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from trioproxy.errors import ConfigError, TrioProxyError
-from trioproxy.learning.evidence import Completeness, Evidence
-from trioproxy.learning.evidencefile import iso
+from trioproxy.learning.evidence import OWN, Completeness, Evidence
+from trioproxy.learning.flows import Unseen, unseen_states
 from trioproxy.learning.learnedfile import Learned, foreign_lines, render
 from trioproxy.learning.shape import Shape
-from trioproxy.learning.wording import count, span
+from trioproxy.learning.strictjson import iso
+from trioproxy.learning.wording import count, describe_groups, span
 from trioproxy.policy import envfile, samples
 from trioproxy.policy.permissions import parse_operations, parse_policy_file
 from trioproxy.policy.request import Request
@@ -53,6 +54,8 @@ class Proposal:
     """Operations that a person took out of the file."""
     capped: frozenset[str] = frozenset()
     """Operations that were used once, and that the ceiling refuses now."""
+    by_hand: frozenset[str] = frozenset()
+    """What of it a person wrote into the file: no run has ever shown that it is needed."""
     marks: frozenset[str] = frozenset()
     """Operations to remember as granted, once the file is written."""
 
@@ -76,6 +79,7 @@ def propose(evidence: Evidence, old: str, wish: Wish) -> Proposal:
         added=granted - (listed or frozenset()),
         declined=declined,
         capped=capped,
+        by_hand=granted - evidence.used_operations() - evidence.failed_operations(),
         marks=granted & {shape.operation for shape in evidence.records},
     )
 
@@ -145,6 +149,14 @@ def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
         last=iso(facts.last)[:10],
         watched=span(facts.seconds),
         last_new_run=facts.newest_run,
+        failed_runs=facts.failed_runs,
+        groups=list(describe_groups(evidence)),
+        by_hand=proposal.by_hand,
+        unseen=[
+            (name, one.state.shown)
+            for one in unseen_states(evidence, proposal.granted | proposal.declined)
+            for name in one.lacks
+        ],
         operations=proposal.granted,
         failed=evidence.failed_operations() - proposal.granted,
         declined=proposal.declined,
@@ -211,17 +223,30 @@ class Quiet:
             return cls(runs=number)
         return cls(seconds=number * {"s": 1, "m": 60, "h": 3_600, "d": 86_400}[unit])
 
-    def is_reached(self, facts: Completeness) -> bool:
-        """Whether that much was watched; never where nothing was used at all."""
-        enough = facts.quiet >= self.seconds and facts.quiet_runs >= self.runs
-        return bool(facts.newest_run) and enough
+    def is_reached(self, facts: Completeness, unseen: Sequence[Unseen] = ()) -> bool:
+        """Whether that much was watched; never where nothing was used at all.
 
-    def describe(self, facts: Completeness) -> str:
+        Nor while there are states that the client has never met: on a machine where the
+        image is always there, any number of runs shows nothing of the pull.
+        """
+        enough = facts.quiet >= self.seconds and facts.quiet_runs >= self.runs
+        return bool(facts.newest_run) and enough and not unseen
+
+    def describe(self, facts: Completeness, unseen: Sequence[Unseen] = ()) -> str:
         """Say whether it is reached."""
         if self.runs:
             seen, wanted = count(facts.quiet_runs, "run"), count(self.runs, "run")
         else:
             seen, wanted = span(facts.quiet), span(self.seconds)
-        if self.is_reached(facts):
+        if self.is_reached(facts, unseen):
             return f"ready: nothing new in {seen} (asked: {wanted})"
-        return f"not ready: nothing new in {seen} only (asked: {wanted})"
+        if not self.is_reached(facts):
+            return f"not ready: nothing new in {seen} only (asked: {wanted})"
+        lacking = ", ".join(one.state.lacking for one in unseen)
+        return f"not ready: nothing new in {seen} (asked: {wanted}), but {lacking} seen"
+
+
+def facts_for_ready(evidence: Evidence) -> Completeness:
+    """What says whether more watching is needed: our own runs, not those of others."""
+    groups = evidence.groups()
+    return evidence.completeness(OWN if OWN in groups and groups != [OWN] else None)

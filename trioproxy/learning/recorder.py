@@ -2,16 +2,21 @@
 
 Learning does this for every request that is served, so what repeats must cost next to
 nothing. A *kind* is all that evidence could tell apart about a request: verdict, result
-and client. The first request of a kind is observed in full (shape, result, who asked);
-it leaves a `Tally`, which points right at the counters that the observation has made.
-The next of its kind finds the tally by its kind and adds one. At most `TALLIES_KEPT`
-kinds have one; when there are more, all are dropped and made anew as requests come: a
-tally is a short cut, and dropping it loses no count.
+and client. The first request of a kind is observed in full (shape, who asked); it leaves
+a `Tally`, which points right at the counters that the observation has made. The next of
+its kind finds the tally by its kind and adds one. At most `TALLIES_KEPT` kinds have one;
+when there are more, all are dropped and made anew as requests come: a tally is a short
+cut, and dropping it loses no count.
+
+The outcome says when it was told, by a clock that only goes forward, so a repeat reads no
+clock at all but once a second, for the dates.
 """
 
+import time
 from collections.abc import Callable, Hashable
+from typing import Final
 
-from trioproxy.learning.evidence import Evidence, Tally
+from trioproxy.learning.evidence import Evidence, Tally, When
 from trioproxy.learning.shape import REFUSED, Shape, Who, result_of
 from trioproxy.policy.gate import Verdict
 from trioproxy.policy.outcome import Moment, Outcome
@@ -19,11 +24,16 @@ from trioproxy.policy.outcome import Moment, Outcome
 TALLIES_KEPT = 1_024
 """Kinds of requests, each from one connection, that are counted without look-ups."""
 
+REASONS_KEPT: Final = 16
+"""Reasons for which requests could not be read; the texts hold what clients sent."""
+
+OTHER_REASONS: Final = "other reasons"
+
 
 class Recorder:
     """Turns requests into evidence, and wakes who writes it down when there is news.
 
-    All of it is for the run that the evidence is in.
+    All of it is for the run that the evidence is in, which begins now.
     """
 
     def __init__(
@@ -33,22 +43,39 @@ class Recorder:
         now: Callable[[], float],
         wake: Callable[[], None],
         only: Callable[[str], bool] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        """`now` tells the wall's time, `clock` the same as outcomes are stamped with."""
         self.evidence = evidence
         self.passed_over = 0
         """Requests of clients that are none of ours to learn from."""
+        self.unread: dict[str, int] = {}
+        """How many requests were answered with 400 and the like, by the reason."""
         self._now = now
         self._wake = wake
         self._only = only
+        self._clock = clock
+        self._origin = clock()
         self._tallies: dict[tuple[Hashable, ...], Tally] = {}
+
+    def end(self, status: int | None = None) -> None:
+        """End the run now; `status` is how its COMMAND ended, if it had one."""
+        self.evidence.end(self._when(self._clock()), status)
+
+    def elapsed(self) -> int:
+        """Seconds since the run began."""
+        return self._when(self._clock()).after
 
     def note(self, outcome: Outcome) -> None:
         """Add a request to the evidence: one that was answered, or refused by a policy.
 
         A stream is noted when it opens: it may outlive us.
         """
-        moment, peer, verdict, status, is_ours, unrouted, *_ = outcome
-        if verdict is None or status == 0 or moment is Moment.CLOSED:
+        moment, peer, verdict, status, is_ours, unrouted, _, ended, *_ = outcome
+        if verdict is None:
+            self._count_unread(peer, outcome.ending)
+            return
+        if status == 0 or moment is Moment.CLOSED:
             return
         allowed = verdict.decision.allowed
         if is_ours and allowed:
@@ -66,26 +93,51 @@ class Recorder:
         )
         tally = self._tallies.get(kind)
         if tally is not None:
-            tally.add(self._now())
-        elif tally := self._observe(verdict, status, unrouted=unrouted, peer=peer):
+            tally.add()
+            if ended >= tally.stale_at:
+                self._date(tally, ended)
+        elif tally := self._observe(verdict, outcome):
             if len(self._tallies) >= TALLIES_KEPT:
                 self._tallies.clear()
             self._tallies[kind] = tally
 
-    def _observe(
-        self, verdict: Verdict, status: int, *, unrouted: bool, peer: str
-    ) -> Tally | None:
+    def _observe(self, verdict: Verdict, outcome: Outcome) -> Tally | None:
         """Observe what this client, on this connection, did not do before."""
-        # Without its port, which is another each time.
-        host = peer if peer.startswith("unix:") else peer.rpartition(":")[0].strip("[]")
-        if self._only is not None and not self._only(host):
-            self.passed_over += 1
+        host = _host(outcome.peer)
+        if not self._learns_from(host):
             return None
         shape = Shape.of(verdict.request)
-        result = result_of(status, unrouted=unrouted)
+        result = result_of(outcome.status, unrouted=outcome.unrouted)
         if not verdict.decision.allowed:
             result = REFUSED
         who = Who(verdict.agent, host, verdict.version)
-        if self.evidence.observe(shape, result, int(self._now()), who):
+        if self.evidence.observe(shape, result, self._when(outcome.ended), who):
             self._wake()
         return self.evidence.tally(shape, result)
+
+    def _count_unread(self, peer: str, reason: str) -> None:
+        if not self._learns_from(_host(peer)):
+            return
+        if reason not in self.unread and len(self.unread) >= REASONS_KEPT:
+            reason = OTHER_REASONS
+        self.unread[reason] = self.unread.get(reason, 0) + 1
+
+    def _learns_from(self, host: str) -> bool:
+        if self._only is None or self._only(host):
+            return True
+        self.passed_over += 1
+        return False
+
+    def _date(self, tally: Tally, ended: float) -> None:
+        """Say when it was counted; good until one of the two clocks shows another second."""
+        now, after = self._now(), max(0.0, ended - self._origin)
+        tally.reach(When(int(now), int(after)))
+        tally.stale_at = ended + min(1.0 - now % 1.0, 1.0 - after % 1.0)
+
+    def _when(self, ended: float) -> When:
+        return When(int(self._now()), max(0, int(ended - self._origin)))
+
+
+def _host(peer: str) -> str:
+    # Without its port, which is another each time.
+    return peer if peer.startswith("unix:") else peer.rpartition(":")[0].strip("[]")

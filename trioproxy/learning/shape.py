@@ -32,17 +32,6 @@ CLIENT = re.compile(r"[A-Za-z0-9._:%=-]{1,64}", re.ASCII)
 VERSION = re.compile(r"1\.[1-9][0-9]{1,3}|unversioned", re.ASCII)
 """What may be kept of a run's id and of a client; all else is left out."""
 
-_ALREADY_SO = frozenset(
-    {
-        "ContainerKill",
-        "ContainerPause",
-        "ContainerStart",
-        "ContainerStop",
-        "ContainerUnpause",
-    }
-)
-"""Operations whose 409 says that the container is already in the wanted state."""
-
 
 class Shape(NamedTuple):
     """One kind of request; a tuple, because it is hashed once per request."""
@@ -94,16 +83,3 @@ class Who(NamedTuple):
 def result_of(status: int, *, unrouted: bool = False) -> str:
     """Name a final status; the 404 of a route the Engine does not have stands apart."""
     return UNROUTED if unrouted else str(status)
-
-
-def is_use(shape: Shape, result: str) -> bool:
-    """Whether this result means that the client got something out of the request."""
-    if shape.operation == UNKNOWN:
-        return False
-    if result in {"101", "304"} or (len(result) == 3 and result[0] == "2"):
-        return True
-    if result == "404":
-        return shape.method in {"GET", "HEAD"}
-    if result == "409":
-        return shape.method == "DELETE" or shape.operation in _ALREADY_SO
-    return False

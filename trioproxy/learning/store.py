@@ -121,6 +121,13 @@ class Store(Ledger):
                     file.append(f"{line}\n".encode())
         return Saved(evidence=whole, damage=found.damage, proposal=proposal)
 
+    def preview(self, whole: Evidence) -> Proposal:
+        """What the env file would grant, where it could not be written."""
+        try:
+            return propose(whole, self.read_env(), self.wish)
+        except ConfigError:  # what is there cannot be read; it is left as it is
+            return propose(whole, "", self.wish)
+
 
 def _lines(whole: Evidence, run: str, new: Sequence[Shape]) -> bytes:
     lines = [evidencefile.run_line(run, whole.runs[run])]

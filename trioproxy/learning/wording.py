@@ -1,19 +1,47 @@
 """How learning says numbers to people."""
 
-from trioproxy.learning.evidence import Completeness
+from collections.abc import Iterator
+from typing import Final
+
+from trioproxy.learning.evidence import OWN, Completeness, Evidence
+
+GROUPS_SHOWN: Final = 8
+"""Files that are told apart where evidence is merged from many."""
 
 
 def describe_watch(facts: Completeness) -> str:
     """Say how long was watched and in which run something last was new."""
     return (
-        f"{count(facts.runs, 'run')}, watched for {span(facts.seconds)},"
+        f"{describe_runs(facts)}, watched for {span(facts.seconds)},"
         f" last new operation in run {facts.newest_run}"
     )
 
 
-def count(number: int, noun: str) -> str:
+def describe_runs(facts: Completeness) -> str:
+    """Say how many runs there were, and how many of them prove nothing."""
+    failed = f" ({facts.failed_runs} failed)" if facts.failed_runs else ""
+    return f"{count(facts.runs, 'run')}{failed}"
+
+
+def describe_groups(evidence: Evidence) -> Iterator[str]:
+    """Say of each file that was merged in which of its runs something last was new.
+
+    Runs of several clients have no common order: what is new for one was known from
+    another, and the last of all runs says nothing about the others.
+    """
+    groups = evidence.groups()
+    if groups == [OWN] or not groups:
+        return
+    for group in groups[:GROUPS_SHOWN]:
+        facts = evidence.completeness(group)
+        yield f"{group or 'learned here'}: run {facts.newest_run} of {facts.runs}"
+    if len(groups) > GROUPS_SHOWN:
+        yield count(len(groups) - GROUPS_SHOWN, "more file")
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
     """Write a number of things: `1 run`, `2 runs`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
 
 
 def span(seconds: int) -> str:

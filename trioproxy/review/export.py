@@ -14,10 +14,12 @@ from enum import StrEnum
 from trioproxy.learning.minimize import opened_operations, smallest_sections, unopenable
 from trioproxy.learning.shape import METHODS
 from trioproxy.policy import samples
-from trioproxy.policy.endpoints import ENDPOINTS, SECTIONS, Endpoint
+from trioproxy.policy.endpoints import ENDPOINTS, SECTIONS, Endpoint, match
 from trioproxy.policy.envfile import format_value
 from trioproxy.policy.incumbents import INCUMBENTS
+from trioproxy.policy.request import Request
 from trioproxy.policy.rules import Policy
+from trioproxy.policy.target import Target
 
 
 class Proxy(StrEnum):
@@ -38,6 +40,8 @@ class Exported:
     """Operations that it opens beyond the policy."""
     missing: tuple[str, ...]
     """What is granted here and cannot be said there."""
+    without_slashes: tuple[str, ...] = ()
+    """Operations whose names may hold slashes here, and not there."""
 
 
 # One segment of a path, and several. None begins with a dot, so no path climbs.
@@ -60,7 +64,10 @@ def export(policy: Policy, proxy: Proxy, *, source: str) -> Exported:
     ]
     text = _text([*(f"{mark} {line}" for line in head), *lines])
     return Exported(
-        text=text, over=_beyond(policy), missing=tuple(_newer_routes(policy))
+        text=text,
+        over=_beyond(policy),
+        missing=tuple(_newer_routes(policy)),
+        without_slashes=tuple(sorted(_without_slashes(policy))),
     )
 
 
@@ -150,6 +157,25 @@ def _beyond(policy: Policy) -> tuple[str, ...]:
         if pattern.fullmatch(request.target.path)
     }
     return tuple(sorted(opened - policy.opened_operations))
+
+
+def _without_slashes(policy: Policy) -> set[str]:
+    """The operations that lose names with slashes, such as those of legacy links.
+
+    `/containers/parent/alias/json` is a route of the Engine. A pattern that took such
+    names would take paths of other operations too.
+    """
+    found = set[str]()
+    for endpoint in ENDPOINTS:
+        if endpoint.section in _WITH_SLASHES or "{" not in endpoint.template:
+            continue
+        method = "GET" if endpoint.method == "ANY" else endpoint.method
+        target = Target.parse(re.sub(r"\{[^}]*\}", "a/b", endpoint.template).encode())
+        request = Request(method=method, target=target, endpoint=match(method, target))
+        is_same = request.endpoint is endpoint
+        if is_same and policy.decide(request).allowed:
+            found.add(endpoint.operation)
+    return found
 
 
 def _newer_routes(policy: Policy) -> Iterator[str]:

@@ -1,0 +1,322 @@
+"""`learn` and the processes around it: what passes by, what goes on, when it ends."""
+
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+import trio
+
+from tests.commands.running import LIMIT, environment, run, running
+from tests.commands.test_learn import (
+    INFO,
+    LIST,
+    STREAMS,
+    Learning,
+    client_sending,
+)
+from tests.fakes import FakeEngine, connect
+from trioproxy.commands import capture
+from trioproxy.learning.evidencefile import load
+
+LIBFAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+
+FIXED = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as sock:
+    sock.connect(sys.argv[1])
+    sock.sendall(b"GET /info HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n")
+    while sock.recv(4096):
+        pass
+"""
+"""A client that asks the socket that it is told, whatever DOCKER_HOST says."""
+
+LATER = """
+import os, subprocess, sys
+subprocess.Popen([sys.executable, "-c", sys.argv[1], *sys.argv[2:]], stdout=-3, stderr=-3)
+"""
+"""Leaves a process behind, and ends before it."""
+
+
+@pytest.fixture
+def learn(fake: FakeEngine, tmp_path: Path) -> Learning:
+    return Learning(fake, tmp_path)
+
+
+def fixed(path: Path) -> tuple[str, ...]:
+    """A command that asks the Engine's own socket."""
+    return (sys.executable, "-c", FIXED, str(path))
+
+
+async def test_capture_sees_a_client_with_a_fixed_socket(
+    learn: Learning, fake: FakeEngine
+) -> None:
+    """In COMMAND's own view of the files our socket is where the Engine's is."""
+    done = await learn("--", *fixed(fake.path))
+    assert "--capture" in done.err
+    assert not learn.file.exists()
+    done = await learn("--capture", "--", *fixed(fake.path))
+    assert (done.status, learn.granted) == (0, {"SystemInfo"}), done.err
+    done = await learn("--", *fixed(fake.path))
+    assert "nothing seen" in done.err
+
+
+async def test_capture_changes_nothing_else_for_the_command(
+    learn: Learning, fake: FakeEngine
+) -> None:
+    """User, group, streams, status and DOCKER_HOST are as without it."""
+    script = 'id -u; id -g; echo "$DOCKER_HOST"; cat; exit 7'
+    done = await learn("--capture", "--", "sh", "-c", script)
+    user, group, host = done.out.splitlines()
+    assert (done.status, int(user), int(group)) == (7, os.geteuid(), os.getegid())
+    assert host.startswith("unix://")
+
+
+async def test_capture_of_a_command_that_is_not_there(learn: Learning) -> None:
+    """The status is a shell's, and one line says why."""
+    done = await learn("--capture", "--", "/no/such/command")
+    assert done.status == 127
+    assert "cannot run '/no/such/command': No such file or directory" in done.err
+    assert "nothing seen" not in done.err
+
+
+async def test_capture_is_for_a_command(learn: Learning) -> None:
+    """Clients that we do not start cannot be given a view of their own."""
+    done = await learn("--capture")
+    assert (done.status, "is for a COMMAND that we start" in done.err) == (2, True)
+
+
+def test_capture_needs_a_socket_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an Engine that is reached by TCP there is no path to be covered."""
+    monkeypatch.setattr(capture, "USUAL", str(tmp_path / "docker.sock"))
+    assert capture.paths_of_engine("") == []
+    (tmp_path / "docker.sock").touch()
+    assert capture.paths_of_engine("") == [str(tmp_path / "docker.sock")]
+
+
+def test_a_system_without_namespaces_is_told(tmp_path: Path) -> None:
+    """The system call that failed, and why, is what the error repeats."""
+    assert (
+        capture.why_not([str(tmp_path / "missing")])
+        == "mount: No such file or directory"
+    )
+
+
+async def test_what_the_command_leaves_behind_is_learned(learn: Learning) -> None:
+    """A process that goes on in the background keeps its socket until it ends."""
+    late = f"import time; time.sleep(0.5)\n{client_sending()[2]}"
+    done = await learn("--", sys.executable, "-c", LATER, late, LIST, INFO)
+    assert done.status == 0
+    assert "the command has ended, but left 1 process (" in done.err
+    assert learn.granted == {"ContainerList", "SystemInfo"}
+    assert "left without" not in done.err
+
+
+async def test_a_daemon_is_not_waited_for_for_ever(learn: Learning) -> None:
+    """Who never asks again is left after a while, by name."""
+    daemon = f"import time\n{client_sending()[2]}\ntime.sleep(100)"
+    options = ("--linger", "1", "--")
+    done = await learn(*options, sys.executable, "-c", LATER, daemon, LIST)
+    assert done.status == 0
+    assert "left without a Docker socket: 1 process" in done.err
+    assert learn.granted == {"ContainerList"}
+
+
+async def test_a_signal_ends_the_waiting(learn: Learning) -> None:
+    """Ctrl-C while a process in the background is waited for ends and writes."""
+    async with running(
+        "learn", *learn.options, "--", sys.executable, "-c", STREAMS
+    ) as learner:
+        await learner.line("the command has ended")
+        learner.process.terminate()
+        assert await learner.end() == 0
+    assert learn.granted == {"SystemEvents"}
+
+
+async def test_a_second_sigterm_ends_a_command_that_ignores_it(
+    learn: Learning,
+) -> None:
+    """The status is that of a killed command, and what it used is written."""
+    ignores = f"{client_sending()[2]}\nimport signal, time\n"
+    ignores += "told = lambda *args: os.write(2, b'ignored\\n')\n"
+    ignores += "signal.signal(signal.SIGTERM, told)\n"
+    ignores += "os.write(2, b'ready\\n')\n"
+    ignores += "while True: time.sleep(100)"
+    args = ("learn", *learn.options, "--", sys.executable, "-c", ignores, LIST)
+    async with running(*args) as learner:
+        await learner.line("ready")
+        learner.process.send_signal(signal.SIGTERM)
+        await learner.line("ignored")
+        learner.process.send_signal(signal.SIGTERM)
+        assert await learner.end() == 128 + signal.SIGKILL
+    assert learn.granted == {"ContainerList"}
+
+
+@pytest.mark.parametrize("name", ["a%b", "a%41b", "a b", "a#b"])
+async def test_a_folder_for_temporary_files_with_an_odd_name(
+    learn: Learning, name: str
+) -> None:
+    """The private socket is in another folder, since clients read such paths differently."""
+    with TemporaryDirectory(dir="/tmp") as short:  # a long one is not taken anyway
+        odd = os.path.join(short, name)
+        os.mkdir(odd)
+        told = ("sh", "-c", 'echo "$DOCKER_HOST"; exec "$@"', "sh")
+        command = (*told, *client_sending(LIST))
+        done = await learn("--", *command, variables={"TMPDIR": odd})
+    assert re.fullmatch(r"unix:///[A-Za-z0-9/_.-]+\n", done.out)
+    assert (done.status, learn.granted) == (0, {"ContainerList"}), done.err
+
+
+def test_no_writable_folder_at_all(tmp_path: Path) -> None:
+    """On a read-only root one clear line says what to give, and no traceback."""
+    script = (
+        "import sys, tempfile, pathlib\n"
+        "from trioproxy.commands import learn\n"
+        "def none(): raise FileNotFoundError('no usable temporary directory')\n"
+        "learn.tempfile.gettempdir = none\n"
+        "def refuse(**kwargs): raise OSError(30, 'Read-only file system')\n"
+        "learn.TemporaryDirectory = refuse\n"
+        "from trioproxy.cli import main\n"
+        "main()\n"
+    )
+    engine = socket.socket(socket.AF_UNIX)
+    with engine:
+        engine.bind(str(tmp_path / "e.sock"))
+        engine.listen()
+        done = subprocess.run(
+            [sys.executable, "-c", script, "learn", "--upstream",
+             f"unix://{tmp_path}/e.sock", "-o", str(tmp_path / "x.env"), "--", "true"],
+            env=environment({}),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert "there is no folder to make a private socket in" in done.stderr
+    assert "TMPDIR" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_announcements_into_a_raw_terminal_begin_their_lines(
+    learn: Learning,
+) -> None:
+    """Each line has a CR of its own where the terminal adds none."""
+    ours, theirs = pty.openpty()
+    code = f"import tty, sys\ntty.setraw(2)\n{client_sending()[2]}"
+    command = ("learn", *learn.options, "--", sys.executable, "-c", code, LIST)
+    process = await trio.lowlevel.open_process(
+        [sys.executable, "-m", "trioproxy", *command],
+        env=environment({}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    text = await trio.to_thread.run_sync(read_all, ours)
+    await process.wait()
+    os.close(ours)
+    lines = text.split(b"\n")
+    assert len(lines) > 5
+    assert all(line.endswith(b"\r") for line in lines[:-1])
+
+
+def read_all(terminal: int) -> bytes:
+    """What is written into a terminal until its last writer is gone."""
+    text = b""
+    while True:
+        try:
+            more = os.read(terminal, 65_536)
+        except OSError:
+            return text
+        text += more
+
+
+async def test_a_clock_that_is_set_forward_is_no_watching(
+    learn: Learning, tmp_path: Path
+) -> None:
+    """An hour that the wall clock skips within a run makes nothing ready."""
+    clock = tmp_path / "clock"
+    clock.write_text("+0\n")
+    asks = f"""
+import os, sys, time
+{client_sending()[2]}
+with open({str(clock) + ".new"!r}, "w") as new:
+    new.write("+1h\\n")
+os.replace({str(clock) + ".new"!r}, {str(clock)!r})
+del sys.argv[1:-1]
+"""
+    again = client_sending()[2]
+    code = f"{asks}\n{again}"
+    variables = {
+        "LD_PRELOAD": str(LIBFAKETIME),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    options = ("--until-quiet", "30m", "--")
+    done = await learn(*options, sys.executable, "-c", code, LIST, variables=variables)
+    assert "not ready: nothing new in " in done.err
+    (one,) = learn.evidence.runs.values()
+    assert one.last - one.first >= 3_600
+    assert one.seconds < 60
+
+
+async def test_a_clock_that_is_set_back_makes_no_old_run(learn: Learning) -> None:
+    """What a later run needed for the first time is new in it, whatever the date says."""
+    await learn("--", *client_sending(LIST))
+    path = learn.file.with_suffix(".jsonl")
+    (name,) = learn.evidence.runs
+    future = name.replace(name[:4], "2099", 1)
+    path.write_text(path.read_text().replace(name, future))
+    command = ("--until-quiet", "1run", "--", *client_sending(LIST, INFO))
+    done = await learn(*command)
+    assert "not ready: nothing new in 0 runs only" in done.err
+    done = await learn(*command)
+    assert "ready: nothing new in 1 run (asked: 1 run)" in done.err
+    assert "last new operation in run 2" in done.err
+
+
+@pytest.mark.parametrize("moment", range(40))
+async def test_killed_at_any_moment(
+    fake: FakeEngine, tmp_path: Path, moment: int
+) -> None:
+    """Whatever it was doing: what it told is kept, and such a run is no quiet one."""
+    file = tmp_path / "app.env"
+    url = f"unix://{tmp_path}/l.sock"
+    options = ("--upstream", str(fake.path), "-o", str(file), "--listen", url)
+    told = set[str]()
+    async with running("learn", *options) as learner:
+        await learner.line("listening on")
+        client = await connect(url)
+        for target in (
+            f"/containers/{moment}/json",
+            "/info",
+            "/version",
+            "/images/json",
+        ):
+            await client.ask("GET", target)
+            await client.read_response()
+        for _ in range(moment % 5):
+            told.add((await learner.line("new: ")).partition("new: ")[2].split()[0])
+        with trio.move_on_after(moment / 4000):
+            await trio.sleep_forever()
+        learner.process.kill()
+        await learner.end()
+        client.close()
+    path = file.with_suffix(".jsonl")
+    seen = load(path.read_bytes() if path.exists() else b"", name="x").evidence
+    assert told <= seen.used_operations()
+    again = await trio.to_thread.run_sync(
+        run, "learn", *options[:4], "--", *client_sending(LIST)
+    )
+    assert again.status == 0, again.err
+    assert "declined" not in again.err

@@ -1,0 +1,121 @@
+"""`learn --capture`: COMMAND sees our socket where the Engine's is.
+
+Some clients do not ask DOCKER_HOST: they have `/var/run/docker.sock` in their code, or a
+context of their own that leads there. A mount namespace is a process's own view of the
+file system; in one made for COMMAND our socket is mounted over the Engine's, so that who
+opens that path connects to us. Everybody else, this proxy included, goes on to see the
+Engine's socket there. Nothing has to be undone: the mount goes with its last process.
+
+Root may make such a namespace. Other users need a user namespace around it, in which they
+keep their own id; not every system gives them one.
+
+This file is also the program that does it, run by itself (`python -I capture.py`): the
+namespace must be made in the process that becomes COMMAND, and by one without threads.
+"""
+
+import ctypes
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+CLONE_NEWNS: Final = 0x00020000
+CLONE_NEWUSER: Final = 0x10000000
+MS_BIND: Final = 0x1000
+MS_REC: Final = 0x4000
+MS_PRIVATE: Final = 1 << 18
+"""From Linux' sched.h and mount.h."""
+
+FAILED: Final = 125
+"""The status where no namespace could be made; the reason is on stderr."""
+
+USUAL: Final = "/var/run/docker.sock"
+"""Where clients look that ask nobody."""
+
+NOT_FOUND: Final = 127
+NOT_EXECUTABLE: Final = 126
+
+
+def wrap(command: Sequence[str], ours: str, paths: Sequence[str]) -> list[str]:
+    """The command line that runs a command with our socket at these paths."""
+    targets = [part for path in paths for part in (ours, path)]
+    return [sys.executable, "-I", __file__, *targets, "--", *command]
+
+
+def why_not(paths: Sequence[str]) -> str:
+    """Why COMMAND cannot have our socket at these paths; empty if it can."""
+    # Each path over itself: the same system calls, and our socket need not be there yet.
+    targets = [part for path in paths for part in (path, path)]
+    try:
+        tried = subprocess.run(  # noqa: S603  ourselves
+            [sys.executable, "-I", __file__, *targets, "--", "true"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}"
+    return tried.stderr.strip() if tried.returncode else ""
+
+
+def paths_of_engine(upstream: str) -> list[str]:
+    """Where clients look for this Engine: its own path, and the usual one."""
+    found = dict.fromkeys(
+        os.path.realpath(path) for path in (upstream, USUAL) if os.path.exists(path)
+    )
+    return list(found)
+
+
+def main(args: Sequence[str]) -> None:
+    """Make the namespace, and become the command: `FROM TO [FROM TO]... -- COMMAND`."""
+    end = args.index("--")
+    mounts, command = args[:end], args[end + 1 :]
+    try:
+        _enter_namespace()
+        _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+        for source, target in zip(mounts[::2], mounts[1::2], strict=True):
+            _call(
+                "mount", os.fsencode(source), os.fsencode(target), None, MS_BIND, None
+            )
+    except OSError as error:
+        sys.stderr.write(f"{error.filename}: {error.strerror}\n")
+        sys.exit(FAILED)
+    try:
+        os.execvp(command[0], list(command))  # noqa: S606  that is what it is for
+    except OSError as error:
+        sys.stderr.write(f"trioproxy: cannot run {command[0]!r}: {error.strerror}\n")
+        missing = isinstance(error, FileNotFoundError)
+        sys.exit(NOT_FOUND if missing else NOT_EXECUTABLE)
+
+
+def _enter_namespace() -> None:
+    user, group = os.geteuid(), os.getegid()
+    try:
+        _call("unshare", CLONE_NEWNS)
+    except OSError as error:
+        if error.errno != errno.EPERM:
+            raise
+        _call("unshare", CLONE_NEWUSER | CLONE_NEWNS)
+        # The kernel takes a mapping of groups only from who gave up changing them.
+        _write("/proc/self/setgroups", "deny")
+        _write("/proc/self/uid_map", f"{user} {user} 1")
+        _write("/proc/self/gid_map", f"{group} {group} 1")
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def _call(name: str, *args: object) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if getattr(libc, name)(*args):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

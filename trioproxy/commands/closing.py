@@ -1,0 +1,166 @@
+"""The table at the end of `learn` and `merge`: what the file grants, and how far to trust it.
+
+All of it goes to stderr; nothing here decides anything.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from trioproxy.commands.tell import note, route, say, unread_lines
+from trioproxy.learning.evidence import UNFINISHED, Askers, Evidence, Run
+from trioproxy.learning.flows import half_granted, unseen_states
+from trioproxy.learning.learnedfile import elsewhere
+from trioproxy.learning.minimize import smallest_sections
+from trioproxy.learning.proposal import Quiet, facts_for_ready
+from trioproxy.learning.shape import UNKNOWN
+from trioproxy.learning.store import Saved
+from trioproxy.learning.wording import count, describe_groups, describe_watch
+from trioproxy.policy.variables import OPERATIONS_VARIABLE
+
+NAMES_SHOWN: Final = 8
+"""Programs that are named; each shape keeps as many, and clients choose their names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """What the end of a call has to tell of."""
+
+    file: str
+    listed: frozenset[str]
+    """What the env file granted when the call began: all else is new."""
+    run: str = ""
+    """The run that ends; none where files are merged."""
+    until: Quiet | None = None
+    never: frozenset[str] = frozenset()
+    """States of the Engine that do not come up for this client."""
+    restored: frozenset[str] = frozenset()
+    unread: Mapping[str, int] = field(default_factory=dict)
+    """Requests that we could not read, by the reason."""
+
+    def show(self, saved: Saved, *, is_written: bool = True) -> None:
+        """Sum up what the file grants, what it does not, and how far to trust it."""
+        for line in (*self._granted(saved, is_written), *self._trust(saved)):
+            say(line)
+        if is_written:
+            say(
+                f"review {self.file} before you use it:"
+                f" trioproxy enforce --env-file {self.file}"
+            )
+        else:
+            say(f"{self.file} could not be written; what was learned is this line:")
+            granted = sorted(saved.proposal.granted)
+            say(f"{OPERATIONS_VARIABLE}={','.join(granted)}")
+
+    def _granted(self, saved: Saved, is_written: bool) -> Iterator[str]:
+        evidence, proposal = saved.evidence, saved.proposal
+        granted = sorted(proposal.granted)
+        new = proposal.granted - self.listed
+        allows = "allows" if is_written else "would allow"
+        operations = count(len(granted), "operation")
+        yield f"trioproxy: {self.file} {allows} {operations}, {len(new)} of them new"
+        marks = dict.fromkeys(new, "new") | dict.fromkeys(proposal.by_hand, "by hand")
+        yield from _table(granted, evidence, marks)
+        if self.run:
+            unseen = new - _seen_in(evidence, self.run) - self.restored
+            yield from _names(
+                "new, but not used in this run: the evidence file says that it was",
+                unseen,
+            )
+
+    def _trust(self, saved: Saved) -> Iterator[str]:
+        evidence, proposal = saved.evidence, saved.proposal
+        yield describe_watch(evidence.completeness())
+        yield from _names("last new operation", describe_groups(evidence), "; ")
+        yield from _failed_run(evidence.runs.get(self.run))
+        records = evidence.records.values()
+        askers = [record.users for record in records if record.users != Askers()]
+        yield from _names("clients", _union(one.clients for one in askers))
+        yield from _names("programs", _shortened(_union(one.agents for one in askers)))
+        yield elsewhere(smallest_sections(sorted(proposal.granted)))
+        failed = evidence.failed_operations() - proposal.granted - proposal.declined
+        yield from _names("only ever failed, not granted (--include-failed)", failed)
+        yield from _names("declined, not granted (--restore NAME)", proposal.declined)
+        refused = {shape.operation for shape in evidence.refused()} - proposal.granted
+        yield from _names("refused, not granted", refused - {UNKNOWN})
+        yield from _names("used before, but beyond the ceiling", proposal.capped)
+        unknown = {
+            f"{shape.method} in {shape.section or '?'}" for shape in evidence.unknown()
+        }
+        yield from _names("unknown routes, not granted", unknown)
+        yield from unread_lines(self.unread)
+        for flow in half_granted(proposal.granted):
+            yield f"half granted: {flow.has} without {flow.lacks}: {flow.why}"
+        if dropped := evidence.dropped():
+            yield f"incomplete: {count(dropped, 'value')} had no room in the evidence"
+        decided = proposal.granted | proposal.declined
+        states = unseen_states(evidence, decided, self.never)
+        for one in states:
+            lacks = " and ".join(one.lacks)
+            yield (
+                f"never seen: {one.state.lacking}; {lacks} would go with it: learn a run"
+                f" with one, add {lacks} to {OPERATIONS_VARIABLE},"
+                f" or say --never {one.state.name}"
+            )
+        if self.until is not None:
+            yield self.until.describe(facts_for_ready(evidence), states)
+
+
+def _failed_run(run: Run | None) -> Iterator[str]:
+    if run is None or run.is_proof or run.status == UNFINISHED:
+        return
+    yield (
+        f"the command failed (status {run.status}): what it used is granted, but such a"
+        " run does not show that nothing is missing"
+    )
+
+
+def _seen_in(evidence: Evidence, run: str) -> set[str]:
+    return {
+        shape.operation
+        for shape, record in evidence.records.items()
+        if run in record.runs
+    }
+
+
+def _table(
+    granted: Sequence[str], evidence: Evidence, marks: Mapping[str, str]
+) -> Iterator[str]:
+    counts = dict.fromkeys(granted, 0)
+    files = dict[str, set[str]]()
+    for shape, record in evidence.records.items():
+        if shape.operation in counts:
+            counts[shape.operation] += record.count()
+            files.setdefault(shape.operation, set()).update(record.files)
+    rows = [
+        (
+            name,
+            route(name),
+            f"{counts[name]}x",
+            marks.get(name, ""),
+            ", ".join(_shortened(files.get(name, set()))),
+            note(name),
+        )
+        for name in granted
+    ]
+    columns = [max(map(len, column), default=0) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = zip(row, columns, strict=True)
+        shown = "  ".join(cell.ljust(width) for cell, width in cells if width)
+        yield f"  {shown}".rstrip()
+
+
+def _names(title: str, names: Iterable[str], separator: str = ", ") -> Iterator[str]:
+    listed = list(names) if isinstance(names, Iterator | Sequence) else sorted(names)
+    if listed:
+        yield f"{title}: {separator.join(listed)}"
+
+
+def _shortened(names: Iterable[str]) -> list[str]:
+    listed = sorted(names)
+    more = len(listed) - NAMES_SHOWN
+    return listed if more <= 0 else [*listed[:NAMES_SHOWN], f"and {more} more"]
+
+
+def _union(parts: Iterable[set[str]]) -> set[str]:
+    return {name for part in parts for name in part}
