@@ -49,6 +49,16 @@ class HeadEvicted(BadRequest):
     status = 503
 
 
+class BadBody(BadRequest):
+    """A body that the Engine might read differently from us, or not at all."""
+
+
+class BodyTooLarge(BadRequest):
+    """A body longer, or of more values, than is read here."""
+
+    status = 413
+
+
 class CrossSite(BadRequest):
     """A request that a web page of another site made a browser send."""
 

@@ -99,6 +99,11 @@ class Endpoint:
     summary: str
 
     @property
+    def is_unlimitable(self) -> bool:
+        """Whether it gives power that no variable for arguments limits."""
+        return self.operation in UNLIMITABLE
+
+    @property
     def takes_slashes(self) -> bool:
         """Whether a parameter may hold slashes, as the Engine's `{name:.*}` does."""
         return "{" in self.template and not _ONE_SEGMENT.match(self.template)
@@ -120,6 +125,34 @@ class Endpoint:
             return ""
         return f"{self.marks}: {self.summary}"
 
+
+UNLIMITABLE = frozenset(
+    {
+        "BuildKitControl",
+        "BuildKitGrpc",
+        "CheckpointCreate",
+        "CheckpointDelete",
+        "ImageLoad",
+        "NodeUpdate",
+        "PluginCreate",
+        "PluginEnable",
+        "PluginPull",
+        "PluginSet",
+        "PluginUpgrade",
+        "PutContainerArchive",
+        "ServiceCreate",
+        "ServiceUpdate",
+        "Session",
+        "SwarmInit",
+        "SwarmJoin",
+        "SwarmUpdate",
+        "VolumeUpdate",
+    }
+)
+"""Doors to the power that variables for arguments limit, without a limit of their own.
+
+Beside a limit they pass only where they are granted by name; the start names them.
+"""
 
 # The Engine writes these parameters as `{id}`, all others as `{name:.*}`.
 _ONE_SEGMENT = re.compile(

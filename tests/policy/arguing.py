@@ -1,0 +1,47 @@
+"""Shared by the tests of arguments: what a body or a query asks for, and who allows it."""
+
+from collections.abc import Mapping
+
+from trioproxy.policy.arguments import OPERATIONS
+from trioproxy.policy.asked import Request, minor
+from trioproxy.policy.asking import Asked, ask
+from trioproxy.policy.bodies import Json
+from trioproxy.policy.limits import Limits, Refusal, parse_limits
+
+Variables = Mapping[str, str]
+
+
+def asked(
+    operation: str,
+    body: Json = None,
+    query: str = "",
+    version: str = "",
+    path: str = "",
+) -> Asked:
+    request = Request(
+        operation=OPERATIONS[operation],
+        path=path,
+        query=query.encode(),
+        body=body,
+        version=minor(version),
+    )
+    return ask(request)
+
+
+def values(found: Asked) -> list[tuple[str, str]]:
+    return [(one.variable, one.value) for one in found.arguments]
+
+
+def create(host: Json = None, version: str = "", **others: Json) -> Asked:
+    body: dict[str, Json] = {"HostConfig": host, **others}
+    return asked("ContainerCreate", body, version=version)
+
+
+def limits(variables: Variables) -> Limits:
+    return parse_limits(variables, source="test")
+
+
+def refusal(
+    variables: Variables, operation: str, body: Json = None, query: str = ""
+) -> Refusal | None:
+    return limits(variables).refuses(operation, asked(operation, body, query))

@@ -1,0 +1,102 @@
+from pathlib import Path
+
+import pytest
+
+from trioproxy.policy import endpoints
+from trioproxy.policy.arguments import (
+    FAMILIES,
+    LIMITS,
+    ONLY_WHEN_SET,
+    OPERATIONS,
+    READERS,
+    WITH_PARENT,
+    Family,
+    Kind,
+    rows,
+)
+from trioproxy.policy.readers import READERS as FUNCTIONS
+
+DATA = Path(__file__).parent.parent / "data" / "arguments.tsv"
+DOCUMENTED = [
+    tuple(line.split("\t"))
+    for line in DATA.read_text().splitlines()
+    if not line.startswith("#")
+]
+
+
+def test_every_documented_field_is_classified() -> None:
+    """Each field and key of the Engine's own document is in the table, none by default."""
+    missing = [row for row in DOCUMENTED if not is_known(*row)]
+    assert missing == []
+    assert len(DOCUMENTED) > 300
+
+
+def is_known(operation: str, place: str, path: str) -> bool:
+    known = OPERATIONS[operation]
+    if place == "query":
+        return path in known.query
+    fields = dict(rows(known))
+    if path in fields:
+        return True
+    return any(
+        field.kind is Kind.ANY and path.startswith(f"{name}.")
+        for name, field in fields.items()
+    )
+
+
+def test_names_are_the_documents() -> None:
+    """A body goes on with the names of the Engine's document, letter for letter."""
+    for operation, place, path in DOCUMENTED:
+        if place == "body" and path in (known := dict(rows(OPERATIONS[operation]))):
+            assert known[path].name == path.rpartition(".")[2]
+
+
+def test_every_reader_is_known_to_table_and_code() -> None:
+    """A row that names a reader finds its variable and its function, and none is idle."""
+    used = {
+        field.reader
+        for operation in OPERATIONS.values()
+        for _, field in rows(operation)
+        if field.reader
+    }
+    for operation in OPERATIONS.values():
+        used |= {reader for reader in operation.query.values() if reader}
+    assert used - {WITH_PARENT} == FUNCTIONS.keys()
+    assert used == READERS.keys()
+
+
+def test_variables_belong_to_families() -> None:
+    """Every variable has the name of its one family, and each family its options."""
+    for family, names in FAMILIES.items():
+        assert family.options in names
+        assert all(name.startswith(f"{family}_") for name in names)
+    assert len(LIMITS) == sum(map(len, FAMILIES.values()))
+    assert ONLY_WHEN_SET < LIMITS
+    for source in READERS.values():
+        assert source.variable in LIMITS or source is READERS[WITH_PARENT]
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_operations_are_the_engines(name: str) -> None:
+    """A row of the table is an operation that writes, and none that has no limit."""
+    for endpoint in endpoints.OPERATIONS[name]:
+        assert endpoint.effect is endpoints.Effect.WRITE
+        assert not endpoint.is_unlimitable
+
+
+def test_unlimitable_operations_exist() -> None:
+    """The mark stands at operations that the Engine has, and those can give root."""
+    assert endpoints.OPERATIONS.keys() >= endpoints.UNLIMITABLE
+
+
+def test_host_root_is_limited_or_marked() -> None:
+    """What can give root by itself is limited, marked, or reaches into a container."""
+    reaching = {"ContainerAttach", "ContainerAttachWebsocket", "ExecStart"}
+    for name, found in endpoints.OPERATIONS.items():
+        if any(one.risk is endpoints.Risk.HOST_ROOT for one in found):
+            assert name in OPERATIONS or found[0].is_unlimitable or name in reaching
+
+
+def test_families_of_operations() -> None:
+    """Each family limits something, and every operation is in one."""
+    assert {one.family for one in OPERATIONS.values()} == set(Family)

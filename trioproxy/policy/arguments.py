@@ -1,0 +1,439 @@
+"""The arguments: what requests ask for beyond their route, and which variable limits it.
+
+Tables only: `bodies` reads a body by them, `asking` finds the arguments in it, `limits`
+compares those with what a file lists. A field is harmless (it gives no power over the
+host or over what belongs to others), or it names a reader, which tells its arguments.
+What is not in the table is no oversight that passes: it is asked for by its name, as a
+value of the family's `_OPTIONS`.
+
+Facts are from the Engine's sources and API documents, 1.24 to 1.56.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+
+class Family(StrEnum):
+    """Variables that limit together: as soon as one is set, all of them do."""
+
+    CREATE = "CREATE"
+    EXEC = "EXEC"
+    PULL = "PULL"
+    BUILD = "BUILD"
+
+    @property
+    def options(self) -> str:
+        """The variable for all that has none of its own."""
+        return f"{self}_OPTIONS"
+
+
+class Kind(StrEnum):
+    """What the Engine's decoder takes for a field; anything else is its 400, and ours."""
+
+    TEXT = "text"
+    FLAG = "flag"
+    NUMBER = "number"
+    NUMBERS = "numbers"
+    TEXTS = "texts"
+    WORDS = "words"
+    """Texts, or one text (Engines before 29)."""
+    LISTS = "lists"
+    """Lists of texts."""
+    MAP = "map"
+    """Names to texts. Names of a map are told apart by case, those of a struct are not."""
+    KEYS = "keys"
+    """Names to empty structs."""
+    STRUCT = "struct"
+    STRUCTS = "structs"
+    STRUCT_MAP = "structmap"
+    STRUCT_LISTS = "structlists"
+    """Names to lists of structs."""
+    ANY = "any"
+    """Passed on as it is, and only where it is listed as a whole."""
+    UNREAD = "unread"
+    """Read by no Engine, sent by some clients: left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Struct:
+    """An object whose names the Engine compares without case."""
+
+    name: str
+    fields: Mapping[str, "Field"] = field(hash=False)
+    """By name in lower case: what is not ASCII there is refused before it is looked up."""
+    drops_others: bool = False
+    """Whether names that it does not know are left out and not asked for."""
+
+
+NO_STRUCT: Final = Struct(name="", fields=MappingProxyType({}))
+"""What a field holds that holds no struct."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A field of a struct."""
+
+    name: str
+    kind: Kind
+    struct: Struct = NO_STRUCT
+    """For the kinds that hold structs."""
+    reader: str = ""
+    """What tells its arguments; empty: harmless at any value."""
+
+
+# A struct a heading: its name, then the structs that the Engine embeds in it, `...` if
+# names besides its own are left out. Then kind and names a line; `:Struct` says what
+# a name holds, `>reader` who tells its arguments.
+_STRUCTS = """\
+= Healthcheck
+texts      Test
+number     Interval Timeout Retries StartPeriod StartInterval
+= Config Healthcheck
+text       Hostname Domainname User WorkingDir StopSignal MacAddress
+flag       AttachStdin AttachStdout AttachStderr Tty OpenStdin StdinOnce ArgsEscaped NetworkDisabled
+texts      Env OnBuild Shell
+words      Cmd Entrypoint
+keys       ExposedPorts Volumes
+map        Labels
+number     StopTimeout
+struct     Healthcheck:Healthcheck
+= WeightDevice
+text       Path
+number     Weight
+= ThrottleDevice
+text       Path
+number     Rate
+= Device
+text       PathOnHost>with-parent PathInContainer CgroupPermissions
+= DeviceRequest
+text       Driver>with-parent
+number     Count
+texts      DeviceIDs
+lists      Capabilities>with-parent
+map        Options>option-keys
+= Ulimit
+text       Name
+number     Soft Hard
+= RestartPolicy
+text       Name
+number     MaximumRetryCount
+= Resources
+number     CpuShares Memory NanoCpus BlkioWeight CpuPeriod CpuQuota CpuRealtimePeriod CpuRealtimeRuntime
+number     MemoryReservation MemorySwap MemorySwappiness PidsLimit CpuCount CpuPercent IOMaximumIOps IOMaximumBandwidth
+number     KernelMemory KernelMemoryTCP
+text       CpusetCpus CpusetMems CgroupParent>option
+flag       OomKillDisable
+structs    BlkioWeightDevice:WeightDevice
+structs    BlkioDeviceReadBps:ThrottleDevice BlkioDeviceWriteBps:ThrottleDevice
+structs    BlkioDeviceReadIOps:ThrottleDevice BlkioDeviceWriteIOps:ThrottleDevice
+structs    Devices:Device>devices DeviceRequests:DeviceRequest>device-requests Ulimits:Ulimit
+texts      DeviceCgroupRules>device-rules
+= LogConfig
+text       Type>log-driver
+map        Config>log-options
+= Driver
+text       Name>volume-driver
+map        Options>driver-options
+= BindOptions
+text       Propagation>propagation
+flag       NonRecursive CreateMountpoint ReadOnlyNonRecursive>with-parent ReadOnlyForceRecursive
+= VolumeOptions
+flag       NoCopy
+map        Labels
+text       Subpath
+struct     DriverConfig:Driver
+= ImageOptions
+text       Subpath
+= TmpfsOptions
+number     SizeBytes Mode
+lists      Options
+= ClusterOptions
+= Mount
+text       Type>with-parent Source>with-parent Target Consistency
+flag       ReadOnly>with-parent
+struct     BindOptions:BindOptions VolumeOptions:VolumeOptions ImageOptions:ImageOptions
+struct     TmpfsOptions:TmpfsOptions ClusterOptions:ClusterOptions
+= PortBinding
+text       HostIp>with-parent HostPort>with-parent
+= HostConfig Resources
+texts      Binds>binds CapAdd>caps Capabilities>caps CapDrop Dns DnsOptions DnsSearch ExtraHosts GroupAdd
+texts      Links>links SecurityOpt>security VolumesFrom>volumes-from MaskedPaths>masked ReadonlyPaths>readonly
+text       ContainerIDFile NetworkMode>network-mode VolumeDriver>volume-driver CgroupnsMode>cgroup-mode
+text       IpcMode>ipc-mode Cgroup>option PidMode>pid-mode UTSMode>uts-mode UsernsMode>userns-mode
+text       Runtime>runtime Isolation
+flag       AutoRemove Privileged>privileged PublishAllPorts>publish-all ReadonlyRootfs Init
+number     OomScoreAdj ShmSize
+numbers    ConsoleSize
+map        Annotations>option-keys StorageOpt>storage-options Tmpfs>tmpfs Sysctls>sysctls
+struct     LogConfig:LogConfig RestartPolicy:RestartPolicy
+structs    Mounts:Mount>mounts
+structlists PortBindings:PortBinding>ports
+= IPAMConfig
+text       IPv4Address IPv6Address
+texts      LinkLocalIPs
+= Endpoint
+struct     IPAMConfig:IPAMConfig
+texts      Links>links Aliases DNSNames
+text       MacAddress NetworkID EndpointID Gateway IPAddress IPv6Gateway GlobalIPv6Address
+number     GwPriority IPPrefixLen GlobalIPv6PrefixLen
+map        DriverOpts>option-keys
+= NetworkingConfig ...
+structmap  EndpointsConfig:Endpoint>endpoints
+= ContainerCreate Config
+text       Image>image
+struct     HostConfig:HostConfig NetworkingConfig:NetworkingConfig
+unread     Name Platform
+= ContainerUpdate Resources
+struct     RestartPolicy:RestartPolicy
+flag       Init
+= ContainerExec
+text       User>exec-user DetachKeys WorkingDir
+flag       Privileged>exec-privileged Tty AttachStdin AttachStdout AttachStderr Detach
+numbers    ConsoleSize
+texts      Env>exec-environment Cmd>exec-command
+unread     Container
+= ExecStart
+flag       Detach Tty
+numbers    ConsoleSize
+= VolumeCreate
+text       Name Driver>volume-driver
+map        DriverOpts>driver-options Labels
+any        ClusterVolumeSpec>option
+= ConfigFrom
+text       Network
+= AddressPool
+text       Subnet>option-value IPRange Gateway
+map        AuxiliaryAddresses
+= IPAM
+text       Driver>ipam-driver
+structs    Config:AddressPool
+map        Options>option-keys
+= NetworkCreate
+text       Name Driver>network-driver Scope>network-scope
+flag       Internal EnableIPv4 EnableIPv6 CheckDuplicate Attachable>option Ingress>option ConfigOnly>option
+map        Options>network-options Labels
+struct     IPAM:IPAM ConfigFrom:ConfigFrom>option
+= NetworkConnect
+text       Container
+struct     EndpointConfig:Endpoint
+= ImageCommit Config
+text       Image
+"""
+
+
+class Source(NamedTuple):
+    """A row of `READERS`: the variable that limits what a reader finds."""
+
+    variable: str
+    line: str
+    """For people: what it is."""
+
+
+WITH_PARENT: Final = "with-parent"
+"""The reader of what is told together with the field that holds it."""
+
+READERS: Final[Mapping[str, Source]] = MappingProxyType(
+    {
+        "binds": Source("CREATE_BINDS", "folders and files of the host"),
+        "mounts": Source("CREATE_BINDS", "folders and files of the host"),
+        "driver-options": Source("CREATE_BINDS", "a volume that is a host folder"),
+        "caps": Source("CREATE_CAPS", "capabilities of the kernel"),
+        "device-requests": Source("CREATE_DEVICES", "devices of a driver, as GPUs"),
+        "device-rules": Source("CREATE_DEVICES", "rules for devices"),
+        "devices": Source("CREATE_DEVICES", "devices of the host"),
+        "volume-driver": Source("CREATE_DRIVERS", "drivers of volumes"),
+        "ipam-driver": Source("CREATE_DRIVERS", "drivers of addresses"),
+        "log-driver": Source("CREATE_DRIVERS", "drivers of logs"),
+        "network-driver": Source("CREATE_DRIVERS", "drivers of networks"),
+        "image": Source("CREATE_IMAGES", "images of containers"),
+        "cgroup-mode": Source("CREATE_NAMESPACES", "the host's control groups"),
+        "endpoints": Source("CREATE_NAMESPACES", "the host's network"),
+        "ipc-mode": Source("CREATE_NAMESPACES", "shared memory of others"),
+        "links": Source("CREATE_NAMESPACES", "another container's environment"),
+        "network-mode": Source("CREATE_NAMESPACES", "the network of others"),
+        "pid-mode": Source("CREATE_NAMESPACES", "processes of others"),
+        "userns-mode": Source("CREATE_NAMESPACES", "the host's users"),
+        "uts-mode": Source("CREATE_NAMESPACES", "the host's name"),
+        "volumes-from": Source("CREATE_NAMESPACES", "another container's mounts"),
+        "ports": Source("CREATE_PORTS", "ports of the host"),
+        "publish-all": Source("CREATE_PORTS", "ports of the host"),
+        "privileged": Source("CREATE_PRIVILEGED", "all devices and capabilities"),
+        "runtime": Source("CREATE_RUNTIMES", "programs that run containers"),
+        "masked": Source("CREATE_SECURITY", "hidden parts of /proc and /sys"),
+        "readonly": Source("CREATE_SECURITY", "protected parts of /proc"),
+        "security": Source("CREATE_SECURITY", "seccomp, AppArmor, SELinux"),
+        "import-tag": Source("CREATE_TAGS", "names of images that are written"),
+        "push-tag": Source("CREATE_TAGS", "names of images that are pushed"),
+        "tag": Source("CREATE_TAGS", "names of images that are written"),
+        "log-options": Source("CREATE_OPTIONS", "options of log drivers"),
+        "network-options": Source("CREATE_OPTIONS", "options of network drivers"),
+        "network-scope": Source("CREATE_OPTIONS", "networks of the swarm"),
+        "option": Source("CREATE_OPTIONS", "anything else"),
+        "option-keys": Source("CREATE_OPTIONS", "options of drivers and runtimes"),
+        "option-value": Source("CREATE_OPTIONS", "anything else"),
+        "propagation": Source("CREATE_OPTIONS", "mounts that travel to the host"),
+        "storage-options": Source("CREATE_OPTIONS", "options of the storage driver"),
+        "sysctls": Source("CREATE_OPTIONS", "settings of the kernel"),
+        "tmpfs": Source("CREATE_OPTIONS", "mount options"),
+        "build-network": Source("BUILD_OPTIONS", "the network of build steps"),
+        "build-option": Source("BUILD_OPTIONS", "anything else"),
+        "build-remote": Source("BUILD_OPTIONS", "addresses to build from"),
+        "build-tag": Source("CREATE_TAGS", "names of images that are written"),
+        "build-version": Source("BUILD_OPTIONS", "BuildKit in place of the builder"),
+        "exec-command": Source("EXEC_COMMANDS", "commands, by their first word"),
+        "exec-environment": Source("EXEC_OPTIONS", "what changes which program runs"),
+        "exec-privileged": Source("EXEC_PRIVILEGED", "all capabilities"),
+        "exec-user": Source("EXEC_USERS", "users that commands run as"),
+        "pull-image": Source("PULL_IMAGES", "images that are pulled or imported"),
+        WITH_PARENT: Source("", "told together with what holds it"),
+    }
+)
+"""Who tells the arguments of a field, and for which variable."""
+
+FAMILIES: Final[Mapping[Family, tuple[str, ...]]] = MappingProxyType(
+    {
+        Family.CREATE: (
+            "CREATE_BINDS",
+            "CREATE_CAPS",
+            "CREATE_DEVICES",
+            "CREATE_DRIVERS",
+            "CREATE_IMAGES",
+            "CREATE_NAMESPACES",
+            "CREATE_OPTIONS",
+            "CREATE_PORTS",
+            "CREATE_PRIVILEGED",
+            "CREATE_RUNTIMES",
+            "CREATE_SECURITY",
+            "CREATE_TAGS",
+        ),
+        Family.EXEC: (
+            "EXEC_COMMANDS",
+            "EXEC_OPTIONS",
+            "EXEC_PRIVILEGED",
+            "EXEC_USERS",
+        ),
+        Family.PULL: ("PULL_IMAGES", "PULL_OPTIONS"),
+        Family.BUILD: ("BUILD_OPTIONS",),
+    }
+)
+"""The variables that limit, by family."""
+
+LIMITS: Final = frozenset(name for names in FAMILIES.values() for name in names)
+"""The names of all variables that limit."""
+
+ONLY_WHEN_SET: Final = frozenset({"CREATE_IMAGES", "EXEC_COMMANDS", "EXEC_USERS"})
+"""Not limited by the others of their family: any image, user and command is harmless."""
+
+BASE_VARIABLE: Final = "CREATE_BASE"
+"""The folder that `{base}` stands for in `CREATE_BINDS`; it limits nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """An operation whose arguments are known."""
+
+    name: str
+    family: Family
+    body: Struct = NO_STRUCT
+    """Its JSON body; none: a body, if there is one, is content and not read."""
+    query: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The keys of its query that the Engine reads, and their readers; empty: harmless."""
+    many: frozenset[str] = frozenset()
+    """The keys of which the Engine reads every value, not the first alone."""
+
+    @property
+    def has_body(self) -> bool:
+        """Whether its body is JSON, and read."""
+        return self.body is not NO_STRUCT
+
+
+# Family, operation, then the keys of the query: `>reader` as above, `*` for those that may repeat.
+_OPERATIONS = """\
+CREATE ContainerCreate  name platform
+CREATE ContainerUpdate
+CREATE VolumeCreate
+CREATE NetworkCreate
+CREATE NetworkConnect
+CREATE ImageCommit      container repo>tag tag>with-parent author comment pause changes*
+CREATE ImageTag         repo>tag tag>with-parent force
+CREATE ImagePush        tag>push-tag platform
+EXEC   ContainerExec
+EXEC   ExecStart
+PULL   ImageCreate      fromImage>pull-image fromSrc>pull-image repo>import-tag tag>with-parent message changes* platform
+BUILD  ImageBuild       dockerfile q nocache pull rm forcerm memory memswap cpushares cpusetcpus cpusetmems cpuperiod cpuquota shmsize ulimits buildargs labels target platform extrahosts* cachefrom squash isolation t*>build-tag remote>build-remote networkmode>build-network cgroupparent>build-option securityopt*>build-option outputs>build-option session>build-option buildid>build-option version>build-version
+"""
+
+
+def _parse_structs(table: str) -> Mapping[str, Struct]:
+    structs = dict[str, Struct]()
+    name, fields, drops_others = "", dict[str, Field](), False
+    for line in [*table.splitlines(), "="]:
+        kind, *words = line.split()
+        if kind != "=":
+            found = (_parse_field(Kind(kind), word, structs) for word in words)
+            fields |= {one.name.lower(): one for one in found}
+            continue
+        if name:
+            structs[name] = Struct(
+                name=name, fields=MappingProxyType(fields), drops_others=drops_others
+            )
+        name, *embedded = words or [""]
+        drops_others = "..." in embedded
+        fields = {}
+        for other in embedded:
+            if other != "...":
+                fields |= structs[other].fields
+    return MappingProxyType(structs)
+
+
+def _parse_field(kind: Kind, word: str, structs: Mapping[str, Struct]) -> Field:
+    name, _, reader = word.partition(">")
+    name, _, struct = name.partition(":")
+    return Field(
+        name=name,
+        kind=kind,
+        struct=structs[struct] if struct else NO_STRUCT,
+        reader=reader,
+    )
+
+
+def _parse_operations(table: str) -> Mapping[str, Operation]:
+    operations = dict[str, Operation]()
+    for line in table.splitlines():
+        family, name, *keys = line.split()
+        parts = [key.partition(">") for key in keys]
+        operations[name] = Operation(
+            name=name,
+            family=Family(family),
+            body=STRUCTS.get(name, NO_STRUCT),
+            query=MappingProxyType(
+                {key.rstrip("*"): reader for key, _, reader in parts}
+            ),
+            many=frozenset(key[:-1] for key, _, _ in parts if key.endswith("*")),
+        )
+    return MappingProxyType(operations)
+
+
+STRUCTS: Final = _parse_structs(_STRUCTS)
+"""All objects of the bodies, by their names here."""
+
+OPERATIONS: Final = _parse_operations(_OPERATIONS)
+"""All operations whose arguments are known."""
+
+HOST_CONFIG: Final = STRUCTS["HostConfig"]
+"""What Engines before 27 also read at the top of a create, if `HostConfig` is absent."""
+
+
+def rows(operation: Operation) -> Iterator[tuple[str, Field]]:
+    """List every field of a body with its path: `HostConfig.Binds`."""
+    yield from _rows(operation.body, "")
+
+
+def _rows(struct: Struct, prefix: str) -> Iterator[tuple[str, Field]]:
+    for one in struct.fields.values():
+        path = f"{prefix}{one.name}"
+        yield path, one
+        yield from _rows(one.struct, f"{path}.")

@@ -1,0 +1,198 @@
+"""Limits: what a file lets requests ask for, and which requests stay within it.
+
+A family of variables limits as a whole. While none of it is set, nothing of it is
+limited; as soon as one is, each of the others allows what is harmless and no more, but
+for those that count only when they are set themselves. So a new variable of ours, or a
+new field of the Engine's, is closed in every file that limits its family.
+
+A list is compared with arguments in their normal form, escaped as in the file: a `*` that
+a client wrote is `%2A` there, and no wildcard.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from trioproxy.errors import ConfigError
+from trioproxy.policy import normal, root
+from trioproxy.policy.arguments import (
+    BASE_VARIABLE,
+    FAMILIES,
+    LIMITS,
+    ONLY_WHEN_SET,
+    OPERATIONS,
+    READERS,
+    Family,
+)
+from trioproxy.policy.asked import Argument
+from trioproxy.policy.asking import Asked
+from trioproxy.policy.patterns import Pattern, parse_pattern
+
+ANY = "*"
+"""The value of a variable that lists everything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """What one variable lists."""
+
+    variable: str
+    patterns: tuple[Pattern, ...] = ()
+    is_any: bool = False
+
+    def allows(self, value: str) -> bool:
+        """Whether a value, in normal form, is listed."""
+        return self.is_any or any(one.fits(value) for one in self.patterns)
+
+    @property
+    def value(self) -> str:
+        """Write it as in a file."""
+        return ANY if self.is_any else ",".join(one.text for one in self.patterns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An argument that is not within the limits."""
+
+    variable: str
+    """The variable that refuses it; empty: nothing can allow it."""
+    message: str
+    argument: Argument | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What requests may ask for. Without any variable, all that they like."""
+
+    by_variable: Mapping[str, Limit] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """The variables that are set."""
+    base: str = ""
+    """The folder that `{base}` stands for."""
+
+    @property
+    def families(self) -> frozenset[Family]:
+        """The families that are limited."""
+        return frozenset(
+            family
+            for family, names in FAMILIES.items()
+            if not self.by_variable.keys().isdisjoint(names)
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.by_variable)
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The operations whose arguments have to be read."""
+        families = self.families
+        return frozenset(
+            name for name in OPERATIONS if not families.isdisjoint(families_of(name))
+        )
+
+    def refuses(self, operation: str, asked: Asked) -> Refusal | None:
+        """Say what a request asks for that is not within these limits."""
+        if asked.never:
+            return Refusal(
+                variable="",
+                message=f"{operation} asks for {asked.never} outside of HostConfig, "
+                "where Engines before 27 obey it: send it in HostConfig",
+            )
+        for argument in asked.arguments:
+            if not self._allows(argument):
+                return _refusal(operation, argument)
+        return None
+
+    def limit_of(self, variable: str) -> Limit | None:
+        """What a variable allows, set or not; None if it is not limited."""
+        if variable in self.by_variable:
+            return self.by_variable[variable]
+        if variable in ONLY_WHEN_SET or family_of(variable) not in self.families:
+            return None
+        return Limit(variable=variable)
+
+    def _allows(self, argument: Argument) -> bool:
+        if argument.condition:
+            condition = self.limit_of(argument.condition)
+            if condition is None or condition.is_any:
+                return True
+        limit = self.limit_of(argument.variable)
+        return limit is None or limit.allows(argument.value)
+
+
+def parse_limits(variables: Mapping[str, str], *, source: str) -> Limits:
+    """Read the variables that limit. Raises `ConfigError` for what can never fit."""
+    base = _parse_base(variables.get(BASE_VARIABLE, ""), source)
+    return Limits(
+        by_variable=MappingProxyType(
+            {
+                name: _parse_limit(name, variables[name], base, source)
+                for name in sorted(LIMITS & variables.keys())
+            }
+        ),
+        base=base,
+    )
+
+
+def _parse_limit(name: str, value: str, base: str, source: str) -> Limit:
+    if value == ANY:
+        return Limit(variable=name, is_any=True)
+    items = value.split(",") if value else []
+    if "" in items or ANY in items:
+        raise ConfigError(
+            f"{name} in {source} has an item that is {'*' if ANY in items else 'empty'}",
+            hint="list values with one comma between two, or * alone for any value",
+        )
+    try:
+        patterns = tuple(parse_pattern(name, item, base=base) for item in items)
+    except ConfigError as error:
+        raise ConfigError(f"{error} ({source})", hint=error.hint) from None
+    return Limit(variable=name, patterns=patterns)
+
+
+def _parse_base(value: str, source: str) -> str:
+    if not value:
+        return ""
+    folder = normal.unquote(value)
+    if not value.startswith("/") or normal.quote(normal.path(folder)) != value:
+        raise ConfigError(
+            f"{BASE_VARIABLE}={value[:64]!r} in {source} is no clean absolute path",
+            hint="write the folder as /home/me/app",
+        )
+    if why := root.of_path(folder):
+        raise ConfigError(
+            f"{BASE_VARIABLE}={value[:64]!r} in {source} is {why}",
+            hint="name a folder that holds one project",
+        )
+    return value
+
+
+def family_of(variable: str) -> Family:
+    """The family of a variable."""
+    return Family(variable.partition("_")[0])
+
+
+def families_of(operation: str) -> frozenset[Family]:
+    """The families that limit an operation: its own, and that of the tags it writes."""
+    known = OPERATIONS[operation]
+    readers = known.query.values()
+    tags = (READERS[one].variable for one in readers if one)
+    return frozenset({known.family, *map(family_of, filter(None, tags))})
+
+
+def _refusal(operation: str, argument: Argument) -> Refusal:
+    what = argument.place
+    if argument.shown:
+        what = f"{what}={argument.shown}"
+    message = f"{operation} asks for {what}, which {argument.variable} does not list"
+    return Refusal(variable=argument.variable, message=message, argument=argument)
+
+
+def open_families(limits: Limits, operations: frozenset[str]) -> Iterator[Family]:
+    """Name the families that an opened operation belongs to and nothing limits."""
+    for family in Family:
+        if family not in limits.families and any(
+            OPERATIONS[name].family is family for name in operations & OPERATIONS.keys()
+        ):
+            yield family

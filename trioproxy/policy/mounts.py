@@ -1,0 +1,124 @@
+"""Readers of mounts and volumes: every way to a path of the host.
+
+Paths are cleaned as text, as the Engine does it. Links are not followed: they are on the
+Engine's disk, and may be others by the time that it mounts them.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from trioproxy.errors import BadBody
+from trioproxy.policy import normal
+from trioproxy.policy.asked import (
+    RECURSIVE_READ_ONLY,
+    Argument,
+    Request,
+    entries,
+    option,
+    structs_of,
+    text_of,
+    texts_of,
+)
+from trioproxy.policy.bodies import Found, show
+from trioproxy.policy.options import (
+    MOUNT_OPTION,
+    PRIVATE,
+    keyed,
+    keyed_options,
+    shared,
+)
+
+SHARED = frozenset({"shared", "rshared", "slave", "rslave"})
+_RELABEL = frozenset({"z", "Z"})
+_BIND_MODES = frozenset(
+    {"", "ro", "rw", "nocopy", "consistent", "cached", "delegated"}
+    | _RELABEL | PRIVATE | SHARED
+)  # fmt: skip
+
+
+def _bind(place: str, source: str, *, read_only: bool) -> Argument:
+    if "\0" in source:
+        raise BadBody(f"{place} holds a NUL byte")
+    cleaned = normal.path(source)
+    mode = ":ro" if read_only else ""
+    value = f"{normal.quote(cleaned)}{mode}"
+    return Argument("CREATE_BINDS", value, place, show(f"{cleaned}{mode}"))
+
+
+def binds(request: Request, found: Found) -> Iterator[Argument]:
+    """`SOURCE:TARGET[:MODES]`; without a slash in front, the source is a volume."""
+    for index, text in enumerate(texts_of(found.value)):
+        place = found.place.at(index)
+        parts = text.split(":")
+        if len(parts) == 1:
+            continue  # an anonymous volume
+        modes = frozenset(parts[2].split(",")) if len(parts) == 3 else frozenset()
+        if len(parts) > 3 or not modes <= _BIND_MODES:
+            raise BadBody(f"{place.shown} is no SOURCE:TARGET[:MODE]")
+        for mode in sorted(modes & SHARED):
+            yield shared(request, place, mode)
+        if parts[0].startswith("/"):
+            # A relabelled path is written to, whatever its mode says.
+            read_only = "ro" in modes and not modes & _RELABEL
+            read_only = read_only and not request.is_below(RECURSIVE_READ_ONLY)
+            yield _bind(place.shown, parts[0], read_only=read_only)
+
+
+def mounts(request: Request, found: Found) -> Iterator[Argument]:
+    """`Mounts`: binds, and what else has a source."""
+    for index, mount in enumerate(structs_of(found.value)):
+        place = found.place.at(index)
+        kind, source = text_of(mount.get("Type")), text_of(mount.get("Source"))
+        shown = place.below("Source").shown
+        if kind == "bind":
+            options = mount.get("BindOptions")
+            partial = isinstance(options, Mapping) and options.get(
+                "ReadOnlyNonRecursive"
+            )
+            read_only = bool(mount.get("ReadOnly")) and not partial
+            read_only = read_only and not request.is_below(RECURSIVE_READ_ONLY)
+            yield _bind(shown, source, read_only=read_only)
+        elif kind == "image":
+            image = normal.image(source)
+            yield Argument("CREATE_IMAGES", image, shown, show(image))
+        elif kind not in {"volume", "tmpfs"}:
+            yield option(request, place.below("Type"), kind or "none")
+
+
+def driver_options(request: Request, found: Found) -> Iterator[Argument]:
+    """Options of a volume. Those of `local` are arguments of mount(2), which root calls.
+
+    The type decides nothing where `o` says bind: `type=tmpfs,o=bind,device=/` binds.
+    """
+    options = dict(entries(found.value))
+    is_create = found.place.path == "DriverOpts"
+    driver = found.parent.get("Driver" if is_create else "Name")
+    if driver not in {None, "", "local"}:
+        yield from keyed_options(request, found)
+        return
+    flags = frozenset(options.get("o", "").split(","))
+    is_bind = not flags.isdisjoint({"bind", "rbind"})
+    for key, value in options.items():
+        place = found.place.below(show(key))
+        if is_bind and key == "device":
+            yield _bind(place.shown, value, read_only=False)
+        elif is_bind and key == "o":
+            if not flags <= {"bind", "rbind", "ro", "rw", ""} | PRIVATE:
+                yield keyed(request, found, key, value)
+        elif (
+            (is_bind and key == "type")
+            or key == "size"
+            or _is_memory(key, value, options.get("type"))
+        ):
+            continue
+        else:
+            # What a network file system takes as `o` may hold a password.
+            yield keyed(request, found, key, "" if key == "o" else value)
+
+
+def _is_memory(key: str, value: str, kind: str | None) -> bool:
+    """Whether an option is one of a file system in memory, and harmless."""
+    if kind != "tmpfs":
+        return False
+    if key == "o":
+        return all(map(MOUNT_OPTION.fullmatch, value.split(",")))
+    return key in {"type", "device"}

@@ -1,0 +1,169 @@
+"""Normal forms: what a client may write in many ways, in the one way that is compared.
+
+Each follows the Engine's own reading. What the Engine refuses has no normal form and is
+given back as it is, escaped; no list holds such a value.
+"""
+
+import hashlib
+import ipaddress
+import posixpath
+import re
+from typing import Final
+
+from trioproxy.errors import BadBody
+from trioproxy.policy import percent
+
+LONGEST: Final = 4096
+"""Characters of a value that is compared: as many as a path of Linux has, with its end."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./+-]*")
+"""What stands for itself in a part of a value; all else is `%XX` there."""
+_LITERAL: Final = frozenset(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+-"
+)
+
+
+def quote(text: str) -> str:
+    """Write a part of a value so that it can only be read as itself.
+
+    Raises `BadBody` for what is longer than anything that a list could hold.
+    """
+    if len(text) > LONGEST:
+        raise BadBody(f"a value of {len(text)} characters: {text[:32]!a}...")
+    if _PLAIN.fullmatch(text):
+        return text
+    return percent.encode(text.encode("utf-8", "surrogateescape"), _LITERAL)
+
+
+def unquote(part: str) -> str:
+    """Undo `quote`."""
+    return percent.decode(part.encode()).decode("utf-8", "surrogateescape")
+
+
+def is_quoted(part: str) -> bool:
+    """Whether a part is written as `quote` writes it: one value has one form."""
+    return quote(unquote(part)) == part
+
+
+def path(text: str) -> str:
+    """Clean a path as text, as the Engine does; no link is followed."""
+    if not text.startswith("/"):
+        return text
+    return posixpath.normpath("/" + text.lstrip("/"))
+
+
+# The grammar of references (github.com/distribution/reference).
+_DOMAIN = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[A-Fa-f0-9:]+\])(?::[0-9]+)?"
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_REFERENCE = re.compile(
+    rf"((?:{_DOMAIN}/)?{_PART}(?:/{_PART})*)"
+    r"(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?"
+    r"(?:@([A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9A-Fa-f]{32,}))?"
+)
+_ID = re.compile(r"sha256:[0-9a-f]{64}|[0-9a-f]{1,64}")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DEFAULT_DOMAIN = "docker.io/"
+_OFFICIAL = "library/"
+
+
+def image(text: str) -> str:
+    """Write an image as `repo:tag` or `repo[:tag]@digest`, without `docker.io/library/`.
+
+    What may be an image's id stays as it is: it is no name.
+    """
+    if _ID.fullmatch(text):
+        return text
+    found = _parse(text)
+    if found is None:
+        return quote(text)
+    name, tag, digest = found.groups()
+    name = repository(name)
+    if digest:
+        return f"{name}:{tag}@{digest}" if tag else f"{name}@{digest}"
+    return f"{name}:{tag or 'latest'}"
+
+
+def _parse(text: str) -> re.Match[str] | None:
+    # Longer ones are no references; a client could make the pattern work for nothing.
+    return _REFERENCE.fullmatch(text) if len(text) <= LONGEST else None
+
+
+def tagged(name: str, tag: str, *, every: bool = False) -> str:
+    """Write a name and a tag that came apart, as `image` does.
+
+    With `every`, no tag at all means all tags of the name: `repo:*`.
+    """
+    found = _parse(name)
+    if found is None:
+        return quote(f"{name}:{tag}" if tag else name)
+    repo, own_tag, digest = found.groups()
+    if not tag:
+        if every and not own_tag and not digest:
+            return f"{repository(repo)}:*"
+        return image(f"{name}:latest" if _ID.fullmatch(name) else name)
+    if _TAG.fullmatch(tag):
+        return f"{repository(repo)}:{tag}"
+    if _parse(f"x@{tag}"):
+        return f"{repository(repo)}@{tag}"
+    return quote(f"{name}:{tag}")
+
+
+def repository(name: str) -> str:
+    """Write a repository as the docker CLI shows it."""
+    domain, slash, rest = name.partition("/")
+    if slash and domain == "index.docker.io":
+        name = f"{_DEFAULT_DOMAIN}{rest}"
+    if name.startswith(_DEFAULT_DOMAIN):
+        name = name.removeprefix(_DEFAULT_DOMAIN)
+        rest = name.removeprefix(_OFFICIAL)
+        return name if "/" in rest else rest
+    # The Engine reads a first part without a dot as one of Docker Hub.
+    if name.startswith(_OFFICIAL) and "/" not in name.removeprefix(_OFFICIAL):
+        return name.removeprefix(_OFFICIAL)
+    return name
+
+
+def capability(text: str) -> str:
+    """Write a capability in capitals and without `CAP_`."""
+    return quote(text.upper().removeprefix("CAP_"))
+
+
+_PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+
+
+def host_port(address: str, port: str, protocol: str) -> str:
+    """Write where a port is bound: `8080`, `127.0.0.1:8000-8010/udp`, `random`."""
+    return f"{_address(address)}{_port(port)}{_protocol(protocol)}"
+
+
+def _address(text: str) -> str:
+    try:
+        found = ipaddress.ip_address(text or "0.0.0.0")  # noqa: S104  compared, not bound
+    except ValueError:
+        return f"{quote(text)}:"
+    if found.is_unspecified:
+        return ""
+    return f"{found}:" if found.version == 4 else f"[{found}]:"
+
+
+def _port(text: str) -> str:
+    found = _PORTS.fullmatch(text or "0")
+    if found is None:
+        return quote(text)
+    first = int(found[1])
+    last = int(found[2] or first)
+    if first == last:
+        return str(first) if first else "random"
+    return f"{first}-{last}"
+
+
+def _protocol(text: str) -> str:
+    protocol = text.lower() or "tcp"
+    return "" if protocol == "tcp" else f"/{quote(protocol)}"
+
+
+def profile(text: str) -> str:
+    """Name a seccomp profile: a word, or the digest of its text."""
+    if text.lstrip().startswith("{"):
+        return f"sha256-{hashlib.sha256(text.encode()).hexdigest()}"
+    return quote(text)

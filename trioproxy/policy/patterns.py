@@ -1,0 +1,377 @@
+"""Patterns: the items of a list, each parsed to what it fits.
+
+An item is written in the normal form of what it allows, and a `*` in it stands for any
+letters, digits, `_` and `-`: never for a slash, a dot in a name of a host, a colon. A
+path and a repository may end in `/*`: all that lies below. An item that can never fit
+anything, because it is in no normal form, is an error and no item.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from trioproxy.errors import ConfigError
+from trioproxy.policy import normal, root
+from trioproxy.policy.arguments import OPERATIONS, READERS, WITH_PARENT, Family, rows
+from trioproxy.policy.asked import DEFAULT_USER
+
+_STAR = "[A-Za-z0-9_-]+"
+_TAG_STAR = "[A-Za-z0-9_.-]+"
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """An item of a list."""
+
+    text: str
+    """As it is written."""
+    fits: Callable[[str], bool] = field(compare=False, repr=False)
+    """Whether it fits a value in normal form."""
+
+
+class _Bad(Exception):
+    """An item that is none: what is wrong, and what to write."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what)
+        self.hint = hint
+
+
+def parse_pattern(variable: str, text: str, *, base: str = "") -> Pattern:
+    """Parse an item. Raises `ConfigError` for what can never fit, with a hint."""
+    try:
+        _check_escapes(text)
+        return Pattern(text, _PARSERS[variable](variable, text, base))
+    except _Bad as error:
+        raise ConfigError(
+            f"{text[:64]!r} in {variable}: {error}", hint=error.hint
+        ) from None
+
+
+_Fits = Callable[[str], bool]
+
+
+def _regex(pattern: str) -> _Fits:
+    compiled = re.compile(pattern)
+    return lambda value: compiled.fullmatch(value) is not None
+
+
+def _check_escapes(text: str) -> None:
+    if re.search(r"%(?![0-9A-F]{2})", text):
+        raise _Bad("a % without two capital hex digits", "write %25 for a percent sign")
+
+
+def _check_quoted(text: str) -> None:
+    """A value has one form: what needs an escape has one, and nothing else has."""
+    for part in text.split("*"):
+        if not normal.is_quoted(part):
+            hint = f"write {normal.quote(normal.unquote(part))} for {part}"
+            raise _Bad("not written in the one way", hint)
+
+
+def _with_stars(text: str, star: str = _STAR) -> str:
+    return star.join(map(re.escape, text.split("*")))
+
+
+# --- Paths ------------------------------------------------------------------------
+
+
+def _path(text: str, base: str) -> str:
+    """Make the regular expression of a path, `/*` at its end and all."""
+    if text == "{base}" or text.startswith("{base}/"):
+        if not base:
+            raise _Bad("{base} stands for nothing", "set CREATE_BASE=/a/folder")
+        text = base + text.removeprefix("{base}")
+    if not text.startswith("/"):
+        raise _Bad("not an absolute path", f"write /{text}, from the host's root")
+    _check_quoted(text)
+    stem, below = (text[:-2], True) if text.endswith("/*") else (text, False)
+    cleaned = normal.path(normal.unquote(stem or "/"))
+    if normal.quote(cleaned) != (stem or "/").replace("*", "%2A"):
+        raise _Bad("not a clean path", f"write {normal.quote(cleaned)}{'/*' * below}")
+    if "*" in stem.rpartition("/")[0]:
+        raise _Bad("a * in front of the last segment", "list the paths one by one")
+    pattern = _with_stars(stem)
+    return f"{pattern}/.+" if below else pattern or "/"
+
+
+def _bind(_: str, text: str, base: str) -> _Fits:
+    if text == "@proxy":
+        raise _Bad("not supported yet", "list the paths that are needed")
+    path, mark, mode = text.partition(":")
+    if mark and mode != "ro":
+        raise _Bad("no mode but :ro", f"write {path} or {path}:ro")
+    end = ":ro" if mark else "(?::ro)?"
+    fits = _regex(f"{_path(path, base)}{end}")
+    if "*" not in path:
+        return fits
+    # An engine's socket that happens to lie below is a door of its own.
+    return lambda value: (
+        fits(value) and not root.SOCKET.fullmatch(value.removesuffix(":ro"))
+    )
+
+
+def _device(_: str, text: str, __: str) -> _Fits:
+    if text in {"gpu", "rule"}:
+        return _exactly(text)
+    if text.startswith("driver:"):
+        return _prefixed(text)
+    if not text.startswith("/"):
+        raise _Bad("no device", "write /dev/NAME, gpu, rule or driver:NAME")
+    return _regex(_path(text, ""))
+
+
+# --- Words ------------------------------------------------------------------------
+
+
+def _exactly(text: str) -> _Fits:
+    return lambda value: value == text
+
+
+def _flag(_: str, text: str, __: str) -> _Fits:
+    if text not in {"0", "1"}:
+        raise _Bad("neither 1 nor 0", "write 1 to allow it, 0 to refuse it")
+    return _exactly("1") if text == "1" else lambda _: False
+
+
+def _word(_: str, text: str, __: str) -> _Fits:
+    _check_quoted(text)
+    return _regex(_with_stars(text, _TAG_STAR))
+
+
+def _prefixed(text: str) -> _Fits:
+    _check_quoted(text.partition(":")[2])
+    return _regex(_with_stars(text, _TAG_STAR))
+
+
+def _user(variable: str, text: str, base: str) -> _Fits:
+    if text.startswith("@") and text != DEFAULT_USER:
+        raise _Bad("no user", f"write {DEFAULT_USER} for a container's own")
+    return _exactly(text) if text == DEFAULT_USER else _word(variable, text, base)
+
+
+# From capability.h of Linux 6.12.
+_CAPABILITIES: Final = frozenset(
+    [
+        "ALL", "AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "BPF",
+        "CHECKPOINT_RESTORE", "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER",
+        "FSETID", "IPC_LOCK", "IPC_OWNER", "KILL", "LEASE", "LINUX_IMMUTABLE",
+        "MAC_ADMIN", "MAC_OVERRIDE", "MKNOD", "NET_ADMIN", "NET_BIND_SERVICE",
+        "NET_BROADCAST", "NET_RAW", "PERFMON", "SETFCAP", "SETGID", "SETPCAP", "SETUID",
+        "SYS_ADMIN", "SYS_BOOT", "SYS_CHROOT", "SYS_MODULE", "SYS_NICE", "SYS_PACCT",
+        "SYS_PTRACE", "SYS_RAWIO", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG",
+        "SYSLOG", "WAKE_ALARM",
+    ]
+)  # fmt: skip
+
+
+def _capability(_: str, text: str, __: str) -> _Fits:
+    name = normal.capability(text)
+    if name not in _CAPABILITIES:
+        raise _Bad("no capability", "write a name of capabilities(7), as NET_ADMIN")
+    if name != text:
+        raise _Bad("not written in the one way", f"write {name}")
+    return _exactly(text)
+
+
+_SECURITY = ("apparmor", "label", "no-new-privileges", "paths", "seccomp")
+_NAMESPACES = frozenset(
+    {
+        "cgroup:host", "ipc:container", "ipc:host", "ipc:shareable", "links",
+        "net:container", "net:host", "pid:container", "pid:host", "userns:host",
+        "uts:host", "volumes:container",
+    }
+)  # fmt: skip
+_DRIVERS = ("ipam", "log", "network", "volume")
+
+
+def _security(_: str, text: str, __: str) -> _Fits:
+    name, _, value = text.partition(":")
+    if name not in {*_SECURITY, "writable-cgroups"} or not value:
+        hint = "write seccomp:unconfined, apparmor:NAME, label:disable, paths:unmasked"
+        raise _Bad("no option of security", hint)
+    return _prefixed(text)
+
+
+def _namespace(_: str, text: str, __: str) -> _Fits:
+    if text not in _NAMESPACES:
+        raise _Bad("no namespace", f"write one of {', '.join(sorted(_NAMESPACES))}")
+    return _exactly(text)
+
+
+def _driver(_: str, text: str, __: str) -> _Fits:
+    kind, _, name = text.partition(":")
+    if kind not in _DRIVERS or not name:
+        raise _Bad(
+            "no driver", "write log:NAME, network:NAME, volume:NAME or ipam:NAME"
+        )
+    return _prefixed(text)
+
+
+# --- Images -----------------------------------------------------------------------
+
+_IMAGE = re.compile(
+    r"(?P<repo>[^:@]*(?::[0-9]+/[^:@]*)?)(?::(?P<tag>[^:@/]*))?(?:@(?P<digest>[^@]*))?"
+)
+_ID = re.compile(r"sha256:[0-9a-f]{64}|[0-9a-f]{12,64}")
+
+
+def _image(_: str, text: str, __: str) -> _Fits:
+    """Fit `repo:tag` and `repo@digest`; of one with both, the digest decides."""
+    if _ID.fullmatch(text):
+        return _exactly(text)
+    found = _IMAGE.fullmatch(text)
+    if found is None or not found["repo"]:
+        raise _Bad("no image", "write repository:tag, as nginx:1.27")
+    repo, tag, digest = found["repo"], found["tag"], found["digest"]
+    _check_repository(repo)
+    name = _with_stars(repo.removesuffix("/*")) + "/[^:@]+" * repo.endswith("/*")
+    name = name.replace(r"\:", ":")
+    if digest:
+        middle = f":{_with_stars(tag, _TAG_STAR)}" if tag else ""
+        middle = middle or f"(?::{_TAG_STAR})?"
+        return _regex(f"{name}{middle}@{_with_stars(digest, '[A-Za-z0-9:._+-]+')}")
+    if tag == "*":
+        return _regex(rf"{name}(?::(?:{_TAG_STAR}|\*))?(?:@[^@]+)?")
+    return _regex(f"{name}:{_with_stars(tag or 'latest', _TAG_STAR)}")
+
+
+def _check_repository(repo: str) -> None:
+    plain = repo.removesuffix("/*").replace("*", "x")
+    if normal.repository(plain) != plain:
+        hint = f"write {normal.repository(repo)}, as the docker CLI shows it"
+        raise _Bad("not the short form of a name", hint)
+    if normal.image(f"{plain}:x") != f"{plain}:x":
+        raise _Bad("no image", "write repository:tag in lower case, as nginx:1.27")
+
+
+def _pull(variable: str, text: str, base: str) -> _Fits:
+    if text.startswith("src:"):
+        return _prefixed(text)
+    return _image(variable, text, base)
+
+
+# --- Ports ------------------------------------------------------------------------
+
+_PORT = re.compile(
+    r"(?:(?P<address>[0-9.]+|\[[0-9a-f:.]+\]):)?"
+    r"(?P<ports>random|[1-9][0-9]{0,4}(?:-[1-9][0-9]{0,4})?)"
+    r"(?:/(?P<protocol>[a-z]+))?"
+)
+_LAST_PORT = 65_535
+_PORT_HINT = (
+    "write 8080, 8000-8100, 127.0.0.1:8080, [::1]:8080 or random, /udp behind it"
+)
+
+
+class _Ports(NamedTuple):
+    """Host ports in normal form."""
+
+    address: str
+    """Empty: all addresses."""
+    first: int
+    last: int
+    """0 for both: one that the Engine chooses."""
+    protocol: str
+
+
+def _port(_: str, text: str, __: str) -> _Fits:
+    listed = _parse_ports(text)
+    if listed is None or not listed.first <= listed.last <= _LAST_PORT:
+        raise _Bad("no port", _PORT_HINT)
+    address, protocol = listed.address.strip("[]"), listed.protocol
+    ports = f"{listed.first}-{listed.last}"
+    written = normal.host_port(address, ports, protocol)
+    if written != text:
+        raise _Bad("not written in the one way", f"write {written}")
+
+    def fits(value: str) -> bool:
+        asked = _parse_ports(value)
+        return (
+            asked is not None
+            and listed.address in {"", asked.address}
+            and listed.first <= asked.first <= asked.last <= listed.last
+            and listed.protocol == asked.protocol
+        )
+
+    return fits
+
+
+def _parse_ports(text: str) -> _Ports | None:
+    found = _PORT.fullmatch(text)
+    if found is None:
+        return None
+    first, _, last = found["ports"].replace("random", "0").partition("-")
+    return _Ports(
+        address=found["address"] or "",
+        first=int(first),
+        last=int(last or first),
+        protocol=found["protocol"] or "tcp",
+    )
+
+
+# --- Options ----------------------------------------------------------------------
+
+
+def _option(variable: str, text: str, _: str) -> _Fits:
+    """Fit a field by its name, at any value unless one is given."""
+    item, mark, value = text.partition("=")
+    operation, _colon, path = item.partition(":")
+    _check_option(Family(variable.partition("_")[0]), operation, path)
+    _check_quoted(value)
+    _check_quoted(path)
+    if "*" in item:
+        raise _Bad("a * in a name", "list the fields one by one")
+    if mark:
+        return _regex(f"{re.escape(item)}={_with_stars(value, _TAG_STAR)}")
+    return _regex(f"{re.escape(item)}(?:=.*)?")
+
+
+def _check_option(family: Family, operation: str, path: str) -> None:
+    known = OPERATIONS.get(operation)
+    if known is None or known.family is not family or not path:
+        names = ", ".join(n for n, one in OPERATIONS.items() if one.family is family)
+        hint = f"write OPERATION:FIELD, with one of {names}"
+        raise _Bad("no field of an operation that this limits", hint)
+    readers = {**{name: one.reader for name, one in rows(known)}, **known.query}
+    reader = readers.get(path)
+    if reader is None or reader == WITH_PARENT:
+        return
+    if not reader:
+        raise _Bad("a field that is harmless at any value", "remove it")
+    own = READERS[reader].variable
+    if own != family.options:
+        raise _Bad("a field that has a variable of its own", f"list its value in {own}")
+    if reader in _BY_ENTRY:
+        raise _Bad("no entry of it", f"write {operation}:{path}.NAME")
+
+
+_BY_ENTRY = frozenset(
+    {"log-options", "network-options", "option-keys", "storage-options", "sysctls"}
+)
+"""Readers that ask for each entry of a map by its name."""
+
+_Parser = Callable[[str, str, str], _Fits]
+
+_PARSERS: Final[Mapping[str, _Parser]] = {
+    "BUILD_OPTIONS": _option,
+    "CREATE_BINDS": _bind,
+    "CREATE_CAPS": _capability,
+    "CREATE_DEVICES": _device,
+    "CREATE_DRIVERS": _driver,
+    "CREATE_IMAGES": _image,
+    "CREATE_NAMESPACES": _namespace,
+    "CREATE_OPTIONS": _option,
+    "CREATE_PORTS": _port,
+    "CREATE_PRIVILEGED": _flag,
+    "CREATE_RUNTIMES": _word,
+    "CREATE_SECURITY": _security,
+    "CREATE_TAGS": _image,
+    "EXEC_COMMANDS": _word,
+    "EXEC_OPTIONS": _option,
+    "EXEC_PRIVILEGED": _flag,
+    "EXEC_USERS": _user,
+    "PULL_IMAGES": _pull,
+    "PULL_OPTIONS": _option,
+}
