@@ -15,6 +15,7 @@ DEFAULT_SOCKET = "/var/run/docker.sock"
 DEFAULT_LISTEN = "tcp://127.0.0.1:2375"
 DEFAULT_PORT = 2375
 DEFAULT_MAX_CONNECTIONS = 4_000
+DEFAULT_MAX_BODY = 4 * 1024 * 1024
 
 
 class Level(IntEnum):
@@ -88,6 +89,8 @@ class Config:
     """Of one address or user; None: see `client_limit`."""
     allowed_hosts: frozenset[str] = frozenset()
     """Names of this proxy, in lower case, beside those that nobody else can have."""
+    max_body: int = DEFAULT_MAX_BODY
+    """Bytes of a body that is read to judge it."""
 
     @classmethod
     def read(
@@ -100,6 +103,7 @@ class Config:
     ) -> "Config":
         """Add to the addresses what the environment says of limits; `level` is a name."""
         of_all, of_one = connection_limits(environ)
+        most = environ.get("MAX_BODY") or str(DEFAULT_MAX_BODY)
         return cls(
             listen=listen,
             upstream=upstream,
@@ -107,6 +111,7 @@ class Config:
             max_connections=of_all,
             max_connections_per_client=of_one,
             allowed_hosts=parse_allowed_hosts(environ.get("ALLOWED_HOSTS", "")),
+            max_body=parse_max_body(most),
         )
 
 
@@ -320,3 +325,19 @@ def connection_limits(environ: Mapping[str, str]) -> tuple[int, int | None]:
     name = "MAX_CONNECTIONS_PER_CLIENT"
     text = environ.get(name, "")
     return limit, parse_max_connections(text, name) if text else None
+
+
+SMALLEST_BODY = 4 * 1024
+LARGEST_BODY = 64 * 1024 * 1024
+
+
+def parse_max_body(text: str) -> int:
+    """Read `MAX_BODY`, a size in bytes."""
+    if re.fullmatch(r"[1-9][0-9]{0,8}", text.strip(), re.ASCII):
+        size = int(text)
+        if SMALLEST_BODY <= size <= LARGEST_BODY:
+            return size
+    raise ConfigError(
+        f"bad MAX_BODY {text!r}",
+        hint=f"write bytes, from {SMALLEST_BODY} to {LARGEST_BODY}",
+    )

@@ -59,6 +59,18 @@ class BodyTooLarge(BadRequest):
     status = 413
 
 
+class BodyTooSlow(BadRequest):
+    """A body that did not arrive in time."""
+
+    status = 408
+
+
+class TooManyBodies(BadRequest):
+    """All bodies that are read at once have no room for another."""
+
+    status = 503
+
+
 class CrossSite(BadRequest):
     """A request that a web page of another site made a browser send."""
 

@@ -337,7 +337,7 @@ def test_bad_option_is_one_clear_line(args: tuple[str, ...], said: str) -> None:
         pytest.param("CONTAINERS=yes", "neither 1 nor 0", id="value"),
         pytest.param("CONTAINERS", "line 1", id="no-value"),
         pytest.param("ALLOW_OPERATIONS=Nothing", "Nothing", id="operation"),
-        pytest.param("CREATE_PRIVILEGED=1", "not supported yet", id="guard"),
+        pytest.param("CREATE_BIND=/srv", "did you mean CREATE_BINDS?", id="near-miss"),
         pytest.param("CONTAINERS=0\r", "a CR", id="cr-lf"),
         pytest.param("# reviewed: reads only\rPOST=1", "a CR", id="hidden-line"),
     ],

@@ -92,7 +92,6 @@ def test_settings_in_a_policy_file() -> None:
         ("ALLOW_OPERATION", "there is no such permission"),
         ("ALLOW_X", "there is no such permission"),
         ("LIBPOD_POD", "did you mean LIBPOD_PODS?"),
-        ("PULL_ALL", "there is no such permission"),
     ],
 )
 def test_suggest(name: str, advice: str) -> None:

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.policy.judging import passes
 from trioproxy.errors import ConfigError
 from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.policy.permissions import (
@@ -10,7 +11,7 @@ from trioproxy.policy.permissions import (
     parse_policy_file,
 )
 from trioproxy.policy.rules import Mode
-from trioproxy.policy.variables import GUARDS, ON_BY_DEFAULT, SWITCHES, VERBS
+from trioproxy.policy.variables import ON_BY_DEFAULT, SWITCHES, VERBS
 
 STOPS = [
     ({"POST": "true"}, "POST='true' in the environment is neither 1 nor 0", "write POST=1 to grant, POST=0 to refuse"),
@@ -33,12 +34,15 @@ STOPS = [
     ({"DELETE": "true"}, "DELETE='true' in the environment is neither 1 nor 0", ""),
     ({"ALLOW_QQQ": "1"}, "ALLOW_QQQ", "there is no such permission"),
     ({"ALLOW_\n": "1"}, "'ALLOW_\\n' in", ""),
-    ({"CREATE_BINDS": "/x"}, "CREATE_BINDS in the environment is not supported yet", "remove it"),
-    ({"CREATE_PRIVILEGED": "0"}, "not supported yet", ""),
-    ({"CREATE_IMAGES": ""}, "not supported yet", ""),
-    ({"EXEC_COMMANDS": "sh"}, "not supported yet", ""),
-    ({"PULL_IMAGES": "x"}, "not supported yet", ""),
-    ({"CREATE_QQQ": ""}, "CREATE_QQQ in the environment is not known", ""),
+    ({"CREATE_BINDS": "x"}, "'x' in CREATE_BINDS: not an absolute path (the environment)", "write /x, from the host's root"),
+    ({"CREATE_PRIVILEGED": "no"}, "neither 1 nor 0", "write 1 to allow it"),
+    ({"CREATE_CAPS": "FROB"}, "no capability", ""),
+    ({"CREATE_BIND": "/x"}, "CREATE_BIND in the environment is not known", "did you mean CREATE_BINDS?"),
+    ({"CREATE_PRIVILEGE": "0"}, "CREATE_PRIVILEGE in the environment is not known", "did you mean CREATE_PRIVILEGED?"),
+    ({"EXEC_USER": ""}, "EXEC_USER in the environment is not known", "did you mean EXEC_USERS?"),
+    ({"PULL_IMAGE": "x"}, "PULL_IMAGE", "did you mean PULL_IMAGES?"),
+    ({"BUILD_OPTION": ""}, "BUILD_OPTION", "did you mean BUILD_OPTIONS?"),
+    ({"CREATE_LOG_DRIVERS": ""}, "CREATE_LOG_DRIVERS", "did you mean CREATE_DRIVERS=log:NAME?"),
     ({"LIBPOD_PING": "yes"}, "LIBPOD_PING='yes' in the environment is neither 1 nor 0", ""),
     ({"LIBPOD_CONTAINER": "1"}, "LIBPOD_CONTAINER in the environment is not known", "did you mean LIBPOD_CONTAINERS?"),
     ({"ALLOW_OPERATIONS": "ContainerLst"}, "'ContainerLst' in ALLOW_OPERATIONS of the environment is no operation", "did you mean ContainerList?"),
@@ -82,7 +86,15 @@ STARTS = [
     ({"DELETE": "1", "PUT": "1"}, Mode.SECTIONS, ()),
     ({"TZ": "Europe/Madrid"}, Mode.SECTIONS, ()),
     ({"ALLOW_RESTART": "0"}, Mode.SECTIONS, ("ALLOW_RESTART=0 is not known and refuses nothing: did you mean ALLOW_RESTARTS?",)),
-    ({"CREATE_PRIVILEGE": "0"}, Mode.SECTIONS, ("CREATE_PRIVILEGE=0 is not known and refuses nothing: there is no such permission",)),
+    ({"BUILD_NUMBER": "17", "PULL_NUMBER": "3", "PULL_REFS": "main", "BUILD_TAG": "x", "EXEC_QQQ": "1", "CREATE_QQQ": ""}, Mode.SECTIONS, ()),
+    ({"CREATE_BINDS": "/x"}, Mode.SECTIONS, ("CREATE_* limits nothing: no operation that it limits is granted",)),
+    ({"CREATE_BASE": "/home/me/app"}, Mode.SECTIONS, ()),
+    ({"ALLOW_OPERATIONS": "ContainerCreate,ContainerExec,ServiceCreate,POST:/frob", "CREATE_BINDS": ""}, Mode.EXACT, (
+        "EXEC_* is not set: ContainerExec may ask for anything",
+        "no variable limits ServiceCreate, which may give root on the host",
+        "no variable limits POST:/frob, which this version does not know")),
+    ({"CONTAINERS": "1", "SERVICES": "1", "POST": "1", "CREATE_BINDS": ""}, Mode.SECTIONS, ()),
+    ({"ALLOW_OPERATIONS": "ImageBuild", "CREATE_TAGS": "x"}, Mode.EXACT, ("BUILD_* is not set: ImageBuild may ask for anything",)),
     ({"ALLOW_X": ""}, Mode.SECTIONS, ("ALLOW_X= is not known and refuses nothing: there is no such permission",)),
     ({"LOGS": "1"}, Mode.SECTIONS, ("LOGS has no meaning here: did you mean ALLOW_LOGS?",)),
     ({"ALLOW_OPERATIONS": ""}, Mode.EXACT, ()),
@@ -129,12 +141,50 @@ def test_starts(
     assert given_warnings == warnings
 
 
-@pytest.mark.parametrize("guard", sorted(GUARDS))
-def test_no_guard_is_passed_over(guard: str) -> None:
-    """With a guard of a later version it refuses to start, at any value, 0 too."""
-    for value in ("", "0", "1", "x"):
-        with pytest.raises(ConfigError, match="not supported yet"):
-            parse_policy({guard: value})
+LIMITED = {
+    "CONTAINERS": "1",
+    "SERVICES": "1",
+    "IMAGES": "1",
+    "POST": "1",
+    "CREATE_BINDS": "",
+}
+BESIDE_LIMITS = [
+    ("POST", "/containers/create", True),
+    ("POST", "/services/create", False),
+    ("POST", "/images/load", False),
+    ("PUT", "/containers/x/archive", False),
+    ("POST", "/containers/x/frob", False),
+    ("GET", "/containers/x/frob", True),
+    ("GET", "/services", True),
+    ("DELETE", "/services/x", True),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "passes_it"),
+    BESIDE_LIMITS,
+    ids=[f"{b[0]}-{b[1]}" for b in BESIDE_LIMITS],
+)
+def test_sections_open_no_door_beside_limits(
+    method: str, path: str, passes_it: bool
+) -> None:
+    """What no variable limits passes beside a limit only where its name is granted."""
+    policy, _ = parse_policy(LIMITED)
+    assert passes(policy, method, path) is passes_it
+    assert (
+        passes(parse_policy({**LIMITED, "CREATE_BINDS": "*"})[0], method, path)
+        is passes_it
+    )
+    open_policy, _ = parse_policy(
+        {k: v for k, v in LIMITED.items() if k != "CREATE_BINDS"}
+    )
+    assert passes(open_policy, method, path)
+
+
+def test_a_named_door_stands_beside_limits() -> None:
+    """A grant by name opens what no variable limits."""
+    policy, _ = parse_policy({"ALLOW_OPERATIONS": "ServiceCreate", "CREATE_BINDS": ""})
+    assert passes(policy, "POST", "/services/create")
 
 
 def test_defaults() -> None:

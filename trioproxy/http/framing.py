@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
 
-from trioproxy.errors import BadRequest, UpstreamError
+from trioproxy.errors import BadRequest, BodyTooLarge, UpstreamError
 
 UNKNOWN_LENGTH: Final = -1
 LENGTH: Final = re.compile(rb"[0-9]{1,18}")
@@ -245,6 +245,43 @@ class Chunked:
             self.done = True
         elif not TRAILER.fullmatch(line) or self._trailers > TRAILERS_LIMIT:
             raise self._failure(f"bad trailer {line[:32]!r}")
+
+
+MOST_CHUNKS: Final = 4_096
+"""Chunks of a body that is kept: each is work, also one of a single byte."""
+
+
+PIECE_OF_CHUNKS: Final = 16 * 1024
+"""Bytes after which whoever feeds a body that is kept may let others have their turn."""
+
+
+class Dechunked(Chunked):
+    """A chunked body whose content is kept, in pieces, as it passes."""
+
+    __slots__ = ("content",)
+
+    def __init__(self) -> None:
+        super().__init__(BadRequest)
+        self.content: list[bytes] = []
+
+    def feed(self, data: bytes | bytearray, at: int, end: int) -> int:
+        """Walk over some of the chunks, and keep what is in them."""
+        start = at
+        while at < end and not self.done and at - start < PIECE_OF_CHUNKS:
+            if self.unseen:
+                step = min(self.unseen, end - at)
+                self._keep(bytes(data[at : at + step]))
+                self.unseen -= step
+                at += step
+            else:
+                at = self._take_line(data, at, end)
+        self.passed += at - start
+        return at
+
+    def _keep(self, piece: bytes) -> None:
+        self.content.append(piece)
+        if len(self.content) > MOST_CHUNKS:
+            raise BodyTooLarge(f"the body comes in more than {MOST_CHUNKS:,} pieces")
 
 
 def boundary_of(

@@ -14,7 +14,7 @@ judges; nothing here knows a rule.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import h11
@@ -49,6 +49,8 @@ FORM_TYPES: Final = frozenset(
     {b"application/x-www-form-urlencoded", b"multipart/form-data"}
 )
 FRAMING_FIELDS: Final = frozenset({b"content-length", b"transfer-encoding"})
+OF_THE_BODY: Final = FRAMING_FIELDS | {b"expect", b"trailer"}
+"""Fields that say how a body comes, and nothing of another one."""
 ONCE_FIELDS: Final = frozenset(
     {
         *(b"content-type", b"expect", b"upgrade"),
@@ -93,6 +95,8 @@ class HeaderFields:
     """Product tokens of the user agent."""
     upgrade: bytes
     """The lines that ask for an upgrade, if the client does."""
+    expects: bytes
+    """What the client waits for before it sends its body; usually `100-continue`."""
     is_grpc: bool
     lines: bytes
     """The lines that go upstream."""
@@ -222,6 +226,21 @@ def render_request(head: RequestHead, target: bytes, *, upgrades: bool) -> bytes
     return b"%s %s HTTP/%s\r\n%s%s\r\n" % parts
 
 
+def render_whole(
+    head: RequestHead, target: bytes, body: bytes, *, upgrades: bool
+) -> bytes:
+    """Write a request whose body was read and written anew: one length, nothing to wait for."""
+    kept = b"".join(
+        line
+        for line in head.fields.lines.splitlines(keepends=True)
+        if line.partition(b":")[0].lower() not in OF_THE_BODY
+    )
+    length = b"Content-Length: %d\r\n" % len(body)
+    fields = replace(head.fields, lines=kept + length)
+    written = RequestHead(method=head.method, target=head.target, fields=fields)
+    return render_request(written, target, upgrades=upgrades) + body
+
+
 def _read_fields(raw: bytes, event: h11.Request, site: Site) -> HeaderFields:
     """Read the header fields, and refuse what others would read otherwise."""
     pairs = pairs_of(event)
@@ -239,6 +258,7 @@ def _read_fields(raw: bytes, event: h11.Request, site: Site) -> HeaderFields:
         agent=agent_tokens(values.get(b"user-agent")),
         keep_alive=b"close" not in tokens and (version_1_1 or b"keep-alive" in tokens),
         upgrade=_upgrade_line(pairs),
+        expects=values.get(b"expect", b"").strip().lower(),
         is_grpc=media_type.startswith(b"application/grpc"),
         lines=_forwarded(pairs, HOP_BY_HOP | tokens),
         has_credentials=not values.keys().isdisjoint(CREDENTIALS),

@@ -23,7 +23,7 @@ from trioproxy.policy.arguments import (
     Struct,
 )
 
-Json = Mapping[str, "Json"] | list["Json"] | str | int | float | bool | None
+Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 """A value of JSON."""
 
 _SHOWN: Final = 64
@@ -239,7 +239,9 @@ def _lists(reader: _Reader, field: Field, item: Json, place: Place) -> Json:
 
 def _text_map(_: _Reader, __: Field, item: Json, place: Place) -> Json:
     # The decoder makes an empty text of a null, and so do we.
-    entries = {name: "" if one is None else one for name, one in _map(item, place)}
+    entries: dict[str, Json] = {
+        name: "" if one is None else one for name, one in _map(item, place)
+    }
     if not all(isinstance(one, str) for one in entries.values()):
         raise _mismatch(place, "an object of texts")
     return entries

@@ -2,7 +2,7 @@
 
 Accepted are empty lines, comments on lines of their own (`#` first, spaces before it),
 and `NAME=value` where NAME is `[A-Za-z_][A-Za-z0-9_]*`. The value of a permission holds
-only `[A-Za-z0-9_./:@{}*+-]`, commas and `%XX` escapes of other bytes. What the three
+only `[A-Za-z0-9_./:@{}*+=[]-]`, commas and `%XX` escapes of other bytes. What the three
 readers take differently is an error that names file and line: quotes, spaces around `=`
 or behind the value, `export`, `$`, backticks, backslashes, a name without `=`, a name
 given twice. In every line, comments included, so is what a reader does not see as it is:
@@ -29,7 +29,7 @@ from trioproxy.policy import percent
 from trioproxy.policy.variables import is_ours
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_VALUE = re.compile(r"(?:[A-Za-z0-9_./:@{}*+,-]|%[0-9A-Fa-f]{2})*")
+_VALUE = re.compile(r"(?:[A-Za-z0-9_./:@{}*+,=\[\]-]|%[0-9A-Fa-f]{2})*")
 _LITERAL = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-/:@+"
 )
@@ -59,7 +59,7 @@ _HINTS = (
     (_NEEDLESS, "letters, digits and _./+- are written as they are, not as %XX"),
     (re.compile(r"%"), "write %25 for a percent sign"),
 )
-_OTHER_HINT = "letters, digits, _./:@{}*+- and commas; any other byte as %XX"
+_OTHER_HINT = "letters, digits, _./:@{}*+=[]- and commas; any other byte as %XX"
 
 
 class Line(NamedTuple):

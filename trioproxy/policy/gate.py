@@ -1,6 +1,7 @@
 """The gate: may this request pass, and why?
 
-`judge` takes a method and a raw target to a verdict; nothing else decides. It knows
+`judge` takes a method, a raw target and, where what requests ask for is limited, a body
+to a verdict; nothing else decides. It knows
 nothing of sockets, files or clocks, and keeps nothing: what became of a request is told
 to others (`policy.outcome`).
 """
@@ -8,7 +9,13 @@ to others (`policy.outcome`).
 from dataclasses import replace
 from typing import Protocol
 
+from trioproxy.policy.arguments import OPERATIONS, Operation
+from trioproxy.policy.asked import Request as Asking
+from trioproxy.policy.asked import minor
+from trioproxy.policy.asking import Asked, ask
+from trioproxy.policy.bodies import Json
 from trioproxy.policy.endpoints import match
+from trioproxy.policy.limits import NO_LIMITS, Limits
 from trioproxy.policy.request import Request
 from trioproxy.policy.rules import Decision, Policy, Reason
 from trioproxy.policy.target import Target
@@ -32,13 +39,29 @@ class Verdict:
     """The API version that it names, or `unversioned`."""
     words: str
     """The request and the decision as words of a log line."""
+    asked: Asked | None = None
+    """What it asks for, where that is limited: it goes on in the form read here."""
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether its body has to be read before it can be decided."""
+        return self.decision.reason is Reason.UNREAD
 
 
 class Gate(Protocol):
     """What a connection asks before a request goes upstream."""
 
+    @property
+    def limits(self) -> Limits:
+        """What requests may ask for; where nothing is limited, nothing is read."""
+        ...
+
     def decide(self, request: Request) -> Decision:
-        """May this request pass, and why?"""
+        """May this request pass by its route, and why?"""
+        ...
+
+    def limit(self, request: Request, asked: Asked) -> Decision | None:
+        """Refuse a request, whose route may pass, by what it asks for; None if not."""
         ...
 
     def describe(self) -> str:
@@ -46,15 +69,41 @@ class Gate(Protocol):
         ...
 
 
-def judge(gate: Gate, method: str, raw_target: bytes, agent: str = "") -> Verdict:
-    """Judge one request; the target goes upstream in the form judged here.
+UNREAD = Decision(
+    allowed=False,
+    reason=Reason.UNREAD,
+    rule="",
+    message="what it asks for is limited, and was not read",
+)
+"""Until its body is read, a limited request is refused."""
 
-    Raises `BadTarget` where the Engine might read the target otherwise.
+
+def judge(
+    gate: Gate,
+    method: str,
+    raw_target: bytes,
+    agent: str = "",
+    *,
+    body: Json = None,
+    is_read: bool = True,
+) -> Verdict:
+    """Judge one request; it goes upstream in the form judged here.
+
+    `body`: as parsed, None if there is none. `is_read`: false while there is one that
+    was not read; where that matters, the verdict refuses, and is to be asked for again.
+    Raises `BadRequest` where the Engine might read target or body otherwise.
     """
     target = Target.parse(raw_target)
     request = Request(method=method, target=target, endpoint=match(method, target))
-    decision = gate.decide(request)
+    decision, asked = gate.decide(request), None
     operation = request.operation
+    if decision.allowed and operation in gate.limits.operations:
+        argued = OPERATIONS[operation]
+        if argued.has_body and not is_read:
+            decision = UNREAD
+        else:
+            asked = _ask(argued, target, body)
+            decision = gate.limit(request, asked) or decision
     return Verdict(
         request=request,
         decision=decision,
@@ -62,9 +111,32 @@ def judge(gate: Gate, method: str, raw_target: bytes, agent: str = "") -> Verdic
         section=request.section or "",
         agent=agent,
         version=target.version.removeprefix("/v") or "unversioned",
-        words=f"method={quote(method)} path={quote(target.shown)} operation={operation}"
-        f" decision={decision.word} reason={decision.reason}",
+        words=_words(request, decision),
+        asked=asked,
     )
+
+
+def _ask(operation: Operation, target: Target, body: Json) -> Asked:
+    return ask(
+        Asking(
+            operation=operation,
+            path=target.path,
+            query=target.query,
+            body=body,
+            version=minor(target.version),
+        )
+    )
+
+
+def _words(request: Request, decision: Decision) -> str:
+    words = (
+        f"method={quote(request.method)} path={quote(request.target.shown)}"
+        f" operation={request.operation}"
+        f" decision={decision.word} reason={decision.reason}"
+    )
+    if decision.reason is Reason.ARGUMENT:
+        words += f" variable={decision.rule or 'none'} text={quote(decision.message)}"
+    return words
 
 
 class EnforceGate:
@@ -77,6 +149,15 @@ class EnforceGate:
     def decide(self, request: Request) -> Decision:
         """Answer as the policy does."""
         return self.policy.decide(request)
+
+    @property
+    def limits(self) -> Limits:
+        """What the policy limits."""
+        return self.policy.limits
+
+    def limit(self, request: Request, asked: Asked) -> Decision | None:
+        """Answer as the policy does."""
+        return self.policy.limit(request, asked)
 
     def describe(self) -> str:
         """Mode and number of open operations."""
@@ -97,6 +178,15 @@ class LearnGate:
             if not decision.allowed:
                 return replace(decision, reason=Reason.CEILING)
         return Decision(allowed=True, reason=Reason.LEARNING, rule="learn")
+
+    @property
+    def limits(self) -> Limits:
+        """What the ceiling limits."""
+        return self.ceiling.limits if self.ceiling is not None else NO_LIMITS
+
+    def limit(self, request: Request, asked: Asked) -> Decision | None:
+        """Refuse only what the ceiling refuses."""
+        return self.ceiling.limit(request, asked) if self.ceiling is not None else None
 
     def describe(self) -> str:
         """Mode, and how much may be learned at most."""
@@ -121,6 +211,18 @@ class ShadowGate:
         if decision.allowed:
             return decision
         return replace(decision, allowed=True, would_refuse=True)
+
+    @property
+    def limits(self) -> Limits:
+        """What the policy limits."""
+        return self.policy.limits
+
+    def limit(self, request: Request, asked: Asked) -> Decision | None:
+        """Allow it, with the policy's own answer attached."""
+        refusal = self.policy.limit(request, asked)
+        if refusal is None:
+            return None
+        return replace(refusal, allowed=True, would_refuse=True)
 
     def describe(self) -> str:
         """Mode, and how much the policy would leave open."""

@@ -17,7 +17,6 @@ from trioproxy.errors import ConfigError
 from trioproxy.policy import normal, root
 from trioproxy.policy.arguments import (
     BASE_VARIABLE,
-    FAMILIES,
     LIMITS,
     ONLY_WHEN_SET,
     OPERATIONS,
@@ -60,6 +59,19 @@ class Refusal:
     argument: Argument | None = None
 
 
+def family_of(variable: str) -> Family:
+    """The family of a variable."""
+    return Family(variable.partition("_")[0])
+
+
+def families_of(operation: str) -> frozenset[Family]:
+    """The families that limit an operation: its own, and that of the tags it writes."""
+    known = OPERATIONS[operation]
+    readers = known.query.values()
+    tags = (READERS[one].variable for one in readers if one)
+    return frozenset({known.family, *map(family_of, filter(None, tags))})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What requests may ask for. Without any variable, all that they like."""
@@ -71,25 +83,19 @@ class Limits:
     base: str = ""
     """The folder that `{base}` stands for."""
 
-    @property
-    def families(self) -> frozenset[Family]:
-        """The families that are limited."""
-        return frozenset(
-            family
-            for family, names in FAMILIES.items()
-            if not self.by_variable.keys().isdisjoint(names)
-        )
+    families: frozenset[Family] = field(init=False)
+    """The families that are limited."""
+    operations: frozenset[str] = field(init=False)
+    """The operations whose arguments have to be read."""
+
+    def __post_init__(self) -> None:
+        families = frozenset(map(family_of, self.by_variable))
+        object.__setattr__(self, "families", families)
+        limited = (n for n in OPERATIONS if not families.isdisjoint(families_of(n)))
+        object.__setattr__(self, "operations", frozenset(limited))
 
     def __bool__(self) -> bool:
         return bool(self.by_variable)
-
-    @property
-    def operations(self) -> frozenset[str]:
-        """The operations whose arguments have to be read."""
-        families = self.families
-        return frozenset(
-            name for name in OPERATIONS if not families.isdisjoint(families_of(name))
-        )
 
     def refuses(self, operation: str, asked: Asked) -> Refusal | None:
         """Say what a request asks for that is not within these limits."""
@@ -119,6 +125,10 @@ class Limits:
                 return True
         limit = self.limit_of(argument.variable)
         return limit is None or limit.allows(argument.value)
+
+
+NO_LIMITS = Limits()
+"""Requests may ask for anything."""
 
 
 def parse_limits(variables: Mapping[str, str], *, source: str) -> Limits:
@@ -166,19 +176,6 @@ def _parse_base(value: str, source: str) -> str:
             hint="name a folder that holds one project",
         )
     return value
-
-
-def family_of(variable: str) -> Family:
-    """The family of a variable."""
-    return Family(variable.partition("_")[0])
-
-
-def families_of(operation: str) -> frozenset[Family]:
-    """The families that limit an operation: its own, and that of the tags it writes."""
-    known = OPERATIONS[operation]
-    readers = known.query.values()
-    tags = (READERS[one].variable for one in readers if one)
-    return frozenset({known.family, *map(family_of, filter(None, tags))})
 
 
 def _refusal(operation: str, argument: Argument) -> Refusal:

@@ -9,11 +9,13 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 
+from trioproxy.policy.arguments import LIMITS
 from trioproxy.policy.endpoints import OPERATIONS, SECTIONS
 from trioproxy.policy.variables import (
     OPERATIONS_VARIABLE,
     PERMISSIONS,
     PREFIXES,
+    RENAMED,
     SETTINGS,
     SWITCHES,
     VERBS,
@@ -149,6 +151,18 @@ def opens_sections(variables: Mapping[str, str]) -> bool:
     return OPERATIONS_VARIABLE not in variables and any(
         variables.get(name) == "1" for name in (*SWITCHES, *VERBS)
     )
+
+
+def suggest_limit(name: str) -> str:
+    """Say which limit a name is near to; empty: it is somebody else's."""
+    if name in RENAMED:
+        return f"did you mean {RENAMED[name]}?"
+    family, _, rest = name.partition("_")
+    ends = {
+        one.partition("_")[2]: one for one in LIMITS if one.startswith(f"{family}_")
+    }
+    near = get_close_matches(rest, ends, n=1, cutoff=0.72)
+    return f"did you mean {ends[near[0]]}?" if near else ""
 
 
 def _advice(name: str, value: str, *, list_closes: bool) -> str:

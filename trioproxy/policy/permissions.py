@@ -6,19 +6,22 @@ look as if it were. No file is opened here, and no request judged.
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 
 from trioproxy.errors import BadTarget, ConfigError
 from trioproxy.policy import samples
-from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.policy.arguments import OPERATIONS as ARGUED
+from trioproxy.policy.endpoints import OPERATIONS, UNLIMITABLE
 from trioproxy.policy.envfile import decode_value, needless_escape, parse, split_by_sh
 from trioproxy.policy.incumbents import INCUMBENTS, LINUXSERVER, blockers
-from trioproxy.policy.lint import lint, lint_settings, suggest
+from trioproxy.policy.limits import families_of, open_families, parse_limits
+from trioproxy.policy.lint import lint, lint_settings, suggest, suggest_limit
 from trioproxy.policy.request import Route
-from trioproxy.policy.rules import Mode, Policy
+from trioproxy.policy.rules import READING, Mode, Policy
 from trioproxy.policy.variables import (
     COMPAT_VARIABLE,
-    GUARDS,
+    FAMILY_PREFIXES,
     LIBPOD_ON_BY_DEFAULT,
     LIBPOD_VARIABLES,
     METHOD_SWITCHES,
@@ -66,15 +69,38 @@ def parse_policy(
         *_idle_libpod(flags),
         *lint(variables),
     )
+    limits = parse_limits(variables, source=source)
     if OPERATIONS_VARIABLE not in variables:
-        return _section_policy(flags, linuxserver=linuxserver), warnings
+        policy = _section_policy(flags, linuxserver=linuxserver)
+        policy = replace(policy, limits=limits)
+        return policy, (*warnings, *_about_limits(policy))
     policy = _exact_policy(variables[OPERATIONS_VARIABLE], source)
+    policy = replace(policy, limits=limits)
     _refuse_contradictions(policy, flags, source)
     return policy, (
         *warnings,
         *_idle_verbs(policy, flags),
         *_idle_sections(policy, flags),
+        *_about_limits(policy),
     )
+
+
+def _about_limits(policy: Policy) -> Iterator[str]:
+    """Say what stands open beside limits, and which limits have nothing to limit."""
+    limits, opened = policy.limits, policy.opened_operations
+    if not limits:
+        return
+    for family in open_families(limits, opened):
+        names = sorted(n for n in opened & ARGUED.keys() if ARGUED[n].family is family)
+        yield f"{family}_* is not set: {' and '.join(names)} may ask for anything"
+    for name in sorted(opened & UNLIMITABLE):
+        yield f"no variable limits {name}, which may give root on the host"
+    for route in policy.routes:
+        if route.method not in READING:
+            yield f"no variable limits {route}, which this version does not know"
+    for family in sorted(limits.families):
+        if not any(family in families_of(name) for name in opened & ARGUED.keys()):
+            yield f"{family}_* limits nothing: no operation that it limits is granted"
 
 
 def _parse_flag(name: str, value: str, source: str) -> bool:
@@ -99,6 +125,8 @@ def _is_linuxserver(value: str, source: str) -> bool:
 
 def _check_names(variables: Mapping[str, str], source: str) -> Iterator[str]:
     for name in sorted(variables):
+        if name.startswith(FAMILY_PREFIXES) and name not in PERMISSIONS:
+            _check_foreign(name, source)
         if name.startswith(PREFIXES) and name not in PERMISSIONS:
             yield from _check_unknown(name, variables, source)
 
@@ -108,17 +136,18 @@ def _check_unknown(
 ) -> Iterator[str]:
     value = variables[name]
     shown = name if name.isidentifier() and name.isascii() else repr(name[:_SHOWN])
-    if name in GUARDS:
-        # At any value: 0 and empty restrict too.
-        raise ConfigError(
-            f"{shown} in {source} is not supported yet",
-            hint="remove it: what it restricts would pass",
-        )
     advice = suggest(name, variables)
     is_switch = name.startswith(("ALLOW_", "LIBPOD_"))
     if value not in _REFUSING or not (value or is_switch):
         raise ConfigError(f"{shown} in {source} is not known", hint=advice)
     yield f"{shown}={value} is not known and refuses nothing: {advice}"
+
+
+def _check_foreign(name: str, source: str) -> None:
+    """Refuse what was meant to be a limit: it would limit nothing."""
+    if advice := suggest_limit(name):
+        shown = name if name.isidentifier() and name.isascii() else repr(name[:_SHOWN])
+        raise ConfigError(f"{shown} in {source} is not known", hint=advice)
 
 
 def _section_policy(flags: Mapping[str, bool], *, linuxserver: bool) -> Policy:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from trioproxy.policy import samples
+from trioproxy.policy.asking import Asked
 from trioproxy.policy.endpoints import ENDPOINTS
+from trioproxy.policy.limits import NO_LIMITS, Limits
 from trioproxy.policy.request import Request, Route
 from trioproxy.policy.variables import (
     OPERATIONS_VARIABLE,
@@ -73,6 +75,12 @@ class Reason(StrEnum):
     """No variable covers this path."""
     UNKNOWN_ROUTE = "unknown-route"
     """Passes by its section, though the table does not know it: without `Upgrade`."""
+    ARGUMENT = "argument"
+    """It asks for what the file does not list."""
+    UNREAD = "unread"
+    """What it asks for is limited and has not been looked at yet."""
+    UNLIMITABLE = "unlimitable"
+    """No limit covers it, and the file has limits."""
     LEARNING = "learning"
     CEILING = "ceiling"
 
@@ -111,6 +119,8 @@ class Policy:
     """The methods whose own variable is 0: only a verb still opens what has them."""
     verbs: Mapping[str, bool] = field(default_factory=dict)
     """The verbs that are set, and those that `COMPAT` reads as set."""
+    limits: Limits = NO_LIMITS
+    """What requests may ask for beyond their route."""
     read_verbs_grant: bool = True
     """False under `COMPAT=linuxserver`: a read verb at 1 only lifts its refusal."""
 
@@ -119,6 +129,13 @@ class Policy:
         if self.mode is Mode.EXACT:
             return self._decide_exactly(request)
         return self._decide_by_sections(request)
+
+    def limit(self, request: Request, asked: Asked) -> Decision | None:
+        """Refuse a request that asks for what is not listed; None if it does not."""
+        refusal = self.limits.refuses(request.operation, asked)
+        if refusal is None:
+            return None
+        return _refuse(Reason.ARGUMENT, refusal.variable, refusal.message)
 
     @property
     def fingerprint(self) -> str:
@@ -212,9 +229,18 @@ class Policy:
             return _refuse(Reason.NO_SECTION, OPERATIONS_VARIABLE, message)
         if not self.switches[section]:
             return self._refuse(request, Reason.SECTION, section)
+        if self.limits and self._passes_limits_by(request):
+            message = f"{request.shown} is not allowed: no variable limits what it asks for, as this file does for others: name it in {OPERATIONS_VARIABLE}"
+            return _refuse(Reason.UNLIMITABLE, OPERATIONS_VARIABLE, message)
         if request.endpoint is None:
             return _allow(Reason.UNKNOWN_ROUTE, section)
         return _allow(Reason.SECTION, section)
+
+    def _passes_limits_by(self, request: Request) -> bool:
+        """Whether a route gives the power that is limited elsewhere: half a guard is none."""
+        if request.endpoint is None:
+            return request.method not in READING
+        return request.endpoint.is_unlimitable
 
     def _granting_verbs(self, request: Request) -> tuple[str, ...]:
         """The verbs that would allow a request, the narrowest first."""

@@ -3,6 +3,7 @@
 Tables only; `rules` reads the permissions, `config` the settings, `lint` all of them.
 """
 
+from trioproxy.policy.arguments import BASE_VARIABLE, LIMITS, Family
 from trioproxy.policy.endpoints import SECTIONS
 
 OPERATIONS_VARIABLE = "ALLOW_OPERATIONS"
@@ -56,27 +57,13 @@ there and in no release.
 
 VERBS = {**READ_VERBS, **WRITE_VERBS}
 
-GUARDS = frozenset(
-    {
-        "CREATE_BINDS",
-        "CREATE_CAPS",
-        "CREATE_DEVICES",
-        "CREATE_IMAGES",
-        "CREATE_LOG_DRIVERS",
-        "CREATE_NAMESPACES",
-        "CREATE_NETWORKS",
-        "CREATE_PORTS",
-        "CREATE_PRIVILEGED",
-        "CREATE_RUNTIMES",
-        "CREATE_SECURITY_OPTS",
-        "CREATE_VOLUME_DRIVERS",
-        "EXEC_COMMANDS",
-        "EXEC_PRIVILEGED",
-        "EXEC_USERS",
-        "PULL_IMAGES",
-    }
-)
-"""What will restrict the bodies of requests. Not supported yet, so none may be set."""
+RENAMED = {
+    "CREATE_LOG_DRIVERS": "CREATE_DRIVERS=log:NAME",
+    "CREATE_NETWORKS": "CREATE_NAMESPACES for a network of others",
+    "CREATE_SECURITY_OPTS": "CREATE_SECURITY",
+    "CREATE_VOLUME_DRIVERS": "CREATE_DRIVERS=volume:NAME",
+}
+"""What people write who guess the name of a limit, and what they mean."""
 
 LIBPOD_SECTIONS = (
     "LIBPOD_CONTAINERS",
@@ -114,15 +101,21 @@ PERMISSIONS = frozenset(
         *SWITCHES,
         *METHOD_SWITCHES,
         *VERBS,
+        *LIMITS,
         *LIBPOD_VARIABLES,
         OPERATIONS_VARIABLE,
         COMPAT_VARIABLE,
+        BASE_VARIABLE,
     }
 )
 """All that this version reads as a permission."""
 
-PREFIXES = ("ALLOW_", "CREATE_", "EXEC_", "PULL_", "LIBPOD_")
+PREFIXES = ("ALLOW_", "LIBPOD_")
 """A name that begins so is meant for us: with an unknown one the program refuses to start."""
+
+FAMILY_PREFIXES = tuple(f"{family}_" for family in Family)
+"""Names that begin so may be others' (Jenkins sets `BUILD_NUMBER`): only what is near to
+one of ours makes the program refuse to start."""
 
 SETTINGS = frozenset(
     {
@@ -133,6 +126,7 @@ SETTINGS = frozenset(
         "ENV_FILE",
         "LISTEN",
         "LOG_LEVEL",
+        "MAX_BODY",
         "MAX_CONNECTIONS",
         "MAX_CONNECTIONS_PER_CLIENT",
         "SOCKET_PATH",

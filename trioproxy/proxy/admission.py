@@ -1,9 +1,11 @@
 """The one caller of `judge`: from the bytes of a request head to what may be done with it.
 
-Three steps with values between them. *Parse*: `http.request` says what the head asks
+Three steps with values between them, and a fourth where a policy limits what requests
+ask for. *Parse*: `http.request` says what the head asks
 for. *Judge*: the gate says whether that may pass. *Render*: what was judged is written
 anew for the Engine, or our refusal for the client. No byte of the client's head goes
-upstream that was not parsed and judged first.
+upstream that was not parsed and judged first. *Read*: a request whose body has to be
+judged too is refused until `admit_body` has seen it, and goes on as it was read.
 
 The same head, byte for byte, gets the same answer from the same gate; a memo keeps it.
 Gate, memos and observers are one value, an `Admission`: a memo must never outlive the
@@ -15,15 +17,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from trioproxy.errors import BadRequest
+from trioproxy.errors import BadBody, BadRequest
+from trioproxy.http import jsonbody
 from trioproxy.http.framing import NO_BODY, Framing
 from trioproxy.http.hosts import UNIX, Site
+from trioproxy.http.jsonbody import Json
 from trioproxy.http.memo import Memo
 from trioproxy.http.request import (
     HeaderMemo,
     RequestHead,
     parse_request,
     render_request,
+    render_whole,
 )
 from trioproxy.http.response import Expectation, expect
 from trioproxy.policy.endpoints import ENDPOINTS, Effect, Endpoint, Stream
@@ -104,6 +109,8 @@ class Admitted:
     expected: Expectation
     """How the answer is to be read."""
     traits: Traits
+    unread: RequestHead | None
+    """The head of a request whose body must be read before it can be decided."""
     is_health: bool
     """It asks the proxy itself, and is neither judged by the gate nor told to anybody."""
 
@@ -135,12 +142,36 @@ class Admission:
         if known is not None:
             return known
         head = parse_request(raw, self._site, self._header_memo)
-        verdict = judge(self.gate, head.method.decode(), head.target, head.fields.agent)
+        verdict = self._judge(head, None, is_read=head.fields.framing is NO_BODY)
         admitted = _render(head, verdict)
         # A head that raised is judged again each time: who sends such has no right to speed.
         if not head.fields.has_credentials:
             self._memo.keep(raw, raw, admitted)
         return admitted
+
+    def admit_body(self, head: RequestHead, raw: bytes, value: Json) -> Admitted:
+        """Judge a request again, with its body: `raw` as it came, `value` as parsed.
+
+        Raises `BadRequest` for a body that the Engine might read otherwise.
+        """
+        if raw and value is None:
+            raise BadBody("the body must be a JSON object")
+        verdict = self._judge(head, value, is_read=True)
+        asked = verdict.asked
+        # What is only tried out changes nothing of what passes in spite of it.
+        if raw and asked is not None and not verdict.decision.would_refuse:
+            raw = jsonbody.render(asked.body)
+        return _render(head, verdict, raw)
+
+    def _judge(self, head: RequestHead, body: Json, *, is_read: bool) -> Verdict:
+        return judge(
+            self.gate,
+            head.method.decode(),
+            head.target,
+            head.fields.agent,
+            body=body,
+            is_read=is_read,
+        )
 
     def tell(self, outcome: Outcome) -> None:
         """Tell all who look at ends."""
@@ -148,8 +179,10 @@ class Admission:
             observer(outcome)
 
 
-def _render(head: RequestHead, verdict: Verdict) -> Admitted:
+def _render(head: RequestHead, verdict: Verdict, body: bytes | None = None) -> Admitted:
+    """Write what goes upstream, with `body` if it was read, or our refusal."""
     request, fields = verdict.request, head.fields
+    framing = fields.framing if body is None else NO_BODY
     # With this media type the Engine's server hands the request to its gRPC services
     # before any route is looked at; on /grpc itself it is what the route is for.
     if fields.is_grpc and request.target.path != "/grpc":
@@ -159,20 +192,23 @@ def _render(head: RequestHead, verdict: Verdict) -> Admitted:
     # Of the two only one is ever made: what is refused has no head that could be sent.
     upstream = refusal = b""
     if verdict.decision.allowed:
-        target = request.target.canonical
-        upstream = render_request(head, target, upgrades=upgrades)
+        target = _target(verdict)
+        if body is None:
+            upstream = render_request(head, target, upgrades=upgrades)
+        else:
+            upstream = render_whole(head, target, body, upgrades=upgrades)
     else:
         refusal = replies.message(
             403,
             verdict.decision.message,
-            close=not fields.keep_alive or fields.framing is not NO_BODY,
+            close=not fields.keep_alive or framing is not NO_BODY,
             head_only=request.method == "HEAD",
         )
     return Admitted(
         verdict=verdict,
         upstream=upstream,
         refusal=refusal,
-        framing=fields.framing,
+        framing=framing,
         keep_alive=fields.keep_alive,
         expected=expect(
             is_head=head.method == b"HEAD",
@@ -181,5 +217,15 @@ def _render(head: RequestHead, verdict: Verdict) -> Admitted:
             upgrades=upgrades,
         ),
         traits=traits,
+        unread=head if verdict.is_unread else None,
         is_health=head.method == b"GET" and head.target == HEALTH_TARGET,
     )
+
+
+def _target(verdict: Verdict) -> bytes:
+    """The target as it was judged, with the query as it was read where it was."""
+    target, asked = verdict.request.target, verdict.asked
+    if asked is None or verdict.decision.would_refuse:
+        return target.canonical
+    mark = b"?" if asked.query else b""
+    return target.quoted.encode("ascii") + mark + asked.query

@@ -22,9 +22,11 @@ from trioproxy.errors import (
     leaf_of,
 )
 from trioproxy.http.framing import NO_BODY
+from trioproxy.http.request import RequestHead
 from trioproxy.policy.outcome import Moment, Outcome
 from trioproxy.proxy import replies
 from trioproxy.proxy.admission import Admission, Admitted
+from trioproxy.proxy.bodies import parse
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.exchange import After, Exchange, Sides
@@ -134,6 +136,8 @@ class Connection:
                 return False
             began = time.perf_counter()
             admitted = self._admission.admit(raw)
+            if admitted.unread is not None:
+                admitted = await self._read_body(admitted.unread)
         except BadRequest as error:
             # Its frames hold the whole head, and answering it may take seconds.
             error.__traceback__ = error.__cause__ = error.__context__ = None
@@ -148,6 +152,13 @@ class Connection:
         if after is After.LINGER:
             await self.client.linger()
         return after is After.NEXT
+
+    async def _read_body(self, head: RequestHead) -> Admitted:
+        """Read a body whole and have it judged. Raises `BadRequest`, `ClientLost`."""
+        with self._shared.bodies.reading() as reading:
+            raw = await reading.read(self.client, head.fields)
+            value = await parse(self.client, raw) if raw else None
+            return self._admission.admit_body(head, raw, value)
 
     # -- 1: what cannot be read ----------------------------------------------------
 

@@ -17,6 +17,7 @@ from trioproxy.policy.gate import Gate
 from trioproxy.policy.outcome import Observer
 from trioproxy.proxy import listeners, replies
 from trioproxy.proxy.admission import HEALTH_TARGET, Admission
+from trioproxy.proxy.bodies import Bodies
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.connection import Connection
 from trioproxy.proxy.health import Health
@@ -106,6 +107,7 @@ class Server:
             log=log,
             watch=self._watch,
             health=Health(config.upstream, self._watch),
+            bodies=Bodies(config.max_body),
         )
         self._admissions = {
             reach: Admission(

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from trioproxy.config import Address
 from trioproxy.http.memo import Memo
+from trioproxy.proxy.bodies import Bodies
 from trioproxy.proxy.client import Clients
 from trioproxy.proxy.engine import ResponseMemo
 from trioproxy.proxy.health import Health
@@ -20,6 +21,7 @@ class Shared:
     log: Log
     watch: Watch
     health: Health
+    bodies: Bodies
     response_memo: ResponseMemo = field(default_factory=Memo)
     clients: Clients = field(default_factory=Clients)
     buffer: Buffer = field(default_factory=Buffer)
