@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ import click
 
 from trioproxy.commands.evidence import read_evidence
 from trioproxy.commands.policyfile import PolicyFile
-from trioproxy.errors import BadRequest, BadTarget
+from trioproxy.errors import BadBody, BadRequest, BadTarget, ConfigError
+from trioproxy.http import jsonbody
 from trioproxy.http.request import NEVER_FORWARDED
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.proposal import replay
@@ -27,6 +29,7 @@ EPILOG = """\b
 Examples:
   trioproxy check learned/app.env
   trioproxy check learned/app.env POST /v1.45/containers/web/restart
+  trioproxy check learned/app.env POST /containers/create --body create.json
   trioproxy check candidate.env --trace learned/app.jsonl
 
 Exit status: 0 all allowed, 1 something refused, 2 cannot tell.
@@ -40,6 +43,11 @@ Exit status: 0 all allowed, 1 something refused, 2 cannot tell.
 @click.option(
     "--trace", metavar="EVIDENCE", help="Replay what was learned instead of a request."
 )
+@click.option(
+    "--body",
+    metavar="BODY",
+    help="A file with the request's body, or -: what it asks for is judged as well.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     *,
@@ -47,6 +55,7 @@ def command(
     method: str | None,
     target: str | None,
     trace: str | None,
+    body: str | None,
     as_json: bool,
 ) -> int:
     """Say whether a policy file lets a request pass, and why.
@@ -59,11 +68,21 @@ def command(
             raise click.UsageError("give a request or --trace, not both")
         return _check_trace(policy_file, trace, as_json=as_json)
     if method is None:
+        if body is not None:
+            raise click.UsageError("--body needs a METHOD and a TARGET")
         _show_file(policy_file, as_json=as_json)
         return 0
     if target is None:
         raise click.UsageError("METHOD needs a TARGET, such as /containers/json")
-    return _check_request(policy_file, method, target, as_json=as_json)
+    raw = None if body is None else _read_body(body)
+    return _check_request(policy_file, method, target, raw, as_json=as_json)
+
+
+def _read_body(path: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _show_file(file: PolicyFile, *, as_json: bool) -> None:
@@ -75,9 +94,11 @@ def _show_file(file: PolicyFile, *, as_json: bool) -> None:
         click.echo(f"{file.path}: mode={mode} operations={count}")
 
 
-def _check_request(file: PolicyFile, method: str, target: str, *, as_json: bool) -> int:
+def _check_request(
+    file: PolicyFile, method: str, target: str, body: bytes | None, *, as_json: bool
+) -> int:
     try:
-        verdict = _judge(file.policy, method, target)
+        verdict = _judge(file.policy, method, target, body)
     except BadRequest as error:
         if as_json:
             data = {"file": file.path, "allowed": False, "reason": "bad-request"}
@@ -90,18 +111,31 @@ def _check_request(file: PolicyFile, method: str, target: str, *, as_json: bool)
     if as_json:
         data = {"file": file.path, **_as_data(request, decision)}
         click.echo(json.dumps(data, indent=2))
+    elif verdict.is_unread:
+        click.echo(f"cannot tell: {request.shown} depends on its body: give --body")
     elif decision.allowed:
         how = "" if request.endpoint else ", a route that this version does not know"
         click.echo(f"allowed: {request.shown}{how}, by {decision.rule}")
     else:
         click.echo(f"refused: {decision.message}")
+    if verdict.is_unread:
+        return CANNOT_TELL
     return 0 if decision.allowed else REFUSED
 
 
-def _judge(policy: Policy, method: str, target: str) -> Verdict:
+def _judge(policy: Policy, method: str, target: str, body: bytes | None) -> Verdict:
     if os.fsencode(method) in NEVER_FORWARDED:
         raise BadTarget(f"the method {method} is never forwarded")
-    return judge(EnforceGate(policy), method, os.fsencode(target))
+    value = jsonbody.parse(body) if body else None
+    if body and value is None:
+        raise BadBody("the body must be a JSON object")
+    return judge(
+        EnforceGate(policy),
+        method,
+        os.fsencode(target),
+        body=value,
+        is_read=body is not None,
+    )
 
 
 def _as_data(request: Request, decision: Decision) -> dict[str, object]:

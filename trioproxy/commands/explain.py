@@ -14,6 +14,7 @@ from trioproxy.policy.endpoints import CONNECTS, MEANINGS, OPERATIONS, Effect, E
 from trioproxy.policy.rules import Mode, Policy
 from trioproxy.policy.variables import SWITCHES
 from trioproxy.review.differences import Matter, matters
+from trioproxy.review.meaning import Meaning, meaning_of
 
 WIDTH = 80
 
@@ -40,26 +41,33 @@ def command(*, file: str, as_json: bool) -> None:
         click.echo("\n".join(_lines(policy_file)))
 
 
-def _opened(policy: Policy) -> list[Endpoint]:
-    return [OPERATIONS[name][0] for name in sorted(policy.opened_operations)]
-
-
 def _writes(endpoints: list[Endpoint]) -> int:
     return sum(endpoint.effect is Effect.WRITE for endpoint in endpoints)
 
 
 def _lines(file: PolicyFile) -> Iterator[str]:
     policy = file.policy
-    opened = _opened(policy)
+    meaning = meaning_of(policy)
+    opened = list(meaning.operations)
+    yield from _wrap(f"{file.path}: {meaning.answer}")
+    for way in meaning.ways:
+        where = f"{way.operation}, {way.argument}" if way.argument else way.operation
+        yield from _wrap(f"{where}: {way.why}", indent="  ")
+    yield from _limits(meaning)
     yield (
         f"{file.path}: mode {policy.mode}, opens {len(opened)} of"
         f" {len(OPERATIONS)} operations, {_writes(opened)} of them writes"
     )
+    limited = [one for one in opened if one.operation in policy.limits.operations]
+    if limited:
+        yield "\nlimited in what they ask for:"
+        for endpoint in limited:
+            yield from describe(endpoint)
     # The worst first: who reads only the beginning has read what matters.
-    for risk, meaning in MEANINGS.items():
-        members = [endpoint for endpoint in opened if endpoint.risk is risk]
+    for risk, words in MEANINGS.items():
+        members = [one for one in opened if one.risk is risk and one not in limited]
         if members:
-            yield f"\n{risk.shown}, {meaning}:"
+            yield f"\n{risk.shown}, {words}:"
             for endpoint in members:
                 route, summary = describe(endpoint)
                 yield route
@@ -70,6 +78,18 @@ def _lines(file: PolicyFile) -> Iterator[str]:
         yield from _wrap(f"\nhalf granted: {flow.has} without {flow.lacks}: {flow.why}")
     for matter in matters(policy, file.variables):
         yield from _difference(matter)
+
+
+def _limits(meaning: Meaning) -> Iterator[str]:
+    if meaning.limits:
+        yield "\nrequests may ask for what is harmless, and for:"
+        for one in meaning.limits:
+            if one.value:
+                yield from _wrap(f"{one.variable}={one.value}: {one.line}", indent="  ")
+        closed = [one.variable for one in meaning.limits if not one.value]
+        if closed:
+            yield from _wrap(f"nothing of {', '.join(closed)}", indent="  ")
+        yield ""
 
 
 def _unknown_routes(policy: Policy) -> Iterator[str]:
@@ -121,10 +141,21 @@ def _wrap(text: str, indent: str = "") -> list[str]:
 
 def _data(file: PolicyFile) -> dict[str, object]:
     policy = file.policy
-    opened = _opened(policy)
+    meaning = meaning_of(policy)
+    opened = list(meaning.operations)
     cost = price(file.variables)
     return {
         "file": file.path,
+        "root": {
+            "known": meaning.is_root,
+            "answer": meaning.answer,
+            "ways": [
+                {"operation": way.operation, "argument": way.argument, "why": way.why}
+                for way in meaning.ways
+            ],
+            "conditions": meaning.conditions,
+        },
+        "limits": {one.variable: one.value for one in meaning.limits},
         "mode": policy.mode,
         "operations": [as_data(endpoint) for endpoint in opened],
         "routes": [str(route) for route in policy.routes],
