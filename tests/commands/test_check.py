@@ -270,3 +270,37 @@ def test_a_torn_trace(exact: Path, tmp_path: Path) -> None:
     answer = check(exact, "--trace", trace)
     assert answer.status == 0
     assert "the last line is cut off: it is ignored" in answer.err
+
+
+LIMITED = (
+    "ALLOW_OPERATIONS=ContainerCreate,ImageBuild\nCREATE_BINDS=/srv\nBUILD_OPTIONS=\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "status", "said"),
+    [
+        ("/containers/create", b'{"HostConfig":{"Binds":["/srv:/a"]}}', 0, "allowed: ContainerCreate"),
+        ("/containers/create", b'{"HostConfig":{"Binds":["/etc:/a"]}}', 1, "Binds[0]=/etc, which CREATE_BINDS"),
+        ("/containers/create", b'{"a":1,"a":2}', 1, "refused: 400, whatever the policy"),
+        ("/containers/create", b"null", 1, "must be a JSON object"),
+        ("/containers/create", b"", 0, "allowed"),
+        ("/containers/create", None, 2, "depends on its body: give --body"),
+        ("/build?networkmode=host", None, 1, "networkmode=host, which BUILD_OPTIONS"),
+        ("/build?memory=1", None, 0, "allowed: ImageBuild"),
+    ],
+    ids=["within", "beyond", "twice", "null", "empty", "unread", "query", "harmless"],
+)  # fmt: skip
+def test_a_body_is_judged(
+    tmp_path: Path, target: str, body: bytes | None, status: int, said: str
+) -> None:
+    """A body decides where what it asks for is limited; without it nobody can tell."""
+    file = tmp_path / "limited.env"
+    file.write_text(LIMITED)
+    options: list[str | Path] = []
+    if body is not None:
+        (tmp_path / "body.json").write_bytes(body)
+        options = ["--body", tmp_path / "body.json"]
+    answer = check(file, "POST", target, *options)
+    assert answer.status == status
+    assert said in answer.out

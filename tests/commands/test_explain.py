@@ -46,7 +46,15 @@ PRICE = price(ONES)
 def test_a_learned_file(file: Path) -> None:
     """A learned file is shown with its grants, worst first, what it opens elsewhere and half flows."""
     lines = explain(file, LEARNED).stdout.splitlines()
-    assert lines == [
+    head = lines.index(
+        f"{file}: mode exact, opens 4 of {len(OPERATIONS)} operations, 1 of them writes"
+    )
+    said = " ".join(line.strip() for line in lines[:head])
+    assert said == (
+        f"{file}: root on the host: yes, by ContainerCreate: nothing limits what it asks for"
+        " ContainerCreate: nothing limits what it asks for"
+    )
+    assert lines[head:] == [
         f"{file}: mode exact, opens 4 of {len(OPERATIONS)} operations, 1 of them writes",
         "",
         "HOST-ROOT, can give root on the host:",
@@ -154,3 +162,32 @@ def test_what_connects_is_marked(file: Path) -> None:
     text = explain(file, "ALLOW_OPERATIONS=ImageSearch,ImageList\n").stdout
     assert "  searches any registry host [connects]\n" in text
     assert text.count("[connects]") == 1
+
+
+def test_a_limited_file(file: Path) -> None:
+    """A file with limits begins with root or not, and says what may be asked for."""
+    limited = "ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS=/srv/app\nCREATE_CAPS=NET_ADMIN\n"
+    text = explain(file, limited).stdout
+    said = " ".join(text.split())
+    assert (
+        "root on the host: no known way, for a client that runs nothing on the host itself"
+        in said
+    )
+    assert "CREATE_BINDS=/srv/app: folders and files of the host" in said
+    assert "nothing of CREATE_DEVICES, CREATE_DRIVERS" in said
+    assert "limited in what they ask for:\n  ContainerCreate" in text
+    assert "HOST-ROOT" not in text
+    data = json.loads(explain(file, limited, "--json").stdout)
+    assert data["root"]["known"] is False
+    assert data["limits"]["CREATE_BINDS"] == "/srv/app"
+    assert data["limits"]["CREATE_PRIVILEGED"] == ""
+
+
+def test_a_way_to_root_is_named(file: Path) -> None:
+    """A listed value that gives root is named first, with the reason."""
+    text = explain(
+        file, "ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS=/var/run/docker.sock\n"
+    ).stdout
+    said = " ".join(text.split())
+    assert "yes, by ContainerCreate: CREATE_BINDS=/var/run/docker.sock" in said
+    assert "is an engine, and whoever reaches it is root" in said
