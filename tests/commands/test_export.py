@@ -62,3 +62,10 @@ def test_an_unknown_target(file: Path) -> None:
     done = run("export", str(file), "--to", "haproxy")
     assert done.status == 2
     assert "cetusguard" in done.err
+
+
+def test_limits_are_not_exported(file: Path) -> None:
+    """No other proxy is told what requests may ask for, and that is said."""
+    file.write_text("ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS=/srv\n")
+    done = run("export", str(file), "--to", "cetusguard")
+    assert "cetusguard is not told what requests may ask for: CREATE_BINDS" in done.err

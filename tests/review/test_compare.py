@@ -131,3 +131,31 @@ def test_a_grant_knows_its_endpoint() -> None:
     assert endpoint is not None
     assert endpoint.template == "/images/json"
     assert Grant("GET:/x/{y}").endpoint is None
+
+
+CREATE = {"ALLOW_OPERATIONS": "ContainerCreate"}
+LIMITED: list[tuple[dict[str, str], dict[str, str], set[str], set[str]]] = [
+    ({"CREATE_BINDS": "/a"}, {"CREATE_BINDS": "/a,/b"}, {"CREATE_BINDS=/b"}, set()),
+    ({"CREATE_BINDS": "/a"}, {"CREATE_BINDS": "/a:ro"}, set(), {"CREATE_BINDS=/a"}),
+    ({"CREATE_BINDS": "/a/*"}, {"CREATE_BINDS": "/a/b"}, set(), {"CREATE_BINDS=/a/*"}),
+    ({"CREATE_BINDS": "/a"}, {}, {"anything that CREATE_* would limit"}, set()),
+    ({}, {"CREATE_BINDS": "/a"}, set(), {"anything that CREATE_* would limit"}),
+    ({"CREATE_BINDS": "/a"}, {"CREATE_CAPS": "KILL"}, {"CREATE_CAPS=KILL"}, {"CREATE_BINDS=/a"}),
+    ({"CREATE_IMAGES": "a:1"}, {"CREATE_BINDS": ""}, {"CREATE_IMAGES=*"}, set()),
+    ({"CREATE_BINDS": "/a"}, {"CREATE_BINDS": "*"}, {"CREATE_BINDS=*"}, set()),
+    ({"EXEC_USERS": "a"}, {}, set(), set()),
+    ({"CREATE_BASE": "/x", "CREATE_BINDS": "{base}/a"}, {"CREATE_BASE": "/y", "CREATE_BINDS": "{base}/a"},
+     {"CREATE_BINDS=/y/a"}, {"CREATE_BINDS=/x/a"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "more", "less"), LIMITED, ids=[f"{w[0]}-{w[1]}" for w in LIMITED]
+)
+def test_limits_are_compared(
+    old: dict[str, str], new: dict[str, str], more: set[str], less: set[str]
+) -> None:
+    """A wider limit grants more, and one that is gone grants what it limited."""
+    found = compare(policy(**CREATE, **old), policy(**CREATE, **new))
+    assert names(found.more) == more
+    assert names(found.less) == less

@@ -28,7 +28,8 @@ def command(*, file: str, target: str) -> None:
     As exact as the other one can be; what it opens beyond FILE, and what it cannot
     say, is told on stderr.
     """
-    exported = export(PolicyFile.read(file).policy, Proxy(target), source=file)
+    policy = PolicyFile.read(file).policy
+    exported = export(policy, Proxy(target), source=file)
     click.echo(exported.text, nl=False)
     if exported.over:
         tell.warn(
@@ -40,5 +41,8 @@ def command(*, file: str, target: str) -> None:
             f"{target} refuses names with slashes (PARENT/ALIAS of a legacy link), which"
             f" {file} allows: {', '.join(names)}"
         )
+    if policy.limits:
+        unsaid = ", ".join(policy.limits.by_variable)
+        tell.warn(f"{target} is not told what requests may ask for: {unsaid}")
     if exported.missing:
         tell.warn(f"{target} cannot allow: {', '.join(exported.missing)}")

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from trioproxy.policy import samples
+from trioproxy.policy.arguments import FAMILIES
+from trioproxy.policy.arguments import OPERATIONS as ARGUED
 from trioproxy.policy.endpoints import OPERATIONS, SECTIONS, Endpoint
+from trioproxy.policy.limits import ANY, Limits, families_of
 from trioproxy.policy.request import Request, Route
 from trioproxy.policy.rules import DENIED_WORDS, Policy, Reason
 
@@ -18,7 +21,8 @@ class Grant:
     """Something that a policy lets pass."""
 
     name: str
-    """An operation, a `METHOD:/path/{template}`, or in words what has neither."""
+    """An operation, a `METHOD:/path/{template}`, a `VARIABLE=item` of a limit, or in words
+    what has none of these."""
 
     @property
     def endpoint(self) -> Endpoint | None:
@@ -44,6 +48,8 @@ def compare(old: Policy, new: Policy) -> Comparison:
             more.add(grant)
         elif before and not after:
             less.add(grant)
+    more |= set(_listed_beyond(old, new))
+    less |= set(_listed_beyond(new, old))
     return Comparison(more=tuple(sorted(more)), less=tuple(sorted(less)))
 
 
@@ -56,6 +62,35 @@ def _allows(policy: Policy, grant: Grant, request: Request) -> bool:
 
 
 _NEWER = "unknown "
+
+
+def _listed_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
+    """What requests may ask for under one policy, and not under the other."""
+    opened = wide.opened_operations & ARGUED.keys()
+    for family, names in FAMILIES.items():
+        if not any(family in families_of(name) for name in opened):
+            continue
+        if family not in wide.limits.families:
+            if family in narrow.limits.families:
+                yield Grant(f"anything that {family}_* would limit")
+            continue
+        if family in narrow.limits.families:
+            for name in names:
+                yield from _items_beyond(name, narrow.limits, wide.limits)
+
+
+def _items_beyond(name: str, narrow: Limits, wide: Limits) -> Iterator[Grant]:
+    before, after = narrow.limit_of(name), wide.limit_of(name)
+    if before is None or before.is_any:
+        return
+    if after is None or after.is_any:
+        yield Grant(f"{name}={ANY}")
+        return
+    known = {one.text.replace("{base}", narrow.base) for one in before.patterns}
+    for one in after.patterns:
+        item = one.text.replace("{base}", wide.base)
+        if item not in known and not before.allows(item):
+            yield Grant(f"{name}={item}")
 
 
 def _requests(*policies: Policy) -> Iterator[tuple[Grant, Request]]:
