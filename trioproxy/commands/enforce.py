@@ -97,11 +97,13 @@ def command(
     config = read_config(listen, upstream, log_level, os.environ)
     log = Log(config.level)
     recording = _open_record(record, log) if record is not None else None
+    env_file = file or env_file
     gates = Gates(
-        env_file=file or env_file,
+        env_file=env_file,
         shadow=shadow,
-        watched=_watched_file(file or env_file, watch=watch),
+        watched=_watched_file(env_file, watch=watch),
         recording=recording,
+        own_files=tuple(_own_files(env_file, record, config)),
     )
     gate, warnings = gates.read(os.environ)
     for warning in (
@@ -131,6 +133,17 @@ def _watched_file(file: str | None, *, watch: bool) -> str:
     return path if watch else ""
 
 
+def _own_files(
+    env_file: str | None, record: str | None, config: Config
+) -> Iterator[str]:
+    """The files that decide, remember and listen."""
+    yield env_file or os.environ.get("ENV_FILE", "")
+    yield record or ""
+    for one in config.listen:
+        if isinstance(one, UnixAddress):
+            yield one.path
+
+
 def _open_record(path: str, log: Log) -> "Recording":
     # Imported here: whoever keeps no evidence does not carry what writes it.
     from trioproxy.commands.recording import open_record
@@ -147,6 +160,8 @@ class Gates:
     watched: str = ""
     """The file that is read again when it changes; empty for none."""
     recording: "Recording | None" = None
+    own_files: tuple[str, ...] = ()
+    """What decides, remembers and listens: none of it may be a client's to write."""
     tally: ShadowTally | None = None
     """What the policy that is tried out now would have refused."""
     policy: Policy | None = None
@@ -155,9 +170,10 @@ class Gates:
     def read(self, environ: Mapping[str, str]) -> tuple[Gate, tuple[str, ...]]:
         """Read the policy afresh, and what is to be warned about."""
         policy, warnings, source = start.read_policy(self.env_file, environ)
+        own = start.check_own_files(policy, self.own_files)
         self.policy = policy
         gate = (ShadowGate if self.shadow else EnforceGate)(policy, source=source)
-        return gate, warnings
+        return gate, (*warnings, *([own] if own else []))
 
     @property
     def fingerprint(self) -> str:

@@ -191,6 +191,22 @@ def danger(listener: str) -> str:
     return f"DANGER: whoever can reach {listener} is root on this host now"
 
 
+def check_own_files(policy: Policy, paths: Iterable[str]) -> str:
+    """Look for files of ours that a client may bind and write; a warning, or "".
+
+    Raises `ConfigError` where the Engine's paths are this process's own: a client that
+    can write its policy has none. In a container paths are others than the host's.
+    """
+    for path in filter(None, paths):
+        if not policy.limits.lists_writable(os.path.abspath(path)):
+            continue
+        what = f"{path} lies in a folder that CREATE_BINDS lets clients write"
+        if not Path("/.dockerenv").exists():
+            raise ConfigError(what, hint="keep it elsewhere, or list the folder as :ro")
+        return f"{what}, if the host has it there too"
+    return ""
+
+
 def exposed(listen: tuple[Address, ...]) -> list[str]:
     """Name the listeners that other machines can reach."""
     return [

@@ -118,6 +118,15 @@ class Limits:
             return None
         return Limit(variable=variable)
 
+    def lists_writable(self, path: str) -> bool:
+        """Whether a path, or a folder above it, may be bound and written."""
+        limit = self.limit_of("CREATE_BINDS")
+        if limit is None or limit.is_any:
+            return False  # whoever lists anything has been told what that is
+        parts = path.split("/")
+        above = ("/".join(parts[: end + 1]) or "/" for end in range(len(parts)))
+        return any(limit.allows(normal.quote(one)) for one in above)
+
     def _allows(self, argument: Argument) -> bool:
         if argument.condition:
             condition = self.limit_of(argument.condition)
