@@ -198,6 +198,7 @@ OTHERS: list[tuple[str, Json, str, list[tuple[str, str]]]] = [
     ("ContainerExec", {"User": "", "Env": ["LD_PRELOAD=x", "A=b", "PATH=/x"]}, "",
      [("EXEC_OPTIONS", "ContainerExec:Env.LD_PRELOAD"), ("EXEC_OPTIONS", "ContainerExec:Env.PATH"), ("EXEC_USERS", "@default")]),
     ("ExecStart", {"Detach": False, "Tty": True}, "", []),
+    ("ExecStart", {"stdin": True, "hijack": True}, "", []),
     ("ExecStart", {"Privileged": True}, "", [("EXEC_OPTIONS", "ExecStart:Privileged")]),
     ("ImageCommit", {"Entrypoint": ["x"]}, "container=c&repo=r&tag=t&pause=1&changes=A&changes=B", [("CREATE_TAGS", "r:t")]),
     ("ImageCommit", None, "container=c", []),
@@ -404,3 +405,56 @@ def test_a_query_has_one_reading(pairs: list[tuple[str, str]]) -> None:
     once = asked("ImageBuild", None, raw.replace(";", "%3B"))
     again = asked("ImageBuild", None, once.query.decode())
     assert again == once
+
+
+NAMES = st.sampled_from(
+    [
+        "Image",
+        "image",
+        "HostConfig",
+        "hostconfig",
+        "Env",
+        "Cmd",
+        "Frob",
+        "name",
+        "Privileged",
+        "Labels",
+    ]
+)
+HOST_NAMES = st.sampled_from(
+    [
+        "Binds",
+        "BINDS",
+        "Mounts",
+        "Privileged",
+        "CapAdd",
+        "PidMode",
+        "PortBindings",
+        "New",
+        "Memory",
+        "Sysctls",
+        "NetworkMode",
+    ]
+)
+LEAVES = (
+    st.none() | st.booleans() | st.integers(-2, 2) | st.text(max_size=5)
+    | st.lists(st.text(max_size=5), max_size=2) | st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2)
+    | st.sampled_from(["/etc:/e", "host", ["/a:/b:ro", "v:/b"], ["SYS_ADMIN"], [{"Type": "bind", "Source": "/"}], {"80/tcp": [{"HostPort": "80"}]}])
+)  # fmt: skip
+BODIES = st.dictionaries(
+    NAMES, LEAVES | st.dictionaries(HOST_NAMES, LEAVES, max_size=4), max_size=4
+)
+
+
+@given(BODIES)
+def test_a_body_that_goes_on_is_read_as_it_was_judged(body: dict[str, Any]) -> None:
+    """Whatever was read: read again as it goes on, it asks for the same and stays as it is."""
+    try:
+        once = asked("ContainerCreate", body)
+    except (BadBody, BodyTooLarge):
+        return
+    assert once.body is not None
+    again = asked("ContainerCreate", once.body)
+    assert again.body == once.body
+    assert again.arguments == once.arguments
+    assert not again.never

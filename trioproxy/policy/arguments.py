@@ -198,6 +198,7 @@ unread     Container
 = ExecStart
 flag       Detach Tty
 numbers    ConsoleSize
+unread     Stdin Hijack
 = VolumeCreate
 text       Name Driver>volume-driver
 map        DriverOpts>driver-options Labels

@@ -1,0 +1,199 @@
+"""Clients behind limits that allow what they do: as on the raw socket, and no false refusal."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.proxies import enforcing
+from tests.engine import Engine
+from trioproxy.policy.arguments import OPERATIONS as ARGUED
+from trioproxy.policy.endpoints import OPERATIONS
+
+READS = [
+    name
+    for name, endpoints in OPERATIONS.items()
+    if name not in {"BuildKitGrpc", *ARGUED} and not endpoints[0].is_unlimitable
+]
+LIMITS = {
+    "ALLOW_OPERATIONS": ",".join(sorted({*READS, *ARGUED})),
+    "CREATE_BINDS": "/srv/app",
+    "EXEC_PRIVILEGED": "0",
+    "PULL_IMAGES": "",
+    "BUILD_OPTIONS": "",
+}
+
+
+@pytest.fixture(scope="module")
+def limited(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A proxy that grants all and lists one folder."""
+    folder: Path = tmp_path_factory.mktemp("limited")
+    listen = f"unix://{folder}/proxy.sock"
+    with enforcing(engine, listen=listen, variables=LIMITS):
+        yield listen
+
+
+HARMLESS = [
+    "--add-host=a:1.2.3.4", "--attach=stdout", "--blkio-weight=0", "--cap-add=CHOWN", "--cap-drop=ALL",
+    "--cgroupns=private", "--cidfile=CID", "--cpu-period=100000", "--cpu-quota=50000", "--cpu-shares=512",
+    "--cpus=0.5", "--cpuset-cpus=0", "--cpuset-mems=0", "--dns=1.1.1.1", "--dns-option=x", "--dns-search=x",
+    "--domainname=x", "--entrypoint=true", "--env=A=b", "--expose=80", "--group-add=audio", "--health-cmd=true",
+    "--health-interval=9s", "--health-retries=2", "--health-start-period=2s", "--health-timeout=3s", "--hostname=x",
+    "--init", "--interactive", "--ipc=private", "--ipc=none", "--isolation=default", "--kernel-memory=0",
+    "--label=a=b", "--log-driver=none", "--log-driver=json-file", "--log-opt=max-size=1m", "--mac-address=02:42:ac:11:00:09",
+    "--memory=64m", "--memory-reservation=32m", "--memory=64m --memory-swap=128m", "--mount=type=tmpfs,dst=/t", "--mount=type=volume,src=vol,dst=/v",
+    "--mount=type=bind,src=/srv/app,dst=/b", "--mount=type=bind,src=/srv/app,dst=/b,readonly", "--name=named", "--network=none",
+    "--network=bridge", "--network=default", "--no-healthcheck", "--oom-kill-disable=false", "--oom-score-adj=100",
+    "--pids-limit=50", "--platform=linux/amd64", "--pull=never", "--quiet", "--read-only", "--restart=always", "--rm",
+    "--runtime=runc", "--security-opt=no-new-privileges", "--shm-size=32m", "--stop-signal=TERM", "--stop-timeout=3",
+    "--sysctl=net.core.somaxconn=100", "--tmpfs=/x:size=1m,noexec", "--tty", "--ulimit=nofile=99", "--user=1000:1000",
+    "--volume=/srv/app:/b", "--volume=/srv/app:/b:ro", "--volume=named-v:/b", "--volume=/anon", "--workdir=/tmp",
+]  # fmt: skip
+REFUSED = {
+    "--privileged": "CREATE_PRIVILEGED",
+    "--volume=/etc:/e": "CREATE_BINDS",
+    "--volume=/srv/app/../x:/e": "CREATE_BINDS",
+    "--volume=/srv/app:/b:rshared": "CREATE_OPTIONS",
+    "--mount=type=bind,src=/etc,dst=/e": "CREATE_BINDS",
+    "--mount=type=volume,dst=/e,volume-opt=type=none,volume-opt=o=bind,volume-opt=device=/": "CREATE_BINDS",
+    "--cap-add=SYS_ADMIN": "CREATE_CAPS",
+    "--cap-add=ALL": "CREATE_CAPS",
+    "--device=/dev/null": "CREATE_DEVICES",
+    "--device-cgroup-rule=a *:* rwm": "CREATE_DEVICES",
+    "--gpus=all": "CREATE_DEVICES",
+    "--security-opt=seccomp=unconfined": "CREATE_SECURITY",
+    "--security-opt=apparmor=unconfined": "CREATE_SECURITY",
+    "--security-opt=label=disable": "CREATE_SECURITY",
+    "--security-opt=systempaths=unconfined": "CREATE_SECURITY",
+    "--pid=host": "CREATE_NAMESPACES",
+    "--ipc=host": "CREATE_NAMESPACES",
+    "--ipc=shareable": "CREATE_NAMESPACES",
+    "--network=host": "CREATE_NAMESPACES",
+    "--network=container:x": "CREATE_NAMESPACES",
+    "--uts=host": "CREATE_NAMESPACES",
+    "--userns=host": "CREATE_NAMESPACES",
+    "--cgroupns=host": "CREATE_NAMESPACES",
+    "--volumes-from=x": "CREATE_NAMESPACES",
+    "--link=x:y": "CREATE_NAMESPACES",
+    "--log-driver=syslog": "CREATE_DRIVERS",
+    "--volume-driver=x": "CREATE_DRIVERS",
+    "--log-opt=syslog-address=tcp://x:1": "CREATE_OPTIONS",
+    "--runtime=runsc": "CREATE_RUNTIMES",
+    "--publish=8080:80": "CREATE_PORTS",
+    "--publish=80": "CREATE_PORTS",
+    "--publish-all": "CREATE_PORTS",
+    "--cgroup-parent=/x": "CREATE_OPTIONS",
+    "--annotation=a=b": "CREATE_OPTIONS",
+    "--storage-opt=x=y": "CREATE_OPTIONS",
+}
+
+
+def create(
+    engine: Engine, host: str | None, *options: str, folder: Path
+) -> tuple[int, str]:
+    """`docker create` with an option; what the Engine made of it, or the CLI's words."""
+    (folder / "CID").unlink(missing_ok=True)
+    options = tuple(one.replace("=CID", f"={folder}/CID") for one in options)
+    ran = engine.docker("create", *options, "busybox", "true", host=host, check=False)
+    if ran.status:
+        return ran.status, ran.errors
+    made = json.loads(engine.docker("inspect", ran.text.splitlines()[-1]).output)[0]
+    engine.docker("rm", "-f", made["Id"])
+    kept = {"Config": made["Config"], "HostConfig": made["HostConfig"]}
+    kept["Config"].pop("Hostname")
+    kept["HostConfig"].pop("ContainerIDFile")
+    return 0, json.dumps(kept, sort_keys=True)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("option", HARMLESS)
+def test_a_harmless_option_is_as_on_the_raw_socket(
+    option: str, engine: Engine, limited: str, tmp_path: Path
+) -> None:
+    """Each option of `docker create` that asks for nothing passes, and means the same."""
+    through = create(engine, limited, *option.split(), folder=tmp_path)
+    assert through[0] == 0, through
+    assert through == create(engine, None, *option.split(), folder=tmp_path)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(("option", "variable"), REFUSED.items(), ids=REFUSED)
+def test_an_option_that_asks_is_refused_by_its_variable(
+    option: str, variable: str, engine: Engine, limited: str, tmp_path: Path
+) -> None:
+    """Each option that asks for power is refused, and the right variable is named."""
+    status, words = create(engine, limited, option, folder=tmp_path)
+    assert status != 0
+    assert f"which {variable} does not list" in words, words
+
+
+COMPOSE = """\
+services:
+  web:
+    image: busybox
+    command: ["sleep", "60"]
+    cap_drop: [ALL]
+    cpus: 0.5
+    dns: [1.1.1.1]
+    environment: {A: b}
+    expose: ["80"]
+    extra_hosts: ["a:1.2.3.4"]
+    healthcheck: {test: ["CMD", "true"], interval: 30s}
+    hostname: web
+    init: false
+    labels: {a: b}
+    logging: {driver: json-file, options: {max-size: 1m}}
+    mem_limit: 64m
+    networks: {front: {aliases: [www]}, back: {}}
+    pids_limit: 50
+    read_only: true
+    restart: unless-stopped
+    security_opt: ["no-new-privileges:true"]
+    shm_size: 32m
+    stop_grace_period: 1s
+    stop_signal: KILL
+    sysctls: {net.core.somaxconn: 100}
+    tmpfs: ["/run:size=1m"]
+    ulimits: {nofile: 99}
+    user: "0"
+    volumes: ["data:/data", "/srv/app:/app:ro", {type: tmpfs, target: /t}]
+    working_dir: /tmp
+  other:
+    image: busybox
+    command: ["sleep", "60"]
+    stop_signal: KILL
+    depends_on: [web]
+    networks: [back]
+networks:
+  front: {}
+  back: {driver: bridge, internal: true}
+volumes:
+  data: {}
+"""
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+def test_a_compose_project_lives_behind_limits(
+    engine: Engine, limited: str, tmp_path: Path
+) -> None:
+    """A project of thirty features goes up, is executed in, and goes down."""
+    file = tmp_path / "compose.yaml"
+    file.write_text(COMPOSE)
+    for command in (
+        ["up", "-d"],
+        ["exec", "-T", "web", "true"],
+        ["ps"],
+        ["down", "-v", "-t", "1"],
+    ):
+        ran = subprocess.run(
+            ["docker-compose", "-p", "limited", "-f", str(file), *command],
+            env=engine.environment(limited),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr.decode()
