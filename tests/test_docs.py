@@ -322,7 +322,8 @@ def document(name: str) -> Document:
 MESSAGE_AT = {
     **dict.fromkeys(
         (
-            "BadRequest", "BadTarget", "ConfigError", "ConnectTimeout", "CrossSite",
+            "BadBody", "BadRequest", "BadTarget", "BodyTooLarge", "BodyTooSlow",
+            "TooManyBodies", "ConfigError", "ConnectTimeout", "CrossSite",
             "HeadTooLarge", "HeadTooSlow", "TrioProxyError", "UpstreamError",
             "UpstreamLost", "UsageError", "_failure", "fail", "warn",
         ),
@@ -410,7 +411,7 @@ def test_a_strangers_walk() -> None:
 
 
 RAISES = re.compile(
-    r"\braise (?:BadRequest|BadTarget|CrossSite|HeadTooLarge|HeadTooSlow|self\._failure)\b"
+    r"\braise (?:BadBody|BadRequest|BadTarget|BodyTooLarge|BodyTooSlow|CrossSite|TooManyBodies|HeadTooLarge|HeadTooSlow|self\._failure)\b"
 )
 
 
