@@ -58,9 +58,10 @@ format: .venv/installed-dev ## bring the source into its form
 	.venv/bin/ruff format .
 
 .PHONY: fuzz
-fuzz: .venv/installed-dev ## fuzz the parsers for a minute
+fuzz: .venv/installed-dev ## fuzz the parsers for two minutes
 	@$(PYTHON) -m pip install --quiet --group fuzz
 	$(PYTHON) -m fuzz.fuzz_heads
+	$(PYTHON) -m fuzz.fuzz_bodies
 
 .PHONY: bench
 bench: .venv/installed-dev packages ## measure beside HAProxy; options: make bench BENCH='--only list-*'

@@ -1,6 +1,6 @@
 """What a gate decides: enforcing, learning, trying out."""
 
-from trioproxy.policy.gate import LearnGate, ShadowGate, judge
+from trioproxy.policy.gate import EnforceGate, LearnGate, ShadowGate, judge
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.rules import Reason
 
@@ -32,3 +32,16 @@ def test_a_shadow_lets_pass_and_says_what_it_would_refuse() -> None:
     assert (other.decision.allowed, other.decision.word) == (True, "would-refuse")
     assert other.decision.message == READING.decide(other.request).message
     assert gate.describe() == "mode=shadow operations=1 source=app.env"
+
+
+def test_the_start_line_names_what_nothing_limits() -> None:
+    """Families that are granted and open are named; limited ones are not."""
+    granted = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerExec"}
+    policy, _ = parse_policy(granted)
+    assert EnforceGate(policy).describe() == (
+        "mode=exact operations=2 unlimited=CREATE,EXEC source=environment"
+    )
+    policy, _ = parse_policy({**granted, "CREATE_BINDS": "", "EXEC_USERS": "app"})
+    assert (
+        EnforceGate(policy).describe() == "mode=exact operations=2 source=environment"
+    )

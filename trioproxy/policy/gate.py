@@ -15,7 +15,7 @@ from trioproxy.policy.asked import minor
 from trioproxy.policy.asking import Asked, ask
 from trioproxy.policy.bodies import Json
 from trioproxy.policy.endpoints import match
-from trioproxy.policy.limits import NO_LIMITS, Limits
+from trioproxy.policy.limits import NO_LIMITS, Limits, open_families
 from trioproxy.policy.request import Request
 from trioproxy.policy.rules import Decision, Policy, Reason
 from trioproxy.policy.target import Target
@@ -139,6 +139,13 @@ def _words(request: Request, decision: Decision) -> str:
     return words
 
 
+def _extent(policy: Policy) -> str:
+    """How much a policy opens, and the families of which requests may ask for anything."""
+    opened = policy.opened_operations
+    families = ",".join(open_families(policy.limits, opened))
+    return f"operations={len(opened)}{' unlimited=' * bool(families)}{families}"
+
+
 class EnforceGate:
     """Lets pass what the policy allows."""
 
@@ -160,9 +167,8 @@ class EnforceGate:
         return self.policy.limit(request, asked)
 
     def describe(self) -> str:
-        """Mode and number of open operations."""
-        count = self.policy.operations_count
-        return f"mode={self.policy.mode} operations={count} source={self.source}"
+        """Mode, number of open operations, and what of them nothing limits."""
+        return f"mode={self.policy.mode} {_extent(self.policy)} source={self.source}"
 
 
 class LearnGate:
@@ -226,5 +232,4 @@ class ShadowGate:
 
     def describe(self) -> str:
         """Mode, and how much the policy would leave open."""
-        count = self.policy.operations_count
-        return f"mode=shadow operations={count} source={self.source}"
+        return f"mode=shadow {_extent(self.policy)} source={self.source}"

@@ -1,0 +1,38 @@
+"""What must hold of any body that is judged; for hypothesis and for the fuzzer."""
+
+from trioproxy.errors import BadRequest
+from trioproxy.http import jsonbody
+from trioproxy.policy.arguments import OPERATIONS, Operation
+from trioproxy.policy.asked import Request
+from trioproxy.policy.asking import Asked, ask
+
+CREATE = OPERATIONS["ContainerCreate"]
+JUDGED = [
+    CREATE,
+    *(OPERATIONS[n] for n in ("VolumeCreate", "NetworkCreate", "ContainerExec")),
+]
+
+
+def read(operation: Operation, raw: bytes) -> Asked | None:
+    """What a body asks for; None if it is refused."""
+    try:
+        value = jsonbody.parse(raw)
+        if value is None:
+            return None
+        return ask(Request(operation=operation, path="", body=value))
+    except BadRequest:
+        return None
+
+
+def check_body(raw: bytes) -> None:
+    """A body is refused, or goes on as bytes that ask for the same and go on as they are."""
+    for operation in JUDGED:
+        asked = read(operation, raw)
+        if asked is None:
+            continue
+        sent = jsonbody.render(asked.body)
+        again = read(operation, sent)
+        assert again is not None, sent
+        assert again.arguments == asked.arguments
+        assert not again.never
+        assert jsonbody.render(again.body) == sent
