@@ -45,3 +45,15 @@ def test_the_start_line_names_what_nothing_limits() -> None:
     assert (
         EnforceGate(policy).describe() == "mode=exact operations=2 source=environment"
     )
+
+
+def test_what_was_not_read_is_refused() -> None:
+    """A limited request is refused until its body is read, or known to be none."""
+    limited = {"ALLOW_OPERATIONS": "ContainerCreate", "CREATE_BINDS": ""}
+    gate = EnforceGate(parse_policy(limited)[0])
+    verdict = judge(gate, "POST", b"/containers/create")
+    assert verdict.is_unread
+    assert not verdict.decision.allowed
+    assert judge(gate, "POST", b"/containers/create", is_read=True).decision.allowed
+    open_gate = EnforceGate(parse_policy({"ALLOW_OPERATIONS": "ContainerCreate"})[0])
+    assert judge(open_gate, "POST", b"/containers/create").decision.allowed

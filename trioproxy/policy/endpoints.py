@@ -144,6 +144,7 @@ UNLIMITABLE = frozenset(
         "ServiceUpdate",
         "Session",
         "SwarmInit",
+        "SwarmInspect",
         "SwarmJoin",
         "SwarmUpdate",
         "VolumeUpdate",

@@ -85,12 +85,12 @@ def judge(
     agent: str = "",
     *,
     body: Json = None,
-    is_read: bool = True,
+    is_read: bool = False,
 ) -> Verdict:
     """Judge one request; it goes upstream in the form judged here.
 
-    `body`: as parsed, None if there is none. `is_read`: false while there is one that
-    was not read; where that matters, the verdict refuses, and is to be asked for again.
+    `body`: as parsed, None if there is none. `is_read`: whether that is known; while it
+    is not, and where it matters, the verdict refuses and is to be asked for again.
     Raises `BadRequest` where the Engine might read target or body otherwise.
     """
     target = Target.parse(raw_target)
