@@ -1,6 +1,7 @@
 """What a gate decides: enforcing, learning, trying out."""
 
-from trioproxy.policy.gate import EnforceGate, LearnGate, ShadowGate, judge
+from trioproxy.policy.bodies import Json
+from trioproxy.policy.gate import EnforceGate, LearnGate, ShadowGate, judge, judge_again
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.rules import Reason
 
@@ -57,3 +58,40 @@ def test_what_was_not_read_is_refused() -> None:
     assert judge(gate, "POST", b"/containers/create", is_read=True).decision.allowed
     open_gate = EnforceGate(parse_policy({"ALLOW_OPERATIONS": "ContainerCreate"})[0])
     assert judge(open_gate, "POST", b"/containers/create").decision.allowed
+
+
+def test_what_is_under_way_is_judged_again_by_what_it_asks_for() -> None:
+    """After a reload, what was read of a request counts for the new limits too."""
+
+    def gate(**limits: str) -> EnforceGate:
+        granted = {"ALLOW_OPERATIONS": "ContainerCreate,ImageBuild"}
+        return EnforceGate(parse_policy({**granted, **limits})[0])
+
+    body: Json = {"HostConfig": {"Binds": ["/a:/b"]}}
+    create = judge(
+        gate(CREATE_BINDS="/a"), "POST", b"/containers/create", body=body, is_read=True
+    )
+    build = judge(gate(), "POST", b"/build?networkmode=host")
+    for verdict in (create, build):
+        assert verdict.decision.allowed
+        assert judge_again(gate(), verdict).allowed
+    assert judge_again(gate(CREATE_BINDS="/a,/c"), create).allowed
+    assert not judge_again(gate(CREATE_BINDS="/c"), create).allowed
+    assert not judge_again(gate(BUILD_OPTIONS=""), build).allowed
+    shadow = ShadowGate(gate(BUILD_OPTIONS="").policy)
+    assert judge_again(shadow, build).would_refuse
+
+
+def test_a_fingerprint_tells_limits_apart() -> None:
+    """Two policies that differ in a limit alone are two."""
+    granted = {"ALLOW_OPERATIONS": "ContainerCreate"}
+    prints = {
+        parse_policy({**granted, **limits})[0].fingerprint
+        for limits in (
+            {},
+            {"CREATE_BINDS": ""},
+            {"CREATE_BINDS": "/a"},
+            {"CREATE_CAPS": ""},
+        )
+    }
+    assert len(prints) == 4

@@ -324,8 +324,8 @@ def _reload(server: Server, gates: Gates) -> None:
         log.line(Level.WARNING, "warning", text=warning)
     _sum_up(gates.tally, log)
     server.reload(gate, gates.observers())
-    before = old.granted if old else frozenset[str]()
-    after = gates.policy.granted if gates.policy else frozenset[str]()
+    before = _named(old)
+    after = _named(gates.policy)
     log.line(
         Level.NOTICE,
         "reload",
@@ -334,6 +334,11 @@ def _reload(server: Server, gates: Gates) -> None:
         added=_some(after - before),
         removed=_some(before - after),
     )
+
+
+def _named(policy: Policy | None) -> frozenset[str]:
+    """All that a policy says by name: what it opens, and what that may ask for."""
+    return policy.granted | policy.limits.lines if policy else frozenset()
 
 
 def _some(names: frozenset[str]) -> str:

@@ -116,6 +116,23 @@ def judge(
     )
 
 
+def judge_again(gate: Gate, verdict: Verdict) -> Decision:
+    """Judge what is under way by a gate of now, by all that is known of it.
+
+    A body that was not read, as nothing limited it then, is not here to be read.
+    """
+    request = verdict.request
+    decision, argued = gate.decide(request), OPERATIONS.get(verdict.operation)
+    if not decision.allowed or argued is None:
+        return decision
+    if verdict.operation not in gate.limits.operations:
+        return decision
+    asked = verdict.asked
+    if asked is None and not argued.has_body:
+        asked = _ask(argued, request.target, None)
+    return (asked and gate.limit(request, asked)) or decision
+
+
 def _ask(operation: Operation, target: Target, body: Json) -> Asked:
     return ask(
         Asking(

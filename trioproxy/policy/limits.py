@@ -97,6 +97,12 @@ class Limits:
     def __bool__(self) -> bool:
         return bool(self.by_variable)
 
+    @property
+    def lines(self) -> frozenset[str]:
+        """What is set, as `NAME=value`: with `{base}` as it stands, and what it is."""
+        base = frozenset({f"{BASE_VARIABLE}={self.base}"} if self.base else ())
+        return base | {f"{k}={one.value}" for k, one in self.by_variable.items()}
+
     def refuses(self, operation: str, asked: Asked) -> Refusal | None:
         """Say what a request asks for that is not within these limits."""
         if asked.never:

@@ -147,6 +147,7 @@ class Policy:
             sorted(self.switches.items()),
             sorted(self.verbs.items()),
             self.read_verbs_grant,
+            sorted(self.limits.lines),
         )
         return f"{zlib.crc32(repr(parts).encode()):08x}"
 

@@ -23,6 +23,7 @@ from trioproxy.errors import (
 )
 from trioproxy.http.framing import NO_BODY
 from trioproxy.http.request import RequestHead
+from trioproxy.policy.gate import judge_again
 from trioproxy.policy.outcome import Moment, Outcome
 from trioproxy.proxy import replies
 from trioproxy.proxy.admission import Admission, Admitted
@@ -72,7 +73,7 @@ class Connection:
         if exchange is None:
             return
         verdict = exchange.admitted.verdict
-        decision = self._admission.gate.decide(verdict.request)
+        decision = judge_again(self._admission.gate, verdict)
         if not decision.allowed:
             self._shared.log.line(
                 Level.NOTICE,
