@@ -10,7 +10,6 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -110,6 +109,9 @@ def _current_context(environ: Mapping[str, str]) -> str:
 
 def _context_host(name: str, environ: Mapping[str, str]) -> str:
     """The Engine's address in a context: a file in a folder named by the name's digest."""
+    # Here, for it brings libcrypto along: a fifth of the idle memory of who serves.
+    from hashlib import sha256
+
     digest = sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
     folder = _client_folder(environ) / "contexts" / "meta" / digest
     found: object = _read_object(folder / "meta.json")
