@@ -3,17 +3,9 @@ from pathlib import Path
 import pytest
 
 from trioproxy.policy import endpoints
-from trioproxy.policy.arguments import (
-    FAMILIES,
-    LIMITS,
-    ONLY_WHEN_SET,
-    OPERATIONS,
-    READERS,
-    WITH_PARENT,
-    Family,
-    Kind,
-    rows,
-)
+from trioproxy.policy.arguments import OPERATIONS, READERS, WITH_PARENT, Kind, rows
+from trioproxy.policy.families import FAMILIES, LIMITED, LIMITS, ONLY_WHEN_SET, Family
+from trioproxy.policy.limits import family_of
 from trioproxy.policy.readers import READERS as FUNCTIONS
 
 DATA = Path(__file__).parent.parent / "data" / "arguments.tsv"
@@ -98,5 +90,14 @@ def test_host_root_is_limited_or_marked() -> None:
 
 
 def test_families_of_operations() -> None:
-    """Each family limits something, and every operation is in one."""
+    """What each operation is limited by stands twice, in names and in the table, and agrees."""
+    for name, known in OPERATIONS.items():
+        readers = filter(None, known.query.values())
+        tags = {
+            family_of(READERS[one].variable) for one in readers if READERS[one].variable
+        }
+        own, *others = LIMITED[name]
+        assert own is known.family
+        assert set(others) == tags - {own}
+    assert LIMITED.keys() == OPERATIONS.keys()
     assert {one.family for one in OPERATIONS.values()} == set(Family)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from tests.policy.arguing import Variables, asked, limits, refusal
 from trioproxy.errors import ConfigError
 from trioproxy.policy import root
-from trioproxy.policy.arguments import FAMILIES, LIMITS, ONLY_WHEN_SET, Family
 from trioproxy.policy.bodies import Json
+from trioproxy.policy.families import FAMILIES, LIMITS, ONLY_WHEN_SET, Family
 from trioproxy.policy.limits import open_families
 
 A64 = "a" * 64

@@ -68,7 +68,9 @@ async def test_the_limit_turns_clients_away_at_once(
         clients.append(await proxy.connect())
         with suppress(OSError):  # so many are told before they ask
             await clients[-1].ask()
-        if len(clients) <= 200:  # while it has not asked it is idle, and would make room
+        if (
+            len(clients) <= 200
+        ):  # while it has not asked it is idle, and would make room
             await settle()
     await settle()
     turned_away = [client for client in clients if await client.arrived()]

@@ -10,7 +10,6 @@ from typing import Final, TypeVar, TypeVarTuple
 
 import trio
 
-from trioproxy.commands import engines
 from trioproxy.config import Address, TcpAddress, UnixAddress, parse_flag
 from trioproxy.errors import ConfigError
 from trioproxy.files import read_text
@@ -64,7 +63,7 @@ def check_upstream(
             return _not_yet(upstream, error, environ)
         raise ConfigError(
             explain(upstream, error),
-            hint=engines.hint(upstream, environ) or SOCKET_HINT,
+            hint=_elsewhere(upstream, environ) or SOCKET_HINT,
         ) from error
     return ""
 
@@ -115,7 +114,7 @@ def _not_yet(upstream: Address, error: OSError, environ: Mapping[str, str]) -> s
             "it takes too long" if isinstance(error, TimeoutError) else error.strerror
         )
         return f"{text}: {reason or error}"
-    advice = engines.hint(upstream, environ)
+    advice = _elsewhere(upstream, environ)
     return f"{text}; {advice}" if advice else text
 
 
@@ -125,6 +124,14 @@ def check_time_zone(environ: Mapping[str, str]) -> str:
     if not zone or zone.upper().removeprefix("ETC/") in {"UTC", "UTC0", "GMT", "ZULU"}:
         return ""
     return f"TZ={zone[:64]!r} changes nothing: times in the log are UTC"
+
+
+def _elsewhere(upstream: Address, environ: Mapping[str, str]) -> str:
+    """Say where an Engine answers that was not named."""
+    # Here, for it is a start that goes wrong which asks.
+    from trioproxy.commands import engines
+
+    return engines.hint(upstream, environ)
 
 
 def _is_same(upstream: Address, own: Address) -> bool:

@@ -15,19 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-
-class Family(StrEnum):
-    """Variables that limit together: as soon as one is set, all of them do."""
-
-    CREATE = "CREATE"
-    EXEC = "EXEC"
-    PULL = "PULL"
-    BUILD = "BUILD"
-
-    @property
-    def options(self) -> str:
-        """The variable for all that has none of its own."""
-        return f"{self}_OPTIONS"
+from trioproxy.policy.families import Family
 
 
 class Kind(StrEnum):
@@ -293,43 +281,6 @@ READERS: Final[Mapping[str, Source]] = MappingProxyType(
     }
 )
 """Who tells the arguments of a field, and for which variable."""
-
-FAMILIES: Final[Mapping[Family, tuple[str, ...]]] = MappingProxyType(
-    {
-        Family.CREATE: (
-            "CREATE_BINDS",
-            "CREATE_CAPS",
-            "CREATE_DEVICES",
-            "CREATE_DRIVERS",
-            "CREATE_IMAGES",
-            "CREATE_NAMESPACES",
-            "CREATE_OPTIONS",
-            "CREATE_PORTS",
-            "CREATE_PRIVILEGED",
-            "CREATE_RUNTIMES",
-            "CREATE_SECURITY",
-            "CREATE_TAGS",
-        ),
-        Family.EXEC: (
-            "EXEC_COMMANDS",
-            "EXEC_OPTIONS",
-            "EXEC_PRIVILEGED",
-            "EXEC_USERS",
-        ),
-        Family.PULL: ("PULL_IMAGES", "PULL_OPTIONS"),
-        Family.BUILD: ("BUILD_OPTIONS",),
-    }
-)
-"""The variables that limit, by family."""
-
-LIMITS: Final = frozenset(name for names in FAMILIES.values() for name in names)
-"""The names of all variables that limit."""
-
-ONLY_WHEN_SET: Final = frozenset({"CREATE_IMAGES", "EXEC_COMMANDS", "EXEC_USERS"})
-"""Not limited by the others of their family: any image, user and command is harmless."""
-
-BASE_VARIABLE: Final = "CREATE_BASE"
-"""The folder that `{base}` stands for in `CREATE_BINDS`; it limits nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,8 @@ to others (`policy.outcome`).
 """
 
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from trioproxy.policy.arguments import OPERATIONS, Operation
-from trioproxy.policy.asked import Request as Asking
-from trioproxy.policy.asked import minor
-from trioproxy.policy.asking import Asked, ask
-from trioproxy.policy.bodies import Json
 from trioproxy.policy.endpoints import match
 from trioproxy.policy.limits import NO_LIMITS, Limits, open_families
 from trioproxy.policy.request import Request
@@ -21,6 +16,11 @@ from trioproxy.policy.rules import Decision, Policy, Reason
 from trioproxy.policy.target import Target
 from trioproxy.quoting import quote
 from trioproxy.values import value_class
+
+if TYPE_CHECKING:
+    from trioproxy.policy.arguments import Operation
+    from trioproxy.policy.asking import Asked
+    from trioproxy.policy.bodies import Json
 
 
 @value_class
@@ -39,7 +39,7 @@ class Verdict:
     """The API version that it names, or `unversioned`."""
     words: str
     """The request and the decision as words of a log line."""
-    asked: Asked | None = None
+    asked: "Asked | None" = None
     """What it asks for, where that is limited: it goes on in the form read here."""
 
     @property
@@ -60,7 +60,7 @@ class Gate(Protocol):
         """May this request pass by its route, and why?"""
         ...
 
-    def limit(self, request: Request, asked: Asked) -> Decision | None:
+    def limit(self, request: Request, asked: "Asked") -> Decision | None:
         """Refuse a request, whose route may pass, by what it asks for; None if not."""
         ...
 
@@ -84,7 +84,7 @@ def judge(
     raw_target: bytes,
     agent: str = "",
     *,
-    body: Json = None,
+    body: "Json" = None,
     is_read: bool = False,
 ) -> Verdict:
     """Judge one request; it goes upstream in the form judged here.
@@ -98,7 +98,7 @@ def judge(
     decision, asked = gate.decide(request), None
     operation = request.operation
     if decision.allowed and operation in gate.limits.operations:
-        argued = OPERATIONS[operation]
+        argued = _argued(operation)
         if argued.has_body and not is_read:
             decision = UNREAD
         else:
@@ -122,18 +122,27 @@ def judge_again(gate: Gate, verdict: Verdict) -> Decision:
     A body that was not read, as nothing limited it then, is not here to be read.
     """
     request = verdict.request
-    decision, argued = gate.decide(request), OPERATIONS.get(verdict.operation)
-    if not decision.allowed or argued is None:
+    decision = gate.decide(request)
+    if not decision.allowed or verdict.operation not in gate.limits.operations:
         return decision
-    if verdict.operation not in gate.limits.operations:
-        return decision
-    asked = verdict.asked
+    argued, asked = _argued(verdict.operation), verdict.asked
     if asked is None and not argued.has_body:
         asked = _ask(argued, request.target, None)
     return (asked and gate.limit(request, asked)) or decision
 
 
-def _ask(operation: Operation, target: Target, body: Json) -> Asked:
+def _argued(operation: str) -> "Operation":
+    # Here, for most policies limit nothing, and who serves them need not carry the table.
+    from trioproxy.policy.arguments import OPERATIONS
+
+    return OPERATIONS[operation]
+
+
+def _ask(operation: "Operation", target: Target, body: "Json") -> "Asked":
+    from trioproxy.policy.asked import Request as Asking
+    from trioproxy.policy.asked import minor
+    from trioproxy.policy.asking import ask
+
     return ask(
         Asking(
             operation=operation,
@@ -179,7 +188,7 @@ class EnforceGate:
         """What the policy limits."""
         return self.policy.limits
 
-    def limit(self, request: Request, asked: Asked) -> Decision | None:
+    def limit(self, request: Request, asked: "Asked") -> Decision | None:
         """Answer as the policy does."""
         return self.policy.limit(request, asked)
 
@@ -207,7 +216,7 @@ class LearnGate:
         """What the ceiling limits."""
         return self.ceiling.limits if self.ceiling is not None else NO_LIMITS
 
-    def limit(self, request: Request, asked: Asked) -> Decision | None:
+    def limit(self, request: Request, asked: "Asked") -> Decision | None:
         """Refuse only what the ceiling refuses."""
         return self.ceiling.limit(request, asked) if self.ceiling is not None else None
 
@@ -240,7 +249,7 @@ class ShadowGate:
         """What the policy limits."""
         return self.policy.limits
 
-    def limit(self, request: Request, asked: Asked) -> Decision | None:
+    def limit(self, request: Request, asked: "Asked") -> Decision | None:
         """Allow it, with the policy's own answer attached."""
         refusal = self.policy.limit(request, asked)
         if refusal is None:

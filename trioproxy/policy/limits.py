@@ -5,6 +5,9 @@ limited; as soon as one is, each of the others allows what is harmless and no mo
 for those that count only when they are set themselves. So a new variable of ours, or a
 new field of the Engine's, is closed in every file that limits its family.
 
+What reads values is imported where it is used: most files limit nothing, and a process that
+serves such a file need not carry it.
+
 A list is compared with arguments in their normal form, escaped as in the file: a `*` that
 a client wrote is `%2A` there, and no wildcard.
 """
@@ -12,20 +15,21 @@ a client wrote is `%2A` there, and no wildcard.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from trioproxy.errors import ConfigError
-from trioproxy.policy import normal, root
-from trioproxy.policy.arguments import (
+from trioproxy.policy.families import (
     BASE_VARIABLE,
+    LIMITED,
     LIMITS,
     ONLY_WHEN_SET,
-    OPERATIONS,
-    READERS,
     Family,
 )
-from trioproxy.policy.asked import Argument
-from trioproxy.policy.asking import Asked
-from trioproxy.policy.patterns import Pattern, parse_pattern
+
+if TYPE_CHECKING:
+    from trioproxy.policy.asked import Argument
+    from trioproxy.policy.asking import Asked
+    from trioproxy.policy.patterns import Pattern
 
 ANY = "*"
 """The value of a variable that lists everything."""
@@ -36,7 +40,7 @@ class Limit:
     """What one variable lists."""
 
     variable: str
-    patterns: tuple[Pattern, ...] = ()
+    patterns: "tuple[Pattern, ...]" = ()
     is_any: bool = False
 
     def allows(self, value: str) -> bool:
@@ -56,20 +60,12 @@ class Refusal:
     variable: str
     """The variable that refuses it; empty: nothing can allow it."""
     message: str
-    argument: Argument | None = None
+    argument: "Argument | None" = None
 
 
 def family_of(variable: str) -> Family:
     """The family of a variable."""
     return Family(variable.partition("_")[0])
-
-
-def families_of(operation: str) -> frozenset[Family]:
-    """The families that limit an operation: its own, and that of the tags it writes."""
-    known = OPERATIONS[operation]
-    readers = known.query.values()
-    tags = (READERS[one].variable for one in readers if one)
-    return frozenset({known.family, *map(family_of, filter(None, tags))})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +87,7 @@ class Limits:
     def __post_init__(self) -> None:
         families = frozenset(map(family_of, self.by_variable))
         object.__setattr__(self, "families", families)
-        limited = (n for n in OPERATIONS if not families.isdisjoint(families_of(n)))
+        limited = (n for n, own in LIMITED.items() if not families.isdisjoint(own))
         object.__setattr__(self, "operations", frozenset(limited))
 
     def __bool__(self) -> bool:
@@ -103,7 +99,7 @@ class Limits:
         base = frozenset({f"{BASE_VARIABLE}={self.base}"} if self.base else ())
         return base | {f"{k}={one.value}" for k, one in self.by_variable.items()}
 
-    def refuses(self, operation: str, asked: Asked) -> Refusal | None:
+    def refuses(self, operation: str, asked: "Asked") -> Refusal | None:
         """Say what a request asks for that is not within these limits."""
         if asked.never:
             return Refusal(
@@ -129,11 +125,13 @@ class Limits:
         limit = self.limit_of("CREATE_BINDS")
         if limit is None or limit.is_any:
             return False  # whoever lists anything has been told what that is
+        from trioproxy.policy import normal
+
         parts = path.split("/")
         above = ("/".join(parts[: end + 1]) or "/" for end in range(len(parts)))
         return any(limit.allows(normal.quote(one)) for one in above)
 
-    def _allows(self, argument: Argument) -> bool:
+    def _allows(self, argument: "Argument") -> bool:
         if argument.condition:
             condition = self.limit_of(argument.condition)
             if condition is None or condition.is_any:
@@ -161,6 +159,8 @@ def parse_limits(variables: Mapping[str, str], *, source: str) -> Limits:
 
 
 def _parse_limit(name: str, value: str, base: str, source: str) -> Limit:
+    from trioproxy.policy.patterns import parse_pattern
+
     if value == ANY:
         return Limit(variable=name, is_any=True)
     items = value.split(",") if value else []
@@ -179,6 +179,8 @@ def _parse_limit(name: str, value: str, base: str, source: str) -> Limit:
 def _parse_base(value: str, source: str) -> str:
     if not value:
         return ""
+    from trioproxy.policy import normal, root
+
     folder = normal.unquote(value)
     if not value.startswith("/") or normal.quote(normal.path(folder)) != value:
         raise ConfigError(
@@ -193,7 +195,7 @@ def _parse_base(value: str, source: str) -> str:
     return value
 
 
-def _refusal(operation: str, argument: Argument) -> Refusal:
+def _refusal(operation: str, argument: "Argument") -> Refusal:
     what = argument.place
     if argument.shown:
         what = f"{what}={argument.shown}"
@@ -205,6 +207,6 @@ def open_families(limits: Limits, operations: frozenset[str]) -> Iterator[Family
     """Name the families that an opened operation belongs to and nothing limits."""
     for family in Family:
         if family not in limits.families and any(
-            OPERATIONS[name].family is family for name in operations & OPERATIONS.keys()
+            LIMITED[name][0] is family for name in operations & LIMITED.keys()
         ):
             yield family

@@ -7,10 +7,10 @@ switch. Names with our prefixes are no matter of taste; `permissions` refuses to
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 
-from trioproxy.policy.arguments import LIMITS
 from trioproxy.policy.endpoints import OPERATIONS, SECTIONS
+from trioproxy.policy.families import LIMITS
+from trioproxy.policy.near import near
 from trioproxy.policy.variables import (
     OPERATIONS_VARIABLE,
     PERMISSIONS,
@@ -118,8 +118,8 @@ def suggest(name: str, variables: Mapping[str, str]) -> str:
     operation = f"Container{name.removeprefix('ALLOW_').title()}"
     if operation in OPERATIONS:
         return _advice_on_operation(operation, variables)
-    if near := _nearest(name, is_switch=variables.get(name) == "1"):
-        return f"did you mean {near}?"
+    if nearest := _nearest(name, is_switch=variables.get(name) == "1"):
+        return f"did you mean {nearest}?"
     return "there is no such permission"
 
 
@@ -142,8 +142,8 @@ def _nearest(name: str, *, is_switch: bool) -> str:
         if permission.startswith(prefix)
         and not (is_switch and permission == OPERATIONS_VARIABLE)
     ]
-    near = get_close_matches(name.removeprefix(prefix), words, n=1, cutoff=0.75)
-    return f"{prefix}{near[0]}" if near else ""
+    found = near(name.removeprefix(prefix), words, cutoff=0.75)
+    return f"{prefix}{found[0]}" if found else ""
 
 
 def opens_sections(variables: Mapping[str, str]) -> bool:
@@ -161,8 +161,8 @@ def suggest_limit(name: str) -> str:
     ends = {
         one.partition("_")[2]: one for one in LIMITS if one.startswith(f"{family}_")
     }
-    near = get_close_matches(rest, ends, n=1, cutoff=0.72)
-    return f"did you mean {ends[near[0]]}?" if near else ""
+    found = near(rest, ends, cutoff=0.72)
+    return f"did you mean {ends[found[0]]}?" if found else ""
 
 
 def _advice(name: str, value: str, *, list_closes: bool) -> str:
@@ -172,8 +172,8 @@ def _advice(name: str, value: str, *, list_closes: bool) -> str:
         return _UNMISTAKABLE[name]
     if value.strip().lower() in _SWITCH_WORDS:
         return _advice_on_switch(name, list_closes=list_closes)
-    near = get_close_matches(name, sorted(SETTINGS), n=1, cutoff=0.88)
-    return f"did you mean {near[0]}?" if near else ""
+    found = near(name, sorted(SETTINGS), cutoff=0.88)
+    return f"did you mean {found[0]}?" if found else ""
 
 
 def _advice_on_switch(name: str, *, list_closes: bool) -> str:
@@ -186,8 +186,8 @@ def _advice_on_switch(name: str, *, list_closes: bool) -> str:
     if len(name) < _SHORTEST:
         return ""
     known = sorted(PERMISSIONS | SETTINGS)
-    near = get_close_matches(name, known, n=1, cutoff=0.85)
-    return f"did you mean {near[0]}?" if near else ""
+    found = near(name, known, cutoff=0.85)
+    return f"did you mean {found[0]}?" if found else ""
 
 
 def _advice_on_dialect(name: str, *, list_closes: bool) -> str:

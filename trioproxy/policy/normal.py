@@ -4,7 +4,6 @@ Each follows the Engine's own reading. What the Engine refuses has no normal for
 given back as it is, escaped; no list holds such a value.
 """
 
-import hashlib
 import ipaddress
 import posixpath
 import re
@@ -165,5 +164,8 @@ def _protocol(text: str) -> str:
 def profile(text: str) -> str:
     """Name a seccomp profile: a word, or the digest of its text."""
     if text.lstrip().startswith("{"):
+        # Here, for it brings libcrypto along: a fifth of the idle memory of who serves.
+        import hashlib
+
         return f"sha256-{hashlib.sha256(text.encode()).hexdigest()}"
     return quote(text)

@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 
 from trioproxy.errors import ConfigError
 from trioproxy.policy import normal, root
-from trioproxy.policy.arguments import OPERATIONS, READERS, WITH_PARENT, Family, rows
+from trioproxy.policy.arguments import OPERATIONS, READERS, WITH_PARENT, rows
 from trioproxy.policy.asked import DEFAULT_USER
+from trioproxy.policy.families import Family
 
 _STAR = "[A-Za-z0-9_-]+"
 _TAG_STAR = "[A-Za-z0-9_.-]+"

@@ -7,16 +7,16 @@ look as if it were. No file is opened here, and no request judged.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 
 from trioproxy.errors import BadTarget, ConfigError
 from trioproxy.policy import samples
-from trioproxy.policy.arguments import OPERATIONS as ARGUED
 from trioproxy.policy.endpoints import OPERATIONS, UNLIMITABLE
 from trioproxy.policy.envfile import decode_value, needless_escape, parse, split_by_sh
+from trioproxy.policy.families import LIMITED
 from trioproxy.policy.incumbents import INCUMBENTS, LINUXSERVER, blockers
-from trioproxy.policy.limits import families_of, open_families, parse_limits
+from trioproxy.policy.limits import open_families, parse_limits
 from trioproxy.policy.lint import lint, lint_settings, suggest, suggest_limit
+from trioproxy.policy.near import near
 from trioproxy.policy.request import Route
 from trioproxy.policy.rules import READING, Mode, Policy
 from trioproxy.policy.variables import (
@@ -91,7 +91,7 @@ def _about_limits(policy: Policy) -> Iterator[str]:
     if not limits:
         return
     for family in open_families(limits, opened):
-        names = sorted(n for n in opened & ARGUED.keys() if ARGUED[n].family is family)
+        names = sorted(n for n in opened & LIMITED.keys() if LIMITED[n][0] is family)
         yield f"{family}_* is not set: {' and '.join(names)} may ask for anything"
     for name in sorted(opened & UNLIMITABLE):
         yield f"no variable limits {name}, which may give root on the host"
@@ -99,7 +99,7 @@ def _about_limits(policy: Policy) -> Iterator[str]:
         if route.method not in READING:
             yield f"no variable limits {route}, which this version does not know"
     for family in sorted(limits.families):
-        if not any(family in families_of(name) for name in opened & ARGUED.keys()):
+        if not any(family in LIMITED[name] for name in opened & LIMITED.keys()):
             yield f"{family}_* limits nothing: no operation that it limits is granted"
 
 
@@ -222,11 +222,11 @@ def _parse_route(item: str, source: str) -> Route:
 
 def _unknown_operation(item: str, source: str) -> ConfigError:
     names = {name.lower(): name for name in OPERATIONS}
-    near = get_close_matches(item.lower(), names, n=1)
+    found = near(item.lower(), names)
     hint = "trioproxy operations lists them"
     return ConfigError(
         f"{item[:_SHOWN]!r} in {OPERATIONS_VARIABLE} of {source} is no operation",
-        hint=f"did you mean {names[near[0]]}? {hint}" if near else hint,
+        hint=f"did you mean {names[found[0]]}? {hint}" if found else hint,
     )
 
 

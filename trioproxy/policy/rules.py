@@ -10,9 +10,9 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from trioproxy.policy import samples
-from trioproxy.policy.asking import Asked
 from trioproxy.policy.endpoints import ENDPOINTS
 from trioproxy.policy.limits import NO_LIMITS, Limits
 from trioproxy.policy.request import Request, Route
@@ -23,6 +23,9 @@ from trioproxy.policy.variables import (
     WRITE_VERBS,
 )
 from trioproxy.values import value_class
+
+if TYPE_CHECKING:
+    from trioproxy.policy.asking import Asked
 
 READING = frozenset({"GET", "HEAD"})
 """The methods that need no `POST=1`."""
@@ -130,7 +133,7 @@ class Policy:
             return self._decide_exactly(request)
         return self._decide_by_sections(request)
 
-    def limit(self, request: Request, asked: Asked) -> Decision | None:
+    def limit(self, request: Request, asked: "Asked") -> Decision | None:
         """Refuse a request that asks for what is not listed; None if it does not."""
         refusal = self.limits.refuses(request.operation, asked)
         if refusal is None:

@@ -3,8 +3,8 @@
 Tables only; `rules` reads the permissions, `config` the settings, `lint` all of them.
 """
 
-from trioproxy.policy.arguments import BASE_VARIABLE, LIMITS, Family
 from trioproxy.policy.endpoints import SECTIONS
+from trioproxy.policy.families import BASE_VARIABLE, LIMITS, Family
 
 OPERATIONS_VARIABLE = "ALLOW_OPERATIONS"
 COMPAT_VARIABLE = "COMPAT"

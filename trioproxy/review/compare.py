@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from trioproxy.policy import samples
-from trioproxy.policy.arguments import FAMILIES
 from trioproxy.policy.arguments import OPERATIONS as ARGUED
 from trioproxy.policy.endpoints import OPERATIONS, SECTIONS, Endpoint
-from trioproxy.policy.limits import ANY, Limits, families_of
+from trioproxy.policy.families import FAMILIES, LIMITED
+from trioproxy.policy.limits import ANY, Limits
 from trioproxy.policy.request import Request, Route
 from trioproxy.policy.rules import DENIED_WORDS, Policy, Reason
 
@@ -68,7 +68,7 @@ def _listed_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
     """What requests may ask for under one policy, and not under the other."""
     opened = wide.opened_operations & ARGUED.keys()
     for family, names in FAMILIES.items():
-        if not any(family in families_of(name) for name in opened):
+        if not any(family in LIMITED[name] for name in opened):
             continue
         if family not in wide.limits.families:
             if family in narrow.limits.families:

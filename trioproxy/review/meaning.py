@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from trioproxy.policy import root
-from trioproxy.policy.arguments import FAMILIES, READERS, Family
 from trioproxy.policy.arguments import OPERATIONS as ARGUED
+from trioproxy.policy.arguments import READERS
 from trioproxy.policy.endpoints import OPERATIONS, Endpoint, Risk
+from trioproxy.policy.families import FAMILIES, Family
 from trioproxy.policy.limits import Limits
 from trioproxy.policy.rules import Policy
 

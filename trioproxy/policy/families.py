@@ -1,0 +1,86 @@
+"""The names of the variables that limit what requests ask for, and what they limit.
+
+Names alone, for whoever reads an env file or says what it leaves open. What the variables
+mean is in `policy.arguments`, which is many times as large: a process that limits nothing
+never loads it. A test holds the two to each other.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class Family(StrEnum):
+    """Variables that limit together: as soon as one is set, all of them do."""
+
+    CREATE = "CREATE"
+    EXEC = "EXEC"
+    PULL = "PULL"
+    BUILD = "BUILD"
+
+    @property
+    def options(self) -> str:
+        """The variable for all that has none of its own."""
+        return f"{self}_OPTIONS"
+
+
+FAMILIES: Final[Mapping[Family, tuple[str, ...]]] = MappingProxyType(
+    {
+        Family.CREATE: (
+            "CREATE_BINDS",
+            "CREATE_CAPS",
+            "CREATE_DEVICES",
+            "CREATE_DRIVERS",
+            "CREATE_IMAGES",
+            "CREATE_NAMESPACES",
+            "CREATE_OPTIONS",
+            "CREATE_PORTS",
+            "CREATE_PRIVILEGED",
+            "CREATE_RUNTIMES",
+            "CREATE_SECURITY",
+            "CREATE_TAGS",
+        ),
+        Family.EXEC: (
+            "EXEC_COMMANDS",
+            "EXEC_OPTIONS",
+            "EXEC_PRIVILEGED",
+            "EXEC_USERS",
+        ),
+        Family.PULL: ("PULL_IMAGES", "PULL_OPTIONS"),
+        Family.BUILD: ("BUILD_OPTIONS",),
+    }
+)
+"""The variables that limit, by family."""
+
+LIMITS: Final = frozenset(name for names in FAMILIES.values() for name in names)
+"""The names of all variables that limit."""
+
+ONLY_WHEN_SET: Final = frozenset({"CREATE_IMAGES", "EXEC_COMMANDS", "EXEC_USERS"})
+"""Not limited by the others of their family: any image, user and command is harmless."""
+
+BASE_VARIABLE: Final = "CREATE_BASE"
+"""The folder that `{base}` stands for in `CREATE_BINDS`; it limits nothing."""
+
+LIMITED: Final[Mapping[str, tuple[Family, ...]]] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            (
+                "ContainerCreate",
+                "ContainerUpdate",
+                "ImageCommit",
+                "ImagePush",
+                "ImageTag",
+                "NetworkConnect",
+                "NetworkCreate",
+                "VolumeCreate",
+            ),
+            (Family.CREATE,),
+        ),
+        **dict.fromkeys(("ContainerExec", "ExecStart"), (Family.EXEC,)),
+        "ImageBuild": (Family.BUILD, Family.CREATE),
+        "ImageCreate": (Family.PULL, Family.CREATE),
+    }
+)
+"""The operations that are limited, each with its own family first; those behind it limit
+the tags that it writes."""
