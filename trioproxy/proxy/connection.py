@@ -11,7 +11,7 @@ come with its head is relayed, or a tunnel is open. This file knows no rule and 
 nothing: what may pass is the verdict's word alone.
 """
 
-import time
+from time import perf_counter
 
 from trioproxy.config import Level
 from trioproxy.errors import (
@@ -30,7 +30,7 @@ from trioproxy.proxy.admission import Admission, Admitted
 from trioproxy.proxy.bodies import parse
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.engine import Engine
-from trioproxy.proxy.exchange import After, Exchange, Sides
+from trioproxy.proxy.exchange import LINGER, NEXT, Exchange, Sides
 from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.watch import Hangup
 
@@ -135,7 +135,7 @@ class Connection:
             raw = await self.client.read_head()
             if raw is None:
                 return False
-            began = time.perf_counter()
+            began = perf_counter()
             admitted = self._admission.admit(raw)
             if admitted.unread is not None:
                 admitted = await self._read_body(admitted.unread)
@@ -149,10 +149,13 @@ class Connection:
             return await self._refuse(admitted, began)
         self.exchange = exchange = Exchange(self._sides, admitted, began)
         after = await exchange.run()
-        self._tell("")
-        if after is After.LINGER:
+        self.exchange = None
+        self._admission.tell(exchange.outcome(""))
+        if after is NEXT:
+            return True
+        if after is LINGER:
             await self.client.linger()
-        return after is After.NEXT
+        return False
 
     async def _read_body(self, head: RequestHead) -> Admitted:
         """Read a body whole and have it judged. Raises `BadRequest`, `ClientLost`."""
@@ -195,7 +198,7 @@ class Connection:
                     replies.REFUSED,
                     is_ours=True,
                     began=began,
-                    ended=time.perf_counter(),
+                    ended=perf_counter(),
                 )
             )
         return await self._go_on(admitted)

@@ -15,9 +15,9 @@ cancelled after the last byte of the answer has gone out, never before.
 A failure travels in one way, as an exception, and becomes an answer in one place, `run`.
 """
 
-import time
 from dataclasses import dataclass
 from enum import Enum
+from time import perf_counter
 from typing import Final
 
 import trio
@@ -54,6 +54,12 @@ class After(Enum):
     LINGER = "linger"
     """To be closed; the client may still send, and must be able to read its answer."""
     CLOSE = "close"
+
+
+NEXT: Final = After.NEXT
+LINGER: Final = After.LINGER
+CLOSE: Final = After.CLOSE
+"""Looked up once: a member of an enumeration costs a call."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,18 +105,22 @@ class Exchange:
 
     def outcome(self, ending: str) -> Outcome:
         """What is told of it when it is over; `ending` is why, where it knows no better."""
-        return Outcome(
-            self._moment,
-            self._sides.client.peer,
-            self.admitted.verdict,
-            self.status,
-            self.is_ours,
-            self._unrouted,
-            self._began,
-            time.perf_counter(),
-            self.upward.passed,
-            self._sent_at_once + self.downward.passed,
-            self.ending or ending,
+        # Not by its constructor, which is written in Python and costs as much again.
+        return tuple.__new__(
+            Outcome,
+            (
+                self._moment,
+                self._sides.client.peer,
+                self.admitted.verdict,
+                self.status,
+                self.is_ours,
+                self._unrouted,
+                self._began,
+                perf_counter(),
+                self.upward.passed,
+                self._sent_at_once + self.downward.passed,
+                self.ending or ending,
+            ),
         )
 
     # -- the client hangs up -------------------------------------------------------
@@ -150,34 +160,32 @@ class Exchange:
         Closing: the Engine's connection is dropped here unless it can take another
         request. Nobody uses it any more: every nursery below is over.
         """
-        engine = self._sides.engine
+        admitted, engine = self.admitted, self._sides.engine
         try:
-            keep = await self._forward()
+            try:
+                head = admitted.upstream
+                if admitted.framing is not NO_BODY:
+                    head += self._take_early_body()
+                await engine.send_request(head)
+                if self._is_uploaded:
+                    keep = await self._respond()
+                else:
+                    keep = await self._respond_beside_upload()
+            except UpstreamLost:
+                if not self._may_repeat():
+                    raise
+                # The Engine closed a kept connection just as we used it (RFC 9112, 9.3.1).
+                engine.drop()
+                await engine.send_request(admitted.upstream)
+                keep = await self._respond()
         except (UpstreamError, BadRequest) as error:
             engine.drop()
             return await self._fail(error)
         if not self._is_engine_fit:
             engine.drop()
         if not self._is_uploaded:
-            return After.LINGER
-        return After.NEXT if keep else After.CLOSE
-
-    async def _forward(self) -> bool:
-        """Send the request upstream and its answer back; True if the client may go on."""
-        admitted, engine = self.admitted, self._sides.engine
-        body = b"" if admitted.framing is NO_BODY else self._take_early_body()
-        try:
-            await engine.send_request(admitted.upstream + body)
-            if self._is_uploaded:
-                return await self._respond()
-            return await self._respond_beside_upload()
-        except UpstreamLost:
-            if not self._may_repeat():
-                raise
-        # The Engine closed a kept connection just as we used it (RFC 9112, 9.3.1).
-        engine.drop()
-        await engine.send_request(admitted.upstream)
-        return await self._respond()
+            return LINGER
+        return NEXT if keep else CLOSE
 
     def _may_repeat(self) -> bool:
         """Whether the request may be sent again: no answer to it can be on its way."""
@@ -285,15 +293,13 @@ class Exchange:
             surplus = await self._relay_body(response, head, data)
         # Bytes behind the answer belong to no request: they would be read as the next one's.
         self._is_engine_fit = response.keep_alive and not surplus
-        return keep and not self._owes_a_body()
-
-    def _owes_a_body(self) -> bool:
-        """Whether the client's next bytes belong to a stream that was not opened."""
-        admitted = self.admitted
-        announced = admitted.traits.has_raw_body and admitted.framing is not NO_BODY
-        return admitted.traits.is_tunnel and (
-            announced or bool(self._sides.client.early)
-        )
+        if admitted.traits.is_tunnel and (
+            client.early
+            or (admitted.traits.has_raw_body and admitted.framing is not NO_BODY)
+        ):
+            # The client's next bytes belong to a stream that was not opened.
+            return False
+        return keep
 
     async def _relay_body(
         self, response: ResponseHead, head: bytes, data: bytes
@@ -350,7 +356,7 @@ class Exchange:
         """Answer for an Engine that cannot, as long as no answer has begun."""
         if self.head_sent:
             self.ending = "engine-lost"
-            return After.CLOSE
+            return CLOSE
         if isinstance(error, UpstreamLost):
             error = UpstreamLost(
                 "the Docker Engine closed the connection before it answered:"
@@ -361,4 +367,4 @@ class Exchange:
         self.ending = str(error)
         is_head = self.admitted.expected.is_head
         await self._sides.client.wire.send_all(replies.error(error, head_only=is_head))
-        return After.LINGER
+        return LINGER
