@@ -33,7 +33,7 @@ class Room(Protocol):
 class Wire(Watched):
     """One connected socket, made non-blocking."""
 
-    __slots__ = ("_credit", "ended", "gone", "lost")
+    __slots__ = ("_credit", "_poll", "ended", "gone", "lost")
 
     def __init__(
         self,
@@ -49,6 +49,9 @@ class Wire(Watched):
         self.ended = False
         """A tunnel has read the peer's end of data and passed all before it on."""
         self._credit = FAIR_SHARE
+        self._poll: select.poll | None = None
+        """For `has_ended_or_bytes`, from its first call on: to make one costs as much
+        as to ask it."""
 
     def recv_now(self, size: int) -> bytes | None:
         """Take what is there: `b""` at the end of data, None where nothing is yet."""
@@ -157,9 +160,10 @@ class Wire(Watched):
 
         By poll(2), for the usual answer is no, and MSG_PEEK says that by an exception.
         """
-        poll = select.poll()
-        poll.register(self.sock, select.POLLIN)
-        return bool(poll.poll(0))
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self.fd, select.POLLIN)
+        return bool(self._poll.poll(0))
 
     def has_ended(self) -> bool:
         """Look without taking: has the peer ended its data, with nothing left to read?"""
