@@ -67,6 +67,7 @@ TRICKS: tuple[Callable[[str], str], ...] = (
     lambda path: f"/x%2f..{path}",
     lambda path: f"/%2e%2e{path}",
     lambda path: f"http://docker{path}",
+    lambda path: f"http://other{path}",
     str.upper,
     str.title,
     lambda path: re.sub(r"^/[a-z]", lambda found: found[0].upper(), path),

@@ -1,6 +1,7 @@
 """The incumbents' rules in a real HAProxy, next to this proxy: who lets what pass?"""
 
 import random
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -157,7 +158,7 @@ def note_reading(
     outcome: Outcome, place: Place, incumbent: Incumbent, sent: HttpRequest, there: bool
 ) -> None:
     """Compare what HAProxy did with what our tables say it does."""
-    raw = sent.target.removeprefix("http://docker").partition("?")[0]
+    raw = re.sub("^http://(docker|other)", "", sent.target).partition("?")[0]
     path = unquote(raw, "latin-1") if raw.startswith("/") else ""
     expected = incumbent.allows(place.variables, sent.method, path)
     if expected != there:
@@ -200,7 +201,9 @@ def row_of(place: Place, compat: str, sent: HttpRequest) -> Difference:
 
 
 def judge(place: Place, compat: str, sent: HttpRequest) -> tuple[Request, Decision]:
-    target = Target.parse(sent.target.encode("ascii"))
+    # What parse_request does before: the Host here is docker.
+    origin_form = re.sub("(?i)^http://docker", "", sent.target)
+    target = Target.parse(origin_form.encode("ascii"))
     request = Request(
         method=sent.method, target=target, endpoint=match(sent.method, target)
     )

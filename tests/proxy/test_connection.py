@@ -198,7 +198,7 @@ BAD_HEADS = {
     "preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
     "connect": (request("CONNECT", "/info"), 400),
     "trace": (request("TRACE", "/info"), 400),
-    "absolute form": (request(target="http://docker/info"), 400),
+    "absolute form": (request(target="http://other/info"), 400),
     "two hosts": (request("GET", "/info", "Host: b"), 400),
     "no host": (b"GET /info HTTP/1.1\r\n\r\n", 400),
     "bad host": (b"GET /info HTTP/1.1\r\nHost: a b\r\n\r\n", 400),

@@ -67,6 +67,9 @@ CREDENTIALS: Final = frozenset(
 PLAIN_LINE: Final = re.compile(rb"(GET|HEAD|POST|PUT|DELETE) (/[!-~]*) HTTP/1\.1")
 """A request line that every reader reads alike."""
 
+ABSOLUTE: Final = re.compile(rb"(?i:http)://([^/?#]+)(.*)", re.DOTALL)
+"""A target in absolute form, as for a proxy that forwards: its authority and the rest."""
+
 HOST: Final = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 LISTED_LENGTH: Final = re.compile(rb"(?i)\ncontent-length:[^\r]*,")
 """h11 folds `5, 5` to one length before we see it; Go refuses it (RFC 9110, 8.6)."""
@@ -113,7 +116,7 @@ class RequestHead:
 
     method: bytes
     target: bytes
-    """As it was sent."""
+    """As it was sent; in origin form where it came in absolute form."""
     fields: HeaderFields
 
 
@@ -201,10 +204,11 @@ def parse_request(
     _check_bytes(raw)
     event = _run_h11(raw)
     fields = _read_fields(raw, event, site)
+    target = _origin_form(event)
     # Credentials are not kept: a memory dump would have those of clients long gone.
     if plain and seen is not None and not fields.has_credentials:
         seen.keep(block, block, fields)
-    return RequestHead(method=event.method, target=event.target, fields=fields)
+    return RequestHead(method=event.method, target=target, fields=fields)
 
 
 def render_request(head: RequestHead, target: bytes, *, upgrades: bool) -> bytes:
@@ -292,6 +296,25 @@ def _run_h11(raw: bytes) -> h11.Request:
     if not isinstance(event, h11.Request) or parser.trailing_data[0]:
         raise BadRequest("the request head does not end where it seems to")
     return event
+
+
+def _origin_form(event: h11.Request) -> bytes:
+    """Take the authority off a target in absolute form (RFC 9112, 3.2.2).
+
+    The Engine prefers it to `Host`, and ignores the scheme. Here the two must agree, or
+    what is judged by one name would be served under another; other schemes are refused
+    by who parses the target.
+    """
+    found = ABSOLUTE.fullmatch(event.target)
+    if found is None:
+        return event.target
+    host = b"".join(value for name, value in event.headers if name == b"host")
+    if found[1].lower() != host.lower():
+        raise BadRequest(
+            f"the target names {found[1][:64]!r}, and the Host is {host[:64]!r}:"
+            " one request cannot ask two hosts"
+        )
+    return found[2] or b"/"
 
 
 def pairs_of(event: h11.Request | h11.Response | h11.InformationalResponse) -> Pairs:
