@@ -49,8 +49,9 @@ COPY --from=build /image /
 # Inside a container all interfaces are the container's own: what is published decides.
 # No variable here grants or refuses anything: the defaults are in the program.
 ENV PATH=/opt/trioproxy/bin:/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin \
-    BIND_CONFIG=:2375
+    BIND_CONFIG=:2375 LOG_TO=stdout
 EXPOSE 2375
-HEALTHCHECK --interval=15s --timeout=7s --start-period=10s CMD ["trioproxy", "health"]
+HEALTHCHECK --interval=15s --timeout=7s --start-period=10s --start-interval=1s \
+    CMD ["trioproxy", "health"]
 ENTRYPOINT ["trioproxy"]
 CMD ["enforce"]

@@ -6,7 +6,7 @@ Policy variables are not read here: see `policy.rules`. This module opens nothin
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from trioproxy.errors import ConfigError
 from trioproxy.policy import percent
@@ -30,6 +30,15 @@ class Level(IntEnum):
     INFO = 6
     DEBUG = 7
 
+
+class LogFormat(StrEnum):
+    """How a log line is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+LOG_DESCRIPTORS = {"stderr": 2, "stdout": 1}
 
 LEVEL_ALIASES = {"error": Level.ERR, "warn": Level.WARNING, "panic": Level.EMERG}
 
@@ -84,6 +93,9 @@ class Config:
     listen: tuple[Address, ...]
     upstream: Address
     level: Level = Level.INFO
+    log_fd: int = 2
+    """Where the log goes; of `enforce` alone, for what `learn` runs has its own stdout."""
+    log_format: LogFormat = LogFormat.TEXT
     max_connections: int = DEFAULT_MAX_CONNECTIONS
     max_connections_per_client: int | None = None
     """Of one address or user; None: see `client_limit`."""
@@ -108,6 +120,8 @@ class Config:
             listen=listen,
             upstream=upstream,
             level=parse_level(level),
+            log_fd=LOG_DESCRIPTORS[_one_of("LOG_TO", environ, tuple(LOG_DESCRIPTORS))],
+            log_format=LogFormat(_one_of("LOG_FORMAT", environ, tuple(LogFormat))),
             max_connections=of_all,
             max_connections_per_client=of_one,
             allowed_hosts=parse_allowed_hosts(environ.get("ALLOWED_HOSTS", "")),
@@ -217,6 +231,15 @@ def parse_level(text: str) -> Level:
     except KeyError:
         names = ", ".join(level.name.lower() for level in Level)
         raise ConfigError(f"bad LOG_LEVEL {text!r}", hint=f"one of {names}") from None
+
+
+def _one_of(name: str, environ: Mapping[str, str], words: tuple[str, ...]) -> str:
+    """Read a setting that is one of a few words; unset, it is the first of them."""
+    text = environ.get(name, "")
+    word = text.strip().lower() or words[0]
+    if word not in words:
+        raise ConfigError(f"bad {name} {text!r}", hint=f"one of {', '.join(words)}")
+    return word
 
 
 def parse_bind_config(text: str, *, disable_ipv6: bool = False) -> TcpAddress:

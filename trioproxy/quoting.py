@@ -13,11 +13,11 @@ PLAIN: Final = re.compile(r"[!#-<>-~]+")
 """Visible ASCII without what quoting is for: most values."""
 
 
-def quote(text: str) -> str:
+def quote(text: str, limit: int = SHOWN_LIMIT) -> str:
     """Make a value safe for one line of `name=value` words; cut at 256 characters."""
-    if len(text) <= SHOWN_LIMIT and PLAIN.fullmatch(text):
+    if len(text) <= limit and PLAIN.fullmatch(text):
         return text
-    shown = text[:SHOWN_LIMIT].translate(UNPRINTABLE)
+    shown = text[:limit].translate(UNPRINTABLE)
     if shown and not any(char in shown for char in ' "='):
         return shown
     return '"' + shown.replace('"', "'") + '"'

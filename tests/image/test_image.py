@@ -61,11 +61,12 @@ def test_settings_grant_nothing(scratch: ScratchEngine, image: str) -> None:
     """The image sets no policy variable: the defaults are the program's."""
     config = inspect(scratch, image)["Config"]
     names = [one.partition("=")[0] for one in config["Env"]]
-    assert sorted(names) == ["BIND_CONFIG", "PATH"]
+    assert sorted(names) == ["BIND_CONFIG", "LOG_TO", "PATH"]
     assert config["Entrypoint"] == ["trioproxy"]
     assert config["Cmd"] == ["enforce"]
     assert config["ExposedPorts"] == {"2375/tcp": {}}
     assert config["Healthcheck"]["Test"] == ["CMD", "trioproxy", "health"]
+    assert config["Healthcheck"]["StartInterval"] == 1_000_000_000
     assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
 
 

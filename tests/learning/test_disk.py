@@ -15,6 +15,9 @@ from trioproxy import files
 from trioproxy.errors import ConfigError
 from trioproxy.learning import disk
 
+UMASK = os.umask(0o022)
+os.umask(UMASK)
+
 HOLDS_THE_LOCK = """
 import sys
 from pathlib import Path
@@ -39,10 +42,11 @@ def no_room_beyond(size: int) -> Iterator[None]:
 
 
 def test_replace_keeps_the_mode(tmp_path: Path) -> None:
-    """A new file is private; a replaced one has the mode that its owner gave it."""
+    """A new file is for all to read, as far as umask says no other; a replaced one has
+    the mode that its owner gave it."""
     path = tmp_path / "deep" / "app.env"
     disk.replace(path, b"one\n")
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644 & ~UMASK
     path.chmod(0o640)
     disk.replace(path, b"two\n")
     assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"two\n", 0o640)
@@ -56,7 +60,7 @@ def test_a_link_has_no_mode_to_keep(tmp_path: Path) -> None:
     path.symlink_to(other)
     disk.replace(path, b"new")
     assert (path.is_symlink(), path.read_bytes()) == (False, b"new")
-    assert stat.S_IMODE(path.stat().st_mode) == disk.NEW_MODE
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644 & ~UMASK
     assert other.read_bytes() == b"precious"
 
 
@@ -225,3 +229,13 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
             pass
     with pytest.raises(ConfigError, match="cannot write"):
         disk.replace(tmp_path / "learned" / "app.env", b"")
+
+
+def test_new_files_belong_to_the_owner_of_the_folder(tmp_path: Path) -> None:
+    """What root writes into somebody's folder is theirs; for others nothing changes."""
+    owner = 4321 if os.geteuid() == 0 else os.geteuid()
+    os.chown(tmp_path, owner, -1)
+    disk.replace(tmp_path / "app.env", b"one\n")
+    with disk.locked(tmp_path / "app.jsonl") as file:
+        file.append(b"two\n")
+    assert [one.stat().st_uid for one in tmp_path.iterdir()] == [owner, owner]

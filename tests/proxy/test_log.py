@@ -1,20 +1,62 @@
 """Log lines: one event a line, safe for a terminal, and never in anybody's way."""
 
+import json
 import os
+import re
 from contextlib import suppress
+from typing import Any
 
+import pytest
 import trio
+import trio.testing
 
-from trioproxy.config import Level
-from trioproxy.policy.gate import LearnGate, judge
+from trioproxy.config import Level, LogFormat
+from trioproxy.policy.gate import EnforceGate, Gate, LearnGate, ShadowGate, judge
 from trioproxy.policy.outcome import Moment, Outcome
-from trioproxy.proxy.log import MAX_PENDING, PIPE_ATOM, Log
+from trioproxy.policy.permissions import parse_policy
+from trioproxy.proxy.log import (
+    MAX_KNOWN,
+    MAX_PENDING,
+    MAX_REFUSALS,
+    PIPE_ATOM,
+    REPEATS_EVERY,
+    Log,
+)
+
+POLICY = parse_policy({"CONTAINERS": "1"})[0]
+GATE = EnforceGate(POLICY)
 
 
-def pipe_log(level: Level) -> tuple[Log, int]:
+def pipe_log(level: Level, form: LogFormat = LogFormat.TEXT) -> tuple[Log, int]:
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
-    return Log(level, writer), reader
+    return Log(level, writer, form), reader
+
+
+def written(log: Log, reader: int) -> list[str]:
+    """All lines, without their times."""
+    text = ""
+    while log._entries:
+        log.flush()
+        with suppress(BlockingIOError):
+            text += os.read(reader, 1 << 20).decode()
+    return [line.partition(" ")[2] for line in text.splitlines()]
+
+
+def outcome(
+    target: bytes = b"/containers/json",
+    *,
+    peer: str = "10.0.0.1:5",
+    gate: Gate = GATE,
+    moment: Moment = Moment.WHOLE,
+    **more: Any,  # noqa: ANN401  fields of Outcome
+) -> Outcome:
+    """What became of a GET: refused by the policy, or answered by the Engine."""
+    verdict = judge(gate, "GET", target, "agent/1")
+    is_ours = not verdict.decision.allowed
+    status = 403 if is_ours else 200
+    fields = {"status": status, "is_ours": is_ours, "serial": 0xABC} | more
+    return Outcome(moment=moment, peer=peer, verdict=verdict, **fields)
 
 
 def test_only_the_wanted_levels_are_written() -> None:
@@ -37,8 +79,11 @@ def test_values_are_no_templates() -> None:
     log.flush()
     lines = os.read(reader, 1 << 20).splitlines()
     assert lines[0].endswith(b"info line value=100%s")
-    assert b"info request method=GET path=/a%20b operation=unknown" in lines[1]
-    assert lines[1].endswith(b" status=200 by=engine ms=0.0 client=1.2.3.4:5")
+    assert b"notice request method=GET path=/a%20b status=200 by=engine" in lines[1]
+    assert lines[1].endswith(
+        b" ms=0.0 operation=unknown decision=allowed reason=learning"
+        b" client=1.2.3.4:5 id=000000000000"
+    )
     assert lines[2].endswith(b"x" * 2000 + b"?" * 2000)
 
 
@@ -94,3 +139,173 @@ async def test_others_have_their_turn_between_two_writes() -> None:
     # Trio runs what is ready in any order: between two turns of ours lie two at most.
     assert sum(seen) > 5 * PIPE_ATOM
     assert max(seen) <= 2 * PIPE_ATOM
+
+
+REFUSED = outcome(b"/images/json")
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [
+        pytest.param(Level.ERR, [], id="err"),
+        pytest.param(Level.WARNING, ["warning"], id="warning"),
+        pytest.param(Level.NOTICE, ["notice", "warning"], id="notice"),
+        pytest.param(
+            Level.INFO, ["notice", "info", "warning", "info", "info"], id="info"
+        ),
+    ],
+)
+def test_each_level_has_its_requests(level: Level, expected: list[str]) -> None:
+    """Warning has refusals, notice what is new for a client, info a line a request."""
+    log, reader = pipe_log(level)
+    same_client = outcome(peer="10.0.0.1:6")
+    for one in (outcome(), same_client, REFUSED, REFUSED, same_client):
+        log.request(one)
+    assert [line.split()[0] for line in written(log, reader)] == expected
+
+
+def test_grep_finds_what_people_grep_for() -> None:
+    """`grep 403` and `grep -E "GET|POST"` find the line, and in it what would allow it."""
+    log, reader = pipe_log(Level.WARNING)
+    log.request(REFUSED)
+    (line,) = written(log, reader)
+    assert line == (
+        "warning request method=GET path=/images/json status=403 by=trioproxy ms=0.0"
+        " operation=ImageList decision=refused reason=section"
+        " client=10.0.0.1:5 id=000000000abc"
+        ' text="ImageList (GET /images/json) is not allowed: set IMAGES 1"'
+    ).replace("IMAGES 1", "IMAGES=1")
+
+
+def test_a_long_path_hides_no_advice() -> None:
+    """The end of a refusal, which says what would allow it, is never cut off."""
+    log, reader = pipe_log(Level.WARNING)
+    log.request(outcome(b"/images/" + b"x" * 1000))
+    (line,) = written(log, reader)
+    assert line.endswith('set IMAGES=1"')
+
+
+def test_what_a_shadow_would_refuse_is_a_warning() -> None:
+    """A policy that is tried out is heard of at the level of its refusals."""
+    log, reader = pipe_log(Level.WARNING)
+    for _ in range(2):
+        log.request(outcome(b"/images/json", gate=ShadowGate(POLICY)))
+    (line,) = written(log, reader)
+    assert "status=200 by=engine" in line
+    assert "decision=would-refuse" in line
+    assert "set IMAGES=1" in line
+
+
+def test_a_stream_has_two_lines() -> None:
+    """One when it opens, which may be all there is, and one when it ends; one identity."""
+    log, reader = pipe_log(Level.INFO)
+    log.request(outcome(moment=Moment.OPENED, sent=1))
+    log.request(outcome(moment=Moment.CLOSED, sent=7, ending="client-left"))
+    opened, closed = written(log, reader)
+    assert opened.startswith(
+        "notice opened method=GET path=/containers/json status=200"
+    )
+    assert closed.startswith("info closed method=GET path=/containers/json status=200")
+    assert closed.endswith(" id=000000000abc end=client-left received=0 sent=7")
+
+
+def test_debug_says_more() -> None:
+    """Debug adds the client's words of itself, its API version and the bytes moved."""
+    log, reader = pipe_log(Level.DEBUG)
+    log.request(outcome(b"/v1.44/containers/json", sent=7))
+    (line,) = written(log, reader)
+    assert line.endswith(" received=0 sent=7 api=1.44 agent=agent/1")
+
+
+async def test_repeats_are_counted(autojump_clock: trio.testing.MockClock) -> None:
+    """A refusal is told at once, its repeats once a minute, and when they end it is new."""
+    assert autojump_clock.autojump_threshold == 0
+    log, reader = pipe_log(Level.WARNING)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(log.run)
+        nursery.start_soon(log.run_counts)
+        for _ in range(1000):
+            log.request(REFUSED)
+        log.request(outcome(b"/images/json", peer="10.0.0.2:5"))
+        await trio.sleep(REPEATS_EVERY + 1)
+        first, other, again = os.read(reader, 9999).decode().splitlines()
+        assert " client=10.0.0.1:5 " in first
+        assert " client=10.0.0.2:5 " in other
+        assert again.endswith(
+            " warning refused-again method=GET path=/images/json status=403 count=999"
+            ' client=10.0.0.1 text="ImageList (GET /images/json) is not allowed:'
+            ' set IMAGES=1"'
+        )
+        await trio.sleep(2 * REPEATS_EVERY)
+        log.request(REFUSED)
+        await trio.sleep(1)
+        assert " warning request " in os.read(reader, 9999).decode()
+        nursery.cancel_scope.cancel()
+
+
+def test_repeats_are_told_at_the_end() -> None:
+    """What was counted and not told yet is told when the proxy stops."""
+    log, reader = pipe_log(Level.WARNING)
+    log.request(REFUSED)
+    log.request(REFUSED)
+    log.finish()
+    assert " count=1 " in os.read(reader, 9999).decode().splitlines()[1]
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """However many refusals and clients there are, memory does not grow; none is lost."""
+    log, reader = pipe_log(Level.NOTICE)
+    for number in range(MAX_REFUSALS + 10):
+        log.request(outcome(b"/images/x%d" % number))
+    for number in range(MAX_KNOWN + 10):
+        log.request(outcome(peer=f"10.0.{number >> 8}.{number & 255}:5"))
+    lines = written(log, reader)
+    assert sum(" status=403 " in line for line in lines) == MAX_REFUSALS
+    assert sum(" status=200 " in line for line in lines) == MAX_KNOWN + 10
+    assert (len(log._refusals), len(log._known)) == (MAX_REFUSALS, 10)
+    log.tell_repeats()
+    assert "refused-again count=10 " in written(log, reader)[0]
+    assert not log._refusals
+
+
+JSON_OUTCOMES = [
+    pytest.param(outcome(), id="allowed"),
+    pytest.param(REFUSED, id="refused"),
+    pytest.param(outcome(moment=Moment.CLOSED, ending="x"), id="closed"),
+    pytest.param(
+        Outcome(Moment.WHOLE, "unix:uid=1", None, 400, is_ours=True, ending="a b"),
+        id="rejected",
+    ),
+]
+
+
+@pytest.mark.parametrize("what", JSON_OUTCOMES)
+@pytest.mark.parametrize("level", [Level.INFO, Level.DEBUG], ids=["info", "debug"])
+def test_json_has_the_fields_of_the_text(what: Outcome, level: Level) -> None:
+    """Both formats say the same, under the same names, in the same order."""
+    log, reader = pipe_log(level)
+    log.request(what)
+    (line,) = written(log, reader)
+    log, reader = pipe_log(level, LogFormat.JSON)
+    log.request(what)
+    log.flush()
+    found = json.loads(os.read(reader, 9999))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", found.pop("time"))
+    assert line.split()[:2] == [found.pop("level"), found.pop("event")]
+    assert re.findall(r' (\w+)=(?:"[^"]*"|\S*)', line) == list(found)
+    assert found["status"] == what.status
+
+
+@pytest.mark.parametrize("form", LogFormat)
+def test_nothing_of_a_client_reaches_a_terminal(form: LogFormat) -> None:
+    """Control characters are escaped in both formats, and a query is in neither."""
+    log, reader = pipe_log(Level.DEBUG, form)
+    log.request(outcome(b"/images/%C2%9B/json?token=secret"))
+    nasty = "\x1b[2J\x07\x7f\x9b\u2028\n\u202e"
+    log.request(outcome(ending=nasty))
+    log.line(Level.INFO, "line", value=nasty)
+    log.flush()
+    data = os.read(reader, 9999)
+    assert data.count(b"\n") == 3
+    assert re.fullmatch(rb"[ -~\n]*", data)
+    assert b"secret" not in data

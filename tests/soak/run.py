@@ -25,7 +25,7 @@ RESTART_SECONDS = (20, 40)
 ALLOWED_GROWTH = 3 << 20
 """Of memory, from the second quarter of a soak to its last."""
 
-LOGGED = re.compile(r" path=(\S+) .* status=404 by=engine ")
+LOGGED = re.compile(r" path=(\S+) status=404 by=engine ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

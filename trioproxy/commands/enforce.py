@@ -95,7 +95,7 @@ def command(
         raise click.UsageError("give FILE or --env-file, not both")
     start.refuse_haproxy_config()
     config = read_config(listen, upstream, log_level, os.environ)
-    log = Log(config.level)
+    log = Log(config.level, config.log_fd, config.log_format)
     recording = _open_record(record, log) if record is not None else None
     env_file = file or env_file
     gates = Gates(
@@ -109,6 +109,7 @@ def command(
     for warning in (
         *warnings,
         start.check_time_zone(os.environ),
+        start.check_privileges(),
         start.check_upstream(config.upstream, config.listen, os.environ),
     ):
         if warning:
@@ -251,7 +252,7 @@ async def _serve(server: Server, gates: Gates) -> None:
             # At the level that no LOG_LEVEL hides: learning says it as loudly.
             text = start.danger(" or ".join(open_to_all))
             log.line(Level.EMERG, "exposed", listen=",".join(open_to_all), text=text)
-        elif open_to_all:
+        elif open_to_all and not start.is_on_internal_network():
             log.line(
                 Level.WARNING,
                 "exposed",

@@ -95,7 +95,7 @@ async def _serve(plan: Plan, recorder: Recorder, signals: AsyncIterator[int]) ->
     server = Server(
         config=plan.config,
         gate=LearnGate(plan.ceiling),
-        log=Log(plan.config.level),
+        log=Log(plan.config.level, form=plan.config.log_format),
         observers=[recorder.note],
         away=start.away(os.environ),
     )

@@ -223,6 +223,54 @@ def exposed(listen: tuple[Address, ...]) -> list[str]:
     ]
 
 
+CONTAINER_MARKS: Final = (".dockerenv", "run/.containerenv")
+"""Files that Docker and Podman put into a container."""
+SYS_ADMIN: Final = 21
+NEITHER_NEEDED: Final = (
+    "this container is privileged, or has SYS_ADMIN: it needs neither, remove that"
+)
+
+
+def is_in_container(root: Path = Path("/")) -> bool:
+    """Whether this process is in a container of Docker's or Podman's."""
+    return any((root / mark).exists() for mark in CONTAINER_MARKS)
+
+
+def is_on_internal_network(root: Path = Path("/")) -> bool:
+    """Whether this is a container whose networks all have no way out.
+
+    There it is right to listen on all interfaces, and no port is published: Docker gives
+    an internal network no default route. What cannot be read counts as a way out.
+    """
+    if not is_in_container(root):
+        return False
+    try:
+        routes = (root / "proc/net/route").read_text().splitlines()[1:]
+        has_way_out = any(line.split()[1] == "00000000" for line in routes)
+        routes_6 = root / "proc/net/ipv6_route"
+        lines = routes_6.read_text().splitlines() if routes_6.exists() else []
+    except (OSError, IndexError):
+        return False
+    # Of IPv6 the kernel lists a default route that refuses, on lo.
+    return not has_way_out and not any(
+        line.startswith(f"{'0' * 32} 00 ") and line.split()[-1] != "lo"
+        for line in lines
+    )
+
+
+def check_privileges(root: Path = Path("/")) -> str:
+    """Warn about a privileged container: guides give the other proxies that."""
+    if not is_in_container(root):
+        return ""
+    try:
+        status = (root / "proc/self/status").read_text()
+    except OSError:
+        return ""
+    # The bounding set, which a user other than root has too.
+    bounds = int(status.partition("CapBnd:")[2].split()[0], 16)
+    return NEITHER_NEEDED if bounds >> SYS_ADMIN & 1 else ""
+
+
 def read_policy(
     env_file: str | None, environ: Mapping[str, str]
 ) -> tuple[Policy, tuple[str, ...], str]:

@@ -291,7 +291,9 @@ def _run_h11(raw: bytes) -> h11.Request:
     try:
         event = parser.next_event()
     except h11.RemoteProtocolError as error:
-        raise BadRequest(f"bad request head: {error}") from error
+        # What follows a colon is the client's line, with a query or credentials in it.
+        what = str(error).partition(":")[0]
+        raise BadRequest(f"bad request head: {what}") from error
     # Bytes left over mean that h11 found the end of the head somewhere else than we.
     if not isinstance(event, h11.Request) or parser.trailing_data[0]:
         raise BadRequest("the request head does not end where it seems to")

@@ -20,7 +20,9 @@ LOCK_SECONDS: Final = 30.0
 """How long to wait for another learner, which holds a lock for one write at a time."""
 
 LOCK_PAUSE: Final = 0.02
-NEW_MODE: Final = 0o600
+NEW_MODE: Final = 0o644
+"""Less what umask takes: a policy is to be read, by reviewers and by who enforces it."""
+
 ALL_MODE: Final = 0o777
 OTHERS_WRITE: Final = 0o022
 
@@ -130,8 +132,7 @@ def replace(path: Path, data: bytes) -> None:
 
 def _open_locked(path: Path, deadline: float) -> int:
     while True:
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(path, flags, NEW_MODE)
+        fd = _open_or_make(path)
         try:
             check_regular(fd, path)
             _lock(fd, path, deadline)
@@ -141,6 +142,29 @@ def _open_locked(path: Path, deadline: float) -> int:
             os.close(fd)
             raise
         os.close(fd)
+
+
+def _open_or_make(path: Path) -> int:
+    flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    while True:
+        try:
+            return os.open(path, flags)
+        except FileNotFoundError:
+            pass
+        try:
+            fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, NEW_MODE)
+        except FileExistsError:
+            continue  # another learner was quicker
+        _give_to_owner_of_folder(fd, path.parent)
+        return fd
+
+
+def _give_to_owner_of_folder(fd: int, folder: Path) -> None:
+    """Root, as in a container, writes in folders of others: the new file is theirs."""
+    found = folder.stat()
+    if found.st_uid != os.geteuid():
+        with suppress(PermissionError):
+            os.fchown(fd, found.st_uid, found.st_gid)
 
 
 def _lock(fd: int, path: Path, deadline: float) -> None:
@@ -205,6 +229,7 @@ def _take_over_owner(fd: int, path: Path) -> None:
     try:
         old = path.lstat()
     except FileNotFoundError:
+        _give_to_owner_of_folder(fd, path.parent)
         return
     if not stat.S_ISREG(old.st_mode):
         return  # of a link, say, which is 0777 whatever it leads to

@@ -37,8 +37,10 @@ class Verdict:
     """Product tokens of the client's user agent."""
     version: str
     """The API version that it names, or `unversioned`."""
-    words: str
-    """The request and the decision as words of a log line."""
+    request_words: str
+    """The request as words of a log line, each with a space before it."""
+    decision_words: str
+    """The decision in the same way."""
     asked: "Asked | None" = None
     """What it asks for, where that is limited: it goes on in the form read here."""
 
@@ -111,7 +113,8 @@ def judge(
         section=request.section or "",
         agent=agent,
         version=target.version.removeprefix("/v") or "unversioned",
-        words=_words(request, decision),
+        request_words=f" method={quote(method)} path={quote(target.shown)}",
+        decision_words=_words(request, decision),
         asked=asked,
     )
 
@@ -156,12 +159,11 @@ def _ask(operation: "Operation", target: Target, body: "Json") -> "Asked":
 
 def _words(request: Request, decision: Decision) -> str:
     words = (
-        f"method={quote(request.method)} path={quote(request.target.shown)}"
         f" operation={request.operation}"
         f" decision={decision.word} reason={decision.reason}"
     )
     if decision.reason is Reason.ARGUMENT:
-        words += f" variable={decision.rule or 'none'} text={quote(decision.message)}"
+        words += f" variable={decision.rule or 'none'}"
     return words
 
 

@@ -46,11 +46,28 @@ class Outcome(NamedTuple):
     """Bytes of the body, or of the Engine's side of a tunnel, for the client."""
     ending: str = ""
     """Why it did not end as planned; empty if it did."""
+    serial: int = 0
+    """Its number among all requests; those of one process follow each other."""
+
+    @property
+    def client(self) -> str:
+        """The client without its port."""
+        return name_of_client(self.peer)
+
+    @property
+    def request_id(self) -> str:
+        """The serial number as `X-Request-Id` has it."""
+        return f"{self.serial:012x}"
 
     @property
     def seconds(self) -> float:
         """How long it took."""
         return self.ended - self.began
+
+
+def name_of_client(peer: str) -> str:
+    """What a client is known by: its address without the port, or its user id."""
+    return peer if peer.startswith("unix:") else peer.rpartition(":")[0]
 
 
 Observer = Callable[[Outcome], None]

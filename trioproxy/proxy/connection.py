@@ -147,7 +147,8 @@ class Connection:
             return await self._answer_health(admitted)
         if not admitted.verdict.decision.allowed:
             return await self._refuse(admitted, began)
-        self.exchange = exchange = Exchange(self._sides, admitted, began)
+        serial = next(self._shared.serials)
+        self.exchange = exchange = Exchange(self._sides, admitted, began, serial)
         after = await exchange.run()
         self.exchange = None
         self._admission.tell(exchange.outcome(""))
@@ -168,6 +169,7 @@ class Connection:
 
     async def _reject(self, error: BadRequest) -> bool:
         """Answer what cannot be read in exactly one way, and close."""
+        serial = next(self._shared.serials)
         self._admission.tell(
             Outcome(
                 Moment.WHOLE,
@@ -176,9 +178,10 @@ class Connection:
                 error.status,
                 is_ours=True,
                 ending=str(error),
+                serial=serial,
             )
         )
-        await self.client.wire.send_all(replies.error(error))
+        await self.client.wire.send_all(replies.with_id(replies.error(error), serial))
         if not isinstance(error, HeadEvicted):  # that one had its time
             await self.client.linger()
         return False
@@ -187,8 +190,10 @@ class Connection:
 
     async def _refuse(self, admitted: Admitted, began: float) -> bool:
         """Answer a refusal. A body is read and dropped, within bounds."""
+        serial = next(self._shared.serials)
         try:
-            await self.client.wire.send_all(admitted.refusal)
+            answer = replies.with_id(admitted.refusal, serial)
+            await self.client.wire.send_all(answer)
         finally:
             self._admission.tell(
                 Outcome(
@@ -199,6 +204,7 @@ class Connection:
                     is_ours=True,
                     began=began,
                     ended=perf_counter(),
+                    serial=serial,
                 )
             )
         return await self._go_on(admitted)
@@ -235,10 +241,12 @@ class Connection:
         # Bytes of an answer that are out cannot be taken back: the break is all we can say.
         exchange = self.exchange
         if exchange is None or not exchange.head_sent:
+            answer = replies.error(CRASHED)
             if exchange is not None:
                 exchange.status, exchange.is_ours = 500, True
+                answer = replies.with_id(answer, exchange.serial)
             try:
-                await self.client.wire.send_all(replies.error(CRASHED))
+                await self.client.wire.send_all(answer)
                 await self.client.linger()
             except ClientLost:
                 pass

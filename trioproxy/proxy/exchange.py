@@ -45,6 +45,9 @@ from trioproxy.proxy.watch import HUNG_UP, Hangup
 HALF_CLOSE_SECONDS: Final = 5.0
 """After the client's end of data, until a response that goes on is cut."""
 
+FAILED: Final = 400
+"""From this status on an answer opens no stream: it says why there is none."""
+
 
 class After(Enum):
     """What the connection is good for when an exchange is over."""
@@ -98,8 +101,11 @@ class Exchange:
     _is_engine_fit = False
     _sent_at_once = 0
 
-    def __init__(self, sides: Sides, admitted: Admitted, began: float) -> None:
+    def __init__(
+        self, sides: Sides, admitted: Admitted, began: float, serial: int
+    ) -> None:
         self.admitted = admitted
+        self.serial = serial
         self._sides = sides
         self._began = began
 
@@ -120,6 +126,7 @@ class Exchange:
                 self.upward.passed,
                 self._sent_at_once + self.downward.passed,
                 self.ending or ending,
+                self.serial,
             ),
         )
 
@@ -272,7 +279,7 @@ class Exchange:
         if response.switches:
             await self._tunnel(response, data)
             return False
-        if not admitted.traits.is_finite:
+        if not admitted.traits.is_finite and response.status < FAILED:
             self._tell_opened()
         keep = (
             admitted.keep_alive

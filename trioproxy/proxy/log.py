@@ -1,24 +1,33 @@
-"""Log lines: an event and its fields, on stderr, without ever stalling the proxy.
+"""Log lines: an event and its fields, as text or JSON, without ever stalling the proxy.
 
 Entries are gathered, and made lines and written by a task of their own a few times a
 second: a request does not wait for its line. A full pipe is never waited for: entries
 beyond the bound are dropped, counted, and the count is said.
+
+A request is one line, at the level that its end has: `warning` for a refusal and for an
+answer that only we could give, `notice` where a client does something for the first time,
+else `info`. A refusal that comes again is `info` too, and counted: once a minute a line
+says how often. At `warning` and `notice` a busy proxy so writes what a person reads.
 """
 
+import json
 import os
 import select
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import trio
 
-from trioproxy.config import Level
+from trioproxy.config import Level, LogFormat
 from trioproxy.policy.outcome import Moment, Outcome
+from trioproxy.policy.rules import Reason
 from trioproxy.quoting import quote
+from trioproxy.values import value_class
 
 PIPE_ATOM: Final = 4096
 """A pipe that poll(2) calls writable takes this much without blocking (PIPE_BUF)."""
@@ -26,38 +35,86 @@ PIPE_ATOM: Final = 4096
 MAX_PENDING: Final = 16 * 1024
 """Entries kept while the reader of the log does not read."""
 
+MOST_ENTRIES: Final = 512
+"""Entries looked at before others have their turn: many of them may make no line."""
+
 FLUSH_EVERY: Final = 0.05
 """Seconds between writes: cheap under load, and soon enough for a person."""
 
 FIRST_RETRY: Final = 0.001
 """Seconds until a full pipe is tried again, doubled up to `FLUSH_EVERY`."""
 
+REPEATS_EVERY: Final = 60.0
+"""Seconds between two lines about one refusal that comes again and again."""
+
+MAX_REFUSALS: Final = 1_000
+"""Different refusals that are counted by name in that time; all others have one line."""
+
+MAX_KNOWN: Final = 10_000
+"""Pairs of client and operation that are known; beyond that all are forgotten."""
+
+TEXT_LIMIT: Final = 512
+"""Characters of a refusal: a path of 256 must not hide what would allow it."""
+
+EVENTS: Final = {
+    Moment.WHOLE: "request",
+    Moment.OPENED: "opened",
+    Moment.CLOSED: "closed",
+}
+
+
+@value_class
+class Line:
+    """A line that is no request's: its level, event and fields."""
+
+    level: Level
+    event: str
+    fields: Mapping[str, object]
+
+
+@dataclass(slots=True)
+class Repeats:
+    """A refusal that has been told, and how often it has come since then."""
+
+    first: Outcome
+    count: int = 0
+
 
 class Log:
     """Gathers entries of the wanted level and writes them."""
 
-    def __init__(self, level: Level, fd: int = 2) -> None:
+    def __init__(
+        self, level: Level, fd: int = 2, form: LogFormat = LogFormat.TEXT
+    ) -> None:
         self.level = level
         self.shows_requests = level >= Level.INFO
+        self._shows_new = level >= Level.NOTICE
+        self._shows_refusals = level >= Level.WARNING
         self.dropped = 0
         self._fd = fd
+        self._is_json = form is LogFormat.JSON
         self._entries: deque[tuple[float, Callable[[Any], str], object]] = deque()
         self._poll = select.poll()
         self._poll.register(fd, select.POLLOUT)
         self._filled = trio.Event()
-        self._stamped = 0
+        self._has_refusals = trio.Event()
+        self._second = 0.0
         self._time = ""
+        self._refusals: dict[tuple[str, int, str], Repeats] = {}
+        self._other_refusals = 0
+        self._known: set[tuple[str, str]] = set()
 
     def line(self, level: Level, event: str, **fields: object) -> None:
         """Log one event, if its level is wanted."""
         if level <= self.level:
-            words = [f"{name}={quote(str(value))}" for name, value in fields.items()]
-            self._add(str, " ".join([level.name.lower(), event, *words]))
+            line = Line(level=level, event=event, fields=fields)
+            self._add(self._render_line, line)
 
     def request(self, outcome: Outcome) -> None:
-        """Log a request that is over; its line is made when it is written."""
-        if self.shows_requests and outcome.moment is not Moment.OPENED:
-            self._add(_request_line, outcome)
+        """Log what became of a request; its line is made, or left out, when others are
+        written: here is decided no more than whether there may be one."""
+        if self.shows_requests or self._is_told(outcome):
+            self._add(self._render_request, outcome)
 
     def crash(self, peer: str, error: BaseException) -> None:
         """Log a failure that is nobody's plan, with the innermost place of our code."""
@@ -71,6 +128,8 @@ class Log:
         if not self._entries:
             self._filled.set()
         self._entries.append((time.time(), render, value))
+
+    # -- writing -------------------------------------------------------------------
 
     async def run(self) -> None:
         """Write what is gathered until cancelled; others have their turn in between."""
@@ -94,6 +153,12 @@ class Log:
         while self._entries and self._write_some():
             pass
 
+    def finish(self) -> None:
+        """Say what has been counted and was not told, and flush."""
+        self.flush()
+        self.tell_repeats()
+        self.flush()
+
     def _write_some(self) -> bool:
         """Write what fits in one write; says whether the reader takes any."""
         # The descriptor is shared with other processes, so it cannot be made non-blocking.
@@ -110,24 +175,34 @@ class Log:
         """Make lines of what fits in one write, at least one."""
         lines: list[str] = []
         size = 0
-        while self._entries:
+        for _ in range(MOST_ENTRIES):
+            if not self._entries:
+                break
             when, render, value = self._entries[0]
-            line = f"{self._stamp(int(when))} {render(value)}\n"
+            text = render(value)
+            line = self._stamped(when, text) if text else ""
             size += len(line)
             if lines and size > PIPE_ATOM:
+                # Rendering counts what it sees, so nothing is rendered twice.
+                self._entries[0] = when, str, text
                 break
-            lines.append(line)
+            if line:
+                lines.append(line)
             self._entries.popleft()
         # Values are quoted; whatever slipped through must not make it longer.
         return "".join(lines).encode("ascii", "replace")
 
-    def _stamp(self, second: int) -> str:
-        if second != self._stamped:
-            self._stamped = second
+    def _stamped(self, when: float, text: str) -> str:
+        second, fraction = divmod(when, 1)
+        if second != self._second:
+            self._second = second
             self._time = datetime.fromtimestamp(second, UTC).strftime(
-                "%Y-%m-%dT%H:%M:%SZ"
+                "%Y-%m-%dT%H:%M:%S"
             )
-        return self._time
+        stamp = f"{self._time}.{int(fraction * 1000):03d}Z"
+        if self._is_json:
+            return f'{{"time": "{stamp}", {text}}}\n'
+        return f"{stamp} {text}\n"
 
     def _write(self, chunk: bytes) -> None:
         try:
@@ -137,19 +212,196 @@ class Log:
             self._entries.clear()
             self.dropped = 0
 
+    # -- what is new, and what comes again -----------------------------------------
 
-def _request_line(outcome: Outcome) -> str:
-    """Write what was asked and decided, the answer and whose it was, how it ended."""
-    if outcome.verdict is None:
-        words, end = f"decision=rejected reason={quote(outcome.ending)}", ""
-    else:
-        words = outcome.verdict.words
-        end = f" end={quote(outcome.ending)}" if outcome.ending else ""
-    by = "trioproxy" if outcome.is_ours else "engine"
-    return (
-        f"info request {words} status={outcome.status or '-'} by={by}"
-        f" ms={outcome.seconds * 1000:.1f} client={outcome.peer}{end}"
+    def _level_of(self, outcome: Outcome) -> Level:
+        """At which level a request is told; what is told is remembered."""
+        if _is_refused(outcome):
+            return Level.WARNING if self._is_first(outcome) else Level.INFO
+        if self._is_new(outcome):
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known.add(_who_did_what(outcome))
+            return Level.NOTICE
+        return Level.INFO
+
+    def _is_told(self, outcome: Outcome) -> bool:
+        """Whether a request may have a line where not each has one."""
+        return (self._shows_refusals and _is_refused(outcome)) or (
+            self._shows_new and self._is_new(outcome)
+        )
+
+    def _is_new(self, outcome: Outcome) -> bool:
+        """Whether this client has not done this before."""
+        return (
+            outcome.moment is not Moment.CLOSED
+            and _who_did_what(outcome) not in self._known
+        )
+
+    def _is_first(self, outcome: Outcome) -> bool:
+        """Whether a refusal was not told lately; else it is counted."""
+        key = outcome.client, outcome.status, _text_of(outcome)
+        repeats = self._refusals.get(key)
+        if repeats is not None:
+            repeats.count += 1
+            return False
+        if len(self._refusals) >= MAX_REFUSALS:
+            self._other_refusals += 1
+            return False
+        self._refusals[key] = Repeats(outcome)
+        self._has_refusals.set()
+        return True
+
+    async def run_counts(self) -> None:
+        """Tell repeats once a minute until cancelled, as long as there are any."""
+        while True:
+            await self._has_refusals.wait()
+            await trio.sleep(REPEATS_EVERY)
+            self.tell_repeats()
+            if not self._refusals:
+                self._has_refusals = trio.Event()
+
+    def tell_repeats(self) -> None:
+        """Say how often each refusal came again; one that did not is forgotten."""
+        for key, repeats in tuple(self._refusals.items()):
+            if not repeats.count:
+                del self._refusals[key]
+                continue
+            first = repeats.first
+            asked = first.verdict.request if first.verdict else None
+            self.line(
+                Level.WARNING,
+                "refused-again",
+                **(
+                    {"method": asked.method, "path": asked.target.shown}
+                    if asked
+                    else {}
+                ),
+                status=first.status,
+                count=repeats.count,
+                client=first.client,
+                text=_text_of(first),
+            )
+            repeats.count = 0
+        if self._other_refusals:
+            self.line(
+                Level.WARNING,
+                "refused-again",
+                count=self._other_refusals,
+                text=f"others than the {MAX_REFUSALS} that are counted one by one",
+            )
+            self._other_refusals = 0
+
+    # -- an entry as text ----------------------------------------------------------
+
+    def _render_line(self, line: Line) -> str:
+        if self._is_json:
+            return _as_json(line.level, line.event, line.fields)
+        return _words(f"{line.level.name.lower()} {line.event}", line.fields)
+
+    def _render_request(self, outcome: Outcome) -> str:
+        """Write what was asked and decided, the answer and whose it was, how it ended;
+        nothing for what is not to be told at this level."""
+        level = self._level_of(outcome)
+        if level > self.level:
+            return ""
+        event, more = EVENTS[outcome.moment], self._more(outcome)
+        if self._is_json:
+            return _as_json(level, event, {**_fields_of(outcome), **more})
+        verdict = outcome.verdict
+        asked, decided = (verdict.request_words, verdict.decision_words) if verdict else ("", REJECTED)
+        line = (
+            f"{level.name.lower()} {event}{asked} status={outcome.status or '-'}"
+            f" by={'trioproxy' if outcome.is_ours else 'engine'}"
+            f" ms={outcome.seconds * 1000:.1f}{decided}"
+            f" client={outcome.peer} id={outcome.request_id}"
+        )
+        return _words(line, more) if more else line
+
+    def _more(self, outcome: Outcome) -> dict[str, object]:
+        """What not every line has: the reason of a refusal, how it ended, bytes."""
+        more = dict[str, object]()
+        verdict = outcome.verdict
+        if verdict is not None:
+            if verdict.decision.message:
+                more["text"] = verdict.decision.message
+            if outcome.ending:
+                more["end"] = outcome.ending
+        else:
+            more["reason"] = outcome.ending
+        is_debug = self.level >= Level.DEBUG
+        if is_debug or outcome.moment is Moment.CLOSED:
+            more["received"] = outcome.received
+            more["sent"] = outcome.sent
+        if is_debug and verdict is not None:
+            more["api"] = verdict.version
+            more["agent"] = verdict.agent
+        return more
+
+
+def _is_refused(outcome: Outcome) -> bool:
+    """Whether the answer was ours, or would be if the policy were in force."""
+    verdict = outcome.verdict
+    return outcome.is_ours or (
+        verdict is not None
+        and verdict.decision.would_refuse
+        and outcome.moment is not Moment.CLOSED
     )
+
+
+def _who_did_what(outcome: Outcome) -> tuple[str, str]:
+    verdict = outcome.verdict
+    return outcome.client, verdict.operation if verdict else ""
+
+
+def _text_of(outcome: Outcome) -> str:
+    """Why it was refused, and what would allow it."""
+    if outcome.ending or outcome.verdict is None:
+        return outcome.ending
+    return outcome.verdict.decision.message
+
+
+REJECTED: Final = " decision=rejected"
+
+
+def _fields_of(outcome: Outcome) -> dict[str, object]:
+    """The fields of each line, in the order of the text."""
+    verdict = outcome.verdict
+    fields = dict[str, object]()
+    if verdict is not None:
+        fields["method"] = verdict.request.method
+        fields["path"] = verdict.request.target.shown
+    fields["status"] = outcome.status or None
+    fields["by"] = "trioproxy" if outcome.is_ours else "engine"
+    fields["ms"] = round(outcome.seconds * 1000, 1)
+    if verdict is not None:
+        fields["operation"] = verdict.operation
+        fields["decision"] = verdict.decision.word
+        fields["reason"] = str(verdict.decision.reason)
+        if verdict.decision.reason is Reason.ARGUMENT:
+            fields["variable"] = verdict.decision.rule or "none"
+    else:
+        fields["decision"] = "rejected"
+    return {**fields, "client": outcome.peer, "id": outcome.request_id}
+
+
+def _words(line: str, fields: Mapping[str, object]) -> str:
+    """A line of `name=value` words, each safe for a terminal."""
+    words = [
+        f"{name}={quote(str(value), TEXT_LIMIT)}" for name, value in fields.items()
+    ]
+    return " ".join([line, *words])
+
+
+def _as_json(level: Level, event: str, fields: Mapping[str, object]) -> str:
+    """The inside of a JSON object, in ASCII; control characters are escaped in it."""
+    shown = {
+        name: value
+        if value is None or isinstance(value, int | float)
+        else str(value)[:TEXT_LIMIT]
+        for name, value in fields.items()
+    }
+    return json.dumps({"level": level.name.lower(), "event": event, **shown})[1:-1]
 
 
 def _place(error: BaseException) -> str:

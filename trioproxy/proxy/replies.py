@@ -48,6 +48,12 @@ def health(*, is_up: bool, close: bool) -> bytes:
     return _reply(200 if is_up else 503, body, close=close, head_only=False)
 
 
+def with_id(reply: bytes, serial: int) -> bytes:
+    """Put the number of its request into an answer that many requests may share."""
+    line, _, rest = reply.partition(b"\r\n")
+    return b"%s\r\nX-Request-Id: %012x\r\n%s" % (line, serial, rest)
+
+
 def _reply(status: int, body: bytes, *, close: bool, head_only: bool) -> bytes:
     # Always HTTP/1.1 and a length: every client reads that, whichever version it asked in.
     lines = [

@@ -14,7 +14,7 @@ from trioproxy.config import Config, Level, client_limit
 from trioproxy.errors import ClientLost
 from trioproxy.http.hosts import Reach, Site
 from trioproxy.policy.gate import Gate
-from trioproxy.policy.outcome import Observer
+from trioproxy.policy.outcome import Observer, name_of_client
 from trioproxy.proxy import listeners, replies
 from trioproxy.proxy.admission import HEALTH_TARGET, Admission
 from trioproxy.proxy.bodies import Bodies
@@ -74,11 +74,6 @@ def connection_limit(wanted: int, descriptors: int) -> int:
     if descriptors == resource.RLIM_INFINITY:
         return wanted
     return max(1, min(wanted, (descriptors - SPARE_DESCRIPTORS) // 2))
-
-
-def name_of_client(peer: str) -> str:
-    """What a client is counted by: its address without the port, or its user id."""
-    return peer if peer.startswith("unix:") else peer.rpartition(":")[0]
 
 
 class Server:
@@ -169,6 +164,7 @@ class Server:
                 background.start_soon(self._watch.run)
                 background.start_soon(self._watch.give_turns)
                 background.start_soon(self.log.run)
+                background.start_soon(self.log.run_counts)
                 background.start_soon(self._reap)
                 background.start_soon(self._tell_turned_away)
                 task_status.started()
@@ -178,7 +174,7 @@ class Server:
             self._close(sockets)
             self._watch.close()
             self._shared.buffer.close()
-            self.log.flush()
+            self.log.finish()
 
     def _bind(self) -> list[socket.socket]:
         sockets: list[socket.socket] = []

@@ -1,5 +1,8 @@
 """What all connections of a server share, whatever policy they are judged by."""
 
+import itertools
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from trioproxy.config import Address
@@ -11,6 +14,12 @@ from trioproxy.proxy.health import Health
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.relay import Buffer
 from trioproxy.proxy.watch import Watch
+
+
+def count_requests() -> Iterator[int]:
+    """Serial numbers of requests. Where they begin is chance, so that those of two
+    proxies, or of one before and after a restart, are not mistaken for each other."""
+    return itertools.count(int.from_bytes(os.urandom(6)) >> 1)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,5 +34,7 @@ class Shared:
     response_memo: ResponseMemo = field(default_factory=Memo)
     clients: Clients = field(default_factory=Clients)
     buffer: Buffer = field(default_factory=Buffer)
+    serials: Iterator[int] = field(default_factory=count_requests)
+    """The number of each request: in its answer, if that is ours, and in its log line."""
     is_draining: bool = False
     """Whether the server takes no more clients and lets those here finish."""
