@@ -175,6 +175,22 @@ def test_bad_settings_are_refused() -> None:
         config.parse_flag("DISABLE_IPV6", "maybe")
 
 
+def read(**environ: str) -> config.Config:
+    """Read the limits and the log's settings."""
+    engine = config.UnixAddress(path="/engine")
+    return config.Config.read((), engine, environ, level="info")
+
+
+def test_where_and_how_the_log_is_written() -> None:
+    """LOG_TO and LOG_FORMAT are words, in either case; unset is stderr and text."""
+    assert (read().log_fd, read().log_format) == (2, config.LogFormat.TEXT)
+    found = read(LOG_TO="STDOUT", LOG_FORMAT=" json ")
+    assert (found.log_fd, found.log_format) == (1, config.LogFormat.JSON)
+    for name in ("LOG_TO", "LOG_FORMAT"):
+        with pytest.raises(ConfigError, match=f"bad {name} 'file'"):
+            read(**{name: "file"})
+
+
 def test_max_connections_is_read() -> None:
     """MAX_CONNECTIONS is a plain count."""
     assert config.parse_max_connections("200") == 200

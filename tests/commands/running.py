@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import trio
 
@@ -15,14 +16,15 @@ LIMIT = 20.0
 
 @dataclass(kw_only=True)
 class Running:
-    """A process whose stderr is read line by line."""
+    """A process whose log is read line by line."""
 
     process: trio.Process
+    stream: trio.abc.ReceiveStream
+    """Where it writes its log."""
     text: str = ""
 
     async def line(self, word: str) -> str:
         """Wait for the line of its log that holds `word`."""
-        assert self.process.stderr is not None
         with trio.fail_after(LIMIT):
             while True:
                 head, found, rest = self.text.partition(word)
@@ -30,7 +32,7 @@ class Running:
                     line = head.rpartition("\n")[2] + found + rest.partition("\n")[0]
                     self.text = rest.partition("\n")[2]
                     return line
-                more = await self.process.stderr.receive_some()
+                more = await self.stream.receive_some()
                 assert more, f"no line with {word!r} in {self.text!r}"
                 self.text += more.decode()
 
@@ -66,9 +68,11 @@ def unmeasured() -> dict[str, str]:
 
 @asynccontextmanager
 async def running(
-    *args: str, variables: Mapping[str, str] | None = None
+    *args: str,
+    variables: Mapping[str, str] | None = None,
+    log: Literal["stdout", "stderr"] = "stderr",
 ) -> AsyncIterator[Running]:
-    """Run `trioproxy ARGS` until the block ends."""
+    """Run `trioproxy ARGS` until the block ends; `log` is where it writes that."""
     process = await trio.lowlevel.open_process(
         [sys.executable, "-m", "trioproxy", *args],
         env=environment(variables or {}),
@@ -77,7 +81,9 @@ async def running(
         stderr=subprocess.PIPE,
     )
     try:
-        yield Running(process=process)
+        stream = process.stdout if log == "stdout" else process.stderr
+        assert stream is not None
+        yield Running(process=process, stream=stream)
     finally:
         with trio.CancelScope(shield=True):
             await _stop(process)

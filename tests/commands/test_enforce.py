@@ -1,5 +1,6 @@
 """`trioproxy enforce` as people run it: a process with options, signals and a log."""
 
+import json
 import re
 import signal
 import socket
@@ -408,3 +409,23 @@ def test_no_command_shows_the_help() -> None:
     done = run()
     assert (done.status, done.out) == (2, "")
     assert done.err.startswith("Usage: trioproxy")
+
+
+async def test_the_log_on_stdout_as_json(fake: FakeEngine) -> None:
+    """With LOG_TO=stdout there is nothing on stderr, and each line is one object."""
+    variables = {
+        "SOCKET_PATH": str(fake.path),
+        "LISTEN": ANY_PORT,
+        "LOG_TO": "stdout",
+        "LOG_FORMAT": "json",
+    }
+    async with running("enforce", variables=variables, log="stdout") as proxy:
+        line = await proxy.line('"event": "start"')
+        address = json.loads(line)["listen"]
+        assert await status_of(address, "/images/json") == 403
+        found = json.loads(await proxy.line('"event": "request"'))
+        proxy.process.terminate()
+        assert await proxy.end() == 0
+    assert (found["method"], found["path"]) == ("GET", "/images/json")
+    assert (found["status"], found["level"]) == (403, "warning")
+    assert found["text"].endswith("set IMAGES=1")

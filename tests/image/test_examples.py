@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import stat
 import subprocess
 import venv
 from collections.abc import Iterator, Mapping
@@ -45,6 +46,8 @@ STAND_INS: Mapping[str, str] = {
     """,
 }
 DONE = "stand-in: done"
+OWNER = 4321
+"""Of a folder that is not root's."""
 PATIENCE = ("timeout", "90")
 """Ends a log that is followed in vain."""
 
@@ -157,9 +160,13 @@ def test_learn_then_enforce(scratch: ScratchEngine, tmp_path: Path) -> None:
     """The profile `learn` writes the file, `enforce` allows what it learned, no more."""
     source = EXAMPLES / "compose" / "learn-then-enforce"
     with project(scratch, source, tmp_path) as both:
+        os.chown(tmp_path / "learned", OWNER, OWNER)
         learning = both.with_profile("learn")
         learning.compose("up", "--exit-code-from=app", "--abort-on-container-exit")
         learned = (tmp_path / "learned" / "app.env").read_text()
+        for file in (tmp_path / "learned").glob("app.*"):
+            found = file.stat()
+            assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (OWNER, 0o644)
         assert "ALLOW_OPERATIONS=ContainerList,SystemPingHead\n" in learned
         learning.compose("down")
         enforcing = both.with_profile("enforce")

@@ -88,6 +88,10 @@ def test_guide_with_privileges_works(scratch: ScratchEngine, tmp_path: Path) -> 
         state = ("--format", "{{.HostConfig.Privileged}} {{.State.Health.Status}}")
         found = scratch.docker("inspect", *state, "docker-proxy").text
         assert found == "true healthy"
+        lines = scratch.docker("logs", "docker-proxy").text.splitlines()
+        warnings = [line for line in lines if " warning " in line]
+        assert len(warnings) == 1
+        assert "privileged, or has SYS_ADMIN: it needs neither" in warnings[0]
     finally:
         scratch.docker(*options, "down", "--timeout=0")
 
@@ -141,6 +145,11 @@ def guide(
     (folder / "compose.yaml").write_text(json.dumps(definition))
     options = ("compose", f"--project-directory={folder}")
     scratch.docker(*options, "up", "--detach", "--wait")
+    # What the log shall show: one request that works, and one that is refused.
+    ask = ("exec", "traefik", "docker")
+    scratch.docker(*ask, "ps")
+    with pytest.raises(AssertionError, match="set SECRETS=1"):
+        scratch.docker(*ask, "secret", "ls")
     yield folder
     scratch.docker(*options, "down", "--timeout=0")
 
@@ -156,8 +165,8 @@ def test_guide_command(scratch: ScratchEngine, guide: Path, command: Command) ->
         shell,
         cwd=guide,
         env=scratch.environment(),
+        # Not stderr with it: what a pipe does not carry must not pass for found.
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
         text=True,
     ) as process:
         assert process.stdout is not None

@@ -143,6 +143,10 @@ class Proxy:
         self.log.flush()
         return self.log_file.read_text().splitlines()
 
+    def lines_of(self, word: str) -> list[str]:
+        """Those of its lines that hold a word."""
+        return [line for line in self.lines() if word in line]
+
     def open_connections(self) -> int:
         """How many client connections the server counts."""
         return len(self.server.connections)

@@ -501,3 +501,43 @@ async def test_a_stream_that_opens_before_its_request_is_whole(proxy: Proxy) -> 
     await engine.send(HEADS["exec raw"])
     assert (await client.read_response("POST")).status == 502
     assert await engine.read_gone() in {"end", "reset"}
+
+
+async def test_an_answer_of_ours_has_the_id_of_its_line(start: Start) -> None:
+    """Each answer of ours, even of requests that are alike, is found in the log."""
+    proxy = await start({"CONTAINERS": "1"})
+    found = list[str]()
+    for _ in ("judged", "judged and kept", "remembered"):
+        client = await proxy.connect()
+        for head in (request(target="/info"), b"nonsense\r\n\r\n"):
+            await client.send(head)
+            answer = await client.read_response()
+            found.append(answer.one("x-request-id").decode())
+    proxy.fake.die()
+    client = await proxy.connect()
+    await client.ask(target="/containers/json")
+    answer = await client.read_response()
+    assert answer.status == 502
+    found.append(answer.one("x-request-id").decode())
+    await settle()
+    logged = [line.partition(" id=")[2][:12] for line in proxy.lines_of(" id=")]
+    assert logged == found
+    assert len(set(found)) == 7
+
+
+async def test_a_bad_head_is_not_repeated(proxy: Proxy) -> None:
+    """What is told of a head that is no HTTP holds nothing of it: not in answer or log."""
+    for head in (
+        b"GET /info?token=secret HTTP/1.1 x\r\nHost: d\r\n\r\n",
+        b"GET /info HTTP/1.1\r\nHost: d\r\nX-Registry-Auth : secret\r\n\r\n",
+        b"GET http://e/info?token=secret HTTP/1.1\r\nHost: d\r\n\r\n",
+        b"GET info?token=secret HTTP/1.1\r\nHost: d\r\n\r\n",
+    ):
+        client = await proxy.connect()
+        await client.send(head)
+        answer = await client.read_response()
+        assert answer.status == 400
+        assert b"secret" not in answer.raw + answer.body
+    await settle()
+    assert len(proxy.lines_of("status=400")) == 4
+    assert proxy.lines_of("secret") == []

@@ -467,3 +467,31 @@ async def test_a_body_announced_to_a_stream_is_never_owed(proxy: Proxy) -> None:
     assert (await client.read_response("POST")).status == 400
     assert await client.read_rest() == b""
     assert await engine.read_rest() == b""
+
+
+async def test_the_log_tells_of_a_tunnel_when_it_opens_and_when_it_ends(
+    proxy: Proxy,
+) -> None:
+    """A session that is killed with the proxy has left a line; one that ends has two."""
+    client, _ = await open_tunnel(proxy, HIJACKS["exec, upgraded"])
+    await settle()
+    (line,) = proxy.lines_of("path=/exec/e/start")
+    assert " notice opened method=POST path=/exec/e/start status=101 by=engine " in line
+    client.close()
+    await settle()
+    _, line = proxy.lines_of("path=/exec/e/start")
+    assert " info closed method=POST path=/exec/e/start status=101 by=engine " in line
+    assert " received=" in line
+    await proxy.assert_clean()
+
+
+async def test_a_stream_that_the_engine_refuses_has_not_opened(proxy: Proxy) -> None:
+    """An answer that says why there is no stream is one request with one line."""
+    client, engine = await proxy.ask(target="/containers/nope/logs?stdout=1&follow=1")
+    await engine.answer("404 Not Found", body=b"{}")
+    assert (await client.read_response()).status == 404
+    await settle()
+    (line,) = proxy.lines_of("path=/containers/nope/logs")
+    assert (
+        " request method=GET path=/containers/nope/logs status=404 by=engine " in line
+    )

@@ -234,13 +234,14 @@ def _take_over_owner(fd: int, path: Path) -> None:
     if not stat.S_ISREG(old.st_mode):
         return  # of a link, say, which is 0777 whatever it leads to
     mode = old.st_mode & ALL_MODE
-    try:
+    # First, for whoever has given a file away may need one more capability to do it. It
+    # is for us alone to write as long as it is ours.
+    os.fchmod(fd, mode & ~OTHERS_WRITE)
+    # Only root may give a file away; without, it is ours, as any editor's would be.
+    with suppress(PermissionError):
         os.fchown(fd, old.st_uid, old.st_gid)
-    except PermissionError:
-        # Only root may give a file away; without, it is ours, as any editor's would be,
-        # and for us alone to write.
-        mode &= ~OTHERS_WRITE
-    os.fchmod(fd, mode)
+        if mode & OTHERS_WRITE:
+            os.fchmod(fd, mode)
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -1,0 +1,81 @@
+"""What is looked at before serving: the container around the process."""
+
+from pathlib import Path
+
+import pytest
+
+from trioproxy.commands import start
+
+HEAD = "Iface\tDestination\tGateway\tFlags\n"
+INSIDE = "eth0\t000012AC\t00000000\t0001\n"
+WAY_OUT = "eth0\t00000000\t010012AC\t0003\n"
+ZEROS = "0" * 32
+REFUSES = (
+    f"{ZEROS} 00 {ZEROS} 00 {ZEROS} ffffffff 00000001 00000000 00200200       lo\n"
+)
+WAY_OUT_6 = f"{ZEROS} 00 {ZEROS} 00 fe80{'0' * 28} 00000400 1 0 00000003     eth0\n"
+NARROW_6 = f"fd00{'0' * 28} 40 {ZEROS} 00 {ZEROS} 00000100 1 0 00000001     eth0\n"
+
+
+def machine(
+    folder: Path,
+    *,
+    mark: str = ".dockerenv",
+    routes: str = HEAD + INSIDE,
+    routes_6: str = "",
+    bounds: str = "00000000a80425fb",
+) -> Path:
+    """What a process finds of a machine below `/`."""
+    (folder / "proc/net").mkdir(parents=True)
+    (folder / "proc/self").mkdir()
+    (folder / "run").mkdir()
+    if mark:
+        (folder / mark).touch()
+    (folder / "proc/net/route").write_text(routes)
+    if routes_6:
+        (folder / "proc/net/ipv6_route").write_text(routes_6)
+    (folder / "proc/self/status").write_text(f"Name:\tx\nCapBnd:\t{bounds}\nUid:\t0\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param({}, True, id="internal"),
+        pytest.param({"mark": "run/.containerenv"}, True, id="podman"),
+        pytest.param({"routes_6": REFUSES + NARROW_6}, True, id="internal-ipv6"),
+        pytest.param({"mark": ""}, False, id="no-container"),
+        pytest.param({"routes": HEAD + INSIDE + WAY_OUT}, False, id="way-out"),
+        pytest.param({"routes_6": REFUSES + WAY_OUT_6}, False, id="way-out-ipv6"),
+        pytest.param({"routes": HEAD + "eth0\n"}, False, id="unreadable"),
+    ],
+)
+def test_internal_network(
+    tmp_path: Path, given: dict[str, str], expected: bool
+) -> None:
+    """A container without a default route, and nothing else, is on internal networks."""
+    assert start.is_on_internal_network(machine(tmp_path, **given)) is expected
+
+
+def test_a_machine_that_hides_its_routes_has_a_way_out(tmp_path: Path) -> None:
+    """What cannot be read is no reason to be silent."""
+    (tmp_path / ".dockerenv").touch()
+    assert not start.is_on_internal_network(tmp_path)
+    assert start.check_privileges(tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "warns"),
+    [
+        pytest.param({}, False, id="plain"),
+        pytest.param({"bounds": "000001ffffffffff"}, True, id="privileged"),
+        pytest.param({"bounds": "00000000a82425fb"}, True, id="sys-admin"),
+        pytest.param(
+            {"bounds": "000001ffffffffff", "mark": ""}, False, id="no-container"
+        ),
+    ],
+)
+def test_privileges(tmp_path: Path, given: dict[str, str], warns: bool) -> None:
+    """A privileged container has one line that it need not be; a host has none."""
+    warning = start.check_privileges(machine(tmp_path, **given))
+    assert ("needs neither" in warning) is warns
