@@ -209,6 +209,16 @@ def test_a_stream_has_two_lines() -> None:
     assert closed.endswith(" id=000000000abc end=client-left received=0 sent=7")
 
 
+def test_the_usual_line_is_like_any_other() -> None:
+    """What is written for a request that is nothing new is its first line at `info`."""
+    log, reader = pipe_log(Level.INFO)
+    for _ in range(3):
+        log.request(outcome(began=1.0, ended=1.25, sent=7))
+    first, *others = written(log, reader)
+    assert " ms=250.0 " in first
+    assert others == [first.replace("notice", "info")] * 2
+
+
 def test_debug_says_more() -> None:
     """Debug adds the client's words of itself, its API version and the bytes moved."""
     log, reader = pipe_log(Level.DEBUG)
@@ -262,7 +272,8 @@ def test_what_is_remembered_is_bounded() -> None:
     lines = written(log, reader)
     assert sum(" status=403 " in line for line in lines) == MAX_REFUSALS
     assert sum(" status=200 " in line for line in lines) == MAX_KNOWN + 10
-    assert (len(log._refusals), len(log._known)) == (MAX_REFUSALS, 10)
+    assert len(log._refusals) == MAX_REFUSALS
+    assert len(log._known) == len(log._known_of_peer) == log._known_pairs == 10
     log.tell_repeats()
     assert "refused-again count=10 " in written(log, reader)[0]
     assert not log._refusals

@@ -24,7 +24,7 @@ from typing import Any, Final
 import trio
 
 from trioproxy.config import Level, LogFormat
-from trioproxy.policy.outcome import Moment, Outcome
+from trioproxy.policy.outcome import Moment, Outcome, name_of_client
 from trioproxy.policy.rules import Reason
 from trioproxy.quoting import quote
 from trioproxy.values import value_class
@@ -55,6 +55,9 @@ MAX_KNOWN: Final = 10_000
 
 TEXT_LIMIT: Final = 512
 """Characters of a refusal: a path of 256 must not hide what would allow it."""
+
+WHOLE: Final = Moment.WHOLE
+"""Looked up once: a member of an enumeration costs a call."""
 
 EVENTS: Final = {
     Moment.WHOLE: "request",
@@ -98,11 +101,15 @@ class Log:
         self._poll.register(fd, select.POLLOUT)
         self._filled = trio.Event()
         self._has_refusals = trio.Event()
-        self._second = 0.0
-        self._time = ""
+        self._second = self._millisecond = 0
+        self._time = self._stamp = ""
         self._refusals: dict[tuple[str, int, str], Repeats] = {}
         self._other_refusals = 0
-        self._known: set[tuple[str, str]] = set()
+        self._known: dict[str, set[str]] = {}
+        """What each client has done, by its address without the port."""
+        self._known_pairs = 0
+        self._known_of_peer: dict[str, set[str]] = {}
+        """The same sets by whole addresses, which is what an outcome has."""
 
     def line(self, level: Level, event: str, **fields: object) -> None:
         """Log one event, if its level is wanted."""
@@ -193,16 +200,19 @@ class Log:
         return "".join(lines).encode("ascii", "replace")
 
     def _stamped(self, when: float, text: str) -> str:
-        second, fraction = divmod(when, 1)
-        if second != self._second:
-            self._second = second
-            self._time = datetime.fromtimestamp(second, UTC).strftime(
-                "%Y-%m-%dT%H:%M:%S"
-            )
-        stamp = f"{self._time}.{int(fraction * 1000):03d}Z"
+        millisecond = int(when * 1000)
+        if millisecond != self._millisecond:
+            self._millisecond = millisecond
+            second, fraction = divmod(millisecond, 1000)
+            if second != self._second:
+                self._second = second
+                self._time = datetime.fromtimestamp(second, UTC).strftime(
+                    "%Y-%m-%dT%H:%M:%S"
+                )
+            self._stamp = f"{self._time}.{fraction:03d}Z"
         if self._is_json:
-            return f'{{"time": "{stamp}", {text}}}\n'
-        return f"{stamp} {text}\n"
+            return f'{{"time": "{self._stamp}", {text}}}\n'
+        return f"{self._stamp} {text}\n"
 
     def _write(self, chunk: bytes) -> None:
         try:
@@ -218,12 +228,30 @@ class Log:
         """At which level a request is told; what is told is remembered."""
         if _is_refused(outcome):
             return Level.WARNING if self._is_first(outcome) else Level.INFO
-        if self._is_new(outcome):
-            if len(self._known) >= MAX_KNOWN:
-                self._known.clear()
-            self._known.add(_who_did_what(outcome))
-            return Level.NOTICE
-        return Level.INFO
+        if outcome.verdict is None or outcome.moment is Moment.CLOSED:
+            return Level.INFO
+        known = self._known_of(outcome.peer)
+        operation = outcome.verdict.operation
+        if operation in known:
+            return Level.INFO
+        if self._known_pairs >= MAX_KNOWN:
+            self._known.clear()
+            self._known_of_peer.clear()
+            self._known_pairs = 0
+            known = self._known_of(outcome.peer)
+        known.add(operation)
+        self._known_pairs += 1
+        return Level.NOTICE
+
+    def _known_of(self, peer: str) -> set[str]:
+        """What the client with this address has done."""
+        known = self._known_of_peer.get(peer)
+        if known is None:
+            if len(self._known_of_peer) >= MAX_KNOWN:
+                self._known_of_peer.clear()
+            known = self._known.setdefault(name_of_client(peer), set())
+            self._known_of_peer[peer] = known
+        return known
 
     def _is_told(self, outcome: Outcome) -> bool:
         """Whether a request may have a line where not each has one."""
@@ -232,11 +260,12 @@ class Log:
         )
 
     def _is_new(self, outcome: Outcome) -> bool:
-        """Whether this client has not done this before."""
-        return (
-            outcome.moment is not Moment.CLOSED
-            and _who_did_what(outcome) not in self._known
-        )
+        """Whether this client may not have done this before; its line knows for sure."""
+        verdict = outcome.verdict
+        if verdict is None or outcome.moment is Moment.CLOSED:
+            return False
+        known = self._known_of_peer.get(outcome.peer)
+        return known is None or verdict.operation not in known
 
     def _is_first(self, outcome: Outcome) -> bool:
         """Whether a refusal was not told lately; else it is counted."""
@@ -302,6 +331,9 @@ class Log:
     def _render_request(self, outcome: Outcome) -> str:
         """Write what was asked and decided, the answer and whose it was, how it ended;
         nothing for what is not to be told at this level."""
+        line = "" if self._is_json else self._usual_line(outcome)
+        if line:
+            return line
         level = self._level_of(outcome)
         if level > self.level:
             return ""
@@ -317,6 +349,29 @@ class Log:
             f" client={outcome.peer} id={outcome.request_id}"
         )
         return _words(line, more) if more else line
+
+    def _usual_line(self, outcome: Outcome) -> str:
+        """The line of what nearly all requests are: answered by the Engine, as planned,
+        and nothing new. Nothing for any other; this is the one path that must be quick.
+        """
+        moment, peer, verdict, status, is_ours, _, began, ended, *_, ending, serial = (
+            outcome
+        )
+        if (
+            self.level != Level.INFO
+            or is_ours
+            or ending
+            or moment is not WHOLE
+            or verdict is None
+            or verdict.decision.message
+            or verdict.operation not in self._known_of_peer.get(peer, ())
+        ):
+            return ""
+        return (
+            f"info request{verdict.request_words} status={status or '-'} by=engine"
+            f" ms={(ended - began) * 1000:.1f}{verdict.decision_words} client={peer}"
+            f" id={serial:012x}"
+        )
 
     def _more(self, outcome: Outcome) -> dict[str, object]:
         """What not every line has: the reason of a refusal, how it ended, bytes."""
@@ -347,11 +402,6 @@ def _is_refused(outcome: Outcome) -> bool:
         and verdict.decision.would_refuse
         and outcome.moment is not Moment.CLOSED
     )
-
-
-def _who_did_what(outcome: Outcome) -> tuple[str, str]:
-    verdict = outcome.verdict
-    return outcome.client, verdict.operation if verdict else ""
 
 
 def _text_of(outcome: Outcome) -> str:
