@@ -341,7 +341,11 @@ class Log:
         if self._is_json:
             return _as_json(level, event, {**_fields_of(outcome), **more})
         verdict = outcome.verdict
-        asked, decided = (verdict.request_words, verdict.decision_words) if verdict else ("", REJECTED)
+        asked, decided = (
+            (verdict.request_words, verdict.decision_words)
+            if verdict
+            else ("", REJECTED)
+        )
         line = (
             f"{level.name.lower()} {event}{asked} status={outcome.status or '-'}"
             f" by={'trioproxy' if outcome.is_ours else 'engine'}"
