@@ -373,5 +373,6 @@ class Exchange:
         self.is_ours = True
         self.ending = str(error)
         is_head = self.admitted.expected.is_head
-        await self._sides.client.wire.send_all(replies.error(error, head_only=is_head))
+        answer = replies.with_id(replies.error(error, head_only=is_head), self.serial)
+        await self._sides.client.wire.send_all(answer)
         return LINGER
