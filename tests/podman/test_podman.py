@@ -17,6 +17,7 @@ import pytest
 
 from tests.commands.running import run, running
 from tests.engine import UNSHARE, busybox_archive, first_child
+from tests.proxy.raw_exchange import exchange, proxy_before
 
 START_SECONDS = 30
 SERVE = """
@@ -119,3 +120,46 @@ async def test_enforced(podman: Path, tmp_path: Path) -> None:
         refused = call((*REMOTE, listen, "volume", "ls"), {})
     assert refused.returncode != 0
     assert "set LIBPOD_VOLUMES=1" in refused.stderr
+
+
+async def test_docker_s_clients_work_by_docker_s_routes(
+    podman: Path, tmp_path: Path
+) -> None:
+    """The docker command lists what Podman has, by sections of Docker's alone."""
+    listen = f"unix://{tmp_path}/proxy.sock"
+    variables = {"CONTAINERS": "1", "SOCKET_PATH": str(podman), "LISTEN": listen}
+    host = {"DOCKER_HOST": listen, "DOCKER_CONFIG": str(tmp_path)}
+    async with running("enforce", variables=variables) as proxy:
+        await proxy.listen()
+        listed = call(("docker", "ps", "--all"), host)
+        refused = call(("docker", "images"), host)
+        podmans = call((*REMOTE, listen, "ps"), {})
+    assert listed.returncode == 0, listed.stderr
+    assert "set IMAGES=1" in refused.stderr
+    assert podmans.returncode != 0
+    assert "ping response was 403" in podmans.stderr
+
+
+FORMS = [
+    ("GET", "/v5.4.2/libpod/images/a%2Fb/json", 404),
+    ("GET", "/v5.4.2/libpod/images/a/b/json", 404),
+    ("GET", "/v5.4.2/libpod/volumes/json", 403),
+    ("GET", "/v5.4.2/%6cibpod/%76olumes/json", 403),
+    ("GET", "/v5.4.2/libpod/images/../volumes/json", 400),
+    ("GET", "/v5.4.2/libpod/images%2Fjson", 400),
+    ("GET", "/v5.4.2//libpod/volumes/json", 400),
+    ("GET", "/v05.4.2/libpod/volumes/json", 400),
+    ("GET", "/v5.4.2-rc1/libpod/volumes/json", 403),
+    ("POST", "/v3.4.4/libpod/manifests/x/push?destination=y", 400),
+    ("POST", "/v5.4.2/libpod/images/scp/x/tag?repo=y", 403),
+]
+
+
+async def test_forms_of_a_path(podman: Path, tmp_path: Path) -> None:
+    """Reading images alone: no other form of a path reaches another route of Podman's."""
+    policy = {"LIBPOD_IMAGES": "1"}
+    async with proxy_before(podman, policy, tmp_path) as url:
+        for method, target, status in FORMS:
+            head = f"{method} {target} HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n"
+            (answer,) = await exchange(url, head.encode())
+            assert answer.status == status, (method, target)
