@@ -19,7 +19,10 @@ LEAKS_SECRETS = {"SystemEvents", "ContainerList", "VolumeInspect", "ExecInspect"
 GIVES_ROOT = {"SwarmInit", "SwarmInspect", "SwarmUpdate", "SwarmJoin", "NodeUpdate"}
 CONNECTS = {
     "DistributionInspect", "GetPluginPrivileges", "ImageCreate", "ImagePush",
-    "ImageSearch", "PluginPush", "SystemAuth",
+    "ImageSearch", "LibpodArtifactPull", "LibpodArtifactPush", "LibpodImageImport",
+    "LibpodImagePull", "LibpodImagePush", "LibpodImageScp", "LibpodImageSearch",
+    "LibpodKubeApply", "LibpodManifestInspect", "LibpodManifestPush", "PluginPush",
+    "SystemAuth",
 }  # fmt: skip
 
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import trio
 
 from tests.differential.haproxy_rules import MARK
-from trioproxy.policy.endpoints import ENDPOINTS, Endpoint
+from trioproxy.policy.endpoints import ENDPOINTS, LIBPOD_SECTIONS, Endpoint
 from trioproxy.policy.variables import (
-    LIBPOD_SECTIONS,
     LIBPOD_VARIABLES,
     METHOD_SWITCHES,
     SWITCHES,
     VERBS,
-    libpod_prefix,
+    section_prefix,
 )
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "get")
@@ -49,6 +48,7 @@ TRICKS: tuple[Callable[[str], str], ...] = (
     lambda path: f"/v1.45{path}",
     lambda path: f"/v1.24{path}?all=1&x=/../y",
     lambda path: f"/v1.12{path}",
+    lambda path: f"/v4.9.3{path}",
     lambda path: f"/v1.45.0{path}",
     lambda path: f"/v1.045{path}",
     lambda path: f"/V1.45{path}",
@@ -102,6 +102,14 @@ ALWAYS = (
     HttpRequest(method="GET", target="/libpod/_ping"),
     HttpRequest(method="GET", target="/v4.9.3/libpod/version"),
     HttpRequest(method="GET", target="/libpod/containers/x/logs"),
+    HttpRequest(method="GET", target="/v4.9.3/libpod/containers/json"),
+    HttpRequest(method="GET", target="/v5.4.2/libpod/images/a%2Fb/json"),
+    HttpRequest(method="PUT", target="/v5.4.2/libpod/containers/x/archive?path=/"),
+    HttpRequest(method="POST", target="/v5.4.2/libpod/containers/x:1@y/stop"),
+    HttpRequest(method="POST", target="/v3.4.4/libpod/manifests/x/add"),
+    HttpRequest(method="GET", target="/v5.0.0-rc1/libpod/info"),
+    HttpRequest(method="GET", target="/libpod/INFO"),
+    HttpRequest(method="GET", target="/libpod/podsX/json"),
     HttpRequest(method="TRACE", target="/containers/x"),
     HttpRequest(method="POST", target="/containers/x/start", fields=(FORM,), body=b"x=1"),
     HttpRequest(
@@ -121,7 +129,7 @@ def http_requests(rng: random.Random) -> Iterator[HttpRequest]:
     yield from ALWAYS
     for section in LIBPOD_SECTIONS:
         method = rng.choice(("GET", "POST", "DELETE"))
-        yield HttpRequest(method=method, target=f"{libpod_prefix(section)}/x/json")
+        yield HttpRequest(method=method, target=f"{section_prefix(section)}/x/json")
     for base in ("/libpod/containers", "/v5.0.0/libpod/pods"):
         word = rng.choice(("pause", "kill", "restart", "start", "stop", "unpause"))
         yield HttpRequest(method="POST", target=f"{base}/x/{word}")

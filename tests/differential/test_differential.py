@@ -30,7 +30,7 @@ from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.request import Request
 from trioproxy.policy.rules import Decision, Reason
 from trioproxy.policy.target import Target
-from trioproxy.policy.variables import READ_VERBS
+from trioproxy.policy.variables import READ_VERBS, speaks_of_podman
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 from trioproxy.review import differences
@@ -215,10 +215,12 @@ def judge(place: Place, compat: str, sent: HttpRequest) -> tuple[Request, Decisi
 def may_be_wider(
     row: Difference, place: Place, compat: str, incumbent: Incumbent, sent: HttpRequest
 ) -> bool:
-    """Whether the file itself asks for it: a verb at 1, or no word to linuxserver's own verbs."""
+    """Whether the file itself asks for it: a verb or `LIBPOD_*` at 1, or no word to linuxserver's own verbs."""
     request, decision = judge(place, compat, sent)
     if decision.reason is Reason.VERB:
         return place.variables[decision.rule] == "1"
+    if row is differences.PODMAN_AT_1:
+        return incumbent is TECNATIVA and speaks_of_podman(place.variables)
     unset = READ_VERBS.keys() - place.variables.keys()
     lifted = {**place.variables, **dict.fromkeys(unset, "1")}
     return (

@@ -192,7 +192,12 @@ def test_what_was_learned_is_allowed(
     policy, warnings = parse_policy_file(text, name="f")
     assert warnings == ()
     assert {*policy.operations, *map(str, policy.routes)} == operations
-    heads = {"ContainerArchive": "ContainerArchiveInfo", "SystemPing": "SystemPingHead"}
+    heads = {
+        "ContainerArchive": "ContainerArchiveInfo",
+        "LibpodContainerArchive": "LibpodContainerArchiveInfo",
+        "LibpodPing": "LibpodPingHead",
+        "SystemPing": "SystemPingHead",
+    }
     known = operations & OPERATIONS.keys()
     assert policy.opened_operations == known | {
         heads[name] for name in known if name in heads

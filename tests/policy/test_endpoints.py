@@ -7,16 +7,25 @@ from hypothesis import strategies as st
 from trioproxy.errors import BadTarget
 from trioproxy.policy.endpoints import (
     ENDPOINTS,
+    LIBPOD_SECTIONS,
     OPERATIONS,
     SECTIONS,
     Endpoint,
     match,
     section_of,
 )
+from trioproxy.policy.samples import PARAMETER
 from trioproxy.policy.target import Target
 
 ROUTES = Path(__file__).parent.parent / "data" / "routes.tsv"
 ONLY_HTTP2 = "BuildKitGrpc"
+NO_VARIABLE = {
+    "ANY",
+    "DEBUG",
+    *(f"LIBPOD_{name}" for name in ("ARTIFACTS", "BUILD", "COMMIT", "KUBE", "LOCAL")),
+    *(f"LIBPOD_{name}" for name in ("QUADLETS", "SWAGGER")),
+}
+"""Sections that no other proxy has a variable for."""
 
 
 def operation(method: str, raw: bytes) -> str | None:
@@ -25,9 +34,7 @@ def operation(method: str, raw: bytes) -> str | None:
 
 
 def fill(template: str, value: str) -> bytes:
-    for parameter in ("{id}", "{name}", "{checkpoint}", "{any}"):
-        template = template.replace(parameter, value)
-    return template.encode()
+    return PARAMETER.sub(value, template).encode()
 
 
 def name(endpoint: Endpoint) -> str:
@@ -47,7 +54,7 @@ def test_the_table_is_complete() -> None:
     assert sorted("\t".join(row) for row in rows) == sorted(lines)
     operations, sections = zip(*(line.split("\t")[2:4] for line in lines), strict=True)
     assert set(OPERATIONS) == set(operations)
-    assert set(SECTIONS) == {*sections} - {"ANY", "DEBUG"}
+    assert {*SECTIONS, *LIBPOD_SECTIONS} == {*sections} - NO_VARIABLE
 
 
 def test_summaries_are_short_lines() -> None:
@@ -73,6 +80,8 @@ def test_operations_are_sorted_and_hold_every_route() -> None:
 def test_each_route_is_matched_by_its_own_row(endpoint: Endpoint, version: str) -> None:
     """A filled-in template is matched by its own row, with and without a version."""
     method = "LOCK" if endpoint.method == "ANY" else endpoint.method
+    if version and endpoint.is_podmans:
+        version = "/v5.4.2"
     target = Target.parse(version.encode() + fill(endpoint.template, "abc"))
     assert match(method, target) is endpoint
 
@@ -121,6 +130,27 @@ def test_only_parameters_of_some_sections_hold_slashes(endpoint: Endpoint) -> No
         ("GET", b"/networks/a%2Fb", "NetworkInspect"),
         ("GET", b"/containers/%85%ff/json", "ContainerInspect"),
         ("GET", b"/%63ontainers/%6ason", "ContainerList"),
+        ("GET", b"/libpod/_ping", "LibpodPing"),
+        ("GET", b"/v5.4.2/libpod/containers/json", "LibpodContainerList"),
+        ("GET", b"/v1.12/libpod/containers/json", "LibpodContainerList"),
+        ("GET", b"/v4.9.3/libpod/containers/json/logs", "LibpodContainerLogs"),
+        (
+            "GET",
+            b"/v4.9.3/libpod/containers/json/healthcheck",
+            "LibpodContainerHealthcheck",
+        ),
+        ("GET", b"/v4.9.3/%6cibpod/%63ontainers/x/json", "LibpodContainerInspect"),
+        ("POST", b"/v5.0.0/libpod/images/scp/x/tag", "LibpodImageTag"),
+        ("POST", b"/v5.0.0/libpod/images/scp/x/push", "LibpodImagePush"),
+        ("POST", b"/v5.0.0/libpod/images/scp/host::x", "LibpodImageScp"),
+        ("GET", b"/v5.0.0/libpod/images/foo%2Fbar/json", "LibpodImageInspect"),
+        ("DELETE", b"/v5.0.0/libpod/images/remove", "LibpodImageDeleteAll"),
+        ("DELETE", b"/v5.0.0/libpod/artifacts/remove", "LibpodArtifactDeleteAll"),
+        ("POST", b"/v5.0.0/libpod/manifests/create", "LibpodManifestCreate"),
+        ("POST", b"/v5.0.0/libpod/manifests/x/add", "LibpodManifestCreate"),
+        ("POST", b"/v5.0.0/libpod/manifests/x/registry/y", "LibpodManifestPush"),
+        ("GET", b"/v5.0.0/libpod/networks/json", "LibpodNetworkList"),
+        ("GET", b"/v5.0.0/libpod/networks/x", "LibpodNetworkInspect"),
     ],
 )
 def test_greedy_routes(method: str, raw: bytes, expected: str) -> None:
@@ -151,6 +181,13 @@ def test_greedy_routes(method: str, raw: bytes, expected: str) -> None:
         ("GET", b"/debug"),
         ("GET", b"/debug/pprof/a/b"),
         ("HEAD", b"/build"),
+        ("GET", b"/libpod"),
+        ("GET", b"/v5.0.0/libpod/INFO"),
+        ("GET", b"/v5.0.0/libpod/containers/a/b/json"),
+        ("DELETE", b"/v5.0.0/libpod/containers/a/b"),
+        ("POST", b"/v5.0.0/libpod/containers/a/b/stop"),
+        ("POST", b"/v5.0.0/libpod/info"),
+        ("GET", b"/v5.0.0/libpod/libpod/info"),
     ],
 )
 def test_unknown_routes(method: str, raw: bytes) -> None:
@@ -166,6 +203,9 @@ def test_unknown_routes(method: str, raw: bytes) -> None:
         (b"/info", "SystemInfo"),
         (b"/networks/", "NetworkList"),
         (b"/debug/vars", "DebugVars"),
+        (b"/libpod/_ping", "LibpodPingHead"),
+        (b"/v5.0.0/libpod/containers/a/archive", "LibpodContainerArchiveInfo"),
+        (b"/v5.0.0/libpod/info", "LibpodInfo"),
     ],
 )
 def test_head(raw: bytes, expected: str) -> None:
@@ -198,6 +238,8 @@ def test_options(raw: bytes) -> None:
         ("GET", b"/debug/pprof/heap/"),
         ("OPTIONS", b"/info/"),
         ("GET", b"/unheard/of/"),
+        ("POST", b"/v5.0.0/libpod/manifests/"),
+        ("GET", b"/libpod/"),
     ],
 )
 def test_trailing_slash(method: str, raw: bytes) -> None:
@@ -217,6 +259,10 @@ def test_trailing_slash(method: str, raw: bytes) -> None:
         ("GET", b"/debug/pprof%2Fheap"),
         ("DELETE", b"/containers/a%2Fcheckpoints/b"),
         ("GET", b"/unheard%2Fof"),
+        ("GET", b"/v5.0.0/libpod/containers/a%2Fjson"),
+        ("GET", b"/v5.0.0%2Flibpod/info"),
+        ("GET", b"/libpod%2Finfo"),
+        ("DELETE", b"/v5.0.0/libpod/volumes/a%2Fb"),
     ],
 )
 def test_encoded_slash(method: str, raw: bytes) -> None:
@@ -226,10 +272,13 @@ def test_encoded_slash(method: str, raw: bytes) -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", [*SECTIONS, *LIBPOD_SECTIONS])
 def test_sections(section: str) -> None:
     """A section variable covers the paths below its own segment, known or not."""
-    segment = "/_ping" if section == "PING" else f"/{section.lower()}"
+    podman, libpod, name = section.rpartition("LIBPOD_")
+    assert not podman
+    segment = "/_ping" if name == "PING" else f"/{name.lower()}"
+    segment = f"/libpod{segment}" if libpod else segment
     assert section_of(segment) == section
     assert section_of(f"{segment}/x/unheard-of") == section
     assert section_of(f"{segment}x") is None
@@ -238,17 +287,40 @@ def test_sections(section: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/debug/vars", "/ping", "/PING", "/_PING", "/Containers/json", "/post", "/"],
+    [
+        "/debug/vars",
+        "/ping",
+        "/PING",
+        "/_PING",
+        "/Containers/json",
+        "/post",
+        "/",
+        "/libpod",
+        "/libpod/",
+        "/libpod/artifacts/json",
+        "/libpod/build",
+        "/libpod/commit",
+        "/libpod/Containers/json",
+        "/libpod/kube/play",
+        "/libpod/local/build",
+        "/libpod/quadlets",
+        "/libpod/swagger",
+        "/LIBPOD/containers/json",
+        "/libpodx/containers/json",
+        "/x/libpod/containers/json",
+    ],
 )
 def test_no_section(path: str) -> None:
     """No variable covers /debug, another case, or what only resembles a section."""
     assert section_of(path) is None
 
 
-@pytest.mark.parametrize("endpoint", SERVED[:-1], ids=name)
+@pytest.mark.parametrize(
+    "endpoint", [e for e in SERVED if e.section != "ANY"], ids=name
+)
 def test_section_of_each_route(endpoint: Endpoint) -> None:
     """The section of a route is that of its path, so both ways of asking agree."""
-    expected = None if endpoint.section == "DEBUG" else endpoint.section
+    expected = None if endpoint.section in NO_VARIABLE else endpoint.section
     assert section_of(endpoint.template) == expected
 
 

@@ -71,6 +71,7 @@ STOPS = [
     ({"ALLOW_OPERATIONS": "ContainerKill", "CONTAINERS": "0", "ALLOW_RESTARTS": "no"}, "ALLOW_RESTARTS=0 and CONTAINERS=0 contradicts ContainerKill", ""),
     ({"ALLOW_OPERATIONS": "ContainerDelete", "DELETE": "0"}, "DELETE=0 contradicts ContainerDelete in ALLOW_OPERATIONS", "set DELETE=1, or take ContainerDelete off"),
     ({"ALLOW_OPERATIONS": "PUT:/images/{x}/frob", "PUT": "0", "POST": "0"}, "POST=0 and PUT=0 contradicts", ""),
+    ({"ALLOW_OPERATIONS": "LibpodPodList", "LIBPOD_PODS": "0"}, "LIBPOD_PODS=0 contradicts LibpodPodList", ""),
     ({"ALLOW_OPERATIONS": "GET:/images/{x}/frob", "IMAGES": "0"}, "IMAGES=0 contradicts GET:/images/{x}/frob", ""),
 ]  # fmt: skip
 
@@ -80,8 +81,9 @@ STARTS = [
     ({"COMPAT": "tecnativa"}, Mode.SECTIONS, ()),
     ({"LIBPOD_PING": "0", "LIBPOD_VERSION": "1", "LIBPOD_PODS": ""}, Mode.SECTIONS, ()),
     ({"LIBPOD_X": ""}, Mode.SECTIONS, ("LIBPOD_X= is not known and refuses nothing: there is no such permission",)),
-    ({"LIBPOD_PODS": "1"}, Mode.SECTIONS, ("LIBPOD_PODS=1 opens nothing yet: Podman's own routes (/libpod) are not forwarded and stay refused",)),
-    ({"LIBPOD_PODS": "1", "LIBPOD_ALLOW_STOP": "1", "LIBPOD_PING": "1"}, Mode.SECTIONS, ("LIBPOD_ALLOW_STOP=1 and LIBPOD_PODS=1 open nothing yet: Podman's own routes (/libpod) are not forwarded and stay refused",)),
+    ({"LIBPOD_PODS": "1", "LIBPOD_ALLOW_STOP": "1", "LIBPOD_PING": "1"}, Mode.SECTIONS, ()),
+    ({"ALLOW_OPERATIONS": "LibpodPodList", "LIBPOD_PODS": "1"}, Mode.EXACT, ("LIBPOD_PODS=1 opens nothing beside ALLOW_OPERATIONS: the list alone grants",)),
+    ({"ALLOW_OPERATIONS": "LibpodContainerMount", "POST": "0"}, Mode.EXACT, ()),
     ({"DELETE": "0", "PUT": "no"}, Mode.SECTIONS, ()),
     ({"DELETE": "1", "PUT": "1"}, Mode.SECTIONS, ()),
     ({"TZ": "Europe/Madrid"}, Mode.SECTIONS, ()),

@@ -6,14 +6,27 @@ from hypothesis import strategies as st
 
 from tests.policy.judging import judge, passes, request
 from trioproxy.policy import samples
-from trioproxy.policy.endpoints import OPERATIONS, Effect, Endpoint
+from trioproxy.policy.endpoints import (
+    LIBPOD_SECTIONS,
+    OPERATIONS,
+    SECTIONS,
+    Effect,
+    Endpoint,
+)
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.request import Request, Route
 from trioproxy.policy.rules import WRITE_LIKE_READS, Mode, Reason
-from trioproxy.policy.variables import METHOD_SWITCHES, READ_VERBS, SWITCHES, VERBS
+from trioproxy.policy.variables import (
+    LIBPOD_VARIABLES,
+    METHOD_SWITCHES,
+    READ_VERBS,
+    SWITCHES,
+    VERBS,
+)
 
 C = {"CONTAINERS": "1"}
 CP = {"CONTAINERS": "1", "POST": "1"}
+LC = {"LIBPOD_CONTAINERS": "1"}
 LSIO = {"COMPAT": "linuxserver", "CONTAINERS": "1"}
 
 ALLOWED = [
@@ -49,6 +62,19 @@ ALLOWED = [
     ({**LSIO, "ALLOW_LOGS": "1"}, "GET", "/containers/x/logs", Reason.SECTION, "CONTAINERS"),
     ({**LSIO, "ALLOW_ARCHIVE": "1"}, "GET", "/containers/x/archive", Reason.SECTION, "CONTAINERS"),
     ({"COMPAT": "linuxserver", "ALLOW_PAUSE": "1"}, "POST", "/containers/x/pause", Reason.VERB, "ALLOW_PAUSE"),
+    (LC, "GET", "/v4.9.3/libpod/containers/json", Reason.SECTION, "LIBPOD_CONTAINERS"),
+    (LC, "GET", "/libpod/_ping", Reason.SECTION, "LIBPOD_PING"),
+    (LC, "HEAD", "/libpod/_ping", Reason.SECTION, "LIBPOD_PING"),
+    ({"LIBPOD_PING": "1"}, "GET", "/v5.0.0/libpod/version", Reason.SECTION, "LIBPOD_VERSION"),
+    ({**LC, "POST": "1"}, "DELETE", "/v5.0.0/libpod/containers/x", Reason.SECTION, "LIBPOD_CONTAINERS"),
+    ({**LC, "POST": "1"}, "POST", "/v5.0.0/libpod/containers/x/frob", Reason.UNKNOWN_ROUTE, "LIBPOD_CONTAINERS"),
+    ({**LC, "POST": "1"}, "GET", "/v5.0.0/libpod/containers/x/healthcheck", Reason.SECTION, "LIBPOD_CONTAINERS"),
+    ({**LC, "POST": "1", "LIBPOD_EXEC": "1"}, "POST", "/v5.0.0/libpod/containers/x/exec", Reason.SECTION, "LIBPOD_CONTAINERS"),
+    ({**LC, "ALLOW_LOGS": "1"}, "GET", "/v5.0.0/libpod/containers/x/logs", Reason.SECTION, "LIBPOD_CONTAINERS"),
+    ({**LC, "ALLOW_STOP": "1"}, "POST", "/v5.0.0/libpod/containers/x/stop", Reason.VERB, "ALLOW_STOP"),
+    ({**LC, "ALLOW_RESTARTS": "1"}, "POST", "/v5.0.0/libpod/pods/x/kill", Reason.VERB, "ALLOW_RESTARTS"),
+    ({"LIBPOD_ALLOW_STOP": "1", "ALLOW_STOP": "0"}, "POST", "/v5.0.0/libpod/containers/x/stop", Reason.VERB, "LIBPOD_ALLOW_STOP"),
+    ({"LIBPOD_ALLOW_POD_START": "1"}, "POST", "/v5.0.0/libpod/pods/x/start", Reason.VERB, "LIBPOD_ALLOW_POD_START"),
 ]  # fmt: skip
 
 REFUSED = [
@@ -134,6 +160,30 @@ REFUSED = [
      "ContainerLogs (GET /containers/{id}/logs) is not allowed: set CONTAINERS=1"),
     (LSIO, "GET", "/containers/x/export", Reason.VERB, "ALLOW_EXPORT",
      "ContainerExport (GET /containers/{id}/export) is not allowed: set ALLOW_EXPORT=1"),
+    ({}, "GET", "/libpod/_ping", Reason.SECTION, "LIBPOD_PING",
+     "LibpodPing (GET /libpod/_ping) is not allowed: set LIBPOD_PING=1"),
+    ({**LC, "LIBPOD_PING": "0"}, "GET", "/libpod/_ping", Reason.SECTION, "LIBPOD_PING",
+     "LibpodPing (GET /libpod/_ping) is not allowed: set LIBPOD_PING=1"),
+    ({**CP, "ALLOW_STOP": "1"}, "GET", "/v5.0.0/libpod/containers/json", Reason.SECTION, "LIBPOD_CONTAINERS",
+     "LibpodContainerList (GET /libpod/containers/json) is not allowed: set LIBPOD_CONTAINERS=1"),
+    ({"ALLOW_STOP": "1"}, "POST", "/v5.0.0/libpod/containers/x/stop", Reason.METHOD, "POST",
+     "LibpodContainerStop (POST /libpod/containers/{name}/stop) is not allowed: set LIBPOD_ALLOW_STOP=1"),
+    (LC, "GET", "/v5.0.0/libpod/containers/x/logs", Reason.VERB, "ALLOW_LOGS",
+     "LibpodContainerLogs (GET /libpod/containers/{name}/logs) is not allowed: set ALLOW_LOGS=1"),
+    ({"ALLOW_LOGS": "1"}, "GET", "/v5.0.0/libpod/containers/x/logs", Reason.SECTION, "LIBPOD_CONTAINERS",
+     "LibpodContainerLogs (GET /libpod/containers/{name}/logs) is not allowed: set LIBPOD_CONTAINERS=1"),
+    (LC, "GET", "/v5.0.0/libpod/containers/x/healthcheck", Reason.WRITE_LIKE_READ, "POST",
+     "LibpodContainerHealthcheck (GET /libpod/containers/{name:.*}/healthcheck) is not allowed: set POST=1"),
+    ({**LC, "POST": "1"}, "PUT", "/v5.0.0/libpod/containers/x/archive", Reason.VERB, "ALLOW_ARCHIVE",
+     "LibpodPutContainerArchive (PUT /libpod/containers/{name}/archive) is not allowed: set ALLOW_ARCHIVE=1"),
+    ({**LC, "POST": "1"}, "POST", "/v5.0.0/libpod/containers/x/exec", Reason.EXEC, "LIBPOD_EXEC",
+     "LibpodContainerExec (POST /libpod/containers/{name}/exec) is not allowed: set LIBPOD_EXEC=1"),
+    ({**LC, "POST": "1", "DELETE": "0"}, "DELETE", "/v5.0.0/libpod/volumes/x", Reason.METHOD, "DELETE",
+     "LibpodVolumeDelete (DELETE /libpod/volumes/{name}) is not allowed: set LIBPOD_VOLUMES=1 and DELETE=1"),
+    ({**LC, "POST": "1", "LIBPOD_ALLOW_STOP": "0"}, "POST", "/v5.0.0/libpod/containers/x/stop", Reason.VERB, "LIBPOD_ALLOW_STOP",
+     "LibpodContainerStop (POST /libpod/containers/{name}/stop) is not allowed: set LIBPOD_ALLOW_STOP=1"),
+    ({**LC, "POST": "1"}, "POST", "/v5.0.0/libpod/build", Reason.NO_SECTION, "ALLOW_OPERATIONS",
+     "LibpodImageBuild (POST /libpod/build) is not allowed: no section variable opens it, only ALLOW_OPERATIONS"),
 ]  # fmt: skip
 
 EXACT = {
@@ -235,15 +285,19 @@ def test_a_route_never_reaches_a_known_operation() -> None:
 
 def test_every_section_variable_opens_its_section() -> None:
     """With all switches at 1, only what has no section stays closed."""
-    policy, _ = parse_policy(dict.fromkeys(SWITCHES, "1"))
+    ones = dict.fromkeys((*SWITCHES, *LIBPOD_SECTIONS, *READ_VERBS), "1")
+    policy, _ = parse_policy(ones)
     closed = OPERATIONS.keys() - policy.opened_operations
-    assert {name for name in closed if not name.startswith("Debug")} == {"BuildKitGrpc"}
+    sections = {OPERATIONS[name][0].section for name in closed}
+    assert not sections & {*SECTIONS, *LIBPOD_SECTIONS} - {"GRPC"}
+    assert "BuildKitGrpc" in closed
     assert policy.operations_count == len(OPERATIONS) - len(closed)
 
 
 def test_reading_opens_no_write() -> None:
     """Without POST, all sections and all read verbs open not one operation that writes."""
-    ones = {name: "1" for name in (*SWITCHES, *READ_VERBS) if name != "POST"}
+    names = (*SWITCHES, *LIBPOD_SECTIONS, *READ_VERBS)
+    ones = {name: "1" for name in names if name != "POST"}
     policy, _ = parse_policy(ones)
     effects = {OPERATIONS[name][0].effect for name in policy.opened_operations}
     assert effects == {Effect.READ}
@@ -273,7 +327,7 @@ def test_operation_and_section_of_an_unknown_route() -> None:
     assert request("GET", "/frob").section is None
 
 
-NAMES = [*SWITCHES, *METHOD_SWITCHES, *VERBS]
+NAMES = [*SWITCHES, *METHOD_SWITCHES, *VERBS, *sorted(LIBPOD_VARIABLES)]
 settings = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(["0", "1", ""]))
 SLASHED = [
     (endpoint, request(endpoint.method, endpoint.template.replace("{id}", "a/b")))

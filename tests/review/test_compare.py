@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.policy.judging import request
 from trioproxy.policy import samples
-from trioproxy.policy.endpoints import SECTIONS
+from trioproxy.policy.endpoints import LIBPOD_SECTIONS, SECTIONS
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.rules import Policy
 from trioproxy.review.compare import Grant, compare
@@ -33,7 +33,12 @@ def names(grants: tuple[Grant, ...]) -> set[str]:
 def test_lists_differ_by_their_names(old: set[str], new: set[str]) -> None:
     """Between two lists the difference is what one of them names alone."""
     # GET of these routes allows the HEAD that has a name of its own.
-    heads = {"SystemPing": "SystemPingHead", "ContainerArchive": "ContainerArchiveInfo"}
+    heads = {
+        "ContainerArchive": "ContainerArchiveInfo",
+        "LibpodContainerArchive": "LibpodContainerArchiveInfo",
+        "LibpodPing": "LibpodPingHead",
+        "SystemPing": "SystemPingHead",
+    }
     before = old | {heads[name] for name in old & heads.keys()}
     after = new | {heads[name] for name in new & heads.keys()}
     found = compare(exact(*old), exact(*new))
@@ -41,7 +46,7 @@ def test_lists_differ_by_their_names(old: set[str], new: set[str]) -> None:
     assert names(found.less) == before - after
 
 
-@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("section", [*SECTIONS, *LIBPOD_SECTIONS])
 def test_a_section_is_more_than_its_operations(section: str) -> None:
     """A section opens the routes of newer engines too, and that is a difference."""
     opened = policy(**{section: "1", "POST": "1"})

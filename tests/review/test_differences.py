@@ -18,6 +18,7 @@ from trioproxy.policy.variables import (
     METHOD_SWITCHES,
     SWITCHES,
     VERBS,
+    speaks_of_podman,
 )
 from trioproxy.review.differences import (
     DIFFERENCES,
@@ -25,6 +26,7 @@ from trioproxy.review.differences import (
     EXEC,
     METHODS_AT_0,
     PODMAN,
+    PODMAN_AT_1,
     PREFIXES,
     UNSET_READ_VERBS,
     VERB_BEGINNINGS,
@@ -102,7 +104,10 @@ def test_what_matters_to_an_exact_list() -> None:
 
 CLASSES = [
     ({}, "GET", "/libpod/_ping", PODMAN),
-    ({"LIBPOD_PODS": "1"}, "GET", "/libpod/pods/json", PODMAN),
+    ({"LIBPOD_PODS": "1"}, "GET", "/libpod/podsX/json", PODMAN),
+    ({"LIBPOD_PODS": "1"}, "GET", "/libpod/pods/json", PODMAN_AT_1),
+    ({"LIBPOD_PODS": "1"}, "GET", "/libpod/version", PODMAN_AT_1),
+    ({"LIBPOD_ALLOW_STOP": "1"}, "POST", "/libpod/containers/x/stop", VERBS_GRANT),
     ({}, "GET", "/versionX", PREFIXES),
     ({"POST": "1", "DELETE": "0"}, "DELETE", "/volumes/x", METHODS_AT_0),
     ({"ALLOW_START": "1"}, "GET", "/containers/x/start", VERB_BEGINNINGS),
@@ -127,6 +132,11 @@ environments = st.dictionaries(
 dressed = st.sampled_from(
     [ask for seed in range(20) for ask in http_requests(random.Random(seed))]
 )
+
+
+def is_podmans(ask: HttpRequest) -> bool:
+    """Whether it asks for one of Podman's own routes."""
+    return request(ask.method, ask.target).target.path.startswith("/libpod/")
 
 
 @pytest.mark.parametrize(
@@ -154,6 +164,8 @@ def test_never_wider_but_for_verbs(
             continue  # refused here, whatever the policy
         if decision.allowed and decision.reason is Reason.VERB:
             assert variables[decision.rule] == "1"
+        elif decision.allowed and incumbent is TECNATIVA and is_podmans(ask):
+            assert speaks_of_podman(variables)
         elif decision.allowed:
             path = unquote(ask.target.partition("?")[0], "latin-1")
             assert incumbent.allows(variables, ask.method, path), ask

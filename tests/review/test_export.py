@@ -20,6 +20,10 @@ COVERED = {
     "DebugPprofNamed": {
         "DebugPprofCmdline", "DebugPprofProfile", "DebugPprofSymbol", "DebugPprofTrace",
     },
+    "LibpodArtifactDelete": {"LibpodArtifactDeleteAll"},
+    "LibpodImageDelete": {"LibpodImageDeleteAll"},
+    "LibpodManifestCreate": {"LibpodManifestPush"},
+    "LibpodNetworkInspect": {"LibpodNetworkList"},
     "PluginInspectLegacy": {"GetPluginPrivileges", "PluginInspect"},
 }  # fmt: skip
 """Templates whose parameter covers literal routes, in a language without exceptions."""
@@ -51,11 +55,17 @@ def reader_of(proxy: Proxy, text: str) -> Judge:
 
 
 def over_grants(policy: Policy, exported: Exported, proxy: Proxy) -> set[str]:
-    """The operations of the table that the other proxy opens beyond the policy."""
+    """The operations of the table that the other proxy opens beyond the policy.
+
+    Where a file for an incumbent opens nothing of Podman by name, its routes are left out.
+    """
     judge = reader_of(proxy, exported.text)
+    speaks = proxy not in {Proxy.TECNATIVA, Proxy.LINUXSERVER} or any(
+        re.match(r"LIBPOD_\w+=1\Z", line) for line in exported.text.splitlines()
+    )
     opened = {
         request.operation
-        for request in samples.of_table()
+        for request in samples.of_table(podman=speaks)
         if judge(request.method, request.target.path)
     }
     return opened - policy.opened_operations

@@ -33,9 +33,13 @@ class PolicyFile:
         return cls(path=path, variables=variables, policy=policy, warnings=warnings)
 
 
+WIDTH = 80
+
+
 def describe(endpoint: Endpoint) -> Iterator[str]:
     """Show an endpoint in lines of at most 80 columns."""
-    yield f"  {endpoint.operation:<24} {endpoint.method:<7} {endpoint.template}"
+    route = f"  {endpoint.operation:<24} {endpoint.method:<7} {endpoint.template}"
+    yield route if len(route) <= WIDTH else f"  {' '.join(route.split())}"
     yield f"      {endpoint.summary}"
 
 

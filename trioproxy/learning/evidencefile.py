@@ -45,7 +45,7 @@ FORMATS_READ: Final = (1, FORMAT)
 
 _RESULT = re.compile(r"[0-9]{1,3}|unrouted|refused", re.ASCII)
 _NAME = re.compile(r"[A-Za-z]{1,64}", re.ASCII)
-_SECTION = re.compile(r"[A-Z]{0,32}", re.ASCII)
+_SECTION = re.compile(r"[A-Z_]{0,32}", re.ASCII)
 _GRANTED = re.compile(r"[ -~]{0,512}", re.ASCII)
 _FILE = re.compile(r"[^\x00-\x1f\x7f]{1,512}")
 _SOURCE = re.compile(r"live|log")

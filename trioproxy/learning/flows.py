@@ -42,6 +42,21 @@ FLOWS = (
         lacks="ImageInspect",
         why="an image can be pulled but not looked at",
     ),
+    Flow(
+        has="LibpodContainerCreate",
+        lacks="LibpodContainerStart",
+        why="a container can be created but not started",
+    ),
+    Flow(
+        has="LibpodContainerExec",
+        lacks="LibpodExecStart",
+        why="a command can be registered but not run",
+    ),
+    Flow(
+        has="LibpodPodCreate",
+        lacks="LibpodPodStart",
+        why="a pod can be created but not started",
+    ),
 )
 
 

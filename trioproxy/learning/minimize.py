@@ -16,7 +16,7 @@ from typing import NamedTuple
 from trioproxy.policy import samples
 from trioproxy.policy.endpoints import OPERATIONS, Effect
 from trioproxy.policy.incumbents import INCUMBENTS, VARIABLES, Incumbent
-from trioproxy.policy.variables import SWITCHES
+from trioproxy.policy.variables import SWITCHES, speaks_of_podman
 
 Names = tuple[str, ...]
 BOTH: Names = tuple(one.name for one in INCUMBENTS)
@@ -73,10 +73,13 @@ def price(variables: Mapping[str, str], names: Names = BOTH) -> Price:
 def opened_operations(
     variables: Mapping[str, str], names: Names = BOTH
 ) -> frozenset[str]:
-    """The operations of the table that one of the incumbents lets pass."""
+    """The operations of the table that one of the incumbents lets pass.
+
+    Podman's own count where the variables speak of Podman: no other Engine has them.
+    """
     return frozenset(
         request.operation
-        for request in samples.of_table()
+        for request in samples.of_table(podman=speaks_of_podman(variables))
         if any(
             one.allows(variables, request.method, request.target.path)
             for one in _called(names)

@@ -5,6 +5,7 @@ one of ours where not. Which of them are allowed is not known here.
 """
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +13,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from trioproxy.errors import BadTarget
+from trioproxy.policy import libpod_table
 from trioproxy.policy.target import Target
 
 
@@ -78,6 +80,16 @@ _CONNECTING = frozenset(
         "ImageCreate",
         "ImagePush",
         "ImageSearch",
+        "LibpodArtifactPull",
+        "LibpodArtifactPush",
+        "LibpodImageImport",
+        "LibpodImagePull",
+        "LibpodImagePush",
+        "LibpodImageScp",
+        "LibpodImageSearch",
+        "LibpodKubeApply",
+        "LibpodManifestInspect",
+        "LibpodManifestPush",
         "PluginPush",
         "SystemAuth",
     }
@@ -109,6 +121,11 @@ class Endpoint:
         return "{" in self.template and not _ONE_SEGMENT.match(self.template)
 
     @property
+    def is_podmans(self) -> bool:
+        """Whether it is one of Podman's own routes."""
+        return self.template.startswith("/libpod/")
+
+    @property
     def connects(self) -> bool:
         """Whether the Engine connects for it to any host that the client names."""
         return self.operation in _CONNECTING
@@ -133,6 +150,27 @@ UNLIMITABLE = frozenset(
         "CheckpointCreate",
         "CheckpointDelete",
         "ImageLoad",
+        "LibpodContainerAttach",
+        "LibpodContainerCreate",
+        "LibpodContainerExec",
+        "LibpodContainerRestore",
+        "LibpodContainerUpdate",
+        "LibpodExecStart",
+        "LibpodImageBuild",
+        "LibpodImageBuildLocal",
+        "LibpodImageCommit",
+        "LibpodImageImport",
+        "LibpodImageLoad",
+        "LibpodImageLoadLocal",
+        "LibpodImagePull",
+        "LibpodKubeApply",
+        "LibpodKubePlay",
+        "LibpodNetworkCreate",
+        "LibpodPlayKube",
+        "LibpodPodCreate",
+        "LibpodPutContainerArchive",
+        "LibpodQuadletInstall",
+        "LibpodVolumeCreate",
         "NodeUpdate",
         "PluginCreate",
         "PluginEnable",
@@ -155,10 +193,15 @@ UNLIMITABLE = frozenset(
 Beside a limit they pass only where they are granted by name; the start names them.
 """
 
-# The Engine writes these parameters as `{id}`, all others as `{name:.*}`.
+# The Engine writes these parameters as `{id}`, all others as `{name:.*}`; of Podman's own
+# routes a template says which are which.
 _ONE_SEGMENT = re.compile(
     r"/(?:services|nodes|tasks|secrets|configs|debug)/|.*/\{checkpoint\}\Z"
+    r"|/libpod/(?!.*:\.\*\})"
 )
+
+PODMAN = "libpod"
+"""The first segment of Podman's own routes, which no Docker Engine has."""
 
 # A section a heading; method, template, operation, effect, stream, risk, summary a row.
 # Where two templates of a method fit one path, the upper is meant, as in the Engine's router.
@@ -334,7 +377,7 @@ def _parse_table(table: str) -> tuple[Endpoint, ...]:
         method, template, operation, effect, stream, risk, summary = columns
         endpoints.append(
             Endpoint(
-                method=method,
+                method=sys.intern(method),
                 template=template,
                 operation=operation,
                 section=section,
@@ -356,18 +399,48 @@ def _by_operation(
     )
 
 
-ENDPOINTS = _parse_table(_TABLE)
-"""Every route of the Engine; a request is the first that fits."""
+ENDPOINTS = (*_parse_table(_TABLE), *_parse_table(libpod_table.TABLE))
+"""Every route of the Engine, then Podman's own; a request is the first that fits."""
+del _TABLE, libpod_table.TABLE  # 34 KB, which no process needs again
 
 OPERATIONS = _by_operation(ENDPOINTS)
 """The same by operation name, sorted; some operations have several routes."""
 
-SECTIONS = tuple(sorted({e.section for e in ENDPOINTS} - {"ANY", "DEBUG"}))
+_OF_PODMAN = "LIBPOD_"
+_BY_NO_VARIABLE = frozenset(
+    {
+        "ANY",
+        "DEBUG",
+        "LIBPOD_ARTIFACTS",
+        "LIBPOD_BUILD",
+        "LIBPOD_COMMIT",
+        "LIBPOD_KUBE",
+        "LIBPOD_LOCAL",
+        "LIBPOD_QUADLETS",
+        "LIBPOD_SWAGGER",
+    }
+)
+"""Sections that the other proxies have no variable for: a list alone opens them."""
+
+_VARIABLES = sorted({e.section for e in ENDPOINTS} - _BY_NO_VARIABLE)
+
+SECTIONS = tuple(name for name in _VARIABLES if not name.startswith(_OF_PODMAN))
 """The section variables, `POST` aside; no variable opens /debug."""
 
-_SECTION_OF_SEGMENT = {
-    "_ping" if section == "PING" else section.lower(): section for section in SECTIONS
-}
+LIBPOD_SECTIONS = tuple(name for name in _VARIABLES if name.startswith(_OF_PODMAN))
+"""linuxserver's section variables for Podman's own routes, all below `/libpod`."""
+
+
+def _segments(sections: tuple[str, ...]) -> dict[str, str]:
+    names = {section: section.removeprefix(_OF_PODMAN) for section in sections}
+    return {
+        "_ping" if name == "PING" else name.lower(): section
+        for section, name in names.items()
+    }
+
+
+_SECTION_OF_SEGMENT = _segments(SECTIONS)
+_LIBPOD_SECTION_OF_SEGMENT = _segments(LIBPOD_SECTIONS)
 
 
 class _Routes(NamedTuple):
@@ -384,13 +457,42 @@ class _Routes(NamedTuple):
         )
 
 
+class _PodmansRoutes:
+    """Podman's own routes of one method, by their second segment.
+
+    Most proxies stand before Docker: a pattern is made when it is asked for.
+    """
+
+    def __init__(self, endpoints: list[Endpoint]) -> None:
+        self._endpoints = endpoints
+        self._routes = dict[str, _Routes]()
+
+    def find(self, path: str) -> Endpoint | None:
+        segment = _second_segment(path)
+        routes = self._routes.get(segment)
+        if routes is None:
+            group = [
+                e for e in self._endpoints if _second_segment(e.template) == segment
+            ]
+            if not group:
+                return None  # the segment is the client's own: nothing is kept of it
+            routes = self._routes[segment] = _routes(group)
+        return routes.find(path)
+
+
+def _routes(group: list[Endpoint]) -> _Routes:
+    return _Routes(re.compile("|".join(map(_pattern, group))), group)
+
+
 def _pattern(endpoint: Endpoint) -> str:
     parameter = ".+" if endpoint.takes_slashes else "[^/]+"
     literals = re.split(r"\{[^}]*\}", endpoint.template)
     return f"({parameter.join(map(re.escape, literals))})"
 
 
-def _index(endpoints: tuple[Endpoint, ...]) -> dict[tuple[str, str], _Routes]:
+def _index(
+    endpoints: tuple[Endpoint, ...],
+) -> dict[tuple[str, str], _Routes | _PodmansRoutes]:
     grouped = dict[tuple[str, str], list[Endpoint]]()
     for endpoint in endpoints:
         # The two that begin with a parameter: one fits every path, one is no HTTP/1 route.
@@ -398,13 +500,17 @@ def _index(endpoints: tuple[Endpoint, ...]) -> dict[tuple[str, str], _Routes]:
             key = (endpoint.method, _first_segment(endpoint.template))
             grouped.setdefault(key, []).append(endpoint)
     return {
-        key: _Routes(re.compile("|".join(map(_pattern, group))), group)
+        key: _PodmansRoutes(group) if key[1] == PODMAN else _routes(group)
         for key, group in grouped.items()
     }
 
 
 def _first_segment(path: str) -> str:
     return path.split("/", 2)[1]
+
+
+def _second_segment(path: str) -> str:
+    return path.split("/", 3)[2] if path.count("/") > 1 else ""
 
 
 _ROUTES = _index(ENDPOINTS)
@@ -441,4 +547,7 @@ def _find(method: str, path: str) -> Endpoint | None:
 
 def section_of(path: str) -> str | None:
     """Name the section variable of a path, known or not; None if none covers it."""
-    return _SECTION_OF_SEGMENT.get(_first_segment(path))
+    segment = _first_segment(path)
+    if segment == PODMAN:
+        return _LIBPOD_SECTION_OF_SEGMENT.get(_second_segment(path))
+    return _SECTION_OF_SEGMENT.get(segment)

@@ -10,16 +10,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from trioproxy.policy.endpoints import SECTIONS
+from trioproxy.policy.endpoints import LIBPOD_SECTIONS, SECTIONS
 from trioproxy.policy.rules import READING
 from trioproxy.policy.variables import (
     LIBPOD_ON_BY_DEFAULT,
-    LIBPOD_SECTIONS,
     LIBPOD_VARIABLES,
     ON_BY_DEFAULT,
     PERMISSIONS,
     SWITCHES,
-    libpod_prefix,
     section_prefix,
 )
 
@@ -104,7 +102,7 @@ def _sections() -> Iterator[Rule]:
 
 def _libpod_sections() -> Iterator[Rule]:
     for variable in LIBPOD_SECTIONS:
-        yield _allow(variable, re.escape(libpod_prefix(variable)))
+        yield _allow(variable, re.escape(section_prefix(variable)))
 
 
 def _libpod_verbs() -> Iterator[Rule]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from trioproxy.errors import BadTarget, ConfigError
 from trioproxy.policy import samples
-from trioproxy.policy.endpoints import OPERATIONS, UNLIMITABLE
+from trioproxy.policy.endpoints import LIBPOD_SECTIONS, OPERATIONS, UNLIMITABLE
 from trioproxy.policy.envfile import decode_value, needless_escape, parse, split_by_sh
 from trioproxy.policy.families import LIMITED
 from trioproxy.policy.incumbents import INCUMBENTS, LINUXSERVER, blockers
@@ -64,11 +64,7 @@ def parse_policy(
         for name in sorted(_FLAGS & variables.keys())
     }
     linuxserver = _is_linuxserver(variables.get(COMPAT_VARIABLE, ""), source)
-    warnings = (
-        *_check_names(variables, source),
-        *_idle_libpod(flags),
-        *lint(variables),
-    )
+    warnings = (*_check_names(variables, source), *lint(variables))
     limits = parse_limits(variables, source=source)
     if OPERATIONS_VARIABLE not in variables:
         policy = _section_policy(flags, linuxserver=linuxserver)
@@ -162,7 +158,20 @@ def _section_policy(flags: Mapping[str, bool], *, linuxserver: bool) -> Policy:
         ),
         verbs=verbs,
         read_verbs_grant=not linuxserver,
+        podman=_podman(flags),
     )
+
+
+def _podman(flags: Mapping[str, bool]) -> Mapping[str, bool]:
+    """Sections and verbs of Podman's own routes; nothing where no `LIBPOD_*` is 1.
+
+    linuxserver opens ping and version in every file. Here a file has to speak of Podman
+    first: tecnativa opens neither.
+    """
+    given = {name: flags[name] for name in sorted(LIBPOD_VARIABLES & flags.keys())}
+    if not any(given.values()):
+        return {}
+    return {name: name in LIBPOD_ON_BY_DEFAULT for name in LIBPOD_SECTIONS} | given
 
 
 def _exact_policy(value: str, source: str) -> Policy:
@@ -234,8 +243,11 @@ def _refuse_contradictions(
     policy: Policy, flags: Mapping[str, bool], source: str
 ) -> None:
     zeros = frozenset(name for name, granted in flags.items() if not granted)
+    # Of a file that opens nothing of Podman in linuxserver, `POST=0` is not about Podman.
+    of_podman = zeros if _podman(flags) else zeros & LIBPOD_VARIABLES
     for name, method, path in _granted(policy):
-        blocking = blockers(zeros, method, path)
+        is_podmans = path.startswith("/libpod/")
+        blocking = blockers(of_podman if is_podmans else zeros, method, path)
         if method in METHOD_SWITCHES and method in zeros:
             blocking = (*blocking, method)
         if blocking:
@@ -265,27 +277,14 @@ def _idle_verbs(policy: Policy, flags: Mapping[str, bool]) -> Iterator[str]:
             yield f"{verb}=1 grants nothing beside {OPERATIONS_VARIABLE}: add {wanted} to it"
 
 
-def _idle_libpod(flags: Mapping[str, bool]) -> Iterator[str]:
-    names = sorted(
-        name
-        for name in LIBPOD_VARIABLES - LIBPOD_ON_BY_DEFAULT
-        if flags.get(name, False)
-    )
-    if names:
-        opens = "opens" if len(names) == 1 else "open"
-        yield (
-            f"{' and '.join(f'{name}=1' for name in names)} {opens} nothing yet:"
-            " Podman's own routes (/libpod) are not forwarded and stay refused"
-        )
-
-
 def _idle_sections(policy: Policy, flags: Mapping[str, bool]) -> Iterator[str]:
     """Say that a list closes the sections which a person may think are open.
 
     A learned file has them too: its list in the coarser words of the incumbents. There
     each of them is needed for something on the list, and that goes without words.
     """
-    ones = [name for name in SWITCHES if flags.get(name, False)]
+    names = (*SWITCHES, *sorted(LIBPOD_VARIABLES))
+    ones = [name for name in names if flags.get(name, False)]
     if ones and not _are_the_lists(ones, policy, flags):
         shown = [f"{name}=1" for name in ones[:_MOST_NAMED]]
         if more := len(ones) - len(shown):

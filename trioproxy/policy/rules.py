@@ -3,11 +3,11 @@
 A policy is built once from variables and then only asked. In exact mode
 `ALLOW_OPERATIONS` alone grants; else the section variables do, and the `ALLOW_*` verbs.
 Whoever adds a rule: a file must never grant more here than in the incumbent, the verbs
-that it sets to 1 itself aside.
+and `LIBPOD_*` that it sets to 1 itself aside.
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from trioproxy.policy.variables import (
     OPERATIONS_VARIABLE,
     READ_VERBS,
     VERBS,
+    VERBS_OF_PODMAN,
     WRITE_VERBS,
 )
 from trioproxy.values import value_class
@@ -38,10 +39,21 @@ WRITE_LIKE_READS = frozenset(
         "ContainerExport",
         "ImageGet",
         "ImageGetAll",
+        "LibpodArtifactExtract",
+        "LibpodContainerArchive",
+        "LibpodContainerArchiveInfo",
+        "LibpodContainerExport",
+        "LibpodContainerHealthcheck",
+        "LibpodImageExport",
+        "LibpodImageGet",
+        "LibpodSecretInspect",
+        "LibpodVolumeExport",
         "SwarmUnlockkey",
     }
 )
 """Routes of GET that write, or carry a file system or a key out: with `POST=1` only."""
+
+_PODMAN = "/libpod/"
 
 # How linuxserver knows the routes that a read verb refuses: by any method, and by how the
 # segment behind the name of a container begins.
@@ -117,7 +129,7 @@ class Policy:
     operations: frozenset[str] = frozenset()
     routes: tuple[Route, ...] = ()
     switches: Mapping[str, bool] = field(default_factory=dict)
-    """Section variables and `POST`, with their defaults."""
+    """Section variables and `POST`, with their defaults; of Podman's own see `podman`."""
     refused_methods: frozenset[str] = frozenset()
     """The methods whose own variable is 0: only a verb still opens what has them."""
     verbs: Mapping[str, bool] = field(default_factory=dict)
@@ -126,11 +138,18 @@ class Policy:
     """What requests may ask for beyond their route."""
     read_verbs_grant: bool = True
     """False under `COMPAT=linuxserver`: a read verb at 1 only lifts its refusal."""
+    podman: Mapping[str, bool] = field(default_factory=dict)
+    """The sections of Podman's own routes, with defaults, and its verbs that are set.
+
+    Empty where no `LIBPOD_*` is 1: such a file says nothing of Podman, and opens nothing.
+    """
 
     def decide(self, request: Request) -> Decision:
         """May this request pass, and why?"""
         if self.mode is Mode.EXACT:
             return self._decide_exactly(request)
+        if request.target.path.startswith(_PODMAN):
+            return self._decide_podmans(request)
         return self._decide_by_sections(request)
 
     def limit(self, request: Request, asked: "Asked") -> Decision | None:
@@ -149,6 +168,7 @@ class Policy:
             sorted(map(str, self.routes)),
             sorted(self.switches.items()),
             sorted(self.verbs.items()),
+            sorted(self.podman.items()),
             self.read_verbs_grant,
             sorted(self.limits.lines),
         )
@@ -234,8 +254,7 @@ class Policy:
         if not self.switches[section]:
             return self._refuse(request, Reason.SECTION, section)
         if self.limits and self._passes_limits_by(request):
-            message = f"{request.shown} is not allowed: no variable limits what it asks for, as this file does for others: name it in {OPERATIONS_VARIABLE}"
-            return _refuse(Reason.UNLIMITABLE, OPERATIONS_VARIABLE, message)
+            return _refuse_unlimitable(request)
         if request.endpoint is None:
             return _allow(Reason.UNKNOWN_ROUTE, section)
         return _allow(Reason.SECTION, section)
@@ -245,6 +264,87 @@ class Policy:
         if request.endpoint is None:
             return request.method not in READING
         return request.endpoint.is_unlimitable
+
+    def _decide_podmans(self, request: Request) -> Decision:
+        """Decide on one of Podman's own routes, in the order of linuxserver's rules.
+
+        No file for tecnativa is about them. So nothing of what differs for its sake holds
+        here: a read verb refuses when unset, and at 1 it only lifts its refusal.
+        """
+        verb = self._granting_podman_verb(request)
+        if verb and not self._refusing_podman_verbs(request):
+            return _allow(Reason.VERB, verb)
+        for reason, rule in self._podman_obstacles(request):
+            message = f"{request.shown} is not allowed: {self._podman_advice(request)}"
+            return _refuse(reason, rule, message)
+        if self.limits and self._passes_limits_by(request):
+            return _refuse_unlimitable(request)
+        reason = Reason.SECTION if request.endpoint else Reason.UNKNOWN_ROUTE
+        return _allow(reason, request.section or "")
+
+    def _podman_obstacles(self, request: Request) -> Iterator[tuple[Reason, str]]:
+        """What refuses a request that no verb opens; the first is the reason."""
+        for verb in self._refusing_podman_verbs(request):
+            yield Reason.VERB, verb
+        if request.method in self.refused_methods:
+            yield Reason.METHOD, request.method
+        if not self.switches["POST"]:
+            if request.method not in READING:
+                yield Reason.METHOD, "POST"
+            if _is_write_like(request):
+                yield Reason.WRITE_LIKE_READ, "POST"
+        if _prepares_exec(request) and not self.podman.get("LIBPOD_EXEC"):
+            yield Reason.EXEC, "LIBPOD_EXEC"
+        section = request.section
+        if section is None:
+            yield Reason.NO_SECTION, OPERATIONS_VARIABLE
+        elif not self.podman.get(section):
+            yield Reason.SECTION, section
+
+    def _podman_verbs(self, request: Request) -> Mapping[str, bool]:
+        """The verbs that are set for a route, the narrowest first."""
+        if not self.podman:
+            return {}
+        known = {**self.verbs, **self.podman}
+        verbs = _GRANTING_PODMAN.get(request.operation, ())
+        return {verb: known[verb] for verb in verbs if verb in known}
+
+    def _granting_podman_verb(self, request: Request) -> str:
+        """The narrowest verb that is set for a route, if it is at 1; else nothing."""
+        verbs = self._podman_verbs(request)
+        first = next(iter(verbs), "")
+        return first if verbs.get(first) else ""
+
+    def _refusing_podman_verbs(self, request: Request) -> list[str]:
+        """The verb at 0 for a route, and the read verbs, not at 1, of a word in its path."""
+        narrowest = list(self._podman_verbs(request).items())[:1]
+        refusing = [verb for verb, granted in narrowest if not granted]
+        thing, *behind = request.target.path.lower().split("/")[2:]
+        if thing not in {"containers", "pods"}:
+            return refusing
+        return refusing + [
+            verb
+            for verb, word in DENIED_WORDS.items()
+            if not self.verbs.get(verb)
+            and any(segment.startswith(word) for segment in behind[1:])
+        ]
+
+    def _podman_advice(self, request: Request) -> str:
+        if verbs := _GRANTING_PODMAN.get(request.operation):
+            return f"set {verbs[0]}=1"
+        section = request.section
+        if section is None:
+            return f"no section variable opens it, only {OPERATIONS_VARIABLE}"
+        needed = [*self._refusing_podman_verbs(request), section]
+        if _prepares_exec(request):
+            needed.append("LIBPOD_EXEC")
+        if request.method not in READING or _is_write_like(request):
+            needed.append("POST")
+        if request.method in self.refused_methods:
+            needed.append(request.method)
+        is_set = {**self.switches, **self.podman}
+        missing = [f"{name}=1" for name in needed if not is_set.get(name)]
+        return f"set {' and '.join(missing)}"
 
     def _granting_verbs(self, request: Request) -> tuple[str, ...]:
         """The verbs that would allow a request, the narrowest first."""
@@ -308,6 +408,14 @@ class Policy:
         return f"set {' and '.join(missing)}"
 
 
+def _is_write_like(request: Request) -> bool:
+    return request.operation in WRITE_LIKE_READS
+
+
+def _prepares_exec(request: Request) -> bool:
+    return request.operation == "LibpodContainerExec"
+
+
 def _segments_behind_the_name(request: Request) -> list[str]:
     """The segments in which linuxserver's rules, or the Engine, may see a word.
 
@@ -337,6 +445,7 @@ def _by_operation(
 
 _GRANTING = _by_operation(VERBS)
 _GRANTING_WRITES = _by_operation(WRITE_VERBS)
+_GRANTING_PODMAN = _by_operation(VERBS_OF_PODMAN)
 
 
 def _allow(reason: Reason, rule: str) -> Decision:
@@ -345,3 +454,8 @@ def _allow(reason: Reason, rule: str) -> Decision:
 
 def _refuse(reason: Reason, rule: str, message: str) -> Decision:
     return Decision(allowed=False, reason=reason, rule=rule, message=message)
+
+
+def _refuse_unlimitable(request: Request) -> Decision:
+    message = f"{request.shown} is not allowed: no variable limits what it asks for, as this file does for others: name it in {OPERATIONS_VARIABLE}"
+    return _refuse(Reason.UNLIMITABLE, OPERATIONS_VARIABLE, message)

@@ -32,10 +32,11 @@ def of_endpoint(endpoint: Endpoint) -> Iterator[Request]:
             yield request
 
 
-def of_table() -> Iterator[Request]:
-    """Make up a request or more for each endpoint of the table."""
+def of_table(*, podman: bool = True) -> Iterator[Request]:
+    """Make up a request or more for each endpoint of the table; `podman`: and of its own."""
     for endpoint in ENDPOINTS:
-        yield from of_endpoint(endpoint)
+        if podman or not endpoint.is_podmans:
+            yield from of_endpoint(endpoint)
 
 
 def of_item(item: str) -> Iterator[Request]:

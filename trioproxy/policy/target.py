@@ -22,6 +22,10 @@ _BAD_PATH = re.compile(r"[\x00-\x1f\x7f]|//|(?<=/)\.{1,2}(?=/|\Z)")
 _LIKE_A_VERSION = re.compile(r"v[0-9.]+")
 # From 1.24 on, the lowest that a supported Engine can be told to accept; written in one way only.
 _VERSION = re.compile(r"v1\.(?:2[4-9]|[3-9][0-9]|[1-9][0-9]{2})")
+# Podman's own routes have Podman's versions: numbers alone, as its client writes them.
+_LIBPOD_VERSION = re.compile(r"v(?:0|[1-9][0-9]{0,2})(?:\.(?:0|[1-9][0-9]{0,3})){1,2}")
+# By the first digit of the version Podman chooses between two sets of these routes.
+_MANIFESTS = re.compile(r"libpod/manifests(?:/|\Z)")
 _KEPT = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/!$&'()*+,;=:@"
 )
@@ -33,7 +37,7 @@ class Target:
 
     raw: bytes
     version: str
-    """`/v1.45`, or empty."""
+    """`/v1.45`, for Podman's own routes `/v5.4.2`, or empty."""
     path: str
     """Decoded once, byte for byte (latin-1), without the version."""
     query: bytes
@@ -94,10 +98,23 @@ def _decode(raw_path: bytes) -> str:
 def _split_version(path: str) -> tuple[str, str]:
     first, slash, rest = path[1:].partition("/")
     version = ""
-    if _LIKE_A_VERSION.fullmatch(first):
-        if not _VERSION.fullmatch(first):
-            raise BadTarget(f"the version must be v1.24 or higher, not {first[:64]!a}")
+    is_v1 = first[:2] == "v1" and _VERSION.fullmatch(first)
+    if is_v1 and not rest.startswith("libpod/"):
+        version, path = f"/{first}", slash + rest
+    elif first[:1] == "v" and _LIKE_A_VERSION.fullmatch(first):
+        _check_unusual_version(first, rest)
         version, path = f"/{first}", slash + rest
     if path in {"", "/"}:
         raise BadTarget("the target names no route")
     return version, path
+
+
+def _check_unusual_version(version: str, rest: str) -> None:
+    if not rest.startswith("libpod/"):
+        raise BadTarget(f"the version must be v1.24 or higher, not {version[:64]!a}")
+    if not _LIBPOD_VERSION.fullmatch(version):
+        raise BadTarget(f"no version of Podman: {version[:64]!a}; write v5.0.0")
+    if _MANIFESTS.match(rest) and version[1] in "0123":
+        raise BadTarget(
+            f"below /libpod/manifests the version must be v4.0.0 or higher, not {version!a}"
+        )

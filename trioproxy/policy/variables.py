@@ -3,7 +3,9 @@
 Tables only; `rules` reads the permissions, `config` the settings, `lint` all of them.
 """
 
-from trioproxy.policy.endpoints import SECTIONS
+from collections.abc import Mapping
+
+from trioproxy.policy.endpoints import LIBPOD_SECTIONS, SECTIONS
 from trioproxy.policy.families import BASE_VARIABLE, LIMITS, Family
 
 OPERATIONS_VARIABLE = "ALLOW_OPERATIONS"
@@ -65,36 +67,36 @@ RENAMED = {
 }
 """What people write who guess the name of a limit, and what they mean."""
 
-LIBPOD_SECTIONS = (
-    "LIBPOD_CONTAINERS",
-    "LIBPOD_EVENTS",
-    "LIBPOD_EXEC",
-    "LIBPOD_GENERATE",
-    "LIBPOD_IMAGES",
-    "LIBPOD_INFO",
-    "LIBPOD_MANIFESTS",
-    "LIBPOD_NETWORKS",
-    "LIBPOD_PING",
-    "LIBPOD_PLAY",
-    "LIBPOD_PODS",
-    "LIBPOD_SECRETS",
-    "LIBPOD_SYSTEM",
-    "LIBPOD_VERSION",
-    "LIBPOD_VOLUMES",
-)
-"""linuxserver's section variables for Podman's own routes, all below `/libpod`."""
+_LIBPOD_WORDS = {
+    "PAUSE": ("Pause",),
+    "RESTARTS": ("Kill", "Restart", "Stop"),
+    "START": ("Start",),
+    "STOP": ("Stop",),
+    "UNPAUSE": ("Unpause",),
+}
 
-LIBPOD_VERBS = tuple(
-    f"LIBPOD_ALLOW_{pod}{verb}"
-    for pod in ("", "POD_")
-    for verb in ("PAUSE", "RESTARTS", "START", "STOP", "UNPAUSE")
-)
-"""Older names of its verbs for these routes, which it still reads."""
+LIBPOD_VERBS = {
+    f"LIBPOD_ALLOW_{pod}{verb}": frozenset(f"Libpod{thing}{word}" for word in words)
+    for pod, thing in (("", "Container"), ("POD_", "Pod"))
+    for verb, words in _LIBPOD_WORDS.items()
+}
+"""Older names of linuxserver's verbs for these routes, which it still reads."""
+
+VERBS_OF_PODMAN = {
+    **LIBPOD_VERBS,
+    **{
+        f"ALLOW_{verb}": LIBPOD_VERBS[f"LIBPOD_ALLOW_{verb}"]
+        | LIBPOD_VERBS[f"LIBPOD_ALLOW_POD_{verb}"]
+        for verb in _LIBPOD_WORDS
+    },
+}
+"""All verbs that open routes of Podman's own: five of them have Docker's routes too."""
 
 LIBPOD_VARIABLES = frozenset({*LIBPOD_SECTIONS, *LIBPOD_VERBS})
-"""All 25. Read so that an environment starts; the routes are refused at any value."""
+"""All 25. Unless one of them is 1, all of Podman's own routes are closed."""
 
 LIBPOD_ON_BY_DEFAULT = frozenset({"LIBPOD_PING", "LIBPOD_VERSION"})
+"""1 when unset, once another of them is 1."""
 
 PERMISSIONS = frozenset(
     {
@@ -140,13 +142,14 @@ SETTINGS = frozenset(
 
 def section_prefix(section: str) -> str:
     """Where the paths of a section begin."""
+    if section in LIBPOD_SECTIONS:
+        return f"/libpod{section_prefix(section.removeprefix('LIBPOD_'))}"
     return "/_ping" if section == "PING" else f"/{section.lower()}"
 
 
-def libpod_prefix(variable: str) -> str:
-    """Where the paths of a section of Podman's own routes begin."""
-    section = variable.removeprefix("LIBPOD_")
-    return f"/libpod{section_prefix(section)}"
+def speaks_of_podman(variables: Mapping[str, str]) -> bool:
+    """Whether one of the `LIBPOD_*` is 1: without it none of Podman's routes is open."""
+    return any(variables.get(name) == "1" for name in LIBPOD_VARIABLES)
 
 
 def is_ours(name: str) -> bool:

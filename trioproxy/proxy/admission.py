@@ -15,6 +15,7 @@ one more of them.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from trioproxy.errors import BadBody, BadRequest
@@ -46,7 +47,13 @@ FINITE: Final = frozenset({Stream.NONE, Stream.DOWNLOAD, Stream.UPLOAD})
 """The answer ends by itself."""
 
 RAW_BODY_OPERATIONS: Final = frozenset(
-    {"ContainerAttach", "ContainerAttachWebsocket", "Session", "BuildKitControl"}
+    {
+        "BuildKitControl",
+        "ContainerAttach",
+        "ContainerAttachWebsocket",
+        "LibpodContainerAttach",
+        "Session",
+    }
 )
 """The Engine never reads a framed body here: what follows the head is the stream."""
 
@@ -70,14 +77,20 @@ class Traits:
     @classmethod
     def of(cls, endpoint: Endpoint) -> "Traits":
         """Read them off a row of the table."""
-        stream = endpoint.stream
-        return cls(
-            may_hijack=stream is Stream.HIJACK,
-            is_tunnel=stream in TUNNELLED,
-            is_finite=stream in FINITE,
-            is_repeatable=endpoint.effect is Effect.READ and stream is Stream.NONE,
-            has_raw_body=endpoint.operation in RAW_BODY_OPERATIONS,
-        )
+        has_raw_body = endpoint.operation in RAW_BODY_OPERATIONS
+        return _traits(endpoint.effect, endpoint.stream, has_raw_body=has_raw_body)
+
+
+@cache
+def _traits(effect: Effect, stream: Stream, *, has_raw_body: bool) -> Traits:
+    """Many rows have the same: they share one value."""
+    return Traits(
+        may_hijack=stream is Stream.HIJACK,
+        is_tunnel=stream in TUNNELLED,
+        is_finite=stream in FINITE,
+        is_repeatable=effect is Effect.READ and stream is Stream.NONE,
+        has_raw_body=has_raw_body,
+    )
 
 
 UNKNOWN: Final = Traits(

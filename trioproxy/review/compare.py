@@ -9,7 +9,12 @@ from dataclasses import dataclass
 
 from trioproxy.policy import samples
 from trioproxy.policy.arguments import OPERATIONS as ARGUED
-from trioproxy.policy.endpoints import OPERATIONS, SECTIONS, Endpoint
+from trioproxy.policy.endpoints import (
+    LIBPOD_SECTIONS,
+    OPERATIONS,
+    SECTIONS,
+    Endpoint,
+)
 from trioproxy.policy.families import FAMILIES, LIMITED
 from trioproxy.policy.limits import ANY, Limits
 from trioproxy.policy.request import Request, Route
@@ -97,7 +102,7 @@ def _requests(*policies: Policy) -> Iterator[tuple[Grant, Request]]:
     """All that either of them can be asked: the table, newer routes, and those they name."""
     for request in samples.of_table():
         yield Grant(request.operation), request
-    for section in SECTIONS:
+    for section in (*SECTIONS, *LIBPOD_SECTIONS):
         for method, kind in (("GET", "reading"), ("POST", "writing")):
             unknown = samples.of_unknown(method, section)
             if unknown is not None:

@@ -12,7 +12,7 @@ from trioproxy.policy import samples
 from trioproxy.policy.incumbents import LINUXSERVER, TECNATIVA, Incumbent
 from trioproxy.policy.request import Request
 from trioproxy.policy.rules import Decision, Mode, Policy, Reason
-from trioproxy.policy.variables import METHOD_SWITCHES
+from trioproxy.policy.variables import METHOD_SWITCHES, speaks_of_podman
 
 BOTH = (TECNATIVA.name, LINUXSERVER.name)
 
@@ -104,9 +104,18 @@ PODMAN = Difference(
     name="Podman's own routes",
     against=(LINUXSERVER.name,),
     is_wider=False,
-    there="`LIBPOD_*` open `/libpod`, verbs also name `/libpod` and `/pods`",
-    here="refused; the start names the `LIBPOD_*` variables at 1 that open nothing, `LIBPOD_PING` and `LIBPOD_VERSION` aside",
-    reason="not supported yet",
+    there="`LIBPOD_PING` and `LIBPOD_VERSION` are 1 when unset; a section is any path that begins like it; verbs also name `/pods`; versions and methods do not matter",
+    here="closed unless a `LIBPOD_*` is 1; then these two are 1 when unset. What holds for Docker's routes holds for them: whole segments, exact verbs, a verb at 0 refuses, `LIBPOD_EXEC=1` for exec, `POST=1` for reads that write or carry a file system or secret out. `ALLOW_LOGS TOP CHANGES ARCHIVE EXPORT` refuse when unset, as there",
+    reason="a file that says nothing of Podman opens nothing of it",
+    test=_DIFFERENTIAL,
+)
+PODMAN_AT_1 = Difference(
+    name="Podman's own routes at 1",
+    against=(TECNATIVA.name,),
+    is_wider=True,
+    there="`LIBPOD_*` are not known, `/libpod` is closed",
+    here="a `LIBPOD_*` at 1 opens its routes; `LIBPOD_PING` and `LIBPOD_VERSION` are 1 when unset, once another is 1",
+    reason="they are linuxserver's, and no file for tecnativa has them",
     test=_DIFFERENTIAL,
 )
 WRITE_LIKE_READS = Difference(
@@ -182,6 +191,7 @@ DIFFERENCES = (
     BROWSERS,
     PREFIXES,
     PODMAN,
+    PODMAN_AT_1,
     WRITE_LIKE_READS,
     EXEC,
     METHODS_AT_0,
@@ -196,7 +206,7 @@ DIFFERENCES = (
 def classify(request: Request, decision: Decision) -> Difference:
     """Name the row of a request on which an incumbent decides otherwise."""
     if decision.allowed:
-        return VERBS_GRANT if decision.reason is Reason.VERB else UNSET_READ_VERBS
+        return _classify_allowed(request, decision)
     if request.target.path.startswith(("/libpod/", "/pods/")):
         return PODMAN
     if decision.reason is Reason.METHOD and decision.rule in METHOD_SWITCHES:
@@ -207,6 +217,14 @@ def classify(request: Request, decision: Decision) -> Difference:
         Reason.EXEC: EXEC,
         Reason.VERB: VERBS_AT_0,
     }.get(decision.reason, VERB_BEGINNINGS)
+
+
+def _classify_allowed(request: Request, decision: Decision) -> Difference:
+    if decision.reason is Reason.VERB:
+        return VERBS_GRANT
+    if request.target.path.startswith("/libpod/"):
+        return PODMAN_AT_1
+    return UNSET_READ_VERBS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +243,7 @@ def matters(policy: Policy, variables: Mapping[str, str]) -> Iterator[Matter]:
     """
     for incumbent in (TECNATIVA, LINUXSERVER):
         found = dict[str, set[str]]()
-        for request in samples.of_table():
+        for request in samples.of_table(podman=speaks_of_podman(variables)):
             decision = policy.decide(request)
             there = incumbent.allows(variables, request.method, request.target.path)
             if decision.allowed == there:

@@ -14,7 +14,13 @@ from enum import StrEnum
 from trioproxy.learning.minimize import opened_operations, smallest_sections, unopenable
 from trioproxy.learning.shape import METHODS
 from trioproxy.policy import samples
-from trioproxy.policy.endpoints import ENDPOINTS, SECTIONS, Endpoint, match
+from trioproxy.policy.endpoints import (
+    ENDPOINTS,
+    LIBPOD_SECTIONS,
+    SECTIONS,
+    Endpoint,
+    match,
+)
 from trioproxy.policy.envfile import format_value
 from trioproxy.policy.incumbents import INCUMBENTS
 from trioproxy.policy.request import Request
@@ -48,6 +54,7 @@ class Exported:
 _SEGMENT = r"[^/.][^/]*"
 _SEGMENTS = rf"{_SEGMENT}(/{_SEGMENT})*"
 _VERSION = r"(/v1\.[0-9]+)?"
+_LIBPOD_VERSION = r"(/v[0-9]+(\.[0-9]+){1,2})?"
 # The engine knows few names with slashes: those of images and plugins.
 _WITH_SLASHES = frozenset({"IMAGES", "PLUGINS", "DISTRIBUTION"})
 
@@ -96,14 +103,15 @@ def _sections(policy: Policy, proxy: Proxy, source: str) -> Exported:
     names = (proxy.value,)
     values = smallest_sections(granted, names)
     (incumbent,) = (one for one in INCUMBENTS if one.name == proxy)
-    known = set(incumbent.variables())
+    # All of them: what is not written has the image's default, which may open something.
+    written = {name: values.get(name, "0") for name in incumbent.variables()}
     text = _text(
         [
             f"# from {format_value(source)} by trioproxy, for {_NAMES[proxy]} {incumbent.version}",
-            *(f"{name}={values.get(name, '0')}" for name in sorted(known)),
+            *(f"{name}={value}" for name, value in written.items()),
         ]
     )
-    opened = opened_operations(values, names)
+    opened = opened_operations(written, names)
     return Exported(
         text=text,
         over=tuple(sorted(opened - policy.opened_operations)),
@@ -179,18 +187,22 @@ def _without_slashes(policy: Policy) -> set[str]:
 
 
 def _newer_routes(policy: Policy) -> Iterator[str]:
-    for section in SECTIONS:
-        if policy.switches.get(section):
+    for section in (*SECTIONS, *LIBPOD_SECTIONS):
+        if policy.switches.get(section) or policy.podman.get(section):
             yield f"routes in {section} that this version does not know"
 
 
 def _pattern_of(endpoint: Endpoint, path: str) -> str:
     if endpoint.operation == "SystemOptions":  # the path is that of a section
         return f"{_VERSION}{re.escape(path)}(/.*)?"
-    parameter = _SEGMENTS if endpoint.section in _WITH_SLASHES else _SEGMENT
+    if endpoint.is_podmans:
+        parameter = _SEGMENTS if endpoint.takes_slashes else _SEGMENT
+    else:
+        parameter = _SEGMENTS if endpoint.section in _WITH_SLASHES else _SEGMENT
     return _pattern(endpoint.template, parameter)
 
 
 def _pattern(template: str, parameter: str) -> str:
     literals = re.split(r"\{[^}]*\}", template)
-    return _VERSION + parameter.join(re.escape(part) for part in literals)
+    version = _LIBPOD_VERSION if template.startswith("/libpod/") else _VERSION
+    return version + parameter.join(re.escape(part) for part in literals)
