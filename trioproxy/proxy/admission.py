@@ -16,13 +16,11 @@ one more of them.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from trioproxy.errors import BadBody, BadRequest
-from trioproxy.http import jsonbody
 from trioproxy.http.framing import NO_BODY, Framing
 from trioproxy.http.hosts import UNIX, Site
-from trioproxy.http.jsonbody import Json
 from trioproxy.http.memo import Memo
 from trioproxy.http.request import (
     HeaderMemo,
@@ -37,6 +35,9 @@ from trioproxy.policy.gate import Gate, Verdict, judge
 from trioproxy.policy.outcome import Observer, Outcome
 from trioproxy.proxy import replies
 from trioproxy.values import value_class
+
+if TYPE_CHECKING:
+    from trioproxy.http.jsonbody import Json
 
 HEALTH_TARGET: Final = b"/_trioproxy/health"
 
@@ -162,7 +163,7 @@ class Admission:
             self._memo.keep(raw, raw, admitted)
         return admitted
 
-    def admit_body(self, head: RequestHead, raw: bytes, value: Json) -> Admitted:
+    def admit_body(self, head: RequestHead, raw: bytes, value: "Json") -> Admitted:
         """Judge a request again, with its body: `raw` as it came, `value` as parsed.
 
         Raises `BadRequest` for a body that the Engine might read otherwise.
@@ -173,10 +174,12 @@ class Admission:
         asked = verdict.asked
         # What is only tried out changes nothing of what passes in spite of it.
         if raw and asked is not None and not verdict.decision.would_refuse:
+            from trioproxy.http import jsonbody  # here, for most policies limit nothing
+
             raw = jsonbody.render(asked.body)
         return _render(head, verdict, raw)
 
-    def _judge(self, head: RequestHead, body: Json, *, is_read: bool) -> Verdict:
+    def _judge(self, head: RequestHead, body: "Json", *, is_read: bool) -> Verdict:
         return judge(
             self.gate,
             head.method.decode(),

@@ -7,7 +7,7 @@ as bytes arrive, so that a length that is only announced takes none.
 """
 
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import trio
 
@@ -18,12 +18,13 @@ from trioproxy.errors import (
     ClientLost,
     TooManyBodies,
 )
-from trioproxy.http import jsonbody
 from trioproxy.http.framing import CHUNKED, Dechunked, Framing
-from trioproxy.http.jsonbody import Json
 from trioproxy.http.request import HeaderFields
 from trioproxy.proxy.budget import Budget
 from trioproxy.proxy.client import Client
+
+if TYPE_CHECKING:
+    from trioproxy.http.jsonbody import Json
 
 BODY_SECONDS: Final = 30.0
 """From a head to the last byte of its body."""
@@ -149,8 +150,10 @@ class Reading:
         )
 
 
-async def parse(client: Client, raw: bytes) -> Json:
+async def parse(client: Client, raw: bytes) -> "Json":
     """Parse a body; a long one in steps, between which others have their turn."""
+    from trioproxy.http import jsonbody  # here, for most policies limit nothing
+
     value: Json = None
     for value in jsonbody.steps(raw):  # noqa: B007  the last one counts
         if len(raw) > LONG:

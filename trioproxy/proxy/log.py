@@ -10,7 +10,6 @@ else `info`. A refusal that comes again is `info` too, and counted: once a minut
 says how often. At `warning` and `notice` a busy proxy so writes what a person reads.
 """
 
-import json
 import os
 import select
 import time
@@ -455,6 +454,8 @@ def _as_json(level: Level, event: str, fields: Mapping[str, object]) -> str:
         else str(value)[:TEXT_LIMIT]
         for name, value in fields.items()
     }
+    import json  # here, for most logs are text
+
     return json.dumps({"level": level.name.lower(), "event": event, **shown})[1:-1]
 
 

@@ -44,11 +44,9 @@ TURNED_AWAY_SECONDS: Final = 1.0
 TOLD_EVERY: Final = 1.0
 """Seconds between two lines about clients that were turned away."""
 
-TOO_MANY: Final = replies.message(
-    503, "too many connections: raise MAX_CONNECTIONS or the descriptor limit"
-)
-TOO_MANY_OF_ONE: Final = replies.message(
-    503, "too many connections of this client: raise MAX_CONNECTIONS_PER_CLIENT"
+TOO_MANY: Final = "too many connections: raise MAX_CONNECTIONS or the descriptor limit"
+TOO_MANY_OF_ONE: Final = (
+    "too many connections of this client: raise MAX_CONNECTIONS_PER_CLIENT"
 )
 
 SPARE_DESCRIPTORS: Final = 64
@@ -298,7 +296,7 @@ class Server:
 
     # -- limits --------------------------------------------------------------------
 
-    def _make_room(self, name: str) -> bytes:
+    def _make_room(self, name: str) -> str:
         """Make room for one more connection of a client, or say what to answer it.
 
         What is being served makes room for nobody. Of the others, the connection that
@@ -308,10 +306,10 @@ class Server:
         """
         mine = self._count_of[name]
         if mine >= self._limit_of_one:
-            return b"" if self._end_idle(name, most=self._limit) else TOO_MANY_OF_ONE
+            return "" if self._end_idle(name, most=self._limit) else TOO_MANY_OF_ONE
         if self._count >= self._limit:
-            return b"" if self._end_idle(name, most=mine) else TOO_MANY
-        return b""
+            return "" if self._end_idle(name, most=mine) else TOO_MANY
+        return ""
 
     def _end_idle(self, name: str, *, most: int) -> bool:
         """End the connection that has been idle longest, of a client or of one that has
@@ -339,7 +337,7 @@ class Server:
         if not self._count_of[name]:
             del self._count_of[name]
 
-    async def _turn_away(self, wire: Wire, refusal: bytes) -> None:
+    async def _turn_away(self, wire: Wire, why: str) -> None:
         """Answer 503, or a health check, which has a place whoever took all others.
 
         For that its first bytes are waited for: a second, or until so many newer ones
@@ -350,11 +348,12 @@ class Server:
             head = await self._first_bytes(wire)
             if head.startswith(HEALTH_LINE):
                 is_up = await self._shared.health.is_up()
-                refusal = replies.health(is_up=is_up, close=True)
+                reply = replies.health(is_up=is_up, close=True)
             else:
+                reply = replies.message(503, why)
                 self._turned_away += 1
                 self._has_turned_away.set()
-            wire.send_now(refusal)
+            wire.send_now(reply)
             wire.send_eof()
             while wire.recv_now(4096):
                 pass
