@@ -1,8 +1,10 @@
 """Fixtures that several folders of tests share."""
 
 import os
+import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import hypothesis
 import pytest
@@ -43,12 +45,35 @@ def pytest_collection_modifyitems(
     """Leave out the tests whose Engine this machine cannot give, but never in CI."""
     if os.environ.get("CI") == "true":
         return  # there they fail
-    for fixture in ("engine", "scratch"):
+    lines = []
+    for fixture, why_not in WHY_NOT.items():
         out = [item for item in items if fixture in getattr(item, "fixturenames", ())]
-        if out and (why := why_no_engine(own=fixture == "scratch")):
-            config.stash[LEFT_OUT] = f"{len(out)} Engine tests left out: {why}"
+        if out and (why := why_not()):
+            lines.append(f"{len(out)} tests left out: {why}")
             config.hook.pytest_deselected(items=out)
             items[:] = [item for item in items if item not in out]
+    config.stash[LEFT_OUT] = "\n".join(lines)
+
+
+def why_no_podman() -> str:
+    """Why there is no Podman of our own; empty if there can be one."""
+    if os.geteuid() != 0:
+        return "a Podman of our own needs root"
+    return "" if shutil.which("podman") else "podman is not installed"
+
+
+def why_no_browser() -> str:
+    """Why there is no Chromium; empty if there is one."""
+    return "" if shutil.which("chromium") else "chromium is not installed"
+
+
+WHY_NOT: Mapping[str, Callable[[], str]] = {
+    "engine": why_no_engine,
+    "scratch": partial(why_no_engine, own=True),
+    "podman": why_no_podman,
+    "switch": why_no_browser,
+}
+"""By fixture: why this machine cannot give what it stands for."""
 
 
 def pytest_terminal_summary(
