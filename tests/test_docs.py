@@ -294,7 +294,7 @@ def test_links(document: Document) -> None:
 
 OF_OURS = re.compile(
     r"(?:(?:trioproxy|docs|tests|scripts|examples|bench|fuzz|\.github|\.ci)/[\w./*-]+"
-    r"|(?:proxy|policy|http|learning|review|commands|demo)/[\w/*]*\.py|[A-Z][A-Za-z-]+\.md|\w+\.(?:toml|lock)|Makefile"
+    r"|(?:proxy|policy|arguments|http|learning|review|commands|demo)/[\w/*]*\.py|[A-Z][A-Za-z-]+\.md|\w+\.(?:toml|lock)|Makefile"
     r"|Dockerfile)(?:::\w+)?"
 )
 

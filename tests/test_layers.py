@@ -15,10 +15,12 @@ NO_IO = {"trio", "h11", "click", "socket", "asyncio"}
 
 MODULES = sorted(
     f"trioproxy.{room}.{path.stem}"
-    for room in ("policy", "http")
+    for room in ("policy", "arguments", "http")
     for path in (PACKAGE / room).glob("*.py")
     if path.stem != "__init__"
 )
+
+SERVING = {"policy", "arguments", "http", "proxy", "commands"}
 
 SERVE = """
 import atexit, sys
@@ -50,13 +52,11 @@ def test_judging_and_reading_import_no_io(module: str) -> None:
 @pytest.mark.parametrize(
     ("options", "rooms"),
     [
-        pytest.param([], {"policy", "http", "proxy", "commands"}, id="enforce"),
-        pytest.param(
-            ["--shadow"], {"policy", "http", "proxy", "commands"}, id="shadow"
-        ),
+        pytest.param([], SERVING, id="enforce"),
+        pytest.param(["--shadow"], SERVING, id="shadow"),
         pytest.param(
             ["--record", "live.jsonl"],
-            {"policy", "http", "proxy", "commands", "learning"},
+            SERVING | {"learning"},
             id="record",
         ),
     ],

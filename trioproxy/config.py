@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
+from trioproxy import percent
 from trioproxy.errors import ConfigError
-from trioproxy.policy import percent
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 DEFAULT_LISTEN = "tcp://127.0.0.1:2375"

@@ -19,7 +19,7 @@ import pytest
 
 from tests.end_to_end.proxies import enforcing
 from tests.engine import Engine
-from trioproxy.policy.arguments import OPERATIONS
+from trioproxy.arguments.table import OPERATIONS
 
 ATTEMPTS = [
     json.loads(line)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.end_to_end.proxies import enforcing
 from tests.engine import Engine
-from trioproxy.policy.arguments import OPERATIONS as ARGUED
+from trioproxy.arguments.table import OPERATIONS as ARGUED
 from trioproxy.policy.endpoints import OPERATIONS
 
 READS = [

@@ -1,6 +1,6 @@
 """What a gate decides: enforcing, learning, trying out."""
 
-from trioproxy.policy.bodies import Json
+from trioproxy.arguments.bodies import Json
 from trioproxy.policy.gate import EnforceGate, LearnGate, ShadowGate, judge, judge_again
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.rules import Reason

@@ -1,10 +1,10 @@
 """What must hold of any body that is judged; for hypothesis and for the fuzzer."""
 
+from trioproxy.arguments.asked import Request
+from trioproxy.arguments.asking import Asked, ask
+from trioproxy.arguments.table import OPERATIONS, Operation
 from trioproxy.errors import BadRequest
 from trioproxy.http import jsonbody
-from trioproxy.policy.arguments import OPERATIONS, Operation
-from trioproxy.policy.asked import Request
-from trioproxy.policy.asking import Asked, ask
 
 CREATE = OPERATIONS["ContainerCreate"]
 JUDGED = [

@@ -24,8 +24,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from trioproxy import percent
 from trioproxy.errors import ConfigError
-from trioproxy.policy import percent
 from trioproxy.policy.variables import is_ours
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -9,8 +9,8 @@ to others (`policy.outcome`).
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from trioproxy.arguments.limits import NO_LIMITS, Limits, open_families
 from trioproxy.policy.endpoints import match
-from trioproxy.policy.limits import NO_LIMITS, Limits, open_families
 from trioproxy.policy.request import Request
 from trioproxy.policy.rules import Decision, Policy, Reason
 from trioproxy.policy.target import Target
@@ -18,9 +18,9 @@ from trioproxy.quoting import quote
 from trioproxy.values import value_class
 
 if TYPE_CHECKING:
-    from trioproxy.policy.arguments import Operation
-    from trioproxy.policy.asking import Asked
-    from trioproxy.policy.bodies import Json
+    from trioproxy.arguments.asking import Asked
+    from trioproxy.arguments.bodies import Json
+    from trioproxy.arguments.table import Operation
 
 
 @value_class
@@ -136,15 +136,15 @@ def judge_again(gate: Gate, verdict: Verdict) -> Decision:
 
 def _argued(operation: str) -> "Operation":
     # Here, for most policies limit nothing, and who serves them need not carry the table.
-    from trioproxy.policy.arguments import OPERATIONS
+    from trioproxy.arguments.table import OPERATIONS
 
     return OPERATIONS[operation]
 
 
 def _ask(operation: "Operation", target: Target, body: "Json") -> "Asked":
-    from trioproxy.policy.asked import Request as Asking
-    from trioproxy.policy.asked import minor
-    from trioproxy.policy.asking import ask
+    from trioproxy.arguments.asked import Request as Asking
+    from trioproxy.arguments.asked import minor
+    from trioproxy.arguments.asking import ask
 
     return ask(
         Asking(

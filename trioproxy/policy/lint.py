@@ -8,8 +8,8 @@ switch. Names with our prefixes are no matter of taste; `permissions` refuses to
 import re
 from collections.abc import Mapping
 
+from trioproxy.arguments.families import LIMITS
 from trioproxy.policy.endpoints import OPERATIONS, SECTIONS
-from trioproxy.policy.families import LIMITS
 from trioproxy.policy.near import near
 from trioproxy.policy.variables import (
     OPERATIONS_VARIABLE,

@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from trioproxy.arguments.families import LIMITED
+from trioproxy.arguments.limits import open_families, parse_limits
 from trioproxy.errors import BadTarget, ConfigError
 from trioproxy.policy import samples
 from trioproxy.policy.endpoints import LIBPOD_SECTIONS, OPERATIONS, UNLIMITABLE
 from trioproxy.policy.envfile import decode_value, needless_escape, parse, split_by_sh
-from trioproxy.policy.families import LIMITED
 from trioproxy.policy.incumbents import INCUMBENTS, LINUXSERVER, blockers
-from trioproxy.policy.limits import open_families, parse_limits
 from trioproxy.policy.lint import lint, lint_settings, suggest, suggest_limit
 from trioproxy.policy.near import near
 from trioproxy.policy.request import Route

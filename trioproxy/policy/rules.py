@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from trioproxy.arguments.limits import NO_LIMITS, Limits
 from trioproxy.policy import samples
 from trioproxy.policy.endpoints import ENDPOINTS
-from trioproxy.policy.limits import NO_LIMITS, Limits
 from trioproxy.policy.request import Request, Route
 from trioproxy.policy.variables import (
     OPERATIONS_VARIABLE,
@@ -26,7 +26,7 @@ from trioproxy.policy.variables import (
 from trioproxy.values import value_class
 
 if TYPE_CHECKING:
-    from trioproxy.policy.asking import Asked
+    from trioproxy.arguments.asking import Asked
 
 READING = frozenset({"GET", "HEAD"})
 """The methods that need no `POST=1`."""

@@ -6,8 +6,8 @@ it would clean is refused, so what is matched is what it matches. No routes are 
 
 import re
 
+from trioproxy import percent
 from trioproxy.errors import BadTarget
-from trioproxy.policy import percent
 from trioproxy.values import value_class
 
 SHOWN_LIMIT = 256

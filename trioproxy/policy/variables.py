@@ -5,8 +5,8 @@ Tables only; `rules` reads the permissions, `config` the settings, `lint` all of
 
 from collections.abc import Mapping
 
+from trioproxy.arguments.families import BASE_VARIABLE, LIMITS, Family
 from trioproxy.policy.endpoints import LIBPOD_SECTIONS, SECTIONS
-from trioproxy.policy.families import BASE_VARIABLE, LIMITS, Family
 
 OPERATIONS_VARIABLE = "ALLOW_OPERATIONS"
 COMPAT_VARIABLE = "COMPAT"

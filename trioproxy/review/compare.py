@@ -7,16 +7,16 @@ them names itself, and about routes of newer engines, which open sections let th
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from trioproxy.arguments.families import FAMILIES, LIMITED
+from trioproxy.arguments.limits import ANY, Limits
+from trioproxy.arguments.table import OPERATIONS as ARGUED
 from trioproxy.policy import samples
-from trioproxy.policy.arguments import OPERATIONS as ARGUED
 from trioproxy.policy.endpoints import (
     LIBPOD_SECTIONS,
     OPERATIONS,
     SECTIONS,
     Endpoint,
 )
-from trioproxy.policy.families import FAMILIES, LIMITED
-from trioproxy.policy.limits import ANY, Limits
 from trioproxy.policy.request import Request, Route
 from trioproxy.policy.rules import DENIED_WORDS, Policy, Reason
 

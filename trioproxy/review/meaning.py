@@ -8,12 +8,12 @@ variable limits, a listed value that gives it, or another container that has it.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from trioproxy.policy import root
-from trioproxy.policy.arguments import OPERATIONS as ARGUED
-from trioproxy.policy.arguments import READERS
+from trioproxy.arguments import root
+from trioproxy.arguments.families import FAMILIES, Family
+from trioproxy.arguments.limits import Limits
+from trioproxy.arguments.table import OPERATIONS as ARGUED
+from trioproxy.arguments.table import READERS
 from trioproxy.policy.endpoints import OPERATIONS, Endpoint, Risk
-from trioproxy.policy.families import FAMILIES, Family
-from trioproxy.policy.limits import Limits
 from trioproxy.policy.rules import Policy
 
 REACHING = (

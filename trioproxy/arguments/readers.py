@@ -6,8 +6,8 @@ Nothing is allowed or refused here; `limits` does that.
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from trioproxy.policy import arguments, normal
-from trioproxy.policy.asked import (
+from trioproxy.arguments import normal, table
+from trioproxy.arguments.asked import (
     Argument,
     Reader,
     Request,
@@ -17,9 +17,9 @@ from trioproxy.policy.asked import (
     texts_of,
     without_secrets,
 )
-from trioproxy.policy.bodies import Found, Place, show
-from trioproxy.policy.mounts import binds, driver_options, mounts
-from trioproxy.policy.options import (
+from trioproxy.arguments.bodies import Found, Place, show
+from trioproxy.arguments.mounts import binds, driver_options, mounts
+from trioproxy.arguments.options import (
     HARMLESS_NETWORK_OPTIONS,
     bare_option,
     keyed_options,
@@ -140,7 +140,7 @@ def _build_version(request: Request, found: Found) -> Iterator[Argument]:
 def _flag(_: Request, found: Found) -> Iterator[Argument]:
     if found.value:
         yield Argument(
-            arguments.READERS[found.reader].variable,
+            table.READERS[found.reader].variable,
             "1",
             found.place.shown,
             shown="true",

@@ -15,7 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from trioproxy.policy.families import Family
+from trioproxy.arguments.families import Family
 
 
 class Kind(StrEnum):

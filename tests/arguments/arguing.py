@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from trioproxy.policy.arguments import OPERATIONS
-from trioproxy.policy.asked import Request, minor
-from trioproxy.policy.asking import Asked, ask
-from trioproxy.policy.bodies import Json
-from trioproxy.policy.limits import Limits, Refusal, parse_limits
+from trioproxy.arguments.asked import Request, minor
+from trioproxy.arguments.asking import Asked, ask
+from trioproxy.arguments.bodies import Json
+from trioproxy.arguments.limits import Limits, Refusal, parse_limits
+from trioproxy.arguments.table import OPERATIONS
 
 Variables = Mapping[str, str]
 

@@ -17,19 +17,19 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from trioproxy.errors import ConfigError
-from trioproxy.policy.families import (
+from trioproxy.arguments.families import (
     BASE_VARIABLE,
     LIMITED,
     LIMITS,
     ONLY_WHEN_SET,
     Family,
 )
+from trioproxy.errors import ConfigError
 
 if TYPE_CHECKING:
-    from trioproxy.policy.asked import Argument
-    from trioproxy.policy.asking import Asked
-    from trioproxy.policy.patterns import Pattern
+    from trioproxy.arguments.asked import Argument
+    from trioproxy.arguments.asking import Asked
+    from trioproxy.arguments.patterns import Pattern
 
 ANY = "*"
 """The value of a variable that lists everything."""
@@ -125,7 +125,7 @@ class Limits:
         limit = self.limit_of("CREATE_BINDS")
         if limit is None or limit.is_any:
             return False  # whoever lists anything has been told what that is
-        from trioproxy.policy import normal
+        from trioproxy.arguments import normal
 
         parts = path.split("/")
         above = ("/".join(parts[: end + 1]) or "/" for end in range(len(parts)))
@@ -159,7 +159,7 @@ def parse_limits(variables: Mapping[str, str], *, source: str) -> Limits:
 
 
 def _parse_limit(name: str, value: str, base: str, source: str) -> Limit:
-    from trioproxy.policy.patterns import parse_pattern
+    from trioproxy.arguments.patterns import parse_pattern
 
     if value == ANY:
         return Limit(variable=name, is_any=True)
@@ -179,7 +179,7 @@ def _parse_limit(name: str, value: str, base: str, source: str) -> Limit:
 def _parse_base(value: str, source: str) -> str:
     if not value:
         return ""
-    from trioproxy.policy import normal, root
+    from trioproxy.arguments import normal, root
 
     folder = normal.unquote(value)
     if not value.startswith("/") or normal.quote(normal.path(folder)) != value:

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from trioproxy.policy import normal
-from trioproxy.policy.arguments import Operation
-from trioproxy.policy.bodies import Found, Json, Place, show
+from trioproxy.arguments import normal
+from trioproxy.arguments.bodies import Found, Json, Place, show
+from trioproxy.arguments.table import Operation
 
 DEFAULT_USER: Final = "@default"
 """The user of an exec that names none: the one that its container runs as."""

@@ -7,10 +7,8 @@ what is harmless. Nothing is allowed or refused here; `limits` does that.
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from trioproxy.errors import BadTarget, BodyTooLarge
-from trioproxy.policy import normal, query
-from trioproxy.policy.arguments import HOST_CONFIG, WITH_PARENT, Operation
-from trioproxy.policy.asked import (
+from trioproxy.arguments import normal, query
+from trioproxy.arguments.asked import (
     DEFAULT_USER,
     PRIVATE_CGROUP,
     PRIVATE_IPC,
@@ -18,8 +16,10 @@ from trioproxy.policy.asked import (
     Request,
     unknown_option,
 )
-from trioproxy.policy.bodies import Body, Found, Json, Place, read_body, show
-from trioproxy.policy.readers import READERS
+from trioproxy.arguments.bodies import Body, Found, Json, Place, read_body, show
+from trioproxy.arguments.readers import READERS
+from trioproxy.arguments.table import HOST_CONFIG, WITH_PARENT, Operation
+from trioproxy.errors import BadTarget, BodyTooLarge
 
 
 class Asked(NamedTuple):

@@ -5,7 +5,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioproxy.policy import percent
+from trioproxy import percent
 
 KEEP = frozenset(b"abcABC012/-._~")
 

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.policy.arguing import Variables, asked, limits, refusal
+from tests.arguments.arguing import Variables, asked, limits, refusal
+from trioproxy.arguments import root
+from trioproxy.arguments.bodies import Json
+from trioproxy.arguments.families import FAMILIES, LIMITS, ONLY_WHEN_SET, Family
+from trioproxy.arguments.limits import open_families
 from trioproxy.errors import ConfigError
-from trioproxy.policy import root
-from trioproxy.policy.bodies import Json
-from trioproxy.policy.families import FAMILIES, LIMITS, ONLY_WHEN_SET, Family
-from trioproxy.policy.limits import open_families
 
 A64 = "a" * 64
 PROPAGATION = "ContainerCreate:HostConfig.Mounts.BindOptions.Propagation"

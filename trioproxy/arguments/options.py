@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from trioproxy.policy import normal
-from trioproxy.policy.arguments import HOST_CONFIG
-from trioproxy.policy.asked import (
+from trioproxy.arguments import normal
+from trioproxy.arguments.asked import (
     Argument,
     Reader,
     Request,
@@ -17,7 +16,8 @@ from trioproxy.policy.asked import (
     option,
     text_of,
 )
-from trioproxy.policy.bodies import Found, Place, is_empty, show
+from trioproxy.arguments.bodies import Found, Place, is_empty, show
+from trioproxy.arguments.table import HOST_CONFIG
 
 PRIVATE: Final = frozenset({"private", "rprivate"})
 """Propagations by which no mount leaves the container."""

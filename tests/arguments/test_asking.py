@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.policy.arguing import asked, create, values
+from tests.arguments.arguing import asked, create, values
+from trioproxy.arguments.asking import MOST_ARGUMENTS
+from trioproxy.arguments.bodies import Json
 from trioproxy.errors import BadBody, BadTarget, BodyTooLarge
-from trioproxy.policy.asking import MOST_ARGUMENTS
-from trioproxy.policy.bodies import Json
 
 PROFILE = '{"defaultAction": "SCMP_ACT_ALLOW"}'
 DIGEST = hashlib.sha256(PROFILE.encode()).hexdigest()

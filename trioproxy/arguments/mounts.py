@@ -6,9 +6,8 @@ Engine's disk, and may be others by the time that it mounts them.
 
 from collections.abc import Iterator, Mapping
 
-from trioproxy.errors import BadBody
-from trioproxy.policy import normal
-from trioproxy.policy.asked import (
+from trioproxy.arguments import normal
+from trioproxy.arguments.asked import (
     RECURSIVE_READ_ONLY,
     Argument,
     Request,
@@ -18,14 +17,15 @@ from trioproxy.policy.asked import (
     text_of,
     texts_of,
 )
-from trioproxy.policy.bodies import Found, show
-from trioproxy.policy.options import (
+from trioproxy.arguments.bodies import Found, show
+from trioproxy.arguments.options import (
     MOUNT_OPTION,
     PRIVATE,
     keyed,
     keyed_options,
     shared,
 )
+from trioproxy.errors import BadBody
 
 SHARED = frozenset({"shared", "rshared", "slave", "rslave"})
 _RELABEL = frozenset({"z", "Z"})

@@ -2,11 +2,17 @@ from pathlib import Path
 
 import pytest
 
+from trioproxy.arguments.families import (
+    FAMILIES,
+    LIMITED,
+    LIMITS,
+    ONLY_WHEN_SET,
+    Family,
+)
+from trioproxy.arguments.limits import family_of
+from trioproxy.arguments.readers import READERS as FUNCTIONS
+from trioproxy.arguments.table import OPERATIONS, READERS, WITH_PARENT, Kind, rows
 from trioproxy.policy import endpoints
-from trioproxy.policy.arguments import OPERATIONS, READERS, WITH_PARENT, Kind, rows
-from trioproxy.policy.families import FAMILIES, LIMITED, LIMITS, ONLY_WHEN_SET, Family
-from trioproxy.policy.limits import family_of
-from trioproxy.policy.readers import READERS as FUNCTIONS
 
 DATA = Path(__file__).parent.parent / "data" / "arguments.tsv"
 DOCUMENTED = [

@@ -1,7 +1,7 @@
 """The names of the variables that limit what requests ask for, and what they limit.
 
 Names alone, for whoever reads an env file or says what it leaves open. What the variables
-mean is in `policy.arguments`, which is many times as large: a process that limits nothing
+mean is in `arguments.table`, which is many times as large: a process that limits nothing
 never loads it. A test holds the two to each other.
 """
 

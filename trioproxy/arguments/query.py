@@ -7,8 +7,8 @@ here both are refused. Keys are told apart by case.
 from collections.abc import Iterable
 from typing import Final
 
+from trioproxy import percent
 from trioproxy.errors import BadTarget
-from trioproxy.policy import percent
 
 _KEPT: Final = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"

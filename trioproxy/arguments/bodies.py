@@ -13,8 +13,7 @@ Here are values only: bytes become values in `http.jsonbody`.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from trioproxy.errors import BadBody
-from trioproxy.policy.arguments import (
+from trioproxy.arguments.table import (
     HOST_CONFIG,
     WITH_PARENT,
     Field,
@@ -22,6 +21,7 @@ from trioproxy.policy.arguments import (
     Operation,
     Struct,
 )
+from trioproxy.errors import BadBody
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 """A value of JSON."""

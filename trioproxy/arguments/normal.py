@@ -9,8 +9,8 @@ import posixpath
 import re
 from typing import Final
 
+from trioproxy import percent
 from trioproxy.errors import BadBody
-from trioproxy.policy import percent
 
 LONGEST: Final = 4096
 """Characters of a value that is compared: as many as a path of Linux has, with its end."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from trioproxy.policy import normal
+from trioproxy.arguments import normal
 
 ANYTHING: Final = "lists anything"
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from trioproxy.arguments import normal, root
+from trioproxy.arguments.asked import DEFAULT_USER
+from trioproxy.arguments.families import Family
+from trioproxy.arguments.table import OPERATIONS, READERS, WITH_PARENT, rows
 from trioproxy.errors import ConfigError
-from trioproxy.policy import normal, root
-from trioproxy.policy.arguments import OPERATIONS, READERS, WITH_PARENT, rows
-from trioproxy.policy.asked import DEFAULT_USER
-from trioproxy.policy.families import Family
 
 _STAR = "[A-Za-z0-9_-]+"
 _TAG_STAR = "[A-Za-z0-9_.-]+"

@@ -1,0 +1,1 @@
+"""What does a request ask for, and is that within limits? Plain functions on values."""
