@@ -20,7 +20,7 @@ test: .venv/installed-dev packages ## lint, types, layers and the whole test sui
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/coverage erase
-	.venv/bin/coverage run -m pytest -m "not clients" --ignore=tests/image
+	.venv/bin/coverage run -m pytest -n auto -m "not clients" --ignore=tests/image
 	.venv/bin/coverage combine --quiet
 	.venv/bin/coverage report
 
