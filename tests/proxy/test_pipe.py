@@ -264,6 +264,30 @@ async def test_a_sink_that_is_gone(kind: str) -> None:
         assert stage.pipe.moved > 0
 
 
+class Broken(UntilClose):
+    """A boundary with a bug, which shows once bytes are in the pipe."""
+
+    def skip(self, count: int) -> None:
+        """Fail as a bug fails."""
+        raise KeyError(count)
+
+
+async def test_what_a_crash_left_in_the_pipe_reaches_nobody_else() -> None:
+    """Any exception between filling and emptying costs the pipe, not the next client its bytes."""
+    async with staged() as stage:
+        source, sink, sender, receiver = stage.between("download")
+        with sending(sender, content(4 * HELD)):
+            with pytest.raises(KeyError):
+                await relay(source, sink, Broken(), stage.buffer)
+        receiver.close()
+        other, its_sink, its_sender, its_receiver = stage.between("download")
+        data = b"B" * (4 << 20)
+        received = Received(its_receiver, len(data))
+        with sending(its_sender, data):
+            await relay(other, its_sink, Sized(len(data)), stage.buffer)
+        assert received.all() == data
+
+
 @every_kind
 async def test_a_source_that_ends_too_early(kind: str) -> None:
     """An end of data in the middle of a large body is told as what it is."""
