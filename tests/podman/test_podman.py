@@ -1,13 +1,14 @@
 """A real Podman behind the proxy: learned, enforced, replayed.
 
 `podman system service` runs in namespaces of its own, with storage that is copied (vfs).
-A container is created and removed; none is run: a sandbox may have no cgroups for it.
+Containers have no network: there is none in there.
 """
 
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -66,6 +67,30 @@ podman --remote --url "$DOCKER_HOST" inspect one
 podman --remote --url "$DOCKER_HOST" ps --all
 podman --remote --url "$DOCKER_HOST" rm one
 """
+STREAMS = """
+set -e
+podman --remote --url "$DOCKER_HOST" import "$1" busybox:latest >/dev/null
+podman --remote --url "$DOCKER_HOST" run --rm --network none busybox:latest echo said
+echo typed | podman --remote --url "$DOCKER_HOST" run --rm -i --network none busybox:latest cat
+podman --remote --url "$DOCKER_HOST" run -d --name two --network none busybox:latest sleep 60 >/dev/null
+podman --remote --url "$DOCKER_HOST" exec two echo inside
+echo typed | podman --remote --url "$DOCKER_HOST" exec -i two cat
+podman --remote --url "$DOCKER_HOST" rm -f -t 0 two >/dev/null
+"""
+"""Containers that run: attach and exec take the connection over."""
+
+DOCKER_PY = """
+import docker, sys
+client = docker.from_env()
+client.ping()
+client.images.list()
+one = client.containers.create("busybox:latest", ["echo", "said"], network_mode="none")
+one.start()
+one.wait()
+print(one.logs().decode().strip())
+one.remove()
+"""
+
 USED = {
     "LibpodContainerCreate",
     "LibpodContainerDelete",
@@ -92,22 +117,80 @@ async def test_podman_remote_is_learned_and_enforced(
     podman: Path, tmp_path: Path
 ) -> None:
     """`podman --remote` is learned by its own routes, and works again by just these."""
-    archive, file = tmp_path / "busybox.tar", tmp_path / "app.env"
+    archive = tmp_path / "busybox.tar"
     archive.write_bytes(busybox_archive())
     command = ("sh", "-c", SCRIPT, "sh", str(archive))
+    operations, _ = await replayed(podman, tmp_path, command, same_output=False)
+    assert operations >= USED
+
+
+def import_busybox(podman: Path, folder: Path) -> None:
+    """Give Podman an image, past the proxy."""
+    archive = folder / "busybox.tar"
+    archive.write_bytes(busybox_archive())
+    command = (*REMOTE, f"unix://{podman}", "import", str(archive), "busybox:latest")
+    assert call(command, {}).returncode == 0
+
+
+async def replayed(
+    podman: Path,
+    tmp_path: Path,
+    command: tuple[str, ...],
+    *,
+    same_output: bool = True,
+) -> tuple[frozenset[str], str]:
+    """Learn a command and run it again by what was learned; operations and output."""
+    file, home = tmp_path / "app.env", {"HOME": str(tmp_path)}
     options = ("--upstream", f"unix://{podman}")
-    home = {"HOME": str(tmp_path)}
     done = run("learn", *options, "-o", str(file), "--", *command, variables=home)
     assert done.status == 0, done.err
     lines = file.read_text().splitlines()
     (line,) = [one for one in lines if one.startswith("ALLOW_OPERATIONS=")]
-    assert set(line.partition("=")[2].split(",")) >= USED
     listen = f"unix://{tmp_path}/proxy.sock"
-    enforcing = ("enforce", str(file), *options, "--listen", listen)
-    async with running(*enforcing) as proxy:
+    async with running("enforce", str(file), *options, "--listen", listen) as proxy:
         await proxy.listen()
         again = call(command, home | {"DOCKER_HOST": listen})
     assert again.returncode == 0, again.stderr
+    assert not same_output or again.stdout == done.out
+    return frozenset(line.partition("=")[2].split(",")), again.stdout
+
+
+async def test_streams_that_podman_takes_over(podman: Path, tmp_path: Path) -> None:
+    """Output and input of `run` and `exec` pass through attach and exec start, both ways."""
+    archive = tmp_path / "busybox.tar"
+    archive.write_bytes(busybox_archive())
+    command = ("sh", "-c", STREAMS, "sh", str(archive))
+    operations, said = await replayed(podman, tmp_path, command)
+    assert said.split() == ["said", "typed", "inside", "typed"]
+    assert operations >= {"LibpodContainerAttach", "LibpodExecStart"}
+
+
+async def test_docker_py_works_on_podman(podman: Path, tmp_path: Path) -> None:
+    """A client that knows Docker's routes alone is learned on Podman's socket, and enforced."""
+    import_busybox(podman, tmp_path)
+    command = (sys.executable, "-c", DOCKER_PY)
+    operations, said = await replayed(podman, tmp_path, command)
+    assert said == "said\n"
+    assert {"ContainerCreate", "ContainerLogs", "ContainerWait"} <= operations
+    assert not any(name.startswith("Libpod") for name in operations)
+
+
+DOCKER = """
+set -e
+docker run --rm --network none busybox:latest echo said
+docker create --name three --network none busybox:latest true >/dev/null
+docker ps --all --format '{{.Names}}'
+docker rm three >/dev/null
+"""
+
+
+async def test_the_docker_command_works_on_podman(podman: Path, tmp_path: Path) -> None:
+    """`docker run`, with the attach that it takes over, is learned and works again."""
+    import_busybox(podman, tmp_path)
+    command = ("sh", "-c", DOCKER)
+    operations, said = await replayed(podman, tmp_path, command)
+    assert said == "said\nthree\n"
+    assert operations >= {"ContainerAttach", "ContainerCreate", "ContainerDelete"}
 
 
 async def test_enforced(podman: Path, tmp_path: Path) -> None:
