@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
     ending: str = ""
     """Why it did not end as planned; empty if it did."""
     serial: int = 0
-    """Its number among all requests; those of one process follow each other."""
+    """The number of an answer of ours, as its client was told; 0 if it is not ours."""
 
     @property
     def client(self) -> str:

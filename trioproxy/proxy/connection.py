@@ -147,8 +147,7 @@ class Connection:
             return await self._answer_health(admitted)
         if not admitted.verdict.decision.allowed:
             return await self._refuse(admitted, began)
-        serial = next(self._shared.serials)
-        self.exchange = exchange = Exchange(self._sides, admitted, began, serial)
+        self.exchange = exchange = Exchange(self._sides, admitted, began)
         after = await exchange.run()
         self.exchange = None
         self._admission.tell(exchange.outcome(""))
@@ -244,6 +243,7 @@ class Connection:
             answer = replies.error(CRASHED)
             if exchange is not None:
                 exchange.status, exchange.is_ours = 500, True
+                exchange.serial = next(self._shared.serials)
                 answer = replies.with_id(answer, exchange.serial)
             try:
                 await self.client.wire.send_all(answer)

@@ -92,6 +92,8 @@ class Exchange:
     """The same for the answer."""
     ending = ""
     """Why it did not end as planned."""
+    serial = 0
+    """The number of our own answer; 0 while there is none."""
 
     _unrouted = False
     _moment = Moment.WHOLE
@@ -101,11 +103,8 @@ class Exchange:
     _is_engine_fit = False
     _sent_at_once = 0
 
-    def __init__(
-        self, sides: Sides, admitted: Admitted, began: float, serial: int
-    ) -> None:
+    def __init__(self, sides: Sides, admitted: Admitted, began: float) -> None:
         self.admitted = admitted
-        self.serial = serial
         self._sides = sides
         self._began = began
 
@@ -373,6 +372,7 @@ class Exchange:
         self.is_ours = True
         self.ending = str(error)
         is_head = self.admitted.expected.is_head
+        self.serial = next(self._sides.shared.serials)
         answer = replies.with_id(replies.error(error, head_only=is_head), self.serial)
         await self._sides.client.wire.send_all(answer)
         return LINGER

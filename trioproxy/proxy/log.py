@@ -95,6 +95,10 @@ class Log:
         self.dropped = 0
         self._fd = fd
         self._is_json = form is LogFormat.JSON
+        self._is_usual = level == Level.INFO and not self._is_json
+        """Whether most lines are of the one form that has a short way."""
+        self._render: Callable[[Any], str] = self._render_request
+        """Bound once: it stands in each entry."""
         self._entries: deque[tuple[float, Callable[[Any], str], object]] = deque()
         self._poll = select.poll()
         self._poll.register(fd, select.POLLOUT)
@@ -120,7 +124,7 @@ class Log:
         """Log what became of a request; its line is made, or left out, when others are
         written: here is decided no more than whether there may be one."""
         if self.shows_requests or self._is_told(outcome):
-            self._add(self._render_request, outcome)
+            self._add(self._render, outcome)
 
     def crash(self, peer: str, error: BaseException) -> None:
         """Log a failure that is nobody's plan, with the innermost place of our code."""
@@ -137,8 +141,12 @@ class Log:
 
     # -- writing -------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Write what is gathered until cancelled; others have their turn in between."""
+    async def run(self, look: Callable[[], None] = lambda: None) -> None:
+        """Write what is gathered until cancelled; others have their turn in between.
+
+        `look` wakes those whose sockets are ready, so that they run in the next pass of
+        Trio's loop and not in the one after that: a backlog has hundreds of writes.
+        """
         while True:
             await self._filled.wait()
             await trio.sleep(FLUSH_EVERY)
@@ -146,6 +154,7 @@ class Log:
             while self._entries:
                 if self._write_some():
                     pause = FIRST_RETRY
+                    look()
                     await trio.lowlevel.checkpoint()
                 else:
                     # A full pipe: its reader is at work, or has stopped.
@@ -330,8 +339,7 @@ class Log:
     def _render_request(self, outcome: Outcome) -> str:
         """Write what was asked and decided, the answer and whose it was, how it ended;
         nothing for what is not to be told at this level."""
-        line = "" if self._is_json else self._usual_line(outcome)
-        if line:
+        if self._is_usual and (line := self._usual_line(outcome)):
             return line
         level = self._level_of(outcome)
         if level > self.level:
@@ -349,20 +357,21 @@ class Log:
             f"{level.name.lower()} {event}{asked} status={outcome.status or '-'}"
             f" by={'trioproxy' if outcome.is_ours else 'engine'}"
             f" ms={outcome.seconds * 1000:.1f}{decided}"
-            f" client={outcome.peer} id={outcome.request_id}"
+            f" client={outcome.peer}"
         )
+        if outcome.serial:
+            line += f" id={outcome.request_id}"
         return _words(line, more) if more else line
 
     def _usual_line(self, outcome: Outcome) -> str:
         """The line of what nearly all requests are: answered by the Engine, as planned,
         and nothing new. Nothing for any other; this is the one path that must be quick.
         """
-        moment, peer, verdict, status, is_ours, _, began, ended, *_, ending, serial = (
+        moment, peer, verdict, status, is_ours, _, began, ended, _, _, ending, _ = (
             outcome
         )
         if (
-            self.level != Level.INFO
-            or is_ours
+            is_ours
             or ending
             or moment is not WHOLE
             or verdict is None
@@ -373,7 +382,6 @@ class Log:
         return (
             f"info request{verdict.request_words} status={status or '-'} by=engine"
             f" ms={(ended - began) * 1000:.1f}{verdict.decision_words} client={peer}"
-            f" id={serial:012x}"
         )
 
     def _more(self, outcome: Outcome) -> dict[str, object]:
@@ -435,7 +443,10 @@ def _fields_of(outcome: Outcome) -> dict[str, object]:
             fields["variable"] = verdict.decision.rule or "none"
     else:
         fields["decision"] = "rejected"
-    return {**fields, "client": outcome.peer, "id": outcome.request_id}
+    fields["client"] = outcome.peer
+    if outcome.serial:
+        fields["id"] = outcome.request_id
+    return fields
 
 
 def _words(line: str, fields: Mapping[str, object]) -> str:

@@ -270,6 +270,10 @@ class Watch:
         if watched.fd == -1:
             raise trio.ClosedResourceError("another task closed this socket")
 
+    def look(self) -> None:
+        """Wake the tasks whose sockets are ready, without waiting."""
+        self._deliver(0)
+
     async def others(self) -> None:
         """Let the others have their turn, if there are any."""
         self._deliver(0)
