@@ -19,7 +19,7 @@ from typing import Final
 from trioproxy.learning.evidence import Evidence, Tally, When
 from trioproxy.learning.shape import REFUSED, Shape, Who, result_of
 from trioproxy.policy.gate import Verdict
-from trioproxy.policy.outcome import Moment, Outcome
+from trioproxy.policy.outcome import Moment, Outcome, name_of_client
 
 TALLIES_KEPT = 1_024
 """Kinds of requests, each from one connection, that are counted without look-ups."""
@@ -139,5 +139,5 @@ class Recorder:
 
 
 def _host(peer: str) -> str:
-    # Without its port, which is another each time.
-    return peer if peer.startswith("unix:") else peer.rpartition(":")[0].strip("[]")
+    # As `--only-from` has it: an IPv6 address without brackets.
+    return name_of_client(peer).strip("[]")

@@ -20,9 +20,8 @@ class ShadowTally:
             outcome.moment is Moment.CLOSED
             or outcome.verdict is None
             or outcome.is_ours
+            or outcome.status == 0
         ):
-            return
-        if outcome.status == 0:
             return
         decision = outcome.verdict.decision
         if not decision.would_refuse:

@@ -16,8 +16,8 @@ from trioproxy.proxy.relay import Buffer
 from trioproxy.proxy.watch import Watch
 
 
-def count_requests() -> Iterator[int]:
-    """Serial numbers of requests. Where they begin is chance, so that those of two
+def count_answers() -> Iterator[int]:
+    """Serial numbers of answers of ours. Where they begin is chance, so that those of two
     proxies, or of one before and after a restart, are not mistaken for each other."""
     return itertools.count(int.from_bytes(os.urandom(6)) >> 1)
 
@@ -34,7 +34,7 @@ class Shared:
     response_memo: ResponseMemo = field(default_factory=Memo)
     clients: Clients = field(default_factory=Clients)
     buffer: Buffer = field(default_factory=Buffer)
-    serials: Iterator[int] = field(default_factory=count_requests)
-    """The number of each request: in its answer, if that is ours, and in its log line."""
+    serials: Iterator[int] = field(default_factory=count_answers)
+    """The number of each answer of ours: in its head, and in the log line of its request."""
     is_draining: bool = False
     """Whether the server takes no more clients and lets those here finish."""
