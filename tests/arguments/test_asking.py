@@ -207,12 +207,12 @@ OTHERS: list[tuple[str, Json, str, list[tuple[str, str]]]] = [
     ("ImageCreate", None, "fromImage=nginx", [("PULL_IMAGES", "nginx:*")]),
     ("ImageCreate", None, "fromImage=nginx:", [("PULL_IMAGES", "nginx:*")]),
     ("ImageCreate", None, f"fromImage=nginx&tag=sha256:{A64}", [("PULL_IMAGES", f"nginx@sha256:{A64}")]),
-    ("ImageCreate", None, "fromSrc=http://u:p@h/x?y&repo=r", [("PULL_IMAGES", "src:http%3A//u%3Ap%40h/x%3Fy"), ("CREATE_TAGS", "r:latest")]),
+    ("ImageCreate", None, "fromSrc=http://u:p@h/x?y&repo=r", [("PULL_IMAGES", "src:http%3A//h/x"), ("CREATE_TAGS", "r:latest")]),
     ("ImageCreate", None, "fromSrc=-&changes=A", [("PULL_IMAGES", "src:-")]),
     ("ImageBuild", None, "t=a&t=b:1&networkmode=default&buildargs=%7B%7D&memory=1", [("CREATE_TAGS", "a:latest"), ("CREATE_TAGS", "b:1")]),
     ("ImageBuild", None, "networkmode=host&version=2&session=x", [("BUILD_OPTIONS", "ImageBuild:networkmode=host"),
      ("BUILD_OPTIONS", "ImageBuild:version=2"), ("BUILD_OPTIONS", "ImageBuild:session")]),
-    ("ImageBuild", None, "remote=https://u:p@x/y", [("BUILD_OPTIONS", "ImageBuild:remote=https%3A//u%3Ap%40x/y")]),
+    ("ImageBuild", None, "remote=https://u:p@x/y", [("BUILD_OPTIONS", "ImageBuild:remote=https%3A//x/y")]),
     ("ImageBuild", None, "version=1&cgroupparent=x&NetworkMode=host", [("BUILD_OPTIONS", "ImageBuild:cgroupparent"), ("BUILD_OPTIONS", "ImageBuild:NetworkMode")]),
 ]  # fmt: skip
 

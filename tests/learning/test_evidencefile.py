@@ -59,10 +59,13 @@ def test_lines_may_repeat_and_come_in_any_order() -> None:
     """What is appended while learning says again what stands above, and counts once."""
     shape = shape_line(LIST, WHOLE.records[LIST])
     run = run_line(RUN, WHOLE.runs[RUN])
-    text = data(HEADER, shape, run, shape, granted_line({"ContainerList"}), run)
+    marks = Evidence()
+    marks.granted, marks.listed = {"ContainerList"}, {"CREATE_BINDS=/srv"}
+    text = data(HEADER, shape, run, shape, granted_line(marks), run)
     evidence = load(text, name="app.jsonl").evidence
     assert evidence.records == WHOLE.records
     assert evidence.granted == {"ContainerList"}
+    assert evidence.listed == {"CREATE_BINDS=/srv"}
 
 
 OLD_SHAPE = json.loads(LINES[-1]) | {

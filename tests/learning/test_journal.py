@@ -9,7 +9,7 @@ import trio
 
 from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.learning import journal as journal_module
-from trioproxy.learning.evidence import Evidence, When
+from trioproxy.learning.evidence import Evidence, New, When
 from trioproxy.learning.evidencefile import HEADER, load
 from trioproxy.learning.journal import Journal
 from trioproxy.learning.proposal import Wish, listed_operations
@@ -263,12 +263,12 @@ def test_a_symbolic_link_stops_the_start(files: Files) -> None:
 class Heard:
     """What a journal told."""
 
-    shapes: list[Shape] = field(default_factory=list)
+    shapes: list[New] = field(default_factory=list)
     on_disk: list[bool] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     told: trio.Event = field(default_factory=trio.Event)
 
-    def tell(self, shapes: Sequence[Shape], saved: Saved) -> None:
+    def tell(self, shapes: Sequence[New], saved: Saved) -> None:
         self.shapes += shapes
         self.told.set()
 

@@ -232,7 +232,7 @@ def test_restoring_what_was_never_declined_stops() -> None:
     evidence.granted |= {"ContainerList", "ContainerExec"}
     text = "ALLOW_OPERATIONS=ContainerList\n"
     refuse_restore(evidence, text, replace(WISH, restore=frozenset({"ContainerList"})))
-    with pytest.raises(ConfigError, match="not among the declined") as caught:
+    with pytest.raises(ConfigError, match="not among what was declined") as caught:
         refuse_restore(
             evidence, text, replace(WISH, restore=frozenset({"ContainrExec"}))
         )

@@ -10,8 +10,30 @@ def test_learning_lets_everything_pass() -> None:
     """Without a ceiling even what the table does not know goes to the Engine."""
     gate = LearnGate()
     for method, target in [("POST", b"/containers/create"), ("PATCH", b"/new/thing")]:
-        decision = judge(gate, method, target).decision
+        decision = judge(gate, method, target, is_read=True).decision
         assert (decision.allowed, decision.reason) == (True, Reason.LEARNING)
+
+
+def test_learning_reads_what_can_be_limited_unless_routes_alone_are_learned() -> None:
+    """A create waits for its body; without arguments, for that of its ceiling alone."""
+    create = ("POST", b"/containers/create")
+    ceiling, _ = parse_policy(
+        {"ALLOW_OPERATIONS": "ContainerCreate", "CREATE_BINDS": "/a"}
+    )
+    assert judge(LearnGate(), *create).is_unread
+    assert not judge(LearnGate(learns_arguments=False), *create).is_unread
+    assert judge(LearnGate(ceiling, learns_arguments=False), *create).is_unread
+    body: Json = {"HostConfig": {"Binds": ["/etc:/x"]}}
+    verdict = judge(LearnGate(), *create, body=body, is_read=True)
+    assert verdict.decision.allowed
+    assert (
+        [one.value for one in verdict.asked.arguments] == ["/etc"]
+        if verdict.asked
+        else False
+    )
+    assert not judge(
+        LearnGate(ceiling), *create, body=body, is_read=True
+    ).decision.allowed
 
 
 def test_a_gate_says_how_much_may_be_learned() -> None:

@@ -62,6 +62,9 @@ ONLY_WHEN_SET: Final = frozenset({"CREATE_IMAGES", "EXEC_COMMANDS", "EXEC_USERS"
 BASE_VARIABLE: Final = "CREATE_BASE"
 """The folder that `{base}` stands for in `CREATE_BINDS`; it limits nothing."""
 
+BASE: Final = "{base}"
+"""How such a path begins."""
+
 LIMITED: Final[Mapping[str, tuple[Family, ...]]] = MappingProxyType(
     {
         **dict.fromkeys(

@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from trioproxy import percent
-from trioproxy.errors import BadBody
+from trioproxy.errors import BadBody, BadTarget
 
 LONGEST: Final = 4096
 """Characters of a value that is compared: as many as a path of Linux has, with its end."""
@@ -159,6 +159,25 @@ def _port(text: str) -> str:
 def _protocol(text: str) -> str:
     protocol = text.lower() or "tcp"
     return "" if protocol == "tcp" else f"/{quote(protocol)}"
+
+
+def url(text: str) -> str:
+    """Write where a URL leads, without what may be a secret: user, password, query.
+
+    The Engine reads a text without a scheme as one with `http://`. Raises `BadTarget`
+    where two readers might find the host in different places.
+    """
+    scheme, mark, rest = text.partition("://")
+    if not _SCHEME.fullmatch(scheme):
+        scheme, mark, rest = "", "", text
+    authority, slash, way = re.split("[?#]", rest, maxsplit=1)[0].partition("/")
+    if not _AUTHORITY.fullmatch(authority):
+        raise BadTarget("an address whose host two readers would read differently")
+    return f"{scheme}{mark}{authority.rpartition('@')[2]}{slash}{way}"
+
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_AUTHORITY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:%@\[\]-]*")
 
 
 def profile(text: str) -> str:

@@ -1,9 +1,9 @@
 """Patterns: the items of a list, each parsed to what it fits.
 
 An item is written in the normal form of what it allows, and a `*` in it stands for any
-letters, digits, `_` and `-`: never for a slash, a dot in a name of a host, a colon. A
-path and a repository may end in `/*`: all that lies below. An item that can never fit
-anything, because it is in no normal form, is an error and no item.
+letters, digits, `_` and `-`: never for a slash, a dot in a name of a host, a colon; a
+`*{8}` for eight of them. A path and a repository may end in `/*`: all that lies below. An
+item that can never fit anything, because it is in no normal form, is an error and no item.
 """
 
 import re
@@ -13,12 +13,16 @@ from typing import Final, NamedTuple
 
 from trioproxy.arguments import normal, root
 from trioproxy.arguments.asked import DEFAULT_USER
-from trioproxy.arguments.families import Family
+from trioproxy.arguments.families import BASE, Family
 from trioproxy.arguments.table import OPERATIONS, READERS, WITH_PARENT, rows
 from trioproxy.errors import ConfigError
 
-_STAR = "[A-Za-z0-9_-]+"
-_TAG_STAR = "[A-Za-z0-9_.-]+"
+STAR: Final = re.compile(r"\*(?:\{([1-9][0-9]?)\})?")
+"""What in an item stands for characters, and for how many if that is said."""
+
+_NAME = "[A-Za-z0-9_-]"
+_TAG = "[A-Za-z0-9_.-]"
+"""What a star stands for in a name; in the names of tags there are dots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +69,20 @@ def _check_escapes(text: str) -> None:
 
 def _check_quoted(text: str) -> None:
     """A value has one form: what needs an escape has one, and nothing else has."""
-    for part in text.split("*"):
+    for part in STAR.sub("*", text).split("*"):
         if not normal.is_quoted(part):
             hint = f"write {normal.quote(normal.unquote(part))} for {part}"
             raise _Bad("not written in the one way", hint)
 
 
-def _with_stars(text: str, star: str = _STAR) -> str:
-    return star.join(map(re.escape, text.split("*")))
+def _with_stars(text: str, letters: str = _NAME) -> str:
+    """Make a regular expression in which each star stands for such letters."""
+    pattern, at = "", 0
+    for star in STAR.finditer(text):
+        count = f"{{{star[1]}}}" if star[1] else "+"
+        pattern += f"{re.escape(text[at : star.start()])}{letters}{count}"
+        at = star.end()
+    return pattern + re.escape(text[at:])
 
 
 # --- Paths ------------------------------------------------------------------------
@@ -80,16 +90,17 @@ def _with_stars(text: str, star: str = _STAR) -> str:
 
 def _path(text: str, base: str) -> str:
     """Make the regular expression of a path, `/*` at its end and all."""
-    if text == "{base}" or text.startswith("{base}/"):
+    if text == BASE or text.startswith(f"{BASE}/"):
         if not base:
             raise _Bad("{base} stands for nothing", "set CREATE_BASE=/a/folder")
-        text = base + text.removeprefix("{base}")
+        text = base + text.removeprefix(BASE)
     if not text.startswith("/"):
         raise _Bad("not an absolute path", f"write /{text}, from the host's root")
     _check_quoted(text)
     stem, below = (text[:-2], True) if text.endswith("/*") else (text, False)
-    cleaned = normal.path(normal.unquote(stem or "/"))
-    if normal.quote(cleaned) != (stem or "/").replace("*", "%2A"):
+    plain = STAR.sub("%2A", stem or "/")
+    cleaned = normal.path(normal.unquote(plain))
+    if normal.quote(cleaned) != plain:
         raise _Bad("not a clean path", f"write {normal.quote(cleaned)}{'/*' * below}")
     if "*" in stem.rpartition("/")[0]:
         raise _Bad("a * in front of the last segment", "list the paths one by one")
@@ -138,12 +149,12 @@ def _flag(_: str, text: str, __: str) -> _Fits:
 
 def _word(_: str, text: str, __: str) -> _Fits:
     _check_quoted(text)
-    return _regex(_with_stars(text, _TAG_STAR))
+    return _regex(_with_stars(text, _TAG))
 
 
 def _prefixed(text: str) -> _Fits:
     _check_quoted(text.partition(":")[2])
-    return _regex(_with_stars(text, _TAG_STAR))
+    return _regex(_with_stars(text, _TAG))
 
 
 def _user(variable: str, text: str, base: str) -> _Fits:
@@ -230,16 +241,16 @@ def _image(_: str, text: str, __: str) -> _Fits:
     name = _with_stars(repo.removesuffix("/*")) + "/[^:@]+" * repo.endswith("/*")
     name = name.replace(r"\:", ":")
     if digest:
-        middle = f":{_with_stars(tag, _TAG_STAR)}" if tag else ""
-        middle = middle or f"(?::{_TAG_STAR})?"
-        return _regex(f"{name}{middle}@{_with_stars(digest, '[A-Za-z0-9:._+-]+')}")
+        middle = f":{_with_stars(tag, _TAG)}" if tag else ""
+        middle = middle or f"(?::{_TAG}+)?"
+        return _regex(f"{name}{middle}@{_with_stars(digest, '[A-Za-z0-9:._+-]')}")
     if tag == "*":
-        return _regex(rf"{name}(?::(?:{_TAG_STAR}|\*))?(?:@[^@]+)?")
-    return _regex(f"{name}:{_with_stars(tag or 'latest', _TAG_STAR)}")
+        return _regex(rf"{name}(?::(?:{_TAG}+|\*))?(?:@[^@]+)?")
+    return _regex(f"{name}:{_with_stars(tag or 'latest', _TAG)}")
 
 
 def _check_repository(repo: str) -> None:
-    plain = repo.removesuffix("/*").replace("*", "x")
+    plain = STAR.sub("x", repo.removesuffix("/*"))
     if normal.repository(plain) != plain:
         hint = f"write {normal.repository(repo)}, as the docker CLI shows it"
         raise _Bad("not the short form of a name", hint)
@@ -261,6 +272,9 @@ _PORT = re.compile(
     r"(?:/(?P<protocol>[a-z]+))?"
 )
 _LAST_PORT = 65_535
+EPHEMERAL: Final = range(32_768, 61_000)
+"""What `random` stands for besides the Engine's own choice: the ports that Linux hands
+out by itself. Clients ask it for a free one, and then the Engine for that one."""
 _PORT_HINT = (
     "write 8080, 8000-8100, 127.0.0.1:8080, [::1]:8080 or random, /udp behind it"
 )
@@ -287,13 +301,18 @@ def _port(_: str, text: str, __: str) -> _Fits:
     if written != text:
         raise _Bad("not written in the one way", f"write {written}")
 
+    is_random = not listed.first
+
     def fits(value: str) -> bool:
         asked = _parse_ports(value)
         return (
             asked is not None
             and listed.address in {"", asked.address}
-            and listed.first <= asked.first <= asked.last <= listed.last
             and listed.protocol == asked.protocol
+            and (
+                listed.first <= asked.first <= asked.last <= listed.last
+                or (is_random and asked.first in EPHEMERAL and asked.last in EPHEMERAL)
+            )
         )
 
     return fits
@@ -325,7 +344,7 @@ def _option(variable: str, text: str, _: str) -> _Fits:
     if "*" in item:
         raise _Bad("a * in a name", "list the fields one by one")
     if mark:
-        return _regex(f"{re.escape(item)}={_with_stars(value, _TAG_STAR)}")
+        return _regex(f"{re.escape(item)}={_with_stars(value, _TAG)}")
     return _regex(f"{re.escape(item)}(?:=.*)?")
 
 

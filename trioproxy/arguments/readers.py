@@ -15,7 +15,6 @@ from trioproxy.arguments.asked import (
     structs_of,
     text_of,
     texts_of,
-    without_secrets,
 )
 from trioproxy.arguments.bodies import Found, Place, show
 from trioproxy.arguments.mounts import binds, driver_options, mounts
@@ -114,10 +113,9 @@ def _build_tag(_: Request, found: Found) -> Iterator[Argument]:
 def _pull(_: Request, found: Found) -> Iterator[Argument]:
     text = text_of(found.value)
     if found.place.path == "fromSrc":
-        shown = show(without_secrets(text))
-        yield Argument(
-            "PULL_IMAGES", f"src:{normal.quote(text)}", found.place.shown, shown
-        )
+        source = normal.url(text)
+        value, place = f"src:{normal.quote(source)}", found.place.shown
+        yield Argument("PULL_IMAGES", value, place, show(source))
         return
     tag = text_of(found.parent.get("tag"))
     value = normal.tagged(text.removesuffix(":"), tag, every=True)
@@ -127,6 +125,11 @@ def _pull(_: Request, found: Found) -> Iterator[Argument]:
 def _build_network(request: Request, found: Found) -> Iterator[Argument]:
     if found.value not in {"default", "none", "bridge"}:
         yield option(request, found.place, text_of(found.value))
+
+
+def _build_remote(request: Request, found: Found) -> Iterator[Argument]:
+    if found.value:
+        yield option(request, found.place, normal.url(text_of(found.value)))
 
 
 def _build_version(request: Request, found: Found) -> Iterator[Argument]:
@@ -327,7 +330,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "binds": binds,
     "build-network": _build_network,
     "build-option": bare_option,
-    "build-remote": valued_option,
+    "build-remote": _build_remote,
     "build-tag": _build_tag,
     "build-version": _build_version,
     "caps": _caps,

@@ -6,7 +6,7 @@ seen here (what another container has, what a plugin does), it is told as well.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -139,3 +139,15 @@ def of_path(path: str) -> str:
                 return f"is {tree}" if len(given) == len(pattern) else f"lies in {tree}"
             return f"holds {tree}"
     return ""
+
+
+def is_reached(fits: Callable[[str], bool]) -> bool:
+    """Whether a pattern of paths fits a folder that is root on the host, or holds one."""
+    return any(fits(path) or fits(f"{path}:ro") for path in _ROOTS)
+
+
+_ROOTS: Final = frozenset(
+    normal.quote("/".join(parts[:end]) or "/")
+    for parts in (tree.split("/") for tree in _TREES)
+    for end in range(1, len(parts) + 1)
+)

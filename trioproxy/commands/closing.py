@@ -7,10 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from trioproxy.arguments import root
+from trioproxy.arguments.families import BASE_VARIABLE, Family
 from trioproxy.commands.tell import note, route, say, unread_lines
 from trioproxy.learning.evidence import UNFINISHED, Askers, Evidence, Run
 from trioproxy.learning.flows import half_granted, unseen_states
 from trioproxy.learning.learnedfile import elsewhere
+from trioproxy.learning.lists import Lists
 from trioproxy.learning.minimize import smallest_sections
 from trioproxy.learning.proposal import Quiet, facts_for_ready
 from trioproxy.learning.shape import UNKNOWN
@@ -28,7 +31,7 @@ class Closing:
 
     file: str
     listed: frozenset[str]
-    """What the env file granted when the call began: all else is new."""
+    """What the env file granted and listed when the call began: all else is new."""
     run: str = ""
     """The run that ends; none where files are merged."""
     until: Quiet | None = None
@@ -48,9 +51,11 @@ class Closing:
                 f" trioproxy enforce --env-file {self.file}"
             )
         else:
-            say(f"{self.file} could not be written; what was learned is this line:")
+            say(f"{self.file} could not be written; what was learned is this:")
             granted = sorted(saved.proposal.granted)
             say(f"{OPERATIONS_VARIABLE}={','.join(granted)}")
+            for name, value in saved.proposal.lists.values.items():
+                say(f"{name}={value}")
 
     def _granted(self, saved: Saved, is_written: bool) -> Iterator[str]:
         evidence, proposal = saved.evidence, saved.proposal
@@ -61,6 +66,7 @@ class Closing:
         yield f"trioproxy: {self.file} {allows} {operations}, {len(new)} of them new"
         marks = dict.fromkeys(new, "new") | dict.fromkeys(proposal.by_hand, "by hand")
         yield from _table(granted, evidence, marks)
+        yield from _asked(proposal.lists, evidence, self.listed)
         if self.run:
             unseen = new - _seen_in(evidence, self.run) - self.restored
             yield from _names(
@@ -104,6 +110,33 @@ class Closing:
             )
         if self.until is not None:
             yield self.until.describe(facts_for_ready(evidence), states)
+
+
+def _asked(lists: Lists, evidence: Evidence, known: frozenset[str]) -> Iterator[str]:
+    """What requests may ask for, and what of it is not listed."""
+    base = lists.values.get(BASE_VARIABLE, "")
+    if lists.values:
+        yield "requests may ask for what is harmless, and for:"
+    for variable, item in lists.items():
+        listed = f"{variable}={item}"
+        why = root.of_item(variable, item, base=base)
+        words = ["new"] if listed not in known else []
+        words += ["by hand"] if listed in lists.by_hand else []
+        words += ["it varies"] if listed in lists.holes else []
+        words += [f"HOST-ROOT: {why}"] if why else []
+        yield f"  {listed}{'  ' * bool(words)}{', '.join(words)}"
+    for family in sorted(
+        lists.closed - {Family(n.partition("_")[0]) for n, _ in lists.items()}
+    ):
+        yield f"  nothing of {family}_*"
+    for family, why in sorted(lists.open.items()):
+        yield f"left open: {family}_*: {why}"
+    yield from _names("declined, not listed (--restore NAME)", lists.declined)
+    yield from _names("asked for, but beyond the ceiling", lists.capped)
+    yield from _names("asked for in vain, not listed (--include-failed)", lists.failed)
+    yield from _names("no list can hold what was asked for of", lists.unlisted)
+    if any(lists.items()) and evidence.completeness().runs == 1:
+        yield "one run does not show which values vary: learn a second one"
 
 
 def _failed_run(run: Run | None) -> Iterator[str]:

@@ -30,6 +30,7 @@ from trioproxy.learning.flows import parse_states
 from trioproxy.learning.proposal import (
     Quiet,
     Wish,
+    listed_items,
     listed_operations,
     refuse_excess,
     refuse_restore,
@@ -82,10 +83,16 @@ Examples:
     "--include-failed", is_flag=True, help="Grant also what was tried and never worked."
 )
 @click.option(
+    "--no-arguments",
+    is_flag=True,
+    help="Learn routes alone: what requests ask for stays open.",
+)
+@click.option(
     "--restore",
     multiple=True,
     metavar="NAME",
-    help="Grant a declined operation again. May be repeated.",
+    help="Grant a declined operation again, or list a declined value:"
+    " CREATE_BINDS=/srv. May be repeated.",
 )
 @click.option(
     "--from",
@@ -137,6 +144,7 @@ def command(
     within: str | None,
     fresh: bool,
     include_failed: bool,
+    no_arguments: bool,
     restore: tuple[str, ...],
     only_from: tuple[str, ...],
     until_quiet: str | None,
@@ -163,6 +171,7 @@ def command(
         file=str(path),
         ceiling=ceiling,
         include_failed=include_failed,
+        arguments=not no_arguments,
         restore=frozenset(restore),
     )
     clients = _read_clients(only_from, listen, has_command=bool(argv))
@@ -189,8 +198,20 @@ def command(
             never=states,
             linger=linger,
             quiet=quiet,
+            base=_base() if argv else "",
         )
         return start.run(learn, plan)
+
+
+def _base() -> str:
+    """The folder that COMMAND is started in, as lists write it; empty where it gives root."""
+    from trioproxy.arguments import normal, root
+
+    try:
+        folder = normal.path(os.getcwd())
+    except OSError:  # it is gone
+        return ""
+    return "" if root.of_path(folder) else normal.quote(folder)
 
 
 def _read_ceiling(within: str | None) -> Policy | None:
@@ -236,7 +257,9 @@ def _open(store: Store, within: str | None) -> tuple[Loaded, frozenset[str]]:
     if within is not None and store.wish.ceiling is not None:
         refuse_excess(text, store.wish.file, store.wish.ceiling, within)
     refuse_restore(loaded.evidence, text, store.wish)
-    return loaded, listed_operations(text, store.wish.file) or frozenset()
+    file = store.wish.file
+    listed = listed_operations(text, file) or frozenset()
+    return loaded, listed | listed_items(text, file)
 
 
 @contextmanager

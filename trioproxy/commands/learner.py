@@ -47,7 +47,7 @@ class Plan:
     known: Loaded
     """What earlier runs saw; this one adds to it."""
     listed: frozenset[str]
-    """What the env file granted when the run began."""
+    """What the env file granted and listed when the run began."""
     ceiling: Policy | None
     command: tuple[str, ...]
     docker_host: str
@@ -60,6 +60,8 @@ class Plan:
     linger: int
     """Seconds for what the command left behind, from the last request on."""
     quiet: bool
+    base: str
+    """The folder that `{base}` stands for in what is learned; empty: none does."""
 
 
 @dataclass(slots=True)
@@ -76,10 +78,12 @@ async def learn(plan: Plan) -> int:
     evidence = plan.known.evidence
     teller = tell.Teller(plan.known, quiet=plan.quiet)
     name = start.new_run(evidence.runs)
-    evidence.begin(name, start.now(), has_command=bool(plan.command))
+    evidence.begin(name, start.now(), has_command=bool(plan.command), base=plan.base)
     journal = Journal(plan.store, evidence, tell=teller.tell, complain=tell.complain)
     only = plan.clients.includes if plan.clients else None
-    recorder = Recorder(evidence, now=time.time, wake=journal.wake, only=only)
+    recorder = Recorder(
+        evidence, now=time.time, wake=journal.wake, only=only, base=plan.base
+    )
     heeded = [one for one in END_SIGNALS if signal.getsignal(one) != signal.SIG_IGN]
     # From here on a signal ends the learning, never the writing.
     with trio.open_signal_receiver(*heeded) as signals:
@@ -94,7 +98,7 @@ async def _serve(plan: Plan, recorder: Recorder, signals: AsyncIterator[int]) ->
     """Serve until the command has ended or a signal came; a second one ends at once."""
     server = Server(
         config=plan.config,
-        gate=LearnGate(plan.ceiling),
+        gate=LearnGate(plan.ceiling, learns_arguments=plan.store.wish.arguments),
         log=Log(plan.config.level, form=plan.config.log_format),
         observers=[recorder.note],
         away=start.away(os.environ),

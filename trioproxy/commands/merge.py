@@ -12,7 +12,7 @@ from trioproxy.commands.evidence import read_evidence
 from trioproxy.errors import ConfigError
 from trioproxy.files import read_text
 from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.proposal import Wish, listed_operations
+from trioproxy.learning.proposal import Wish, listed_items, listed_operations
 from trioproxy.learning.store import Ledger, Saved, Store, evidence_path
 from trioproxy.quoting import UNPRINTABLE
 
@@ -100,7 +100,9 @@ def command(*, files: tuple[str, ...], output: str, name: str | None) -> None:
     store = Store(path, wish)
     if damage := store.open().damage:
         tell.damaged(damage)
-    listed = listed_operations(store.read_env(), str(path)) or frozenset()
+    text = store.read_env()
+    listed = listed_operations(text, str(path)) or frozenset()
+    listed |= listed_items(text, str(path))
     saved = store.save(parts.evidence, is_final=True)
     Closing(file=str(path), listed=listed).show(saved)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from trioproxy.commands import start
 from trioproxy.config import Level
 from trioproxy.errors import ConfigError, TrioProxyError
+from trioproxy.learning.evidence import New
 from trioproxy.learning.journal import Journal
 from trioproxy.learning.recorder import Recorder
-from trioproxy.learning.shape import Shape
 from trioproxy.learning.store import Ledger, Saved
 from trioproxy.proxy.log import Log
 
@@ -38,9 +38,9 @@ def open_record(path: str, log: Log) -> Recording:
     evidence = loaded.evidence
     evidence.begin(start.new_run(evidence.runs), start.now())
 
-    def tell(shapes: Sequence[Shape], saved: Saved) -> None:
-        for shape in shapes:
-            log.line(Level.INFO, "recorded", operation=shape.operation)
+    def tell(new: Sequence[New], saved: Saved) -> None:
+        for operation in dict.fromkeys(one.operation for one in new):
+            log.line(Level.INFO, "recorded", operation=operation)
 
     def complain(error: TrioProxyError) -> None:
         log.line(Level.ERR, "record-failed", error=error, hint=error.hint)

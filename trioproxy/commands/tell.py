@@ -10,7 +10,10 @@ from typing import Final
 
 import click
 
+from trioproxy.arguments import root
+from trioproxy.arguments.families import BASE_VARIABLE
 from trioproxy.errors import TrioProxyError
+from trioproxy.learning.evidence import Argument, New
 from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.shape import REFUSED, UNKNOWN, Shape
 from trioproxy.learning.store import Saved
@@ -135,16 +138,31 @@ class Teller:
         self._quiet = quiet
         self._used = set(known.evidence.used_operations())
         self._told = {_key(shape) for shape in known.evidence.records}
+        self._items = set[str]()
         self._damage = ""
         self._report_damage(known.damage)
 
-    def tell(self, shapes: Sequence[Shape], saved: Saved) -> None:
+    def tell(self, new: Sequence[New], saved: Saved) -> None:
         """Announce what is on disk now."""
         self._report_damage(saved.damage)
-        for shape in shapes:
-            line = self._announcement(shape, saved)
+        for one in new:
+            if isinstance(one, Argument):
+                line = self._about_value(one, saved)
+            else:
+                line = self._announcement(one, saved)
             if line and not self._quiet:
                 warn(line)
+
+    def _about_value(self, argument: Argument, saved: Saved) -> str:
+        """Say what was asked for, with what it may lead to in front of all else."""
+        item = f"{argument.variable}={argument.value}"
+        if item in self._items or item not in saved.proposal.lists.added:
+            return ""
+        self._items.add(item)
+        base = saved.proposal.lists.values.get(BASE_VARIABLE, "")
+        why = root.of_item(argument.variable, argument.value, base=base)
+        risk = f", HOST-ROOT: {why}" if why else ""
+        return f"new: {argument.operation} asks for {item}{risk}"
 
     def _report_damage(self, damage: str) -> None:
         if damage and damage != self._damage:

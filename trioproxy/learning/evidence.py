@@ -35,6 +35,7 @@ make that sum smaller.
 """
 
 import copy
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import nsmallest
@@ -49,6 +50,7 @@ from trioproxy.learning.shape import (
     VERSION,
     Shape,
     Who,
+    shape_of,
 )
 
 RUNS_KEPT = 100
@@ -59,6 +61,8 @@ AGENTS_KEPT = 8
 CLIENTS_KEPT = 64
 VERSIONS_KEPT = 32
 FILES_KEPT = 64
+VALUES_KEPT = 1_000
+"""Values of one variable. A client that makes up more than that has no list to be learned."""
 _WHO_SEEN = 64
 
 UNFINISHED: Final = -1
@@ -194,12 +198,22 @@ class Record(Facts):
 
 
 class Argument(NamedTuple):
-    """A value that requests asked for; issues to come observe them."""
+    """A value that requests asked for.
+
+    There is one besides for each operation whose arguments were read, whatever they were:
+    its variable is the family alone, `CREATE`, and its value is empty. By it we know in
+    which runs a value did *not* come up.
+    """
 
     variable: str
     """The variable that limits it, `CREATE_BINDS`."""
     value: str
+    """As an item of that variable; empty where nothing of it may be kept."""
     operation: str
+
+
+New = Shape | Argument
+"""What can be observed for the first time."""
 
 
 class Thing(NamedTuple):
@@ -226,7 +240,9 @@ class Run(Span):
     files: set[str] = field(default_factory=set)
     """The files that it was merged from."""
     dropped: int = 0
-    """What had no room. Earlier versions had such a bound, and their files say so."""
+    """Values that had no room."""
+    base: str = ""
+    """The folder that `{base}` stands for in values of this run; empty: none has it."""
 
     def reach(self, when: When) -> None:
         """Watch until then at least."""
@@ -241,6 +257,7 @@ class Run(Span):
         self.source = min(self.source, other.source)
         self.files = _smallest(self.files | other.files, FILES_KEPT)
         self.dropped = max(self.dropped, other.dropped)
+        self.base = max(self.base, other.base)
 
     @property
     def is_proof(self) -> bool:
@@ -284,17 +301,23 @@ class Evidence:
         self.runs: dict[str, Run] = {}
         self.granted: set[str] = set()
         """Operations that were once written into the env file."""
+        self.listed: set[str] = set()
+        """Items of lists that were, as `CREATE_BINDS=/srv/app`."""
         self.changes = 0
         """Grows with every observation and every merge."""
         self.run = ""
         """The run that `observe` counts for."""
-        self._new: dict[Shape, None] = {}
+        self._new: dict[New, None] = {}
+        self._values: Counter[str] | None = None
+        """How many values each variable has; counted anew after a merge."""
 
-    def begin(self, run: str, date: int, *, has_command: bool = False) -> None:
+    def begin(
+        self, run: str, date: int, *, has_command: bool = False, base: str = ""
+    ) -> None:
         """Begin a run; `observe` counts for it from now on."""
         self.run = run
         status = UNFINISHED if has_command else None
-        self.runs.setdefault(run, Run(first=date, last=date, status=status))
+        self.runs.setdefault(run, Run(first=date, last=date, status=status, base=base))
 
     def end(self, when: When, status: int | None = None) -> None:
         """Say until when the run watched, and how its COMMAND ended."""
@@ -322,12 +345,33 @@ class Evidence:
         self._new[shape] = None
         return True
 
+    def observe_argument(self, argument: Argument, result: str, when: When) -> bool:
+        """Count a value that was asked for; whether it ended this way for the first time."""
+        facts = self.arguments.get(argument)
+        if facts is None:
+            if self._values is None:
+                self._values = Counter(one.variable for one in self.arguments)
+            if self._values[argument.variable] >= VALUES_KEPT:
+                self.runs[self.run].dropped += 1
+                return False
+            self._values[argument.variable] += 1
+            facts = self.arguments[argument] = Facts(first=when.date, last=when.date)
+        self.changes += 1
+        facts.widen(when.date)
+        counts = facts.runs.setdefault(self.run, {})
+        counts[result] = counts.get(result, 0) + 1
+        if result in facts.results:
+            return False
+        facts.results[result] = First(self.run, when.after)
+        self._new[argument] = None
+        return True
+
     def tally(self, shape: Shape, result: str) -> "Tally":
         """Make what counts more of what was observed."""
         return Tally(self, self.records[shape], result)
 
-    def take_new(self) -> tuple[Shape, ...]:
-        """Hand over, once, the shapes for which `observe` said yes."""
+    def take_new(self) -> "tuple[New, ...]":
+        """Hand over, once, what was observed for the first time."""
         new = tuple(self._new)
         self._new.clear()
         return new
@@ -340,6 +384,7 @@ class Evidence:
                 self.records[shape] = Record(first=theirs.first, last=theirs.last)
             self.records[shape].unite(theirs, keep=self.run)
         _merge_facts(self.arguments, other.arguments, keep=self.run)
+        self.arguments, self._values = _bounded(self.arguments), None
         _merge_facts(self.things, other.things, keep=self.run)
         for run, span in other.runs.items():
             if run not in self.runs:
@@ -347,6 +392,7 @@ class Evidence:
             self.runs[run].merge(span)
         self.runs = _newest(self.runs, RUNS_LISTED, keep=self.run)
         self.granted |= other.granted
+        self.listed |= other.listed
 
     def copy(self) -> "Evidence":
         """Make evidence of the same content that shares nothing with this."""
@@ -395,6 +441,17 @@ class Evidence:
     def unknown(self) -> Iterator[Shape]:
         """The shapes of routes that the table does not have."""
         return (shape for shape in sorted(self.records) if shape.operation == UNKNOWN)
+
+    def used_arguments(self) -> dict[Argument, frozenset[str]]:
+        """The values that did something for their client, each with the runs of it.
+
+        A run that is no longer counted by itself is known only where it was the first.
+        """
+        return {
+            argument: runs
+            for argument, facts in self.arguments.items()
+            if (runs := _runs_of_use(argument.operation, facts))
+        }
 
     def is_used(self, shape: Shape) -> bool:
         """Whether any result of this shape shows a need."""
@@ -519,6 +576,19 @@ class Tally:
         self._run.reach(when)
 
 
+def _runs_of_use(operation: str, facts: Facts) -> frozenset[str]:
+    shape = shape_of(operation)
+    first = {
+        first.run for result, first in facts.results.items() if is_need(shape, result)
+    }
+    counted = {
+        run
+        for run, counts in facts.runs.items()
+        if any(is_need(shape, result) for result in counts)
+    }
+    return frozenset(first | counted)
+
+
 def _merge_facts(
     mine: dict[_Value, Facts], theirs: dict[_Value, Facts], keep: str
 ) -> None:
@@ -526,6 +596,19 @@ def _merge_facts(
         if key not in mine:
             mine[key] = Facts(first=facts.first, last=facts.last)
         mine[key].merge(facts, keep)
+
+
+def _bounded(arguments: dict[Argument, Facts]) -> dict[Argument, Facts]:
+    """Keep the smallest values of each variable: so no order of merging shows."""
+    if len(arguments) <= VALUES_KEPT:
+        return arguments
+    counts = dict[str, int]()
+    kept = dict[Argument, Facts]()
+    for argument in sorted(arguments):
+        count = counts[argument.variable] = counts.get(argument.variable, 0) + 1
+        if count <= VALUES_KEPT:
+            kept[argument] = arguments[argument]
+    return kept
 
 
 def _known_status(status: int | None) -> int:

@@ -47,6 +47,7 @@ _RESULT = re.compile(r"[0-9]{1,3}|unrouted|refused", re.ASCII)
 _NAME = re.compile(r"[A-Za-z]{1,64}", re.ASCII)
 _SECTION = re.compile(r"[A-Z_]{0,32}", re.ASCII)
 _GRANTED = re.compile(r"[ -~]{0,512}", re.ASCII)
+_LISTED = re.compile(r"[A-Z_]{1,64}=[!-~]{0,4096}", re.ASCII)
 _FILE = re.compile(r"[^\x00-\x1f\x7f]{1,512}")
 _SOURCE = re.compile(r"live|log")
 _VARIABLE = re.compile(r"[A-Z_]{1,64}", re.ASCII)
@@ -80,8 +81,8 @@ def _lines(evidence: Evidence) -> Iterator[str]:
     yield HEADER
     for name, run in sorted(evidence.runs.items()):
         yield run_line(name, run)
-    if evidence.granted:
-        yield granted_line(evidence.granted)
+    if evidence.granted or evidence.listed:
+        yield granted_line(evidence)
     for shape, record in sorted(evidence.records.items(), key=lambda item: item[0]):
         yield shape_line(shape, record)
     for argument in sorted(evidence.arguments):
@@ -105,12 +106,17 @@ def run_line(name: str, run: Run) -> str:
         data["files"] = sorted(run.files)
     if run.dropped:
         data["dropped"] = run.dropped
+    if run.base:
+        data["base"] = run.base
     return json.dumps(data)
 
 
-def granted_line(operations: set[str]) -> str:
+def granted_line(evidence: Evidence) -> str:
     """Write the line that names what the env file grants or once granted."""
-    return json.dumps({"granted": sorted(operations)})
+    data = {"granted": sorted(evidence.granted)}
+    if evidence.listed:
+        data["listed"] = sorted(evidence.listed)
+    return json.dumps(data)
 
 
 def shape_line(shape: Shape, record: Record) -> str:
@@ -202,8 +208,9 @@ def _read_line(loaded: Loaded, line: bytes, *, is_first: bool) -> None:
     if "run" in data:
         _read_run(part, data, loaded.format)
     elif "granted" in data:
-        expect_keys(data, {"granted"})
+        expect_keys(data, {"granted"}, {"listed"} if loaded.format > 1 else set())
         part.granted = set(strings(data["granted"], _GRANTED))
+        part.listed = set(strings(data.get("listed", []), _LISTED))
     elif loaded.format == 1:
         _read_old_shape(part, data, evidence.runs)
     elif "argument" in data:
@@ -240,7 +247,7 @@ def _read_run(part: Evidence, data: dict[str, Any], number: int) -> None:
     needed, optional = {"run", "first", "last"}, {"dropped"}
     if number > 1:
         needed |= {"seconds", "source"}
-        optional |= {"status", "files"}
+        optional |= {"status", "files", "base"}
     expect_keys(data, needed, optional)
     first, last = seconds(data["first"]), seconds(data["last"])
     status = data.get("status")
@@ -253,6 +260,7 @@ def _read_run(part: Evidence, data: dict[str, Any], number: int) -> None:
         source=string(data.get("source", "live"), _SOURCE),
         files=set(strings(data.get("files", []), _FILE)),
         dropped=count(data.get("dropped", 0)),
+        base=string(data.get("base", ""), _VALUE),
     )
 
 

@@ -12,8 +12,7 @@ from typing import Final
 import trio
 
 from trioproxy.errors import TrioProxyError
-from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.shape import Shape
+from trioproxy.learning.evidence import Evidence, New
 from trioproxy.learning.store import Ledger, Saved
 
 COUNTS_EVERY: Final = 5.0
@@ -28,14 +27,14 @@ class Journal:
         store: Ledger,
         evidence: Evidence,
         *,
-        tell: Callable[[Sequence[Shape], Saved], None],
+        tell: Callable[[Sequence[New], Saved], None],
         complain: Callable[[TrioProxyError], None],
     ) -> None:
         self._store = store
         self._evidence = evidence
         self._tell = tell
         self._complain = complain
-        self._pending: list[Shape] = []
+        self._pending: list[New] = []
         self._written = evidence.changes
         self._woken = trio.Event()
         self._trouble = ""

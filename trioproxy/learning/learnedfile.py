@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from trioproxy import __version__
+from trioproxy.arguments import root
+from trioproxy.arguments.families import BASE_VARIABLE, LIMITED, LIMITS, Family
+from trioproxy.learning.lists import NO_LISTS, Lists
 from trioproxy.learning.minimize import price, smallest_sections, unopenable
 from trioproxy.learning.wording import count
 from trioproxy.policy.endpoints import OPERATIONS
@@ -33,9 +36,17 @@ _FAILED = "# only ever failed, so not granted (a 403 from now on); --include-fai
 _DECLINED = "# declined, so not granted; --restore NAME grants one again:"
 _UNSEEN = "# not granted, but usual in states that were never seen (learn with such a state, or add them):"
 _BY_HAND = "added by hand"
+_AS_LISTED = ", as listed below"
+_ASKED = "# what requests may ask for beyond what is harmless:"
+_NOTHING = "nothing"
+_NOT_LISTED = "# asked for, and not listed:"
+_OPEN = "# left open:"
 _UNKNOWN = "# routes that this version does not know, not granted:"
 
-_OUR_VARIABLES = frozenset({*SWITCHES, *VERBS, OPERATIONS_VARIABLE})
+_OUR_VARIABLES = frozenset(
+    {*SWITCHES, *VERBS, OPERATIONS_VARIABLE, *LIMITS, BASE_VARIABLE}
+)
+_LIST_WIDTH = max(map(len, LIMITS))
 _OUR_LINE = re.compile(rf"[ \t]*(?:{'|'.join(sorted(_OUR_VARIABLES))})=.*")
 _OUR_FIRST_COMMENT = re.compile(r'# trioproxy \S+ learned ".*')
 _OUR_COMMENT = re.compile(
@@ -45,6 +56,8 @@ _OUR_COMMENT = re.compile(
             "# price: .*",  # how earlier files say what the next pattern is for
             r"# [0-9]+ operations? used; in .* the same file would open .*",
             *map(re.escape, (_UNOPENABLE, _FAILED, _DECLINED, _UNSEEN)),
+            *map(re.escape, (_ASKED, _NOT_LISTED, _OPEN)),
+            r"#   (?:CREATE|EXEC|PULL|BUILD)_[A-Z*]+ .*",
             f"{re.escape(_UNKNOWN)}.*",
             r"#   [A-Za-z]+ +[A-Z]+ +/.*",
             r"#   [A-Z]+:/\S*( +.*)?",
@@ -82,6 +95,8 @@ class Learned:
     """Operations that go with states that were never seen, and the states."""
     unknown: Iterable[tuple[str, str]] = ()
     """Method and section (or empty) of routes that the table does not have."""
+    lists: Lists = NO_LISTS
+    """What requests may ask for."""
 
 
 class _Row(NamedTuple):
@@ -101,13 +116,15 @@ def render(learned: Learned, old: str = "") -> str:
         *above,
         _provenance(learned),
         f"# {count(len(granted), 'operation')} used; {elsewhere(values)}",
-        *_table("", _granted_rows(granted, frozenset(learned.by_hand)), notes),
+        *_table("", _granted_rows(granted, learned), notes),
         *_table(_UNOPENABLE, map(_row, unopenable(granted))),
         *_table(_FAILED, map(_row, sorted(set(learned.failed))), notes),
         *_table(_DECLINED, map(_row, sorted(set(learned.declined))), notes),
         *_table(_UNSEEN, (_row(*one) for one in sorted(set(learned.unseen)))),
         *_unknown(learned.unknown),
+        *_lists(learned.lists, notes),
         f"{OPERATIONS_VARIABLE}={','.join(granted)}",
+        *(f"{name}={value}" for name, value in learned.lists.values.items()),
         *(f"{name}={values[name]}" for name in sorted(values, key=_order(values))),
         *below,
     ]
@@ -174,6 +191,9 @@ def reviewers_notes(old: str) -> dict[str, str]:
             in_our_comments = True
         elif not line.startswith("#"):
             in_our_comments = False
+        elif in_our_comments and (found := _LIST_LINE.fullmatch(line)):
+            variable, item, note = found.groups()
+            notes.setdefault(f"{variable}={item}", note.strip())
         elif in_our_comments and (found := _OPERATION_LINE.fullmatch(line)):
             item, rest = found.groups()
             if note := _note_in(item, rest):
@@ -181,6 +201,7 @@ def reviewers_notes(old: str) -> dict[str, str]:
     return notes
 
 
+_LIST_LINE = re.compile(r"#   ([A-Z]+_[A-Z]+) +(\S+) .*?# (.*\S)[ \t]*")
 _OPERATION_LINE = re.compile(r"#   ([A-Za-z]+(?= +[A-Z]+ +/)|[A-Z]+:/\S*)(.*)")
 
 
@@ -194,18 +215,72 @@ def _note_in(item: str, rest: str) -> str:
     if words[: len(ours)] != ours:
         return ""
     words = words[len(ours) :]
-    for known in (f"{_BY_HAND}: {_risk_note(item)}", _BY_HAND, _risk_note(item)):
+    risk = _risk_note(item)
+    ours = [f"{risk}{_AS_LISTED}", risk] if risk else []
+    for known in (*(f"{_BY_HAND}: {one}" for one in ours), _BY_HAND, *ours):
         if words[: len(known.split())] == known.split():
             return " ".join(words[len(known.split()) :])
     return ""
 
 
-def _granted_rows(granted: Iterable[str], by_hand: frozenset[str]) -> Iterator[_Row]:
+def _granted_rows(granted: Iterable[str], learned: Learned) -> Iterator[_Row]:
+    by_hand, closed = frozenset(learned.by_hand), learned.lists.closed
     for item in granted:
         note = _risk_note(item)
+        if note and not closed.isdisjoint(LIMITED.get(item, ())[:1]):
+            note = f"{note}{_AS_LISTED}"
         if item in by_hand:
             note = f"{_BY_HAND}: {note}" if note else _BY_HAND
         yield _row(item, note)
+
+
+def _lists(lists: Lists, notes: Mapping[str, str]) -> Iterator[str]:
+    """A line for each item, so that one more changes one line."""
+    if lists.values:
+        yield "#"
+        yield _ASKED
+        for family in sorted(lists.closed):
+            yield from _family(family, lists, notes)
+    not_listed = [
+        *(_list_row(item, "declined") for item in sorted(lists.declined)),
+        *(_list_row(item, "beyond the ceiling") for item in sorted(lists.capped)),
+        *(_list_row(item, "only ever failed") for item in sorted(lists.failed)),
+        *(
+            f"#   {name:<{_LIST_WIDTH}}   what no list can hold, by {' and '.join(sorted(who))}"
+            for name, who in sorted(lists.unlisted.items())
+        ),
+    ]
+    for title, rows in (
+        (_NOT_LISTED, not_listed),
+        (_OPEN, [f"#   {one}_* {why}" for one, why in sorted(lists.open.items())]),
+    ):
+        if rows:
+            yield "#"
+            yield title
+            yield from rows
+
+
+def _family(family: Family, lists: Lists, notes: Mapping[str, str]) -> Iterator[str]:
+    base = lists.values.get(BASE_VARIABLE, "")
+    rows = [one for one in lists.items() if one[0].startswith(f"{family}_")]
+    for variable, item in rows:
+        listed = f"{variable}={item}"
+        why = root.of_item(variable, item, base=base)
+        words = [f"HOST-ROOT: {why}"] if why else []
+        if listed in lists.holes:
+            values, runs = lists.holes[listed]
+            words.append(f"varies: {count(values, 'value')} in {count(runs, 'run')}")
+        if listed in lists.by_hand:
+            words.append(_BY_HAND)
+        yield _list_row(listed, ", ".join(words), notes.get(listed, ""))
+    if not rows:
+        yield f"#   {f'{family}_*':<{_LIST_WIDTH}}   {_NOTHING}"
+
+
+def _list_row(listed: str, words: str, note: str = "") -> str:
+    variable, _, item = listed.partition("=")
+    note = f"   # {note}" if note else ""
+    return f"#   {variable:<{_LIST_WIDTH}}   {item:<32}   {words}{note}".rstrip()
 
 
 def _table(

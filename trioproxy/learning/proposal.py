@@ -9,10 +9,19 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from trioproxy.arguments.families import BASE, LIMITS
+from trioproxy.arguments.limits import NO_LIMITS
 from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.learning.evidence import OWN, Completeness, Evidence
 from trioproxy.learning.flows import Unseen, unseen_states
 from trioproxy.learning.learnedfile import Learned, foreign_lines, render
+from trioproxy.learning.lists import (
+    NO_LISTS,
+    Known,
+    Lists,
+    keep_lists,
+    propose_lists,
+)
 from trioproxy.learning.shape import Shape
 from trioproxy.learning.strictjson import iso
 from trioproxy.learning.wording import count, describe_groups, span
@@ -34,8 +43,10 @@ class Wish:
     ceiling: Policy | None = None
     """What it refuses is not granted."""
     include_failed: bool = False
+    arguments: bool = True
+    """Whether what requests ask for is learned too, and limited."""
     restore: frozenset[str] = frozenset()
-    """Declined operations to grant again."""
+    """Declined operations to grant again, and items to list again: `CREATE_BINDS=/etc`."""
     extra: frozenset[str] = frozenset()
     """What other files grant that are merged into this one."""
     declined: frozenset[str] = frozenset()
@@ -58,18 +69,24 @@ class Proposal:
     """What of it a person wrote into the file: no run has ever shown that it is needed."""
     marks: frozenset[str] = frozenset()
     """Operations to remember as granted, once the file is written."""
+    lists: Lists = NO_LISTS
+    """What requests may ask for."""
 
 
-def propose(evidence: Evidence, old: str, wish: Wish) -> Proposal:
+def propose(
+    evidence: Evidence, old: str, wish: Wish, *, going_on: str = ""
+) -> Proposal:
     """Say what the file should grant; `old` is its text now, empty if there is none.
 
-    `ConfigError`: the existing file cannot be read, or is none that learning may extend.
+    `going_on`: a run that is not over. `ConfigError`: the existing file cannot be read,
+    or is none that learning may extend.
     """
     listed = listed_operations(old, wish.file)
     # Without a list the file is new, or begun anew: nobody took anything out of it.
     known = wish.declined if listed is None else wish.declined | evidence.granted
     declined = frozenset(known - wish.restore - (listed or frozenset()))
-    seen = evidence.used_operations() | wish.restore | wish.extra
+    restored = frozenset(name for name in wish.restore if "=" not in name)
+    seen = evidence.used_operations() | restored | wish.extra
     if wish.include_failed:
         seen |= evidence.failed_operations()
     capped = frozenset(name for name in seen if exceeds(name, wish.ceiling))
@@ -81,6 +98,27 @@ def propose(evidence: Evidence, old: str, wish: Wish) -> Proposal:
         capped=capped,
         by_hand=granted - evidence.used_operations() - evidence.failed_operations(),
         marks=granted & {shape.operation for shape in evidence.records},
+        lists=_propose_lists(evidence, granted, old, wish, going_on=going_on),
+    )
+
+
+def _propose_lists(
+    evidence: Evidence, granted: frozenset[str], old: str, wish: Wish, *, going_on: str
+) -> Lists:
+    variables = envfile.parse(old, name=wish.file)
+    if not wish.arguments:
+        return keep_lists(variables)
+    has_lists = OPERATIONS_VARIABLE in variables or variables.keys() & LIMITS
+    return propose_lists(
+        Known(
+            evidence=evidence,
+            old=variables if has_lists else None,
+            granted=granted,
+            ceiling=wish.ceiling.limits if wish.ceiling else NO_LIMITS,
+            include_failed=wish.include_failed,
+            restore=wish.restore,
+            going_on=going_on,
+        )
     )
 
 
@@ -103,10 +141,25 @@ def listed_operations(text: str, file: str) -> frozenset[str] | None:
     return frozenset(parse_operations(variables[OPERATIONS_VARIABLE]))
 
 
+def listed_items(text: str, file: str) -> frozenset[str]:
+    """What an existing file lists that requests may ask for, as `CREATE_BINDS=/srv`."""
+    variables = envfile.parse(text, name=file)
+    return frozenset(
+        f"{name}={item}"
+        for name in variables.keys() & LIMITS
+        for item in variables[name].split(",")
+        if item
+    )
+
+
 def refuse_excess(text: str, file: str, ceiling: Policy, ceiling_name: str) -> None:
     """Stop where a file already grants more than its ceiling."""
     listed = listed_operations(text, file) or frozenset()
-    if more := sorted(name for name in listed if exceeds(name, ceiling)):
+    more = sorted(name for name in listed if exceeds(name, ceiling))
+    more += sorted(
+        item for item in listed_items(text, file) if _is_beyond(item, ceiling)
+    )
+    if more:
         raise ConfigError(
             f"{file} already grants what {ceiling_name} refuses: {', '.join(more)}",
             hint=f"take it out of {file}, or start over with --fresh",
@@ -116,12 +169,14 @@ def refuse_excess(text: str, file: str, ceiling: Policy, ceiling_name: str) -> N
 def refuse_restore(evidence: Evidence, text: str, wish: Wish) -> None:
     """Stop where something is to be restored that was never declined."""
     listed = listed_operations(text, wish.file) or frozenset()
+    known = evidence.granted | evidence.listed
     for name in sorted(wish.restore - listed):
-        if name not in evidence.granted:
+        if name not in known:
             declined = sorted(evidence.granted - listed)
+            declined += sorted(propose(evidence, text, wish).lists.declined)
             names = ", ".join(declined) or "none"
             raise ConfigError(
-                f"{name!r:.66} is not among the declined operations of {wish.file}",
+                f"{name!r:.66} is not among what was declined in {wish.file}",
                 hint=f"declined are: {names}",
             )
 
@@ -131,6 +186,15 @@ def exceeds(item: str, ceiling: Policy | None) -> bool:
     if ceiling is None:
         return False
     return not all(ceiling.decide(request).allowed for request in samples.of_item(item))
+
+
+def _is_beyond(listed: str, ceiling: Policy) -> bool:
+    """Whether a ceiling does not allow an item; one with a hole it has to list itself."""
+    variable, _, item = listed.partition("=")
+    limit = ceiling.limits.limit_of(variable)
+    if limit is None or limit.is_any or limit.allows(item):
+        return False
+    return all(one.text != item for one in limit.patterns)
 
 
 def keep_foreign(text: str) -> str:
@@ -161,6 +225,7 @@ def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
         failed=evidence.failed_operations() - proposal.granted,
         declined=proposal.declined,
         unknown=[(shape.method, shape.section) for shape in evidence.unknown()],
+        lists=proposal.lists,
     )
     text = render(learned, old)
     check(text, proposal, evidence, file=wish.file)
@@ -175,9 +240,36 @@ def check(text: str, proposal: Proposal, evidence: Evidence, *, file: str) -> No
     """
     policy, _ = parse_policy_file(text, name=file)
     read_back = policy.operations | {str(route) for route in policy.routes}
-    if policy.mode is not Mode.EXACT or read_back != proposal.granted:
+    lists = {f"{name}={value}" for name, value in proposal.lists.values.items()}
+    if (
+        policy.mode is not Mode.EXACT
+        or read_back != proposal.granted
+        or policy.limits.lines != lists
+    ):
         raise TrioProxyError(f"bug: {file} would not grant what was learned")
     check_replay(policy, evidence, proposal.granted, file=file)
+    check_values(policy, evidence, proposal, file=file)
+
+
+def check_values(
+    policy: Policy, evidence: Evidence, proposal: Proposal, *, file: str
+) -> None:
+    """Replay what was asked for; a refusal that nobody wanted is a bug of ours."""
+    lists = proposal.lists
+    unwanted = {item.partition("=")[0] for item in lists.declined | lists.capped}
+    for one in evidence.used_arguments():
+        limit = policy.limits.limit_of(one.variable) if one.variable in LIMITS else None
+        if (
+            limit is None
+            or not one.value
+            or one.operation not in proposal.granted
+            or one.variable in {*unwanted, *lists.unlisted}
+        ):
+            continue
+        if not limit.allows(one.value.replace(BASE, policy.limits.base)):
+            raise TrioProxyError(
+                f"bug: {file} would refuse {one.variable}={one.value}, which was used"
+            )
 
 
 def check_replay(

@@ -14,12 +14,16 @@ clock at all but once a second, for the dates.
 
 import time
 from collections.abc import Callable, Hashable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from trioproxy.learning.evidence import Evidence, Tally, When
+from trioproxy.arguments.families import BASE, LIMITED
+from trioproxy.learning.evidence import Argument, Evidence, Tally, When
 from trioproxy.learning.shape import REFUSED, Shape, Who, result_of
 from trioproxy.policy.gate import Verdict
 from trioproxy.policy.outcome import Moment, Outcome, name_of_client
+
+if TYPE_CHECKING:
+    from trioproxy.arguments.asking import Asked
 
 TALLIES_KEPT = 1_024
 """Kinds of requests, each from one connection, that are counted without look-ups."""
@@ -44,8 +48,12 @@ class Recorder:
         wake: Callable[[], None],
         only: Callable[[str], bool] | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        base: str = "",
     ) -> None:
-        """`now` tells the wall's time, `clock` the same as outcomes are stamped with."""
+        """`now` tells the wall's time, `clock` the same as outcomes are stamped with.
+
+        Paths below `base`, as they stand in lists, are learned as `{base}/...`.
+        """
         self.evidence = evidence
         self.passed_over = 0
         """Requests of clients that are none of ours to learn from."""
@@ -55,6 +63,7 @@ class Recorder:
         self._wake = wake
         self._only = only
         self._clock = clock
+        self._base = base
         self._origin = clock()
         self._tallies: dict[tuple[Hashable, ...], Tally] = {}
 
@@ -91,12 +100,13 @@ class Recorder:
             unrouted,
             peer,
         )
-        tally = self._tallies.get(kind)
+        # What was read of arguments is observed each time: such requests are few.
+        tally = self._tallies.get(kind) if verdict.asked is None else None
         if tally is not None:
             tally.add()
             if ended >= tally.stale_at:
                 self._date(tally, ended)
-        elif tally := self._observe(verdict, outcome):
+        elif (tally := self._observe(verdict, outcome)) and verdict.asked is None:
             if len(self._tallies) >= TALLIES_KEPT:
                 self._tallies.clear()
             self._tallies[kind] = tally
@@ -110,10 +120,38 @@ class Recorder:
         result = result_of(outcome.status, unrouted=outcome.unrouted)
         if not verdict.decision.allowed:
             result = REFUSED
-        who = Who(verdict.agent, host, verdict.version)
-        if self.evidence.observe(shape, result, self._when(outcome.ended), who):
+        who, when = Who(verdict.agent, host, verdict.version), self._when(outcome.ended)
+        is_new = self.evidence.observe(shape, result, when, who)
+        if verdict.asked is not None:
+            is_new |= self._observe_asked(
+                verdict.operation, verdict.asked, result, when
+            )
+        if is_new:
             self._wake()
         return self.evidence.tally(shape, result)
+
+    def _observe_asked(
+        self, operation: str, asked: "Asked", result: str, when: When
+    ) -> bool:
+        """Observe what a request asked for, as far as it may be kept."""
+        from trioproxy.arguments.keeping import NOT_KEPT, kept  # who asks has loaded it
+
+        family = LIMITED[operation][0]
+        values = {Argument(family.value, "", operation)}
+        for one in asked.arguments:
+            value = self._with_base(one.variable, kept(one))
+            values.add(Argument(one.variable, value, operation))
+        if asked.never:  # no list can hold it
+            values.add(Argument(family.options, NOT_KEPT, operation))
+        news = [self.evidence.observe_argument(one, result, when) for one in values]
+        return any(news)
+
+    def _with_base(self, variable: str, value: str) -> str:
+        path, mark, mode = value.partition(":")
+        is_below = f"{path}/".startswith(f"{self._base}/")
+        if variable != "CREATE_BINDS" or not self._base or not is_below:
+            return value
+        return f"{BASE}{path.removeprefix(self._base)}{mark}{mode}"
 
     def _count_unread(self, peer: str, reason: str) -> None:
         if not self._learns_from(_host(peer)):

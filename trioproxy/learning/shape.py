@@ -74,6 +74,12 @@ class Shape(NamedTuple):
         )
 
 
+def shape_of(operation: str) -> Shape:
+    """The shape of an operation that has one route: of all whose arguments are read."""
+    endpoint = OPERATIONS[operation][0]
+    return Shape(operation, endpoint.method, endpoint.section)
+
+
 class Who(NamedTuple):
     """Where a request came from: product tokens, address, API version."""
 

@@ -16,9 +16,8 @@ from typing import Final
 from trioproxy import files
 from trioproxy.errors import ConfigError
 from trioproxy.learning import disk, evidencefile
-from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.evidence import Argument, Evidence, New
 from trioproxy.learning.proposal import Proposal, Wish, keep_foreign, propose, write
-from trioproxy.learning.shape import Shape
 
 NO_PROPOSAL: Final = Proposal()
 """Where evidence is kept without an env file."""
@@ -48,7 +47,7 @@ class Ledger:
         return self._known()
 
     def save(
-        self, mine: Evidence, new: Sequence[Shape] = (), *, is_final: bool = False
+        self, mine: Evidence, new: Sequence[New] = (), *, is_final: bool = False
     ) -> Saved:
         """Unite `mine` with what is on disk; of it, `new` is what is not there yet."""
         with disk.locked(self.path) as file:
@@ -57,7 +56,7 @@ class Ledger:
         return Saved(evidence=found.evidence, damage=found.damage)
 
     def _unite(
-        self, file: disk.LockedFile, mine: Evidence, new: Sequence[Shape]
+        self, file: disk.LockedFile, mine: Evidence, new: Sequence[New]
     ) -> evidencefile.Loaded:
         """Append what is new, or write everything where nothing is, or where it cannot."""
         found = self._known()
@@ -96,7 +95,7 @@ class Store(Ledger):
         return keep_foreign(text) if self._fresh else text
 
     def save(
-        self, mine: Evidence, new: Sequence[Shape] = (), *, is_final: bool = False
+        self, mine: Evidence, new: Sequence[New] = (), *, is_final: bool = False
     ) -> Saved:
         """Unite `mine` with what is on disk; of it, `new` is what is not there yet.
 
@@ -106,18 +105,22 @@ class Store(Ledger):
             found = self._unite(file, mine, () if is_final else new)
             whole = found.evidence
             old = self.read_env()
-            proposal = propose(whole, old, self.wish)
-            if is_final or proposal.added:
+            going_on = "" if is_final else mine.run
+            proposal = propose(whole, old, self.wish, going_on=going_on)
+            if is_final or proposal.added or proposal.lists.added:
                 text = write(whole, proposal, old, self.wish)
                 disk.replace(self.env, text.encode())
             self._fresh = False
-            if not proposal.marks <= whole.granted:
+            if not (
+                proposal.marks <= whole.granted and proposal.lists.marks <= whole.listed
+            ):
                 whole.granted |= proposal.marks
+                whole.listed |= proposal.lists.marks
                 if is_final:
                     # In stable order, for those who keep it in version control.
                     file.replace(evidencefile.dump(whole).encode())
                 else:
-                    line = evidencefile.granted_line(whole.granted)
+                    line = evidencefile.granted_line(whole)
                     file.append(f"{line}\n".encode())
         return Saved(evidence=whole, damage=found.damage, proposal=proposal)
 
@@ -129,9 +132,13 @@ class Store(Ledger):
             return propose(whole, "", self.wish)
 
 
-def _lines(whole: Evidence, run: str, new: Sequence[Shape]) -> bytes:
+def _lines(whole: Evidence, run: str, new: Sequence[New]) -> bytes:
     lines = [evidencefile.run_line(run, whole.runs[run])]
-    lines += [evidencefile.shape_line(shape, whole.records[shape]) for shape in new]
+    for one in new:
+        if isinstance(one, Argument):
+            lines.append(evidencefile.argument_line(one, whole.arguments[one]))
+        else:
+            lines.append(evidencefile.shape_line(one, whole.records[one]))
     return "".join(f"{line}\n" for line in lines).encode()
 
 

@@ -9,7 +9,8 @@ to others (`policy.outcome`).
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from trioproxy.arguments.limits import NO_LIMITS, Limits, open_families
+from trioproxy.arguments.families import LIMITED
+from trioproxy.arguments.limits import open_families
 from trioproxy.policy.endpoints import match
 from trioproxy.policy.request import Request
 from trioproxy.policy.rules import Decision, Policy, Reason
@@ -42,7 +43,7 @@ class Verdict:
     decision_words: str
     """The decision in the same way."""
     asked: "Asked | None" = None
-    """What it asks for, where that is limited: it goes on in the form read here."""
+    """What it asks for, where that is limited or learned: it goes on in the form read here."""
 
     @property
     def is_unread(self) -> bool:
@@ -54,8 +55,8 @@ class Gate(Protocol):
     """What a connection asks before a request goes upstream."""
 
     @property
-    def limits(self) -> Limits:
-        """What requests may ask for; where nothing is limited, nothing is read."""
+    def read_operations(self) -> frozenset[str]:
+        """The operations whose arguments are read: those of all others never are."""
         ...
 
     def decide(self, request: Request) -> Decision:
@@ -99,7 +100,7 @@ def judge(
     request = Request(method=method, target=target, endpoint=match(method, target))
     decision, asked = gate.decide(request), None
     operation = request.operation
-    if decision.allowed and operation in gate.limits.operations:
+    if decision.allowed and operation in gate.read_operations:
         argued = _argued(operation)
         if argued.has_body and not is_read:
             decision = UNREAD
@@ -126,7 +127,7 @@ def judge_again(gate: Gate, verdict: Verdict) -> Decision:
     """
     request = verdict.request
     decision = gate.decide(request)
-    if not decision.allowed or verdict.operation not in gate.limits.operations:
+    if not decision.allowed or verdict.operation not in gate.read_operations:
         return decision
     argued, asked = _argued(verdict.operation), verdict.asked
     if asked is None and not argued.has_body:
@@ -186,9 +187,9 @@ class EnforceGate:
         return self.policy.decide(request)
 
     @property
-    def limits(self) -> Limits:
-        """What the policy limits."""
-        return self.policy.limits
+    def read_operations(self) -> frozenset[str]:
+        """Those that the policy limits."""
+        return self.policy.limits.operations
 
     def limit(self, request: Request, asked: "Asked") -> Decision | None:
         """Answer as the policy does."""
@@ -202,8 +203,16 @@ class EnforceGate:
 class LearnGate:
     """Lets everything pass that a ceiling, if there is one, allows."""
 
-    def __init__(self, ceiling: Policy | None = None) -> None:
+    def __init__(
+        self, ceiling: Policy | None = None, *, learns_arguments: bool = True
+    ) -> None:
         self.ceiling = ceiling
+        self.read_operations = frozenset[str]()
+        """Those that can be limited; only those of the ceiling if routes alone are learned."""
+        if learns_arguments:
+            self.read_operations = frozenset(LIMITED)
+        elif ceiling is not None:
+            self.read_operations = ceiling.limits.operations
 
     def decide(self, request: Request) -> Decision:
         """Refuse only what the ceiling refuses."""
@@ -212,11 +221,6 @@ class LearnGate:
             if not decision.allowed:
                 return replace(decision, reason=Reason.CEILING)
         return Decision(allowed=True, reason=Reason.LEARNING, rule="learn")
-
-    @property
-    def limits(self) -> Limits:
-        """What the ceiling limits."""
-        return self.ceiling.limits if self.ceiling is not None else NO_LIMITS
 
     def limit(self, request: Request, asked: "Asked") -> Decision | None:
         """Refuse only what the ceiling refuses."""
@@ -247,9 +251,9 @@ class ShadowGate:
         return replace(decision, allowed=True, would_refuse=True)
 
     @property
-    def limits(self) -> Limits:
-        """What the policy limits."""
-        return self.policy.limits
+    def read_operations(self) -> frozenset[str]:
+        """Those that the policy limits."""
+        return self.policy.limits.operations
 
     def limit(self, request: Request, asked: "Asked") -> Decision | None:
         """Allow it, with the policy's own answer attached."""

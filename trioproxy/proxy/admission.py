@@ -172,8 +172,7 @@ class Admission:
             raise BadBody("the body must be a JSON object")
         verdict = self._judge(head, value, is_read=True)
         asked = verdict.asked
-        # What is only tried out changes nothing of what passes in spite of it.
-        if raw and asked is not None and not verdict.decision.would_refuse:
+        if raw and asked is not None and _goes_on_as_read(verdict):
             from trioproxy.http import jsonbody  # here, for most policies limit nothing
 
             raw = jsonbody.render(asked.body)
@@ -238,10 +237,20 @@ def _render(head: RequestHead, verdict: Verdict, body: bytes | None = None) -> A
     )
 
 
+def _goes_on_as_read(verdict: Verdict) -> bool:
+    """Whether body and query are written anew, where they were read.
+
+    What is only tried out changes nothing of what passes in spite of it; and learning
+    lets pass what no list can allow, which has no form to be written in.
+    """
+    asked = verdict.asked
+    return not verdict.decision.would_refuse and not (asked and asked.never)
+
+
 def _target(verdict: Verdict) -> bytes:
     """The target as it was judged, with the query as it was read where it was."""
     target, asked = verdict.request.target, verdict.asked
-    if asked is None or verdict.decision.would_refuse:
+    if asked is None or not _goes_on_as_read(verdict):
         return target.canonical
     mark = b"?" if asked.query else b""
     return target.quoted.encode("ascii") + mark + asked.query

@@ -1,0 +1,45 @@
+"""What of an argument may be kept: in evidence, in a file, for good.
+
+Clients write secrets into places that limit something: the password of a CIFS share into
+the options of a volume, the token of a log server into those of a driver, user and query
+into an address. What is judged is forgotten with its request; what is learned is written
+down and read by many. So a value is kept only where it is a name, a path, an image or a
+port, or a word that is known; of all else the name of its place is kept, which as an item
+of a list allows any value there; and of what no list can hold, nothing.
+"""
+
+import re
+from typing import Final
+
+from trioproxy.arguments.asked import Argument, told_option
+from trioproxy.arguments.patterns import parse_pattern
+from trioproxy.errors import ConfigError
+
+NOT_KEPT: Final = ""
+"""In place of a value of which nothing may be kept."""
+
+LONGEST: Final = 4096
+"""Characters of a value that is kept."""
+
+_PROGRAM: Final = re.compile(r"[A-Za-z0-9_./+-]{1,128}")
+_USER: Final = re.compile(r"[A-Za-z0-9_.@-]{1,64}(?:%3A[A-Za-z0-9_.-]{1,64})?")
+
+
+def kept(argument: Argument) -> str:
+    """Give the item that lists a value and may be kept, or `NOT_KEPT`."""
+    variable, item = argument.variable, argument.value
+    if variable.endswith("_OPTIONS"):
+        item = told_option(item)
+    elif variable == "EXEC_COMMANDS" and not _PROGRAM.fullmatch(item):
+        return NOT_KEPT  # the word holds a command line, and whatever that says
+    elif variable == "EXEC_USERS" and not _USER.fullmatch(item):
+        return NOT_KEPT
+    return item if len(item) <= LONGEST and _is_listable(variable, item) else NOT_KEPT
+
+
+def _is_listable(variable: str, item: str) -> bool:
+    try:
+        parse_pattern(variable, item)
+    except ConfigError:
+        return False
+    return True

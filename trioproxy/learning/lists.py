@@ -1,0 +1,396 @@
+"""What the lists of a file should hold: the limits on what requests may ask for.
+
+A family (`CREATE_*`, ...) that was used at all is closed: its lists hold what was asked
+for, and where that was nothing beyond what is harmless, one of them stands there empty.
+It is left open where nothing is known of what an operation asks for, because its
+arguments were never read, and where a person took all of its lists out of the file.
+
+A list that is in the file already is extended and never cut: what a person wrote into it
+stays, and what a person took out of it stays out. Only what learning wrote is replaced,
+by an item that fits it and more.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from trioproxy.arguments.families import (
+    BASE,
+    BASE_VARIABLE,
+    FAMILIES,
+    LIMITED,
+    LIMITS,
+    ONLY_WHEN_SET,
+    Family,
+)
+from trioproxy.arguments.limits import ANY, Limits
+from trioproxy.arguments.patterns import STAR, Pattern, parse_pattern
+from trioproxy.errors import ConfigError
+from trioproxy.learning.evidence import Argument, Evidence
+from trioproxy.learning.shape import REFUSED
+from trioproxy.learning.values import Item, Seen, items_of
+
+LONGEST_LINE: Final = 32 * 1024
+"""Characters of a line that all readers of env files take."""
+
+_EMPTY: Final[Mapping[Family, str]] = {
+    Family.CREATE: "CREATE_BINDS",
+    Family.EXEC: "EXEC_PRIVILEGED",
+    Family.PULL: "PULL_IMAGES",
+    Family.BUILD: "BUILD_OPTIONS",
+}
+"""The list that stands there empty where nothing of a family was asked for."""
+
+_IMAGE_ID: Final = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
+
+TAKEN_OUT: Final = "its lists were taken out of the file; to close it again, add {line}"
+UNREAD: Final = "nothing is known of what {names} asked for"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lists:
+    """The lists of a file, and why they are as they are. Items are `VARIABLE=item`."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    """All lines, by variable, in the order in which they are written."""
+    added: frozenset[str] = frozenset()
+    """What the existing file does not list."""
+    declined: frozenset[str] = frozenset()
+    """What a person took out of the file."""
+    capped: frozenset[str] = frozenset()
+    """What the ceiling refuses now."""
+    failed: frozenset[str] = frozenset()
+    """What was asked for, and never worked."""
+    by_hand: frozenset[str] = frozenset()
+    """What a person wrote into the file, and no run asked for."""
+    unlisted: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Variables of which something was asked for that no list holds, and by whom."""
+    open: Mapping[Family, str] = field(default_factory=dict)
+    """Families that were used and are left open, and why."""
+    holes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Items that fit more than what was seen: how many values they stand for, and runs."""
+    marks: frozenset[str] = frozenset()
+    """What to remember as listed, once the file is written."""
+
+    @property
+    def closed(self) -> frozenset[Family]:
+        """The families that the file limits."""
+        return frozenset(
+            family for family in Family if self.values.keys() & set(FAMILIES[family])
+        )
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """All items, each with its variable in front."""
+        for variable in (name for name in self.values if name in LIMITS):
+            for item in filter(None, self.values[variable].split(",")):
+                yield variable, item
+
+
+NO_LISTS: Final = Lists()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What lists are made of."""
+
+    evidence: Evidence
+    old: Mapping[str, str] | None
+    """The variables of the existing file; None if there is none, or it is begun anew."""
+    granted: frozenset[str]
+    """The operations that the file will grant."""
+    ceiling: Limits
+    include_failed: bool
+    restore: frozenset[str]
+    """Declined items to list again."""
+    going_on: str = ""
+    """The run that is not over: what it did not ask for, it may still."""
+
+
+def propose_lists(known: Known) -> Lists:
+    """Say what the lists should hold."""
+    return _Proposing(known).lists()
+
+
+def keep_lists(old: Mapping[str, str]) -> Lists:
+    """The lists that a file has, where arguments are not learned."""
+    return Lists(values={name: old[name] for name in ORDER if name in old})
+
+
+ORDER: Final = (BASE_VARIABLE, *(name for names in FAMILIES.values() for name in names))
+"""In which order the lists of a file are written."""
+
+
+class _Proposing:
+    """One proposal while it is made: variable by variable, family by family."""
+
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        evidence = known.evidence
+        old = known.old or {}
+        self._listed = {
+            name: [item for item in old[name].split(",") if item]
+            for name in old.keys() & LIMITS
+        }
+        self._base = old.get(BASE_VARIABLE, "") or _newest_base(evidence)
+        self._used = evidence.used_arguments()
+        if known.include_failed:
+            self._used |= {
+                one: frozenset(facts.runs)
+                for one, facts in evidence.arguments.items()
+                if one not in self._used and facts.results.keys() != {REFUSED}
+            }
+        self._values = dict[str, str]()
+        self._notes: dict[str, set[str]] = {
+            name: set() for name in ("added", "declined", "capped", "by_hand", "marks")
+        }
+        self._unlisted = dict[str, frozenset[str]]()
+        self._open = dict[Family, str]()
+        self._holes = dict[str, tuple[int, int]]()
+
+    def lists(self) -> Lists:
+        """Go through the families."""
+        for family in Family:
+            self._propose_family(family)
+        old = self._known.old or {}
+        if BASE_VARIABLE in old or any(BASE in one for one in self._values.values()):
+            self._values[BASE_VARIABLE] = self._base
+        listed = {
+            f"{name}={item}"
+            for name in self._values.keys() & LIMITS
+            for item in self._values[name].split(",")
+        }
+        seen = {f"{one.variable}={one.value}" for one in self._used if one.value}
+        failed = {
+            f"{one.variable}={one.value}"
+            for one in self._known.evidence.arguments
+            if one.value and one.operation in self._known.granted
+        }
+        return Lists(
+            values={name: self._values[name] for name in ORDER if name in self._values},
+            **{name: frozenset(found) for name, found in self._notes.items()},
+            failed=frozenset(failed - seen - listed),
+            unlisted=self._unlisted,
+            open=self._open,
+            holes=self._holes,
+        )
+
+    def _propose_family(self, family: Family) -> None:
+        own = self._listed.keys() & set(FAMILIES[family])
+        operations = {
+            name for name in self._known.granted & LIMITED.keys()
+            if family in LIMITED[name]
+        }  # fmt: skip
+        arguments = {
+            one: runs
+            for one, runs in self._used.items()
+            if one.operation in operations and one.variable in FAMILIES[family]
+        }
+        if not own and (why := self._why_open(family, operations)):
+            self._open[family] = why
+            return
+        primary = {name for name in operations if LIMITED[name][0] is family}
+        if not own and not arguments and not primary:
+            return
+        for variable in FAMILIES[family]:
+            self._propose_variable(
+                variable,
+                {
+                    one: runs
+                    for one, runs in arguments.items()
+                    if one.variable == variable
+                },
+            )
+        if not self._values.keys() & set(FAMILIES[family]):
+            self._values[_EMPTY[family]] = ""
+        self._notes["marks"].add(f"{_EMPTY[family]}=")
+
+    def _why_open(self, family: Family, operations: set[str]) -> str:
+        """Say why a family that the file does not limit stays open; empty: it does not."""
+        evidence = self._known.evidence
+        marks = {mark.partition("=")[0] for mark in evidence.listed}
+        if self._known.old is not None and marks & set(FAMILIES[family]):
+            return TAKEN_OUT.format(line=f"{_EMPTY[family]}=")
+        read = {one.operation for one in self._used if one.variable in set(Family)}
+        unread = sorted(
+            name for name in operations - read
+            if LIMITED[name][0] is family
+        )  # fmt: skip
+        return UNREAD.format(names=" and ".join(unread)) if unread else ""
+
+    def _propose_variable(
+        self, variable: str, arguments: Mapping[Argument, frozenset[str]]
+    ) -> None:
+        listed = self._listed.get(variable)
+        asking = frozenset(one.operation for one in arguments if not one.value)
+        if asking:
+            self._unlisted[variable] = asking
+        if listed is None and variable in ONLY_WHEN_SET and (asking or not arguments):
+            return  # any value is harmless; a list would refuse what was used
+        if listed == [ANY]:
+            self._values[variable] = ANY
+            return
+        if (
+            listed is None
+            and variable == "CREATE_IMAGES"
+            and self._varying_ids(arguments)
+        ):
+            self._unlisted[variable] = frozenset(one.operation for one in arguments)
+            return
+        wanted = self._wanted(variable, arguments)
+        items = self._joined(variable, listed or [], wanted)
+        if items or listed is not None:
+            self._values[variable] = ",".join(items)
+
+    def _wanted(
+        self, variable: str, arguments: Mapping[Argument, frozenset[str]]
+    ) -> list[Item]:
+        """The items for what was asked for and neither declined nor beyond the ceiling."""
+        declined = self._declined(variable)
+        runs = dict[str, frozenset[str]]()
+        operations = dict[str, set[str]]()
+        for one, found in arguments.items():
+            if not one.value:
+                continue
+            runs[one.value] = runs.get(one.value, frozenset()) | found
+            operations.setdefault(one.value, set()).add(one.operation)
+        ended = frozenset({self._known.going_on})
+        seen = [
+            Seen(
+                value,
+                found - ended,
+                bool(self._runs_that_read(operations[value]) - ended - found),
+            )
+            for value, found in runs.items()
+        ]
+        wanted = list[Item]()
+        for item in items_of(variable, seen, base=self._base):
+            refused = [one for one in declined if _fits_any(one, item)]
+            if refused:
+                self._notes["declined"].update(
+                    f"{variable}={one.text}" for one in refused
+                )
+            elif self._is_within(variable, item):
+                wanted.append(item)
+                self._tell_hole(variable, item, runs)
+            else:
+                wanted += self._capped(variable, item)
+        return wanted
+
+    def _varying_ids(self, arguments: Mapping[Argument, frozenset[str]]) -> bool:
+        """Whether images were given by ids that are others in each run."""
+        return any(
+            _IMAGE_ID.fullmatch(one.value)
+            and self._runs_that_read([one.operation]) - runs - {self._known.going_on}
+            for one, runs in arguments.items()
+        )
+
+    def _runs_that_read(self, operations: Iterable[str]) -> frozenset[str]:
+        found = frozenset[str]()
+        for name in operations:
+            marker = Argument(LIMITED[name][0].value, "", name)
+            found |= self._used.get(marker, frozenset())
+        return found
+
+    def _tell_hole(
+        self, variable: str, item: Item, runs: Mapping[str, frozenset[str]]
+    ) -> None:
+        if item.is_hole:
+            every = frozenset[str]().union(*(runs[value] for value in item.values))
+            self._holes[f"{variable}={item.text}"] = len(item.values), len(every)
+
+    def _capped(self, variable: str, item: Item) -> Iterator[Item]:
+        """Of a hole that is beyond the ceiling, the values that are not."""
+        for value in sorted(item.values):
+            one = Item(value, frozenset({value}))
+            if self._is_within(variable, one):
+                yield one
+            else:
+                self._notes["capped"].add(f"{variable}={value}")
+
+    def _is_within(self, variable: str, item: Item) -> bool:
+        limit = self._known.ceiling.limit_of(variable)
+        if limit is None or limit.is_any:
+            return True
+        if item.is_hole:
+            return any(one.text == item.text for one in limit.patterns)
+        return limit.allows(item.text.replace(BASE, self._base))
+
+    def _declined(self, variable: str) -> list[Pattern]:
+        """The items that learning once wrote and that a person took out."""
+        if self._known.old is None:
+            return []
+        listed = self._listed.get(variable, [])
+        patterns = list(self._patterns(variable, listed))
+        found = list[Pattern]()
+        for mark in sorted(self._known.evidence.listed - self._known.restore):
+            name, _, item = mark.partition("=")
+            if name == variable and item and item not in listed:
+                for pattern in self._patterns(variable, [item]):
+                    if not any(one.fits(self._sample(item)) for one in patterns):
+                        found.append(pattern)
+        return found
+
+    def _sample(self, item: str) -> str:
+        """A value that an item fits: whatever lists that one lists what it stood for."""
+        sample = STAR.sub(lambda star: "x" * int(star[1] or 1), item)
+        return sample.replace(BASE, self._base)
+
+    def _patterns(self, variable: str, items: Iterable[str]) -> Iterator[Pattern]:
+        for item in items:
+            try:
+                yield parse_pattern(variable, item, base=self._base)
+            except ConfigError:  # the file's own reader names what is wrong with it
+                continue
+
+    def _joined(
+        self, variable: str, listed: list[str], wanted: list[Item]
+    ) -> list[str]:
+        """Put together what the file lists and what is wanted, each once."""
+        patterns = list(self._patterns(variable, listed))
+        by_learning = {
+            item
+            for item in listed
+            if f"{variable}={item}" in self._known.evidence.listed
+        }
+        items, seen = dict.fromkeys(listed), set[str]()
+        for item in wanted:
+            values = {value.replace(BASE, self._base) for value in item.values}
+            seen |= item.values | {item.text}
+            fitting = {one.text for one in patterns if all(map(one.fits, values))}
+            if fitting:
+                seen |= fitting
+                continue
+            if item.is_hole:
+                new = parse_pattern(variable, item.text, base=self._base)
+                for one in by_learning:
+                    if new.fits(self._sample(one)):
+                        items.pop(one, None)
+            items[item.text] = None
+            self._notes["added"].add(f"{variable}={item.text}")
+            self._notes["marks"].add(f"{variable}={item.text}")
+        self._notes["marks"] |= {f"{variable}={item}" for item in by_learning & seen}
+        self._notes["by_hand"] |= {
+            f"{variable}={item}" for item in items.keys() - by_learning - seen
+        }
+        return self._with_room(variable, sorted(items))
+
+    def _with_room(self, variable: str, items: list[str]) -> list[str]:
+        room = LONGEST_LINE - len(variable) - 1
+        kept = list[str]()
+        for item in items:
+            room -= len(item) + 1
+            if room < 0:
+                self._unlisted[variable] = frozenset({"too many to be listed"})
+                break
+            kept.append(item)
+        return kept
+
+
+def _fits_any(declined: Pattern, item: Item) -> bool:
+    return declined.text == item.text or any(map(declined.fits, item.values))
+
+
+def _newest_base(evidence: Evidence) -> str:
+    bases = [run.base for _, run in sorted(evidence.runs.items()) if run.base]
+    return bases[-1] if bases else ""
