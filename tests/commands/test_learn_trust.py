@@ -166,7 +166,7 @@ async def test_a_reviewers_note_stays(learn: Learning) -> None:
     await learn("--", *client_sending(EXEC, INFO))
     text = learn.file.read_text()
     text = text.replace("/info\n", "/info   # asked for in #12\n")
-    text = text.replace("run in a container\n", "run in a container   why? Ann.\n")
+    text = text.replace("listed below\n", "listed below   why? Ann.\n", 1)
     learn.file.write_text(text)
     for _ in range(2):
         await learn("--", *client_sending(LIST, EXEC, INFO))
@@ -204,7 +204,7 @@ async def test_what_cannot_be_written_is_shown(learn: Learning) -> None:
     assert done.status == 2
     assert f"{learn.file} would allow 2 operations, 2 of them new" in done.err
     line = "ALLOW_OPERATIONS=ContainerList,SystemInfo\n"
-    assert f"what was learned is this line:\n{line}" in done.err
+    assert f"what was learned is this:\n{line}" in done.err
     assert f"clients: unix:uid={os.geteuid()}" in done.err
 
 

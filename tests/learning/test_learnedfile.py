@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioproxy import __version__
+from trioproxy.arguments.families import Family
 from trioproxy.learning.learnedfile import Learned, foreign_lines, render
+from trioproxy.learning.lists import Lists
 from trioproxy.learning.minimize import opened_operations
 from trioproxy.policy import envfile, samples
 from trioproxy.policy.endpoints import OPERATIONS
@@ -30,10 +32,10 @@ TEXT = f"""\
 # trioproxy {__version__} learned "traefik" in 3 runs, 2026-11-24 to 2026-11-26, watched for 3 h 20 min, last new operation in run 2
 # 4 operations used; in tecnativa/docker-socket-proxy the same file would open {OPENED}, 1 of them writes
 #
-#   ContainerInspect   GET  /containers/{{id}}/json   secret-leak: reads secrets from a container's environment
-#   ContainerList      GET  /containers/json        secret-leak: lists containers with commands, labels and mounts
-#   SystemEvents       GET  /events                 secret-leak: watches all that happens, other people's exec commands too
-#   SystemPingHead     HEAD /_ping
+#   ContainerInspect         GET    /containers/{{id}}/json        secret-leak: reads secrets from a container's environment
+#   ContainerList            GET    /containers/json             secret-leak: lists containers with commands, labels and mounts
+#   SystemEvents             GET    /events                      secret-leak: watches all that happens, other people's exec commands too
+#   SystemPingHead           HEAD   /_ping
 ALLOW_OPERATIONS=ContainerInspect,ContainerList,SystemEvents,SystemPingHead
 CONTAINERS=1
 EVENTS=1
@@ -83,21 +85,21 @@ def test_comments() -> None:
     assert ", 2026-11-24, watched" in text
     assert [line for line in text.splitlines()[2:] if line.startswith("#")] == [
         "#",
-        f"#   ContainerCreate   POST   /containers/create   HOST-ROOT: {OPERATIONS['ContainerCreate'][0].summary}",
-        "#   DebugVars         GET    /debug/vars",
+        f"#   ContainerCreate          POST   /containers/create           HOST-ROOT: {OPERATIONS['ContainerCreate'][0].summary}",
+        "#   DebugVars                GET    /debug/vars",
         "#   GET:/frob/{x}",
-        f"#   ImageDelete       DELETE /images/{{name}}       DESTRUCTIVE: {OPERATIONS['ImageDelete'][0].summary}",
+        f"#   ImageDelete              DELETE /images/{{name}}               DESTRUCTIVE: {OPERATIONS['ImageDelete'][0].summary}",
         "#",
         "# no section variable opens these:",
-        "#   DebugVars       GET /debug/vars",
+        "#   DebugVars                GET    /debug/vars",
         "#   GET:/frob/{x}",
         "#",
         "# only ever failed, so not granted (a 403 from now on); --include-failed grants them:",
-        "#   ContainerKill   POST /containers/{id}/kill",
+        "#   ContainerKill            POST   /containers/{id}/kill",
         "#",
         "# declined, so not granted; --restore NAME grants one again:",
-        "#   ContainerTop   GET  /containers/{id}/top",
-        "#   ImagePrune     POST /images/prune",
+        "#   ContainerTop             GET    /containers/{id}/top",
+        "#   ImagePrune               POST   /images/prune",
         "#",
         "# routes that this version does not know, not granted: GET in CONTAINERS, POST in no section",
     ]
@@ -260,6 +262,59 @@ def test_notes_stay_with_their_operations() -> None:
     ]  # fmt: skip
 
 
+LISTS = Lists(
+    values={
+        "CREATE_BASE": "/srv/app",
+        "CREATE_BINDS": "/etc,/tmp/run-*{2},{base}/data",
+        "CREATE_CAPS": "NET_ADMIN",
+        "EXEC_PRIVILEGED": "",
+    },
+    declined=frozenset({"CREATE_PRIVILEGED=1"}),
+    capped=frozenset({"CREATE_BINDS=/root"}),
+    failed=frozenset({"CREATE_BINDS=/nowhere"}),
+    by_hand=frozenset({"CREATE_CAPS=NET_ADMIN"}),
+    unlisted={"CREATE_OPTIONS": frozenset({"ContainerCreate", "VolumeCreate"})},
+    open={Family.PULL: "nothing is known of what ImageCreate asked for"},
+    holes={"CREATE_BINDS=/tmp/run-*{2}": (5, 3)},
+)
+
+
+def test_lists() -> None:
+    """Each item has a line that says why it should be looked at; what is not listed has one too."""
+    text = render(learned(operations=["ContainerCreate", "ImageCreate"], lists=LISTS))
+    begin = text.index("# what requests may")
+    told = text[begin : text.index("CONTAINERS=1")]
+    assert (
+        told
+        == """\
+# what requests may ask for beyond what is harmless:
+#   CREATE_BINDS      /etc                         HOST-ROOT: is /etc
+#   CREATE_BINDS      /tmp/run-*{2}                varies: 5 values in 3 runs
+#   CREATE_BINDS      {base}/data
+#   CREATE_CAPS       NET_ADMIN                    added by hand
+#   EXEC_*            nothing
+#
+# asked for, and not listed:
+#   CREATE_PRIVILEGED 1                            declined
+#   CREATE_BINDS      /root                        beyond the ceiling
+#   CREATE_BINDS      /nowhere                     only ever failed
+#   CREATE_OPTIONS    what no list can hold, by ContainerCreate and VolumeCreate
+#
+# left open:
+#   PULL_* nothing is known of what ImageCreate asked for
+ALLOW_OPERATIONS=ContainerCreate,ImageCreate
+CREATE_BASE=/srv/app
+CREATE_BINDS=/etc,/tmp/run-*{2},{base}/data
+CREATE_CAPS=NET_ADMIN
+EXEC_PRIVILEGED=
+"""
+    )
+    assert foreign_lines(text) == ([], [])
+    assert render(learned(operations=["ContainerCreate"], lists=LISTS), text) == render(
+        learned(operations=["ContainerCreate"], lists=LISTS)
+    )
+
+
 def test_text_of_an_older_version_is_no_note() -> None:
     """Our own words change from version to version, and are not taken for a person's."""
     text = render(TRAEFIK).replace("reads secrets from", "shows all that is in")
@@ -277,7 +332,7 @@ def test_what_is_said_of_files_and_states_stays_in_its_lines() -> None:
     text = render(learned(**changes))
     assert "in 3 runs (1 failed), " in text
     assert "operation in a/app.env: run 1 of 2; b%0APOST%3D1: run 2 of 2\n" in text
-    assert "HEAD /_ping                  added by hand\n" in text
+    assert "HEAD   /_ping                       added by hand\n" in text
     assert "added by hand: secret-leak: " in text
     assert render(learned(**changes), text) == text
     assert render(TRAEFIK, text) == render(TRAEFIK)

@@ -11,7 +11,7 @@ from trioproxy.http.response import ResponseHead, find_response_end, parse_respo
 from trioproxy.policy.gate import LearnGate
 from trioproxy.proxy.admission import Admission, Admitted
 
-GATE: Final = LearnGate()
+GATE: Final = LearnGate(learns_arguments=False)
 """Lets everything pass, so that each head is written anew."""
 
 REFUSED: Final = "refused"

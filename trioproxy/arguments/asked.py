@@ -20,6 +20,9 @@ RECURSIVE_READ_ONLY: Final = 44
 PRIVATE_IPC: Final = 40
 PRIVATE_CGROUP: Final = 41
 
+PROGRAM: Final = re.compile(r"[A-Za-z0-9_./+-]{1,128}")
+"""The first word of a command as it is told: a program, and not a command line."""
+
 LONGEST_OPTION: Final = 256
 """Characters of an option's value; of what is longer, only the name is told."""
 

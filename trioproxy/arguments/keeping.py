@@ -11,7 +11,7 @@ of a list allows any value there; and of what no list can hold, nothing.
 import re
 from typing import Final
 
-from trioproxy.arguments.asked import Argument, told_option
+from trioproxy.arguments.asked import PROGRAM, Argument, told_option
 from trioproxy.arguments.patterns import parse_pattern
 from trioproxy.errors import ConfigError
 
@@ -21,7 +21,6 @@ NOT_KEPT: Final = ""
 LONGEST: Final = 4096
 """Characters of a value that is kept."""
 
-_PROGRAM: Final = re.compile(r"[A-Za-z0-9_./+-]{1,128}")
 _USER: Final = re.compile(r"[A-Za-z0-9_.@-]{1,64}(?:%3A[A-Za-z0-9_.-]{1,64})?")
 
 
@@ -30,7 +29,7 @@ def kept(argument: Argument) -> str:
     variable, item = argument.variable, argument.value
     if variable.endswith("_OPTIONS"):
         item = told_option(item)
-    elif variable == "EXEC_COMMANDS" and not _PROGRAM.fullmatch(item):
+    elif variable == "EXEC_COMMANDS" and not PROGRAM.fullmatch(item):
         return NOT_KEPT  # the word holds a command line, and whatever that says
     elif variable == "EXEC_USERS" and not _USER.fullmatch(item):
         return NOT_KEPT

@@ -8,6 +8,7 @@ from typing import Final
 
 from trioproxy.arguments import normal, table
 from trioproxy.arguments.asked import (
+    PROGRAM,
     Argument,
     Reader,
     Request,
@@ -182,10 +183,8 @@ def _device_requests(_: Request, found: Found) -> Iterator[Argument]:
 
 
 def _device_rules(_: Request, found: Found) -> Iterator[Argument]:
-    for index, text in enumerate(texts_of(found.value)):
-        yield Argument(
-            "CREATE_DEVICES", "rule", found.place.at(index).shown, show(text)
-        )
+    for index, _ in enumerate(texts_of(found.value)):
+        yield Argument("CREATE_DEVICES", "rule", found.place.at(index).shown, "rule")
 
 
 def _security(_: Request, found: Found) -> Iterator[Argument]:
@@ -312,8 +311,10 @@ def _exec_user(_: Request, found: Found) -> Iterator[Argument]:
 
 def _exec_command(_: Request, found: Found) -> Iterator[Argument]:
     for word in texts_of(found.value)[:1]:
-        place = found.place.at(0).shown
-        yield Argument("EXEC_COMMANDS", normal.quote(word), place, show(word))
+        # One word may hold a whole command line, and that a token.
+        value, place = normal.quote(word), found.place.at(0).shown
+        shown = show(word) if PROGRAM.fullmatch(value) else ""
+        yield Argument("EXEC_COMMANDS", value, place, shown)
 
 
 def _exec_environment(request: Request, found: Found) -> Iterator[Argument]:

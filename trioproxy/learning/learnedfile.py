@@ -46,7 +46,9 @@ _UNKNOWN = "# routes that this version does not know, not granted:"
 _OUR_VARIABLES = frozenset(
     {*SWITCHES, *VERBS, OPERATIONS_VARIABLE, *LIMITS, BASE_VARIABLE}
 )
-_LIST_WIDTH = max(map(len, LIMITS))
+# Columns do not follow what stands in them: one more line changes one line of a diff.
+_NAME_WIDTH, _METHOD_WIDTH, _ROUTE_WIDTH = 24, 6, 28
+_LIST_WIDTH, _ITEM_WIDTH = max(map(len, LIMITS)), 28
 _OUR_LINE = re.compile(rf"[ \t]*(?:{'|'.join(sorted(_OUR_VARIABLES))})=.*")
 _OUR_FIRST_COMMENT = re.compile(r'# trioproxy \S+ learned ".*')
 _OUR_COMMENT = re.compile(
@@ -246,7 +248,7 @@ def _lists(lists: Lists, notes: Mapping[str, str]) -> Iterator[str]:
         *(_list_row(item, "beyond the ceiling") for item in sorted(lists.capped)),
         *(_list_row(item, "only ever failed") for item in sorted(lists.failed)),
         *(
-            f"#   {name:<{_LIST_WIDTH}}   what no list can hold, by {' and '.join(sorted(who))}"
+            f"#   {name:<{_LIST_WIDTH}} what no list can hold, by {' and '.join(sorted(who))}"
             for name, who in sorted(lists.unlisted.items())
         ),
     ]
@@ -274,32 +276,28 @@ def _family(family: Family, lists: Lists, notes: Mapping[str, str]) -> Iterator[
             words.append(_BY_HAND)
         yield _list_row(listed, ", ".join(words), notes.get(listed, ""))
     if not rows:
-        yield f"#   {f'{family}_*':<{_LIST_WIDTH}}   {_NOTHING}"
+        yield f"#   {f'{family}_*':<{_LIST_WIDTH}} {_NOTHING}"
 
 
 def _list_row(listed: str, words: str, note: str = "") -> str:
     variable, _, item = listed.partition("=")
     note = f"   # {note}" if note else ""
-    return f"#   {variable:<{_LIST_WIDTH}}   {item:<32}   {words}{note}".rstrip()
+    return f"#   {variable:<{_LIST_WIDTH}} {item:<{_ITEM_WIDTH}} {words}{note}".rstrip()
 
 
 def _table(
     title: str, rows: Iterable[_Row], notes: Mapping[str, str] | None = None
 ) -> Iterator[str]:
     listed = list(rows)
-    if not listed:
-        return
-    yield "#"
-    if title:
+    if listed:
+        yield "#"
+    if listed and title:
         yield title
-    name, method, template = (
-        max(len(row[column]) for row in listed) for column in range(3)
-    )
     for row in listed:
         note = (notes or {}).get(row.name, "")
         yield (
-            f"#   {row.name:<{name}}   {row.method:<{method}} "
-            f"{row.template:<{template}}   {row.note}{note and f'   # {note}'}"
+            f"#   {row.name:<{_NAME_WIDTH}} {row.method:<{_METHOD_WIDTH}}"
+            f" {row.template:<{_ROUTE_WIDTH}} {row.note}{note and f'   # {note}'}"
         ).rstrip()
 
 

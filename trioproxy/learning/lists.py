@@ -132,6 +132,8 @@ class _Proposing:
             name: [item for item in old[name].split(",") if item]
             for name in old.keys() & LIMITS
         }
+        self._marks = evidence.listed
+        self._once_listed = {mark.partition("=")[0] for mark in self._marks}
         self._base = old.get(BASE_VARIABLE, "") or _newest_base(evidence)
         self._used = evidence.used_arguments()
         if known.include_failed:
@@ -176,46 +178,40 @@ class _Proposing:
         )
 
     def _propose_family(self, family: Family) -> None:
-        own = self._listed.keys() & set(FAMILIES[family])
-        operations = {
-            name for name in self._known.granted & LIMITED.keys()
-            if family in LIMITED[name]
-        }  # fmt: skip
+        names = frozenset(FAMILIES[family])
         arguments = {
             one: runs
             for one, runs in self._used.items()
-            if one.operation in operations and one.variable in FAMILIES[family]
+            if one.variable in names and one.operation in self._known.granted
         }
-        if not own and (why := self._why_open(family, operations)):
-            self._open[family] = why
-            return
-        primary = {name for name in operations if LIMITED[name][0] is family}
-        if not own and not arguments and not primary:
-            return
+        used = self._used_operations(family)
+        if not self._listed.keys() & names:
+            if why := self._why_open(family, used):
+                self._open[family] = why
+            if why or not (used or arguments):
+                return
         for variable in FAMILIES[family]:
-            self._propose_variable(
-                variable,
-                {
-                    one: runs
-                    for one, runs in arguments.items()
-                    if one.variable == variable
-                },
-            )
-        if not self._values.keys() & set(FAMILIES[family]):
+            of_it = {one: r for one, r in arguments.items() if one.variable == variable}
+            self._propose_variable(variable, of_it)
+        if not self._values.keys() & names:
             self._values[_EMPTY[family]] = ""
         self._notes["marks"].add(f"{_EMPTY[family]}=")
 
-    def _why_open(self, family: Family, operations: set[str]) -> str:
-        """Say why a family that the file does not limit stays open; empty: it does not."""
+    def _used_operations(self, family: Family) -> frozenset[str]:
+        """The operations of a family that were used and will be granted."""
         evidence = self._known.evidence
-        marks = {mark.partition("=")[0] for mark in evidence.listed}
-        if self._known.old is not None and marks & set(FAMILIES[family]):
+        used = evidence.used_operations()
+        if self._known.include_failed:
+            used |= evidence.failed_operations()
+        own = frozenset(name for name in LIMITED if LIMITED[name][0] is family)
+        return used & own & self._known.granted
+
+    def _why_open(self, family: Family, used: frozenset[str]) -> str:
+        """Say why a family that the file does not limit stays open; empty: it does not."""
+        if self._known.old is not None and self._once_listed & set(FAMILIES[family]):
             return TAKEN_OUT.format(line=f"{_EMPTY[family]}=")
         read = {one.operation for one in self._used if one.variable in set(Family)}
-        unread = sorted(
-            name for name in operations - read
-            if LIMITED[name][0] is family
-        )  # fmt: skip
+        unread = sorted(used - read)
         return UNREAD.format(names=" and ".join(unread)) if unread else ""
 
     def _propose_variable(
@@ -223,81 +219,87 @@ class _Proposing:
     ) -> None:
         listed = self._listed.get(variable)
         asking = frozenset(one.operation for one in arguments if not one.value)
+        if variable == "CREATE_IMAGES" and self._varying_ids(arguments):
+            asking = frozenset(one.operation for one in arguments)
+            if listed and all(f"{variable}={one}" in self._marks for one in listed):
+                listed = None  # nobody else wrote it, and it fits no further run
         if asking:
             self._unlisted[variable] = asking
-        if listed is None and variable in ONLY_WHEN_SET and (asking or not arguments):
-            return  # any value is harmless; a list would refuse what was used
+        if listed is None and variable in ONLY_WHEN_SET:
+            # Any value is harmless: a list must not refuse what was used, and one that
+            # a person took out is not begun anew.
+            is_out = self._known.old is not None and variable in self._once_listed
+            if asking or is_out or not arguments:
+                return
         if listed == [ANY]:
             self._values[variable] = ANY
             return
-        if (
-            listed is None
-            and variable == "CREATE_IMAGES"
-            and self._varying_ids(arguments)
-        ):
-            self._unlisted[variable] = frozenset(one.operation for one in arguments)
-            return
-        wanted = self._wanted(variable, arguments)
-        items = self._joined(variable, listed or [], wanted)
-        if items or listed is not None:
+        before = len(self._notes["capped"])
+        items = self._joined(variable, listed or [], self._wanted(variable, arguments))
+        is_capped = len(self._notes["capped"]) > before
+        if items or listed is not None or is_capped:
             self._values[variable] = ",".join(items)
 
     def _wanted(
         self, variable: str, arguments: Mapping[Argument, frozenset[str]]
     ) -> list[Item]:
         """The items for what was asked for and neither declined nor beyond the ceiling."""
+        seen = self._seen(arguments)
         declined = self._declined(variable)
-        runs = dict[str, frozenset[str]]()
-        operations = dict[str, set[str]]()
-        for one, found in arguments.items():
-            if not one.value:
-                continue
-            runs[one.value] = runs.get(one.value, frozenset()) | found
-            operations.setdefault(one.value, set()).add(one.operation)
-        ended = frozenset({self._known.going_on})
-        seen = [
-            Seen(
-                value,
-                found - ended,
-                bool(self._runs_that_read(operations[value]) - ended - found),
-            )
-            for value, found in runs.items()
+        wanted = [
+            Item(item, frozenset({item}))
+            for name, _, item in (one.partition("=") for one in self._known.restore)
+            if name == variable and item
         ]
-        wanted = list[Item]()
         for item in items_of(variable, seen, base=self._base):
             refused = [one for one in declined if _fits_any(one, item)]
             if refused:
-                self._notes["declined"].update(
-                    f"{variable}={one.text}" for one in refused
-                )
+                self._notes["declined"] |= {
+                    f"{variable}={one.text}"
+                    for one in refused
+                    if not any(
+                        each.fits(self._sample(one.text))
+                        for each in declined
+                        if each is not one
+                    )
+                }
             elif self._is_within(variable, item):
                 wanted.append(item)
-                self._tell_hole(variable, item, runs)
+                if item.is_hole:
+                    runs = [one.runs for one in seen if one.value in item.values]
+                    every = frozenset[str]().union(*runs)
+                    hole = f"{variable}={item.text}"
+                    self._holes[hole] = len(item.values), len(every)
             else:
                 wanted += self._capped(variable, item)
         return wanted
+
+    def _seen(self, arguments: Mapping[Argument, frozenset[str]]) -> list[Seen]:
+        """The values, whichever operations asked for them."""
+        runs = dict[str, frozenset[str]]()
+        read = dict[str, frozenset[str]]()
+        for one, found in arguments.items():
+            if one.value:
+                runs[one.value] = runs.get(one.value, frozenset()) | found
+                every = self._runs_that_read(one.operation)
+                read[one.value] = read.get(one.value, frozenset()) | every
+        over = frozenset({self._known.going_on})
+        return [
+            Seen(value, found - over, missed=bool(read[value] - found - over))
+            for value, found in runs.items()
+        ]
 
     def _varying_ids(self, arguments: Mapping[Argument, frozenset[str]]) -> bool:
         """Whether images were given by ids that are others in each run."""
         return any(
             _IMAGE_ID.fullmatch(one.value)
-            and self._runs_that_read([one.operation]) - runs - {self._known.going_on}
+            and self._runs_that_read(one.operation) - runs - {self._known.going_on}
             for one, runs in arguments.items()
         )
 
-    def _runs_that_read(self, operations: Iterable[str]) -> frozenset[str]:
-        found = frozenset[str]()
-        for name in operations:
-            marker = Argument(LIMITED[name][0].value, "", name)
-            found |= self._used.get(marker, frozenset())
-        return found
-
-    def _tell_hole(
-        self, variable: str, item: Item, runs: Mapping[str, frozenset[str]]
-    ) -> None:
-        if item.is_hole:
-            every = frozenset[str]().union(*(runs[value] for value in item.values))
-            self._holes[f"{variable}={item.text}"] = len(item.values), len(every)
+    def _runs_that_read(self, operation: str) -> frozenset[str]:
+        marker = Argument(LIMITED[operation][0].value, "", operation)
+        return self._used.get(marker, frozenset())
 
     def _capped(self, variable: str, item: Item) -> Iterator[Item]:
         """Of a hole that is beyond the ceiling, the values that are not."""
@@ -323,7 +325,7 @@ class _Proposing:
         listed = self._listed.get(variable, [])
         patterns = list(self._patterns(variable, listed))
         found = list[Pattern]()
-        for mark in sorted(self._known.evidence.listed - self._known.restore):
+        for mark in sorted(self._marks - self._known.restore):
             name, _, item = mark.partition("=")
             if name == variable and item and item not in listed:
                 for pattern in self._patterns(variable, [item]):
@@ -348,11 +350,7 @@ class _Proposing:
     ) -> list[str]:
         """Put together what the file lists and what is wanted, each once."""
         patterns = list(self._patterns(variable, listed))
-        by_learning = {
-            item
-            for item in listed
-            if f"{variable}={item}" in self._known.evidence.listed
-        }
+        by_learning = {item for item in listed if f"{variable}={item}" in self._marks}
         items, seen = dict.fromkeys(listed), set[str]()
         for item in wanted:
             values = {value.replace(BASE, self._base) for value in item.values}

@@ -44,6 +44,7 @@ _TAG_LETTERS: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 _PYTHONS: Final = re.compile(r"tmp[a-z0-9_]{8}")
 """What Python's `tempfile` makes: the one common name without a separator."""
+_UUID: Final = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 _PORT: Final = re.compile(r"((?:[^/]*:)?)([0-9]+)((?:/[a-z]+)?)")
 
 _PATHS: Final = frozenset({"CREATE_BINDS", "EXEC_COMMANDS"})
@@ -205,6 +206,9 @@ def _stem(segments: list[str]) -> str:
     if all(map(_PYTHONS.fullmatch, segments)):
         return "tmp"
     prefix = _common(segments).rstrip("0123456789")
+    for found in _UUID.finditer(segments[0]):
+        if found.start() < len(prefix) < found.end():  # some begin with the time
+            prefix = prefix[: found.start()]
     kept = max(prefix.rfind(separator) for separator in "-_.") + 1
     return prefix[:kept] if len(prefix) - kept <= _CHANCE else prefix
 

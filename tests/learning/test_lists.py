@@ -1,0 +1,447 @@
+"""What requests asked for becomes the lists of the file: learned, reviewed, learned again.
+
+Each test goes the whole way but for sockets and disks: bodies are judged and recorded,
+the evidence is dumped and read, the file is written, read back, and judges bodies itself.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.policy.judging import outcome_of
+from trioproxy.arguments.bodies import Json
+from trioproxy.errors import ConfigError
+from trioproxy.learning import evidencefile
+from trioproxy.learning.evidence import VALUES_KEPT, Evidence
+from trioproxy.learning.proposal import (
+    Proposal,
+    Wish,
+    propose,
+    refuse_excess,
+    refuse_restore,
+    write,
+)
+from trioproxy.learning.recorder import Recorder
+from trioproxy.policy.envfile import parse
+from trioproxy.policy.gate import EnforceGate, Gate, LearnGate, judge
+from trioproxy.policy.permissions import parse_policy_file
+
+WISH = Wish(name="app", file="app.env")
+CREATE = "/v1.45/containers/create"
+EXEC = "/v1.45/containers/x/exec"
+
+
+def create(host: Json = None, **others: Json) -> tuple[str, Json]:
+    return CREATE, {"Image": "nginx", "HostConfig": host, **others}
+
+
+def execute(*words: str, **others: Json) -> tuple[str, Json]:
+    return EXEC, {"Cmd": list(words), **others}
+
+
+def bind(*sources: str) -> tuple[str, Json]:
+    return create({"Binds": [f"{one}:/x" for one in sources]})
+
+
+class File:
+    """An env file and its evidence, learned run by run."""
+
+    def __init__(self, wish: Wish = WISH, *, base: str = "", gate: Gate | None = None) -> None:  # fmt: skip
+        self.wish = wish
+        self.base = base
+        self.text = ""
+        self.evidence = Evidence()
+        self.proposal = Proposal()
+        self.runs = 0
+        self.gate = gate or LearnGate(wish.ceiling, learns_arguments=wish.arguments)
+
+    def learn(self, *requests: tuple[str, Json], status: int = 201) -> str:
+        """One run; the file's text after it."""
+        self.begin()
+        for request in requests:
+            self.ask(request, status)
+        return self.write()
+
+    def begin(self) -> None:
+        self.runs += 1
+        self.evidence.begin(f"2026-{self.runs:04}", 100 * self.runs, base=self.base)
+        self.recorder = Recorder(
+            self.evidence,
+            now=lambda: 100.0 * self.runs,
+            wake=lambda: None,
+            clock=lambda: 0.0,
+            base=self.base,
+        )
+
+    def ask(self, request: tuple[str, Json], status: int = 201) -> None:
+        target, body = request
+        verdict = judge(self.gate, "POST", target.encode(), body=body, is_read=True)
+        self.recorder.note(outcome_of(verdict, status))
+
+    def write(self, *, going_on: str = "") -> str:
+        """Save as `Store` does: evidence, file, then what the file listed."""
+        self.proposal = propose(self.evidence, self.text, self.wish, going_on=going_on)
+        self.text = write(self.evidence, self.proposal, self.text, self.wish)
+        self.evidence.granted |= self.proposal.marks
+        self.evidence.listed |= self.proposal.lists.marks
+        dumped = evidencefile.dump(self.evidence).encode()
+        again = evidencefile.load(dumped, name="app.jsonl").evidence
+        assert evidencefile.dump(again).encode() == dumped
+        return self.text
+
+    def lists(self) -> dict[str, str]:
+        """The lines that limit."""
+        prefixes = ("CREATE_", "EXEC_", "PULL_", "BUILD_")
+        return {
+            name: value
+            for name, value in parse(self.text, name="app.env").items()
+            if name.startswith(prefixes)
+        }
+
+    def edit(self, old: str, new: str) -> None:
+        """Do as a reviewer does, in the lines that count; an empty line goes."""
+        before, lines = self.text, list[str]()
+        for line in self.text.split("\n"):
+            changed = line if line.startswith("#") else line.replace(old, new)
+            if changed or not line:
+                lines.append(changed)
+        self.text = "\n".join(lines)
+        assert self.text != before
+
+    def allows(self, request: tuple[str, Json]) -> bool:
+        target, body = request
+        gate = EnforceGate(parse_policy_file(self.text, name="app.env")[0])
+        return judge(gate, "POST", target.encode(), body=body, is_read=True).decision.allowed  # fmt: skip
+
+
+def test_what_was_asked_for_is_listed_and_nothing_else_passes() -> None:
+    """A file that was learned from a create allows that one, and closes the family."""
+    file = File()
+    wanted = create({"Binds": ["/srv/app:/a:ro"], "CapAdd": ["net_admin"]})
+    file.learn(wanted)
+    assert file.lists() == {
+        "CREATE_BINDS": "/srv/app:ro",
+        "CREATE_CAPS": "NET_ADMIN",
+        "CREATE_IMAGES": "nginx:latest",
+    }
+    assert file.allows(wanted)
+    others: list[Json] = [{"Binds": ["/srv/app:/a"]}, {"Privileged": True}, {"New": 1}]
+    for host in others:
+        assert not file.allows(create(host))
+
+
+def test_a_family_of_which_nothing_was_asked_for_is_closed() -> None:
+    """Harmless creates and execs leave an empty list, hence a closed family."""
+    file = File()
+    file.learn(
+        ("/networks/create", {"Name": "n"}),
+        ("/exec/x/start", {"Detach": False}),
+        ("/build?q=1", None),
+    )
+    assert file.lists() == {"CREATE_BINDS": "", "EXEC_PRIVILEGED": "", "BUILD_OPTIONS": ""}  # fmt: skip
+    assert not file.allows(("/networks/create", {"Driver": "macvlan"}))
+    assert "#   CREATE_*          nothing" in file.text
+
+
+def test_what_varies_is_listed_with_a_hole_after_the_second_run() -> None:
+    """One run makes no hole; two do, and take the place of what the first one listed."""
+    file = File()
+    file.learn(bind("/tmp/tmpab12cd34", "/srv"))
+    assert file.lists()["CREATE_BINDS"] == "/srv,/tmp/tmpab12cd34"
+    file.learn(bind("/tmp/tmpzz9_81kq", "/srv"))
+    assert file.lists()["CREATE_BINDS"] == "/srv,/tmp/tmp*{8}"
+    assert "/tmp/tmp*{8}                 varies: 2 values in 2 runs" in file.text
+    assert file.allows(bind("/tmp/tmp00000000", "/srv"))
+    assert not file.allows(bind("/tmp/tmp000000000"))
+    file.learn(bind("/tmp/tmpq1w2e3r4", "/srv"))
+    assert file.lists()["CREATE_BINDS"] == "/srv,/tmp/tmp*{8}"
+
+
+def test_a_run_that_is_not_over_makes_no_hole() -> None:
+    """What a run has not asked for yet, it may still: that shows nothing varies."""
+    file = File()
+    file.learn(bind("/srv/data-a1", "/srv/data-b2"))
+    file.begin()
+    file.ask(bind("/srv/data-a1", "/srv/data-c3"))
+    file.write(going_on=file.evidence.run)
+    assert file.lists()["CREATE_BINDS"] == "/srv/data-a1,/srv/data-b2,/srv/data-c3"
+    file.ask(bind("/srv/data-b2"))
+    file.write()
+    assert file.lists()["CREATE_BINDS"] == "/srv/data-a1,/srv/data-b2,/srv/data-c3"
+
+
+def test_paths_below_the_folder_of_the_command_fit_another_checkout() -> None:
+    """They are learned from `{base}` on; one line moves them."""
+    file = File(base="/home/me/app")
+    file.learn(bind("/home/me/app", "/home/me/app/data", "/home/me/apple", "/srv"))
+    assert file.lists()["CREATE_BINDS"] == "/home/me/apple,/srv,{base},{base}/data"
+    assert file.lists()["CREATE_BASE"] == "/home/me/app"
+    file.edit("CREATE_BASE=/home/me/app", "CREATE_BASE=/ci/checkout")
+    assert file.allows(bind("/ci/checkout/data"))
+    assert not file.allows(bind("/home/me/app/data"))
+    file.learn(bind("/home/me/app/data"))
+    assert file.lists()["CREATE_BASE"] == "/ci/checkout"
+
+
+def test_what_only_failed_is_not_listed() -> None:
+    """A bind that the Engine refused is told, and granted on request alone."""
+    file = File()
+    file.learn(bind("/srv"))
+    file.learn(bind("/nowhere"), status=400)
+    assert file.lists()["CREATE_BINDS"] == "/srv"
+    assert "#   CREATE_BINDS      /nowhere                     only ever failed" in file.text  # fmt: skip
+    file.wish = replace(WISH, include_failed=True)
+    file.write()
+    assert file.lists()["CREATE_BINDS"] == "/nowhere,/srv"
+
+
+def test_what_a_reviewer_took_out_stays_out() -> None:
+    """A value, a hole, a whole line: learned again, none of them comes back."""
+    file = File()
+    for number in ("a1", "b2"):
+        file.learn(create({"Binds": ["/etc:/e", f"/tmp/run-{number}:/r"], "Privileged": True}))  # fmt: skip
+    file.edit("CREATE_BINDS=/etc,/tmp/run-*{2}", "CREATE_BINDS=")
+    file.edit("CREATE_PRIVILEGED=1", "CREATE_CAPS=NET_ADMIN")
+    file.learn(create({"Binds": ["/etc:/e", "/tmp/run-c3:/r", "/srv:/s"], "Privileged": True}))  # fmt: skip
+    assert file.lists() == {
+        "CREATE_BINDS": "/srv",
+        "CREATE_CAPS": "NET_ADMIN",
+        "CREATE_IMAGES": "nginx:latest",
+    }
+    assert file.proposal.lists.declined == {
+        "CREATE_BINDS=/etc",
+        "CREATE_BINDS=/tmp/run-*{2}",
+        "CREATE_PRIVILEGED=1",
+    }
+    assert file.proposal.lists.by_hand == {"CREATE_CAPS=NET_ADMIN"}
+    file.wish = replace(WISH, restore=frozenset({"CREATE_BINDS=/etc"}))
+    refuse_restore(file.evidence, file.text, file.wish)
+    file.write()
+    assert file.lists()["CREATE_BINDS"] == "/etc,/srv"
+
+
+def test_restoring_a_value_that_was_never_listed_stops() -> None:
+    """The error names what was declined."""
+    file = File()
+    file.learn(bind("/etc", "/srv"))
+    file.edit("/etc,/srv", "/srv")
+    wish = replace(WISH, restore=frozenset({"CREATE_BINDS=/etcc"}))
+    with pytest.raises(ConfigError) as caught:
+        refuse_restore(file.evidence, file.text, wish)
+    assert caught.value.hint == "declined are: CREATE_BINDS=/etc"
+
+
+def test_what_a_reviewer_widened_or_narrowed_counts() -> None:
+    """A wider item covers what is learned; a narrower one is not widened again."""
+    file = File()
+    file.learn(bind("/srv/a", "/etc"))
+    file.edit("/etc,/srv/a", "/etc:ro,/srv/*")
+    file.learn(bind("/srv/b", "/etc"))
+    assert file.lists()["CREATE_BINDS"] == "/etc:ro,/srv/*"
+    file.edit("CREATE_IMAGES=nginx:latest", "CREATE_IMAGES=*")
+    file.learn(create(None, Image="busybox"))
+    assert file.lists()["CREATE_IMAGES"] == "*"
+
+
+def test_a_family_whose_lists_were_taken_out_stays_open() -> None:
+    """Who takes them all out wants none; the file says how to close it again."""
+    file = File()
+    file.learn(bind("/srv"), execute("ls"))
+    file.edit("CREATE_BINDS=/srv", "")
+    file.edit("CREATE_IMAGES=nginx:latest", "")
+    file.learn(bind("/etc"))
+    assert not any(name.startswith("CREATE_") for name in file.lists())
+    assert "#   CREATE_* its lists were taken out of the file; to close it again, add CREATE_BINDS=" in file.text  # fmt: skip
+    assert file.allows(create({"Privileged": True}))
+    file.text = f"{file.text}CREATE_BINDS=\n"
+    file.learn(bind("/srv"))
+    assert file.lists()["CREATE_BINDS"] == "/etc"  # what was asked for meanwhile
+
+
+def test_a_list_of_images_that_was_taken_out_is_not_begun_anew() -> None:
+    """Any image is harmless unless some are listed; a list of the newest alone would refuse the rest."""
+    file = File()
+    file.learn(bind("/srv"))
+    file.edit("CREATE_IMAGES=nginx:latest", "")
+    file.learn(create(None, Image="busybox"))
+    assert "CREATE_IMAGES" not in file.lists()
+    assert file.allows(create(None, Image="nginx"))
+
+
+def test_routes_learned_without_arguments_leave_their_family_open() -> None:
+    """What nobody has read cannot be listed, and the file says so."""
+    file = File(replace(WISH, arguments=False))
+    file.learn(bind("/etc"))
+    assert file.lists() == {}
+    assert "left open" not in file.text
+    file.wish, file.gate = WISH, LearnGate()
+    file.learn(execute("ls"))
+    assert set(file.lists()) == {"EXEC_COMMANDS", "EXEC_USERS"}
+    assert "#   CREATE_* nothing is known of what ContainerCreate asked for" in file.text  # fmt: skip
+    file.learn(bind("/srv"))
+    assert file.lists()["CREATE_BINDS"] == "/srv"
+
+
+def test_without_arguments_lists_stay_as_they_are() -> None:
+    """`--no-arguments` extends routes alone, and loses no line."""
+    file = File()
+    file.learn(bind("/srv"))
+    before = file.lists()
+    file.wish = replace(WISH, arguments=False)
+    file.gate = LearnGate(learns_arguments=False)
+    file.learn(bind("/etc"), execute("ls"))
+    assert file.lists() == before
+    assert "ContainerExec" in file.text
+
+
+def test_a_ceiling_caps_values() -> None:
+    """What it refuses is not learned; what it began to refuse is not listed."""
+    text = "ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS=/srv/*,/tmp/x-a1\nCREATE_IMAGES=*\n"  # fmt: skip
+    ceiling, _ = parse_policy_file(text, name="ceiling.env")
+    file = File(replace(WISH, ceiling=ceiling))
+    file.learn(bind("/srv/a"))
+    file.learn(bind("/etc"))
+    assert file.lists()["CREATE_BINDS"] == "/srv/a"
+    file = File()
+    file.learn(bind("/etc", "/srv/a", "/tmp/x-a1"))
+    file.learn(bind("/etc", "/srv/a", "/tmp/x-b2"))
+    file.text = ""
+    file.wish = replace(WISH, ceiling=ceiling)
+    file.write()
+    assert file.lists()["CREATE_BINDS"] == "/srv/a,/tmp/x-a1"
+    assert file.proposal.lists.capped == {"CREATE_BINDS=/etc", "CREATE_BINDS=/tmp/x-b2"}
+
+
+def test_a_ceiling_that_refuses_every_image_closes_the_list() -> None:
+    """A list that would only be there when set is there, for without it any image passes."""
+    text = "ALLOW_OPERATIONS=ContainerCreate\nCREATE_IMAGES=alpine\n"
+    ceiling, _ = parse_policy_file(text, name="ceiling.env")
+    file = File()
+    file.learn(create())
+    file.text = ""
+    file.wish = replace(WISH, ceiling=ceiling)
+    file.write()
+    assert file.lists()["CREATE_IMAGES"] == ""
+
+
+def test_a_file_that_lists_more_than_its_ceiling_stops() -> None:
+    """Learning goes on below a ceiling only where the file is below it."""
+    ceiling, _ = parse_policy_file(
+        "ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS=/srv\n", name="ceiling.env"
+    )
+    text = "ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS={}\n"
+    refuse_excess(text.format("/srv"), "app.env", ceiling, "ceiling.env")
+    with pytest.raises(ConfigError, match="CREATE_BINDS=/etc"):
+        refuse_excess(text.format("/etc,/srv"), "app.env", ceiling, "ceiling.env")
+
+
+def test_what_no_list_can_hold_is_told() -> None:
+    """Fields at the top, commands with a whole line in one word, ids that vary."""
+    file = File()
+    file.learn((CREATE, {"Image": "x", "Binds": ["/etc:/x"]}), execute("sh -c TOKEN=1"))
+    assert "EXEC_COMMANDS" not in file.lists()
+    assert file.allows(execute("anything"))
+    assert dict(file.proposal.lists.unlisted) == {
+        "CREATE_OPTIONS": frozenset({"ContainerCreate"}),
+        "EXEC_COMMANDS": frozenset({"ContainerExec"}),
+    }
+    file = File()
+    for letter in "ab":
+        file.learn(create(None, Image=f"sha256:{letter * 64}"))
+    assert "CREATE_IMAGES" not in file.lists()
+    assert file.allows(create(None, Image=f"sha256:{'c' * 64}"))
+
+
+def test_a_client_that_makes_up_values_without_end_is_bounded() -> None:
+    """Beyond a thousand values of a variable none is added, and that is told."""
+    file = File()
+    many = [f"/srv/{number}" for number in range(VALUES_KEPT + 5)]
+    file.begin()
+    for at in range(0, len(many), 100):
+        file.ask(bind(*many[at : at + 100]))
+    file.write()
+    assert len(file.evidence.arguments) < VALUES_KEPT + 5
+    assert file.evidence.dropped() == 5
+    assert file.allows(bind(many[0]))
+
+
+def test_a_line_has_room_for_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that would be too long for readers of env files is cut, and that is told."""
+    file = File()
+    file.learn(*(bind(f"/srv/{'x' * 200}{number}") for number in range(200)))
+    assert all(len(line) <= 32 * 1024 for line in file.text.split("\n"))
+    assert "CREATE_BINDS" in file.proposal.lists.unlisted
+
+
+def test_notes_of_reviewers_stay() -> None:
+    """What a person wrote behind a value's line is there after the next run."""
+    file = File()
+    file.learn(bind("/srv", "/etc"))
+    row = "#   CREATE_BINDS      /srv"
+    file.text = file.text.replace(f"{row}\n", f"{row}   # the data, ticket 7\n")
+    for _ in range(2):
+        file.learn(bind("/srv", "/etc"))
+        assert re.search(rf"(?m)^{row} +# the data, ticket 7$", file.text)
+    assert "CREATE_BINDS      /etc                         HOST-ROOT: is /etc\n" in file.text  # fmt: skip
+
+
+def test_a_run_that_saw_nothing_new_changes_the_first_line_alone() -> None:
+    """Files in version control stay quiet."""
+    file = File(base="/home/me/app")
+    session = [bind("/home/me/app/x", "/etc"), execute("sh", User="root")]
+    file.learn(*session)
+    before = file.learn(*session).split("\n")
+    after = file.learn(*session).split("\n")
+    assert before[0] != after[0]
+    assert before[1:] == after[1:]
+
+
+VALUES = st.sampled_from(["/srv/a", "/srv/b", "/etc", "/tmp/tmpab12cd34", "/tmp/tmpzz12cd34", "/tmp/tmpq_12cd34", "/home/me/app/x"])  # fmt: skip
+BODIES = st.builds(
+    lambda binds, caps, privileged, port: create(
+        {
+            "Binds": [f"{one}:/x" for one in binds],
+            "CapAdd": caps,
+            "Privileged": privileged,
+            "PortBindings": {"80/tcp": [{"HostPort": port}]} if port else {},
+        }
+    ),
+    st.lists(VALUES, max_size=3),
+    st.lists(st.sampled_from(["SYS_ADMIN", "net_admin", "CHOWN"]), max_size=2),
+    st.booleans(),
+    st.sampled_from(["", "8080", "40001", "40002"]),
+)
+SESSIONS = st.lists(st.lists(BODIES, min_size=1, max_size=3), min_size=1, max_size=4)
+
+
+@settings(max_examples=40)
+@given(SESSIONS)
+def test_learned_lists_allow_what_they_were_learned_from(
+    sessions: Sequence[Sequence[tuple[str, Json]]],
+) -> None:
+    """Whatever the runs, each request of them passes; and what passed after one run
+    passes after the next."""
+    file = File(base="/home/me/app")
+    allowed: list[tuple[str, Json]] = []
+    for session in sessions:
+        file.learn(*session)
+        allowed += session
+        for request in allowed:
+            assert file.allows(request), request
+
+
+def test_evidence_of_two_hosts_is_united() -> None:
+    """The union of two learners lists what both saw, in any order."""
+    one, other = File(), File()
+    one.learn(bind("/srv/a"))
+    other.runs = 5
+    other.learn(bind("/srv/b"))
+    there, back = one.evidence.copy(), other.evidence.copy()
+    there.merge(other.evidence)
+    back.merge(one.evidence)
+    assert evidencefile.dump(there) == evidencefile.dump(back)
+    assert propose(there, "", WISH).lists.values["CREATE_BINDS"] == "/srv/a,/srv/b"
