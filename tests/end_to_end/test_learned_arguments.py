@@ -1,0 +1,171 @@
+"""What requests ask for, learned from real clients on a real Engine, enforced, run again."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.proxies import TRIOPROXY, enforcing, environment, learn
+from tests.engine import Engine
+from trioproxy.policy import envfile
+
+SECRET = "hunter2-S3cr3t"
+
+# A session in which folders, ports, names and tags are others each time.
+SESSION = f"""
+set -e
+data=$(mktemp -d)
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+tag=$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')
+docker run --rm --name job-$$ -v $data:/data -v $PWD/conf:/conf:ro -p 127.0.0.1:$port:80 \\
+  --cap-add NET_ADMIN --cap-drop CHOWN --env A={SECRET} --label b={SECRET} --memory 64m \\
+  --tmpfs /t --security-opt seccomp=unconfined --restart no --log-opt max-size=1m --shm-size 8m \\
+  busybox sh -c 'echo ran {SECRET}'
+docker tag busybox app:$tag
+docker rmi app:$tag >/dev/null
+box=$(docker run -d --init busybox sleep 60)
+docker exec -u root -e TOKEN={SECRET} $box sh -c 'echo inside'
+docker rm -f $box >/dev/null
+docker volume create v-$$ >/dev/null && docker volume rm v-$$ >/dev/null
+docker network create n-$$ >/dev/null && docker network rm n-$$ >/dev/null
+rmdir $data
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with the session in it."""
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "session.sh").write_text(SESSION)
+    return tmp_path
+
+
+def run_session(engine: Engine, url: str, project: Path) -> str:
+    """Run it behind a proxy; what it printed."""
+    ran = subprocess.run(
+        ["sh", "session.sh"],
+        cwd=project,
+        env=environment(engine.environment() | {"DOCKER_HOST": url}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def learn_twice(engine: Engine, project: Path, file: Path) -> str:
+    """Two runs into one file; its text."""
+    for _ in range(2):
+        done = subprocess.run(
+            [*TRIOPROXY, "learn", "-o", str(file), "--name", "app", "--", "sh", "session.sh"],
+            cwd=project,
+            env=environment(engine.environment()),
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr.decode()
+        assert SECRET not in done.stderr.decode()
+    return file.read_text()
+
+
+def test_a_session_is_learned_enforced_and_run_again(
+    engine: Engine, project: Path
+) -> None:
+    """Ten options, random folders, ports, names and tags: a third run passes as on the
+    raw socket, the file is closed, and no secret of the session is in anything we wrote."""
+    file = project / "app.env"
+    text = learn_twice(engine, project, file)
+    lists = {
+        name: value
+        for name, value in envfile.parse(text, name="app.env").items()
+        if name.startswith(("CREATE_", "EXEC_", "PULL_", "BUILD_"))
+    }
+    temporary = os.environ.get("TMPDIR", "/tmp")
+    assert lists == {
+        "CREATE_BASE": str(project),
+        "CREATE_BINDS": f"{temporary}/tmp.*{{10}},{{base}}/conf:ro",
+        "CREATE_CAPS": "NET_ADMIN",
+        "CREATE_IMAGES": "busybox:latest",
+        "CREATE_PORTS": "127.0.0.1:random",
+        "CREATE_SECURITY": "seccomp:unconfined",
+        "CREATE_TAGS": "app:*{8}",
+        "EXEC_COMMANDS": "sh",
+        "EXEC_USERS": "root",
+    }
+    with enforcing(engine, "--env-file", str(file)) as proxy:
+        assert run_session(engine, proxy.url, project) == f"ran {SECRET}\ninside\n"
+        for option in ("--privileged", "-v=/etc:/x", "--pid=host", "-p=80:80"):
+            ran = engine.docker("run", option, "busybox", host=proxy.url, check=False)
+            assert ran.status == 125
+            assert "does not list" in ran.errors
+    for written in (text, file.with_suffix(".jsonl").read_text(), *proxy.log):
+        assert SECRET not in written
+
+
+def test_two_independent_learnings_give_the_same_file(
+    engine: Engine, project: Path
+) -> None:
+    """Learned twice in another file, only the first line differs."""
+    one = learn_twice(engine, project, project / "one.env")
+    other = learn_twice(engine, project, project / "other.env")
+    assert one.split("\n")[1:] == other.split("\n")[1:]
+
+
+HOSTILE = """
+import json, os, socket, sys
+for line in open(sys.argv[1]):
+    row = json.loads(line)
+    body = row["body"].encode("utf-8", "surrogatepass")
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(30)
+    client.connect(os.environ["DOCKER_HOST"].removeprefix("unix://"))
+    client.sendall(
+        b"POST %s HTTP/1.1\\r\\nHost: d\\r\\nContent-Type: application/json\\r\\nConnection: close\\r\\nContent-Length: %d\\r\\n\\r\\n"
+        % (row["target"].encode(), len(body))
+    )
+    client.sendall(body)
+    client.shutdown(socket.SHUT_WR)
+    while client.recv(65536):
+        pass
+"""
+
+
+def test_hostile_bodies_widen_nothing_that_was_not_asked_for(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """Escape attempts while learning: the file lists what was asked for in so many words,
+    or nothing, and `sh` and docker read the same in it as we do."""
+    corpus = Path("tests/data/escapes.jsonl").read_text().splitlines()
+    rows = [
+        json.dumps({"target": row["target"], "body": row["body"]})
+        for row in map(json.loads, corpus)
+        if row["target"].startswith(("/containers/create", "/volumes/create"))
+        and "body" in row
+    ]
+    attempts, client = tmp_path / "attempts.jsonl", tmp_path / "client.py"
+    attempts.write_text("\n".join(rows[::4]))
+    client.write_text(HOSTILE)
+    file = tmp_path / "app.env"
+    done = learn(engine, file, sys.executable, str(client), str(attempts))
+    assert done.returncode == 0, done.stderr.decode()
+    text = file.read_text()
+    ours = envfile.parse(text, name="app.env")
+    names = [name for name in ours if name.startswith(("CREATE_", "ALLOW_"))]
+    assert "CREATE_BINDS" in names
+    shown = " ".join(f'"${name}"' for name in names)
+    read = subprocess.run(
+        ["sh", "-c", f". ./app.env; printf '%s\\n' {shown}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert read == [ours[name] for name in names]
+    ran = engine.docker("run", "--rm", "--env-file", str(file), "busybox", "env").text
+    assert {f"{name}={ours[name]}" for name in names} <= set(ran.split("\n"))
