@@ -117,11 +117,35 @@ def test_lines_with_facets_are_united_with_the_others_of_their_route() -> None:
     assert record.count("200") == 1
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "operation"),
+    [
+        ("CREATE_BINDS", "/srv,/etc", "ContainerCreate"),
+        ("CREATE_BINDS", "/srv/a b", "ContainerCreate"),
+        ("CREATE_BINDS", "/srv", "ContainerExec"),
+        ("CREATE_BINDS", "/srv", "Nothing"),
+        ("CREATE_FROBS", "x", "ContainerCreate"),
+        ("CREATE", "x", "ContainerCreate"),
+        ("CREATE", "", "ImageBuild"),
+    ],
+)
+def test_values_that_no_list_can_hold_are_no_evidence(
+    variable: str, value: str, operation: str
+) -> None:
+    """Whoever writes evidence by hand lists no two items by one, and no text of a line."""
+    evidence = union(WHOLE)
+    facts = evidence.records[LIST]
+    argument = Argument(variable, value, operation)
+    evidence.arguments[argument] = Facts(1, 2, facts.results, facts.runs)
+    with pytest.raises(ConfigError, match="this version knows no"):
+        load(dump(evidence).encode(), name="x")
+
+
 def test_arguments_and_objects_have_their_place() -> None:
     """What later versions learn of them is read, united and written again."""
     evidence = union(WHOLE)
     facts = evidence.records[LIST]
-    argument = Argument("CREATE_BINDS", "/srv/a b", "ContainerCreate")
+    argument = Argument("CREATE_BINDS", "/srv/a%20b", "ContainerCreate")
     thing = Thing("container", "@own", "ContainerExec")
     evidence.arguments[argument] = Facts(1, 2, facts.results, facts.runs)
     evidence.things[thing] = Facts(3, 4, facts.results, facts.runs)

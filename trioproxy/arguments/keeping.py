@@ -33,12 +33,13 @@ def kept(argument: Argument) -> str:
         return NOT_KEPT  # the word holds a command line, and whatever that says
     elif variable == "EXEC_USERS" and not _USER.fullmatch(item):
         return NOT_KEPT
-    return item if len(item) <= LONGEST and _is_listable(variable, item) else NOT_KEPT
+    return item if len(item) <= LONGEST and is_listable(variable, item) else NOT_KEPT
 
 
-def _is_listable(variable: str, item: str) -> bool:
+def is_listable(variable: str, item: str) -> bool:
+    """Whether an item can stand in a list of this variable, below any base."""
     try:
-        parse_pattern(variable, item)
+        parse_pattern(variable, item, base="/any")
     except ConfigError:
         return False
     return True

@@ -183,7 +183,7 @@ def _device_requests(_: Request, found: Found) -> Iterator[Argument]:
 
 
 def _device_rules(_: Request, found: Found) -> Iterator[Argument]:
-    for index, _ in enumerate(texts_of(found.value)):
+    for index in range(len(texts_of(found.value))):
         yield Argument("CREATE_DEVICES", "rule", found.place.at(index).shown, "rule")
 
 

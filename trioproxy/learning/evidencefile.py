@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from trioproxy.arguments.families import FAMILIES, LIMITED
 from trioproxy.errors import ConfigError
 from trioproxy.learning.evidence import (
     UNFINISHED,
@@ -52,6 +53,7 @@ _FILE = re.compile(r"[^\x00-\x1f\x7f]{1,512}")
 _SOURCE = re.compile(r"live|log")
 _VARIABLE = re.compile(r"[A-Z_]{1,64}", re.ASCII)
 _VALUE = re.compile(r"[ -~]{0,4096}", re.ASCII)
+_BASE = re.compile(r"(?:/[!-~]{1,4095})?", re.ASCII)
 _KIND = re.compile(r"container|network|volume")
 
 _FACTS = {"first", "last", "results", "runs"}
@@ -215,12 +217,7 @@ def _read_line(loaded: Loaded, line: bytes, *, is_first: bool) -> None:
         _read_old_shape(part, data, evidence.runs)
     elif "argument" in data:
         expect_keys(data, {"argument", "value", "operation", *_FACTS})
-        argument = Argument(
-            string(data["argument"], _VARIABLE),
-            string(data["value"], _VALUE),
-            string(data["operation"], _NAME),
-        )
-        part.arguments[argument] = _read_facts(data)
+        part.arguments[_read_argument(data)] = _read_facts(data)
     elif "object" in data:
         expect_keys(data, {"object", "name", "operation", *_FACTS})
         thing = Thing(
@@ -232,6 +229,26 @@ def _read_line(loaded: Loaded, line: bytes, *, is_first: bool) -> None:
     else:
         _read_shape(part, data)
     evidence.merge(part)
+
+
+def _read_argument(data: dict[str, Any]) -> Argument:
+    from trioproxy.arguments.keeping import is_listable  # few files have such lines
+
+    argument = Argument(
+        string(data["argument"], _VARIABLE),
+        string(data["value"], _VALUE),
+        string(data["operation"], _NAME),
+    )
+    variable, value, operation = argument
+    families = LIMITED.get(operation, ())
+    if variable in families[:1]:
+        is_known = not value
+    else:
+        is_known = any(variable in FAMILIES[family] for family in families)
+        is_known = is_known and (not value or is_listable(variable, value))
+    if not is_known:
+        raise ValueError(f"this version knows no {operation} with {variable}={value}")
+    return argument
 
 
 def _read_header(data: dict[str, Any]) -> int:
@@ -260,7 +277,7 @@ def _read_run(part: Evidence, data: dict[str, Any], number: int) -> None:
         source=string(data.get("source", "live"), _SOURCE),
         files=set(strings(data.get("files", []), _FILE)),
         dropped=count(data.get("dropped", 0)),
-        base=string(data.get("base", ""), _VALUE),
+        base=string(data.get("base", ""), _BASE),
     )
 
 

@@ -252,17 +252,8 @@ class _Proposing:
             if name == variable and item
         ]
         for item in items_of(variable, seen, base=self._base):
-            refused = [one for one in declined if _fits_any(one, item)]
-            if refused:
-                self._notes["declined"] |= {
-                    f"{variable}={one.text}"
-                    for one in refused
-                    if not any(
-                        each.fits(self._sample(one.text))
-                        for each in declined
-                        if each is not one
-                    )
-                }
+            if refused := self._refused(declined, item):
+                self._notes["declined"] |= {f"{variable}={one}" for one in refused}
             elif self._is_within(variable, item):
                 wanted.append(item)
                 if item.is_hole:
@@ -333,6 +324,19 @@ class _Proposing:
                         found.append(pattern)
         return found
 
+    def _refused(self, declined: list[Pattern], item: Item) -> set[str]:
+        """The declined items that fit this one; of those that fit each other, the wider."""
+        values = {value.replace(BASE, self._base) for value in item.values}
+        return {
+            one.text
+            for one in declined
+            if (one.text == item.text or any(map(one.fits, values)))
+            and not any(
+                other is not one and other.fits(self._sample(one.text))
+                for other in declined
+            )
+        }
+
     def _sample(self, item: str) -> str:
         """A value that an item fits: whatever lists that one lists what it stood for."""
         sample = STAR.sub(lambda star: "x" * int(star[1] or 1), item)
@@ -367,7 +371,6 @@ class _Proposing:
             items[item.text] = None
             self._notes["added"].add(f"{variable}={item.text}")
             self._notes["marks"].add(f"{variable}={item.text}")
-        self._notes["marks"] |= {f"{variable}={item}" for item in by_learning & seen}
         self._notes["by_hand"] |= {
             f"{variable}={item}" for item in items.keys() - by_learning - seen
         }
@@ -383,10 +386,6 @@ class _Proposing:
                 break
             kept.append(item)
         return kept
-
-
-def _fits_any(declined: Pattern, item: Item) -> bool:
-    return declined.text == item.text or any(map(declined.fits, item.values))
 
 
 def _newest_base(evidence: Evidence) -> str:
