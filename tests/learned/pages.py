@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.learned.install import ROOT
 from tests.learned.learning import env_file
 from tests.learned.profiles import PROFILES, Profile
-from trioproxy.learning.proposal import listed_operations
+from trioproxy.learning.proposal import listed_items, listed_operations
 
 README = ROOT / "learned" / "README.md"
 CLIENTS = ROOT / "docs" / "clients.md"
@@ -41,7 +41,7 @@ def readme_table() -> str:
 
 def clients_table() -> str:
     """What each client needs and how it is pointed here."""
-    head = ("client", "version", "file", "operations", "how it gets here")
+    head = ("client", "version", "file", "operations", "asks for", "how it gets here")
     return table_of(head, map(_clients_row, learned()))
 
 
@@ -91,4 +91,11 @@ def _clients_row(profile: Profile) -> tuple[str, ...]:
     partial = " *(partial)*" if profile.missing else ""
     client = f"{profile.client}{partial}"
     link = f"[{file.name}](../learned/{file.name})"
-    return client, profile.version, link, shown, profile.point
+    return client, profile.version, link, shown, asked_for(file), profile.point
+
+
+def asked_for(file: Path) -> str:
+    """What its requests may ask for beyond what is harmless."""
+    items = sorted(listed_items(file.read_text(), file.name))
+    shown = " ".join(f"`{item}`" for item in items[:MANY])
+    return f"{shown} and {len(items) - MANY} more" if len(items) > MANY else shown

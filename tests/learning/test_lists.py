@@ -147,6 +147,18 @@ def test_a_family_of_which_nothing_was_asked_for_is_closed() -> None:
     assert "#   CREATE_*          nothing" in file.text
 
 
+def test_when_a_file_was_saved_does_not_show() -> None:
+    """The empty list that closed a family goes when there is one that closes it."""
+    file = File()
+    file.begin()
+    file.ask(("/networks/create", {"Name": "n"}))
+    file.write(going_on=file.evidence.run)
+    assert file.lists() == {"CREATE_BINDS": ""}
+    file.ask(create({"CapAdd": ["NET_ADMIN"]}))
+    file.write()
+    assert set(file.lists()) == {"CREATE_CAPS", "CREATE_IMAGES"}
+
+
 def test_what_varies_is_listed_with_a_hole_after_the_second_run() -> None:
     """One run makes no hole; two do, and take the place of what the first one listed."""
     file = File()

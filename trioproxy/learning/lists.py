@@ -193,9 +193,17 @@ class _Proposing:
         for variable in FAMILIES[family]:
             of_it = {one: r for one, r in arguments.items() if one.variable == variable}
             self._propose_variable(variable, of_it)
+        empty = _EMPTY[family]
         if not self._values.keys() & names:
-            self._values[_EMPTY[family]] = ""
-        self._notes["marks"].add(f"{_EMPTY[family]}=")
+            self._values[empty] = ""
+        elif (
+            self._values.get(empty) == ""
+            and f"{empty}=" in self._marks
+            and self._values.keys() & names != {empty}
+        ):
+            # It closed the family before there was anything to list. Now others do.
+            del self._values[empty]
+        self._notes["marks"].add(f"{empty}=")
 
     def _used_operations(self, family: Family) -> frozenset[str]:
         """The operations of a family that were used and will be granted."""
