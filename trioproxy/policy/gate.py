@@ -20,7 +20,9 @@ from trioproxy.values import value_class
 if TYPE_CHECKING:
     from trioproxy.arguments.asking import Asked
     from trioproxy.arguments.bodies import Json
+    from trioproxy.arguments.references import Named, Reference
     from trioproxy.arguments.table import Operation
+    from trioproxy.arguments.things import Known
 
 
 @value_class
@@ -43,11 +45,23 @@ class Verdict:
     """The decision in the same way."""
     asked: "Asked | None" = None
     """What it asks for, where that is limited: it goes on in the form read here."""
+    named: "Named | None" = None
+    """What it names, where the Engine has to be asked what that is."""
 
     @property
     def is_unread(self) -> bool:
         """Whether its body has to be read before it can be decided."""
         return self.decision.reason is Reason.UNREAD
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether the Engine has to be asked what it names before it can be decided."""
+        return self.decision.reason is Reason.UNRESOLVED
+
+    @property
+    def needed(self) -> "tuple[Reference, ...]":
+        """The names that the Engine has to be asked about."""
+        return self.named.references if self.named is not None else ()
 
 
 class Gate(Protocol):
@@ -62,8 +76,10 @@ class Gate(Protocol):
         """May this request pass by its route, and why?"""
         ...
 
-    def limit(self, request: Request, asked: "Asked") -> Decision | None:
-        """Refuse a request, whose route may pass, by what it asks for; None if not."""
+    def limit(
+        self, request: Request, asked: "Asked", named: "Named | None"
+    ) -> Decision | None:
+        """Refuse a request, whose route may pass, by what it asks for and names."""
         ...
 
     def describe(self) -> str:
@@ -97,7 +113,7 @@ def judge(
     """
     target = Target.parse(raw_target)
     request = Request(method=method, target=target, endpoint=match(method, target))
-    decision, asked = gate.decide(request), None
+    decision, asked, named = gate.decide(request), None, None
     operation = request.operation
     if decision.allowed and operation in gate.limits.operations:
         argued = _argued(operation)
@@ -105,7 +121,8 @@ def judge(
             decision = UNREAD
         else:
             asked = _ask(argued, target, body)
-            decision = gate.limit(request, asked) or decision
+            named = _name(gate, asked)
+            decision = gate.limit(request, asked, named) or decision
     return Verdict(
         request=request,
         decision=decision,
@@ -116,7 +133,23 @@ def judge(
         request_words=f" method={quote(method)} path={quote(target.shown)}",
         decision_words=_words(request, decision),
         asked=asked,
+        named=named,
     )
+
+
+def judge_resolved(gate: Gate, verdict: Verdict, known: "Known") -> Verdict:
+    """Judge a request by what the Engine has under the names in it.
+
+    What goes on holds the ids of what was judged in place of what the client wrote.
+    """
+    assert verdict.named is not None  # noqa: S101  that it is unresolved says so
+    named = verdict.named._replace(known=known)
+    verdict = replace(verdict, named=named)
+    decision = judge_again(gate, verdict)
+    if decision.allowed and not decision.would_refuse:
+        named.pin()
+    words = _words(verdict.request, decision)
+    return replace(verdict, decision=decision, decision_words=words)
 
 
 def judge_again(gate: Gate, verdict: Verdict) -> Decision:
@@ -131,7 +164,10 @@ def judge_again(gate: Gate, verdict: Verdict) -> Decision:
     argued, asked = _argued(verdict.operation), verdict.asked
     if asked is None and not argued.has_body:
         asked = _ask(argued, request.target, None)
-    return (asked and gate.limit(request, asked)) or decision
+    if asked is None:
+        return decision
+    named = verdict.named and _need(gate, verdict.named)
+    return gate.limit(request, asked, named) or decision
 
 
 def _argued(operation: str) -> "Operation":
@@ -153,6 +189,26 @@ def _ask(operation: "Operation", target: Target, body: "Json") -> "Asked":
             query=target.query,
             body=body,
             version=minor(target.version),
+        )
+    )
+
+
+def _name(gate: Gate, asked: "Asked") -> "Named | None":
+    """Tell what a request names; None for nothing that could ever matter."""
+    if not asked.named:
+        return None
+    from trioproxy.arguments.references import Named, find
+
+    return _need(gate, Named(tuple(find(asked))))
+
+
+def _need(gate: Gate, named: "Named") -> "Named":
+    """Tell which of the names the Engine has to be asked about."""
+    return named._replace(
+        references=tuple(
+            one
+            for one in named.candidates
+            if one.argument is None or gate.limits.goes_by_names(one.argument)
         )
     )
 
@@ -190,9 +246,11 @@ class EnforceGate:
         """What the policy limits."""
         return self.policy.limits
 
-    def limit(self, request: Request, asked: "Asked") -> Decision | None:
+    def limit(
+        self, request: Request, asked: "Asked", named: "Named | None"
+    ) -> Decision | None:
         """Answer as the policy does."""
-        return self.policy.limit(request, asked)
+        return self.policy.limit(request, asked, named)
 
     def describe(self) -> str:
         """Mode, number of open operations, and what of them nothing limits."""
@@ -218,9 +276,13 @@ class LearnGate:
         """What the ceiling limits."""
         return self.ceiling.limits if self.ceiling is not None else NO_LIMITS
 
-    def limit(self, request: Request, asked: "Asked") -> Decision | None:
+    def limit(
+        self, request: Request, asked: "Asked", named: "Named | None"
+    ) -> Decision | None:
         """Refuse only what the ceiling refuses."""
-        return self.ceiling.limit(request, asked) if self.ceiling is not None else None
+        if self.ceiling is None:
+            return None
+        return self.ceiling.limit(request, asked, named)
 
     def describe(self) -> str:
         """Mode, and how much may be learned at most."""
@@ -251,11 +313,13 @@ class ShadowGate:
         """What the policy limits."""
         return self.policy.limits
 
-    def limit(self, request: Request, asked: "Asked") -> Decision | None:
+    def limit(
+        self, request: Request, asked: "Asked", named: "Named | None"
+    ) -> Decision | None:
         """Allow it, with the policy's own answer attached."""
-        refusal = self.policy.limit(request, asked)
-        if refusal is None:
-            return None
+        refusal = self.policy.limit(request, asked, named)
+        if refusal is None or refusal.reason in {Reason.UNRESOLVED, Reason.MISSING}:
+            return refusal
         return replace(refusal, allowed=True, would_refuse=True)
 
     def describe(self) -> str:

@@ -27,6 +27,9 @@ from trioproxy.values import value_class
 
 if TYPE_CHECKING:
     from trioproxy.arguments.asking import Asked
+    from trioproxy.arguments.limits import Refusal
+    from trioproxy.arguments.references import Named, Reference
+    from trioproxy.arguments.things import Missing, Thing
 
 READING = frozenset({"GET", "HEAD"})
 """The methods that need no `POST=1`."""
@@ -94,6 +97,10 @@ class Reason(StrEnum):
     """It asks for what the file does not list."""
     UNREAD = "unread"
     """What it asks for is limited and has not been looked at yet."""
+    UNRESOLVED = "unresolved"
+    """What it names has to be looked up at the Engine, and was not yet."""
+    MISSING = "missing"
+    """The Engine has nothing by a name in it; the answer has the Engine's own words."""
     UNLIMITABLE = "unlimitable"
     """No limit covers it, and the file has limits."""
     LEARNING = "learning"
@@ -110,6 +117,8 @@ class Decision:
     """The variable that decided."""
     message: str = ""
     """For a refusal: what was refused, and what would allow it."""
+    status: int = 403
+    """Of our answer to what is refused."""
     would_refuse: bool = False
     """Allowed only because the policy is tried out: `message` says what it refuses."""
 
@@ -152,12 +161,40 @@ class Policy:
             return self._decide_podmans(request)
         return self._decide_by_sections(request)
 
-    def limit(self, request: Request, asked: "Asked") -> Decision | None:
-        """Refuse a request that asks for what is not listed; None if it does not."""
-        refusal = self.limits.refuses(request.operation, asked)
-        if refusal is None:
+    def limit(
+        self, request: Request, asked: "Asked", named: "Named | None" = None
+    ) -> Decision | None:
+        """Refuse a request that asks for what is not listed; None if it does not.
+
+        What it names is judged by what the Engine has under that name. Until the Engine
+        has been asked, such a request is refused as unresolved.
+        """
+        arguments = named.arguments if named else frozenset()
+        refusal = self.limits.refuses(request.operation, asked, arguments)
+        if refusal is not None:
+            return _refuse(Reason.ARGUMENT, refusal.variable, refusal.message)
+        return self._limit_named(request, named) if named else None
+
+    def _limit_named(self, request: Request, named: "Named") -> Decision | None:
+        from trioproxy.arguments.things import Missing  # loaded by who found a name
+
+        for reference, thing in named.pairs():
+            if thing is None:
+                return UNRESOLVED
+            if isinstance(thing, Missing):
+                return _missing(thing)
+            refusal = self._refuses_thing(request, reference, thing)
+            if refusal is not None:
+                return _refuse(Reason.ARGUMENT, refusal.variable, refusal.message)
+        return None
+
+    def _refuses_thing(
+        self, request: Request, reference: "Reference", thing: "Thing"
+    ) -> "Refusal | None":
+        argument = reference.argument
+        if argument is None:
             return None
-        return _refuse(Reason.ARGUMENT, refusal.variable, refusal.message)
+        return self.limits.refuses_thing(request.operation, argument, thing)
 
     @property
     def fingerprint(self) -> str:
@@ -454,6 +491,24 @@ def _allow(reason: Reason, rule: str) -> Decision:
 
 def _refuse(reason: Reason, rule: str, message: str) -> Decision:
     return Decision(allowed=False, reason=reason, rule=rule, message=message)
+
+
+UNRESOLVED = Decision(
+    allowed=False,
+    reason=Reason.UNRESOLVED,
+    rule="",
+    message="what it names was not looked up at the Engine",
+)
+
+
+def _missing(missing: "Missing") -> Decision:
+    return Decision(
+        allowed=False,
+        reason=Reason.MISSING,
+        rule="",
+        message=missing.message,
+        status=missing.status,
+    )
 
 
 def _refuse_unlimitable(request: Request) -> Decision:
