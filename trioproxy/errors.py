@@ -89,6 +89,12 @@ class ConnectTimeout(UpstreamError):
     status = 504
 
 
+class EngineTooSlow(UpstreamError):
+    """The Engine does not answer a question of ours in time."""
+
+    status = 504
+
+
 class UpstreamLost(UpstreamError):
     """The Engine's connection broke: it was reset, or ended where more was due."""
 

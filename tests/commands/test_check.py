@@ -304,3 +304,18 @@ def test_a_body_is_judged(
     answer = check(file, "POST", target, *options)
     assert answer.status == status
     assert said in answer.out
+
+
+def test_an_id_depends_on_the_engine(tmp_path: Path) -> None:
+    """Which names an image's id has, the Engine alone can tell."""
+    policy = tmp_path / "policy.env"
+    policy.write_text("ALLOW_OPERATIONS=ContainerCreate\nCREATE_IMAGES=busybox\n")
+    body = tmp_path / "body.json"
+    body.write_text('{"Image":"deadbeef"}')
+    target = "/containers/create"
+    ran = check(policy, "POST", target, "--body", body)
+    assert (ran.status, ran.out) == (
+        2,
+        "cannot tell: ContainerCreate (POST /containers/create) depends on what the"
+        " Engine has under deadbeef\n",
+    )

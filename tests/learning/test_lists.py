@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from tests.policy.judging import outcome_of
 from trioproxy.arguments.bodies import Json
+from trioproxy.arguments.families import Kind
+from trioproxy.arguments.things import Missing, Thing
 from trioproxy.errors import ConfigError
 from trioproxy.learning import evidencefile
 from trioproxy.learning.evidence import VALUES_KEPT, Evidence
@@ -27,7 +29,7 @@ from trioproxy.learning.proposal import (
 )
 from trioproxy.learning.recorder import Recorder
 from trioproxy.policy.envfile import parse
-from trioproxy.policy.gate import EnforceGate, Gate, LearnGate, judge
+from trioproxy.policy.gate import EnforceGate, Gate, LearnGate, judge, judge_resolved
 from trioproxy.policy.permissions import parse_policy_file
 
 WISH = Wish(name="app", file="app.env")
@@ -57,6 +59,8 @@ class File:
         self.evidence = Evidence()
         self.proposal = Proposal()
         self.runs = 0
+        self.images: dict[tuple[Kind, str], Thing | Missing] = {}
+        """What the Engine has under the ids that requests name."""
         self.gate = gate or LearnGate(wish.ceiling, learns_arguments=wish.arguments)
 
     def learn(self, *requests: tuple[str, Json], status: int = 201) -> str:
@@ -80,6 +84,8 @@ class File:
     def ask(self, request: tuple[str, Json], status: int = 201) -> None:
         target, body = request
         verdict = judge(self.gate, "POST", target.encode(), body=body, is_read=True)
+        if verdict.is_unresolved:
+            verdict = judge_resolved(self.gate, verdict, self.images)
         self.recorder.note(outcome_of(verdict, status))
 
     def write(self, *, going_on: str = "") -> str:
@@ -361,11 +367,26 @@ def test_what_no_list_can_hold_is_told() -> None:
         "CREATE_OPTIONS": frozenset({"ContainerCreate"}),
         "EXEC_COMMANDS": frozenset({"ContainerExec"}),
     }
+
+
+def test_an_image_by_its_id_is_listed_by_its_name() -> None:
+    """The id is another one after each build; a name that was used elsewhere comes first."""
     file = File()
-    for letter in "ab":
-        file.learn(create(None, Image=f"sha256:{letter * 64}"))
+    names = {"a": ("app:1", "app:dev"), "b": ("app:dev", "app:2"), "c": ()}
+    for letter, tags in names.items():
+        full = f"sha256:{letter * 64}"
+        file.images[Kind.IMAGE, full] = Thing(Kind.IMAGE, full, tags)
+    file.learn(create(None, Image="app:dev"), create(None, Image=f"sha256:{'a' * 64}"))
+    file.learn(create(None, Image=f"sha256:{'b' * 64}"))
+    assert file.lists()["CREATE_IMAGES"] == "app:dev"
+    file = File()
+    file.images[Kind.IMAGE, "abc123"] = Missing(404, "No such image: abc123")
+    file.images[Kind.IMAGE, "c" * 64] = Thing(Kind.IMAGE, f"sha256:{'c' * 64}", ())
+    file.learn(create(None, Image="abc123"), status=404)
+    (record,) = file.evidence.records.values()
+    assert set(record.results) == {"404"}
+    file.learn(create(None, Image="c" * 64))
     assert "CREATE_IMAGES" not in file.lists()
-    assert file.allows(create(None, Image=f"sha256:{'c' * 64}"))
 
 
 def test_a_client_that_makes_up_values_without_end_is_bounded() -> None:

@@ -7,7 +7,7 @@ from trioproxy.policy.gate import Verdict
 from trioproxy.policy.outcome import Moment, Outcome
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.request import Request
-from trioproxy.policy.rules import Decision, Policy
+from trioproxy.policy.rules import Decision, Policy, Reason
 from trioproxy.policy.target import Target
 
 
@@ -34,5 +34,7 @@ def outcome_of(
     moment: Moment = Moment.WHOLE,
 ) -> Outcome:
     """What is told of a request that ended this way."""
-    is_ours = not verdict.decision.allowed
-    return Outcome(moment, peer, verdict, 403 if is_ours else status, is_ours, unrouted)
+    decision = verdict.decision
+    is_ours = not decision.allowed and decision.reason is not Reason.MISSING
+    status = status if decision.allowed else decision.status
+    return Outcome(moment, peer, verdict, status, is_ours, unrouted)

@@ -31,6 +31,8 @@ class Asked(NamedTuple):
     body: dict[str, Json] | None
     """None: the body is content, or there is none."""
     query: bytes
+    named: tuple[Found, ...] = ()
+    """Where its body names images, containers, networks and volumes."""
 
 
 MOST_ARGUMENTS: Final = 128 * 1024
@@ -51,6 +53,7 @@ def ask(request: Request) -> Asked:
         never=legacy[0] if legacy else "",
         body=body.value if body else None,
         query=query.render(kept),
+        named=tuple(body.named) if body else (),
     )
 
 

@@ -57,8 +57,8 @@ class Found(NamedTuple):
     reader: str
     place: Place
     value: Json
-    parent: Mapping[str, Json]
-    """The struct that holds it."""
+    parent: dict[str, Json]
+    """The struct that holds it, which goes on to the Engine."""
 
 
 class Unknown(NamedTuple):
@@ -76,6 +76,8 @@ class Body(NamedTuple):
     """What goes on to the Engine."""
     found: list[Found]
     unknown: list[Unknown]
+    named: list[Found]
+    """What names images, containers, networks or volumes."""
 
 
 def read_body(operation: Operation, value: Json) -> Body:
@@ -87,7 +89,7 @@ def read_body(operation: Operation, value: Json) -> Body:
     if operation.name == "ContainerCreate":
         # Engines before 27 read HostConfig's fields at the top where this is missing.
         canonical.setdefault(HOST_CONFIG.name, {})
-    return Body(canonical, reader.found, reader.unknown)
+    return Body(canonical, reader.found, reader.unknown, reader.named)
 
 
 def show(text: str) -> str:
@@ -112,6 +114,7 @@ class _Reader:
     def __init__(self) -> None:
         self.found: list[Found] = []
         self.unknown: list[Unknown] = []
+        self.named: list[Found] = []
 
     def read_struct(self, struct: Struct, value: Json, place: Place) -> dict[str, Json]:
         """Give the fields that are set, by their canonical names."""
@@ -127,10 +130,17 @@ class _Reader:
             elif field.kind is not Kind.UNREAD:
                 value = self._read_field(field, item, place)
                 canonical[field.name] = value
-                if field.reader and field.reader != WITH_PARENT:
-                    where = place.below(field.name)
-                    self.found.append(Found(field.reader, where, value, canonical))
+                if field.reader or field.refers:
+                    self._keep(field, place.below(field.name), value, canonical)
         return canonical
+
+    def _keep(
+        self, field: Field, place: Place, value: Json, parent: dict[str, Json]
+    ) -> None:
+        if field.reader and field.reader != WITH_PARENT:
+            self.found.append(Found(field.reader, place, value, parent))
+        if field.refers:
+            self.named.append(Found(field.refers, place, value, parent))
 
     def _read_unknown(
         self,

@@ -25,6 +25,16 @@ class Family(StrEnum):
         return f"{self}_OPTIONS"
 
 
+class Kind(StrEnum):
+    """What the Engine keeps and requests name."""
+
+    CONTAINER = "container"
+    EXEC = "exec"
+    IMAGE = "image"
+    NETWORK = "network"
+    VOLUME = "volume"
+
+
 FAMILIES: Final[Mapping[Family, tuple[str, ...]]] = MappingProxyType(
     {
         Family.CREATE: (

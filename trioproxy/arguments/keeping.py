@@ -9,8 +9,10 @@ of a list allows any value there; and of what no list can hold, nothing.
 """
 
 import re
+from collections.abc import Container, Iterable
 from typing import Final
 
+from trioproxy.arguments import normal
 from trioproxy.arguments.asked import PROGRAM, Argument, told_option
 from trioproxy.arguments.patterns import parse_pattern
 from trioproxy.errors import ConfigError
@@ -27,6 +29,8 @@ _USER: Final = re.compile(r"[A-Za-z0-9_.@-]{1,64}(?:%3A[A-Za-z0-9_.-]{1,64})?")
 def kept(argument: Argument) -> str:
     """Give the item that lists a value and may be kept, or `NOT_KEPT`."""
     variable, item = argument.variable, argument.value
+    if variable == "CREATE_IMAGES" and normal.is_image_id(item):
+        return NOT_KEPT  # it is another one on each machine, and after each build
     if variable.endswith("_OPTIONS"):
         item = told_option(item)
     elif variable == "EXEC_COMMANDS" and not PROGRAM.fullmatch(item):
@@ -34,6 +38,15 @@ def kept(argument: Argument) -> str:
     elif variable == "EXEC_USERS" and not _USER.fullmatch(item):
         return NOT_KEPT
     return item if len(item) <= LONGEST and is_listable(variable, item) else NOT_KEPT
+
+
+def kept_name(names: Iterable[str], known: Container[str] = ()) -> str:
+    """Give the name that stands for an image that was given by its id, or `NOT_KEPT`.
+
+    One that is known from other requests, else the first of those with a tag.
+    """
+    tagged = sorted(one for one in names if "@" not in one)
+    return next((one for one in tagged if one in known), (*tagged, NOT_KEPT)[0])
 
 
 def is_listable(variable: str, item: str) -> bool:

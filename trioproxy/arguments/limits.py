@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from trioproxy.arguments.asked import Argument
     from trioproxy.arguments.asking import Asked
     from trioproxy.arguments.patterns import Pattern
+    from trioproxy.arguments.things import Thing
 
 ANY = "*"
 """The value of a variable that lists everything."""
@@ -99,8 +100,16 @@ class Limits:
         base = frozenset({f"{BASE_VARIABLE}={self.base}"} if self.base else ())
         return base | {f"{k}={one.value}" for k, one in self.by_variable.items()}
 
-    def refuses(self, operation: str, asked: "Asked") -> Refusal | None:
-        """Say what a request asks for that is not within these limits."""
+    def refuses(
+        self,
+        operation: str,
+        asked: "Asked",
+        named: "frozenset[Argument]" = frozenset(),
+    ) -> Refusal | None:
+        """Say what a request asks for that is not within these limits.
+
+        What is `named`, as an image by its id, is judged by `refuses_thing`.
+        """
         if asked.never:
             return Refusal(
                 variable="",
@@ -108,9 +117,26 @@ class Limits:
                 "where Engines before 27 obey it: send it in HostConfig",
             )
         for argument in asked.arguments:
-            if not self._allows(argument):
+            if not self._allows(argument) and argument not in named:
                 return _refusal(operation, argument)
         return None
+
+    def goes_by_names(self, argument: "Argument") -> bool:
+        """Whether an argument that may be an id is judged by the names of what it is."""
+        limit = self.limit_of(argument.variable)
+        if limit is None or limit.is_any:
+            return False
+        return not (len(argument.value) == FULL_ID and limit.allows(argument.value))
+
+    def refuses_thing(
+        self, operation: str, argument: "Argument", thing: "Thing"
+    ) -> Refusal | None:
+        """Say whether what an argument names is not within these limits."""
+        limit = self.limit_of(argument.variable)
+        if limit is None or any(map(limit.allows, (*thing.names, *_ids(thing.id)))):
+            return None
+        shown = f"{argument.shown} ({', '.join(thing.names[:3]) or 'without a name'})"
+        return _refusal(operation, argument._replace(shown=shown))
 
     def limit_of(self, variable: str) -> Limit | None:
         """What a variable allows, set or not; None if it is not limited."""
@@ -142,6 +168,16 @@ class Limits:
 
 NO_LIMITS = Limits()
 """Requests may ask for anything."""
+
+
+FULL_ID = len("sha256:") + 64
+
+
+def _ids(full: str) -> Iterator[str]:
+    """The ways in which a list may have an id: in full, or its first digits."""
+    digits = full.removeprefix("sha256:")
+    yield full
+    yield from (digits[:count] for count in range(12, 65))
 
 
 def parse_limits(variables: Mapping[str, str], *, source: str) -> Limits:

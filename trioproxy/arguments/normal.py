@@ -59,7 +59,7 @@ _REFERENCE = re.compile(
     r"(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?"
     r"(?:@([A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9A-Fa-f]{32,}))?"
 )
-_ID = re.compile(r"sha256:[0-9a-f]{64}|[0-9a-f]{1,64}")
+_ID = re.compile(r"(?:sha256:)?[0-9a-f]{1,64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DEFAULT_DOMAIN = "docker.io/"
 _OFFICIAL = "library/"
@@ -80,6 +80,14 @@ def image(text: str) -> str:
     if digest:
         return f"{name}:{tag}@{digest}" if tag else f"{name}@{digest}"
     return f"{name}:{tag or 'latest'}"
+
+
+def is_image_id(value: str) -> bool:
+    """Whether the normal form of an image may be an id, or the beginning of one.
+
+    It may be a name as well, which the Engine looks for first: it alone can tell.
+    """
+    return _ID.fullmatch(value) is not None
 
 
 def _parse(text: str) -> re.Match[str] | None:

@@ -70,11 +70,13 @@ class Field:
     """For the kinds that hold structs."""
     reader: str = ""
     """What tells its arguments; empty: harmless at any value."""
+    refers: str = ""
+    """What tells which images, containers, networks and volumes it names; see `references`."""
 
 
 # A struct a heading: its name, then the structs that the Engine embeds in it, `...` if
 # names besides its own are left out. Then kind and names a line; `:Struct` says what
-# a name holds, `>reader` who tells its arguments.
+# a name holds, `>reader` who tells its arguments, `@reader` who tells what it names.
 _STRUCTS = """\
 = Healthcheck
 texts      Test
@@ -157,7 +159,7 @@ number     OomScoreAdj ShmSize
 numbers    ConsoleSize
 map        Annotations>option-keys StorageOpt>storage-options Tmpfs>tmpfs Sysctls>sysctls
 struct     LogConfig:LogConfig RestartPolicy:RestartPolicy
-structs    Mounts:Mount>mounts
+structs    Mounts:Mount>mounts@mounts
 structlists PortBindings:PortBinding>ports
 = IPAMConfig
 text       IPv4Address IPv6Address
@@ -171,7 +173,7 @@ map        DriverOpts>option-keys
 = NetworkingConfig ...
 structmap  EndpointsConfig:Endpoint>endpoints
 = ContainerCreate Config
-text       Image>image
+text       Image>image@image
 struct     HostConfig:HostConfig NetworkingConfig:NetworkingConfig
 unread     Name Platform
 = ContainerUpdate Resources
@@ -342,6 +344,7 @@ def _parse_structs(table: str) -> Mapping[str, Struct]:
 
 
 def _parse_field(kind: Kind, word: str, structs: Mapping[str, Struct]) -> Field:
+    word, _, refers = word.partition("@")
     name, _, reader = word.partition(">")
     name, _, struct = name.partition(":")
     return Field(
@@ -349,6 +352,7 @@ def _parse_field(kind: Kind, word: str, structs: Mapping[str, Struct]) -> Field:
         kind=kind,
         struct=structs[struct] if struct else NO_STRUCT,
         reader=reader,
+        refers=refers,
     )
 
 

@@ -113,12 +113,17 @@ def _check_request(
         click.echo(json.dumps(data, indent=2))
     elif verdict.is_unread:
         click.echo(f"cannot tell: {request.shown} depends on its body: give --body")
+    elif verdict.is_unresolved:
+        names = " and ".join(one.text[:64] for one in verdict.needed)
+        click.echo(
+            f"cannot tell: {request.shown} depends on what the Engine has under {names}"
+        )
     elif decision.allowed:
         how = "" if request.endpoint else ", a route that this version does not know"
         click.echo(f"allowed: {request.shown}{how}, by {decision.rule}")
     else:
         click.echo(f"refused: {decision.message}")
-    if verdict.is_unread:
+    if verdict.is_unread or verdict.is_unresolved:
         return CANNOT_TELL
     return 0 if decision.allowed else REFUSED
 

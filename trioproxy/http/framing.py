@@ -260,8 +260,10 @@ class Dechunked(Chunked):
 
     __slots__ = ("content",)
 
-    def __init__(self) -> None:
-        super().__init__(BadRequest)
+    def __init__(
+        self, failure: type[BadRequest] | type[UpstreamError] = BadRequest
+    ) -> None:
+        super().__init__(failure)
         self.content: list[bytes] = []
 
     def feed(self, data: bytes | bytearray, at: int, end: int) -> int:

@@ -10,7 +10,6 @@ stays, and what a person took out of it stays out. Only what learning wrote is r
 by an item that fits it and more.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -41,8 +40,6 @@ _EMPTY: Final[Mapping[Family, str]] = {
     Family.BUILD: "BUILD_OPTIONS",
 }
 """The list that stands there empty where nothing of a family was asked for."""
-
-_IMAGE_ID: Final = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
 
 TAKEN_OUT: Final = "its lists were taken out of the file; to close it again, add {line}"
 UNREAD: Final = "nothing is known of what {names} asked for"
@@ -227,10 +224,6 @@ class _Proposing:
     ) -> None:
         listed = self._listed.get(variable)
         asking = frozenset(one.operation for one in arguments if not one.value)
-        if variable == "CREATE_IMAGES" and self._varying_ids(arguments):
-            asking = frozenset(one.operation for one in arguments)
-            if listed and all(f"{variable}={one}" in self._marks for one in listed):
-                listed = None  # nobody else wrote it, and it fits no further run
         if asking:
             self._unlisted[variable] = asking
         if listed is None and variable in ONLY_WHEN_SET:
@@ -287,14 +280,6 @@ class _Proposing:
             Seen(value, found - over, missed=bool(read[value] - found - over))
             for value, found in runs.items()
         ]
-
-    def _varying_ids(self, arguments: Mapping[Argument, frozenset[str]]) -> bool:
-        """Whether images were given by ids that are others in each run."""
-        return any(
-            _IMAGE_ID.fullmatch(one.value)
-            and self._runs_that_read(one.operation) - runs - {self._known.going_on}
-            for one, runs in arguments.items()
-        )
 
     def _runs_that_read(self, operation: str) -> frozenset[str]:
         marker = Argument(LIMITED[operation][0].value, "", operation)

@@ -21,8 +21,10 @@ from trioproxy.learning.evidence import Argument, Evidence, Tally, When
 from trioproxy.learning.shape import REFUSED, Shape, Who, result_of
 from trioproxy.policy.gate import Verdict
 from trioproxy.policy.outcome import Moment, Outcome, name_of_client
+from trioproxy.policy.rules import Reason
 
 if TYPE_CHECKING:
+    from trioproxy.arguments.asked import Argument as Asking
     from trioproxy.arguments.asking import Asked
 
 TALLIES_KEPT = 1_024
@@ -118,33 +120,48 @@ class Recorder:
             return None
         shape = Shape.of(verdict.request)
         result = result_of(outcome.status, unrouted=outcome.unrouted)
-        if not verdict.decision.allowed:
+        decision = verdict.decision
+        # What names nothing was answered by the Engine, if to a question of ours.
+        if not decision.allowed and decision.reason is not Reason.MISSING:
             result = REFUSED
         who, when = Who(verdict.agent, host, verdict.version), self._when(outcome.ended)
         is_new = self.evidence.observe(shape, result, when, who)
         if verdict.asked is not None:
-            is_new |= self._observe_asked(
-                verdict.operation, verdict.asked, result, when
-            )
+            is_new |= self._observe_asked(verdict, verdict.asked, result, when)
         if is_new:
             self._wake()
         return self.evidence.tally(shape, result)
 
     def _observe_asked(
-        self, operation: str, asked: "Asked", result: str, when: When
+        self, verdict: Verdict, asked: "Asked", result: str, when: When
     ) -> bool:
         """Observe what a request asked for, as far as it may be kept."""
         from trioproxy.arguments.keeping import NOT_KEPT, kept  # who asks has loaded it
 
+        operation = verdict.operation
         family = LIMITED[operation][0]
+        names = self._names(verdict)
         values = {Argument(family.value, "", operation)}
         for one in asked.arguments:
-            value = self._with_base(one.variable, kept(one))
+            item = names[one] if one in names else kept(one)
+            value = self._with_base(one.variable, item)
             values.add(Argument(one.variable, value, operation))
         if asked.never:  # no list can hold it
             values.add(Argument(family.options, NOT_KEPT, operation))
         news = [self.evidence.observe_argument(one, result, when) for one in values]
         return any(news)
+
+    def _names(self, verdict: Verdict) -> "dict[Asking, str]":
+        """The names of images that were asked for by an id."""
+        if verdict.named is None:
+            return {}
+        from trioproxy.arguments.keeping import kept_name
+
+        known = {one.value for one in self.evidence.arguments}
+        return {
+            argument: kept_name(thing.names, known)
+            for argument, thing in verdict.named.things()
+        }
 
     def _with_base(self, variable: str, value: str) -> str:
         path, mark, mode = value.partition(":")

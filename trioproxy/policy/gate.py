@@ -13,15 +13,18 @@ from trioproxy.arguments.families import LIMITED
 from trioproxy.arguments.limits import open_families
 from trioproxy.policy.endpoints import match
 from trioproxy.policy.request import Request
-from trioproxy.policy.rules import Decision, Policy, Reason
+from trioproxy.policy.rules import Decision, Policy, Reason, unresolved
 from trioproxy.policy.target import Target
 from trioproxy.quoting import quote
 from trioproxy.values import value_class
 
 if TYPE_CHECKING:
+    from trioproxy.arguments.asked import Argument
     from trioproxy.arguments.asking import Asked
     from trioproxy.arguments.bodies import Json
+    from trioproxy.arguments.references import Named, Reference
     from trioproxy.arguments.table import Operation
+    from trioproxy.arguments.things import Known
 
 
 @value_class
@@ -44,11 +47,23 @@ class Verdict:
     """The decision in the same way."""
     asked: "Asked | None" = None
     """What it asks for, where that is limited or learned: it goes on in the form read here."""
+    named: "Named | None" = None
+    """What it names, where the Engine has to be asked what that is."""
 
     @property
     def is_unread(self) -> bool:
         """Whether its body has to be read before it can be decided."""
         return self.decision.reason is Reason.UNREAD
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether the Engine has to be asked what it names before it can be decided."""
+        return self.decision.reason is Reason.UNRESOLVED
+
+    @property
+    def needed(self) -> "tuple[Reference, ...]":
+        """The names that the Engine has to be asked about."""
+        return self.named.references if self.named is not None else ()
 
 
 class Gate(Protocol):
@@ -59,12 +74,18 @@ class Gate(Protocol):
         """The operations whose arguments are read: those of all others never are."""
         ...
 
+    def goes_by_names(self, argument: "Argument") -> bool:
+        """Whether what may be an id counts by the names that the Engine has for it."""
+        ...
+
     def decide(self, request: Request) -> Decision:
         """May this request pass by its route, and why?"""
         ...
 
-    def limit(self, request: Request, asked: "Asked") -> Decision | None:
-        """Refuse a request, whose route may pass, by what it asks for; None if not."""
+    def limit(
+        self, request: Request, asked: "Asked", named: "Named | None"
+    ) -> Decision | None:
+        """Refuse a request, whose route may pass, by what it asks for and names."""
         ...
 
     def describe(self) -> str:
@@ -98,7 +119,7 @@ def judge(
     """
     target = Target.parse(raw_target)
     request = Request(method=method, target=target, endpoint=match(method, target))
-    decision, asked = gate.decide(request), None
+    decision, asked, named = gate.decide(request), None, None
     operation = request.operation
     if decision.allowed and operation in gate.read_operations:
         argued = _argued(operation)
@@ -106,7 +127,8 @@ def judge(
             decision = UNREAD
         else:
             asked = _ask(argued, target, body)
-            decision = gate.limit(request, asked) or decision
+            named = _name(gate, asked)
+            decision = gate.limit(request, asked, named) or decision
     return Verdict(
         request=request,
         decision=decision,
@@ -117,7 +139,23 @@ def judge(
         request_words=f" method={quote(method)} path={quote(target.shown)}",
         decision_words=_words(request, decision),
         asked=asked,
+        named=named,
     )
+
+
+def judge_resolved(gate: Gate, verdict: Verdict, known: "Known") -> Verdict:
+    """Judge a request by what the Engine has under the names in it.
+
+    What goes on holds the ids of what was judged in place of what the client wrote.
+    """
+    assert verdict.named is not None  # noqa: S101  that it is unresolved says so
+    named = verdict.named._replace(known=known)
+    verdict = replace(verdict, named=named)
+    decision = judge_again(gate, verdict)
+    if decision.allowed and not decision.would_refuse:
+        named.pin()
+    words = _words(verdict.request, decision)
+    return replace(verdict, decision=decision, decision_words=words)
 
 
 def judge_again(gate: Gate, verdict: Verdict) -> Decision:
@@ -132,7 +170,10 @@ def judge_again(gate: Gate, verdict: Verdict) -> Decision:
     argued, asked = _argued(verdict.operation), verdict.asked
     if asked is None and not argued.has_body:
         asked = _ask(argued, request.target, None)
-    return (asked and gate.limit(request, asked)) or decision
+    if asked is None:
+        return decision
+    named = verdict.named and _need(gate, verdict.named)
+    return gate.limit(request, asked, named) or decision
 
 
 def _argued(operation: str) -> "Operation":
@@ -154,6 +195,26 @@ def _ask(operation: "Operation", target: Target, body: "Json") -> "Asked":
             query=target.query,
             body=body,
             version=minor(target.version),
+        )
+    )
+
+
+def _name(gate: Gate, asked: "Asked") -> "Named | None":
+    """Tell what a request names; None for nothing that could ever matter."""
+    if not asked.named:
+        return None
+    from trioproxy.arguments.references import Named, find
+
+    return _need(gate, Named(tuple(find(asked))))
+
+
+def _need(gate: Gate, named: "Named") -> "Named":
+    """Tell which of the names the Engine has to be asked about."""
+    return named._replace(
+        references=tuple(
+            one
+            for one in named.candidates
+            if one.argument is None or gate.goes_by_names(one.argument)
         )
     )
 
@@ -191,9 +252,15 @@ class EnforceGate:
         """Those that the policy limits."""
         return self.policy.limits.operations
 
-    def limit(self, request: Request, asked: "Asked") -> Decision | None:
+    def goes_by_names(self, argument: "Argument") -> bool:
         """Answer as the policy does."""
-        return self.policy.limit(request, asked)
+        return self.policy.limits.goes_by_names(argument)
+
+    def limit(
+        self, request: Request, asked: "Asked", named: "Named | None"
+    ) -> Decision | None:
+        """Answer as the policy does."""
+        return self.policy.limit(request, asked, named)
 
     def describe(self) -> str:
         """Mode, number of open operations, and what of them nothing limits."""
@@ -213,6 +280,7 @@ class LearnGate:
             self.read_operations = frozenset(LIMITED)
         elif ceiling is not None:
             self.read_operations = ceiling.limits.operations
+        self._learns_arguments = learns_arguments
 
     def decide(self, request: Request) -> Decision:
         """Refuse only what the ceiling refuses."""
@@ -222,9 +290,19 @@ class LearnGate:
                 return replace(decision, reason=Reason.CEILING)
         return Decision(allowed=True, reason=Reason.LEARNING, rule="learn")
 
-    def limit(self, request: Request, asked: "Asked") -> Decision | None:
-        """Refuse only what the ceiling refuses."""
-        return self.ceiling.limit(request, asked) if self.ceiling is not None else None
+    def limit(
+        self, request: Request, asked: "Asked", named: "Named | None"
+    ) -> Decision | None:
+        """Refuse only what the ceiling refuses, and what has not been looked up yet."""
+        if self.ceiling is not None:
+            return self.ceiling.limit(request, asked, named)
+        return named and unresolved(named)
+
+    def goes_by_names(self, argument: "Argument") -> bool:
+        """Each id does, if arguments are learned: ids are others on each machine."""
+        if self._learns_arguments or self.ceiling is None:
+            return self._learns_arguments
+        return self.ceiling.limits.goes_by_names(argument)
 
     def describe(self) -> str:
         """Mode, and how much may be learned at most."""
@@ -255,11 +333,17 @@ class ShadowGate:
         """Those that the policy limits."""
         return self.policy.limits.operations
 
-    def limit(self, request: Request, asked: "Asked") -> Decision | None:
+    def goes_by_names(self, argument: "Argument") -> bool:
+        """Answer as the policy does."""
+        return self.policy.limits.goes_by_names(argument)
+
+    def limit(
+        self, request: Request, asked: "Asked", named: "Named | None"
+    ) -> Decision | None:
         """Allow it, with the policy's own answer attached."""
-        refusal = self.policy.limit(request, asked)
-        if refusal is None:
-            return None
+        refusal = self.policy.limit(request, asked, named)
+        if refusal is None or refusal.reason in {Reason.UNRESOLVED, Reason.MISSING}:
+            return refusal
         return replace(refusal, allowed=True, would_refuse=True)
 
     def describe(self) -> str:

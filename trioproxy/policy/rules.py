@@ -27,6 +27,8 @@ from trioproxy.values import value_class
 
 if TYPE_CHECKING:
     from trioproxy.arguments.asking import Asked
+    from trioproxy.arguments.references import Named
+    from trioproxy.arguments.things import Missing
 
 READING = frozenset({"GET", "HEAD"})
 """The methods that need no `POST=1`."""
@@ -94,6 +96,10 @@ class Reason(StrEnum):
     """It asks for what the file does not list."""
     UNREAD = "unread"
     """What it asks for is limited and has not been looked at yet."""
+    UNRESOLVED = "unresolved"
+    """What it names has to be looked up at the Engine, and was not yet."""
+    MISSING = "missing"
+    """The Engine has nothing by a name in it; the answer has the Engine's own words."""
     UNLIMITABLE = "unlimitable"
     """No limit covers it, and the file has limits."""
     LEARNING = "learning"
@@ -110,6 +116,8 @@ class Decision:
     """The variable that decided."""
     message: str = ""
     """For a refusal: what was refused, and what would allow it."""
+    status: int = 403
+    """Of our answer to what is refused."""
     would_refuse: bool = False
     """Allowed only because the policy is tried out: `message` says what it refuses."""
 
@@ -152,12 +160,28 @@ class Policy:
             return self._decide_podmans(request)
         return self._decide_by_sections(request)
 
-    def limit(self, request: Request, asked: "Asked") -> Decision | None:
-        """Refuse a request that asks for what is not listed; None if it does not."""
-        refusal = self.limits.refuses(request.operation, asked)
-        if refusal is None:
+    def limit(
+        self, request: Request, asked: "Asked", named: "Named | None" = None
+    ) -> Decision | None:
+        """Refuse a request that asks for what is not listed; None if it does not.
+
+        What it names is judged by what the Engine has under that name. Until the Engine
+        has been asked, such a request is refused as unresolved.
+        """
+        arguments = named.arguments if named else frozenset()
+        refusal = self.limits.refuses(request.operation, asked, arguments)
+        if refusal is not None:
+            return _refuse(Reason.ARGUMENT, refusal.variable, refusal.message)
+        if named is None:
             return None
-        return _refuse(Reason.ARGUMENT, refusal.variable, refusal.message)
+        return unresolved(named) or self._limit_named(request, named)
+
+    def _limit_named(self, request: Request, named: "Named") -> Decision | None:
+        for argument, thing in named.things():
+            refusal = self.limits.refuses_thing(request.operation, argument, thing)
+            if refusal is not None:
+                return _refuse(Reason.ARGUMENT, refusal.variable, refusal.message)
+        return None
 
     @property
     def fingerprint(self) -> str:
@@ -454,6 +478,36 @@ def _allow(reason: Reason, rule: str) -> Decision:
 
 def _refuse(reason: Reason, rule: str, message: str) -> Decision:
     return Decision(allowed=False, reason=reason, rule=rule, message=message)
+
+
+UNRESOLVED = Decision(
+    allowed=False,
+    reason=Reason.UNRESOLVED,
+    rule="",
+    message="what it names was not looked up at the Engine",
+)
+
+
+def unresolved(named: "Named") -> Decision | None:
+    """Refuse what was not looked up, or names nothing; None if all of it is known."""
+    from trioproxy.arguments.things import Missing  # loaded by who found a name
+
+    for _, thing in named.pairs():
+        if thing is None:
+            return UNRESOLVED
+        if isinstance(thing, Missing):
+            return _missing(thing)
+    return None
+
+
+def _missing(missing: "Missing") -> Decision:
+    return Decision(
+        allowed=False,
+        reason=Reason.MISSING,
+        rule="",
+        message=missing.message,
+        status=missing.status,
+    )
 
 
 def _refuse_unlimitable(request: Request) -> Decision:

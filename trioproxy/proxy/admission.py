@@ -1,11 +1,13 @@
 """The one caller of `judge`: from the bytes of a request head to what may be done with it.
 
-Three steps with values between them, and a fourth where a policy limits what requests
-ask for. *Parse*: `http.request` says what the head asks
-for. *Judge*: the gate says whether that may pass. *Render*: what was judged is written
-anew for the Engine, or our refusal for the client. No byte of the client's head goes
-upstream that was not parsed and judged first. *Read*: a request whose body has to be
-judged too is refused until `admit_body` has seen it, and goes on as it was read.
+Three steps with values between them, and two more where a policy limits what requests
+ask for or name. *Parse*: `http.request` says what the head asks for. *Judge*: the gate
+says whether that may pass. *Render*: what was judged is written anew for the Engine, or
+our refusal for the client. No byte of the client's head goes upstream that was not
+parsed and judged first. *Read*: a request whose body has to be judged too is refused
+until `admit_body` has seen it, and goes on as it was read. *Resolve*: a request that
+names what the Engine has to be asked about is refused until `admit_named` has the
+Engine's answers, and goes on with the ids of what was judged.
 
 The same head, byte for byte, gets the same answer from the same gate; a memo keeps it.
 Gate, memos and observers are one value, an `Admission`: a memo must never outlive the
@@ -31,12 +33,13 @@ from trioproxy.http.request import (
 )
 from trioproxy.http.response import Expectation, expect
 from trioproxy.policy.endpoints import ENDPOINTS, Effect, Endpoint, Stream
-from trioproxy.policy.gate import Gate, Verdict, judge
+from trioproxy.policy.gate import Gate, Verdict, judge, judge_resolved
 from trioproxy.policy.outcome import Observer, Outcome
 from trioproxy.proxy import replies
 from trioproxy.values import value_class
 
 if TYPE_CHECKING:
+    from trioproxy.arguments.things import Known
     from trioproxy.http.jsonbody import Json
 
 HEALTH_TARGET: Final = b"/_trioproxy/health"
@@ -125,8 +128,19 @@ class Admitted:
     traits: Traits
     unread: RequestHead | None
     """The head of a request whose body must be read before it can be decided."""
+    unresolved: "Unresolved | None"
+    """A request of which the Engine must be asked what it names, to decide it."""
     is_health: bool
     """It asks the proxy itself, and is neither judged by the gate nor told to anybody."""
+
+
+@value_class
+class Unresolved:
+    """A request that was read and judged, but for what it names."""
+
+    head: RequestHead
+    body: bytes | None
+    """As it came, if it was read."""
 
 
 class Admission:
@@ -171,12 +185,14 @@ class Admission:
         if raw and value is None:
             raise BadBody("the body must be a JSON object")
         verdict = self._judge(head, value, is_read=True)
-        asked = verdict.asked
-        if raw and asked is not None and _goes_on_as_read(verdict):
-            from trioproxy.http import jsonbody  # here, for most policies limit nothing
-
-            raw = jsonbody.render(asked.body)
         return _render(head, verdict, raw)
+
+    def admit_named(
+        self, unresolved: Unresolved, verdict: Verdict, known: "Known"
+    ) -> Admitted:
+        """Judge a request again, with what the Engine has under the names in it."""
+        judged = judge_resolved(self.gate, verdict, known)
+        return _render(unresolved.head, judged, unresolved.body)
 
     def _judge(self, head: RequestHead, body: "Json", *, is_read: bool) -> Verdict:
         return judge(
@@ -195,7 +211,7 @@ class Admission:
 
 
 def _render(head: RequestHead, verdict: Verdict, body: bytes | None = None) -> Admitted:
-    """Write what goes upstream, with `body` if it was read, or our refusal."""
+    """Write what goes upstream, or our refusal; `body`: as it came, if it was read."""
     request, fields = verdict.request, head.fields
     framing = fields.framing if body is None else NO_BODY
     # With this media type the Engine's server hands the request to its gRPC services
@@ -211,11 +227,11 @@ def _render(head: RequestHead, verdict: Verdict, body: bytes | None = None) -> A
         if body is None:
             upstream = render_request(head, target, upgrades=upgrades)
         else:
-            upstream = render_whole(head, target, body, upgrades=upgrades)
+            written = _written(verdict, body)
+            upstream = render_whole(head, target, written, upgrades=upgrades)
     else:
-        refusal = replies.message(
-            403,
-            verdict.decision.message,
+        refusal = replies.refusal(
+            verdict.decision,
             close=not fields.keep_alive or framing is not NO_BODY,
             head_only=request.method == "HEAD",
         )
@@ -233,6 +249,7 @@ def _render(head: RequestHead, verdict: Verdict, body: bytes | None = None) -> A
         ),
         traits=traits,
         unread=head if verdict.is_unread else None,
+        unresolved=Unresolved(head=head, body=body) if verdict.is_unresolved else None,
         is_health=head.method == b"GET" and head.target == HEALTH_TARGET,
     )
 
@@ -245,6 +262,16 @@ def _goes_on_as_read(verdict: Verdict) -> bool:
     """
     asked = verdict.asked
     return not verdict.decision.would_refuse and not (asked and asked.never)
+
+
+def _written(verdict: Verdict, body: bytes) -> bytes:
+    """The body as it was judged, written anew."""
+    asked = verdict.asked
+    if not body or asked is None or not _goes_on_as_read(verdict):
+        return body
+    from trioproxy.http import jsonbody  # here, for most policies limit nothing
+
+    return jsonbody.render(asked.body)
 
 
 def _target(verdict: Verdict) -> bytes:

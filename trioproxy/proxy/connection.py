@@ -12,6 +12,7 @@ nothing: what may pass is the verdict's word alone.
 """
 
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from trioproxy.config import Level
 from trioproxy.errors import (
@@ -19,12 +20,13 @@ from trioproxy.errors import (
     ClientLost,
     HeadEvicted,
     TrioProxyError,
+    UpstreamError,
     leaf_of,
 )
 from trioproxy.http.framing import NO_BODY
-from trioproxy.http.request import RequestHead
-from trioproxy.policy.gate import judge_again
+from trioproxy.policy.gate import Verdict, judge_again
 from trioproxy.policy.outcome import Moment, Outcome
+from trioproxy.policy.rules import Reason
 from trioproxy.proxy import replies
 from trioproxy.proxy.admission import Admission, Admitted
 from trioproxy.proxy.bodies import parse
@@ -33,6 +35,10 @@ from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.exchange import LINGER, NEXT, Exchange, Sides
 from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.watch import Hangup
+
+if TYPE_CHECKING:
+    from trioproxy.arguments.references import Named
+    from trioproxy.arguments.things import Known
 
 
 class Connection:
@@ -131,18 +137,20 @@ class Connection:
 
     async def _serve_one(self) -> bool:
         """Serve one request; True if the connection can take another."""
+        verdict = None
         try:
             raw = await self.client.read_head()
             if raw is None:
                 return False
             began = perf_counter()
             admitted = self._admission.admit(raw)
-            if admitted.unread is not None:
-                admitted = await self._read_body(admitted.unread)
-        except BadRequest as error:
+            verdict = admitted.verdict
+            if admitted.unread is not None or admitted.unresolved is not None:
+                admitted = await self._look_closer(admitted)
+        except (BadRequest, UpstreamError) as error:
             # Its frames hold the whole head, and answering it may take seconds.
             error.__traceback__ = error.__cause__ = error.__context__ = None
-            return await self._reject(error)
+            return await self._reject(error, verdict)
         if admitted.is_health:
             return await self._answer_health(admitted)
         if not admitted.verdict.decision.allowed:
@@ -157,23 +165,44 @@ class Connection:
             await self.client.linger()
         return False
 
-    async def _read_body(self, head: RequestHead) -> Admitted:
-        """Read a body whole and have it judged. Raises `BadRequest`, `ClientLost`."""
+    async def _look_closer(self, admitted: Admitted) -> Admitted:
+        """Have a request judged by its body too, and by what it names.
+
+        Raises `BadRequest` and `ClientLost` for its body, `UpstreamError` for an Engine
+        that does not say what the names mean.
+        """
         with self._shared.bodies.reading() as reading:
-            raw = await reading.read(self.client, head.fields)
-            value = await parse(self.client, raw) if raw else None
-            return self._admission.admit_body(head, raw, value)
+            if admitted.unread is not None:
+                head = admitted.unread
+                raw = await reading.read(self.client, head.fields)
+                value = await parse(self.client, raw) if raw else None
+                admitted = self._admission.admit_body(head, raw, value)
+            if admitted.unresolved is not None:
+                known = await self._resolve(admitted.verdict.named)
+                admitted = self._admission.admit_named(
+                    admitted.unresolved, admitted.verdict, known
+                )
+        return admitted
+
+    async def _resolve(self, named: "Named | None") -> "Known":
+        """Ask the Engine what it has under the names in a request."""
+        # Here, for most policies ask nothing.
+        from trioproxy.proxy.resolve import resolve
+
+        return await resolve(self._sides.engine, named) if named else {}
 
     # -- 1: what cannot be read ----------------------------------------------------
 
-    async def _reject(self, error: BadRequest) -> bool:
-        """Answer what cannot be read in exactly one way, and close."""
+    async def _reject(
+        self, error: BadRequest | UpstreamError, verdict: Verdict | None
+    ) -> bool:
+        """Answer what cannot be read in exactly one way, or not be looked up, and close."""
         serial = next(self._shared.serials)
         self._admission.tell(
             Outcome(
                 Moment.WHOLE,
                 self.client.peer,
-                None,
+                verdict if isinstance(error, UpstreamError) else None,
                 error.status,
                 is_ours=True,
                 ending=str(error),
@@ -190,6 +219,7 @@ class Connection:
     async def _refuse(self, admitted: Admitted, began: float) -> bool:
         """Answer a refusal. A body is read and dropped, within bounds."""
         serial = next(self._shared.serials)
+        decision = admitted.verdict.decision
         try:
             answer = replies.with_id(admitted.refusal, serial)
             await self.client.wire.send_all(answer)
@@ -199,8 +229,8 @@ class Connection:
                     Moment.WHOLE,
                     self.client.peer,
                     admitted.verdict,
-                    replies.REFUSED,
-                    is_ours=True,
+                    decision.status,
+                    is_ours=decision.reason is not Reason.MISSING,
                     began=began,
                     ended=perf_counter(),
                     serial=serial,

@@ -6,18 +6,18 @@ They carry `Server: trioproxy`, so that an answer of ours is told from the Engin
 from typing import Final
 
 from trioproxy.errors import TrioProxyError
+from trioproxy.policy.rules import Decision, Reason
 
 PREFIX: Final = "trioproxy: "
 SERVER: Final = "trioproxy"
-
-REFUSED: Final = 403
-"""The status of a request that a policy refuses."""
 
 PHRASES: Final = {
     200: "OK",
     400: "Bad Request",
     403: "Forbidden",
+    404: "Not Found",
     408: "Request Timeout",
+    409: "Conflict",
     413: "Content Too Large",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
@@ -34,6 +34,15 @@ def message(
     """Write an answer of ours: status, the Engine's JSON, and whether we close after it."""
     body = _as_json("message", PREFIX + text)
     return _reply(status, body, close=close, head_only=head_only)
+
+
+def refusal(decision: Decision, *, close: bool, head_only: bool) -> bytes:
+    """Write the answer to what is refused; the Engine's own words stay as they are."""
+    text = decision.message
+    if decision.reason is not Reason.MISSING:
+        text = PREFIX + text
+    body = _as_json("message", text)
+    return _reply(decision.status, body, close=close, head_only=head_only)
 
 
 def error(failure: TrioProxyError, *, head_only: bool = False) -> bytes:

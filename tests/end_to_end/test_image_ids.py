@@ -1,0 +1,70 @@
+"""Images by their ids on a real Engine: judged by their names, and pinned."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.proxies import enforcing
+from tests.engine import Engine
+
+VARIABLES = {
+    "ALLOW_OPERATIONS": "ContainerCreate,ContainerDelete,ImageTag,SystemPing,SystemPingHead",
+    "CREATE_IMAGES": "busybox",
+    "CREATE_TAGS": "*",
+}
+
+
+@pytest.fixture(scope="module")
+def limited(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A proxy that lists one image, before an Engine that has two."""
+    made = engine.docker("create", "busybox", "true").text
+    engine.docker("commit", "--change", "ENV A=b", made, "unlisted")
+    listen = f"unix://{tmp_path_factory.mktemp('ids')}/proxy.sock"
+    with enforcing(engine, listen=listen, variables=VARIABLES):
+        yield listen
+    engine.docker("rm", made)
+    engine.docker("rmi", "unlisted")
+
+
+def id_of(engine: Engine, image: str) -> str:
+    ran = engine.docker("image", "inspect", "--format", "{{.Id}}", image)
+    return ran.text
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("cut", [71, 20, 10, 9])
+@pytest.mark.parametrize("bare", [False, True], ids=["sha256", "bare"])
+def test_ids(engine: Engine, limited: str, cut: int, bare: bool) -> None:
+    """The listed image passes by its id and by its first digits, another one does not."""
+    for image, passes in (("busybox", True), ("unlisted", False)):
+        text = id_of(engine, image)[:cut]
+        text = text.removeprefix("sha256:") if bare else text
+        ran = engine.docker("create", text, "true", host=limited, check=False)
+        assert (ran.status == 0) is passes, ran
+        if not passes:
+            assert "which CREATE_IMAGES does not list" in ran.errors
+            continue
+        made = json.loads(engine.docker("inspect", ran.text).output)[0]
+        assert made["Config"]["Image"] == id_of(engine, image)
+        engine.docker("rm", ran.text, host=limited)
+
+
+@pytest.mark.engine
+def test_a_name_that_looks_like_an_id(engine: Engine, limited: str) -> None:
+    """A tag of the digits of another image's id is a name first, and judged by its own image."""
+    digits = id_of(engine, "busybox")[7:19]
+    engine.docker("tag", "unlisted", f"{digits}:latest", host=limited)
+    try:
+        ran = engine.docker("create", digits, "true", host=limited, check=False)
+        assert "which CREATE_IMAGES does not list" in ran.errors
+    finally:
+        engine.docker("rmi", f"{digits}:latest")
+
+
+@pytest.mark.engine
+def test_no_such_image(engine: Engine, limited: str, tmp_path: Path) -> None:
+    """Where the Engine has none, its own answer goes to the client."""
+    ran = engine.docker("create", "--pull=never", "deadbeef", host=limited, check=False)
+    assert "No such image: deadbeef:latest" in ran.errors
