@@ -25,7 +25,10 @@ def asked(
         body=body,
         version=minor(version),
     )
-    return ask(request)
+    found = ask(request)
+    # Every test proves this by the way: the table says what an operation can ask for.
+    assert {one.variable for one in found.arguments} <= request.operation.variables
+    return found
 
 
 def values(found: Asked) -> list[tuple[str, str]]:

@@ -14,15 +14,75 @@ from typing import Final, NamedTuple
 from trioproxy.arguments import normal, root
 from trioproxy.arguments.asked import DEFAULT_USER
 from trioproxy.arguments.families import BASE, Family
+from trioproxy.arguments.languages import (
+    REST,
+    TAG,
+    Language,
+    Some,
+    Word,
+    expression,
+    others,
+    with_stars,
+)
+from trioproxy.arguments.languages import STAR as STAR
 from trioproxy.arguments.table import OPERATIONS, READERS, WITH_PARENT, rows
 from trioproxy.errors import ConfigError
 
-STAR: Final = re.compile(r"\*(?:\{([1-9][0-9]?)\})?")
-"""What in an item stands for characters, and for how many if that is said."""
 
-_NAME = "[A-Za-z0-9_-]"
-_TAG = "[A-Za-z0-9_.-]"
-"""What a star stands for in a name; in the names of tags there are dots."""
+class Words:
+    """What an item fits, as words."""
+
+    __slots__ = ("_fullmatch", "language", "spares_sockets")
+
+    def __init__(self, *language: Word, spares_sockets: bool = False) -> None:
+        self.language: Language = language
+        self.spares_sockets = spares_sockets
+        """Whether sockets of engines are left out, which are doors of their own."""
+        self._fullmatch = re.compile(expression(language)).fullmatch
+
+    def fits(self, value: str) -> bool:
+        """Whether one of the words is this value."""
+        if not self.language or self._fullmatch(value) is None:
+            return False
+        return not self.spares_sockets or not root.SOCKET.fullmatch(
+            value.removesuffix(READ_ONLY)
+        )
+
+
+class Ports(NamedTuple):
+    """Host ports in normal form."""
+
+    address: str
+    """Empty: all addresses."""
+    first: int
+    last: int
+    """0 for both: one that the Engine chooses."""
+    protocol: str
+
+    def fits(self, value: str) -> bool:
+        """Whether these are all the ports that a value asks for, or more."""
+        asked = _parse_ports(value)
+        return asked is not None and self.includes(asked)
+
+    def includes(self, other: "Ports") -> bool:
+        """Whether all that others are is within these."""
+        return (
+            self.address in {"", other.address}
+            and self.protocol == other.protocol
+            and (
+                self.first <= other.first <= other.last <= self.last
+                or (not self.first and other.is_ephemeral)
+            )
+        )
+
+    @property
+    def is_ephemeral(self) -> bool:
+        """Whether Linux may have handed them out."""
+        return self.first in EPHEMERAL and self.last in EPHEMERAL
+
+
+READ_ONLY: Final = ":ro"
+"""The end of a bind that may be read and not written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +91,12 @@ class Pattern:
 
     text: str
     """As it is written."""
-    fits: Callable[[str], bool] = field(compare=False, repr=False)
-    """Whether it fits a value in normal form."""
+    means: Words | Ports = field(compare=False, repr=False)
+    """All that it fits."""
+
+    def fits(self, value: str) -> bool:
+        """Whether it fits a value in normal form."""
+        return self.means.fits(value)
 
 
 class _Bad(Exception):
@@ -54,14 +118,6 @@ def parse_pattern(variable: str, text: str, *, base: str = "") -> Pattern:
         ) from None
 
 
-_Fits = Callable[[str], bool]
-
-
-def _regex(pattern: str) -> _Fits:
-    compiled = re.compile(pattern)
-    return lambda value: compiled.fullmatch(value) is not None
-
-
 def _check_escapes(text: str) -> None:
     if re.search(r"%(?![0-9A-F]{2})", text):
         raise _Bad("a % without two capital hex digits", "write %25 for a percent sign")
@@ -75,21 +131,14 @@ def _check_quoted(text: str) -> None:
             raise _Bad("not written in the one way", hint)
 
 
-def _with_stars(text: str, letters: str = _NAME) -> str:
-    """Make a regular expression in which each star stands for such letters."""
-    pattern, at = "", 0
-    for star in STAR.finditer(text):
-        count = f"{{{star[1]}}}" if star[1] else "+"
-        pattern += f"{re.escape(text[at : star.start()])}{letters}{count}"
-        at = star.end()
-    return pattern + re.escape(text[at:])
-
-
 # --- Paths ------------------------------------------------------------------------
 
 
-def _path(text: str, base: str) -> str:
-    """Make the regular expression of a path, `/*` at its end and all."""
+_BELOW: Final = others(":\n")
+
+
+def _path(text: str, base: str) -> Word:
+    """Read a path, `/*` at its end and all."""
     if text == BASE or text.startswith(f"{BASE}/"):
         if not base:
             raise _Bad("{base} stands for nothing", "set CREATE_BASE=/a/folder")
@@ -104,60 +153,55 @@ def _path(text: str, base: str) -> str:
         raise _Bad("not a clean path", f"write {normal.quote(cleaned)}{'/*' * below}")
     if "*" in stem.rpartition("/")[0]:
         raise _Bad("a * in front of the last segment", "list the paths one by one")
-    pattern = _with_stars(stem)
-    return f"{pattern}/.+" if below else pattern or "/"
+    return (*with_stars(stem), "/", _BELOW) if below else with_stars(stem)
 
 
-def _bind(_: str, text: str, base: str) -> _Fits:
+def _bind(_: str, text: str, base: str) -> Words:
     if text == "@proxy":
         raise _Bad("not supported yet", "list the paths that are needed")
     path, mark, mode = text.partition(":")
     if mark and mode != "ro":
         raise _Bad("no mode but :ro", f"write {path} or {path}:ro")
-    end = ":ro" if mark else "(?::ro)?"
-    fits = _regex(f"{_path(path, base)}{end}")
-    if "*" not in path:
-        return fits
-    # An engine's socket that happens to lie below is a door of its own.
-    return lambda value: (
-        fits(value) and not root.SOCKET.fullmatch(value.removesuffix(":ro"))
-    )
+    word = _path(path, base)
+    read_only = (*word, READ_ONLY)
+    words = (read_only,) if mark else (word, read_only)
+    return Words(*words, spares_sockets="*" in path)
 
 
-def _device(_: str, text: str, __: str) -> _Fits:
+def _device(_: str, text: str, __: str) -> Words:
     if text in {"gpu", "rule"}:
         return _exactly(text)
     if text.startswith("driver:"):
         return _prefixed(text)
     if not text.startswith("/"):
         raise _Bad("no device", "write /dev/NAME, gpu, rule or driver:NAME")
-    return _regex(_path(text, ""))
+    return Words(_path(text, ""))
 
 
 # --- Words ------------------------------------------------------------------------
 
 
-def _exactly(text: str) -> _Fits:
-    return lambda value: value == text
+def _exactly(text: str) -> Words:
+    return Words((text,))
 
 
-def _flag(_: str, text: str, __: str) -> _Fits:
+def _flag(_: str, text: str, __: str) -> Words:
     if text not in {"0", "1"}:
         raise _Bad("neither 1 nor 0", "write 1 to allow it, 0 to refuse it")
-    return _exactly("1") if text == "1" else lambda _: False
+    return _exactly("1") if text == "1" else Words()
 
 
-def _word(_: str, text: str, __: str) -> _Fits:
+def _word(_: str, text: str, __: str) -> Words:
     _check_quoted(text)
-    return _regex(_with_stars(text, _TAG))
+    return Words(with_stars(text, TAG))
 
 
-def _prefixed(text: str) -> _Fits:
+def _prefixed(text: str) -> Words:
     _check_quoted(text.partition(":")[2])
-    return _regex(_with_stars(text, _TAG))
+    return Words(with_stars(text, TAG))
 
 
-def _user(variable: str, text: str, base: str) -> _Fits:
+def _user(variable: str, text: str, base: str) -> Words:
     if text.startswith("@") and text != DEFAULT_USER:
         raise _Bad("no user", f"write {DEFAULT_USER} for a container's own")
     return _exactly(text) if text == DEFAULT_USER else _word(variable, text, base)
@@ -178,7 +222,7 @@ _CAPABILITIES: Final = frozenset(
 )  # fmt: skip
 
 
-def _capability(_: str, text: str, __: str) -> _Fits:
+def _capability(_: str, text: str, __: str) -> Words:
     name = normal.capability(text)
     if name not in _CAPABILITIES:
         raise _Bad("no capability", "write a name of capabilities(7), as NET_ADMIN")
@@ -198,7 +242,7 @@ _NAMESPACES = frozenset(
 _DRIVERS = ("ipam", "log", "network", "volume")
 
 
-def _security(_: str, text: str, __: str) -> _Fits:
+def _security(_: str, text: str, __: str) -> Words:
     name, _, value = text.partition(":")
     if name not in {*_SECURITY, "writable-cgroups"} or not value:
         hint = "write seccomp:unconfined, apparmor:NAME, label:disable, paths:unmasked"
@@ -206,13 +250,13 @@ def _security(_: str, text: str, __: str) -> _Fits:
     return _prefixed(text)
 
 
-def _namespace(_: str, text: str, __: str) -> _Fits:
+def _namespace(_: str, text: str, __: str) -> Words:
     if text not in _NAMESPACES:
         raise _Bad("no namespace", f"write one of {', '.join(sorted(_NAMESPACES))}")
     return _exactly(text)
 
 
-def _driver(_: str, text: str, __: str) -> _Fits:
+def _driver(_: str, text: str, __: str) -> Words:
     kind, _, name = text.partition(":")
     if kind not in _DRIVERS or not name:
         raise _Bad(
@@ -227,9 +271,10 @@ _IMAGE = re.compile(
     r"(?P<repo>[^:@]*(?::[0-9]+/[^:@]*)?)(?::(?P<tag>[^:@/]*))?(?:@(?P<digest>[^@]*))?"
 )
 _ID = re.compile(r"sha256:[0-9a-f]{64}|[0-9a-f]{12,64}")
+_DIGEST_STAR: Final = Some(TAG.chars | frozenset(":+"))
 
 
-def _image(_: str, text: str, __: str) -> _Fits:
+def _image(_: str, text: str, __: str) -> Words:
     """Fit `repo:tag` and `repo@digest`; of one with both, the digest decides."""
     if _ID.fullmatch(text):
         return _exactly(text)
@@ -238,15 +283,19 @@ def _image(_: str, text: str, __: str) -> _Fits:
         raise _Bad("no image", "write repository:tag, as nginx:1.27")
     repo, tag, digest = found["repo"], found["tag"], found["digest"]
     _check_repository(repo)
-    name = _with_stars(repo.removesuffix("/*")) + "/[^:@]+" * repo.endswith("/*")
-    name = name.replace(r"\:", ":")
+    name = with_stars(repo.removesuffix("/*"))
+    if repo.endswith("/*"):
+        name = (*name, "/", others(":@"))
+    tagged: Word = (*name, ":", *with_stars(tag or "latest", TAG))
     if digest:
-        middle = f":{_with_stars(tag, _TAG)}" if tag else ""
-        middle = middle or f"(?::{_TAG}+)?"
-        return _regex(f"{name}{middle}@{_with_stars(digest, '[A-Za-z0-9:._+-]')}")
+        hashed: Word = ("@", *with_stars(digest, _DIGEST_STAR))
+        if tag:
+            return Words((*tagged, *hashed))
+        return Words((*name, *hashed), (*name, ":", TAG, *hashed))
     if tag == "*":
-        return _regex(rf"{name}(?::(?:{_TAG}+|\*))?(?:@[^@]+)?")
-    return _regex(f"{name}:{_with_stars(tag or 'latest', _TAG)}")
+        names: Language = (name, tagged, (*name, ":*"))
+        return Words(*names, *((*one, "@", others("@")) for one in names))
+    return Words(tagged)
 
 
 def _check_repository(repo: str) -> None:
@@ -258,7 +307,7 @@ def _check_repository(repo: str) -> None:
         raise _Bad("no image", "write repository:tag in lower case, as nginx:1.27")
 
 
-def _pull(variable: str, text: str, base: str) -> _Fits:
+def _pull(variable: str, text: str, base: str) -> Words:
     if text.startswith("src:"):
         return _prefixed(text)
     return _image(variable, text, base)
@@ -280,18 +329,7 @@ _PORT_HINT = (
 )
 
 
-class _Ports(NamedTuple):
-    """Host ports in normal form."""
-
-    address: str
-    """Empty: all addresses."""
-    first: int
-    last: int
-    """0 for both: one that the Engine chooses."""
-    protocol: str
-
-
-def _port(_: str, text: str, __: str) -> _Fits:
+def _port(_: str, text: str, __: str) -> Ports:
     listed = _parse_ports(text)
     if listed is None or not listed.first <= listed.last <= _LAST_PORT:
         raise _Bad("no port", _PORT_HINT)
@@ -300,30 +338,15 @@ def _port(_: str, text: str, __: str) -> _Fits:
     written = normal.host_port(address, ports, protocol)
     if written != text:
         raise _Bad("not written in the one way", f"write {written}")
-
-    is_random = not listed.first
-
-    def fits(value: str) -> bool:
-        asked = _parse_ports(value)
-        return (
-            asked is not None
-            and listed.address in {"", asked.address}
-            and listed.protocol == asked.protocol
-            and (
-                listed.first <= asked.first <= asked.last <= listed.last
-                or (is_random and asked.first in EPHEMERAL and asked.last in EPHEMERAL)
-            )
-        )
-
-    return fits
+    return listed
 
 
-def _parse_ports(text: str) -> _Ports | None:
+def _parse_ports(text: str) -> Ports | None:
     found = _PORT.fullmatch(text)
     if found is None:
         return None
     first, _, last = found["ports"].replace("random", "0").partition("-")
-    return _Ports(
+    return Ports(
         address=found["address"] or "",
         first=int(first),
         last=int(last or first),
@@ -334,7 +357,7 @@ def _parse_ports(text: str) -> _Ports | None:
 # --- Options ----------------------------------------------------------------------
 
 
-def _option(variable: str, text: str, _: str) -> _Fits:
+def _option(variable: str, text: str, _: str) -> Words:
     """Fit a field by its name, at any value unless one is given."""
     item, mark, value = text.partition("=")
     operation, _colon, path = item.partition(":")
@@ -344,8 +367,8 @@ def _option(variable: str, text: str, _: str) -> _Fits:
     if "*" in item:
         raise _Bad("a * in a name", "list the fields one by one")
     if mark:
-        return _regex(f"{re.escape(item)}={_with_stars(value, _TAG)}")
-    return _regex(f"{re.escape(item)}(?:=.*)?")
+        return Words((f"{item}=", *with_stars(value, TAG)))
+    return Words((item,), (f"{item}=",), (f"{item}=", REST))
 
 
 def _check_option(family: Family, operation: str, path: str) -> None:
@@ -372,7 +395,7 @@ _BY_ENTRY = frozenset(
 )
 """Readers that ask for each entry of a map by its name."""
 
-_Parser = Callable[[str, str, str], _Fits]
+_Parser = Callable[[str, str, str], Words | Ports]
 
 _PARSERS: Final[Mapping[str, _Parser]] = {
     "BUILD_OPTIONS": _option,

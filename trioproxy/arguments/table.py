@@ -303,6 +303,13 @@ class Operation:
         """Whether its body is JSON, and read."""
         return self.body is not NO_STRUCT
 
+    @property
+    def variables(self) -> frozenset[str]:
+        """The variables that limit what it can ask for."""
+        readers = {one.reader for _, one in rows(self)} | set(self.query.values())
+        found = {READERS[reader].variable for reader in readers if reader}
+        return frozenset(found | {self.family.options}) - {""}
+
 
 # Family, operation, then the keys of the query: `>reader` as above, `*` for those that may repeat.
 _OPERATIONS = """\
