@@ -12,7 +12,7 @@ one does, there is a value that only the inner list fits. Characters that no wor
 are alike for every word, so one of them is tried for all.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -114,6 +114,15 @@ class _Automaton:
         if isinstance(last, Some) and not last.count and last.has(char):
             yield place
 
+    def ahead(self, place: _Place, alphabet: Sequence[str]) -> Sequence[str]:
+        """The characters of an alphabet that may lead on: one, within a text."""
+        number, done = place
+        steps = self.words[number]
+        if done and isinstance(steps[done - 1], Some):
+            return alphabet
+        step = steps[done] if done < len(steps) else ""
+        return alphabet if isinstance(step, Some) else step
+
     def chars(self) -> set[str]:
         """The characters that are named."""
         steps = {step for steps in self.words for step in steps}
@@ -160,7 +169,7 @@ def _is_included(narrow: _Automaton, wide: _Automaton) -> bool:
         place, others = open_pairs.pop()
         if narrow.is_end(place) and not any(map(wide.is_end, others)):
             return False
-        for char in alphabet:
+        for char in narrow.ahead(place, alphabet):
             following = list(narrow.after(place, char))
             if not following:
                 continue
@@ -190,7 +199,7 @@ def have_common(one: Language, other: Language) -> bool:
             return True
         new = {
             (x, y)
-            for char in alphabet
+            for char in first.ahead(a, alphabet)
             for x in first.after(a, char)
             for y in second.after(b, char)
         } - found

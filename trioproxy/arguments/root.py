@@ -11,17 +11,52 @@ from types import MappingProxyType
 from typing import Final
 
 from trioproxy.arguments import normal
+from trioproxy.arguments.languages import TAG, expression, with_stars
 
 ANYTHING: Final = "lists anything"
 
-_TREES: Final = ["/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/root", "/sbin", "/sys", "/usr", "/run/containerd", "/run/docker", "/run/systemd", "/run/user", "/var/run/containerd", "/var/run/docker", "/var/lib/containerd", "/var/lib/containers", "/var/lib/docker", "/var/lib/kubelet", "/var/spool/cron", "/home/*/.ssh"]  # fmt: skip
-"""Where whoever may write, or read keys, is root, or soon."""
+_IN_RUN: Final = (
+    "NetworkManager", "balena-engine.sock", "balena.sock", "buildkit", "containerd",
+    "credentials", "crio", "dbus", "docker", "incus", "initramfs", "k3s", "libvirt",
+    "lxd", "modprobe.d", "podman", "snapd.socket", "sudo", "sysctl.d", "systemd",
+    "tmpfiles.d", "udev", "user",
+)  # fmt: skip
+_IN_VAR: Final = (
+    "lib/NetworkManager", "lib/buildkit", "lib/cloud", "lib/containerd",
+    "lib/containers", "lib/docker", "lib/dpkg", "lib/etcd", "lib/incus", "lib/kubelet",
+    "lib/libvirt", "lib/lxd", "lib/machines", "lib/portables", "lib/rancher",
+    "lib/snapd", "lib/systemd", "snap/docker", "snap/lxd", "spool/anacron",
+    "spool/at", "spool/cron",
+)  # fmt: skip
+_IN_HOMES: Final = (
+    ".bash_login", ".bash_profile", ".bashrc", ".colima", ".config/autostart",
+    ".config/systemd", ".docker/cli-plugins", ".docker/desktop", ".docker/run", ".lima",
+    ".local/bin", ".orbstack", ".profile", ".rd", ".ssh", ".zprofile", ".zshrc",
+)  # fmt: skip
+
+_TREES: Final = (
+    *("/bin", "/boot", "/dev", "/efi", "/etc", "/gnu/store", "/lib", "/lib32"),
+    *("/lib64", "/libx32", "/nix", "/opt/cni", "/opt/containerd", "/proc", "/root"),
+    *("/sbin", "/sys", "/usr"),
+    # One is a link to the other on nearly every host, and links are not followed here.
+    *(f"{run}/{name}" for run in ("/run", "/var/run") for name in _IN_RUN),
+    *(f"/var/{name}" for name in _IN_VAR),
+    *(f"{homes}/*/{name}" for homes in ("/home", "/var/home", "/Users") for name in _IN_HOMES),
+)  # fmt: skip
+"""Where whoever may write, or read keys, is root, or soon.
+
+What root runs or reads as its own; sockets by which root does what it is told (a
+container's root is root to D-Bus, libvirt and LXD as well); what a user's shell runs,
+for who may ask the Engine is root.
+"""
 
 _READABLE: Final = frozenset(
     {
-        "/etc/group", "/etc/hostname", "/etc/hosts", "/etc/localtime", "/etc/machine-id",
-        "/etc/os-release", "/etc/passwd", "/etc/resolv.conf", "/etc/ssl/certs",
-        "/etc/timezone", "/lib/modules", "/usr/lib/os-release", "/usr/share/zoneinfo",
+        "/etc/ca-certificates", "/etc/group", "/etc/hostname", "/etc/hosts",
+        "/etc/localtime", "/etc/machine-id", "/etc/os-release", "/etc/passwd",
+        "/etc/resolv.conf", "/etc/ssl/certs", "/etc/timezone", "/lib/modules",
+        "/run/udev", "/usr/lib/os-release", "/usr/share/ca-certificates",
+        "/usr/share/zoneinfo", "/var/run/udev",
     }
 )  # fmt: skip
 """What may be read there, and no more."""
@@ -51,6 +86,9 @@ _RUNTIMES: Final = frozenset(
 )
 _NAMESPACES: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "ipc:container": "takes over another container's memory, which may be the host's",
+        "ipc:host": "reaches the memory that the host's processes share",
+        "net:container": "takes over another container's network, which may be the host's",
         "net:host": "reaches what listens on the host for itself",
         "pid:container": "reaches into another container",
         "pid:host": "reaches the host's processes",
@@ -64,12 +102,19 @@ _SECURITY: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 _HARMLESS_OPTIONS: Final = re.compile(
-    r"(?:ContainerCreate:HostConfig\.(?:CgroupParent|Cgroup|LogConfig\..*|Tmpfs|StorageOpt\..*)"
-    r"|ContainerCreate:NetworkingConfig\..*"
-    r"|.*DriverOpts\.type=(?:nfs4?|cifs|smb3|tmpfs)|.*DriverOpts\.o|.*DriverOpts\.o=.*"
-    r"|.*DriverConfig\.Options\.type=(?:nfs4?|cifs|smb3|tmpfs)|.*DriverConfig\.Options\.o"
-    r"|.*\.device(?:=.*)?|ContainerExec:.*|Network(?:Create|Connect):.*|ImageCreate:.*"
-    r"|ImageBuild:(?:remote|cgroupparent|outputs|buildid)(?:=.*)?)"
+    r"(?:ContainerCreate:HostConfig\.(?:CgroupParent|Cgroup|LogConfig\.Config\..*|Tmpfs"
+    r"|StorageOpt\..*)"
+    r"|ContainerUpdate:CgroupParent"
+    r"|ContainerCreate:NetworkingConfig\.EndpointsConfig\.DriverOpts\..*"
+    r"|NetworkConnect:EndpointConfig\.DriverOpts\..*"
+    r"|NetworkCreate:(?:Attachable|ConfigFrom|ConfigOnly|IPAM\.Config\.Subnet"
+    r"|IPAM\.Options\..*|Ingress|Options\..*|Scope)"
+    # Of the driver `local`, for others are plugins. A bind is CREATE_BINDS'.
+    r"|(?:VolumeCreate:DriverOpts"
+    r"|ContainerCreate:HostConfig\.Mounts\.VolumeOptions\.DriverConfig\.Options)"
+    r"\.(?:device|o|type=(?:nfs4?|cifs|smb3|tmpfs)\Z)"
+    r"|ContainerExec:Env\..*"
+    r"|ImageBuild:(?:remote|cgroupparent|outputs|buildid))(?:=.*)?"
 )
 """Options that give no root by themselves; all others are taken to."""
 
@@ -86,7 +131,7 @@ def of_item(variable: str, item: str, *, base: str = "") -> str:
         case "CREATE_NAMESPACES":
             return _NAMESPACES.get(item, "")
         case "CREATE_SECURITY":
-            return _SECURITY.get(item, "")
+            return next((why for v, why in _SECURITY.items() if _may_be(item, v)), "")
         case _:
             return _of_word(variable, item)
 
@@ -109,7 +154,7 @@ def _of_word(variable: str, item: str) -> str:
             return "is a plugin, which may mount anything"
         case "CREATE_RUNTIMES" if item not in _RUNTIMES:
             return "is a program that runs as root"
-        case "BUILD_OPTIONS" | "CREATE_OPTIONS" if not _HARMLESS_OPTIONS.fullmatch(
+        case _ if variable.endswith("_OPTIONS") and not _HARMLESS_OPTIONS.fullmatch(
             item
         ):
             return "may give anything, nothing is known of it"
@@ -119,26 +164,36 @@ def _of_word(variable: str, item: str) -> str:
 
 def _of_bind(item: str) -> str:
     path, _, mode = item.partition(":")
-    is_tree = path.endswith("/*")
-    path = normal.unquote(path.removesuffix("/*") or "/")
-    if mode == "ro" and path in _READABLE and not is_tree:
+    if mode == "ro" and path in _READABLE:
         return ""
-    return of_path(path)
+    return _of_pattern(path.removesuffix("/*") or "/")
 
 
 def of_path(path: str) -> str:
     """Say why a folder or file of the host gives root; empty if no way is known."""
-    if SOCKET.fullmatch(path):
+    return _of_pattern(normal.quote(path))
+
+
+def _of_pattern(path: str) -> str:
+    """The same for a path as a list has it: its last segment may hold a `*`."""
+    if "*" not in path and SOCKET.fullmatch(normal.unquote(path)):
         return "is an engine, and whoever reaches it is root"
+    given = path.rstrip("/").split("/")
     for tree in _TREES:
-        pattern = tree.split("/")
-        given = path.rstrip("/").split("/")
-        both = zip(pattern, given, strict=False)
-        if all(p in {"*", g} or g == "*" for p, g in both):
-            if len(given) >= len(pattern):
-                return f"is {tree}" if len(given) == len(pattern) else f"lies in {tree}"
+        wanted = tree.split("/")
+        both = zip(given, wanted, strict=False)
+        if all(w == "*" or _may_be(g, w) for g, w in both):
+            if len(given) >= len(wanted):
+                return f"is {tree}" if len(given) == len(wanted) else f"lies in {tree}"
             return f"holds {tree}"
     return ""
+
+
+def _may_be(item: str, value: str) -> bool:
+    """Whether an item with a `*` in it, or without, fits a value."""
+    if "*" not in item:
+        return item == value
+    return bool(re.fullmatch(expression([with_stars(item, TAG)]), value))
 
 
 def is_reached(fits: Callable[[str], bool]) -> bool:

@@ -3,26 +3,49 @@
 Whoever shows a file (explain, a diff, a report) renders this value and asks no policy of
 its own. "Root" means root on the host, by a way that is known: an operation that no
 variable limits, a listed value that gives it, or another container that has it.
+
+A way is what a client can go by itself on a host as it is found. What takes another
+person's later act (somebody runs an image that was replaced), or luck with what is there
+(a volume that is a host folder), is a condition: it stands beside "no known way".
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 from trioproxy.arguments import root
 from trioproxy.arguments.families import FAMILIES, Family
+from trioproxy.arguments.inclusion import have_common
+from trioproxy.arguments.languages import Word, others
 from trioproxy.arguments.limits import Limits
+from trioproxy.arguments.patterns import READ_ONLY, Pattern, Words
 from trioproxy.arguments.table import OPERATIONS as ARGUED
 from trioproxy.arguments.table import READERS
-from trioproxy.policy.endpoints import OPERATIONS, Endpoint, Risk
-from trioproxy.policy.rules import Policy
-
-REACHING = (
-    "ContainerExec",
-    "ExecStart",
-    "ContainerAttach",
-    "ContainerAttachWebsocket",
+from trioproxy.policy import samples
+from trioproxy.policy.endpoints import (
+    LIBPOD_SECTIONS,
+    OPERATIONS,
+    SECTIONS,
+    Endpoint,
+    Risk,
 )
-"""Operations that reach into containers, whoever created them."""
+from trioproxy.policy.rules import READING, Policy
+
+_ANY_CONTAINER = "reaches into any container, whatever it was given"
+_ANY_FILE = "copies files out of any container, and of what the host shares with it"
+REACHING: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "ContainerExec": _ANY_CONTAINER,
+        "ExecStart": _ANY_CONTAINER,
+        "ContainerAttach": _ANY_CONTAINER,
+        "ContainerAttachWebsocket": _ANY_CONTAINER,
+        "ContainerArchive": _ANY_FILE,
+        "LibpodArtifactAddLocal": "reads any file of the host",
+        "LibpodContainerArchive": _ANY_FILE,
+    }
+)
+"""Operations that reach into containers, whoever created them, or into the host's files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,16 +137,18 @@ def _limits(limits: Limits) -> Iterator[Limited]:
 
 def _ways(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
     for endpoint in opened:
-        if endpoint.risk is Risk.HOST_ROOT and endpoint.operation not in REACHING:
+        is_door = endpoint.risk is Risk.HOST_ROOT or endpoint.is_unlimitable
+        if is_door and endpoint.operation not in REACHING:
             yield from _open_way(policy, endpoint)
     for endpoint in opened:
         if endpoint.operation in REACHING:
-            yield Way(
-                operation=endpoint.operation,
-                why="reaches into any container, whatever it was given",
-            )
+            yield Way(operation=endpoint.operation, why=REACHING[endpoint.operation])
+    for route in policy.routes:
+        if route.method not in READING:
+            why = "this version does not know what it does"
+            yield Way(operation=str(route), why=why)
     for name, limit in policy.limits.by_variable.items():
-        operations = [e.operation for e in opened if _is_limited_by(e, name)]
+        operations = [e.operation for e in opened if _can_ask(e, name)]
         for item in limit.value.split(",") if operations and limit.value else ():
             if why := root.of_item(name, item, base=policy.limits.base):
                 yield Way(operation=operations[0], argument=f"{name}={item}", why=why)
@@ -139,36 +164,73 @@ def _open_way(policy: Policy, endpoint: Endpoint) -> Iterator[Way]:
         yield Way(operation=endpoint.operation, why=why)
 
 
-def _is_limited_by(endpoint: Endpoint, variable: str) -> bool:
+def _can_ask(endpoint: Endpoint, variable: str) -> bool:
     argued = ARGUED.get(endpoint.operation)
-    return argued is not None and variable in FAMILIES[argued.family]
+    return argued is not None and variable in argued.variables
 
 
 def _planted(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
     """Ways by a link that a container leaves in one bind, below which another one lies."""
     binds = policy.limits.by_variable.get("CREATE_BINDS")
-    creates = [e.operation for e in opened if _is_limited_by(e, "CREATE_BINDS")]
+    creates = [e.operation for e in opened if _can_ask(e, "CREATE_BINDS")]
     if binds is None or binds.is_any or not creates:
         return
-    items = [one.text for one in binds.patterns]
-    for item in items:
-        path, _, mode = item.partition(":")
-        if mode == "ro":
-            continue
-        below = [
-            other
-            for other in items
-            if other.partition(":")[0].startswith(f"{path.rstrip('/')}/")
-        ]
-        if path.endswith("/*") or below:
+    bound = tuple(path for item in binds.patterns for path, _ in _paths(item))
+    for item in binds.patterns:
+        written = [path for path, is_read_only in _paths(item) if not is_read_only]
+        below = tuple((*path, "/", _ANYTHING) for path in written)
+        if written and have_common(bound, below):
             why = "a link planted in one of its folders leads anywhere when it is bound"
-            yield Way(operation=creates[0], argument=f"CREATE_BINDS={item}", why=why)
+            argument = f"CREATE_BINDS={item.text}"
+            yield Way(operation=creates[0], argument=argument, why=why)
+
+
+_ANYTHING = others("")
+
+
+def _paths(bind: Pattern) -> Iterator[tuple[Word, bool]]:
+    """The paths of a bind, and for each whether it may be read and not written."""
+    for word in bind.means.language if isinstance(bind.means, Words) else ():
+        is_read_only = word[-1] == READ_ONLY
+        yield word[: len(word) - is_read_only], is_read_only
 
 
 def _conditions(policy: Policy) -> Iterator[str]:
-    if "ContainerCreate" not in policy.opened_operations:
-        return
-    yield "runs nothing on the host itself"
-    if (binds := policy.limits.by_variable.get("CREATE_BINDS")) and binds.patterns:
-        yield "cannot write the parents of its binds"
-    yield "finds no volume that was made of a host folder before"
+    opened = policy.opened_operations
+    if "ContainerCreate" in opened:
+        yield "runs nothing on the host itself"
+        binds = policy.limits.by_variable.get("CREATE_BINDS")
+        if binds and binds.patterns:
+            yield "cannot write the parents of its binds"
+        yield "finds no volume or network of others that leads to the host"
+    if any(_replaces_images(policy, name) for name in opened):
+        yield "replaces no image that others run"
+    if _passes_unknown_writes(policy):
+        yield "sends nothing that this version does not know"
+
+
+def _replaces_images(policy: Policy, operation: str) -> bool:
+    """Whether an operation may give any image any name, one that others run too."""
+    if operation == "LibpodImageTag":
+        return True
+    if operation == "ImagePush" or not _can_write_tags(operation):
+        return False
+    limits = policy.limits
+    if operation == "ImageCreate" and (pulls := limits.limit_of("PULL_IMAGES")):
+        imports = any(one.text.startswith("src:") for one in pulls.patterns)
+        if not pulls.is_any and not imports:
+            return False
+    tags = limits.limit_of("CREATE_TAGS")
+    return tags is None or tags.is_any
+
+
+def _can_write_tags(operation: str) -> bool:
+    argued = ARGUED.get(operation)
+    return argued is not None and "CREATE_TAGS" in argued.variables
+
+
+def _passes_unknown_writes(policy: Policy) -> bool:
+    unknown = (
+        samples.of_unknown("POST", section) for section in (*SECTIONS, *LIBPOD_SECTIONS)
+    )
+    return any(one is not None and policy.decide(one).allowed for one in unknown)
