@@ -31,8 +31,9 @@ def test_more_is_status_1(folder: Path) -> None:
     """A file that grants more is shown with its risks, and fails the gate."""
     done = diff(folder, "small.env", "large.env")
     assert done.status == 1
-    first, create, route = done.out.splitlines()
-    assert first == "large.env grants 2 more than small.env"
+    first, way, create, route = done.out.splitlines()
+    assert first == "large.env grants 2 more than small.env; root on the host: new"
+    assert way == "  ! ContainerCreate: nothing limits what it asks for"
     assert create.startswith("  + ContainerCreate ")
     assert "POST /containers/create  HOST-ROOT: " in create
     assert route == "  + GET:/new/{x}"
@@ -42,7 +43,10 @@ def test_less_is_status_0(folder: Path) -> None:
     """A file that grants less passes the gate."""
     done = diff(folder, "large.env", "small.env")
     assert done.status == 0
-    assert done.out.startswith("small.env grants 2 less than large.env\n  - Cont")
+    assert done.out.startswith(
+        "small.env grants 2 less than large.env;"
+        " root on the host: no known way any more\n  - Cont"
+    )
 
 
 def test_more_and_less(folder: Path) -> None:
@@ -70,6 +74,8 @@ def test_json_for_programs(folder: Path) -> None:
     assert [one["name"] for one in data["more"]] == ["ContainerCreate", "GET:/new/{x}"]
     assert data["more"][0]["risk"] == "host-root"
     assert data["less"] == []
+    assert data["root"]["new"] is True
+    assert data["root"]["new_ways"][0]["operation"] == "ContainerCreate"
 
 
 def test_markdown_for_a_pull_request(folder: Path) -> None:
@@ -77,13 +83,68 @@ def test_markdown_for_a_pull_request(folder: Path) -> None:
     (folder / "b|`\nx`.env").write_text(LARGE)
     done = diff(folder, "small.env", "b|`\nx`.env", "--markdown")
     lines = done.out.splitlines()
-    assert lines[0] == "**`b x.env` grants 2 more than `small.env`:**"
-    assert lines[4].startswith(
+    headline = "grants 2 more than `small.env`; root on the host: new**"
+    assert lines[0] == f"**`b x.env` {headline}"
+    assert lines[2] == "- `ContainerCreate`: nothing limits what it asks for"
+    assert lines[6].startswith(
         "| **+** | `ContainerCreate` | `POST /containers/create` | **HOST-ROOT** | "
     )
-    assert lines[5] == "| **+** | `GET:/new/{x}` |  |  |  |"
+    assert lines[7] == "| **+** | `GET:/new/{x}` |  |  |  |"
     assert lines[-1] == "2 grants to review before this is merged."
-    assert {line.count("|") for line in lines[2:6]} == {6}
+    assert {line.count("|") for line in lines[4:8]} == {6}
+
+
+LIMITED = "ALLOW_OPERATIONS=ContainerCreate,ContainerList\nCREATE_BINDS="
+ROOTS = [
+    ("/srv/a", "/srv/a,/srv/b", "no known way", "+ CREATE_BINDS=/srv/b"),
+    ("/srv/a", "/srv/a,/srv/a/x", "new", "! ContainerCreate, CREATE_BINDS=/srv/a: a link planted in one of its folders leads anywhere when it is bound"),
+    ("/srv/a", "/etc,/srv/a", "new", "+ CREATE_BINDS=/etc  HOST-ROOT: is /etc"),
+    ("/etc", "/etc,/usr", "yes, as before, and in 1 new way", "+ CREATE_BINDS=/usr  HOST-ROOT: is /usr"),
+    ("/etc,/srv/a", "/etc", "yes, as before", "- CREATE_BINDS=/srv/a"),
+    ("/etc,/srv/a", "/srv/a", "no known way any more", "- CREATE_BINDS=/etc  HOST-ROOT: is /etc"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "root", "line"), ROOTS, ids=[f"{r[0]}-{r[1]}" for r in ROOTS]
+)
+def test_the_headline_says_whether_root_is_new(
+    old: str, new: str, root: str, line: str, folder: Path
+) -> None:
+    """Root on the host is told first, and each value that gives it says why."""
+    (folder / "old.env").write_text(f"{LIMITED}{old}\n")
+    (folder / "new.env").write_text(f"{LIMITED}{new}\n")
+    done = diff(folder, "old.env", "new.env")
+    lines = done.out.splitlines()
+    assert lines[0].endswith(f"; root on the host: {root}")
+    assert f"  {line}" in lines
+    assert done.status == int(" more than " in lines[0])
+    markdown = diff(folder, "old.env", "new.env", "--markdown").out
+    assert f"root on the host: {root}**\n" in markdown
+
+
+def test_the_worst_is_first(folder: Path) -> None:
+    """What gives root comes first, then what is asked for, then the rest by its risk."""
+    (folder / "new.env").write_text(
+        "ALLOW_OPERATIONS=ContainerCreate,ContainerInspect,ContainerList,SystemPing,"
+        "VolumeDelete\nCREATE_BINDS=/etc,/srv/a\nCREATE_IMAGES=nginx\n"
+    )
+    lines = diff(folder, "small.env", "new.env").out.splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("  +")] == [
+        "CREATE_BINDS=/etc",
+        "CREATE_BINDS=/srv/a",
+        "CREATE_IMAGES=nginx",
+        "ContainerCreate",
+        "VolumeDelete",
+        "ContainerInspect",
+        "SystemPing",
+        "SystemPingHead",
+    ]
+    (create,) = (line for line in lines if "+ ContainerCreate" in line)
+    assert "  limited: makes a container" in create
+    data = json.loads(diff(folder, "small.env", "new.env", "--json").out)
+    assert data["more"][0] == {"name": "CREATE_BINDS=/etc", "root": "is /etc"}
+    assert next(one["limited"] for one in data["more"] if "limited" in one) is True
 
 
 @pytest.mark.parametrize(

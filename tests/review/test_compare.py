@@ -1,9 +1,10 @@
 """What one policy grants more or less than another."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.arguments.listing import files
 from tests.policy.judging import request
 from trioproxy.policy import samples
 from trioproxy.policy.endpoints import LIBPOD_SECTIONS, SECTIONS
@@ -151,6 +152,11 @@ LIMITED: list[tuple[dict[str, str], dict[str, str], set[str], set[str]]] = [
     ({"EXEC_USERS": "a"}, {}, set(), set()),
     ({"CREATE_BASE": "/x", "CREATE_BINDS": "{base}/a"}, {"CREATE_BASE": "/y", "CREATE_BINDS": "{base}/a"},
      {"CREATE_BINDS=/y/a"}, {"CREATE_BINDS=/x/a"}),
+    ({"CREATE_BINDS": "/a/*"}, {"CREATE_BINDS": "/a/b*,/a/docker.sock"}, {"CREATE_BINDS=/a/docker.sock"}, {"CREATE_BINDS=/a/*"}),
+    ({"CREATE_PORTS": "80"}, {"CREATE_PORTS": "127.0.0.1:80"}, set(), {"CREATE_PORTS=80"}),
+    ({"CREATE_PRIVILEGED": "1"}, {"CREATE_PRIVILEGED": "0"}, set(), {"CREATE_PRIVILEGED=1"}),
+    ({"CREATE_BINDS": "/a", "EXEC_USERS": "a"}, {"CREATE_BINDS": "/a", "EXEC_USERS": "b"}, set(), set()),
+    ({"CREATE_BINDS": "", "CREATE_TAGS": "a"}, {"CREATE_BINDS": "", "CREATE_TAGS": "b"}, set(), set()),
 ]  # fmt: skip
 
 
@@ -164,3 +170,55 @@ def test_limits_are_compared(
     found = compare(policy(**CREATE, **old), policy(**CREATE, **new))
     assert names(found.more) == more
     assert names(found.less) == less
+
+
+NEW: list[tuple[dict[str, str], dict[str, str], set[str]]] = [
+    # What an operation that is new may ask for is new as well, whatever was limited.
+    ({}, {**CREATE, "CREATE_BINDS": "/a", "CREATE_IMAGES": "a"}, {"ContainerCreate", "CREATE_BINDS=/a", "CREATE_IMAGES=a"}),
+    ({"CREATE_BINDS": "/a"}, {**CREATE, "CREATE_BINDS": "/a", "CREATE_IMAGES": ""}, {"ContainerCreate", "CREATE_BINDS=/a"}),
+    ({}, CREATE, {"ContainerCreate"}),
+    ({"CREATE_BINDS": "/a"}, CREATE, {"ContainerCreate", "anything that CREATE_* would limit"}),
+    # A variable counts for those operations that can ask for it.
+    ({"ALLOW_OPERATIONS": "VolumeCreate", "CREATE_BINDS": "/a"}, {"ALLOW_OPERATIONS": "VolumeCreate", "CREATE_CAPS": "ALL", "CREATE_BINDS": "/a"}, set()),
+    ({"ALLOW_OPERATIONS": "VolumeCreate", "CREATE_CAPS": "ALL"}, {"ALLOW_OPERATIONS": "ContainerCreate,VolumeCreate", "CREATE_CAPS": "ALL", "CREATE_IMAGES": ""}, {"ContainerCreate", "CREATE_CAPS=ALL"}),
+    ({"ALLOW_OPERATIONS": "ImageBuild", "BUILD_OPTIONS": ""}, {"ALLOW_OPERATIONS": "ImageBuild", "CREATE_TAGS": "a"}, {"anything that BUILD_* would limit"}),
+    ({"ALLOW_OPERATIONS": "ImageBuild", "CREATE_TAGS": "a"}, {"ALLOW_OPERATIONS": "ImageBuild", "BUILD_OPTIONS": ""}, {"anything that CREATE_* would limit"}),
+    ({"ALLOW_OPERATIONS": "ContainerExec", "EXEC_COMMANDS": "ls", "EXEC_USERS": "a"}, {"ALLOW_OPERATIONS": "ContainerExec", "EXEC_USERS": "a"}, {"EXEC_COMMANDS=*"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "more"), NEW, ids=[f"{w[0]}-{w[1]}"[-70:] for w in NEW]
+)
+def test_what_can_be_asked_for_goes_with_what_is_granted(
+    old: dict[str, str], new: dict[str, str], more: set[str]
+) -> None:
+    """A limit is compared for the operations that are granted beside it."""
+    before = policy(**({"ALLOW_OPERATIONS": ""} | old))
+    assert names(compare(before, policy(**new)).more) == more
+
+
+_GRANTED = st.sets(
+    st.sampled_from(["ContainerCreate", "ImageTag", "ImageBuild", "ContainerExec", "VolumeCreate", "ImageCreate", "ImageLoad"])
+).map(lambda one: {"ALLOW_OPERATIONS": ",".join(sorted(one))})  # fmt: skip
+
+
+@settings(deadline=None)
+@given(_GRANTED, _GRANTED, files(), files(), st.data())
+def test_root_is_never_new_where_nothing_is_more(
+    granted: dict[str, str],
+    other: dict[str, str],
+    limits: dict[str, str],
+    changed: dict[str, str],
+    data: st.DataObject,
+) -> None:
+    """Who trusts that a file grants no more may trust that it gives no root either."""
+    old = policy(**granted, **limits)
+    kept = data.draw(st.sets(st.sampled_from(sorted(limits))))
+    new = policy(
+        **data.draw(st.sampled_from([granted, other])),
+        **(changed | {name: limits[name] for name in kept}),
+    )
+    found = compare(old, new)
+    assert found.more or not found.is_root_new
+    assert not compare(new, new).more

@@ -49,7 +49,6 @@ WAYS: list[tuple[dict[str, str], list[str]]] = [
     ({"ALLOW_OPERATIONS": "SwarmInspect"}, ["SwarmInspect: shows the join tokens, by which anybody becomes a manager"]),
     ({"ALLOW_OPERATIONS": "Session", "BUILD_OPTIONS": ""}, ["Session: offers files and credentials to later builds"]),
     ({"ALLOW_OPERATIONS": "CheckpointDelete"}, ["CheckpointDelete: removes a folder, anywhere on the host"]),
-    ({"ALLOW_OPERATIONS": "POST:/frob/{x},GET:/frob/{x}"}, ["POST:/frob/{x}: this version does not know what it does"]),
     # Doors into what other containers were given.
     ({"ALLOW_OPERATIONS": "ContainerArchive"}, ["ContainerArchive: copies files out of any container, and of what the host shares with it"]),
     ({"ALLOW_ARCHIVE": "1"}, ["ContainerArchive: copies files out of any container, and of what the host shares with it"]),
@@ -104,6 +103,8 @@ CONDITIONS: list[tuple[dict[str, str], list[str]]] = [
     ({"NETWORKS": "1"}, []),
     ({"NETWORKS": "1", "POST": "1"}, ["sends nothing that this version does not know"]),
     ({"NETWORKS": "1", "POST": "1", "CREATE_CAPS": ""}, []),
+    ({"ALLOW_OPERATIONS": "POST:/frob/{x}"}, ["sends nothing that this version does not know"]),
+    ({"ALLOW_OPERATIONS": "GET:/frob/{x}"}, []),
 ]  # fmt: skip
 
 

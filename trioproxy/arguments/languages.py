@@ -15,7 +15,6 @@ import string
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-
 STAR: Final = re.compile(r"\*(?:\{([1-9][0-9]?)\})?")
 """What in an item stands for characters, and for how many if that is said."""
 

@@ -8,6 +8,7 @@ import click
 from trioproxy.commands.policyfile import PolicyFile, as_data
 from trioproxy.learning.wording import count
 from trioproxy.review.compare import Comparison, Grant, compare
+from trioproxy.review.meaning import Way
 
 MORE = 1
 """Exit status where the new file grants more: a gate for CI."""
@@ -41,13 +42,22 @@ def command(*, old: str, new: str, as_json: bool, markdown: bool) -> int:
     else:
         lines = _markdown(old, new, found) if markdown else _text(old, new, found)
         click.echo("\n".join(lines))
-    return MORE if found.more else 0
+    return MORE if found.more or found.is_root_new else 0
 
 
 def _data(old: str, new: str, found: Comparison) -> dict[str, object]:
     return {
         "old": old,
         "new": new,
+        "root": {
+            "before": found.was_root,
+            "after": found.is_root,
+            "new": found.is_root_new,
+            "new_ways": [
+                {"operation": way.operation, "argument": way.argument, "why": way.why}
+                for way in found.ways
+            ],
+        },
         "more": [_grant_data(grant) for grant in found.more],
         "less": [_grant_data(grant) for grant in found.less],
     }
@@ -55,17 +65,36 @@ def _data(old: str, new: str, found: Comparison) -> dict[str, object]:
 
 def _grant_data(grant: Grant) -> dict[str, object]:
     data: dict[str, object] = {"name": grant.name}
-    return data | (as_data(grant.endpoint) if grant.endpoint else {})
+    if grant.endpoint is None:
+        return {**data, "root": grant.root}
+    return {**data, **as_data(grant.endpoint), "limited": grant.is_limited}
 
 
 def _text(old: str, new: str, found: Comparison) -> Iterator[str]:
     if not found.more and not found.less:
         yield f"{new} grants what {old} grants"
         return
-    yield f"{new} grants {_extent(found)} than {old}"
+    yield f"{new} grants {_extent(found)} than {old}; root on the host: {_root(found)}"
+    for way in found.ways:
+        yield f"  ! {_way(way)}"
     for sign, grants in (("+", found.more), ("-", found.less)):
         for grant in grants:
             yield f"  {sign} {_describe(grant)}".rstrip()
+
+
+def _root(found: Comparison) -> str:
+    """Say whether root on the host is new."""
+    if not found.is_root:
+        return "no known way any more" if found.was_root else "no known way"
+    if not found.was_root:
+        return "new"
+    more = f", and in {count(len(found.ways), 'new way')}" if found.ways else ""
+    return f"yes, as before{more}"
+
+
+def _way(way: Way) -> str:
+    where = f"{way.operation}, {way.argument}" if way.argument else way.operation
+    return f"{where}: {way.why}"
 
 
 def _extent(found: Comparison) -> str:
@@ -78,17 +107,27 @@ def _extent(found: Comparison) -> str:
 def _describe(grant: Grant) -> str:
     endpoint = grant.endpoint
     if endpoint is None:
-        return grant.name
+        return (
+            f"{grant.name}  {grant.marks}: {grant.line}" if grant.root else grant.name
+        )
     route = f"{endpoint.method} {endpoint.template}"
-    return f"{grant.name:<24} {route}  {endpoint.marks}: {endpoint.summary}"
+    return f"{grant.name:<24} {route}  {grant.marks}: {grant.line}"
 
 
 def _markdown(old: str, new: str, found: Comparison) -> Iterator[str]:
     if not found.more and not found.less:
         yield f"**{_code(new)} grants what {_code(old)} grants.**"
         return
-    yield f"**{_code(new)} grants {_extent(found)} than {_code(old)}:**"
+    root = _root(found)
+    yield f"**{_code(new)} grants {_extent(found)} than {_code(old)}; root on the host: {root}**"
     yield ""
+    if found.ways:
+        for way in found.ways:
+            where = (
+                f"{way.operation}, {way.argument}" if way.argument else way.operation
+            )
+            yield f"- {_code(where)}: {way.why}"
+        yield ""
     yield "| | operation | route | risk | |"
     yield "|---|---|---|---|---|"
     for sign, grants in (("**+**", found.more), ("\u2212", found.less)):
@@ -101,14 +140,14 @@ def _markdown(old: str, new: str, found: Comparison) -> Iterator[str]:
 
 def _cells(grant: Grant) -> list[str]:
     endpoint = grant.endpoint
-    if endpoint is None:
-        return [_code(grant.name), "", "", ""]
-    marks, shown = endpoint.marks, endpoint.risk.shown
+    route = _code(f"{endpoint.method} {endpoint.template}") if endpoint else ""
+    marks = grant.marks
+    is_loud = bool(marks) and marks.partition(",")[0].isupper()
     return [
         _code(grant.name),
-        _code(f"{endpoint.method} {endpoint.template}"),
-        f"**{marks}**" if shown.isupper() else marks,
-        endpoint.summary,
+        route,
+        f"**{marks}**" if is_loud else marks,
+        grant.line,
     ]
 
 

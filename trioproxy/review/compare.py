@@ -2,32 +2,46 @@
 
 Both are asked about a request for each route of the table, about every route that one of
 them names itself, and about routes of newer engines, which open sections let through.
+What requests may ask for is compared by proof (`arguments.inclusion`): more, unless the
+old file is proven to allow it. Root on the host is told apart from both, for it may come
+from two values of which neither is new.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
 
-from trioproxy.arguments.families import FAMILIES, LIMITED
-from trioproxy.arguments.limits import ANY, Limits
+from trioproxy.arguments import root
+from trioproxy.arguments.families import FAMILIES, LIMITED, Family
+from trioproxy.arguments.inclusion import beyond
+from trioproxy.arguments.limits import Limit, Limits
 from trioproxy.arguments.table import OPERATIONS as ARGUED
 from trioproxy.policy import samples
 from trioproxy.policy.endpoints import (
     LIBPOD_SECTIONS,
+    MEANINGS,
     OPERATIONS,
     SECTIONS,
     Endpoint,
+    Risk,
 )
 from trioproxy.policy.request import Request, Route
 from trioproxy.policy.rules import DENIED_WORDS, Policy, Reason
+from trioproxy.review.meaning import Way, meaning_of
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Grant:
     """Something that a policy lets pass."""
 
     name: str
     """An operation, a `METHOD:/path/{template}`, a `VARIABLE=item` of a limit, or in words
     what has none of these."""
+    is_limited: bool = field(default=False, compare=False)
+    """Whether variables limit what an operation may ask for."""
+    root: str = field(default="", compare=False)
+    """Why it gives root on the host by itself, where it is no operation; else empty."""
 
     @property
     def endpoint(self) -> Endpoint | None:
@@ -35,33 +49,80 @@ class Grant:
         rows = OPERATIONS.get(self.name)
         return rows[0] if rows else None
 
+    @property
+    def marks(self) -> str:
+        """How it is to be read, for people; empty where nothing is known of it."""
+        if self.root:
+            return Risk.HOST_ROOT.shown
+        if self.is_limited:
+            return "limited"
+        return self.endpoint.marks if self.endpoint else ""
+
+    @property
+    def line(self) -> str:
+        """What it does, or why it is root."""
+        return self.endpoint.summary if self.endpoint else self.root
+
+    @property
+    def rank(self) -> tuple[int, str]:
+        """Sorts the worst first; what nothing is known of stands behind what is root."""
+        endpoint = self.endpoint
+        if self.root:
+            return 0, self.name
+        if endpoint is None or self.is_limited:
+            return 1, self.name
+        return _RANKS[endpoint.risk], self.name
+
+
+_RANKS: Final[Mapping[Risk, int]] = MappingProxyType(
+    {risk: 2 * place for place, risk in enumerate(MEANINGS)}
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The difference between two policies, each side sorted."""
+    """The difference between two policies, each side with the worst first."""
 
     more: tuple[Grant, ...]
     less: tuple[Grant, ...]
+    was_root: bool
+    """Whether the old one gives root on the host in a known way."""
+    is_root: bool
+    """Whether the new one does."""
+    ways: tuple[Way, ...]
+    """The ways to root that the new one has and the old one has not."""
+
+    @property
+    def is_root_new(self) -> bool:
+        """Whether root on the host is new."""
+        return self.is_root and not self.was_root
 
 
 def compare(old: Policy, new: Policy) -> Comparison:
     """Say what `new` grants more and less than `old`."""
     more, less = set[Grant](), set[Grant]()
-    for grant, request in _requests(old, new):
-        before, after = _allows(old, grant, request), _allows(new, grant, request)
+    for name, request in _requests(old, new):
+        before, after = _allows(old, name, request), _allows(new, name, request)
         if after and not before:
-            more.add(grant)
+            more.add(Grant(name, is_limited=name in new.limits.operations))
         elif before and not after:
-            less.add(grant)
-    more |= set(_listed_beyond(old, new))
-    less |= set(_listed_beyond(new, old))
-    return Comparison(more=tuple(sorted(more)), less=tuple(sorted(less)))
+            less.add(Grant(name, is_limited=name in old.limits.operations))
+    more |= set(_asked_beyond(old, new))
+    less |= set(_asked_beyond(new, old))
+    was, now = meaning_of(old), meaning_of(new)
+    return Comparison(
+        more=tuple(sorted(more, key=lambda one: one.rank)),
+        less=tuple(sorted(less, key=lambda one: one.rank)),
+        was_root=was.is_root,
+        is_root=now.is_root,
+        ways=tuple(way for way in now.ways if way not in was.ways),
+    )
 
 
-def _allows(policy: Policy, grant: Grant, request: Request) -> bool:
+def _allows(policy: Policy, name: str, request: Request) -> bool:
     """Whether a policy grants this; of newer routes all, not one that it names itself."""
     decision = policy.decide(request)
-    if grant.name.startswith(_NEWER):
+    if name.startswith(_NEWER):
         return decision.allowed and decision.reason is Reason.UNKNOWN_ROUTE
     return decision.allowed
 
@@ -69,50 +130,53 @@ def _allows(policy: Policy, grant: Grant, request: Request) -> bool:
 _NEWER = "unknown "
 
 
-def _listed_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
+def _asked_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
     """What requests may ask for under one policy, and not under the other."""
-    opened = wide.opened_operations & ARGUED.keys()
-    for family, names in FAMILIES.items():
+    opened = wide.opened_operations & LIMITED.keys()
+    for family in Family:
         if not any(family in LIMITED[name] for name in opened):
             continue
-        if family not in wide.limits.families:
-            if family in narrow.limits.families:
-                yield Grant(f"anything that {family}_* would limit")
-            continue
-        if family in narrow.limits.families:
-            for name in names:
-                yield from _items_beyond(name, narrow.limits, wide.limits)
+        if family in wide.limits.families:
+            yield from _listed_beyond(family, narrow, wide)
+        elif family in narrow.limits.families:
+            own = [name for name in opened if LIMITED[name][0] is family]
+            is_root = any(OPERATIONS[n][0].risk is Risk.HOST_ROOT for n in own)
+            why = "nothing limits what is asked for" * is_root
+            yield Grant(f"anything that {family}_* would limit", root=why)
 
 
-def _items_beyond(name: str, narrow: Limits, wide: Limits) -> Iterator[Grant]:
-    before, after = narrow.limit_of(name), wide.limit_of(name)
-    if before is None or before.is_any:
-        return
-    if after is None or after.is_any:
-        yield Grant(f"{name}={ANY}")
-        return
-    known = {one.text.replace("{base}", narrow.base) for one in before.patterns}
-    for one in after.patterns:
-        item = one.text.replace("{base}", wide.base)
-        if item not in known and not before.allows(item):
-            yield Grant(f"{name}={item}")
+def _listed_beyond(family: Family, narrow: Policy, wide: Policy) -> Iterator[Grant]:
+    before = _variables(narrow)
+    for name in sorted(_variables(wide) & set(FAMILIES[family])):
+        known = narrow.limits
+        if name not in before:  # no operation there can ask for it at all
+            known = Limits(by_variable={name: Limit(variable=name)})
+        for one in beyond(known, wide.limits, [name]):
+            why = root.of_item(name, one.item)
+            yield Grant(f"{name}={one.item}", root=why)
 
 
-def _requests(*policies: Policy) -> Iterator[tuple[Grant, Request]]:
+def _variables(policy: Policy) -> frozenset[str]:
+    """The variables that limit what the operations can ask for that a policy opens."""
+    opened = policy.opened_operations & ARGUED.keys()
+    return frozenset[str]().union(*(ARGUED[name].variables for name in opened))
+
+
+def _requests(*policies: Policy) -> Iterator[tuple[str, Request]]:
     """All that either of them can be asked: the table, newer routes, and those they name."""
     for request in samples.of_table():
-        yield Grant(request.operation), request
+        yield request.operation, request
     for section in (*SECTIONS, *LIBPOD_SECTIONS):
         for method, kind in (("GET", "reading"), ("POST", "writing")):
             unknown = samples.of_unknown(method, section)
             if unknown is not None:
-                yield Grant(f"{_NEWER}{kind} routes in {section}"), unknown
+                yield f"{_NEWER}{kind} routes in {section}", unknown
     routes = sorted({route for one in policies for route in one.routes}, key=str)
     for route in routes:
         for parameter in _parameters(routes):
             request = samples.of_route(route, parameter)
             if request.endpoint is None:
-                yield Grant(str(route)), request
+                yield str(route), request
 
 
 def _parameters(routes: Iterable[Route]) -> Iterator[str]:
