@@ -64,8 +64,69 @@ def test_an_unknown_target(file: Path) -> None:
     assert "cetusguard" in done.err
 
 
-def test_limits_are_not_exported(file: Path) -> None:
-    """No other proxy is told what requests may ask for, and that is said."""
-    file.write_text("ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS=/srv\n")
-    done = run("export", str(file), "--to", "cetusguard")
-    assert "cetusguard is not told what requests may ask for: CREATE_BINDS" in done.err
+LIMITED = "ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS="
+
+
+@pytest.mark.parametrize("target", ["tecnativa", "linuxserver", "cetusguard"])
+def test_limits_cannot_be_told(file: Path, target: str) -> None:
+    """What the other proxy has no words for is named, what is closed unset as well."""
+    file.write_text(f"{LIMITED}/srv\n")
+    done = run("export", str(file), "--to", target)
+    said = f"{target} cannot be told what requests may ask for: CREATE_BINDS, CREATE_CAPS, "
+    assert said in done.err
+    assert "CREATE_IMAGES" not in done.err
+    assert "/srv" not in done.out
+
+
+BINDS = [
+    ("/srv/a", "/srv/a", "what lies below /srv/a", ""),
+    ("/srv/a/*", "/srv/a", "/srv/a itself", ""),
+    ("/srv/b,/srv/a:ro", "/srv/a,/srv/b", "what lies below /srv/b, what lies below /srv/a, /srv/a to be written", ""),
+    ("/srv/my%20a", "/srv/my a", "what lies below /srv/my%20a", ""),
+    ("/srv/a-*,/srv/b", "/srv/b", "what lies below /srv/b", "CREATE_BINDS=/srv/a-*"),
+    ("/srv/a%2Cb", "/dev/null/none", "", "CREATE_BINDS=/srv/a%2Cb"),
+    ("{base}/x", "/srv/base/x", "what lies below /srv/base/x", ""),
+    ("", "/dev/null/none", "", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "folders", "wider", "missing"), BINDS, ids=[row[0] for row in BINDS]
+)
+def test_wollomatic_is_told_which_folders_may_be_bound(
+    file: Path, value: str, folders: str, wider: str, missing: str
+) -> None:
+    """Its list of folders is written, with what it takes more and what it cannot say."""
+    file.write_text(f"{LIMITED}{value}\nCREATE_BASE=/srv/base\n")
+    done = run("export", str(file), "--to", "wollomatic")
+    assert f"SP_ALLOWBINDMOUNTFROM={folders}" in done.out.splitlines()
+    assert "may ask for: CREATE_CAPS, " in done.err
+    told = f"takes more than {file} lists as CREATE_BINDS: {wider}\n"
+    assert (told in done.err) is bool(wider)
+    assert (f"cannot allow: {missing}" in done.err) is bool(missing)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ALLOW_OPERATIONS=ContainerCreate\n",
+        f"{LIMITED}*\n",
+        "ALLOW_OPERATIONS=ContainerList\nCREATE_BINDS=/srv\n",
+    ],
+    ids=["open", "any", "no-create"],
+)
+def test_wollomatic_is_told_no_folders_where_there_is_no_limit(
+    file: Path, text: str
+) -> None:
+    """Where any folder may be bound, or none can, there is no such line."""
+    file.write_text(text)
+    assert "BINDMOUNT" not in run("export", str(file), "--to", "wollomatic").out
+
+
+def test_wollomatic_does_not_look_at_volumes(file: Path) -> None:
+    """A volume that is a folder passes by its list, and a service only within it."""
+    operations = "ContainerCreate,ServiceCreate,VolumeCreate"
+    file.write_text(f"ALLOW_OPERATIONS={operations}\nCREATE_BINDS=\n")
+    done = run("export", str(file), "--to", "wollomatic")
+    assert "volumes that are any folder, by VolumeCreate" in done.err
+    assert "cannot allow: ServiceCreate with other folders" in done.err

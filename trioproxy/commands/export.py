@@ -41,8 +41,13 @@ def command(*, file: str, target: str) -> None:
             f"{target} refuses names with slashes (PARENT/ALIAS of a legacy link), which"
             f" {file} allows: {', '.join(names)}"
         )
-    if policy.limits:
-        unsaid = ", ".join(policy.limits.by_variable)
-        tell.warn(f"{target} is not told what requests may ask for: {unsaid}")
+    if exported.unsaid:
+        unsaid = ", ".join(exported.unsaid)
+        tell.warn(f"{target} cannot be told what requests may ask for: {unsaid}")
+    if exported.wider:
+        tell.warn(
+            f"{target} takes more than {file} lists as CREATE_BINDS:"
+            f" {', '.join(exported.wider)}"
+        )
     if exported.missing:
         tell.warn(f"{target} cannot allow: {', '.join(exported.missing)}")

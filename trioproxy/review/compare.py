@@ -69,9 +69,15 @@ class Grant:
         endpoint = self.endpoint
         if self.root:
             return 0, self.name
-        if endpoint is None or self.is_limited:
-            return 1, self.name
-        return _RANKS[endpoint.risk], self.name
+        if endpoint is not None and not self.is_limited:
+            return _RANKS[endpoint.risk], self.name
+        if self.name.startswith(_READS):
+            return _RANKS[Risk.SECRET_LEAK], self.name
+        return 1, self.name
+
+
+_READS: Final = ("unknown reading", "GET:", "HEAD:")
+"""How routes begin of which no more is known than that they are meant to read."""
 
 
 _RANKS: Final[Mapping[Risk, int]] = MappingProxyType(

@@ -4,13 +4,19 @@ tecnativa and linuxserver know sections and a few verbs; wollomatic and cetusgua
 a regular expression for each route, and can be as exact as we are. An id is one segment
 there; only images, plugins and the like may hold slashes. Where a target cannot say
 something, that is reported, never left out in silence.
+
+None of them reads what requests ask for, but for one thing: wollomatic (from 1.9) has a
+list of folders that may be bound, each with all that lies below it.
 """
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
+from trioproxy.arguments import normal
+from trioproxy.arguments.table import OPERATIONS as ARGUED
 from trioproxy.learning.minimize import opened_operations, smallest_sections, unopenable
 from trioproxy.learning.shape import METHODS
 from trioproxy.policy import samples
@@ -48,6 +54,10 @@ class Exported:
     """What is granted here and cannot be said there."""
     without_slashes: tuple[str, ...] = ()
     """Operations whose names may hold slashes here, and not there."""
+    unsaid: tuple[str, ...] = ()
+    """Variables of limits that it is not told, so that they are open there."""
+    wider: tuple[str, ...] = ()
+    """What it takes beyond a limit that it is told, in words."""
 
 
 # One segment of a path, and several. None begins with a dot, so no path climbs.
@@ -61,9 +71,14 @@ _WITH_SLASHES = frozenset({"IMAGES", "PLUGINS", "DISTRIBUTION"})
 
 def export(policy: Policy, proxy: Proxy, *, source: str) -> Exported:
     """Write a policy for another proxy; `source` names where it came from."""
+    unsaid = tuple(_limiting(policy))
     if proxy in {Proxy.TECNATIVA, Proxy.LINUXSERVER}:
-        return _sections(policy, proxy, source)
-    lines = _wollomatic(policy) if proxy is Proxy.WOLLOMATIC else _cetusguard(policy)
+        return replace(_sections(policy, proxy, source), unsaid=unsaid)
+    lines, folders = list(_cetusguard(policy)), NO_FOLDERS
+    if proxy is Proxy.WOLLOMATIC:
+        folders = _folders(policy)
+        lines = [*_wollomatic(policy), *folders.lines]
+        unsaid = tuple(name for name in unsaid if not (folders.lines and name == BINDS))
     mark = _COMMENTS[proxy]
     head = [
         f"from {format_value(source)} by trioproxy, for {_NAMES[proxy]}",
@@ -73,8 +88,67 @@ def export(policy: Policy, proxy: Proxy, *, source: str) -> Exported:
     return Exported(
         text=text,
         over=_beyond(policy),
-        missing=tuple(_newer_routes(policy)),
+        missing=(*_newer_routes(policy), *folders.missing),
         without_slashes=tuple(sorted(_without_slashes(policy))),
+        unsaid=unsaid,
+        wider=folders.wider,
+    )
+
+
+def _limiting(policy: Policy) -> Iterator[str]:
+    """The variables that keep something from an operation that is open."""
+    opened = policy.opened_operations & ARGUED.keys()
+    for name in sorted({one for op in opened for one in ARGUED[op].variables}):
+        limit = policy.limits.limit_of(name)
+        if limit is not None and not limit.is_any:
+            yield name
+
+
+BINDS: Final = "CREATE_BINDS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folders:
+    """The folders that may be bound, for wollomatic."""
+
+    lines: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    wider: tuple[str, ...] = ()
+
+
+NO_FOLDERS: Final = _Folders()
+_NOTHING: Final = "/dev/null/none"
+"""A folder that no host has: an empty list would allow all."""
+
+
+def _folders(policy: Policy) -> _Folders:
+    limit, opened = policy.limits.limit_of(BINDS), policy.opened_operations
+    if limit is None or limit.is_any or "ContainerCreate" not in opened:
+        return NO_FOLDERS
+    folders, missing, wider = list[str](), list[str](), list[str]()
+    for one in limit.patterns:
+        item = one.text.replace("{base}", policy.limits.base)
+        path, _, mode = item.partition(":")
+        stem = path.removesuffix("/*") or "/"
+        folder = normal.unquote(stem)
+        if "*" in stem or "," in folder or not folder.isprintable():
+            missing.append(f"{BINDS}={item}")
+            continue
+        folders.append(folder)
+        wider.append(f"{stem} itself" if path != stem else f"what lies below {stem}")
+        if mode:
+            wider.append(f"{stem} to be written")
+    if "VolumeCreate" in opened:
+        wider.append("volumes that are any folder, by VolumeCreate")
+    missing += [name for name in ("ServiceCreate", "ServiceUpdate") if name in opened]
+    listed = ",".join(sorted(set(folders))) or _NOTHING
+    return _Folders(
+        lines=(f"SP_ALLOWBINDMOUNTFROM={listed}",),
+        missing=tuple(
+            f"{one} with other folders" if one.startswith("Service") else one
+            for one in missing
+        ),
+        wider=tuple(dict.fromkeys(wider)),
     )
 
 
