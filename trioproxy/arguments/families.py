@@ -69,6 +69,11 @@ LIMITS: Final = frozenset(name for names in FAMILIES.values() for name in names)
 ONLY_WHEN_SET: Final = frozenset({"CREATE_IMAGES", "EXEC_COMMANDS", "EXEC_USERS"})
 """Not limited by the others of their family: any image, user and command is harmless."""
 
+CONDITIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {"ContainerExec:Env.": "EXEC_COMMANDS"}
+)
+"""How values begin that are limited only where another variable lists something."""
+
 BASE_VARIABLE: Final = "CREATE_BASE"
 """The folder that `{base}` stands for in `CREATE_BINDS`; it limits nothing."""
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from trioproxy.arguments.families import (
     BASE_VARIABLE,
+    CONDITIONS,
     LIMITED,
     LIMITS,
     ONLY_WHEN_SET,
@@ -145,6 +146,16 @@ class Limits:
         if variable in ONLY_WHEN_SET or family_of(variable) not in self.families:
             return None
         return Limit(variable=variable)
+
+    def lists(self, variable: str, value: str) -> bool:
+        """Whether a value, in normal form, may be asked for."""
+        for prefix, other in CONDITIONS.items():
+            if value.startswith(prefix):
+                condition = self.limit_of(other)
+                if condition is None or condition.is_any:
+                    return True
+        limit = self.limit_of(variable)
+        return limit is None or limit.allows(value)
 
     def lists_writable(self, path: str) -> bool:
         """Whether a path, or a folder above it, may be bound and written."""

@@ -58,7 +58,7 @@ def command(*, file: str, evidence: str, days: int, as_json: bool) -> int:
         click.echo(json.dumps(_data(file, evidence, found, facts), indent=2))
     else:
         click.echo("\n".join(_lines(file, evidence, found, facts, days)))
-    return DRIFTED if found.refused else 0
+    return DRIFTED if found.refused or found.refused_values else 0
 
 
 def _lines(
@@ -68,24 +68,48 @@ def _lines(
         f"{evidence}: {count(facts.runs, 'run')}, watched for {span(facts.seconds)},"
         f" until {iso(facts.last)}"
     )
-    if not found.refused:
+    if not found.refused and not found.refused_values:
         yield f"{file} refuses nothing that was sent"
     else:
         yield f"{file} refuses:"
-        for one in found.refused:
-            yield f"  {one.count}x {one.message}, last {iso(one.last)[:10]}"
-    if found.line:
-        yield "this line would allow it (review it first):"
-        yield f"  {found.line}"
+        yield from _refused(found)
+    lines = [found.line] if found.line else []
+    lines += [f"{name}={value}" for name, value in found.lines.items()]
+    if lines:
+        what = "this line" if len(lines) == 1 else "these lines"
+        yield f"{what} would allow it (review it first):"
+        yield from (f"  {line}" for line in lines)
+    unused = list(_unused(found, days))
+    yield from unused
+    if unused and facts.seconds < days * DAY:
+        yield f"  (only {span(facts.seconds)} were watched: that proves little)"
+
+
+def _refused(found: Drift) -> Iterator[str]:
+    for one in found.refused:
+        yield f"  {one.count}x {one.message}, last {iso(one.last)[:10]}"
+    for value in found.refused_values:
+        seen = value.facts
+        yield f"  {seen.count()}x {value.message}, last {iso(seen.last)[:10]}"
+        if value.root:
+            yield f"     that gives root on the host: it {value.root}"
+
+
+def _unused(found: Drift, days: int) -> Iterator[str]:
     if found.unused:
         yield f"granted, and not used for {count(days, 'day')}:"
-        for unused in found.unused:
-            endpoint = OPERATIONS[unused.operation][0]
-            last = f"last {iso(unused.last)[:10]}" if unused.last else "never seen"
-            route = f"{endpoint.method} {endpoint.template}"
-            yield f"  {unused.operation} ({route}), {last}"
-        if facts.seconds < days * DAY:
-            yield f"  (only {span(facts.seconds)} were watched: that proves little)"
+    for one in found.unused:
+        endpoint = OPERATIONS[one.operation][0]
+        route = f"{endpoint.method} {endpoint.template}"
+        yield f"  {one.operation} ({route}), {_last(one.last)}"
+    if found.unused_values:
+        yield f"listed, and not asked for since {count(days, 'day')}:"
+    for item in found.unused_values:
+        yield f"  {item.variable}={item.item}, {_last(item.last)}"
+
+
+def _last(date: int) -> str:
+    return f"last {iso(date)[:10]}" if date else "never seen"
 
 
 def _data(
@@ -108,8 +132,31 @@ def _data(
             for one in found.refused
         ],
         "line": found.line,
+        "refused_values": [
+            {
+                "variable": one.argument.variable,
+                "value": one.argument.value,
+                "operation": one.argument.operation,
+                "count": one.facts.count(),
+                "first": iso(one.facts.first),
+                "last": iso(one.facts.last),
+                "message": one.message,
+                "root": one.root,
+            }
+            for one in found.refused_values
+        ],
+        "lines": dict(found.lines),
         "unused": [
             {"operation": one.operation, "last": iso(one.last) if one.last else None}
             for one in found.unused
         ],
+        "unused_values": [
+            {
+                "variable": one.variable,
+                "item": one.item,
+                "last": iso(one.last) if one.last else None,
+            }
+            for one in found.unused_values
+        ],
+        "values_watched": found.has_values,
     }

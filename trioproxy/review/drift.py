@@ -1,15 +1,23 @@
 """A policy beside what really happens: refused, and granted but unused.
 
 Additions are proposed, as the line that would allow them. Removals are only reported:
-what happens once a quarter looks unused for three months.
+what happens once a quarter looks unused for three months. Both are said of operations,
+and of the values that requests asked for, where the evidence has them.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from trioproxy.learning.evidence import Evidence
+from trioproxy.arguments import root
+from trioproxy.arguments.limits import Limit
+from trioproxy.arguments.patterns import Pattern, parse_pattern
+from trioproxy.errors import ConfigError
+from trioproxy.learning.evidence import Argument, Evidence, Facts
+from trioproxy.learning.needs import is_need
 from trioproxy.learning.proposal import replay
 from trioproxy.learning.shape import UNKNOWN, Shape
 from trioproxy.policy import samples
+from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.policy.rules import Mode, Policy
 from trioproxy.policy.variables import OPERATIONS_VARIABLE
 
@@ -36,6 +44,34 @@ class Unused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedValue:
+    """A value that the policy refuses, and that requests of an open operation ask for."""
+
+    argument: Argument
+    facts: Facts
+    root: str
+    """Why it is root on the host; empty if no way is known."""
+
+    @property
+    def message(self) -> str:
+        """What is refused, and by which variable."""
+        one = self.argument
+        return (
+            f"{one.operation} asks for {one.value}, which {one.variable} does not list"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnusedValue:
+    """An item of a list that nobody asked for lately."""
+
+    variable: str
+    item: str
+    last: int
+    """When it was last asked for; 0 for never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
     """How far policy and evidence are apart."""
 
@@ -43,6 +79,13 @@ class Drift:
     unused: tuple[Unused, ...]
     line: str
     """The line that would allow what was refused; empty if no single line would."""
+    refused_values: tuple[RefusedValue, ...]
+    unused_values: tuple[UnusedValue, ...]
+    lines: Mapping[str, str]
+    """By variable, the value that would allow the refused values; none where a value
+    can be on no list."""
+    has_values: bool
+    """Whether the evidence knows what requests asked for; if not, no value is unused."""
 
 
 def drift(policy: Policy, evidence: Evidence, *, since: int) -> Drift:
@@ -58,11 +101,77 @@ def drift(policy: Policy, evidence: Evidence, *, since: int) -> Drift:
         for shape, record in sorted(evidence.records.items(), key=lambda item: item[0])
         if (message := _refusal(policy, shape))
     )
+    values = tuple(refused_values(policy, evidence))
+    has_values = bool(evidence.arguments)
+    unused_values = tuple(_unused_values(policy, evidence, since)) if has_values else ()
     return Drift(
         refused=refused,
         unused=_unused(policy, evidence, since),
         line=_line(policy, refused),
+        refused_values=values,
+        unused_values=unused_values,
+        lines=_lines(policy, values),
+        has_values=has_values,
     )
+
+
+def refused_values(
+    policy: Policy, evidence: Evidence, *, used_only: bool = False
+) -> Iterator[RefusedValue]:
+    """Judge what requests asked for, where their operation is open."""
+    opened = policy.opened_operations
+    for argument, facts in sorted(evidence.arguments.items()):
+        if argument.operation not in opened or (
+            used_only and not _is_used(argument, facts)
+        ):
+            continue
+        if not policy.limits.lists(argument.variable, argument.value):
+            why = root.of_item(argument.variable, argument.value)
+            yield RefusedValue(argument=argument, facts=facts, root=why)
+
+
+def _is_used(argument: Argument, facts: Facts) -> bool:
+    rows = OPERATIONS.get(argument.operation, ())
+    shapes = [Shape(argument.operation, row.method, row.section) for row in rows]
+    return any(is_need(shape, result) for shape in shapes for result in facts.results)
+
+
+def _unused_values(
+    policy: Policy, evidence: Evidence, since: int
+) -> Iterator[UnusedValue]:
+    used = [(a, f) for a, f in evidence.arguments.items() if _is_used(a, f)]
+    for name, limit in policy.limits.by_variable.items():
+        for item in limit.patterns:
+            last = max(
+                (f.last for a, f in used if a.variable == name and item.fits(a.value)),
+                default=0,
+            )
+            if last < since and not _lists_nothing(item):
+                yield UnusedValue(variable=name, item=item.text, last=last)
+
+
+def _lists_nothing(item: Pattern) -> bool:
+    return item.text == "0"
+
+
+def _lines(policy: Policy, refused: tuple[RefusedValue, ...]) -> dict[str, str]:
+    lines = dict[str, str]()
+    for name in dict.fromkeys(one.argument.variable for one in refused):
+        values = {
+            one.argument.value for one in refused if one.argument.variable == name
+        }
+        if all(_can_be_listed(name, value) for value in values):
+            limit = policy.limits.limit_of(name) or Limit(variable=name)
+            listed = [one.text for one in limit.patterns if not _lists_nothing(one)]
+            lines[name] = ",".join([*listed, *sorted(values)])
+    return lines
+
+
+def _can_be_listed(variable: str, value: str) -> bool:
+    try:
+        return parse_pattern(variable, value).fits(value)
+    except ConfigError:
+        return False
 
 
 def _refusal(policy: Policy, shape: Shape) -> str:

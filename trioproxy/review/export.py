@@ -5,7 +5,7 @@ a regular expression for each route, and can be as exact as we are. An id is one
 there; only images, plugins and the like may hold slashes. Where a target cannot say
 something, that is reported, never left out in silence.
 
-None of them reads what requests ask for, but for one thing: wollomatic (from 1.9) has a
+None of them reads what requests ask for, but for one thing: wollomatic (1.10 and newer) has a
 list of folders that may be bound, each with all that lies below it.
 """
 
