@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from hypothesis import strategies as st
 
 from trioproxy.arguments.languages import Some, Word
-from trioproxy.arguments.patterns import Pattern, Words
+from trioproxy.arguments.patterns import EPHEMERAL, Pattern, Words
 
 A64 = "a" * 64
 _SEGMENTS = st.sampled_from(["a", "b", "ab", "docker.sock", "a%20b", "srv"])
-_STARRED = st.sampled_from(["a*", "*", "*b", "a*b", "*a*", "ab*"])
+_STARRED = st.sampled_from(["a*", "*", "*b", "a*b", "*a*", "ab*", "*{2}", "a*{1}"])
 
 
 @st.composite
@@ -33,13 +33,13 @@ def _images(draw: st.DrawFn) -> str:
 @st.composite
 def _ports(draw: st.DrawFn) -> str:
     address = draw(st.sampled_from(["", "127.0.0.1:", "[::1]:"]))
-    first = draw(st.integers(1, 9))
-    last = draw(st.integers(first + 1, 12))
+    first = draw(st.integers(1, 9) | st.integers(32_766, 32_770))
+    last = first + draw(st.integers(1, 3))
     ports = draw(st.sampled_from(["random", str(first), f"{first}-{last}"]))
     return address + ports + draw(st.sampled_from(["", "/udp"]))
 
 
-_WORDS = st.sampled_from(["a", "b", "a*", "*b*", "*b", "a.*", "a%3Ab", "a*b*"])
+_WORDS = st.sampled_from(["a", "b", "a*", "*b*", "*b", "a.*", "a%3Ab", "a*b*", "a*{1}"])
 
 
 def _behind(*prefixes: str) -> st.SearchStrategy[str]:
@@ -103,8 +103,11 @@ def values(draw: st.DrawFn, item: Pattern) -> str:
     """A value that an item fits, or one that it spares: an engine's socket."""
     means = item.means
     if not isinstance(means, Words):
-        first = draw(st.integers(means.first, means.last))
-        last = draw(st.integers(first, means.last))
+        least, most = means.first, means.last
+        if not least and draw(st.booleans()):
+            least, most = EPHEMERAL[0], EPHEMERAL[-1]
+        first = draw(st.integers(least, most))
+        last = draw(st.integers(first, most))
         ports = f"{first}-{last}" if last > first else str(first) if first else "random"
         address = means.address or draw(st.sampled_from(["", "127.0.0.1", "[::1]"]))
         protocol = "" if means.protocol == "tcp" else f"/{means.protocol}"
@@ -117,7 +120,10 @@ def values(draw: st.DrawFn, item: Pattern) -> str:
 
 def _some(part: Some) -> st.SearchStrategy[str]:
     chars = sorted(char for char in _ANY_CHARS if part.has(char))
-    made_up = st.text(st.sampled_from(chars), min_size=1, max_size=5)
+    size = {"min_size": part.number or 1, "max_size": part.number or 5}
+    made_up = st.text(st.sampled_from(chars), **size)
+    if part.number:
+        return made_up
     known = [
         one
         for one in ("a", "b", "ab", "docker.sock", "1", "1.1")

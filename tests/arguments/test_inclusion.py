@@ -53,7 +53,12 @@ LISTED: list[tuple[str, str, str, list[str]]] = [
     ("CREATE_PORTS", "8000,8001", "8000-8001", ["8000-8001"]),
     ("CREATE_PORTS", "127.0.0.1:80", "80", ["80"]),
     ("CREATE_PORTS", "80", "80/udp,random", ["80/udp", "random"]),
-    ("CREATE_PORTS", "random", "127.0.0.1:random", []),
+    ("CREATE_PORTS", "random", "127.0.0.1:random,40000,32768-60999", []),
+    ("CREATE_PORTS", "random", "32767-32768", ["32767-32768"]),
+    ("CREATE_PORTS", "32768-60999", "random", ["random"]),
+    ("CREATE_BINDS", "/run-*", "/run-a*{4}", []),
+    ("CREATE_BINDS", "/run-a*{4}", "/run-*{5},/run-ab*{3}", ["/run-*{5}"]),
+    ("CREATE_BINDS", "/run-a*{4}", "/run-a*{3},/run-abcde", ["/run-a*{3}"]),
     ("CREATE_IMAGES", "nginx:*", f"nginx,nginx:1.*,nginx@sha256:{A64},nginx@*", []),
     ("CREATE_IMAGES", "nginx:1.*", "nginx:1.2*,nginx:*", ["nginx:*"]),
     ("CREATE_IMAGES", "x.io/*:*", "x.io/a/*:*,x.io/a/b:1", []),
@@ -164,7 +169,15 @@ def test_what_is_within_asks_for_nothing_more(data: st.DataObject) -> None:
 
 
 _PARTS = st.sampled_from(
-    ["a", "b", "ab", Some(frozenset("a")), Some(frozenset("ab")), others("a")]
+    [
+        "a",
+        "b",
+        "ab",
+        Some(frozenset("a")),
+        Some(frozenset("ab")),
+        others("a"),
+        Some(frozenset("ab"), number=2),
+    ]
 )
 _LANGUAGES = st.lists(
     st.lists(_PARTS, min_size=1, max_size=3).map(tuple), min_size=1, max_size=3

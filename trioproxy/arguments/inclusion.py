@@ -111,7 +111,7 @@ class _Automaton:
         if done < len(steps) and _takes(steps[done], char):
             yield number, done + 1
         last = steps[done - 1] if done else ""
-        if isinstance(last, Some) and not last.count and last.has(char):
+        if isinstance(last, Some) and not last.number and last.has(char):
             yield place
 
     def ahead(self, place: _Place, alphabet: Sequence[str]) -> Sequence[str]:
@@ -140,7 +140,7 @@ def _automaton(words: Iterable[Words]) -> _Automaton:
 def _steps(word: Word) -> Iterator[_Step]:
     for part in word:
         if isinstance(part, Some):
-            yield from (part._replace(count=1),) * part.count or (part,)
+            yield from (part._replace(number=1),) * part.number or (part,)
         else:
             yield from part
 

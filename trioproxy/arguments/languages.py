@@ -25,7 +25,7 @@ class Some(NamedTuple):
     chars: frozenset[str]
     is_others: bool = False
     """Whether it is all characters but these."""
-    count: int = 0
+    number: int = 0
     """How many; 0: one or more."""
 
     def has(self, char: str) -> bool:
@@ -54,7 +54,7 @@ def with_stars(text: str, letters: Some = NAME) -> Word:
     """Read a text, in which each star stands for such letters."""
     parts, at = list[Part](), 0
     for star in STAR.finditer(text):
-        parts += [text[at : star.start()], letters._replace(count=int(star[1] or 0))]
+        parts += [text[at : star.start()], letters._replace(number=int(star[1] or 0))]
         at = star.end()
     return (*parts, text[at:])
 
@@ -69,5 +69,5 @@ def _part(part: Part) -> str:
         return re.escape(part)
     chars = "".join(map(re.escape, sorted(part.chars)))
     return (
-        f"[{'^' * part.is_others}{chars}]{f'{{{part.count}}}' if part.count else '+'}"
+        f"[{'^' * part.is_others}{chars}]{f'{{{part.number}}}' if part.number else '+'}"
     )
