@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from trioproxy.arguments.asked import Request, minor
 from trioproxy.arguments.asking import Asked, ask
 from trioproxy.arguments.bodies import Json
+from trioproxy.arguments.families import CONDITIONS
 from trioproxy.arguments.limits import Limits, Refusal, parse_limits
 from trioproxy.arguments.table import OPERATIONS
 
@@ -28,6 +29,11 @@ def asked(
     found = ask(request)
     # Every test proves this by the way: the table says what an operation can ask for.
     assert {one.variable for one in found.arguments} <= request.operation.variables
+    for one in found.arguments:
+        conditions = [
+            name for at, name in CONDITIONS.items() if one.value.startswith(at)
+        ]
+        assert conditions == ([one.condition] if one.condition else [])
     return found
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.commands.running import Finished, run
 from tests.learning.test_proposal import shape_of
-from trioproxy.learning.evidence import Evidence, When
+from trioproxy.learning.evidence import Argument, Evidence, When
 from trioproxy.learning.evidencefile import dump
 from trioproxy.learning.shape import Who
 
@@ -94,3 +94,43 @@ def test_missing_evidence(live: Path) -> None:
     live.unlink()
     done = drift(live)
     assert (done.status, "cannot read" in done.err) == (2, True)
+
+
+def test_values_are_told(live: Path) -> None:
+    """Values that are refused and values that nobody asks for are shown with dates and lines."""
+    now = int(time.time())
+    evidence = Evidence()
+    evidence.begin("r1", now - 50 * DAY)
+    for value, result, age in (("/etc", "refused", 3), ("/srv/a", "201", 45)):
+        one = Argument("CREATE_BINDS", value, "ContainerCreate")
+        when = When(now - age * DAY, (50 - age) * DAY)
+        evidence.observe_argument(one, result, when)
+    live.write_text(dump(evidence))
+    (live.parent / "app.env").write_text(
+        "ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS=/srv/a,/srv/b\n"
+    )
+    done = drift(live)
+    assert done.status == 1
+    assert (
+        "  1x ContainerCreate asks for /etc, which CREATE_BINDS does not list, last "
+        in done.out
+    )
+    assert "\n     that gives root on the host: it is /etc\n" in done.out
+    assert "\n  CREATE_BINDS=/srv/a,/srv/b,/etc\n" in done.out
+    assert (
+        "listed, and not asked for since 30 days:\n  CREATE_BINDS=/srv/a, last"
+        in done.out
+    )
+    assert "  CREATE_BINDS=/srv/b, never seen\n" in done.out
+    data = json.loads(drift(live, "--json").out)
+    assert data["refused_values"][0]["root"] == "is /etc"
+    assert data["lines"] == {"CREATE_BINDS": "/srv/a,/srv/b,/etc"}
+    assert [one["item"] for one in data["unused_values"]] == ["/srv/a", "/srv/b"]
+    trace = run("check", str(live.parent / "app.env"), "--trace", str(live))
+    assert "does not list" not in trace.out  # the Engine never saw it
+    (live.parent / "app.env").write_text(
+        "ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS=\n"
+    )
+    trace = run("check", str(live.parent / "app.env"), "--trace", str(live))
+    assert trace.status == 1
+    assert "  1x ContainerCreate asks for /srv/a, which CREATE_BINDS" in trace.out

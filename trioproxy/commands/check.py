@@ -21,6 +21,7 @@ from trioproxy.learning.shape import UNROUTED, Shape
 from trioproxy.policy.gate import EnforceGate, Verdict, judge
 from trioproxy.policy.request import Request
 from trioproxy.policy.rules import Decision, Policy
+from trioproxy.review.drift import RefusedValue, refused_values
 
 REFUSED: Final = 1
 CANNOT_TELL: Final = 2
@@ -172,13 +173,15 @@ def _check_trace(file: PolicyFile, trace: str, *, as_json: bool) -> int:
     evidence = read_evidence(Path(trace))
     replayed = list(_replay(file.policy, evidence))
     refused = [one for one in replayed if one.refusal]
+    values = list(refused_values(file.policy, evidence, used_only=True))
     unknown = _unknown(evidence)
     if as_json:
-        click.echo(json.dumps(_trace_data(file, trace, replayed, unknown), indent=2))
+        data = _trace_data(file, trace, replayed, values, unknown)
+        click.echo(json.dumps(data, indent=2))
     else:
-        for line in _trace_lines(file, trace, replayed, unknown):
+        for line in _trace_lines(file, trace, replayed, values, unknown):
             click.echo(line)
-    if refused:
+    if refused or values:
         return REFUSED
     return CANNOT_TELL if unknown else 0
 
@@ -204,24 +207,38 @@ def _unknown(evidence: Evidence) -> list[Shape]:
 
 
 def _trace_lines(
-    file: PolicyFile, trace: str, replayed: list[_Replayed], unknown: list[Shape]
+    file: PolicyFile,
+    trace: str,
+    replayed: list[_Replayed],
+    values: list[RefusedValue],
+    unknown: list[Shape],
 ) -> Iterator[str]:
     refused = [(one.count, one.refusal.message) for one in replayed if one.refusal]
     yield f"{file.path} refuses {len(refused)} of {len(replayed)} shapes in {trace}"
     for count, message in refused:
         yield f"  {count}x {message}"
+    if values:
+        yield f"{file.path} does not list {len(values)} of the values that were asked for"
+    for one in values:
+        yield f"  {one.facts.count()}x {one.message}"
     for shape in unknown:
         place = f"in {shape.section}" if shape.section else "in no section"
         yield f"  cannot tell: {shape.method} {place}, an unknown route"
 
 
 def _trace_data(
-    file: PolicyFile, trace: str, replayed: list[_Replayed], unknown: list[Shape]
+    file: PolicyFile,
+    trace: str,
+    replayed: list[_Replayed],
+    values: list[RefusedValue],
+    unknown: list[Shape],
 ) -> dict[str, object]:
     return {
         "file": file.path,
         "trace": trace,
-        "allowed": not any(one.refusal for one in replayed) and not unknown,
+        "allowed": not any(one.refusal for one in replayed)
+        and not values
+        and not unknown,
         "shapes": [
             {
                 "operation": one.shape.operation,
@@ -231,6 +248,16 @@ def _trace_data(
                 "message": one.refusal.message if one.refusal else "",
             }
             for one in replayed
+        ],
+        "values": [
+            {
+                "variable": one.argument.variable,
+                "value": one.argument.value,
+                "operation": one.argument.operation,
+                "count": one.facts.count(),
+                "message": one.message,
+            }
+            for one in values
         ],
         "unknown": [
             {"method": shape.method, "section": shape.section} for shape in unknown

@@ -9,15 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from trioproxy.arguments import root
+from trioproxy.arguments.families import BASE, LIMITS
 from trioproxy.arguments.limits import Limit
 from trioproxy.arguments.patterns import Pattern, parse_pattern
 from trioproxy.errors import ConfigError
 from trioproxy.learning.evidence import Argument, Evidence, Facts
-from trioproxy.learning.needs import is_need
 from trioproxy.learning.proposal import replay
 from trioproxy.learning.shape import UNKNOWN, Shape
 from trioproxy.policy import samples
-from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.policy.rules import Mode, Policy
 from trioproxy.policy.variables import OPERATIONS_VARIABLE
 
@@ -118,34 +117,56 @@ def drift(policy: Policy, evidence: Evidence, *, since: int) -> Drift:
 def refused_values(
     policy: Policy, evidence: Evidence, *, used_only: bool = False
 ) -> Iterator[RefusedValue]:
-    """Judge what requests asked for, where their operation is open."""
+    """Judge what requests asked for, where their operation is open.
+
+    `used_only`: what the Engine refused itself is left out.
+    """
     opened = policy.opened_operations
+    used = evidence.used_arguments()
     for argument, facts in sorted(evidence.arguments.items()):
-        if argument.operation not in opened or (
-            used_only and not _is_used(argument, facts)
-        ):
-            continue
-        if not policy.limits.lists(argument.variable, argument.value):
-            why = root.of_item(argument.variable, argument.value)
-            yield RefusedValue(argument=argument, facts=facts, root=why)
+        if argument.operation in opened and (argument in used or not used_only):
+            one = _whole(argument, policy, evidence)
+            if one is not None and not _may_be_listed(policy, one):
+                why = root.of_item(one.variable, one.value)
+                yield RefusedValue(argument=one, facts=facts, root=why)
 
 
-def _is_used(argument: Argument, facts: Facts) -> bool:
-    rows = OPERATIONS.get(argument.operation, ())
-    shapes = [Shape(argument.operation, row.method, row.section) for row in rows]
-    return any(is_need(shape, result) for shape in shapes for result in facts.results)
+def _may_be_listed(policy: Policy, argument: Argument) -> bool:
+    """Whether a value is listed; of an option kept without its value, whether any is."""
+    variable, value = argument.variable, argument.value
+    if policy.limits.lists(variable, value):
+        return True
+    limit = policy.limits.limit_of(variable)
+    items = limit.patterns if limit and variable.endswith("_OPTIONS") else ()
+    return any(one.text.startswith(f"{value}=") for one in items)
+
+
+def _whole(argument: Argument, policy: Policy, evidence: Evidence) -> Argument | None:
+    """A value with its base in front; None for what only says that there was one."""
+    if argument.variable not in LIMITS or not argument.value:
+        return None
+    base = policy.limits.base or newest_base(evidence)
+    return argument._replace(value=argument.value.replace(BASE, base))
+
+
+def newest_base(evidence: Evidence) -> str:
+    """The folder that `{base}` stands for in evidence."""
+    bases = [run.base for _, run in sorted(evidence.runs.items()) if run.base]
+    return bases[-1] if bases else ""
 
 
 def _unused_values(
     policy: Policy, evidence: Evidence, since: int
 ) -> Iterator[UnusedValue]:
-    used = [(a, f) for a, f in evidence.arguments.items() if _is_used(a, f)]
+    used = [
+        (whole, evidence.arguments[one].last)
+        for one in evidence.used_arguments()
+        if (whole := _whole(one, policy, evidence))
+    ]
     for name, limit in policy.limits.by_variable.items():
         for item in limit.patterns:
-            last = max(
-                (f.last for a, f in used if a.variable == name and item.fits(a.value)),
-                default=0,
-            )
+            dates = (d for a, d in used if a.variable == name and item.fits(a.value))
+            last = max(dates, default=0)
             if last < since and not _lists_nothing(item):
                 yield UnusedValue(variable=name, item=item.text, last=last)
 
