@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.running import Finished, run
-from trioproxy.learning.evidence import Evidence, When
+from trioproxy.learning.evidence import Argument, Evidence, When
 from trioproxy.learning.evidencefile import dump, load
 from trioproxy.learning.proposal import Wish, listed_operations
 from trioproxy.learning.shape import Shape, Who
@@ -13,6 +13,7 @@ from trioproxy.learning.store import Store, evidence_path
 
 LIST = Shape("ContainerList", "GET", "CONTAINERS")
 EXEC = Shape("ContainerExec", "POST", "CONTAINERS")
+CREATE = Shape("ContainerCreate", "POST", "CONTAINERS")
 IMAGES = Shape("ImageList", "GET", "IMAGES")
 TIME = 1_795_515_300
 
@@ -181,3 +182,95 @@ def test_bad_input_changes_nothing(
     assert (done.status, said in done.err) == (2, True), done.err
     after = {path.name: path.lstat().st_mtime_ns for path in tmp_path.iterdir()}
     assert after == before
+
+
+def asked(run_id: str, *asking: tuple[str, str]) -> Evidence:
+    """The evidence of one run that created containers and asked for something."""
+    evidence = seen(run_id, CREATE)
+    for variable, value in (("CREATE", ""), *asking):
+        one = Argument(variable, value, "ContainerCreate")
+        evidence.observe_argument(one, "201", When(TIME))
+    return evidence
+
+
+def lists(path: Path) -> dict[str, str]:
+    """The lists of a file."""
+    lines = path.read_text().splitlines()
+    pairs = (line.partition("=") for line in lines if line.startswith("CREATE_"))
+    return {name: value for name, _, value in pairs}
+
+
+BIND = "CREATE_BINDS"
+
+
+def test_learned_lists_unite(tmp_path: Path) -> None:
+    """Merged lists are those of one learner that saw all, byte for byte, in any order."""
+    a, b = asked("r1", (BIND, "/srv/a")), asked("r2", (BIND, "/srv/b"))
+    one, two = learned(tmp_path / "one.env", a), learned(tmp_path / "two.env", b)
+    both = learned(tmp_path / "both" / "app.env", a, b)
+    texts = set[str]()
+    for order, name in (((one, two), "a"), ((two, one), "b")):
+        out = tmp_path / name / "app.env"
+        done = merge(*order, out=out)
+        assert done.status == 0, done.err
+        assert out.read_text().splitlines()[1:] == both.read_text().splitlines()[1:]
+        texts.add(out.read_text() + dump(evidence_of(out)))
+        before = out.read_bytes()
+        assert merge(one, two, out, out=out).status == 0
+        assert out.read_bytes() == before
+    assert len(texts) == 1
+    assert lists(both) == {BIND: "/srv/a,/srv/b"}
+
+
+def test_lists_by_hand_are_kept(tmp_path: Path) -> None:
+    """What a person listed in one of the files is in the output, marked as such."""
+    one = learned(tmp_path / "one.env", asked("r1", (BIND, "/srv/a")))
+    two = learned(tmp_path / "two.env", asked("r2"))
+    two.write_text(f"{two.read_text()}CREATE_CAPS=NET_ADMIN\n")
+    out = tmp_path / "out.env"
+    done = merge(one, two, out=out)
+    assert done.status == 0, done.err
+    assert lists(out) == {BIND: "/srv/a", "CREATE_CAPS": "NET_ADMIN"}
+    assert "widens" not in done.err
+    out.write_text(out.read_text().replace("CREATE_CAPS=NET_ADMIN\n", ""))
+    assert merge(one, two, out=out).status == 0
+    assert lists(out)["CREATE_CAPS"] == "NET_ADMIN"  # no run of ours had listed it
+
+
+def test_an_open_family_stays_open_and_is_told(tmp_path: Path) -> None:
+    """A file that limits nothing is not limited by being merged with one that does."""
+    one = learned(tmp_path / "one.env", asked("r1", (BIND, "/srv/a")))
+    two = learned(tmp_path / "two.env", seen("r2", CREATE))
+    out = tmp_path / "out.env"
+    done = merge(one, two, out=out)
+    assert lists(out) == {}
+    assert f"CREATE_* is open, because {two} grants ContainerCreate" in done.err
+    alone = tmp_path / "alone.jsonl"
+    alone.write_text(dump(seen("r3", CREATE)))
+    done = merge(one, alone, out=tmp_path / "second.env")
+    assert lists(tmp_path / "second.env") == {}
+    assert f"CREATE_* is open, because {alone} grants" in done.err
+
+
+def test_a_value_that_was_taken_out_stays_out(tmp_path: Path) -> None:
+    """What a reviewer took out of one list does not come back through another file."""
+    one = learned(tmp_path / "one.env", asked("r1", (BIND, "/srv/a"), (BIND, "/etc")))
+    one.write_text(one.read_text().replace(f"{BIND}=/etc,/srv/a", f"{BIND}=/srv/a"))
+    two = learned(tmp_path / "two.env", asked("r2", (BIND, "/etc"), (BIND, "/srv/b")))
+    out = tmp_path / "out.env"
+    done = merge(one, two, out=out)
+    assert done.status == 0, done.err
+    assert lists(out) == {BIND: "/srv/a,/srv/b"}
+    assert f"declined, not listed (--restore NAME): {BIND}=/etc" in done.err
+    merge(two, out=out)
+    assert lists(out) == {BIND: "/srv/a,/srv/b"}
+
+
+def test_an_output_that_is_there_is_united_with_its_lists(tmp_path: Path) -> None:
+    """What the output listed already stays, and what others list is added."""
+    one = learned(tmp_path / "one.env", asked("r1", (BIND, "/srv/a")))
+    out = learned(tmp_path / "out.env", asked("r2", (BIND, "/srv/b")))
+    out.write_text(f"{out.read_text()}CREATE_CAPS=NET_ADMIN\n# a note\n")
+    assert merge(one, out=out).status == 0
+    assert lists(out) == {BIND: "/srv/a,/srv/b", "CREATE_CAPS": "NET_ADMIN"}
+    assert "# a note" in out.read_text()

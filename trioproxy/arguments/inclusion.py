@@ -53,11 +53,11 @@ def _items_beyond(narrow: Limit | None, wide: Limit | None) -> Iterator[str]:
     if wide is None or wide.is_any:
         yield ANY
         return
-    listed = _Listed(narrow)
+    listed = Listed(narrow)
     yield from (one.text for one in wide.patterns if not listed.fit_all_of(one))
 
 
-class _Listed:
+class Listed:
     """The items of a list together."""
 
     def __init__(self, limit: Limit) -> None:

@@ -89,10 +89,13 @@ def _read_body(path: str) -> bytes:
 def _show_file(file: PolicyFile, *, as_json: bool) -> None:
     mode, count = file.policy.mode, file.policy.operations_count
     if as_json:
-        data = {"file": file.path, "mode": mode, "operations": count}
+        data: dict[str, object] = {"file": file.path, "mode": mode, "operations": count}
+        data["limited"] = sorted(file.policy.limits.families)
         click.echo(json.dumps({**data, "warnings": file.warnings}, indent=2))
     else:
-        click.echo(f"{file.path}: mode={mode} operations={count}")
+        families = ",".join(sorted(file.policy.limits.families))
+        limited = f" limited={families}" if families else ""
+        click.echo(f"{file.path}: mode={mode} operations={count}{limited}")
 
 
 def _check_request(

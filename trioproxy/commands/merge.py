@@ -1,20 +1,32 @@
 """`trioproxy merge`: what many learners saw, in one file."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import click
 
+from trioproxy.arguments.families import (
+    BASE_VARIABLE,
+    LIMITED,
+    LIMITS,
+    Family,
+)
 from trioproxy.commands import tell
 from trioproxy.commands.closing import Closing
 from trioproxy.commands.evidence import read_evidence
 from trioproxy.errors import ConfigError
 from trioproxy.files import read_text
 from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.proposal import Wish, listed_items, listed_operations
 from trioproxy.learning.store import Ledger, Saved, Store, evidence_path
+from trioproxy.policy.permissions import parse_policy_file
+from trioproxy.policy.variables import OPERATIONS_VARIABLE
 from trioproxy.quoting import UNPRINTABLE
+from trioproxy.review.unite import Part, United, unite
 
 NAME_LIMIT: Final = 256
 
@@ -35,6 +47,9 @@ class Parts:
     declined: set[str] = field(default_factory=set)
     """What was taken out of one of them."""
 
+    lists: list[Part] = field(default_factory=list)
+    """What each of them says of what requests may ask for."""
+
     output: Path
     """Where all of it goes; what comes from there has no other file to be named."""
 
@@ -49,6 +64,20 @@ class Parts:
         self.evidence.merge(evidence)
         return evidence
 
+    def add_evidence_alone(self, path: Path) -> None:
+        """Unite with an evidence file that has no env file."""
+        evidence = self.add_evidence(path, path)
+        used = evidence.used_operations()
+        read = {
+            one.operation
+            for one in evidence.used_arguments()
+            if one.variable in set(Family)
+        }
+        unread = frozenset(LIMITED[name][0] for name in (used & LIMITED.keys()) - read)
+        self.lists.append(
+            Part(name=str(path), operations=used, unread=unread, is_env=False)
+        )
+
     def add_env(self, path: Path) -> None:
         """Unite with an env file and the evidence beside it."""
         evidence = self.add_evidence(evidence_path(path), path)
@@ -56,6 +85,80 @@ class Parts:
         if listed is not None:
             self.listed |= listed
             self.declined |= evidence.granted - listed
+        self.lists.append(self.part_of(path, read_text(path), evidence.listed))
+
+    def part_of(self, path: Path, text: str, once_listed: Iterable[str]) -> Part:
+        """What an env file says of what requests may ask for."""
+        policy, _ = parse_policy_file(text, name=str(path))
+        return Part(
+            name=str(path),
+            operations=policy.opened_operations,
+            limits=policy.limits,
+            once_listed=frozenset(once_listed),
+            is_output=path == self.output,
+        )
+
+
+class _Output(Store):
+    """An output that has the lists of all inputs before it is learned on.
+
+    They have to be there when it is decided what the file should list, and not before
+    under its name: a crash must leave no file that allows more.
+    """
+
+    def __init__(self, wish: Wish, parts: Parts) -> None:
+        super().__init__(parts.output, wish)
+        self._parts = parts
+        self._once_listed = frozenset[str]()
+
+    def open(self) -> Loaded:
+        """Look at what is there, and remember what learning once listed there."""
+        known = super().open()
+        self._once_listed = frozenset(known.evidence.listed)
+        return known
+
+    def unite_with(self, text: str) -> United:
+        """Unite the lists of all inputs with those of the output."""
+        parts = [part for part in self._parts.lists if not part.is_output]
+        if text:
+            parts.append(self._parts.part_of(self.env, text, self._once_listed))
+        return unite(parts)
+
+    def read_env(self) -> str:
+        """The text of the output as if its lists were the union."""
+        text = super().read_env()
+        united = self.unite_with(text)
+        if not united.values and not united.open:
+            return text
+        kept = [line for line in text.splitlines() if not _LIST_LINE.match(line)]
+        if not any(
+            line.lstrip().startswith(f"{OPERATIONS_VARIABLE}=") for line in kept
+        ):
+            kept.append(f"{OPERATIONS_VARIABLE}=")
+        kept += [f"{name}={value}" for name, value in united.values.items()]
+        return "".join(f"{line}\n" for line in kept)
+
+
+_LIST_LINE: Final = re.compile(
+    rf"[ \t]*(?:{'|'.join(sorted({BASE_VARIABLE, *LIMITS}))})="
+)
+
+
+def _marks(united: United, evidence: Evidence) -> set[str]:
+    """What the union's lists have from learning, and what must not come back into them.
+
+    A mark of a variable that is not there says that a person left it out.
+    """
+    kept = {
+        mark
+        for mark in evidence.listed
+        for name, _, item in [mark.partition("=")]
+        if name in united.values and item in united.values[name].split(",")
+    }
+    left_open = {
+        f"{Family(one).options if one in set(Family) else one}=" for one in united.open
+    }
+    return kept | united.declined | left_open
 
 
 @click.command(name="merge", epilog=EPILOG)
@@ -74,12 +177,15 @@ def command(*, files: tuple[str, ...], output: str, name: str | None) -> None:
     FILE is an env file with its evidence next to it, or NAME.jsonl alone. The order
     does not matter, and nothing is counted twice. What a reviewer took out of one of
     the env files stays out; an existing output is united too.
+
+    Lists of what requests may ask for are united as well. What one of the files leaves
+    open is open in the result, and that is said.
     """
     path = Path(output)
     parts = Parts(output=path)
     for file in map(Path, files):
         if file.suffix == ".jsonl":
-            parts.add_evidence(file, file)
+            parts.add_evidence_alone(file)
         else:
             parts.add_env(file)
     if path.suffix == ".jsonl":
@@ -97,12 +203,16 @@ def command(*, files: tuple[str, ...], output: str, name: str | None) -> None:
         extra=frozenset(parts.listed),
         declined=frozenset(parts.declined),
     )
-    store = Store(path, wish)
+    store = _Output(wish, parts)
     if damage := store.open().damage:
         tell.damaged(damage)
-    text = store.read_env()
+    text = Store.read_env(store)
     listed = listed_operations(text, str(path)) or frozenset()
     listed |= listed_items(text, str(path))
+    united = store.unite_with(text)
+    for note in united.notes:
+        tell.warn(note)
+    parts.evidence.listed = _marks(united, parts.evidence)
     saved = store.save(parts.evidence, is_final=True)
     Closing(file=str(path), listed=listed).show(saved)
 

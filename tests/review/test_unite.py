@@ -1,0 +1,181 @@
+"""The lists of many files as those of one."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.arguments.listing import files, values
+from trioproxy.arguments.families import FAMILIES, LIMITS, Family
+from trioproxy.arguments.limits import parse_limits
+from trioproxy.arguments.table import OPERATIONS as ARGUED
+from trioproxy.review.unite import Part, United, unite
+
+
+def part(
+    name: str, operations: str = "ContainerCreate", *listed: str, **variables: str
+) -> Part:
+    """An env file; `listed`: what learning once wrote into it."""
+    return Part(
+        name=name,
+        operations=frozenset(operations.split(",")),
+        limits=parse_limits(variables, source=name),
+        once_listed=frozenset(listed),
+    )
+
+
+def united(*parts: Part) -> United:
+    """The union, which the order of its parts does not change."""
+    found = unite(parts)
+    assert unite(parts[::-1]) == found
+    return found
+
+
+CREATE = "ContainerCreate"
+UNIONS: list[tuple[Part, Part, dict[str, str], str]] = [
+    (part("a", CREATE, CREATE_BINDS="/a"), part("b", CREATE, CREATE_BINDS="/b,/a"),
+     {"CREATE_BINDS": "/a,/b"}, ""),
+    (part("a", CREATE, CREATE_BINDS="/a"), part("b", CREATE, CREATE_CAPS="KILL"),
+     {"CREATE_BINDS": "/a", "CREATE_CAPS": "KILL"}, ""),
+    (part("a", CREATE, CREATE_BINDS="*"), part("b", CREATE, CREATE_BINDS="/b"),
+     {"CREATE_BINDS": "*"}, ""),
+    (part("a", CREATE, CREATE_PRIVILEGED="0"), part("b", CREATE, CREATE_PRIVILEGED="1"),
+     {"CREATE_PRIVILEGED": "1"}, ""),
+    (part("a", CREATE, CREATE_BINDS=""), part("b", CREATE, CREATE_BINDS=""),
+     {"CREATE_BINDS": ""}, ""),
+    # What was open in one is open.
+    (part("a", CREATE, CREATE_BINDS="/a"), part("b", CREATE), {},
+     "CREATE_* is open, because b grants ContainerCreate and limits nothing of it: what a lists is not in the result"),
+    (part("a", CREATE, CREATE_BINDS="/a"), part("b", CREATE, EXEC_USERS="a"), {"EXEC_USERS": "a"},
+     "CREATE_* is open, because b grants ContainerCreate and limits nothing of it: what a lists is not in the result"),
+    (part("a", CREATE, CREATE_BINDS="/a"), part("b", "ContainerList"), {"CREATE_BINDS": "/a"}, ""),
+    (part("a", CREATE, CREATE_BINDS="/a"), part("b", "ImageBuild", BUILD_OPTIONS=""),
+     {"CREATE_BINDS": "/a", "CREATE_TAGS": "*", "BUILD_OPTIONS": ""}, "CREATE_TAGS is *, because b limits nothing of it"),
+    # So is what counts only when it is set.
+    (part("a", CREATE, CREATE_IMAGES="a"), part("b", CREATE, CREATE_BINDS="/b"),
+     {"CREATE_BINDS": "/b"}, "CREATE_IMAGES is not set, because b does not set it: what a lists is not in the result"),
+    (part("a", "ContainerExec", EXEC_COMMANDS="ls"), part("b", "ContainerExec", EXEC_USERS="a"),
+     {"EXEC_OPTIONS": ""}, "EXEC_COMMANDS is not set, because b does not set it: what a lists is not in the result"),
+    # A list counts for what its own file grants.
+    (part("a", CREATE, CREATE_BINDS="/a"), part("b", "ContainerList", CREATE_BINDS="/etc"),
+     {"CREATE_BINDS": "/a"}, "CREATE_BINDS=/etc of b is left out: nothing that it grants can ask for it"),
+    (part("a", "VolumeCreate", CREATE_BINDS="/a", CREATE_CAPS="ALL"), part("b", CREATE, CREATE_BINDS="/b"),
+     {"CREATE_BINDS": "/a,/b"}, "CREATE_CAPS=ALL of a is left out: nothing that it grants can ask for it"),
+    (part("a", "ContainerList", CREATE_BINDS="/a"), part("b", "ContainerList", CREATE_BINDS="/b"),
+     {"CREATE_BINDS": "/a,/b"}, ""),
+    # Bases.
+    (part("a", CREATE, CREATE_BASE="/x", CREATE_BINDS="{base}/d"), part("b", CREATE, CREATE_BASE="/x", CREATE_BINDS="{base}"),
+     {"CREATE_BINDS": "{base},{base}/d", "CREATE_BASE": "/x"}, ""),
+    (part("a", CREATE, CREATE_BASE="/x", CREATE_BINDS="{base}/d"), part("b", CREATE, CREATE_BASE="/y", CREATE_BINDS="{base}/d"),
+     {"CREATE_BINDS": "/x/d,/y/d"}, "CREATE_BASE differs between the files: what {base} stood for is written out"),
+    (part("a", CREATE, CREATE_BASE="/x", CREATE_BINDS="{base}/d"), part("b", CREATE, CREATE_BASE="/y", CREATE_BINDS="/b"),
+     {"CREATE_BINDS": "/b,{base}/d", "CREATE_BASE": "/x"}, ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "values", "note"),
+    UNIONS,
+    ids=[f"{n}-{list(row[2])}"[:60] for n, row in enumerate(UNIONS)],
+)
+def test_lists_unite(one: Part, other: Part, values: dict[str, str], note: str) -> None:
+    """A union lists what its parts list, and is open where one of them is."""
+    found = united(one, other)
+    assert dict(found.values) == values
+    assert (note in found.notes) if note else found.notes == ()
+
+
+def test_what_was_taken_out_stays_out() -> None:
+    """A value that one reviewer took out does not come back through another file."""
+    mark = "CREATE_BINDS=/etc"
+    one = part("a", CREATE, mark, CREATE_BINDS="/a")
+    two = part("b", CREATE, mark, CREATE_BINDS="/b,/etc")
+    found = united(one, two)
+    assert dict(found.values) == {"CREATE_BINDS": "/a,/b"}
+    assert found.declined == {mark}
+    output = Part(
+        name="c", operations=two.operations, limits=two.limits, is_output=True
+    )
+    assert united(one, output).values == {"CREATE_BINDS": "/a,/b,/etc"}
+    assert united(one, output).declined == frozenset()
+
+
+def test_what_a_wider_item_covers_was_not_taken_out() -> None:
+    """Whoever replaces values by one that fits them all has declined nothing."""
+    one = part("a", CREATE, "CREATE_BINDS=/a/x", "CREATE_BINDS=/b", CREATE_BINDS="/a/*")
+    assert united(one, one).declined == {"CREATE_BINDS=/b"}
+    assert not united(part("a", CREATE, "CREATE_BINDS=/b", CREATE_BINDS="*")).declined
+
+
+def test_evidence_alone_opens_what_it_did_not_read() -> None:
+    """Where nobody looked at what was asked for, nothing may be closed."""
+    seen = Part(
+        name="x.jsonl",
+        operations=frozenset({CREATE}),
+        unread=frozenset({Family.CREATE}),
+        is_env=False,
+    )
+    found = united(part("a", CREATE, CREATE_BINDS="/a"), seen)
+    assert not found.values
+    assert found.open == {"CREATE"}
+    read = Part(name="x.jsonl", operations=frozenset({CREATE}), is_env=False)
+    assert dict(united(part("a", CREATE, CREATE_BINDS="/a"), read).values) == {
+        "CREATE_BINDS": "/a"
+    }
+
+
+_GRANTED = st.sets(st.sampled_from(sorted(ARGUED)), max_size=4)
+
+
+@st.composite
+def parts(draw: st.DrawFn, name: str) -> Part:
+    """A file with its lists."""
+    return Part(
+        name=name,
+        operations=frozenset(draw(_GRANTED)),
+        limits=parse_limits(draw(files()), source=name),
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(parts("a"), parts("b"), st.data())
+def test_nothing_is_lost(one: Part, other: Part, data: st.DataObject) -> None:
+    """Whatever one of the files lets its operations ask for, the union lets them."""
+    found = united(one, other)
+    limits = parse_limits(found.values, source="union")
+    for whole in (one, other):
+        for name in LIMITS:
+            limit, there = whole.limits.limit_of(name), limits.limit_of(name)
+            if not whole.can_ask(name) or there is None or there.is_any:
+                continue
+            assert limit is not None, name
+            assert not limit.is_any, name
+            for item in limit.patterns:
+                if item.text != "0":
+                    value = data.draw(values(item))
+                    assert there.allows(value) or not limit.allows(value)
+
+
+@settings(max_examples=200, deadline=None)
+@given(parts("a"), parts("b"))
+def test_nothing_widens_in_silence(one: Part, other: Part) -> None:
+    """What is closed in both files is closed in the union, and what was open is told of."""
+    found = united(one, other)
+    limits = parse_limits(found.values, source="union")
+    for family in one.limits.families & other.limits.families:
+        assert family in limits.families
+    for name in LIMITS & found.values.keys():
+        items = {
+            one_item.text.replace("{base}", each.limits.base)
+            for each in (one, other)
+            if (limit := each.limits.limit_of(name)) is not None
+            for one_item in limit.patterns
+        }
+        written = parse_limits(found.values, source="union").limit_of(name)
+        assert written is not None
+        if not written.is_any:
+            texts = {o.text.replace("{base}", limits.base) for o in written.patterns}
+            assert texts <= items
+    for family in Family:
+        lost = {n for n in FAMILIES[family] if family in found.open}
+        if lost and family in one.limits.families | other.limits.families:
+            assert any(f"{family}_* is open" in note for note in found.notes)

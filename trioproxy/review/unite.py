@@ -1,0 +1,222 @@
+"""Lists of many files as the lists of one: nothing is lost, nothing widens in silence.
+
+What a file lists, it lists for the operations that it grants itself. So of each variable
+those files count that grant an operation which can ask for it, and then:
+
+- all of them list values: the union. What one of them took out stays out, whoever lists
+  it, as with operations; only what the output lists itself stays.
+- one of them limits nothing of the family: it was open there, so it is open in the union,
+  and this is told. Where only the tags that a build writes are concerned, they are `*`.
+- one of them does not set a variable that counts only when it is set: likewise.
+
+A list of a file that grants nothing which could ask for it is left out, and told of.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from trioproxy.arguments.families import (
+    BASE,
+    BASE_VARIABLE,
+    FAMILIES,
+    LIMITED,
+    Family,
+)
+from trioproxy.arguments.inclusion import Listed
+from trioproxy.arguments.limits import ANY, NO_LIMITS, Limit, Limits
+from trioproxy.arguments.patterns import parse_pattern
+from trioproxy.arguments.table import OPERATIONS as ARGUED
+from trioproxy.errors import ConfigError
+
+NOT_FLAGGED: Final = "0"
+"""The item that lists nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A file that is united with others."""
+
+    name: str
+    operations: frozenset[str]
+    """What it grants."""
+    limits: Limits = NO_LIMITS
+    once_listed: frozenset[str] = frozenset()
+    """What learning ever wrote into its lists: `VARIABLE=item`."""
+    unread: frozenset[Family] = frozenset()
+    """Without an env file: families that were used, and nothing is known of what was
+    asked for."""
+    is_env: bool = True
+    """Whether it is an env file; else evidence alone, which decides nothing."""
+    is_output: bool = False
+
+    def can_ask(self, variable: str) -> bool:
+        """Whether an operation that it grants can ask for a variable."""
+        argued = (ARGUED[name] for name in self.operations & ARGUED.keys())
+        return any(variable in one.variables for one in argued)
+
+    def opens(self, family: Family) -> bool:
+        """Whether it grants an operation of a family and limits nothing of it."""
+        if not self.is_env:
+            return family in self.unread
+        own = (n for n in self.operations & LIMITED.keys() if LIMITED[n][0] is family)
+        return family not in self.limits.families and any(own)
+
+    def declined(self) -> Iterator[str]:
+        """What a person took out of its lists."""
+        for mark in sorted(self.once_listed) if self.is_env else ():
+            name, _, item = mark.partition("=")
+            limit = self.limits.limit_of(name)
+            if item and limit is not None and not _is_listed(limit, name, item, self):
+                yield mark
+
+
+def _is_listed(limit: Limit, name: str, item: str, part: Part) -> bool:
+    if limit.is_any or item in {one.text for one in limit.patterns}:
+        return True
+    try:
+        pattern = parse_pattern(name, item, base=part.limits.base)
+    except ConfigError:
+        return False
+    return Listed(limit).fit_all_of(pattern)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class United:
+    """The lists of many files together."""
+
+    values: Mapping[str, str]
+    """The lists, by variable, with `CREATE_BASE` where they have `{base}`."""
+    open: frozenset[str]
+    """Families, and variables that count only when set, which must not be closed."""
+    declined: frozenset[str]
+    """What was taken out of one of them, and is listed by none that counts."""
+    notes: tuple[str, ...]
+    """What widens, and what is left out, in words."""
+
+
+def unite(parts: Sequence[Part]) -> United:
+    """Unite the lists of files; their order does not matter."""
+    return _Uniting(sorted(parts, key=lambda one: one.name)).united()
+
+
+class _Uniting:
+    """One union while it is made."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+        bases = {p.limits.base for p in parts if _has_base(p)}
+        self._base = bases.pop() if len(bases) == 1 else ""
+        self._has_bases = bool(bases)
+        self._declined = {
+            self._written(mark, part.limits.base)
+            for part in parts
+            for mark in part.declined()
+        }
+        self._values = dict[str, str]()
+        self._open = set[str]()
+        self._notes = list[str]()
+
+    def united(self) -> United:
+        """Go through the families."""
+        for family in Family:
+            self._unite_family(family)
+        if any(BASE in value for value in self._values.values()):
+            self._values[BASE_VARIABLE] = self._base
+        if self._has_bases:
+            self._notes.append(
+                f"{BASE_VARIABLE} differs between the files: what {BASE} stood for is"
+                " written out"
+            )
+        listed = {
+            f"{name}={item}"
+            for name, value in self._values.items()
+            for item in value.split(",")
+        }
+        return United(
+            values=self._values,
+            open=frozenset(self._open),
+            declined=frozenset(self._declined - listed),
+            notes=tuple(self._notes),
+        )
+
+    def _unite_family(self, family: Family) -> None:
+        limiting = [p for p in self._parts if family in p.limits.families]
+        opening = [p for p in self._parts if p.opens(family)]
+        if opening:
+            self._open.add(family)
+            if limiting:
+                self._notes.append(
+                    f"{family}_* is open, because {_names(opening)} grants"
+                    f" {_granted(opening, family)} and limits nothing of it: what"
+                    f" {_names(limiting)} lists is not in the result"
+                )
+            return
+        if not limiting:
+            return
+        for name in FAMILIES[family]:
+            self._unite_variable(name, limiting)
+        if not self._values.keys() & set(FAMILIES[family]):
+            self._values[family.options] = ""
+
+    def _unite_variable(self, name: str, limiting: Sequence[Part]) -> None:
+        asking = [p for p in self._parts if p.is_env and p.can_ask(name)]
+        counted = [p for p in limiting if p in asking] or limiting
+        self._tell_of_idle([p for p in limiting if p not in counted], name)
+        limits = [(part, part.limits.limit_of(name)) for part in counted]
+        unset = [part for part, limit in limits if limit is None]
+        free = [part for part in asking if part not in limiting]
+        if unset:
+            self._open.add(name)
+            if setting := [part for part, limit in limits if limit is not None]:
+                self._notes.append(
+                    f"{name} is not set, because {_names(unset)} does not set it: what"
+                    f" {_names(setting)} lists is not in the result"
+                )
+            return
+        if free or any(limit.is_any for _, limit in limits if limit):
+            self._values[name] = ANY
+            if free:
+                self._notes.append(
+                    f"{name} is {ANY}, because {_names(free)} limits nothing of it"
+                )
+        elif any(name in part.limits.by_variable for part in counted):
+            self._values[name] = ",".join(self._items(name, counted))
+
+    def _items(self, name: str, parts: Sequence[Part]) -> list[str]:
+        kept = set[str]()
+        for part in parts:
+            limit = part.limits.limit_of(name)
+            for one in limit.patterns if limit else ():
+                item = self._written(one.text, part.limits.base)
+                if part.is_output or f"{name}={item}" not in self._declined:
+                    kept.add(item)
+        return sorted(kept - {NOT_FLAGGED} or kept)
+
+    def _written(self, item: str, base: str) -> str:
+        """An item as the union has it: `{base}` only where it means the same in all."""
+        return item if self._base or not base else item.replace(BASE, base)
+
+    def _tell_of_idle(self, idle: Sequence[Part], name: str) -> None:
+        for part in idle:
+            limit = part.limits.limit_of(name)
+            if limit is not None and limit.value not in {"", NOT_FLAGGED}:
+                self._notes.append(
+                    f"{name}={limit.value} of {part.name} is left out: nothing that it"
+                    " grants can ask for it"
+                )
+
+
+def _has_base(part: Part) -> bool:
+    return any(BASE in one.value for one in part.limits.by_variable.values())
+
+
+def _names(parts: Sequence[Part]) -> str:
+    return " and ".join(part.name for part in parts)
+
+
+def _granted(parts: Sequence[Part], family: Family) -> str:
+    granted = frozenset[str]().union(*(part.operations for part in parts))
+    return " and ".join(
+        sorted(n for n in granted & LIMITED.keys() if LIMITED[n][0] is family)
+    )
