@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "merge": "Unite what many learners saw.",
     "drift": "Compare a file with what really happens.",
     "export": "Write a policy for another proxy.",
+    "learned": "List the policies that come with the program.",
     "operations": "List the Engine's operations.",
 }
 

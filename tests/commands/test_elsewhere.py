@@ -49,6 +49,7 @@ LOOKING = {
     "diff": ("diff", "app.env", "old.env"),
     "drift": ("drift", "app.env", "--evidence", "app.jsonl"),
     "export": ("export", "app.env", "--to", "tecnativa"),
+    "learned": ("learned",),
     "operations": ("operations", "--section", "VOLUMES"),
     "health": ("health", "tcp://127.0.0.1:1"),
     "merge-to-nowhere": ("merge", "app.jsonl", "-o", "no/folder.jsonl/x.jsonl"),

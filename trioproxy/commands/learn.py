@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from trioproxy.commands import fromlog, tell
 from trioproxy.commands.capture import paths_of_engine, why_not
+from trioproxy.commands.catalogue import PREFIX, locate
 from trioproxy.config import (
     DEFAULT_PORT,
     Address,
@@ -267,7 +268,7 @@ def _refuse_serving() -> None:
 def _read_ceiling(within: str | None) -> Policy | None:
     if within is None:
         return None
-    policy, warnings = parse_policy_file(read_text(Path(within)), name=within)
+    policy, warnings = parse_policy_file(read_text(locate(within)), name=within)
     for warning in warnings:
         tell.warn(warning)
     return policy
@@ -288,6 +289,11 @@ def _read_clients(
 
 
 def _output_path(output: str | None, name: str | None, command: Sequence[str]) -> Path:
+    if output and output.startswith(PREFIX):
+        raise ConfigError(
+            f"{output[:80]} comes with the program and is not written",
+            hint="write a file of your own; trioproxy merge takes both",
+        )
     if output:
         return Path(output)
     stem = name or (Path(command[0]).name if command else "")

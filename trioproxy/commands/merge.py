@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from trioproxy.commands import tell
+from trioproxy.commands.catalogue import locate
 from trioproxy.commands.closing import Closing
 from trioproxy.commands.evidence import read_evidence
 from trioproxy.errors import ConfigError
@@ -77,7 +78,7 @@ def command(*, files: tuple[str, ...], output: str, name: str | None) -> None:
     """
     path = Path(output)
     parts = Parts(output=path)
-    for file in map(Path, files):
+    for file in map(locate, files):
         if file.suffix == ".jsonl":
             parts.add_evidence(file, file)
         else:
