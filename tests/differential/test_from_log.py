@@ -166,7 +166,8 @@ def learned_live(engine: Engine, address: str, folder: Path) -> str:
     ceiling.write_text("".join(f"{k}={v}\n" for k, v in VARIABLES.items()))
     file = folder / f"live-{address}.env"
     run(
-        *("learn", "--quiet", "-o", str(file), "--within", str(ceiling)),
+        *("learn", "--quiet", "--no-arguments", "-o", str(file)),
+        *("--within", str(ceiling)),
         *("--upstream", engine.url, "--", "sh", "-c", SESSIONS[address]),
         variables={"DOCKER_CONFIG": engine.environment()["DOCKER_CONFIG"]},
     )
@@ -198,7 +199,13 @@ def test_a_log_teaches_what_watching_does(
     log = tmp_path / "proxy.log"
     log.write_bytes(proxy.stop())
 
-    options = ("-o", str(tmp_path / "app.env"), "--from-log", str(log))
+    options = (
+        "-o",
+        str(tmp_path / "app.env"),
+        "--no-arguments",
+        "--from-log",
+        str(log),
+    )
     done = run("learn", *options, "--split-by", "client")
     assert done.status == 0, done.err
     written = sorted(tmp_path.glob("app*.env"))
