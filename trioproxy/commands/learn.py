@@ -135,6 +135,11 @@ Examples:
     type=click.Choice(["client"]),
     help="With --from-log: a file for each client, named for its address.",
 )
+@click.option(
+    "--require-seen",
+    is_flag=True,
+    help="Exit with 1 where nothing was seen: in CI the client may go around us.",
+)
 @click.option("--quiet", is_flag=True, help="Show the closing table only.")
 @click.option(
     "--log-level", metavar="LEVEL", help="A syslog level.  [default: warning]"
@@ -163,6 +168,7 @@ def command(
     argv: tuple[str, ...],
     logs: tuple[str, ...],
     split_by: str | None,
+    require_seen: bool,
 ) -> int:
     """Record what a client uses, and write the env file that allows just that.
 
@@ -233,6 +239,7 @@ def command(
             until=until,
             never=states,
             linger=linger,
+            require_seen=require_seen,
             quiet=quiet,
             base=_base() if argv else "",
         )
