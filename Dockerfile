@@ -19,6 +19,7 @@ RUN python3 -m venv /tools \
         --require-hashes --only-binary :all: -r /locked/requirements.lock
 COPY pyproject.toml README.md LICENSE /src/
 COPY trioproxy /src/trioproxy
+COPY learned /src/learned
 COPY scripts/make_sbom.py /src/scripts/
 RUN /tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel /src \
     && /tools/bin/pip --python /opt/trioproxy/bin/python install --no-compile --no-deps \

@@ -61,11 +61,13 @@ def test_sdist(dist: Path) -> None:
 
 
 def test_wheel(dist: Path) -> None:
-    """The wheel has the package, its type information and licence, and nothing else."""
+    """The wheel has the package, the learned files, types and licence, and nothing else."""
     (wheel,) = dist.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert "trioproxy/py.typed" in names
+    shipped = {path.name for path in (ROOT / "learned").iterdir()}
+    assert {f"trioproxy/learned/{name}" for name in shipped} <= names
     assert f"{NAME}.dist-info/licenses/LICENSE" in names
     assert {name.split("/")[0] for name in names} == {"trioproxy", f"{NAME}.dist-info"}
 
@@ -100,6 +102,8 @@ def test_install(dist: Path, tmp_path: Path) -> None:
     assert version == f"trioproxy {__version__}\n"
     listed = run(tmp_path / "bin" / "trioproxy", "operations", "--section", "PING")
     assert "SystemPing " in listed
+    explained = run(tmp_path / "bin" / "trioproxy", "explain", "learned:glances")
+    assert "opens 5 of" in explained
     use = tmp_path / "use.py"
     use.write_text("from trioproxy.policy.target import Target\nTarget.parse('text')\n")
     python = f"--python-executable={tmp_path / 'bin' / 'python'}"

@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "merge": "Unite what many learners saw.",
     "drift": "Compare a file with what really happens.",
     "export": "Write a policy for another proxy.",
+    "learned": "List the policies that come with the program.",
     "operations": "List the Engine's operations.",
 }
 
@@ -50,8 +51,6 @@ class Commands(click.Group):
             )
         if cmd_name not in COMMANDS:
             return None
-        if cmd_name in SERVING:
-            refuse_to_serve_elsewhere(cmd_name)
         module = importlib.import_module(f"trioproxy.commands.{cmd_name}")
         command: click.Command = module.command
         return command
@@ -59,7 +58,9 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, and stop where it is given an option twice."""
+        """Find the command, and stop where it cannot run or has an option twice."""
+        if args and args[0] in SERVING and not _reads_a_log(args):
+            refuse_to_serve_elsewhere(args[0])
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None:
             _refuse_twice(ctx, name, command, rest)
@@ -71,6 +72,11 @@ class Commands(click.Group):
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _reads_a_log(args: list[str]) -> bool:
+    """Whether it is `learn --from-log`, which serves nobody."""
+    return any(arg.partition("=")[0] == "--from-log" for arg in args)
 
 
 def refuse_to_serve_elsewhere(name: str) -> None:

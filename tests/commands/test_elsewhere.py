@@ -35,6 +35,13 @@ from trioproxy.cli import main
 main()
 """
 
+TOLD = """
+import atexit, sys
+def tell():
+    print(sorted({'trio', 'trioproxy.proxy'} & sys.modules.keys()), file=sys.stderr)
+atexit.register(tell)
+"""
+
 LOOKING = {
     "check": ("check", "app.env", "GET", "/images/json"),
     "check-trace": ("check", "app.env", "--trace", "app.jsonl"),
@@ -42,6 +49,7 @@ LOOKING = {
     "diff": ("diff", "app.env", "old.env"),
     "drift": ("drift", "app.env", "--evidence", "app.jsonl"),
     "export": ("export", "app.env", "--to", "tecnativa"),
+    "learned": ("learned",),
     "operations": ("operations", "--section", "VOLUMES"),
     "health": ("health", "tcp://127.0.0.1:1"),
     "merge-to-nowhere": ("merge", "app.jsonl", "-o", "no/folder.jsonl/x.jsonl"),
@@ -134,12 +142,37 @@ def test_serving_says_what_to_do(folder: Path, system: str, command: str) -> Non
     ]
 
 
+@pytest.fixture
+def log(folder: Path) -> tuple[str, ...]:
+    """A call that learns from a log."""
+    line = (
+        "10.0.0.1:5 [25/Nov/2026:19:38:27.747] proxy docker/socket 0/0/0/3/3 200 12"
+        ' - - ---- 1/1/0/0/0 0/0 "GET /info HTTP/1.1"\n'
+    )
+    (folder / "proxy.log").write_text(line)
+    return ("learn", "-o", "new.env", "--from-log", "proxy.log")
+
+
+def test_logs_are_read_on_macos(folder: Path, log: tuple[str, ...]) -> None:
+    """A log teaches wherever files can be locked: the other proxy runs in Docker Desktop."""
+    done = run_there(MACOS, folder, *log)
+    assert done.status == 0, done.err
+    assert "SystemInfo" in (folder / "new.env").read_text()
+
+
+def test_logs_are_not_read_on_windows(folder: Path, log: tuple[str, ...]) -> None:
+    """Where files cannot be locked, one line says where they can."""
+    done = run_there(WINDOWS, folder, *log)
+    assert done.status == 2
+    assert "files are not locked on Windows" in done.err
+
+
+def test_reading_a_log_imports_no_server(folder: Path, log: tuple[str, ...]) -> None:
+    """Learning from a log imports neither Trio nor anything of `proxy/`."""
+    assert run_there(TOLD, folder, *log).err.splitlines()[-1] == "[]"
+
+
 @pytest.mark.parametrize("args", LOOKING.values(), ids=LOOKING)
 def test_looking_imports_no_server(folder: Path, args: tuple[str, ...]) -> None:
     """A command that looks imports neither Trio nor anything of `proxy/`."""
-    told = (
-        "import atexit, sys\n"
-        "atexit.register(lambda: print(sorted({'trio', 'trioproxy.proxy'}"
-        " & sys.modules.keys()), file=sys.stderr))\n"
-    )
-    assert run_there(told, folder, *args).err.splitlines()[-1] == "[]"
+    assert run_there(TOLD, folder, *args).err.splitlines()[-1] == "[]"

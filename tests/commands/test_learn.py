@@ -123,6 +123,19 @@ async def test_a_run_that_sees_nothing_leaves_the_file(learn: Learning) -> None:
     assert learn.identity == before
 
 
+async def test_a_run_that_must_see_something(learn: Learning) -> None:
+    """With --require-seen a run that went around us fails, and one that did not does not."""
+    done = await learn("--require-seen", "--", "true")
+    assert done.status == 1
+    assert "nothing seen: did the command use -H" in done.err
+    assert (await learn("--require-seen", "--", "sh", "-c", "exit 7")).status == 7
+    assert not learn.file.exists()
+    assert (await learn("--require-seen", "--", *client_sending(LIST))).status == 0
+    done = await learn("--require-seen", "--include-failed", "--", "true")
+    assert done.status == 1
+    assert learn.granted == {"ContainerList"}
+
+
 async def test_a_command_that_does_not_exist(learn: Learning) -> None:
     """127, one clear line, and no file is damaged or made."""
     done = await learn("--", "/no/such/command")

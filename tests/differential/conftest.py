@@ -66,7 +66,8 @@ def pytest_collection_modifyitems(
     """Deselect the tests that start HAProxy."""
     if os.environ.get("CI") == "true" or shutil.which("haproxy"):
         return
-    out = [item for item in items if "haproxy" in getattr(item, "fixturenames", ())]
+    needs = {"haproxy", "logging_haproxy"}
+    out = [item for item in items if needs & {*getattr(item, "fixturenames", ())}]
     if out:
         config.stash[LEFT_OUT] = f"{len(out)} HAProxy tests left out: no haproxy here"
         config.hook.pytest_deselected(items=out)

@@ -58,13 +58,14 @@ def configuration(fronts: Sequence[Front], engine: Path) -> str:
         lines += [
             f"frontend {front.path.stem}",
             f"    bind unix@{front.path}",
-            *(f"    http-request {line}" for line in _rules(front)),
+            *(f"    http-request {line}" for line in rules(front)),
             "    default_backend behind",
         ]
     return "\n".join(lines) + "\n"
 
 
-def _rules(front: Front) -> Iterator[str]:
+def rules(front: Front) -> Iterator[str]:
+    """The rules of its incumbent, as arguments of `http-request`."""
     for rule in front.incumbent.rules:
         yield _rule(rule, f"{{ env({front.prefix}{rule.variable}) -m bool }}")
     yield "deny"

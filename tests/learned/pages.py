@@ -1,8 +1,10 @@
-"""The tables of learned/README.md and docs/clients.md, made of the profiles and files.
+"""The tables of learned/README.md and docs/clients.md, and the catalogue that the program
+lists, made of the profiles and files.
 
-Each stands between two marks; what is around them is written by hand.
+Each table stands between two marks; what is around them is written by hand.
 """
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,9 +12,11 @@ from pathlib import Path
 from tests.learned.install import ROOT
 from tests.learned.learning import env_file
 from tests.learned.profiles import PROFILES, Profile
+from trioproxy.commands.catalogue import LIST
 from trioproxy.learning.proposal import listed_items, listed_operations
 
 README = ROOT / "learned" / "README.md"
+CATALOGUE = ROOT / "learned" / LIST
 CLIENTS = ROOT / "docs" / "clients.md"
 BEGIN = "<!-- made by `make learned` -->"
 END = "<!-- end -->"
@@ -21,9 +25,26 @@ MANY = 12
 
 
 def write() -> None:
-    """Write both tables anew."""
+    """Write both tables and the catalogue anew."""
     for page, table in ((README, readme_table()), (CLIENTS, clients_table())):
         page.write_text(with_table(page.read_text(), table))
+    CATALOGUE.write_text(catalogue())
+
+
+def catalogue() -> str:
+    """What `trioproxy learned` knows of each file that is not in the file."""
+    entries = [
+        {
+            "name": profile.name,
+            "client": profile.client,
+            "version": profile.version,
+            "learned": learned_on(env_file(profile)),
+            "missing": profile.missing,
+            "point": profile.point,
+        }
+        for profile in learned()
+    ]
+    return json.dumps(entries, indent=2) + "\n"
 
 
 def with_table(text: str, table: str) -> str:

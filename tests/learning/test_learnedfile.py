@@ -59,6 +59,36 @@ def test_text() -> None:
     assert rest == [f"{name}=0" for name in others]
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({}, "in 3 runs, ", id="live"),
+        pytest.param({"log_runs": 3}, "from logs, routes only, in 3 runs, ", id="logs"),
+        pytest.param(
+            {"log_runs": 1}, "in 3 runs (1 from logs, routes only), ", id="mixed"
+        ),
+        pytest.param(
+            {"log_runs": 1, "failed_runs": 2},
+            "in 3 runs (2 failed, 1 from logs, routes only), ",
+            id="failed",
+        ),
+        pytest.param({"runs": 0}, "in 0 runs, ", id="none"),
+    ],
+)
+def test_where_it_was_learned(changes: dict[str, object], words: str) -> None:
+    """The first line says how many runs were read from logs, which show routes only."""
+    first = render(learned(**changes)).splitlines()[0]
+    assert f'learned "traefik" {words}2026-11-24' in first
+
+
+def test_what_no_log_proves() -> None:
+    """What logs show without a status is listed, and the list is ours to write anew."""
+    text = render(learned(unproven=["ImageList"]))
+    title = "in logs that do not say how they ended, so not granted"
+    assert re.search(rf"\n#\n# {title};.*\n#   ImageList +GET +/images/json\n", text)
+    assert render(learned(), text) == render(TRAEFIK)
+
+
 def test_nothing_learned() -> None:
     """A file without a grant is a whole policy that refuses everything."""
     text = render(learned(operations=[], runs=1, last_new_run=0))

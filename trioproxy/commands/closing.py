@@ -85,7 +85,14 @@ class Closing:
         yield from _names("programs", _shortened(_union(one.agents for one in askers)))
         yield elsewhere(smallest_sections(sorted(proposal.granted)))
         failed = evidence.failed_operations() - proposal.granted - proposal.declined
-        yield from _names("only ever failed, not granted (--include-failed)", failed)
+        unproven = evidence.unproven_operations() & failed
+        yield from _names(
+            "only ever failed, not granted (--include-failed)", failed - unproven
+        )
+        yield from _names(
+            "in a log that does not say how they ended, not granted (--include-failed)",
+            unproven,
+        )
         yield from _names("declined, not granted (--restore NAME)", proposal.declined)
         refused = {shape.operation for shape in evidence.refused()} - proposal.granted
         yield from _names("refused, not granted", refused - {UNKNOWN})

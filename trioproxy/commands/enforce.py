@@ -10,6 +10,7 @@ import click
 import trio
 
 from trioproxy.commands import start
+from trioproxy.commands.catalogue import locate
 from trioproxy.config import (
     Config,
     Level,
@@ -131,14 +132,15 @@ def _watched_file(file: str | None, *, watch: bool) -> str:
     path = file or os.environ.get("ENV_FILE", "")
     if watch and not path:
         raise click.UsageError("--watch needs FILE: the environment never changes")
-    return path if watch else ""
+    return str(locate(path)) if watch else ""
 
 
 def _own_files(
     env_file: str | None, record: str | None, config: Config
 ) -> Iterator[str]:
     """The files that decide, remember and listen."""
-    yield env_file or os.environ.get("ENV_FILE", "")
+    if file := env_file or os.environ.get("ENV_FILE", ""):
+        yield str(locate(file))
     yield record or ""
     for one in config.listen:
         if isinstance(one, UnixAddress):

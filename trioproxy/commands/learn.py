@@ -10,10 +10,11 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 import click
+from click.core import ParameterSource
 
-from trioproxy.commands import start, tell
+from trioproxy.commands import fromlog, tell
 from trioproxy.commands.capture import paths_of_engine, why_not
-from trioproxy.commands.learner import Plan, learn
+from trioproxy.commands.catalogue import PREFIX, locate
 from trioproxy.config import (
     DEFAULT_PORT,
     Address,
@@ -25,16 +26,8 @@ from trioproxy.config import (
 from trioproxy.errors import ConfigError
 from trioproxy.files import read_text
 from trioproxy.learning.clients import Clients
-from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.flows import parse_states
-from trioproxy.learning.proposal import (
-    Quiet,
-    Wish,
-    listed_items,
-    listed_operations,
-    refuse_excess,
-    refuse_restore,
-)
+from trioproxy.learning.proposal import Quiet, Wish
 from trioproxy.learning.store import Store
 from trioproxy.policy.permissions import parse_policy_file
 from trioproxy.policy.rules import Policy
@@ -46,6 +39,7 @@ EPILOG = """\b
 Examples:
   trioproxy learn -o learned/app.env -- pytest
   trioproxy learn -o learned/app.env --listen tcp://127.0.0.1:2375
+  docker logs socket-proxy 2>&1 | trioproxy learn -o app.env --from-log -
 """
 
 
@@ -99,8 +93,8 @@ Examples:
     "only_from",
     multiple=True,
     metavar="CLIENT",
-    help="On a shared listener learn from this address, network or uid:N alone;"
-    " others are served. May be repeated.",
+    help="On a shared listener, or in a log, learn from this address, network or uid:N"
+    " alone; others are served. May be repeated.",
 )
 @click.option(
     "--until-quiet",
@@ -128,6 +122,24 @@ Examples:
     metavar="SECONDS",
     help="Stay so long after the last request of what COMMAND leaves behind.",
 )
+@click.option(
+    "--from-log",
+    "logs",
+    multiple=True,
+    metavar="FILE|-",
+    help="Learn from a log of HAProxy (tecnativa, linuxserver), wollomatic, dockerd -D or"
+    " trioproxy, packed by gzip or not. May be repeated.",
+)
+@click.option(
+    "--split-by",
+    type=click.Choice(["client"]),
+    help="With --from-log: a file for each client, named for its address.",
+)
+@click.option(
+    "--require-seen",
+    is_flag=True,
+    help="Exit with 1 where nothing was seen: in CI the client may go around us.",
+)
 @click.option("--quiet", is_flag=True, help="Show the closing table only.")
 @click.option(
     "--log-level", metavar="LEVEL", help="A syslog level.  [default: warning]"
@@ -154,16 +166,22 @@ def command(
     quiet: bool,
     log_level: str | None,
     argv: tuple[str, ...],
+    logs: tuple[str, ...],
+    split_by: str | None,
+    require_seen: bool,
 ) -> int:
     """Record what a client uses, and write the env file that allows just that.
 
     With COMMAND: run it with DOCKER_HOST set to a private socket, and exit as it does.
     Without: until SIGINT, SIGTERM or SIGHUP.
 
+    With --from-log: from what another proxy has seen already. Nothing is served.
+
     While it learns, everything passes: whoever reaches the listener has what the
     Engine gives. Review the file before you use it.
     """
-    start.refuse_haproxy_config()
+    if logs:
+        _refuse_serving()
     ceiling = _read_ceiling(within)
     path = _output_path(output, name, argv)
     wish = Wish(
@@ -174,11 +192,35 @@ def command(
         arguments=not no_arguments,
         restore=frozenset(restore),
     )
-    clients = _read_clients(only_from, listen, has_command=bool(argv))
-    store = Store(path, wish, fresh=fresh)
-    known, listed = _open(store, within)
     until = Quiet.parse(until_quiet) if until_quiet else None
     states = parse_states(never)
+    if logs:
+        return fromlog.learn(
+            fromlog.LogPlan(
+                logs=logs,
+                wish=wish,
+                within=within or "",
+                fresh=fresh,
+                only_from=only_from,
+                apart=split_by is not None,
+                until=until,
+                never=states,
+                quiet=quiet,
+            )
+        )
+    if split_by:
+        raise ConfigError(
+            "--split-by is for logs, which are read with --from-log",
+            hint="live, each client has a learner of its own: --from, or --listen",
+        )
+    # Here, for who reads a log needs none of it, and may be where nothing can serve.
+    from trioproxy.commands import start
+    from trioproxy.commands.learner import Plan, learn
+
+    start.refuse_haproxy_config()
+    clients = _read_clients(only_from, listen, has_command=bool(argv))
+    store = Store(path, wish, fresh=fresh)
+    known, listed = store.begin(within or "")
     with _private_socket(path, needed=bool(argv) or not listen) as private:
         config = _read_config(listen, upstream, log_level, private)
         warning = start.check_upstream(config.upstream, config.listen, os.environ)
@@ -197,6 +239,7 @@ def command(
             until=until,
             never=states,
             linger=linger,
+            require_seen=require_seen,
             quiet=quiet,
             base=_base() if argv else "",
         )
@@ -214,10 +257,25 @@ def _base() -> str:
     return "" if root.of_path(folder) else normal.quote(folder)
 
 
+SERVING_ONLY: Final = ("listen", "upstream", "capture", "linger", "log_level", "argv")
+"""What means nothing where a log is read."""
+
+
+def _refuse_serving() -> None:
+    context = click.get_current_context()
+    for one in SERVING_ONLY:
+        if context.get_parameter_source(one) is ParameterSource.COMMANDLINE:
+            named = "COMMAND" if one == "argv" else f"--{one.replace('_', '-')}"
+            raise ConfigError(
+                f"--from-log reads a log and serves nobody: {named} has no place there",
+                hint=f"leave out {named}, or learn live without --from-log",
+            )
+
+
 def _read_ceiling(within: str | None) -> Policy | None:
     if within is None:
         return None
-    policy, warnings = parse_policy_file(read_text(Path(within)), name=within)
+    policy, warnings = parse_policy_file(read_text(locate(within)), name=within)
     for warning in warnings:
         tell.warn(warning)
     return policy
@@ -238,6 +296,11 @@ def _read_clients(
 
 
 def _output_path(output: str | None, name: str | None, command: Sequence[str]) -> Path:
+    if output and output.startswith(PREFIX):
+        raise ConfigError(
+            f"{output[:80]} comes with the program and is not written",
+            hint="write a file of your own; trioproxy merge takes both",
+        )
     if output:
         return Path(output)
     stem = name or (Path(command[0]).name if command else "")
@@ -248,18 +311,6 @@ def _output_path(output: str | None, name: str | None, command: Sequence[str]) -
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", stem, re.ASCII):
         raise ConfigError(f"{stem!r:.80} cannot be a file name", hint="use -o FILE")
     return Path("learned", f"{stem}.env")
-
-
-def _open(store: Store, within: str | None) -> tuple[Loaded, frozenset[str]]:
-    """Load what is known so far; stop before any work where it cannot go on."""
-    loaded = store.open()
-    text = store.read_env()
-    if within is not None and store.wish.ceiling is not None:
-        refuse_excess(text, store.wish.file, store.wish.ceiling, within)
-    refuse_restore(loaded.evidence, text, store.wish)
-    file = store.wish.file
-    listed = listed_operations(text, file) or frozenset()
-    return loaded, listed | listed_items(text, file)
 
 
 @contextmanager

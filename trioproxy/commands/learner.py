@@ -34,6 +34,9 @@ AFTER_COMMAND: Final = 2.0
 LOOK_EVERY: Final = 0.1
 """Seconds between two looks at the processes that the command left behind."""
 
+UNSEEN: Final = 1
+"""The status of a run that saw nothing and should have."""
+
 UNWRITTEN: Final = 2
 """The status of a run that worked but could not be written down."""
 
@@ -59,6 +62,8 @@ class Plan:
     """States of the Engine that do not come up for this client."""
     linger: int
     """Seconds for what the command left behind, from the last request on."""
+    require_seen: bool
+    """Whether a run that saw nothing has failed."""
     quiet: bool
     base: str
     """The folder that `{base}` stands for in what is learned; empty: none does."""
@@ -192,14 +197,16 @@ async def _finish(plan: Plan, journal: Journal, recorder: Recorder, status: int)
     evidence, wish = plan.known.evidence, plan.store.wish
     if evidence.saw_anything():
         recorder.end(status if plan.command else None)
-    elif wish.restore or wish.include_failed:
-        evidence.forget_run()
     else:
-        if status not in {child.NOT_FOUND, child.NOT_EXECUTABLE}:
-            tell.nothing_seen(
-                wish.file, has_command=bool(plan.command), unread=recorder.unread
-            )
-        return status
+        if plan.require_seen:
+            status = status or UNSEEN
+        if not (wish.restore or wish.include_failed):
+            if status not in {child.NOT_FOUND, child.NOT_EXECUTABLE}:
+                tell.nothing_seen(
+                    wish.file, has_command=bool(plan.command), unread=recorder.unread
+                )
+            return status
+        evidence.forget_run()
     closing = Closing(
         file=wish.file,
         listed=plan.listed,

@@ -15,6 +15,7 @@ from trioproxy.arguments.families import (
     Family,
 )
 from trioproxy.commands import tell
+from trioproxy.commands.catalogue import locate
 from trioproxy.commands.closing import Closing
 from trioproxy.commands.evidence import read_evidence
 from trioproxy.errors import ConfigError
@@ -183,7 +184,7 @@ def command(*, files: tuple[str, ...], output: str, name: str | None) -> None:
     """
     path = Path(output)
     parts = Parts(output=path)
-    for file in map(Path, files):
+    for file in map(locate, files):
         if file.suffix == ".jsonl":
             parts.add_evidence_alone(file)
         else:

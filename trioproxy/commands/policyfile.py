@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
 
+from trioproxy.commands.catalogue import locate
 from trioproxy.files import read_text
 from trioproxy.policy import envfile
 from trioproxy.policy.endpoints import Endpoint
@@ -25,7 +25,7 @@ class PolicyFile:
     @classmethod
     def read(cls, path: str) -> "PolicyFile":
         """Read a file, and warn on stderr; `ConfigError` says what is wrong with it."""
-        text = read_text(Path(path))
+        text = read_text(locate(path))
         policy, warnings = parse_policy_file(text, name=path)
         for warning in warnings:
             click.echo(f"trioproxy: {path}: {warning}", err=True)

@@ -10,6 +10,7 @@ from typing import Final, TypeVar, TypeVarTuple
 
 import trio
 
+from trioproxy.commands.catalogue import locate
 from trioproxy.config import Address, TcpAddress, UnixAddress, parse_flag
 from trioproxy.errors import ConfigError
 from trioproxy.files import read_text
@@ -281,7 +282,7 @@ def read_policy(
     path = env_file or environ.get("ENV_FILE", "")
     if not path:
         return *parse_policy(environ), "environment"
-    policy, warnings = parse_policy_file(read_text(Path(path)), name=path)
+    policy, warnings = parse_policy_file(read_text(locate(path)), name=path)
     ignored = tuple(
         f"{name} in the environment is ignored: the policy is {path} alone"
         for name in sorted(PERMISSIONS & environ.keys())

@@ -15,7 +15,7 @@ from trioproxy.arguments.families import BASE_VARIABLE
 from trioproxy.errors import TrioProxyError
 from trioproxy.learning.evidence import Argument, New
 from trioproxy.learning.evidencefile import Loaded
-from trioproxy.learning.shape import REFUSED, UNKNOWN, Shape
+from trioproxy.learning.shape import REFUSED, UNKNOWN, UNPROVEN, Shape
 from trioproxy.learning.store import Saved
 from trioproxy.learning.wording import count
 from trioproxy.policy.endpoints import OPERATIONS
@@ -86,12 +86,13 @@ def nothing_seen(file: str, *, has_command: bool, unread: Mapping[str, int]) -> 
 def unread_lines(unread: Mapping[str, int]) -> list[str]:
     """Say what was answered with 400 and the like, most frequent first."""
     return [
-        f"not understood, and refused: {count(number, 'request')}: {_plain(reason)}"
+        f"not understood, and refused: {count(number, 'request')}: {plain(reason)}"
         for reason, number in sorted(unread.items(), key=lambda item: (-item[1], item))
     ]
 
 
-def _plain(reason: str) -> str:
+def plain(reason: str) -> str:
+    """A reason that may hold what a client sent, safe for a terminal, and not too long."""
     shown = reason[:REASON_SHOWN].translate(UNPRINTABLE)
     return shown if len(reason) <= REASON_SHOWN else f"{shown}..."
 
@@ -212,7 +213,7 @@ def _not_granted(shape: Shape, results: Iterable[str]) -> str:
     if shape.operation == UNKNOWN:
         place = shape.section or "no section"
         return f"not granted: an unknown route, {shape.method} in {place}"
-    if set(results) == {REFUSED}:
+    if set(results) <= {REFUSED, UNPROVEN}:
         return f"refused, and not granted: {_shown(shape.operation)}"
-    statuses = ", ".join(sorted(set(results) - {REFUSED}))
+    statuses = ", ".join(sorted(set(results) - {REFUSED, UNPROVEN}))
     return f"not granted so far: {_shown(shape.operation)}, it failed with {statuses}"

@@ -47,6 +47,7 @@ from trioproxy.learning.shape import (
     CLIENT,
     REFUSED,
     UNKNOWN,
+    UNPROVEN,
     VERSION,
     Shape,
     Who,
@@ -429,6 +430,14 @@ class Evidence:
     def failed_operations(self) -> frozenset[str]:
         """The operations that were tried and never worked."""
         return frozenset(shape.operation for shape in self.failed())
+
+    def unproven_operations(self) -> frozenset[str]:
+        """Those of them that a log speaks of without saying how they ended."""
+        return frozenset(
+            shape.operation
+            for shape in self.failed()
+            if UNPROVEN in self.records[shape].results
+        )
 
     def refused(self) -> Iterator[Shape]:
         """The shapes that some policy refused at least once."""

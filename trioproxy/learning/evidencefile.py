@@ -44,7 +44,7 @@ FORMAT: Final = 2
 HEADER: Final = f'{{"format": {FORMAT}}}'
 FORMATS_READ: Final = (1, FORMAT)
 
-_RESULT = re.compile(r"[0-9]{1,3}|unrouted|refused", re.ASCII)
+_RESULT = re.compile(r"[0-9]{1,3}|unrouted|refused|unproven", re.ASCII)
 _NAME = re.compile(r"[A-Za-z]{1,64}", re.ASCII)
 _SECTION = re.compile(r"[A-Z_]{0,32}", re.ASCII)
 _GRANTED = re.compile(r"[ -~]{0,512}", re.ASCII)

@@ -33,6 +33,7 @@ _NAME_LIMIT = 64
 
 _UNOPENABLE = "# no section variable opens these:"
 _FAILED = "# only ever failed, so not granted (a 403 from now on); --include-failed grants them:"
+_UNPROVEN = "# in logs that do not say how they ended, so not granted; --include-failed grants them:"
 _DECLINED = "# declined, so not granted; --restore NAME grants one again:"
 _UNSEEN = "# not granted, but usual in states that were never seen (learn with such a state, or add them):"
 _BY_HAND = "added by hand"
@@ -41,6 +42,7 @@ _ASKED = "# what requests may ask for beyond what is harmless:"
 _NOTHING = "nothing"
 _NOT_LISTED = "# asked for, and not listed:"
 _OPEN = "# left open:"
+_FROM_LOGS = "from logs, routes only"
 _UNKNOWN = "# routes that this version does not know, not granted:"
 
 _OUR_VARIABLES = frozenset(
@@ -57,7 +59,7 @@ _OUR_COMMENT = re.compile(
             "#",
             "# price: .*",  # how earlier files say what the next pattern is for
             r"# [0-9]+ operations? used; in .* the same file would open .*",
-            *map(re.escape, (_UNOPENABLE, _FAILED, _DECLINED, _UNSEEN)),
+            *map(re.escape, (_UNOPENABLE, _FAILED, _UNPROVEN, _DECLINED, _UNSEEN)),
             *map(re.escape, (_ASKED, _NOT_LISTED, _OPEN)),
             r"#   (?:CREATE|EXEC|PULL|BUILD)_[A-Z*]+ .*",
             f"{re.escape(_UNKNOWN)}.*",
@@ -83,12 +85,16 @@ class Learned:
     """In which run the last new operation was used."""
     failed_runs: int = 0
     """Runs whose COMMAND failed, which prove nothing."""
+    log_runs: int = 0
+    """Runs that were read from logs, which show routes only."""
     groups: Sequence[str] = ()
     """Of evidence that was merged: each file, and the run in which something was new."""
     operations: Iterable[str]
     """All that is granted: operations, and what a person wrote as `METHOD:/template`."""
     failed: Iterable[str] = ()
     """Operations that never worked."""
+    unproven: Iterable[str] = ()
+    """Operations of which only logs speak that do not say how they ended."""
     declined: Iterable[str] = ()
     """Operations that a person took out."""
     by_hand: Iterable[str] = ()
@@ -121,6 +127,7 @@ def render(learned: Learned, old: str = "") -> str:
         *_table("", _granted_rows(granted, learned), notes),
         *_table(_UNOPENABLE, map(_row, unopenable(granted))),
         *_table(_FAILED, map(_row, sorted(set(learned.failed))), notes),
+        *_table(_UNPROVEN, map(_row, sorted(set(learned.unproven))), notes),
         *_table(_DECLINED, map(_row, sorted(set(learned.declined))), notes),
         *_table(_UNSEEN, (_row(*one) for one in sorted(set(learned.unseen)))),
         *_unknown(learned.unknown),
@@ -161,14 +168,22 @@ def foreign_lines(old: str) -> tuple[list[str], list[str]]:
 
 def _provenance(learned: Learned) -> str:
     name = format_value(learned.name[:_NAME_LIMIT])
-    failed = f" ({learned.failed_runs} failed)" if learned.failed_runs else ""
-    runs = f"{count(learned.runs, 'run')}{failed}"
     watched = " ".join(map(format_value, learned.watched.split()))
     days = " to ".join(map(format_value, dict.fromkeys([learned.first, learned.last])))
     return (
-        f'# trioproxy {__version__} learned "{name}" in {runs}, {days},'
+        f'# trioproxy {__version__} learned "{name}" {_runs(learned)}, {days},'
         f" watched for {watched}, last new operation in {_newest(learned)}"
     )
+
+
+def _runs(learned: Learned) -> str:
+    runs = f"in {count(learned.runs, 'run')}"
+    kinds = [f"{learned.failed_runs} failed"] if learned.failed_runs else []
+    if learned.log_runs and learned.log_runs == learned.runs:
+        runs = f"{_FROM_LOGS}, {runs}"
+    elif learned.log_runs:
+        kinds.append(f"{learned.log_runs} {_FROM_LOGS}")
+    return f"{runs} ({', '.join(kinds)})" if kinds else runs
 
 
 def _newest(learned: Learned) -> str:

@@ -206,6 +206,7 @@ def keep_foreign(text: str) -> str:
 def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
     """Write the file's text; of `old` the lines stay that are not ours."""
     facts = evidence.completeness()
+    unproven = evidence.unproven_operations()
     learned = Learned(
         name=wish.name,
         runs=facts.runs,
@@ -214,6 +215,7 @@ def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
         watched=span(facts.seconds),
         last_new_run=facts.newest_run,
         failed_runs=facts.failed_runs,
+        log_runs=sum(run.source == "log" for run in evidence.runs.values()),
         groups=list(describe_groups(evidence)),
         by_hand=proposal.by_hand,
         unseen=[
@@ -222,7 +224,8 @@ def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
             for name in one.lacks
         ],
         operations=proposal.granted,
-        failed=evidence.failed_operations() - proposal.granted,
+        failed=evidence.failed_operations() - proposal.granted - unproven,
+        unproven=unproven - proposal.granted - proposal.declined,
         declined=proposal.declined,
         unknown=[(shape.method, shape.section) for shape in evidence.unknown()],
         lists=proposal.lists,

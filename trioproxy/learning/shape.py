@@ -21,6 +21,9 @@ UNROUTED = "unrouted"
 REFUSED = "refused"
 """The result of a request that a policy refused: the Engine never saw it."""
 
+UNPROVEN = "unproven"
+"""The result of a request in a log that does not say how it was answered."""
+
 OTHER = "OTHER"
 """Stands for every method token that HTTP does not name: clients make them up."""
 

@@ -17,7 +17,17 @@ from trioproxy import files
 from trioproxy.errors import ConfigError
 from trioproxy.learning import disk, evidencefile
 from trioproxy.learning.evidence import Argument, Evidence, New
-from trioproxy.learning.proposal import Proposal, Wish, keep_foreign, propose, write
+from trioproxy.learning.proposal import (
+    Proposal,
+    Wish,
+    keep_foreign,
+    listed_items,
+    listed_operations,
+    propose,
+    refuse_excess,
+    refuse_restore,
+    write,
+)
 
 NO_PROPOSAL: Final = Proposal()
 """Where evidence is kept without an env file."""
@@ -88,6 +98,21 @@ class Store(Ledger):
         """Look at both files before anything is learned; what is known so far."""
         disk.check_target(self.env)
         return super().open()
+
+    def begin(
+        self, ceiling_name: str = ""
+    ) -> tuple[evidencefile.Loaded, frozenset[str]]:
+        """Open both for learning: what is known so far, and what the env file grants
+        and lists.
+
+        `ConfigError`: they cannot be extended as wished, which is said before any work.
+        """
+        loaded, text = self.open(), self.read_env()
+        if self.wish.ceiling is not None:
+            refuse_excess(text, self.wish.file, self.wish.ceiling, ceiling_name)
+        refuse_restore(loaded.evidence, text, self.wish)
+        listed = listed_operations(text, self.wish.file) or frozenset()
+        return loaded, listed | listed_items(text, self.wish.file)
 
     def read_env(self) -> str:
         """The env file's text as it counts: what is started over has no lines of ours."""

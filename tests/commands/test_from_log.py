@@ -1,0 +1,402 @@
+"""`trioproxy learn --from-log` as people run it: logs in, files and words out."""
+
+import fcntl
+import gzip
+import os
+import re
+import signal
+import subprocess
+import sys
+import termios
+import time
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.commands.running import LIMIT, Finished, environment
+from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.evidencefile import load
+from trioproxy.learning.logs import CLIENTS_TOLD_APART
+from trioproxy.learning.proposal import listed_operations
+
+LOGS = Path(__file__).parents[1] / "data" / "logs"
+HAPROXY = (LOGS / "haproxy.log").read_bytes()
+SEEN = {"ContainerInspect", "ContainerList", "SystemPingHead"}
+"""What HAPROXY shows a need for."""
+
+
+def run(*args: str, piped: bytes | None = b"", folder: Path) -> Finished:
+    """Run `trioproxy learn ARGS` with something piped in."""
+    done = subprocess.run(
+        [sys.executable, "-m", "trioproxy", "learn", *args],
+        env=environment({}) | {"PYTHONPATH": os.getcwd()},
+        cwd=folder,
+        input=piped,
+        capture_output=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    return Finished(
+        status=done.returncode, out=done.stdout.decode(), err=done.stderr.decode()
+    )
+
+
+class Reading:
+    """Calls of `learn --from-log` with one file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "app.env"
+        self.log = folder / "proxy.log"
+        self.log.write_bytes(HAPROXY)
+
+    def __call__(
+        self, *args: str, logs: tuple[str, ...] = ("proxy.log",), piped: bytes = b""
+    ) -> Finished:
+        named = [word for log in logs for word in ("--from-log", log)]
+        return run("-o", "app.env", *named, *args, piped=piped, folder=self.folder)
+
+    @property
+    def granted(self) -> set[str]:
+        return set(listed_operations(self.file.read_text(), "app.env") or ())
+
+    @property
+    def evidence(self) -> Evidence:
+        path = self.file.with_suffix(".jsonl")
+        return load(path.read_bytes(), name=str(path)).evidence
+
+    @property
+    def written(self) -> dict[str, bytes]:
+        """All that is there but the logs."""
+        paths = self.folder.glob("app*")
+        return {path.name: path.read_bytes() for path in paths}
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Reading:
+    return Reading(tmp_path)
+
+
+def lines(done: Finished) -> list[str]:
+    return done.err.splitlines()
+
+
+def test_a_log_becomes_a_file(read: Reading) -> None:
+    """What a log shows is granted, the file says where from, and the rest is told."""
+    done = read()
+    assert (done.status, done.out) == (0, "")
+    assert read.granted == SEEN
+    first = read.file.read_text().splitlines()[0]
+    assert ' learned "app" from logs, routes only, in 1 run, 2026-11-25, ' in first
+    assert lines(done)[:6] == [
+        "trioproxy: proxy.log: 15 requests in the log of HAProxy (tecnativa, linuxserver)",
+        "trioproxy: proxy.log: 1 request not answered by the Engine",
+        "trioproxy: proxy.log: 1 request with a path that the log cut off",
+        "trioproxy: proxy.log: 5 requests not understood: its head could not be read by"
+        " the proxy that wrote the log",
+        "trioproxy: proxy.log: 6 other lines skipped",
+        "trioproxy: proxy.log: learned from 127.0.0.1, 127.0.0.11, ::1, unix together;"
+        " --split-by client writes a file for each",
+    ]
+    assert "trioproxy: app.env allows 3 operations, 3 of them new" in lines(done)
+    assert "refused, not granted: ContainerCreate" in lines(done)
+    assert {one.source for one in read.evidence.runs.values()} == {"log"}
+
+
+def test_a_log_is_piped_in(read: Reading) -> None:
+    """`-` reads standard input; what comes packed is unpacked there as well."""
+    assert read(logs=("-",), piped=HAPROXY).status == 0
+    before = read.written
+    assert read(logs=("-",), piped=gzip.compress(HAPROXY)).status == 0
+    assert read.written == before
+
+
+def test_reading_again_changes_nothing(read: Reading) -> None:
+    """The same log, plain, packed and from Compose, is one run; files stay byte for byte."""
+    assert read().status == 0
+    before = read.written
+    (read.folder / "packed.gz").write_bytes(gzip.compress(HAPROXY))
+    prefixed = b"".join(b"proxy-1  | " + line for line in HAPROXY.splitlines(True))
+    done = read(logs=("packed.gz", "-", "proxy.log"), piped=prefixed)
+    assert done.status == 0
+    assert "app.env allows 3 operations, 0 of them new" in done.err
+    assert read.written == before
+
+
+def test_logs_are_united(read: Reading) -> None:
+    """Several logs of one call, and of several calls, add to the same file."""
+    (read.folder / "dockerd.log").write_bytes((LOGS / "dockerd-29.log").read_bytes())
+    assert read(logs=("proxy.log", "dockerd.log")).status == 0
+    assert read.granted == SEEN | {"NetworkInspect"}
+    assert len(read.evidence.runs) == 2
+
+
+def test_quiet_shows_the_table(read: Reading) -> None:
+    """With --quiet the closing table is all that is said."""
+    assert lines(read("--quiet"))[0].startswith("trioproxy: app.env allows")
+
+
+def test_what_a_person_took_out_stays_out(read: Reading) -> None:
+    """A log does not bring back what was declined; --restore does."""
+    assert read().status == 0
+    text = read.file.read_text().replace("ContainerInspect,", "")
+    read.file.write_text(text)
+    assert "declined, not granted" in read().err
+    assert read.granted == SEEN - {"ContainerInspect"}
+    assert read("--restore", "ContainerInspect").status == 0
+    assert read.granted == SEEN
+
+
+def test_a_ceiling_holds(read: Reading) -> None:
+    """What --within refuses is not granted, whoever let it pass."""
+    (read.folder / "most.env").write_text("ALLOW_OPERATIONS=SystemPingHead\n")
+    assert read("--within", "most.env").status == 0
+    assert read.granted == {"SystemPingHead"}
+
+
+def test_what_a_log_does_not_prove(read: Reading) -> None:
+    """The Engine's own log has no status: what it shows is listed, and granted on demand."""
+    log = str(LOGS / "dockerd.log")
+    done = read(logs=(log,))
+    assert done.status == 0
+    assert read.granted == set()
+    assert "in a log that does not say how they ended, not granted" in done.err
+    text = read.file.read_text()
+    title = "# in logs that do not say how they ended, so not granted;"
+    assert title in text
+    assert re.search(r"\n#   ContainerAttach +POST +/containers/{id}/attach\n", text)
+    assert read("--include-failed", logs=(log,)).status == 0
+    assert {"ContainerAttach", "ContainerCreate"} < read.granted
+    assert title not in read.file.read_text()
+
+
+def test_what_requests_asked_for_is_not_in_a_log(read: Reading) -> None:
+    """A log has no bodies: the file says that a family is open, and live learning closes it."""
+    created = HAPROXY.splitlines()[3].replace(b"GET", b"POST")
+    created = created.replace(b"/containers/json", b"/containers/create")
+    assert read(logs=("-",), piped=created + b"\n").status == 0
+    assert read.granted == {"ContainerCreate"}
+    open_family = "nothing is known of what ContainerCreate asked for"
+    assert open_family in read.file.read_text()
+    assert "CREATE_BINDS=" not in read.file.read_text()
+    assert read("--no-arguments", logs=("-",), piped=created + b"\n").status == 0
+    assert open_family not in read.file.read_text()
+
+
+def test_a_log_of_refusals(read: Reading) -> None:
+    """wollomatic's usual log has refusals alone: nothing is granted, and a hint says why."""
+    usual = [
+        one
+        for one in (LOGS / "wollomatic.log").read_bytes().splitlines(True)
+        if b"DEBUG" not in one
+    ]
+    done = read(logs=("-",), piped=b"".join(usual))
+    assert done.status == 0
+    assert read.granted == set()
+    assert "wollomatic logs what it lets pass at -loglevel debug only" in done.err
+    assert (
+        "refused, not granted: ContainerCreate, ContainerList, SystemInfo" in done.err
+    )
+
+
+def test_ready_after_days_of_a_log(read: Reading) -> None:
+    """--until-quiet counts the time that a log covers."""
+    line = HAPROXY.splitlines()[3]
+    days = b"\n".join(line.replace(b"25/Nov", b"%d/Nov" % day) for day in range(20, 26))
+    done = read("--until-quiet", "3d", logs=("-",), piped=days + b"\n")
+    assert "ready: nothing new in 5 d 0 h (asked: 3 d 0 h)" in lines(done)
+    assert "2026-11-20 to 2026-11-25, watched for 5 d 0 h" in read.file.read_text()
+
+
+# -- clients -------------------------------------------------------------------------------
+
+
+def test_a_file_for_each_client(read: Reading) -> None:
+    """--split-by client writes a file for each, and each equals what --from writes."""
+    done = read("--split-by", "client")
+    assert done.status == 0, done.err
+    clients = ["127.0.0.1", "127.0.0.11", "__1", "unix"]
+    parts = read.written
+    assert set(parts) == {
+        f"app-{one}.{kind}" for one in clients for kind in ("env", "jsonl")
+    }
+    assert b'learned "app-::1" from' in parts["app-__1.env"]
+    for client in ("127.0.0.1", "127.0.0.11"):
+        assert read("--from", client).status == 0
+        assert read.written["app.jsonl"] == parts[f"app-{client}.jsonl"]
+        for name in ("app.env", "app.jsonl"):
+            (read.folder / name).unlink()
+
+
+def test_one_client_of_many(read: Reading) -> None:
+    """--from takes an address or a network; the others are counted."""
+    done = read("--from", "127.0.0.8/29")
+    assert done.status == 0
+    assert read.granted == {"ContainerList"}
+    assert "14 requests of other clients, not learned from" in done.err
+    assert read.evidence.records.popitem()[1].users.clients == {"127.0.0.11"}
+
+
+def test_too_many_clients(read: Reading) -> None:
+    """A log of everybody is not split into hundreds of files."""
+    line = HAPROXY.splitlines()[3]
+    many = b"\n".join(line.replace(b"127.0.0.11", b"10.0.0.%d" % n) for n in range(99))
+    done = read("--split-by", "client", logs=("-",), piped=many)
+    assert done.status == 2
+    assert f"more than {CLIENTS_TOLD_APART} clients" in done.err
+    assert read.written == {}
+
+
+# -- what cannot be done -------------------------------------------------------------------
+
+NOTHING = {
+    "empty": (b"", "stdin is empty", "docker logs writes to stdout and stderr:"),
+    "unknown": (
+        b"\nhe\x1bllo\nx\n",
+        r"the first is: he\x1bllo",
+        "logs of these are read",
+    ),
+    "binary": (
+        bytes(range(256)) * 999,
+        "has no line in a form that is known",
+        "logs of",
+    ),
+    "no-lines": (b"a" * 9_000_000, "has no line in a form that is known", "logs of"),
+    "unreadable": (
+        HAPROXY.splitlines(True)[6],
+        "shows nothing to learn: 1 request not understood",
+        "nothing was written",
+    ),
+}
+
+
+@pytest.mark.parametrize(("piped", "message", "hint"), NOTHING.values(), ids=NOTHING)
+def test_a_log_without_a_request(
+    read: Reading, piped: bytes, message: str, hint: str
+) -> None:
+    """Where there is nothing to learn, two lines say why and what to do; no file is made."""
+    done = read(logs=("-",), piped=piped)
+    assert done.status == 2
+    assert len(lines(done)) == 2
+    assert message in lines(done)[0]
+    assert lines(done)[1].startswith(f"hint: {hint}")
+    assert read.written == {}
+
+
+CALLS = {
+    "command": (("--", "true"), "COMMAND has no place there"),
+    "listen": (("--listen", "tcp://127.0.0.1:1"), "--listen has no place there"),
+    "upstream": (("--upstream", "unix:///x"), "--upstream has no place there"),
+    "capture": (("--capture",), "--capture has no place there"),
+    "linger": (("--linger", "60"), "--linger has no place there"),
+    "log-level": (("--log-level", "info"), "--log-level has no place there"),
+    "missing": (("--from-log", "nosuch"), "cannot read nosuch: No such file"),
+    "a-folder": (("--from-log", "."), "cannot read .: Is a directory"),
+    "nobody": (("--from", "10.0.0.9"), "15 requests of other clients"),
+    "no-client": (("--from", "x y"), "bad client"),
+    "no-restore": (("--restore", "ImageList"), "not among what was declined"),
+}
+
+
+@pytest.mark.parametrize(("args", "message"), CALLS.values(), ids=CALLS)
+def test_contradictions(read: Reading, args: tuple[str, ...], message: str) -> None:
+    """What has no place beside a log, or is not there, is said before anything is written."""
+    done = read(*args)
+    assert done.status == 2
+    assert message in lines(done)[0]
+    assert lines(done)[-1].startswith("hint: ") or "cannot read" in message
+    assert read.written == {}
+
+
+def test_a_log_that_is_damaged(read: Reading) -> None:
+    """What was packed and is cut off is not learned from by half."""
+    (read.folder / "cut.gz").write_bytes(gzip.compress(HAPROXY)[:-20])
+    done = read(logs=("proxy.log", "cut.gz"))
+    assert done.status == 2
+    assert "cut.gz is damaged" in done.err
+    assert read.written == {}
+
+
+def test_no_name_for_the_file(read: Reading) -> None:
+    """Without -o and --name there is nowhere to write to, and that is said."""
+    done = run("--from-log", "proxy.log", folder=read.folder)
+    assert done.status == 2
+    assert "no output file" in done.err
+    named = run("--from-log", "proxy.log", "--name", "x", folder=read.folder)
+    assert named.status == 0
+    assert (read.folder / "learned" / "x.env").exists()
+
+
+def test_splitting_what_is_live(read: Reading) -> None:
+    """--split-by is for logs, and says so where there is none."""
+    done = run(
+        "-o", "app.env", "--split-by", "client", "--", "true", folder=read.folder
+    )
+    assert done.status == 2
+    assert "--split-by is for logs" in done.err
+
+
+def test_a_ctrl_c_is_for_the_writer(read: Reading) -> None:
+    """A Ctrl-C ends `docker logs -f` in front of us; what was read by then is written."""
+    with reading_a_pipe(read) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.send_signal(signal.SIGINT)
+        assert b"interrupted" in process.stderr.readline()
+        process.stdin.close()
+        err = process.stderr.read()
+    assert process.returncode == 0, err
+    assert read.granted == SEEN
+
+
+def test_a_second_ctrl_c_gives_up(read: Reading) -> None:
+    """A second Ctrl-C ends the reading, and nothing is written."""
+    with reading_a_pipe(read) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.send_signal(signal.SIGINT)
+        assert b"interrupted" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read().strip() == b"trioproxy: interrupted"
+        process.stdin.close()
+    assert process.returncode == 2
+    assert read.written == {}
+
+
+@contextmanager
+def reading_a_pipe(read: Reading) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has read HAPROXY, and waits for more."""
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "trioproxy",
+            "learn",
+            "-o",
+            "app.env",
+            "--from-log",
+            "-",
+        ],
+        env=environment({}) | {"PYTHONPATH": os.getcwd()},
+        cwd=read.folder,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(HAPROXY)
+        process.stdin.flush()
+        wait_until_empty(process.stdin.fileno())
+        yield process
+
+
+def wait_until_empty(pipe: int) -> None:
+    """Wait until all that was written into a pipe has been read."""
+    unread = array("i", [1])
+    deadline = time.monotonic() + LIMIT
+    while unread[0] and time.monotonic() < deadline:
+        fcntl.ioctl(pipe, termios.FIONREAD, unread)
+        os.sched_yield()
+    assert not unread[0]

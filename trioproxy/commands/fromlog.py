@@ -1,0 +1,301 @@
+"""`trioproxy learn --from-log`: the logs of other proxies, read, told of and written down.
+
+What a line says is `learning.loglines`, what becomes of it `learning.logs`. Logs are
+streamed: of one of many gigabytes no more is in memory than a line.
+"""
+
+import gzip
+import re
+import signal
+import sys
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Final, Protocol
+
+from trioproxy.commands import tell
+from trioproxy.commands.closing import Closing
+from trioproxy.errors import ConfigError
+from trioproxy.files import cannot
+from trioproxy.learning.clients import Clients
+from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.loglines import FORMATS, LINE_LIMIT
+from trioproxy.learning.logs import CLIENTS_TOLD_APART, EVERYBODY, Log, united
+from trioproxy.learning.proposal import Quiet, Wish
+from trioproxy.learning.shape import REFUSED
+from trioproxy.learning.store import Store
+from trioproxy.learning.wording import count
+from trioproxy.quoting import UNPRINTABLE
+
+STDIN: Final = "-"
+GZIP: Final = b"\x1f\x8b"
+LINE_SHOWN: Final = 120
+CLIENTS_SHOWN: Final = 8
+NOTHING_WRITTEN: Final = "nothing was written"
+
+KNOWN: Final = (
+    "logs of these are read: "
+    + ", ".join(one.name for one in FORMATS)
+    + "; docs/learning.md has more"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPlan:
+    """What a call asks for."""
+
+    logs: Sequence[str]
+    """Files, or `-` for what is piped in."""
+    wish: Wish
+    within: str
+    """The ceiling's name."""
+    fresh: bool
+    only_from: Sequence[str]
+    apart: bool
+    """Whether each client gets a file of its own."""
+    until: Quiet | None
+    never: frozenset[str]
+    quiet: bool
+
+
+def learn(plan: LogPlan) -> int:
+    """Read the logs, write what they show, and sum it up; the exit status."""
+    # Each file is looked at before the first one is written, and before hours of reading.
+    targets = {} if plan.apart else {EVERYBODY: _Target.open(plan, EVERYBODY)}
+    logs = {name: _read_log(name, plan) for name in dict.fromkeys(plan.logs)}
+    parts = united(logs.values())
+    if not parts:
+        raise _nothing_learned(logs, plan)
+    if plan.apart:
+        _refuse_to_split(plan, parts)
+        targets = {client: _Target.open(plan, client) for client in sorted(parts)}
+    if not plan.quiet:
+        for name, log in logs.items():
+            for line in _told_of(_shown(name), log, plan):
+                tell.warn(line)
+    for client, target in targets.items():
+        target.save(parts[client], plan)
+    return 0
+
+
+# -- reading -------------------------------------------------------------------------------
+
+
+def _read_log(name: str, plan: LogPlan) -> Log:
+    clients = Clients.parse(plan.only_from) if plan.only_from else None
+    log = Log(
+        includes=clients.includes if clients else None,
+        selection=" ".join(sorted(set(plan.only_from))),
+        apart=plan.apart,
+    )
+    with _opened(name) as stream:
+        try:
+            for line in _lines(stream):
+                log.feed(line)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ConfigError(
+                f"{_shown(name)} is damaged: {error}", hint=NOTHING_WRITTEN
+            ) from error
+    log.end()
+    if not log.forms:
+        raise _unknown_log(_shown(name), log)
+    return log
+
+
+@contextmanager
+def _opened(name: str) -> Iterator["Readable"]:
+    """Open a log for reading, unpacked if it is packed."""
+    if name == STDIN:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise ConfigError(
+                "--from-log - reads what is piped in, and nothing is",
+                hint="docker logs NAME 2>&1 | trioproxy learn -o FILE --from-log -",
+            )
+        with _outlasting_a_ctrl_c():
+            yield _unpacked(sys.stdin.buffer)
+        return
+    try:
+        with Path(name).open("rb") as file:
+            yield _unpacked(file)
+    except OSError as error:
+        raise cannot("read", Path(name), error) from error
+
+
+@contextmanager
+def _outlasting_a_ctrl_c() -> Iterator[None]:
+    """Take the first SIGINT as meant for whoever writes to us: `docker logs -f` ends by it.
+
+    What is piped in then ends too, and what was read is learned from. A second one
+    ends us.
+    """
+
+    def on_first(*_: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        tell.warn(
+            "interrupted: what is piped in is read to its end; once more to give up"
+        )
+
+    before = signal.signal(signal.SIGINT, on_first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Readable(Protocol):
+    """What lines are read from."""
+
+    def readline(self, size: int, /) -> bytes:
+        """Read a line, or so much of it."""
+        ...
+
+
+def _unpacked(stream: IO[bytes]) -> Readable:
+    # By its content: a name says nothing about what is piped in.
+    if stream.peek(len(GZIP)).startswith(GZIP):  # type: ignore[attr-defined]  # buffered
+        return gzip.GzipFile(fileobj=stream)
+    return stream
+
+
+def _lines(stream: Readable) -> Iterator[bytes]:
+    """Lines without their ends; of one that is too long, its beginning."""
+    while line := stream.readline(LINE_LIMIT):
+        yield line.rstrip(b"\r\n")
+        while line and not line.endswith(b"\n"):
+            line = stream.readline(LINE_LIMIT)
+
+
+# -- telling -------------------------------------------------------------------------------
+
+
+def _told_of(name: str, log: Log, plan: LogPlan) -> Iterator[str]:
+    """Say what was found in a log, and what of it could not be used."""
+    programs = ", ".join(sorted(log.forms))
+    yield f"{name}: {count(log.requests, 'request')} in the log of {programs}"
+    yield from (f"{name}: {fault}" for fault in _unused(log))
+    if log.others:
+        yield f"{name}: {count(log.others, 'other line')} skipped"
+    if not plan.apart and not plan.only_from and len(log.clients) > 1:
+        yield (
+            f"{name}: learned from {_names(log.clients)} together;"
+            " --split-by client writes a file for each"
+        )
+    if log.results == {REFUSED}:
+        hints = (one.hint for one in FORMATS if one.hint and one.name in log.forms)
+        yield from (f"{name}: {hint}" for hint in hints)
+
+
+def _unused(log: Log) -> Iterator[str]:
+    """How many requests showed nothing, by the reason."""
+    for number, reason in (
+        (log.passed_over, "of other clients, not learned from"),
+        (log.unanswered, "not answered by the Engine"),
+        (log.cut, "with a path that the log cut off"),
+        (log.undated, "without a date"),
+        *(
+            (number, f"not understood: {tell.plain(why)}")
+            for why, number in log.unread.most_common()
+        ),
+    ):
+        if number:
+            yield f"{count(number, 'request')} {reason}"
+
+
+def _unknown_log(name: str, log: Log) -> ConfigError:
+    if not log.others:
+        return ConfigError(
+            f"{name} is empty",
+            hint="docker logs writes to stdout and stderr: docker logs NAME 2>&1 | ...",
+        )
+    line = log.first_other[:LINE_SHOWN].decode("ascii", "replace")
+    return ConfigError(
+        f"{name} has no line in a form that is known; the first is:"
+        f" {line.translate(UNPRINTABLE)}",
+        hint=KNOWN,
+    )
+
+
+def _nothing_learned(logs: Mapping[str, Log], plan: LogPlan) -> ConfigError:
+    names = ", ".join(map(_shown, logs))
+    clients = {client for log in logs.values() for client in log.clients}
+    if plan.apart and not any(clients):
+        return ConfigError(
+            f"{names} does not say who asked, so clients cannot be told apart",
+            hint="leave out --split-by",
+        )
+    unused = (fault for log in logs.values() for fault in _unused(log))
+    return ConfigError(
+        f"{names} shows nothing to learn: {'; '.join(unused)}",
+        hint=f"clients in it: {_names(clients)}" if plan.only_from else NOTHING_WRITTEN,
+    )
+
+
+def _names(clients: set[str]) -> str:
+    named = sorted(client or "somebody unknown" for client in clients)
+    more = len(named) - CLIENTS_SHOWN
+    return ", ".join(named[:CLIENTS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _shown(name: str) -> str:
+    return "stdin" if name == STDIN else name
+
+
+# -- writing -------------------------------------------------------------------------------
+
+
+def _path(plan: LogPlan, client: str) -> Path:
+    path = Path(plan.wish.file)
+    if client == EVERYBODY:
+        return path
+    suffix = re.sub(r"[^A-Za-z0-9._-]", "_", client)
+    return path.with_name(f"{path.stem}-{suffix}{path.suffix}")
+
+
+def _refuse_to_split(plan: LogPlan, clients: Collection[str]) -> None:
+    if len(clients) > CLIENTS_TOLD_APART:
+        raise ConfigError(
+            f"there are more than {CLIENTS_TOLD_APART} clients, too many for a file each",
+            hint="name those that matter with --from",
+        )
+    named = dict[Path, str]()
+    for client in clients:
+        other = named.setdefault(_path(plan, client), client)
+        if other != client:
+            raise ConfigError(
+                f"{other} and {client} would have one file: {_path(plan, client)}",
+                hint="name one of them with --from",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Target:
+    """One file that is to be written."""
+
+    store: Store
+    listed: frozenset[str]
+    """What it grants now."""
+
+    @classmethod
+    def open(cls, plan: LogPlan, client: str) -> "_Target":
+        """Look at the file; stop before any work where it cannot be extended."""
+        path, wish = _path(plan, client), plan.wish
+        if client != EVERYBODY:
+            wish = replace(wish, name=f"{wish.name}-{client}", file=str(path))
+        store = Store(path, wish, fresh=plan.fresh)
+        known, listed = store.begin(plan.within)
+        if known.damage:
+            tell.damaged(known.damage)
+        return cls(store=store, listed=listed)
+
+    def save(self, evidence: Evidence, plan: LogPlan) -> None:
+        """Unite it with what is there, and sum up."""
+        saved = self.store.save(evidence, is_final=True)
+        Closing(
+            file=self.store.wish.file,
+            listed=self.listed,
+            until=plan.until,
+            never=plan.never,
+            restored=plan.wish.restore,
+        ).show(saved)

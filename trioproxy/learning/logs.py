@@ -1,0 +1,245 @@
+"""Turns the lines of a log into evidence, as a recorder turns outcomes into it.
+
+What a line says is known in `learning.loglines`; whether an answer shows a need, in
+`learning.needs`, as for what was seen live. A log is one run, and what is special about
+it follows from its being there to be read again:
+
+- *Its id comes from its first request*: the date of that line, and a digest of it. So a
+  log that is read twice counts once, and one that has grown since takes the place of
+  what was read of it before, for a run only counts up (`learning.evidence`). A log whose
+  beginning was cut off or rotated away is another run.
+- *Its dates are those of the lines*, and its length is counted along them: a date that
+  goes back adds nothing, and no two lines more than `MOST_SILENCE` apart prove that the
+  proxy ran in between.
+- *Clients may be told apart*: each is then a run of its own, which was watched for as
+  long as the whole log was, for it could have asked at any time.
+
+Memory is bounded by the table of operations: neither targets nor lines are kept.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from trioproxy.errors import BadTarget
+from trioproxy.learning.evidence import Evidence, When
+from trioproxy.learning.loglines import Entry, read_line
+from trioproxy.learning.shape import REFUSED, UNPROVEN, Shape, Who, result_of
+from trioproxy.policy.endpoints import match
+from trioproxy.policy.request import Request
+from trioproxy.policy.target import Target
+
+MOST_SILENCE: Final = 86_400
+"""Seconds between two lines that still count as watched."""
+
+CLIENTS_TOLD_APART: Final = 64
+"""Clients that may have a file each, and that are named."""
+
+REASONS_KEPT: Final = 16
+OTHER_REASONS: Final = "other reasons"
+NO_HEAD: Final = "its head could not be read by the proxy that wrote the log"
+TARGETS_KEPT: Final = 4_096
+"""Targets whose meaning is remembered, as clients ask for the same again and again."""
+TARGET_KEPT: Final = 1_024
+"""Bytes of such a target."""
+
+EVERYBODY: Final = ""
+"""Who is learned from where clients are not told apart."""
+
+
+class Meaning(NamedTuple):
+    """What a method and a path mean: a shape and a version, or why they mean nothing."""
+
+    shape: Shape | None
+    version: str = ""
+    fault: str = ""
+
+
+@dataclass(kw_only=True)
+class Log:
+    """One log, line by line."""
+
+    includes: Callable[[str], bool] | None = None
+    """Whether a client is learned from; None: all are."""
+    selection: str = ""
+    """In words, whom `includes` lets through: another choice is another run."""
+    apart: bool = False
+    """Whether each client has evidence of its own."""
+
+    evidence: dict[str, Evidence] = field(default_factory=dict)
+    """What was seen, by client, or of `EVERYBODY`."""
+    forms: Counter[str] = field(default_factory=Counter)
+    """Requests that the log tells of, by the program that wrote the line."""
+    others: int = 0
+    """Lines that tell of no request, or have a form that is not known."""
+    first_other: bytes = b""
+    cut: int = 0
+    """Requests whose path is not whole."""
+    unanswered: int = 0
+    """Requests that never reached the Engine, or that it gave no answer to."""
+    undated: int = 0
+    passed_over: int = 0
+    """Requests of clients that are not learned from, or not known."""
+    unread: Counter[str] = field(default_factory=Counter)
+    """Requests that could not be read in exactly one way, by the reason."""
+    clients: set[str] = field(default_factory=set)
+    """Who asked, learned from or not; at most one more than is told apart."""
+
+    _name: str = ""
+    """The run, without who is learned from in it."""
+    _begun: int = 0
+    _newest: float = 0.0
+    _watched: float = 0.0
+    _meanings: dict[tuple[str, bytes], Meaning] = field(default_factory=dict)
+
+    def feed(self, line: bytes) -> None:
+        """Take a line without its end."""
+        entry = read_line(line)
+        if entry is None:
+            if line.strip():
+                self.others += 1
+                self.first_other = self.first_other or line
+            return
+        self.forms[entry.form] += 1
+        if entry.date is None:
+            self.undated += 1
+            return
+        self._pass_time(entry, entry.date)
+        if len(self.clients) <= CLIENTS_TOLD_APART:
+            self.clients.add(entry.client)
+        if self._learns_from(entry.client):
+            self._learn(entry, entry.date)
+        else:
+            self.passed_over += 1
+
+    def end(self) -> None:
+        """Say of each run how long it was watched: all of the log."""
+        for evidence in self.evidence.values():
+            evidence.end(self._when(self._newest))
+
+    @property
+    def requests(self) -> int:
+        """Of how many requests the log tells."""
+        return self.forms.total()
+
+    @property
+    def results(self) -> set[str]:
+        """All results that were seen."""
+        return {
+            result
+            for evidence in self.evidence.values()
+            for record in evidence.records.values()
+            for result in record.results
+        }
+
+    def _pass_time(self, entry: Entry, date: float) -> None:
+        if not self._name:
+            at = datetime.fromtimestamp(date, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            # Of what it says, not of the line: `docker logs -t` shows the same log.
+            self._name = f"{at}-{sha256(repr(entry).encode()).hexdigest()}"
+            self._begun, self._newest = int(date), date
+        # A request is logged when it is over, with the date at which it began.
+        if date > self._newest:
+            self._watched += min(date - self._newest, MOST_SILENCE)
+            self._newest = date
+
+    def _learns_from(self, client: str) -> bool:
+        if self.apart and not client:
+            return False
+        return self.includes is None or self.includes(client)
+
+    def _learn(self, entry: Entry, date: float) -> None:
+        if not entry.method:
+            self._count_unread(NO_HEAD)
+            return
+        if not entry.is_whole:
+            self.cut += 1
+            return
+        meaning = self._meaning(entry)
+        if meaning.shape is None:
+            self._count_unread(meaning.fault)
+        elif not entry.result:
+            self.unanswered += 1
+        elif (result := _result(entry.result)) is None:
+            self._count_unread("it has no status of HTTP")
+        else:
+            who = Who(entry.agent, entry.client, meaning.version)
+            evidence = self._evidence_of(entry.client if self.apart else EVERYBODY)
+            if evidence is not None:
+                evidence.observe(meaning.shape, result, self._when(date), who)
+
+    def _meaning(self, entry: Entry) -> Meaning:
+        path = _origin_form(entry.target.partition(b"?")[0])
+        key = entry.method, path
+        if meaning := self._meanings.get(key):
+            return meaning
+        meaning = _read(entry.method, path)
+        if len(path) <= TARGET_KEPT:
+            if len(self._meanings) >= TARGETS_KEPT:
+                self._meanings.clear()
+            self._meanings[key] = meaning
+        return meaning
+
+    def _evidence_of(self, client: str) -> Evidence | None:
+        evidence = self.evidence.get(client)
+        if evidence is None:
+            if len(self.evidence) > CLIENTS_TOLD_APART:
+                return None  # there are too many, which whoever asked is told
+            evidence = self.evidence[client] = Evidence()
+            begun, _, digest = self._name.rpartition("-")
+            whom = client if self.apart else self.selection
+            own = sha256(f"{digest} {whom}".encode()).hexdigest()[:8]
+            evidence.begin(f"{begun}-{own}", self._begun)
+            evidence.runs[evidence.run].source = "log"
+        return evidence
+
+    def _when(self, date: float) -> When:
+        return When(int(date), int(self._watched))
+
+    def _count_unread(self, reason: str) -> None:
+        if reason not in self.unread and len(self.unread) >= REASONS_KEPT:
+            reason = OTHER_REASONS
+        self.unread[reason] += 1
+
+
+def united(logs: Iterable[Log]) -> dict[str, Evidence]:
+    """What several logs saw, by client."""
+    whole = dict[str, Evidence]()
+    for log in logs:
+        for client, evidence in log.evidence.items():
+            whole.setdefault(client, Evidence()).merge(evidence)
+    return whole
+
+
+def _read(method: str, path: bytes) -> Meaning:
+    try:
+        target = Target.parse(path)
+        request = Request(method=method, target=target, endpoint=match(method, target))
+    except BadTarget as error:
+        return Meaning(None, fault=str(error))
+    version = target.version.removeprefix("/v") or "unversioned"
+    return Meaning(Shape.of(request), version)
+
+
+def _origin_form(target: bytes) -> bytes:
+    """Without scheme and host, which some clients of proxies send."""
+    if not target.startswith(b"http://"):
+        return target
+    _, slash, path = target.removeprefix(b"http://").partition(b"/")
+    return slash + path
+
+
+def _result(result: str) -> str | None:
+    if result in {REFUSED, UNPROVEN}:
+        return result
+    if (
+        len(result) == 3
+        and result.isascii()
+        and result.isdigit()
+        and result[0] in "12345"
+    ):
+        return result_of(int(result))
+    return None
