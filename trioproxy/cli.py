@@ -163,7 +163,8 @@ def _usage(error: click.ClickException) -> str:
 
 def fail(message: str, hint: str = "", status: int = 2) -> NoReturn:
     """Say what is wrong, and what to do, on stderr; then exit."""
-    click.echo(f"trioproxy: {message}", err=True)
-    if hint:
-        click.echo(f"hint: {hint}", err=True)
+    # Here, for a start that goes well says nothing.
+    from trioproxy.commands.terminal import show
+
+    show(f"trioproxy: {message}", *([f"hint: {hint}"] if hint else []), err=True)
     sys.exit(status)

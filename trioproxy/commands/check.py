@@ -12,6 +12,7 @@ import click
 
 from trioproxy.commands.evidence import read_evidence
 from trioproxy.commands.policyfile import PolicyFile
+from trioproxy.commands.terminal import show
 from trioproxy.errors import BadBody, BadRequest, BadTarget, ConfigError
 from trioproxy.http import jsonbody
 from trioproxy.http.request import NEVER_FORWARDED
@@ -95,7 +96,7 @@ def _show_file(file: PolicyFile, *, as_json: bool) -> None:
     else:
         families = ",".join(sorted(file.policy.limits.families))
         limited = f" limited={families}" if families else ""
-        click.echo(f"{file.path}: mode={mode} operations={count}{limited}")
+        show(f"{file.path}: mode={mode} operations={count}{limited}")
 
 
 def _check_request(
@@ -109,24 +110,24 @@ def _check_request(
             data |= {"status": error.status, "message": str(error)}
             click.echo(json.dumps(data, indent=2))
         else:
-            click.echo(f"refused: {error.status}, whatever the policy: {error}")
+            show(f"refused: {error.status}, whatever the policy: {error}")
         return REFUSED
     request, decision = verdict.request, verdict.decision
     if as_json:
         data = {"file": file.path, **_as_data(request, decision)}
         click.echo(json.dumps(data, indent=2))
     elif verdict.is_unread:
-        click.echo(f"cannot tell: {request.shown} depends on its body: give --body")
+        show(f"cannot tell: {request.shown} depends on its body: give --body")
     elif verdict.is_unresolved:
         names = " and ".join(one.text[:64] for one in verdict.needed)
-        click.echo(
+        show(
             f"cannot tell: {request.shown} depends on what the Engine has under {names}"
         )
     elif decision.allowed:
         how = "" if request.endpoint else ", a route that this version does not know"
-        click.echo(f"allowed: {request.shown}{how}, by {decision.rule}")
+        show(f"allowed: {request.shown}{how}, by {decision.rule}")
     else:
-        click.echo(f"refused: {decision.message}")
+        show(f"refused: {decision.message}")
     if verdict.is_unread or verdict.is_unresolved:
         return CANNOT_TELL
     return 0 if decision.allowed else REFUSED
@@ -182,8 +183,7 @@ def _check_trace(file: PolicyFile, trace: str, *, as_json: bool) -> int:
         data = _trace_data(file, trace, replayed, values, unknown)
         click.echo(json.dumps(data, indent=2))
     else:
-        for line in _trace_lines(file, trace, replayed, values, unknown):
-            click.echo(line)
+        show(*_trace_lines(file, trace, replayed, values, unknown))
     if refused or values:
         return REFUSED
     return CANNOT_TELL if unknown else 0

@@ -3,6 +3,7 @@
 All of it goes to stderr; nothing here decides anything.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 from trioproxy.arguments import root
 from trioproxy.arguments.families import BASE_VARIABLE, Family
 from trioproxy.commands.tell import note, route, say, unread_lines
+from trioproxy.commands.terminal import width_of
 from trioproxy.learning.evidence import UNFINISHED, Askers, Evidence, Run
 from trioproxy.learning.flows import half_granted, unseen_states
 from trioproxy.learning.learnedfile import elsewhere
@@ -40,6 +42,8 @@ class Closing:
     restored: frozenset[str] = frozenset()
     unread: Mapping[str, int] = field(default_factory=dict)
     """Requests that we could not read, by the reason."""
+    unknown: Sequence[str] = ()
+    """Routes of this run that the table does not have."""
 
     def show(self, saved: Saved, *, is_written: bool = True) -> None:
         """Sum up what the file grants, what it does not, and how far to trust it."""
@@ -65,7 +69,7 @@ class Closing:
         operations = count(len(granted), "operation")
         yield f"trioproxy: {self.file} {allows} {operations}, {len(new)} of them new"
         marks = dict.fromkeys(new, "new") | dict.fromkeys(proposal.by_hand, "by hand")
-        yield from _table(granted, evidence, marks)
+        yield from _table(granted, evidence, marks, width_of(sys.stderr))
         yield from _asked(proposal.lists, evidence, self.listed)
         if self.run:
             unseen = new - _seen_in(evidence, self.run) - self.restored
@@ -73,6 +77,13 @@ class Closing:
                 "new, but not used in this run: the evidence file says that it was",
                 unseen,
             )
+
+    def _unknown_routes(self, evidence: Evidence) -> Iterator[str]:
+        """Those of this run, and method and section of those that earlier ones saw."""
+        yield from sorted(self.unknown)
+        for shape in evidence.unknown():
+            if self.run not in evidence.records[shape].runs:
+                yield f"{shape.method} in {shape.section or '?'}"
 
     def _trust(self, saved: Saved) -> Iterator[str]:
         evidence, proposal = saved.evidence, saved.proposal
@@ -97,10 +108,7 @@ class Closing:
         refused = {shape.operation for shape in evidence.refused()} - proposal.granted
         yield from _names("refused, not granted", refused - {UNKNOWN})
         yield from _names("used before, but beyond the ceiling", proposal.capped)
-        unknown = {
-            f"{shape.method} in {shape.section or '?'}" for shape in evidence.unknown()
-        }
-        yield from _names("unknown routes, not granted", unknown)
+        yield from _names("unknown routes, not granted", self._unknown_routes(evidence))
         yield from unread_lines(self.unread)
         for flow in half_granted(proposal.granted):
             yield f"half granted: {flow.has} without {flow.lacks}: {flow.why}"
@@ -164,8 +172,12 @@ def _seen_in(evidence: Evidence, run: str) -> set[str]:
 
 
 def _table(
-    granted: Sequence[str], evidence: Evidence, marks: Mapping[str, str]
+    granted: Sequence[str],
+    evidence: Evidence,
+    marks: Mapping[str, str],
+    width: int | None,
 ) -> Iterator[str]:
+    """A line for each operation; two where a terminal has no room for the notes."""
     counts = dict.fromkeys(granted, 0)
     files = dict[str, set[str]]()
     for shape, record in evidence.records.items():
@@ -179,15 +191,21 @@ def _table(
             f"{counts[name]}x",
             marks.get(name, ""),
             ", ".join(_shortened(files.get(name, set()))),
-            note(name),
         )
         for name in granted
     ]
     columns = [max(map(len, column), default=0) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = zip(row, columns, strict=True)
-        shown = "  ".join(cell.ljust(width) for cell, width in cells if width)
-        yield f"  {shown}".rstrip()
+    cells = (zip(row, columns, strict=True) for row in rows)
+    shown = ["  ".join(cell.ljust(most) for cell, most in row if most) for row in cells]
+    notes = [note(name) for name in granted]
+    whole = [f"  {one}  {said}" for one, said in zip(shown, notes, strict=True)]
+    if width is None or all(len(line.rstrip()) <= width for line in whole):
+        yield from (line.rstrip() for line in whole)
+        return
+    for line, said in zip(shown, notes, strict=True):
+        yield f"  {line}".rstrip()
+        if said:
+            yield f"      {said}"
 
 
 def _names(title: str, names: Iterable[str], separator: str = ", ") -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import click
 
 from trioproxy.commands.policyfile import PolicyFile, as_data
+from trioproxy.commands.terminal import show
 from trioproxy.learning.wording import count
 from trioproxy.review.compare import Comparison, Grant, compare
 from trioproxy.review.meaning import Way
@@ -39,9 +40,10 @@ def command(*, old: str, new: str, as_json: bool, markdown: bool) -> int:
     found = compare(before.policy, after.policy)
     if as_json:
         click.echo(json.dumps(_data(old, new, found), indent=2))
+    elif markdown:
+        click.echo("\n".join(_markdown(old, new, found)))
     else:
-        lines = _markdown(old, new, found) if markdown else _text(old, new, found)
-        click.echo("\n".join(lines))
+        show(*_text(old, new, found))
     return MORE if found.more or found.is_root_new else 0
 
 

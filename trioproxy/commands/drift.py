@@ -9,6 +9,7 @@ import click
 
 from trioproxy.commands.evidence import read_evidence
 from trioproxy.commands.policyfile import PolicyFile
+from trioproxy.commands.terminal import show
 from trioproxy.learning.evidence import Completeness
 from trioproxy.learning.strictjson import iso
 from trioproxy.learning.wording import count, span
@@ -57,7 +58,7 @@ def command(*, file: str, evidence: str, days: int, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(_data(file, evidence, found, facts), indent=2))
     else:
-        click.echo("\n".join(_lines(file, evidence, found, facts, days)))
+        show(*_lines(file, evidence, found, facts, days))
     return DRIFTED if found.refused or found.refused_values else 0
 
 

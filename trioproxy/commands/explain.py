@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import click
 
 from trioproxy.commands.policyfile import PolicyFile, as_data, describe
+from trioproxy.commands.terminal import show
 from trioproxy.learning.flows import half_granted
 from trioproxy.learning.learnedfile import elsewhere
 from trioproxy.learning.minimize import price
@@ -38,7 +39,7 @@ def command(*, file: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_data(policy_file), indent=2))
     else:
-        click.echo("\n".join(_lines(policy_file)))
+        show(*_lines(policy_file))
 
 
 def _writes(endpoints: list[Endpoint]) -> int:

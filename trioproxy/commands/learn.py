@@ -140,6 +140,12 @@ Examples:
     is_flag=True,
     help="Exit with 1 where nothing was seen: in CI the client may go around us.",
 )
+@click.option(
+    "--status-every",
+    metavar="60s|5m",
+    help="Say how it goes on in a line every so often, for the log of a CI job. On a"
+    " terminal, without COMMAND, a block says so otherwise.",
+)
 @click.option("--quiet", is_flag=True, help="Show the closing table only.")
 @click.option(
     "--log-level", metavar="LEVEL", help="A syslog level.  [default: warning]"
@@ -163,6 +169,7 @@ def command(
     never: tuple[str, ...],
     capture: bool,
     linger: int,
+    status_every: str | None,
     quiet: bool,
     log_level: str | None,
     argv: tuple[str, ...],
@@ -180,6 +187,8 @@ def command(
     While it learns, everything passes: whoever reaches the listener has what the
     Engine gives. Review the file before you use it.
     """
+    if quiet and status_every:
+        raise click.UsageError("--quiet and --status-every exclude each other")
     if logs:
         _refuse_serving()
     ceiling = _read_ceiling(within)
@@ -216,6 +225,7 @@ def command(
     # Here, for who reads a log needs none of it, and may be where nothing can serve.
     from trioproxy.commands import start
     from trioproxy.commands.learner import Plan, learn
+    from trioproxy.commands.status import parse_every
 
     start.refuse_haproxy_config()
     clients = _read_clients(only_from, listen, has_command=bool(argv))
@@ -242,6 +252,7 @@ def command(
             require_seen=require_seen,
             quiet=quiet,
             base=_base() if argv else "",
+            status_every=parse_every(status_every) if status_every else 0,
         )
         return start.run(learn, plan)
 
@@ -257,7 +268,10 @@ def _base() -> str:
     return "" if root.of_path(folder) else normal.quote(folder)
 
 
-SERVING_ONLY: Final = ("listen", "upstream", "capture", "linger", "log_level", "argv")
+SERVING_ONLY: Final = (
+    *("listen", "upstream", "capture", "linger", "status_every", "log_level"),
+    "argv",
+)
 """What means nothing where a log is read."""
 
 

@@ -6,15 +6,18 @@ What was asked for is a `Plan`, made in `commands.learn`; what is granted is dec
 
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
 
 from trioproxy.commands import capture, child, start, tell
 from trioproxy.commands.closing import Closing
+from trioproxy.commands.status import Watching
 from trioproxy.config import Config
 from trioproxy.learning.clients import Clients
 from trioproxy.learning.evidencefile import Loaded
@@ -22,10 +25,16 @@ from trioproxy.learning.journal import Journal
 from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.recorder import Recorder
 from trioproxy.learning.store import Saved, Store
+from trioproxy.learning.unknown import UnknownRoutes
 from trioproxy.policy.gate import LearnGate
 from trioproxy.policy.rules import Policy
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
+
+if TYPE_CHECKING:
+    from trioproxy.commands.block import Block
+
+_Function = TypeVar("_Function")
 
 END_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AFTER_COMMAND: Final = 2.0
@@ -67,6 +76,8 @@ class Plan:
     quiet: bool
     base: str
     """The folder that `{base}` stands for in what is learned; empty: none does."""
+    status_every: float
+    """Seconds between two lines about how it goes on; 0: none."""
 
 
 @dataclass(slots=True)
@@ -80,31 +91,71 @@ class Stopping:
 
 async def learn(plan: Plan) -> int:
     """Learn until the command ends or a signal comes, and write it down; the status."""
+    block = _block(plan)
+    with block or nullcontext():
+        return await _learn(plan, block)
+
+
+def _block(plan: Plan) -> "Block | None":
+    """What to draw on, where a person watches.
+
+    There is none beside a COMMAND: it has our terminal too, and writes to it at any time
+    and anywhere, so what is drawn there would end up within its output.
+    """
+    if plan.command or plan.quiet or plan.status_every or not sys.stderr.isatty():
+        return None
+    # Imported here: whoever serves without a terminal does not carry what draws on one.
+    from trioproxy.commands.block import Block
+
+    return Block.on(sys.stderr.fileno())
+
+
+def _as_it_is(function: _Function) -> _Function:
+    return function
+
+
+async def _learn(plan: Plan, block: "Block | None") -> int:
+    above = block.above if block else _as_it_is
     evidence = plan.known.evidence
-    teller = tell.Teller(plan.known, quiet=plan.quiet)
+    unknown = UnknownRoutes()
+    teller = tell.Teller(
+        plan.known, quiet=plan.quiet, unknown=unknown, warn=above(tell.warn)
+    )
     name = start.new_run(evidence.runs)
     evidence.begin(name, start.now(), has_command=bool(plan.command), base=plan.base)
-    journal = Journal(plan.store, evidence, tell=teller.tell, complain=tell.complain)
-    only = plan.clients.includes if plan.clients else None
+    complain = above(tell.complain)
+    journal = Journal(plan.store, evidence, tell=teller.tell, complain=complain)
     recorder = Recorder(
-        evidence, now=time.time, wake=journal.wake, only=only, base=plan.base
+        evidence,
+        now=time.time,
+        wake=journal.wake,
+        only=plan.clients.includes if plan.clients else None,
+        unknown=unknown,
+        base=plan.base,
     )
+    log = Log(plan.config.level, form=plan.config.log_format, write=above(os.write))
     heeded = [one for one in END_SIGNALS if signal.getsignal(one) != signal.SIG_IGN]
     # From here on a signal ends the learning, never the writing.
     with trio.open_signal_receiver(*heeded) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(journal.run)
-            status = await _serve(plan, recorder, signals)
+            status = await _serve(plan, recorder, log, signals, block)
             nursery.cancel_scope.cancel()
         return await _finish(plan, journal, recorder, status)
 
 
-async def _serve(plan: Plan, recorder: Recorder, signals: AsyncIterator[int]) -> int:
+async def _serve(
+    plan: Plan,
+    recorder: Recorder,
+    log: Log,
+    signals: AsyncIterator[int],
+    block: "Block | None",
+) -> int:
     """Serve until the command has ended or a signal came; a second one ends at once."""
     server = Server(
         config=plan.config,
         gate=LearnGate(plan.ceiling, learns_arguments=plan.store.wish.arguments),
-        log=Log(plan.config.level, form=plan.config.log_format),
+        log=log,
         observers=[recorder.note],
         away=start.away(os.environ),
     )
@@ -115,6 +166,8 @@ async def _serve(plan: Plan, recorder: Recorder, signals: AsyncIterator[int]) ->
         await nursery.start(server.run)
         for url in start.exposed(plan.config.listen):
             tell.warn(start.danger(url))
+        if plan.status_every:
+            nursery.start_soon(_report, plan, recorder)
         if plan.command:
             status = await _run_command(plan, stopping)
             await _outlast(plan, recorder, stopping)
@@ -122,11 +175,28 @@ async def _serve(plan: Plan, recorder: Recorder, signals: AsyncIterator[int]) ->
             tell.where(server.addresses, private=plan.docker_host)
             if plan.until is not None and plan.until.seconds:
                 nursery.start_soon(_stop_when_quiet, recorder, plan.until, stopping)
+            if block:
+                nursery.start_soon(_show, block, plan, recorder)
             await stopping.event.wait()
         await server.drain(finite=AFTER_COMMAND, streams=AFTER_COMMAND)
         nursery.cancel_scope.cancel()
     tell.passed_over(recorder.passed_over)
     return child.KILLED_BY + stopping.number if status is None else status
+
+
+async def _show(block: "Block", plan: Plan, recorder: Recorder) -> None:
+    # Here and below, for most learners have no terminal of their own, or say nothing.
+    from trioproxy.commands import live
+
+    watching = Watching(recorder, plan.until)
+    await live.show(block, watching, plan.store.wish.file)
+
+
+async def _report(plan: Plan, recorder: Recorder) -> None:
+    from trioproxy.commands import live
+
+    watching = Watching(recorder, plan.until, rate_over=0)
+    await live.report(watching, plan.status_every, tell.warn)
 
 
 async def _stop_when_quiet(
@@ -215,6 +285,7 @@ async def _finish(plan: Plan, journal: Journal, recorder: Recorder, status: int)
         never=plan.never,
         restored=wish.restore,
         unread=recorder.unread,
+        unknown=tuple(recorder.unknown or ()),
     )
     saved = await journal.save(is_final=True)
     if saved is None:

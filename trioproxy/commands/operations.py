@@ -8,6 +8,7 @@ from itertools import groupby
 import click
 
 from trioproxy.commands.policyfile import as_data, describe
+from trioproxy.commands.terminal import show
 from trioproxy.errors import ConfigError
 from trioproxy.policy.endpoints import ENDPOINTS, Effect, Endpoint
 
@@ -34,7 +35,7 @@ def command(*, section: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([as_data(endpoint) for endpoint in endpoints], indent=2))
     else:
-        click.echo("\n".join(_lines(endpoints)))
+        show(*_lines(endpoints))
 
 
 def _select(section: str | None) -> list[Endpoint]:

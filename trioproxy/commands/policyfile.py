@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import click
-
 from trioproxy.commands.catalogue import locate
+from trioproxy.commands.terminal import show
 from trioproxy.files import read_text
 from trioproxy.policy import envfile
 from trioproxy.policy.endpoints import Endpoint
@@ -28,7 +27,7 @@ class PolicyFile:
         text = read_text(locate(path))
         policy, warnings = parse_policy_file(text, name=path)
         for warning in warnings:
-            click.echo(f"trioproxy: {path}: {warning}", err=True)
+            show(f"trioproxy: {path}: {warning}", err=True)
         variables = envfile.parse(text, name=path)
         return cls(path=path, variables=variables, policy=policy, warnings=warnings)
 

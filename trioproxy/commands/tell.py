@@ -4,14 +4,16 @@ All of it goes to stderr and is table text and counts; nothing here decides anyt
 table at the end is `commands.closing`.
 """
 
+import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import click
 
 from trioproxy.arguments import root
 from trioproxy.arguments.families import BASE_VARIABLE
+from trioproxy.commands.terminal import prepared
 from trioproxy.errors import TrioProxyError
 from trioproxy.learning.evidence import Argument, New
 from trioproxy.learning.evidencefile import Loaded
@@ -26,11 +28,13 @@ REASON_SHOWN: Final = 160
 
 
 def say(line: str) -> None:
-    """Write a line to stderr."""
+    """Write a line to stderr; on a terminal as several, where it is too long."""
     try:
-        # A command that made the terminal raw (`docker run -it`) has taken the CR from
-        # line ends, and its cursor may stand anywhere.
-        click.echo(f"\r{line}\r" if _is_raw_terminal() else line, err=True)
+        is_raw = _is_raw_terminal()
+        for part in prepared([line], sys.stderr):
+            # A command that made the terminal raw (`docker run -it`) has taken the CR from
+            # line ends, and its cursor may stand anywhere.
+            click.echo(f"\r{part}\r" if is_raw else part, err=True)
     except OSError:
         # Whoever read it is gone: learning goes on, and the file says the same.
         return
@@ -119,7 +123,7 @@ def _some(names: Sequence[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def damaged(damage: str) -> None:
+def damaged(damage: str, warn: Callable[[str], None] = warn) -> None:
     """Say what of an evidence file was left out."""
     warn(f"{damage}: it is ignored, the lines before it are kept")
 
@@ -135,10 +139,20 @@ def passed_over(number: int) -> None:
 class Teller:
     """Announces what is new, once."""
 
-    def __init__(self, known: Loaded, *, quiet: bool) -> None:
+    def __init__(
+        self,
+        known: Loaded,
+        *,
+        quiet: bool,
+        unknown: Iterable[str] = (),
+        warn: Callable[[str], None] = warn,
+    ) -> None:
+        """`unknown`: the routes that the table does not have, as they come."""
         self._quiet = quiet
+        self._warn = warn
+        self._unknown = unknown
         self._used = set(known.evidence.used_operations())
-        self._told = {_key(shape) for shape in known.evidence.records}
+        self._told = {shape.operation for shape in known.evidence.records}
         self._items = set[str]()
         self._damage = ""
         self._report_damage(known.damage)
@@ -146,13 +160,15 @@ class Teller:
     def tell(self, new: Sequence[New], saved: Saved) -> None:
         """Announce what is on disk now."""
         self._report_damage(saved.damage)
-        for one in new:
-            if isinstance(one, Argument):
-                line = self._about_value(one, saved)
-            else:
-                line = self._announcement(one, saved)
+        lines = [
+            self._about_value(one, saved)
+            if isinstance(one, Argument)
+            else self._announcement(one, saved)
+            for one in new
+        ]
+        for line in (*lines, *self._unknown_routes(saved)):
             if line and not self._quiet:
-                warn(line)
+                self._warn(line)
 
     def _about_value(self, argument: Argument, saved: Saved) -> str:
         """Say what was asked for, with what it may lead to in front of all else."""
@@ -168,7 +184,7 @@ class Teller:
     def _report_damage(self, damage: str) -> None:
         if damage and damage != self._damage:
             self._damage = damage
-            damaged(damage)
+            damaged(damage, self._warn)
 
     def _announcement(self, shape: Shape, saved: Saved) -> str:
         if shape.operation in self._used:
@@ -182,14 +198,24 @@ class Teller:
                 )
             risk = f"risk {OPERATIONS[name][0].risk}"
             return f"new: {_shown(name)}, {note(name) or risk}"
-        if _key(shape) in self._told:
+        if shape.operation == UNKNOWN or shape.operation in self._told:
             return ""
-        self._told.add(_key(shape))
+        self._told.add(shape.operation)
         return _not_granted(shape, saved.evidence.records[shape].results)
 
+    def _unknown_routes(self, saved: Saved) -> Iterator[str]:
+        """Announce each route of this run; evidence of earlier ones knows none."""
+        granted = {_without_names(one) for one in saved.proposal.granted}
+        for route in self._unknown:
+            if route not in self._told:
+                self._told.add(route)
+                if _without_names(route.replace(" ", ":")) not in granted:
+                    yield f"not granted: an unknown route, {route}"
 
-def _key(shape: Shape) -> str:
-    return str(shape[:3]) if shape.operation == UNKNOWN else shape.operation
+
+def _without_names(route: str) -> str:
+    """A `METHOD:/path/{parameter}`, whatever its parameters are called."""
+    return re.sub(r"\{[^}]*\}", "{}", route)
 
 
 def _shown(name: str) -> str:
@@ -210,9 +236,6 @@ def note(name: str) -> str:
 
 
 def _not_granted(shape: Shape, results: Iterable[str]) -> str:
-    if shape.operation == UNKNOWN:
-        place = shape.section or "no section"
-        return f"not granted: an unknown route, {shape.method} in {place}"
     if set(results) <= {REFUSED, UNPROVEN}:
         return f"refused, and not granted: {_shown(shape.operation)}"
     statuses = ", ".join(sorted(set(results) - {REFUSED, UNPROVEN}))

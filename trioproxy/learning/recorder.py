@@ -17,8 +17,15 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
 from trioproxy.arguments.families import BASE, LIMITED
-from trioproxy.learning.evidence import Argument, Evidence, Tally, When
-from trioproxy.learning.shape import REFUSED, Shape, Who, result_of
+from trioproxy.learning.evidence import (
+    CLIENTS_KEPT,
+    Argument,
+    Evidence,
+    Tally,
+    When,
+)
+from trioproxy.learning.shape import REFUSED, UNKNOWN, Shape, Who, result_of
+from trioproxy.learning.unknown import UnknownRoutes
 from trioproxy.policy.gate import Verdict
 from trioproxy.policy.outcome import Moment, Outcome, name_of_client
 from trioproxy.policy.rules import Reason
@@ -49,6 +56,7 @@ class Recorder:
         now: Callable[[], float],
         wake: Callable[[], None],
         only: Callable[[str], bool] | None = None,
+        unknown: UnknownRoutes | None = None,
         clock: Callable[[], float] = time.perf_counter,
         base: str = "",
     ) -> None:
@@ -61,6 +69,10 @@ class Recorder:
         """Requests of clients that are none of ours to learn from."""
         self.unread: dict[str, int] = {}
         """How many requests were answered with 400 and the like, by the reason."""
+        self.clients: set[str] = set()
+        """Who was learned from in this run."""
+        self.unknown = unknown
+        """The routes that the table does not have, for whoever shows them."""
         self._now = now
         self._wake = wake
         self._only = only
@@ -114,7 +126,8 @@ class Recorder:
             self._tallies[kind] = tally
 
     def _observe(self, verdict: Verdict, outcome: Outcome) -> Tally | None:
-        """Observe what this client, on this connection, did not do before."""
+        """Observe what this client, on this connection, did not do before; what counts
+        more of it."""
         host = _host(outcome.peer)
         if not self._learns_from(host):
             return None
@@ -126,6 +139,13 @@ class Recorder:
             result = REFUSED
         who, when = Who(verdict.agent, host, verdict.version), self._when(outcome.ended)
         is_new = self.evidence.observe(shape, result, when, who)
+        if len(self.clients) < CLIENTS_KEPT:
+            self.clients.add(host)
+        if self.unknown is not None and shape.operation == UNKNOWN:
+            # One shape has many routes, so each request is looked at: they are few.
+            if self.unknown.add(verdict.request) or is_new:
+                self._wake()
+            return None
         if verdict.asked is not None:
             is_new |= self._observe_asked(verdict, verdict.asked, result, when)
         if is_new:

@@ -86,14 +86,20 @@ class Log:
     """Gathers entries of the wanted level and writes them."""
 
     def __init__(
-        self, level: Level, fd: int = 2, form: LogFormat = LogFormat.TEXT
+        self,
+        level: Level,
+        fd: int = 2,
+        form: LogFormat = LogFormat.TEXT,
+        write: Callable[[int, bytes], object] = os.write,
     ) -> None:
+        """`write` writes whole lines to the descriptor, without waiting."""
         self.level = level
         self.shows_requests = level >= Level.INFO
         self._shows_new = level >= Level.NOTICE
         self._shows_refusals = level >= Level.WARNING
         self.dropped = 0
         self._fd = fd
+        self._write_out = write
         self._is_json = form is LogFormat.JSON
         self._is_usual = level == Level.INFO and not self._is_json
         """Whether most lines are of the one form that has a short way."""
@@ -224,7 +230,7 @@ class Log:
 
     def _write(self, chunk: bytes) -> None:
         try:
-            os.write(self._fd, chunk)
+            self._write_out(self._fd, chunk)
         except OSError:
             # The reader of the log is gone: the proxy serves on, its log does not.
             self._entries.clear()

@@ -1,0 +1,52 @@
+"""What `learn` shows while it waits: a block on a terminal, or a line now and then.
+
+The tasks here serve no client: they look at the evidence some times a second, or less.
+"""
+
+import signal
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from trioproxy.commands.status import Watching
+
+if TYPE_CHECKING:
+    from trioproxy.commands.block import Block
+
+DRAW_EVERY: Final = 0.25
+"""Seconds; what has not changed is not drawn again."""
+
+LEAVING: Final = (signal.SIGTSTP, signal.SIGQUIT)
+"""Ctrl-Z and Ctrl-\\, by which a process leaves the terminal at once, to a shell."""
+
+
+async def show(block: "Block", watching: Watching, file: str) -> None:
+    """Draw how learning goes on until cancelled."""
+    heeded = [one for one in LEAVING if signal.getsignal(one) == signal.SIG_DFL]
+    with trio.open_signal_receiver(*heeded) as leaving:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_leave, leaving, block)
+            try:
+                while True:
+                    block.draw(watching.look().rows(file))
+                    await trio.sleep(DRAW_EVERY)
+            finally:
+                block.put_away()
+
+
+async def _leave(leaving: AsyncIterator[int], block: "Block") -> None:
+    """Put the block away before a signal does what it does to any process."""
+    async for number in leaving:
+        block.put_away()
+        ours = signal.signal(number, signal.SIG_DFL)
+        # To this very thread: a stop has happened when this returns, and is over.
+        signal.raise_signal(number)
+        signal.signal(number, ours)
+
+
+async def report(watching: Watching, every: float, say: Callable[[str], None]) -> None:
+    """Say how learning goes on every so many seconds, until cancelled."""
+    while True:
+        await trio.sleep(every)
+        say(f"status: {watching.look().sentence}")

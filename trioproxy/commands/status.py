@@ -1,0 +1,196 @@
+"""How learning goes on: what a person who waits for it wants to know, as one value.
+
+    watching = Watching(recorder, until)
+    watching.look().rows(file)      for a block on a terminal
+    watching.look().sentence        for a line of a log
+
+All of it is counted from the evidence when somebody looks, so a request pays for none.
+"""
+
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from trioproxy.commands.tell import route
+from trioproxy.errors import ConfigError
+from trioproxy.learning.evidence import Evidence, First
+from trioproxy.learning.needs import is_need
+from trioproxy.learning.proposal import Quiet, facts_for_ready
+from trioproxy.learning.recorder import Recorder
+from trioproxy.learning.wording import count, span
+from trioproxy.policy.endpoints import OPERATIONS, Risk
+
+RATE_OVER: Final = 5.0
+"""Seconds over which requests a second are counted."""
+
+NAMES_SHOWN: Final = 8
+
+_LABEL: Final = 10
+
+
+def parse_every(text: str) -> float:
+    """Read how often to say something, `30s`, `5m` or `1h`: seconds."""
+    found = re.fullmatch(r"([1-9][0-9]{0,5}) ?(s|m|h)", text, re.ASCII)
+    if found is None:
+        raise ConfigError(
+            f"bad value --status-every {text!r:.80}", hint="write 60s, 5m or 1h"
+        )
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3_600}[found[2]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What was seen in this run, and what the evidence has in all."""
+
+    seconds: int
+    """Watched in this run."""
+    requests: int
+    """Learned from in this run."""
+    rate: float
+    """Requests a second, lately."""
+    unread: int
+    """Requests that could not be read, and were refused."""
+    operations: int
+    """Used, in any run."""
+    roots: int
+    """Of these, how many can give root on the host."""
+    newest: str
+    """The operation that was used for the first time last; empty: none in this run."""
+    ago: int
+    """Seconds since then, or since the run began."""
+    quiet: str
+    """How long nothing was new, against what was asked for; empty: nothing was."""
+    clients: tuple[str, ...]
+    """Who asked in this run."""
+
+    def rows(self, file: str) -> list[str]:
+        """Lines for a block on a terminal."""
+        rows = [("learning", f"{file} for {span(self.seconds)}"), *self._rows()]
+        return [f"  {label:<{_LABEL}}  {text}" for label, text in rows]
+
+    def _rows(self) -> Iterator[tuple[str, str]]:
+        yield "requests", ", ".join(self._requests())
+        yield "operations", self._operations
+        yield "last new", self._newest
+        if self.quiet:
+            yield "quiet", self.quiet
+        names = ", ".join(self.clients[:NAMES_SHOWN])
+        more = len(self.clients) - NAMES_SHOWN
+        if names:
+            yield "clients", f"{names} and {more} more" if more > 0 else names
+
+    @property
+    def sentence(self) -> str:
+        """One line for a log."""
+        parts = [
+            f"watched for {span(self.seconds)}",
+            count(self.requests, "request"),
+            *self._requests()[1:],
+            f"{count(self.operations, 'operation')}{self._operations.lstrip('0123456789')}",
+            f"last new {self._newest}",
+        ]
+        if self.quiet:
+            parts.append(f"quiet {self.quiet}")
+        return "; ".join([*parts, count(len(self.clients), "client")])
+
+    def _requests(self) -> list[str]:
+        rate = f"{self.rate:.1f}" if self.rate < 10 else f"{self.rate:.0f}"
+        parts = [str(self.requests), f"{rate} a second"]
+        return [*parts, f"{self.unread} not understood"] if self.unread else parts
+
+    @property
+    def _operations(self) -> str:
+        shown = Risk.HOST_ROOT.shown
+        return f"{self.operations}, {self.roots} of them {shown}"
+
+    @property
+    def _newest(self) -> str:
+        if not self.newest:
+            return "none in this run"
+        return f"{span(self.ago)} ago: {self.newest} ({route(self.newest)})"
+
+
+class Watching:
+    """Looks at what a recorder has seen so far."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        until: Quiet | None = None,
+        *,
+        rate_over: float = RATE_OVER,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """`rate_over`: seconds; 0 counts requests a second from one look to the next."""
+        self._recorder = recorder
+        self._until = until
+        self._rate_over = rate_over
+        self._clock = clock
+        self._looks = deque([(clock(), 0)])
+        """When was looked, and how many requests there were."""
+
+    def look(self) -> Status:
+        """Say how it stands now."""
+        evidence = self._recorder.evidence
+        used = evidence.used_operations()
+        requests = _requests(evidence)
+        after, newest = _newest(evidence)
+        elapsed = self._recorder.elapsed()
+        return Status(
+            seconds=elapsed,
+            requests=requests,
+            rate=self._rate(requests),
+            unread=sum(self._recorder.unread.values()),
+            operations=len(used),
+            roots=sum(OPERATIONS[name][0].risk is Risk.HOST_ROOT for name in used),
+            newest=newest,
+            ago=elapsed - after,
+            quiet=self._quiet(elapsed - after, is_empty=not used),
+            clients=tuple(sorted(self._recorder.clients)),
+        )
+
+    def _rate(self, requests: int) -> float:
+        now = self._clock()
+        self._looks.append((now, requests))
+        while len(self._looks) > 2 and now - self._looks[1][0] >= self._rate_over:
+            self._looks.popleft()
+        then, before = self._looks[0]
+        return (requests - before) / (now - then) if now > then else 0.0
+
+    def _quiet(self, seconds: int, *, is_empty: bool) -> str:
+        until = self._until
+        if until is None:
+            return ""
+        if is_empty:
+            return "nothing was used yet"
+        if until.seconds:
+            return f"{span(seconds)} of {span(until.seconds)}"
+        quiet = facts_for_ready(self._recorder.evidence).quiet_runs
+        return f"{quiet} of {count(until.runs, 'run')}"
+
+
+def _requests(evidence: Evidence) -> int:
+    run = evidence.run
+    return sum(
+        count
+        for record in evidence.records.values()
+        for count in record.runs.get(run, {}).values()
+    )
+
+
+def _newest(evidence: Evidence) -> tuple[int, str]:
+    """How far into this run an operation was first used last, and which; 0: none was."""
+    births = dict[str, First]()
+    for shape, record in evidence.records.items():
+        for result, first in record.results.items():
+            if is_need(shape, result):
+                births[shape.operation] = min(first, births.get(shape.operation, first))
+    newest = (0, "")
+    for name, first in births.items():
+        # Of those within a second it is the one that was observed last.
+        if first.run == evidence.run and first.after >= newest[0]:
+            newest = (first.after, name)
+    return newest

@@ -1,0 +1,78 @@
+"""What people see of a line: broken between words where it is too long, risks in colour.
+
+Only a terminal gets that. A pipe gets each line as it is, for a program reads it, or a
+person on a screen of another width.
+"""
+
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, TextIO
+
+import click
+
+USUAL_WIDTH: Final = 80
+"""Of a terminal that does not know its own."""
+
+COLOURS: Final = {
+    "DANGER": "1;31",
+    "HOST-ROOT": "1;31",
+    "root on the host: yes": "1;31",
+    "DESTRUCTIVE": "31",
+    "secret-leak": "33",
+}
+"""Words that say a risk, and how a terminal shows them. The words alone say it all."""
+
+_RISK: Final = re.compile("|".join(map(re.escape, COLOURS)))
+
+
+def width_of(stream: TextIO) -> int | None:
+    """The columns of the terminal that a stream goes to; None where it is none."""
+    try:
+        if not stream.isatty():
+            return None
+        return os.get_terminal_size(stream.fileno()).columns or USUAL_WIDTH
+    except (OSError, ValueError):  # it was closed, or hung up
+        return None
+
+
+def has_colours(environ: Mapping[str, str]) -> bool:
+    """Whether a terminal may be sent colours: see no-color.org."""
+    return not environ.get("NO_COLOR") and environ.get("TERM", "dumb") != "dumb"
+
+
+def painted(line: str) -> str:
+    """Colour the words that say a risk."""
+    return _RISK.sub(lambda found: f"\x1b[{COLOURS[found[0]]}m{found[0]}\x1b[0m", line)
+
+
+def fitted(line: str, width: int | None) -> list[str]:
+    """Break a line between words; a word that is longer than the width stays whole."""
+    if width is None or len(line) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
+    return textwrap.wrap(
+        line,
+        width=width,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def prepared(lines: Iterable[str], stream: TextIO) -> Iterator[str]:
+    """Make lines as the stream gets them."""
+    width = width_of(stream)
+    is_coloured = width is not None and has_colours(os.environ)
+    for line in lines:
+        for part in fitted(line, width):
+            yield painted(part) if is_coloured else part
+
+
+def show(*lines: str, err: bool = False) -> None:
+    """Write lines to stdout, or to stderr; one may hold several, ended by newlines."""
+    single = (part for line in lines for part in line.split("\n"))
+    stream = sys.stderr if err else sys.stdout
+    click.echo("\n".join(prepared(single, stream)), err=err)

@@ -1,0 +1,64 @@
+"""Routes that the table does not have, as their templates may be: `/containers/{id}/frob`.
+
+The evidence keeps the method and the section of such a request. Who watches learns more,
+to look the route up or to grant it, and still no name or id of anything: what is no word
+of a route is shown as a parameter.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Final
+
+from trioproxy.learning.shape import METHODS, OTHER
+from trioproxy.policy.endpoints import ENDPOINTS
+from trioproxy.policy.request import Request
+
+ROUTES_KEPT: Final = 64
+"""Different ones; a client may make up any number."""
+
+PARAMETER: Final = "{id}"
+
+_WORD = re.compile(r"[a-z]{2,24}", re.ASCII)
+"""What names a collection or an action may look like."""
+
+
+class UnknownRoutes:
+    """Remembers which were asked for."""
+
+    def __init__(self) -> None:
+        self._routes: dict[str, None] = {}
+
+    def add(self, request: Request) -> bool:
+        """Remember the route of a request; whether it is a new one."""
+        route = guess(request)
+        if route in self._routes or len(self._routes) >= ROUTES_KEPT:
+            return False
+        self._routes[route] = None
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        """In the order in which they came."""
+        return iter(self._routes)
+
+
+def guess(request: Request) -> str:
+    """Guess method and template of a request that the table has no route for.
+
+    A segment is a word of the route where the table's routes have that word, where it
+    begins the path, or where it stands behind a parameter, as actions do.
+    """
+    method = request.method if request.method in METHODS else OTHER
+    shown = list[str]()
+    for segment in request.target.path.split("/")[1:]:
+        is_place = not shown or shown[-1] == PARAMETER
+        is_word = segment in _words() or (is_place and _WORD.fullmatch(segment))
+        shown.append(segment if is_word else PARAMETER)
+    return f"{method} /{'/'.join(shown)}"
+
+
+@cache
+def _words() -> frozenset[str]:
+    """The segments that are no parameters in the routes of the table."""
+    segments = {part for one in ENDPOINTS for part in one.template.split("/")}
+    return frozenset(part for part in segments if part and "{" not in part)
