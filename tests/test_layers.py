@@ -83,3 +83,27 @@ def test_a_serving_process_loads_what_it_serves_with(
         out, _ = process.communicate(timeout=20)
     loaded = {name.split(".")[1] for name in out.split() if name.count(".") == 2}
     assert loaded == rooms
+
+
+def test_a_learner_without_a_terminal_cannot_draw(tmp_path: Path) -> None:
+    """What draws, and what a reviewer needs, is not loaded where nobody looks."""
+    options = ("-o", "x.env", "--upstream", "tcp://127.0.0.1:1")
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-c", SERVE, "learn", *options),
+            *("--listen", f"unix://{tmp_path}/l.sock"),
+        ],
+        env=environment({"TERM": "xterm"}),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert any("listening on" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=20)
+    loaded = set(out.split())
+    assert "trioproxy.commands.learner" in loaded
+    assert not loaded & {"trioproxy.commands.live", "trioproxy.commands.block"}
+    assert not any(name.startswith("trioproxy.review") for name in loaded)

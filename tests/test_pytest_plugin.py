@@ -11,6 +11,7 @@ import trio
 import trioproxy
 from tests.answering_engine import answering_engine
 from tests.commands.running import LIMIT, Finished, environment
+from tests.commands.screen import on_pty
 from tests.fakes import FakeEngine
 from trioproxy.learning.evidencefile import load
 from trioproxy.learning.proposal import listed_operations
@@ -174,3 +175,18 @@ async def test_failed_tests_are_no_proof(fake: FakeEngine, tmp_path: Path) -> No
     (run,) = load(text.encode(), name="x").evidence.runs.values()
     assert (run.status, run.is_proof) == (1, False)
     assert granted(tmp_path / "tests.env") == {"ContainerList", "SystemInfo"}
+
+
+async def test_the_table_fits_a_terminal(fake: FakeEngine, tmp_path: Path) -> None:
+    """What the learner wrote into a file is broken between words where people see it."""
+    (tmp_path / "test_suite.py").write_text(TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider\n")
+    options = ("-p", "trioproxy.pytest_plugin", f"--docker-learn={tmp_path}/app.env")
+    suite = f"DOCKER_HOST=unix://{fake.path} {sys.executable} -m pytest -q {' '.join(options)}"
+    shown = await on_pty(
+        "sh", "-c", f"cd {tmp_path} && PYTHONWARNINGS= COLUMNS=80 {suite}"
+    )
+    table = shown.decode().replace("\r\n", "\n").partition("permissions learned")[2]
+    assert "ContainerList" in table, shown
+    long = [line for line in table.split("\n") if len(line) > 80]
+    assert all(len(line.split()) == 1 for line in long), long

@@ -10,6 +10,7 @@ The plugin talks to it by processes and pipes only and imports nothing of the pa
 import os
 import subprocess
 import sys
+import textwrap
 from argparse import Namespace
 from dataclasses import dataclass
 from typing import IO
@@ -154,4 +155,15 @@ def pytest_terminal_summary(
     summary = config.stash.get(SUMMARY, "")
     if summary:
         terminalreporter.section("Docker permissions learned")
+        if terminalreporter.isatty:
+            # It was written to a file; here its lines may be too long.
+            summary = _broken(summary, config.get_terminal_writer().fullwidth)
         terminalreporter.write(summary)
+
+
+def _broken(text: str, width: int) -> str:
+    """Break lines between words."""
+    wrapper = textwrap.TextWrapper(
+        width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
+    return "".join(f"{wrapper.fill(line)}\n" for line in text.splitlines())

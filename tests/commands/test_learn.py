@@ -200,11 +200,28 @@ async def test_a_route_that_the_engine_lacks_is_not_used(learn: Learning) -> Non
 
 
 async def test_an_unknown_route_is_told_and_not_granted(learn: Learning) -> None:
-    """A newer route passes while learning; the file only mentions it."""
-    done = await learn("--", *client_sending(LIST, "POST /images/x/frobnicate"))
-    assert "not granted: an unknown route, POST in IMAGES" in done.err
+    """A newer route passes while learning; its template is told, and the file has less."""
+    first, second = "POST /images/s3cr3t/frobnicate", "POST /images/s3cr3t/twist"
+    done = await learn("--", *client_sending(LIST, first, second, first))
+    for action in ("frobnicate", "twist"):
+        line = f"not granted: an unknown route, POST /images/{{id}}/{action}\n"
+        assert done.err.count(line) == 1
+    assert "unknown routes, not granted: POST /images/{id}/frobnicate, POST" in done.err
+    assert "s3cr3t" not in done.err
+    assert "frob" not in learn.file.with_suffix(".jsonl").read_text()
     assert learn.granted == {"ContainerList"}
     assert "POST in IMAGES" in learn.file.read_text()
+
+
+async def test_an_unknown_route_that_is_granted_by_hand(learn: Learning) -> None:
+    """What a person has written into the file is not announced as not granted."""
+    await learn("--", *client_sending(LIST))
+    text = learn.file.read_text()
+    by_hand = "ALLOW_OPERATIONS=GET:/containers/{name}/frobnicate,"
+    learn.file.write_text(text.replace("ALLOW_OPERATIONS=", by_hand))
+    done = await learn("--", *client_sending(LIST, "GET /containers/x/frobnicate"))
+    assert done.status == 0
+    assert "not granted: an unknown route" not in done.err
 
 
 async def test_root_on_the_host_is_announced_loudly(learn: Learning) -> None:

@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from tests.commands.running import LIMIT, environment, run, running
+from tests.commands.screen import read_all
 from tests.commands.test_learn import (
     INFO,
     LIST,
@@ -227,17 +228,6 @@ async def test_announcements_into_a_raw_terminal_begin_their_lines(
     lines = text.split(b"\n")
     assert len(lines) > 5
     assert all(line.endswith(b"\r") for line in lines[:-1])
-
-
-def read_all(terminal: int) -> bytes:
-    """What is written into a terminal until its last writer is gone."""
-    text = b""
-    while True:
-        try:
-            more = os.read(terminal, 65_536)
-        except OSError:
-            return text
-        text += more
 
 
 async def test_a_clock_that_is_set_forward_is_no_watching(

@@ -10,7 +10,7 @@ from typing import Final
 
 from trioproxy.arguments import root
 from trioproxy.arguments.families import BASE_VARIABLE, Family
-from trioproxy.commands.tell import note, route, say, unread_lines
+from trioproxy.commands.tell import note, route, say, say_command, unread_lines
 from trioproxy.commands.terminal import width_of
 from trioproxy.learning.evidence import UNFINISHED, Askers, Evidence, Run
 from trioproxy.learning.flows import half_granted, unseen_states
@@ -50,9 +50,9 @@ class Closing:
         for line in (*self._granted(saved, is_written), *self._trust(saved)):
             say(line)
         if is_written:
-            say(
-                f"review {self.file} before you use it:"
-                f" trioproxy enforce --env-file {self.file}"
+            say_command(
+                f"review {self.file} before you use it:",
+                f"trioproxy enforce --env-file {self.file}",
             )
         else:
             say(f"{self.file} could not be written; what was learned is this:")

@@ -130,9 +130,9 @@ async def _learn(plan: Plan, block: "Block | None") -> int:
         now=time.time,
         wake=journal.wake,
         only=plan.clients.includes if plan.clients else None,
-        unknown=unknown,
         base=plan.base,
     )
+    recorder.unknown = unknown
     log = Log(plan.config.level, form=plan.config.log_format, write=above(os.write))
     heeded = [one for one in END_SIGNALS if signal.getsignal(one) != signal.SIG_IGN]
     # From here on a signal ends the learning, never the writing.

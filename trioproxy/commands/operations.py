@@ -19,7 +19,7 @@ EPILOG = """\b
 Examples:
   trioproxy operations
   trioproxy operations --section volumes
-  trioproxy operations --json | jq -r '.[] | select(.risk == "host-root") .operation'
+  trioproxy operations --json | jq '.[] | select(.risk == "host-root")'
 """
 
 

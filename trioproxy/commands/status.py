@@ -85,11 +85,11 @@ class Status:
     @property
     def sentence(self) -> str:
         """One line for a log."""
+        roots = self._operations.partition(",")[2]
         parts = [
             f"watched for {span(self.seconds)}",
-            count(self.requests, "request"),
-            *self._requests()[1:],
-            f"{count(self.operations, 'operation')}{self._operations.lstrip('0123456789')}",
+            ", ".join([count(self.requests, "request"), *self._requests()[1:]]),
+            f"{count(self.operations, 'operation')},{roots}".rstrip(","),
             f"last new {self._newest}",
         ]
         if self.quiet:
@@ -97,20 +97,24 @@ class Status:
         return "; ".join([*parts, count(len(self.clients), "client")])
 
     def _requests(self) -> list[str]:
+        if not self.requests and not self.unread:
+            return ["none yet"]
         rate = f"{self.rate:.1f}" if self.rate < 10 else f"{self.rate:.0f}"
         parts = [str(self.requests), f"{rate} a second"]
         return [*parts, f"{self.unread} not understood"] if self.unread else parts
 
     @property
     def _operations(self) -> str:
-        shown = Risk.HOST_ROOT.shown
-        return f"{self.operations}, {self.roots} of them {shown}"
+        if not self.operations:
+            return "none yet"
+        roots = self.roots or "none"
+        return f"{self.operations}, {roots} of them {Risk.HOST_ROOT.shown}"
 
     @property
     def _newest(self) -> str:
         if not self.newest:
             return "none in this run"
-        return f"{span(self.ago)} ago: {self.newest} ({route(self.newest)})"
+        return f"{self.newest}, {span(self.ago)} ago ({route(self.newest)})"
 
 
 class Watching:

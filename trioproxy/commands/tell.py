@@ -13,7 +13,7 @@ import click
 
 from trioproxy.arguments import root
 from trioproxy.arguments.families import BASE_VARIABLE
-from trioproxy.commands.terminal import prepared
+from trioproxy.commands.terminal import prepared, width_of
 from trioproxy.errors import TrioProxyError
 from trioproxy.learning.evidence import Argument, New
 from trioproxy.learning.evidencefile import Loaded
@@ -27,11 +27,14 @@ NAMES_SHOWN: Final = 5
 REASON_SHOWN: Final = 160
 
 
-def say(line: str) -> None:
-    """Write a line to stderr; on a terminal as several, where it is too long."""
+def say(line: str, *, is_whole: bool = False) -> None:
+    """Write a line to stderr; on a terminal as several, where it is too long.
+
+    `is_whole`: it is there to be copied, and stays one.
+    """
     try:
         is_raw = _is_raw_terminal()
-        for part in prepared([line], sys.stderr):
+        for part in [line] if is_whole else prepared([line], sys.stderr):
             # A command that made the terminal raw (`docker run -it`) has taken the CR from
             # line ends, and its cursor may stand anywhere.
             click.echo(f"\r{part}\r" if is_raw else part, err=True)
@@ -53,6 +56,16 @@ def _is_raw_terminal() -> bool:
         return False  # it was hung up in between
 
 
+def say_command(text: str, command: str) -> None:
+    """Say something and, behind it or below it, a command to be copied."""
+    width = width_of(sys.stderr)
+    if width is None or len(f"{text} {command}") <= width:
+        say(f"{text} {command}")
+    else:
+        say(text)
+        say(f"  {command}", is_whole=True)
+
+
 def warn(text: str) -> None:
     """Say what a person should know, as one line."""
     say(f"trioproxy: {text}")
@@ -69,7 +82,7 @@ def where(addresses: Sequence[str], *, private: str) -> None:
     """Say where clients are waited for."""
     if private:
         warn("learning until Ctrl-C; point the client here:")
-        say(f"export DOCKER_HOST={private}")
+        say(f"export DOCKER_HOST={private}", is_whole=True)
     else:
         warn(f"learning until Ctrl-C, listening on {', '.join(addresses)}")
 

@@ -56,7 +56,6 @@ class Recorder:
         now: Callable[[], float],
         wake: Callable[[], None],
         only: Callable[[str], bool] | None = None,
-        unknown: UnknownRoutes | None = None,
         clock: Callable[[], float] = time.perf_counter,
         base: str = "",
     ) -> None:
@@ -71,8 +70,8 @@ class Recorder:
         """How many requests were answered with 400 and the like, by the reason."""
         self.clients: set[str] = set()
         """Who was learned from in this run."""
-        self.unknown = unknown
-        """The routes that the table does not have, for whoever shows them."""
+        self.unknown: UnknownRoutes | None = None
+        """Where routes that the table does not have are kept, if somebody shows them."""
         self._now = now
         self._wake = wake
         self._only = only

@@ -45,20 +45,26 @@ class UnknownRoutes:
 def guess(request: Request) -> str:
     """Guess method and template of a request that the table has no route for.
 
-    A segment is a word of the route where the table's routes have that word, where it
+    A segment is a word of the route where the table has one in that place, where it
     begins the path, or where it stands behind a parameter, as actions do.
     """
     method = request.method if request.method in METHODS else OTHER
     shown = list[str]()
-    for segment in request.target.path.split("/")[1:]:
-        is_place = not shown or shown[-1] == PARAMETER
-        is_word = segment in _words() or (is_place and _WORD.fullmatch(segment))
+    for place, segment in _places(request.target.path):
+        is_free = not shown or shown[-1] == PARAMETER
+        is_word = (place, segment) in _words() or (is_free and _WORD.fullmatch(segment))
         shown.append(segment if is_word else PARAMETER)
     return f"{method} /{'/'.join(shown)}"
 
 
+def _places(path: str) -> Iterator[tuple[int, str]]:
+    """Segments with their places, of which Podman's own prefix is none."""
+    first = -1 if path.startswith("/libpod/") else 0
+    return enumerate(path.split("/")[1:], first)
+
+
 @cache
-def _words() -> frozenset[str]:
-    """The segments that are no parameters in the routes of the table."""
-    segments = {part for one in ENDPOINTS for part in one.template.split("/")}
-    return frozenset(part for part in segments if part and "{" not in part)
+def _words() -> frozenset[tuple[int, str]]:
+    """What is no parameter in the routes of the table, and where it stands."""
+    places = {place for one in ENDPOINTS for place in _places(one.template)}
+    return frozenset(place for place in places if "{" not in place[1])

@@ -1,0 +1,274 @@
+"""`learn` on a terminal: a block that says how it goes on, and nothing of it afterwards."""
+
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.commands.running import running
+from tests.commands.screen import PROMPT, Screen, on_pty, screen
+from tests.commands.test_learn import LIST, Learning, client_sending
+from tests.fakes import Client, FakeEngine, connect
+
+LABELS = ("learning", "requests", "operations", "last new", "quiet", "clients")
+ROW = re.compile(rf"^  (?:{'|'.join(LABELS)})(?:\.\.\.|  )", re.MULTILINE)
+"""A row of the block: whatever else the program says begins in another way."""
+
+CREATE = ("POST", "/containers/create")
+AT_PROMPT = rf"^{PROMPT.strip()}$"
+
+
+@pytest.fixture
+def learn(fake: FakeEngine, tmp_path: Path) -> Learning:
+    return Learning(fake, tmp_path)
+
+
+@asynccontextmanager
+async def learning(
+    learn: Learning,
+    columns: int,
+    *options: str,
+    variables: dict[str, str] | None = None,
+    program: tuple[str, ...] = (sys.executable, "-m", "trioproxy"),
+) -> AsyncIterator[tuple[Screen, Client]]:
+    """A learner on a terminal, and a client of it that has asked for two operations."""
+    folder = learn.file.parents[1]
+    output = ("--upstream", learn.options[1], "-o", "a.env")
+    async with screen(folder, columns, variables) as shown:
+        listen = ("--listen", "tcp://127.0.0.1:0", *options)
+        await shown.run(*program, "learn", *output, *listen)
+        text = await shown.until(r"listening on\s+tcp://\S+$")
+        client = await connect(text.partition("listening on")[2].split()[0])
+        try:
+            await ask(client, "GET", "/containers/json")
+            await ask(client, *CREATE)
+            yield shown, client
+        finally:
+            client.close()
+
+
+async def ask(client: Client, method: str, target: str) -> None:
+    """Send a request and read its answer."""
+    await client.ask(method, target)
+    assert (await client.read_response()).status == 200
+
+
+async def end(shown: Screen) -> str:
+    """Stop the learner; all that the terminal shows."""
+    await shown.type("C-c")
+    return await shown.until(rf"^review (.|\n)*{AT_PROMPT}")
+
+
+def assert_clean(text: str) -> None:
+    """Nothing of a block is left, and no empty line where one was."""
+    assert not ROW.search(text), text
+    assert "\n\n" not in text, text
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+async def test_a_block_says_how_it_goes_on(learn: Learning, columns: int) -> None:
+    """All that one who waits wants to know, in the width that there is; then it is gone."""
+    async with learning(learn, columns, "--until-quiet", "30m") as (shown, client):
+        text = await shown.until("operations  2, 1 of them")
+        assert [row.strip(" .") for row in ROW.findall(text)] == list(LABELS)
+        assert re.search(r"^  learning    a\.env for \d+ s$", text, re.MULTILINE)
+        assert re.search(r"^  requests    2, \d\.\d a second$", text, re.MULTILINE)
+        assert re.search(r"^  last new    ContainerCreate, \d+ s", text, re.MULTILINE)
+        assert re.search(r"^  quiet       \d+ s of 30 min$", text, re.MULTILINE)
+        assert re.search(r"^  clients     127\.0\.0\.1$", text, re.MULTILINE)
+        assert text.rstrip().split("\n")[-1].startswith("  clients")
+        await ask(client, "GET", "/info")
+        text = await shown.until("operations  3, 1 of them")
+        assert ROW.search(text, text.index("new: SystemInfo"))
+        assert len(ROW.findall(text)) == len(LABELS)
+        assert text == await shown.text(whole_lines=True)
+        text = await end(shown)
+        assert_clean(text)
+        assert max(map(len, text.split("\n"))) <= columns
+        assert text == await shown.text(whole_lines=True)
+
+
+async def test_lines_break_between_words(learn: Learning) -> None:
+    """At any width the words are those that a pipe gets; none is broken."""
+    texts = []
+    for columns in (60, 100):
+        async with learning(learn, columns, "--fresh") as (shown, _):
+            text = await end(shown)
+            texts.append(re.sub(r":\d{4,5}\b|\d+ s\b", "", text).split())
+    assert texts[0] == texts[1]
+
+
+async def test_a_resize_leaves_nothing_behind(learn: Learning) -> None:
+    """However the terminal breaks the lines anew: the block is one, and then none."""
+    async with learning(learn, 120) as (shown, client):
+        await shown.until("operations  2, 1 of them")
+        sizes = ((50, 24), (26, 24), (19, 24), (90, 6), (100, 3), (100, 1), (80, 24))
+        for number, (columns, rows) in enumerate(sizes):
+            await shown.resize(columns, rows)
+            await ask(client, "GET", f"/containers/{number}/json")
+            count = number + 3
+            if rows == 24 and columns > 20:
+                text = await shown.until(rf"^  requests    {count}, (.|\n)*^  clients")
+                assert len(ROW.findall(text)) == len(LABELS) - 1, text
+        text = await end(shown)
+        assert_clean(text)
+
+
+async def test_what_is_typed_leaves_nothing_behind(learn: Learning) -> None:
+    """Enter leads the cursor away; the block finds its place again."""
+    async with learning(learn, 80) as (shown, client):
+        await shown.until("operations  2, 1 of them")
+        await shown.type("h", "i", "Enter", "Enter")
+        await ask(client, "GET", "/info")
+        text = await shown.until("operations  3, 1 of them")
+        assert len(ROW.findall(text)) == len(LABELS) - 1
+        assert_clean((await end(shown)).replace("hi: command not found", ""))
+
+
+async def test_in_the_background_nothing_is_drawn(learn: Learning) -> None:
+    """Ctrl-Z leaves a clean terminal to the shell, bg leaves it alone, fg draws again."""
+    async with learning(learn, 80) as (shown, client):
+        await shown.until("operations  2, 1 of them")
+        await shown.type("C-z")
+        text = await shown.until(rf"Stopped(.|\n)*{AT_PROMPT}")
+        assert not ROW.search(text)
+        await shown.type("bg", "Enter")
+        await shown.until(r"\[1\]\+ .* &$")
+        await ask(client, "GET", "/info")
+        text = await shown.until("new: SystemInfo")
+        assert not ROW.search(text)
+        await shown.type("fg", "Enter")
+        await shown.until("operations  3, 1 of them")
+        assert not ROW.search(await end(shown))
+
+
+@pytest.mark.parametrize("signal", ["TERM", "HUP", "QUIT"])
+async def test_a_signal_leaves_a_clean_terminal(learn: Learning, signal: str) -> None:
+    """Whatever ends it, by a signal that can be caught."""
+    async with learning(learn, 80) as (shown, _):
+        await shown.until("operations  2, 1 of them")
+        await shown.signal(signal)
+        assert not ROW.search(await shown.until(AT_PROMPT))
+
+
+async def test_a_crash_leaves_a_clean_terminal(learn: Learning) -> None:
+    """A bug of ours is seen whole, and below it is nothing but the prompt."""
+    crash = (
+        "from trioproxy.cli import main\n"
+        "from trioproxy.commands import status\n"
+        "def fails(evidence):\n"
+        "    if len(evidence.records) > 2: raise LookupError('a bug')\n"
+        "    return newest(evidence)\n"
+        "newest, status._newest = status._newest, fails\n"
+        "main()\n"
+    )
+    program = (sys.executable, "-c", crash)
+    async with learning(learn, 80, program=program) as (shown, client):
+        await shown.until("operations  2, 1 of them")
+        await client.ask("GET", "/info")
+        text = await shown.until(AT_PROMPT)
+        assert "LookupError: a bug" in text
+        assert not ROW.search(text)
+
+
+async def test_log_lines_go_above_the_block(learn: Learning) -> None:
+    """What the log writes stays whole, and the block is below it."""
+    async with learning(learn, 200, "--log-level", "info") as (shown, client):
+        for number in range(30):
+            await ask(client, "GET", f"/containers/{number}/json")
+        text = await shown.until("^  requests    32, ")
+        assert len(ROW.findall(text)) == len(LABELS) - 1
+        assert text.rstrip().split("\n")[-1].startswith("  clients")
+        text = await end(shown)
+        assert_clean(text)
+        lines = [line for line in text.split("\n") if "=/containers/" in line]
+        assert len(lines) == 32, text
+        assert all(
+            re.match(r"\d{4}-.*Z (info|notice) request .* client=", one)
+            for one in lines
+        )
+
+
+@pytest.mark.parametrize(
+    ("variables", "has_block", "has_colours"),
+    [
+        pytest.param({}, True, True, id="as-usual"),
+        pytest.param({"NO_COLOR": "1"}, True, False, id="no-color"),
+        pytest.param({"NO_COLOR": ""}, True, True, id="no-color-is-empty"),
+        pytest.param({"TERM": "dumb"}, False, False, id="dumb"),
+    ],
+)
+async def test_what_a_terminal_can_show(
+    learn: Learning, variables: dict[str, str], *, has_block: bool, has_colours: bool
+) -> None:
+    """Colours where they are wanted, and no control sequence where none is understood."""
+    async with learning(learn, 80, variables=variables) as (shown, _):
+        await shown.until("new: ContainerCreate")
+        if has_block:
+            await shown.until("operations  2, 1 of them")
+        assert bool(ROW.search(await shown.text())) == has_block
+        text = await shown.text(colours=True)
+        assert ("\x1b[31mHOST-ROOT" in text) == has_colours
+        assert ("\x1b[" in text) == has_colours
+        assert_clean(await end(shown))
+
+
+async def test_a_command_has_the_terminal_for_itself(learn: Learning) -> None:
+    """Beside a COMMAND nothing is drawn: its output is as it writes it, byte for byte."""
+    drawn = (
+        "import time; print('a' * 60, end='\\r', flush=True); time.sleep(1); print('b')"
+    )
+    sends = f"{client_sending()[2]}\n{drawn}"
+    command = ("learn", *learn.options, "--", sys.executable, "-c", sends, LIST)
+    shown = await on_pty(sys.executable, "-m", "trioproxy", *command)
+    assert shown.count(b"a" * 60 + b"\r") == 1
+    assert b"\x1b" not in shown
+    assert b"requests" not in shown
+
+
+async def test_lines_for_the_log_of_a_ci_job(learn: Learning, tmp_path: Path) -> None:
+    """`--status-every` says the same in a line, to a pipe too, and beside a COMMAND."""
+    url = f"unix://{tmp_path}/l.sock"
+    options = ("--status-every", "1s", "--until-quiet", "3runs", "--listen", url)
+    async with running("learn", *learn.options, *options) as proxy:
+        await proxy.line("listening on")
+        client = await connect(url)
+        await ask(client, *CREATE)
+        line = await proxy.line("status: watched for")
+        client.close()
+        proxy.process.terminate()
+        assert await proxy.end() == 0
+    assert re.fullmatch(
+        r"trioproxy: status: watched for \d s; 1 request, \d\.\d a second;"
+        r" 1 operation, 1 of them HOST-ROOT; last new ContainerCreate, \d s ago"
+        r" \(POST /containers/create\); quiet 0 of 3 runs; 1 client",
+        line,
+    )
+    sends = f"{client_sending()[2]}\nimport time; time.sleep(1.5)"
+    command = ("--status-every", "1s", "--", sys.executable, "-c", sends, LIST)
+    done = await learn(*command)
+    assert done.err.count("status: watched for 1 s; 1 request, 1.0 a second;") == 1
+    assert "\x1b" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        pytest.param(("--status-every", "often"), "write 60s, 5m or 1h", id="no-time"),
+        pytest.param(("--status-every", "0s"), "write 60s, 5m or 1h", id="never"),
+        pytest.param(
+            ("--status-every", "5m", "--quiet"), "exclude each other", id="and-quiet"
+        ),
+    ],
+)
+async def test_bad_options(
+    learn: Learning, options: tuple[str, ...], error: str
+) -> None:
+    """What makes no sense is one clear error before anything is run."""
+    done = await learn(*options, "--", "touch", str(learn.file.parents[1] / "ran"))
+    assert done.status == 2
+    assert error in done.err
+    assert not (learn.file.parents[1] / "ran").exists()

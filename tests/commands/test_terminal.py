@@ -1,0 +1,108 @@
+"""Lines as a terminal gets them: broken between words, at 80 columns as at any width."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.commands.screen import on_pty
+from trioproxy.commands.terminal import fitted, has_colours, painted
+from trioproxy.learning.evidence import Evidence, When
+from trioproxy.learning.shape import REFUSED, Shape, Who
+from trioproxy.learning.store import Ledger
+from trioproxy.policy.endpoints import OPERATIONS
+
+DAY = 1_764_000_000
+WORDS = st.lists(st.text("abc-./=", min_size=1, max_size=30), max_size=20)
+
+
+@given(words=WORDS, indent=st.integers(0, 6), width=st.integers(10, 100))
+def test_words_stay_whole(words: list[str], indent: int, width: int) -> None:
+    """Broken lines have the same words, and fit wherever a word does."""
+    line = " " * indent + " ".join(words)
+    parts = fitted(line, width)
+    assert " ".join(" ".join(parts).split()) == " ".join(words)
+    for part in parts:
+        assert len(part) <= width or len(part.split()) == 1
+    assert fitted(line, None) == [line]
+
+
+def test_colours_change_no_word() -> None:
+    """A risk is said by its word; where there are colours, it is in one."""
+    assert painted("x HOST-ROOT: y") == "x \x1b[1;31mHOST-ROOT\x1b[0m: y"
+    assert painted("risk low") == "risk low"
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"TERM": "xterm"}, True),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({"TERM": "xterm", "NO_COLOR": ""}, True),
+        ({"TERM": "dumb"}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_where_colours_are_wanted(variables: dict[str, str], *, expected: bool) -> None:
+    """NO_COLOR is heeded where it is not empty, and so is a terminal that has none."""
+    assert has_colours(variables) == expected
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A file that grants everything, one that grants little, and evidence of use."""
+    everything = [name for name in sorted(OPERATIONS) if name != "Grpc"]
+    (tmp_path / "all.env").write_text(f"ALLOW_OPERATIONS={','.join(everything)}\n")
+    (tmp_path / "one.env").write_text("ALLOW_OPERATIONS=SystemInfo\nCONTAINERS=1\n")
+    evidence = Evidence()
+    evidence.begin("2026-11-25", date=DAY)
+    for name in everything:
+        one = OPERATIONS[name][0]
+        for result in ("200", REFUSED):
+            shape = Shape(name, one.method, one.section)
+            if shape.is_consistent:
+                evidence.observe(shape, result, When(DAY), Who("app/1", "127.0.0.1"))
+    Ledger(tmp_path / "live.jsonl").save(evidence, is_final=True)
+    return tmp_path
+
+
+COMMANDS = [
+    ("diff", "one.env", "all.env"),
+    ("diff", "all.env", "one.env"),
+    ("explain", "all.env"),
+    ("explain", "one.env"),
+    ("operations",),
+    ("check", "one.env", "POST", "/containers/create"),
+    ("check", "one.env", "POST", "/images/" + "long/" * 30 + "push"),
+    ("export", "all.env", "--to", "linuxserver"),
+    ("enforce", "--env-file", "none.env", "--listen", "unix://x"),
+    ("learn", "-o", "one.env", "--", "true"),
+    ("drift", "one.env", "--evidence", "live.jsonl"),
+    ("drift", "all.env", "--evidence", "live.jsonl", "--days", "0"),
+    ("check", "one.env", "--trace", "live.jsonl"),
+    ("merge", "live.jsonl", "-o", "both.env"),
+    ("merge", "one.env", "all.env", "-o", "both.env"),
+    *(
+        (name, "--help")
+        for name in (
+            *("learn", "enforce", "check", "explain", "diff", "merge", "drift"),
+            *("export", "operations", "health"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda one: " ".join(one)[:40])
+async def test_no_line_is_broken_in_mid_word(
+    files: Path, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 80 columns no line is longer, but for a word that is longer by itself."""
+    monkeypatch.chdir(files)
+    program = (sys.executable, "-m", "trioproxy", *command)
+    text = (await on_pty(*program)).decode().replace("\r\n", "\n")
+    assert text.strip()
+    long = [line for line in text.split("\n") if len(line) > 80]
+    assert all(len(line.split()) == 1 for line in long), long
