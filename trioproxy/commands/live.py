@@ -4,7 +4,7 @@ The tasks here serve no client: they look at the evidence some times a second, o
 """
 
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -23,26 +23,28 @@ LEAVING: Final = (signal.SIGTSTP, signal.SIGQUIT)
 
 async def show(block: "Block", watching: Watching, file: str) -> None:
     """Draw how learning goes on until cancelled."""
-    heeded = [one for one in LEAVING if signal.getsignal(one) == signal.SIG_DFL]
-    with trio.open_signal_receiver(*heeded) as leaving:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_leave, leaving, block)
-            try:
-                while True:
-                    block.draw(watching.look().rows(file))
-                    await trio.sleep(DRAW_EVERY)
-            finally:
-                block.put_away()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_leave, block)
+        try:
+            while True:
+                block.draw(watching.look().rows(file))
+                await trio.sleep(DRAW_EVERY)
+        finally:
+            block.put_away()
 
 
-async def _leave(leaving: AsyncIterator[int], block: "Block") -> None:
+async def _leave(block: "Block") -> None:
     """Put the block away before a signal does what it does to any process."""
-    async for number in leaving:
-        block.put_away()
-        ours = signal.signal(number, signal.SIG_DFL)
-        # To this very thread: a stop has happened when this returns, and is over.
-        signal.raise_signal(number)
-        signal.signal(number, ours)
+    heeded = [one for one in LEAVING if signal.getsignal(one) == signal.SIG_DFL]
+    if not heeded:
+        return  # whoever started us wants them ignored
+    with trio.open_signal_receiver(*heeded) as leaving:
+        async for number in leaving:
+            block.put_away()
+            ours = signal.signal(number, signal.SIG_DFL)
+            # To this very thread: when it returns, a stop has happened and is over.
+            signal.raise_signal(number)
+            signal.signal(number, ours)
 
 
 async def report(watching: Watching, every: float, say: Callable[[str], None]) -> None:

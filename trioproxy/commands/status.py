@@ -135,26 +135,34 @@ class Watching:
         self._clock = clock
         self._looks = deque([(clock(), 0)])
         """When was looked, and how many requests there were."""
+        self._used = _Uses()
 
     def look(self) -> Status:
         """Say how it stands now."""
-        evidence = self._recorder.evidence
-        used = evidence.used_operations()
-        requests = _requests(evidence)
-        after, newest = _newest(evidence)
+        requests = _requests(self._recorder.evidence)
         elapsed = self._recorder.elapsed()
+        used = self._uses()
+        ago = elapsed - used.after
         return Status(
             seconds=elapsed,
             requests=requests,
             rate=self._rate(requests),
             unread=sum(self._recorder.unread.values()),
-            operations=len(used),
-            roots=sum(OPERATIONS[name][0].risk is Risk.HOST_ROOT for name in used),
-            newest=newest,
-            ago=elapsed - after,
-            quiet=self._quiet(elapsed - after, is_empty=not used),
+            operations=len(used.operations),
+            roots=used.roots,
+            newest=used.newest,
+            ago=ago,
+            quiet=self._quiet(ago, is_empty=not used.operations),
             clients=tuple(sorted(self._recorder.clients)),
         )
+
+    def _uses(self) -> "_Uses":
+        """What was used; found anew when anything has ended in a new way."""
+        records = self._recorder.evidence.records.values()
+        results = sum(len(record.results) for record in records)
+        if results != self._used.results:
+            self._used = _Uses.of(self._recorder.evidence, results)
+        return self._used
 
     def _rate(self, requests: int) -> float:
         now = self._clock()
@@ -174,6 +182,36 @@ class Watching:
             return f"{span(seconds)} of {span(until.seconds)}"
         quiet = facts_for_ready(self._recorder.evidence).quiet_runs
         return f"{quiet} of {count(until.runs, 'run')}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Uses:
+    """What was used, of which a look asks for more than for counts."""
+
+    results: int = 0
+    """How many different ones all shapes have: none ever goes."""
+    operations: frozenset[str] = frozenset()
+    roots: int = 0
+    after: int = 0
+    """How far into this run an operation was first used last; 0: none was."""
+    newest: str = ""
+    """That operation."""
+
+    @classmethod
+    def of(cls, evidence: Evidence, results: int) -> "_Uses":
+        operations = evidence.used_operations()
+        after, newest = _newest(evidence)
+        return cls(
+            results=results,
+            operations=operations,
+            roots=sum(_is_root(name) for name in operations),
+            after=after,
+            newest=newest,
+        )
+
+
+def _is_root(operation: str) -> bool:
+    return OPERATIONS[operation][0].risk is Risk.HOST_ROOT
 
 
 def _requests(evidence: Evidence) -> int:

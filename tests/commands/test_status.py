@@ -1,0 +1,144 @@
+"""How learning goes on, as a value: counted from the evidence when somebody looks."""
+
+import pytest
+
+from trioproxy.commands.status import Watching, parse_every
+from trioproxy.errors import ConfigError
+from trioproxy.learning.evidence import Evidence, When
+from trioproxy.learning.proposal import Quiet
+from trioproxy.learning.recorder import Recorder
+from trioproxy.learning.shape import Shape, Who
+
+LIST = Shape("ContainerList", "GET", "CONTAINERS")
+CREATE = Shape("ContainerCreate", "POST", "CONTAINERS")
+INFO = Shape("SystemInfo", "GET", "INFO")
+BEGUN = 1_764_000_000
+
+
+class Watched:
+    """Evidence that is gathered while a clock stands where it is put."""
+
+    def __init__(self, until: Quiet | None = None, **options: float) -> None:
+        self.now = 0.0
+        self.evidence = Evidence()
+        self.begin("run1")
+        recorder = Recorder(
+            self.evidence, now=lambda: BEGUN, wake=print, clock=lambda: self.now
+        )
+        self.recorder = recorder
+        self.watching = Watching(recorder, until, clock=lambda: self.now, **options)
+
+    def begin(self, run: str) -> None:
+        self.evidence.begin(run, BEGUN + int(self.now))
+
+    def see(self, shape: Shape, result: str = "200", times: int = 1) -> None:
+        when = When(BEGUN, int(self.now))
+        for _ in range(times):
+            self.evidence.observe(shape, result, when, Who("app/1", "10.0.0.7"))
+        self.recorder.clients.add("10.0.0.7")
+
+
+def test_nothing_was_seen() -> None:
+    """Before the first request all is said to be nothing."""
+    status = Watched(Quiet(seconds=60)).watching.look()
+    assert status.sentence == (
+        "watched for 0 s; 0 requests; 0 operations; last new none in this run;"
+        " quiet nothing was used yet; 0 clients"
+    )
+    assert status.rows("a.env") == [
+        "  learning    a.env for 0 s",
+        "  requests    none yet",
+        "  operations  none yet",
+        "  last new    none in this run",
+        "  quiet       nothing was used yet",
+    ]
+
+
+def test_what_was_seen() -> None:
+    """Requests of this run, operations of all, the newest and how long ago."""
+    seen = Watched(Quiet(seconds=600))
+    seen.see(LIST, times=3)
+    seen.now = 30
+    seen.see(CREATE)
+    seen.now = 100
+    seen.see(LIST)
+    seen.see(INFO, "500")
+    assert seen.watching.look().rows("a.env") == [
+        "  learning    a.env for 1 min",
+        "  requests    6, 0.1 a second",
+        "  operations  2, 1 of them HOST-ROOT",
+        "  last new    ContainerCreate, 1 min ago (POST /containers/create)",
+        "  quiet       1 min of 10 min",
+        "  clients     10.0.0.7",
+    ]
+
+
+def test_of_two_within_a_second_the_later_is_the_newest() -> None:
+    """The clock of the evidence has seconds; the order of the requests has more."""
+    seen = Watched()
+    for shape in (LIST, INFO, CREATE, INFO):
+        seen.see(shape)
+    assert seen.watching.look().newest == "ContainerCreate"
+
+
+def test_an_earlier_run_knew_it_all() -> None:
+    """What is not new in this run is counted among the operations, and not as new."""
+    seen = Watched()
+    seen.see(CREATE)
+    seen.begin("run2")
+    seen.see(CREATE)
+    status = seen.watching.look()
+    assert (status.requests, status.operations, status.newest) == (1, 1, "")
+
+
+def test_a_rate_is_of_the_last_seconds() -> None:
+    """A burst is over after five seconds; a line counts since the last line."""
+    seen = Watched()
+    seen.see(LIST, times=100)
+    seen.now = 1
+    assert seen.watching.look().rate == 100
+    assert "100 a second" in seen.watching.look().sentence
+    for second in range(2, 8):
+        seen.now = second
+        seen.watching.look()
+    assert seen.watching.look().rate == 0
+    lines = Watched(rate_over=0)
+    for second, rate in ((10, 1), (20, 0), (40, 0.5)):
+        lines.now = second
+        lines.see(LIST, times=int(rate * (10 if second < 40 else 20)))
+        assert lines.watching.look().rate == rate
+
+
+def test_what_could_not_be_read_is_said() -> None:
+    """Requests that were refused as they are not plain are told of, not counted in."""
+    seen = Watched()
+    seen.recorder.unread["a reason"] = 3
+    assert "requests    0, 0.0 a second, 3 not understood" in str(
+        seen.watching.look().rows("a.env")
+    )
+
+
+def test_many_clients_are_a_number() -> None:
+    """Some are named, and the rest is counted."""
+    seen = Watched()
+    seen.recorder.clients.update(f"10.0.0.{number}" for number in range(10, 40))
+    assert seen.watching.look().rows("x")[-1].endswith("10.0.0.17 and 22 more")
+    assert seen.watching.look().sentence.endswith("; 30 clients")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("1s", 1), ("60s", 60), ("5 m", 300), ("2h", 7_200)]
+)
+def test_how_often(text: str, seconds: float) -> None:
+    """Seconds, minutes and hours are understood."""
+    assert parse_every(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0s", "5", "1d", "s", "-1s", "1.5s", "\uff11s", "1s\n"]
+)
+def test_how_often_it_cannot_be(text: str) -> None:
+    """All else is refused, with what to write."""
+    with pytest.raises(ConfigError) as caught:
+        parse_every(text)
+    assert caught.value.hint == "write 60s, 5m or 1h"
