@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "diff": "Show what one file grants more or less than another.",
     "merge": "Unite what many learners saw.",
     "drift": "Compare a file with what really happens.",
+    "approve": "Go through what was refused, and allow it or not.",
     "export": "Write a policy for another proxy.",
     "learned": "List the policies that come with the program.",
     "operations": "List the Engine's operations.",

@@ -1,0 +1,202 @@
+"""`trioproxy approve`: what was refused, asked about, allowed or not, and remembered."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.commands.running import Finished, run, running
+from tests.commands.screen import screen
+from tests.engine import Engine
+from tests.learning.test_proposal import shape_of
+from trioproxy.learning.evidence import Argument, Evidence, When
+from trioproxy.learning.evidencefile import dump, load
+from trioproxy.learning.shape import Who
+from trioproxy.policy import envfile
+
+ENV = """\
+ALLOW_OPERATIONS=ContainerCreate,ContainerList
+CREATE_BASE=/home/me/app
+CREATE_BINDS=/srv/a
+"""
+REFUSED = [
+    "ContainerExec",
+    "CREATE_BINDS=/etc",
+    "VolumeList",
+    "CREATE_BINDS={base}/data:ro",
+]
+"""The worst first."""
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Path:
+    """A file, and evidence of what it refused."""
+    evidence = Evidence()
+    evidence.begin("2026-11-24T10:15:00Z-1", 1_795_515_300)
+    who = Who("docker/26.1.5", "10.0.0.5", "1.45")
+    for day, name in enumerate(("VolumeList", "ContainerExec", "VolumeList")):
+        when = When(1_795_515_300 + day * 86_400, day)
+        evidence.observe(shape_of(name), "refused", when, who)
+    evidence.observe(shape_of("ContainerCreate"), "refused", When(1_795_515_300), who)
+    for value in ("/etc", "/home/me/app/data:ro", "/srv/a"):
+        argument = Argument("CREATE_BINDS", value, "ContainerCreate")
+        evidence.observe_argument(argument, "refused", When(1_795_515_300))
+    path = tmp_path / "live.jsonl"
+    path.write_text(dump(evidence))
+    (tmp_path / "app.env").write_text(ENV)
+    return path
+
+
+def approve(live: Path, *options: str) -> Finished:
+    file = live.with_name("app.env")
+    return run("approve", str(file), "--evidence", str(live), *options)
+
+
+def lists(live: Path) -> dict[str, str]:
+    text = live.with_name("app.env").read_text()
+    names = ("ALLOW_OPERATIONS", "CREATE_BASE", "CREATE_BINDS")
+    return {name: envfile.parse(text, name="app.env")[name] for name in names}
+
+
+def test_questions_for_programs(live: Path) -> None:
+    """JSON has what a question shows, the worst first, and writes nothing."""
+    done = approve(live, "--json")
+    asked = json.loads(done.out)
+    assert (done.status, [one["name"] for one in asked]) == (1, REFUSED)
+    assert asked[1] == {
+        "name": "CREATE_BINDS=/etc",
+        "variable": "CREATE_BINDS",
+        "item": "/etc",
+        "message": "ContainerCreate asks for /etc, which CREATE_BINDS does not list",
+        "risk": "HOST-ROOT: is /etc",
+        "root": True,
+        "count": 1,
+        "first": "2026-11-24T10:15:00Z",
+        "last": "2026-11-24T10:15:00Z",
+        "clients": ["10.0.0.5"],
+        "programs": ["docker/26.1.5"],
+        "granted": ["/srv/a"],
+    }
+    assert live.with_name("app.env").read_text() == ENV
+
+
+def test_what_is_named_is_allowed_and_nothing_else(live: Path) -> None:
+    """`--yes` writes the names into their lines, and the status says that more is refused."""
+    done = approve(live, "--yes", "VolumeList", "--yes", "CREATE_BINDS={base}/data:ro")
+    assert done.status == 1
+    assert "allows VolumeList, CREATE_BINDS={base}/data:ro from now on" in done.err
+    assert lists(live) == {
+        "ALLOW_OPERATIONS": "ContainerCreate,ContainerList,VolumeList",
+        "CREATE_BASE": "/home/me/app",
+        "CREATE_BINDS": "/srv/a,{base}/data:ro",
+    }
+    asked = json.loads(approve(live, "--json").out)
+    assert [one["name"] for one in asked] == ["ContainerExec", "CREATE_BINDS=/etc"]
+
+
+def test_a_name_that_was_not_refused_stops(live: Path) -> None:
+    """A typing error allows nothing, and what was refused is named."""
+    done = approve(live, "--yes", "VolumeLst")
+    assert done.status == 2
+    assert "'VolumeLst' is not among what was refused" in done.err
+    assert "ContainerExec, VolumeList" in done.err
+    assert live.with_name("app.env").read_text() == ENV
+
+
+def test_without_a_terminal_nothing_is_asked(live: Path) -> None:
+    """Whoever pipes something in has not read the questions."""
+    done = approve(live)
+    assert done.status == 2
+    assert "--yes NAME" in done.err
+    assert live.with_name("app.env").read_text() == ENV
+
+
+def test_a_file_of_sections_is_not_extended(live: Path) -> None:
+    """There is no list to be added to."""
+    live.with_name("app.env").write_text("CONTAINERS=1\n")
+    done = approve(live, "--json")
+    assert (done.status, "learning cannot extend" in done.err) == (2, True)
+
+
+async def test_a_person_answers(live: Path, tmp_path: Path) -> None:
+    """Always no, no, yes and quit: the file has what was allowed, the evidence what was
+    declined, and what was put off is asked again."""
+    file = live.with_name("app.env")
+    program = (sys.executable, "-m", "trioproxy", "approve")
+    async with screen(tmp_path, 80) as shown:
+        await shown.run(*program, str(file), "--evidence", str(live))
+        text = await shown.until(r"1 of 4: ContainerExec\n(.*\n)*allow it\? .*uit:$")
+        assert "HOST-ROOT: prepares a command to run in a container" in text
+        assert "asked for 1x, 2026-11-25, by 10.0.0.5, docker/26.1.5" in text
+        assert "  + ContainerExec in ALLOW_OPERATIONS" in text
+        assert max(map(len, text.split("\n"))) <= 80
+        await shown.type("a", "Enter")
+        await shown.until(r"2 of 4: CREATE_BINDS=/etc\n(.*\n)*allow it\? .*uit:$")
+        await shown.type("x", "Enter", "n", "Enter")
+        await shown.until(r"3 of 4: VolumeList\n(.*\n)*allow it\? .*uit:$")
+        await shown.type("yes", "Enter")
+        await shown.until(r"4 of 4: .*data:ro\n(.*\n)*allow it\? .*uit:$")
+        await shown.type("q", "Enter")
+        text = await shown.until("remembered as a no: ContainerExec")
+        assert "allows VolumeList from now on" in " ".join(text.split())
+    assert lists(live)["ALLOW_OPERATIONS"] == "ContainerCreate,ContainerList,VolumeList"
+    known = load(file.with_suffix(".jsonl").read_bytes(), name="x").evidence
+    assert "ContainerExec" in known.granted
+    assert "# declined" in file.read_text()
+    asked = json.loads(approve(live, "--json").out)
+    assert [one["name"] for one in asked] == [
+        "CREATE_BINDS=/etc",
+        "CREATE_BINDS={base}/data:ro",
+    ]
+    done = approve(live, "--yes", "ContainerExec")
+    assert "allows ContainerExec from now on" in done.err
+
+
+async def test_a_question_that_is_broken_off_writes_nothing(
+    live: Path, tmp_path: Path
+) -> None:
+    """Ctrl-C leaves the file as it was, whatever was answered before."""
+    program = (sys.executable, "-m", "trioproxy", "approve")
+    async with screen(tmp_path, 80) as shown:
+        await shown.run(*program, str(tmp_path / "app.env"), "--evidence", str(live))
+        await shown.until("1 of 4")
+        await shown.type("y", "Enter")
+        await shown.until("2 of 4")
+        await shown.type("C-c")
+        text = await shown.until(r"^ready>")
+        assert "Traceback" not in text
+    assert (tmp_path / "app.env").read_text() == ENV
+
+
+@pytest.mark.engine
+async def test_refused_approved_passed(engine: Engine, tmp_path: Path) -> None:
+    """One session, without a restart: a refusal, an answer, and the proxy that watches
+    its file lets it pass."""
+    file, live = tmp_path / "app.env", tmp_path / "live.jsonl"
+    file.write_text("ALLOW_OPERATIONS=ContainerCreate,SystemPingHead\nCREATE_BINDS=\n")
+    listen = f"unix://{tmp_path}/proxy.sock"
+    options = ("--watch", "--record", str(live), "--log-level", "info")
+    async with running(
+        *("enforce", str(file), "--listen", listen, "--upstream", engine.url, *options)
+    ) as proxy:
+        await proxy.listen()
+        for command, name, text in (
+            (
+                ("volume", "ls", "-q"),
+                "VolumeList",
+                "add VolumeList to ALLOW_OPERATIONS",
+            ),
+            (
+                ("create", "-v", "/srv/x:/x", "busybox"),
+                "CREATE_BINDS=/srv/x",
+                "which CREATE_BINDS does not list",
+            ),
+        ):
+            ran = engine.docker(*command, host=listen, check=False)
+            assert (ran.status, text in ran.errors) != (0, False)
+            await proxy.line("recorded")
+            done = run("approve", str(file), "--evidence", str(live), "--yes", name)
+            assert done.status == 0, done.err
+            await proxy.line("reload")
+            engine.docker(*command, host=listen)

@@ -1,0 +1,252 @@
+"""`trioproxy approve`: what was refused, one after the other, to be allowed or not."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import click
+
+from trioproxy.commands.evidence import read_evidence
+from trioproxy.commands.terminal import show
+from trioproxy.errors import ConfigError
+from trioproxy.learning.evidence import Argument, Evidence
+from trioproxy.learning.proposal import Wish, listed_items, listed_operations
+from trioproxy.learning.store import Store
+from trioproxy.learning.strictjson import iso
+from trioproxy.learning.wording import count
+from trioproxy.policy.permissions import parse_policy_file
+from trioproxy.review.approval import Question, questions
+
+STILL_REFUSED: Final = 1
+SHOWN: Final = 6
+"""Names of a kind that are shown."""
+
+EPILOG = """\b
+Examples:
+  trioproxy enforce --env-file app.env --record live.jsonl --watch
+  trioproxy approve app.env --evidence live.jsonl
+  trioproxy approve app.env --evidence live.jsonl --yes VolumeList
+
+\b
+Exit status: 0 nothing of it is refused any more without a word of yours,
+1 something still is, 2 bad input.
+"""
+
+
+class Answer(StrEnum):
+    """What a person says to a question."""
+
+    YES = "y"
+    NO = "n"
+    ALWAYS_NO = "a"
+    QUIT = "q"
+
+
+@dataclass(slots=True, kw_only=True)
+class Answers:
+    """What was said, by the names of what was asked about."""
+
+    allowed: list[str] = field(default_factory=list)
+    declined: list[str] = field(default_factory=list)
+
+
+@click.command(name="approve", epilog=EPILOG)
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--evidence",
+    required=True,
+    metavar="LIVE.jsonl",
+    help="What enforce --record or --shadow --record kept.",
+)
+@click.option(
+    "--yes",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Allow this without a question: an operation, or VARIABLE=item. May be repeated.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the questions as JSON, and ask none."
+)
+def command(*, file: str, evidence: str, names: tuple[str, ...], as_json: bool) -> int:
+    """Go through what FILE refuses and clients ask for, and allow it or not.
+
+    Each question shows what it does at worst, who asked and how often, what FILE grants
+    of the kind already, and the change. Answers: yes, no (asked again next time), always
+    no (remembered in the evidence next to FILE), quit. FILE is written as learn writes
+    it; enforce --watch reads it again by itself, a SIGHUP makes it.
+    """
+    path = Path(file)
+    live = read_evidence(Path(evidence))
+    store = Store(path, Wish(name=path.stem, file=file))
+    declined = _declined(store)
+    policy, _ = parse_policy_file(store.read_env(), name=file)
+    asked = questions(policy, live, declined - frozenset(names))
+    _check_names(names, asked)
+    if as_json and not names:
+        click.echo(json.dumps([_data(one) for one in asked], indent=2))
+        return STILL_REFUSED if asked else 0
+    answers = Answers(allowed=list(names)) if names else _ask_all(file, asked, declined)
+    if answers.allowed or answers.declined:
+        _write(store, live, answers)
+        show(*_summary(file, answers), err=True)
+    said = {*answers.allowed, *answers.declined}
+    left = [one.name for one in asked if one.name not in said]
+    if as_json:
+        click.echo(json.dumps({"allowed": answers.allowed, "left": left}, indent=2))
+    return STILL_REFUSED if left else 0
+
+
+def _declined(store: Store) -> frozenset[str]:
+    """What was taken out of the file, or refused for good by an earlier answer."""
+    known = store.open().evidence
+    text, file = store.read_env(), store.wish.file
+    listed = listed_operations(text, file)
+    if listed is None:
+        raise ConfigError(
+            f"{file} has no ALLOW_OPERATIONS to be added to",
+            hint=f"learn it first: trioproxy learn -o {file} -- COMMAND",
+        )
+    items = listed_items(text, file)
+    return frozenset(known.granted - listed) | {
+        one for one in known.listed if not one.endswith("=") and one not in items
+    }
+
+
+def _check_names(names: Iterable[str], asked: Sequence[Question]) -> None:
+    known = {one.name for one in asked}
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"{name!r:.80} is not among what was refused",
+                hint=f"refused are: {', '.join(sorted(known)) or 'none'}",
+            )
+
+
+# --- Asking -------------------------------------------------------------------------
+
+
+def _ask_all(file: str, asked: Sequence[Question], declined: frozenset[str]) -> Answers:
+    answers = Answers()
+    if not asked:
+        show(f"{file} refuses nothing that was asked for")
+        return answers
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            "approve asks questions, and this is no terminal",
+            hint="name what to allow with --yes NAME; --json lists what was refused",
+        )
+    for number, question in enumerate(asked, start=1):
+        show("", *_lines(question, f"{number} of {len(asked)}"))
+        match _ask():
+            case Answer.YES:
+                answers.allowed.append(question.name)
+            case Answer.ALWAYS_NO:
+                answers.declined.append(question.name)
+            case Answer.QUIT:
+                break
+            case _:
+                pass
+    return answers
+
+
+def _ask() -> Answer:
+    while True:
+        try:
+            said = input("allow it? [y]es, [n]o, [a]lways no, [q]uit: ").strip().lower()
+        except EOFError:
+            click.echo()
+            return Answer.QUIT
+        for answer in Answer:
+            if said and said[0] == answer:
+                return answer
+
+
+def _lines(question: Question, position: str) -> Iterator[str]:
+    yield f"{position}: {question.name}"
+    yield f"  {question.message}"
+    yield f"  {question.risk}"
+    first, last = iso(question.first)[:10], iso(question.last)[:10]
+    since = first if first == last else f"{first} to {last}"
+    who = [*sorted(question.askers.clients), *sorted(question.askers.agents)]
+    by = f", by {_some(who)}" if who else ""
+    yield f"  asked for {question.count}x, {since}{by}"
+    granted = _some(question.granted) if question.granted else "nothing"
+    yield f"  the file grants of the kind: {granted}"
+    yield f"  + {question.item} in {question.variable}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+# --- Writing ------------------------------------------------------------------------
+
+
+def _write(store: Store, live: Evidence, answers: Answers) -> None:
+    """Write the file as learning does, and remember what was said."""
+    said = {*answers.allowed, *answers.declined}
+    evidence = _about(live, said)
+    evidence.granted = {name for name in answers.declined if "=" not in name}
+    evidence.listed = {name for name in answers.declined if "=" in name}
+    store.wish = Wish(
+        name=store.wish.name,
+        file=store.wish.file,
+        restore=frozenset(answers.allowed),
+    )
+    store.save(evidence, is_final=True)
+
+
+def _about(live: Evidence, names: set[str]) -> Evidence:
+    """The part of the evidence that some names come from: it goes to the file's own."""
+    part, whole = Evidence(), live.copy()
+    operations = {name for name in names if "=" not in name}
+    part.records = {
+        shape: record
+        for shape, record in whole.records.items()
+        if shape.operation in operations
+    }
+    part.arguments = {
+        one: facts for one, facts in whole.arguments.items() if _name(one) in names
+    }
+    runs = {
+        run
+        for facts in (*part.records.values(), *part.arguments.values())
+        for run in facts.runs
+    }
+    part.runs = {run: whole.runs[run] for run in runs & whole.runs.keys()}
+    return part
+
+
+def _name(argument: Argument) -> str:
+    return f"{argument.variable}={argument.value}"
+
+
+def _summary(file: str, answers: Answers) -> Iterator[str]:
+    if answers.allowed:
+        yield f"{file} allows {', '.join(answers.allowed)} from now on"
+    if answers.declined:
+        number = count(len(answers.declined), "answer")
+        yield f"{number} remembered as a no: {', '.join(answers.declined)}"
+
+
+def _data(question: Question) -> dict[str, object]:
+    return {
+        "name": question.name,
+        "variable": question.variable,
+        "item": question.item,
+        "message": question.message,
+        "risk": question.risk,
+        "root": question.gives_root,
+        "count": question.count,
+        "first": iso(question.first),
+        "last": iso(question.last),
+        "clients": sorted(question.askers.clients),
+        "programs": sorted(question.askers.agents),
+        "granted": list(question.granted),
+    }

@@ -1,0 +1,143 @@
+"""What was refused, or would be, as questions to a person: may this pass from now on?
+
+A question is about one name in one line of the file: an operation of `ALLOW_OPERATIONS`,
+or an item of a list. It says all that is needed for an answer: what it does at worst, who
+asked for it, since when and how often, and what the file grants of the kind already.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from trioproxy.arguments.families import BASE
+from trioproxy.learning.evidence import Askers, Evidence, Facts
+from trioproxy.learning.shape import UNKNOWN
+from trioproxy.policy.endpoints import OPERATIONS, Endpoint, Risk
+from trioproxy.policy.rules import Policy
+from trioproxy.policy.variables import OPERATIONS_VARIABLE
+from trioproxy.review.drift import Refused, RefusedValue, drift
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One thing that was refused, and that one name in the file would allow."""
+
+    name: str
+    """An operation, or `VARIABLE=item`."""
+    message: str
+    """As the refusal says it."""
+    risk: str
+    """At worst, for people: `secret-leak: lists volumes ...`."""
+    gives_root: bool
+    count: int
+    first: int
+    last: int
+    """Seconds since the epoch, as `first`."""
+    askers: Askers
+    granted: tuple[str, ...]
+    """What the file grants of the kind: operations of the section, items of the list."""
+    variable: str
+    """The line that changes."""
+
+    @property
+    def item(self) -> str:
+        """What is added to that line."""
+        return self.name.removeprefix(f"{self.variable}=")
+
+
+def questions(
+    policy: Policy, evidence: Evidence, declined: Iterable[str] = ()
+) -> list[Question]:
+    """Ask about all that a file refuses and evidence shows; the worst comes first.
+
+    `declined`: what a person said no to for good, and is not asked again.
+    """
+    found = drift(policy, evidence, since=0)
+    asked = dict[str, Question]()
+    for refused in found.refused:
+        if refused.shape.operation != UNKNOWN:
+            question = _about_operation(policy, evidence, refused)
+            asked.setdefault(question.name, question)
+    for value in found.refused_values:
+        question = _about_value(policy, evidence, value)
+        asked.setdefault(question.name, question)
+    left = (one for name, one in asked.items() if name not in frozenset(declined))
+    return sorted(left, key=lambda one: (not one.gives_root, _rank(one), one.name))
+
+
+def _rank(question: Question) -> int:
+    """Values stand behind operations of which nothing worse is known."""
+    endpoints = OPERATIONS.get(question.name)
+    return -list(Risk).index(endpoints[0].risk) if endpoints else 1
+
+
+def _about_operation(policy: Policy, evidence: Evidence, refused: Refused) -> Question:
+    name = refused.shape.operation
+    endpoint = OPERATIONS[name][0]
+    shapes = [one for one in evidence.records if one.operation == name]
+    records = [evidence.records[one] for one in shapes]
+    return Question(
+        name=name,
+        message=refused.message,
+        risk=_risk(endpoint),
+        gives_root=endpoint.risk is Risk.HOST_ROOT,
+        count=sum(one.count() for one in records),
+        first=min(one.first for one in records),
+        last=max(one.last for one in records),
+        askers=_united(
+            [one.triers for one in records] + [one.users for one in records]
+        ),
+        granted=tuple(sorted(_of_section(policy, endpoint))),
+        variable=OPERATIONS_VARIABLE,
+    )
+
+
+def _risk(endpoint: Endpoint) -> str:
+    return endpoint.note or f"risk {endpoint.risk}: {endpoint.summary}"
+
+
+def _of_section(policy: Policy, endpoint: Endpoint) -> Iterator[str]:
+    for name in policy.opened_operations:
+        if OPERATIONS[name][0].section == endpoint.section:
+            yield name
+
+
+def _about_value(policy: Policy, evidence: Evidence, refused: RefusedValue) -> Question:
+    argument, facts = refused.argument, refused.facts
+    limit = policy.limits.by_variable.get(argument.variable)
+    return Question(
+        name=f"{argument.variable}={_below_base(policy, argument.value)}",
+        message=refused.message,
+        risk=f"HOST-ROOT: {refused.root}" if refused.root else "no known way to root",
+        gives_root=bool(refused.root),
+        count=facts.count(),
+        first=facts.first,
+        last=facts.last,
+        askers=_askers_of(evidence, argument.operation, facts),
+        granted=tuple(one.text for one in limit.patterns) if limit else (),
+        variable=argument.variable,
+    )
+
+
+def _below_base(policy: Policy, value: str) -> str:
+    base = policy.limits.base
+    path, mark, mode = value.partition(":")
+    if base and f"{path}/".startswith(f"{base}/"):
+        return f"{BASE}{path.removeprefix(base)}{mark}{mode}"
+    return value
+
+
+def _askers_of(evidence: Evidence, operation: str, facts: Facts) -> Askers:
+    """Who asked for the operation in the runs in which the value came up."""
+    return _united(
+        askers
+        for shape, record in evidence.records.items()
+        if shape.operation == operation and record.runs.keys() & facts.runs.keys()
+        for askers in (record.triers, record.users)
+    )
+
+
+def _united(parts: Iterable[Askers]) -> Askers:
+    whole = Askers()
+    for one in parts:
+        whole.unite(one)
+    return whole
