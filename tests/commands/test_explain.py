@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.commands.running import run
+from tests.learning.test_lists import File, bind, execute
 from trioproxy.commands.explain import command
+from trioproxy.learning.evidencefile import dump
 from trioproxy.learning.learnedfile import Learned, render
 from trioproxy.learning.minimize import price
 from trioproxy.policy.endpoints import MEANINGS, OPERATIONS, Risk
@@ -191,3 +194,33 @@ def test_a_way_to_root_is_named(file: Path) -> None:
     said = " ".join(text.split())
     assert "yes, by ContainerCreate: CREATE_BINDS=/var/run/docker.sock" in said
     assert "is an engine, and whoever reaches it is root" in said
+
+
+def test_what_was_seen_stands_beside_what_is_granted(tmp_path: Path) -> None:
+    """A file that was learned from four runs tells how often, in how many of them, when and
+    by which programs each grant was used, and which one nobody ever used."""
+    file = File()
+    session = [bind("/srv/app"), execute("ls", User="root")]
+    for number in range(4):
+        file.learn(*session[: 1 + number % 2])
+    file.edit("=ContainerCreate", "=ContainerCreate,ContainerTop")
+    file.edit("CREATE_BINDS=/srv/app", "CREATE_BINDS=/srv/app,/srv/other")
+    path = tmp_path / "app.env"
+    path.write_text(file.text)
+    path.with_suffix(".jsonl").write_text(dump(file.evidence))
+    text = run("explain", str(path)).out
+    assert "      seen 4x in 4 of 4 runs, 1970-01-01\n" in text
+    assert "      seen 2x in 2 of 4 runs, 1970-01-01\n" in text
+    assert "      NEVER SEEN: added by hand\n" in text
+    assert "  CREATE_BINDS=/srv/app: seen 4x in 4 of 4 runs, 1970-01-01\n" in text
+    assert "  CREATE_BINDS=/srv/other: NEVER SEEN: added by hand\n" in text
+    assert "  EXEC_USERS=root: seen 2x in 2 of 4 runs, 1970-01-01\n" in text
+    table = run("explain", str(path), "--markdown").out
+    assert "| `ContainerTop` | `GET /containers/{id}/top` |" in table
+    assert "| `CREATE_BINDS=/srv/other` |  | NEVER SEEN: added by hand |\n" in table
+    data = json.loads(run("explain", str(path), "--json").out)
+    seen = {one["operation"]: one["seen"] for one in data["operations"]}
+    assert seen["ContainerTop"] is None
+    assert (seen["ContainerExec"]["count"], seen["ContainerExec"]["runs"]) == (2, 2)
+    path.with_suffix(".jsonl").unlink()
+    assert " seen " not in run("explain", str(path)).out

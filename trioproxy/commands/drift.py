@@ -18,6 +18,7 @@ from trioproxy.review.drift import Drift, drift
 
 DRIFTED = 1
 DAY = 86_400
+CLIENTS_SHOWN = 5
 
 EPILOG = """\b
 Examples:
@@ -88,12 +89,19 @@ def _lines(
 
 def _refused(found: Drift) -> Iterator[str]:
     for one in found.refused:
-        yield f"  {one.count}x {one.message}, last {iso(one.last)[:10]}"
+        who = f", by {_some(one.clients)}" if one.clients else ""
+        yield f"  {one.count}x {one.message}, last {iso(one.last)[:10]}{who}"
     for value in found.refused_values:
         seen = value.facts
         yield f"  {seen.count()}x {value.message}, last {iso(seen.last)[:10]}"
         if value.root:
             yield f"     that gives root on the host: it {value.root}"
+
+
+def _some(clients: tuple[str, ...]) -> str:
+    more = len(clients) - CLIENTS_SHOWN
+    shown = ", ".join(clients[:CLIENTS_SHOWN])
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _unused(found: Drift, days: int) -> Iterator[str]:
@@ -129,6 +137,7 @@ def _data(
                 "first": iso(one.first),
                 "last": iso(one.last),
                 "message": one.message,
+                "clients": list(one.clients),
             }
             for one in found.refused
         ],

@@ -3,19 +3,34 @@
 import json
 import textwrap
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import click
 
+from trioproxy.arguments import root
+from trioproxy.commands.catalogue import locate
+from trioproxy.commands.evidence import read_evidence
 from trioproxy.commands.policyfile import PolicyFile, as_data, describe
 from trioproxy.commands.terminal import show
+from trioproxy.errors import ConfigError
+from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.flows import half_granted
 from trioproxy.learning.learnedfile import elsewhere
 from trioproxy.learning.minimize import price
-from trioproxy.policy.endpoints import CONNECTS, MEANINGS, OPERATIONS, Effect, Endpoint
+from trioproxy.learning.store import evidence_path
+from trioproxy.policy.endpoints import (
+    CONNECTS,
+    MEANINGS,
+    OPERATIONS,
+    Effect,
+    Endpoint,
+    Risk,
+)
 from trioproxy.policy.rules import Mode, Policy
 from trioproxy.policy.variables import SWITCHES
 from trioproxy.review.differences import Matter, matters
 from trioproxy.review.meaning import Meaning, meaning_of
+from trioproxy.review.sightings import NEVER, of_item, of_operation
 
 WIDTH = 80
 
@@ -29,24 +44,55 @@ Examples:
 @click.command(name="explain", epilog=EPILOG)
 @click.argument("file", metavar="FILE")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(*, file: str, as_json: bool) -> None:
+@click.option("--markdown", is_flag=True, help="Print a table for a pull request.")
+def command(*, file: str, as_json: bool, markdown: bool) -> None:
     """Show what a policy file grants, how risky it is, and what it opens elsewhere.
 
-    Also: flows that are granted by half, and where tecnativa/docker-socket-proxy or
-    linuxserver/socket-proxy would decide otherwise by the same file.
+    Where its evidence is next to it: how often, in how many of the runs, when and by
+    which programs. Also: flows that are granted by half, and where
+    tecnativa/docker-socket-proxy or linuxserver/socket-proxy would decide otherwise by the
+    same file.
     """
+    if as_json and markdown:
+        raise ConfigError("--json and --markdown are two forms", hint="choose one")
     policy_file = PolicyFile.read(file)
+    evidence = _evidence_of(file)
     if as_json:
-        click.echo(json.dumps(_data(policy_file), indent=2))
+        click.echo(json.dumps(_data(policy_file, evidence), indent=2))
+    elif markdown:
+        click.echo("\n".join(_markdown(policy_file, evidence)))
     else:
-        show(*_lines(policy_file))
+        show(*_lines(policy_file, evidence))
+
+
+def _evidence_of(file: str) -> Evidence | None:
+    """What was learned next to a file, if it was."""
+    try:
+        path = evidence_path(locate(file))
+    except ConfigError:  # no name that an evidence file could have
+        return None
+    return read_evidence(path) if path.is_file() else None
+
+
+def _seen(evidence: Evidence | None, operation: str) -> str:
+    if evidence is None:
+        return ""
+    return str(of_operation(evidence, operation) or NEVER)
+
+
+def _described(endpoint: Endpoint, evidence: Evidence | None) -> Iterator[str]:
+    route, summary = describe(endpoint)
+    yield route
+    yield f"{summary} [{CONNECTS}]" if endpoint.connects else summary
+    if seen := _seen(evidence, endpoint.operation):
+        yield f"      {seen}"
 
 
 def _writes(endpoints: list[Endpoint]) -> int:
     return sum(endpoint.effect is Effect.WRITE for endpoint in endpoints)
 
 
-def _lines(file: PolicyFile) -> Iterator[str]:
+def _lines(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
     policy = file.policy
     meaning = meaning_of(policy)
     opened = list(meaning.operations)
@@ -55,6 +101,7 @@ def _lines(file: PolicyFile) -> Iterator[str]:
         where = f"{way.operation}, {way.argument}" if way.argument else way.operation
         yield from _wrap(f"{where}: {way.why}", indent="  ")
     yield from _limits(meaning)
+    yield from _values(policy, evidence)
     yield (
         f"{file.path}: mode {policy.mode}, opens {len(opened)} of"
         f" {len(OPERATIONS)} operations, {_writes(opened)} of them writes"
@@ -63,16 +110,14 @@ def _lines(file: PolicyFile) -> Iterator[str]:
     if limited:
         yield "\nlimited in what they ask for:"
         for endpoint in limited:
-            yield from describe(endpoint)
+            yield from _described(endpoint, evidence)
     # The worst first: who reads only the beginning has read what matters.
     for risk, words in MEANINGS.items():
         members = [one for one in opened if one.risk is risk and one not in limited]
         if members:
             yield f"\n{risk.shown}, {words}:"
             for endpoint in members:
-                route, summary = describe(endpoint)
-                yield route
-                yield f"{summary} [{CONNECTS}]" if endpoint.connects else summary
+                yield from _described(endpoint, evidence)
     yield from _unknown_routes(policy)
     yield from _elsewhere(file)
     for flow in half_granted(policy.opened_operations):
@@ -91,6 +136,48 @@ def _limits(meaning: Meaning) -> Iterator[str]:
         if closed:
             yield from _wrap(f"nothing of {', '.join(closed)}", indent="  ")
         yield ""
+
+
+def _values(policy: Policy, evidence: Evidence | None) -> Iterator[str]:
+    """How often each item was asked for, where evidence knows of any."""
+    if evidence is None or not evidence.arguments or not policy.limits:
+        return
+    yield "what was asked for:"
+    for name, limit in policy.limits.by_variable.items():
+        for item in limit.patterns:
+            seen = of_item(evidence, name, item, policy.limits.base)
+            yield from _wrap(f"{name}={item.text}: {seen or NEVER}", indent="  ")
+    yield ""
+
+
+def _markdown(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
+    """The same, as a person reads it beside the change that it belongs to."""
+    meaning = meaning_of(file.policy)
+    yield f"**`{file.path}`: {meaning.answer}.**"
+    yield ""
+    for way in meaning.ways:
+        argument = f" `{way.argument}`" if way.argument else ""
+        yield f"- `{way.operation}`{argument}: {way.why}"
+    if meaning.ways:
+        yield ""
+    yield "| risk | operation | route | | seen |"
+    yield "|---|---|---|---|---|"
+    worst_first = sorted(meaning.operations, key=lambda one: list(Risk).index(one.risk), reverse=True)  # fmt: skip
+    for one in worst_first:
+        seen = _seen(evidence, one.operation).removeprefix("seen ")
+        yield f"| {one.risk.shown} | `{one.operation}` | `{one.method} {one.template}` | {one.summary} | {seen} |"
+    items = [(n, p) for n, limit in file.policy.limits.by_variable.items() for p in limit.patterns]  # fmt: skip
+    if items:
+        yield ""
+        yield "| requests may ask for | | seen |"
+        yield "|---|---|---|"
+    for name, item in items:
+        base = file.policy.limits.base
+        why = root.of_item(name, item.text, base=base)
+        risk = f"HOST-ROOT: {why}" if why else ""
+        found = of_item(evidence, name, item, base) if evidence else None
+        told = str(found or NEVER).removeprefix("seen ") if evidence else ""
+        yield f"| `{name}={item.text}` | {risk} | {told} |"
 
 
 def _unknown_routes(policy: Policy) -> Iterator[str]:
@@ -140,7 +227,14 @@ def _wrap(text: str, indent: str = "") -> list[str]:
     return [f"{lead}{lines[0]}", *lines[1:]]
 
 
-def _data(file: PolicyFile) -> dict[str, object]:
+def _sighting(evidence: Evidence | None, operation: str) -> dict[str, object]:
+    if evidence is None:
+        return {}
+    found = of_operation(evidence, operation)
+    return {"seen": asdict(found) if found else None}
+
+
+def _data(file: PolicyFile, evidence: Evidence | None) -> dict[str, object]:
     policy = file.policy
     meaning = meaning_of(policy)
     opened = list(meaning.operations)
@@ -158,7 +252,10 @@ def _data(file: PolicyFile) -> dict[str, object]:
         },
         "limits": {one.variable: one.value for one in meaning.limits},
         "mode": policy.mode,
-        "operations": [as_data(endpoint) for endpoint in opened],
+        "operations": [
+            as_data(endpoint) | _sighting(evidence, endpoint.operation)
+            for endpoint in opened
+        ],
         "routes": [str(route) for route in policy.routes],
         "unknown_routes_in": _open_sections(policy),
         "total": len(OPERATIONS),

@@ -31,6 +31,8 @@ class Refused:
     last: int
     message: str
     """What is refused, and what would allow it."""
+    clients: tuple[str, ...]
+    """Who asked for it: addresses, or user ids."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,7 @@ def drift(policy: Policy, evidence: Evidence, *, since: int) -> Drift:
             first=record.first,
             last=record.last,
             message=message,
+            clients=tuple(sorted(record.triers.clients | record.users.clients)),
         )
         for shape, record in sorted(evidence.records.items(), key=lambda item: item[0])
         if (message := _refusal(policy, shape))
