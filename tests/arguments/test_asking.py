@@ -424,7 +424,9 @@ def test_a_body_that_asks_for_too_much_is_refused() -> None:
 
 
 PAIRS = st.lists(
-    st.tuples(st.text(min_size=1, max_size=9), st.text(max_size=9)), max_size=5
+    st.tuples(st.text(min_size=1, max_size=9), st.text(max_size=9)),
+    max_size=5,
+    unique_by=lambda pair: pair[0],  # a key that is given twice is refused
 )
 
 

@@ -17,6 +17,7 @@ from trioproxy.arguments.asked import (
     Argument,
     Request,
     entries,
+    few,
     option,
     structs_of,
     text_of,
@@ -56,14 +57,14 @@ def _bind(place: str, source: str, *, read_only: bool) -> Argument:
 
 def binds(request: Request, found: Found) -> Iterator[Argument]:
     """`SOURCE:TARGET[:MODES]`; without a slash in front, the source is a volume."""
-    for index, text in enumerate(texts_of(found.value)):
+    for index, text in enumerate(texts_of(few(found))):
         if ":" in text:  # else an anonymous volume
             yield from _split_bind(request, found.place.at(index), text)
 
 
 def volumes(request: Request, found: Found) -> Iterator[Argument]:
     """`Volumes`, whose names are anonymous volumes; Podman reads them as it reads `Binds`."""
-    for text in found.value if isinstance(found.value, Mapping) else ():
+    for text, _ in entries(few(found)):
         if ":" in text:
             yield from _split_bind(request, found.place.at(text), text)
 
@@ -89,7 +90,7 @@ def _bind_parts(place: Place, text: str) -> tuple[str, frozenset[str]]:
 
 def mounts(request: Request, found: Found) -> Iterator[Argument]:
     """`Mounts`: binds, and what else has a source."""
-    for index, mount in enumerate(structs_of(found.value)):
+    for index, mount in enumerate(structs_of(few(found))):
         place = found.place.at(index)
         kind, source = text_of(mount.get("Type")), text_of(mount.get("Source"))
         shown = place.below("Source").shown

@@ -13,6 +13,7 @@ from trioproxy.arguments.asked import (
     Reader,
     Request,
     entries,
+    few,
     option,
     text_of,
     texts_of,
@@ -108,7 +109,7 @@ def log_options(request: Request, found: Found) -> Iterator[Argument]:
 
 def tmpfs(request: Request, found: Found) -> Iterator[Argument]:
     """Options of file systems in memory that reach beyond these."""
-    for key, value in entries(found.value):
+    for key, value in entries(few(found)):
         # Podman takes what stands behind a colon for options, wherever it came from.
         if ":" in key or not is_memory_option(value):
             yield option(request, Place(found.place.path, found.place.at(key).shown))
@@ -134,7 +135,7 @@ def sysctls(request: Request, found: Found) -> Iterator[Argument]:
     network, ipc = (text_of(found.parent.get(k)) for k in ("NetworkMode", "IpcMode"))
     own_network = network != "host" and ":" not in network
     own_ipc = ipc in {"", "none", "private", "shareable"}
-    for key, value in entries(found.value):
+    for key, value in entries(few(found)):
         if own_network and _NET_SYSCTL.fullmatch(key):
             continue
         if own_ipc and _IPC_SYSCTL.fullmatch(key):

@@ -9,6 +9,7 @@ item that can never fit anything, because it is in no normal form, is an error a
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from trioproxy.arguments import normal, root
@@ -341,7 +342,9 @@ def _port(_: str, text: str, __: str) -> Ports:
     return listed
 
 
+@lru_cache(maxsize=16)
 def _parse_ports(text: str) -> Ports | None:
+    # One value is compared with each item of a list, one after the other.
     found = _PORT.fullmatch(text)
     if found is None:
         return None

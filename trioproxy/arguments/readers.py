@@ -12,6 +12,7 @@ from trioproxy.arguments.asked import (
     Argument,
     Reader,
     Request,
+    few,
     option,
     structs_of,
     text_of,
@@ -161,7 +162,7 @@ def _flag(_: Request, found: Found) -> Iterator[Argument]:
 
 
 def _caps(_: Request, found: Found) -> Iterator[Argument]:
-    for index, text in enumerate(texts_of(found.value)):
+    for index, text in enumerate(texts_of(few(found))):
         name = normal.capability(text)
         if name not in HARMLESS_CAPS:
             place = found.place.at(index).shown
