@@ -150,10 +150,14 @@ class _Reader:
             if field is None:
                 self._read_unknown(struct, name, item, place, canonical)
             elif field.kind is not Kind.UNREAD:
-                value = yield from self._read_field(field, item, place)
+                where = place.below(field.name)
+                if check := _KINDS.get(field.kind):
+                    value = check(item, where)
+                else:
+                    value = yield from self._read_structs(field, item, where)
                 canonical[field.name] = value
                 if field.reader or field.refers:
-                    self._keep(field, place.below(field.name), value, canonical)
+                    self._keep(field, where, value, canonical)
         return canonical
 
     def _keep(
@@ -186,19 +190,16 @@ class _Reader:
         if not is_legacy:
             canonical[name] = item
 
-    def _read_field(self, field: Field, item: Json, parent: Place) -> Steps[Json]:
-        place = parent.below(field.name)
+    def _read_structs(self, field: Field, item: Json, place: Place) -> Steps[Json]:
         match field.kind:
             case Kind.STRUCT:
                 return (yield from self.read_struct(field.struct, item, place))
             case Kind.STRUCTS:
-                return (yield from self._read_structs(field, item, place))
-            case Kind.STRUCT_MAP | Kind.STRUCT_LISTS:
-                return (yield from self._read_map(field, item, place))
+                return (yield from self._read_list(field, item, place))
             case _:
-                return _KINDS[field.kind](item, place)
+                return (yield from self._read_map(field, item, place))
 
-    def _read_structs(self, field: Field, item: Json, place: Place) -> Steps[Json]:
+    def _read_list(self, field: Field, item: Json, place: Place) -> Steps[Json]:
         canonical = list[Json]()
         for index, one in enumerate(_list(item, place)):
             where = place.at(index)
@@ -212,7 +213,7 @@ class _Reader:
             if one is None:
                 canonical[name] = None
             elif field.kind is Kind.STRUCT_LISTS:
-                canonical[name] = yield from self._read_structs(field, one, where)
+                canonical[name] = yield from self._read_list(field, one, where)
             else:
                 struct = field.struct
                 canonical[name] = yield from self.read_struct(struct, one, where)
