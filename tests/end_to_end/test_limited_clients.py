@@ -218,21 +218,65 @@ volumes:
 def test_a_compose_project_lives_behind_limits(
     engine: Engine, limited: str, tmp_path: Path
 ) -> None:
-    """A project of thirty features goes up, is executed in, and goes down."""
+    """A project of thirty features goes up and down, and is made as on the raw socket."""
     file = tmp_path / "compose.yaml"
     file.write_text(COMPOSE)
-    for command in (
-        ["up", "-d"],
-        ["exec", "-T", "web", "true"],
-        ["ps"],
-        ["down", "-v", "-t", "1"],
-    ):
+    directly = project(engine, file, None)
+    assert {"web", "other", "front", "back", "data"} <= directly.keys()
+    assert project(engine, file, limited) == directly
+
+
+def project(engine: Engine, file: Path, host: str | None) -> dict[str, object]:
+    """Bring a project up and down; what the Engine had of it meanwhile, by name."""
+
+    def compose(*command: str) -> None:
         ran = subprocess.run(
             ["docker-compose", "-p", "limited", "-f", str(file), *command],
-            env=engine.environment(limited),
+            env=engine.environment(host),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=120,
             check=False,
         )
         assert ran.returncode == 0, ran.stderr.decode()
+
+    compose("up", "-d")
+    compose("exec", "-T", "web", "true")
+    compose("ps")
+    found = {
+        service: container(engine, f"limited-{service}-1")
+        for service in ("web", "other")
+    }
+    for kind, names in {"network": ("front", "back"), "volume": ("data",)}.items():
+        for name in names:
+            seen = engine.docker(kind, "inspect", f"limited_{name}").output
+            found[name] = without(json.loads(seen)[0], VARYING)
+    compose("down", "-v", "-t", "1")
+    return found
+
+
+VARYING = {
+    *("Id", "Created", "CreatedAt", "Containers", "Mountpoint", "IPAM", "NetworkID"),
+    *("EndpointID", "Gateway", "IPAddress", "MacAddress", "DNSNames", "Aliases"),
+}
+"""What no two runs have in common: ids, dates, addresses."""
+
+
+def container(engine: Engine, name: str) -> object:
+    """What the Engine made of a service."""
+    made = json.loads(engine.docker("inspect", name).output)[0]
+    aliases = {
+        network: sorted(set(one["Aliases"]) - {made["Id"][:12]})
+        for network, one in made["NetworkSettings"]["Networks"].items()
+    }
+    kept = {name: made[name] for name in ("Config", "HostConfig")}
+    return aliases, without(kept, VARYING | {"Hostname"})
+
+
+def without(value: object, names: set[str]) -> object:
+    """A value without these names, however deep; order counts for no list."""
+    if isinstance(value, dict):
+        return {k: without(one, names) for k, one in value.items() if k not in names}
+    if isinstance(value, list):
+        return sorted((without(one, names) for one in value), key=str)
+    return value
