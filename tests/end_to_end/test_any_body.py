@@ -256,9 +256,12 @@ def others(host: dict[str, Any]) -> dict[str, object]:
     """What has a value where nothing was asked for, by variable."""
     devices = ("Devices", "DeviceCgroupRules", "DeviceRequests")
     options = ("CgroupParent", "Annotations")
+    # The Engine adds a label to those that share the host's processes or memory.
+    shares = "host" in {host["PidMode"], host["IpcMode"]}
+    by_itself = {"no-new-privileges", *(["label=disable"] if shares else [])}
     return {
         "CREATE_DEVICES": any(host[name] for name in devices),
-        "CREATE_SECURITY": {*(host["SecurityOpt"] or ())} - {"no-new-privileges"}
+        "CREATE_SECURITY": {*(host["SecurityOpt"] or ())} - by_itself
         or not {*PROC} <= {*host["ReadonlyPaths"]}
         or "/sys/firmware" not in host["MaskedPaths"],
         "CREATE_PORTS": host["PublishAllPorts"] or host["PortBindings"],
