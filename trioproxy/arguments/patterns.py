@@ -145,7 +145,8 @@ def _path(text: str, base: str) -> Word:
             raise _Bad("{base} stands for nothing", "set CREATE_BASE=/a/folder")
         text = base + text.removeprefix(BASE)
     if not text.startswith("/"):
-        raise _Bad("not an absolute path", f"write /{text}, from the host's root")
+        hint = f"write {normal.path(f'/{text}')}, from the host's root"
+        raise _Bad("not an absolute path", hint)
     _check_quoted(text)
     stem, below = (text[:-2], True) if text.endswith("/*") else (text, False)
     plain = STAR.sub("%2A", stem or "/")
