@@ -13,7 +13,7 @@ from tests.learned.pages import operations
 from tests.learned.profiles import PROFILES, Profile
 from tests.learned.test_clients import is_quick
 from tests.learned.test_files import evidence
-from trioproxy.arguments.families import LIMITED
+from trioproxy.arguments.families import BASE_VARIABLE, LIMITED, LIMITS
 from trioproxy.arguments.limits import family_of
 from trioproxy.policy.permissions import parse_policy_file
 from trioproxy.review.meaning import meaning_of
@@ -22,12 +22,17 @@ LINE = re.compile(r" status=(\d+) by=(\w+) .*?operation=(\w+)")
 
 
 def written(profile: Profile, base: Path) -> str:
-    """The learned file, with the limits behind it."""
+    """The learned file, with these limits in place of those that were learned."""
     limits = dict(BY_HAND[profile.name])
     if any("{base}" in value for value in limits.values()):
         limits["CREATE_BASE"] = str(base)
-    lines = [f"{name}={value}\n" for name, value in limits.items()]
-    return env_file(profile).read_text() + "".join(lines)
+    kept = [
+        line
+        for line in env_file(profile).read_text().splitlines()
+        if line.partition("=")[0] not in LIMITS | {BASE_VARIABLE}
+    ]
+    lines = [f"{name}={value}" for name, value in limits.items()]
+    return "\n".join([*kept, *lines, ""])
 
 
 def parameters(*, quick: bool) -> list[object]:
