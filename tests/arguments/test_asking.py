@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.arguments.arguing import asked, create, values
 from trioproxy.arguments.asking import MOST_ARGUMENTS
 from trioproxy.arguments.bodies import Json
+from trioproxy.arguments.query import MOST_PAIRS
 from trioproxy.errors import BadBody, BadTarget, BodyTooLarge
 
 PROFILE = '{"defaultAction": "SCMP_ACT_ALLOW"}'
@@ -389,8 +390,9 @@ def test_a_body_of_two_readings_is_refused(body: Json, message: str) -> None:
         ("a;b", "a semicolon in the query"),
         ("a=%zz", "a % without two hex digits"),
         ("a=%ff", "the query is not UTF-8"),
+        ("&".join(["a"] * (MOST_PAIRS + 1)), "more than 1,000 parameters"),
     ],
-    ids=["twice", "semicolon", "escape", "utf-8"],
+    ids=["twice", "semicolon", "escape", "utf-8", "many"],
 )
 def test_a_query_of_two_readings_is_refused(query: str, message: str) -> None:
     """What handlers of the Engine read in two ways is no query."""
