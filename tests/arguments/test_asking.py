@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.arguments.arguing import asked, create, values
 from trioproxy.arguments.asking import MOST_ARGUMENTS
 from trioproxy.arguments.bodies import Json
+from trioproxy.arguments.query import MOST_PAIRS
 from trioproxy.errors import BadBody, BadTarget, BodyTooLarge
 
 PROFILE = '{"defaultAction": "SCMP_ACT_ALLOW"}'
@@ -16,6 +17,7 @@ DIGEST = hashlib.sha256(PROFILE.encode()).hexdigest()
 SHARED = "ContainerCreate:HostConfig.Mounts.BindOptions.Propagation"
 OPTIONS = "ContainerCreate:HostConfig.Mounts.VolumeOptions.DriverConfig.Options"
 A64 = "a" * 64
+MOUNTS = "ContainerCreate:HostConfig.Mounts"
 MASKED = [
     "/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
     "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi",
@@ -48,6 +50,8 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"Binds": ["/\u00e9:/e"]}, [("CREATE_BINDS", "/%C3%A9")]),
     ({"Binds": ["/a:/e:rshared"]}, [("CREATE_OPTIONS", f"{SHARED}=rshared"), ("CREATE_BINDS", "/a")]),
     ({"Binds": ["data:/e", "data2:/f:ro", "/anonymous"]}, []),
+    ({"Binds": ["../../etc:/e"]}, [("CREATE_BINDS", "../../etc")]),
+    ({"Binds": [".:/e:ro"]}, [("CREATE_BINDS", ".:ro")]),
     ({"Mounts": [{"Type": "bind", "Source": "/etc/", "Target": "/e"}]}, [("CREATE_BINDS", "/etc")]),
     ({"Mounts": [{"type": "bind", "sOurce": "/etc", "readonly": True}]}, [("CREATE_BINDS", "/etc:ro")]),
     ({"Mounts": [{"Type": "bind", "Source": "/etc", "ReadOnly": True, "BindOptions": {"ReadOnlyNonRecursive": True}}]},
@@ -58,6 +62,16 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
      [("CREATE_BINDS", "/a")]),
     ({"Mounts": [{"Type": "tmpfs", "Target": "/t"}, {"Type": "volume", "Source": "data", "VolumeOptions": {}}]}, []),
     ({"Mounts": [{"Type": "image", "Source": "nginx"}]}, [("CREATE_IMAGES", "nginx:latest")]),
+    ({"Mounts": [{"Type": "volume", "Source": "/etc", "Target": "/e"}]}, [("CREATE_BINDS", "/etc")]),
+    ({"Mounts": [{"Type": "tmpfs", "Source": "../etc", "Target": "/e", "ReadOnly": True}]}, [("CREATE_BINDS", "../etc")]),
+    ({"Mounts": [{"Type": "bind", "Source": "/a", "Target": "/e,chown=true", "Consistency": "x,y"}]},
+     [("CREATE_BINDS", "/a"), ("CREATE_OPTIONS", f"{MOUNTS}.Target=/e%2Cchown%3Dtrue"), ("CREATE_OPTIONS", f"{MOUNTS}.Consistency=x%2Cy")]),
+    ({"Mounts": [{"Type": "bind", "Source": "/a,b", "Target": "/e"}]},
+     [("CREATE_BINDS", "/a%2Cb"), ("CREATE_OPTIONS", f"{MOUNTS}.Source=/a%2Cb")]),
+    ({"Mounts": [{"Type": "volume", "VolumeOptions": {"Subpath": 'a"b'}}]}, [("CREATE_OPTIONS", f"{MOUNTS}.VolumeOptions.Subpath=a%22b")]),
+    ({"Mounts": [{"Type": "volume", "VolumeOptions": {"Subpath": "a/b", "NoCopy": True}}]}, []),
+    ({"Mounts": [{"Type": "tmpfs", "TmpfsOptions": {"Options": [["noexec"], ["mode", "1777"]]}}]}, []),
+    ({"Mounts": [{"Type": "tmpfs", "TmpfsOptions": {"Options": [["remount"]]}}]}, [("CREATE_OPTIONS", f"{MOUNTS}.TmpfsOptions.Options")]),
     ({"Mounts": [{"Type": "cluster", "Source": "x"}]}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Mounts.Type=cluster")]),
     ({"Mounts": [{"Source": "/etc"}]}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Mounts.Type=none")]),
     ({"Mounts": [volume("", {"type": "none", "o": "bind", "device": "/etc"})]}, [("CREATE_BINDS", "/etc")]),
@@ -111,6 +125,8 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"NetworkMode": "host"}, [("CREATE_NAMESPACES", "net:host")]),
     ({"NetworkMode": "container:x"}, [("CREATE_NAMESPACES", "net:container")]),
     ({"NetworkMode": "mine"}, []),
+    ({"NetworkMode": "ns:/proc/1/ns/net", "Sysctls": {"net.x": "1"}},
+     [("CREATE_NAMESPACES", "net:ns%3A/proc/1/ns/net"), ("CREATE_OPTIONS", "ContainerCreate:HostConfig.Sysctls.net.x=1")]),
     ({"UTSMode": "host", "UsernsMode": "host", "CgroupnsMode": "host"},
      [("CREATE_NAMESPACES", "uts:host"), ("CREATE_NAMESPACES", "userns:host"), ("CREATE_NAMESPACES", "cgroup:host")]),
     ({"VolumesFrom": ["a", "b:ro"]}, [("CREATE_NAMESPACES", "volumes:container")] * 2),
@@ -140,6 +156,9 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
      [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Sysctls.net.x=1"), ("CREATE_NAMESPACES", "net:host")]),
     ({"Tmpfs": {"/run": "rw,noexec,size=65536k", "/tmp": ""}}, []),
     ({"Tmpfs": {"/run": "rshared"}}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Tmpfs")]),
+    ({"Tmpfs": {"/run:rshared": ""}}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Tmpfs")]),
+    ({"Tmpfs": {"/run": "rw," * 2000}}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Tmpfs")]),
+    ({"ContainerIDFile": "/etc/passwd"}, []),
     ({"StorageOpt": {"size": "1G"}}, []),
     ({"StorageOpt": {"dm.x": "1"}}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.StorageOpt.dm.x=1")]),
     ({"NewThing": {"x": 1}}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.NewThing")]),
@@ -168,6 +187,9 @@ OTHERS: list[tuple[str, Json, str, list[tuple[str, str]]]] = [
      [("CREATE_OPTIONS", "ContainerCreate:NetworkingConfig.EndpointsConfig.DriverOpts.a.b=c")]),
     ("ContainerCreate", {"NetworkingConfig": {"n1": None, "n2": {"x": 1}}}, "", []),
     ("ContainerCreate", {"Foo": "x"}, "", [("CREATE_OPTIONS", "ContainerCreate:Foo")]),
+    ("ContainerCreate", {"Volumes": {"/data": {}, "data:/e": {}}}, "", []),
+    ("ContainerCreate", {"Volumes": {"/etc:/e": {}, "../etc:/e:ro": None}}, "", [("CREATE_BINDS", "/etc"), ("CREATE_BINDS", "../etc:ro")]),
+    ("ContainerCreate", {"Env": ["A=b", "BARE", "A=*", "HOME*", "*"]}, "", [("CREATE_OPTIONS", "ContainerCreate:Env")] * 2),
     ("ContainerCreate", {"name": "x", "platform": "y", "Runtime": None}, "name=x&platform=y", []),
     ("ContainerCreate", {}, "name=x&Image=evil&HostConfig=%7B%7D&Env=secret&Binds=x", []),
     ("ContainerCreate", {}, "frob=x", [("CREATE_OPTIONS", "ContainerCreate:frob")]),
@@ -182,6 +204,8 @@ OTHERS: list[tuple[str, Json, str, list[tuple[str, str]]]] = [
      [("CREATE_OPTIONS", "VolumeCreate:DriverOpts.type=nfs"), ("CREATE_OPTIONS", "VolumeCreate:DriverOpts.o"),
       ("CREATE_OPTIONS", "VolumeCreate:DriverOpts.device=%3A/x")]),
     ("VolumeCreate", {"ClusterVolumeSpec": {"Group": "x"}}, "", [("CREATE_OPTIONS", "VolumeCreate:ClusterVolumeSpec")]),
+    ("VolumeCreate", {"ClusterVolumeSpec": {}}, "", [("CREATE_OPTIONS", "VolumeCreate:ClusterVolumeSpec")]),
+    ("VolumeCreate", {"ClusterVolumeSpec": None}, "", []),
     ("NetworkCreate", {"Name": "n", "Driver": "bridge", "IPAM": {"Driver": "default"}, "CheckDuplicate": True, "Attachable": False}, "", []),
     ("NetworkCreate", {"Driver": "macvlan", "Options": {"parent": "eth0", "com.docker.network.driver.mtu": "9000"}}, "",
      [("CREATE_DRIVERS", "network:macvlan"), ("CREATE_OPTIONS", "NetworkCreate:Options.parent=eth0")]),
@@ -212,6 +236,9 @@ OTHERS: list[tuple[str, Json, str, list[tuple[str, str]]]] = [
     ("ImageBuild", None, "t=a&t=b:1&networkmode=default&buildargs=%7B%7D&memory=1", [("CREATE_TAGS", "a:latest"), ("CREATE_TAGS", "b:1")]),
     ("ImageBuild", None, "networkmode=host&version=2&session=x", [("BUILD_OPTIONS", "ImageBuild:networkmode=host"),
      ("BUILD_OPTIONS", "ImageBuild:version=2"), ("BUILD_OPTIONS", "ImageBuild:session")]),
+    ("ImageBuild", None, "dockerfile=a/../../etc/passwd", [("BUILD_OPTIONS", "ImageBuild:dockerfile")]),
+    ("ImageBuild", None, "dockerfile=http://h/x", [("BUILD_OPTIONS", "ImageBuild:dockerfile")]),
+    ("ImageBuild", None, "dockerfile=a/.Dockerfile..x", []),
     ("ImageBuild", None, "remote=https://u:p@x/y", [("BUILD_OPTIONS", "ImageBuild:remote=https%3A//x/y")]),
     ("ImageBuild", None, "version=1&cgroupparent=x&NetworkMode=host", [("BUILD_OPTIONS", "ImageBuild:cgroupparent"), ("BUILD_OPTIONS", "ImageBuild:NetworkMode")]),
 ]  # fmt: skip
@@ -339,6 +366,10 @@ BAD: list[tuple[Json, str]] = [
     ({"HostConfig": {"Binds": ["/a:/b:frob"]}}, "HostConfig.Binds[0] is no SOURCE:TARGET[:MODE]"),
     ({"HostConfig": {"Binds": ["/a\0:/b"]}}, "HostConfig.Binds[0] holds a NUL byte"),
     ({"HostConfig": {"Binds": [f"/{'a' * 5000}:/b"]}}, "a value of 5001 characters"),
+    ({"HostConfig": {"Binds": ["a:/b:" + "ro," * 5000]}}, "HostConfig.Binds[0] is no SOURCE:TARGET[:MODE]"),
+    ({"Volumes": {"/a:/b:frob": {}}}, "Volumes[/a:/b:frob] is no SOURCE:TARGET[:MODE]"),
+    ({"HostConfig": {"Mounts": [{"Type": "bind", "Source": "/a" * 2500}]}}, "a value of 5000 characters"),
+    ({"HostConfig": {"PortBindings": {"80": [{"HostIp": ":" * 5000}]}}}, "a value of 5000 characters"),
 ]  # fmt: skip
 
 
@@ -359,8 +390,9 @@ def test_a_body_of_two_readings_is_refused(body: Json, message: str) -> None:
         ("a;b", "a semicolon in the query"),
         ("a=%zz", "a % without two hex digits"),
         ("a=%ff", "the query is not UTF-8"),
+        ("&".join(["a"] * (MOST_PAIRS + 1)), "more than 1,000 parameters"),
     ],
-    ids=["twice", "semicolon", "escape", "utf-8"],
+    ids=["twice", "semicolon", "escape", "utf-8", "many"],
 )
 def test_a_query_of_two_readings_is_refused(query: str, message: str) -> None:
     """What handlers of the Engine read in two ways is no query."""
@@ -394,7 +426,9 @@ def test_a_body_that_asks_for_too_much_is_refused() -> None:
 
 
 PAIRS = st.lists(
-    st.tuples(st.text(min_size=1, max_size=9), st.text(max_size=9)), max_size=5
+    st.tuples(st.text(min_size=1, max_size=9), st.text(max_size=9)),
+    max_size=5,
+    unique_by=lambda pair: pair[0],  # a key that is given twice is refused
 )
 
 

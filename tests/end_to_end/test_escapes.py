@@ -36,11 +36,32 @@ VARIABLES = {
     "PULL_IMAGES": "",
     "BUILD_OPTIONS": "",
 }
+JSON = "Content-Type: application/json"
 FIELDS = {
     "untyped": [],
     "text": ["Content-Type: text/plain"],
-    "gzip": ["Content-Type: application/json", "Content-Encoding: gzip"],
+    "gzip": [JSON, "Content-Encoding: gzip"],
+    "charset": [f"{JSON}; charset=utf-16"],
+    "capitals": ["CONTENT-TYPE: Application/JSON; x"],
+    "plus-json": ["Content-Type: application/vnd.docker+json"],
+    "twice-typed": ["Content-Type: text/plain", JSON],
+    "form": ["Content-Type: application/x-www-form-urlencoded; x"],
+    "multipart": ["Content-Type: multipart/form-data; boundary=x"],
+    "grpc": ["Content-Type: application/grpc"],
+    "override": [JSON, "X-HTTP-Method-Override: GET", "X-Method-Override: GET"],
+    "h2c": [JSON, "Connection: Upgrade", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"],
+    "expect": [JSON, "Expect: 100-continue"],
+    "expected": [JSON, "Expect: 200-ok"],
+    "te-gzip": [JSON, "Transfer-Encoding: gzip, chunked"],
+    "te-twice": [JSON, "Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
+    "te-and-length": [JSON, "Content-Length: 2", "Transfer-Encoding: chunked"],
+    "length-twice": [JSON, "Content-Length: 2"],
+    "trailer": [JSON, "Trailer: Content-Type", "Transfer-Encoding: chunked"],
 }
+BY_QUERY = ("/build", "/images/create", "/commit?")
+"""What is asked for there leaves nothing that could be looked at: it is refused."""
+FRAMED = {"te-gzip", "te-twice", "te-and-length", "trailer"}
+"""Transports whose fields say how the body comes: in chunks."""
 
 
 def ask(path: str, raw: bytes) -> tuple[int, bytes]:
@@ -69,9 +90,11 @@ def written(attempt: dict[str, str]) -> bytes:
         bytes.fromhex(attempt["hex"]) if "hex" in attempt else attempt["body"].encode()
     )
     how = attempt["transport"]
-    fields = FIELDS.get(how, ["Content-Type: application/json"] if body else [])
+    fields = FIELDS.get(how, [JSON] if body else [])
+    method = {"get": "GET", "put": "PUT"}.get(how, "POST")
+    version = "1.0" if how == "1.0" else "1.1"
     lines = [
-        f"POST {attempt['target']} HTTP/1.1",
+        f"{method} {attempt['target']} HTTP/{version}",
         "Host: x",
         "Connection: close",
         *fields,
@@ -83,6 +106,7 @@ def written(attempt: dict[str, str]) -> bytes:
         pieces = [body[: len(body) // 2], body[len(body) // 2 :]]
     if how in {"chunked", "chunks", "split"}:
         lines.append("Transfer-Encoding: chunked")
+    if how in FRAMED | {"chunked", "chunks", "split"}:
         body = (
             b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in pieces) + b"0\r\n\r\n"
         )
@@ -164,6 +188,8 @@ HARMLESS: dict[str, Any] = {
     "PublishAllPorts": [False],
     "VolumeDriver": [""],
     "Annotations": [None, {}],
+    "StorageOpt": [None, {}],
+    "Cgroup": [""],
     "Sysctls": [None, {}],
     "Tmpfs": [None, {}],
     "Capabilities": [None, []],
@@ -194,8 +220,13 @@ def container(made: dict[str, Any], given: dict[str, Any]) -> list[str]:
             found.append(f"mount {one}")
         if one.get("VolumeOptions", {}).get("DriverConfig", {}).get("Options"):
             found.append(f"volume {one}")
-    if host["LogConfig"]["Type"] != "json-file":
+    if host["LogConfig"] != {"Type": "json-file", "Config": {}}:
         found.append("log")
+    for name, one in made["NetworkSettings"]["Networks"].items():
+        if name == "host" or one["DriverOpts"] or one["Links"]:
+            found.append(f"network {name}")
+    if any(":" in one for one in made["Config"]["Volumes"] or {}):
+        found.append("volumes")
     if (
         not host["MaskedPaths"]
         or not host["ReadonlyPaths"]
@@ -253,6 +284,9 @@ def test_no_attempt_has_an_effect(watcher: Watcher, tmp_path: Path) -> None:
     with enforcing(watcher.engine, listen=listen, variables=VARIABLES):
         for attempt in ATTEMPTS:
             status, body = ask(f"{tmp_path}/proxy.sock", written(attempt))
+            assert b"a bug of the proxy" not in body, attempt["name"]
+            if attempt["target"].startswith(BY_QUERY):
+                assert status >= 400, attempt["name"]
             if found := watcher.dangers(status, body, attempt["target"]):
                 reached[attempt["name"]] = found
     assert reached == {}

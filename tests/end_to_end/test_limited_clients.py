@@ -1,6 +1,7 @@
 """Clients behind limits that allow what they do: as on the raw socket, and no false refusal."""
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,9 +33,12 @@ def limited(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder: Path = tmp_path_factory.mktemp("limited")
     listen = f"unix://{folder}/proxy.sock"
     with enforcing(engine, listen=listen, variables=LIMITS):
+        engine.docker("network", "create", "--ipv6", *SUBNETS, "fixed")
         yield listen
+        engine.docker("network", "rm", "fixed")
 
 
+SUBNETS = ("--subnet=10.98.0.0/24", "--subnet=2001:db8::/64")
 HARMLESS = [
     "--add-host=a:1.2.3.4", "--attach=stdout", "--blkio-weight=0", "--cap-add=CHOWN", "--cap-drop=ALL",
     "--cgroupns=private", "--cidfile=CID", "--cpu-period=100000", "--cpu-quota=50000", "--cpu-shares=512",
@@ -50,7 +54,20 @@ HARMLESS = [
     "--runtime=runc", "--security-opt=no-new-privileges", "--shm-size=32m", "--stop-signal=TERM", "--stop-timeout=3",
     "--sysctl=net.core.somaxconn=100", "--tmpfs=/x:size=1m,noexec", "--tty", "--ulimit=nofile=99", "--user=1000:1000",
     "--volume=/srv/app:/b", "--volume=/srv/app:/b:ro", "--volume=named-v:/b", "--volume=/anon", "--workdir=/tmp",
+    "--disable-content-trust", "--env-file=FILE", "--health-start-interval=2s", "--label-file=FILE", "--memory-swappiness=10",
+    "--network=fixed --ip=10.98.0.9", "--network=fixed --ip6=2001:db8::9", "--network=fixed --link-local-ip=169.254.8.8",
+    "--network=fixed --network-alias=www",
+    "--mount=type=bind,src=/srv/app,dst=/b,bind-recursive=disabled", "--mount=type=bind,src=/srv/app,dst=/b,bind-propagation=rprivate",
+    "--mount=type=bind,src=/srv/app,dst=/b,bind-recursive=writable,readonly", "--mount=type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=1777",
+    "--mount=type=volume,src=vol,dst=/v,volume-nocopy,volume-label=a=b,readonly", "--sysctl=kernel.shmmax=65536",
+    "--tmpfs=/x", "--ulimit=nproc=9:10", "--user=nobody", "--volume=/srv/app:/b:rw,rprivate,z",
 ]  # fmt: skip
+BY_THE_MACHINE = [
+    "--blkio-weight-device=/dev/null:100", "--cpu-rt-period=1000000", "--cpu-rt-runtime=95000", "--device-read-bps=/dev/null:1mb",
+    "--cpu-count=1", "--cpu-percent=50", "--io-maxbandwidth=1m", "--io-maxiops=9",
+    "--device-read-iops=/dev/null:9", "--device-write-bps=/dev/null:1mb", "--device-write-iops=/dev/null:9",
+]  # fmt: skip
+"""Harmless, but not every system and kernel has them."""
 REFUSED = {
     "--privileged": "CREATE_PRIVILEGED",
     "--volume=/etc:/e": "CREATE_BINDS",
@@ -95,7 +112,9 @@ def create(
 ) -> tuple[int, str]:
     """`docker create` with an option; what the Engine made of it, or the CLI's words."""
     (folder / "CID").unlink(missing_ok=True)
-    options = tuple(one.replace("=CID", f"={folder}/CID") for one in options)
+    (folder / "FILE").write_text("A=b\n")
+    for name in ("CID", "FILE"):
+        options = tuple(one.replace(f"={name}", f"={folder}/{name}") for one in options)
     ran = engine.docker("create", *options, "busybox", "true", host=host, check=False)
     if ran.status:
         return ran.status, ran.errors
@@ -116,6 +135,26 @@ def test_a_harmless_option_is_as_on_the_raw_socket(
     through = create(engine, limited, *option.split(), folder=tmp_path)
     assert through[0] == 0, through
     assert through == create(engine, None, *option.split(), folder=tmp_path)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("option", BY_THE_MACHINE)
+def test_what_a_machine_may_not_have_is_as_on_the_raw_socket(
+    option: str, engine: Engine, limited: str, tmp_path: Path
+) -> None:
+    """An option that asks for nothing gets the Engine's answer, whichever that is."""
+    through = create(engine, limited, option, folder=tmp_path)
+    assert through == create(engine, None, option, folder=tmp_path)
+
+
+@pytest.mark.engine
+def test_every_option_is_tried(engine: Engine) -> None:
+    """No option of `docker create` is left out here."""
+    text = engine.docker("create", "--help").text
+    options = set(re.findall(r"(?m)^ +(?:-\w, )?(--[a-z0-9-]+)", text)) - {"--help"}
+    tried = " ".join([*HARMLESS, *BY_THE_MACHINE, *REFUSED])
+    assert options - set(re.findall(r"--[a-z0-9-]+", tried)) == set()
+    assert len(options) > 90
 
 
 @pytest.mark.engine
@@ -179,21 +218,65 @@ volumes:
 def test_a_compose_project_lives_behind_limits(
     engine: Engine, limited: str, tmp_path: Path
 ) -> None:
-    """A project of thirty features goes up, is executed in, and goes down."""
+    """A project of thirty features goes up and down, and is made as on the raw socket."""
     file = tmp_path / "compose.yaml"
     file.write_text(COMPOSE)
-    for command in (
-        ["up", "-d"],
-        ["exec", "-T", "web", "true"],
-        ["ps"],
-        ["down", "-v", "-t", "1"],
-    ):
+    directly = project(engine, file, None)
+    assert {"web", "other", "front", "back", "data"} <= directly.keys()
+    assert project(engine, file, limited) == directly
+
+
+def project(engine: Engine, file: Path, host: str | None) -> dict[str, object]:
+    """Bring a project up and down; what the Engine had of it meanwhile, by name."""
+
+    def compose(*command: str) -> None:
         ran = subprocess.run(
             ["docker-compose", "-p", "limited", "-f", str(file), *command],
-            env=engine.environment(limited),
+            env=engine.environment(host),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=120,
             check=False,
         )
         assert ran.returncode == 0, ran.stderr.decode()
+
+    compose("up", "-d")
+    compose("exec", "-T", "web", "true")
+    compose("ps")
+    found = {
+        service: container(engine, f"limited-{service}-1")
+        for service in ("web", "other")
+    }
+    for kind, names in {"network": ("front", "back"), "volume": ("data",)}.items():
+        for name in names:
+            seen = engine.docker(kind, "inspect", f"limited_{name}").output
+            found[name] = without(json.loads(seen)[0], VARYING)
+    compose("down", "-v", "-t", "1")
+    return found
+
+
+VARYING = {
+    *("Id", "Created", "CreatedAt", "Containers", "Mountpoint", "IPAM", "NetworkID"),
+    *("EndpointID", "Gateway", "IPAddress", "MacAddress", "DNSNames", "Aliases"),
+}
+"""What no two runs have in common: ids, dates, addresses."""
+
+
+def container(engine: Engine, name: str) -> object:
+    """What the Engine made of a service."""
+    made = json.loads(engine.docker("inspect", name).output)[0]
+    aliases = {
+        network: sorted(set(one["Aliases"]) - {made["Id"][:12]})
+        for network, one in made["NetworkSettings"]["Networks"].items()
+    }
+    kept = {name: made[name] for name in ("Config", "HostConfig")}
+    return aliases, without(kept, VARYING | {"Hostname"})
+
+
+def without(value: object, names: set[str]) -> object:
+    """A value without these names, however deep; order counts for no list."""
+    if isinstance(value, dict):
+        return {k: without(one, names) for k, one in value.items() if k not in names}
+    if isinstance(value, list):
+        return sorted((without(one, names) for one in value), key=str)
+    return value

@@ -8,6 +8,11 @@ from trioproxy.errors import BadBody, BadRequest, BodyTooLarge
 from trioproxy.http import jsonbody
 from trioproxy.http.jsonbody import Json, parse, render
 
+
+def nested(levels: int) -> Json:
+    return {"a": nested(levels - 1)} if levels else 1
+
+
 BAD = [
     (b"", "not JSON"),
     (b" ", "not JSON"),
@@ -36,8 +41,10 @@ BAD = [
     (b"/**/{}", "not JSON"),
     (b"\x0b{}", "not JSON"),
     ("\u00a0{}".encode(), "not JSON"),
-    (b"[" * 5_000 + b"]" * 5_000, "nested too deeply"),
-    (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "nested too deeply"),
+    (b"[" * 5_000 + b"]" * 5_000, "nested deeper than 100"),
+    (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "nested deeper than 100"),
+    (b"[" * 101 + b"]" * 101, "nested deeper than 100"),
+    (b'{"a":[' * 51 + b"]}" * 51, "nested deeper than 100"),
 ]
 
 
@@ -59,8 +66,13 @@ def test_what_is_not_strictly_json_is_refused(raw: bytes, message: str) -> None:
         (b'{"a":-0,"b":1e1,"c":1.5}', {"a": 0, "b": 10.0, "c": 1.5}),
         (b'{"\\u0061":"\\ud83d\\ude00"}', {"a": "\U0001f600"}),
         (b'{"a":{"b":1},"c":{"b":2}}', {"a": {"b": 1}, "c": {"b": 2}}),
+        (
+            b'{"a":' * 100 + b"1" + b"}" * 100,
+            nested(100),
+        ),
+        (b"[" + b"[]," * 200 + b"1]", [*[[]] * 200, 1]),
     ],
-    ids=["space", "null", "numbers", "escapes", "same-name-elsewhere"],
+    ids=["space", "null", "numbers", "escapes", "same-name-elsewhere", "deep", "wide"],
 )
 def test_json_is_read(raw: bytes, value: Json) -> None:
     """JSON is read as it says."""
@@ -80,6 +92,11 @@ def numbers(count: int) -> bytes:
         (b'["' + b"," * 100_000 + b'"]', True),
         (b'["' + b'[\\"{' * 20_000 + b'"]', True),
         (b'["' + b"\\n" * jsonbody.MOST_ESCAPES + b'"]', True),
+        (b'["\\\\"' + b",1" * jsonbody.MOST_VALUES + b"]", False),
+        (b'["\\\\\\""' + b",1" * jsonbody.MOST_VALUES + b"]", False),
+        (b'["\\\\\\"' + b"," * 100_000 + b'"]', True),
+        (b"[" + b'"",' * 15_000 + b"1]", True),
+        (b'",' * 100_000, False),
         (b'["' + b"\\n" * (jsonbody.MOST_ESCAPES + 1) + b'"]', False),
         (b'"' + b"," * 100_000, None),
     ],
@@ -90,6 +107,11 @@ def numbers(count: int) -> bytes:
         "commas",
         "quotes",
         "most-escapes",
+        "escaped-backslash",
+        "escaped-quote",
+        "quote-in-text",
+        "texts",
+        "only-quotes",
         "more-escapes",
         "open",
     ],

@@ -155,6 +155,28 @@ def test_compose(
     scratch.docker("rm", "-f", labelled)
 
 
+JOBS = "docker run --rm --network none"
+
+
+@pytest.mark.usefixtures("images")
+def test_limited_jobs(scratch: ScratchEngine, tmp_path: Path) -> None:
+    """The runner's job runs, and no other job has another image, folder or privilege."""
+    with project(scratch, EXAMPLES / "compose" / "limited-jobs", tmp_path) as jobs:
+        # Its own command, as it stands: it shows the folder.
+        assert ".." in jobs.compose("run", "--rm", "runner").split()
+        for asked, variable in {
+            "--privileged busybox": "CREATE_PRIVILEGED",
+            "--volume /:/host busybox": "CREATE_BINDS",
+            "--volume /srv/jobs/..:/host busybox": "CREATE_BINDS",
+            "--pid host busybox": "CREATE_NAMESPACES",
+            "--publish 80 busybox": "CREATE_PORTS",
+            "docker:cli": "CREATE_IMAGES",
+        }.items():
+            job = ("run", "--rm", "runner", "sh", "-c", f"{JOBS} {asked} true")
+            with pytest.raises(AssertionError, match=f"{variable} does not list"):
+                jobs.compose(*job)
+
+
 @pytest.mark.usefixtures("images")
 def test_learn_then_enforce(scratch: ScratchEngine, tmp_path: Path) -> None:
     """The profile `learn` writes the file, `enforce` allows what it learned, no more."""

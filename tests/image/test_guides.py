@@ -14,7 +14,7 @@ import pytest
 
 from tests.engine import Engine, NoEngine, ScratchEngine
 from tests.image.conftest import CLIENT, IMAGE, await_health
-from tests.migration.clients import CLIENTS
+from tests.migration.clients import CLIENTS, LIMITS, WRITERS
 from tests.migration.tables import Command, Example, examples, guide_commands
 from trioproxy.policy.incumbents import LINUXSERVER
 
@@ -71,6 +71,47 @@ def test_guide_works(scratch: ScratchEngine, tmp_path: Path, example: Example) -
             run(scratch, file, client.refused)
     finally:
         scratch.docker("compose", f"--file={file}", PROJECT, "down", "--timeout=0")
+
+
+def test_writers() -> None:
+    """The examples that open a create by sections are those that get limits below."""
+    opened = {
+        name
+        for name, one in EXAMPLES.items()
+        if {"CONTAINERS", "POST"} <= {k for k, v in one.variables.items() if v == "1"}
+    }
+    assert opened == set(WRITERS)
+
+
+@pytest.mark.usefixtures("image", "client")
+@pytest.mark.parametrize("name", WRITERS)
+def test_guide_works_within_limits(
+    scratch: ScratchEngine, tmp_path: Path, name: str
+) -> None:
+    """With limits beside its settings the client still works, and gets no way to the host."""
+    definition = compose(EXAMPLES[name])
+    limits = [f"{variable}={value}" for variable, value in LIMITS.items()]
+    definition["services"]["docker-proxy"]["environment"] = [
+        *EXAMPLES[name].settings,
+        *limits,
+    ]
+    file = tmp_path / "compose.json"
+    file.write_text(json.dumps(definition))
+    try:
+        run(scratch, file, CLIENTS[name].allowed)
+        for asked, variable in BEYOND.items():
+            with pytest.raises(AssertionError, match=f"{variable} does not list"):
+                run(scratch, file, f"docker create {asked} true")
+    finally:
+        scratch.docker("compose", f"--file={file}", PROJECT, "down", "--timeout=0")
+
+
+BEYOND = {
+    "--privileged busybox": "CREATE_PRIVILEGED",
+    "--volume /:/host busybox": "CREATE_BINDS",
+    "docker:cli": "CREATE_IMAGES",
+}
+"""What a client creates that wants the host, and what refuses it."""
 
 
 @pytest.mark.usefixtures("image")

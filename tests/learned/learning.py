@@ -60,14 +60,18 @@ def learn(profile: Profile, engine: ScratchEngine) -> None:
 
 
 def work(
-    profile: Profile, engine: ScratchEngine, host: str, through: Sequence[str] = ()
+    profile: Profile,
+    engine: ScratchEngine,
+    host: str,
+    through: Sequence[str] = (),
+    parent: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Let the client do its session with `host` as its Engine."""
+    """Let the client do its session, below `parent`, with `host` as its Engine."""
     installed = profile.source.install(CACHE / profile.name)
     session = SESSIONS / profile.session
     with (
         staged(engine, profile.stage),
-        TemporaryDirectory(prefix="trioproxy-") as folder,
+        TemporaryDirectory(prefix="trioproxy-", dir=parent) as folder,
     ):
         # In the Engine's network: published ports and a loopback registry are there.
         command = engine.inside(

@@ -14,11 +14,13 @@ from tests.learned.pages import (
     with_table,
 )
 from tests.learned.profiles import PROFILES, Profile
+from trioproxy.arguments.families import LIMITED
 from trioproxy.learning import evidencefile
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.proposal import Wish, propose, write
 from trioproxy.learning.store import evidence_path
 from trioproxy.policy.permissions import parse_policy, parse_policy_file
+from trioproxy.review.meaning import meaning_of
 
 every_profile = pytest.mark.parametrize(
     "profile", [pytest.param(profile, id=profile.name) for profile in PROFILES]
@@ -107,3 +109,31 @@ def test_documented_clients() -> None:
         policy, warnings = parse_policy({"ALLOW_OPERATIONS": names})
         assert policy.operations == set(names.split(","))
         assert not warnings
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """The clients of docs/clients.md that may do more than look: name, list, limits."""
+    cells = [line.split("|")[1:-1] for line in CLIENTS.read_text().splitlines()]
+    found = [[cell.strip(" `") for cell in row] for row in cells if len(row) == 5]
+    return [
+        (name, operations, limits)
+        for name, operations, limits, *_ in found
+        if re.fullmatch(r"[A-Z][A-Za-z]+(,[A-Z][A-Za-z]+)*", operations)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "granted", "limits"), rows(), ids=lambda row: row[:20]
+)
+def test_documented_limits(name: str, granted: str, limits: str) -> None:
+    """Whatever is listed there and can be limited is, family by family."""
+    variables = dict(pair.split("=") for pair in limits.split())
+    policy, _ = parse_policy({"ALLOW_OPERATIONS": granted, **variables})
+    families = {LIMITED[one][0] for one in policy.operations if one in LIMITED}
+    assert policy.limits.families == families, name
+    assert not [way for way in meaning_of(policy).ways if way.argument]
+
+
+def test_documented_limits_are_found() -> None:
+    """The tables are read: clients that create are among them."""
+    assert {"Watchtower", "Autoheal (willfarrell)"} <= {name for name, *_ in rows()}

@@ -21,6 +21,23 @@ class Client:
     refused: str
 
 
+LIMITS: Mapping[str, str] = {
+    "CREATE_IMAGES": "busybox",
+    "CREATE_TAGS": "kept",
+    "PULL_IMAGES": "busybox",
+}
+"""Beside the settings of those clients that write: what they create, and no more."""
+WRITERS = (
+    "variables",
+    "full-definition",
+    "portainer",
+    "watchtower",
+    "instance-for-writers",
+    "portainer-cannot-connect",
+    "watchtower-updates-nothing",
+)
+"""The examples that let a client create containers."""
+
 CLIENTS: Mapping[str, Client] = {
     "tecnativa-run": Client(allowed="docker version", refused="docker container ls"),
     "tecnativa-socket": Client(allowed="docker version", refused="docker ps"),

@@ -1,63 +1,12 @@
-"""A real Podman behind the proxy: learned, enforced, replayed.
+"""A real Podman behind the proxy: learned, enforced, replayed."""
 
-`podman system service` runs in namespaces of its own, with storage that is copied (vfs).
-Containers have no network: there is none in there.
-"""
-
-import os
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import pytest
-
 from tests.commands.running import run, running
-from tests.engine import UNSHARE, busybox_archive, first_child
+from tests.engine import busybox_archive
+from tests.podman.clients import REMOTE, call, import_busybox
 from tests.proxy.raw_exchange import exchange, proxy_before
-
-START_SECONDS = 30
-SERVE = """
-exec 3<&0 </dev/null
-ip link set lo up
-mount -t tmpfs none /run
-podman --root "$1/root" --runroot /run/pod --tmpdir /run/tmp --storage-driver vfs \
-    --cgroup-manager cgroupfs --events-backend file system service --time 0 "unix://$1/podman.sock" &
-podman=$!
-(read -r _ <&3; kill -TERM $podman) &
-exec 3<&-
-wait $podman
-"""
-REMOTE = ("podman", "--remote", "--url")
-
-
-@pytest.fixture(scope="module")
-def podman() -> Iterator[Path]:
-    """The socket of a Podman of our own."""
-    folder = Path(tempfile.mkdtemp(prefix="trioproxy-", dir="/var/tmp"))
-    path = folder / "podman.sock"
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*UNSHARE, "sh", "-c", SERVE, "podman", str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    deadline = time.monotonic() + START_SECONDS
-    while subprocess.run([*REMOTE, f"unix://{path}", "info"], capture_output=True, check=False).returncode:  # fmt: skip
-        log_text = (folder / "log").read_text()
-        assert process.poll() is None, log_text
-        assert time.monotonic() < deadline, log_text
-    yield path
-    with process:
-        os.kill(first_child(process.pid) or process.pid, signal.SIGKILL)
-    shutil.rmtree(folder, ignore_errors=True)
-
 
 SCRIPT = """
 set -e
@@ -100,19 +49,6 @@ USED = {
 }
 
 
-def call(
-    command: tuple[str, ...], variables: Mapping[str, str]
-) -> subprocess.CompletedProcess[str]:
-    """Run a client to its end."""
-    return subprocess.run(
-        command,
-        env=os.environ | dict(variables),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 async def test_podman_remote_is_learned_and_enforced(
     podman: Path, tmp_path: Path
 ) -> None:
@@ -122,14 +58,6 @@ async def test_podman_remote_is_learned_and_enforced(
     command = ("sh", "-c", SCRIPT, "sh", str(archive))
     operations, _ = await replayed(podman, tmp_path, command, same_output=False)
     assert operations >= USED
-
-
-def import_busybox(podman: Path, folder: Path) -> None:
-    """Give Podman an image, past the proxy."""
-    archive = folder / "busybox.tar"
-    archive.write_bytes(busybox_archive())
-    command = (*REMOTE, f"unix://{podman}", "import", str(archive), "busybox:latest")
-    assert call(command, {}).returncode == 0
 
 
 async def replayed(

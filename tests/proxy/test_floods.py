@@ -5,6 +5,7 @@ in calls that the interpreter makes between two turns of other tasks (`Turns`), 
 bytes that Python holds (`tracemalloc`).
 """
 
+import json
 import os
 import re
 import statistics
@@ -21,6 +22,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from tests.arguments.test_steps import WORST
 from tests.fakes import (
     HEADS,
     Client,
@@ -33,7 +35,7 @@ from tests.fakes import (
     response,
     settle,
 )
-from tests.proxy.conftest import OPEN, Proxy
+from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.policy.gate import EnforceGate
 from trioproxy.policy.permissions import parse_policy
@@ -101,6 +103,7 @@ class Turns(trio.abc.Instrument):
 
     def __init__(self) -> None:
         self.longest = 0
+        self.total = 0
         self._calls = 0
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
@@ -112,6 +115,7 @@ class Turns(trio.abc.Instrument):
         """It ends."""
         sys.setprofile(None)
         self.longest = max(self.longest, self._calls)
+        self.total += self._calls
 
     def _count(self, frame: FrameType, event: str, arg: object) -> None:
         self._calls += event in {"call", "c_call"}
@@ -392,6 +396,25 @@ async def test_trailers_of_many_lines_give_way(proxy: Proxy) -> None:
         await pour(client, b"0\r\n" + b"a:\r\n" * 15_000 + b"\r\n")
         await settle()
     assert counted.longest < MOST_CALLS
+
+
+@pytest.mark.parametrize("name", ["names", "structs", "ports", "endpoints"])
+async def test_a_body_that_is_judged_gives_way(start: Start, name: str) -> None:
+    """Reading it takes hundreds of thousands of calls, and no turn has all of them."""
+    proxy = await start({**OPEN, "CREATE_PORTS": "80"})
+    client = await proxy.connect()
+    body = json.dumps(WORST[name], separators=(",", ":")).encode()
+    fields = ("Content-Type: application/json",)
+    with turns() as counted:
+        await client.ask("POST", "/containers/create", *fields, body=body)
+        engine = await proxy.fake.accept()
+        assert len((await engine.read_request()).body) > len(body) // 2
+    assert counted.total > 1.5 * DECODING
+    assert counted.longest < DECODING
+
+
+DECODING: Final = 60_000
+"""Calls of the one turn in which C decodes such a body: less than three a value."""
 
 
 # Who is let in

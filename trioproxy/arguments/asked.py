@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from trioproxy.arguments import normal
 from trioproxy.arguments.bodies import Found, Json, Place, show
 from trioproxy.arguments.table import Operation
+from trioproxy.errors import BodyTooLarge
 
 DEFAULT_USER: Final = "@default"
 """The user of an exec that names none: the one that its container runs as."""
@@ -22,6 +23,9 @@ PRIVATE_CGROUP: Final = 41
 
 PROGRAM: Final = re.compile(r"[A-Za-z0-9_./+-]{1,128}")
 """The first word of a command as it is told: a program, and not a command line."""
+
+MOST_ITEMS: Final = 1024
+"""Binds, mounts, file systems in memory, capabilities, settings: of each, in one request."""
 
 LONGEST_OPTION: Final = 256
 """Characters of an option's value; of what is longer, only the name is told."""
@@ -114,6 +118,17 @@ def unknown_option(request: Request, place: Place) -> Argument:
     """Ask for what the table does not know: by its name, whatever the value."""
     path = ".".join(map(normal.quote, place.path.split(".")))
     return option(request, Place(path, place.shown))
+
+
+def few(found: Found) -> Json:
+    """Give a list or a map back whose items all have to be looked at.
+
+    Raises `BodyTooLarge` for more than any container has: what they ask for has a bound of
+    its own, and those that ask for nothing are work too.
+    """
+    if isinstance(found.value, list | Mapping) and len(found.value) > MOST_ITEMS:
+        raise BodyTooLarge(f"{found.place.shown} has more than {MOST_ITEMS:,} items")
+    return found.value
 
 
 def text_of(value: Json) -> str:

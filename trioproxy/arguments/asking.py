@@ -16,10 +16,11 @@ from trioproxy.arguments.asked import (
     Request,
     unknown_option,
 )
-from trioproxy.arguments.bodies import Body, Found, Json, Place, read_body, show
+from trioproxy.arguments.bodies import Body, Found, Json, Place, reading, show
 from trioproxy.arguments.readers import READERS
 from trioproxy.arguments.table import HOST_CONFIG, WITH_PARENT, Operation
 from trioproxy.errors import BadTarget, BodyTooLarge
+from trioproxy.steps import Steps, finish
 
 
 class Asked(NamedTuple):
@@ -39,17 +40,26 @@ MOST_ARGUMENTS: Final = 128 * 1024
 """Characters of all that one request asks for, with the places."""
 
 
+_A_STEP: Final = 512
+"""Readers that are called, and arguments, without a turn for others."""
+
+
 def ask(request: Request) -> Asked:
     """Tell what a request asks for. Raises `BadBody` or `BadTarget` if it cannot be read."""
+    return finish(asking(request))
+
+
+def asking(request: Request) -> Steps[Asked]:
+    """Tell it in steps."""
     pairs = query.parse(request.query)
     body = None
     if request.operation.has_body and request.body is not None:
-        body = read_body(request.operation, request.body)
+        body = yield from reading(request.operation, request.body)
         _write_defaults(request, body.value)
     legacy = [one.place.shown for one in body.unknown if one.is_legacy] if body else []
     kept = [pair for pair in pairs if _goes_on(request.operation, *pair)]
     return Asked(
-        arguments=_bounded(_arguments(request, pairs, body)),
+        arguments=(yield from _bounded(_arguments(request, pairs, body))),
         never=legacy[0] if legacy else "",
         body=body.value if body else None,
         query=query.render(kept),
@@ -59,22 +69,30 @@ def ask(request: Request) -> Asked:
 
 def _arguments(
     request: Request, pairs: list[tuple[str, str]], body: Body | None
-) -> Iterator[Argument]:
+) -> Iterator[Argument | None]:
+    """Give each argument, and `None` for each reader that was called."""
     yield from _ask_query(request, pairs)
     if body is not None:
         for one in body.found:
             yield from READERS[one.reader](request, one)
+            yield None
         for unknown in body.unknown:
             if not unknown.is_legacy:
                 yield unknown_option(request, unknown.place)
     yield from _always(request, body.value if body else {}, dict(reversed(pairs)))
 
 
-def _bounded(arguments: Iterator[Argument]) -> tuple[Argument, ...]:
+def _bounded(
+    arguments: Iterator[Argument | None],
+) -> Steps[tuple[Argument, ...]]:
     """Keep each argument once. Raises `BodyTooLarge` before they are work for others."""
     kept = dict[Argument, None]()
     room = MOST_ARGUMENTS
-    for argument in arguments:
+    for count, argument in enumerate(arguments, 1):
+        if count % _A_STEP == 0:
+            yield
+        if argument is None:
+            continue
         room -= len(argument.value) + len(argument.place)
         if room < 0:
             raise BodyTooLarge(f"{argument.place} asks for more than is read at once")

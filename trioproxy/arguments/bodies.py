@@ -11,6 +11,7 @@ Here are values only: bytes become values in `http.jsonbody`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from types import NoneType
 from typing import Final, NamedTuple
 
 from trioproxy.arguments.table import (
@@ -22,11 +23,14 @@ from trioproxy.arguments.table import (
     Struct,
 )
 from trioproxy.errors import BadBody
+from trioproxy.steps import Steps, finish
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 """A value of JSON."""
 
 _SHOWN: Final = 64
+_A_STEP: Final = 512
+"""Structs and names that are read without a turn for others."""
 
 
 class Place(NamedTuple):
@@ -45,7 +49,8 @@ class Place(NamedTuple):
 
     def at(self, index: int | str) -> "Place":
         """Where an element of it stands."""
-        return Place(self.path, f"{self.shown}[{show(str(index))}]")
+        shown = index if isinstance(index, int) else show(index)
+        return Place(self.path, f"{self.shown}[{shown}]")
 
 
 TOP: Final = Place("", "")
@@ -82,10 +87,15 @@ class Body(NamedTuple):
 
 def read_body(operation: Operation, value: Json) -> Body:
     """Read the body of an operation. Raises `BadBody` where it has no one reading."""
+    return finish(reading(operation, value))
+
+
+def reading(operation: Operation, value: Json) -> Steps[Body]:
+    """Read it in steps."""
     if not isinstance(value, Mapping):
         raise BadBody("the body must be a JSON object")
     reader = _Reader()
-    canonical = reader.read_struct(operation.body, value, TOP)
+    canonical = yield from reader.read_struct(operation.body, value, TOP)
     if operation.name == "ContainerCreate":
         # Engines before 27 read HostConfig's fields at the top where this is missing.
         canonical.setdefault(HOST_CONFIG.name, {})
@@ -103,9 +113,14 @@ _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
 
 def is_empty(value: Json) -> bool:
     """Whether a value is the zero of its type, as is each field that nobody set."""
-    if isinstance(value, Mapping):
-        return all(is_empty(one) for one in value.values())
-    return not value
+    todo = [value]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, dict):
+            todo.extend(one.values())
+        elif one:
+            return False
+    return True
 
 
 class _Reader:
@@ -115,23 +130,34 @@ class _Reader:
         self.found: list[Found] = []
         self.unknown: list[Unknown] = []
         self.named: list[Found] = []
+        self._left = _A_STEP
 
-    def read_struct(self, struct: Struct, value: Json, place: Place) -> dict[str, Json]:
+    def read_struct(
+        self, struct: Struct, value: Json, place: Place
+    ) -> Steps[dict[str, Json]]:
         """Give the fields that are set, by their canonical names."""
         if not isinstance(value, Mapping):
             raise _mismatch(place, "an object")
         canonical = dict[str, Json]()
+        if self._is_long():
+            yield
         for name, item in _told_apart(value, place):
+            if self._is_long():
+                yield
             field = struct.fields.get(name.lower())
             if item is None:
                 continue
             if field is None:
                 self._read_unknown(struct, name, item, place, canonical)
             elif field.kind is not Kind.UNREAD:
-                value = self._read_field(field, item, place)
+                where = place.below(field.name)
+                if check := _KINDS.get(field.kind):
+                    value = check(item, where)
+                else:
+                    value = yield from self._read_structs(field, item, where)
                 canonical[field.name] = value
                 if field.reader or field.refers:
-                    self._keep(field, place.below(field.name), value, canonical)
+                    self._keep(field, where, value, canonical)
         return canonical
 
     def _keep(
@@ -141,6 +167,11 @@ class _Reader:
             self.found.append(Found(field.reader, place, value, parent))
         if field.refers:
             self.named.append(Found(field.refers, place, value, parent))
+
+    def _is_long(self) -> bool:
+        """Whether others should have their turn, by what was read since they had one."""
+        self._left = self._left - 1 or _A_STEP
+        return self._left == _A_STEP
 
     def _read_unknown(
         self,
@@ -159,19 +190,37 @@ class _Reader:
         if not is_legacy:
             canonical[name] = item
 
-    def _read_field(self, field: Field, item: Json, parent: Place) -> Json:
-        place = parent.below(field.name)
-        return _KINDS[field.kind](self, field, item, place)
+    def _read_structs(self, field: Field, item: Json, place: Place) -> Steps[Json]:
+        match field.kind:
+            case Kind.STRUCT:
+                return (yield from self.read_struct(field.struct, item, place))
+            case Kind.STRUCTS:
+                return (yield from self._read_list(field, item, place))
+            case _:
+                return (yield from self._read_map(field, item, place))
 
-    def read_structs(self, field: Field, item: Json, place: Place) -> list[Json]:
-        """Give the elements of a list of structs, each as `read_struct` does."""
-        return [
-            self.read_struct(field.struct, one, place.at(index))
-            for index, one in enumerate(_list(item, place))
-        ]
+    def _read_list(self, field: Field, item: Json, place: Place) -> Steps[Json]:
+        canonical = list[Json]()
+        for index, one in enumerate(_list(item, place)):
+            where = place.at(index)
+            canonical.append((yield from self.read_struct(field.struct, one, where)))
+        return canonical
+
+    def _read_map(self, field: Field, item: Json, place: Place) -> Steps[Json]:
+        canonical = dict[str, Json]()
+        for name, one in _map(item, place):
+            where = place.at(name)
+            if one is None:
+                canonical[name] = None
+            elif field.kind is Kind.STRUCT_LISTS:
+                canonical[name] = yield from self._read_list(field, one, where)
+            else:
+                struct = field.struct
+                canonical[name] = yield from self.read_struct(struct, one, where)
+        return canonical
 
 
-_Check = Callable[[_Reader, Field, Json, Place], Json]
+_Check = Callable[[Json, Place], Json]
 
 
 def _name(place: Place) -> str:
@@ -207,90 +256,66 @@ def _told_apart(value: Mapping[str, Json], place: Place) -> Iterator[tuple[str, 
         yield name, item
 
 
-def _text(_: _Reader, __: Field, item: Json, place: Place) -> Json:
+def _text(item: Json, place: Place) -> Json:
     if not isinstance(item, str):
         raise _mismatch(place, "a text")
     return item
 
 
-def _flag(_: _Reader, __: Field, item: Json, place: Place) -> Json:
+def _flag(item: Json, place: Place) -> Json:
     if not isinstance(item, bool):
         raise _mismatch(place, "true or false")
     return item
 
 
-def _number(_: _Reader, __: Field, item: Json, place: Place) -> Json:
+def _number(item: Json, place: Place) -> Json:
     if not isinstance(item, int) or isinstance(item, bool):
         raise _mismatch(place, "a whole number")
     return item
 
 
-def _texts(_: _Reader, __: Field, item: Json, place: Place) -> Json:
-    if not all(isinstance(one, str) for one in _list(item, place)):
+def _texts(item: Json, place: Place) -> Json:
+    if not set(map(type, _list(item, place))) <= {str}:
         raise _mismatch(place, "a list of texts")
     return item
 
 
-def _words(reader: _Reader, field: Field, item: Json, place: Place) -> Json:
-    return item if isinstance(item, str) else _texts(reader, field, item, place)
+def _words(item: Json, place: Place) -> Json:
+    return item if isinstance(item, str) else _texts(item, place)
 
 
-def _numbers(reader: _Reader, field: Field, item: Json, place: Place) -> Json:
+def _numbers(item: Json, place: Place) -> Json:
     for one in _list(item, place):
-        _number(reader, field, one, place)
+        _number(one, place)
     return item
 
 
-def _lists(reader: _Reader, field: Field, item: Json, place: Place) -> Json:
+def _lists(item: Json, place: Place) -> Json:
     for one in _list(item, place):
-        _texts(reader, field, one, place)
+        _texts(one, place)
     return item
 
 
-def _text_map(_: _Reader, __: Field, item: Json, place: Place) -> Json:
+def _text_map(item: Json, place: Place) -> Json:
     # The decoder makes an empty text of a null, and so do we.
     entries: dict[str, Json] = {
         name: "" if one is None else one for name, one in _map(item, place)
     }
-    if not all(isinstance(one, str) for one in entries.values()):
+    if not set(map(type, entries.values())) <= {str}:
         raise _mismatch(place, "an object of texts")
     return entries
 
 
-def _keys(_: _Reader, __: Field, item: Json, place: Place) -> Json:
+def _keys(item: Json, place: Place) -> Json:
     # What stands in the empty structs, the Engine does not read.
     entries = dict(_map(item, place))
-    if not all(one is None or isinstance(one, Mapping) for one in entries.values()):
+    if not set(map(type, entries.values())) <= {dict, NoneType}:
         raise _mismatch(place, "an object of empty objects")
     return {name: {} for name in entries}
 
 
-def _any(_: _Reader, __: Field, item: Json, ___: Place) -> Json:
+def _any(item: Json, _: Place) -> Json:
     return item
-
-
-def _struct(reader: _Reader, field: Field, item: Json, place: Place) -> Json:
-    return reader.read_struct(field.struct, item, place)
-
-
-def _structs(reader: _Reader, field: Field, item: Json, place: Place) -> Json:
-    return reader.read_structs(field, item, place)
-
-
-def _struct_map(reader: _Reader, field: Field, item: Json, place: Place) -> Json:
-    return {
-        name: None
-        if one is None
-        else reader.read_struct(field.struct, one, place.at(name))
-        for name, one in _map(item, place)
-    }
-
-
-def _struct_lists(reader: _Reader, field: Field, item: Json, place: Place) -> Json:
-    return {
-        name: None if one is None else reader.read_structs(field, one, place.at(name))
-        for name, one in _map(item, place)
-    }
 
 
 _KINDS: Final[Mapping[Kind, _Check]] = {
@@ -304,8 +329,4 @@ _KINDS: Final[Mapping[Kind, _Check]] = {
     Kind.MAP: _text_map,
     Kind.KEYS: _keys,
     Kind.ANY: _any,
-    Kind.STRUCT: _struct,
-    Kind.STRUCTS: _structs,
-    Kind.STRUCT_MAP: _struct_map,
-    Kind.STRUCT_LISTS: _struct_lists,
 }

@@ -117,8 +117,15 @@ class Limits:
                 message=f"{operation} asks for {asked.never} outside of HostConfig, "
                 "where Engines before 27 obey it: send it in HostConfig",
             )
+        # Many ask for the same: each value is compared once.
+        allowed = set[tuple[str, str, str]]()
         for argument in asked.arguments:
-            if not self._allows(argument) and argument not in named:
+            key = argument.variable, argument.value, argument.condition
+            if key in allowed:
+                continue
+            if self._allows(argument):
+                allowed.add(key)
+            elif argument not in named:
                 return _refusal(operation, argument)
         return None
 

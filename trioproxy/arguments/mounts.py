@@ -2,6 +2,11 @@
 
 Paths are cleaned as text, as the Engine does it. Links are not followed: they are on the
 Engine's disk, and may be others by the time that it mounts them.
+
+Podman answers the same routes and makes options of its command line of the same fields,
+so some say more to it: a volume named `../etc` is a path, what stands in `Volumes` is
+split at its colons, and a comma in a mount begins its next option. Each is read here in
+the way that gives more.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,15 +17,16 @@ from trioproxy.arguments.asked import (
     Argument,
     Request,
     entries,
+    few,
     option,
     structs_of,
     text_of,
     texts_of,
 )
-from trioproxy.arguments.bodies import Found, show
+from trioproxy.arguments.bodies import Found, Json, Place, show
 from trioproxy.arguments.options import (
-    MOUNT_OPTION,
     PRIVATE,
+    is_memory_option,
     keyed,
     keyed_options,
     shared,
@@ -33,6 +39,11 @@ _BIND_MODES = frozenset(
     {"", "ro", "rw", "nocopy", "consistent", "cached", "delegated"}
     | _RELABEL | PRIVATE | SHARED
 )  # fmt: skip
+_PATHS = ("/", ".")
+"""How a source begins that is no name of a volume; the Engine refuses those with a dot."""
+_LONGEST_BIND = 3 * normal.LONGEST
+_SPLITS = frozenset(',"\r\n')
+"""What ends a value, where values are written one behind the other as CSV."""
 
 
 def _bind(place: str, source: str, *, read_only: bool) -> Argument:
@@ -46,29 +57,44 @@ def _bind(place: str, source: str, *, read_only: bool) -> Argument:
 
 def binds(request: Request, found: Found) -> Iterator[Argument]:
     """`SOURCE:TARGET[:MODES]`; without a slash in front, the source is a volume."""
-    for index, text in enumerate(texts_of(found.value)):
-        place = found.place.at(index)
-        parts = text.split(":")
-        if len(parts) == 1:
-            continue  # an anonymous volume
-        modes = frozenset(parts[2].split(",")) if len(parts) == 3 else frozenset()
-        if len(parts) > 3 or not modes <= _BIND_MODES:
-            raise BadBody(f"{place.shown} is no SOURCE:TARGET[:MODE]")
-        for mode in sorted(modes & SHARED):
-            yield shared(request, place, mode)
-        if parts[0].startswith("/"):
-            # A relabelled path is written to, whatever its mode says.
-            read_only = "ro" in modes and not modes & _RELABEL
-            read_only = read_only and not request.is_below(RECURSIVE_READ_ONLY)
-            yield _bind(place.shown, parts[0], read_only=read_only)
+    for index, text in enumerate(texts_of(few(found))):
+        if ":" in text:  # else an anonymous volume
+            yield from _split_bind(request, found.place.at(index), text)
+
+
+def volumes(request: Request, found: Found) -> Iterator[Argument]:
+    """`Volumes`, whose names are anonymous volumes; Podman reads them as it reads `Binds`."""
+    for text, _ in entries(few(found)):
+        if ":" in text:
+            yield from _split_bind(request, found.place.at(text), text)
+
+
+def _split_bind(request: Request, place: Place, text: str) -> Iterator[Argument]:
+    source, modes = _bind_parts(place, text)
+    for mode in sorted(modes & SHARED):
+        yield shared(request, place, mode)
+    if source.startswith(_PATHS):
+        # A relabelled path is written to, whatever its mode says.
+        read_only = "ro" in modes and not modes & _RELABEL
+        read_only = read_only and not request.is_below(RECURSIVE_READ_ONLY)
+        yield _bind(place.shown, source, read_only=read_only)
+
+
+def _bind_parts(place: Place, text: str) -> tuple[str, frozenset[str]]:
+    parts = text.split(":") if len(text) < _LONGEST_BIND else []
+    modes = frozenset(parts[2].split(",")) if len(parts) == 3 else frozenset()
+    if len(parts) not in {2, 3} or not modes <= _BIND_MODES:
+        raise BadBody(f"{place.shown} is no SOURCE:TARGET[:MODE]")
+    return parts[0], modes
 
 
 def mounts(request: Request, found: Found) -> Iterator[Argument]:
     """`Mounts`: binds, and what else has a source."""
-    for index, mount in enumerate(structs_of(found.value)):
+    for index, mount in enumerate(structs_of(few(found))):
         place = found.place.at(index)
         kind, source = text_of(mount.get("Type")), text_of(mount.get("Source"))
         shown = place.below("Source").shown
+        yield from _split_texts(request, place, mount)
         if kind == "bind":
             options = mount.get("BindOptions")
             partial = isinstance(options, Mapping) and options.get(
@@ -82,6 +108,24 @@ def mounts(request: Request, found: Found) -> Iterator[Argument]:
             yield Argument("CREATE_IMAGES", image, shown, show(image))
         elif kind not in {"volume", "tmpfs"}:
             yield option(request, place.below("Type"), kind or "none")
+        elif source.startswith(_PATHS):
+            # No name of a volume. Podman makes the folder on the host before it says so.
+            yield _bind(shown, source, read_only=False)
+
+
+def _split_texts(
+    request: Request, place: Place, mount: Mapping[str, Json]
+) -> Iterator[Argument]:
+    """Ask for what Podman, which writes a mount as one line of options, would split."""
+    for name in ("Source", "Target", "Consistency"):
+        text = text_of(mount.get(name))
+        if not _SPLITS.isdisjoint(text):
+            yield option(request, place.below(name), text)
+    for name in ("VolumeOptions", "ImageOptions"):
+        inner = mount.get(name)
+        path = text_of(inner.get("Subpath")) if isinstance(inner, Mapping) else ""
+        if not _SPLITS.isdisjoint(path):
+            yield option(request, place.below(name).below("Subpath"), path)
 
 
 def driver_options(request: Request, found: Found) -> Iterator[Argument]:
@@ -95,7 +139,7 @@ def driver_options(request: Request, found: Found) -> Iterator[Argument]:
     if driver not in {None, "", "local"}:
         yield from keyed_options(request, found)
         return
-    flags = frozenset(options.get("o", "").split(","))
+    flags = frozenset(normal.bounded(options.get("o", "")).split(","))
     is_bind = not flags.isdisjoint({"bind", "rbind"})
     for key, value in options.items():
         place = found.place.below(show(key))
@@ -120,5 +164,5 @@ def _is_memory(key: str, value: str, kind: str | None) -> bool:
     if kind != "tmpfs":
         return False
     if key == "o":
-        return all(map(MOUNT_OPTION.fullmatch, value.split(",")))
+        return is_memory_option(value)
     return key in {"type", "device"}

@@ -27,11 +27,16 @@ def quote(text: str) -> str:
 
     Raises `BadBody` for what is longer than anything that a list could hold.
     """
-    if len(text) > LONGEST:
-        raise BadBody(f"a value of {len(text)} characters: {text[:32]!a}...")
-    if _PLAIN.fullmatch(text):
+    if _PLAIN.fullmatch(bounded(text)):
         return text
     return percent.encode(text.encode("utf-8", "surrogateescape"), _LITERAL)
+
+
+def bounded(text: str) -> str:
+    """Give a text back. Raises `BadBody` if it is longer than anything that is listed."""
+    if len(text) > LONGEST:
+        raise BadBody(f"a value of {len(text)} characters: {text[:32]!a}...")
+    return text
 
 
 def unquote(part: str) -> str:
@@ -45,8 +50,11 @@ def is_quoted(part: str) -> bool:
 
 
 def path(text: str) -> str:
-    """Clean a path as text, as the Engine does; no link is followed."""
-    if not text.startswith("/"):
+    """Clean a path as text, as the Engine does; no link is followed.
+
+    Raises `BadBody` for what is longer than any path: cleaning takes its time.
+    """
+    if not bounded(text).startswith("/"):
         return text
     return posixpath.normpath("/" + text.lstrip("/"))
 
@@ -140,7 +148,7 @@ _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 def host_port(address: str, port: str, protocol: str) -> str:
     """Write where a port is bound: `8080`, `127.0.0.1:8000-8010/udp`, `random`."""
-    return f"{_address(address)}{_port(port)}{_protocol(protocol)}"
+    return f"{_address(bounded(address))}{_port(port)}{_protocol(protocol)}"
 
 
 def _address(text: str) -> str:

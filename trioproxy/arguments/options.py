@@ -13,8 +13,10 @@ from trioproxy.arguments.asked import (
     Reader,
     Request,
     entries,
+    few,
     option,
     text_of,
+    texts_of,
 )
 from trioproxy.arguments.bodies import Found, Place, is_empty, show
 from trioproxy.arguments.table import HOST_CONFIG
@@ -62,6 +64,11 @@ def bare_option(request: Request, found: Found) -> Iterator[Argument]:
         yield option(request, found.place)
 
 
+def present(request: Request, found: Found) -> Iterator[Argument]:
+    """Ask by name, for what acts even if it is empty."""
+    yield option(request, found.place)
+
+
 def valued_option(request: Request, found: Found) -> Iterator[Argument]:
     """Ask by name and value."""
     if not is_empty(found.value):
@@ -102,17 +109,33 @@ def log_options(request: Request, found: Found) -> Iterator[Argument]:
 
 def tmpfs(request: Request, found: Found) -> Iterator[Argument]:
     """Options of file systems in memory that reach beyond these."""
-    for key, value in entries(found.value):
-        if not all(map(MOUNT_OPTION.fullmatch, value.split(","))):
+    for key, value in entries(few(found)):
+        # Podman takes what stands behind a colon for options, wherever it came from.
+        if ":" in key or not is_memory_option(value):
             yield option(request, Place(found.place.path, found.place.at(key).shown))
+
+
+def memory_options(request: Request, found: Found) -> Iterator[Argument]:
+    """The same as lists of a name and a value."""
+    for words in found.value if isinstance(found.value, list) else []:
+        if not is_memory_option("=".join(texts_of(words))):
+            yield option(request, found.place)
+
+
+def is_memory_option(text: str) -> bool:
+    """Whether options of a file system in memory stay within it."""
+    # What is longer than any list of options is work for nothing.
+    return len(text) <= normal.LONGEST and all(
+        map(MOUNT_OPTION.fullmatch, text.split(","))
+    )
 
 
 def sysctls(request: Request, found: Found) -> Iterator[Argument]:
     """Settings of a namespace of the container's own are harmless, others are not."""
     network, ipc = (text_of(found.parent.get(k)) for k in ("NetworkMode", "IpcMode"))
-    own_network = network != "host" and not network.startswith("container:")
+    own_network = network != "host" and ":" not in network
     own_ipc = ipc in {"", "none", "private", "shareable"}
-    for key, value in entries(found.value):
+    for key, value in entries(few(found)):
         if own_network and _NET_SYSCTL.fullmatch(key):
             continue
         if own_ipc and _IPC_SYSCTL.fullmatch(key):

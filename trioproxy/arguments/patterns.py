@@ -9,6 +9,7 @@ item that can never fit anything, because it is in no normal form, is an error a
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from trioproxy.arguments import normal, root
@@ -144,7 +145,8 @@ def _path(text: str, base: str) -> Word:
             raise _Bad("{base} stands for nothing", "set CREATE_BASE=/a/folder")
         text = base + text.removeprefix(BASE)
     if not text.startswith("/"):
-        raise _Bad("not an absolute path", f"write /{text}, from the host's root")
+        hint = f"write {normal.path(f'/{text}')}, from the host's root"
+        raise _Bad("not an absolute path", hint)
     _check_quoted(text)
     stem, below = (text[:-2], True) if text.endswith("/*") else (text, False)
     plain = STAR.sub("%2A", stem or "/")
@@ -341,7 +343,9 @@ def _port(_: str, text: str, __: str) -> Ports:
     return listed
 
 
+@lru_cache(maxsize=16)
 def _parse_ports(text: str) -> Ports | None:
+    # One value is compared with each item of a list, one after the other.
     found = _PORT.fullmatch(text)
     if found is None:
         return None

@@ -10,6 +10,9 @@ from typing import Final
 from trioproxy import percent
 from trioproxy.errors import BadTarget
 
+MOST_PAIRS: Final = 1_000
+"""Two clients repeat their whole body here, some 60 fields. A head has room for 60,000."""
+
 _KEPT: Final = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 )
@@ -17,6 +20,8 @@ _KEPT: Final = frozenset(
 
 def parse(query: bytes) -> list[tuple[str, str]]:
     """Split a query. Raises `BadTarget` where handlers would read it in two ways."""
+    if query.count(b"&") >= MOST_PAIRS:
+        raise BadTarget(f"more than {MOST_PAIRS:,} parameters in the query")
     pairs = list[tuple[str, str]]()
     for pair in query.split(b"&"):
         if b";" in pair:

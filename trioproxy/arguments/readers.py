@@ -12,19 +12,22 @@ from trioproxy.arguments.asked import (
     Argument,
     Reader,
     Request,
+    few,
     option,
     structs_of,
     text_of,
     texts_of,
 )
 from trioproxy.arguments.bodies import Found, Place, show
-from trioproxy.arguments.mounts import binds, driver_options, mounts
+from trioproxy.arguments.mounts import binds, driver_options, mounts, volumes
 from trioproxy.arguments.options import (
     HARMLESS_NETWORK_OPTIONS,
     bare_option,
     keyed_options,
     log_options,
+    memory_options,
     options_beside,
+    present,
     propagation,
     scope,
     sysctls,
@@ -123,6 +126,13 @@ def _pull(_: Request, found: Found) -> Iterator[Argument]:
     yield _image_argument("PULL_IMAGES", found.place.shown, value)
 
 
+def _build_file(request: Request, found: Found) -> Iterator[Argument]:
+    """A Dockerfile that is not in what is sent; Docker refuses it, and Podman reads it."""
+    path = text_of(found.value)
+    if ".." in path.split("/") or "://" in path:
+        yield option(request, found.place)
+
+
 def _build_network(request: Request, found: Found) -> Iterator[Argument]:
     if found.value not in {"default", "none", "bridge"}:
         yield option(request, found.place, text_of(found.value))
@@ -152,7 +162,7 @@ def _flag(_: Request, found: Found) -> Iterator[Argument]:
 
 
 def _caps(_: Request, found: Found) -> Iterator[Argument]:
-    for index, text in enumerate(texts_of(found.value)):
+    for index, text in enumerate(texts_of(few(found))):
         name = normal.capability(text)
         if name not in HARMLESS_CAPS:
             place = found.place.at(index).shown
@@ -249,9 +259,11 @@ def _network_mode(_: Request, found: Found) -> Iterator[Argument]:
     """Names of networks are objects; here counts whether a network is of its own."""
     text = text_of(found.value)
     mode = "container" if text.startswith("container:") else text
-    if mode in {"host", "container"}:
+    # A name has no colon. What else has one joins others: Podman knows `ns:/proc/1/ns/net`.
+    if mode in {"host", "container"} or ":" in mode:
         place = found.place.shown
-        yield Argument("CREATE_NAMESPACES", f"net:{mode}", place, show(text))
+        value = f"net:{normal.quote(mode)}"
+        yield Argument("CREATE_NAMESPACES", value, place, show(text))
 
 
 def _endpoints(_: Request, found: Found) -> Iterator[Argument]:
@@ -317,6 +329,13 @@ def _exec_command(_: Request, found: Found) -> Iterator[Argument]:
         yield Argument("EXEC_COMMANDS", value, place, shown)
 
 
+def _environment(request: Request, found: Found) -> Iterator[Argument]:
+    """A name with a star: with Podman, whatever its own environment has of that name."""
+    for index, text in enumerate(texts_of(found.value)):
+        if text.endswith("*") and "=" not in text:
+            yield option(request, Place(found.place.path, found.place.at(index).shown))
+
+
 def _exec_environment(request: Request, found: Found) -> Iterator[Argument]:
     for index, text in enumerate(texts_of(found.value)):
         name = text.partition("=")[0]
@@ -329,6 +348,7 @@ def _exec_environment(request: Request, found: Found) -> Iterator[Argument]:
 _EMPTY: Final = frozenset({""})
 READERS: Final[Mapping[str, Reader]] = {
     "binds": binds,
+    "build-file": _build_file,
     "build-network": _build_network,
     "build-option": bare_option,
     "build-remote": _build_remote,
@@ -341,6 +361,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "devices": _devices,
     "driver-options": driver_options,
     "endpoints": _endpoints,
+    "environment": _environment,
     "exec-command": _exec_command,
     "exec-environment": _exec_environment,
     "exec-privileged": _flag,
@@ -353,6 +374,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "log-driver": _driver("log", HARMLESS_LOGS),
     "log-options": log_options,
     "masked": _uncovered(MASKED, "paths:unmasked"),
+    "memory-options": memory_options,
     "mounts": mounts,
     "network-driver": _driver("network", frozenset({"", "bridge"})),
     "network-mode": _network_mode,
@@ -363,6 +385,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "option-value": valued_option,
     "pid-mode": _namespace("pid", _EMPTY),
     "ports": _ports,
+    "present": present,
     "privileged": _flag,
     "propagation": propagation,
     "publish-all": _publish_all,
@@ -377,6 +400,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "tmpfs": tmpfs,
     "userns-mode": _namespace("userns", _EMPTY),
     "uts-mode": _namespace("uts", _EMPTY),
+    "volumes": volumes,
     "volume-driver": _driver("volume", frozenset({"", "local"})),
     "volumes-from": _each("volumes:container"),
 }

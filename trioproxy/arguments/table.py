@@ -42,7 +42,7 @@ class Kind(StrEnum):
     ANY = "any"
     """Passed on as it is, and only where it is listed as a whole."""
     UNREAD = "unread"
-    """Read by no Engine, sent by some clients: left out."""
+    """Of no use to an Engine, sent by some clients: left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +84,9 @@ number     Interval Timeout Retries StartPeriod StartInterval
 = Config Healthcheck
 text       Hostname Domainname User WorkingDir StopSignal MacAddress
 flag       AttachStdin AttachStdout AttachStderr Tty OpenStdin StdinOnce ArgsEscaped NetworkDisabled
-texts      Env OnBuild Shell
+texts      Env>environment OnBuild Shell
 words      Cmd Entrypoint
-keys       ExposedPorts Volumes
+keys       ExposedPorts Volumes>volumes
 map        Labels
 number     StopTimeout
 struct     Healthcheck:Healthcheck
@@ -133,16 +133,16 @@ flag       NonRecursive CreateMountpoint ReadOnlyNonRecursive>with-parent ReadOn
 = VolumeOptions
 flag       NoCopy
 map        Labels
-text       Subpath
+text       Subpath>with-parent
 struct     DriverConfig:Driver
 = ImageOptions
-text       Subpath
+text       Subpath>with-parent
 = TmpfsOptions
 number     SizeBytes Mode
-lists      Options
+lists      Options>memory-options
 = ClusterOptions
 = Mount
-text       Type>with-parent Source>with-parent Target Consistency
+text       Type>with-parent Source>with-parent Target>with-parent Consistency>with-parent
 flag       ReadOnly>with-parent
 struct     BindOptions:BindOptions VolumeOptions:VolumeOptions ImageOptions:ImageOptions
 struct     TmpfsOptions:TmpfsOptions ClusterOptions:ClusterOptions
@@ -151,7 +151,7 @@ text       HostIp>with-parent HostPort>with-parent
 = HostConfig Resources
 texts      Binds>binds CapAdd>caps Capabilities>caps CapDrop Dns DnsOptions DnsSearch ExtraHosts GroupAdd
 texts      Links>links SecurityOpt>security VolumesFrom>volumes-from MaskedPaths>masked ReadonlyPaths>readonly
-text       ContainerIDFile NetworkMode>network-mode VolumeDriver>volume-driver CgroupnsMode>cgroup-mode
+text       NetworkMode>network-mode VolumeDriver>volume-driver CgroupnsMode>cgroup-mode
 text       IpcMode>ipc-mode Cgroup>option PidMode>pid-mode UTSMode>uts-mode UsernsMode>userns-mode
 text       Runtime>runtime Isolation
 flag       AutoRemove Privileged>privileged PublishAllPorts>publish-all ReadonlyRootfs Init
@@ -160,6 +160,7 @@ numbers    ConsoleSize
 map        Annotations>option-keys StorageOpt>storage-options Tmpfs>tmpfs Sysctls>sysctls
 struct     LogConfig:LogConfig RestartPolicy:RestartPolicy
 structs    Mounts:Mount>mounts@mounts
+unread     ContainerIDFile
 structlists PortBindings:PortBinding>ports
 = IPAMConfig
 text       IPv4Address IPv6Address
@@ -192,7 +193,7 @@ unread     Stdin Hijack
 = VolumeCreate
 text       Name Driver>volume-driver
 map        DriverOpts>driver-options Labels
-any        ClusterVolumeSpec>option
+any        ClusterVolumeSpec>present
 = ConfigFrom
 text       Network
 = AddressPool
@@ -230,6 +231,7 @@ READERS: Final[Mapping[str, Source]] = MappingProxyType(
     {
         "binds": Source("CREATE_BINDS", "folders and files of the host"),
         "mounts": Source("CREATE_BINDS", "folders and files of the host"),
+        "volumes": Source("CREATE_BINDS", "folders and files of the host"),
         "driver-options": Source("CREATE_BINDS", "a volume that is a host folder"),
         "caps": Source("CREATE_CAPS", "capabilities of the kernel"),
         "device-requests": Source("CREATE_DEVICES", "devices of a driver, as GPUs"),
@@ -259,16 +261,20 @@ READERS: Final[Mapping[str, Source]] = MappingProxyType(
         "import-tag": Source("CREATE_TAGS", "names of images that are written"),
         "push-tag": Source("CREATE_TAGS", "names of images that are pushed"),
         "tag": Source("CREATE_TAGS", "names of images that are written"),
+        "environment": Source("CREATE_OPTIONS", "the environment of Podman"),
         "log-options": Source("CREATE_OPTIONS", "options of log drivers"),
+        "memory-options": Source("CREATE_OPTIONS", "mount options"),
         "network-options": Source("CREATE_OPTIONS", "options of network drivers"),
         "network-scope": Source("CREATE_OPTIONS", "networks of the swarm"),
         "option": Source("CREATE_OPTIONS", "anything else"),
         "option-keys": Source("CREATE_OPTIONS", "options of drivers and runtimes"),
         "option-value": Source("CREATE_OPTIONS", "anything else"),
+        "present": Source("CREATE_OPTIONS", "volumes of the swarm"),
         "propagation": Source("CREATE_OPTIONS", "mounts that travel to the host"),
         "storage-options": Source("CREATE_OPTIONS", "options of the storage driver"),
         "sysctls": Source("CREATE_OPTIONS", "settings of the kernel"),
         "tmpfs": Source("CREATE_OPTIONS", "mount options"),
+        "build-file": Source("BUILD_OPTIONS", "a Dockerfile from elsewhere"),
         "build-network": Source("BUILD_OPTIONS", "the network of build steps"),
         "build-option": Source("BUILD_OPTIONS", "anything else"),
         "build-remote": Source("BUILD_OPTIONS", "addresses to build from"),
@@ -324,7 +330,7 @@ CREATE ImagePush        tag>push-tag platform
 EXEC   ContainerExec
 EXEC   ExecStart
 PULL   ImageCreate      fromImage>pull-image fromSrc>pull-image repo>import-tag tag>with-parent message changes* platform
-BUILD  ImageBuild       dockerfile q nocache pull rm forcerm memory memswap cpushares cpusetcpus cpusetmems cpuperiod cpuquota shmsize ulimits buildargs labels target platform extrahosts* cachefrom squash isolation t*>build-tag remote>build-remote networkmode>build-network cgroupparent>build-option securityopt*>build-option outputs>build-option session>build-option buildid>build-option version>build-version
+BUILD  ImageBuild       dockerfile>build-file q nocache pull rm forcerm memory memswap cpushares cpusetcpus cpusetmems cpuperiod cpuquota shmsize ulimits buildargs labels target platform extrahosts* cachefrom squash isolation t*>build-tag remote>build-remote networkmode>build-network cgroupparent>build-option securityopt*>build-option outputs>build-option session>build-option buildid>build-option version>build-version
 """
 
 

@@ -16,6 +16,7 @@ from trioproxy.policy.request import Request
 from trioproxy.policy.rules import Decision, Policy, Reason, unresolved
 from trioproxy.policy.target import Target
 from trioproxy.quoting import quote
+from trioproxy.steps import Steps, finish
 from trioproxy.values import value_class
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ UNREAD = Decision(
 """Until its body is read, a limited request is refused."""
 
 
-def judge(
+def judge(  # noqa: PLR0913  all that may be known of one request
     gate: Gate,
     method: str,
     raw_target: bytes,
@@ -110,23 +111,25 @@ def judge(
     *,
     body: "Json" = None,
     is_read: bool = False,
+    asked: "Asked | None" = None,
 ) -> Verdict:
     """Judge one request; it goes upstream in the form judged here.
 
     `body`: as parsed, None if there is none. `is_read`: whether that is known; while it
     is not, and where it matters, the verdict refuses and is to be asked for again.
+    `asked`: what `asking` said of them, if somebody has asked it already.
     Raises `BadRequest` where the Engine might read target or body otherwise.
     """
     target = Target.parse(raw_target)
     request = Request(method=method, target=target, endpoint=match(method, target))
-    decision, asked, named = gate.decide(request), None, None
+    decision, named = gate.decide(request), None
     operation = request.operation
     if decision.allowed and operation in gate.read_operations:
         argued = _argued(operation)
         if argued.has_body and not is_read:
             decision = UNREAD
         else:
-            asked = _ask(argued, target, body)
+            asked = asked or finish(_asking(argued, target, body))
             named = _name(gate, asked)
             decision = gate.limit(request, asked, named) or decision
     return Verdict(
@@ -169,7 +172,7 @@ def judge_again(gate: Gate, verdict: Verdict) -> Decision:
         return decision
     argued, asked = _argued(verdict.operation), verdict.asked
     if asked is None and not argued.has_body:
-        asked = _ask(argued, request.target, None)
+        asked = finish(_asking(argued, request.target, None))
     if asked is None:
         return decision
     named = verdict.named and _need(gate, verdict.named)
@@ -183,12 +186,22 @@ def _argued(operation: str) -> "Operation":
     return OPERATIONS[operation]
 
 
-def _ask(operation: "Operation", target: Target, body: "Json") -> "Asked":
+def asking(method: str, raw_target: bytes, body: "Json") -> "Steps[Asked]":
+    """Tell what a request of a limited operation asks for, in steps.
+
+    For `judge`, where a body is long. Raises `BadRequest` as that does.
+    """
+    target = Target.parse(raw_target)
+    request = Request(method=method, target=target, endpoint=match(method, target))
+    return _asking(_argued(request.operation), target, body)
+
+
+def _asking(operation: "Operation", target: Target, body: "Json") -> "Steps[Asked]":
     from trioproxy.arguments.asked import Request as Asking
     from trioproxy.arguments.asked import minor
-    from trioproxy.arguments.asking import ask
+    from trioproxy.arguments.asking import asking
 
-    return ask(
+    return asking(
         Asking(
             operation=operation,
             path=target.path,

@@ -33,14 +33,16 @@ from trioproxy.http.request import (
 )
 from trioproxy.http.response import Expectation, expect
 from trioproxy.policy.endpoints import ENDPOINTS, Effect, Endpoint, Stream
-from trioproxy.policy.gate import Gate, Verdict, judge, judge_resolved
+from trioproxy.policy.gate import Gate, Verdict, asking, judge, judge_resolved
 from trioproxy.policy.outcome import Observer, Outcome
 from trioproxy.proxy import replies
 from trioproxy.values import value_class
 
 if TYPE_CHECKING:
+    from trioproxy.arguments.asking import Asked
     from trioproxy.arguments.things import Known
     from trioproxy.http.jsonbody import Json
+    from trioproxy.steps import Steps
 
 HEALTH_TARGET: Final = b"/_trioproxy/health"
 
@@ -170,21 +172,27 @@ class Admission:
         if known is not None:
             return known
         head = parse_request(raw, self._site, self._header_memo)
-        verdict = self._judge(head, None, is_read=head.fields.framing is NO_BODY)
+        verdict = self._judge(head, is_read=head.fields.framing is NO_BODY)
         admitted = _render(head, verdict)
         # A head that raised is judged again each time: who sends such has no right to speed.
         if not head.fields.has_credentials:
             self._memo.keep(raw, raw, admitted)
         return admitted
 
-    def admit_body(self, head: RequestHead, raw: bytes, value: "Json") -> Admitted:
-        """Judge a request again, with its body: `raw` as it came, `value` as parsed.
+    def asking(self, head: RequestHead, value: "Json") -> "Steps[Asked]":
+        """Tell in steps what a request asks for, with its body as parsed.
 
         Raises `BadRequest` for a body that the Engine might read otherwise.
         """
-        if raw and value is None:
+        if value is None:
             raise BadBody("the body must be a JSON object")
-        verdict = self._judge(head, value, is_read=True)
+        return asking(head.method.decode(), head.target, value)
+
+    def admit_body(
+        self, head: RequestHead, raw: bytes, asked: "Asked | None"
+    ) -> Admitted:
+        """Judge a request again: `raw` its body as it came, `asked` what that asks for."""
+        verdict = self._judge(head, is_read=True, asked=asked)
         return _render(head, verdict, raw)
 
     def admit_named(
@@ -194,14 +202,16 @@ class Admission:
         judged = judge_resolved(self.gate, verdict, known)
         return _render(unresolved.head, judged, unresolved.body)
 
-    def _judge(self, head: RequestHead, body: "Json", *, is_read: bool) -> Verdict:
+    def _judge(
+        self, head: RequestHead, *, is_read: bool, asked: "Asked | None" = None
+    ) -> Verdict:
         return judge(
             self.gate,
             head.method.decode(),
             head.target,
             head.fields.agent,
-            body=body,
             is_read=is_read,
+            asked=asked,
         )
 
     def tell(self, outcome: Outcome) -> None:

@@ -24,12 +24,13 @@ from trioproxy.errors import (
     leaf_of,
 )
 from trioproxy.http.framing import NO_BODY
+from trioproxy.http.request import RequestHead
 from trioproxy.policy.gate import Verdict, judge_again
 from trioproxy.policy.outcome import Moment, Outcome
 from trioproxy.policy.rules import Reason
 from trioproxy.proxy import replies
 from trioproxy.proxy.admission import Admission, Admitted
-from trioproxy.proxy.bodies import parse
+from trioproxy.proxy.bodies import Reading, in_turns, parse
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.exchange import LINGER, NEXT, Exchange, Sides
@@ -173,16 +174,23 @@ class Connection:
         """
         with self._shared.bodies.reading() as reading:
             if admitted.unread is not None:
-                head = admitted.unread
-                raw = await reading.read(self.client, head.fields)
-                value = await parse(self.client, raw) if raw else None
-                admitted = self._admission.admit_body(head, raw, value)
+                admitted = await self._read_body(admitted.unread, reading)
             if admitted.unresolved is not None:
                 known = await self._resolve(admitted.verdict.named)
                 admitted = self._admission.admit_named(
                     admitted.unresolved, admitted.verdict, known
                 )
         return admitted
+
+    async def _read_body(self, head: RequestHead, reading: Reading) -> Admitted:
+        """Read a body whole and have it judged."""
+        raw = await reading.read(self.client, head.fields)
+        asked = None
+        if raw:
+            value = await parse(self.client, raw)
+            steps = self._admission.asking(head, value)
+            asked = await in_turns(self.client, raw, steps)
+        return self._admission.admit_body(head, raw, asked)
 
     async def _resolve(self, named: "Named | None") -> "Known":
         """Ask the Engine what it has under the names in a request."""

@@ -1,0 +1,56 @@
+"""A real Podman of our own.
+
+`podman system service` runs in namespaces of its own, with storage that is copied (vfs).
+Containers have no network: there is none in there.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine import UNSHARE, first_child
+from tests.podman.clients import REMOTE
+
+START_SECONDS = 30
+SERVE = """
+exec 3<&0 </dev/null
+ip link set lo up
+mount -t tmpfs none /run
+podman --root "$1/root" --runroot /run/pod --tmpdir /run/tmp --storage-driver vfs \
+    --cgroup-manager cgroupfs --events-backend file system service --time 0 "unix://$1/podman.sock" &
+podman=$!
+(read -r _ <&3; kill -TERM $podman) &
+exec 3<&-
+wait $podman
+"""
+
+
+@pytest.fixture(scope="module")
+def podman() -> Iterator[Path]:
+    """The socket of a Podman of our own."""
+    folder = Path(tempfile.mkdtemp(prefix="trioproxy-", dir="/var/tmp"))
+    path = folder / "podman.sock"
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*UNSHARE, "sh", "-c", SERVE, "podman", str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while subprocess.run([*REMOTE, f"unix://{path}", "info"], capture_output=True, check=False).returncode:  # fmt: skip
+        log_text = (folder / "log").read_text()
+        assert process.poll() is None, log_text
+        assert time.monotonic() < deadline, log_text
+    yield path
+    with process:
+        os.kill(first_child(process.pid) or process.pid, signal.SIGKILL)
+    shutil.rmtree(folder, ignore_errors=True)

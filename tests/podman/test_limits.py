@@ -1,0 +1,143 @@
+"""Ways to the host that Podman alone has, behind limits.
+
+Podman answers Docker's routes and writes what it gets as options of its command line. So
+fields that Docker's Engine reads as names or only keeps are paths and options there. Each
+way below is tried twice: on Podman itself, where it leads to the host, and behind a proxy
+that grants the operations and limits them to one folder.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.proxies import enforcing
+from tests.end_to_end.test_escapes import ask
+from tests.engine import Engine
+from tests.podman.clients import import_busybox
+from trioproxy.arguments.table import OPERATIONS
+
+FOLDER = "/var/tmp"
+"""The folder that is listed: it is on every host."""
+LIMITS = {
+    "ALLOW_OPERATIONS": ",".join(sorted({*OPERATIONS, "ContainerDelete"})),
+    "CREATE_BINDS": FOLDER,
+    "BUILD_OPTIONS": "",
+}
+
+
+def mount(**fields: str) -> dict[str, Any]:
+    return {"HostConfig": {"Mounts": [fields]}}
+
+
+WAYS: dict[str, dict[str, Any]] = {
+    "an anonymous volume with a colon": {"Volumes": {"/etc:/x": {}}},
+    "a volume whose name is a path": {"HostConfig": {"Binds": ["../../etc:/x"]}},
+    "an option in a target": mount(
+        Type="bind", Source=FOLDER, Target="/x,bind-propagation=rshared"
+    ),
+    "an option in a consistency": mount(
+        Type="bind",
+        Source=FOLDER,
+        Target="/x",
+        Consistency="x,bind-propagation=rshared",
+    ),
+    "an owner for the folder": mount(
+        Type="bind", Source=FOLDER, Target="/x,chown=true"
+    ),
+    "a namespace by its path": {"HostConfig": {"NetworkMode": "ns:/proc/1/ns/net"}},
+    "an option in a tmpfs": {"HostConfig": {"Tmpfs": {"/x:rshared,dev": ""}}},
+    "the environment of Podman": {"Env": ["PAT*"]},
+    "more of /proc": {"HostConfig": {"SecurityOpt": ["unmask=ALL"]}},
+}
+
+
+def post(path: Path, target: str, body: dict[str, Any]) -> tuple[int, Any]:
+    """Send a body; status and answer."""
+    raw = json.dumps(body).encode()
+    head = (
+        f"POST {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n"
+    )
+    status, answer = ask(str(path), head.encode() + raw)
+    return status, json.loads(answer)
+
+
+def create(path: Path, way: dict[str, Any]) -> tuple[int, Any]:
+    """Create a container without a network in which that way is tried."""
+    host = {"NetworkMode": "none", **way.get("HostConfig", {})}
+    body = {"Image": "busybox:latest", "Cmd": ["true"], **way, "HostConfig": host}
+    return post(path, "/v1.41/containers/create", body)
+
+
+def delete(path: Path, container: str) -> None:
+    """Remove a container."""
+    target = f"/v1.41/containers/{container}?force=1"
+    head = f"DELETE {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    status, answer = ask(str(path), head.encode())
+    assert status < 300, answer
+
+
+@pytest.fixture(scope="module")
+def limited(podman: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The socket of a proxy before a Podman that has an image."""
+    folder = tmp_path_factory.mktemp("limited")
+    import_busybox(podman, folder)
+    engine = Engine(f"unix://{podman}", folder)
+    listen = folder / "proxy.sock"
+    with enforcing(engine, listen=f"unix://{listen}", variables=LIMITS):
+        yield listen
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_a_way_that_podman_has_is_closed(
+    podman: Path, limited: Path, way: dict[str, Any]
+) -> None:
+    """What Podman takes for a path or an option is judged as one, and refused."""
+    status, made = create(podman, way)
+    assert status == 201, made
+    delete(podman, made["Id"])
+    status, answer = create(limited, way)
+    assert status == 403, answer
+    assert "does not list" in answer["message"]
+
+
+def test_no_file_of_the_host_is_removed(
+    podman: Path, limited: Path, tmp_path: Path
+) -> None:
+    """Podman removes `ContainerIDFile` with the container: behind limits it gets none."""
+    victim = tmp_path / "victim"
+    victim.touch()
+    way = {"HostConfig": {"ContainerIDFile": str(victim)}}
+    _, made = create(limited, way)
+    delete(limited, made["Id"])
+    assert victim.exists()
+    _, made = create(podman, way)
+    delete(podman, made["Id"])
+    assert not victim.exists()
+
+
+def test_no_file_of_the_host_is_read_as_a_dockerfile(limited: Path) -> None:
+    """A Dockerfile is one of what is sent, and none of the host's."""
+    target = "/v1.41/build?dockerfile=../../../../../../etc/passwd"
+    status, answer = post(limited, target, {})
+    assert status == 403
+    assert "ImageBuild asks for dockerfile" in answer["message"]
+
+
+def test_what_is_harmless_passes(limited: Path) -> None:
+    """The same fields, as clients send them, are no reason to refuse."""
+    way = {
+        "Volumes": {"/data": {}},
+        "Env": ["A=b", "C=*"],
+        "HostConfig": {
+            "Binds": [f"{FOLDER}:/x", "named:/y"],
+            "Mounts": [{"Type": "tmpfs", "Target": "/z"}],
+            "Tmpfs": {"/t": "size=1m"},
+        },
+    }
+    status, made = create(limited, way)
+    assert status == 201, made
+    delete(limited, made["Id"])
