@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.proxies import TRIOPROXY, enforcing, environment, learn
+from tests.end_to_end.test_limited_clients import COMPOSE
+from tests.end_to_end.test_limited_clients import project as up_and_down
 from tests.engine import Engine
 from trioproxy.policy import envfile
+from trioproxy.policy.permissions import parse_policy_file
+from trioproxy.review.meaning import REACHING, meaning_of
 
 SECRET = "hunter2-S3cr3t"
 
@@ -115,6 +119,43 @@ def test_two_independent_learnings_give_the_same_file(
     one = learn_twice(engine, project, project / "one.env")
     other = learn_twice(engine, project, project / "other.env")
     assert one.split("\n")[1:] == other.split("\n")[1:]
+
+
+UP_AND_DOWN = """
+set -e
+docker-compose -p limited -f compose.yaml up -d
+docker-compose -p limited -f compose.yaml exec -T web true
+docker-compose -p limited -f compose.yaml ps
+docker-compose -p limited -f compose.yaml down -v -t 1
+"""
+
+
+@pytest.mark.slow
+def test_a_compose_project_is_learned_enforced_and_made_alike(
+    engine: Engine, project: Path
+) -> None:
+    """Thirty features of Compose: learned twice, it is made as on the raw socket, and the
+    file lists its one bind, its image and nothing that gives root by itself."""
+    compose = project / "compose.yaml"
+    compose.write_text(COMPOSE)
+    (project / "session.sh").write_text(UP_AND_DOWN)
+    file = project / "app.env"
+    learn_twice(engine, project, file)
+    policy, warnings = parse_policy_file(file.read_text(), name="app.env")
+    assert {name: one.value for name, one in policy.limits.by_variable.items()} == {
+        "CREATE_BINDS": "/srv/app:ro",
+        "CREATE_IMAGES": "busybox:latest",
+        "EXEC_COMMANDS": "true",
+        "EXEC_USERS": "@default",
+    }
+    assert warnings == ()
+    # What reaches into containers does so whosever they are; nothing else is known.
+    ways = meaning_of(policy).ways
+    assert {way.operation for way in ways} <= {*REACHING, "PutContainerArchive"}
+    with enforcing(engine, "--env-file", str(file)) as proxy:
+        assert up_and_down(engine, compose, proxy.url) == up_and_down(
+            engine, compose, None
+        )
 
 
 HOSTILE = """
