@@ -75,6 +75,7 @@ COMMANDS = [
     ("explain", "all.env"),
     ("explain", "one.env"),
     ("operations",),
+    ("learned",),
     ("check", "one.env", "POST", "/containers/create"),
     ("check", "one.env", "POST", "/images/" + "long/" * 30 + "push"),
     ("export", "all.env", "--to", "linuxserver"),

@@ -8,6 +8,7 @@ import click
 
 from trioproxy.commands.catalogue import LIST, PREFIX, folder
 from trioproxy.commands.policyfile import PolicyFile
+from trioproxy.commands.terminal import show
 from trioproxy.files import read_text
 from trioproxy.policy.endpoints import MEANINGS, Risk
 from trioproxy.review.meaning import meaning_of
@@ -53,7 +54,7 @@ def command(*, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(one) for one in entries], indent=2))
     else:
-        click.echo("\n".join(_lines(entries)))
+        show(*_lines(entries))
 
 
 def _entries() -> Iterator[Entry]:
