@@ -100,7 +100,7 @@ def test_the_action(action: Composite, checkout: Checkout) -> None:
     assert ran.failed == FAIL, ran.log
     assert "::error::learned/app.env grants more than was reviewed" in ran.log
     assert ran.outputs == {"grown": "true"}
-    assert "**`learned/app.env` grants 2 more than `reviewed.env`:**" in ran.summary
+    assert "**`learned/app.env` grants 2 more than `reviewed.env`" in ran.summary
     assert "| **+** | `ContainerList` |" in ran.summary
     assert ran.artifact.keys() == {"learned/app.env", "learned/app.jsonl"}
 

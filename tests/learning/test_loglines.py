@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trioproxy.config import Level, LogFormat
-from trioproxy.learning.loglines import FORMATS, Entry, read_line
+from trioproxy.learning.logformats import FORMATS, Entry
+from trioproxy.learning.loglines import read_line
 from trioproxy.learning.shape import REFUSED
 from trioproxy.policy.gate import EnforceGate, LearnGate, ShadowGate, judge
 from trioproxy.policy.outcome import Moment, Outcome
@@ -91,10 +92,10 @@ WRITTEN["dockerd-json.log"] = WRITTEN["dockerd.log"][5:]
 
 def told(entry: Entry) -> str:
     """An entry as one line."""
-    if not entry.method:
-        return "unread"
     if not entry.is_whole:
         return "cut"
+    if not entry.method:
+        return "unread"
     path = entry.target.partition(b"?")[0].decode()
     path = re.sub(r"[0-9a-f]{64}", "ID", path)
     return f"{entry.method} {path} {entry.result or '-'} {entry.client or '-'}"
@@ -314,6 +315,7 @@ EVERY_LINE = [
 ]
 
 
+@settings(max_examples=300)
 @given(st.sampled_from(EVERY_LINE), st.data())
 def test_a_torn_line(line: bytes, data: st.DataObject) -> None:
     """What is left of a line that was torn tells of the same path, or of no whole one."""

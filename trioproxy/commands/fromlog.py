@@ -21,7 +21,8 @@ from trioproxy.errors import ConfigError
 from trioproxy.files import cannot
 from trioproxy.learning.clients import Clients
 from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.loglines import FORMATS, LINE_LIMIT
+from trioproxy.learning.logformats import FORMATS
+from trioproxy.learning.loglines import LINE_LIMIT
 from trioproxy.learning.logs import CLIENTS_TOLD_APART, EVERYBODY, Log, united
 from trioproxy.learning.proposal import Quiet, Wish
 from trioproxy.learning.shape import REFUSED

@@ -26,7 +26,8 @@ from typing import Final, NamedTuple
 
 from trioproxy.errors import BadTarget
 from trioproxy.learning.evidence import Evidence, When
-from trioproxy.learning.loglines import Entry, read_line
+from trioproxy.learning.logformats import Entry
+from trioproxy.learning.loglines import read_line
 from trioproxy.learning.shape import REFUSED, UNPROVEN, Shape, Who, result_of
 from trioproxy.policy.endpoints import match
 from trioproxy.policy.request import Request
@@ -152,11 +153,11 @@ class Log:
         return self.includes is None or self.includes(client)
 
     def _learn(self, entry: Entry, date: float) -> None:
-        if not entry.method:
-            self._count_unread(NO_HEAD)
-            return
         if not entry.is_whole:
             self.cut += 1
+            return
+        if not entry.method:
+            self._count_unread(NO_HEAD)
             return
         meaning = self._meaning(entry)
         if meaning.shape is None:

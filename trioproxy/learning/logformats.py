@@ -1,0 +1,320 @@
+"""The logs of other programs, one row of a table each: from a line to a request.
+
+Logs are written by programs that many versions have changed, and hold what clients chose.
+So a line is taken only where all of it has the form that is known, and is passed over
+otherwise: a request that was not recognised is one grant too few, one that was made up
+would be one too many. What a program writes of a client's text it escapes, in its own
+way, so that no client can end a line, or a word of it; each reader undoes just that.
+
+A line may be torn, or cut: HAProxy cuts its own at 1,023 bytes. A target counts as whole
+where something follows it in the line, and where it was cut behind its `?`, for of a
+query nothing is kept.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from trioproxy import percent
+from trioproxy.learning.logdates import httplog_date, rfc3339
+from trioproxy.learning.shape import REFUSED, UNPROVEN
+from trioproxy.policy.outcome import name_of_client
+
+
+class Entry(NamedTuple):
+    """A request, as a log tells of it."""
+
+    date: float | None
+    """Seconds since the epoch, if the line has a date."""
+    client: str
+    """Who asked, as evidence names it; empty if the log does not say."""
+    method: str
+    """Empty where the request could not be read, or its line was torn."""
+    target: bytes = b""
+    """As it was received."""
+    result: str = ""
+    """The Engine's status, `refused` or `unproven`; empty if the Engine did not answer."""
+    is_whole: bool = True
+    """Whether the target's path is all there."""
+    agent: str = ""
+    form: str = ""
+    """Who wrote the line; `read_line` fills it in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """How one program writes its log."""
+
+    name: str
+    text: Callable[[bytes], Entry | None]
+    """Reads a line; None: it tells of no request, or is not this program's."""
+    json: Callable[[dict[str, Any]], Entry | None] = lambda _: None
+    hint: str = ""
+    """What to do where such a log shows less than it could."""
+
+
+# -- HAProxy, as tecnativa and linuxserver configure it: `option httplog` ------------------
+
+_HTTPLOG: Final = re.compile(
+    rb"(?P<client>[0-9A-Za-z:.%]{1,64}):\d{1,10}"
+    rb" \[(?P<date>\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d\.\d{3})\]"
+    rb" \S{1,256} \S{1,256}/\S{1,256}"
+    rb" \+?-?\d+(?:/\+?-?\d+){4} (?P<status>-1|\d{3}) \+?\d+"
+    rb" \S{1,256} \S{1,256} (?P<state>[A-Za-z-]{2})[A-Za-z-]{2}"
+    rb" \d+(?:/\+?\d+){4} \d+/\d+ (?:\{[^\"]*\} )?"
+    rb"\"(?P<request>[^\"]*)\"?"
+)
+_REQUEST: Final = re.compile(rb"([!-~]{1,32}) (\S+)( .*)?")
+_HASHED: Final = re.compile(rb"#([0-9A-F]{2})")
+_BEFORE_THE_ANSWER: Final = frozenset(b"RQCH")
+"""Where a session was that ended early: request, queue, connect, head of the answer."""
+
+
+def _haproxy(line: bytes) -> Entry | None:
+    found = _HTTPLOG.fullmatch(line)
+    if not found:
+        return None
+    date = httplog_date(found["date"])
+    client = _client(found["client"])
+    asked = _REQUEST.fullmatch(found["request"])
+    if not asked:
+        is_whole = found["request"] == b"<BADREQ>"  # else the line was torn
+        return Entry(date=date, client=client, method="", is_whole=is_whole)
+    method, target, ending = asked.groups()
+    # `"`, `#` and what is not visible are written as `#22`.
+    target = _HASHED.sub(lambda one: bytes((int(one[1], 16),)), target)
+    return Entry(
+        date=date,
+        client=client,
+        method=method.decode(),
+        target=target,
+        result=_haproxys_result(found["status"].decode(), found["state"]),
+        # HAProxy keeps 1,023 bytes of a request line, and of a line of its log.
+        is_whole=ending is not None or b"?" in target,
+    )
+
+
+def _haproxys_result(status: str, state: bytes) -> str:
+    """Whose answer it was, by the termination state: `PR` is HAProxy's refusal."""
+    if state == b"PR":
+        return REFUSED if status == "403" else ""
+    if status == "-1" or (state[:1] != b"-" and state[1] in _BEFORE_THE_ANSWER):
+        return ""
+    return status
+
+
+# -- programs that write name=value words --------------------------------------------------
+
+_WORD: Final = re.compile(
+    rb'([A-Za-z0-9_.-]{1,64})=("(?:[^"\\]|\\.)*"|[^\s"]*)(?: |\Z)'
+)
+_GO_ESCAPE: Final = re.compile(rb"\\(x[0-9a-f]{2}|[\"\\])")
+
+
+def _words(line: bytes) -> dict[bytes, bytes]:
+    """The words of a line of Go's slog or logrus; what is no word ends them.
+
+    A name counts where it stands first: nothing behind it can take its place.
+    """
+    words = dict[bytes, bytes]()
+    end = 0
+    while found := _WORD.match(line, end):
+        name, value = found.groups()
+        if value.startswith(b'"'):
+            value = _GO_ESCAPE.sub(_unescape, value[1:-1])
+        words.setdefault(name, value)
+        end = found.end()
+    return words
+
+
+def _unescape(found: re.Match[bytes]) -> bytes:
+    text = found[1]
+    return bytes((int(text[1:], 16),)) if text[:1] == b"x" else text
+
+
+def _wollomatic(line: bytes) -> Entry | None:
+    if not (line.startswith(b"time=") and b' request" ' in line):
+        return None
+    words = _words(line)
+    if b"client" not in words:
+        return None  # the line was torn, and maybe its URL
+    return _wollomatic_request(
+        message=words.get(b"msg", b""),
+        date=words.get(b"time", b""),
+        method=words.get(b"method", b""),
+        target=words.get(b"URL", b""),
+        client=words.get(b"client", b""),
+    )
+
+
+def _wollomatic_json(data: dict[str, Any]) -> Entry | None:
+    url = data.get("URL")
+    if not isinstance(url, dict):
+        return None
+    return _wollomatic_request(
+        message=text_bytes(data.get("msg")),
+        date=text_bytes(data.get("time")),
+        method=text_bytes(data.get("method")),
+        target=text_bytes(url.get("RawPath")) or _escaped(text_bytes(url.get("Path"))),
+        client=text_bytes(data.get("client")),
+    )
+
+
+_IN_PATHS: Final = frozenset(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/!$&'()*+,;=:@"
+)
+
+
+def _escaped(path: bytes) -> bytes:
+    return percent.encode(path, _IN_PATHS).encode()
+
+
+def _wollomatic_request(
+    *, message: bytes, date: bytes, method: bytes, target: bytes, client: bytes
+) -> Entry | None:
+    # It writes a line before it asks the Engine, and none behind it.
+    results = {b"allowed request": UNPROVEN, b"blocked request": REFUSED}
+    if message not in results or not target:
+        return None
+    return Entry(
+        date=rfc3339(date),
+        client=_client_of(client.decode("ascii", "replace")),
+        method=method.decode("ascii", "replace"),
+        target=target,
+        result=results[message],
+    )
+
+
+# -- the Engine itself, with -D --------------------------------------------------------------
+
+_CALLING: Final = re.compile(rb"Calling ([A-Z]{1,32}) (/\S*)")
+_HANDLING: Final = re.compile(rb"(handling|error response for) ([A-Z]{1,32}) request")
+
+
+def _dockerd(line: bytes) -> Entry | None:
+    if not (line.startswith(b"time=") and b"level=debug" in line):
+        return None
+    words = _words(line)
+    return _dockerd_request(
+        date=words.get(b"time", b""),
+        message=words.get(b"msg", b""),
+        # Without a word behind it the line was torn, and maybe the URL.
+        target=words.get(b"request-url", b"") if b"vars" in words else b"",
+        status=words.get(b"status", b""),
+    )
+
+
+def _dockerd_json(data: dict[str, Any]) -> Entry | None:
+    return _dockerd_request(
+        date=text_bytes(data.get("time")),
+        message=text_bytes(data.get("msg")),
+        target=text_bytes(data.get("request-url")),
+        status=str(data.get("status", "")).encode("ascii", "replace"),
+    )
+
+
+def _dockerd_request(
+    *, date: bytes, message: bytes, target: bytes = b"", status: bytes = b""
+) -> Entry | None:
+    """Up to 28 it says what it is called for; since then also when that fails."""
+    result = UNPROVEN
+    if found := _CALLING.fullmatch(message):
+        method, target = found.groups()
+    elif found := _HANDLING.fullmatch(message):
+        method = found[2]
+        if found[1] != b"handling":
+            result = status.decode("ascii", "replace")
+    else:
+        return None
+    if not target.startswith(b"/"):
+        return None
+    return Entry(
+        date=rfc3339(date),
+        client="",
+        method=method.decode(),
+        target=target,
+        result=result,
+    )
+
+
+# -- our own ---------------------------------------------------------------------------------
+
+_OUR_LINE: Final = re.compile(rb"[a-z]{3,10} (?:request|opened) (.*)")
+_OUR_WORD: Final = re.compile(rb'([a-z]{1,16})=("[^"]*"|[^\s"]*)(?: |\Z)')
+_SHOWN_LIMIT: Final = 256
+"""Our log shows so much of a path (`Target.shown`)."""
+
+
+def _own(line: bytes) -> Entry | None:
+    found = _OUR_LINE.fullmatch(line)
+    if not found:
+        return None
+    words = dict[str, str]()
+    for name, value in _our_words(found[1]):
+        words.setdefault(name, value)
+    return _our_request(words)
+
+
+def _our_words(text: bytes) -> Iterator[tuple[str, str]]:
+    end = 0
+    while found := _OUR_WORD.match(text, end):
+        yield found[1].decode(), found[2].strip(b'"').decode("ascii", "replace")
+        end = found.end()
+
+
+def _own_json(data: dict[str, Any]) -> Entry | None:
+    if data.get("event") not in {"request", "opened"}:
+        return None
+    words = {name: str(value) for name, value in data.items() if value is not None}
+    entry = _our_request(words)
+    return entry and entry._replace(date=rfc3339(text_bytes(data.get("time"))))
+
+
+def _our_request(words: dict[str, str]) -> Entry | None:
+    if not {"decision", "by", "client"} <= words.keys():
+        return None
+    path = words.get("path", "")
+    result = words.get("status", "")
+    if words["by"] != "engine":
+        result = REFUSED if words["decision"] == "refused" else ""
+    return Entry(
+        date=None,
+        client=_client_of(words["client"]),
+        method=words.get("method", ""),
+        target=path.encode("ascii", "replace"),
+        result=result if result != "-" else "",
+        is_whole=len(path) < _SHOWN_LIMIT,
+        agent=words.get("agent", ""),
+    )
+
+
+# -- what they share ----------------------------------------------------------------------
+
+
+def _client(text: bytes) -> str:
+    return text.decode("ascii", "replace").removeprefix("::ffff:")
+
+
+def _client_of(peer: str) -> str:
+    """The client without its port, as the recorder has it."""
+    return name_of_client(peer).strip("[]").removeprefix("::ffff:")
+
+
+def text_bytes(value: object) -> bytes:
+    """A text of JSON as bytes; nothing where it is no text."""
+    return value.encode("utf-8", "replace") if isinstance(value, str) else b""
+
+
+FORMATS: Final = (
+    Format(name="HAProxy (tecnativa, linuxserver)", text=_haproxy),
+    Format(
+        name="wollomatic",
+        text=_wollomatic,
+        json=_wollomatic_json,
+        hint="wollomatic logs what it lets pass at -loglevel debug only",
+    ),
+    Format(name="dockerd -D", text=_dockerd, json=_dockerd_json),
+    Format(name="trioproxy", text=_own, json=_own_json),
+)
+"""The logs that are read. All but HAProxy's and ours leave out the Engine's answer."""
