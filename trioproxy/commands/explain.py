@@ -132,6 +132,9 @@ def _limits(meaning: Meaning) -> Iterator[str]:
         for one in meaning.limits:
             if one.value:
                 yield from _wrap(f"{one.variable}={one.value}: {one.line}", indent="  ")
+        listed = [one.value for one in meaning.limits if one.value]
+        if len(",".join(listed).split(",")) > 1:
+            yield "  values combine: each of them may be asked for with any other"
         closed = [one.variable for one in meaning.limits if not one.value]
         if closed:
             yield from _wrap(f"nothing of {', '.join(closed)}", indent="  ")
