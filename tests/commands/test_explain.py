@@ -187,6 +187,13 @@ def test_a_limited_file(file: Path) -> None:
     assert data["limits"]["CREATE_PRIVILEGED"] == ""
 
 
+def test_an_operation_whose_tags_alone_are_limited_keeps_its_risk(file: Path) -> None:
+    """A build that may ask for anything is not told as limited because its tags are."""
+    text = explain(file, "ALLOW_OPERATIONS=ImageBuild\nCREATE_TAGS=a\n").stdout
+    assert "limited in what they ask for" not in text
+    assert "HOST-ROOT, can give root on the host:\n  ImageBuild" in text
+
+
 def test_a_way_to_root_is_named(file: Path) -> None:
     """A listed value that gives root is named first, with the reason."""
     text = explain(

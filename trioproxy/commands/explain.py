@@ -106,7 +106,7 @@ def _lines(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
         f"{file.path}: mode {policy.mode}, opens {len(opened)} of"
         f" {len(OPERATIONS)} operations, {_writes(opened)} of them writes"
     )
-    limited = [one for one in opened if one.operation in policy.limits.operations]
+    limited = [o for o in opened if policy.limits.limits_power_of(o.operation)]
     if limited:
         yield "\nlimited in what they ask for:"
         for endpoint in limited:
