@@ -232,3 +232,17 @@ def test_what_was_seen_stands_beside_what_is_granted(tmp_path: Path) -> None:
     assert (seen["ContainerExec"]["count"], seen["ContainerExec"]["runs"]) == (2, 2)
     path.with_suffix(".jsonl").unlink()
     assert " seen " not in run("explain", str(path)).out
+
+
+def test_limits_in_markdown(file: Path) -> None:
+    """A reviewer reads in a table what is limited, what is listed, and what is closed."""
+    limited = "ALLOW_OPERATIONS=ContainerCreate,ImageBuild\nCREATE_BINDS=/etc\nCREATE_CAPS=*\n"
+    text = explain(file, limited, "--markdown").stdout
+    assert "| limited | `ContainerCreate` | `POST /containers/create` |" in text
+    assert "| HOST-ROOT | `ImageBuild` | `POST /build` |" in text
+    assert "| `CREATE_BINDS=/etc` | HOST-ROOT: is /etc |  |\n" in text
+    assert "\nAnything of `CREATE_CAPS`.\n" in text
+    assert "\nNothing of `CREATE_DEVICES`, `CREATE_DRIVERS`, " in text
+    hostile = file.with_name("a`|b.env")
+    assert explain(hostile, limited, "--markdown").stdout.startswith("**`")
+    assert "`|" not in explain(hostile, limited, "--markdown").stdout.splitlines()[0]

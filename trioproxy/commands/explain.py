@@ -8,9 +8,10 @@ from dataclasses import asdict
 import click
 
 from trioproxy.arguments import root
+from trioproxy.arguments.limits import ANY
 from trioproxy.commands.catalogue import locate
 from trioproxy.commands.evidence import read_evidence
-from trioproxy.commands.policyfile import PolicyFile, as_data, describe
+from trioproxy.commands.policyfile import PolicyFile, as_code, as_data, describe
 from trioproxy.commands.terminal import show
 from trioproxy.errors import ConfigError
 from trioproxy.learning.evidence import Evidence
@@ -156,11 +157,11 @@ def _values(policy: Policy, evidence: Evidence | None) -> Iterator[str]:
 def _markdown(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
     """The same, as a person reads it beside the change that it belongs to."""
     meaning = meaning_of(file.policy)
-    yield f"**`{file.path}`: {meaning.answer}.**"
+    yield f"**{as_code(file.path)}: {meaning.answer}.**"
     yield ""
     for way in meaning.ways:
-        argument = f" `{way.argument}`" if way.argument else ""
-        yield f"- `{way.operation}`{argument}: {way.why}"
+        argument = f" {as_code(way.argument)}" if way.argument else ""
+        yield f"- {as_code(way.operation)}{argument}: {way.why}"
     if meaning.ways:
         yield ""
     yield "| risk | operation | route | | seen |"
@@ -168,7 +169,9 @@ def _markdown(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
     worst_first = sorted(meaning.operations, key=lambda one: list(Risk).index(one.risk), reverse=True)  # fmt: skip
     for one in worst_first:
         seen = _seen(evidence, one.operation).removeprefix("seen ")
-        yield f"| {one.risk.shown} | `{one.operation}` | `{one.method} {one.template}` | {one.summary} | {seen} |"
+        is_limited = file.policy.limits.limits_power_of(one.operation)
+        risk = "limited" if is_limited else one.risk.shown
+        yield f"| {risk} | `{one.operation}` | `{one.method} {one.template}` | {one.summary} | {seen} |"
     items = [(n, p) for n, limit in file.policy.limits.by_variable.items() for p in limit.patterns]  # fmt: skip
     if items:
         yield ""
@@ -180,7 +183,13 @@ def _markdown(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
         risk = f"HOST-ROOT: {why}" if why else ""
         found = of_item(evidence, name, item, base) if evidence else None
         told = str(found or NEVER).removeprefix("seen ") if evidence else ""
-        yield f"| `{name}={item.text}` | {risk} | {told} |"
+        yield f"| {as_code(f'{name}={item.text}')} | {risk} | {told} |"
+    anything = [one.variable for one in meaning.limits if one.value == ANY]
+    closed = [one.variable for one in meaning.limits if not one.value]
+    for words, names in (("Anything", anything), ("Nothing", closed)):
+        if names:
+            yield ""
+            yield f"{words} of {', '.join(map(as_code, names))}."
 
 
 def _unknown_routes(policy: Policy) -> Iterator[str]:
