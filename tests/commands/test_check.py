@@ -319,3 +319,10 @@ def test_an_id_depends_on_the_engine(tmp_path: Path) -> None:
         "cannot tell: ContainerCreate (POST /containers/create) depends on what the"
         " Engine has under deadbeef\n",
     )
+
+
+def test_a_file_with_limits_says_which(exact: Path) -> None:
+    """The families that a file limits are named where it is looked at alone."""
+    exact.write_text("ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS=\nEXEC_USERS=a\n")
+    assert check(exact).out.endswith("operations=1 limited=CREATE,EXEC\n")
+    assert json.loads(check(exact, "--json").out)["limited"] == ["CREATE", "EXEC"]

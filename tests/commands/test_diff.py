@@ -142,6 +142,11 @@ def test_the_worst_is_first(folder: Path) -> None:
     ]
     (create,) = (line for line in lines if "+ ContainerCreate" in line)
     assert "  limited: makes a container" in create
+    (folder / "tags.env").write_text(
+        "ALLOW_OPERATIONS=ContainerList,ImageBuild\nCREATE_TAGS=\n"
+    )
+    out = diff(folder, "small.env", "tags.env").out
+    assert "  + ImageBuild               POST /build  HOST-ROOT: " in out
     data = json.loads(diff(folder, "small.env", "new.env", "--json").out)
     assert data["more"][0] == {"name": "CREATE_BINDS=/etc", "root": "is /etc"}
     assert next(one["limited"] for one in data["more"] if "limited" in one) is True

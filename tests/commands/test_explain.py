@@ -178,12 +178,20 @@ def test_a_limited_file(file: Path) -> None:
     )
     assert "CREATE_BINDS=/srv/app: folders and files of the host" in said
     assert "nothing of CREATE_DEVICES, CREATE_DRIVERS" in said
+    assert "values combine: each of them may be asked for with any other" in said
     assert "limited in what they ask for:\n  ContainerCreate" in text
     assert "HOST-ROOT" not in text
     data = json.loads(explain(file, limited, "--json").stdout)
     assert data["root"]["known"] is False
     assert data["limits"]["CREATE_BINDS"] == "/srv/app"
     assert data["limits"]["CREATE_PRIVILEGED"] == ""
+
+
+def test_an_operation_whose_tags_alone_are_limited_keeps_its_risk(file: Path) -> None:
+    """A build that may ask for anything is not told as limited because its tags are."""
+    text = explain(file, "ALLOW_OPERATIONS=ImageBuild\nCREATE_TAGS=a\n").stdout
+    assert "limited in what they ask for" not in text
+    assert "HOST-ROOT, can give root on the host:\n  ImageBuild" in text
 
 
 def test_a_way_to_root_is_named(file: Path) -> None:
@@ -224,3 +232,17 @@ def test_what_was_seen_stands_beside_what_is_granted(tmp_path: Path) -> None:
     assert (seen["ContainerExec"]["count"], seen["ContainerExec"]["runs"]) == (2, 2)
     path.with_suffix(".jsonl").unlink()
     assert " seen " not in run("explain", str(path)).out
+
+
+def test_limits_in_markdown(file: Path) -> None:
+    """A reviewer reads in a table what is limited, what is listed, and what is closed."""
+    limited = "ALLOW_OPERATIONS=ContainerCreate,ImageBuild\nCREATE_BINDS=/etc\nCREATE_CAPS=*\n"
+    text = explain(file, limited, "--markdown").stdout
+    assert "| limited | `ContainerCreate` | `POST /containers/create` |" in text
+    assert "| HOST-ROOT | `ImageBuild` | `POST /build` |" in text
+    assert "| `CREATE_BINDS=/etc` | HOST-ROOT: is /etc |  |\n" in text
+    assert "\nAnything of `CREATE_CAPS`.\n" in text
+    assert "\nNothing of `CREATE_DEVICES`, `CREATE_DRIVERS`, " in text
+    hostile = file.with_name("a`|b.env")
+    assert explain(hostile, limited, "--markdown").stdout.startswith("**`")
+    assert "`|" not in explain(hostile, limited, "--markdown").stdout.splitlines()[0]

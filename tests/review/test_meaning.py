@@ -100,6 +100,7 @@ CONDITIONS: list[tuple[dict[str, str], list[str]]] = [
     ({"ALLOW_OPERATIONS": "ImageCreate", "PULL_IMAGES": "src:-"}, [IMAGES]),
     ({"ALLOW_OPERATIONS": "ImageCreate", "PULL_IMAGES": "src:-", "CREATE_TAGS": "a"}, []),
     ({"ALLOW_OPERATIONS": "LibpodImageTag"}, [IMAGES]),
+    ({"ALLOW_OPERATIONS": "LibpodVolumeImport"}, ["finds no volume that leads to the host"]),
     ({"NETWORKS": "1"}, []),
     ({"NETWORKS": "1", "POST": "1"}, ["sends nothing that this version does not know"]),
     ({"NETWORKS": "1", "POST": "1", "CREATE_CAPS": ""}, []),

@@ -146,6 +146,10 @@ class Limits:
         shown = f"{argument.shown} ({', '.join(thing.names[:3]) or 'without a name'})"
         return _refusal(operation, argument._replace(shown=shown))
 
+    def limits_power_of(self, operation: str) -> bool:
+        """Whether an operation's own family is limited, and not its tags alone."""
+        return any(own in self.families for own in LIMITED.get(operation, ())[:1])
+
     def limit_of(self, variable: str) -> Limit | None:
         """What a variable allows, set or not; None if it is not limited."""
         if variable in self.by_variable:

@@ -77,7 +77,7 @@ _CAPS: Final = frozenset(
 _DEVICES: Final = re.compile(
     r"gpu|/dev/(?:fuse|kvm|net/tun|null|zero|full|random|urandom|dri(?:/.*)?|snd(?:/.*)?"
     r"|video[0-9]+|tty(?:USB|ACM|AMA|S)[0-9]+|serial/.*|i2c-[0-9]+|gpiochip[0-9]+"
-    r"|hidraw[0-9]+|bus/usb(?:/.*)?|nvidia.*|ppp|rtc[0-9]*|watchdog[0-9]*)"
+    r"|hidraw[0-9]+|nvidia.*|ppp|rtc[0-9]*|watchdog[0-9]*)"
 )
 """Devices that are no way to the host's memory or disks."""
 _RUNTIMES: Final = frozenset(

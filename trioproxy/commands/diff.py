@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import click
 
-from trioproxy.commands.policyfile import PolicyFile, as_data
+from trioproxy.commands.policyfile import PolicyFile, as_code, as_data
 from trioproxy.commands.terminal import show
 from trioproxy.learning.wording import count
 from trioproxy.review.compare import Comparison, Grant, compare
@@ -118,17 +118,17 @@ def _describe(grant: Grant) -> str:
 
 def _markdown(old: str, new: str, found: Comparison) -> Iterator[str]:
     if not found.more and not found.less:
-        yield f"**{_code(new)} grants what {_code(old)} grants.**"
+        yield f"**{as_code(new)} grants what {as_code(old)} grants.**"
         return
     root = _root(found)
-    yield f"**{_code(new)} grants {_extent(found)} than {_code(old)}; root on the host: {root}**"
+    yield f"**{as_code(new)} grants {_extent(found)} than {as_code(old)}; root on the host: {root}**"
     yield ""
     if found.ways:
         for way in found.ways:
             where = (
                 f"{way.operation}, {way.argument}" if way.argument else way.operation
             )
-            yield f"- {_code(where)}: {way.why}"
+            yield f"- {as_code(where)}: {way.why}"
         yield ""
     yield "| | operation | route | risk | |"
     yield "|---|---|---|---|---|"
@@ -142,17 +142,12 @@ def _markdown(old: str, new: str, found: Comparison) -> Iterator[str]:
 
 def _cells(grant: Grant) -> list[str]:
     endpoint = grant.endpoint
-    route = _code(f"{endpoint.method} {endpoint.template}") if endpoint else ""
+    route = as_code(f"{endpoint.method} {endpoint.template}") if endpoint else ""
     marks = grant.marks
     is_loud = bool(marks) and marks.partition(",")[0].isupper()
     return [
-        _code(grant.name),
+        as_code(grant.name),
         route,
         f"**{marks}**" if is_loud else marks,
         grant.line,
     ]
-
-
-def _code(text: str) -> str:
-    """Text as code, whatever is in it."""
-    return f"`{text.replace('`', '').replace('|', '').replace(chr(10), ' ')}`"

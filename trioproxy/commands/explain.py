@@ -8,9 +8,10 @@ from dataclasses import asdict
 import click
 
 from trioproxy.arguments import root
+from trioproxy.arguments.limits import ANY
 from trioproxy.commands.catalogue import locate
 from trioproxy.commands.evidence import read_evidence
-from trioproxy.commands.policyfile import PolicyFile, as_data, describe
+from trioproxy.commands.policyfile import PolicyFile, as_code, as_data, describe
 from trioproxy.commands.terminal import show
 from trioproxy.errors import ConfigError
 from trioproxy.learning.evidence import Evidence
@@ -106,7 +107,7 @@ def _lines(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
         f"{file.path}: mode {policy.mode}, opens {len(opened)} of"
         f" {len(OPERATIONS)} operations, {_writes(opened)} of them writes"
     )
-    limited = [one for one in opened if one.operation in policy.limits.operations]
+    limited = [o for o in opened if policy.limits.limits_power_of(o.operation)]
     if limited:
         yield "\nlimited in what they ask for:"
         for endpoint in limited:
@@ -132,6 +133,9 @@ def _limits(meaning: Meaning) -> Iterator[str]:
         for one in meaning.limits:
             if one.value:
                 yield from _wrap(f"{one.variable}={one.value}: {one.line}", indent="  ")
+        listed = [one.value for one in meaning.limits if one.value]
+        if len(",".join(listed).split(",")) > 1:
+            yield "  values combine: each of them may be asked for with any other"
         closed = [one.variable for one in meaning.limits if not one.value]
         if closed:
             yield from _wrap(f"nothing of {', '.join(closed)}", indent="  ")
@@ -153,11 +157,11 @@ def _values(policy: Policy, evidence: Evidence | None) -> Iterator[str]:
 def _markdown(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
     """The same, as a person reads it beside the change that it belongs to."""
     meaning = meaning_of(file.policy)
-    yield f"**`{file.path}`: {meaning.answer}.**"
+    yield f"**{as_code(file.path)}: {meaning.answer}.**"
     yield ""
     for way in meaning.ways:
-        argument = f" `{way.argument}`" if way.argument else ""
-        yield f"- `{way.operation}`{argument}: {way.why}"
+        argument = f" {as_code(way.argument)}" if way.argument else ""
+        yield f"- {as_code(way.operation)}{argument}: {way.why}"
     if meaning.ways:
         yield ""
     yield "| risk | operation | route | | seen |"
@@ -165,7 +169,9 @@ def _markdown(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
     worst_first = sorted(meaning.operations, key=lambda one: list(Risk).index(one.risk), reverse=True)  # fmt: skip
     for one in worst_first:
         seen = _seen(evidence, one.operation).removeprefix("seen ")
-        yield f"| {one.risk.shown} | `{one.operation}` | `{one.method} {one.template}` | {one.summary} | {seen} |"
+        is_limited = file.policy.limits.limits_power_of(one.operation)
+        risk = "limited" if is_limited else one.risk.shown
+        yield f"| {risk} | `{one.operation}` | `{one.method} {one.template}` | {one.summary} | {seen} |"
     items = [(n, p) for n, limit in file.policy.limits.by_variable.items() for p in limit.patterns]  # fmt: skip
     if items:
         yield ""
@@ -177,7 +183,13 @@ def _markdown(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
         risk = f"HOST-ROOT: {why}" if why else ""
         found = of_item(evidence, name, item, base) if evidence else None
         told = str(found or NEVER).removeprefix("seen ") if evidence else ""
-        yield f"| `{name}={item.text}` | {risk} | {told} |"
+        yield f"| {as_code(f'{name}={item.text}')} | {risk} | {told} |"
+    anything = [one.variable for one in meaning.limits if one.value == ANY]
+    closed = [one.variable for one in meaning.limits if not one.value]
+    for words, names in (("Anything", anything), ("Nothing", closed)):
+        if names:
+            yield ""
+            yield f"{words} of {', '.join(map(as_code, names))}."
 
 
 def _unknown_routes(policy: Policy) -> Iterator[str]:

@@ -42,6 +42,11 @@ def describe(endpoint: Endpoint) -> Iterator[str]:
     yield f"      {endpoint.summary}"
 
 
+def as_code(text: str) -> str:
+    """Show text as code in Markdown, whatever is in it."""
+    return f"`{text.replace('`', '').replace('|', '').replace(chr(10), ' ')}`"
+
+
 def as_data(endpoint: Endpoint) -> dict[str, object]:
     """Show an endpoint to a program."""
     return {

@@ -110,9 +110,9 @@ def compare(old: Policy, new: Policy) -> Comparison:
     for name, request in _requests(old, new):
         before, after = _allows(old, name, request), _allows(new, name, request)
         if after and not before:
-            more.add(Grant(name, is_limited=name in new.limits.operations))
+            more.add(Grant(name, is_limited=new.limits.limits_power_of(name)))
         elif before and not after:
-            less.add(Grant(name, is_limited=name in old.limits.operations))
+            less.add(Grant(name, is_limited=old.limits.limits_power_of(name)))
     more |= set(_asked_beyond(old, new))
     less |= set(_asked_beyond(new, old))
     was, now = meaning_of(old), meaning_of(new)

@@ -199,6 +199,8 @@ def _conditions(policy: Policy) -> Iterator[str]:
         if binds and binds.patterns:
             yield "cannot write the parents of its binds"
         yield "finds no volume or network of others that leads to the host"
+    elif opened & {"LibpodVolumeExport", "LibpodVolumeImport"}:
+        yield "finds no volume that leads to the host"
     if any(_replaces_images(policy, name) for name in opened):
         yield "replaces no image that others run"
     if _passes_unknown_writes(policy):

@@ -1,0 +1,115 @@
+"""Ways to root that `explain` tells of, gone on a real Engine through a proxy that enforces."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.proxies import enforcing
+from tests.engine import Engine
+from trioproxy.policy.permissions import parse_policy
+from trioproxy.review.meaning import meaning_of
+
+SECRET = "what no list allows to be read"
+CREATES = "ContainerCreate,ContainerInspect,ContainerStart,ContainerWait,SystemPing"
+
+
+@contextmanager
+def proxy(engine: Engine, folder: Path, **variables: str) -> Iterator[str]:
+    """A proxy that enforces a file which is root by the only way that it has."""
+    meaning = meaning_of(parse_policy(variables)[0])
+    assert len(meaning.ways) == 1, meaning.ways
+    listen = f"unix://{folder}/proxy.sock"
+    with enforcing(engine, listen=listen, variables=variables):
+        yield listen
+
+
+def printed(engine: Engine, host: str, *options: str) -> str:
+    """What a container printed that was made and started through a proxy."""
+    made = engine.docker("create", *options, host=host).text
+    engine.docker("start", made, host=host)
+    engine.docker("wait", made, host=host)
+    ran = engine.docker("logs", made)
+    engine.docker("rm", "-f", made)
+    return ran.text + ran.errors
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A folder of the host that is on no list."""
+    folder = tmp_path / "host"
+    folder.mkdir()
+    (folder / "secret").write_text(SECRET)
+    (tmp_path / "app" / "data").mkdir(parents=True)
+    return folder
+
+
+PLANTED = [
+    ("{}/app/*:ro,{}/app/data", "app/data", "app/data/link"),
+    ("{}/a*,{}/app/data:ro", "app", "app/data"),
+    ("{}/app,{}/app/data:ro", "app", "app/data"),
+    ("{}/*:ro,{}/app/data", "app/data", "app/data/link"),
+]
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("binds", "written", "bound"), PLANTED, ids=[row[0] for row in PLANTED]
+)
+def test_a_planted_link_is_followed(
+    binds: str,
+    written: str,
+    bound: str,
+    engine: Engine,
+    secret: Path,
+    tmp_path: Path,
+) -> None:
+    """A container leaves a link where it may write, and the next one is bound to its target."""
+    listed = binds.format(tmp_path, tmp_path)
+    with proxy(engine, tmp_path, ALLOW_OPERATIONS=CREATES, CREATE_BINDS=listed) as host:
+        link = Path(bound).name
+        plant = f"rm -rf /w/{link}; ln -s {secret} /w/{link}"
+        bind = f"--volume={tmp_path / written}:/w"
+        printed(engine, host, bind, "busybox", "sh", "-c", plant)
+        bind = f"--volume={tmp_path / bound}:/r:ro"
+        assert SECRET in printed(engine, host, bind, "busybox", "cat", "/r/secret")
+
+
+@pytest.mark.engine
+def test_a_star_reaches_what_it_may_be(engine: Engine, tmp_path: Path) -> None:
+    """`/et*` is the host's `/etc`, and is told as such."""
+    with proxy(
+        engine, tmp_path, ALLOW_OPERATIONS=CREATES, CREATE_BINDS="/et*:ro"
+    ) as host:
+        words = ("--volume=/etc:/r:ro", "busybox", "cat", "/r/passwd")
+        assert "root:" in printed(engine, host, *words)
+
+
+@pytest.mark.engine
+def test_a_container_is_read_with_what_the_host_shares(
+    engine: Engine, secret: Path, tmp_path: Path
+) -> None:
+    """Copying out of a container that somebody else gave a host folder reads the host."""
+    made = engine.docker("create", f"--volume={secret}:/host:ro", "busybox").text
+    with proxy(engine, tmp_path, ALLOW_OPERATIONS="ContainerArchive,SystemPing") as url:
+        copied = engine.docker("cp", f"{made}:/host/secret", "-", host=url)
+    engine.docker("rm", made)
+    assert SECRET.encode() in copied.output
+
+
+@pytest.mark.engine
+def test_the_network_of_another_may_be_the_hosts(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """Who may join another container's network joins the host's by one that has it."""
+    run = ("run", "-d", "--network=host", "busybox", "sleep", "600")
+    other = engine.docker(*run).text
+    wanted = engine.docker("exec", other, "readlink", "/proc/self/ns/net").text
+    with proxy(
+        engine, tmp_path, ALLOW_OPERATIONS=CREATES, CREATE_NAMESPACES="net:container"
+    ) as host:
+        join = (f"--network=container:{other}", "busybox")
+        found = printed(engine, host, *join, "readlink", "/proc/self/ns/net")
+    engine.docker("rm", "-f", other)
+    assert found.strip() == wanted.strip()
