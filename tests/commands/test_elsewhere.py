@@ -48,6 +48,7 @@ LOOKING = {
     "explain": ("explain", "app.env"),
     "diff": ("diff", "app.env", "old.env"),
     "drift": ("drift", "app.env", "--evidence", "app.jsonl"),
+    "approve": ("approve", "app.env", "--evidence", "app.jsonl", "--json"),
     "export": ("export", "app.env", "--to", "tecnativa"),
     "learned": ("learned",),
     "operations": ("operations", "--section", "VOLUMES"),
@@ -107,6 +108,10 @@ def test_looking_works_everywhere(
     here = run(*args)
     if args[0] == "merge":
         assert (there.status, here.status) == (2, 2)
+    elif args[0] == "approve" and system is WINDOWS:
+        # It looks whether it can write before it asks anything.
+        assert there.status == 2
+        assert "files are not locked on Windows" in there.err
     else:
         assert there == here
 
