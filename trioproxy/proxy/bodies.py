@@ -165,10 +165,11 @@ async def in_turns(client: Client, raw: bytes, steps: Steps[Result]) -> Result:
     """Do what is to be done with a body; if that is long, others have their turns."""
     if len(raw) <= LONG:
         return finish(steps)
-    while True:
-        try:
+    try:
+        while True:
             next(steps)
-        except StopIteration as done:
-            result: Result = done.value
-            return result
-        await client.wire.let_others()
+            await client.wire.let_others()
+    except StopIteration as done:
+        result: Result = done.value
+        await client.wire.let_others()  # what is done with the result is work as well
+        return result
