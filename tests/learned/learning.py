@@ -4,12 +4,12 @@ Before each session the Engine is laid out alike: a network and a volume `staged
 running container `staged` with a label, a published port and a log that grows.
 """
 
-import shutil
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 from tests.clients.comparison import emptied
 from tests.end_to_end.proxies import TRIOPROXY, environment
@@ -56,7 +56,26 @@ def learn(profile: Profile, engine: ScratchEngine) -> None:
             if ran.returncode:
                 raise AssertionError(f"{profile.name}:\n{ran.stdout}")
         for file in (new, evidence_path(new)):
-            shutil.copyfile(file, LEARNED / file.name)
+            text = _FOLDER.sub(WORKSPACE, file.read_text())
+            (LEARNED / file.name).write_text(text)
+
+
+WORKSPACE = "/workspace"
+"""What stands in the files for the folder of a session, which is another one each time."""
+
+_PREFIX = "trioproxy-"
+_FOLDER = re.compile(rf"{re.escape(gettempdir())}/{_PREFIX}\w+")
+
+
+@contextmanager
+def folder_of_session(given: Path | None) -> Iterator[str]:
+    """The folder in which a client works: a new one, or one that is given."""
+    if given is not None:
+        given.mkdir(exist_ok=True)
+        yield str(given)
+        return
+    with TemporaryDirectory(prefix=_PREFIX) as folder:
+        yield folder
 
 
 def work(
@@ -64,23 +83,20 @@ def work(
     engine: ScratchEngine,
     host: str,
     through: Sequence[str] = (),
-    parent: Path | None = None,
+    folder: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Let the client do its session, below `parent`, with `host` as its Engine."""
+    """Let the client do its session, in `folder`, with `host` as its Engine."""
     installed = profile.source.install(CACHE / profile.name)
     session = SESSIONS / profile.session
-    with (
-        staged(engine, profile.stage),
-        TemporaryDirectory(prefix="trioproxy-", dir=parent) as folder,
-    ):
+    with staged(engine, profile.stage), folder_of_session(folder) as place:
         # In the Engine's network: published ports and a loopback registry are there.
         command = engine.inside(
-            "env", f"--chdir={folder}", *INTERPRETERS[session.suffix], str(session)
+            "env", f"--chdir={place}", *INTERPRETERS[session.suffix], str(session)
         )
-        ours = OURS | {"HOME": folder}
+        ours = OURS | {"HOME": place}
         return subprocess.run(
             [*through, *command],
-            cwd=ROOT,
+            cwd=place,
             env=environment(engine.environment(host) | ours | dict(installed)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

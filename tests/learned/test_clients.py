@@ -8,7 +8,7 @@ import pytest
 from tests.end_to_end.proxies import enforcing
 from tests.engine import ScratchEngine
 from tests.learned.install import Machine
-from tests.learned.learning import env_file, work
+from tests.learned.learning import WORKSPACE, env_file, work
 from tests.learned.profiles import PROFILES, Profile
 
 
@@ -29,8 +29,10 @@ def behind(
     """Run the session behind that file: how it ended, and what was refused."""
     # A Unix socket: clients run in the Engine's network, the proxy does not.
     listen = f"unix://{folder}/docker.sock"
-    with enforcing(engine, "--env-file", str(file), listen=listen) as proxy:
-        ran = work(profile, engine, proxy.url)
+    place, here = folder / "work", folder / "here.env"
+    here.write_text(file.read_text().replace(WORKSPACE, str(place)))
+    with enforcing(engine, "--env-file", str(here), listen=listen) as proxy:
+        ran = work(profile, engine, proxy.url, folder=place)
     return ran, [line for line in proxy.log if "decision=refused" in line]
 
 

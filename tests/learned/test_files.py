@@ -46,11 +46,11 @@ def test_files_and_profiles() -> None:
 
 @every_profile
 def test_file_parses(profile: Profile) -> None:
-    """The file is a policy that nothing has to be said about."""
+    """The file is a policy of which nothing has to be said but what no list limits."""
     text = env_file(profile).read_text()
     policy, warnings = parse_policy_file(text, name=profile.name)
     assert policy.operations_count
-    assert not warnings
+    assert all(one.startswith("no variable limits ") for one in warnings)
 
 
 @every_profile
@@ -84,7 +84,10 @@ def test_nothing_private(profile: Profile) -> None:
     for record in evidence(file).records.values():
         assert record.users.clients | record.triers.clients == {"unix:uid=0"}
     text = file.read_text() + evidence_path(file).read_text()
-    assert not re.search(r"/(home|root|tmp|work|usr|Users)\b|\d+\.\d+\.\d+\.\d+", text)
+    private = (
+        r"/(home|root|tmp|work|usr|Users)\b|(?!127\.0\.0\.1\b)\b\d+\.\d+\.\d+\.\d+"
+    )
+    assert not re.search(private, text)
 
 
 def test_readme() -> None:

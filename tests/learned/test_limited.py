@@ -47,12 +47,11 @@ def parameters(*, quick: bool) -> list[object]:
 def check(engine: ScratchEngine, profile: Profile, folder: Path) -> None:
     """Run the session behind limits: nothing is refused, and answers are as learned."""
     base = folder / "work"
-    base.mkdir()
     file = folder / "limited.env"
     file.write_text(written(profile, base))
     listen = f"unix://{folder}/docker.sock"
     with enforcing(engine, "--env-file", str(file), listen=listen) as proxy:
-        ran = work(profile, engine, proxy.url, parent=base)
+        ran = work(profile, engine, proxy.url, folder=base)
     refused = [line for line in proxy.log if "decision=refused" in line]
     assert (ran.returncode, refused) == (0, []), ran.stdout
     answers = [found.groups() for found in map(LINE.search, proxy.log) if found]

@@ -72,7 +72,7 @@ class File:
 
     def begin(self) -> None:
         self.runs += 1
-        self.evidence.begin(f"2026-{self.runs:04}", 100 * self.runs, base=self.base)
+        self.evidence.begin(f"2026-{self.runs:04}", 100 * self.runs)
         self.recorder = Recorder(
             self.evidence,
             now=lambda: 100.0 * self.runs,

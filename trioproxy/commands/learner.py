@@ -122,7 +122,7 @@ async def _learn(plan: Plan, block: "Block | None") -> int:
         plan.known, quiet=plan.quiet, unknown=unknown, warn=above(tell.warn)
     )
     name = start.new_run(evidence.runs)
-    evidence.begin(name, start.now(), has_command=bool(plan.command), base=plan.base)
+    evidence.begin(name, start.now(), has_command=bool(plan.command))
     complain = above(tell.complain)
     journal = Journal(plan.store, evidence, tell=teller.tell, complain=complain)
     recorder = Recorder(

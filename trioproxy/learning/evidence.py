@@ -312,13 +312,11 @@ class Evidence:
         self._values: Counter[str] | None = None
         """How many values each variable has; counted anew after a merge."""
 
-    def begin(
-        self, run: str, date: int, *, has_command: bool = False, base: str = ""
-    ) -> None:
+    def begin(self, run: str, date: int, *, has_command: bool = False) -> None:
         """Begin a run; `observe` counts for it from now on."""
         self.run = run
         status = UNFINISHED if has_command else None
-        self.runs.setdefault(run, Run(first=date, last=date, status=status, base=base))
+        self.runs.setdefault(run, Run(first=date, last=date, status=status))
 
     def end(self, when: When, status: int | None = None) -> None:
         """Say until when the run watched, and how its COMMAND ended."""

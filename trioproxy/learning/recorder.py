@@ -187,6 +187,7 @@ class Recorder:
         is_below = f"{path}/".startswith(f"{self._base}/")
         if variable != "CREATE_BINDS" or not self._base or not is_below:
             return value
+        self.evidence.runs[self.evidence.run].base = self._base
         return f"{BASE}{path.removeprefix(self._base)}{mark}{mode}"
 
     def _count_unread(self, peer: str, reason: str) -> None:
