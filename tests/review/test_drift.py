@@ -90,7 +90,8 @@ def test_unknown_routes_are_judged_by_section() -> None:
 def asking(*sightings: tuple[str, str, str, str, int], base: str = "") -> Evidence:
     """Evidence of values: variable, value, operation, result and a day."""
     found = Evidence()
-    found.begin("r1", 0, base=base)
+    found.begin("r1", 0)
+    found.runs["r1"].base = base
     for variable, value, operation, result, day in sightings:
         one = Argument(variable, value, operation)
         found.observe_argument(one, result, When(day * DAY))
