@@ -117,3 +117,19 @@ def test_a_fingerprint_tells_limits_apart() -> None:
         )
     }
     assert len(prints) == 4
+
+
+def test_a_start_from_a_checkpoint_passes_no_limits() -> None:
+    """A folder of the host that a container is restored from is limited by no variable."""
+    granted = {"ALLOW_OPERATIONS": "ContainerStart"}
+    limited = EnforceGate(parse_policy({**granted, "CREATE_BINDS": "/srv"})[0])
+    sections = {"CONTAINERS": "1", "POST": "1", "CREATE_BINDS": "/srv"}
+    for gate in (limited, EnforceGate(parse_policy(sections)[0])):
+        for query in (b"checkpoint=c", b"x=y&%63heckpoint-dir=/srv", b"checkpoint=c&a"):
+            verdict = judge(gate, "POST", b"/containers/x/start?" + query)
+            assert verdict.decision.reason is Reason.UNLIMITABLE
+        for query in (b"", b"?detachKeys=x", b"?checkpoint=", b"?Checkpoint=c"):
+            assert judge(gate, "POST", b"/containers/x/start" + query).decision.allowed
+    open_gate = EnforceGate(parse_policy(granted)[0])
+    start = b"/containers/x/start?checkpoint=c"
+    assert judge(open_gate, "POST", start).decision.allowed

@@ -154,6 +154,9 @@ class Policy:
 
     def decide(self, request: Request) -> Decision:
         """May this request pass, and why?"""
+        if self.limits and _restores(request):
+            message = f"{request.shown} with a checkpoint is not allowed: no variable limits what a folder of the host is restored to, as this file does for others"
+            return _refuse(Reason.UNLIMITABLE, "", message)
         if self.mode is Mode.EXACT:
             return self._decide_exactly(request)
         if request.target.path.startswith(_PODMAN):
@@ -508,6 +511,23 @@ def _missing(missing: "Missing") -> Decision:
         message=missing.message,
         status=missing.status,
     )
+
+
+def _restores(request: Request) -> bool:
+    """Whether a start makes of a container what a folder of the host says.
+
+    Experimental Engines restore from `checkpoint-dir`, wherever that is: a brother of the
+    routes for checkpoints, which no variable limits either.
+    """
+    if request.operation != "ContainerStart" or not request.target.query:
+        return False
+    from trioproxy.arguments import query  # here, for most policies limit nothing
+
+    pairs = query.parse(request.target.query)
+    return any(value and key in _CHECKPOINTS for key, value in pairs)
+
+
+_CHECKPOINTS = frozenset({"checkpoint", "checkpoint-dir"})
 
 
 def _refuse_unlimitable(request: Request) -> Decision:
