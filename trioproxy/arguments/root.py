@@ -6,7 +6,7 @@ seen here (what another container has, what a plugin does), it is told as well.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -194,15 +194,3 @@ def _may_be(item: str, value: str) -> bool:
     if "*" not in item:
         return item == value
     return bool(re.fullmatch(expression([with_stars(item, TAG)]), value))
-
-
-def is_reached(fits: Callable[[str], bool]) -> bool:
-    """Whether a pattern of paths fits a folder that is root on the host, or holds one."""
-    return any(fits(path) or fits(f"{path}:ro") for path in _ROOTS)
-
-
-_ROOTS: Final = frozenset(
-    normal.quote("/".join(parts[:end]) or "/")
-    for parts in (tree.split("/") for tree in _TREES)
-    for end in range(1, len(parts) + 1)
-)

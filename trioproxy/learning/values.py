@@ -30,7 +30,7 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 from trioproxy.arguments import root
-from trioproxy.arguments.patterns import EPHEMERAL, parse_pattern
+from trioproxy.arguments.patterns import EPHEMERAL
 
 LEAST_FRONT: Final = 4
 """Characters in front of a hole."""
@@ -80,7 +80,8 @@ def items_of(variable: str, seen: Iterable[Seen], *, base: str = "") -> list[Ite
     varied = {name: one for name, one in values.items() if one.missed}
     items = list[Item]()
     for item in _holes(variable, varied):
-        if not item.values & varied.keys() or _is_root(variable, item.text, base):
+        is_root = bool(root.of_item(variable, item.text, base=base))
+        if is_root or not item.values & varied.keys():
             continue
         items.append(item)
         for value in item.values:
@@ -88,14 +89,6 @@ def items_of(variable: str, seen: Iterable[Seen], *, base: str = "") -> list[Ite
     literal = values.keys() - {value for item in items for value in item.values}
     items += [Item(value, frozenset({value})) for value in literal]
     return sorted(items, key=lambda item: item.text)
-
-
-def _is_root(variable: str, text: str, base: str) -> bool:
-    if root.of_item(variable, text, base=base):
-        return True
-    return variable == "CREATE_BINDS" and root.is_reached(
-        parse_pattern(variable, text, base=base).fits
-    )
 
 
 def _holes(variable: str, varied: Mapping[str, Seen]) -> Iterator[Item]:
