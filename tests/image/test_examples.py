@@ -175,6 +175,9 @@ def test_limited_jobs(scratch: ScratchEngine, tmp_path: Path) -> None:
             job = ("run", "--rm", "runner", "sh", "-c", f"{JOBS} {asked} true")
             with pytest.raises(AssertionError, match=f"{variable} does not list"):
                 jobs.compose(*job)
+        pull = ("run", "--rm", "runner", "docker", "pull", "docker:cli")
+        with pytest.raises(AssertionError, match="PULL_IMAGES does not list"):
+            jobs.compose(*pull)
 
 
 @pytest.mark.usefixtures("images")
