@@ -386,7 +386,7 @@ OTHERS: dict[str, Kind] = {
     ),
 }  # fmt: skip
 VARYING = re.compile(
-    r"[0-9a-f]{64}|\d{4}-\d\d-\d\dT[^\"]*|172\.\d+\.\d+\.\d+|\"Pid\": \d+"
+    r"[0-9a-f]{64}|\d{4}-\d\d-\d\dT[^\"]*|(?:172|192)\.\d+\.\d+\.\d+(?:/\d+)?|\"Pid\": \d+"
 )
 
 
