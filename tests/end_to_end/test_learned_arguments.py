@@ -158,6 +158,28 @@ def test_a_compose_project_is_learned_enforced_and_made_alike(
         )
 
 
+@pytest.mark.parametrize(
+    ("options", "answer"),
+    [
+        ("-v /srv/data:/data -p 127.0.0.1::80", "root on the host: no known way"),
+        ("-v /etc:/x", "root on the host: yes, by ContainerCreate: CREATE_BINDS=/etc"),
+        ("--pid host", "yes, by ContainerCreate: CREATE_NAMESPACES=pid:host"),
+        ("--privileged", "yes, by ContainerCreate: CREATE_PRIVILEGED=1"),
+    ],
+)
+def test_the_answer_follows_from_what_was_asked_for(
+    engine: Engine, tmp_path: Path, options: str, answer: str
+) -> None:
+    """A client that asks for nothing that gives root has no known way to it, and the file
+    of another one names the value that is one."""
+    file = tmp_path / "app.env"
+    create = f"docker rm $(docker create {options} busybox)"
+    done = learn(engine, file, "sh", "-ec", create)
+    assert done.returncode == 0, done.stderr.decode()
+    policy, _ = parse_policy_file(file.read_text(), name="app.env")
+    assert answer in meaning_of(policy).answer
+
+
 HOSTILE = """
 import json, os, socket, sys
 for line in open(sys.argv[1]):
