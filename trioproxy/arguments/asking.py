@@ -35,6 +35,12 @@ class Asked(NamedTuple):
     named: tuple[Found, ...] = ()
     """Where its body names images, containers, networks and volumes."""
 
+    def with_query(self, values: Mapping[str, str]) -> "Asked":
+        """The same with other values for some keys of the query."""
+        pairs = query.parse(self.query)
+        changed = [(key, values.get(key, value)) for key, value in pairs]
+        return self._replace(query=query.render(changed))
+
 
 MOST_ARGUMENTS: Final = 128 * 1024
 """Characters of all that one request asks for, with the places."""

@@ -35,6 +35,19 @@ class Kind(StrEnum):
     VOLUME = "volume"
 
 
+OBJECTS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "ONLY_CONTAINERS": Kind.CONTAINER,
+        "ONLY_NETWORKS": Kind.NETWORK,
+        "ONLY_VOLUMES": Kind.VOLUME,
+    }
+)
+"""The variables that say which containers, networks and volumes requests may name."""
+
+OWNER_VARIABLE: Final = "ONLY_OWNER"
+"""The value of the label by which what was made through a policy is known as its own."""
+
+
 FAMILIES: Final[Mapping[Family, tuple[str, ...]]] = MappingProxyType(
     {
         Family.CREATE: (
@@ -91,6 +104,7 @@ LIMITED: Final[Mapping[str, tuple[Family, ...]]] = MappingProxyType(
                 "ImageTag",
                 "NetworkConnect",
                 "NetworkCreate",
+                "NetworkDisconnect",
                 "VolumeCreate",
             ),
             (Family.CREATE,),

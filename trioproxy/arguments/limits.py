@@ -129,6 +129,15 @@ class Limits:
                 return _refusal(operation, argument)
         return None
 
+    @property
+    def limits_creation(self) -> bool:
+        """Whether what containers and volumes may have is limited."""
+        return Family.CREATE in self.families
+
+    def refuses_argument(self, operation: str, argument: "Argument") -> Refusal | None:
+        """Say whether one argument is not within these limits."""
+        return None if self._allows(argument) else _refusal(operation, argument)
+
     def goes_by_names(self, argument: "Argument") -> bool:
         """Whether an argument that may be an id is judged by the names of what it is."""
         limit = self.limit_of(argument.variable)
