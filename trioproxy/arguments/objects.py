@@ -169,6 +169,8 @@ class Objects:
             if isinstance(labels, dict):
                 labels[OWNER_LABEL] = ""
             return asked._replace(body=body)
+        if operation not in MAKING:
+            return asked
         if operation == "VolumeCreate" and asked.body is None:
             asked = asked._replace(body={})
         for labels in label_places(operation, asked):
