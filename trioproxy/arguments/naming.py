@@ -46,6 +46,7 @@ class Judge:
         return (
             self._outside(reference, thing)
             or self._beyond_limits(reference, thing)
+            or self._mounted(reference, thing)
             or self._joins(reference, thing)
         )
 
@@ -81,16 +82,27 @@ class Judge:
                 has = f"{argument.place}={argument.shown}".rstrip("=")
                 message = f"{self.operation} reaches into {thing.kind} {show(reference.text)}, which has {has}, and {refusal.variable} does not list that"
                 return replace(refusal, message=message, argument=None)
-        for name in thing.volumes if reference.reaches else ():
+        return None
+
+    def _mounted(self, reference: Reference, thing: Thing) -> Refusal | Missing | None:
+        """Refuse to reach into a container whose volumes a creation may not name.
+
+        A volume has no id that could be pinned. Between our question and a creation
+        another may come under its name; from then on it is in use, and stays the same.
+        """
+        if not reference.reaches:
+            return None
+        owns = self.objects.owns(thing)
+        for name in thing.volumes if owns or self.limits.limits_creation else ():
             volume = self._look_up(Kind.VOLUME, name)
-            shown = Reference(Kind.VOLUME, name, "")
-            refused = (
-                volume
-                if isinstance(volume, Missing)
-                else self._beyond_limits(shown, volume)
-            )
-            if refused is not None:
-                return refused
+            if isinstance(volume, Missing):
+                return volume
+            shown = Reference(Kind.VOLUME, name, f"container {show(reference.text)}")
+            refusal = self._beyond_limits(shown, volume)
+            if refusal is None and owns:
+                refusal = self.objects.refuses(self.operation, shown, volume)
+            if refusal is not None:
+                return refusal
         return None
 
     def _joins(self, reference: Reference, thing: Thing) -> Refusal | Missing | None:

@@ -103,6 +103,10 @@ class Objects:
         one = self.by_kind.get(kind)
         return one is not None and not one.is_any
 
+    def owns(self, thing: "Thing") -> bool:
+        """Whether a container is the client's own, and has what the client chose."""
+        return bool(self.owner) and thing.own_label(OWNER_LABEL) == self.owner
+
     def needs_image(self, thing: "Thing") -> bool:
         """Whether it counts which labels of a container are its image's."""
         one = self.by_kind.get(Kind.CONTAINER)

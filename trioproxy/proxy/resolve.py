@@ -117,7 +117,7 @@ class Resolver:
             self._known[one.kind, one.text] = thing
         if isinstance(thing, Missing):
             return
-        if one.reaches and self._looks_inside:
+        if one.reaches and (self._looks_inside or self._objects.owns(thing)):
             for name in thing.volumes:
                 await self._look_up_volume(thing.id, name)
         if one.starts and self._objects.limits(Kind.NETWORK):
