@@ -19,7 +19,7 @@ from trioproxy.policy.incumbents import INCUMBENTS, LINUXSERVER, blockers
 from trioproxy.policy.lint import lint, lint_settings, suggest, suggest_limit
 from trioproxy.policy.near import near
 from trioproxy.policy.request import Route
-from trioproxy.policy.rules import READING, Mode, Policy, is_unconfined
+from trioproxy.policy.rules import CONFINED, READING, Mode, Policy, is_unconfined
 from trioproxy.policy.variables import (
     COMPAT_VARIABLE,
     FAMILY_PREFIXES,
@@ -92,7 +92,8 @@ def _about_limits(policy: Policy) -> Iterator[str]:
     for family in open_families(limits, opened):
         names = sorted(n for n in opened & LIMITED.keys() if LIMITED[n][0] is family)
         yield f"{family}_* is not set: {' and '.join(names)} may ask for anything"
-    for name in sorted(opened & UNLIMITABLE):
+    confined = CONFINED if policy.objects and limits.limits_creation else frozenset()
+    for name in sorted(opened & UNLIMITABLE - confined):
         yield f"no variable limits {name}, which may give root on the host"
     for route in policy.routes:
         if route.method not in READING:
@@ -112,16 +113,22 @@ def _about_objects(policy: Policy) -> Iterator[str]:
     if not policy.objects:
         return
     opened = policy.opened_operations
-    shown = sorted(opened & _SHOWING)
-    if shown:
-        yield f"{' and '.join(shown)} still show what no ONLY_* variable lists"
-    for name in sorted(opened):
-        if any(map(is_unconfined, samples.of_item(name))):
-            yield f"no ONLY_* variable limits {name}"
-    for route in policy.routes:
-        yield f"no ONLY_* variable limits {route}, which this version does not know"
+    if shown := sorted(opened & _SHOWING):
+        yield f"{_some(shown)} still show what no ONLY_* variable lists"
+    items = (*sorted(opened), *map(str, policy.routes))
+    if beyond := [
+        one for one in items if any(map(is_unconfined, samples.of_item(one)))
+    ]:
+        yield f"no ONLY_* variable limits {_some(beyond)}"
     if "ContainerCreate" in opened and not policy.limits.limits_creation:
         yield "ONLY_* holds for a client that means no harm: without CREATE_* it may create what reaches everything"
+
+
+def _some(names: list[str]) -> str:
+    """Name the first of many."""
+    more = len(names) - _MOST_NAMED
+    shown = names[:_MOST_NAMED] + ([f"{more} more"] if more > 0 else [])
+    return " and ".join(shown)
 
 
 def _parse_flag(name: str, value: str, source: str) -> bool:
