@@ -160,7 +160,8 @@ def asked(operation: str, body: Json, query: bytes = b"") -> Asked:
 
 
 def named(operation: str, body: Json, query: bytes = b"") -> list[tuple[Kind, str]]:
-    found = find(operation, "x", b"", asked(operation, body, query))
+    made = asked(operation, body, query)
+    found = find(operation, "x", b"", made, objects=True)
     return [
         (one.kind, one.text) for one in found if operation not in PATHS or one.place
     ]
@@ -212,7 +213,7 @@ def test_what_others_name() -> None:
 
 def pinned(operation: str, body: Json, query: bytes = b"") -> tuple[Asked, Named]:
     made = asked(operation, body, query)
-    found = tuple(find(operation, "x", b"", made))
+    found = tuple(find(operation, "x", b"", made, objects=True))
     known = {
         (one.kind, one.text): Thing(one.kind, f"id-of-{one.text.strip('/')}", ("n1",))
         for one in found

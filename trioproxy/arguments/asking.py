@@ -17,6 +17,7 @@ from trioproxy.arguments.asked import (
     unknown_option,
 )
 from trioproxy.arguments.bodies import Body, Found, Json, Place, reading, show
+from trioproxy.arguments.mounts import to_proxy
 from trioproxy.arguments.readers import READERS
 from trioproxy.arguments.table import HOST_CONFIG, WITH_PARENT, Operation
 from trioproxy.errors import BadTarget, BodyTooLarge
@@ -61,6 +62,8 @@ def asking(request: Request) -> Steps[Asked]:
     body = None
     if request.operation.has_body and request.body is not None:
         body = yield from reading(request.operation, request.body)
+        if request.proxy_socket:
+            to_proxy(body.value, request.proxy_socket)
         _write_defaults(request, body.value)
     legacy = [one.place.shown for one in body.unknown if one.is_legacy] if body else []
     kept = [pair for pair in pairs if _goes_on(request.operation, *pair)]

@@ -93,6 +93,12 @@ BASE_VARIABLE: Final = "CREATE_BASE"
 BASE: Final = "{base}"
 """How such a path begins."""
 
+PROXY_VARIABLE: Final = "PROXY_SOCKET"
+"""The path, on the Engine's host, of a Unix listener of this proxy: what `@proxy` binds."""
+
+PROXY: Final = "@proxy"
+"""The item of `CREATE_BINDS` that gives this proxy in place of the Engine's socket."""
+
 LIMITED: Final[Mapping[str, tuple[Family, ...]]] = MappingProxyType(
     {
         **dict.fromkeys(

@@ -92,6 +92,11 @@ class Gate(Protocol):
         """Whether it counts what an object has, beside whose it is."""
         ...
 
+    @property
+    def proxy_socket(self) -> str:
+        """What goes on in place of an Engine's socket in binds; empty: nothing does."""
+        ...
+
     def decide(self, request: Request) -> Decision:
         """May this request pass by its route, and why?"""
         ...
@@ -142,8 +147,8 @@ def judge(  # noqa: PLR0913  all that may be known of one request
         if argued is not None and argued.has_body and not is_read:
             decision = UNREAD
         else:
-            if argued is not None:
-                asked = asked or finish(_asking(argued, target, body))
+            if argued is not None and asked is None:
+                asked = finish(_asking(gate, argued, target, body))
             if asked is not None and operation in gate.objects.reads:
                 asked = gate.objects.label(operation, asked)
             named = _name(gate, request, asked)
@@ -195,7 +200,7 @@ def judge_again(gate: Gate, verdict: Verdict) -> Decision:
     if asked is None and argued is not None:
         if argued.has_body:
             return _unasked(gate) or decision
-        asked = finish(_asking(argued, request.target, None))
+        asked = finish(_asking(gate, argued, request.target, None))
     named = verdict.named and _need(gate, verdict.named)
     if gate.objects and (named is None or not named.has_objects):
         named = _name(gate, request, asked)
@@ -218,17 +223,19 @@ def _row(operation: str) -> "Operation":
     return OPERATIONS[operation]
 
 
-def asking(method: str, raw_target: bytes, body: "Json") -> "Steps[Asked]":
+def asking(gate: Gate, method: str, raw_target: bytes, body: "Json") -> "Steps[Asked]":
     """Tell what a request of a limited operation asks for, in steps.
 
     For `judge`, where a body is long. Raises `BadRequest` as that does.
     """
     target = Target.parse(raw_target)
     request = Request(method=method, target=target, endpoint=match(method, target))
-    return _asking(_row(request.operation), target, body)
+    return _asking(gate, _row(request.operation), target, body)
 
 
-def _asking(operation: "Operation", target: Target, body: "Json") -> "Steps[Asked]":
+def _asking(
+    gate: Gate, operation: "Operation", target: Target, body: "Json"
+) -> "Steps[Asked]":
     from trioproxy.arguments.asked import Request as Asking
     from trioproxy.arguments.asked import minor
     from trioproxy.arguments.asking import asking
@@ -239,6 +246,7 @@ def _asking(operation: "Operation", target: Target, body: "Json") -> "Steps[Aske
             path=target.path,
             query=target.query,
             body=body,
+            proxy_socket=gate.proxy_socket,
             version=minor(target.version),
         )
     )
@@ -320,6 +328,11 @@ class EnforceGate:
         """Answer as the policy does."""
         return self.policy.limits.limits_creation
 
+    @property
+    def proxy_socket(self) -> str:
+        """Answer as the policy does."""
+        return self.policy.limits.proxy_socket
+
     def limit(
         self, request: Request, asked: "Asked | None", named: "Named | None"
     ) -> Decision | None:
@@ -363,6 +376,11 @@ class LearnGate:
     def looks_inside(self) -> bool:
         """Answer as the ceiling does."""
         return self.ceiling is not None and self.ceiling.limits.limits_creation
+
+    @property
+    def proxy_socket(self) -> str:
+        """Answer as the ceiling does."""
+        return self.ceiling.limits.proxy_socket if self.ceiling is not None else ""
 
     def limit(
         self, request: Request, asked: "Asked | None", named: "Named | None"
@@ -420,6 +438,11 @@ class ShadowGate:
     def looks_inside(self) -> bool:
         """Answer as the policy does."""
         return self.policy.limits.limits_creation
+
+    @property
+    def proxy_socket(self) -> str:
+        """Answer as the policy does."""
+        return self.policy.limits.proxy_socket
 
     def limit(
         self, request: Request, asked: "Asked | None", named: "Named | None"

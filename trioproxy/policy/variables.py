@@ -10,6 +10,7 @@ from trioproxy.arguments.families import (
     LIMITS,
     OBJECTS,
     OWNER_VARIABLE,
+    PROXY_VARIABLE,
     Family,
 )
 from trioproxy.policy.endpoints import LIBPOD_SECTIONS, SECTIONS
@@ -116,6 +117,7 @@ PERMISSIONS = frozenset(
         COMPAT_VARIABLE,
         BASE_VARIABLE,
         OWNER_VARIABLE,
+        PROXY_VARIABLE,
     }
 )
 """All that this version reads as a permission."""

@@ -186,7 +186,7 @@ class Admission:
         """
         if value is None:
             raise BadBody("the body must be a JSON object")
-        return asking(head.method.decode(), head.target, value)
+        return asking(self.gate, head.method.decode(), head.target, value)
 
     def admit_body(
         self, head: RequestHead, raw: bytes, asked: "Asked | None"
