@@ -24,6 +24,7 @@ NAMES_OF_FIELDS = {
     ("ContainerCreate", path)
     for path in (
         "Image",
+        "Volumes",
         "HostConfig.Binds",
         "HostConfig.Cgroup",
         "HostConfig.IpcMode",
@@ -43,6 +44,7 @@ NAMES_OF_FIELDS = {
     ("NetworkCreate", "ConfigFrom.Network"),
     ("NetworkDisconnect", "Container"),
     ("VolumeCreate", "Name"),
+    ("ImageCommit", "Volumes"),
     ("ImageCommit", "container"),
     ("ImageBuild", "networkmode"),
 }
@@ -208,6 +210,12 @@ def test_what_others_name() -> None:
     assert named("ImageBuild", None, b"networkmode=container%3Aa") == [(C, "a")]
     assert named("ImageBuild", None, b"networkmode=n") == [(N, "n")]
     assert named("ImageBuild", None, b"networkmode=host") == []
+    assert named("ImageBuild", None) == [(N, "default")]
+    body: Json = {
+        "HostConfig": {"NetworkMode": "none"},
+        "Volumes": {"/a": {}, "v:/b": {}},
+    }
+    assert named("ContainerCreate", body) == [(V, "v")]
     assert [k for k, _ in named("ImageBuild", None, b"networkmode=default")] == [N]
 
 

@@ -36,6 +36,10 @@ class Asked(NamedTuple):
     named: tuple[Found, ...] = ()
     """Where its body names images, containers, networks and volumes."""
 
+    def has(self, key: str) -> bool:
+        """Whether its query has a value for a key."""
+        return any(k == key and value for k, value in query.parse(self.query))
+
     def with_query(self, values: Mapping[str, str]) -> "Asked":
         """The same with other values for some keys of the query."""
         pairs = query.parse(self.query)

@@ -36,12 +36,11 @@ def _of_container(value: Mapping[str, Json]) -> Iterator[Argument]:
     host: dict[str, Json] = {
         name: one for name, one in given.items() if name not in _BY_DEFAULT
     }
-    mounts = given.get("Mounts")
-    # What it has from another container stands among its mounts alone.
-    host["Mounts"] = [
-        *(mounts if isinstance(mounts, list) else []),
-        *_bound(value.get("Mounts")),
-    ]
+    if given.get("VolumesFrom"):
+        # What it has from another container stands among its mounts alone.
+        mounts = given.get("Mounts")
+        kept = mounts if isinstance(mounts, list) else []
+        host["Mounts"] = [*kept, *_bound(value.get("Mounts"))]
     yield from _asked("ContainerCreate", {"HostConfig": host})
 
 

@@ -55,11 +55,6 @@ class Only:
         """Write it as in a file."""
         return ",".join(self.items)
 
-    @property
-    def goes_by_labels(self) -> bool:
-        """Whether labels decide: then it counts which of them are an image's."""
-        return any(item.startswith("@") for item in self.items)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objects:
@@ -104,13 +99,18 @@ class Objects:
         return one is not None and not one.is_any
 
     def owns(self, thing: "Thing") -> bool:
-        """Whether a container is the client's own, and has what the client chose."""
-        return bool(self.owner) and thing.own_label(OWNER_LABEL) == self.owner
+        """Whether a container may be the client's own, and have what the client chose."""
+        inherited = (thing.inherited or {}).get(OWNER_LABEL)
+        return bool(self.owner) and (
+            thing.labels.get(OWNER_LABEL) == self.owner != inherited
+        )
 
     def needs_image(self, thing: "Thing") -> bool:
         """Whether it counts which labels of a container are its image's."""
-        one = self.by_kind.get(Kind.CONTAINER)
-        return one is not None and one.goes_by_labels and bool(thing.labels)
+        if not self.by_kind:
+            return False
+        held = self.by_kind[Kind.CONTAINER].holds
+        return not held(thing) and held(thing._replace(inherited={}))
 
     def refuses(
         self, operation: str, reference: "Reference", thing: "Thing"
@@ -149,8 +149,7 @@ class Objects:
         from trioproxy.arguments.references import label_places, made
 
         for labels in label_places(operation, asked):
-            value = labels.get(OWNER_LABEL, self.owner)
-            if self.owner and value != self.owner:
+            if labels.get(OWNER_LABEL, self.owner) != self.owner:
                 message = f"{operation} gives the label {OWNER_LABEL}, which is the proxy's alone to give"
                 return Refusal(variable=OWNER_VARIABLE, message=message)
         thing = made(kind, asked)

@@ -189,6 +189,8 @@ def find(
             yield from READERS[reader](asked, Found(reader, place, value, {}))
     if operation == "ContainerCreate" and not _host(asked).get("NetworkMode"):
         yield _built_in("default", "HostConfig.NetworkMode")
+    if operation == "ImageBuild" and not asked.has("networkmode"):
+        yield _built_in("default", "networkmode")
 
 
 def _in_path(
@@ -385,6 +387,14 @@ def _binds(_: Asked, found: Found) -> Iterator[Reference]:
             yield Reference(Kind.VOLUME, source, place, makes=makes)
 
 
+def _volumes(_: Asked, found: Found) -> Iterator[Reference]:
+    """Anonymous volumes; Podman reads their names as it reads `Binds`."""
+    for text in found.value if isinstance(found.value, Mapping) else ():
+        source, mark, _rest = text.partition(":")
+        if mark and not source.startswith("/"):
+            yield Reference(Kind.VOLUME, source, found.place.at(text).shown)
+
+
 def _mounts(asked: Asked, found: Found) -> Iterator[Reference]:
     mounts = found.value if isinstance(found.value, list) else []
     for index, mount in enumerate(mounts):
@@ -450,6 +460,7 @@ READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
         "network-mode": _network_mode,
         "pinned": _pinned,
         "volume": _volume,
+        "volumes": _volumes,
         "volumes-from": _volumes_from,
     }
 )

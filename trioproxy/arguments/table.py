@@ -86,7 +86,7 @@ text       Hostname Domainname User WorkingDir StopSignal MacAddress
 flag       AttachStdin AttachStdout AttachStderr Tty OpenStdin StdinOnce ArgsEscaped NetworkDisabled
 texts      Env>environment OnBuild Shell
 words      Cmd Entrypoint
-keys       ExposedPorts Volumes>volumes
+keys       ExposedPorts Volumes>volumes@volumes
 map        Labels
 number     StopTimeout
 struct     Healthcheck:Healthcheck
