@@ -114,7 +114,8 @@ def _about_objects(policy: Policy) -> Iterator[str]:
         return
     opened = policy.opened_operations
     if shown := sorted(opened & _SHOWING):
-        yield f"{_some(shown)} still show what no ONLY_* variable lists"
+        verb = "shows" if len(shown) == 1 else "show"
+        yield f"{_some(shown)} {verb} all, also what no ONLY_* variable lists"
     items = (*sorted(opened), *map(str, policy.routes))
     if beyond := [
         one for one in items if any(map(is_unconfined, samples.of_item(one)))
