@@ -119,6 +119,9 @@ def command(
     own = find_own()
     if warning := start.check_own_container(gates.policy, own):
         log.line(Level.WARNING, "warning", text=warning)
+    if own.id and gates.policy is not None and gates.policy.objects:
+        text = "this container, its networks and its volumes are outside of every list"
+        log.line(Level.NOTICE, "own-container", id=own.id[:12], text=text)
     try:
         server = Server(
             config=config,
