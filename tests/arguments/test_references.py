@@ -8,6 +8,7 @@ from trioproxy.arguments.asking import Asked, ask
 from trioproxy.arguments.bodies import Json
 from trioproxy.arguments.families import Kind
 from trioproxy.arguments.references import (
+    MOST_REFERENCES,
     PATHS,
     READ,
     READERS,
@@ -17,6 +18,7 @@ from trioproxy.arguments.references import (
 )
 from trioproxy.arguments.table import OPERATIONS, STRUCTS, rows
 from trioproxy.arguments.things import Thing
+from trioproxy.errors import BodyTooLarge
 from trioproxy.policy import endpoints
 from trioproxy.policy.samples import of_endpoint
 
@@ -302,3 +304,13 @@ def test_a_reference_that_has_no_pin_stays() -> None:
     """A volume has no id, and what is known without asking needs none."""
     thing = Thing(Kind.VOLUME, "v")
     Named((), (Reference(Kind.VOLUME, "v", "", thing=thing),)).pin()
+
+
+def test_names_are_bounded() -> None:
+    """Each name may be a question to the Engine: a request has so many and no more."""
+    links: Json = [f"c{number}:x" for number in range(MOST_REFERENCES)]
+    host: dict[str, Json] = {"NetworkMode": "none", "Links": links}
+    assert len(named("ContainerCreate", {"HostConfig": host})) == MOST_REFERENCES
+    host["VolumesFrom"] = ["one-more"]
+    with pytest.raises(BodyTooLarge, match="names more than is looked up at once"):
+        named("ContainerCreate", {"HostConfig": host})

@@ -21,7 +21,7 @@ from trioproxy.arguments.bodies import Found, Json, Place, show
 from trioproxy.arguments.families import Kind
 from trioproxy.arguments.table import OPERATIONS
 from trioproxy.arguments.things import Known, Missing, Thing
-from trioproxy.errors import BadBody, BadTarget
+from trioproxy.errors import BadBody, BadTarget, BodyTooLarge
 
 _OF_CONTAINERS = """\
 CheckpointCreate CheckpointDelete CheckpointList ContainerArchive ContainerArchiveInfo
@@ -78,6 +78,10 @@ REACHING: Final = frozenset(
 
 STARTING: Final = frozenset({"ContainerRestart", "ContainerStart"})
 """What makes a container join its networks."""
+
+
+MOST_REFERENCES: Final = 256
+"""Names in the body and query of one request: each may be a question to the Engine."""
 
 
 class Sent:
@@ -174,8 +178,16 @@ def find(
     """
     if objects and operation in PATHS:
         yield _in_path(operation, parameter, raw_query, asked)
-    if asked is None:
-        return
+    if asked is not None:
+        for count, one in enumerate(_in_what_is_asked(operation, asked, objects)):
+            if count == MOST_REFERENCES:
+                raise BodyTooLarge(f"{one.place} names more than is looked up at once")
+            yield one
+
+
+def _in_what_is_asked(
+    operation: str, asked: Asked, objects: bool
+) -> Iterator[Reference]:
     for found in asked.named:
         if objects or found.reader in OF_IMAGES:
             yield from READERS[found.reader](asked, found)
