@@ -13,7 +13,8 @@ import pytest
 from tests.clients.comparison import compare_clients, emptied
 from tests.clients.test_compose import PROJECT
 from tests.clients.test_compose import SCENARIOS as OF_COMPOSE
-from tests.clients.test_docker_cli import ALL
+from tests.clients.test_docker_cli import ALL, QUICK
+from tests.clients.test_programs import modules  # noqa: F401  a fixture
 from tests.end_to_end.proxies import enforcing
 from tests.engine import ScratchEngine
 from trioproxy.policy.endpoints import OPERATIONS
@@ -54,6 +55,17 @@ def test_programs(scratch: ScratchEngine, proxies: tuple[str, str], name: str) -
     assert (seen.status, seen.errors) == (0, "")
 
 
+def test_node(
+    scratch: ScratchEngine,
+    proxies: tuple[str, str],
+    modules: Path,  # noqa: F811  pytest finds fixtures by name
+) -> None:
+    """dockerode, with its own ways to hijack, uses what it made, and notices nothing."""
+    program = str(modules / "with_dockerode.js")
+    seen = compare_clients(["node", program], scratch, proxies[0])
+    assert (seen.status, seen.errors) == (0, "")
+
+
 @pytest.mark.parametrize("script", OF_COMPOSE.values(), ids=OF_COMPOSE)
 def test_compose(scratch: ScratchEngine, proxies: tuple[str, str], script: str) -> None:
     """Compose ups, scales, restarts, runs and downs its own project as on the raw socket."""
@@ -65,7 +77,11 @@ SEEN_OTHERWISE = {
     "cp errors",  # the Engine repeats the name it was given, which is an id then
     "system df",  # prunes
 }
-OF_CLI = {name: script for name, script in ALL.items() if name not in SEEN_OTHERWISE}
+OF_CLI = {
+    name: script
+    for name, script in {**QUICK, **ALL}.items()
+    if name not in SEEN_OTHERWISE
+}
 
 
 @pytest.mark.parametrize("script", OF_CLI.values(), ids=OF_CLI)
