@@ -292,6 +292,7 @@ def stage(engine: Engine) -> Iterator[Stage]:
             stage.send("DELETE", f"/volumes/{name}?force=1")
         for name in ("secretive", "labelled", "numbered", "fromown", "stolen"):
             stage.send("DELETE", f"/images/{name}?force=1")
+        stage.send("POST", "/images/prune")
 
 
 @pytest.mark.engine
