@@ -215,7 +215,7 @@ ERRORS = [
     ("CREATE_BINDS", "/a,,/b", "an item that is empty"),
     ("CREATE_BINDS", "/a,*", "an item that is *"),
     ("CREATE_BINDS", "{base}/x", "set CREATE_BASE"),
-    ("CREATE_BINDS", "@proxy", "not supported yet"),
+    ("CREATE_BINDS", "@proxy", "stands for nothing"),
     ("CREATE_CAPS", "FROB", "no capability"),
     ("CREATE_CAPS", "sys_admin", "write SYS_ADMIN"),
     ("CREATE_CAPS", "CAP_SYS_ADMIN", "write SYS_ADMIN"),

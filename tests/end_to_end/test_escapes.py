@@ -64,13 +64,13 @@ FRAMED = {"te-gzip", "te-twice", "te-and-length", "trailer"}
 """Transports whose fields say how the body comes: in chunks."""
 
 
-def ask(path: str, raw: bytes) -> tuple[int, bytes]:
+def ask(path: str, raw: bytes, method: str = "POST") -> tuple[int, bytes]:
     """Send a request as bytes; give status and body of the answer."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(30)
         sock.connect(path)
         sock.sendall(raw)
-        answer = HTTPResponse(sock)
+        answer = HTTPResponse(sock, method=method)
         answer.begin()
         return answer.status, answer.read()
 

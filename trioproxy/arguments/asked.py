@@ -55,6 +55,8 @@ class Request(NamedTuple):
     query: bytes = b""
     body: Json = None
     """Parsed; None where there is none, or where it is content."""
+    proxy_socket: str = ""
+    """What takes the place of the Engine's socket in binds; empty: nothing does."""
     version: int | None = None
     """The 45 of `/v1.45`; None: unversioned, which is the newest that the Engine has."""
 

@@ -17,6 +17,7 @@ from trioproxy.arguments.asked import (
     unknown_option,
 )
 from trioproxy.arguments.bodies import Body, Found, Json, Place, reading, show
+from trioproxy.arguments.mounts import to_proxy
 from trioproxy.arguments.readers import READERS
 from trioproxy.arguments.table import HOST_CONFIG, WITH_PARENT, Operation
 from trioproxy.errors import BadTarget, BodyTooLarge
@@ -34,6 +35,16 @@ class Asked(NamedTuple):
     query: bytes
     named: tuple[Found, ...] = ()
     """Where its body names images, containers, networks and volumes."""
+
+    def has(self, key: str) -> bool:
+        """Whether its query has a value for a key."""
+        return any(k == key and value for k, value in query.parse(self.query))
+
+    def with_query(self, values: Mapping[str, str]) -> "Asked":
+        """The same with other values for some keys of the query."""
+        pairs = query.parse(self.query)
+        changed = [(key, values.get(key, value)) for key, value in pairs]
+        return self._replace(query=query.render(changed))
 
 
 MOST_ARGUMENTS: Final = 128 * 1024
@@ -55,6 +66,8 @@ def asking(request: Request) -> Steps[Asked]:
     body = None
     if request.operation.has_body and request.body is not None:
         body = yield from reading(request.operation, request.body)
+        if request.proxy_socket:
+            to_proxy(body.value, request.proxy_socket)
         _write_defaults(request, body.value)
     legacy = [one.place.shown for one in body.unknown if one.is_legacy] if body else []
     kept = [pair for pair in pairs if _goes_on(request.operation, *pair)]

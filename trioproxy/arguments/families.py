@@ -35,6 +35,19 @@ class Kind(StrEnum):
     VOLUME = "volume"
 
 
+OBJECTS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "ONLY_CONTAINERS": Kind.CONTAINER,
+        "ONLY_NETWORKS": Kind.NETWORK,
+        "ONLY_VOLUMES": Kind.VOLUME,
+    }
+)
+"""The variables that say which containers, networks and volumes requests may name."""
+
+OWNER_VARIABLE: Final = "ONLY_OWNER"
+"""The value of the label by which what was made through a policy is known as its own."""
+
+
 FAMILIES: Final[Mapping[Family, tuple[str, ...]]] = MappingProxyType(
     {
         Family.CREATE: (
@@ -80,6 +93,12 @@ BASE_VARIABLE: Final = "CREATE_BASE"
 BASE: Final = "{base}"
 """How such a path begins."""
 
+PROXY_VARIABLE: Final = "PROXY_SOCKET"
+"""The path, on the Engine's host, of a Unix listener of this proxy: what `@proxy` binds."""
+
+PROXY: Final = "@proxy"
+"""The item of `CREATE_BINDS` that gives this proxy in place of the Engine's socket."""
+
 LIMITED: Final[Mapping[str, tuple[Family, ...]]] = MappingProxyType(
     {
         **dict.fromkeys(
@@ -91,6 +110,7 @@ LIMITED: Final[Mapping[str, tuple[Family, ...]]] = MappingProxyType(
                 "ImageTag",
                 "NetworkConnect",
                 "NetworkCreate",
+                "NetworkDisconnect",
                 "VolumeCreate",
             ),
             (Family.CREATE,),

@@ -23,6 +23,8 @@ from trioproxy.arguments.families import (
     LIMITED,
     LIMITS,
     ONLY_WHEN_SET,
+    PROXY,
+    PROXY_VARIABLE,
     Family,
 )
 from trioproxy.errors import ConfigError
@@ -80,6 +82,8 @@ class Limits:
     """The variables that are set."""
     base: str = ""
     """The folder that `{base}` stands for."""
+    proxy_socket: str = ""
+    """What a bind of the Engine's socket becomes; empty: it stays what it is."""
 
     families: frozenset[Family] = field(init=False)
     """The families that are limited."""
@@ -99,6 +103,8 @@ class Limits:
     def lines(self) -> frozenset[str]:
         """What is set, as `NAME=value`: with `{base}` as it stands, and what it is."""
         base = frozenset({f"{BASE_VARIABLE}={self.base}"} if self.base else ())
+        if self.proxy_socket:
+            base |= {f"{PROXY_VARIABLE}={self.proxy_socket}"}
         return base | {f"{k}={one.value}" for k, one in self.by_variable.items()}
 
     def refuses(
@@ -128,6 +134,15 @@ class Limits:
             elif argument not in named:
                 return _refusal(operation, argument)
         return None
+
+    @property
+    def limits_creation(self) -> bool:
+        """Whether what containers and volumes may have is limited."""
+        return Family.CREATE in self.families
+
+    def refuses_argument(self, operation: str, argument: "Argument") -> Refusal | None:
+        """Say whether one argument is not within these limits."""
+        return None if self._allows(argument) else _refusal(operation, argument)
 
     def goes_by_names(self, argument: "Argument") -> bool:
         """Whether an argument that may be an id is judged by the names of what it is."""
@@ -177,7 +192,13 @@ class Limits:
 
         parts = path.split("/")
         above = ("/".join(parts[: end + 1]) or "/" for end in range(len(parts)))
-        return any(limit.allows(normal.quote(one)) for one in above)
+        return any(
+            pattern.fits(normal.quote(one))
+            for one in above
+            for pattern in limit.patterns
+            # A socket that is mounted is one to connect to, and not a file to write.
+            if pattern.text != PROXY
+        )
 
     def _allows(self, argument: "Argument") -> bool:
         if argument.condition:
@@ -205,18 +226,41 @@ def _ids(full: str) -> Iterator[str]:
 def parse_limits(variables: Mapping[str, str], *, source: str) -> Limits:
     """Read the variables that limit. Raises `ConfigError` for what can never fit."""
     base = _parse_base(variables.get(BASE_VARIABLE, ""), source)
+    proxy = _parse_proxy(variables.get(PROXY_VARIABLE, ""), source)
+    limits = {
+        name: _parse_limit(name, variables[name], (base, proxy), source)
+        for name in sorted(LIMITS & variables.keys())
+    }
+    binds = limits.get("CREATE_BINDS")
+    has_proxy = binds and any(one.text == PROXY for one in binds.patterns)
     return Limits(
-        by_variable=MappingProxyType(
-            {
-                name: _parse_limit(name, variables[name], base, source)
-                for name in sorted(LIMITS & variables.keys())
-            }
-        ),
+        by_variable=MappingProxyType(limits),
         base=base,
+        proxy_socket=proxy if has_proxy else "",
     )
 
 
-def _parse_limit(name: str, value: str, base: str, source: str) -> Limit:
+def _parse_proxy(value: str, source: str) -> str:
+    if not value:
+        return ""
+    from trioproxy.arguments import normal
+
+    path = normal.unquote(value)
+    if (
+        not value.startswith("/")
+        or normal.quote(normal.path(path)) != value
+        or ":" in path  # which ends a source among Binds
+    ):
+        raise ConfigError(
+            f"{PROXY_VARIABLE}={value[:64]!r} in {source} is no clean absolute path",
+            hint="write the path that the listener has on the Engine's host",
+        )
+    return path
+
+
+def _parse_limit(
+    name: str, value: str, meanings: tuple[str, str], source: str
+) -> Limit:
     from trioproxy.arguments.patterns import parse_pattern
 
     if value == ANY:
@@ -228,7 +272,11 @@ def _parse_limit(name: str, value: str, base: str, source: str) -> Limit:
             hint="list values with one comma between two, or * alone for any value",
         )
     try:
-        patterns = tuple(parse_pattern(name, item, base=base) for item in items)
+        base, proxy = meanings
+        patterns = tuple(
+            parse_pattern(name, item, base=proxy if item == PROXY else base)
+            for item in items
+        )
     except ConfigError as error:
         raise ConfigError(f"{error} ({source})", hint=error.hint) from None
     return Limit(variable=name, patterns=patterns)

@@ -9,7 +9,9 @@ split at its colons, and a comma in a mount begins its next option. Each is read
 the way that gives more.
 """
 
+import re
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from trioproxy.arguments import normal
 from trioproxy.arguments.asked import (
@@ -31,6 +33,7 @@ from trioproxy.arguments.options import (
     keyed_options,
     shared,
 )
+from trioproxy.arguments.table import HOST_CONFIG
 from trioproxy.errors import BadBody
 
 SHARED = frozenset({"shared", "rshared", "slave", "rslave"})
@@ -166,3 +169,33 @@ def _is_memory(key: str, value: str, kind: str | None) -> bool:
     if key == "o":
         return is_memory_option(value)
     return key in {"type", "device"}
+
+
+_ENGINES: Final = re.compile(r".*/(?:docker|podman)\.sock")
+"""Sockets by which clients find an Engine."""
+
+
+def to_proxy(body: Mapping[str, Json], socket: str) -> None:
+    """Bind this proxy's own socket in place of an Engine's, in a body that goes on.
+
+    So what the client starts, and what speaks to an Engine from there, has its policy.
+    """
+    host = body.get(HOST_CONFIG.name)
+    if not isinstance(host, Mapping):
+        return
+    binds, mounts = host.get("Binds"), host.get("Mounts")
+    for index, text in enumerate(binds if isinstance(binds, list) else []):
+        source, mark, rest = text_of(text).partition(":")
+        if isinstance(binds, list) and mark and _is_engines(source):
+            binds[index] = f"{socket}{mark}{rest}"
+    for mount in mounts if isinstance(mounts, list) else []:
+        if (
+            isinstance(mount, dict)
+            and mount.get("Type") == "bind"
+            and _is_engines(text_of(mount.get("Source")))
+        ):
+            mount["Source"] = socket
+
+
+def _is_engines(source: str) -> bool:
+    return _ENGINES.fullmatch(normal.path(source)) is not None

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from trioproxy.arguments import normal, root
 from trioproxy.arguments.asked import DEFAULT_USER
-from trioproxy.arguments.families import BASE, Family
+from trioproxy.arguments.families import BASE, PROXY, Family
 from trioproxy.arguments.languages import (
     REST,
     TAG,
@@ -159,8 +159,12 @@ def _path(text: str, base: str) -> Word:
 
 
 def _bind(_: str, text: str, base: str) -> Words:
-    if text == "@proxy":
-        raise _Bad("not supported yet", "list the paths that are needed")
+    if text == PROXY:
+        if not base:
+            hint = "set PROXY_SOCKET to the path of a listener of this proxy there"
+            raise _Bad("stands for nothing", hint)
+        own = normal.quote(base)
+        return Words((own,), (own, READ_ONLY))
     path, mark, mode = text.partition(":")
     if mark and mode != "ro":
         raise _Bad("no mode but :ro", f"write {path} or {path}:ro")

@@ -86,7 +86,7 @@ text       Hostname Domainname User WorkingDir StopSignal MacAddress
 flag       AttachStdin AttachStdout AttachStderr Tty OpenStdin StdinOnce ArgsEscaped NetworkDisabled
 texts      Env>environment OnBuild Shell
 words      Cmd Entrypoint
-keys       ExposedPorts Volumes>volumes
+keys       ExposedPorts Volumes>volumes@volumes
 map        Labels
 number     StopTimeout
 struct     Healthcheck:Healthcheck
@@ -149,10 +149,10 @@ struct     TmpfsOptions:TmpfsOptions ClusterOptions:ClusterOptions
 = PortBinding
 text       HostIp>with-parent HostPort>with-parent
 = HostConfig Resources
-texts      Binds>binds CapAdd>caps Capabilities>caps CapDrop Dns DnsOptions DnsSearch ExtraHosts GroupAdd
-texts      Links>links SecurityOpt>security VolumesFrom>volumes-from MaskedPaths>masked ReadonlyPaths>readonly
-text       NetworkMode>network-mode VolumeDriver>volume-driver CgroupnsMode>cgroup-mode
-text       IpcMode>ipc-mode Cgroup>option PidMode>pid-mode UTSMode>uts-mode UsernsMode>userns-mode
+texts      Binds>binds@binds CapAdd>caps Capabilities>caps CapDrop Dns DnsOptions DnsSearch ExtraHosts GroupAdd
+texts      Links>links@links SecurityOpt>security VolumesFrom>volumes-from@volumes-from MaskedPaths>masked ReadonlyPaths>readonly
+text       NetworkMode>network-mode@network-mode VolumeDriver>volume-driver CgroupnsMode>cgroup-mode
+text       IpcMode>ipc-mode@namespace Cgroup>option@namespace PidMode>pid-mode@namespace UTSMode>uts-mode UsernsMode>userns-mode
 text       Runtime>runtime Isolation
 flag       AutoRemove Privileged>privileged PublishAllPorts>publish-all ReadonlyRootfs Init
 number     OomScoreAdj ShmSize
@@ -167,12 +167,12 @@ text       IPv4Address IPv6Address
 texts      LinkLocalIPs
 = Endpoint
 struct     IPAMConfig:IPAMConfig
-texts      Links>links Aliases DNSNames
-text       MacAddress NetworkID EndpointID Gateway IPAddress IPv6Gateway GlobalIPv6Address
+texts      Links>links@aliases Aliases DNSNames
+text       MacAddress NetworkID@pinned EndpointID Gateway IPAddress IPv6Gateway GlobalIPv6Address
 number     GwPriority IPPrefixLen GlobalIPv6PrefixLen
 map        DriverOpts>option-keys
 = NetworkingConfig ...
-structmap  EndpointsConfig:Endpoint>endpoints
+structmap  EndpointsConfig:Endpoint>endpoints@endpoints
 = ContainerCreate Config
 text       Image>image@image
 struct     HostConfig:HostConfig NetworkingConfig:NetworkingConfig
@@ -191,11 +191,11 @@ flag       Detach Tty
 numbers    ConsoleSize
 unread     Stdin Hijack
 = VolumeCreate
-text       Name Driver>volume-driver
+text       Name@volume Driver>volume-driver
 map        DriverOpts>driver-options Labels
 any        ClusterVolumeSpec>present
 = ConfigFrom
-text       Network
+text       Network@network
 = AddressPool
 text       Subnet>option-value IPRange Gateway
 map        AuxiliaryAddresses
@@ -209,8 +209,11 @@ flag       Internal EnableIPv4 EnableIPv6 CheckDuplicate Attachable>option Ingre
 map        Options>network-options Labels
 struct     IPAM:IPAM ConfigFrom:ConfigFrom>option
 = NetworkConnect
-text       Container
+text       Container@container
 struct     EndpointConfig:Endpoint
+= NetworkDisconnect
+text       Container@container
+flag       Force
 = ImageCommit Config
 text       Image
 """
@@ -301,6 +304,8 @@ class Operation:
     """Its JSON body; none: a body, if there is one, is content and not read."""
     query: Mapping[str, str] = field(default_factory=dict, hash=False)
     """The keys of its query that the Engine reads, and their readers; empty: harmless."""
+    refers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The keys of its query that name something, and what tells it."""
     many: frozenset[str] = frozenset()
     """The keys of which the Engine reads every value, not the first alone."""
 
@@ -317,20 +322,21 @@ class Operation:
         return frozenset(found | {self.family.options}) - {""}
 
 
-# Family, operation, then the keys of the query: `>reader` as above, `*` for those that may repeat.
+# Family, operation, then the keys of the query: readers as above, `*` for those that may repeat.
 _OPERATIONS = """\
 CREATE ContainerCreate  name platform
 CREATE ContainerUpdate
 CREATE VolumeCreate
 CREATE NetworkCreate
 CREATE NetworkConnect
-CREATE ImageCommit      container repo>tag tag>with-parent author comment pause changes*
+CREATE NetworkDisconnect
+CREATE ImageCommit      container@container repo>tag tag>with-parent author comment pause changes*
 CREATE ImageTag         repo>tag tag>with-parent force
 CREATE ImagePush        tag>push-tag platform
 EXEC   ContainerExec
 EXEC   ExecStart
 PULL   ImageCreate      fromImage>pull-image fromSrc>pull-image repo>import-tag tag>with-parent message changes* platform
-BUILD  ImageBuild       dockerfile>build-file q nocache pull rm forcerm memory memswap cpushares cpusetcpus cpusetmems cpuperiod cpuquota shmsize ulimits buildargs labels target platform extrahosts* cachefrom squash isolation t*>build-tag remote>build-remote networkmode>build-network cgroupparent>build-option securityopt*>build-option outputs>build-option session>build-option buildid>build-option version>build-version
+BUILD  ImageBuild       dockerfile>build-file q nocache pull rm forcerm memory memswap cpushares cpusetcpus cpusetmems cpuperiod cpuquota shmsize ulimits buildargs labels target platform extrahosts* cachefrom squash isolation t*>build-tag remote>build-remote networkmode>build-network@build-network cgroupparent>build-option securityopt*>build-option outputs>build-option session>build-option buildid>build-option version>build-version
 """
 
 
@@ -373,13 +379,21 @@ def _parse_operations(table: str) -> Mapping[str, Operation]:
     operations = dict[str, Operation]()
     for line in table.splitlines():
         family, name, *keys = line.split()
-        parts = [key.partition(">") for key in keys]
+        plain = [key.partition("@")[0] for key in keys]
+        parts = [key.partition(">") for key in plain]
         operations[name] = Operation(
             name=name,
             family=Family(family),
             body=STRUCTS.get(name, NO_STRUCT),
             query=MappingProxyType(
                 {key.rstrip("*"): reader for key, _, reader in parts}
+            ),
+            refers=MappingProxyType(
+                {
+                    key.partition(">")[0].partition("@")[0]: key.partition("@")[2]
+                    for key in keys
+                    if "@" in key
+                }
             ),
             many=frozenset(key[:-1] for key, _, _ in parts if key.endswith("*")),
         )

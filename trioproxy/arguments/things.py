@@ -5,14 +5,22 @@ that the client says of it. An answer of which a part that counts is missing des
 nothing: it raises, and the request is refused.
 """
 
+import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from trioproxy.arguments import normal
 from trioproxy.arguments.asked import text_of, texts_of
 from trioproxy.arguments.bodies import Json
 from trioproxy.arguments.families import Kind
 from trioproxy.errors import UpstreamError
+
+ANONYMOUS: Final = "com.docker.volume.anonymous"
+"""The label of volumes that nobody named."""
+
+_FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
+Labels = Mapping[str, str]
 
 
 class Thing(NamedTuple):
@@ -22,7 +30,44 @@ class Thing(NamedTuple):
     id: str
     """In full; the name of a volume, which has no id."""
     names: tuple[str, ...] = ()
-    """Of an image in normal form."""
+    """Without the slash in front; of an image in normal form."""
+    labels: Labels = MappingProxyType({})
+    image: str = ""
+    """The id of a container's image."""
+    inherited: Labels | None = None
+    """The labels of that image; None: it is gone, or was not asked about."""
+    unpinned: tuple[str, ...] = ()
+    """Networks that a container joins by their names when it starts."""
+    volumes: tuple[str, ...] = ()
+    """The volumes of a container, by name."""
+    users: "tuple[Thing, ...]" = ()
+    """The containers that use a volume which nobody named."""
+    members: frozenset[str] = frozenset()
+    """The containers on a network, by id."""
+    is_proxys: bool = False
+    """Whether it is this proxy's own container, or a network or volume of that."""
+    makes: Mapping[str, Json] | None = None
+    """A volume that is not there yet: the body by which it will be made."""
+    value: Mapping[str, Json] = MappingProxyType({})
+    """All that the Engine says of it."""
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether it is a volume that nobody named."""
+        return self.kind is Kind.VOLUME and ANONYMOUS in self.labels
+
+    def own_label(self, key: str) -> str | None:
+        """The value of a label that it was given, and has not from its image.
+
+        Whoever may commit or build makes images with any label, and waits for somebody
+        to run them. Of an image that is gone nobody knows what labels it had.
+        """
+        if self.kind is not Kind.CONTAINER:
+            return self.labels.get(key)
+        if self.inherited is None or key not in self.labels:
+            return None
+        own = self.labels[key]
+        return None if self.inherited.get(key) == own else own
 
 
 class Missing(NamedTuple):
@@ -43,8 +88,51 @@ def describe(kind: Kind, value: Json) -> Thing:
     return _DESCRIBERS[kind](value)
 
 
+def users_of(value: Json) -> tuple[Thing, ...]:
+    """Read a list of containers."""
+    if not isinstance(value, list):
+        raise _incomplete(Kind.CONTAINER)
+    return tuple(map(_listed, value))
+
+
+def container_of_exec(value: Json) -> tuple[str, str]:
+    """Read the ids of an exec and of its container."""
+    one, other = (text_of(_map(value).get(key)) for key in ("ID", "ContainerID"))
+    if not _FULL_ID.fullmatch(one) or not _FULL_ID.fullmatch(other):
+        raise _incomplete(Kind.EXEC)
+    return one, other
+
+
+def labels_of_image(value: Json) -> Labels:
+    """Read the labels that an image gives to its containers."""
+    config = _map(value).get("Config")
+    return _labels(_map(config).get("Labels"), Kind.IMAGE)
+
+
 def _incomplete(kind: Kind) -> UpstreamError:
     return UpstreamError(f"the Engine's description of a {kind} is not complete")
+
+
+def _map(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _labels(value: Json, kind: Kind) -> Labels:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise _incomplete(kind)
+    found = {key: one for key, one in value.items() if isinstance(one, str)}
+    if len(found) < len(value):
+        raise _incomplete(kind)
+    return found
+
+
+def _id(value: Mapping[str, Json], kind: Kind) -> str:
+    full = text_of(value.get("Id"))
+    if not _FULL_ID.fullmatch(full):
+        raise _incomplete(kind)
+    return full
 
 
 def _image(value: Mapping[str, Json]) -> Thing:
@@ -55,4 +143,77 @@ def _image(value: Mapping[str, Json]) -> Thing:
     return Thing(Kind.IMAGE, full, tuple(map(normal.image, written)))
 
 
-_DESCRIBERS = {Kind.IMAGE: _image}
+def _container(value: Mapping[str, Json]) -> Thing:
+    config, name = value.get("Config"), text_of(value.get("Name"))
+    host = value.get("HostConfig")
+    if not isinstance(config, Mapping) or not isinstance(host, Mapping) or not name:
+        raise _incomplete(Kind.CONTAINER)
+    return Thing(
+        Kind.CONTAINER,
+        _id(value, Kind.CONTAINER),
+        (name.removeprefix("/"),),
+        _labels(config.get("Labels"), Kind.CONTAINER),
+        text_of(value.get("Image")),
+        unpinned=tuple(_unpinned(_map(value.get("NetworkSettings")))),
+        volumes=_volumes(value.get("Mounts")),
+        value=value,
+    )
+
+
+BUILT_IN: Final = frozenset({"", "bridge", "default", "host", "none"})
+"""Networks that every Engine has, and that nobody can make or remove."""
+
+
+def _unpinned(settings: Mapping[str, Json]) -> list[str]:
+    networks = _map(settings.get("Networks"))
+    return [
+        name
+        for name, endpoint in networks.items()
+        if name not in BUILT_IN and not text_of(_map(endpoint).get("NetworkID"))
+    ]
+
+
+def _volumes(mounts: Json) -> tuple[str, ...]:
+    return tuple(
+        text_of(one.get("Name"))
+        for one in (mounts if isinstance(mounts, list) else [])
+        if isinstance(one, Mapping) and one.get("Type") == "volume"
+    )
+
+
+def _listed(value: Json) -> Thing:
+    one = _map(value)
+    return Thing(
+        Kind.CONTAINER,
+        _id(one, Kind.CONTAINER),
+        tuple(name.removeprefix("/") for name in texts_of(one.get("Names"))),
+        _labels(one.get("Labels"), Kind.CONTAINER),
+        text_of(one.get("ImageID")),
+        volumes=_volumes(one.get("Mounts")),
+    )
+
+
+def _network(value: Mapping[str, Json]) -> Thing:
+    # On a swarm ids of networks are shorter, and of other letters.
+    full, name = text_of(value.get("Id")), text_of(value.get("Name"))
+    if not re.fullmatch(r"[0-9a-z]{20,64}", full) or not name:
+        raise _incomplete(Kind.NETWORK)
+    members = frozenset(_map(value.get("Containers")))
+    labels = _labels(value.get("Labels"), Kind.NETWORK)
+    return Thing(Kind.NETWORK, full, (name,), labels, members=members, value=value)
+
+
+def _volume(value: Mapping[str, Json]) -> Thing:
+    name = text_of(value.get("Name"))
+    if not name:
+        raise _incomplete(Kind.VOLUME)
+    labels = _labels(value.get("Labels"), Kind.VOLUME)
+    return Thing(Kind.VOLUME, name, (name,), labels, value=value)
+
+
+_DESCRIBERS = {
+    Kind.CONTAINER: _container,
+    Kind.IMAGE: _image,
+    Kind.NETWORK: _network,
+    Kind.VOLUME: _volume,
+}

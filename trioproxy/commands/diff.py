@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from typing import Final
 
 import click
 
+from trioproxy.arguments.objects import Objects
 from trioproxy.commands.policyfile import PolicyFile, as_code, as_data
 from trioproxy.commands.terminal import show
 from trioproxy.learning.wording import count
@@ -19,7 +21,7 @@ Examples:
   trioproxy diff learned/app.env candidate.env
   trioproxy diff --markdown old.env new.env >> "$GITHUB_STEP_SUMMARY"
 
-Exit status: 0 nothing more, 1 NEW grants more, 2 bad input.
+Exit status: 0 nothing more, 1 NEW grants more, or lists other objects, 2 bad input.
 """
 
 
@@ -38,13 +40,27 @@ def command(*, old: str, new: str, as_json: bool, markdown: bool) -> int:
         raise click.UsageError("--json and --markdown exclude each other")
     before, after = PolicyFile.read(old), PolicyFile.read(new)
     found = compare(before.policy, after.policy)
+    objects = list(_objects(before.policy.objects, after.policy.objects))
     if as_json:
-        click.echo(json.dumps(_data(old, new, found), indent=2))
+        data = _data(old, new, found)
+        click.echo(json.dumps({**data, "objects": objects}, indent=2))
     elif markdown:
-        click.echo("\n".join(_markdown(old, new, found)))
+        listed = [f"- {as_code(line)}" for line in objects]
+        told = ["", f"{OBJECTS_DIFFER}:", "", *listed] if listed else []
+        click.echo("\n".join([*_markdown(old, new, found), *told]))
     else:
-        show(*_text(old, new, found))
-    return MORE if found.more or found.is_root_new else 0
+        told = [f"{OBJECTS_DIFFER}:", *(f"  {one}" for one in objects)]
+        show(*_text(old, new, found), *(told if objects else []))
+    return MORE if found.more or found.is_root_new or objects else 0
+
+
+OBJECTS_DIFFER: Final = "the lists of objects differ, review them"
+
+
+def _objects(old: Objects, new: Objects) -> Iterator[str]:
+    """What lists of objects hold more and less, line by line: which is more is not told."""
+    yield from (f"- {line}" for line in sorted(old.lines - new.lines))
+    yield from (f"+ {line}" for line in sorted(new.lines - old.lines))
 
 
 def _data(old: str, new: str, found: Comparison) -> dict[str, object]:

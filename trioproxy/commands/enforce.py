@@ -25,6 +25,7 @@ from trioproxy.policy.rules import Policy
 from trioproxy.policy.shadow import ShadowTally
 from trioproxy.proxy.harden import Use, harden
 from trioproxy.proxy.log import Log
+from trioproxy.proxy.own import find_own
 from trioproxy.proxy.server import Server
 
 if TYPE_CHECKING:
@@ -115,6 +116,12 @@ def command(
     ):
         if warning:
             log.line(Level.WARNING, "warning", text=warning)
+    own = find_own()
+    if warning := start.check_own_container(gates.policy, own):
+        log.line(Level.WARNING, "warning", text=warning)
+    if own.id and gates.policy is not None and gates.policy.objects:
+        text = "this container, its networks and its volumes are outside of every list"
+        log.line(Level.NOTICE, "own-container", id=own.id[:12], text=text)
     try:
         server = Server(
             config=config,
@@ -122,6 +129,7 @@ def command(
             log=log,
             observers=gates.observers(),
             away=start.away(os.environ),
+            own=own,
         )
         start.run(run, server, gates)
     finally:

@@ -103,6 +103,7 @@ def _lines(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
         yield from _wrap(f"{where}: {way.why}", indent="  ")
     yield from _limits(meaning)
     yield from _values(policy, evidence)
+    yield from _objects(meaning)
     yield (
         f"{file.path}: mode {policy.mode}, opens {len(opened)} of"
         f" {len(OPERATIONS)} operations, {_writes(opened)} of them writes"
@@ -192,6 +193,20 @@ def _markdown(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
             yield f"{words} of {', '.join(map(as_code, names))}."
 
 
+def _objects(meaning: Meaning) -> Iterator[str]:
+    if not meaning.objects:
+        return
+    yield "requests may name these objects, and no others:"
+    for one in meaning.objects:
+        how = "" if one.is_set else ", as the variable is not set"
+        value = one.value or "nothing"
+        yield from _wrap(f"{one.variable}={value}: {one.line}{how}", indent="  ")
+    if meaning.shows_all:
+        names = ", ".join(meaning.shows_all)
+        yield from _wrap(f"still shown, listed or not, by {names}", indent="  ")
+    yield ""
+
+
 def _unknown_routes(policy: Policy) -> Iterator[str]:
     if policy.routes:
         yield "\nroutes that this version does not know:"
@@ -263,6 +278,8 @@ def _data(file: PolicyFile, evidence: Evidence | None) -> dict[str, object]:
             "conditions": meaning.conditions,
         },
         "limits": {one.variable: one.value for one in meaning.limits},
+        "objects": {one.variable: one.value for one in meaning.objects},
+        "shows_all": meaning.shows_all,
         "mode": policy.mode,
         "operations": [
             as_data(endpoint) | _sighting(evidence, endpoint.operation)

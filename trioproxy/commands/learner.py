@@ -29,6 +29,7 @@ from trioproxy.learning.unknown import UnknownRoutes
 from trioproxy.policy.gate import LearnGate
 from trioproxy.policy.rules import Policy
 from trioproxy.proxy.log import Log
+from trioproxy.proxy.own import find_own
 from trioproxy.proxy.server import Server
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ async def _serve(
         log=log,
         observers=[recorder.note],
         away=start.away(os.environ),
+        own=find_own(),
     )
     stopping = Stopping()
     status: int | None = None if plan.command else 0

@@ -91,6 +91,11 @@ class Parts:
     def part_of(self, path: Path, text: str, once_listed: Iterable[str]) -> Part:
         """What an env file says of what requests may ask for."""
         policy, _ = parse_policy_file(text, name=str(path))
+        if policy.objects:
+            raise ConfigError(
+                f"{path} lists objects, and lists of objects are not united yet",
+                hint="take its ONLY_* lines out, and put them into the output",
+            )
         return Part(
             name=str(path),
             operations=policy.opened_operations,

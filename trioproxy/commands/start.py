@@ -17,6 +17,7 @@ from trioproxy.files import read_text
 from trioproxy.policy.permissions import parse_policy, parse_policy_file
 from trioproxy.policy.rules import Policy
 from trioproxy.policy.variables import PERMISSIONS
+from trioproxy.proxy.own import Own
 from trioproxy.proxy.upstream import explain
 from trioproxy.proxy.watch import AWAY_SECONDS
 
@@ -213,6 +214,13 @@ def check_own_files(policy: Policy, paths: Iterable[str]) -> str:
             raise ConfigError(what, hint="keep it elsewhere, or list the folder as :ro")
         return f"{what}, if the host has it there too"
     return ""
+
+
+def check_own_container(policy: Policy | None, own: Own) -> str:
+    """Warn where objects are limited and this container cannot be told from others."""
+    if policy is None or not policy.objects or own.id or not is_in_container():
+        return ""
+    return "this container cannot tell which one it is: name none by ONLY_* that it could be"
 
 
 def exposed(listen: tuple[Address, ...]) -> list[str]:

@@ -234,13 +234,16 @@ def render_whole(
     head: RequestHead, target: bytes, body: bytes, *, upgrades: bool
 ) -> bytes:
     """Write a request whose body was read and written anew: one length, nothing to wait for."""
+    dropped, ours = OF_THE_BODY, b"Content-Length: %d\r\n" % len(body)
+    if body and head.fields.framing is NO_BODY:  # the client sent none, and no type
+        dropped |= {b"content-type"}
+        ours += b"Content-Type: application/json\r\n"
     kept = b"".join(
         line
         for line in head.fields.lines.splitlines(keepends=True)
-        if line.partition(b":")[0].lower() not in OF_THE_BODY
+        if line.partition(b":")[0].lower() not in dropped
     )
-    length = b"Content-Length: %d\r\n" % len(body)
-    fields = replace(head.fields, lines=kept + length)
+    fields = replace(head.fields, lines=kept + ours)
     written = RequestHead(method=head.method, target=head.target, fields=fields)
     return render_request(written, target, upgrades=upgrades) + body
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from trioproxy.arguments.families import LIMITED
 from trioproxy.arguments.limits import open_families
+from trioproxy.arguments.objects import NO_OBJECTS, Objects
 from trioproxy.policy.endpoints import match
 from trioproxy.policy.request import Request
 from trioproxy.policy.rules import Decision, Policy, Reason, unresolved
@@ -50,6 +51,8 @@ class Verdict:
     """What it asks for, where that is limited or learned: it goes on in the form read here."""
     named: "Named | None" = None
     """What it names, where the Engine has to be asked what that is."""
+    target: str = ""
+    """Version and path with an id in the place of what was judged by it; else empty."""
 
     @property
     def is_unread(self) -> bool:
@@ -79,12 +82,27 @@ class Gate(Protocol):
         """Whether what may be an id counts by the names that the Engine has for it."""
         ...
 
+    @property
+    def objects(self) -> Objects:
+        """What requests may name; where nothing is limited, the Engine is asked nothing."""
+        ...
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether it counts what an object has, beside whose it is."""
+        ...
+
+    @property
+    def proxy_socket(self) -> str:
+        """What goes on in place of an Engine's socket in binds; empty: nothing does."""
+        ...
+
     def decide(self, request: Request) -> Decision:
         """May this request pass by its route, and why?"""
         ...
 
     def limit(
-        self, request: Request, asked: "Asked", named: "Named | None"
+        self, request: Request, asked: "Asked | None", named: "Named | None"
     ) -> Decision | None:
         """Refuse a request, whose route may pass, by what it asks for and names."""
         ...
@@ -124,13 +142,16 @@ def judge(  # noqa: PLR0913  all that may be known of one request
     request = Request(method=method, target=target, endpoint=match(method, target))
     decision, named = gate.decide(request), None
     operation = request.operation
-    if decision.allowed and operation in gate.read_operations:
-        argued = _argued(operation)
-        if argued.has_body and not is_read:
+    if decision.allowed and _is_limited(gate, operation):
+        argued = _argued(gate, operation)
+        if argued is not None and argued.has_body and not is_read:
             decision = UNREAD
         else:
-            asked = asked or finish(_asking(argued, target, body))
-            named = _name(gate, asked)
+            if argued is not None and asked is None:
+                asked = finish(_asking(gate, argued, target, body))
+            if asked is not None and operation in gate.objects.reads:
+                asked = gate.objects.label(operation, asked)
+            named = _name(gate, request, asked)
             decision = gate.limit(request, asked, named) or decision
     return Verdict(
         request=request,
@@ -155,10 +176,15 @@ def judge_resolved(gate: Gate, verdict: Verdict, known: "Known") -> Verdict:
     named = verdict.named._replace(known=known)
     verdict = replace(verdict, named=named)
     decision = judge_again(gate, verdict)
-    if decision.allowed and not decision.would_refuse:
-        named.pin()
     words = _words(verdict.request, decision)
-    return replace(verdict, decision=decision, decision_words=words)
+    verdict = replace(verdict, decision=decision, decision_words=words)
+    if not decision.allowed or decision.would_refuse:
+        return verdict
+    sent, asked = named.pin(), verdict.asked
+    if asked is not None and sent.query:
+        asked = asked.with_query(sent.query)
+    target = verdict.request.with_parameter(sent.parameter)
+    return replace(verdict, asked=asked, target=target)
 
 
 def judge_again(gate: Gate, verdict: Verdict) -> Decision:
@@ -168,35 +194,48 @@ def judge_again(gate: Gate, verdict: Verdict) -> Decision:
     """
     request = verdict.request
     decision = gate.decide(request)
-    if not decision.allowed or verdict.operation not in gate.read_operations:
+    if not decision.allowed or not _is_limited(gate, verdict.operation):
         return decision
-    argued, asked = _argued(verdict.operation), verdict.asked
-    if asked is None and not argued.has_body:
-        asked = finish(_asking(argued, request.target, None))
-    if asked is None:
-        return decision
+    argued, asked = _argued(gate, verdict.operation), verdict.asked
+    if asked is None and argued is not None:
+        if argued.has_body:
+            return _unasked(gate) or decision
+        asked = finish(_asking(gate, argued, request.target, None))
     named = verdict.named and _need(gate, verdict.named)
+    if gate.objects and (named is None or not named.has_objects):
+        named = _name(gate, request, asked)
     return gate.limit(request, asked, named) or decision
 
 
-def _argued(operation: str) -> "Operation":
+def _is_limited(gate: Gate, operation: str) -> bool:
+    return operation in gate.read_operations or operation in gate.objects.operations
+
+
+def _argued(gate: Gate, operation: str) -> "Operation | None":
+    """The row of an operation of which more than the path is read; None for others."""
+    return _row(operation) if operation in gate.read_operations else None
+
+
+def _row(operation: str) -> "Operation":
     # Here, for most policies limit nothing, and who serves them need not carry the table.
     from trioproxy.arguments.table import OPERATIONS
 
     return OPERATIONS[operation]
 
 
-def asking(method: str, raw_target: bytes, body: "Json") -> "Steps[Asked]":
+def asking(gate: Gate, method: str, raw_target: bytes, body: "Json") -> "Steps[Asked]":
     """Tell what a request of a limited operation asks for, in steps.
 
     For `judge`, where a body is long. Raises `BadRequest` as that does.
     """
     target = Target.parse(raw_target)
     request = Request(method=method, target=target, endpoint=match(method, target))
-    return _asking(_argued(request.operation), target, body)
+    return _asking(gate, _row(request.operation), target, body)
 
 
-def _asking(operation: "Operation", target: Target, body: "Json") -> "Steps[Asked]":
+def _asking(
+    gate: Gate, operation: "Operation", target: Target, body: "Json"
+) -> "Steps[Asked]":
     from trioproxy.arguments.asked import Request as Asking
     from trioproxy.arguments.asked import minor
     from trioproxy.arguments.asking import asking
@@ -207,18 +246,28 @@ def _asking(operation: "Operation", target: Target, body: "Json") -> "Steps[Aske
             path=target.path,
             query=target.query,
             body=body,
+            proxy_socket=gate.proxy_socket,
             version=minor(target.version),
         )
     )
 
 
-def _name(gate: Gate, asked: "Asked") -> "Named | None":
+def _name(gate: Gate, request: Request, asked: "Asked | None") -> "Named | None":
     """Tell what a request names; None for nothing that could ever matter."""
-    if not asked.named:
+    if not gate.objects and not (asked and asked.named):
         return None
     from trioproxy.arguments.references import Named, find
 
-    return _need(gate, Named(tuple(find(asked))))
+    parameter = request.parameter
+    query = request.target.query
+    objects = bool(gate.objects)
+    found = tuple(find(request.operation, parameter, query, asked, objects=objects))
+    return _need(gate, Named(found, has_objects=objects))
+
+
+def _unasked(gate: Gate) -> Decision | None:
+    """Refuse what was not read before, now that it counts what is named there."""
+    return UNREAD if gate.objects else None
 
 
 def _need(gate: Gate, named: "Named") -> "Named":
@@ -227,7 +276,7 @@ def _need(gate: Gate, named: "Named") -> "Named":
         references=tuple(
             one
             for one in named.candidates
-            if one.argument is None or gate.goes_by_names(one.argument)
+            if (gate.goes_by_names(one.argument) if one.argument else gate.objects)
         )
     )
 
@@ -237,7 +286,7 @@ def _words(request: Request, decision: Decision) -> str:
         f" operation={request.operation}"
         f" decision={decision.word} reason={decision.reason}"
     )
-    if decision.reason is Reason.ARGUMENT:
+    if decision.reason in {Reason.ARGUMENT, Reason.OBJECT}:
         words += f" variable={decision.rule or 'none'}"
     return words
 
@@ -263,14 +312,29 @@ class EnforceGate:
     @property
     def read_operations(self) -> frozenset[str]:
         """Those that the policy limits."""
-        return self.policy.limits.operations
+        return self.policy.read_operations
 
     def goes_by_names(self, argument: "Argument") -> bool:
         """Answer as the policy does."""
         return self.policy.limits.goes_by_names(argument)
 
+    @property
+    def objects(self) -> Objects:
+        """What the policy lets requests name."""
+        return self.policy.objects
+
+    @property
+    def looks_inside(self) -> bool:
+        """Answer as the policy does."""
+        return self.policy.limits.limits_creation
+
+    @property
+    def proxy_socket(self) -> str:
+        """Answer as the policy does."""
+        return self.policy.limits.proxy_socket
+
     def limit(
-        self, request: Request, asked: "Asked", named: "Named | None"
+        self, request: Request, asked: "Asked | None", named: "Named | None"
     ) -> Decision | None:
         """Answer as the policy does."""
         return self.policy.limit(request, asked, named)
@@ -289,10 +353,10 @@ class LearnGate:
         self.ceiling = ceiling
         self.read_operations = frozenset[str]()
         """Those that can be limited; only those of the ceiling if routes alone are learned."""
+        if ceiling is not None:
+            self.read_operations = ceiling.read_operations
         if learns_arguments:
-            self.read_operations = frozenset(LIMITED)
-        elif ceiling is not None:
-            self.read_operations = ceiling.limits.operations
+            self.read_operations |= frozenset(LIMITED)
         self._learns_arguments = learns_arguments
 
     def decide(self, request: Request) -> Decision:
@@ -303,8 +367,23 @@ class LearnGate:
                 return replace(decision, reason=Reason.CEILING)
         return Decision(allowed=True, reason=Reason.LEARNING, rule="learn")
 
+    @property
+    def objects(self) -> Objects:
+        """What the ceiling lets requests name."""
+        return self.ceiling.objects if self.ceiling is not None else NO_OBJECTS
+
+    @property
+    def looks_inside(self) -> bool:
+        """Answer as the ceiling does."""
+        return self.ceiling is not None and self.ceiling.limits.limits_creation
+
+    @property
+    def proxy_socket(self) -> str:
+        """Answer as the ceiling does."""
+        return self.ceiling.limits.proxy_socket if self.ceiling is not None else ""
+
     def limit(
-        self, request: Request, asked: "Asked", named: "Named | None"
+        self, request: Request, asked: "Asked | None", named: "Named | None"
     ) -> Decision | None:
         """Refuse only what the ceiling refuses, and what has not been looked up yet."""
         if self.ceiling is not None:
@@ -344,14 +423,29 @@ class ShadowGate:
     @property
     def read_operations(self) -> frozenset[str]:
         """Those that the policy limits."""
-        return self.policy.limits.operations
+        return self.policy.read_operations
 
     def goes_by_names(self, argument: "Argument") -> bool:
         """Answer as the policy does."""
         return self.policy.limits.goes_by_names(argument)
 
+    @property
+    def objects(self) -> Objects:
+        """What the policy lets requests name."""
+        return self.policy.objects
+
+    @property
+    def looks_inside(self) -> bool:
+        """Answer as the policy does."""
+        return self.policy.limits.limits_creation
+
+    @property
+    def proxy_socket(self) -> str:
+        """Answer as the policy does."""
+        return self.policy.limits.proxy_socket
+
     def limit(
-        self, request: Request, asked: "Asked", named: "Named | None"
+        self, request: Request, asked: "Asked | None", named: "Named | None"
     ) -> Decision | None:
         """Allow it, with the policy's own answer attached."""
         refusal = self.policy.limit(request, asked, named)

@@ -8,7 +8,7 @@ switch. Names with our prefixes are no matter of taste; `permissions` refuses to
 import re
 from collections.abc import Mapping
 
-from trioproxy.arguments.families import LIMITS
+from trioproxy.arguments.families import LIMITS, OBJECTS, OWNER_VARIABLE
 from trioproxy.policy.endpoints import OPERATIONS, SECTIONS
 from trioproxy.policy.near import near
 from trioproxy.policy.variables import (
@@ -159,7 +159,9 @@ def suggest_limit(name: str) -> str:
         return f"did you mean {RENAMED[name]}?"
     family, _, rest = name.partition("_")
     ends = {
-        one.partition("_")[2]: one for one in LIMITS if one.startswith(f"{family}_")
+        one.partition("_")[2]: one
+        for one in LIMITS | OBJECTS.keys() | {OWNER_VARIABLE}
+        if one.startswith(f"{family}_")
     }
     found = near(rest, ends, cutoff=0.72)
     return f"did you mean {ends[found[0]]}?" if found else ""

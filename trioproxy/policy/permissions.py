@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from trioproxy.arguments.families import LIMITED
 from trioproxy.arguments.limits import open_families, parse_limits
+from trioproxy.arguments.objects import parse_objects
 from trioproxy.errors import BadTarget, ConfigError
 from trioproxy.policy import samples
 from trioproxy.policy.endpoints import LIBPOD_SECTIONS, OPERATIONS, UNLIMITABLE
@@ -18,7 +19,7 @@ from trioproxy.policy.incumbents import INCUMBENTS, LINUXSERVER, blockers
 from trioproxy.policy.lint import lint, lint_settings, suggest, suggest_limit
 from trioproxy.policy.near import near
 from trioproxy.policy.request import Route
-from trioproxy.policy.rules import READING, Mode, Policy
+from trioproxy.policy.rules import CONFINED, READING, Mode, Policy, is_unconfined
 from trioproxy.policy.variables import (
     COMPAT_VARIABLE,
     FAMILY_PREFIXES,
@@ -66,18 +67,20 @@ def parse_policy(
     linuxserver = _is_linuxserver(variables.get(COMPAT_VARIABLE, ""), source)
     warnings = (*_check_names(variables, source), *lint(variables))
     limits = parse_limits(variables, source=source)
+    objects = parse_objects(variables, source=source)
     if OPERATIONS_VARIABLE not in variables:
         policy = _section_policy(flags, linuxserver=linuxserver)
-        policy = replace(policy, limits=limits)
-        return policy, (*warnings, *_about_limits(policy))
+        policy = replace(policy, limits=limits, objects=objects)
+        return policy, (*warnings, *_about_limits(policy), *_about_objects(policy))
     policy = _exact_policy(variables[OPERATIONS_VARIABLE], source)
-    policy = replace(policy, limits=limits)
+    policy = replace(policy, limits=limits, objects=objects)
     _refuse_contradictions(policy, flags, source)
     return policy, (
         *warnings,
         *_idle_verbs(policy, flags),
         *_idle_sections(policy, flags),
         *_about_limits(policy),
+        *_about_objects(policy),
     )
 
 
@@ -89,7 +92,8 @@ def _about_limits(policy: Policy) -> Iterator[str]:
     for family in open_families(limits, opened):
         names = sorted(n for n in opened & LIMITED.keys() if LIMITED[n][0] is family)
         yield f"{family}_* is not set: {' and '.join(names)} may ask for anything"
-    for name in sorted(opened & UNLIMITABLE):
+    confined = CONFINED if policy.objects and limits.limits_creation else frozenset()
+    for name in sorted(opened & UNLIMITABLE - confined):
         yield f"no variable limits {name}, which may give root on the host"
     for route in policy.routes:
         if route.method not in READING:
@@ -97,6 +101,35 @@ def _about_limits(policy: Policy) -> Iterator[str]:
     for family in sorted(limits.families):
         if not any(family in LIMITED[name] for name in opened & LIMITED.keys()):
             yield f"{family}_* limits nothing: no operation that it limits is granted"
+
+
+_SHOWING = frozenset(
+    {"ContainerList", "NetworkInspect", "NetworkList", "SystemEvents", "VolumeList"}
+)
+
+
+def _about_objects(policy: Policy) -> Iterator[str]:
+    """Say what passes beside lists of objects that is not within them."""
+    if not policy.objects:
+        return
+    opened = policy.opened_operations
+    if shown := sorted(opened & _SHOWING):
+        verb = "shows" if len(shown) == 1 else "show"
+        yield f"{_some(shown)} {verb} all, also what no ONLY_* variable lists"
+    items = (*sorted(opened), *map(str, policy.routes))
+    if beyond := [
+        one for one in items if any(map(is_unconfined, samples.of_item(one)))
+    ]:
+        yield f"no ONLY_* variable limits {_some(beyond)}"
+    if "ContainerCreate" in opened and not policy.limits.limits_creation:
+        yield "ONLY_* holds for a client that means no harm: without CREATE_* it may create what reaches everything"
+
+
+def _some(names: list[str]) -> str:
+    """Name the first of many."""
+    more = len(names) - _MOST_NAMED
+    shown = names[:_MOST_NAMED] + ([f"{more} more"] if more > 0 else [])
+    return " and ".join(shown)
 
 
 def _parse_flag(name: str, value: str, source: str) -> bool:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from trioproxy.policy.endpoints import Endpoint, section_of
-from trioproxy.policy.target import Target
+from trioproxy.policy.target import Target, quote_path
 from trioproxy.values import value_class
 
 
@@ -25,6 +25,34 @@ class Request:
     def section(self) -> str | None:
         """The section variable that covers its path."""
         return section_of(self.target.path)
+
+    @property
+    def parameter(self) -> str:
+        """What its path has for the first parameter of its template: a name or an id.
+
+        With slashes where the Engine takes them: a legacy link is `PARENT/ALIAS`.
+        """
+        begin, end = self._bounds()
+        name = self.target.path[begin:end]
+        return name.encode("latin-1").decode("utf-8", "surrogateescape")
+
+    def with_parameter(self, text: str) -> str:
+        """Version and path with another text in that place; empty for an empty one."""
+        if not text:
+            return ""
+        begin, end = self._bounds()
+        path = self.target.path
+        return self.target.version + quote_path(f"{path[:begin]}{text}{path[end:]}")
+
+    def _bounds(self) -> tuple[int, int]:
+        template = self.endpoint.template if self.endpoint else ""
+        before, mark, rest = template.partition("{")
+        path, behind = self.target.path, rest.partition("}")[2]
+        if not mark:
+            return len(path), len(path)
+        if "{" in behind:  # two parameters, each of one segment
+            return len(before), path.index("/", len(before))
+        return len(before), len(path) - len(behind)
 
     @property
     def shown(self) -> str:

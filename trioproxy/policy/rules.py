@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from trioproxy.arguments.limits import NO_LIMITS, Limits
+from trioproxy.arguments.objects import NO_OBJECTS, Objects
 from trioproxy.policy import samples
 from trioproxy.policy.endpoints import ENDPOINTS
 from trioproxy.policy.request import Request, Route
@@ -98,6 +99,10 @@ class Reason(StrEnum):
     """What it asks for is limited and has not been looked at yet."""
     UNRESOLVED = "unresolved"
     """What it names has to be looked up at the Engine, and was not yet."""
+    OBJECT = "object"
+    """It names or makes what the file does not list."""
+    UNCONFINED = "unconfined"
+    """It shows or changes objects without naming one, and the file limits them."""
     MISSING = "missing"
     """The Engine has nothing by a name in it; the answer has the Engine's own words."""
     UNLIMITABLE = "unlimitable"
@@ -144,6 +149,8 @@ class Policy:
     """The verbs that are set, and those that `COMPAT` reads as set."""
     limits: Limits = NO_LIMITS
     """What requests may ask for beyond their route."""
+    objects: Objects = NO_OBJECTS
+    """Which containers, networks and volumes they may name."""
     read_verbs_grant: bool = True
     """False under `COMPAT=linuxserver`: a read verb at 1 only lifts its refusal."""
     podman: Mapping[str, bool] = field(default_factory=dict)
@@ -164,27 +171,54 @@ class Policy:
         return self._decide_by_sections(request)
 
     def limit(
-        self, request: Request, asked: "Asked", named: "Named | None" = None
+        self,
+        request: Request,
+        asked: "Asked | None",
+        named: "Named | None" = None,
     ) -> Decision | None:
-        """Refuse a request that asks for what is not listed; None if it does not.
+        """Refuse a request that asks for or names what is not listed; None if it does not.
 
         What it names is judged by what the Engine has under that name. Until the Engine
         has been asked, such a request is refused as unresolved.
         """
-        arguments = named.arguments if named else frozenset()
-        refusal = self.limits.refuses(request.operation, asked, arguments)
-        if refusal is not None:
-            return _refuse(Reason.ARGUMENT, refusal.variable, refusal.message)
-        if named is None:
-            return None
-        return unresolved(named) or self._limit_named(request, named)
-
-    def _limit_named(self, request: Request, named: "Named") -> Decision | None:
-        for argument, thing in named.things():
-            refusal = self.limits.refuses_thing(request.operation, argument, thing)
+        operation = request.operation
+        if asked is not None:
+            arguments = named.arguments if named else frozenset()
+            refusal = self.limits.refuses(operation, asked, arguments)
             if refusal is not None:
                 return _refuse(Reason.ARGUMENT, refusal.variable, refusal.message)
-        return None
+        if operation in self.objects.operations:
+            refusal = self.objects.refuses_making(operation, asked)
+            if refusal is not None:
+                return _refuse(Reason.OBJECT, refusal.variable, refusal.message)
+        return self._limit_named(operation, named) if named else None
+
+    def _limit_named(self, operation: str, named: "Named") -> Decision | None:
+        # Here, for most policies name nothing, and who serves them need not carry it.
+        from trioproxy.arguments.naming import Judge, Unasked
+        from trioproxy.arguments.things import Missing
+
+        judge = Judge(
+            limits=self.limits,
+            objects=self.objects,
+            operation=operation,
+            known=named.known,
+        )
+        try:
+            refusal = judge.refuses(named)
+        except Unasked:
+            return UNRESOLVED
+        if isinstance(refusal, Missing):
+            return _missing(refusal)
+        if refusal is None:
+            return None
+        reason = Reason.OBJECT if refusal.argument is None else Reason.ARGUMENT
+        return _refuse(reason, refusal.variable, refusal.message)
+
+    @property
+    def read_operations(self) -> frozenset[str]:
+        """The operations of which more than the route has to be read."""
+        return self.limits.operations | self.objects.reads
 
     @property
     def fingerprint(self) -> str:
@@ -197,7 +231,7 @@ class Policy:
             sorted(self.verbs.items()),
             sorted(self.podman.items()),
             self.read_verbs_grant,
-            sorted(self.limits.lines),
+            sorted(self.limits.lines | self.objects.lines),
         )
         return f"{zlib.crc32(repr(parts).encode()):08x}"
 
@@ -280,17 +314,27 @@ class Policy:
             return _refuse(Reason.NO_SECTION, OPERATIONS_VARIABLE, message)
         if not self.switches[section]:
             return self._refuse(request, Reason.SECTION, section)
-        if self.limits and self._passes_limits_by(request):
-            return _refuse_unlimitable(request)
+        if refusal := self._passes_by(request):
+            return refusal
         if request.endpoint is None:
             return _allow(Reason.UNKNOWN_ROUTE, section)
         return _allow(Reason.SECTION, section)
 
-    def _passes_limits_by(self, request: Request) -> bool:
-        """Whether a route gives the power that is limited elsewhere: half a guard is none."""
+    def _passes_by(self, request: Request) -> Decision | None:
+        """Refuse what gives the power that is limited elsewhere: half a guard is none."""
+        if self.objects and is_unconfined(request):
+            message = f"{request.shown} is not allowed: it reaches what no ONLY_* variable lists, and this file has one: name it in {OPERATIONS_VARIABLE}"
+            return _refuse(Reason.UNCONFINED, OPERATIONS_VARIABLE, message)
+        if not self.limits and not self.objects:
+            return None
         if request.endpoint is None:
-            return request.method not in READING
-        return request.endpoint.is_unlimitable
+            is_open = request.method not in READING
+        else:
+            is_open = request.endpoint.is_unlimitable
+        # What goes into a container goes into one that is listed, and within the limits.
+        if is_open and not (self.objects and request.operation in CONFINED):
+            return _refuse_unlimitable(request)
+        return None
 
     def _decide_podmans(self, request: Request) -> Decision:
         """Decide on one of Podman's own routes, in the order of linuxserver's rules.
@@ -304,8 +348,8 @@ class Policy:
         for reason, rule in self._podman_obstacles(request):
             message = f"{request.shown} is not allowed: {self._podman_advice(request)}"
             return _refuse(reason, rule, message)
-        if self.limits and self._passes_limits_by(request):
-            return _refuse_unlimitable(request)
+        if refusal := self._passes_by(request):
+            return refusal
         reason = Reason.SECTION if request.endpoint else Reason.UNKNOWN_ROUTE
         return _allow(reason, request.section or "")
 
@@ -433,6 +477,29 @@ class Policy:
             needed.append(request.method)
         missing = [f"{name}=1" for name in needed if not self.switches.get(name)]
         return f"set {' and '.join(missing)}"
+
+
+CONFINED = frozenset({"PutContainerArchive"})
+"""What no variable for arguments limits, and those for objects do."""
+
+_UNCONFINED_SECTIONS = frozenset(
+    {"CONFIGS", "NODES", "SECRETS", "SERVICES", "SWARM", "TASKS"}
+)
+
+
+def is_unconfined(request: Request) -> bool:
+    """Whether a route reaches objects of everybody without naming one that is known.
+
+    The swarm's, all of Podman's own, and routes that this version does not know.
+    """
+    endpoint = request.endpoint
+    if endpoint is None:
+        return True
+    return (
+        endpoint.is_podmans
+        or endpoint.section in _UNCONFINED_SECTIONS
+        or endpoint.operation == "SystemDataUsage"
+    )
 
 
 def _is_write_like(request: Request) -> bool:

@@ -69,9 +69,7 @@ class Target:
             query=query,
             has_query=bool(mark),
             encoded_slash=not plain and b"%2f" in raw_path.lower(),
-            quoted=decoded
-            if plain
-            else version + percent.encode(path.encode("latin-1"), _KEPT),
+            quoted=decoded if plain else version + quote_path(path),
         )
 
     @property
@@ -84,6 +82,11 @@ class Target:
     def shown(self) -> str:
         """The target for logs and messages: no query, visible ASCII, not too long."""
         return self.quoted[:SHOWN_LIMIT]
+
+
+def quote_path(path: str) -> str:
+    """Write a decoded path, escaped in one way."""
+    return percent.encode(path.encode("latin-1"), _KEPT)
 
 
 def _decode(raw_path: bytes) -> str:

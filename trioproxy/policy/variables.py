@@ -5,7 +5,14 @@ Tables only; `rules` reads the permissions, `config` the settings, `lint` all of
 
 from collections.abc import Mapping
 
-from trioproxy.arguments.families import BASE_VARIABLE, LIMITS, Family
+from trioproxy.arguments.families import (
+    BASE_VARIABLE,
+    LIMITS,
+    OBJECTS,
+    OWNER_VARIABLE,
+    PROXY_VARIABLE,
+    Family,
+)
 from trioproxy.policy.endpoints import LIBPOD_SECTIONS, SECTIONS
 
 OPERATIONS_VARIABLE = "ALLOW_OPERATIONS"
@@ -104,10 +111,13 @@ PERMISSIONS = frozenset(
         *METHOD_SWITCHES,
         *VERBS,
         *LIMITS,
+        *OBJECTS,
         *LIBPOD_VARIABLES,
         OPERATIONS_VARIABLE,
         COMPAT_VARIABLE,
         BASE_VARIABLE,
+        OWNER_VARIABLE,
+        PROXY_VARIABLE,
     }
 )
 """All that this version reads as a permission."""
@@ -115,7 +125,7 @@ PERMISSIONS = frozenset(
 PREFIXES = ("ALLOW_", "LIBPOD_")
 """A name that begins so is meant for us: with an unknown one the program refuses to start."""
 
-FAMILY_PREFIXES = tuple(f"{family}_" for family in Family)
+FAMILY_PREFIXES = (*(f"{family}_" for family in Family), "ONLY_")
 """Names that begin so may be others' (Jenkins sets `BUILD_NUMBER`): only what is near to
 one of ours makes the program refuse to start."""
 

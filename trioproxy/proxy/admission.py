@@ -186,7 +186,7 @@ class Admission:
         """
         if value is None:
             raise BadBody("the body must be a JSON object")
-        return asking(head.method.decode(), head.target, value)
+        return asking(self.gate, head.method.decode(), head.target, value)
 
     def admit_body(
         self, head: RequestHead, raw: bytes, asked: "Asked | None"
@@ -234,10 +234,10 @@ def _render(head: RequestHead, verdict: Verdict, body: bytes | None = None) -> A
     upstream = refusal = b""
     if verdict.decision.allowed:
         target = _target(verdict)
-        if body is None:
+        written = _written(verdict, body)
+        if written is None:
             upstream = render_request(head, target, upgrades=upgrades)
         else:
-            written = _written(verdict, body)
             upstream = render_whole(head, target, written, upgrades=upgrades)
     else:
         refusal = replies.refusal(
@@ -274,10 +274,10 @@ def _goes_on_as_read(verdict: Verdict) -> bool:
     return not verdict.decision.would_refuse and not (asked and asked.never)
 
 
-def _written(verdict: Verdict, body: bytes) -> bytes:
-    """The body as it was judged, written anew."""
+def _written(verdict: Verdict, body: bytes | None) -> bytes | None:
+    """The body as it was judged, written anew; None: it was not read, and goes on as it is."""
     asked = verdict.asked
-    if not body or asked is None or not _goes_on_as_read(verdict):
+    if asked is None or asked.body is None or not _goes_on_as_read(verdict):
         return body
     from trioproxy.http import jsonbody  # here, for most policies limit nothing
 
@@ -287,7 +287,8 @@ def _written(verdict: Verdict, body: bytes) -> bytes:
 def _target(verdict: Verdict) -> bytes:
     """The target as it was judged, with the query as it was read where it was."""
     target, asked = verdict.request.target, verdict.asked
-    if asked is None or not _goes_on_as_read(verdict):
+    if not _goes_on_as_read(verdict):
         return target.canonical
-    mark = b"?" if asked.query else b""
-    return target.quoted.encode("ascii") + mark + asked.query
+    query = target.query if asked is None else asked.query
+    mark = b"?" if query else b""
+    return (verdict.target or target.quoted).encode("ascii") + mark + query

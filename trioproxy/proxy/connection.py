@@ -12,7 +12,6 @@ nothing: what may pass is the verdict's word alone.
 """
 
 from time import perf_counter
-from typing import TYPE_CHECKING
 
 from trioproxy.config import Level
 from trioproxy.errors import (
@@ -29,17 +28,13 @@ from trioproxy.policy.gate import Verdict, judge_again
 from trioproxy.policy.outcome import Moment, Outcome
 from trioproxy.policy.rules import Reason
 from trioproxy.proxy import replies
-from trioproxy.proxy.admission import Admission, Admitted
+from trioproxy.proxy.admission import Admission, Admitted, Unresolved
 from trioproxy.proxy.bodies import Reading, in_turns, parse
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.exchange import LINGER, NEXT, Exchange, Sides
 from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.watch import Hangup
-
-if TYPE_CHECKING:
-    from trioproxy.arguments.references import Named
-    from trioproxy.arguments.things import Known
 
 
 class Connection:
@@ -176,10 +171,7 @@ class Connection:
             if admitted.unread is not None:
                 admitted = await self._read_body(admitted.unread, reading)
             if admitted.unresolved is not None:
-                known = await self._resolve(admitted.verdict.named)
-                admitted = self._admission.admit_named(
-                    admitted.unresolved, admitted.verdict, known
-                )
+                admitted = await self._resolve(admitted, admitted.unresolved)
         return admitted
 
     async def _read_body(self, head: RequestHead, reading: Reading) -> Admitted:
@@ -192,12 +184,21 @@ class Connection:
             asked = await in_turns(self.client, raw, steps)
         return self._admission.admit_body(head, raw, asked)
 
-    async def _resolve(self, named: "Named | None") -> "Known":
-        """Ask the Engine what it has under the names in a request."""
+    async def _resolve(self, admitted: Admitted, unresolved: Unresolved) -> Admitted:
+        """Ask the Engine what it has under the names in a request, and judge by that."""
         # Here, for most policies ask nothing.
-        from trioproxy.proxy.resolve import resolve
+        from trioproxy.proxy.resolve import Resolver
 
-        return await resolve(self._sides.engine, named) if named else {}
+        verdict, admit = admitted.verdict, self._admission.admit_named
+        resolver = Resolver(
+            self._sides.engine, self._admission.gate, self._shared.remembered
+        )
+        known = await resolver.resolve(verdict.needed)
+        admitted = admit(unresolved, verdict, known)
+        if admitted.verdict.decision.allowed and resolver.has_to_make:
+            known = await resolver.make()
+            admitted = admit(unresolved, verdict, known)
+        return admitted
 
     # -- 1: what cannot be read ----------------------------------------------------
 

@@ -445,7 +445,7 @@ def _fields_of(outcome: Outcome) -> dict[str, object]:
         fields["operation"] = verdict.operation
         fields["decision"] = verdict.decision.word
         fields["reason"] = str(verdict.decision.reason)
-        if verdict.decision.reason is Reason.ARGUMENT:
+        if verdict.decision.reason in {Reason.ARGUMENT, Reason.OBJECT}:
             fields["variable"] = verdict.decision.rule or "none"
     else:
         fields["decision"] = "rejected"

@@ -5,14 +5,24 @@ so a question costs one round trip, and neither a socket nor a connection. An an
 a deadline and a size, and is read strictly; where any of that fails, so does the request.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import trio
 
 from trioproxy import percent
 from trioproxy.arguments.families import Kind
-from trioproxy.arguments.references import Named
-from trioproxy.arguments.things import Known, Missing, Thing, describe
+from trioproxy.arguments.objects import OWNER_LABEL
+from trioproxy.arguments.references import Reference
+from trioproxy.arguments.things import (
+    Known,
+    Missing,
+    Thing,
+    container_of_exec,
+    describe,
+    labels_of_image,
+    users_of,
+)
 from trioproxy.errors import BadRequest, EngineTooSlow, UpstreamError, UpstreamLost
 from trioproxy.http import jsonbody
 from trioproxy.http.framing import (
@@ -23,7 +33,9 @@ from trioproxy.http.framing import (
     Framing,
 )
 from trioproxy.http.response import ResponseHead, expect
+from trioproxy.policy.gate import Gate
 from trioproxy.proxy.engine import Engine
+from trioproxy.proxy.shared import Remembered
 
 QUESTION_SECONDS: Final = 10.0
 """From a question to the last byte of its answer: 504."""
@@ -33,13 +45,20 @@ MOST_OF_AN_ANSWER: Final = 4 * 1024 * 1024
 
 PIECE: Final = 64 * 1024
 
-_TEMPLATES: Final = {Kind.IMAGE: "/images/%s/json"}
+_TEMPLATES: Final = {
+    Kind.CONTAINER: "/containers/%s/json",
+    Kind.EXEC: "/exec/%s/json",
+    Kind.IMAGE: "/images/%s/json",
+    Kind.NETWORK: "/networks/%s",
+    Kind.VOLUME: "/volumes/%s",
+}
 """Where the Engine describes what it has under a name."""
 
 _KEPT: Final = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~.:"
 )
-_HAS_IT: Final = 200
+_HAS_IT: Final = frozenset({200, 201})
+_GONE: Final = 404
 _HAS_NONE: Final = frozenset({400, 404, 409})
 """No such thing, a name that can be none, or one that is the beginning of two."""
 
@@ -48,29 +67,153 @@ _EXPECTED: Final = expect(
 )
 
 
-async def resolve(engine: Engine, named: Named) -> Known:
-    """Ask what the Engine has under each name. Raises `UpstreamError`.
+class Resolver:
+    """Asks for one request what the Engine has under the names in it.
 
     Closing: the connection is dropped unless its last answer came whole.
     """
-    known = dict[tuple[Kind, str], Thing | Missing]()
-    for one in named.references:
-        if (one.kind, one.text) not in known:
-            known[one.kind, one.text] = await _look_up(engine, one.kind, one.text)
-    return known
 
+    def __init__(self, engine: Engine, gate: Gate, remembered: Remembered) -> None:
+        self._engine = engine
+        self._looks_inside = gate.looks_inside
+        self._objects = gate.objects
+        self._remembered = remembered
+        self._own = remembered.own
+        self._known = dict[tuple[Kind, str], Thing | Missing]()
 
-async def _look_up(engine: Engine, kind: Kind, text: str) -> Thing | Missing:
-    status, raw = await _ask(engine, _TEMPLATES[kind] % _escape(kind, text))
-    if status == _HAS_IT:
-        return describe(kind, _parse(raw))
-    if status in _HAS_NONE:
-        value = _parse(raw)
-        message = value.get("message") if isinstance(value, dict) else None
-        return Missing(status, message if isinstance(message, str) else "")
-    raise UpstreamError(
-        f"the Docker Engine answers {status} to the question what {kind} {text[:64]!a} is"
-    )
+    @property
+    def has_to_make(self) -> bool:
+        """Whether there are volumes that are not there yet."""
+        things = self._known.values()
+        return any(isinstance(one, Thing) and one.makes is not None for one in things)
+
+    async def resolve(self, references: Iterable[Reference]) -> Known:
+        """Ask for each name once. Raises `UpstreamError` and `BadRequest`."""
+        self._remembered.make_room()
+        for one in references:
+            if one.thing is None:
+                await self._resolve(one)
+        return self._known
+
+    async def make(self) -> Known:
+        """Make the volumes that a creation would make, as the client's own.
+
+        Who made a volume that came into being meanwhile shows in the Engine's answer:
+        its creation gives back what is there.
+        """
+        made = dict(self._known)
+        for key, thing in self._known.items():
+            if isinstance(thing, Thing) and thing.makes is not None:
+                answer = await _ask(self._engine, "/volumes/create", thing.makes)
+                made[key] = await self._read(Kind.VOLUME, key[1], answer)
+        return made
+
+    async def _resolve(self, one: Reference) -> None:
+        thing = self._known.get((one.kind, one.text))
+        if thing is None:
+            thing = await self._look_up(one.kind, one.text)
+            if isinstance(thing, Missing) and one.makes is not None:
+                thing = self._to_be_made(one.text, one.makes)
+            self._known[one.kind, one.text] = thing
+        if isinstance(thing, Missing):
+            return
+        if one.reaches and (self._looks_inside or self._objects.owns(thing)):
+            for name in thing.volumes:
+                await self._look_up_volume(thing.id, name)
+        if one.starts and self._objects.limits(Kind.NETWORK):
+            for name in thing.unpinned:
+                key = Kind.NETWORK, name
+                if key not in self._known:
+                    self._known[key] = await self._look_up(*key)
+
+    def _to_be_made(self, name: str, makes: Mapping[str, jsonbody.Json]) -> Thing:
+        """Describe a volume as it will be."""
+        labels = makes.get("Labels")
+        given = dict(labels) if isinstance(labels, Mapping) else {}
+        if self._objects.owner:
+            given[OWNER_LABEL] = self._objects.owner
+        body = {**makes, "Labels": given}
+        value = {**body, "Options": makes.get("DriverOpts")}
+        return describe(Kind.VOLUME, value)._replace(makes=body)
+
+    async def _look_up(self, kind: Kind, text: str) -> Thing | Missing:
+        answer = await _ask(self._engine, _TEMPLATES[kind] % _escape(kind, text))
+        return await self._read(kind, text, answer)
+
+    async def _read(
+        self, kind: Kind, text: str, answer: tuple[int, bytes]
+    ) -> Thing | Missing:
+        status, raw = answer
+        if status in _HAS_NONE:
+            value = _parse(raw)
+            message = value.get("message") if isinstance(value, dict) else None
+            return Missing(status, message if isinstance(message, str) else "")
+        if status not in _HAS_IT:
+            raise UpstreamError(
+                f"the Docker Engine answers {status} to the question"
+                f" what {kind} {text[:64]!a} is"
+            )
+        if kind is Kind.EXEC:
+            _, container = container_of_exec(_parse(raw))
+            return await self._look_up(Kind.CONTAINER, container)
+        return await self._complete(describe(kind, _parse(raw)))
+
+    async def _complete(self, thing: Thing) -> Thing:
+        """Add what other answers say of a thing, where it matters."""
+        is_proxys = thing.id == self._own.id or self._own.id in thing.members
+        if thing.kind is Kind.VOLUME:
+            is_proxys = thing.id in self._own.volumes
+            if thing.is_anonymous:
+                users = await self._users_of(thing.id)
+                thing = thing._replace(users=users)
+        elif thing.kind is Kind.CONTAINER:
+            thing = await self._with_image(thing)
+        return thing._replace(is_proxys=is_proxys)
+
+    async def _with_image(self, thing: Thing) -> Thing:
+        if not self._objects.needs_image(thing):
+            return thing
+        labels = self._remembered.labels.get(thing.image)
+        if labels is None:
+            path = _TEMPLATES[Kind.IMAGE] % _escape(Kind.IMAGE, thing.image)
+            status, raw = await _ask(self._engine, path)
+            if status == _GONE:
+                return thing
+            if status not in _HAS_IT:
+                raise UpstreamError(
+                    f"the Docker Engine answers {status} to the question"
+                    f" what image {thing.image[:64]!a} is"
+                )
+            labels = labels_of_image(_parse(raw))
+            self._remembered.labels[thing.image] = labels
+        return thing._replace(inherited=labels)
+
+    async def _users_of(self, volume: str) -> tuple[Thing, ...]:
+        filters = jsonbody.render({"volume": [volume]}).decode()
+        escaped = percent.encode(filters.encode(), _KEPT)
+        status, raw = await _ask(
+            self._engine, f"/containers/json?all=1&filters={escaped}"
+        )
+        if status not in _HAS_IT:
+            raise UpstreamError(f"the Engine answers {status} to a question")
+        # The Engine takes a part of a volume's name for all of it.
+        return tuple(
+            [
+                await self._with_image(user)
+                for user in users_of(_parse(raw))
+                if volume in user.volumes
+            ]
+        )
+
+    async def _look_up_volume(self, container: str, name: str) -> None:
+        key = container, name
+        if key not in self._remembered.volumes:
+            thing = await self._look_up(Kind.VOLUME, name)
+            if isinstance(thing, Missing):
+                self._known[Kind.VOLUME, name] = thing
+                return
+            self._remembered.volumes[key] = thing
+        self._known.setdefault((Kind.VOLUME, name), self._remembered.volumes[key])
 
 
 def _parse(raw: bytes) -> jsonbody.Json:
@@ -90,12 +233,12 @@ def _escape(kind: Kind, text: str) -> str:
     return percent.encode(name.encode("utf-8", "surrogateescape"), _KEPT)
 
 
-async def _ask(engine: Engine, target: str) -> tuple[int, bytes]:
-    """Send a question; give status and body of its answer."""
+async def _ask(engine: Engine, target: str, body: object = None) -> tuple[int, bytes]:
+    """Send a question, or with a body a creation; give status and body of its answer."""
     is_whole = False
     try:
         with trio.move_on_after(QUESTION_SECONDS):
-            head, raw = await _exchange(engine, target)
+            head, raw = await _exchange(engine, _question(target, body), body is None)
             is_whole = head.keep_alive
             return head.status, raw
     finally:
@@ -107,13 +250,25 @@ async def _ask(engine: Engine, target: str) -> tuple[int, bytes]:
     )
 
 
-async def _exchange(engine: Engine, target: str) -> tuple[ResponseHead, bytes]:
-    question = f"GET {target} HTTP/1.1\r\nHost: docker\r\n\r\n".encode()
+def _question(target: str, body: object) -> bytes:
+    if body is None:
+        return f"GET {target} HTTP/1.1\r\nHost: docker\r\n\r\n".encode()
+    raw = jsonbody.render(body)
+    head = (
+        f"POST {target} HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(raw)}\r\n\r\n"
+    )
+    return head.encode() + raw
+
+
+async def _exchange(
+    engine: Engine, question: bytes, is_repeatable: bool
+) -> tuple[ResponseHead, bytes]:
     await engine.send_request(question)
     try:
         head, data = await engine.read_head(_EXPECTED)
     except UpstreamLost:
-        if not engine.is_reused or engine.has_answered:
+        if not is_repeatable or not engine.is_reused or engine.has_answered:
             raise
         # The Engine closed a kept connection just as we used it (RFC 9112, 9.3.1).
         engine.drop()

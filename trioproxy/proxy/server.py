@@ -22,7 +22,8 @@ from trioproxy.proxy.client import Client
 from trioproxy.proxy.connection import Connection
 from trioproxy.proxy.health import Health
 from trioproxy.proxy.log import Log
-from trioproxy.proxy.shared import Shared
+from trioproxy.proxy.own import Own
+from trioproxy.proxy.shared import Remembered, Shared
 from trioproxy.proxy.watch import Watch, Watched
 from trioproxy.proxy.wire import Wire
 
@@ -85,10 +86,12 @@ class Server:
         log: Log,
         observers: Iterable[Observer] = (),
         away: float = 0.0,
+        own: Own | None = None,
     ) -> None:
         """`observers` are told what became of each request, besides the log.
 
-        `away`: see `Watch`; only where this run of Trio serves nobody else.
+        `away`: see `Watch`; only where this run of Trio serves nobody else. `own`: the
+        container of this process.
         """
         self.config = config
         self.log = log
@@ -101,6 +104,7 @@ class Server:
             watch=self._watch,
             health=Health(config.upstream, self._watch),
             bodies=Bodies(config.max_body),
+            remembered=Remembered(own=own or Own()),
         )
         self._admissions = {
             reach: Admission(

@@ -4,6 +4,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from trioproxy.config import Address
 from trioproxy.http.memo import Memo
@@ -12,14 +13,40 @@ from trioproxy.proxy.client import Clients
 from trioproxy.proxy.engine import ResponseMemo
 from trioproxy.proxy.health import Health
 from trioproxy.proxy.log import Log
+from trioproxy.proxy.own import Own
 from trioproxy.proxy.relay import Buffer
 from trioproxy.proxy.watch import Watch
+
+if TYPE_CHECKING:
+    from trioproxy.arguments.things import Labels, Thing
 
 
 def count_answers() -> Iterator[int]:
     """Serial numbers of answers of ours. Where they begin is chance, so that those of two
     proxies, or of one before and after a restart, are not mistaken for each other."""
     return itertools.count(int.from_bytes(os.urandom(6)) >> 1)
+
+
+MOST_REMEMBERED: Final = 4_096
+"""Images and volumes of containers that are remembered."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Remembered:
+    """What the Engine said that stays true: by ids, never by names."""
+
+    own: Own = field(default_factory=Own)
+    """The container of this process."""
+    labels: "dict[str, Labels]" = field(default_factory=dict)
+    """Of images, by id: an image never changes."""
+    volumes: "dict[tuple[str, str], Thing]" = field(default_factory=dict)
+    """Of containers, by id and name: what a container uses cannot be removed."""
+
+    def make_room(self) -> None:
+        """Forget all of it before it grows too large."""
+        if len(self.labels) + len(self.volumes) > MOST_REMEMBERED:
+            self.labels.clear()
+            self.volumes.clear()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,5 +63,6 @@ class Shared:
     buffer: Buffer = field(default_factory=Buffer)
     serials: Iterator[int] = field(default_factory=count_answers)
     """The number of each answer of ours: in its head, and in the log line of its request."""
+    remembered: Remembered = field(default_factory=Remembered)
     is_draining: bool = False
     """Whether the server takes no more clients and lets those here finish."""

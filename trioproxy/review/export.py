@@ -102,6 +102,9 @@ def _limiting(policy: Policy) -> Iterator[str]:
         limit = policy.limits.limit_of(name)
         if limit is not None and not limit.is_any:
             yield name
+    for only in policy.objects.by_kind.values():
+        if not only.is_any:
+            yield only.variable
 
 
 BINDS: Final = "CREATE_BINDS"

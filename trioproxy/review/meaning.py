@@ -15,10 +15,11 @@ from types import MappingProxyType
 from typing import Final
 
 from trioproxy.arguments import root
-from trioproxy.arguments.families import FAMILIES, Family
+from trioproxy.arguments.families import FAMILIES, Family, Kind
 from trioproxy.arguments.inclusion import have_common
 from trioproxy.arguments.languages import Word, others
 from trioproxy.arguments.limits import Limits
+from trioproxy.arguments.objects import Objects
 from trioproxy.arguments.patterns import READ_ONLY, Pattern, Words
 from trioproxy.arguments.table import OPERATIONS as ARGUED
 from trioproxy.arguments.table import READERS
@@ -30,7 +31,7 @@ from trioproxy.policy.endpoints import (
     Endpoint,
     Risk,
 )
-from trioproxy.policy.rules import READING, Policy
+from trioproxy.policy.rules import CONFINED, READING, Policy
 
 _ANY_CONTAINER = "reaches into any container, whatever it was given"
 _ANY_FILE = "copies files out of any container, and of what the host shares with it"
@@ -46,6 +47,24 @@ REACHING: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Operations that reach into containers, whoever created them, or into the host's files."""
+
+SHOWING = (
+    "ContainerList",
+    "NetworkInspect",
+    "NetworkList",
+    "SystemEvents",
+    "VolumeList",
+)
+"""Operations that show objects whether they are listed or not."""
+
+_OF_OTHERS = frozenset({"pid:container", "volumes:container"})
+"""What is another container's, and harmless where that is within the limits."""
+
+_LINES = {
+    "ONLY_CONTAINERS": "containers that requests may name",
+    "ONLY_NETWORKS": "networks",
+    "ONLY_VOLUMES": "volumes",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +100,10 @@ class Meaning:
     """What it opens."""
     limits: tuple[Limited, ...]
     """What requests may ask for."""
+    objects: tuple[Limited, ...]
+    """Which objects they may name."""
+    shows_all: tuple[str, ...]
+    """Operations of it that show objects which are not listed."""
     ways: tuple[Way, ...]
     """The known ways to root on the host; empty: none is known."""
     conditions: tuple[str, ...]
@@ -108,6 +131,12 @@ def meaning_of(policy: Policy) -> Meaning:
     return Meaning(
         operations=opened,
         limits=tuple(_limits(policy.limits)),
+        objects=tuple(_objects(policy.objects)),
+        shows_all=tuple(
+            one.operation
+            for one in opened
+            if policy.objects and one.operation in SHOWING
+        ),
         ways=tuple(_ways(policy, opened)),
         conditions=tuple(_conditions(policy)),
     )
@@ -135,20 +164,48 @@ def _limits(limits: Limits) -> Iterator[Limited]:
                 )
 
 
+def _objects(objects: Objects) -> Iterator[Limited]:
+    for only in objects.by_kind.values():
+        yield Limited(
+            variable=only.variable,
+            value=only.value,
+            is_set=only.variable in objects.set_variables,
+            line=_LINES[only.variable],
+        )
+
+
+def _is_confined(policy: Policy) -> bool:
+    """Whether containers that are reached into are listed, and within the limits."""
+    return policy.objects.limits(Kind.CONTAINER) and policy.limits.limits_creation
+
+
 def _ways(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
+    confined = CONFINED if _is_confined(policy) else frozenset[str]()
     for endpoint in opened:
         is_door = endpoint.risk is Risk.HOST_ROOT or endpoint.is_unlimitable
-        if is_door and endpoint.operation not in REACHING:
+        if is_door and endpoint.operation not in {*REACHING, *confined}:
             yield from _open_way(policy, endpoint)
     for endpoint in opened:
         if endpoint.operation in REACHING:
-            yield Way(operation=endpoint.operation, why=REACHING[endpoint.operation])
+            yield from _reaching_way(policy, endpoint)
     for name, limit in policy.limits.by_variable.items():
         operations = [e.operation for e in opened if _can_ask(e, name)]
         for item in limit.value.split(",") if operations and limit.value else ():
-            if why := root.of_item(name, item, base=policy.limits.base):
+            why = root.of_item(name, item, base=policy.limits.base)
+            if why and not (confined and item in _OF_OTHERS):
                 yield Way(operation=operations[0], argument=f"{name}={item}", why=why)
     yield from _planted(policy, opened)
+
+
+def _reaching_way(policy: Policy, endpoint: Endpoint) -> Iterator[Way]:
+    if endpoint.is_podmans or not policy.objects.limits(Kind.CONTAINER):
+        yield Way(operation=endpoint.operation, why=REACHING[endpoint.operation])
+    elif not policy.limits.limits_creation:
+        why = "reaches into each container that is listed, whatever it was given"
+        yield Way(operation=endpoint.operation, why=why)
+    elif endpoint.operation in ARGUED:
+        # Privileged, a command has more than its container.
+        yield from _open_way(policy, endpoint)
 
 
 def _open_way(policy: Policy, endpoint: Endpoint) -> Iterator[Way]:
@@ -198,7 +255,10 @@ def _conditions(policy: Policy) -> Iterator[str]:
         binds = policy.limits.by_variable.get("CREATE_BINDS")
         if binds and binds.patterns:
             yield "cannot write the parents of its binds"
-        yield "finds no volume or network of others that leads to the host"
+        if not (
+            policy.objects.limits(Kind.VOLUME) and policy.objects.limits(Kind.NETWORK)
+        ):
+            yield "finds no volume or network of others that leads to the host"
     elif opened & {"LibpodVolumeExport", "LibpodVolumeImport"}:
         yield "finds no volume that leads to the host"
     if any(_replaces_images(policy, name) for name in opened):

@@ -1,0 +1,146 @@
+"""Clients that may name only what they made see the same as on the raw socket.
+
+Their files are written by hand: every operation, and `ONLY_CONTAINERS=@own`.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.clients.comparison import compare_clients, emptied
+from tests.clients.test_compose import PROJECT
+from tests.clients.test_compose import SCENARIOS as OF_COMPOSE
+from tests.clients.test_docker_cli import ALL, QUICK
+from tests.clients.test_programs import modules  # noqa: F401  a fixture
+from tests.end_to_end.proxies import enforcing
+from tests.engine import ScratchEngine
+from trioproxy.policy.endpoints import OPERATIONS
+
+PROGRAMS = Path(__file__).parent / "programs"
+pytestmark = [pytest.mark.engine, pytest.mark.clients]
+
+EVERYTHING = ",".join(sorted(OPERATIONS.keys() - {"BuildKitGrpc"}))
+
+
+def own(owner: str) -> Mapping[str, str]:
+    return {
+        "ALLOW_OPERATIONS": EVERYTHING,
+        "ONLY_CONTAINERS": "@own",
+        "ONLY_OWNER": owner,
+    }
+
+
+@pytest.fixture(scope="module")
+def proxies(
+    scratch: ScratchEngine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, str]]:
+    """Two proxies, each with an owner of its own."""
+    folder = tmp_path_factory.mktemp("own")
+    one, two = f"unix://{folder}/one.sock", f"unix://{folder}/two.sock"
+    with (
+        enforcing(scratch, listen=one, variables=own("one")),
+        enforcing(scratch, listen=two, variables=own("two")),
+    ):
+        yield one, two
+
+
+@pytest.mark.parametrize("name", ["docker_py", "aiodocker", "testcontainers"])
+def test_programs(scratch: ScratchEngine, proxies: tuple[str, str], name: str) -> None:
+    """docker-py, aiodocker and testcontainers use what they made, and notice nothing."""
+    program = str(PROGRAMS / f"with_{name}.py")
+    seen = compare_clients([sys.executable, program], scratch, proxies[0])
+    assert (seen.status, seen.errors) == (0, "")
+
+
+def test_node(
+    scratch: ScratchEngine,
+    proxies: tuple[str, str],
+    modules: Path,  # noqa: F811  pytest finds fixtures by name
+) -> None:
+    """dockerode, with its own ways to hijack, uses what it made, and notices nothing."""
+    program = str(modules / "with_dockerode.js")
+    seen = compare_clients(["node", program], scratch, proxies[0])
+    assert (seen.status, seen.errors) == (0, "")
+
+
+@pytest.mark.parametrize("script", OF_COMPOSE.values(), ids=OF_COMPOSE)
+def test_compose(scratch: ScratchEngine, proxies: tuple[str, str], script: str) -> None:
+    """Compose ups, scales, restarts, runs and downs its own project as on the raw socket."""
+    compare_clients(["sh", "-c", script], scratch, proxies[0], files=PROJECT)
+
+
+SEEN_OTHERWISE = {
+    "context and format",  # shows the labels of a container
+    "cp errors",  # the Engine repeats the name it was given, which is an id then
+    "system df",  # prunes
+}
+OF_CLI = {
+    name: script
+    for name, script in {**QUICK, **ALL}.items()
+    if name not in SEEN_OTHERWISE
+}
+
+
+@pytest.mark.parametrize("script", OF_CLI.values(), ids=OF_CLI)
+def test_docker_cli(
+    scratch: ScratchEngine, proxies: tuple[str, str], script: str
+) -> None:
+    """The docker command on its own containers, networks and volumes."""
+    compare_clients(["sh", "-c", script], scratch, proxies[0])
+
+
+SIDE = """
+services:
+  web:
+    image: busybox
+    command: sleep 600
+    volumes: [data:/data, /scratch]
+    networks: [front]
+    stop_grace_period: 0s
+volumes: {data: {}}
+networks: {front: {}}
+"""
+
+
+def test_two_projects(
+    scratch: ScratchEngine, proxies: tuple[str, str], tmp_path: Path
+) -> None:
+    """Side by side, each through a proxy of its own: neither can touch the other."""
+    (tmp_path / "compose.yaml").write_text(SIDE)
+
+    def compose(
+        which: int, project: str, *args: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["docker", "compose", "-p", project, *args],
+            cwd=tmp_path,
+            env=scratch.environment(proxies[which]),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    with emptied(scratch):
+        for which, project in enumerate(("one", "two")):
+            for args in (["up", "-d"], ["up", "-d", "--force-recreate"]):
+                ran = compose(which, project, *args)
+                assert ran.returncode == 0, ran.stderr
+        # Compose finds what it looks for by lists, which still show everything.
+        for which, project in ((0, "two"), (1, "one")):
+            for args in (["stop"], ["exec", "-T", "web", "true"], ["down", "-v"]):
+                ran = compose(which, project, *args)
+                assert ran.returncode != 0, args
+                assert "which ONLY_CONTAINERS does not list" in ran.stderr
+        for which, project in enumerate(("one", "two")):
+            ran = compose(which, project, "exec", "-T", "web", "true")
+            assert ran.returncode == 0, ran.stderr
+            ran = compose(which, project, "down", "-v", "-t", "0")
+            assert ran.returncode == 0, ran.stderr
+        assert scratch.docker("ps", "-aq").text == ""
+        # As on the raw socket: what nobody named outlives a container made anew.
+        left = scratch.docker("volume", "ls", "-q").text.split()
+        assert len(left) == 2

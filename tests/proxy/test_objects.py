@@ -1,0 +1,315 @@
+"""Objects on the way: asked for, judged, and sent on by their ids."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.fakes import Client, EngineConnection, Message, request, response
+from tests.proxy.conftest import OPEN, Proxy, Start
+from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.proxy.own import Own, find_own
+
+JSON = "Content-Type: application/json"
+ID = "a1" * 32
+OTHER = "b2" * 32
+OWN = {"trioproxy.owner": "app"}
+LISTED = {
+    "ALLOW_OPERATIONS": ",".join(OPERATIONS.keys() - {"BuildKitGrpc"}),
+    "ONLY_CONTAINERS": "@own",
+    "ONLY_OWNER": "app",
+}
+
+
+@pytest.fixture
+async def own(start: Start) -> Proxy:
+    """A proxy whose client may name what it made."""
+    return await start(LISTED)
+
+
+@pytest.fixture
+async def named(start: Start) -> Proxy:
+    """A proxy that lists a name."""
+    return await start({**LISTED, "ONLY_CONTAINERS": "web"})
+
+
+def container(labels: object = None, name: str = "/web", **more: Any) -> bytes:  # noqa: ANN401  JSON
+    value = {
+        "Id": ID,
+        "Name": name,
+        "Image": f"sha256:{OTHER}",
+        "Config": {"Labels": labels},
+        "HostConfig": {},
+        **more,
+    }
+    return response(body=json.dumps(value).encode())
+
+
+def image(labels: object = None) -> bytes:
+    value = {"Id": f"sha256:{OTHER}", "Config": {"Labels": labels}}
+    return response(body=json.dumps(value).encode())
+
+
+def told(answer: Message) -> str:
+    text = json.loads(answer.body)["message"]
+    assert isinstance(text, str)
+    return text
+
+
+async def asking(
+    proxy: Proxy, method: str, target: str, *fields: str, body: bytes = b""
+) -> tuple[Client, EngineConnection, bytes]:
+    client = await proxy.connect()
+    await client.send(request(method, target, *fields, body=body))
+    engine = await proxy.fake.accept()
+    return client, engine, (await engine.read_request()).line
+
+
+PATHS = [
+    ("web", "web"),
+    (ID[:3], ID[:3]),
+    ("par/alias", "par%2Falias"),
+    ("par%2Falias", "par%2Falias"),
+    ("a%20b%3F", "a%20b%3F"),
+]
+
+
+@pytest.mark.parametrize(("written", "asked"), PATHS, ids=[p[0] for p in PATHS])
+async def test_a_container_goes_on_by_its_id(
+    named: Proxy, written: str, asked: str
+) -> None:
+    """One question; then the request, with version and query as they came."""
+    target = f"/v1.45/containers/{written}/logs?stdout=1"
+    _, engine, question = await asking(named, "GET", target)
+    assert question == f"GET /containers/{asked}/json HTTP/1.1".encode()
+    await engine.send(container())
+    sent = await engine.read_request()
+    assert sent.line == f"GET /v1.45/containers/{ID}/logs?stdout=1 HTTP/1.1".encode()
+
+
+async def test_each_request_is_asked_for(named: Proxy) -> None:
+    """The same head, byte for byte, may mean another container a moment later."""
+    client, engine, _ = await asking(named, "GET", "/containers/web/json")
+    await engine.send(container())
+    await engine.read_request()
+    await engine.send(response(body=b"{}"))
+    assert (await client.read_response()).status == 200
+    for _ in range(3):
+        await client.send(request("GET", "/containers/web/json"))
+        await engine.read_request()
+        await engine.send(container(name="/db"))
+        answer = await client.read_response()
+        assert answer.status == 403
+        assert told(answer) == (
+            "trioproxy: ContainerInspect names container web,"
+            " which ONLY_CONTAINERS does not list"
+        )
+
+
+async def test_labels_of_an_image_are_asked_for_once(own: Proxy) -> None:
+    """A label counts if the image does not have it; what an image has never changes."""
+    client, engine, _ = await asking(own, "POST", "/containers/web/stop")
+    await engine.send(container(OWN))
+    question = await engine.read_request()
+    assert question.line == f"GET /images/sha256:{OTHER}/json HTTP/1.1".encode()
+    await engine.send(image())
+    for _ in range(2):
+        assert ID.encode() in (await engine.read_request()).line
+        await engine.send(response("204 No Content"))
+        assert (await client.read_response("POST")).status == 204
+        await client.send(request("POST", "/containers/web/stop"))
+        await engine.read_request()
+        await engine.send(container(OWN))
+    assert ID.encode() in (await engine.read_request()).line
+
+
+IMAGES = {
+    "has it": image(OWN),
+    "is gone": response("404 Not Found", body=b'{"message":"No such image"}'),
+}
+
+
+@pytest.mark.parametrize("answer", IMAGES.values(), ids=IMAGES)
+async def test_a_label_that_an_image_may_have_given(own: Proxy, answer: bytes) -> None:
+    """Whoever builds gives images any labels: such a container is nobody's."""
+    client, engine, _ = await asking(own, "POST", "/containers/web/stop")
+    await engine.send(container(OWN))
+    await engine.read_request()
+    await engine.send(answer)
+    assert (await client.read_response("POST")).status == 403
+
+
+async def test_a_strangers_container_costs_one_question(own: Proxy) -> None:
+    """Without our label nothing more is asked."""
+    client, engine, _ = await asking(own, "POST", "/containers/web/stop")
+    await engine.send(container({}))
+    assert (await client.read_response("POST")).status == 403
+
+
+async def test_an_exec_is_judged_by_its_container(own: Proxy) -> None:
+    """The id of an exec is no pass: its container counts."""
+    client, engine, question = await asking(own, "GET", f"/exec/{OTHER}/json")
+    assert question == f"GET /exec/{OTHER}/json HTTP/1.1".encode()
+    found = json.dumps({"ID": OTHER, "ContainerID": ID}).encode()
+    await engine.send(response(body=found))
+    assert ID.encode() in (await engine.read_request()).line
+    await engine.send(container({}))
+    assert (await client.read_response()).status == 403
+
+
+async def test_what_is_not_there(own: Proxy) -> None:
+    """The Engine's own words and status, to a path that names nothing; nothing goes on."""
+    client, engine, _ = await asking(own, "POST", "/containers/nope/stop")
+    text = b'{"message":"No such container: nope"}'
+    await engine.send(response("404 Not Found", body=text))
+    answer = await client.read_response("POST")
+    assert (answer.status, told(answer)) == (404, "No such container: nope")
+    assert answer.one("server") == b"trioproxy"
+
+
+async def test_a_creation_that_names_nothing(own: Proxy) -> None:
+    """It would join what comes later: 400, for a client pulls the image at a 404."""
+    body = b'{"Image":"x","HostConfig":{"NetworkMode":"later"}}'
+    client, engine, _ = await asking(own, "POST", "/containers/create", JSON, body=body)
+    text = b'{"message":"network later not found"}'
+    await engine.send(response("404 Not Found", body=text))
+    answer = await client.read_response("POST")
+    assert (answer.status, told(answer)) == (400, "network later not found")
+
+
+async def test_a_creation_is_labelled_and_asks_nothing(own: Proxy) -> None:
+    """What names nothing but the default network goes on at once, with our label."""
+    client = await own.connect()
+    body = b'{"Image":"x"}'
+    await client.send(request("POST", "/containers/create", JSON, body=body))
+    engine = await own.fake.accept()
+    sent = json.loads((await engine.read_request()).body)
+    assert sent == {"Image": "x", "HostConfig": {}, "Labels": OWN}
+
+
+async def test_a_volume_is_made_first(own: Proxy) -> None:
+    """A volume that is not there is made by us, labelled, once all else may pass."""
+    body = b'{"Image":"x","HostConfig":{"Binds":["v:/v"]}}'
+    client, engine, question = await asking(
+        own, "POST", "/containers/create", JSON, body=body
+    )
+    assert question == b"GET /volumes/v HTTP/1.1"
+    await engine.send(response("404 Not Found", body=b'{"message":"no v"}'))
+    made = await engine.read_request()
+    assert made.line == b"POST /volumes/create HTTP/1.1"
+    volume = {"Name": "v", "Driver": "", "Labels": OWN}
+    assert json.loads(made.body) == volume
+    await engine.send(response("201 Created", body=json.dumps(volume).encode()))
+    assert (await engine.read_request()).line == b"POST /containers/create HTTP/1.1"
+    await engine.send(response("201 Created", body=b"{}"))
+    assert (await client.read_response("POST")).status == 201
+
+
+async def test_a_volume_that_was_made_meanwhile(own: Proxy) -> None:
+    """A creation gives back what is there: without our label it is somebody else's."""
+    body = b'{"Image":"x","HostConfig":{"Binds":["v:/v"]}}'
+    client, engine, _ = await asking(own, "POST", "/containers/create", JSON, body=body)
+    await engine.send(response("404 Not Found", body=b'{"message":"no v"}'))
+    await engine.read_request()
+    theirs = json.dumps({"Name": "v", "Labels": None}).encode()
+    await engine.send(response("201 Created", body=theirs))
+    answer = await client.read_response("POST")
+    assert answer.status == 403
+    assert "names volume v in HostConfig.Binds[0]" in told(answer)
+
+
+async def test_nothing_is_made_for_what_is_refused(own: Proxy) -> None:
+    """A creation that is refused leaves no volume behind."""
+    host = {"Binds": ["v:/v"], "Links": ["web:x"]}
+    body = json.dumps({"Image": "x", "HostConfig": host}).encode()
+    client, engine, first = await asking(
+        own, "POST", "/containers/create", JSON, body=body
+    )
+    missing = response("404 Not Found", body=b'{"message":"no v"}')
+    answers = {b"GET /volumes/v": missing, b"GET /containers/web/json": container({})}
+    line = first
+    for _ in answers:
+        await engine.send(answers[line.rpartition(b" ")[0]])
+        if line is first:
+            line = (await engine.read_request()).line
+    assert (await client.read_response("POST")).status == 403
+
+
+async def test_a_commit_makes_nobodys_image(own: Proxy) -> None:
+    """The label stays with the container; a body is written where the client sent none."""
+    _, engine, _ = await asking(own, "POST", "/commit?container=web&repo=x")
+    await engine.send(container(OWN))
+    await engine.read_request()
+    await engine.send(image())
+    sent = await engine.read_request()
+    assert sent.line == f"POST /commit?container={ID}&repo=x HTTP/1.1".encode()
+    assert json.loads(sent.body) == {"Labels": {"trioproxy.owner": ""}}
+    assert sent.one("content-type") == b"application/json"
+
+
+async def test_an_upload_is_not_read(named: Proxy) -> None:
+    """A body that is content goes on as it came, behind a path that was judged."""
+    client = await named.connect()
+    body = bytes(range(256)) * 400
+    asked = request("PUT", "/containers/web/archive?path=/", body=body)
+    await client.send(asked[: len(asked) // 2])
+    engine = await named.fake.accept()
+    await engine.read_until(b"\r\n\r\n")
+    await engine.send(container())
+    await client.send(asked[len(asked) // 2 :])
+    sent = await engine.read_request()
+    assert sent.line == f"PUT /containers/{ID}/archive?path=/ HTTP/1.1".encode()
+    assert sent.body == body
+
+
+SECTIONS = {**OPEN, "INFO": "1", "ONLY_CONTAINERS": "web", "ONLY_OWNER": "app"}
+BEYOND = [
+    "GET /system/df", "GET /services", "GET /secrets", "GET /configs", "GET /tasks", "GET /nodes",
+    "POST /swarm/leave", "GET /containers/x/new", "POST /networks/new/thing",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", BEYOND)
+async def test_what_names_nothing_that_is_known(start: Start, line: str) -> None:
+    """By sections, what reaches everybody's objects is refused beside a list of objects."""
+    proxy = await start(SECTIONS)
+    client = await proxy.connect()
+    await client.send(request(*line.split()))
+    answer = await client.read_response(line.split()[0])
+    assert answer.status == 403
+    assert "reaches what no ONLY_* variable lists" in told(answer)
+
+
+async def test_lists_pass(start: Start) -> None:
+    """Lists and events show everything still, and are not asked about."""
+    proxy = await start(SECTIONS)
+    client = await proxy.connect()
+    await client.send(request("GET", "/containers/json"))
+    engine = await proxy.fake.accept()
+    assert (await engine.read_request()).line == b"GET /containers/json HTTP/1.1"
+
+
+TABLE = """\
+1 0 0:1 / / rw - overlay overlay rw
+2 1 8:1 /var/lib/docker/containers/{id}/resolv.conf /etc/resolv.conf rw - ext4 /dev/sda rw
+3 1 8:1 /var/lib/docker/containers/{id}/hostname /etc/hostname rw - ext4 /dev/sda rw
+4 1 8:1 /var/lib/docker/volumes/data/_data /data rw - ext4 /dev/sda rw
+"""
+
+
+def test_which_container_this_is(tmp_path: Any) -> None:  # noqa: ANN401  a path
+    """The mount table of a container names it, and its volumes."""
+    table = tmp_path / "mountinfo"
+    table.write_text(TABLE.format(id=ID))
+    assert find_own(table) == Own(id=ID, volumes=frozenset({"data"}))
+    table.write_text(TABLE.splitlines()[0])
+    assert find_own(table) == find_own(tmp_path / "none") == Own()
+
+
+async def test_our_own_container_is_outside(named: Proxy) -> None:
+    """The proxy's own container, networks and volumes are nobody's to name."""
+    named.server._shared.remembered.own = Own(id=ID, volumes=frozenset({"v"}))
+    client, engine, _ = await asking(named, "POST", "/containers/web/stop")
+    await engine.send(container())
+    answer = await client.read_response("POST")
+    assert told(answer).endswith("names container web, which is this proxy's own")

@@ -1,0 +1,321 @@
+"""Objects: which containers, networks and volumes requests may name.
+
+While none of `ONLY_CONTAINERS`, `ONLY_NETWORKS` and `ONLY_VOLUMES` is set, any. Once one
+is, an unset one allows what is the client's own, and no other. An object is judged by
+what the Engine says of it (`things`), never by the words of a client; where requests
+name objects is in `references`.
+
+**Own** is what was made through this policy. It is known by a label, which the proxy adds
+to all that the client makes. So nobody but the proxy may give that label: a client that
+sends another value is refused, and a label that a container has from its image, where
+any client that builds can put one, does not count.
+
+What reads names is imported where it is used: most files limit nothing.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from trioproxy.arguments.families import OBJECTS, OWNER_VARIABLE, Kind
+from trioproxy.arguments.limits import ANY, Refusal
+from trioproxy.errors import ConfigError
+
+if TYPE_CHECKING:
+    from trioproxy.arguments.asking import Asked
+    from trioproxy.arguments.bodies import Json
+    from trioproxy.arguments.references import Reference
+    from trioproxy.arguments.things import Thing
+
+OWN: Final = "@own"
+OWNER_LABEL: Final = "trioproxy.owner"
+_PROJECT: Final = "com.docker.compose.project"
+_NUMBER: Final = "com.docker.compose.container-number"
+NETWORKS_OF_ALL: Final = ("bridge", "default", "none")
+"""What an unset `ONLY_NETWORKS` allows beside the client's own."""
+
+_VARIABLES: Final = {kind: name for name, kind in OBJECTS.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Only:
+    """What one variable lists."""
+
+    variable: str
+    items: tuple[str, ...] = ()
+    """As they are written."""
+    holds: "Callable[[Thing], bool]" = field(compare=False, repr=False)
+    """Whether an object is listed."""
+    is_any: bool = False
+
+    @property
+    def value(self) -> str:
+        """Write it as in a file."""
+        return ",".join(self.items)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objects:
+    """Which objects requests may name. Without any variable, all."""
+
+    by_kind: Mapping[Kind, Only] = field(default_factory=lambda: MappingProxyType({}))
+    """The lists of all three kinds, or none at all."""
+    set_variables: frozenset[str] = frozenset()
+    owner: str = ""
+    """The value of the label of what is the client's own; empty: nothing is labelled."""
+
+    operations: frozenset[str] = field(init=False)
+    """The operations that name objects, or make them."""
+    reads: frozenset[str] = field(init=False)
+    """Those of which the query or the body has to be read for that."""
+
+    def __post_init__(self) -> None:
+        operations, reads = frozenset[str](), frozenset[str]()
+        if self.by_kind:
+            from trioproxy.arguments.references import PATHS, READ
+
+            operations, reads = frozenset({*PATHS, *READ, *PRUNING}), READ
+        object.__setattr__(self, "operations", operations)
+        object.__setattr__(self, "reads", reads)
+
+    def __bool__(self) -> bool:
+        return bool(self.by_kind)
+
+    @property
+    def lines(self) -> frozenset[str]:
+        """What is set, as `NAME=value`."""
+        owner = {f"{OWNER_VARIABLE}={self.owner}"} if self.owner else set[str]()
+        return frozenset(owner).union(
+            f"{one.variable}={one.value}"
+            for one in self.by_kind.values()
+            if one.variable in self.set_variables
+        )
+
+    def limits(self, kind: Kind) -> bool:
+        """Whether not every object of a kind may be named."""
+        one = self.by_kind.get(kind)
+        return one is not None and not one.is_any
+
+    def owns(self, thing: "Thing") -> bool:
+        """Whether a container may be the client's own, and have what the client chose."""
+        inherited = (thing.inherited or {}).get(OWNER_LABEL)
+        return bool(self.owner) and (
+            thing.labels.get(OWNER_LABEL) == self.owner != inherited
+        )
+
+    def needs_image(self, thing: "Thing") -> bool:
+        """Whether it counts which labels of a container are its image's."""
+        if not self.by_kind:
+            return False
+        held = self.by_kind[Kind.CONTAINER].holds
+        return not held(thing) and held(thing._replace(inherited={}))
+
+    def refuses(
+        self, operation: str, reference: "Reference", thing: "Thing"
+    ) -> Refusal | None:
+        """Say why a request may not name an object."""
+        only = self.by_kind[thing.kind]
+        is_listed = only.holds(thing) or (
+            thing.is_anonymous and self._has_all(thing.users)
+        )
+        if is_listed and not thing.is_proxys:
+            return None
+        from trioproxy.arguments.bodies import show
+
+        where = f" in {reference.place}" if reference.place else ""
+        what = f"{operation} names {thing.kind} {show(reference.text)}{where}, which"
+        why = (
+            "is this proxy's own"
+            if thing.is_proxys
+            else f"{only.variable} does not list"
+        )
+        return Refusal(variable=only.variable, message=f"{what} {why}")
+
+    def _has_all(self, users: "tuple[Thing, ...]") -> bool:
+        """Whether there are containers, and all of them are listed."""
+        return bool(users) and all(map(self.by_kind[Kind.CONTAINER].holds, users))
+
+    def refuses_making(self, operation: str, asked: "Asked | None") -> Refusal | None:
+        """Say why a request may not make, remove or relabel what it does not name."""
+        if operation in PRUNING and self.limits(PRUNING[operation]):
+            name = _VARIABLES[PRUNING[operation]]
+            message = f"{operation} may remove what {name} does not list: remove {PRUNING[operation]}s by their names"
+            return Refusal(variable=name, message=message)
+        kind = MAKING.get(operation)
+        if kind is None or asked is None:
+            return None
+        from trioproxy.arguments.references import label_places, made
+
+        for labels in label_places(operation, asked):
+            if labels.get(OWNER_LABEL, self.owner) != self.owner:
+                message = f"{operation} gives the label {OWNER_LABEL}, which is the proxy's alone to give"
+                return Refusal(variable=OWNER_VARIABLE, message=message)
+        thing = made(kind, asked)
+        if not self.limits(kind) or self.by_kind[kind].holds(thing):
+            return None
+        name = _VARIABLES[kind]
+        what = f" {thing.names[0][:64]!a}" if thing.names[0] else ""
+        message = f"{operation} makes a {kind}{what} that {name} does not list"
+        return Refusal(variable=name, message=message)
+
+    def label(self, operation: str, asked: "Asked") -> "Asked":
+        """Label what a request makes as the client's own; an image never is anybody's."""
+        if not self.owner:
+            return asked
+        from trioproxy.arguments.references import label_places
+
+        if operation == "ImageCommit":
+            body: dict[str, Json] = asked.body if asked.body is not None else {}
+            labels = body.setdefault("Labels", {})
+            if isinstance(labels, dict):
+                labels[OWNER_LABEL] = ""
+            return asked._replace(body=body)
+        if operation not in MAKING:
+            return asked
+        if operation == "VolumeCreate" and asked.body is None:
+            asked = asked._replace(body={})
+        for labels in label_places(operation, asked):
+            labels.setdefault(OWNER_LABEL, self.owner)
+        return asked
+
+
+NO_OBJECTS = Objects()
+"""Requests may name anything."""
+
+MAKING: Final = MappingProxyType(
+    {
+        "ContainerCreate": Kind.CONTAINER,
+        "NetworkCreate": Kind.NETWORK,
+        "VolumeCreate": Kind.VOLUME,
+    }
+)
+"""The operations that make objects."""
+
+PRUNING: Final = MappingProxyType(
+    {
+        "ContainerPrune": Kind.CONTAINER,
+        "NetworkPrune": Kind.NETWORK,
+        "VolumePrune": Kind.VOLUME,
+    }
+)
+"""The operations that remove objects without naming them."""
+
+
+# --- Lists ------------------------------------------------------------------------
+
+
+def parse_objects(variables: Mapping[str, str], *, source: str) -> Objects:
+    """Read the variables. Raises `ConfigError` for what can never fit."""
+    given = OBJECTS.keys() & variables.keys()
+    owner = variables.get(OWNER_VARIABLE, "")
+    if owner and not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", owner):
+        raise ConfigError(
+            f"{OWNER_VARIABLE}={owner[:64]!r} in {source} is no name",
+            hint="write letters, digits, dots, - and _",
+        )
+    if not given:
+        if owner:
+            raise ConfigError(
+                f"{OWNER_VARIABLE} in {source} limits nothing by itself",
+                hint=f"set ONLY_CONTAINERS={OWN} as well",
+            )
+        return NO_OBJECTS
+    lists = {name: _items(name, variables.get(name), source) for name in OBJECTS}
+    if not owner and any(OWN in items for items in lists.values()):
+        raise ConfigError(
+            f"{OWN} in {source} needs a name for what is the client's own",
+            hint=f"set {OWNER_VARIABLE}=NAME, another one in each file;"
+            f" an unset variable of {', '.join(OBJECTS)} is {OWN}",
+        )
+    return Objects(
+        by_kind=MappingProxyType(
+            {
+                OBJECTS[name]: _only(name, items, owner, source)
+                for name, items in lists.items()
+            }
+        ),
+        set_variables=frozenset(given),
+        owner=owner,
+    )
+
+
+def _items(name: str, value: str | None, source: str) -> tuple[str, ...]:
+    if value is None:
+        return (OWN, *(NETWORKS_OF_ALL if OBJECTS[name] is Kind.NETWORK else ()))
+    items = tuple(value.split(",")) if value else ()
+    if "" in items or (ANY in items and len(items) > 1):
+        raise ConfigError(
+            f"{name} in {source} has an item that is {'*' if ANY in items else 'empty'}",
+            hint="list names with one comma between two, or * alone for any",
+        )
+    return items
+
+
+def _only(name: str, items: tuple[str, ...], owner: str, source: str) -> Only:
+    if items == (ANY,):
+        return Only(variable=name, items=items, holds=lambda _: True, is_any=True)
+    try:
+        fits = [_parse(OBJECTS[name], item, owner) for item in items]
+    except ValueError as error:
+        what, _, hint = str(error).partition("; ")
+        raise ConfigError(f"{what} in {name} of {source}", hint=hint) from None
+    return Only(
+        variable=name, items=items, holds=lambda thing: any(fit(thing) for fit in fits)
+    )
+
+
+def _parse(kind: Kind, item: str, owner: str) -> "Callable[[Thing], bool]":
+    if item == OWN:
+        return lambda thing: thing.own_label(OWNER_LABEL) == owner
+    if item.startswith("@project:"):
+        return _project(kind, _unquote(item, item.removeprefix("@project:")))
+    if item.startswith("@label:"):
+        key, mark, value = item.removeprefix("@label:").partition("=")
+        if not mark or not key:
+            raise ValueError(f"{item[:64]!r} is no label; write @label:KEY=VALUE")
+        key, value = _unquote(item, key), _unquote(item, value)
+        if key == OWNER_LABEL:
+            raise ValueError(f"{item[:64]!r} is the proxy's own label; write {OWN}")
+        return lambda thing: thing.own_label(key) == value
+    if item.startswith("@"):
+        raise ValueError(
+            f"{item[:64]!r} is nothing that is known;"
+            f" write a name, {OWN}, @project:NAME or @label:KEY=VALUE"
+        )
+    if not re.fullmatch(r"[A-Za-z0-9*][A-Za-z0-9_.*-]*", item):
+        raise ValueError(f"{item[:64]!r} is no name; write it as docker shows it")
+    pattern = re.compile("[A-Za-z0-9_-]+".join(map(re.escape, item.split("*"))))
+    return lambda thing: any(map(pattern.fullmatch, thing.names))
+
+
+def _project(kind: Kind, project: str) -> "Callable[[Thing], bool]":
+    """Fit what Compose made: images that it builds have the project's label as well.
+
+    The number that each of its containers has is on no image, so that is looked for.
+    """
+
+    def fits(thing: "Thing") -> bool:
+        if kind is Kind.CONTAINER and thing.own_label(_NUMBER) is None:
+            return False
+        return thing.labels.get(_PROJECT) == project
+
+    return fits
+
+
+def _unquote(item: str, text: str) -> str:
+    from trioproxy.arguments import normal
+
+    if not normal.is_quoted(text):
+        written = normal.quote(normal.unquote(text))
+        raise ValueError(
+            f"{item[:64]!r} is not written in the one way; write {written}"
+        )
+    return normal.unquote(text)
+
+
+def what_is_limited(objects: Objects) -> Iterator[str]:
+    """Each variable as it counts, set or not: `NAME=value`."""
+    for one in objects.by_kind.values():
+        yield f"{one.variable}={one.value}"
