@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -58,7 +59,7 @@ class Learner:
         """One request from its head to its answer."""
         verdict = judge(self.gate, method, target, agent)
         outcome = outcome_of(verdict, status, unrouted=unrouted, peer=peer)
-        self.recorder.note(outcome._replace(ended=self.time))
+        self.recorder.note(replace(outcome, ended=self.time))
 
 
 def test_a_request_becomes_evidence() -> None:

@@ -42,6 +42,9 @@ REASONS_KEPT: Final = 16
 
 OTHER_REASONS: Final = "other reasons"
 
+CLOSED: Final = Moment.CLOSED
+"""Looked up once: a member of an enumeration costs a call."""
+
 
 class Recorder:
     """Turns requests into evidence, and wakes who writes it down when there is news.
@@ -93,14 +96,14 @@ class Recorder:
 
         A stream is noted when it opens: it may outlive us.
         """
-        moment, peer, verdict, status, is_ours, unrouted, _, ended, *_ = outcome
+        verdict, status = outcome.verdict, outcome.status
         if verdict is None:
-            self._count_unread(peer, outcome.ending)
+            self._count_unread(outcome.peer, outcome.ending)
             return
-        if status == 0 or moment is Moment.CLOSED:
+        if status == 0 or outcome.moment is CLOSED:
             return
         allowed = verdict.decision.allowed
-        if is_ours and allowed:
+        if outcome.is_ours and allowed:
             return  # the Engine gave no answer
         kind = (
             verdict.operation,
@@ -110,15 +113,15 @@ class Recorder:
             verdict.version,
             allowed,
             status,
-            unrouted,
-            peer,
+            outcome.unrouted,
+            outcome.peer,
         )
         # What was read of arguments is observed each time: such requests are few.
         tally = self._tallies.get(kind) if verdict.asked is None else None
         if tally is not None:
             tally.add()
-            if ended >= tally.stale_at:
-                self._date(tally, ended)
+            if outcome.ended >= tally.stale_at:
+                self._date(tally, outcome.ended)
         elif (tally := self._observe(verdict, outcome)) and verdict.asked is None:
             if len(self._tallies) >= TALLIES_KEPT:
                 self._tallies.clear()

@@ -1,14 +1,14 @@
 """What became of a request: the one value that all who look at ends are given.
 
 The log writes a line of it, the recorder makes evidence of it, and neither knows the
-other. An outcome is a tuple, because one is made for each request that is served.
+other.
 """
 
 from collections.abc import Callable
 from enum import Enum
-from typing import NamedTuple
 
 from trioproxy.policy.gate import Verdict
+from trioproxy.values import ordered_class
 
 
 class Moment(Enum):
@@ -22,7 +22,8 @@ class Moment(Enum):
     """A stream or tunnel is over, whose beginning was told."""
 
 
-class Outcome(NamedTuple):
+@ordered_class
+class Outcome:
     """A request, what was decided, how it was answered, and what moved."""
 
     moment: Moment

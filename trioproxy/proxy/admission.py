@@ -160,6 +160,11 @@ class Admission:
         """Judge by another gate from now on; what the old one said is forgotten."""
         self.gate = gate
         self._observers = tuple(observers)
+        # Nearly always the log is the only one.
+        self.tell: Observer = self._tell_all
+        if len(self._observers) == 1:
+            self.tell = self._observers[0]
+        """Tells all who look at ends."""
         self._memo = Memo[bytes, Admitted]()
 
     def admit(self, raw: bytes) -> Admitted:
@@ -214,8 +219,7 @@ class Admission:
             asked=asked,
         )
 
-    def tell(self, outcome: Outcome) -> None:
-        """Tell all who look at ends."""
+    def _tell_all(self, outcome: Outcome) -> None:
         for observer in self._observers:
             observer(outcome)
 

@@ -65,10 +65,12 @@ class Engine:
         self.has_answered = False
         if self._wire is not None and self._wire.has_ended_or_bytes():
             self.drop()
-        self.is_reused = self._wire is not None
-        if self._wire is None:
-            self._wire = await open_upstream(self._address, self._watch)
-        await self._wire.send_all(data)
+        wire = self._wire
+        self.is_reused = wire is not None
+        if wire is None:
+            wire = self._wire = await open_upstream(self._address, self._watch)
+        if (sent := wire.send_now(data)) < len(data):
+            await wire.send_rest(data, sent)
 
     async def read_head(
         self, expected: Expectation, data: bytes = b""
@@ -82,7 +84,7 @@ class Engine:
         # may last for weeks.
         start = 0
         while not data or (end := find_response_end(data, start)) < 0:
-            start = resume_at(data)
+            start = resume_at(data) if data else 0
             more = await self.wire.recv_later(RESPONSE_READ)
             if not more:
                 raise UpstreamLost("the Engine closed the connection")

@@ -62,6 +62,7 @@ class After(Enum):
 NEXT: Final = After.NEXT
 LINGER: Final = After.LINGER
 CLOSE: Final = After.CLOSE
+WHOLE: Final = Moment.WHOLE
 """Looked up once: a member of an enumeration costs a call."""
 
 
@@ -78,55 +79,72 @@ class Sides:
 
 
 class Exchange:
-    """One request and its answer. Made per request; what is not set has its default."""
+    """One request and its answer. Made per request."""
 
-    status = 0
-    """Of the final answer; 0 until one has begun."""
-    is_ours = False
-    """The answer is ours, as the Engine gave none."""
-    head_sent = False
-    """A byte of the final answer may have gone to the client."""
-    upward: Boundary = NOTHING
-    """Where the request's body ends, and how much of it has passed."""
-    downward: Boundary = NOTHING
-    """The same for the answer."""
-    ending = ""
-    """Why it did not end as planned."""
-    serial = 0
-    """The number of our own answer; 0 while there is none."""
-
-    _unrouted = False
-    _moment = Moment.WHOLE
-    _is_uploaded = True
-    _is_responding = False
-    _is_tunnel = False
-    _is_engine_fit = False
-    _sent_at_once = 0
+    # All slots, all set when it is made: to look a default up in the class costs more than
+    # to set it.
+    __slots__ = (
+        "_began",
+        "_is_engine_fit",
+        "_is_responding",
+        "_is_tunnel",
+        "_is_uploaded",
+        "_moment",
+        "_sent_at_once",
+        "_sides",
+        "_unrouted",
+        "admitted",
+        "downward",
+        "ending",
+        "head_sent",
+        "is_ours",
+        "serial",
+        "status",
+        "upward",
+    )
 
     def __init__(self, sides: Sides, admitted: Admitted, began: float) -> None:
         self.admitted = admitted
+        self.status = 0
+        """Of the final answer; 0 until one has begun."""
+        self.is_ours = False
+        """The answer is ours, as the Engine gave none."""
+        self.head_sent = False
+        """A byte of the final answer may have gone to the client."""
+        self.upward: Boundary = NOTHING
+        """Where the request's body ends, and how much of it has passed."""
+        self.downward: Boundary = NOTHING
+        """The same for the answer."""
+        self.ending = ""
+        """Why it did not end as planned."""
+        self.serial = 0
+        """The number of our own answer; 0 while there is none."""
         self._sides = sides
         self._began = began
+        self._moment = WHOLE
+        self._unrouted = False
+        self._is_uploaded = True
+        self._is_responding = False
+        self._is_tunnel = False
+        self._is_engine_fit = False
+        self._sent_at_once = 0
 
     def outcome(self, ending: str) -> Outcome:
         """What is told of it when it is over; `ending` is why, where it knows no better."""
-        # Not by its constructor, which is written in Python and costs as much again.
-        return tuple.__new__(
-            Outcome,
-            (
-                self._moment,
-                self._sides.client.peer,
-                self.admitted.verdict,
-                self.status,
-                self.is_ours,
-                self._unrouted,
-                self._began,
-                perf_counter(),
-                self.upward.passed,
-                self._sent_at_once + self.downward.passed,
-                self.ending or ending,
-                self.serial,
-            ),
+        # In their order: for each request one is made.
+        return Outcome(
+            self._moment,
+            self._sides.client.peer,
+            self.admitted.verdict,
+            self.status,
+            self.is_ours,
+            self._unrouted,
+            self._began,
+            perf_counter(),
+            self.upward.passed,
+            self._sent_at_once + self.downward.passed,
+            self.ending or ending,
+            self.serial,
         )
 
     # -- the client hangs up -------------------------------------------------------
@@ -294,7 +312,9 @@ class Exchange:
         # Most answers come whole with their head: one send, and no boundary.
         if response.framing.length == len(data):
             self._sent_at_once = len(data)
-            await client.wire.send_all(head + data)
+            head += data
+            if (sent := client.wire.send_now(head)) < len(head):
+                await client.wire.send_rest(head, sent)
         else:
             surplus = await self._relay_body(response, head, data)
         # Bytes behind the answer belong to no request: they would be read as the next one's.

@@ -65,6 +65,18 @@ EVENTS: Final = {
 }
 
 
+TENTH: Final = 0.0001
+HALF: Final = TENTH / 2
+"""Of a tenth of a millisecond, in seconds: times are shown in tenths, rounded."""
+
+SHOWN_TENTHS: Final = {float(count): f"{count / 10:.1f}" for count in range(256)}
+ANSWERED: Final = {
+    status: f" status={status} by=engine ms="
+    for status in (200, 201, 204, 304, 400, 404, 409, 500)
+}
+"""What most lines have, written once: to write a number costs more than to find it."""
+
+
 @value_class
 class Line:
     """A line that is no request's: its level, event and fields."""
@@ -80,6 +92,15 @@ class Repeats:
 
     first: Outcome
     count: int = 0
+
+
+Render = Callable[[float, Any], str]
+"""Makes a line of a time and what happened then, its end included; "" for no line."""
+
+
+def _rendered(_when: float, line: str) -> str:
+    """Render a line that was made before, and had no room."""
+    return line
 
 
 class Log:
@@ -101,17 +122,18 @@ class Log:
         self._fd = fd
         self._write_out = write
         self._is_json = form is LogFormat.JSON
-        self._is_usual = level == Level.INFO and not self._is_json
-        """Whether most lines are of the one form that has a short way."""
-        self._render: Callable[[Any], str] = self._render_request
+        # Whether most lines are of the one form that has a short way.
+        is_usual = level == Level.INFO and not self._is_json
+        self._render: Render = self._render_usual if is_usual else self._render_request
         """Bound once: it stands in each entry."""
-        self._entries: deque[tuple[float, Callable[[Any], str], object]] = deque()
+        self._entries: deque[tuple[float, Render, object]] = deque()
         self._poll = select.poll()
         self._poll.register(fd, select.POLLOUT)
         self._filled = trio.Event()
         self._has_refusals = trio.Event()
-        self._second = self._millisecond = 0
+        self._second = 0
         self._time = self._stamp = ""
+        self._stamp_from = self._stamp_until = 0.0
         self._refusals: dict[tuple[str, int, str], Repeats] = {}
         self._other_refusals = 0
         self._known: dict[str, set[str]] = {}
@@ -136,8 +158,8 @@ class Log:
         """Log a failure that is nobody's plan, with the innermost place of our code."""
         self.line(Level.ERR, "crash", client=peer, error=repr(error), at=_place(error))
 
-    def _add(self, render: Callable[[Any], str], value: object) -> None:
-        """Add an entry, whatever its level; `render(value)` is its line, made later."""
+    def _add(self, render: Render, value: object) -> None:
+        """Add an entry, whatever its level; its line is made later."""
         if len(self._entries) >= MAX_PENDING:
             self.dropped += 1
             return
@@ -196,37 +218,38 @@ class Log:
         """Make lines of what fits in one write, at least one."""
         lines: list[str] = []
         size = 0
-        for _ in range(MOST_ENTRIES):
-            if not self._entries:
-                break
-            when, render, value = self._entries[0]
-            text = render(value)
-            line = self._stamped(when, text) if text else ""
+        entries = self._entries
+        for _ in range(min(MOST_ENTRIES, len(entries))):
+            when, render, value = entries.popleft()
+            line = render(when, value)
             size += len(line)
             if lines and size > PIPE_ATOM:
                 # Rendering counts what it sees, so nothing is rendered twice.
-                self._entries[0] = when, str, text
+                entries.appendleft((when, _rendered, line))
                 break
             if line:
                 lines.append(line)
-            self._entries.popleft()
         # Values are quoted; whatever slipped through must not make it longer.
         return "".join(lines).encode("ascii", "replace")
 
     def _stamped(self, when: float, text: str) -> str:
-        millisecond = int(when * 1000)
-        if millisecond != self._millisecond:
-            self._millisecond = millisecond
-            second, fraction = divmod(millisecond, 1000)
-            if second != self._second:
-                self._second = second
-                self._time = datetime.fromtimestamp(second, UTC).strftime(
-                    "%Y-%m-%dT%H:%M:%S"
-                )
-            self._stamp = f"{self._time}.{fraction:03d}Z"
+        if not self._stamp_from <= when < self._stamp_until:
+            self._set_stamp(when)
         if self._is_json:
             return f'{{"time": "{self._stamp}", {text}}}\n'
         return f"{self._stamp} {text}\n"
+
+    def _set_stamp(self, when: float) -> None:
+        """Write the time as lines have it; it holds until the next millisecond."""
+        millisecond = int(when * 1000)
+        self._stamp_from, self._stamp_until = when, (millisecond + 1) / 1000
+        second, fraction = divmod(millisecond, 1000)
+        if second != self._second:
+            self._second = second
+            self._time = datetime.fromtimestamp(second, UTC).strftime(
+                "%Y-%m-%dT%H:%M:%S"
+            )
+        self._stamp = f"{self._time}.{fraction:03d}Z"
 
     def _write(self, chunk: bytes) -> None:
         try:
@@ -337,22 +360,22 @@ class Log:
 
     # -- an entry as text ----------------------------------------------------------
 
-    def _render_line(self, line: Line) -> str:
+    def _render_line(self, when: float, line: Line) -> str:
         if self._is_json:
-            return _as_json(line.level, line.event, line.fields)
-        return _words(f"{line.level.name.lower()} {line.event}", line.fields)
+            return self._stamped(when, _as_json(line.level, line.event, line.fields))
+        words = _words(f"{line.level.name.lower()} {line.event}", line.fields)
+        return self._stamped(when, words)
 
-    def _render_request(self, outcome: Outcome) -> str:
+    def _render_request(self, when: float, outcome: Outcome) -> str:
         """Write what was asked and decided, the answer and whose it was, how it ended;
         nothing for what is not to be told at this level."""
-        if self._is_usual and (line := self._usual_line(outcome)):
-            return line
         level = self._level_of(outcome)
         if level > self.level:
             return ""
         event, more = EVENTS[outcome.moment], self._more(outcome)
         if self._is_json:
-            return _as_json(level, event, {**_fields_of(outcome), **more})
+            fields = {**_fields_of(outcome), **more}
+            return self._stamped(when, _as_json(level, event, fields))
         verdict = outcome.verdict
         asked, decided = (
             (verdict.request_words, verdict.decision_words)
@@ -367,27 +390,30 @@ class Log:
         )
         if outcome.serial:
             line += f" id={outcome.request_id}"
-        return _words(line, more) if more else line
+        return self._stamped(when, _words(line, more) if more else line)
 
-    def _usual_line(self, outcome: Outcome) -> str:
-        """The line of what nearly all requests are: answered by the Engine, as planned,
-        and nothing new. Nothing for any other; this is the one path that must be quick.
-        """
-        moment, peer, verdict, status, is_ours, _, began, ended, _, _, ending, _ = (
-            outcome
-        )
+    def _render_usual(self, when: float, outcome: Outcome) -> str:
+        """The same, and quick for what nearly all requests are: answered by the Engine,
+        as planned, and nothing new."""
+        verdict, peer = outcome.verdict, outcome.peer
+        answer = ANSWERED.get(outcome.status)
         if (
-            is_ours
-            or ending
-            or moment is not WHOLE
+            answer is None
+            or outcome.is_ours
+            or outcome.ending
+            or outcome.moment is not WHOLE
             or verdict is None
             or verdict.decision.message
             or verdict.operation not in self._known_of_peer.get(peer, ())
         ):
-            return ""
+            return self._render_request(when, outcome)
+        tenths = (outcome.ended - outcome.began + HALF) // TENTH
+        ms = SHOWN_TENTHS.get(tenths) or f"{outcome.seconds * 1000:.1f}"
+        if not self._stamp_from <= when < self._stamp_until:
+            self._set_stamp(when)
         return (
-            f"info request{verdict.request_words} status={status or '-'} by=engine"
-            f" ms={(ended - began) * 1000:.1f}{verdict.decision_words} client={peer}"
+            f"{self._stamp} info request{verdict.request_words}{answer}{ms}"
+            f"{verdict.decision_words} client={peer}\n"
         )
 
     def _more(self, outcome: Outcome) -> dict[str, object]:

@@ -235,10 +235,19 @@ class Watch:
 
     async def readable(self, watched: Watched) -> None:
         """Wait until there is something to read, or an EOF. The socket was found empty."""
-        if self._can_stay():
-            self._deliver(self._away)
-            if watched.heard & READABLE:
-                return
+        if not self.stay(watched, READABLE):
+            await self.park_reader(watched)
+
+    def stay(self, watched: Watched, wanted: int) -> bool:
+        """Wait for events of a socket off Trio's loop, if that is right and as long as it
+        is; True if one of those that are `wanted` has come. If not, the caller parks."""
+        if not self._can_stay():
+            return False
+        self._deliver(self._away)
+        return watched.heard & wanted != 0
+
+    async def park_reader(self, watched: Watched) -> None:
+        """Wait in Trio's loop until there is something to read, or an EOF."""
         if watched.reader is not None:
             raise trio.BusyResourceError("another task reads this socket")
         watched.reader = self._leave()
@@ -259,10 +268,8 @@ class Watch:
                 self._epoll.modify(watched.fd, READS)
 
     async def _room(self, watched: Watched) -> None:
-        if self._can_stay():
-            self._deliver(self._away)
-            if watched.heard & WRITABLE:
-                return
+        if self.stay(watched, WRITABLE):
+            return
         if watched.writer is not None:
             raise trio.BusyResourceError("another task writes to this socket")
         watched.writer = self._leave()
@@ -323,11 +330,11 @@ class Watch:
         # A task is counted from when it is woken, not from when it runs: in between it
         # could run, and whoever woke it must not stay.
         if watched.reader is not None and events & READABLE:
-            self.unpark(watched.reader)
+            self._unparked += watched.reader in self._counted
             reschedule(watched.reader, WOKEN)
             watched.reader = None
         if watched.writer is not None and events & WRITABLE:
-            self.unpark(watched.writer)
+            self._unparked += watched.writer in self._counted
             reschedule(watched.writer, WOKEN)
             watched.writer = None
 

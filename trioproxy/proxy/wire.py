@@ -83,8 +83,9 @@ class Wire(Watched):
         Saves the call that would say so; measured, it is a tenth of a small request.
         """
         self._credit = FAIR_SHARE
-        if not self.heard & READABLE:
-            await self.watch.readable(self)
+        # What `Watch.readable` does, without a coroutine where the task stays.
+        if not (self.heard & READABLE or self.watch.stay(self, READABLE)):
+            await self.watch.park_reader(self)
         while (data := self.recv_now(size)) is None:
             await self.watch.readable(self)
         return data
@@ -134,9 +135,14 @@ class Wire(Watched):
 
     async def send_all(self, data: bytes | memoryview) -> None:
         """Send everything. What may change is copied before waiting: it is shared."""
-        sent = self.send_now(data)
-        if sent == len(data):
-            return
+        if (sent := self.send_now(data)) < len(data):
+            await self.send_rest(data, sent)
+
+    async def send_rest(self, data: bytes | memoryview, sent: int) -> None:
+        """Send what is left when `send_now` took the first `sent` bytes, and not all.
+
+        Apart from `send_all` for who sends small things all the time: a coroutine that
+        awaits nothing costs as much as another half of the call."""
         rest = memoryview(data)[sent:]
         if not rest.readonly:
             rest = memoryview(bytes(rest))
