@@ -23,7 +23,7 @@ from trioproxy.errors import BadRequest, HeadTooLarge
 from trioproxy.http.framing import CHUNKED, NO_BODY, Framing, sized
 from trioproxy.http.hosts import UNIX, Site, check_site
 from trioproxy.http.memo import Memo
-from trioproxy.values import value_class
+from trioproxy.values import ordered_class
 
 HEAD_LIMIT: Final = 128 * 1024
 """Bytes of a head, each way. The docker CLI sends 60 KB of X-Registry-Config."""
@@ -110,7 +110,7 @@ HeaderMemo = Memo[bytes, HeaderFields]
 """By the block of field lines, byte for byte."""
 
 
-@value_class
+@ordered_class
 class RequestHead:
     """What a request head says; nothing of it is judged yet."""
 
@@ -200,7 +200,7 @@ def parse_request(
     line, _, block = raw.partition(b"\r\n")
     plain = PLAIN_LINE.fullmatch(line)
     if plain and seen is not None and (fields := seen.get(block)):
-        return RequestHead(method=plain[1], target=plain[2], fields=fields)
+        return RequestHead(plain[1], plain[2], fields)
     _check_bytes(raw)
     event = _run_h11(raw)
     fields = _read_fields(raw, event, site)

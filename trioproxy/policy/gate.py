@@ -139,7 +139,7 @@ def judge(  # noqa: PLR0913  all that may be known of one request
     Raises `BadRequest` where the Engine might read target or body otherwise.
     """
     target = Target.parse(raw_target)
-    request = Request(method=method, target=target, endpoint=match(method, target))
+    request = Request(method, target, match(method, target))
     decision, named = gate.decide(request), None
     operation = request.operation
     if decision.allowed and _is_limited(gate, operation):

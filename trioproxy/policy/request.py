@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from trioproxy.policy.endpoints import Endpoint, section_of
 from trioproxy.policy.target import Target, quote_path
-from trioproxy.values import value_class
+from trioproxy.values import ordered_class
 
 
-@value_class
+@ordered_class
 class Request:
     """What is judged: a method, a target, and the endpoint that they mean."""
 

@@ -24,7 +24,7 @@ from trioproxy.policy.variables import (
     VERBS_OF_PODMAN,
     WRITE_VERBS,
 )
-from trioproxy.values import value_class
+from trioproxy.values import ordered_class
 
 if TYPE_CHECKING:
     from trioproxy.arguments.asking import Asked
@@ -111,7 +111,7 @@ class Reason(StrEnum):
     CEILING = "ceiling"
 
 
-@value_class
+@ordered_class
 class Decision:
     """Whether a request may pass."""
 
@@ -543,7 +543,7 @@ _GRANTING_PODMAN = _by_operation(VERBS_OF_PODMAN)
 
 
 def _allow(reason: Reason, rule: str) -> Decision:
-    return Decision(allowed=True, reason=reason, rule=rule)
+    return Decision(True, reason, rule)
 
 
 def _refuse(reason: Reason, rule: str, message: str) -> Decision:

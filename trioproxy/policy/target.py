@@ -60,7 +60,7 @@ class Target:
             raise BadTarget(f"{found[0]!r} is not allowed in a path")
         if query and (found := _BAD_QUERY.search(query)):
             raise BadTarget(f"{found[0]!r} is not allowed in a query")
-        decoded = _decode(raw_path)
+        decoded = _decode(raw_path, is_plain=plain)
         version, path = _split_version(decoded)
         return cls(
             raw=raw,
@@ -89,8 +89,11 @@ def quote_path(path: str) -> str:
     return percent.encode(path.encode("latin-1"), _KEPT)
 
 
-def _decode(raw_path: bytes) -> str:
+def _decode(raw_path: bytes, *, is_plain: bool) -> str:
     path = percent.decode(raw_path).decode("latin-1")
+    # What is bad begins with one of these two, or is a byte that no plain path holds.
+    if is_plain and "//" not in path and "/." not in path:
+        return path
     if found := _BAD_PATH.search(path):
         what = {"//": "an empty", ".": "a dot", "..": "a dot"}.get(found[0])
         what = f"{what} segment" if what else f"the control byte {found[0]!a}"
