@@ -16,6 +16,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -97,6 +98,13 @@ class Repeats:
 Render = Callable[[float, Any], str]
 """Makes a line of a time and what happened then, its end included; "" for no line."""
 
+Usual = tuple[str, str, float, str, str]
+"""Words of the request, of the answer, seconds, words of the decision, the client.
+
+Strings and numbers alone: of a tuple of such the garbage collector knows after one look
+that it needs no other. A verdict that waited here for its line, with all that is judged,
+would be looked at again and again."""
+
 
 def _rendered(_when: float, line: str) -> str:
     """Render a line that was made before, and had no room."""
@@ -122,11 +130,10 @@ class Log:
         self._fd = fd
         self._write_out = write
         self._is_json = form is LogFormat.JSON
-        # Whether most lines are of the one form that has a short way.
-        is_usual = level == Level.INFO and not self._is_json
-        self._render: Render = self._render_usual if is_usual else self._render_request
-        """Bound once: it stands in each entry."""
-        self._entries: deque[tuple[float, Render, object]] = deque()
+        self._is_usual = level == Level.INFO and not self._is_json
+        """Whether most lines are of the one form that has a short way."""
+        self._entries: deque[tuple[float, Render | None, Any]] = deque()
+        """A time, and what makes a line of a value; None for the `Usual` line."""
         self._poll = select.poll()
         self._poll.register(fd, select.POLLOUT)
         self._filled = trio.Event()
@@ -150,15 +157,18 @@ class Log:
 
     def request(self, outcome: Outcome) -> None:
         """Log what became of a request; its line is made, or left out, when others are
-        written: here is decided no more than whether there may be one."""
-        if self.shows_requests or self._is_told(outcome):
-            self._add(self._render, outcome)
+        written: here is decided no more than whether there may be one, and whether it is
+        what nearly all are."""
+        if self._is_usual and (usual := self._usual(outcome)):
+            self._add(None, usual)
+        elif self.shows_requests or self._is_told(outcome):
+            self._add(self._render_request, outcome)
 
     def crash(self, peer: str, error: BaseException) -> None:
         """Log a failure that is nobody's plan, with the innermost place of our code."""
         self.line(Level.ERR, "crash", client=peer, error=repr(error), at=_place(error))
 
-    def _add(self, render: Render, value: object) -> None:
+    def _add(self, render: Render | None, value: object) -> None:
         """Add an entry, whatever its level; its line is made later."""
         if len(self._entries) >= MAX_PENDING:
             self.dropped += 1
@@ -169,22 +179,28 @@ class Log:
 
     # -- writing -------------------------------------------------------------------
 
-    async def run(self, look: Callable[[], None] = lambda: None) -> None:
+    async def run(
+        self,
+        look: Callable[[], None] = lambda: None,
+        at_work: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         """Write what is gathered until cancelled; others have their turn in between.
 
         `look` wakes those whose sockets are ready, so that they run in the next pass of
         Trio's loop and not in the one after that: a backlog has hundreds of writes.
+        `at_work` is entered for as long as each pass has one.
         """
         while True:
             await self._filled.wait()
             await trio.sleep(FLUSH_EVERY)
             pause = FIRST_RETRY
             while self._entries:
-                if self._write_some():
-                    pause = FIRST_RETRY
-                    look()
-                    await trio.lowlevel.checkpoint()
-                else:
+                with at_work():
+                    while self._entries and self._write_some():
+                        pause = FIRST_RETRY
+                        look()
+                        await trio.lowlevel.checkpoint()
+                if self._entries:
                     # A full pipe: its reader is at work, or has stopped.
                     await trio.sleep(pause)
                     pause = min(2 * pause, FLUSH_EVERY)
@@ -221,7 +237,7 @@ class Log:
         entries = self._entries
         for _ in range(min(MOST_ENTRIES, len(entries))):
             when, render, value = entries.popleft()
-            line = render(when, value)
+            line = render(when, value) if render else self._render_usual(when, value)
             size += len(line)
             if lines and size > PIPE_ATOM:
                 # Rendering counts what it sees, so nothing is rendered twice.
@@ -392,10 +408,10 @@ class Log:
             line += f" id={outcome.request_id}"
         return self._stamped(when, _words(line, more) if more else line)
 
-    def _render_usual(self, when: float, outcome: Outcome) -> str:
-        """The same, and quick for what nearly all requests are: answered by the Engine,
-        as planned, and nothing new."""
-        verdict, peer = outcome.verdict, outcome.peer
+    def _usual(self, outcome: Outcome) -> Usual | None:
+        """What the line of a request is made of that is as nearly all are: answered by
+        the Engine, as planned, and nothing new. None for any other."""
+        verdict = outcome.verdict
         answer = ANSWERED.get(outcome.status)
         if (
             answer is None
@@ -404,17 +420,24 @@ class Log:
             or outcome.moment is not WHOLE
             or verdict is None
             or verdict.decision.message
-            or verdict.operation not in self._known_of_peer.get(peer, ())
+            or verdict.operation not in self._known_of_peer.get(outcome.peer, ())
         ):
-            return self._render_request(when, outcome)
-        tenths = (outcome.ended - outcome.began + HALF) // TENTH
-        ms = SHOWN_TENTHS.get(tenths) or f"{outcome.seconds * 1000:.1f}"
+            return None
+        return (
+            verdict.request_words,
+            answer,
+            outcome.ended - outcome.began,
+            verdict.decision_words,
+            outcome.peer,
+        )
+
+    def _render_usual(self, when: float, usual: Usual) -> str:
+        asked, answer, seconds, decided, peer = usual
         if not self._stamp_from <= when < self._stamp_until:
             self._set_stamp(when)
-        return (
-            f"{self._stamp} info request{verdict.request_words}{answer}{ms}"
-            f"{verdict.decision_words} client={peer}\n"
-        )
+        tenths = SHOWN_TENTHS.get((seconds + HALF) // TENTH)
+        ms = tenths or f"{seconds * 1000:.1f}"
+        return f"{self._stamp} info request{asked}{answer}{ms}{decided} client={peer}\n"
 
     def _more(self, outcome: Outcome) -> dict[str, object]:
         """What not every line has: the reason of a refusal, how it ended, bytes."""

@@ -165,7 +165,9 @@ class Server:
             async with trio.open_nursery() as background:
                 background.start_soon(self._watch.run)
                 background.start_soon(self._watch.give_turns)
-                background.start_soon(self.log.run, self._watch.look)
+                background.start_soon(
+                    self.log.run, self._watch.look, self._watch.nobody_stays
+                )
                 background.start_soon(self.log.run_counts)
                 background.start_soon(self._reap)
                 background.start_soon(self._tell_turned_away)

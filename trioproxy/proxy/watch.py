@@ -40,7 +40,8 @@ however many there are, and what they do takes as long in all as it did before.
 import select
 import socket
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from time import perf_counter
 from typing import Any, Final, TypeVarTuple
@@ -218,6 +219,21 @@ class Watch:
             await function(*args)
         finally:
             self._counted.discard(task)
+            self._unparked -= 1
+
+    @contextmanager
+    def nobody_stays(self) -> Iterator[None]:
+        """Keep all tasks on Trio's loop within the block: a task that serves no client
+        has work there, for some passes.
+
+        It would get on anyway, for nobody stays for long. But then it had a pass only
+        where somebody else needs one, who would wait for each of its pieces.
+        """
+        # As a task that is never parked.
+        self._unparked += 1
+        try:
+            yield
+        finally:
             self._unparked -= 1
 
     def _can_stay(self) -> bool:
