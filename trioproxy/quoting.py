@@ -17,7 +17,9 @@ def quote(text: str, limit: int = SHOWN_LIMIT) -> str:
     """Make a value safe for one line of `name=value` words; cut at 256 characters."""
     if len(text) <= limit and PLAIN.fullmatch(text):
         return text
-    shown = text[:limit].translate(UNPRINTABLE)
-    if shown and not any(char in shown for char in ' "='):
+    shown = text[:limit]
+    if not shown.isprintable():
+        shown = shown.translate(UNPRINTABLE)
+    if shown and " " not in shown and '"' not in shown and "=" not in shown:
         return shown
     return '"' + shown.replace('"', "'") + '"'

@@ -124,6 +124,7 @@ class Log:
         """`write` writes whole lines to the descriptor, without waiting."""
         self.level = level
         self.shows_requests = level >= Level.INFO
+        self._is_debug = level >= Level.DEBUG
         self._shows_new = level >= Level.NOTICE
         self._shows_refusals = level >= Level.WARNING
         self.dropped = 0
@@ -450,11 +451,10 @@ class Log:
                 more["end"] = outcome.ending
         else:
             more["reason"] = outcome.ending
-        is_debug = self.level >= Level.DEBUG
-        if is_debug or outcome.moment is Moment.CLOSED:
+        if self._is_debug or outcome.moment is Moment.CLOSED:
             more["received"] = outcome.received
             more["sent"] = outcome.sent
-        if is_debug and verdict is not None:
+        if self._is_debug and verdict is not None:
             more["api"] = verdict.version
             more["agent"] = verdict.agent
         return more
