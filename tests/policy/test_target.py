@@ -142,6 +142,14 @@ def test_never_crashes(raw: bytes) -> None:
     assert target is None or target.raw == raw
 
 
+@given(st.text("/.a", max_size=8))
+def test_whatever_is_a_dot_or_nothing_is_no_segment(path: str) -> None:
+    """Paths of dots, slashes and a letter are taken just if no segment is cleaned away."""
+    segments = path.removesuffix("/").split("/")
+    is_clean = not {"", ".", ".."} & set(segments) and not path.endswith("//")
+    assert (parse(b"/" + path.encode()) is not None) == is_clean
+
+
 @given(targets())
 def test_is_idempotent(target: Target) -> None:
     """What is sent on reads as what was judged, and is canonical already."""

@@ -31,7 +31,7 @@ from tests.proxy.test_watch import Passes
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.policy.gate import EnforceGate
 from trioproxy.policy.permissions import parse_policy
-from trioproxy.proxy.log import Log
+from trioproxy.proxy.log import FLUSH_EVERY, Log
 from trioproxy.proxy.server import Server
 
 AWAY = 600.0
@@ -48,6 +48,7 @@ class Alone:
     addresses: tuple[str, ...]
     passes: Passes
     """Of the loop of the proxy's own run of Trio."""
+    log: Path
     clients: list[Client] = field(default_factory=list)
 
     async def connect(self, *, tcp: bool = False) -> Client:
@@ -73,7 +74,8 @@ async def alone(fake: FakeEngine, tmp_path: Path) -> AsyncIterator[Alone]:
     """A proxy before the fake."""
     unix = UnixAddress(path=str(tmp_path / "alone.sock"))
     listen = (TcpAddress(host="127.0.0.1", port=0), unix)
-    log_file = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY)
+    log = tmp_path / "log"
+    log_file = os.open(log, os.O_CREAT | os.O_WRONLY)
     server = Server(
         config=Config(listen=listen, upstream=UnixAddress(path=str(fake.path))),
         gate=EnforceGate(parse_policy(OPEN)[0]),
@@ -99,7 +101,7 @@ async def alone(fake: FakeEngine, tmp_path: Path) -> AsyncIterator[Alone]:
     )
     thread.start()
     assert listening.wait(10)
-    proxy = Alone(fake=fake, addresses=server.addresses, passes=passes)
+    proxy = Alone(fake=fake, addresses=server.addresses, passes=passes, log=log)
     yield proxy
     # Their ends are events, which bring everybody home.
     for end in (*proxy.clients, *fake.connections):
@@ -137,6 +139,28 @@ async def test_a_lone_client_needs_no_pass_of_the_loop(alone: Alone) -> None:
         await alone.exchange(client, engine)
     assert alone.passes.count - before <= 3
     silent.close()
+
+
+async def test_the_log_is_written_in_one_go(alone: Alone) -> None:
+    """Where its writer has a pass it has the next ones too, until all is written: else each
+    piece would wait for a pass that somebody else needs."""
+    client = await alone.ask()
+    engine = await alone.fake.accept()
+    await engine.answer(body=b"OK")
+    await client.read_response()
+    await alone.exchange(client, engine)
+    await alone.connect()  # needs a pass, in which the writer learns of lines and sleeps
+    begun = trio.current_time()
+    count = 0
+    while count < 300 or trio.current_time() - begun < 2 * FLUSH_EVERY:
+        await alone.exchange(client, engine)
+        count += 1
+    await alone.connect()  # needs a pass, in which it wakes
+    for _ in range(200):
+        if alone.log.read_bytes().count(b"path=/info") > count:
+            return
+        await alone.exchange(client, engine)
+    pytest.fail("the log is behind")
 
 
 async def test_one_waits_and_others_are_served(alone: Alone) -> None:

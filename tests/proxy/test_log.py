@@ -3,12 +3,16 @@
 import json
 import os
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 import trio
+import trio.lowlevel
 import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trioproxy.config import Level, LogFormat
 from trioproxy.policy.gate import EnforceGate, Gate, LearnGate, ShadowGate, judge
@@ -216,6 +220,49 @@ def test_the_usual_line_is_like_any_other() -> None:
     first, *others = written(log, reader)
     assert " ms=250.0 " in first
     assert others == [first.replace("notice", "info")] * 2
+
+
+@given(st.floats(0, 0.05))
+def test_the_usual_line_has_the_same_time(seconds: float) -> None:
+    """The time of a usual line is what any other would have, rounded to tenths."""
+    log, reader = pipe_log(Level.INFO)
+    log.request(outcome())
+    log.flush()
+    log.request(outcome(began=1.0, ended=1.0 + seconds, serial=0, is_ours=False))
+    line = written(log, reader)[-1]
+    for fd in (log._fd, reader):
+        os.close(fd)
+    shown = float(line.partition(" ms=")[2].partition(" ")[0])
+    assert line.startswith("info ")
+    assert abs(shown - seconds * 1000) < 0.0501
+
+
+async def test_nobody_stays_only_while_the_log_is_written() -> None:
+    """Who writes the log has each pass while it writes; not while it waits for its reader."""
+    log, reader = pipe_log(Level.INFO)
+    inside: list[int] = []
+
+    @contextmanager
+    def at_work() -> Iterator[None]:
+        inside.append(1)
+        yield
+        inside.append(-1)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(1000):
+            log.line(Level.INFO, "x" * 200)
+        nursery.start_soon(log.run, lambda: None, at_work)
+        with trio.fail_after(10):
+            while sum(inside) or not inside:
+                await trio.lowlevel.checkpoint()
+            assert log._entries  # the pipe is full
+            while log._entries:
+                await trio.lowlevel.checkpoint()
+                with suppress(BlockingIOError):
+                    os.read(reader, 1 << 20)
+            while sum(inside):
+                await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
 
 
 def test_debug_says_more() -> None:

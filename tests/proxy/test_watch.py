@@ -464,6 +464,35 @@ async def test_a_woken_task_is_not_kept_waiting() -> None:
             assert await wire.recv_later(1) == b"r"
 
 
+async def test_nobody_stays_while_one_has_work_on_the_loop() -> None:
+    """A task that serves no client has each pass for as long as it asks, and no longer."""
+    async with watching(FOR_EVER) as ends:
+        wire, far = ends.pair()
+        done = trio.Event()
+
+        async def writer() -> None:
+            with ends.watch.nobody_stays():
+                for _ in range(20):
+                    await trio.lowlevel.checkpoint()
+            done.set()
+            far.send(b"w")
+
+        await go_away(ends)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(writer)
+            await trio.lowlevel.checkpoint()
+            assert await wire.recv_later(1) == b"w"
+        assert done.is_set()
+        await go_away(ends)
+        thread = in_thread(lambda: far.sendall(b"y"))
+        passes = Passes()
+        trio.lowlevel.add_instrument(passes)
+        assert await wire.recv_later(1) == b"y"
+        trio.lowlevel.remove_instrument(passes)
+        thread.join()
+        assert passes.count == 0
+
+
 async def test_the_one_that_is_left_stays() -> None:
     """Tasks that ended, were cancelled, or are parked in either way keep nobody at home."""
     async with watching(FOR_EVER) as ends:

@@ -257,7 +257,8 @@ class Watch:
     def stay(self, watched: Watched, wanted: int) -> bool:
         """Wait for events of a socket off Trio's loop, if that is right and as long as it
         is; True if one of those that are `wanted` has come. If not, the caller parks."""
-        if not self._can_stay():
+        # Where many are served the count alone says no, and without a call.
+        if self._unparked != 1 or not self._can_stay():
             return False
         self._deliver(self._away)
         return watched.heard & wanted != 0
@@ -266,7 +267,9 @@ class Watch:
         """Wait in Trio's loop until there is something to read, or an EOF."""
         if watched.reader is not None:
             raise trio.BusyResourceError("another task reads this socket")
-        watched.reader = self._leave()
+        # Out of the count: it is parked.
+        task = watched.reader = current_task()
+        self._unparked -= task in self._counted
         await wait_task_rescheduled(watched.stop_reading)
         if watched.fd == -1:
             raise trio.ClosedResourceError("another task closed this socket")
@@ -288,7 +291,8 @@ class Watch:
             return
         if watched.writer is not None:
             raise trio.BusyResourceError("another task writes to this socket")
-        watched.writer = self._leave()
+        task = watched.writer = current_task()
+        self._unparked -= task in self._counted
         await wait_task_rescheduled(watched.stop_writing)
         if watched.fd == -1:
             raise trio.ClosedResourceError("another task closed this socket")
@@ -313,13 +317,6 @@ class Watch:
             self._has_queue.set()
         self._queue.append(task)
         await wait_task_rescheduled(leave_queue)
-
-    def _leave(self) -> Task:
-        """Take the running task, which is about to park, out of the count."""
-        task = current_task()
-        if task in self._counted:
-            self._unparked -= 1
-        return task
 
     def unpark(self, task: Task) -> None:
         """Count a parked task again, from the moment it is woken or cancelled."""
