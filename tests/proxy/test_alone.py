@@ -149,7 +149,7 @@ async def test_the_log_is_written_in_one_go(alone: Alone) -> None:
     await engine.answer(body=b"OK")
     await client.read_response()
     await alone.exchange(client, engine)
-    await alone.connect()  # needs a pass, in which the writer learns of lines and sleeps
+    await alone.connect()  # needs a pass, in which the writer wakes and sleeps again
     begun = trio.current_time()
     count = 0
     while count < 300 or trio.current_time() - begun < 2 * FLUSH_EVERY:

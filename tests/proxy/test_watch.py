@@ -468,21 +468,20 @@ async def test_nobody_stays_while_one_has_work_on_the_loop() -> None:
     """A task that serves no client has each pass for as long as it asks, and no longer."""
     async with watching(FOR_EVER) as ends:
         wire, far = ends.pair()
-        done = trio.Event()
+        begun = trio.Event()
 
         async def writer() -> None:
             with ends.watch.nobody_stays():
+                begun.set()
                 for _ in range(20):
                     await trio.lowlevel.checkpoint()
-            done.set()
             far.send(b"w")
 
         await go_away(ends)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(writer)
-            await trio.lowlevel.checkpoint()
+            await begun.wait()
             assert await wire.recv_later(1) == b"w"
-        assert done.is_set()
         await go_away(ends)
         thread = in_thread(lambda: far.sendall(b"y"))
         passes = Passes()

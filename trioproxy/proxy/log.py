@@ -98,8 +98,9 @@ class Repeats:
 Render = Callable[[float, Any], str]
 """Makes a line of a time and what happened then, its end included; "" for no line."""
 
-Usual = tuple[str, str, float, str, str]
-"""Words of the request, of the answer, seconds, words of the decision, the client.
+Usual = tuple[str, str, str, float, str, str]
+"""The operation, words of the request and of the answer, seconds, words of the decision,
+the client.
 
 Strings and numbers alone: of a tuple of such the garbage collector knows after one look
 that it needs no other. A verdict that waited here for its line, with all that is judged,
@@ -284,18 +285,22 @@ class Log:
             return Level.WARNING if self._is_first(outcome) else Level.INFO
         if outcome.verdict is None or outcome.moment is Moment.CLOSED:
             return Level.INFO
-        known = self._known_of(outcome.peer)
-        operation = outcome.verdict.operation
+        is_new = self._is_first_time(outcome.peer, outcome.verdict.operation)
+        return Level.NOTICE if is_new else Level.INFO
+
+    def _is_first_time(self, peer: str, operation: str) -> bool:
+        """Whether a client does something for the first time; from now on it has."""
+        known = self._known_of(peer)
         if operation in known:
-            return Level.INFO
+            return False
         if self._known_pairs >= MAX_KNOWN:
             self._known.clear()
             self._known_of_peer.clear()
             self._known_pairs = 0
-            known = self._known_of(outcome.peer)
+            known = self._known_of(peer)
         known.add(operation)
         self._known_pairs += 1
-        return Level.NOTICE
+        return True
 
     def _known_of(self, peer: str) -> set[str]:
         """What the client with this address has done."""
@@ -411,20 +416,21 @@ class Log:
 
     def _usual(self, outcome: Outcome) -> Usual | None:
         """What the line of a request is made of that is as nearly all are: answered by
-        the Engine, as planned, and nothing new. None for any other."""
+        the Engine, as planned. None for any other."""
         verdict = outcome.verdict
         answer = ANSWERED.get(outcome.status)
         if (
             answer is None
             or outcome.is_ours
+            or outcome.serial
             or outcome.ending
             or outcome.moment is not WHOLE
             or verdict is None
             or verdict.decision.message
-            or verdict.operation not in self._known_of_peer.get(outcome.peer, ())
         ):
             return None
         return (
+            verdict.operation,
             verdict.request_words,
             answer,
             outcome.ended - outcome.began,
@@ -433,12 +439,18 @@ class Log:
         )
 
     def _render_usual(self, when: float, usual: Usual) -> str:
-        asked, answer, seconds, decided, peer = usual
+        operation, asked, answer, seconds, decided, peer = usual
+        # Looked up here first: it nearly always is known, and a call costs more.
+        level = "info"
+        if operation not in self._known_of_peer.get(peer, ()):
+            level = "notice" if self._is_first_time(peer, operation) else "info"
         if not self._stamp_from <= when < self._stamp_until:
             self._set_stamp(when)
         tenths = SHOWN_TENTHS.get((seconds + HALF) // TENTH)
         ms = tenths or f"{seconds * 1000:.1f}"
-        return f"{self._stamp} info request{asked}{answer}{ms}{decided} client={peer}\n"
+        return (
+            f"{self._stamp} {level} request{asked}{answer}{ms}{decided} client={peer}\n"
+        )
 
     def _more(self, outcome: Outcome) -> dict[str, object]:
         """What not every line has: the reason of a refusal, how it ended, bytes."""
