@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from trioproxy.commands.catalogue import LIST, PREFIX, folder
-from trioproxy.commands.policyfile import PolicyFile
+from trioproxy.commands.catalogue import LIST, PREFIX, folder, locate
 from trioproxy.commands.terminal import show
 from trioproxy.files import read_text
 from trioproxy.policy.endpoints import MEANINGS, Risk
+from trioproxy.policy.permissions import parse_policy_file
 from trioproxy.review.meaning import meaning_of
 
 EPILOG = """\b
@@ -59,7 +59,9 @@ def command(*, as_json: bool) -> None:
 
 def _entries() -> Iterator[Entry]:
     for one in json.loads(read_text(folder() / LIST)):
-        meaning = meaning_of(PolicyFile.read(f"{PREFIX}{one['name']}").policy)
+        name = f"{PREFIX}{one['name']}"
+        policy, _ = parse_policy_file(read_text(locate(name)), name=name)
+        meaning = meaning_of(policy)
         risks = {endpoint.risk for endpoint in meaning.operations}
         worst = next((risk for risk in MEANINGS if risk in risks), Risk.LOW)
         yield Entry(

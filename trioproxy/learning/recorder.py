@@ -102,8 +102,9 @@ class Recorder:
             return
         if status == 0 or outcome.moment is CLOSED:
             return
-        allowed = verdict.decision.allowed
-        if outcome.is_ours and allowed:
+        decision = verdict.decision
+        allowed = decision.allowed
+        if outcome.is_ours and (allowed or decision.reason is Reason.UNRESOLVED):
             return  # the Engine gave no answer
         kind = (
             verdict.operation,
