@@ -93,7 +93,7 @@ class Debian:
             for archive in folder.glob("*.deb"):
                 run_quietly(["dpkg-deb", "-x", str(archive), str(folder)])
             note_made(folder, (self.package,))
-        return {"PATH": f"{folder}/usr/bin:{os.environ['PATH']}"}
+        return {"PATH": f"{folder}/usr/bin:{folder}/usr/sbin:{os.environ['PATH']}"}
 
 
 Source = Machine | Python | Node | Debian

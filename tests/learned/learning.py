@@ -33,6 +33,7 @@ INTERPRETERS = {
     # -P: the sessions beside it must not shadow what it imports.
     ".py": ("python", "-P"),
     ".cjs": ("node",),
+    ".rb": ("ruby", "-W2"),
 }
 STAGED = (
     "-d", "--name=staged", "--label=staged=yes", "--network=staged", "--init",

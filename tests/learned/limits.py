@@ -34,6 +34,14 @@ BY_HAND: Mapping[str, Limits] = MappingProxyType(
             "EXEC_COMMANDS": "/bin/sh,cat",
             "EXEC_OPTIONS": "ContainerExec:Env.PATH",
         },
+        "docker-api-ruby": {
+            "CREATE_IMAGES": "busybox,built:1",
+            "CREATE_PORTS": "127.0.0.1:random",
+            "CREATE_TAGS": "tagged:1,built:1,committed:1",
+            "EXEC_COMMANDS": "echo,cat",
+            "EXEC_USERS": "@default",
+            "BUILD_OPTIONS": "",
+        },
         "docker-cli-run": {**RUNS, "EXEC_COMMANDS": "echo,cat"},
         "docker-compose": {**RUNS, **ECHOES, "CREATE_PORTS": "127.0.0.1:8766"},
         "docker-compose-build": {
@@ -58,6 +66,19 @@ BY_HAND: Mapping[str, Limits] = MappingProxyType(
             "CREATE_TAGS": "tagged:1,built:1",
             "BUILD_OPTIONS": "",
         },
+        "dockerspawner": {**RUNS, **ECHOES},
+        "gitlab-ci-local": RUNS,
+        "node-docker-api": {**RUNS, **ECHOES, "CREATE_TAGS": "tagged:1"},
+        "pytest-docker": {
+            "CREATE_IMAGES": "busybox,built:1",
+            "CREATE_PORTS": "127.0.0.1:random",
+        },
+        "python-on-whales": {
+            **RUNS,
+            **ECHOES,
+            "CREATE_PORTS": "127.0.0.1:8766",
+            "CREATE_TAGS": "tagged:1",
+        },
         "testcontainers-node": {
             **RUNS,
             "CREATE_PORTS": "random",
@@ -67,6 +88,13 @@ BY_HAND: Mapping[str, Limits] = MappingProxyType(
             **RUNS,
             "CREATE_PORTS": "random",
             "EXEC_COMMANDS": "wget",
+        },
+        # Images have no limit: what it builds has no name that a list could hold.
+        "tox-docker": {
+            "CREATE_BINDS": "{base}/shared:ro",
+            "CREATE_NAMESPACES": "links",
+            "CREATE_PORTS": "random",
+            "BUILD_OPTIONS": "",
         },
     }
 )
