@@ -25,6 +25,7 @@ from trioproxy.arguments.families import (
 )
 from trioproxy.arguments.limits import ANY, Limits
 from trioproxy.arguments.patterns import STAR, Pattern, parse_pattern
+from trioproxy.arguments.table import OPERATIONS as ARGUED
 from trioproxy.errors import ConfigError
 from trioproxy.learning.evidence import Argument, Evidence
 from trioproxy.learning.shape import REFUSED
@@ -216,7 +217,7 @@ class _Proposing:
         if self._known.old is not None and self._once_listed & set(FAMILIES[family]):
             return TAKEN_OUT.format(line=f"{_EMPTY[family]}=")
         read = {one.operation for one in self._used if one.variable in set(Family)}
-        unread = sorted(used - read)
+        unread = sorted(name for name in used - read if _can_ask(name))
         return UNREAD.format(names=" and ".join(unread)) if unread else ""
 
     def _propose_variable(
@@ -379,6 +380,12 @@ class _Proposing:
                 break
             kept.append(item)
         return kept
+
+
+def _can_ask(operation: str) -> bool:
+    """Whether an operation can ask for anything that is known, and not only for fields
+    that none of us knows: else it was read, whatever was looked at."""
+    return ARGUED[operation].variables != {ARGUED[operation].family.options}
 
 
 def _newest_base(evidence: Evidence) -> str:
