@@ -234,3 +234,23 @@ def test_changes_and_drift(grown: Report) -> None:
     assert {one.operation for one in found.unused} == {
         *("ContainerDelete", "ImageDelete", "NetworkCreate")
     }
+
+
+def test_objects() -> None:
+    """Lists of objects are shown with what was touched of the kind, and compared."""
+    text = "ALLOW_OPERATIONS=ContainerList,SystemEvents\nONLY_CONTAINERS=web,@own\nONLY_OWNER=app\n"
+    line = (
+        '{"object": "container", "name": "web", "operation": "ContainerList", "first":'
+        ' "2026-11-25T17:34:44Z", "last": "2026-11-25T17:34:44Z", "results": {"200":'
+        ' ["r", 1]}, "runs": {"r": {"200": 3}}}'
+    )
+    known = record(f'{{"format": 2}}\n{line}\n'.encode())
+    old = file(text.replace("web,", ""), "old.env")
+    found = report_of(file(text), known, old=old)
+    (containers,) = (one for one in found.objects if one.is_set)
+    assert (containers.variable, containers.seen) == ("ONLY_CONTAINERS", ("web",))
+    assert sorted(containers.items) == ["@own", "web"]
+    assert {one.items for one in found.objects if not one.is_set} >= {("@own",)}
+    assert found.changes is not None
+    assert [line[0] for line in found.changes.objects] == ["-", "+"]
+    assert report_of(file("PING=1\n"), None).objects == ()
