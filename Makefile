@@ -33,7 +33,7 @@ quick: .venv/installed-dev ## what fails most often, in a minute: lint, types, l
 	$(PYTHON) -m pytest -q -n $(JOBS) $(QUICK)
 
 .PHONY: ci
-ci: test test-image test-clients package ## what CI runs
+ci: test test-image test-clients package reports ## what CI runs
 
 .PHONY: image
 image: .venv/made ## build the image; IMAGE and BASE_IMAGE may be set
@@ -87,13 +87,17 @@ learned: .venv/installed-dev packages ## learn the profiles anew; some: make lea
 derived: .venv/installed-dev ## write anew what follows from the table of operations, and name it
 	@$(PYTHON) -m tests.derived
 
+.PHONY: reports
+reports: .venv/installed-dev ## write example reports into reports/
+	@$(PYTHON) -m tests.reports reports
+
 .PHONY: packages
 packages: # as root on Debian: what the tests use
 	@scripts/install-packages
 
 .PHONY: clean
 clean: ## remove what these commands made
-	rm -rf .venv wheelhouse .cache/clients .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist
+	rm -rf .venv wheelhouse .cache/clients .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist reports
 
 .venv/made: scripts/make-venv
 	@scripts/make-venv

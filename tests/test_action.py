@@ -102,7 +102,8 @@ def test_the_action(action: Composite, checkout: Checkout) -> None:
     assert ran.outputs == {"grown": "true"}
     assert "**`learned/app.env` grants 2 more than `reviewed.env`" in ran.summary
     assert "| **+** | `ContainerList` |" in ran.summary
-    assert ran.artifact.keys() == {"learned/app.env", "learned/app.jsonl"}
+    names = {f"learned/app.{suffix}" for suffix in ("env", "jsonl", "html")}
+    assert ran.artifact.keys() == names
 
     # Whoever brings the file along in the pull request has not reviewed it.
     ran = action.run({**given, "fail": "false"}, base_ref="main", skip=INSTALL)
@@ -132,7 +133,7 @@ def test_the_action(action: Composite, checkout: Checkout) -> None:
     assert ran.failed == FAIL, ran.log
     assert "`SystemPingHead`" in ran.summary
     assert "`ContainerList`" not in ran.summary
-    assert len(ran.artifact) == 2
+    assert len(ran.artifact) == 3
 
 
 @pytest.mark.clients

@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "health": "Ask a running proxy whether the Engine answers.",
     "check": "Say whether a file allows a request, and why.",
     "explain": "Show what a file grants, and how risky it is.",
+    "report": "Write a page on which a reviewer sees what a file means.",
     "diff": "Show what one file grants more or less than another.",
     "merge": "Unite what many learners saw.",
     "drift": "Compare a file with what really happens.",

@@ -6,11 +6,10 @@ from typing import Final
 
 import click
 
-from trioproxy.arguments.objects import Objects
 from trioproxy.commands.policyfile import PolicyFile, as_code, as_data
 from trioproxy.commands.terminal import show
 from trioproxy.learning.wording import count
-from trioproxy.review.compare import Comparison, Grant, compare
+from trioproxy.review.compare import Comparison, Grant, compare, objects_differ
 from trioproxy.review.meaning import Way
 
 MORE = 1
@@ -40,7 +39,7 @@ def command(*, old: str, new: str, as_json: bool, markdown: bool) -> int:
         raise click.UsageError("--json and --markdown exclude each other")
     before, after = PolicyFile.read(old), PolicyFile.read(new)
     found = compare(before.policy, after.policy)
-    objects = list(_objects(before.policy.objects, after.policy.objects))
+    objects = list(objects_differ(before.policy.objects, after.policy.objects))
     if as_json:
         data = _data(old, new, found)
         click.echo(json.dumps({**data, "objects": objects}, indent=2))
@@ -55,12 +54,6 @@ def command(*, old: str, new: str, as_json: bool, markdown: bool) -> int:
 
 
 OBJECTS_DIFFER: Final = "the lists of objects differ, review them"
-
-
-def _objects(old: Objects, new: Objects) -> Iterator[str]:
-    """What lists of objects hold more and less, line by line: which is more is not told."""
-    yield from (f"- {line}" for line in sorted(old.lines - new.lines))
-    yield from (f"+ {line}" for line in sorted(new.lines - old.lines))
 
 
 def _data(old: str, new: str, found: Comparison) -> dict[str, object]:
@@ -92,7 +85,7 @@ def _text(old: str, new: str, found: Comparison) -> Iterator[str]:
     if not found.more and not found.less:
         yield f"{new} grants what {old} grants"
         return
-    yield f"{new} grants {_extent(found)} than {old}; root on the host: {_root(found)}"
+    yield f"{new} grants {found.extent} than {old}; root on the host: {found.root}"
     for way in found.ways:
         yield f"  ! {_way(way)}"
     for sign, grants in (("+", found.more), ("-", found.less)):
@@ -100,26 +93,9 @@ def _text(old: str, new: str, found: Comparison) -> Iterator[str]:
             yield f"  {sign} {_describe(grant)}".rstrip()
 
 
-def _root(found: Comparison) -> str:
-    """Say whether root on the host is new."""
-    if not found.is_root:
-        return "no known way any more" if found.was_root else "no known way"
-    if not found.was_root:
-        return "new"
-    more = f", and in {count(len(found.ways), 'new way')}" if found.ways else ""
-    return f"yes, as before{more}"
-
-
 def _way(way: Way) -> str:
     where = f"{way.operation}, {way.argument}" if way.argument else way.operation
     return f"{where}: {way.why}"
-
-
-def _extent(found: Comparison) -> str:
-    more, less = len(found.more), len(found.less)
-    if not less:
-        return f"{more} more"
-    return f"{more} more and {less} less" if more else f"{less} less"
 
 
 def _describe(grant: Grant) -> str:
@@ -136,8 +112,7 @@ def _markdown(old: str, new: str, found: Comparison) -> Iterator[str]:
     if not found.more and not found.less:
         yield f"**{as_code(new)} grants what {as_code(old)} grants.**"
         return
-    root = _root(found)
-    yield f"**{as_code(new)} grants {_extent(found)} than {as_code(old)}; root on the host: {root}**"
+    yield f"**{as_code(new)} grants {found.extent} than {as_code(old)}; root on the host: {found.root}**"
     yield ""
     if found.ways:
         for way in found.ways:

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 from trioproxy.commands import tell
+from trioproxy.commands.catalogue import locate
+from trioproxy.errors import ConfigError
 from trioproxy.files import read
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import load
+from trioproxy.learning.store import evidence_path
 
 
 def read_evidence(path: Path) -> Evidence:
@@ -14,3 +17,12 @@ def read_evidence(path: Path) -> Evidence:
     if loaded.damage:
         tell.warn(f"{loaded.damage}: it is ignored, the lines before it are kept")
     return loaded.evidence
+
+
+def evidence_next_to(file: str) -> Path | None:
+    """Find what was learned next to a policy file, if it was."""
+    try:
+        path = evidence_path(locate(file))
+    except ConfigError:  # no name that an evidence file could have
+        return None
+    return path if path.is_file() else None

@@ -9,8 +9,7 @@ import click
 
 from trioproxy.arguments import root
 from trioproxy.arguments.limits import ANY
-from trioproxy.commands.catalogue import locate
-from trioproxy.commands.evidence import read_evidence
+from trioproxy.commands.evidence import evidence_next_to, read_evidence
 from trioproxy.commands.policyfile import PolicyFile, as_code, as_data, describe
 from trioproxy.commands.terminal import show
 from trioproxy.errors import ConfigError
@@ -18,7 +17,6 @@ from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.flows import half_granted
 from trioproxy.learning.learnedfile import elsewhere
 from trioproxy.learning.minimize import price
-from trioproxy.learning.store import evidence_path
 from trioproxy.policy.endpoints import (
     CONNECTS,
     MEANINGS,
@@ -28,9 +26,8 @@ from trioproxy.policy.endpoints import (
     Risk,
 )
 from trioproxy.policy.rules import Mode, Policy
-from trioproxy.policy.variables import SWITCHES
 from trioproxy.review.differences import Matter, matters
-from trioproxy.review.meaning import Meaning, meaning_of
+from trioproxy.review.meaning import Meaning, meaning_of, open_sections
 from trioproxy.review.sightings import NEVER, of_item, of_operation
 
 WIDTH = 80
@@ -57,22 +54,14 @@ def command(*, file: str, as_json: bool, markdown: bool) -> None:
     if as_json and markdown:
         raise ConfigError("--json and --markdown are two forms", hint="choose one")
     policy_file = PolicyFile.read(file)
-    evidence = _evidence_of(file)
+    learned = evidence_next_to(file)
+    evidence = read_evidence(learned) if learned else None
     if as_json:
         click.echo(json.dumps(_data(policy_file, evidence), indent=2))
     elif markdown:
         click.echo("\n".join(_markdown(policy_file, evidence)))
     else:
         show(*_lines(policy_file, evidence))
-
-
-def _evidence_of(file: str) -> Evidence | None:
-    """What was learned next to a file, if it was."""
-    try:
-        path = evidence_path(locate(file))
-    except ConfigError:  # no name that an evidence file could have
-        return None
-    return read_evidence(path) if path.is_file() else None
 
 
 def _seen(evidence: Evidence | None, operation: str) -> str:
@@ -211,16 +200,11 @@ def _unknown_routes(policy: Policy) -> Iterator[str]:
     if policy.routes:
         yield "\nroutes that this version does not know:"
         yield from (f"  {route}" for route in policy.routes)
-    open_sections = _open_sections(policy)
-    if open_sections:
-        names = ", ".join(open_sections)
+    if sections := open_sections(policy):
+        names = ", ".join(sections)
         yield from _wrap(
             f"\nroutes that this version does not know pass too, in: {names}"
         )
-
-
-def _open_sections(policy: Policy) -> list[str]:
-    return [name for name in SWITCHES if name != "POST" and policy.switches.get(name)]
 
 
 def _elsewhere(file: PolicyFile) -> Iterator[str]:
@@ -286,7 +270,7 @@ def _data(file: PolicyFile, evidence: Evidence | None) -> dict[str, object]:
             for endpoint in opened
         ],
         "routes": [str(route) for route in policy.routes],
-        "unknown_routes_in": _open_sections(policy),
+        "unknown_routes_in": open_sections(policy),
         "total": len(OPERATIONS),
         "writes": _writes(opened),
         "price": {"operations": cost.operations, "writes": cost.writes},

@@ -16,7 +16,9 @@ from trioproxy.arguments import root
 from trioproxy.arguments.families import FAMILIES, LIMITED, Family
 from trioproxy.arguments.inclusion import beyond
 from trioproxy.arguments.limits import Limit, Limits
+from trioproxy.arguments.objects import Objects
 from trioproxy.arguments.table import OPERATIONS as ARGUED
+from trioproxy.learning.wording import count
 from trioproxy.policy import samples
 from trioproxy.policy.endpoints import (
     LIBPOD_SECTIONS,
@@ -103,6 +105,22 @@ class Comparison:
         """Whether root on the host is new."""
         return self.is_root and not self.was_root
 
+    @property
+    def root(self) -> str:
+        """Say whether root on the host is new."""
+        if not self.is_root:
+            return "no known way any more" if self.was_root else "no known way"
+        if not self.was_root:
+            return "new"
+        more = f", and in {count(len(self.ways), 'new way')}" if self.ways else ""
+        return f"yes, as before{more}"
+
+    @property
+    def extent(self) -> str:
+        """Say how much more and less it is; empty: neither."""
+        sides = ((self.more, "more"), (self.less, "less"))
+        return " and ".join(f"{len(side)} {word}" for side, word in sides if side)
+
 
 def compare(old: Policy, new: Policy) -> Comparison:
     """Say what `new` grants more and less than `old`."""
@@ -123,6 +141,12 @@ def compare(old: Policy, new: Policy) -> Comparison:
         is_root=now.is_root,
         ways=tuple(way for way in now.ways if way not in was.ways),
     )
+
+
+def objects_differ(old: Objects, new: Objects) -> Iterator[str]:
+    """Say what lists of objects hold more and less, line by line: which is more is not told."""
+    yield from (f"- {line}" for line in sorted(old.lines - new.lines))
+    yield from (f"+ {line}" for line in sorted(new.lines - old.lines))
 
 
 def _allows(policy: Policy, name: str, request: Request) -> bool:

@@ -32,6 +32,7 @@ from trioproxy.policy.endpoints import (
     Risk,
 )
 from trioproxy.policy.rules import CONFINED, READING, Policy
+from trioproxy.policy.variables import SWITCHES
 
 _ANY_CONTAINER = "reaches into any container, whatever it was given"
 _ANY_FILE = "copies files out of any container, and of what the host shares with it"
@@ -140,6 +141,12 @@ def meaning_of(policy: Policy) -> Meaning:
         ways=tuple(_ways(policy, opened)),
         conditions=tuple(_conditions(policy)),
     )
+
+
+def open_sections(policy: Policy) -> tuple[str, ...]:
+    """The sections in which routes pass, too, that this version does not know."""
+    names = (name for name in SWITCHES if name != "POST")
+    return tuple(name for name in names if policy.switches.get(name))
 
 
 def _list(parts: tuple[str, ...]) -> str:

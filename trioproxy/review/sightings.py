@@ -1,12 +1,13 @@
 """What evidence knows of what a file grants: how often, in which runs, by which programs."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.arguments.families import BASE
 from trioproxy.arguments.patterns import Pattern
-from trioproxy.learning.evidence import Askers, Evidence, Facts
+from trioproxy.learning.evidence import Askers, Evidence, Facts, Record
 from trioproxy.learning.needs import is_need
 from trioproxy.learning.shape import Shape, shape_of
 from trioproxy.learning.strictjson import iso
@@ -43,32 +44,57 @@ class Sighting:
 
 def of_operation(evidence: Evidence, operation: str) -> Sighting | None:
     """Say how an operation was used; None: nobody ever did."""
-    records = {
-        shape: record
-        for shape, record in evidence.records.items()
-        if shape.operation == operation and evidence.is_used(shape)
-    }
+    records = list(_of_operation(evidence, operation))
     askers = Askers()
-    for record in records.values():
+    for _, record in records:
         askers.unite(record.users)
-    return _sighting(evidence, records.items(), tuple(sorted(askers.agents)))
+    return _sighting(evidence, records, tuple(sorted(askers.agents)))
 
 
 def of_item(
     evidence: Evidence, variable: str, item: Pattern, base: str = ""
 ) -> Sighting | None:
     """Say how the values that an item fits were asked for; `base`: what `{base}` is."""
-    used = evidence.used_arguments()
-    return _sighting(
-        evidence,
-        (
-            (shape_of(one.operation), evidence.arguments[one])
-            for one in used
-            if one.variable == variable
+    return _sighting(evidence, _of_item(evidence, variable, item, base))
+
+
+def runs_of_operation(evidence: Evidence, operation: str) -> dict[str, int]:
+    """Say how often an operation was used in each run that is counted by itself."""
+    return _by_run(_of_operation(evidence, operation))
+
+
+def runs_of_item(
+    evidence: Evidence, variable: str, item: Pattern, base: str = ""
+) -> dict[str, int]:
+    """Say the same of the values that an item fits."""
+    return _by_run(_of_item(evidence, variable, item, base))
+
+
+def _of_operation(evidence: Evidence, operation: str) -> Iterator[tuple[Shape, Record]]:
+    for shape, record in evidence.records.items():
+        if shape.operation == operation and evidence.is_used(shape):
+            yield shape, record
+
+
+def _of_item(
+    evidence: Evidence, variable: str, item: Pattern, base: str
+) -> Iterator[tuple[Shape, Facts]]:
+    for one in evidence.used_arguments():
+        if (
+            one.variable == variable
             and one.value
             and item.fits(one.value.replace(BASE, base))
-        ),
-    )
+        ):
+            yield shape_of(one.operation), evidence.arguments[one]
+
+
+def _by_run(found: Iterable[tuple[Shape, Facts]]) -> dict[str, int]:
+    """Count the uses in each run; what only failed does not count."""
+    counted = Counter[str]()
+    for shape, facts in found:
+        for run, counts in facts.runs.items():
+            counted[run] += sum(n for end, n in counts.items() if is_need(shape, end))
+    return {run: number for run, number in counted.items() if number}
 
 
 def _sighting(
@@ -80,15 +106,9 @@ def _sighting(
     parts = list(found)
     if not parts:
         return None
-    number, runs = 0, set[str]()
-    for shape, facts in parts:
-        for run, counts in facts.runs.items():
-            used = sum(n for result, n in counts.items() if is_need(shape, result))
-            number += used
-            if used:
-                runs.add(run)
+    runs = _by_run(parts)
     return Sighting(
-        count=number,
+        count=sum(runs.values()),
         runs=len(runs),
         of_runs=len(evidence.runs),
         first=min(facts.first for _, facts in parts),

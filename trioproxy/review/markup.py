@@ -1,0 +1,96 @@
+"""Markup that cannot be broken out of: text becomes markup in one place, and is escaped.
+
+There are two types. `str` is text of anybody, and is never markup. `Markup` is what
+`element` returns; but for the page's own style nothing else makes one. `element` puts
+`Markup` children in as they are and escapes all others, attributes too: whoever adds to
+the page cannot forget it, because mypy and the type itself tell the two apart.
+
+Escaping alone is not enough for text that a person judges by eye. A right-to-left override
+in a name makes `/srv/exe.gpj` of another path; a zero width space makes two names look
+like one. Such characters are shown as their code, `\\u202e`.
+"""
+
+import html
+import unicodedata
+from collections.abc import Iterable
+from typing import Final
+
+VOID: Final = frozenset({"meta", "hr", "br", "rect", "circle", "path", "line"})
+"""Elements without an end. In SVG those of them that are shapes are closed by a slash."""
+
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Categories of characters that have no glyph, or change how others are shown."""
+
+
+class Markup:
+    """Markup that is known to be whole; a value of its own, so that no text passes for it."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Child = Markup | str | int
+Children = Child | Iterable["Children"] | None
+
+
+def visible(text: str) -> str:
+    """Show what has no glyph by its code: `\\u202e`. Text that is all visible stays."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_shown(char) for char in text)
+
+
+def _shown(char: str) -> str:
+    if unicodedata.category(char) not in _HIDDEN:
+        return char
+    code = ord(char)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def escaped(text: str) -> str:
+    """Make text safe between tags and within quotes."""
+    return html.escape(visible(text), quote=True)
+
+
+def element(
+    tag: str, *children: Children, **attributes: str | float | bool | None
+) -> Markup:
+    """Make an element.
+
+    An attribute's name is written with `_` for `-`, and with one behind it where Python
+    has the word: `class_`. True is the name alone; None and False leave it out.
+    """
+    written = "".join(_attribute(name, value) for name, value in attributes.items())
+    if tag in VOID:
+        return Markup(f"<{tag}{written}/>")
+    return Markup(f"<{tag}{written}>{joined(*children).text}</{tag}>")
+
+
+def joined(*children: Children) -> Markup:
+    """Put children one behind the other."""
+    return Markup("".join(_text_of(child) for child in children))
+
+
+def _text_of(child: Children) -> str:
+    if child is None:
+        return ""
+    if isinstance(child, Markup):
+        return child.text
+    if isinstance(child, str | int):
+        return escaped(str(child))
+    return "".join(map(_text_of, child))
+
+
+def _attribute(name: str, value: str | float | bool | None) -> str:
+    if value is None or value is False:
+        return ""
+    name = name.removesuffix("_").replace("_", "-")
+    if value is True:
+        return f" {name}"
+    shown = f"{value:g}" if isinstance(value, float) else str(value)
+    return f' {name}="{escaped(shown)}"'
