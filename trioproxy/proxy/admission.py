@@ -293,6 +293,9 @@ def _target(verdict: Verdict) -> bytes:
     target, asked = verdict.request.target, verdict.asked
     if not _goes_on_as_read(verdict):
         return target.canonical
-    query = target.query if asked is None else asked.query
-    mark = b"?" if query else b""
+    if asked is None:
+        query, has_query = target.query, target.has_query
+    else:
+        query, has_query = asked.query, asked.query != b""
+    mark = b"?" if has_query else b""
     return (verdict.target or target.quoted).encode("ascii") + mark + query
