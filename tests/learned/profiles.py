@@ -296,8 +296,8 @@ PROFILES: tuple[Profile, ...] = (
         version="4.72.0",
         source=Node(("gitlab-ci-local@4.72.0",)),
         session="gitlab_ci_local.sh",
-        exercised="a pipeline of two jobs in containers, with a cache, artifacts and a script afterwards",
-        missing="pull, and what needs images that cannot be pulled here: services, the helper image",
+        exercised="a pipeline of three jobs in containers, one of which may fail; variables, scripts before and after, a job with what it needs",
+        missing="pull, and what needs images that cannot be pulled here: artifacts, caches, services",
         point=ENVIRONMENT,
     ),
     Profile(
