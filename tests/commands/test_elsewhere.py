@@ -46,6 +46,8 @@ LOOKING = {
     "check": ("check", "app.env", "GET", "/images/json"),
     "check-trace": ("check", "app.env", "--trace", "app.jsonl"),
     "explain": ("explain", "app.env"),
+    "report": ("report", "app.env", "--evidence", "app.jsonl"),
+    "report-to-file": ("report", "app.env", "-o", "report.html"),
     "diff": ("diff", "app.env", "old.env"),
     "drift": ("drift", "app.env", "--evidence", "app.jsonl"),
     "approve": ("approve", "app.env", "--evidence", "app.jsonl", "--json"),

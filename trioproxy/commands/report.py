@@ -94,7 +94,9 @@ def _digest(path: Path) -> str:
 
 def _write(path: Path, data: bytes) -> None:
     """Replace a report, or make one, whole; a file that is none is left alone."""
-    old = read(path, may_be_missing=True, is_output=True)
+    # Windows has no way to leave a link alone; there the page takes its place.
+    can_refuse_links = hasattr(os, "O_NOFOLLOW")
+    old = read(path, may_be_missing=True, is_output=can_refuse_links)
     if old and not old.startswith(BEGINNING.encode()):
         raise ConfigError(
             f"{path} exists and is no report: it would be lost",
