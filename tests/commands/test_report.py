@@ -13,7 +13,9 @@ from tests.commands.screen import on_pty
 from tests.reports import LEARNED, write_reports
 from trioproxy.commands.report import command
 from trioproxy.errors import ConfigError
+from trioproxy.learning.evidencefile import load
 from trioproxy.review.page import BEGINNING
+from trioproxy.review.sightings import of_operation
 
 
 def report(*args: str | Path) -> Result:
@@ -39,7 +41,10 @@ def test_a_page_is_written(file: Path, tmp_path: Path) -> None:
     assert done.output == ""
     text = page.read_text()
     assert text.startswith(BEGINNING)
-    assert "94\u00d7" in text
+    evidence = load((file.parent / "app.jsonl").read_bytes(), name="app").evidence
+    seen = of_operation(evidence, "ContainerInspect")
+    assert seen is not None
+    assert f"{seen.count}\u00d7" in text
     assert "app.jsonl" in text
     assert page.stat().st_mode & 0o044 == 0o044 & ~_umask()
     assert [one.name for one in page.parent.iterdir()] == ["report.html"]

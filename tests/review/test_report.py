@@ -78,7 +78,8 @@ def test_a_learned_file(name: str) -> None:
     )
     assert found.meaning == meaning_of(policy)
     for one in shown:
-        assert one.level == one.endpoint.risk
+        is_limited = policy.limits.limits_power_of(one.endpoint.operation)
+        assert one.level == (LIMITED if is_limited else one.endpoint.risk)
         assert one.seen == of_operation(known.evidence, one.endpoint.operation)
         assert one.seen is not None
         assert sum(one.uses) == one.seen.count
