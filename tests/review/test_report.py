@@ -77,9 +77,11 @@ def test_a_learned_file(name: str) -> None:
         policy.opened_operations
     )
     assert found.meaning == meaning_of(policy)
+    doors = {way.operation for way in found.meaning.ways if not way.argument}
     for one in shown:
         is_limited = policy.limits.limits_power_of(one.endpoint.operation)
-        assert one.level == (LIMITED if is_limited else one.endpoint.risk)
+        level = LIMITED if is_limited else one.endpoint.risk
+        assert one.level == ("host-root" if one.endpoint.operation in doors else level)
         assert one.seen == of_operation(known.evidence, one.endpoint.operation)
         assert one.seen is not None
         assert sum(one.uses) == one.seen.count
@@ -139,6 +141,13 @@ def test_only_the_newest_runs_are_dots() -> None:
     watch = report_of(file("PING=1\n"), known).watch
     assert watch is not None
     assert [one.date for one in watch.runs] == list(range(5, RUNS_SHOWN + 5))
+
+
+def test_a_way_to_root_is_nothing_less() -> None:
+    """An operation that is a way to root stands there, though lists limit it as well."""
+    text = "ALLOW_OPERATIONS=ContainerAttach,ContainerExec\nEXEC_PRIVILEGED=0\n"
+    (group,) = report_of(file(text), None).groups
+    assert (group.level, len(group.operations)) == ("host-root", 2)
 
 
 def _item(report: Report, variable: str, text: str) -> Item:

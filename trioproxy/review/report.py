@@ -18,7 +18,7 @@ from trioproxy.learning.evidence import Completeness, Evidence
 from trioproxy.learning.flows import Flow, Unseen, half_granted, unseen_states
 from trioproxy.learning.minimize import opened_operations
 from trioproxy.learning.wording import describe_groups
-from trioproxy.policy.endpoints import MEANINGS, OPERATIONS, Effect, Endpoint
+from trioproxy.policy.endpoints import MEANINGS, OPERATIONS, Effect, Endpoint, Risk
 from trioproxy.policy.incumbents import TECNATIVA
 from trioproxy.policy.rules import Mode, Policy
 from trioproxy.review.compare import Comparison, compare, objects_differ
@@ -239,7 +239,11 @@ def _groups(
     evidence: Evidence | None,
     runs: tuple[str, ...],
 ) -> Iterator[Group]:
-    shown = [_operation(policy, one, evidence, runs) for one in meaning.operations]
+    doors = frozenset(way.operation for way in meaning.ways if not way.argument)
+    shown = [
+        _operation(_level(policy, one, doors), one, evidence, runs)
+        for one in meaning.operations
+    ]
     levels = [(str(risk), risk.shown, words) for risk, words in MEANINGS.items()]
     levels.insert(1, (LIMITED, LIMITED, "may ask for what is listed, and no more"))
     for level, title, words in levels:
@@ -248,15 +252,22 @@ def _groups(
             yield Group(level=level, title=title, meaning=words, operations=members)
 
 
+def _level(policy: Policy, endpoint: Endpoint, doors: frozenset[str]) -> str:
+    """Say how an operation is to be read: what is a way to root is nothing less."""
+    if endpoint.operation in doors:
+        return Risk.HOST_ROOT
+    is_limited = policy.limits.limits_power_of(endpoint.operation)
+    return LIMITED if is_limited else endpoint.risk
+
+
 def _operation(
-    policy: Policy, endpoint: Endpoint, evidence: Evidence | None, runs: tuple[str, ...]
+    level: str, endpoint: Endpoint, evidence: Evidence | None, runs: tuple[str, ...]
 ) -> Operation:
     name = endpoint.operation
-    is_limited = policy.limits.limits_power_of(name)
     used = runs_of_operation(evidence, name) if evidence else {}
     return Operation(
         endpoint=endpoint,
-        level=LIMITED if is_limited else str(endpoint.risk),
+        level=str(level),
         seen=of_operation(evidence, name) if evidence else None,
         uses=tuple(used.get(run, 0) for run in runs),
         askers=_askers(evidence, name) if evidence else (),
