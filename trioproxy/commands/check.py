@@ -13,7 +13,7 @@ import click
 from trioproxy.commands.evidence import read_evidence
 from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.commands.terminal import show
-from trioproxy.errors import BadBody, BadRequest, BadTarget, ConfigError
+from trioproxy.errors import BadRequest, BadTarget, ConfigError
 from trioproxy.http import jsonbody
 from trioproxy.http.request import NEVER_FORWARDED
 from trioproxy.learning.evidence import Evidence
@@ -138,7 +138,7 @@ def _judge(policy: Policy, method: str, target: str, body: bytes | None) -> Verd
         raise BadTarget(f"the method {method} is never forwarded")
     value = jsonbody.parse(body) if body else None
     if body and value is None:
-        raise BadBody("the body must be a JSON object")
+        value = {}  # the Engine's decoder makes nothing of a null
     return judge(
         EnforceGate(policy),
         method,
