@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from trioproxy.arguments.families import LIMITED
-from trioproxy.arguments.limits import open_families
+from trioproxy.arguments.limits import NO_LIMITS, open_families
 from trioproxy.arguments.objects import NO_OBJECTS, Objects
 from trioproxy.policy.endpoints import match
 from trioproxy.policy.request import Request
@@ -298,40 +298,29 @@ def _extent(policy: Policy) -> str:
     return f"operations={len(opened)}{' unlimited=' * bool(families)}{families}"
 
 
-class EnforceGate:
-    """Lets pass what the policy allows."""
+class _GateOfPolicy:
+    """What all gates share that ask one policy."""
 
     def __init__(self, policy: Policy, *, source: str = "environment") -> None:
         self.policy = policy
         self.source = source
-
-    def decide(self, request: Request) -> Decision:
-        """Answer as the policy does."""
-        return self.policy.decide(request)
-
-    @property
-    def read_operations(self) -> frozenset[str]:
-        """Those that the policy limits."""
-        return self.policy.read_operations
+        # Looked up here once, and not with each request: a policy does not change.
+        self.read_operations = policy.read_operations
+        self.objects = policy.objects
+        self.looks_inside = policy.limits.limits_creation
+        self.proxy_socket = policy.limits.proxy_socket
 
     def goes_by_names(self, argument: "Argument") -> bool:
         """Answer as the policy does."""
         return self.policy.limits.goes_by_names(argument)
 
-    @property
-    def objects(self) -> Objects:
-        """What the policy lets requests name."""
-        return self.policy.objects
 
-    @property
-    def looks_inside(self) -> bool:
-        """Answer as the policy does."""
-        return self.policy.limits.limits_creation
+class EnforceGate(_GateOfPolicy):
+    """Lets pass what the policy allows."""
 
-    @property
-    def proxy_socket(self) -> str:
+    def decide(self, request: Request) -> Decision:
         """Answer as the policy does."""
-        return self.policy.limits.proxy_socket
+        return self.policy.decide(request)
 
     def limit(
         self, request: Request, asked: "Asked | None", named: "Named | None"
@@ -351,12 +340,14 @@ class LearnGate:
         self, ceiling: Policy | None = None, *, learns_arguments: bool = True
     ) -> None:
         self.ceiling = ceiling
-        self.read_operations = frozenset[str]()
+        self.read_operations = ceiling.read_operations if ceiling else frozenset[str]()
         """Those that can be limited; only those of the ceiling if routes alone are learned."""
-        if ceiling is not None:
-            self.read_operations = ceiling.read_operations
         if learns_arguments:
             self.read_operations |= frozenset(LIMITED)
+        limits = ceiling.limits if ceiling else NO_LIMITS
+        self.objects = ceiling.objects if ceiling else NO_OBJECTS
+        self.looks_inside = limits.limits_creation
+        self.proxy_socket = limits.proxy_socket
         self._learns_arguments = learns_arguments
 
     def decide(self, request: Request) -> Decision:
@@ -366,21 +357,6 @@ class LearnGate:
             if not decision.allowed:
                 return replace(decision, reason=Reason.CEILING)
         return Decision(allowed=True, reason=Reason.LEARNING, rule="learn")
-
-    @property
-    def objects(self) -> Objects:
-        """What the ceiling lets requests name."""
-        return self.ceiling.objects if self.ceiling is not None else NO_OBJECTS
-
-    @property
-    def looks_inside(self) -> bool:
-        """Answer as the ceiling does."""
-        return self.ceiling is not None and self.ceiling.limits.limits_creation
-
-    @property
-    def proxy_socket(self) -> str:
-        """Answer as the ceiling does."""
-        return self.ceiling.limits.proxy_socket if self.ceiling is not None else ""
 
     def limit(
         self, request: Request, asked: "Asked | None", named: "Named | None"
@@ -403,15 +379,11 @@ class LearnGate:
         return f"mode=learn within={self.ceiling.operations_count} operations"
 
 
-class ShadowGate:
+class ShadowGate(_GateOfPolicy):
     """Lets everything pass, and says what the policy would refuse.
 
     Only refusals of the policy are lifted: what is ambiguous was refused before.
     """
-
-    def __init__(self, policy: Policy, *, source: str = "environment") -> None:
-        self.policy = policy
-        self.source = source
 
     def decide(self, request: Request) -> Decision:
         """Allow it, with the policy's own answer attached."""
@@ -419,30 +391,6 @@ class ShadowGate:
         if decision.allowed:
             return decision
         return replace(decision, allowed=True, would_refuse=True)
-
-    @property
-    def read_operations(self) -> frozenset[str]:
-        """Those that the policy limits."""
-        return self.policy.read_operations
-
-    def goes_by_names(self, argument: "Argument") -> bool:
-        """Answer as the policy does."""
-        return self.policy.limits.goes_by_names(argument)
-
-    @property
-    def objects(self) -> Objects:
-        """What the policy lets requests name."""
-        return self.policy.objects
-
-    @property
-    def looks_inside(self) -> bool:
-        """Answer as the policy does."""
-        return self.policy.limits.limits_creation
-
-    @property
-    def proxy_socket(self) -> str:
-        """Answer as the policy does."""
-        return self.policy.limits.proxy_socket
 
     def limit(
         self, request: Request, asked: "Asked | None", named: "Named | None"
