@@ -33,6 +33,7 @@ def find_own(mountinfo: Path = Path("/proc/self/mountinfo")) -> Own:
         return Own()
     found, volumes = "", set[str]()
     for line in lines:
+        # The fourth field is the folder within its file system, the fifth where we see it.
         root, place = line.split()[3:5]
         if place in _FILES and (seen := _FOLDER.search(root)):
             found = seen[1]

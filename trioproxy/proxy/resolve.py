@@ -117,9 +117,13 @@ class Resolver:
             self._known[one.kind, one.text] = thing
         if isinstance(thing, Missing):
             return
+        # Whoever reaches into a container reaches what it mounts: a listed container with
+        # a stranger's volume would be a way around ONLY_VOLUMES.
         if one.reaches and (self._looks_inside or self._objects.owns(thing)):
             for name in thing.volumes:
                 await self._look_up_volume(thing.id, name)
+        # A network's name in a container means whatever has that name when it starts. One
+        # that was pinned by its id at the creation cannot become another network.
         if one.starts and self._objects.limits(Kind.NETWORK):
             for name in thing.unpinned:
                 key = Kind.NETWORK, name
@@ -154,6 +158,7 @@ class Resolver:
                 f" what {kind} {text[:64]!a} is"
             )
         if kind is Kind.EXEC:
+            # An exec belongs to its container for good, so that is whom to judge.
             _, container = container_of_exec(_parse(raw))
             return await self._look_up(Kind.CONTAINER, container)
         return await self._complete(describe(kind, _parse(raw)))
@@ -177,6 +182,8 @@ class Resolver:
         if labels is None:
             path = _TEMPLATES[Kind.IMAGE] % _escape(Kind.IMAGE, thing.image)
             status, raw = await _ask(self._engine, path)
+            # Without its image nobody can tell which labels came from there: then none
+            # of the container's own count.
             if status == _GONE:
                 return thing
             if status not in _HAS_IT:
@@ -206,6 +213,8 @@ class Resolver:
         )
 
     async def _look_up_volume(self, container: str, name: str) -> None:
+        # Remembered by the container's id: a volume cannot be taken from under a container,
+        # so what it was when first looked at it stays.
         key = container, name
         if key not in self._remembered.volumes:
             thing = await self._look_up(Kind.VOLUME, name)
