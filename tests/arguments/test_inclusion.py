@@ -16,6 +16,7 @@ from trioproxy.arguments.inclusion import (
     have_common,
     is_included,
     is_within,
+    taken_out,
 )
 from trioproxy.arguments.languages import Language, Some, expression, others
 from trioproxy.arguments.limits import ANY
@@ -97,6 +98,20 @@ def test_a_union_covers_what_none_of_its_parts_does() -> None:
     listed = ((Some(frozenset("a")),), (others("a"),), (others("a"), "a"))
     assert not is_included(((Some(frozenset("ab")),),), listed)
     assert is_included((("a",), ("b",)), listed)
+
+
+def test_what_was_taken_out_is_what_no_item_fits_now() -> None:
+    """Only lists that still stand there count, and only names that we know."""
+    kept = {
+        "CREATE_BINDS=",
+        "CREATE_BINDS=/a/b",
+        "CREATE_ULTRA=/x",
+        "PULL_IMAGES=busybox",
+    }
+    gone = {"CREATE_BINDS=/etc", "CREATE_BINDS={base}/src"}
+    now = limits({"CREATE_BINDS": "/a/*", "CREATE_IMAGES": "*"})
+    once = kept | gone | {"CREATE_IMAGES=alpine"}
+    assert list(taken_out(now, once)) == sorted(gone)
 
 
 def test_what_counts_only_when_it_is_set_is_open_when_it_is_gone() -> None:

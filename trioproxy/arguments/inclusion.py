@@ -16,10 +16,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from trioproxy.arguments.families import FAMILIES
+from trioproxy.arguments.families import FAMILIES, LIMITS
 from trioproxy.arguments.languages import Language, Some, Word
 from trioproxy.arguments.limits import ANY, Limit, Limits
-from trioproxy.arguments.patterns import Pattern, Ports, Words
+from trioproxy.arguments.patterns import Pattern, Ports, Words, parse_pattern
+from trioproxy.errors import ConfigError
 
 MOST_STEPS: Final = 200_000
 """Steps of a proof. Lists of people take a few thousand; one made to be hard gets none."""
@@ -38,6 +39,26 @@ def beyond(narrow: Limits, wide: Limits, variables: Iterable[str]) -> Iterator[B
     for name in sorted(variables):
         for item in _items_beyond(narrow.limit_of(name), wide.limit_of(name)):
             yield Beyond(name, item.replace("{base}", wide.base))
+
+
+def taken_out(limits: Limits, once_listed: Iterable[str]) -> Iterator[str]:
+    """Say what once was in lists, as `VARIABLE=item`, and no item of them fits now.
+
+    A list that is not there any more, or holds anything, has nothing taken out.
+    """
+    for mark in sorted(once_listed):
+        variable, _, text = mark.partition("=")
+        # A file may name what no version of ours knows; without an item, a mark says
+        # that there was a list.
+        limit = limits.limit_of(variable) if text and variable in LIMITS else None
+        if limit is not None and not limit.is_any:
+            try:
+                item = parse_pattern(variable, text, base=limits.base)
+            except ConfigError:  # it speaks of a base that is not there any more
+                yield mark
+                continue
+            if not Listed(limit).fit_all_of(item):
+                yield mark
 
 
 def is_within(inner: Limits, outer: Limits) -> bool:

@@ -17,7 +17,7 @@ from trioproxy.learning.evidence import Argument, Evidence
 from trioproxy.learning.proposal import Wish, listed_items, listed_operations
 from trioproxy.learning.store import Store
 from trioproxy.learning.strictjson import iso
-from trioproxy.learning.wording import count
+from trioproxy.learning.wording import count, days, some
 from trioproxy.policy.permissions import parse_policy_file
 from trioproxy.review.approval import Question, questions
 
@@ -170,19 +170,12 @@ def _lines(question: Question, position: str) -> Iterator[str]:
     yield f"{position}: {question.name}"
     yield f"  {question.message}"
     yield f"  {question.risk}"
-    first, last = iso(question.first)[:10], iso(question.last)[:10]
-    since = first if first == last else f"{first} to {last}"
     who = [*sorted(question.askers.clients), *sorted(question.askers.agents)]
-    by = f", by {_some(who)}" if who else ""
-    yield f"  asked for {question.count}x, {since}{by}"
-    granted = _some(question.granted) if question.granted else "nothing"
+    by = f", by {some(who, SHOWN)}" if who else ""
+    yield f"  asked for {question.count}x, {days(question.first, question.last)}{by}"
+    granted = some(question.granted, SHOWN) if question.granted else "nothing"
     yield f"  the file grants of the kind: {granted}"
     yield f"  + {question.item} in {question.variable}"
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 # --- Writing ------------------------------------------------------------------------

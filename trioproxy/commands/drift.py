@@ -12,7 +12,7 @@ from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.commands.terminal import show
 from trioproxy.learning.evidence import Completeness
 from trioproxy.learning.strictjson import iso
-from trioproxy.learning.wording import count, span
+from trioproxy.learning.wording import count, some, span
 from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.review.drift import Drift, drift
 
@@ -89,19 +89,13 @@ def _lines(
 
 def _refused(found: Drift) -> Iterator[str]:
     for one in found.refused:
-        who = f", by {_some(one.clients)}" if one.clients else ""
+        who = f", by {some(one.clients, CLIENTS_SHOWN)}" if one.clients else ""
         yield f"  {one.count}x {one.message}, last {iso(one.last)[:10]}{who}"
     for value in found.refused_values:
         seen = value.facts
         yield f"  {seen.count()}x {value.message}, last {iso(seen.last)[:10]}"
         if value.root:
             yield f"     that gives root on the host: it {value.root}"
-
-
-def _some(clients: tuple[str, ...]) -> str:
-    more = len(clients) - CLIENTS_SHOWN
-    shown = ", ".join(clients[:CLIENTS_SHOWN])
-    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _unused(found: Drift, days: int) -> Iterator[str]:

@@ -27,7 +27,7 @@ from trioproxy.learning.logs import CLIENTS_TOLD_APART, EVERYBODY, Log, united
 from trioproxy.learning.proposal import Quiet, Wish
 from trioproxy.learning.shape import REFUSED
 from trioproxy.learning.store import Store
-from trioproxy.learning.wording import count
+from trioproxy.learning.wording import count, some
 from trioproxy.quoting import UNPRINTABLE
 
 STDIN: Final = "-"
@@ -235,8 +235,7 @@ def _nothing_learned(logs: Mapping[str, Log], plan: LogPlan) -> ConfigError:
 
 def _names(clients: set[str]) -> str:
     named = sorted(client or "somebody unknown" for client in clients)
-    more = len(named) - CLIENTS_SHOWN
-    return ", ".join(named[:CLIENTS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return some(named, CLIENTS_SHOWN)
 
 
 def _shown(name: str) -> str:

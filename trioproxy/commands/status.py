@@ -20,7 +20,7 @@ from trioproxy.learning.evidence import Evidence, First
 from trioproxy.learning.needs import is_need
 from trioproxy.learning.proposal import Quiet, facts_for_ready
 from trioproxy.learning.recorder import Recorder
-from trioproxy.learning.wording import count, span
+from trioproxy.learning.wording import count, some, span
 from trioproxy.policy.endpoints import OPERATIONS, Risk
 
 RATE_OVER: Final = 5.0
@@ -77,10 +77,8 @@ class Status:
         yield "last new", self._newest
         if self.quiet:
             yield "quiet", self.quiet
-        names = ", ".join(self.clients[:NAMES_SHOWN])
-        more = len(self.clients) - NAMES_SHOWN
-        if names:
-            yield "clients", f"{names} and {more} more" if more > 0 else names
+        if self.clients:
+            yield "clients", some(self.clients, NAMES_SHOWN)
 
     @property
     def sentence(self) -> str:

@@ -19,7 +19,7 @@ from trioproxy.learning.evidence import Argument, New
 from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.shape import REFUSED, UNKNOWN, UNPROVEN, Shape
 from trioproxy.learning.store import Saved
-from trioproxy.learning.wording import count
+from trioproxy.learning.wording import count, some
 from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.quoting import UNPRINTABLE
 
@@ -131,9 +131,7 @@ def leaving(names: Sequence[str]) -> None:
 
 
 def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(sorted(set(names))[:NAMES_SHOWN]).translate(UNPRINTABLE)
-    more = len(set(names)) - NAMES_SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown
+    return some(sorted(set(names)), NAMES_SHOWN).translate(UNPRINTABLE)
 
 
 def damaged(damage: str, warn: Callable[[str], None] = warn) -> None:

@@ -312,6 +312,12 @@ class Evidence:
         self._values: Counter[str] | None = None
         """How many values each variable has; counted anew after a merge."""
 
+    @property
+    def newest_base(self) -> str:
+        """The folder that `{base}` stood for in the newest run that had one."""
+        bases = [run.base for _, run in sorted(self.runs.items()) if run.base]
+        return bases[-1] if bases else ""
+
     def begin(self, run: str, date: int, *, has_command: bool = False) -> None:
         """Begin a run; `observe` counts for it from now on."""
         self.run = run

@@ -132,7 +132,7 @@ class _Proposing:
         }
         self._marks = evidence.listed
         self._once_listed = {mark.partition("=")[0] for mark in self._marks}
-        self._base = old.get(BASE_VARIABLE, "") or _newest_base(evidence)
+        self._base = old.get(BASE_VARIABLE, "") or evidence.newest_base
         self._used = evidence.used_arguments()
         if known.include_failed:
             self._used |= {
@@ -386,8 +386,3 @@ def _can_ask(operation: str) -> bool:
     """Whether an operation can ask for anything that is known, and not only for fields
     that none of us knows: else it was read, whatever was looked at."""
     return ARGUED[operation].variables != {ARGUED[operation].family.options}
-
-
-def _newest_base(evidence: Evidence) -> str:
-    bases = [run.base for _, run in sorted(evidence.runs.items()) if run.base]
-    return bases[-1] if bases else ""

@@ -1,9 +1,10 @@
 """How learning says numbers to people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from trioproxy.learning.evidence import OWN, Completeness, Evidence
+from trioproxy.learning.strictjson import iso
 
 GROUPS_SHOWN: Final = 8
 """Files that are told apart where evidence is merged from many."""
@@ -42,6 +43,18 @@ def describe_groups(evidence: Evidence) -> Iterator[str]:
 def count(number: int, noun: str, plural: str = "") -> str:
     """Write a number of things: `1 run`, `2 runs`."""
     return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"
+
+
+def some(names: Sequence[str], most: int) -> str:
+    """Write the first names of a list, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def days(first: int, last: int) -> str:
+    """Write when something began and ended: `2026-11-20 to 2026-11-25`, or one day."""
+    begin, end = iso(first)[:10], iso(last)[:10]
+    return begin if begin == end else f"{begin} to {end}"
 
 
 def span(seconds: int) -> str:

@@ -148,14 +148,8 @@ def _whole(argument: Argument, policy: Policy, evidence: Evidence) -> Argument |
     """A value with its base in front; None for what only says that there was one."""
     if argument.variable not in LIMITS or not argument.value:
         return None
-    base = policy.limits.base or newest_base(evidence)
+    base = policy.limits.base or evidence.newest_base
     return argument._replace(value=argument.value.replace(BASE, base))
-
-
-def newest_base(evidence: Evidence) -> str:
-    """The folder that `{base}` stands for in evidence."""
-    bases = [run.base for _, run in sorted(evidence.runs.items()) if run.base]
-    return bases[-1] if bases else ""
 
 
 def _unused_values(

@@ -9,11 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.arguments import root
-from trioproxy.arguments.families import LIMITS
-from trioproxy.arguments.inclusion import Listed
-from trioproxy.arguments.limits import Limit
-from trioproxy.arguments.patterns import parse_pattern
-from trioproxy.errors import ConfigError
+from trioproxy.arguments.inclusion import taken_out
 from trioproxy.learning.evidence import Completeness, Evidence
 from trioproxy.learning.flows import Flow, Unseen, half_granted, unseen_states
 from trioproxy.learning.minimize import opened_operations
@@ -319,10 +315,9 @@ def _left_out(policy: Policy, evidence: Evidence) -> Iterator[LeftOut]:
     for name, why in sorted(reasons.items()):
         if name in OPERATIONS and name not in opened:
             yield LeftOut(name=name, why=why, count=_count(evidence, name))
-    for item in sorted(evidence.listed):
-        if _is_declined(policy, item):
-            why_root = root.of_item(*item.split("=", 1), base=policy.limits.base)
-            yield LeftOut(name=item, why=DECLINED, root=why_root)
+    for item in taken_out(policy.limits, evidence.listed):
+        why_root = root.of_item(*item.split("=", 1), base=policy.limits.base)
+        yield LeftOut(name=item, why=DECLINED, root=why_root)
     for shape in evidence.unknown():
         place = f"{shape.method} in {shape.section or 'no section'}"
         count = evidence.records[shape].count()
@@ -342,23 +337,6 @@ def _unlisted(
 def _count(evidence: Evidence, operation: str) -> int:
     records = evidence.records.items()
     return sum(one.count() for shape, one in records if shape.operation == operation)
-
-
-def _is_declined(policy: Policy, listed: str) -> bool:
-    """Whether an item that once was in the file is fitted by none that is there now."""
-    variable, _, text = listed.partition("=")
-    if variable not in LIMITS or not text:  # without an item: that there was a list
-        return False
-    limit = policy.limits.limit_of(variable)
-    if limit is None or limit.is_any:
-        return False
-    try:
-        item = parse_pattern(variable, text, base=policy.limits.base)
-    except ConfigError:  # it speaks of a base that the file no longer has
-        return True
-    return not Listed(Limit(variable=variable, patterns=limit.patterns)).fit_all_of(
-        item
-    )
 
 
 # --- Beside other files -------------------------------------------------------------

@@ -10,8 +10,7 @@ from trioproxy.arguments.patterns import Pattern
 from trioproxy.learning.evidence import Askers, Evidence, Facts, Record
 from trioproxy.learning.needs import is_need
 from trioproxy.learning.shape import Shape, shape_of
-from trioproxy.learning.strictjson import iso
-from trioproxy.learning.wording import count
+from trioproxy.learning.wording import count, days, some
 
 NEVER: Final = "NEVER SEEN: added by hand"
 PROGRAMS_SHOWN: Final = 3
@@ -33,13 +32,10 @@ class Sighting:
 
     def __str__(self) -> str:
         """Say it in one line."""
-        first, last = iso(self.first)[:10], iso(self.last)[:10]
-        since = first if first == last else f"{first} to {last}"
-        more = len(self.programs) - PROGRAMS_SHOWN
-        by = ", ".join(self.programs[:PROGRAMS_SHOWN])
-        by += f" and {more} more" if more > 0 else ""
+        since = days(self.first, self.last)
         runs = count(self.of_runs, "run")
-        return f"seen {self.count}x in {self.runs} of {runs}, {since}{f', by {by}' if by else ''}"
+        by = f", by {some(self.programs, PROGRAMS_SHOWN)}" if self.programs else ""
+        return f"seen {self.count}x in {self.runs} of {runs}, {since}{by}"
 
 
 def of_operation(evidence: Evidence, operation: str) -> Sighting | None:

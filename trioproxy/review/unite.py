@@ -23,11 +23,9 @@ from trioproxy.arguments.families import (
     LIMITED,
     Family,
 )
-from trioproxy.arguments.inclusion import Listed
-from trioproxy.arguments.limits import ANY, NO_LIMITS, Limit, Limits
-from trioproxy.arguments.patterns import parse_pattern
+from trioproxy.arguments.inclusion import taken_out
+from trioproxy.arguments.limits import ANY, NO_LIMITS, Limits
 from trioproxy.arguments.table import OPERATIONS as ARGUED
-from trioproxy.errors import ConfigError
 
 NOT_FLAGGED: Final = "0"
 """The item that lists nothing."""
@@ -64,21 +62,8 @@ class Part:
 
     def declined(self) -> Iterator[str]:
         """What a person took out of its lists."""
-        for mark in sorted(self.once_listed) if self.is_env else ():
-            name, _, item = mark.partition("=")
-            limit = self.limits.limit_of(name)
-            if item and limit is not None and not _is_listed(limit, name, item, self):
-                yield mark
-
-
-def _is_listed(limit: Limit, name: str, item: str, part: Part) -> bool:
-    if limit.is_any or item in {one.text for one in limit.patterns}:
-        return True
-    try:
-        pattern = parse_pattern(name, item, base=part.limits.base)
-    except ConfigError:
-        return False
-    return Listed(limit).fit_all_of(pattern)
+        if self.is_env:
+            yield from taken_out(self.limits, self.once_listed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
