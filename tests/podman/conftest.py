@@ -40,6 +40,7 @@ def podman() -> Iterator[Path]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [*UNSHARE, "sh", "-c", SERVE, "podman", str(folder)],
+            cwd="/",  # from where Podman reads a relative path: not from the checkout
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
