@@ -95,6 +95,10 @@ class EngineTooSlow(UpstreamError):
     status = 504
 
 
+class Untold(UpstreamError):
+    """The Engine answers a question of ours, and does not say what was asked."""
+
+
 class UpstreamLost(UpstreamError):
     """The Engine's connection broke: it was reset, or ended where more was due."""
 

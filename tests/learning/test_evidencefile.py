@@ -146,7 +146,7 @@ def test_arguments_and_objects_have_their_place() -> None:
     evidence = union(WHOLE)
     facts = evidence.records[LIST]
     argument = Argument("CREATE_BINDS", "/srv/a%20b", "ContainerCreate")
-    thing = Thing("container", "@own", "ContainerExec")
+    thing = Thing("container", "@own", "", "ContainerExec")
     evidence.arguments[argument] = Facts(1, 2, facts.results, facts.runs)
     evidence.things[thing] = Facts(3, 4, facts.results, facts.runs)
     again = load(dump(evidence).encode(), name="x").evidence

@@ -294,11 +294,11 @@ def test_contrast(theme: str) -> None:
 
 def test_objects_are_shown() -> None:
     """A file that lists objects says which, and what shows others still."""
-    text = "ALLOW_OPERATIONS=ContainerList,SystemDataUsage\nONLY_CONTAINERS=web\nONLY_OWNER=a\n"
+    text = "ALLOW_OPERATIONS=ContainerInspect,ContainerList,SystemDataUsage\nONLY_CONTAINERS=web\nONLY_OWNER=a\n"
     old = file(
-        "ALLOW_OPERATIONS=ContainerList,SystemDataUsage\nONLY_CONTAINERS=db\nONLY_OWNER=a\n"
+        "ALLOW_OPERATIONS=ContainerInspect,ContainerList,SystemDataUsage\nONLY_CONTAINERS=db\nONLY_OWNER=a\n"
     )
     found = Page(page(report_of(file(text), None, old=old))).text
-    assert "ONLY_CONTAINERS Listed web What that is containers that requests" in found
-    assert "+ ONLY_CONTAINERS=web" in found
+    assert "ONLY_CONTAINERS containers that requests may name" in found
+    assert "Grant ONLY_CONTAINERS=web" in found
     assert "Still shown, listed or not, by ContainerList ." in found

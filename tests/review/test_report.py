@@ -247,20 +247,22 @@ def test_changes_and_drift(grown: Report) -> None:
 
 
 def test_objects() -> None:
-    """Lists of objects are shown with what was touched of the kind, and compared."""
-    text = "ALLOW_OPERATIONS=ContainerList,SystemEvents\nONLY_CONTAINERS=web,@own\nONLY_OWNER=app\n"
+    """Lists of objects are shown with what was named by each item, and compared."""
+    text = "ALLOW_OPERATIONS=ContainerInspect,SystemEvents\nONLY_CONTAINERS=web,@own\nONLY_OWNER=app\n"
     line = (
-        '{"object": "container", "name": "web", "operation": "ContainerList", "first":'
+        '{"object": "container", "name": "web", "operation": "ContainerInspect", "first":'
         ' "2026-11-25T17:34:44Z", "last": "2026-11-25T17:34:44Z", "results": {"200":'
         ' ["r", 1]}, "runs": {"r": {"200": 3}}}'
     )
     known = record(f'{{"format": 2}}\n{line}\n'.encode())
     old = file(text.replace("web,", ""), "old.env")
     found = report_of(file(text), known, old=old)
-    (containers,) = (one for one in found.objects if one.is_set)
-    assert (containers.variable, containers.seen) == ("ONLY_CONTAINERS", ("web",))
-    assert sorted(containers.items) == ["@own", "web"]
-    assert {one.items for one in found.objects if not one.is_set} >= {("@own",)}
+    containers, networks, _ = found.objects
+    assert [(one.text, one.seen and one.seen.count) for one in containers.items] == [
+        ("web", 3),
+        ("@own", None),
+    ]
+    assert "as the variable is not set" in networks.line
     assert found.changes is not None
-    assert [line[0] for line in found.changes.objects] == ["-", "+"]
+    assert [one.name for one in found.changes.found.more] == ["ONLY_CONTAINERS=web"]
     assert report_of(file("PING=1\n"), None).objects == ()

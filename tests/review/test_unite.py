@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.arguments.listing import files, values
-from trioproxy.arguments.families import FAMILIES, LIMITS, Family
+from trioproxy.arguments.families import FAMILIES, LIMITS, OBJECTS, Family
 from trioproxy.arguments.limits import parse_limits
 from trioproxy.arguments.table import OPERATIONS as ARGUED
 from trioproxy.review.unite import Part, United, unite
@@ -116,7 +116,7 @@ def test_evidence_alone_opens_what_it_did_not_read() -> None:
     )
     found = united(part("a", CREATE, CREATE_BINDS="/a"), seen)
     assert not found.values
-    assert found.open == {"CREATE"}
+    assert found.open == {"CREATE", *OBJECTS}
     read = Part(name="x.jsonl", operations=frozenset({CREATE}), is_env=False)
     assert dict(united(part("a", CREATE, CREATE_BINDS="/a"), read).values) == {
         "CREATE_BINDS": "/a"

@@ -14,8 +14,8 @@ What reads names is imported where it is used: most files limit nothing.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -32,11 +32,13 @@ if TYPE_CHECKING:
 OWN: Final = "@own"
 OWNER_LABEL: Final = "trioproxy.owner"
 _PROJECT: Final = "com.docker.compose.project"
+_OF_PROJECT: Final = "@project:"
 _NUMBER: Final = "com.docker.compose.container-number"
 NETWORKS_OF_ALL: Final = ("bridge", "default", "none")
 """What an unset `ONLY_NETWORKS` allows beside the client's own."""
 
-_VARIABLES: Final = {kind: name for name, kind in OBJECTS.items()}
+VARIABLES: Final = {kind: name for name, kind in OBJECTS.items()}
+"""The variable that lists each kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,10 @@ class Only:
     def value(self) -> str:
         """Write it as in a file."""
         return ",".join(self.items)
+
+    def lists(self, name: str, project: str = "") -> bool:
+        """Whether an object is listed by its name and project alone; see `is_listed`."""
+        return is_listed(self.items, OBJECTS[self.variable], name, project)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +111,16 @@ class Objects:
             thing.labels.get(OWNER_LABEL) == self.owner != inherited
         )
 
+    def is_own(self, thing: "Thing") -> bool:
+        """Whether an object is the client's own, be that listed or not."""
+        if not self.owner:
+            return False
+        return thing.own_label(OWNER_LABEL) == self.owner or (
+            thing.is_anonymous
+            and bool(thing.users)
+            and all(map(self.is_own, thing.users))
+        )
+
     def needs_image(self, thing: "Thing") -> bool:
         """Whether it counts which labels of a container are its image's."""
         if not self.by_kind:
@@ -140,7 +156,7 @@ class Objects:
     def refuses_making(self, operation: str, asked: "Asked | None") -> Refusal | None:
         """Say why a request may not make, remove or relabel what it does not name."""
         if operation in PRUNING and self.limits(PRUNING[operation]):
-            name = _VARIABLES[PRUNING[operation]]
+            name = VARIABLES[PRUNING[operation]]
             message = f"{operation} may remove what {name} does not list: remove {PRUNING[operation]}s by their names"
             return Refusal(variable=name, message=message)
         kind = MAKING.get(operation)
@@ -155,7 +171,7 @@ class Objects:
         thing = made(kind, asked)
         if not self.limits(kind) or self.by_kind[kind].holds(thing):
             return None
-        name = _VARIABLES[kind]
+        name = VARIABLES[kind]
         what = f" {thing.names[0][:64]!a}" if thing.names[0] else ""
         message = f"{operation} makes a {kind}{what} that {name} does not list"
         return Refusal(variable=name, message=message)
@@ -174,7 +190,9 @@ class Objects:
             return asked._replace(body=body)
         if operation not in MAKING:
             return asked
-        if operation == "VolumeCreate" and asked.body is None:
+        if asked.body is None:
+            if operation != "VolumeCreate":
+                return asked  # the Engine refuses it, and so do lists
             asked = asked._replace(body={})
         for labels in label_places(operation, asked):
             labels.setdefault(OWNER_LABEL, self.owner)
@@ -241,6 +259,51 @@ def parse_objects(variables: Mapping[str, str], *, source: str) -> Objects:
     )
 
 
+def own_alone(owner: str) -> Objects:
+    """List what is the client's own, and nothing else: learning looks at it that way."""
+    variables = {**dict.fromkeys(OBJECTS, OWN), OWNER_VARIABLE: owner}
+    listed = parse_objects(variables, source="learning")
+    own = listed.by_kind[Kind.CONTAINER].holds
+    # Of both labels it counts whether the image has them.
+    with_projects = Only(
+        variable=VARIABLES[Kind.CONTAINER],
+        items=(OWN,),
+        holds=lambda thing: own(thing) or bool(project_of(thing)),
+    )
+    by_kind = {**listed.by_kind, Kind.CONTAINER: with_projects}
+    return replace(listed, by_kind=MappingProxyType(by_kind))
+
+
+def is_listed(items: Iterable[str], kind: Kind, name: str, project: str = "") -> bool:
+    """Whether items hold an object by its name and project alone, or `@own` itself.
+
+    This is what a file says of a name that was written down. What a label that is listed
+    holds nobody can tell from a name, so that it holds nothing here.
+    """
+    for item in items:
+        if item in {ANY, name} or (project and item == item_of_project(project)):
+            return True
+        if kind is Kind.NETWORK and {item, name} <= {"bridge", "default"}:
+            return True
+        # A star of the name stands for what one of the item stands for, and for no more.
+        if "*" in item and not item.startswith("@") and _fits(item, "*")(name):
+            return True
+    return False
+
+
+def item_of_project(project: str) -> str:
+    """Write what Compose made for a project."""
+    from trioproxy.arguments import normal
+
+    return f"{_OF_PROJECT}{normal.quote(project)}"
+
+
+def _fits(item: str, more: str = "") -> "Callable[[str], re.Match[str] | None]":
+    """Match names by an item; `more`: what its stars stand for besides."""
+    star = f"[A-Za-z0-9_{more}-]+"
+    return re.compile(star.join(map(re.escape, item.split("*")))).fullmatch
+
+
 def _items(name: str, value: str | None, source: str) -> tuple[str, ...]:
     if value is None:
         return (OWN, *(NETWORKS_OF_ALL if OBJECTS[name] is Kind.NETWORK else ()))
@@ -269,8 +332,9 @@ def _only(name: str, items: tuple[str, ...], owner: str, source: str) -> Only:
 def _parse(kind: Kind, item: str, owner: str) -> "Callable[[Thing], bool]":
     if item == OWN:
         return lambda thing: thing.own_label(OWNER_LABEL) == owner
-    if item.startswith("@project:"):
-        return _project(kind, _unquote(item, item.removeprefix("@project:")))
+    if item.startswith(_OF_PROJECT):
+        project = _unquote(item, item.removeprefix(_OF_PROJECT))
+        return lambda thing: project_of(thing) == project
     if item.startswith("@label:"):
         key, mark, value = item.removeprefix("@label:").partition("=")
         if not mark or not key:
@@ -286,22 +350,19 @@ def _parse(kind: Kind, item: str, owner: str) -> "Callable[[Thing], bool]":
         )
     if not re.fullmatch(r"[A-Za-z0-9*][A-Za-z0-9_.*-]*", item):
         raise ValueError(f"{item[:64]!r} is no name; write it as docker shows it")
-    pattern = re.compile("[A-Za-z0-9_-]+".join(map(re.escape, item.split("*"))))
-    return lambda thing: any(map(pattern.fullmatch, thing.names))
+    fits = _fits(item)
+    return lambda thing: any(map(fits, thing.names))
 
 
-def _project(kind: Kind, project: str) -> "Callable[[Thing], bool]":
-    """Fit what Compose made: images that it builds have the project's label as well.
+def project_of(thing: "Thing") -> str:
+    """The project that Compose made an object for; empty: none.
 
-    The number that each of its containers has is on no image, so that is looked for.
+    Images that it builds have the project's label as well. The number that each of its
+    containers has is on no image, so that is looked for.
     """
-
-    def fits(thing: "Thing") -> bool:
-        if kind is Kind.CONTAINER and thing.own_label(_NUMBER) is None:
-            return False
-        return thing.labels.get(_PROJECT) == project
-
-    return fits
+    if thing.kind is Kind.CONTAINER and thing.own_label(_NUMBER) is None:
+        return ""
+    return thing.labels.get(_PROJECT, "")
 
 
 def _unquote(item: str, text: str) -> str:

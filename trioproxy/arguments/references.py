@@ -58,6 +58,24 @@ READ: Final = frozenset(
 )
 """The operations that name objects in their body or query, or make them."""
 
+KINDS: Final[Mapping[str, tuple[Kind, ...]]] = MappingProxyType(
+    {
+        "ContainerCreate": (Kind.CONTAINER, Kind.NETWORK, Kind.VOLUME),
+        "ImageBuild": (Kind.CONTAINER, Kind.NETWORK),
+        "ImageCommit": (Kind.CONTAINER,),
+        "NetworkConnect": (Kind.NETWORK, Kind.CONTAINER),
+        "NetworkCreate": (Kind.NETWORK,),
+        "NetworkDisconnect": (Kind.NETWORK, Kind.CONTAINER),
+        "VolumeCreate": (Kind.VOLUME,),
+        **{
+            name: (Kind.CONTAINER if kind is Kind.EXEC else kind,)
+            for name, kind in PATHS.items()
+            if name not in READ
+        },
+    }
+)
+"""The kinds of objects that each operation names or makes; first the one that it is about."""
+
 REACHING: Final = frozenset(
     {
         "CheckpointCreate",
@@ -147,6 +165,17 @@ class Named(NamedTuple):
         """Each reference with what it means; None: the Engine was not asked."""
         for one in self.references:
             yield one, one.thing or self.known.get((one.kind, one.text))
+
+    @property
+    def of_images(self) -> "Named":
+        """The images among them."""
+        images = tuple(one for one in self.references if one.argument is not None)
+        return self._replace(references=images)
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether the Engine was not asked about some of it."""
+        return any(thing is None for _, thing in self.pairs())
 
     def things(self) -> Iterator[tuple[Argument, Thing]]:
         """What is asked for by an id, with what the Engine has under it."""

@@ -14,7 +14,7 @@ from trioproxy.arguments import normal
 from trioproxy.arguments.asked import text_of, texts_of
 from trioproxy.arguments.bodies import Json
 from trioproxy.arguments.families import Kind
-from trioproxy.errors import UpstreamError
+from trioproxy.errors import Untold
 
 ANONYMOUS: Final = "com.docker.volume.anonymous"
 """The label of volumes that nobody named."""
@@ -82,7 +82,7 @@ Known = Mapping[tuple[Kind, str], Thing | Missing]
 
 
 def describe(kind: Kind, value: Json) -> Thing:
-    """Read the Engine's description of a thing. Raises `UpstreamError` for none."""
+    """Read the Engine's description of a thing. Raises `Untold` for none."""
     if not isinstance(value, Mapping):
         raise _incomplete(kind)
     return _DESCRIBERS[kind](value)
@@ -109,8 +109,8 @@ def labels_of_image(value: Json) -> Labels:
     return _labels(_map(config).get("Labels"), Kind.IMAGE)
 
 
-def _incomplete(kind: Kind) -> UpstreamError:
-    return UpstreamError(f"the Engine's description of a {kind} is not complete")
+def _incomplete(kind: Kind) -> Untold:
+    return Untold(f"the Engine's description of a {kind} is not complete")
 
 
 def _map(value: Json) -> Mapping[str, Json]:

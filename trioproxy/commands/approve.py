@@ -10,6 +10,8 @@ from typing import Final
 
 import click
 
+from trioproxy.arguments.families import Kind
+from trioproxy.arguments.objects import VARIABLES
 from trioproxy.commands.evidence import read_evidence
 from trioproxy.commands.terminal import show
 from trioproxy.errors import ConfigError
@@ -207,11 +209,13 @@ def _about(live: Evidence, names: set[str]) -> Evidence:
     part.arguments = {
         one: facts for one, facts in whole.arguments.items() if _name(one) in names
     }
-    runs = {
-        run
-        for facts in (*part.records.values(), *part.arguments.values())
-        for run in facts.runs
+    part.things = {
+        one: facts
+        for one, facts in whole.things.items()
+        if f"{VARIABLES[Kind(one.kind)]}={one.name}" in names or one.has in names
     }
+    seen = (*part.records.values(), *part.arguments.values(), *part.things.values())
+    runs = {run for facts in seen for run in facts.runs}
     part.runs = {run: whole.runs[run] for run in runs & whole.runs.keys()}
     return part
 

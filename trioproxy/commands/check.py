@@ -21,7 +21,7 @@ from trioproxy.learning.proposal import replay
 from trioproxy.learning.shape import UNROUTED, Shape
 from trioproxy.policy.gate import EnforceGate, Verdict, judge
 from trioproxy.policy.request import Request
-from trioproxy.policy.rules import Decision, Policy
+from trioproxy.policy.rules import Decision, Policy, Reason
 from trioproxy.review.drift import RefusedValue, refused_values
 
 REFUSED: Final = 1
@@ -32,6 +32,7 @@ Examples:
   trioproxy check learned/app.env
   trioproxy check learned/app.env POST /v1.45/containers/web/restart
   trioproxy check learned/app.env POST /containers/create --body create.json
+  trioproxy check app.env POST /containers/db/exec --body - --upstream unix:///run/docker.sock
   trioproxy check candidate.env --trace learned/app.jsonl
 
 Exit status: 0 all allowed, 1 something refused, 2 cannot tell.
@@ -50,6 +51,11 @@ Exit status: 0 all allowed, 1 something refused, 2 cannot tell.
     metavar="BODY",
     help="A file with the request's body, or -: what it asks for is judged as well.",
 )
+@click.option(
+    "--upstream",
+    metavar="URL",
+    help="Ask this Engine what it has under the names in the request. Nothing is changed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     *,
@@ -58,6 +64,7 @@ def command(
     target: str | None,
     trace: str | None,
     body: str | None,
+    upstream: str | None,
     as_json: bool,
 ) -> int:
     """Say whether a policy file lets a request pass, and why.
@@ -70,14 +77,14 @@ def command(
             raise click.UsageError("give a request or --trace, not both")
         return _check_trace(policy_file, trace, as_json=as_json)
     if method is None:
-        if body is not None:
-            raise click.UsageError("--body needs a METHOD and a TARGET")
+        if body is not None or upstream is not None:
+            raise click.UsageError("--body and --upstream need a METHOD and a TARGET")
         _show_file(policy_file, as_json=as_json)
         return 0
     if target is None:
         raise click.UsageError("METHOD needs a TARGET, such as /containers/json")
     raw = None if body is None else _read_body(body)
-    return _check_request(policy_file, method, target, raw, as_json=as_json)
+    return _check_request(policy_file, method, target, raw, upstream, as_json=as_json)
 
 
 def _read_body(path: str) -> bytes:
@@ -100,10 +107,16 @@ def _show_file(file: PolicyFile, *, as_json: bool) -> None:
 
 
 def _check_request(
-    file: PolicyFile, method: str, target: str, body: bytes | None, *, as_json: bool
+    file: PolicyFile,
+    method: str,
+    target: str,
+    body: bytes | None,
+    upstream: str | None,
+    *,
+    as_json: bool,
 ) -> int:
     try:
-        verdict = _judge(file.policy, method, target, body)
+        verdict = _judge(file.policy, method, target, body, upstream)
     except BadRequest as error:
         if as_json:
             data = {"file": file.path, "allowed": False, "reason": "bad-request"}
@@ -121,8 +134,11 @@ def _check_request(
     elif verdict.is_unresolved:
         names = " and ".join(one.text[:64] for one in verdict.needed)
         show(
-            f"cannot tell: {request.shown} depends on what the Engine has under {names}"
+            f"cannot tell: {request.shown} depends on what the Engine has under {names}:"
+            " give --upstream"
         )
+    elif decision.reason is Reason.MISSING:
+        show(f"refused: {decision.status}, as the Engine says: {decision.message}")
     elif decision.allowed:
         how = "" if request.endpoint else ", a route that this version does not know"
         show(f"allowed: {request.shown}{how}, by {decision.rule}")
@@ -133,19 +149,23 @@ def _check_request(
     return 0 if decision.allowed else REFUSED
 
 
-def _judge(policy: Policy, method: str, target: str, body: bytes | None) -> Verdict:
+def _judge(
+    policy: Policy, method: str, target: str, body: bytes | None, upstream: str | None
+) -> Verdict:
     if os.fsencode(method) in NEVER_FORWARDED:
         raise BadTarget(f"the method {method} is never forwarded")
     value = jsonbody.parse(body) if body else None
     if body and value is None:
         value = {}  # the Engine's decoder makes nothing of a null
-    return judge(
-        EnforceGate(policy),
-        method,
-        os.fsencode(target),
-        body=value,
-        is_read=body is not None,
-    )
+    gate = EnforceGate(policy)
+    is_read = body is not None
+    verdict = judge(gate, method, os.fsencode(target), body=value, is_read=is_read)
+    if upstream is None or not verdict.is_unresolved:
+        return verdict
+    # Here, for all other calls speak to nobody.
+    from trioproxy.commands import asking
+
+    return asking.resolved(gate, verdict, upstream)
 
 
 def _as_data(request: Request, decision: Decision) -> dict[str, object]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from trioproxy.arguments import root
-from trioproxy.arguments.families import BASE_VARIABLE, Family
+from trioproxy.arguments.families import BASE_VARIABLE, OBJECTS, Family
 from trioproxy.commands.tell import note, route, say, say_command, unread_lines
 from trioproxy.commands.terminal import width_of
 from trioproxy.learning.evidence import UNFINISHED, Askers, Evidence, Run
@@ -17,6 +17,7 @@ from trioproxy.learning.flows import half_granted, unseen_states
 from trioproxy.learning.learnedfile import elsewhere
 from trioproxy.learning.lists import Lists
 from trioproxy.learning.minimize import smallest_sections
+from trioproxy.learning.objects import ObjectLists
 from trioproxy.learning.proposal import Quiet, facts_for_ready
 from trioproxy.learning.shape import UNKNOWN
 from trioproxy.learning.store import Saved
@@ -58,7 +59,8 @@ class Closing:
             say(f"{self.file} could not be written; what was learned is this:")
             granted = sorted(saved.proposal.granted)
             say(f"{OPERATIONS_VARIABLE}={','.join(granted)}")
-            for name, value in saved.proposal.lists.values.items():
+            lists = {**saved.proposal.lists.values, **saved.proposal.objects.values}
+            for name, value in lists.items():
                 say(f"{name}={value}")
 
     def _granted(self, saved: Saved, is_written: bool) -> Iterator[str]:
@@ -71,6 +73,7 @@ class Closing:
         marks = dict.fromkeys(new, "new") | dict.fromkeys(proposal.by_hand, "by hand")
         yield from _table(granted, evidence, marks, width_of(sys.stderr))
         yield from _asked(proposal.lists, evidence, self.listed)
+        yield from _named(proposal.objects, self.listed)
         if self.run:
             unseen = new - _seen_in(evidence, self.run) - self.restored
             yield from _names(
@@ -152,6 +155,27 @@ def _asked(lists: Lists, evidence: Evidence, known: frozenset[str]) -> Iterator[
     yield from _names("no list can hold what was asked for of", lists.unlisted)
     if any(lists.items()) and evidence.completeness().runs == 1:
         yield "one run does not show which values vary: learn a second one"
+
+
+def _named(objects: ObjectLists, known: frozenset[str]) -> Iterator[str]:
+    """Which objects requests may name, and whose those were that they named."""
+    if objects.values:
+        yield "they may name these objects, and no others:"
+    for variable, value in objects.values.items():
+        listed = [f"{variable}={item}" for item in value.split(",")]
+        is_new = variable in OBJECTS and not known.issuperset(listed)
+        words = ["new"] if is_new else []
+        words += [objects.notes[variable]] if variable in objects.notes else []
+        yield f"  {variable}={value}{'  ' * bool(words)}{', '.join(words)}"
+    if objects.open:
+        yield f"left open: which objects they name: {objects.open}"
+        yield from (f"  {n}: {note}" for n, note in sorted(objects.notes.items()))
+    if objects.refused:
+        yield f"refused by these lists all the same: {objects.refused}"
+    for line in objects.proposed:
+        how = "project" if "@project:" in line else "names"
+        yield f"  --objects {how}: {line}"
+    yield from _names("declined, not listed (--restore NAME)", objects.declined)
 
 
 def _failed_run(run: Run | None) -> Iterator[str]:

@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from typing import Final
 
 import click
 
 from trioproxy.commands.policyfile import PolicyFile, as_code, as_data
 from trioproxy.commands.terminal import show
 from trioproxy.learning.wording import count
-from trioproxy.review.compare import Comparison, Grant, compare, objects_differ
+from trioproxy.review.compare import Comparison, Grant, compare
 from trioproxy.review.meaning import Way
 
 MORE = 1
@@ -20,7 +19,7 @@ Examples:
   trioproxy diff learned/app.env candidate.env
   trioproxy diff --markdown old.env new.env >> "$GITHUB_STEP_SUMMARY"
 
-Exit status: 0 nothing more, 1 NEW grants more, or lists other objects, 2 bad input.
+Exit status: 0 nothing more, 1 NEW grants more, 2 bad input.
 """
 
 
@@ -39,21 +38,13 @@ def command(*, old: str, new: str, as_json: bool, markdown: bool) -> int:
         raise click.UsageError("--json and --markdown exclude each other")
     before, after = PolicyFile.read(old), PolicyFile.read(new)
     found = compare(before.policy, after.policy)
-    objects = list(objects_differ(before.policy.objects, after.policy.objects))
     if as_json:
-        data = _data(old, new, found)
-        click.echo(json.dumps({**data, "objects": objects}, indent=2))
+        click.echo(json.dumps(_data(old, new, found), indent=2))
     elif markdown:
-        listed = [f"- {as_code(line)}" for line in objects]
-        told = ["", f"{OBJECTS_DIFFER}:", "", *listed] if listed else []
-        click.echo("\n".join([*_markdown(old, new, found), *told]))
+        click.echo("\n".join(_markdown(old, new, found)))
     else:
-        told = [f"{OBJECTS_DIFFER}:", *(f"  {one}" for one in objects)]
-        show(*_text(old, new, found), *(told if objects else []))
-    return MORE if found.more or found.is_root_new or objects else 0
-
-
-OBJECTS_DIFFER: Final = "the lists of objects differ, review them"
+        show(*_text(old, new, found))
+    return MORE if found.more or found.is_root_new else 0
 
 
 def _data(old: str, new: str, found: Comparison) -> dict[str, object]:

@@ -9,6 +9,7 @@ import click
 
 from trioproxy.arguments import root
 from trioproxy.arguments.limits import ANY
+from trioproxy.arguments.objects import OWN
 from trioproxy.commands.evidence import evidence_next_to, read_evidence
 from trioproxy.commands.policyfile import PolicyFile, as_code, as_data, describe
 from trioproxy.commands.terminal import show
@@ -28,7 +29,7 @@ from trioproxy.policy.endpoints import (
 from trioproxy.policy.rules import Mode, Policy
 from trioproxy.review.differences import Matter, matters
 from trioproxy.review.meaning import Meaning, meaning_of, open_sections
-from trioproxy.review.sightings import NEVER, of_item, of_operation
+from trioproxy.review.sightings import NEVER, of_item, of_object, of_operation
 
 WIDTH = 80
 
@@ -93,6 +94,7 @@ def _lines(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
     yield from _limits(meaning)
     yield from _values(policy, evidence)
     yield from _objects(meaning)
+    yield from _named(policy, evidence)
     yield (
         f"{file.path}: mode {policy.mode}, opens {len(opened)} of"
         f" {len(OPERATIONS)} operations, {_writes(opened)} of them writes"
@@ -144,6 +146,28 @@ def _values(policy: Policy, evidence: Evidence | None) -> Iterator[str]:
     yield ""
 
 
+def _named(policy: Policy, evidence: Evidence | None) -> Iterator[str]:
+    """How often what each item of a list of objects holds was named."""
+    if evidence is None or not evidence.things or not policy.objects:
+        return
+    yield "what was named:"
+    for variable, item, seen in _named_items(policy, evidence):
+        yield from _wrap(f"{variable}={item}: {seen}", indent="  ")
+    yield ""
+
+
+def _named_items(
+    policy: Policy, evidence: Evidence | None
+) -> Iterator[tuple[str, str, str]]:
+    """Each item of the lists of objects, and whether any of it was seen."""
+    for kind, only in policy.objects.by_kind.items():
+        for item in only.items if only.variable in policy.objects.set_variables else ():
+            found = of_object(evidence, kind, item) if evidence else None
+            # Nobody adds what is the client's own by hand, before there is any.
+            never = "not seen so far" if item == OWN else NEVER
+            yield only.variable, item, str(found or never)
+
+
 def _markdown(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
     """The same, as a person reads it beside the change that it belongs to."""
     meaning = meaning_of(file.policy)
@@ -174,6 +198,14 @@ def _markdown(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
         found = of_item(evidence, name, item, base) if evidence else None
         told = str(found or NEVER).removeprefix("seen ") if evidence else ""
         yield f"| {as_code(f'{name}={item.text}')} | {risk} | {told} |"
+    named = list(_named_items(file.policy, evidence))
+    if named:
+        yield ""
+        yield "| requests may name | seen |"
+        yield "|---|---|"
+    for variable, text, told in named:
+        shown = told.removeprefix("seen ") if evidence else ""
+        yield f"| {as_code(f'{variable}={text}')} | {shown} |"
     anything = [one.variable for one in meaning.limits if one.value == ANY]
     closed = [one.variable for one in meaning.limits if not one.value]
     for words, names in (("Anything", anything), ("Nothing", closed)):

@@ -12,6 +12,7 @@ from typing import Final
 import click
 from click.core import ParameterSource
 
+from trioproxy.arguments.objects import NO_OBJECTS
 from trioproxy.commands import fromlog, tell
 from trioproxy.commands.capture import paths_of_engine, why_not
 from trioproxy.commands.catalogue import PREFIX, locate
@@ -27,6 +28,7 @@ from trioproxy.errors import ConfigError
 from trioproxy.files import read_text
 from trioproxy.learning.clients import Clients
 from trioproxy.learning.flows import parse_states
+from trioproxy.learning.objects import Strangers
 from trioproxy.learning.proposal import Quiet, Wish
 from trioproxy.learning.store import Store
 from trioproxy.policy.permissions import parse_policy_file
@@ -79,7 +81,18 @@ Examples:
 @click.option(
     "--no-arguments",
     is_flag=True,
-    help="Learn routes alone: what requests ask for stays open.",
+    help="Learn routes alone: what requests ask for and name stays open.",
+)
+@click.option(
+    "--no-objects",
+    is_flag=True,
+    help="Learn nothing of whose containers, networks and volumes are named: any may be.",
+)
+@click.option(
+    "--objects",
+    type=click.Choice([Strangers.NAMES.value, Strangers.PROJECT.value]),
+    help="List also what is not the client's own, by names or Compose projects."
+    "  [default: its kind stays open]",
 )
 @click.option(
     "--restore",
@@ -163,6 +176,8 @@ def command(
     fresh: bool,
     include_failed: bool,
     no_arguments: bool,
+    no_objects: bool,
+    objects: str | None,
     restore: tuple[str, ...],
     only_from: tuple[str, ...],
     until_quiet: str | None,
@@ -199,6 +214,7 @@ def command(
         ceiling=ceiling,
         include_failed=include_failed,
         arguments=not no_arguments,
+        objects=_strangers(objects, no_objects=no_objects or no_arguments),
         restore=frozenset(restore),
     )
     until = Quiet.parse(until_quiet) if until_quiet else None
@@ -251,10 +267,19 @@ def command(
             linger=linger,
             require_seen=require_seen,
             quiet=quiet,
+            objects=store.objects() if wish.objects else NO_OBJECTS,
             base=_base() if argv else "",
             status_every=parse_every(status_every) if status_every else 0,
         )
         return start.run(learn, plan)
+
+
+def _strangers(objects: str | None, *, no_objects: bool) -> Strangers | None:
+    if not no_objects:
+        return Strangers(objects) if objects else Strangers.ANY
+    if objects:
+        raise click.UsageError("--objects and --no-objects exclude each other")
+    return None
 
 
 def _base() -> str:

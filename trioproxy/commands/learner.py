@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
 
+from trioproxy.arguments.objects import Objects
 from trioproxy.commands import capture, child, start, tell
 from trioproxy.commands.closing import Closing
 from trioproxy.commands.status import Watching
@@ -75,6 +76,8 @@ class Plan:
     require_seen: bool
     """Whether a run that saw nothing has failed."""
     quiet: bool
+    objects: Objects
+    """How objects are looked at; none: none are."""
     base: str
     """The folder that `{base}` stands for in what is learned; empty: none does."""
     status_every: float
@@ -155,7 +158,11 @@ async def _serve(
     """Serve until the command has ended or a signal came; a second one ends at once."""
     server = Server(
         config=plan.config,
-        gate=LearnGate(plan.ceiling, learns_arguments=plan.store.wish.arguments),
+        gate=LearnGate(
+            plan.ceiling,
+            learns_arguments=plan.store.wish.arguments,
+            objects=plan.objects,
+        ),
         log=log,
         observers=[recorder.note],
         away=start.away(os.environ),

@@ -12,6 +12,8 @@ from trioproxy.arguments.families import (
     BASE_VARIABLE,
     LIMITED,
     LIMITS,
+    OBJECTS,
+    OWNER_VARIABLE,
     Family,
 )
 from trioproxy.commands import tell
@@ -91,15 +93,11 @@ class Parts:
     def part_of(self, path: Path, text: str, once_listed: Iterable[str]) -> Part:
         """What an env file says of what requests may ask for."""
         policy, _ = parse_policy_file(text, name=str(path))
-        if policy.objects:
-            raise ConfigError(
-                f"{path} lists objects, and lists of objects are not united yet",
-                hint="take its ONLY_* lines out, and put them into the output",
-            )
         return Part(
             name=str(path),
             operations=policy.opened_operations,
             limits=policy.limits,
+            objects=policy.objects,
             once_listed=frozenset(once_listed),
             is_output=path == self.output,
         )
@@ -146,7 +144,7 @@ class _Output(Store):
 
 
 _LIST_LINE: Final = re.compile(
-    rf"[ \t]*(?:{'|'.join(sorted({BASE_VARIABLE, *LIMITS}))})="
+    rf"[ \t]*(?:{'|'.join(sorted({BASE_VARIABLE, OWNER_VARIABLE, *LIMITS, *OBJECTS}))})="
 )
 
 

@@ -13,9 +13,12 @@ import click
 
 from trioproxy.arguments import root
 from trioproxy.arguments.families import BASE_VARIABLE
+from trioproxy.arguments.limits import ANY
+from trioproxy.arguments.objects import OWN
+from trioproxy.arguments.things import BUILT_IN
 from trioproxy.commands.terminal import prepared, width_of
 from trioproxy.errors import TrioProxyError
-from trioproxy.learning.evidence import Argument, New
+from trioproxy.learning.evidence import Argument, New, Thing
 from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.shape import REFUSED, UNKNOWN, UNPROVEN, Shape
 from trioproxy.learning.store import Saved
@@ -165,6 +168,11 @@ class Teller:
         self._used = set(known.evidence.used_operations())
         self._told = {shape.operation for shape in known.evidence.records}
         self._items = set[str]()
+        self._kinds = {
+            one.kind
+            for one in known.evidence.things
+            if one.name not in {"", OWN, *BUILT_IN}
+        }
         self._damage = ""
         self._report_damage(known.damage)
 
@@ -174,6 +182,8 @@ class Teller:
         lines = [
             self._about_value(one, saved)
             if isinstance(one, Argument)
+            else self._about_thing(one, saved)
+            if isinstance(one, Thing)
             else self._announcement(one, saved)
             for one in new
         ]
@@ -191,6 +201,25 @@ class Teller:
         why = root.of_item(argument.variable, argument.value, base=base)
         risk = f", HOST-ROOT: {why}" if why else ""
         return f"new: {argument.operation} asks for {item}{risk}"
+
+    def _about_thing(self, thing: Thing, saved: Saved) -> str:
+        """Say which was the first of each kind that the client had not made itself."""
+        is_own = thing.name in {"", OWN} or (
+            thing.kind == "network" and thing.name in BUILT_IN
+        )
+        if (
+            is_own
+            or thing.has
+            or thing.kind in self._kinds
+            or thing not in saved.evidence.used_things()
+        ):
+            return ""
+        self._kinds.add(thing.kind)
+        if thing.name == ANY:
+            return f"new: {thing.operation} names no {thing.kind}, and may mean any"
+        return (
+            f"new: {thing.operation} names {thing.kind} {thing.name}, which others made"
+        )
 
     def _report_damage(self, damage: str) -> None:
         if damage and damage != self._damage:

@@ -36,7 +36,7 @@ make that sum smaller.
 
 import copy
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Final, NamedTuple, TypeVar
@@ -63,7 +63,8 @@ CLIENTS_KEPT = 64
 VERSIONS_KEPT = 32
 FILES_KEPT = 64
 VALUES_KEPT = 1_000
-"""Values of one variable. A client that makes up more than that has no list to be learned."""
+"""Values of one variable, and objects of one kind. A client that makes up more than that has
+no list to be learned."""
 _WHO_SEEN = 64
 
 UNFINISHED: Final = -1
@@ -73,6 +74,7 @@ OWN: Final = ""
 """The runs that were not merged from another file."""
 
 _Value = TypeVar("_Value")
+_Seen = TypeVar("_Seen", "Argument", "Thing")
 
 
 class When(NamedTuple):
@@ -213,18 +215,29 @@ class Argument(NamedTuple):
     operation: str
 
 
-New = Shape | Argument
-"""What can be observed for the first time."""
-
-
 class Thing(NamedTuple):
-    """An object that requests touched; issues to come observe them."""
+    """An object that requests named or made.
+
+    There is one besides for each operation of which objects were looked up, whatever they
+    were: its name is empty. By it we know that nothing is missing here.
+    """
 
     kind: str
     """`container`, `network` or `volume`."""
     name: str
-    """Its name, or `@own`."""
+    """Its name; `@own` for what was made by the client itself, `*` for all of the kind, and
+    for one that no list can hold."""
+    project: str
+    """The Compose project that it belongs to; empty: to none, or it is `@own`."""
     operation: str
+    has: str = ""
+    """What it has beyond the harmless and was reached into with, as `CREATE_BINDS=/srv`: a
+    line for each, beside the one of the object itself. `CREATE_BINDS=`: what may not be
+    kept, or no list holds."""
+
+
+New = Shape | Argument | Thing
+"""What can be observed for the first time."""
 
 
 @dataclass(slots=True)
@@ -244,6 +257,8 @@ class Run(Span):
     """Values that had no room."""
     base: str = ""
     """The folder that `{base}` stands for in values of this run; empty: none has it."""
+    own: dict[str, int] = field(default_factory=dict)
+    """How many objects of each kind were named or made that were the client's own."""
 
     def reach(self, when: When) -> None:
         """Watch until then at least."""
@@ -259,6 +274,10 @@ class Run(Span):
         self.files = _smallest(self.files | other.files, FILES_KEPT)
         self.dropped = max(self.dropped, other.dropped)
         self.base = max(self.base, other.base)
+        self.own = {
+            kind: max(self.own.get(kind, 0), other.own.get(kind, 0))
+            for kind in self.own.keys() | other.own.keys()
+        }
 
     @property
     def is_proof(self) -> bool:
@@ -310,7 +329,8 @@ class Evidence:
         """The run that `observe` counts for."""
         self._new: dict[New, None] = {}
         self._values: Counter[str] | None = None
-        """How many values each variable has; counted anew after a merge."""
+        """How many values each variable has, and objects each kind; counted anew after
+        a merge."""
 
     @property
     def newest_base(self) -> str:
@@ -354,13 +374,34 @@ class Evidence:
         """Count a value that was asked for; whether it ended this way for the first time."""
         facts = self.arguments.get(argument)
         if facts is None:
-            if self._values is None:
-                self._values = Counter(one.variable for one in self.arguments)
-            if self._values[argument.variable] >= VALUES_KEPT:
-                self.runs[self.run].dropped += 1
+            if not self._has_room(argument.variable):
                 return False
-            self._values[argument.variable] += 1
             facts = self.arguments[argument] = Facts(first=when.date, last=when.date)
+        return self._count(argument, facts, result, when)
+
+    def observe_thing(self, thing: Thing, result: str, when: When) -> bool:
+        """Count an object that was named; whether it ended this way for the first time."""
+        facts = self.things.get(thing)
+        if facts is None:
+            if not self._has_room(thing.kind):
+                return False
+            facts = self.things[thing] = Facts(first=when.date, last=when.date)
+        return self._count(thing, facts, result, when)
+
+    def _has_room(self, bound: str) -> bool:
+        """Whether one more of a variable or kind may be kept; if so it is counted."""
+        if self._values is None:
+            self._values = Counter(one.variable for one in self.arguments)
+            self._values.update(one.kind for one in self.things)
+        if self._values[bound] >= VALUES_KEPT:
+            self.runs[self.run].dropped += 1
+            return False
+        self._values[bound] += 1
+        return True
+
+    def _count(
+        self, one: Argument | Thing, facts: Facts, result: str, when: When
+    ) -> bool:
         self.changes += 1
         facts.widen(when.date)
         counts = facts.runs.setdefault(self.run, {})
@@ -368,7 +409,7 @@ class Evidence:
         if result in facts.results:
             return False
         facts.results[result] = First(self.run, when.after)
-        self._new[argument] = None
+        self._new[one] = None
         return True
 
     def tally(self, shape: Shape, result: str) -> "Tally":
@@ -389,8 +430,10 @@ class Evidence:
                 self.records[shape] = Record(first=theirs.first, last=theirs.last)
             self.records[shape].unite(theirs, keep=self.run)
         _merge_facts(self.arguments, other.arguments, keep=self.run)
-        self.arguments, self._values = _bounded(self.arguments), None
+        self.arguments = _bounded(self.arguments, lambda one: one.variable)
         _merge_facts(self.things, other.things, keep=self.run)
+        self.things = _bounded(self.things, lambda one: one.kind)
+        self._values = None
         for run, span in other.runs.items():
             if run not in self.runs:
                 self.runs[run] = copy.copy(span)
@@ -464,6 +507,14 @@ class Evidence:
             argument: runs
             for argument, facts in self.arguments.items()
             if (runs := _runs_of_use(argument.operation, facts))
+        }
+
+    def used_things(self) -> dict[Thing, frozenset[str]]:
+        """The objects that requests named to some effect, each with the runs of it."""
+        return {
+            thing: runs
+            for thing, facts in self.things.items()
+            if (runs := _runs_of_use(thing.operation, facts))
         }
 
     def is_used(self, shape: Shape) -> bool:
@@ -611,16 +662,18 @@ def _merge_facts(
         mine[key].merge(facts, keep)
 
 
-def _bounded(arguments: dict[Argument, Facts]) -> dict[Argument, Facts]:
-    """Keep the smallest values of each variable: so no order of merging shows."""
-    if len(arguments) <= VALUES_KEPT:
-        return arguments
-    counts = dict[str, int]()
-    kept = dict[Argument, Facts]()
-    for argument in sorted(arguments):
-        count = counts[argument.variable] = counts.get(argument.variable, 0) + 1
-        if count <= VALUES_KEPT:
-            kept[argument] = arguments[argument]
+def _bounded(
+    facts: dict[_Seen, Facts], bound: Callable[[_Seen], str]
+) -> dict[_Seen, Facts]:
+    """Keep the smallest of each variable or kind: so no order of merging shows."""
+    if len(facts) <= VALUES_KEPT:
+        return facts
+    counts = Counter[str]()
+    kept = dict[_Seen, Facts]()
+    for one in sorted(facts):
+        counts[bound(one)] += 1
+        if counts[bound(one)] <= VALUES_KEPT:
+            kept[one] = facts[one]
     return kept
 
 

@@ -39,6 +39,7 @@ from trioproxy.learning.strictjson import (
     string,
     strings,
 )
+from trioproxy.policy.endpoints import OPERATIONS
 
 FORMAT: Final = 2
 HEADER: Final = f'{{"format": {FORMAT}}}'
@@ -51,10 +52,13 @@ _GRANTED = re.compile(r"[ -~]{0,512}", re.ASCII)
 _LISTED = re.compile(r"[A-Z_]{1,64}=[!-~]{0,4096}", re.ASCII)
 _FILE = re.compile(r"[^\x00-\x1f\x7f]{1,512}")
 _SOURCE = re.compile(r"live|log")
+_HAS = re.compile(r"|CREATE_[A-Z]{1,32}=[ -~]{0,4096}", re.ASCII)
 _VARIABLE = re.compile(r"[A-Z_]{1,64}", re.ASCII)
 _VALUE = re.compile(r"[ -~]{0,4096}", re.ASCII)
 _BASE = re.compile(r"(?:/[!-~]{1,4095})?", re.ASCII)
 _KIND = re.compile(r"container|network|volume")
+_OBJECT = re.compile(r"|\*|@own|[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
+_PROJECT = re.compile(r"[ -~]{0,255}", re.ASCII)
 
 _FACTS = {"first", "last", "results", "runs"}
 
@@ -110,6 +114,8 @@ def run_line(name: str, run: Run) -> str:
         data["dropped"] = run.dropped
     if run.base:
         data["base"] = run.base
+    if run.own:
+        data["own"] = dict(sorted(run.own.items()))
     return json.dumps(data)
 
 
@@ -147,8 +153,12 @@ def argument_line(argument: Argument, facts: Facts) -> str:
 
 
 def object_line(thing: Thing, facts: Facts) -> str:
-    """Write an object that was touched."""
+    """Write an object that was named."""
     data = {"object": thing.kind, "name": thing.name, "operation": thing.operation}
+    if thing.project:
+        data["project"] = thing.project
+    if thing.has:
+        data["has"] = thing.has
     return json.dumps(data | _facts(facts))
 
 
@@ -219,13 +229,8 @@ def _read_line(loaded: Loaded, line: bytes, *, is_first: bool) -> None:
         expect_keys(data, {"argument", "value", "operation", *_FACTS})
         part.arguments[_read_argument(data)] = _read_facts(data)
     elif "object" in data:
-        expect_keys(data, {"object", "name", "operation", *_FACTS})
-        thing = Thing(
-            string(data["object"], _KIND),
-            string(data["name"], _VALUE),
-            string(data["operation"], _NAME),
-        )
-        part.things[thing] = _read_facts(data)
+        expect_keys(data, {"object", "name", "operation", *_FACTS}, {"project", "has"})
+        part.things[_read_thing(data)] = _read_facts(data)
     else:
         _read_shape(part, data)
     evidence.merge(part)
@@ -251,6 +256,19 @@ def _read_argument(data: dict[str, Any]) -> Argument:
     return argument
 
 
+def _read_thing(data: dict[str, Any]) -> Thing:
+    thing = Thing(
+        string(data["object"], _KIND),
+        string(data["name"], _OBJECT),
+        string(data.get("project", ""), _PROJECT),
+        string(data["operation"], _NAME),
+        string(data.get("has", ""), _HAS),
+    )
+    if thing.operation not in OPERATIONS:
+        raise ValueError(f"this version knows no operation {thing.operation}")
+    return thing
+
+
 def _read_header(data: dict[str, Any]) -> int:
     if "format" not in data:
         raise ValueError(f"no evidence: the first line is not {HEADER}")
@@ -264,7 +282,7 @@ def _read_run(part: Evidence, data: dict[str, Any], number: int) -> None:
     needed, optional = {"run", "first", "last"}, {"dropped"}
     if number > 1:
         needed |= {"seconds", "source"}
-        optional |= {"status", "files", "base"}
+        optional |= {"status", "files", "base", "own"}
     expect_keys(data, needed, optional)
     first, last = seconds(data["first"]), seconds(data["last"])
     status = data.get("status")
@@ -278,6 +296,10 @@ def _read_run(part: Evidence, data: dict[str, Any], number: int) -> None:
         files=set(strings(data.get("files", []), _FILE)),
         dropped=count(data.get("dropped", 0)),
         base=string(data.get("base", ""), _BASE),
+        own={
+            string(kind, _KIND): count(number)
+            for kind, number in pairs(data.get("own", {}))
+        },
     )
 
 

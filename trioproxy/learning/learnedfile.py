@@ -15,9 +15,24 @@ from typing import NamedTuple
 
 from trioproxy import __version__
 from trioproxy.arguments import root
-from trioproxy.arguments.families import BASE_VARIABLE, LIMITED, LIMITS, Family
+from trioproxy.arguments.families import (
+    BASE_VARIABLE,
+    LIMITED,
+    LIMITS,
+    OBJECTS,
+    Family,
+)
+from trioproxy.arguments.limits import ANY
+from trioproxy.arguments.references import REACHING
 from trioproxy.learning.lists import NO_LISTS, Lists
 from trioproxy.learning.minimize import price, smallest_sections, unopenable
+from trioproxy.learning.objects import (
+    NO_OBJECT_LISTS,
+    ObjectLists,
+)
+from trioproxy.learning.objects import (
+    VARIABLES as OBJECT_VARIABLES,
+)
 from trioproxy.learning.wording import count
 from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.policy.envfile import format_value
@@ -42,11 +57,16 @@ _ASKED = "# what requests may ask for beyond what is harmless:"
 _NOTHING = "nothing"
 _NOT_LISTED = "# asked for, and not listed:"
 _OPEN = "# left open:"
+_NAMED = "# which containers, networks and volumes they may name:"
+_ANY_NAMED = "# which containers, networks and volumes they name is left open:"
 _FROM_LOGS = "from logs, routes only"
 _UNKNOWN = "# routes that this version does not know, not granted:"
 
 _OUR_VARIABLES = frozenset(
-    {*SWITCHES, *VERBS, OPERATIONS_VARIABLE, *LIMITS, BASE_VARIABLE}
+    {
+        *(*SWITCHES, *VERBS, OPERATIONS_VARIABLE, *LIMITS, BASE_VARIABLE),
+        *OBJECT_VARIABLES,
+    }
 )
 # Columns do not follow what stands in them: one more line changes one line of a diff.
 _NAME_WIDTH, _METHOD_WIDTH, _ROUTE_WIDTH = 24, 6, 28
@@ -60,7 +80,8 @@ _OUR_COMMENT = re.compile(
             "# price: .*",  # how earlier files say what the next pattern is for
             r"# [0-9]+ operations? used; in .* the same file would open .*",
             *map(re.escape, (_UNOPENABLE, _FAILED, _UNPROVEN, _DECLINED, _UNSEEN)),
-            *map(re.escape, (_ASKED, _NOT_LISTED, _OPEN)),
+            *map(re.escape, (_ASKED, _NOT_LISTED, _OPEN, _NAMED, _ANY_NAMED)),
+            r"#   ONLY_[A-Z*]+ .*",
             r"#   (?:CREATE|EXEC|PULL|BUILD)_[A-Z*]+ .*",
             f"{re.escape(_UNKNOWN)}.*",
             r"#   [A-Za-z]+ +[A-Z]+ +/.*",
@@ -105,6 +126,8 @@ class Learned:
     """Method and section (or empty) of routes that the table does not have."""
     lists: Lists = NO_LISTS
     """What requests may ask for."""
+    objects: ObjectLists = NO_OBJECT_LISTS
+    """Which objects they may name."""
 
 
 class _Row(NamedTuple):
@@ -132,8 +155,10 @@ def render(learned: Learned, old: str = "") -> str:
         *_table(_UNSEEN, (_row(*one) for one in sorted(set(learned.unseen)))),
         *_unknown(learned.unknown),
         *_lists(learned.lists, notes),
+        *_objects(learned.objects, notes),
         f"{OPERATIONS_VARIABLE}={','.join(granted)}",
         *(f"{name}={value}" for name, value in learned.lists.values.items()),
+        *(f"{name}={value}" for name, value in learned.objects.values.items()),
         *(f"{name}={values[name]}" for name in sorted(values, key=_order(values))),
         *below,
     ]
@@ -242,9 +267,12 @@ def _note_in(item: str, rest: str) -> str:
 
 def _granted_rows(granted: Iterable[str], learned: Learned) -> Iterator[_Row]:
     by_hand, closed = frozenset(learned.by_hand), learned.lists.closed
+    containers = learned.objects.values.get("ONLY_CONTAINERS", ANY)
+    is_confined = Family.CREATE in closed and containers != ANY
     for item in granted:
         note = _risk_note(item)
-        if note and not closed.isdisjoint(LIMITED.get(item, ())[:1]):
+        is_listed = is_confined and item in REACHING
+        if note and (is_listed or not closed.isdisjoint(LIMITED.get(item, ())[:1])):
             note = f"{note}{_AS_LISTED}"
         if item in by_hand:
             note = f"{_BY_HAND}: {note}" if note else _BY_HAND
@@ -275,6 +303,36 @@ def _lists(lists: Lists, notes: Mapping[str, str]) -> Iterator[str]:
             yield "#"
             yield title
             yield from rows
+
+
+def _objects(objects: ObjectLists, notes: Mapping[str, str]) -> Iterator[str]:
+    """A line for each item of the lists of objects, or why there are none."""
+    if not objects.values and not objects.open:
+        return
+    yield "#"
+    yield _NAMED if objects.values else _ANY_NAMED
+    said = dict(objects.notes)
+    for variable in (name for name in objects.values if name in OBJECTS):
+        note = said.pop(variable, "")
+        for item in objects.values[variable].split(","):
+            listed = f"{variable}={item}"
+            yield _list_row(
+                listed if item else f"{variable}={_NOTHING}",
+                note,
+                notes.get(listed, ""),
+            )
+            note = ""
+    for why in filter(None, (objects.open, objects.refused)):
+        yield f"#   {'ONLY_*':<{_LIST_WIDTH}} {why}"
+    if objects.open:
+        for variable, note in sorted(said.items()):
+            yield f"#   {variable:<{_LIST_WIDTH}} {note}"
+    for line in objects.proposed:
+        how = "project" if "@project:" in line else "names"
+        variable, _, items = line.partition("=")
+        yield f"#   {variable:<{_LIST_WIDTH}} {items} by --objects {how}"
+    for mark in sorted(objects.declined):
+        yield _list_row(mark, "declined")
 
 
 def _family(family: Family, lists: Lists, notes: Mapping[str, str]) -> Iterator[str]:

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from trioproxy.arguments.families import BASE, LIMITS
-from trioproxy.arguments.limits import NO_LIMITS
+from trioproxy.arguments.families import BASE, LIMITS, OBJECTS, PROXY_VARIABLE, Kind
+from trioproxy.arguments.limits import NO_LIMITS, parse_limits
+from trioproxy.arguments.objects import NO_OBJECTS
 from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.learning.evidence import OWN, Completeness, Evidence
 from trioproxy.learning.flows import Unseen, unseen_states
@@ -21,6 +22,15 @@ from trioproxy.learning.lists import (
     Lists,
     keep_lists,
     propose_lists,
+)
+from trioproxy.learning.objects import (
+    NO_OBJECT_LISTS,
+    Named,
+    ObjectLists,
+    Strangers,
+    keep_objects,
+    owner_of,
+    propose_objects,
 )
 from trioproxy.learning.shape import Shape
 from trioproxy.learning.strictjson import iso
@@ -45,6 +55,8 @@ class Wish:
     include_failed: bool = False
     arguments: bool = True
     """Whether what requests ask for is learned too, and limited."""
+    objects: Strangers | None = Strangers.ANY
+    """How objects are listed that are not the client's own; None: none are learned."""
     restore: frozenset[str] = frozenset()
     """Declined operations to grant again, and items to list again: `CREATE_BINDS=/etc`."""
     extra: frozenset[str] = frozenset()
@@ -71,6 +83,13 @@ class Proposal:
     """Operations to remember as granted, once the file is written."""
     lists: Lists = NO_LISTS
     """What requests may ask for."""
+    objects: ObjectLists = NO_OBJECT_LISTS
+    """Which objects they may name."""
+
+    @property
+    def news(self) -> frozenset[str]:
+        """All that the existing file does not grant or list."""
+        return self.added | self.lists.added | self.objects.added
 
 
 def propose(
@@ -91,6 +110,7 @@ def propose(
         seen |= evidence.failed_operations()
     capped = frozenset(name for name in seen if exceeds(name, wish.ceiling))
     granted = (listed or frozenset()) | (seen - declined - capped)
+    lists = _propose_lists(evidence, granted, old, wish, going_on=going_on)
     return Proposal(
         granted=granted,
         added=granted - (listed or frozenset()),
@@ -98,7 +118,36 @@ def propose(
         capped=capped,
         by_hand=granted - evidence.used_operations() - evidence.failed_operations(),
         marks=granted & {shape.operation for shape in evidence.records},
-        lists=_propose_lists(evidence, granted, old, wish, going_on=going_on),
+        lists=lists,
+        objects=_propose_objects(evidence, granted, lists, old, wish),
+    )
+
+
+def _propose_objects(
+    evidence: Evidence, granted: frozenset[str], lists: Lists, old: str, wish: Wish
+) -> ObjectLists:
+    variables = envfile.parse(old, name=wish.file)
+    if not wish.arguments or wish.objects is None:
+        return keep_objects(variables)
+    has_lists = OPERATIONS_VARIABLE in variables or variables.keys() & OBJECTS.keys()
+    return propose_objects(
+        Named(
+            evidence=evidence,
+            old=variables if has_lists else None,
+            granted=granted,
+            limits=parse_limits(
+                {
+                    **lists.values,
+                    PROXY_VARIABLE: variables.get(PROXY_VARIABLE, ""),
+                },
+                source=wish.file,
+            ),
+            ceiling=wish.ceiling.objects if wish.ceiling else NO_OBJECTS,
+            owner=owner_of(wish.name),
+            strangers=wish.objects,
+            include_failed=wish.include_failed,
+            restore=wish.restore,
+        )
     )
 
 
@@ -142,11 +191,11 @@ def listed_operations(text: str, file: str) -> frozenset[str] | None:
 
 
 def listed_items(text: str, file: str) -> frozenset[str]:
-    """What an existing file lists that requests may ask for, as `CREATE_BINDS=/srv`."""
+    """What an existing file lists that requests may ask for or name: `CREATE_BINDS=/srv`."""
     variables = envfile.parse(text, name=file)
     return frozenset(
         f"{name}={item}"
-        for name in variables.keys() & LIMITS
+        for name in variables.keys() & {*LIMITS, *OBJECTS}
         for item in variables[name].split(",")
         if item
     )
@@ -172,8 +221,9 @@ def refuse_restore(evidence: Evidence, text: str, wish: Wish) -> None:
     known = evidence.granted | evidence.listed
     for name in sorted(wish.restore - listed):
         if name not in known:
+            proposal = propose(evidence, text, wish)
             declined = sorted(evidence.granted - listed)
-            declined += sorted(propose(evidence, text, wish).lists.declined)
+            declined += sorted(proposal.lists.declined | proposal.objects.declined)
             names = ", ".join(declined) or "none"
             raise ConfigError(
                 f"{name!r:.66} is not among what was declined in {wish.file}",
@@ -191,6 +241,9 @@ def exceeds(item: str, ceiling: Policy | None) -> bool:
 def _is_beyond(listed: str, ceiling: Policy) -> bool:
     """Whether a ceiling does not allow an item; one with a hole it has to list itself."""
     variable, _, item = listed.partition("=")
+    if variable in OBJECTS:
+        only = ceiling.objects.by_kind.get(OBJECTS[variable])
+        return only is not None and not only.lists(item)
     limit = ceiling.limits.limit_of(variable)
     if limit is None or limit.is_any or limit.allows(item):
         return False
@@ -229,6 +282,7 @@ def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
         declined=proposal.declined,
         unknown=[(shape.method, shape.section) for shape in evidence.unknown()],
         lists=proposal.lists,
+        objects=proposal.objects,
     )
     text = render(learned, old)
     check(text, proposal, evidence, file=wish.file)
@@ -244,14 +298,17 @@ def check(text: str, proposal: Proposal, evidence: Evidence, *, file: str) -> No
     policy, _ = parse_policy_file(text, name=file)
     read_back = policy.operations | {str(route) for route in policy.routes}
     lists = {f"{name}={value}" for name, value in proposal.lists.values.items()}
+    objects = {f"{name}={value}" for name, value in proposal.objects.values.items()}
     if (
         policy.mode is not Mode.EXACT
         or read_back != proposal.granted
         or policy.limits.lines != lists
+        or policy.objects.lines != objects
     ):
         raise TrioProxyError(f"bug: {file} would not grant what was learned")
     check_replay(policy, evidence, proposal.granted, file=file)
     check_values(policy, evidence, proposal, file=file)
+    check_objects(policy, evidence, proposal, file=file)
 
 
 def check_values(
@@ -272,6 +329,24 @@ def check_values(
         if not limit.allows(one.value.replace(BASE, policy.limits.base)):
             raise TrioProxyError(
                 f"bug: {file} would refuse {one.variable}={one.value}, which was used"
+            )
+
+
+def check_objects(
+    policy: Policy, evidence: Evidence, proposal: Proposal, *, file: str
+) -> None:
+    """Replay what was named; a refusal that nobody wanted is a bug of ours."""
+    objects = proposal.objects
+    if not policy.objects or objects.refused or objects.declined:
+        return
+    for one in evidence.used_things():
+        if one.operation not in proposal.granted or not one.name or one.has:
+            continue
+        only = policy.objects.by_kind[Kind(one.kind)]
+        if not only.lists(one.name, one.project):
+            raise TrioProxyError(
+                f"bug: {file} would refuse {one.kind} {one.name}, which {one.operation}"
+                " named"
             )
 
 

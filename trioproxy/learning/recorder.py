@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Final
 from trioproxy.arguments.families import BASE, LIMITED
 from trioproxy.learning.evidence import (
     CLIENTS_KEPT,
+    VALUES_KEPT,
     Argument,
     Evidence,
     Tally,
+    Thing,
     When,
 )
 from trioproxy.learning.shape import REFUSED, UNKNOWN, Shape, Who, result_of
@@ -33,6 +35,7 @@ from trioproxy.policy.rules import Reason
 if TYPE_CHECKING:
     from trioproxy.arguments.asked import Argument as Asking
     from trioproxy.arguments.asking import Asked
+    from trioproxy.arguments.references import Named
 
 TALLIES_KEPT = 1_024
 """Kinds of requests, each from one connection, that are counted without look-ups."""
@@ -82,6 +85,7 @@ class Recorder:
         self._base = base
         self._origin = clock()
         self._tallies: dict[tuple[Hashable, ...], Tally] = {}
+        self._own: dict[str, set[str]] = {}
 
     def end(self, status: int | None = None) -> None:
         """End the run now; `status` is how its COMMAND ended, if it had one."""
@@ -117,13 +121,14 @@ class Recorder:
             outcome.unrouted,
             outcome.peer,
         )
-        # What was read of arguments is observed each time: such requests are few.
-        tally = self._tallies.get(kind) if verdict.asked is None else None
+        # What was read and looked up is observed each time: such requests are few.
+        is_plain = verdict.asked is None and verdict.named is None
+        tally = self._tallies.get(kind) if is_plain else None
         if tally is not None:
             tally.add()
             if outcome.ended >= tally.stale_at:
                 self._date(tally, outcome.ended)
-        elif (tally := self._observe(verdict, outcome)) and verdict.asked is None:
+        elif (tally := self._observe(verdict, outcome)) and is_plain:
             if len(self._tallies) >= TALLIES_KEPT:
                 self._tallies.clear()
             self._tallies[kind] = tally
@@ -151,6 +156,8 @@ class Recorder:
             return None
         if verdict.asked is not None:
             is_new |= self._observe_asked(verdict, verdict.asked, result, when)
+        if verdict.named is not None:
+            is_new |= self._observe_named(verdict, verdict.named, result, when)
         if is_new:
             self._wake()
         return self.evidence.tally(shape, result)
@@ -173,6 +180,41 @@ class Recorder:
             values.add(Argument(family.options, NOT_KEPT, operation))
         news = [self.evidence.observe_argument(one, result, when) for one in values]
         return any(news)
+
+    def _observe_named(
+        self, verdict: Verdict, named: "Named", result: str, when: When
+    ) -> bool:
+        """Observe which objects a request named or made."""
+        if not verdict.objects:
+            return False
+        from trioproxy.learning.touched import touched  # who looks them up has the rest
+
+        things = set[Thing]()
+        for one in touched(verdict.operation, named, verdict.objects):
+            things.add(one.thing)
+            if one.own_id:
+                self._count_own(one.thing.kind, one.own_id)
+            for variable, item in one.has:
+                value = self._with_base(variable, item)
+                if not (one.own_id and self._was_asked_for(variable, value)):
+                    things.add(one.thing._replace(has=f"{variable}={value}"))
+        news = [self.evidence.observe_thing(one, result, when) for one in things]
+        return any(news)
+
+    def _was_asked_for(self, variable: str, value: str) -> bool:
+        """Whether a creation asked for it: what its object has is no news then."""
+        return bool(value) and any(
+            Argument(variable, value, operation) in self.evidence.arguments
+            for operation in ("ContainerCreate", "VolumeCreate", "ContainerUpdate")
+        )
+
+    def _count_own(self, kind: str, full_id: str) -> None:
+        known = self._own.setdefault(kind, set())
+        if full_id in known or len(known) >= VALUES_KEPT:
+            return
+        known.add(full_id)
+        run = self.evidence.runs[self.evidence.run]
+        run.own = {**run.own, kind: len(known)}
 
     def _names(self, verdict: Verdict) -> "dict[Asking, str]":
         """The names of images that were asked for by an id."""

@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from trioproxy import files
+from trioproxy.arguments.families import OWNER_VARIABLE
+from trioproxy.arguments.objects import Objects, own_alone
 from trioproxy.errors import ConfigError
 from trioproxy.learning import disk, evidencefile
-from trioproxy.learning.evidence import Argument, Evidence, New
+from trioproxy.learning.evidence import Argument, Evidence, New, Thing
+from trioproxy.learning.objects import owner_of
 from trioproxy.learning.proposal import (
     Proposal,
     Wish,
@@ -28,6 +31,7 @@ from trioproxy.learning.proposal import (
     refuse_restore,
     write,
 )
+from trioproxy.policy import envfile
 
 NO_PROPOSAL: Final = Proposal()
 """Where evidence is kept without an env file."""
@@ -114,6 +118,11 @@ class Store(Ledger):
         listed = listed_operations(text, self.wish.file) or frozenset()
         return loaded, listed | listed_items(text, self.wish.file)
 
+    def objects(self) -> Objects:
+        """How objects are looked at while they are learned for the env file."""
+        variables = envfile.parse(self.read_env(), name=self.wish.file)
+        return own_alone(variables.get(OWNER_VARIABLE) or owner_of(self.wish.name))
+
     def read_env(self) -> str:
         """The env file's text as it counts: what is started over has no lines of ours."""
         text = files.read_text(self.env, may_be_missing=True, is_output=True)
@@ -132,15 +141,14 @@ class Store(Ledger):
             old = self.read_env()
             going_on = "" if is_final else mine.run
             proposal = propose(whole, old, self.wish, going_on=going_on)
-            if is_final or proposal.added or proposal.lists.added:
+            if is_final or proposal.news:
                 text = write(whole, proposal, old, self.wish)
                 disk.replace(self.env, text.encode())
             self._fresh = False
-            if not (
-                proposal.marks <= whole.granted and proposal.lists.marks <= whole.listed
-            ):
+            listed = proposal.lists.marks | proposal.objects.marks
+            if not (proposal.marks <= whole.granted and listed <= whole.listed):
                 whole.granted |= proposal.marks
-                whole.listed |= proposal.lists.marks
+                whole.listed |= listed
                 if is_final:
                     # In stable order, for those who keep it in version control.
                     file.replace(evidencefile.dump(whole).encode())
@@ -162,6 +170,8 @@ def _lines(whole: Evidence, run: str, new: Sequence[New]) -> bytes:
     for one in new:
         if isinstance(one, Argument):
             lines.append(evidencefile.argument_line(one, whole.arguments[one]))
+        elif isinstance(one, Thing):
+            lines.append(evidencefile.object_line(one, whole.things[one]))
         else:
             lines.append(evidencefile.shape_line(one, whole.records[one]))
     return "".join(f"{line}\n" for line in lines).encode()

@@ -7,14 +7,14 @@ to others (`policy.outcome`).
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from trioproxy.arguments.families import LIMITED
 from trioproxy.arguments.limits import NO_LIMITS, open_families
 from trioproxy.arguments.objects import NO_OBJECTS, Objects
 from trioproxy.policy.endpoints import match
 from trioproxy.policy.request import Request
-from trioproxy.policy.rules import Decision, Policy, Reason, unresolved
+from trioproxy.policy.rules import UNRESOLVED, Decision, Policy, Reason
 from trioproxy.policy.target import Target
 from trioproxy.quoting import quote
 from trioproxy.steps import Steps, finish
@@ -51,6 +51,8 @@ class Verdict:
     """What it asks for, where that is limited or learned: it goes on in the form read here."""
     named: "Named | None" = None
     """What it names, where the Engine has to be asked what that is."""
+    objects: Objects = NO_OBJECTS
+    """By which objects were looked for in that."""
     target: str = ""
     """Version and path with an id in the place of what was judged by it; else empty."""
 
@@ -63,6 +65,14 @@ class Verdict:
     def is_unresolved(self) -> bool:
         """Whether the Engine has to be asked what it names before it can be decided."""
         return self.decision.reason is Reason.UNRESOLVED
+
+    @property
+    def goes_on_as_judged(self) -> bool:
+        """Whether it passes, and with the ids and labels of what was judged.
+
+        What is only tried out changes nothing of what passes in spite of it.
+        """
+        return self.decision.allowed and not self.decision.would_refuse
 
     @property
     def needed(self) -> "tuple[Reference, ...]":
@@ -97,6 +107,11 @@ class Gate(Protocol):
         """What goes on in place of an Engine's socket in binds; empty: nothing does."""
         ...
 
+    @property
+    def asks_to_learn(self) -> bool:
+        """Whether the Engine is asked only to learn: what it does not tell passes, too."""
+        ...
+
     def decide(self, request: Request) -> Decision:
         """May this request pass by its route, and why?"""
         ...
@@ -111,6 +126,8 @@ class Gate(Protocol):
         """Name the mode and how much it opens, as words of the start line."""
         ...
 
+
+NOT_FOUND: Final = 404
 
 UNREAD = Decision(
     allowed=False,
@@ -164,6 +181,7 @@ def judge(  # noqa: PLR0913  all that may be known of one request
         decision_words=_words(request, decision),
         asked=asked,
         named=named,
+        objects=gate.objects,
     )
 
 
@@ -178,7 +196,7 @@ def judge_resolved(gate: Gate, verdict: Verdict, known: "Known") -> Verdict:
     decision = judge_again(gate, verdict)
     words = _words(verdict.request, decision)
     verdict = replace(verdict, decision=decision, decision_words=words)
-    if not decision.allowed or decision.would_refuse:
+    if not verdict.goes_on_as_judged:
         return verdict
     sent, asked = named.pin(), verdict.asked
     if asked is not None and sent.query:
@@ -309,6 +327,7 @@ class _GateOfPolicy:
         self.objects = policy.objects
         self.looks_inside = policy.limits.limits_creation
         self.proxy_socket = policy.limits.proxy_socket
+        self.asks_to_learn = False
 
     def goes_by_names(self, argument: "Argument") -> bool:
         """Answer as the policy does."""
@@ -334,10 +353,18 @@ class EnforceGate(_GateOfPolicy):
 
 
 class LearnGate:
-    """Lets everything pass that a ceiling, if there is one, allows."""
+    """Lets everything pass that a ceiling, if there is one, allows.
+
+    `objects`: how objects are looked at while they are learned. What is the client's own
+    is known by its label, so what it makes meanwhile is labelled as it will be later.
+    """
 
     def __init__(
-        self, ceiling: Policy | None = None, *, learns_arguments: bool = True
+        self,
+        ceiling: Policy | None = None,
+        *,
+        learns_arguments: bool = True,
+        objects: Objects = NO_OBJECTS,
     ) -> None:
         self.ceiling = ceiling
         self.read_operations = ceiling.read_operations if ceiling else frozenset[str]()
@@ -345,7 +372,9 @@ class LearnGate:
         if learns_arguments:
             self.read_operations |= frozenset(LIMITED)
         limits = ceiling.limits if ceiling else NO_LIMITS
-        self.objects = ceiling.objects if ceiling else NO_OBJECTS
+        self.objects = ceiling.objects if ceiling and ceiling.objects else objects
+        self.read_operations |= self.objects.reads
+        self.asks_to_learn = not (ceiling and ceiling.objects)
         self.looks_inside = limits.limits_creation
         self.proxy_socket = limits.proxy_socket
         self._learns_arguments = learns_arguments
@@ -363,8 +392,11 @@ class LearnGate:
     ) -> Decision | None:
         """Refuse only what the ceiling refuses, and what has not been looked up yet."""
         if self.ceiling is not None:
-            return self.ceiling.limit(request, asked, named)
-        return named and unresolved(named)
+            judged = named if self.ceiling.objects or not named else named.of_images
+            refusal = self.ceiling.limit(request, asked, judged)
+            if refusal is not None:
+                return refusal
+        return UNRESOLVED if named and named.is_unresolved else None
 
     def goes_by_names(self, argument: "Argument") -> bool:
         """Each id does, if arguments are learned: ids are others on each machine."""
@@ -397,8 +429,10 @@ class ShadowGate(_GateOfPolicy):
     ) -> Decision | None:
         """Allow it, with the policy's own answer attached."""
         refusal = self.policy.limit(request, asked, named)
-        if refusal is None or refusal.reason in {Reason.UNRESOLVED, Reason.MISSING}:
+        if refusal is None or refusal.reason is Reason.UNRESOLVED:
             return refusal
+        if refusal.reason is Reason.MISSING and refusal.status == NOT_FOUND:
+            return None  # the Engine says that itself
         return replace(refusal, allowed=True, would_refuse=True)
 
     def describe(self) -> str:

@@ -558,18 +558,6 @@ UNRESOLVED = Decision(
 )
 
 
-def unresolved(named: "Named") -> Decision | None:
-    """Refuse what was not looked up, or names nothing; None if all of it is known."""
-    from trioproxy.arguments.things import Missing  # loaded by who found a name
-
-    for _, thing in named.pairs():
-        if thing is None:
-            return UNRESOLVED
-        if isinstance(thing, Missing):
-            return _missing(thing)
-    return None
-
-
 def _missing(missing: "Missing") -> Decision:
     return Decision(
         allowed=False,

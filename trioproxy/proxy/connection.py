@@ -195,7 +195,7 @@ class Connection:
         )
         known = await resolver.resolve(verdict.needed)
         admitted = admit(unresolved, verdict, known)
-        if admitted.verdict.decision.allowed and resolver.has_to_make:
+        if admitted.verdict.goes_on_as_judged and resolver.has_to_make:
             known = await resolver.make()
             admitted = admit(unresolved, verdict, known)
         return admitted

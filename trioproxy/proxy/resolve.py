@@ -23,7 +23,13 @@ from trioproxy.arguments.things import (
     labels_of_image,
     users_of,
 )
-from trioproxy.errors import BadRequest, EngineTooSlow, UpstreamError, UpstreamLost
+from trioproxy.errors import (
+    BadRequest,
+    EngineTooSlow,
+    Untold,
+    UpstreamError,
+    UpstreamLost,
+)
 from trioproxy.http import jsonbody
 from trioproxy.http.framing import (
     CHUNKED,
@@ -76,6 +82,7 @@ class Resolver:
     def __init__(self, engine: Engine, gate: Gate, remembered: Remembered) -> None:
         self._engine = engine
         self._looks_inside = gate.looks_inside
+        self._asks_to_learn = gate.asks_to_learn
         self._objects = gate.objects
         self._remembered = remembered
         self._own = remembered.own
@@ -104,8 +111,7 @@ class Resolver:
         made = dict(self._known)
         for key, thing in self._known.items():
             if isinstance(thing, Thing) and thing.makes is not None:
-                answer = await _ask(self._engine, "/volumes/create", thing.makes)
-                made[key] = await self._read(Kind.VOLUME, key[1], answer)
+                made[key] = await self._question(*key, "/volumes/create", thing.makes)
         return made
 
     async def _resolve(self, one: Reference) -> None:
@@ -141,8 +147,19 @@ class Resolver:
         return describe(Kind.VOLUME, value)._replace(makes=body)
 
     async def _look_up(self, kind: Kind, text: str) -> Thing | Missing:
-        answer = await _ask(self._engine, _TEMPLATES[kind] % _escape(kind, text))
-        return await self._read(kind, text, answer)
+        return await self._question(kind, text, _TEMPLATES[kind] % _escape(kind, text))
+
+    async def _question(
+        self, kind: Kind, text: str, target: str, body: object = None
+    ) -> Thing | Missing:
+        try:
+            answer = await _ask(self._engine, target, body)
+            return await self._read(kind, text, answer)
+        except Untold as error:
+            # Learning may stand in front of another proxy, which refuses our questions.
+            if not self._asks_to_learn:
+                raise
+            return Missing(error.status, str(error))
 
     async def _read(
         self, kind: Kind, text: str, answer: tuple[int, bytes]
@@ -153,7 +170,7 @@ class Resolver:
             message = value.get("message") if isinstance(value, dict) else None
             return Missing(status, message if isinstance(message, str) else "")
         if status not in _HAS_IT:
-            raise UpstreamError(
+            raise Untold(
                 f"the Docker Engine answers {status} to the question"
                 f" what {kind} {text[:64]!a} is"
             )
@@ -187,7 +204,7 @@ class Resolver:
             if status == _GONE:
                 return thing
             if status not in _HAS_IT:
-                raise UpstreamError(
+                raise Untold(
                     f"the Docker Engine answers {status} to the question"
                     f" what image {thing.image[:64]!a} is"
                 )
@@ -202,7 +219,7 @@ class Resolver:
             self._engine, f"/containers/json?all=1&filters={escaped}"
         )
         if status not in _HAS_IT:
-            raise UpstreamError(f"the Engine answers {status} to a question")
+            raise Untold(f"the Engine answers {status} to a question")
         # The Engine takes a part of a volume's name for all of it.
         return tuple(
             [
@@ -229,7 +246,7 @@ def _parse(raw: bytes) -> jsonbody.Json:
     try:
         return jsonbody.parse(raw)
     except BadRequest as error:
-        raise UpstreamError(
+        raise Untold(
             f"the Docker Engine's answer to a question is no JSON: {error}"
         ) from error
 

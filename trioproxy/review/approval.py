@@ -8,7 +8,8 @@ asked for it, since when and how often, and what the file grants of the kind alr
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from trioproxy.arguments.families import BASE
+from trioproxy.arguments.families import BASE, OBJECTS
+from trioproxy.arguments.limits import ANY
 from trioproxy.learning.evidence import Askers, Evidence, Facts
 from trioproxy.learning.shape import UNKNOWN
 from trioproxy.policy.endpoints import OPERATIONS, Endpoint, Risk
@@ -58,6 +59,8 @@ def questions(
             question = _about_operation(policy, evidence, refused)
             asked.setdefault(question.name, question)
     for value in found.refused_values:
+        if value.argument.variable in OBJECTS and value.argument.value == ANY:
+            continue  # no name would allow what names none
         question = _about_value(policy, evidence, value)
         asked.setdefault(question.name, question)
     left = (one for name, one in asked.items() if name not in frozenset(declined))
@@ -103,7 +106,6 @@ def _of_section(policy: Policy, endpoint: Endpoint) -> Iterator[str]:
 
 def _about_value(policy: Policy, evidence: Evidence, refused: RefusedValue) -> Question:
     argument, facts = refused.argument, refused.facts
-    limit = policy.limits.by_variable.get(argument.variable)
     return Question(
         name=f"{argument.variable}={_below_base(policy, argument.value)}",
         message=refused.message,
@@ -113,9 +115,16 @@ def _about_value(policy: Policy, evidence: Evidence, refused: RefusedValue) -> Q
         first=facts.first,
         last=facts.last,
         askers=_askers_of(evidence, argument.operation, facts),
-        granted=tuple(one.text for one in limit.patterns) if limit else (),
+        granted=tuple(_listed(policy, argument.variable)),
         variable=argument.variable,
     )
+
+
+def _listed(policy: Policy, variable: str) -> Iterator[str]:
+    if variable in OBJECTS:
+        yield from policy.objects.by_kind[OBJECTS[variable]].items
+    elif limit := policy.limits.by_variable.get(variable):
+        yield from (one.text for one in limit.patterns)
 
 
 def _below_base(policy: Policy, value: str) -> str:

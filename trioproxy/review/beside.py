@@ -113,8 +113,6 @@ def show_changes(changes: Changes) -> Section:
         element("h3", "New ways to root on the host") if found.ways else None,
         bullets(way_of(one) for one in found.ways),
         *_grants(found),
-        element("h3", "The lists of objects differ") if changes.objects else None,
-        bullets(code(line) for line in changes.objects),
     )
 
 

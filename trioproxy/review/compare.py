@@ -13,10 +13,17 @@ from types import MappingProxyType
 from typing import Final
 
 from trioproxy.arguments import root
-from trioproxy.arguments.families import FAMILIES, LIMITED, Family
+from trioproxy.arguments.families import (
+    FAMILIES,
+    LIMITED,
+    OBJECTS,
+    OWNER_VARIABLE,
+    Family,
+)
 from trioproxy.arguments.inclusion import beyond
-from trioproxy.arguments.limits import Limit, Limits
-from trioproxy.arguments.objects import Objects
+from trioproxy.arguments.limits import ANY, Limit, Limits
+from trioproxy.arguments.objects import OWN, PRUNING
+from trioproxy.arguments.references import KINDS
 from trioproxy.arguments.table import OPERATIONS as ARGUED
 from trioproxy.learning.wording import count
 from trioproxy.policy import samples
@@ -131,8 +138,8 @@ def compare(old: Policy, new: Policy) -> Comparison:
             more.add(Grant(name, is_limited=new.limits.limits_power_of(name)))
         elif before and not after:
             less.add(Grant(name, is_limited=old.limits.limits_power_of(name)))
-    more |= set(_asked_beyond(old, new))
-    less |= set(_asked_beyond(new, old))
+    more |= {*_asked_beyond(old, new), *_named_beyond(old, new)}
+    less |= {*_asked_beyond(new, old), *_named_beyond(new, old)}
     was, now = meaning_of(old), meaning_of(new)
     return Comparison(
         more=tuple(sorted(more, key=lambda one: one.rank)),
@@ -141,12 +148,6 @@ def compare(old: Policy, new: Policy) -> Comparison:
         is_root=now.is_root,
         ways=tuple(way for way in now.ways if way not in was.ways),
     )
-
-
-def objects_differ(old: Objects, new: Objects) -> Iterator[str]:
-    """Say what lists of objects hold more and less, line by line: which is more is not told."""
-    yield from (f"- {line}" for line in sorted(old.lines - new.lines))
-    yield from (f"+ {line}" for line in sorted(new.lines - old.lines))
 
 
 def _allows(policy: Policy, name: str, request: Request) -> bool:
@@ -184,6 +185,32 @@ def _listed_beyond(family: Family, narrow: Policy, wide: Policy) -> Iterator[Gra
         for one in beyond(known, wide.limits, [name]):
             why = root.of_item(name, one.item)
             yield Grant(f"{name}={one.item}", root=why)
+
+
+def _named_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
+    """Which objects requests may name under one policy, and not under the other.
+
+    More, unless it is proven to be none: by the same words, or by a name that fits. What
+    is one owner's own is nothing of another's.
+    """
+    opened = wide.opened_operations
+    named = {kind for op in opened for kind in KINDS.get(op, ())}
+    named |= {PRUNING[op] for op in opened & PRUNING.keys()}
+    for variable, kind in OBJECTS.items():
+        if kind not in named or not narrow.objects.limits(kind):
+            continue
+        if not wide.objects.limits(kind):
+            yield Grant(f"{variable}={ANY}" if wide.objects else f"any {kind}")
+            continue
+        before, after = narrow.objects.by_kind[kind], wide.objects.by_kind[kind]
+        is_same_owner = narrow.objects.owner == wide.objects.owner
+        for item in after.items:
+            if item == OWN and OWN in before.items and not is_same_owner:
+                yield Grant(
+                    f"{variable}={OWN} by {OWNER_VARIABLE}={wide.objects.owner}"
+                )
+            elif not before.lists(item):
+                yield Grant(f"{variable}={item}")
 
 
 def _variables(policy: Policy) -> frozenset[str]:

@@ -9,16 +9,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from trioproxy.arguments import root
-from trioproxy.arguments.families import BASE, LIMITS
-from trioproxy.arguments.limits import Limit
+from trioproxy.arguments.families import BASE, LIMITS, OBJECTS, Kind
+from trioproxy.arguments.limits import ANY, Limit
+from trioproxy.arguments.objects import Only
 from trioproxy.arguments.patterns import Pattern, parse_pattern
+from trioproxy.arguments.references import REACHING
 from trioproxy.errors import ConfigError
-from trioproxy.learning.evidence import Argument, Evidence, Facts
+from trioproxy.learning.evidence import Argument, Evidence, Facts, Thing
 from trioproxy.learning.proposal import replay
-from trioproxy.learning.shape import UNKNOWN, Shape
+from trioproxy.learning.shape import REFUSED, UNKNOWN, Shape
 from trioproxy.policy import samples
 from trioproxy.policy.rules import Mode, Policy
 from trioproxy.policy.variables import OPERATIONS_VARIABLE
+from trioproxy.review.sightings import is_of_item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,14 +55,21 @@ class RefusedValue:
     facts: Facts
     root: str
     """Why it is root on the host; empty if no way is known."""
+    reached: str = ""
+    """What was reached into and has it, as `container db`; empty: it was asked for."""
 
     @property
     def message(self) -> str:
         """What is refused, and by which variable."""
         one = self.argument
-        return (
-            f"{one.operation} asks for {one.value}, which {one.variable} does not list"
-        )
+        if self.reached:
+            what = f"reaches into {self.reached}, which has {one.value}, and"
+            return f"{one.operation} {what} {one.variable} does not list that"
+        if one.variable in OBJECTS:
+            what = f"names {OBJECTS[one.variable]} {one.value}, which"
+        else:
+            what = f"asks for {one.value}, which"
+        return f"{one.operation} {what} {one.variable} does not list"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +116,8 @@ def drift(policy: Policy, evidence: Evidence, *, since: int) -> Drift:
     values = tuple(refused_values(policy, evidence))
     has_values = bool(evidence.arguments)
     unused_values = tuple(_unused_values(policy, evidence, since)) if has_values else ()
+    if evidence.things:
+        unused_values += tuple(_unused_objects(policy, evidence, since))
     return Drift(
         refused=refused,
         unused=_unused(policy, evidence, since),
@@ -132,6 +144,45 @@ def refused_values(
             if one is not None and not _may_be_listed(policy, one):
                 why = root.of_item(one.variable, one.value)
                 yield RefusedValue(argument=one, facts=facts, root=why)
+    if policy.objects:
+        yield from _refused_objects(policy, evidence, used_only=used_only)
+
+
+def _refused_objects(
+    policy: Policy, evidence: Evidence, *, used_only: bool
+) -> Iterator[RefusedValue]:
+    """Judge which objects requests named, and what those have that were reached into."""
+    opened, used = policy.opened_operations, evidence.used_things()
+    for thing, facts in sorted(evidence.things.items()):
+        if thing.operation not in opened or (used_only and thing not in used):
+            continue
+        kind = Kind(thing.kind)
+        only, name = policy.objects.by_kind[kind], thing.name
+        if thing.has:
+            variable, _, item = thing.has.partition("=")
+            one = _whole(Argument(variable, item, thing.operation), policy, evidence)
+            if one is not None and not policy.limits.lists(variable, one.value):
+                why = root.of_item(variable, one.value)
+                reached = f"{kind} {name}"
+                yield RefusedValue(argument=one, facts=facts, root=why, reached=reached)
+        elif name and not _may_be_named(only, thing, facts):
+            one = Argument(only.variable, name, thing.operation)
+            yield RefusedValue(argument=one, facts=facts, root=_reached(policy, thing))
+
+
+def _may_be_named(only: Only, thing: Thing, facts: Facts) -> bool:
+    """Whether an object is listed; by a label it may be, unless it was refused."""
+    if only.lists(thing.name, thing.project):
+        return True
+    has_labels = any(item.startswith("@label:") for item in only.items)
+    return has_labels and REFUSED not in facts.results
+
+
+def _reached(policy: Policy, thing: Thing) -> str:
+    """Why it is root on the host to reach into an object; empty if no way is known."""
+    if thing.operation not in REACHING or policy.limits.limits_creation:
+        return ""
+    return "reaches into it, whatever it was given"
 
 
 def _may_be_listed(policy: Policy, argument: Argument) -> bool:
@@ -168,6 +219,18 @@ def _unused_values(
                 yield UnusedValue(variable=name, item=item.text, last=last)
 
 
+def _unused_objects(
+    policy: Policy, evidence: Evidence, since: int
+) -> Iterator[UnusedValue]:
+    used = [(one, evidence.things[one].last) for one in evidence.used_things()]
+    for kind, only in policy.objects.by_kind.items():
+        for item in only.items if only.variable in policy.objects.set_variables else ():
+            last = max((d for t, d in used if is_of_item(kind, item, t)), default=0)
+            # What has a label evidence does not know.
+            if last < since and not item.startswith("@label:"):
+                yield UnusedValue(variable=only.variable, item=item, last=last)
+
+
 def _lists_nothing(item: Pattern) -> bool:
     return item.text == "0"
 
@@ -178,7 +241,11 @@ def _lines(policy: Policy, refused: tuple[RefusedValue, ...]) -> dict[str, str]:
         values = {
             one.argument.value for one in refused if one.argument.variable == name
         }
-        if all(_can_be_listed(name, value) for value in values):
+        if name in OBJECTS:
+            if ANY not in values:
+                only = policy.objects.by_kind[OBJECTS[name]]
+                lines[name] = ",".join([*only.items, *sorted(values)])
+        elif all(_can_be_listed(name, value) for value in values):
             limit = policy.limits.limit_of(name) or Limit(variable=name)
             listed = [one.text for one in limit.patterns if not _lists_nothing(one)]
             lines[name] = ",".join([*listed, *sorted(values)])

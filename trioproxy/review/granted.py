@@ -161,23 +161,19 @@ def _with_holes(text: str) -> list[Children]:
 
 def show_objects(report: Report) -> Section:
     """Which objects its requests may name."""
-    has_seen = any(one.seen for one in report.objects)
-    heads = ["Variable", "Listed", "What that is"]
-    rows: list[list[Children]] = []
-    for one in report.objects:
-        unset = "" if one.is_set else ", as the variable is not set"
-        row: list[Children] = [
-            code(one.variable),
-            [element("div", code(item)) for item in one.items] or "nothing",
-            f"{one.line}{unset}",
-        ]
-        rows.append([*row, some(one.seen, PROGRAMS_SHOWN)] if has_seen else row)
+    listed = [one for one in report.objects if one.items]
+    others = [one for one in report.objects if not one.items]
+    has_seen = bool(report.watch and any(i.seen for one in listed for i in one.items))
     shown = report.meaning.shows_all
     return Section(
         "objects",
         "Which objects they may name",
         para("The objects that are listed here, and no others."),
-        table(count(len(rows), "list"), [*heads, "Seen"] if has_seen else heads, rows),
+        [_listing(one, report.watch if has_seen else None) for one in listed],
+        bullets(
+            [code(one.variable), f" {one.line}: ", "any" if one.is_any else "none"]
+            for one in others
+        ),
         para("Still shown, listed or not, by ", some(shown, len(shown)), ".")
         if shown
         else None,

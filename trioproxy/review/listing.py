@@ -6,12 +6,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.arguments import root
-from trioproxy.arguments.families import BASE
+from trioproxy.arguments.families import BASE, OBJECTS, Kind
+from trioproxy.arguments.limits import ANY
+from trioproxy.arguments.objects import OWN
 from trioproxy.arguments.patterns import READ_ONLY, Pattern
 from trioproxy.learning.evidence import Evidence
 from trioproxy.policy.rules import Policy
 from trioproxy.review.meaning import Limited
-from trioproxy.review.sightings import Sighting, of_item, runs_of_item
+from trioproxy.review.sightings import (
+    Sighting,
+    is_of_item,
+    of_item,
+    of_object,
+    runs_of_item,
+    runs_of_object,
+)
 
 VALUES_SHOWN: Final = 4
 """Of the values that one item fits."""
@@ -73,35 +82,55 @@ def listings(
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectListing:
-    """A variable that says which objects requests may name."""
-
-    variable: str
-    line: str
-    items: tuple[str, ...]
-    """Empty: none."""
-    is_set: bool
-    """Whether it stands in the file, and is not closed by another one that does."""
-    seen: tuple[str, ...]
-    """Objects of the kind that were touched."""
-
-
 def object_listings(
-    objects: tuple[Limited, ...], evidence: Evidence | None
-) -> Iterator[ObjectListing]:
-    """Show each list of objects."""
-    things = evidence.things if evidence else {}
+    objects: tuple[Limited, ...], evidence: Evidence | None, runs: tuple[str, ...]
+) -> Iterator[Listing]:
+    """Show each list of objects in the same way."""
     for one in objects:
-        kind = one.variable.removeprefix("ONLY_").removesuffix("S").lower()
-        names = {thing.name for thing in things if thing.kind == kind}
-        yield ObjectListing(
+        kind = OBJECTS[one.variable]
+        items = [item for item in one.value.split(",") if item and item != ANY]
+        unset = "" if one.is_set else ", as the variable is not set"
+        yield Listing(
             variable=one.variable,
-            line=one.line,
-            items=tuple(item for item in one.value.split(",") if item),
-            is_set=one.is_set,
-            seen=tuple(sorted(names)),
+            line=f"{one.line}{unset}",
+            is_any=one.value == ANY,
+            items=tuple(
+                _object(one.variable, kind, it, evidence, runs) for it in items
+            ),
         )
+
+
+def _object(
+    variable: str,
+    kind: Kind,
+    item: str,
+    evidence: Evidence | None,
+    runs: tuple[str, ...],
+) -> Item:
+    used = runs_of_object(evidence, kind, item) if evidence else {}
+    things = evidence.used_things() if evidence else {}
+    names = {one.name for one in things if is_of_item(kind, item, one)} - {item}
+    return Item(
+        variable=variable,
+        text=item,
+        reading=tuple(_object_reading(item)),
+        root="",
+        seen=of_object(evidence, kind, item) if evidence else None,
+        uses=tuple(used.get(run, 0) for run in runs),
+        values=tuple(sorted(names)[:VALUES_SHOWN]),
+        more_values=max(0, len(names) - VALUES_SHOWN),
+    )
+
+
+def _object_reading(item: str) -> Iterator[tuple[str, str]]:
+    if item == OWN:
+        yield item, "what was made through this policy"
+    elif item.startswith("@project:"):
+        yield item, "what Compose made for this project"
+    elif item.startswith("@label:"):
+        yield item, "what has this label"
+    elif ANY in item:
+        yield ANY, _hole(ANY)
 
 
 def _item(

@@ -17,11 +17,10 @@ from trioproxy.learning.wording import describe_groups
 from trioproxy.policy.endpoints import MEANINGS, OPERATIONS, Effect, Endpoint, Risk
 from trioproxy.policy.incumbents import TECNATIVA
 from trioproxy.policy.rules import Mode, Policy
-from trioproxy.review.compare import Comparison, compare, objects_differ
+from trioproxy.review.compare import Comparison, compare
 from trioproxy.review.drift import Drift, RefusedValue, drift, refused_values
 from trioproxy.review.listing import (
     Listing,
-    ObjectListing,
     listings,
     object_listings,
 )
@@ -148,8 +147,6 @@ class Changes:
     name: str
     digest: str
     found: Comparison
-    objects: tuple[str, ...]
-    """Lines by which the lists of objects differ, each behind a `+` or `-`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +170,7 @@ class Report:
     unknown: tuple[str, ...]
     """What passes besides, of routes that this version does not know."""
     listings: tuple[Listing, ...]
-    objects: tuple[ObjectListing, ...]
+    objects: tuple[Listing, ...]
     """Which objects requests may name; empty: any."""
     unlisted: tuple[RefusedValue, ...]
     """Values that were in use and that no list has."""
@@ -217,7 +214,7 @@ def report_of(
             *(f"all of {name}" for name in open_sections(policy)),
         ),
         listings=tuple(listings(policy, meaning.limits, evidence, runs)),
-        objects=tuple(object_listings(meaning.objects, evidence)),
+        objects=tuple(object_listings(meaning.objects, evidence, runs)),
         unlisted=tuple(_unlisted(policy, evidence, left_out)) if evidence else (),
         price=_price(file, evidence),
         left_out=left_out,
@@ -344,8 +341,7 @@ def _count(evidence: Evidence, operation: str) -> int:
 
 def _changes(old: File, new: File) -> Changes:
     found = compare(old.policy, new.policy)
-    objects = tuple(objects_differ(old.policy.objects, new.policy.objects))
-    return Changes(name=old.name, digest=old.digest, found=found, objects=objects)
+    return Changes(name=old.name, digest=old.digest, found=found)
 
 
 def _drifted(file: File, live: Record) -> Drifted:

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from trioproxy.arguments.families import BASE
+from trioproxy.arguments.families import BASE, Kind
+from trioproxy.arguments.objects import is_listed
 from trioproxy.arguments.patterns import Pattern
-from trioproxy.learning.evidence import Askers, Evidence, Facts, Record
+from trioproxy.learning.evidence import Askers, Evidence, Facts, Record, Thing
 from trioproxy.learning.needs import is_need
 from trioproxy.learning.shape import Shape, shape_of
 from trioproxy.learning.wording import count, days, some
@@ -54,6 +55,26 @@ def of_item(
     return _sighting(evidence, _of_item(evidence, variable, item, base))
 
 
+def of_object(evidence: Evidence, kind: Kind, item: str) -> Sighting | None:
+    """Say how the objects that an item holds were named."""
+    return _sighting(evidence, _of_object(evidence, kind, item))
+
+
+def runs_of_object(evidence: Evidence, kind: Kind, item: str) -> dict[str, int]:
+    """Say how often in each run that is counted by itself."""
+    return _by_run(_of_object(evidence, kind, item))
+
+
+def is_of_item(kind: Kind, item: str, thing: Thing) -> bool:
+    """Whether an object of the evidence is what an item holds."""
+    return (
+        thing.kind == kind
+        and bool(thing.name)
+        and not thing.has
+        and is_listed([item], kind, thing.name, thing.project)
+    )
+
+
 def runs_of_operation(evidence: Evidence, operation: str) -> dict[str, int]:
     """Say how often an operation was used in each run that is counted by itself."""
     return _by_run(_of_operation(evidence, operation))
@@ -82,6 +103,14 @@ def _of_item(
             and item.fits(one.value.replace(BASE, base))
         ):
             yield shape_of(one.operation), evidence.arguments[one]
+
+
+def _of_object(
+    evidence: Evidence, kind: Kind, item: str
+) -> Iterator[tuple[Shape, Facts]]:
+    for one in evidence.used_things():
+        if is_of_item(kind, item, one):
+            yield shape_of(one.operation), evidence.things[one]
 
 
 def _by_run(found: Iterable[tuple[Shape, Facts]]) -> dict[str, int]:

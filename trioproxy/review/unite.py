@@ -10,6 +10,10 @@ those files count that grant an operation which can ask for it, and then:
 - one of them does not set a variable that counts only when it is set: likewise.
 
 A list of a file that grants nothing which could ask for it is left out, and told of.
+
+Lists of objects are united in the same way: the union, where all files have some that
+grant an operation which names objects. Of many owners one is left: what was made under
+another one is nobody's own then, which is told.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,10 +25,15 @@ from trioproxy.arguments.families import (
     BASE_VARIABLE,
     FAMILIES,
     LIMITED,
+    OBJECTS,
+    OWNER_VARIABLE,
     Family,
+    Kind,
 )
 from trioproxy.arguments.inclusion import taken_out
 from trioproxy.arguments.limits import ANY, NO_LIMITS, Limits
+from trioproxy.arguments.objects import NO_OBJECTS, OWN, PRUNING, VARIABLES, Objects
+from trioproxy.arguments.references import KINDS
 from trioproxy.arguments.table import OPERATIONS as ARGUED
 
 NOT_FLAGGED: Final = "0"
@@ -39,6 +48,7 @@ class Part:
     operations: frozenset[str]
     """What it grants."""
     limits: Limits = NO_LIMITS
+    objects: Objects = NO_OBJECTS
     once_listed: frozenset[str] = frozenset()
     """What learning ever wrote into its lists: `VARIABLE=item`."""
     unread: frozenset[Family] = frozenset()
@@ -60,10 +70,20 @@ class Part:
         own = (n for n in self.operations & LIMITED.keys() if LIMITED[n][0] is family)
         return family not in self.limits.families and any(own)
 
+    @property
+    def names_objects(self) -> bool:
+        """Whether it grants an operation that names objects; evidence alone decides nothing."""
+        return self.is_env and not self.operations.isdisjoint({*KINDS, *PRUNING})
+
     def declined(self) -> Iterator[str]:
         """What a person took out of its lists."""
         if self.is_env:
             yield from taken_out(self.limits, self.once_listed)
+        for kind, only in self.objects.by_kind.items():
+            for mark in sorted(self.once_listed):
+                item = mark.removeprefix(f"{VARIABLES[kind]}=")
+                if item != mark and item and not only.lists(item):
+                    yield mark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +126,7 @@ class _Uniting:
         """Go through the families."""
         for family in Family:
             self._unite_family(family)
+        self._unite_objects()
         if any(BASE in value for value in self._values.values()):
             self._values[BASE_VARIABLE] = self._base
         if self._has_bases:
@@ -143,6 +164,46 @@ class _Uniting:
             self._unite_variable(name, limiting)
         if not self._values.keys() & set(FAMILIES[family]):
             self._values[family.options] = ""
+
+    def _unite_objects(self) -> None:
+        """Unite which objects may be named; the items of a kind, or any."""
+        limiting = [p for p in self._parts if p.objects]
+        opening = [p for p in self._parts if p.names_objects and not p.objects]
+        if opening:
+            self._open |= OBJECTS.keys()
+            if limiting:
+                self._notes.append(
+                    f"ONLY_* is open, because {_names(opening)} does not say which"
+                    f" objects may be named: what {_names(limiting)} lists is not in"
+                    " the result"
+                )
+            return
+        for variable, kind in OBJECTS.items() if limiting else ():
+            if any(not part.objects.limits(kind) for part in limiting):
+                self._values[variable] = ANY
+            else:
+                items = self._objects_of(variable, kind, limiting)
+                self._values[variable] = ",".join(items)
+        owners = [part.objects.owner for part in limiting if part.objects.owner]
+        if owners:
+            mine = [part.objects.owner for part in limiting if part.is_output]
+            owner = self._values[OWNER_VARIABLE] = (*filter(None, mine), *owners)[0]
+            if others := sorted({*owners} - {owner}):
+                self._notes.append(
+                    f"{OWNER_VARIABLE} differs between the files: what was made by"
+                    f" {' and '.join(others)} is not its own in the result"
+                )
+
+    def _objects_of(
+        self, variable: str, kind: Kind, parts: Sequence[Part]
+    ) -> list[str]:
+        kept = {
+            item
+            for part in parts
+            for item in part.objects.by_kind[kind].items
+            if part.is_output or f"{variable}={item}" not in self._declined
+        }
+        return sorted(kept, key=lambda one: (one != OWN, one))
 
     def _unite_variable(self, name: str, limiting: Sequence[Part]) -> None:
         asking = [p for p in self._parts if p.is_env and p.can_ask(name)]

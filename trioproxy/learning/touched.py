@@ -1,0 +1,110 @@
+"""Which objects a request named or made, as evidence has them: whose they are.
+
+An object is `@own` if the Engine says that it has the client's label and not from its
+image. Of all others the name is kept, and the Compose project, so that a person can list
+them. What was reached into is kept with what it has beyond the harmless, for that counts
+later as if it were asked for (`arguments.naming`).
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from trioproxy.arguments.families import Family, Kind
+from trioproxy.arguments.inspected import arguments_of
+from trioproxy.arguments.keeping import NOT_KEPT, kept
+from trioproxy.arguments.objects import (
+    MAKING,
+    OWN,
+    PRUNING,
+    Objects,
+    project_of,
+)
+from trioproxy.arguments.references import KINDS, Named, Reference
+from trioproxy.arguments.things import Thing as Described
+from trioproxy.errors import BadRequest
+from trioproxy.learning.evidence import Thing
+
+ALL: Final = "*"
+"""In place of a name: all of a kind, or one that no list can hold."""
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
+_PROJECT: Final = re.compile(r"[ -~]{1,255}", re.ASCII)
+
+
+class Touched(NamedTuple):
+    """An object that a request named or made."""
+
+    thing: Thing
+    own_id: str = ""
+    """Its id, if it is the client's own."""
+    has: tuple[tuple[str, str], ...] = ()
+    """What it has beyond the harmless, if it was reached into: variables and items."""
+
+
+def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]:
+    """Tell which objects a request named or made; `objects`: by which they were looked for."""
+    if operation in PRUNING:
+        yield Touched(Thing(PRUNING[operation], ALL, "", operation))
+    if operation not in KINDS:
+        return
+    kind = KINDS[operation][0]
+    yield Touched(Thing(kind, "", "", operation))
+    if operation in MAKING and objects.owner:
+        yield Touched(Thing(kind, OWN, "", operation))
+    for reference, thing in named.pairs():
+        if (
+            reference.argument is None
+            and isinstance(thing, Described)
+            and not thing.is_proxys  # outside of every list
+        ):
+            has = tuple(_has(thing)) if _is_reached(reference, thing) else ()
+            yield _touched(operation, objects, thing, has)
+            for other in _with_it(named, reference, thing):
+                yield _touched(operation, objects, other, tuple(_has(other)))
+
+
+def _is_reached(reference: Reference, thing: Described) -> bool:
+    return reference.reaches or thing.kind is Kind.VOLUME
+
+
+def _with_it(
+    named: Named, reference: Reference, thing: Described
+) -> Iterator[Described]:
+    """What is reached by way of a container: its volumes, and networks that it joins."""
+    keys = [(Kind.VOLUME, name) for name in thing.volumes if reference.reaches]
+    keys += [(Kind.NETWORK, name) for name in thing.unpinned if reference.starts]
+    for key in keys:
+        one = named.known.get(key)
+        if isinstance(one, Described):
+            yield one
+
+
+def _touched(
+    operation: str,
+    objects: Objects,
+    thing: Described,
+    has: tuple[tuple[str, str], ...],
+) -> Touched:
+    if objects.is_own(thing):
+        return Touched(Thing(thing.kind, OWN, "", operation), thing.id, has)
+    name = thing.names[0] if thing.names else ""
+    project = project_of(thing)
+    return Touched(
+        Thing(
+            thing.kind,
+            name if _NAME.fullmatch(name) else ALL,
+            project if _PROJECT.fullmatch(project) else "",
+            operation,
+        ),
+        has=has,
+    )
+
+
+def _has(thing: Described) -> Iterator[tuple[str, str]]:
+    try:
+        for one in arguments_of(thing):
+            yield one.variable, kept(one)
+    except BadRequest:
+        # What cannot be read as if it were asked for is refused, whatever is listed.
+        yield Family.CREATE.options, NOT_KEPT
