@@ -91,6 +91,10 @@ derived: .venv/installed-dev ## write anew what follows from the table of operat
 reports: .venv/installed-dev ## write example reports into reports/
 	@$(PYTHON) -m tests.reports reports
 
+.PHONY: recording
+recording: .venv/installed-dev ## record `make run` anew, as the picture in README.md
+	@$(PYTHON) -m tests.recording
+
 .PHONY: packages
 packages: # as root on Debian: what the tests use
 	@scripts/install-packages

@@ -386,6 +386,14 @@ def test_root_operations_are_listed() -> None:
     assert not {one.operation for one in ENDPOINTS} & set(listed) - roots
 
 
+def test_all_pages() -> None:
+    """The list of all pages has each page of docs, once."""
+    index = document("docs/README.md")
+    pages = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+    listed = [link for link in index.links if "/" not in link]
+    assert sorted([*listed, "README.md"]) == pages
+
+
 def test_limits() -> None:
     """Each limit in the page on architecture has the value that the code has."""
     rows = re.findall(

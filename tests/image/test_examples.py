@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.engine import Engine, ScratchEngine
+from tests.markdown import Document
 from tests.yamlfile import read_yaml
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -153,6 +154,18 @@ def test_compose(
         for name in clients:
             started.await_line(name, DONE)
     scratch.docker("rm", "-f", labelled)
+
+
+@pytest.mark.usefixtures("images")
+def test_readme(scratch: ScratchEngine, tmp_path: Path) -> None:
+    """The README's compose file runs as it is: its client works, and stops nothing."""
+    source = tmp_path / "readme"
+    source.mkdir()
+    (block,) = Document(EXAMPLES.parent / "README.md").of_kind("yaml")
+    (source / "compose.yaml").write_text(block.text)
+    with project(scratch, source, tmp_path) as started:
+        started.compose("up", "--detach")
+        started.await_line("traefik", DONE)
 
 
 JOBS = "docker run --rm --network none"

@@ -169,7 +169,7 @@ def _shown(example: Example) -> str:
     """What is set to 1, and the rest in a word."""
     ones = [name for name, value in example.variables.items() if value == "1"]
     rest = len(example.variables) - len(ones)
-    others = f"{rest} others" if rest else ""
+    others = f"{rest} other{'s' * (rest > 1)}" if rest else ""
     return (
         " and ".join(filter(None, [" ".join(f"`{one}`" for one in ones), others]))
         or "none"

@@ -34,8 +34,8 @@ Examples:
   trioproxy approve app.env --evidence live.jsonl --yes VolumeList
 
 \b
-Exit status: 0 nothing of it is refused any more without a word of yours,
-1 something still is, 2 bad input.
+Exit status: 0 all of it was allowed or declined for good, 1 some is left,
+2 bad input.
 """
 
 
@@ -80,7 +80,7 @@ def command(*, file: str, evidence: str, names: tuple[str, ...], as_json: bool) 
     Each question shows what it does at worst, who asked and how often, what FILE grants
     of the kind already, and the change. Answers: yes, no (asked again next time), always
     no (remembered in the evidence next to FILE), quit. FILE is written as learn writes
-    it; enforce --watch reads it again by itself, a SIGHUP makes it.
+    it. A running enforce --watch reads it by itself, any other one at SIGHUP.
     """
     path = Path(file)
     live = read_evidence(Path(evidence))

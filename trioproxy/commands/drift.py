@@ -47,7 +47,7 @@ Exit status: 0 nothing refused, 1 something was refused, 2 bad input.
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(*, file: str, evidence: str, days: int, as_json: bool) -> int:
-    """Show what FILE refuses that clients send, and grants that nobody uses.
+    """Show what clients send and FILE refuses, and what FILE grants and nobody uses.
 
     For what is refused the line is shown that would allow it. What is unused is only
     reported: rare jobs look unused for a long time.

@@ -47,13 +47,13 @@ Examples:
 def command(*, file: str, as_json: bool, markdown: bool) -> None:
     """Show what a policy file grants, how risky it is, and what it opens elsewhere.
 
-    Where its evidence is next to it: how often, in how many of the runs, when and by
+    With its evidence next to it: how often, in how many of the runs, when and by
     which programs. Also: flows that are granted by half, and where
     tecnativa/docker-socket-proxy or linuxserver/socket-proxy would decide otherwise by the
     same file.
     """
     if as_json and markdown:
-        raise ConfigError("--json and --markdown are two forms", hint="choose one")
+        raise ConfigError("--json and --markdown exclude each other", hint="choose one")
     policy_file = PolicyFile.read(file)
     learned = evidence_next_to(file)
     evidence = read_evidence(learned) if learned else None

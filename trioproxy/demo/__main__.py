@@ -34,7 +34,7 @@ async def tell(play: Play, stage: Stage) -> None:
     await stage.run(f"trioproxy learn -o app.env -- {play.learned}")
     say(
         "3. What it wrote. `ALLOW_OPERATIONS` is all that trioproxy will allow. The "
-        "sections below it are the same, coarser, for proxies that know no better."
+        "sections, such as `CONTAINERS`, say the same to other proxies, coarser."
     )
     show_env_file((stage.folder / "app.env").read_text())
     say("4. Enforce. What was learned passes; everything else is refused.")
@@ -44,8 +44,8 @@ async def tell(play: Play, stage: Stage) -> None:
         answer = await stage.run(play.refused, check=False, DOCKER_HOST=proxy.url)
     if "ALLOW_OPERATIONS" not in answer:
         raise Failed(f"{play.refused!r} was not refused as it should be")
-    say("5. The proxy's log: one line a request.")
-    show("\n".join(proxy.log))
+    say("5. The log. Each request has a line. This is that of the refusal:")
+    show("\n".join(line for line in proxy.log if "decision=refused" in line.split()))
     say(
         "Now yours: trioproxy learn -o learned/app.env -- COMMAND, with any command "
         "that talks to Docker. README.md goes on from here."

@@ -17,6 +17,7 @@ from typing import Final
 import trio
 
 import trioproxy
+from trioproxy.commands.terminal import has_colours, painted
 
 WIDTH: Final = 80
 INDENT: Final = "   "
@@ -24,6 +25,7 @@ KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "DOCKER_CONFI
 """What the commands get of our environment: no setting of trioproxy is among it."""
 PROGRAMS: Final = {"trioproxy": "trioproxy", "client": "trioproxy.demo.client"}
 START_SECONDS: Final = 20
+BOLD: Final = "\x1b[1m{}\x1b[0m"
 
 
 class Failed(Exception):
@@ -127,16 +129,27 @@ def free_port() -> int:
 
 
 def say(text: str) -> None:
-    """Print a paragraph of the story."""
+    """Print a paragraph of the story; on a terminal its title stands out."""
     # A path with a hyphen in it stays whole: people copy it.
     told = textwrap.fill(text, WIDTH, subsequent_indent=INDENT, break_on_hyphens=False)
+    if on_colours():
+        told = re.sub(r"^\d\. .+?[.:]", lambda title: BOLD.format(title[0]), told)
     print("\n" + told + "\n")
 
 
 def show(text: str) -> None:
     """Print what a command is, or wrote, within the width of a terminal."""
     for line in text.splitlines():
-        print("\n".join(fold(line.expandtabs())))
+        rows = list(fold(line.expandtabs()))
+        if on_colours():
+            is_command = line.startswith("$ ")
+            rows = [BOLD.format(row) if is_command else painted(row) for row in rows]
+        print("\n".join(rows))
+
+
+def on_colours() -> bool:
+    """Whether what is printed goes to a terminal that may be sent colours."""
+    return sys.stdout.isatty() and has_colours(os.environ)
 
 
 def fold(line: str) -> Iterator[str]:
@@ -151,8 +164,10 @@ def fold(line: str) -> Iterator[str]:
 
 
 def show_env_file(text: str) -> None:
-    """Print an env file, the long row of variables at 0 cut short."""
+    """Print an env file without its comments and the long row of variables at 0."""
     lines = text.splitlines()
+    comments = [line for line in lines if line.startswith("#")]
     closed = [line for line in lines if re.fullmatch(r"[A-Z_]+=0", line)]
-    show("\n".join(line for line in lines if line not in closed))
+    show("\n".join(line for line in lines if line not in (*comments, *closed)))
     show(f"... and {len(closed)} variables that are 0: {closed[0]} to {closed[-1]}")
+    show(f"... and {len(comments)} lines of comments: what each operation does")
