@@ -174,7 +174,11 @@ async def test_refused_approved_passed(engine: Engine, tmp_path: Path) -> None:
     """One session, without a restart: a refusal, an answer, and the proxy that watches
     its file lets it pass."""
     file, live = tmp_path / "app.env", tmp_path / "live.jsonl"
-    file.write_text("ALLOW_OPERATIONS=ContainerCreate,SystemPingHead\nCREATE_BINDS=\n")
+    file.write_text(
+        "ALLOW_OPERATIONS=ContainerCreate,ContainerDelete,SystemPingHead\n"
+        "CREATE_BINDS=\nONLY_CONTAINERS=@own\nONLY_OWNER=app\n"
+    )
+    engine.docker("create", "--name", "others", "busybox")
     listen = f"unix://{tmp_path}/proxy.sock"
     options = ("--watch", "--record", str(live), "--log-level", "info")
     async with running(
@@ -191,6 +195,11 @@ async def test_refused_approved_passed(engine: Engine, tmp_path: Path) -> None:
                 ("create", "-v", "/srv/x:/x", "busybox"),
                 "CREATE_BINDS=/srv/x",
                 "which CREATE_BINDS does not list",
+            ),
+            (
+                ("rm", "-f", "others"),
+                "ONLY_CONTAINERS=others",
+                "names container others, which ONLY_CONTAINERS does not list",
             ),
         ):
             ran = engine.docker(*command, host=listen, check=False)

@@ -317,7 +317,7 @@ def test_an_id_depends_on_the_engine(tmp_path: Path) -> None:
     assert (ran.status, ran.out) == (
         2,
         "cannot tell: ContainerCreate (POST /containers/create) depends on what the"
-        " Engine has under deadbeef\n",
+        " Engine has under deadbeef: give --upstream\n",
     )
 
 

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from trioproxy.cli import group
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import dump
+from trioproxy.policy.envfile import parse
 
 OPEN = "ALLOW_OPERATIONS=ContainerCreate,ContainerExec,ContainerList,ExecStart\nEXEC_PRIVILEGED=0\n"
 LISTED = f"{OPEN}CREATE_BINDS=\nONLY_CONTAINERS=@own\nONLY_OWNER=app\n"
@@ -58,25 +59,104 @@ def test_a_way_remains_where_what_is_inside_is_not_looked_at(tmp_path: Path) -> 
     assert "ContainerExec: nothing limits what it asks for" in " ".join(out.split())
 
 
-@pytest.mark.parametrize("how", [[], ["--markdown"], ["--json"]], ids=str)
-def test_diff_never_passes_over_lists(files: tuple[str, str], how: list[str]) -> None:
-    """Lists that differ are shown, and the gate is closed: which is wider is for a person."""
-    for pair, sign in ((files, "+"), (files[::-1], "-")):
-        status, out, _ = run("diff", *how, *pair)
-        assert status == 1
-        assert f"{sign} ONLY_CONTAINERS=@own" in out
-    status, out, _ = run("diff", *how, files[1], files[1])
-    assert status == 0
-    assert "ONLY_" not in out
+MORE = [
+    # Nothing was limited, or nothing is any more.
+    ("", "@own", []),
+    ("@own", "", ["any container", "any network", "any volume"]),
+    ("@own", "*", ["ONLY_CONTAINERS=*"]),
+    ("*", "@own,db", []),
+    # A name more, and one that fits what was listed.
+    ("@own", "@own,db", ["ONLY_CONTAINERS=db"]),
+    ("web-*", "web-1", []),
+    ("web-*", "web-*-x,web-a*", []),
+    ("web-1", "web-*", ["ONLY_CONTAINERS=web-*"]),
+    ("web-*", "web", ["ONLY_CONTAINERS=web"]),
+    ("@project:shop", "@project:shop", []),
+    ("shop-*", "@project:shop", ["ONLY_CONTAINERS=@project:shop"]),
+    ("@label:a=b", "@label:a=c", ["ONLY_CONTAINERS=@label:a=c"]),
+]
 
 
-def test_merge_loses_no_list(files: tuple[str, str], tmp_path: Path) -> None:
-    """Files with lists of objects are not united, and nothing is written."""
-    for file in files:
-        Path(file).with_suffix(".jsonl").write_text(dump(Evidence()))
-    _, _, failed = run("merge", *files, "-o", str(tmp_path / "all.env"))
-    assert "lists of objects are not united yet" in failed
-    assert not (tmp_path / "all.env").exists()
+@pytest.mark.parametrize(("old", "new", "more"), MORE)
+def test_diff_proves_which_lists_hold_more(
+    tmp_path: Path, old: str, new: str, more: list[str]
+) -> None:
+    """More is what the old file is not proven to list; where it is not, the gate closes."""
+    names = []
+    for name, value in (("old.env", old), ("new.env", new)):
+        lists = f"ONLY_CONTAINERS={value}\nONLY_OWNER=app\n" if value else ""
+        (tmp_path / name).write_text(f"{OPEN}CREATE_BINDS=\n{lists}")
+        names.append(str(tmp_path / name))
+    status, out, _ = run("diff", "--json", *names)
+    told = json.loads(out)
+    assert [one["name"] for one in told["more"]] == more
+    assert status == bool(more)
+
+
+def test_what_is_anothers_own_is_more(tmp_path: Path) -> None:
+    """With another owner, `@own` holds other objects: that is more, and less as well."""
+    names = []
+    for owner in ("a", "b"):
+        file = tmp_path / f"{owner}.env"
+        file.write_text(LISTED.replace("ONLY_OWNER=app", f"ONLY_OWNER={owner}"))
+        names.append(str(file))
+    status, out, _ = run("diff", *names)
+    assert status == 1
+    assert "+ ONLY_CONTAINERS=@own by ONLY_OWNER=b" in out
+    assert "- ONLY_CONTAINERS=@own by ONLY_OWNER=a" in out
+
+
+def test_a_prune_counts_as_naming_any(tmp_path: Path) -> None:
+    """A file that grants a prune alone grants more without lists than with them."""
+    (tmp_path / "a.env").write_text(
+        "ALLOW_OPERATIONS=VolumePrune\nONLY_VOLUMES=@own\nONLY_OWNER=a\n"
+    )
+    (tmp_path / "b.env").write_text("ALLOW_OPERATIONS=VolumePrune\n")
+    status, out, _ = run("diff", str(tmp_path / "a.env"), str(tmp_path / "b.env"))
+    assert (status, "+ any volume" in out) == (1, True)
+
+
+def merged(folder: Path, *texts: str) -> tuple[dict[str, str], str]:
+    """Unite files; the lists of objects in what was written, and what was told."""
+    names = []
+    for number, text in enumerate(texts):
+        file = folder / f"{number}.env"
+        file.write_text(text)
+        file.with_suffix(".jsonl").write_text(dump(Evidence()))
+        names.append(str(file))
+    result = CliRunner().invoke(group, ["merge", *names, "-o", str(folder / "all.env")])
+    assert result.exit_code == 0, result.stderr
+    variables = parse((folder / "all.env").read_text(), name="all.env")
+    lists = {name: variables[name] for name in variables if name.startswith("ONLY_")}
+    return lists, result.stderr
+
+
+def test_merge_unites_lists(tmp_path: Path) -> None:
+    """What any of the files lists is listed; what one leaves open is open, and told."""
+    db = LISTED.replace("ONLY_CONTAINERS=@own", "ONLY_CONTAINERS=@own,db")
+    lists, told = merged(tmp_path, LISTED, db)
+    assert lists == {
+        "ONLY_CONTAINERS": "@own,db",
+        "ONLY_NETWORKS": "@own,bridge,default,none",
+        "ONLY_VOLUMES": "@own",
+        "ONLY_OWNER": "app",
+    }
+    assert "ONLY_OWNER differs" not in told
+
+
+def test_merge_leaves_open_what_one_file_does(tmp_path: Path) -> None:
+    """Where one of the files says nothing of objects, the result says nothing either."""
+    lists, told = merged(tmp_path, LISTED, f"{OPEN}CREATE_BINDS=\n")
+    assert not lists
+    assert "ONLY_* is open, because" in " ".join(told.split())
+
+
+def test_merge_tells_of_many_owners(tmp_path: Path) -> None:
+    """One owner is left of two, so nothing widens in silence."""
+    other = LISTED.replace("ONLY_OWNER=app", "ONLY_OWNER=other")
+    lists, told = merged(tmp_path, LISTED, other)
+    assert lists["ONLY_OWNER"] == "app"
+    assert "what was made by other is not its own" in " ".join(told.split())
 
 
 def test_export_says_what_it_leaves_out(files: tuple[str, str]) -> None:

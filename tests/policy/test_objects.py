@@ -3,6 +3,7 @@
 import pytest
 
 from tests.policy.judging import request
+from trioproxy.commands import start
 from trioproxy.policy.gate import (
     EnforceGate,
     LearnGate,
@@ -56,9 +57,10 @@ def test_what_is_warned_about() -> None:
     listed = {
         "ALLOW_OPERATIONS": "ContainerCreate,ContainerList,ServiceList,GET:/containers/{id}/new"
     }
-    _, warnings = parse_policy({**listed, **OWN})
+    listing, warnings = parse_policy({**listed, **OWN})
     shown = "ContainerList shows all, also what no ONLY_* variable lists"
-    assert shown in warnings
+    assert start.check_lists(listing) == shown
+    assert start.check_lists(parse_policy(listed)[0]) == ""
     assert "no ONLY_* variable limits ServiceList and GET:/containers/{id}/new" in warnings  # fmt: skip
     assert any(one.startswith("ONLY_* holds for a client that") for one in warnings)
     _, warnings = parse_policy({**listed, **OWN, "CREATE_BINDS": ""})

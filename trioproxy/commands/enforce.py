@@ -117,8 +117,12 @@ def command(
         if warning:
             log.line(Level.WARNING, "warning", text=warning)
     own = find_own()
-    if warning := start.check_own_container(gates.policy, own):
-        log.line(Level.WARNING, "warning", text=warning)
+    for warning in (
+        start.check_own_container(gates.policy, own),
+        start.check_lists(gates.policy),
+    ):
+        if warning:
+            log.line(Level.WARNING, "warning", text=warning)
     if own.id and gates.policy is not None and gates.policy.objects:
         text = "this container, its networks and its volumes are outside of every list"
         log.line(Level.NOTICE, "own-container", id=own.id[:12], text=text)

@@ -223,6 +223,15 @@ def check_own_container(policy: Policy | None, own: Own) -> str:
     return "this container cannot tell which one it is: name none by ONLY_* that it could be"
 
 
+def check_lists(policy: Policy | None) -> str:
+    """Say what shows objects that are not listed; "" if nothing does."""
+    shown = policy.shows_all if policy else ()
+    if not shown:
+        return ""
+    verb = "shows" if len(shown) == 1 else "show"
+    return f"{' and '.join(shown)} {verb} all, also what no ONLY_* variable lists"
+
+
 def exposed(listen: tuple[Address, ...]) -> list[str]:
     """Name the listeners that other machines can reach."""
     return [

@@ -34,7 +34,7 @@ from trioproxy.learning.objects import (
     VARIABLES as OBJECT_VARIABLES,
 )
 from trioproxy.learning.wording import count
-from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.policy.endpoints import OPERATIONS, Risk
 from trioproxy.policy.envfile import format_value
 from trioproxy.policy.incumbents import TECNATIVA
 from trioproxy.policy.variables import (
@@ -52,6 +52,7 @@ _UNPROVEN = "# in logs that do not say how they ended, so not granted; --include
 _DECLINED = "# declined, so not granted; --restore NAME grants one again:"
 _UNSEEN = "# not granted, but usual in states that were never seen (learn with such a state, or add them):"
 _BY_HAND = "added by hand"
+_ROOT = Risk.HOST_ROOT.shown
 _AS_LISTED = ", as listed below"
 _ASKED = "# what requests may ask for beyond what is harmless:"
 _NOTHING = "nothing"
@@ -271,7 +272,7 @@ def _granted_rows(granted: Iterable[str], learned: Learned) -> Iterator[_Row]:
     is_confined = Family.CREATE in closed and containers != ANY
     for item in granted:
         note = _risk_note(item)
-        is_listed = is_confined and item in REACHING
+        is_listed = is_confined and item in REACHING and note.startswith(_ROOT)
         if note and (is_listed or not closed.isdisjoint(LIMITED.get(item, ())[:1])):
             note = f"{note}{_AS_LISTED}"
         if item in by_hand:

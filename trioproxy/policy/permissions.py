@@ -103,19 +103,11 @@ def _about_limits(policy: Policy) -> Iterator[str]:
             yield f"{family}_* limits nothing: no operation that it limits is granted"
 
 
-_SHOWING = frozenset(
-    {"ContainerList", "NetworkInspect", "NetworkList", "SystemEvents", "VolumeList"}
-)
-
-
 def _about_objects(policy: Policy) -> Iterator[str]:
     """Say what passes beside lists of objects that is not within them."""
     if not policy.objects:
         return
     opened = policy.opened_operations
-    if shown := sorted(opened & _SHOWING):
-        verb = "shows" if len(shown) == 1 else "show"
-        yield f"{_some(shown)} {verb} all, also what no ONLY_* variable lists"
     items = (*sorted(opened), *map(str, policy.routes))
     if beyond := [
         one for one in items if any(map(is_unconfined, samples.of_item(one)))

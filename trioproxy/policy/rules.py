@@ -216,6 +216,11 @@ class Policy:
         return _refuse(reason, refusal.variable, refusal.message)
 
     @property
+    def shows_all(self) -> tuple[str, ...]:
+        """What it opens that shows objects whether they are listed or not."""
+        return tuple(sorted(self.opened_operations & SHOWING)) if self.objects else ()
+
+    @property
     def read_operations(self) -> frozenset[str]:
         """The operations of which more than the route has to be read."""
         return self.limits.operations | self.objects.reads
@@ -481,6 +486,11 @@ class Policy:
 
 CONFINED = frozenset({"PutContainerArchive"})
 """What no variable for arguments limits, and those for objects do."""
+
+SHOWING = frozenset(
+    {"ContainerList", "NetworkInspect", "NetworkList", "SystemEvents", "VolumeList"}
+)
+"""What shows objects of everybody, for answers are not filtered yet."""
 
 _UNCONFINED_SECTIONS = frozenset(
     {"CONFIGS", "NODES", "SECRETS", "SERVICES", "SWARM", "TASKS"}

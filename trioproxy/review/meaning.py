@@ -49,15 +49,6 @@ REACHING: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Operations that reach into containers, whoever created them, or into the host's files."""
 
-SHOWING = (
-    "ContainerList",
-    "NetworkInspect",
-    "NetworkList",
-    "SystemEvents",
-    "VolumeList",
-)
-"""Operations that show objects whether they are listed or not."""
-
 _OF_OTHERS = frozenset({"pid:container", "volumes:container"})
 """What is another container's, and harmless where that is within the limits."""
 
@@ -133,11 +124,7 @@ def meaning_of(policy: Policy) -> Meaning:
         operations=opened,
         limits=tuple(_limits(policy.limits)),
         objects=tuple(_objects(policy.objects)),
-        shows_all=tuple(
-            one.operation
-            for one in opened
-            if policy.objects and one.operation in SHOWING
-        ),
+        shows_all=policy.shows_all,
         ways=tuple(_ways(policy, opened)),
         conditions=tuple(_conditions(policy)),
     )

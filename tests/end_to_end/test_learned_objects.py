@@ -1,0 +1,196 @@
+"""Which objects real clients name, learned on a real Engine, enforced, run again."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.commands.running import run
+from tests.end_to_end.proxies import TRIOPROXY, enforcing, environment
+from tests.engine import Engine
+from trioproxy.policy import envfile
+
+OWN = """
+set -e
+docker volume create v-$$ >/dev/null
+docker network create n-$$ >/dev/null
+box=$(docker run -d --network n-$$ -v v-$$:/v -v /anonymous busybox sleep 60)
+docker exec $box true
+docker rename $box box-$$
+docker network connect bridge box-$$
+docker restart -t 0 box-$$ >/dev/null
+docker cp box-$$:/etc/passwd - >/dev/null
+docker run --rm --volumes-from box-$$ --network container:$box busybox true
+docker rm -fv box-$$ >/dev/null
+docker volume rm v-$$ >/dev/null
+docker network rm n-$$ >/dev/null
+docker run --rm -v implicit-$$:/x busybox true
+docker volume rm implicit-$$ >/dev/null
+docker rm -f never-there >/dev/null 2>&1
+"""
+"""A session that names what it made in all ways, and something that was never there."""
+
+
+@pytest.fixture
+def strangers(engine: Engine) -> Iterator[None]:
+    """Two containers of others, a network and a volume."""
+    engine.docker("network", "create", "front")
+    engine.docker("run", "-d", "--name", "db", "-v", "data:/data", "busybox", "sleep", "600")  # fmt: skip
+    engine.docker("run", "-d", "--name", "web", "--network", "front", "busybox", "sleep", "600")  # fmt: skip
+    yield
+    engine.docker("rm", "-f", "db", "web")
+    engine.docker("volume", "rm", "data")
+    engine.docker("network", "rm", "front")
+
+
+def learn(engine: Engine, file: Path, script: str, *options: str) -> str:
+    """Learn a script; the file's lists of objects, and what was told."""
+    done = subprocess.run(
+        [*TRIOPROXY, "learn", "-o", str(file), *options, "--", "sh", "-ec", script],
+        env=environment(engine.environment()),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def lists(file: Path) -> dict[str, str]:
+    """The lines that list objects."""
+    variables = envfile.parse(file.read_text(), name=str(file))
+    return {name: variables[name] for name in variables if name.startswith("ONLY_")}
+
+
+def enforced(engine: Engine, file: Path, script: str) -> subprocess.CompletedProcess[str]:  # fmt: skip
+    """Run a script behind a file that was learned."""
+    with enforcing(engine, "--env-file", str(file)) as proxy:
+        return subprocess.run(
+            ["sh", "-c", script],
+            env=environment(engine.environment() | {"DOCKER_HOST": proxy.url}),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+def test_own_objects_are_learned_and_enforced(
+    engine: Engine, strangers: None, tmp_path: Path
+) -> None:
+    """A client of its own objects, named in all ways: it passes again, and reaches nobody
+    else's. A second learner writes the same file but for its first line."""
+    file, other = tmp_path / "app.env", tmp_path / "other.env"
+    for one in (file, other):
+        learn(engine, one, OWN, "--name", "app")
+        learn(engine, one, OWN, "--name", "app")
+    assert lists(file) == {
+        "ONLY_CONTAINERS": "@own",
+        "ONLY_NETWORKS": "@own,bridge",
+        "ONLY_VOLUMES": "@own",
+        "ONLY_OWNER": "app",
+    }
+    assert file.read_text().split("\n")[1:] == other.read_text().split("\n")[1:]
+    ran = enforced(engine, file, OWN)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    for command in (
+        "docker exec db true",
+        "docker restart db",
+        "docker cp db:/etc/passwd -",
+        "docker rm -f db",
+        "docker run --rm -v data:/x busybox true",
+        "docker run --rm --network front busybox true",
+        "docker run --rm --volumes-from db busybox true",
+        "docker volume rm data",
+        "docker network rm front",
+    ):
+        ran = enforced(engine, file, command)
+        assert ran.returncode != 0, command
+        assert "does not list" in ran.stderr, ran.stderr
+
+
+def test_a_half_own_client_is_explained(
+    engine: Engine, strangers: None, tmp_path: Path
+) -> None:
+    """Who names one container of others is told which, and how to list it."""
+    file = tmp_path / "app.env"
+    script = "for _ in 1 2 3 4; do docker run --rm -v app:/x busybox true; done; docker logs db; docker volume rm app"
+    told = " ".join(learn(engine, file, script).split())
+    assert "ContainerInspect names container db, which others made" in told
+    assert "4 of 5 were its own; db was not" in told
+    assert "--objects names: ONLY_CONTAINERS=@own,db" in told
+    assert lists(file)["ONLY_CONTAINERS"] == "*"
+    assert lists(file)["ONLY_VOLUMES"] == "@own"
+    learn(engine, file, script, "--objects", "names")
+    assert lists(file)["ONLY_CONTAINERS"] == "@own,db"
+    ran = enforced(engine, file, f"{script}; docker logs web")
+    assert "container web, which ONLY_CONTAINERS does not list" in ran.stderr
+    assert ran.stderr.count("does not list") == 1
+
+
+def test_what_is_reached_into_beyond_the_limits(engine: Engine, tmp_path: Path) -> None:
+    """Who makes containers, and reaches into one of others that has more, keeps working."""
+    engine.docker("run", "-d", "--name", "host", "-v", "/etc:/x", "busybox", "sleep", "600")  # fmt: skip
+    try:
+        file = tmp_path / "app.env"
+        script = "docker run --rm -v app:/x busybox true; docker exec host true; docker volume rm app"
+        told = " ".join(learn(engine, file, script).split())
+        assert (
+            "which has CREATE_BINDS=/etc, and CREATE_BINDS does not list that" in told
+        )
+        assert not lists(file)
+        assert enforced(engine, file, script).returncode == 0
+    finally:
+        engine.docker("rm", "-f", "host")
+
+
+def test_learning_goes_on_where_our_questions_are_refused(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """In front of another proxy that lets no inspect pass, the client sees no difference,
+    and nothing is limited of which nothing is known."""
+    file = tmp_path / "app.env"
+    listen = f"unix://{tmp_path}/other.sock"
+    operations = "ContainerCreate,ContainerDelete,SystemPingHead"
+    variables = {"ALLOW_OPERATIONS": operations}
+    with enforcing(engine, listen=listen, variables=variables):
+        done = subprocess.run(
+            [*TRIOPROXY, "learn", "-o", str(file), "--upstream", listen, "--", "sh", "-ec",
+             "docker rm $(docker create -v some-volume:/x busybox)"],
+            env=environment(engine.environment()), capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    engine.docker("volume", "rm", "some-volume")
+    assert done.returncode == 0, done.stderr
+    granted = envfile.parse(file.read_text(), name="app.env")["ALLOW_OPERATIONS"]
+    assert granted == operations
+
+
+def test_check_asks_the_engine(engine: Engine, strangers: None, tmp_path: Path) -> None:
+    """With `--upstream`, check says what no file alone can: whose a name is."""
+    file = tmp_path / "app.env"
+    file.write_text(
+        "ALLOW_OPERATIONS=ContainerInspect,ContainerCreate\nONLY_CONTAINERS=web\n"
+        "ONLY_NETWORKS=front\nONLY_VOLUMES=\n"
+    )
+    body = tmp_path / "create.json"
+    body.write_text('{"Image": "busybox", "HostConfig": {"Binds": ["data:/x"], "NetworkMode": "front"}}')  # fmt: skip
+
+    def check(*request: str) -> tuple[int, str]:
+        ran = run("check", str(file), *request, "--upstream", f"unix://{engine.socket}")
+        return ran.status, ran.out
+
+    assert check("GET", "/containers/web/json") == (0, "allowed: ContainerInspect (GET /containers/{id}/json), by ALLOW_OPERATIONS\n")  # fmt: skip
+    status, out = check("GET", "/containers/db/json")
+    assert status == 1
+    assert "container db, which ONLY_CONTAINERS does not list" in " ".join(out.split())
+    status, out = check("GET", "/containers/gone/json")
+    assert status == 1
+    assert "404, as the Engine says: No such container: gone" in out
+    status, out = check("POST", "/containers/create?name=web", "--body", str(body))
+    assert status == 1
+    assert "volume data" in out
+    ran = run("check", str(file), "GET", "/containers/web/json", "--upstream", f"unix://{tmp_path}/none.sock")  # fmt: skip
+    assert ran.status == 2
+    assert "cannot ask the Docker Engine" in ran.err
