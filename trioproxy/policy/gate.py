@@ -7,7 +7,7 @@ to others (`policy.outcome`).
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from trioproxy.arguments.families import LIMITED
 from trioproxy.arguments.limits import NO_LIMITS, open_families
@@ -126,8 +126,6 @@ class Gate(Protocol):
         """Name the mode and how much it opens, as words of the start line."""
         ...
 
-
-NOT_FOUND: Final = 404
 
 UNREAD = Decision(
     allowed=False,
@@ -431,7 +429,7 @@ class ShadowGate(_GateOfPolicy):
         refusal = self.policy.limit(request, asked, named)
         if refusal is None or refusal.reason is Reason.UNRESOLVED:
             return refusal
-        if refusal.reason is Reason.MISSING and refusal.status == NOT_FOUND:
+        if refusal.is_answered:
             return None  # the Engine says that itself
         return replace(refusal, allowed=True, would_refuse=True)
 

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from trioproxy.arguments.limits import NO_LIMITS, Limits
 from trioproxy.arguments.objects import NO_OBJECTS, Objects
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from trioproxy.arguments.asking import Asked
     from trioproxy.arguments.references import Named
     from trioproxy.arguments.things import Missing
+
+NOT_FOUND: Final = 404
 
 READING = frozenset({"GET", "HEAD"})
 """The methods that need no `POST=1`."""
@@ -127,11 +129,19 @@ class Decision:
     """Allowed only because the policy is tried out: `message` says what it refuses."""
 
     @property
+    def is_answered(self) -> bool:
+        """Whether the Engine has answered already, for it has nothing under a name.
+
+        No rule refuses that: it is what the client would have got.
+        """
+        return self.reason is Reason.MISSING and self.status == NOT_FOUND
+
+    @property
     def word(self) -> str:
         """How logs call it."""
         if self.would_refuse:
             return "would-refuse"
-        return "allowed" if self.allowed else "refused"
+        return "allowed" if self.allowed or self.is_answered else "refused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

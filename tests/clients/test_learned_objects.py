@@ -1,0 +1,135 @@
+"""Clients that name what they made are learned with `@own`, and notice nothing of the file."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.clients.comparison import emptied, run, seen
+from tests.clients.test_compose import PROJECT
+from tests.clients.test_compose import SCENARIOS as OF_COMPOSE
+from tests.clients.test_docker_cli import ALL, QUICK
+from tests.clients.test_own_objects import PROGRAMS, SIDE
+from tests.clients.test_programs import modules  # noqa: F401  a fixture
+from tests.end_to_end.proxies import TRIOPROXY, enforcing
+from tests.engine import ScratchEngine
+from trioproxy.policy import envfile
+
+pytestmark = [pytest.mark.engine, pytest.mark.clients]
+
+NAMES = (
+    *("exec", "attach", "create and start -a", "cp in and out", "commit", "port"),
+    *("rename and update", "volumes", "networks", "build, classic", "wait"),
+)
+OF_CLI = {name: script for name, script in {**QUICK, **ALL}.items() if name in NAMES}
+COMPOSING = ("up and ps", "exec", "run", "restart and scale", "cp and top", "down")
+
+
+def learn(
+    engine: ScratchEngine,
+    file: Path,
+    command: list[str],
+    files: dict[str, str] | None = None,
+) -> dict[str, str]:
+    """Learn a client in two runs; the lists of objects in its file."""
+    learner = [*TRIOPROXY, "learn", "-o", str(file), "--", *command]
+    for _ in range(2):
+        with emptied(engine):
+            folder = file.parent / "work"
+            folder.mkdir(exist_ok=True)
+            for name, content in (files or {}).items():
+                (folder / name).write_text(content)
+            run(learner, engine, engine.url, folder)
+    variables = envfile.parse(file.read_text(), name=str(file))
+    return {name: variables[name] for name in variables if name.startswith("ONLY_")}
+
+
+def check(
+    engine: ScratchEngine,
+    folder: Path,
+    command: list[str],
+    files: dict[str, str] | None = None,
+) -> None:
+    """Learn a client; the file has `@own`, and behind it the client sees the same."""
+    file = folder / "app.env"
+    lists = learn(engine, file, command, files)
+    assert lists["ONLY_CONTAINERS"] == "@own"
+    assert lists["ONLY_VOLUMES"] == "@own"
+    assert lists["ONLY_NETWORKS"] in {"@own", "@own,bridge", "@own,none", "@own,bridge,none"}  # fmt: skip
+    listen = f"unix://{folder}/app.sock"
+    with enforcing(engine, "--env-file", str(file), listen=listen) as proxy:
+        through = seen(command, engine, listen, files or {})
+        refused = [line for line in proxy.log if "decision=refused" in line]
+    assert not refused
+    assert through == seen(command, engine, engine.url, files or {})
+
+
+@pytest.mark.parametrize("name", ["docker_py", "aiodocker", "testcontainers"])
+def test_python(scratch: ScratchEngine, tmp_path: Path, name: str) -> None:
+    """docker-py, aiodocker and testcontainers."""
+    check(scratch, tmp_path, [sys.executable, str(PROGRAMS / f"with_{name}.py")])
+
+
+def test_node(
+    scratch: ScratchEngine,
+    tmp_path: Path,
+    modules: Path,  # noqa: F811  pytest finds fixtures by name
+) -> None:
+    """dockerode."""
+    check(scratch, tmp_path, ["node", str(modules / "with_dockerode.js")])
+
+
+@pytest.mark.parametrize("script", OF_CLI.values(), ids=OF_CLI)
+def test_docker_cli(scratch: ScratchEngine, tmp_path: Path, script: str) -> None:
+    """The docker command."""
+    check(scratch, tmp_path, ["sh", "-c", script])
+
+
+@pytest.mark.parametrize("name", COMPOSING)
+def test_compose(scratch: ScratchEngine, tmp_path: Path, name: str) -> None:
+    """Compose."""
+    check(scratch, tmp_path, ["sh", "-c", OF_COMPOSE[name]], PROJECT)
+
+
+def test_two_projects(scratch: ScratchEngine, tmp_path: Path) -> None:
+    """Two Compose projects side by side, each learned by itself and behind a file of its
+    own: each is made and removed, and neither can touch the other."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "compose.yaml").write_text(SIDE)
+    files = {name: tmp_path / f"{name}.env" for name in ("one", "two")}
+
+    def composed(project: str, *args: str) -> list[str]:
+        return ["docker", "compose", "-p", project, *args]
+
+    for name, file in files.items():
+        steps = (
+            ["up", "-d"],
+            ["exec", "-T", "web", "true"],
+            ["restart"],
+            ["down", "-v"],
+        )
+        script = " && ".join(" ".join(composed(name, *step)) for step in steps)
+        lists = learn(scratch, file, ["sh", "-c", script], {"compose.yaml": SIDE})
+        assert lists["ONLY_CONTAINERS"] == "@own"
+        assert lists["ONLY_OWNER"] == name
+    hosts = {name: f"unix://{tmp_path}/{name}.sock" for name in files}
+    with (
+        emptied(scratch),
+        enforcing(scratch, "--env-file", str(files["one"]), listen=hosts["one"]),
+        enforcing(scratch, "--env-file", str(files["two"]), listen=hosts["two"]),
+    ):
+
+        def compose(behind: str, project: str, *args: str) -> str:
+            command = composed(project, *args)
+            ran = run(command, scratch, hosts[behind], tmp_path / "work")
+            return "" if ran.status == 0 else ran.errors
+
+        for name in files:
+            assert compose(name, name, "up", "-d") == ""
+        for name, other in (("one", "two"), ("two", "one")):
+            for args in (["exec", "-T", "web", "true"], ["restart"], ["down", "-v"]):
+                assert "does not list" in compose(name, other, *args)
+        for name in files:
+            assert compose(name, name, "exec", "-T", "web", "true") == ""
+            assert compose(name, name, "down", "-v") == ""
+        assert scratch.docker("ps", "-aq").text == ""
