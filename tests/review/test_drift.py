@@ -3,7 +3,7 @@
 import pytest
 
 from tests.learning.test_proposal import shape_of
-from trioproxy.learning.evidence import Argument, Evidence, When
+from trioproxy.learning.evidence import Argument, Evidence, Thing, When
 from trioproxy.learning.shape import UNKNOWN, Shape, Who
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.review.drift import Drift, drift
@@ -175,3 +175,84 @@ def test_without_values_in_the_evidence_none_is_unused() -> None:
     live = evidence((shape_of("ContainerCreate"), "201", 1))
     found = drift_of(live, ALLOW_OPERATIONS="ContainerCreate", CREATE_BINDS="/a")
     assert (found.unused_values, found.has_values) == ((), False)
+
+
+def named(*sightings: tuple[str, str, str, int], has: str = "") -> Evidence:
+    """Evidence of objects: name, operation, result and day."""
+    found = Evidence()
+    found.begin("r1", 0)
+    for name, operation, result, day in sightings:
+        thing = Thing("container", name, "", operation)
+        found.observe_thing(thing, result, When(day * DAY))
+        if has:
+            found.observe_thing(thing._replace(has=has), result, When(day * DAY))
+    return found
+
+
+OBJECTS = {
+    "ALLOW_OPERATIONS": "ContainerExec,ContainerInspect",
+    "ONLY_CONTAINERS": "@own,web-*",
+    "ONLY_OWNER": "app",
+}
+
+
+def drift_of_objects(live: Evidence, since: int = 0, **more: str) -> Drift:
+    """The drift of a policy that lists objects."""
+    return drift(parse_policy({**OBJECTS, **more})[0], live, since=since * DAY)
+
+
+def test_objects_that_are_not_listed_are_drift() -> None:
+    """What is named and not listed is told, as the refusal tells it, with the new line."""
+    live = named(
+        ("@own", "ContainerInspect", "200", 1),
+        ("web-1", "ContainerInspect", "200", 1),
+        ("db", "ContainerInspect", "refused", 2),
+        ("old", "ContainerDelete", "refused", 2),  # not granted at all
+    )
+    found = drift_of_objects(live)
+    (one,) = found.refused_values
+    assert one.message == "ContainerInspect names container db, which ONLY_CONTAINERS does not list"  # fmt: skip
+    assert found.lines == {"ONLY_CONTAINERS": "@own,web-*,db"}
+    assert not drift_of(live, ALLOW_OPERATIONS="ContainerInspect").refused_values
+
+
+def test_reaching_into_what_others_made_is_root_where_nothing_limits_it() -> None:
+    """Without limits on creations, a stranger's container may have anything."""
+    live = named(("db", "ContainerExec", "refused", 1))
+    (one,) = drift_of_objects(live).refused_values
+    assert one.root == "reaches into it, whatever it was given"
+    (one,) = drift_of_objects(live, CREATE_BINDS="").refused_values
+    assert one.root == ""
+
+
+def test_what_is_inside_is_drift_too() -> None:
+    """A listed container that has more than creations may ask for is refused for that."""
+    live = named(("web-1", "ContainerExec", "refused", 1), has="CREATE_BINDS=/etc")
+    (one,) = drift_of_objects(live, CREATE_BINDS="/srv").refused_values
+    assert one.message == "ContainerExec reaches into container web-1, which has /etc, and CREATE_BINDS does not list that"  # fmt: skip
+    assert one.root
+    assert not drift_of_objects(live, CREATE_BINDS="/etc").refused_values
+
+
+def test_by_a_label_nobody_can_tell_but_by_the_refusal() -> None:
+    """Evidence has no labels: what was refused is drift, what passed is none."""
+    live = named(("a", "ContainerInspect", "200", 1), ("b", "ContainerInspect", "refused", 1))  # fmt: skip
+    found = drift_of_objects(live, ONLY_CONTAINERS="@own,@label:a=b")
+    assert [one.argument.value for one in found.refused_values] == ["b"]
+
+
+def test_items_that_nobody_named_are_unused() -> None:
+    """Items of lists of objects that were not named lately are told, as others are."""
+    live = named(("web-1", "ContainerInspect", "200", 40), ("@own", "ContainerInspect", "200", 2))  # fmt: skip
+    unused = drift_of_objects(live, since=30).unused_values
+    assert [(one.variable, one.item) for one in unused] == [("ONLY_CONTAINERS", "@own")]
+
+
+def test_a_prune_has_no_line_that_would_allow_it() -> None:
+    """What names none of a kind is told, and no name is proposed for it."""
+    live = Evidence()
+    live.begin("r1", 0)
+    live.observe_thing(Thing("volume", "*", "", "VolumePrune"), "refused", When(DAY))
+    found = drift_of(live, ALLOW_OPERATIONS="VolumePrune", ONLY_VOLUMES="@own", ONLY_OWNER="a")  # fmt: skip
+    assert len(found.refused_values) == 1
+    assert not found.lines

@@ -214,7 +214,10 @@ def command(
         ceiling=ceiling,
         include_failed=include_failed,
         arguments=not no_arguments,
-        objects=_strangers(objects, no_objects=no_objects or no_arguments),
+        # Of many clients on one listener nobody can tell who made what.
+        objects=_strangers(
+            objects, no_objects=no_objects or no_arguments or bool(only_from)
+        ),
         restore=frozenset(restore),
     )
     until = Quiet.parse(until_quiet) if until_quiet else None
@@ -278,7 +281,9 @@ def _strangers(objects: str | None, *, no_objects: bool) -> Strangers | None:
     if not no_objects:
         return Strangers(objects) if objects else Strangers.ANY
     if objects:
-        raise click.UsageError("--objects and --no-objects exclude each other")
+        raise click.UsageError(
+            "--objects has no place beside --no-objects, --no-arguments or --from"
+        )
     return None
 
 
