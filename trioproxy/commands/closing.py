@@ -21,7 +21,12 @@ from trioproxy.learning.objects import ObjectLists
 from trioproxy.learning.proposal import Quiet, facts_for_ready
 from trioproxy.learning.shape import UNKNOWN
 from trioproxy.learning.store import Saved
-from trioproxy.learning.wording import count, describe_groups, describe_watch
+from trioproxy.learning.wording import (
+    count,
+    describe_groups,
+    describe_watch,
+    root_note,
+)
 from trioproxy.policy.variables import OPERATIONS_VARIABLE
 
 NAMES_SHOWN: Final = 8
@@ -141,7 +146,7 @@ def _asked(lists: Lists, evidence: Evidence, known: frozenset[str]) -> Iterator[
         words = ["new"] if listed not in known else []
         words += ["by hand"] if listed in lists.by_hand else []
         words += ["it varies"] if listed in lists.holes else []
-        words += [f"HOST-ROOT: {why}"] if why else []
+        words += [root_note(why)] if why else []
         yield f"  {listed}{'  ' * bool(words)}{', '.join(words)}"
     for family in sorted(
         lists.closed - {Family(n.partition("_")[0]) for n, _ in lists.items()}

@@ -18,6 +18,7 @@ from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.flows import half_granted
 from trioproxy.learning.learnedfile import elsewhere
 from trioproxy.learning.minimize import price
+from trioproxy.learning.wording import root_note
 from trioproxy.policy.endpoints import (
     CONNECTS,
     MEANINGS,
@@ -194,7 +195,7 @@ def _markdown(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
     for name, item in items:
         base = file.policy.limits.base
         why = root.of_item(name, item.text, base=base)
-        risk = f"HOST-ROOT: {why}" if why else ""
+        risk = root_note(why)
         found = of_item(evidence, name, item, base) if evidence else None
         told = str(found or NEVER).removeprefix("seen ") if evidence else ""
         yield f"| {as_code(f'{name}={item.text}')} | {risk} | {told} |"

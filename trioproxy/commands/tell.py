@@ -22,7 +22,7 @@ from trioproxy.learning.evidence import Argument, New, Thing
 from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.shape import REFUSED, UNKNOWN, UNPROVEN, Shape
 from trioproxy.learning.store import Saved
-from trioproxy.learning.wording import count, some
+from trioproxy.learning.wording import count, root_note, some
 from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.quoting import UNPRINTABLE
 
@@ -199,7 +199,7 @@ class Teller:
         self._items.add(item)
         base = saved.proposal.lists.values.get(BASE_VARIABLE, "")
         why = root.of_item(argument.variable, argument.value, base=base)
-        risk = f", HOST-ROOT: {why}" if why else ""
+        risk = f", {root_note(why)}" if why else ""
         return f"new: {argument.operation} asks for {item}{risk}"
 
     def _about_thing(self, thing: Thing, saved: Saved) -> str:

@@ -33,7 +33,7 @@ from trioproxy.learning.objects import (
 from trioproxy.learning.objects import (
     VARIABLES as OBJECT_VARIABLES,
 )
-from trioproxy.learning.wording import count
+from trioproxy.learning.wording import count, root_note
 from trioproxy.policy.endpoints import OPERATIONS, Risk
 from trioproxy.policy.envfile import format_value
 from trioproxy.policy.incumbents import TECNATIVA
@@ -342,7 +342,7 @@ def _family(family: Family, lists: Lists, notes: Mapping[str, str]) -> Iterator[
     for variable, item in rows:
         listed = f"{variable}={item}"
         why = root.of_item(variable, item, base=base)
-        words = [f"HOST-ROOT: {why}"] if why else []
+        words = [root_note(why)] if why else []
         if listed in lists.holes:
             values, runs = lists.holes[listed]
             words.append(f"varies: {count(values, 'value')} in {count(runs, 'run')}")

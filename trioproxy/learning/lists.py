@@ -10,7 +10,7 @@ stays, and what a person took out of it stays out. Only what learning wrote is r
 by an item that fits it and more.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -23,8 +23,9 @@ from trioproxy.arguments.families import (
     ONLY_WHEN_SET,
     Family,
 )
-from trioproxy.arguments.limits import ANY, Limits
-from trioproxy.arguments.patterns import STAR, Pattern, parse_pattern
+from trioproxy.arguments.inclusion import Listed
+from trioproxy.arguments.limits import ANY, Limit, Limits
+from trioproxy.arguments.patterns import Pattern, parse_pattern
 from trioproxy.arguments.table import OPERATIONS as ARGUED
 from trioproxy.errors import ConfigError
 from trioproxy.learning.evidence import Argument, Evidence
@@ -314,7 +315,7 @@ class _Proposing:
             name, _, item = mark.partition("=")
             if name == variable and item and item not in listed:
                 for pattern in self._patterns(variable, [item]):
-                    if not any(one.fits(self._sample(item)) for one in patterns):
+                    if not _fit_all_of(patterns, pattern):
                         found.append(pattern)
         return found
 
@@ -326,15 +327,9 @@ class _Proposing:
             for one in declined
             if (one.text == item.text or any(map(one.fits, values)))
             and not any(
-                other is not one and other.fits(self._sample(one.text))
-                for other in declined
+                other is not one and _fit_all_of([other], one) for other in declined
             )
         }
-
-    def _sample(self, item: str) -> str:
-        """A value that an item fits: whatever lists that one lists what it stood for."""
-        sample = STAR.sub(lambda star: "x" * int(star[1] or 1), item)
-        return sample.replace(BASE, self._base)
 
     def _patterns(self, variable: str, items: Iterable[str]) -> Iterator[Pattern]:
         for item in items:
@@ -358,10 +353,10 @@ class _Proposing:
                 seen |= fitting
                 continue
             if item.is_hole:
-                new = parse_pattern(variable, item.text, base=self._base)
-                for one in by_learning:
-                    if new.fits(self._sample(one)):
-                        items.pop(one, None)
+                new = list(self._patterns(variable, [item.text]))
+                for one in self._patterns(variable, by_learning):
+                    if _fit_all_of(new, one):
+                        items.pop(one.text, None)
             items[item.text] = None
             self._notes["added"].add(f"{variable}={item.text}")
             self._notes["marks"].add(f"{variable}={item.text}")
@@ -380,6 +375,11 @@ class _Proposing:
                 break
             kept.append(item)
         return kept
+
+
+def _fit_all_of(patterns: Sequence[Pattern], item: Pattern) -> bool:
+    """Whether items are proven to fit all that another one fits."""
+    return Listed(Limit(variable="", patterns=tuple(patterns))).fit_all_of(item)
 
 
 def _can_ask(operation: str) -> bool:

@@ -178,8 +178,9 @@ class Recorder:
             values.add(Argument(one.variable, value, operation))
         if asked.never:  # no list can hold it
             values.add(Argument(family.options, NOT_KEPT, operation))
-        news = [self.evidence.observe_argument(one, result, when) for one in values]
-        return any(news)
+        # In order: what is announced of them is the same each time.
+        observe = self.evidence.observe_argument
+        return any([observe(one, result, when) for one in sorted(values)])
 
     def _observe_named(
         self, verdict: Verdict, named: "Named", result: str, when: When
@@ -198,8 +199,8 @@ class Recorder:
                 value = self._with_base(variable, item)
                 if not (one.own_id and self._was_asked_for(variable, value)):
                     things.add(one.thing._replace(has=f"{variable}={value}"))
-        news = [self.evidence.observe_thing(one, result, when) for one in things]
-        return any(news)
+        observe = self.evidence.observe_thing
+        return any([observe(one, result, when) for one in sorted(things)])
 
     def _was_asked_for(self, variable: str, value: str) -> bool:
         """Whether a creation asked for it: what its object has is no news then."""
@@ -218,15 +219,13 @@ class Recorder:
 
     def _names(self, verdict: Verdict) -> "dict[Asking, str]":
         """The names of images that were asked for by an id."""
-        if verdict.named is None:
+        given = list(verdict.named.things()) if verdict.named else []
+        if not given:
             return {}
         from trioproxy.arguments.keeping import kept_name
 
         known = {one.value for one in self.evidence.arguments}
-        return {
-            argument: kept_name(thing.names, known)
-            for argument, thing in verdict.named.things()
-        }
+        return {argument: kept_name(one.names, known) for argument, one in given}
 
     def _with_base(self, variable: str, value: str) -> str:
         path, mark, mode = value.partition(":")

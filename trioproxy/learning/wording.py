@@ -5,6 +5,7 @@ from typing import Final
 
 from trioproxy.learning.evidence import OWN, Completeness, Evidence
 from trioproxy.learning.strictjson import iso
+from trioproxy.policy.endpoints import Risk
 
 GROUPS_SHOWN: Final = 8
 """Files that are told apart where evidence is merged from many."""
@@ -55,6 +56,11 @@ def days(first: int, last: int) -> str:
     """Write when something began and ended: `2026-11-20 to 2026-11-25`, or one day."""
     begin, end = iso(first)[:10], iso(last)[:10]
     return begin if begin == end else f"{begin} to {end}"
+
+
+def root_note(why: str) -> str:
+    """Say loudly that something gives root on the host, and why; empty if it does not."""
+    return f"{Risk.HOST_ROOT.shown}: {why}" if why else ""
 
 
 def span(seconds: int) -> str:

@@ -12,6 +12,7 @@ from trioproxy.arguments.families import BASE, OBJECTS
 from trioproxy.arguments.limits import ANY
 from trioproxy.learning.evidence import Askers, Evidence, Facts
 from trioproxy.learning.shape import UNKNOWN
+from trioproxy.learning.wording import root_note
 from trioproxy.policy.endpoints import OPERATIONS, Endpoint, Risk
 from trioproxy.policy.rules import Policy
 from trioproxy.policy.variables import OPERATIONS_VARIABLE
@@ -109,7 +110,7 @@ def _about_value(policy: Policy, evidence: Evidence, refused: RefusedValue) -> Q
     return Question(
         name=f"{argument.variable}={_below_base(policy, argument.value)}",
         message=refused.message,
-        risk=f"HOST-ROOT: {refused.root}" if refused.root else "no known way to root",
+        risk=root_note(refused.root) or "no known way to root",
         gives_root=bool(refused.root),
         count=facts.count(),
         first=facts.first,
