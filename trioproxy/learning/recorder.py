@@ -180,7 +180,8 @@ class Recorder:
             values.add(Argument(family.options, NOT_KEPT, operation))
         # In order: what is announced of them is the same each time.
         observe = self.evidence.observe_argument
-        return any([observe(one, result, when) for one in sorted(values)])
+        news = [observe(one, result, when) for one in sorted(values)]
+        return any(news)
 
     def _observe_named(
         self, verdict: Verdict, named: "Named", result: str, when: When
@@ -200,7 +201,8 @@ class Recorder:
                 if not (one.own_id and self._was_asked_for(variable, value)):
                     things.add(one.thing._replace(has=f"{variable}={value}"))
         observe = self.evidence.observe_thing
-        return any([observe(one, result, when) for one in sorted(things)])
+        news = [observe(one, result, when) for one in sorted(things)]
+        return any(news)
 
     def _was_asked_for(self, variable: str, value: str) -> bool:
         """Whether a creation asked for it: what its object has is no news then."""
