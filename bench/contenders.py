@@ -15,6 +15,8 @@ REUSING = "haproxy-reuse"
 SECTIONS = "trio-sections"
 EXACT = "trio-exact"
 LEARNING = "trio-learn"
+OWN = "trio-own"
+"""Judges which container is meant: it asks the Engine first."""
 HOME = "trio-home"
 """Its tasks never stay off Trio's loop."""
 OVER_TCP = "trio-tcp"
@@ -33,6 +35,9 @@ OPERATIONS = (
     "ImageList", "ImageLoad", "SystemEvents", "SystemPing",
 )  # fmt: skip
 """The same work as operations, for exact mode."""
+
+OWNER = "bench"
+"""Whose containers the real Engine has."""
 
 _RULED = (
     "auth", "build", "commit", "configs", "containers", "distribution", "events", "exec", "grpc", "images", "info",
@@ -206,6 +211,13 @@ def _exact(start: Start) -> list[str]:
     return [*_enforce(start), "--env-file", str(file)]
 
 
+def _own(start: Start) -> list[str]:
+    file = start.folder / f"own-{start.port}.env"
+    lines = (f"ALLOW_OPERATIONS={','.join(OPERATIONS)}", "ONLY_CONTAINERS=@own")
+    file.write_text("\n".join((*lines, f"ONLY_OWNER={OWNER}", "")))
+    return [*_enforce(start), "--env-file", str(file)]
+
+
 def _learn(start: Start) -> list[str]:
     listen, upstream = f"tcp://127.0.0.1:{start.port}", f"unix://{start.socket}"
     out = start.folder / f"learned-{start.port}.env"
@@ -253,6 +265,7 @@ def contenders() -> list[Contender]:
         ),
         Contender(name=SECTIONS, command=_enforce),
         Contender(name=EXACT, command=_exact),
+        Contender(name=OWN, command=_own, only="engine-inspect-*"),
         Contender(name=HOME, command=_enforce, settings=AT_HOME, only="late-body"),
         Contender(name=OVER_TCP, command=_enforce_over_tcp, only="fresh-tcp"),
         Contender(

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.contenders import OWNER
 from bench.processes import BenchError
 from bench.upstreams import Reach
 from bench.wire import free_port
@@ -41,6 +42,7 @@ def start_engine(_folder: Path) -> tuple[Callable[[], None], Reach]:
             labels = [
                 "com.docker.compose.project=project",
                 "com.docker.compose.service=service",
+                f"trioproxy.owner={OWNER}",
             ]
             options = [f"--label={label}" for label in labels]
             engine.docker(

@@ -281,6 +281,7 @@ def _request_scenarios() -> list[Scenario]:
 
 def _engine_scenarios() -> list[Scenario]:
     listed = "/containers/json?all=1"
+    inspected = "/containers/project-service-0/json"
     loads = {
         "engine-ping-1": (
             "real Engine: _ping, 1 connection",
@@ -297,6 +298,14 @@ def _engine_scenarios() -> list[Scenario]:
         "engine-list-32": (
             "real Engine: list, 32 connections",
             Load(target=listed, connections=32),
+        ),
+        "engine-inspect-1": (
+            "real Engine: one container, 1 connection",
+            Load(target=inspected, connections=1),
+        ),
+        "engine-inspect-32": (
+            "real Engine: one container, 32 connections",
+            Load(target=inspected, connections=32),
         ),
     }
     return [

@@ -34,6 +34,7 @@ from trioproxy.commands.enforce import read_config
 from trioproxy.learning.proposal import listed_operations
 from trioproxy.policy.endpoints import ENDPOINTS, Risk
 from trioproxy.policy.permissions import parse_policy, parse_policy_file
+from trioproxy.review.meaning import meaning_of
 
 DOCUMENTS = documents()
 IMAGE = "trioproxy"
@@ -450,3 +451,18 @@ def test_modules() -> None:
         and not {str(path.relative_to(ROOT)), str(path.relative_to(package))} & spans
     ]
     assert not missing
+
+
+RECIPES = sorted((ROOT / "examples" / "compose").glob("*/policy.env"))
+
+
+@pytest.mark.parametrize("file", RECIPES, ids=[file.parent.name for file in RECIPES])
+def test_recipes(file: Path) -> None:
+    """The page on objects links the file of each recipe, by which no way to root is known."""
+    page = document("docs/objects.md")
+    assert f"../{file.relative_to(ROOT)}" in page.links
+    policy, _ = parse_policy_file(file.read_text(), name=str(file))
+    assert not meaning_of(policy).is_root
+    if file.parent.name == "restarter":  # which the page shows
+        lines = file.read_text().splitlines()
+        assert "\n".join(f"> {one}" for one in lines if one[0] != "#") in page.text

@@ -1,6 +1,9 @@
-"""Proxies with every section open, before an Engine of our own."""
+"""Proxies with every section open, before an Engine of our own; modules of Node.js."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +26,17 @@ def proxies(
         enforcing(scratch, variables=EVERY_SECTION) as on_tcp,
     ):
         yield {"unix": on_unix, "tcp": on_tcp}
+
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+
+@pytest.fixture(scope="package")
+def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the programs for Node.js, and what they use."""
+    folder = tmp_path_factory.mktemp("node")
+    for file in PROGRAMS.glob("*.js*"):
+        shutil.copy(file, folder)
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder

@@ -14,7 +14,6 @@ from tests.clients.comparison import compare_clients, emptied
 from tests.clients.test_compose import PROJECT
 from tests.clients.test_compose import SCENARIOS as OF_COMPOSE
 from tests.clients.test_docker_cli import ALL, QUICK
-from tests.clients.test_programs import modules  # noqa: F401  a fixture
 from tests.end_to_end.proxies import enforcing
 from tests.engine import ScratchEngine
 from trioproxy.policy.endpoints import OPERATIONS
@@ -55,14 +54,17 @@ def test_programs(scratch: ScratchEngine, proxies: tuple[str, str], name: str) -
     assert (seen.status, seen.errors) == (0, "")
 
 
+@pytest.mark.parametrize("name", ["dockerode", "testcontainers"])
 def test_node(
     scratch: ScratchEngine,
     proxies: tuple[str, str],
-    modules: Path,  # noqa: F811  pytest finds fixtures by name
+    modules: Path,
+    name: str,
 ) -> None:
-    """dockerode, with its own ways to hijack, uses what it made, and notices nothing."""
-    program = str(modules / "with_dockerode.js")
-    seen = compare_clients(["node", program], scratch, proxies[0])
+    """dockerode and testcontainers use what they made, and notice nothing."""
+    # In the Engine's network: what waits for a published port finds it there.
+    program = scratch.inside("node", str(modules / f"with_{name}.js"))
+    seen = compare_clients(program, scratch, proxies[0])
     assert (seen.status, seen.errors) == (0, "")
 
 

@@ -1,7 +1,5 @@
 """Programs that use an SDK see the same through the proxy as on the raw socket."""
 
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,17 +25,6 @@ def test_python(
     program = str(PROGRAMS / f"with_{name}.py")
     seen = compare_clients([sys.executable, program], scratch, proxies[listener].url)
     assert (seen.status, seen.errors) == (0, "")
-
-
-@pytest.fixture(scope="module")
-def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the program for Node.js, and what it uses."""
-    folder = tmp_path_factory.mktemp("node")
-    for file in PROGRAMS.glob("*.js*"):
-        shutil.copy(file, folder)
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return folder
 
 
 @on_each

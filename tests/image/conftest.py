@@ -86,12 +86,18 @@ def image(scratch: ScratchEngine, base: str) -> str:
 def client(
     scratch: ScratchEngine, base: str, tmp_path_factory: pytest.TempPathFactory
 ) -> str:
-    """An image with this machine's docker command."""
+    """An image with this machine's docker command, and Compose."""
     folder = tmp_path_factory.mktemp("client")
     program = shutil.which("docker")
     assert program is not None
     shutil.copy(program, folder / "docker")
-    (folder / "Dockerfile").write_text(f"FROM {base}\nCOPY docker /usr/local/bin/\n")
+    listed = scratch.docker("info", "--format={{json .ClientInfo.Plugins}}").output
+    plugins = {one["Name"]: one["Path"] for one in json.loads(listed)}
+    shutil.copy(plugins["compose"], folder / "docker-compose")
+    (folder / "Dockerfile").write_text(
+        f"FROM {base}\nCOPY docker /usr/local/bin/\n"
+        "COPY docker-compose /usr/local/lib/docker/cli-plugins/\n"
+    )
     scratch.docker("build", "-q", "-t", CLIENT, str(folder))
     return CLIENT
 

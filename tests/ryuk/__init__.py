@@ -1,0 +1,1 @@
+"""A stand-in for testcontainers' reaper, and an image of it."""
