@@ -46,7 +46,7 @@ test-image: .venv/installed-dev packages ## build and run the image and the exam
 .PHONY: package
 package: .venv/installed-dev sbom ## build the sdist and the wheel into dist, and check them
 	$(PYTHON) -m twine check --strict dist/*
-	$(PYTHON) -m pytest -q tests/release
+	JUST_BUILT=yes $(PYTHON) -m pytest -q tests/release
 
 .PHONY: sbom
 sbom: .venv/made ## build them, and into release what the wheel is installed with (SBOM)
