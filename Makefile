@@ -44,7 +44,7 @@ test-image: .venv/installed-dev packages ## build and run the image and the exam
 	$(PYTHON) -m pytest tests/image
 
 .PHONY: package
-package: .venv/installed-dev sbom ## build the sdist and the wheel into dist, and check them
+package: .venv/installed-dev packages sbom ## build the sdist and the wheel into dist, and check them
 	$(PYTHON) -m twine check --strict dist/*
 	JUST_BUILT=yes $(PYTHON) -m pytest -q tests/release
 

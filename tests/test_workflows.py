@@ -42,7 +42,7 @@ MAY_WRITE = {
 SWITCHES = {"release": "RELEASE_", "rebuild": "RELEASE_IMAGE", "relearn": "RELEARN"}
 """The workflows that run nothing before the owner has set such a variable."""
 PROGRAMS = re.compile(
-    r"(?:sudo --preserve-env=CI )?make [a-z\"$]|scripts/[a-z-]+ "
+    r"make [a-z\"$]|scripts/[a-z-]+ |apt-get update |chown "
     r"|(?:git tag --list \| )?python3 scripts/release.py |git diff >|gh release create "
 )
 """How a step begins: with what is tested here, or one command of a program."""
