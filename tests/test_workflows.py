@@ -64,7 +64,7 @@ def zizmor(*files: Path) -> subprocess.CompletedProcess[str]:
 def test_zizmor(tmp_path: Path) -> None:
     """zizmor finds nothing in workflows, action and examples, and finds a mistake that is
     put there."""
-    done = zizmor(*PINNED)
+    done = zizmor(*PINNED, ROOT / ".github" / "dependabot.yml")
     found = [
         f"{one['ident']}: {one['locations'][0]['symbolic']['key']}"
         for one in json.loads(done.stdout)

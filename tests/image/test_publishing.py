@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine import ScratchEngine, scratch_engine
+from tests.engine import NoEngine, ScratchEngine, scratch_engine
 from tests.image.conftest import BASE, ROOT
 from trioproxy import __version__
 
@@ -205,9 +205,10 @@ def publisher(
 ) -> Iterator[Publisher]:
     """Somebody who may publish. Only with this store does an Engine write OCI archives:
     the workflow's builder is one that always does."""
-    assert (
-        image
-    )  # with it the packages are here: there is no network beside the registry
+    for program in ("skopeo", "cosign", "docker-registry"):
+        if not shutil.which(program):
+            raise NoEngine(f"the tests of publishing need {program}")
+    assert image  # with it the packages are here: beside the registry is no network
     home = tmp_path_factory.mktemp("home")
     settings = home / ".config" / "containers"
     settings.mkdir(parents=True)
@@ -229,10 +230,12 @@ def publisher(
             reader = threading.Thread(target=registry.stderr.read)
             reader.start()
             made = Publisher(engine=engine, home=home)
-            made.run("cosign", "generate-key-pair", cwd=home)
-            yield made
-            registry.terminate()
-            reader.join()
+            try:
+                made.run("cosign", "generate-key-pair", cwd=home)
+                yield made
+            finally:
+                registry.terminate()
+                reader.join()
 
 
 def push_base(publisher: Publisher, archive: Path, note: str) -> str:
