@@ -43,7 +43,8 @@ printf '{"predicateType":"https://spdx.dev/Document","predicate":{"files":"%s"}}
 """What stands in for BuildKit's scanner: it says which folders it found in /opt."""
 LABEL = "org.opencontainers.image"
 CREATED = "2026-01-01T00:00:00Z"
-"""When the base was."""
+"""When the base was made. Each base of a registry has a history that says so; where one
+has none, BuildKit writes the time of the build into it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
