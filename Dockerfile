@@ -2,7 +2,10 @@
 # container reaches no package registry. BASE_IMAGE needs Python 3.11 or newer with venv.
 ARG BASE_IMAGE=python:3.13-slim
 
-FROM ${BASE_IMAGE} AS build
+# For whatever platform the image is, it is built on this machine's: all that is copied
+# is Python, and the same files on each. Builders that set no BUILDPLATFORM take `linux`
+# as Linux on this machine's processor.
+FROM --platform=${BUILDPLATFORM:-linux} ${BASE_IMAGE} AS build
 # Two builds of a commit give the same files: sets are written to bytecode in the order
 # of their hashes, and the only bytecode is that of compileall, without a time in it.
 ENV PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 \

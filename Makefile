@@ -20,7 +20,7 @@ test: .venv/installed-dev packages ## lint, types, layers and the whole test sui
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/coverage erase
-	.venv/bin/coverage run -m pytest -n auto -m "not clients" --ignore=tests/image
+	.venv/bin/coverage run -m pytest -n auto -m "not clients" --ignore=tests/image --ignore=tests/release
 	.venv/bin/coverage combine --quiet
 	.venv/bin/coverage report
 
@@ -44,9 +44,13 @@ test-image: .venv/installed-dev packages ## build and run the image and the exam
 	$(PYTHON) -m pytest tests/image
 
 .PHONY: package
-package: .venv/installed-dev ## build the sdist and the wheel into dist, and check them
-	$(PYTHON) -m build --no-isolation
+package: .venv/installed-dev packages sbom ## build the sdist and the wheel into dist, and check them
 	$(PYTHON) -m twine check --strict dist/*
+	JUST_BUILT=yes $(PYTHON) -m pytest -q tests/release
+
+.PHONY: sbom
+sbom: .venv/made ## build them, and into release what the wheel is installed with (SBOM)
+	@PYTHON=$(PYTHON) scripts/build-dist
 
 .PHONY: lock
 lock: .venv/made ## pin again, at its newest, what the image is made of
@@ -101,7 +105,7 @@ packages: # as root on Debian: what the tests use
 
 .PHONY: clean
 clean: ## remove what these commands made
-	rm -rf .venv wheelhouse .cache/clients .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist reports
+	rm -rf .venv wheelhouse .cache/clients .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist release reports
 
 .venv/made: scripts/make-venv
 	@scripts/make-venv

@@ -80,7 +80,7 @@ class Composite:
 
     def _step(self, step: Mapping[str, Any], ran: Ran, contexts: Any) -> None:  # noqa: ANN401
         if "uses" in step:
-            assert step["uses"] == "actions/upload-artifact@v4"
+            assert step["uses"].startswith("actions/upload-artifact@")
             for name in _filled(step["with"]["path"], contexts).split("\n"):
                 path = self.workspace / name.strip()
                 if name.strip() and path.is_file():

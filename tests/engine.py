@@ -134,15 +134,18 @@ class Engine:
 class ScratchEngine(Engine):
     """An Engine of our own in `folder`, which may be stopped and started."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, settings: Mapping[str, object] | None = None
+    ) -> None:
         super().__init__(f"unix://{folder}/run/docker.sock", folder)
         (folder / "run").mkdir()
+        self.settings = dict(settings or {})
         self.alone = may_unshare()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it says that it is ready."""
-        (self.folder / "daemon.json").write_text("{}")
+        (self.folder / "daemon.json").write_text(json.dumps(self.settings))
         # As after a reboot; process ids in old pid files are others by now.
         shutil.rmtree(self.folder / "exec", ignore_errors=True)
         (self.folder / "docker.pid").unlink(missing_ok=True)
@@ -281,12 +284,18 @@ def found_url() -> str:
 
 
 @contextmanager
-def scratch_engine() -> Iterator[ScratchEngine]:
-    """An Engine of our own with the image of the tests; needs root and `dockerd`."""
+def scratch_engine(
+    settings: Mapping[str, object] | None = None,
+) -> Iterator[ScratchEngine]:
+    """An Engine of our own with the image of the tests; needs root and `dockerd`.
+
+    The settings are those of its `daemon.json`.
+    """
     if why := why_no_engine(own=True):
         raise NoEngine(why)
     # Not TMPDIR: a socket's path has room for 108 bytes, and /tmp may be memory.
-    engine = ScratchEngine(Path(tempfile.mkdtemp(prefix="trioproxy-", dir="/var/tmp")))
+    folder = Path(tempfile.mkdtemp(prefix="trioproxy-", dir="/var/tmp"))
+    engine = ScratchEngine(folder, settings)
     try:
         engine.start()
         engine.import_image()

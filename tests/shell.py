@@ -28,12 +28,14 @@ class Runner(StrEnum):
     IMAGE = "tests/image/test_documents.py"
     MAKE_RUN = "tests/test_docs.py::test_make_run"
     MAKE_BENCH = "tests/test_docs.py::test_make_bench"
+    VERIFY = "tests/test_releasing.py::test_verify_image"
     MAKE_TEST = "the run of the tests that this is part of; test_make_test looks at it"
 
 
 RUNNERS: Mapping[str, Runner] = {
     r"docker .*\b(trioproxy|socket-proxy)\b": Runner.IMAGE,
     r"(trioproxy|pytest) ": Runner.SHELL,
+    r"(cosign|gh attestation) verify ": Runner.VERIFY,
     r"make run\b": Runner.MAKE_RUN,
     r"(?:taskset -c 0 )?make bench\b": Runner.MAKE_BENCH,
     r"make (?:test|quick)\b(?!-)": Runner.MAKE_TEST,

@@ -197,11 +197,13 @@ def as_workflow(action: dict[str, Any]) -> str:
 
 @pytest.mark.clients
 def test_actionlint(engine: Engine, tmp_path: Path) -> None:
-    """actionlint finds nothing in the examples' workflows and in the action's steps, and
-    finds a mistake that is put there."""
+    """actionlint finds nothing in the workflows, in those of the examples and in the
+    action's steps, and finds a mistake that is put there."""
     variables = ACTIONLINT.install(ROOT / ".cache" / "clients" / "actionlint")
     workflow = as_workflow(read_yaml(engine, ACTION.read_text()))
-    files = [*(EXAMPLES / "github-actions").glob("*.yml"), tmp_path / "action.yml"]
+    folders = (EXAMPLES / "github-actions", ROOT / ".github" / "workflows")
+    files = [*(file for one in folders for file in one.glob("*.yml"))]
+    files.append(tmp_path / "action.yml")
     files[-1].write_text(workflow)
     wrong = tmp_path / "wrong.yml"
     wrong.write_text(workflow.replace("inputs.within", "inputs.without"))

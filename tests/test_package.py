@@ -1,14 +1,20 @@
 """The sdist and the wheel: what is in them, and that they install."""
 
+import hashlib
+import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
 import venv
 import zipfile
+from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.markdown import ROOT
 from trioproxy import __version__
@@ -34,11 +40,27 @@ def run(*command: str | Path, **variables: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist, and the wheel that is built from it."""
-    folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT)
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which `scripts/build-dist` has made its two."""
+    folder = tmp_path_factory.mktemp("built")
+    subprocess.run(
+        [ROOT / "scripts" / "build-dist"],
+        check=True,
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "PYTHON": sys.executable,
+            "DIST": str(folder / "dist"),
+            "RELEASE": str(folder / "release"),
+        },
+    )
     return folder
+
+
+@pytest.fixture(scope="module")
+def dist(built: Path) -> Path:
+    """A folder with the sdist, and the wheel that is built from it."""
+    return built / "dist"
 
 
 def test_the_index_would_take_them(dist: Path) -> None:
@@ -70,6 +92,55 @@ def test_wheel(dist: Path) -> None:
     assert {f"trioproxy/learned/{name}" for name in shipped} <= names
     assert f"{NAME}.dist-info/licenses/LICENSE" in names
     assert {name.split("/")[0] for name in names} == {"trioproxy", f"{NAME}.dist-info"}
+
+
+def test_sums(built: Path) -> None:
+    """The list of sums has each file that is published, and what its bytes are."""
+    published = [*(built / "dist").iterdir(), *(built / "release").glob("*.json")]
+    sums = {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in published}
+    listed = (built / "release" / "SHA256SUMS").read_text().split()
+    assert dict(zip(listed[1::2], listed[::2], strict=True)) == sums
+    assert len(sums) == 3
+
+
+def test_bill_of_materials(built: Path) -> None:
+    """The bill of materials is one by its schema, and lists what is locked, no more and no
+    less: names, versions, hashes, and the licences that the packages give."""
+    (file,) = (built / "release").glob("*.json")
+    text = file.read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    bill = json.loads(text)
+    locked = {
+        one[1]: (one[2], set(re.findall(r"sha256:([0-9a-f]{64})", one[3])))
+        for one in re.finditer(
+            r"(?m)^([a-z0-9-]+)==(\S+)((?:.*\n +--hash.*)+)",
+            (ROOT / "requirements.lock").read_text(),
+        )
+    }
+    assert {"click", "h11", "trio"} <= locked.keys()
+    assert {
+        one["name"]: (
+            one["version"],
+            {
+                found["content"]
+                for reference in one["externalReferences"]
+                for found in reference["hashes"]
+            },
+        )
+        for one in bill["components"]
+    } == locked
+    told = {
+        one["name"]: one["licenses"][0]
+        for one in (*bill["components"], bill["metadata"]["component"])
+    }
+    for name, licence in told.items():
+        assert licence != {"license": {"name": "unknown"}}, name
+        if metadata(name)["Version"] == (locked.get(name) or [__version__])[0]:
+            given = metadata(name).get_all("License-Expression")
+            given = given or metadata(name).get_all("License")
+            assert given, name
+            assert given[0] in json.dumps(licence), name
+    assert told["trioproxy"] == {"expression": "Apache-2.0"}
 
 
 @pytest.mark.parametrize(
