@@ -10,7 +10,6 @@ from tests.clients.test_compose import PROJECT
 from tests.clients.test_compose import SCENARIOS as OF_COMPOSE
 from tests.clients.test_docker_cli import ALL, QUICK
 from tests.clients.test_own_objects import PROGRAMS, SIDE
-from tests.clients.test_programs import modules  # noqa: F401  a fixture
 from tests.end_to_end.proxies import TRIOPROXY, enforcing
 from tests.engine import ScratchEngine
 from trioproxy.policy import envfile
@@ -70,13 +69,11 @@ def test_python(scratch: ScratchEngine, tmp_path: Path, name: str) -> None:
     check(scratch, tmp_path, [sys.executable, str(PROGRAMS / f"with_{name}.py")])
 
 
-def test_node(
-    scratch: ScratchEngine,
-    tmp_path: Path,
-    modules: Path,  # noqa: F811  pytest finds fixtures by name
-) -> None:
-    """dockerode."""
-    check(scratch, tmp_path, ["node", str(modules / "with_dockerode.js")])
+@pytest.mark.parametrize("name", ["dockerode", "testcontainers"])
+def test_node(scratch: ScratchEngine, tmp_path: Path, modules: Path, name: str) -> None:
+    """dockerode and testcontainers."""
+    program = scratch.inside("node", str(modules / f"with_{name}.js"))
+    check(scratch, tmp_path, program)
 
 
 @pytest.mark.parametrize("script", OF_CLI.values(), ids=OF_CLI)
