@@ -3,7 +3,9 @@
 const assert = require("node:assert");
 const { GenericContainer, Network, Wait } = require("testcontainers");
 
-const SERVE = "mkdir /www; echo hello >/www/index.html; echo ready; exec httpd -f -p 80 -h /www";
+// After a restart it waits for lines that are younger than what the Engine calls the start,
+// which is written down when the container runs already: so it is ready a little later.
+const SERVE = "mkdir /www; echo hello >/www/index.html; sleep 0.5; echo ready; exec httpd -f -p 80 -h /www";
 
 (async () => {
   const network = await new Network().start();
