@@ -236,7 +236,7 @@ def parse_operations(value: str) -> tuple[str, ...]:
 
 
 def _check_reachable(operation: str, source: str) -> None:
-    if not any(True for e in OPERATIONS[operation] for _ in samples.of_endpoint(e)):
+    if not any(map(samples.of_endpoint, OPERATIONS[operation])):
         raise ConfigError(
             f"{operation} in {OPERATIONS_VARIABLE} of {source} cannot be granted",
             hint="it exists over HTTP/2 only, which never passes",
