@@ -86,9 +86,9 @@ def parse_policy(
 
 def _about_limits(policy: Policy) -> Iterator[str]:
     """Say what stands open beside limits, and which limits have nothing to limit."""
-    limits, opened = policy.limits, policy.opened_operations
-    if not limits:
+    if not (limits := policy.limits):
         return
+    opened = policy.opened_operations
     for family in open_families(limits, opened):
         names = sorted(n for n in opened & LIMITED.keys() if LIMITED[n][0] is family)
         yield f"{family}_* is not set: {' and '.join(names)} may ask for anything"
