@@ -20,7 +20,7 @@ test: .venv/installed-dev packages ## lint, types, layers and the whole test sui
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/coverage erase
-	.venv/bin/coverage run -m pytest -n auto -m "not clients" --ignore=tests/image --ignore=tests/release
+	.venv/bin/coverage run -m pytest -n auto --dist worksteal -m "not clients" --ignore=tests/image --ignore=tests/release
 	.venv/bin/coverage combine --quiet
 	.venv/bin/coverage report
 
@@ -30,10 +30,14 @@ quick: .venv/installed-dev ## what fails most often, in a minute: lint, types, l
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	$(PYTHON) -m pytest -q -n $(JOBS) $(QUICK)
+	$(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal $(QUICK)
 
 .PHONY: ci
-ci: test test-image test-clients package reports ## what CI runs
+ci: test test-deep test-image test-clients package reports ## what CI runs
+
+.PHONY: test-deep
+test-deep: .venv/installed-dev packages ## the tests of which `make test` shortens the search, in full
+	DEPTH=deep $(PYTHON) -m pytest -n auto --dist worksteal -m deep --ignore=tests/image --ignore=tests/release
 
 .PHONY: image
 image: .venv/made ## build the image; IMAGE and BASE_IMAGE may be set

@@ -17,6 +17,7 @@ from typing import Any
 import click
 import pytest
 
+from tests.depth import IS_DEEP
 from tests.engine import Engine, ScratchEngine
 from tests.markdown import KINDS, ROOT, Document, documents
 from tests.shell import (
@@ -141,9 +142,12 @@ def test_make_test(command: Command) -> None:
 CHOICE = ("--only", "--who")
 FEW, BRIEF = "--who haproxy,trio-sections", "--rounds 1 --seconds 1 --only list-1"
 """Options before and behind those that are shown: of two the later one counts."""
+if not IS_DEEP:  # whom else a command names is looked up, and not measured
+    BRIEF += f" {FEW}"
 
 
 @pytest.mark.slow
+@pytest.mark.deep
 @pytest.mark.engine
 @pytest.mark.usefixtures("scratch")  # where that is, are the programs that it measures
 @pytest.mark.parametrize("command", parameters(Runner.MAKE_BENCH))

@@ -43,7 +43,8 @@ LIST, INFO, EXEC = "GET /containers/json", "GET /info", "POST /containers/x/exec
 
 def client_sending(*lines: str) -> tuple[str, ...]:
     """A command that sends these requests to DOCKER_HOST."""
-    return (sys.executable, "-c", CLIENT, *lines)
+    # Without `site`, which would load coverage into each of a thousand clients.
+    return (sys.executable, "-ISc", CLIENT, *lines)
 
 
 def mode_of(path: Path) -> int:

@@ -93,7 +93,7 @@ async def die(
                 *options,
                 *client_sending(*ASKED),
             ],
-            env=environment({}),
+            env=environment({}, measured=False),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -115,7 +115,9 @@ async def test_killed_at_each_step_of_writing(
     assert told <= evidence_of(file).used_operations()
     assert told <= granted(file)
     options = ("learn", "--upstream", str(fake.path), "-o", str(file), "--")
-    again = await trio.to_thread.run_sync(run, *options, *client_sending(*ASKED))
+    again = await trio.to_thread.run_sync(
+        lambda: run(*options, *client_sending(*ASKED), measured=False)
+    )
     assert again.status == 0, again.err
     assert granted(file) == OPERATIONS
     assert "declined" not in again.err

@@ -284,7 +284,7 @@ async def test_killed_at_any_moment(
     url = f"unix://{tmp_path}/l.sock"
     options = ("--upstream", str(fake.path), "-o", str(file), "--listen", url)
     told = set[str]()
-    async with running("learn", *options) as learner:
+    async with running("learn", *options, measured=False) as learner:
         await learner.line("listening on")
         client = await connect(url)
         for target in (
@@ -305,8 +305,7 @@ async def test_killed_at_any_moment(
     path = file.with_suffix(".jsonl")
     seen = load(path.read_bytes() if path.exists() else b"", name="x").evidence
     assert told <= seen.used_operations()
-    again = await trio.to_thread.run_sync(
-        run, "learn", *options[:4], "--", *client_sending(LIST)
-    )
+    command = ("learn", *options[:4], "--", *client_sending(LIST))
+    again = await trio.to_thread.run_sync(lambda: run(*command, measured=False))
     assert again.status == 0, again.err
     assert "declined" not in again.err

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import pytest
 import trio
 
+from tests.depth import by_depth
 from tests.differential.conftest import Start
 from tests.differential.haproxy_rules import Front, configuration
 from tests.differential.http_requests import (
@@ -37,7 +38,7 @@ from trioproxy.review import differences
 from trioproxy.review.differences import DIFFERENCES, Difference, classify
 
 SEED = 20261124
-ENVIRONMENTS = 60
+ENVIRONMENTS = by_depth(20, 60)
 AT_ONCE = 8
 NOT_FROM_REQUESTS = {"exact list", "values"}
 """Rows about files: no request shows them, tests of their own do."""
@@ -237,6 +238,7 @@ def haproxy_version() -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.deep
 async def test_each_row_occurs(
     sockets: Path, haproxy: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:

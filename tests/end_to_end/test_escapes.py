@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.depth import IS_DEEP
 from tests.end_to_end.proxies import enforcing
 from tests.engine import Engine
 from trioproxy.arguments.table import OPERATIONS
@@ -27,6 +28,7 @@ ATTEMPTS = [
     .read_text()
     .splitlines()
 ]
+SOUGHT = {"log driver in capitals", "volume with a driver"}
 ALLOWED = "/srv/app"
 VARIABLES = {
     "ALLOW_OPERATIONS": ",".join(sorted(OPERATIONS)),
@@ -297,9 +299,12 @@ def test_no_attempt_has_an_effect(watcher: Watcher, tmp_path: Path) -> None:
 
 @pytest.mark.engine
 @pytest.mark.slow
+@pytest.mark.deep
 def test_attempts_work_without_limits(watcher: Watcher) -> None:
     """On the raw socket most attempts have their effect: the corpus tries what matters."""
     creating = [a for a in ATTEMPTS if a["target"].endswith(("/create", "/exec"))]
+    if not IS_DEEP:  # it looks 15 s for the plugin of a driver that nobody has
+        creating = [a for a in creating if a["name"] not in SOUGHT][::3]
     reached = [
         attempt["name"]
         for attempt in creating

@@ -68,6 +68,7 @@ PROFILES: tuple[Profile, ...] = (
         session="docker_compose.sh",
         exercised="config, create, up, ps, logs, exec, top, restart, stop, start, images, a change and up again, down with volumes",
         missing="what docker-compose-build has: building, pushing and pulling",
+        is_slow=True,
         point=ENVIRONMENT,
     ),
     Profile(

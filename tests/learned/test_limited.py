@@ -37,10 +37,12 @@ def written(profile: Profile, base: Path) -> str:
 
 def parameters(*, quick: bool) -> list[object]:
     """The profiles with limits that are quick, or the others."""
-    chosen = [one for one in with_limits() if is_quick(one) == quick]
-    # What these do, test_limited_clients.py does too, and waits less.
-    slow = [one for one in with_limits() if one.name.startswith("docker-compose")]
-    kept = [one for one in chosen if one not in slow] if quick else [*chosen, *slow]
+    # What compose does, test_limited_clients.py does too, and waits less.
+    kept = [
+        one
+        for one in with_limits()
+        if quick == (is_quick(one) and not one.name.startswith("docker-compose"))
+    ]
     return [pytest.param(profile, id=profile.name) for profile in kept]
 
 

@@ -301,6 +301,8 @@ async def test_aiodocker_over_the_unix_socket(start: Start) -> None:
             b"Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n" % accept.encode()
         )
         await engine.send(b"\x82\x05hello")
+        await engine.read_until(b"\x88")  # the client closes, and waits for the same
+        await engine.send(b"\x88\x00")
         await engine.read_gone()
 
     proxy.nursery.start_soon(play)

@@ -9,6 +9,7 @@ path begins. A variable counts as 1 if its text begins with a whole number other
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from trioproxy.policy.endpoints import LIBPOD_SECTIONS, SECTIONS
 from trioproxy.policy.rules import READING
@@ -46,7 +47,7 @@ class Rule:
         return self.pattern is None or self.pattern.match(path) is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # one is itself, and a key
 class Incumbent:
     """A proxy that people run now, pinned to a version."""
 
@@ -59,12 +60,8 @@ class Incumbent:
 
     def allows(self, variables: Mapping[str, str], method: str, path: str) -> bool:
         """Whether it lets a request pass; `path` is decoded, a version may lead it."""
-        version = _VERSION.match(path)
-        path = path[version.end() :] if version else path
-        for rule in self.rules:
-            if rule.fits(method, path) and rule.acts_on == self._is_set(
-                rule.variable, variables
-            ):
+        for rule in _fitting(self, method, path):
+            if rule.acts_on == self._is_set(rule.variable, variables):
                 return rule.allows
         return False
 
@@ -88,6 +85,16 @@ class Incumbent:
     def variables(self) -> tuple[str, ...]:
         """All variables that its rules read, sorted."""
         return tuple(sorted({rule.variable for rule in self.rules}))
+
+
+@lru_cache(
+    maxsize=1024
+)  # the table's requests, asked about with one file after another
+def _fitting(incumbent: Incumbent, method: str, path: str) -> tuple[Rule, ...]:
+    """The rules that speak of a request, in their order; a version may lead `path`."""
+    version = _VERSION.match(path)
+    path = path[version.end() :] if version else path
+    return tuple(rule for rule in incumbent.rules if rule.fits(method, path))
 
 
 def is_true(value: str) -> bool:

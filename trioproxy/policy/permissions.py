@@ -86,9 +86,9 @@ def parse_policy(
 
 def _about_limits(policy: Policy) -> Iterator[str]:
     """Say what stands open beside limits, and which limits have nothing to limit."""
-    limits, opened = policy.limits, policy.opened_operations
-    if not limits:
+    if not (limits := policy.limits):
         return
+    opened = policy.opened_operations
     for family in open_families(limits, opened):
         names = sorted(n for n in opened & LIMITED.keys() if LIMITED[n][0] is family)
         yield f"{family}_* is not set: {' and '.join(names)} may ask for anything"
@@ -228,7 +228,7 @@ def parse_operations(value: str) -> tuple[str, ...]:
 
 
 def _check_reachable(operation: str, source: str) -> None:
-    if not any(True for e in OPERATIONS[operation] for _ in samples.of_endpoint(e)):
+    if not any(map(samples.of_endpoint, OPERATIONS[operation])):
         raise ConfigError(
             f"{operation} in {OPERATIONS_VARIABLE} of {source} cannot be granted",
             hint="it exists over HTTP/2 only, which never passes",

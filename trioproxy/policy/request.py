@@ -7,6 +7,8 @@ from trioproxy.policy.endpoints import Endpoint, section_of
 from trioproxy.policy.target import Target, quote_path
 from trioproxy.values import ordered_class
 
+_NO_CAPITAL = re.compile(r"[^A-Z]")
+
 
 @ordered_class
 class Request:
@@ -57,7 +59,7 @@ class Request:
     @property
     def shown(self) -> str:
         """Name it for people: operation, method and template, or the path as escaped."""
-        method = re.sub(r"[^A-Z]", "?", self.method[:16])
+        method = _NO_CAPITAL.sub("?", self.method[:16])
         if self.endpoint is None:
             return f"{method} {self.target.shown}"
         return f"{self.endpoint.operation} ({method} {self.endpoint.template})"

@@ -8,6 +8,7 @@ parameter of a template is the one segment `x`, where nobody says otherwise.
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from trioproxy.policy.endpoints import ENDPOINTS, OPERATIONS, SECTIONS, Endpoint, match
 from trioproxy.policy.request import Request, Route
@@ -17,7 +18,8 @@ from trioproxy.policy.variables import section_prefix
 PARAMETER = re.compile(r"\{[^}]*\}")
 
 
-def of_endpoint(endpoint: Endpoint) -> Iterator[Request]:
+@cache  # the table never changes, and is asked for with each question about a grant
+def of_endpoint(endpoint: Endpoint) -> tuple[Request, ...]:
     """Make up the requests that stand for an endpoint; none if none ever reaches it.
 
     `OPTIONS`, which has no path of its own, gets one for each section.
@@ -26,10 +28,8 @@ def of_endpoint(endpoint: Endpoint) -> Iterator[Request]:
     paths = [PARAMETER.sub("x", endpoint.template)]
     if endpoint.operation == "SystemOptions":
         paths = [section_prefix(section) for section in SECTIONS]
-    for path in paths:
-        request = _request(method, path)
-        if request.endpoint is endpoint:
-            yield request
+    requests = [_request(method, path) for path in paths]
+    return tuple(one for one in requests if one.endpoint is endpoint)
 
 
 def of_table(*, podman: bool = True) -> Iterator[Request]:
