@@ -194,3 +194,36 @@ def test_check_asks_the_engine(engine: Engine, strangers: None, tmp_path: Path) 
     ran = run("check", str(file), "GET", "/containers/web/json", "--upstream", f"unix://{tmp_path}/none.sock")  # fmt: skip
     assert ran.status == 2
     assert "cannot ask the Docker Engine" in ran.err
+
+
+REAPER = """
+docker create --name reaper -v /var/run/docker.sock:/var/run/docker.sock busybox
+docker inspect --format '{{(index .Mounts 0).Source}}' reaper
+docker rm reaper
+"""
+
+
+def test_what_is_started_is_learned_through_the_proxy_too(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """A file with PROXY_SOCKET: what binds the Engine's socket gets the learner's, so that
+    it is learned as well, and the file says `@proxy`. Without one, learn says how."""
+    file = tmp_path / "app.env"
+    told = " ".join(learn(engine, file, REAPER).split())
+    lists = envfile.parse(file.read_text(), name="app.env")
+    assert lists["CREATE_BINDS"] == "/var/run/docker.sock"
+    assert "write PROXY_SOCKET=/path, where the proxy will listen" in told
+    file.write_text("PROXY_SOCKET=/run/app/proxy.sock\n")
+    told = learn(engine, file, REAPER, "--fresh")
+    assert "PROXY_SOCKET=/path" not in told
+    lists = envfile.parse(file.read_text(), name="app.env")
+    assert (lists["CREATE_BINDS"], lists["PROXY_SOCKET"]) == ("@proxy", "/run/app/proxy.sock")  # fmt: skip
+    learn(engine, file, REAPER)  # a second run changes nothing of that
+    assert envfile.parse(file.read_text(), name="app.env") == lists
+    ran = run("explain", str(file))
+    assert "root on the host: no known way" in " ".join(ran.out.split())
+    assert "NEVER SEEN" not in ran.out
+    ran = run("drift", str(file), "--evidence", str(file.with_suffix(".jsonl")))
+    assert (ran.status, "refuses nothing that was sent" in ran.out) == (0, True)
+    bound = enforced(engine, file, REAPER)
+    assert "/run/app/proxy.sock" in bound.stdout + bound.stderr

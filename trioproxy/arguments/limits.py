@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from trioproxy.arguments.families import (
+    BASE,
     BASE_VARIABLE,
     CONDITIONS,
     LIMITED,
@@ -172,6 +173,12 @@ class Limits:
         if variable in ONLY_WHEN_SET or family_of(variable) not in self.families:
             return None
         return Limit(variable=variable)
+
+    def meaning_of(self, item: str) -> str:
+        """What an item that was learned stands for here: `{base}/x` and `@proxy` are paths."""
+        if item == PROXY:
+            return self.proxy_socket or item
+        return item.replace(BASE, self.base)
 
     def lists(self, variable: str, value: str) -> bool:
         """Whether a value, in normal form, may be asked for."""

@@ -186,16 +186,17 @@ def to_proxy(body: Mapping[str, Json], socket: str) -> None:
     binds, mounts = host.get("Binds"), host.get("Mounts")
     for index, text in enumerate(binds if isinstance(binds, list) else []):
         source, mark, rest = text_of(text).partition(":")
-        if isinstance(binds, list) and mark and _is_engines(source):
+        if isinstance(binds, list) and mark and is_engines(source):
             binds[index] = f"{socket}{mark}{rest}"
     for mount in mounts if isinstance(mounts, list) else []:
         if (
             isinstance(mount, dict)
             and mount.get("Type") == "bind"
-            and _is_engines(text_of(mount.get("Source")))
+            and is_engines(text_of(mount.get("Source")))
         ):
             mount["Source"] = socket
 
 
-def _is_engines(source: str) -> bool:
+def is_engines(source: str) -> bool:
+    """Whether a path is one at which clients look for an Engine's socket."""
     return _ENGINES.fullmatch(normal.path(source)) is not None

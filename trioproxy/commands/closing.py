@@ -10,6 +10,7 @@ from typing import Final
 
 from trioproxy.arguments import root
 from trioproxy.arguments.families import BASE_VARIABLE, OBJECTS, Family
+from trioproxy.arguments.mounts import is_engines
 from trioproxy.commands.tell import note, route, say, say_command, unread_lines
 from trioproxy.commands.terminal import width_of
 from trioproxy.learning.evidence import UNFINISHED, Askers, Evidence, Run
@@ -158,6 +159,11 @@ def _asked(lists: Lists, evidence: Evidence, known: frozenset[str]) -> Iterator[
     yield from _names("asked for, but beyond the ceiling", lists.capped)
     yield from _names("asked for in vain, not listed (--include-failed)", lists.failed)
     yield from _names("no list can hold what was asked for of", lists.unlisted)
+    if any(v == "CREATE_BINDS" and is_engines(item) for v, item in lists.items()):
+        yield (
+            "what gets the Engine's socket has no limits: write PROXY_SOCKET=/path, where the"
+            " proxy will listen, into the file and learn again: it gets the proxy's then"
+        )
     if any(lists.items()) and evidence.completeness().runs == 1:
         yield "one run does not show which values vary: learn a second one"
 

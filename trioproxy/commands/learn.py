@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -271,6 +271,7 @@ def command(
             require_seen=require_seen,
             quiet=quiet,
             objects=store.objects() if wish.objects else NO_OBJECTS,
+            proxy_socket=_proxy_socket(store, config.listen),
             base=_base() if argv else "",
             status_every=parse_every(status_every) if status_every else 0,
         )
@@ -285,6 +286,15 @@ def _strangers(objects: str | None, *, no_objects: bool) -> Strangers | None:
             "--objects has no place beside --no-objects, --no-arguments or --from"
         )
     return None
+
+
+def _proxy_socket(store: Store, listen: Iterable[Address]) -> str:
+    """The socket that is bound in place of the Engine's, where FILE will have one too.
+
+    So what the client starts, such as a reaper, is learned as well.
+    """
+    paths = [one.path for one in listen if isinstance(one, UnixAddress)]
+    return paths[0] if paths and store.has_proxy_socket() else ""
 
 
 def _base() -> str:

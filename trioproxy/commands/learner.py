@@ -78,6 +78,8 @@ class Plan:
     quiet: bool
     objects: Objects
     """How objects are looked at; none: none are."""
+    proxy_socket: str
+    """What goes on in place of an Engine's socket in binds; empty: nothing does."""
     base: str
     """The folder that `{base}` stands for in what is learned; empty: none does."""
     status_every: float
@@ -135,6 +137,7 @@ async def _learn(plan: Plan, block: "Block | None") -> int:
         wake=journal.wake,
         only=plan.clients.includes if plan.clients else None,
         base=plan.base,
+        proxy_socket=plan.proxy_socket,
     )
     recorder.unknown = unknown
     log = Log(plan.config.level, form=plan.config.log_format, write=above(os.write))
@@ -162,6 +165,7 @@ async def _serve(
             plan.ceiling,
             learns_arguments=plan.store.wish.arguments,
             objects=plan.objects,
+            proxy_socket=plan.proxy_socket,
         ),
         log=log,
         observers=[recorder.note],

@@ -300,9 +300,9 @@ class _Proposing:
         limit = self._known.ceiling.limit_of(variable)
         if limit is None or limit.is_any:
             return True
-        if item.is_hole:
-            return any(one.text == item.text for one in limit.patterns)
-        return limit.allows(item.text.replace(BASE, self._base))
+        if any(one.text == item.text for one in limit.patterns):
+            return True
+        return not item.is_hole and limit.allows(item.text.replace(BASE, self._base))
 
     def _declined(self, variable: str) -> list[Pattern]:
         """The items that learning once wrote and that a person took out."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from trioproxy.arguments.families import BASE, OBJECTS, OWNER_VARIABLE, Kind
+from trioproxy.arguments.families import OBJECTS, OWNER_VARIABLE, Kind
 from trioproxy.arguments.limits import ANY, NO_LIMITS, Limits
 from trioproxy.arguments.objects import (
     NETWORKS_OF_ALL,
@@ -272,7 +272,7 @@ class _Proposing:
         reached = sorted(one for one in self._used if one.has)
         for one in reached if limits.limits_creation else ():
             variable, _, item = one.has.partition("=")
-            if not item or not limits.lists(variable, item.replace(BASE, limits.base)):
+            if not item or not limits.lists(variable, limits.meaning_of(item)):
                 what = f"a {one.kind} of its own" if one.name == OWN else one.name
                 return REACHED.format(
                     operation=one.operation, what=what, has=one.has, variable=variable

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from trioproxy.arguments.families import BASE, LIMITS, OBJECTS, PROXY_VARIABLE, Kind
+from trioproxy.arguments.families import LIMITS, OBJECTS, PROXY_VARIABLE, Kind
 from trioproxy.arguments.limits import NO_LIMITS, parse_limits
 from trioproxy.arguments.objects import NO_OBJECTS
 from trioproxy.errors import ConfigError, TrioProxyError
@@ -298,6 +298,8 @@ def check(text: str, proposal: Proposal, evidence: Evidence, *, file: str) -> No
     policy, _ = parse_policy_file(text, name=file)
     read_back = policy.operations | {str(route) for route in policy.routes}
     lists = {f"{name}={value}" for name, value in proposal.lists.values.items()}
+    if socket := policy.limits.proxy_socket:  # a person's line, which stays
+        lists.add(f"{PROXY_VARIABLE}={socket}")
     objects = {f"{name}={value}" for name, value in proposal.objects.values.items()}
     if (
         policy.mode is not Mode.EXACT
@@ -326,7 +328,7 @@ def check_values(
             or one.variable in {*unwanted, *lists.unlisted}
         ):
             continue
-        if not limit.allows(one.value.replace(BASE, policy.limits.base)):
+        if not limit.allows(policy.limits.meaning_of(one.value)):
             raise TrioProxyError(
                 f"bug: {file} would refuse {one.variable}={one.value}, which was used"
             )

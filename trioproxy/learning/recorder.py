@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
-from trioproxy.arguments.families import BASE, LIMITED
+from trioproxy.arguments.families import BASE, LIMITED, PROXY
 from trioproxy.learning.evidence import (
     CLIENTS_KEPT,
     VALUES_KEPT,
@@ -55,7 +55,7 @@ class Recorder:
     All of it is for the run that the evidence is in, which begins now.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  settings of one run, each by its name
         self,
         evidence: Evidence,
         *,
@@ -64,10 +64,12 @@ class Recorder:
         only: Callable[[str], bool] | None = None,
         clock: Callable[[], float] = time.perf_counter,
         base: str = "",
+        proxy_socket: str = "",
     ) -> None:
         """`now` tells the wall's time, `clock` the same as outcomes are stamped with.
 
-        Paths below `base`, as they stand in lists, are learned as `{base}/...`.
+        Paths below `base`, as they stand in lists, are learned as `{base}/...`, and
+        `proxy_socket`, which was bound in place of the Engine's, as `@proxy`.
         """
         self.evidence = evidence
         self.passed_over = 0
@@ -83,6 +85,7 @@ class Recorder:
         self._only = only
         self._clock = clock
         self._base = base
+        self._proxy_socket = proxy_socket
         self._origin = clock()
         self._tallies: dict[tuple[Hashable, ...], Tally] = {}
         self._own: dict[str, set[str]] = {}
@@ -231,6 +234,8 @@ class Recorder:
 
     def _with_base(self, variable: str, value: str) -> str:
         path, mark, mode = value.partition(":")
+        if variable == "CREATE_BINDS" and path == self._proxy_socket != "":
+            return PROXY
         is_below = f"{path}/".startswith(f"{self._base}/")
         if variable != "CREATE_BINDS" or not self._base or not is_below:
             return value

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from trioproxy import files
-from trioproxy.arguments.families import OWNER_VARIABLE
+from trioproxy.arguments.families import OWNER_VARIABLE, PROXY_VARIABLE
 from trioproxy.arguments.objects import Objects, own_alone
 from trioproxy.errors import ConfigError
 from trioproxy.learning import disk, evidencefile
@@ -122,6 +122,11 @@ class Store(Ledger):
         """How objects are looked at while they are learned for the env file."""
         variables = envfile.parse(self.read_env(), name=self.wish.file)
         return own_alone(variables.get(OWNER_VARIABLE) or owner_of(self.wish.name))
+
+    def has_proxy_socket(self) -> bool:
+        """Whether the env file says where this proxy listens for what clients start."""
+        variables = envfile.parse(self.read_env(), name=self.wish.file)
+        return bool(variables.get(PROXY_VARIABLE))
 
     def read_env(self) -> str:
         """The env file's text as it counts: what is started over has no lines of ours."""

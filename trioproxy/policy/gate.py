@@ -355,6 +355,7 @@ class LearnGate:
 
     `objects`: how objects are looked at while they are learned. What is the client's own
     is known by its label, so what it makes meanwhile is labelled as it will be later.
+    `proxy_socket`: what goes on in place of an Engine's socket in binds, likewise.
     """
 
     def __init__(
@@ -363,6 +364,7 @@ class LearnGate:
         *,
         learns_arguments: bool = True,
         objects: Objects = NO_OBJECTS,
+        proxy_socket: str = "",
     ) -> None:
         self.ceiling = ceiling
         self.read_operations = ceiling.read_operations if ceiling else frozenset[str]()
@@ -374,7 +376,7 @@ class LearnGate:
         self.read_operations |= self.objects.reads
         self.asks_to_learn = not (ceiling and ceiling.objects)
         self.looks_inside = limits.limits_creation
-        self.proxy_socket = limits.proxy_socket
+        self.proxy_socket = limits.proxy_socket or proxy_socket
         self._learns_arguments = learns_arguments
 
     def decide(self, request: Request) -> Decision:

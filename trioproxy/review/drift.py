@@ -200,7 +200,8 @@ def _whole(argument: Argument, policy: Policy, evidence: Evidence) -> Argument |
     if argument.variable not in LIMITS or not argument.value:
         return None
     base = policy.limits.base or evidence.newest_base
-    return argument._replace(value=argument.value.replace(BASE, base))
+    value = policy.limits.meaning_of(argument.value.replace(BASE, base))
+    return argument._replace(value=value)
 
 
 def _unused_values(

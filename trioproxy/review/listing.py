@@ -16,6 +16,7 @@ from trioproxy.review.meaning import Limited
 from trioproxy.review.sightings import (
     Sighting,
     is_of_item,
+    is_of_list_item,
     of_item,
     of_object,
     runs_of_item,
@@ -162,7 +163,7 @@ def _values(evidence: Evidence, variable: str, item: Pattern, base: str) -> list
         for one in evidence.used_arguments()
         if one.variable == variable
         and one.value
-        and item.fits(one.value.replace(BASE, base))
+        and is_of_list_item(item, one.value, base)
     }
     return sorted(found - {item.text})
 

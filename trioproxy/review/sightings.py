@@ -65,6 +65,11 @@ def runs_of_object(evidence: Evidence, kind: Kind, item: str) -> dict[str, int]:
     return _by_run(_of_object(evidence, kind, item))
 
 
+def is_of_list_item(item: Pattern, value: str, base: str) -> bool:
+    """Whether a value of the evidence is what an item lists; `base`: what `{base}` is."""
+    return value == item.text or item.fits(value.replace(BASE, base))
+
+
 def is_of_item(kind: Kind, item: str, thing: Thing) -> bool:
     """Whether an object of the evidence is what an item holds."""
     return (
@@ -100,7 +105,7 @@ def _of_item(
         if (
             one.variable == variable
             and one.value
-            and item.fits(one.value.replace(BASE, base))
+            and is_of_list_item(item, one.value, base)
         ):
             yield shape_of(one.operation), evidence.arguments[one]
 
