@@ -15,7 +15,7 @@ import pytest
 
 from tests.clients.comparison import emptied
 from tests.clients.test_programs import PROGRAMS
-from tests.end_to_end.proxies import Proxy, enforcing
+from tests.end_to_end.proxies import TRIOPROXY, Proxy, enforcing
 from tests.end_to_end.test_escapes import ask
 from tests.engine import ScratchEngine
 from tests.ryuk.image import import_reaper
@@ -43,8 +43,13 @@ def proxy(scratch: ScratchEngine, tmp_path: Path) -> Iterator[Proxy]:
 
 
 @contextmanager
-def killed(command: list[str], engine: ScratchEngine, host: str) -> Iterator[IO[str]]:
-    """A client in the Engine's network, where it reaches its reaper; killed at the end."""
+def killed(
+    command: list[str], engine: ScratchEngine, host: str, *, kill: bool = True
+) -> Iterator[IO[str]]:
+    """A client in the Engine's network, where it reaches its reaper; killed at the end.
+
+    `kill`: else its input ends, and it is waited for.
+    """
     gateway = "{{(index .IPAM.Config 0).Gateway}}"
     asked = engine.docker("network", "inspect", f"--format={gateway}", "bridge")
     ours = {
@@ -64,7 +69,8 @@ def killed(command: list[str], engine: ScratchEngine, host: str) -> Iterator[IO[
     ) as process:
         assert process.stdout is not None
         yield process.stdout
-        process.kill()
+        if kill:
+            process.kill()
 
 
 def await_removal(engine: ScratchEngine, container: str) -> None:
@@ -126,3 +132,43 @@ def test_it_needs_no_privileges(scratch: ScratchEngine, proxy: Proxy) -> None:
     wanted = "HostConfig.Privileged=true, which CREATE_PRIVILEGED does not list"
     assert wanted in ran.stderr
     assert scratch.docker("ps", "-aq").text == ""
+
+
+LISTED = ("ContainerList", "NetworkList", "VolumeList")
+"""What the reaper asks for, and the client does not."""
+
+
+@pytest.mark.parametrize("language", ["python", "node"])
+def test_it_is_learned_with_its_client(
+    scratch: ScratchEngine, tmp_path: Path, modules: Path, language: str
+) -> None:
+    """Learned with PROXY_SOCKET in the file: what the reaper does is learned too, all of it
+    is `@own`, and behind the file it reaps again."""
+    command = {
+        "python": [sys.executable, str(PROGRAMS / "reaped_testcontainers.py")],
+        "node": ["node", str(modules / "reaped_testcontainers.js")],
+    }[language]
+    file, socket = tmp_path / "ci.env", tmp_path / "docker.sock"
+    file.write_text(f"PROXY_SOCKET={socket}\n")
+    with emptied(scratch):
+        import_reaper(scratch, *RYUKS)
+        kills = [sys.executable, str(PROGRAMS / "kills.py"), *command]
+        learner = [*TRIOPROXY, "learn", "--linger", "30", "-o", str(file), "--", *kills]
+        with killed(learner, scratch, scratch.url, kill=False) as said:
+            assert said.readline().strip()
+        for container in scratch.docker("ps", "-aq").text.split():
+            await_removal(scratch, container)  # the reaper removes itself, in the end
+        variables = envfile.parse(file.read_text(), name="ci.env")
+        assert variables["CREATE_BINDS"] == "@proxy"
+        assert variables["ONLY_CONTAINERS"] == "@own"
+        assert variables["ONLY_NETWORKS"] == "@own,bridge"
+        assert set(LISTED) <= set(variables["ALLOW_OPERATIONS"].split(","))
+        url = f"unix://{socket}"
+        with enforcing(scratch, "--env-file", str(file), listen=f"{url}?mode=0666"):
+            with killed(command, scratch, url) as said:
+                assert said.readline().strip()
+                ryuk = scratch.docker(
+                    "ps", "-q", "--filter=name=testcontainers-ryuk"
+                ).text
+            await_removal(scratch, ryuk)
+        assert scratch.docker("ps", "-aq").text == ""

@@ -59,6 +59,8 @@ class Engine:
     def __init__(self) -> None:
         """Agree on a version, as the real one's client does."""
         self._prefix = ""
+        self._connection = OnSocket("api.moby.localhost")
+        """Kept, as Go's client keeps its own."""
         theirs = self._ask("HEAD", "/_ping")[1].get("Api-Version", "1.24")
         version = min(tuple(int(part) for part in theirs.split(".")), OURS)
         self._prefix = f"/v{'.'.join(map(str, version))}"
@@ -85,11 +87,15 @@ class Engine:
         return True
 
     def _ask(self, method: str, target: str) -> tuple[int, Mapping[str, str], bytes]:
-        connection = OnSocket("api.moby.localhost")
-        connection.request(method, f"{self._prefix}{target}")
-        answer = connection.getresponse()
+        connection = self._connection
+        try:
+            connection.request(method, f"{self._prefix}{target}")
+            answer = connection.getresponse()
+        except (http.client.HTTPException, OSError):  # it was closed since
+            connection.close()
+            connection.request(method, f"{self._prefix}{target}")
+            answer = connection.getresponse()
         raw = answer.read()
-        connection.close()
         return answer.status, {k.title(): v for k, v in answer.getheaders()}, raw
 
 

@@ -183,7 +183,7 @@ async def _serve(
             nursery.start_soon(_report, plan, recorder)
         if plan.command:
             status = await _run_command(plan, stopping)
-            await _outlast(plan, recorder, stopping)
+            await _outlast(plan, recorder, stopping, server)
         else:
             tell.where(server.addresses, private=plan.docker_host)
             if plan.until is not None and plan.until.seconds:
@@ -252,13 +252,30 @@ async def _run_command(plan: Plan, stopping: Stopping) -> int:
         return error.status
 
 
-async def _outlast(plan: Plan, recorder: Recorder, stopping: Stopping) -> None:
-    """Stay while processes that the command left behind live and ask for something.
+BEHIND: Final = "what it gave @proxy to"
+"""How a client is called that is no process of the command's, but was started by it."""
+
+
+async def _outlast(
+    plan: Plan, recorder: Recorder, stopping: Stopping, server: Server
+) -> None:
+    """Stay while what the command left behind lives and asks for something.
 
     A test runner may leave a daemon that outlives it by hours and never asks again, so
-    there is an end to it. A signal is one too.
+    there is an end to it. A signal is one too. A reaper in a container is no process of
+    the command's: it is there as long as it keeps its connection.
     """
-    names = child.orphans()
+
+    def left() -> list[str]:
+        is_behind = plan.proxy_socket and server.connections
+        return [*child.orphans(), *([BEHIND] if is_behind else [])]
+
+    names = left()
+    if names == [
+        BEHIND
+    ]:  # or the command's own connection, of which the end is under way
+        await trio.sleep(LOOK_EVERY)
+        names = left()
     if not names:
         return
     if plan.linger:
@@ -270,7 +287,7 @@ async def _outlast(plan: Plan, recorder: Recorder, stopping: Stopping) -> None:
         if recorder.evidence.changes != asked:
             asked = recorder.evidence.changes
             left_at = trio.current_time() + plan.linger
-        names = child.orphans()
+        names = left()
     if names:
         tell.leaving(names)
 
