@@ -86,7 +86,8 @@ Examples:
 @click.option(
     "--no-objects",
     is_flag=True,
-    help="Learn nothing of whose containers, networks and volumes are named: any may be.",
+    help="Do not learn whose containers, networks and volumes are named: any may be. What"
+    " the client makes gets no label then.",
 )
 @click.option(
     "--objects",
@@ -200,7 +201,8 @@ def command(
     With --from-log: from what another proxy has seen already. Nothing is served.
 
     While it learns, everything passes: whoever reaches the listener has what the
-    Engine gives. Review the file before you use it.
+    Engine gives. Review the file before you use it. What the client makes gets the
+    label trioproxy.owner, by which its own containers, networks and volumes are known.
     """
     if quiet and status_every:
         raise click.UsageError("--quiet and --status-every exclude each other")
