@@ -12,8 +12,10 @@ from pathlib import Path
 from tests.learned.install import ROOT
 from tests.learned.learning import env_file
 from tests.learned.profiles import PROFILES, Profile
+from trioproxy.arguments.families import OBJECTS
 from trioproxy.commands.catalogue import LIST
 from trioproxy.learning.proposal import listed_items, listed_operations
+from trioproxy.policy.permissions import parse_policy_file
 
 README = ROOT / "learned" / "README.md"
 CATALOGUE = ROOT / "learned" / LIST
@@ -62,7 +64,7 @@ def readme_table() -> str:
 
 def clients_table() -> str:
     """What each client needs and how it is pointed here."""
-    head = ("client", "version", "file", "operations", "asks for", "how it gets here")
+    head = ("client", "version", "file", "operations", "asks for", "its own", "how it gets here")  # fmt: skip
     return table_of(head, map(_clients_row, learned()))
 
 
@@ -112,11 +114,22 @@ def _clients_row(profile: Profile) -> tuple[str, ...]:
     partial = " *(partial)*" if profile.missing else ""
     client = f"{profile.client}{partial}"
     link = f"[{file.name}](../learned/{file.name})"
-    return client, profile.version, link, shown, asked_for(file), profile.point
+    what = (asked_for(file), own(file))
+    return client, profile.version, link, shown, *what, profile.point
 
 
 def asked_for(file: Path) -> str:
     """What its requests may ask for beyond what is harmless."""
-    items = sorted(listed_items(file.read_text(), file.name))
+    listed = sorted(listed_items(file.read_text(), file.name))
+    items = [one for one in listed if one.partition("=")[0] not in OBJECTS]
     shown = " ".join(f"`{item}`" for item in items[:MANY])
     return f"{shown} and {len(items) - MANY} more" if len(items) > MANY else shown
+
+
+def own(file: Path) -> str:
+    """Of which kinds it may name its own objects alone."""
+    lists = parse_policy_file(file.read_text(), name=file.name)[0].objects
+    kinds = [kind for kind in OBJECTS.values() if lists.limits(kind)]
+    if len(kinds) == len(OBJECTS):
+        return "all"
+    return " and ".join(f"{kind}s" for kind in kinds)
