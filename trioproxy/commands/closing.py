@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from trioproxy.arguments import root
-from trioproxy.arguments.families import BASE_VARIABLE, OBJECTS, Family
+from trioproxy.arguments.families import BASE_VARIABLE, OBJECTS, OWNER_VARIABLE, Family
 from trioproxy.arguments.mounts import is_engines
 from trioproxy.commands.tell import note, route, say, say_command, unread_lines
 from trioproxy.commands.terminal import width_of
@@ -171,7 +171,9 @@ def _asked(lists: Lists, evidence: Evidence, known: frozenset[str]) -> Iterator[
 def _named(objects: ObjectLists, known: frozenset[str]) -> Iterator[str]:
     """Which objects requests may name, and whose those were that they named."""
     if objects.values:
-        yield "they may name these objects, and no others:"
+        before = "; what is there already is not its own"
+        is_own = OWNER_VARIABLE in objects.values
+        yield f"they may name these objects, and no others{before * is_own}:"
     for variable, value in objects.values.items():
         listed = [f"{variable}={item}" for item in value.split(",")]
         is_new = variable in OBJECTS and not known.issuperset(listed)
