@@ -36,6 +36,7 @@ from trioproxy.learning.shape import REFUSED
 from trioproxy.learning.wording import some
 
 NAMES_SHOWN: Final = 5
+ITEMS_SHOWN: Final = 16
 
 TAKEN_OUT: Final = (
     "the lists were taken out of the file; to learn them again, add ONLY_CONTAINERS=@own"
@@ -157,6 +158,12 @@ def owner_of(name: str) -> str:
 
 def _were(number: int) -> str:
     return "was" if number == 1 else "were"
+
+
+def _some_of(items: list[str]) -> str:
+    """Write a list that is only proposed: nobody reads hundreds of names."""
+    more = [f"...{len(items) - ITEMS_SHOWN}-more"] * (len(items) > ITEMS_SHOWN)
+    return ",".join([*items[:ITEMS_SHOWN], *more])
 
 
 def _as_listed(lists: Iterable[Iterable[str]]) -> Strangers:
@@ -411,13 +418,9 @@ class _Proposing:
             if not is_open or not kind.names or kind.all_of:
                 continue
             own = [OWN] if kind.is_own else []
-            names = [*own, *sorted(kind.built_in), *sorted(kind.names)]
-            yield f"{variable}={','.join(names)}"
+            listed = [*own, *sorted(kind.built_in)]
+            yield f"{variable}={_some_of([*listed, *sorted(kind.names)])}"
             projects = frozenset[str]().union(*kind.names.values())
             if projects and "" not in projects:
-                items = [
-                    *own,
-                    *sorted(kind.built_in),
-                    *map(item_of_project, sorted(projects)),
-                ]
-                yield f"{variable}={','.join(items)}"
+                items = map(item_of_project, sorted(projects))
+                yield f"{variable}={_some_of([*listed, *items])}"
