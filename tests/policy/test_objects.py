@@ -3,13 +3,18 @@
 import pytest
 
 from tests.policy.judging import request
+from trioproxy.arguments.bodies import Json
+from trioproxy.arguments.things import Missing
 from trioproxy.commands import start
 from trioproxy.policy.gate import (
     EnforceGate,
+    Gate,
     LearnGate,
     ShadowGate,
+    Verdict,
     judge,
     judge_again,
+    judge_resolved,
 )
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.rules import Policy, Reason
@@ -100,3 +105,30 @@ def test_what_was_open_before_a_reload_is_cut() -> None:
     assert judge_again(EnforceGate(policy(**OPEN)), before).allowed
     events = judge(EnforceGate(policy(**OPEN)), "GET", b"/events")
     assert judge_again(after, events).allowed
+
+
+GONE = Missing(404, "no such thing")
+
+
+def tried(gate: Gate, method: str, target: bytes, body: Json = None) -> Verdict:
+    """A request that names what the Engine has not."""
+    verdict = judge(gate, method, target, body=body, is_read=True)
+    assert verdict.is_unresolved
+    known = {(one.kind, one.text): GONE for one in verdict.needed}
+    return judge_resolved(gate, verdict, known)
+
+
+def test_what_is_tried_out_refuses_nothing_that_is_missing() -> None:
+    """In shadow the Engine says itself that it has nothing under a name; and a creation
+    that names what is missing passes as it came, and is told as what would be refused."""
+    shadow = ShadowGate(policy(**OPEN, **OWN))
+    asked = tried(shadow, "GET", b"/v1.45/containers/gone/json")
+    assert asked.decision.allowed
+    assert not asked.decision.would_refuse
+    body: Json = {"Image": "x", "HostConfig": {"NetworkMode": "gone"}}
+    made = tried(shadow, "POST", b"/v1.45/containers/create", body)
+    assert (made.decision.allowed, made.decision.would_refuse) == (True, True)
+    assert not made.goes_on_as_judged
+    enforced = tried(EnforceGate(shadow.policy), "GET", b"/v1.45/containers/gone/json")
+    assert (enforced.decision.allowed, enforced.decision.word) == (False, "allowed")
+    assert enforced.decision.is_answered
