@@ -10,6 +10,7 @@ import pytest
 
 from tests.end_to_end.proxies import enforcing
 from tests.engine import Engine
+from trioproxy.arguments.objects import OWNER_LABEL
 from trioproxy.arguments.table import OPERATIONS as ARGUED
 from trioproxy.policy.endpoints import OPERATIONS
 
@@ -258,8 +259,9 @@ def project(engine: Engine, file: Path, host: str | None) -> dict[str, object]:
 VARYING = {
     *("Id", "Created", "CreatedAt", "Containers", "Mountpoint", "IPAM", "NetworkID"),
     *("EndpointID", "Gateway", "IPAddress", "MacAddress", "DNSNames", "Aliases"),
+    OWNER_LABEL,
 }
-"""What no two runs have in common: ids, dates, addresses."""
+"""What no two runs have in common: ids, dates, addresses; and the label that is ours."""
 
 
 def container(engine: Engine, name: str) -> object:
@@ -274,9 +276,11 @@ def container(engine: Engine, name: str) -> object:
 
 
 def without(value: object, names: set[str]) -> object:
-    """A value without these names, however deep; order counts for no list."""
+    """A value without these names, however deep; order counts for no list, and no labels
+    are as an empty map of them."""
     if isinstance(value, dict):
-        return {k: without(one, names) for k, one in value.items() if k not in names}
+        kept = {k: without(one, names) for k, one in value.items() if k not in names}
+        return {k: one for k, one in kept.items() if k != "Labels" or one}
     if isinstance(value, list):
         return sorted((without(one, names) for one in value), key=str)
     return value
