@@ -32,7 +32,7 @@ Examples:
   trioproxy check learned/app.env
   trioproxy check learned/app.env POST /v1.45/containers/web/restart
   trioproxy check learned/app.env POST /containers/create --body create.json
-  trioproxy check app.env GET /containers/db/json --upstream tcp://1.2.3.4:2375
+  trioproxy check app.env GET /containers/db/json --upstream tcp://ci:2375
   trioproxy check candidate.env --trace learned/app.jsonl
 
 Exit status: 0 all allowed, 1 something refused, 2 cannot tell.
