@@ -178,11 +178,11 @@ def _named(objects: ObjectLists, known: frozenset[str]) -> Iterator[str]:
         listed = [f"{variable}={item}" for item in value.split(",")]
         is_new = variable in OBJECTS and not known.issuperset(listed)
         words = ["new"] if is_new else []
-        words += [objects.notes[variable]] if variable in objects.notes else []
+        words += [objects.counted[variable]] if variable in objects.counted else []
         yield f"  {variable}={value}{'  ' * bool(words)}{', '.join(words)}"
     if objects.open:
         yield f"left open: which objects they name: {objects.open}"
-        yield from (f"  {n}: {note}" for n, note in sorted(objects.notes.items()))
+        yield from (f"  {n}: {told}" for n, told in sorted(objects.counted.items()))
     if objects.refused:
         yield f"refused by these lists all the same: {objects.refused}"
     for line in objects.proposed:

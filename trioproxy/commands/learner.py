@@ -271,10 +271,8 @@ async def _outlast(
         return [*child.orphans(), *([BEHIND] if is_behind else [])]
 
     names = left()
-    if names == [
-        BEHIND
-    ]:  # or the command's own connection, of which the end is under way
-        await trio.sleep(LOOK_EVERY)
+    if names == [BEHIND]:
+        await trio.sleep(LOOK_EVERY)  # it may be the command's own, and about to end
         names = left()
     if not names:
         return

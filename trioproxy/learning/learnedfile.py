@@ -28,10 +28,8 @@ from trioproxy.learning.lists import NO_LISTS, Lists
 from trioproxy.learning.minimize import price, smallest_sections, unopenable
 from trioproxy.learning.objects import (
     NO_OBJECT_LISTS,
+    OBJECT_VARIABLES,
     ObjectLists,
-)
-from trioproxy.learning.objects import (
-    VARIABLES as OBJECT_VARIABLES,
 )
 from trioproxy.learning.wording import count, root_note
 from trioproxy.policy.endpoints import OPERATIONS, Risk

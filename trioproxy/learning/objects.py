@@ -12,7 +12,7 @@ cut, and what a person took out of it stays out.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -49,7 +49,7 @@ NOT_OWN: Final = "there is no kind of which all that were named are its own"
 ORDER: Final = ("ONLY_CONTAINERS", "ONLY_NETWORKS", "ONLY_VOLUMES", OWNER_VARIABLE)
 """In which order the lines are written."""
 
-VARIABLES: Final = frozenset(ORDER)
+OBJECT_VARIABLES: Final = frozenset(ORDER)
 
 
 _BY_LEARNING: Final = frozenset({OWN, ANY, *BUILT_IN})
@@ -77,7 +77,9 @@ class ObjectLists:
     declined: frozenset[str] = frozenset()
     """What a person took out of the file, and was named again."""
     notes: Mapping[str, str] = field(default_factory=dict)
-    """By variable: whose the objects were, in words."""
+    """By variable: whose the objects were, in words that change only with who they were."""
+    counted: Mapping[str, str] = field(default_factory=dict)
+    """The same with numbers, of the last run in which others' were named."""
     open: str = ""
     """Why nothing is limited; empty: something is, or nothing was ever named."""
     proposed: tuple[str, ...] = ()
@@ -160,6 +162,10 @@ def _were(number: int) -> str:
     return "was" if number == 1 else "were"
 
 
+def _were_not(names: Collection[str]) -> str:
+    return f"{some(sorted(names), NAMES_SHOWN)} {_were(len(names))} not"
+
+
 def _some_of(items: list[str]) -> str:
     """Write a list that is only proposed: nobody reads hundreds of names."""
     more = [f"...{len(items) - ITEMS_SHOWN}-more"] * (len(items) > ITEMS_SHOWN)
@@ -217,7 +223,12 @@ class _Proposing:
 
     def _nothing(self, why: str) -> ObjectLists:
         proposed = tuple(self._proposed()) if why == NOT_OWN else ()
-        return ObjectLists(open=why, proposed=proposed, notes=self._notes())
+        return ObjectLists(
+            open=why,
+            proposed=proposed,
+            notes=self._words(self._note),
+            counted=self._words(self._count),
+        )
 
     def _used_things(self) -> dict[Thing, frozenset[str]]:
         used = self._evidence.used_things()
@@ -366,7 +377,8 @@ class _Proposing:
             values={name: values[name] for name in ORDER if name in values},
             added=frozenset(now - before),
             declined=frozenset(self._declined),
-            notes=self._notes(),
+            notes=self._words(self._note),
+            counted=self._words(self._count),
             refused=refused,
             proposed=tuple(self._proposed(values)),
             marks=frozenset(now - before),
@@ -374,21 +386,25 @@ class _Proposing:
 
     # --- In words ---------------------------------------------------------------------
 
-    def _notes(self) -> dict[str, str]:
-        notes = dict[str, str]()
-        for variable, kind in OBJECTS.items():
-            if note := self._note(kind):
-                notes[variable] = note
-        return notes
+    def _words(self, say: Callable[[Kind], str]) -> dict[str, str]:
+        said = {variable: say(kind) for variable, kind in OBJECTS.items()}
+        return {variable: words for variable, words in said.items() if words}
 
     def _note(self, kind: Kind) -> str:
-        """Say whose the objects were: `4 of 5 were its own; db was not`."""
+        """Say whose the objects were: `db was not its own`."""
         known = self._kinds[kind]
         if known.all_of:
             who = " and ".join(sorted(known.all_of))
             return f"{who} names none of them, and may mean any"
         if not known.names:
             return "all that were named were its own" if known.is_own else ""
+        return f"{_were_not(known.names)} its own"
+
+    def _count(self, kind: Kind) -> str:
+        """Say it with numbers: `4 of 5 were its own; db was not`."""
+        known = self._kinds[kind]
+        if known.all_of or not known.names:
+            return self._note(kind)
         newest = max(
             (
                 run
@@ -405,10 +421,9 @@ class _Proposing:
             for one in self._of(kind)
             if one.name in known.names and newest in self._used[one]
         }
-        shown = f"{some(sorted(others), NAMES_SHOWN)} {_were(len(others))} not"
         if not own:
-            return f"{shown} its own"
-        return f"{own} of {own + len(others)} {_were(own)} its own; {shown}"
+            return f"{_were_not(others)} its own"
+        return f"{own} of {own + len(others)} {_were(own)} its own; {_were_not(others)}"
 
     def _proposed(self, values: Mapping[str, str] | None = None) -> Iterator[str]:
         """The lines that would list what stays open."""

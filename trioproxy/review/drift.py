@@ -66,7 +66,9 @@ class RefusedValue:
             what = f"reaches into {self.reached}, which has {one.value}, and"
             return f"{one.operation} {what} {one.variable} does not list that"
         if one.variable in OBJECTS:
-            what = f"names {OBJECTS[one.variable]} {one.value}, which"
+            kind = OBJECTS[one.variable]
+            named = f"any {kind}" if one.value == ANY else f"{kind} {one.value}"
+            what = f"names {named}, which"
         else:
             what = f"asks for {one.value}, which"
         return f"{one.operation} {what} {one.variable} does not list"
