@@ -173,7 +173,7 @@ def _named(objects: ObjectLists, known: frozenset[str]) -> Iterator[str]:
     if objects.values:
         before = "; what is there already is not its own"
         is_own = OWNER_VARIABLE in objects.values
-        yield f"they may name these objects, and no others{before * is_own}:"
+        yield f"they may name these alone{before * is_own}:"
     for variable, value in objects.values.items():
         listed = [f"{variable}={item}" for item in value.split(",")]
         is_new = variable in OBJECTS and not known.issuperset(listed)
