@@ -374,6 +374,24 @@ def test_a_ceiling_of_objects_holds() -> None:
     assert file.listed() == "db"
 
 
+def test_a_ceiling_of_labels_holds() -> None:
+    """What a ceiling lists by a label is learned as that label: names tell nothing of it."""
+    ceiling, _ = parse_policy(
+        {
+            "CONTAINERS": "1",
+            "ONLY_CONTAINERS": "@label:team=web",
+            "ONLY_NETWORKS": "",
+            "ONLY_VOLUMES": "",
+        }
+    )
+    file = Named()
+    file.wish = Wish(name="app", file="app.env", ceiling=ceiling, objects=Strangers.NAMES)  # fmt: skip
+    file.gate = LearnGate(ceiling, objects=own_alone("app"))
+    labelled = container("db")._replace(labels={"team": "web"}, inherited={})
+    file.run(inspect(labelled))
+    assert file.listed() == "@label:team=web"
+
+
 def test_no_objects() -> None:
     """Without objects nothing is looked up, nothing labelled, and lists stay as they are."""
     file = Named()

@@ -57,6 +57,11 @@ class Only:
         """Write it as in a file."""
         return ",".join(self.items)
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether it lists objects by labels, of which no name tells."""
+        return any(item.startswith("@label:") for item in self.items)
+
     def lists(self, name: str, project: str = "") -> bool:
         """Whether an object is listed by its name and project alone; see `is_listed`."""
         return is_listed(self.items, OBJECTS[self.variable], name, project)

@@ -345,7 +345,7 @@ def check_objects(
         if one.operation not in proposal.granted or not one.name or one.has:
             continue
         only = policy.objects.by_kind[Kind(one.kind)]
-        if not only.lists(one.name, one.project):
+        if not only.lists(one.name, one.project) and not only.has_labels:
             raise TrioProxyError(
                 f"bug: {file} would refuse {one.kind} {one.name}, which {one.operation}"
                 " named"

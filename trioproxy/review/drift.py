@@ -176,8 +176,7 @@ def _may_be_named(only: Only, thing: Thing, facts: Facts) -> bool:
     """Whether an object is listed; by a label it may be, unless it was refused."""
     if only.lists(thing.name, thing.project):
         return True
-    has_labels = any(item.startswith("@label:") for item in only.items)
-    return has_labels and REFUSED not in facts.results
+    return only.has_labels and REFUSED not in facts.results
 
 
 def _reached(policy: Policy, thing: Thing) -> str:
