@@ -406,6 +406,10 @@ def test_no_objects() -> None:
     file.send("GET", "/v1.45/containers/db/json", None)
     file.write()
     assert file.objects == lists
+    # Nor does it count what earlier runs named: a person may have taken it out.
+    file.edit("ONLY_CONTAINERS=@own", "ONLY_CONTAINERS=web")
+    file.write()
+    assert file.listed() == "web"
 
 
 def test_names_that_no_list_can_hold() -> None:

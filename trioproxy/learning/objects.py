@@ -88,6 +88,8 @@ class ObjectLists:
     """What was reached into and is refused by these lists all the same, in words."""
     marks: frozenset[str] = frozenset()
     """What to remember as listed, once the file is written."""
+    is_kept: bool = False
+    """Whether they are as a person left them, whatever was named."""
 
     def items(self) -> Iterator[tuple[str, str]]:
         """All items, each with its variable in front."""
@@ -150,7 +152,8 @@ def propose_objects(named: Named) -> ObjectLists:
 
 def keep_objects(old: Mapping[str, str]) -> ObjectLists:
     """The lists that a file has, where objects are not learned."""
-    return ObjectLists(values={name: old[name] for name in ORDER if name in old})
+    values = {name: old[name] for name in ORDER if name in old}
+    return ObjectLists(values=values, is_kept=True)
 
 
 def owner_of(name: str) -> str:

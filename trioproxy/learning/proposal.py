@@ -339,7 +339,7 @@ def check_objects(
 ) -> None:
     """Replay what was named; a refusal that nobody wanted is a bug of ours."""
     objects = proposal.objects
-    if not policy.objects or objects.refused or objects.declined:
+    if objects.refused or objects.declined or objects.is_kept or not policy.objects:
         return
     for one in evidence.used_things():
         if one.operation not in proposal.granted or not one.name or one.has:
