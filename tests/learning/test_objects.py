@@ -485,3 +485,39 @@ def test_evidence_of_objects_is_read_back() -> None:
     assert again.things == file.evidence.things
     assert again.runs == file.evidence.runs
     assert {OBJECTS[f"ONLY_{kind.upper()}S"] for kind in again.runs["2026-0001"].own} == {Kind.CONTAINER}  # fmt: skip
+
+
+EDITS = ("", "@own", "*", "db", "@own,shop-*", "@project:shop", "@own,@label:a=b")
+ROUNDS = st.lists(
+    st.tuples(STEPS, st.sampled_from(Strangers), st.none() | st.sampled_from(EDITS)),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(rounds=ROUNDS)
+def test_whatever_a_person_writes_in_between_is_learned_on(
+    rounds: list[tuple[list[tuple[str, str, Thing]], Strangers, str | None]],
+) -> None:
+    """Runs, wishes and edits in any order: what is written is read back, holds what a person
+    wrote, and refuses nothing that was named but what he took out."""
+    file = Named()
+    for steps, strangers, edit in rounds:
+        file.wish = Wish(name="app", file="app.env", objects=strangers)
+        file.run(*steps)
+        if edit is None or not file.objects:
+            continue
+        before = f"ONLY_CONTAINERS={file.listed()}"
+        lines = [
+            f"ONLY_CONTAINERS={edit}" if line == before else line
+            for line in file.text.split("\n")
+        ]
+        if "ONLY_OWNER=app" not in lines:
+            lines.append("ONLY_OWNER=app")
+        file.text = "\n".join(lines)
+        file.begin()
+        file.write()
+        kept = set(filter(None, edit.split(",")))
+        listed = set(file.listed().split(",")) if file.objects else {"*"}
+        assert listed == {"*"} or kept <= listed or kept <= {"@own", "*"}
