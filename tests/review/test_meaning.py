@@ -5,7 +5,7 @@ import pytest
 from trioproxy.policy import samples
 from trioproxy.policy.endpoints import OPERATIONS, UNLIMITABLE
 from trioproxy.policy.permissions import parse_policy
-from trioproxy.review.meaning import Meaning, meaning_of
+from trioproxy.review.meaning import Meaning, limits_power_of, meaning_of
 
 
 def meaning(**variables: str) -> Meaning:
@@ -138,3 +138,22 @@ def test_no_door_without_a_limit_is_passed_over(name: str) -> None:
     if any(True for e in OPERATIONS[name] for _ in samples.of_endpoint(e)):
         found = meaning(ALLOW_OPERATIONS=name, CREATE_BINDS="")
         assert [way.operation for way in found.ways] == [name]
+
+
+def test_what_reaches_into_own_containers_alone_is_limited() -> None:
+    """Beside limits and lists of objects, an attach has no more power than a create."""
+    listed = {
+        "ALLOW_OPERATIONS": "ContainerAttach,ContainerCreate,PutContainerArchive",
+        "CREATE_BINDS": "",
+        "ONLY_CONTAINERS": "@own",
+        "ONLY_OWNER": "app",
+    }
+    policy, _ = parse_policy(listed)
+    for operation in policy.opened_operations:
+        assert limits_power_of(policy, operation)
+    open_to_all = {name: listed[name] for name in ("ALLOW_OPERATIONS", "CREATE_BINDS")}
+    assert not limits_power_of(parse_policy(open_to_all)[0], "ContainerAttach")
+    without = {name: value for name, value in listed.items() if name != "CREATE_BINDS"}
+    assert not limits_power_of(parse_policy(without)[0], "ContainerAttach")
+    anybody, _ = parse_policy({**listed, "ONLY_CONTAINERS": "*"})
+    assert not limits_power_of(anybody, "ContainerAttach")

@@ -12,7 +12,7 @@ from trioproxy.learning.minimize import price
 from trioproxy.policy import envfile
 from trioproxy.policy.permissions import parse_policy_file
 from trioproxy.review.listing import Item
-from trioproxy.review.meaning import meaning_of
+from trioproxy.review.meaning import limits_power_of, meaning_of
 from trioproxy.review.report import (
     DECLINED,
     FAILED,
@@ -79,7 +79,7 @@ def test_a_learned_file(name: str) -> None:
     assert found.meaning == meaning_of(policy)
     doors = {way.operation for way in found.meaning.ways if not way.argument}
     for one in shown:
-        is_limited = policy.limits.limits_power_of(one.endpoint.operation)
+        is_limited = limits_power_of(policy, one.endpoint.operation)
         level = LIMITED if is_limited else one.endpoint.risk
         assert one.level == ("host-root" if one.endpoint.operation in doors else level)
         assert one.seen == of_operation(known.evidence, one.endpoint.operation)

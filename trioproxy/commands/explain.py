@@ -29,7 +29,7 @@ from trioproxy.policy.endpoints import (
 )
 from trioproxy.policy.rules import Mode, Policy
 from trioproxy.review.differences import Matter, matters
-from trioproxy.review.meaning import Meaning, meaning_of, open_sections
+from trioproxy.review.meaning import Meaning, limits_power_of, meaning_of, open_sections
 from trioproxy.review.sightings import NEVER, of_item, of_object, of_operation
 
 WIDTH = 80
@@ -100,9 +100,9 @@ def _lines(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
         f"{file.path}: mode {policy.mode}, opens {len(opened)} of"
         f" {len(OPERATIONS)} operations, {_writes(opened)} of them writes"
     )
-    limited = [o for o in opened if policy.limits.limits_power_of(o.operation)]
+    limited = [o for o in opened if limits_power_of(policy, o.operation)]
     if limited:
-        yield "\nlimited in what they ask for:"
+        yield "\nlimited in what they ask for or reach:"
         for endpoint in limited:
             yield from _described(endpoint, evidence)
     # The worst first: who reads only the beginning has read what matters.
@@ -184,7 +184,7 @@ def _markdown(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
     worst_first = sorted(meaning.operations, key=lambda one: list(Risk).index(one.risk), reverse=True)  # fmt: skip
     for one in worst_first:
         seen = _seen(evidence, one.operation).removeprefix("seen ")
-        is_limited = file.policy.limits.limits_power_of(one.operation)
+        is_limited = limits_power_of(file.policy, one.operation)
         risk = "limited" if is_limited else one.risk.shown
         yield f"| {risk} | `{one.operation}` | `{one.method} {one.template}` | {one.summary} | {seen} |"
     items = [(n, p) for n, limit in file.policy.limits.by_variable.items() for p in limit.patterns]  # fmt: skip

@@ -37,7 +37,7 @@ from trioproxy.policy.endpoints import (
 )
 from trioproxy.policy.request import Request, Route
 from trioproxy.policy.rules import DENIED_WORDS, Policy, Reason
-from trioproxy.review.meaning import Way, meaning_of
+from trioproxy.review.meaning import Way, limits_power_of, meaning_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +135,9 @@ def compare(old: Policy, new: Policy) -> Comparison:
     for name, request in _requests(old, new):
         before, after = _allows(old, name, request), _allows(new, name, request)
         if after and not before:
-            more.add(Grant(name, is_limited=new.limits.limits_power_of(name)))
+            more.add(Grant(name, is_limited=limits_power_of(new, name)))
         elif before and not after:
-            less.add(Grant(name, is_limited=old.limits.limits_power_of(name)))
+            less.add(Grant(name, is_limited=limits_power_of(old, name)))
     more |= {*_asked_beyond(old, new), *_named_beyond(old, new)}
     less |= {*_asked_beyond(new, old), *_named_beyond(new, old)}
     was, now = meaning_of(old), meaning_of(new)

@@ -168,6 +168,16 @@ def _objects(objects: Objects) -> Iterator[Limited]:
         )
 
 
+def limits_power_of(policy: Policy, operation: str) -> bool:
+    """Whether an operation can do less than its risk says: what it asks for is limited, or
+    it reaches into listed containers alone, which are within the limits."""
+    if policy.limits.limits_power_of(operation):
+        return True
+    is_root = any(one.risk is Risk.HOST_ROOT for one in OPERATIONS.get(operation, ()))
+    reaches = operation in {*REACHING, *CONFINED} - ARGUED.keys()
+    return is_root and reaches and _is_confined(policy)
+
+
 def _is_confined(policy: Policy) -> bool:
     """Whether containers that are reached into are listed, and within the limits."""
     return policy.objects.limits(Kind.CONTAINER) and policy.limits.limits_creation

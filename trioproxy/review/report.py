@@ -24,7 +24,7 @@ from trioproxy.review.listing import (
     listings,
     object_listings,
 )
-from trioproxy.review.meaning import Meaning, meaning_of, open_sections
+from trioproxy.review.meaning import Meaning, limits_power_of, meaning_of, open_sections
 from trioproxy.review.sightings import Sighting, of_operation, runs_of_operation
 
 RUNS_SHOWN: Final = 24
@@ -249,7 +249,7 @@ def _level(policy: Policy, endpoint: Endpoint, doors: frozenset[str]) -> str:
     """Say how an operation is to be read: what is a way to root is nothing less."""
     if endpoint.operation in doors:
         return Risk.HOST_ROOT
-    is_limited = policy.limits.limits_power_of(endpoint.operation)
+    is_limited = limits_power_of(policy, endpoint.operation)
     return LIMITED if is_limited else endpoint.risk
 
 
