@@ -372,21 +372,30 @@ class Evidence:
 
     def observe_argument(self, argument: Argument, result: str, when: When) -> bool:
         """Count a value that was asked for; whether it ended this way for the first time."""
-        facts = self.arguments.get(argument)
-        if facts is None:
-            if not self._has_room(argument.variable):
-                return False
-            facts = self.arguments[argument] = Facts(first=when.date, last=when.date)
-        return self._count(argument, facts, result, when)
+        known, bound = self.arguments, argument.variable
+        return self._observe(known, argument, bound, result, when)
 
     def observe_thing(self, thing: Thing, result: str, when: When) -> bool:
         """Count an object that was named; whether it ended this way for the first time."""
-        facts = self.things.get(thing)
+        return self._observe(self.things, thing, thing.kind, result, when)
+
+    def _observe(
+        self, known: dict[_Seen, Facts], one: _Seen, bound: str, result: str, when: When
+    ) -> bool:
+        facts = known.get(one)
         if facts is None:
-            if not self._has_room(thing.kind):
+            if not self._has_room(bound):
                 return False
-            facts = self.things[thing] = Facts(first=when.date, last=when.date)
-        return self._count(thing, facts, result, when)
+            facts = known[one] = Facts(first=when.date, last=when.date)
+        self.changes += 1
+        facts.widen(when.date)
+        counts = facts.runs.setdefault(self.run, {})
+        counts[result] = counts.get(result, 0) + 1
+        if result in facts.results:
+            return False
+        facts.results[result] = First(self.run, when.after)
+        self._new[one] = None
+        return True
 
     def _has_room(self, bound: str) -> bool:
         """Whether one more of a variable or kind may be kept; if so it is counted."""
@@ -397,19 +406,6 @@ class Evidence:
             self.runs[self.run].dropped += 1
             return False
         self._values[bound] += 1
-        return True
-
-    def _count(
-        self, one: Argument | Thing, facts: Facts, result: str, when: When
-    ) -> bool:
-        self.changes += 1
-        facts.widen(when.date)
-        counts = facts.runs.setdefault(self.run, {})
-        counts[result] = counts.get(result, 0) + 1
-        if result in facts.results:
-            return False
-        facts.results[result] = First(self.run, when.after)
-        self._new[one] = None
         return True
 
     def tally(self, shape: Shape, result: str) -> "Tally":
