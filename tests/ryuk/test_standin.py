@@ -78,11 +78,11 @@ def test_it_reaps(scratch: ScratchEngine, ryuk: int) -> None:
     make(scratch, "other", "c=3")
     with client(scratch, ryuk) as (lines, answers):
         lines.write(b"label=a=1&label=b=2\r\n\nlabel=c=3\r\n")
-        assert answers.read(8) == b"ACK\nACK\n"
+        assert [answers.readline() for _ in range(2)] == [b"ACK\n", b"ACK\n"]
         # A second one comes and goes: it has waited for none but the last.
         with client(scratch, ryuk) as (more, answers):
             more.write(b"label=d=4\n")
-            assert answers.read(4) == b"ACK\n"
+            assert answers.readline() == b"ACK\n"
         await_line(scratch, "client disconnected")
         assert len(scratch.docker("ps", "-q").text.split()) == 4
     assert scratch.docker("wait", "ryuk").text == "0"
@@ -98,7 +98,7 @@ def test_it_tells_what_it_could_not_remove(scratch: ScratchEngine, ryuk: int) ->
     scratch.docker("run", "-d", "--volume=held:/v", "busybox", "sleep", "600")
     with client(scratch, ryuk) as (lines, answers):
         lines.write(b"label=a=1\n")
-        assert answers.read(4) == b"ACK\n"
+        assert answers.readline() == b"ACK\n"
     assert scratch.docker("wait", "ryuk").text == "0"
     assert "volume is in use" in scratch.docker("logs", "ryuk").text
     left = [scratch.docker(*listed).text.split() for listed in LISTS]
