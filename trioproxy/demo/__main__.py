@@ -45,7 +45,7 @@ async def tell(play: Play, stage: Stage) -> None:
     if "ALLOW_OPERATIONS" not in answer:
         raise Failed(f"{play.refused!r} was not refused as it should be")
     say("5. The log. Each request has a line. This is that of the refusal:")
-    show("\n".join(line for line in proxy.log if "decision=refused" in line.split()))
+    show(next(line for line in proxy.log if "decision=refused" in line.split()))
     say(
         "Now yours: trioproxy learn -o learned/app.env -- COMMAND, with any command "
         "that talks to Docker. README.md goes on from here."
