@@ -128,3 +128,24 @@ def no_docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     assert "docker" not in os.listdir(folder)
+
+
+@pytest.mark.usefixtures("no_docker")
+async def test_a_port_that_is_taken_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where another one was faster, the proxy of the demonstration starts on the next port,
+    and no request of it goes to that other one."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ports = [taken.getsockname()[1], stage.free_port()]
+        free = iter(ports)
+        monkeypatch.setattr(stage, "free_port", lambda: next(free))
+        assert await main() == 0
+        told = capsys.readouterr().out
+        assert f"--listen tcp://127.0.0.1:{ports[1]} &" in told
+        assert told.count("decision=refused") == 1
+        taken.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            taken.accept()

@@ -17,7 +17,6 @@ from trioproxy.demo.stage import (
     Failed,
     Stage,
     enforcing,
-    free_port,
     say,
     show,
     show_env_file,
@@ -38,7 +37,7 @@ async def tell(play: Play, stage: Stage) -> None:
     )
     show_env_file((stage.folder / "app.env").read_text())
     say("4. Enforce. What was learned passes; everything else is refused.")
-    async with enforcing(stage, free_port()) as proxy:
+    async with enforcing(stage) as proxy:
         show(f"$ export DOCKER_HOST={proxy.url}")
         await stage.run(play.passes, DOCKER_HOST=proxy.url)
         answer = await stage.run(play.refused, check=False, DOCKER_HOST=proxy.url)

@@ -25,6 +25,8 @@ KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "DOCKER_CONFI
 """What the commands get of our environment: no setting of trioproxy is among it."""
 PROGRAMS: Final = {"trioproxy": "trioproxy", "client": "trioproxy.demo.client"}
 START_SECONDS: Final = 20
+TRIES: Final = 3
+"""Starts of the proxy: another demonstration may take the port that was free."""
 BOLD: Final = "\x1b[1m{}\x1b[0m"
 
 
@@ -89,18 +91,31 @@ class Proxy:
         async for data in stream:
             *lines, buffer = (buffer + data).split(b"\n")
             self.log.extend(line.decode(errors="replace") for line in lines)
-            if any("start" in line.split() for line in self.log):
+            if self.has_started:
                 self.started.set()
-        self.started.set()  # or it never will be: what follows says so
+        self.started.set()  # or it never will be: its log says why
+
+    @property
+    def has_started(self) -> bool:
+        """Whether its log says so."""
+        return any("start" in line.split() for line in self.log)
 
 
 @asynccontextmanager
-async def enforcing(stage: Stage, port: int) -> AsyncIterator[Proxy]:
+async def enforcing(stage: Stage) -> AsyncIterator[Proxy]:
     """Run `trioproxy enforce` while the block runs; then end it politely."""
-    proxy = Proxy(url=f"tcp://127.0.0.1:{port}")
-    command = f"trioproxy enforce --env-file app.env --listen {proxy.url}"
-    show(f"$ {command} &")
     async with trio.open_nursery() as nursery:
+        proxy, process = await _start(stage, nursery)
+        yield proxy
+        process.terminate()
+
+
+async def _start(stage: Stage, nursery: trio.Nursery) -> tuple[Proxy, trio.Process]:
+    """Start it on a free port; on another one where somebody has taken that meanwhile."""
+    said = ""
+    for _ in range(TRIES):
+        proxy = Proxy(url=f"tcp://127.0.0.1:{free_port()}")
+        command = f"trioproxy enforce --env-file app.env --listen {proxy.url}"
         program = partial(
             trio.run_process,
             ["sh", "-c", f"exec {command}"],
@@ -114,8 +129,11 @@ async def enforcing(stage: Stage, port: int) -> AsyncIterator[Proxy]:
         nursery.start_soon(proxy.read_log, process.stderr)
         with trio.fail_after(START_SECONDS):
             await proxy.started.wait()
-        yield proxy
-        process.terminate()
+        if proxy.has_started:
+            show(f"$ {command} &")
+            return proxy, process
+        said = " ".join(proxy.log)
+    raise Failed(f"the proxy does not start: {said}")
 
 
 def free_port() -> int:
