@@ -22,7 +22,8 @@ def resolved(
 ) -> Verdict:
     """Judge a request by what the Engine at `upstream` has under the names in it.
 
-    Nothing is made and nothing is sent but questions. `ConfigError`: it does not say.
+    Nothing is made and nothing is sent but questions. `ConfigError`: it does not say;
+    `BadRequest`: what is named can be no name.
     """
     address = upstream_address(upstream, environ)
     try:
@@ -38,20 +39,13 @@ def resolved(
 async def _ask(gate: Gate, verdict: Verdict, address: Address) -> Known:
     watch = Watch()
     engine = Engine(address, Memo(), watch)
-    failure: UpstreamError | None = None
-    known: Known = {}
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch.run)
-            try:
-                resolver = Resolver(engine, gate, Remembered())
-                known = await resolver.resolve(verdict.needed)
-            except UpstreamError as error:
-                failure = error  # as itself, and not in a group
+            resolver = Resolver(engine, gate, Remembered())
+            known = await resolver.resolve(verdict.needed)
             nursery.cancel_scope.cancel()
     finally:
         engine.drop()
         watch.close()
-    if failure is not None:
-        raise failure
     return known

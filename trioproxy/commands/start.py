@@ -12,7 +12,7 @@ import trio
 
 from trioproxy.commands.catalogue import locate
 from trioproxy.config import Address, TcpAddress, UnixAddress, parse_flag
-from trioproxy.errors import ConfigError
+from trioproxy.errors import ConfigError, TrioProxyError, leaf_of
 from trioproxy.files import read_text
 from trioproxy.policy.permissions import parse_policy, parse_policy_file
 from trioproxy.policy.rules import Policy
@@ -151,16 +151,13 @@ ALL_INTERFACES: Final = frozenset({"", "::", "0.0.0.0"})  # noqa: S104  names, n
 
 
 def run(function: Callable[[*_Args], Awaitable[_Result]], *args: *_Args) -> _Result:
-    """Run Trio; a `ConfigError` that nurseries wrapped comes out as itself."""
+    """Run Trio; an error of ours that nurseries wrapped comes out as itself."""
     try:
         return trio.run(function, *args)
     except ExceptionGroup as group:
-        expected, others = group.split(ConfigError)
-        if expected is None or others is not None:
+        leaf = leaf_of(group)
+        if not isinstance(leaf, TrioProxyError):
             raise
-        leaf: BaseException = expected
-        while isinstance(leaf, BaseExceptionGroup):
-            leaf = leaf.exceptions[0]
         raise leaf from leaf.__cause__
 
 
