@@ -135,6 +135,25 @@ async def test_a_reload_names_what_changed(fake: FakeEngine, tmp_path: Path) -> 
         assert hash_in(line) == first
 
 
+async def test_a_reload_warns_as_the_start_does(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """What of a new file shows more than its lists is said when it comes to count."""
+    file = tmp_path / "app.env"
+    lists = "ONLY_CONTAINERS=web\nONLY_OWNER=app\nCREATE_BINDS=\n"
+    file.write_text(f"ALLOW_OPERATIONS=ContainerList\n{lists}")
+    options = (str(file), "--listen", ANY_PORT, "--upstream", str(fake.path))
+    warning = " warning text=.*ContainerList.* all, also what no ONLY_"
+    async with running("enforce", *options) as proxy:
+        assert re.search(warning, await proxy.line("also what no"))
+        await proxy.line(" start ")
+        file.write_text(f"ALLOW_OPERATIONS=ContainerList,NetworkList\n{lists}")
+        proxy.process.send_signal(signal.SIGHUP)
+        line = await proxy.line("also what no")
+        assert re.search(warning, line)
+        assert "NetworkList" in line
+
+
 def hash_in(line: str) -> str:
     (found,) = re.findall(r" hash=([0-9a-f]{8})\b", line)
     return str(found)

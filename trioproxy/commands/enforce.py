@@ -25,7 +25,7 @@ from trioproxy.policy.rules import Policy
 from trioproxy.policy.shadow import ShadowTally
 from trioproxy.proxy.harden import Use, harden
 from trioproxy.proxy.log import Log
-from trioproxy.proxy.own import find_own
+from trioproxy.proxy.own import Own, find_own
 from trioproxy.proxy.server import Server
 
 if TYPE_CHECKING:
@@ -100,12 +100,14 @@ def command(
     log = Log(config.level, config.log_fd, config.log_format)
     recording = _open_record(record, log) if record is not None else None
     env_file = file or env_file
+    own = find_own()
     gates = Gates(
         env_file=env_file,
         shadow=shadow,
         watched=_watched_file(env_file, watch=watch),
         recording=recording,
         own_files=tuple(_own_files(env_file, record, config)),
+        own=own,
     )
     gate, warnings = gates.read(os.environ)
     for warning in (
@@ -113,13 +115,6 @@ def command(
         start.check_time_zone(os.environ),
         start.check_privileges(),
         start.check_upstream(config.upstream, config.listen, os.environ),
-    ):
-        if warning:
-            log.line(Level.WARNING, "warning", text=warning)
-    own = find_own()
-    for warning in (
-        start.check_own_container(gates.policy, own),
-        start.check_lists(gates.policy),
     ):
         if warning:
             log.line(Level.WARNING, "warning", text=warning)
@@ -177,6 +172,8 @@ class Gates:
     recording: "Recording | None" = None
     own_files: tuple[str, ...] = ()
     """What decides, remembers and listens: none of it may be a client's to write."""
+    own: Own
+    """The container of this process: none of it may be a client's to name."""
     tally: ShadowTally | None = None
     """What the policy that is tried out now would have refused."""
     policy: Policy | None = None
@@ -185,10 +182,14 @@ class Gates:
     def read(self, environ: Mapping[str, str]) -> tuple[Gate, tuple[str, ...]]:
         """Read the policy afresh, and what is to be warned about."""
         policy, warnings, source = start.read_policy(self.env_file, environ)
-        own = start.check_own_files(policy, self.own_files)
+        found = (
+            start.check_own_files(policy, self.own_files),
+            start.check_own_container(policy, self.own),
+            start.check_lists(policy),
+        )
         self.policy = policy
         gate = (ShadowGate if self.shadow else EnforceGate)(policy, source=source)
-        return gate, (*warnings, *([own] if own else []))
+        return gate, (*warnings, *filter(None, found))
 
     @property
     def fingerprint(self) -> str:

@@ -213,16 +213,16 @@ def check_own_files(policy: Policy, paths: Iterable[str]) -> str:
     return ""
 
 
-def check_own_container(policy: Policy | None, own: Own) -> str:
+def check_own_container(policy: Policy, own: Own) -> str:
     """Warn where objects are limited and this container cannot be told from others."""
-    if policy is None or not policy.objects or own.id or not is_in_container():
+    if not policy.objects or own.id or not is_in_container():
         return ""
     return "this container cannot tell which one it is: name none by ONLY_* that it could be"
 
 
-def check_lists(policy: Policy | None) -> str:
+def check_lists(policy: Policy) -> str:
     """Say what shows objects that are not listed; "" if nothing does."""
-    shown = policy.shows_all if policy else ()
+    shown = policy.shows_all
     if not shown:
         return ""
     verb = "shows" if len(shown) == 1 else "show"
