@@ -94,7 +94,7 @@ class File:
         self.text = write(self.evidence, self.proposal, self.text, self.wish)
         self.evidence.granted |= self.proposal.marks
         self.evidence.listed |= self.proposal.lists.marks
-        self.evidence.listed |= self.proposal.objects.marks
+        self.evidence.listed |= self.proposal.objects.added
         dumped = evidencefile.dump(self.evidence).encode()
         again = evidencefile.load(dumped, name="app.jsonl").evidence
         assert evidencefile.dump(again).encode() == dumped

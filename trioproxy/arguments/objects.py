@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from trioproxy.arguments.things import Thing
 
 OWN: Final = "@own"
+OF_PROJECT: Final = "@project:"
+OF_LABEL: Final = "@label:"
 OWNER_LABEL: Final = "trioproxy.owner"
 _PROJECT: Final = "com.docker.compose.project"
-_OF_PROJECT: Final = "@project:"
 _NUMBER: Final = "com.docker.compose.container-number"
 NETWORKS_OF_ALL: Final = ("bridge", "default", "none")
 """What an unset `ONLY_NETWORKS` allows beside the client's own."""
@@ -60,7 +61,7 @@ class Only:
     @property
     def has_labels(self) -> bool:
         """Whether it lists objects by labels, of which no name tells."""
-        return any(item.startswith("@label:") for item in self.items)
+        return any(item.startswith(OF_LABEL) for item in self.items)
 
     def lists(self, name: str, project: str = "") -> bool:
         """Whether an object is listed by its name and project alone; see `is_listed`."""
@@ -300,7 +301,7 @@ def item_of_project(project: str) -> str:
     """Write what Compose made for a project."""
     from trioproxy.arguments import normal
 
-    return f"{_OF_PROJECT}{normal.quote(project)}"
+    return f"{OF_PROJECT}{normal.quote(project)}"
 
 
 def _fits(item: str, more: str = "") -> "Callable[[str], re.Match[str] | None]":
@@ -337,11 +338,11 @@ def _only(name: str, items: tuple[str, ...], owner: str, source: str) -> Only:
 def _parse(kind: Kind, item: str, owner: str) -> "Callable[[Thing], bool]":
     if item == OWN:
         return lambda thing: thing.own_label(OWNER_LABEL) == owner
-    if item.startswith(_OF_PROJECT):
-        project = _unquote(item, item.removeprefix(_OF_PROJECT))
+    if item.startswith(OF_PROJECT):
+        project = _unquote(item, item.removeprefix(OF_PROJECT))
         return lambda thing: project_of(thing) == project
-    if item.startswith("@label:"):
-        key, mark, value = item.removeprefix("@label:").partition("=")
+    if item.startswith(OF_LABEL):
+        key, mark, value = item.removeprefix(OF_LABEL).partition("=")
         if not mark or not key:
             raise ValueError(f"{item[:64]!r} is no label; write @label:KEY=VALUE")
         key, value = _unquote(item, key), _unquote(item, value)

@@ -185,8 +185,7 @@ def _named(objects: ObjectLists, known: frozenset[str]) -> Iterator[str]:
         yield from (f"  {n}: {told}" for n, told in sorted(objects.counted.items()))
     if objects.refused:
         yield f"refused by these lists all the same: {objects.refused}"
-    for line in objects.proposed:
-        how = "project" if "@project:" in line else "names"
+    for how, line in objects.proposed:
         yield f"  --objects {how}: {line}"
     yield from _names("declined, not listed (--restore NAME)", objects.declined)
 

@@ -211,7 +211,7 @@ class Teller:
             is_own
             or thing.has
             or thing.kind in self._kinds
-            or thing not in saved.evidence.used_things()
+            or not saved.evidence.was_used(thing)
         ):
             return ""
         self._kinds.add(thing.kind)

@@ -36,7 +36,7 @@ make that sum smaller.
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Final, NamedTuple, TypeVar
@@ -456,9 +456,14 @@ class Evidence:
         """The shapes that did something for their client, in order."""
         return (shape for shape in sorted(self.records) if self.is_used(shape))
 
-    def used_operations(self) -> frozenset[str]:
-        """The operations that did something for their client."""
-        return frozenset(shape.operation for shape in self.used())
+    def used_operations(self, *, include_failed: bool = False) -> frozenset[str]:
+        """The operations that did something for their client.
+
+        `include_failed`: those that reached the Engine and never worked as well; of
+        values and objects it means the same.
+        """
+        used = frozenset(shape.operation for shape in self.used())
+        return used | self.failed_operations() if include_failed else used
 
     def failed(self) -> Iterator[Shape]:
         """The known shapes that reached the Engine, whose operation is never used."""
@@ -494,24 +499,29 @@ class Evidence:
         """The shapes of routes that the table does not have."""
         return (shape for shape in sorted(self.records) if shape.operation == UNKNOWN)
 
-    def used_arguments(self) -> dict[Argument, frozenset[str]]:
+    def used_arguments(
+        self, *, include_failed: bool = False
+    ) -> dict[Argument, frozenset[str]]:
         """The values that did something for their client, each with the runs of it.
 
         A run that is no longer counted by itself is known only where it was the first.
         """
-        return {
-            argument: runs
-            for argument, facts in self.arguments.items()
-            if (runs := _runs_of_use(argument.operation, facts))
-        }
+        return _used(self.arguments, include_failed=include_failed)
 
-    def used_things(self) -> dict[Thing, frozenset[str]]:
+    def used_things(
+        self, *, include_failed: bool = False
+    ) -> dict[Thing, frozenset[str]]:
         """The objects that requests named to some effect, each with the runs of it."""
-        return {
-            thing: runs
-            for thing, facts in self.things.items()
-            if (runs := _runs_of_use(thing.operation, facts))
-        }
+        return _used(self.things, include_failed=include_failed)
+
+    def was_used(self, one: Argument | Thing) -> bool:
+        """Whether a value or an object is one of these, where only that is asked."""
+        known = (
+            self.arguments.get(one)
+            if isinstance(one, Argument)
+            else self.things.get(one)
+        )
+        return known is not None and bool(_runs_of_use(one.operation, known))
 
     def is_used(self, shape: Shape) -> bool:
         """Whether any result of this shape shows a need."""
@@ -634,6 +644,23 @@ class Tally:
         """Say when it was counted."""
         self._record.widen(when.date)
         self._run.reach(when)
+
+
+def _used(
+    known: Mapping[_Seen, Facts], *, include_failed: bool
+) -> dict[_Seen, frozenset[str]]:
+    used = {
+        one: runs
+        for one, facts in known.items()
+        if (runs := _runs_of_use(one.operation, facts))
+    }
+    if include_failed:
+        used |= {
+            one: frozenset(facts.runs)
+            for one, facts in known.items()
+            if one not in used and facts.results.keys() != {REFUSED}
+        }
+    return used
 
 
 def _runs_of_use(operation: str, facts: Facts) -> frozenset[str]:

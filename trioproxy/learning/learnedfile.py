@@ -326,8 +326,7 @@ def _objects(objects: ObjectLists, notes: Mapping[str, str]) -> Iterator[str]:
     if objects.open:
         for variable, note in sorted(said.items()):
             yield f"#   {variable:<{_LIST_WIDTH}} {note}"
-    for line in objects.proposed:
-        how = "project" if "@project:" in line else "names"
+    for how, line in objects.proposed:
         variable, _, items = line.partition("=")
         yield f"#   {variable:<{_LIST_WIDTH}} {items} by --objects {how}"
     for mark in sorted(objects.declined):

@@ -29,7 +29,6 @@ from trioproxy.arguments.patterns import Pattern, parse_pattern
 from trioproxy.arguments.table import OPERATIONS as ARGUED
 from trioproxy.errors import ConfigError
 from trioproxy.learning.evidence import Argument, Evidence
-from trioproxy.learning.shape import REFUSED
 from trioproxy.learning.values import Item, Seen, items_of
 
 LONGEST_LINE: Final = 32 * 1024
@@ -134,13 +133,7 @@ class _Proposing:
         self._marks = evidence.listed
         self._once_listed = {mark.partition("=")[0] for mark in self._marks}
         self._base = old.get(BASE_VARIABLE, "") or evidence.newest_base
-        self._used = evidence.used_arguments()
-        if known.include_failed:
-            self._used |= {
-                one: frozenset(facts.runs)
-                for one, facts in evidence.arguments.items()
-                if one not in self._used and facts.results.keys() != {REFUSED}
-            }
+        self._used = evidence.used_arguments(include_failed=known.include_failed)
         self._values = dict[str, str]()
         self._notes: dict[str, set[str]] = {
             name: set() for name in ("added", "declined", "capped", "by_hand", "marks")
@@ -206,10 +199,9 @@ class _Proposing:
 
     def _used_operations(self, family: Family) -> frozenset[str]:
         """The operations of a family that were used and will be granted."""
-        evidence = self._known.evidence
-        used = evidence.used_operations()
-        if self._known.include_failed:
-            used |= evidence.failed_operations()
+        used = self._known.evidence.used_operations(
+            include_failed=self._known.include_failed
+        )
         own = frozenset(name for name in LIMITED if LIMITED[name][0] is family)
         return used & own & self._known.granted
 

@@ -22,6 +22,7 @@ from trioproxy.arguments.limits import ANY, NO_LIMITS, Limits
 from trioproxy.arguments.objects import (
     NETWORKS_OF_ALL,
     NO_OBJECTS,
+    OF_PROJECT,
     OWN,
     PRUNING,
     Objects,
@@ -32,7 +33,6 @@ from trioproxy.arguments.references import KINDS
 from trioproxy.arguments.things import BUILT_IN
 from trioproxy.learning.evidence import Evidence, Thing
 from trioproxy.learning.lists import LONGEST_LINE
-from trioproxy.learning.shape import REFUSED
 from trioproxy.learning.wording import some
 
 NAMES_SHOWN: Final = 5
@@ -46,7 +46,7 @@ UNREAD: Final = "nothing is known of which objects {names} named"
 REACHED: Final = "{operation} reached into {what}, which has {has}, and {variable} does not list that"
 NOT_OWN: Final = "there is no kind of which all that were named are its own"
 
-ORDER: Final = ("ONLY_CONTAINERS", "ONLY_NETWORKS", "ONLY_VOLUMES", OWNER_VARIABLE)
+ORDER: Final = (*OBJECTS, OWNER_VARIABLE)
 """In which order the lines are written."""
 
 OBJECT_VARIABLES: Final = frozenset(ORDER)
@@ -82,12 +82,10 @@ class ObjectLists:
     """The same with numbers, of the last run in which others' were named."""
     open: str = ""
     """Why nothing is limited; empty: something is, or nothing was ever named."""
-    proposed: tuple[str, ...] = ()
-    """Lines that a person may wish for in place of what stays open."""
+    proposed: tuple[tuple[Strangers, str], ...] = ()
+    """Lines that a person may wish for in place of what stays open, and how to wish for each."""
     refused: str = ""
     """What was reached into and is refused by these lists all the same, in words."""
-    marks: frozenset[str] = frozenset()
-    """What to remember as listed, once the file is written."""
     is_kept: bool = False
     """Whether they are as a person left them, whatever was named."""
 
@@ -178,7 +176,7 @@ def _some_of(items: list[str]) -> str:
 def _as_listed(lists: Iterable[Iterable[str]]) -> Strangers:
     """How the lists of a file hold strangers."""
     items = {item for one in lists for item in one}
-    if any(one.startswith("@project:") for one in items):
+    if any(one.startswith(OF_PROJECT) for one in items):
         return Strangers.PROJECT
     return Strangers.NAMES if items - _BY_LEARNING else Strangers.ANY
 
@@ -234,14 +232,8 @@ class _Proposing:
         )
 
     def _used_things(self) -> dict[Thing, frozenset[str]]:
-        used = self._evidence.used_things()
-        if self._named.include_failed:
-            used |= {
-                one: frozenset(facts.runs)
-                for one, facts in self._evidence.things.items()
-                if one not in used and facts.results.keys() != {REFUSED}
-            }
-        granted = self._named.granted
+        include_failed, granted = self._named.include_failed, self._named.granted
+        used = self._evidence.used_things(include_failed=include_failed)
         return {one: runs for one, runs in used.items() if one.operation in granted}
 
     def _know(self, kind: Kind) -> _Kind:
@@ -276,9 +268,8 @@ class _Proposing:
 
     def _unread(self) -> list[str]:
         """Operations that were used and of which objects were never looked at."""
-        used = self._evidence.used_operations()
-        if self._named.include_failed:
-            used |= self._evidence.failed_operations()
+        include_failed = self._named.include_failed
+        used = self._evidence.used_operations(include_failed=include_failed)
         looked_at = {one.operation for one in self._evidence.things}
         named = used & self._named.granted & {*KINDS, *PRUNING}
         return sorted(named - looked_at)
@@ -384,7 +375,6 @@ class _Proposing:
             counted=self._words(self._count),
             refused=refused,
             proposed=tuple(self._proposed(values)),
-            marks=frozenset(now - before),
         )
 
     # --- In words ---------------------------------------------------------------------
@@ -428,7 +418,9 @@ class _Proposing:
             return f"{_were_not(others)} its own"
         return f"{own} of {own + len(others)} {_were(own)} its own; {_were_not(others)}"
 
-    def _proposed(self, values: Mapping[str, str] | None = None) -> Iterator[str]:
+    def _proposed(
+        self, values: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[Strangers, str]]:
         """The lines that would list what stays open."""
         for variable, of in OBJECTS.items():
             kind = self._kinds[of]
@@ -437,8 +429,9 @@ class _Proposing:
                 continue
             own = [OWN] if kind.is_own else []
             listed = [*own, *sorted(kind.built_in)]
-            yield f"{variable}={_some_of([*listed, *sorted(kind.names)])}"
+            items = [*listed, *sorted(kind.names)]
+            yield Strangers.NAMES, f"{variable}={_some_of(items)}"
             projects = frozenset[str]().union(*kind.names.values())
             if projects and "" not in projects:
-                items = map(item_of_project, sorted(projects))
-                yield f"{variable}={_some_of([*listed, *items])}"
+                items = [*listed, *map(item_of_project, sorted(projects))]
+                yield Strangers.PROJECT, f"{variable}={_some_of(items)}"

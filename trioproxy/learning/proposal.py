@@ -105,9 +105,8 @@ def propose(
     known = wish.declined if listed is None else wish.declined | evidence.granted
     declined = frozenset(known - wish.restore - (listed or frozenset()))
     restored = frozenset(name for name in wish.restore if "=" not in name)
-    seen = evidence.used_operations() | restored | wish.extra
-    if wish.include_failed:
-        seen |= evidence.failed_operations()
+    used = evidence.used_operations(include_failed=wish.include_failed)
+    seen = used | restored | wish.extra
     capped = frozenset(name for name in seen if exceeds(name, wish.ceiling))
     granted = (listed or frozenset()) | (seen - declined - capped)
     lists = _propose_lists(evidence, granted, old, wish, going_on=going_on)

@@ -150,7 +150,7 @@ class Store(Ledger):
                 text = write(whole, proposal, old, self.wish)
                 disk.replace(self.env, text.encode())
             self._fresh = False
-            listed = proposal.lists.marks | proposal.objects.marks
+            listed = proposal.lists.marks | proposal.objects.added
             if not (proposal.marks <= whole.granted and listed <= whole.listed):
                 whole.granted |= proposal.marks
                 whole.listed |= listed

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from trioproxy.arguments import root
 from trioproxy.arguments.families import BASE, LIMITS, OBJECTS, Kind
 from trioproxy.arguments.limits import ANY, Limit
-from trioproxy.arguments.objects import Only
+from trioproxy.arguments.objects import OF_LABEL, Only
 from trioproxy.arguments.patterns import Pattern, parse_pattern
 from trioproxy.arguments.references import REACHING
 from trioproxy.errors import ConfigError
@@ -139,13 +139,15 @@ def refused_values(
     `used_only`: what the Engine refused itself is left out.
     """
     opened = policy.opened_operations
-    used = evidence.used_arguments()
     for argument, facts in sorted(evidence.arguments.items()):
-        if argument.operation in opened and (argument in used or not used_only):
-            one = _whole(argument, policy, evidence)
-            if one is not None and not _may_be_listed(policy, one):
-                why = root.of_item(one.variable, one.value)
-                yield RefusedValue(argument=one, facts=facts, root=why)
+        if argument.operation not in opened or (
+            used_only and not evidence.was_used(argument)
+        ):
+            continue
+        one = _whole(argument, policy, evidence)
+        if one is not None and not _may_be_listed(policy, one):
+            why = root.of_item(one.variable, one.value)
+            yield RefusedValue(argument=one, facts=facts, root=why)
     if policy.objects:
         yield from _refused_objects(policy, evidence, used_only=used_only)
 
@@ -154,9 +156,11 @@ def _refused_objects(
     policy: Policy, evidence: Evidence, *, used_only: bool
 ) -> Iterator[RefusedValue]:
     """Judge which objects requests named, and what those have that were reached into."""
-    opened, used = policy.opened_operations, evidence.used_things()
+    opened = policy.opened_operations
     for thing, facts in sorted(evidence.things.items()):
-        if thing.operation not in opened or (used_only and thing not in used):
+        if thing.operation not in opened or (
+            used_only and not evidence.was_used(thing)
+        ):
             continue
         kind = Kind(thing.kind)
         only, name = policy.objects.by_kind[kind], thing.name
@@ -229,7 +233,7 @@ def _unused_objects(
         for item in only.items if only.variable in policy.objects.set_variables else ():
             last = max((d for t, d in used if is_of_item(kind, item, t)), default=0)
             # What has a label evidence does not know.
-            if last < since and not item.startswith("@label:"):
+            if last < since and not item.startswith(OF_LABEL):
                 yield UnusedValue(variable=only.variable, item=item, last=last)
 
 

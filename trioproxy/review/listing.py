@@ -8,19 +8,19 @@ from typing import Final
 from trioproxy.arguments import root
 from trioproxy.arguments.families import BASE, OBJECTS, Kind
 from trioproxy.arguments.limits import ANY
-from trioproxy.arguments.objects import OWN
+from trioproxy.arguments.objects import OF_LABEL, OF_PROJECT, OWN
 from trioproxy.arguments.patterns import READ_ONLY, Pattern
 from trioproxy.learning.evidence import Evidence
 from trioproxy.policy.rules import Policy
 from trioproxy.review.meaning import Limited
 from trioproxy.review.sightings import (
     Sighting,
-    is_of_item,
-    is_of_list_item,
     of_item,
     of_object,
     runs_of_item,
     runs_of_object,
+    things_of_item,
+    values_of_item,
 )
 
 VALUES_SHOWN: Final = 4
@@ -109,8 +109,8 @@ def _object(
     runs: tuple[str, ...],
 ) -> Item:
     used = runs_of_object(evidence, kind, item) if evidence else {}
-    things = evidence.used_things() if evidence else {}
-    names = {one.name for one in things if is_of_item(kind, item, one)} - {item}
+    things = things_of_item(evidence, kind, item) if evidence else ()
+    names = {one.name for one in things} - {item}
     return Item(
         variable=variable,
         text=item,
@@ -126,9 +126,9 @@ def _object(
 def _object_reading(item: str) -> Iterator[tuple[str, str]]:
     if item == OWN:
         yield item, "what was made through this policy"
-    elif item.startswith("@project:"):
+    elif item.startswith(OF_PROJECT):
         yield item, "what Compose made for this project"
-    elif item.startswith("@label:"):
+    elif item.startswith(OF_LABEL):
         yield item, "what has this label"
     elif ANY in item:
         yield ANY, _hole(ANY)
@@ -142,7 +142,8 @@ def _item(
     runs: tuple[str, ...],
 ) -> Item:
     base = policy.limits.base
-    values = _values(evidence, variable, pattern, base) if evidence else []
+    fitted = values_of_item(evidence, variable, pattern, base) if evidence else ()
+    values = {one.value for one in fitted} - {pattern.text}
     used = runs_of_item(evidence, variable, pattern, base) if evidence else {}
     return Item(
         variable=variable,
@@ -151,21 +152,9 @@ def _item(
         root=root.of_item(variable, pattern.text, base=base),
         seen=of_item(evidence, variable, pattern, base) if evidence else None,
         uses=tuple(used.get(run, 0) for run in runs),
-        values=tuple(values[:VALUES_SHOWN]),
+        values=tuple(sorted(values)[:VALUES_SHOWN]),
         more_values=max(0, len(values) - VALUES_SHOWN),
     )
-
-
-def _values(evidence: Evidence, variable: str, item: Pattern, base: str) -> list[str]:
-    """What was asked for and is fitted by an item, unless it is the item as it stands."""
-    found = {
-        one.value
-        for one in evidence.used_arguments()
-        if one.variable == variable
-        and one.value
-        and is_of_list_item(item, one.value, base)
-    }
-    return sorted(found - {item.text})
 
 
 def _reading(variable: str, text: str, base: str) -> Iterator[tuple[str, str]]:

@@ -1,20 +1,29 @@
 """What evidence knows of what a file grants: how often, in which runs, by which programs."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from trioproxy.arguments.families import BASE, Kind
 from trioproxy.arguments.objects import is_listed
 from trioproxy.arguments.patterns import Pattern
-from trioproxy.learning.evidence import Askers, Evidence, Facts, Record, Thing
+from trioproxy.learning.evidence import (
+    Argument,
+    Askers,
+    Evidence,
+    Facts,
+    Record,
+    Thing,
+)
 from trioproxy.learning.needs import is_need
 from trioproxy.learning.shape import Shape, shape_of
 from trioproxy.learning.wording import count, days, some
 
 NEVER: Final = "NEVER SEEN: added by hand"
 PROGRAMS_SHOWN: Final = 3
+
+_Seen = TypeVar("_Seen", Argument, Thing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,22 +61,40 @@ def of_item(
     evidence: Evidence, variable: str, item: Pattern, base: str = ""
 ) -> Sighting | None:
     """Say how the values that an item fits were asked for; `base`: what `{base}` is."""
-    return _sighting(evidence, _of_item(evidence, variable, item, base))
+    found = _facts(evidence.arguments, values_of_item(evidence, variable, item, base))
+    return _sighting(evidence, found)
 
 
 def of_object(evidence: Evidence, kind: Kind, item: str) -> Sighting | None:
     """Say how the objects that an item holds were named."""
-    return _sighting(evidence, _of_object(evidence, kind, item))
+    found = _facts(evidence.things, things_of_item(evidence, kind, item))
+    return _sighting(evidence, found)
 
 
 def runs_of_object(evidence: Evidence, kind: Kind, item: str) -> dict[str, int]:
     """Say how often in each run that is counted by itself."""
-    return _by_run(_of_object(evidence, kind, item))
+    return _by_run(_facts(evidence.things, things_of_item(evidence, kind, item)))
 
 
-def is_of_list_item(item: Pattern, value: str, base: str) -> bool:
-    """Whether a value of the evidence is what an item lists; `base`: what `{base}` is."""
-    return value == item.text or item.fits(value.replace(BASE, base))
+def values_of_item(
+    evidence: Evidence, variable: str, item: Pattern, base: str = ""
+) -> Iterator[Argument]:
+    """The values that were used and that an item fits; `base`: what `{base}` is."""
+    for one in evidence.arguments:
+        if (
+            one.variable == variable
+            and one.value
+            and (one.value == item.text or item.fits(one.value.replace(BASE, base)))
+            and evidence.was_used(one)
+        ):
+            yield one
+
+
+def things_of_item(evidence: Evidence, kind: Kind, item: str) -> Iterator[Thing]:
+    """The objects that were named to some effect and that an item holds."""
+    for one in evidence.things:
+        if is_of_item(kind, item, one) and evidence.was_used(one):
+            yield one
 
 
 def is_of_item(kind: Kind, item: str, thing: Thing) -> bool:
@@ -89,7 +116,8 @@ def runs_of_item(
     evidence: Evidence, variable: str, item: Pattern, base: str = ""
 ) -> dict[str, int]:
     """Say the same of the values that an item fits."""
-    return _by_run(_of_item(evidence, variable, item, base))
+    found = values_of_item(evidence, variable, item, base)
+    return _by_run(_facts(evidence.arguments, found))
 
 
 def _of_operation(evidence: Evidence, operation: str) -> Iterator[tuple[Shape, Record]]:
@@ -98,24 +126,11 @@ def _of_operation(evidence: Evidence, operation: str) -> Iterator[tuple[Shape, R
             yield shape, record
 
 
-def _of_item(
-    evidence: Evidence, variable: str, item: Pattern, base: str
+def _facts(
+    known: Mapping[_Seen, Facts], found: Iterable[_Seen]
 ) -> Iterator[tuple[Shape, Facts]]:
-    for one in evidence.used_arguments():
-        if (
-            one.variable == variable
-            and one.value
-            and is_of_list_item(item, one.value, base)
-        ):
-            yield shape_of(one.operation), evidence.arguments[one]
-
-
-def _of_object(
-    evidence: Evidence, kind: Kind, item: str
-) -> Iterator[tuple[Shape, Facts]]:
-    for one in evidence.used_things():
-        if is_of_item(kind, item, one):
-            yield shape_of(one.operation), evidence.things[one]
+    for one in found:
+        yield shape_of(one.operation), known[one]
 
 
 def _by_run(found: Iterable[tuple[Shape, Facts]]) -> dict[str, int]:
