@@ -95,6 +95,25 @@ def test_what_is_named_is_allowed_and_nothing_else(live: Path) -> None:
     assert [one["name"] for one in asked] == ["ContainerExec", "CREATE_BINDS=/etc"]
 
 
+def test_only_binds_are_listed_below_the_base(live: Path) -> None:
+    """A program in the folder of the base is allowed by its path: only binds know `{base}`."""
+    file = live.with_name("app.env")
+    file.write_text(
+        "ALLOW_OPERATIONS=ContainerExec\nCREATE_BASE=/home/me/app\nEXEC_COMMANDS=sh\n"
+    )
+    evidence = Evidence()
+    evidence.begin("2026-11-24T10:15:00Z-1", 1_795_515_300)
+    evidence.observe_argument(
+        Argument("EXEC_COMMANDS", "/home/me/app/run", "ContainerExec"),
+        "refused",
+        When(1_795_515_300),
+    )
+    live.write_text(dump(evidence))
+    done = approve(live, "--yes", "EXEC_COMMANDS=/home/me/app/run")
+    assert (done.status, done.err.count("EXEC_COMMANDS=/home/me/app/run")) == (0, 1)
+    assert "EXEC_COMMANDS=/home/me/app/run,sh\n" in file.read_text()
+
+
 def test_a_name_that_was_not_refused_stops(live: Path) -> None:
     """A typing error allows nothing, and what was refused is named."""
     done = approve(live, "--yes", "VolumeLst")

@@ -14,6 +14,7 @@ from typing import Final
 
 from trioproxy.arguments import normal
 from trioproxy.arguments.asked import PROGRAM, Argument, told_option
+from trioproxy.arguments.families import BASE
 from trioproxy.arguments.patterns import parse_pattern
 from trioproxy.errors import ConfigError
 
@@ -47,6 +48,14 @@ def kept_name(names: Iterable[str], known: Container[str] = ()) -> str:
     """
     tagged = sorted(one for one in names if "@" not in one)
     return next((one for one in tagged if one in known), (*tagged, NOT_KEPT)[0])
+
+
+def below_base(variable: str, item: str, base: str) -> str:
+    """Write a path below `base`, if there is one, as `{base}/...`; only binds are so listed."""
+    path, mark, mode = item.partition(":")
+    if variable != "CREATE_BINDS" or not base or not f"{path}/".startswith(f"{base}/"):
+        return item
+    return f"{BASE}{path.removeprefix(base)}{mark}{mode}"
 
 
 def is_listable(variable: str, item: str) -> bool:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
-from trioproxy.arguments.families import BASE, LIMITED, PROXY
+from trioproxy.arguments.families import LIMITED, PROXY
 from trioproxy.learning.evidence import (
     CLIENTS_KEPT,
     VALUES_KEPT,
@@ -233,14 +233,15 @@ class Recorder:
         return {argument: kept_name(one.names, known) for argument, one in given}
 
     def _with_base(self, variable: str, value: str) -> str:
-        path, mark, mode = value.partition(":")
+        from trioproxy.arguments.keeping import below_base
+
+        path = value.partition(":")[0]
         if variable == "CREATE_BINDS" and path == self._proxy_socket != "":
             return PROXY
-        is_below = f"{path}/".startswith(f"{self._base}/")
-        if variable != "CREATE_BINDS" or not self._base or not is_below:
-            return value
-        self.evidence.runs[self.evidence.run].base = self._base
-        return f"{BASE}{path.removeprefix(self._base)}{mark}{mode}"
+        item = below_base(variable, value, self._base)
+        if item != value:
+            self.evidence.runs[self.evidence.run].base = self._base
+        return item
 
     def _count_unread(self, peer: str, reason: str) -> None:
         if not self._learns_from(_host(peer)):

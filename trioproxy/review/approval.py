@@ -8,7 +8,8 @@ asked for it, since when and how often, and what the file grants of the kind alr
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from trioproxy.arguments.families import BASE, OBJECTS
+from trioproxy.arguments.families import OBJECTS
+from trioproxy.arguments.keeping import below_base
 from trioproxy.arguments.limits import ANY
 from trioproxy.learning.evidence import Askers, Evidence, Facts
 from trioproxy.learning.shape import UNKNOWN
@@ -107,8 +108,9 @@ def _of_section(policy: Policy, endpoint: Endpoint) -> Iterator[str]:
 
 def _about_value(policy: Policy, evidence: Evidence, refused: RefusedValue) -> Question:
     argument, facts = refused.argument, refused.facts
+    item = below_base(argument.variable, argument.value, policy.limits.base)
     return Question(
-        name=f"{argument.variable}={_below_base(policy, argument.value)}",
+        name=f"{argument.variable}={item}",
         message=refused.message,
         risk=root_note(refused.root) or "no known way to root",
         gives_root=bool(refused.root),
@@ -126,14 +128,6 @@ def _listed(policy: Policy, variable: str) -> Iterator[str]:
         yield from policy.objects.by_kind[OBJECTS[variable]].items
     elif limit := policy.limits.by_variable.get(variable):
         yield from (one.text for one in limit.patterns)
-
-
-def _below_base(policy: Policy, value: str) -> str:
-    base = policy.limits.base
-    path, mark, mode = value.partition(":")
-    if base and f"{path}/".startswith(f"{base}/"):
-        return f"{BASE}{path.removeprefix(base)}{mark}{mode}"
-    return value
 
 
 def _askers_of(evidence: Evidence, operation: str, facts: Facts) -> Askers:
