@@ -4,8 +4,9 @@
     release.py notes VERSION   its section of CHANGELOG.md, which becomes the release's text
     release.py newest          the newest release; nothing if there is none
 
-`outputs` and `newest` read all tags of the repository from stdin, a line each. Run in the root of a checkout. A tag that is not the version of the source, or a version
-that the changelog does not have, ends with status 2 and one line on stderr.
+`outputs` and `newest` read all tags of the repository from stdin, a line each. Run in
+the root of a checkout. A tag that is not the version of the source, or a version that
+the changelog does not have, ends with status 2 and one line on stderr.
 """
 
 import re

@@ -10,9 +10,8 @@ from tests.clients.test_compose import PROJECT
 from tests.clients.test_compose import SCENARIOS as OF_COMPOSE
 from tests.clients.test_docker_cli import ALL, QUICK
 from tests.clients.test_own_objects import PROGRAMS, SIDE
-from tests.end_to_end.proxies import TRIOPROXY, enforcing
+from tests.end_to_end.proxies import TRIOPROXY, enforcing, object_lists
 from tests.engine import ScratchEngine
-from trioproxy.policy import envfile
 
 pytestmark = [pytest.mark.engine, pytest.mark.clients]
 
@@ -39,8 +38,7 @@ def learn(
             for name, content in (files or {}).items():
                 (folder / name).write_text(content)
             run(learner, engine, engine.url, folder)
-    variables = envfile.parse(file.read_text(), name=str(file))
-    return {name: variables[name] for name in variables if name.startswith("ONLY_")}
+    return object_lists(file)
 
 
 def check(

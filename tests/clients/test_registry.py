@@ -1,24 +1,14 @@
 """Push and pull through the proxy, to and from a registry on loopback."""
 
-import subprocess
-import threading
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import pytest
 
 from tests.clients.comparison import compare_clients
 from tests.end_to_end.proxies import Proxy
 from tests.engine import ScratchEngine
+from tests.registry import REGISTRY, serving
 
-REGISTRY = "127.0.0.1:5000"
-"""In the Engine's own network; an Engine takes a registry on loopback without TLS."""
-
-CONFIGURATION = """
-version: 0.1
-storage: {{filesystem: {{rootdirectory: {folder}}}, delete: {{enabled: true}}}}
-http: {{addr: "{address}"}}
-"""
 A = f"{REGISTRY}/a:1"
 PASSING = "Preparing\\|Waiting\\|Downloading\\|Verifying"  # shown if there is time
 SORTED = f"sed 's/^[0-9a-f]*: /layer: /' | grep -v '{PASSING}' | sort"
@@ -42,23 +32,11 @@ def _registry(
     scratch: ScratchEngine, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
     """A registry that already has the layers of busybox, so that each push is alike."""
-    folder = tmp_path_factory.mktemp("registry")
-    file = Path(folder, "registry.yaml")
-    file.write_text(CONFIGURATION.format(folder=folder, address=REGISTRY))
-    command = scratch.inside("docker-registry", "serve", str(file))
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr is not None
-        assert any("listening on" in line for line in process.stderr)
-        reader = threading.Thread(target=process.stderr.read)
-        reader.start()
+    with serving(scratch, tmp_path_factory.mktemp("registry")):
         scratch.docker("tag", "busybox", A)
         scratch.docker("push", A)
         scratch.docker("rmi", A)
         yield
-        process.terminate()
-        reader.join()
 
 
 @pytest.mark.engine

@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from tests.engine import Engine
+from trioproxy.policy import envfile
 from trioproxy.policy.endpoints import SECTIONS
 
 TRIOPROXY = (sys.executable, "-m", "trioproxy")
@@ -36,17 +37,28 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def learn(
-    engine: Engine, file: Path, *command: str
+    engine: Engine,
+    file: Path,
+    *command: str,
+    options: Sequence[str] = (),
+    cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run `trioproxy learn -o FILE -- COMMAND` on that Engine."""
+    """Run `trioproxy learn -o FILE OPTIONS -- COMMAND` on that Engine."""
     return subprocess.run(
-        [*TRIOPROXY, "learn", "-o", str(file), "--", *command],
+        [*TRIOPROXY, "learn", "-o", str(file), *options, "--", *command],
+        cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=120,
         check=False,
         env=environment(engine.environment()),
     )
+
+
+def object_lists(file: Path) -> dict[str, str]:
+    """The lines of a file that list objects."""
+    variables = envfile.parse(file.read_text(), name=str(file))
+    return {name: variables[name] for name in variables if name.startswith("ONLY_")}
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.proxies import TRIOPROXY, enforcing, environment, learn
+from tests.end_to_end.proxies import enforcing, environment, learn
 from tests.end_to_end.test_limited_clients import COMPOSE
 from tests.end_to_end.test_limited_clients import project as up_and_down
 from tests.engine import Engine
@@ -65,14 +65,7 @@ def run_session(engine: Engine, url: str, project: Path) -> str:
 def learn_twice(engine: Engine, project: Path, file: Path) -> str:
     """Two runs into one file; its text."""
     for _ in range(2):
-        done = subprocess.run(
-            [*TRIOPROXY, "learn", "-o", str(file), "--name", "app", "--", "sh", "session.sh"],
-            cwd=project,
-            env=environment(engine.environment()),
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )  # fmt: skip
+        done = learn(engine, file, "sh", "session.sh", options=("--name", "app"), cwd=project)  # fmt: skip
         assert done.returncode == 0, done.stderr.decode()
         assert SECRET not in done.stderr.decode()
     return file.read_text()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.running import run
-from tests.end_to_end.proxies import TRIOPROXY, enforcing, environment
+from tests.end_to_end.proxies import enforcing, environment, learn, object_lists
 from tests.engine import Engine
 from trioproxy.policy import envfile
 
@@ -44,24 +44,11 @@ def strangers(engine: Engine) -> Iterator[None]:
     engine.docker("network", "rm", "front")
 
 
-def learn(engine: Engine, file: Path, script: str, *options: str) -> str:
-    """Learn a script; the file's lists of objects, and what was told."""
-    done = subprocess.run(
-        [*TRIOPROXY, "learn", "-o", str(file), *options, "--", "sh", "-ec", script],
-        env=environment(engine.environment()),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stderr
-
-
-def lists(file: Path) -> dict[str, str]:
-    """The lines that list objects."""
-    variables = envfile.parse(file.read_text(), name=str(file))
-    return {name: variables[name] for name in variables if name.startswith("ONLY_")}
+def learn_script(engine: Engine, file: Path, script: str, *options: str) -> str:
+    """Learn a script; what was told."""
+    done = learn(engine, file, "sh", "-ec", script, options=options)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stderr.decode()
 
 
 def enforced(engine: Engine, file: Path, script: str) -> subprocess.CompletedProcess[str]:  # fmt: skip
@@ -84,9 +71,9 @@ def test_own_objects_are_learned_and_enforced(
     else's. A second learner writes the same file but for its first line."""
     file, other = tmp_path / "app.env", tmp_path / "other.env"
     for one in (file, other):
-        learn(engine, one, OWN, "--name", "app")
-        learn(engine, one, OWN, "--name", "app")
-    assert lists(file) == {
+        learn_script(engine, one, OWN, "--name", "app")
+        learn_script(engine, one, OWN, "--name", "app")
+    assert object_lists(file) == {
         "ONLY_CONTAINERS": "@own",
         "ONLY_NETWORKS": "@own,bridge",
         "ONLY_VOLUMES": "@own",
@@ -117,14 +104,14 @@ def test_a_half_own_client_is_explained(
     """Who names one container of others is told which, and how to list it."""
     file = tmp_path / "app.env"
     script = "for _ in 1 2 3 4; do docker run --rm -v app:/x busybox true; done; docker logs db; docker volume rm app"
-    told = " ".join(learn(engine, file, script).split())
+    told = " ".join(learn_script(engine, file, script).split())
     assert "ContainerInspect names container db, which others made" in told
     assert "4 of 5 were its own; db was not" in told
     assert "--objects names: ONLY_CONTAINERS=@own,db" in told
-    assert lists(file)["ONLY_CONTAINERS"] == "*"
-    assert lists(file)["ONLY_VOLUMES"] == "@own"
-    learn(engine, file, script, "--objects", "names")
-    assert lists(file)["ONLY_CONTAINERS"] == "@own,db"
+    assert object_lists(file)["ONLY_CONTAINERS"] == "*"
+    assert object_lists(file)["ONLY_VOLUMES"] == "@own"
+    learn_script(engine, file, script, "--objects", "names")
+    assert object_lists(file)["ONLY_CONTAINERS"] == "@own,db"
     ran = enforced(engine, file, f"{script}; docker logs web")
     assert "container web, which ONLY_CONTAINERS does not list" in ran.stderr
     assert ran.stderr.count("does not list") == 1
@@ -136,11 +123,11 @@ def test_what_is_reached_into_beyond_the_limits(engine: Engine, tmp_path: Path) 
     try:
         file = tmp_path / "app.env"
         script = "docker run --rm -v app:/x busybox true; docker exec host true; docker volume rm app"
-        told = " ".join(learn(engine, file, script).split())
+        told = " ".join(learn_script(engine, file, script).split())
         assert (
             "which has CREATE_BINDS=/etc, and CREATE_BINDS does not list that" in told
         )
-        assert not lists(file)
+        assert not object_lists(file)
         assert enforced(engine, file, script).returncode == 0
     finally:
         engine.docker("rm", "-f", "host")
@@ -156,13 +143,9 @@ def test_learning_goes_on_where_our_questions_are_refused(
     operations = "ContainerCreate,ContainerDelete,SystemPingHead"
     variables = {"ALLOW_OPERATIONS": operations}
     with enforcing(engine, listen=listen, variables=variables):
-        done = subprocess.run(
-            [*TRIOPROXY, "learn", "-o", str(file), "--upstream", listen, "--", "sh", "-ec",
-             "docker rm $(docker create -v some-volume:/x busybox)"],
-            env=environment(engine.environment()), capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        script = "docker rm $(docker create -v some-volume:/x busybox)"
+        learn_script(engine, file, script, "--upstream", listen)
     engine.docker("volume", "rm", "some-volume")
-    assert done.returncode == 0, done.stderr
     granted = envfile.parse(file.read_text(), name="app.env")["ALLOW_OPERATIONS"]
     assert granted == operations
 
@@ -214,16 +197,16 @@ def test_what_is_started_is_learned_through_the_proxy_too(
     """A file with PROXY_SOCKET: what binds the Engine's socket gets the learner's, so that
     it is learned as well, and the file says `@proxy`. Without one, learn says how."""
     file = tmp_path / "app.env"
-    told = " ".join(learn(engine, file, REAPER).split())
+    told = " ".join(learn_script(engine, file, REAPER).split())
     lists = envfile.parse(file.read_text(), name="app.env")
     assert lists["CREATE_BINDS"] == "/var/run/docker.sock"
     assert "write PROXY_SOCKET=/path, where the proxy will listen" in told
     file.write_text("PROXY_SOCKET=/run/app/proxy.sock\n")
-    told = learn(engine, file, REAPER, "--fresh")
+    told = learn_script(engine, file, REAPER, "--fresh")
     assert "PROXY_SOCKET=/path" not in told
     lists = envfile.parse(file.read_text(), name="app.env")
     assert (lists["CREATE_BINDS"], lists["PROXY_SOCKET"]) == ("@proxy", "/run/app/proxy.sock")  # fmt: skip
-    learn(engine, file, REAPER)  # a second run changes nothing of that
+    learn_script(engine, file, REAPER)  # a second run changes nothing of that
     assert envfile.parse(file.read_text(), name="app.env") == lists
     ran = run("explain", str(file))
     assert "root on the host: no known way" in " ".join(ran.out.split())

@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,20 +20,15 @@ import pytest
 
 from tests.engine import NoEngine, ScratchEngine, scratch_engine
 from tests.image.conftest import BASE, ROOT
+from tests.registry import REGISTRY, serving
 from trioproxy import __version__
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
-REGISTRY = "127.0.0.1:5000"
 NEW_BASE = f"{REGISTRY}/{BASE}"
 IMAGE = f"{REGISTRY}/somebody/trioproxy"
 SCANNER = "scanner"
 PLATFORMS = ("amd64", "arm64")
-CONFIGURATION = f"""
-version: 0.1
-storage: {{filesystem: {{rootdirectory: FOLDER}}}}
-http: {{addr: {REGISTRY}}}
-"""
 SCAN = """\
 #!/bin/sh
 printf '{"predicateType":"https://spdx.dev/Document","predicate":{"files":"%s"}}' \
@@ -219,24 +213,14 @@ def publisher(
     (settings / "policy.json").write_text(
         '{"default": [{"type": "insecureAcceptAnything"}]}'
     )
-    file = home / "registry.yaml"
-    file.write_text(CONFIGURATION.replace("FOLDER", str(home / "registry")))
-    with scratch_engine({"features": {"containerd-snapshotter": True}}) as engine:
-        command = engine.inside("docker-registry", "serve", str(file))
-        with subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        ) as registry:
-            assert registry.stderr is not None
-            assert any("listening on" in line for line in registry.stderr)
-            reader = threading.Thread(target=registry.stderr.read)
-            reader.start()
-            made = Publisher(engine=engine, home=home)
-            try:
-                made.run("cosign", "generate-key-pair", cwd=home)
-                yield made
-            finally:
-                registry.terminate()
-                reader.join()
+    features = {"features": {"containerd-snapshotter": True}}
+    with (
+        scratch_engine(features) as engine,
+        serving(engine, tmp_path_factory.mktemp("registry")),
+    ):
+        made = Publisher(engine=engine, home=home)
+        made.run("cosign", "generate-key-pair", cwd=home)
+        yield made
 
 
 def push_base(publisher: Publisher, archive: Path, note: str) -> str:

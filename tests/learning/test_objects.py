@@ -5,12 +5,13 @@ Engine has stands in a table, by kind and name.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.learning.test_lists import File
+from tests.learning.test_lists import WISH, File
 from tests.policy.judging import outcome_of
 from trioproxy.arguments.bodies import Json
 from trioproxy.arguments.families import OBJECTS, Kind
@@ -19,7 +20,6 @@ from trioproxy.arguments.things import Missing, Thing, describe
 from trioproxy.learning import evidencefile
 from trioproxy.learning.evidence import VALUES_KEPT
 from trioproxy.learning.objects import Strangers
-from trioproxy.learning.proposal import Wish
 from trioproxy.policy.envfile import parse
 from trioproxy.policy.gate import LearnGate, judge, judge_resolved
 from trioproxy.policy.permissions import parse_policy
@@ -70,7 +70,7 @@ class Named(File):
     """A file of which objects are learned too."""
 
     def __init__(self, strangers: Strangers = Strangers.ANY) -> None:
-        wish = Wish(name="app", file="app.env", objects=strangers)
+        wish = replace(WISH, objects=strangers)
         super().__init__(wish, gate=LearnGate(objects=own_alone("app")))
 
     def send(
@@ -186,7 +186,7 @@ def test_names_stay_names_in_later_runs() -> None:
     """A list that has names is extended by names, without being asked for it again."""
     file = Named(Strangers.NAMES)
     file.run(inspect(DB))
-    file.wish = Wish(name="app", file="app.env")
+    file.wish = WISH
     file.run(inspect(WEB))
     assert file.listed() == "db,shop-web-1"
 
@@ -284,7 +284,7 @@ def test_what_was_taken_out_stays_out() -> None:
     file.make()
     assert "taken out of the file" in file.write()
     assert not file.objects
-    file.wish = Wish(name="app", file="app.env", restore=frozenset({"ONLY_CONTAINERS=@own"}))  # fmt: skip
+    file.wish = replace(WISH, restore=frozenset({"ONLY_CONTAINERS=@own"}))
     file.begin()
     file.make()
     file.write()
@@ -299,7 +299,7 @@ def test_one_name_that_was_taken_out_stays_out() -> None:
     text = file.run(inspect(DB))
     assert file.listed() == "shop-web-1"
     assert "ONLY_CONTAINERS   db                           declined" in text
-    file.wish = Wish(name="app", file="app.env", restore=frozenset({"ONLY_CONTAINERS=db"}))  # fmt: skip
+    file.wish = replace(WISH, restore=frozenset({"ONLY_CONTAINERS=db"}))
     file.run(inspect(DB))
     assert file.listed() == "db,shop-web-1"
 
@@ -364,12 +364,12 @@ def test_a_ceiling_of_objects_holds() -> None:
             "ONLY_VOLUMES": "",
         }
     )
-    wish = Wish(name="app", file="app.env", ceiling=ceiling)
+    wish = replace(WISH, ceiling=ceiling)
     file = Named()
     file.wish, file.gate = wish, LearnGate(ceiling, objects=own_alone("app"))
     file.run(inspect(DB))
     assert not file.objects
-    file.wish = Wish(name="app", file="app.env", ceiling=ceiling, objects=Strangers.NAMES)  # fmt: skip
+    file.wish = replace(WISH, ceiling=ceiling, objects=Strangers.NAMES)
     file.run(inspect(DB))
     assert file.listed() == "db"
 
@@ -385,7 +385,7 @@ def test_a_ceiling_of_labels_holds() -> None:
         }
     )
     file = Named()
-    file.wish = Wish(name="app", file="app.env", ceiling=ceiling, objects=Strangers.NAMES)  # fmt: skip
+    file.wish = replace(WISH, ceiling=ceiling, objects=Strangers.NAMES)
     file.gate = LearnGate(ceiling, objects=own_alone("app"))
     labelled = container("db")._replace(labels={"team": "web"}, inherited={})
     file.run(inspect(labelled))
@@ -400,7 +400,7 @@ def test_no_objects() -> None:
     before = file.write()
     assert before
     lists = file.objects
-    file.wish = Wish(name="app", file="app.env", objects=None)
+    file.wish = replace(WISH, objects=None)
     file.gate = LearnGate()
     file.begin()
     file.send("GET", "/v1.45/containers/db/json", None)
@@ -504,7 +504,7 @@ def test_whatever_a_person_writes_in_between_is_learned_on(
     wrote, and refuses nothing that was named but what he took out."""
     file = Named()
     for steps, strangers, edit in rounds:
-        file.wish = Wish(name="app", file="app.env", objects=strangers)
+        file.wish = replace(WISH, objects=strangers)
         file.run(*steps)
         if edit is None or not file.objects:
             continue

@@ -84,11 +84,12 @@ class Parts:
     def add_env(self, path: Path) -> None:
         """Unite with an env file and the evidence beside it."""
         evidence = self.add_evidence(evidence_path(path), path)
-        listed = listed_operations(read_text(path), str(path))
+        text = read_text(path)
+        listed = listed_operations(text, str(path))
         if listed is not None:
             self.listed |= listed
             self.declined |= evidence.granted - listed
-        self.lists.append(self.part_of(path, read_text(path), evidence.listed))
+        self.lists.append(self.part_of(path, text, evidence.listed))
 
     def part_of(self, path: Path, text: str, once_listed: Iterable[str]) -> Part:
         """What an env file says of what requests may ask for."""

@@ -87,9 +87,7 @@ class Incumbent:
         return tuple(sorted({rule.variable for rule in self.rules}))
 
 
-@lru_cache(
-    maxsize=1024
-)  # the table's requests, asked about with one file after another
+@lru_cache(maxsize=1024)  # the table's requests, with one file after another
 def _fitting(incumbent: Incumbent, method: str, path: str) -> tuple[Rule, ...]:
     """The rules that speak of a request, in their order; a version may lead `path`."""
     version = _VERSION.match(path)
