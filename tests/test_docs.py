@@ -34,8 +34,8 @@ from trioproxy.cli import group
 from trioproxy.commands.enforce import read_config
 from trioproxy.learning.proposal import listed_operations
 from trioproxy.policy.endpoints import ENDPOINTS, Risk
+from trioproxy.policy.meaning import meaning_of
 from trioproxy.policy.permissions import parse_policy, parse_policy_file
-from trioproxy.review.meaning import meaning_of
 
 DOCUMENTS = documents()
 IMAGE = "trioproxy"

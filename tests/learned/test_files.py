@@ -19,8 +19,8 @@ from trioproxy.learning import evidencefile
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.proposal import Wish, propose, write
 from trioproxy.learning.store import evidence_path
+from trioproxy.policy.meaning import meaning_of
 from trioproxy.policy.permissions import parse_policy, parse_policy_file
-from trioproxy.review.meaning import meaning_of
 
 every_profile = pytest.mark.parametrize(
     "profile", [pytest.param(profile, id=profile.name) for profile in PROFILES]

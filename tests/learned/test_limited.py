@@ -15,8 +15,8 @@ from tests.learned.test_clients import is_quick
 from tests.learned.test_files import evidence
 from trioproxy.arguments.families import BASE_VARIABLE, LIMITED, LIMITS
 from trioproxy.arguments.limits import family_of
+from trioproxy.policy.meaning import meaning_of
 from trioproxy.policy.permissions import parse_policy_file
-from trioproxy.review.meaning import meaning_of
 
 LINE = re.compile(r" status=(\d+) by=(\w+) .*?operation=(\w+)")
 

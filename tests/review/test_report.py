@@ -10,9 +10,9 @@ from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import load
 from trioproxy.learning.minimize import price
 from trioproxy.policy import envfile
+from trioproxy.policy.meaning import limits_power_of, meaning_of
 from trioproxy.policy.permissions import parse_policy_file
 from trioproxy.review.listing import Item
-from trioproxy.review.meaning import limits_power_of, meaning_of
 from trioproxy.review.report import (
     DECLINED,
     FAILED,

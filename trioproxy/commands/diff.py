@@ -8,8 +8,8 @@ import click
 from trioproxy.commands.policyfile import PolicyFile, as_code, as_data
 from trioproxy.commands.terminal import show
 from trioproxy.learning.wording import count
+from trioproxy.policy.meaning import Way
 from trioproxy.review.compare import Comparison, Grant, compare
-from trioproxy.review.meaning import Way
 
 MORE = 1
 """Exit status where the new file grants more: a gate for CI."""

@@ -27,9 +27,9 @@ from trioproxy.policy.endpoints import (
     Endpoint,
     Risk,
 )
+from trioproxy.policy.meaning import Meaning, limits_power_of, meaning_of, open_sections
 from trioproxy.policy.rules import Mode, Policy
 from trioproxy.review.differences import Matter, matters
-from trioproxy.review.meaning import Meaning, limits_power_of, meaning_of, open_sections
 from trioproxy.review.sightings import NEVER, of_item, of_object, of_operation
 
 WIDTH = 80

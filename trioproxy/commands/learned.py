@@ -10,8 +10,8 @@ from trioproxy.commands.catalogue import LIST, PREFIX, folder, locate
 from trioproxy.commands.terminal import show
 from trioproxy.files import read_text
 from trioproxy.policy.endpoints import MEANINGS, Risk
+from trioproxy.policy.meaning import meaning_of
 from trioproxy.policy.permissions import parse_policy_file
-from trioproxy.review.meaning import meaning_of
 
 EPILOG = """\b
 Examples:

@@ -35,9 +35,9 @@ from trioproxy.policy.endpoints import (
     Endpoint,
     Risk,
 )
+from trioproxy.policy.meaning import Way, limits_power_of, meaning_of
 from trioproxy.policy.request import Request, Route
 from trioproxy.policy.rules import DENIED_WORDS, Policy, Reason
-from trioproxy.review.meaning import Way, limits_power_of, meaning_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from trioproxy.arguments.limits import ANY
 from trioproxy.arguments.objects import OF_LABEL, OF_PROJECT, OWN
 from trioproxy.arguments.patterns import READ_ONLY, Pattern
 from trioproxy.learning.evidence import Evidence
+from trioproxy.policy.meaning import Limited
 from trioproxy.policy.rules import Policy
-from trioproxy.review.meaning import Limited
 from trioproxy.review.sightings import (
     Sighting,
     of_item,

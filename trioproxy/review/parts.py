@@ -5,8 +5,8 @@ from typing import Final
 
 from trioproxy.learning.strictjson import iso
 from trioproxy.learning.wording import count, describe_runs, span
+from trioproxy.policy.meaning import Way
 from trioproxy.review.markup import Children, Markup, element
-from trioproxy.review.meaning import Way
 from trioproxy.review.picture import dots
 from trioproxy.review.report import NOBODY, Watch
 from trioproxy.review.sightings import NEVER, Sighting

@@ -16,6 +16,7 @@ from trioproxy.learning.minimize import opened_operations
 from trioproxy.learning.wording import describe_groups
 from trioproxy.policy.endpoints import MEANINGS, OPERATIONS, Effect, Endpoint, Risk
 from trioproxy.policy.incumbents import TECNATIVA
+from trioproxy.policy.meaning import Meaning, limits_power_of, meaning_of, open_sections
 from trioproxy.policy.rules import Mode, Policy
 from trioproxy.review.compare import Comparison, compare
 from trioproxy.review.drift import Drift, RefusedValue, drift, refused_values
@@ -24,7 +25,6 @@ from trioproxy.review.listing import (
     listings,
     object_listings,
 )
-from trioproxy.review.meaning import Meaning, limits_power_of, meaning_of, open_sections
 from trioproxy.review.sightings import Sighting, of_operation, runs_of_operation
 
 RUNS_SHOWN: Final = 24

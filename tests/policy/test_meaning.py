@@ -4,8 +4,8 @@ import pytest
 
 from trioproxy.policy import samples
 from trioproxy.policy.endpoints import OPERATIONS, UNLIMITABLE
+from trioproxy.policy.meaning import Meaning, limits_power_of, meaning_of
 from trioproxy.policy.permissions import parse_policy
-from trioproxy.review.meaning import Meaning, limits_power_of, meaning_of
 
 
 def meaning(**variables: str) -> Meaning:
