@@ -14,11 +14,16 @@ from trioproxy.errors import ConfigError
 from trioproxy.proxy import listeners
 
 
+def bound(address: UnixAddress | TcpAddress) -> list[socket.socket]:
+    """The sockets of a bound address."""
+    return [one.sock for one in listeners.bind(address)]
+
+
 def test_unix_socket_has_the_mode_asked_for(tmp_path: Path) -> None:
     """A Unix listener gets its mode and owner before it listens."""
     path = tmp_path / "s"
     address = UnixAddress(path=str(path), mode=0o640, uid=os.getuid(), gid=os.getgid())
-    [sock] = listeners.bind(address)
+    [sock] = bound(address)
     with sock:
         assert stat.S_IMODE(path.stat().st_mode) == 0o640
         assert listeners.name_of(sock) == f"unix://{path}"
@@ -51,7 +56,7 @@ def test_link_in_place_of_the_socket_is_never_followed(tmp_path: Path) -> None:
         assert other.stdout.readline() == "ready\n"
         for _ in range(400):
             try:
-                [sock] = listeners.bind(address)
+                [sock] = bound(address)
                 sock.close()
             except ConfigError as error:
                 outcomes.add(str(error).rpartition(": ")[2])
@@ -72,7 +77,7 @@ def test_socket_file_is_made_with_its_mode(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "s"
     before = os.umask(0o027)
     try:
-        [sock] = listeners.bind(UnixAddress(path=str(path), mode=mode))
+        [sock] = bound(UnixAddress(path=str(path), mode=mode))
         assert os.umask(0o027) == 0o027
     finally:
         os.umask(before)
@@ -84,7 +89,7 @@ def test_socket_is_given_away(tmp_path: Path) -> None:
     """The socket gets the owner that the address names: with root's rights any other."""
     path = tmp_path / "s"
     uid, gid = (65534, 9) if os.geteuid() == 0 else (os.getuid(), os.getgid())
-    [sock] = listeners.bind(UnixAddress(path=str(path), mode=0o640, uid=uid, gid=gid))
+    [sock] = bound(UnixAddress(path=str(path), mode=0o640, uid=uid, gid=gid))
     sock.close()
     found = path.stat()
     assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (
@@ -99,17 +104,31 @@ def test_dead_socket_is_replaced(tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(path)
-    [sock] = listeners.bind(UnixAddress(path=path))
+    [sock] = bound(UnixAddress(path=path))
     sock.close()
 
 
 def test_live_socket_is_left_alone(tmp_path: Path) -> None:
     """A socket that somebody answers on is an error, and stays."""
     path = str(tmp_path / "s")
-    [sock] = listeners.bind(UnixAddress(path=path))
+    [sock] = bound(UnixAddress(path=path))
     with sock, pytest.raises(ConfigError, match="another program listens"):
         listeners.bind(UnixAddress(path=path))
     assert Path(path).exists()
+
+
+def test_only_its_own_socket_is_removed(tmp_path: Path) -> None:
+    """A listener removes the file that it bound, and not that of a successor."""
+    path = tmp_path / "s"
+    [old] = listeners.bind(UnixAddress(path=str(path)))
+    with old.sock:
+        path.unlink()
+        [new] = listeners.bind(UnixAddress(path=str(path)))
+        with new.sock:
+            old.remove()
+            assert path.exists()
+            new.remove()
+            assert not path.exists()
 
 
 def test_file_is_never_removed(tmp_path: Path) -> None:
@@ -129,7 +148,7 @@ def test_missing_folder_is_an_error(tmp_path: Path) -> None:
 
 def test_taken_port_is_an_error() -> None:
     """A port in use is an error that says so."""
-    [sock] = listeners.bind(TcpAddress(host="127.0.0.1", port=0))
+    [sock] = bound(TcpAddress(host="127.0.0.1", port=0))
     with sock, pytest.raises(ConfigError, match="in use") as caught:
         listeners.bind(TcpAddress(host="127.0.0.1", port=sock.getsockname()[1]))
     assert "another port" in caught.value.hint
@@ -138,7 +157,7 @@ def test_taken_port_is_an_error() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", ""])
 def test_tcp_listener_takes_ipv4_clients(host: str) -> None:
     """Loopback, a name and all interfaces alike take an IPv4 client."""
-    sockets = listeners.bind(TcpAddress(host=host, port=0))
+    sockets = bound(TcpAddress(host=host, port=0))
     try:
         client = socket.create_connection(
             ("127.0.0.1", sockets[0].getsockname()[1]), 10
@@ -167,7 +186,7 @@ def test_clients_are_not_paced(is_paced: bool, monkeypatch: pytest.MonkeyPatch) 
     with socket.socket() as fresh:
         default = congestion_control(fresh)
     monkeypatch.setattr(listeners, "PACING", {default} if is_paced else set())
-    [sock] = listeners.bind(TcpAddress(host="127.0.0.1", port=0))
+    [sock] = bound(TcpAddress(host="127.0.0.1", port=0))
     with sock, socket.create_connection(sock.getsockname(), 10) as client:
         accepted, _ = sock.accept()
         with accepted:
@@ -183,7 +202,7 @@ def test_kernel_without_the_choice_is_listened_on(
     monkeypatch.setattr(listeners, "UNPACED", b"no-such-control")
     with socket.socket() as fresh:
         monkeypatch.setattr(listeners, "PACING", {congestion_control(fresh)})
-    [sock] = listeners.bind(TcpAddress(host="127.0.0.1", port=0))
+    [sock] = bound(TcpAddress(host="127.0.0.1", port=0))
     with sock, socket.create_connection(sock.getsockname(), 10):
         accepted, _ = sock.accept()
         accepted.close()
@@ -191,7 +210,7 @@ def test_kernel_without_the_choice_is_listened_on(
 
 def test_unix_client_is_named_by_its_user(tmp_path: Path) -> None:
     """A client behind a Unix socket is named by the kernel's word for its user."""
-    [sock] = listeners.bind(UnixAddress(path=str(tmp_path / "s")))
+    [sock] = bound(UnixAddress(path=str(tmp_path / "s")))
     with sock, socket.socket(socket.AF_UNIX) as client:
         client.connect(str(tmp_path / "s"))
         accepted, address = sock.accept()

@@ -25,7 +25,7 @@ from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.errors import ConfigError
 from trioproxy.policy.gate import EnforceGate
 from trioproxy.policy.permissions import parse_policy
-from trioproxy.proxy.listeners import bind
+from trioproxy.proxy import listeners
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server, connection_limit
 from trioproxy.proxy.watch import Watch, Watched
@@ -221,7 +221,8 @@ async def test_it_serves_on_all_its_listeners(proxy: Proxy) -> None:
 
 def test_dead_peers_are_found_by_keepalive() -> None:
     """What a listener accepts has TCP keepalive on: an unplugged client is found within two minutes."""
-    (sock,) = bind(TcpAddress(host="127.0.0.1", port=0))
+    [listener] = listeners.bind(TcpAddress(host="127.0.0.1", port=0))
+    sock = listener.sock
     with sock, socket.create_connection(sock.getsockname()):
         accepted, _ = sock.accept()
         with accepted:
@@ -285,6 +286,43 @@ async def test_drain_lets_a_request_finish(proxy: Proxy, nursery: trio.Nursery) 
     answer = await client.read_response()
     assert (answer.body, answer.all("connection")) == (b"info", [b"close"])
     assert await client.read_rest() == b""
+
+
+async def test_a_drain_makes_room_for_a_successor(
+    proxy: Proxy, nursery: trio.Nursery
+) -> None:
+    """While a request still waits for its answer, a newcomer is refused at once, and another proxy can bind."""
+    client, engine = await proxy.ask(target="/info")
+    await engine.read_request()
+    path = proxy.unix_path
+    nursery.start_soon(proxy.server.drain)
+    await settle()
+    with pytest.raises(FileNotFoundError):
+        await proxy.connect()
+    with pytest.raises(ConnectionRefusedError):
+        await proxy.connect(tcp=True)
+    [successor] = listeners.bind(UnixAddress(path=path))
+    with successor.sock:
+        await engine.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ninfo")
+        assert (await client.read_response()).body == b"info"
+        assert await client.read_rest() == b""
+        await settle()
+        assert await trio.Path(path).exists()
+        successor.remove()
+
+
+async def test_who_asked_before_a_drain_is_answered(
+    proxy: Proxy, nursery: trio.Nursery
+) -> None:
+    """Who is connected and has asked, but is not accepted yet, gets its answer; who has not asked, an end."""
+    await proxy.serve()
+    silent = await proxy.connect()
+    asking = await proxy.connect()
+    await asking.ask("GET", "/info")
+    nursery.start_soon(proxy.server.drain)  # before the server could accept them
+    assert (await asking.read_response()).status == 200
+    assert await asking.read_rest() == b""
+    assert await silent.read_gone() == "end"
 
 
 async def test_drain_ends_streams(proxy: Proxy, nursery: trio.Nursery) -> None:

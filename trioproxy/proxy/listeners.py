@@ -5,6 +5,7 @@ import os
 import socket
 import stat
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.config import Address, TcpAddress, UnixAddress
@@ -21,11 +22,43 @@ UNPACED: Final = b"reno"
 """Every kernel has it, and lets everybody choose it."""
 
 
-def bind(address: Address) -> list[socket.socket]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """A listening socket; whoever holds it removes and closes it."""
+
+    sock: socket.socket
+    path: str = ""
+    """Of a Unix socket's file."""
+    file: tuple[int, ...] = ()
+    """That file, as it was bound: device, inode, and when it was made, for inodes are
+    used again."""
+
+    @property
+    def name(self) -> str:
+        """Its address as a URL."""
+        return name_of(self.sock)
+
+    def remove(self) -> None:
+        """Remove the file of a Unix socket, if it is still the one that was bound.
+
+        A successor may have taken the path meanwhile, and its clients would find nothing.
+        """
+        with suppress(OSError):  # removed before us, which is what we want
+            if self.path and _file_at(self.path) == self.file:
+                os.unlink(self.path)
+
+
+def _file_at(path: str) -> tuple[int, ...]:
+    found = os.lstat(path)
+    return found.st_dev, found.st_ino, found.st_mtime_ns
+
+
+def bind(address: Address) -> list[Listener]:
     """Bind and listen. Raises `ConfigError` where the address is taken or forbidden."""
     if isinstance(address, UnixAddress):
-        return [_bind_unix(address)]
-    return _bind_tcp(address)
+        sock = _bind_unix(address)
+        return [Listener(sock=sock, path=address.path, file=_file_at(address.path))]
+    return [Listener(sock=sock) for sock in _bind_tcp(address)]
 
 
 def _bind_tcp(address: TcpAddress) -> list[socket.socket]:

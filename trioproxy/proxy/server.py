@@ -1,7 +1,6 @@
 """Listeners, a task per connection, limits and the way to an orderly end."""
 
 import errno
-import os
 import resource
 import socket
 from collections import Counter
@@ -21,6 +20,7 @@ from trioproxy.proxy.bodies import Bodies
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.connection import Connection
 from trioproxy.proxy.health import Health
+from trioproxy.proxy.listeners import Listener
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.shared import Remembered, Shared
@@ -154,12 +154,12 @@ class Server:
         """Listen, and serve until drained or cancelled.
 
         Started when the listeners are bound; `addresses` then names them. Closing: the
-        listeners and Unix socket files are removed here.
+        listeners and Unix socket files are removed here, with the beginning of a drain.
         """
         self._raise_limits()
-        sockets = self._bind()
+        bound = self._bind()
         try:
-            self.addresses = tuple(listeners.name_of(sock) for sock in sockets)
+            self.addresses = tuple(one.name for one in bound)
             # Two nurseries: those who serve end first, and what they need - the watch, the
             # log - is cancelled when the last of them is gone.
             async with trio.open_nursery() as background:
@@ -172,29 +172,23 @@ class Server:
                 background.start_soon(self._reap)
                 background.start_soon(self._tell_turned_away)
                 task_status.started()
-                await self._accept_all(sockets)
+                await self._accept_all(bound)
                 background.cancel_scope.cancel()
         finally:
-            self._close(sockets)
+            _close(bound)
             self._watch.close()
             self._shared.buffer.close()
             self.log.finish()
 
-    def _bind(self) -> list[socket.socket]:
-        sockets: list[socket.socket] = []
+    def _bind(self) -> list[Listener]:
+        bound: list[Listener] = []
         try:
             for address in self.config.listen:
-                sockets += listeners.bind(address)
+                bound += listeners.bind(address)
         except BaseException:
-            self._close(sockets)
+            _close(bound)
             raise
-        return sockets
-
-    def _close(self, sockets: list[socket.socket]) -> None:
-        for sock in sockets:
-            if sock.family == socket.AF_UNIX:
-                _unlink_quietly(sock.getsockname())
-            sock.close()
+        return bound
 
     def _raise_limits(self) -> None:
         descriptors = raise_descriptor_limit()
@@ -213,13 +207,43 @@ class Server:
 
     # -- accepting -----------------------------------------------------------------
 
-    async def _accept_all(self, sockets: list[socket.socket]) -> None:
+    async def _accept_all(self, bound: list[Listener]) -> None:
+        """Accept and serve. Closing: the listeners, before those here have finished.
+
+        Whoever comes after that is refused at once and finds a successor, which can bind;
+        a client that had already connected, and waits in the backlog, is still served.
+        """
         async with trio.open_nursery() as serving:
             with self._accepting:
                 async with trio.open_nursery() as accepting:
-                    for sock in sockets:
-                        sock.setblocking(False)
-                        self._watch.start_soon(accepting, self._accept, sock, serving)
+                    for one in bound:
+                        one.sock.setblocking(False)
+                        self._watch.start_soon(
+                            accepting, self._accept, one.sock, serving
+                        )
+            while bound:
+                one = bound.pop()
+                one.remove()
+                self._take_the_last(one.sock, serving)
+                one.sock.close()
+
+    def _take_the_last(self, sock: socket.socket, nursery: trio.Nursery) -> None:
+        """Accept those who have asked and wait in a backlog: closing it would reset them.
+
+        Who has not asked for anything yet finds an end, and asks a successor.
+        """
+        admission = self._admissions[listeners.reach_of(sock)]
+        for _ in range(listeners.BACKLOG):
+            try:
+                client, address = sock.accept()
+            except OSError:  # empty, or no descriptor is left: these find a reset
+                return
+            try:
+                client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            except OSError:
+                client.close()
+            else:
+                self._take(client, address, admission, nursery)
 
     async def _accept(self, sock: socket.socket, nursery: trio.Nursery) -> None:
         listener = Watched(sock, self._watch)
@@ -441,9 +465,7 @@ class Server:
                 await self._one_ended.wait()
 
 
-def _unlink_quietly(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        # Somebody removed it before us, which is what we want.
-        return
+def _close(bound: Iterable[Listener]) -> None:
+    for one in bound:
+        one.remove()
+        one.sock.close()
