@@ -33,6 +33,7 @@ from trioproxy.errors import ConfigError
 if TYPE_CHECKING:
     from trioproxy.arguments.asked import Argument
     from trioproxy.arguments.asking import Asked
+    from trioproxy.arguments.lookup import Lookup
     from trioproxy.arguments.patterns import Pattern
     from trioproxy.arguments.things import Thing
 
@@ -47,10 +48,19 @@ class Limit:
     variable: str
     patterns: "tuple[Pattern, ...]" = ()
     is_any: bool = False
+    _lookup: "Lookup | None" = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        lookup = None
+        if self.patterns:
+            from trioproxy.arguments.lookup import Lookup
+
+            lookup = Lookup(self.patterns)
+        object.__setattr__(self, "_lookup", lookup)
 
     def allows(self, value: str) -> bool:
         """Whether a value, in normal form, is listed."""
-        return self.is_any or any(one.fits(value) for one in self.patterns)
+        return self.is_any or (self._lookup is not None and self._lookup.fits(value))
 
     @property
     def value(self) -> str:

@@ -62,7 +62,7 @@ class Ports(NamedTuple):
 
     def fits(self, value: str) -> bool:
         """Whether these are all the ports that a value asks for, or more."""
-        asked = _parse_ports(value)
+        asked = parse_ports(value)
         return asked is not None and self.includes(asked)
 
     def includes(self, other: "Ports") -> bool:
@@ -336,7 +336,7 @@ _PORT_HINT = (
 
 
 def _port(_: str, text: str, __: str) -> Ports:
-    listed = _parse_ports(text)
+    listed = parse_ports(text)
     if listed is None or not listed.first <= listed.last <= _LAST_PORT:
         raise _Bad("no port", _PORT_HINT)
     address, protocol = listed.address.strip("[]"), listed.protocol
@@ -348,7 +348,8 @@ def _port(_: str, text: str, __: str) -> Ports:
 
 
 @lru_cache(maxsize=16)
-def _parse_ports(text: str) -> Ports | None:
+def parse_ports(text: str) -> Ports | None:
+    """Read host ports in normal form; None for what is none."""
     # One value is compared with each item of a list, one after the other.
     found = _PORT.fullmatch(text)
     if found is None:
