@@ -76,7 +76,7 @@ def test_empty_query() -> None:
 def test_shown_hides_the_query_and_is_cut() -> None:
     """Logs show version and path escaped, without the query, and not at any length."""
     assert Target.parse(b"/v1.45/%e9?key=secret").shown == "/v1.45/%E9"
-    assert len(Target.parse(b"/" + b"%20" * 9999).shown) == 256
+    assert len(Target.parse(b"/" + b"%20" * 999).shown) == 256
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,9 @@ HEAD_LIMIT: Final = 128 * 1024
 MOST_LINES: Final = 256
 """Of a request head, the request line among them. Clients send 10 to 20."""
 
+MOST_TOKENS: Final = 64
+"""Fields that `Connection` may name. Clients name one or two; each is work for us."""
+
 HEAD_END: Final = b"\r\n\r\n"
 
 BLOCK: Final = 8 * 1024
@@ -355,9 +358,12 @@ def _check_framing(event: h11.Request, pairs: Pairs, names: frozenset[bytes]) ->
             raise BadRequest("Transfer-Encoding in an HTTP/1.0 request")
         if b"content-length" in names:
             raise BadRequest("both Content-Length and Transfer-Encoding")
+    named = [value for _, lower, value in pairs if lower == b"connection"]
+    if sum(value.count(b",") for value in named) >= MOST_TOKENS:
+        raise BadRequest(f"Connection names more than {MOST_TOKENS} fields")
     # Who honours `Connection: content-length` drops the length and reads another body.
-    if named := connection_tokens(pairs) & {b"host", *FRAMING_FIELDS}:
-        name = min(named).decode()
+    if framing := connection_tokens(pairs) & {b"host", *FRAMING_FIELDS}:
+        name = min(framing).decode()
         raise BadRequest(f"Connection names {name}, which would drop it on the way")
 
 

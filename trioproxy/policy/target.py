@@ -12,6 +12,9 @@ from trioproxy.values import value_class
 
 SHOWN_LIMIT = 256
 
+LONGEST_PATH = 4 * 1024
+"""Bytes of a path with escapes, each of which is work; the longest name is 255 of them."""
+
 # Needs no decoding and no quoting: it is its own canonical form, if its segments are good.
 _PLAIN_PATH = re.compile(rb"[A-Za-z0-9_.~/!$&'()*+,;=:@-]*")
 # Visible ASCII only (Go takes raw bytes from 0x80 on, h11 does not), and escapes that are whole.
@@ -56,6 +59,8 @@ class Target:
         if not raw_path.startswith(b"/"):
             raise BadTarget(f"the target must begin with a slash: {raw_path[:64]!a}")
         plain = _PLAIN_PATH.fullmatch(raw_path) is not None
+        if not plain and len(raw_path) > LONGEST_PATH:
+            raise BadTarget(f"the path is longer than {LONGEST_PATH:,} bytes")
         if not plain and (found := _BAD_RAW_PATH.search(raw_path)):
             raise BadTarget(f"{found[0]!r} is not allowed in a path")
         if query and (found := _BAD_QUERY.search(query)):
