@@ -452,19 +452,34 @@ async def test_who_never_spoke_is_idle(launch: Launch, mock_clock: MockClock) ->
 
 
 async def test_the_busy_make_no_room(launch: Launch) -> None:
-    """Streams, requests that are answered, and half-read heads go on; the newcomer gets 503."""
+    """Streams and requests that wait for their answer or for a body go on; the newcomer gets 503."""
     proxy = await launch(max_connections=3, max_connections_per_client=3)
     clients = [await proxy.connect() for _ in range(3)]
     await stream(proxy, clients[0])
     await clients[1].ask()
     await (await proxy.fake.accept()).read_request()
-    await clients[2].send(b"GET /_pi")
-    await settle()
+    await clients[2].send(
+        b"POST /build HTTP/1.1\r\nHost: d\r\nContent-Length: 9\r\n\r\n"
+    )
+    await (await proxy.fake.accept()).read_head()
     newcomer = await proxy.connect()
     await newcomer.ask()
     answer = await newcomer.read_response()
     assert (answer.status, b"MAX_CONNECTIONS" in answer.body) == (503, True)
     assert all([await client.is_open() for client in clients])
+
+
+async def test_half_a_head_makes_room(launch: Launch) -> None:
+    """Who has sent a part of a head goes where a newcomer needs its place, behind all who are idle."""
+    proxy = await launch(max_connections=2, max_connections_per_client=2)
+    half = await proxy.connect()
+    await half.send(b"GET /_pi")
+    idle = await proxy.connect()
+    await settle()
+    for gone in (idle, half):
+        newcomer = await proxy.connect()
+        await stream(proxy, newcomer)
+        assert await gone.read_gone() == "end"
 
 
 async def test_a_client_has_a_limit_of_its_own(launch: Launch) -> None:
@@ -641,6 +656,7 @@ async def enforce(
     }
     environ |= {"MAX_CONNECTIONS_PER_CLIENT": "4000", "LISTEN": f"unix://{listen}"}
     environ |= {"SOCKET_PATH": str(upstream), "EVENTS": "1", "PING": "1"}
+    environ |= {"POST": "1", "CONTAINERS": "1", "CREATE_BINDS": ""}
     limited = f'ulimit -n {FEW_DESCRIPTORS}; exec "$@"'
     process = await trio.lowlevel.open_process(
         ["sh", "-c", limited, "sh", sys.executable, "-m", "trioproxy", "enforce"],
@@ -708,13 +724,15 @@ async def test_the_turned_away_take_no_descriptor_of_the_served(
         return opened[-1]
 
     served = await newcomer()
-    # It has a slot, and needs its second descriptor only when its head is whole.
-    await served.send(b"GET /_ping HTTP/1.1\r\n")
+    # It has a slot, and needs its second descriptor only when its body is read and judged.
+    await served.send(
+        b"POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Length: 14\r\n\r\n"
+    )
     await take_every_slot(fake, newcomer)
     for _ in range(300):
         await newcomer()
     nursery.start_soon(answer_one, fake)
-    await served.send(b"Host: docker\r\n\r\n")
+    await served.send(b'{"Image": "a"}')
     status = (await served.read_response()).status
     for client in opened:
         client.close()

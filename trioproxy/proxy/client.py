@@ -36,6 +36,9 @@ class Clients:
         """Those between two requests, the longest idle first. An ordered set: a client
         is taken out with its first byte and put at the end when it waits again, which
         costs less than to read a clock for each request."""
+        self.in_head: dict[Client, None] = {}
+        """Those of whose head a part is here, the longest first: they have a place, and
+        nothing is done for them yet."""
         self.unfinished = Budget(UNFINISHED_BYTES, Client.evict_head)
         self.early = Budget(EARLY_BYTES, Client.evict_early)
 
@@ -110,6 +113,7 @@ class Client:
         Others have a turn after each piece: thousands may do this at the same time.
         """
         head = UnfinishedHead()
+        self.clients.in_head[self] = None
         data = self.early
         self.put_back(b"")
         try:
@@ -124,6 +128,7 @@ class Client:
                     data = await self.wire.recv(FIRST_READ)
                 return b"", -1
         finally:
+            self.clients.in_head.pop(self, None)
             self.clients.unfinished.release(self)
             self._head_scope = None
             # An exception holds this frame for as long as its client is answered.

@@ -1,6 +1,7 @@
 """Listeners, a task per connection, limits and the way to an orderly end."""
 
 import errno
+import itertools
 import resource
 import socket
 from collections import Counter
@@ -343,14 +344,15 @@ class Server:
 
     def _end_idle(self, name: str, *, most: int) -> bool:
         """End the connection that has been idle longest, of a client or of one that has
-        more than `most`."""
-        idle = self._shared.clients.idle
-        for client in idle:
+        more than `most`; of those that are in the middle of a head, if none is idle."""
+        clients = self._shared.clients
+        for client in itertools.chain(clients.idle, clients.in_head):
             other = name_of_client(client.peer)
             count = self._count_of[other]
             if count > most or (other == name and (count > 1 or most >= self._limit)):
                 # Its task closes the socket, soon; its place is free from now on.
-                del idle[client]
+                clients.idle.pop(client, None)
+                clients.in_head.pop(client, None)
                 self._forget(client)
                 client.scope.cancel()
                 return True
