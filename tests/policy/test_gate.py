@@ -104,6 +104,23 @@ def test_what_is_under_way_is_judged_again_by_what_it_asks_for() -> None:
     assert judge_again(shadow, build).would_refuse
 
 
+def test_what_is_still_to_come_of_a_body_is_refused_by_new_limits() -> None:
+    """A body that nothing limited when it began passes only if all of it is at the Engine."""
+
+    def gate(**limits: str) -> EnforceGate:
+        granted = {"ALLOW_OPERATIONS": "ContainerExec,ImageLoad"}
+        return EnforceGate(parse_policy({**granted, **limits})[0])
+
+    verdict = judge(gate(), "POST", b"/containers/x/exec")
+    after = gate(EXEC_PRIVILEGED="0")
+    assert verdict.decision.allowed
+    assert judge_again(after, verdict, is_sent=True).allowed
+    assert not judge_again(after, verdict, is_sent=False).allowed
+    assert judge_again(gate(), verdict, is_sent=False).allowed
+    shadow = ShadowGate(after.policy)
+    assert judge_again(shadow, verdict, is_sent=False).would_refuse
+
+
 def test_a_fingerprint_tells_limits_apart() -> None:
     """Two policies that differ in a limit alone are two."""
     granted = {"ALLOW_OPERATIONS": "ContainerCreate"}

@@ -74,6 +74,20 @@ async def test_what_the_new_policy_refuses_is_cut(
     await proxy.assert_clean()
 
 
+async def test_a_body_that_is_limited_meanwhile_never_comes_whole(proxy: Proxy) -> None:
+    """A request that was begun before a tightening is cut: the rest of its body is judged by nobody."""
+    body = b'{"Cmd": ["sh"], "Privileged": true}'
+    length = f"Content-Length: {len(body)}"
+    client, engine = await proxy.ask("POST", "/containers/x/exec", length)
+    await client.send(body[:9])
+    await engine.read_head()
+    limits = {"ALLOW_OPERATIONS": "ContainerExec", "EXEC_PRIVILEGED": "0"}
+    proxy.server.reload(EnforceGate(parse_policy(limits)[0]))
+    assert await client.read_gone() in {"end", "reset"}
+    assert body not in await engine.read_rest()
+    assert sum("end=revoked" in line for line in proxy.lines()) == 1
+
+
 async def test_what_it_grants_goes_on(proxy: Proxy) -> None:
     """A stream that both policies grant does not notice, beside a tunnel that is cut."""
     shell, _ = await exec_shell(proxy)

@@ -112,6 +112,11 @@ class Gate(Protocol):
         """Whether the Engine is asked only to learn: what it does not tell passes, too."""
         ...
 
+    @property
+    def only_tries(self) -> bool:
+        """Whether what the policy refuses passes all the same."""
+        ...
+
     def decide(self, request: Request) -> Decision:
         """May this request pass by its route, and why?"""
         ...
@@ -203,10 +208,12 @@ def judge_resolved(gate: Gate, verdict: Verdict, known: "Known") -> Verdict:
     return replace(verdict, asked=asked, target=target)
 
 
-def judge_again(gate: Gate, verdict: Verdict) -> Decision:
+def judge_again(gate: Gate, verdict: Verdict, *, is_sent: bool = True) -> Decision:
     """Judge what is under way by a gate of now, by all that is known of it.
 
-    A body that was not read, as nothing limited it then, is not here to be read.
+    `is_sent`: whether its whole body is at the Engine. A body that was not read, as
+    nothing limited it then, is not here to be read: what of it is still to come could be
+    anything, so such a request is refused.
     """
     request = verdict.request
     decision = gate.decide(request)
@@ -215,7 +222,7 @@ def judge_again(gate: Gate, verdict: Verdict) -> Decision:
     argued, asked = _argued(gate, verdict.operation), verdict.asked
     if asked is None and argued is not None:
         if argued.has_body:
-            return _unasked(gate) or decision
+            return _unread(gate) if gate.objects or not is_sent else decision
         asked = finish(_asking(gate, argued, request.target, None))
     named = verdict.named and _need(gate, verdict.named)
     if gate.objects and (named is None or not named.has_objects):
@@ -281,9 +288,10 @@ def _name(gate: Gate, request: Request, asked: "Asked | None") -> "Named | None"
     return _need(gate, Named(found, has_objects=objects))
 
 
-def _unasked(gate: Gate) -> Decision | None:
-    """Refuse what was not read before, now that it counts what is named there."""
-    return UNREAD if gate.objects else None
+def _unread(gate: Gate) -> Decision:
+    if gate.only_tries:
+        return replace(UNREAD, allowed=True, would_refuse=True)
+    return UNREAD
 
 
 def _need(gate: Gate, named: "Named") -> "Named":
@@ -316,6 +324,8 @@ def _extent(policy: Policy) -> str:
 
 class _GateOfPolicy:
     """What all gates share that ask one policy."""
+
+    only_tries = False
 
     def __init__(self, policy: Policy, *, source: str = "environment") -> None:
         self.policy = policy
@@ -357,6 +367,8 @@ class LearnGate:
     is known by its label, so what it makes meanwhile is labelled as it will be later.
     `proxy_socket`: what goes on in place of an Engine's socket in binds, likewise.
     """
+
+    only_tries = False
 
     def __init__(
         self,
@@ -416,6 +428,8 @@ class ShadowGate(_GateOfPolicy):
 
     Only refusals of the policy are lifted: what is ambiguous was refused before.
     """
+
+    only_tries = True
 
     def decide(self, request: Request) -> Decision:
         """Allow it, with the policy's own answer attached."""

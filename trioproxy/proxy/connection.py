@@ -75,7 +75,7 @@ class Connection:
         if exchange is None:
             return
         verdict = exchange.admitted.verdict
-        decision = judge_again(self._admission.gate, verdict)
+        decision = judge_again(self._admission.gate, verdict, is_sent=exchange.is_sent)
         if not decision.allowed:
             self._shared.log.line(
                 Level.NOTICE,

@@ -129,6 +129,11 @@ class Exchange:
         self._is_engine_fit = False
         self._sent_at_once = 0
 
+    @property
+    def is_sent(self) -> bool:
+        """Whether all of the request is on its way to the Engine."""
+        return self._is_uploaded
+
     def outcome(self, ending: str) -> Outcome:
         """What is told of it when it is over; `ending` is why, where it knows no better."""
         # In their order: for each request one is made.
