@@ -10,6 +10,7 @@ from trioproxy.arguments.bodies import Json
 from trioproxy.arguments.families import FAMILIES, LIMITS, ONLY_WHEN_SET, Family
 from trioproxy.arguments.limits import open_families
 from trioproxy.errors import ConfigError
+from trioproxy.policy import envfile
 
 A64 = "a" * 64
 PROPAGATION = "ContainerCreate:HostConfig.Mounts.BindOptions.Propagation"
@@ -81,8 +82,11 @@ IMAGES: list[tuple[str, list[str], list[str]]] = [
     ("nginx:1.27", ["nginx:1.27"], ["nginx", "nginx:1.28", f"nginx:1.27@sha256:{A64}"]),
     ("nginx:1.*", ["nginx:1.27", "nginx:1.27-alpine"], ["nginx:2", "nginx:latest"]),
     ("nginx:*", ["nginx", "nginx:x", f"nginx@sha256:{A64}"], ["nginx2", "x/nginx"]),
-    (f"nginx@sha256:{A64}", [f"nginx@sha256:{A64}", f"nginx:1@sha256:{A64}"], ["nginx", f"nginx@sha256:{'b' * 64}"]),
-    ("nginx@*", [f"nginx@sha256:{A64}", f"nginx:1@sha256:{A64}"], ["nginx"]),
+    (f"nginx@sha256:{A64}", [f"nginx@sha256:{A64}"], ["nginx", f"nginx@sha256:{'b' * 64}", f"nginx:1@sha256:{A64}"]),
+    ("nginx@*", [f"nginx@sha256:{A64}"], ["nginx", f"nginx:1@sha256:{A64}"]),
+    (f"nginx:1,nginx@sha256:{A64}", [f"nginx:1@sha256:{A64}"], [f"nginx:2@sha256:{A64}", f"nginx:1@sha256:{'b' * 64}"]),
+    (f"nginx:1@sha256:{A64}", [f"nginx:1@sha256:{A64}"], ["nginx:1", f"nginx@sha256:{A64}"]),
+    (f"r.io:5/a:1,r.io:5/a@sha256:{A64}", [f"r.io:5/a:1@sha256:{A64}", f"r.io:5/a@sha256:{A64}"], [f"r.io:5/a:2@sha256:{A64}"]),
     ("ghcr.io/acme/*:*", ["ghcr.io/acme/a:1", "ghcr.io/acme/a/b"], ["ghcr.io/acme", "ghcr.io/acme2/a", "acme/a"]),
     ("acme*/app:*", ["acme1/app"], ["acme.evil.com/app", "acme.evil.com:5000/app", "acme/x/app"]),
     ("localhost:5000/a:1", ["localhost:5000/a:1"], ["localhost:5000/a", "localhost/a:1"]),
@@ -161,6 +165,12 @@ FAMILY_CASES: list[tuple[Variables, str, Any, str, bool]] = [
     ({"EXEC_COMMANDS": "sh"}, "ContainerExec", {"Cmd": ["sh"], "Env": ["PATH=/x"]}, "", False),
     ({"EXEC_COMMANDS": "sh", "EXEC_OPTIONS": "ContainerExec:Env.PATH"}, "ContainerExec", {"Cmd": ["sh"], "Env": ["PATH=/x"]}, "", True),
     ({"EXEC_COMMANDS": "*"}, "ContainerExec", {"Cmd": ["sh"], "Env": ["PATH=/x"]}, "", True),
+    *(({"EXEC_COMMANDS": "sh"}, "ContainerExec", {"Cmd": ["sh"], "Env": [f"{name}=/x"]}, "", False)
+      for name in ("BASH_ENV", "ENV", "BASH_FUNC_x%%", "PYTHONPATH", "NODE_OPTIONS", "LD_AUDIT", "GIT_SSH", "A", "")),
+    ({"EXEC_COMMANDS": "sh", "EXEC_OPTIONS": "ContainerExec:Env.BASH_FUNC_x%25%25"}, "ContainerExec", {"Cmd": ["sh"], "Env": ["BASH_FUNC_x%%=() { y; }"]}, "", True),
+    ({"PULL_IMAGES": "nginx:1"}, "ImageCreate", None, f"fromImage=nginx@sha256:{A64}&tag=1", False),
+    ({"PULL_IMAGES": f"nginx@sha256:{A64}"}, "ImageCreate", None, f"fromImage=nginx@sha256:{A64}&tag=1", False),
+    ({"PULL_IMAGES": f"nginx:1,nginx@sha256:{A64}"}, "ImageCreate", None, f"fromImage=nginx@sha256:{A64}&tag=1", True),
     ({"EXEC_USERS": "@default,1000%3A1000"}, "ContainerExec", {"Cmd": ["sh"]}, "", True),
     ({"EXEC_USERS": "@default,1000%3A1000"}, "ContainerExec", {"Cmd": ["sh"], "User": "1000:1000"}, "", True),
     ({"EXEC_USERS": "@default"}, "ContainerExec", {"Cmd": ["sh"], "User": "@default"}, "", False),
@@ -449,3 +459,21 @@ def test_a_path_asked_for_is_listed_by_its_own_value(text: str) -> None:
         limits({"CREATE_BINDS": argument.value}).refuses("ContainerCreate", found)
         is None
     )
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+def test_any_name_of_an_environment_can_be_listed(name: str) -> None:
+    """What an exec's environment is asked for by reads back from a file as itself alone."""
+    given_name = name.replace("=", "")
+    body: dict[str, Any] = {"Cmd": ["sh"], "Env": [f"{given_name}=x"]}
+    (item,) = (
+        one.value
+        for one in asked("ContainerExec", body).arguments
+        if one.variable == "EXEC_OPTIONS"
+    )
+    line = f"EXEC_COMMANDS=sh\nEXEC_OPTIONS={item}\n"
+    variables = envfile.parse(line, name="a file")
+    assert variables["EXEC_OPTIONS"] == item
+    assert refusal(variables, "ContainerExec", body) is None
+    body["Env"] = [f"{given_name}x=x"]
+    assert refusal(variables, "ContainerExec", body)

@@ -157,22 +157,36 @@ def test_what_is_made_is_labelled() -> None:
     }
     commits: list[Json] = [None, {"Labels": {"a": "b", **OWNED}}]
     for given in commits:
-        body = limits.label("ImageCommit", made("ImageCommit", given)).body
-        assert body is not None
-        assert body["Labels"] == {**({"a": "b"} if given else {}), OWNER_LABEL: ""}
+        asked = limits.label("ImageCommit", made("ImageCommit", given))
+        assert (asked.body, asked.claims) == (given, "")
+        assert asked.query == b"changes=LABEL%20trioproxy.owner%3D"
     assert limits.label("VolumeCreate", made("VolumeCreate", None)).body == {
         "Labels": OWNED
     }
 
 
-def test_our_label_is_nobody_elses_to_give() -> None:
-    """Our own value comes back from updaters, and passes; another one does not."""
-    limits = objects(ONLY_CONTAINERS="@own", ONLY_OWNER="app")
-    for value, passes in (("app", True), ("other", False), ("", False)):
-        asked = made("NetworkCreate", {"Name": "n", "Labels": {OWNER_LABEL: value}})
-        refusal = limits.refuses_making("NetworkCreate", asked)
-        assert (refusal is None) is passes
-        assert refusal is None or refusal.variable == "ONLY_OWNER"
+def test_no_container_is_named_like_an_id() -> None:
+    """A name of 12 hex digits may be another container's id: neither given nor listed for."""
+    create = "ContainerCreate"
+    own = objects(ONLY_CONTAINERS="@own,*-x", ONLY_OWNER="app")
+    for name, passes in {
+        "0123456789ab": False,
+        "f" * 64: False,
+        "0123456789a": True,
+        "f" * 65: True,
+        "0123456789aB": True,
+        "0123456789ag": True,
+    }.items():
+        asked = own.label(create, made(create, {}, f"name=/{name}".encode()))
+        refusal = own.refuses_making(create, asked)
+        assert (refusal is None) is passes, name
+        assert refusal is None or "beginning of another one's id" in refusal.message
+    for lists in (objects(ONLY_CONTAINERS="*", ONLY_OWNER="app"), NO_OBJECTS):
+        asked = lists.label(create, made(create, {}, b"name=0123456789ab"))
+        assert lists.refuses_making(create, asked) is None
+    volume = "VolumeCreate"
+    asked = own.label(volume, made(volume, {"Name": "0123456789ab"}))
+    assert own.refuses_making(volume, asked) is None
 
 
 def test_what_is_made_must_be_listed() -> None:

@@ -222,7 +222,7 @@ def test_what_is_made_gets_the_label() -> None:
     plain = judge(LearnGate(), "POST", CREATE[1].encode(), body={}, is_read=True)
     assert plain.asked is not None
     assert plain.asked.body is not None
-    assert "Labels" not in plain.asked.body
+    assert plain.asked.body["Labels"] == {OWNER_LABEL: ""}
 
 
 def test_what_is_missing_passes() -> None:

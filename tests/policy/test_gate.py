@@ -1,6 +1,10 @@
 """What a gate decides: enforcing, learning, trying out."""
 
+import pytest
+
 from trioproxy.arguments.bodies import Json
+from trioproxy.arguments.form import Asked
+from trioproxy.arguments.objects import OWNER_LABEL, own_alone
 from trioproxy.policy.gate import EnforceGate, LearnGate, ShadowGate, judge, judge_again
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.rules import Reason
@@ -15,14 +19,19 @@ def test_learning_lets_everything_pass() -> None:
 
 
 def test_learning_reads_what_can_be_limited_unless_routes_alone_are_learned() -> None:
-    """A create waits for its body; without arguments, for that of its ceiling alone."""
+    """A create waits for its body, to be marked; an update where arguments are learned."""
     create = ("POST", b"/containers/create")
+    update = ("POST", b"/containers/x/update")
     ceiling, _ = parse_policy(
         {"ALLOW_OPERATIONS": "ContainerCreate", "CREATE_BINDS": "/a"}
     )
     assert judge(LearnGate(), *create).is_unread
-    assert not judge(LearnGate(learns_arguments=False), *create).is_unread
+    routes = LearnGate(learns_arguments=False)
+    assert judge(LearnGate(), *update).is_unread
+    assert not judge(routes, *update).is_unread
     assert judge(LearnGate(ceiling, learns_arguments=False), *create).is_unread
+    marked = judge(routes, *create, body={}, is_read=True).asked
+    assert marked == Asked((), "", {"Labels": {OWNER_LABEL: ""}}, b"", is_whole=False)
     body: Json = {"HostConfig": {"Binds": ["/etc:/x"]}}
     verdict = judge(LearnGate(), *create, body=body, is_read=True)
     assert verdict.decision.allowed
@@ -71,15 +80,18 @@ def test_the_start_line_names_what_nothing_limits() -> None:
 
 
 def test_what_was_not_read_is_refused() -> None:
-    """A limited request is refused until its body is read, or known to be none."""
+    """A request that is limited, or marked, is refused until its body is read."""
     limited = {"ALLOW_OPERATIONS": "ContainerCreate", "CREATE_BINDS": ""}
     gate = EnforceGate(parse_policy(limited)[0])
     verdict = judge(gate, "POST", b"/containers/create")
     assert verdict.is_unread
     assert not verdict.decision.allowed
     assert judge(gate, "POST", b"/containers/create", is_read=True).decision.allowed
-    open_gate = EnforceGate(parse_policy({"ALLOW_OPERATIONS": "ContainerCreate"})[0])
-    assert judge(open_gate, "POST", b"/containers/create").decision.allowed
+    granted = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerUpdate,ImageBuild"}
+    open_gate = EnforceGate(parse_policy(granted)[0])
+    assert judge(open_gate, "POST", b"/containers/create").is_unread
+    for target in (b"/containers/x/update", b"/build"):
+        assert judge(open_gate, "POST", target).decision.allowed
 
 
 def test_what_is_under_way_is_judged_again_by_what_it_asks_for() -> None:
@@ -100,6 +112,14 @@ def test_what_is_under_way_is_judged_again_by_what_it_asks_for() -> None:
     assert judge_again(gate(CREATE_BINDS="/a,/c"), create).allowed
     assert not judge_again(gate(CREATE_BINDS="/c"), create).allowed
     assert not judge_again(gate(BUILD_OPTIONS=""), build).allowed
+    marked = judge(gate(), "POST", b"/containers/create", body=body, is_read=True)
+    assert judge_again(gate(), marked).allowed
+    assert judge_again(gate(CREATE_BINDS="/a"), marked).allowed
+    assert not judge_again(gate(CREATE_BINDS="/c"), marked).allowed
+    loose: Json = {"tty": True, "TTY": True}
+    marked = judge(gate(), "POST", b"/containers/create", body=loose, is_read=True)
+    assert judge_again(gate(), marked).allowed
+    assert not judge_again(gate(CREATE_BINDS="/a"), marked).allowed
     shadow = ShadowGate(gate(BUILD_OPTIONS="").policy)
     assert judge_again(shadow, build).would_refuse
 
@@ -119,6 +139,59 @@ def test_what_is_still_to_come_of_a_body_is_refused_by_new_limits() -> None:
     assert judge_again(gate(), verdict, is_sent=False).allowed
     shadow = ShadowGate(after.policy)
     assert judge_again(shadow, verdict, is_sent=False).would_refuse
+
+
+CREATIONS = [
+    ("POST", b"/containers/create"), ("POST", b"/networks/create"),
+    ("POST", b"/volumes/create"), ("POST", b"/commit"),
+]  # fmt: skip
+OPEN: list[dict[str, str]] = [
+    {**dict.fromkeys(("CONTAINERS", "NETWORKS", "VOLUMES", "COMMIT", "POST"), "1")},
+    {"ALLOW_OPERATIONS": "ContainerCreate,NetworkCreate,VolumeCreate,ImageCommit"},
+]
+
+
+@pytest.mark.parametrize(("method", "target"), CREATIONS)
+@pytest.mark.parametrize("variables", OPEN, ids=["sections", "exact"])
+def test_what_nothing_limits_is_marked(
+    variables: dict[str, str], method: str, target: bytes
+) -> None:
+    """Through every policy, with nothing else added, left out or asked; and no other label
+    of ours passes, but is only told of where the policy is tried out."""
+    policy, _ = parse_policy(variables)
+    # Unknown, old and odd fields, in any case: all go on.
+    body: dict[str, Json] = {"Binds": ["/:/x"], "frob": {"A": None, "a": 0}, "Name": ""}
+    passed = judge(EnforceGate(policy), method, target, body={**body}, is_read=True)
+    assert passed.decision.allowed
+    assert passed.asked is not None
+    is_commit = target == b"/commit"
+    labels: dict[str, Json] = {} if is_commit else {"Labels": {OWNER_LABEL: ""}}
+    assert passed.asked.body == body | labels
+    assert bool(passed.asked.query) is is_commit
+    given: Json = {**body, "labels": {"trioproxy.policy": "x"}}
+    for gate in (EnforceGate(policy), ShadowGate(policy)):
+        verdict = judge(gate, method, target, body=given, is_read=True)
+        is_shadow = isinstance(gate, ShadowGate)
+        assert verdict.decision.word == ("would-refuse" if is_shadow else "refused")
+        assert "labels that begin with trioproxy. are the proxy's" in verdict.decision.message  # fmt: skip
+    assert judge(LearnGate(), method, target, body={}, is_read=True).decision.allowed
+
+
+def test_what_would_be_refused_is_not_read() -> None:
+    """A creation that a shadow's policy does not open goes on as it comes."""
+    verdict = judge(ShadowGate(READING), "POST", b"/containers/create")
+    assert (verdict.decision.word, verdict.asked) == ("would-refuse", None)
+
+
+def test_a_ceiling_takes_the_label_of_learning_for_ours() -> None:
+    """Learning labels by its own owner, within a policy that has none."""
+    ceiling, _ = parse_policy({"ALLOW_OPERATIONS": "NetworkCreate"})
+    gate = LearnGate(ceiling, objects=own_alone("ci"))
+    body: Json = {"Name": "n"}
+    verdict = judge(gate, "POST", b"/networks/create", body=body, is_read=True)
+    assert verdict.asked is not None
+    assert not verdict.asked.claims
+    assert gate.limit(verdict.request, verdict.asked, None) is None
 
 
 def test_a_fingerprint_tells_limits_apart() -> None:

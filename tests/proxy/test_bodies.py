@@ -52,7 +52,8 @@ async def received(proxy: Proxy) -> tuple[EngineConnection, Message]:
 
 
 GOOD = b'{"image":"busybox","HOSTCONFIG":{"binds":["/srv/app/:/a"],"Memory":null}}'
-SENT = b'{"Image":"busybox","HostConfig":{"Binds":["/srv/app/:/a"]}}'
+MARK = b'"Labels":{"trioproxy.owner":""}}'
+SENT = b'{"Image":"busybox","HostConfig":{"Binds":["/srv/app/:/a"]},' + MARK
 CHUNKED = "Transfer-Encoding: chunked"
 
 FRAMINGS = {
@@ -120,7 +121,7 @@ async def test_a_null_is_nothing(limited: Proxy) -> None:
     client = await limited.connect()
     await client.ask("POST", CREATE, JSON, body=b"null")
     engine, got = await received(limited)
-    assert got.body == b'{"HostConfig":{}}'
+    assert got.body == b'{"HostConfig":{},' + MARK
     await engine.send(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}")
     assert (await client.read_response()).status == 201
 
@@ -306,12 +307,50 @@ async def test_what_is_judged(
 
 
 async def test_a_policy_without_limits_reads_no_body(proxy: Proxy) -> None:
-    """Where nothing is limited, a body passes byte for byte, whatever it is."""
+    """Where nothing is limited, a body that makes nothing passes byte for byte."""
     client = await proxy.connect()
-    await client.ask("POST", CREATE + "?name=a%62&Env=x", JSON, body=b'{"a":1,"a":2}}')
+    target = "/v1.45/containers/x/update"
+    await client.ask("POST", target + "?a=a%62&b=;", JSON, body=b'{"a":1,"a":2}}')
     _, got = await received(proxy)
-    assert got.line == b"POST /v1.45/containers/create?name=a%62&Env=x HTTP/1.1"
+    assert got.line == b"POST /v1.45/containers/x/update?a=a%62&b=; HTTP/1.1"
     assert got.body == b'{"a":1,"a":2}}'
+
+
+async def test_what_is_made_is_marked(proxy: Proxy) -> None:
+    """A creation that nothing limits goes on as it came, and with one label more."""
+    client = await proxy.connect()
+    body = b'{"image": "x", "privileged": true, "a": null, "NAME": [1.50, "\\u00e9"]}'
+    await client.ask("POST", CREATE + "?name=a%62&Env=x;", JSON, body=body)
+    engine, got = await received(proxy)
+    assert got.line == b"POST /v1.45/containers/create?name=a%62&Env=x; HTTP/1.1"
+    added = {"Labels": {"trioproxy.owner": ""}}
+    assert json.loads(got.body) == json.loads(body) | added
+    await engine.send(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}")
+    assert (await client.read_response()).status == 201
+    await client.ask("POST", CREATE + "?", JSON, body=b'{"Labels":{"trioproxy.a":""}}')
+    answer = await client.read_response()
+    assert answer.status == 403
+    assert "labels that begin with trioproxy. are the proxy's to give" in told(answer)
+    await client.ask("POST", "/volumes/create?")
+    got = await engine.read_request()
+    assert got.line == b"POST /volumes/create? HTTP/1.1"
+    assert json.loads(got.body) == added
+    assert got.one("content-type") == b"application/json"
+    await engine.send(response())
+    await client.read_response()
+    await client.ask("POST", CREATE, JSON, body=b'{"a":1,"a":2}')
+    assert (await client.read_response()).status == 400
+    await proxy.assert_clean()
+
+
+async def test_a_body_that_is_marked_has_a_bound(proxy: Proxy) -> None:
+    """Where nothing is limited too, and the answer names the setting."""
+    client = await proxy.connect()
+    length = f"Content-Length: {DEFAULT_MAX_BODY + 1}"
+    await client.send(request("POST", "/networks/create", JSON, length))
+    answer = await client.read_response()
+    assert answer.status == 413
+    assert "to be judged and marked: raise MAX_BODY" in told(answer)
 
 
 async def test_shadow_lets_pass_as_it_came(start: Start) -> None:

@@ -5,7 +5,7 @@ what is harmless. Nothing is allowed or refused here; `limits` does that.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from trioproxy.arguments import normal, query
 from trioproxy.arguments.asked import (
@@ -17,35 +17,12 @@ from trioproxy.arguments.asked import (
     unknown_option,
 )
 from trioproxy.arguments.bodies import Body, Found, Json, Place, reading, show
+from trioproxy.arguments.form import Asked as Asked
 from trioproxy.arguments.mounts import to_proxy
 from trioproxy.arguments.readers import READERS
 from trioproxy.arguments.table import HOST_CONFIG, WITH_PARENT, Operation
 from trioproxy.errors import BadTarget, BodyTooLarge
 from trioproxy.steps import Steps, finish
-
-
-class Asked(NamedTuple):
-    """A request as read: what it asks for, and the one form in which it goes on."""
-
-    arguments: tuple[Argument, ...]
-    never: str
-    """A field that no list can allow, or empty."""
-    body: dict[str, Json] | None
-    """None: the body is content, or there is none."""
-    query: bytes
-    named: tuple[Found, ...] = ()
-    """Where its body names images, containers, networks and volumes."""
-
-    def has(self, key: str) -> bool:
-        """Whether its query has a value for a key."""
-        return any(k == key and value for k, value in query.parse(self.query))
-
-    def with_query(self, values: Mapping[str, str]) -> "Asked":
-        """The same with other values for some keys of the query."""
-        pairs = query.parse(self.query)
-        changed = [(key, values.get(key, value)) for key, value in pairs]
-        return self._replace(query=query.render(changed))
-
 
 MOST_ARGUMENTS: Final = 128 * 1024
 """Characters of all that one request asks for, with the places."""

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from trioproxy.arguments.patterns import Pattern
     from trioproxy.arguments.things import Thing
 
+OF_IMAGES = frozenset({"CREATE_IMAGES", "CREATE_TAGS", "PULL_IMAGES"})
+"""The variables that list images."""
+
 ANY = "*"
 """The value of a variable that lists everything."""
 
@@ -60,7 +63,22 @@ class Limit:
 
     def allows(self, value: str) -> bool:
         """Whether a value, in normal form, is listed."""
-        return self.is_any or (self._lookup is not None and self._lookup.fits(value))
+        return self.is_any or self._lists(value) or self._lists_both(value)
+
+    def _lists(self, value: str) -> bool:
+        return self._lookup is not None and self._lookup.fits(value)
+
+    def _lists_both(self, value: str) -> bool:
+        """Whether a digest beside a tag is listed as both of what it may be read as.
+
+        Engines obey the digest, and some write it down under the tag.
+        """
+        if "@" not in value or self.variable not in OF_IMAGES:
+            return False
+        from trioproxy.arguments import normal
+
+        parts = normal.told_apart(value)
+        return parts is not None and all(map(self._lists, parts))
 
     @property
     def value(self) -> str:

@@ -62,7 +62,9 @@ class Judge:
             # As it will be called: who may name `web-*` makes nothing else of one.
             renamed = thing._replace(names=(reference.renamed,))
             shown = reference._replace(text=reference.renamed, place="the new name")
-            refusal = self.objects.refuses(self.operation, shown, renamed)
+            refusal = self.objects.refuses_name(
+                self.operation, thing.kind, reference.renamed
+            ) or self.objects.refuses(self.operation, shown, renamed)
         return refusal
 
     def _beyond_limits(

@@ -98,6 +98,15 @@ def is_image_id(value: str) -> bool:
     return _ID.fullmatch(value) is not None
 
 
+def told_apart(value: str) -> tuple[str, str] | None:
+    """Split `repo:tag@digest` into `repo:tag` and `repo@digest`; None for all else."""
+    tagged, mark, digest = value.partition("@")
+    repo, colon, tag = tagged.rpartition(":")
+    if not mark or not colon or "/" in tag:
+        return None
+    return tagged, f"{repo}@{digest}"
+
+
 def _parse(text: str) -> re.Match[str] | None:
     # Longer ones are no references; a client could make the pattern work for nothing.
     return _REFERENCE.fullmatch(text) if len(text) <= LONGEST else None
@@ -117,7 +126,8 @@ def tagged(name: str, tag: str, *, every: bool = False) -> str:
             return f"{repository(repo)}:*"
         return image(f"{name}:latest" if _ID.fullmatch(name) else name)
     if _TAG.fullmatch(tag):
-        return f"{repository(repo)}:{tag}"
+        # The Engine takes the tag for the name's own, and pulls by the name's digest.
+        return f"{repository(repo)}:{tag}" + (f"@{digest}" if digest else "")
     if _parse(f"x@{tag}"):
         return f"{repository(repo)}@{tag}"
     return quote(f"{name}:{tag}")

@@ -21,20 +21,22 @@ from typing import TYPE_CHECKING, Final
 
 from trioproxy.arguments.families import OBJECTS, OWNER_VARIABLE, Kind
 from trioproxy.arguments.limits import ANY, Refusal
+from trioproxy.arguments.marks import OWNER_LABEL as OWNER_LABEL
+from trioproxy.arguments.marks import mark
 from trioproxy.errors import ConfigError
 
 if TYPE_CHECKING:
     from trioproxy.arguments.asking import Asked
-    from trioproxy.arguments.bodies import Json
     from trioproxy.arguments.references import Reference
     from trioproxy.arguments.things import Thing
 
 OWN: Final = "@own"
 OF_PROJECT: Final = "@project:"
 OF_LABEL: Final = "@label:"
-OWNER_LABEL: Final = "trioproxy.owner"
 _PROJECT: Final = "com.docker.compose.project"
 _NUMBER: Final = "com.docker.compose.container-number"
+_LIKE_AN_ID: Final = re.compile(r"[0-9a-f]{12,64}")
+"""What tools show of an id, and as much more as it has."""
 NETWORKS_OF_ALL: Final = ("bridge", "default", "none")
 """What an unset `ONLY_NETWORKS` allows beside the client's own."""
 
@@ -168,13 +170,11 @@ class Objects:
         kind = MAKING.get(operation)
         if kind is None or asked is None:
             return None
-        from trioproxy.arguments.references import label_places, made
+        from trioproxy.arguments.references import made
 
-        for labels in label_places(operation, asked):
-            if labels.get(OWNER_LABEL, self.owner) != self.owner:
-                message = f"{operation} gives the label {OWNER_LABEL}, which is the proxy's alone to give"
-                return Refusal(variable=OWNER_VARIABLE, message=message)
         thing = made(kind, asked)
+        if refusal := self.refuses_name(operation, kind, thing.names[0]):
+            return refusal
         if not self.limits(kind) or self.by_kind[kind].holds(thing):
             return None
         name = VARIABLES[kind]
@@ -182,27 +182,22 @@ class Objects:
         message = f"{operation} makes a {kind}{what} that {name} does not list"
         return Refusal(variable=name, message=message)
 
-    def label(self, operation: str, asked: "Asked") -> "Asked":
-        """Label what a request makes as the client's own; an image never is anybody's."""
-        if not self.owner:
-            return asked
-        from trioproxy.arguments.references import label_places
+    def refuses_name(self, operation: str, kind: Kind, name: str) -> Refusal | None:
+        """Say why a container may not have a name: it may be the beginning of an id.
 
-        if operation == "ImageCommit":
-            body: dict[str, Json] = asked.body if asked.body is not None else {}
-            labels = body.setdefault("Labels", {})
-            if isinstance(labels, dict):
-                labels[OWNER_LABEL] = ""
-            return asked._replace(body=body)
-        if operation not in MAKING:
-            return asked
-        if asked.body is None:
-            if operation != "VolumeCreate":
-                return asked  # the Engine refuses it, and so do lists
-            asked = asked._replace(body={})
-        for labels in label_places(operation, asked):
-            labels.setdefault(OWNER_LABEL, self.owner)
-        return asked
+        The Engine looks for names first, so whoever names a stranger's container by its
+        short id would reach this one: its owner by hand, or another policy's client.
+        """
+        if kind is not Kind.CONTAINER or not self.limits(kind):
+            return None
+        if not _LIKE_AN_ID.fullmatch(name):
+            return None
+        message = f"{operation} names a container {name!a}, which may be taken for the beginning of another one's id: give a name that is not 12 or more hex digits"
+        return Refusal(variable=VARIABLES[kind], message=message)
+
+    def label(self, operation: str, asked: "Asked") -> "Asked":
+        """Label what a request makes as the client's own, or as nobody's."""
+        return mark(operation, asked, self.owner)
 
 
 NO_OBJECTS = Objects()

@@ -281,7 +281,7 @@ _DIGEST_STAR: Final = Some(TAG.chars | frozenset(":+"))
 
 
 def _image(_: str, text: str, __: str) -> Words:
-    """Fit `repo:tag` and `repo@digest`; of one with both, the digest decides."""
+    """Fit `repo:tag`, `repo@digest`, or one that has both."""
     if _ID.fullmatch(text):
         return _exactly(text)
     found = _IMAGE.fullmatch(text)
@@ -295,9 +295,7 @@ def _image(_: str, text: str, __: str) -> Words:
     tagged: Word = (*name, ":", *with_stars(tag or "latest", TAG))
     if digest:
         hashed: Word = ("@", *with_stars(digest, _DIGEST_STAR))
-        if tag:
-            return Words((*tagged, *hashed))
-        return Words((*name, *hashed), (*name, ":", TAG, *hashed))
+        return Words((*tagged, *hashed) if tag else (*name, *hashed))
     if tag == "*":
         names: Language = (name, tagged, (*name, ":*"))
         return Words(*names, *((*one, "@", others("@")) for one in names))

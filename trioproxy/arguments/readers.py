@@ -169,11 +169,17 @@ def _caps(_: Request, found: Found) -> Iterator[Argument]:
             yield Argument("CREATE_CAPS", name, place, show(text))
 
 
-def _devices(_: Request, found: Found) -> Iterator[Argument]:
-    for index, device in enumerate(structs_of(found.value)):
-        path = normal.path(text_of(device.get("PathOnHost")))
-        place = found.place.at(index).below("PathOnHost").shown
-        yield Argument("CREATE_DEVICES", normal.quote(path), place, show(path))
+def _devices(name: str) -> "Reader":
+    """Paths of devices: those of `Blkio*` give no device, but the Engine, as root, says
+    of each path whether the host has it."""
+
+    def read(_: Request, found: Found) -> Iterator[Argument]:
+        for index, device in enumerate(structs_of(few(found))):
+            path = normal.path(text_of(device.get(name)))
+            place = found.place.at(index).below(name).shown
+            yield Argument("CREATE_DEVICES", normal.quote(path), place, show(path))
+
+    return read
 
 
 def _device_requests(_: Request, found: Found) -> Iterator[Argument]:
@@ -337,12 +343,12 @@ def _environment(request: Request, found: Found) -> Iterator[Argument]:
 
 
 def _exec_environment(request: Request, found: Found) -> Iterator[Argument]:
-    for index, text in enumerate(texts_of(found.value)):
-        name = text.partition("=")[0]
-        if name == "PATH" or name.startswith("LD_"):
-            path = f"{found.place.path}.{normal.quote(name)}"
-            place = Place(path, found.place.at(index).shown)
-            yield option(request, place)._replace(condition="EXEC_COMMANDS")
+    """Each name: what a shell (`BASH_ENV`, `BASH_FUNC_x%%`), the linker or an interpreter
+    reads runs something else than the command that is listed, and nobody knows them all."""
+    for index, text in enumerate(texts_of(few(found))):
+        path = f"{found.place.path}.{normal.quote(text.partition('=')[0])}"
+        place = Place(path, found.place.at(index).shown)
+        yield option(request, place)._replace(condition="EXEC_COMMANDS")
 
 
 _EMPTY: Final = frozenset({""})
@@ -356,9 +362,10 @@ READERS: Final[Mapping[str, Reader]] = {
     "build-version": _build_version,
     "caps": _caps,
     "cgroup-mode": _namespace("cgroup", frozenset({"", "private"})),
+    "device-paths": _devices("Path"),
     "device-requests": _device_requests,
     "device-rules": _device_rules,
-    "devices": _devices,
+    "devices": _devices("PathOnHost"),
     "driver-options": driver_options,
     "endpoints": _endpoints,
     "environment": _environment,

@@ -21,7 +21,7 @@ from trioproxy.arguments.bodies import Found, Json, Place, show
 from trioproxy.arguments.families import Kind
 from trioproxy.arguments.table import OPERATIONS
 from trioproxy.arguments.things import Known, Missing, Thing
-from trioproxy.errors import BadBody, BadTarget, BodyTooLarge
+from trioproxy.errors import BadTarget, BodyTooLarge
 
 _OF_CONTAINERS = """\
 CheckpointCreate CheckpointDelete CheckpointList ContainerArchive ContainerArchiveInfo
@@ -522,21 +522,3 @@ def made(kind: Kind, asked: Asked) -> Thing:
         for key, value in (labels.items() if isinstance(labels, dict) else ())
     }
     return Thing(kind, "", (name,), texts, inherited={})
-
-
-def label_places(operation: str, asked: Asked) -> Iterator[dict[str, Json]]:
-    """The labels that a creation gives, as maps that go on to the Engine."""
-    if asked.body is None:
-        raise BadBody(f"{operation} needs a body: send at least {{}}")
-    yield _map_at(asked.body, "Labels")
-    mounts = _host(asked).get("Mounts") if operation == "ContainerCreate" else None
-    for mount in mounts if isinstance(mounts, list) else []:
-        if isinstance(mount, dict) and mount.get("Type") == "volume":
-            yield _map_at(_map_at(mount, "VolumeOptions"), "Labels")
-
-
-def _map_at(parent: dict[str, Json], name: str) -> dict[str, Json]:
-    found = parent.setdefault(name, {})
-    if not isinstance(found, dict):
-        raise BadBody(f"{name} is not an object")
-    return found

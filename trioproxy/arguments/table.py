@@ -91,10 +91,10 @@ map        Labels
 number     StopTimeout
 struct     Healthcheck:Healthcheck
 = WeightDevice
-text       Path
+text       Path>with-parent
 number     Weight
 = ThrottleDevice
-text       Path
+text       Path>with-parent
 number     Rate
 = Device
 text       PathOnHost>with-parent PathInContainer CgroupPermissions
@@ -116,9 +116,9 @@ number     MemoryReservation MemorySwap MemorySwappiness PidsLimit CpuCount CpuP
 number     KernelMemory KernelMemoryTCP
 text       CpusetCpus CpusetMems CgroupParent>option
 flag       OomKillDisable
-structs    BlkioWeightDevice:WeightDevice
-structs    BlkioDeviceReadBps:ThrottleDevice BlkioDeviceWriteBps:ThrottleDevice
-structs    BlkioDeviceReadIOps:ThrottleDevice BlkioDeviceWriteIOps:ThrottleDevice
+structs    BlkioWeightDevice:WeightDevice>device-paths
+structs    BlkioDeviceReadBps:ThrottleDevice>device-paths BlkioDeviceWriteBps:ThrottleDevice>device-paths
+structs    BlkioDeviceReadIOps:ThrottleDevice>device-paths BlkioDeviceWriteIOps:ThrottleDevice>device-paths
 structs    Devices:Device>devices DeviceRequests:DeviceRequest>device-requests Ulimits:Ulimit
 texts      DeviceCgroupRules>device-rules
 = LogConfig
@@ -237,6 +237,9 @@ READERS: Final[Mapping[str, Source]] = MappingProxyType(
         "volumes": Source("CREATE_BINDS", "folders and files of the host"),
         "driver-options": Source("CREATE_BINDS", "a volume that is a host folder"),
         "caps": Source("CREATE_CAPS", "capabilities of the kernel"),
+        "device-paths": Source(
+            "CREATE_DEVICES", "files of the host, looked at by name"
+        ),
         "device-requests": Source("CREATE_DEVICES", "devices of a driver, as GPUs"),
         "device-rules": Source("CREATE_DEVICES", "rules for devices"),
         "devices": Source("CREATE_DEVICES", "devices of the host"),

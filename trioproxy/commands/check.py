@@ -160,6 +160,9 @@ def _judge(
     gate = EnforceGate(policy)
     is_read = body is not None
     verdict = judge(gate, method, os.fsencode(target), body=value, is_read=is_read)
+    if verdict.is_unread and verdict.operation not in gate.read_operations:
+        # Nothing limits what it asks for: without --body it gives no label of ours.
+        verdict = judge(gate, method, os.fsencode(target), body={}, is_read=True)
     if upstream is None or not verdict.is_unresolved:
         return verdict
     # Here, for all other calls speak to nobody.

@@ -171,6 +171,8 @@ class Recorder:
         """Observe what a request asked for, as far as it may be kept."""
         from trioproxy.arguments.keeping import NOT_KEPT, kept  # who asks has loaded it
 
+        if not asked.is_whole:
+            return False
         operation = verdict.operation
         family = LIMITED[operation][0]
         names = self._names(verdict)
@@ -179,7 +181,7 @@ class Recorder:
             item = names[one] if one in names else kept(one)
             value = self._with_base(one.variable, item)
             values.add(Argument(one.variable, value, operation))
-        if asked.never:  # no list can hold it
+        if asked.never or asked.claims:  # no list can hold it
             values.add(Argument(family.options, NOT_KEPT, operation))
         # In order: what is announced of them is the same each time.
         observe = self.evidence.observe_argument

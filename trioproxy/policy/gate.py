@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from trioproxy.arguments.families import LIMITED
 from trioproxy.arguments.limits import NO_LIMITS, open_families
+from trioproxy.arguments.marks import BODIES, MARKED, read
 from trioproxy.arguments.objects import NO_OBJECTS, Objects
+from trioproxy.errors import BadRequest
 from trioproxy.policy.endpoints import match
 from trioproxy.policy.request import Request
 from trioproxy.policy.rules import UNRESOLVED, Decision, Policy, Reason
@@ -162,14 +164,13 @@ def judge(  # noqa: PLR0913  all that may be known of one request
     request = Request(method, target, match(method, target))
     decision, named = gate.decide(request), None
     operation = request.operation
-    if decision.allowed and _is_limited(gate, operation):
-        argued = _argued(gate, operation)
-        if argued is not None and argued.has_body and not is_read:
+    if decision.allowed and _is_looked_at(gate, operation, decision):
+        if _has_body(gate, operation) and not is_read:
             decision = UNREAD
         else:
-            if argued is not None and asked is None:
-                asked = finish(_asking(gate, argued, target, body))
-            if asked is not None and operation in gate.objects.reads:
+            if asked is None and _is_read(gate, operation):
+                asked = finish(_asking(gate, operation, target, body))
+            if asked is not None:
                 asked = gate.objects.label(operation, asked)
             named = _name(gate, request, asked)
             decision = gate.limit(request, asked, named) or decision
@@ -215,15 +216,19 @@ def judge_again(gate: Gate, verdict: Verdict, *, is_sent: bool = True) -> Decisi
     nothing limited it then, is not here to be read: what of it is still to come could be
     anything, so such a request is refused.
     """
-    request = verdict.request
+    request, operation = verdict.request, verdict.operation
     decision = gate.decide(request)
-    if not decision.allowed or not _is_limited(gate, verdict.operation):
+    if not decision.allowed or not _is_limited(gate, operation):
         return decision
-    argued, asked = _argued(gate, verdict.operation), verdict.asked
-    if asked is None and argued is not None:
-        if argued.has_body:
+    asked = verdict.asked
+    if operation in gate.read_operations and (asked is None or not asked.is_whole):
+        if asked is None and _has_body(gate, operation):
             return _unread(gate) if gate.objects or not is_sent else decision
-        asked = finish(_asking(gate, argued, request.target, None))
+        body = asked.body if asked is not None else None
+        try:
+            asked = finish(_asking(gate, operation, request.target, body))
+        except BadRequest:
+            return _unread(gate)  # it was read for its labels alone, and less strictly
     named = verdict.named and _need(gate, verdict.named)
     if gate.objects and (named is None or not named.has_objects):
         named = _name(gate, request, asked)
@@ -234,9 +239,27 @@ def _is_limited(gate: Gate, operation: str) -> bool:
     return operation in gate.read_operations or operation in gate.objects.operations
 
 
-def _argued(gate: Gate, operation: str) -> "Operation | None":
-    """The row of an operation of which more than the path is read; None for others."""
-    return _row(operation) if operation in gate.read_operations else None
+def _is_read(gate: Gate, operation: str) -> bool:
+    """Whether more of it is read than its path: what it asks for, or its labels."""
+    return operation in MARKED or operation in gate.read_operations
+
+
+def _is_looked_at(gate: Gate, operation: str, decision: Decision) -> bool:
+    """Whether there is more to it than its route.
+
+    A creation that nothing limits is read to be marked. What is only tried out and would
+    be refused goes on as it came, so that there is nothing to mark.
+    """
+    if operation in MARKED and not decision.would_refuse:
+        return True
+    return _is_limited(gate, operation)
+
+
+def _has_body(gate: Gate, operation: str) -> bool:
+    """Whether it has a body that is read."""
+    if operation in MARKED:
+        return operation in BODIES
+    return operation in gate.read_operations and _row(operation).has_body
 
 
 def _row(operation: str) -> "Operation":
@@ -252,25 +275,33 @@ def asking(gate: Gate, method: str, raw_target: bytes, body: "Json") -> "Steps[A
     For `judge`, where a body is long. Raises `BadRequest` as that does.
     """
     target = Target.parse(raw_target)
-    request = Request(method=method, target=target, endpoint=match(method, target))
-    return _asking(gate, _row(request.operation), target, body)
+    operation = Request(method, target, match(method, target)).operation
+    # The Engine's decoder makes nothing of a null; the Ruby client commits with one, and
+    # the Engine makes an image of that otherwise than of an empty object.
+    if body is None and operation != "ImageCommit":
+        body = {}
+    return _asking(gate, operation, target, body)
 
 
-def _asking(
-    gate: Gate, operation: "Operation", target: Target, body: "Json"
-) -> "Steps[Asked]":
+def _asking(gate: Gate, operation: str, target: Target, body: "Json") -> "Steps[Asked]":
+    """Tell what it asks for; where nothing limits that, give the labels alone."""
+    if operation not in gate.read_operations:
+        return read(operation, target.query, body)
+    # Here, for most policies limit nothing, and who serves them need not carry it.
     from trioproxy.arguments.asked import Request as Asking
     from trioproxy.arguments.asked import minor
     from trioproxy.arguments.asking import asking
 
-    return asking(
-        Asking(
-            operation=operation,
-            path=target.path,
-            query=target.query,
-            body=body,
-            proxy_socket=gate.proxy_socket,
-            version=minor(target.version),
+    return (
+        yield from asking(
+            Asking(
+                operation=_row(operation),
+                path=target.path,
+                query=target.query,
+                body=body,
+                proxy_socket=gate.proxy_socket,
+                version=minor(target.version),
+            )
         )
     )
 

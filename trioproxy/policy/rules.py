@@ -197,6 +197,9 @@ class Policy:
             refusal = self.limits.refuses(operation, asked, arguments)
             if refusal is not None:
                 return _refuse(Reason.ARGUMENT, refusal.variable, refusal.message)
+            if asked.claims:
+                message = f"{operation} gives {asked.claims}"
+                return _refuse(Reason.OBJECT, "", message)
         if operation in self.objects.operations:
             refusal = self.objects.refuses_making(operation, asked)
             if refusal is not None:

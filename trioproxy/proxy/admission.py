@@ -189,8 +189,6 @@ class Admission:
 
         Raises `BadRequest` for a body that the Engine might read otherwise.
         """
-        # The Engine's decoder makes nothing of a null; the Ruby client commits with one.
-        value = {} if value is None else value
         return asking(self.gate, head.method.decode(), head.target, value)
 
     def admit_body(
@@ -297,5 +295,6 @@ def _target(verdict: Verdict) -> bytes:
         query, has_query = target.query, target.has_query
     else:
         query, has_query = asked.query, asked.query != b""
+        has_query |= target.has_query and asked.query == target.query
     mark = b"?" if has_query else b""
     return (verdict.target or target.quoted).encode("ascii") + mark + query

@@ -150,7 +150,7 @@ class Reading:
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(
             f"the request body is longer than {self._bodies.most} bytes,"
-            " and what it asks for is limited: raise MAX_BODY"
+            " and it is read to be judged and marked: raise MAX_BODY"
         )
 
 

@@ -1,0 +1,41 @@
+"""A request as it was read: the one form in which it goes on.
+
+Apart from `asking`, which fills it in: where nothing is limited a creation is read for
+its labels alone (`marks`), and who serves that need not carry the table.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from trioproxy.arguments import query
+
+if TYPE_CHECKING:
+    from trioproxy.arguments.asked import Argument
+    from trioproxy.arguments.bodies import Found, Json
+
+
+class Asked(NamedTuple):
+    """A request as read: what it asks for, and the one form in which it goes on."""
+
+    arguments: "tuple[Argument, ...]"
+    never: str
+    """A field that no list can allow, or empty."""
+    body: "dict[str, Json] | None"
+    """None: the body is content, or there is none."""
+    query: bytes
+    named: "tuple[Found, ...]" = ()
+    """Where its body names images, containers, networks and volumes."""
+    is_whole: bool = True
+    """False: nothing limits what it asks for, so its labels alone were looked at."""
+    claims: str = ""
+    """Which of the proxy's own labels it gives, and what to do; empty: none (`marks`)."""
+
+    def has(self, key: str) -> bool:
+        """Whether its query has a value for a key."""
+        return any(k == key and value for k, value in query.parse(self.query))
+
+    def with_query(self, values: Mapping[str, str]) -> "Asked":
+        """The same with other values for some keys of the query."""
+        pairs = query.parse(self.query)
+        changed = [(key, values.get(key, value)) for key, value in pairs]
+        return self._replace(query=query.render(changed))
