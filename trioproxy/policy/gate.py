@@ -53,6 +53,8 @@ class Verdict:
     """What it names, where the Engine has to be asked what that is."""
     objects: Objects = NO_OBJECTS
     """By which objects were looked for in that."""
+    volumes: frozenset[str] | None = None
+    """What it relies on until it is answered, and is reserved; None: nothing is."""
     target: str = ""
     """Version and path with an id in the place of what was judged by it; else empty."""
 
@@ -100,6 +102,11 @@ class Gate(Protocol):
     @property
     def looks_inside(self) -> bool:
         """Whether it counts what an object has, beside whose it is."""
+        ...
+
+    @property
+    def limits_fills(self) -> bool:
+        """Whether the Engine may fill no volumes but those that nobody else can have."""
         ...
 
     @property
@@ -166,6 +173,8 @@ def judge(  # noqa: PLR0913  all that may be known of one request
                 asked = finish(_asking(gate, argued, target, body))
             if asked is not None and operation in gate.objects.reads:
                 asked = gate.objects.label(operation, asked)
+            if asked is not None and gate.limits_fills:
+                _keep_unfilled(operation, asked)
             named = _name(gate, request, asked)
             decision = gate.limit(request, asked, named) or decision
     return Verdict(
@@ -180,6 +189,7 @@ def judge(  # noqa: PLR0913  all that may be known of one request
         asked=asked,
         named=named,
         objects=gate.objects,
+        volumes=_reserved(gate, operation, asked, decision),
     )
 
 
@@ -197,6 +207,8 @@ def judge_resolved(gate: Gate, verdict: Verdict, known: "Known") -> Verdict:
     if not verdict.goes_on_as_judged:
         return verdict
     sent, asked = named.pin(), verdict.asked
+    if asked is not None and gate.limits_fills:
+        _keep_unfilled(verdict.operation, asked, known)
     if asked is not None and sent.query:
         asked = asked.with_query(sent.query)
     target = verdict.request.with_parameter(sent.parameter)
@@ -277,8 +289,15 @@ def _name(gate: Gate, request: Request, asked: "Asked | None") -> "Named | None"
     parameter = request.parameter
     query = request.target.query
     objects = bool(gate.objects)
-    found = tuple(find(request.operation, parameter, query, asked, objects=objects))
-    return _need(gate, Named(found, has_objects=objects))
+    found = find(
+        request.operation,
+        parameter,
+        query,
+        asked,
+        objects=objects,
+        filled=gate.limits_fills,
+    )
+    return _need(gate, Named(tuple(found), has_objects=objects))
 
 
 def _unasked(gate: Gate) -> Decision | None:
@@ -292,9 +311,35 @@ def _need(gate: Gate, named: "Named") -> "Named":
         references=tuple(
             one
             for one in named.candidates
-            if (gate.goes_by_names(one.argument) if one.argument else gate.objects)
+            if (
+                gate.goes_by_names(one.argument)
+                if one.argument
+                else gate.objects or (one.fills and gate.limits_fills)
+            )
         )
     )
+
+
+def _keep_unfilled(
+    operation: str, asked: "Asked", known: "Known | None" = None
+) -> None:
+    """Write into a creation which volumes the Engine must leave as they are."""
+    from trioproxy.arguments import fills
+
+    if operation == fills.CREATION:
+        fills.keep_unfilled(asked.body, known)
+
+
+def _reserved(
+    gate: Gate, operation: str, asked: "Asked | None", decision: Decision
+) -> frozenset[str] | None:
+    """Name the volumes that are reserved for a request which may pass."""
+    may_pass = decision.allowed or decision.reason is Reason.UNRESOLVED
+    if asked is None or not gate.limits_fills or not may_pass:
+        return None
+    from trioproxy.arguments import fills
+
+    return fills.reserved(operation, asked.body)
 
 
 def _words(request: Request, decision: Decision) -> str:
@@ -324,6 +369,7 @@ class _GateOfPolicy:
         self.read_operations = policy.read_operations
         self.objects = policy.objects
         self.looks_inside = policy.limits.limits_creation
+        self.limits_fills = policy.limits.limits_creation
         self.proxy_socket = policy.limits.proxy_socket
         self.asks_to_learn = False
 
@@ -376,6 +422,7 @@ class LearnGate:
         self.read_operations |= self.objects.reads
         self.asks_to_learn = not (ceiling and ceiling.objects)
         self.looks_inside = limits.limits_creation
+        self.limits_fills = limits.limits_creation
         self.proxy_socket = limits.proxy_socket or proxy_socket
         self._learns_arguments = learns_arguments
 
@@ -416,6 +463,11 @@ class ShadowGate(_GateOfPolicy):
 
     Only refusals of the policy are lifted: what is ambiguous was refused before.
     """
+
+    def __init__(self, policy: Policy, *, source: str = "environment") -> None:
+        super().__init__(policy, source=source)
+        # What is only tried out keeps nobody waiting, and fills what is filled without it.
+        self.limits_fills = False
 
     def decide(self, request: Request) -> Decision:
         """Allow it, with the policy's own answer attached."""
