@@ -95,6 +95,12 @@ class EngineTooSlow(UpstreamError):
     status = 504
 
 
+class VolumeReserved(UpstreamError):
+    """The Engine has not answered yet what relies on a volume that a request names."""
+
+    status = 503
+
+
 class Untold(UpstreamError):
     """The Engine answers a question of ours, and does not say what was asked."""
 

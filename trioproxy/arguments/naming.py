@@ -39,6 +39,8 @@ class Judge:
     def _refuses_one(
         self, reference: Reference, thing: Thing | Missing
     ) -> Refusal | Missing | None:
+        if reference.argument is None and not self.objects:
+            return None  # a volume that may be filled: whose it is does not matter
         if isinstance(thing, Missing):
             return None if reference.may_miss else self._missing(reference, thing)
         if reference.argument is not None:

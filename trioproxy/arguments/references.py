@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from trioproxy.arguments import normal, query
+from trioproxy.arguments import fills, normal, query
 from trioproxy.arguments.asked import Argument, text_of, texts_of
 from trioproxy.arguments.asking import Asked
 from trioproxy.arguments.bodies import Found, Json, Place, show
@@ -136,6 +136,8 @@ class Reference(NamedTuple):
     """Whether the container joins its networks by it."""
     makes: Mapping[str, Json] | None = None
     """How a volume is made that is not there: the body of its creation."""
+    fills: bool = False
+    """Whether the Engine may fill a volume by it, and is asked who has that."""
     may_miss: bool = False
     """Whether there may be nothing under the name, for it is only made now."""
     renamed: str | None = None
@@ -199,27 +201,36 @@ def find(
     asked: Asked | None,
     *,
     objects: bool,
+    filled: bool = False,
 ) -> Iterator[Reference]:
     """Tell what a request names: images, and if `objects` count, these too.
 
-    `parameter`: what its path has in the object's place. Raises `BadBody` or `BadTarget`
+    `filled`: whether it counts which volumes may be filled. `parameter`: what its path has in the object's place. Raises `BadBody` or `BadTarget`
     where something is not clear.
     """
     if objects and operation in PATHS:
         yield _in_path(operation, parameter, raw_query, asked)
     if asked is not None:
-        for count, one in enumerate(_in_what_is_asked(operation, asked, objects)):
+        names = (
+            fills.filled(asked.body)
+            if filled and operation == fills.CREATION
+            else frozenset[str]()
+        )
+        found = _in_what_is_asked(operation, asked, names, objects=objects)
+        for count, one in enumerate(found):
             if count == MOST_REFERENCES:
                 raise BodyTooLarge(f"{one.place} names more than is looked up at once")
             yield one
 
 
 def _in_what_is_asked(
-    operation: str, asked: Asked, objects: bool
+    operation: str, asked: Asked, filled: frozenset[str], *, objects: bool
 ) -> Iterator[Reference]:
     for found in asked.named:
-        if objects or found.reader in OF_IMAGES:
-            yield from READERS[found.reader](asked, found)
+        if objects or found.reader in OF_IMAGES | (OF_VOLUMES if filled else set()):
+            for one in READERS[found.reader](asked, found):
+                is_filled = one.kind is Kind.VOLUME and one.text in filled
+                yield one._replace(fills=True) if is_filled else one
     if not objects:
         return
     known = OPERATIONS[operation]
@@ -483,6 +494,9 @@ def _images(parent: dict[str, Json], name: str, place: str) -> Iterator[Referenc
 
 OF_IMAGES: Final = frozenset({"image", "mounts"})
 """Readers of places that may have an image; the second one tells volumes as well."""
+
+OF_VOLUMES: Final = frozenset({"binds", "mounts", "volumes"})
+"""Readers of places that may have a volume which a creation mounts."""
 
 _Reader = Callable[[Asked, Found], Iterator[Reference]]
 

@@ -46,6 +46,8 @@ class Thing(NamedTuple):
     """The containers on a network, by id."""
     is_proxys: bool = False
     """Whether it is this proxy's own container, or a network or volume of that."""
+    is_unused: bool = False
+    """Whether the Engine was asked who has a volume, and no container does."""
     makes: Mapping[str, Json] | None = None
     """A volume that is not there yet: the body by which it will be made."""
     value: Mapping[str, Json] = MappingProxyType({})
@@ -55,6 +57,11 @@ class Thing(NamedTuple):
     def is_anonymous(self) -> bool:
         """Whether it is a volume that nobody named."""
         return self.kind is Kind.VOLUME and ANONYMOUS in self.labels
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a volume of the Engine's own disk, and nothing but that."""
+        return self.value.get("Driver") == "local" and not self.value.get("Options")
 
     def own_label(self, key: str) -> str | None:
         """The value of a label that it was given, and has not from its image.

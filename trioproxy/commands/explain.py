@@ -33,6 +33,11 @@ from trioproxy.review.differences import Matter, matters
 from trioproxy.review.sightings import NEVER, of_item, of_object, of_operation
 
 WIDTH = 80
+ONE_PROXY = (
+    "as long as no second proxy serves such clients at the same Engine: neither knows"
+    " which volumes the other has the Engine fill"
+)
+"""What "no known way" relies on; see `proxy.reservations`."""
 
 EPILOG = """\b
 Examples:
@@ -92,6 +97,9 @@ def _lines(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
     for way in meaning.ways:
         where = f"{way.operation}, {way.argument}" if way.argument else way.operation
         yield from _wrap(f"{where}: {way.why}", indent="  ")
+    creates = any(one.operation == "ContainerCreate" for one in opened)
+    if creates and not meaning.is_root:
+        yield from _wrap(f"  {ONE_PROXY}", indent="  ")
     yield from _limits(meaning)
     yield from _values(policy, evidence)
     yield from _objects(meaning)

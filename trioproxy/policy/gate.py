@@ -55,6 +55,8 @@ class Verdict:
     """What it names, where the Engine has to be asked what that is."""
     objects: Objects = NO_OBJECTS
     """By which objects were looked for in that."""
+    volumes: frozenset[str] | None = None
+    """What it relies on until it is answered, and is reserved; None: nothing is."""
     target: str = ""
     """Version and path with an id in the place of what was judged by it; else empty."""
 
@@ -102,6 +104,11 @@ class Gate(Protocol):
     @property
     def looks_inside(self) -> bool:
         """Whether it counts what an object has, beside whose it is."""
+        ...
+
+    @property
+    def limits_fills(self) -> bool:
+        """Whether the Engine may fill no volumes but those that nobody else can have."""
         ...
 
     @property
@@ -172,6 +179,8 @@ def judge(  # noqa: PLR0913  all that may be known of one request
                 asked = finish(_asking(gate, operation, target, body))
             if asked is not None:
                 asked = gate.objects.label(operation, asked)
+            if asked is not None and gate.limits_fills:
+                _keep_unfilled(operation, asked)
             named = _name(gate, request, asked)
             decision = gate.limit(request, asked, named) or decision
     return Verdict(
@@ -186,6 +195,7 @@ def judge(  # noqa: PLR0913  all that may be known of one request
         asked=asked,
         named=named,
         objects=gate.objects,
+        volumes=_reserved(gate, operation, asked, decision),
     )
 
 
@@ -203,6 +213,8 @@ def judge_resolved(gate: Gate, verdict: Verdict, known: "Known") -> Verdict:
     if not verdict.goes_on_as_judged:
         return verdict
     sent, asked = named.pin(), verdict.asked
+    if asked is not None and gate.limits_fills:
+        _keep_unfilled(verdict.operation, asked, known)
     if asked is not None and sent.query:
         asked = asked.with_query(sent.query)
     target = verdict.request.with_parameter(sent.parameter)
@@ -315,8 +327,15 @@ def _name(gate: Gate, request: Request, asked: "Asked | None") -> "Named | None"
     parameter = request.parameter
     query = request.target.query
     objects = bool(gate.objects)
-    found = tuple(find(request.operation, parameter, query, asked, objects=objects))
-    return _need(gate, Named(found, has_objects=objects))
+    found = find(
+        request.operation,
+        parameter,
+        query,
+        asked,
+        objects=objects,
+        filled=gate.limits_fills,
+    )
+    return _need(gate, Named(tuple(found), has_objects=objects))
 
 
 def _unread(gate: Gate) -> Decision:
@@ -331,9 +350,35 @@ def _need(gate: Gate, named: "Named") -> "Named":
         references=tuple(
             one
             for one in named.candidates
-            if (gate.goes_by_names(one.argument) if one.argument else gate.objects)
+            if (
+                gate.goes_by_names(one.argument)
+                if one.argument
+                else gate.objects or (one.fills and gate.limits_fills)
+            )
         )
     )
+
+
+def _keep_unfilled(
+    operation: str, asked: "Asked", known: "Known | None" = None
+) -> None:
+    """Write into a creation which volumes the Engine must leave as they are."""
+    from trioproxy.arguments import fills
+
+    if operation == fills.CREATION:
+        fills.keep_unfilled(asked.body, known)
+
+
+def _reserved(
+    gate: Gate, operation: str, asked: "Asked | None", decision: Decision
+) -> frozenset[str] | None:
+    """Name the volumes that are reserved for a request which may pass."""
+    may_pass = decision.allowed or decision.reason is Reason.UNRESOLVED
+    if asked is None or not gate.limits_fills or not may_pass:
+        return None
+    from trioproxy.arguments import fills
+
+    return fills.reserved(operation, asked.body)
 
 
 def _words(request: Request, decision: Decision) -> str:
@@ -365,6 +410,7 @@ class _GateOfPolicy:
         self.read_operations = policy.read_operations
         self.objects = policy.objects
         self.looks_inside = policy.limits.limits_creation
+        self.limits_fills = policy.limits.limits_creation
         self.proxy_socket = policy.limits.proxy_socket
         self.asks_to_learn = False
 
@@ -419,6 +465,7 @@ class LearnGate:
         self.read_operations |= self.objects.reads
         self.asks_to_learn = not (ceiling and ceiling.objects)
         self.looks_inside = limits.limits_creation
+        self.limits_fills = limits.limits_creation
         self.proxy_socket = limits.proxy_socket or proxy_socket
         self._learns_arguments = learns_arguments
 
@@ -461,6 +508,11 @@ class ShadowGate(_GateOfPolicy):
     """
 
     only_tries = True
+
+    def __init__(self, policy: Policy, *, source: str = "environment") -> None:
+        super().__init__(policy, source=source)
+        # What is only tried out keeps nobody waiting, and fills what is filled without it.
+        self.limits_fills = False
 
     def decide(self, request: Request) -> Decision:
         """Allow it, with the policy's own answer attached."""

@@ -11,7 +11,10 @@ come with its head is relayed, or a tunnel is open. This file knows no rule and 
 nothing: what may pass is the verdict's word alone.
 """
 
+from contextlib import suppress
 from time import perf_counter
+
+import trio
 
 from trioproxy.config import Level
 from trioproxy.errors import (
@@ -123,13 +126,34 @@ class Connection:
                 self._crash = error
             if self._crash is not None:
                 ending = await self._report(self._crash)
+            await self._outlast(ending)
         finally:
-            # An exchange that did not come to its end is told of here, whatever ended it.
-            if self.client.evicted:
-                ending = "evicted"
-            self._tell("shutdown" if self._shared.is_draining else ending)
+            self._end(ending)
+            self._sides.release()
             self._sides.engine.drop()
-            self.client.close()
+
+    async def _outlast(self, ending: str) -> None:
+        """Keep what is reserved until the Engine has answered, though the client is gone.
+
+        A creation goes on by itself: what others did with its volumes now, they would do
+        while the Engine fills them. There is no deadline, for whoever fills a volume
+        chooses how long that takes. The end of the server cuts it.
+        """
+        exchange = self.exchange
+        if exchange is None or self._sides.reservation is None or self._shared.is_over:
+            return
+        self._end(ending)
+        # A new scope, for the other one is cancelled. What the Engine answers is not read:
+        # whatever it is, and if it closes, it has done what it does.
+        with trio.CancelScope() as self.client.scope, suppress(UpstreamError):
+            await exchange.outlast()
+
+    def _end(self, ending: str) -> None:
+        """Tell of an exchange that did not come to its end, and close the client's socket."""
+        if self.client.evicted:
+            ending = "evicted"
+        self._tell("shutdown" if self._shared.is_draining else ending)
+        self.client.close()
 
     async def _serve_one(self) -> bool:
         """Serve one request; True if the connection can take another."""
@@ -146,10 +170,12 @@ class Connection:
         except (BadRequest, UpstreamError) as error:
             # Its frames hold the whole head, and answering it may take seconds.
             error.__traceback__ = error.__cause__ = error.__context__ = None
+            self._sides.release()
             return await self._reject(error, verdict)
         if admitted.is_health:
             return await self._answer_health(admitted)
         if not admitted.verdict.decision.allowed:
+            self._sides.release()
             return await self._refuse(admitted, began)
         self.exchange = exchange = Exchange(self._sides, admitted, began)
         after = await exchange.run()
@@ -182,7 +208,15 @@ class Connection:
             value = await parse(self.client, raw)
             steps = self._admission.asking(head, value)
             asked = await in_turns(self.client, raw, steps)
-        return self._admission.admit_body(head, raw, asked)
+        gate = self._admission.gate
+        admitted = self._admission.admit_body(head, raw, asked)
+        if admitted.verdict.volumes is not None:
+            names = admitted.verdict.volumes
+            self._sides.reservation = await self._shared.reservations.take(names)
+            if self._admission.gate is not gate:
+                # Others were waited for, and meanwhile the policy became another one.
+                admitted = self._admission.admit_body(head, raw, asked)
+        return admitted
 
     async def _resolve(self, admitted: Admitted, unresolved: Unresolved) -> Admitted:
         """Ask the Engine what it has under the names in a request, and judge by that."""
@@ -275,7 +309,8 @@ class Connection:
         """Log a crash, and answer 500 where no answer has begun; says how it ended."""
         leaf = leaf_of(error)
         self._shared.log.crash(self.client.peer, leaf)
-        self._sides.engine.drop()
+        if self._sides.reservation is None:
+            self._sides.engine.drop()
         # Bytes of an answer that are out cannot be taken back: the break is all we can say.
         exchange = self.exchange
         if exchange is None or not exchange.head_sent:

@@ -38,6 +38,7 @@ from trioproxy.proxy.admission import Admission, Admitted
 from trioproxy.proxy.client import DRAIN_SECONDS, Client
 from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.relay import relay
+from trioproxy.proxy.reservations import Reservation
 from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.tunnel import tunnel
 from trioproxy.proxy.watch import HUNG_UP, Hangup
@@ -76,6 +77,14 @@ class Sides:
     shared: Shared
     scope: trio.CancelScope
     """Around all that the connection does."""
+    reservation: Reservation | None = None
+    """Of the volumes that the request under way relies on, if it is such a one."""
+
+    def release(self) -> None:
+        """Let others have the volumes: the Engine has answered, or does nothing."""
+        if self.reservation is not None:
+            self.reservation.release()
+            self.reservation = None
 
 
 class Exchange:
@@ -209,12 +218,25 @@ class Exchange:
                 keep = await self._respond()
         except (UpstreamError, BadRequest) as error:
             engine.drop()
+            self._sides.release()
             return await self._fail(error)
         if not self._is_engine_fit:
             engine.drop()
         if not self._is_uploaded:
             return LINGER
         return NEXT if keep else CLOSE
+
+    async def outlast(self) -> None:
+        """Wait until the Engine has done what nobody waits for any more.
+
+        It sees the client's end, and goes on all the same. Raises `UpstreamError` where
+        it closes, or answers what is no HTTP.
+        """
+        engine = self._sides.engine
+        engine.send_eof()
+        response, data = await engine.read_head(self.admitted.expected)
+        while response.is_interim:
+            response, data = await engine.read_head(self.admitted.expected, data)
 
     def _may_repeat(self) -> bool:
         """Whether the request may be sent again: no answer to it can be on its way."""
@@ -296,6 +318,8 @@ class Exchange:
         while response.is_interim:
             await client.wire.send_all(response.client)
             response, data = await engine.read_head(admitted.expected, data)
+        if self._sides.reservation is not None:
+            self._sides.release()
         self.status = response.status
         self._unrouted = response.unrouted
         if response.switches:

@@ -82,6 +82,7 @@ class Resolver:
     def __init__(self, engine: Engine, gate: Gate, remembered: Remembered) -> None:
         self._engine = engine
         self._looks_inside = gate.looks_inside
+        self._limits_fills = gate.limits_fills
         self._asks_to_learn = gate.asks_to_learn
         self._objects = gate.objects
         self._remembered = remembered
@@ -111,15 +112,22 @@ class Resolver:
         made = dict(self._known)
         for key, thing in self._known.items():
             if isinstance(thing, Thing) and thing.makes is not None:
-                made[key] = await self._question(*key, "/volumes/create", thing.makes)
+                one = await self._question(*key, "/volumes/create", thing.makes)
+                if isinstance(one, Thing):
+                    # Reserved since before it was looked for: nobody has it by us.
+                    one = one._replace(is_unused=True)
+                made[key] = one
         return made
 
     async def _resolve(self, one: Reference) -> None:
         thing = self._known.get((one.kind, one.text))
         if thing is None:
             thing = await self._look_up(one.kind, one.text)
-            if isinstance(thing, Missing) and one.makes is not None:
-                thing = self._to_be_made(one.text, one.makes)
+            makes = one.makes if self._objects else None
+            if isinstance(thing, Missing) and makes is not None:
+                thing = self._to_be_made(one.text, makes)
+            elif one.fills and self._limits_fills and isinstance(thing, Thing):
+                thing = await self._with_users(thing)
             self._known[one.kind, one.text] = thing
         if isinstance(thing, Missing):
             return
@@ -228,6 +236,18 @@ class Resolver:
                 if volume in user.volumes
             ]
         )
+
+    async def _with_users(self, volume: Thing) -> Thing:
+        """Tell of a volume that may be filled whether any container has it."""
+        if not volume.is_plain:
+            return volume
+        try:
+            is_unused = not await self._users_of(volume.id)
+        except Untold:
+            if not self._asks_to_learn:
+                raise
+            return volume
+        return volume._replace(is_unused=is_unused)
 
     async def _look_up_volume(self, container: str, name: str) -> None:
         # Remembered by the container's id: a volume cannot be taken from under a container,

@@ -454,6 +454,7 @@ class Server:
         for connection in self._streaming():
             connection.client.scope.cancel()
         await self._wait_until(lambda: not self.connections, finite)
+        self._shared.is_over = True
         for connection in self.connections:
             connection.client.scope.cancel()
 

@@ -15,6 +15,7 @@ from trioproxy.proxy.health import Health
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.relay import Buffer
+from trioproxy.proxy.reservations import Reservations
 from trioproxy.proxy.watch import Watch
 
 if TYPE_CHECKING:
@@ -64,5 +65,8 @@ class Shared:
     serials: Iterator[int] = field(default_factory=count_answers)
     """The number of each answer of ours: in its head, and in the log line of its request."""
     remembered: Remembered = field(default_factory=Remembered)
+    reservations: Reservations = field(default_factory=Reservations)
     is_draining: bool = False
     """Whether the server takes no more clients and lets those here finish."""
+    is_over: bool = False
+    """Whether what had not finished by then is cut: nothing is waited for any more."""

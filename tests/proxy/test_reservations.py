@@ -1,0 +1,441 @@
+"""Volumes that are reserved while a creation is under way: every order of two requests."""
+
+import json
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from tests.fakes import Client, EngineConnection, request, response, settle
+from tests.proxy.conftest import OPEN, Proxy, Start
+from tests.proxy.test_resolve import JSON, told
+from trioproxy.errors import VolumeReserved
+from trioproxy.policy.gate import EnforceGate, LearnGate, ShadowGate
+from trioproxy.policy.permissions import parse_policy
+from trioproxy.proxy.exchange import Exchange
+from trioproxy.proxy.reservations import WAIT_SECONDS, Reservations
+
+LIMITED = {**OPEN, "CREATE_BINDS": "/srv/app"}
+HEX = "c3" * 32
+MISSING = response("404 Not Found", body=b'{"message":"no such volume"}')
+CREATED = response("201 Created", body=b'{"Id":"x"}')
+PLAIN = {"Name": "v", "Driver": "local", "Labels": None, "Options": None}
+OPTIONS = {"type": "none", "o": "bind", "device": "/srv/app"}
+
+
+@pytest.fixture
+async def limited(start: Start) -> Proxy:
+    """A proxy that limits what containers and volumes may have."""
+    return await start(LIMITED)
+
+
+def described(value: object) -> bytes:
+    return response(body=json.dumps(value).encode())
+
+
+def user(volume: str) -> dict[str, object]:
+    """A container of a list, which has a volume."""
+    mounts = [{"Type": "volume", "Name": volume}]
+    return {"Id": "a1" * 32, "Names": ["/k"], "Labels": {}, "Mounts": mounts}
+
+
+async def create(proxy: Proxy, *binds: str, **host: object) -> Client:
+    """A client that creates a container with such binds."""
+    client = await proxy.connect()
+    value = {"Image": "x", "HostConfig": {"Binds": list(binds), **host}}
+    body = json.dumps(value).encode()
+    await client.send(request("POST", "/containers/create", JSON, body=body))
+    return client
+
+
+async def make(proxy: Proxy, name: str, options: object = OPTIONS) -> Client:
+    """A client that makes a volume of a folder of the host."""
+    client = await proxy.connect()
+    body = json.dumps({"Name": name, "DriverOpts": options}).encode()
+    await client.send(request("POST", "/volumes/create", JSON, body=body))
+    return client
+
+
+async def asked(engine: EngineConnection, *answers: bytes) -> list[str]:
+    """Answer the questions; say which they were."""
+    lines = []
+    for answer in answers:
+        lines.append((await engine.read_request()).line.decode().split()[1])
+        await engine.send(answer)
+    return lines
+
+
+async def sent(engine: EngineConnection) -> list[str]:
+    """The binds of a creation that the Engine gets now."""
+    found = await engine.read_request()
+    assert found.line.split()[1].endswith(b"/containers/create")
+    binds = json.loads(found.body)["HostConfig"]["Binds"]
+    assert isinstance(binds, list)
+    return binds
+
+
+async def under_way(
+    proxy: Proxy, *binds: str, answer: bytes = MISSING
+) -> tuple[Client, EngineConnection]:
+    """A creation that the Engine has got, and has not answered."""
+    client = await create(proxy, *binds)
+    engine = await proxy.fake.accept()
+    await asked(engine, *[answer] * len(binds))
+    await sent(engine)
+    return client, engine
+
+
+def is_idle(proxy: Proxy) -> bool:
+    """Whether nothing is reserved any more."""
+    reservations = proxy.server._shared.reservations
+    return not reservations.held and not reservations.under_way
+
+
+async def test_a_first_use_goes_on_as_it_came(limited: Proxy) -> None:
+    """A volume that is not there costs one question, and is filled."""
+    client = await create(limited, "v:/v", "/srv/app:/a")
+    engine = await limited.fake.accept()
+    assert await asked(engine, MISSING) == ["/volumes/v"]
+    assert await sent(engine) == ["v:/v", "/srv/app:/a"]
+    await engine.send(CREATED)
+    assert (await client.read_response("POST")).status == 201
+    assert is_idle(limited)
+
+
+USERS = {
+    "nobody": ([], "v:/v"),
+    "one": ([user("v")], "v:/v:nocopy"),
+    "a longer name": ([user("v2")], "v:/v"),
+}
+
+
+@pytest.mark.parametrize(("users", "bind"), USERS.values(), ids=USERS)
+async def test_who_has_it(limited: Proxy, users: list[Any], bind: str) -> None:
+    """A volume that is there is filled if no container has it, by its whole name."""
+    await create(limited, "v:/v")
+    engine = await limited.fake.accept()
+    questions = await asked(engine, described(PLAIN), described(users))
+    assert questions[1] == "/containers/json?all=1&filters=%7B%22volume%22:%5B%22v%22%5D%7D"  # fmt: skip
+    assert await sent(engine) == [bind]
+
+
+OTHERS = {
+    "of a folder": {**PLAIN, "Options": OPTIONS},
+    "elsewhere": {**PLAIN, "Driver": "nfs"},
+    "of no driver": {"Name": "v"},
+}
+
+
+@pytest.mark.parametrize("volume", OTHERS.values(), ids=OTHERS)
+async def test_what_is_not_plain(limited: Proxy, volume: object) -> None:
+    """Nobody asks who has what is not filled anyway."""
+    await create(limited, "v:/v:ro")
+    engine = await limited.fake.accept()
+    await asked(engine, described(volume))
+    assert await sent(engine) == ["v:/v:ro,nocopy"]
+
+
+async def test_a_creation_without_names_asks_nothing(limited: Proxy) -> None:
+    """Nor does one whose client wants nothing filled."""
+    for bind in ("/v", "v:/v:nocopy"):
+        await create(limited, bind)
+        assert await sent(await limited.fake.accept()) == [bind]
+
+
+@pytest.mark.parametrize("mode", ["shadow", "learn", "open"])
+async def test_what_limits_nothing_changes_nothing(start: Start, mode: str) -> None:
+    """A shadow, learning without a ceiling and a file without `CREATE_*` neither ask nor wait."""
+    policy, _ = parse_policy(LIMITED)
+    gates = {
+        "shadow": ShadowGate(policy),
+        "learn": LearnGate(learns_arguments=False),
+        "open": EnforceGate(parse_policy(OPEN)[0]),
+    }
+    proxy = await start({}, gate=gates[mode])
+    mounts = [{"Type": "volume", "VolumeOptions": {"Subpath": "s"}}]
+    for _ in range(2):
+        await create(proxy, "v:/v", Mounts=mounts)
+        got = await (await proxy.fake.accept()).read_request()
+        assert json.loads(got.body)["HostConfig"] == {"Binds": ["v:/v"], "Mounts": mounts}  # fmt: skip
+    assert is_idle(proxy)
+
+
+async def test_learning_below_a_ceiling(start: Start) -> None:
+    """What the ceiling limits is limited while it is learned from."""
+    proxy = await start({}, gate=LearnGate(parse_policy(LIMITED)[0]))
+    await create(proxy, "v:/v")
+    engine = await proxy.fake.accept()
+    assert await asked(engine, response("403 Forbidden", body=b"{}")) == ["/volumes/v"]
+    assert await sent(engine) == ["v:/v:nocopy"]
+
+
+async def test_the_second_waits_and_finds_it_used(limited: Proxy) -> None:
+    """Until the first is answered the second asks nothing; then it goes on with `nocopy`."""
+    first, engine = await under_way(limited, "v:/v")
+    second = await create(limited, "v:/w")
+    assert not await limited.fake.is_called()
+    await engine.send(CREATED)
+    assert (await first.read_response("POST")).status == 201
+    other = await limited.fake.accept()
+    await asked(other, described(PLAIN), described([user("v")]))
+    assert await sent(other) == ["v:/w:nocopy"]
+    await other.send(CREATED)
+    assert (await second.read_response("POST")).status == 201
+    assert is_idle(limited)
+
+
+async def test_another_name_waits_for_nobody(limited: Proxy) -> None:
+    """Only who names the same volume waits."""
+    await under_way(limited, "v:/v")
+    await under_way(limited, "w:/w")
+
+
+async def test_a_use_that_is_not_filled_waits_as_well(limited: Proxy) -> None:
+    """What would run in the volume is what must not: `nocopy` of the client's own is no pass."""
+    await under_way(limited, "v:/v")
+    await create(limited, "v:/v:nocopy")
+    assert not await limited.fake.is_called()
+
+
+async def test_a_volume_is_made_afterwards(limited: Proxy) -> None:
+    """Nobody makes a folder of the host under the name that is about to be filled."""
+    _, engine = await under_way(limited, "v:/v")
+    await make(limited, "v")
+    assert not await limited.fake.is_called()
+    await engine.send(CREATED)
+    got = await (await limited.fake.accept()).read_request()
+    assert json.loads(got.body)["DriverOpts"] == OPTIONS
+
+
+async def test_a_volume_that_is_being_made(limited: Proxy) -> None:
+    """A creation that comes meanwhile asks afterwards, and sees what was made."""
+    await make(limited, "v")
+    engine = await limited.fake.accept()
+    await engine.read_request()
+    await create(limited, "v:/v")
+    assert not await limited.fake.is_called()
+    await engine.send(response("201 Created", body=b"{}"))
+    other = await limited.fake.accept()
+    await asked(other, described({**PLAIN, "Options": OPTIONS}))
+    assert await sent(other) == ["v:/v:nocopy"]
+
+
+async def test_a_removal_goes_on(limited: Proxy) -> None:
+    """Whoever makes it anew waits, so that its removal alone swaps nothing."""
+    await under_way(limited, "v:/v")
+    client = await limited.connect()
+    await client.send(request("DELETE", "/volumes/v"))
+    assert (await (await limited.fake.accept()).read_request()).line.startswith(b"DELETE")  # fmt: skip
+
+
+@pytest.mark.parametrize("first", ["w:/w", "/x"], ids=["named", "of the image"])
+async def test_anonymous_names_wait_for_all(limited: Proxy, first: str) -> None:
+    """What the Engine names itself is named by nobody else until it is answered."""
+    client = await create(limited, first)
+    engine = await limited.fake.accept()
+    if first.startswith("w"):
+        await asked(engine, MISSING)
+    await sent(engine)
+    await create(limited, f"{HEX}:/v")
+    assert not await limited.fake.is_called()
+    await engine.send(CREATED)
+    await client.read_response("POST")
+    other = await limited.fake.accept()
+    volume = {**PLAIN, "Name": HEX}
+    await asked(other, described(volume), described([user(HEX)]))
+    assert await sent(other) == [f"{HEX}:/v:nocopy"]
+
+
+async def test_anonymous_names_wait_for_nothing_that_comes_later(
+    limited: Proxy,
+) -> None:
+    """A name that was known before a creation began is none of its volumes."""
+    _, engine = await under_way(limited, "v:/v")
+    await create(limited, f"{HEX}:/v")
+    await settle()
+    await under_way(limited, "w:/w")
+    await engine.send(CREATED)
+    assert (await asked(await limited.fake.accept(), MISSING))[0] == f"/volumes/{HEX}"
+
+
+async def test_two_names_in_two_orders(limited: Proxy) -> None:
+    """Two creations of the same volumes end one after the other, whatever their order."""
+    first, engine = await under_way(limited, "v:/v", "w:/w")
+    second = await create(limited, "w:/w", "v:/v")
+    third = await create(limited, "v:/v", "w:/w")
+    for client in (first, second, third):
+        await engine.send(CREATED)
+        assert (await client.read_response("POST")).status == 201
+        if client is not third:
+            engine = await limited.fake.accept()
+            await asked(engine, MISSING, MISSING)
+            await sent(engine)
+    assert is_idle(limited)
+
+
+async def test_a_client_that_hangs_up(limited: Proxy) -> None:
+    """The Engine goes on, so its volumes stay reserved until it answers."""
+    client, engine = await under_way(limited, "v:/v")
+    client.close()
+    assert await engine.read_rest() == b""  # it sees that the client is gone
+    await create(limited, "v:/v")
+    assert not await limited.fake.is_called()
+    assert "end=client-left" in limited.lines_of("ContainerCreate")[-1]
+    await engine.send(CREATED)
+    other = await limited.fake.accept()
+    await asked(other, described(PLAIN), described([user("v")]))
+    assert await sent(other) == ["v:/v:nocopy"]
+
+
+async def test_an_engine_that_dies_with_nobody_there(limited: Proxy) -> None:
+    """Its end is an answer too: what does not run fills nothing."""
+    client, engine = await under_way(limited, "v:/v")
+    client.close()
+    await settle()
+    assert not is_idle(limited)
+    engine.close()
+    await settle()
+    assert is_idle(limited)
+    await limited.assert_clean()
+
+
+async def test_an_engine_that_dies(limited: Proxy) -> None:
+    """The client gets a 502, and who waits goes on."""
+    client, engine = await under_way(limited, "v:/v")
+    await create(limited, "v:/v")
+    engine.close()
+    assert (await client.read_response("POST")).status == 502
+    await under_way_now(limited)
+
+
+async def under_way_now(proxy: Proxy) -> None:
+    """Who has waited asks now."""
+    assert await asked(await proxy.fake.accept(), MISSING) == ["/volumes/v"]
+
+
+async def test_an_engine_that_never_answers(
+    limited: Proxy, autojump_clock: MockClock
+) -> None:
+    """Who waits is told for what, and what to do; who was first keeps what it has."""
+    await under_way(limited, "v:/v")
+    began = trio.current_time()
+    client = await create(limited, "v:/v")
+    answer = await client.read_response("POST")
+    assert trio.current_time() - began == pytest.approx(WAIT_SECONDS, abs=1)
+    assert answer.status == 503
+    assert "another request needs volume 'v'" in told(answer)
+    assert "try again" in told(answer)
+    assert not is_idle(limited)
+
+
+async def test_who_gave_up_has_nothing(
+    limited: Proxy, autojump_clock: MockClock
+) -> None:
+    """Of two names one was taken already: it is free again."""
+    await under_way(limited, "w:/w")
+    client = await create(limited, "v:/v", "w:/w")
+    assert (await client.read_response("POST")).status == 503
+    await under_way(limited, "v:/v")
+
+
+async def test_refused_after_reserving(start: Start) -> None:
+    """Refused by what it names, a request gives back what it reserved."""
+    proxy = await start({**LIMITED, "ONLY_VOLUMES": "w", "ONLY_OWNER": "app"})
+    for _ in range(2):
+        client = await create(proxy, "v:/v")
+        engine = await proxy.fake.accept()
+        await asked(engine, described(PLAIN), described([]))
+        assert (await client.read_response("POST")).status == 403
+        assert is_idle(proxy)
+
+
+async def test_an_engine_that_does_not_say(limited: Proxy) -> None:
+    """A question that fails gives back what was reserved."""
+    client = await create(limited, "v:/v")
+    await asked(await limited.fake.accept(), response("500 Oh", body=b"{}"))
+    assert (await client.read_response("POST")).status == 502
+    assert is_idle(limited)
+
+
+async def test_where_objects_are_limited(start: Start) -> None:
+    """A volume that we make first is filled; nobody is asked who has it."""
+    proxy = await start({**LIMITED, "ONLY_VOLUMES": "v", "ONLY_OWNER": "app"})
+    await create(proxy, "v:/v")
+    engine = await proxy.fake.accept()
+    made = response("201 Created", body=json.dumps(PLAIN).encode())
+    assert await asked(engine, MISSING, made) == ["/volumes/v", "/volumes/create"]
+    assert await sent(engine) == ["v:/v"]
+
+
+async def test_a_reload_that_cuts_it(limited: Proxy) -> None:
+    """The client is cut at once; its volumes stay reserved until the Engine answers."""
+    client, engine = await under_way(limited, "v:/v")
+    limited.server.reload(EnforceGate(parse_policy({**LIMITED, "CONTAINERS": "0"})[0]))
+    assert await client.read_rest() == b""
+    limited.server.reload(EnforceGate(parse_policy(LIMITED)[0]))
+    await create(limited, "v:/v")
+    assert not await limited.fake.is_called()
+    await engine.send(CREATED)
+    await under_way_now(limited)
+
+
+async def test_a_reload_while_others_are_waited_for(limited: Proxy) -> None:
+    """Who waited is judged by the policy of now."""
+    _, engine = await under_way(limited, "v:/v")
+    client = await make(limited, "v")
+    await settle()
+    limited.server.reload(EnforceGate(parse_policy({**LIMITED, "VOLUMES": "0"})[0]))
+    await engine.send(CREATED)
+    assert (await client.read_response("POST")).status == 403
+    assert is_idle(limited)
+
+
+async def test_a_crash(limited: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug of ours while the Engine works frees nothing before the Engine is done."""
+    client, engine = await under_way(limited, "v:/v")
+
+    def crash(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Exchange, "client_hung_up", crash)
+    client.half_close()
+    assert (await client.read_response("POST")).status == 500
+    assert not is_idle(limited)
+    client.close()
+    await engine.send(CREATED)
+    await settle()
+    assert is_idle(limited)
+
+
+async def test_the_end_of_the_server(limited: Proxy, autojump_clock: MockClock) -> None:
+    """A drain waits for the Engine as for any finite request, and then ends."""
+    client, _ = await under_way(limited, "v:/v")
+    await under_way(limited, "w:/w")
+    client.close()
+    await settle()
+    assert not is_idle(limited)
+    await limited.server.drain()
+    await settle()
+    assert is_idle(limited)
+
+
+async def test_a_name_that_is_taken_and_one_that_is_cancelled() -> None:
+    """Cancelled while it waits, a request leaves nothing behind."""
+    reservations = Reservations()
+    first = await reservations.take({"b"})
+    with trio.move_on_after(0):
+        await reservations.take({"a", "b", "c"})
+    assert set(reservations.held) == {"b"}
+    first.release()
+    first.release()
+    assert not reservations.held
+    assert not reservations.under_way
+
+
+async def test_what_is_said_of_many(autojump_clock: MockClock) -> None:
+    """The first three names, whatever is in them."""
+    reservations = Reservations()
+    await reservations.take({"a"})
+    with pytest.raises(VolumeReserved, match="one of the volumes 'a', 'b', 'c', and"):
+        await reservations.take({"a", "b", "c", "d"})

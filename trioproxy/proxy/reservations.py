@@ -1,0 +1,103 @@
+"""Reservations: volumes that a creation relies on until the Engine has answered it.
+
+The Engine is asked what a volume is and who has it, and fills it when it creates the
+container, and between these nothing may change: another creation would run in the volume
+while it is filled, a volume that is made anew under its name would be a folder of the
+host (see `arguments.fills`). So whatever creates a container or a volume by a limiting
+policy reserves all the names in it, before the Engine is asked anything, and keeps them
+until the Engine's answer has begun, when the Engine has filled what it fills and shows
+the container to who asks. Who comes second waits, and then finds that the volume is
+used. Names are taken in their order, so that two never wait for each other. Removing a
+volume takes no part: the creation then makes a plain one of that name, for whoever would
+make another waits. Nor does reaching a volume through a container that has it: it is
+used then.
+
+Anonymous volumes have no name before they are there, and are filled none the less. The
+Engine lists them meanwhile, by 64 hex digits which nobody can guess. A request that has
+such a name has it from a creation that was under way before, or is over: it waits for all
+that are under way when it comes, before it reserves anything itself.
+
+A client that is gone changes nothing, for the Engine goes on: its connection keeps the
+reservation until the Engine answers or closes (`Connection.serve`). Another proxy at the
+same Engine knows nothing of this.
+"""
+
+import re
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+import trio
+
+from trioproxy.errors import VolumeReserved
+
+WAIT_SECONDS: Final = 50.0
+"""For what others reserved: 503. Many clients give up after 60, and read no answer then."""
+
+_ANONYMOUS: Final = re.compile(r"[0-9a-f]{64}")
+
+
+class Reservation:
+    """What one request has reserved."""
+
+    __slots__ = ("_held", "_names", "_under_way", "is_over")
+
+    def __init__(
+        self, held: "dict[str, Reservation]", under_way: "set[Reservation]"
+    ) -> None:
+        self._held = held
+        self._names = list[str]()
+        self._under_way = under_way
+        self.is_over = trio.Event()
+
+    async def take(self, names: AbstractSet[str]) -> None:
+        """Reserve the names, one after the other, and be under way."""
+        for name in sorted(names):
+            while (other := self._held.get(name)) is not None:
+                await other.is_over.wait()
+            self._held[name] = self
+            self._names.append(name)
+        self._under_way.add(self)
+
+    def release(self) -> None:
+        """Let others have it; a second time does nothing."""
+        self._under_way.discard(self)
+        while self._names:
+            del self._held[self._names.pop()]
+        self.is_over.set()
+
+
+class Reservations:
+    """Of all connections of a server, whatever they are judged by."""
+
+    def __init__(self) -> None:
+        self.held = dict[str, Reservation]()
+        """Who has what."""
+        self.under_way = set[Reservation]()
+        """Those who have all that they need; the Engine may be making volumes for them."""
+
+    async def take(self, names: AbstractSet[str]) -> Reservation:
+        """Reserve volumes, as soon as nobody else has them. Raises `VolumeReserved`.
+
+        Closing: whoever gets it releases it.
+        """
+        one = Reservation(self.held, self.under_way)
+        with trio.move_on_after(WAIT_SECONDS):
+            try:
+                if any(map(_ANONYMOUS.fullmatch, names)):
+                    for other in tuple(self.under_way):
+                        await other.is_over.wait()
+                await one.take(names)
+            except BaseException:
+                one.release()
+                raise
+            return one
+        raise VolumeReserved(
+            f"another request needs {_shown(names)}, and the Docker Engine has not"
+            f" answered that for {WAIT_SECONDS:.0f} s: try again when it has, and if it"
+            " never does, see whether the Engine hangs"
+        )
+
+
+def _shown(names: AbstractSet[str]) -> str:
+    shown = ", ".join(f"{name[:64]!a}" for name in sorted(names)[:3])
+    return f"volume {shown}" if len(names) == 1 else f"one of the volumes {shown}"
