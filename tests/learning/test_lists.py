@@ -479,3 +479,23 @@ def test_evidence_of_two_hosts_is_united() -> None:
     back.merge(one.evidence)
     assert evidencefile.dump(there) == evidencefile.dump(back)
     assert propose(there, "", WISH).lists.values["CREATE_BINDS"] == "/srv/a,/srv/b"
+
+
+def test_names_of_an_execs_environment_are_learned() -> None:
+    """Beside commands each is listed, however odd, and never what stands behind it."""
+    file = File()
+    names = ["BASH_FUNC_x%%", "A B", "\u00e9,\n#", "PYTHONPATH", ""]
+    env: list[Json] = [f"{name}=hunter2" for name in names]
+    wanted: tuple[str, Json] = (
+        "/containers/x/exec",
+        {"Cmd": ["sh"], "User": "app", "Env": env},
+    )
+    text = file.learn(wanted)
+    assert "hunter2" not in text
+    assert file.lists()["EXEC_COMMANDS"] == "sh"
+    assert file.lists()["EXEC_OPTIONS"].count("ContainerExec:Env.") == len(names)
+    assert file.allows(wanted)
+    target, body = wanted
+    assert isinstance(body, dict)
+    assert not file.allows((target, body | {"Env": ["BASH_ENV=x"]}))
+    assert file.allows((target, body | {"Env": ["PYTHONPATH=other"]}))

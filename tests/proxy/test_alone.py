@@ -227,7 +227,7 @@ async def test_a_body_that_is_here_already(alone: Alone) -> None:
     engine = await alone.fake.accept()
     await engine.answer(body=b"OK")
     await client.read_response()
-    await client.ask("POST", "/containers/create", body=body)
+    await client.ask("POST", "/images/load", body=body)
     assert (await engine.read_request()).body == body
 
 

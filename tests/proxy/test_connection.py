@@ -378,7 +378,7 @@ async def test_the_engines_own_100_is_relayed(proxy: Proxy) -> None:
 async def test_an_engine_that_refuses_instead_of_100(proxy: Proxy) -> None:
     """The final answer comes while the client still waits to send; then the connection closes."""
     client, engine = await proxy.ask(
-        "POST", "/containers/create", "Expect: 100-continue", "Content-Length: 3"
+        "POST", "/images/load", "Expect: 100-continue", "Content-Length: 3"
     )
     await engine.read_head()
     await engine.send(

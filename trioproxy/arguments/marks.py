@@ -148,6 +148,10 @@ def _key(parent: "dict[str, Json]", name: str) -> str:
     Raises `BadBody` where it would merge two, or fold a letter that is not ASCII.
     """
     folded = name.casefold()
+    # All in one go first: a struct may have thousands of names, and is nearly always plain.
+    alike = "\0\0".join(("", *parent, "")).casefold().count(f"\0{folded}\0")
+    if alike == (name in parent):
+        return name
     found = [key for key in parent if key.casefold() == folded]
     if len(found) > 1:
         raise BadBody(f"{name} is given twice")
