@@ -74,6 +74,10 @@ HOST: Final = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 LISTED_LENGTH: Final = re.compile(rb"(?i)\ncontent-length:[^\r]*,")
 """h11 folds `5, 5` to one length before we see it; Go refuses it (RFC 9110, 8.6)."""
 
+PACKED_BODY: Final = re.compile(
+    rb"(?im)^content-encoding:[ \t]*(?!identity[ \t]*\r)([^\r]*)"
+)
+
 CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 """Bytes that h11 lets through in a value, and the Engine does not (RFC 9110, 5.5)."""
 
@@ -241,11 +245,31 @@ def render_whole(
     kept = b"".join(
         line
         for line in head.fields.lines.splitlines(keepends=True)
-        if line.partition(b":")[0].lower() not in dropped
+        if _name_of(line) not in dropped
     )
     fields = replace(head.fields, lines=kept + ours)
     written = RequestHead(method=head.method, target=head.target, fields=fields)
     return render_request(written, target, upgrades=upgrades) + body
+
+
+def render_chunked(head: RequestHead, target: bytes) -> bytes:
+    """Write the head of a request whose body is written anew as it passes, in chunks.
+
+    Raises `BadRequest` where such a body can be neither read nor written.
+    """
+    if head.fields.version == b"1.0":
+        raise BadRequest("a tar is read as it passes, and goes on in HTTP/1.1 alone")
+    if found := PACKED_BODY.search(head.fields.lines):
+        raise BadRequest(f"the tar is packed ({found[1][:32]!r}): send it plain")
+    lines = head.fields.lines.splitlines(keepends=True)
+    dropped = FRAMING_FIELDS | {b"trailer"}
+    kept = b"".join(one for one in lines if _name_of(one) not in dropped)
+    fields = replace(head.fields, lines=kept + b"Transfer-Encoding: chunked\r\n")
+    return render_request(replace(head, fields=fields), target, upgrades=False)
+
+
+def _name_of(line: bytes) -> bytes:
+    return line.partition(b":")[0].lower()
 
 
 def _read_fields(raw: bytes, event: h11.Request, site: Site) -> HeaderFields:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from trioproxy.arguments.families import LIMITED
-from trioproxy.arguments.limits import NO_LIMITS, open_families
+from trioproxy.arguments.limits import NO_LIMITS, Limits, open_families
 from trioproxy.arguments.objects import NO_OBJECTS, Objects
 from trioproxy.policy.endpoints import match
 from trioproxy.policy.request import Request
@@ -55,6 +55,8 @@ class Verdict:
     """By which objects were looked for in that."""
     target: str = ""
     """Version and path with an id in the place of what was judged by it; else empty."""
+    unpacks: bool = False
+    """Whether its body is a tar that is read, and written anew, as it passes."""
 
     @property
     def is_unread(self) -> bool:
@@ -100,6 +102,11 @@ class Gate(Protocol):
     @property
     def looks_inside(self) -> bool:
         """Whether it counts what an object has, beside whose it is."""
+        ...
+
+    @property
+    def unpacking(self) -> frozenset[str]:
+        """The operations by which the Engine unpacks a tar, where no node may be in it."""
         ...
 
     @property
@@ -180,6 +187,7 @@ def judge(  # noqa: PLR0913  all that may be known of one request
         asked=asked,
         named=named,
         objects=gate.objects,
+        unpacks=operation in gate.unpacking,
     )
 
 
@@ -210,6 +218,8 @@ def judge_again(gate: Gate, verdict: Verdict) -> Decision:
     """
     request = verdict.request
     decision = gate.decide(request)
+    if decision.allowed and verdict.operation in gate.unpacking and not verdict.unpacks:
+        return UNREAD
     if not decision.allowed or not _is_limited(gate, verdict.operation):
         return decision
     argued, asked = _argued(gate, verdict.operation), verdict.asked
@@ -307,6 +317,15 @@ def _words(request: Request, decision: Decision) -> str:
     return words
 
 
+UNPACKING = frozenset({"PutContainerArchive"})
+"""By what the Engine unpacks a tar into a container: as root, and makes the nodes in it."""
+
+
+def _unpacking(limits: Limits) -> frozenset[str]:
+    # A container that lacks MKNOD and devices would have the disk by a node that is sent.
+    return UNPACKING if limits.limits_creation else frozenset()
+
+
 def _extent(policy: Policy) -> str:
     """How much a policy opens, and the families of which requests may ask for anything."""
     opened = policy.opened_operations
@@ -326,6 +345,7 @@ class _GateOfPolicy:
         self.looks_inside = policy.limits.limits_creation
         self.proxy_socket = policy.limits.proxy_socket
         self.asks_to_learn = False
+        self.unpacking = frozenset[str]()
 
     def goes_by_names(self, argument: "Argument") -> bool:
         """Answer as the policy does."""
@@ -334,6 +354,10 @@ class _GateOfPolicy:
 
 class EnforceGate(_GateOfPolicy):
     """Lets pass what the policy allows."""
+
+    def __init__(self, policy: Policy, *, source: str = "environment") -> None:
+        super().__init__(policy, source=source)
+        self.unpacking = _unpacking(policy.limits)
 
     def decide(self, request: Request) -> Decision:
         """Answer as the policy does."""
@@ -376,6 +400,7 @@ class LearnGate:
         self.read_operations |= self.objects.reads
         self.asks_to_learn = not (ceiling and ceiling.objects)
         self.looks_inside = limits.limits_creation
+        self.unpacking = _unpacking(limits)
         self.proxy_socket = limits.proxy_socket or proxy_socket
         self._learns_arguments = learns_arguments
 
