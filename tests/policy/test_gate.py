@@ -223,3 +223,34 @@ def test_a_start_from_a_checkpoint_passes_no_limits() -> None:
     open_gate = EnforceGate(parse_policy(granted)[0])
     start = b"/containers/x/start?checkpoint=c"
     assert judge(open_gate, "POST", start).decision.allowed
+
+
+PUT = ("PUT", b"/containers/c/archive?path=/")
+
+
+def test_a_tar_is_rewritten_where_creations_are_limited() -> None:
+    """Only there, and only by what enforces it: a shadow changes nothing that passes."""
+    granted = {"ALLOW_OPERATIONS": "ContainerList,PutContainerArchive"}
+    limited, _ = parse_policy(granted | {"CREATE_BINDS": ""})
+    execs, _ = parse_policy(granted | {"EXEC_PRIVILEGED": "0"})
+    free, _ = parse_policy(granted)
+    assert judge(EnforceGate(limited), *PUT).unpacks
+    assert judge(LearnGate(limited), *PUT).unpacks
+    assert not judge(EnforceGate(limited), "GET", b"/containers/json").unpacks
+    for gate in (
+        *(EnforceGate(free), EnforceGate(execs), ShadowGate(limited)),
+        *(LearnGate(), LearnGate(free)),
+    ):
+        assert not judge(gate, *PUT).unpacks
+
+
+def test_a_tar_that_passes_as_it_is_ends_with_the_policy_that_let_it() -> None:
+    """A policy of now that limits creations cuts it; one that was rewritten goes on."""
+    granted = {"ALLOW_OPERATIONS": "PutContainerArchive"}
+    free, _ = parse_policy(granted)
+    limited, _ = parse_policy(granted | {"CREATE_BINDS": ""})
+    verbatim = judge(EnforceGate(free), *PUT)
+    assert not judge_again(EnforceGate(limited), verbatim).allowed
+    rewritten = judge(EnforceGate(limited), *PUT)
+    assert judge_again(EnforceGate(limited), rewritten).allowed
+    assert judge_again(EnforceGate(free), rewritten).allowed

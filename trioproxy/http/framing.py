@@ -280,6 +280,12 @@ class Dechunked(Chunked):
         self.passed += at - start
         return at
 
+    def take(self) -> bytes:
+        """Take what was kept so far, of a body that goes on as it passes."""
+        content = b"".join(self.content)
+        self.content.clear()
+        return content
+
     def _keep(self, piece: bytes) -> None:
         self.content.append(piece)
         if len(self.content) > MOST_CHUNKS:

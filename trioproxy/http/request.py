@@ -244,11 +244,33 @@ def render_whole(
     kept = b"".join(
         line
         for line in head.fields.lines.splitlines(keepends=True)
-        if line.partition(b":")[0].lower() not in dropped
+        if _name_of(line) not in dropped
     )
     fields = replace(head.fields, lines=kept + ours)
     written = RequestHead(method=head.method, target=head.target, fields=fields)
     return render_request(written, target, upgrades=upgrades) + body
+
+
+def render_chunked(head: RequestHead, target: bytes) -> bytes:
+    """Write the head of a request whose body is written anew as it passes, in chunks.
+
+    Raises `BadRequest` where such a body can be neither read nor written.
+    """
+    if head.fields.version == b"1.0":
+        raise BadRequest("a tar is read as it passes, and goes on in HTTP/1.1 alone")
+    lines = head.fields.lines.splitlines(keepends=True)
+    for line in lines:
+        name, _, coding = line.partition(b":")
+        if name.lower() == b"content-encoding" and coding.strip() != b"identity":
+            raise BadRequest(f"the tar is packed ({coding[:32]!r}): send it plain")
+    dropped = FRAMING_FIELDS | {b"trailer"}
+    kept = b"".join(one for one in lines if _name_of(one) not in dropped)
+    fields = replace(head.fields, lines=kept + b"Transfer-Encoding: chunked\r\n")
+    return render_request(replace(head, fields=fields), target, upgrades=False)
+
+
+def _name_of(line: bytes) -> bytes:
+    return line.partition(b":")[0].lower()
 
 
 def _read_fields(raw: bytes, event: h11.Request, site: Site) -> HeaderFields:

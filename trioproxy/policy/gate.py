@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from trioproxy.arguments.families import LIMITED
-from trioproxy.arguments.limits import NO_LIMITS, open_families
+from trioproxy.arguments.limits import NO_LIMITS, Limits, open_families
 from trioproxy.arguments.marks import BODIES, MARKED, read
 from trioproxy.arguments.objects import NO_OBJECTS, Objects
 from trioproxy.errors import BadRequest
@@ -59,6 +59,8 @@ class Verdict:
     """What it relies on until it is answered, and is reserved; None: nothing is."""
     target: str = ""
     """Version and path with an id in the place of what was judged by it; else empty."""
+    unpacks: bool = False
+    """Whether its body is a tar that is read, and written anew, as it passes."""
 
     @property
     def is_unread(self) -> bool:
@@ -109,6 +111,11 @@ class Gate(Protocol):
     @property
     def limits_fills(self) -> bool:
         """Whether the Engine may fill no volumes but those that nobody else can have."""
+        ...
+
+    @property
+    def unpacking(self) -> frozenset[str]:
+        """The operations by which the Engine unpacks a tar, where no node may be in it."""
         ...
 
     @property
@@ -196,6 +203,7 @@ def judge(  # noqa: PLR0913  all that may be known of one request
         named=named,
         objects=gate.objects,
         volumes=_reserved(gate, operation, asked, decision),
+        unpacks=operation in gate.unpacking,
     )
 
 
@@ -230,6 +238,8 @@ def judge_again(gate: Gate, verdict: Verdict, *, is_sent: bool = True) -> Decisi
     """
     request, operation = verdict.request, verdict.operation
     decision = gate.decide(request)
+    if decision.allowed and operation in gate.unpacking and not verdict.unpacks:
+        return UNREAD
     if not decision.allowed or not _is_limited(gate, operation):
         return decision
     asked = verdict.asked
@@ -391,6 +401,15 @@ def _words(request: Request, decision: Decision) -> str:
     return words
 
 
+UNPACKING = frozenset({"PutContainerArchive"})
+"""By what the Engine unpacks a tar into a container: as root, and makes the nodes in it."""
+
+
+def _unpacking(limits: Limits) -> frozenset[str]:
+    # A container that lacks MKNOD and devices would have the disk by a node that is sent.
+    return UNPACKING if limits.limits_creation else frozenset()
+
+
 def _extent(policy: Policy) -> str:
     """How much a policy opens, and the families of which requests may ask for anything."""
     opened = policy.opened_operations
@@ -413,6 +432,7 @@ class _GateOfPolicy:
         self.limits_fills = policy.limits.limits_creation
         self.proxy_socket = policy.limits.proxy_socket
         self.asks_to_learn = False
+        self.unpacking = frozenset[str]()
 
     def goes_by_names(self, argument: "Argument") -> bool:
         """Answer as the policy does."""
@@ -421,6 +441,10 @@ class _GateOfPolicy:
 
 class EnforceGate(_GateOfPolicy):
     """Lets pass what the policy allows."""
+
+    def __init__(self, policy: Policy, *, source: str = "environment") -> None:
+        super().__init__(policy, source=source)
+        self.unpacking = _unpacking(policy.limits)
 
     def decide(self, request: Request) -> Decision:
         """Answer as the policy does."""
@@ -466,6 +490,7 @@ class LearnGate:
         self.asks_to_learn = not (ceiling and ceiling.objects)
         self.looks_inside = limits.limits_creation
         self.limits_fills = limits.limits_creation
+        self.unpacking = _unpacking(limits)
         self.proxy_socket = limits.proxy_socket or proxy_socket
         self._learns_arguments = learns_arguments
 

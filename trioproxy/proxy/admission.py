@@ -28,6 +28,7 @@ from trioproxy.http.request import (
     HeaderMemo,
     RequestHead,
     parse_request,
+    render_chunked,
     render_request,
     render_whole,
 )
@@ -237,7 +238,9 @@ def _render(head: RequestHead, verdict: Verdict, body: bytes | None = None) -> A
     if verdict.decision.allowed:
         target = _target(verdict)
         written = _written(verdict, body)
-        if written is None:
+        if verdict.unpacks and framing is not NO_BODY:
+            upstream = render_chunked(head, target)
+        elif written is None:
             upstream = render_request(head, target, upgrades=upgrades)
         else:
             upstream = render_whole(head, target, written, upgrades=upgrades)

@@ -15,8 +15,10 @@ cancelled after the last byte of the answer has gone out, never before.
 A failure travels in one way, as an exception, and becomes an answer in one place, `run`.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from time import perf_counter
 from typing import Final
 
@@ -24,10 +26,12 @@ import trio
 
 from trioproxy.errors import BadRequest, UpstreamError, UpstreamLost, leaf_of
 from trioproxy.http.framing import (
+    CHUNKED,
     NO_BODY,
     NOTHING,
     UNTIL_CLOSE,
     Boundary,
+    Dechunked,
     UntilClose,
     boundary_of,
 )
@@ -37,7 +41,7 @@ from trioproxy.proxy import replies
 from trioproxy.proxy.admission import Admission, Admitted
 from trioproxy.proxy.client import DRAIN_SECONDS, Client
 from trioproxy.proxy.engine import Engine
-from trioproxy.proxy.relay import relay
+from trioproxy.proxy.relay import relay, relay_rewritten
 from trioproxy.proxy.reservations import Reservation
 from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.tunnel import tunnel
@@ -251,8 +255,13 @@ class Exchange:
 
     def _take_early_body(self) -> bytes:
         """Take what came of a body with its head."""
-        client = self._sides.client
-        self.upward = boundary_of(self.admitted.framing)
+        client, framing = self._sides.client, self.admitted.framing
+        if self.admitted.verdict.unpacks:
+            # None of it goes with the head, for none of it goes on as it came.
+            self.upward = Dechunked() if framing is CHUNKED else boundary_of(framing)
+            self._is_uploaded = False
+            return b""
+        self.upward = boundary_of(framing)
         early = client.early
         body = client.take_early(self.upward.feed(early, 0, len(early)))
         # dockerode sends its options along as a body, which the Engine discards there.
@@ -285,8 +294,14 @@ class Exchange:
     async def _upload(self, over: trio.Event) -> None:
         """Relay the rest of the body; whatever breaks it ends the answer too."""
         client, engine = self._sides.client, self._sides.engine
+        move: Callable[..., Awaitable[bytes | None]] = relay
+        if self.admitted.verdict.unpacks:
+            # Here, for most policies limit nothing.
+            from trioproxy.http.tar import Rewriter
+
+            move = partial(relay_rewritten, rewriter=Rewriter())
         try:
-            surplus = await relay(
+            surplus = await move(
                 client.wire,
                 engine.wire,
                 self.upward,
@@ -410,7 +425,8 @@ class Exchange:
     async def _fail(self, error: UpstreamError | BadRequest) -> After:
         """Answer for an Engine that cannot, as long as no answer has begun."""
         if self.head_sent:
-            self.ending = "engine-lost"
+            is_lost = isinstance(error, UpstreamError)
+            self.ending = "engine-lost" if is_lost else str(error)
             return CLOSE
         if isinstance(error, UpstreamLost):
             error = UpstreamLost(

@@ -11,11 +11,14 @@ smaller pieces are read, and the kernel's own buffers make the sender wait.
 """
 
 import socket
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from trioproxy.http.framing import Boundary
+from trioproxy.http.framing import Boundary, Dechunked
 from trioproxy.proxy.pipe import CannotSplice, Pipe
 from trioproxy.proxy.wire import Wire
+
+if TYPE_CHECKING:
+    from trioproxy.http.tar import Rewriter
 
 BUFFER_SIZE: Final = 256 * 1024
 """Read at most at a time; a body begins with a quarter of it and doubles."""
@@ -30,6 +33,15 @@ HELD_MUCH: Final = 6 * 1024 * 1024
 """Bytes that wait for slow sinks, of all connections; from here on pieces are small."""
 
 SMALL_SIZE: Final = 16 * 1024
+
+
+TAR_SIZE: Final = 64 * 1024
+"""Read at a time of a body that is written anew."""
+
+STEP: Final = 16 * 1024
+"""Of such a body, between two turns of others: at most 32 headers."""
+
+LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
 class Buffer:
@@ -85,6 +97,53 @@ async def relay(
             size = SLOW_SIZE
         surplus = await _pass_on(rest, used, source, sink, boundary, buffer)
     return surplus
+
+
+async def relay_rewritten(
+    source: Wire,
+    sink: Wire,
+    boundary: Boundary,
+    buffer: Buffer,
+    early: bytes,
+    rewriter: "Rewriter",
+) -> bytes | None:
+    """Relay one body, of any framing, in chunks of what `rewriter` makes of its content.
+
+    Returns as `relay`. What is refused raises before a byte of its piece is sent, and
+    then the last chunk never goes out: the sink has no whole body.
+    """
+    data, at = early, 0
+    while not boundary.done:
+        if at == len(data):
+            is_much = buffer.held > HELD_MUCH
+            data, at = await source.recv(SMALL_SIZE if is_much else TAR_SIZE), 0
+            if not data:
+                return None
+        # What are contents costs nothing; a header is work, and thousands may come at once.
+        end = min(len(data), at + max(rewriter.unseen, STEP))
+        begin, at = at, boundary.feed(data, at, end)
+        content: bytes | memoryview = memoryview(data)[begin:at]
+        if isinstance(boundary, Dechunked):
+            content = boundary.take()
+        await _send_chunk(sink, rewriter.feed(content), buffer)
+        if at < len(data):
+            await source.let_others()
+    await _send_chunk(sink, [rewriter.end()], buffer)
+    await sink.send_all(LAST_CHUNK)
+    return data[at:]
+
+
+async def _send_chunk(
+    sink: Wire, pieces: "list[bytes | memoryview]", buffer: Buffer
+) -> None:
+    """Send one chunk; of nothing none, for that would be the last."""
+    if size := sum(map(len, pieces)):
+        data = b"".join((b"%x\r\n" % size, *pieces, b"\r\n"))
+        buffer.held += size
+        try:
+            await sink.send_all(data)
+        finally:
+            buffer.held -= size
 
 
 async def _pass_on(

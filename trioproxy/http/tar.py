@@ -1,0 +1,532 @@
+"""The tar that a request has unpacked: read as it passes, its headers written anew.
+
+The Engine unpacks such a tar as root, and a node of a disk in it is the disk. Whether
+there is one is a question of reading, and readers of tar differ: a size that stands in two
+places, a header that changes all others, a sparse file, a number in base 256 make one
+reader see an entry where another sees the contents of a file (CVE-2025-62518). So here a
+tar has one reading or none, and what goes on is not what came: each entry becomes a value,
+an `Entry`, and `written` makes its header from that, in the only form there is.
+
+    what the header holds          a ustar header: names of printable ASCII up to 100
+                                   bytes, numbers in octal, no prefix, no owner names
+    what it does not hold          a pax header before it, and nothing else
+    two blocks of zeros            when all has been read, and nothing stood behind them
+
+A pax header of ours begins with its own name, so no name makes the first bytes of a tar
+look like those of a packed one, which the Engine would unpack before it reads it.
+
+Which records of pax go on is what the Engine reads: path, size, owner, times, and of the
+extended attributes `user.*` and `security.capability`, the only one that `docker cp -a`
+makes. Another of `security.`, `system.` or `trusted.` no container could set by itself: it
+is refused, and not left out in silence. All else the Engine ignores, and never gets.
+
+A FIFO passes: it leads to who opens it and to no device, and each container makes its own.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from struct import Struct
+from typing import Final
+
+from trioproxy.errors import BadBody
+from trioproxy.quoting import quote
+
+BLOCK: Final = 512
+ZEROS: Final = bytes(BLOCK)
+
+EXTENSION_LIMIT: Final = 64 * 1024
+"""Bytes of what stands before the header of one entry: a name, attributes."""
+
+NAME_LIMIT: Final = 4_095
+"""Bytes of a name or of what a link names: no path is longer (`PATH_MAX`)."""
+
+NUMBER_LIMIT: Final = 10**18
+"""Beyond all numbers: what 18 digits hold, and 63 bits too."""
+
+BEYOND: Final = {8: 8**7, 12: 8**11}
+"""The first number that octal digits in so many bytes, with a NUL, do not hold."""
+
+OWNER_LIMIT: Final = 2**32
+"""Beyond all users and groups; the number itself would be taken for root."""
+
+HEADER: Final = Struct("100s8s8s8s12s12s8sc100s8s80x155s12s")
+"""Name, mode, owner, group, size, time, checksum, type, link, magic, prefix, the rest."""
+
+USTAR: Final = b"ustar\x0000"
+GNU: Final = b"ustar  \x00"
+V7: Final = bytes(8)
+
+FILE: Final = b"0"
+HARD_LINK: Final = b"1"
+SYMLINK: Final = b"2"
+FOLDER: Final = b"5"
+FIFO: Final = b"6"
+OLD_FILE: Final = b"\x00"
+"""A file, or by the slash at the end of its name a folder."""
+ACCEPTED: Final = frozenset({FILE, HARD_LINK, SYMLINK, FOLDER, FIFO, OLD_FILE})
+LINKS: Final = frozenset({HARD_LINK, SYMLINK})
+
+PAX: Final = b"x"
+LONG_NAME: Final = b"L"
+LONG_LINK: Final = b"K"
+EXTENSIONS: Final = frozenset({PAX, LONG_NAME, LONG_LINK})
+
+REFUSED: Final[Mapping[bytes, str]] = {
+    b"3": "a character device",
+    b"4": "a block device",
+    b"D": "a list of names of GNU tar",
+    b"M": "the rest of a file of another tar",
+    b"S": "a sparse file",
+    b"V": "the label of a tar",
+    b"g": "a header for all entries behind it",
+}
+
+PACKED: Final = re.compile(
+    rb"\x1f\x8b|BZh|\xfd7zXZ\x00|\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"
+)
+"""How what the Engine unpacks begins: gzip, bzip2, xz, zstd, and what zstd skips."""
+
+PLAIN_NAME: Final = re.compile(rb"(?!BZh)[ -~]{0,100}")
+"""What a header holds as it is, and what begins like nothing that is packed."""
+
+OCTAL: Final = re.compile(rb" *([0-7]*)[ \x00]*")
+DECIMAL: Final = re.compile(rb"0|[1-9][0-9]{0,17}")
+SECONDS: Final = re.compile(rb"(-?(?:0|[1-9][0-9]{0,17}))(?:\.([0-9]{0,64}))?")
+RECORD: Final = re.compile(rb"([1-9][0-9]{0,5}) ([^=\x00\n]+)=")
+"""How a record of pax begins: its length, and a name."""
+
+XATTR: Final = b"SCHILY.xattr."
+SPARSE: Final = b"GNU.sparse."
+READ_RECORDS: Final = frozenset(
+    {b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime", b"atime"}
+)
+
+ELSEWHERE: Final = b"././@PaxHeader"
+"""In the place of a name that the pax header has: who reads none makes this of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry of a tar, as every reader of what is written of it sees it."""
+
+    kind: bytes
+    name: bytes
+    link: bytes = b""
+    """What a link names."""
+    size: int = 0
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+    mtime: bytes = b"0"
+    """Seconds, with a fraction where there is one."""
+    atime: bytes = b""
+    attributes: tuple[tuple[bytes, bytes], ...] = ()
+    """Extended attributes, as records of pax."""
+
+
+class Rewriter:
+    """One tar on its way, in pieces that may be cut anywhere. What it refuses raises.
+
+    `_expect` is the reader of the next `_need` bytes, which are collected in `_held`;
+    `unseen` counts down the contents of a file, which pass as they are. Of a tar no more is
+    held than one header with what stands before it.
+    """
+
+    __slots__ = (
+        "_expect",
+        "_extending",
+        "_extensions",
+        "_held",
+        "_is_first",
+        "_need",
+        "entry",
+        "unseen",
+    )
+
+    def __init__(self) -> None:
+        self.entry: Entry | None = None
+        """The one whose header was written last."""
+        # Unbound, for a bound method would tie a tar into a reference cycle.
+        self._expect: Callable[[Rewriter, bytes], bytes] = Rewriter._header
+        self._need = BLOCK
+        self._held = bytearray()
+        self.unseen = 0
+        """How many of the next bytes are contents, whatever they are."""
+        self._extensions: dict[bytes, bytes] = {}
+        self._extending = PAX, 0
+        """What is being collected before an entry, and its size."""
+        self._is_first = True
+
+    def feed(self, data: bytes | memoryview) -> list[bytes | memoryview]:
+        """Take the next bytes; return what goes on. Parts of it are parts of `data`.
+
+        Raises `BadBody`, and then nothing of `data` goes on.
+        """
+        view = memoryview(data)
+        out: list[bytes | memoryview] = []
+        at, end = 0, len(view)
+        while at < end:
+            if self.unseen:
+                step = min(self.unseen, end - at)
+                self.unseen -= step
+                out.append(view[at : at + step])
+            else:
+                step = min(self._need - len(self._held), end - at)
+                self._held += view[at : at + step]
+                if len(self._held) == self._need:
+                    block = bytes(self._held)
+                    self._held.clear()
+                    out.append(self._expect(self, block))
+            at += step
+        return out
+
+    def end(self) -> bytes:
+        """All of it has come: return its end. Raises `BadBody` if it is not whole."""
+        if self._is_first:
+            _check_packed(bytes(self._held))
+        if self._expect is not Rewriter._behind:
+            raise BadBody("the tar is cut short: it has no end (two blocks of zeros)")
+        _check_zeros(bytes(self._held))
+        return ZEROS * 2
+
+    # -- one block, or what is collected, and what comes next --------------------------
+
+    def _header(self, block: bytes) -> bytes:
+        if self._is_first:
+            self._is_first = False
+            _check_packed(block)
+        if block == ZEROS:
+            if self._extensions:
+                raise BadBody("the tar ends where an entry is announced")
+            self._expect = Rewriter._second_zeros
+            return b""
+        kind = block[156:157]
+        who = _shown(block[:100].partition(b"\0")[0])
+        _check_header(block, who)
+        if kind in EXTENSIONS:
+            self._extend(kind, _number(block[124:136], who), who)
+            return b""
+        if kind not in ACCEPTED:
+            what = REFUSED.get(kind, f"of the type {kind!r}, which nobody knows")
+            raise BadBody(f"entry {who} of the tar is {what}: make the tar without it")
+        self.entry = entry = _read_entry(block, self._extensions)
+        self._extensions = {}
+        self.unseen = entry.size
+        if padding := -entry.size % BLOCK:
+            self._need, self._expect = padding, Rewriter._padding
+        return written(entry)
+
+    def _padding(self, block: bytes) -> bytes:
+        self._need, self._expect = BLOCK, Rewriter._header
+        return bytes(len(block))
+
+    def _extend(self, kind: bytes, size: int, who: str) -> None:
+        # Of two that say the name, one reader takes the first and another the last.
+        if kind in self._extensions or (
+            self._extensions and PAX in {kind, *self._extensions}
+        ):
+            raise BadBody(f"{who} is said twice before one entry of the tar")
+        if not 0 < size <= EXTENSION_LIMIT:
+            raise BadBody(
+                f"{who} before an entry of the tar has {size:,} bytes,"
+                f" and may have {EXTENSION_LIMIT:,}"
+            )
+        self._extending = kind, size
+        self._need, self._expect = size + -size % BLOCK, Rewriter._extension
+
+    def _extension(self, blocks: bytes) -> bytes:
+        kind, size = self._extending
+        self._extensions[kind] = blocks[:size]
+        self._need, self._expect = BLOCK, Rewriter._header
+        return b""
+
+    def _second_zeros(self, block: bytes) -> bytes:
+        if block != ZEROS:
+            raise BadBody("the tar goes on behind a block of zeros")
+        self._expect = Rewriter._behind
+        return b""
+
+    def _behind(self, block: bytes) -> bytes:
+        _check_zeros(block)
+        return b""
+
+
+# -- reading -----------------------------------------------------------------------
+
+
+def _check_packed(start: bytes) -> None:
+    if PACKED.match(start):
+        raise BadBody("the tar is packed, and here is read as it passes: send it plain")
+
+
+def _check_zeros(data: bytes) -> None:
+    if data.strip(b"\0"):
+        raise BadBody("the tar goes on behind its end")
+
+
+def _check_header(block: bytes, who: str) -> None:
+    """Refuse a header of which readers know the form by different signs."""
+    told = OCTAL.fullmatch(block, 148, 156)
+    # The checksum counts itself as spaces; of signed bytes only very old ones were made.
+    if not told or not told[1] or int(told[1], 8) != _checksum(block):
+        raise BadBody(f"bad checksum of {who}: this is no tar, or a damaged one")
+    # What stands behind the magic is a prefix of the name, or times, or another kind's.
+    match block[257:265]:
+        case magic if magic == USTAR:
+            is_clean = not block[500:].strip(b"\0")
+        case magic if magic == GNU:
+            times = block[345:357], block[357:369]
+            is_clean = not block[369:].strip(b"\0") and all(map(OCTAL.fullmatch, times))
+        case magic:
+            is_clean = magic == V7 and not block[265:].strip(b"\0")
+    if not is_clean:
+        raise BadBody(f"the header of {who} is of a form that readers of tar differ on")
+
+
+def _checksum(block: bytes) -> int:
+    return sum(block) - sum(block[148:156]) + 8 * ord(" ")
+
+
+def _read_entry(block: bytes, extensions: Mapping[bytes, bytes]) -> Entry:
+    name, mode, uid, gid, size, mtime, _, kind, link, magic, prefix, _ = HEADER.unpack(
+        block
+    )
+    who = _shown(name.partition(b"\0")[0])
+    records = _records(extensions.get(PAX, b""), who)
+    name = _name(
+        extensions.get(LONG_NAME),
+        records.get(b"path"),
+        (prefix if magic == USTAR else b"", name),
+        who,
+    )
+    who = _shown(name)
+    if kind in LINKS:
+        link = _name(
+            extensions.get(LONG_LINK), records.get(b"linkpath"), (b"", link), who
+        )
+    else:
+        link = b""
+    length = _size(_number(size, who), records.get(b"size"), who)
+    kind = _kind(kind, name, length, who)
+    return Entry(
+        kind=kind,
+        name=name,
+        link=link,
+        size=length,
+        mode=_number(mode, who) & 0o7777,
+        uid=_owner(uid, records.get(b"uid"), who),
+        gid=_owner(gid, records.get(b"gid"), who),
+        mtime=_seconds(records.get(b"mtime") or b"%d" % _number(mtime, who), who),
+        atime=_seconds(records[b"atime"], who) if b"atime" in records else b"",
+        attributes=tuple(sorted(i for i in records.items() if i[0].startswith(XATTR))),
+    )
+
+
+def _kind(kind: bytes, name: bytes, size: int, who: str) -> bytes:
+    """The type by which it goes on: a file, by its name, may be a folder to some."""
+    if kind == OLD_FILE:
+        kind = FOLDER if name.endswith(b"/") else FILE
+    if kind == FILE and name.endswith(b"/"):
+        raise BadBody(f"entry {who} of the tar is a file, and by its name a folder")
+    if kind != FILE and size:
+        raise BadBody(f"entry {who} of the tar is no file, and has contents")
+    return kind
+
+
+def _name(
+    long: bytes | None, path: bytes | None, plain: tuple[bytes, bytes], who: str
+) -> bytes:
+    """The one name among those that a header and what stands before it give."""
+    if long is not None:
+        name = long.rstrip(b"\0")
+    elif path is not None:
+        name = path
+    else:
+        prefix, name = (field.rstrip(b"\0") for field in plain)
+        if prefix and name:
+            name = prefix + b"/" + name
+    if not name or b"\0" in name:
+        raise BadBody(f"an empty name, or a NUL in one, at {who} of the tar")
+    if len(name) > NAME_LIMIT:
+        raise BadBody(
+            f"a name of the tar, {who}, is longer than {NAME_LIMIT:,} bytes, as no path is"
+        )
+    return name
+
+
+def _size(size: int, told: bytes | None, who: str) -> int:
+    """The size, which may stand in two places, and must be the same in both.
+
+    A file that is too large for octal digits has 0 there, as Go and GNU tar write it.
+    """
+    if told is None:
+        return size
+    length = _decimal(told, who)
+    if length != size and (size or length < BEYOND[12]):
+        raise BadBody(f"{who} of the tar has two sizes, {size:,} and {length:,}")
+    return length
+
+
+def _owner(field: bytes, told: bytes | None, who: str) -> int:
+    number = _number(field, who) if told is None else _decimal(told, who)
+    if number >= OWNER_LIMIT:
+        raise BadBody(f"no user or group has the number {number}, of {who} of the tar")
+    return number
+
+
+def _number(field: bytes, who: str) -> int:
+    """A number in octal digits, or in base 256 where these do not hold it."""
+    number = NUMBER_LIMIT
+    if field[0] == 0x80:
+        number = int.from_bytes(field[1:], "big")
+    elif found := OCTAL.fullmatch(field):
+        number = int(found[1] or b"0", 8)
+    if number >= NUMBER_LIMIT:
+        raise BadBody(f"bad number {field!r} in the header of {who} of the tar")
+    return number
+
+
+def _decimal(value: bytes, who: str) -> int:
+    if not DECIMAL.fullmatch(value):
+        raise BadBody(f"bad number {value[:32]!r} before the header of {who}")
+    return int(value)
+
+
+def _seconds(value: bytes, who: str) -> bytes:
+    """A time, to the nanosecond as far as it goes, and without zeros at its end."""
+    found = SECONDS.fullmatch(value)
+    if not found:
+        raise BadBody(f"bad time {value[:32]!r} before the header of {who}")
+    fraction = (found[2] or b"")[:9].rstrip(b"0")
+    return found[1] + b"." + fraction if fraction else found[1]
+
+
+def _records(data: bytes, who: str) -> dict[bytes, bytes]:
+    """The records of a pax header that are read, and that go on."""
+    records: dict[bytes, bytes] = {}
+    seen: set[bytes] = set()
+    at = 0
+    while at < len(data):
+        found = RECORD.match(data, at)
+        end = at + int(found[1]) if found else 0
+        if not found or not found.end() < end <= len(data) or data[end - 1] != 0x0A:
+            raise BadBody(f"bad record {data[at : at + 32]!r} before {who} of the tar")
+        key, value = found[2], data[found.end() : end - 1]
+        if key in seen:
+            raise BadBody(f"{key[:64]!r} stands twice before {who} of the tar")
+        seen.add(key)
+        if _goes_on(key, value, who):
+            records[key] = value
+        at = end
+    return records
+
+
+def _goes_on(key: bytes, value: bytes, who: str) -> bool:
+    """Whether a record is read; what the Engine ignores is left out."""
+    if key.startswith(SPARSE):
+        raise BadBody(f"entry {who} of the tar is a sparse file: make it without -S")
+    if key.startswith(XATTR):
+        name = key.removeprefix(XATTR)
+        if name.startswith((b"security.", b"system.", b"trusted.")):
+            if name == b"security.capability":
+                return True
+            raise BadBody(
+                f"entry {who} of the tar sets {_shown(name)}, and only user.* and"
+                " security.capability may be set: make the tar without it"
+            )
+        return name.startswith(b"user.")
+    if key in READ_RECORDS and not value:
+        raise BadBody(f"{key.decode()} is empty before {who} of the tar")
+    return key in READ_RECORDS
+
+
+def _shown(name: bytes) -> str:
+    return quote(name.decode("utf-8", "backslashreplace")) or '""'
+
+
+# -- writing -----------------------------------------------------------------------
+
+
+def written(entry: Entry) -> bytes:
+    """Write the header of an entry, in its one form: what it does not hold goes before it."""
+    seconds, _, fraction = entry.mtime.partition(b".")
+    time = int(seconds)
+    records = [
+        *_named(b"path", entry.name),
+        *_named(b"linkpath", entry.link),
+        *_counted(b"size", entry.size, 12),
+        *_counted(b"uid", entry.uid, 8),
+        *_counted(b"gid", entry.gid, 8),
+    ]
+    if fraction or seconds.startswith(b"-") or time >= BEYOND[12]:
+        records.append(_record(b"mtime", entry.mtime))
+    if entry.atime:
+        records.append(_record(b"atime", entry.atime))
+    records += (_record(key, value) for key, value in entry.attributes)
+    header = _block(
+        entry.kind,
+        entry.name if PLAIN_NAME.fullmatch(entry.name) else ELSEWHERE,
+        link=entry.link if PLAIN_NAME.fullmatch(entry.link) else ELSEWHERE,
+        mode=entry.mode,
+        numbers=(entry.uid, entry.gid, entry.size, max(time, 0)),
+    )
+    if not records:
+        return header
+    data = b"".join(records)
+    if len(data) > EXTENSION_LIMIT:
+        who = _shown(entry.name)
+        raise BadBody(
+            f"what stands before {who} of the tar is longer than {EXTENSION_LIMIT:,} bytes"
+        )
+    before = _block(PAX, ELSEWHERE, mode=0o644, numbers=(0, 0, len(data), 0))
+    return before + data + bytes(-len(data) % BLOCK) + header
+
+
+def _named(key: bytes, name: bytes) -> list[bytes]:
+    return [] if PLAIN_NAME.fullmatch(name) else [_record(key, name)]
+
+
+def _counted(key: bytes, number: int, width: int) -> list[bytes]:
+    return [_record(key, b"%d" % number)] if number >= BEYOND[width] else []
+
+
+def _record(key: bytes, value: bytes) -> bytes:
+    """One record of pax: the length that it begins with counts its own digits."""
+    rest = b" %s=%s\n" % (key, value)
+    length = len(rest) + len(str(len(rest)))
+    length = len(rest) + len(str(length))
+    return b"%d%s" % (length, rest)
+
+
+def _block(
+    kind: bytes,
+    name: bytes,
+    *,
+    mode: int,
+    numbers: tuple[int, int, int, int],
+    link: bytes = b"",
+) -> bytes:
+    uid, gid, size, mtime = numbers
+    block = HEADER.pack(
+        name,
+        _field(mode, 8),
+        _field(uid, 8),
+        _field(gid, 8),
+        _field(size, 12),
+        _field(mtime, 12),
+        b"",
+        kind,
+        link,
+        USTAR,
+        b"",
+        b"",
+    )
+    return b"%s%06o\x00 %s" % (block[:148], _checksum(block), block[156:])
+
+
+def _field(number: int, width: int) -> bytes:
+    # In base 256 as well as in a record: a reader without pax finds the same size.
+    if number >= BEYOND[width]:
+        return b"\x80" + number.to_bytes(width - 1, "big")
+    return b"%0*o" % (width - 1, number)
