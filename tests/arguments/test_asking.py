@@ -114,7 +114,7 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"SecurityOpt": ["apparmor=unconfined"]}, [("CREATE_SECURITY", "apparmor:unconfined")]),
     ({"SecurityOpt": ["no-new-privileges=F"]}, [("CREATE_SECURITY", "no-new-privileges:false")]),
     ({"SecurityOpt": ["writable-cgroups"]}, [("CREATE_SECURITY", "writable-cgroups:true")]),
-    ({"SecurityOpt": ["no-new-privileges", "no-new-privileges:T", "seccomp=builtin", "apparmor=docker-default"]}, []),
+    ({"SecurityOpt": ["no-new-privileges", "no-new-privileges:T", "apparmor=docker-default"]}, []),
     ({"MaskedPaths": []}, [("CREATE_SECURITY", "paths:unmasked")]),
     ({"MaskedPaths": MASKED, "ReadonlyPaths": [*READ_ONLY, "/x"]}, []),
     ({"MaskedPaths": MASKED[1:]}, [("CREATE_SECURITY", "paths:unmasked")]),
@@ -140,7 +140,8 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
      [("CREATE_DRIVERS", "log:syslog"), ("CREATE_OPTIONS", "ContainerCreate:HostConfig.LogConfig.Config.syslog-address")]),
     ({"LogConfig": {"Type": "", "Config": {}}}, []),
     ({"LogConfig": {"Type": "json-file", "Config": {"max-size": "1m"}}}, []),
-    ({"Runtime": "runc"}, []),
+    ({"Runtime": "runc"}, [("CREATE_RUNTIMES", "runc")]),
+    ({"SecurityOpt": ["seccomp=builtin"]}, [("CREATE_SECURITY", "seccomp:builtin")]),
     ({"Runtime": "io.containerd.x.v1"}, [("CREATE_RUNTIMES", "io.containerd.x.v1")]),
     # Ports
     ({"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}}, [("CREATE_PORTS", "8080")]),

@@ -40,7 +40,7 @@ LISTED: list[tuple[str, str, list[dict[str, Any]], list[dict[str, Any]]]] = [
     ("CREATE_SECURITY", "label:level%3As0,paths:unmasked", [{"SecurityOpt": ["label=level:s0"], "MaskedPaths": []}], [{"ReadonlyPaths": []}]),
     ("CREATE_NAMESPACES", "net:host", [{"NetworkMode": "host"}], [{"PidMode": "host"}, {"NetworkMode": "container:a"}]),
     ("CREATE_DRIVERS", "log:syslog", [{"LogConfig": {"Type": "syslog"}}], [{"LogConfig": {"Type": "gelf"}}, {"VolumeDriver": "syslog"}]),
-    ("CREATE_RUNTIMES", "runsc", [{"Runtime": "runsc"}, {"Runtime": "runc"}], [{"Runtime": "kata"}]),
+    ("CREATE_RUNTIMES", "runsc", [{"Runtime": "runsc"}, {"Runtime": ""}], [{"Runtime": "kata"}, {"Runtime": "runc"}]),
     ("CREATE_PORTS", "8080,127.0.0.1:9000-9010,random/udp", [
         {"PortBindings": {"1": [{"HostPort": "8080"}, {"HostIp": "10.0.0.1", "HostPort": "8080"}, {"HostIp": "127.0.0.1", "HostPort": "9001-9002"}]}},
         {"PortBindings": {"1/udp": [{}]}}],

@@ -127,9 +127,41 @@ def test_a_create_is_told_of_with_what_lies_outside_of_its_limits() -> None:
     assert found.answer == (
         "root on the host: no known way, for a client that runs nothing on the host"
         " itself, cannot write the parents of its binds and finds no volume or network"
-        " of others that leads to the host"
+        " of others that leads to the host, where nobody on the host runs what it writes"
+        " in /srv/app, on an Engine without known escapes"
     )
     assert "parents" not in meaning(**CREATE, CREATE_BINDS="").answer
+
+
+ENGINE = "on an Engine without known escapes"
+WRITES = "where nobody on the host runs what it writes in "
+SURROUNDINGS: list[tuple[dict[str, str], list[str]]] = [
+    ({"CONTAINERS": "1"}, []),
+    ({"ALLOW_OPERATIONS": "ContainerRestart"}, []),
+    ({"ALLOW_OPERATIONS": "ContainerStart"}, [ENGINE]),
+    ({**CREATE, "CREATE_BINDS": ""}, [ENGINE]),
+    ({**CREATE, "CREATE_BINDS": "/srv/a:ro"}, [ENGINE]),
+    ({**CREATE, "CREATE_BINDS": "/srv/a,/srv/b:ro"}, [f"{WRITES}/srv/a", ENGINE]),
+    ({**CREATE, "CREATE_BINDS": "{base}/x", "CREATE_BASE": "/home/me/app"}, [f"{WRITES}/home/me/app/x", ENGINE]),
+    ({**CREATE, "CREATE_BINDS": "/a/1,/a/2,/a/3"}, [f"{WRITES}/a/1, /a/2 and /a/3", ENGINE]),
+    ({**CREATE, "CREATE_BINDS": "/a/1,/a/2,/a/3,/a/4,/a/5"}, [f"{WRITES}/a/1, /a/2, /a/3 and 2 more", ENGINE]),
+    ({**CREATE, "CREATE_BINDS": "@proxy", "PROXY_SOCKET": "/run/app/p.sock"}, [ENGINE]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("variables", "surroundings"),
+    SURROUNDINGS,
+    ids=[str(one[0])[-60:] for one in SURROUNDINGS],
+)
+def test_what_must_be_true_of_the_host_is_told(
+    variables: dict[str, str], surroundings: list[str]
+) -> None:
+    """Folders that a client writes are named, and the Engine where it runs containers."""
+    found = meaning(**variables)
+    assert list(found.surroundings) == surroundings
+    if not found.is_root:
+        assert found.answer.endswith("".join(f", {one}" for one in surroundings))
 
 
 @pytest.mark.parametrize("name", sorted(UNLIMITABLE))

@@ -45,6 +45,8 @@ class Argument(NamedTuple):
     """The value for people; empty where it may be a secret, or is the place alone."""
     condition: str = ""
     """A variable that must list values for this to be limited at all."""
+    unless_default: bool = False
+    """Whether it is harmless where it is what the Engine gives by default; see `things`."""
 
 
 class Request(NamedTuple):

@@ -26,9 +26,11 @@ class Family(StrEnum):
 
 
 class Kind(StrEnum):
-    """What the Engine keeps and requests name."""
+    """What the Engine keeps and requests name, and the Engine."""
 
     CONTAINER = "container"
+    ENGINE = "engine"
+    """The Engine itself: what it gives to a container that asks for nothing."""
     EXEC = "exec"
     IMAGE = "image"
     NETWORK = "network"

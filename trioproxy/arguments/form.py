@@ -34,6 +34,11 @@ class Asked(NamedTuple):
         """Whether its query has a value for a key."""
         return any(k == key and value for k, value in query.parse(self.query))
 
+    @property
+    def of_defaults(self) -> "tuple[Argument, ...]":
+        """What it asks for that may be what the Engine gives by default."""
+        return tuple(one for one in self.arguments if one.unless_default)
+
     def with_query(self, values: Mapping[str, str]) -> "Asked":
         """The same with other values for some keys of the query."""
         pairs = query.parse(self.query)

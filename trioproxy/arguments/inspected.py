@@ -1,9 +1,13 @@
 """What a container or volume has, as arguments: as if its creation asked for it now.
 
 Reaching into a container is having what it has. So the Engine's own description of it is
-read as a creation, with three exceptions: what an Engine gives by default to containers
-that ask for nothing (its log driver, and the host's view of control groups) says nothing
-of what was asked for; and the image gives nothing on the host.
+read as a creation, with these exceptions. What an Engine gives by default to containers
+that ask for nothing says nothing of what was asked for: its log driver, the host's view of
+control groups, shared memory that others may join (who does asks for that itself). Its
+runtime does not either, and `/info` says which that is: so that is told as what may be the
+default. What the Engine derives from something else is told with that alone: a privileged
+container, or one with the host's processes or shared memory, has no label of SELinux. And
+the image gives nothing on the host: nor does the environment, most of which is the image's.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,12 +40,23 @@ def _of_container(value: Mapping[str, Json]) -> Iterator[Argument]:
     host: dict[str, Json] = {
         name: one for name, one in given.items() if name not in _BY_DEFAULT
     }
+    if host.get("IpcMode") == "shareable":
+        del host["IpcMode"]
     if given.get("VolumesFrom"):
         # What it has from another container stands among its mounts alone.
         mounts = given.get("Mounts")
         kept = mounts if isinstance(mounts, list) else []
         host["Mounts"] = [*kept, *_bound(value.get("Mounts"))]
-    yield from _asked("ContainerCreate", {"HostConfig": host})
+    derived = frozenset({"label:disable"} if _is_unlabelled(given) else ())
+    for one in _asked("ContainerCreate", {"HostConfig": host}):
+        if one.variable != "CREATE_SECURITY" or one.value not in derived:
+            yield one
+
+
+def _is_unlabelled(host: Mapping[str, Json]) -> bool:
+    """Whether the Engine itself takes a container's label of SELinux away."""
+    is_hosts = "host" in (host.get("PidMode"), host.get("IpcMode"))
+    return is_hosts or host.get("Privileged") is True
 
 
 def _bound(mounts: Json) -> Iterator[Json]:

@@ -13,7 +13,7 @@ a client wrote is `%2A` there, and no wildcard.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -174,16 +174,25 @@ class Limits:
         return None if self._allows(argument) else _refusal(operation, argument)
 
     def goes_by_names(self, argument: "Argument") -> bool:
-        """Whether an argument that may be an id is judged by the names of what it is."""
+        """Whether an argument is judged by what the Engine says: by the names of what may
+        be an id, or by whether it is the default."""
         limit = self.limit_of(argument.variable)
         if limit is None or limit.is_any:
             return False
+        if argument.unless_default:
+            return not limit.allows(argument.value)
         return not (len(argument.value) == FULL_ID and limit.allows(argument.value))
 
     def refuses_thing(
         self, operation: str, argument: "Argument", thing: "Thing"
     ) -> Refusal | None:
         """Say whether what an argument names is not within these limits."""
+        if argument.unless_default:
+            if thing.gives(argument):
+                return None
+            refused = _refusal(operation, argument)
+            message = f"{refused.message}, and which is not this Engine's default"
+            return replace(refused, message=message)
         limit = self.limit_of(argument.variable)
         if limit is None or any(map(limit.allows, (*thing.names, *_ids(thing.id)))):
             return None

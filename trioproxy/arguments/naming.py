@@ -5,13 +5,14 @@ Loaded by policies that limit objects, or images by their names, and by no other
 
 from dataclasses import dataclass, replace
 
+from trioproxy.arguments.asked import Argument
 from trioproxy.arguments.bodies import show
 from trioproxy.arguments.families import Kind
 from trioproxy.arguments.inspected import arguments_of
 from trioproxy.arguments.limits import Limits, Refusal
 from trioproxy.arguments.objects import Objects
 from trioproxy.arguments.references import Named, Reference
-from trioproxy.arguments.things import Known, Missing, Thing
+from trioproxy.arguments.things import ENGINE, Known, Missing, Thing
 
 
 class Unasked(Exception):
@@ -82,11 +83,18 @@ class Judge:
             return None
         for argument in arguments_of(thing):
             refusal = self.limits.refuses_argument(self.operation, argument)
-            if refusal is not None:
+            if refusal is not None and not self._is_default(argument):
                 has = f"{argument.place}={argument.shown}".rstrip("=")
                 message = f"{self.operation} reaches into {thing.kind} {show(reference.text)}, which has {has}, and {refusal.variable} does not list that"
                 return replace(refusal, message=message, argument=None)
         return None
+
+    def _is_default(self, argument: Argument) -> bool:
+        """Whether a container has it from the Engine, without having asked."""
+        if not argument.unless_default:
+            return False
+        engine = self._look_up(*ENGINE)
+        return isinstance(engine, Thing) and engine.gives(argument)
 
     def _mounted(self, reference: Reference, thing: Thing) -> Refusal | Missing | None:
         """Refuse to reach into a container whose volumes a creation may not name.

@@ -56,7 +56,8 @@ HARMLESS_CAPS: Final = frozenset(
 """What every container has by default."""
 
 HARMLESS_LOGS: Final = frozenset({"", "json-file", "local", "none", "journald"})
-HARMLESS_RUNTIMES: Final = frozenset({"", "runc", "io.containerd.runc.v2"})
+WITHOUT_DEVICES: Final = frozenset({"crun", "io.containerd.runc.v2", "runc"})
+"""Runtimes that look at no name of an environment."""
 MASKED: Final = frozenset(
     [
         "/proc/acpi",
@@ -207,7 +208,10 @@ def _security(_: Request, found: Found) -> Iterator[Argument]:
     for index, text in enumerate(texts_of(found.value)):
         place = found.place.at(index).shown
         if value := _security_value(text):
-            yield Argument("CREATE_SECURITY", value, place, show(value))
+            is_builtin = value == "seccomp:builtin"
+            yield Argument(
+                "CREATE_SECURITY", value, place, show(value), unless_default=is_builtin
+            )
 
 
 _HARMLESS_SECURITY: Final = frozenset(
@@ -216,7 +220,6 @@ _HARMLESS_SECURITY: Final = frozenset(
         "apparmor:docker-default",
         "no-new-privileges:true",
         "seccomp:",
-        "seccomp:builtin",
         "writable-cgroups:false",
     }
 )
@@ -299,9 +302,9 @@ def _driver(kind: str, harmless: frozenset[str]) -> "Reader":
 
 def _runtime(_: Request, found: Found) -> Iterator[Argument]:
     name = text_of(found.value)
-    if name not in HARMLESS_RUNTIMES:
-        place = found.place.shown
-        yield Argument("CREATE_RUNTIMES", normal.quote(name), place, show(name))
+    if name:
+        value, place = normal.quote(name), found.place.shown
+        yield Argument("CREATE_RUNTIMES", value, place, show(name), unless_default=True)
 
 
 def _ports(_: Request, found: Found) -> Iterator[Argument]:
@@ -336,10 +339,29 @@ def _exec_command(_: Request, found: Found) -> Iterator[Argument]:
 
 
 def _environment(request: Request, found: Found) -> Iterator[Argument]:
-    """A name with a star: with Podman, whatever its own environment has of that name."""
+    """A name with a star: with Podman, whatever its own environment has of that name.
+
+    And names by which NVIDIA's runtime gives devices: those of a creation, for what an
+    image has is its own.
+    """
+    host = found.parent.get(table.HOST_CONFIG.name)
+    runtime = text_of(host.get("Runtime")) if isinstance(host, Mapping) else ""
+    is_read = request.operation.name == "ContainerCreate"
+    is_read = is_read and runtime not in WITHOUT_DEVICES
     for index, text in enumerate(texts_of(found.value)):
-        if text.endswith("*") and "=" not in text:
+        # By slices, which are no calls: a body has room for 20,000 of them.
+        if text[-1:] == "*" and "=" not in text:
             yield option(request, Place(found.place.path, found.place.at(index).shown))
+        elif is_read and text[:7] == "NVIDIA_" and text not in _NO_DEVICE:
+            name, place = text.partition("=")[0], found.place.at(index).shown
+            yield Argument(
+                "CREATE_DEVICES", "gpu", place, show(name), unless_default=not runtime
+            )
+
+
+_NO_DEVICE: Final = frozenset(
+    f"NVIDIA_VISIBLE_DEVICES={value}" for value in ("", "none", "void")
+)
 
 
 def _exec_environment(request: Request, found: Found) -> Iterator[Argument]:

@@ -20,7 +20,7 @@ from trioproxy.arguments.asking import Asked
 from trioproxy.arguments.bodies import Found, Json, Place, show
 from trioproxy.arguments.families import Kind
 from trioproxy.arguments.table import OPERATIONS
-from trioproxy.arguments.things import Known, Missing, Thing
+from trioproxy.arguments.things import ENGINE, Known, Missing, Thing
 from trioproxy.errors import BadTarget, BodyTooLarge
 
 _OF_CONTAINERS = """\
@@ -129,7 +129,8 @@ class Reference(NamedTuple):
     """Where it stands, for people; empty: in the path."""
     pin: Pin = _keep
     argument: Argument | None = None
-    """What is asked for by it, where a list of names decides: an image."""
+    """What is asked for by it, where a list of names decides: an image; or the Engine, by
+    what it gives by default."""
     reaches: bool = False
     """Whether the request gets what the container has."""
     starts: bool = False
@@ -169,8 +170,13 @@ class Named(NamedTuple):
             yield one, one.thing or self.known.get((one.kind, one.text))
 
     @property
+    def defaults(self) -> frozenset[Argument]:
+        """What is asked for and would have been given anyway."""
+        return frozenset(one for one, thing in self.things() if thing.gives(one))
+
+    @property
     def of_images(self) -> "Named":
-        """The images among them."""
+        """The images among them, and what may be a default of the Engine's."""
         images = tuple(one for one in self.references if one.argument is not None)
         return self._replace(references=images)
 
@@ -211,6 +217,7 @@ def find(
     if objects and operation in PATHS:
         yield _in_path(operation, parameter, raw_query, asked)
     if asked is not None:
+        yield from _of_defaults(asked)
         names = (
             fills.filled(asked.body)
             if filled and operation == fills.CREATION
@@ -221,6 +228,12 @@ def find(
             if count == MOST_REFERENCES:
                 raise BodyTooLarge(f"{one.place} names more than is looked up at once")
             yield one
+
+
+def _of_defaults(asked: Asked) -> Iterator[Reference]:
+    # First: what is remembered of the Engine for others must not do for these.
+    for one in asked.of_defaults:
+        yield Reference(*ENGINE, one.place, argument=one)
 
 
 def _in_what_is_asked(

@@ -81,8 +81,8 @@ _DEVICES: Final = re.compile(
 )
 """Devices that are no way to the host's memory or disks."""
 _RUNTIMES: Final = frozenset(
-    {"crun", "io.containerd.runsc.v1", "kata", "kata-runtime", "nvidia", "runsc"}
-    | {"sysbox-runc", "youki"}
+    {"crun", "io.containerd.runc.v2", "io.containerd.runsc.v1", "kata", "kata-runtime"}
+    | {"nvidia", "runc", "runsc", "sysbox-runc", "youki"}
 )
 _NAMESPACES: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -6,12 +6,12 @@ nothing: it raises, and the request is refused.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from trioproxy.arguments import normal
-from trioproxy.arguments.asked import text_of, texts_of
+from trioproxy.arguments.asked import Argument, text_of, texts_of
 from trioproxy.arguments.bodies import Json
 from trioproxy.arguments.families import Kind
 from trioproxy.errors import Untold
@@ -30,7 +30,8 @@ class Thing(NamedTuple):
     id: str
     """In full; the name of a volume, which has no id."""
     names: tuple[str, ...] = ()
-    """Without the slash in front; of an image in normal form."""
+    """Without the slash in front; of an image in normal form; what an Engine gives by
+    default as `VARIABLE=value`."""
     labels: Labels = MappingProxyType({})
     image: str = ""
     """The id of a container's image."""
@@ -63,6 +64,13 @@ class Thing(NamedTuple):
         """Whether it is a volume of the Engine's own disk, and nothing but that."""
         return self.value.get("Driver") == "local" and not self.value.get("Options")
 
+    def gives(self, argument: Argument) -> bool:
+        """Whether it is an Engine that gives by default what is asked for."""
+        item = f"{argument.variable}={argument.value}"
+        return (
+            self.kind is Kind.ENGINE and argument.unless_default and item in self.names
+        )
+
     def own_label(self, key: str) -> str | None:
         """The value of a label that it was given, and has not from its image.
 
@@ -86,6 +94,10 @@ class Missing(NamedTuple):
 
 Known = Mapping[tuple[Kind, str], Thing | Missing]
 """What the Engine has under the names of a request, by kind and what the client wrote."""
+
+
+ENGINE: Final = (Kind.ENGINE, "/info")
+"""Under which the Engine itself is known."""
 
 
 def describe(kind: Kind, value: Json) -> Thing:
@@ -117,7 +129,8 @@ def labels_of_image(value: Json) -> Labels:
 
 
 def _incomplete(kind: Kind) -> Untold:
-    return Untold(f"the Engine's description of a {kind} is not complete")
+    what = "itself" if kind is Kind.ENGINE else f"a {kind}"
+    return Untold(f"the Engine's description of {what} is not complete")
 
 
 def _map(value: Json) -> Mapping[str, Json]:
@@ -218,8 +231,54 @@ def _volume(value: Mapping[str, Json]) -> Thing:
     return Thing(Kind.VOLUME, name, (name,), labels, value=value)
 
 
+# --- The Engine itself ------------------------------------------------------------
+#
+# A daemon may run with a stricter default than most have: another runtime
+# (`--default-runtime runsc`), a seccomp profile of its own. There `Runtime: "runc"` and
+# `seccomp=builtin` *leave* it. And inspect shows the default runtime of a container that
+# asked for none. So neither is harmless by its name: it is where `/info` has the same.
+#
+# A default changes with a SIGHUP or a restart of the daemon. So each creation that names
+# one has it asked for anew. Whoever reaches into a container asks for nothing by that:
+# there the answer is remembered for a few seconds (see `proxy.resolve`). Where it cannot be
+# had, the request is refused: what is not known to be the default is not harmless.
+
+_RUNC: Final = frozenset({"io.containerd.runc.v2", "runc"})
+"""Two names of one runtime; Docker lets nobody give them to another."""
+_OF_PODMAN: Final = "oci"
+"""What Podman writes into each description of a container, whatever its runtime is."""
+_BUILTIN: Final = frozenset({"builtin", "default"})
+"""The Engine's own profile of seccomp: now, and before 23.0 and with Podman."""
+_GIVES_DEVICES: Final = re.compile("nvidia|nvproxy")
+"""Where it stands in a runtime's name, path or arguments, that reads `NVIDIA_*`."""
+
+
+def _engine(value: Mapping[str, Json]) -> Thing:
+    runtime = text_of(value.get("DefaultRuntime"))
+    if not runtime:
+        raise _incomplete(Kind.ENGINE)
+    runtimes = _map(value.get("Runtimes"))
+    same = _RUNC if runtime in _RUNC else {runtime}
+    same |= {_OF_PODMAN} - runtimes.keys()
+    given = [f"CREATE_RUNTIMES={normal.quote(name)}" for name in sorted(same)]
+    if not _BUILTIN.isdisjoint(_seccomp(texts_of(value.get("SecurityOptions")))):
+        given.append("CREATE_SECURITY=seccomp:builtin")
+    parts = {k: v for k, v in _map(runtimes.get(runtime)).items() if k != "status"}
+    if not _GIVES_DEVICES.search(f"{runtime} {parts}"):
+        given.append("CREATE_DEVICES=gpu")  # that is, names alone give none
+    return Thing(Kind.ENGINE, "", tuple(given), value=value)
+
+
+def _seccomp(options: list[str]) -> Iterator[str]:
+    for option in options:
+        name, *words = option.split(",")
+        if name == "name=seccomp":
+            yield from (w.removeprefix("profile=") for w in words)
+
+
 _DESCRIBERS = {
     Kind.CONTAINER: _container,
+    Kind.ENGINE: _engine,
     Kind.IMAGE: _image,
     Kind.NETWORK: _network,
     Kind.VOLUME: _volume,

@@ -126,8 +126,10 @@ def _check_request(
             show(f"refused: {error.status}, whatever the policy: {error}")
         return REFUSED
     request, decision = verdict.request, verdict.decision
+    old = _old_programs(upstream)
     if as_json:
         data = {"file": file.path, **_as_data(request, decision)}
+        data |= {} if upstream is None else {"old": old}
         click.echo(json.dumps(data, indent=2))
     elif verdict.is_unread:
         show(f"cannot tell: {request.shown} depends on its body: give --body")
@@ -144,9 +146,27 @@ def _check_request(
         show(f"allowed: {request.shown}{how}, by {decision.rule}")
     else:
         show(f"refused: {decision.message}")
+    _show_old([] if as_json else old)
     if verdict.is_unread or verdict.is_unresolved:
         return CANNOT_TELL
     return 0 if decision.allowed else REFUSED
+
+
+def _old_programs(upstream: str | None) -> list[str]:
+    """Which programs of the Engine that is asked have known holes."""
+    if upstream is None:
+        return []
+    # Here, for all other calls speak to nobody.
+    from trioproxy.commands.versions import old_programs
+    from trioproxy.config import upstream_address
+
+    address = upstream_address(upstream, os.environ)
+    return [f"old: {one}" for one in old_programs(address)]
+
+
+def _show_old(old: list[str]) -> None:
+    if old:
+        show(*old)
 
 
 def _judge(

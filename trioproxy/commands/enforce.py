@@ -12,6 +12,7 @@ import trio
 from trioproxy.commands import start
 from trioproxy.commands.catalogue import locate
 from trioproxy.config import (
+    Address,
     Config,
     Level,
     UnixAddress,
@@ -178,6 +179,8 @@ class Gates:
     """What the policy that is tried out now would have refused."""
     policy: Policy | None = None
     """What was read last, without an error."""
+    verdict: str = ""
+    """What was said last of whether it gives root on the host."""
 
     def read(self, environ: Mapping[str, str]) -> tuple[Gate, tuple[str, ...]]:
         """Read the policy afresh, and what is to be warned about."""
@@ -190,6 +193,19 @@ class Gates:
         self.policy = policy
         gate = (ShadowGate if self.shadow else EnforceGate)(policy, source=source)
         return gate, (*warnings, *filter(None, found))
+
+    def tell_verdict(self, log: Log) -> None:
+        """Say whether the policy gives root on the host, unless that was said last."""
+        if self.policy is None:
+            return
+        # Here, when the listeners are bound: nobody has to wait for what it loads.
+        from trioproxy.policy.meaning import meaning_of
+
+        meaning = meaning_of(self.policy)
+        if meaning.answer != self.verdict:
+            level = Level.WARNING if meaning.is_root else Level.NOTICE
+            log.line(level, "verdict", text=meaning.answer)
+        self.verdict = meaning.answer
 
     @property
     def fingerprint(self) -> str:
@@ -232,7 +248,7 @@ async def run(server: Server, gates: Gates) -> None:
                 nursery.start_soon(gates.recording.journal.run)
             if gates.watched:
                 nursery.start_soon(_watch, gates.watched, server, gates)
-            await _serve(server, gates)
+            await _serve(server, gates, nursery)
             nursery.cancel_scope.cancel()
         if gates.recording is not None:
             gates.recording.recorder.end()
@@ -241,8 +257,11 @@ async def run(server: Server, gates: Gates) -> None:
     log.line(Level.NOTICE, "stop")
 
 
-async def _serve(server: Server, gates: Gates) -> None:
-    """Serve; the start line comes when the listeners are bound."""
+async def _serve(server: Server, gates: Gates, beside: trio.Nursery) -> None:
+    """Serve; the start line comes when the listeners are bound.
+
+    `beside`: what is nobody's to wait for at the end.
+    """
     config, log = server.config, server.log
     async with trio.open_nursery() as nursery:
         await nursery.start(server.run)
@@ -255,6 +274,8 @@ async def _serve(server: Server, gates: Gates) -> None:
             policy=server.gate.describe(),
             hash=gates.fingerprint,
         )
+        gates.tell_verdict(log)
+        beside.start_soon(_tell_old_programs, config.upstream, log)
         if hardened.kept or hardened.failed:
             log.line(
                 Level.NOTICE,
@@ -275,6 +296,27 @@ async def _serve(server: Server, gates: Gates) -> None:
                 text="reachable from other machines: keep it on an internal network"
                 " and never publish the port",
             )
+
+
+async def _tell_old_programs(upstream: Address, log: Log) -> None:
+    """Say which of the Engine's programs have known holes; of one that is down, nothing.
+
+    In a thread, which has a deadline of its own: nobody waits for it.
+    """
+    from trioproxy.commands.versions import old_programs
+    from trioproxy.policy.escapes import ADVICE
+
+    old = await trio.to_thread.run_sync(old_programs, upstream, abandon_on_cancel=True)
+    for one in old:
+        log.line(
+            Level.WARNING,
+            "old-engine",
+            component=one.component,
+            version=one.version,
+            fixed=",".join(one.fixed),
+            cve=",".join(one.cves),
+            text=ADVICE,
+        )
 
 
 def _uses(config: Config, gates: Gates) -> Iterator[Use]:
@@ -350,6 +392,7 @@ def _reload(server: Server, gates: Gates) -> None:
         added=_some(after - before),
         removed=_some(before - after),
     )
+    gates.tell_verdict(log)
 
 
 def _named(policy: Policy | None) -> frozenset[str]:

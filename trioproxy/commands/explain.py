@@ -301,6 +301,7 @@ def _data(file: PolicyFile, evidence: Evidence | None) -> dict[str, object]:
                 for way in meaning.ways
             ],
             "conditions": meaning.conditions,
+            "surroundings": meaning.surroundings,
         },
         "limits": {one.variable: one.value for one in meaning.limits},
         "objects": {one.variable: one.value for one in meaning.objects},

@@ -6,6 +6,7 @@ import socket
 
 import click
 
+from trioproxy.commands.versions import old_programs
 from trioproxy.config import (
     DEFAULT_PORT,
     Address,
@@ -13,6 +14,7 @@ from trioproxy.config import (
     UnixAddress,
     listen_addresses,
     parse_address,
+    upstream_address,
 )
 
 DEADLINE = 5.0
@@ -35,16 +37,22 @@ def command(url: str | None, as_json: bool) -> int:
 
     URL is the proxy's listener (default: as `enforce` would listen). The proxy makes a
     real round trip to the Engine, whatever its policy. Exit status 0 up, 1 not.
+
+    Without URL the Engine itself is asked for its versions, if this user may: programs of
+    it with known holes are named, and change no exit status.
     """
     if url:
         address = parse_address(url, port=DEFAULT_PORT)
     else:
         address = listen_addresses((), os.environ)[0]
     is_up, detail = ask(address)
+    # Another proxy may have another Engine.
+    old = old_programs(upstream_address(None, os.environ)) if is_up and not url else ()
     if as_json:
-        click.echo(json.dumps({"up": is_up, "proxy": str(address), "detail": detail}))
+        data = {"up": is_up, "proxy": str(address), "detail": detail}
+        click.echo(json.dumps({**data, "old": [str(one) for one in old]}))
     else:
-        click.echo(f"{address}: {detail}")
+        click.echo("\n".join([f"{address}: {detail}", *map(str, old)]))
     return 0 if is_up else 1
 
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
-from trioproxy.arguments.families import LIMITED, PROXY
+from trioproxy.arguments.families import LIMITED, PROXY, Kind
 from trioproxy.learning.evidence import (
     CLIENTS_KEPT,
     VALUES_KEPT,
@@ -177,7 +177,10 @@ class Recorder:
         family = LIMITED[operation][0]
         names = self._names(verdict)
         values = {Argument(family.value, "", operation)}
+        defaults = verdict.named.defaults if verdict.named else frozenset[object]()
         for one in asked.arguments:
+            if one in defaults:
+                continue  # it would have been given anyway
             item = names[one] if one in names else kept(one)
             value = self._with_base(one.variable, item)
             values.add(Argument(one.variable, value, operation))
@@ -226,7 +229,8 @@ class Recorder:
 
     def _names(self, verdict: Verdict) -> "dict[Asking, str]":
         """The names of images that were asked for by an id."""
-        given = list(verdict.named.things()) if verdict.named else []
+        things = verdict.named.things() if verdict.named else ()
+        given = [(one, thing) for one, thing in things if thing.kind is Kind.IMAGE]
         if not given:
             return {}
         from trioproxy.arguments.keeping import kept_name

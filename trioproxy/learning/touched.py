@@ -21,6 +21,7 @@ from trioproxy.arguments.objects import (
     project_of,
 )
 from trioproxy.arguments.references import KINDS, Named, Reference
+from trioproxy.arguments.things import ENGINE, Missing
 from trioproxy.arguments.things import Thing as Described
 from trioproxy.errors import BadRequest
 from trioproxy.learning.evidence import Thing
@@ -58,10 +59,12 @@ def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]
             and isinstance(thing, Described)
             and not thing.is_proxys  # outside of every list
         ):
-            has = tuple(_has(thing)) if _is_reached(reference, thing) else ()
+            engine = named.known.get(ENGINE)
+            is_reached = _is_reached(reference, thing)
+            has = tuple(_has(thing, engine)) if is_reached else ()
             yield _touched(operation, objects, thing, has)
             for other in _with_it(named, reference, thing):
-                yield _touched(operation, objects, other, tuple(_has(other)))
+                yield _touched(operation, objects, other, tuple(_has(other, engine)))
 
 
 def _is_reached(reference: Reference, thing: Described) -> bool:
@@ -101,10 +104,16 @@ def _touched(
     )
 
 
-def _has(thing: Described) -> Iterator[tuple[str, str]]:
+def _has(
+    thing: Described, engine: Described | Missing | None
+) -> Iterator[tuple[str, str]]:
+    """What it has. Where the Engine does not tell its defaults, what may be one is none."""
     try:
         for one in arguments_of(thing):
-            yield one.variable, kept(one)
+            if not one.unless_default or (
+                isinstance(engine, Described) and not engine.gives(one)
+            ):
+                yield one.variable, kept(one)
     except BadRequest:
         # What cannot be read as if it were asked for is refused, whatever is listed.
         yield Family.CREATE.options, NOT_KEPT

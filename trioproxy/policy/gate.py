@@ -95,7 +95,7 @@ class Gate(Protocol):
         ...
 
     def goes_by_names(self, argument: "Argument") -> bool:
-        """Whether what may be an id counts by the names that the Engine has for it."""
+        """Whether what may be an id, or a default, counts by what the Engine says of it."""
         ...
 
     @property
@@ -330,7 +330,7 @@ def _asking(gate: Gate, operation: str, target: Target, body: "Json") -> "Steps[
 
 def _name(gate: Gate, request: Request, asked: "Asked | None") -> "Named | None":
     """Tell what a request names; None for nothing that could ever matter."""
-    if not gate.objects and not (asked and asked.named):
+    if not gate.objects and not (asked and (asked.named or asked.of_defaults)):
         return None
     from trioproxy.arguments.references import Named, find
 

@@ -6,7 +6,9 @@ variable limits, a listed value that gives it, or another container that has it.
 
 A way is what a client can go by itself on a host as it is found. What takes another
 person's later act (somebody runs an image that was replaced), or luck with what is there
-(a volume that is a host folder), is a condition: it stands beside "no known way".
+(a volume that is a host folder), is a condition: it stands beside "no known way". So does
+what must be true of the host: nobody there runs what a client writes, and the Engine's
+own programs have no known hole (`policy.escapes`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +17,7 @@ from types import MappingProxyType
 from typing import Final
 
 from trioproxy.arguments import root
-from trioproxy.arguments.families import FAMILIES, Family, Kind
+from trioproxy.arguments.families import FAMILIES, PROXY, Family, Kind
 from trioproxy.arguments.inclusion import have_common
 from trioproxy.arguments.languages import Word, others
 from trioproxy.arguments.limits import Limits
@@ -100,6 +102,8 @@ class Meaning:
     """The known ways to root on the host; empty: none is known."""
     conditions: tuple[str, ...]
     """What must be true of a client for that to hold."""
+    surroundings: tuple[str, ...]
+    """What must be true of the host, each as `where ...` or `on ...`."""
 
     @property
     def is_root(self) -> bool:
@@ -112,9 +116,10 @@ class Meaning:
         if self.ways:
             more = f", and {len(self.ways) - 1} more" if len(self.ways) > 1 else ""
             return f"root on the host: yes, by {self.ways[0]}{more}"
-        if not self.conditions:
-            return "root on the host: no known way"
-        return f"root on the host: no known way, for a client that {_list(self.conditions)}"
+        parts = ["root on the host: no known way"]
+        if self.conditions:
+            parts.append(f"for a client that {_list(self.conditions)}")
+        return ", ".join((*parts, *self.surroundings))
 
 
 def meaning_of(policy: Policy) -> Meaning:
@@ -127,6 +132,7 @@ def meaning_of(policy: Policy) -> Meaning:
         shows_all=policy.shows_all,
         ways=tuple(_ways(policy, opened)),
         conditions=tuple(_conditions(policy)),
+        surroundings=tuple(_surroundings(policy)),
     )
 
 
@@ -269,6 +275,44 @@ def _conditions(policy: Policy) -> Iterator[str]:
         yield "replaces no image that others run"
     if _passes_unknown_writes(policy):
         yield "sends nothing that this version does not know"
+
+
+MOST_PLACES: Final = 3
+"""Folders that a verdict names; of more it says how many."""
+
+_RUNS: Final = frozenset(
+    {
+        "ContainerAttach",
+        "ContainerAttachWebsocket",
+        "ContainerCreate",
+        "ContainerExec",
+        "ContainerStart",
+        "ExecStart",
+        "ImageBuild",
+    }
+)
+"""What lets a client choose what runs in a container: what it does there, a hole of the
+Engine's programs may let out."""
+
+
+def _surroundings(policy: Policy) -> Iterator[str]:
+    opened = policy.opened_operations
+    if "ContainerCreate" in opened and (written := _written(policy.limits)):
+        first, more = written[:MOST_PLACES], len(written) - MOST_PLACES
+        shown = (*first, f"{more} more") if more > 0 else first
+        yield f"where nobody on the host runs what it writes in {_list(shown)}"
+    if opened & _RUNS:
+        yield "on an Engine without known escapes"
+
+
+def _written(limits: Limits) -> tuple[str, ...]:
+    """The folders and files of the host that a client may write, as paths."""
+    binds = limits.by_variable.get("CREATE_BINDS")
+    return tuple(
+        limits.meaning_of(item.text)
+        for item in (binds.patterns if binds else ())
+        if item.text != PROXY and not all(is_ro for _, is_ro in _paths(item))
+    )
 
 
 def _replaces_images(policy: Policy, operation: str) -> bool:

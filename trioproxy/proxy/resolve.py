@@ -15,6 +15,7 @@ from trioproxy.arguments.families import Kind
 from trioproxy.arguments.objects import OWNER_LABEL
 from trioproxy.arguments.references import Reference
 from trioproxy.arguments.things import (
+    ENGINE,
     Known,
     Missing,
     Thing,
@@ -49,10 +50,14 @@ QUESTION_SECONDS: Final = 10.0
 MOST_OF_AN_ANSWER: Final = 4 * 1024 * 1024
 """Bytes of an answer: 502."""
 
+DEFAULTS_SECONDS: Final = 10.0
+"""For how long an answer says what containers have by default."""
+
 PIECE: Final = 64 * 1024
 
 _TEMPLATES: Final = {
     Kind.CONTAINER: "/containers/%s/json",
+    Kind.ENGINE: "%s",
     Kind.EXEC: "/exec/%s/json",
     Kind.IMAGE: "/images/%s/json",
     Kind.NETWORK: "/networks/%s",
@@ -81,6 +86,7 @@ class Resolver:
 
     def __init__(self, engine: Engine, gate: Gate, remembered: Remembered) -> None:
         self._engine = engine
+        self._goes_by_names = gate.goes_by_names
         self._looks_inside = gate.looks_inside
         self._limits_fills = gate.limits_fills
         self._asks_to_learn = gate.asks_to_learn
@@ -131,6 +137,8 @@ class Resolver:
             self._known[one.kind, one.text] = thing
         if isinstance(thing, Missing):
             return
+        if one.reaches and thing.kind is Kind.CONTAINER:
+            await self._resolve_defaults(thing)
         # Whoever reaches into a container reaches what it mounts: a listed container with
         # a stranger's volume would be a way around ONLY_VOLUMES.
         if one.reaches and (self._looks_inside or self._objects.owns(thing)):
@@ -144,6 +152,29 @@ class Resolver:
                 if key not in self._known:
                     self._known[key] = await self._look_up(*key)
 
+    async def _resolve_defaults(self, thing: Thing) -> None:
+        """Ask what the Engine gives by default, where a container has what may be that.
+
+        What it said a moment ago will do: a container is as it was made, and a daemon whose
+        default is another one since then leaves it so. What a creation asks for is asked
+        about anew, each time.
+        """
+        if ENGINE in self._known or not (self._looks_inside or self._asks_to_learn):
+            return
+        # Here, for who looks into nothing need not carry it.
+        from trioproxy.arguments.inspected import arguments_of
+
+        if not any(
+            one.unless_default and self._goes_by_names(one)
+            for one in arguments_of(thing)
+        ):
+            return
+        asked, engine = self._remembered.engine
+        if engine is None or trio.current_time() - asked >= DEFAULTS_SECONDS:
+            engine = await self._look_up(*ENGINE)
+            self._remembered.engine = trio.current_time(), engine
+        self._known[ENGINE] = engine
+
     def _to_be_made(self, name: str, makes: Mapping[str, jsonbody.Json]) -> Thing:
         """Describe a volume as it will be."""
         labels = makes.get("Labels")
@@ -155,7 +186,8 @@ class Resolver:
         return describe(Kind.VOLUME, value)._replace(makes=body)
 
     async def _look_up(self, kind: Kind, text: str) -> Thing | Missing:
-        return await self._question(kind, text, _TEMPLATES[kind] % _escape(kind, text))
+        name = text if kind is Kind.ENGINE else _escape(kind, text)
+        return await self._question(kind, text, _TEMPLATES[kind] % name)
 
     async def _question(
         self, kind: Kind, text: str, target: str, body: object = None
@@ -173,15 +205,15 @@ class Resolver:
         self, kind: Kind, text: str, answer: tuple[int, bytes]
     ) -> Thing | Missing:
         status, raw = answer
-        if status in _HAS_NONE:
+        if status in _HAS_NONE and kind is not Kind.ENGINE:
             value = _parse(raw)
             message = value.get("message") if isinstance(value, dict) else None
             return Missing(status, message if isinstance(message, str) else "")
         if status not in _HAS_IT:
-            raise Untold(
-                f"the Docker Engine answers {status} to the question"
-                f" what {kind} {text[:64]!a} is"
-            )
+            what = f"what {kind} {text[:64]!a} is"
+            if kind is Kind.ENGINE:
+                what = f"what it gives by default (GET {text})"
+            raise Untold(f"the Docker Engine answers {status} to the question {what}")
         if kind is Kind.EXEC:
             # An exec belongs to its container for good, so that is whom to judge.
             _, container = container_of_exec(_parse(raw))

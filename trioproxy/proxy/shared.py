@@ -19,7 +19,7 @@ from trioproxy.proxy.reservations import Reservations
 from trioproxy.proxy.watch import Watch
 
 if TYPE_CHECKING:
-    from trioproxy.arguments.things import Labels, Thing
+    from trioproxy.arguments.things import Labels, Missing, Thing
 
 
 def count_answers() -> Iterator[int]:
@@ -42,6 +42,8 @@ class Remembered:
     """Of images, by id: an image never changes."""
     volumes: "dict[tuple[str, str], Thing]" = field(default_factory=dict)
     """Of containers, by id and name: what a container uses cannot be removed."""
+    engine: "tuple[float, Thing | Missing | None]" = (0.0, None)
+    """The Engine itself, and when it was asked: that holds for seconds alone."""
 
     def make_room(self) -> None:
         """Forget all of it before it grows too large."""

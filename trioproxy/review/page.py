@@ -99,6 +99,7 @@ def _answer(report: Report, sections: list[Section]) -> Markup:
     ways = meaning.ways
     word = f"Yes, in {count(len(ways), 'known way')}." if ways else "No known way."
     conditions = meaning.conditions if not ways else ()
+    surroundings = meaning.surroundings if not ways else ()
     return element(
         "section",
         element("h2", "Can it become root on the host?", id="answer"),
@@ -107,6 +108,8 @@ def _answer(report: Report, sections: list[Section]) -> Markup:
         _newness(report),
         para("That holds for a client that") if conditions else None,
         bullets(conditions),
+        para("It holds") if surroundings else None,
+        bullets(surroundings),
         _facts(report),
         element(
             "nav",
