@@ -108,6 +108,11 @@ class Gate(Protocol):
         ...
 
     @property
+    def drops_nodes(self) -> bool:
+        """Whether containers go on without the capability for device nodes."""
+        ...
+
+    @property
     def asks_to_learn(self) -> bool:
         """Whether the Engine is asked only to learn: what it does not tell passes, too."""
         ...
@@ -263,6 +268,7 @@ def _asking(
             query=target.query,
             body=body,
             proxy_socket=gate.proxy_socket,
+            drops_nodes=gate.drops_nodes,
             version=minor(target.version),
         )
     )
@@ -325,6 +331,7 @@ class _GateOfPolicy:
         self.objects = policy.objects
         self.looks_inside = policy.limits.limits_creation
         self.proxy_socket = policy.limits.proxy_socket
+        self.drops_nodes = policy.drops_nodes
         self.asks_to_learn = False
 
     def goes_by_names(self, argument: "Argument") -> bool:
@@ -377,6 +384,7 @@ class LearnGate:
         self.asks_to_learn = not (ceiling and ceiling.objects)
         self.looks_inside = limits.limits_creation
         self.proxy_socket = limits.proxy_socket or proxy_socket
+        self.drops_nodes = ceiling is not None and ceiling.drops_nodes
         self._learns_arguments = learns_arguments
 
     def decide(self, request: Request) -> Decision:
