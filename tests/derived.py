@@ -30,7 +30,7 @@ from trioproxy.policy.endpoints import ENDPOINTS
 from trioproxy.review.differences import as_markdown
 
 ROUTES = ROOT / "tests" / "data" / "routes.tsv"
-ROUTES_HEAD = "# method, template, operation, section, effect, stream, risk of each route that the Engine has or had"
+ROUTES_HEAD = "# method, template, operation, section, effect, stream, files, risk of each route that the Engine has or had"
 
 Text = Callable[[Path], str]
 
@@ -58,7 +58,10 @@ def read(path: Path) -> str:
 def routes() -> str:
     """Every route of the table, a line each, sorted."""
     rows = [
-        (e.method, e.template, e.operation, e.section, e.effect, e.stream, e.risk)
+        (
+            *(e.method, e.template, e.operation, e.section),
+            *(e.effect, e.stream, e.files, e.risk),
+        )
         for e in ENDPOINTS
     ]
     rows.sort(key=lambda row: (row[3] == "ANY", row[1], row[0]))

@@ -32,7 +32,7 @@ def test_one_section() -> None:
     assert operations("--section", "auth") == operations("--section", "AUTH")
     lines = operations("--section", "commit").splitlines()
     assert lines[:2] == ["COMMIT", "  ImageCommit              POST    /commit"]
-    assert lines[2].endswith(" [writes, DESTRUCTIVE]")
+    assert lines[2].endswith(" [writes, HOST-ROOT]")
 
 
 def test_json() -> None:
@@ -48,6 +48,7 @@ def test_json() -> None:
         "section": "AUTH",
         "effect": "read",
         "stream": "none",
+        "files": "-",
         "risk": "info-leak",
         "connects": True,
     }

@@ -1,3 +1,5 @@
+import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -5,12 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioproxy.errors import BadTarget
+from trioproxy.policy import endpoints, libpod_table
 from trioproxy.policy.endpoints import (
     ENDPOINTS,
     LIBPOD_SECTIONS,
     OPERATIONS,
     SECTIONS,
     Endpoint,
+    Files,
+    Stream,
     match,
     section_of,
 )
@@ -48,13 +53,53 @@ def test_the_table_is_complete() -> None:
     """Every route that an Engine of any version has is in the table, and no other."""
     lines = ROUTES.read_text().splitlines()[1:]
     rows = [
-        (e.method, e.template, e.operation, e.section, e.effect, e.stream, e.risk)
+        (
+            *(e.method, e.template, e.operation, e.section),
+            *(e.effect, e.stream, e.files, e.risk),
+        )
         for e in ENDPOINTS
     ]
     assert sorted("\t".join(row) for row in rows) == sorted(lines)
     operations, sections = zip(*(line.split("\t")[2:4] for line in lines), strict=True)
     assert set(OPERATIONS) == set(operations)
     assert {*SECTIONS, *LIBPOD_SECTIONS} == {*sections} - NO_VARIABLE
+
+
+ROW = "PutContainerArchive      write  upload         {} host-root"
+
+
+@pytest.mark.parametrize("word", ["", "undoes"])
+def test_a_row_says_what_is_done_on_files(
+    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row without that word is no row: nothing is imported, so nothing is served."""
+    source, copy = Path(endpoints.__file__).read_text(), tmp_path / "endpoints.py"
+    monkeypatch.setitem(vars(libpod_table), "TABLE", "")  # the import took it away
+    copy.write_text(source.replace(ROW.format("unpacks"), ROW.format(word)))
+    with pytest.raises(ValueError, match="is not a valid Files"):
+        runpy.run_path(str(copy))
+    copy.write_text(source)
+    runpy.run_path(str(copy))
+
+
+OF_A_CONTAINER = re.compile(
+    r"(?:/libpod)?/(?:containers/\{|commit|build\b|local/build)"
+)
+MOVING = {Stream.DOWNLOAD, Stream.UPLOAD, Stream.UPLOAD_FOLLOW}
+
+
+def test_what_moves_files_of_a_container_says_so() -> None:
+    """A route that takes files out of a container, or puts some in, has a word for that."""
+    moving = [
+        one
+        for one in ENDPOINTS
+        if OF_A_CONTAINER.match(one.template)
+        and (one.stream in MOVING or re.search("commit|checkpoint$", one.template))
+        and one.operation not in {"CheckpointList", "ContainerCopyLegacy"}
+    ]
+    assert len(moving) > 10
+    assert [one for one in moving if one.files in {Files.NONE, Files.LOOKS}] == []
+    assert OPERATIONS["ContainerCopyLegacy"][0].summary.startswith("answers 404")
 
 
 def test_summaries_are_short_lines() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from trioproxy.policy import samples
-from trioproxy.policy.endpoints import OPERATIONS, UNLIMITABLE
+from trioproxy.policy.endpoints import ENDPOINTS, OPERATIONS, UNLIMITABLE
 from trioproxy.policy.meaning import Meaning, limits_power_of, meaning_of
 from trioproxy.policy.permissions import parse_policy
 
@@ -14,6 +14,7 @@ def meaning(**variables: str) -> Meaning:
 
 
 CREATE = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerList"}
+COMMITS = "ImageCommit: reads any file of the host, by a link in the container's way"
 WAYS: list[tuple[dict[str, str], list[str]]] = [
     ({"CONTAINERS": "1"}, []),
     (CREATE, ["ContainerCreate: nothing limits what it asks for"]),
@@ -62,8 +63,80 @@ WAYS: list[tuple[dict[str, str], list[str]]] = [
 ]  # fmt: skip
 
 
+NAMES = "ContainerArchive,ContainerCreate,ContainerStart,PutContainerArchive"
+PACKS = {
+    "ALLOW_OPERATIONS": NAMES,
+    "CREATE_IMAGES": "busybox,acme/ci:*",
+    "ONLY_CONTAINERS": "@own",
+    "ONLY_OWNER": "app",
+}
+NODES = "opens nodes of the host's disks"
+
+
+def packing(why: str, *more: str) -> list[str]:
+    """Both ways of an archive, for one reason, between others."""
+    archive, put = (
+        f"{name}: {NODES}{why}" for name in ("ContainerArchive", "PutContainerArchive")
+    )
+    return [put, archive, *more]
+
+
+def granting(*operations: str, **variables: str) -> dict[str, str]:
+    return {**PACKS, "ALLOW_OPERATIONS": ",".join((NAMES, *operations)), **variables}
+
+
+CREATED = "CREATE_OPTIONS=ContainerCreate:HostConfig.Mounts.VolumeOptions.DriverConfig.Options.type=nfs"
+WAYS += [
+    # The Engine packs and unpacks files of a confined client, from which nodes are kept ...
+    (PACKS, []),
+    (granting("ContainerArchiveInfo", "ContainerExport", "ContainerRestart", "ExecStart", EXEC_USERS=""), []),
+    (granting("ImageCreate", PULL_IMAGES="busybox,acme/ci:*"), []),
+    (granting(CREATE_CAPS="NET_ADMIN", CREATE_BINDS="/srv/app"), []),
+    (granting(CREATE_OPTIONS="VolumeCreate:DriverOpts.type=tmpfs"), []),
+    ({**PACKS, "CREATE_IMAGES": "sha256:" + "a" * 64 + ",busybox@sha256:*,localhost:5000/x:*"}, []),
+    # ... but for those that it makes, that come with images, or from another machine.
+    (granting(CREATE_CAPS="MKNOD"), packing(": CREATE_CAPS lists MKNOD", "ContainerCreate: CREATE_CAPS=MKNOD")),
+    (granting(CREATE_CAPS="ALL"), packing(": CREATE_CAPS lists ALL", "ContainerCreate: CREATE_CAPS=ALL")),
+    (granting(CREATE_CAPS="*"), packing(": CREATE_CAPS lists MKNOD", "ContainerCreate: CREATE_CAPS=*")),
+    (granting(CREATE_PRIVILEGED="1"), packing(": CREATE_PRIVILEGED lists 1", "ContainerCreate: CREATE_PRIVILEGED=1")),
+    (granting(CREATE_IMAGES="*"), packing(", as an image holds: CREATE_IMAGES lists any")),
+    ({**{k: v for k, v in PACKS.items() if k != "CREATE_IMAGES"}, "CREATE_CAPS": ""}, packing(", as an image holds: CREATE_IMAGES lists any")),
+    (granting(CREATE_IMAGES="busybox,acme/*"), packing(", as an image holds: CREATE_IMAGES lists acme/*")),
+    (granting(CREATE_IMAGES="a*e/ci:1"), packing(", as an image holds: CREATE_IMAGES lists a*e/ci:1")),
+    (granting("ImageCreate"), packing(", as an image holds: PULL_IMAGES lists any")),
+    (granting("ImageCreate", PULL_IMAGES="*"), packing(", as an image holds: PULL_IMAGES lists any")),
+    (granting("ImageCreate", PULL_IMAGES="acme/*:*"), packing(", as an image holds: PULL_IMAGES lists acme/*:*")),
+    (granting("ImageCreate", PULL_IMAGES="busybox,src:-"), packing(", as an image holds: PULL_IMAGES lists src:-")),
+    (granting("ImageBuild", BUILD_OPTIONS=""), packing(", as an image holds: ImageBuild makes any")),
+    (granting("ImageLoad"), ["ImageLoad: loads images, may replace tags", *packing(", as an image holds: ImageLoad makes any")]),
+    (granting(CREATE_OPTIONS=CREATED.partition("=")[2]), packing(", as a volume of a network holds: CREATE_OPTIONS lists such")),
+    (granting(CREATE_OPTIONS="VolumeCreate:DriverOpts.type=cifs"), packing(", as a volume of a network holds: CREATE_OPTIONS lists such")),
+    # Who creates nothing has no images; who is not confined needs none.
+    ({"ALLOW_OPERATIONS": "ContainerExport", "CREATE_BINDS": "", "ONLY_CONTAINERS": "web", "ONLY_NETWORKS": "", "ONLY_VOLUMES": ""}, []),
+    ({"ALLOW_OPERATIONS": "ContainerExport", "CREATE_CAPS": "MKNOD", "ONLY_CONTAINERS": "web", "ONLY_NETWORKS": "", "ONLY_VOLUMES": ""}, [f"ContainerExport: {NODES}: CREATE_CAPS lists MKNOD"]),
+    ({"ALLOW_OPERATIONS": "ContainerExport", "CREATE_BINDS": ""}, ["ContainerExport: copies the files of any container out, and what its nodes are"]),
+    ({"ALLOW_OPERATIONS": "ContainerExport", "ONLY_CONTAINERS": "web", "ONLY_NETWORKS": "", "ONLY_VOLUMES": ""}, ["ContainerExport: reaches into each container that is listed, whatever it was given"]),
+    ({"ALLOW_OPERATIONS": "LibpodContainerExport"}, ["LibpodContainerExport: copies files out of any container, and of what the host shares with it"]),
+    # A commit follows a link, whatever is limited, and whose container it is.
+    ({"ALLOW_OPERATIONS": "ImageCommit"}, [COMMITS]),
+    ({"ALLOW_OPERATIONS": "ImageCommit", "CREATE_TAGS": "acme/app:1"}, [COMMITS]),
+    ({"ALLOW_OPERATIONS": "ImageCommit", "CREATE_TAGS": "", "ONLY_CONTAINERS": "@own", "ONLY_OWNER": "app"}, [COMMITS]),
+    ({"COMMIT": "1", "POST": "1", "CREATE_TAGS": ""}, [COMMITS]),
+    # So does a build, of whose containers one can be started.
+    ({"ALLOW_OPERATIONS": "ImageBuild,ImageTag", "BUILD_OPTIONS": ""}, []),
+    ({"ALLOW_OPERATIONS": "ContainerStart,ImageBuild", "BUILD_OPTIONS": ""}, ["ImageBuild: commits containers of its own, and ContainerStart runs them"]),
+    ({"ALLOW_OPERATIONS": "ContainerUpdate,ImageBuild", "BUILD_OPTIONS": "", "CREATE_BINDS": ""}, ["ImageBuild: commits containers of its own, and ContainerUpdate runs them"]),
+    ({"ALLOW_RESTARTS": "1", "BUILD": "1", "POST": "1", "BUILD_OPTIONS": ""}, ["ImageBuild: commits containers of its own, and ContainerRestart runs them"]),
+    ({"ALLOW_OPERATIONS": "ContainerStart,ImageBuild", "BUILD_OPTIONS": "", "ONLY_CONTAINERS": "@own", "ONLY_OWNER": "app"}, []),
+    ({"ALLOW_OPERATIONS": "ContainerStart,ImageBuild"}, ["ImageBuild: nothing limits what it asks for"]),
+    ({**CREATE, "CREATE_CAPS": "MKNOD"}, ["ContainerCreate: CREATE_CAPS=MKNOD"]),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("variables", "ways"), WAYS, ids=[str(w[0])[-60:] for w in WAYS]
+    ("variables", "ways"),
+    WAYS,
+    ids=[f"{n} {str(way[0])[-60:]}" for n, way in enumerate(WAYS)],
 )
 def test_ways_to_root(variables: dict[str, str], ways: list[str]) -> None:
     """Each known way is named with the operation and the value that gives it."""
@@ -93,7 +166,6 @@ CONDITIONS: list[tuple[dict[str, str], list[str]]] = [
     ({"ALLOW_OPERATIONS": "ImageTag", "CREATE_TAGS": "acme/app:*"}, []),
     ({"ALLOW_OPERATIONS": "ImageBuild", "BUILD_OPTIONS": ""}, [IMAGES]),
     ({"ALLOW_OPERATIONS": "ImageBuild", "BUILD_OPTIONS": "", "CREATE_TAGS": ""}, []),
-    ({"ALLOW_OPERATIONS": "ImageCommit", "EXEC_USERS": ""}, [IMAGES]),
     ({"ALLOW_OPERATIONS": "ImageCreate"}, [IMAGES]),
     ({"ALLOW_OPERATIONS": "ImageCreate", "PULL_IMAGES": "nginx:*"}, []),
     ({"ALLOW_OPERATIONS": "ImageCreate", "PULL_IMAGES": "*"}, [IMAGES]),
@@ -172,11 +244,61 @@ def test_no_door_without_a_limit_is_passed_over(name: str) -> None:
         assert [way.operation for way in found.ways] == [name]
 
 
+TOUCHING = sorted({e.operation for e in ENDPOINTS if e.touches_files})
+
+
+@pytest.mark.parametrize("name", [one for one in TOUCHING if one != "BuildKitGrpc"])
+def test_who_touches_files_is_root_or_has_a_condition(name: str) -> None:
+    """Nothing by which the Engine touches a container's files is granted in silence."""
+    found = meaning(ALLOW_OPERATIONS=name)
+    assert found.is_root or any("volume" in one for one in found.conditions)
+
+
+def test_what_is_a_way_by_files_is_called_limited_nowhere() -> None:
+    """A commit beside limits and lists is root, and no list is said to hold it."""
+    commit, _ = parse_policy(granting("ImageCommit", "ContainerExport"))
+    assert not limits_power_of(commit, "ImageCommit")
+    assert not limits_power_of(commit, "PutContainerArchive")
+    assert limits_power_of(commit, "ContainerCreate")
+    assert limits_power_of(parse_policy(PACKS)[0], "PutContainerArchive")
+    builds = {"ALLOW_OPERATIONS": "ContainerStart,ImageBuild", "BUILD_OPTIONS": ""}
+    assert not limits_power_of(parse_policy(builds)[0], "ImageBuild")
+    confined = {**builds, "ONLY_CONTAINERS": "@own", "ONLY_OWNER": "app"}
+    assert limits_power_of(parse_policy(confined)[0], "ImageBuild")
+
+
+AROUND = "it pulls any image and connects to any host"
+BUILDS: list[tuple[dict[str, str], str]] = [
+    ({"PULL_IMAGES": "nginx"}, f"a build goes around PULL_IMAGES: {AROUND}"),
+    ({"ONLY_NETWORKS": ""}, f"a build goes around ONLY_NETWORKS: {AROUND}"),
+    ({"PULL_IMAGES": "", "ONLY_NETWORKS": "front"}, f"a build goes around PULL_IMAGES and ONLY_NETWORKS: {AROUND}"),
+    ({"PULL_IMAGES": "*", "ONLY_NETWORKS": "*"}, ""),
+    ({}, ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"), BUILDS, ids=[str(b[0]) for b in BUILDS]
+)
+def test_a_build_goes_around_lists(variables: dict[str, str], words: str) -> None:
+    """A file that lists pulls or networks and lets build is told so, here and at its start."""
+    more = {"ONLY_OWNER": "app"} if "ONLY_NETWORKS" in variables else {}
+    policy, warnings = parse_policy(
+        {"ALLOW_OPERATIONS": "ImageBuild,ImageCreate", **variables, **more}
+    )
+    assert meaning_of(policy).gone_around == words
+    assert [one for one in warnings if "build" in one] == [words] * bool(words)
+    without, _ = parse_policy({"ALLOW_OPERATIONS": "ImageCreate", **variables, **more})
+    assert meaning_of(without).gone_around == ""
+    assert OPERATIONS["ImageBuild"][0].connects
+
+
 def test_what_reaches_into_own_containers_alone_is_limited() -> None:
     """Beside limits and lists of objects, an attach has no more power than a create."""
     listed = {
         "ALLOW_OPERATIONS": "ContainerAttach,ContainerCreate,PutContainerArchive",
         "CREATE_BINDS": "",
+        "CREATE_IMAGES": "busybox",
         "ONLY_CONTAINERS": "@own",
         "ONLY_OWNER": "app",
     }
@@ -185,7 +307,7 @@ def test_what_reaches_into_own_containers_alone_is_limited() -> None:
         assert limits_power_of(policy, operation)
     open_to_all = {name: listed[name] for name in ("ALLOW_OPERATIONS", "CREATE_BINDS")}
     assert not limits_power_of(parse_policy(open_to_all)[0], "ContainerAttach")
-    without = {name: value for name, value in listed.items() if name != "CREATE_BINDS"}
+    without = {k: v for k, v in listed.items() if not k.startswith("CREATE_")}
     assert not limits_power_of(parse_policy(without)[0], "ContainerAttach")
     anybody, _ = parse_policy({**listed, "ONLY_CONTAINERS": "*"})
     assert not limits_power_of(anybody, "ContainerAttach")

@@ -59,6 +59,8 @@ class Request(NamedTuple):
     """Parsed; None where there is none, or where it is content."""
     proxy_socket: str = ""
     """What takes the place of the Engine's socket in binds; empty: nothing does."""
+    drops_nodes: bool = False
+    """Whether what it makes goes on without the capability for device nodes."""
     version: int | None = None
     """The 45 of `/v1.45`; None: unversioned, which is the newest that the Engine has."""
 

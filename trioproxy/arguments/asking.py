@@ -7,7 +7,7 @@ what is harmless. Nothing is allowed or refused here; `limits` does that.
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from trioproxy.arguments import normal, query
+from trioproxy.arguments import nodes, normal, query
 from trioproxy.arguments.asked import (
     DEFAULT_USER,
     PRIVATE_CGROUP,
@@ -45,6 +45,8 @@ def asking(request: Request) -> Steps[Asked]:
         body = yield from reading(request.operation, request.body)
         if request.proxy_socket:
             to_proxy(body.value, request.proxy_socket)
+        if request.drops_nodes and request.operation.name == "ContainerCreate":
+            nodes.drop(body.value)
         _write_defaults(request, body.value)
     legacy = [one.place.shown for one in body.unknown if one.is_legacy] if body else []
     kept = [pair for pair in pairs if _goes_on(request.operation, *pair)]

@@ -12,6 +12,7 @@ the image gives nothing on the host: nor does the environment, most of which is 
 
 from collections.abc import Iterator, Mapping
 
+from trioproxy.arguments import nodes
 from trioproxy.arguments.asked import Argument, Request, text_of
 from trioproxy.arguments.asking import ask
 from trioproxy.arguments.bodies import Json
@@ -22,10 +23,18 @@ from trioproxy.arguments.things import Thing
 _BY_DEFAULT = frozenset({"CgroupnsMode", "LogConfig"})
 
 
-def arguments_of(thing: Thing) -> Iterator[Argument]:
-    """Tell what a container or volume has beyond what is harmless."""
+def arguments_of(thing: Thing, *, with_nodes: bool = False) -> Iterator[Argument]:
+    """Tell what a container or volume has beyond what is harmless.
+
+    `with_nodes`: also whether it can make device nodes, as it can by default.
+    """
     if thing.kind is Kind.CONTAINER:
         yield from _of_container(thing.value)
+        host = thing.value.get("HostConfig")
+        if with_nodes and nodes.has_by_default(
+            host if isinstance(host, Mapping) else {}
+        ):
+            yield nodes.HAD_BY_DEFAULT
     elif thing.kind is Kind.VOLUME:
         body: dict[str, Json] = {
             "Driver": thing.value.get("Driver"),

@@ -5,6 +5,7 @@ Loaded by policies that limit objects, or images by their names, and by no other
 
 from dataclasses import dataclass, replace
 
+from trioproxy.arguments import nodes
 from trioproxy.arguments.asked import Argument
 from trioproxy.arguments.bodies import show
 from trioproxy.arguments.families import Kind
@@ -27,6 +28,8 @@ class Judge:
     objects: Objects
     operation: str
     known: Known
+    drops_nodes: bool = False
+    """Whether what it creates lacks the capability for device nodes."""
 
     def refuses(self, named: Named) -> Refusal | Missing | None:
         """Say why a request may not pass. Raises `Unasked`."""
@@ -76,16 +79,19 @@ class Judge:
         """Refuse to reach into what has more than a creation may ask for.
 
         A container that is listed may have been made by somebody else, or under a wider
-        file. So may a volume: it may be a folder of the host.
+        file. So may a volume: it may be a folder of the host. And a node that one container
+        makes is one in all that share a volume with it: so each lacks what makes them.
         """
         reaches = reference.reaches or thing.kind is Kind.VOLUME
         if not reaches or not self.limits.limits_creation:
             return None
-        for argument in arguments_of(thing):
+        for argument in arguments_of(thing, with_nodes=self.drops_nodes):
             refusal = self.limits.refuses_argument(self.operation, argument)
             if refusal is not None and not self._is_default(argument):
                 has = f"{argument.place}={argument.shown}".rstrip("=")
                 message = f"{self.operation} reaches into {thing.kind} {show(reference.text)}, which has {has}, and {refusal.variable} does not list that"
+                if argument is nodes.HAD_BY_DEFAULT:
+                    message = f"{message}: {nodes.MAKE_IT_ANEW}"
                 return replace(refusal, message=message, argument=None)
         return None
 

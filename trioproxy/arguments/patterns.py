@@ -302,6 +302,12 @@ def _image(_: str, text: str, __: str) -> Words:
     return Words(tagged)
 
 
+def lists_repositories(item: str) -> bool:
+    """Whether an item of images lists whole repositories, for a `*` is in that part."""
+    found = _IMAGE.fullmatch(item)
+    return found is not None and "*" in found["repo"]
+
+
 def _check_repository(repo: str) -> None:
     plain = STAR.sub("x", repo.removesuffix("/*"))
     if normal.repository(plain) != plain:

@@ -43,7 +43,6 @@ HARMLESS_CAPS: Final = frozenset(
         "FOWNER",
         "FSETID",
         "KILL",
-        "MKNOD",
         "NET_BIND_SERVICE",
         "NET_RAW",
         "SETFCAP",
@@ -53,7 +52,7 @@ HARMLESS_CAPS: Final = frozenset(
         "SYS_CHROOT",
     ]
 )
-"""What every container has by default."""
+"""What every container has by default, but `MKNOD`: see `nodes`."""
 
 HARMLESS_LOGS: Final = frozenset({"", "json-file", "local", "none", "journald"})
 WITHOUT_DEVICES: Final = frozenset({"crun", "io.containerd.runc.v2", "runc"})

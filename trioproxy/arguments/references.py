@@ -84,6 +84,7 @@ REACHING: Final = frozenset(
         "ContainerAttach",
         "ContainerAttachWebsocket",
         "ContainerExec",
+        "ContainerExport",
         "ContainerRestart",
         "ContainerStart",
         "ContainerUpdate",

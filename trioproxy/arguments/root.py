@@ -67,13 +67,15 @@ SOCKET: Final = re.compile(
 )
 """Sockets of engines."""
 
-_CAPS: Final = frozenset(
-    {
+_CAPS: Final = dict.fromkeys(
+    (
         "ALL", "BPF", "CHECKPOINT_RESTORE", "DAC_READ_SEARCH", "MAC_ADMIN",
         "MAC_OVERRIDE", "PERFMON", "SYS_ADMIN", "SYS_BOOT", "SYS_MODULE", "SYS_PTRACE",
         "SYS_RAWIO", "SYSLOG",
-    }
-)  # fmt: skip
+    ),
+    "is power over the kernel",
+) | {"MKNOD": "makes nodes of the host's disks, which the Engine opens as it packs"}  # fmt: skip
+"""Capabilities, and why; see `nodes` for the last one, which every container has unasked."""
 _DEVICES: Final = re.compile(
     r"gpu|/dev/(?:fuse|kvm|net/tun|null|zero|full|random|urandom|dri(?:/.*)?|snd(?:/.*)?"
     r"|video[0-9]+|tty(?:USB|ACM|AMA|S)[0-9]+|serial/.*|i2c-[0-9]+|gpiochip[0-9]+"
@@ -146,8 +148,8 @@ _HARMLESS_AT_ANY: Final = frozenset(
 
 def _of_word(variable: str, item: str) -> str:
     match variable:
-        case "CREATE_CAPS" if item in _CAPS:
-            return "is power over the kernel"
+        case "CREATE_CAPS":
+            return _CAPS.get(item, "")
         case "CREATE_DEVICES" if not _DEVICES.fullmatch(normal.unquote(item)):
             return "may be the host's disks or memory"
         case "CREATE_DRIVERS" if item.startswith("volume:"):

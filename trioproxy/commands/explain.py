@@ -104,6 +104,9 @@ def _lines(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
     yield from _values(policy, evidence)
     yield from _objects(meaning)
     yield from _named(policy, evidence)
+    if meaning.gone_around:
+        yield from _wrap(meaning.gone_around)
+        yield ""
     yield (
         f"{file.path}: mode {policy.mode}, opens {len(opened)} of"
         f" {len(OPERATIONS)} operations, {_writes(opened)} of them writes"
@@ -306,6 +309,7 @@ def _data(file: PolicyFile, evidence: Evidence | None) -> dict[str, object]:
         "limits": {one.variable: one.value for one in meaning.limits},
         "objects": {one.variable: one.value for one in meaning.objects},
         "shows_all": meaning.shows_all,
+        "gone_around": meaning.gone_around,
         "mode": policy.mode,
         "operations": [
             as_data(endpoint) | _sighting(evidence, endpoint.operation)

@@ -56,6 +56,7 @@ def as_data(endpoint: Endpoint) -> dict[str, object]:
         "section": endpoint.section,
         "effect": str(endpoint.effect),
         "stream": str(endpoint.stream),
+        "files": str(endpoint.files),
         "risk": str(endpoint.risk),
         "connects": endpoint.connects,
         "summary": endpoint.summary,

@@ -17,13 +17,10 @@ from trioproxy import __version__
 from trioproxy.arguments import root
 from trioproxy.arguments.families import (
     BASE_VARIABLE,
-    LIMITED,
     LIMITS,
     OBJECTS,
     Family,
 )
-from trioproxy.arguments.limits import ANY
-from trioproxy.arguments.references import REACHING
 from trioproxy.learning.lists import NO_LISTS, Lists
 from trioproxy.learning.minimize import price, smallest_sections, unopenable
 from trioproxy.learning.objects import (
@@ -32,9 +29,11 @@ from trioproxy.learning.objects import (
     ObjectLists,
 )
 from trioproxy.learning.wording import count, root_note
-from trioproxy.policy.endpoints import OPERATIONS, Risk
+from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.policy.envfile import format_value
 from trioproxy.policy.incumbents import TECNATIVA
+from trioproxy.policy.meaning import limits_power_of
+from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.variables import (
     ON_BY_DEFAULT,
     OPERATIONS_VARIABLE,
@@ -50,7 +49,6 @@ _UNPROVEN = "# in logs that do not say how they ended, so not granted; --include
 _DECLINED = "# declined, so not granted; --restore NAME grants one again:"
 _UNSEEN = "# not granted, but usual in states that were never seen (learn with such a state, or add them):"
 _BY_HAND = "added by hand"
-_ROOT = Risk.HOST_ROOT.shown
 _AS_LISTED = ", as listed below"
 _ASKED = "# what requests may ask for beyond what is harmless:"
 _NOTHING = "nothing"
@@ -265,13 +263,13 @@ def _note_in(item: str, rest: str) -> str:
 
 
 def _granted_rows(granted: Iterable[str], learned: Learned) -> Iterator[_Row]:
-    by_hand, closed = frozenset(learned.by_hand), learned.lists.closed
-    containers = learned.objects.values.get("ONLY_CONTAINERS", ANY)
-    is_confined = Family.CREATE in closed and containers != ANY
+    by_hand = frozenset(learned.by_hand)
+    lists = {**learned.lists.values, **learned.objects.values}
+    known = ",".join(item for item in granted if item in OPERATIONS)
+    policy, _ = parse_policy({OPERATIONS_VARIABLE: known, **lists})
     for item in granted:
         note = _risk_note(item)
-        is_listed = is_confined and item in REACHING and note.startswith(_ROOT)
-        if note and (is_listed or not closed.isdisjoint(LIMITED.get(item, ())[:1])):
+        if note and limits_power_of(policy, item):
             note = f"{note}{_AS_LISTED}"
         if item in by_hand:
             note = f"{_BY_HAND}: {note}" if note else _BY_HAND

@@ -124,6 +124,11 @@ class Gate(Protocol):
         ...
 
     @property
+    def drops_nodes(self) -> bool:
+        """Whether containers go on without the capability for device nodes."""
+        ...
+
+    @property
     def asks_to_learn(self) -> bool:
         """Whether the Engine is asked only to learn: what it does not tell passes, too."""
         ...
@@ -322,6 +327,7 @@ def _asking(gate: Gate, operation: str, target: Target, body: "Json") -> "Steps[
                 query=target.query,
                 body=body,
                 proxy_socket=gate.proxy_socket,
+                drops_nodes=gate.drops_nodes,
                 version=minor(target.version),
             )
         )
@@ -431,6 +437,7 @@ class _GateOfPolicy:
         self.looks_inside = policy.limits.limits_creation
         self.limits_fills = policy.limits.limits_creation
         self.proxy_socket = policy.limits.proxy_socket
+        self.drops_nodes = policy.drops_nodes
         self.asks_to_learn = False
         self.unpacking = frozenset[str]()
 
@@ -492,6 +499,7 @@ class LearnGate:
         self.limits_fills = limits.limits_creation
         self.unpacking = _unpacking(limits)
         self.proxy_socket = limits.proxy_socket or proxy_socket
+        self.drops_nodes = ceiling is not None and ceiling.drops_nodes
         self._learns_arguments = learns_arguments
 
     def decide(self, request: Request) -> Decision:

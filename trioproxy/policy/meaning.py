@@ -22,7 +22,12 @@ from trioproxy.arguments.inclusion import have_common
 from trioproxy.arguments.languages import Word, others
 from trioproxy.arguments.limits import Limits
 from trioproxy.arguments.objects import Objects
-from trioproxy.arguments.patterns import READ_ONLY, Pattern, Words
+from trioproxy.arguments.patterns import (
+    READ_ONLY,
+    Pattern,
+    Words,
+    lists_repositories,
+)
 from trioproxy.arguments.table import OPERATIONS as ARGUED
 from trioproxy.arguments.table import READERS
 from trioproxy.policy import samples
@@ -45,8 +50,12 @@ REACHING: Final[Mapping[str, str]] = MappingProxyType(
         "ContainerAttach": _ANY_CONTAINER,
         "ContainerAttachWebsocket": _ANY_CONTAINER,
         "ContainerArchive": _ANY_FILE,
+        "ContainerExport": "copies the files of any container out, and what its nodes are",
+        "ImageCommit": "reads any file of the host, by a link in the container's way",
         "LibpodArtifactAddLocal": "reads any file of the host",
         "LibpodContainerArchive": _ANY_FILE,
+        "LibpodContainerCheckpoint": _ANY_FILE,
+        "LibpodContainerExport": _ANY_FILE,
     }
 )
 """Operations that reach into containers, whoever created them, or into the host's files."""
@@ -98,6 +107,8 @@ class Meaning:
     """Which objects they may name."""
     shows_all: tuple[str, ...]
     """Operations of it that show objects which are not listed."""
+    gone_around: str
+    """Which lists a build goes around that it opens, and how; empty: none."""
     ways: tuple[Way, ...]
     """The known ways to root on the host; empty: none is known."""
     conditions: tuple[str, ...]
@@ -130,6 +141,7 @@ def meaning_of(policy: Policy) -> Meaning:
         limits=tuple(_limits(policy.limits)),
         objects=tuple(_objects(policy.objects)),
         shows_all=policy.shows_all,
+        gone_around=policy.gone_around,
         ways=tuple(_ways(policy, opened)),
         conditions=tuple(_conditions(policy)),
         surroundings=tuple(_surroundings(policy)),
@@ -177,23 +189,22 @@ def _objects(objects: Objects) -> Iterator[Limited]:
 def limits_power_of(policy: Policy, operation: str) -> bool:
     """Whether an operation can do less than its risk says: what it asks for is limited, or
     it reaches into listed containers alone, which are within the limits."""
-    if policy.limits.limits_power_of(operation):
-        return True
-    is_root = any(one.risk is Risk.HOST_ROOT for one in OPERATIONS.get(operation, ()))
+    known = OPERATIONS.get(operation, ())
+    is_root = any(one.risk is Risk.HOST_ROOT for one in known)
     reaches = operation in {*REACHING, *CONFINED} - ARGUED.keys()
-    return is_root and reaches and _is_confined(policy)
-
-
-def _is_confined(policy: Policy) -> bool:
-    """Whether containers that are reached into are listed, and within the limits."""
-    return policy.objects.limits(Kind.CONTAINER) and policy.limits.limits_creation
+    is_limited = policy.limits.limits_power_of(operation) or (
+        is_root and reaches and policy.is_confined
+    )
+    return is_limited and not any(_by_files(policy, one) for one in known)
 
 
 def _ways(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
-    confined = CONFINED if _is_confined(policy) else frozenset[str]()
+    confined = CONFINED if policy.is_confined else frozenset[str]()
     for endpoint in opened:
         is_door = endpoint.risk is Risk.HOST_ROOT or endpoint.is_unlimitable
-        if is_door and endpoint.operation not in {*REACHING, *confined}:
+        if is_door and endpoint.operation in confined:
+            yield from _way_by_files(policy, endpoint)
+        elif is_door and endpoint.operation not in REACHING:
             yield from _open_way(policy, endpoint)
     for endpoint in opened:
         if endpoint.operation in REACHING:
@@ -216,6 +227,8 @@ def _reaching_way(policy: Policy, endpoint: Endpoint) -> Iterator[Way]:
     elif endpoint.operation in ARGUED:
         # Privileged, a command has more than its container.
         yield from _open_way(policy, endpoint)
+    else:
+        yield from _way_by_files(policy, endpoint)
 
 
 def _open_way(policy: Policy, endpoint: Endpoint) -> Iterator[Way]:
@@ -225,6 +238,87 @@ def _open_way(policy: Policy, endpoint: Endpoint) -> Iterator[Way]:
     elif argued.family not in policy.limits.families:
         why = "nothing limits what it asks for"
         yield Way(operation=endpoint.operation, why=why)
+    else:
+        yield from _way_by_files(policy, endpoint)
+
+
+# --- What the Engine does on files ------------------------------------------------
+
+
+def _way_by_files(policy: Policy, endpoint: Endpoint) -> Iterator[Way]:
+    if why := _by_files(policy, endpoint):
+        yield Way(operation=endpoint.operation, why=why)
+
+
+def _by_files(policy: Policy, endpoint: Endpoint) -> str:
+    """Why the Engine can be led astray on files by what is limited, or confined.
+
+    A commit goes by paths outside of the container, whose process makes a link of a folder
+    on its way: no list limits that. The classic builder commits its own containers, while
+    who may start any can have one run again. Archives and exports are led to a device
+    node; who makes none himself may get one with an image, or from a server of files.
+    """
+    if endpoint.operation == "ImageCommit":
+        return REACHING[endpoint.operation]
+    if endpoint.operation == "ImageBuild":
+        if policy.objects.limits(Kind.CONTAINER):
+            return ""
+        running = " and ".join(policy.opens(*_RUNNING)[:1])
+        return running and f"commits containers of its own, and {running} runs them"
+    return _by_nodes(policy) if endpoint.touches_containers else ""
+
+
+_RUNNING: Final = (
+    *("ContainerStart", "ContainerRestart", "ContainerUnpause", "ContainerUpdate"),
+    *("ContainerExec", "ExecStart"),
+)
+"""What lets a container run, or something in it; of an update its restart policy does."""
+
+
+def _by_nodes(policy: Policy) -> str:
+    """Where a client has device nodes from that it does not make; empty if from nowhere."""
+    limits = policy.limits
+    for variable, value in _MAKING_NODES:
+        if limits.lists(variable, value):
+            return f"{_NODES}: {variable} lists {value}"
+    if any(limits.lists("CREATE_OPTIONS", one) for one in _OF_NETWORKS):
+        return f"{_NODES}, as a volume of a network holds: CREATE_OPTIONS lists such"
+    if policy.opens("ContainerCreate") and (why := _own_images(policy)):
+        return f"{_NODES}, as an image holds: {why}"
+    return ""
+
+
+_NODES: Final = "opens nodes of the host's disks"
+_MAKING_NODES: Final = (
+    *(("CREATE_CAPS", "MKNOD"), ("CREATE_CAPS", "ALL")),
+    ("CREATE_PRIVILEGED", "1"),
+)
+_OF_NETWORKS: Final = tuple(
+    f"{place}.type={kind}"
+    for place in (
+        "VolumeCreate:DriverOpts",
+        "ContainerCreate:HostConfig.Mounts.VolumeOptions.DriverConfig.Options",
+    )
+    for kind in ("nfs", "nfs4", "cifs", "smb3")
+)
+
+
+def _own_images(policy: Policy) -> str:
+    """Why a client chooses what is in its images; empty if all are listed one by one."""
+    for operation in policy.opens("ImageBuild", "ImageCommit", "ImageLoad"):
+        return f"{operation} makes any"
+    pulls = policy.opens("ImageCreate")
+    for variable in ("CREATE_IMAGES", *["PULL_IMAGES"] * len(pulls)):
+        limit = policy.limits.limit_of(variable)
+        if limit is None or limit.is_any:
+            return f"{variable} lists any"
+        for one in limit.patterns:
+            if one.text.startswith("src:") or lists_repositories(one.text):
+                return f"{variable} lists {one.text}"
+    return ""
+
+
+# --- Values, and links ------------------------------------------------------------
 
 
 def _can_ask(endpoint: Endpoint, variable: str) -> bool:

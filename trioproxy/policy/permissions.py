@@ -71,7 +71,7 @@ def parse_policy(
     if OPERATIONS_VARIABLE not in variables:
         policy = _section_policy(flags, linuxserver=linuxserver)
         policy = replace(policy, limits=limits, objects=objects)
-        return policy, (*warnings, *_about_limits(policy), *_about_objects(policy))
+        return policy, (*warnings, *_about_lists(policy))
     policy = _exact_policy(variables[OPERATIONS_VARIABLE], source)
     policy = replace(policy, limits=limits, objects=objects)
     _refuse_contradictions(policy, flags, source)
@@ -79,9 +79,15 @@ def parse_policy(
         *warnings,
         *_idle_verbs(policy, flags),
         *_idle_sections(policy, flags),
-        *_about_limits(policy),
-        *_about_objects(policy),
+        *_about_lists(policy),
     )
+
+
+def _about_lists(policy: Policy) -> Iterator[str]:
+    yield from _about_limits(policy)
+    yield from _about_objects(policy)
+    if policy.gone_around:
+        yield policy.gone_around
 
 
 def _about_limits(policy: Policy) -> Iterator[str]:

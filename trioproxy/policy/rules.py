@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from trioproxy.arguments.families import Kind
 from trioproxy.arguments.limits import NO_LIMITS, Limits
 from trioproxy.arguments.objects import NO_OBJECTS, Objects
 from trioproxy.policy import samples
@@ -168,6 +169,29 @@ class Policy:
 
     Empty where no `LIBPOD_*` is 1: such a file says nothing of Podman, and opens nothing.
     """
+    drops_nodes: bool = field(init=False, compare=False)
+    """Whether containers go on, and are reached into, without the capability for nodes.
+
+    So it is where a client is confined and the Engine packs or unpacks files for it, and
+    no list lets it have that capability: see `arguments.nodes`.
+    """
+
+    def __post_init__(self) -> None:
+        drops = self.is_confined and not self.limits.lists("CREATE_CAPS", "MKNOD")
+        object.__setattr__(self, "drops_nodes", drops and self._touches_containers)
+
+    @property
+    def is_confined(self) -> bool:
+        """Whether containers that are reached into are listed, and within the limits."""
+        return self.objects.limits(Kind.CONTAINER) and self.limits.limits_creation
+
+    def opens(self, *operations: str) -> tuple[str, ...]:
+        """Those of some operations of the table that it opens."""
+        return tuple(
+            name
+            for name in operations
+            if any(self.decide(one).allowed for one in samples.of_item(name))
+        )
 
     def decide(self, request: Request) -> Decision:
         """May this request pass, and why?"""
@@ -216,6 +240,7 @@ class Policy:
             objects=self.objects,
             operation=operation,
             known=named.known,
+            drops_nodes=self.drops_nodes,
         )
         try:
             refusal = judge.refuses(named)
@@ -232,6 +257,29 @@ class Policy:
     def shows_all(self) -> tuple[str, ...]:
         """What it opens that shows objects whether they are listed or not."""
         return tuple(sorted(self.opened_operations & SHOWING)) if self.objects else ()
+
+    @property
+    def _touches_containers(self) -> bool:
+        touching = (e.operation for e in ENDPOINTS if e.touches_containers)
+        return bool(self.opens(*touching))
+
+    @property
+    def gone_around(self) -> str:
+        """Say which lists a granted build goes around; empty: none.
+
+        The Engine pulls what a Dockerfile begins with and fetches what it adds, by itself
+        and from where it stands in the host's network.
+        """
+        pulls = self.limits.limit_of("PULL_IMAGES")
+        names = ["PULL_IMAGES"] if pulls is not None and not pulls.is_any else []
+        if self.objects.limits(Kind.NETWORK):
+            names.append("ONLY_NETWORKS")
+        if not names or not self.opens("ImageBuild", "BuildKitControl"):
+            return ""
+        lists = " and ".join(names)
+        return (
+            f"a build goes around {lists}: it pulls any image and connects to any host"
+        )
 
     @property
     def read_operations(self) -> frozenset[str]:
