@@ -302,7 +302,7 @@ def _parse_base(value: str, source: str) -> str:
         )
     if why := root.of_path(folder):
         raise ConfigError(
-            f"{BASE_VARIABLE}={value[:64]!r} in {source} is {why}",
+            f"{BASE_VARIABLE}={value[:64]!r} in {source} {why}",
             hint="name a folder that holds one project",
         )
     return value
