@@ -41,10 +41,6 @@ class Place(NamedTuple):
             return False
         return _all_meet(self.segments, other.segments)
 
-    def holds(self, other: "Place") -> bool:
-        """Whether something of the other is it, or lies in it."""
-        return self.meets(other) or self.inside.meets(other)
-
 
 def place(word: Word) -> Place:
     """Read a path, as the word of a language."""

@@ -18,7 +18,7 @@ from trioproxy.arguments import places, root
 from trioproxy.arguments.families import FAMILIES, Family, Kind
 from trioproxy.arguments.limits import Limits
 from trioproxy.arguments.objects import Objects
-from trioproxy.arguments.patterns import READ_ONLY, Pattern, Words
+from trioproxy.arguments.patterns import places_of
 from trioproxy.arguments.table import OPERATIONS as ARGUED
 from trioproxy.arguments.table import READERS
 from trioproxy.policy import samples
@@ -230,22 +230,19 @@ def _planted(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
     creates = [e.operation for e in opened if _can_ask(e, "CREATE_BINDS")]
     if binds is None or binds.is_any or not creates:
         return
-    bound = [place for item in binds.patterns for place, _ in _places(item)]
+    bound = [
+        name
+        for item in binds.patterns
+        for place, _ in places_of(item)
+        for name in places.names(place)
+    ]
     for item in binds.patterns:
-        written = [place for place, is_read_only in _places(item) if not is_read_only]
+        written = [place for place, is_read_only in places_of(item) if not is_read_only]
         below = [one for place in written for one in places.names(place.inside)]
         if any(one.meets(other) for one in below for other in bound):
             why = "a link planted in one of its folders leads anywhere when it is bound"
             argument = f"CREATE_BINDS={item.text}"
             yield Way(operation=creates[0], argument=argument, why=why)
-
-
-def _places(bind: Pattern) -> Iterator[tuple[places.Place, bool]]:
-    """All names of what a bind is, and for each whether it is read and not written."""
-    for word in bind.means.language if isinstance(bind.means, Words) else ():
-        is_read_only = word[-1] == READ_ONLY
-        path = places.place(word[: len(word) - is_read_only])
-        yield from ((name, is_read_only) for name in places.names(path))
 
 
 def _conditions(policy: Policy) -> Iterator[str]:
