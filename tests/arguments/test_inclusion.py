@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from tests.arguments.arguing import Variables, limits
 from tests.arguments.listing import ITEMS, files, lists, values
-from trioproxy.arguments import inclusion
+from trioproxy.arguments import automata, inclusion
+from trioproxy.arguments.automata import have_common
 from trioproxy.arguments.families import FAMILIES, LIMITS, ONLY_WHEN_SET
 from trioproxy.arguments.inclusion import (
     beyond,
-    have_common,
     is_included,
     is_within,
     taken_out,
@@ -221,7 +221,8 @@ def test_a_proof_that_takes_too_long_is_none(monkeypatch: pytest.MonkeyPatch) ->
     """Beyond a bound nothing is proven, and two languages are taken to have values in common."""
     narrow, wide = {"CREATE_RUNTIMES": "a*b*"}, {"CREATE_RUNTIMES": "ab*b*"}
     assert more(narrow, wide) == []
-    monkeypatch.setattr(inclusion, "MOST_STEPS", 1)
+    for module in (automata, inclusion):
+        monkeypatch.setattr(module, "MOST_STEPS", 1)
     assert more(narrow, wide) == ["CREATE_RUNTIMES=ab*b*"]
     assert have_common((("abc",),), (("abd",),))
 

@@ -1,19 +1,34 @@
-"""Files of ours that a client could bind and write."""
+"""What is ours, and what a client could bind and write of it."""
 
+import os
+import shlex
+import subprocess
+import sys
+import sysconfig
+import venv
 from pathlib import Path
 
 import pytest
 
-from trioproxy.commands.start import check_own_files
+import trioproxy
+from trioproxy.commands import ours
+from trioproxy.commands.ours import Kind, Own, check_own
 from trioproxy.errors import ConfigError
 from trioproxy.policy.permissions import parse_policy
+from trioproxy.policy.rules import Policy
+from trioproxy.proxy.mounts import Mount, is_in_container, read_mounts
+
+MESSAGE = "lies in a folder that CREATE_BINDS lets clients write"
 
 
-def check(binds: str, *paths: str) -> str:
-    policy, _ = parse_policy(
-        {"ALLOW_OPERATIONS": "ContainerCreate", "CREATE_BINDS": binds}
-    )
-    return check_own_files(policy, paths)
+def policy_of(binds: str, **variables: str) -> Policy:
+    grant = {"ALLOW_OPERATIONS": "ContainerCreate", "CREATE_BINDS": binds}
+    policy, _ = parse_policy({**grant, **variables})
+    return policy
+
+
+def check(binds: str, *paths: str, kind: Kind = Kind.FILE) -> str:
+    return check_own(policy_of(binds), [Own(path=path, kind=kind) for path in paths])
 
 
 @pytest.mark.parametrize(
@@ -22,17 +37,20 @@ def check(binds: str, *paths: str) -> str:
         ("/srv/app", "/srv/app/policy.env"),
         ("/srv/app", "/srv/app/deep/er/proxy.sock"),
         ("/srv/*", "/srv/app/policy.env"),
+        ("/srv/a*", "/srv/app/policy.env"),
         ("/srv/app/policy.env", "/srv/app/policy.env"),
         ("/", "/srv/app/policy.env"),
+        ("/var/run/app", "/run/app/proxy.sock"),
+        ("/run/app", "/var/run/app/proxy.sock"),
+        ("/var/ru*", "/run/app/proxy.sock"),
+        ("/host_mnt/srv", "/srv/app/policy.env"),
+        ("/private", "/tmp/app/policy.env"),
     ],
 )
 def test_a_policy_that_clients_could_write(binds: str, path: str) -> None:
-    """With a file of its own below a writable bind it refuses to start."""
-    if Path("/.dockerenv").exists():
-        assert f"{path} lies in a folder" in check(binds, "", path)
-        return
-    with pytest.raises(ConfigError, match="lies in a folder that CREATE_BINDS lets"):
-        check(binds, "", path)
+    """With a file of its own below a writable bind, by any name, it refuses to start."""
+    with pytest.raises(ConfigError, match=MESSAGE):
+        check(binds, path)
 
 
 @pytest.mark.parametrize(
@@ -43,9 +61,235 @@ def test_a_policy_that_clients_could_write(binds: str, path: str) -> None:
         ("/srv/app/data", "/srv/app/policy.env"),
         ("", "/srv/app/policy.env"),
         ("*", "/srv/app/policy.env"),
-        ("/srv/app", ""),
     ],
 )
 def test_a_policy_that_they_could_not(binds: str, path: str) -> None:
     """Beside a bind, below a read-only one, or where anything is listed, it starts."""
     assert check(binds, path) == ""
+
+
+def test_the_engines_socket() -> None:
+    """Its folder may not be written; itself it may be listed, which is told as root."""
+    socket = "/srv/docker/docker.sock"
+    with pytest.raises(ConfigError, match="the Engine's socket"):
+        check("/srv/docker", socket, kind=Kind.ENGINE)
+    assert check(socket, socket, kind=Kind.ENGINE) == ""
+    assert check("/srv/docker/*", socket, kind=Kind.ENGINE) == ""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    return folder
+
+
+def test_links(project: Path, tmp_path: Path) -> None:
+    """A link that leads into a bind, one that lies in it, and one on the way refuse."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (project / "inside.env").touch()
+    (outside / "real.env").touch()
+    (outside / "in.env").symlink_to(project / "inside.env")
+    (project / "out.env").symlink_to(outside / "real.env")
+    (outside / "twice.env").symlink_to(project / "out.env")
+    for path in (outside / "in.env", project / "out.env", outside / "twice.env"):
+        with pytest.raises(ConfigError, match=MESSAGE):
+            check(str(project), str(path))
+    assert check(str(project), str(outside / "real.env")) == ""
+
+
+@pytest.mark.parametrize("end", ["", "/data", "/*", "/d*"])
+def test_a_bind_that_is_a_link(project: Path, tmp_path: Path, end: str) -> None:
+    """A listed folder is where its links lead, too."""
+    (tmp_path / "link").symlink_to(project)
+    own = f"{project}/data/app.env" if end else f"{project}/app.env"
+    with pytest.raises(ConfigError, match=MESSAGE):
+        check(f"{tmp_path}/link{end}", own)
+
+
+@pytest.mark.parametrize(
+    "below", ["", "/lib", "/lib/python3.11/site-packages/trio", "/l*"]
+)
+def test_the_program_is_ours(
+    project: Path, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    """A virtual environment in, or above, a writable bind is told, with pipx."""
+    monkeypatch.setattr(sys, "prefix", f"{project}/.venv")
+    policy = policy_of(f"{project}/.venv{below}")
+    with pytest.raises(ConfigError, match="which trioproxy runs from") as caught:
+        check_own(policy, ours.program())
+    assert "pipx install" in caught.value.hint
+
+
+def test_all_that_is_loaded_is_ours() -> None:
+    """The interpreter, the package and the folders of its modules are all compared."""
+    found = {one.path for one in ours.program()}
+    package = trioproxy.__path__[0]
+    site = sysconfig.get_path("purelib")
+    assert {sys.prefix, sys.executable, package, site} <= found
+
+
+# --- In a container -------------------------------------------------------------------
+
+TABLE = """\
+1 0 0:50 / / rw - overlay overlay rw,lowerdir=/x,upperdir=/var/lib/docker/overlay2/a/diff,workdir=/w
+2 1 8:1 /srv/my\\040app /policies ro - ext4 /dev/sda1 rw
+3 1 0:21 /app /run/app rw - tmpfs tmpfs rw
+4 1 8:2 /me/app /home/app rw - ext4 /dev/sdb1 rw
+5 1 0:60 /@home/me/x /data rw - btrfs /dev/sdc rw
+6 1 0:70 / /fuse rw - overlay overlay rw
+"""
+
+
+@pytest.fixture
+def mounts(tmp_path: Path) -> tuple[Mount, ...]:
+    (tmp_path / "mountinfo").write_text(TABLE)
+    return read_mounts(tmp_path / "mountinfo")
+
+
+@pytest.mark.parametrize(
+    ("binds", "path"),
+    [
+        ("/srv/my%20app", "/policies/app.env"),
+        ("/srv/*", "/policies/app.env"),
+        ("/run/app", "/run/app/proxy.sock"),
+        ("/var/run/app", "/run/app/proxy.sock"),
+        ("/home/me/x", "/data/app.env"),
+        ("/var/lib/docker/*", "/usr/lib/python3/trio"),
+    ],
+)
+def test_translated(mounts: tuple[Mount, ...], binds: str, path: str) -> None:
+    """In a container a path is where its mount comes from, and a writable one refuses."""
+    with pytest.raises(ConfigError, match=MESSAGE) as caught:
+        check_own(policy_of(binds), [Own(path=path)], mounts)
+    assert "mount it from a folder of the host" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("binds", "path", "warns"),
+    [
+        ("/policies", "/policies/app.env", False),
+        ("/srv/my%20app:ro", "/policies/app.env", False),
+        ("/etc/app", "/etc/app/app.env", False),
+        ("/home/me/app", "/home/app/app.env", True),
+        ("/data/me/app", "/home/app/app.env", True),
+        ("/data/you/app", "/home/app/app.env", False),
+        ("/fuse/x", "/fuse/x/app.env", True),
+    ],
+)
+def test_not_translated(
+    mounts: tuple[Mount, ...], binds: str, path: str, warns: bool
+) -> None:
+    """Where the host may have a file in a bind is warned about, and nowhere else."""
+    warning = check_own(policy_of(binds), [Own(path=path)], mounts)
+    assert warning.endswith("if the host has it there too") is warns
+
+
+@pytest.mark.parametrize("mark", [".dockerenv", "run/.containerenv"])
+def test_marks_of_containers(tmp_path: Path, mark: str) -> None:
+    """Docker's mark and Podman's say that paths are others than the host's."""
+    assert not is_in_container(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / mark).touch()
+    assert is_in_container(tmp_path)
+
+
+# --- The advice, followed -------------------------------------------------------------
+
+
+@pytest.fixture
+def environment(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.chdir(project)
+    return dict(os.environ)
+
+
+def start(
+    program: list[str], file: str, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Start `enforce` where no Engine is: past all checks of the file it says so."""
+    command = [*program, "enforce", file, "--upstream", "unix:///nonexistent/x.sock"]
+    return subprocess.run(
+        command,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def advised(policy_file: Path) -> ours.Elsewhere:
+    policy, _ = parse_policy(
+        dict(line.split("=", 1) for line in policy_file.read_text().splitlines())
+    )
+    evidence = policy_file.with_suffix(".jsonl")
+    return ours.elsewhere(policy, str(policy_file), str(evidence))
+
+
+@pytest.fixture
+def file(project: Path) -> Path:
+    """A learned file in the folder of its client, which the client may write."""
+    file = project / "app.env"
+    file.write_text(
+        "ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS={base}\n"
+        f"CREATE_BASE={project}\n"
+    )
+    file.with_suffix(".jsonl").touch()
+    return file
+
+
+OURS = [sys.executable, "-m", "trioproxy"]
+
+
+def test_a_file_is_moved_as_advised(
+    file: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is advised for a file in a bind, done as it is written, makes it start."""
+    monkeypatch.chdir("/")
+    refused = start(OURS, str(file), environment)
+    assert refused.returncode == 2
+    assert MESSAGE in refused.stderr
+    hint = refused.stderr.partition("hint: ")[2].partition(", or ")[0]
+    place = advised(file)
+    assert place.commands == (
+        hint.replace(
+            str(file), shlex.join([str(file), str(file.with_suffix(".jsonl"))])
+        ),
+    )
+    subprocess.run(["sh", "-ec", place.commands[0]], env=environment, check=True)
+    assert (
+        "cannot reach the Docker Engine" in start(OURS, place.file, environment).stderr
+    )
+
+
+def test_a_program_is_installed_as_advised(
+    file: Path, project: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """From a virtual environment in a bind it refuses with pipx, and from one elsewhere starts."""
+    inside = _environment(project / ".venv")
+    outside = _environment(tmp_path / "pipx")
+    moved = tmp_path / "app.env"
+    file.rename(moved)
+    refused = start(inside, str(moved), environment)
+    assert "which trioproxy runs from, lies in a folder" in refused.stderr
+    command = refused.stderr.partition("hint: ")[2].partition(", and start that")[0]
+    assert command.startswith("pipx install /")
+    assert (Path(command.split()[-1]) / "pyproject.toml").exists()
+    started = start(outside, str(moved), environment)
+    assert "cannot reach the Docker Engine" in started.stderr
+
+
+def _environment(folder: Path) -> list[str]:
+    """Make a virtual environment that has what this one has."""
+    venv.create(folder, with_pip=False, symlinks=True)
+    site = sysconfig.get_path("purelib", vars={"base": str(folder)})
+    tree = str(Path(trioproxy.__path__[0]).parent)
+    paths = f"{sysconfig.get_path('purelib')}\n{tree}\n"
+    Path(site, "ours.pth").write_text(paths)
+    # -P: not from the current folder, as the installed command does.
+    return [f"{folder}/bin/python", "-P", "-m", "trioproxy"]

@@ -44,6 +44,13 @@ WAYS: list[tuple[dict[str, str], list[str]]] = [
     ({**CREATE, "CREATE_BASE": "/home/me/app", "CREATE_BINDS": "/home/me/app,{base}/data"}, ["ContainerCreate: CREATE_BINDS=/home/me/app"]),
     ({**CREATE, "CREATE_BASE": "/home/me/app", "CREATE_BINDS": "{base}/data,/home/me/app"}, ["ContainerCreate: CREATE_BINDS=/home/me/app"]),
     ({**CREATE, "CREATE_BASE": "/home/me/app", "CREATE_BINDS": "{base}:ro,{base}/data"}, []),
+    # By another name of the folder.
+    ({**CREATE, "CREATE_BINDS": "/var/run/app,/run/app/data:ro"}, ["ContainerCreate: CREATE_BINDS=/var/run/app"]),
+    ({**CREATE, "CREATE_BINDS": "/run/app,/var/run/a*:ro,/var/run/app/x:ro"}, ["ContainerCreate: CREATE_BINDS=/run/app"]),
+    ({**CREATE, "CREATE_BINDS": "/host_mnt/srv/*:ro,/srv/app/data"}, ["ContainerCreate: CREATE_BINDS=/srv/app/data"]),
+    ({**CREATE, "CREATE_BASE": "/var/home/me/app", "CREATE_BINDS": "{base},/home/me/app/x:ro"}, ["ContainerCreate: CREATE_BINDS={base}"]),
+    ({**CREATE, "CREATE_BINDS": "/var/run/app,/run/app"}, []),
+    ({**CREATE, "CREATE_BINDS": "/mnt/a/films,/mnt/b/films/new"}, []),
     ({"ALLOW_OPERATIONS": "VolumeCreate", "CREATE_BINDS": "/srv/app,/srv/app/x"}, ["VolumeCreate: CREATE_BINDS=/srv/app"]),
     # Doors that nothing limits, whatever their risk is without limits beside them.
     ({**CREATE, "ALLOW_OPERATIONS": "ContainerCreate,ImageLoad", "CREATE_BINDS": ""}, ["ImageLoad: loads images, may replace tags"]),

@@ -4,26 +4,22 @@ Answered by proof or not at all: a list is within another one if each value that
 fit is fitted there, over all values that there can be. What cannot be proven, or would
 take too long, is not within. Whoever decides by the answer errs on the side of "more".
 
-**How.** The words of an item are an automaton: a state is a place in a word, and a
-character leads to the next place, or stays at a part that takes more of its kind. All
-pairs are walked that some value leads to: one place in the inner words, and all places
-of the outer words in which the same value may be. Where the inner word ends and no outer
-one does, there is a value that only the inner list fits. Characters that no word names
-are alike for every word, so one of them is tried for all.
+**How.** The words of an item are an automaton (`arguments.automata`). All pairs are walked
+that some value leads to: one place in the inner words, and all places of the outer words in
+which the same value may be. Where the inner word ends and no outer one does, there is a
+value that only the inner list fits.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
+from trioproxy.arguments.automata import MOST_STEPS, Automaton, alphabet_of
 from trioproxy.arguments.families import FAMILIES, LIMITS
-from trioproxy.arguments.languages import Language, Some, Word
+from trioproxy.arguments.languages import Language, Some
 from trioproxy.arguments.limits import ANY, Limit, Limits
 from trioproxy.arguments.patterns import Pattern, Ports, Words, parse_pattern
 from trioproxy.errors import ConfigError
-
-MOST_STEPS: Final = 200_000
-"""Steps of a proof. Lists of people take a few thousand; one made to be hard gets none."""
 
 
 class Beyond(NamedTuple):
@@ -96,93 +92,28 @@ class Listed:
             values = ("".join(map(str, word)) for word in means.language)
             return all(any(one.fits(value) for one in self._words) for value in values)
         outer = self._all if means.spares_sockets else self._without_exceptions
-        return _is_included(_Automaton(means.language), outer)
+        return _is_included(Automaton(means.language), outer)
 
     @cached_property
-    def _all(self) -> "_Automaton":
+    def _all(self) -> "Automaton":
         return _automaton(self._words)
 
     @cached_property
-    def _without_exceptions(self) -> "_Automaton":
+    def _without_exceptions(self) -> "Automaton":
         return _automaton(one for one in self._words if not one.spares_sockets)
 
 
-# --- Automata -----------------------------------------------------------------------
-
-_Step = str | Some
-_Place = tuple[int, int]
-"""A word, and how many of its steps are behind."""
-
-
-class _Automaton:
-    """Words, a step a character or a `Some`."""
-
-    def __init__(self, language: Language) -> None:
-        self.words = tuple(tuple(_steps(word)) for word in language)
-        self.starts = frozenset((number, 0) for number in range(len(self.words)))
-
-    def is_end(self, place: _Place) -> bool:
-        """Whether a value may end here."""
-        return place[1] == len(self.words[place[0]])
-
-    def after(self, place: _Place, char: str) -> Iterator[_Place]:
-        """The places to which a character leads."""
-        number, done = place
-        steps = self.words[number]
-        if done < len(steps) and _takes(steps[done], char):
-            yield number, done + 1
-        last = steps[done - 1] if done else ""
-        if isinstance(last, Some) and not last.number and last.has(char):
-            yield place
-
-    def ahead(self, place: _Place, alphabet: Sequence[str]) -> Sequence[str]:
-        """The characters of an alphabet that may lead on: one, within a text."""
-        number, done = place
-        steps = self.words[number]
-        if done and isinstance(steps[done - 1], Some):
-            return alphabet
-        step = steps[done] if done < len(steps) else ""
-        return alphabet if isinstance(step, Some) else step
-
-    def chars(self) -> set[str]:
-        """The characters that are named."""
-        steps = {step for steps in self.words for step in steps}
-        return {
-            char
-            for step in steps
-            for char in (step.chars if isinstance(step, Some) else step)
-        }
-
-
-def _automaton(words: Iterable[Words]) -> _Automaton:
-    return _Automaton(tuple(word for one in words for word in one.language))
-
-
-def _steps(word: Word) -> Iterator[_Step]:
-    for part in word:
-        if isinstance(part, Some):
-            yield from (part._replace(number=1),) * part.number or (part,)
-        else:
-            yield from part
-
-
-def _takes(step: _Step, char: str) -> bool:
-    return step.has(char) if isinstance(step, Some) else step == char
-
-
-def _alphabet(*automata: _Automaton) -> list[str]:
-    named = set[str]().union(*(one.chars() for one in automata))
-    other = next(char for code in range(0x10FFFF) if (char := chr(code)) not in named)
-    return [*sorted(named), other]
+def _automaton(words: Iterable[Words]) -> Automaton:
+    return Automaton(tuple(word for one in words for word in one.language))
 
 
 def is_included(inner: Language, outer: Language) -> bool:
     """Whether each value of `inner` is proven to be one of `outer`."""
-    return _is_included(_Automaton(inner), _Automaton(outer))
+    return _is_included(Automaton(inner), Automaton(outer))
 
 
-def _is_included(narrow: _Automaton, wide: _Automaton) -> bool:
-    alphabet = _alphabet(narrow, wide)
+def _is_included(narrow: Automaton, wide: Automaton) -> bool:
+    alphabet = alphabet_of(narrow, wide)
     found = {(place, wide.starts) for place in narrow.starts}
     open_pairs = list(found)
     steps = 0
@@ -204,26 +135,3 @@ def _is_included(narrow: _Automaton, wide: _Automaton) -> bool:
             found |= new
             open_pairs.extend(new)
     return True
-
-
-def have_common(one: Language, other: Language) -> bool:
-    """Whether some value is in both languages; taken to be so where that takes too long."""
-    first, second = _Automaton(one), _Automaton(other)
-    alphabet = _alphabet(first, second)
-    found = {(a, b) for a in first.starts for b in second.starts}
-    open_pairs = list(found)
-    while open_pairs:
-        a, b = open_pairs.pop()
-        if first.is_end(a) and second.is_end(b):
-            return True
-        if len(found) > MOST_STEPS:
-            return True
-        new = {
-            (x, y)
-            for char in first.ahead(a, alphabet)
-            for x in first.after(a, char)
-            for y in second.after(b, char)
-        } - found
-        found |= new
-        open_pairs.extend(new)
-    return False

@@ -227,21 +227,28 @@ class Limits:
         limit = self.limit_of(variable)
         return limit is None or limit.allows(value)
 
-    def lists_writable(self, path: str) -> bool:
-        """Whether a path, or a folder above it, may be bound and written."""
+    def lists_writable(self, path: str, *, also_inside: bool = False) -> bool:
+        """Whether a path, or a folder above it, may be bound and written.
+
+        By each name that a place has. `also_inside`: it is a folder, and one below counts.
+        """
         limit = self.limit_of("CREATE_BINDS")
         if limit is None or limit.is_any:
             return False  # whoever lists anything has been told what that is
-        from trioproxy.arguments import normal
+        from trioproxy.arguments import normal, places
+        from trioproxy.arguments.patterns import places_of
 
-        parts = path.split("/")
-        above = ("/".join(parts[: end + 1]) or "/" for end in range(len(parts)))
+        own = list(places.names(places.place((normal.quote(path),))))
+        own += [one.inside for one in own] if also_inside else []
         return any(
-            pattern.fits(normal.quote(one))
-            for one in above
+            part.meets(one)
             for pattern in limit.patterns
             # A socket that is mounted is one to connect to, and not a file to write.
             if pattern.text != PROXY
+            for bind, is_read_only in places_of(pattern)
+            if not is_read_only
+            for part in (*places.names(bind), *places.names(bind.inside))
+            for one in own
         )
 
     def _allows(self, argument: "Argument") -> bool:
@@ -339,7 +346,7 @@ def _parse_base(value: str, source: str) -> str:
         )
     if why := root.of_path(folder):
         raise ConfigError(
-            f"{BASE_VARIABLE}={value[:64]!r} in {source} is {why}",
+            f"{BASE_VARIABLE}={value[:64]!r} in {source} {why}",
             hint="name a folder that holds one project",
         )
     return value

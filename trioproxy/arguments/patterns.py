@@ -7,12 +7,12 @@ item that can never fit anything, because it is in no normal form, is an error a
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from trioproxy.arguments import normal, root
+from trioproxy.arguments import normal, places, root
 from trioproxy.arguments.asked import DEFAULT_USER
 from trioproxy.arguments.families import BASE, PROXY, Family
 from trioproxy.arguments.languages import (
@@ -84,6 +84,13 @@ class Ports(NamedTuple):
 
 READ_ONLY: Final = ":ro"
 """The end of a bind that may be read and not written."""
+
+
+def places_of(bind: "Pattern") -> Iterator[tuple[places.Place, bool]]:
+    """What a bind is, and whether it is read and not written."""
+    for word in bind.means.language if isinstance(bind.means, Words) else ():
+        is_read_only = word[-1] == READ_ONLY
+        yield places.place(word[: len(word) - is_read_only]), is_read_only
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,62 +7,78 @@ seen here (what another container has, what a plugin does), it is told as well.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
-from trioproxy.arguments import normal
-from trioproxy.arguments.languages import TAG, expression, with_stars
+from trioproxy.arguments import normal, places
+from trioproxy.arguments.languages import TAG, expression, others, with_stars
 
 ANYTHING: Final = "lists anything"
 
+
+def _places(*paths: str) -> Mapping[str, places.Place]:
+    """Read a table of places: a star is part of any name; a row stands by its one name."""
+    found = {path: places.place(with_stars(path, others("/"))) for path in paths}
+    if other := [one for one, at in found.items() if len(places.names(at)) > 1]:
+        raise AssertionError(f"{other}: written by another name than places has")
+    return MappingProxyType(found)
+
+
 _IN_RUN: Final = (
     "NetworkManager", "balena-engine.sock", "balena.sock", "buildkit", "containerd",
-    "credentials", "crio", "dbus", "docker", "incus", "initramfs", "k3s", "libvirt",
-    "lxd", "modprobe.d", "podman", "snapd.socket", "sudo", "sysctl.d", "systemd",
-    "tmpfiles.d", "udev", "user",
+    "credentials", "crio", "dbus", "docker", "fail2ban", "incus", "initramfs", "k3s",
+    "libvirt", "lxd", "modprobe.d", "nri", "openvswitch", "podman", "screen",
+    "snapd.socket", "sudo", "sysctl.d", "systemd", "tmpfiles.d", "udev", "user",
 )  # fmt: skip
 _IN_VAR: Final = (
-    "lib/NetworkManager", "lib/buildkit", "lib/cloud", "lib/containerd",
-    "lib/containers", "lib/docker", "lib/dpkg", "lib/etcd", "lib/incus", "lib/kubelet",
-    "lib/libvirt", "lib/lxd", "lib/machines", "lib/portables", "lib/rancher",
-    "lib/snapd", "lib/systemd", "snap/docker", "snap/lxd", "spool/anacron",
-    "spool/at", "spool/cron",
+    "lib/NetworkManager", "lib/amazon", "lib/buildkit", "lib/cloud", "lib/containerd",
+    "lib/containers", "lib/dkms", "lib/docker", "lib/dpkg", "lib/etcd", "lib/incus",
+    "lib/kubelet", "lib/libvirt", "lib/lxd", "lib/machines", "lib/polkit-1",
+    "lib/portables", "lib/rancher", "lib/snapd", "lib/systemd", "lib/waagent",
+    "snap/docker", "snap/lxd", "snap/microk8s", "spool/anacron", "spool/at",
+    "spool/cron",
 )  # fmt: skip
 _IN_HOMES: Final = (
-    ".bash_login", ".bash_profile", ".bashrc", ".colima", ".config/autostart",
-    ".config/systemd", ".docker/cli-plugins", ".docker/desktop", ".docker/run", ".lima",
-    ".local/bin", ".orbstack", ".profile", ".rd", ".ssh", ".zprofile", ".zshrc",
+    ".bash_aliases", ".bash_login", ".bash_profile", ".bashrc", ".colima",
+    ".config/autostart", ".config/systemd", ".docker/cli-plugins",
+    ".docker/config.json", ".docker/desktop", ".docker/run", ".gitconfig", ".kube",
+    ".lima", ".local/bin", ".orbstack", ".profile", ".rd", ".ssh", ".vscode-server",
+    ".zprofile", ".zshenv", ".zshrc", "bin",
 )  # fmt: skip
+_IN_TMP: Final = ("/tmp/screens", "/tmp/ssh-*", "/tmp/tmux-*")  # noqa: S108  names
+"""Sockets by which another user's shells and keys are reached, root's too. So `/tmp` as a
+whole is root, and what a client makes for itself in there is not."""
 
-_TREES: Final = (
-    *("/bin", "/boot", "/dev", "/efi", "/etc", "/gnu/store", "/lib", "/lib32"),
-    *("/lib64", "/libx32", "/nix", "/opt/cni", "/opt/containerd", "/proc", "/root"),
-    *("/sbin", "/sys", "/usr"),
-    # One is a link to the other on nearly every host, and links are not followed here.
-    *(f"{run}/{name}" for run in ("/run", "/var/run") for name in _IN_RUN),
+_TREES: Final[Mapping[str, places.Place]] = _places(
+    *("/etc", "/boot", "/dev", "/efi", "/gnu/store", "/initrd.img", "/nix"),
+    *("/opt/cni", "/opt/containerd", "/ostree", "/overlay", "/proc", "/root"),
+    *("/.snapshots", "/swapfile", "/sys", "/sysroot", "/usr"),
+    *(f"/run/{name}" for name in _IN_RUN),
     *(f"/var/{name}" for name in _IN_VAR),
-    *(f"{homes}/*/{name}" for homes in ("/home", "/var/home", "/Users") for name in _IN_HOMES),
+    *(f"/home/*/{name}" for name in _IN_HOMES),
+    *_IN_TMP,
 )  # fmt: skip
-"""Where whoever may write, or read keys, is root, or soon.
+"""Where whoever may write, or read keys, is root, or soon; by the names of `places`.
 
 What root runs or reads as its own; sockets by which root does what it is told (a
 container's root is root to D-Bus, libvirt and LXD as well); what a user's shell runs,
-for who may ask the Engine is root.
+for who may ask the Engine is root; other roots of this system, as snapshots are.
 """
 
 _READABLE: Final = frozenset(
-    {
+    _places(
         "/etc/ca-certificates", "/etc/group", "/etc/hostname", "/etc/hosts",
         "/etc/localtime", "/etc/machine-id", "/etc/os-release", "/etc/passwd",
-        "/etc/resolv.conf", "/etc/ssl/certs", "/etc/timezone", "/lib/modules",
-        "/run/udev", "/usr/lib/os-release", "/usr/share/ca-certificates",
-        "/usr/share/zoneinfo", "/var/run/udev",
-    }
+        "/etc/resolv.conf", "/etc/ssl/certs", "/etc/timezone", "/run/udev",
+        "/usr/lib/modules", "/usr/lib/os-release", "/usr/share/ca-certificates",
+        "/usr/share/zoneinfo",
+    ).values()
 )  # fmt: skip
 """What may be read there, and no more."""
 
 SOCKET: Final = re.compile(
-    r".*/(?:docker|containerd|podman|buildkitd|crio|dockershim|cri-dockerd|frakti)"
+    r".*/(?:docker(?:\.raw)?|containerd|podman|buildkitd|crio|dockershim|cri-dockerd|frakti)"
     r"\.sock(?:\.[A-Za-z]+)?"
 )
 """Sockets of engines."""
@@ -166,9 +182,7 @@ def _of_word(variable: str, item: str) -> str:
 
 def _of_bind(item: str) -> str:
     path, _, mode = item.partition(":")
-    if mode == "ro" and path in _READABLE:
-        return ""
-    return _of_pattern(path.removesuffix("/*") or "/")
+    return _of_pattern(path.removesuffix("/*") or "/", is_read_only=mode == "ro")
 
 
 def of_path(path: str) -> str:
@@ -176,19 +190,33 @@ def of_path(path: str) -> str:
     return _of_pattern(normal.quote(path))
 
 
-def _of_pattern(path: str) -> str:
-    """The same for a path as a list has it: its last segment may hold a `*`."""
+@lru_cache(maxsize=1024)  # the same values come in one list after another
+def _of_pattern(path: str, *, is_read_only: bool = False) -> str:
+    """The same for a path as a list has it: any segment may hold a `*`."""
     if "*" not in path and SOCKET.fullmatch(normal.unquote(path)):
         return "is an engine, and whoever reaches it is root"
-    given = path.rstrip("/").split("/")
-    for tree in _TREES:
-        wanted = tree.split("/")
-        both = zip(given, wanted, strict=False)
-        if all(w == "*" or _may_be(g, w) for g, w in both):
-            if len(given) >= len(wanted):
-                return f"is {tree}" if len(given) == len(wanted) else f"lies in {tree}"
-            return f"holds {tree}"
+    given = places.place(with_stars(path, TAG))
+    # Its own name first: that is what a person wrote.
+    for links in (places.NO_LINKS, places.SAME, places.EVERY):
+        itself = [
+            name
+            for name in places.names(given, links)
+            if not (is_read_only and name in _READABLE)
+        ]
+        if _ROOT in itself and given != _ROOT:
+            return "may be the root of a system"
+        inside = places.names(given.inside, links) if itself else ()
+        for tree, place in _TREES.items():
+            if any(place.meets(name) for name in itself):
+                return f"is {tree}"
+            if any(place.inside.meets(name) for name in itself):
+                return f"lies in {tree}"
+            if any(place.meets(name) for name in inside):
+                return f"holds {tree}"
     return ""
+
+
+_ROOT: Final = places.Place(())
 
 
 def _may_be(item: str, value: str) -> bool:

@@ -6,13 +6,22 @@ All of it goes to stderr; nothing here decides anything.
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from trioproxy.arguments import root
-from trioproxy.arguments.families import BASE_VARIABLE, OBJECTS, OWNER_VARIABLE, Family
+from trioproxy.arguments.families import (
+    BASE_VARIABLE,
+    OBJECTS,
+    OWNER_VARIABLE,
+    Family,
+)
 from trioproxy.arguments.mounts import is_engines
+from trioproxy.commands import ours
 from trioproxy.commands.tell import note, route, say, say_command, unread_lines
 from trioproxy.commands.terminal import width_of
+from trioproxy.errors import ConfigError
+from trioproxy.files import read_text
 from trioproxy.learning.evidence import UNFINISHED, Askers, Evidence, Run
 from trioproxy.learning.flows import half_granted, unseen_states
 from trioproxy.learning.learnedfile import elsewhere
@@ -21,13 +30,14 @@ from trioproxy.learning.minimize import smallest_sections
 from trioproxy.learning.objects import ObjectLists
 from trioproxy.learning.proposal import Quiet, facts_for_ready
 from trioproxy.learning.shape import UNKNOWN
-from trioproxy.learning.store import Saved
+from trioproxy.learning.store import Saved, evidence_path
 from trioproxy.learning.wording import (
     count,
     describe_groups,
     describe_watch,
     root_note,
 )
+from trioproxy.policy.permissions import parse_policy_file
 from trioproxy.policy.variables import OPERATIONS_VARIABLE
 
 NAMES_SHOWN: Final = 8
@@ -57,10 +67,7 @@ class Closing:
         for line in (*self._granted(saved, is_written), *self._trust(saved)):
             say(line)
         if is_written:
-            say_command(
-                f"review {self.file} before you use it:",
-                f"trioproxy enforce --env-file {self.file}",
-            )
+            self._say_how_to_go_on()
         else:
             say(f"{self.file} could not be written; what was learned is this:")
             granted = sorted(saved.proposal.granted)
@@ -68,6 +75,18 @@ class Closing:
             lists = {**saved.proposal.lists.values, **saved.proposal.objects.values}
             for name, value in lists.items():
                 say(f"{name}={value}")
+
+    def _say_how_to_go_on(self) -> None:
+        """Say how to use the file, and where, if that is not where it was written."""
+        place = _place_of(self.file)
+        if place.why:
+            say(f"trioproxy enforce will not start so: {place.why}; do this first:")
+            for command in place.commands:
+                say(f"  {command}", is_whole=True)
+        say_command(
+            f"review {place.file} before you use it:",
+            f"trioproxy enforce --env-file {place.file}",
+        )
 
     def _granted(self, saved: Saved, is_written: bool) -> Iterator[str]:
         evidence, proposal = saved.evidence, saved.proposal
@@ -134,6 +153,14 @@ class Closing:
             )
         if self.until is not None:
             yield self.until.describe(facts_for_ready(evidence), states)
+
+
+def _place_of(file: str) -> ours.Elsewhere:
+    try:
+        policy, _ = parse_policy_file(read_text(Path(file)), name=file)
+    except ConfigError:  # by a line of somebody else's; `enforce` has the words
+        return ours.Elsewhere(file=file)
+    return ours.elsewhere(policy, file, str(evidence_path(Path(file))))
 
 
 def _asked(lists: Lists, evidence: Evidence, known: frozenset[str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 import trio
 
-from trioproxy.commands import start
+from trioproxy.commands import ours, start
 from trioproxy.commands.catalogue import locate
 from trioproxy.config import (
     Address,
@@ -145,14 +145,18 @@ def _watched_file(file: str | None, *, watch: bool) -> str:
 
 def _own_files(
     env_file: str | None, record: str | None, config: Config
-) -> Iterator[str]:
-    """The files that decide, remember and listen."""
+) -> Iterator[ours.Own]:
+    """The files that decide and remember, the sockets, and the program."""
     if file := env_file or os.environ.get("ENV_FILE", ""):
-        yield str(locate(file))
-    yield record or ""
+        yield ours.Own(path=str(locate(file)))
+    if record:
+        yield ours.Own(path=record)
     for one in config.listen:
         if isinstance(one, UnixAddress):
-            yield one.path
+            yield ours.Own(path=one.path, kind=ours.Kind.LISTENER)
+    if isinstance(config.upstream, UnixAddress):
+        yield ours.Own(path=config.upstream.path, kind=ours.Kind.ENGINE)
+    yield from ours.program()
 
 
 def _open_record(path: str, log: Log) -> "Recording":
@@ -171,8 +175,8 @@ class Gates:
     watched: str = ""
     """The file that is read again when it changes; empty for none."""
     recording: "Recording | None" = None
-    own_files: tuple[str, ...] = ()
-    """What decides, remembers and listens: none of it may be a client's to write."""
+    own_files: tuple[ours.Own, ...] = ()
+    """What decides, remembers, listens and runs: none of it may be a client's to write."""
     own: Own
     """The container of this process: none of it may be a client's to name."""
     tally: ShadowTally | None = None
@@ -186,7 +190,7 @@ class Gates:
         """Read the policy afresh, and what is to be warned about."""
         policy, warnings, source = start.read_policy(self.env_file, environ)
         found = (
-            start.check_own_files(policy, self.own_files),
+            ours.check_own(policy, self.own_files, ours.mounts_here()),
             start.check_own_container(policy, self.own),
             start.check_lists(policy),
         )

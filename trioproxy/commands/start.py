@@ -17,6 +17,7 @@ from trioproxy.files import read_text
 from trioproxy.policy.permissions import parse_policy, parse_policy_file
 from trioproxy.policy.rules import Policy
 from trioproxy.policy.variables import PERMISSIONS
+from trioproxy.proxy.mounts import is_in_container
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.upstream import explain
 from trioproxy.proxy.watch import AWAY_SECONDS
@@ -197,22 +198,6 @@ def danger(listener: str) -> str:
     return f"DANGER: whoever can reach {listener} is root on this host now"
 
 
-def check_own_files(policy: Policy, paths: Iterable[str]) -> str:
-    """Look for files of ours that a client may bind and write; a warning, or "".
-
-    Raises `ConfigError` where the Engine's paths are this process's own: a client that
-    can write its policy has none. In a container paths are others than the host's.
-    """
-    for path in filter(None, paths):
-        if not policy.limits.lists_writable(os.path.abspath(path)):
-            continue
-        what = f"{path} lies in a folder that CREATE_BINDS lets clients write"
-        if not Path("/.dockerenv").exists():
-            raise ConfigError(what, hint="keep it elsewhere, or list the folder as :ro")
-        return f"{what}, if the host has it there too"
-    return ""
-
-
 def check_own_container(policy: Policy, own: Own) -> str:
     """Warn where objects are limited and this container cannot be told from others."""
     if not policy.objects or own.id or not is_in_container():
@@ -238,17 +223,10 @@ def exposed(listen: tuple[Address, ...]) -> list[str]:
     ]
 
 
-CONTAINER_MARKS: Final = (".dockerenv", "run/.containerenv")
-"""Files that Docker and Podman put into a container."""
 SYS_ADMIN: Final = 21
 NEITHER_NEEDED: Final = (
     "this container is privileged, or has SYS_ADMIN: it needs neither, remove that"
 )
-
-
-def is_in_container(root: Path = Path("/")) -> bool:
-    """Whether this process is in a container of Docker's or Podman's."""
-    return any((root / mark).exists() for mark in CONTAINER_MARKS)
 
 
 def is_on_internal_network(root: Path = Path("/")) -> bool:

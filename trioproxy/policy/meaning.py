@@ -16,18 +16,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from trioproxy.arguments import root
+from trioproxy.arguments import places, root
 from trioproxy.arguments.families import FAMILIES, PROXY, Family, Kind
-from trioproxy.arguments.inclusion import have_common
-from trioproxy.arguments.languages import Word, others
 from trioproxy.arguments.limits import Limits
 from trioproxy.arguments.objects import Objects
-from trioproxy.arguments.patterns import (
-    READ_ONLY,
-    Pattern,
-    Words,
-    lists_repositories,
-)
+from trioproxy.arguments.patterns import READ_ONLY, lists_repositories, places_of
 from trioproxy.arguments.table import OPERATIONS as ARGUED
 from trioproxy.arguments.table import READERS
 from trioproxy.policy import samples
@@ -332,24 +325,19 @@ def _planted(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
     creates = [e.operation for e in opened if _can_ask(e, "CREATE_BINDS")]
     if binds is None or binds.is_any or not creates:
         return
-    bound = tuple(path for item in binds.patterns for path, _ in _paths(item))
+    bound = [
+        name
+        for item in binds.patterns
+        for place, _ in places_of(item)
+        for name in places.names(place)
+    ]
     for item in binds.patterns:
-        written = [path for path, is_read_only in _paths(item) if not is_read_only]
-        below = tuple((*path, "/", _ANYTHING) for path in written)
-        if written and have_common(bound, below):
+        written = [place for place, is_read_only in places_of(item) if not is_read_only]
+        below = [one for place in written for one in places.names(place.inside)]
+        if any(one.meets(other) for one in below for other in bound):
             why = "a link planted in one of its folders leads anywhere when it is bound"
             argument = f"CREATE_BINDS={item.text}"
             yield Way(operation=creates[0], argument=argument, why=why)
-
-
-_ANYTHING = others("")
-
-
-def _paths(bind: Pattern) -> Iterator[tuple[Word, bool]]:
-    """The paths of a bind, and for each whether it may be read and not written."""
-    for word in bind.means.language if isinstance(bind.means, Words) else ():
-        is_read_only = word[-1] == READ_ONLY
-        yield word[: len(word) - is_read_only], is_read_only
 
 
 def _conditions(policy: Policy) -> Iterator[str]:

@@ -1,0 +1,293 @@
+"""What is ours, and whether a client may write it.
+
+A client that can write its policy has none; the same is true of the evidence, of the
+sockets on both sides, and of the program: the interpreter, its prefix, the packages that it
+loads. They are compared with each bind that is listed as writable: by all names that a place
+has, as they are written and as links lead. In a container paths are translated by its
+mounts, and what cannot be is warned about.
+"""
+
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+import trioproxy
+from trioproxy.arguments import normal
+from trioproxy.arguments.families import PROXY
+from trioproxy.arguments.limits import Limits, parse_limits
+from trioproxy.errors import ConfigError
+from trioproxy.policy.rules import Policy
+from trioproxy.proxy.mounts import (
+    Mount,
+    is_in_container,
+    mount_of,
+    read_mounts,
+)
+from trioproxy.quoting import UNPRINTABLE
+
+MOST_LINKS: Final = 40
+"""Links on the way of one path that are looked at, as many as Linux follows."""
+
+
+class Kind(Enum):
+    """What something of ours is."""
+
+    FILE = "file"
+    LISTENER = "listener"
+    ENGINE = "the Engine's socket"
+    PROGRAM = "program"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """Something of ours."""
+
+    path: str
+    kind: Kind = Kind.FILE
+    is_loaded_from: bool = False
+    """Whether it is a folder of which nothing may be written, what lies in it neither."""
+
+    @property
+    def told(self) -> str:
+        """Name it."""
+        shown = self.path.translate(UNPRINTABLE)
+        match self.kind:
+            case Kind.ENGINE:
+                return f"the Engine's socket {shown}"
+            case Kind.PROGRAM:
+                return f"{shown}, which trioproxy runs from,"
+            case _:
+                return shown
+
+
+def program() -> Iterator[Own]:
+    """The interpreter, its prefix, the package and all folders that modules come from."""
+    is_venv = sys.prefix != sys.base_prefix
+    yield Own(path=sys.prefix, kind=Kind.PROGRAM, is_loaded_from=is_venv)
+    yield Own(path=sys.executable, kind=Kind.PROGRAM)
+    for path in trioproxy.__path__:
+        yield Own(path=path, kind=Kind.PROGRAM, is_loaded_from=True)
+    for path in filter(os.path.isdir, sys.path):
+        # One may be the folder that it was started in: what lies there is no module.
+        holds_packages = path.endswith(("/site-packages", "/dist-packages"))
+        yield Own(path=path, kind=Kind.PROGRAM, is_loaded_from=holds_packages)
+
+
+def check_own(
+    policy: Policy, own: Iterable[Own], mounts: tuple[Mount, ...] | None = None
+) -> str:
+    """Look for what is ours and a client may write; a warning, or "".
+
+    Raises `ConfigError` where that is sure. `mounts`: those of this process, where it is
+    in a container; None where the Engine's paths are its own.
+    """
+    limits = policy.limits
+    if not limits.by_variable.get("CREATE_BINDS"):
+        return ""
+    lists = (limits, *_followed(limits)) if mounts is None else (limits,)
+    warning = ""
+    for one in own:
+        for path in _ways(one.path):
+            places = (path,) if mounts is None else _on_host(mounts, path)
+            if any(_is_written(limits, one, at) for limits in lists for at in places):
+                what = (
+                    f"{one.told} lies in a folder that CREATE_BINDS lets clients write"
+                )
+                hint = _advice(policy, one, in_container=mounts is not None)
+                raise ConfigError(what, hint=hint)
+            if mounts is not None and _may_be_written(limits, one, mounts, path):
+                warning = (
+                    f"{one.told} lies in a folder that CREATE_BINDS lets clients write,"
+                    " if the host has it there too"
+                )
+    return warning
+
+
+def mounts_here() -> tuple[Mount, ...] | None:
+    """The mounts of this process, if it is in a container."""
+    return read_mounts() if is_in_container() else None
+
+
+def _is_written(limits: Limits, one: Own, path: str) -> bool:
+    # The Engine's socket itself may be listed: who does that has been told what it is.
+    path = os.path.dirname(path) if one.kind is Kind.ENGINE else path
+    return limits.lists_writable(path, also_inside=one.is_loaded_from)
+
+
+def _ways(path: str) -> Iterator[str]:
+    """A path as it is written, each link on its way, and where that leads."""
+    path = os.path.abspath(path)
+    yield path
+    for _ in range(MOST_LINKS):
+        link = next(filter(os.path.islink, _prefixes(path)), "")
+        if not link:
+            return
+        yield link
+        try:
+            to = os.path.join(os.path.dirname(link), os.readlink(link))
+        except OSError:  # it is gone
+            return
+        path = os.path.normpath(f"{to}{path.removeprefix(link)}")
+        yield path
+
+
+def _prefixes(path: str) -> Iterator[str]:
+    parts = path.split("/")
+    yield from ("/".join(parts[:end]) for end in range(2, len(parts) + 1))
+
+
+def _followed(limits: Limits) -> Iterator[Limits]:
+    """The same binds, as links of this host lead; nothing where none does."""
+    items = [
+        led
+        for pattern in limits.by_variable["CREATE_BINDS"].patterns
+        if pattern.text != PROXY
+        and not pattern.text.endswith(":ro")
+        and (led := _led(limits.meaning_of(pattern.text)))
+    ]
+    if items:
+        variables = {"CREATE_BINDS": ",".join(items)}
+        yield parse_limits(variables, source="CREATE_BINDS as links lead")
+
+
+def _led(item: str) -> str:
+    """An item with the links of what is literal in it followed; empty: there are none."""
+    head, star, tail = item.partition("*")
+    if star:
+        head, _, name = head.rpartition("/")
+        tail = f"/{name}*{tail}"
+    led = normal.quote(os.path.realpath(normal.unquote(head or "/")))
+    return "" if led == (head or "/") else f"{led.rstrip('/')}{tail}"
+
+
+def _on_host(mounts: tuple[Mount, ...], path: str) -> tuple[str, ...]:
+    mount = mount_of(mounts, path)
+    return mount.on_host(path) if mount else ()
+
+
+def _may_be_written(
+    limits: Limits, one: Own, mounts: tuple[Mount, ...], path: str
+) -> bool:
+    """Whether a bind ends in what the mount table says of a path, wherever its file system
+    is on the host; of what it does not say, whether the path itself is listed."""
+    mount = mount_of(mounts, path)
+    if mount is None or not mount.on_host(path):
+        return _is_written(limits, one, path)
+    if mount.kind == "overlay":
+        return False
+    rest = path.removeprefix(mount.place.rstrip("/"))
+    below = f"{mount.root.rstrip('/')}{rest}"
+    heads = (
+        normal.unquote(limits.meaning_of(pattern.text).partition("*")[0])
+        for pattern in limits.by_variable["CREATE_BINDS"].patterns
+    )
+    fronts = {
+        head[:at] for head in heads for at in range(1, len(head)) if head[at] == "/"
+    }
+    return any(_is_written(limits, one, f"{front}{below}") for front in fronts)
+
+
+# --- Where to put it ------------------------------------------------------------------
+
+
+def _advice(policy: Policy, one: Own, *, in_container: bool) -> str:
+    read_only = "list the folder as :ro"
+    if in_container:
+        return f"mount it from a folder of the host that no bind holds, or {read_only}"
+    match one.kind:
+        case Kind.FILE:
+            command = moving(policy, [one.path])
+            return f"{command or 'keep it elsewhere'}, or {read_only}"
+        case Kind.LISTENER:
+            return f"listen in a folder that no bind holds, or {read_only}"
+        case Kind.ENGINE:
+            return f"list folders that do not hold it, or {read_only}"
+        case Kind.PROGRAM:
+            return f"{installing(policy)}, and start that; or {read_only}"
+
+
+def place_for(policy: Policy) -> str:
+    """A folder for files of ours that no listed bind reaches; empty if none is known."""
+    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    for folder in (f"{os.path.expanduser(home)}/trioproxy", "/etc/trioproxy"):
+        try:
+            check_own(policy, [Own(path=f"{folder}/x", kind=Kind.LISTENER)])
+        except ConfigError:
+            continue
+        return folder
+    return ""
+
+
+def moving(policy: Policy, paths: Iterable[str]) -> str:
+    """A command that puts files where no client writes."""
+    folder = place_for(policy)
+    if not folder:
+        return ""
+    named = shlex.join(paths)
+    return f"mkdir -p {shlex.quote(folder)} && mv {named} {shlex.quote(folder)}/"
+
+
+def installing(policy: Policy) -> str:
+    """A command that puts the program where no client writes."""
+    command = f"pipx install {shlex.quote(_source())}"
+    home = os.path.expanduser("~/.local")
+    try:
+        check_own(policy, [Own(path=home, kind=Kind.LISTENER)])
+    except ConfigError:
+        return f"PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin {command}"
+    return command
+
+
+def _source() -> str:
+    """What the package was installed from, as pip knows it."""
+    import json
+    from urllib.parse import unquote, urlsplit
+
+    try:
+        text = metadata.distribution("trioproxy").read_text("direct_url.json")
+        url = urlsplit(json.loads(text or "{}").get("url", ""))
+    except (metadata.PackageNotFoundError, ValueError):
+        return "trioproxy"
+    folder = unquote(url.path) if url.scheme == "file" else ""
+    return folder if folder and Path(folder).exists() else "trioproxy"
+
+
+# --- What learning says ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """Where a file that was learned can be used."""
+
+    file: str
+    why: str = ""
+    """Why not where it is; empty: it can be used there."""
+    commands: tuple[str, ...] = ()
+    """What makes it so."""
+
+
+def elsewhere(policy: Policy, file: str, evidence: str) -> Elsewhere:
+    """Say whether `enforce` starts with a file where it is, and with the program there."""
+    mounts, at = mounts_here(), file
+    reasons, commands = list[str](), list[str]()
+    wanted = (
+        (tuple(program()), installing(policy)),
+        ((Own(path=file),), moving(policy, [file, evidence])),
+    )
+    for own, command in wanted:
+        try:
+            check_own(policy, own, mounts)
+        except ConfigError as error:
+            reasons.append(str(error))
+            commands.append(error.hint if mounts is not None else command)
+    if reasons and commands[-1].startswith("mkdir"):
+        at = f"{place_for(policy)}/{os.path.basename(file)}"
+    return Elsewhere(
+        file=at, why="; ".join(reasons), commands=tuple(filter(None, commands))
+    )

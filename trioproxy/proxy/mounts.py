@@ -1,0 +1,79 @@
+"""Where a file of this container lies on the Engine's host, by the mount table.
+
+For each mount the kernel says which folder of its file system is mounted, and not where
+the host has that file system. So what is told is where it lies if that is at `/` (or at
+`/run`, where a tmpfs is), and whether another place may be it.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_ESCAPE: Final = re.compile(r"\\([0-7]{3})")
+_UPPER: Final = re.compile(r"(?:^|,)upperdir=([^,]*)")
+
+CONTAINER_MARKS: Final = (".dockerenv", "run/.containerenv")
+"""Files that Docker and Podman put into a container."""
+
+
+def is_in_container(root: Path = Path("/")) -> bool:
+    """Whether this process is in a container of Docker's or Podman's."""
+    return any((root / mark).exists() for mark in CONTAINER_MARKS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A line of the mount table (proc_pid_mountinfo(5))."""
+
+    root: str
+    """The folder, within its file system."""
+    place: str
+    """Where this process sees it."""
+    kind: str
+    options: str = ""
+
+    def on_host(self, path: str) -> tuple[str, ...]:
+        """Where a path below `place` lies on the host; nothing: that cannot be told."""
+        rest = path.removeprefix(self.place.rstrip("/"))
+        whole = f"{self.root.rstrip('/')}{rest}"
+        if self.kind == "overlay":
+            upper = _UPPER.search(self.options)
+            return (f"{upper[1]}{whole}",) if upper else ()
+        if self.kind == "tmpfs":
+            return (f"/run{whole}",) if self.root != "/" else ()
+        if self.kind == "btrfs" and self.root.count("/") > 1:
+            # `/@/srv`, `/@home/me`, `/root/srv`: a subvolume is in front.
+            _, volume, inner = whole.split("/", 2)
+            return (whole, f"/{inner}", f"/{volume.lstrip('@')}/{inner}")
+        return (whole,)
+
+
+def read_mounts(table: Path = Path("/proc/self/mountinfo")) -> tuple[Mount, ...]:
+    """Read the mount table; nothing where there is none."""
+    try:
+        lines = table.read_text(errors="replace").splitlines()
+    except OSError:
+        return ()
+    return tuple(_read(line) for line in lines)
+
+
+def _read(line: str) -> Mount:
+    before, _, behind = line.partition(" - ")
+    root, place = map(_plain, before.split()[3:5])
+    kind, _, options = (*behind.split(" ", 2), "", "")[:3]
+    return Mount(root=root, place=place, kind=kind, options=_plain(options))
+
+
+def _plain(text: str) -> str:
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 8)), text)
+
+
+def mount_of(mounts: tuple[Mount, ...], path: str) -> Mount | None:
+    """The mount that a path lies in: the deepest, and of those the last."""
+    found = [
+        one
+        for one in mounts
+        if path == one.place or path.startswith(f"{one.place.rstrip('/')}/")
+    ]
+    return max(reversed(found), key=lambda one: len(one.place), default=None)
