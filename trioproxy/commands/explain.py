@@ -93,13 +93,7 @@ def _lines(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
     policy = file.policy
     meaning = meaning_of(policy)
     opened = list(meaning.operations)
-    yield from _wrap(f"{file.path}: {meaning.answer}")
-    for way in meaning.ways:
-        where = f"{way.operation}, {way.argument}" if way.argument else way.operation
-        yield from _wrap(f"{where}: {way.why}", indent="  ")
-    creates = any(one.operation == "ContainerCreate" for one in opened)
-    if creates and not meaning.is_root:
-        yield from _wrap(f"  {ONE_PROXY}", indent="  ")
+    yield from _answer(file, meaning)
     yield from _limits(meaning)
     yield from _values(policy, evidence)
     yield from _objects(meaning)
@@ -129,6 +123,17 @@ def _lines(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
         yield from _wrap(f"\nhalf granted: {flow.has} without {flow.lacks}: {flow.why}")
     for matter in matters(policy, file.variables):
         yield from _difference(matter)
+
+
+def _answer(file: PolicyFile, meaning: Meaning) -> Iterator[str]:
+    """Root or not, by what, and what that stands on."""
+    yield from _wrap(f"{file.path}: {meaning.answer}")
+    for way in meaning.ways:
+        where = f"{way.operation}, {way.argument}" if way.argument else way.operation
+        yield from _wrap(f"{where}: {way.why}", indent="  ")
+    creates = any(one.operation == "ContainerCreate" for one in meaning.operations)
+    if creates and not meaning.is_root:
+        yield from _wrap(f"  {ONE_PROXY}", indent="  ")
 
 
 def _limits(meaning: Meaning) -> Iterator[str]:

@@ -20,7 +20,7 @@ from trioproxy.arguments import places, root
 from trioproxy.arguments.families import FAMILIES, PROXY, Family, Kind
 from trioproxy.arguments.limits import Limits
 from trioproxy.arguments.objects import Objects
-from trioproxy.arguments.patterns import READ_ONLY, lists_repositories, places_of
+from trioproxy.arguments.patterns import lists_repositories, places_of
 from trioproxy.arguments.table import OPERATIONS as ARGUED
 from trioproxy.arguments.table import READERS
 from trioproxy.policy import samples
@@ -393,7 +393,7 @@ def _written(limits: Limits) -> tuple[str, ...]:
     return tuple(
         limits.meaning_of(item.text)
         for item in (binds.patterns if binds else ())
-        if item.text != PROXY and not all(is_ro for _, is_ro in _paths(item))
+        if item.text != PROXY and not all(is_ro for _, is_ro in places_of(item))
     )
 
 

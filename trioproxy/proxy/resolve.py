@@ -135,8 +135,11 @@ class Resolver:
             elif one.fills and self._limits_fills and isinstance(thing, Thing):
                 thing = await self._with_users(thing)
             self._known[one.kind, one.text] = thing
-        if isinstance(thing, Missing):
-            return
+        if isinstance(thing, Thing):
+            await self._resolve_inside(one, thing)
+
+    async def _resolve_inside(self, one: Reference, thing: Thing) -> None:
+        """Ask what a thing has that counts where a request reaches into it or starts it."""
         if one.reaches and thing.kind is Kind.CONTAINER:
             await self._resolve_defaults(thing)
         # Whoever reaches into a container reaches what it mounts: a listed container with
