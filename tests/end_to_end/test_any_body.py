@@ -20,6 +20,8 @@ from tests.end_to_end.test_escapes import ask as send
 from tests.engine import Engine
 from trioproxy.arguments.asked import Request
 from trioproxy.arguments.asking import Asked, ask
+from trioproxy.arguments.marks import OWNER_LABEL, mark
+from trioproxy.arguments.marks import read as mark_only
 from trioproxy.arguments.table import OPERATIONS
 from trioproxy.errors import BadRequest
 from trioproxy.http import jsonbody
@@ -83,7 +85,7 @@ HOST: dict[str, list[Any]] = {
 }  # fmt: skip
 TOP: dict[str, list[Any]] = {
     "Env": [["A=b", "C"], []],
-    "Labels": [{"a": "b"}, {"A": "b", "a": "c"}],
+    "Labels": [{"a": "b"}, {"A": "b", "a": "c"}, {"trioproxy.owner": "forged"}],
     "User": ["", "0:0"],
     "Tty": [True],
     "WorkingDir": ["/w"],
@@ -319,6 +321,38 @@ def test_a_body_is_read_as_the_engine_reads_it(
         if not is_told(power, asked)
     ]
     assert missed == [], asked.arguments
+    assert told(made) == told(seen)
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+@settings(
+    max_examples=EXAMPLES // 2,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(raw=bodies())
+def test_a_body_that_nothing_limits_is_the_same_but_for_the_mark(
+    raw: bytes, judge: tuple[str, dict[str, Any]]
+) -> None:
+    """What is read for its labels alone makes what the client's bytes make, and is marked."""
+    path, _ = judge
+    try:
+        asked = mark("ContainerCreate", mark_only("ContainerCreate", b"", jsonbody.parse(raw)), "")  # fmt: skip
+    except BadRequest:
+        event("refused")
+        return
+    if asked.body is None or asked.claims:
+        event("claims" if asked.claims else "nothing")
+        return
+    status, made = make(path, jsonbody.render(asked.body))
+    event(f"the Engine answers {status}")
+    directly, seen = make(path, raw)
+    assert status == directly
+    if made is None or seen is None:
+        return
+    assert made["Config"]["Labels"].pop(OWNER_LABEL) == ""
+    assert OWNER_LABEL not in seen["Config"]["Labels"]
     assert told(made) == told(seen)
 
 
