@@ -287,7 +287,9 @@ READERS: Final[Mapping[str, Source]] = MappingProxyType(
         "build-tag": Source("CREATE_TAGS", "names of images that are written"),
         "build-version": Source("BUILD_OPTIONS", "BuildKit in place of the builder"),
         "exec-command": Source("EXEC_COMMANDS", "commands, by their first word"),
-        "exec-environment": Source("EXEC_OPTIONS", "what changes which program runs"),
+        "exec-environment": Source(
+            "EXEC_OPTIONS", "names in the environment of commands"
+        ),
         "exec-privileged": Source("EXEC_PRIVILEGED", "all capabilities"),
         "exec-user": Source("EXEC_USERS", "users that commands run as"),
         "pull-image": Source("PULL_IMAGES", "images that are pulled or imported"),
