@@ -58,7 +58,11 @@ async def test_an_id_goes_on_in_full_if_a_name_of_it_is_listed(
     assert question.line == f"GET /images/{image}/json HTTP/1.1".encode()
     await engine.send(response(body=described("other:1", "busybox:latest")))
     asked = await engine.read_request()
-    assert json.loads(asked.body) == {"Image": ID, "HostConfig": {}}
+    assert json.loads(asked.body) == {
+        "Image": ID,
+        "HostConfig": {},
+        "Labels": {"trioproxy.owner": ""},
+    }
     await engine.send(response("201 Created", body=b"{}"))
     assert (await client.read_response("POST")).status == 201
 
