@@ -1,6 +1,7 @@
 """What goes on of a tar, read by Go's archive/tar: that is the Engine's own reader."""
 
 import base64
+import fcntl
 import hashlib
 import io
 import json
@@ -51,12 +52,13 @@ def go(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Go]:
     if shutil.which("go") is None:
         pytest.skip("no Go compiler")
     program: Path = tmp_path_factory.mktemp("go") / "readtar"
-    subprocess.run(
-        ["go", "build", "-o", program, SOURCE],
-        env=os.environ
-        | {"GOCACHE": f"{sys.prefix}/go-build", "GOTOOLCHAIN": "local", "GO111MODULE": "off"},
-        check=True,
-    )  # fmt: skip
+    cache = Path(sys.prefix) / "go-build"
+    cache.mkdir(exist_ok=True)
+    settings = {"GOCACHE": str(cache), "GOTOOLCHAIN": "local", "GO111MODULE": "off"}
+    with (cache / "lock").open("w") as lock:  # the first of many workers compiles
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        build = ["go", "build", "-o", str(program), str(SOURCE)]
+        subprocess.run(build, env=os.environ | settings, check=True)
     with subprocess.Popen(
         [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
