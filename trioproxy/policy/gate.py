@@ -439,7 +439,7 @@ class _GateOfPolicy:
         self.proxy_socket = policy.limits.proxy_socket
         self.drops_nodes = policy.drops_nodes
         self.asks_to_learn = False
-        self.unpacking = frozenset[str]()
+        self.unpacking = _unpacking(NO_LIMITS if self.only_tries else policy.limits)
 
     def goes_by_names(self, argument: "Argument") -> bool:
         """Answer as the policy does."""
@@ -448,10 +448,6 @@ class _GateOfPolicy:
 
 class EnforceGate(_GateOfPolicy):
     """Lets pass what the policy allows."""
-
-    def __init__(self, policy: Policy, *, source: str = "environment") -> None:
-        super().__init__(policy, source=source)
-        self.unpacking = _unpacking(policy.limits)
 
     def decide(self, request: Request) -> Decision:
         """Answer as the policy does."""
