@@ -146,7 +146,7 @@ def test_the_worst_is_first(folder: Path) -> None:
         "ALLOW_OPERATIONS=ContainerList,ImageBuild\nCREATE_TAGS=\n"
     )
     out = diff(folder, "small.env", "tags.env").out
-    assert "  + ImageBuild               POST /build  HOST-ROOT: " in out
+    assert "  + ImageBuild               POST /build  HOST-ROOT, connects: " in out
     data = json.loads(diff(folder, "small.env", "new.env", "--json").out)
     assert data["more"][0] == {"name": "CREATE_BINDS=/etc", "root": "is /etc"}
     assert next(one["limited"] for one in data["more"] if "limited" in one) is True

@@ -234,6 +234,16 @@ def test_what_was_seen_stands_beside_what_is_granted(tmp_path: Path) -> None:
     assert " seen " not in run("explain", str(path)).out
 
 
+def test_a_build_goes_around_lists(file: Path) -> None:
+    """Which lists a granted build does not keep to stands behind them, and in the JSON."""
+    around = "ALLOW_OPERATIONS=ImageBuild\nBUILD_OPTIONS=\nPULL_IMAGES=nginx\n"
+    said = (
+        "a build goes around PULL_IMAGES: it pulls any image and connects to any host"
+    )
+    assert said in " ".join(explain(file, around).stdout.split())
+    assert json.loads(explain(file, around, "--json").stdout)["gone_around"] == said
+
+
 def test_limits_in_markdown(file: Path) -> None:
     """A reviewer reads in a table what is limited, what is listed, and what is closed."""
     limited = "ALLOW_OPERATIONS=ContainerCreate,ImageBuild\nCREATE_BINDS=/etc\nCREATE_CAPS=*\n"

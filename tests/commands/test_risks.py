@@ -18,8 +18,8 @@ MARKED = re.compile(rf"(?:{WORDS})(?:, connects)?")
 LEAKS_SECRETS = {"SystemEvents", "ContainerList", "VolumeInspect", "ExecInspect"}
 GIVES_ROOT = {"SwarmInit", "SwarmInspect", "SwarmUpdate", "SwarmJoin", "NodeUpdate"}
 CONNECTS = {
-    "DistributionInspect", "GetPluginPrivileges", "ImageCreate", "ImagePush",
-    "ImageSearch", "LibpodArtifactPull", "LibpodArtifactPush", "LibpodImageImport",
+    "DistributionInspect", "GetPluginPrivileges", "ImageBuild", "ImageCreate",
+    "ImagePush", "ImageSearch", "LibpodArtifactPull", "LibpodArtifactPush", "LibpodImageImport",
     "LibpodImagePull", "LibpodImagePush", "LibpodImageScp", "LibpodImageSearch",
     "LibpodKubeApply", "LibpodManifestInspect", "LibpodManifestPush", "PluginPush",
     "SystemAuth",

@@ -242,11 +242,11 @@ _TABLE = """\
 AUTH
 POST    /auth                                      SystemAuth               read   none           -       info-leak     tries registry credentials on any host
 BUILD
-POST    /build                                     ImageBuild               write  upload+follow  packs   host-root     runs build steps as root, pulls any image, reaches any host
+POST    /build                                     ImageBuild               write  upload+follow  packs   host-root     builds as root, from any image and any host
 POST    /build/cancel                              BuildCancel              write  none           -       availability  stops a running build
 POST    /build/prune                               BuildPrune               write  none           -       destructive   empties the build cache
 COMMIT
-POST    /commit                                    ImageCommit              write  none           packs   host-root     packs a container, or any file of the host, into an image
+POST    /commit                                    ImageCommit              write  none           packs   host-root     packs a container into an image, or files of the host
 CONFIGS
 GET     /configs                                   ConfigList               read   none           -       secret-leak   shows all swarm configs with their content
 POST    /configs/create                            ConfigCreate             write  none           -       low           adds a swarm config
