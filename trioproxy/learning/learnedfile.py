@@ -29,6 +29,7 @@ from trioproxy.learning.objects import (
     ObjectLists,
 )
 from trioproxy.learning.wording import count, root_note
+from trioproxy.policy import samples
 from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.policy.envfile import format_value
 from trioproxy.policy.incumbents import TECNATIVA
@@ -265,8 +266,8 @@ def _note_in(item: str, rest: str) -> str:
 def _granted_rows(granted: Iterable[str], learned: Learned) -> Iterator[_Row]:
     by_hand = frozenset(learned.by_hand)
     lists = {**learned.lists.values, **learned.objects.values}
-    known = ",".join(item for item in granted if item in OPERATIONS)
-    policy, _ = parse_policy({OPERATIONS_VARIABLE: known, **lists})
+    known = [i for i in granted if i in OPERATIONS and any(samples.of_item(i))]
+    policy, _ = parse_policy({OPERATIONS_VARIABLE: ",".join(known), **lists})
     for item in granted:
         note = _risk_note(item)
         if note and limits_power_of(policy, item):
