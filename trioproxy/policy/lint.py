@@ -2,7 +2,7 @@
 
 A warning each, with a suggestion. Silent about everything else that an environment holds:
 where a name is also an ordinary word (`SERVICE`, `LOGS`), its value must look like a
-switch. Names with our prefixes are no matter of taste; `permissions` refuses to start with those.
+switch. Names with our prefixes are no matter of taste: `names` stops the start with those.
 """
 
 import re
@@ -151,6 +151,13 @@ def opens_sections(variables: Mapping[str, str]) -> bool:
     return OPERATIONS_VARIABLE not in variables and any(
         variables.get(name) == "1" for name in (*SWITCHES, *VERBS)
     )
+
+
+def advice_on_word(name: str, variables: Mapping[str, str]) -> str:
+    """Say what a name without a prefix of ours may have been meant to be."""
+    if name in _UNMISTAKABLE:
+        return _UNMISTAKABLE[name]
+    return _advice_on_switch(name, list_closes=opens_sections(variables))
 
 
 def suggest_limit(name: str) -> str:

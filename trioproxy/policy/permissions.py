@@ -16,20 +16,18 @@ from trioproxy.policy import samples
 from trioproxy.policy.endpoints import LIBPOD_SECTIONS, OPERATIONS, UNLIMITABLE
 from trioproxy.policy.envfile import decode_value, needless_escape, parse, split_by_sh
 from trioproxy.policy.incumbents import INCUMBENTS, LINUXSERVER, blockers
-from trioproxy.policy.lint import lint, lint_settings, suggest, suggest_limit
+from trioproxy.policy.lint import lint, lint_settings
+from trioproxy.policy.names import check_names
 from trioproxy.policy.near import near
 from trioproxy.policy.request import Route
 from trioproxy.policy.rules import CONFINED, READING, Mode, Policy, is_unconfined
 from trioproxy.policy.variables import (
     COMPAT_VARIABLE,
-    FAMILY_PREFIXES,
     LIBPOD_ON_BY_DEFAULT,
     LIBPOD_VARIABLES,
     METHOD_SWITCHES,
     ON_BY_DEFAULT,
     OPERATIONS_VARIABLE,
-    PERMISSIONS,
-    PREFIXES,
     READ_VERBS,
     SWITCHES,
     VERBS,
@@ -49,23 +47,26 @@ _ROUTE = re.compile(
 def parse_policy_file(text: str, *, name: str) -> tuple[Policy, tuple[str, ...]]:
     """Build the policy of an env file, and say what in it has no effect."""
     variables = parse(text, name=name)
-    policy, warnings = parse_policy(variables, source=name)
+    policy, warnings = parse_policy(variables, source=name, is_file=True)
     return policy, (*warnings, *lint_settings(variables), *split_by_sh(variables))
 
 
 def parse_policy(
-    variables: Mapping[str, str], *, source: str = ENVIRONMENT
+    variables: Mapping[str, str], *, source: str = ENVIRONMENT, is_file: bool = False
 ) -> tuple[Policy, tuple[str, ...]]:
     """Build the policy, and say what looks like a permission and is none.
 
-    Names that neither are ours nor look so are passed over; `ConfigError` for the rest.
+    Which names of others are passed over is decided in `policy.names`.
     """
     flags = {
         name: _parse_flag(name, variables[name], source)
         for name in sorted(_FLAGS & variables.keys())
     }
     linuxserver = _is_linuxserver(variables.get(COMPAT_VARIABLE, ""), source)
-    warnings = (*_check_names(variables, source), *lint(variables))
+    warnings = (
+        *check_names(variables, source, is_file=is_file),
+        *lint(variables),
+    )
     limits = parse_limits(variables, source=source)
     objects = parse_objects(variables, source=source)
     if OPERATIONS_VARIABLE not in variables:
@@ -148,33 +149,6 @@ def _is_linuxserver(value: str, source: str) -> bool:
         f"{COMPAT_VARIABLE}={value[:_SHOWN]!r} in {source} is not known",
         hint=f"write {COMPAT_VARIABLE}=linuxserver or leave it out",
     )
-
-
-def _check_names(variables: Mapping[str, str], source: str) -> Iterator[str]:
-    for name in sorted(variables):
-        if name.startswith(FAMILY_PREFIXES) and name not in PERMISSIONS:
-            _check_foreign(name, source)
-        if name.startswith(PREFIXES) and name not in PERMISSIONS:
-            yield from _check_unknown(name, variables, source)
-
-
-def _check_unknown(
-    name: str, variables: Mapping[str, str], source: str
-) -> Iterator[str]:
-    value = variables[name]
-    shown = name if name.isidentifier() and name.isascii() else repr(name[:_SHOWN])
-    advice = suggest(name, variables)
-    is_switch = name.startswith(("ALLOW_", "LIBPOD_"))
-    if value not in _REFUSING or not (value or is_switch):
-        raise ConfigError(f"{shown} in {source} is not known", hint=advice)
-    yield f"{shown}={value} is not known and refuses nothing: {advice}"
-
-
-def _check_foreign(name: str, source: str) -> None:
-    """Refuse what was meant to be a limit: it would limit nothing."""
-    if advice := suggest_limit(name):
-        shown = name if name.isidentifier() and name.isascii() else repr(name[:_SHOWN])
-        raise ConfigError(f"{shown} in {source} is not known", hint=advice)
 
 
 def _section_policy(flags: Mapping[str, bool], *, linuxserver: bool) -> Policy:

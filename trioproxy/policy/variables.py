@@ -67,10 +67,15 @@ there and in no release.
 VERBS = {**READ_VERBS, **WRITE_VERBS}
 
 RENAMED = {
+    "BUILD_PRIVILEGED": "BUILD_OPTIONS",
+    "CREATE_FOLDERS": "CREATE_BINDS",
     "CREATE_LOG_DRIVERS": "CREATE_DRIVERS=log:NAME",
+    "CREATE_MOUNTS": "CREATE_BINDS",
     "CREATE_NETWORKS": "CREATE_NAMESPACES for a network of others",
     "CREATE_SECURITY_OPTS": "CREATE_SECURITY",
+    "CREATE_VOLUMES": "CREATE_BINDS for folders of the host, ONLY_VOLUMES for volumes of others",
     "CREATE_VOLUME_DRIVERS": "CREATE_DRIVERS=volume:NAME",
+    "ONLY_IMAGES": "CREATE_IMAGES and PULL_IMAGES",
 }
 """What people write who guess the name of a limit, and what they mean."""
 
@@ -126,8 +131,7 @@ PREFIXES = ("ALLOW_", "LIBPOD_")
 """A name that begins so is meant for us: with an unknown one the program refuses to start."""
 
 FAMILY_PREFIXES = (*(f"{family}_" for family in Family), "ONLY_")
-"""Names that begin so may be others' (Jenkins sets `BUILD_NUMBER`): only what is near to
-one of ours makes the program refuse to start."""
+"""The same for limits; others' names that begin so stand in `policy.names`."""
 
 SETTINGS = frozenset(
     {
