@@ -122,14 +122,14 @@ def test_request_as_json(exact: Path) -> None:
 
 def test_the_file_alone(sections: Path) -> None:
     """Without a request, the file is read, and its warnings go to stderr."""
-    sections.write_text(SECTIONS + "LOGS=1\nSOCKET_PATH=/x\n")
+    sections.write_text(SECTIONS + "PUID=1\nSOCKET_PATH=/x\n")
     answer = check(sections)
     assert (answer.status, answer.out) == (
         0,
         f"{sections}: mode=sections operations=11\n",
     )
     assert answer.err.splitlines() == [
-        f"trioproxy: {sections}: LOGS has no meaning here: did you mean ALLOW_LOGS?",
+        f"trioproxy: {sections}: PUID has no effect in a policy file",
         f"trioproxy: {sections}: SOCKET_PATH has no effect in a policy file:"
         " set it in the environment",
     ]

@@ -394,9 +394,9 @@ async def test_a_ceiling_with_a_doubtful_line_warns(
 ) -> None:
     """What in the ceiling has no effect is said before anything is learned below it."""
     ceiling = tmp_path / "max.env"
-    ceiling.write_text("CONTAINERS=1\nLOGS=1\n")
+    ceiling.write_text("CONTAINERS=1\nPUID=1\n")
     done = await learn("--within", str(ceiling), "--", *client_sending(LIST))
-    assert "LOGS has no meaning here" in done.err
+    assert "PUID has no effect in a policy file" in done.err
     assert learn.granted == {"ContainerList"}
 
 

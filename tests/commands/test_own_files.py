@@ -12,8 +12,11 @@ import pytest
 
 import trioproxy
 from trioproxy.commands import ours
+from trioproxy.commands.closing import Closing
 from trioproxy.commands.ours import Kind, Own, check_own
 from trioproxy.errors import ConfigError
+from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.store import Saved
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.rules import Policy
 from trioproxy.proxy.mounts import Mount, is_in_container, read_mounts
@@ -265,6 +268,26 @@ def test_a_file_is_moved_as_advised(
     assert (
         "cannot reach the Docker Engine" in start(OURS, place.file, environment).stderr
     )
+
+
+def test_learning_says_it(
+    file: Path, environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The closing lines of learn, done as they are written, make the file start."""
+    assert environment["HOME"]
+    Closing(file=str(file), listed=frozenset()).show(
+        Saved(evidence=Evidence(), damage="")
+    )
+    told = capsys.readouterr().err.splitlines()
+    begin = next(n for n, line in enumerate(told) if "will not start so" in line)
+    assert MESSAGE in told[begin]
+    subprocess.run(["sh", "-ec", told[begin + 1]], env=environment, check=True)
+    started = told[begin + 2].rpartition("trioproxy enforce --env-file ")[2]
+    assert Path(started).with_suffix(".jsonl").exists()
+    moved, _ = parse_policy(
+        dict([one.split("=", 1) for one in Path(started).read_text().splitlines()])
+    )
+    assert check_own(moved, [Own(path=started), *ours.program()]) == ""
 
 
 def test_a_program_is_installed_as_advised(
