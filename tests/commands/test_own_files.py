@@ -111,6 +111,16 @@ def test_a_bind_that_is_a_link(project: Path, tmp_path: Path, end: str) -> None:
         check(f"{tmp_path}/link{end}", own)
 
 
+def test_a_link_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listed path that this user may not look at stops nothing."""
+
+    def refuse(path: str) -> str:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(os.path, "realpath", refuse)
+    assert check("/proc/1/root", "/srv/app/app.env") == ""
+
+
 @pytest.mark.parametrize(
     "below", ["", "/lib", "/lib/python3.11/site-packages/trio", "/l*"]
 )

@@ -162,7 +162,12 @@ def _led(item: str) -> str:
     if star:
         head, _, name = head.rpartition("/")
         tail = f"/{name}*{tail}"
-    led = normal.quote(os.path.realpath(normal.unquote(head or "/")))
+    try:
+        led = normal.quote(os.path.realpath(normal.unquote(head or "/")))
+    except (
+        OSError
+    ):  # a link that may not be read, as /proc/1/root: nothing of ours is told
+        return ""
     return "" if led == (head or "/") else f"{led.rstrip('/')}{tail}"
 
 
