@@ -435,7 +435,8 @@ class _GateOfPolicy:
         self.read_operations = policy.read_operations
         self.objects = policy.objects
         self.looks_inside = policy.limits.limits_creation
-        self.limits_fills = policy.limits.limits_creation
+        # What is only tried out keeps nobody waiting, and fills what is filled without it.
+        self.limits_fills = policy.limits.limits_creation and not self.only_tries
         self.proxy_socket = policy.limits.proxy_socket
         self.drops_nodes = policy.drops_nodes
         self.asks_to_learn = False
@@ -537,11 +538,6 @@ class ShadowGate(_GateOfPolicy):
     """
 
     only_tries = True
-
-    def __init__(self, policy: Policy, *, source: str = "environment") -> None:
-        super().__init__(policy, source=source)
-        # What is only tried out keeps nobody waiting, and fills what is filled without it.
-        self.limits_fills = False
 
     def decide(self, request: Request) -> Decision:
         """Allow it, with the policy's own answer attached."""
