@@ -1,0 +1,541 @@
+"""Known attacks on an Engine, out of tests/data/attacks.toml, and what they leave on the host.
+
+An attack is data: requests in an order, some of them while others run. This module sends
+them to a URL, that of an Engine or of a proxy, and looks at the host, the Engine and the
+answers for the effect. What was answered counts for nothing, what happened does.
+"""
+
+import gzip
+import hashlib
+import http.client
+import io
+import json
+import re
+import shutil
+import socket
+import subprocess
+import tarfile
+import threading
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+from tests.engine import IMAGE, ScratchEngine
+
+DATA: Final = Path(__file__).parent / "data" / "attacks.toml"
+SECRET: Final = "what no list allows to be read"
+DISK: Final = b"RAW DISK OF THE HOST"
+WRITTEN: Final = "WRITTEN TO THE DISK OF THE HOST"
+FOREIGN: Final = "victim"
+"""The owner whose mark the attacks forge, as they are written."""
+IMAGES: Final = ("filled", "voluminous")
+"""Images with something to fill volumes with; the second has volumes."""
+BATCH: Final = 25
+"""How many tries share one setup."""
+PATIENCE: Final = 3.0
+"""Seconds for what a request waits for, which with a shut door never comes."""
+FOLDERS: Final = 32
+MARKS: Final = (DISK, SECRET.encode())
+
+_WORD: Final = re.compile(r"\{([a-z_]+)\}")
+
+Names = dict[str, set[str]]
+"""What an Engine has, by kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attack:
+    """A record of the data."""
+
+    name: str
+    door: str
+    source: str
+    effect: str
+    look: str
+    needs: frozenset[str]
+    requests: tuple[Mapping[str, Any], ...]
+    setup: tuple[Mapping[str, Any], ...] = ()
+    beside: str = ""
+    file: Mapping[str, str] = field(default_factory=dict)
+    is_costly: bool = False
+
+
+def load() -> tuple[tuple[Attack, ...], Mapping[str, str]]:
+    """All attacks, and the words that they share."""
+    data = tomllib.loads(DATA.read_text())
+    attacks = tuple(
+        Attack(
+            **one
+            | {
+                "needs": frozenset(one["needs"]),
+                "requests": tuple(one["requests"]),
+                "setup": tuple(one.get("setup", ())),
+            }
+        )
+        for one in data["attack"]
+    )
+    return attacks, data["words"]
+
+
+ATTACKS, WORDS = load()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, and which marks were in it."""
+
+    status: int
+    body: bytes
+    """Its beginning."""
+    marks: frozenset[bytes]
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the proxy said no."""
+        return self.status in {400, 403} and b"trioproxy: " in self.body
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, url: str) -> None:
+        super().__init__("attack", timeout=60)
+        self.path = url.removeprefix("unix://")
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+def send(
+    url: str, method: str, target: str, body: bytes = b"", kind: str = ""
+) -> Answer:
+    """Send one request and read its whole answer, of which little is kept."""
+    connection = _Connection(url)
+    fields = {"Content-Type": kind} if kind else {}
+    try:
+        connection.request(method, target, body or None, fields)
+        answer = connection.getresponse()
+        kept, seen, marks = bytearray(), b"", set[bytes]()
+        while piece := answer.read(1 << 18):
+            seen = seen[-64:] + piece
+            marks |= {mark for mark in MARKS if mark in seen}
+            kept += piece[: max(0, (1 << 22) - len(kept))]
+        return Answer(answer.status, bytes(kept), frozenset(marks))
+    except (
+        OSError,
+        http.client.HTTPException,
+    ) as error:  # closed amid a tar that failed
+        return Answer(0, str(error).encode(), frozenset())
+    finally:
+        connection.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """An Engine to attack, and what must not be reached from it."""
+
+    engine: ScratchEngine
+    host: Path
+    """A folder that no list names, with a secret in it."""
+    shared: Path
+    """A folder that lists name."""
+    device: Path
+    """A disk of the host."""
+    stranger: str
+    """The id of a container that somebody else runs."""
+    seen: Names = field(default_factory=dict)
+    """What was there before."""
+
+    def get(self, target: str) -> Any:  # noqa: ANN401  JSON
+        """What the Engine itself says."""
+        return json.loads(send(self.engine.url, "GET", target).body)
+
+    def things(self) -> Names:
+        """Everything that the Engine has, by kind."""
+        return {
+            "containers": {one["Id"] for one in self.get("/containers/json?all=1")},
+            "volumes": {one["Name"] for one in self.get("/volumes")["Volumes"] or ()},
+            "networks": {one["Id"] for one in self.get("/networks")},
+            "images": {one["Id"] for one in self.get("/images/json?all=1")},
+        }
+
+    def new(self) -> Names:
+        """What an attack has made."""
+        return {kind: names - self.seen[kind] for kind, names in self.things().items()}
+
+    def keep(self) -> None:
+        """Count what is there now as no attack's."""
+        self.seen.update(self.things())
+
+    def clear(self) -> None:
+        """Take away what an attack has left."""
+        for kind, names in self.new().items():
+            for one in names:
+                target = f"/{kind}/{one}?force=1&v=1"
+                send(self.engine.url, "DELETE", target)
+        self.empty()
+        write_disk(self.device)
+
+    def empty(self) -> None:
+        """Leave in the folders of the host what belongs there."""
+        for folder in (self.host, self.shared):
+            for one in folder.iterdir():
+                if one.is_dir() and not one.is_symlink():
+                    shutil.rmtree(one)
+                else:
+                    one.unlink()
+        (self.host / "secret").write_text(SECRET)
+        (self.host / "secret").chmod(0o600)
+
+
+def write_disk(device: Path) -> None:
+    """A disk that is known wherever a part of it comes up."""
+    with device.open("r+b") as disk:
+        disk.write(DISK.ljust(512, b".") * 64)
+
+
+# How an effect is seen.
+
+
+def _landed(stage: Stage, _: Sequence[Answer]) -> bool:
+    return {one.name for one in stage.host.iterdir()} != {"secret"}
+
+
+def _of_disk(_: Stage, answers: Sequence[Answer]) -> bool:
+    return any(DISK in one.marks for one in answers)
+
+
+def _image_with(mark: bytes, path: str) -> Callable[[Stage, Sequence[Answer]], bool]:
+    def look(stage: Stage, _: Sequence[Answer]) -> bool:
+        url = stage.engine.url
+        for one in stage.new()["images"]:
+            body = json.dumps({"Image": one}).encode()
+            made = send(url, "POST", "/containers/create", body, "application/json")
+            name = json.loads(made.body)["Id"]
+            got = send(url, "GET", f"/containers/{name}/archive?path={path}")
+            send(url, "DELETE", f"/containers/{name}")
+            if mark in got.marks:
+                return True
+        return False
+
+    return look
+
+
+def _disk_written(stage: Stage, _: Sequence[Answer]) -> bool:
+    with stage.device.open("rb") as disk:
+        return WRITTEN.encode() in disk.read(1 << 16)
+
+
+def _labelled(stage: Stage, _: Sequence[Answer]) -> bool:
+    new = stage.new()
+    found = [stage.get(f"/volumes/{one}") for one in new["volumes"]]
+    found += [stage.get(f"/networks/{one}") for one in new["networks"]]
+    found += [stage.get(f"/containers/{one}/json")["Config"] for one in new["containers"]]  # fmt: skip
+    found += [stage.get(f"/images/{one}/json")["Config"] or {} for one in new["images"]]
+    labels = [one.get("Labels") or {} for one in found]
+    return any(one.get("trioproxy.owner") == FOREIGN for one in labels)
+
+
+def _in_anothers_place(stage: Stage, _: Sequence[Answer]) -> bool:
+    found = stage.get(f"/containers/{stage.stranger[:12]}/json")
+    return bool(found["Id"] != stage.stranger)
+
+
+LOOKS: Final[Mapping[str, Callable[[Stage, Sequence[Answer]], bool]]] = {
+    "landed": _landed,
+    "disk in an answer": _of_disk,
+    "disk in an image": _image_with(DISK, "/s"),
+    "disk written": _disk_written,
+    "secret in an image": _image_with(SECRET.encode(), "/d/secret"),
+    "labelled": _labelled,
+    "in another's place": _in_anothers_place,
+}
+
+
+# From data to requests.
+
+
+def filled(text: str, words: Mapping[str, str]) -> str:
+    """A text with its words in place; theirs too."""
+    while (done := _WORD.sub(lambda found: words[found[1]], text)) != text:
+        text = done
+    return text
+
+
+def _value(value: Any, words: Mapping[str, str], tries: range) -> Any:  # noqa: ANN401  JSON
+    if isinstance(value, dict):
+        return {k: _value(one, words, tries) for k, one in value.items()}
+    if isinstance(value, list):
+        every = [
+            one.replace("{all}", str(n))
+            for one in value
+            if isinstance(one, str)
+            for n in (tries if "{all}" in one else (0,))
+        ]
+        return [_value(one, words, tries) for one in every or value]
+    return filled(value, words) if isinstance(value, str) else value
+
+
+def archive(items: Sequence[Mapping[str, Any]], words: Mapping[str, str]) -> bytes:
+    """The items as a tar archive."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for item in items:
+            for i in range(1, item.get("times", 1) + 1):
+                _add(tar, item, dict(words) | {"i": str(i)})
+    return buffer.getvalue()
+
+
+def _add(tar: tarfile.TarFile, item: Mapping[str, Any], words: Mapping[str, str]) -> None:  # fmt: skip
+    info = tarfile.TarInfo(filled(item["path"], words))
+    info.mode = 0o755
+    content = filled(item.get("text", ""), words).encode()
+    if "of" in item:
+        content = Path(shutil.which(item["of"]) or item["of"]).read_bytes()
+    match item.get("type", "file"):
+        case "folder":
+            info.type = tarfile.DIRTYPE
+        case "block":
+            info.type = tarfile.BLKTYPE
+            info.devmajor, info.devminor = int(words["major"]), int(words["minor"])
+        case _:
+            info.size = len(content)
+    tar.addfile(info, io.BytesIO(content))
+
+
+def saved_image(name: str, layer: bytes) -> bytes:
+    """One layer as `docker save` would write it."""
+    ids = [f"sha256:{hashlib.sha256(layer).hexdigest()}"]
+    settings = json.dumps(
+        {
+            "architecture": "amd64", "os": "linux", "config": {},
+            "rootfs": {"type": "layers", "diff_ids": ids},
+        }
+    )  # fmt: skip
+    manifest = [{"Config": "c.json", "RepoTags": [f"{name}:latest"], "Layers": ["l.tar"]}]  # fmt: skip
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        parts = {"c.json": settings.encode(), "l.tar": layer}
+        for path, content in (parts | {"manifest.json": json.dumps(manifest).encode()}).items():  # fmt: skip
+            info = tarfile.TarInfo(path)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+# Attacking.
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """An attack under way, on one setup."""
+
+    url: str
+    words: dict[str, str]
+    tries: range
+    answers: list[Answer] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)
+    aside: list[threading.Thread] = field(default_factory=list)
+    servers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def send(self, requests: Sequence[Mapping[str, Any]]) -> None:
+        """Send requests in their order."""
+        for request in requests:
+            if "serve" in request:
+                script = ["busybox", "sh", "-c", filled(request["serve"], self.words)]
+                self.servers.append(subprocess.Popen(script, start_new_session=True))
+            elif request.get("aside"):
+                thread = threading.Thread(target=self._send, args=(request,))
+                thread.start()
+                self.aside.append(thread)
+            else:
+                if request.get("after"):
+                    self.join()
+                self._send(request)
+        self.join()
+
+    def join(self) -> None:
+        """Wait for the requests aside."""
+        while self.aside:
+            self.aside.pop().join()
+
+    def close(self) -> None:
+        """End what serves."""
+        for server in self.servers:
+            subprocess.run(["kill", "--", f"-{server.pid}"], check=True)
+            server.wait()
+
+    def _send(self, request: Mapping[str, Any]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        for _ in range(request.get("repeat", 1)):
+            while True:
+                answer = self._once(request)
+                self.answers.append(answer)
+                if answer.is_refused:
+                    told = json.loads(answer.body)["message"]
+                    self.refusals.append(told.removeprefix("trioproxy: "))
+                if self._is_done(request, answer) or time.monotonic() > deadline:
+                    break
+            if answer.is_refused:
+                return
+
+    def _once(self, request: Mapping[str, Any]) -> Answer:
+        method, _, target = request["send"].partition(" ")
+        body, kind = b"", ""
+        if "body" in request:
+            text = request["body"]
+            text = self.words.get(text[1:-1], text)
+            body = json.dumps(_value(json.loads(text), self.words, self.tries)).encode()
+            kind = "application/json"
+        elif "tar" in request or "image" in request:
+            items = request.get("tar") or request["image"]
+            body, kind = archive(items, self.words), "application/x-tar"
+            if "image" in request:
+                body = saved_image(self.words["name"], body)
+            if request.get("packed") == "gzip":
+                body = gzip.compress(body)
+        try:
+            target = filled(target, self.words)
+        except KeyError:  # it names what a request before it did not find
+            return Answer(404, b"", frozenset())
+        return send(self.url, method, target, body, kind)
+
+    def _is_done(self, request: Mapping[str, Any], answer: Answer) -> bool:
+        if answer.is_refused:
+            return True
+        if request.get("knows"):
+            self.known = listed(answer)
+        if "finds" in request:
+            found = listed(answer) - self.known
+            if found:
+                self.words[request["finds"]] = min(found)
+            return bool(found)
+        until = request.get("until")
+        if until is None:
+            return True
+        return answer.status == until if isinstance(until, int) else until.encode() in answer.body  # fmt: skip
+
+
+def listed(answer: Answer) -> set[str]:
+    """What an answer lists: names of volumes, ids of containers."""
+    if answer.status != 200:
+        return set()
+    told = json.loads(answer.body)
+    items = told if isinstance(told, list) else told["Volumes"] or ()
+    return {one.get("Id") or one["Name"] for one in items}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of an attack."""
+
+    at: int | None
+    """At which try it had its effect; None: never."""
+    tries: int
+    refusals: tuple[str, ...]
+    """What the proxy said to the last of them."""
+
+
+_NUMBERS: Final = count()
+
+
+def attack(
+    stage: Stage, one: Attack, url: str, tries: int, *, network: str = "none"
+) -> Outcome:
+    """Attack up to so many times, until it has its effect."""
+    look = LOOKS[one.look]
+    refusals: tuple[str, ...] = ()
+    for first in range(0, tries, BATCH):
+        batch = range(first, min(first + BATCH, tries))
+        with _set_up(stage, one, url, batch, network) as run:
+            for n in batch:
+                run.answers.clear()
+                run.refusals.clear()
+                run.words["n"] = str(n)
+                run.send(one.requests)
+                refusals = tuple(run.refusals)
+                if look(stage, run.answers):
+                    return Outcome(at=n + 1, tries=n + 1, refusals=refusals)
+                stage.empty()
+    return Outcome(at=None, tries=tries, refusals=refusals)
+
+
+@contextmanager
+def _set_up(
+    stage: Stage, one: Attack, url: str, batch: range, network: str
+) -> Iterator[Run]:
+    number = stage.device.name.removeprefix("loop")
+    words = {
+        **WORDS,
+        "name": f"attack{next(_NUMBERS)}x",
+        "image": IMAGE.partition(":")[0],
+        **{name: name for name in IMAGES},
+        "host": str(stage.host),
+        "shared": str(stage.shared),
+        "network": network,
+        "major": "7",
+        "minor": number,
+        "stranger": stage.stranger[:12],
+        "written": WRITTEN,
+    }
+    run = Run(url=url, words=words, tries=batch)
+    try:
+        run.send(one.setup)
+        yield run
+    finally:
+        run.join()
+        run.close()
+        stage.clear()
+
+
+@contextmanager
+def set_stage(engine: ScratchEngine, folder: Path) -> Iterator[Stage]:
+    """The images, the folders, a disk of the host, and a stranger."""
+    host, shared = folder / "host", folder / "shared"
+    for one in (host, shared):
+        one.mkdir()
+    fill_images(engine)
+    stranger = engine.docker("create", "--network=none", "--name=stranger", IMAGE).text
+    with loop_device(folder / "disk") as device:
+        stage = Stage(engine=engine, host=host, shared=shared, device=device, stranger=stranger)  # fmt: skip
+        stage.keep()
+        stage.clear()
+        try:
+            yield stage
+        finally:
+            stage.clear()
+            engine.docker("rm", stranger)
+            engine.docker("rmi", "--force", *IMAGES)
+
+
+def fill_images(engine: ScratchEngine) -> None:
+    """Make the images with something to fill volumes with."""
+    script = (
+        f"for i in $(seq -w 0 {FOLDERS - 1}); do mkdir -p /wide/d$i;"
+        " head -c 4000000 /dev/zero >/wide/d$i/big; echo >/wide/d$i/landed; done;"
+        " for i in 0 1 2 3; do ln -s wide /w$i; done"
+    )
+    engine.docker("run", "--network=none", "--name=filling", IMAGE, "sh", "-c", script)
+    engine.docker("commit", "--change", 'CMD ["sh"]', "filling", "filled")
+    engine.docker("rm", "filling")
+    made = engine.docker("create", "filled").text
+    engine.docker("commit", "--change", "VOLUME /w0 /w1 /w2 /w3", made, "voluminous")
+    engine.docker("rm", made)
+
+
+@contextmanager
+def loop_device(file: Path) -> Iterator[Path]:
+    """A disk of the host that is a file of ours."""
+    file.write_bytes(bytes(1 << 20))
+    made = ("losetup", "--find", "--show", str(file))
+    device = subprocess.run(made, capture_output=True, text=True, check=True).stdout
+    try:
+        yield Path(device.strip())
+    finally:
+        subprocess.run(["losetup", "--detach", device.strip()], check=True)

@@ -1,0 +1,214 @@
+"""Known attacks on a real Engine: each works with its door open, and none behind a file.
+
+Each attack of tests/data/attacks.toml is first made through a file that grants all, for an
+attack that never worked proves nothing. Then through the recipes whose clients create
+containers, through what was learned of a `docker run -v`, and through `CREATE_BINDS=` with
+the recipes' operations; with the operations granted too that the attack needs. There it has
+no effect, or `explain` says root, by an operation of the attack, and why.
+
+`make test` tries each 10 times, `make test-deep` 200 times. What costs a second each time
+is tried as often through all files together.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.attacks import (
+    ATTACKS,
+    IMAGES,
+    Attack,
+    Outcome,
+    Stage,
+    attack,
+    send,
+    set_stage,
+)
+from tests.depth import by_depth
+from tests.end_to_end.proxies import enforcing, learn
+from tests.engine import ScratchEngine
+from trioproxy.policy import envfile
+from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.policy.meaning import Way, meaning_of
+from trioproxy.policy.permissions import parse_policy
+from trioproxy.policy.variables import METHOD_SWITCHES, SWITCHES
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "compose"
+RECIPES = ("agent-sandbox", "own-project", "testcontainers")
+TRIES = by_depth(10, 200)
+OPEN_TRIES = 60
+"""An open door may take a few, more so on a machine that is busy."""
+EVERYTHING = ",".join(
+    sorted(
+        name
+        for name, endpoints in OPERATIONS.items()
+        if not endpoints[0].is_podmans and name != "BuildKitGrpc"
+    )
+)
+NETWORK = "attacked"
+"""Its own network, of a client that may not be without one."""
+
+
+@dataclass(kw_only=True)
+class Files:
+    """The files through which the attacks are made, and a proxy for each that is asked for."""
+
+    stage: Stage
+    folder: Path
+    proxies: ExitStack
+    variables: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    urls: dict[tuple[tuple[str, str], ...], str] = field(default_factory=dict)
+
+    def url(self, variables: Mapping[str, str]) -> str:
+        """A proxy that enforces these."""
+        key = tuple(sorted(variables.items()))
+        if key not in self.urls:
+            listen = f"unix://{self.folder}/{len(self.urls)}.sock"
+            one = enforcing(self.stage.engine, listen=listen, variables=variables)
+            self.urls[key] = self.proxies.enter_context(one).url
+        return self.urls[key]
+
+    def network(self, variables: Mapping[str, str]) -> str:
+        """The network that a client of this file may use: none at all, or one of its own."""
+        if "none" in variables.get("ONLY_NETWORKS", "none"):
+            return "none"
+        body = f'{{"Name": "{NETWORK}", "Internal": true}}'.encode()
+        send(self.url(variables), "POST", "/networks/create", body, "application/json")
+        self.stage.keep()
+        return NETWORK
+
+
+@pytest.fixture(scope="module")
+def files(
+    scratch: ScratchEngine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Files]:
+    """The recipes, a learned `docker run -v`, and `CREATE_BINDS=`, beside one that grants all."""
+    folder = tmp_path_factory.mktemp("attacks")
+    with set_stage(scratch, folder) as stage, ExitStack() as proxies:
+        one = Files(stage=stage, folder=folder, proxies=proxies)
+        one.variables["grants all"] = {"ALLOW_OPERATIONS": EVERYTHING}
+        for name in RECIPES:
+            one.variables[name] = recipe(name, stage, folder)
+        one.variables["learned"] = learned(stage, folder / "learned.env")
+        operations = (one.variables[name]["ALLOW_OPERATIONS"] for name in RECIPES)
+        all_of = {part for text in operations for part in text.split(",")}
+        one.variables["CREATE_BINDS="] = {
+            "ALLOW_OPERATIONS": ",".join(sorted(all_of)),
+            "CREATE_BINDS": "",
+        }
+        yield one
+        scratch.docker("network", "rm", NETWORK, check=False)
+
+
+def recipe(name: str, stage: Stage, folder: Path) -> Mapping[str, str]:
+    """A recipe's file with folders and images of the stage in place of its own."""
+    path = EXAMPLES / name / "policy.env"
+    found = dict(envfile.parse(path.read_text(), name=name))
+    found["CREATE_IMAGES"] = ",".join((found["CREATE_IMAGES"], *IMAGES))
+    if "PROXY_SOCKET" in found:
+        found["PROXY_SOCKET"] = str(folder / "bound.sock")
+        found["CREATE_BINDS"] = found["CREATE_BINDS"].replace(
+            "/srv/agent", str(stage.shared)
+        )
+    return found
+
+
+def learned(stage: Stage, file: Path) -> Mapping[str, str]:
+    """What is learned from a client that runs both images, with a folder and a volume."""
+    bind = f"--volume={stage.shared}:/work"
+    run = "docker run --rm --network=none"
+    script = (
+        f"{run} {bind} busybox true; {run} --volume=data:/data {IMAGE_WITH_VOLUME} true"
+    )
+    done = learn(stage.engine, file, "sh", "-ec", script)
+    assert done.returncode == 0, done.stderr.decode()
+    stage.clear()
+    return dict(envfile.parse(file.read_text(), name=str(file)))
+
+
+def told(one: Attack, variables: Mapping[str, str]) -> Way | None:
+    """The way to root that `explain` tells of and that this attack goes."""
+    ways = meaning_of(parse_policy(variables)[0]).ways
+    return next((way for way in ways if way.operation in one.needs), None)
+
+
+def granting(one: Attack, variables: Mapping[str, str]) -> Mapping[str, str]:
+    """The file with what the attack needs."""
+    granted = set(variables["ALLOW_OPERATIONS"].split(","))
+    if one.needs <= granted:
+        return variables
+    # Section variables are for other proxies here, and would contradict the list.
+    limits = {
+        name: variables[name]
+        for name in variables.keys() - {*SWITCHES, *METHOD_SWITCHES}
+    }
+    return {**limits, "ALLOW_OPERATIONS": ",".join(sorted(granted | one.needs))}
+
+
+def judged(files: Files, one: Attack, name: str, variables: Mapping[str, str]) -> str:
+    """A row of the result: what became of the attack through that file."""
+    more = granting(one, variables)
+    is_shipped = more == dict(variables)
+    label = name if is_shipped else f"{name} with {','.join(sorted(one.needs))}"
+    tries = max(1, TRIES // 5) if one.is_costly else TRIES
+    if way := told(one, more):
+        if is_shipped or told(one, variables):
+            return f"{label}: told, root by {way}"
+        # Not granted so much, it is told of nothing: a try shows that it is refused.
+        label, more, tries = f"{name} (with more: told, root by {way})", variables, 1
+    network = files.network(more)
+    done = attack(files.stage, one, files.url(more), tries, network=network)
+    return f"{label}: {shown(done)}"
+
+
+def shown(done: Outcome) -> str:
+    """An outcome in words."""
+    if done.at is not None:
+        return f"EFFECT at try {done.at}"
+    why = f", refused: {done.refusals[0]}" if done.refusals else ", not refused"
+    return f"no effect in {done.tries}{why}"
+
+
+def rows(files: Files, one: Attack) -> Iterator[str]:
+    """What became of an attack, file by file."""
+    for name, variables in files.variables.items():
+        is_evasion = not one.beside or one.beside in variables
+        if name != "grants all" and is_evasion:
+            yield judged(files, one, name, variables)
+    if one.file:
+        own = {key: text.format(shared=files.stage.shared) for key, text in one.file.items()}  # fmt: skip
+        own["ALLOW_OPERATIONS"] = ",".join(sorted(one.needs))
+        yield judged(files, one, "its own file", own)
+
+
+@pytest.mark.engine
+@pytest.mark.slow
+@pytest.mark.deep
+@pytest.mark.parametrize("one", ATTACKS, ids=[one.name for one in ATTACKS])
+def test_an_attack_works_behind_no_file(
+    files: Files, one: Attack, print_rows: Callable[[list[str]], None]
+) -> None:
+    """With its door open an attack has its effect; behind a file it has none, or is told."""
+    everything = files.variables["grants all"]
+    assert meaning_of(parse_policy(everything)[0]).is_root
+    done = attack(files.stage, one, files.url(everything), OPEN_TRIES)
+    found = [f"grants all: {shown(done)}", *rows(files, one)]
+    print_rows(found)
+    assert done.at is not None
+    assert not [row for row in found[1:] if "EFFECT" in row], "\n".join(found)
+
+
+@pytest.fixture
+def print_rows(record_property: Callable[[str, object], None]) -> Callable[[list[str]], None]:  # fmt: skip
+    """Shows the rows: `pytest -rP`, and in a report of JUnit."""
+
+    def show(found: list[str]) -> None:
+        for row in found:
+            sys.stdout.write(f"{row}\n")
+            record_property("attack", row)
+
+    return show
