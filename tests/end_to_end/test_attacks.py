@@ -118,12 +118,10 @@ def recipe(name: str, stage: Stage, folder: Path) -> Mapping[str, str]:
 
 
 def learned(stage: Stage, file: Path) -> Mapping[str, str]:
-    """What is learned from a client that runs both images, with a folder and a volume."""
-    bind = f"--volume={stage.shared}:/work"
-    run = "docker run --rm --network=none"
-    script = (
-        f"{run} {bind} busybox true; {run} --volume=data:/data {IMAGE_WITH_VOLUME} true"
-    )
+    """What is learned from a client that runs the images with a folder and a volume."""
+    options = f"--network=none --volume={stage.shared}:/work --volume=data:/data"
+    images = ("busybox", *IMAGES)
+    script = ";".join(f"docker run --rm {options} {one} true" for one in images)
     done = learn(stage.engine, file, "sh", "-ec", script)
     assert done.returncode == 0, done.stderr.decode()
     stage.clear()
