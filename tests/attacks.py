@@ -439,7 +439,7 @@ class Outcome:
     """At which try it had its effect; None: never."""
     tries: int
     refusals: tuple[str, ...]
-    """What the proxy said to the last of them."""
+    """What the proxy said to the setup and to the last try."""
 
 
 _NUMBERS: Final = count()
@@ -454,12 +454,13 @@ def attack(
     for first in range(0, tries, BATCH):
         batch = range(first, min(first + BATCH, tries))
         with _set_up(stage, one, url, batch, network) as run:
+            before = tuple(run.refusals)
             for n in batch:
                 run.answers.clear()
                 run.refusals.clear()
                 run.words["n"] = str(n)
                 run.send(one.requests)
-                refusals = tuple(run.refusals)
+                refusals = (*before, *run.refusals)
                 if look(stage, run.answers):
                     return Outcome(at=n + 1, tries=n + 1, refusals=refusals)
                 stage.empty()

@@ -74,7 +74,7 @@ class Files:
 
     def network(self, variables: Mapping[str, str]) -> str:
         """The network that a client of this file may use: none at all, or one of its own."""
-        if "none" in variables.get("ONLY_NETWORKS", "none"):
+        if variables.get("ONLY_NETWORKS") != "@own":
             return "none"
         body = f'{{"Name": "{NETWORK}", "Internal": true}}'.encode()
         send(self.url(variables), "POST", "/networks/create", body, "application/json")
