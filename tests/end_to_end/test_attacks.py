@@ -74,7 +74,8 @@ class Files:
 
     def network(self, variables: Mapping[str, str]) -> str:
         """The network that a client of this file may use: none at all, or one of its own."""
-        if variables.get("ONLY_NETWORKS") != "@own":
+        makes_one = "NetworkCreate" in variables["ALLOW_OPERATIONS"].split(",")
+        if not makes_one or variables.get("ONLY_NETWORKS") != "@own":
             return "none"
         body = f'{{"Name": "{NETWORK}", "Internal": true}}'.encode()
         send(self.url(variables), "POST", "/networks/create", body, "application/json")
