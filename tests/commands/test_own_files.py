@@ -17,9 +17,9 @@ from trioproxy.commands.ours import Kind, Own, check_own
 from trioproxy.errors import ConfigError
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.store import Saved
+from trioproxy.mounts import Mount, is_in_container, read_mounts
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.rules import Policy
-from trioproxy.proxy.mounts import Mount, is_in_container, read_mounts
 
 MESSAGE = "lies in a folder that CREATE_BINDS lets clients write"
 

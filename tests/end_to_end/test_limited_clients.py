@@ -123,6 +123,12 @@ def create(
     engine.docker("rm", "-f", made["Id"])
     kept = {"Config": made["Config"], "HostConfig": made["HostConfig"]}
     kept["Config"].pop("Hostname")
+    mark = kept["Config"]["Labels"].pop(OWNER_LABEL, None)
+    assert mark == (None if host is None else "")
+    for mount in kept["HostConfig"].get("Mounts") or ():
+        options = mount.get("VolumeOptions", {})
+        if options.get("Labels", {}).pop(OWNER_LABEL, None) is not None:
+            options |= {"Labels": options["Labels"] or None}
     kept["HostConfig"].pop("ContainerIDFile")
     return 0, json.dumps(kept, sort_keys=True)
 

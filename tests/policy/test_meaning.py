@@ -135,6 +135,7 @@ WAYS += [
     ({"ALLOW_OPERATIONS": "ContainerUpdate,ImageBuild", "BUILD_OPTIONS": "", "CREATE_BINDS": ""}, ["ImageBuild: commits containers of its own, and ContainerUpdate runs them"]),
     ({"ALLOW_RESTARTS": "1", "BUILD": "1", "POST": "1", "BUILD_OPTIONS": ""}, ["ImageBuild: commits containers of its own, and ContainerRestart runs them"]),
     ({"ALLOW_OPERATIONS": "ContainerStart,ImageBuild", "BUILD_OPTIONS": "", "ONLY_CONTAINERS": "@own", "ONLY_OWNER": "app"}, []),
+    ({"ALLOW_OPERATIONS": "ContainerCreate,ImageBuild", "BUILD_OPTIONS": "", "CREATE_BINDS": "", "ONLY_CONTAINERS": "@own", "ONLY_VOLUMES": "*", "ONLY_OWNER": "app"}, ["ImageBuild: has volumes filled that ONLY_VOLUMES lists"]),
     ({"ALLOW_OPERATIONS": "ContainerStart,ImageBuild"}, ["ImageBuild: nothing limits what it asks for"]),
     ({**CREATE, "CREATE_CAPS": "MKNOD"}, ["ContainerCreate: CREATE_CAPS=MKNOD"]),
 ]  # fmt: skip

@@ -3,7 +3,8 @@
 `trioproxy.owner` is given to each container, network, volume and commit that is made,
 with the owner of the policy as its value or, where it has none and for a commit, with an
 empty one. No client gives a label that begins with `trioproxy.` itself, but for the very
-value that it would get: updaters copy the labels of what they make anew.
+value that it would get, for updaters copy the labels of what they make anew, and for an
+empty one, which is replaced.
 
 So creations are read where nothing limits what they ask for, too. Then all else in them
 goes on as it came, known or not, and only those names are told apart by which the Engine
@@ -66,7 +67,8 @@ def mark(operation: str, asked: Asked, owner: str) -> Asked:
         body = {}  # the Engine does without; it makes nothing of other creations then
     places = list(_places(operation, body)) if body is not None else []
     is_commit = operation == "ImageCommit"
-    may_give = {owner, ""} if is_commit else {owner}
+    # An empty one claims nothing: another proxy in front of this one gives it.
+    may_give = {owner, ""}
     asked = asked._replace(
         body=body, claims=next(_claims(operation, asked, places, may_give), "")
     )
@@ -74,7 +76,7 @@ def mark(operation: str, asked: Asked, owner: str) -> Asked:
         own = (_NOBODYS, asked.query)
         return asked._replace(query=b"&".join(filter(None, own)))
     for labels in places:
-        labels.setdefault(OWNER_LABEL, owner)
+        labels[OWNER_LABEL] = labels.get(OWNER_LABEL) or owner
     return asked
 
 

@@ -22,13 +22,13 @@ from trioproxy.arguments import normal
 from trioproxy.arguments.families import PROXY
 from trioproxy.arguments.limits import Limits, parse_limits
 from trioproxy.errors import ConfigError
-from trioproxy.policy.rules import Policy
-from trioproxy.proxy.mounts import (
+from trioproxy.mounts import (
     Mount,
     is_in_container,
     mount_of,
     read_mounts,
 )
+from trioproxy.policy.rules import Policy
 from trioproxy.quoting import UNPRINTABLE
 
 MOST_LINKS: Final = 40

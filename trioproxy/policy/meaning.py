@@ -248,14 +248,17 @@ def _by_files(policy: Policy, endpoint: Endpoint) -> str:
 
     A commit goes by paths outside of the container, whose process makes a link of a folder
     on its way: no list limits that. The classic builder commits its own containers, while
-    who may start any can have one run again. Archives and exports are led to a device
+    who may start any can have one run again; and it fills volumes without a name, which
+    wait for nobody, so that who may name any can be in them meanwhile. Archives and exports are led to a device
     node; who makes none himself may get one with an image, or from a server of files.
     """
     if endpoint.operation == "ImageCommit":
         return REACHING[endpoint.operation]
     if endpoint.operation == "ImageBuild":
         if policy.objects.limits(Kind.CONTAINER):
-            return ""
+            any_volume = not policy.objects.limits(Kind.VOLUME)
+            is_filled = any_volume and policy.opens("ContainerCreate")
+            return "has volumes filled that ONLY_VOLUMES lists" if is_filled else ""
         running = " and ".join(policy.opens(*_RUNNING)[:1])
         return running and f"commits containers of its own, and {running} runs them"
     return _by_nodes(policy) if endpoint.touches_containers else ""
