@@ -219,6 +219,9 @@ async def test_sigterm_lets_a_finite_request_finish(tmp_path: Path) -> None:
         async with running("enforce", *options) as proxy:
             address = await proxy.listen()
             (await fake.accept()).close()  # the look at the Engine before the start
+            versions = await fake.accept()
+            assert "/version" in (await versions.read_request()).line.decode()
+            versions.close()
             client = await connect(address)
             await client.ask("GET", "/version")
             engine = await fake.accept()

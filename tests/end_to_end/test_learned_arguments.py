@@ -90,6 +90,7 @@ def test_a_session_is_learned_enforced_and_run_again(
         "CREATE_CAPS": "NET_ADMIN",
         "CREATE_IMAGES": "busybox:latest",
         "CREATE_PORTS": "127.0.0.1:random",
+        "EXEC_OPTIONS": "ContainerExec:Env.TOKEN",
         "CREATE_SECURITY": "seccomp:unconfined",
         "CREATE_TAGS": "app:*{8}",
         "EXEC_COMMANDS": "sh",

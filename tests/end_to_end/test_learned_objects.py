@@ -144,7 +144,7 @@ def test_learning_goes_on_where_our_questions_are_refused(
     variables = {"ALLOW_OPERATIONS": operations}
     with enforcing(engine, listen=listen, variables=variables):
         script = "docker rm $(docker create -v some-volume:/x busybox)"
-        learn_script(engine, file, script, "--upstream", listen)
+        learn_script(engine, file, script, "--upstream", listen, "--no-objects")
     engine.docker("volume", "rm", "some-volume")
     granted = envfile.parse(file.read_text(), name="app.env")["ALLOW_OPERATIONS"]
     assert granted == operations
@@ -162,7 +162,10 @@ def test_check_asks_the_engine(engine: Engine, strangers: None, tmp_path: Path) 
 
     def check(*request: str) -> tuple[int, str]:
         ran = run("check", str(file), *request, "--upstream", f"unix://{engine.socket}")
-        return ran.status, ran.out
+        lines = ran.out.splitlines(
+            keepends=True
+        )  # which programs are old is the machine's
+        return ran.status, "".join(one for one in lines if not one.startswith("old: "))
 
     assert check("GET", "/containers/web/json") == (0, "allowed: ContainerInspect (GET /containers/{id}/json), by ALLOW_OPERATIONS\n")  # fmt: skip
     status, out = check("GET", "/containers/db/json")

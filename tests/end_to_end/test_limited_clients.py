@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,9 +65,8 @@ HARMLESS = [
     "--tmpfs=/x", "--ulimit=nproc=9:10", "--user=nobody", "--volume=/srv/app:/b:rw,rprivate,z",
 ]  # fmt: skip
 BY_THE_MACHINE = [
-    "--blkio-weight-device=/dev/null:100", "--cpu-rt-period=1000000", "--cpu-rt-runtime=95000", "--device-read-bps=/dev/null:1mb",
+    "--cpu-rt-period=1000000", "--cpu-rt-runtime=95000",
     "--cpu-count=1", "--cpu-percent=50", "--io-maxbandwidth=1m", "--io-maxiops=9",
-    "--device-read-iops=/dev/null:9", "--device-write-bps=/dev/null:1mb", "--device-write-iops=/dev/null:9",
 ]  # fmt: skip
 """Harmless, but not every system and kernel has them."""
 REFUSED = {
@@ -79,6 +79,11 @@ REFUSED = {
     "--cap-add=SYS_ADMIN": "CREATE_CAPS",
     "--cap-add=ALL": "CREATE_CAPS",
     "--device=/dev/null": "CREATE_DEVICES",
+    "--blkio-weight-device=/dev/null:100": "CREATE_DEVICES",
+    "--device-read-bps=/dev/null:1mb": "CREATE_DEVICES",
+    "--device-read-iops=/dev/null:9": "CREATE_DEVICES",
+    "--device-write-bps=/dev/null:1mb": "CREATE_DEVICES",
+    "--device-write-iops=/dev/null:9": "CREATE_DEVICES",
     "--device-cgroup-rule=a *:* rwm": "CREATE_DEVICES",
     "--gpus=all": "CREATE_DEVICES",
     "--security-opt=seccomp=unconfined": "CREATE_SECURITY",
@@ -125,12 +130,20 @@ def create(
     kept["Config"].pop("Hostname")
     mark = kept["Config"]["Labels"].pop(OWNER_LABEL, None)
     assert mark == (None if host is None else "")
-    for mount in kept["HostConfig"].get("Mounts") or ():
-        options = mount.get("VolumeOptions", {})
-        if options.get("Labels", {}).pop(OWNER_LABEL, None) is not None:
-            options |= {"Labels": options["Labels"] or None}
     kept["HostConfig"].pop("ContainerIDFile")
+    for mount in made["HostConfig"].get("Mounts") or ():
+        _take_mark(mount)
     return 0, json.dumps(kept, sort_keys=True)
+
+
+def _take_mark(mount: dict[str, Any]) -> None:
+    """Take the mark off a mount, and what is only there to hold it."""
+    options = mount.get("VolumeOptions") or {}
+    labels = options.get("Labels") or {}
+    if labels.pop(OWNER_LABEL, None) is not None and not labels:
+        options.pop("Labels")
+    if not options:
+        mount.pop("VolumeOptions", None)
 
 
 @pytest.mark.engine

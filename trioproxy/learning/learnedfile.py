@@ -19,6 +19,7 @@ from trioproxy.arguments.families import (
     BASE_VARIABLE,
     LIMITS,
     OBJECTS,
+    PROXY_VARIABLE,
     Family,
 )
 from trioproxy.learning.lists import NO_LISTS, Lists
@@ -265,7 +266,9 @@ def _note_in(item: str, rest: str) -> str:
 
 def _granted_rows(granted: Iterable[str], learned: Learned) -> Iterator[_Row]:
     by_hand = frozenset(learned.by_hand)
-    lists = {**learned.lists.values, **learned.objects.values}
+    # The file says where its own listener is; for what is limited any place will do.
+    lists = {PROXY_VARIABLE: "/proxy.sock", **learned.lists.values}
+    lists |= learned.objects.values
     known = [i for i in granted if i in OPERATIONS and any(samples.of_item(i))]
     policy, _ = parse_policy({OPERATIONS_VARIABLE: ",".join(known), **lists})
     for item in granted:
