@@ -66,6 +66,9 @@ HARMLESS = [
 ]  # fmt: skip
 BY_THE_MACHINE = [
     "--cpu-rt-period=1000000", "--cpu-rt-runtime=95000",
+    # Of which this CLI sends an empty list.
+    "--device-read-bps=/dev/null:1mb", "--device-read-iops=/dev/null:9",
+    "--device-write-bps=/dev/null:1mb", "--device-write-iops=/dev/null:9",
     "--cpu-count=1", "--cpu-percent=50", "--io-maxbandwidth=1m", "--io-maxiops=9",
 ]  # fmt: skip
 """Harmless, but not every system and kernel has them."""
@@ -80,10 +83,6 @@ REFUSED = {
     "--cap-add=ALL": "CREATE_CAPS",
     "--device=/dev/null": "CREATE_DEVICES",
     "--blkio-weight-device=/dev/null:100": "CREATE_DEVICES",
-    "--device-read-bps=/dev/null:1mb": "CREATE_DEVICES",
-    "--device-read-iops=/dev/null:9": "CREATE_DEVICES",
-    "--device-write-bps=/dev/null:1mb": "CREATE_DEVICES",
-    "--device-write-iops=/dev/null:9": "CREATE_DEVICES",
     "--device-cgroup-rule=a *:* rwm": "CREATE_DEVICES",
     "--gpus=all": "CREATE_DEVICES",
     "--security-opt=seccomp=unconfined": "CREATE_SECURITY",
