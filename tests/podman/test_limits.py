@@ -19,8 +19,8 @@ from tests.engine import Engine
 from tests.podman.clients import import_busybox
 from trioproxy.arguments.table import OPERATIONS
 
-FOLDER = "/var/tmp"
-"""The folder that is listed: it is on every host."""
+FOLDER = "/var/opt"
+"""The folder that is listed: it is on every host, and holds nothing of ours."""
 LIMITS = {
     "ALLOW_OPERATIONS": ",".join(sorted({*OPERATIONS, "ContainerDelete"})),
     "CREATE_BINDS": FOLDER,
