@@ -37,9 +37,11 @@ IMAGES: Final = ("filled", "voluminous")
 """Images with something to fill volumes with; the second has volumes."""
 BATCH: Final = 25
 """How many tries share one setup."""
-PATIENCE: Final = 3.0
-"""Seconds for what a request waits for, which with a shut door never comes."""
+PATIENCE: Final = 30.0
+"""Seconds for what a request waits for; where that never comes it gives up before."""
 FOLDERS: Final = 32
+BIG: Final = 8_000_000
+"""Bytes of a file in each: all are copied as long as it takes to start a container."""
 MARKS: Final = (DISK, SECRET.encode())
 
 _WORD: Final = re.compile(r"\{([a-z_]+)\}")
@@ -340,9 +342,20 @@ class Run:
     tries: range
     answers: list[Answer] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    """What was not refused and came to nothing."""
+    is_in_vain: bool = False
+    """Whether the setup was refused: nothing of a try is waited for."""
     known: set[str] = field(default_factory=set)
     aside: list[threading.Thread] = field(default_factory=list)
     servers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def begin(self, number: int) -> None:
+        """Forget what became of the setup, or of the try before."""
+        self.answers.clear()
+        self.refusals.clear()
+        self.failures.clear()
+        self.words["n"] = str(number)
 
     def send(self, requests: Sequence[Mapping[str, Any]]) -> None:
         """Send requests in their order."""
@@ -375,15 +388,33 @@ class Run:
         deadline = time.monotonic() + PATIENCE
         for _ in range(request.get("repeat", 1)):
             while True:
+                is_late = self.is_late
                 answer = self._once(request)
                 self.answers.append(answer)
                 if answer.is_refused:
                     told = json.loads(answer.body)["message"]
                     self.refusals.append(told.removeprefix("trioproxy: "))
-                if self._is_done(request, answer) or time.monotonic() > deadline:
+                is_done = self._is_done(request, answer)
+                if is_done or is_late or time.monotonic() > deadline:
                     break
             if answer.is_refused:
                 return
+            if "finds" in request and not is_done and answer.status == 200:
+                self.refusals.append(f"{request['send']} lists nothing new")
+            elif not is_done or not 200 <= answer.status < 400:
+                told = f"{request['send']} answered {answer.status}"
+                self.failures.append(told)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether what is waited for never comes, or only came while others were aside."""
+        is_over = bool(self.aside) and not any(one.is_alive() for one in self.aside)
+        return is_over or self.is_shut or bool(self.failures)
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether something was refused; what would follow of it never comes."""
+        return self.is_in_vain or bool(self.refusals)
 
     def _once(self, request: Mapping[str, Any]) -> Answer:
         method, _, target = request["send"].partition(" ")
@@ -438,8 +469,12 @@ class Outcome:
     at: int | None
     """At which try it had its effect; None: never."""
     tries: int
+    setup: tuple[str, ...]
+    """What the proxy said to the setup; after that there is one try."""
     refusals: tuple[str, ...]
-    """What the proxy said to the setup and to the last try."""
+    """What it said to the last try."""
+    hollow: tuple[str, ...]
+    """What failed of the tries of which nothing was refused; they prove nothing."""
 
 
 _NUMBERS: Final = count()
@@ -450,21 +485,27 @@ def attack(
 ) -> Outcome:
     """Attack up to so many times, until it has its effect."""
     look = LOOKS[one.look]
-    refusals: tuple[str, ...] = ()
+    done = Outcome(at=None, tries=0, setup=(), refusals=(), hollow=())
     for first in range(0, tries, BATCH):
         batch = range(first, min(first + BATCH, tries))
         with _set_up(stage, one, url, batch, network) as run:
-            before = tuple(run.refusals)
+            setup, failures = tuple(run.refusals), tuple(run.failures)
+            run.is_in_vain = bool(setup)
             for n in batch:
-                run.answers.clear()
-                run.refusals.clear()
-                run.words["n"] = str(n)
+                run.begin(n)
                 run.send(one.requests)
-                refusals = (*before, *run.refusals)
-                if look(stage, run.answers):
-                    return Outcome(at=n + 1, tries=n + 1, refusals=refusals)
+                failed = () if run.is_shut else (*failures, *run.failures)[:1]
+                done = Outcome(
+                    at=n + 1 if look(stage, run.answers) else None,
+                    tries=n + 1,
+                    setup=setup,
+                    refusals=tuple(run.refusals),
+                    hollow=(*done.hollow, *failed),
+                )
+                if done.at is not None or setup:
+                    return done
                 stage.empty()
-    return Outcome(at=None, tries=tries, refusals=refusals)
+    return done
 
 
 @contextmanager
@@ -519,14 +560,14 @@ def fill_images(engine: ScratchEngine) -> None:
     """Make the images with something to fill volumes with."""
     script = (
         f"for i in $(seq -w 0 {FOLDERS - 1}); do mkdir -p /wide/d$i;"
-        " head -c 4000000 /dev/zero >/wide/d$i/big; echo >/wide/d$i/landed; done;"
-        " for i in 0 1 2 3; do ln -s wide /w$i; done"
+        f" head -c {BIG} /dev/zero >/wide/d$i/big; echo >/wide/d$i/landed; done;"
+        " ln -s wide /w0; ln -s wide /w1"
     )
     engine.docker("run", "--network=none", "--name=filling", IMAGE, "sh", "-c", script)
     engine.docker("commit", "--change", 'CMD ["sh"]', "filling", "filled")
     engine.docker("rm", "filling")
     made = engine.docker("create", "filled").text
-    engine.docker("commit", "--change", "VOLUME /w0 /w1 /w2 /w3", made, "voluminous")
+    engine.docker("commit", "--change", "VOLUME /wide", made, "voluminous")
     engine.docker("rm", made)
 
 
