@@ -17,6 +17,7 @@ Limits = Mapping[str, str]
 
 WEB = "127.0.0.1:5000/learned/web:1"
 PUSHED = "127.0.0.1:5000/learned/busybox:1"
+SESSION = "VSCODE_REMOTE_CONTAINERS_SESSION"
 RUNS: Limits = MappingProxyType({"CREATE_IMAGES": "busybox"})
 ECHOES: Limits = MappingProxyType({"EXEC_COMMANDS": "echo", "EXEC_USERS": "@default"})
 
@@ -32,7 +33,10 @@ BY_HAND: Mapping[str, Limits] = MappingProxyType(
             **RUNS,
             "CREATE_BINDS": "{base}/*",
             "EXEC_COMMANDS": "/bin/sh,cat",
-            "EXEC_OPTIONS": "ContainerExec:Env.PATH",
+            "EXEC_OPTIONS": ",".join(
+                f"ContainerExec:Env.{name}"
+                for name in ("A", "HOME", "HOSTNAME", "PATH", "SHLVL", SESSION)
+            ),
         },
         "docker-api-ruby": {
             "CREATE_IMAGES": "busybox,built:1",

@@ -1,4 +1,6 @@
 # Brings a container up for a folder, works in it, and brings it up a second time.
+# It asks a shell for its environment; an interactive one of BusyBox greets it first, and the
+# client takes the greeting, with its version, for a part of the first variable's name.
 mkdir -p project/.devcontainer
 cat >project/.devcontainer/devcontainer.json <<'JSON'
 {
@@ -6,7 +8,8 @@ cat >project/.devcontainer/devcontainer.json <<'JSON'
   "containerEnv": {"A": "b"},
   "postCreateCommand": "echo created >/tmp/created",
   "postStartCommand": "echo started",
-  "updateRemoteUserUID": false
+  "updateRemoteUserUID": false,
+  "userEnvProbe": "loginShell"
 }
 JSON
 devcontainer read-configuration --workspace-folder project
