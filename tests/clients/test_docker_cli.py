@@ -83,7 +83,7 @@ ALL = {
     "system df": "docker system df --format '{{.Type}} {{.TotalCount}}'; docker system prune -f | tail -n 1",
     "plugins and swarm": "docker plugin ls; docker node ls; docker service ls; docker secret ls; docker config ls",
     "login fails": "echo secret | docker login -u me --password-stdin 127.0.0.1:1 2>&1 | sed 's/dial.*//'",
-    "context and format": f"{START} docker ps --format json | sed 's/,/\\n/g' | grep -v 'CreatedAt\\|RunningFor' | sort",
+    "context and format": f"{START} docker ps --format json | sed 's/,/\\n/g; s/trioproxy.owner=//' | grep -v 'CreatedAt\\|RunningFor' | sort",
     "many containers": "i=0; while [ $i -lt 20 ]; do docker create --name c$i busybox >/dev/null; i=$((i+1)); done; docker ps -a --format '{{.Names}}'; docker rm $(docker ps -aq) | wc -l",
     "interrupted run": "docker run --name box busybox sh -c 'trap \"echo int; exit 8\" INT; echo ready; while :; do read -t 1; done' >out & until grep -q ready out 2>/dev/null; do :; done; docker kill -s INT box; wait; cat out; docker inspect box --format '{{.State.ExitCode}}'",
 }
