@@ -43,7 +43,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "compose"
 RECIPES = ("agent-sandbox", "own-project", "testcontainers")
 TRIES = by_depth(10, 200)
 COSTLY_TRIES = by_depth(2, 6)
-OPEN_TRIES = 60
+OPEN_TRIES = 200
 """An open door may take a few, more so on a machine that is busy."""
 SHUT_FOR_ALL = frozenset({"labels"})
 """Doors that are shut in every policy: there the Engine itself is attacked for the effect."""
