@@ -2,13 +2,12 @@
 
 Each attack of tests/data/attacks.toml is first made through a file that grants all, or
 on the Engine itself where that shuts the door too, for an attack that never worked proves
-nothing. Then through the recipes whose clients create
-containers, through what was learned of a `docker run -v`, and through `CREATE_BINDS=` with
+nothing. Then through the recipes whose clients create containers, through what was learned of a `docker run -v`, and through `CREATE_BINDS=` with
 the recipes' operations; with the operations granted too that the attack needs. There it has
 no effect, or `explain` says root, by an operation of the attack, and why.
 
-`make test` tries each 10 times, `make test-deep` 200 times. What costs a second each time
-is tried 2 and 6 times. After a setup that is refused there is one try, and a row tells of
+`make test` tries each 10 times through each file, `make test-deep` 40 times, which is 200
+through all of them. What costs a second each time is tried 2 and 6 times. After a setup that is refused there is one try, and a row tells of
 tries that came to nothing for another reason.
 """
 
@@ -41,7 +40,7 @@ from trioproxy.policy.variables import METHOD_SWITCHES, SWITCHES
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "compose"
 RECIPES = ("agent-sandbox", "own-project", "testcontainers")
-TRIES = by_depth(10, 200)
+TRIES = by_depth(10, 40)
 COSTLY_TRIES = by_depth(2, 6)
 OPEN_TRIES = 200
 """An open door may take a few, more so on a machine that is busy."""
