@@ -477,3 +477,12 @@ def test_any_name_of_an_environment_can_be_listed(name: str) -> None:
     assert refusal(variables, "ContainerExec", body) is None
     body["Env"] = [f"{given_name}x=x"]
     assert refusal(variables, "ContainerExec", body)
+
+
+def test_a_refused_environment_is_told_by_its_name() -> None:
+    """A refusal of an exec's environment says which name would have to be listed, and no value."""
+    body: Json = {"Cmd": ["sh"], "Env": ["BASH_ENV=/secret"]}
+    found = refusal({"EXEC_COMMANDS": "sh"}, "ContainerExec", body)
+    assert found is not None
+    assert "Env[0]=BASH_ENV, which EXEC_OPTIONS does not list" in found.message
+    assert "/secret" not in found.message

@@ -367,9 +367,10 @@ def _exec_environment(request: Request, found: Found) -> Iterator[Argument]:
     """Each name: what a shell (`BASH_ENV`, `BASH_FUNC_x%%`), the linker or an interpreter
     reads runs something else than the command that is listed, and nobody knows them all."""
     for index, text in enumerate(texts_of(few(found))):
-        path = f"{found.place.path}.{normal.quote(text.partition('=')[0])}"
-        place = Place(path, found.place.at(index).shown)
-        yield option(request, place)._replace(condition="EXEC_COMMANDS")
+        name = text.partition("=")[0]
+        path = f"{found.place.path}.{normal.quote(name)}"
+        asked = option(request, Place(path, found.place.at(index).shown))
+        yield asked._replace(condition="EXEC_COMMANDS", shown=show(name))
 
 
 _EMPTY: Final = frozenset({""})
