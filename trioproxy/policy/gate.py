@@ -14,7 +14,7 @@ from trioproxy.arguments.limits import NO_LIMITS, Limits, open_families
 from trioproxy.arguments.marks import BODIES, MARKED, read
 from trioproxy.arguments.objects import NO_OBJECTS, Objects
 from trioproxy.errors import BadRequest
-from trioproxy.policy.endpoints import match
+from trioproxy.policy.endpoints import ENDPOINTS, Files, match
 from trioproxy.policy.request import Request
 from trioproxy.policy.rules import UNRESOLVED, Decision, Policy, Reason
 from trioproxy.policy.target import Target
@@ -407,7 +407,11 @@ def _words(request: Request, decision: Decision) -> str:
     return words
 
 
-UNPACKING = frozenset({"PutContainerArchive"})
+UNPACKING = frozenset(
+    one.operation
+    for one in ENDPOINTS
+    if one.files is Files.UNPACKS and not one.is_podmans
+)
 """By what the Engine unpacks a tar into a container: as root, and makes the nodes in it."""
 
 
