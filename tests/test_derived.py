@@ -15,7 +15,15 @@ ROW = "POST    /containers/{id}/freeze                    ContainerFreeze       
 """An operation that no Engine has, in the section that most learned files open."""
 BELOW = "POST    /containers/{id}/kill "
 
-NOT_COPIED = ("*cache*", ".git", ".hypothesis", ".venv", "dist", "wheelhouse")
+NOT_COPIED = (
+    "*cache*",
+    ".coverage*",
+    ".git",
+    ".hypothesis",
+    ".venv",
+    "dist",
+    "wheelhouse",
+)
 SECONDS = 600
 """When a run in a copy is taken as hung; on a quiet machine it needs 20."""
 

@@ -32,7 +32,7 @@ from trioproxy.policy.permissions import parse_policy
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Real seconds after which a test hangs: `fail_after` knows virtual seconds only."""
 
 OPEN: Mapping[str, str] = dict.fromkeys([*SECTIONS, "POST"], "1")
