@@ -159,7 +159,7 @@ class Stage:
     def things(self) -> Names:
         """Everything that the Engine has, by kind."""
         return {
-            "containers": {one["Id"] for one in self.get("/containers/json?all=1")},
+            "containers": self.containers(),
             "volumes": {one["Name"] for one in self.get("/volumes")["Volumes"] or ()},
             "networks": {one["Id"] for one in self.get("/networks")},
             "images": {one["Id"] for one in self.get("/images/json?all=1")},
@@ -172,6 +172,15 @@ class Stage:
     def keep(self) -> None:
         """Count what is there now as no attack's."""
         self.seen.update(self.things())
+
+    def containers(self) -> set[str]:
+        """The ids of all that there are."""
+        return {one["Id"] for one in self.get("/containers/json?all=1")}
+
+    def end_others(self, kept: set[str]) -> None:
+        """Take away all containers but these: what runs on takes the time of the next try."""
+        for one in self.containers() - kept:
+            send(self.engine.url, "DELETE", f"/containers/{one}?force=1&v=1")
 
     def clear(self) -> None:
         """Take away what an attack has left."""
@@ -490,6 +499,7 @@ def attack(
         with _set_up(stage, one, url, batch, network) as run:
             setup, failures = tuple(run.refusals), tuple(run.failures)
             run.is_in_vain = bool(setup)
+            kept = stage.containers()
             for n in batch:
                 run.begin(n)
                 run.send(one.requests)
@@ -503,6 +513,7 @@ def attack(
                 )
                 if done.at is not None or setup:
                     return done
+                stage.end_others(kept)
                 stage.empty()
     return done
 
