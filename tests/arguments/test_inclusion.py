@@ -198,7 +198,8 @@ _PARTS = st.sampled_from(
 _LANGUAGES = st.lists(
     st.lists(_PARTS, min_size=1, max_size=3).map(tuple), min_size=1, max_size=3
 ).map(tuple)
-_TEXTS = ["".join(t) for n in range(7) for t in itertools.product("abc", repeat=n)]
+_TEXTS = ["".join(t) for n in range(9) for t in itertools.product("abc", repeat=n)]
+"""Long enough for what two of these have in common: a beginning of one, an end of the other."""
 
 
 def all_of(language: Language) -> set[str]:
