@@ -8,12 +8,10 @@ mounts, and what cannot be is warned about.
 """
 
 import os
-import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -234,12 +232,16 @@ def moving(policy: Policy, paths: Iterable[str]) -> str:
     folder = place_for(policy)
     if not folder:
         return ""
+    import shlex  # for an advice alone, as what `_source` needs
+
     named = shlex.join(paths)
     return f"mkdir -p {shlex.quote(folder)} && mv {named} {shlex.quote(folder)}/"
 
 
 def installing(policy: Policy) -> str:
     """A command that puts the program where no client writes."""
+    import shlex
+
     command = f"pipx install {shlex.quote(_source())}"
     home = os.path.expanduser("~/.local")
     try:
@@ -252,6 +254,7 @@ def installing(policy: Policy) -> str:
 def _source() -> str:
     """What the package was installed from, as pip knows it."""
     import json
+    from importlib import metadata
     from urllib.parse import unquote, urlsplit
 
     try:
