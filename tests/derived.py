@@ -21,11 +21,9 @@ from tests.learned.profiles import Profile
 from tests.migration import tables
 from trioproxy.cli import group
 from trioproxy.learning import evidencefile
-from trioproxy.learning.learnedfile import elsewhere
-from trioproxy.learning.minimize import smallest_sections
+from trioproxy.learning.learnedfile import elsewhere, in_tecnativa
 from trioproxy.learning.proposal import Wish, propose, write
 from trioproxy.learning.store import evidence_path
-from trioproxy.learning.wording import count
 from trioproxy.policy.endpoints import ENDPOINTS
 from trioproxy.review.differences import as_markdown
 
@@ -45,7 +43,8 @@ def derived() -> Iterator[tuple[Path, Text]]:
         pages.CLIENTS,
         lambda page: pages.with_table(read(page), pages.clients_table()),
     )
-    yield ROOT / "docs" / "learning.md", learning_page
+    yield ROOT / "docs" / "learning.md", page_with_a_file
+    yield ROOT / "docs" / "running.md", page_with_a_file
     yield tables.PAGE, migration_page
     yield ROOT / "docs" / "differences.md", differences_page
 
@@ -81,16 +80,13 @@ def learned_text(profile: Profile) -> Text:
     return text
 
 
-def learning_page(page: Path) -> str:
-    """The page on learning: its file is shown there, and what `learn` says of it."""
+def page_with_a_file(page: Path) -> str:
+    """A page that shows a learned file, and what `learn` says of it."""
     text = read(page)
     found = re.search(r"(?m)^ALLOW_OPERATIONS=(.+)$", text)
-    assert found, "docs/learning.md shows no learned file"
+    assert found, f"{page} shows no learned file"
     granted = found[1].split(",")
-    said = elsewhere(smallest_sections(granted))
-    return with_counts(
-        text, [said, f"# {count(len(granted), 'operation')} used; {said}"]
-    )
+    return with_counts(text, [elsewhere(granted), f"# {in_tecnativa(granted)}"])
 
 
 def migration_page(page: Path) -> str:

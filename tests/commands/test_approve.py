@@ -91,6 +91,8 @@ def test_what_is_named_is_allowed_and_nothing_else(live: Path) -> None:
         "CREATE_BASE": "/home/me/app",
         "CREATE_BINDS": "/srv/a,{base}/data:ro",
     }
+    text = live.with_name("app.env").read_text()
+    assert text.splitlines()[-1].startswith("ALLOW_OPERATIONS=")
     asked = json.loads(approve(live, "--json").out)
     assert [one["name"] for one in asked] == ["ContainerExec", "CREATE_BINDS=/etc"]
 

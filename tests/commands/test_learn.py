@@ -104,7 +104,7 @@ async def test_what_a_command_used_is_written_down(learn: Learning) -> None:
     assert learn.granted == {"ContainerList", "SystemInfo"}
     assert "trioproxy: new: ContainerList (GET /containers/json)" in done.err
     assert f"{learn.file} allows 2 operations, 2 of them new" in done.err
-    assert "in tecnativa/docker-socket-proxy the same file would open" in done.err
+    assert "in tecnativa/docker-socket-proxy the same client would have" in done.err
     assert learn.evidence.completeness().runs == 1
 
 

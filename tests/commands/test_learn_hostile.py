@@ -22,7 +22,7 @@ from tests.engine import Engine
 from tests.fakes import FakeEngine
 from trioproxy.learning.evidencefile import load
 from trioproxy.policy.envfile import parse
-from trioproxy.policy.variables import OPERATIONS_VARIABLE, SWITCHES
+from trioproxy.policy.variables import OPERATIONS_VARIABLE
 
 EVIL = (
     b"\nPOST=1", b"%0aPOST=1", b"\r\nEXEC=1", b"$(touch pwned)", b"`touch pwned`",
@@ -89,12 +89,11 @@ async def test_the_file_says_only_what_learning_says(learned: Path) -> None:
     """Only our variables, only known operations, only plain characters in comments."""
     text = text_of(learned)
     variables = parse(text, name="app.env")
-    assert variables.keys() == {OPERATIONS_VARIABLE, *SWITCHES}
+    assert variables.keys() == {OPERATIONS_VARIABLE}
     assert set(variables[OPERATIONS_VARIABLE].split(",")) == {
         "ContainerInspect", "ContainerList", "SystemAuth", "SystemInfo",
     }  # fmt: skip
     assert all(re.fullmatch(r"[ -~]*", line) for line in text.splitlines())
-    assert variables["EXEC"] == "0"
     assert not (learned.parent / "pwned").exists()
 
 
@@ -148,7 +147,7 @@ async def test_docker_reads_the_same(learned: Path, engine: Engine) -> None:
     ran = engine.docker("run", "--rm", "--env-file", str(learned), "busybox", "env")
     pairs = dict(line.split("=", 1) for line in ran.text.splitlines())
     assert parse(text_of(learned), name="x").items() <= pairs.items()
-    assert pairs.keys() - {OPERATIONS_VARIABLE, *SWITCHES} <= {
+    assert pairs.keys() - {OPERATIONS_VARIABLE} <= {
         "PATH",
         "HOSTNAME",
         "HOME",

@@ -231,6 +231,7 @@ def test_lists_by_hand_are_kept(tmp_path: Path) -> None:
     done = merge(one, two, out=out)
     assert done.status == 0, done.err
     assert lists(out) == {BIND: "/srv/a", "CREATE_CAPS": "NET_ADMIN"}
+    assert out.read_text().splitlines()[-1].startswith("ALLOW_OPERATIONS=")
     assert "widens" not in done.err
     out.write_text(out.read_text().replace("CREATE_CAPS=NET_ADMIN\n", ""))
     assert merge(one, two, out=out).status == 0

@@ -1,5 +1,6 @@
 """The main job as the README shows it: learn a run on the real Engine, enforce it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -52,10 +53,11 @@ def test_anything_else_is_refused(engine: Engine, learned: Path) -> None:
         assert (ran.status, ran.errors) == (1, REFUSAL)
 
 
-def test_learned_sections_serve_without_the_list(engine: Engine, learned: Path) -> None:
-    """The section variables alone, as other proxies read them, allow the run too."""
-    variables = envfile.parse(learned.read_text(), name=str(learned))
-    del variables["ALLOW_OPERATIONS"]
+def test_the_variables_for_tecnativa_serve(engine: Engine, learned: Path) -> None:
+    """The section variables of the comment, pasted, allow the run too."""
+    said = re.search(r"(?m)^# tecnativa: (.*);", learned.read_text())
+    assert said
+    variables = dict(word.split("=") for word in said[1].split())
     with enforcing(engine, variables=variables) as proxy:
         command = ("run", "--rm", "-i", "busybox", "cat")
         assert engine.docker(*command, host=proxy.url, input=b"hi\n").text == "hi"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.policy.judging import passes
 from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.learning.evidence import Evidence, When
-from trioproxy.learning.minimize import is_openable, uses_of
+from trioproxy.learning.minimize import opened_operations, uses_of
 from trioproxy.learning.proposal import (
     Quiet,
     Wish,
@@ -30,9 +30,9 @@ from trioproxy.learning.wording import span
 from trioproxy.policy import samples
 from trioproxy.policy.endpoints import OPERATIONS, SECTIONS
 from trioproxy.policy.envfile import parse
-from trioproxy.policy.incumbents import INCUMBENTS
+from trioproxy.policy.incumbents import TECNATIVA
 from trioproxy.policy.permissions import parse_policy
-from trioproxy.policy.variables import SWITCHES
+from trioproxy.policy.variables import ON_BY_DEFAULT
 
 WISH = Wish(name="app", file="app.env")
 REACHABLE = sorted({request.operation for request in samples.of_table()})
@@ -94,20 +94,28 @@ def test_granted_is_what_was_used_and_what_a_person_wants(
 
 
 @given(st.sets(NAMES, max_size=5))
-def test_emitted_sections_are_a_smallest_set(used: set[str]) -> None:
-    """Both incumbents allow all that was learned, and no variable at 1 is one too many."""
+def test_the_variables_of_the_comment_are_a_smallest_set(used: set[str]) -> None:
+    """Pasted into tecnativa, the comment lets pass all that was learned; no 1 could be 0,
+    and a 0 closes what tecnativa opens by itself."""
     evidence = evidence_of(*used)
     text = write(evidence, propose(evidence, "", WISH), "", WISH)
-    variables = parse(text, name="app.env")
-    variables.pop("ALLOW_OPERATIONS")
-    uses = [use for name in used for use in uses_of(name) if is_openable(use)]
+    (said,) = re.findall(r"(?m)^# tecnativa: (.*); opens (\d+) operations?", text)
+    words = said[0].split() if said[0] != "as it is" else []
+    variables = dict(word.split("=") for word in words)
+    uses = [u for name in used for u in uses_of(name) if TECNATIVA.can_allow(*u)]
 
     def all_pass(values: dict[str, str]) -> bool:
-        return all(one.allows(values, *use) for one in INCUMBENTS for use in uses)
+        return all(TECNATIVA.allows(values, *use) for use in uses)
 
     assert all_pass(variables)
-    ones = [name for name, value in variables.items() if value == "1"]
-    assert not [name for name in ones if all_pass({**variables, name: "0"})]
+    for name, value in variables.items():
+        if value == "1":
+            assert not all_pass({**variables, name: "0"})
+        else:
+            assert TECNATIVA.defaults[name] == "1"
+    assert int(said[1]) == len(opened_operations(variables, [TECNATIVA]))
+    for name in ON_BY_DEFAULT - variables.keys():
+        assert not all_pass({**variables, name: "0"})
 
 
 def test_writing_is_repeatable() -> None:
@@ -376,7 +384,7 @@ def test_no_text_from_outside_makes_a_line(name: str, agent: str, client: str) -
     plain = write(evidence, propose(evidence, "", WISH), "", WISH)
     assert text.splitlines()[1:] == plain.splitlines()[1:]
     assert re.fullmatch(r"[ -~]*", text.splitlines()[0])
-    assert {*parse(text, name="x")} == {"ALLOW_OPERATIONS", *SWITCHES}
+    assert {*parse(text, name="x")} == {"ALLOW_OPERATIONS"}
 
 
 def test_a_policy_that_refuses_what_was_used_is_a_bug() -> None:

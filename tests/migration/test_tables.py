@@ -110,7 +110,7 @@ def test_what_is_said_to_be_the_same_is(variable: Variable) -> None:
                 seen.add(matter.difference.name)
         if variable.here == "the same":
             for incumbent in (TECNATIVA, LINUXSERVER):
-                there = opened_operations(values, (incumbent.name,))
+                there = opened_operations(values, [incumbent])
                 assert policy.opened_operations == there
     assert variable.difference == UNKNOWN or variable.difference in seen
 
@@ -139,7 +139,7 @@ def test_podman_s_variables_open_podman_s_routes_alone(name: str) -> None:
     opened = one.opened_operations - nothing
     assert warnings == ()
     assert opened >= {"LibpodPing", "LibpodPingHead", "LibpodVersion"}
-    assert opened <= opened_operations({name: "1"}, (LINUXSERVER.name,))
+    assert opened <= opened_operations({name: "1"}, [LINUXSERVER])
     assert {OPERATIONS[name][0].is_podmans for name in opened} == {True}
 
 

@@ -8,8 +8,9 @@ import pytest
 from tests.reports import PLAIN, write_grown
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import load
-from trioproxy.learning.minimize import price
+from trioproxy.learning.minimize import opened_operations, price_of
 from trioproxy.policy import envfile
+from trioproxy.policy.incumbents import TECNATIVA
 from trioproxy.policy.meaning import limits_power_of, meaning_of
 from trioproxy.policy.permissions import parse_policy_file
 from trioproxy.review.listing import Item
@@ -86,7 +87,7 @@ def test_a_learned_file(name: str) -> None:
         assert one.seen is not None
         assert sum(one.uses) == one.seen.count
         assert set(one.askers) == set(one.seen.programs)
-    there = price(found.file.variables, ("tecnativa",))
+    there = price_of(policy.granted, TECNATIVA)
     assert found.price.opened == there.operations
     assert found.price.writes == there.writes
     assert found.price.used == found.price.granted == len(shown)
@@ -97,6 +98,8 @@ def test_a_learned_file(name: str) -> None:
 def test_without_evidence() -> None:
     """A file without evidence says what it means, and of nothing that it was never seen."""
     found = report_of(file("CONTAINERS=1\n"), None)
+    there = opened_operations({"CONTAINERS": "1"}, [TECNATIVA])
+    assert found.price.opened == len(there)
     assert found.watch is None
     assert {one.seen for one in operations(found)} == {None}
     assert {one.uses for one in operations(found)} == {()}

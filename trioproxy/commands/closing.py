@@ -26,7 +26,6 @@ from trioproxy.learning.evidence import UNFINISHED, Askers, Evidence, Run
 from trioproxy.learning.flows import half_granted, unseen_states
 from trioproxy.learning.learnedfile import elsewhere
 from trioproxy.learning.lists import Lists
-from trioproxy.learning.minimize import smallest_sections
 from trioproxy.learning.objects import ObjectLists
 from trioproxy.learning.proposal import Quiet, facts_for_ready
 from trioproxy.learning.shape import UNKNOWN
@@ -122,7 +121,7 @@ class Closing:
         askers = [record.users for record in records if record.users != Askers()]
         yield from _names("clients", _union(one.clients for one in askers))
         yield from _names("programs", _shortened(_union(one.agents for one in askers)))
-        yield elsewhere(smallest_sections(sorted(proposal.granted)))
+        yield elsewhere(proposal.granted)
         failed = evidence.failed_operations() - proposal.granted - proposal.declined
         unproven = evidence.unproven_operations() & failed
         yield from _names(

@@ -17,7 +17,7 @@ from trioproxy.errors import ConfigError
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.flows import half_granted
 from trioproxy.learning.learnedfile import elsewhere
-from trioproxy.learning.minimize import price
+from trioproxy.learning.minimize import Price, price, price_of
 from trioproxy.learning.wording import root_note
 from trioproxy.policy.endpoints import (
     CONNECTS,
@@ -27,6 +27,7 @@ from trioproxy.policy.endpoints import (
     Endpoint,
     Risk,
 )
+from trioproxy.policy.incumbents import INCUMBENTS, TECNATIVA
 from trioproxy.policy.meaning import Meaning, limits_power_of, meaning_of, open_sections
 from trioproxy.policy.rules import Mode, Policy
 from trioproxy.review.differences import Matter, matters
@@ -257,10 +258,16 @@ def _unknown_routes(policy: Policy) -> Iterator[str]:
 
 
 def _elsewhere(file: PolicyFile) -> Iterator[str]:
-    what = f"in the other proxies this file opens {price(file.variables)}"
+    what = f"in the other proxies this file opens {_price(file)}"
     if file.policy.mode is Mode.EXACT:
-        what = elsewhere(file.variables)
+        what = elsewhere(file.policy.granted)
     yield from _wrap(f"\n{what}")
+
+
+def _price(file: PolicyFile) -> Price:
+    if file.policy.mode is Mode.EXACT:
+        return price_of(file.policy.granted, TECNATIVA)
+    return price(file.variables, INCUMBENTS)
 
 
 def _difference(matter: Matter) -> Iterator[str]:
@@ -298,7 +305,7 @@ def _data(file: PolicyFile, evidence: Evidence | None) -> dict[str, object]:
     policy = file.policy
     meaning = meaning_of(policy)
     opened = list(meaning.operations)
-    cost = price(file.variables)
+    cost = _price(file)
     return {
         "file": file.path,
         "root": {

@@ -33,7 +33,7 @@ async def tell(play: Play, stage: Stage) -> None:
     await stage.run(f"trioproxy learn -o app.env -- {play.learned}")
     say(
         "3. What it wrote. `ALLOW_OPERATIONS` is all that trioproxy will allow. The "
-        "sections, such as `CONTAINERS`, say the same to other proxies, coarser."
+        "lists above it say what those requests may ask for."
     )
     show_env_file((stage.folder / "app.env").read_text())
     say("4. Enforce. What was learned passes; everything else is refused.")

@@ -182,10 +182,8 @@ def fold(line: str) -> Iterator[str]:
 
 
 def show_env_file(text: str) -> None:
-    """Print an env file without its comments and the long row of variables at 0."""
+    """Print an env file without its comments."""
     lines = text.splitlines()
     comments = [line for line in lines if line.startswith("#")]
-    closed = [line for line in lines if re.fullmatch(r"[A-Z_]+=0", line)]
-    show("\n".join(line for line in lines if line not in (*comments, *closed)))
-    show(f"... and {len(closed)} variables that are 0: {closed[0]} to {closed[-1]}")
-    show(f"... and {len(comments)} lines of comments: what each operation does")
+    show(f"... {len(comments)} lines of comments: what each operation does")
+    show("\n".join(line for line in lines if line not in comments))

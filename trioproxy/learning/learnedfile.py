@@ -4,12 +4,14 @@
 
 Lines are made of table text, of names that the tables know, and of escaped values: nothing
 that a client gave can end a line. The order is stable, and only the first line tells of runs
-and dates. From an older file all lines stay that are not ours, in their order: comments
-of others, settings, `COMPAT`, variables that we do not know. Nothing here opens a file.
+and dates. The last line grants, and what limits it stands above: a file that is torn behind
+any other line has no grant in it. From an older file all lines stay that are not ours, in
+their order and above ours: comments of others, settings, `COMPAT`, variables that we do not
+know. Nothing here opens a file.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,29 +25,29 @@ from trioproxy.arguments.families import (
     Family,
 )
 from trioproxy.learning.lists import NO_LISTS, Lists
-from trioproxy.learning.minimize import price, smallest_sections, unopenable
+from trioproxy.learning.minimize import (
+    opened_operations,
+    price_of,
+    smallest_sections,
+    unopenable,
+)
 from trioproxy.learning.objects import (
     NO_OBJECT_LISTS,
     OBJECT_VARIABLES,
     ObjectLists,
 )
-from trioproxy.learning.wording import count, root_note
+from trioproxy.learning.wording import count, root_note, some
 from trioproxy.policy import samples
 from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.policy.envfile import format_value
 from trioproxy.policy.incumbents import TECNATIVA
 from trioproxy.policy.meaning import limits_power_of
 from trioproxy.policy.permissions import parse_policy
-from trioproxy.policy.variables import (
-    ON_BY_DEFAULT,
-    OPERATIONS_VARIABLE,
-    SWITCHES,
-    VERBS,
-)
+from trioproxy.policy.variables import OPERATIONS_VARIABLE, SWITCHES, VERBS
 
 _NAME_LIMIT = 64
+_MOST_NAMED = 4
 
-_UNOPENABLE = "# no section variable opens these:"
 _FAILED = "# only ever failed, so not granted (a 403 from now on); --include-failed grants them:"
 _UNPROVEN = "# in logs that do not say how they ended, so not granted; --include-failed grants them:"
 _DECLINED = "# declined, so not granted; --restore NAME grants one again:"
@@ -63,6 +65,7 @@ _UNKNOWN = "# routes that this version does not know, not granted:"
 
 _OUR_VARIABLES = frozenset(
     {
+        # Switches have no effect beside a list, so none of an older file stays.
         *(*SWITCHES, *VERBS, OPERATIONS_VARIABLE, *LIMITS, BASE_VARIABLE),
         *OBJECT_VARIABLES,
     }
@@ -76,9 +79,12 @@ _OUR_COMMENT = re.compile(
     "|".join(
         [
             "#",
-            "# price: .*",  # how earlier files say what the next pattern is for
+            "# tecnativa: .*",
+            # How earlier files say that, and what opens nothing there.
+            "# price: .*",
             r"# [0-9]+ operations? used; in .* the same file would open .*",
-            *map(re.escape, (_UNOPENABLE, _FAILED, _UNPROVEN, _DECLINED, _UNSEEN)),
+            "# no section variable opens these:",
+            *map(re.escape, (_FAILED, _UNPROVEN, _DECLINED, _UNSEEN)),
             *map(re.escape, (_ASKED, _NOT_LISTED, _OPEN, _NAMED, _ANY_NAMED)),
             r"#   ONLY_[A-Z*]+ .*",
             r"#   (?:CREATE|EXEC|PULL|BUILD)_[A-Z*]+ .*",
@@ -139,15 +145,11 @@ class _Row(NamedTuple):
 def render(learned: Learned, old: str = "") -> str:
     """Write the file; of `old` the lines stay that are not ours."""
     granted = sorted(set(learned.operations))
-    values = smallest_sections(granted)
-    above, below = foreign_lines(old)
     notes = reviewers_notes(old)
     lines = [
-        *above,
+        *foreign_lines(old),
         _provenance(learned),
-        f"# {count(len(granted), 'operation')} used; {elsewhere(values)}",
         *_table("", _granted_rows(granted, learned), notes),
-        *_table(_UNOPENABLE, map(_row, unopenable(granted))),
         *_table(_FAILED, map(_row, sorted(set(learned.failed))), notes),
         *_table(_UNPROVEN, map(_row, sorted(set(learned.unproven))), notes),
         *_table(_DECLINED, map(_row, sorted(set(learned.declined))), notes),
@@ -155,39 +157,54 @@ def render(learned: Learned, old: str = "") -> str:
         *_unknown(learned.unknown),
         *_lists(learned.lists, notes),
         *_objects(learned.objects, notes),
-        f"{OPERATIONS_VARIABLE}={','.join(granted)}",
+        "#",
+        f"# {in_tecnativa(granted)}",
         *(f"{name}={value}" for name, value in learned.lists.values.items()),
         *(f"{name}={value}" for name, value in learned.objects.values.items()),
-        *(f"{name}={values[name]}" for name in sorted(values, key=_order(values))),
-        *below,
+        f"{OPERATIONS_VARIABLE}={','.join(granted)}",
     ]
     return "".join(f"{line}\n" for line in lines)
 
 
-def elsewhere(variables: Mapping[str, str]) -> str:
-    """Say what the section variables of a file open where they alone count."""
-    opened = price(variables, (TECNATIVA.name,))
-    return f"in {TECNATIVA.image} the same file would open {opened}"
+def in_tecnativa(granted: Iterable[str]) -> str:
+    """Say which variables let the same pass in tecnativa, and how much they open there.
+
+    What is not said has the default there.
+    """
+    granted = sorted(granted)
+    values = smallest_sections(granted, TECNATIVA)
+    words = [
+        f"{name}={value}"
+        for name, value in sorted(values.items(), key=lambda one: (one[1] == "0", one))
+        if value != TECNATIVA.defaults.get(name, "0")
+    ]
+    opened = count(len(opened_operations(values, [TECNATIVA])), "operation")
+    closed = some(unopenable(granted, TECNATIVA), _MOST_NAMED)
+    none = closed and f", and none of its variables opens {closed}"
+    return f"{TECNATIVA.name}: {' '.join(words) or 'as it is'}; opens {opened}{none}"
 
 
-def foreign_lines(old: str) -> tuple[list[str], list[str]]:
-    """The lines of a file that are not ours: those above our first line, and the others."""
-    above, below = list[str](), list[str]()
-    lines, in_our_comments = above, False
+def elsewhere(granted: Iterable[str]) -> str:
+    """Say what a client would have where section variables alone count."""
+    opened = price_of(granted, TECNATIVA)
+    return f"in {TECNATIVA.image} the same client would have {opened}"
+
+
+def foreign_lines(old: str) -> list[str]:
+    """The lines of a file that are not ours."""
+    lines, in_our_comments = list[str](), False
     for line in old.removesuffix("\n").split("\n") if old else ():
         if _OUR_FIRST_COMMENT.fullmatch(line):
             in_our_comments = True
         elif not line.startswith("#"):
             in_our_comments = False
-        if (
+        if not (
             _OUR_FIRST_COMMENT.fullmatch(line)
             or _OUR_LINE.fullmatch(line)
             or (in_our_comments and _OUR_COMMENT.fullmatch(line))
         ):
-            lines = below
-        else:
             lines.append(line)
-    return above, below
+    return lines
 
 
 def _provenance(learned: Learned) -> str:
@@ -393,13 +410,3 @@ def _unknown(routes: Iterable[tuple[str, str]]) -> Iterator[str]:
     if known:
         yield "#"
         yield f"{_UNKNOWN} {', '.join(sorted(known))}"
-
-
-def _order(values: dict[str, str]) -> Callable[[str], tuple[bool, bool, bool, str]]:
-    """What is 1 first; of the rest what most readers look for, then by name."""
-
-    def key(name: str) -> tuple[bool, bool, bool, str]:
-        zero = values[name] == "0"
-        return zero, zero and name not in ON_BY_DEFAULT, zero and name != "POST", name
-
-    return key

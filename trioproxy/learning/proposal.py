@@ -251,8 +251,7 @@ def _is_beyond(listed: str, ceiling: Policy) -> bool:
 
 def keep_foreign(text: str) -> str:
     """Drop from a file all that learning wrote; what others wrote stays."""
-    above, below = foreign_lines(text)
-    return "".join(f"{line}\n" for line in (*above, *below))
+    return "".join(f"{line}\n" for line in foreign_lines(text))
 
 
 def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:

@@ -43,7 +43,7 @@ EXACT_LIST = Difference(
     is_wider=False,
     there="`ALLOW_OPERATIONS` is not known; the section variables count",
     here="`ALLOW_OPERATIONS` alone grants",
-    reason="the section variables of a learned file are the coarse reading of it",
+    reason="a section opens more than any client uses; `export` writes the variables that a list takes there",
     test=f"{_RULES}::test_an_empty_list_grants_nothing",
 )
 VALUES = Difference(
@@ -239,21 +239,16 @@ class Matter:
 def matters(policy: Policy, variables: Mapping[str, str]) -> Iterator[Matter]:
     """Say where the incumbents decide otherwise on an operation, by the same variables.
 
-    What an exact list refuses is no news and left out: that is its price.
+    Of an exact list nothing is news: there it is not known.
     """
-    for incumbent in (TECNATIVA, LINUXSERVER):
+    for incumbent in (TECNATIVA, LINUXSERVER) if policy.mode is Mode.SECTIONS else ():
         found = dict[str, set[str]]()
         for request in samples.of_table(podman=speaks_of_podman(variables)):
             decision = policy.decide(request)
             there = incumbent.allows(variables, request.method, request.target.path)
             if decision.allowed == there:
                 continue
-            if policy.mode is Mode.EXACT:
-                row = EXACT_LIST
-                if not decision.allowed:
-                    continue
-            else:
-                row = classify(request, decision)
+            row = classify(request, decision)
             found.setdefault(row.name, set()).add(request.operation)
         for row in DIFFERENCES:
             if row.name in found:

@@ -28,7 +28,7 @@ from trioproxy.policy.endpoints import (
     match,
 )
 from trioproxy.policy.envfile import format_value
-from trioproxy.policy.incumbents import INCUMBENTS
+from trioproxy.policy.incumbents import LINUXSERVER, TECNATIVA, Incumbent
 from trioproxy.policy.request import Request
 from trioproxy.policy.rules import Policy
 from trioproxy.policy.target import Target
@@ -72,8 +72,8 @@ _WITH_SLASHES = frozenset({"IMAGES", "PLUGINS", "DISTRIBUTION"})
 def export(policy: Policy, proxy: Proxy, *, source: str) -> Exported:
     """Write a policy for another proxy; `source` names where it came from."""
     unsaid = tuple(_limiting(policy))
-    if proxy in {Proxy.TECNATIVA, Proxy.LINUXSERVER}:
-        return replace(_sections(policy, proxy, source), unsaid=unsaid)
+    if proxy in _INCUMBENTS:
+        return replace(_sections(policy, _INCUMBENTS[proxy], source), unsaid=unsaid)
     lines, folders = list(_cetusguard(policy)), NO_FOLDERS
     if proxy is Proxy.WOLLOMATIC:
         folders = _folders(policy)
@@ -155,10 +155,9 @@ def _folders(policy: Policy) -> _Folders:
     )
 
 
+_INCUMBENTS = {Proxy.TECNATIVA: TECNATIVA, Proxy.LINUXSERVER: LINUXSERVER}
 _COMMENTS = {Proxy.WOLLOMATIC: "#", Proxy.CETUSGUARD: "!"}
 _NAMES = {
-    Proxy.TECNATIVA: "tecnativa/docker-socket-proxy",
-    Proxy.LINUXSERVER: "linuxserver/socket-proxy",
     Proxy.WOLLOMATIC: "wollomatic/socket-proxy",
     Proxy.CETUSGUARD: "cetusguard",
 }
@@ -175,24 +174,21 @@ def _text(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _sections(policy: Policy, proxy: Proxy, source: str) -> Exported:
-    granted = sorted({*policy.opened_operations, *map(str, policy.routes)})
-    names = (proxy.value,)
-    values = smallest_sections(granted, names)
-    (incumbent,) = (one for one in INCUMBENTS if one.name == proxy)
+def _sections(policy: Policy, incumbent: Incumbent, source: str) -> Exported:
     # All of them: what is not written has the image's default, which may open something.
-    written = {name: values.get(name, "0") for name in incumbent.variables()}
+    written = smallest_sections(policy.granted, incumbent)
+    image = f"{incumbent.image} {incumbent.version}"
     text = _text(
         [
-            f"# from {format_value(source)} by trioproxy, for {_NAMES[proxy]} {incumbent.version}",
+            f"# from {format_value(source)} by trioproxy, for {image}",
             *(f"{name}={value}" for name, value in written.items()),
         ]
     )
-    opened = opened_operations(written, names)
+    opened = opened_operations(written, [incumbent])
     return Exported(
         text=text,
         over=tuple(sorted(opened - policy.opened_operations)),
-        missing=unopenable(granted, names),
+        missing=unopenable(policy.granted, incumbent),
     )
 
 

@@ -245,7 +245,7 @@ def show_who(report: Report, uses: list[Use]) -> Section:
 
 
 def show_price(report: Report) -> Section:
-    """What the same file would open in another proxy, as a bar."""
+    """What the same client would have in another proxy, as a bar."""
     price = report.price
     is_list = report.file.policy.mode is Mode.EXACT
     why = ": that proxy knows sections, and no lists" * is_list
@@ -264,7 +264,7 @@ def show_price(report: Report) -> Section:
         else None,
         [
             element("strong", price.beyond),
-            f" more open in {TECNATIVA.image} by the same file's variables",
+            f" more open in {TECNATIVA.image}",
         ],
     ]
     items = [
@@ -278,7 +278,7 @@ def show_price(report: Report) -> Section:
         bar(parts),
         element("ul", items, class_="key", role="list"),
         para(
-            f"There the file opens {count(price.opened, 'operation')}, {price.writes} of"
-            f" them writes{why}."
+            f"There the same client has {count(price.opened, 'operation')},"
+            f" {price.writes} of them writes{why}."
         ),
     )

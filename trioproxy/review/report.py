@@ -12,7 +12,7 @@ from trioproxy.arguments import root
 from trioproxy.arguments.inclusion import taken_out
 from trioproxy.learning.evidence import Completeness, Evidence
 from trioproxy.learning.flows import Flow, Unseen, half_granted, unseen_states
-from trioproxy.learning.minimize import opened_operations
+from trioproxy.learning.minimize import opened_operations, smallest_sections
 from trioproxy.learning.wording import describe_groups
 from trioproxy.policy.endpoints import MEANINGS, OPERATIONS, Effect, Endpoint, Risk
 from trioproxy.policy.incumbents import TECNATIVA
@@ -94,7 +94,8 @@ class RunDot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What the section variables of the same file open in tecnativa."""
+    """What the same client has in tecnativa: by the file's variables, or for a list by
+    those that it takes there."""
 
     granted: int
     """Operations that the file opens here."""
@@ -279,8 +280,11 @@ def _askers(evidence: Evidence, operation: str) -> tuple[str, ...]:
 
 
 def _price(file: File, evidence: Evidence | None) -> Price:
-    granted = file.policy.opened_operations
-    there = opened_operations(file.variables, (TECNATIVA.name,))
+    policy, variables = file.policy, file.variables
+    if policy.mode is Mode.EXACT:
+        variables = smallest_sections(policy.granted, TECNATIVA)
+    granted = policy.opened_operations
+    there = opened_operations(variables, [TECNATIVA])
     return Price(
         granted=len(granted),
         used=len(granted & evidence.used_operations()) if evidence else 0,
