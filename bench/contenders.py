@@ -213,8 +213,8 @@ def _exact(start: Start) -> list[str]:
 
 def _own(start: Start) -> list[str]:
     file = start.folder / f"own-{start.port}.env"
-    lines = (f"ALLOW_OPERATIONS={','.join(OPERATIONS)}", "ONLY_CONTAINERS=@own")
-    file.write_text("\n".join((*lines, f"ONLY_OWNER={OWNER}", "")))
+    lines = ("ONLY_CONTAINERS=@own", f"ONLY_OWNER={OWNER}")
+    file.write_text("\n".join((*lines, f"ALLOW_OPERATIONS={','.join(OPERATIONS)}", "")))
     return [*_enforce(start), "--env-file", str(file)]
 
 

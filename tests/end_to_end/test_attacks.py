@@ -37,7 +37,6 @@ from trioproxy.policy import envfile
 from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.policy.meaning import Way, meaning_of
 from trioproxy.policy.permissions import parse_policy
-from trioproxy.policy.variables import METHOD_SWITCHES, SWITCHES
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "compose"
 RECIPES = ("agent-sandbox", "own-project", "testcontainers")
@@ -145,12 +144,7 @@ def granting(one: Attack, variables: Mapping[str, str]) -> Mapping[str, str]:
     granted = set(variables["ALLOW_OPERATIONS"].split(","))
     if one.needs <= granted:
         return variables
-    # Section variables are for other proxies here, and would contradict the list.
-    limits = {
-        name: variables[name]
-        for name in variables.keys() - {*SWITCHES, *METHOD_SWITCHES}
-    }
-    return {**limits, "ALLOW_OPERATIONS": ",".join(sorted(granted | one.needs))}
+    return {**variables, "ALLOW_OPERATIONS": ",".join(sorted(granted | one.needs))}
 
 
 def judged(files: Files, one: Attack, name: str, variables: Mapping[str, str]) -> str:

@@ -5,7 +5,6 @@ from trioproxy.policy.incumbents import (
     TECNATIVA,
     VARIABLES,
     Incumbent,
-    blockers,
     is_true,
 )
 from trioproxy.policy.variables import (
@@ -125,29 +124,6 @@ def test_variables() -> None:
         "ALLOW_PAUSE", "ALLOW_RESTARTS", "ALLOW_START", "ALLOW_STOP", "ALLOW_UNPAUSE",
     }  # fmt: skip
     assert set(VARIABLES) == {*TECNATIVA.variables(), *LINUXSERVER.variables()}
-
-
-BLOCKED = [
-    ({"CONTAINERS"}, "GET", "/containers/json", ("CONTAINERS",)),
-    ({"IMAGES"}, "GET", "/containers/json", ()),
-    ({"CONTAINERS", "POST"}, "POST", "/containers/create", ("CONTAINERS", "POST")),
-    ({"POST"}, "POST", "/containers/x/start", ()),
-    ({"POST", "ALLOW_START"}, "POST", "/containers/x/start", ("ALLOW_START", "POST")),
-    ({"CONTAINERS", "ALLOW_START"}, "POST", "/containers/x/start", ("ALLOW_START", "CONTAINERS")),
-    ({"ALLOW_LOGS"}, "GET", "/containers/x/logs", ()),
-    ({"POST"}, "GET", "/debug/vars", ()),
-    ({"ALLOW_KILL", "POST", "ALLOW_RESTARTS"}, "POST", "/containers/x/kill", ("ALLOW_RESTARTS", "POST")),
-    ({"CONTAINERS", "POST", "ALLOW_START"}, "POST", "/containers/x/start", ("ALLOW_START",)),
-    ({"CONTAINERS", "POST", "ALLOW_RESTARTS", "ALLOW_STOP"}, "POST", "/containers/x/stop", ("ALLOW_RESTARTS", "ALLOW_STOP")),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("zeros", "method", "path", "blocking"), BLOCKED)
-def test_blockers(
-    zeros: set[str], method: str, path: str, blocking: tuple[str, ...]
-) -> None:
-    """A variable blocks if both would refuse with it at 0 what they could let pass."""
-    assert blockers(frozenset(zeros), method, path) == blocking
 
 
 def test_needs() -> None:

@@ -205,21 +205,3 @@ VARIABLES = tuple(
 """All permissions of ours that one of the two reads."""
 
 _ALL_ONES = dict.fromkeys(VARIABLES, "1")
-
-
-def blockers(zeros: frozenset[str], method: str, path: str) -> tuple[str, ...]:
-    """Name the variables at 0 for which both refuse what they could allow.
-
-    One that would be enough alone, if there is one; else those that matter together.
-    """
-    zeros &= _ALL_ONES.keys()
-
-    def is_open(off: frozenset[str]) -> bool:
-        values = {name: "0" if name in off else "1" for name in VARIABLES}
-        return any(one.allows(values, method, path) for one in INCUMBENTS)
-
-    if not is_open(frozenset()) or is_open(zeros):
-        return ()
-    alone = tuple(name for name in sorted(zeros) if not is_open(frozenset({name})))
-    together = tuple(name for name in sorted(zeros) if is_open(zeros - {name}))
-    return alone or together or tuple(sorted(zeros))

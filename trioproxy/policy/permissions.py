@@ -15,7 +15,6 @@ from trioproxy.errors import BadTarget, ConfigError
 from trioproxy.policy import samples
 from trioproxy.policy.endpoints import LIBPOD_SECTIONS, OPERATIONS, UNLIMITABLE
 from trioproxy.policy.envfile import decode_value, needless_escape, parse, split_by_sh
-from trioproxy.policy.incumbents import INCUMBENTS, LINUXSERVER, blockers
 from trioproxy.policy.lint import lint, lint_settings
 from trioproxy.policy.names import check_names
 from trioproxy.policy.near import near
@@ -23,6 +22,7 @@ from trioproxy.policy.request import Route
 from trioproxy.policy.rules import CONFINED, READING, Mode, Policy, is_unconfined
 from trioproxy.policy.variables import (
     COMPAT_VARIABLE,
+    FAMILY_PREFIXES,
     LIBPOD_ON_BY_DEFAULT,
     LIBPOD_VARIABLES,
     METHOD_SWITCHES,
@@ -75,11 +75,10 @@ def parse_policy(
         return policy, (*warnings, *_about_lists(policy))
     policy = _exact_policy(variables[OPERATIONS_VARIABLE], source)
     policy = replace(policy, limits=limits, objects=objects)
-    _refuse_contradictions(policy, flags, source)
     return policy, (
         *warnings,
-        *_idle_verbs(policy, flags),
-        *_idle_sections(policy, flags),
+        *_idle_switches(flags),
+        *(_early_grant(variables) if is_file else ()),
         *_about_lists(policy),
     )
 
@@ -244,77 +243,16 @@ def _unknown_operation(item: str, source: str) -> ConfigError:
     )
 
 
-def _refuse_contradictions(
-    policy: Policy, flags: Mapping[str, bool], source: str
-) -> None:
-    zeros = frozenset(name for name, granted in flags.items() if not granted)
-    # Of a file that opens nothing of Podman in linuxserver, `POST=0` is not about Podman.
-    of_podman = zeros if _podman(flags) else zeros & LIBPOD_VARIABLES
-    for name, method, path in _granted(policy):
-        is_podmans = path.startswith("/libpod/")
-        blocking = blockers(of_podman if is_podmans else zeros, method, path)
-        if method in METHOD_SWITCHES and method in zeros:
-            blocking = (*blocking, method)
-        if blocking:
-            variables = " and ".join(f"{one}=0" for one in blocking)
-            raise ConfigError(
-                f"{variables} contradicts {name} in {OPERATIONS_VARIABLE} of {source}",
-                hint=f"set {' and '.join(f'{one}=1' for one in blocking)}, or take {name} off the list",
-            )
+def _idle_switches(flags: Mapping[str, bool]) -> Iterator[str]:
+    """Say that sections, verbs and methods, granted or refused, do nothing beside a list."""
+    if flags:
+        has = "has" if len(flags) == 1 else "have"
+        yield f"{_some(list(flags))} {has} no effect beside {OPERATIONS_VARIABLE}, which alone grants"
 
 
-def _granted(policy: Policy) -> Iterator[tuple[str, str, str]]:
-    """Name, method and a path for all that a list grants, `OPTIONS` (any path) aside."""
-    routes = map(str, policy.routes)
-    for item in (*sorted(policy.operations - {"SystemOptions"}), *routes):
-        for request in samples.of_item(item):
-            yield item, request.method, request.target.path
-
-
-def _idle_verbs(policy: Policy, flags: Mapping[str, bool]) -> Iterator[str]:
-    """Say where a verb says other than the list, which alone counts."""
-    for verb in sorted(VERBS.keys() & flags.keys()):
-        listed = sorted(VERBS[verb] & policy.operations)
-        if listed and not flags[verb]:
-            yield f"{verb}=0 does not refuse {' and '.join(listed)}, which {OPERATIONS_VARIABLE} grants"
-        elif flags[verb] and not listed and not _lifts_a_refusal(verb, policy):
-            wanted = " or ".join(sorted(VERBS[verb]))
-            yield f"{verb}=1 grants nothing beside {OPERATIONS_VARIABLE}: add {wanted} to it"
-
-
-def _idle_sections(policy: Policy, flags: Mapping[str, bool]) -> Iterator[str]:
-    """Say that a list closes the sections which a person may think are open.
-
-    A learned file has them too: its list in the coarser words of the incumbents. There
-    each of them is needed for something on the list, and that goes without words.
-    """
-    names = (*SWITCHES, *sorted(LIBPOD_VARIABLES))
-    ones = [name for name in names if flags.get(name, False)]
-    if ones and not _are_the_lists(ones, policy, flags):
-        shown = [f"{name}=1" for name in ones[:_MOST_NAMED]]
-        if more := len(ones) - len(shown):
-            shown.append(f"{more} more")
-        opens = "opens" if len(ones) == 1 else "open"
-        yield f"{' and '.join(shown)} {opens} nothing beside {OPERATIONS_VARIABLE}: the list alone grants"
-
-
-def _are_the_lists(ones: list[str], policy: Policy, flags: Mapping[str, bool]) -> bool:
-    """Whether the incumbents let the list pass by these, and by none less."""
-    uses = [
-        (method, path)
-        for _, method, path in _granted(policy)
-        if all(one.can_allow(method, path) for one in INCUMBENTS)
-    ]
-    values = {name: str(int(granted)) for name, granted in flags.items()}
-
-    def passes(variables: Mapping[str, str]) -> bool:
-        return all(one.allows(variables, *use) for one in INCUMBENTS for use in uses)
-
-    return passes(values) and not any(passes({**values, one: "0"}) for one in ones)
-
-
-def _lifts_a_refusal(verb: str, policy: Policy) -> bool:
-    """Whether linuxserver would refuse something on the list without this verb."""
-    return any(
-        verb in LINUXSERVER.needs(method, path) for _, method, path in _granted(policy)
-    )
+def _early_grant(variables: Mapping[str, str]) -> Iterator[str]:
+    """Say what a file would grant that is cut below its list: the lines are in its order."""
+    names = list(variables)
+    behind = names[names.index(OPERATIONS_VARIABLE) + 1 :]
+    if limits := [one for one in behind if one.startswith(FAMILY_PREFIXES)]:
+        yield f"{_some(limits)} behind {OPERATIONS_VARIABLE}: a file that is cut while it is written would grant without: write {OPERATIONS_VARIABLE} as the last line"
