@@ -126,6 +126,7 @@ class Connection:
             except Exception as error:  # noqa: BLE001  the edge: a crash ends one connection
                 self._crash = error
             if self._crash is not None:
+                self._sides.let_go()  # others may wait for its turn
                 ending = await self._report(self._crash)
             await self._outlast(ending)
         finally:
