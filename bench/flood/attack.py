@@ -23,6 +23,7 @@ SMALL_WINDOW: Final = 4096
 SMALL_SEGMENT: Final = 536
 RESTLESS_SECONDS: Final = 0.3
 BURST_SECONDS: Final = 1.1
+SOURCES: Final = 4
 TICK: Final = 0.01
 GRACE: Final = 10
 
@@ -92,7 +93,8 @@ class Attack:
                 # much it keeps for us, up to 4 MB, and it is the proxy's memory we want.
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_WINDOW)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SMALL_SEGMENT)
-            sock.bind((f"127.0.0.{2 + self.opened % self.flood.sources}", 0))
+            # For their ports: to the proxy all of loopback is one client.
+            sock.bind((f"127.0.0.{2 + self.opened % SOURCES}", 0))
             sock.connect(("127.0.0.1", self.port))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setblocking(False)

@@ -32,7 +32,9 @@ OUTPUT: Final = bytes(65536)
 UNFINISHED: Final = b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * (HUNDRED_KB // 6)
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-READ_TO_THE_END: Final = frozenset({b"/build", b"/images/load"})
+READ_TO_THE_END: Final = frozenset({b"/build", b"/containers/create", b"/images/load"})
+"""Answered never."""
+NOT_FOUND: Final = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}"
 ENDLESS: Final = {
     b"/containers/x/attach": (TUNNEL, OUTPUT),
     b"/containers/x/export": (STREAM, LONG_CHUNKS),
@@ -173,6 +175,9 @@ class Engine:
         return True
 
     def _answer_whole(self, peer: Peer, path: bytes) -> None:
+        if path == b"/volumes/v":
+            peer.sock.send(NOT_FOUND)
+            return
         known = {b"/_ping": b"OK", b"/_accepted": b"%d" % self.accepted}
         peer.sock.send(ok(known.get(path, LIST)))
 

@@ -1,4 +1,6 @@
-"""The other client: `python -m bench.flood.ping PORT SECONDS NEW_EVERY`, figures as JSON.
+"""The other client: `python -m bench.flood.ping SOCKET SECONDS NEW_EVERY`, figures as JSON.
+
+It comes by a Unix socket: all that come from loopback are one client.
 
 It pings once, says "ready" and waits for a line: it was there before the flood. Then one
 ping after the other, a hundred a second where nothing is in the way. Every so many come
@@ -19,6 +21,7 @@ from typing import Final
 
 PERIOD: Final = 0.01
 TIMEOUT: Final = 5.0
+PATIENCE: Final = 60.0
 HEALTH_EVERY: Final = 0.3
 PRIORITY: Final = -10
 
@@ -28,10 +31,15 @@ HEALTH: Final = (
 )
 
 
-def connect(port: int) -> socket.socket:
+def connect(path: str) -> socket.socket:
     """A connection of this client."""
-    sock = socket.create_connection(("127.0.0.1", port), TIMEOUT)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(TIMEOUT)
+    try:
+        sock.connect(path)
+    except OSError:
+        sock.close()
+        raise
     return sock
 
 
@@ -44,17 +52,20 @@ def ask(sock: socket.socket, request: bytes) -> bool:
 class Pings:
     """The pings of a run: how long each took, and how many had no answer."""
 
-    def __init__(self, port: int, new_every: int) -> None:
-        self._port = port
+    def __init__(self, path: str, new_every: int) -> None:
+        self._path = path
         self._new_every = new_every
         self.seconds: list[float] = []
         self.lost = 0
         self._kept: socket.socket | None = None
 
     def be_there(self) -> None:
-        """Ping once, on the connection that is kept."""
+        """Ping once, on the connection that is kept; a long policy takes a while to start."""
+        self._kept = connect(self._path)
+        self._kept.settimeout(PATIENCE)
         if not self._once(is_new=False):
             raise SystemExit("the first ping had no answer")
+        self._kept.settimeout(TIMEOUT)
 
     def run(self, end: float) -> None:
         """Ping until the time is over."""
@@ -76,10 +87,10 @@ class Pings:
 
     def _once(self, *, is_new: bool) -> bool:
         if is_new:
-            with connect(self._port) as sock:
+            with connect(self._path) as sock:
                 return ask(sock, PING)
         if self._kept is None:
-            self._kept = connect(self._port)
+            self._kept = connect(self._path)
         if ask(self._kept, PING):
             return True
         self._forget()
@@ -99,27 +110,27 @@ def with_those_not_sent(seconds: list[float]) -> list[float]:
     return found
 
 
-def watch_health(port: int, end: float, answers: list[bool]) -> None:
+def watch_health(path: str, end: float, answers: list[bool]) -> None:
     """Ask for health on new connections, as a health check does."""
     while time.perf_counter() < end:
         is_up = False
-        with suppress(OSError), connect(port) as sock:
+        with suppress(OSError), connect(path) as sock:
             is_up = ask(sock, HEALTH)
         answers.append(is_up)
         time.sleep(HEALTH_EVERY)
 
 
-def main(port: int, seconds: float, new_every: int) -> None:
+def main(path: str, seconds: float, new_every: int) -> None:
     """Ping and watch; print what came of it."""
     with suppress(OSError):  # only root may ask for more than its share
         os.nice(PRIORITY)
-    pings = Pings(port, new_every)
+    pings = Pings(path, new_every)
     pings.be_there()
     print("ready", flush=True)
     sys.stdin.readline()
     end = time.perf_counter() + seconds
     health: list[bool] = []
-    watcher = threading.Thread(target=watch_health, args=(port, end, health))
+    watcher = threading.Thread(target=watch_health, args=(path, end, health))
     watcher.start()
     pings.run(end)
     watcher.join()
@@ -128,4 +139,4 @@ def main(port: int, seconds: float, new_every: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]))

@@ -1,5 +1,6 @@
 """The floods, as data: what is sent, how often, and whether answers are read."""
 
+import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,14 @@ CHUNKED: Final = b"Transfer-Encoding: chunked\r\n"
 SHORT_CHUNKS: Final = b"1\r\na\r\n" * 40_000
 HUNDRED_KB: Final = 100 * 1024
 HEAD_OF_127_KB: Final = 127 * 1024
+LONGEST_BODY: Final = 4 * 1024 * 1024
+LISTED: Final = 5_000
+ASKED: Final = 1_000
+LIMITED: Final = ALL_OPEN | {"CREATE_BINDS": "/srv/app", "CREATE_OPTIONS": "*"}
+LONG_LISTS: Final = ALL_OPEN | {
+    "CREATE_BINDS": ",".join(f"/srv/{number}:ro" for number in range(LISTED)),
+    "CREATE_PORTS": ",".join(str(1024 + number) for number in range(LISTED)),
+}
 
 Variables = tuple[tuple[str, str], ...]
 
@@ -23,6 +32,14 @@ def unfinished(size: int, line: bytes = b"X-Filler: %s\r\n" % (b"f" * 4000)) -> 
     """The beginning of a head, so many bytes of it."""
     start = b"GET /_ping HTTP/1.1\r\nHost: 127.0.0.1\r\n"
     return (start + line * (size // len(line) + 1))[:size]
+
+
+def creation(size: int = 0, **host: object) -> bytes:
+    """A request to create a container, with a body that is filled up to a size."""
+    value = {"HostConfig": host, "Env": ["x" * max(0, size - 999)]}
+    body = json.dumps(value).encode()
+    fields = b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body)
+    return head("POST /containers/create", fields) + body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +68,8 @@ class Flood:
     """Open a connection anew where nothing moved for a while."""
     openings: float = 2000.0
     """At most so many new connections a second."""
-    sources: int = 4
-    """From so many addresses of loopback: 1 is one client."""
+    is_one_client: bool = False
+    """Whether it has no more than the places of one; else it stands for many."""
     variables: Variables = tuple(ALL_OPEN.items())
     newcomers: bool = True
     """Pings come on new connections too; where all places are rightly taken, they would
@@ -118,14 +135,14 @@ FLOODS: Final = (
         title="one client takes every slot, silent",
         connections=4200,
         first=b"",
-        sources=1,
+        is_one_client=True,
     ),
     Flood(
         name="slots-busy",
         title="one client takes every slot, streams",
         connections=4200,
         first=head("GET /events"),
-        sources=1,
+        is_one_client=True,
     ),
     Flood(
         name="turned-away",
@@ -143,6 +160,71 @@ FLOODS: Final = (
         connections=400,
         first=head("GET /_trioproxy/health"),
         bursts=True,
+    ),
+    # Those of a second one.
+    Flood(
+        name="refused-large",
+        title="refused creations of 4 MiB, 100 clients",
+        connections=100,
+        first=creation(LONGEST_BODY, Binds=["/etc:/e"]),
+        again=True,
+        variables=tuple(LIMITED.items()),
+    ),
+    Flood(
+        name="waiting",
+        title="creations of 4 MiB that wait for a volume, 60 clients",
+        connections=60,
+        first=creation(LONGEST_BODY, Binds=["v:/v"]),
+        variables=tuple(LIMITED.items()),
+    ),
+    Flood(
+        name="slow-engine",
+        title="creations of 4 MiB, an Engine that never answers, 80 clients",
+        connections=80,
+        first=creation(LONGEST_BODY, Binds=["/srv/app:/a"]),
+        variables=tuple(LIMITED.items()),
+    ),
+    Flood(
+        name="half-heads",
+        title="one client takes every slot, half a head each",
+        connections=4200,
+        first=b"GET /_pi",
+        is_one_client=True,
+    ),
+    Flood(
+        name="long-lists",
+        title="1,000 binds against a list of 5,000, 8 clients",
+        connections=8,
+        first=creation(
+            Binds=[*(f"/srv/{number}:/a:ro" for number in range(ASKED)), "/etc:/e"]
+        ),
+        again=True,
+        variables=tuple(LONG_LISTS.items()),
+    ),
+    Flood(
+        name="long-lists-ports",
+        title="1,000 ports against a list of 5,000, 8 clients",
+        connections=8,
+        first=creation(
+            PortBindings={
+                f"{port}/tcp": [{"HostPort": str(port)}]
+                for port in (*range(1024, 1024 + ASKED), 80)
+            }
+        ),
+        again=True,
+        variables=tuple(LONG_LISTS.items()),
+    ),
+    Flood(
+        name="escapes",
+        title="paths of 40,000 escapes, 8 clients",
+        connections=8,
+        first=head(f"GET /containers/{'%41' * 40_000}/json"),
+    ),
+    Flood(
+        name="tokens",
+        title="60,000 tokens of Connection, 8 clients",
+        connections=8,
+        first=head("GET /_ping", b"Connection: %b\r\n" % b",".join([b"a"] * 60_000)),
     ),
     # Brothers of these.
     Flood(

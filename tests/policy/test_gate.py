@@ -5,7 +5,14 @@ import pytest
 from trioproxy.arguments.bodies import Json
 from trioproxy.arguments.form import Asked
 from trioproxy.arguments.objects import OWNER_LABEL, own_alone
-from trioproxy.policy.gate import EnforceGate, LearnGate, ShadowGate, judge, judge_again
+from trioproxy.policy.gate import (
+    EnforceGate,
+    LearnGate,
+    ShadowGate,
+    Verdict,
+    judge,
+    judge_again,
+)
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.policy.rules import Reason
 
@@ -122,6 +129,35 @@ def test_what_is_under_way_is_judged_again_by_what_it_asks_for() -> None:
     assert not judge_again(gate(CREATE_BINDS="/a"), marked).allowed
     shadow = ShadowGate(gate(BUILD_OPTIONS="").policy)
     assert judge_again(shadow, build).would_refuse
+
+
+def test_what_went_on_is_judged_again_by_words_alone() -> None:
+    """What was asked for counts, also without the body; what was not read passes if it is at the Engine."""
+
+    def gate(**limits: str) -> EnforceGate:
+        granted = {"ALLOW_OPERATIONS": "ContainerCreate"}
+        return EnforceGate(parse_policy({**granted, **limits})[0])
+
+    def create(gate: EnforceGate) -> Verdict:
+        body: Json = {"HostConfig": {"Binds": ["/a:/b"]}}
+        one = judge(gate, "POST", b"/containers/create", body=body, is_read=True)
+        assert one.decision.allowed
+        words = one.in_words()
+        assert words.asked is not None
+        assert words.asked.body is None
+        assert not words.asked.named
+        return words
+
+    limited, marked = create(gate(CREATE_BINDS="/a")), create(gate())
+    assert limited.size > marked.size == 0
+    assert judge_again(gate(CREATE_BINDS="/a,/c"), limited).allowed
+    assert not judge_again(gate(CREATE_BINDS="/c"), limited).allowed
+    assert judge_again(gate(CREATE_BINDS="/c"), marked).allowed
+    assert not judge_again(gate(CREATE_BINDS="/a"), marked, is_sent=False).allowed
+    objects = gate(ONLY_CONTAINERS="x", ONLY_OWNER="o")
+    for one in (limited, marked):
+        assert judge_again(gate(), one).allowed
+        assert not judge_again(objects, one).allowed
 
 
 def test_what_is_still_to_come_of_a_body_is_refused_by_new_limits() -> None:

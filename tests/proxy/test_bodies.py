@@ -251,6 +251,28 @@ async def test_all_bodies_have_one_budget(limited: Proxy) -> None:
     await limited.assert_clean()
 
 
+async def test_bodies_have_room_until_the_engine_has_them(limited: Proxy) -> None:
+    """While an Engine reads nothing who comes gets 503 with a hint; when it has read, there is room."""
+    labels = {"a": "x" * (DEFAULT_MAX_BODY - 200)}
+    value = {"Image": "busybox", "Labels": labels, "HostConfig": {}}
+    body = json.dumps(value).encode()
+    said = b""
+    while not said:
+        client = await limited.connect()
+        await client.ask("POST", CREATE, JSON, body=body)
+        said = await client.arrived()
+    assert b" 503 " in said
+    assert b"try again when it has answered some" in said
+    assert 2 <= len(limited.clients) <= BODIES
+    for _ in limited.clients[:-1]:
+        await received(limited)
+    late = await limited.connect()
+    await late.ask("POST", CREATE, JSON, body=body)
+    _, got = await received(limited)
+    assert len(got.body) > len(body) // 2
+    await limited.assert_clean()
+
+
 async def test_an_exec_that_is_limited_still_becomes_a_stream(limited: Proxy) -> None:
     """The body of an exec's start is judged, and what the client sends then is its stream."""
     client = await limited.connect()

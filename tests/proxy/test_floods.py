@@ -38,6 +38,7 @@ from tests.fakes import (
 from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.policy.gate import EnforceGate
+from trioproxy.policy.outcome import name_of_client
 from trioproxy.policy.permissions import parse_policy
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
@@ -63,7 +64,10 @@ Launch = Callable[..., Awaitable[Proxy]]
 async def launch(
     fake: FakeEngine, nursery: trio.Nursery, tmp_path: Path
 ) -> AsyncIterator[Launch]:
-    """Start a proxy with any field of `Config`: `await launch(max_connections=4)`."""
+    """Start a proxy with any field of `Config`: `await launch(max_connections=4)`.
+
+    Each address is a client of its own, where all of loopback would be one.
+    """
     proxies: list[Proxy] = []
 
     async def start(**settings: int) -> Proxy:
@@ -77,7 +81,12 @@ async def launch(
         )
         log_file = tmp_path / "proxy.log"
         log = Log(Level.DEBUG, os.open(log_file, os.O_CREAT | os.O_WRONLY))
-        server = Server(config=config, gate=EnforceGate(parse_policy(OPEN)[0]), log=log)
+        server = Server(
+            config=config,
+            gate=EnforceGate(parse_policy(OPEN)[0]),
+            log=log,
+            group_of=name_of_client,
+        )
         await nursery.start(server.run)
         proxies.append(
             Proxy(
@@ -367,6 +376,16 @@ async def test_a_request_body_of_short_chunks_gives_way(
     assert counted.longest < MOST_CALLS
 
 
+async def test_short_chunks_are_little_work(proxy: Proxy) -> None:
+    """40,000 chunks of one byte are hundreds of calls, and not one for each."""
+    client, engine = await proxy.ask("POST", "/build?t=x", CHUNKED)
+    await engine.read_head()
+    with turns() as counted:
+        proxy.nursery.start_soon(client.send, SHORT)
+        assert await engine.count(len(SHORT)) == len(SHORT)
+    assert counted.total < 40_000 // 4
+
+
 async def test_a_body_that_came_with_its_head_gives_way(proxy: Proxy) -> None:
     """The same where body and head are one read."""
     client = await proxy.connect()
@@ -480,6 +499,19 @@ async def test_half_a_head_makes_room(launch: Launch) -> None:
         newcomer = await proxy.connect()
         await stream(proxy, newcomer)
         assert await gone.read_gone() == "end"
+
+
+async def test_all_of_loopback_is_one_client(fake: FakeEngine, start: Start) -> None:
+    """Its addresses are free to choose, so what one of them has taken the others have not."""
+    proxy = await start(max_connections=20, max_connections_per_client=2)
+    for address in ("127.0.0.2", "127.0.0.3"):
+        await stream(proxy, await connect_from(proxy, address))
+    one_more = await connect_from(proxy, "127.9.9.9")
+    await one_more.ask()
+    answer = await one_more.read_response()
+    assert answer.status == 503
+    assert b"MAX_CONNECTIONS_PER_CLIENT" in answer.body
+    await stream(proxy, await proxy.connect())
 
 
 async def test_a_client_has_a_limit_of_its_own(launch: Launch) -> None:

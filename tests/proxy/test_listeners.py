@@ -216,3 +216,29 @@ def test_unix_client_is_named_by_its_user(tmp_path: Path) -> None:
         accepted, address = sock.accept()
         with accepted:
             assert listeners.peer_of(accepted, address) == f"unix:uid={os.getuid()}"
+
+
+GROUPS = {
+    "loopback": ("127.0.0.1:5", "127.0.0.0/8"),
+    "all of it": ("127.255.0.9:5", "127.0.0.0/8"),
+    "loopback of IPv6": ("[::1]:5", "127.0.0.0/8"),
+    "IPv4": ("10.1.2.3:5", "10.1.2.3"),
+    "IPv6": ("[2001:db8:1:2:3:4:5:6]:5", "2001:db8:1:2::/64"),
+    "its neighbour": ("[2001:db8:1:2::9]:5", "2001:db8:1:2::/64"),
+    "another network": ("[2001:db8:1:3::9]:5", "2001:db8:1:3::/64"),
+    "a link": ("[fe80::1%eth0]:5", "fe80::/64"),
+    "a user": ("unix:uid=1000", "unix:uid=1000"),
+}
+
+
+@pytest.mark.parametrize(("peer", "group"), GROUPS.values(), ids=GROUPS)
+def test_who_counts_as_one_client(peer: str, group: str) -> None:
+    """A machine is one client, by whichever of its addresses it comes."""
+    assert listeners.group_of(peer) == group
+
+
+def test_an_ipv4_in_an_ipv6_counts_as_that() -> None:
+    """A listener for both names a client as it is named where there is IPv4 alone."""
+    with socket.socket() as sock:
+        for host in ("::ffff:10.1.2.3", "10.1.2.3"):
+            assert listeners.group_of(listeners.peer_of(sock, (host, 5))) == "10.1.2.3"

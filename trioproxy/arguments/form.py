@@ -29,6 +29,14 @@ class Asked(NamedTuple):
     """False: nothing limits what it asks for, so its labels alone were looked at."""
     claims: str = ""
     """Which of the proxy's own labels it gives, and what to do; empty: none (`marks`)."""
+    is_told: bool = False
+    """Its body went on, and is not here any more: what is left are words."""
+
+    def in_words(self) -> "Asked":
+        """The same without its body, and without what leads into that."""
+        if self.body is None:
+            return self
+        return self._replace(body=None, named=(), is_told=True)
 
     def has(self, key: str) -> bool:
         """Whether its query has a value for a key."""

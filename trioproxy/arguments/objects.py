@@ -168,8 +168,8 @@ class Objects:
             message = f"{operation} may remove what {name} does not list: remove {PRUNING[operation]}s by their names"
             return Refusal(variable=name, message=message)
         kind = MAKING.get(operation)
-        if kind is None or asked is None:
-            return None
+        if kind is None or asked is None or asked.is_told:
+            return None  # what went on was judged, and is made
         from trioproxy.arguments.references import made
 
         thing = made(kind, asked)

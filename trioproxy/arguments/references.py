@@ -147,6 +147,10 @@ class Reference(NamedTuple):
     thing: Thing | None = None
     """What it means, where that is known without asking."""
 
+    def in_words(self) -> "Reference":
+        """The same without what leads into a body."""
+        return self._replace(pin=_keep, makes=None)
+
 
 class Named(NamedTuple):
     """What a request names, and what the Engine has under these names."""
@@ -191,6 +195,17 @@ class Named(NamedTuple):
         for one, thing in self.pairs():
             if one.argument is not None and isinstance(thing, Thing):
                 yield one.argument, thing
+
+    def in_words(self) -> "Named":
+        """The same without what leads into a body, and with less of what was answered."""
+        return self._replace(
+            candidates=tuple(one.in_words() for one in self.candidates),
+            references=tuple(one.in_words() for one in self.references),
+            known={
+                key: one.in_words() if isinstance(one, Thing) else one
+                for key, one in self.known.items()
+            },
+        )
 
     def pin(self) -> Sent:
         """Put the ids of what was judged in place of what the client wrote."""

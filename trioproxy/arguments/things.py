@@ -20,6 +20,11 @@ ANONYMOUS: Final = "com.docker.volume.anonymous"
 """The label of volumes that nobody named."""
 
 _FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
+_KEPT: Final = {
+    Kind.CONTAINER: ("HostConfig", "Mounts"),
+    Kind.VOLUME: ("Driver", "Options"),
+}
+"""What of a description tells what a thing has (`inspected`): by a later policy as well."""
 Labels = Mapping[str, str]
 
 
@@ -53,6 +58,16 @@ class Thing(NamedTuple):
     """A volume that is not there yet: the body by which it will be made."""
     value: Mapping[str, Json] = MappingProxyType({})
     """All that the Engine says of it."""
+
+    def in_words(self) -> "Thing":
+        """The same without what nobody asks of it once it was judged."""
+        kept = _KEPT.get(self.kind, ())
+        return self._replace(
+            users=tuple(one.in_words() for one in self.users),
+            members=frozenset(),
+            makes=None,
+            value={key: self.value[key] for key in kept if key in self.value},
+        )
 
     @property
     def is_anonymous(self) -> bool:

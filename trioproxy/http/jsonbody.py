@@ -30,6 +30,8 @@ MOST_ESCAPES: Final = 100_000
 """Backslashes in a body: a profile of seccomp, as text in text, has 2,000."""
 DEEPEST: Final = 100
 """Objects and lists in one another: who walks them, walks no deeper. Clients send 8."""
+BYTES_OF_A_VALUE: Final = 512
+"""Rather more than a value takes besides its text, with what is made to judge it."""
 LONGEST_NUMBER: Final = 32
 """Characters of a number. What does not fit in 64 bits the Engine refuses."""
 
@@ -67,6 +69,16 @@ def parsing(raw: bytes) -> Steps[Json]:
     if _SURROGATE.search(raw):
         _check_surrogates(value)
     return value
+
+
+def weight(raw: bytes) -> int:
+    """Bytes that are held while a body is read, judged and written anew, at most.
+
+    That is its own, those of its text and of what is written; and with a letter that is
+    not ASCII a text has four bytes for each of its letters, as have the values in it.
+    """
+    values = min(_how_many(raw, b",[{"), MOST_VALUES)
+    return len(raw) * (3 if raw.isascii() else 9) + values * BYTES_OF_A_VALUE
 
 
 def render(value: object) -> bytes:

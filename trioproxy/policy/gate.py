@@ -62,6 +62,28 @@ class Verdict:
     unpacks: bool = False
     """Whether its body is a tar that is read, and written anew, as it passes."""
 
+    def in_words(self) -> "Verdict":
+        """The same without its body, and with less of what the Engine said.
+
+        By what is left it can be judged again, and told of. Of what is under way, for
+        weeks maybe, that is all that is held.
+        """
+        return replace(
+            self,
+            asked=self.asked and self.asked.in_words(),
+            named=self.named and self.named.in_words(),
+            volumes=None,
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes that the words of its arguments take, and rather more."""
+        arguments = self.asked.arguments if self.asked is not None else ()
+        return sum(
+            512 + 4 * (len(one.value) + len(one.place) + len(one.shown))
+            for one in arguments
+        )
+
     @property
     def is_unread(self) -> bool:
         """Whether its body has to be read before it can be decided."""
@@ -239,7 +261,8 @@ def judge_again(gate: Gate, verdict: Verdict, *, is_sent: bool = True) -> Decisi
 
     `is_sent`: whether its whole body is at the Engine. A body that was not read, as
     nothing limited it then, is not here to be read: what of it is still to come could be
-    anything, so such a request is refused.
+    anything, so such a request is refused. So is one that was read for its labels alone
+    and is not here any more.
     """
     request, operation = verdict.request, verdict.operation
     decision = gate.decide(request)
@@ -249,7 +272,8 @@ def judge_again(gate: Gate, verdict: Verdict, *, is_sent: bool = True) -> Decisi
         return decision
     asked = verdict.asked
     if operation in gate.read_operations and (asked is None or not asked.is_whole):
-        if asked is None and _has_body(gate, operation):
+        is_gone = asked is None or asked.is_told
+        if is_gone and _has_body(gate, operation):
             return _unread(gate) if gate.objects or not is_sent else decision
         body = asked.body if asked is not None else None
         try:
@@ -258,6 +282,8 @@ def judge_again(gate: Gate, verdict: Verdict, *, is_sent: bool = True) -> Decisi
             return _unread(gate)  # it was read for its labels alone, and less strictly
     named = verdict.named and _need(gate, verdict.named)
     if gate.objects and (named is None or not named.has_objects):
+        if asked is not None and asked.is_told:
+            return _unread(gate)  # which objects its body names is not known any more
         named = _name(gate, request, asked)
     return gate.limit(request, asked, named) or decision
 

@@ -16,7 +16,7 @@ one more of them.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -135,6 +135,16 @@ class Admitted:
     """A request of which the Engine must be asked what it names, to decide it."""
     is_health: bool
     """It asks the proxy itself, and is neither judged by the gate nor told to anybody."""
+
+    def in_words(self) -> "Admitted":
+        """The same, once it is decided, without what it was judged by but for words."""
+        return replace(
+            self, verdict=self.verdict.in_words(), unread=None, unresolved=None
+        )
+
+    def without_bytes(self) -> "Admitted":
+        """The same once it is at the Engine."""
+        return replace(self, upstream=b"")
 
 
 @value_class

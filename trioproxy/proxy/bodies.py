@@ -4,10 +4,17 @@ Only requests whose arguments are limited come here; all other bodies pass as th
 What a client may make us hold is bounded three times: one body by its size, all of them
 together by what they have room for, and each by the time that it may take. Room is taken
 as bytes arrive, so that a length that is only announced takes none.
+
+A body that is whole takes more: it becomes text, values, and bytes again. So it is weighed
+before that, and its room is given back when its last byte has gone on to the Engine,
+however long others have to be waited for: the Engine itself, and volumes that others have
+reserved. What is left then are words, which are weighed too until the answer is over.
+While a body comes it goes for others; from when it is whole it stays, and who finds no
+room is answered 503.
 """
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from collections import Counter
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -18,7 +25,13 @@ from trioproxy.errors import (
     ClientLost,
     TooManyBodies,
 )
-from trioproxy.http.framing import CHUNKED, Dechunked, Framing
+from trioproxy.http.framing import (
+    CHUNKED,
+    MOST_CHUNKS,
+    TOO_MANY_PIECES,
+    Dechunked,
+    Framing,
+)
 from trioproxy.http.request import HeaderFields
 from trioproxy.proxy.budget import Budget
 from trioproxy.proxy.client import Client
@@ -31,7 +44,17 @@ BODY_SECONDS: Final = 30.0
 """From a head to the last byte of its body."""
 
 BODIES: Final = 16
-"""How many bodies of the largest size have room at once."""
+"""How many bodies of the largest size have room at once, while they come."""
+
+LEAST_ROOM: Final = 64 * 1024 * 1024
+"""Bytes that have room, however small the largest body is."""
+
+SHARE: Final = 3
+"""Who has this part of the room gets no more: there is some left for others."""
+
+HEARD: Final = 64 * 1024
+"""Bytes that the Engine may say of what a request names before they are weighed: ten times
+the description of a container."""
 
 PIECE: Final = 64 * 1024
 LONG: Final = 8 * 1024
@@ -39,6 +62,17 @@ LONG: Final = 8 * 1024
 
 The docker CLI sends half of it. Of the shortest structs 2,700 have room there.
 """
+
+WAITED_LONGEST: Final = (
+    "too many request bodies at once, and this one waited longest: try again"
+)
+NO_ROOM: Final = (
+    "no room for this request body beside those that are judged, or wait for the Docker"
+    " Engine: try again when it has answered some"
+)
+
+HEARD_WEIGHS: Final = 4
+"""What a byte of the Engine's takes as a part of a value."""
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -49,42 +83,92 @@ class Bodies:
     def __init__(self, most: int) -> None:
         self.most = most
         """Bytes of one body."""
-        self.held = Budget(BODIES * most, Reading.evict)
-
-    def reading(self) -> "Reading":
-        """Begin to read one; what it holds is given back at the end of a `with`."""
-        return Reading(self)
+        self.room = max(BODIES * most, LEAST_ROOM)
+        self.held = Budget(self.room, Reading.evict)
+        self.kept_of = Counter[str]()
+        """What of it each client has that goes for nobody."""
+        self.turn = trio.Lock()
+        """Whose long body is parsed and judged: with one at a time the others are bytes."""
 
 
 class Reading:
-    """One body while it is read, parsed and judged."""
+    """What one request makes us hold: its body, and what the Engine says of its names.
 
-    __slots__ = ("_bodies", "_evicted", "_scope", "_taken")
+    Closing: whoever makes one releases it.
+    """
 
-    def __init__(self, bodies: Bodies) -> None:
+    __slots__ = (
+        "_bodies",
+        "_evicted",
+        "_has_turn",
+        "_heard",
+        "_kept",
+        "_owner",
+        "_scope",
+        "_taken",
+    )
+
+    def __init__(self, bodies: Bodies, owner: str) -> None:
+        """`owner`: the client that asks."""
         self._bodies = bodies
+        self._owner = owner
         self._taken = 0
+        self._kept = 0
+        self._heard = 0
         self._evicted = False
+        self._has_turn = False
         self._scope = trio.CancelScope()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
-        self._bodies.held.release(self)
 
     def evict(self) -> None:
         """End the wait for the rest of a body: others need the memory."""
         self._evicted = True
         self._scope.cancel()
 
+    def keep(self, count: int) -> None:
+        """Hold so many bytes from now on, whoever comes.
+
+        Raises `TooManyBodies` where there is no room for more, or where the client's
+        other requests have its share.
+        """
+        heard = max(0, self._heard - HEARD)
+        weight = count + HEARD_WEIGHS * heard
+        others = self._bodies.kept_of[self._owner] - self._kept
+        if weight > self._kept and others > self._bodies.room // SHARE:
+            raise TooManyBodies(NO_ROOM)
+        self._taken = count
+        self._count(weight)
+        self._bodies.held.keep(self, weight)
+        self._check_room(NO_ROOM)
+
+    def hear(self, count: int) -> None:
+        """Hold so many bytes more of what the Engine says. Raises `TooManyBodies`."""
+        self._heard += count
+        self.keep(self._taken)
+
+    def release(self) -> None:
+        """Hold nothing any more."""
+        self.pass_turn()
+        self._count(0)
+        self._bodies.held.release(self)
+
+    def pass_turn(self) -> None:
+        """Let others have the turn, if this one has it: it was judged."""
+        if self._has_turn:
+            self._has_turn = False
+            self._bodies.turn.release()
+
+    def _count(self, weight: int) -> None:
+        kept_of = self._bodies.kept_of
+        kept_of[self._owner] += weight - self._kept
+        self._kept = weight
+        if not kept_of[self._owner]:
+            del kept_of[self._owner]
+
     async def read(self, client: Client, fields: HeaderFields) -> bytes:
-        """Read a body to its end. Raises `BadRequest` or `ClientLost`."""
+        """Read a body to its end, and wait for its turn if it is long.
+
+        Raises `BadRequest` or `ClientLost`.
+        """
         framing = fields.framing
         if framing.length > self._bodies.most:
             raise self._too_large()
@@ -92,12 +176,14 @@ class Reading:
         self._scope.deadline = trio.current_time() + BODY_SECONDS
         with self._scope:
             if framing is CHUNKED:
-                return await self._read_chunked(client)
-            return await self._read_sized(client, framing)
-        if self._evicted:
-            raise TooManyBodies(
-                "too many request bodies at once, and this one waited longest: try again"
-            )
+                raw = await self._read_chunked(client)
+            else:
+                raw = await self._read_sized(client, framing)
+            if len(raw) > LONG:
+                await self._bodies.turn.acquire()
+                self._has_turn = True
+            return raw
+        self._check_room(WAITED_LONGEST)
         raise BodyTooSlow(f"the request body took longer than {BODY_SECONDS:.0f} s")
 
     async def _answer_expect(self, client: Client, fields: HeaderFields) -> None:
@@ -110,27 +196,30 @@ class Reading:
             await client.wire.send_all(CONTINUE)
 
     async def _read_sized(self, client: Client, framing: Framing) -> bytes:
-        pieces = [client.take_early(framing.length)]
-        left = framing.length - len(pieces[0])
-        self._take(len(pieces[0]))
-        while left:
+        # In one place that grows: pieces of hundreds of bodies would lie between others.
+        body = bytearray(client.take_early(framing.length))
+        self._take(len(body))
+        while left := framing.length - len(body):
             piece = await client.wire.recv(min(left, PIECE))
             self._take(len(piece) or self._lost())
-            left -= len(piece)
-            pieces.append(piece)
-        return b"".join(pieces)
+            body += piece
+        return bytes(body)
 
     async def _read_chunked(self, client: Client) -> bytes:
-        chunks = Dechunked()
+        chunks, body, pieces = Dechunked(), bytearray(), 0
         data = client.take_early(len(client.early))
         at = 0
         while True:
-            before = len(chunks.content)
             at = chunks.feed(data, at, len(data))
-            self._take(sum(map(len, chunks.content[before:])))
+            pieces += len(chunks.content)
+            if pieces > MOST_CHUNKS:
+                raise BodyTooLarge(TOO_MANY_PIECES)
+            content = chunks.take()
+            self._take(len(content))
+            body += content
             if chunks.done:
                 client.put_back(data[at:])
-                return b"".join(chunks.content)
+                return bytes(body)
             if at < len(data):
                 await client.wire.let_others()
                 continue
@@ -143,6 +232,11 @@ class Reading:
         if self._taken > self._bodies.most:
             raise self._too_large()
         self._bodies.held.hold(self, self._taken)
+        self._check_room(NO_ROOM)  # all others are whole
+
+    def _check_room(self, why: str) -> None:
+        if self._evicted:
+            raise TooManyBodies(why)
 
     def _lost(self) -> int:
         raise ClientLost("the client ended its request in mid-body")
@@ -154,10 +248,14 @@ class Reading:
         )
 
 
-async def parse(client: Client, raw: bytes) -> "Json":
-    """Parse a body; a long one in steps, between which others have their turn."""
+async def parse(client: Client, raw: bytes, reading: Reading) -> "Json":
+    """Parse a body; a long one in steps, between which others have their turn.
+
+    Raises `BadRequest`, and where there is no room for what is made of it.
+    """
     from trioproxy.http import jsonbody  # here, for most policies limit nothing
 
+    reading.keep(jsonbody.weight(raw))
     return await in_turns(client, raw, jsonbody.parsing(raw))
 
 

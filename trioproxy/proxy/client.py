@@ -49,6 +49,8 @@ class Client:
 
     wire: Wire
     peer: str
+    group: str
+    """Whose places, and room for bodies, it takes (`listeners.group_of`)."""
     clients: Clients
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     """Around all that its connection does."""

@@ -119,17 +119,20 @@ class Connection:
             try:
                 with self.client.scope:
                     while await self._serve_one():
-                        pass
+                        if self._sides.reading is not None:
+                            self._sides.let_go()
             except ClientLost:
                 pass
             except Exception as error:  # noqa: BLE001  the edge: a crash ends one connection
                 self._crash = error
             if self._crash is not None:
+                self._sides.let_go()  # others may wait for its turn
                 ending = await self._report(self._crash)
             await self._outlast(ending)
         finally:
             self._end(ending)
             self._sides.release()
+            self._sides.let_go()
             self._sides.engine.drop()
 
     async def _outlast(self, ending: str) -> None:
@@ -171,6 +174,7 @@ class Connection:
             # Its frames hold the whole head, and answering it may take seconds.
             error.__traceback__ = error.__cause__ = error.__context__ = None
             self._sides.release()
+            self._sides.let_go()
             return await self._reject(error, verdict)
         if admitted.is_health:
             return await self._answer_health(admitted)
@@ -178,6 +182,7 @@ class Connection:
             self._sides.release()
             return await self._refuse(admitted, began)
         self.exchange = exchange = Exchange(self._sides, admitted, began)
+        del admitted  # it has a body, which is held until it is sent, and no longer
         after = await exchange.run()
         self.exchange = None
         self._admission.tell(exchange.outcome(""))
@@ -193,11 +198,15 @@ class Connection:
         Raises `BadRequest` and `ClientLost` for its body, `UpstreamError` for an Engine
         that does not say what the names mean.
         """
-        with self._shared.bodies.reading() as reading:
-            if admitted.unread is not None:
-                admitted = await self._read_body(admitted.unread, reading)
-            if admitted.unresolved is not None:
-                admitted = await self._resolve(admitted, admitted.unresolved)
+        reading = Reading(self._shared.bodies, self.client.group)
+        self._sides.reading = reading
+        if admitted.unread is not None:
+            admitted = await self._read_body(admitted.unread, reading)
+        if admitted.unresolved is not None:
+            admitted = await self._resolve(admitted, admitted.unresolved, reading)
+        # What was judged has been written: the body is held once from here on.
+        admitted = admitted.in_words()
+        reading.keep(len(admitted.upstream) + admitted.verdict.size)
         return admitted
 
     async def _read_body(self, head: RequestHead, reading: Reading) -> Admitted:
@@ -205,11 +214,12 @@ class Connection:
         raw = await reading.read(self.client, head.fields)
         asked = None
         if raw:
-            value = await parse(self.client, raw)
+            value = await parse(self.client, raw, reading)
             steps = self._admission.asking(head, value)
             asked = await in_turns(self.client, raw, steps)
         gate = self._admission.gate
         admitted = self._admission.admit_body(head, raw, asked)
+        reading.pass_turn()
         if admitted.verdict.volumes is not None:
             names = admitted.verdict.volumes
             self._sides.reservation = await self._shared.reservations.take(names)
@@ -218,14 +228,19 @@ class Connection:
                 admitted = self._admission.admit_body(head, raw, asked)
         return admitted
 
-    async def _resolve(self, admitted: Admitted, unresolved: Unresolved) -> Admitted:
+    async def _resolve(
+        self, admitted: Admitted, unresolved: Unresolved, reading: Reading
+    ) -> Admitted:
         """Ask the Engine what it has under the names in a request, and judge by that."""
         # Here, for most policies ask nothing.
         from trioproxy.proxy.resolve import Resolver
 
         verdict, admit = admitted.verdict, self._admission.admit_named
         resolver = Resolver(
-            self._sides.engine, self._admission.gate, self._shared.remembered
+            self._sides.engine,
+            self._admission.gate,
+            self._shared.remembered,
+            reading.hear,
         )
         known = await resolver.resolve(verdict.needed)
         admitted = admit(unresolved, verdict, known)

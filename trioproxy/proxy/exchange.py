@@ -39,6 +39,7 @@ from trioproxy.http.response import ResponseHead, with_close
 from trioproxy.policy.outcome import Moment, Outcome
 from trioproxy.proxy import replies
 from trioproxy.proxy.admission import Admission, Admitted
+from trioproxy.proxy.bodies import Reading
 from trioproxy.proxy.client import DRAIN_SECONDS, Client
 from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.relay import relay, relay_rewritten
@@ -83,12 +84,20 @@ class Sides:
     """Around all that the connection does."""
     reservation: Reservation | None = None
     """Of the volumes that the request under way relies on, if it is such a one."""
+    reading: Reading | None = None
+    """What the request under way makes us hold, if its body or its names are judged."""
 
     def release(self) -> None:
         """Let others have the volumes: the Engine has answered, or does nothing."""
         if self.reservation is not None:
             self.reservation.release()
             self.reservation = None
+
+    def let_go(self) -> None:
+        """Hold nothing of the request under way any more."""
+        if self.reading is not None:
+            self.reading.release()
+            self.reading = None
 
 
 class Exchange:
@@ -144,8 +153,16 @@ class Exchange:
 
     @property
     def is_sent(self) -> bool:
-        """Whether all of the request is on its way to the Engine."""
-        return self._is_uploaded
+        """Whether all of the request is at the Engine."""
+        is_held = self._sides.reading is not None and self.admitted.upstream != b""
+        return self._is_uploaded and not is_held
+
+    def _forget_body(self) -> None:
+        """Hold no more than words, for the body has gone on."""
+        if (reading := self._sides.reading) is not None:
+            if not self.admitted.traits.is_repeatable:
+                self.admitted = self.admitted.without_bytes()
+            reading.keep(self.admitted.verdict.size)
 
     def outcome(self, ending: str) -> Outcome:
         """What is told of it when it is over; `ending` is why, where it knows no better."""
@@ -202,13 +219,16 @@ class Exchange:
         Closing: the Engine's connection is dropped here unless it can take another
         request. Nobody uses it any more: every nursery below is over.
         """
-        admitted, engine = self.admitted, self._sides.engine
+        engine = self._sides.engine
         try:
             try:
-                head = admitted.upstream
-                if admitted.framing is not NO_BODY:
+                head = self.admitted.upstream
+                if self.admitted.framing is not NO_BODY:
                     head += self._take_early_body()
                 await engine.send_request(head)
+                del head  # there may be a body in it
+                if self._sides.reading is not None:
+                    self._forget_body()
                 if self._is_uploaded:
                     keep = await self._respond()
                 else:
@@ -218,7 +238,7 @@ class Exchange:
                     raise
                 # The Engine closed a kept connection just as we used it (RFC 9112, 9.3.1).
                 engine.drop()
-                await engine.send_request(admitted.upstream)
+                await engine.send_request(self.admitted.upstream)
                 keep = await self._respond()
         except (UpstreamError, BadRequest) as error:
             engine.drop()
@@ -237,6 +257,8 @@ class Exchange:
         it closes, or answers what is no HTTP.
         """
         engine = self._sides.engine
+        if self._sides.reading is not None:
+            self._forget_body()
         engine.send_eof()
         response, data = await engine.read_head(self.admitted.expected)
         while response.is_interim:

@@ -11,6 +11,7 @@ from typing import Final
 from trioproxy.config import Address, TcpAddress, UnixAddress
 from trioproxy.errors import ConfigError
 from trioproxy.http.hosts import Reach
+from trioproxy.policy.outcome import name_of_client
 
 BACKLOG = 1024
 ALL_BITS: Final = 0o777
@@ -243,6 +244,24 @@ def reach_of(sock: socket.socket) -> Reach:
 def is_loopback(host: str) -> bool:
     """Whether an address, in the kernel's words, is this machine's alone."""
     return host == "::1" or host.removeprefix("::ffff:").startswith("127.")
+
+
+LOOPBACK: Final = "127.0.0.0/8"
+
+
+def group_of(peer: str) -> str:
+    """Name those who count as one client: a machine has many addresses, all of them free.
+
+    All of 127.0.0.0/8, and `::1`, are this machine; of IPv6 whoever has one address has
+    the 2**64 beside it. `peer`: as `peer_of` names it, an IPv4 in an IPv6 as that IPv4.
+    """
+    host = name_of_client(peer).strip("[]")
+    if is_loopback(host):
+        return LOOPBACK
+    if ":" not in host or peer.startswith("unix:"):
+        return host
+    network = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])[:8] + bytes(8)
+    return f"{socket.inet_ntop(socket.AF_INET6, network)}/64"
 
 
 def peer_of(sock: socket.socket, address: object) -> str:

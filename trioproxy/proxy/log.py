@@ -24,8 +24,8 @@ from typing import Any, Final
 import trio
 
 from trioproxy.config import Level, LogFormat
-from trioproxy.policy.outcome import Moment, Outcome, name_of_client
-from trioproxy.policy.rules import Reason
+from trioproxy.policy.outcome import Moment, Outcome, Told, name_of_client
+from trioproxy.policy.rules import Decision, Reason
 from trioproxy.quoting import quote
 from trioproxy.values import value_class
 
@@ -91,7 +91,7 @@ class Line:
 class Repeats:
     """A refusal that has been told, and how often it has come since then."""
 
-    first: Outcome
+    first: Told
     count: int = 0
 
 
@@ -164,7 +164,7 @@ class Log:
         if self._is_usual and (usual := self._usual(outcome)):
             self._add(None, usual)
         elif self.shows_requests or self._is_told(outcome):
-            self._add(self._render_request, outcome)
+            self._add(self._render_request, Told.of(outcome))
 
     def crash(self, peer: str, error: BaseException) -> None:
         """Log a failure that is nobody's plan, with the innermost place of our code."""
@@ -279,13 +279,13 @@ class Log:
 
     # -- what is new, and what comes again -----------------------------------------
 
-    def _level_of(self, outcome: Outcome) -> Level:
+    def _level_of(self, told: Told) -> Level:
         """At which level a request is told; what is told is remembered."""
-        if _is_refused(outcome):
-            return Level.WARNING if self._is_first(outcome) else Level.INFO
-        if outcome.verdict is None or outcome.moment is Moment.CLOSED:
+        if _is_refused(told, told.decision):
+            return Level.WARNING if self._is_first(told) else Level.INFO
+        if told.decision is None or told.moment is Moment.CLOSED:
             return Level.INFO
-        is_new = self._is_first_time(outcome.peer, outcome.verdict.operation)
+        is_new = self._is_first_time(told.peer, told.operation)
         return Level.NOTICE if is_new else Level.INFO
 
     def _is_first_time(self, peer: str, operation: str) -> bool:
@@ -314,7 +314,8 @@ class Log:
 
     def _is_told(self, outcome: Outcome) -> bool:
         """Whether a request may have a line where not each has one."""
-        return (self._shows_refusals and _is_refused(outcome)) or (
+        decision = outcome.verdict.decision if outcome.verdict is not None else None
+        return (self._shows_refusals and _is_refused(outcome, decision)) or (
             self._shows_new and self._is_new(outcome)
         )
 
@@ -326,9 +327,9 @@ class Log:
         known = self._known_of_peer.get(outcome.peer)
         return known is None or verdict.operation not in known
 
-    def _is_first(self, outcome: Outcome) -> bool:
+    def _is_first(self, told: Told) -> bool:
         """Whether a refusal was not told lately; else it is counted."""
-        key = outcome.client, outcome.status, _text_of(outcome)
+        key = told.client, told.status, _text_of(told)
         repeats = self._refusals.get(key)
         if repeats is not None:
             repeats.count += 1
@@ -336,7 +337,7 @@ class Log:
         if len(self._refusals) >= MAX_REFUSALS:
             self._other_refusals += 1
             return False
-        self._refusals[key] = Repeats(outcome)
+        self._refusals[key] = Repeats(told)
         self._has_refusals.set()
         return True
 
@@ -356,13 +357,12 @@ class Log:
                 del self._refusals[key]
                 continue
             first = repeats.first
-            asked = first.verdict.request if first.verdict else None
             self.line(
                 Level.WARNING,
                 "refused-again",
                 **(
-                    {"method": asked.method, "path": asked.target.shown}
-                    if asked
+                    {"method": first.method, "path": first.path}
+                    if first.decision is not None
                     else {}
                 ),
                 status=first.status,
@@ -388,30 +388,26 @@ class Log:
         words = _words(f"{line.level.name.lower()} {line.event}", line.fields)
         return self._stamped(when, words)
 
-    def _render_request(self, when: float, outcome: Outcome) -> str:
+    def _render_request(self, when: float, told: Told) -> str:
         """Write what was asked and decided, the answer and whose it was, how it ended;
         nothing for what is not to be told at this level."""
-        level = self._level_of(outcome)
+        level = self._level_of(told)
         if level > self.level:
             return ""
-        event, more = EVENTS[outcome.moment], self._more(outcome)
+        event, more = EVENTS[told.moment], self._more(told)
         if self._is_json:
-            fields = {**_fields_of(outcome), **more}
+            fields = {**_fields_of(told), **more}
             return self._stamped(when, _as_json(level, event, fields))
-        verdict = outcome.verdict
-        asked, decided = (
-            (verdict.request_words, verdict.decision_words)
-            if verdict
-            else ("", REJECTED)
-        )
+        decided = told.decision_words if told.decision is not None else REJECTED
         line = (
-            f"{level.name.lower()} {event}{asked} status={outcome.status or '-'}"
-            f" by={'trioproxy' if outcome.is_ours else 'engine'}"
-            f" ms={outcome.seconds * 1000:.1f}{decided}"
-            f" client={outcome.peer}"
+            f"{level.name.lower()} {event}{told.request_words}"
+            f" status={told.status or '-'}"
+            f" by={'trioproxy' if told.is_ours else 'engine'}"
+            f" ms={told.seconds * 1000:.1f}{decided}"
+            f" client={told.peer}"
         )
-        if outcome.serial:
-            line += f" id={outcome.request_id}"
+        if told.serial:
+            line += f" id={told.request_id}"
         return self._stamped(when, _words(line, more) if more else line)
 
     def _usual(self, outcome: Outcome) -> Usual | None:
@@ -452,67 +448,65 @@ class Log:
             f"{self._stamp} {level} request{asked}{answer}{ms}{decided} client={peer}\n"
         )
 
-    def _more(self, outcome: Outcome) -> dict[str, object]:
+    def _more(self, told: Told) -> dict[str, object]:
         """What not every line has: the reason of a refusal, how it ended, bytes."""
         more = dict[str, object]()
-        verdict = outcome.verdict
-        if verdict is not None:
-            if verdict.decision.message:
-                more["text"] = verdict.decision.message
-            if outcome.ending:
-                more["end"] = outcome.ending
+        if told.decision is not None:
+            if told.decision.message:
+                more["text"] = told.decision.message
+            if told.ending:
+                more["end"] = told.ending
         else:
-            more["reason"] = outcome.ending
-        if self._is_debug or outcome.moment is Moment.CLOSED:
-            more["received"] = outcome.received
-            more["sent"] = outcome.sent
-        if self._is_debug and verdict is not None:
-            more["api"] = verdict.version
-            more["agent"] = verdict.agent
+            more["reason"] = told.ending
+        if self._is_debug or told.moment is Moment.CLOSED:
+            more["received"] = told.received
+            more["sent"] = told.sent
+        if self._is_debug and told.decision is not None:
+            more["api"] = told.version
+            more["agent"] = told.agent
         return more
 
 
-def _is_refused(outcome: Outcome) -> bool:
+def _is_refused(one: Outcome | Told, decision: Decision | None) -> bool:
     """Whether the answer was ours, or would be if the policy were in force."""
-    verdict = outcome.verdict
-    return outcome.is_ours or (
-        verdict is not None
-        and verdict.decision.would_refuse
-        and outcome.moment is not Moment.CLOSED
+    return one.is_ours or (
+        decision is not None
+        and decision.would_refuse
+        and one.moment is not Moment.CLOSED
     )
 
 
-def _text_of(outcome: Outcome) -> str:
+def _text_of(told: Told) -> str:
     """Why it was refused, and what would allow it."""
-    if outcome.ending or outcome.verdict is None:
-        return outcome.ending
-    return outcome.verdict.decision.message
+    if told.ending or told.decision is None:
+        return told.ending
+    return told.decision.message
 
 
 REJECTED: Final = " decision=rejected"
 
 
-def _fields_of(outcome: Outcome) -> dict[str, object]:
+def _fields_of(told: Told) -> dict[str, object]:
     """The fields of each line, in the order of the text."""
-    verdict = outcome.verdict
+    decision = told.decision
     fields = dict[str, object]()
-    if verdict is not None:
-        fields["method"] = verdict.request.method
-        fields["path"] = verdict.request.target.shown
-    fields["status"] = outcome.status or None
-    fields["by"] = "trioproxy" if outcome.is_ours else "engine"
-    fields["ms"] = round(outcome.seconds * 1000, 1)
-    if verdict is not None:
-        fields["operation"] = verdict.operation
-        fields["decision"] = verdict.decision.word
-        fields["reason"] = str(verdict.decision.reason)
-        if verdict.decision.reason in {Reason.ARGUMENT, Reason.OBJECT}:
-            fields["variable"] = verdict.decision.rule or "none"
+    if decision is not None:
+        fields["method"] = told.method
+        fields["path"] = told.path
+    fields["status"] = told.status or None
+    fields["by"] = "trioproxy" if told.is_ours else "engine"
+    fields["ms"] = round(told.seconds * 1000, 1)
+    if decision is not None:
+        fields["operation"] = told.operation
+        fields["decision"] = decision.word
+        fields["reason"] = str(decision.reason)
+        if decision.reason in {Reason.ARGUMENT, Reason.OBJECT}:
+            fields["variable"] = decision.rule or "none"
     else:
         fields["decision"] = "rejected"
-    fields["client"] = outcome.peer
-    if outcome.serial:
-        fields["id"] = outcome.request_id
+    fields["client"] = told.peer
+    if told.serial:
+        fields["id"] = told.request_id
     return fields
 
 

@@ -5,7 +5,7 @@ so a question costs one round trip, and neither a socket nor a connection. An an
 a deadline and a size, and is read strictly; where any of that fails, so does the request.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import trio
@@ -84,8 +84,17 @@ class Resolver:
     Closing: the connection is dropped unless its last answer came whole.
     """
 
-    def __init__(self, engine: Engine, gate: Gate, remembered: Remembered) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        gate: Gate,
+        remembered: Remembered,
+        hear: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """`hear` is told how long each answer is; what it raises ends the questions."""
         self._engine = engine
+        self._hear = hear
+        self._heard = 0
         self._goes_by_names = gate.goes_by_names
         self._looks_inside = gate.looks_inside
         self._limits_fills = gate.limits_fills
@@ -188,6 +197,12 @@ class Resolver:
         value = {**body, "Options": makes.get("DriverOpts")}
         return describe(Kind.VOLUME, value)._replace(makes=body)
 
+    async def _ask(self, target: str, body: object = None) -> tuple[int, bytes]:
+        status, raw = await _ask(self._engine, target, body)
+        self._heard += len(raw)
+        self._hear(len(raw))
+        return status, raw
+
     async def _look_up(self, kind: Kind, text: str) -> Thing | Missing:
         name = text if kind is Kind.ENGINE else _escape(kind, text)
         return await self._question(kind, text, _TEMPLATES[kind] % name)
@@ -196,7 +211,7 @@ class Resolver:
         self, kind: Kind, text: str, target: str, body: object = None
     ) -> Thing | Missing:
         try:
-            answer = await _ask(self._engine, target, body)
+            answer = await self._ask(target, body)
             return await self._read(kind, text, answer)
         except Untold as error:
             # Learning may stand in front of another proxy, which refuses our questions.
@@ -241,7 +256,7 @@ class Resolver:
         labels = self._remembered.labels.get(thing.image)
         if labels is None:
             path = _TEMPLATES[Kind.IMAGE] % _escape(Kind.IMAGE, thing.image)
-            status, raw = await _ask(self._engine, path)
+            status, raw = await self._ask(path)
             # Without its image nobody can tell which labels came from there: then none
             # of the container's own count.
             if status == _GONE:
@@ -253,14 +268,13 @@ class Resolver:
                 )
             labels = labels_of_image(_parse(raw))
             self._remembered.labels[thing.image] = labels
+            self._remembered.size += len(raw)
         return thing._replace(inherited=labels)
 
     async def _users_of(self, volume: str) -> tuple[Thing, ...]:
         filters = jsonbody.render({"volume": [volume]}).decode()
         escaped = percent.encode(filters.encode(), _KEPT)
-        status, raw = await _ask(
-            self._engine, f"/containers/json?all=1&filters={escaped}"
-        )
+        status, raw = await self._ask(f"/containers/json?all=1&filters={escaped}")
         if status not in _HAS_IT:
             raise Untold(f"the Engine answers {status} to a question")
         # The Engine takes a part of a volume's name for all of it.
@@ -289,7 +303,9 @@ class Resolver:
         # so what it was when first looked at it stays.
         key = container, name
         if key not in self._remembered.volumes:
+            before = self._heard
             thing = await self._look_up(Kind.VOLUME, name)
+            self._remembered.size += self._heard - before
             if isinstance(thing, Missing):
                 self._known[Kind.VOLUME, name] = thing
                 return

@@ -14,7 +14,7 @@ from trioproxy.config import Config, Level, client_limit
 from trioproxy.errors import ClientLost
 from trioproxy.http.hosts import Reach, Site
 from trioproxy.policy.gate import Gate
-from trioproxy.policy.outcome import Observer, name_of_client
+from trioproxy.policy.outcome import Observer
 from trioproxy.proxy import listeners, replies
 from trioproxy.proxy.admission import HEALTH_TARGET, Admission
 from trioproxy.proxy.bodies import Bodies
@@ -23,6 +23,7 @@ from trioproxy.proxy.connection import Connection
 from trioproxy.proxy.health import Health
 from trioproxy.proxy.listeners import Listener
 from trioproxy.proxy.log import Log
+from trioproxy.proxy.memory import give_back_what_is_free
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.shared import Remembered, Shared
 from trioproxy.proxy.watch import Watch, Watched
@@ -79,7 +80,7 @@ def connection_limit(wanted: int, descriptors: int) -> int:
 class Server:
     """Serves clients from `run` until `drain` has let them go."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  settings of one server, each by its name
         self,
         *,
         config: Config,
@@ -88,11 +89,12 @@ class Server:
         observers: Iterable[Observer] = (),
         away: float = 0.0,
         own: Own | None = None,
+        group_of: Callable[[str], str] = listeners.group_of,
     ) -> None:
         """`observers` are told what became of each request, besides the log.
 
         `away`: see `Watch`; only where this run of Trio serves nobody else. `own`: the
-        container of this process.
+        container of this process. `group_of`: which clients count as one.
         """
         self.config = config
         self.log = log
@@ -117,7 +119,8 @@ class Server:
         self._limit = config.max_connections
         self._limit_of_one = 0
         self._count_of = Counter[str]()
-        """Connections of each client, by `name_of_client`."""
+        """Connections of each client, by `group_of`."""
+        self._group_of = group_of
         self._count = 0
         """All of them: those that have a place, and not those that make room."""
         self._unheard: dict[trio.CancelScope, None] = {}
@@ -157,7 +160,7 @@ class Server:
         Started when the listeners are bound; `addresses` then names them. Closing: the
         listeners and Unix socket files are removed here, with the beginning of a drain.
         """
-        self._raise_limits()
+        self._set_limits()
         bound = self._bind()
         try:
             self.addresses = tuple(one.name for one in bound)
@@ -191,7 +194,8 @@ class Server:
             raise
         return bound
 
-    def _raise_limits(self) -> None:
+    def _set_limits(self) -> None:
+        give_back_what_is_free()
         descriptors = raise_descriptor_limit()
         self._limit = connection_limit(self.config.max_connections, descriptors)
         self._limit_of_one = client_limit(
@@ -305,12 +309,12 @@ class Server:
             sock.close()
             self.log.line(Level.ERR, "cannot-watch", error=error)
             return
-        name = name_of_client(peer)
+        name = self._group_of(peer)
         refusal = self._make_room(name)
         if refusal:
             self._watch.start_soon(nursery, self._turn_away, wire, refusal)
             return
-        client = Client(wire, peer, self._shared.clients)
+        client = Client(wire, peer, name, self._shared.clients)
         connection = Connection(client, admission, self._shared)
         self.connections.add(connection)
         self._count += 1
@@ -347,7 +351,7 @@ class Server:
         more than `most`; of those that are in the middle of a head, if none is idle."""
         clients = self._shared.clients
         for client in itertools.chain(clients.idle, clients.in_head):
-            other = name_of_client(client.peer)
+            other = client.group
             count = self._count_of[other]
             if count > most or (other == name and (count > 1 or most >= self._limit)):
                 # Its task closes the socket, soon; its place is free from now on.
@@ -364,10 +368,9 @@ class Server:
             return
         client.is_counted = False
         self._count -= 1
-        name = name_of_client(client.peer)
-        self._count_of[name] -= 1
-        if not self._count_of[name]:
-            del self._count_of[name]
+        self._count_of[client.group] -= 1
+        if not self._count_of[client.group]:
+            del self._count_of[client.group]
 
     async def _turn_away(self, wire: Wire, why: str) -> None:
         """Answer 503, or a health check, which has a place whoever took all others.

@@ -31,6 +31,9 @@ def count_answers() -> Iterator[int]:
 MOST_REMEMBERED: Final = 4_096
 """Images and volumes of containers that are remembered."""
 
+REMEMBERED_BYTES: Final = 4 * 1024 * 1024
+"""Of what the Engine said of them: who makes a volume says how much that is."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Remembered:
@@ -44,12 +47,16 @@ class Remembered:
     """Of containers, by id and name: what a container uses cannot be removed."""
     engine: "tuple[float, Thing | Missing | None]" = (0.0, None)
     """The Engine itself, and when it was asked: that holds for seconds alone."""
+    size: int = 0
+    """Bytes that the Engine said of images and volumes."""
 
     def make_room(self) -> None:
         """Forget all of it before it grows too large."""
-        if len(self.labels) + len(self.volumes) > MOST_REMEMBERED:
+        count = len(self.labels) + len(self.volumes)
+        if count > MOST_REMEMBERED or self.size > REMEMBERED_BYTES:
             self.labels.clear()
             self.volumes.clear()
+            self.size = 0
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,0 +1,285 @@
+"""What bodies that are judged may cost in memory, all together; and that it is given back.
+
+Resident memory of the program itself, in a process of its own, before a scripted Engine.
+The limit is that of a small container, and the bodies are the longest that pass: each is
+one text, once of ASCII and once with a letter for which all others take four bytes.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import pytest
+import trio
+
+from tests.fakes import (
+    CHUNK_END,
+    Client,
+    EngineConnection,
+    FakeEngine,
+    chunk,
+    connect,
+    request,
+    response,
+)
+from tests.proxy.conftest import OPEN
+from trioproxy.config import DEFAULT_MAX_BODY
+
+MIB: Final = 1 << 20
+MOST: Final = 96 * MIB
+KEPT: Final = 16 * MIB
+"""What may stay of it: Python's own pools, and modules that were loaded meanwhile."""
+
+SAMPLES: Final = 0.01
+PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+CREATE: Final = "/containers/create"
+JSON: Final = "Content-Type: application/json"
+LETTERS: Final = {"ascii": "x", "wide": "\N{GRINNING FACE}"}
+
+
+def creation(bind: str, letter: str) -> bytes:
+    """The longest body of a creation with such a bind."""
+    text = letter + "x" * (DEFAULT_MAX_BODY - 999)
+    value = {"Env": [text], "HostConfig": {"Binds": [bind]}}
+    body = json.dumps(value, ensure_ascii=False).encode()
+    assert DEFAULT_MAX_BODY - 999 < len(body) <= DEFAULT_MAX_BODY
+    return request("POST", CREATE, JSON, body=body)
+
+
+@dataclass(kw_only=True)
+class Program:
+    """The proxy as a program, and what it takes of memory."""
+
+    pid: int
+    listen: Path
+    fake: FakeEngine
+    peak: int = 0
+    clients: list[Client] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+    """Of the answers to a flood."""
+
+    def resident(self) -> int:
+        """Bytes of memory that it has now."""
+        pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
+        return int(pages) * PAGE
+
+    async def sample(self) -> None:
+        """Look for its peak until cancelled."""
+        while True:
+            self.peak = max(self.peak, self.resident())
+            await trio.sleep(SAMPLES)
+
+    async def connect(self) -> Client:
+        """A new client."""
+        self.clients.append(await connect(f"unix://{self.listen}"))
+        return self.clients[-1]
+
+    async def ask(self, raw: bytes) -> None:
+        """Send a request as a client of its own, and count the answer, if one comes."""
+        client = await self.connect()
+        with suppress(trio.BrokenResourceError, OSError):
+            await client.send(raw)
+        self.statuses[(await client.read_response("POST")).status] += 1
+
+    async def given_back(self, before: int) -> None:
+        """Return as soon as it has no more than before, and a little."""
+        while True:
+            await trio.sleep(SAMPLES)
+            if self.resident() <= before + KEPT:
+                return
+
+
+async def is_there(path: Path) -> None:
+    """Return when a file exists."""
+    while True:
+        await trio.sleep(SAMPLES)
+        if await trio.Path(path).exists():
+            return
+
+
+@pytest.fixture
+async def program(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Program]:
+    """Limits the binds of creations, before an Engine that the test plays."""
+    fake, listen = FakeEngine(path=tmp_path / "engine.sock"), tmp_path / "proxy.sock"
+    fake.listen()
+    environ = {**OPEN, "CREATE_BINDS": "/srv/app", "CREATE_OPTIONS": "*"}
+    environ |= {"LISTEN": f"unix://{listen}", "SOCKET_PATH": str(fake.path)}
+    environ |= {name: os.environ[name] for name in ("PATH", "HOME")}
+    with (tmp_path / "log").open("wb") as log:
+        process = await trio.lowlevel.open_process(
+            [sys.executable, "-m", "trioproxy", "enforce"],
+            env=environ,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+        )
+    try:
+        with trio.fail_after(60):
+            await is_there(listen)
+        program = Program(pid=process.pid, listen=listen, fake=fake)
+        with trio.fail_after(120):
+            yield program
+    finally:
+        nursery.cancel_scope.cancel()
+        for client in program.clients:
+            client.close()
+        fake.die()
+        process.kill()
+        with trio.CancelScope(shield=True):
+            await process.wait()
+
+
+Script = Callable[[EngineConnection], Awaitable[None]]
+PIECE: Final = chunk(b"tar" * 1000)
+BUILT: Final = response(body=b"built")
+
+
+async def take_upload(engine: EngineConnection) -> None:
+    """Read an upload to its end, and answer it."""
+    await engine.read_until(CHUNK_END)
+    await engine.send(BUILT)
+
+
+async def upload(program: Program, over: trio.Event) -> None:
+    """Send a build until the flood is over: all of it arrives, and its answer comes."""
+    client, sent = await program.connect(), bytearray()
+    await client.send(
+        request("POST", "/build?dockerfile=D", "Transfer-Encoding: chunked")
+    )
+    while not over.is_set():
+        sent += PIECE
+        await client.send(PIECE)
+        await trio.sleep(SAMPLES)
+    await client.send(CHUNK_END)
+    assert (await client.read_response("POST")).body == b"built"
+    assert any(
+        one.received.endswith(bytes(sent) + CHUNK_END)
+        for one in program.fake.connections
+    )
+
+
+async def answer_questions(engine: EngineConnection) -> None:
+    """Play an Engine that says what there is, and answers nothing that does something."""
+    with suppress(AssertionError, OSError):
+        while True:
+            head = await engine.read_head()
+            if head.startswith(b"POST /build"):
+                await take_upload(engine)
+                return
+            if not head.startswith(b"GET /"):
+                await engine.count_rest()
+                return
+            found = b'{"message":"no such volume"}'
+            await engine.send(
+                b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n" % len(found)
+                + found
+            )
+
+
+async def reads_nothing(engine: EngineConnection) -> None:
+    """Play an Engine that is too busy to read what it is sent, but for its version."""
+    try:
+        head = await engine.read_head()
+    except AssertionError:
+        return
+    if head.startswith(b"GET /"):
+        await engine.send(response("404 Not Found"))
+    elif head.startswith(b"POST /build"):
+        await take_upload(engine)
+    else:
+        await trio.sleep_forever()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flood:
+    """Creations that come at once, and what the Engine does with them."""
+
+    count: int
+    bind: str
+    engine: Script
+    statuses: frozenset[int]
+    """Of the answers that come at once; who gets none waits."""
+    is_answered: bool = False
+    """Whether each is answered at once."""
+
+
+FLOODS: Final = {
+    "refused": Flood(
+        count=100,
+        bind="/etc/{}:/e",
+        engine=answer_questions,
+        statuses=frozenset({403, 503}),
+        is_answered=True,
+    ),
+    "wait-for-a-name": Flood(
+        count=60,
+        bind="v:/v{}",
+        engine=answer_questions,
+        statuses=frozenset({503}),
+    ),
+    "slow-engine": Flood(
+        count=80,
+        bind="/srv/app:/a{}",
+        engine=answer_questions,
+        statuses=frozenset({503}),
+    ),
+    "engine-that-reads-nothing": Flood(
+        count=80,
+        bind="/srv/app:/a{}",
+        engine=reads_nothing,
+        statuses=frozenset({503}),
+    ),
+}
+
+
+async def quiet(program: Program) -> None:
+    """Return when neither memory nor answers have changed for a while."""
+    seen: list[tuple[int, int]] = []
+    while len(seen) < 100 or len(set(seen[-100:])) > 1:
+        await trio.sleep(SAMPLES)
+        seen.append((program.resident(), program.statuses.total()))
+
+
+@pytest.mark.parametrize("letter", LETTERS.values(), ids=LETTERS)
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+async def test_a_flood_of_bodies(
+    program: Program, nursery: trio.Nursery, flood: Flood, letter: str
+) -> None:
+    """It takes 96 MiB at most, another client's upload goes on meanwhile, and all is given back."""
+    nursery.start_soon(program.fake.serve, flood.engine)
+    await program.ask(creation("/warm:/w", letter))
+    await quiet(program)
+    before = program.resident()
+    program.statuses.clear()
+    nursery.start_soon(program.sample)
+    if flood.bind.startswith("v:"):
+        small = b'{"HostConfig":{"Binds":["v:/v"]}}'
+        await (await program.connect()).send(request("POST", CREATE, JSON, body=small))
+    over = trio.Event()
+    async with trio.open_nursery() as beside:
+        beside.start_soon(upload, program, over)
+        async with trio.open_nursery() as asking:
+            for number in range(flood.count):
+                raw = creation(flood.bind.format(number), letter)
+                asking.start_soon(program.ask, raw)
+            if not flood.is_answered:
+                await quiet(program)
+                asking.cancel_scope.cancel()
+        over.set()
+    assert set(program.statuses) <= flood.statuses
+    assert program.peak - before <= MOST
+    for client in program.clients:
+        client.close()
+    program.fake.die()  # what goes on without its client is over then as well
+    with trio.fail_after(30):
+        await program.given_back(before)
+    refused = program.statuses[403]
+    await program.ask(creation("/etc:/e", letter))
+    assert program.statuses[403] == refused + 1
