@@ -148,10 +148,10 @@ def test_names_in_evidence_are_kept_as_they_are_shown(name: str) -> None:
     except ConfigError as error:
         assert str(error).isprintable()  # noqa: PT017  most names are read
         return
-    runs = [*loaded.evidence.runs.values(), *loaded.evidence.records.values()]
-    for kept in (one for each in runs for one in each.files):
-        assert kept.isprintable()
-    text = dump(loaded.evidence)
+    seen = loaded.evidence
+    files = [one.files for one in (*seen.runs.values(), *seen.records.values())]
+    assert all(name.isprintable() for name in set[str]().union(*files))
+    text = dump(seen)
     assert dump(load(text.encode(), name="x").evidence) == text
 
 
