@@ -149,8 +149,9 @@ def test_names_in_evidence_are_kept_as_they_are_shown(name: str) -> None:
         assert str(error).isprintable()  # noqa: PT017  most names are read
         return
     seen = loaded.evidence
-    files = [one.files for one in (*seen.runs.values(), *seen.records.values())]
-    assert all(name.isprintable() for name in set[str]().union(*files))
+    files = [run.files for run in seen.runs.values()]
+    files += [record.files for record in seen.records.values()]
+    assert all(one.isprintable() for one in set[str]().union(*files))
     text = dump(seen)
     assert dump(load(text.encode(), name="x").evidence) == text
 

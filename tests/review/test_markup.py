@@ -5,7 +5,8 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioproxy.review.markup import Markup, element, joined, visible
+from trioproxy.quoting import visible
+from trioproxy.review.markup import Markup, element, joined
 
 
 class _Reader(HTMLParser):
