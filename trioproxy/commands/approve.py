@@ -164,15 +164,15 @@ def _check_roots(
     root_names: tuple[str, ...],
 ) -> None:
     """Refuse a yes that gives root, alone or with the others."""
-    by_name = {one.name: one for one in asked}
-    for name in root_names:
-        policy = allowing(policy, by_name[name])
-    for name in (one for one in names if one not in root_names):
-        question = by_name[name]
+    policy = allowing(policy, *(one for one in asked if one.name in root_names))
+    others = [one for one in asked if one.name in names and one.name not in root_names]
+    if not any(one.root for one in others) and not opened_by(policy, *others):
+        return
+    for question in others:
         if why := question.root or opened_by(policy, question):
             raise ConfigError(
-                f"{name} gives root on the host: {why}",
-                hint=f"review it; --yes-root {name} allows it all the same",
+                f"{question.name} gives root on the host: {why}",
+                hint=f"review it; --yes-root {question.name} allows it all the same",
             )
         policy = allowing(policy, question)
 

@@ -8,7 +8,7 @@ Whether an answer gives root is asked of the policy that it would make: two answ
 give together what neither gives alone.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from trioproxy.arguments.families import OBJECTS
@@ -75,23 +75,43 @@ def questions(
             continue  # no name would allow what names none
         question = _about_value(policy, evidence, value)
         asked.setdefault(question.name, question)
-    left = (one for name, one in asked.items() if name not in frozenset(declined))
-    judged = (replace(one, root=one.root or opened_by(policy, one)) for one in left)
+    left = [one for name, one in asked.items() if name not in frozenset(declined)]
+    opening = dict(_opening(policy, [one for one in left if not one.root]))
+    judged = (replace(one, root=one.root or opening.get(one.name, "")) for one in left)
     return sorted(judged, key=lambda one: (bool(one.root), _rank(one), one.name))
 
 
-def allowing(policy: Policy, question: Question) -> Policy:
-    """The policy after a yes."""
-    if question.variable == OPERATIONS_VARIABLE:
-        items = [*policy.operations, *map(str, policy.routes), question.name]
-    else:
-        items = [*_listed(policy, question.variable), question.item]
-    return with_line(policy, question.variable, ",".join(items))
+def _opening(policy: Policy, group: Sequence[Question]) -> Iterator[tuple[str, str]]:
+    """Which questions open a way by themselves, and which: looked for by halves.
+
+    What many do not open together none of them opens: hundreds are one look.
+    """
+    why = opened_by(policy, *group)
+    if len(group) == 1 and why:
+        yield group[0].name, why
+    elif why:
+        half = len(group) // 2
+        yield from _opening(policy, group[:half])
+        yield from _opening(policy, group[half:])
 
 
-def opened_by(policy: Policy, question: Question) -> str:
-    """Say which way to root on the host a yes opens; empty if it is none that is known."""
-    return way_opened_by(policy, allowing(policy, question))
+def allowing(policy: Policy, *questions: Question) -> Policy:
+    """The policy after a yes to each of them."""
+    added = dict[str, list[str]]()
+    for one in questions:
+        added.setdefault(one.variable, []).append(one.item)
+    for variable, items in added.items():
+        if variable == OPERATIONS_VARIABLE:
+            listed = [*policy.operations, *map(str, policy.routes)]
+        else:
+            listed = [*_listed(policy, variable)]
+        policy = with_line(policy, variable, ",".join([*listed, *items]))
+    return policy
+
+
+def opened_by(policy: Policy, *questions: Question) -> str:
+    """Say which way to root on the host the yes to them opens; empty if none is known."""
+    return way_opened_by(policy, allowing(policy, *questions))
 
 
 def _rank(question: Question) -> int:
