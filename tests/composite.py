@@ -1,12 +1,14 @@
 """A stand-in for what runs a composite action on GitHub: its steps, in a shell.
 
-It knows of expressions what `action.yml` uses of them: contexts, `||`, `&&`, `==`, `!`,
-and `cancelled()`. A step runs while none has failed, unless its condition asks for the
-status itself. What is kept as an artifact is remembered by name.
+It knows of expressions what `action.yml` uses of them: contexts, `||`, `&&`, `==`, `!=`,
+`!`, and `cancelled()`. A step runs while none has failed, unless its condition asks for
+the status itself. Artifacts are kept in a folder that outlives the job, each without the
+folders that all of its files have in common.
 """
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ SHELL: Final = ("bash", "--noprofile", "--norc", "-eo", "pipefail")
 
 _EXPRESSION: Final = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 _WORD: Final = re.compile(
-    r"'(?:[^']|'')*'|\|\||&&|==|!(?!=)|cancelled\(\)|[a-z]+(?:\.[A-Za-z_-]+)+|[() ]"
+    r"'(?:[^']|'')*'|\|\||&&|==|!=|!(?!=)|cancelled\(\)|[a-z]+(?:\.[A-Za-z_-]+)+|[() ]"
 )
 
 
@@ -31,8 +33,8 @@ class Ran:
     log: str = ""
     summary: str = ""
     outputs: dict[str, str] = field(default_factory=dict)
-    artifact: dict[str, str] = field(default_factory=dict)
-    """What was kept, by path."""
+    artifacts: dict[str, set[str]] = field(default_factory=dict)
+    """What was kept, by the name of the artifact."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,8 @@ class Composite:
     path: Path
     """The checkout of the action."""
     environ: Mapping[str, str]
+    artifacts: Path
+    """Where artifacts are kept between jobs."""
 
     def run(
         self, given: Mapping[str, str], *, base_ref: str = "", skip: str = ""
@@ -60,6 +64,7 @@ class Composite:
         contexts: dict[str, Any] = {
             "inputs": inputs | dict(given),
             "github": github,
+            "runner": {"temp": str(self.temp)},
             "steps": {},
         }
         ran = Ran()
@@ -80,11 +85,13 @@ class Composite:
 
     def _step(self, step: Mapping[str, Any], ran: Ran, contexts: Any) -> None:  # noqa: ANN401
         if "uses" in step:
-            assert step["uses"].startswith("actions/upload-artifact@")
-            for name in _filled(step["with"]["path"], contexts).split("\n"):
-                path = self.workspace / name.strip()
-                if name.strip() and path.is_file():
-                    ran.artifact[name.strip()] = path.read_text()
+            given = {key: _filled(text, contexts) for key, text in step["with"].items()}
+            if step["uses"].startswith("actions/upload-artifact@"):
+                ran.artifacts[given["name"]] = self._upload(**given)
+            else:
+                assert step["uses"].startswith("actions/download-artifact@")
+                if not self._download(**given):
+                    ran.failed = ran.failed or step["name"]
             return
         assert step["shell"] == "bash"
         assert "${{" not in step["run"]
@@ -124,6 +131,27 @@ class Composite:
         contexts["steps"][step.get("id", "")] = {"outputs": outputs}
         if done.returncode and not ran.failed:
             ran.failed = step["name"]
+
+    def _upload(self, name: str, path: str) -> set[str]:
+        lines = [
+            self.workspace / line.strip() for line in path.split("\n") if line.strip()
+        ]
+        files = [one for one in lines if one.is_file()]
+        if not files:
+            return set()
+        top = os.path.commonpath([one.parent for one in files])
+        target = self.artifacts / name
+        shutil.rmtree(target, ignore_errors=True)
+        for one in files:
+            (target / one.relative_to(top)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(one, target / one.relative_to(top))
+        return {str(one.relative_to(top)) for one in files}
+
+    def _download(self, name: str, path: str) -> bool:
+        found = self.artifacts / name
+        if found.is_dir():
+            shutil.copytree(found, path, dirs_exist_ok=True)
+        return found.is_dir()
 
 
 def _filled(text: str, contexts: Mapping[str, Any]) -> str:

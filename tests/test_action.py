@@ -7,17 +7,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.composite import Composite
+from tests.composite import Composite, Ran
 from tests.engine import Engine
 from tests.learned.install import Node
 from tests.markdown import ROOT
 from tests.yamlfile import read_yaml
+from trioproxy import __version__
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
@@ -52,9 +53,14 @@ class Checkout:
 
     def commit(self, *names: str) -> None:
         """Commit files, and have them on the remote's main branch."""
-        self.git("add", *names)
-        self.git("commit", "--quiet", "--message=Learned")
+        self.propose(*names)
         self.git("push", "--quiet", "origin", "HEAD:main")
+
+    def propose(self, *names: str) -> None:
+        """Commit files, and have them on the remote's branch of a pull request."""
+        self.git("add", *names)
+        self.git("commit", "--quiet", "--message=Learned", "--allow-empty")
+        self.git("push", "--quiet", "--force", "origin", "HEAD:proposed")
 
 
 @pytest.fixture
@@ -71,19 +77,54 @@ def checkout(tmp_path: Path) -> Checkout:
     return made
 
 
+@dataclass(kw_only=True)
+class Jobs:
+    """The two jobs of the example, each on a machine of its own."""
+
+    action: dict[str, Any]
+    checkout: Checkout
+    folder: Path
+    environ: dict[str, str]
+    machines: int = 0
+
+    def machine(self, workspace: Path) -> Composite:
+        """A machine; where the action installs to, this tree is installed."""
+        self.machines += 1
+        temp = self.folder / f"machine{self.machines}"
+        program = temp / "trioproxy" / "bin" / "trioproxy"
+        program.parent.mkdir(parents=True)
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m trioproxy "$@"\n')
+        program.chmod(0o755)
+        return Composite(
+            action=self.action,
+            workspace=workspace,
+            temp=temp,
+            path=ROOT,
+            environ=self.environ,
+            artifacts=self.folder / "artifacts",
+        )
+
+    def learn(self, **given: str) -> Ran:
+        """The first job, in the repository's checkout."""
+        given = {"command": "./run-tests", **given}
+        machine = self.machine(self.checkout.folder)
+        return machine.run(given, base_ref="main", skip=INSTALL)
+
+    def compare(self, base_ref: str = "main", **given: str) -> Ran:
+        """The second job, in a checkout of what was proposed."""
+        machine = self.machine(self.folder / f"checkout{self.machines}")
+        origin = ("--branch=proposed", str(self.folder / "origin.git"))
+        self.checkout.git("clone", "--quiet", *origin, str(machine.workspace))
+        return machine.run(given, base_ref=base_ref, skip=INSTALL)
+
+
 @pytest.fixture
-def action(engine: Engine, checkout: Checkout, tmp_path: Path) -> Composite:
-    """The action, in that repository; where it installs to, this tree is installed."""
-    temp = tmp_path / "temp"
-    program = temp / "trioproxy" / "bin" / "trioproxy"
-    program.parent.mkdir(parents=True)
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m trioproxy "$@"\n')
-    program.chmod(0o755)
-    return Composite(
+def jobs(engine: Engine, checkout: Checkout, tmp_path: Path) -> Jobs:
+    """The action, in that repository."""
+    return Jobs(
         action=read_yaml(engine, ACTION.read_text()),
-        workspace=checkout.folder,
-        temp=temp,
-        path=ROOT,
+        checkout=checkout,
+        folder=tmp_path,
         environ={
             **engine.environment(),
             "SOCKET_PATH": engine.url,
@@ -92,65 +133,118 @@ def action(engine: Engine, checkout: Checkout, tmp_path: Path) -> Composite:
     )
 
 
-def test_the_action(action: Composite, checkout: Checkout) -> None:
-    """It learns in front of the command, compares with the base branch, sums up, keeps
-    what was learned, and fails where that grew, or where nothing was seen."""
-    given = {"command": "./run-tests"}
-    ran = action.run(given, base_ref="main", skip=INSTALL)
+def test_the_action(jobs: Jobs, checkout: Checkout) -> None:
+    """It learns in front of the command and keeps what was learned; the second job
+    compares that with the base branch, sums up, and fails where it grew."""
+    ran = jobs.learn()
+    assert (ran.failed, ran.summary, ran.outputs) == ("", "", {"grown": ""}), ran.log
+    assert ran.artifacts == {"learned": {"app.env", "app.jsonl"}}
+    ran = jobs.compare()
     assert ran.failed == FAIL, ran.log
     assert "::error::learned/app.env grants more than was reviewed" in ran.log
     assert ran.outputs == {"grown": "true"}
     assert "**`learned/app.env` grants 2 more than `reviewed.env`" in ran.summary
     assert "| **+** | `ContainerList` |" in ran.summary
-    names = {f"learned/app.{suffix}" for suffix in ("env", "jsonl", "html")}
-    assert ran.artifact.keys() == names
+    assert ran.artifacts == {"learned-report": {"report.html"}}
 
     # Whoever brings the file along in the pull request has not reviewed it.
-    ran = action.run({**given, "fail": "false"}, base_ref="main", skip=INSTALL)
+    checkout.propose("learned")
+    ran = jobs.compare(fail="false")
     assert (ran.failed, ran.outputs) == ("", {"grown": "true"}), ran.log
+    assert "**`committed.env` grants 2 more than `reviewed.env`" in ran.summary
 
     checkout.commit("learned")
-    ran = action.run(given, skip=INSTALL)
+    ran = jobs.compare(base_ref="")
     assert (ran.failed, ran.outputs) == ("", {"grown": "false"}), ran.log
     assert "grants what" in ran.summary
 
     checkout.tests("docker images")
-    ran = action.run({**given, "base": "main"}, skip=INSTALL)
+    assert jobs.learn().failed == ""
+    ran = jobs.compare(base_ref="", base="main")
     assert ran.failed == FAIL, ran.log
     assert "`ImageList`" in ran.summary
 
+
+def test_a_command_that_nothing_is_seen_of(jobs: Jobs, checkout: Checkout) -> None:
+    """The first job fails, and so does the second one, which is not skipped."""
     checkout.tests("unset DOCKER_HOST; true")
-    ran = action.run(given, base_ref="main", skip=INSTALL)
+    ran = jobs.learn()
     assert ran.failed == "Run the command, and learn what it uses"
     assert "nothing seen" in ran.log
-    assert ran.artifact
+    assert jobs.compare().failed == "Take what was learned"
 
-    ceiling = {"within": "learned/most.env", "file": "it's learned/$(app).env"}
+
+def test_a_ceiling(jobs: Jobs, checkout: Checkout) -> None:
+    """What it refuses is refused while the command runs; names are never read as code."""
+    file = "it's learned/$(app).env"
     checkout.write("learned/most.env", "ALLOW_OPERATIONS=SystemPingHead\n")
     checkout.tests("docker ps || true")
     command = """x="a b'"; [ "$x" = "a b'" ] && ./run-tests"""
-    ran = action.run({"command": command, **ceiling}, base_ref="main", skip=INSTALL)
+    ran = jobs.learn(command=command, file=file, within="learned/most.env")
+    assert ran.failed == "", ran.log
+    ran = jobs.compare(file=file)
     assert ran.failed == FAIL, ran.log
     assert "`SystemPingHead`" in ran.summary
     assert "`ContainerList`" not in ran.summary
-    assert len(ran.artifact) == 3
+
+
+FORGED = "ALLOW_OPERATIONS=ContainerList,SystemPingHead"
+
+
+def test_a_command_that_rewrites_all_that_it_can(
+    jobs: Jobs, checkout: Checkout
+) -> None:
+    """Program, reviewed file and answer of its own job are its own; what the commit has is
+    compared all the same, with the base branch's file and by another program."""
+    checkout.write("learned/app.env", f"{FORGED}\n")
+    checkout.commit("learned/app.env")
+    checkout.write("learned/app.env", f"{FORGED},ContainerExec\n")
+    checkout.propose("learned/app.env")
+    checkout.tests(
+        'docker ps && printf "#!/bin/sh\\necho fine\\n" >"$RUNNER_TEMP/trioproxy/bin/trioproxy"\n'
+        'echo "ALLOW_OPERATIONS=ContainerExec" >"$RUNNER_TEMP/reviewed.env"\n'
+        'echo "grown=false" >>"$GITHUB_OUTPUT"\n'
+    )
+    assert jobs.learn().artifacts["learned"]
+    # What goes on in the background writes the file again before it is kept.
+    (jobs.folder / "artifacts" / "learned" / "app.env").write_text(f"{FORGED}\n")
+    ran = jobs.compare()
+    assert (ran.failed, ran.outputs) == (FAIL, {"grown": "true"}), ran.log
+    assert "**`learned/app.env` grants what `reviewed.env` grants" in ran.summary
+    assert "`ContainerExec`" in ran.summary
 
 
 @pytest.mark.clients
-def test_the_action_installs_itself(action: Composite, checkout: Checkout) -> None:
-    """Of its own checkout it makes a program, in a folder where nobody else's is."""
-    shutil.rmtree(action.temp / "trioproxy")
+def test_the_action_installs_itself(jobs: Jobs, checkout: Checkout) -> None:
+    """Of its own checkout it makes a program, in a folder where nobody else's is, beside
+    packages of the hashes that are written down, and no others."""
     checkout.tests("trioproxy --version && exit 1; docker ps")
-    environ = {
-        **action.environ,
-        "PYTHONPATH": "",
-        "PATH": "/usr/bin:/bin:/usr/local/bin",
-    }
-    ran = replace(action, environ=environ).run(
+    jobs.environ |= {"PYTHONPATH": "", "PATH": "/usr/bin:/bin:/usr/local/bin"}
+    machine = jobs.machine(checkout.folder)
+    shutil.rmtree(machine.temp / "trioproxy")
+    ran = machine.run(
         {"command": "! command -v trioproxy && ./run-tests"}, base_ref="main"
     )
-    assert ran.failed == FAIL, ran.log
-    assert (action.temp / "trioproxy" / "bin" / "trioproxy").exists()
+    assert ran.failed == "", ran.log
+    python = machine.temp / "trioproxy" / "bin" / "python"
+    listed = subprocess.run(
+        [python, "-m", "pip", "list", "--format=json"], capture_output=True, check=True
+    )
+    installed = {
+        f"{one['name']}=={one['version']}" for one in json.loads(listed.stdout)
+    }
+    locked = {
+        line.split()[0]
+        for name in ("requirements.lock", "requirements-build.lock")
+        for line in (ROOT / name).read_text().splitlines()
+        if "==" in line
+    }
+    assert {
+        one for one in installed if not one.startswith(("pip=", "setuptools="))
+    } == {
+        *locked,
+        f"trioproxy=={__version__}",
+    }
 
 
 def test_the_action_is_what_github_takes(engine: Engine) -> None:
@@ -167,13 +261,23 @@ def test_the_action_is_what_github_takes(engine: Engine) -> None:
 
 
 def test_the_example_uses_the_action(engine: Engine) -> None:
-    """The example gives inputs that the action has."""
+    """The example gives inputs that the action has: the command in the first job alone,
+    and the second one runs where that has failed too, from a checkout of its own."""
     file = EXAMPLES / "github-actions" / "with-the-action.yml"
-    (job,) = read_yaml(engine, file.read_text())["jobs"].values()
-    (step,) = (one for one in job["steps"] if "trioproxy" in one["uses"])
-    action = read_yaml(engine, ACTION.read_text())
-    assert step["with"].keys() <= action["inputs"].keys()
-    assert "command" in step["with"]
+    jobs = read_yaml(engine, file.read_text())["jobs"]
+    learn, compare = jobs["learn"], jobs["compare"]
+    inputs = read_yaml(engine, ACTION.read_text())["inputs"].keys()
+    given = [
+        step["with"]
+        for job in (learn, compare)
+        for step in job["steps"]
+        if "trioproxy" in step["uses"]
+    ]
+    assert [one.keys() <= inputs for one in given] == [True, True]
+    assert ["command" in one for one in given] == [True, False]
+    assert given[0]["file"] == given[1]["file"]
+    assert (compare["needs"], compare["if"]) == ("learn", "${{ !cancelled() }}")
+    assert not any("run" in step for step in compare["steps"])
 
 
 # -- actionlint ----------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trioproxy.quoting import quote
+from trioproxy.quoting import quote, visible
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,24 @@ from trioproxy.quoting import quote
 def test_quote_keeps_a_value_in_its_field(text: str, shown: str) -> None:
     """No value, whoever gave it, ends its field or its line."""
     assert quote(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("/srv/\u202egpj.exe", "/srv/\\u202egpj.exe", id="override"),
+        pytest.param("ngi\u200bnx", "ngi\\u200bnx", id="zero-width"),
+        pytest.param("a\nb\x00\x1b[31m", "a\\x0ab\\x00\\x1b[31m", id="control"),
+        pytest.param("a\x9b31mb", "a\\x9b31mb", id="control-of-8-bits"),
+        pytest.param("a\u2028b\u2029c", "a\\u2028b\\u2029c", id="line-separators"),
+        pytest.param("a\u00a0b", "a\\xa0b", id="looks-like-a-space"),
+        pytest.param("\udcff", "\\xff", id="no-utf-8"),
+        pytest.param("\ud800", "\\ud800", id="half-a-character"),
+        pytest.param("\U000e0041", "\\U000e0041", id="tag"),
+        pytest.param("Grüße, 世界", "Grüße, 世界", id="plain"),
+    ],
+)
+def test_what_has_no_glyph_is_shown(text: str, shown: str) -> None:
+    """Characters that hide, reorder or end others are shown by their code, in a log too."""
+    assert visible(text) == shown
+    assert quote(text).isprintable()

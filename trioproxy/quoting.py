@@ -1,4 +1,10 @@
-"""Text of unknown origin as one word of a line of `name=value` words."""
+"""Text of unknown origin in our lines, and as one word of a line of `name=value` words.
+
+Quoting alone is not enough for text that a person judges by eye. A right-to-left override
+in a name makes `/srv/exe.gpj` of another path; a zero width space makes two names look
+like one; an escape character moves the cursor, and a line end makes a line of ours. So
+whatever has no glyph of its own is shown by its code, in everything that people read.
+"""
 
 import re
 from typing import Final
@@ -6,20 +12,30 @@ from typing import Final
 SHOWN_LIMIT: Final = 256
 """Characters of a value that are shown."""
 
-UNPRINTABLE: Final = str.maketrans(
-    {code: f"\\x{code:02x}" for code in (*range(32), 127)}
-)
 PLAIN: Final = re.compile(r"[!#-<>-~]+")
 """Visible ASCII without what quoting is for: most values."""
+
+
+def visible(text: str) -> str:
+    """Show what has no glyph, or looks like a space, by its code: `\\x1b`, `\\u202e`."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else _code(ord(one)) for one in text)
+
+
+def _code(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:
+        code -= 0xDC00  # a byte of a file name that is no UTF-8 (PEP 383)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def quote(text: str, limit: int = SHOWN_LIMIT) -> str:
     """Make a value safe for one line of `name=value` words; cut at 256 characters."""
     if len(text) <= limit and PLAIN.fullmatch(text):
         return text
-    shown = text[:limit]
-    if not shown.isprintable():
-        shown = shown.translate(UNPRINTABLE)
+    shown = visible(text[:limit])
     if shown and " " not in shown and '"' not in shown and "=" not in shown:
         return shown
     return '"' + shown.replace('"', "'") + '"'

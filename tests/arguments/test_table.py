@@ -70,8 +70,7 @@ def test_variables_belong_to_families() -> None:
         assert all(name.startswith(f"{family}_") for name in names)
     assert len(LIMITS) == sum(map(len, FAMILIES.values()))
     assert ONLY_WHEN_SET < LIMITS
-    for source in READERS.values():
-        assert source.variable in LIMITS or source is READERS[WITH_PARENT]
+    assert {*READERS.values()} - {READERS[WITH_PARENT]} <= LIMITS
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
@@ -99,9 +98,7 @@ def test_families_of_operations() -> None:
     """What each operation is limited by stands twice, in names and in the table, and agrees."""
     for name, known in OPERATIONS.items():
         readers = filter(None, known.query.values())
-        tags = {
-            family_of(READERS[one].variable) for one in readers if READERS[one].variable
-        }
+        tags = {family_of(READERS[one]) for one in readers if READERS[one]}
         own, *others = LIMITED[name]
         assert own is known.family
         assert set(others) == tags - {own}

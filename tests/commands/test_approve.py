@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,12 @@ CREATE_BASE=/home/me/app
 CREATE_BINDS=/srv/a
 """
 REFUSED = [
-    "ContainerExec",
-    "CREATE_BINDS=/etc",
     "VolumeList",
     "CREATE_BINDS={base}/data:ro",
+    "ContainerExec",
+    "CREATE_BINDS=/etc",
 ]
-"""The worst first."""
+"""What gives root comes last, and the worst first of what does."""
 
 
 @pytest.fixture
@@ -60,17 +61,18 @@ def lists(live: Path) -> dict[str, str]:
 
 
 def test_questions_for_programs(live: Path) -> None:
-    """JSON has what a question shows, the worst first, and writes nothing."""
+    """JSON has what a question shows, what gives root last, and writes nothing."""
     done = approve(live, "--json")
     asked = json.loads(done.out)
     assert (done.status, [one["name"] for one in asked]) == (1, REFUSED)
-    assert asked[1] == {
+    assert asked[3] == {
         "name": "CREATE_BINDS=/etc",
         "variable": "CREATE_BINDS",
         "item": "/etc",
         "message": "ContainerCreate asks for /etc, which CREATE_BINDS does not list",
         "risk": "HOST-ROOT: is /etc",
         "root": True,
+        "why_root": "is /etc",
         "count": 1,
         "first": "2026-11-24T10:15:00Z",
         "last": "2026-11-24T10:15:00Z",
@@ -112,7 +114,8 @@ def test_only_binds_are_listed_below_the_base(live: Path) -> None:
     )
     live.write_text(dump(evidence))
     done = approve(live, "--yes", "EXEC_COMMANDS=/home/me/app/run")
-    assert (done.status, done.err.count("EXEC_COMMANDS=/home/me/app/run")) == (0, 1)
+    assert done.status == 0
+    assert "allows EXEC_COMMANDS=/home/me/app/run from now on" in done.err
     assert "EXEC_COMMANDS=/home/me/app/run,sh\n" in file.read_text()
 
 
@@ -141,23 +144,25 @@ def test_a_file_of_sections_is_not_extended(live: Path) -> None:
 
 
 async def test_a_person_answers(live: Path, tmp_path: Path) -> None:
-    """Always no, no, yes and quit: the file has what was allowed, the evidence what was
-    declined, and what was put off is asked again."""
+    """Yes, no, always no and quit: the file has what was allowed, the evidence what was
+    declined, and what was put off is asked again. To what gives root, y is no answer."""
     file = live.with_name("app.env")
     program = (sys.executable, "-m", "trioproxy", "approve")
     async with screen(tmp_path, 80) as shown:
         await shown.run(*program, str(file), "--evidence", str(live))
-        text = await shown.until(r"1 of 4: ContainerExec\n(.*\n)*allow it\? .*uit:$")
+        await shown.until(r"1 of 4: VolumeList\n(.*\n)*allow it\? \[y\]es.*uit:$")
+        await shown.type("yes", "Enter")
+        await shown.until(r"2 of 4: .*data:ro\n(.*\n)*allow it\? .*uit:$")
+        await shown.type("x", "Enter", "n", "Enter")
+        text = await shown.until(r"3 of 4: ContainerExec\n(.*\n)*allow it\? .*uit:$")
         assert "HOST-ROOT: prepares a command to run in a container" in text
+        assert "that gives root on the host: ContainerExec: reaches into any" in text
         assert "asked for 1x, 2026-11-25, by 10.0.0.5, docker/26.1.5" in text
         assert "  + ContainerExec in ALLOW_OPERATIONS" in text
+        assert "allow it? type root for yes, [n]o, [a]lways no, [q]uit:" in text
         assert max(map(len, text.split("\n"))) <= 80
-        await shown.type("a", "Enter")
-        await shown.until(r"2 of 4: CREATE_BINDS=/etc\n(.*\n)*allow it\? .*uit:$")
-        await shown.type("x", "Enter", "n", "Enter")
-        await shown.until(r"3 of 4: VolumeList\n(.*\n)*allow it\? .*uit:$")
-        await shown.type("yes", "Enter")
-        await shown.until(r"4 of 4: .*data:ro\n(.*\n)*allow it\? .*uit:$")
+        await shown.type("y", "Enter", "yes", "Enter", "roo", "Enter", "a", "Enter")
+        await shown.until(r"4 of 4: CREATE_BINDS=/etc\n(.*\n)*allow it\? .*uit:$")
         await shown.type("q", "Enter")
         text = await shown.until("remembered as a no: ContainerExec")
         assert "allows VolumeList from now on" in " ".join(text.split())
@@ -167,11 +172,78 @@ async def test_a_person_answers(live: Path, tmp_path: Path) -> None:
     assert "# declined" in file.read_text()
     asked = json.loads(approve(live, "--json").out)
     assert [one["name"] for one in asked] == [
-        "CREATE_BINDS=/etc",
         "CREATE_BINDS={base}/data:ro",
+        "CREATE_BINDS=/etc",
     ]
-    done = approve(live, "--yes", "ContainerExec")
+    done = approve(live, "--yes-root", "ContainerExec")
     assert "allows ContainerExec from now on" in done.err
+
+
+async def test_root_is_typed(live: Path, tmp_path: Path) -> None:
+    """The word allows what gives root, and every line that is written is shown."""
+    file = live.with_name("app.env")
+    program = (sys.executable, "-m", "trioproxy", "approve")
+    async with screen(tmp_path, 200) as shown:
+        await shown.run(*program, str(file), "--evidence", str(live))
+        for number in (1, 2, 3):
+            await shown.until(rf"{number} of 4: .*\n(.*\n)*allow it\? .*uit:$")
+            await shown.type("n", "Enter")
+        await shown.until(r"4 of 4: CREATE_BINDS=/etc\n(.*\n)*allow it\? .*uit:$")
+        await shown.type("root", "Enter")
+        text = await shown.until("allows CREATE_BINDS=/etc from now on")
+    assert "- CREATE_BINDS=/srv/a\n" in text
+    assert "+ CREATE_BINDS=/etc,/srv/a\n" in text
+    assert lists(live)["CREATE_BINDS"] == "/etc,/srv/a"
+
+
+@pytest.mark.parametrize("name", ["ContainerExec", "CREATE_BINDS=/etc"])
+def test_what_gives_root_has_a_word_of_its_own(live: Path, name: str) -> None:
+    """`--yes` allows no root, and says what it would give; `--yes-root` does."""
+    done = approve(live, "--yes", "VolumeList", "--yes", name)
+    assert (done.status, live.with_name("app.env").read_text()) == (2, ENV)
+    assert f"{name} gives root on the host: " in done.err
+    assert f"--yes-root {name}" in done.err
+    done = approve(live, "--yes", "VolumeList", "--yes-root", name)
+    assert done.status == 1
+    assert f"allows VolumeList, {name} from now on" in done.err
+
+
+def test_what_gives_root_together_is_told(live: Path) -> None:
+    """Two names of which neither gives root alone: beside the first, the second does."""
+    file = live.with_name("app.env")
+    text = "ALLOW_OPERATIONS=SystemPing\nBUILD_OPTIONS=\nCREATE_BINDS=\n"
+    file.write_text(text)
+    evidence = Evidence()
+    evidence.begin("r1", 1_795_515_300)
+    who = Who("docker/26.1.5", "10.0.0.5", "1.45")
+    for name in ("ImageBuild", "ContainerStart"):
+        evidence.observe(shape_of(name), "refused", When(1_795_515_300), who)
+    live.write_text(dump(evidence))
+    asked = json.loads(approve(live, "--json").out)
+    assert {one["name"]: one["why_root"] for one in asked} == {
+        "ImageBuild": "",
+        "ContainerStart": "",
+    }
+    done = approve(live, "--yes", "ImageBuild", "--yes", "ContainerStart")
+    assert (done.status, file.read_text()) == (2, text)
+    assert "gives root on the host: ImageBuild: commits containers" in done.err
+    done = approve(live, "--yes", "ImageBuild", "--yes-root", "ContainerStart")
+    assert done.status == 2  # it is the first one that is not named as root
+    assert "--yes-root ImageBuild" in done.err
+
+
+def test_every_line_that_changes_is_shown(live: Path) -> None:
+    """The old file with what is told of it is the new one: nothing is written in silence."""
+    file = live.with_name("app.env")
+    for name in ("VolumeList", "CREATE_BINDS={base}/data:ro"):
+        before = Counter(file.read_text().splitlines())
+        told = approve(live, "--yes", name).err.splitlines()
+        gone = Counter(line[2:] for line in told if line.startswith("- "))
+        new = Counter(line[2:] for line in told if line.startswith("+ "))
+        assert before - gone + new == Counter(file.read_text().splitlines())
+        assert any(
+            one.startswith(("ALLOW_OPERATIONS=", "CREATE_BINDS=")) for one in new
+        )
 
 
 async def test_a_question_that_is_broken_off_writes_nothing(

@@ -84,7 +84,7 @@ def test_markdown_for_a_pull_request(folder: Path) -> None:
     done = diff(folder, "small.env", "b|`\nx`.env", "--markdown")
     lines = done.out.splitlines()
     headline = "grants 2 more than `small.env`; root on the host: new**"
-    assert lines[0] == f"**`b x.env` {headline}"
+    assert lines[0] == f"**`b\\x0ax.env` {headline}"
     assert lines[2] == "- `ContainerCreate`: nothing limits what it asks for"
     assert lines[6].startswith(
         "| **+** | `ContainerCreate` | `POST /containers/create` | **HOST-ROOT** | "

@@ -116,7 +116,7 @@ def test_values_are_told(live: Path) -> None:
         in done.out
     )
     assert "\n     that gives root on the host: it is /etc\n" in done.out
-    assert "\n  CREATE_BINDS=/srv/a,/srv/b,/etc\n" in done.out
+    assert "\n  # root: CREATE_BINDS=/srv/a,/srv/b,/etc\n" in done.out
     assert (
         "listed, and not asked for since 30 days:\n  CREATE_BINDS=/srv/a, last"
         in done.out

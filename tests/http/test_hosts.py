@@ -1,5 +1,7 @@
 """Which requests a web page of another site may have sent: a table of hosts and marks."""
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -112,7 +114,7 @@ def marked(host: bytes, mark: bytes) -> dict[bytes, bytes]:
     return {b"host": host, mark: values.get(mark, b"")}
 
 
-def rows(table: dict[str, bytes]) -> list[object]:
+def rows(table: Mapping[str, object]) -> list[object]:
     return [pytest.param(value, id=name) for name, value in table.items()]
 
 
@@ -209,6 +211,48 @@ def test_a_person_may_look(site: bytes, reach: Reach) -> None:
     """An address typed into a browser is nobody's attack."""
     fields = {b"host": b"127.0.0.1:2375", b"sec-fetch-site": site}
     assert allows(fields | {b"accept-language": b"en"}, reach)
+
+
+AIODOCKER = {
+    b"host": b"127.0.0.1:2375",
+    b"origin": b"http://localhost",
+    b"upgrade": b"websocket",
+    b"user-agent": b"Python/3.11 aiohttp/3.14.5",
+}
+
+
+@on_tcp
+@pytest.mark.parametrize("host", rows(OURS))
+def test_aiodocker_may_open_a_websocket(host: bytes, reach: Reach) -> None:
+    """It says Origin: http://localhost to every host; to those that are ours it may."""
+    assert allows(AIODOCKER | {b"host": host}, reach)
+
+
+@on_tcp
+@pytest.mark.parametrize(
+    "change",
+    rows(
+        {
+            "no-handshake": {b"upgrade": b"h2c"},
+            "of-a-browser": {b"user-agent": b"Mozilla/5.0 (X11; Linux x86_64)"},
+            "of-a-browser-that-says-so": {b"user-agent": b"Mozilla/5.0 aiohttp/3.14"},
+            "of-nobody": {b"user-agent": b""},
+            "language": {b"accept-language": b""},
+            "referer": {b"referer": b"http://127.0.0.1:2375/"},
+            "fetch": {b"sec-fetch-mode": b"websocket"},
+            "other-port": {b"origin": b"http://localhost:3000"},
+            "other-scheme": {b"origin": b"https://localhost"},
+            "other-origin": {b"origin": b"http://evil.example"},
+            "foreign": {b"host": b"evil.example"},
+            "single-label": {b"host": b"dockerproxy:2375"},
+        }
+    ),
+)
+def test_nobody_else_may_say_localhost(
+    change: dict[bytes, bytes], reach: Reach
+) -> None:
+    """A page of localhost is another origin; its websocket has the marks of its browser."""
+    assert not allows(AIODOCKER | change, reach)
 
 
 @pytest.mark.parametrize("host", rows(OURS | SINGLE_LABELS | FOREIGN | {"empty": b""}))

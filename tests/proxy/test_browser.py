@@ -246,6 +246,9 @@ async def test_a_page_that_asks_localhost(switch: Switch, tmp_path: Path) -> Non
         site="http://localhost",
     )
     assert judged(switch) == dict.fromkeys(sorted(OF_ANY_SITE), 403)
+    # What tells it from aiodocker's, which may say that it is a page of localhost.
+    assert re.search(rb"(?i)\r\nuser-agent: mozilla/", switch.heads["websocket"])
+    assert re.search(rb"(?i)\r\naccept-language: ", switch.heads["websocket"])
 
 
 @pytest.mark.slow

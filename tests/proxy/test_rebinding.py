@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.fakes import HEADS, Client, FakeEngine, Message, connect
+from tests.fakes import Client, FakeEngine, Message, connect
 from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.policy.gate import EnforceGate
@@ -223,23 +223,6 @@ async def test_health_is_no_way_around(place: Started) -> None:
     assert (await asked.ask("loopback", *same_origin(EVIL), line=line)).status == 403
 
 
-async def test_a_websocket_on_the_unix_socket(start: Start) -> None:
-    """aiodocker's websocket says Origin: http://localhost there, to a Host that is another."""
-    proxy = await start()
-    client, engine = await proxy.ask(
-        "GET",
-        "/containers/x/attach/ws",
-        "Origin: http://localhost",
-        "Connection: Upgrade",
-        "Upgrade: websocket",
-        "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    )
-    await engine.read_head()
-    await engine.send(HEADS["websocket"])
-    assert b" 101 " in await client.read_head()
-
-
 async def test_curl(place: Started) -> None:
     """curl asks by address, by localhost and by the name of a service, as it is told."""
     asked = await place()
@@ -275,40 +258,62 @@ async def test_docker_py(place: Started) -> None:
         assert done.stdout == b"200\n", url
 
 
-async def test_aiodocker_over_the_unix_socket(start: Start) -> None:
-    """Its own way to open a websocket gets one."""
-    proxy = await start()
-    program = (
-        "import asyncio, aiodocker, sys\n"
-        "async def main():\n"
-        "    async with aiodocker.Docker(sys.argv[1], api_version='v1.45') as client:\n"
-        "        box = client.containers.container('x')\n"
-        "        socket = await box.websocket(stdin=True, stdout=True, stream=True)\n"
-        "        print((await socket.receive()).data)\n"
-        "        await socket.close()\n"
-        "asyncio.run(main())\n"
+AIODOCKER = """
+import asyncio, aiodocker, sys
+async def main():
+    async with aiodocker.Docker(sys.argv[1], api_version='v1.45') as client:
+        box = client.containers.container('x')
+        socket = await box.websocket(stdin=True, stdout=True, stream=True)
+        print((await socket.receive()).data)
+        await socket.close()
+asyncio.run(main())
+"""
+DOCKER_PY = """
+import docker, sys
+with docker.APIClient(sys.argv[1], version='1.45') as client:
+    socket = client.attach_socket('x', {'stream': 1, 'stdout': 1}, ws=True)
+    print(socket.recv())
+    socket.close()
+"""
+
+
+async def play_websocket(fake: FakeEngine) -> None:
+    """Open one, say hello, and close."""
+    engine = await fake.accept()
+    head = await engine.read_head()
+    found = re.search(rb"(?i)sec-websocket-key: *(\S+)", head)
+    assert found is not None
+    digest = hashlib.sha1(found[1] + WEBSOCKET).digest()
+    accept = base64.b64encode(digest).decode()
+    await engine.send(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+        b"Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n" % accept.encode()
     )
+    await engine.send(b"\x82\x05hello")
+    await engine.read_until(b"\x88")  # the client closes, and waits for the same
+    await engine.send(b"\x88\x00")
+    await engine.read_gone()
 
-    async def play() -> None:
-        engine = await proxy.fake.accept()
-        head = await engine.read_head()
-        found = re.search(rb"(?i)sec-websocket-key: *(\S+)", head)
-        assert found is not None
-        digest = hashlib.sha1(found[1] + WEBSOCKET).digest()
-        accept = base64.b64encode(digest).decode()
-        await engine.send(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-            b"Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n" % accept.encode()
-        )
-        await engine.send(b"\x82\x05hello")
-        await engine.read_until(b"\x88")  # the client closes, and waits for the same
-        await engine.send(b"\x88\x00")
-        await engine.read_gone()
 
-    proxy.nursery.start_soon(play)
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [
+        pytest.param(AIODOCKER, "unix", id="aiodocker-unix"),
+        pytest.param(AIODOCKER, "127.0.0.1", id="aiodocker-address"),
+        pytest.param(AIODOCKER, "localhost", id="aiodocker-localhost"),
+        pytest.param(DOCKER_PY, "127.0.0.1", id="docker-py-address"),
+        pytest.param(DOCKER_PY, "localhost", id="docker-py-localhost"),
+    ],
+)
+async def test_a_websocket_of_a_client(start: Start, program: str, name: str) -> None:
+    """Its own way to attach gets a websocket, by socket, address and localhost."""
+    proxy = await start()
+    (tcp,) = (url for url in proxy.server.addresses if url.startswith("tcp"))
+    url = f"unix://{proxy.unix_path}"
+    if name != "unix":
+        url = re.sub(r".*:", f"tcp://{name}:", tcp)
+    proxy.nursery.start_soon(play_websocket, proxy.fake)
     done = await trio.run_process(
-        [PYTHON, "-c", program, f"unix://{proxy.unix_path}"],
-        capture_stdout=True,
-        env=PLAIN,
+        [PYTHON, "-c", program, url], capture_stdout=True, env=PLAIN
     )
     assert done.stdout == b"b'hello'\n"

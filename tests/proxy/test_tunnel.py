@@ -298,19 +298,116 @@ async def test_a_body_that_comes_with_an_attach_goes_with_it(
     assert await engine.read(5) == b"stdin"
 
 
-@pytest.mark.parametrize(("fields", "body"), BODIES.values(), ids=BODIES)
-async def test_a_body_that_follows_an_attach_is_stdin(
+every_framing = pytest.mark.parametrize(("fields", "body"), BODIES.values(), ids=BODIES)
+ROUTES = {
+    "attach": ("POST", ATTACH),
+    "exec": ("POST", "/exec/e/start"),
+    "session": ("POST", "/session"),
+    "websocket": ("GET", "/containers/x/attach/ws"),
+}
+every_route = pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
+NO_SUCH = b'{"message":"No such container: x"}\n'
+
+
+@every_route
+@every_framing
+@pytest.mark.parametrize("cut", ["with-the-head", "own-segment", "byte-by-byte"])
+async def test_a_stream_that_is_refused_has_had_its_body(
+    proxy: Proxy,
+    route: tuple[str, str],
+    fields: tuple[str, ...],
+    body: bytes,
+    cut: str,
+) -> None:
+    """The Engine reads what was announced before it answers with an error, however it comes."""
+    head = request(*route, *fields)
+    client = await proxy.connect()
+    await client.send(head + body if cut == "with-the-head" else head)
+    engine = await proxy.fake.accept()
+    if cut == "own-segment":
+        await settle()
+        await client.send(body)
+    elif cut == "byte-by-byte":
+        await client.send_each(body)
+    assert (await engine.answer("409 Conflict", JSON, body=NO_SUCH)).body == b"hello"
+    assert (await client.read_response()).body == NO_SUCH
+    await proxy.assert_clean()
+
+
+@every_route
+@every_framing
+async def test_an_answer_before_the_body_is_whole_goes_out(
+    proxy: Proxy, route: tuple[str, str], fields: tuple[str, ...], body: bytes
+) -> None:
+    """The Engine waits for no more of it, and neither does the client."""
+    client, engine = await proxy.ask(*route, *fields)
+    await client.send(body[:4])
+    await engine.read_head()
+    assert await engine.read(4) == body[:4]
+    await engine.send(response("404 Not Found", JSON, body=NO_SUCH))
+    engine.half_close()
+    assert (await client.read_response()).body == NO_SUCH
+    assert await client.read_rest() == b""
+    await proxy.assert_clean()
+
+
+@every_framing
+async def test_a_client_that_ends_within_such_a_body_is_answered(
     proxy: Proxy, fields: tuple[str, ...], body: bytes
 ) -> None:
-    """What the client sends later reaches the Engine after its hijack, framing and all."""
-    client = await proxy.connect()
-    await client.send(request("POST", ATTACH, *fields))
-    engine = await proxy.fake.accept()
+    """The Engine sees the end where it is, and what it says of it goes out."""
+    client, engine = await proxy.ask("POST", ATTACH, *fields)
+    await client.send(body[:4])
+    client.half_close()
+    await engine.read_head()
+    assert await engine.read_rest() == body[:4]
+    await engine.send(response("400 Bad Request", body=b"no"))
+    assert (await client.read_response()).body == b"no"
+
+
+@every_framing
+@pytest.mark.parametrize("at", range(0, 21, 4))
+async def test_a_body_that_the_stream_overtakes_is_part_of_it(
+    proxy: Proxy, fields: tuple[str, ...], body: bytes, at: int
+) -> None:
+    """What the Engine has not read when it opens the stream is stdin: not a byte is lost or told twice."""
+    client, engine = await proxy.ask("POST", ATTACH, *fields)
+    await engine.read_head()
+    sent = body + b"stdin"
+    await client.send(sent[:at])
+    first = min(at, len(body))  # what is behind the body waits for the answer
+    assert await engine.read(first) == sent[:first]
+    assert await engine.arrived() == b""
+    await engine.send(HEADS["attach raw"])
+    await client.send(sent[at:])
+    client.half_close()
+    assert await engine.read_rest() == sent[first:]
+
+
+async def test_a_long_body_that_the_stream_overtakes_is_whole(proxy: Proxy) -> None:
+    """Bytes that wait for room at the Engine when it opens the stream come next, and in order."""
+    much = bytes(range(251)) * 8000
+    client, engine = await proxy.ask("POST", ATTACH, "Content-Length: 1500000")
+    await engine.read_head()
+    async with trio.open_nursery() as sending:
+        sending.start_soon(client.send, much)
+        await settle()
+        await engine.send(HEADS["attach raw"])
+        assert await engine.read(len(much)) == much
+    client.half_close()
+    assert await engine.read_rest() == b""
+    engine.close()
+    await client.read_gone()
     await settle()
-    await client.send(body)
-    await settle()
-    assert await engine.hijack(HEADS["attach raw"]) == b""
-    assert await engine.read(len(body)) == body
+    assert proxy.lines_of(f" received={len(much)} ")
+
+
+async def test_a_bad_chunk_before_a_stream_is_refused(proxy: Proxy) -> None:
+    """Where readers differ about the end of the body, none of its answer is waited for."""
+    client, engine = await proxy.ask("POST", ATTACH, "Transfer-Encoding: chunked")
+    await engine.read_head()
+    await client.send(b"5;x\r\nhello\r\n")
+    assert (await client.read_response()).status == 400
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 
 from html.parser import HTMLParser
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioproxy.review.markup import Markup, element, joined, visible
+from trioproxy.quoting import visible
+from trioproxy.review.markup import Markup, element, joined
 
 
 class _Reader(HTMLParser):
@@ -50,19 +50,3 @@ def test_attributes() -> None:
     """Names get their hyphens; what is False or None is left out."""
     made = element("rect", class_="a b", stroke_width=1.50, open=True, x=None, y=False)
     assert made.text == '<rect class="a b" stroke-width="1.5" open/>'
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        pytest.param("/srv/\u202egpj.exe", "/srv/\\u202egpj.exe", id="override"),
-        pytest.param("ngi\u200bnx", "ngi\\u200bnx", id="zero width"),
-        pytest.param("a\nb\x00\x1b[31m", "a\\u000ab\\u0000\\u001b[31m", id="control"),
-        pytest.param("\udcff", "\\udcff", id="no UTF-8"),
-        pytest.param("\U000e0041", "\\U000e0041", id="tag"),
-        pytest.param("Grüße, 世界", "Grüße, 世界", id="plain"),
-    ],
-)
-def test_what_has_no_glyph_is_shown(text: str, shown: str) -> None:
-    """Characters that hide or reorder others are shown by their code."""
-    assert visible(text) == shown

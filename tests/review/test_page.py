@@ -14,7 +14,8 @@ from trioproxy import __version__
 from trioproxy.learning.evidence import Argument, Evidence, Facts, First, Run
 from trioproxy.learning.evidence import Record as Seen
 from trioproxy.learning.shape import Shape
-from trioproxy.review.markup import VOID, visible
+from trioproxy.quoting import visible
+from trioproxy.review.markup import VOID
 from trioproxy.review.page import BEGINNING, page
 from trioproxy.review.report import File, Record, report_of
 

@@ -154,7 +154,7 @@ def _build_version(request: Request, found: Found) -> Iterator[Argument]:
 def _flag(_: Request, found: Found) -> Iterator[Argument]:
     if found.value:
         yield Argument(
-            table.READERS[found.reader].variable,
+            table.READERS[found.reader],
             "1",
             found.place.shown,
             shown="true",

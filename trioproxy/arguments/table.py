@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 from trioproxy.arguments.families import Family
 
@@ -219,84 +219,72 @@ text       Image
 """
 
 
-class Source(NamedTuple):
-    """A row of `READERS`: the variable that limits what a reader finds."""
-
-    variable: str
-    line: str
-    """For people: what it is."""
-
-
 WITH_PARENT: Final = "with-parent"
 """The reader of what is told together with the field that holds it."""
 
-READERS: Final[Mapping[str, Source]] = MappingProxyType(
+READERS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "binds": Source("CREATE_BINDS", "folders and files of the host"),
-        "mounts": Source("CREATE_BINDS", "folders and files of the host"),
-        "volumes": Source("CREATE_BINDS", "folders and files of the host"),
-        "driver-options": Source("CREATE_BINDS", "a volume that is a host folder"),
-        "caps": Source("CREATE_CAPS", "capabilities of the kernel"),
-        "device-paths": Source(
-            "CREATE_DEVICES", "files of the host, looked at by name"
-        ),
-        "device-requests": Source("CREATE_DEVICES", "devices of a driver, as GPUs"),
-        "device-rules": Source("CREATE_DEVICES", "rules for devices"),
-        "devices": Source("CREATE_DEVICES", "devices of the host"),
-        "volume-driver": Source("CREATE_DRIVERS", "drivers of volumes"),
-        "ipam-driver": Source("CREATE_DRIVERS", "drivers of addresses"),
-        "log-driver": Source("CREATE_DRIVERS", "drivers of logs"),
-        "network-driver": Source("CREATE_DRIVERS", "drivers of networks"),
-        "image": Source("CREATE_IMAGES", "images of containers"),
-        "cgroup-mode": Source("CREATE_NAMESPACES", "the host's control groups"),
-        "endpoints": Source("CREATE_NAMESPACES", "the host's network"),
-        "ipc-mode": Source("CREATE_NAMESPACES", "shared memory of others"),
-        "links": Source("CREATE_NAMESPACES", "another container's environment"),
-        "network-mode": Source("CREATE_NAMESPACES", "the network of others"),
-        "pid-mode": Source("CREATE_NAMESPACES", "processes of others"),
-        "userns-mode": Source("CREATE_NAMESPACES", "the host's users"),
-        "uts-mode": Source("CREATE_NAMESPACES", "the host's name"),
-        "volumes-from": Source("CREATE_NAMESPACES", "another container's mounts"),
-        "ports": Source("CREATE_PORTS", "ports of the host"),
-        "publish-all": Source("CREATE_PORTS", "ports of the host"),
-        "privileged": Source("CREATE_PRIVILEGED", "all devices and capabilities"),
-        "runtime": Source("CREATE_RUNTIMES", "programs that run containers"),
-        "masked": Source("CREATE_SECURITY", "hidden parts of /proc and /sys"),
-        "readonly": Source("CREATE_SECURITY", "protected parts of /proc"),
-        "security": Source("CREATE_SECURITY", "seccomp, AppArmor, SELinux"),
-        "import-tag": Source("CREATE_TAGS", "names of images that are written"),
-        "push-tag": Source("CREATE_TAGS", "names of images that are pushed"),
-        "tag": Source("CREATE_TAGS", "names of images that are written"),
-        "environment": Source("CREATE_OPTIONS", "the environment of Podman"),
-        "log-options": Source("CREATE_OPTIONS", "options of log drivers"),
-        "memory-options": Source("CREATE_OPTIONS", "mount options"),
-        "network-options": Source("CREATE_OPTIONS", "options of network drivers"),
-        "network-scope": Source("CREATE_OPTIONS", "networks of the swarm"),
-        "option": Source("CREATE_OPTIONS", "anything else"),
-        "option-keys": Source("CREATE_OPTIONS", "options of drivers and runtimes"),
-        "option-value": Source("CREATE_OPTIONS", "anything else"),
-        "present": Source("CREATE_OPTIONS", "volumes of the swarm"),
-        "propagation": Source("CREATE_OPTIONS", "mounts that travel to the host"),
-        "storage-options": Source("CREATE_OPTIONS", "options of the storage driver"),
-        "sysctls": Source("CREATE_OPTIONS", "settings of the kernel"),
-        "tmpfs": Source("CREATE_OPTIONS", "mount options"),
-        "build-file": Source("BUILD_OPTIONS", "a Dockerfile from elsewhere"),
-        "build-network": Source("BUILD_OPTIONS", "the network of build steps"),
-        "build-option": Source("BUILD_OPTIONS", "anything else"),
-        "build-remote": Source("BUILD_OPTIONS", "addresses to build from"),
-        "build-tag": Source("CREATE_TAGS", "names of images that are written"),
-        "build-version": Source("BUILD_OPTIONS", "BuildKit in place of the builder"),
-        "exec-command": Source("EXEC_COMMANDS", "commands, by their first word"),
-        "exec-environment": Source(
-            "EXEC_OPTIONS", "names in the environment of commands"
-        ),
-        "exec-privileged": Source("EXEC_PRIVILEGED", "all capabilities"),
-        "exec-user": Source("EXEC_USERS", "users that commands run as"),
-        "pull-image": Source("PULL_IMAGES", "images that are pulled or imported"),
-        WITH_PARENT: Source("", "told together with what holds it"),
+        "binds": "CREATE_BINDS",
+        "mounts": "CREATE_BINDS",
+        "volumes": "CREATE_BINDS",
+        "driver-options": "CREATE_BINDS",
+        "caps": "CREATE_CAPS",
+        "device-paths": "CREATE_DEVICES",
+        "device-requests": "CREATE_DEVICES",
+        "device-rules": "CREATE_DEVICES",
+        "devices": "CREATE_DEVICES",
+        "volume-driver": "CREATE_DRIVERS",
+        "ipam-driver": "CREATE_DRIVERS",
+        "log-driver": "CREATE_DRIVERS",
+        "network-driver": "CREATE_DRIVERS",
+        "image": "CREATE_IMAGES",
+        "cgroup-mode": "CREATE_NAMESPACES",
+        "endpoints": "CREATE_NAMESPACES",
+        "ipc-mode": "CREATE_NAMESPACES",
+        "links": "CREATE_NAMESPACES",
+        "network-mode": "CREATE_NAMESPACES",
+        "pid-mode": "CREATE_NAMESPACES",
+        "userns-mode": "CREATE_NAMESPACES",
+        "uts-mode": "CREATE_NAMESPACES",
+        "volumes-from": "CREATE_NAMESPACES",
+        "ports": "CREATE_PORTS",
+        "publish-all": "CREATE_PORTS",
+        "privileged": "CREATE_PRIVILEGED",
+        "runtime": "CREATE_RUNTIMES",
+        "masked": "CREATE_SECURITY",
+        "readonly": "CREATE_SECURITY",
+        "security": "CREATE_SECURITY",
+        "import-tag": "CREATE_TAGS",
+        "push-tag": "CREATE_TAGS",
+        "tag": "CREATE_TAGS",
+        "environment": "CREATE_OPTIONS",
+        "log-options": "CREATE_OPTIONS",
+        "memory-options": "CREATE_OPTIONS",
+        "network-options": "CREATE_OPTIONS",
+        "network-scope": "CREATE_OPTIONS",
+        "option": "CREATE_OPTIONS",
+        "option-keys": "CREATE_OPTIONS",
+        "option-value": "CREATE_OPTIONS",
+        "present": "CREATE_OPTIONS",
+        "propagation": "CREATE_OPTIONS",
+        "storage-options": "CREATE_OPTIONS",
+        "sysctls": "CREATE_OPTIONS",
+        "tmpfs": "CREATE_OPTIONS",
+        "build-file": "BUILD_OPTIONS",
+        "build-network": "BUILD_OPTIONS",
+        "build-option": "BUILD_OPTIONS",
+        "build-remote": "BUILD_OPTIONS",
+        "build-tag": "CREATE_TAGS",
+        "build-version": "BUILD_OPTIONS",
+        "exec-command": "EXEC_COMMANDS",
+        "exec-environment": "EXEC_OPTIONS",
+        "exec-privileged": "EXEC_PRIVILEGED",
+        "exec-user": "EXEC_USERS",
+        "pull-image": "PULL_IMAGES",
+        WITH_PARENT: "",
     }
 )
-"""Who tells the arguments of a field, and for which variable."""
+"""Who tells the arguments of a field, and the variable that limits what is found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,7 +311,7 @@ class Operation:
     def variables(self) -> frozenset[str]:
         """The variables that limit what it can ask for."""
         readers = {one.reader for _, one in rows(self)} | set(self.query.values())
-        found = {READERS[reader].variable for reader in readers if reader}
+        found = {READERS[reader] for reader in readers if reader}
         return frozenset(found | {self.family.options}) - {""}
 
 

@@ -1,5 +1,6 @@
 """`trioproxy approve`: what was refused, one after the other, to be allowed or not."""
 
+import difflib
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,9 +22,12 @@ from trioproxy.learning.store import Store
 from trioproxy.learning.strictjson import iso
 from trioproxy.learning.wording import count, days, some
 from trioproxy.policy.permissions import parse_policy_file
-from trioproxy.review.approval import Question, questions
+from trioproxy.policy.rules import Policy
+from trioproxy.review.approval import Question, allowing, opened_by, questions
 
 STILL_REFUSED: Final = 1
+ROOT: Final = "root"
+"""What is typed to allow what gives root."""
 SHOWN: Final = 6
 """Names of a kind that are shown."""
 
@@ -72,29 +76,53 @@ class Answers:
     help="Allow this without a question: an operation, or VARIABLE=item. May be repeated.",
 )
 @click.option(
+    "--yes-root",
+    "root_names",
+    multiple=True,
+    metavar="NAME",
+    help="The same for what gives root on the host, which --yes does not allow.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the questions as JSON, and ask none."
 )
-def command(*, file: str, evidence: str, names: tuple[str, ...], as_json: bool) -> int:
+def command(
+    *,
+    file: str,
+    evidence: str,
+    names: tuple[str, ...],
+    root_names: tuple[str, ...],
+    as_json: bool,
+) -> int:
     """Go through what FILE refuses and clients ask for, and allow it or not.
 
     Each question shows what it does at worst, who asked and how often, what FILE grants
     of the kind already, and the change. Answers: yes, no (asked again next time), always
-    no (remembered in the evidence next to FILE), quit. FILE is written as learn writes
-    it. A running enforce --watch reads it by itself, any other one at SIGHUP.
+    no (remembered in the evidence next to FILE), quit. What gives root on the host is
+    asked last, and its yes is the word root. FILE is written as learn writes it, and each
+    line that changes is shown. A running enforce --watch reads it by itself, any other
+    one at SIGHUP.
     """
     path = Path(file)
     live = read_evidence(Path(evidence))
     store = Store(path, Wish(name=path.stem, file=file))
     declined = _declined(store)
     policy, _ = parse_policy_file(store.read_env(), name=file)
-    asked = questions(policy, live, declined - frozenset(names))
-    _check_names(names, asked)
-    if as_json and not names:
+    named = {*names, *root_names}
+    asked = questions(policy, live, declined - named)
+    _check_names(named, asked)
+    _check_roots(policy, asked, names, root_names)
+    if as_json and not named:
         click.echo(json.dumps([_data(one) for one in asked], indent=2))
         return STILL_REFUSED if asked else 0
-    answers = Answers(allowed=list(names)) if names else _ask_all(file, asked, declined)
+    answers = (
+        Answers(allowed=list(dict.fromkeys((*names, *root_names))))
+        if named
+        else _ask_all(file, policy, asked)
+    )
     if answers.allowed or answers.declined:
+        before = store.read_env()
         _write(store, live, answers)
+        show(*_changes(before, store.read_env()), err=True)
         show(*_summary(file, answers), err=True)
     said = {*answers.allowed, *answers.declined}
     left = [one.name for one in asked if one.name not in said]
@@ -129,10 +157,30 @@ def _check_names(names: Iterable[str], asked: Sequence[Question]) -> None:
             )
 
 
+def _check_roots(
+    policy: Policy,
+    asked: Sequence[Question],
+    names: tuple[str, ...],
+    root_names: tuple[str, ...],
+) -> None:
+    """Refuse a yes that gives root, alone or with the others."""
+    policy = allowing(policy, *(one for one in asked if one.name in root_names))
+    others = [one for one in asked if one.name in names and one.name not in root_names]
+    if not any(one.root for one in others) and not opened_by(policy, *others):
+        return
+    for question in others:
+        if why := question.root or opened_by(policy, question):
+            raise ConfigError(
+                f"{question.name} gives root on the host: {why}",
+                hint=f"review it; --yes-root {question.name} allows it all the same",
+            )
+        policy = allowing(policy, question)
+
+
 # --- Asking -------------------------------------------------------------------------
 
 
-def _ask_all(file: str, asked: Sequence[Question], declined: frozenset[str]) -> Answers:
+def _ask_all(file: str, policy: Policy, asked: Sequence[Question]) -> Answers:
     answers = Answers()
     if not asked:
         show(f"{file} refuses nothing that was asked for")
@@ -142,11 +190,21 @@ def _ask_all(file: str, asked: Sequence[Question], declined: frozenset[str]) -> 
             "approve asks questions, and this is no terminal",
             hint="name what to allow with --yes NAME; --json lists what was refused",
         )
-    for number, question in enumerate(asked, start=1):
-        show("", *_lines(question, f"{number} of {len(asked)}"))
-        match _ask():
+    # What gives root is asked last; with what was allowed meanwhile, that may be more.
+    left, later, number = [*asked], list[Question](), 0
+    while left or later:
+        is_last = not left
+        question = (later if is_last else left).pop(0)
+        why = question.root or opened_by(policy, question)
+        if why and not is_last:
+            later.append(question)
+            continue
+        number += 1
+        show("", *_lines(question, f"{number} of {len(asked)}", why))
+        match _ask(gives_root=bool(why)):
             case Answer.YES:
                 answers.allowed.append(question.name)
+                policy = allowing(policy, question)
             case Answer.ALWAYS_NO:
                 answers.declined.append(question.name)
             case Answer.QUIT:
@@ -156,22 +214,29 @@ def _ask_all(file: str, asked: Sequence[Question], declined: frozenset[str]) -> 
     return answers
 
 
-def _ask() -> Answer:
+def _ask(*, gives_root: bool) -> Answer:
+    yes = f"type {ROOT} for yes" if gives_root else "[y]es"
     while True:
         try:
-            said = input("allow it? [y]es, [n]o, [a]lways no, [q]uit: ").strip().lower()
+            said = input(f"allow it? {yes}, [n]o, [a]lways no, [q]uit: ").strip()
         except EOFError:
             click.echo()
             return Answer.QUIT
+        if gives_root and said == ROOT:
+            return Answer.YES
         for answer in Answer:
-            if said and said[0] == answer:
+            if said.lower().startswith(answer) and not (
+                gives_root and answer is Answer.YES
+            ):
                 return answer
 
 
-def _lines(question: Question, position: str) -> Iterator[str]:
+def _lines(question: Question, position: str, why: str) -> Iterator[str]:
     yield f"{position}: {question.name}"
     yield f"  {question.message}"
     yield f"  {question.risk}"
+    if why:
+        yield f"  that gives root on the host: {why}"
     who = [*sorted(question.askers.clients), *sorted(question.askers.agents)]
     by = f", by {some(who, SHOWN)}" if who else ""
     yield f"  asked for {question.count}x, {days(question.first, question.last)}{by}"
@@ -224,6 +289,14 @@ def _name(argument: Argument) -> str:
     return f"{argument.variable}={argument.value}"
 
 
+def _changes(before: str, after: str) -> Iterator[str]:
+    """Each line of the file that is not what it was."""
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0)
+    for line in list(lines)[2:]:
+        if not line.startswith("@@"):
+            yield f"{line[0]} {line[1:]}"
+
+
 def _summary(file: str, answers: Answers) -> Iterator[str]:
     if answers.allowed:
         yield f"{file} allows {', '.join(answers.allowed)} from now on"
@@ -239,7 +312,8 @@ def _data(question: Question) -> dict[str, object]:
         "item": question.item,
         "message": question.message,
         "risk": question.risk,
-        "root": question.gives_root,
+        "root": bool(question.root),
+        "why_root": question.root,
         "count": question.count,
         "first": iso(question.first),
         "last": iso(question.last),

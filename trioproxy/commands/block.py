@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Final, ParamSpec, Self, TypeVar
 
 from trioproxy.commands.terminal import has_colours, painted
-from trioproxy.quoting import UNPRINTABLE
+from trioproxy.quoting import visible
 
 _Args = ParamSpec("_Args")
 _Result = TypeVar("_Result")
@@ -154,7 +154,7 @@ def _clipped(line: str, columns: int) -> str:
 
     A character that may be wider than one column is shown as its escape.
     """
-    line = line.translate(UNPRINTABLE).encode("ascii", "backslashreplace").decode()
+    line = visible(line).encode("ascii", "backslashreplace").decode()
     if len(line) < columns:
         return line
     head = line[: columns - len(MORE) - 1]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import click
 
 from trioproxy.commands.policyfile import PolicyFile, as_code, as_data
-from trioproxy.commands.terminal import show
+from trioproxy.commands.terminal import show, write
 from trioproxy.learning.wording import count
 from trioproxy.policy.meaning import Way
 from trioproxy.review.compare import Comparison, Grant, compare
@@ -41,7 +41,7 @@ def command(*, old: str, new: str, as_json: bool, markdown: bool) -> int:
     if as_json:
         click.echo(json.dumps(_data(old, new, found), indent=2))
     elif markdown:
-        click.echo("\n".join(_markdown(old, new, found)))
+        write(_markdown(old, new, found))
     else:
         show(*_text(old, new, found))
     return MORE if found.more or found.is_root_new else 0

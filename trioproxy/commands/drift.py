@@ -77,6 +77,9 @@ def _lines(
         yield from _refused(found)
     lines = [found.line] if found.line else []
     lines += [f"{name}={value}" for name, value in found.lines.items()]
+    # A line that is pasted without a look allows nothing that gives root.
+    roots = tuple(f"{name}=" for name in found.root)
+    lines = [f"# root: {one}" if one.startswith(roots) else one for one in lines]
     if lines:
         what = "this line" if len(lines) == 1 else "these lines"
         yield f"{what} would allow it (review it first):"

@@ -12,7 +12,7 @@ from trioproxy.arguments.limits import ANY
 from trioproxy.arguments.objects import OWN
 from trioproxy.commands.evidence import evidence_next_to, read_evidence
 from trioproxy.commands.policyfile import PolicyFile, as_code, as_data, describe
-from trioproxy.commands.terminal import show
+from trioproxy.commands.terminal import show, write
 from trioproxy.errors import ConfigError
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.flows import half_granted
@@ -30,6 +30,7 @@ from trioproxy.policy.endpoints import (
 from trioproxy.policy.incumbents import INCUMBENTS, TECNATIVA
 from trioproxy.policy.meaning import Meaning, limits_power_of, meaning_of, open_sections
 from trioproxy.policy.rules import Mode, Policy
+from trioproxy.quoting import visible
 from trioproxy.review.differences import Matter, matters
 from trioproxy.review.sightings import NEVER, of_item, of_object, of_operation
 
@@ -67,7 +68,7 @@ def command(*, file: str, as_json: bool, markdown: bool) -> None:
     if as_json:
         click.echo(json.dumps(_data(policy_file, evidence), indent=2))
     elif markdown:
-        click.echo("\n".join(_markdown(policy_file, evidence)))
+        write(_markdown(policy_file, evidence))
     else:
         show(*_lines(policy_file, evidence))
 
@@ -108,20 +109,23 @@ def _lines(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
     )
     limited = [o for o in opened if limits_power_of(policy, o.operation)]
     if limited:
-        yield "\nlimited in what they ask for or reach:"
+        yield ""
+        yield "limited in what they ask for or reach:"
         for endpoint in limited:
             yield from _described(endpoint, evidence)
     # The worst first: who reads only the beginning has read what matters.
     for risk, words in MEANINGS.items():
         members = [one for one in opened if one.risk is risk and one not in limited]
         if members:
-            yield f"\n{risk.shown}, {words}:"
+            yield ""
+            yield f"{risk.shown}, {words}:"
             for endpoint in members:
                 yield from _described(endpoint, evidence)
     yield from _unknown_routes(policy)
     yield from _elsewhere(file)
     for flow in half_granted(policy.opened_operations):
-        yield from _wrap(f"\nhalf granted: {flow.has} without {flow.lacks}: {flow.why}")
+        yield ""
+        yield from _wrap(f"half granted: {flow.has} without {flow.lacks}: {flow.why}")
     for matter in matters(policy, file.variables):
         yield from _difference(matter)
 
@@ -139,7 +143,8 @@ def _answer(file: PolicyFile, meaning: Meaning) -> Iterator[str]:
 
 def _limits(meaning: Meaning) -> Iterator[str]:
     if meaning.limits:
-        yield "\nrequests may ask for what is harmless, and for:"
+        yield ""
+        yield "requests may ask for what is harmless, and for:"
         for one in meaning.limits:
             if one.value:
                 yield from _wrap(f"{one.variable}={one.value}: {one.line}", indent="  ")
@@ -248,12 +253,14 @@ def _objects(meaning: Meaning) -> Iterator[str]:
 
 def _unknown_routes(policy: Policy) -> Iterator[str]:
     if policy.routes:
-        yield "\nroutes that this version does not know:"
+        yield ""
+        yield "routes that this version does not know:"
         yield from (f"  {route}" for route in policy.routes)
     if sections := open_sections(policy):
         names = ", ".join(sections)
+        yield ""
         yield from _wrap(
-            f"\nroutes that this version does not know pass too, in: {names}"
+            f"routes that this version does not know pass too, in: {names}"
         )
 
 
@@ -261,7 +268,8 @@ def _elsewhere(file: PolicyFile) -> Iterator[str]:
     what = f"in the other proxies this file opens {_price(file)}"
     if file.policy.mode is Mode.EXACT:
         what = elsewhere(file.policy.granted)
-    yield from _wrap(f"\n{what}")
+    yield ""
+    yield from _wrap(what)
 
 
 def _price(file: PolicyFile) -> Price:
@@ -273,25 +281,22 @@ def _price(file: PolicyFile) -> Price:
 def _difference(matter: Matter) -> Iterator[str]:
     row = matter.difference
     image = f"{matter.incumbent.image} {matter.incumbent.version}"
-    yield from _wrap(
-        f"\ndiffers from {image}: {row.name}{', wider here' * row.is_wider}"
-    )
+    yield ""
+    yield from _wrap(f"differs from {image}: {row.name}{', wider here' * row.is_wider}")
     yield from _wrap(f"there: {row.there}", indent="  ")
     yield from _wrap(f"here: {row.here}", indent="  ")
     yield from _wrap(f"concerns {', '.join(matter.operations)}", indent="  ")
 
 
 def _wrap(text: str, indent: str = "") -> list[str]:
-    lead = "\n" if text.startswith("\n") else ""
-    lines = textwrap.wrap(
-        text.strip(),
+    return textwrap.wrap(
+        visible(text.strip(" ")),
         width=WIDTH,
         initial_indent=indent,
         subsequent_indent=f"{indent}  ",
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return [f"{lead}{lines[0]}", *lines[1:]]
 
 
 def _sighting(evidence: Evidence | None, operation: str) -> dict[str, object]:

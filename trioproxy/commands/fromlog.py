@@ -28,7 +28,7 @@ from trioproxy.learning.proposal import Quiet, Wish
 from trioproxy.learning.shape import REFUSED
 from trioproxy.learning.store import Store
 from trioproxy.learning.wording import count, some
-from trioproxy.quoting import UNPRINTABLE
+from trioproxy.quoting import visible
 
 STDIN: Final = "-"
 GZIP: Final = b"\x1f\x8b"
@@ -212,8 +212,7 @@ def _unknown_log(name: str, log: Log) -> ConfigError:
         )
     line = log.first_other[:LINE_SHOWN].decode("ascii", "replace")
     return ConfigError(
-        f"{name} has no line in a form that is known; the first is:"
-        f" {line.translate(UNPRINTABLE)}",
+        f"{name} has no line in a form that is known; the first is: {visible(line)}",
         hint=KNOWN,
     )
 

@@ -6,6 +6,7 @@ import socket
 
 import click
 
+from trioproxy.commands.terminal import show
 from trioproxy.commands.versions import old_programs
 from trioproxy.config import (
     DEFAULT_PORT,
@@ -52,7 +53,7 @@ def command(url: str | None, as_json: bool) -> int:
         data = {"up": is_up, "proxy": str(address), "detail": detail}
         click.echo(json.dumps({**data, "old": [str(one) for one in old]}))
     else:
-        click.echo("\n".join([f"{address}: {detail}", *map(str, old)]))
+        show(f"{address}: {detail}", *map(str, old))
     return 0 if is_up else 1
 
 

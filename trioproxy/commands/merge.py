@@ -28,7 +28,7 @@ from trioproxy.learning.proposal import Wish, listed_items, listed_operations
 from trioproxy.learning.store import Ledger, Saved, Store, evidence_path
 from trioproxy.policy.permissions import parse_policy_file
 from trioproxy.policy.variables import OPERATIONS_VARIABLE
-from trioproxy.quoting import UNPRINTABLE
+from trioproxy.quoting import visible
 from trioproxy.review.unite import Part, United, unite
 
 NAME_LIMIT: Final = 256
@@ -63,7 +63,7 @@ class Parts:
             # Where the file is stored on this machine is nobody's business; in which
             # folder of many, `host-a/app.env`, is what tells it apart.
             name = "/".join(named.parts[-2:]).removeprefix("//")
-            evidence.come_from(name.translate(UNPRINTABLE)[-NAME_LIMIT:])
+            evidence.come_from(visible(name)[-NAME_LIMIT:])
         self.evidence.merge(evidence)
         return evidence
 

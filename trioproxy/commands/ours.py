@@ -27,7 +27,7 @@ from trioproxy.mounts import (
     read_mounts,
 )
 from trioproxy.policy.rules import Policy
-from trioproxy.quoting import UNPRINTABLE
+from trioproxy.quoting import visible
 
 MOST_LINKS: Final = 40
 """Links on the way of one path that are looked at, as many as Linux follows."""
@@ -54,7 +54,7 @@ class Own:
     @property
     def told(self) -> str:
         """Name it."""
-        shown = self.path.translate(UNPRINTABLE)
+        shown = visible(self.path)
         match self.kind:
             case Kind.ENGINE:
                 return f"the Engine's socket {shown}"

@@ -10,6 +10,7 @@ from trioproxy.policy import envfile
 from trioproxy.policy.endpoints import Endpoint
 from trioproxy.policy.permissions import parse_policy_file
 from trioproxy.policy.rules import Policy
+from trioproxy.quoting import visible
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ def describe(endpoint: Endpoint) -> Iterator[str]:
 
 def as_code(text: str) -> str:
     """Show text as code in Markdown, whatever is in it."""
-    return f"`{text.replace('`', '').replace('|', '').replace(chr(10), ' ')}`"
+    return f"`{visible(text).replace('`', '').replace('|', '')}`"
 
 
 def as_data(endpoint: Endpoint) -> dict[str, object]:

@@ -24,7 +24,7 @@ from trioproxy.learning.shape import REFUSED, UNKNOWN, UNPROVEN, Shape
 from trioproxy.learning.store import Saved
 from trioproxy.learning.wording import count, root_note, some
 from trioproxy.policy.endpoints import OPERATIONS
-from trioproxy.quoting import UNPRINTABLE
+from trioproxy.quoting import visible
 
 NAMES_SHOWN: Final = 5
 REASON_SHOWN: Final = 160
@@ -37,7 +37,7 @@ def say(line: str, *, is_whole: bool = False) -> None:
     """
     try:
         is_raw = _is_raw_terminal()
-        for part in [line] if is_whole else prepared([line], sys.stderr):
+        for part in [visible(line)] if is_whole else prepared([line], sys.stderr):
             # A command that made the terminal raw (`docker run -it`) has taken the CR from
             # line ends, and its cursor may stand anywhere.
             click.echo(f"\r{part}\r" if is_raw else part, err=True)
@@ -113,7 +113,7 @@ def unread_lines(unread: Mapping[str, int]) -> list[str]:
 
 def plain(reason: str) -> str:
     """A reason that may hold what a client sent, safe for a terminal, and not too long."""
-    shown = reason[:REASON_SHOWN].translate(UNPRINTABLE)
+    shown = visible(reason[:REASON_SHOWN])
     return shown if len(reason) <= REASON_SHOWN else f"{shown}..."
 
 
@@ -134,7 +134,7 @@ def leaving(names: Sequence[str]) -> None:
 
 
 def _some(names: Sequence[str]) -> str:
-    return some(sorted(set(names)), NAMES_SHOWN).translate(UNPRINTABLE)
+    return some(sorted(map(visible, set(names))), NAMES_SHOWN)
 
 
 def damaged(damage: str, warn: Callable[[str], None] = warn) -> None:

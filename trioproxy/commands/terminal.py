@@ -1,6 +1,9 @@
-"""What people see of a line: broken between words where it is too long, risks in colour.
+"""What people see of a line: nothing hidden, broken between words, risks in colour.
 
-Only a terminal gets that. A pipe gets each line as it is, for a program reads it, or a
+A line shows whatever has no glyph by its code, a line end too: names of files and all that
+is told of clients are texts of others, and a line that is ours is one that we wrote.
+
+Only a terminal gets lines broken, and colours. A pipe gets each line as it is, for a program reads it, or a
 person on a screen of another width.
 """
 
@@ -12,6 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TextIO
 
 import click
+
+from trioproxy.quoting import visible
 
 USUAL_WIDTH: Final = 80
 """Of a terminal that does not know its own."""
@@ -63,16 +68,20 @@ def fitted(line: str, width: int | None) -> list[str]:
 
 
 def prepared(lines: Iterable[str], stream: TextIO) -> Iterator[str]:
-    """Make lines as the stream gets them."""
+    """Make lines as the stream gets them; each is one line, whatever is in it."""
     width = width_of(stream)
     is_coloured = width is not None and has_colours(os.environ)
     for line in lines:
-        for part in fitted(line, width):
+        for part in fitted(visible(line), width):
             yield painted(part) if is_coloured else part
 
 
 def show(*lines: str, err: bool = False) -> None:
-    """Write lines to stdout, or to stderr; one may hold several, ended by newlines."""
-    single = (part for line in lines for part in line.split("\n"))
+    """Write lines to stdout, or to stderr."""
     stream = sys.stderr if err else sys.stdout
-    click.echo("\n".join(prepared(single, stream)), err=err)
+    click.echo("\n".join(prepared(lines, stream)), err=err)
+
+
+def write(lines: Iterable[str]) -> None:
+    """Write lines to stdout that are there to be kept: never broken, without colours."""
+    click.echo("\n".join(map(visible, lines)))

@@ -18,6 +18,12 @@ A browser gives itself away by `MARKS`. Over plain HTTP to a foreign name it lea
 `Origin`; but a page can only change `Accept-Language`, never take it away. On a loopback
 listener no client has a reason for a foreign name, so the mark is not asked for there.
 A Unix socket is not reached by browsers: nothing is checked.
+
+Clients that open a websocket have an `Origin` too. websocket-client (docker-py) names the
+very host that it connects to. aiodocker says `http://localhost` whatever the host is, which
+a page at port 80 of the browser's own machine could say as well; so it is believed together
+with what no page can have: a handshake, for which pages set no field, with aiohttp's
+`User-Agent` and no mark beside the `Origin`.
 """
 
 import re
@@ -39,6 +45,11 @@ class Reach(Enum):
 
 MARKS: Final = frozenset({b"origin", b"referer", b"accept-language"})
 """Fields that browsers send, and clients of the Engine do not; `sec-fetch-*` as well."""
+
+AIODOCKER: Final = b"http://localhost"
+"""The `Origin` of its websockets, to every host."""
+
+AIOHTTP: Final = re.compile(rb"Python/[0-9.]+ aiohttp/[0-9A-Za-z.]+")
 
 FETCH_PREFIX: Final = b"sec-fetch-"
 OTHER_SITES: Final = frozenset({b"cross-site", b"same-site"})
@@ -108,7 +119,8 @@ def _check_origin(host: bytes, fields: Mapping[bytes, bytes]) -> None:
     The Host keeps its port here: pages on two ports of one name are strangers.
     """
     origin = fields.get(b"origin")
-    if origin is not None and _site_of(origin) != host:
+    is_strange = origin is not None and _site_of(origin) != host
+    if is_strange and not _is_aiodocker(fields):
         raise CrossSite(
             "a web page of another site sent this request: the Origin is not the Host"
         )
@@ -138,6 +150,19 @@ def _mark_of_browser(fields: Mapping[bytes, bytes]) -> bytes:
         if name in MARKS or name.startswith(FETCH_PREFIX):
             return name
     return b""
+
+
+def _is_aiodocker(fields: Mapping[bytes, bytes]) -> bool:
+    """Whether aiodocker opens a websocket, and no page does."""
+    return (
+        fields[b"origin"] == AIODOCKER
+        and fields.get(b"upgrade", b"").lower() == b"websocket"
+        and AIOHTTP.fullmatch(fields.get(b"user-agent", b"")) is not None
+        and not any(
+            name.startswith(FETCH_PREFIX) or (name in MARKS and name != b"origin")
+            for name in fields
+        )
+    )
 
 
 def _is_ours(name: bytes, allowed_hosts: frozenset[str]) -> bool:

@@ -40,6 +40,7 @@ from trioproxy.learning.strictjson import (
     strings,
 )
 from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.quoting import visible
 
 FORMAT: Final = 2
 HEADER: Final = f'{{"format": {FORMAT}}}'
@@ -51,6 +52,9 @@ _SECTION = re.compile(r"[A-Z_]{0,32}", re.ASCII)
 _GRANTED = re.compile(r"[ -~]{0,512}", re.ASCII)
 _LISTED = re.compile(r"[A-Z_]{1,64}=[!-~]{0,4096}", re.ASCII)
 _FILE = re.compile(r"[^\x00-\x1f\x7f]{1,512}")
+FILE_LIMIT: Final = 512
+"""Characters of the name of a file that are kept, the last ones."""
+
 _SOURCE = re.compile(r"live|log")
 _HAS = re.compile(r"|CREATE_[A-Z]{1,32}=[ -~]{0,4096}", re.ASCII)
 _VARIABLE = re.compile(r"[A-Z_]{1,64}", re.ASCII)
@@ -293,7 +297,7 @@ def _read_run(part: Evidence, data: dict[str, Any], number: int) -> None:
         seconds=count(data.get("seconds", max(0, last - first))),
         status=None if status is None else count(status, least=UNFINISHED),
         source=string(data.get("source", "live"), _SOURCE),
-        files=set(strings(data.get("files", []), _FILE)),
+        files=_read_files(data.get("files", [])),
         dropped=count(data.get("dropped", 0)),
         base=string(data.get("base", ""), _BASE),
         own={
@@ -317,7 +321,7 @@ def _read_shape(part: Evidence, data: dict[str, Any]) -> None:
         runs=facts.runs,
         users=_read_askers(data.get("used_by", {})),
         triers=_read_askers(data.get("tried_by", {})),
-        files=set(strings(data.get("files", []), _FILE)),
+        files=_read_files(data.get("files", [])),
     )
 
 
@@ -377,6 +381,11 @@ def _read_counts(value: object) -> dict[str, dict[str, int]]:
         }
         for run, counts in pairs(value)
     }
+
+
+def _read_files(value: object) -> set[str]:
+    """Names of files, which may have been anything: each is kept as it is shown."""
+    return {visible(name)[-FILE_LIMIT:] for name in strings(value, _FILE)}
 
 
 def _read_askers(value: object) -> Askers:

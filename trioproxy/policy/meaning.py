@@ -22,7 +22,7 @@ from trioproxy.arguments.limits import Limits
 from trioproxy.arguments.objects import Objects
 from trioproxy.arguments.patterns import lists_repositories, places_of
 from trioproxy.arguments.table import OPERATIONS as ARGUED
-from trioproxy.arguments.table import READERS
+from trioproxy.arguments.words import line_of
 from trioproxy.policy import samples
 from trioproxy.policy.endpoints import (
     LIBPOD_SECTIONS,
@@ -154,9 +154,6 @@ def _list(parts: tuple[str, ...]) -> str:
 
 
 def _limits(limits: Limits) -> Iterator[Limited]:
-    lines = dict[str, str]()
-    for source in READERS.values():
-        lines.setdefault(source.variable, source.line)
     for family in Family:
         for name in FAMILIES[family] if family in limits.families else ():
             limit = limits.limit_of(name)
@@ -165,7 +162,7 @@ def _limits(limits: Limits) -> Iterator[Limited]:
                     variable=name,
                     value=limit.value,
                     is_set=name in limits.by_variable,
-                    line=lines.get(name, "anything else"),
+                    line=line_of(name, limit.value),
                 )
 
 

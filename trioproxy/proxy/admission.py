@@ -62,7 +62,8 @@ RAW_BODY_OPERATIONS: Final = frozenset(
         "Session",
     }
 )
-"""The Engine never reads a framed body here: what follows the head is the stream."""
+"""The Engine reads a framed body here only before an error; where it opens the stream, what
+follows the head belongs to that."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,8 +79,8 @@ class Traits:
     is_repeatable: bool
     """Asking twice does nothing that asking once does not."""
     has_raw_body: bool
-    """The Engine reads no body here: what of it comes with the head goes with the head,
-    as from the client; all other bytes belong to the stream."""
+    """A framed body goes on as it comes until the answer begins; from then on all bytes
+    belong to the stream, if that is what it begins."""
 
     @classmethod
     def of(cls, endpoint: Endpoint) -> "Traits":

@@ -16,7 +16,7 @@ A failure travels in one way, as an exception, and becomes an answer in one plac
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from time import perf_counter
@@ -42,7 +42,7 @@ from trioproxy.proxy.admission import Admission, Admitted
 from trioproxy.proxy.bodies import Reading
 from trioproxy.proxy.client import DRAIN_SECONDS, Client
 from trioproxy.proxy.engine import Engine
-from trioproxy.proxy.relay import relay, relay_rewritten
+from trioproxy.proxy.relay import SMALL_SIZE, relay, relay_rewritten
 from trioproxy.proxy.reservations import Reservation
 from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.tunnel import tunnel
@@ -100,6 +100,14 @@ class Sides:
             self.reading = None
 
 
+@dataclass(frozen=True, slots=True)
+class Uploading:
+    """The task that relays the rest of a request's body."""
+
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    over: trio.Event = field(default_factory=trio.Event)
+
+
 class Exchange:
     """One request and its answer. Made per request."""
 
@@ -115,6 +123,7 @@ class Exchange:
         "_sent_at_once",
         "_sides",
         "_unrouted",
+        "_uploading",
         "admitted",
         "downward",
         "ending",
@@ -146,6 +155,7 @@ class Exchange:
         self._moment = WHOLE
         self._unrouted = False
         self._is_uploaded = True
+        self._uploading: Uploading | None = None
         self._is_responding = False
         self._is_tunnel = False
         self._is_engine_fit = False
@@ -286,23 +296,24 @@ class Exchange:
         self.upward = boundary_of(framing)
         early = client.early
         body = client.take_early(self.upward.feed(early, 0, len(early)))
-        # dockerode sends its options along as a body, which the Engine discards there.
-        self._is_uploaded = self.upward.done or self.admitted.traits.has_raw_body
+        self._is_uploaded = self.upward.done
         return body
 
     async def _respond_beside_upload(self) -> bool:
         """Relay the answer beside the rest of the body."""
         keep = False
-        uploading = trio.Event()
+        uploading = self._uploading = Uploading()
+        is_raw = self.admitted.traits.has_raw_body
+        upload = self._upload_before_stream if is_raw else self._upload
         try:
             async with trio.open_nursery() as nursery:
-                self._sides.shared.watch.start_soon(nursery, self._upload, uploading)
+                self._sides.shared.watch.start_soon(nursery, upload, uploading)
                 keep = await self._respond()
                 # The answer is out. If the Engine keeps the connection, it reads the rest
                 # of the body, and only then can the next request follow.
                 if keep:
                     with trio.move_on_after(DRAIN_SECONDS):
-                        await uploading.wait()
+                        await uploading.over.wait()
                 nursery.cancel_scope.cancel()
         except BaseExceptionGroup as group:
             # The nursery wraps whatever ended it. Cancelled belongs to the scope around us;
@@ -313,7 +324,7 @@ class Exchange:
             raise leaf_of(failures) from None
         return keep
 
-    async def _upload(self, over: trio.Event) -> None:
+    async def _upload(self, uploading: Uploading) -> None:
         """Relay the rest of the body; whatever breaks it ends the answer too."""
         client, engine = self._sides.client, self._sides.engine
         move: Callable[..., Awaitable[bytes | None]] = relay
@@ -332,7 +343,7 @@ class Exchange:
             )
         except UpstreamLost:
             # The Engine reads no more; its answer, if there is one, is on its way.
-            over.set()
+            uploading.over.set()
             return
         if surplus is None:
             # The client ended in mid-body: the Engine sees the same, and answers it.
@@ -340,7 +351,40 @@ class Exchange:
         else:
             client.put_back(surplus)
             self._is_uploaded = True
-        over.set()
+        uploading.over.set()
+
+    async def _upload_before_stream(self, uploading: Uploading) -> None:
+        """Relay a body that the Engine reads only where it opens no stream.
+
+        Go's server reads what was announced before it answers with an error. Where a stream
+        opens, all that is still here belongs to that: `_tunnel` cancels this task and goes
+        on behind the last byte that the kernel took. So bytes wait in `Client.early`, also
+        those that the boundary has seen.
+        """
+        client, engine = self._sides.client, self._sides.engine
+        seen = 0
+        try:
+            with uploading.scope:
+                while not self.upward.done:
+                    if client.early:
+                        await client.wire.let_others()
+                    elif data := await client.wire.recv(SMALL_SIZE):
+                        client.put_back(data)
+                    else:
+                        engine.send_eof()
+                        return
+                    seen = self.upward.feed(client.early, 0, len(client.early))
+                    while seen:
+                        sent = engine.wire.send_now(client.early[:seen])
+                        client.take_early(sent)
+                        if seen := seen - sent:
+                            await engine.wire.watch.writable(engine.wire)
+                self._is_uploaded = True
+        except UpstreamLost:
+            return  # its answer, if there is one, is on its way
+        finally:
+            self.upward.passed -= seen
+            uploading.over.set()
 
     async def _respond(self) -> bool:
         """Wait for the answer and pass it on; True if the client may go on."""
@@ -425,9 +469,13 @@ class Exchange:
     async def _tunnel(self, response: ResponseHead, data: bytes) -> None:
         """Pass the head on, then the client's early bytes, then everything both ways."""
         if not self._is_uploaded:
-            raise UpstreamError(
-                "the Engine opened a stream before the request was whole"
-            )
+            if not self.admitted.traits.has_raw_body or self._uploading is None:
+                raise UpstreamError(
+                    "the Engine opened a stream before the request was whole"
+                )
+            self._uploading.scope.cancel()
+            await self._uploading.over.wait()
+            self._is_uploaded = True
         client, engine = self._sides.client, self._sides.engine
         self._is_tunnel = True
         self._tell_opened()

@@ -3,10 +3,13 @@
 A question is about one name in one line of the file: an operation of `ALLOW_OPERATIONS`,
 or an item of a list. It says all that is needed for an answer: what it does at worst, who
 asked for it, since when and how often, and what the file grants of the kind already.
+
+Whether an answer gives root is asked of the policy that it would make: two answers may
+give together what neither gives alone.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from trioproxy.arguments.families import OBJECTS
 from trioproxy.arguments.keeping import below_base
@@ -17,7 +20,13 @@ from trioproxy.learning.wording import root_note
 from trioproxy.policy.endpoints import OPERATIONS, Endpoint, Risk
 from trioproxy.policy.rules import Policy
 from trioproxy.policy.variables import OPERATIONS_VARIABLE
-from trioproxy.review.drift import Refused, RefusedValue, drift
+from trioproxy.review.drift import (
+    Refused,
+    RefusedValue,
+    drift,
+    way_opened_by,
+    with_line,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +39,8 @@ class Question:
     """As the refusal says it."""
     risk: str
     """At worst, for people: `secret-leak: lists volumes ...`."""
-    gives_root: bool
+    root: str
+    """Why it gives root on the host, alone; empty if no way is known."""
     count: int
     first: int
     last: int
@@ -50,7 +60,7 @@ class Question:
 def questions(
     policy: Policy, evidence: Evidence, declined: Iterable[str] = ()
 ) -> list[Question]:
-    """Ask about all that a file refuses and evidence shows; the worst comes first.
+    """Ask about all that a file refuses and evidence shows; what gives root comes last.
 
     `declined`: what a person said no to for good, and is not asked again.
     """
@@ -65,8 +75,43 @@ def questions(
             continue  # no name would allow what names none
         question = _about_value(policy, evidence, value)
         asked.setdefault(question.name, question)
-    left = (one for name, one in asked.items() if name not in frozenset(declined))
-    return sorted(left, key=lambda one: (not one.gives_root, _rank(one), one.name))
+    left = [one for name, one in asked.items() if name not in frozenset(declined)]
+    opening = dict(_opening(policy, [one for one in left if not one.root]))
+    judged = (replace(one, root=one.root or opening.get(one.name, "")) for one in left)
+    return sorted(judged, key=lambda one: (bool(one.root), _rank(one), one.name))
+
+
+def _opening(policy: Policy, group: Sequence[Question]) -> Iterator[tuple[str, str]]:
+    """Which questions open a way by themselves, and which: looked for by halves.
+
+    What many do not open together none of them opens: hundreds are one look.
+    """
+    why = opened_by(policy, *group)
+    if len(group) == 1 and why:
+        yield group[0].name, why
+    elif why:
+        half = len(group) // 2
+        yield from _opening(policy, group[:half])
+        yield from _opening(policy, group[half:])
+
+
+def allowing(policy: Policy, *questions: Question) -> Policy:
+    """The policy after a yes to each of them."""
+    added = dict[str, list[str]]()
+    for one in questions:
+        added.setdefault(one.variable, []).append(one.item)
+    for variable, items in added.items():
+        if variable == OPERATIONS_VARIABLE:
+            listed = [*policy.operations, *map(str, policy.routes)]
+        else:
+            listed = [*_listed(policy, variable)]
+        policy = with_line(policy, variable, ",".join([*listed, *items]))
+    return policy
+
+
+def opened_by(policy: Policy, *questions: Question) -> str:
+    """Say which way to root on the host the yes to them opens; empty if none is known."""
+    return way_opened_by(policy, allowing(policy, *questions))
 
 
 def _rank(question: Question) -> int:
@@ -84,7 +129,7 @@ def _about_operation(policy: Policy, evidence: Evidence, refused: Refused) -> Qu
         name=name,
         message=refused.message,
         risk=_risk(endpoint),
-        gives_root=endpoint.risk is Risk.HOST_ROOT,
+        root="",
         count=sum(one.count() for one in records),
         first=min(one.first for one in records),
         last=max(one.last for one in records),
@@ -113,7 +158,7 @@ def _about_value(policy: Policy, evidence: Evidence, refused: RefusedValue) -> Q
         name=f"{argument.variable}={item}",
         message=refused.message,
         risk=root_note(refused.root) or "no known way to root",
-        gives_root=bool(refused.root),
+        root=refused.root,
         count=facts.count(),
         first=facts.first,
         last=facts.last,

@@ -6,11 +6,18 @@ and of the values that requests asked for, where the evidence has them.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trioproxy.arguments import root
-from trioproxy.arguments.families import BASE, LIMITS, OBJECTS, Kind
-from trioproxy.arguments.limits import ANY, Limit
+from trioproxy.arguments.families import (
+    BASE,
+    BASE_VARIABLE,
+    LIMITS,
+    OBJECTS,
+    PROXY_VARIABLE,
+    Kind,
+)
+from trioproxy.arguments.limits import ANY, Limit, parse_limits
 from trioproxy.arguments.objects import OF_LABEL, Only
 from trioproxy.arguments.patterns import Pattern, parse_pattern
 from trioproxy.arguments.references import REACHING
@@ -19,6 +26,8 @@ from trioproxy.learning.evidence import Argument, Evidence, Facts, Thing
 from trioproxy.learning.proposal import replay
 from trioproxy.learning.shape import REFUSED, UNKNOWN, Shape
 from trioproxy.policy import samples
+from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.policy.meaning import meaning_of
 from trioproxy.policy.rules import Mode, Policy
 from trioproxy.policy.variables import OPERATIONS_VARIABLE
 from trioproxy.review.sightings import is_of_item
@@ -97,6 +106,8 @@ class Drift:
     lines: Mapping[str, str]
     """By variable, the value that would allow the refused values; none where a value
     can be on no list."""
+    root: Mapping[str, str]
+    """By variable, why its line gives root on the host, beside those that do not."""
     has_values: bool
     """Whether the evidence knows what requests asked for; if not, no value is unused."""
 
@@ -120,13 +131,16 @@ def drift(policy: Policy, evidence: Evidence, *, since: int) -> Drift:
     unused_values = tuple(_unused_values(policy, evidence, since)) if has_values else ()
     if evidence.things:
         unused_values += tuple(_unused_objects(policy, evidence, since))
+    line, lines = _line(policy, refused), _lines(policy, values)
+    proposed = {OPERATIONS_VARIABLE: line.partition("=")[2]} if line else {}
     return Drift(
         refused=refused,
         unused=_unused(policy, evidence, since),
-        line=_line(policy, refused),
+        line=line,
         refused_values=values,
         unused_values=unused_values,
-        lines=_lines(policy, values),
+        lines=lines,
+        root=dict(_root_lines(policy, proposed | lines, values)),
         has_values=has_values,
     )
 
@@ -256,6 +270,49 @@ def _lines(policy: Policy, refused: tuple[RefusedValue, ...]) -> dict[str, str]:
             listed = [one.text for one in limit.patterns if not _lists_nothing(one)]
             lines[name] = ",".join([*listed, *sorted(values)])
     return lines
+
+
+def _root_lines(
+    policy: Policy, lines: Mapping[str, str], refused: tuple[RefusedValue, ...]
+) -> Iterator[tuple[str, str]]:
+    """Which lines give root, and why: by an item, or with the lines before them."""
+    for name, value in lines.items():
+        items = (one.root for one in refused if one.argument.variable == name)
+        changed = with_line(policy, name, value)
+        if why := next(filter(None, items), "") or way_opened_by(policy, changed):
+            yield name, why
+        else:
+            policy = changed
+
+
+def with_line(policy: Policy, variable: str, value: str) -> Policy:
+    """The policy with a line in place of its own.
+
+    Lists of objects stay: by which of them root is reached is told with each object.
+    """
+    if variable == OPERATIONS_VARIABLE:
+        names = frozenset(value.split(",")) & OPERATIONS.keys()
+        return replace(policy, operations=names)
+    if variable not in LIMITS:
+        return policy
+    old = policy.limits
+    places = {BASE_VARIABLE: old.base, PROXY_VARIABLE: old.proxy_socket}
+    lines = {name: one.value for name, one in old.by_variable.items()}
+    lines |= {name: place for name, place in places.items() if place}
+    try:
+        limits = parse_limits({**lines, variable: value}, source=variable)
+    except ConfigError:
+        return policy  # no line that could be written
+    return replace(policy, limits=limits)
+
+
+def way_opened_by(policy: Policy, changed: Policy) -> str:
+    """Say which way to root on the host a change opens; empty if none that is known."""
+    if changed is policy:
+        return ""
+    known = meaning_of(policy).ways
+    ways = meaning_of(changed).ways
+    return next((str(one) for one in ways if one not in known), "")
 
 
 def _can_be_listed(variable: str, value: str) -> bool:

@@ -5,21 +5,17 @@ There are two types. `str` is text of anybody, and is never markup. `Markup` is 
 `Markup` children in as they are and escapes all others, attributes too: whoever adds to
 the page cannot forget it, because mypy and the type itself tell the two apart.
 
-Escaping alone is not enough for text that a person judges by eye. A right-to-left override
-in a name makes `/srv/exe.gpj` of another path; a zero width space makes two names look
-like one. Such characters are shown as their code, `\\u202e`.
+Characters without a glyph are shown by their code (`trioproxy.quoting`).
 """
 
 import html
-import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
+from trioproxy.quoting import visible
+
 VOID: Final = frozenset({"meta", "hr", "br", "rect", "circle", "path", "line"})
 """Elements without an end. In SVG those of them that are shapes are closed by a slash."""
-
-_HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Categories of characters that have no glyph, or change how others are shown."""
 
 
 class Markup:
@@ -36,20 +32,6 @@ class Markup:
 
 Child = Markup | str | int
 Children = Child | Iterable["Children"] | None
-
-
-def visible(text: str) -> str:
-    """Show what has no glyph by its code: `\\u202e`. Text that is all visible stays."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_shown(char) for char in text)
-
-
-def _shown(char: str) -> str:
-    if unicodedata.category(char) not in _HIDDEN:
-        return char
-    code = ord(char)
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def escaped(text: str) -> str:
