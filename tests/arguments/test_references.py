@@ -8,10 +8,10 @@ from trioproxy.arguments.asking import Asked, ask
 from trioproxy.arguments.bodies import Json
 from trioproxy.arguments.families import Kind
 from trioproxy.arguments.references import (
+    FINDERS,
     MOST_REFERENCES,
     PATHS,
     READ,
-    READERS,
     Named,
     Reference,
     find,
@@ -62,8 +62,8 @@ MAY_NAME = (
 def marked() -> set[tuple[str, str]]:
     found = set[tuple[str, str]]()
     for name, operation in OPERATIONS.items():
-        found |= {(name, path) for path, field in rows(operation) if field.refers}
-        found |= {(name, key) for key in operation.refers}
+        found |= {(name, path) for path, field in rows(operation) if field.finder}
+        found |= {(name, key) for key in operation.finders}
     return found
 
 
@@ -120,9 +120,9 @@ def is_part(operation: str, path: str) -> bool:
 
 def test_each_mark_has_its_reader() -> None:
     """What is marked is read, and every reader is used."""
-    used = {f.refers for s in STRUCTS.values() for f in s.fields.values() if f.refers}
-    used |= {one for o in OPERATIONS.values() for one in o.refers.values()}
-    assert used == READERS.keys()
+    used = {f.finder for s in STRUCTS.values() for f in s.fields.values() if f.finder}
+    used |= {one for o in OPERATIONS.values() for one in o.finders.values()}
+    assert used == FINDERS.keys()
 
 
 KINDS = {

@@ -89,9 +89,8 @@ def option_fields() -> Iterator[str]:
         readers = [(name, one.reader) for name, one in rows(operation)]
         for name, reader in (*readers, *operation.query.items()):
             # Options of drivers are told by name too, where they are no bind.
-            if reader == "driver-options" or READERS.get(reader, "").endswith(
-                "_OPTIONS"
-            ):
+            variable = READERS[reader].variable if reader else ""
+            if reader == "driver-options" or variable.endswith("_OPTIONS"):
                 yield f"{operation.name}:{name}"
 
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from trioproxy.arguments import normal
 from trioproxy.arguments.bodies import Found, Json, Place, show
 from trioproxy.arguments.table import Operation
-from trioproxy.errors import BodyTooLarge
+from trioproxy.errors import BadBody, BodyTooLarge
 
 DEFAULT_USER: Final = "@default"
 """The user of an exec that names none: the one that its container runs as."""
@@ -137,29 +137,60 @@ def few(found: Found) -> Json:
     return found.value
 
 
+# A field is of the kind that the table says, or it is not there: what is neither was
+# looked at by nobody, and asks for nothing that anyone could tell.
+
+
 def text_of(value: Json) -> str:
-    """A text, or an empty one."""
-    return value if isinstance(value, str) else ""
+    """A text; empty where there is none. Raises `BadBody` for anything else."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise _other("text")
+    return value
 
 
 def texts_of(value: Json) -> list[str]:
-    """The texts of a list."""
-    return (
-        [one for one in value if isinstance(one, str)]
-        if isinstance(value, list)
-        else []
-    )
+    """The texts of a list. Raises `BadBody` for anything else."""
+    found = list_of(value)
+    texts = [one for one in found if isinstance(one, str)]
+    if len(texts) < len(found):
+        raise _other("text")
+    return texts
 
 
-def structs_of(value: Json) -> list[Mapping[str, Json]]:
-    """The structs of a list."""
-    if not isinstance(value, list):
+def structs_of(value: Json) -> list[dict[str, Json]]:
+    """The structs of a list. Raises `BadBody` for anything else."""
+    found = list_of(value)
+    structs = [one for one in found if isinstance(one, dict)]
+    if len(structs) < len(found):
+        raise _other("object")
+    return structs
+
+
+def list_of(value: Json) -> list[Json]:
+    """A list; empty where there is none. Raises `BadBody` for anything else."""
+    if value is None:
         return []
-    return [one for one in value if isinstance(one, Mapping)]
+    if not isinstance(value, list):
+        raise _other("list")
+    return value
+
+
+def map_of(value: Json) -> dict[str, Json]:
+    """A struct or a map; empty where there is none. Raises `BadBody` for anything else."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _other("object")
+    return value
+
+
+def _other(wanted: str) -> BadBody:
+    return BadBody(f"what should be {wanted} is something else")
 
 
 def entries(value: Json) -> Iterator[tuple[str, str]]:
-    """The entries of a map of texts."""
-    if isinstance(value, Mapping):
-        for key, one in value.items():
-            yield key, text_of(one)
+    """The entries of a map of texts. Raises `BadBody` for anything else."""
+    for key, one in map_of(value).items():
+        yield key, text_of(one)

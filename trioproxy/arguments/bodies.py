@@ -57,13 +57,23 @@ TOP: Final = Place("", "")
 
 
 class Found(NamedTuple):
-    """A value that has a reader."""
+    """A value that asks for something: `readers` has who tells it."""
 
     reader: str
     place: Place
     value: Json
     parent: dict[str, Json]
     """The struct that holds it, which goes on to the Engine."""
+
+
+class Mention(NamedTuple):
+    """A value that names something the Engine has: `references` has who tells it."""
+
+    finder: str
+    place: Place
+    value: Json
+    parent: dict[str, Json]
+    """As of `Found`."""
 
 
 class Unknown(NamedTuple):
@@ -81,7 +91,7 @@ class Body(NamedTuple):
     """What goes on to the Engine."""
     found: list[Found]
     unknown: list[Unknown]
-    named: list[Found]
+    named: list[Mention]
     """What names images, containers, networks or volumes."""
 
 
@@ -129,7 +139,7 @@ class _Reader:
     def __init__(self) -> None:
         self.found: list[Found] = []
         self.unknown: list[Unknown] = []
-        self.named: list[Found] = []
+        self.named: list[Mention] = []
         self._left = _A_STEP
 
     def read_struct(
@@ -156,7 +166,7 @@ class _Reader:
                 else:
                     value = yield from self._read_structs(field, item, where)
                 canonical[field.name] = value
-                if field.reader or field.refers:
+                if field.reader or field.finder:
                     self._keep(field, where, value, canonical)
         return canonical
 
@@ -165,8 +175,8 @@ class _Reader:
     ) -> None:
         if field.reader and field.reader != WITH_PARENT:
             self.found.append(Found(field.reader, place, value, parent))
-        if field.refers:
-            self.named.append(Found(field.refers, place, value, parent))
+        if field.finder:
+            self.named.append(Mention(field.finder, place, value, parent))
 
     def _is_long(self) -> bool:
         """Whether others should have their turn, by what was read since they had one."""

@@ -14,10 +14,10 @@ Nothing can be said behind an anonymous volume of `Volumes` or of an image. It i
 unless `VolumeDriver` says otherwise, and a file that lists such a driver gives root.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from trioproxy.arguments.asked import text_of
+from trioproxy.arguments.asked import list_of, map_of, structs_of, text_of
 from trioproxy.arguments.bodies import Json
 from trioproxy.arguments.families import Kind
 from trioproxy.arguments.table import HOST_CONFIG
@@ -47,34 +47,31 @@ class Mounted(NamedTuple):
 
 def mounted(body: dict[str, Json]) -> Iterator[Mounted]:
     """List the volumes of a creation behind which something can be said."""
-    given = body.get(HOST_CONFIG.name)
-    host = given if isinstance(given, dict) else {}
+    host = map_of(body.get(HOST_CONFIG.name))
     driver = text_of(host.get("VolumeDriver"))
-    binds, volumes, mounts = host.get("Binds"), body.get("Volumes"), host.get("Mounts")
-    for index, text in enumerate(binds if isinstance(binds, list) else ()):
+    binds, volumes = list_of(host.get("Binds")), map_of(body.get("Volumes"))
+    for index, text in enumerate(binds):
         yield from _bind(binds, index, text_of(text), driver)
-    for text in list(volumes) if isinstance(volumes, dict) else ():
-        yield from _of_podman(volumes, text, driver)
-    for mount in mounts if isinstance(mounts, list) else ():
-        if isinstance(mount, dict) and mount.get("Type") == "volume":
+    for name in list(volumes):
+        yield from _of_podman(volumes, name, driver)
+    for mount in structs_of(host.get("Mounts")):
+        if mount.get("Type") == "volume":
             yield from _mount(mount, driver)
 
 
-def _bind(binds: Json, index: int, text: str, driver: str) -> Iterator[Mounted]:
+def _bind(binds: list[Json], index: int, text: str, driver: str) -> Iterator[Mounted]:
     def keep() -> None:
-        if isinstance(binds, list):
-            binds[index] = _with_nocopy(text)
+        binds[index] = _with_nocopy(text)
 
     if name := _name(text):
         yield Mounted(name, driver in _PLAIN, _has_nocopy(text), keep)
 
 
-def _of_podman(volumes: Json, text: str, driver: str) -> Iterator[Mounted]:
+def _of_podman(volumes: dict[str, Json], text: str, driver: str) -> Iterator[Mounted]:
     """Tell of a name in `Volumes`, which Podman reads as it reads `Binds`."""
 
     def keep() -> None:
-        if isinstance(volumes, dict):
-            volumes[_with_nocopy(text)] = volumes.pop(text)
+        volumes[_with_nocopy(text)] = volumes.pop(text)
 
     if name := _name(text):
         yield Mounted(name, driver in _PLAIN, _has_nocopy(text), keep)
@@ -82,11 +79,10 @@ def _of_podman(volumes: Json, text: str, driver: str) -> Iterator[Mounted]:
 
 def _mount(mount: dict[str, Json], driver: str) -> Iterator[Mounted]:
     def keep() -> None:
-        given = mount.get("VolumeOptions")
-        mount["VolumeOptions"] = {**_map(given), "NoCopy": True}
+        mount["VolumeOptions"] = {**map_of(mount.get("VolumeOptions")), "NoCopy": True}
 
-    options = _map(mount.get("VolumeOptions"))
-    config = _map(options.get("DriverConfig"))
+    options = map_of(mount.get("VolumeOptions"))
+    config = map_of(options.get("DriverConfig"))
     driver = text_of(config.get("Name")) or driver
     is_plain = (
         driver in _PLAIN and not config.get("Options") and not options.get("Subpath")
@@ -94,10 +90,6 @@ def _mount(mount: dict[str, Json], driver: str) -> Iterator[Mounted]:
     source = text_of(mount.get("Source"))
     if not source.startswith(_PATHS):
         yield Mounted(source, is_plain, options.get("NoCopy") is True, keep)
-
-
-def _map(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _name(text: str) -> str:

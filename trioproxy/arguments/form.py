@@ -11,7 +11,7 @@ from trioproxy.arguments import query
 
 if TYPE_CHECKING:
     from trioproxy.arguments.asked import Argument
-    from trioproxy.arguments.bodies import Found, Json
+    from trioproxy.arguments.bodies import Json, Mention
 
 
 class Asked(NamedTuple):
@@ -23,7 +23,7 @@ class Asked(NamedTuple):
     body: "dict[str, Json] | None"
     """None: the body is content, or there is none."""
     query: bytes
-    named: "tuple[Found, ...]" = ()
+    named: "tuple[Mention, ...]" = ()
     """Where its body names images, containers, networks and volumes."""
     is_whole: bool = True
     """False: nothing limits what it asks for, so its labels alone were looked at."""

@@ -13,7 +13,14 @@ the image gives nothing on the host: nor does the environment, most of which is 
 from collections.abc import Iterator, Mapping
 
 from trioproxy.arguments import nodes
-from trioproxy.arguments.asked import Argument, Request, text_of
+from trioproxy.arguments.asked import (
+    Argument,
+    Request,
+    list_of,
+    map_of,
+    structs_of,
+    text_of,
+)
 from trioproxy.arguments.asking import ask
 from trioproxy.arguments.bodies import Json
 from trioproxy.arguments.families import Kind
@@ -31,9 +38,7 @@ def arguments_of(thing: Thing, *, with_nodes: bool = False) -> Iterator[Argument
     if thing.kind is Kind.CONTAINER:
         yield from _of_container(thing.value)
         host = thing.value.get("HostConfig")
-        if with_nodes and nodes.has_by_default(
-            host if isinstance(host, Mapping) else {}
-        ):
+        if with_nodes and nodes.has_by_default(map_of(host)):
             yield nodes.HAD_BY_DEFAULT
     elif thing.kind is Kind.VOLUME:
         body: dict[str, Json] = {
@@ -44,8 +49,7 @@ def arguments_of(thing: Thing, *, with_nodes: bool = False) -> Iterator[Argument
 
 
 def _of_container(value: Mapping[str, Json]) -> Iterator[Argument]:
-    given = value.get("HostConfig")
-    given = given if isinstance(given, Mapping) else {}
+    given = map_of(value.get("HostConfig"))
     host: dict[str, Json] = {
         name: one for name, one in given.items() if name not in _BY_DEFAULT
     }
@@ -53,8 +57,7 @@ def _of_container(value: Mapping[str, Json]) -> Iterator[Argument]:
         del host["IpcMode"]
     if given.get("VolumesFrom"):
         # What it has from another container stands among its mounts alone.
-        mounts = given.get("Mounts")
-        kept = mounts if isinstance(mounts, list) else []
+        kept = list_of(given.get("Mounts"))
         host["Mounts"] = [*kept, *_bound(value.get("Mounts"))]
     derived = frozenset({"label:disable"} if _is_unlabelled(given) else ())
     for one in _asked("ContainerCreate", {"HostConfig": host}):
@@ -69,8 +72,8 @@ def _is_unlabelled(host: Mapping[str, Json]) -> bool:
 
 
 def _bound(mounts: Json) -> Iterator[Json]:
-    for one in mounts if isinstance(mounts, list) else []:
-        if isinstance(one, Mapping) and one.get("Type") == "bind":
+    for one in structs_of(mounts):
+        if one.get("Type") == "bind":
             yield {
                 "Type": "bind",
                 "Source": text_of(one.get("Source")),

@@ -20,6 +20,8 @@ from trioproxy.arguments.asked import (
     Request,
     entries,
     few,
+    list_of,
+    map_of,
     option,
     structs_of,
     text_of,
@@ -67,7 +69,7 @@ def binds(request: Request, found: Found) -> Iterator[Argument]:
 
 def volumes(request: Request, found: Found) -> Iterator[Argument]:
     """`Volumes`, whose names are anonymous volumes; Podman reads them as it reads `Binds`."""
-    for text, _ in entries(few(found)):
+    for text in map_of(few(found)):
         if ":" in text:
             yield from _split_bind(request, found.place.at(text), text)
 
@@ -99,10 +101,8 @@ def mounts(request: Request, found: Found) -> Iterator[Argument]:
         shown = place.below("Source").shown
         yield from _split_texts(request, place, mount)
         if kind == "bind":
-            options = mount.get("BindOptions")
-            partial = isinstance(options, Mapping) and options.get(
-                "ReadOnlyNonRecursive"
-            )
+            options = map_of(mount.get("BindOptions"))
+            partial = options.get("ReadOnlyNonRecursive")
             read_only = bool(mount.get("ReadOnly")) and not partial
             read_only = read_only and not request.is_below(RECURSIVE_READ_ONLY)
             yield _bind(shown, source, read_only=read_only)
@@ -125,8 +125,7 @@ def _split_texts(
         if not _SPLITS.isdisjoint(text):
             yield option(request, place.below(name), text)
     for name in ("VolumeOptions", "ImageOptions"):
-        inner = mount.get(name)
-        path = text_of(inner.get("Subpath")) if isinstance(inner, Mapping) else ""
+        path = text_of(map_of(mount.get(name)).get("Subpath"))
         if not _SPLITS.isdisjoint(path):
             yield option(request, place.below(name).below("Subpath"), path)
 
@@ -180,20 +179,14 @@ def to_proxy(body: Mapping[str, Json], socket: str) -> None:
 
     So what the client starts, and what speaks to an Engine from there, has its policy.
     """
-    host = body.get(HOST_CONFIG.name)
-    if not isinstance(host, Mapping):
-        return
-    binds, mounts = host.get("Binds"), host.get("Mounts")
-    for index, text in enumerate(binds if isinstance(binds, list) else []):
+    host = map_of(body.get(HOST_CONFIG.name))
+    binds = list_of(host.get("Binds"))
+    for index, text in enumerate(binds):
         source, mark, rest = text_of(text).partition(":")
-        if isinstance(binds, list) and mark and is_engines(source):
+        if mark and is_engines(source):
             binds[index] = f"{socket}{mark}{rest}"
-    for mount in mounts if isinstance(mounts, list) else []:
-        if (
-            isinstance(mount, dict)
-            and mount.get("Type") == "bind"
-            and is_engines(text_of(mount.get("Source")))
-        ):
+    for mount in structs_of(host.get("Mounts")):
+        if mount.get("Type") == "bind" and is_engines(text_of(mount.get("Source"))):
             mount["Source"] = socket
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from trioproxy.arguments import normal
-from trioproxy.arguments.asked import Argument, texts_of
+from trioproxy.arguments.asked import Argument, map_of, texts_of
 from trioproxy.arguments.bodies import Json
 from trioproxy.arguments.table import HOST_CONFIG
 
@@ -41,6 +41,6 @@ def has_by_default(host: Mapping[str, Json]) -> bool:
 
 def drop(body: dict[str, Json]) -> None:
     """Take it from what a creation makes, unless that asks for it."""
-    host = body.get(HOST_CONFIG.name)
-    if isinstance(host, dict) and has_by_default(host):
+    host = map_of(body.setdefault(HOST_CONFIG.name, {}))
+    if has_by_default(host):
         host["CapDrop"] = [*texts_of(host.get("CapDrop")), MKNOD]

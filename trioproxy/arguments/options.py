@@ -14,6 +14,7 @@ from trioproxy.arguments.asked import (
     Request,
     entries,
     few,
+    list_of,
     option,
     text_of,
     texts_of,
@@ -117,7 +118,7 @@ def tmpfs(request: Request, found: Found) -> Iterator[Argument]:
 
 def memory_options(request: Request, found: Found) -> Iterator[Argument]:
     """The same as lists of a name and a value."""
-    for words in found.value if isinstance(found.value, list) else []:
+    for words in list_of(found.value):
         if not is_memory_option("=".join(texts_of(words))):
             yield option(request, found.place)
 

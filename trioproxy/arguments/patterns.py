@@ -403,7 +403,7 @@ def _check_option(family: Family, operation: str, path: str) -> None:
         return
     if not reader:
         raise _Bad("a field that is harmless at any value", "remove it")
-    own = READERS[reader]
+    own = READERS[reader].variable
     if own != family.options:
         raise _Bad("a field that has a variable of its own", f"list its value in {own}")
     if reader in _BY_ENTRY:

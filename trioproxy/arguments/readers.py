@@ -13,6 +13,8 @@ from trioproxy.arguments.asked import (
     Reader,
     Request,
     few,
+    list_of,
+    map_of,
     option,
     structs_of,
     text_of,
@@ -154,7 +156,7 @@ def _build_version(request: Request, found: Found) -> Iterator[Argument]:
 def _flag(_: Request, found: Found) -> Iterator[Argument]:
     if found.value:
         yield Argument(
-            table.READERS[found.reader],
+            table.READERS[found.reader].variable,
             "1",
             found.place.shown,
             shown="true",
@@ -185,12 +187,11 @@ def _devices(name: str) -> "Reader":
 def _device_requests(_: Request, found: Found) -> Iterator[Argument]:
     for index, wanted in enumerate(structs_of(found.value)):
         driver = text_of(wanted.get("Driver"))
-        groups = wanted.get("Capabilities")
+        groups = list_of(wanted.get("Capabilities"))
         is_gpu = (
             driver in {"", "nvidia"}
-            and isinstance(groups, list)
             and bool(groups)
-            and all(isinstance(one, list) and "gpu" in one for one in groups)
+            and all("gpu" in texts_of(one) for one in groups)
         )
         value = "gpu" if is_gpu else f"driver:{normal.quote(driver or 'any')}"
         yield Argument(
@@ -275,7 +276,7 @@ def _network_mode(_: Request, found: Found) -> Iterator[Argument]:
 
 
 def _endpoints(_: Request, found: Found) -> Iterator[Argument]:
-    if isinstance(found.value, Mapping) and "host" in found.value:
+    if "host" in map_of(found.value):
         place = found.place.at("host").shown
         yield Argument("CREATE_NAMESPACES", "net:host", place)
 
@@ -307,8 +308,7 @@ def _runtime(_: Request, found: Found) -> Iterator[Argument]:
 
 
 def _ports(_: Request, found: Found) -> Iterator[Argument]:
-    ports = found.value if isinstance(found.value, Mapping) else {}
-    for port, bindings in ports.items():
+    for port, bindings in map_of(found.value).items():
         place = found.place.at(port)
         protocol = port.partition("/")[2]
         # An empty list is filled by the Engine, with a port that it chooses.
@@ -343,8 +343,8 @@ def _environment(request: Request, found: Found) -> Iterator[Argument]:
     And names by which NVIDIA's runtime gives devices: those of a creation, for what an
     image has is its own.
     """
-    host = found.parent.get(table.HOST_CONFIG.name)
-    runtime = text_of(host.get("Runtime")) if isinstance(host, Mapping) else ""
+    host = map_of(found.parent.get(table.HOST_CONFIG.name))
+    runtime = text_of(host.get("Runtime"))
     is_read = request.operation.name == "ContainerCreate"
     is_read = is_read and runtime not in WITHOUT_DEVICES
     for index, text in enumerate(texts_of(found.value)):
@@ -433,3 +433,5 @@ READERS: Final[Mapping[str, Reader]] = {
     "volume-driver": _driver("volume", frozenset({"", "local"})),
     "volumes-from": _each("volumes:container"),
 }
+if missing := READERS.keys() ^ (table.READERS.keys() - {table.WITH_PARENT}):
+    raise AssertionError(f"table or code does not know {sorted(missing)}")

@@ -14,10 +14,18 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from trioproxy.arguments import fills, normal, query
-from trioproxy.arguments.asked import Argument, text_of, texts_of
+from trioproxy.arguments import fills, normal, query, table
+from trioproxy.arguments.asked import (
+    Argument,
+    entries,
+    list_of,
+    map_of,
+    structs_of,
+    text_of,
+    texts_of,
+)
 from trioproxy.arguments.asking import Asked
-from trioproxy.arguments.bodies import Found, Json, Place, show
+from trioproxy.arguments.bodies import Json, Mention, Place, show
 from trioproxy.arguments.families import Kind
 from trioproxy.arguments.table import OPERATIONS
 from trioproxy.arguments.things import ENGINE, Known, Missing, Thing
@@ -256,18 +264,17 @@ def _in_what_is_asked(
     operation: str, asked: Asked, filled: frozenset[str], *, objects: bool
 ) -> Iterator[Reference]:
     for found in asked.named:
-        if objects or found.reader in OF_IMAGES | (OF_VOLUMES if filled else set()):
-            for one in READERS[found.reader](asked, found):
+        if objects or found.finder in OF_IMAGES | (OF_VOLUMES if filled else set()):
+            for one in FINDERS[found.finder](asked, found):
                 is_filled = one.kind is Kind.VOLUME and one.text in filled
                 yield one._replace(fills=True) if is_filled else one
     if not objects:
         return
     known = OPERATIONS[operation]
     for key, value in query.parse(asked.query):
-        if value and key in known.refers:
+        if value and (finder := known.finders.get(key)):
             place = Place(key, show(key))
-            reader = known.refers[key]
-            yield from READERS[reader](asked, Found(reader, place, value, {}))
+            yield from FINDERS[finder](asked, Mention(finder, place, value, {}))
     if operation == "ContainerCreate" and not _host(asked).get("NetworkMode"):
         yield _built_in("default", "HostConfig.NetworkMode")
     if operation == "ImageBuild" and not asked.has("networkmode"):
@@ -280,9 +287,8 @@ def _in_path(
     def pin(sent: Sent, thing: Thing) -> None:
         sent.parameter = thing.id
         if operation == "NetworkConnect" and asked and asked.body is not None:
-            endpoint = asked.body.setdefault("EndpointConfig", {})
-            if isinstance(endpoint, dict):
-                endpoint["NetworkID"] = thing.id
+            endpoint = map_of(asked.body.setdefault("EndpointConfig", {}))
+            endpoint["NetworkID"] = thing.id
 
     kind = PATHS[operation]
     return Reference(
@@ -307,8 +313,7 @@ def _new_name(raw_query: bytes) -> str:
 
 
 def _host(asked: Asked) -> dict[str, Json]:
-    host = (asked.body or {}).get("HostConfig")
-    return host if isinstance(host, dict) else {}
+    return map_of((asked.body or {}).get("HostConfig"))
 
 
 def _set(parent: dict[str, Json], name: str, form: str = "{}") -> Pin:
@@ -320,13 +325,12 @@ def _set(parent: dict[str, Json], name: str, form: str = "{}") -> Pin:
 
 def _set_at(items: Json, index: int, behind: str) -> Pin:
     def pin(_: Sent, thing: Thing) -> None:
-        if isinstance(items, list):
-            items[index] = f"{thing.id}{behind}"
+        list_of(items)[index] = f"{thing.id}{behind}"
 
     return pin
 
 
-def _container(_: Asked, found: Found) -> Iterator[Reference]:
+def _container(_: Asked, found: Mention) -> Iterator[Reference]:
     text, place = text_of(found.value), found.place.shown
     if found.place.path == "container":  # of a commit, in the query
 
@@ -338,7 +342,7 @@ def _container(_: Asked, found: Found) -> Iterator[Reference]:
         yield Reference(Kind.CONTAINER, text, place, _set(found.parent, "Container"))
 
 
-def _namespace(_: Asked, found: Found) -> Iterator[Reference]:
+def _namespace(_: Asked, found: Mention) -> Iterator[Reference]:
     text, name = text_of(found.value), found.place.path.rpartition(".")[2]
     if text.startswith("container:"):
         pin = _set(found.parent, name, "container:{}")
@@ -346,7 +350,7 @@ def _namespace(_: Asked, found: Found) -> Iterator[Reference]:
         yield Reference(Kind.CONTAINER, container, found.place.shown, pin, reaches=True)
 
 
-def _volumes_from(_: Asked, found: Found) -> Iterator[Reference]:
+def _volumes_from(_: Asked, found: Mention) -> Iterator[Reference]:
     for index, text in enumerate(texts_of(found.value)):
         name, mark, mode = text.partition(":")
         pin = _set_at(found.value, index, mark + mode)
@@ -362,20 +366,20 @@ def _link(text: str) -> tuple[str, str]:
     return name, alias.rpartition("/")[2] if name.startswith("/") else alias
 
 
-def _links(_: Asked, found: Found) -> Iterator[Reference]:
+def _links(_: Asked, found: Mention) -> Iterator[Reference]:
     for index, text in enumerate(texts_of(found.value)):
         name, alias = _link(text)
         pin = _set_at(found.value, index, f":{alias}")
         yield Reference(Kind.CONTAINER, name, found.place.at(index).shown, pin)
 
 
-def _aliases(_: Asked, found: Found) -> Iterator[Reference]:
+def _aliases(_: Asked, found: Mention) -> Iterator[Reference]:
     """Links of an endpoint: other names, for what is on the same network anyway."""
     for index, text in enumerate(texts_of(found.value)):
         yield Reference(Kind.CONTAINER, _link(text)[0], found.place.at(index).shown)
 
 
-def _pinned(asked: Asked, found: Found) -> Iterator[Reference]:
+def _pinned(asked: Asked, found: Mention) -> Iterator[Reference]:
     """The id of an endpoint's network: the Engine joins that, whatever the name says."""
     found.parent.pop("NetworkID", None)
     yield from ()
@@ -391,10 +395,9 @@ NOT_JOINED: Final = frozenset({"host", "none"})
 """No network of objects: the host's is asked for by `CREATE_NAMESPACES`."""
 
 
-def _endpoints(_: Asked, found: Found) -> Iterator[Reference]:
-    if not isinstance(found.value, dict):
-        return
-    for name, endpoint in list(found.value.items()):
+def _endpoints(_: Asked, found: Mention) -> Iterator[Reference]:
+    endpoints = map_of(found.value)
+    for name, endpoint in list(endpoints.items()):
         place = found.place.at(name).shown
         if name in NOT_JOINED:
             continue
@@ -402,13 +405,12 @@ def _endpoints(_: Asked, found: Found) -> Iterator[Reference]:
             yield _built_in(name, place)
             continue
         if endpoint is None:
-            endpoint = found.value[name] = {}
-        if isinstance(endpoint, dict):
-            pin = _set(endpoint, "NetworkID")
-            yield Reference(Kind.NETWORK, name, place, pin)
+            endpoint = endpoints[name] = {}
+        pin = _set(map_of(endpoint), "NetworkID")
+        yield Reference(Kind.NETWORK, name, place, pin)
 
 
-def _network_mode(asked: Asked, found: Found) -> Iterator[Reference]:
+def _network_mode(asked: Asked, found: Mention) -> Iterator[Reference]:
     text, place = text_of(found.value), found.place.shown
     if text.startswith("container:"):
         yield from _namespace(asked, found)
@@ -417,26 +419,22 @@ def _network_mode(asked: Asked, found: Found) -> Iterator[Reference]:
     elif text and text not in NOT_JOINED:
 
         def pin(_: Sent, thing: Thing) -> None:
-            config = (asked.body or {}).setdefault("NetworkingConfig", {})
-            endpoints = (
-                config.setdefault("EndpointsConfig", {})
-                if isinstance(config, dict)
-                else {}
-            )
+            config = map_of((asked.body or {}).setdefault("NetworkingConfig", {}))
+            endpoints = map_of(config.setdefault("EndpointsConfig", {}))
             # What stands there is joined, and has its own pin; the mode is not then.
-            if isinstance(endpoints, dict) and not endpoints:
+            if not endpoints:
                 endpoints[thing.names[0]] = {"NetworkID": thing.id}
 
         yield Reference(Kind.NETWORK, text, place, pin)
 
 
-def _network(_: Asked, found: Found) -> Iterator[Reference]:
+def _network(_: Asked, found: Mention) -> Iterator[Reference]:
     if text := text_of(found.value):
         pin = _set(found.parent, "Network")
         yield Reference(Kind.NETWORK, text, found.place.shown, pin)
 
 
-def _build_network(_: Asked, found: Found) -> Iterator[Reference]:
+def _build_network(_: Asked, found: Mention) -> Iterator[Reference]:
     text, place = text_of(found.value), found.place.shown
 
     def pin(sent: Sent, thing: Thing) -> None:
@@ -452,13 +450,13 @@ def _build_network(_: Asked, found: Found) -> Iterator[Reference]:
         yield Reference(Kind.NETWORK, text, place, pin)
 
 
-def _volume(_: Asked, found: Found) -> Iterator[Reference]:
+def _volume(_: Asked, found: Mention) -> Iterator[Reference]:
     """The name of a volume that is made: if it is there, its creation describes it."""
     if text := text_of(found.value):
         yield Reference(Kind.VOLUME, text, found.place.shown, may_miss=True)
 
 
-def _binds(_: Asked, found: Found) -> Iterator[Reference]:
+def _binds(_: Asked, found: Mention) -> Iterator[Reference]:
     for index, text in enumerate(texts_of(found.value)):
         source, mark, _rest = text.partition(":")
         if mark and not source.startswith("/"):
@@ -468,19 +466,16 @@ def _binds(_: Asked, found: Found) -> Iterator[Reference]:
             yield Reference(Kind.VOLUME, source, place, makes=makes)
 
 
-def _volumes(_: Asked, found: Found) -> Iterator[Reference]:
+def _volumes(_: Asked, found: Mention) -> Iterator[Reference]:
     """Anonymous volumes; Podman reads their names as it reads `Binds`."""
-    for text in found.value if isinstance(found.value, Mapping) else ():
+    for text in map_of(found.value):
         source, mark, _rest = text.partition(":")
         if mark and not source.startswith("/"):
             yield Reference(Kind.VOLUME, source, found.place.at(text).shown)
 
 
-def _mounts(asked: Asked, found: Found) -> Iterator[Reference]:
-    mounts = found.value if isinstance(found.value, list) else []
-    for index, mount in enumerate(mounts):
-        if not isinstance(mount, dict):
-            continue
+def _mounts(asked: Asked, found: Mention) -> Iterator[Reference]:
+    for index, mount in enumerate(structs_of(found.value)):
         place = found.place.at(index).below("Source").shown
         match mount.get("Type"):
             case "image":
@@ -495,20 +490,17 @@ def _mounts(asked: Asked, found: Found) -> Iterator[Reference]:
 def _volume_of(
     mount: Mapping[str, Json], name: str, host: Mapping[str, Json]
 ) -> dict[str, Json]:
-    options = mount.get("VolumeOptions")
-    options = options if isinstance(options, Mapping) else {}
-    driver = options.get("DriverConfig")
-    driver = driver if isinstance(driver, Mapping) else {}
-    labels = options.get("Labels")
+    options = map_of(mount.get("VolumeOptions"))
+    driver = map_of(options.get("DriverConfig"))
     return {
         "Name": name,
         "Driver": driver.get("Name") or host.get("VolumeDriver") or "",
         "DriverOpts": driver.get("Options") or {},
-        "Labels": dict(labels) if isinstance(labels, Mapping) else {},
+        "Labels": dict(map_of(options.get("Labels"))),
     }
 
 
-def _image(_: Asked, found: Found) -> Iterator[Reference]:
+def _image(_: Asked, found: Mention) -> Iterator[Reference]:
     yield from _images(found.parent, "Image", found.place.shown)
 
 
@@ -522,14 +514,14 @@ def _images(parent: dict[str, Json], name: str, place: str) -> Iterator[Referenc
 
 
 OF_IMAGES: Final = frozenset({"image", "mounts"})
-"""Readers of places that may have an image; the second one tells volumes as well."""
+"""Finders in places that may have an image; the second one tells volumes as well."""
 
 OF_VOLUMES: Final = frozenset({"binds", "mounts", "volumes"})
-"""Readers of places that may have a volume which a creation mounts."""
+"""Finders in places that may have a volume which a creation mounts."""
 
-_Reader = Callable[[Asked, Found], Iterator[Reference]]
+_Finder = Callable[[Asked, Mention], Iterator[Reference]]
 
-READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
+FINDERS: Final[Mapping[str, _Finder]] = MappingProxyType(
     {
         "aliases": _aliases,
         "binds": _binds,
@@ -548,6 +540,8 @@ READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
         "volumes-from": _volumes_from,
     }
 )
+if missing := FINDERS.keys() ^ table.FINDERS:
+    raise AssertionError(f"table or code does not know {sorted(missing)}")
 
 
 # --- What a request makes ---------------------------------------------------------
@@ -559,9 +553,5 @@ def made(kind: Kind, asked: Asked) -> Thing:
     if kind is Kind.CONTAINER:
         given = dict(reversed(query.parse(asked.query)))
         name = given.get("name", "").removeprefix("/")
-    labels = (asked.body or {}).get("Labels")
-    texts = {
-        key: text_of(value)
-        for key, value in (labels.items() if isinstance(labels, dict) else ())
-    }
-    return Thing(kind, "", (name,), texts, inherited={})
+    labels = dict(entries((asked.body or {}).get("Labels")))
+    return Thing(kind, "", (name,), labels, inherited={})

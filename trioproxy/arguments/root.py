@@ -6,12 +6,13 @@ seen here (what another container has, what a plugin does), it is told as well.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from trioproxy.arguments import normal, places
+from trioproxy.arguments.families import LIMITS, OBJECTS
 from trioproxy.arguments.languages import TAG, expression, others, with_stars
 
 ANYTHING: Final = "lists anything"
@@ -139,50 +140,92 @@ _HARMLESS_OPTIONS: Final = re.compile(
 
 def of_item(variable: str, item: str, *, base: str = "") -> str:
     """Say why an item of a list is root on the host; empty if no way is known."""
+    rule = _RULES[variable]
     if item == "*":
-        return "" if variable in _HARMLESS_AT_ANY else ANYTHING
-    match variable:
-        case "CREATE_BINDS":
-            return _of_bind(item.replace("{base}", base))
-        case "CREATE_PRIVILEGED" | "EXEC_PRIVILEGED":
-            return "is privileged" if item == "1" else ""
-        case "CREATE_NAMESPACES":
-            return _NAMESPACES.get(item, "")
-        case "CREATE_SECURITY":
-            return next((why for v, why in _SECURITY.items() if _may_be(item, v)), "")
-        case _:
-            return _of_word(variable, item)
-
-
-_HARMLESS_AT_ANY: Final = frozenset(
-    {
-        "CREATE_IMAGES", "CREATE_PORTS", "CREATE_TAGS", "EXEC_COMMANDS", "EXEC_USERS",
-        "PULL_IMAGES",
-    }
-)  # fmt: skip
-
-
-def _of_word(variable: str, item: str) -> str:
-    match variable:
-        case "CREATE_CAPS":
-            return _CAPS.get(item, "")
-        case "CREATE_DEVICES" if not _DEVICES.fullmatch(normal.unquote(item)):
-            return "may be the host's disks or memory"
-        case "CREATE_DRIVERS" if item.startswith("volume:"):
-            return "is a plugin, which may mount anything"
-        case "CREATE_RUNTIMES" if item not in _RUNTIMES:
-            return "is a program that runs as root"
-        case _ if variable.endswith("_OPTIONS") and not _HARMLESS_OPTIONS.fullmatch(
-            item
-        ):
-            return "may give anything, nothing is known of it"
-        case _:
-            return ""
+        return ANYTHING if rule.counts_any else ""
+    return rule.why(item.replace("{base}", base))
 
 
 def _of_bind(item: str) -> str:
     path, _, mode = item.partition(":")
     return _of_pattern(path.removesuffix("/*") or "/", is_read_only=mode == "ro")
+
+
+def _of_cap(item: str) -> str:
+    return _CAPS.get(item, "")
+
+
+def _of_device(item: str) -> str:
+    is_known = _DEVICES.fullmatch(normal.unquote(item))
+    return "" if is_known else "may be the host's disks or memory"
+
+
+def _of_driver(item: str) -> str:
+    is_volumes = item.startswith("volume:")
+    return "is a plugin, which may mount anything" if is_volumes else ""
+
+
+def _of_namespace(item: str) -> str:
+    return _NAMESPACES.get(item, "")
+
+
+def _of_option(item: str) -> str:
+    if _HARMLESS_OPTIONS.fullmatch(item):
+        return ""
+    return "may give anything, nothing is known of it"
+
+
+def _of_privileged(item: str) -> str:
+    return "is privileged" if item == "1" else ""
+
+
+def _of_runtime(item: str) -> str:
+    return "" if item in _RUNTIMES else "is a program that runs as root"
+
+
+def _of_security(item: str) -> str:
+    return next((why for v, why in _SECURITY.items() if _may_be(item, v)), "")
+
+
+def _harmless(_: str) -> str:
+    return ""
+
+
+class _Rule(NamedTuple):
+    """Which items of a variable give root."""
+
+    why: Callable[[str], str]
+    """Says it of one item, but for `*`."""
+    counts_any: bool = True
+    """Whether listing anything gives root."""
+
+
+_RULES: Final[Mapping[str, _Rule]] = MappingProxyType(
+    {
+        "BUILD_OPTIONS": _Rule(_of_option),
+        "CREATE_BINDS": _Rule(_of_bind),
+        "CREATE_CAPS": _Rule(_of_cap),
+        "CREATE_DEVICES": _Rule(_of_device),
+        "CREATE_DRIVERS": _Rule(_of_driver),
+        "CREATE_IMAGES": _Rule(_harmless, counts_any=False),
+        "CREATE_NAMESPACES": _Rule(_of_namespace),
+        "CREATE_OPTIONS": _Rule(_of_option),
+        "CREATE_PORTS": _Rule(_harmless, counts_any=False),
+        "CREATE_PRIVILEGED": _Rule(_of_privileged),
+        "CREATE_RUNTIMES": _Rule(_of_runtime),
+        "CREATE_SECURITY": _Rule(_of_security),
+        "CREATE_TAGS": _Rule(_harmless, counts_any=False),
+        "EXEC_COMMANDS": _Rule(_harmless, counts_any=False),
+        "EXEC_OPTIONS": _Rule(_of_option),
+        "EXEC_PRIVILEGED": _Rule(_of_privileged),
+        "EXEC_USERS": _Rule(_harmless, counts_any=False),
+        "PULL_IMAGES": _Rule(_harmless, counts_any=False),
+        "PULL_OPTIONS": _Rule(_of_option),
+        **dict.fromkeys(OBJECTS, _Rule(_harmless)),
+    }
+)
+if missing := _RULES.keys() ^ {*LIMITS, *OBJECTS}:
+    raise AssertionError(f"say when {sorted(missing)} gives root")
 
 
 def of_path(path: str) -> str:

@@ -2,9 +2,9 @@
 
 Tables only: `bodies` reads a body by them, `asking` finds the arguments in it, `limits`
 compares those with what a file lists. A field is harmless (it gives no power over the
-host or over what belongs to others), or it names a reader, which tells its arguments.
-What is not in the table is no oversight that passes: it is asked for by its name, as a
-value of the family's `_OPTIONS`.
+host or over what belongs to others), or it names a reader, which tells its arguments; one
+that says neither does not import. What is not in the table is no oversight that passes:
+it is asked for by its name, as a value of the family's `_OPTIONS`.
 
 Facts are from the Engine's sources and API documents, 1.24 to 1.56.
 """
@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
-from trioproxy.arguments.families import Family
+from trioproxy.arguments.families import LIMITS, Family
 
 
 class Kind(StrEnum):
@@ -70,52 +70,53 @@ class Field:
     """For the kinds that hold structs."""
     reader: str = ""
     """What tells its arguments; empty: harmless at any value."""
-    refers: str = ""
+    finder: str = ""
     """What tells which images, containers, networks and volumes it names; see `references`."""
 
 
 # A struct a heading: its name, then the structs that the Engine embeds in it, `...` if
-# names besides its own are left out. Then kind and names a line; `:Struct` says what
-# a name holds, `>reader` who tells its arguments, `@reader` who tells what it names.
+# names besides its own are left out. Then kind and names a line; `:Struct` says what a
+# name holds. Each that holds no struct has a sign: `>reader`, who tells its arguments, or
+# `-`, harmless at any value. `@finder` says who tells what it names.
 _STRUCTS = """\
 = Healthcheck
-texts      Test
-number     Interval Timeout Retries StartPeriod StartInterval
+texts      Test-
+number     Interval- Timeout- Retries- StartPeriod- StartInterval-
 = Config Healthcheck
-text       Hostname Domainname User WorkingDir StopSignal MacAddress
-flag       AttachStdin AttachStdout AttachStderr Tty OpenStdin StdinOnce ArgsEscaped NetworkDisabled
-texts      Env>environment OnBuild Shell
-words      Cmd Entrypoint
-keys       ExposedPorts Volumes>volumes@volumes
-map        Labels
-number     StopTimeout
+text       Hostname- Domainname- User- WorkingDir- StopSignal- MacAddress-
+flag       AttachStdin- AttachStdout- AttachStderr- Tty- OpenStdin- StdinOnce- ArgsEscaped- NetworkDisabled-
+texts      Env>environment OnBuild- Shell-
+words      Cmd- Entrypoint-
+keys       ExposedPorts- Volumes>volumes@volumes
+map        Labels-
+number     StopTimeout-
 struct     Healthcheck:Healthcheck
 = WeightDevice
 text       Path>with-parent
-number     Weight
+number     Weight-
 = ThrottleDevice
 text       Path>with-parent
-number     Rate
+number     Rate-
 = Device
-text       PathOnHost>with-parent PathInContainer CgroupPermissions
+text       PathOnHost>with-parent PathInContainer- CgroupPermissions-
 = DeviceRequest
 text       Driver>with-parent
-number     Count
-texts      DeviceIDs
+number     Count-
+texts      DeviceIDs-
 lists      Capabilities>with-parent
 map        Options>option-keys
 = Ulimit
-text       Name
-number     Soft Hard
+text       Name-
+number     Soft- Hard-
 = RestartPolicy
-text       Name
-number     MaximumRetryCount
+text       Name-
+number     MaximumRetryCount-
 = Resources
-number     CpuShares Memory NanoCpus BlkioWeight CpuPeriod CpuQuota CpuRealtimePeriod CpuRealtimeRuntime
-number     MemoryReservation MemorySwap MemorySwappiness PidsLimit CpuCount CpuPercent IOMaximumIOps IOMaximumBandwidth
-number     KernelMemory KernelMemoryTCP
-text       CpusetCpus CpusetMems CgroupParent>option
-flag       OomKillDisable
+number     CpuShares- Memory- NanoCpus- BlkioWeight- CpuPeriod- CpuQuota- CpuRealtimePeriod- CpuRealtimeRuntime-
+number     MemoryReservation- MemorySwap- MemorySwappiness- PidsLimit- CpuCount- CpuPercent- IOMaximumIOps- IOMaximumBandwidth-
+number     KernelMemory- KernelMemoryTCP-
+text       CpusetCpus- CpusetMems- CgroupParent>option
+flag       OomKillDisable-
 structs    BlkioWeightDevice:WeightDevice>device-paths
 structs    BlkioDeviceReadBps:ThrottleDevice>device-paths BlkioDeviceWriteBps:ThrottleDevice>device-paths
 structs    BlkioDeviceReadIOps:ThrottleDevice>device-paths BlkioDeviceWriteIOps:ThrottleDevice>device-paths
@@ -129,16 +130,16 @@ text       Name>volume-driver
 map        Options>driver-options
 = BindOptions
 text       Propagation>propagation
-flag       NonRecursive CreateMountpoint ReadOnlyNonRecursive>with-parent ReadOnlyForceRecursive
+flag       NonRecursive- CreateMountpoint- ReadOnlyNonRecursive>with-parent ReadOnlyForceRecursive-
 = VolumeOptions
-flag       NoCopy
-map        Labels
+flag       NoCopy-
+map        Labels-
 text       Subpath>with-parent
 struct     DriverConfig:Driver
 = ImageOptions
 text       Subpath>with-parent
 = TmpfsOptions
-number     SizeBytes Mode
+number     SizeBytes- Mode-
 lists      Options>memory-options
 = ClusterOptions
 = Mount
@@ -149,27 +150,27 @@ struct     TmpfsOptions:TmpfsOptions ClusterOptions:ClusterOptions
 = PortBinding
 text       HostIp>with-parent HostPort>with-parent
 = HostConfig Resources
-texts      Binds>binds@binds CapAdd>caps Capabilities>caps CapDrop Dns DnsOptions DnsSearch ExtraHosts GroupAdd
+texts      Binds>binds@binds CapAdd>caps Capabilities>caps CapDrop- Dns- DnsOptions- DnsSearch- ExtraHosts- GroupAdd-
 texts      Links>links@links SecurityOpt>security VolumesFrom>volumes-from@volumes-from MaskedPaths>masked ReadonlyPaths>readonly
 text       NetworkMode>network-mode@network-mode VolumeDriver>volume-driver CgroupnsMode>cgroup-mode
 text       IpcMode>ipc-mode@namespace Cgroup>option@namespace PidMode>pid-mode@namespace UTSMode>uts-mode UsernsMode>userns-mode
-text       Runtime>runtime Isolation
-flag       AutoRemove Privileged>privileged PublishAllPorts>publish-all ReadonlyRootfs Init
-number     OomScoreAdj ShmSize
-numbers    ConsoleSize
+text       Runtime>runtime Isolation-
+flag       AutoRemove- Privileged>privileged PublishAllPorts>publish-all ReadonlyRootfs- Init-
+number     OomScoreAdj- ShmSize-
+numbers    ConsoleSize-
 map        Annotations>option-keys StorageOpt>storage-options Tmpfs>tmpfs Sysctls>sysctls
 struct     LogConfig:LogConfig RestartPolicy:RestartPolicy
 structs    Mounts:Mount>mounts@mounts
 unread     ContainerIDFile
 structlists PortBindings:PortBinding>ports
 = IPAMConfig
-text       IPv4Address IPv6Address
-texts      LinkLocalIPs
+text       IPv4Address- IPv6Address-
+texts      LinkLocalIPs-
 = Endpoint
 struct     IPAMConfig:IPAMConfig
-texts      Links>links@aliases Aliases DNSNames
-text       MacAddress NetworkID@pinned EndpointID Gateway IPAddress IPv6Gateway GlobalIPv6Address
-number     GwPriority IPPrefixLen GlobalIPv6PrefixLen
+texts      Links>links@aliases Aliases- DNSNames-
+text       MacAddress- NetworkID-@pinned EndpointID- Gateway- IPAddress- IPv6Gateway- GlobalIPv6Address-
+number     GwPriority- IPPrefixLen- GlobalIPv6PrefixLen-
 map        DriverOpts>option-keys
 = NetworkingConfig ...
 structmap  EndpointsConfig:Endpoint>endpoints@endpoints
@@ -179,111 +180,130 @@ struct     HostConfig:HostConfig NetworkingConfig:NetworkingConfig
 unread     Name Platform
 = ContainerUpdate Resources
 struct     RestartPolicy:RestartPolicy
-flag       Init
+flag       Init-
 = ContainerExec
-text       User>exec-user DetachKeys WorkingDir
-flag       Privileged>exec-privileged Tty AttachStdin AttachStdout AttachStderr Detach
-numbers    ConsoleSize
+text       User>exec-user DetachKeys- WorkingDir-
+flag       Privileged>exec-privileged Tty- AttachStdin- AttachStdout- AttachStderr- Detach-
+numbers    ConsoleSize-
 texts      Env>exec-environment Cmd>exec-command
 unread     Container
 = ExecStart
-flag       Detach Tty
-numbers    ConsoleSize
+flag       Detach- Tty-
+numbers    ConsoleSize-
 unread     Stdin Hijack
 = VolumeCreate
-text       Name@volume Driver>volume-driver
-map        DriverOpts>driver-options Labels
+text       Name-@volume Driver>volume-driver
+map        DriverOpts>driver-options Labels-
 any        ClusterVolumeSpec>present
 = ConfigFrom
-text       Network@network
+text       Network-@network
 = AddressPool
-text       Subnet>option-value IPRange Gateway
-map        AuxiliaryAddresses
+text       Subnet>option-value IPRange- Gateway-
+map        AuxiliaryAddresses-
 = IPAM
 text       Driver>ipam-driver
 structs    Config:AddressPool
 map        Options>option-keys
 = NetworkCreate
-text       Name Driver>network-driver Scope>network-scope
-flag       Internal EnableIPv4 EnableIPv6 CheckDuplicate Attachable>option Ingress>option ConfigOnly>option
-map        Options>network-options Labels
+text       Name- Driver>network-driver Scope>network-scope
+flag       Internal- EnableIPv4- EnableIPv6- CheckDuplicate- Attachable>option Ingress>option ConfigOnly>option
+map        Options>network-options Labels-
 struct     IPAM:IPAM ConfigFrom:ConfigFrom>option
 = NetworkConnect
-text       Container@container
+text       Container-@container
 struct     EndpointConfig:Endpoint
 = NetworkDisconnect
-text       Container@container
-flag       Force
+text       Container-@container
+flag       Force-
 = ImageCommit Config
-text       Image
+text       Image-
 """
 
 
 WITH_PARENT: Final = "with-parent"
 """The reader of what is told together with the field that holds it."""
 
-READERS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "binds": "CREATE_BINDS",
-        "mounts": "CREATE_BINDS",
-        "volumes": "CREATE_BINDS",
-        "driver-options": "CREATE_BINDS",
-        "caps": "CREATE_CAPS",
-        "device-paths": "CREATE_DEVICES",
-        "device-requests": "CREATE_DEVICES",
-        "device-rules": "CREATE_DEVICES",
-        "devices": "CREATE_DEVICES",
-        "volume-driver": "CREATE_DRIVERS",
-        "ipam-driver": "CREATE_DRIVERS",
-        "log-driver": "CREATE_DRIVERS",
-        "network-driver": "CREATE_DRIVERS",
-        "image": "CREATE_IMAGES",
-        "cgroup-mode": "CREATE_NAMESPACES",
-        "endpoints": "CREATE_NAMESPACES",
-        "ipc-mode": "CREATE_NAMESPACES",
-        "links": "CREATE_NAMESPACES",
-        "network-mode": "CREATE_NAMESPACES",
-        "pid-mode": "CREATE_NAMESPACES",
-        "userns-mode": "CREATE_NAMESPACES",
-        "uts-mode": "CREATE_NAMESPACES",
-        "volumes-from": "CREATE_NAMESPACES",
-        "ports": "CREATE_PORTS",
-        "publish-all": "CREATE_PORTS",
-        "privileged": "CREATE_PRIVILEGED",
-        "runtime": "CREATE_RUNTIMES",
-        "masked": "CREATE_SECURITY",
-        "readonly": "CREATE_SECURITY",
-        "security": "CREATE_SECURITY",
-        "import-tag": "CREATE_TAGS",
-        "push-tag": "CREATE_TAGS",
-        "tag": "CREATE_TAGS",
-        "environment": "CREATE_OPTIONS",
-        "log-options": "CREATE_OPTIONS",
-        "memory-options": "CREATE_OPTIONS",
-        "network-options": "CREATE_OPTIONS",
-        "network-scope": "CREATE_OPTIONS",
-        "option": "CREATE_OPTIONS",
-        "option-keys": "CREATE_OPTIONS",
-        "option-value": "CREATE_OPTIONS",
-        "present": "CREATE_OPTIONS",
-        "propagation": "CREATE_OPTIONS",
-        "storage-options": "CREATE_OPTIONS",
-        "sysctls": "CREATE_OPTIONS",
-        "tmpfs": "CREATE_OPTIONS",
-        "build-file": "BUILD_OPTIONS",
-        "build-network": "BUILD_OPTIONS",
-        "build-option": "BUILD_OPTIONS",
-        "build-remote": "BUILD_OPTIONS",
-        "build-tag": "CREATE_TAGS",
-        "build-version": "BUILD_OPTIONS",
-        "exec-command": "EXEC_COMMANDS",
-        "exec-environment": "EXEC_OPTIONS",
-        "exec-privileged": "EXEC_PRIVILEGED",
-        "exec-user": "EXEC_USERS",
-        "pull-image": "PULL_IMAGES",
-        WITH_PARENT: "",
-    }
-)
+# A reader a line: the variable that limits what it finds, and the kinds that it reads.
+_READERS = """\
+binds            CREATE_BINDS       texts
+mounts           CREATE_BINDS       structs
+volumes          CREATE_BINDS       keys
+driver-options   CREATE_BINDS       map
+caps             CREATE_CAPS        texts
+device-paths     CREATE_DEVICES     structs
+device-requests  CREATE_DEVICES     structs
+device-rules     CREATE_DEVICES     texts
+devices          CREATE_DEVICES     structs
+volume-driver    CREATE_DRIVERS     text
+ipam-driver      CREATE_DRIVERS     text
+log-driver       CREATE_DRIVERS     text
+network-driver   CREATE_DRIVERS     text
+image            CREATE_IMAGES      text
+cgroup-mode      CREATE_NAMESPACES  text
+endpoints        CREATE_NAMESPACES  structmap
+ipc-mode         CREATE_NAMESPACES  text
+links            CREATE_NAMESPACES  texts
+network-mode     CREATE_NAMESPACES  text
+pid-mode         CREATE_NAMESPACES  text
+userns-mode      CREATE_NAMESPACES  text
+uts-mode         CREATE_NAMESPACES  text
+volumes-from     CREATE_NAMESPACES  texts
+ports            CREATE_PORTS       structlists
+publish-all      CREATE_PORTS       flag
+privileged       CREATE_PRIVILEGED  flag
+runtime          CREATE_RUNTIMES    text
+masked           CREATE_SECURITY    texts
+readonly         CREATE_SECURITY    texts
+security         CREATE_SECURITY    texts
+import-tag       CREATE_TAGS        text
+push-tag         CREATE_TAGS        text
+tag              CREATE_TAGS        text
+environment      CREATE_OPTIONS     texts
+log-options      CREATE_OPTIONS     map
+memory-options   CREATE_OPTIONS     lists
+network-options  CREATE_OPTIONS     map
+network-scope    CREATE_OPTIONS     text
+option           CREATE_OPTIONS     flag struct text
+option-keys      CREATE_OPTIONS     map
+option-value     CREATE_OPTIONS     text
+present          CREATE_OPTIONS     any
+propagation      CREATE_OPTIONS     text
+storage-options  CREATE_OPTIONS     map
+sysctls          CREATE_OPTIONS     map
+tmpfs            CREATE_OPTIONS     map
+build-file       BUILD_OPTIONS      text
+build-network    BUILD_OPTIONS      text
+build-option     BUILD_OPTIONS      text
+build-remote     BUILD_OPTIONS      text
+build-tag        CREATE_TAGS        text
+build-version    BUILD_OPTIONS      text
+exec-command     EXEC_COMMANDS      texts
+exec-environment EXEC_OPTIONS       texts
+exec-privileged  EXEC_PRIVILEGED    flag
+exec-user        EXEC_USERS         text
+pull-image       PULL_IMAGES        text
+"""
+
+
+class Source(NamedTuple):
+    """A row of `READERS`."""
+
+    variable: str
+    """What limits what a reader finds."""
+    kinds: frozenset[Kind]
+    """What it reads; a field of another kind that names it is refused at import."""
+
+
+def _parse_readers(table: str) -> Mapping[str, Source]:
+    found = {WITH_PARENT: Source("", frozenset(Kind))}
+    for name, variable, *kinds in map(str.split, table.splitlines()):
+        if variable not in LIMITS:
+            raise AssertionError(f"{name}: nothing is called {variable}")
+        found[name] = Source(variable, frozenset(map(Kind, kinds)))
+    return MappingProxyType(found)
+
+
+READERS: Final = _parse_readers(_READERS)
 """Who tells the arguments of a field, and the variable that limits what is found."""
 
 
@@ -297,7 +317,7 @@ class Operation:
     """Its JSON body; none: a body, if there is one, is content and not read."""
     query: Mapping[str, str] = field(default_factory=dict, hash=False)
     """The keys of its query that the Engine reads, and their readers; empty: harmless."""
-    refers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    finders: Mapping[str, str] = field(default_factory=dict, hash=False)
     """The keys of its query that name something, and what tells it."""
     many: frozenset[str] = frozenset()
     """The keys of which the Engine reads every value, not the first alone."""
@@ -311,25 +331,25 @@ class Operation:
     def variables(self) -> frozenset[str]:
         """The variables that limit what it can ask for."""
         readers = {one.reader for _, one in rows(self)} | set(self.query.values())
-        found = {READERS[reader] for reader in readers if reader}
+        found = {READERS[reader].variable for reader in readers if reader}
         return frozenset(found | {self.family.options}) - {""}
 
 
-# Family, operation, then the keys of the query: readers as above, `*` for those that may repeat.
+# Family, operation, then the keys of the query: signs as above, `*` for those that may repeat.
 _OPERATIONS = """\
-CREATE ContainerCreate  name platform
+CREATE ContainerCreate  name- platform-
 CREATE ContainerUpdate
 CREATE VolumeCreate
 CREATE NetworkCreate
 CREATE NetworkConnect
 CREATE NetworkDisconnect
-CREATE ImageCommit      container@container repo>tag tag>with-parent author comment pause changes*
-CREATE ImageTag         repo>tag tag>with-parent force
-CREATE ImagePush        tag>push-tag platform
+CREATE ImageCommit      container-@container repo>tag tag>with-parent author- comment- pause- changes*-
+CREATE ImageTag         repo>tag tag>with-parent force-
+CREATE ImagePush        tag>push-tag platform-
 EXEC   ContainerExec
 EXEC   ExecStart
-PULL   ImageCreate      fromImage>pull-image fromSrc>pull-image repo>import-tag tag>with-parent message changes* platform
-BUILD  ImageBuild       dockerfile>build-file q nocache pull rm forcerm memory memswap cpushares cpusetcpus cpusetmems cpuperiod cpuquota shmsize ulimits buildargs labels target platform extrahosts* cachefrom squash isolation t*>build-tag remote>build-remote networkmode>build-network@build-network cgroupparent>build-option securityopt*>build-option outputs>build-option session>build-option buildid>build-option version>build-version
+PULL   ImageCreate      fromImage>pull-image fromSrc>pull-image repo>import-tag tag>with-parent message- changes*- platform-
+BUILD  ImageBuild       dockerfile>build-file q- nocache- pull- rm- forcerm- memory- memswap- cpushares- cpusetcpus- cpusetmems- cpuperiod- cpuquota- shmsize- ulimits- buildargs- labels- target- platform- extrahosts*- cachefrom- squash- isolation- t*>build-tag remote>build-remote networkmode>build-network@build-network cgroupparent>build-option securityopt*>build-option outputs>build-option session>build-option buildid>build-option version>build-version
 """
 
 
@@ -355,42 +375,83 @@ def _parse_structs(table: str) -> Mapping[str, Struct]:
     return MappingProxyType(structs)
 
 
+_HOLDING: Final = frozenset(
+    {Kind.STRUCT, Kind.STRUCTS, Kind.STRUCT_MAP, Kind.STRUCT_LISTS}
+)
+
+
+class _Word(NamedTuple):
+    """A name in a table, with its signs."""
+
+    name: str
+    struct: str
+    reader: str
+    finder: str
+
+
+def _parse_word(word: str) -> _Word:
+    signed, _, finder = word.partition("@")
+    signed, _, reader = signed.partition(">")
+    name, _, struct = signed.removesuffix("-").partition(":")
+    if reader and reader not in READERS:
+        raise AssertionError(f"{word}: nobody is called {reader}")
+    if (signed[-1:] == "-") == bool(reader or struct):
+        raise AssertionError(f"{word}: say who reads it, or by a - that it is harmless")
+    return _Word(name, struct, reader, finder)
+
+
 def _parse_field(kind: Kind, word: str, structs: Mapping[str, Struct]) -> Field:
-    word, _, refers = word.partition("@")
-    name, _, reader = word.partition(">")
-    name, _, struct = name.partition(":")
+    if kind is Kind.UNREAD:
+        return Field(name=word, kind=kind)
+    name, struct, reader, finder = _parse_word(word)
+    if reader and kind not in READERS[reader].kinds:
+        raise AssertionError(f"{word}: {reader} does not read a {kind}")
+    if (kind in _HOLDING) != bool(struct):
+        raise AssertionError(
+            f"{word}: a {kind} holds {'some' if struct else 'no'} struct"
+        )
     return Field(
         name=name,
         kind=kind,
         struct=structs[struct] if struct else NO_STRUCT,
         reader=reader,
-        refers=refers,
+        finder=finder,
     )
 
 
 def _parse_operations(table: str) -> Mapping[str, Operation]:
     operations = dict[str, Operation]()
     for line in table.splitlines():
-        family, name, *keys = line.split()
-        plain = [key.partition("@")[0] for key in keys]
-        parts = [key.partition(">") for key in plain]
+        family, name, *words = line.split()
+        keys = [_parse_word(word) for word in words]
+        if other := [
+            one
+            for one in keys
+            if one.reader and Kind.TEXT not in READERS[one.reader].kinds
+        ]:
+            raise AssertionError(f"{name}: {other[0].reader} does not read a text")
+        body = STRUCTS.get(name, NO_STRUCT)
+        _check_told(name, body, is_told=False)
         operations[name] = Operation(
             name=name,
             family=Family(family),
-            body=STRUCTS.get(name, NO_STRUCT),
-            query=MappingProxyType(
-                {key.rstrip("*"): reader for key, _, reader in parts}
+            body=body,
+            query=MappingProxyType({one.name.rstrip("*"): one.reader for one in keys}),
+            finders=MappingProxyType(
+                {one.name.rstrip("*"): one.finder for one in keys if one.finder}
             ),
-            refers=MappingProxyType(
-                {
-                    key.partition(">")[0].partition("@")[0]: key.partition("@")[2]
-                    for key in keys
-                    if "@" in key
-                }
-            ),
-            many=frozenset(key[:-1] for key, _, _ in parts if key.endswith("*")),
+            many=frozenset(one.name[:-1] for one in keys if one.name.endswith("*")),
         )
     return MappingProxyType(operations)
+
+
+def _check_told(name: str, struct: Struct, *, is_told: bool) -> None:
+    """Refuse a field that is told with what holds it, where nobody reads that."""
+    for one in struct.fields.values():
+        if one.reader == WITH_PARENT and not is_told:
+            raise AssertionError(f"{name}: nobody reads what holds {one.name}")
+        is_read = one.reader not in {"", WITH_PARENT}
+        _check_told(name, one.struct, is_told=is_told or is_read)
 
 
 STRUCTS: Final = _parse_structs(_STRUCTS)
@@ -401,6 +462,12 @@ OPERATIONS: Final = _parse_operations(_OPERATIONS)
 
 HOST_CONFIG: Final = STRUCTS["HostConfig"]
 """What Engines before 27 also read at the top of a create, if `HostConfig` is absent."""
+
+
+FINDERS: Final = frozenset(
+    one.finder for struct in STRUCTS.values() for one in struct.fields.values()
+).union(*(one.finders.values() for one in OPERATIONS.values())) - {""}
+"""Who tells what is named, by the names that the tables use."""
 
 
 def rows(operation: Operation) -> Iterator[tuple[str, Field]]:

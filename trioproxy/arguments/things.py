@@ -7,14 +7,22 @@ nothing: it raises, and the request is refused.
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from trioproxy.arguments import normal
-from trioproxy.arguments.asked import Argument, text_of, texts_of
+from trioproxy.arguments.asked import (
+    Argument,
+    list_of,
+    map_of,
+    structs_of,
+    text_of,
+    texts_of,
+)
 from trioproxy.arguments.bodies import Json
 from trioproxy.arguments.families import Kind
-from trioproxy.errors import Untold
+from trioproxy.errors import BadBody, Untold
 
 ANONYMOUS: Final = "com.docker.volume.anonymous"
 """The label of volumes that nobody named."""
@@ -117,21 +125,22 @@ ENGINE: Final = (Kind.ENGINE, "/info")
 
 def describe(kind: Kind, value: Json) -> Thing:
     """Read the Engine's description of a thing. Raises `Untold` for none."""
-    if not isinstance(value, Mapping):
-        raise _incomplete(kind)
-    return _DESCRIBERS[kind](value)
+    with _whole(kind):
+        return _DESCRIBERS[kind](map_of(value))
 
 
 def users_of(value: Json) -> tuple[Thing, ...]:
     """Read a list of containers."""
-    if not isinstance(value, list):
+    if value is None:
         raise _incomplete(Kind.CONTAINER)
-    return tuple(map(_listed, value))
+    with _whole(Kind.CONTAINER):
+        return tuple(map(_listed, list_of(value)))
 
 
 def container_of_exec(value: Json) -> tuple[str, str]:
     """Read the ids of an exec and of its container."""
-    one, other = (text_of(_map(value).get(key)) for key in ("ID", "ContainerID"))
+    with _whole(Kind.EXEC):
+        one, other = (text_of(map_of(value).get(key)) for key in ("ID", "ContainerID"))
     if not _FULL_ID.fullmatch(one) or not _FULL_ID.fullmatch(other):
         raise _incomplete(Kind.EXEC)
     return one, other
@@ -139,17 +148,23 @@ def container_of_exec(value: Json) -> tuple[str, str]:
 
 def labels_of_image(value: Json) -> Labels:
     """Read the labels that an image gives to its containers."""
-    config = _map(value).get("Config")
-    return _labels(_map(config).get("Labels"), Kind.IMAGE)
+    with _whole(Kind.IMAGE):
+        config = map_of(map_of(value).get("Config"))
+    return _labels(config.get("Labels"), Kind.IMAGE)
+
+
+@contextmanager
+def _whole(kind: Kind) -> Iterator[None]:
+    """Tell of a part of another kind than the Engine's own as of one that is missing."""
+    try:
+        yield
+    except BadBody:
+        raise _incomplete(kind) from None
 
 
 def _incomplete(kind: Kind) -> Untold:
     what = "itself" if kind is Kind.ENGINE else f"a {kind}"
     return Untold(f"the Engine's description of {what} is not complete")
-
-
-def _map(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _labels(value: Json, kind: Kind) -> Labels:
@@ -179,9 +194,12 @@ def _image(value: Mapping[str, Json]) -> Thing:
 
 
 def _container(value: Mapping[str, Json]) -> Thing:
-    config, name = value.get("Config"), text_of(value.get("Name"))
-    host = value.get("HostConfig")
-    if not isinstance(config, Mapping) or not isinstance(host, Mapping) or not name:
+    name, parts = (
+        text_of(value.get("Name")),
+        (value.get("Config"), value.get("HostConfig")),
+    )
+    config, _host = map(map_of, parts)
+    if not name or None in parts:
         raise _incomplete(Kind.CONTAINER)
     return Thing(
         Kind.CONTAINER,
@@ -189,7 +207,7 @@ def _container(value: Mapping[str, Json]) -> Thing:
         (name.removeprefix("/"),),
         _labels(config.get("Labels"), Kind.CONTAINER),
         text_of(value.get("Image")),
-        unpinned=tuple(_unpinned(_map(value.get("NetworkSettings")))),
+        unpinned=tuple(_unpinned(map_of(value.get("NetworkSettings")))),
         volumes=_volumes(value.get("Mounts")),
         value=value,
     )
@@ -200,24 +218,24 @@ BUILT_IN: Final = frozenset({"", "bridge", "default", "host", "none"})
 
 
 def _unpinned(settings: Mapping[str, Json]) -> list[str]:
-    networks = _map(settings.get("Networks"))
+    networks = map_of(settings.get("Networks"))
     return [
         name
         for name, endpoint in networks.items()
-        if name not in BUILT_IN and not text_of(_map(endpoint).get("NetworkID"))
+        if name not in BUILT_IN and not text_of(map_of(endpoint).get("NetworkID"))
     ]
 
 
 def _volumes(mounts: Json) -> tuple[str, ...]:
     return tuple(
         text_of(one.get("Name"))
-        for one in (mounts if isinstance(mounts, list) else [])
-        if isinstance(one, Mapping) and one.get("Type") == "volume"
+        for one in structs_of(mounts)
+        if one.get("Type") == "volume"
     )
 
 
 def _listed(value: Json) -> Thing:
-    one = _map(value)
+    one = map_of(value)
     return Thing(
         Kind.CONTAINER,
         _id(one, Kind.CONTAINER),
@@ -233,7 +251,7 @@ def _network(value: Mapping[str, Json]) -> Thing:
     full, name = text_of(value.get("Id")), text_of(value.get("Name"))
     if not re.fullmatch(r"[0-9a-z]{20,64}", full) or not name:
         raise _incomplete(Kind.NETWORK)
-    members = frozenset(_map(value.get("Containers")))
+    members = frozenset(map_of(value.get("Containers")))
     labels = _labels(value.get("Labels"), Kind.NETWORK)
     return Thing(Kind.NETWORK, full, (name,), labels, members=members, value=value)
 
@@ -272,13 +290,13 @@ def _engine(value: Mapping[str, Json]) -> Thing:
     runtime = text_of(value.get("DefaultRuntime"))
     if not runtime:
         raise _incomplete(Kind.ENGINE)
-    runtimes = _map(value.get("Runtimes"))
+    runtimes = map_of(value.get("Runtimes"))
     same = _RUNC if runtime in _RUNC else {runtime}
     same |= {_OF_PODMAN} - runtimes.keys()
     given = [f"CREATE_RUNTIMES={normal.quote(name)}" for name in sorted(same)]
     if not _BUILTIN.isdisjoint(_seccomp(texts_of(value.get("SecurityOptions")))):
         given.append("CREATE_SECURITY=seccomp:builtin")
-    parts = {k: v for k, v in _map(runtimes.get(runtime)).items() if k != "status"}
+    parts = {k: v for k, v in map_of(runtimes.get(runtime)).items() if k != "status"}
     if not _GIVES_DEVICES.search(f"{runtime} {parts}"):
         given.append("CREATE_DEVICES=gpu")  # that is, names alone give none
     return Thing(Kind.ENGINE, "", tuple(given), value=value)
