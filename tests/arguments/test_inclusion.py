@@ -13,6 +13,7 @@ from trioproxy.arguments import automata, inclusion
 from trioproxy.arguments.automata import have_common
 from trioproxy.arguments.families import FAMILIES, LIMITS, ONLY_WHEN_SET
 from trioproxy.arguments.inclusion import (
+    Listed,
     beyond,
     is_included,
     is_within,
@@ -20,6 +21,7 @@ from trioproxy.arguments.inclusion import (
 )
 from trioproxy.arguments.languages import Language, Some, expression, others
 from trioproxy.arguments.limits import ANY
+from trioproxy.arguments.patterns import Pattern, Words
 
 A64 = "a" * 64
 LIMIT_NAMES = sorted(LIMITS)
@@ -231,3 +233,36 @@ def test_a_proof_that_takes_too_long_is_none(monkeypatch: pytest.MonkeyPatch) ->
 def test_every_variable_is_tried() -> None:
     """The made-up lists above have items of every variable."""
     assert set(ITEMS) == LIMITS == {n for names in FAMILIES.values() for n in names}
+
+
+_STARRED = st.lists(
+    st.lists(
+        st.sampled_from(["a", "b", "ab", "*", "c", "*{2}"]), min_size=1, max_size=4
+    )
+    .map("".join)
+    .filter(lambda text: "**" not in text and text != "*"),
+    min_size=1,
+    max_size=6,
+    unique=True,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(_STARRED, _STARRED)
+def test_what_is_looked_up_is_what_would_be_proven(
+    inner: list[str], outer: list[str]
+) -> None:
+    """A list is compared by look-ups and few words as it would be by all its words."""
+    narrow = limits({"CREATE_RUNTIMES": ",".join(outer)}).limit_of("CREATE_RUNTIMES")
+    wide = limits({"CREATE_RUNTIMES": ",".join(inner)}).limit_of("CREATE_RUNTIMES")
+    assert narrow is not None
+    assert wide is not None
+    every = tuple(w for one in narrow.patterns for w in language_of(one))
+    listed = Listed(narrow)
+    for item in wide.patterns:
+        assert listed.fit_all_of(item) is is_included(language_of(item), every)
+
+
+def language_of(item: Pattern) -> Language:
+    assert isinstance(item.means, Words)
+    return item.means.language

@@ -86,3 +86,28 @@ def test_names_end(segments: list[str]) -> None:
     found = places.names(read("/" + "/".join(segments)), places.EVERY)
     for one in found:
         assert set(places.names(one, places.EVERY)) <= set(found)
+
+
+_SEGMENTS = st.lists(
+    st.sampled_from(["a", "ab", "b", "*", "a*", "*b", "*{1}"]), max_size=4
+)
+_PLACES = st.builds(
+    lambda segments, is_below: read("/" + "/".join(segments))._replace(
+        is_below=is_below
+    ),
+    _SEGMENTS,
+    st.booleans(),
+)
+
+
+@given(st.lists(_PLACES, max_size=6), _PLACES)
+def test_a_tree_finds_what_each_of_them_meets(
+    several: list[places.Place], one: places.Place
+) -> None:
+    """Looked up, a place meets one of many as it does when each is tried."""
+    assert places.Tree(several).meets(one) is any(map(one.meets, several))
+
+
+def test_two_texts_of_a_word_are_one_name() -> None:
+    """Where a word has its text in parts, a segment has not."""
+    assert places.place(("/a", "b/c", "d")) == read("/ab/cd")

@@ -59,6 +59,12 @@ def with_stars(text: str, letters: Some = NAME) -> Word:
     return (*parts, text[at:])
 
 
+def beginning(word: Word) -> str:
+    """What every value of a word begins with."""
+    first = word[0] if word else ""
+    return first if isinstance(first, str) else ""
+
+
 def expression(language: Iterable[Word]) -> str:
     """Write a language as a regular expression for `fullmatch`."""
     return "|".join("".join(map(_part, word)) for word in language)

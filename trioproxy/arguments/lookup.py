@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from typing import Final
 
+from trioproxy.arguments.languages import beginning
 from trioproxy.arguments.patterns import Pattern, Ports, Words, parse_ports
 
 ALL_ADDRESSES: Final = ""
@@ -105,6 +106,5 @@ def _fixed(means: Words) -> list[str] | None:
 
 def _beginning(means: Words) -> str:
     """What everything that an item fits begins with."""
-    firsts = [word[0] if word else "" for word in means.language]
-    texts = [one if isinstance(one, str) else "" for one in firsts]
+    texts = list(map(beginning, means.language))
     return os.path.commonprefix(texts)  # noqa: RUF071  by characters is what is meant

@@ -41,6 +41,15 @@ class Words:
         """Whether sockets of engines are left out, which are doors of their own."""
         self._fullmatch = re.compile(expression(language)).fullmatch
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Words) and (
+            (self.language, self.spares_sockets)
+            == (other.language, other.spares_sockets)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.language, self.spares_sockets))
+
     def fits(self, value: str) -> bool:
         """Whether one of the words is this value."""
         if not self.language or self._fullmatch(value) is None:

@@ -7,7 +7,7 @@ that a `*` may be. Which link is there on the host at hand is not looked up: the
 host is another one, or will be. What may be one place is taken to be one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -52,7 +52,10 @@ def place(word: Word) -> Place:
             segments[-1].append(part)
             continue
         first, *more = part.split("/")
-        segments[-1] += [first] * bool(first)
+        if segments[-1] and isinstance(text := segments[-1][-1], str):
+            segments[-1][-1] = f"{text}{first}"
+        else:
+            segments[-1] += [first] * bool(first)
         segments += [[one] * bool(one) for one in more]
     return _place(segments, False)
 
@@ -68,9 +71,66 @@ def _all_meet(one: tuple[Word, ...], other: tuple[Word, ...]) -> bool:
 def _meet(one: Word, other: Word) -> bool:
     if one == other or SEGMENT in {one, other}:
         return True
-    if all(isinstance(part, str) for part in (*one, *other)):
+    if _is_literal(one) and _is_literal(other):
         return False
     return have_common((one,), (other,))
+
+
+class _Node:
+    """Where places go on after some of their segments."""
+
+    __slots__ = ("is_below", "is_end", "literal", "starred")
+
+    def __init__(self) -> None:
+        self.literal = dict[Word, _Node]()
+        self.starred = dict[Word, _Node]()
+        self.is_end = False
+        """Whether one of them is here."""
+        self.is_below = False
+        """Whether one of them is all that lies below."""
+
+    def along(self, word: Word) -> "Iterator[_Node]":
+        """Where what a segment may be leads to."""
+        if _is_literal(word):
+            if word in self.literal:
+                yield self.literal[word]
+            tried = list(self.starred.items())
+        else:
+            tried = [*self.literal.items(), *self.starred.items()]
+        yield from (node for other, node in tried if _meet(word, other))
+
+
+class Tree:
+    """Many places, among which those are found that a place meets, without trying each.
+
+    Segment by segment: what is written word for word is looked up, and only what has a
+    star is tried.
+    """
+
+    def __init__(self, several: Iterable[Place]) -> None:
+        self._root = _Node()
+        for one in several:
+            node = self._root
+            for word in one.segments:
+                ways = node.literal if _is_literal(word) else node.starred
+                node = ways.setdefault(word, _Node())
+            node.is_below |= one.is_below
+            node.is_end |= not one.is_below
+
+    def meets(self, one: Place) -> bool:
+        """Whether something of a place is in one of these, as `Place.meets` says of each."""
+        nodes = [self._root]
+        for word in one.segments:
+            if any(node.is_below for node in nodes):
+                return True
+            nodes = [far for node in nodes for far in node.along(word)]
+        if one.is_below:
+            return any(n.is_below or n.literal or n.starred for n in nodes)
+        return any(node.is_end for node in nodes)
+
+
+def _is_literal(word: Word) -> bool:
+    return all(isinstance(part, str) for part in word)
 
 
 Links = Mapping[Place, Place]

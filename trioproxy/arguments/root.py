@@ -67,6 +67,11 @@ container's root is root to D-Bus, libvirt and LXD as well); what a user's shell
 for who may ask the Engine is root; other roots of this system, as snapshots are.
 """
 
+_TREE: Final = places.Tree(
+    one for place in _TREES.values() for one in (place, place.inside)
+)
+"""The same, with all that lies in them."""
+
 _READABLE: Final = frozenset(
     _places(
         "/etc/ca-certificates", "/etc/group", "/etc/hostname", "/etc/hosts",
@@ -249,6 +254,8 @@ def _of_pattern(path: str, *, is_read_only: bool = False) -> str:
         if _ROOT in itself and given != _ROOT:
             return "may be the root of a system"
         inside = places.names(given.inside, links) if itself else ()
+        if not any(map(_TREE.meets, (*itself, *inside))):
+            continue  # nearly always, and none of them need be tried
         for tree, place in _TREES.items():
             if any(place.meets(name) for name in itself):
                 return f"is {tree}"

@@ -10,7 +10,7 @@ stays, and what a person took out of it stays out. Only what learning wrote is r
 by an item that fits it and more.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -301,13 +301,13 @@ class _Proposing:
         if self._known.old is None:
             return []
         listed = self._listed.get(variable, [])
-        patterns = list(self._patterns(variable, listed))
+        patterns = _listed(self._patterns(variable, listed))
         found = list[Pattern]()
         for mark in sorted(self._marks - self._known.restore):
             name, _, item = mark.partition("=")
             if name == variable and item and item not in listed:
                 for pattern in self._patterns(variable, [item]):
-                    if not _fit_all_of(patterns, pattern):
+                    if not patterns.fit_all_of(pattern):
                         found.append(pattern)
         return found
 
@@ -319,7 +319,8 @@ class _Proposing:
             for one in declined
             if (one.text == item.text or any(map(one.fits, values)))
             and not any(
-                other is not one and _fit_all_of([other], one) for other in declined
+                other is not one and _listed([other]).fit_all_of(one)
+                for other in declined
             )
         }
 
@@ -345,9 +346,9 @@ class _Proposing:
                 seen |= fitting
                 continue
             if item.is_hole:
-                new = list(self._patterns(variable, [item.text]))
+                new = _listed(self._patterns(variable, [item.text]))
                 for one in self._patterns(variable, by_learning):
-                    if _fit_all_of(new, one):
+                    if new.fit_all_of(one):
                         items.pop(one.text, None)
             items[item.text] = None
             self._notes["added"].add(f"{variable}={item.text}")
@@ -369,9 +370,9 @@ class _Proposing:
         return kept
 
 
-def _fit_all_of(patterns: Sequence[Pattern], item: Pattern) -> bool:
-    """Whether items are proven to fit all that another one fits."""
-    return Listed(Limit(variable="", patterns=tuple(patterns))).fit_all_of(item)
+def _listed(patterns: Iterable[Pattern]) -> Listed:
+    """These items together."""
+    return Listed(Limit(variable="", patterns=tuple(patterns)))
 
 
 def _can_ask(operation: str) -> bool:

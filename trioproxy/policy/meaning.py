@@ -325,16 +325,16 @@ def _planted(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
     creates = [e.operation for e in opened if _can_ask(e, "CREATE_BINDS")]
     if binds is None or binds.is_any or not creates:
         return
-    bound = [
+    bound = places.Tree(
         name
         for item in binds.patterns
         for place, _ in places_of(item)
         for name in places.names(place)
-    ]
+    )
     for item in binds.patterns:
         written = [place for place, is_read_only in places_of(item) if not is_read_only]
         below = [one for place in written for one in places.names(place.inside)]
-        if any(one.meets(other) for one in below for other in bound):
+        if any(map(bound.meets, below)):
             why = "a link planted in one of its folders leads anywhere when it is bound"
             argument = f"CREATE_BINDS={item.text}"
             yield Way(operation=creates[0], argument=argument, why=why)
