@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import socket
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 import trio
 
+import trioproxy
 from tests.commands.running import run, running
-from tests.fakes import FakeEngine, connect
+from tests.fakes import FakeEngine, connect, request
 from trioproxy import __version__
 from trioproxy.learning.evidencefile import load
 
@@ -195,6 +197,32 @@ def test_watching_needs_a_file() -> None:
     """The environment of a process never changes: to watch it is a mistake."""
     done = run("enforce", "--watch", "--listen", ANY_PORT)
     assert (done.status, "--watch needs FILE" in done.err) == (2, True)
+
+
+async def test_it_goes_on_as_the_one_that_was_started(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Whatever becomes of the program on disk, all that judges is loaded when it accepts."""
+    copy = tmp_path / "site" / "trioproxy"
+    shutil.copytree(Path(trioproxy.__file__).parent, copy)
+    file = tmp_path / "app.env"
+    file.write_text("CREATE_BINDS=/srv/app\nONLY_CONTAINERS=@own\nONLY_OWNER=x\nALLOW_OPERATIONS=ContainerCreate\n")  # fmt: skip
+    options = ("--listen", ANY_PORT, "--upstream", str(fake.path))
+    variables = {"PYTHONPATH": str(copy.parent), "PYTHONSAFEPATH": "1"}
+    async with running(
+        "enforce", str(file), *options, variables=variables, measured=False
+    ) as proxy:
+        address = await proxy.listen()
+        shutil.rmtree(copy)
+        for source, wanted in (("/etc", 403), ("/srv/app", 200)):
+            body = json.dumps({"HostConfig": {"Binds": [f"{source}:/x"]}}).encode()
+            client = await connect(address)
+            kind = "Content-Type: application/json"
+            await client.send(request("POST", "/containers/create", kind, body=body))
+            answer = await client.read_response("POST")
+            assert answer.status == wanted, answer
+            assert wanted == 200 or b"CREATE_BINDS" in answer.body
+            client.close()
 
 
 async def test_sigterm_ends_in_order(fake: FakeEngine, tmp_path: Path) -> None:

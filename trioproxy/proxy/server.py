@@ -175,6 +175,8 @@ class Server:
                 background.start_soon(self.log.run_counts)
                 background.start_soon(self._reap)
                 background.start_soon(self._tell_turned_away)
+                from trioproxy.proxy import door  # noqa: F401  bound, and nobody is accepted
+
                 task_status.started()
                 await self._accept_all(bound)
                 background.cancel_scope.cancel()

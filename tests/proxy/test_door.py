@@ -1,0 +1,49 @@
+"""All that decides is loaded before the first request: nothing of it is found on disk later."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import trioproxy
+
+PACKAGE = Path(trioproxy.__file__).parent
+ROOMS = ("arguments", "policy", "http", "proxy")
+NOT_SERVING = {"difflib"}
+"""What only a start that goes wrong imports."""
+
+
+def imported_in_functions() -> Iterator[tuple[str, str]]:
+    """Where, and what."""
+    for room in ROOMS:
+        for path in sorted((PACKAGE / room).glob("*.py")):
+            for function in ast.walk(ast.parse(path.read_text())):
+                if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                    continue
+                for one in ast.walk(function):
+                    if isinstance(one, ast.Import):
+                        yield from ((path.name, name.name) for name in one.names)
+                    elif isinstance(one, ast.ImportFrom) and one.module:
+                        whole = [f"{one.module}.{name.name}" for name in one.names]
+                        is_package = (
+                            PACKAGE.parent / one.module.replace(".", "/")
+                        ).is_dir()
+                        yield from (
+                            (path.name, name)
+                            for name in (whole if is_package else [one.module])
+                        )
+
+
+def test_the_door_loads_what_functions_import() -> None:
+    """Nothing that judges or moves bytes is imported for the first time by a request."""
+    script = (
+        "import sys, trioproxy.proxy.server, trioproxy.policy.permissions,"
+        " trioproxy.proxy.door; print(*sys.modules, sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)  # fmt: skip
+    loaded = set(done.stdout.decode().split())
+    found = set(imported_in_functions())
+    missing = {(file, name) for file, name in found if name not in loaded}
+    assert {name for _, name in missing} <= NOT_SERVING, missing
+    assert len(found) > len(missing)
