@@ -14,6 +14,8 @@ TABLE = "trioproxy.arguments.table"
 READERS = "trioproxy.arguments.readers"
 REFERENCES = "trioproxy.arguments.references"
 ROOT = "trioproxy.arguments.root"
+PATTERNS = "trioproxy.arguments.patterns"
+WORDS = "trioproxy.arguments.words"
 
 
 def load(name: str, old: str = "", new: str = "") -> types.ModuleType:
@@ -29,7 +31,7 @@ def load(name: str, old: str = "", new: str = "") -> types.ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", [TABLE, READERS, REFERENCES, ROOT])
+@pytest.mark.parametrize("name", [TABLE, READERS, REFERENCES, ROOT, PATTERNS, WORDS])
 def test_as_it_is_it_loads(name: str) -> None:
     """Without an edit nothing is missing."""
     load(name)
@@ -51,6 +53,8 @@ def test_as_it_is_it_loads(name: str) -> None:
         pytest.param(READERS, '"caps": _caps,', "", "caps", id="a reader without code"),
         pytest.param(REFERENCES, '"binds": _binds,', "", "binds", id="a finder without code"),
         pytest.param(ROOT, '"CREATE_TAGS": _Rule(_harmless, counts_any=False),', "", "CREATE_TAGS", id="a variable without root"),
+        pytest.param(PATTERNS, '"CREATE_TAGS": _image,', "", "CREATE_TAGS", id="a variable without a form"),
+        pytest.param(WORDS, '"CREATE_TAGS": "names of images that are written or pushed",', "", "CREATE_TAGS", id="a variable without words"),
     ],
 )  # fmt: skip
 def test_what_is_forgotten_does_not_load(

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from trioproxy.arguments import normal, places, root
 from trioproxy.arguments.asked import DEFAULT_USER
-from trioproxy.arguments.families import BASE, PROXY, Family
+from trioproxy.arguments.families import BASE, LIMITS, PROXY, Family
 from trioproxy.arguments.languages import (
     REST,
     TAG,
@@ -447,3 +447,5 @@ _PARSERS: Final[Mapping[str, _Parser]] = {
     "PULL_IMAGES": _pull,
     "PULL_OPTIONS": _option,
 }
+if missing := _PARSERS.keys() ^ LIMITS:
+    raise AssertionError(f"say how items of {sorted(missing)} are written")

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from trioproxy.arguments.families import LIMITS
+
 VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "BUILD_OPTIONS": "options of builds",
@@ -32,6 +34,9 @@ VARIABLES: Final[Mapping[str, str]] = MappingProxyType(
         "PULL_OPTIONS": "what has no variable of its own",
     }
 )
+
+if missing := VARIABLES.keys() ^ LIMITS:
+    raise AssertionError(f"say what {sorted(missing)} limits")
 
 VALUES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
