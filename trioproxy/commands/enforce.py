@@ -269,6 +269,8 @@ async def _serve(server: Server, gates: Gates, beside: trio.Nursery) -> None:
     config, log = server.config, server.log
     async with trio.open_nursery() as nursery:
         await nursery.start(server.run)
+        from trioproxy.proxy import door  # through which the server has come by now
+
         hardened = harden(_uses(config, gates))
         log.line(
             Level.NOTICE,
@@ -279,6 +281,7 @@ async def _serve(server: Server, gates: Gates, beside: trio.Nursery) -> None:
             hash=gates.fingerprint,
         )
         gates.tell_verdict(log)
+        door.give_back()
         beside.start_soon(_tell_old_programs, config.upstream, log)
         if hardened.kept or hardened.failed:
             log.line(
