@@ -10,7 +10,7 @@ import sys
 from types import ModuleType
 from typing import Final
 
-UNUSED: Final = ("hmac", "idna", "ssl")
+UNUSED: Final = ("bz2", "hmac", "idna", "lzma", "ssl", "uuid")
 
 
 class Deferred(ModuleType):

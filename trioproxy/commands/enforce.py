@@ -24,7 +24,7 @@ from trioproxy.policy.gate import EnforceGate, Gate, ShadowGate
 from trioproxy.policy.outcome import Observer
 from trioproxy.policy.rules import Policy
 from trioproxy.policy.shadow import ShadowTally
-from trioproxy.proxy.harden import Use, harden
+from trioproxy.proxy.harden import Use, give_back, harden
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own, find_own
 from trioproxy.proxy.server import Server
@@ -269,8 +269,6 @@ async def _serve(server: Server, gates: Gates, beside: trio.Nursery) -> None:
     config, log = server.config, server.log
     async with trio.open_nursery() as nursery:
         await nursery.start(server.run)
-        from trioproxy.proxy import door  # through which the server has come by now
-
         hardened = harden(_uses(config, gates))
         log.line(
             Level.NOTICE,
@@ -281,7 +279,7 @@ async def _serve(server: Server, gates: Gates, beside: trio.Nursery) -> None:
             hash=gates.fingerprint,
         )
         gates.tell_verdict(log)
-        door.give_back()
+        give_back()
         beside.start_soon(_tell_old_programs, config.upstream, log)
         if hardened.kept or hardened.failed:
             log.line(

@@ -146,6 +146,7 @@ class Server:
 
         What is being served is judged again, and cut where the new gate refuses it.
         """
+        _open_door(gate)
         observers = (self.log.request, *observers)
         for admission in self._admissions.values():
             admission.reload(gate, observers)
@@ -175,8 +176,7 @@ class Server:
                 background.start_soon(self.log.run_counts)
                 background.start_soon(self._reap)
                 background.start_soon(self._tell_turned_away)
-                from trioproxy.proxy import door  # noqa: F401  bound, and nobody is accepted
-
+                _open_door(self.gate)
                 task_status.started()
                 await self._accept_all(bound)
                 background.cancel_scope.cancel()
@@ -477,3 +477,9 @@ def _close(bound: Iterable[Listener]) -> None:
     for one in bound:
         one.remove()
         one.sock.close()
+
+
+def _open_door(gate: Gate) -> None:
+    """Load all that judges what requests ask for and name, where anything limits that."""
+    if gate.read_operations or gate.unpacking or gate.objects:
+        from trioproxy.proxy import door  # noqa: F401
