@@ -7,7 +7,7 @@ seen here (what another container has, what a plugin does), it is told as well.
 
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -67,10 +67,13 @@ container's root is root to D-Bus, libvirt and LXD as well); what a user's shell
 for who may ask the Engine is root; other roots of this system, as snapshots are.
 """
 
-_TREE: Final = places.Tree(
-    one for place in _TREES.values() for one in (place, place.inside)
-)
-"""The same, with all that lies in them."""
+
+@cache
+def _tree() -> places.Tree:
+    """The same, with all that lies in them, for look-ups."""
+    both = (one for place in _TREES.values() for one in (place, place.inside))
+    return places.Tree(both)
+
 
 _READABLE: Final = frozenset(
     _places(
@@ -254,7 +257,7 @@ def _of_pattern(path: str, *, is_read_only: bool = False) -> str:
         if _ROOT in itself and given != _ROOT:
             return "may be the root of a system"
         inside = places.names(given.inside, links) if itself else ()
-        if not any(map(_TREE.meets, (*itself, *inside))):
+        if not any(map(_tree().meets, (*itself, *inside))):
             continue  # nearly always, and none of them need be tried
         for tree, place in _TREES.items():
             if any(place.meets(name) for name in itself):

@@ -279,7 +279,6 @@ async def _serve(server: Server, gates: Gates, beside: trio.Nursery) -> None:
             hash=gates.fingerprint,
         )
         gates.tell_verdict(log)
-        give_back()
         beside.start_soon(_tell_old_programs, config.upstream, log)
         if hardened.kept or hardened.failed:
             log.line(
@@ -322,6 +321,7 @@ async def _tell_old_programs(upstream: Address, log: Log) -> None:
             cve=",".join(one.cves),
             text=ADVICE,
         )
+    give_back()  # the last thing that a start loads
 
 
 def _uses(config: Config, gates: Gates) -> Iterator[Use]:
