@@ -14,6 +14,7 @@ a client wrote is `%2A` there, and no wildcard.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from trioproxy.arguments.asking import Asked
     from trioproxy.arguments.lookup import Lookup
     from trioproxy.arguments.patterns import Pattern
+    from trioproxy.arguments.places import Tree
     from trioproxy.arguments.things import Thing
 
 OF_IMAGES = frozenset({"CREATE_IMAGES", "CREATE_TAGS", "PULL_IMAGES"})
@@ -237,20 +239,10 @@ class Limits:
         if limit is None or limit.is_any:
             return False  # whoever lists anything has been told what that is
         from trioproxy.arguments import normal, places
-        from trioproxy.arguments.patterns import places_of
 
         own = list(places.names(places.place((normal.quote(path),))))
         own += [one.inside for one in own] if also_inside else []
-        return any(
-            part.meets(one)
-            for pattern in limit.patterns
-            # A socket that is mounted is one to connect to, and not a file to write.
-            if pattern.text != PROXY
-            for bind, is_read_only in places_of(pattern)
-            if not is_read_only
-            for part in (*places.names(bind), *places.names(bind.inside))
-            for one in own
-        )
+        return any(map(_writable(limit).meets, own))
 
     def _allows(self, argument: "Argument") -> bool:
         if argument.condition:
@@ -259,6 +251,23 @@ class Limits:
                 return True
         limit = self.limit_of(argument.variable)
         return limit is None or limit.allows(argument.value)
+
+
+@lru_cache(maxsize=2)  # asked about each file of ours
+def _writable(limit: Limit) -> "Tree":
+    """All that binds may write, by every name that it has."""
+    from trioproxy.arguments import places
+    from trioproxy.arguments.patterns import places_of
+
+    return places.Tree(
+        name
+        for pattern in limit.patterns
+        # A socket that is mounted is one to connect to, and not a file to write.
+        if pattern.text != PROXY
+        for bind, is_read_only in places_of(pattern)
+        if not is_read_only
+        for name in (*places.names(bind), *places.names(bind.inside))
+    )
 
 
 NO_LIMITS = Limits()

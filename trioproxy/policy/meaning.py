@@ -199,8 +199,10 @@ def _ways(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
     for endpoint in opened:
         if endpoint.operation in REACHING:
             yield from _reaching_way(policy, endpoint)
+    # What gives none though nothing limits it gives none by a list either.
+    doors = [e for e in opened if e.risk is Risk.HOST_ROOT or e.is_unlimitable]
     for name, limit in policy.limits.by_variable.items():
-        operations = [e.operation for e in opened if _can_ask(e, name)]
+        operations = [e.operation for e in doors if _can_ask(e, name)]
         for item in limit.value.split(",") if operations and limit.value else ():
             why = root.of_item(name, item, base=policy.limits.base)
             if why and not (confined and item in _OF_OTHERS):
