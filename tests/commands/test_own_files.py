@@ -56,6 +56,20 @@ def test_a_policy_that_clients_could_write(binds: str, path: str) -> None:
         check(binds, path)
 
 
+def test_two_files_that_are_written_alike() -> None:
+    """What `{base}` means in one of them is not what it means in the other."""
+    for base in ("/srv/app", "/srv/other"):
+        policy = policy_of("{base}/data", CREATE_BASE=base)
+        for other in ("/srv/app", "/srv/other"):
+            own = [Own(path=f"{other}/data/policy.env")]
+            try:
+                check_own(policy, own)
+            except ConfigError:
+                assert base == other
+            else:
+                assert base != other
+
+
 @pytest.mark.parametrize(
     ("binds", "path"),
     [

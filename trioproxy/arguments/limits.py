@@ -12,9 +12,8 @@ A list is compared with arguments in their normal form, escaped as in the file: 
 a client wrote is `%2A` there, and no wildcard.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -54,6 +53,9 @@ class Limit:
     patterns: "tuple[Pattern, ...]" = ()
     is_any: bool = False
     _lookup: "Lookup | None" = field(init=False, repr=False, compare=False)
+    _writable: "Tree | None" = field(
+        init=False, repr=False, compare=False, default=None
+    )
 
     def __post_init__(self) -> None:
         lookup = None
@@ -83,10 +85,37 @@ class Limit:
         parts = normal.told_apart(value)
         return parts is not None and all(map(self.lists, parts))
 
+    def writable(self) -> "Tree":
+        """Of a list of binds, all that they may write, by every name that it has.
+
+        Kept with this very list: another one is equal if it is written alike, and may
+        mean other places by `{base}`.
+        """
+        found = self._writable
+        if found is None:
+            found = _writable(self.patterns)
+            object.__setattr__(self, "_writable", found)
+        return found
+
     @property
     def value(self) -> str:
         """Write it as in a file."""
         return ANY if self.is_any else ",".join(one.text for one in self.patterns)
+
+
+def _writable(patterns: "Iterable[Pattern]") -> "Tree":
+    from trioproxy.arguments import places
+    from trioproxy.arguments.patterns import places_of
+
+    return places.Tree(
+        name
+        for pattern in patterns
+        # A socket that is mounted is one to connect to, and not a file to write.
+        if pattern.text != PROXY
+        for bind, is_read_only in places_of(pattern)
+        if not is_read_only
+        for name in (*places.names(bind), *places.names(bind.inside))
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +271,7 @@ class Limits:
 
         own = list(places.names(places.place((normal.quote(path),))))
         own += [one.inside for one in own] if also_inside else []
-        return any(map(_writable(limit).meets, own))
+        return any(map(limit.writable().meets, own))
 
     def _allows(self, argument: "Argument") -> bool:
         if argument.condition:
@@ -251,23 +280,6 @@ class Limits:
                 return True
         limit = self.limit_of(argument.variable)
         return limit is None or limit.allows(argument.value)
-
-
-@lru_cache(maxsize=2)  # asked about each file of ours
-def _writable(limit: Limit) -> "Tree":
-    """All that binds may write, by every name that it has."""
-    from trioproxy.arguments import places
-    from trioproxy.arguments.patterns import places_of
-
-    return places.Tree(
-        name
-        for pattern in limit.patterns
-        # A socket that is mounted is one to connect to, and not a file to write.
-        if pattern.text != PROXY
-        for bind, is_read_only in places_of(pattern)
-        if not is_read_only
-        for name in (*places.names(bind), *places.names(bind.inside))
-    )
 
 
 NO_LIMITS = Limits()
