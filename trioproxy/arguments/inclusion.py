@@ -8,15 +8,20 @@ take too long, is not within. Whoever decides by the answer errs on the side of 
 that some value leads to: one place in the inner words, and all places of the outer words in
 which the same value may be. Where the inner word ends and no outer one does, there is a
 value that only the inner list fits.
+
+Lists may be long, and a proxy compares two when it reads its file again. So what both have
+is passed over, a single value is looked up, and of the outer words only those are walked
+that may share a value with the inner ones: where one begins as the other does.
 """
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 from typing import NamedTuple
 
 from trioproxy.arguments.automata import MOST_STEPS, Automaton, alphabet_of
 from trioproxy.arguments.families import FAMILIES, LIMITS
-from trioproxy.arguments.languages import Language, Some
+from trioproxy.arguments.languages import Language, Some, Word
 from trioproxy.arguments.limits import ANY, Limit, Limits
 from trioproxy.arguments.patterns import Pattern, Ports, Words, parse_pattern
 from trioproxy.errors import ConfigError
@@ -78,41 +83,59 @@ class Listed:
     """The items of a list together."""
 
     def __init__(self, limit: Limit) -> None:
-        listed = [one.means for one in limit.patterns]
-        self._ports = [one for one in listed if isinstance(one, Ports)]
-        self._words = [one for one in listed if isinstance(one, Words)]
+        self._limit = limit
+        self._same = frozenset(_meaning(one.means) for one in limit.patterns)
+        self._words = defaultdict[str, list[tuple[Word, bool]]](list)
+        for one in limit.patterns:
+            if isinstance(one.means, Words):
+                for word in one.means.language:
+                    listed = word, one.means.spares_sockets
+                    self._words[_beginning(word)].append(listed)
+        self._beginnings = sorted(self._words)
 
     def fit_all_of(self, item: Pattern) -> bool:
         """Whether they are proven to fit all that another item fits."""
         means = item.means
+        if _meaning(means) in self._same:
+            return True
         if isinstance(means, Ports):
-            return any(one.includes(means) for one in self._ports)
+            return self._limit.lists(item.text)
         if not any(isinstance(part, Some) for word in means.language for part in word):
             # A value or two: no proof is needed, and sockets are looked at.
             values = ("".join(map(str, word)) for word in means.language)
-            return all(any(one.fits(value) for one in self._words) for value in values)
-        outer = self._all if means.spares_sockets else self._without_exceptions
-        return _is_included(Automaton(means.language), outer)
+            return all(map(self._limit.lists, values))
+        takes_sparing = means.spares_sockets
+        beside = {
+            word: None
+            for inner in means.language
+            for word, is_sparing in self._beside(_beginning(inner))
+            if takes_sparing or not is_sparing
+        }
+        return is_included(means.language, tuple(beside))
 
-    @cached_property
-    def _all(self) -> "Automaton":
-        return _automaton(self._words)
+    def _beside(self, beginning: str) -> Iterator[tuple[Word, bool]]:
+        """The words that may share a value with one that begins so: they begin with that,
+        or that begins with what they begin with; and whether each spares sockets."""
+        for end in range(len(beginning)):
+            yield from self._words.get(beginning[:end], ())
+        for place in range(bisect_left(self._beginnings, beginning), len(self._words)):
+            if not self._beginnings[place].startswith(beginning):
+                return
+            yield from self._words[self._beginnings[place]]
 
-    @cached_property
-    def _without_exceptions(self) -> "Automaton":
-        return _automaton(one for one in self._words if not one.spares_sockets)
+
+def _beginning(word: Word) -> str:
+    return word[0] if word and isinstance(word[0], str) else ""
 
 
-def _automaton(words: Iterable[Words]) -> Automaton:
-    return Automaton(tuple(word for one in words for word in one.language))
+def _meaning(means: Words | Ports) -> tuple[object, ...]:
+    """What is the same for items that fit the same by the same words."""
+    return means if isinstance(means, Ports) else (means.language, means.spares_sockets)
 
 
 def is_included(inner: Language, outer: Language) -> bool:
     """Whether each value of `inner` is proven to be one of `outer`."""
-    return _is_included(Automaton(inner), Automaton(outer))
-
-
-def _is_included(narrow: Automaton, wide: Automaton) -> bool:
+    narrow, wide = Automaton(inner), Automaton(outer)
     alphabet = alphabet_of(narrow, wide)
     found = {(place, wide.starts) for place in narrow.starts}
     open_pairs = list(found)

@@ -63,9 +63,10 @@ class Limit:
 
     def allows(self, value: str) -> bool:
         """Whether a value, in normal form, is listed."""
-        return self.is_any or self._lists(value) or self._lists_both(value)
+        return self.is_any or self.lists(value) or self._lists_both(value)
 
-    def _lists(self, value: str) -> bool:
+    def lists(self, value: str) -> bool:
+        """Whether one of its items fits a value."""
         return self._lookup is not None and self._lookup.fits(value)
 
     def _lists_both(self, value: str) -> bool:
@@ -78,7 +79,7 @@ class Limit:
         from trioproxy.arguments import normal
 
         parts = normal.told_apart(value)
-        return parts is not None and all(map(self._lists, parts))
+        return parts is not None and all(map(self.lists, parts))
 
     @property
     def value(self) -> str:
