@@ -138,7 +138,7 @@ def test_agent_sandbox(scratch: ScratchEngine, tmp_path: Path, stranger: str) ->
         check_proxy(sandbox, SHOWS_ALL)
 
 
-RECORD = "/run/trioproxy-agent/live.jsonl"
+RECORD = "/record/live.jsonl"
 APPROVE = f"trioproxy approve /policy/policy.env --evidence {RECORD} --yes VolumeList"
 
 
@@ -150,19 +150,18 @@ def test_agent_sandbox_with_a_mounted_policy(
     """Its policy mounted by itself is told, cannot be approved in its container, and stays the
     old one when it is replaced, which health says; in a mounted folder approve's answer counts."""
     with project(scratch, RECIPES / "agent-sandbox", tmp_path) as sandbox:
-        (tmp_path / "policy").mkdir()
+        for name in ("policy", "record"):
+            (tmp_path / name).mkdir()
         policy = (tmp_path / "policy.env").rename(tmp_path / "policy" / "policy.env")
         mounted = ("policy/policy.env", "policy")[not by_itself]
+        volumes = "".join(f"      - ./{one}:/{one}\n" for one in (mounted, "record"))
         compose = tmp_path / "compose.yaml"
+        enforce = f"enforce /policy/policy.env --watch --record {RECORD} "
         compose.write_text(
             compose.read_text()
             .replace("    env_file: policy.env\n", "")
-            .replace(
-                "enforce ", f"enforce /policy/policy.env --watch --record {RECORD} ", 1
-            )
-            .replace(
-                "    volumes:\n", f"    volumes:\n      - ./{mounted}:/{mounted}\n", 1
-            )
+            .replace("enforce ", enforce, 1)
+            .replace("    volumes:\n", f"    volumes:\n{volumes}", 1)
         )
 
         def agent(command: str) -> str:
