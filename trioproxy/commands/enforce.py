@@ -210,8 +210,6 @@ class Found:
     policy: Policy
     gate: Gate
     warnings: tuple[str, ...]
-    more: tuple[str, ...] = ()
-    """What it grants beyond the one before: the first of it, one more than are shown."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -237,9 +235,10 @@ class Gates:
     """Who reads the policy again has it, until that is in force and told."""
 
     def read(self, environ: Mapping[str, str]) -> Found:
-        """Read the policy afresh, compare it, and tell what is to be warned about.
+        """Read the policy afresh, and tell what is to be warned about.
 
-        Nothing is in force by that. Long lists may take seconds.
+        Nothing is in force by that. Long lists may take seconds. Refused is also what
+        opens without a word what is limited now.
         """
         if self.policy is not None:
             _refuse_replaced(self.env_file or environ.get("ENV_FILE", ""))
@@ -249,24 +248,17 @@ class Gates:
             start.check_own_container(policy, self.own),
             start.check_lists(policy),
         )
+        if self.policy is not None:
+            # Here, for most processes read their policy once.
+            from trioproxy.policy.more import refuse_opening
+
+            refuse_opening(self.policy, policy, source)
         gate = (ShadowGate if self.shadow else EnforceGate)(policy, source=source)
         return Found(
             policy=policy,
             gate=gate,
             warnings=(*warnings, *filter(None, found)),
-            more=tuple(self._compare(policy, source)),
         )
-
-    def _compare(self, policy: Policy, source: str) -> Iterator[str]:
-        """Refuse what opens without a word what is limited now; name what is granted more."""
-        if self.policy is None:
-            return
-        # Here, for most processes read their policy once.
-        from trioproxy.policy.more import more, refuse_opening
-
-        refuse_opening(self.policy, policy, source)
-        for one in itertools.islice(more(self.policy, policy), MOST_NAMES + 1):
-            yield one.name
 
     async def tell_verdict(self, log: Log) -> None:
         """Say whether the policy gives root on the host, unless that was said last."""
@@ -473,25 +465,30 @@ async def _reload(server: Server, gates: Gates) -> None:
         old, gates.policy = gates.policy, found.policy
         server.reload(found.gate, gates.observers())
         server.health.tell_policy(gates.fingerprint, is_stale=False)
+        more = await _beside(_granted_more, old, found.policy)
         before, after = _named(old), _named(found.policy)
         log.line(
-            Level.WARNING if found.more else Level.NOTICE,
+            Level.WARNING if more else Level.NOTICE,
             "reload",
             policy=found.gate.describe(),
             hash=gates.fingerprint,
             added=_some(after - before),
             removed=_some(before - after),
-            **_said(found.more),
+            **({"text": more} if more else {}),
         )
         await gates.tell_verdict(log)
 
 
-def _said(more: tuple[str, ...]) -> dict[str, str]:
-    """Say in plain words that a policy grants more than the one before."""
-    if not more:
-        return {}
-    rest = " and more" if len(more) > MOST_NAMES else ""
-    return {"text": f"grants more than before: {', '.join(more[:MOST_NAMES])}{rest}"}
+def _granted_more(old: Policy | None, new: Policy) -> str:
+    """Say in plain words what a policy grants more than the one before; "" for nothing."""
+    if old is None:
+        return ""
+    from trioproxy.policy.more import more
+
+    names = [one.name for one in itertools.islice(more(old, new), MOST_NAMES + 1)]
+    rest = " and more" if len(names) > MOST_NAMES else ""
+    told = f"grants more than before: {', '.join(names[:MOST_NAMES])}{rest}"
+    return told if names else ""
 
 
 def _named(policy: Policy | None) -> frozenset[str]:
