@@ -1,5 +1,8 @@
 """Reading files whole."""
 
+import os
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,36 @@ def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot read .*none: No such file"):
         files.read_text(path)
     assert files.read_text(path, may_be_missing=True) == ""
+
+
+def pipe(path: Path) -> None:
+    """Make a pipe that nobody writes to: to open it as a file would wait for ever."""
+    os.mkfifo(path)
+
+
+def listener(path: Path) -> None:
+    """Make the file of a socket."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(path))
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        pytest.param(pipe, "it is a pipe", id="pipe"),
+        pytest.param(Path.mkdir, "it is a folder", id="folder"),
+        pytest.param(listener, "it is a socket", id="socket"),
+        pytest.param(lambda path: path.symlink_to("/dev/zero"), "", id="device"),
+    ],
+)
+def test_what_is_no_regular_file(
+    tmp_path: Path, make: Callable[[Path], object], what: str
+) -> None:
+    """A text is in a regular file: all else is told apart, and waited for by nobody."""
+    path = tmp_path / "app.env"
+    make(path)
+    with pytest.raises(ConfigError, match=f"app.env is no regular file.*{what}$"):
+        files.read_text(path)
 
 
 @pytest.mark.parametrize("may_be_missing", [True, False], ids=["may-miss", "must-be"])

@@ -15,20 +15,39 @@ SIZE_LIMIT: Final = 64 * 1024 * 1024
 """Beyond this a file is none of ours."""
 
 
-def read(path: Path, *, may_be_missing: bool = False, is_output: bool = False) -> bytes:
+PIPE_HINT: Final = (
+    "write it to a file: it is read more than once, and <(COMMAND) is a pipe"
+)
+FOLDER_HINT: Final = "name the file in it; Docker makes a folder where the mounted path is missing: remove that, and mount the file that is there"
+
+
+def read(
+    path: Path,
+    *,
+    may_be_missing: bool = False,
+    is_output: bool = False,
+    is_regular: bool = False,
+) -> bytes:
     """Read a file; one that may be missing, and is, reads as empty.
 
     `is_output`: it will be replaced by what comes of it. In a folder of another user its
     name may be a link to a file that only we may read, so none is followed.
+    `is_regular`: what is none, as a pipe that nobody writes to, is an error, and is never
+    waited for. An output is one, too.
     """
+    is_regular |= is_output
     # Windows has neither these two nor files that we write, and translates line ends.
-    flags = os.O_NOFOLLOW | os.O_NONBLOCK if is_output else 0
+    flags = os.O_NOFOLLOW if is_output else 0
+    flags |= getattr(os, "O_NONBLOCK", 0) if is_regular else 0
     try:
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | flags)
-        with open(fd, "rb") as file:
-            if is_output:
+        try:
+            if is_regular:
                 check_regular(fd, path)
-            data = file.read(SIZE_LIMIT + 1)
+            with open(fd, "rb", closefd=False) as file:
+                data = file.read(SIZE_LIMIT + 1)
+        finally:
+            os.close(fd)
     except FileNotFoundError as error:
         if may_be_missing:
             return b""
@@ -43,9 +62,12 @@ def read(path: Path, *, may_be_missing: bool = False, is_output: bool = False) -
 def read_text(
     path: Path, *, may_be_missing: bool = False, is_output: bool = False
 ) -> str:
-    """Read a file as UTF-8."""
+    """Read a regular file as UTF-8: a policy, most of the time."""
+    data = read(
+        path, may_be_missing=may_be_missing, is_output=is_output, is_regular=True
+    )
     try:
-        return read(path, may_be_missing=may_be_missing, is_output=is_output).decode()
+        return data.decode()
     except UnicodeDecodeError as error:
         raise ConfigError(f"cannot read {path}: it is not UTF-8 text") from error
 
@@ -54,13 +76,22 @@ def cannot(verb: str, path: Path, error: OSError) -> ConfigError:
     """Say in one line which file could not be read or written, and why."""
     if error.errno == errno.ELOOP:
         return symbolic_link(path)
+    if error.errno == errno.ENXIO:  # which open(2) says of a socket
+        return ConfigError(f"{path} is no regular file: it is a socket")
     return ConfigError(f"cannot {verb} {path}: {error.strerror or error}")
 
 
 def check_regular(fd: int, path: Path) -> None:
     """Refuse a pipe, a device and the like, of which an open descriptor is at hand."""
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        raise ConfigError(f"{path} is no regular file")
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISREG(mode):
+        return
+    what = f"{path} is no regular file"
+    if stat.S_ISFIFO(mode):
+        raise ConfigError(f"{what}: it is a pipe", hint=PIPE_HINT)
+    if stat.S_ISDIR(mode):
+        raise ConfigError(f"{what}: it is a folder", hint=FOLDER_HINT)
+    raise ConfigError(what)
 
 
 def symbolic_link(path: Path) -> ConfigError:

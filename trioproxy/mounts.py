@@ -5,6 +5,7 @@ the host has that file system. So what is told is where it lies if that is at `/
 `/run`, where a tmpfs is), and whether another place may be it.
 """
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,12 @@ def _read(line: str) -> Mount:
 
 def _plain(text: str) -> str:
     return _ESCAPE.sub(lambda found: chr(int(found[1], 8)), text)
+
+
+def is_mount(mounts: tuple[Mount, ...], path: str) -> bool:
+    """Whether a path, or what its links lead to, is mounted by itself."""
+    place = os.path.realpath(path)
+    return any(one.place == place for one in mounts)
 
 
 def mount_of(mounts: tuple[Mount, ...], path: str) -> Mount | None:

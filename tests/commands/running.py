@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -74,10 +74,14 @@ async def running(
     variables: Mapping[str, str] | None = None,
     log: Literal["stdout", "stderr"] = "stderr",
     measured: bool = True,
+    inside: Sequence[str] = (),
 ) -> AsyncIterator[Running]:
-    """Run `trioproxy ARGS` until the block ends; `log` is where it writes that."""
+    """Run `trioproxy ARGS` until the block ends; `log` is where it writes that.
+
+    `inside`: words of a command that becomes it, as in a namespace.
+    """
     process = await trio.lowlevel.open_process(
-        [sys.executable, "-m", "trioproxy", *args],
+        [*inside, sys.executable, "-m", "trioproxy", *args],
         env=environment(variables or {}, measured=measured),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -1,6 +1,7 @@
 """`trioproxy approve`: what was refused, asked about, allowed or not, and remembered."""
 
 import json
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -87,7 +88,7 @@ def test_what_is_named_is_allowed_and_nothing_else(live: Path) -> None:
     """`--yes` writes the names into their lines, and the status says that more is refused."""
     done = approve(live, "--yes", "VolumeList", "--yes", "CREATE_BINDS={base}/data:ro")
     assert done.status == 1
-    assert "allows VolumeList, CREATE_BINDS={base}/data:ro from now on" in done.err
+    assert "lists VolumeList, CREATE_BINDS={base}/data:ro now" in done.err
     assert lists(live) == {
         "ALLOW_OPERATIONS": "ContainerCreate,ContainerList,VolumeList",
         "CREATE_BASE": "/home/me/app",
@@ -115,7 +116,7 @@ def test_only_binds_are_listed_below_the_base(live: Path) -> None:
     live.write_text(dump(evidence))
     done = approve(live, "--yes", "EXEC_COMMANDS=/home/me/app/run")
     assert done.status == 0
-    assert "allows EXEC_COMMANDS=/home/me/app/run from now on" in done.err
+    assert "lists EXEC_COMMANDS=/home/me/app/run now" in done.err
     assert "EXEC_COMMANDS=/home/me/app/run,sh\n" in file.read_text()
 
 
@@ -134,6 +135,29 @@ def test_without_a_terminal_nothing_is_asked(live: Path) -> None:
     assert done.status == 2
     assert "--yes NAME" in done.err
     assert live.with_name("app.env").read_text() == ENV
+
+
+@pytest.mark.parametrize("command", ["approve", "learn", "merge"])
+def test_a_torn_file_is_not_extended(live: Path, command: str) -> None:
+    """What was cut while it was written is an error, and stays as it is: what is missing
+    would count as taken out by a person."""
+    file = live.with_name("app.env")
+    done = approve(live, "--yes", "VolumeList")
+    whole, known = file.read_text(), file.with_suffix(".jsonl").read_bytes()
+    words = {
+        "approve": ("approve", str(file), "--evidence", str(live), "--json"),
+        "learn": ("learn", "-o", str(file), "--", "true"),
+        "merge": ("merge", str(file), "-o", str(live.with_name("other.env"))),
+    }[command]
+    for text, said in (
+        (whole[:-1], "does not end in a line end"),
+        (whole.partition("ALLOW_OPERATIONS=")[0], "(says nothing of grants|no ALLOW_)"),
+    ):
+        file.write_text(text)
+        done = run(*words, variables={"DOCKER_HOST": "unix:///no/such.sock"})
+        assert (done.status, file.read_text()) == (2, text)
+        assert file.with_suffix(".jsonl").read_bytes() == known
+        assert re.match(f"trioproxy: {file} (has )?{said}", done.err)
 
 
 def test_a_file_of_sections_is_not_extended(live: Path) -> None:
@@ -165,7 +189,7 @@ async def test_a_person_answers(live: Path, tmp_path: Path) -> None:
         await shown.until(r"4 of 4: CREATE_BINDS=/etc\n(.*\n)*allow it\? .*uit:$")
         await shown.type("q", "Enter")
         text = await shown.until("remembered as a no: ContainerExec")
-        assert "allows VolumeList from now on" in " ".join(text.split())
+        assert "lists VolumeList now" in " ".join(text.split())
     assert lists(live)["ALLOW_OPERATIONS"] == "ContainerCreate,ContainerList,VolumeList"
     known = load(file.with_suffix(".jsonl").read_bytes(), name="x").evidence
     assert "ContainerExec" in known.granted
@@ -176,7 +200,7 @@ async def test_a_person_answers(live: Path, tmp_path: Path) -> None:
         "CREATE_BINDS=/etc",
     ]
     done = approve(live, "--yes-root", "ContainerExec")
-    assert "allows ContainerExec from now on" in done.err
+    assert "lists ContainerExec now" in done.err
 
 
 async def test_root_is_typed(live: Path, tmp_path: Path) -> None:
@@ -190,7 +214,7 @@ async def test_root_is_typed(live: Path, tmp_path: Path) -> None:
             await shown.type("n", "Enter")
         await shown.until(r"4 of 4: CREATE_BINDS=/etc\n(.*\n)*allow it\? .*uit:$")
         await shown.type("root", "Enter")
-        text = await shown.until("allows CREATE_BINDS=/etc from now on")
+        text = await shown.until("lists CREATE_BINDS=/etc now")
     assert "- CREATE_BINDS=/srv/a\n" in text
     assert "+ CREATE_BINDS=/etc,/srv/a\n" in text
     assert lists(live)["CREATE_BINDS"] == "/etc,/srv/a"
@@ -205,7 +229,7 @@ def test_what_gives_root_has_a_word_of_its_own(live: Path, name: str) -> None:
     assert f"--yes-root {name}" in done.err
     done = approve(live, "--yes", "VolumeList", "--yes-root", name)
     assert done.status == 1
-    assert f"allows VolumeList, {name} from now on" in done.err
+    assert f"lists VolumeList, {name} now" in done.err
 
 
 def test_what_gives_root_together_is_told(live: Path) -> None:

@@ -1,17 +1,20 @@
 """`trioproxy enforce` as people run it: a process with options, signals and a log."""
 
 import json
+import os
 import re
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import trio
 
 import trioproxy
-from tests.commands.running import run, running
+from tests.commands.running import Finished, Running, environment, run, running
 from tests.fakes import FakeEngine, connect, request
 from trioproxy import __version__
 from trioproxy.learning.evidencefile import load
@@ -135,6 +138,173 @@ async def test_a_reload_names_what_changed(fake: FakeEngine, tmp_path: Path) -> 
         line = await proxy.line(" reload ")
         assert " added=GET:/frob removed=ImageList" in line
         assert hash_in(line) == first
+
+
+def enforce(file: Path, fake: FakeEngine, *options: str) -> tuple[str, ...]:
+    """Words to enforce a file in front of the Engine of the tests."""
+    listen = ("--listen", ANY_PORT, "--upstream", str(fake.path))
+    return ("enforce", str(file), *listen, *options)
+
+
+async def reloaded(proxy: Running, word: str = " reload ") -> str:
+    """Have the file read again; the line of the log that tells of it."""
+    proxy.process.send_signal(signal.SIGHUP)
+    return await proxy.line(word)
+
+
+async def test_a_reload_opens_nothing_without_a_word(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """What a line limited stays limited when the line is gone, until `=*` is written, as
+    the hint says; health says meanwhile that a newer file was refused, and fails not."""
+    file = tmp_path / "app.env"
+    grant = "ALLOW_OPERATIONS=ContainerCreate\n"
+    file.write_text(f"CREATE_BINDS=/srv\n{grant}")
+    async with running(*enforce(file, fake)) as proxy:
+        start = await proxy.line(" start ")
+        file.write_text(grant)
+        line = await reloaded(proxy, " reload-failed ")
+        assert "CREATE_*: no line of " in line
+        assert "if it is meant to be open, write CREATE_BINDS=*" in line
+        address = start.partition("listen=")[2].split()[0]
+        told = await trio.to_thread.run_sync(run, "health", "--json", address)
+        words = json.loads(told.out)
+        assert (told.status, words["policy"], words["stale"]) == (
+            0,
+            hash_in(start),
+            True,
+        )
+        file.write_text(f"CREATE_BINDS=*\n{grant}")
+        assert " warning reload " in await reloaded(proxy)
+
+
+async def test_health_fails_where_a_newer_file_was_refused(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """With --fail-stale it is 1 while an older policy counts than the one that was to be
+    read, and says so in any case; a file that is in order again makes it 0."""
+    file = tmp_path / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+
+    async def health(address: str) -> Finished:
+        return await trio.to_thread.run_sync(run, "health", "--fail-stale", address)
+
+    async with running(*enforce(file, fake)) as proxy:
+        start = await proxy.line(" start ")
+        first, address = hash_in(start), start.partition("listen=")[2].split()[0]
+        assert (await health(address)).status == 0
+        file.write_text("ALLOW_OPERATIONS=ContainerList,Ima")
+        assert "does not end in a line end" in await reloaded(proxy, " reload-failed ")
+        told = await health(address)
+        assert (
+            told.status,
+            f"policy {first}, and a newer one was refused" in told.out,
+        ) == (1, True)
+        file.write_text("ALLOW_OPERATIONS=ImageList\n")
+        second = hash_in(await reloaded(proxy))
+        told = await health(address)
+        assert (told.status, told.out.endswith(f"policy {second}\n")) == (0, True)
+
+
+async def test_a_reload_says_in_words_that_it_grants_more(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """More operations, values or objects are a warning that names them; fewer, and other
+    words for the same, are a notice."""
+    file = tmp_path / "app.env"
+    only = "ONLY_CONTAINERS=a*\nONLY_OWNER=x\n"
+    create = "CREATE_BINDS=/srv/*\n"
+    grant = "ALLOW_OPERATIONS=ContainerCreate,ContainerStart\n"
+    file.write_text(f"{create}{only}{grant}")
+    async with running(*enforce(file, fake)) as proxy:
+        await proxy.listen()
+        for text, said in (
+            (f"CREATE_BINDS=/srv/a,/srv/b*\n{only}{grant}", ""),
+            (f"{create}{only}{grant}", "CREATE_BINDS=/srv/*"),
+            (
+                f"{create}ONLY_CONTAINERS=ab,b\nONLY_OWNER=x\n{grant}",
+                "ONLY_CONTAINERS=b",
+            ),
+            (
+                f"{create}CREATE_CAPS=NET_ADMIN\n{only}ALLOW_OPERATIONS=ContainerCreate,ContainerList\n",
+                "ContainerList, CREATE_CAPS=NET_ADMIN, ONLY_CONTAINERS=a*",
+            ),
+        ):
+            file.write_text(text)
+            line = await reloaded(proxy)
+            assert (" warning reload " in line) is bool(said), line
+            assert (f'text="grants more than before: {said}"' in line) is bool(said), (
+                line
+            )
+
+
+async def test_others_are_served_while_a_long_list_is_read(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """A thousand listed folders take seconds to be read and compared: whoever asks
+    meanwhile is answered before that is over."""
+    file = tmp_path / "app.env"
+    grant = "ALLOW_OPERATIONS=ContainerCreate,ContainerList\n"
+    file.write_text(f"CREATE_BINDS=\n{grant}")
+    async with running(*enforce(file, fake)) as proxy:
+        address = await proxy.listen()
+        folders = ",".join(f"/srv/one-{number}/d*" for number in range(1_000))
+        file.write_text(f"CREATE_BINDS={folders}\n{grant}")
+        proxy.process.send_signal(signal.SIGHUP)
+        for _ in range(10):
+            assert await status_of(address, "/containers/json") == 200
+        for _ in range(10):
+            await proxy.line(" path=/containers/json ")
+        # Lines are read in their order: behind those of the requests.
+        assert " warning reload " in await proxy.line(" reload ")
+
+
+def no_file(path: Path, kind: str) -> None:
+    """Put something in the place of a file that is none."""
+    path.unlink(missing_ok=True)
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case _:
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.bind(str(path))
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "socket"])
+async def test_what_is_no_file_is_no_policy(
+    fake: FakeEngine, tmp_path: Path, kind: str
+) -> None:
+    """A pipe, a folder or a socket is told, at the start, at SIGHUP and while it is
+    watched; nobody waits for it, and the old policy stays."""
+    file, other = tmp_path / "app.env", tmp_path / "other.env"
+    no_file(other, kind)
+    refused = await trio.to_thread.run_sync(run, *enforce(other, fake))
+    assert (refused.status, f"it is a {kind}" in refused.err) == (2, True)
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    async with running(*enforce(file, fake, "--watch")) as proxy:
+        address = await proxy.listen()
+        no_file(file, kind)
+        assert f"it is a {kind}" in await proxy.line(" reload-failed ")
+        assert f"it is a {kind}" in await reloaded(proxy, " reload-failed ")
+        assert await status_of(address, "/containers/json") == 200
+        assert await status_of(address, "/images/json") == 403
+
+
+def test_what_a_command_writes_is_no_policy(tmp_path: Path) -> None:
+    """`<(COMMAND)` of a shell is a pipe, and it is told what to do instead."""
+    script = 'exec "$0" -m trioproxy enforce <(echo ALLOW_OPERATIONS=)'
+    done = subprocess.run(
+        ["bash", "-c", script, sys.executable],
+        env=environment({}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "it is a pipe\nhint: write it to a file" in done.stderr
 
 
 async def test_a_reload_warns_as_the_start_does(
@@ -427,7 +597,8 @@ async def test_health_asks_the_running_proxy(fake: FakeEngine) -> None:
     async with running("enforce", *options) as proxy:
         address = await proxy.listen()
         well = await trio.to_thread.run_sync(run, "health", address)
-        assert (well.status, well.out) == (0, f"{address}: the Engine answers\n")
+        told = rf"{address}: the Engine answers; policy [0-9a-f]{{8}}\n"
+        assert (well.status, bool(re.fullmatch(told, well.out))) == (0, True)
         fake.die()
         with trio.fail_after(10):  # one answer serves all who ask within a second
             ill = well

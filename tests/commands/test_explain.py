@@ -112,14 +112,14 @@ def test_routes_of_a_list(file: Path) -> None:
 
 def test_warnings(file: Path) -> None:
     """What has no effect is said on stderr and stays out of the result."""
-    result = explain(file, "PUID=1\n")
+    result = explain(file, "PUID=1\nPOST=0\n")
     assert "PUID has no effect in a policy file" in result.stderr
     assert "PUID" not in result.stdout
 
 
 @pytest.mark.parametrize(
     "text",
-    ["".join(f"{name}=1\n" for name in SWITCHES), LEARNED, ""],
+    ["".join(f"{name}=1\n" for name in SWITCHES), LEARNED, "POST=0\n"],
     ids=["everything", "learned", "empty"],
 )
 def test_eighty_columns(file: Path, text: str) -> None:

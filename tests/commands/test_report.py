@@ -89,7 +89,9 @@ def test_a_report_is_replaced_and_nothing_else(file: Path, tmp_path: Path) -> No
         pytest.param(["app.env", "--evidence", "no"], "cannot read no:", id="evidence"),
         pytest.param(["app.env", "--evidence", "app.env"], "app.env:1", id="none"),
         pytest.param(["app.env", "-o", "link.html"], "symbolic link", id="link"),
-        pytest.param(["app.env", "-o", "."], "cannot read .: Is a dir", id="folder"),
+        pytest.param(
+            ["app.env", "-o", "."], ". is no regular file: it is a folder", id="folder"
+        ),
         pytest.param(["app.env", "-o", "app.env/x"], "Not a directory", id="no folder"),
     ],
 )

@@ -5,6 +5,7 @@ host, is then tried from within its client, and refused by our message.
 """
 
 import importlib.metadata
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -135,6 +136,64 @@ def test_agent_sandbox(scratch: ScratchEngine, tmp_path: Path, stranger: str) ->
             },
         )
         check_proxy(sandbox, SHOWS_ALL)
+
+
+RECORD = "/record/live.jsonl"
+APPROVE = f"trioproxy approve /policy/policy.env --evidence {RECORD} --yes VolumeList"
+
+
+@pytest.mark.usefixtures("image", "client")
+@pytest.mark.parametrize("by_itself", [True, False], ids=["file", "folder"])
+def test_agent_sandbox_with_a_mounted_policy(
+    scratch: ScratchEngine, tmp_path: Path, by_itself: bool
+) -> None:
+    """Its policy mounted by itself is told, cannot be approved in its container, and stays the
+    old one when it is replaced, which health says; in a mounted folder approve's answer counts."""
+    with project(scratch, RECIPES / "agent-sandbox", tmp_path) as sandbox:
+        for name in ("policy", "record"):
+            (tmp_path / name).mkdir()
+        policy = (tmp_path / "policy.env").rename(tmp_path / "policy" / "policy.env")
+        mounted = ("policy/policy.env", "policy")[not by_itself]
+        volumes = "".join(f"      - ./{one}:/{one}\n" for one in (mounted, "record"))
+        compose = tmp_path / "compose.yaml"
+        enforce = f"enforce /policy/policy.env --watch --record {RECORD} "
+        compose.write_text(
+            compose.read_text()
+            .replace("    env_file: policy.env\n", "")
+            .replace("enforce ", enforce, 1)
+            .replace("    volumes:\n", f"    volumes:\n{volumes}", 1)
+        )
+
+        def agent(command: str) -> str:
+            tried = f"{command} 2>&1; echo status=$?"
+            return sandbox.compose("run", "--rm", "-T", "agent", "sh", "-c", tried)
+
+        def proxy(command: str) -> str:
+            tried = f"{command} 2>&1; echo status=$?"
+            return sandbox.compose("exec", "-T", "socket-proxy", "sh", "-c", tried)
+
+        assert "add VolumeList to ALLOW_OPERATIONS" in agent("docker volume ls")
+        sandbox.await_line("socket-proxy", " recorded ")
+        log = sandbox.compose("logs", "--no-log-prefix", "socket-proxy")
+        assert ("policy.env is mounted by itself" in log) is by_itself
+        said = proxy(APPROVE)
+        if by_itself:
+            assert "no new file can take its place" in said
+            assert said.endswith("status=2")
+            text = policy.read_text()
+            new = policy.with_suffix(".new")
+            new.write_text(text.replace("VolumeCreate", "VolumeCreate,VolumeList"))
+            new.rename(policy)
+            sandbox.await_line("socket-proxy", " reload-failed ")
+            told = proxy("trioproxy health --fail-stale")
+            assert "and a newer one was refused" in told
+            assert told.endswith("status=1")
+            assert "add VolumeList to ALLOW_OPERATIONS" in agent("docker volume ls")
+            return
+        (written,) = re.findall(r"its policy is ([0-9a-f]{8})", said)
+        sandbox.await_line("socket-proxy", f" hash={written} ")
+        assert f"; policy {written}\n" in proxy("trioproxy health --fail-stale")
+        assert agent("docker volume ls").endswith("status=0")
 
 
 @pytest.fixture

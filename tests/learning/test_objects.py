@@ -514,7 +514,7 @@ def test_whatever_a_person_writes_in_between_is_learned_on(
             for line in file.text.split("\n")
         ]
         if "ONLY_OWNER=app" not in lines:
-            lines.append("ONLY_OWNER=app")
+            lines.insert(0, "ONLY_OWNER=app")
         file.text = "\n".join(lines)
         file.begin()
         file.write()

@@ -159,11 +159,14 @@ def test_restore_grants_a_declined_operation_again() -> None:
 
 
 def test_without_a_list_nothing_counts_as_declined() -> None:
-    """A file that was deleted is written anew from the whole evidence."""
+    """A file that was deleted is written anew from the whole evidence; one that lost its
+    list, as by a cut, is an error: else what was declined would be granted again."""
     evidence = evidence_of("ContainerList")
-    evidence.granted |= {"ContainerList"}
     assert propose(evidence, "# notes\nTZ=UTC\n", WISH).declined == frozenset()
+    evidence.granted |= {"ContainerList"}
     assert granted_by(evidence) == {"ContainerList"}
+    with pytest.raises(ConfigError, match="says nothing of grants"):
+        propose(evidence, "# notes\nTZ=UTC\n", WISH)
 
 
 def test_what_only_ever_failed_is_never_declined_later() -> None:

@@ -246,6 +246,35 @@ def test_a_list_in_front_of_limits_is_warned_of(text: str, words: str) -> None:
     assert found == ([advice] if words else [])
 
 
+# What may be left of a file that is cut while it is written, and what is said of it.
+TORN = [
+    pytest.param("", "says nothing of grants", id="empty"),
+    pytest.param("# mine\n", "says nothing of grants", id="comment"),
+    pytest.param("CREATE_BINDS=/srv\n", "says nothing of grants", id="limits"),
+    pytest.param("COMPAT=linuxserver\n", "says nothing of grants", id="setting"),
+    pytest.param("DELETE=0\n", "says nothing of grants", id="method"),
+    pytest.param("ALLOW_OPERATIONS=", "does not end in a line end", id="list"),
+    pytest.param("POST=1\nCONTAINERS=1", "does not end in a line end", id="section"),
+    pytest.param("POST=1\n# mi", "does not end in a line end", id="half-a-comment"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), TORN)
+def test_a_torn_file(text: str, said: str) -> None:
+    """A file without its last line's end, or without a word of grants, is an error that
+    says so, and what would make it one that is whole."""
+    with pytest.raises(ConfigError, match=f"^app.env {said}") as caught:
+        parse_policy_file(text, name="app.env")
+    assert "the file may have been cut while it was written" in caught.value.hint
+
+
+@pytest.mark.parametrize("line", ["ALLOW_OPERATIONS=", "CONTAINERS=0", "ALLOW_LOGS=0"])
+def test_nothing_that_is_written(line: str) -> None:
+    """A list that is empty and a section at 0 are a person's "nothing", and load."""
+    policy, _ = parse_policy_file(f"{line}\n", name="app.env")
+    assert "ContainerList" not in policy.opened_operations
+
+
 AMPERSANDS = [
     (
         "LISTEN=unix:///x?mode=0660&gid=9",

@@ -23,6 +23,17 @@ async def test_an_engine_that_answers_is_up(proxy: Proxy) -> None:
     await proxy.assert_clean()
 
 
+async def test_it_names_the_policy_in_force(proxy: Proxy, fake: FakeEngine) -> None:
+    """Its hash, and in a word that a newer one was refused: until one is read."""
+    fake.stop()
+    client = await proxy.connect()
+    for is_stale, newer in ((False, ""), (True, ', "newer": "refused"'), (False, "")):
+        proxy.server.health.tell_policy("1a2b3c4d", is_stale=is_stale)
+        await client.ask(target=HEALTH)
+        told = f'{{"engine": "down", "policy": "1a2b3c4d"{newer}}}\n'
+        assert (await client.read_response()).body == told.encode()
+
+
 async def test_an_engine_that_is_away_is_down(proxy: Proxy, fake: FakeEngine) -> None:
     """503, and the connection serves on."""
     fake.stop()

@@ -8,6 +8,10 @@ take too long, is not within. Whoever decides by the answer errs on the side of 
 that some value leads to: one place in the inner words, and all places of the outer words in
 which the same value may be. Where the inner word ends and no outer one does, there is a
 value that only the inner list fits.
+
+Lists may be long, and a proxy compares two when it reads its file again. So what both have
+is passed over, a single value is looked up, and of the outer words only those are walked
+that may share a value with the inner ones: where one begins as the other does.
 """
 
 from bisect import bisect_left
@@ -95,7 +99,7 @@ class Listed:
         """Whether they are proven to fit all that another item fits."""
         means, same = item.means, self._by_text.get(item.text)
         if isinstance(means, Ports):
-            return any(one.includes(means) for one in self._ports)
+            return self._limit.lists(item.text)
         if isinstance(same, Words) and same == means:
             return True
         if not any(isinstance(part, Some) for word in means.language for part in word):
@@ -116,10 +120,6 @@ class Listed:
         while at < len(self._beginnings) and self._beginnings[at].startswith(text):
             yield from self._by_beginning[self._beginnings[at]]
             at += 1
-
-    @cached_property
-    def _ports(self) -> list[Ports]:
-        return [one for one in self._by_text.values() if isinstance(one, Ports)]
 
     @cached_property
     def _words(self) -> list[tuple[Word, bool]]:

@@ -28,6 +28,11 @@ from trioproxy.review.approval import Question, allowing, opened_by, questions
 STILL_REFUSED: Final = 1
 ROOT: Final = "root"
 """What is typed to allow what gives root."""
+IN_FORCE: Final = (
+    "it is in force where trioproxy health names that policy: a proxy with --watch reads"
+    " the file by itself, any other one at SIGHUP; one that has the file mounted by"
+    " itself has the old one until it is started anew: mount its folder"
+)
 SHOWN: Final = 6
 """Names of a kind that are shown."""
 
@@ -99,8 +104,7 @@ def command(
     of the kind already, and the change. Answers: yes, no (asked again next time), always
     no (remembered in the evidence next to FILE), quit. What gives root on the host is
     asked last, and its yes is the word root. FILE is written as learn writes it, and each
-    line that changes is shown. A running enforce --watch reads it by itself, any other
-    one at SIGHUP.
+    line that changes is shown. It is in force when the proxy has read it.
     """
     path = Path(file)
     live = read_evidence(Path(evidence))
@@ -122,8 +126,10 @@ def command(
     if answers.allowed or answers.declined:
         before = store.read_env()
         _write(store, live, answers)
-        show(*_changes(before, store.read_env()), err=True)
-        show(*_summary(file, answers), err=True)
+        after = store.read_env()
+        show(*_changes(before, after), err=True)
+        policy, _ = parse_policy_file(after, name=file)
+        show(*_summary(file, answers, policy.fingerprint), err=True)
     said = {*answers.allowed, *answers.declined}
     left = [one.name for one in asked if one.name not in said]
     if as_json:
@@ -297,9 +303,10 @@ def _changes(before: str, after: str) -> Iterator[str]:
             yield f"{line[0]} {line[1:]}"
 
 
-def _summary(file: str, answers: Answers) -> Iterator[str]:
+def _summary(file: str, answers: Answers, fingerprint: str) -> Iterator[str]:
     if answers.allowed:
-        yield f"{file} allows {', '.join(answers.allowed)} from now on"
+        yield f"{file} lists {', '.join(answers.allowed)} now, and its policy is {fingerprint}"
+        yield IN_FORCE
     if answers.declined:
         number = count(len(answers.declined), "answer")
         yield f"{number} remembered as a no: {', '.join(answers.declined)}"

@@ -1,10 +1,12 @@
 """`trioproxy enforce`: serve by a policy until told to stop."""
 
+import itertools
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
 import click
 import trio
@@ -20,6 +22,7 @@ from trioproxy.config import (
     upstream_address,
 )
 from trioproxy.errors import ConfigError
+from trioproxy.mounts import is_mount, read_mounts
 from trioproxy.policy.gate import EnforceGate, Gate, ShadowGate
 from trioproxy.policy.outcome import Observer
 from trioproxy.policy.rules import Policy
@@ -32,8 +35,15 @@ from trioproxy.proxy.server import Server
 if TYPE_CHECKING:
     from trioproxy.commands.recording import Recording
 
+_Args = TypeVarTuple("_Args")
+_Result = TypeVar("_Result")
+
 WATCH_EVERY: Final = 0.5
 """Seconds between two looks at a policy file."""
+
+TURN: Final = 0.0005
+"""Seconds that one thread computes while another one waits: Python's own 5 ms would come
+with each call of the system that a request needs."""
 
 MOST_NAMES: Final = 8
 """Names of what changed that a line of the log shows."""
@@ -110,22 +120,24 @@ def command(
         own_files=tuple(_own_files(env_file, record, config)),
         own=own,
     )
-    gate, warnings = gates.read(os.environ)
+    found = gates.read(os.environ)
+    gates.policy = found.policy
     for warning in (
-        *warnings,
+        *found.warnings,
+        _check_mounted(gates.watched),
         start.check_time_zone(os.environ),
         start.check_privileges(),
         start.check_upstream(config.upstream, config.listen, os.environ),
     ):
         if warning:
             log.line(Level.WARNING, "warning", text=warning)
-    if own.id and gates.policy is not None and gates.policy.objects:
+    if own.id and found.policy.objects:
         text = "this container, its networks and its volumes are outside of every list"
         log.line(Level.NOTICE, "own-container", id=own.id[:12], text=text)
     try:
         server = Server(
             config=config,
-            gate=gate,
+            gate=found.gate,
             log=log,
             observers=gates.observers(),
             away=start.away(os.environ),
@@ -166,6 +178,40 @@ def _open_record(path: str, log: Log) -> "Recording":
     return open_record(path, log)
 
 
+def _check_mounted(watched: str) -> str:
+    """Warn of a watched file that is a mount of its own: it stays the file that it was."""
+    if not watched or not is_mount(read_mounts(), watched):
+        return ""
+    return (
+        f"{watched} is mounted by itself: a new file in its place on the host is not"
+        " seen here, as editors and approve put one there: mount its folder"
+    )
+
+
+def _refuse_replaced(file: str) -> None:
+    """Stop where a file has no name any more, and is here since it is mounted by itself:
+    what was to be read has its name on the host now, and cannot be read here."""
+    path = locate(file)
+    try:
+        is_there = not file or path.stat().st_nlink > 0
+    except OSError:  # which is told by who reads it
+        return
+    if not is_there and is_mount(read_mounts(), str(path)):
+        raise ConfigError(
+            f"{file} was replaced on the host, and is mounted by itself: here it is the old one",
+            hint="mount its folder, and start the proxy anew",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a policy that was read comes to."""
+
+    policy: Policy
+    gate: Gate
+    warnings: tuple[str, ...]
+
+
 @dataclass(slots=True, kw_only=True)
 class Gates:
     """Where a gate comes from, at the start and at each SIGHUP, and who looks at ends."""
@@ -182,30 +228,49 @@ class Gates:
     tally: ShadowTally | None = None
     """What the policy that is tried out now would have refused."""
     policy: Policy | None = None
-    """What was read last, without an error."""
+    """What is in force."""
     verdict: str = ""
     """What was said last of whether it gives root on the host."""
+    reading: trio.Lock = field(default_factory=trio.Lock)
+    """Who reads the policy again has it, until that is in force and told."""
 
-    def read(self, environ: Mapping[str, str]) -> tuple[Gate, tuple[str, ...]]:
-        """Read the policy afresh, and what is to be warned about."""
+    def read(self, environ: Mapping[str, str]) -> Found:
+        """Read the policy afresh, and tell what is to be warned about.
+
+        Nothing is in force by that. Long lists may take seconds. Refused is also what
+        opens without a word what is limited now.
+        """
+        if self.policy is not None:
+            _refuse_replaced(self.env_file or environ.get("ENV_FILE", ""))
         policy, warnings, source = start.read_policy(self.env_file, environ)
         found = (
             ours.check_own(policy, self.own_files, ours.mounts_here()),
             start.check_own_container(policy, self.own),
             start.check_lists(policy),
         )
-        self.policy = policy
-        gate = (ShadowGate if self.shadow else EnforceGate)(policy, source=source)
-        return gate, (*warnings, *filter(None, found))
+        if self.policy is not None:
+            # Here, for most processes read their policy once.
+            from trioproxy.policy.more import refuse_opening
 
-    def tell_verdict(self, log: Log) -> None:
+            refuse_opening(self.policy, policy, source)
+        gate = (ShadowGate if self.shadow else EnforceGate)(policy, source=source)
+        return Found(
+            policy=policy,
+            gate=gate,
+            warnings=(*warnings, *filter(None, found)),
+        )
+
+    async def tell_verdict(self, log: Log) -> None:
         """Say whether the policy gives root on the host, unless that was said last."""
         if self.policy is None:
             return
         # Here, when the listeners are bound: nobody has to wait for what it loads.
         from trioproxy.policy.meaning import meaning_of
 
-        meaning = meaning_of(self.policy)
+        policy = self.policy
+        meaning = await _beside(meaning_of, policy)
+        if policy is not self.policy:  # who read another one meanwhile will say it
+            return
         if meaning.answer != self.verdict:
             level = Level.WARNING if meaning.is_root else Level.NOTICE
             log.line(level, "verdict", text=meaning.answer)
@@ -240,9 +305,19 @@ def read_config(
     )
 
 
+async def _beside(function: Callable[[*_Args], _Result], *args: *_Args) -> _Result:
+    """Do long work while others are served.
+
+    In a thread. Whoever is served has to have Python's lock back after each call of the
+    system, and what computes in another thread gives that up every `TURN` seconds.
+    """
+    return await trio.to_thread.run_sync(function, *args, abandon_on_cancel=True)
+
+
 async def run(server: Server, gates: Gates) -> None:
     """Serve until SIGTERM or SIGINT; a second one ends at once."""
     log = server.log
+    sys.setswitchinterval(TURN)
     with trio.open_signal_receiver(
         signal.SIGTERM, signal.SIGINT, signal.SIGHUP
     ) as signals:
@@ -278,7 +353,8 @@ async def _serve(server: Server, gates: Gates, beside: trio.Nursery) -> None:
             policy=server.gate.describe(),
             hash=gates.fingerprint,
         )
-        gates.tell_verdict(log)
+        server.health.tell_policy(gates.fingerprint, is_stale=False)
+        beside.start_soon(gates.tell_verdict, log)
         beside.start_soon(_tell_old_programs, config.upstream, log)
         if hardened.kept or hardened.failed:
             log.line(
@@ -310,7 +386,7 @@ async def _tell_old_programs(upstream: Address, log: Log) -> None:
     from trioproxy.commands.versions import old_programs
     from trioproxy.policy.escapes import ADVICE
 
-    old = await trio.to_thread.run_sync(old_programs, upstream, abandon_on_cancel=True)
+    old = await _beside(old_programs, upstream)
     for one in old:
         log.line(
             Level.WARNING,
@@ -367,37 +443,53 @@ async def _obey(
     async with trio.open_nursery() as nursery:
         async for number in signals:
             if number == signal.SIGHUP:
-                _reload(server, gates)
+                nursery.start_soon(_reload, server, gates)
             elif server.is_draining:
                 scope.cancel()
             else:
                 nursery.start_soon(server.drain)
 
 
-def _reload(server: Server, gates: Gates) -> None:
+async def _reload(server: Server, gates: Gates) -> None:
     """Read the policy again; a bad file is logged and the old policy stays."""
     log = server.log
-    old = gates.policy
-    try:
-        gate, warnings = gates.read(os.environ)
-    except ConfigError as error:
-        log.line(Level.ERR, "reload-failed", error=error, hint=error.hint)
-        return
-    for warning in warnings:
-        log.line(Level.WARNING, "warning", text=warning)
-    _sum_up(gates.tally, log)
-    server.reload(gate, gates.observers())
-    before = _named(old)
-    after = _named(gates.policy)
-    log.line(
-        Level.NOTICE,
-        "reload",
-        policy=gate.describe(),
-        hash=gates.fingerprint,
-        added=_some(after - before),
-        removed=_some(before - after),
-    )
-    gates.tell_verdict(log)
+    async with gates.reading:
+        try:
+            found = await _beside(gates.read, os.environ)
+        except ConfigError as error:
+            log.line(Level.ERR, "reload-failed", error=error, hint=error.hint)
+            server.health.tell_policy(gates.fingerprint, is_stale=True)
+            return
+        for warning in found.warnings:
+            log.line(Level.WARNING, "warning", text=warning)
+        _sum_up(gates.tally, log)
+        old, gates.policy = gates.policy, found.policy
+        server.reload(found.gate, gates.observers())
+        server.health.tell_policy(gates.fingerprint, is_stale=False)
+        more = await _beside(_granted_more, old, found.policy)
+        before, after = _named(old), _named(found.policy)
+        log.line(
+            Level.WARNING if more else Level.NOTICE,
+            "reload",
+            policy=found.gate.describe(),
+            hash=gates.fingerprint,
+            added=_some(after - before),
+            removed=_some(before - after),
+            **({"text": more} if more else {}),
+        )
+        await gates.tell_verdict(log)
+
+
+def _granted_more(old: Policy | None, new: Policy) -> str:
+    """Say in plain words what a policy grants more than the one before; "" for nothing."""
+    if old is None:
+        return ""
+    from trioproxy.policy.more import more
+
+    names = [one.name for one in itertools.islice(more(old, new), MOST_NAMES + 1)]
+    rest = " and more" if len(names) > MOST_NAMES else ""
+    told = f"grants more than before: {', '.join(names[:MOST_NAMES])}{rest}"
+    return told if names else ""
 
 
 def _named(policy: Policy | None) -> frozenset[str]:
@@ -426,7 +518,7 @@ async def _watch(path: str, server: Server, gates: Gates) -> None:
         before, latest = latest, _look(path)
         if latest == before != known:
             known = latest
-            _reload(server, gates)
+            await _reload(server, gates)
 
 
 def _look(path: str) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+from dataclasses import dataclass
 
 import click
 
@@ -19,6 +20,8 @@ from trioproxy.config import (
 )
 
 DEADLINE = 5.0
+DOWN = "the proxy runs, but the Engine does not answer"
+STALE = ", and a newer one was refused: its log says why (reload-failed)"
 REQUEST = (
     b"GET /_trioproxy/health HTTP/1.1\r\nHost: trioproxy\r\nConnection: close\r\n\r\n"
 )
@@ -27,17 +30,38 @@ EPILOG = """\b
 Examples:
   trioproxy health
   trioproxy health tcp://127.0.0.1:2375
+  trioproxy health --fail-stale
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What the proxy said."""
+
+    detail: str
+    is_up: bool = False
+    policy: str = ""
+    """The hash of the policy in force; empty: it has none, or does not answer."""
+    is_stale: bool = False
+    """Whether a newer policy was to be read, and was refused."""
 
 
 @click.command(name="health", epilog=EPILOG)
 @click.argument("url", required=False)
+@click.option(
+    "--fail-stale",
+    is_flag=True,
+    help="Exit status 1 also where a newer policy was refused, and an older one counts.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(url: str | None, as_json: bool) -> int:
+def command(*, url: str | None, fail_stale: bool, as_json: bool) -> int:
     """Ask a running proxy whether the Engine answers.
 
     URL is the proxy's listener (default: as `enforce` would listen). The proxy makes a
     real round trip to the Engine, whatever its policy. Exit status 0 up, 1 not.
+
+    It says the hash of the policy in force, as the log does, and whether a newer file was
+    refused when it was read again.
 
     Without URL the Engine itself is asked for its versions, if this user may: programs of
     it with known holes are named, and change no exit status.
@@ -46,19 +70,26 @@ def command(url: str | None, as_json: bool) -> int:
         address = parse_address(url, port=DEFAULT_PORT)
     else:
         address = listen_addresses((), os.environ)[0]
-    is_up, detail = ask(address)
+    told = ask(address)
     # Another proxy may have another Engine.
-    old = old_programs(upstream_address(None, os.environ)) if is_up and not url else ()
+    is_ours = told.is_up and not url
+    old = old_programs(upstream_address(None, os.environ)) if is_ours else ()
     if as_json:
-        data = {"up": is_up, "proxy": str(address), "detail": detail}
+        data = {"up": told.is_up, "proxy": str(address), "detail": told.detail}
+        data |= {"policy": told.policy, "stale": told.is_stale}
         click.echo(json.dumps({**data, "old": [str(one) for one in old]}))
     else:
-        show(f"{address}: {detail}", *map(str, old))
-    return 0 if is_up else 1
+        show(f"{address}: {_shown(told)}", *map(str, old))
+    return 0 if told.is_up and not (fail_stale and told.is_stale) else 1
 
 
-def ask(address: Address) -> tuple[bool, str]:
-    """Ask the proxy at `address`; whether all is well, and what it said."""
+def _shown(told: Told) -> str:
+    policy = f"; policy {told.policy}" if told.policy else ""
+    return f"{told.detail}{policy}{STALE if told.is_stale else ''}"
+
+
+def ask(address: Address) -> Told:
+    """Ask the proxy at `address` whether all is well."""
     try:
         with _connect(address) as sock:
             sock.sendall(REQUEST)
@@ -66,15 +97,28 @@ def ask(address: Address) -> tuple[bool, str]:
             while data := sock.recv(4096):
                 answer += data
     except OSError as error:
-        return False, f"the proxy does not answer: {error.strerror or error}"
+        return Told(detail=f"the proxy does not answer: {error.strerror or error}")
     head, _, body = answer.partition(b"\r\n\r\n")
     if b"\r\nServer: trioproxy" not in head:
-        return False, "this is no trioproxy"
-    if head.startswith(b"HTTP/1.1 200"):
-        return True, "the Engine answers"
-    if b'"engine"' in body:
-        return False, "the proxy runs, but the Engine does not answer"
-    return False, f"unexpected answer: {answer[:80]!r}"
+        return Told(detail="this is no trioproxy")
+    is_up = head.startswith(b"HTTP/1.1 200")
+    words = _words(body)
+    if not is_up and "engine" not in words:
+        return Told(detail=f"unexpected answer: {answer[:80]!r}")
+    return Told(
+        detail="the Engine answers" if is_up else DOWN,
+        is_up=is_up,
+        policy=words.get("policy", ""),
+        is_stale="newer" in words,
+    )
+
+
+def _words(body: bytes) -> dict[str, str]:
+    try:
+        words = json.loads(body)
+    except ValueError:
+        return {}
+    return words if isinstance(words, dict) else {}
 
 
 def _connect(address: Address) -> socket.socket:

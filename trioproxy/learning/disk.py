@@ -15,6 +15,7 @@ from typing import Final
 
 from trioproxy.errors import ConfigError
 from trioproxy.files import cannot, check_regular, symbolic_link
+from trioproxy.mounts import is_mount, read_mounts
 
 LOCK_SECONDS: Final = 30.0
 """How long to wait for another learner, which holds a lock for one write at a time."""
@@ -45,6 +46,11 @@ def check_target(path: Path) -> None:
         raise symbolic_link(path)
     if not stat.S_ISREG(found.st_mode):
         raise ConfigError(f"{path} is no regular file")
+    if is_mount(read_mounts(), str(path)):
+        raise ConfigError(
+            f"{path} is mounted by itself: no new file can take its place",
+            hint="mount its folder",
+        )
     _check_writable(path, path.parent)
 
 

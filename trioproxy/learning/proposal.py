@@ -36,7 +36,11 @@ from trioproxy.learning.shape import Shape
 from trioproxy.learning.strictjson import iso
 from trioproxy.learning.wording import count, describe_groups, span
 from trioproxy.policy import envfile, samples
-from trioproxy.policy.permissions import parse_operations, parse_policy_file
+from trioproxy.policy.permissions import (
+    parse_operations,
+    parse_policy_file,
+    says_nothing,
+)
 from trioproxy.policy.request import Request
 from trioproxy.policy.rules import Mode, Policy
 from trioproxy.policy.variables import OPERATIONS_VARIABLE, SWITCHES, VERBS
@@ -101,6 +105,7 @@ def propose(
     or is none that learning may extend.
     """
     listed = listed_operations(old, wish.file)
+    refuse_cut(evidence, old, wish.file)
     # Without a list the file is new, or begun anew: nobody took anything out of it.
     known = wish.declined if listed is None else wish.declined | evidence.granted
     declined = frozenset(known - wish.restore - (listed or frozenset()))
@@ -176,6 +181,7 @@ def listed_operations(text: str, file: str) -> frozenset[str] | None:
     A file that grants by section variables alone is not ours to extend: a list would
     grant less, and the whole section more than was ever used.
     """
+    envfile.check_end(text, name=file)
     variables = envfile.parse(text, name=file)
     if OPERATIONS_VARIABLE not in variables:
         if sorted(variables.keys() & {*SWITCHES, *VERBS}):
@@ -212,6 +218,16 @@ def refuse_excess(text: str, file: str, ceiling: Policy, ceiling_name: str) -> N
             f"{file} already grants what {ceiling_name} refuses: {', '.join(more)}",
             hint=f"take it out of {file}, or start over with --fresh",
         )
+
+
+def refuse_cut(evidence: Evidence, text: str, file: str) -> None:
+    """Stop where learning once wrote grants into a file, and it has none at all now.
+
+    It was cut, or a person took them out: what is missing must not count as declined, nor
+    what was declined be granted again. A file that is gone was removed, and begins anew.
+    """
+    if text and evidence.granted and listed_operations(text, file) is None:
+        raise says_nothing(file, f"remove {file}, to have it written from its evidence")
 
 
 def refuse_restore(evidence: Evidence, text: str, wish: Wish) -> None:

@@ -27,6 +27,7 @@ from trioproxy.learning.proposal import (
     listed_items,
     listed_operations,
     propose,
+    refuse_cut,
     refuse_excess,
     refuse_restore,
     write,
@@ -114,6 +115,7 @@ class Store(Ledger):
         loaded, text = self.open(), self.read_env()
         if self.wish.ceiling is not None:
             refuse_excess(text, self.wish.file, self.wish.ceiling, ceiling_name)
+        refuse_cut(loaded.evidence, text, self.wish.file)
         refuse_restore(loaded.evidence, text, self.wish)
         listed = listed_operations(text, self.wish.file) or frozenset()
         return loaded, listed | listed_items(text, self.wish.file)

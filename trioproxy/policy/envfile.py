@@ -62,12 +62,28 @@ _HINTS = (
 _OTHER_HINT = "letters, digits, _./:@{}*+=[]- and commas; any other byte as %XX"
 
 
+CUT = "the file may have been cut while it was written"
+
+
 class Line(NamedTuple):
     """One `NAME=value` line."""
 
     number: int
     name: str
     value: str
+
+
+def check_end(text: str, *, name: str) -> None:
+    """Refuse a text whose last line has no end: the rest of the file may be missing.
+
+    What is missing at the end of a list, or below it, may be what limits the lines above,
+    so a torn file can grant more than the whole one. Of one that was cut between two
+    lines nothing tells, but for what `permissions` asks of a policy.
+    """
+    if text and not text.endswith("\n"):
+        raise ConfigError(
+            f"{name} does not end in a line end", hint=f"{CUT}: end the last line"
+        )
 
 
 def parse(text: str, *, name: str) -> dict[str, str]:

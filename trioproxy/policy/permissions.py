@@ -14,7 +14,14 @@ from trioproxy.arguments.objects import parse_objects
 from trioproxy.errors import BadTarget, ConfigError
 from trioproxy.policy import samples
 from trioproxy.policy.endpoints import LIBPOD_SECTIONS, OPERATIONS, UNLIMITABLE
-from trioproxy.policy.envfile import decode_value, needless_escape, parse, split_by_sh
+from trioproxy.policy.envfile import (
+    CUT,
+    check_end,
+    decode_value,
+    needless_escape,
+    parse,
+    split_by_sh,
+)
 from trioproxy.policy.lint import lint, lint_settings
 from trioproxy.policy.names import check_names
 from trioproxy.policy.near import near
@@ -35,6 +42,16 @@ from trioproxy.policy.variables import (
 
 ENVIRONMENT = "the environment"
 
+_GRANTING = frozenset({OPERATIONS_VARIABLE, *SWITCHES, *VERBS, *LIBPOD_VARIABLES})
+"""A policy file has to name one of these, at whatever value.
+
+One that names none is empty, or has limits and comments alone: that is how a file begins
+that was cut, and nobody's way to say "nothing". `ALLOW_OPERATIONS=` is, and so are
+sections that are all 0: somebody spoke of grants there and gave none, and what is open
+beside them is what every file of sections opens. In the process environment none of them
+is needed, since the incumbents start without any.
+"""
+
 _REFUSING = frozenset({"", "0", "false", "no", "off"})
 _FLAGS = frozenset({*SWITCHES, *METHOD_SWITCHES, *VERBS, *LIBPOD_VARIABLES})
 _SHOWN = 64
@@ -45,10 +62,22 @@ _ROUTE = re.compile(
 
 
 def parse_policy_file(text: str, *, name: str) -> tuple[Policy, tuple[str, ...]]:
-    """Build the policy of an env file, and say what in it has no effect."""
+    """Build the policy of an env file, and say what in it has no effect.
+
+    `ConfigError` also for a file that may have been cut while it was written: see
+    `check_end`, and `_GRANTING`.
+    """
+    check_end(text, name=name)
     variables = parse(text, name=name)
     policy, warnings = parse_policy(variables, source=name, is_file=True)
+    if not _GRANTING & variables.keys():
+        raise says_nothing(name, f"write {OPERATIONS_VARIABLE}= if nothing may pass")
     return policy, (*warnings, *lint_settings(variables), *split_by_sh(variables))
+
+
+def says_nothing(name: str, fix: str) -> ConfigError:
+    """Say that a file grants nothing, without a word that this is meant."""
+    return ConfigError(f"{name} says nothing of grants", hint=f"{CUT}; else {fix}")
 
 
 def parse_policy(

@@ -298,9 +298,9 @@ class Connection:
 
     async def _answer_health(self, admitted: Admitted) -> bool:
         """Say whether the Engine answers. Neither recorded nor logged: it is asked for ever."""
-        is_up = await self._shared.health.is_up()
         close = not admitted.keep_alive or admitted.framing is not NO_BODY
-        await self.client.wire.send_all(replies.health(is_up=is_up, close=close))
+        reply = await self._shared.health.answer(close=close)
+        await self.client.wire.send_all(reply)
         return await self._go_on(admitted)
 
     async def _go_on(self, admitted: Admitted) -> bool:

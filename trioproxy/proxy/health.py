@@ -6,6 +6,7 @@ import trio
 
 from trioproxy.config import Address
 from trioproxy.errors import UpstreamError
+from trioproxy.proxy import replies
 from trioproxy.proxy.upstream import open_upstream
 from trioproxy.proxy.watch import Watch
 
@@ -20,12 +21,27 @@ class Health:
     """Knows whether the Engine answers, and asks again when that is a second old."""
 
     def __init__(self, upstream: Address, watch: Watch) -> None:
+        self._standing = dict[str, str]()
         self._upstream = upstream
         self._watch = watch
         self._is_up = False
         self._asked = float("-inf")
         self._answered: trio.Event | None = None
         """Set when the round trip that is under way is over; None while none is."""
+
+    def tell_policy(self, fingerprint: str, *, is_stale: bool) -> None:
+        """Say from now on which policy is in force, and whether a newer one was refused.
+
+        In a word or two: whoever reaches a listener is told.
+        """
+        self._standing = {"policy": fingerprint}
+        if is_stale:
+            self._standing["newer"] = "refused"
+
+    async def answer(self, *, close: bool) -> bytes:
+        """Write the answer to a health check, from a round trip that may be a second old."""
+        is_up = await self.is_up()
+        return replies.health(is_up=is_up, standing=self._standing, close=close)
 
     async def is_up(self) -> bool:
         """Whether the Engine answers a ping within the deadline.

@@ -3,6 +3,7 @@
 They carry `Server: trioproxy`, so that an answer of ours is told from the Engine's.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from trioproxy.errors import TrioProxyError
@@ -32,7 +33,7 @@ def message(
     status: int, text: str, *, close: bool = True, head_only: bool = False
 ) -> bytes:
     """Write an answer of ours: status, the Engine's JSON, and whether we close after it."""
-    body = _as_json("message", PREFIX + text)
+    body = _as_json({"message": PREFIX + text})
     return _reply(status, body, close=close, head_only=head_only)
 
 
@@ -41,7 +42,7 @@ def refusal(decision: Decision, *, close: bool, head_only: bool) -> bytes:
     text = decision.message
     if decision.reason is not Reason.MISSING:
         text = PREFIX + text
-    body = _as_json("message", text)
+    body = _as_json({"message": text})
     return _reply(decision.status, body, close=close, head_only=head_only)
 
 
@@ -50,9 +51,10 @@ def error(failure: TrioProxyError, *, head_only: bool = False) -> bytes:
     return message(failure.status, str(failure), head_only=head_only)
 
 
-def health(*, is_up: bool, close: bool) -> bytes:
-    """Write the answer of the health route: whether the Engine answers, and no more."""
-    body = _as_json("engine", "up" if is_up else "down")
+def health(*, is_up: bool, standing: Mapping[str, str], close: bool) -> bytes:
+    """Write the answer of the health route: whether the Engine answers, the words on the
+    policy, and no more."""
+    body = _as_json({"engine": "up" if is_up else "down", **standing})
     return _reply(200 if is_up else 503, body, close=close, head_only=False)
 
 
@@ -62,11 +64,11 @@ def with_id(reply: bytes, serial: int) -> bytes:
     return b"%s\r\nX-Request-Id: %012x\r\n%s" % (line, serial, rest)
 
 
-def _as_json(name: str, text: str) -> bytes:
+def _as_json(words: Mapping[str, str]) -> bytes:
     # Here, for a proxy that has refused nothing yet needs none of it: 100 KB when idle.
     import json
 
-    return json.dumps({name: text}).encode() + b"\n"
+    return json.dumps(words).encode() + b"\n"
 
 
 def _reply(status: int, body: bytes, *, close: bool, head_only: bool) -> bytes:

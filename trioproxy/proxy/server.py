@@ -141,6 +141,11 @@ class Server:
         """Whether no more clients are taken, and those here finish."""
         return self._shared.is_draining
 
+    @property
+    def health(self) -> Health:
+        """What answers health checks."""
+        return self._shared.health
+
     def reload(self, gate: Gate, observers: Iterable[Observer] = ()) -> None:
         """Judge by another gate, and tell these observers: all at once.
 
@@ -384,8 +389,7 @@ class Server:
         try:
             head = await self._first_bytes(wire)
             if head.startswith(HEALTH_LINE):
-                is_up = await self._shared.health.is_up()
-                reply = replies.health(is_up=is_up, close=True)
+                reply = await self.health.answer(close=True)
             else:
                 reply = replies.message(503, why)
                 self._turned_away += 1
