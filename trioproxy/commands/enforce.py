@@ -451,13 +451,19 @@ async def _obey(
 
 
 async def _reload(server: Server, gates: Gates) -> None:
-    """Read the policy again; a bad file is logged and the old policy stays."""
+    """Read the policy again; a bad file is logged and the old policy stays.
+
+    So it does where reading crashes: who is served has no part in that.
+    """
     log = server.log
     async with gates.reading:
         try:
             found = await _beside(gates.read, os.environ)
-        except ConfigError as error:
-            log.line(Level.ERR, "reload-failed", error=error, hint=error.hint)
+        except Exception as error:  # noqa: BLE001  see above
+            if isinstance(error, ConfigError):
+                log.line(Level.ERR, "reload-failed", error=error, hint=error.hint)
+            else:
+                log.crash("reload", error)
             server.health.tell_policy(gates.fingerprint, is_stale=True)
             return
         for warning in found.warnings:
