@@ -30,7 +30,8 @@ JSON = "Content-Type: application/json"
 World = Mapping[str, Any]
 """What the Engine answers, by the path of the question: JSON, `(status, JSON)`, or bytes.
 
-What is not here is answered with 404, but for a volume that is made: that is as asked for.
+What is not here is answered with 404, but for a volume that is made, which is as asked for,
+and who has a volume, which is nobody.
 """
 
 
@@ -51,8 +52,10 @@ class ScriptedEngine(Engine):
         self.questions.append(target if method == "GET" else f"{method} {target}")
         missing = 404, {"message": f"no such thing: {target}"}
         found = self.world.get(self.questions[-1], missing)
-        if method == "POST" and found is missing:
+        if found is missing and method == "POST":
             found = 201, json.loads(body)
+        elif found is missing and target.startswith("/containers/json?"):
+            found = []
         status, value = found if isinstance(found, tuple) else (200, found)
         raw = value if isinstance(value, bytes) else json.dumps(value).encode()
         self._answer = status, raw

@@ -4,11 +4,21 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.arguments.arguing import Variables, asked, limits, refusal
 from trioproxy.arguments.asked import Argument
 from trioproxy.arguments.bodies import Json
-from trioproxy.arguments.keeping import NOT_KEPT, kept
+from trioproxy.arguments.families import LIMITS
+from trioproxy.arguments.keeping import (
+    LONGEST,
+    NOT_KEPT,
+    below_base,
+    is_listable,
+    kept,
+    kept_name,
+)
 
 SECRET = "hunter2-S3cr3t"
 URL = f"https://user:{SECRET}@host.example/path?token={SECRET}#{SECRET}"
@@ -17,10 +27,15 @@ URL = f"https://user:{SECRET}@host.example/path?token={SECRET}#{SECRET}"
 KEPT: list[tuple[str, str, str]] = [
     ("CREATE_BINDS", "/srv/app:ro", "/srv/app:ro"),
     ("CREATE_BINDS", "relative", NOT_KEPT),
-    ("CREATE_BINDS", f"/{'a' * 5000}", NOT_KEPT),
+    ("CREATE_BINDS", f"/{'a' * (LONGEST - 1)}", f"/{'a' * (LONGEST - 1)}"),
+    ("CREATE_BINDS", f"/{'a' * LONGEST}", NOT_KEPT),
     ("CREATE_CAPS", "NET_ADMIN", "NET_ADMIN"),
     ("CREATE_CAPS", "HUNTER2", NOT_KEPT),
     ("CREATE_IMAGES", "nginx:1.27", "nginx:1.27"),
+    ("CREATE_IMAGES", f"sha256:{'a' * 64}", NOT_KEPT),
+    ("CREATE_IMAGES", "deadbeef", NOT_KEPT),
+    ("CREATE_IMAGES", f"nginx@sha256:{'a' * 64}", f"nginx@sha256:{'a' * 64}"),
+    ("PULL_IMAGES", "beef:latest", "beef:latest"),
     ("CREATE_IMAGES", "Not%20An%20Image", NOT_KEPT),
     ("CREATE_NAMESPACES", "pid:host", "pid:host"),
     ("CREATE_NAMESPACES", "pid:hunter2", NOT_KEPT),
@@ -40,6 +55,10 @@ KEPT: list[tuple[str, str, str]] = [
     ("EXEC_COMMANDS", "A%3D1", NOT_KEPT),
     ("EXEC_USERS", "1000%3A1000", "1000%3A1000"),
     ("EXEC_USERS", "a%20b", NOT_KEPT),
+    ("EXEC_USERS", "a%3Ab%3Ac", NOT_KEPT),
+    ("EXEC_USERS", f"{'a' * 65}", NOT_KEPT),
+    ("EXEC_COMMANDS", "a" * 129, NOT_KEPT),
+    ("CREATE_BINDS", "{base}/x:ro", "{base}/x:ro"),
     ("PULL_IMAGES", "src:-", "src:-"),
 ]  # fmt: skip
 
@@ -102,3 +121,49 @@ def test_what_is_kept_lists_what_was_asked_for(
     assert limits(variables).by_variable.keys() == lists.keys()
     refused = refusal(variables, operation, body, query)
     assert refused is None or refused.argument is None or not kept(refused.argument)
+
+
+NAMES: list[tuple[list[str], list[str], str]] = [
+    ([], [], NOT_KEPT),
+    (["b:1", "a:1"], [], "a:1"),
+    (["b:1", "a:1"], ["b:1"], "b:1"),
+    (["c:1", "b:1", "a:1"], ["c:1", "b:1"], "b:1"),
+    (["a@sha256:x", "b:1"], ["a@sha256:x"], "b:1"),
+    (["a@sha256:x"], [], NOT_KEPT),
+]
+
+
+@pytest.mark.parametrize(("names", "known", "wanted"), NAMES)
+def test_the_name_of_an_id(names: list[str], known: list[str], wanted: str) -> None:
+    """An image by its id is kept by a name: one that was seen, else the first with a tag."""
+    assert kept_name(names, known) == wanted
+
+
+BELOW: list[tuple[str, str, str, str]] = [
+    ("CREATE_BINDS", "/srv/a/x:ro", "/srv/a", "{base}/x:ro"),
+    ("CREATE_BINDS", "/srv/a", "/srv/a", "{base}"),
+    ("CREATE_BINDS", "/srv/ab", "/srv/a", "/srv/ab"),
+    ("CREATE_BINDS", "/srv/b/srv/a", "/srv/a", "/srv/b/srv/a"),
+    ("CREATE_BINDS", "/srv/a", "", "/srv/a"),
+    ("CREATE_DEVICES", "/srv/a/x", "/srv/a", "/srv/a/x"),
+]
+
+
+@pytest.mark.parametrize(("variable", "item", "base", "wanted"), BELOW)
+def test_a_path_below_the_base(
+    variable: str, item: str, base: str, wanted: str
+) -> None:
+    """A bind of a project's folder is kept by where it lies in that."""
+    assert below_base(variable, item, base) == wanted
+
+
+PARTS = st.text(st.sampled_from("ab/:*{}%,=@ sha256"), max_size=12)
+
+
+@given(variable=st.sampled_from(sorted(LIMITS)), value=PARTS)
+def test_what_is_kept_stands_in_a_list(variable: str, value: str) -> None:
+    """Whatever is kept is an item of its variable, as it was or without what it was set to."""
+    item = kept(Argument(variable, value, "x"))
+    assert item == NOT_KEPT or is_listable(variable, item)
+    assert value.startswith(item)
+    assert below_base(variable, item, "/a") in {item, item.replace("/a", "{base}", 1)}
