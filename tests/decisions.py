@@ -5,8 +5,9 @@ and `examples/` are in the record by their names alone, so that they may be writ
 `requests.jsonl`: requests; what the Engine says of the names in them is in `tests/corpus.py`.
 `decisions.txt`: the policies; the messages by their numbers, with `~` for the request's own
 words; then a request a paragraph, with a letter for each policy and what that stands for.
-`python -m tests.decisions --write` records the decisions anew, `--corpus` makes the first two
-files anew before that. A line that differs afterwards is a decision that changed.
+`python -m tests.decisions --write` records the decisions anew, `--corpus` adds to the first
+two files before that what `tests/corpus.py` and the table have more; a file that is there
+stays what it is. A line that differs afterwards is a decision that changed.
 """
 
 import json
@@ -191,8 +192,11 @@ def _write(path: Path, rows: Iterable[str]) -> None:
 def main(*words: str) -> None:
     """Record what `words` say."""
     if "--corpus" in words:
-        made = corpus.policies(random.Random(27))
-        _write(POLICIES, (json.dumps(one) for one in made))
+        made = dict(corpus.policies(random.Random(27)))
+        if POLICIES.exists():
+            kept = POLICIES.read_text(encoding="utf-8").splitlines()
+            made |= dict(map(json.loads, kept))
+        _write(POLICIES, (json.dumps(one) for one in made.items()))
         _write(REQUESTS, (json.dumps(one) for one in corpus.requests()))
     if not {"--write", "--corpus"}.isdisjoint(words):
         _write(DECISIONS, lines(decisions()))
