@@ -29,7 +29,7 @@ ROOMS = {
 COPIED = ("trioproxy", "tests", "learned", "examples", "docs", "pyproject.toml")
 FAST = {
     "arguments": "naming resolve_names inspected asking limits objects references marks fills nodes proxy_socket defaults",
-    "policy": "gate objects nodes rules shadow decisions",
+    "policy": "gate admission objects nodes rules shadow decisions",
     "proxy": "objects resolve reservations",
 }
 """The tests that run for each mutation, behind those that have its file's name."""
