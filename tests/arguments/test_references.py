@@ -3,7 +3,7 @@
 import pytest
 
 from tests.arguments.test_table import DOCUMENTED
-from trioproxy.arguments.asked import Request
+from trioproxy.arguments.asked import Argument, Request
 from trioproxy.arguments.asking import Asked, ask
 from trioproxy.arguments.bodies import Json
 from trioproxy.arguments.families import Kind
@@ -17,7 +17,7 @@ from trioproxy.arguments.references import (
     find,
 )
 from trioproxy.arguments.table import OPERATIONS, STRUCTS, rows
-from trioproxy.arguments.things import Thing
+from trioproxy.arguments.things import ENGINE, Known, Missing, Thing
 from trioproxy.errors import BodyTooLarge
 from trioproxy.policy import endpoints
 from trioproxy.policy.samples import of_endpoint
@@ -314,3 +314,33 @@ def test_names_are_bounded() -> None:
     host["VolumesFrom"] = ["one-more"]
     with pytest.raises(BodyTooLarge, match="names more than is looked up at once"):
         named("ContainerCreate", {"HostConfig": host})
+
+
+def test_what_is_known_of_what_is_named() -> None:
+    """What is missing, or was not asked about, is no thing; and a name alone no argument."""
+    image = Argument("CREATE_IMAGES", "a1", "Image")
+    runtime = Argument("CREATE_RUNTIMES", "runc", "Runtime", unless_default=True)
+    references = (
+        Reference(Kind.IMAGE, "a1", "Image", argument=image),
+        Reference(Kind.IMAGE, "b2", "Image", argument=image._replace(value="b2")),
+        Reference(*ENGINE, "Runtime", argument=runtime),
+        Reference(Kind.VOLUME, "v", "Binds"),
+        Reference(Kind.NETWORK, "bridge", "", thing=Thing(Kind.NETWORK, "bridge")),
+    )
+    there = Thing(Kind.IMAGE, "sha256:a1", ("x:1",))
+    engine = Thing(Kind.ENGINE, "", ("CREATE_RUNTIMES=runc",))
+    known: Known = {
+        (Kind.IMAGE, "a1"): there,
+        (Kind.IMAGE, "b2"): Missing(404, ""),
+        ENGINE: engine,
+        (Kind.VOLUME, "v"): Thing(Kind.VOLUME, "v"),
+    }
+    named = Named(references, references, known)
+    assert list(named.things()) == [(image, there), (runtime, engine)]
+    assert named.defaults == {runtime}
+    assert not named.is_unresolved
+    assert len(named.arguments) == 3
+    assert named.of_images.references == references[:3]
+    some = {key: one for key, one in known.items() if key != ENGINE}
+    assert named._replace(known=some).is_unresolved
+    assert not named._replace(known=some).defaults
