@@ -286,7 +286,11 @@ def test_a_tar_that_passes_as_it_is_ends_with_the_policy_that_let_it() -> None:
     free, _ = parse_policy(granted)
     limited, _ = parse_policy(granted | {"CREATE_BINDS": ""})
     verbatim = judge(EnforceGate(free), *PUT)
-    assert not judge_again(EnforceGate(limited), verbatim).allowed
+    unread = judge_again(EnforceGate(limited), verbatim)
+    assert (unread.allowed, unread.message) == (
+        False,
+        "what it asks for is limited, and was not read",
+    )
     rewritten = judge(EnforceGate(limited), *PUT)
     assert judge_again(EnforceGate(limited), rewritten).allowed
     assert judge_again(EnforceGate(free), rewritten).allowed
