@@ -113,8 +113,8 @@ def left_out(tree: ast.Module) -> set[int]:
                 out.append(node)
             case ast.AnnAssign() | ast.arg():
                 out.append(node.annotation)
-            case ast.FunctionDef() | ast.AsyncFunctionDef():
-                out += [node.returns, *node.decorator_list]
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                out += [getattr(node, "returns", None), *node.decorator_list]
             case _:
                 pass
     return {id(one) for part in out if part for one in ast.walk(part)}
