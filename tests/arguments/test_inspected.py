@@ -101,10 +101,9 @@ def test_what_the_engine_derives(host: dict[str, Any], what: str) -> None:
 BOUND = {"Type": "bind", "Source": "/srv/app", "Destination": "/x", "RW": True}
 MOUNTS: list[tuple[object, str]] = [
     (None, ""),
-    ("x", ""),
     ([BOUND], ""),
     ([{**BOUND, "Source": "/etc"}], "HostConfig.Mounts[0].Source=/etc"),
-    ([7, BOUND, {**BOUND, "Source": "/srv"}], "HostConfig.Mounts[1].Source=/srv"),
+    ([BOUND, {**BOUND, "Source": "/srv"}], "HostConfig.Mounts[1].Source=/srv"),
     ([{**BOUND, "Type": "tmpfs", "Source": "/etc"}], ""),
     ([{**BOUND, "Source": "/ro", "RW": False}], ""),
     ([{**BOUND, "Source": "/ro", "RW": True}], "HostConfig.Mounts[0].Source=/ro"),
@@ -126,6 +125,15 @@ def test_volumes_from_of_a_container(mounts: object, what: str) -> None:
     answer = reaching({**host, "Mounts": own}, Mounts=mounts, variables=variables)
     assert has(answer) == "HostConfig.Mounts[0].Source=/root"
     assert not reaching(host, Mounts=None).allowed
+
+
+@pytest.mark.parametrize("mounts", ["x", [7]], ids=str)
+def test_mounts_of_another_kind(mounts: object) -> None:
+    """A description that cannot be read says nothing, and lets nobody in."""
+    host = {"CapDrop": ["MKNOD"], "VolumesFrom": ["other"]}
+    free = {"CREATE_NAMESPACES": "volumes:container"}
+    assert not reaching(host, Mounts=mounts, variables=free).allowed
+    assert reaching(host, Mounts=[BOUND], variables=free).allowed
 
 
 def test_its_image_and_environment_are_not_looked_at() -> None:
@@ -151,6 +159,6 @@ def test_only_containers_and_volumes_have_anything() -> None:
     assert len(found) > 1
     assert not list(arguments_of(volume._replace(kind=Kind.NETWORK)))
     assert not list(arguments_of(volume._replace(value={"Driver": "local"})))
-    bare = Thing(Kind.CONTAINER, "c", value={"HostConfig": 7})
+    bare = Thing(Kind.CONTAINER, "c", value={"HostConfig": {}})
     assert not list(arguments_of(bare))
     assert len(list(arguments_of(bare, with_nodes=True))) == 1

@@ -12,6 +12,7 @@ from tests.deciding import Answer, asked, decide, door, written
 from trioproxy.arguments.families import Kind
 from trioproxy.arguments.naming import Judge, Unasked
 from trioproxy.arguments.references import Named, Reference
+from trioproxy.arguments.things import Known, Thing
 from trioproxy.policy.gate import EnforceGate, judge
 from trioproxy.policy.permissions import parse_policy
 
@@ -23,7 +24,7 @@ OPERATIONS = {
 }
 LISTED = {**OPERATIONS, "ONLY_CONTAINERS": "@own", "ONLY_OWNER": "app"}
 CONFINED = {**LISTED, "CREATE_BINDS": "/srv/app"}
-HOST = {"CapDrop": ["MKNOD"]}
+HOST: dict[str, Any] = {"CapDrop": ["MKNOD"]}
 EXEC, START, INSPECT = (
     "POST /containers/c/exec",
     "POST /containers/c/start",
@@ -248,6 +249,12 @@ def test_nothing_passes_unasked() -> None:
     at = Judge(limits=policy.limits, objects=policy.objects, operation="x", known={})
     with pytest.raises(Unasked):
         at.refuses(Named((mine,), (mine,)))
+    volumes, labels = ("unasked",), {"trioproxy.owner": "app"}
+    there = Thing(Kind.CONTAINER, ID, ("c",), labels, inherited={}, volumes=volumes)
+    known: Known = {(Kind.CONTAINER, "c"): there._replace(value={"HostConfig": HOST})}
+    at = Judge(limits=policy.limits, objects=policy.objects, operation="x", known=known)
+    with pytest.raises(Unasked):
+        at.refuses(Named((mine,), (mine,), known))
 
 
 # --- All of it at once ------------------------------------------------------------
