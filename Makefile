@@ -39,6 +39,10 @@ ci: test test-deep test-image test-clients package reports ## what CI runs
 test-deep: .venv/installed-dev packages ## the tests of which `make test` shortens the search, in full
 	DEPTH=deep $(PYTHON) -m pytest -n auto --dist worksteal -m deep --ignore=tests/image --ignore=tests/release
 
+.PHONY: attacks
+attacks: .venv/installed-dev packages ## each known attack 200 times through limited files; the better part of an hour
+	DEPTH=whole $(PYTHON) -m pytest -n auto --dist worksteal tests/end_to_end/test_attacks.py
+
 .PHONY: image
 image: .venv/made ## build the image; IMAGE and BASE_IMAGE may be set
 	@scripts/build-image

@@ -64,6 +64,7 @@ class Attack:
     setup: tuple[Mapping[str, Any], ...] = ()
     beside: str = ""
     file: Mapping[str, str] = field(default_factory=dict)
+    is_costly: bool = False
 
 
 def load() -> tuple[tuple[Attack, ...], Mapping[str, str]]:
