@@ -130,8 +130,8 @@ def test_guide_with_privileges_works(scratch: ScratchEngine, tmp_path: Path) -> 
         found = scratch.docker("inspect", *state, "docker-proxy").text
         assert found == "true healthy"
         lines = scratch.docker("logs", "docker-proxy").text.splitlines()
-        warnings = [line for line in lines if " warning " in line]
-        assert len(warnings) == 1
+        warnings = [line for line in lines if " warning warning " in line]
+        assert len(warnings) == 1, lines
         assert "privileged, or has SYS_ADMIN: it needs neither" in warnings[0]
     finally:
         scratch.docker(*options, "down", "--timeout=0")
