@@ -408,6 +408,30 @@ async def test_sigterm_ends_in_order(fake: FakeEngine, tmp_path: Path) -> None:
     assert not path.exists()
 
 
+async def test_a_successor_listens_while_the_old_one_ends(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Beside a client with half a head a restart finds its place free, at once."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        place = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    listen = ("--listen", place, "--listen", f"unix://{tmp_path}/p.sock")
+    options = ("enforce", *listen, "--upstream", str(fake.path))
+    async with running(*options, variables={"EVENTS": "1"}) as old:
+        address = await old.listen()
+        halved = await connect(address)
+        await halved.send(b"GET /_ping HTTP/1.1\r\nHost: d")
+        old.process.send_signal(signal.SIGTERM)
+        await old.line(" draining ")
+        async with running(*options, variables={"EVENTS": "1"}) as new:
+            assert await new.listen() == address
+            assert await status_of(address, "/_ping") == 200
+            assert await status_of(f"unix://{tmp_path}/p.sock", "/_ping") == 200
+            assert await old.end() == 0
+            assert await status_of(f"unix://{tmp_path}/p.sock", "/_ping") == 200
+        halved.close()
+
+
 async def test_sigterm_lets_a_finite_request_finish(tmp_path: Path) -> None:
     """A request under way at SIGTERM is answered; a second SIGTERM ends at once."""
     fake = FakeEngine(path=tmp_path / "engine.sock")
