@@ -241,7 +241,8 @@ _STARRED = st.lists(
         st.sampled_from(["a", "b", "ab", "*", "c", "*{2}"]), min_size=1, max_size=4
     )
     .map("".join)
-    .filter(lambda text: "**" not in text and text != "*"),
+    # With more of them a proof may take too long, and be none.
+    .filter(lambda text: "**" not in text and text != "*" and text.count("*") < 3),
     min_size=1,
     max_size=6,
     unique=True,
@@ -261,7 +262,8 @@ def test_what_is_looked_up_is_what_would_be_proven(
     every = tuple(w for one in narrow.patterns for w in language_of(one))
     listed = Listed(narrow)
     for item in wide.patterns:
-        assert listed.fit_all_of(item) is is_included(language_of(item), every)
+        is_proven = is_included(language_of(item), every)
+        assert listed.fit_all_of(item) is (is_proven or item.text in outer)
 
 
 def language_of(item: Pattern) -> Language:
