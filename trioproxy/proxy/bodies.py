@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 BODY_SECONDS: Final = 30.0
 """From a head to the last byte of its body."""
 
-BODIES: Final = 16
+BODIES: Final = 12
 """How many bodies of the largest size have room at once, while they come."""
 
-LEAST_ROOM: Final = 64 * 1024 * 1024
+LEAST_ROOM: Final = 48 * 1024 * 1024
 """Bytes that have room, however small the largest body is."""
 
 SHARE: Final = 3
