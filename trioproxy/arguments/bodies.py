@@ -23,7 +23,7 @@ from trioproxy.arguments.table import (
     Struct,
 )
 from trioproxy.errors import BadBody
-from trioproxy.steps import Steps, finish
+from trioproxy.steps import Steps
 
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 """A value of JSON."""
@@ -95,13 +95,11 @@ class Body(NamedTuple):
     """What names images, containers, networks or volumes."""
 
 
-def read_body(operation: Operation, value: Json) -> Body:
-    """Read the body of an operation. Raises `BadBody` where it has no one reading."""
-    return finish(reading(operation, value))
-
-
 def reading(operation: Operation, value: Json) -> Steps[Body]:
-    """Read it in steps."""
+    """Read the body of an operation, in steps.
+
+    Raises `BadBody` where it has no one reading.
+    """
     if not isinstance(value, Mapping):
         raise BadBody("the body must be a JSON object")
     reader = _Reader()

@@ -14,7 +14,7 @@ What reads names is imported where it is used: most files limit nothing.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -375,9 +375,3 @@ def _unquote(item: str, text: str) -> str:
             f"{item[:64]!r} is not written in the one way; write {written}"
         )
     return normal.unquote(text)
-
-
-def what_is_limited(objects: Objects) -> Iterator[str]:
-    """Each variable as it counts, set or not: `NAME=value`."""
-    for one in objects.by_kind.values():
-        yield f"{one.variable}={one.value}"

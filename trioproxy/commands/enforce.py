@@ -27,8 +27,9 @@ from trioproxy.policy.gate import EnforceGate, Gate, ShadowGate
 from trioproxy.policy.outcome import Observer
 from trioproxy.policy.rules import Policy
 from trioproxy.policy.shadow import ShadowTally
-from trioproxy.proxy.harden import Use, give_back, harden
+from trioproxy.proxy.harden import Use, harden
 from trioproxy.proxy.log import Log
+from trioproxy.proxy.memory import give_back_what_loading_took
 from trioproxy.proxy.own import Own, find_own
 from trioproxy.proxy.server import Server
 
@@ -397,7 +398,7 @@ async def _tell_old_programs(upstream: Address, log: Log) -> None:
             cve=",".join(one.cves),
             text=ADVICE,
         )
-    give_back()  # the last thing that a start loads
+    give_back_what_loading_took()  # there is no more of it
 
 
 def _uses(config: Config, gates: Gates) -> Iterator[Use]:

@@ -16,7 +16,6 @@ import os
 import stat
 import struct
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -79,15 +78,6 @@ def harden(uses: Iterable[Use]) -> Hardened:
     return Hardened(
         kept=tuple(NAMES[number] for number in sorted(kept)), failed=tuple(failed)
     )
-
-
-def give_back() -> None:
-    """Give memory back to the system that loading took for a while.
-
-    A C library that cannot keeps it: a megabyte of what was loaded by then.
-    """
-    with suppress(AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def needed(

@@ -26,3 +26,13 @@ def give_back_what_is_free() -> None:
     if mallopt is not None:
         mallopt(MMAP_THRESHOLD, LARGE)
         mallopt(TRIM_THRESHOLD, MOST_FREE)
+
+
+def give_back_what_loading_took() -> None:
+    """Give back at once what is free in the heap, where that can be done.
+
+    Loading takes a megabyte for a while, which lies below what stays.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
