@@ -10,7 +10,18 @@ import sys
 from types import ModuleType
 from typing import Final
 
-UNUSED: Final = ("bz2", "hmac", "idna", "lzma", "ssl", "uuid")
+UNUSED: Final = (
+    "ast",
+    "bz2",
+    "hmac",
+    "idna",
+    "lzma",
+    "shutil",
+    "ssl",
+    "tempfile",
+    "tokenize",
+    "uuid",
+)
 
 
 class Deferred(ModuleType):

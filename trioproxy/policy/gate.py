@@ -75,6 +75,33 @@ class Verdict:
             volumes=None,
         )
 
+    def is_short(self, longest: int) -> bool:
+        """Whether it is words alone, none of more characters than that."""
+        return (
+            self.asked is None
+            and self.named is None
+            and len(self.request.target.raw) <= longest
+            and len(self.request.method) <= longest
+            and len(self.decision.message) <= longest
+            and len(self.agent) <= longest
+        )
+
+    def short(self, longest: int) -> "Verdict":
+        """What can be told of it, no word of it longer; it cannot be judged again."""
+        request, decision = self.request, self.decision
+        return replace(
+            self,
+            request=Request(
+                request.method[:longest], request.target.short(), request.endpoint
+            ),
+            decision=replace(decision, message=decision.message[:longest]),
+            agent=self.agent[:longest],
+            asked=None,
+            named=None,
+            volumes=None,
+            target="",
+        )
+
     @property
     def size(self) -> int:
         """Bytes that the words of its arguments take, and rather more."""

@@ -1,17 +1,16 @@
 """What became of a request: the one value that all who look at ends are given.
 
 The log writes a line of it, the recorder makes evidence of it, and neither knows the
-other. Who keeps something of it keeps words and numbers (`Told`): a head alone may have
-127 KB, and whoever sends it says how many are told of.
+other. Who keeps one keeps it short (`Outcome.short`): a head alone may have 127 KB, and
+whoever sends it says how many are told of.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
 
 from trioproxy.policy.gate import Verdict
-from trioproxy.policy.rules import Decision
 from trioproxy.values import ordered_class
 
 LONGEST_WORD: Final = 1_024
@@ -57,60 +56,17 @@ class Outcome:
     serial: int = 0
     """The number of an answer of ours, as its client was told; 0 if it is not ours."""
 
+    def short(self) -> "Outcome":
+        """The same as words, none of them long; itself, if it is that."""
+        verdict, ending = self.verdict, self.ending[:LONGEST_WORD]
+        if verdict is None or verdict.is_short(LONGEST_WORD):
+            return self if ending == self.ending else replace(self, ending=ending)
+        return replace(self, verdict=verdict.short(LONGEST_WORD), ending=ending)
 
-class Told(NamedTuple):
-    """An outcome in words and numbers, none of them long: what may be kept of it."""
-
-    moment: Moment
-    peer: str
-    status: int
-    is_ours: bool
-    ending: str
-    seconds: float
-    received: int
-    sent: int
-    serial: int
-    decision: Decision | None
-    """None: the request could not be read, and the other words are empty."""
-    operation: str
-    method: str
-    path: str
-    request_words: str
-    decision_words: str
-    version: str
-    agent: str
-
-    @classmethod
-    def of(cls, outcome: Outcome) -> "Told":
-        """Take the words of an outcome."""
-        verdict, decision = outcome.verdict, None
-        words = ("",) * 7
-        if verdict is not None:
-            request, decision = verdict.request, verdict.decision
-            if len(decision.message) > LONGEST_WORD:  # the Engine's own, for example
-                decision = replace(decision, message=decision.message[:LONGEST_WORD])
-            words = (
-                verdict.operation,
-                request.method[:LONGEST_WORD],
-                request.target.shown,
-                verdict.request_words,
-                verdict.decision_words,
-                verdict.version,
-                verdict.agent[:LONGEST_WORD],
-            )
-        return cls(
-            outcome.moment,
-            outcome.peer,
-            outcome.status,
-            outcome.is_ours,
-            outcome.ending[:LONGEST_WORD],
-            outcome.ended - outcome.began,
-            outcome.received,
-            outcome.sent,
-            outcome.serial,
-            decision,
-            *words,
-        )
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self.ended - self.began
 
     @property
     def client(self) -> str:

@@ -5,6 +5,7 @@ it would clean is refused, so what is matched is what it matches. No routes are 
 """
 
 import re
+from dataclasses import replace
 
 from trioproxy import percent
 from trioproxy.errors import BadTarget
@@ -87,6 +88,10 @@ class Target:
     def shown(self) -> str:
         """The target for logs and messages: no query, visible ASCII, not too long."""
         return self.quoted[:SHOWN_LIMIT]
+
+    def short(self) -> "Target":
+        """What is shown of it, and nothing else: to be told, not to be judged."""
+        return replace(self, raw=b"", path="", query=b"", quoted=self.shown)
 
 
 def quote_path(path: str) -> str:

@@ -24,8 +24,9 @@ from typing import Any, Final
 import trio
 
 from trioproxy.config import Level, LogFormat
-from trioproxy.policy.outcome import Moment, Outcome, Told, name_of_client
-from trioproxy.policy.rules import Decision, Reason
+from trioproxy.policy.gate import Verdict
+from trioproxy.policy.outcome import Moment, Outcome, name_of_client
+from trioproxy.policy.rules import Reason
 from trioproxy.quoting import quote
 from trioproxy.values import value_class
 
@@ -91,7 +92,7 @@ class Line:
 class Repeats:
     """A refusal that has been told, and how often it has come since then."""
 
-    first: Told
+    first: Outcome
     count: int = 0
 
 
@@ -164,7 +165,7 @@ class Log:
         if self._is_usual and (usual := self._usual(outcome)):
             self._add(None, usual)
         elif self.shows_requests or self._is_told(outcome):
-            self._add(self._render_request, Told.of(outcome))
+            self._add(self._render_request, outcome.short())
 
     def crash(self, peer: str, error: BaseException) -> None:
         """Log a failure that is nobody's plan, with the innermost place of our code."""
@@ -279,13 +280,14 @@ class Log:
 
     # -- what is new, and what comes again -----------------------------------------
 
-    def _level_of(self, told: Told) -> Level:
+    def _level_of(self, told: Outcome) -> Level:
         """At which level a request is told; what is told is remembered."""
-        if _is_refused(told, told.decision):
+        if _is_refused(told):
             return Level.WARNING if self._is_first(told) else Level.INFO
-        if told.decision is None or told.moment is Moment.CLOSED:
+        verdict = told.verdict
+        if verdict is None or told.moment is Moment.CLOSED:
             return Level.INFO
-        is_new = self._is_first_time(told.peer, told.operation)
+        is_new = self._is_first_time(told.peer, verdict.operation)
         return Level.NOTICE if is_new else Level.INFO
 
     def _is_first_time(self, peer: str, operation: str) -> bool:
@@ -314,8 +316,7 @@ class Log:
 
     def _is_told(self, outcome: Outcome) -> bool:
         """Whether a request may have a line where not each has one."""
-        decision = outcome.verdict.decision if outcome.verdict is not None else None
-        return (self._shows_refusals and _is_refused(outcome, decision)) or (
+        return (self._shows_refusals and _is_refused(outcome)) or (
             self._shows_new and self._is_new(outcome)
         )
 
@@ -327,7 +328,7 @@ class Log:
         known = self._known_of_peer.get(outcome.peer)
         return known is None or verdict.operation not in known
 
-    def _is_first(self, told: Told) -> bool:
+    def _is_first(self, told: Outcome) -> bool:
         """Whether a refusal was not told lately; else it is counted."""
         key = told.client, told.status, _text_of(told)
         repeats = self._refusals.get(key)
@@ -360,11 +361,7 @@ class Log:
             self.line(
                 Level.WARNING,
                 "refused-again",
-                **(
-                    {"method": first.method, "path": first.path}
-                    if first.decision is not None
-                    else {}
-                ),
+                **_asked(first.verdict),
                 status=first.status,
                 count=repeats.count,
                 client=first.client,
@@ -388,7 +385,7 @@ class Log:
         words = _words(f"{line.level.name.lower()} {line.event}", line.fields)
         return self._stamped(when, words)
 
-    def _render_request(self, when: float, told: Told) -> str:
+    def _render_request(self, when: float, told: Outcome) -> str:
         """Write what was asked and decided, the answer and whose it was, how it ended;
         nothing for what is not to be told at this level."""
         level = self._level_of(told)
@@ -398,9 +395,11 @@ class Log:
         if self._is_json:
             fields = {**_fields_of(told), **more}
             return self._stamped(when, _as_json(level, event, fields))
-        decided = told.decision_words if told.decision is not None else REJECTED
+        verdict = told.verdict
+        asked = verdict.request_words if verdict is not None else ""
+        decided = verdict.decision_words if verdict is not None else REJECTED
         line = (
-            f"{level.name.lower()} {event}{told.request_words}"
+            f"{level.name.lower()} {event}{asked}"
             f" status={told.status or '-'}"
             f" by={'trioproxy' if told.is_ours else 'engine'}"
             f" ms={told.seconds * 1000:.1f}{decided}"
@@ -448,12 +447,12 @@ class Log:
             f"{self._stamp} {level} request{asked}{answer}{ms}{decided} client={peer}\n"
         )
 
-    def _more(self, told: Told) -> dict[str, object]:
+    def _more(self, told: Outcome) -> dict[str, object]:
         """What not every line has: the reason of a refusal, how it ended, bytes."""
-        more = dict[str, object]()
-        if told.decision is not None:
-            if told.decision.message:
-                more["text"] = told.decision.message
+        more, verdict = dict[str, object](), told.verdict
+        if verdict is not None:
+            if verdict.decision.message:
+                more["text"] = verdict.decision.message
             if told.ending:
                 more["end"] = told.ending
         else:
@@ -461,43 +460,48 @@ class Log:
         if self._is_debug or told.moment is Moment.CLOSED:
             more["received"] = told.received
             more["sent"] = told.sent
-        if self._is_debug and told.decision is not None:
-            more["api"] = told.version
-            more["agent"] = told.agent
+        if self._is_debug and verdict is not None:
+            more["api"] = verdict.version
+            more["agent"] = verdict.agent
         return more
 
 
-def _is_refused(one: Outcome | Told, decision: Decision | None) -> bool:
+def _is_refused(one: Outcome) -> bool:
     """Whether the answer was ours, or would be if the policy were in force."""
     return one.is_ours or (
-        decision is not None
-        and decision.would_refuse
+        one.verdict is not None
+        and one.verdict.decision.would_refuse
         and one.moment is not Moment.CLOSED
     )
 
 
-def _text_of(told: Told) -> str:
+def _text_of(told: Outcome) -> str:
     """Why it was refused, and what would allow it."""
-    if told.ending or told.decision is None:
+    if told.ending or told.verdict is None:
         return told.ending
-    return told.decision.message
+    return told.verdict.decision.message
 
 
 REJECTED: Final = " decision=rejected"
 
 
-def _fields_of(told: Told) -> dict[str, object]:
+def _asked(verdict: Verdict | None) -> dict[str, object]:
+    """What was asked, as fields; none of what could not be read."""
+    if verdict is None:
+        return {}
+    request = verdict.request
+    return {"method": request.method, "path": request.target.shown}
+
+
+def _fields_of(told: Outcome) -> dict[str, object]:
     """The fields of each line, in the order of the text."""
-    decision = told.decision
-    fields = dict[str, object]()
-    if decision is not None:
-        fields["method"] = told.method
-        fields["path"] = told.path
+    verdict, fields = told.verdict, _asked(told.verdict)
     fields["status"] = told.status or None
     fields["by"] = "trioproxy" if told.is_ours else "engine"
     fields["ms"] = round(told.seconds * 1000, 1)
-    if decision is not None:
-        fields["operation"] = told.operation
+    if verdict is not None:
+        decision = verdict.decision
+        fields["operation"] = verdict.operation
         fields["decision"] = decision.word
         fields["reason"] = str(decision.reason)
         if decision.reason in {Reason.ARGUMENT, Reason.OBJECT}:
