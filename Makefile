@@ -3,7 +3,7 @@
 
 PYTHON := .venv/bin/python
 JOBS := auto
-QUICK := tests/policy tests/arguments tests/http tests/learning tests/review
+QUICK := tests/api tests/limits tests/judge tests/file tests/http tests/learning tests/review
 
 .PHONY: help
 help: ## list these commands

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from trioproxy.arguments.families import LIMITS
-from trioproxy.policy.variables import (
+from trioproxy.api.families import LIMITS
+from trioproxy.file.variables import (
     LIBPOD_VARIABLES,
     METHOD_SWITCHES,
     SWITCHES,

@@ -14,11 +14,11 @@ import trio
 
 from tests.fakes import request
 from trioproxy.errors import BadRequest, UpstreamError
+from trioproxy.file.permissions import parse_policy
 from trioproxy.http import jsonbody
 from trioproxy.http.framing import NO_BODY
 from trioproxy.http.response import Expectation, ResponseHead, parse_response
-from trioproxy.policy.gate import EnforceGate, Gate
-from trioproxy.policy.permissions import parse_policy
+from trioproxy.judge.gate import EnforceGate, Gate
 from trioproxy.proxy.admission import Admission, Admitted
 from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.own import Own

@@ -23,9 +23,9 @@ import trio
 
 from tests import corpus
 from tests.deciding import Answer, Door, written
-from trioproxy.policy.gate import EnforceGate, Gate, LearnGate, ShadowGate
-from trioproxy.policy.permissions import parse_policy, parse_policy_file
-from trioproxy.policy.rules import Policy
+from trioproxy.file.permissions import parse_policy, parse_policy_file
+from trioproxy.judge.gate import EnforceGate, Gate, LearnGate, ShadowGate
+from trioproxy.judge.rules import Policy
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "tests" / "data" / "decisions"

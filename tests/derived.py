@@ -19,12 +19,12 @@ from tests.learned.install import ROOT
 from tests.learned.learning import env_file
 from tests.learned.profiles import Profile
 from tests.migration import tables
+from trioproxy.api.routes import ENDPOINTS
 from trioproxy.cli import group
 from trioproxy.learning import evidencefile
 from trioproxy.learning.learnedfile import elsewhere, in_tecnativa
 from trioproxy.learning.proposal import Wish, propose, write
 from trioproxy.learning.store import evidence_path
-from trioproxy.policy.endpoints import ENDPOINTS
 from trioproxy.review.differences import as_markdown
 
 ROUTES = ROOT / "tests" / "data" / "routes.tsv"

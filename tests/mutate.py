@@ -1,6 +1,6 @@
 """Mutations of the code that decides, and whether the tests without an Engine notice them.
 
-`python -m tests.mutate [--room policy,arguments] [--files trioproxy/policy/gate.py]
+`python -m tests.mutate [--room policy,arguments] [--files trioproxy/judge/gate.py]
 [--count 100] [--seed TEXT]` picks places by chance, the same ones for the same code. Each
 is changed in a copy of the tree, and the tests run there, those nearest to it first, until
 one fails. What none notices has *survived*: a test is missing, or the change is none.
@@ -22,14 +22,17 @@ from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = {
-    "policy": ("trioproxy/policy",),
-    "arguments": ("trioproxy/arguments",),
+    "api": ("trioproxy/api",),
+    "limits": ("trioproxy/limits",),
+    "judge": ("trioproxy/judge",),
+    "file": ("trioproxy/file",),
     "proxy": ("trioproxy/proxy/resolve.py", "trioproxy/proxy/admission.py"),
 }
 COPIED = ("trioproxy", "tests", "learned", "examples", "docs", "pyproject.toml")
 FAST = {
-    "arguments": "naming resolve_names inspected asking limits objects references marks fills nodes proxy_socket defaults",
-    "policy": "gate admission objects nodes rules shadow decisions",
+    "api": "reading nodes",
+    "limits": "inspected limit objects marks proxy_socket",
+    "judge": "gate admission of_objects of_nodes rules naming references fills resolve_names defaults shadow decisions",
     "proxy": "objects resolve reservations",
 }
 """The tests that run for each mutation, behind those that have its file's name."""

@@ -15,15 +15,15 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from tests.policy.judging import outcome_of
-from trioproxy.arguments.bodies import Json
+from tests.judge.judging import outcome_of
+from trioproxy.api.decoding import Json
 from trioproxy.commands.report import command
+from trioproxy.file.permissions import parse_policy_file
+from trioproxy.judge.gate import EnforceGate, Gate, LearnGate, judge
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import dump
 from trioproxy.learning.proposal import Wish, propose, write
 from trioproxy.learning.recorder import Recorder
-from trioproxy.policy.gate import EnforceGate, Gate, LearnGate, judge
-from trioproxy.policy.permissions import parse_policy_file
 
 LEARNED = Path(__file__).parents[1] / "learned"
 PLAIN = ("docker-compose", "docker-cli-readonly")

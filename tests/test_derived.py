@@ -28,11 +28,11 @@ SECONDS = 600
 """When a run in a copy is taken as hung; on a quiet machine it needs 20."""
 
 CHECKS = (
-    "tests/policy/test_endpoints.py",
-    "tests/policy/test_incumbents.py",
-    "tests/policy/test_lint.py",
-    "tests/policy/test_permissions.py",
-    "tests/policy/test_rules.py",
+    "tests/api/test_routes.py",
+    "tests/file/test_incumbents.py",
+    "tests/file/test_lint.py",
+    "tests/file/test_permissions.py",
+    "tests/judge/test_rules.py",
     "tests/review",
     "tests/learning/test_evidence.py",
     "tests/learning/test_learnedfile.py",
@@ -87,7 +87,7 @@ def test_adding_an_operation(tmp_path: Path) -> None:
     """A row and `make derived`: then the tests of the table and of what follows pass."""
     copy = tmp_path / "copy"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_COPIED))
-    table = copy / "trioproxy" / "policy" / "endpoints.py"
+    table = copy / "trioproxy" / "api" / "routes.py"
     text = read(table)
     assert text.count(BELOW) == 1
     table.write_text(text.replace(BELOW, ROW + BELOW))

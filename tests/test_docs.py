@@ -30,12 +30,12 @@ from tests.shell import (
     parameters,
     transcripts,
 )
+from trioproxy.api.routes import ENDPOINTS, Risk
 from trioproxy.cli import group
 from trioproxy.commands.enforce import read_config
+from trioproxy.file.permissions import parse_policy, parse_policy_file
+from trioproxy.judge.meaning import meaning_of
 from trioproxy.learning.proposal import listed_operations
-from trioproxy.policy.endpoints import ENDPOINTS, Risk
-from trioproxy.policy.meaning import meaning_of
-from trioproxy.policy.permissions import parse_policy, parse_policy_file
 
 DOCUMENTS = documents()
 IMAGE = "trioproxy"

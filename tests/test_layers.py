@@ -15,12 +15,12 @@ NO_IO = {"trio", "h11", "click", "socket", "asyncio"}
 
 MODULES = sorted(
     f"trioproxy.{room}.{path.stem}"
-    for room in ("policy", "arguments", "http")
+    for room in ("api", "limits", "judge", "file", "http")
     for path in (PACKAGE / room).glob("*.py")
     if path.stem != "__init__"
 )
 
-SERVING = {"policy", "arguments", "http", "proxy", "commands"}
+SERVING = {"api", "limits", "judge", "file", "http", "proxy", "commands"}
 
 SERVE = """
 import atexit, sys

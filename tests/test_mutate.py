@@ -60,9 +60,9 @@ def test_what_is_mutated() -> None:
 
 def test_the_tests_that_are_nearest_come_first() -> None:
     """A file's own tests, then those of all that decides; each of them is there."""
-    file = mutate.ROOT / "trioproxy" / "policy" / "rules.py"
+    file = mutate.ROOT / "trioproxy" / "judge" / "rules.py"
     found = mutate.tests_of(file)
-    assert found[0] == "tests/policy/test_rules.py"
+    assert found[0] == "tests/judge/test_rules.py"
     for room, names in mutate.FAST.items():
         for name in names.split():
             assert (mutate.ROOT / "tests" / room / f"test_{name}.py").is_file()

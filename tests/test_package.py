@@ -176,7 +176,7 @@ def test_install(dist: Path, tmp_path: Path) -> None:
     explained = run(tmp_path / "bin" / "trioproxy", "explain", "learned:glances")
     assert "opens 5 of" in explained
     use = tmp_path / "use.py"
-    use.write_text("from trioproxy.policy.target import Target\nTarget.parse('text')\n")
+    use.write_text("from trioproxy.api.target import Target\nTarget.parse('text')\n")
     python = f"--python-executable={tmp_path / 'bin' / 'python'}"
     checked = subprocess.run(
         [sys.executable, "-m", "mypy", "--cache-dir=/dev/null", python, str(use)],

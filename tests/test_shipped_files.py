@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.markdown import ROOT
-from trioproxy.policy import samples
-from trioproxy.policy.gate import EnforceGate, judge
-from trioproxy.policy.permissions import parse_policy_file
-from trioproxy.policy.rules import Decision
+from trioproxy.file import samples
+from trioproxy.file.permissions import parse_policy_file
+from trioproxy.judge.gate import EnforceGate, judge
+from trioproxy.judge.rules import Decision
 
 FILES = sorted(
     file

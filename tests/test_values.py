@@ -1,6 +1,6 @@
 """Values that are made anew for each head: frozen, as far as anybody checks."""
 
-from trioproxy.policy.target import Target
+from trioproxy.api.target import Target
 
 
 def test_a_value_is_what_its_fields_are() -> None:

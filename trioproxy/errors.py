@@ -1,6 +1,6 @@
 """What can go wrong, as a small tree; each child knows the HTTP status it becomes.
 
-A refusal by the policy is no error but a value (`policy.rules.Decision`).
+A refusal by the policy is no error but a value (`judge.rules.Decision`).
 """
 
 from collections.abc import Iterator

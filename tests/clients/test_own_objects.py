@@ -16,7 +16,7 @@ from tests.clients.test_compose import SCENARIOS as OF_COMPOSE
 from tests.clients.test_docker_cli import ALL, QUICK
 from tests.end_to_end.proxies import enforcing
 from tests.engine import ScratchEngine
-from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.api.routes import OPERATIONS
 
 PROGRAMS = Path(__file__).parent / "programs"
 pytestmark = [pytest.mark.engine, pytest.mark.clients]

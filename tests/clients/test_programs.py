@@ -9,7 +9,7 @@ import pytest
 from tests.clients.comparison import compare_clients
 from tests.end_to_end.proxies import Proxy, enforcing
 from tests.engine import ScratchEngine
-from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.api.routes import OPERATIONS
 
 PROGRAMS = Path(__file__).parent / "programs"
 pytestmark = [pytest.mark.engine, pytest.mark.clients]

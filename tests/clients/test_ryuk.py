@@ -19,7 +19,7 @@ from tests.end_to_end.proxies import TRIOPROXY, Proxy, enforcing
 from tests.end_to_end.test_escapes import ask
 from tests.engine import ScratchEngine
 from tests.ryuk.image import import_reaper
-from trioproxy.policy import envfile
+from trioproxy.file import envfile
 
 pytestmark = [pytest.mark.engine, pytest.mark.clients]
 

@@ -12,10 +12,10 @@ from tests.commands.running import Finished, run, running
 from tests.commands.screen import screen
 from tests.engine import Engine
 from tests.learning.test_proposal import shape_of
+from trioproxy.file import envfile
 from trioproxy.learning.evidence import Argument, Evidence, When
 from trioproxy.learning.evidencefile import dump, load
 from trioproxy.learning.shape import Who
-from trioproxy.policy import envfile
 
 ENV = """\
 ALLOW_OPERATIONS=ContainerCreate,ContainerList

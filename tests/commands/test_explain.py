@@ -8,13 +8,13 @@ from click.testing import CliRunner, Result
 
 from tests.commands.running import run
 from tests.learning.test_lists import File, bind, execute
+from trioproxy.api.routes import MEANINGS, OPERATIONS, Risk
 from trioproxy.commands.explain import command
+from trioproxy.file.incumbents import INCUMBENTS, TECNATIVA
+from trioproxy.file.variables import SWITCHES
 from trioproxy.learning.evidencefile import dump
 from trioproxy.learning.learnedfile import Learned, render
 from trioproxy.learning.minimize import price, price_of
-from trioproxy.policy.endpoints import MEANINGS, OPERATIONS, Risk
-from trioproxy.policy.incumbents import INCUMBENTS, TECNATIVA
-from trioproxy.policy.variables import SWITCHES
 
 
 def explain(path: Path, text: str, *options: str) -> Result:

@@ -17,10 +17,10 @@ import trio
 from tests.commands.running import LIMIT, Running, environment, run, running
 from tests.commands.test_learn import client_sending
 from tests.fakes import EngineConnection, FakeEngine, connect, response
+from trioproxy.file.envfile import parse
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import load
 from trioproxy.learning.proposal import listed_operations
-from trioproxy.policy.envfile import parse
 
 DIES = """
 import atexit, fcntl, os, pathlib, signal, sys, threading

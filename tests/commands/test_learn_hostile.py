@@ -20,9 +20,9 @@ import trio
 from tests.commands.running import running
 from tests.engine import Engine
 from tests.fakes import FakeEngine
+from trioproxy.file.envfile import parse
+from trioproxy.file.variables import OPERATIONS_VARIABLE
 from trioproxy.learning.evidencefile import load
-from trioproxy.policy.envfile import parse
-from trioproxy.policy.variables import OPERATIONS_VARIABLE
 
 EVIL = (
     b"\nPOST=1", b"%0aPOST=1", b"\r\nEXEC=1", b"$(touch pwned)", b"`touch pwned`",

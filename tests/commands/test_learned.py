@@ -10,10 +10,10 @@ from tests.commands.test_enforce import ANY_PORT, status_of
 from tests.fakes import FakeEngine
 from tests.learned.pages import catalogue, learned, learned_on, operations
 from tests.markdown import ROOT
+from trioproxy.api.routes import OPERATIONS
 from trioproxy.commands import catalogue as places
 from trioproxy.commands.catalogue import locate
 from trioproxy.errors import ConfigError
-from trioproxy.policy.endpoints import OPERATIONS
 
 NAMES = [profile.name for profile in learned()]
 FOLDER = ROOT / "learned"

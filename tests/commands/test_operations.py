@@ -5,9 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from trioproxy.api.routes import ENDPOINTS
 from trioproxy.commands.operations import command
 from trioproxy.errors import ConfigError
-from trioproxy.policy.endpoints import ENDPOINTS
 
 
 def operations(*args: str) -> str:

@@ -15,11 +15,11 @@ from trioproxy.commands import ours
 from trioproxy.commands.closing import Closing
 from trioproxy.commands.ours import Kind, Own, check_own
 from trioproxy.errors import ConfigError
+from trioproxy.file.permissions import parse_policy
+from trioproxy.hostpath import Mount, is_in_container, read_mounts
+from trioproxy.judge.rules import Policy
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.store import Saved
-from trioproxy.mounts import Mount, is_in_container, read_mounts
-from trioproxy.policy.permissions import parse_policy
-from trioproxy.policy.rules import Policy
 
 MESSAGE = "lies in a folder that CREATE_BINDS lets clients write"
 

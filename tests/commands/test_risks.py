@@ -8,8 +8,8 @@ import pytest
 
 from tests.commands.running import run
 from tests.markdown import ROOT
+from trioproxy.api.routes import MEANINGS, OPERATIONS, Endpoint, Risk
 from trioproxy.learning.learnedfile import Learned, render
-from trioproxy.policy.endpoints import MEANINGS, OPERATIONS, Endpoint, Risk
 
 SHOWN = {name: rows[0] for name, rows in OPERATIONS.items() if name != "BuildKitGrpc"}
 WORDS = "|".join(re.escape(risk.shown) for risk in Risk)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import trio
 
-from tests.arguments.test_keeping import PLANTED, SECRET
 from tests.commands.running import LIMIT, environment, running
 from tests.fakes import FakeEngine
-from trioproxy.policy.endpoints import OPERATIONS
+from tests.learning.test_keeping import PLANTED, SECRET
+from trioproxy.api.routes import OPERATIONS
 
 CLIENT = """
 import json, os, socket, sys

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from trioproxy.demo import client, standin
+from trioproxy.demo import guest, standin
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ async def run_client(url: str, *arguments: str) -> tuple[int, str, str]:
     """Run the bundled client as a program, with "hi" on its stdin."""
     with trio.fail_after(30):
         done = await trio.run_process(
-            [sys.executable, "-m", "trioproxy.demo.client", *arguments],
+            [sys.executable, "-m", "trioproxy.demo.guest", *arguments],
             stdin=b"hi\n",
             capture_stdout=True,
             capture_stderr=True,
@@ -57,8 +57,8 @@ async def test_unknown_operation_is_404(engine_url: str, method: str) -> None:
     """What the stand-in does not know it answers as the Engine does."""
 
     def ask() -> None:
-        ours = client.Client(engine_url)
-        with ours.sock, pytest.raises(client.Refused, match="page not found"):
+        ours = guest.Client(engine_url)
+        with ours.sock, pytest.raises(guest.Refused, match="page not found"):
             ours.ask(method, "/plugins")
 
     await trio.to_thread.run_sync(ask)
@@ -68,7 +68,7 @@ async def test_head_has_no_body(engine_url: str) -> None:
     """An answer to HEAD has its length and no body: the next request is read well."""
 
     def ask() -> tuple[bytes, bytes]:
-        ours = client.Client(engine_url)
+        ours = guest.Client(engine_url)
         with ours.sock:
             return ours.ask("HEAD", "/_ping"), ours.ask("GET", "/_ping")
 

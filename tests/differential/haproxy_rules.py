@@ -1,7 +1,7 @@
 """Writes a HAProxy configuration that decides as the incumbents' images do.
 
 A configuration holds a front for each pair of incumbent and environment, so that one
-process answers for all of them. The rules come from the tables in `policy.incumbents`, in
+process answers for all of them. The rules come from the tables in `file.incumbents`, in
 their order; what HAProxy makes of them is HAProxy's business: path, decoding, methods,
 regular expressions and truth values are its own. An Engine that says 200 to everything
 and marks its answers stands behind.
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trioproxy.policy.incumbents import Incumbent, Rule
+from trioproxy.file.incumbents import Incumbent, Rule
 
 MARK = "X-Engine"
 """The header of answers that come from behind."""

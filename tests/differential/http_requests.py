@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import trio
 
 from tests.differential.haproxy_rules import MARK
-from trioproxy.policy.endpoints import ENDPOINTS, LIBPOD_SECTIONS, Endpoint
-from trioproxy.policy.variables import (
+from trioproxy.api.routes import ENDPOINTS, LIBPOD_SECTIONS, Endpoint
+from trioproxy.file.variables import (
     LIBPOD_VARIABLES,
     METHOD_SWITCHES,
     SWITCHES,

@@ -22,16 +22,16 @@ from tests.differential.http_requests import (
     http_requests,
     reaches_engine,
 )
+from trioproxy.api.matched import Request
+from trioproxy.api.routes import match
+from trioproxy.api.target import Target
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.errors import BadTarget
-from trioproxy.policy.endpoints import match
-from trioproxy.policy.gate import EnforceGate
-from trioproxy.policy.incumbents import INCUMBENTS, LINUXSERVER, TECNATIVA, Incumbent
-from trioproxy.policy.permissions import parse_policy
-from trioproxy.policy.request import Request
-from trioproxy.policy.rules import Decision, Reason
-from trioproxy.policy.target import Target
-from trioproxy.policy.variables import READ_VERBS, speaks_of_podman
+from trioproxy.file.incumbents import INCUMBENTS, LINUXSERVER, TECNATIVA, Incumbent
+from trioproxy.file.permissions import parse_policy
+from trioproxy.file.variables import READ_VERBS, speaks_of_podman
+from trioproxy.judge.gate import EnforceGate
+from trioproxy.judge.rules import Decision, Reason
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 from trioproxy.review import differences
@@ -55,7 +55,7 @@ class Outcome:
     unexplained: list[str] = field(default_factory=list)
     wider: list[str] = field(default_factory=list)
     misread: list[str] = field(default_factory=list)
-    """Where `policy.incumbents` says otherwise than HAProxy."""
+    """Where `file.incumbents` says otherwise than HAProxy."""
 
     def __str__(self) -> str:
         lines = [

@@ -11,7 +11,7 @@ from tests.differential.haproxy_rules import Front
 from tests.differential.http_requests import HttpRequest, http_requests
 from tests.differential.test_differential import Outcome, Place, serve, work
 from tests.migration.tables import Example, examples
-from trioproxy.policy import samples
+from trioproxy.file import samples
 from trioproxy.review.differences import DIFFERENCES
 
 SEED = 20261125

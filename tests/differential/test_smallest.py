@@ -11,9 +11,9 @@ import trio
 from tests.differential.conftest import Start
 from tests.differential.haproxy_rules import Front
 from tests.differential.http_requests import HttpRequest, reaches_engine
+from trioproxy.api.routes import OPERATIONS
+from trioproxy.file.incumbents import INCUMBENTS
 from trioproxy.learning.minimize import smallest_sections, uses_of
-from trioproxy.policy.endpoints import OPERATIONS
-from trioproxy.policy.incumbents import INCUMBENTS
 
 SEED = 20261124
 CLIENTS = 80

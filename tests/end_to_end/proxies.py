@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO
 
 from tests.engine import Engine
-from trioproxy.policy import envfile
-from trioproxy.policy.endpoints import SECTIONS
+from trioproxy.api.routes import SECTIONS
+from trioproxy.file import envfile
 
 TRIOPROXY = (sys.executable, "-m", "trioproxy")
 SETTINGS = ("LISTEN", "BIND_CONFIG", "SOCKET_PATH", "ENV_FILE", "LOG_LEVEL")

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 
 from tests.end_to_end.test_escapes import ask as send
 from tests.engine import Engine
-from trioproxy.arguments.asked import Request
-from trioproxy.arguments.asking import Asked, ask
-from trioproxy.arguments.marks import OWNER_LABEL, mark
-from trioproxy.arguments.marks import read as mark_only
-from trioproxy.arguments.table import OPERATIONS
+from trioproxy.api.arguments import Request
+from trioproxy.api.fields import OPERATIONS
+from trioproxy.api.reading import Asked, ask
 from trioproxy.errors import BadRequest
 from trioproxy.http import jsonbody
+from trioproxy.limits.marks import OWNER_LABEL, mark
+from trioproxy.limits.marks import read as mark_only
 
 EXAMPLES = 60
 """Each makes two containers and looks at them: some 100 ms."""

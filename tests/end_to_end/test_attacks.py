@@ -34,10 +34,10 @@ from tests.attacks import (
 from tests.depth import by_depth
 from tests.end_to_end.proxies import enforcing, learn
 from tests.engine import ScratchEngine
-from trioproxy.policy import envfile
-from trioproxy.policy.endpoints import OPERATIONS
-from trioproxy.policy.meaning import Way, meaning_of
-from trioproxy.policy.permissions import parse_policy
+from trioproxy.api.routes import OPERATIONS
+from trioproxy.file import envfile
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.meaning import Way, meaning_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "compose"
 RECIPES = ("agent-sandbox", "own-project", "testcontainers")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.end_to_end.proxies import enforcing, learn
 from tests.engine import Engine, scratch_engine, why_no_engine
-from trioproxy.policy import envfile
+from trioproxy.file import envfile
 
 OWN = {
     "ALLOW_OPERATIONS": "ContainerAttach,ContainerCreate,ContainerDelete,ContainerExec,"

@@ -20,7 +20,7 @@ import pytest
 from tests.depth import IS_DEEP
 from tests.end_to_end.proxies import enforcing
 from tests.engine import Engine
-from trioproxy.arguments.table import OPERATIONS
+from trioproxy.api.fields import OPERATIONS
 
 ATTEMPTS = [
     json.loads(line)

@@ -12,9 +12,9 @@ from tests.end_to_end.proxies import enforcing, environment, learn
 from tests.end_to_end.test_limited_clients import COMPOSE
 from tests.end_to_end.test_limited_clients import project as up_and_down
 from tests.engine import Engine
-from trioproxy.policy import envfile
-from trioproxy.policy.meaning import meaning_of
-from trioproxy.policy.permissions import parse_policy_file
+from trioproxy.file import envfile
+from trioproxy.file.permissions import parse_policy_file
+from trioproxy.judge.meaning import meaning_of
 
 SECRET = "hunter2-S3cr3t"
 

@@ -16,10 +16,10 @@ import pytest
 
 from tests.end_to_end.proxies import enforcing, environment, learn
 from tests.engine import Engine
+from trioproxy.api.matched import Request
+from trioproxy.file import samples
+from trioproxy.file.permissions import parse_policy_file
 from trioproxy.learning.proposal import listed_operations
-from trioproxy.policy import samples
-from trioproxy.policy.permissions import parse_policy_file
-from trioproxy.policy.request import Request
 
 pytestmark = pytest.mark.engine
 

@@ -9,7 +9,7 @@ import pytest
 from tests.commands.running import run
 from tests.end_to_end.proxies import enforcing, environment, learn, object_lists
 from tests.engine import Engine
-from trioproxy.policy import envfile
+from trioproxy.file import envfile
 
 OWN = """
 set -e

@@ -11,9 +11,9 @@ import pytest
 
 from tests.end_to_end.proxies import enforcing
 from tests.engine import Engine
-from trioproxy.arguments.objects import OWNER_LABEL
-from trioproxy.arguments.table import OPERATIONS as ARGUED
-from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.api.fields import OPERATIONS as ARGUED
+from trioproxy.api.routes import OPERATIONS
+from trioproxy.limits.objects import OWNER_LABEL
 
 READS = [
     name

@@ -7,7 +7,7 @@ import pytest
 
 from tests.end_to_end.proxies import enforcing, learn
 from tests.engine import Engine
-from trioproxy.policy import envfile
+from trioproxy.file import envfile
 
 pytestmark = pytest.mark.engine
 

@@ -10,7 +10,7 @@ import pytest
 from tests.end_to_end.proxies import enforcing
 from tests.end_to_end.test_escapes import ask
 from tests.engine import Engine
-from trioproxy.arguments.objects import OWNER_LABEL
+from trioproxy.limits.objects import OWNER_LABEL
 
 OPEN = dict.fromkeys(
     ("CONTAINERS", "IMAGES", "NETWORKS", "VOLUMES", "COMMIT", "POST", "PING"), "1"

@@ -20,7 +20,7 @@ import pytest
 from tests.end_to_end.proxies import enforcing
 from tests.end_to_end.test_escapes import ask, get
 from tests.engine import Engine
-from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.api.routes import OPERATIONS
 
 ATTEMPTS = [
     json.loads(line)

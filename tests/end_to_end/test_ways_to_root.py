@@ -8,8 +8,8 @@ import pytest
 
 from tests.end_to_end.proxies import enforcing
 from tests.engine import Engine
-from trioproxy.policy.meaning import meaning_of
-from trioproxy.policy.permissions import parse_policy
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.meaning import meaning_of
 
 SECRET = "what no list allows to be read"
 CREATES = "ContainerCreate,ContainerInspect,ContainerStart,ContainerWait,SystemPing"

@@ -16,7 +16,7 @@ from tests.engine import Engine, NoEngine, ScratchEngine
 from tests.image.conftest import CLIENT, IMAGE, await_health
 from tests.migration.clients import CLIENTS, LIMITS, WRITERS
 from tests.migration.tables import Command, Example, examples, guide_commands
-from trioproxy.policy.incumbents import LINUXSERVER
+from trioproxy.file.incumbents import LINUXSERVER
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 

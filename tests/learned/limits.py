@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from tests.learned.pages import operations
 from tests.learned.profiles import PROFILES, Profile
-from trioproxy.arguments.families import LIMITED, Family
+from trioproxy.api.families import LIMITED, Family
 
 Limits = Mapping[str, str]
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from tests.learned.install import ROOT
 from tests.learned.learning import env_file
 from tests.learned.profiles import PROFILES, Profile
-from trioproxy.arguments.families import OBJECTS
+from trioproxy.api.families import OBJECTS
 from trioproxy.commands.catalogue import LIST
+from trioproxy.file.permissions import parse_policy_file
 from trioproxy.learning.proposal import listed_items, listed_operations
-from trioproxy.policy.permissions import parse_policy_file
 
 README = ROOT / "learned" / "README.md"
 CATALOGUE = ROOT / "learned" / LIST

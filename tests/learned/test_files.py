@@ -14,13 +14,13 @@ from tests.learned.pages import (
     with_table,
 )
 from tests.learned.profiles import PROFILES, Profile
-from trioproxy.arguments.families import LIMITED
+from trioproxy.api.families import LIMITED
+from trioproxy.file.permissions import parse_policy, parse_policy_file
+from trioproxy.judge.meaning import meaning_of
 from trioproxy.learning import evidencefile
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.proposal import Wish, propose, write
 from trioproxy.learning.store import evidence_path
-from trioproxy.policy.meaning import meaning_of
-from trioproxy.policy.permissions import parse_policy, parse_policy_file
 
 every_profile = pytest.mark.parametrize(
     "profile", [pytest.param(profile, id=profile.name) for profile in PROFILES]

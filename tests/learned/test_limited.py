@@ -13,10 +13,10 @@ from tests.learned.pages import operations
 from tests.learned.profiles import PROFILES, Profile
 from tests.learned.test_clients import is_quick
 from tests.learned.test_files import evidence
-from trioproxy.arguments.families import BASE_VARIABLE, LIMITED, LIMITS
-from trioproxy.arguments.limits import family_of
-from trioproxy.policy.meaning import meaning_of
-from trioproxy.policy.permissions import parse_policy_file
+from trioproxy.api.families import BASE_VARIABLE, LIMITED, LIMITS
+from trioproxy.file.permissions import parse_policy_file
+from trioproxy.judge.meaning import meaning_of
+from trioproxy.limits.limit import family_of
 
 LINE = re.compile(r" status=(\d+) by=(\w+) .*?operation=(\w+)")
 

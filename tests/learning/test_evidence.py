@@ -6,6 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trioproxy.api.matched import Request
+from trioproxy.api.routes import ENDPOINTS, Endpoint, match
+from trioproxy.api.target import Target
 from trioproxy.learning.evidence import (
     AGENTS_KEPT,
     CLIENTS_KEPT,
@@ -19,9 +22,6 @@ from trioproxy.learning.evidence import (
 from trioproxy.learning.flows import half_granted
 from trioproxy.learning.needs import is_need
 from trioproxy.learning.shape import UNKNOWN, Shape, Who, result_of
-from trioproxy.policy.endpoints import ENDPOINTS, Endpoint, match
-from trioproxy.policy.request import Request
-from trioproxy.policy.target import Target
 
 DAY = 86_400
 LIST = Shape("ContainerList", "GET", "CONTAINERS")

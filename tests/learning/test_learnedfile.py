@@ -5,7 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioproxy import __version__
-from trioproxy.arguments.families import Family
+from trioproxy.api.families import Family
+from trioproxy.api.routes import OPERATIONS
+from trioproxy.file import envfile
+from trioproxy.file.incumbents import TECNATIVA
+from trioproxy.file.permissions import parse_policy_file
+from trioproxy.file.variables import ON_BY_DEFAULT
 from trioproxy.learning.learnedfile import (
     Learned,
     foreign_lines,
@@ -14,11 +19,6 @@ from trioproxy.learning.learnedfile import (
 )
 from trioproxy.learning.lists import Lists
 from trioproxy.learning.minimize import opened_operations
-from trioproxy.policy import envfile
-from trioproxy.policy.endpoints import OPERATIONS
-from trioproxy.policy.incumbents import TECNATIVA
-from trioproxy.policy.permissions import parse_policy_file
-from trioproxy.policy.variables import ON_BY_DEFAULT
 
 TRAEFIK = Learned(
     name="traefik",

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.policy.judging import outcome_of
-from trioproxy.arguments.bodies import Json
-from trioproxy.arguments.families import Kind
-from trioproxy.arguments.things import Missing, Thing
+from tests.judge.judging import outcome_of
+from trioproxy.api.decoding import Json
+from trioproxy.api.families import Kind
 from trioproxy.errors import ConfigError
+from trioproxy.file.envfile import parse
+from trioproxy.file.permissions import parse_policy_file
+from trioproxy.judge.gate import EnforceGate, Gate, LearnGate, judge, judge_resolved
 from trioproxy.learning import evidencefile
 from trioproxy.learning.evidence import VALUES_KEPT, Evidence
 from trioproxy.learning.proposal import (
@@ -28,9 +30,7 @@ from trioproxy.learning.proposal import (
     write,
 )
 from trioproxy.learning.recorder import Recorder
-from trioproxy.policy.envfile import parse
-from trioproxy.policy.gate import EnforceGate, Gate, LearnGate, judge, judge_resolved
-from trioproxy.policy.permissions import parse_policy_file
+from trioproxy.limits.things import Missing, Thing
 
 WISH = Wish(name="app", file="app.env")
 CREATE = "/v1.45/containers/create"

@@ -10,12 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trioproxy.config import Level, LogFormat
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import EnforceGate, LearnGate, ShadowGate, judge
+from trioproxy.judge.outcome import Moment, Outcome
 from trioproxy.learning.logformats import FORMATS, Entry
 from trioproxy.learning.loglines import read_line
 from trioproxy.learning.shape import REFUSED
-from trioproxy.policy.gate import EnforceGate, LearnGate, ShadowGate, judge
-from trioproxy.policy.outcome import Moment, Outcome
-from trioproxy.policy.permissions import parse_policy
 from trioproxy.proxy.log import Log
 
 LOGS = Path(__file__).parents[1] / "data" / "logs"

@@ -5,6 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trioproxy.api.routes import OPERATIONS
+from trioproxy.file.incumbents import (
+    INCUMBENTS,
+    LINUXSERVER,
+    TECNATIVA,
+    VARIABLES,
+    Incumbent,
+)
 from trioproxy.learning.minimize import (
     Price,
     opened_operations,
@@ -13,14 +21,6 @@ from trioproxy.learning.minimize import (
     smallest_sections,
     unopenable,
     uses_of,
-)
-from trioproxy.policy.endpoints import OPERATIONS
-from trioproxy.policy.incumbents import (
-    INCUMBENTS,
-    LINUXSERVER,
-    TECNATIVA,
-    VARIABLES,
-    Incumbent,
 )
 
 each_incumbent = pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 import pytest
 
+from trioproxy.api.routes import OPERATIONS
 from trioproxy.learning.needs import NEEDS, is_need
 from trioproxy.learning.shape import UNKNOWN, Shape
-from trioproxy.policy.endpoints import OPERATIONS
 
 CASES = [
     ("ContainerDelete", "404", True, "nothing-to-remove"),

@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.policy.judging import passes
+from tests.judge.judging import passes
+from trioproxy.api.routes import OPERATIONS, SECTIONS
 from trioproxy.errors import ConfigError, TrioProxyError
+from trioproxy.file import samples
+from trioproxy.file.envfile import parse
+from trioproxy.file.incumbents import TECNATIVA
+from trioproxy.file.permissions import parse_policy
+from trioproxy.file.variables import ON_BY_DEFAULT
 from trioproxy.learning.evidence import Evidence, When
 from trioproxy.learning.minimize import opened_operations, uses_of
 from trioproxy.learning.proposal import (
@@ -27,12 +33,6 @@ from trioproxy.learning.proposal import (
 )
 from trioproxy.learning.shape import UNKNOWN, Shape, Who
 from trioproxy.learning.wording import span
-from trioproxy.policy import samples
-from trioproxy.policy.endpoints import OPERATIONS, SECTIONS
-from trioproxy.policy.envfile import parse
-from trioproxy.policy.incumbents import TECNATIVA
-from trioproxy.policy.permissions import parse_policy
-from trioproxy.policy.variables import ON_BY_DEFAULT
 
 WISH = Wish(name="app", file="app.env")
 REACHABLE = sorted({request.operation for request in samples.of_table()})

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trioproxy.api.matched import Request
+from trioproxy.api.routes import match
+from trioproxy.api.target import Target
 from trioproxy.errors import BadTarget
 from trioproxy.learning.unknown import ROUTES_KEPT, UnknownRoutes, guess
-from trioproxy.policy.endpoints import match
-from trioproxy.policy.request import Request
-from trioproxy.policy.target import Target
 
 
 def request(method: str, target: str) -> Request:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from tests.markdown import ROOT
 from tests.migration.clients import CLIENTS
-from trioproxy.policy.incumbents import LINUXSERVER, TECNATIVA, Incumbent
-from trioproxy.policy.variables import PERMISSIONS
+from trioproxy.file.incumbents import LINUXSERVER, TECNATIVA, Incumbent
+from trioproxy.file.variables import PERMISSIONS
 
 PAGE = ROOT / "docs" / "migration.md"
 DATA = ROOT / "tests" / "data"

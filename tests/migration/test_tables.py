@@ -8,14 +8,14 @@ from tests.markdown import ROOT
 from tests.migration import tables
 from tests.migration.clients import CLIENTS
 from tests.migration.tables import PAGE, UNKNOWN, UNSET, Example, Variable
+from trioproxy.api.routes import OPERATIONS, Risk
 from trioproxy.commands.enforce import read_config
 from trioproxy.commands.start import check_time_zone
+from trioproxy.file.incumbents import LINUXSERVER, TECNATIVA, Incumbent
+from trioproxy.file.permissions import parse_policy
+from trioproxy.file.variables import LIBPOD_VARIABLES, VERBS
+from trioproxy.judge.rules import Policy
 from trioproxy.learning.minimize import opened_operations
-from trioproxy.policy.endpoints import OPERATIONS, Risk
-from trioproxy.policy.incumbents import LINUXSERVER, TECNATIVA, Incumbent
-from trioproxy.policy.permissions import parse_policy
-from trioproxy.policy.rules import Policy
-from trioproxy.policy.variables import LIBPOD_VARIABLES, VERBS
 from trioproxy.review.differences import DIFFERENCES, PODMAN, matters
 
 VARIABLES = tables.variables()

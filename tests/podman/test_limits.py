@@ -17,7 +17,7 @@ from tests.end_to_end.proxies import enforcing
 from tests.end_to_end.test_escapes import ask
 from tests.engine import Engine
 from tests.podman.clients import import_busybox
-from trioproxy.arguments.table import OPERATIONS
+from trioproxy.api.fields import OPERATIONS
 
 FOLDER = "/var/opt"
 """The folder that is listed: it is on every host, and holds nothing of ours."""

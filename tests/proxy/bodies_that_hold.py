@@ -1,8 +1,8 @@
 """What must hold of any body that is judged; for hypothesis and for the fuzzer."""
 
-from trioproxy.arguments.asked import Request
-from trioproxy.arguments.asking import Asked, ask
-from trioproxy.arguments.table import OPERATIONS, Operation
+from trioproxy.api.arguments import Request
+from trioproxy.api.fields import OPERATIONS, Operation
+from trioproxy.api.reading import Asked, ask
 from trioproxy.errors import BadRequest
 from trioproxy.http import jsonbody
 

@@ -18,6 +18,7 @@ from tests.fakes import (
     open_descriptors,
     settle,
 )
+from trioproxy.api.routes import SECTIONS
 from trioproxy.config import (
     DEFAULT_MAX_CONNECTIONS,
     Address,
@@ -26,9 +27,8 @@ from trioproxy.config import (
     TcpAddress,
     UnixAddress,
 )
-from trioproxy.policy.endpoints import SECTIONS
-from trioproxy.policy.gate import EnforceGate, Gate
-from trioproxy.policy.permissions import parse_policy
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import EnforceGate, Gate
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 

@@ -8,7 +8,7 @@ from trioproxy.errors import BadRequest, UpstreamError
 from trioproxy.http.framing import NO_BODY, Chunked
 from trioproxy.http.request import UnfinishedHead, resume_at
 from trioproxy.http.response import ResponseHead, find_response_end, parse_response
-from trioproxy.policy.gate import LearnGate
+from trioproxy.judge.gate import LearnGate
 from trioproxy.proxy.admission import Admission, Admitted
 
 GATE: Final = LearnGate(learns_arguments=False)

@@ -9,8 +9,8 @@ import trio
 
 from tests.fakes import Client, Message, connect, settle
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
-from trioproxy.policy.gate import EnforceGate
-from trioproxy.policy.permissions import parse_policy
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import EnforceGate
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from tests.engine import Engine
 from tests.fakes import request
 from tests.proxy.raw_exchange import exchange, facts, proxy_before
-from trioproxy.errors import BadTarget
-from trioproxy.policy.endpoints import (
+from trioproxy.api.routes import (
     ENDPOINTS,
     OPERATIONS,
     Effect,
@@ -22,7 +21,8 @@ from trioproxy.policy.endpoints import (
     Stream,
     match,
 )
-from trioproxy.policy.target import Target
+from trioproxy.api.target import Target
+from trioproxy.errors import BadTarget
 
 # Over HTTP/2 alone, which is never passed on.
 NO_ROUTE = "BuildKitGrpc"

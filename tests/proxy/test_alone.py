@@ -29,8 +29,8 @@ from tests.fakes import (
 from tests.proxy.conftest import OPEN
 from tests.proxy.test_watch import Passes
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
-from trioproxy.policy.gate import EnforceGate
-from trioproxy.policy.permissions import parse_policy
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import EnforceGate
 from trioproxy.proxy.log import FLUSH_EVERY, Log
 from trioproxy.proxy.server import Server
 

@@ -17,9 +17,9 @@ from tests.fakes import (
 )
 from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.config import DEFAULT_MAX_BODY
+from trioproxy.file.permissions import parse_policy
 from trioproxy.http.framing import MOST_CHUNKS
-from trioproxy.policy.gate import ShadowGate
-from trioproxy.policy.permissions import parse_policy
+from trioproxy.judge.gate import ShadowGate
 from trioproxy.proxy.bodies import BODIES
 
 JSON = "Content-Type: application/json"

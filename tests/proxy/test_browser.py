@@ -23,8 +23,8 @@ import trio
 from tests.fakes import FakeEngine, answer_always
 from tests.proxy.conftest import OPEN
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
-from trioproxy.policy.gate import EnforceGate
-from trioproxy.policy.permissions import parse_policy
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import EnforceGate
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 

@@ -13,10 +13,10 @@ from tests.fakes import (
     settle,
 )
 from tests.proxy.conftest import Proxy, Start
-from trioproxy.policy.gate import EnforceGate
-from trioproxy.policy.permissions import parse_policy
-from trioproxy.policy.request import Request
-from trioproxy.policy.rules import Decision
+from trioproxy.api.matched import Request
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import EnforceGate
+from trioproxy.judge.rules import Decision
 
 JSON = "Content-Type: application/json"
 

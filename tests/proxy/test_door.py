@@ -36,7 +36,7 @@ def imported_in_functions() -> Iterator[tuple[str, str]]:
 def test_the_door_loads_what_functions_import() -> None:
     """Nothing that judges or moves bytes is imported for the first time by a request."""
     script = (
-        "import sys, trioproxy.proxy.server, trioproxy.policy.permissions,"
+        "import sys, trioproxy.proxy.server, trioproxy.file.permissions,"
         " trioproxy.proxy.door; print(*sys.modules, sep='\\n')"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)  # fmt: skip

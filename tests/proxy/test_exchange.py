@@ -11,10 +11,10 @@ from tests.engine import Engine
 from tests.fakes import Client, connect, request, response, settle
 from tests.proxy.conftest import Proxy, Start
 from tests.proxy.raw_exchange import proxy_before
-from trioproxy.policy.gate import EnforceGate
-from trioproxy.policy.permissions import parse_policy
-from trioproxy.policy.request import Request
-from trioproxy.policy.rules import Decision, Reason
+from trioproxy.api.matched import Request
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import EnforceGate
+from trioproxy.judge.rules import Decision, Reason
 from trioproxy.proxy import exchange as exchange_module
 from trioproxy.proxy.connection import Connection
 from trioproxy.proxy.watch import Hangup

@@ -22,7 +22,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.arguments.test_steps import WORST
+from tests.api.test_steps import WORST
 from tests.fakes import (
     HEADS,
     Client,
@@ -37,9 +37,9 @@ from tests.fakes import (
 )
 from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
-from trioproxy.policy.gate import EnforceGate
-from trioproxy.policy.outcome import name_of_client
-from trioproxy.policy.permissions import parse_policy
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import EnforceGate
+from trioproxy.judge.outcome import name_of_client
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 

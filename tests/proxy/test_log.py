@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioproxy.config import Level, LogFormat
-from trioproxy.policy.gate import EnforceGate, Gate, LearnGate, ShadowGate, judge
-from trioproxy.policy.outcome import Moment, Outcome
-from trioproxy.policy.permissions import parse_policy
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import EnforceGate, Gate, LearnGate, ShadowGate, judge
+from trioproxy.judge.outcome import Moment, Outcome
 from trioproxy.proxy.log import (
     MAX_KNOWN,
     MAX_PENDING,

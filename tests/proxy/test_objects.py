@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes import Client, EngineConnection, Message, request, response
 from tests.proxy.conftest import OPEN, Proxy, Start
-from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.api.routes import OPERATIONS
 from trioproxy.proxy.own import Own, find_own
 
 JSON = "Content-Type: application/json"

@@ -6,8 +6,8 @@ import pytest
 
 from tests.fakes import HEADS, Client, EngineConnection, request, response, settle
 from tests.proxy.conftest import OPEN, Proxy
-from trioproxy.policy.gate import EnforceGate, ShadowGate
-from trioproxy.policy.permissions import parse_policy
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import EnforceGate, ShadowGate
 
 NOTHING = EnforceGate(parse_policy({"ALLOW_OPERATIONS": ""})[0])
 EVENTS = EnforceGate(parse_policy({"ALLOW_OPERATIONS": "SystemEvents"})[0])

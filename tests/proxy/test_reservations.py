@@ -11,8 +11,8 @@ from tests.fakes import Client, EngineConnection, request, response, settle
 from tests.proxy.conftest import OPEN, Proxy, Start
 from tests.proxy.test_resolve import JSON, told
 from trioproxy.errors import VolumeReserved
-from trioproxy.policy.gate import EnforceGate, LearnGate, ShadowGate
-from trioproxy.policy.permissions import parse_policy
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import EnforceGate, LearnGate, ShadowGate
 from trioproxy.proxy.exchange import Exchange
 from trioproxy.proxy.reservations import WAIT_SECONDS, Reservations
 

@@ -8,8 +8,8 @@ from trio.testing import MockClock
 
 from tests.fakes import Client, EngineConnection, Message, chunk, request, response
 from tests.proxy.conftest import OPEN, Proxy, Start
-from trioproxy.policy.gate import ShadowGate
-from trioproxy.policy.permissions import parse_policy
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import ShadowGate
 from trioproxy.proxy.resolve import MOST_OF_AN_ANSWER, QUESTION_SECONDS
 
 JSON = "Content-Type: application/json"

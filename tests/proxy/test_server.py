@@ -23,8 +23,8 @@ from tests.fakes import (
 from tests.proxy.conftest import Proxy, Start
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.errors import ConfigError
-from trioproxy.policy.gate import EnforceGate
-from trioproxy.policy.permissions import parse_policy
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import EnforceGate
 from trioproxy.proxy import listeners
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server, connection_limit

@@ -7,8 +7,8 @@ import pytest
 from tests.fakes import CHUNK_END, Client, chunk, request, response, settle
 from tests.proxy.conftest import OPEN, Proxy, Start
 from tests.tars import END, file, header, pax, rewritten
-from trioproxy.policy.gate import EnforceGate
-from trioproxy.policy.permissions import parse_policy
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import EnforceGate
 
 TARGET = "/containers/c/archive?path=/"
 TAR = pax((b"path", b"p" * 200)) + file(b"x" * 1000) + header(b"d", b"5") + END * 3

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.arguments.listing import files
-from tests.policy.judging import request
-from trioproxy.policy import samples
-from trioproxy.policy.endpoints import LIBPOD_SECTIONS, SECTIONS
-from trioproxy.policy.permissions import parse_policy
-from trioproxy.policy.rules import Policy
+from tests.judge.judging import request
+from tests.limits.listing import files
+from trioproxy.api.routes import LIBPOD_SECTIONS, SECTIONS
+from trioproxy.file import samples
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.rules import Policy
 from trioproxy.review.compare import Grant, compare
 
 NAMES = sorted({request.operation for request in samples.of_table()})

@@ -8,18 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.differential.http_requests import HttpRequest, http_requests
-from tests.policy.judging import request
+from tests.judge.judging import request
 from trioproxy.errors import BadTarget
-from trioproxy.policy.incumbents import LINUXSERVER, TECNATIVA, Incumbent
-from trioproxy.policy.permissions import parse_policy
-from trioproxy.policy.rules import Reason
-from trioproxy.policy.variables import (
+from trioproxy.file.incumbents import LINUXSERVER, TECNATIVA, Incumbent
+from trioproxy.file.permissions import parse_policy
+from trioproxy.file.variables import (
     LIBPOD_VARIABLES,
     METHOD_SWITCHES,
     SWITCHES,
     VERBS,
     speaks_of_podman,
 )
+from trioproxy.judge.rules import Reason
 from trioproxy.review.differences import (
     DIFFERENCES,
     EXEC,

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.reports import write_grown
-from tests.review.test_report import LEARNED, file, record
+from tests.review.test_facts import LEARNED, file, record
 from trioproxy import __version__
 from trioproxy.learning.evidence import Argument, Evidence, Facts, First, Run
 from trioproxy.learning.evidence import Record as Seen
 from trioproxy.learning.shape import Shape
 from trioproxy.quoting import visible
+from trioproxy.review.facts import File, Record, report_of
 from trioproxy.review.markup import VOID
 from trioproxy.review.page import BEGINNING, page
-from trioproxy.review.report import File, Record, report_of
 
 RUN = "2026-11-25T17:34:37.278781Z-a9480410"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.api.routes import OPERATIONS
 from trioproxy.review.picture import (
     NARROW,
     OTHERS,

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.arguments.listing import files, values
-from trioproxy.arguments.families import FAMILIES, LIMITS, OBJECTS, Family
-from trioproxy.arguments.limits import parse_limits
-from trioproxy.arguments.table import OPERATIONS as ARGUED
+from tests.limits.listing import files, values
+from trioproxy.api.families import FAMILIES, LIMITS, OBJECTS, Family
+from trioproxy.api.fields import OPERATIONS as ARGUED
+from trioproxy.limits.limit import parse_limits
 from trioproxy.review.unite import Part, United, unite
 
 

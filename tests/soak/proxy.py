@@ -11,8 +11,8 @@ import trio
 
 from tests.fakes import open_descriptors, resident_bytes
 from trioproxy.config import Config, Level, UnixAddress, parse_address
-from trioproxy.policy.gate import EnforceGate
-from trioproxy.policy.permissions import parse_policy
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import EnforceGate
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 from trioproxy.proxy.watch import AWAY_SECONDS

@@ -11,18 +11,18 @@ from typing import Final
 
 import click
 
-from trioproxy.arguments.families import Kind
-from trioproxy.arguments.objects import VARIABLES
-from trioproxy.commands.evidence import read_evidence
+from trioproxy.api.families import Kind
+from trioproxy.commands.observed import read_evidence
 from trioproxy.commands.terminal import show
 from trioproxy.errors import ConfigError
+from trioproxy.file.permissions import parse_policy_file
+from trioproxy.judge.rules import Policy
 from trioproxy.learning.evidence import Argument, Evidence
 from trioproxy.learning.proposal import Wish, listed_items, listed_operations
 from trioproxy.learning.store import Store
 from trioproxy.learning.strictjson import iso
 from trioproxy.learning.wording import count, days, some
-from trioproxy.policy.permissions import parse_policy_file
-from trioproxy.policy.rules import Policy
+from trioproxy.limits.objects import VARIABLES
 from trioproxy.review.approval import Question, allowing, opened_by, questions
 
 STILL_REFUSED: Final = 1

@@ -10,19 +10,19 @@ from typing import Final
 
 import click
 
-from trioproxy.commands.evidence import read_evidence
+from trioproxy.api.matched import Request
+from trioproxy.commands.observed import read_evidence
 from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.commands.terminal import show
 from trioproxy.errors import BadRequest, BadTarget, ConfigError
 from trioproxy.http import jsonbody
 from trioproxy.http.request import NEVER_FORWARDED
+from trioproxy.judge.gate import EnforceGate, Verdict, judge
+from trioproxy.judge.rules import Decision, Policy, Reason
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.proposal import replay
 from trioproxy.learning.shape import UNROUTED, Shape
-from trioproxy.policy.gate import EnforceGate, Verdict, judge
-from trioproxy.policy.request import Request
-from trioproxy.policy.rules import Decision, Policy, Reason
-from trioproxy.review.drift import RefusedValue, refused_values
+from trioproxy.review.reality import RefusedValue, refused_values
 
 REFUSED: Final = 1
 CANNOT_TELL: Final = 2
@@ -186,9 +186,9 @@ def _judge(
     if upstream is None or not verdict.is_unresolved:
         return verdict
     # Here, for all other calls speak to nobody.
-    from trioproxy.commands import asking
+    from trioproxy.commands import questions
 
-    return asking.resolved(gate, verdict, upstream)
+    return questions.resolved(gate, verdict, upstream)
 
 
 def _as_data(request: Request, decision: Decision) -> dict[str, object]:

@@ -9,24 +9,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from trioproxy.arguments import root
-from trioproxy.arguments.families import (
+from trioproxy.api.families import (
     BASE_VARIABLE,
     OBJECTS,
     OWNER_VARIABLE,
     Family,
 )
-from trioproxy.arguments.mounts import is_engines
+from trioproxy.api.mounts import is_engines
 from trioproxy.commands import ours
 from trioproxy.commands.tell import note, route, say, say_command, unread_lines
 from trioproxy.commands.terminal import width_of
 from trioproxy.errors import ConfigError
+from trioproxy.file.permissions import parse_policy_file
+from trioproxy.file.variables import OPERATIONS_VARIABLE
 from trioproxy.files import read_text
 from trioproxy.learning.evidence import UNFINISHED, Askers, Evidence, Run
 from trioproxy.learning.flows import half_granted, unseen_states
 from trioproxy.learning.learnedfile import elsewhere
 from trioproxy.learning.lists import Lists
-from trioproxy.learning.objects import ObjectLists
+from trioproxy.learning.only import ObjectLists
 from trioproxy.learning.proposal import Quiet, facts_for_ready
 from trioproxy.learning.shape import UNKNOWN
 from trioproxy.learning.store import Saved, evidence_path
@@ -36,8 +37,7 @@ from trioproxy.learning.wording import (
     describe_watch,
     root_note,
 )
-from trioproxy.policy.permissions import parse_policy_file
-from trioproxy.policy.variables import OPERATIONS_VARIABLE
+from trioproxy.limits import root
 
 NAMES_SHOWN: Final = 8
 """Programs that are named; each shape keeps as many, and clients choose their names."""

@@ -7,8 +7,8 @@ import click
 
 from trioproxy.commands.policyfile import PolicyFile, as_code, as_data
 from trioproxy.commands.terminal import show, write
+from trioproxy.judge.meaning import Way
 from trioproxy.learning.wording import count
-from trioproxy.policy.meaning import Way
 from trioproxy.review.compare import Comparison, Grant, compare
 
 MORE = 1

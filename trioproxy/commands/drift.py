@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from trioproxy.commands.evidence import read_evidence
+from trioproxy.api.routes import OPERATIONS
+from trioproxy.commands.observed import read_evidence
 from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.commands.terminal import show
 from trioproxy.learning.evidence import Completeness
 from trioproxy.learning.strictjson import iso
 from trioproxy.learning.wording import count, some, span
-from trioproxy.policy.endpoints import OPERATIONS
-from trioproxy.review.drift import Drift, drift
+from trioproxy.review.reality import Drift, drift
 
 DRIFTED = 1
 DAY = 86_400

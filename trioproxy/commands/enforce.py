@@ -22,11 +22,11 @@ from trioproxy.config import (
     upstream_address,
 )
 from trioproxy.errors import ConfigError
-from trioproxy.mounts import is_mount, read_mounts
-from trioproxy.policy.gate import EnforceGate, Gate, ShadowGate
-from trioproxy.policy.outcome import Observer
-from trioproxy.policy.rules import Policy
-from trioproxy.policy.shadow import ShadowTally
+from trioproxy.hostpath import is_mount, read_mounts
+from trioproxy.judge.gate import EnforceGate, Gate, ShadowGate
+from trioproxy.judge.outcome import Observer
+from trioproxy.judge.rules import Policy
+from trioproxy.judge.shadow import ShadowTally
 from trioproxy.proxy.harden import Use, harden
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.memory import give_back_what_loading_took
@@ -251,7 +251,7 @@ class Gates:
         )
         if self.policy is not None:
             # Here, for most processes read their policy once.
-            from trioproxy.policy.more import refuse_opening
+            from trioproxy.judge.more import refuse_opening
 
             refuse_opening(self.policy, policy, source)
         gate = (ShadowGate if self.shadow else EnforceGate)(policy, source=source)
@@ -266,7 +266,7 @@ class Gates:
         if self.policy is None:
             return
         # Here, when the listeners are bound: nobody has to wait for what it loads.
-        from trioproxy.policy.meaning import meaning_of
+        from trioproxy.judge.meaning import meaning_of
 
         policy = self.policy
         meaning = await _beside(meaning_of, policy)
@@ -385,7 +385,7 @@ async def _tell_old_programs(upstream: Address, log: Log) -> None:
     In a thread, which has a deadline of its own: nobody waits for it.
     """
     from trioproxy.commands.versions import old_programs
-    from trioproxy.policy.escapes import ADVICE
+    from trioproxy.judge.escapes import ADVICE
 
     old = await _beside(old_programs, upstream)
     for one in old:
@@ -491,7 +491,7 @@ def _granted_more(old: Policy | None, new: Policy) -> str:
     """Say in plain words what a policy grants more than the one before; "" for nothing."""
     if old is None:
         return ""
-    from trioproxy.policy.more import more
+    from trioproxy.judge.more import more
 
     names = [one.name for one in itertools.islice(more(old, new), MOST_NAMES + 1)]
     rest = " and more" if len(names) > MOST_NAMES else ""

@@ -7,19 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from trioproxy.arguments import root
-from trioproxy.arguments.limits import ANY
-from trioproxy.arguments.objects import OWN
-from trioproxy.commands.evidence import evidence_next_to, read_evidence
-from trioproxy.commands.policyfile import PolicyFile, as_code, as_data, describe
-from trioproxy.commands.terminal import show, write
-from trioproxy.errors import ConfigError
-from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.flows import half_granted
-from trioproxy.learning.learnedfile import elsewhere
-from trioproxy.learning.minimize import Price, price, price_of
-from trioproxy.learning.wording import root_note
-from trioproxy.policy.endpoints import (
+from trioproxy.api.routes import (
     CONNECTS,
     MEANINGS,
     OPERATIONS,
@@ -27,9 +15,21 @@ from trioproxy.policy.endpoints import (
     Endpoint,
     Risk,
 )
-from trioproxy.policy.incumbents import INCUMBENTS, TECNATIVA
-from trioproxy.policy.meaning import Meaning, limits_power_of, meaning_of, open_sections
-from trioproxy.policy.rules import Mode, Policy
+from trioproxy.commands.observed import evidence_next_to, read_evidence
+from trioproxy.commands.policyfile import PolicyFile, as_code, as_data, describe
+from trioproxy.commands.terminal import show, write
+from trioproxy.errors import ConfigError
+from trioproxy.file.incumbents import INCUMBENTS, TECNATIVA
+from trioproxy.judge.meaning import Meaning, limits_power_of, meaning_of, open_sections
+from trioproxy.judge.rules import Mode, Policy
+from trioproxy.learning.evidence import Evidence
+from trioproxy.learning.flows import half_granted
+from trioproxy.learning.learnedfile import elsewhere
+from trioproxy.learning.minimize import Price, price, price_of
+from trioproxy.learning.wording import root_note
+from trioproxy.limits import root
+from trioproxy.limits.limit import ANY
+from trioproxy.limits.objects import OWN
 from trioproxy.quoting import visible
 from trioproxy.review.differences import Matter, matters
 from trioproxy.review.sightings import NEVER, of_item, of_object, of_operation

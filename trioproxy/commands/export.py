@@ -4,7 +4,7 @@ import click
 
 from trioproxy.commands import tell
 from trioproxy.commands.policyfile import PolicyFile
-from trioproxy.review.export import Proxy, export
+from trioproxy.review.translate import Proxy, export
 
 EPILOG = """\b
 Examples:

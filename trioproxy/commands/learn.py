@@ -12,7 +12,6 @@ from typing import Final
 import click
 from click.core import ParameterSource
 
-from trioproxy.arguments.objects import NO_OBJECTS
 from trioproxy.commands import fromlog, tell
 from trioproxy.commands.capture import paths_of_engine, why_not
 from trioproxy.commands.catalogue import PREFIX, locate
@@ -25,14 +24,15 @@ from trioproxy.config import (
     upstream_address,
 )
 from trioproxy.errors import ConfigError
+from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
+from trioproxy.judge.rules import Policy
 from trioproxy.learning.clients import Clients
 from trioproxy.learning.flows import parse_states
-from trioproxy.learning.objects import Strangers
+from trioproxy.learning.only import Strangers
 from trioproxy.learning.proposal import Quiet, Wish
 from trioproxy.learning.store import Store
-from trioproxy.policy.permissions import parse_policy_file
-from trioproxy.policy.rules import Policy
+from trioproxy.limits.objects import NO_OBJECTS
 
 SOCKET_PATH_LIMIT: Final = 100
 """A Unix socket's path holds 107 bytes; this leaves some for its name."""
@@ -301,7 +301,8 @@ def _proxy_socket(store: Store, listen: Iterable[Address]) -> str:
 
 def _base() -> str:
     """The folder that COMMAND is started in, as lists write it; empty where it gives root."""
-    from trioproxy.arguments import normal, root
+    from trioproxy.api import normal
+    from trioproxy.limits import root
 
     try:
         folder = normal.path(os.getcwd())

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 
 import click
 
+from trioproxy.api.routes import MEANINGS, Risk
 from trioproxy.commands.catalogue import LIST, PREFIX, folder, locate
 from trioproxy.commands.terminal import show
+from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
-from trioproxy.policy.endpoints import MEANINGS, Risk
-from trioproxy.policy.meaning import meaning_of
-from trioproxy.policy.permissions import parse_policy_file
+from trioproxy.judge.meaning import meaning_of
 
 EPILOG = """\b
 Examples:

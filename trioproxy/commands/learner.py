@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
 
-from trioproxy.arguments.objects import Objects
 from trioproxy.commands import capture, child, start, tell
 from trioproxy.commands.closing import Closing
 from trioproxy.commands.status import Watching
 from trioproxy.config import Config
+from trioproxy.judge.gate import LearnGate
+from trioproxy.judge.rules import Policy
 from trioproxy.learning.clients import Clients
 from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.journal import Journal
@@ -27,8 +28,7 @@ from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.recorder import Recorder
 from trioproxy.learning.store import Saved, Store
 from trioproxy.learning.unknown import UnknownRoutes
-from trioproxy.policy.gate import LearnGate
-from trioproxy.policy.rules import Policy
+from trioproxy.limits.objects import Objects
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import find_own
 from trioproxy.proxy.server import Server

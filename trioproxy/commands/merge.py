@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from trioproxy.arguments.families import (
+from trioproxy.api.families import (
     BASE_VARIABLE,
     LIMITED,
     LIMITS,
@@ -19,15 +19,15 @@ from trioproxy.arguments.families import (
 from trioproxy.commands import tell
 from trioproxy.commands.catalogue import locate
 from trioproxy.commands.closing import Closing
-from trioproxy.commands.evidence import read_evidence
+from trioproxy.commands.observed import read_evidence
 from trioproxy.errors import ConfigError
+from trioproxy.file.permissions import parse_policy_file
+from trioproxy.file.variables import OPERATIONS_VARIABLE
 from trioproxy.files import read_text
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.proposal import Wish, listed_items, listed_operations
 from trioproxy.learning.store import Ledger, Saved, Store, evidence_path
-from trioproxy.policy.permissions import parse_policy_file
-from trioproxy.policy.variables import OPERATIONS_VARIABLE
 from trioproxy.quoting import visible
 from trioproxy.review.unite import Part, United, unite
 

@@ -7,10 +7,10 @@ from itertools import groupby
 
 import click
 
+from trioproxy.api.routes import ENDPOINTS, Effect, Endpoint
 from trioproxy.commands.policyfile import as_data, describe
 from trioproxy.commands.terminal import show
 from trioproxy.errors import ConfigError
-from trioproxy.policy.endpoints import ENDPOINTS, Effect, Endpoint
 
 # Beside the section variables: routes that no variable opens, and OPTIONS on any path.
 SECTIONS = tuple(sorted({endpoint.section for endpoint in ENDPOINTS}))

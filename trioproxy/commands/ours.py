@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import Final
 
 import trioproxy
-from trioproxy.arguments import normal
-from trioproxy.arguments.families import PROXY
-from trioproxy.arguments.limits import Limits, parse_limits
+from trioproxy.api import normal
+from trioproxy.api.families import PROXY
 from trioproxy.errors import ConfigError
-from trioproxy.mounts import (
+from trioproxy.hostpath import (
     Mount,
     is_in_container,
     mount_of,
     read_mounts,
 )
-from trioproxy.policy.rules import Policy
+from trioproxy.judge.rules import Policy
+from trioproxy.limits.limit import Limits, parse_limits
 from trioproxy.quoting import visible
 
 MOST_LINKS: Final = 40

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from trioproxy.api.routes import Endpoint
 from trioproxy.commands.catalogue import locate
 from trioproxy.commands.terminal import show
+from trioproxy.file import envfile
+from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
-from trioproxy.policy import envfile
-from trioproxy.policy.endpoints import Endpoint
-from trioproxy.policy.permissions import parse_policy_file
-from trioproxy.policy.rules import Policy
+from trioproxy.judge.rules import Policy
 from trioproxy.quoting import visible
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from trioproxy.commands.catalogue import locate
-from trioproxy.commands.evidence import evidence_next_to, read_evidence
+from trioproxy.commands.observed import evidence_next_to, read_evidence
 from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.commands.terminal import width_of
 from trioproxy.errors import ConfigError
 from trioproxy.files import cannot, read
+from trioproxy.review.facts import File, Record, report_of
 from trioproxy.review.page import BEGINNING, page
-from trioproxy.review.report import File, Record, report_of
 
 STDOUT = "-"
 

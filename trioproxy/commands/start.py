@@ -13,11 +13,11 @@ import trio
 from trioproxy.commands.catalogue import locate
 from trioproxy.config import Address, TcpAddress, UnixAddress, parse_flag
 from trioproxy.errors import ConfigError, TrioProxyError, leaf_of
+from trioproxy.file.permissions import parse_policy, parse_policy_file
+from trioproxy.file.variables import PERMISSIONS
 from trioproxy.files import read_text
-from trioproxy.mounts import is_in_container
-from trioproxy.policy.permissions import parse_policy, parse_policy_file
-from trioproxy.policy.rules import Policy
-from trioproxy.policy.variables import PERMISSIONS
+from trioproxy.hostpath import is_in_container
+from trioproxy.judge.rules import Policy
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.upstream import explain
 from trioproxy.proxy.watch import AWAY_SECONDS

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from trioproxy.api.routes import OPERATIONS, Risk
 from trioproxy.commands.tell import route
 from trioproxy.errors import ConfigError
 from trioproxy.learning.evidence import Evidence, First
@@ -21,7 +22,6 @@ from trioproxy.learning.needs import is_need
 from trioproxy.learning.proposal import Quiet, facts_for_ready
 from trioproxy.learning.recorder import Recorder
 from trioproxy.learning.wording import count, some, span
-from trioproxy.policy.endpoints import OPERATIONS, Risk
 
 RATE_OVER: Final = 5.0
 """Seconds over which requests a second are counted."""

@@ -11,11 +11,8 @@ from typing import Final
 
 import click
 
-from trioproxy.arguments import root
-from trioproxy.arguments.families import BASE_VARIABLE
-from trioproxy.arguments.limits import ANY
-from trioproxy.arguments.objects import OWN
-from trioproxy.arguments.things import BUILT_IN
+from trioproxy.api.families import BASE_VARIABLE
+from trioproxy.api.routes import OPERATIONS
 from trioproxy.commands.terminal import prepared, width_of
 from trioproxy.errors import TrioProxyError
 from trioproxy.learning.evidence import Argument, New, Thing
@@ -23,7 +20,10 @@ from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.shape import REFUSED, UNKNOWN, UNPROVEN, Shape
 from trioproxy.learning.store import Saved
 from trioproxy.learning.wording import count, root_note, some
-from trioproxy.policy.endpoints import OPERATIONS
+from trioproxy.limits import root
+from trioproxy.limits.limit import ANY
+from trioproxy.limits.objects import OWN
+from trioproxy.limits.things import BUILT_IN
 from trioproxy.quoting import visible
 
 NAMES_SHOWN: Final = 5

@@ -11,7 +11,7 @@ from typing import Final
 from trioproxy.config import Address, UnixAddress
 from trioproxy.errors import BadRequest
 from trioproxy.http import jsonbody
-from trioproxy.policy.escapes import Old, old_components
+from trioproxy.judge.escapes import Old, old_components
 
 SECONDS: Final = 2.0
 """From the question to the end of the answer."""

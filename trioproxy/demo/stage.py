@@ -23,7 +23,7 @@ WIDTH: Final = 80
 INDENT: Final = "   "
 KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "DOCKER_CONFIG")
 """What the commands get of our environment: no setting of trioproxy is among it."""
-PROGRAMS: Final = {"trioproxy": "trioproxy", "client": "trioproxy.demo.client"}
+PROGRAMS: Final = {"trioproxy": "trioproxy", "client": "trioproxy.demo.guest"}
 START_SECONDS: Final = 20
 TRIES: Final = 3
 """Starts of the proxy: another demonstration may take the port that was free."""

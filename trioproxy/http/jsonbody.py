@@ -3,7 +3,7 @@
 Stricter than the Engine's decoder wherever that would take something in a way of its own:
 UTF-8 alone and no byte order mark, nothing behind the value, no `NaN`, no number too
 large for a float, no lone surrogate, and no name twice in one object (which the decoder
-would merge). What names mean is not known here; `arguments.bodies` knows.
+would merge). What names mean is not known here; `api.decoding` knows.
 
 Bounded, so that a body does not hold up others: C code parses it in one go, and no other
 task runs meanwhile. What takes time is less the bytes than the values, the escapes and

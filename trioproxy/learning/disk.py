@@ -15,7 +15,7 @@ from typing import Final
 
 from trioproxy.errors import ConfigError
 from trioproxy.files import cannot, check_regular, symbolic_link
-from trioproxy.mounts import is_mount, read_mounts
+from trioproxy.hostpath import is_mount, read_mounts
 
 LOCK_SECONDS: Final = 30.0
 """How long to wait for another learner, which holds a lock for one write at a time."""

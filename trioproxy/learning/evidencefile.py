@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from trioproxy.arguments.families import FAMILIES, LIMITED
+from trioproxy.api.families import FAMILIES, LIMITED
+from trioproxy.api.routes import OPERATIONS
 from trioproxy.errors import ConfigError
 from trioproxy.learning.evidence import (
     UNFINISHED,
@@ -39,7 +40,6 @@ from trioproxy.learning.strictjson import (
     string,
     strings,
 )
-from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.quoting import visible
 
 FORMAT: Final = 2
@@ -241,7 +241,7 @@ def _read_line(loaded: Loaded, line: bytes, *, is_first: bool) -> None:
 
 
 def _read_argument(data: dict[str, Any]) -> Argument:
-    from trioproxy.arguments.keeping import is_listable  # few files have such lines
+    from trioproxy.learning.keeping import is_listable  # few files have such lines
 
     argument = Argument(
         string(data["argument"], _VARIABLE),

@@ -16,14 +16,20 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from trioproxy import __version__
-from trioproxy.arguments import root
-from trioproxy.arguments.families import (
+from trioproxy.api.families import (
     BASE_VARIABLE,
     LIMITS,
     OBJECTS,
     PROXY_VARIABLE,
     Family,
 )
+from trioproxy.api.routes import OPERATIONS
+from trioproxy.file import samples
+from trioproxy.file.envfile import format_value
+from trioproxy.file.incumbents import TECNATIVA
+from trioproxy.file.permissions import parse_policy
+from trioproxy.file.variables import OPERATIONS_VARIABLE, SWITCHES, VERBS
+from trioproxy.judge.meaning import limits_power_of
 from trioproxy.learning.lists import NO_LISTS, Lists
 from trioproxy.learning.minimize import (
     opened_operations,
@@ -31,19 +37,13 @@ from trioproxy.learning.minimize import (
     smallest_sections,
     unopenable,
 )
-from trioproxy.learning.objects import (
+from trioproxy.learning.only import (
     NO_OBJECT_LISTS,
     OBJECT_VARIABLES,
     ObjectLists,
 )
 from trioproxy.learning.wording import count, root_note, some
-from trioproxy.policy import samples
-from trioproxy.policy.endpoints import OPERATIONS
-from trioproxy.policy.envfile import format_value
-from trioproxy.policy.incumbents import TECNATIVA
-from trioproxy.policy.meaning import limits_power_of
-from trioproxy.policy.permissions import parse_policy
-from trioproxy.policy.variables import OPERATIONS_VARIABLE, SWITCHES, VERBS
+from trioproxy.limits import root
 
 _NAME_LIMIT = 64
 _MOST_NAMED = 4

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from trioproxy.arguments.families import (
+from trioproxy.api.families import (
     BASE,
     BASE_VARIABLE,
     FAMILIES,
@@ -23,13 +23,13 @@ from trioproxy.arguments.families import (
     ONLY_WHEN_SET,
     Family,
 )
-from trioproxy.arguments.inclusion import Listed
-from trioproxy.arguments.limits import ANY, Limit, Limits
-from trioproxy.arguments.patterns import Pattern, parse_pattern
-from trioproxy.arguments.table import OPERATIONS as ARGUED
+from trioproxy.api.fields import OPERATIONS as ARGUED
 from trioproxy.errors import ConfigError
 from trioproxy.learning.evidence import Argument, Evidence
-from trioproxy.learning.values import Item, Seen, items_of
+from trioproxy.learning.holes import Item, Seen, items_of
+from trioproxy.limits.inclusion import Listed
+from trioproxy.limits.limit import ANY, Limit, Limits
+from trioproxy.limits.patterns import Pattern, parse_pattern
 
 LONGEST_LINE: Final = 32 * 1024
 """Characters of a line that all readers of env files take."""

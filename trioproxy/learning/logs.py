@@ -23,14 +23,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from trioproxy.api.matched import Request
+from trioproxy.api.routes import match
+from trioproxy.api.target import Target
 from trioproxy.errors import BadTarget
 from trioproxy.learning.evidence import Evidence, When
 from trioproxy.learning.logformats import Entry
 from trioproxy.learning.loglines import read_line
 from trioproxy.learning.shape import REFUSED, UNPROVEN, Shape, Who, result_of
-from trioproxy.policy.endpoints import match
-from trioproxy.policy.request import Request
-from trioproxy.policy.target import Target
 
 MOST_SILENCE: Final = 86_400
 """Seconds between two lines that still count as watched."""

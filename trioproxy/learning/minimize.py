@@ -12,10 +12,10 @@ from functools import lru_cache, partial
 from itertools import chain, combinations
 from typing import NamedTuple
 
-from trioproxy.policy import samples
-from trioproxy.policy.endpoints import OPERATIONS, Effect
-from trioproxy.policy.incumbents import VARIABLES, Incumbent
-from trioproxy.policy.variables import speaks_of_podman
+from trioproxy.api.routes import OPERATIONS, Effect
+from trioproxy.file import samples
+from trioproxy.file.incumbents import VARIABLES, Incumbent
+from trioproxy.file.variables import speaks_of_podman
 
 
 class Use(NamedTuple):

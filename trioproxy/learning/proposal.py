@@ -9,10 +9,17 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from trioproxy.arguments.families import LIMITS, OBJECTS, PROXY_VARIABLE, Kind
-from trioproxy.arguments.limits import NO_LIMITS, parse_limits
-from trioproxy.arguments.objects import NO_OBJECTS
+from trioproxy.api.families import LIMITS, OBJECTS, PROXY_VARIABLE, Kind
+from trioproxy.api.matched import Request
 from trioproxy.errors import ConfigError, TrioProxyError
+from trioproxy.file import envfile, samples
+from trioproxy.file.permissions import (
+    parse_operations,
+    parse_policy_file,
+    says_nothing,
+)
+from trioproxy.file.variables import OPERATIONS_VARIABLE, SWITCHES, VERBS
+from trioproxy.judge.rules import Mode, Policy
 from trioproxy.learning.evidence import OWN, Completeness, Evidence
 from trioproxy.learning.flows import Unseen, unseen_states
 from trioproxy.learning.learnedfile import Learned, foreign_lines, render
@@ -23,7 +30,7 @@ from trioproxy.learning.lists import (
     keep_lists,
     propose_lists,
 )
-from trioproxy.learning.objects import (
+from trioproxy.learning.only import (
     NO_OBJECT_LISTS,
     Named,
     ObjectLists,
@@ -35,15 +42,8 @@ from trioproxy.learning.objects import (
 from trioproxy.learning.shape import Shape
 from trioproxy.learning.strictjson import iso
 from trioproxy.learning.wording import count, describe_groups, span
-from trioproxy.policy import envfile, samples
-from trioproxy.policy.permissions import (
-    parse_operations,
-    parse_policy_file,
-    says_nothing,
-)
-from trioproxy.policy.request import Request
-from trioproxy.policy.rules import Mode, Policy
-from trioproxy.policy.variables import OPERATIONS_VARIABLE, SWITCHES, VERBS
+from trioproxy.limits.limit import NO_LIMITS, parse_limits
+from trioproxy.limits.objects import NO_OBJECTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,10 @@ import time
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
-from trioproxy.arguments.families import LIMITED, PROXY, Kind
+from trioproxy.api.families import LIMITED, PROXY, Kind
+from trioproxy.judge.gate import Verdict
+from trioproxy.judge.outcome import Moment, Outcome, name_of_client
+from trioproxy.judge.rules import Reason
 from trioproxy.learning.evidence import (
     CLIENTS_KEPT,
     VALUES_KEPT,
@@ -28,14 +31,11 @@ from trioproxy.learning.evidence import (
 )
 from trioproxy.learning.shape import REFUSED, UNKNOWN, Shape, Who, result_of
 from trioproxy.learning.unknown import UnknownRoutes
-from trioproxy.policy.gate import Verdict
-from trioproxy.policy.outcome import Moment, Outcome, name_of_client
-from trioproxy.policy.rules import Reason
 
 if TYPE_CHECKING:
-    from trioproxy.arguments.asked import Argument as Asking
-    from trioproxy.arguments.asking import Asked
-    from trioproxy.arguments.references import Named
+    from trioproxy.api.arguments import Argument as Asking
+    from trioproxy.api.reading import Asked
+    from trioproxy.judge.references import Named
 
 TALLIES_KEPT = 1_024
 """Kinds of requests, each from one connection, that are counted without look-ups."""
@@ -169,7 +169,7 @@ class Recorder:
         self, verdict: Verdict, asked: "Asked", result: str, when: When
     ) -> bool:
         """Observe what a request asked for, as far as it may be kept."""
-        from trioproxy.arguments.keeping import NOT_KEPT, kept  # who asks has loaded it
+        from trioproxy.learning.keeping import NOT_KEPT, kept  # who asks has loaded it
 
         if not asked.is_whole:
             return False
@@ -233,13 +233,13 @@ class Recorder:
         given = [(one, thing) for one, thing in things if thing.kind is Kind.IMAGE]
         if not given:
             return {}
-        from trioproxy.arguments.keeping import kept_name
+        from trioproxy.learning.keeping import kept_name
 
         known = {one.value for one in self.evidence.arguments}
         return {argument: kept_name(one.names, known) for argument, one in given}
 
     def _with_base(self, variable: str, value: str) -> str:
-        from trioproxy.arguments.keeping import below_base
+        from trioproxy.learning.keeping import below_base
 
         path = value.partition(":")[0]
         if variable == "CREATE_BINDS" and path == self._proxy_socket != "":

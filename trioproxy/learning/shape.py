@@ -6,8 +6,8 @@ All that a client can choose freely - names, ids, queries, made-up methods - end
 import re
 from typing import NamedTuple
 
-from trioproxy.policy.endpoints import OPERATIONS, Endpoint
-from trioproxy.policy.request import Request
+from trioproxy.api.matched import Request
+from trioproxy.api.routes import OPERATIONS, Endpoint
 
 UNKNOWN = "unknown"
 """The operation of a route that the table does not have."""

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from trioproxy import files
-from trioproxy.arguments.families import OWNER_VARIABLE, PROXY_VARIABLE
-from trioproxy.arguments.objects import Objects, own_alone
+from trioproxy.api.families import OWNER_VARIABLE, PROXY_VARIABLE
 from trioproxy.errors import ConfigError
+from trioproxy.file import envfile
 from trioproxy.learning import disk, evidencefile
 from trioproxy.learning.evidence import Argument, Evidence, New, Thing
-from trioproxy.learning.objects import owner_of
+from trioproxy.learning.only import owner_of
 from trioproxy.learning.proposal import (
     Proposal,
     Wish,
@@ -32,7 +32,7 @@ from trioproxy.learning.proposal import (
     refuse_restore,
     write,
 )
-from trioproxy.policy import envfile
+from trioproxy.limits.objects import Objects, own_alone
 
 NO_PROPOSAL: Final = Proposal()
 """Where evidence is kept without an env file."""

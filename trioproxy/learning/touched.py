@@ -3,28 +3,28 @@
 An object is `@own` if the Engine says that it has the client's label and not from its
 image. Of all others the name is kept, and the Compose project, so that a person can list
 them. What was reached into is kept with what it has beyond the harmless, for that counts
-later as if it were asked for (`arguments.naming`).
+later as if it were asked for (`judge.naming`).
 """
 
 import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from trioproxy.arguments.families import Family, Kind
-from trioproxy.arguments.inspected import arguments_of
-from trioproxy.arguments.keeping import NOT_KEPT, kept
-from trioproxy.arguments.objects import (
+from trioproxy.api.families import Family, Kind
+from trioproxy.errors import BadRequest
+from trioproxy.judge.references import KINDS, Named, Reference
+from trioproxy.learning.evidence import Thing
+from trioproxy.learning.keeping import NOT_KEPT, kept
+from trioproxy.limits.inspected import arguments_of
+from trioproxy.limits.objects import (
     MAKING,
     OWN,
     PRUNING,
     Objects,
     project_of,
 )
-from trioproxy.arguments.references import KINDS, Named, Reference
-from trioproxy.arguments.things import ENGINE, Missing
-from trioproxy.arguments.things import Thing as Described
-from trioproxy.errors import BadRequest
-from trioproxy.learning.evidence import Thing
+from trioproxy.limits.things import ENGINE, Missing
+from trioproxy.limits.things import Thing as Described
 
 ALL: Final = "*"
 """In place of a name: all of a kind, or one that no list can hold."""

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
+from trioproxy.api.matched import Request
+from trioproxy.api.routes import ENDPOINTS
 from trioproxy.learning.shape import METHODS, OTHER
-from trioproxy.policy.endpoints import ENDPOINTS
-from trioproxy.policy.request import Request
 
 ROUTES_KEPT: Final = 64
 """Different ones; a client may make up any number."""

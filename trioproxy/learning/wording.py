@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from trioproxy.api.routes import Risk
 from trioproxy.learning.evidence import OWN, Completeness, Evidence
 from trioproxy.learning.strictjson import iso
-from trioproxy.policy.endpoints import Risk
 
 GROUPS_SHOWN: Final = 8
 """Files that are told apart where evidence is merged from many."""

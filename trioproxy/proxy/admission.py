@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from trioproxy.api.routes import ENDPOINTS, Effect, Endpoint, Stream
 from trioproxy.errors import BadRequest
 from trioproxy.http.framing import NO_BODY, Framing
 from trioproxy.http.hosts import UNIX, Site
@@ -33,16 +34,15 @@ from trioproxy.http.request import (
     render_whole,
 )
 from trioproxy.http.response import Expectation, expect
-from trioproxy.policy.endpoints import ENDPOINTS, Effect, Endpoint, Stream
-from trioproxy.policy.gate import Gate, Verdict, asking, judge, judge_resolved
-from trioproxy.policy.outcome import Observer, Outcome
+from trioproxy.judge.gate import Gate, Verdict, asking, judge, judge_resolved
+from trioproxy.judge.outcome import Observer, Outcome
 from trioproxy.proxy import replies
 from trioproxy.values import value_class
 
 if TYPE_CHECKING:
-    from trioproxy.arguments.asking import Asked
-    from trioproxy.arguments.things import Known
+    from trioproxy.api.reading import Asked
     from trioproxy.http.jsonbody import Json
+    from trioproxy.limits.things import Known
     from trioproxy.steps import Steps
 
 HEALTH_TARGET: Final = b"/_trioproxy/health"

@@ -1,7 +1,7 @@
 """The story of a connection, and of the requests that come on it.
 
     1    a request head        `Client.read_head`
-    2-5  head to decision      `Admission.admit`, the one caller of `policy.gate.judge`
+    2-5  head to decision      `Admission.admit`, the one caller of `judge.gate.judge`
     6    refused               `_refuse`: our answer, then the next head or the end
     7    allowed               `Exchange.run`: upstream, body, answer
     8    hijacked              there too; else the next head
@@ -27,9 +27,9 @@ from trioproxy.errors import (
 )
 from trioproxy.http.framing import NO_BODY
 from trioproxy.http.request import RequestHead
-from trioproxy.policy.gate import Verdict, judge_again
-from trioproxy.policy.outcome import Moment, Outcome
-from trioproxy.policy.rules import Reason
+from trioproxy.judge.gate import Verdict, judge_again
+from trioproxy.judge.outcome import Moment, Outcome
+from trioproxy.judge.rules import Reason
 from trioproxy.proxy import replies
 from trioproxy.proxy.admission import Admission, Admitted, Unresolved
 from trioproxy.proxy.bodies import Reading, in_turns, parse

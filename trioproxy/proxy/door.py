@@ -10,22 +10,22 @@ A test holds this to the imports inside functions of the rooms that decide. What
 Python's own stays where it is: `hashlib` alone is a fifth of the idle memory.
 """
 
-import trioproxy.arguments.asked
-import trioproxy.arguments.asking
-import trioproxy.arguments.bodies
-import trioproxy.arguments.fills
-import trioproxy.arguments.inspected
-import trioproxy.arguments.lookup
-import trioproxy.arguments.naming
-import trioproxy.arguments.normal
-import trioproxy.arguments.patterns
-import trioproxy.arguments.places
-import trioproxy.arguments.query
-import trioproxy.arguments.references
-import trioproxy.arguments.root
-import trioproxy.arguments.table
-import trioproxy.arguments.things
+import trioproxy.api.arguments
+import trioproxy.api.decoding
+import trioproxy.api.fields
+import trioproxy.api.normal
+import trioproxy.api.query
+import trioproxy.api.reading
 import trioproxy.http.jsonbody
 import trioproxy.http.tar
-import trioproxy.policy.meaning
+import trioproxy.judge.fills
+import trioproxy.judge.meaning
+import trioproxy.judge.naming
+import trioproxy.judge.references
+import trioproxy.limits.inspected
+import trioproxy.limits.lookup
+import trioproxy.limits.patterns
+import trioproxy.limits.places
+import trioproxy.limits.root
+import trioproxy.limits.things
 import trioproxy.proxy.resolve  # noqa: F401

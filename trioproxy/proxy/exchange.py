@@ -36,7 +36,7 @@ from trioproxy.http.framing import (
     boundary_of,
 )
 from trioproxy.http.response import ResponseHead, with_close
-from trioproxy.policy.outcome import Moment, Outcome
+from trioproxy.judge.outcome import Moment, Outcome
 from trioproxy.proxy import replies
 from trioproxy.proxy.admission import Admission, Admitted
 from trioproxy.proxy.bodies import Reading

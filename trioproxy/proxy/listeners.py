@@ -11,7 +11,7 @@ from typing import Final
 from trioproxy.config import Address, TcpAddress, UnixAddress
 from trioproxy.errors import ConfigError
 from trioproxy.http.hosts import Reach
-from trioproxy.policy.outcome import name_of_client
+from trioproxy.judge.outcome import name_of_client
 
 BACKLOG = 1024
 ALL_BITS: Final = 0o777

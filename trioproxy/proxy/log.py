@@ -24,9 +24,9 @@ from typing import Any, Final
 import trio
 
 from trioproxy.config import Level, LogFormat
-from trioproxy.policy.gate import Verdict
-from trioproxy.policy.outcome import Moment, Outcome, name_of_client
-from trioproxy.policy.rules import Reason
+from trioproxy.judge.gate import Verdict
+from trioproxy.judge.outcome import Moment, Outcome, name_of_client
+from trioproxy.judge.rules import Reason
 from trioproxy.quoting import quote
 from trioproxy.values import value_class
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from trioproxy.errors import TrioProxyError
-from trioproxy.policy.rules import Decision, Reason
+from trioproxy.judge.rules import Decision, Reason
 
 PREFIX: Final = "trioproxy: "
 SERVER: Final = "trioproxy"

@@ -3,7 +3,7 @@
 The Engine is asked what a volume is and who has it, and fills it when it creates the
 container, and between these nothing may change: another creation would run in the volume
 while it is filled, a volume that is made anew under its name would be a folder of the
-host (see `arguments.fills`). So whatever creates a container or a volume by a limiting
+host (see `judge.fills`). So whatever creates a container or a volume by a limiting
 policy reserves all the names in it, before the Engine is asked anything, and keeps them
 until the Engine's answer has begun, when the Engine has filled what it fills and shows
 the container to who asks. Who comes second waits, and then finds that the volume is

@@ -11,19 +11,7 @@ from typing import Final
 import trio
 
 from trioproxy import percent
-from trioproxy.arguments.families import Kind
-from trioproxy.arguments.objects import OWNER_LABEL
-from trioproxy.arguments.references import Reference
-from trioproxy.arguments.things import (
-    ENGINE,
-    Known,
-    Missing,
-    Thing,
-    container_of_exec,
-    describe,
-    labels_of_image,
-    users_of,
-)
+from trioproxy.api.families import Kind
 from trioproxy.errors import (
     BadRequest,
     EngineTooSlow,
@@ -40,7 +28,19 @@ from trioproxy.http.framing import (
     Framing,
 )
 from trioproxy.http.response import ResponseHead, expect
-from trioproxy.policy.gate import Gate
+from trioproxy.judge.gate import Gate
+from trioproxy.judge.references import Reference
+from trioproxy.limits.objects import OWNER_LABEL
+from trioproxy.limits.things import (
+    ENGINE,
+    Known,
+    Missing,
+    Thing,
+    container_of_exec,
+    describe,
+    labels_of_image,
+    users_of,
+)
 from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.shared import Remembered
 
@@ -174,7 +174,7 @@ class Resolver:
         if ENGINE in self._known or not (self._looks_inside or self._asks_to_learn):
             return
         # Here, for who looks into nothing need not carry it.
-        from trioproxy.arguments.inspected import arguments_of
+        from trioproxy.limits.inspected import arguments_of
 
         if not any(
             one.unless_default and self._goes_by_names(one)

@@ -13,14 +13,14 @@ import trio
 from trioproxy.config import Config, Level, client_limit
 from trioproxy.errors import ClientLost
 from trioproxy.http.hosts import Reach, Site
-from trioproxy.policy.gate import Gate
-from trioproxy.policy.outcome import Observer
+from trioproxy.judge.gate import Gate
+from trioproxy.judge.outcome import Observer
 from trioproxy.proxy import listeners, replies
 from trioproxy.proxy.admission import HEALTH_TARGET, Admission
 from trioproxy.proxy.bodies import Bodies
 from trioproxy.proxy.client import Client
+from trioproxy.proxy.condition import Health
 from trioproxy.proxy.connection import Connection
-from trioproxy.proxy.health import Health
 from trioproxy.proxy.listeners import Listener
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.memory import give_back_what_is_free

@@ -10,8 +10,8 @@ from trioproxy.config import Address
 from trioproxy.http.memo import Memo
 from trioproxy.proxy.bodies import Bodies
 from trioproxy.proxy.client import Clients
+from trioproxy.proxy.condition import Health
 from trioproxy.proxy.engine import ResponseMemo
-from trioproxy.proxy.health import Health
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.relay import Buffer
@@ -19,7 +19,7 @@ from trioproxy.proxy.reservations import Reservations
 from trioproxy.proxy.watch import Watch
 
 if TYPE_CHECKING:
-    from trioproxy.arguments.things import Labels, Missing, Thing
+    from trioproxy.limits.things import Labels, Missing, Thing
 
 
 def count_answers() -> Iterator[int]:

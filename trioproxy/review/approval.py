@@ -11,16 +11,16 @@ give together what neither gives alone.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from trioproxy.arguments.families import OBJECTS
-from trioproxy.arguments.keeping import below_base
-from trioproxy.arguments.limits import ANY
+from trioproxy.api.families import OBJECTS
+from trioproxy.api.routes import OPERATIONS, Endpoint, Risk
+from trioproxy.file.variables import OPERATIONS_VARIABLE
+from trioproxy.judge.rules import Policy
 from trioproxy.learning.evidence import Askers, Evidence, Facts
+from trioproxy.learning.keeping import below_base
 from trioproxy.learning.shape import UNKNOWN
 from trioproxy.learning.wording import root_note
-from trioproxy.policy.endpoints import OPERATIONS, Endpoint, Risk
-from trioproxy.policy.rules import Policy
-from trioproxy.policy.variables import OPERATIONS_VARIABLE
-from trioproxy.review.drift import (
+from trioproxy.limits.limit import ANY
+from trioproxy.review.reality import (
     Refused,
     RefusedValue,
     drift,

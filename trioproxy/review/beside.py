@@ -2,9 +2,17 @@
 
 from collections.abc import Iterator
 
+from trioproxy.api.routes import OPERATIONS
 from trioproxy.learning.wording import count, span
-from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.review.compare import Comparison, Grant
+from trioproxy.review.facts import (
+    LIMITED,
+    NOBODY,
+    Changes,
+    Drifted,
+    LeftOut,
+    Report,
+)
 from trioproxy.review.markup import Children, Markup, element
 from trioproxy.review.parts import (
     NO_WAY,
@@ -22,14 +30,6 @@ from trioproxy.review.parts import (
     under,
     watched,
     way_of,
-)
-from trioproxy.review.report import (
-    LIMITED,
-    NOBODY,
-    Changes,
-    Drifted,
-    LeftOut,
-    Report,
 )
 
 

@@ -1,4 +1,4 @@
-"""What one policy grants more or less than another (`policy.more`), and whether it is root.
+"""What one policy grants more or less than another (`judge.more`), and whether it is root.
 
 Root on the host is told apart from both, for it may come from two values of which neither
 is new.
@@ -7,11 +7,11 @@ is new.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from trioproxy.judge.meaning import Way, meaning_of
+from trioproxy.judge.more import Grant as Grant
+from trioproxy.judge.more import more
+from trioproxy.judge.rules import Policy
 from trioproxy.learning.wording import count
-from trioproxy.policy.meaning import Way, meaning_of
-from trioproxy.policy.more import Grant as Grant
-from trioproxy.policy.more import more
-from trioproxy.policy.rules import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

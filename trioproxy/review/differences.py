@@ -8,11 +8,11 @@ difference that has no row here, and no row that never shows.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from trioproxy.policy import samples
-from trioproxy.policy.incumbents import LINUXSERVER, TECNATIVA, Incumbent
-from trioproxy.policy.request import Request
-from trioproxy.policy.rules import Decision, Mode, Policy, Reason
-from trioproxy.policy.variables import METHOD_SWITCHES, speaks_of_podman
+from trioproxy.api.matched import Request
+from trioproxy.file import samples
+from trioproxy.file.incumbents import LINUXSERVER, TECNATIVA, Incumbent
+from trioproxy.file.variables import METHOD_SWITCHES, speaks_of_podman
+from trioproxy.judge.rules import Decision, Mode, Policy, Reason
 
 BOTH = (TECNATIVA.name, LINUXSERVER.name)
 
@@ -34,8 +34,8 @@ class Difference:
 
 
 _DIFFERENTIAL = "tests/differential/test_differential.py::test_each_row_occurs"
-_RULES = "tests/policy/test_rules.py"
-_PERMISSIONS = "tests/policy/test_permissions.py"
+_RULES = "tests/judge/test_rules.py"
+_PERMISSIONS = "tests/file/test_permissions.py"
 
 EXACT_LIST = Difference(
     name="exact list",

@@ -2,10 +2,16 @@
 
 from collections.abc import Iterator
 
+from trioproxy.api.routes import CONNECTS, Effect
+from trioproxy.file.incumbents import TECNATIVA
+from trioproxy.judge.rules import Mode
 from trioproxy.learning.wording import count
-from trioproxy.policy.endpoints import CONNECTS, Effect
-from trioproxy.policy.incumbents import TECNATIVA
-from trioproxy.policy.rules import Mode
+from trioproxy.review.facts import (
+    Group,
+    Operation,
+    Report,
+    Watch,
+)
 from trioproxy.review.listing import HOLE, Item, Listing
 from trioproxy.review.markup import Children, element
 from trioproxy.review.parts import (
@@ -22,12 +28,6 @@ from trioproxy.review.parts import (
     under,
 )
 from trioproxy.review.picture import NARROW, WIDE, Use, bar, draw
-from trioproxy.review.report import (
-    Group,
-    Operation,
-    Report,
-    Watch,
-)
 
 
 def show_operations(report: Report) -> Section:

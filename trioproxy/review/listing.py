@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from trioproxy.arguments import root
-from trioproxy.arguments.families import BASE, OBJECTS, Kind
-from trioproxy.arguments.limits import ANY
-from trioproxy.arguments.objects import OF_LABEL, OF_PROJECT, OWN
-from trioproxy.arguments.patterns import READ_ONLY, Pattern
+from trioproxy.api.families import BASE, OBJECTS, Kind
+from trioproxy.judge.meaning import Limited
+from trioproxy.judge.rules import Policy
 from trioproxy.learning.evidence import Evidence
-from trioproxy.policy.meaning import Limited
-from trioproxy.policy.rules import Policy
+from trioproxy.limits import root
+from trioproxy.limits.limit import ANY
+from trioproxy.limits.objects import OF_LABEL, OF_PROJECT, OWN
+from trioproxy.limits.patterns import READ_ONLY, Pattern
 from trioproxy.review.sightings import (
     Sighting,
     of_item,

@@ -18,9 +18,12 @@ from importlib import resources
 from typing import Final
 
 from trioproxy import __version__
+from trioproxy.api.routes import OPERATIONS
 from trioproxy.learning.wording import count
-from trioproxy.policy.endpoints import OPERATIONS
 from trioproxy.review.beside import show_changes, show_drift, show_left_out
+from trioproxy.review.facts import (
+    Report,
+)
 from trioproxy.review.granted import (
     show_arguments,
     show_objects,
@@ -39,9 +42,6 @@ from trioproxy.review.parts import (
     some,
     watched,
     way_of,
-)
-from trioproxy.review.report import (
-    Report,
 )
 
 BEGINNING: Final = "<!doctype html>\n<!-- a report of trioproxy -->\n"

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from trioproxy.judge.meaning import Way
 from trioproxy.learning.strictjson import iso
 from trioproxy.learning.wording import count, describe_runs, span
-from trioproxy.policy.meaning import Way
+from trioproxy.review.facts import NOBODY, Watch
 from trioproxy.review.markup import Children, Markup, element
 from trioproxy.review.picture import dots
-from trioproxy.review.report import NOBODY, Watch
 from trioproxy.review.sightings import NEVER, Sighting
 
 NO_WAY: Final = "no known way to root"

@@ -5,9 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from trioproxy.arguments.families import BASE, Kind
-from trioproxy.arguments.objects import is_listed
-from trioproxy.arguments.patterns import Pattern
+from trioproxy.api.families import BASE, Kind
 from trioproxy.learning.evidence import (
     Argument,
     Askers,
@@ -19,6 +17,8 @@ from trioproxy.learning.evidence import (
 from trioproxy.learning.needs import is_need
 from trioproxy.learning.shape import Shape, shape_of
 from trioproxy.learning.wording import count, days, some
+from trioproxy.limits.objects import is_listed
+from trioproxy.limits.patterns import Pattern
 
 NEVER: Final = "NEVER SEEN: added by hand"
 PROGRAMS_SHOWN: Final = 3

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from trioproxy.arguments.families import (
+from trioproxy.api.families import (
     BASE,
     BASE_VARIABLE,
     FAMILIES,
@@ -30,11 +30,11 @@ from trioproxy.arguments.families import (
     Family,
     Kind,
 )
-from trioproxy.arguments.inclusion import taken_out
-from trioproxy.arguments.limits import ANY, NO_LIMITS, Limits
-from trioproxy.arguments.objects import NO_OBJECTS, OWN, PRUNING, VARIABLES, Objects
-from trioproxy.arguments.references import KINDS
-from trioproxy.arguments.table import OPERATIONS as ARGUED
+from trioproxy.api.fields import OPERATIONS as ARGUED
+from trioproxy.judge.references import KINDS
+from trioproxy.limits.inclusion import taken_out
+from trioproxy.limits.limit import ANY, NO_LIMITS, Limits
+from trioproxy.limits.objects import NO_OBJECTS, OWN, PRUNING, VARIABLES, Objects
 
 NOT_FLAGGED: Final = "0"
 """The item that lists nothing."""

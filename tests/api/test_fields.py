@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import pytest
+
+from trioproxy.api import routes
+from trioproxy.api.families import (
+    FAMILIES,
+    LIMITED,
+    LIMITS,
+    ONLY_WHEN_SET,
+    Family,
+)
+from trioproxy.api.fields import OPERATIONS, READERS, WITH_PARENT, Kind, rows
+from trioproxy.api.readers import READERS as FUNCTIONS
+from trioproxy.limits.limit import family_of
+
+DATA = Path(__file__).parent.parent / "data" / "arguments.tsv"
+DOCUMENTED = [
+    tuple(line.split("\t"))
+    for line in DATA.read_text().splitlines()
+    if not line.startswith("#")
+]
+
+
+def test_every_documented_field_is_classified() -> None:
+    """Each field and key of the Engine's own document is in the table, none by default."""
+    missing = [row for row in DOCUMENTED if not is_known(*row)]
+    assert missing == []
+    assert len(DOCUMENTED) > 300
+
+
+def is_known(operation: str, place: str, path: str) -> bool:
+    known = OPERATIONS[operation]
+    if place == "query":
+        return path in known.query
+    fields = dict(rows(known))
+    if path in fields:
+        return True
+    return any(
+        field.kind is Kind.ANY and path.startswith(f"{name}.")
+        for name, field in fields.items()
+    )
+
+
+def test_names_are_the_documents() -> None:
+    """A body goes on with the names of the Engine's document, letter for letter."""
+    for operation, place, path in DOCUMENTED:
+        if place == "body" and path in (known := dict(rows(OPERATIONS[operation]))):
+            assert known[path].name == path.rpartition(".")[2]
+
+
+def test_every_reader_is_known_to_table_and_code() -> None:
+    """A row that names a reader finds its variable and its function, and none is idle."""
+    used = {
+        field.reader
+        for operation in OPERATIONS.values()
+        for _, field in rows(operation)
+        if field.reader
+    }
+    for operation in OPERATIONS.values():
+        used |= {reader for reader in operation.query.values() if reader}
+    assert used - {WITH_PARENT} == FUNCTIONS.keys()
+    assert used == READERS.keys()
+
+
+def test_variables_belong_to_families() -> None:
+    """Every variable has the name of its one family, and each family its options."""
+    for family, names in FAMILIES.items():
+        assert family.options in names
+        assert all(name.startswith(f"{family}_") for name in names)
+    assert len(LIMITS) == sum(map(len, FAMILIES.values()))
+    assert ONLY_WHEN_SET < LIMITS
+    assert {one.variable for one in READERS.values()} <= {*LIMITS, ""}
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
+def test_operations_are_the_engines(name: str) -> None:
+    """A row of the table is an operation that writes, and none that has no limit."""
+    for endpoint in routes.OPERATIONS[name]:
+        assert endpoint.effect is routes.Effect.WRITE
+        assert not endpoint.is_unlimitable
+
+
+def test_unlimitable_operations_exist() -> None:
+    """The mark stands at operations that the Engine has, and those can give root."""
+    assert routes.OPERATIONS.keys() >= routes.UNLIMITABLE
+
+
+def test_host_root_is_limited_or_marked() -> None:
+    """What can give root by itself is limited, marked, or reaches into a container."""
+    reaching = {"ContainerAttach", "ContainerAttachWebsocket", "ExecStart"}
+    for name, found in routes.OPERATIONS.items():
+        if any(one.risk is routes.Risk.HOST_ROOT for one in found):
+            assert name in OPERATIONS or found[0].is_unlimitable or name in reaching
+
+
+def test_families_of_operations() -> None:
+    """What each operation is limited by stands twice, in names and in the table, and agrees."""
+    for name, known in OPERATIONS.items():
+        readers = filter(None, known.query.values())
+        tags = {
+            family_of(READERS[one].variable) for one in readers if READERS[one].variable
+        }
+        own, *others = LIMITED[name]
+        assert own is known.family
+        assert set(others) == tags - {own}
+    assert LIMITED.keys() == OPERATIONS.keys()
+    assert {one.family for one in OPERATIONS.values()} == set(Family)

@@ -1,0 +1,504 @@
+import hashlib
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.limits.arguing import asked, create, values
+from trioproxy.api.decoding import Json
+from trioproxy.api.query import MOST_PAIRS
+from trioproxy.api.reading import MOST_ARGUMENTS
+from trioproxy.errors import BadBody, BadTarget, BodyTooLarge
+
+PROFILE = '{"defaultAction": "SCMP_ACT_ALLOW"}'
+DIGEST = hashlib.sha256(PROFILE.encode()).hexdigest()
+SHARED = "ContainerCreate:HostConfig.Mounts.BindOptions.Propagation"
+OPTIONS = "ContainerCreate:HostConfig.Mounts.VolumeOptions.DriverConfig.Options"
+A64 = "a" * 64
+MOUNTS = "ContainerCreate:HostConfig.Mounts"
+MASKED = [
+    "/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi",
+    "/sys/firmware", "/sys/devices/virtual/powercap",
+]  # fmt: skip
+READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+
+
+def volume(name: str, options: dict[str, str]) -> Json:
+    driver: Json = {"Name": name, "Options": dict(options)}
+    return {"Type": "volume", "VolumeOptions": {"DriverConfig": driver}, "Target": "/v"}
+
+
+HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
+    ({"Privileged": True}, [("CREATE_PRIVILEGED", "1")]),
+    ({"PRIVILEGED": True}, [("CREATE_PRIVILEGED", "1")]),
+    ({"Privileged": False}, []),
+    ({"Privileged": None}, []),
+    # Binds
+    ({"Binds": ["/etc:/e"]}, [("CREATE_BINDS", "/etc")]),
+    ({"Binds": ["/etc:/e:ro"]}, [("CREATE_BINDS", "/etc:ro")]),
+    ({"Binds": ["/etc:/e:ro,rprivate"]}, [("CREATE_BINDS", "/etc:ro")]),
+    ({"Binds": ["/etc:/e:ro,Z"]}, [("CREATE_BINDS", "/etc")]),
+    ({"Binds": ["/tmp/../etc/:/e"]}, [("CREATE_BINDS", "/etc")]),
+    ({"Binds": ["//etc:/e"]}, [("CREATE_BINDS", "/etc")]),
+    ({"Binds": ["/../..:/e"]}, [("CREATE_BINDS", "/")]),
+    ({"Binds": ["/proc/self/root:/e"]}, [("CREATE_BINDS", "/proc/self/root")]),
+    ({"Binds": ["/a*b:/e"]}, [("CREATE_BINDS", "/a%2Ab")]),
+    ({"Binds": ["/a b,c:/e"]}, [("CREATE_BINDS", "/a%20b%2Cc")]),
+    ({"Binds": ["/\u00e9:/e"]}, [("CREATE_BINDS", "/%C3%A9")]),
+    ({"Binds": ["/a:/e:rshared"]}, [("CREATE_OPTIONS", f"{SHARED}=rshared"), ("CREATE_BINDS", "/a")]),
+    ({"Binds": ["data:/e", "data2:/f:ro", "/anonymous"]}, []),
+    ({"Binds": ["../../etc:/e"]}, [("CREATE_BINDS", "../../etc")]),
+    ({"Binds": [".:/e:ro"]}, [("CREATE_BINDS", ".:ro")]),
+    ({"Mounts": [{"Type": "bind", "Source": "/etc/", "Target": "/e"}]}, [("CREATE_BINDS", "/etc")]),
+    ({"Mounts": [{"type": "bind", "sOurce": "/etc", "readonly": True}]}, [("CREATE_BINDS", "/etc:ro")]),
+    ({"Mounts": [{"Type": "bind", "Source": "/etc", "ReadOnly": True, "BindOptions": {"ReadOnlyNonRecursive": True}}]},
+     [("CREATE_BINDS", "/etc")]),
+    ({"Mounts": [{"Type": "bind", "Source": "/a", "BindOptions": {"Propagation": "slave"}}]},
+     [("CREATE_OPTIONS", f"{SHARED}=slave"), ("CREATE_BINDS", "/a")]),
+    ({"Mounts": [{"Type": "bind", "Source": "/a", "BindOptions": {"Propagation": "rprivate", "CreateMountpoint": True}}]},
+     [("CREATE_BINDS", "/a")]),
+    ({"Mounts": [{"Type": "tmpfs", "Target": "/t"}, {"Type": "volume", "Source": "data", "VolumeOptions": {}}]}, []),
+    ({"Mounts": [{"Type": "image", "Source": "nginx"}]}, [("CREATE_IMAGES", "nginx:latest")]),
+    ({"Mounts": [{"Type": "volume", "Source": "/etc", "Target": "/e"}]}, [("CREATE_BINDS", "/etc")]),
+    ({"Mounts": [{"Type": "tmpfs", "Source": "../etc", "Target": "/e", "ReadOnly": True}]}, [("CREATE_BINDS", "../etc")]),
+    ({"Mounts": [{"Type": "bind", "Source": "/a", "Target": "/e,chown=true", "Consistency": "x,y"}]},
+     [("CREATE_BINDS", "/a"), ("CREATE_OPTIONS", f"{MOUNTS}.Target=/e%2Cchown%3Dtrue"), ("CREATE_OPTIONS", f"{MOUNTS}.Consistency=x%2Cy")]),
+    ({"Mounts": [{"Type": "bind", "Source": "/a,b", "Target": "/e"}]},
+     [("CREATE_BINDS", "/a%2Cb"), ("CREATE_OPTIONS", f"{MOUNTS}.Source=/a%2Cb")]),
+    ({"Mounts": [{"Type": "volume", "VolumeOptions": {"Subpath": 'a"b'}}]}, [("CREATE_OPTIONS", f"{MOUNTS}.VolumeOptions.Subpath=a%22b")]),
+    ({"Mounts": [{"Type": "volume", "VolumeOptions": {"Subpath": "a/b", "NoCopy": True}}]}, []),
+    ({"Mounts": [{"Type": "tmpfs", "TmpfsOptions": {"Options": [["noexec"], ["mode", "1777"]]}}]}, []),
+    ({"Mounts": [{"Type": "tmpfs", "TmpfsOptions": {"Options": [["remount"]]}}]}, [("CREATE_OPTIONS", f"{MOUNTS}.TmpfsOptions.Options")]),
+    ({"Mounts": [{"Type": "cluster", "Source": "x"}]}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Mounts.Type=cluster")]),
+    ({"Mounts": [{"Source": "/etc"}]}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Mounts.Type=none")]),
+    ({"Mounts": [volume("", {"type": "none", "o": "bind", "device": "/etc"})]}, [("CREATE_BINDS", "/etc")]),
+    ({"Mounts": [volume("local", {"type": "tmpfs", "o": "bind", "device": "/"})]}, [("CREATE_BINDS", "/")]),
+    ({"Mounts": [volume("local", {"type": "x", "o": "rbind,ro", "device": "/../a"})]}, [("CREATE_BINDS", "/a")]),
+    ({"Mounts": [volume("local", {"type": "none", "o": "bind,shared", "device": "/a"})]},
+     [("CREATE_OPTIONS", f"{OPTIONS}.o=bind%2Cshared"), ("CREATE_BINDS", "/a")]),
+    ({"Mounts": [volume("local", {"type": "tmpfs", "o": "size=1m,uid=0", "device": "tmpfs", "size": "1"})]}, []),
+    ({"Mounts": [volume("local", {"type": "tmpfs", "o": "remount", "device": "tmpfs"})]}, [("CREATE_OPTIONS", f"{OPTIONS}.o")]),
+    ({"Mounts": [volume("local", {"type": "ext4", "device": "/dev/sda1"})]},
+     [("CREATE_OPTIONS", f"{OPTIONS}.type=ext4"), ("CREATE_OPTIONS", f"{OPTIONS}.device=/dev/sda1")]),
+    ({"Mounts": [volume("vieux", {"password": "secret", "path": "/x"})]},
+     [("CREATE_DRIVERS", "volume:vieux"), ("CREATE_OPTIONS", f"{OPTIONS}.password"), ("CREATE_OPTIONS", f"{OPTIONS}.path=/x")]),
+    ({"VolumeDriver": "local"}, []),
+    ({"VolumeDriver": "rexray"}, [("CREATE_DRIVERS", "volume:rexray")]),
+    # Capabilities
+    ({"CapAdd": ["sys_admin", "CAP_NET_ADMIN", "all", "chown", "CAP_KILL"]},
+     [("CREATE_CAPS", "SYS_ADMIN"), ("CREATE_CAPS", "NET_ADMIN"), ("CREATE_CAPS", "ALL")]),
+    ({"CapAdd": ["\u017fys_admin"]}, [("CREATE_CAPS", "SYS_ADMIN")]),
+    ({"CapAdd": ["dac_read_\u017fearch"]}, [("CREATE_CAPS", "DAC_READ_SEARCH")]),
+    ({"CapAdd": None, "CapDrop": ["ALL"]}, []),
+    ({"Capabilities": ["SYS_ADMIN"]}, [("CREATE_CAPS", "SYS_ADMIN")]),
+    # Devices
+    ({"Devices": [{"PathOnHost": "/dev/../dev/sda", "PathInContainer": "/x"}]}, [("CREATE_DEVICES", "/dev/sda")]),
+    ({"Devices": [], "DeviceRequests": None, "DeviceCgroupRules": []}, []),
+    *(({name: [{"Path": "/dev/../etc/shadow", "Rate": 1}]}, [("CREATE_DEVICES", "/etc/shadow")])
+      for name in ("BlkioDeviceReadBps", "BlkioDeviceWriteBps", "BlkioDeviceReadIOps", "BlkioDeviceWriteIOps")),
+    ({"BlkioWeightDevice": [{"Path": "/dev/fuse", "Weight": 9}]}, [("CREATE_DEVICES", "/dev/fuse")]),
+    ({"BlkioWeightDevice": [], "BlkioDeviceReadBps": None}, []),
+    ({"DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}, [("CREATE_DEVICES", "gpu")]),
+    ({"DeviceRequests": [{"Driver": "cdi", "DeviceIDs": ["x.com/y=z"]}]}, [("CREATE_DEVICES", "driver:cdi")]),
+    ({"DeviceRequests": [{"Capabilities": [["gpu"], ["tpu"]]}]}, [("CREATE_DEVICES", "driver:any")]),
+    ({"DeviceCgroupRules": ["a *:* rwm"]}, [("CREATE_DEVICES", "rule")]),
+    # Security
+    ({"SecurityOpt": ["seccomp=unconfined"]}, [("CREATE_SECURITY", "seccomp:unconfined")]),
+    ({"SecurityOpt": ["seccomp:unconfined"]}, [("CREATE_SECURITY", "seccomp:unconfined")]),
+    ({"SecurityOpt": [f"seccomp={PROFILE}"]}, [("CREATE_SECURITY", f"seccomp:sha256-{DIGEST}")]),
+    ({"SecurityOpt": ["disable"]}, [("CREATE_SECURITY", "label:disable")]),
+    ({"SecurityOpt": ["label=type:spc_t"]}, [("CREATE_SECURITY", "label:type%3Aspc_t")]),
+    ({"SecurityOpt": ["apparmor=unconfined"]}, [("CREATE_SECURITY", "apparmor:unconfined")]),
+    ({"SecurityOpt": ["no-new-privileges=F"]}, [("CREATE_SECURITY", "no-new-privileges:false")]),
+    ({"SecurityOpt": ["writable-cgroups"]}, [("CREATE_SECURITY", "writable-cgroups:true")]),
+    ({"SecurityOpt": ["no-new-privileges", "no-new-privileges:T", "apparmor=docker-default"]}, []),
+    ({"MaskedPaths": []}, [("CREATE_SECURITY", "paths:unmasked")]),
+    ({"MaskedPaths": MASKED, "ReadonlyPaths": [*READ_ONLY, "/x"]}, []),
+    ({"MaskedPaths": MASKED[1:]}, [("CREATE_SECURITY", "paths:unmasked")]),
+    ({"ReadonlyPaths": [one for one in READ_ONLY if one != "/proc/sys"]}, [("CREATE_SECURITY", "paths:writable")]),
+    ({"MaskedPaths": None, "ReadonlyPaths": None}, []),
+    # Namespaces
+    ({"PidMode": "host"}, [("CREATE_NAMESPACES", "pid:host")]),
+    ({"PidMode": "container:x"}, [("CREATE_NAMESPACES", "pid:container")]),
+    ({"IpcMode": "host"}, [("CREATE_NAMESPACES", "ipc:host")]),
+    ({"IpcMode": "shareable"}, [("CREATE_NAMESPACES", "ipc:shareable")]),
+    ({"IpcMode": "private", "PidMode": "", "UTSMode": "", "UsernsMode": "", "CgroupnsMode": "private"}, []),
+    ({"NetworkMode": "host"}, [("CREATE_NAMESPACES", "net:host")]),
+    ({"NetworkMode": "container:x"}, [("CREATE_NAMESPACES", "net:container")]),
+    ({"NetworkMode": "mine"}, []),
+    ({"NetworkMode": "ns:/proc/1/ns/net", "Sysctls": {"net.x": "1"}},
+     [("CREATE_NAMESPACES", "net:ns%3A/proc/1/ns/net"), ("CREATE_OPTIONS", "ContainerCreate:HostConfig.Sysctls.net.x=1")]),
+    ({"UTSMode": "host", "UsernsMode": "host", "CgroupnsMode": "host"},
+     [("CREATE_NAMESPACES", "uts:host"), ("CREATE_NAMESPACES", "userns:host"), ("CREATE_NAMESPACES", "cgroup:host")]),
+    ({"VolumesFrom": ["a", "b:ro"]}, [("CREATE_NAMESPACES", "volumes:container")] * 2),
+    ({"Links": ["db:db"]}, [("CREATE_NAMESPACES", "links")]),
+    # Drivers, runtimes
+    ({"LogConfig": {"Type": "syslog", "Config": {"syslog-address": "tcp://x", "tag": "y"}}},
+     [("CREATE_DRIVERS", "log:syslog"), ("CREATE_OPTIONS", "ContainerCreate:HostConfig.LogConfig.Config.syslog-address")]),
+    ({"LogConfig": {"Type": "", "Config": {}}}, []),
+    ({"LogConfig": {"Type": "json-file", "Config": {"max-size": "1m"}}}, []),
+    ({"Runtime": "runc"}, [("CREATE_RUNTIMES", "runc")]),
+    ({"SecurityOpt": ["seccomp=builtin"]}, [("CREATE_SECURITY", "seccomp:builtin")]),
+    ({"Runtime": "io.containerd.x.v1"}, [("CREATE_RUNTIMES", "io.containerd.x.v1")]),
+    # Ports
+    ({"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}}, [("CREATE_PORTS", "8080")]),
+    ({"PortBindings": {"80": [{"HostIp": "0.0.0.0", "HostPort": "08080"}]}}, [("CREATE_PORTS", "8080")]),
+    ({"PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}}, [("CREATE_PORTS", "127.0.0.1:random")]),
+    ({"PortBindings": {"53/udp": [{"HostIp": "0:0::1", "HostPort": "53-54"}]}}, [("CREATE_PORTS", "[::1]:53-54/udp")]),
+    ({"PortBindings": {"80/tcp": []}}, [("CREATE_PORTS", "random")]),
+    ({"PortBindings": {"80/tcp": None}}, [("CREATE_PORTS", "random")]),
+    ({"PublishAllPorts": True}, [("CREATE_PORTS", "random")]),
+    ({"PublishAllPorts": False, "PortBindings": {}}, []),
+    # Options
+    ({"CgroupParent": "/x"}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.CgroupParent")]),
+    ({"Annotations": {"a=b": "c"}}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Annotations.a%3Db=c")]),
+    ({"Sysctls": {"net.core.somaxconn": "1", "kernel.shmmax": "1"}}, []),
+    ({"Sysctls": {"kernel.core_pattern": "|/x"}}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Sysctls.kernel.core_pattern=%7C/x")]),
+    ({"Sysctls": {"net.x": "1"}, "NetworkMode": "host"},
+     [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Sysctls.net.x=1"), ("CREATE_NAMESPACES", "net:host")]),
+    ({"Tmpfs": {"/run": "rw,noexec,size=65536k", "/tmp": ""}}, []),
+    ({"Tmpfs": {"/run": "rshared"}}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Tmpfs")]),
+    ({"Tmpfs": {"/run:rshared": ""}}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Tmpfs")]),
+    ({"Tmpfs": {"/run": "rw," * 2000}}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Tmpfs")]),
+    ({"ContainerIDFile": "/etc/passwd"}, []),
+    ({"StorageOpt": {"size": "1G"}}, []),
+    ({"StorageOpt": {"dm.x": "1"}}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.StorageOpt.dm.x=1")]),
+    ({"NewThing": {"x": 1}}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.NewThing")]),
+    ({"NewThing": {}, "Other": False, "Third": [], "Fourth": None, "Fifth": {"x": ""}}, []),
+    # Harmless at any value
+    ({"Memory": 1, "PidsLimit": -1, "RestartPolicy": {"Name": "always"}, "Init": True, "GroupAdd": ["0"], "ExtraHosts": ["a:1.1.1.1"],
+      "Ulimits": [{"Name": "nofile", "Soft": 1, "Hard": 1}], "ShmSize": 1, "OomScoreAdj": -1000, "ConsoleSize": [0, 0]}, []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("host", "wanted"), HOST, ids=[f"{n}-{row[0]}"[:70] for n, row in enumerate(HOST)]
+)
+def test_a_host_config_asks(
+    host: dict[str, Any], wanted: list[tuple[str, str]]
+) -> None:
+    """What a create asks for is found, in its normal form, and what is harmless is not."""
+    assert sorted(set(values(create(host)))) == sorted(set(wanted))
+
+
+OTHERS: list[tuple[str, Json, str, list[tuple[str, str]]]] = [
+    ("ContainerCreate", {"Image": "docker.io/library/nginx"}, "", [("CREATE_IMAGES", "nginx:latest")]),
+    ("ContainerCreate", {"NetworkingConfig": {"EndpointsConfig": {"host": {}}}}, "", [("CREATE_NAMESPACES", "net:host")]),
+    ("ContainerCreate", {"NetworkingConfig": {"EndpointsConfig": {"n": {"Links": ["a"]}}}}, "", [("CREATE_NAMESPACES", "links")]),
+    ("ContainerCreate", {"NetworkingConfig": {"EndpointsConfig": {"n": {"DriverOpts": {"a.b": "c"}}}}}, "",
+     [("CREATE_OPTIONS", "ContainerCreate:NetworkingConfig.EndpointsConfig.DriverOpts.a.b=c")]),
+    ("ContainerCreate", {"NetworkingConfig": {"n1": None, "n2": {"x": 1}}}, "", []),
+    ("ContainerCreate", {"Foo": "x"}, "", [("CREATE_OPTIONS", "ContainerCreate:Foo")]),
+    ("ContainerCreate", {"Volumes": {"/data": {}, "data:/e": {}}}, "", []),
+    ("ContainerCreate", {"Volumes": {"/etc:/e": {}, "../etc:/e:ro": None}}, "", [("CREATE_BINDS", "/etc"), ("CREATE_BINDS", "../etc:ro")]),
+    ("ContainerCreate", {"Env": ["A=b", "BARE", "A=*", "HOME*", "*"]}, "", [("CREATE_OPTIONS", "ContainerCreate:Env")] * 2),
+    ("ContainerCreate", {"name": "x", "platform": "y", "Runtime": None}, "name=x&platform=y", []),
+    ("ContainerCreate", {}, "name=x&Image=evil&HostConfig=%7B%7D&Env=secret&Binds=x", []),
+    ("ContainerCreate", {}, "frob=x", [("CREATE_OPTIONS", "ContainerCreate:frob")]),
+    ("ContainerUpdate", {"Memory": 1, "RestartPolicy": {"Name": "always"}}, "", []),
+    ("ContainerUpdate", {"Devices": [{"PathOnHost": "/dev/sda"}]}, "", [("CREATE_DEVICES", "/dev/sda")]),
+    ("ContainerUpdate", {"BlkioWeightDevice": [{"Path": "/etc/shadow"}]}, "", [("CREATE_DEVICES", "/etc/shadow")]),
+    ("ContainerUpdate", {"HostConfig": {"Privileged": True}}, "", [("CREATE_OPTIONS", "ContainerUpdate:HostConfig")]),
+    ("VolumeCreate", {"Name": "v", "Labels": {"a": "b"}}, "", []),
+    ("VolumeCreate", {"DriverOpts": {"type": "tmpfs", "o": "bind", "device": "/"}}, "", [("CREATE_BINDS", "/")]),
+    ("VolumeCreate", {"Driver": "LOCAL", "DriverOpts": {"o": "bind"}}, "",
+     [("CREATE_DRIVERS", "volume:LOCAL"), ("CREATE_OPTIONS", "VolumeCreate:DriverOpts.o=bind")]),
+    ("VolumeCreate", {"DriverOpts": {"type": "nfs", "o": "addr=x,password=y", "device": ":/x"}}, "",
+     [("CREATE_OPTIONS", "VolumeCreate:DriverOpts.type=nfs"), ("CREATE_OPTIONS", "VolumeCreate:DriverOpts.o"),
+      ("CREATE_OPTIONS", "VolumeCreate:DriverOpts.device=%3A/x")]),
+    ("VolumeCreate", {"ClusterVolumeSpec": {"Group": "x"}}, "", [("CREATE_OPTIONS", "VolumeCreate:ClusterVolumeSpec")]),
+    ("VolumeCreate", {"ClusterVolumeSpec": {}}, "", [("CREATE_OPTIONS", "VolumeCreate:ClusterVolumeSpec")]),
+    ("VolumeCreate", {"ClusterVolumeSpec": None}, "", []),
+    ("NetworkCreate", {"Name": "n", "Driver": "bridge", "IPAM": {"Driver": "default"}, "CheckDuplicate": True, "Attachable": False}, "", []),
+    ("NetworkCreate", {"Driver": "macvlan", "Options": {"parent": "eth0", "com.docker.network.driver.mtu": "9000"}}, "",
+     [("CREATE_DRIVERS", "network:macvlan"), ("CREATE_OPTIONS", "NetworkCreate:Options.parent=eth0")]),
+    ("NetworkCreate", {"IPAM": {"Driver": "x", "Config": [{"Subnet": "10.0.0.0/8"}]}, "Scope": "swarm", "Ingress": True}, "",
+     [("CREATE_DRIVERS", "ipam:x"), ("CREATE_OPTIONS", "NetworkCreate:IPAM.Config.Subnet=10.0.0.0/8"),
+      ("CREATE_OPTIONS", "NetworkCreate:Scope=swarm"), ("CREATE_OPTIONS", "NetworkCreate:Ingress")]),
+    ("NetworkCreate", {"ConfigFrom": {"Network": ""}, "ConfigOnly": False}, "", []),
+    ("NetworkCreate", {"ConfigFrom": {"Network": "x"}}, "", [("CREATE_OPTIONS", "NetworkCreate:ConfigFrom")]),
+    ("NetworkConnect", {"Container": "c", "EndpointConfig": {"Aliases": ["a"], "IPAMConfig": {"IPv4Address": "1.1.1.1"}}}, "", []),
+    ("NetworkConnect", {"EndpointConfig": {"links": ["db"]}}, "", [("CREATE_NAMESPACES", "links")]),
+    ("ContainerExec", {"Cmd": ["sh", "-c", "x"], "User": "root"}, "", [("EXEC_USERS", "root"), ("EXEC_COMMANDS", "sh")]),
+    ("ContainerExec", {"Cmd": ["ls"], "Privileged": True, "Container": "x"}, "",
+     [("EXEC_PRIVILEGED", "1"), ("EXEC_COMMANDS", "ls"), ("EXEC_USERS", "@default")]),
+    ("ContainerExec", {"User": "", "Env": ["LD_PRELOAD=x", "A=b=c", "BASH_FUNC_x%%=() { y; }"]}, "",
+     [("EXEC_OPTIONS", "ContainerExec:Env.LD_PRELOAD"), ("EXEC_OPTIONS", "ContainerExec:Env.A"), ("EXEC_OPTIONS", "ContainerExec:Env.BASH_FUNC_x%25%25"), ("EXEC_USERS", "@default")]),
+    ("ExecStart", {"Detach": False, "Tty": True}, "", []),
+    ("ExecStart", {"stdin": True, "hijack": True}, "", []),
+    ("ExecStart", {"Privileged": True}, "", [("EXEC_OPTIONS", "ExecStart:Privileged")]),
+    ("ImageCommit", {"Entrypoint": ["x"]}, "container=c&repo=r&tag=t&pause=1&changes=A&changes=B", [("CREATE_TAGS", "r:t")]),
+    ("ImageCommit", None, "container=c", []),
+    ("ImageTag", None, "repo=docker.io/a/b", [("CREATE_TAGS", "a/b:latest")]),
+    ("ImageCreate", None, "fromImage=nginx&tag=1.27", [("PULL_IMAGES", "nginx:1.27")]),
+    ("ImageCreate", None, "fromImage=nginx", [("PULL_IMAGES", "nginx:*")]),
+    ("ImageCreate", None, "fromImage=nginx:", [("PULL_IMAGES", "nginx:*")]),
+    ("ImageCreate", None, f"fromImage=nginx&tag=sha256:{A64}", [("PULL_IMAGES", f"nginx@sha256:{A64}")]),
+    ("ImageCreate", None, f"fromImage=nginx@sha256:{A64}&tag=1", [("PULL_IMAGES", f"nginx:1@sha256:{A64}")]),
+    ("ImageCreate", None, f"fromImage=nginx:2@sha256:{A64}&tag=1", [("PULL_IMAGES", f"nginx:1@sha256:{A64}")]),
+    ("ImageCreate", None, f"fromImage=nginx@sha256:{A64}&tag=sha256:{'b' * 64}", [("PULL_IMAGES", f"nginx@sha256:{'b' * 64}")]),
+    ("ImageTag", None, f"repo=nginx@sha256:{A64}&tag=1", [("CREATE_TAGS", f"nginx:1@sha256:{A64}")]),
+    ("ImageCreate", None, "fromSrc=http://u:p@h/x?y&repo=r", [("PULL_IMAGES", "src:http%3A//h/x"), ("CREATE_TAGS", "r:latest")]),
+    ("ImageCreate", None, "fromSrc=-&changes=A", [("PULL_IMAGES", "src:-")]),
+    ("ImageBuild", None, "t=a&t=b:1&networkmode=default&buildargs=%7B%7D&memory=1", [("CREATE_TAGS", "a:latest"), ("CREATE_TAGS", "b:1")]),
+    ("ImageBuild", None, "networkmode=host&version=2&session=x", [("BUILD_OPTIONS", "ImageBuild:networkmode=host"),
+     ("BUILD_OPTIONS", "ImageBuild:version=2"), ("BUILD_OPTIONS", "ImageBuild:session")]),
+    ("ImageBuild", None, "dockerfile=a/../../etc/passwd", [("BUILD_OPTIONS", "ImageBuild:dockerfile")]),
+    ("ImageBuild", None, "dockerfile=http://h/x", [("BUILD_OPTIONS", "ImageBuild:dockerfile")]),
+    ("ImageBuild", None, "dockerfile=a/.Dockerfile..x", []),
+    ("ImageBuild", None, "remote=https://u:p@x/y", [("BUILD_OPTIONS", "ImageBuild:remote=https%3A//x/y")]),
+    ("ImageBuild", None, "version=1&cgroupparent=x&NetworkMode=host", [("BUILD_OPTIONS", "ImageBuild:cgroupparent"), ("BUILD_OPTIONS", "ImageBuild:NetworkMode")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "query", "wanted"),
+    OTHERS,
+    ids=[f"{n}-{row[0]}-{row[2] or row[1]}"[:70] for n, row in enumerate(OTHERS)],
+)
+def test_other_operations_ask(
+    operation: str, body: Json, query: str, wanted: list[tuple[str, str]]
+) -> None:
+    """What each operation asks for is found in its body, its query and its path."""
+    found = values(asked(operation, body, query))
+    assert sorted(found) == sorted(wanted)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "wanted"),
+    [
+        ("/images/nginx/push", "tag=1", "nginx:1"),
+        ("/images/ghcr.io/a/b/push", "tag=", "ghcr.io/a/b:*"),
+        ("/images/a:1/push", "", "a:1"),
+    ],
+    ids=["tag", "all", "in-name"],
+)
+def test_a_push_names_what_it_writes(path: str, query: str, wanted: str) -> None:
+    """The name in a path and the tag in the query are one value."""
+    assert values(asked("ImagePush", None, query, path=path)) == [
+        ("CREATE_TAGS", wanted)
+    ]
+
+
+VERSIONS: list[tuple[str, Json, list[str], dict[str, Json]]] = [
+    ("/v1.43", {"Binds": ["/a:/b:ro"]}, ["/a"], {}),
+    ("/v1.44", {"Binds": ["/a:/b:ro"]}, ["/a:ro"], {}),
+    ("", {"Binds": ["/a:/b:ro"]}, ["/a:ro"], {}),
+    ("/v1.43", {"Mounts": [{"Type": "bind", "Source": "/a", "ReadOnly": True}]}, ["/a"], {}),
+    ("/v1.39", {}, [], {"IpcMode": "private", "CgroupnsMode": "private"}),
+    ("/v1.39", {"IpcMode": "shareable"}, ["ipc:shareable"], {"IpcMode": "shareable", "CgroupnsMode": "private"}),
+    ("/v1.40", {}, [], {"CgroupnsMode": "private"}),
+    ("/v1.41", {}, [], {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("version", "host", "wanted", "added"),
+    VERSIONS,
+    ids=[f"{row[0]}-{row[1]}" for row in VERSIONS],
+)
+def test_the_version_is_judged(
+    version: str, host: Json, wanted: list[str], added: dict[str, Json]
+) -> None:
+    """What an old API version would mean by a value or a default is told, or written out."""
+    found = create(host, version=version)
+    assert [one.value for one in found.arguments] == wanted
+    assert found.body is not None
+    sent = found.body["HostConfig"]
+    assert isinstance(sent, dict)
+    modes = {k: v for k, v in sent.items() if k in {"IpcMode", "CgroupnsMode"}}
+    assert modes == added
+
+
+def test_a_create_goes_on_with_its_own_names() -> None:
+    """What goes on has the Engine's names, no nulls, no unread fields, and a HostConfig."""
+    found = asked(
+        "ContainerCreate",
+        {
+            "image": "x",
+            "TTY": True,
+            "Cmd": None,
+            "Name": "y",
+            "Volumes": {"/v": {"z": 1}},
+        },
+    )
+    assert found.body == {
+        "Image": "x",
+        "Tty": True,
+        "Volumes": {"/v": {}},
+        "HostConfig": {},
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"Privileged": True},
+        {"privileged": True, "HostConfig": None},
+        {"PRIVILEGED": True, "HostConfig": {}},
+        {"Binds": ["/:/h"], "HostConfig": {}},
+        {"Memory": 5},
+        {"VolumeDriver": "x"},
+    ],
+    ids=str,
+)
+def test_host_config_at_the_top_is_never_passed(body: Json) -> None:
+    """Fields of HostConfig outside of it are refused: old Engines obey them there."""
+    found = asked("ContainerCreate", body)
+    assert found.never
+    assert found.body is not None
+    assert found.body.keys() == {"HostConfig"}
+
+
+BAD: list[tuple[Json, str]] = [
+    ([], "the body must be a JSON object"),
+    ("x", "the body must be a JSON object"),
+    ({"HostConfig": {"Privileged": 1}}, "HostConfig.Privileged is not true or false"),
+    ({"HostConfig": {"Binds": "x"}}, "HostConfig.Binds is not a list"),
+    ({"HostConfig": {"Binds": [None]}}, "HostConfig.Binds is not a list of texts"),
+    ({"HostConfig": {"Mounts": [None]}}, "HostConfig.Mounts[0] is not an object"),
+    ({"HostConfig": {"Memory": 1.0}}, "HostConfig.Memory is not a whole number"),
+    ({"HostConfig": {"Memory": True}}, "HostConfig.Memory is not a whole number"),
+    ({"HostConfig": []}, "HostConfig is not an object"),
+    ({"HostConfig": {}, "hostconfig": {}}, "hostconfig is given twice"),
+    ({"HostConfig": {}, "HOSTCONFIG": None}, "HOSTCONFIG is given twice"),
+    ({"HostConfig": {"Foo": 1, "foo": 2}}, "HostConfig.foo is given twice"),
+    ({"Ho\u017ftConfig": {}}, "a name in the body is not ASCII: Ho\\u017ftConfig"),
+    ({"HostConfig": {"Networ\u212aMode": "host"}}, "a name in HostConfig is not ASCII"),
+    ({"HostConfig": {"Mounts": [{"\u017fource": "/"}]}}, "a name in HostConfig.Mounts[0] is not ASCII"),
+    ({"Volumes": {"/x": 1}}, "Volumes is not an object of empty objects"),
+    ({"Labels": {"a": 1}}, "Labels is not an object of texts"),
+    ({"Cmd": {}}, "Cmd is not a list"),
+    ({"HostConfig": {"Binds": ["/a:/b:/c:/d"]}}, "HostConfig.Binds[0] is no SOURCE:TARGET[:MODE]"),
+    ({"HostConfig": {"Binds": ["/a:/b:frob"]}}, "HostConfig.Binds[0] is no SOURCE:TARGET[:MODE]"),
+    ({"HostConfig": {"Binds": ["/a\0:/b"]}}, "HostConfig.Binds[0] holds a NUL byte"),
+    ({"HostConfig": {"Binds": [f"/{'a' * 5000}:/b"]}}, "a value of 5001 characters"),
+    ({"HostConfig": {"Binds": ["a:/b:" + "ro," * 5000]}}, "HostConfig.Binds[0] is no SOURCE:TARGET[:MODE]"),
+    ({"Volumes": {"/a:/b:frob": {}}}, "Volumes[/a:/b:frob] is no SOURCE:TARGET[:MODE]"),
+    ({"HostConfig": {"Mounts": [{"Type": "bind", "Source": "/a" * 2500}]}}, "a value of 5000 characters"),
+    ({"HostConfig": {"PortBindings": {"80": [{"HostIp": ":" * 5000}]}}}, "a value of 5000 characters"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "message"), BAD, ids=[f"{n}-{row[0]}"[:50] for n, row in enumerate(BAD)]
+)
+def test_a_body_of_two_readings_is_refused(body: Json, message: str) -> None:
+    """What the Engine refuses, or would merge, or might read otherwise, is no body."""
+    with pytest.raises(BadBody) as caught:
+        asked("ContainerCreate", body)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("fromImage=a&fromImage=b", "fromImage is in the query twice"),
+        ("a;b", "a semicolon in the query"),
+        ("a=%zz", "a % without two hex digits"),
+        ("a=%ff", "the query is not UTF-8"),
+        ("&".join(["a"] * (MOST_PAIRS + 1)), "more than 1,000 parameters"),
+    ],
+    ids=["twice", "semicolon", "escape", "utf-8", "many"],
+)
+def test_a_query_of_two_readings_is_refused(query: str, message: str) -> None:
+    """What handlers of the Engine read in two ways is no query."""
+    with pytest.raises(BadTarget) as caught:
+        asked("ImageCreate", None, query)
+    assert message in str(caught.value)
+
+
+def test_a_query_goes_on_in_one_way() -> None:
+    """Keys that nobody reads are left out, the others are written anew."""
+    found = asked("ContainerCreate", {}, "na%6de=a+b&Env=SECRET&hostconfig=x&zero=")
+    assert found.query == b"name=a%20b"
+
+
+def test_secrets_are_not_told() -> None:
+    """Messages leave out what a URL holds besides its address, and values of secrets."""
+    found = asked("ImageCreate", None, "fromSrc=http://u:p@h/x?token=t")
+    assert found.arguments[0].shown == "http://h/x"
+    found = create({"Annotations": {"my.token": "hunter2"}})
+    assert found.arguments[0].shown == ""
+    assert "hunter2" not in found.arguments[0].value
+
+
+def test_a_body_that_asks_for_too_much_is_refused() -> None:
+    """Arguments have a bound together: they are work, and no client needs many."""
+    binds: Json = [
+        f"/{'a' * 200}{number}:/b" for number in range(MOST_ARGUMENTS // 200)
+    ]
+    with pytest.raises(BodyTooLarge):
+        create({"Binds": binds})
+
+
+PAIRS = st.lists(
+    st.tuples(st.text(min_size=1, max_size=9), st.text(max_size=9)),
+    max_size=5,
+    unique_by=lambda pair: pair[0],  # a key that is given twice is refused
+)
+
+
+@given(PAIRS)
+def test_a_query_has_one_reading(pairs: list[tuple[str, str]]) -> None:
+    """Whatever a query holds: what goes on asks for the same, and goes on as it is."""
+    raw = urlencode(pairs)
+    once = asked("ImageBuild", None, raw.replace(";", "%3B"))
+    again = asked("ImageBuild", None, once.query.decode())
+    assert again == once
+
+
+NAMES = st.sampled_from(
+    [
+        "Image",
+        "image",
+        "HostConfig",
+        "hostconfig",
+        "Env",
+        "Cmd",
+        "Frob",
+        "name",
+        "Privileged",
+        "Labels",
+    ]
+)
+HOST_NAMES = st.sampled_from(
+    [
+        "Binds",
+        "BINDS",
+        "Mounts",
+        "Privileged",
+        "CapAdd",
+        "PidMode",
+        "PortBindings",
+        "New",
+        "Memory",
+        "Sysctls",
+        "NetworkMode",
+    ]
+)
+LEAVES = (
+    st.none() | st.booleans() | st.integers(-2, 2) | st.text(max_size=5)
+    | st.lists(st.text(max_size=5), max_size=2) | st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2)
+    | st.sampled_from(["/etc:/e", "host", ["/a:/b:ro", "v:/b"], ["SYS_ADMIN"], [{"Type": "bind", "Source": "/"}], {"80/tcp": [{"HostPort": "80"}]}])
+)  # fmt: skip
+BODIES = st.dictionaries(
+    NAMES, LEAVES | st.dictionaries(HOST_NAMES, LEAVES, max_size=4), max_size=4
+)
+
+
+@given(BODIES)
+def test_a_body_that_goes_on_is_read_as_it_was_judged(body: dict[str, Any]) -> None:
+    """Whatever was read: read again as it goes on, it asks for the same and stays as it is."""
+    try:
+        once = asked("ContainerCreate", body)
+    except (BadBody, BodyTooLarge):
+        return
+    assert once.body is not None
+    again = asked("ContainerCreate", once.body)
+    assert again.body == once.body
+    assert again.arguments == once.arguments
+    assert not again.never

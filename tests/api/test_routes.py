@@ -1,0 +1,404 @@
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trioproxy.api import podman, routes
+from trioproxy.api.routes import (
+    ENDPOINTS,
+    LIBPOD_SECTIONS,
+    OPERATIONS,
+    SECTIONS,
+    Endpoint,
+    Files,
+    Stream,
+    match,
+    section_of,
+)
+from trioproxy.api.target import Target
+from trioproxy.errors import BadTarget
+from trioproxy.file.samples import PARAMETER
+
+ROUTES = Path(__file__).parent.parent / "data" / "routes.tsv"
+ONLY_HTTP2 = "BuildKitGrpc"
+NO_VARIABLE = {
+    "ANY",
+    "DEBUG",
+    *(f"LIBPOD_{name}" for name in ("ARTIFACTS", "BUILD", "COMMIT", "KUBE", "LOCAL")),
+    *(f"LIBPOD_{name}" for name in ("QUADLETS", "SWAGGER")),
+}
+"""Sections that no other proxy has a variable for."""
+
+
+def operation(method: str, raw: bytes) -> str | None:
+    endpoint = match(method, Target.parse(raw))
+    return endpoint.operation if endpoint else None
+
+
+def fill(template: str, value: str) -> bytes:
+    return PARAMETER.sub(value, template).encode()
+
+
+def name(endpoint: Endpoint) -> str:
+    return f"{endpoint.method} {endpoint.template}"
+
+
+SERVED = [e for e in ENDPOINTS if e.operation != ONLY_HTTP2]
+
+
+def test_the_table_is_complete() -> None:
+    """Every route that an Engine of any version has is in the table, and no other."""
+    lines = ROUTES.read_text().splitlines()[1:]
+    rows = [
+        (
+            *(e.method, e.template, e.operation, e.section),
+            *(e.effect, e.stream, e.files, e.risk),
+        )
+        for e in ENDPOINTS
+    ]
+    assert sorted("\t".join(row) for row in rows) == sorted(lines)
+    operations, sections = zip(*(line.split("\t")[2:4] for line in lines), strict=True)
+    assert set(OPERATIONS) == set(operations)
+    assert {*SECTIONS, *LIBPOD_SECTIONS} == {*sections} - NO_VARIABLE
+
+
+ROW = "PutContainerArchive      write  upload         {} host-root"
+
+
+@pytest.mark.parametrize("word", ["", "undoes"])
+def test_a_row_says_what_is_done_on_files(
+    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row without that word is no row: nothing is imported, so nothing is served."""
+    source, copy = Path(routes.__file__).read_text(), tmp_path / "routes.py"
+    monkeypatch.setitem(vars(podman), "TABLE", "")  # the import took it away
+    copy.write_text(source.replace(ROW.format("unpacks"), ROW.format(word)))
+    with pytest.raises(ValueError, match="is not a valid Files"):
+        runpy.run_path(str(copy))
+    copy.write_text(source)
+    runpy.run_path(str(copy))
+
+
+OF_A_CONTAINER = re.compile(
+    r"(?:/libpod)?/(?:containers/\{|commit|build\b|local/build)"
+)
+MOVING = {Stream.DOWNLOAD, Stream.UPLOAD, Stream.UPLOAD_FOLLOW}
+
+
+def test_what_moves_files_of_a_container_says_so() -> None:
+    """A route that takes files out of a container, or puts some in, has a word for that."""
+    moving = [
+        one
+        for one in ENDPOINTS
+        if OF_A_CONTAINER.match(one.template)
+        and (one.stream in MOVING or re.search("commit|checkpoint$", one.template))
+        and one.operation not in {"CheckpointList", "ContainerCopyLegacy"}
+    ]
+    assert len(moving) > 10
+    assert [one for one in moving if one.files in {Files.NONE, Files.LOOKS}] == []
+    assert OPERATIONS["ContainerCopyLegacy"][0].summary.startswith("answers 404")
+
+
+def test_summaries_are_short_lines() -> None:
+    """Each summary fits in a comment of an env file."""
+    for endpoint in ENDPOINTS:
+        assert 0 < len(endpoint.summary) <= 60
+        assert endpoint.summary.isascii()
+        assert endpoint.summary.isprintable()
+
+
+def test_operations_are_sorted_and_hold_every_route() -> None:
+    """Operations are found by name, in order, each with all of its routes."""
+    assert list(OPERATIONS) == sorted(OPERATIONS)
+    assert {e for group in OPERATIONS.values() for e in group} == set(ENDPOINTS)
+    assert [e.template for e in OPERATIONS["NetworkList"]] == [
+        "/networks",
+        "/networks/",
+    ]
+
+
+@pytest.mark.parametrize("version", ["", "/v1.45"], ids=["bare", "versioned"])
+@pytest.mark.parametrize("endpoint", SERVED, ids=name)
+def test_each_route_is_matched_by_its_own_row(endpoint: Endpoint, version: str) -> None:
+    """A filled-in template is matched by its own row, with and without a version."""
+    method = "LOCK" if endpoint.method == "ANY" else endpoint.method
+    if version and endpoint.is_podmans:
+        version = "/v5.4.2"
+    target = Target.parse(version.encode() + fill(endpoint.template, "abc"))
+    assert match(method, target) is endpoint
+
+
+@pytest.mark.parametrize("endpoint", SERVED, ids=name)
+def test_only_parameters_of_some_sections_hold_slashes(endpoint: Endpoint) -> None:
+    """A slash inside a parameter stays in the route only where the Engine says `.*`."""
+    if "{" not in endpoint.template:
+        assert not endpoint.takes_slashes
+        return
+    raw = fill(endpoint.template, "a/b")
+    method = "LOCK" if endpoint.method == "ANY" else endpoint.method
+    found = match(method, Target.parse(raw))
+    assert (found is endpoint) == endpoint.takes_slashes
+
+
+@pytest.mark.parametrize(
+    ("method", "raw", "expected"),
+    [
+        ("GET", b"/containers/json/logs", "ContainerLogs"),
+        ("POST", b"/containers/prune/start", "ContainerStart"),
+        ("GET", b"/images/get/json", "ImageInspect"),
+        ("POST", b"/images/load/push", "ImagePush"),
+        ("POST", b"/networks/create/connect", "NetworkConnect"),
+        ("GET", b"/containers/a/b/json", "ContainerInspect"),
+        ("GET", b"/containers/a/logs/json", "ContainerInspect"),
+        ("GET", b"/containers/a/attach/ws", "ContainerAttachWebsocket"),
+        ("DELETE", b"/containers/x/anything", "ContainerDelete"),
+        ("DELETE", b"/containers/a/checkpoints/b", "CheckpointDelete"),
+        ("DELETE", b"/containers/a/b/checkpoints/c", "ContainerDelete"),
+        ("DELETE", b"/containers/a/checkpoints/b/c", "ContainerDelete"),
+        ("DELETE", b"/containers/a/checkpoints", "ContainerDelete"),
+        ("GET", b"/containers/a/b/checkpoints", "CheckpointList"),
+        ("GET", b"/networks/a/connect", "NetworkInspect"),
+        ("GET", b"/networks/", "NetworkList"),
+        ("GET", b"/plugins/privileges", "GetPluginPrivileges"),
+        ("GET", b"/plugins/a/json", "PluginInspect"),
+        ("GET", b"/plugins/json", "PluginInspectLegacy"),
+        ("GET", b"/debug/pprof/", "DebugPprofIndex"),
+        ("GET", b"/debug/pprof/trace", "DebugPprofTrace"),
+        ("GET", b"/debug/pprof/heap", "DebugPprofNamed"),
+        ("GET", b"/images/registry:5000/a/b/json", "ImageInspect"),
+        ("GET", b"/images/foo%2Fbar/json", "ImageInspect"),
+        ("GET", b"/containers%2Fx/json", "ContainerInspect"),
+        ("DELETE", b"/images/a%2Fb", "ImageDelete"),
+        ("GET", b"/networks/a%2Fb", "NetworkInspect"),
+        ("GET", b"/containers/%85%ff/json", "ContainerInspect"),
+        ("GET", b"/%63ontainers/%6ason", "ContainerList"),
+        ("GET", b"/libpod/_ping", "LibpodPing"),
+        ("GET", b"/v5.4.2/libpod/containers/json", "LibpodContainerList"),
+        ("GET", b"/v1.12/libpod/containers/json", "LibpodContainerList"),
+        ("GET", b"/v4.9.3/libpod/containers/json/logs", "LibpodContainerLogs"),
+        (
+            "GET",
+            b"/v4.9.3/libpod/containers/json/healthcheck",
+            "LibpodContainerHealthcheck",
+        ),
+        ("GET", b"/v4.9.3/%6cibpod/%63ontainers/x/json", "LibpodContainerInspect"),
+        ("POST", b"/v5.0.0/libpod/images/scp/x/tag", "LibpodImageTag"),
+        ("POST", b"/v5.0.0/libpod/images/scp/x/push", "LibpodImagePush"),
+        ("POST", b"/v5.0.0/libpod/images/scp/host::x", "LibpodImageScp"),
+        ("GET", b"/v5.0.0/libpod/images/foo%2Fbar/json", "LibpodImageInspect"),
+        ("DELETE", b"/v5.0.0/libpod/images/remove", "LibpodImageDeleteAll"),
+        ("DELETE", b"/v5.0.0/libpod/artifacts/remove", "LibpodArtifactDeleteAll"),
+        ("POST", b"/v5.0.0/libpod/manifests/create", "LibpodManifestCreate"),
+        ("POST", b"/v5.0.0/libpod/manifests/x/add", "LibpodManifestCreate"),
+        ("POST", b"/v5.0.0/libpod/manifests/x/registry/y", "LibpodManifestPush"),
+        ("GET", b"/v5.0.0/libpod/networks/json", "LibpodNetworkList"),
+        ("GET", b"/v5.0.0/libpod/networks/x", "LibpodNetworkInspect"),
+    ],
+)
+def test_greedy_routes(method: str, raw: bytes, expected: str) -> None:
+    """A request is classified by the whole template, as the Engine does."""
+    assert operation(method, raw) == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "raw"),
+    [
+        ("GET", b"/INFO"),
+        ("get", b"/info"),
+        ("POST", b"/info"),
+        ("PATCH", b"/containers/json"),
+        ("TRACE", b"/info"),
+        ("GET", b"/infox"),
+        ("GET", b"/info;x"),
+        ("GET", b"/info%20"),
+        ("GET", b"/info%3Fx"),
+        ("GET", b"/services/a/b"),
+        ("GET", b"/containers"),
+        ("GET", b"/containers/x"),
+        ("GET", b"/containers/x/unheard-of"),
+        ("GET", b"/v1.45/v1.45/info"),
+        ("GET", b"/v/info"),
+        ("GET", b"/_trioproxy/health"),
+        ("POST", b"/moby.buildkit.v1.Control/Solve"),
+        ("GET", b"/debug"),
+        ("GET", b"/debug/pprof/a/b"),
+        ("HEAD", b"/build"),
+        ("GET", b"/libpod"),
+        ("GET", b"/v5.0.0/libpod/INFO"),
+        ("GET", b"/v5.0.0/libpod/containers/a/b/json"),
+        ("DELETE", b"/v5.0.0/libpod/containers/a/b"),
+        ("POST", b"/v5.0.0/libpod/containers/a/b/stop"),
+        ("POST", b"/v5.0.0/libpod/info"),
+        ("GET", b"/v5.0.0/libpod/libpod/info"),
+    ],
+)
+def test_unknown_routes(method: str, raw: bytes) -> None:
+    """A route that the Engine does not have is no endpoint, whatever it resembles."""
+    assert operation(method, raw) is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"/_ping", "SystemPingHead"),
+        (b"/containers/a/archive", "ContainerArchiveInfo"),
+        (b"/info", "SystemInfo"),
+        (b"/networks/", "NetworkList"),
+        (b"/debug/vars", "DebugVars"),
+        (b"/libpod/_ping", "LibpodPingHead"),
+        (b"/v5.0.0/libpod/containers/a/archive", "LibpodContainerArchiveInfo"),
+        (b"/v5.0.0/libpod/info", "LibpodInfo"),
+    ],
+)
+def test_head(raw: bytes, expected: str) -> None:
+    """HEAD is its own route where there is one, else the GET route."""
+    assert operation("HEAD", raw) == expected
+
+
+def test_debug_takes_any_method() -> None:
+    """Old engines serve /debug whatever the method, so any token is that operation."""
+    for method in ("POST", "DELETE", "ANY", "x"):
+        assert operation(method, b"/debug/pprof/heap") == "DebugPprofNamed"
+
+
+@pytest.mark.parametrize("raw", [b"/info", b"/debug/vars", b"/x/y", b"/a%2Fb"])
+def test_options(raw: bytes) -> None:
+    """OPTIONS is one operation on every path."""
+    assert operation("OPTIONS", raw) == "SystemOptions"
+
+
+@pytest.mark.parametrize(
+    ("method", "raw"),
+    [
+        ("GET", b"/info/"),
+        ("GET", b"/containers/json/"),
+        ("GET", b"/volumes/"),
+        ("DELETE", b"/containers/x/"),
+        ("DELETE", b"/containers/x%2F"),
+        ("DELETE", b"/networks/"),
+        ("GET", b"/networks/x/"),
+        ("GET", b"/debug/pprof/heap/"),
+        ("OPTIONS", b"/info/"),
+        ("GET", b"/unheard/of/"),
+        ("POST", b"/v5.0.0/libpod/manifests/"),
+        ("GET", b"/libpod/"),
+    ],
+)
+def test_trailing_slash(method: str, raw: bytes) -> None:
+    """A trailing slash is refused wherever the table has none."""
+    with pytest.raises(BadTarget, match="no route ends in a slash"):
+        operation(method, raw)
+
+
+@pytest.mark.parametrize(
+    ("method", "raw"),
+    [
+        ("GET", b"/containers%2Fjson?secret"),
+        ("GET", b"/v1.45%2finfo"),
+        ("GET", b"/networks%2F"),
+        ("GET", b"/services/a%2Fb"),
+        ("GET", b"/services/a%2Flogs"),
+        ("GET", b"/debug/pprof%2Fheap"),
+        ("DELETE", b"/containers/a%2Fcheckpoints/b"),
+        ("GET", b"/unheard%2Fof"),
+        ("GET", b"/v5.0.0/libpod/containers/a%2Fjson"),
+        ("GET", b"/v5.0.0%2Flibpod/info"),
+        ("GET", b"/libpod%2Finfo"),
+        ("DELETE", b"/v5.0.0/libpod/volumes/a%2Fb"),
+    ],
+)
+def test_encoded_slash(method: str, raw: bytes) -> None:
+    """An encoded slash is refused where no parameter of the route may hold one."""
+    with pytest.raises(BadTarget, match="no route takes an encoded slash") as caught:
+        operation(method, raw)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("section", [*SECTIONS, *LIBPOD_SECTIONS])
+def test_sections(section: str) -> None:
+    """A section variable covers the paths below its own segment, known or not."""
+    podman, libpod, name = section.rpartition("LIBPOD_")
+    assert not podman
+    segment = "/_ping" if name == "PING" else f"/{name.lower()}"
+    segment = f"/libpod{segment}" if libpod else segment
+    assert section_of(segment) == section
+    assert section_of(f"{segment}/x/unheard-of") == section
+    assert section_of(f"{segment}x") is None
+    assert section_of(f"/x{segment}") is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/debug/vars",
+        "/ping",
+        "/PING",
+        "/_PING",
+        "/Containers/json",
+        "/post",
+        "/",
+        "/libpod",
+        "/libpod/",
+        "/libpod/artifacts/json",
+        "/libpod/build",
+        "/libpod/commit",
+        "/libpod/Containers/json",
+        "/libpod/kube/play",
+        "/libpod/local/build",
+        "/libpod/quadlets",
+        "/libpod/swagger",
+        "/LIBPOD/containers/json",
+        "/libpodx/containers/json",
+        "/x/libpod/containers/json",
+    ],
+)
+def test_no_section(path: str) -> None:
+    """No variable covers /debug, another case, or what only resembles a section."""
+    assert section_of(path) is None
+
+
+@pytest.mark.parametrize(
+    "endpoint", [e for e in SERVED if e.section != "ANY"], ids=name
+)
+def test_section_of_each_route(endpoint: Endpoint) -> None:
+    """The section of a route is that of its path, so both ways of asking agree."""
+    expected = None if endpoint.section in NO_VARIABLE else endpoint.section
+    assert section_of(endpoint.template) == expected
+
+
+SEGMENT = st.sampled_from(
+    sorted({s for e in ENDPOINTS for s in e.template.split("/")[1:] if s})
+)
+
+
+@given(
+    st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "ANY", "x"]),
+    st.lists(SEGMENT, min_size=1, max_size=5),
+    st.sampled_from(["/", "%2F"]),
+)
+def test_matching_never_crashes(method: str, segments: list[str], slash: str) -> None:
+    """Any path of the Engine's own words is matched, unknown, or a `BadTarget`."""
+    raw = "/" + slash.join(segments)
+    try:
+        endpoint = match(method, Target.parse(raw.encode()))
+    except BadTarget:
+        return
+    assert endpoint is None or endpoint.method in {method, "GET", "ANY"}
+
+
+@given(st.data(), st.sampled_from(SERVED))
+def test_the_canonical_form_is_the_same_operation(
+    data: st.DataObject, endpoint: Endpoint
+) -> None:
+    """What is sent on is matched by the endpoint that was judged."""
+    value = data.draw(st.sampled_from(["a", "a%40b", "a:1", "%e9", "a%2Fb", "%252F"]))
+    method = "GET" if endpoint.method == "ANY" else endpoint.method
+    try:
+        target = Target.parse(fill(endpoint.template, value))
+        first = match(method, target)
+    except BadTarget:
+        return
+    assert match(method, Target.parse(target.canonical)) is first

@@ -1,0 +1,195 @@
+import re
+from pathlib import Path
+from urllib.parse import unquote, unquote_to_bytes
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from trioproxy.api.target import Target
+from trioproxy.errors import BadTarget
+
+TABLE = Path(__file__).parent.parent / "data" / "targets.txt"
+
+
+def unescape(text: str) -> bytes:
+    return text.encode("latin-1").decode("unicode_escape").encode("latin-1")
+
+
+def rows(mark: str) -> list[tuple[bytes, str]]:
+    lines = TABLE.read_text().splitlines()
+    cells = [line.split(mark) for line in lines if not line.startswith("# ")]
+    return [(unescape(c[0].strip()), c[1].strip()) for c in cells if len(c) == 2]
+
+
+TAKEN = rows(" -> ")
+REFUSED = rows(" !! ")
+
+
+def name(value: bytes | str) -> str:
+    return ascii(value)
+
+
+@pytest.mark.parametrize(("raw", "canonical"), TAKEN, ids=name)
+def test_taken(raw: bytes, canonical: str) -> None:
+    """A target in one clear reading is sent on in its canonical form."""
+    assert Target.parse(raw).canonical == canonical.encode("ascii")
+
+
+@pytest.mark.parametrize(("raw", "message"), REFUSED, ids=name)
+def test_refused(raw: bytes, message: str) -> None:
+    """A target that the Engine redirects, or might read otherwise, is refused by name."""
+    with pytest.raises(BadTarget) as caught:
+        Target.parse(raw)
+    assert message.replace("\\\\", "\\") in str(caught.value)
+
+
+def test_every_line_of_the_table_is_a_row() -> None:
+    """No line of the table is silently left out."""
+    lines = TABLE.read_text().splitlines()
+    assert len(TAKEN) + len(REFUSED) == sum(not s.startswith("# ") for s in lines)
+
+
+def test_parts() -> None:
+    """A target is split into version, path and query; an escaped slash is remembered."""
+    target = Target.parse(b"/v1.45/images/a%2Fb/json?x=/y?z")
+    assert (target.version, target.path) == ("/v1.45", "/images/a/b/json")
+    assert (target.query, target.has_query) == (b"x=/y?z", True)
+    assert target.encoded_slash
+
+
+@pytest.mark.parametrize(
+    "raw", [b"/a/b", b"/a%252Fb", b"/a%252fb", b"/a?%2F"], ids=name
+)
+def test_no_encoded_slash(raw: bytes) -> None:
+    """An escaped escape and an escape in the query are no encoded slash."""
+    assert not Target.parse(raw).encoded_slash
+
+
+def test_empty_query() -> None:
+    """A lone question mark is an empty query, and stays."""
+    target = Target.parse(b"/info?")
+    assert (target.query, target.has_query) == (b"", True)
+    assert not Target.parse(b"/info").has_query
+
+
+def test_shown_hides_the_query_and_is_cut() -> None:
+    """Logs show version and path escaped, without the query, and not at any length."""
+    assert Target.parse(b"/v1.45/%e9?key=secret").shown == "/v1.45/%E9"
+    assert len(Target.parse(b"/" + b"%20" * 999).shown) == 256
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"http://x/a?secret", b"/" + b"a" * 9999 + b"/..?secret", b"/%00\xe9?secret"],
+    ids=name,
+)
+def test_messages_are_short_and_keep_the_query_out(raw: bytes) -> None:
+    """A refusal shows the offending part: escaped, cut, and never the query."""
+    with pytest.raises(BadTarget) as caught:
+        Target.parse(raw)
+    message = str(caught.value)
+    assert message.isascii()
+    assert message.isprintable()
+    assert len(message) < 200
+    assert "secret" not in message
+
+
+PIECES = [
+    b"/",
+    b"%2f",
+    b"%2E",
+    b".",
+    b"..",
+    b"v1.45",
+    b"v1",
+    b"%25",
+    b"%41",
+    b"%e9",
+    b"%00",
+]
+ANY_BYTES = st.lists(st.sampled_from(PIECES) | st.binary(max_size=3), max_size=12)
+RAW = st.one_of(ANY_BYTES.map(b"".join), ANY_BYTES.map(b"/".join))
+
+# Random bytes would hardly ever be a target: these are put together from what may be one.
+VISIBLE = st.integers(0x21, 0x7E).map(lambda byte: b"%c" % byte)
+ESCAPED = st.integers(0x20, 0xFF).map(lambda byte: b"%%%02x" % byte)
+SEGMENT = st.lists(VISIBLE | ESCAPED, min_size=1, max_size=6).map(b"".join)
+VERSION = st.sampled_from([b"", b"/v1.45", b"/v%31.24", b"/v1.45%2f"])
+
+
+@st.composite
+def targets(draw: st.DrawFn) -> Target:
+    segments = draw(st.lists(SEGMENT, min_size=1, max_size=4))
+    slash = draw(st.sampled_from([b"", b"/", b"?", b"?a=%2F/../&b", b"/?%"]))
+    target = parse(draw(VERSION) + b"/" + b"/".join(segments) + slash)
+    assume(target is not None)
+    assert target is not None
+    return target
+
+
+def parse(raw: bytes) -> Target | None:
+    try:
+        return Target.parse(raw)
+    except BadTarget:
+        return None
+
+
+@given(RAW)
+def test_never_crashes(raw: bytes) -> None:
+    """Whatever the bytes, a target is parsed or `BadTarget` says why not."""
+    target = parse(raw)
+    assert target is None or target.raw == raw
+
+
+@given(st.text("/.a", max_size=8))
+def test_whatever_is_a_dot_or_nothing_is_no_segment(path: str) -> None:
+    """Paths of dots, slashes and a letter are taken just if no segment is cleaned away."""
+    segments = path.removesuffix("/").split("/")
+    is_clean = not {"", ".", ".."} & set(segments) and not path.endswith("//")
+    assert (parse(b"/" + path.encode()) is not None) == is_clean
+
+
+@given(targets())
+def test_is_idempotent(target: Target) -> None:
+    """What is sent on reads as what was judged, and is canonical already."""
+    again = Target.parse(target.canonical)
+    assert again.canonical == target.canonical
+    assert (again.version, again.path) == (target.version, target.path)
+    assert (again.query, again.has_query) == (target.query, target.has_query)
+
+
+@given(targets())
+def test_canonical_form_is_visible_ascii(target: Target) -> None:
+    """What is sent on cannot end the request line or be taken for another form."""
+    assert target.canonical.startswith(b"/")
+    assert all(0x21 <= byte <= 0x7E and byte != ord("#") for byte in target.canonical)
+
+
+@given(targets())
+def test_path_is_what_others_decode(target: Target) -> None:
+    """The path is what the standard library decodes, once, both before and after."""
+    for form in (target.raw, target.canonical):
+        path = form.partition(b"?")[0].decode("ascii")
+        assert target.version + target.path == unquote(path, encoding="latin-1")
+
+
+@given(targets())
+def test_path_is_clean(target: Target) -> None:
+    """An accepted path has no segment that the Engine would clean away."""
+    segments = target.path.removesuffix("/").split("/")[1:]
+    assert segments
+    assert not {"", ".", ".."} & set(segments)
+
+
+@given(targets(), st.data())
+def test_escaping_any_byte_changes_nothing(target: Target, data: st.DataObject) -> None:
+    """An escape in the place of any byte of the path, the first slash aside, is the same."""
+    path, mark, query = target.raw.partition(b"?")
+    units = re.findall(rb"%..|.", path)
+    place = data.draw(st.integers(1, len(units) - 1))
+    template = data.draw(st.sampled_from([b"%%%02x", b"%%%02X"]))
+    units[place] = template % unquote_to_bytes(units[place])[0]
+    other = Target.parse(b"".join(units) + mark + query)
+    assert (other.version, other.path) == (target.version, target.path)
+    assert other.canonical == target.canonical

@@ -1,0 +1,119 @@
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from trioproxy.api.routes import OPERATIONS
+from trioproxy.file.lint import lint, lint_settings, suggest
+from trioproxy.file.variables import PERMISSIONS, SETTINGS, SWITCHES, VERBS
+
+WARNED = [
+    ("LOGS", "1", "did you mean ALLOW_LOGS?"),
+    ("PATCH", "0", "POST=1 lets all writes of the open sections pass; an ALLOW_* verb opens a single one"),
+    ("WRITE", "true", "POST=1 lets all writes of the open sections pass; an ALLOW_* verb opens a single one"),
+    ("KILL", "1", "did you mean ALLOW_KILL?"),
+    ("CONTAINER", "1", "did you mean CONTAINERS?"),
+    ("VOLUME", "yes", "did you mean VOLUMES?"),
+    ("PORTS", "1", "ports are part of CONTAINERS"),
+    ("ALLOWED_PATHS", "/a,/b", "paths go into ALLOW_OPERATIONS, as GET:/path/{template}"),
+    ("HAS_IPV6", "anything", "did you mean DISABLE_IPV6?"),
+    ("RESTARTS", "1", "did you mean ALLOW_RESTARTS?"),
+    ("containers", "1", "did you mean CONTAINERS? Names are in capitals"),
+    ("Post", "", "did you mean POST? Names are in capitals"),
+    ("CONTAINERS_CREATE", "1", "did you mean ALLOW_CREATE?"),
+    ("CONTAINERS_LIST", "1", "did you mean CONTAINERS? ALLOW_OPERATIONS names single operations"),
+    ("IMAGES_READ", "1", "did you mean IMAGES? ALLOW_OPERATIONS names single operations"),
+    ("API_CONTAINERS", "1", "did you mean CONTAINERS?"),
+    ("SOCKETPATH", "/run/docker.sock", "did you mean SOCKET_PATH?"),
+    ("LOGLEVEL", "debug", "did you mean LOG_LEVEL?"),
+    ("DISABLE_IPV4", "1", "did you mean DISABLE_IPV6?"),
+    ("SHADOW", "1", "shadowing is an option: trioproxy enforce --shadow"),
+]  # fmt: skip
+
+SILENT = [
+    ("PATH", "/usr/bin"),
+    ("HOME", "/root"),
+    ("HOSTNAME", "1"),
+    ("LANG", "C"),
+    ("TERM", "xterm"),
+    ("SHLVL", "1"),
+    ("PWD", "/"),
+    ("_", "1"),
+    ("TZ", ""),
+    ("PYTHONUNBUFFERED", "1"),
+    ("DEBUG", "1"),
+    ("CI", "true"),
+    ("SERVICE", "web"),
+    ("IMAGE", "nginx"),
+    ("LOGS", "/var/log"),
+    ("container", "docker"),
+    ("CONTAINERS_PURPLE", "1"),
+    ("POST_CREATE", "1"),
+    ("XDG_SESSION_ID", "1"),
+    ("DESKTOP_SESSION", "gnome"),
+    ("DOCKER_TLS_VERIFY", "1"),
+    ("HTTP_PROXY", ""),
+    ("ALLOW_RESTART", "1"),
+    ("", "1"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "advice"), WARNED, ids=lambda v: v[:20])
+def test_warned(name: str, value: str, advice: str) -> None:
+    """A name that looks like ours gets one warning, with a suggestion."""
+    assert lint({name: value}) == (f"{name} has no meaning here: {advice}",)
+
+
+@pytest.mark.parametrize(("name", "value"), SILENT, ids=lambda v: f"[{v}]")
+def test_silent(name: str, value: str) -> None:
+    """The ordinary environment of a process gets no warning."""
+    assert lint({name: value}) == ()
+
+
+def test_what_is_known_is_silent() -> None:
+    """No variable that this version reads is warned about, at any value."""
+    known = PERMISSIONS | SETTINGS
+    assert lint(dict.fromkeys(known, "1")) == lint(dict.fromkeys(known, "x")) == ()
+
+
+def test_settings_in_a_policy_file() -> None:
+    """A setting in a policy file is named as having no effect there."""
+    assert lint_settings({"LISTEN": "x", "CONTAINERS": "1"}) == (
+        "LISTEN has no effect in a policy file: set it in the environment",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("ALLOW_LOG", "did you mean ALLOW_LOGS?"),
+        ("ALLOW_RESTART", "did you mean ALLOW_RESTARTS?"),
+        ("ALLOW_RESIZE", "name ContainerResize in ALLOW_OPERATIONS"),
+        ("ALLOW_POWER", "did you mean ALLOW_START and ALLOW_RESTARTS?"),
+        ("ALLOW_OPERATION", "there is no such permission"),
+        ("ALLOW_X", "there is no such permission"),
+        ("LIBPOD_POD", "did you mean LIBPOD_PODS?"),
+    ],
+)
+def test_suggest(name: str, advice: str) -> None:
+    """An unknown permission is told from its neighbours, or from an operation."""
+    assert suggest(name, {name: "1"}) == advice
+
+
+words = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ_", min_size=1, max_size=12)
+actions = st.sampled_from(
+    [
+        name.removeprefix("Container").upper()
+        for name in OPERATIONS
+        if name.startswith("Container")
+    ]
+)
+
+
+@given(words | actions, st.sampled_from([*SWITCHES, *VERBS]))
+def test_no_list_beside_sections(word: str, switch: str) -> None:
+    """Beside a section variable at 1 no hint advises a list, which would close it."""
+    name = f"ALLOW_{word}"
+    assume(name not in PERMISSIONS)
+    assert "ALLOW_OPERATIONS" not in suggest(name, {name: "1", switch: "1"})
+    dialect = {f"IMAGES_{word}": "1", switch: "1"}
+    assert not any("ALLOW_OPERATIONS" in line for line in lint(dialect))

@@ -1,0 +1,198 @@
+"""From the bytes of a request to what may be done with them: what is rendered and kept."""
+
+from typing import Any
+
+import pytest
+import trio
+
+from tests import corpus
+from tests.deciding import Door, asked, decide, door, written
+from tests.fakes import request
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import EnforceGate, LearnGate, ShadowGate
+from trioproxy.proxy.admission import Admission, Admitted
+
+ALL = {"ALLOW_OPERATIONS": ",".join(corpus.operations())}
+JSON = "Content-Type: application/json"
+
+
+def admitted(raw: bytes, variables: dict[str, str] | None = None) -> Admitted:
+    policy, _ = parse_policy(ALL if variables is None else variables)
+    return Admission(EnforceGate(policy)).admit(raw)
+
+
+# Whether it may hijack, is a tunnel, finite and repeatable, and has a raw body.
+TRAITS = [
+    ("GET /info", "--FR-"),
+    ("GET /events", "-----"),
+    ("GET /containers/x/logs", "-----"),
+    ("GET /containers/x/archive", "--F--"),
+    ("PUT /containers/x/archive", "--F--"),
+    ("POST /containers/x/stop", "--F--"),
+    ("POST /containers/x/attach", "HT--B"),
+    ("POST /exec/x/start", "HT---"),
+    ("GET /containers/x/attach/ws", "-T--B"),
+    ("POST /session", "-T--B"),
+    ("GET /nowhere/x", "--F--"),
+]
+
+
+@pytest.mark.parametrize(("line", "letters"), TRAITS, ids=[one[0] for one in TRAITS])
+def test_what_follows_from_the_route(line: str, letters: str) -> None:
+    """Whether the Engine may take the stream over, and how an answer ends, is the table's."""
+    method, _, target = line.partition(" ")
+    traits = admitted(request(method, target)).traits
+    found = (
+        *(traits.may_hijack, traits.is_tunnel, traits.is_finite),
+        *(traits.is_repeatable, traits.has_raw_body),
+    )
+    assert "".join(letter if is_so else "-" for letter, is_so in zip("HTFRB", found, strict=True)) == letters  # fmt: skip
+
+
+def test_how_an_answer_is_read() -> None:
+    """By method, version, and whether the connection may be taken over."""
+    asked_for = "Connection: Upgrade", "Upgrade: tcp"
+    attach = admitted(request("POST", "/containers/x/attach", *asked_for))
+    assert attach.expected.may_hijack
+    assert attach.expected.upgrades
+    assert b"Upgrade: tcp" in attach.upstream
+    plain = admitted(request("GET", "/info", *asked_for))
+    assert not plain.expected.may_hijack
+    assert not plain.expected.upgrades
+    assert b"Upgrade" not in plain.upstream
+    assert admitted(request("HEAD", "/_ping")).expected.is_head
+    assert not plain.expected.is_head
+
+
+def test_what_is_refused_has_no_head() -> None:
+    """Of the head that goes on and the refusal only one is ever made."""
+    passes = admitted(request("GET", "/info"))
+    assert passes.upstream.startswith(b"GET /info HTTP/1.1\r\n")
+    assert not passes.refusal
+    refused = admitted(request("GET", "/info"), {})
+    assert not refused.upstream
+    assert refused.refusal.startswith(b"HTTP/1.1 403 ")
+    assert b"Connection: close" not in refused.refusal
+    closing = admitted(request("GET", "/info", "Connection: close"), {})
+    assert b"connection: close" in closing.refusal.lower()
+    posted = admitted(request("POST", "/build", "Content-Length: 1"), {})
+    assert b"connection: close" in posted.refusal.lower()
+    head = admitted(request("HEAD", "/_ping"), {"PING": "0"})
+    assert head.refusal.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("field", ["Authorization: x", "X-Registry-Auth: x", "A: b"])
+def test_what_is_remembered(field: str) -> None:
+    """A head that came twice has one verdict; one with credentials is never kept."""
+    admission = Admission(EnforceGate(parse_policy(ALL)[0]))
+    raw = request("GET", "/info", field)
+    found = [admission.admit(raw) for _ in range(4)]
+    assert (found[2] is found[3]) is (field == "A: b")
+    admission.reload(EnforceGate(parse_policy({})[0]), ())
+    assert not admission.admit(raw).verdict.decision.allowed
+
+
+def test_the_observers_are_all_told() -> None:
+    """One or several, each hears of each end, and of none of another policy."""
+    told: list[tuple[int, Any]] = []
+    gate = EnforceGate(parse_policy(ALL)[0])
+
+    def observer(number: int) -> Any:  # noqa: ANN401  whatever it is told
+        return lambda outcome: told.append((number, outcome))
+
+    for count in (0, 1, 2, 3):
+        admission = Admission(gate, observers=map(observer, range(count)))
+        outcome: Any = count
+        admission.tell(outcome)
+    assert told == [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)]
+
+
+def test_the_proxys_own_question() -> None:
+    """Its health is asked for with GET at one path, and with nothing else."""
+    assert admitted(request("GET", "/_trioproxy/health")).is_health
+    assert not admitted(request("POST", "/_trioproxy/health")).is_health
+    assert not admitted(request("GET", "/_trioproxy/health?a")).is_health
+    assert not admitted(request("GET", "/_ping")).is_health
+
+
+def test_grpc_has_one_route() -> None:
+    """With its media type the Engine hands a request to services before any route."""
+    grpc = "Content-Type: application/grpc"
+    at = door(ALL)
+    assert asked(at, "POST /grpc").allowed
+
+    async def ask(raw: bytes) -> tuple[bool, str]:
+        answer = await at.ask(raw, {})
+        return answer.allowed, answer.message
+
+    allowed, message = trio.run(ask, request("GET", "/info", grpc))
+    assert not allowed
+    assert "gRPC bypasses the Engine's routes" in message
+    assert trio.run(ask, request("POST", "/grpc", grpc))[0]
+
+
+CREATE = "POST /containers/create"
+LIMITED = {**ALL, "CREATE_BINDS": "/srv/app"}
+QUERIES = [
+    ("/containers/create", "/containers/create"),
+    ("/containers/create?", "/containers/create?"),
+    ("/containers/create?name=a", "/containers/create?name=a"),
+    ("/v1.45/containers/create?name=a%20b", "/v1.45/containers/create?name=a%20b"),
+]
+
+
+@pytest.mark.parametrize(("target", "sent"), QUERIES, ids=[one[0] for one in QUERIES])
+def test_a_query_goes_on_as_it_was_read(target: str, sent: str) -> None:
+    """With its mark, where there was one, and what was read behind it."""
+    for variables in (ALL, LIMITED):
+        assert (
+            decide(variables, f"POST {target}", {"Image": "x"}).line == f"POST {sent}"
+        )
+    query = target.partition("?")[1] + target.partition("?")[2]
+    assert decide(ALL, f"GET /info{query}").line == f"GET /info{query}"
+
+
+def test_what_goes_on_was_judged() -> None:
+    """A body that is read is written anew; what is only tried out goes on as it came."""
+    raw = b'{ "Image" : "x", "HostConfig" : {"Binds": ["/etc:/x"]} }'
+    spaced = b'{ "Image" : "x" }'
+    policy, _ = parse_policy(LIMITED)
+    enforced, shadow = Door(gate=EnforceGate(policy)), Door(gate=ShadowGate(policy))
+    learning = Door(gate=LearnGate())
+    assert asked(enforced, CREATE, spaced).sent.endswith(b'{"Image":"x","HostConfig":{},"Labels":{"trioproxy.owner":""}}')  # fmt: skip
+    assert not asked(enforced, CREATE, raw).allowed
+    assert asked(shadow, CREATE, raw).sent.endswith(raw)
+    assert asked(shadow, CREATE, raw).word == "would-refuse"
+    assert not asked(shadow, CREATE, spaced).sent.endswith(spaced)
+    never = b'{ "Image":"x", "Binds":["/a:/b"] }'
+    assert asked(learning, CREATE, never).sent.endswith(never)
+    assert not asked(enforced, CREATE, never).allowed
+    assert asked(learning, CREATE, raw).body["HostConfig"] == {"Binds": ["/etc:/x"]}
+
+
+def test_what_the_engine_unpacks_is_sent_in_chunks() -> None:
+    """A tar that is read as it passes has no length that could be told before."""
+    put = request("PUT", "/containers/x/archive?path=/", body=b"tar")
+    head = admitted(put.partition(b"tar")[0], LIMITED)
+    assert b"Transfer-Encoding: chunked" in head.upstream
+    assert head.verdict.unpacks
+    empty = admitted(request("PUT", "/containers/x/archive?path=/"), LIMITED)
+    assert b"chunked" not in empty.upstream
+    free = admitted(put.partition(b"tar")[0])
+    assert b"Content-Length: 3" in free.upstream
+
+
+def test_a_body_is_read_where_it_is_judged() -> None:
+    """Until then such a request is refused; one without a body has nothing to wait for."""
+    raw = written(CREATE, {"Image": "x"})
+    head = admitted(raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n", LIMITED)
+    assert head.unread is not None
+    assert not head.verdict.decision.allowed
+    none = admitted(request("POST", "/containers/create"), LIMITED)
+    assert none.unread is None
+    assert none.verdict.decision.allowed
+    listed = {**ALL, "ONLY_CONTAINERS": "web", "ONLY_OWNER": "x"}
+    named = admitted(request("GET", "/containers/web/json"), listed)
+    assert named.unresolved is not None
+    assert named.unresolved.body is None
+    assert none.unresolved is None

@@ -1,0 +1,296 @@
+"""What a gate decides: enforcing, learning, trying out."""
+
+import pytest
+
+from trioproxy.api.decoding import Json
+from trioproxy.api.form import Asked
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import (
+    EnforceGate,
+    LearnGate,
+    ShadowGate,
+    Verdict,
+    judge,
+    judge_again,
+)
+from trioproxy.judge.rules import Reason
+from trioproxy.limits.objects import OWNER_LABEL, own_alone
+
+
+def test_learning_lets_everything_pass() -> None:
+    """Without a ceiling even what the table does not know goes to the Engine."""
+    gate = LearnGate()
+    for method, target in [("POST", b"/containers/create"), ("PATCH", b"/new/thing")]:
+        decision = judge(gate, method, target, is_read=True).decision
+        assert (decision.allowed, decision.reason) == (True, Reason.LEARNING)
+
+
+def test_learning_reads_what_can_be_limited_unless_routes_alone_are_learned() -> None:
+    """A create waits for its body, to be marked; an update where arguments are learned."""
+    create = ("POST", b"/containers/create")
+    update = ("POST", b"/containers/x/update")
+    ceiling, _ = parse_policy(
+        {"ALLOW_OPERATIONS": "ContainerCreate", "CREATE_BINDS": "/a"}
+    )
+    assert judge(LearnGate(), *create).is_unread
+    routes = LearnGate(learns_arguments=False)
+    assert judge(LearnGate(), *update).is_unread
+    assert not judge(routes, *update).is_unread
+    assert judge(LearnGate(ceiling, learns_arguments=False), *create).is_unread
+    marked = judge(routes, *create, body={}, is_read=True).asked
+    assert marked == Asked((), "", {"Labels": {OWNER_LABEL: ""}}, b"", is_whole=False)
+    body: Json = {"HostConfig": {"Binds": ["/etc:/x"]}}
+    verdict = judge(LearnGate(), *create, body=body, is_read=True)
+    assert verdict.decision.allowed
+    assert (
+        [one.value for one in verdict.asked.arguments] == ["/etc"]
+        if verdict.asked
+        else False
+    )
+    assert not judge(
+        LearnGate(ceiling), *create, body=body, is_read=True
+    ).decision.allowed
+
+
+def test_a_gate_says_how_much_may_be_learned() -> None:
+    """The start line names the mode and the ceiling."""
+    ceiling, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerList,ImageList"})
+    assert LearnGate().describe() == "mode=learn within=everything"
+    assert LearnGate(ceiling).describe() == "mode=learn within=2 operations"
+
+
+READING, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerList"})
+
+
+def test_a_shadow_lets_pass_and_says_what_it_would_refuse() -> None:
+    """The word in the log is another one."""
+    gate = ShadowGate(READING, source="app.env")
+    allowed = judge(gate, "GET", b"/containers/json")
+    other = judge(gate, "GET", b"/images/json")
+    assert (allowed.decision.allowed, allowed.decision.word) == (True, "allowed")
+    assert (other.decision.allowed, other.decision.word) == (True, "would-refuse")
+    assert other.decision.message == READING.decide(other.request).message
+    assert gate.describe() == "mode=shadow operations=1 source=app.env"
+
+
+def test_the_start_line_names_what_nothing_limits() -> None:
+    """Families that are granted and open are named; limited ones are not."""
+    granted = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerExec"}
+    policy, _ = parse_policy(granted)
+    assert EnforceGate(policy).describe() == (
+        "mode=exact operations=2 unlimited=CREATE,EXEC source=environment"
+    )
+    policy, _ = parse_policy({**granted, "CREATE_BINDS": "", "EXEC_USERS": "app"})
+    assert (
+        EnforceGate(policy).describe() == "mode=exact operations=2 source=environment"
+    )
+
+
+def test_what_was_not_read_is_refused() -> None:
+    """A request that is limited, or marked, is refused until its body is read."""
+    limited = {"ALLOW_OPERATIONS": "ContainerCreate", "CREATE_BINDS": ""}
+    gate = EnforceGate(parse_policy(limited)[0])
+    verdict = judge(gate, "POST", b"/containers/create")
+    assert verdict.is_unread
+    assert not verdict.decision.allowed
+    assert judge(gate, "POST", b"/containers/create", is_read=True).decision.allowed
+    granted = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerUpdate,ImageBuild"}
+    open_gate = EnforceGate(parse_policy(granted)[0])
+    assert judge(open_gate, "POST", b"/containers/create").is_unread
+    for target in (b"/containers/x/update", b"/build"):
+        assert judge(open_gate, "POST", target).decision.allowed
+
+
+def test_what_is_under_way_is_judged_again_by_what_it_asks_for() -> None:
+    """After a reload, what was read of a request counts for the new limits too."""
+
+    def gate(**limits: str) -> EnforceGate:
+        granted = {"ALLOW_OPERATIONS": "ContainerCreate,ImageBuild"}
+        return EnforceGate(parse_policy({**granted, **limits})[0])
+
+    body: Json = {"HostConfig": {"Binds": ["/a:/b"]}}
+    create = judge(
+        gate(CREATE_BINDS="/a"), "POST", b"/containers/create", body=body, is_read=True
+    )
+    build = judge(gate(), "POST", b"/build?networkmode=host")
+    for verdict in (create, build):
+        assert verdict.decision.allowed
+        assert judge_again(gate(), verdict).allowed
+    assert judge_again(gate(CREATE_BINDS="/a,/c"), create).allowed
+    assert not judge_again(gate(CREATE_BINDS="/c"), create).allowed
+    assert not judge_again(gate(BUILD_OPTIONS=""), build).allowed
+    marked = judge(gate(), "POST", b"/containers/create", body=body, is_read=True)
+    assert judge_again(gate(), marked).allowed
+    assert judge_again(gate(CREATE_BINDS="/a"), marked).allowed
+    assert not judge_again(gate(CREATE_BINDS="/c"), marked).allowed
+    loose: Json = {"tty": True, "TTY": True}
+    marked = judge(gate(), "POST", b"/containers/create", body=loose, is_read=True)
+    assert judge_again(gate(), marked).allowed
+    assert not judge_again(gate(CREATE_BINDS="/a"), marked).allowed
+    shadow = ShadowGate(gate(BUILD_OPTIONS="").policy)
+    assert judge_again(shadow, build).would_refuse
+
+
+def test_what_went_on_is_judged_again_by_words_alone() -> None:
+    """What was asked for counts, also without the body; what was not read passes if it is at the Engine."""
+
+    def gate(**limits: str) -> EnforceGate:
+        granted = {"ALLOW_OPERATIONS": "ContainerCreate"}
+        return EnforceGate(parse_policy({**granted, **limits})[0])
+
+    def create(gate: EnforceGate) -> Verdict:
+        body: Json = {"HostConfig": {"Binds": ["/a:/b"]}}
+        one = judge(gate, "POST", b"/containers/create", body=body, is_read=True)
+        assert one.decision.allowed
+        words = one.in_words()
+        assert words.asked is not None
+        assert words.asked.body is None
+        assert not words.asked.named
+        return words
+
+    limited, marked = create(gate(CREATE_BINDS="/a")), create(gate())
+    assert limited.size > marked.size == 0
+    assert judge_again(gate(CREATE_BINDS="/a,/c"), limited).allowed
+    assert not judge_again(gate(CREATE_BINDS="/c"), limited).allowed
+    assert judge_again(gate(CREATE_BINDS="/c"), marked).allowed
+    assert not judge_again(gate(CREATE_BINDS="/a"), marked, is_sent=False).allowed
+    objects = gate(ONLY_CONTAINERS="x", ONLY_OWNER="o")
+    for one in (limited, marked):
+        assert judge_again(gate(), one).allowed
+        assert not judge_again(objects, one).allowed
+
+
+def test_what_is_still_to_come_of_a_body_is_refused_by_new_limits() -> None:
+    """A body that nothing limited when it began passes only if all of it is at the Engine."""
+
+    def gate(**limits: str) -> EnforceGate:
+        granted = {"ALLOW_OPERATIONS": "ContainerExec,ImageLoad"}
+        return EnforceGate(parse_policy({**granted, **limits})[0])
+
+    verdict = judge(gate(), "POST", b"/containers/x/exec")
+    after = gate(EXEC_PRIVILEGED="0")
+    assert verdict.decision.allowed
+    assert judge_again(after, verdict, is_sent=True).allowed
+    assert not judge_again(after, verdict, is_sent=False).allowed
+    assert judge_again(gate(), verdict, is_sent=False).allowed
+    shadow = ShadowGate(after.policy)
+    assert judge_again(shadow, verdict, is_sent=False).would_refuse
+
+
+CREATIONS = [
+    ("POST", b"/containers/create"), ("POST", b"/networks/create"),
+    ("POST", b"/volumes/create"), ("POST", b"/commit"),
+]  # fmt: skip
+OPEN: list[dict[str, str]] = [
+    {**dict.fromkeys(("CONTAINERS", "NETWORKS", "VOLUMES", "COMMIT", "POST"), "1")},
+    {"ALLOW_OPERATIONS": "ContainerCreate,NetworkCreate,VolumeCreate,ImageCommit"},
+]
+
+
+@pytest.mark.parametrize(("method", "target"), CREATIONS)
+@pytest.mark.parametrize("variables", OPEN, ids=["sections", "exact"])
+def test_what_nothing_limits_is_marked(
+    variables: dict[str, str], method: str, target: bytes
+) -> None:
+    """Through every policy, with nothing else added, left out or asked; and no other label
+    of ours passes, but is only told of where the policy is tried out."""
+    policy, _ = parse_policy(variables)
+    # Unknown, old and odd fields, in any case: all go on.
+    body: dict[str, Json] = {"Binds": ["/:/x"], "frob": {"A": None, "a": 0}, "Name": ""}
+    passed = judge(EnforceGate(policy), method, target, body={**body}, is_read=True)
+    assert passed.decision.allowed
+    assert passed.asked is not None
+    is_commit = target == b"/commit"
+    labels: dict[str, Json] = {} if is_commit else {"Labels": {OWNER_LABEL: ""}}
+    assert passed.asked.body == body | labels
+    assert bool(passed.asked.query) is is_commit
+    given: Json = {**body, "labels": {"trioproxy.policy": "x"}}
+    for gate in (EnforceGate(policy), ShadowGate(policy)):
+        verdict = judge(gate, method, target, body=given, is_read=True)
+        is_shadow = isinstance(gate, ShadowGate)
+        assert verdict.decision.word == ("would-refuse" if is_shadow else "refused")
+        assert "labels that begin with trioproxy. are the proxy's" in verdict.decision.message  # fmt: skip
+    assert judge(LearnGate(), method, target, body={}, is_read=True).decision.allowed
+
+
+def test_what_would_be_refused_is_not_read() -> None:
+    """A creation that a shadow's policy does not open goes on as it comes."""
+    verdict = judge(ShadowGate(READING), "POST", b"/containers/create")
+    assert (verdict.decision.word, verdict.asked) == ("would-refuse", None)
+
+
+def test_a_ceiling_takes_the_label_of_learning_for_ours() -> None:
+    """Learning labels by its own owner, within a policy that has none."""
+    ceiling, _ = parse_policy({"ALLOW_OPERATIONS": "NetworkCreate"})
+    gate = LearnGate(ceiling, objects=own_alone("ci"))
+    body: Json = {"Name": "n"}
+    verdict = judge(gate, "POST", b"/networks/create", body=body, is_read=True)
+    assert verdict.asked is not None
+    assert not verdict.asked.claims
+    assert gate.limit(verdict.request, verdict.asked, None) is None
+
+
+def test_a_fingerprint_tells_limits_apart() -> None:
+    """Two policies that differ in a limit alone are two."""
+    granted = {"ALLOW_OPERATIONS": "ContainerCreate"}
+    prints = {
+        parse_policy({**granted, **limits})[0].fingerprint
+        for limits in (
+            {},
+            {"CREATE_BINDS": ""},
+            {"CREATE_BINDS": "/a"},
+            {"CREATE_CAPS": ""},
+        )
+    }
+    assert len(prints) == 4
+
+
+def test_a_start_from_a_checkpoint_passes_no_limits() -> None:
+    """A folder of the host that a container is restored from is limited by no variable."""
+    granted = {"ALLOW_OPERATIONS": "ContainerStart"}
+    limited = EnforceGate(parse_policy({**granted, "CREATE_BINDS": "/srv"})[0])
+    sections = {"CONTAINERS": "1", "POST": "1", "CREATE_BINDS": "/srv"}
+    for gate in (limited, EnforceGate(parse_policy(sections)[0])):
+        for query in (b"checkpoint=c", b"x=y&%63heckpoint-dir=/srv", b"checkpoint=c&a"):
+            verdict = judge(gate, "POST", b"/containers/x/start?" + query)
+            assert verdict.decision.reason is Reason.UNLIMITABLE
+        for query in (b"", b"?detachKeys=x", b"?checkpoint=", b"?Checkpoint=c"):
+            assert judge(gate, "POST", b"/containers/x/start" + query).decision.allowed
+    open_gate = EnforceGate(parse_policy(granted)[0])
+    start = b"/containers/x/start?checkpoint=c"
+    assert judge(open_gate, "POST", start).decision.allowed
+
+
+PUT = ("PUT", b"/containers/c/archive?path=/")
+
+
+def test_a_tar_is_rewritten_where_creations_are_limited() -> None:
+    """Only there, and only by what enforces it: a shadow changes nothing that passes."""
+    granted = {"ALLOW_OPERATIONS": "ContainerList,PutContainerArchive"}
+    limited, _ = parse_policy(granted | {"CREATE_BINDS": ""})
+    execs, _ = parse_policy(granted | {"EXEC_PRIVILEGED": "0"})
+    free, _ = parse_policy(granted)
+    assert judge(EnforceGate(limited), *PUT).unpacks
+    assert judge(LearnGate(limited), *PUT).unpacks
+    assert not judge(EnforceGate(limited), "GET", b"/containers/json").unpacks
+    for gate in (
+        *(EnforceGate(free), EnforceGate(execs), ShadowGate(limited)),
+        *(LearnGate(), LearnGate(free)),
+    ):
+        assert not judge(gate, *PUT).unpacks
+
+
+def test_a_tar_that_passes_as_it_is_ends_with_the_policy_that_let_it() -> None:
+    """A policy of now that limits creations cuts it; one that was rewritten goes on."""
+    granted = {"ALLOW_OPERATIONS": "PutContainerArchive"}
+    free, _ = parse_policy(granted)
+    limited, _ = parse_policy(granted | {"CREATE_BINDS": ""})
+    verbatim = judge(EnforceGate(free), *PUT)
+    unread = judge_again(EnforceGate(limited), verbatim)
+    assert (unread.allowed, unread.message) == (
+        False,
+        "what it asks for is limited, and was not read",
+    )
+    rewritten = judge(EnforceGate(limited), *PUT)
+    assert judge_again(EnforceGate(limited), rewritten).allowed
+    assert judge_again(EnforceGate(free), rewritten).allowed

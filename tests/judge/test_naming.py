@@ -1,0 +1,332 @@
+"""What a request names, judged by what the Engine has: in front of a scripted Engine."""
+
+from typing import Any
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.corpus import OWN, OWNER, PLAIN
+from tests.deciding import Answer, asked, decide, door, written
+from trioproxy.api.families import Kind
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import EnforceGate, judge
+from trioproxy.judge.naming import Judge, Unasked
+from trioproxy.judge.references import Named, Reference
+from trioproxy.limits.things import Known, Thing
+
+ID = "1" * 64
+OPERATIONS = {
+    "ALLOW_OPERATIONS": "ContainerCreate,ContainerExec,ContainerInspect,ContainerRename,"
+    "ContainerStart,ContainerRestart,ContainerDelete,VolumeCreate,VolumeDelete,"
+    "VolumeInspect,NetworkConnect,NetworkInspect,ImageCommit,ContainerArchive"
+}
+LISTED = {**OPERATIONS, "ONLY_CONTAINERS": "@own", "ONLY_OWNER": "app"}
+CONFINED = {**LISTED, "CREATE_BINDS": "/srv/app"}
+HOST: dict[str, Any] = {"CapDrop": ["MKNOD"]}
+EXEC, START, INSPECT = (
+    "POST /containers/c/exec",
+    "POST /containers/c/start",
+    "GET /containers/c/json",
+)
+
+
+def container(labels: object = OWNER, **more: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
+    value = {"Id": ID, "Name": "/c", "Image": PLAIN, "Config": {"Labels": labels}}
+    return {**value, "HostConfig": HOST, **more}
+
+
+def world(one: object = None, **more: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
+    """An Engine with a container, two volumes and two networks of two people."""
+    found: dict[str, Any] = {
+        "/containers/c/json": one or container(),
+        f"/images/{PLAIN}/json": {"Id": PLAIN, "Config": {}},
+        "/info": {"DefaultRuntime": "runc"},
+    }
+    for name, labels in (("mine", OWNER), ("theirs", None)):
+        found[f"/volumes/{name}"] = {"Name": name, "Driver": "local", "Labels": labels}
+        found[f"/networks/{name}"] = {"Name": name, "Id": name * 10, "Labels": labels}
+    folder = {"Options": {"type": "none", "o": "bind", "device": "/etc"}}
+    found["/volumes/folder"] = {"Name": "folder", "Driver": "local", "Labels": OWNER, **folder}  # fmt: skip
+    return found | more
+
+
+def mounts(*names: str) -> list[dict[str, str]]:
+    return [{"Type": "volume", "Name": name} for name in names]
+
+
+def networks(**pins: str) -> dict[str, Any]:
+    return {"Networks": {name: {"NetworkID": pin} for name, pin in pins.items()}}
+
+
+def because(answer: Answer) -> str:
+    """What of a refusal stands behind the operation."""
+    assert not answer.allowed
+    return answer.message.partition(" ")[2]
+
+
+@pytest.mark.parametrize("line", [EXEC, START])
+def test_an_own_container_with_a_strangers_volume(line: str) -> None:
+    """Whoever reaches into a container has its volumes: they are judged as if named."""
+    ours = world(container(Mounts=mounts("mine")))
+    assert decide(LISTED, line, {} if line == EXEC else None, ours).allowed
+    theirs = world(container(Mounts=mounts("mine", "theirs")))
+    answer = decide(LISTED, line, {} if line == EXEC else None, theirs)
+    assert because(answer) == "names volume theirs in container c, which ONLY_VOLUMES does not list"  # fmt: skip
+    assert decide(LISTED, INSPECT, None, theirs).allowed
+
+
+def test_a_listed_container_of_somebody_else_has_what_it_has() -> None:
+    """Whose volumes it mounts counts for the client's own containers alone."""
+    by_name = {**LISTED, "ONLY_CONTAINERS": "c"}
+    theirs = world(container(None, Mounts=mounts("theirs")))
+    assert decide(by_name, EXEC, {}, theirs).allowed
+    ours = world(container(Mounts=mounts("theirs")))
+    assert not decide(by_name, EXEC, {}, ours).allowed
+
+
+def test_a_volume_of_a_folder() -> None:
+    """A volume may be a folder of the host: that counts wherever creations are limited."""
+    ours = world(container(Mounts=mounts("folder")))
+    answer = decide(CONFINED, EXEC, {}, ours)
+    assert because(answer) == "reaches into volume folder, which has DriverOpts.device=/etc, and CREATE_BINDS does not list that"  # fmt: skip
+    assert decide(LISTED, EXEC, {}, ours).allowed
+    by_name = {**CONFINED, "ONLY_CONTAINERS": "c"}
+    theirs = world(container(None, Mounts=mounts("folder")))
+    assert not decide(by_name, EXEC, {}, theirs).allowed
+    assert decide(CONFINED, "GET /volumes/mine", None, ours).allowed
+    assert not decide(CONFINED, "DELETE /volumes/folder", None, ours).allowed
+
+
+def test_a_volume_that_is_gone() -> None:
+    """What a container mounts and the Engine has not is answered as the Engine does."""
+    answer = decide(LISTED, EXEC, {}, world(container(Mounts=mounts("gone"))))
+    assert (answer.status, answer.message) == (404, "no such thing: /volumes/gone")
+
+
+@pytest.mark.parametrize("line", [START, "POST /containers/c/restart"])
+def test_a_start_that_joins_a_network_by_name(line: str) -> None:
+    """A name may mean another network by now: it is looked up, and has to be listed."""
+    ours = world(container(NetworkSettings=networks(mine="", bridge="")))
+    answer = decide(LISTED, line, None, ours)
+    assert answer.allowed
+    assert "/networks/mine" in answer.questions
+    theirs = world(container(NetworkSettings=networks(mine="", theirs="")))
+    answer = decide(LISTED, line, None, theirs)
+    assert because(answer) == "names network theirs in container c, which ONLY_NETWORKS does not list"  # fmt: skip
+    for free in (EXEC, INSPECT):
+        assert decide(LISTED, free, {} if free == EXEC else None, theirs).allowed
+    pinned = world(container(NetworkSettings=networks(theirs="9" * 64)))
+    assert decide(LISTED, line, None, pinned).allowed
+    any_network = {**LISTED, "ONLY_NETWORKS": "*"}
+    assert decide(any_network, line, None, theirs).allowed
+    gone = world(container(NetworkSettings=networks(gone="")))
+    assert decide(LISTED, line, None, gone).status == 404
+
+
+def test_what_is_the_proxys_own() -> None:
+    """Its container, networks and volumes are nobody's, whatever lists hold them."""
+    every = {**OPERATIONS, "ONLY_CONTAINERS": "*", "ONLY_NETWORKS": "*", "ONLY_VOLUMES": "*"}  # fmt: skip
+    here = world(
+        {**container(), "Id": OWN.id},
+        **{
+            "/networks/n": {"Name": "n", "Id": "n" * 25, "Containers": {OWN.id: {}}},
+            "/volumes/proxys": {"Name": "proxys", "Driver": "local"},
+        },
+    )
+    for line in (INSPECT, "GET /networks/n", "GET /volumes/proxys"):
+        answer = decide(every, line, None, here, OWN)
+        assert because(answer).endswith("which is this proxy's own")
+        assert decide(every, line, None, here).allowed
+    mounting = world(container(Mounts=mounts("proxys"))) | {
+        "/volumes/proxys": {"Name": "proxys", "Driver": "local", "Labels": OWNER}
+    }
+    assert not decide(LISTED, EXEC, {}, mounting, OWN).allowed
+    assert decide(LISTED, EXEC, {}, mounting).allowed
+    for line in ("GET /networks/mine", "GET /volumes/mine"):
+        assert decide(every, line, None, here, OWN).allowed
+
+
+RENAMES = {
+    "web-1": "",
+    "x": "names container x in the new name, which ONLY_CONTAINERS does not list",
+    "web-0123456789ab": "",
+}
+
+
+@pytest.mark.parametrize(("name", "why"), RENAMES.items(), ids=RENAMES)
+def test_a_new_name(name: str, why: str) -> None:
+    """Who may name `web-*` makes nothing else of one."""
+    listed = {**LISTED, "ONLY_CONTAINERS": "c,web-*"}
+    answer = decide(listed, f"POST /containers/c/rename?name={name}", None, world())
+    assert answer.allowed is not bool(why)
+    if why:
+        assert because(answer) == why
+    answer = decide(
+        listed, f"POST /containers/c/rename?name=/{'ab' * 6}", None, world()
+    )
+    assert "may be taken for the beginning of another one's id" in answer.message
+    theirs = world(container(None, Name="/d"))
+    answer = decide(listed, "POST /containers/c/rename?name=web-1", None, theirs)
+    assert because(answer) == "names container c, which ONLY_CONTAINERS does not list"
+
+
+def test_what_is_missing() -> None:
+    """404 to what names it in a path; 400 to a creation, which a client would pull for."""
+    body = {"Image": "x", "HostConfig": {"NetworkMode": "gone"}}
+    answer = decide(LISTED, "POST /containers/create", body, world())
+    assert (answer.status, answer.message) == (400, "no such thing: /networks/gone")
+    answer = decide(LISTED, "DELETE /containers/gone", None, world())
+    assert (answer.status, answer.word) == (404, "allowed")
+    listed = {**LISTED, "CREATE_IMAGES": "app"}
+    answer = decide(listed, "POST /containers/create", {"Image": "aaaa"}, world())
+    assert (answer.status, answer.message) == (404, "no such thing: /images/aaaa/json")
+
+
+def test_a_volume_that_is_made_may_be_missing() -> None:
+    """A creation names what is not there yet; what is there has to be listed."""
+    line = "POST /volumes/create"
+    assert decide(LISTED, line, {"Name": "new"}, world()).allowed
+    assert decide(LISTED, line, {"Name": "mine"}, world()).allowed
+    answer = decide(LISTED, line, {"Name": "theirs"}, world())
+    assert because(answer) == "names volume theirs in Name, which ONLY_VOLUMES does not list"  # fmt: skip
+    answer = decide(CONFINED, line, {"Name": "folder"}, world())
+    assert because(answer).startswith(
+        "reaches into volume folder, which has DriverOpts"
+    )
+
+
+def test_without_lists_nobodys_volume_counts() -> None:
+    """Where only creations are limited, the Engine is asked whether a volume may be filled."""
+    limited = {**OPERATIONS, "CREATE_BINDS": "/srv/app"}
+    body = {"HostConfig": {"Binds": ["theirs:/x", "folder:/y", "gone:/z"]}}
+    answer = decide(limited, "POST /containers/create", body, world())
+    assert answer.allowed
+    assert answer.body["HostConfig"]["Binds"][1:] == ["folder:/y:nocopy", "gone:/z"]
+
+
+NODES = "the capability MKNOD"
+
+
+def test_what_makes_nodes_by_default() -> None:
+    """A container from before is told how to lose the capability that new ones lack."""
+    able = world(container(HostConfig={}))
+    answer = decide(CONFINED, EXEC, {}, able)
+    assert because(answer) == f"reaches into container c, which has {NODES}, and CREATE_CAPS does not list that: make it anew through this file, which takes that away"  # fmt: skip
+    assert decide({**CONFINED, "CREATE_CAPS": "MKNOD"}, EXEC, {}, able).allowed
+    assert decide(CONFINED, EXEC, {}, world()).allowed
+
+
+def test_what_an_engine_gives_by_default() -> None:
+    """A runtime that is the Engine's own was asked for by nobody."""
+    for runtime, default, passes in (
+        ("runsc", "runsc", True),
+        ("runsc", "runc", False),
+        ("runc", "runc", True),
+        ("runc", "runsc", False),
+    ):
+        host = {**HOST, "Runtime": runtime}
+        here = world(container(HostConfig=host)) | {
+            "/info": {"DefaultRuntime": default}
+        }
+        answer = decide(CONFINED, EXEC, {}, here)
+        assert answer.allowed is passes
+        assert "/info" in answer.questions
+        if not passes:
+            assert (
+                f"has HostConfig.Runtime={runtime}, and CREATE_RUNTIMES"
+                in answer.message
+            )
+
+
+def test_nothing_passes_unasked() -> None:
+    """Before the Engine was asked, what a request names is judged by nothing."""
+    policy, _ = parse_policy(CONFINED)
+    verdict = judge(EnforceGate(policy), "GET", b"/containers/c/json")
+    assert verdict.is_unresolved
+    mine = Reference(Kind.CONTAINER, "c", "", reaches=True)
+    at = Judge(limits=policy.limits, objects=policy.objects, operation="x", known={})
+    with pytest.raises(Unasked):
+        at.refuses(Named((mine,), (mine,)))
+    volumes, labels = ("unasked",), {"trioproxy.owner": "app"}
+    there = Thing(Kind.CONTAINER, ID, ("c",), labels, inherited={}, volumes=volumes)
+    known: Known = {(Kind.CONTAINER, "c"): there._replace(value={"HostConfig": HOST})}
+    at = Judge(limits=policy.limits, objects=policy.objects, operation="x", known=known)
+    with pytest.raises(Unasked):
+        at.refuses(Named((mine,), (mine,), known))
+
+
+# --- All of it at once ------------------------------------------------------------
+
+LABELS = st.sampled_from([OWNER, None, {"trioproxy.owner": "other"}])
+EXTRAS: dict[str, tuple[str, dict[str, Any]]] = {
+    "nothing": ("", {}),
+    "a folder that is listed": ("", {"Binds": ["/srv/app:/x"]}),
+    "a folder": ("CREATE_BINDS", {"Binds": ["/etc:/x"]}),
+    "all": ("CREATE_PRIVILEGED", {"Privileged": True}),
+    "a capability": ("CREATE_CAPS", {"CapAdd": ["SYS_ADMIN"]}),
+    "processes": ("CREATE_NAMESPACES", {"PidMode": "host"}),
+}
+VOLUMES = st.lists(
+    st.sampled_from(["mine", "theirs", "folder"]), max_size=2, unique=True
+)
+JOINED = st.dictionaries(st.sampled_from(["mine", "theirs", "bridge"]), st.sampled_from(["", "9" * 64]))  # fmt: skip
+
+
+@given(
+    labels=LABELS,
+    gives=st.booleans(),
+    extra=st.sampled_from(sorted(EXTRAS)),
+    volumes=VOLUMES,
+    joined=JOINED,
+    is_limited=st.booleans(),
+    is_proxys=st.booleans(),
+    line=st.sampled_from([EXEC, START, INSPECT]),
+)
+def test_each_container_to_each_request(
+    *,
+    labels: object,
+    gives: bool,
+    extra: str,
+    volumes: list[str],
+    joined: dict[str, str],
+    is_limited: bool,
+    is_proxys: bool,
+    line: str,
+) -> None:
+    """It passes if the container is the client's own, and all that it gets by it is, too."""
+    variable, host = EXTRAS[extra]
+    one = container(
+        labels,
+        HostConfig={**HOST, **host},
+        Mounts=mounts(*volumes),
+        NetworkSettings=networks(**joined),
+        Id=OWN.id if is_proxys else ID,
+    )
+    here = world(one)
+    here[f"/images/{PLAIN}/json"]["Config"] = {"Labels": OWNER if gives else {}}
+    policy = CONFINED if is_limited else LISTED
+    answer = decide(policy, line, {} if line == EXEC else None, here, OWN)
+    own = labels == OWNER and not gives and not is_proxys
+    beyond = is_limited and (variable or "folder" in volumes)
+    joins = [name for name, pin in joined.items() if not pin]
+    reaches = line != INSPECT
+    expected = (
+        own
+        and not (reaches and (beyond or "theirs" in volumes))
+        and not (line == START and "theirs" in joins)
+    )
+    assert answer.allowed is bool(expected), answer.message
+    if answer.allowed:
+        assert f"/containers/{ID}/" in answer.line
+    else:
+        assert answer.status == 403
+
+
+def test_a_door_remembers_nothing_of_names() -> None:
+    """The same head is asked about each time, as the name may mean another thing by then."""
+    at = door(LISTED)
+    assert asked(at, INSPECT, None, world()).allowed
+    assert not asked(at, INSPECT, None, world(container(None))).allowed
+    assert trio.run(at.ask, written(INSPECT), world()).allowed

@@ -1,0 +1,134 @@
+"""Policies with lists of objects: what they decide by the route, and what they warn about."""
+
+import pytest
+
+from tests.judge.judging import request
+from trioproxy.api.decoding import Json
+from trioproxy.commands import start
+from trioproxy.file.permissions import parse_policy
+from trioproxy.file.variables import SWITCHES
+from trioproxy.judge.gate import (
+    EnforceGate,
+    Gate,
+    LearnGate,
+    ShadowGate,
+    Verdict,
+    judge,
+    judge_again,
+    judge_resolved,
+)
+from trioproxy.judge.rules import Policy, Reason
+from trioproxy.limits.things import Missing
+
+OPEN = dict.fromkeys(SWITCHES, "1")
+OWN = {"ONLY_CONTAINERS": "@own", "ONLY_OWNER": "app"}
+
+
+def policy(**variables: str) -> Policy:
+    return parse_policy(variables)[0]
+
+
+CONFINED = [
+    ("GET", "/containers/x/json"), ("POST", "/containers/x/exec"), ("DELETE", "/volumes/x"),
+    ("PUT", "/containers/x/archive"), ("GET", "/containers/json"), ("GET", "/events"), ("POST", "/images/create"),
+]  # fmt: skip
+BEYOND = [
+    ("GET", "/system/df"), ("GET", "/services"), ("GET", "/tasks/x"), ("GET", "/nodes"), ("GET", "/swarm"),
+    ("GET", "/configs"), ("GET", "/secrets"), ("GET", "/containers/x/new"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path"), CONFINED + BEYOND)
+def test_sections_beside_lists(method: str, path: str) -> None:
+    """Sections open what names objects that are looked up, and nothing that reaches others."""
+    asked = request(method, path)
+    assert policy(**OPEN).decide(asked).allowed
+    decision = policy(**OPEN, **OWN).decide(asked)
+    assert decision.allowed is ((method, path) in CONFINED)
+    if not decision.allowed:
+        assert decision.reason is Reason.UNCONFINED
+
+
+def test_by_name_it_passes() -> None:
+    """What is named in a list of operations is what somebody wants, and is warned about."""
+    listed = {"ALLOW_OPERATIONS": "SystemDataUsage,ContainerList", **OWN}
+    asked = request("GET", "/system/df")
+    assert policy(**listed).decide(asked).allowed
+    assert not policy(**OPEN, **OWN).decide(asked).allowed
+
+
+def test_what_is_warned_about() -> None:
+    """What shows or reaches others, and that no wall stands without CREATE_*."""
+    listed = {
+        "ALLOW_OPERATIONS": "ContainerCreate,ContainerList,ServiceList,GET:/containers/{id}/new"
+    }
+    listing, warnings = parse_policy({**listed, **OWN})
+    shown = "ContainerList shows all, also what no ONLY_* variable lists"
+    assert start.check_lists(listing) == shown
+    assert start.check_lists(parse_policy(listed)[0]) == ""
+    assert "no ONLY_* variable limits ServiceList and GET:/containers/{id}/new" in warnings  # fmt: skip
+    assert any(one.startswith("ONLY_* holds for a client that") for one in warnings)
+    _, warnings = parse_policy({**listed, **OWN, "CREATE_BINDS": ""})
+    assert not any(one.startswith("ONLY_* holds for a client that") for one in warnings)
+    assert not any("ONLY_" in one for one in parse_policy(listed)[1])
+
+
+def test_a_fingerprint_tells_lists_apart() -> None:
+    """A file that lists other objects is another policy."""
+    names = {
+        policy(**OPEN).fingerprint,
+        policy(**OPEN, **OWN).fingerprint,
+        policy(**OPEN, ONLY_CONTAINERS="@own", ONLY_OWNER="other").fingerprint,
+        policy(**OPEN, ONLY_CONTAINERS="db", ONLY_OWNER="app").fingerprint,
+    }
+    assert len(names) == 4
+
+
+def test_each_gate_waits_for_the_engine() -> None:
+    """Nothing that names an object passes before the Engine was asked, in no mode."""
+    lists = policy(**OPEN, **OWN)
+    for gate in (EnforceGate(lists), ShadowGate(lists), LearnGate(lists)):
+        verdict = judge(gate, "POST", b"/v1.45/containers/x/stop")
+        assert verdict.is_unresolved
+        assert not verdict.decision.allowed
+        assert [(one.text, one.place) for one in verdict.needed] == [("x", "")]
+    verdict = judge(LearnGate(), "POST", b"/containers/x/stop")
+    assert verdict.decision.allowed
+
+
+def test_what_was_open_before_a_reload_is_cut() -> None:
+    """A stream that was opened without lists was not looked up: with lists it ends."""
+    before = judge(EnforceGate(policy(**OPEN)), "GET", b"/containers/x/logs")
+    assert before.decision.allowed
+    after = EnforceGate(policy(**OPEN, **OWN))
+    assert not judge_again(after, before).allowed
+    assert judge_again(EnforceGate(policy(**OPEN)), before).allowed
+    events = judge(EnforceGate(policy(**OPEN)), "GET", b"/events")
+    assert judge_again(after, events).allowed
+
+
+GONE = Missing(404, "no such thing")
+
+
+def tried(gate: Gate, method: str, target: bytes, body: Json = None) -> Verdict:
+    """A request that names what the Engine has not."""
+    verdict = judge(gate, method, target, body=body, is_read=True)
+    assert verdict.is_unresolved
+    known = {(one.kind, one.text): GONE for one in verdict.needed}
+    return judge_resolved(gate, verdict, known)
+
+
+def test_what_is_tried_out_refuses_nothing_that_is_missing() -> None:
+    """In shadow the Engine says itself that it has nothing under a name; and a creation
+    that names what is missing passes as it came, and is told as what would be refused."""
+    shadow = ShadowGate(policy(**OPEN, **OWN))
+    asked = tried(shadow, "GET", b"/v1.45/containers/gone/json")
+    assert asked.decision.allowed
+    assert not asked.decision.would_refuse
+    body: Json = {"Image": "x", "HostConfig": {"NetworkMode": "gone"}}
+    made = tried(shadow, "POST", b"/v1.45/containers/create", body)
+    assert (made.decision.allowed, made.decision.would_refuse) == (True, True)
+    assert not made.goes_on_as_judged
+    enforced = tried(EnforceGate(shadow.policy), "GET", b"/v1.45/containers/gone/json")
+    assert (enforced.decision.allowed, enforced.decision.word) == (False, "allowed")
+    assert enforced.decision.is_answered

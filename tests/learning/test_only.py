@@ -1,0 +1,523 @@
+"""Which objects requests name becomes the lists of the file: learned, reviewed, learned again.
+
+As in `test_lists`, each test goes the whole way but for sockets and disks. What the
+Engine has stands in a table, by kind and name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.judge.judging import outcome_of
+from tests.learning.test_lists import WISH, File
+from trioproxy.api.decoding import Json
+from trioproxy.api.families import OBJECTS, Kind
+from trioproxy.file.envfile import parse
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import LearnGate, judge, judge_resolved
+from trioproxy.learning import evidencefile
+from trioproxy.learning.evidence import VALUES_KEPT
+from trioproxy.learning.only import Strangers
+from trioproxy.limits.objects import OWNER_LABEL, own_alone
+from trioproxy.limits.things import Missing, Thing, describe
+
+GONE = Missing(404, "No such thing")
+CREATE = ("POST", "/v1.45/containers/create")
+ID = "1" * 64
+
+
+def container(
+    name: str,
+    *,
+    owner: str = "",
+    project: str = "",
+    inherited: Mapping[str, str] | None = None,
+    host: Json = None,
+) -> Thing:
+    """A container as the Engine describes it."""
+    labels: dict[str, Json] = {OWNER_LABEL: owner} if owner else {}
+    if project:
+        labels["com.docker.compose.project"] = project
+        labels["com.docker.compose.container-number"] = "1"
+    value: dict[str, Json] = {
+        "Id": ID,
+        "Name": f"/{name}",
+        "Config": {"Labels": labels},
+        "HostConfig": host or {},
+        "Image": "sha256:0",
+    }
+    thing = describe(Kind.CONTAINER, value)
+    return thing._replace(inherited={} if inherited is None else inherited)
+
+
+def network(name: str, owner: str = "") -> Thing:
+    return Thing(Kind.NETWORK, name, (name,), {OWNER_LABEL: owner} if owner else {})
+
+
+def volume(name: str, owner: str = "") -> Thing:
+    return Thing(Kind.VOLUME, name, (name,), {OWNER_LABEL: owner} if owner else {})
+
+
+OWN = container("mine", owner="app")
+DB = container("db")
+WEB = container("shop-web-1", project="shop")
+
+
+class Named(File):
+    """A file of which objects are learned too."""
+
+    def __init__(self, strangers: Strangers = Strangers.ANY) -> None:
+        wish = replace(WISH, objects=strangers)
+        super().__init__(wish, gate=LearnGate(objects=own_alone("app")))
+
+    def send(
+        self,
+        method: str,
+        target: str,
+        body: Json = None,
+        *things: Thing,
+        status: int = 200,
+    ) -> None:
+        """A request, and what the Engine has under the names in it."""
+        known = {(one.kind, name): one for one in things for name in one.names}
+        verdict = judge(self.gate, method, target.encode(), body=body, is_read=True)
+        if verdict.is_unresolved:
+            missing = {(one.kind, one.text): GONE for one in verdict.needed}
+            verdict = judge_resolved(self.gate, verdict, {**missing, **known})
+        assert verdict.decision.allowed
+        self.recorder.note(outcome_of(verdict, status))
+
+    def run(self, *sent: tuple[str, str, Thing]) -> str:
+        """A run of requests that name something; the file's text after it."""
+        self.begin()
+        for method, target, thing in sent:
+            self.send(method, target, None, thing)
+        return self.write()
+
+    def make(self) -> None:
+        """Make a container, and look at it."""
+        self.send(*CREATE, {"Image": "nginx"}, status=201)
+        self.send("GET", "/v1.45/containers/mine/json", None, OWN)
+
+    @property
+    def objects(self) -> dict[str, str]:
+        """The lines that list objects."""
+        variables = parse(self.text, name="app.env")
+        return {name: variables[name] for name in variables if name.startswith("ONLY_")}
+
+    def listed(self) -> str:
+        """What containers are listed."""
+        return self.objects["ONLY_CONTAINERS"]
+
+
+def inspect(thing: Thing) -> tuple[str, str, Thing]:
+    return "GET", f"/v1.45/containers/{thing.names[0]}/json", thing
+
+
+def execute(thing: Thing) -> tuple[str, str, Thing]:
+    return "POST", f"/v1.45/containers/{thing.names[0]}/start", thing
+
+
+def test_all_its_own() -> None:
+    """Who named nothing but what he made gets `@own` for all kinds, untouched ones too."""
+    file = Named()
+    file.begin()
+    file.make()
+    file.write()
+    assert file.objects == {
+        "ONLY_CONTAINERS": "@own",
+        "ONLY_NETWORKS": "@own,bridge",
+        "ONLY_VOLUMES": "@own",
+        "ONLY_OWNER": "app",
+    }
+    assert "all that were named were its own" in file.text
+
+
+def test_a_stranger_opens_its_kind_alone() -> None:
+    """One container of others leaves that kind open, and says who it was and what to do."""
+    file = Named()
+    file.begin()
+    file.make()
+    file.send("POST", "/v1.45/volumes/create", {"Name": "v"}, status=201)
+    file.send("GET", "/v1.45/containers/db/json", None, DB)
+    text = file.write()
+    assert file.objects["ONLY_CONTAINERS"] == "*"
+    assert file.objects["ONLY_VOLUMES"] == "@own"
+    assert "db was not its own" in text
+    counted = file.proposal.objects.counted["ONLY_CONTAINERS"]
+    assert counted == "1 of 2 was its own; db was not"
+    assert "@own,db by --objects names" in text
+
+
+def test_strangers_alone_limit_nothing() -> None:
+    """Where nothing is the client's own, there are no lists, and names are proposed."""
+    file = Named()
+    text = file.run(inspect(DB), inspect(WEB))
+    assert not file.objects
+    assert "db, shop-web-1 were not its own" in text
+    assert "db,shop-web-1 by --objects names" in text
+
+
+@pytest.mark.parametrize(
+    ("strangers", "listed"),
+    [(Strangers.NAMES, "db,shop-web-1"), (Strangers.PROJECT, "@project:shop,db")],
+)
+def test_strangers_are_listed_where_that_is_wished(
+    strangers: Strangers, listed: str
+) -> None:
+    """By names, or by projects and the names of those that have none; nothing else is."""
+    file = Named(strangers)
+    file.run(inspect(DB), inspect(WEB))
+    assert file.objects == {
+        "ONLY_CONTAINERS": listed,
+        "ONLY_NETWORKS": "",
+        "ONLY_VOLUMES": "",
+    }
+    file.begin()
+    file.make()
+    file.write()
+    assert file.listed() == f"@own,{listed}"
+
+
+def test_names_stay_names_in_later_runs() -> None:
+    """A list that has names is extended by names, without being asked for it again."""
+    file = Named(Strangers.NAMES)
+    file.run(inspect(DB))
+    file.wish = WISH
+    file.run(inspect(WEB))
+    assert file.listed() == "db,shop-web-1"
+
+
+def test_a_label_from_an_image_is_none_of_ours() -> None:
+    """A container that has the owner's label from its image is a stranger's."""
+    file = Named(Strangers.NAMES)
+    forged = container("forged", owner="app", inherited={OWNER_LABEL: "app"})
+    file.run(inspect(forged))
+    assert file.listed() == "forged"
+
+
+def test_another_owner_is_a_stranger() -> None:
+    """What another file's client made is not this one's own."""
+    file = Named(Strangers.NAMES)
+    file.run(inspect(container("theirs", owner="other")))
+    assert file.listed() == "theirs"
+
+
+def test_what_is_made_gets_the_label() -> None:
+    """While objects are learned, creations carry the label, volumes and networks too."""
+    gate = LearnGate(objects=own_alone("app"))
+    bodies: dict[str, dict[str, Json]] = {
+        "/v1.45/containers/create": {"Image": "x"},
+        "/v1.45/networks/create": {"Name": "n"},
+        "/v1.45/volumes/create": {"Name": "v"},
+    }
+    for target, body in bodies.items():
+        verdict = judge(gate, "POST", target.encode(), body=body, is_read=True)
+        assert verdict.asked is not None
+        assert verdict.asked.body is not None
+        assert verdict.asked.body["Labels"] == {OWNER_LABEL: "app"}
+    plain = judge(LearnGate(), "POST", CREATE[1].encode(), body={}, is_read=True)
+    assert plain.asked is not None
+    assert plain.asked.body is not None
+    assert plain.asked.body["Labels"] == {OWNER_LABEL: ""}
+
+
+def test_what_is_missing_passes() -> None:
+    """While learning the Engine says itself that it has nothing under a name."""
+    file = Named()
+    file.begin()
+    file.send("DELETE", "/v1.45/containers/old", None, status=404)
+    file.send(
+        *CREATE,
+        {"Image": "x", "HostConfig": {"NetworkMode": "gone"}},
+        status=201,
+    )
+    file.make()
+    file.write()
+    assert file.listed() == "@own"
+
+
+def test_what_is_reached_into_must_be_within_the_limits() -> None:
+    """Beside limits on creations, a list would refuse to reach into a container that has
+    more: then there is none, and the file says why."""
+    file = Named()
+    file.begin()
+    file.make()
+    file.send("POST", "/v1.45/volumes/create", {"Name": "v"}, status=201)
+    mounted = container("db", host={"Binds": ["/etc:/x"]})
+    file.send("POST", "/v1.45/containers/db/start", None, mounted, status=204)
+    text = file.write()
+    assert not file.objects
+    assert "reached into db, which has CREATE_BINDS=/etc" in text
+    # Nobody took it out: a later run says the same.
+    file.begin()
+    file.make()
+    assert "reached into db" in file.write()
+    assert "taken out" not in file.text
+
+
+def test_a_prune_means_any() -> None:
+    """Who prunes names nothing, and may remove anything: that kind stays open."""
+    file = Named()
+    file.begin()
+    file.make()
+    file.send("POST", "/v1.45/networks/create", {"Name": "n"}, status=201)
+    file.send("POST", "/v1.45/networks/prune", None)
+    text = file.write()
+    assert file.objects["ONLY_NETWORKS"] == "*"
+    assert file.objects["ONLY_CONTAINERS"] == "@own"
+    assert "NetworkPrune names none of them" in text
+
+
+def test_what_was_taken_out_stays_out() -> None:
+    """Lists that a person removed do not come back but by `--restore`, and are told of."""
+    file = Named()
+    file.begin()
+    file.make()
+    file.write()
+    for line in ("ONLY_CONTAINERS=@own", "ONLY_NETWORKS=@own,bridge", "ONLY_VOLUMES=@own", "ONLY_OWNER=app"):  # fmt: skip
+        file.edit(line, "")
+    file.begin()
+    file.make()
+    assert "taken out of the file" in file.write()
+    assert not file.objects
+    file.wish = replace(WISH, restore=frozenset({"ONLY_CONTAINERS=@own"}))
+    file.begin()
+    file.make()
+    file.write()
+    assert file.listed() == "@own"
+
+
+def test_one_name_that_was_taken_out_stays_out() -> None:
+    """Of a list of names, what a person removed is declined when it is named again."""
+    file = Named(Strangers.NAMES)
+    file.run(inspect(DB), inspect(WEB))
+    file.edit("db,shop-web-1", "shop-web-1")
+    text = file.run(inspect(DB))
+    assert file.listed() == "shop-web-1"
+    assert "ONLY_CONTAINERS   db                           declined" in text
+    file.wish = replace(WISH, restore=frozenset({"ONLY_CONTAINERS=db"}))
+    file.run(inspect(DB))
+    assert file.listed() == "db,shop-web-1"
+
+
+def test_what_a_person_wrote_stays() -> None:
+    """A list that somebody wrote is extended by what was named, and nothing of it goes."""
+    file = Named()
+    file.begin()
+    file.make()
+    file.write()
+    file.edit("ONLY_CONTAINERS=@own", "ONLY_CONTAINERS=@own,cache-*,@label:team=web")
+    file.run(inspect(container("cache-1")), inspect(DB))
+    assert file.listed() == "@own,cache-*,@label:team=web,db"
+
+
+def test_the_owner_of_the_file_stays() -> None:
+    """An owner that a person chose is kept, whatever the file is called."""
+    file = Named()
+    file.begin()
+    file.make()
+    file.write()
+    file.edit("ONLY_OWNER=app", "ONLY_OWNER=team-a")
+    file.begin()
+    file.make()
+    file.write()
+    assert file.objects["ONLY_OWNER"] == "team-a"
+
+
+def test_what_was_never_looked_at_is_not_limited() -> None:
+    """An operation of which only logs or older versions speak leaves all open, and says so."""
+    file = Named()
+    file.begin()
+    verdict = judge(LearnGate(), "POST", b"/v1.45/containers/x/restart", is_read=True)
+    file.recorder.note(outcome_of(verdict, 204))
+    file.make()
+    text = file.write()
+    assert not file.objects
+    assert "nothing is known of which objects ContainerRestart named" in text
+
+
+def test_lists_that_are_there_survive_what_was_never_looked_at() -> None:
+    """A log that is learned from later opens no list that is there."""
+    file = Named()
+    file.begin()
+    file.make()
+    file.write()
+    file.begin()
+    verdict = judge(LearnGate(), "POST", b"/v1.45/containers/x/restart", is_read=True)
+    file.recorder.note(outcome_of(verdict, 204))
+    file.write()
+    assert file.listed() == "@own"
+
+
+def test_a_ceiling_of_objects_holds() -> None:
+    """What a ceiling does not list is refused and not learned, and no list is wider."""
+    ceiling, _ = parse_policy(
+        {
+            "CONTAINERS": "1",
+            "POST": "1",
+            "ONLY_CONTAINERS": "db,web-*",
+            "ONLY_NETWORKS": "",
+            "ONLY_VOLUMES": "",
+        }
+    )
+    wish = replace(WISH, ceiling=ceiling)
+    file = Named()
+    file.wish, file.gate = wish, LearnGate(ceiling, objects=own_alone("app"))
+    file.run(inspect(DB))
+    assert not file.objects
+    file.wish = replace(WISH, ceiling=ceiling, objects=Strangers.NAMES)
+    file.run(inspect(DB))
+    assert file.listed() == "db"
+
+
+def test_a_ceiling_of_labels_holds() -> None:
+    """What a ceiling lists by a label is learned as that label: names tell nothing of it."""
+    ceiling, _ = parse_policy(
+        {
+            "CONTAINERS": "1",
+            "ONLY_CONTAINERS": "@label:team=web",
+            "ONLY_NETWORKS": "",
+            "ONLY_VOLUMES": "",
+        }
+    )
+    file = Named()
+    file.wish = replace(WISH, ceiling=ceiling, objects=Strangers.NAMES)
+    file.gate = LearnGate(ceiling, objects=own_alone("app"))
+    labelled = container("db")._replace(labels={"team": "web"}, inherited={})
+    file.run(inspect(labelled))
+    assert file.listed() == "@label:team=web"
+
+
+def test_no_objects() -> None:
+    """Without objects nothing is looked up, nothing labelled, and lists stay as they are."""
+    file = Named()
+    file.begin()
+    file.make()
+    before = file.write()
+    assert before
+    lists = file.objects
+    file.wish = replace(WISH, objects=None)
+    file.gate = LearnGate()
+    file.begin()
+    file.send("GET", "/v1.45/containers/db/json", None)
+    file.write()
+    assert file.objects == lists
+    # Nor does it count what earlier runs named: a person may have taken it out.
+    file.edit("ONLY_CONTAINERS=@own", "ONLY_CONTAINERS=web")
+    file.write()
+    assert file.listed() == "web"
+
+
+def test_names_that_no_list_can_hold() -> None:
+    """A name of other letters than a list has stands for any of its kind."""
+    file = Named(Strangers.NAMES)
+    file.begin()
+    file.make()
+    odd = Thing(Kind.NETWORK, "n" * 64, ("of: others", "x"))
+    file.send("GET", "/v1.45/networks/x", None, odd)
+    file.write()
+    assert file.objects["ONLY_NETWORKS"] == "*"
+
+
+def test_bounds() -> None:
+    """At most so many objects of a kind are kept, and what has no room is told."""
+    file = Named(Strangers.NAMES)
+    file.begin()
+    for number in range(VALUES_KEPT + 5):
+        file.send("GET", f"/v1.45/containers/c{number}/json", None, container(f"c{number}"))  # fmt: skip
+    file.write()
+    assert len(file.evidence.things) == VALUES_KEPT
+    assert file.evidence.dropped() > 0
+
+
+STEPS = st.lists(
+    st.sampled_from(
+        [
+            inspect(OWN),
+            inspect(DB),
+            inspect(WEB),
+            execute(OWN),
+            ("GET", "/v1.45/networks/front", network("front")),
+            ("GET", "/v1.45/networks/mine", network("mine", "app")),
+            ("GET", "/v1.45/volumes/data", volume("data")),
+            ("DELETE", "/v1.45/volumes/mine", volume("mine", "app")),
+        ]
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(steps=STEPS, cut=st.integers(0, 8), strangers=st.sampled_from(Strangers))
+def test_runs_may_be_cut_anywhere(
+    steps: list[tuple[str, str, Thing]], cut: int, strangers: Strangers
+) -> None:
+    """One run or two, in whatever order: the lists are the same, and hold all that was named."""
+    whole, parts, back = Named(strangers), Named(strangers), Named(strangers)
+    whole.run(*steps)
+    parts.run(*steps[:cut])
+    parts.run(*steps[cut:])
+    back.run(*reversed(steps))
+    assert whole.objects == parts.objects == back.objects
+    policy, _ = parse_policy(parse(whole.text, name="app.env"))
+    for _, _, thing in steps:
+        only = policy.objects.by_kind.get(thing.kind)
+        assert only is None or only.holds(thing)
+
+
+def test_evidence_of_objects_is_read_back() -> None:
+    """Names, projects and what was reached into survive a round trip; other keys do not."""
+    file = Named()
+    file.begin()
+    file.make()
+    mounted = container("db", project="shop", host={"Binds": ["/etc:/x"]})
+    file.send("POST", "/v1.45/containers/db/start", None, mounted, status=204)
+    text = evidencefile.dump(file.evidence)
+    assert '"name": "db"' in text
+    assert '"project": "shop"' in text
+    assert '"has": "CREATE_BINDS=/etc"' in text
+    again = evidencefile.load(text.encode(), name="x").evidence
+    assert again.things == file.evidence.things
+    assert again.runs == file.evidence.runs
+    assert {OBJECTS[f"ONLY_{kind.upper()}S"] for kind in again.runs["2026-0001"].own} == {Kind.CONTAINER}  # fmt: skip
+
+
+EDITS = ("", "@own", "*", "db", "@own,shop-*", "@project:shop", "@own,@label:a=b")
+ROUNDS = st.lists(
+    st.tuples(STEPS, st.sampled_from(Strangers), st.none() | st.sampled_from(EDITS)),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(rounds=ROUNDS)
+def test_whatever_a_person_writes_in_between_is_learned_on(
+    rounds: list[tuple[list[tuple[str, str, Thing]], Strangers, str | None]],
+) -> None:
+    """Runs, wishes and edits in any order: what is written is read back, holds what a person
+    wrote, and refuses nothing that was named but what he took out."""
+    file = Named()
+    for steps, strangers, edit in rounds:
+        file.wish = replace(WISH, objects=strangers)
+        file.run(*steps)
+        if edit is None or not file.objects:
+            continue
+        before = f"ONLY_CONTAINERS={file.listed()}"
+        lines = [
+            f"ONLY_CONTAINERS={edit}" if line == before else line
+            for line in file.text.split("\n")
+        ]
+        if "ONLY_OWNER=app" not in lines:
+            lines.insert(0, "ONLY_OWNER=app")
+        file.text = "\n".join(lines)
+        file.begin()
+        file.write()
+        kept = set(filter(None, edit.split(",")))
+        listed = set(file.listed().split(",")) if file.objects else {"*"}
+        assert listed == {"*"} or kept <= listed or kept <= {"@own", "*"}

@@ -1,0 +1,56 @@
+"""Shared by the tests of arguments: what a body or a query asks for, and who allows it."""
+
+from collections.abc import Mapping
+
+from trioproxy.api.arguments import Request, minor
+from trioproxy.api.decoding import Json
+from trioproxy.api.families import CONDITIONS
+from trioproxy.api.fields import OPERATIONS
+from trioproxy.api.reading import Asked, ask
+from trioproxy.limits.limit import Limits, Refusal, parse_limits
+
+Variables = Mapping[str, str]
+
+
+def asked(
+    operation: str,
+    body: Json = None,
+    query: str = "",
+    version: str = "",
+    path: str = "",
+) -> Asked:
+    request = Request(
+        operation=OPERATIONS[operation],
+        path=path,
+        query=query.encode(),
+        body=body,
+        version=minor(version),
+    )
+    found = ask(request)
+    # Every test proves this by the way: the table says what an operation can ask for.
+    assert {one.variable for one in found.arguments} <= request.operation.variables
+    for one in found.arguments:
+        conditions = [
+            name for at, name in CONDITIONS.items() if one.value.startswith(at)
+        ]
+        assert conditions == ([one.condition] if one.condition else [])
+    return found
+
+
+def values(found: Asked) -> list[tuple[str, str]]:
+    return [(one.variable, one.value) for one in found.arguments]
+
+
+def create(host: Json = None, version: str = "", **others: Json) -> Asked:
+    body: dict[str, Json] = {"HostConfig": host, **others}
+    return asked("ContainerCreate", body, version=version)
+
+
+def limits(variables: Variables) -> Limits:
+    return parse_limits(variables, source="test")
+
+
+def refusal(
+    variables: Variables, operation: str, body: Json = None, query: str = ""
+) -> Refusal | None:
+    return limits(variables).refuses(operation, asked(operation, body, query))

@@ -1,0 +1,101 @@
+"""What somebody forgets to say does not import: each table is edited as text, and loaded."""
+
+import types
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from trioproxy.api import arguments
+from trioproxy.api.families import Kind
+from trioproxy.errors import BadBody, Untold
+from trioproxy.limits import things
+
+TABLE = "trioproxy.api.fields"
+READERS = "trioproxy.api.readers"
+REFERENCES = "trioproxy.judge.references"
+ROOT = "trioproxy.limits.root"
+PATTERNS = "trioproxy.limits.patterns"
+WORDS = "trioproxy.limits.words"
+
+
+def load(name: str, old: str = "", new: str = "") -> types.ModuleType:
+    """Load a module anew, with one edit of its source."""
+    spec = find_spec(name)
+    assert spec is not None
+    assert spec.origin is not None
+    source = Path(spec.origin).read_text()
+    assert source.count(old) >= 1 or not old
+    module = types.ModuleType(name)
+    # What the edit is of is not what others have imported.
+    exec(compile(source.replace(old, new, 1), name, "exec"), module.__dict__)
+    return module
+
+
+@pytest.mark.parametrize("name", [TABLE, READERS, REFERENCES, ROOT, PATTERNS, WORDS])
+def test_as_it_is_it_loads(name: str) -> None:
+    """Without an edit nothing is missing."""
+    load(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "says"),
+    [
+        pytest.param(TABLE, "AutoRemove- ", "AutoRemove- Frob ", "Frob: say who reads it", id="a field without a sign"),
+        pytest.param(TABLE, "AutoRemove- ", "AutoRemove- Frob>- ", "nobody is called -", id="a field with two"),
+        pytest.param(TABLE, "Binds>binds", "Binds>bind", "nobody is called bind", id="a reader that is none"),
+        pytest.param(TABLE, "Privileged>privileged ", "Privileged>caps ", "caps does not read a flag", id="a reader of another kind"),
+        pytest.param(TABLE, "privileged       CREATE_PRIVILEGED  flag", "privileged       CREATE_PRIVILEGED  text", "does not read a flag", id="a kind too few"),
+        pytest.param(TABLE, "CREATE_PRIVILEGED  flag", "CREATE_POWER       flag", "nothing is called CREATE_POWER", id="a variable that is none"),
+        pytest.param(TABLE, "Mounts:Mount>mounts@mounts", "Mounts:Mount@mounts", "nobody reads what holds Type", id="told with nobody"),
+        pytest.param(TABLE, "RestartPolicy:RestartPolicy", "RestartPolicy-", "a struct holds no struct", id="a struct of nothing"),
+        pytest.param(TABLE, "dockerfile>build-file", "dockerfile", "dockerfile: say who reads it", id="a key without a sign"),
+        pytest.param(TABLE, "dockerfile>build-file", "dockerfile>binds", "binds does not read a text", id="a key of another kind"),
+        pytest.param(READERS, '"caps": _caps,', "", "caps", id="a reader without code"),
+        pytest.param(REFERENCES, '"binds": _binds,', "", "binds", id="a finder without code"),
+        pytest.param(ROOT, '"CREATE_TAGS": _Rule(_harmless, counts_any=False),', "", "CREATE_TAGS", id="a variable without root"),
+        pytest.param(PATTERNS, '"CREATE_TAGS": _image,', "", "CREATE_TAGS", id="a variable without a form"),
+        pytest.param(WORDS, '"CREATE_TAGS": "names of images that are written or pushed",', "", "CREATE_TAGS", id="a variable without words"),
+    ],
+)  # fmt: skip
+def test_what_is_forgotten_does_not_load(
+    name: str, old: str, new: str, says: str
+) -> None:
+    """A field without its sign, a reader with a kind too few, a variable without root."""
+    with pytest.raises(AssertionError, match=says):
+        load(name, old, new)
+
+
+@pytest.mark.parametrize("value", [False, 0, 1, 1.5, "", "x", [], ["x"], [None], {}, {"a": "b"}, {"a": None}, True])  # fmt: skip
+@pytest.mark.parametrize("read", [arguments.text_of, arguments.texts_of, arguments.structs_of, arguments.list_of, arguments.map_of])  # fmt: skip
+def test_another_kind_is_not_nothing(read: object, value: object) -> None:
+    """What a reader does not expect is refused; nothing is asked for by what is not there."""
+    assert callable(read)
+    assert not read(None)
+    try:
+        found = read(value)
+    except BadBody:
+        return
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (Kind.CONTAINER, {"Id": "a" * 64, "Name": "x", "Config": [], "HostConfig": {}}),
+        (Kind.CONTAINER, {"Id": "a" * 64, "Name": "x", "Config": {}, "HostConfig": ""}),
+        (Kind.CONTAINER, {"Id": "a" * 64, "Name": "x", "Config": {"Labels": {"a": 1}}, "HostConfig": {}}),
+        (Kind.CONTAINER, {"Id": "a" * 64, "Name": "x", "Config": {}, "HostConfig": {}, "Mounts": {}}),
+        (Kind.CONTAINER, {"Id": "a" * 64, "Name": "x", "Config": {}, "HostConfig": {}, "NetworkSettings": {"Networks": []}}),
+        (Kind.NETWORK, {"Id": "a" * 64, "Name": "x", "Containers": ["b" * 64]}),
+        (Kind.VOLUME, {"Name": "x", "Labels": ["trioproxy.owner"]}),
+        (Kind.VOLUME, {"Name": ["x"]}),
+        (Kind.IMAGE, {"Id": "sha256:x", "RepoTags": "busybox:latest"}),
+        (Kind.ENGINE, {"DefaultRuntime": "runc", "SecurityOptions": "name=seccomp"}),
+        (Kind.ENGINE, {"DefaultRuntime": "runc", "Runtimes": []}),
+    ],
+)  # fmt: skip
+def test_half_a_description_describes_nothing(kind: Kind, value: object) -> None:
+    """Where a part of the Engine's answer is of another kind, it is not left out."""
+    with pytest.raises(Untold, match="not complete"):
+        things.describe(kind, value)  # type: ignore[arg-type]

@@ -1,0 +1,48 @@
+"""Items of lists are looked up, and not tried one by one."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.limits.listing import ITEMS, values
+from trioproxy.limits.lookup import Lookup
+from trioproxy.limits.patterns import parse_pattern
+
+MANY = 5_000
+
+
+@pytest.mark.parametrize("variable", sorted(ITEMS))
+@given(data=st.data())
+def test_a_lookup_says_what_the_items_say(variable: str, data: st.DataObject) -> None:
+    """A value is found if one of the items fits it, whatever else is listed."""
+    items = data.draw(st.lists(ITEMS[variable], min_size=1, max_size=6, unique=True))
+    patterns = [parse_pattern(variable, one, base="/base") for one in items]
+    lookup = Lookup(patterns)
+    for pattern in [
+        *patterns,
+        parse_pattern(variable, data.draw(ITEMS[variable]), base="/base"),
+    ]:
+        if getattr(pattern.means, "language", True):
+            value = data.draw(values(pattern))
+            assert lookup.fits(value) == any(one.fits(value) for one in patterns)
+
+
+@pytest.mark.parametrize(
+    ("variable", "item", "value"),
+    [
+        ("CREATE_BINDS", "/srv/{}", "/srv/4999"),
+        ("CREATE_BINDS", "/srv/{}/*:ro", "/srv/4999/x:ro"),
+        ("CREATE_BINDS", "/srv/{}/job-*", "/srv/4999/job-1"),
+        ("CREATE_IMAGES", "app{}:*", "app4999:1"),
+        ("CREATE_PORTS", "127.0.0.1:{}", "127.0.0.1:4999"),
+    ],
+    ids=["literal", "below", "starred", "images", "ports"],
+)
+def test_a_long_list_is_not_tried_through(variable: str, item: str, value: str) -> None:
+    """Of 5,000 items those that begin as the value does are tried, and no other."""
+    lookup = Lookup(
+        parse_pattern(variable, item.format(number)) for number in range(1, MANY)
+    )
+    assert lookup.fits(value)
+    assert not lookup.fits(f"{value}!")
+    assert len(list(lookup.candidates(value))) <= 5

@@ -1,0 +1,214 @@
+"""Lists of objects: what they hold, and what can never fit."""
+
+import pytest
+
+from trioproxy.api.arguments import Request
+from trioproxy.api.decoding import Json
+from trioproxy.api.families import Kind
+from trioproxy.api.fields import OPERATIONS
+from trioproxy.api.reading import Asked, ask
+from trioproxy.errors import ConfigError
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.references import Reference
+from trioproxy.limits.objects import NO_OBJECTS, OWNER_LABEL, Objects, parse_objects
+from trioproxy.limits.things import ANONYMOUS, Thing
+
+OWNED = {OWNER_LABEL: "app"}
+
+
+def objects(**variables: str) -> Objects:
+    return parse_objects(variables, source="a file")
+
+
+def container(
+    name: str, labels: dict[str, str] | None = None, inherited: dict[str, str] | None = None
+) -> Thing:  # fmt: skip
+    return Thing(Kind.CONTAINER, "f" * 64, (name,), labels or {}, inherited=inherited)
+
+
+def refuses(limits: Objects, thing: Thing) -> bool:
+    reference = Reference(thing.kind, "x", "")
+    return limits.refuses("ContainerStop", reference, thing) is not None
+
+
+NUMBERED = {
+    "com.docker.compose.project": "shop",
+    "com.docker.compose.container-number": "1",
+}
+HELD: list[tuple[str, list[Thing], list[Thing]]] = [
+    ("db", [container("db")], [container("db2"), container("d"), container("a/db")]),
+    ("web-*,db", [container("web-1"), container("web-a_b"), container("db")], [container("web-"), container("web-1.2"), container("aweb-1")]),
+    ("*", [container("anything")], []),
+    ("", [], [container("db"), container("")]),
+    ("@own", [container("x", OWNED, {})], [container("x", OWNED), container("x", OWNED, OWNED), container("app"), container("x", {OWNER_LABEL: "other"}, {})]),
+    ("@own", [container("x", OWNED, {OWNER_LABEL: ""})], [container("x", {OWNER_LABEL: ""}, {})]),
+    ("@label:a=b", [container("x", {"a": "b"}, {})], [container("x", {"a": "b"}, {"a": "b"}), container("x", {"a": "c"}, {}), container("x", {}, {})]),
+    ("@label:a.b/c=d%20e", [container("x", {"a.b/c": "d e"}, {})], [container("x", {"a.b/c": "d"}, {})]),
+    ("@label:a=", [container("x", {"a": ""}, {})], [container("x", {}, {})]),
+    ("@project:shop", [container("x", NUMBERED, {}), container("x", NUMBERED, {"com.docker.compose.project": "shop"})],
+     [container("x", NUMBERED, NUMBERED), container("x", NUMBERED), container("x", {"com.docker.compose.project": "shop"}, {}), container("shop")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "held", "others"), HELD, ids=[f"{n} {h[0]}" for n, h in enumerate(HELD)]
+)
+def test_a_list_holds_what_it_lists(
+    value: str, held: list[Thing], others: list[Thing]
+) -> None:
+    """Names, patterns, labels that are not an image's, projects, and what is own."""
+    limits = objects(ONLY_CONTAINERS=value, ONLY_OWNER="app")
+    assert [one for one in held if refuses(limits, one)] == []
+    assert [one for one in others if not refuses(limits, one)] == []
+
+
+def test_an_unset_variable_is_own() -> None:
+    """Once one is set, the others allow what is own; of networks those of every Engine too."""
+    limits = objects(ONLY_CONTAINERS="*", ONLY_OWNER="app")
+    assert not refuses(limits, container("x"))
+    own = Thing(Kind.VOLUME, "v", ("v",), OWNED)
+    assert not refuses(limits, own)
+    assert refuses(limits, own._replace(labels={}))
+    for name in ("bridge", "default", "none"):
+        assert not refuses(limits, Thing(Kind.NETWORK, "", (name,)))
+    assert refuses(limits, Thing(Kind.NETWORK, "", ("host",)))
+    explicit = objects(ONLY_NETWORKS="@own", ONLY_OWNER="app")
+    assert refuses(explicit, Thing(Kind.NETWORK, "", ("bridge",)))
+
+
+def test_the_proxys_own_is_outside_whatever_is_listed() -> None:
+    """Nobody reaches the proxy's own container, by no list."""
+    limits = objects(ONLY_CONTAINERS="*", ONLY_OWNER="app")
+    assert refuses(limits, container("x")._replace(is_proxys=True))
+
+
+def test_what_nobody_named_belongs_to_its_container() -> None:
+    """An anonymous volume is listed where all containers are that use it."""
+    limits = objects(ONLY_CONTAINERS="@own", ONLY_OWNER="app")
+    volume = Thing(Kind.VOLUME, "v", ("v",), {ANONYMOUS: ""})
+    own, other = container("x", OWNED, {}), container("y")
+    assert refuses(limits, volume)
+    assert not refuses(limits, volume._replace(users=(own,)))
+    assert refuses(limits, volume._replace(users=(own, other)))
+    assert refuses(limits, volume._replace(labels={}, users=(own,)))
+
+
+BAD = [
+    ({"ONLY_CONTAINERS": "@own"}, "needs a name"),
+    ({"ONLY_CONTAINERS": "db"}, "needs a name"),
+    ({"ONLY_OWNER": "app"}, "limits nothing"),
+    ({"ONLY_CONTAINERS": "@own", "ONLY_OWNER": "a b"}, "is no name"),
+    ({"ONLY_CONTAINERS": "a,,b", "ONLY_OWNER": "a"}, "empty"),
+    ({"ONLY_CONTAINERS": "a,*", "ONLY_OWNER": "a"}, "is *"),
+    ({"ONLY_CONTAINERS": "a b", "ONLY_OWNER": "a"}, "no name"),
+    ({"ONLY_CONTAINERS": "/a", "ONLY_OWNER": "a"}, "no name"),
+    ({"ONLY_CONTAINERS": "@mine", "ONLY_OWNER": "a"}, "nothing that is known"),
+    ({"ONLY_CONTAINERS": "@label:a", "ONLY_OWNER": "a"}, "no label"),
+    ({"ONLY_CONTAINERS": "@label:=a", "ONLY_OWNER": "a"}, "no label"),
+    ({"ONLY_CONTAINERS": "@label:a=b c", "ONLY_OWNER": "a"}, "one way"),
+    ({"ONLY_CONTAINERS": f"@label:{OWNER_LABEL}=x", "ONLY_OWNER": "a"}, "own label"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("variables", "words"), BAD, ids=[str(b[0]) for b in BAD])
+def test_what_can_never_fit(variables: dict[str, str], words: str) -> None:
+    """A value that means nothing stops the start, and says what to write."""
+    with pytest.raises(ConfigError, match=words.replace("*", r"\*")) as caught:
+        parse_policy({"ALLOW_OPERATIONS": "ContainerStop", **variables})
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "name", ["ONLY_CONTAINER", "ONLY_NETWORK", "ONLY_OWNERS", "ONLY_ON_TUESDAYS"]
+)
+def test_unknown_names(name: str) -> None:
+    """A name that begins as ours do and is none limits nothing, so it refuses to start."""
+    with pytest.raises(ConfigError, match=name):
+        parse_policy({"ALLOW_OPERATIONS": "ContainerStop", name: "x"})
+
+
+def test_without_variables_nothing_is_limited() -> None:
+    """No variable: no operation is looked at, nothing is read."""
+    assert objects() == NO_OBJECTS
+    assert not NO_OBJECTS
+    assert NO_OBJECTS.operations == NO_OBJECTS.reads == frozenset()
+
+
+def made(operation: str, body: Json, query: bytes = b"") -> Asked:
+    known = OPERATIONS[operation]
+    return ask(Request(operation=known, path="", query=query, body=body))
+
+
+def test_what_is_made_is_labelled() -> None:
+    """Containers, networks, volumes, volumes within containers; an image never."""
+    limits = objects(ONLY_CONTAINERS="@own", ONLY_OWNER="app")
+    for operation in ("ContainerCreate", "NetworkCreate", "VolumeCreate"):
+        body = limits.label(operation, made(operation, {"Labels": {"a": "b"}})).body
+        assert body is not None
+        assert body["Labels"] == {"a": "b", **OWNED}
+    mounts: Json = [{"Type": "volume", "Target": "/a"}, {"Type": "bind"}]
+    asked = made("ContainerCreate", {"HostConfig": {"Mounts": mounts}})
+    body = limits.label("ContainerCreate", asked).body
+    assert body is not None
+    assert body["HostConfig"] == {
+        "Mounts": [
+            {"Type": "volume", "Target": "/a", "VolumeOptions": {"Labels": OWNED}},
+            {"Type": "bind"},
+        ]
+    }
+    commits: list[Json] = [None, {"Labels": {"a": "b", **OWNED}}]
+    for given in commits:
+        asked = limits.label("ImageCommit", made("ImageCommit", given))
+        assert (asked.body, asked.claims) == (given, "")
+        assert asked.query == b"changes=LABEL%20trioproxy.owner%3D"
+    assert limits.label("VolumeCreate", made("VolumeCreate", None)).body == {
+        "Labels": OWNED
+    }
+
+
+def test_no_container_is_named_like_an_id() -> None:
+    """A name of 12 hex digits may be another container's id: neither given nor listed for."""
+    create = "ContainerCreate"
+    own = objects(ONLY_CONTAINERS="@own,*-x", ONLY_OWNER="app")
+    for name, passes in {
+        "0123456789ab": False,
+        "f" * 64: False,
+        "0123456789a": True,
+        "f" * 65: True,
+        "0123456789aB": True,
+        "0123456789ag": True,
+    }.items():
+        asked = own.label(create, made(create, {}, f"name=/{name}".encode()))
+        refusal = own.refuses_making(create, asked)
+        assert (refusal is None) is passes, name
+        assert refusal is None or "beginning of another one's id" in refusal.message
+    for lists in (objects(ONLY_CONTAINERS="*", ONLY_OWNER="app"), NO_OBJECTS):
+        asked = lists.label(create, made(create, {}, b"name=0123456789ab"))
+        assert lists.refuses_making(create, asked) is None
+    volume = "VolumeCreate"
+    asked = own.label(volume, made(volume, {"Name": "0123456789ab"}))
+    assert own.refuses_making(volume, asked) is None
+
+
+def test_what_is_made_must_be_listed() -> None:
+    """A creation makes nothing that its client could not name afterwards."""
+    limits = objects(ONLY_CONTAINERS="web-*", ONLY_NETWORKS="", ONLY_VOLUMES="data")
+    create = "ContainerCreate"
+    assert limits.refuses_making(create, made(create, {}, b"name=web-1")) is None
+    assert limits.refuses_making(create, made(create, {}, b"name=/web-1")) is None
+    assert limits.refuses_making(create, made(create, {}, b"name=db"))
+    assert limits.refuses_making(create, made(create, {}))
+    assert limits.refuses_making("NetworkCreate", made("NetworkCreate", {"Name": "n"}))
+    volume = "VolumeCreate"
+    assert limits.refuses_making(volume, made(volume, {"Name": "data"})) is None
+    assert limits.refuses_making(volume, made(volume, {"Name": "other"}))
+
+
+def test_what_removes_without_names() -> None:
+    """A prune removes what is not listed: refused, unless all of a kind is listed."""
+    limits = objects(ONLY_CONTAINERS="*", ONLY_OWNER="app")
+    assert limits.refuses_making("ContainerPrune", None) is None
+    for operation in ("NetworkPrune", "VolumePrune"):
+        refusal = limits.refuses_making(operation, None)
+        assert refusal is not None
+        assert refusal.variable in {"ONLY_NETWORKS", "ONLY_VOLUMES"}

@@ -1,0 +1,113 @@
+"""Places of a host that have two names, and which of them are root."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trioproxy.limits import places, root
+from trioproxy.limits.languages import with_stars
+
+ROOT = [
+    *("/run/nri", "/var/run/nri/nri.sock", "/run/fail2ban", "/var/run/screen"),
+    *("/run/openvswitch/db.sock", "/var/run/docker.raw.sock:ro"),
+    *("/tmp", "/tmp/*", "/private/tmp", "/tmp/tmux-0", "/tmp/t*", "/tmp/*{8}"),
+    *("/sysroot", "/ostree/repo", "/.snapshots/1", "/overlay/upper", "/swapfile"),
+    *("/initrd.img", "/mnt", "/mnt/*", "/mnt/disk", "/mnt/disk/etc", "/mnt/d*"),
+    *("/media", "/media/me", "/media/me/disk", "/run/media/me/disk", "/var/mnt/disk"),
+    *("/host", "/host/etc", "/host_mnt", "/host_mnt/c", "/host_mnt/Users/me"),
+    *("/host_mnt/etc/x", "/private", "/private/etc", "/private/var/run/dbus", "/pri*"),
+    *("/var/roothome/x", "/var/usrlocal/bin", "/bin", "/lib64/x", "/usr/lib/modules"),
+    *("/var/ru*", "/var/home/me", "/Users/me/bin"),
+    *(f"/home/me/{name}" for name in ("bin", ".bash_aliases", ".zshenv", ".gitconfig")),
+    *("/home/a.b/.docker/config.json", "/home/me/.vscode-server/x", "/home/me/.kube:ro"),
+    *(f"/var/lib/{name}" for name in ("polkit-1", "dkms", "waagent", "amazon")),
+    "/var/snap/microk8s",
+]  # fmt: skip
+NO_ROOT = [
+    *("/tmp/x", "/tmp/build-*", "/tmp/tmp*{8}", "/private/tmp/x", "/var/lock/app"),
+    *("/mnt/disk/app", "/mnt/disk-*/app", "/media/me/disk/films", "/host/srv/app"),
+    *("/host_mnt/c/Users/me/app", "/Users/me/app", "/private/var/app", "/var/srv/app"),
+    *("/private/etc/hosts:ro", "/lib/modules:ro", "/usr/lib/modules:ro", "/var/run/x"),
+    *("/home/me/.docker/x", "/home/me/binary", "/var/lib/amazonas", "/swapfiles"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("item", ROOT, ids=str)
+def test_root(item: str) -> None:
+    """What is root is so by each of its names, and by what a star may be."""
+    assert root.of_item("CREATE_BINDS", item)
+
+
+@pytest.mark.parametrize("item", NO_ROOT, ids=str)
+def test_no_root(item: str) -> None:
+    """What lies beside it is none by another name either."""
+    assert root.of_item("CREATE_BINDS", item) == ""
+
+
+@pytest.mark.parametrize(
+    ("item", "why"),
+    [
+        ("/var/run/dbus/x", "lies in /run/dbus"),
+        ("/", "holds /etc"),
+        ("/tmp", "holds /tmp/screens"),
+        ("/mnt/disk", "may be the root of a system"),
+        ("/mnt/disk/etc", "is /etc"),
+    ],
+    ids=str,
+)
+def test_the_reason(item: str, why: str) -> None:
+    """The reason names the place, and where that may be another system's, says so."""
+    assert root.of_item("CREATE_BINDS", item) == why
+
+
+def test_a_row_by_another_name_does_not_load() -> None:
+    """A table of root that names a place by its second name stops the import."""
+    with pytest.raises(AssertionError, match="by another name"):
+        root._places("/var/run/frob")
+
+
+def read(path: str) -> places.Place:
+    return places.place(with_stars(path))
+
+
+@given(
+    st.sampled_from(["/var/run", "/private/var/run", "/host_mnt/run", "/var/r*"]),
+    st.lists(st.sampled_from(["a", "b*", "run", "var", "*{3}"]), max_size=3),
+)
+def test_names_of_what_lies_below(place: str, below: list[str]) -> None:
+    """What lies in a place has all names that the place has."""
+    rest = "".join(f"/{name}" for name in below)
+    assert read(f"/run{rest}") in places.names(read(place + rest))
+
+
+@given(st.lists(st.sampled_from(["a", "b*", "private", "var", "run", "host_mnt", "*"])))
+def test_names_end(segments: list[str]) -> None:
+    """All names of any path are found, and each of them has no more."""
+    found = places.names(read("/" + "/".join(segments)), places.EVERY)
+    for one in found:
+        assert set(places.names(one, places.EVERY)) <= set(found)
+
+
+_SEGMENTS = st.lists(
+    st.sampled_from(["a", "ab", "b", "*", "a*", "*b", "*{1}"]), max_size=4
+)
+_PLACES = st.builds(
+    lambda segments, is_below: read("/" + "/".join(segments))._replace(
+        is_below=is_below
+    ),
+    _SEGMENTS,
+    st.booleans(),
+)
+
+
+@given(st.lists(_PLACES, max_size=6), _PLACES)
+def test_a_tree_finds_what_each_of_them_meets(
+    several: list[places.Place], one: places.Place
+) -> None:
+    """Looked up, a place meets one of many as it does when each is tried."""
+    assert places.Tree(several).meets(one) is any(map(one.meets, several))
+
+
+def test_two_texts_of_a_word_are_one_name() -> None:
+    """Where a word has its text in parts, a segment has not."""
+    assert places.place(("/a", "b/c", "d")) == read("/ab/cd")

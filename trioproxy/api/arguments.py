@@ -1,0 +1,196 @@
+"""What a request asks for, as values; and what readers of arguments share.
+
+See `asking` for the whole of it.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from trioproxy.api import normal
+from trioproxy.api.decoding import Found, Json, Place, show
+from trioproxy.api.fields import Operation
+from trioproxy.errors import BadBody, BodyTooLarge
+
+DEFAULT_USER: Final = "@default"
+"""The user of an exec that names none: the one that its container runs as."""
+
+# The version from which a read-only bind is read-only in what is mounted below it, too.
+RECURSIVE_READ_ONLY: Final = 44
+# Below these, a default is none of those that are safe, and we write the safe one out.
+PRIVATE_IPC: Final = 40
+PRIVATE_CGROUP: Final = 41
+
+PROGRAM: Final = re.compile(r"[A-Za-z0-9_./+-]{1,128}")
+"""The first word of a command as it is told: a program, and not a command line."""
+
+MOST_ITEMS: Final = 1024
+"""Binds, mounts, file systems in memory, capabilities, settings: of each, in one request."""
+
+LONGEST_OPTION: Final = 256
+"""Characters of an option's value; of what is longer, only the name is told."""
+
+_SECRET = re.compile(r"pass|secret|token|key|cred|auth|user[^.]*\Z", re.IGNORECASE)
+
+
+class Argument(NamedTuple):
+    """One thing that a request asks for."""
+
+    variable: str
+    value: str
+    """In normal form, escaped as in an env file: what a list holds to allow it."""
+    place: str
+    """Where it stands, for people: `HostConfig.Binds[0]`."""
+    shown: str = ""
+    """The value for people; empty where it may be a secret, or is the place alone."""
+    condition: str = ""
+    """A variable that must list values for this to be limited at all."""
+    unless_default: bool = False
+    """Whether it is harmless where it is what the Engine gives by default; see `things`."""
+
+
+class Request(NamedTuple):
+    """What is read: an operation with its query, its body, and what else counts."""
+
+    operation: Operation
+    path: str
+    query: bytes = b""
+    body: Json = None
+    """Parsed; None where there is none, or where it is content."""
+    proxy_socket: str = ""
+    """What takes the place of the Engine's socket in binds; empty: nothing does."""
+    drops_nodes: bool = False
+    """Whether what it makes goes on without the capability for device nodes."""
+    version: int | None = None
+    """The 45 of `/v1.45`; None: unversioned, which is the newest that the Engine has."""
+
+    def is_below(self, version: int) -> bool:
+        """Whether the client speaks an older API than this."""
+        return self.version is not None and self.version < version
+
+
+def minor(version: str) -> int | None:
+    """Read the 45 of `/v1.45`, as targets are written here."""
+    return int(version.removeprefix("/v1.")) if version else None
+
+
+Reader = Callable[[Request, Found], Iterator[Argument]]
+
+
+def option(
+    request: Request, place: Place, value: str = "", *, variable: str = ""
+) -> Argument:
+    """Ask for a place by its name, with what stands there unless it may be a secret."""
+    item, shown = f"{request.operation.name}:{place.path}", ""
+    if value and len(value) <= LONGEST_OPTION and not _SECRET.search(place.path):
+        item = f"{item}={normal.quote(value)}"
+        shown = show(value) if told_option(item) == item else ""
+    return Argument(
+        variable or request.operation.family.options, item, place.shown, shown
+    )
+
+
+def told_option(item: str) -> str:
+    """Give an option as it may be told and kept: without a value that may be a secret.
+
+    The password of a CIFS share and the token of a log server are options of drivers;
+    only where values are known words, numbers or addresses, they are told.
+    """
+    place, mark, value = item.partition("=")
+    plain = normal.unquote(value)
+    is_told = mark and any(
+        places.fullmatch(place) and values.fullmatch(plain)
+        for places, values in _TOLD_OPTIONS
+    )
+    return item if is_told else place
+
+
+_TOLD_OPTIONS: Final = tuple(
+    (re.compile(place), re.compile(value))
+    for place, value in (
+        (r".*\.type", r"none|tmpfs|nfs4?|cifs|smb3|ext[234]|xfs|btrfs"),
+        (r".*\.Subnet", r"[0-9a-fA-F.:]{2,39}/[0-9]{1,3}"),
+        (r".*\.BindOptions\.Propagation", r"r?(?:shared|slave)"),
+        (r".*\.Sysctls\..*", r"[0-9]{1,10}(?:[ \t][0-9]{1,10})*"),
+        (r"ImageBuild:networkmode", r"host"),
+        (r"ImageBuild:remote", r".*"),  # without user and query, as it is judged
+        (r"ImageBuild:version", r"[0-9]"),
+        (r"NetworkCreate:Scope", r"swarm|global"),
+    )
+)
+
+
+def unknown_option(request: Request, place: Place) -> Argument:
+    """Ask for what the table does not know: by its name, whatever the value."""
+    path = ".".join(map(normal.quote, place.path.split(".")))
+    return option(request, Place(path, place.shown))
+
+
+def few(found: Found) -> Json:
+    """Give a list or a map back whose items all have to be looked at.
+
+    Raises `BodyTooLarge` for more than any container has: what they ask for has a bound of
+    its own, and those that ask for nothing are work too.
+    """
+    if isinstance(found.value, list | Mapping) and len(found.value) > MOST_ITEMS:
+        raise BodyTooLarge(f"{found.place.shown} has more than {MOST_ITEMS:,} items")
+    return found.value
+
+
+# A field is of the kind that the table says, or it is not there: what is neither was
+# looked at by nobody, and asks for nothing that anyone could tell.
+
+
+def text_of(value: Json) -> str:
+    """A text; empty where there is none. Raises `BadBody` for anything else."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise _other("text")
+    return value
+
+
+def texts_of(value: Json) -> list[str]:
+    """The texts of a list. Raises `BadBody` for anything else."""
+    found = list_of(value)
+    texts = [one for one in found if isinstance(one, str)]
+    if len(texts) < len(found):
+        raise _other("text")
+    return texts
+
+
+def structs_of(value: Json) -> list[dict[str, Json]]:
+    """The structs of a list. Raises `BadBody` for anything else."""
+    found = list_of(value)
+    structs = [one for one in found if isinstance(one, dict)]
+    if len(structs) < len(found):
+        raise _other("object")
+    return structs
+
+
+def list_of(value: Json) -> list[Json]:
+    """A list; empty where there is none. Raises `BadBody` for anything else."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise _other("list")
+    return value
+
+
+def map_of(value: Json) -> dict[str, Json]:
+    """A struct or a map; empty where there is none. Raises `BadBody` for anything else."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _other("object")
+    return value
+
+
+def _other(wanted: str) -> BadBody:
+    return BadBody(f"what should be {wanted} is something else")
+
+
+def entries(value: Json) -> Iterator[tuple[str, str]]:
+    """The entries of a map of texts. Raises `BadBody` for anything else."""
+    for key, one in map_of(value).items():
+        yield key, text_of(one)

@@ -1,0 +1,340 @@
+"""Bodies of JSON, read as the Engine's decoder reads them, or refused.
+
+The decoder (Go's `encoding/json`) compares the names of a struct without case, the long s as an `s`
+and the Kelvin sign as a `k`, and *merges* what is given twice: `{"HostConfig": {"Privileged":
+true}, "hostconfig": {}}` is privileged. So a name at a struct's level must be ASCII and
+come once, whatever its case. What is left has one reading, and what goes on is written
+from that: canonical names, nothing that was not looked at. `null` for a field is the same
+as no field, and is left out; `null` in a list is refused, for it can revive old elements.
+
+Here are values only: bytes become values in `http.jsonbody`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from types import NoneType
+from typing import Final, NamedTuple
+
+from trioproxy.api.fields import (
+    HOST_CONFIG,
+    WITH_PARENT,
+    Field,
+    Kind,
+    Operation,
+    Struct,
+)
+from trioproxy.errors import BadBody
+from trioproxy.steps import Steps
+
+Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+"""A value of JSON."""
+
+_SHOWN: Final = 64
+_A_STEP: Final = 512
+"""Structs and names that are read without a turn for others."""
+
+
+class Place(NamedTuple):
+    """Where a value stands in a body."""
+
+    path: str
+    """Names alone: `HostConfig.Mounts.Source`."""
+    shown: str
+    """For people, with indexes: `HostConfig.Mounts[0].Source`."""
+
+    def below(self, name: str) -> "Place":
+        """Where a name of it stands."""
+        if not self.path:
+            return Place(name, name)
+        return Place(f"{self.path}.{name}", f"{self.shown}.{name}")
+
+    def at(self, index: int | str) -> "Place":
+        """Where an element of it stands."""
+        shown = index if isinstance(index, int) else show(index)
+        return Place(self.path, f"{self.shown}[{shown}]")
+
+
+TOP: Final = Place("", "")
+
+
+class Found(NamedTuple):
+    """A value that asks for something: `readers` has who tells it."""
+
+    reader: str
+    place: Place
+    value: Json
+    parent: dict[str, Json]
+    """The struct that holds it, which goes on to the Engine."""
+
+
+class Mention(NamedTuple):
+    """A value that names something the Engine has: `references` has who tells it."""
+
+    finder: str
+    place: Place
+    value: Json
+    parent: dict[str, Json]
+    """As of `Found`."""
+
+
+class Unknown(NamedTuple):
+    """A field that the table does not know, and that is not empty."""
+
+    place: Place
+    is_legacy: bool
+    """Read by Engines before 27 as a field of `HostConfig`: never passed on."""
+
+
+class Body(NamedTuple):
+    """A body in its one reading."""
+
+    value: dict[str, Json]
+    """What goes on to the Engine."""
+    found: list[Found]
+    unknown: list[Unknown]
+    named: list[Mention]
+    """What names images, containers, networks or volumes."""
+
+
+def reading(operation: Operation, value: Json) -> Steps[Body]:
+    """Read the body of an operation, in steps.
+
+    Raises `BadBody` where it has no one reading.
+    """
+    if not isinstance(value, Mapping):
+        raise BadBody("the body must be a JSON object")
+    reader = _Reader()
+    canonical = yield from reader.read_struct(operation.body, value, TOP)
+    if operation.name == "ContainerCreate":
+        # Engines before 27 read HostConfig's fields at the top where this is missing.
+        canonical.setdefault(HOST_CONFIG.name, {})
+    return Body(canonical, reader.found, reader.unknown, reader.named)
+
+
+def show(text: str) -> str:
+    """Cut and escape what a client wrote."""
+    cut = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return cut.encode("ascii", "backslashreplace").decode("ascii").translate(_CONTROL)
+
+
+_CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
+
+
+def is_empty(value: Json) -> bool:
+    """Whether a value is the zero of its type, as is each field that nobody set."""
+    todo = [value]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, dict):
+            todo.extend(one.values())
+        elif one:
+            return False
+    return True
+
+
+class _Reader:
+    """Walks a body by the table, and keeps what somebody has to look at."""
+
+    def __init__(self) -> None:
+        self.found: list[Found] = []
+        self.unknown: list[Unknown] = []
+        self.named: list[Mention] = []
+        self._left = _A_STEP
+
+    def read_struct(
+        self, struct: Struct, value: Json, place: Place
+    ) -> Steps[dict[str, Json]]:
+        """Give the fields that are set, by their canonical names."""
+        if not isinstance(value, Mapping):
+            raise _mismatch(place, "an object")
+        canonical = dict[str, Json]()
+        if self._is_long():
+            yield
+        for name, item in _told_apart(value, place):
+            if self._is_long():
+                yield
+            field = struct.fields.get(name.lower())
+            if item is None:
+                continue
+            if field is None:
+                self._read_unknown(struct, name, item, place, canonical)
+            elif field.kind is not Kind.UNREAD:
+                where = place.below(field.name)
+                if check := _KINDS.get(field.kind):
+                    value = check(item, where)
+                else:
+                    value = yield from self._read_structs(field, item, where)
+                canonical[field.name] = value
+                if field.reader or field.finder:
+                    self._keep(field, where, value, canonical)
+        return canonical
+
+    def _keep(
+        self, field: Field, place: Place, value: Json, parent: dict[str, Json]
+    ) -> None:
+        if field.reader and field.reader != WITH_PARENT:
+            self.found.append(Found(field.reader, place, value, parent))
+        if field.finder:
+            self.named.append(Mention(field.finder, place, value, parent))
+
+    def _is_long(self) -> bool:
+        """Whether others should have their turn, by what was read since they had one."""
+        self._left = self._left - 1 or _A_STEP
+        return self._left == _A_STEP
+
+    def _read_unknown(
+        self,
+        struct: Struct,
+        name: str,
+        item: Json,
+        place: Place,
+        canonical: dict[str, Json],
+    ) -> None:
+        if struct.drops_others or is_empty(item):
+            return
+        legacy = HOST_CONFIG.fields.get(name.lower()) if not place.path else None
+        is_legacy = struct.name == "ContainerCreate" and legacy is not None
+        shown = legacy.name if is_legacy and legacy else show(name)
+        self.unknown.append(Unknown(place.below(shown), is_legacy))
+        if not is_legacy:
+            canonical[name] = item
+
+    def _read_structs(self, field: Field, item: Json, place: Place) -> Steps[Json]:
+        match field.kind:
+            case Kind.STRUCT:
+                return (yield from self.read_struct(field.struct, item, place))
+            case Kind.STRUCTS:
+                return (yield from self._read_list(field, item, place))
+            case _:
+                return (yield from self._read_map(field, item, place))
+
+    def _read_list(self, field: Field, item: Json, place: Place) -> Steps[Json]:
+        canonical = list[Json]()
+        for index, one in enumerate(_list(item, place)):
+            where = place.at(index)
+            canonical.append((yield from self.read_struct(field.struct, one, where)))
+        return canonical
+
+    def _read_map(self, field: Field, item: Json, place: Place) -> Steps[Json]:
+        canonical = dict[str, Json]()
+        for name, one in _map(item, place):
+            where = place.at(name)
+            if one is None:
+                canonical[name] = None
+            elif field.kind is Kind.STRUCT_LISTS:
+                canonical[name] = yield from self._read_list(field, one, where)
+            else:
+                struct = field.struct
+                canonical[name] = yield from self.read_struct(struct, one, where)
+        return canonical
+
+
+_Check = Callable[[Json, Place], Json]
+
+
+def _name(place: Place) -> str:
+    return place.shown or "the body"
+
+
+def _mismatch(place: Place, wanted: str) -> BadBody:
+    return BadBody(f"{_name(place)} is not {wanted}")
+
+
+def _list(item: Json, place: Place) -> list[Json]:
+    if not isinstance(item, list):
+        raise _mismatch(place, "a list")
+    return item
+
+
+def _map(item: Json, place: Place) -> Iterator[tuple[str, Json]]:
+    if not isinstance(item, Mapping):
+        raise _mismatch(place, "an object")
+    yield from item.items()
+
+
+def _told_apart(value: Mapping[str, Json], place: Place) -> Iterator[tuple[str, Json]]:
+    """Give the names of a struct, none of which may be another one's for the Engine."""
+    seen = set[str]()
+    for name, item in value.items():
+        if not name.isascii():
+            raise BadBody(f"a name in {_name(place)} is not ASCII: {show(name)}")
+        folded = name.lower()
+        if folded in seen:
+            raise BadBody(f"{_name(place.below(show(name)))} is given twice")
+        seen.add(folded)
+        yield name, item
+
+
+def _text(item: Json, place: Place) -> Json:
+    if not isinstance(item, str):
+        raise _mismatch(place, "a text")
+    return item
+
+
+def _flag(item: Json, place: Place) -> Json:
+    if not isinstance(item, bool):
+        raise _mismatch(place, "true or false")
+    return item
+
+
+def _number(item: Json, place: Place) -> Json:
+    if not isinstance(item, int) or isinstance(item, bool):
+        raise _mismatch(place, "a whole number")
+    return item
+
+
+def _texts(item: Json, place: Place) -> Json:
+    if not set(map(type, _list(item, place))) <= {str}:
+        raise _mismatch(place, "a list of texts")
+    return item
+
+
+def _words(item: Json, place: Place) -> Json:
+    return item if isinstance(item, str) else _texts(item, place)
+
+
+def _numbers(item: Json, place: Place) -> Json:
+    for one in _list(item, place):
+        _number(one, place)
+    return item
+
+
+def _lists(item: Json, place: Place) -> Json:
+    for one in _list(item, place):
+        _texts(one, place)
+    return item
+
+
+def _text_map(item: Json, place: Place) -> Json:
+    # The decoder makes an empty text of a null, and so do we.
+    entries: dict[str, Json] = {
+        name: "" if one is None else one for name, one in _map(item, place)
+    }
+    if not set(map(type, entries.values())) <= {str}:
+        raise _mismatch(place, "an object of texts")
+    return entries
+
+
+def _keys(item: Json, place: Place) -> Json:
+    # What stands in the empty structs, the Engine does not read.
+    entries = dict(_map(item, place))
+    if not set(map(type, entries.values())) <= {dict, NoneType}:
+        raise _mismatch(place, "an object of empty objects")
+    return {name: {} for name in entries}
+
+
+def _any(item: Json, _: Place) -> Json:
+    return item
+
+
+_KINDS: Final[Mapping[Kind, _Check]] = {
+    Kind.TEXT: _text,
+    Kind.FLAG: _flag,
+    Kind.NUMBER: _number,
+    Kind.NUMBERS: _numbers,
+    Kind.TEXTS: _texts,
+    Kind.WORDS: _words,
+    Kind.LISTS: _lists,
+    Kind.MAP: _text_map,
+    Kind.KEYS: _keys,
+    Kind.ANY: _any,
+}

@@ -1,0 +1,482 @@
+"""The arguments: what requests ask for beyond their route, and which variable limits it.
+
+Tables only: `bodies` reads a body by them, `asking` finds the arguments in it, `limits`
+compares those with what a file lists. A field is harmless (it gives no power over the
+host or over what belongs to others), or it names a reader, which tells its arguments; one
+that says neither does not import. What is not in the table is no oversight that passes:
+it is asked for by its name, as a value of the family's `_OPTIONS`.
+
+Facts are from the Engine's sources and API documents, 1.24 to 1.56.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from trioproxy.api.families import LIMITS, Family
+
+
+class Kind(StrEnum):
+    """What the Engine's decoder takes for a field; anything else is its 400, and ours."""
+
+    TEXT = "text"
+    FLAG = "flag"
+    NUMBER = "number"
+    NUMBERS = "numbers"
+    TEXTS = "texts"
+    WORDS = "words"
+    """Texts, or one text (Engines before 29)."""
+    LISTS = "lists"
+    """Lists of texts."""
+    MAP = "map"
+    """Names to texts. Names of a map are told apart by case, those of a struct are not."""
+    KEYS = "keys"
+    """Names to empty structs."""
+    STRUCT = "struct"
+    STRUCTS = "structs"
+    STRUCT_MAP = "structmap"
+    STRUCT_LISTS = "structlists"
+    """Names to lists of structs."""
+    ANY = "any"
+    """Passed on as it is, and only where it is listed as a whole."""
+    UNREAD = "unread"
+    """Of no use to an Engine, sent by some clients: left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Struct:
+    """An object whose names the Engine compares without case."""
+
+    name: str
+    fields: Mapping[str, "Field"] = field(hash=False)
+    """By name in lower case: what is not ASCII there is refused before it is looked up."""
+    drops_others: bool = False
+    """Whether names that it does not know are left out and not asked for."""
+
+
+NO_STRUCT: Final = Struct(name="", fields=MappingProxyType({}))
+"""What a field holds that holds no struct."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A field of a struct."""
+
+    name: str
+    kind: Kind
+    struct: Struct = NO_STRUCT
+    """For the kinds that hold structs."""
+    reader: str = ""
+    """What tells its arguments; empty: harmless at any value."""
+    finder: str = ""
+    """What tells which images, containers, networks and volumes it names; see `references`."""
+
+
+# A struct a heading: its name, then the structs that the Engine embeds in it, `...` if
+# names besides its own are left out. Then kind and names a line; `:Struct` says what a
+# name holds. Each that holds no struct has a sign: `>reader`, who tells its arguments, or
+# `-`, harmless at any value. `@finder` says who tells what it names.
+_STRUCTS = """\
+= Healthcheck
+texts      Test-
+number     Interval- Timeout- Retries- StartPeriod- StartInterval-
+= Config Healthcheck
+text       Hostname- Domainname- User- WorkingDir- StopSignal- MacAddress-
+flag       AttachStdin- AttachStdout- AttachStderr- Tty- OpenStdin- StdinOnce- ArgsEscaped- NetworkDisabled-
+texts      Env>environment OnBuild- Shell-
+words      Cmd- Entrypoint-
+keys       ExposedPorts- Volumes>volumes@volumes
+map        Labels-
+number     StopTimeout-
+struct     Healthcheck:Healthcheck
+= WeightDevice
+text       Path>with-parent
+number     Weight-
+= ThrottleDevice
+text       Path>with-parent
+number     Rate-
+= Device
+text       PathOnHost>with-parent PathInContainer- CgroupPermissions-
+= DeviceRequest
+text       Driver>with-parent
+number     Count-
+texts      DeviceIDs-
+lists      Capabilities>with-parent
+map        Options>option-keys
+= Ulimit
+text       Name-
+number     Soft- Hard-
+= RestartPolicy
+text       Name-
+number     MaximumRetryCount-
+= Resources
+number     CpuShares- Memory- NanoCpus- BlkioWeight- CpuPeriod- CpuQuota- CpuRealtimePeriod- CpuRealtimeRuntime-
+number     MemoryReservation- MemorySwap- MemorySwappiness- PidsLimit- CpuCount- CpuPercent- IOMaximumIOps- IOMaximumBandwidth-
+number     KernelMemory- KernelMemoryTCP-
+text       CpusetCpus- CpusetMems- CgroupParent>option
+flag       OomKillDisable-
+structs    BlkioWeightDevice:WeightDevice>device-paths
+structs    BlkioDeviceReadBps:ThrottleDevice>device-paths BlkioDeviceWriteBps:ThrottleDevice>device-paths
+structs    BlkioDeviceReadIOps:ThrottleDevice>device-paths BlkioDeviceWriteIOps:ThrottleDevice>device-paths
+structs    Devices:Device>devices DeviceRequests:DeviceRequest>device-requests Ulimits:Ulimit
+texts      DeviceCgroupRules>device-rules
+= LogConfig
+text       Type>log-driver
+map        Config>log-options
+= Driver
+text       Name>volume-driver
+map        Options>driver-options
+= BindOptions
+text       Propagation>propagation
+flag       NonRecursive- CreateMountpoint- ReadOnlyNonRecursive>with-parent ReadOnlyForceRecursive-
+= VolumeOptions
+flag       NoCopy-
+map        Labels-
+text       Subpath>with-parent
+struct     DriverConfig:Driver
+= ImageOptions
+text       Subpath>with-parent
+= TmpfsOptions
+number     SizeBytes- Mode-
+lists      Options>memory-options
+= ClusterOptions
+= Mount
+text       Type>with-parent Source>with-parent Target>with-parent Consistency>with-parent
+flag       ReadOnly>with-parent
+struct     BindOptions:BindOptions VolumeOptions:VolumeOptions ImageOptions:ImageOptions
+struct     TmpfsOptions:TmpfsOptions ClusterOptions:ClusterOptions
+= PortBinding
+text       HostIp>with-parent HostPort>with-parent
+= HostConfig Resources
+texts      Binds>binds@binds CapAdd>caps Capabilities>caps CapDrop- Dns- DnsOptions- DnsSearch- ExtraHosts- GroupAdd-
+texts      Links>links@links SecurityOpt>security VolumesFrom>volumes-from@volumes-from MaskedPaths>masked ReadonlyPaths>readonly
+text       NetworkMode>network-mode@network-mode VolumeDriver>volume-driver CgroupnsMode>cgroup-mode
+text       IpcMode>ipc-mode@namespace Cgroup>option@namespace PidMode>pid-mode@namespace UTSMode>uts-mode UsernsMode>userns-mode
+text       Runtime>runtime Isolation-
+flag       AutoRemove- Privileged>privileged PublishAllPorts>publish-all ReadonlyRootfs- Init-
+number     OomScoreAdj- ShmSize-
+numbers    ConsoleSize-
+map        Annotations>option-keys StorageOpt>storage-options Tmpfs>tmpfs Sysctls>sysctls
+struct     LogConfig:LogConfig RestartPolicy:RestartPolicy
+structs    Mounts:Mount>mounts@mounts
+unread     ContainerIDFile
+structlists PortBindings:PortBinding>ports
+= IPAMConfig
+text       IPv4Address- IPv6Address-
+texts      LinkLocalIPs-
+= Endpoint
+struct     IPAMConfig:IPAMConfig
+texts      Links>links@aliases Aliases- DNSNames-
+text       MacAddress- NetworkID-@pinned EndpointID- Gateway- IPAddress- IPv6Gateway- GlobalIPv6Address-
+number     GwPriority- IPPrefixLen- GlobalIPv6PrefixLen-
+map        DriverOpts>option-keys
+= NetworkingConfig ...
+structmap  EndpointsConfig:Endpoint>endpoints@endpoints
+= ContainerCreate Config
+text       Image>image@image
+struct     HostConfig:HostConfig NetworkingConfig:NetworkingConfig
+unread     Name Platform
+= ContainerUpdate Resources
+struct     RestartPolicy:RestartPolicy
+flag       Init-
+= ContainerExec
+text       User>exec-user DetachKeys- WorkingDir-
+flag       Privileged>exec-privileged Tty- AttachStdin- AttachStdout- AttachStderr- Detach-
+numbers    ConsoleSize-
+texts      Env>exec-environment Cmd>exec-command
+unread     Container
+= ExecStart
+flag       Detach- Tty-
+numbers    ConsoleSize-
+unread     Stdin Hijack
+= VolumeCreate
+text       Name-@volume Driver>volume-driver
+map        DriverOpts>driver-options Labels-
+any        ClusterVolumeSpec>present
+= ConfigFrom
+text       Network-@network
+= AddressPool
+text       Subnet>option-value IPRange- Gateway-
+map        AuxiliaryAddresses-
+= IPAM
+text       Driver>ipam-driver
+structs    Config:AddressPool
+map        Options>option-keys
+= NetworkCreate
+text       Name- Driver>network-driver Scope>network-scope
+flag       Internal- EnableIPv4- EnableIPv6- CheckDuplicate- Attachable>option Ingress>option ConfigOnly>option
+map        Options>network-options Labels-
+struct     IPAM:IPAM ConfigFrom:ConfigFrom>option
+= NetworkConnect
+text       Container-@container
+struct     EndpointConfig:Endpoint
+= NetworkDisconnect
+text       Container-@container
+flag       Force-
+= ImageCommit Config
+text       Image-
+"""
+
+
+WITH_PARENT: Final = "with-parent"
+"""The reader of what is told together with the field that holds it."""
+
+# A reader a line: the variable that limits what it finds, and the kinds that it reads.
+_READERS = """\
+binds            CREATE_BINDS       texts
+mounts           CREATE_BINDS       structs
+volumes          CREATE_BINDS       keys
+driver-options   CREATE_BINDS       map
+caps             CREATE_CAPS        texts
+device-paths     CREATE_DEVICES     structs
+device-requests  CREATE_DEVICES     structs
+device-rules     CREATE_DEVICES     texts
+devices          CREATE_DEVICES     structs
+volume-driver    CREATE_DRIVERS     text
+ipam-driver      CREATE_DRIVERS     text
+log-driver       CREATE_DRIVERS     text
+network-driver   CREATE_DRIVERS     text
+image            CREATE_IMAGES      text
+cgroup-mode      CREATE_NAMESPACES  text
+endpoints        CREATE_NAMESPACES  structmap
+ipc-mode         CREATE_NAMESPACES  text
+links            CREATE_NAMESPACES  texts
+network-mode     CREATE_NAMESPACES  text
+pid-mode         CREATE_NAMESPACES  text
+userns-mode      CREATE_NAMESPACES  text
+uts-mode         CREATE_NAMESPACES  text
+volumes-from     CREATE_NAMESPACES  texts
+ports            CREATE_PORTS       structlists
+publish-all      CREATE_PORTS       flag
+privileged       CREATE_PRIVILEGED  flag
+runtime          CREATE_RUNTIMES    text
+masked           CREATE_SECURITY    texts
+readonly         CREATE_SECURITY    texts
+security         CREATE_SECURITY    texts
+import-tag       CREATE_TAGS        text
+push-tag         CREATE_TAGS        text
+tag              CREATE_TAGS        text
+environment      CREATE_OPTIONS     texts
+log-options      CREATE_OPTIONS     map
+memory-options   CREATE_OPTIONS     lists
+network-options  CREATE_OPTIONS     map
+network-scope    CREATE_OPTIONS     text
+option           CREATE_OPTIONS     flag struct text
+option-keys      CREATE_OPTIONS     map
+option-value     CREATE_OPTIONS     text
+present          CREATE_OPTIONS     any
+propagation      CREATE_OPTIONS     text
+storage-options  CREATE_OPTIONS     map
+sysctls          CREATE_OPTIONS     map
+tmpfs            CREATE_OPTIONS     map
+build-file       BUILD_OPTIONS      text
+build-network    BUILD_OPTIONS      text
+build-option     BUILD_OPTIONS      text
+build-remote     BUILD_OPTIONS      text
+build-tag        CREATE_TAGS        text
+build-version    BUILD_OPTIONS      text
+exec-command     EXEC_COMMANDS      texts
+exec-environment EXEC_OPTIONS       texts
+exec-privileged  EXEC_PRIVILEGED    flag
+exec-user        EXEC_USERS         text
+pull-image       PULL_IMAGES        text
+"""
+
+
+class Source(NamedTuple):
+    """A row of `READERS`."""
+
+    variable: str
+    """What limits what a reader finds."""
+    kinds: frozenset[Kind]
+    """What it reads; a field of another kind that names it is refused at import."""
+
+
+def _parse_readers(table: str) -> Mapping[str, Source]:
+    found = {WITH_PARENT: Source("", frozenset(Kind))}
+    for name, variable, *kinds in map(str.split, table.splitlines()):
+        if variable not in LIMITS:
+            raise AssertionError(f"{name}: nothing is called {variable}")
+        found[name] = Source(variable, frozenset(map(Kind, kinds)))
+    return MappingProxyType(found)
+
+
+READERS: Final = _parse_readers(_READERS)
+"""Who tells the arguments of a field, and the variable that limits what is found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """An operation whose arguments are known."""
+
+    name: str
+    family: Family
+    body: Struct = NO_STRUCT
+    """Its JSON body; none: a body, if there is one, is content and not read."""
+    query: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The keys of its query that the Engine reads, and their readers; empty: harmless."""
+    finders: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The keys of its query that name something, and what tells it."""
+    many: frozenset[str] = frozenset()
+    """The keys of which the Engine reads every value, not the first alone."""
+
+    @property
+    def has_body(self) -> bool:
+        """Whether its body is JSON, and read."""
+        return self.body is not NO_STRUCT
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The variables that limit what it can ask for."""
+        readers = {one.reader for _, one in rows(self)} | set(self.query.values())
+        found = {READERS[reader].variable for reader in readers if reader}
+        return frozenset(found | {self.family.options}) - {""}
+
+
+# Family, operation, then the keys of the query: signs as above, `*` for those that may repeat.
+_OPERATIONS = """\
+CREATE ContainerCreate  name- platform-
+CREATE ContainerUpdate
+CREATE VolumeCreate
+CREATE NetworkCreate
+CREATE NetworkConnect
+CREATE NetworkDisconnect
+CREATE ImageCommit      container-@container repo>tag tag>with-parent author- comment- pause- changes*-
+CREATE ImageTag         repo>tag tag>with-parent force-
+CREATE ImagePush        tag>push-tag platform-
+EXEC   ContainerExec
+EXEC   ExecStart
+PULL   ImageCreate      fromImage>pull-image fromSrc>pull-image repo>import-tag tag>with-parent message- changes*- platform-
+BUILD  ImageBuild       dockerfile>build-file q- nocache- pull- rm- forcerm- memory- memswap- cpushares- cpusetcpus- cpusetmems- cpuperiod- cpuquota- shmsize- ulimits- buildargs- labels- target- platform- extrahosts*- cachefrom- squash- isolation- t*>build-tag remote>build-remote networkmode>build-network@build-network cgroupparent>build-option securityopt*>build-option outputs>build-option session>build-option buildid>build-option version>build-version
+"""
+
+
+def _parse_structs(table: str) -> Mapping[str, Struct]:
+    structs = dict[str, Struct]()
+    name, fields, drops_others = "", dict[str, Field](), False
+    for line in [*table.splitlines(), "="]:
+        kind, *words = line.split()
+        if kind != "=":
+            found = (_parse_field(Kind(kind), word, structs) for word in words)
+            fields |= {one.name.lower(): one for one in found}
+            continue
+        if name:
+            structs[name] = Struct(
+                name=name, fields=MappingProxyType(fields), drops_others=drops_others
+            )
+        name, *embedded = words or [""]
+        drops_others = "..." in embedded
+        fields = {}
+        for other in embedded:
+            if other != "...":
+                fields |= structs[other].fields
+    return MappingProxyType(structs)
+
+
+_HOLDING: Final = frozenset(
+    {Kind.STRUCT, Kind.STRUCTS, Kind.STRUCT_MAP, Kind.STRUCT_LISTS}
+)
+
+
+class _Word(NamedTuple):
+    """A name in a table, with its signs."""
+
+    name: str
+    struct: str
+    reader: str
+    finder: str
+
+
+def _parse_word(word: str) -> _Word:
+    signed, _, finder = word.partition("@")
+    signed, _, reader = signed.partition(">")
+    name, _, struct = signed.removesuffix("-").partition(":")
+    if reader and reader not in READERS:
+        raise AssertionError(f"{word}: nobody is called {reader}")
+    if (signed[-1:] == "-") == bool(reader or struct):
+        raise AssertionError(f"{word}: say who reads it, or by a - that it is harmless")
+    return _Word(name, struct, reader, finder)
+
+
+def _parse_field(kind: Kind, word: str, structs: Mapping[str, Struct]) -> Field:
+    if kind is Kind.UNREAD:
+        return Field(name=word, kind=kind)
+    name, struct, reader, finder = _parse_word(word)
+    if reader and kind not in READERS[reader].kinds:
+        raise AssertionError(f"{word}: {reader} does not read a {kind}")
+    if (kind in _HOLDING) != bool(struct):
+        raise AssertionError(
+            f"{word}: a {kind} holds {'some' if struct else 'no'} struct"
+        )
+    return Field(
+        name=name,
+        kind=kind,
+        struct=structs[struct] if struct else NO_STRUCT,
+        reader=reader,
+        finder=finder,
+    )
+
+
+def _parse_operations(table: str) -> Mapping[str, Operation]:
+    operations = dict[str, Operation]()
+    for line in table.splitlines():
+        family, name, *words = line.split()
+        keys = [_parse_word(word) for word in words]
+        if other := [
+            one
+            for one in keys
+            if one.reader and Kind.TEXT not in READERS[one.reader].kinds
+        ]:
+            raise AssertionError(f"{name}: {other[0].reader} does not read a text")
+        body = STRUCTS.get(name, NO_STRUCT)
+        _check_told(name, body, is_told=False)
+        operations[name] = Operation(
+            name=name,
+            family=Family(family),
+            body=body,
+            query=MappingProxyType({one.name.rstrip("*"): one.reader for one in keys}),
+            finders=MappingProxyType(
+                {one.name.rstrip("*"): one.finder for one in keys if one.finder}
+            ),
+            many=frozenset(one.name[:-1] for one in keys if one.name.endswith("*")),
+        )
+    return MappingProxyType(operations)
+
+
+def _check_told(name: str, struct: Struct, *, is_told: bool) -> None:
+    """Refuse a field that is told with what holds it, where nobody reads that."""
+    for one in struct.fields.values():
+        if one.reader == WITH_PARENT and not is_told:
+            raise AssertionError(f"{name}: nobody reads what holds {one.name}")
+        is_read = one.reader not in {"", WITH_PARENT}
+        _check_told(name, one.struct, is_told=is_told or is_read)
+
+
+STRUCTS: Final = _parse_structs(_STRUCTS)
+"""All objects of the bodies, by their names here."""
+
+OPERATIONS: Final = _parse_operations(_OPERATIONS)
+"""All operations whose arguments are known."""
+
+HOST_CONFIG: Final = STRUCTS["HostConfig"]
+"""What Engines before 27 also read at the top of a create, if `HostConfig` is absent."""
+
+
+FINDERS: Final = frozenset(
+    one.finder for struct in STRUCTS.values() for one in struct.fields.values()
+).union(*(one.finders.values() for one in OPERATIONS.values())) - {""}
+"""Who tells what is named, by the names that the tables use."""
+
+
+def rows(operation: Operation) -> Iterator[tuple[str, Field]]:
+    """List every field of a body with its path: `HostConfig.Binds`."""
+    yield from _rows(operation.body, "")
+
+
+def _rows(struct: Struct, prefix: str) -> Iterator[tuple[str, Field]]:
+    for one in struct.fields.values():
+        path = f"{prefix}{one.name}"
+        yield path, one
+        yield from _rows(one.struct, f"{path}.")

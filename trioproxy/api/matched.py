@@ -1,0 +1,88 @@
+"""What is judged: a request as values, and the route that a person may name for it."""
+
+import re
+from dataclasses import dataclass
+
+from trioproxy.api.routes import Endpoint, section_of
+from trioproxy.api.target import Target, quote_path
+from trioproxy.values import ordered_class
+
+_NO_CAPITAL = re.compile(r"[^A-Z]")
+
+
+@ordered_class
+class Request:
+    """What is judged: a method, a target, and the endpoint that they mean."""
+
+    method: str
+    target: Target
+    endpoint: Endpoint | None
+
+    @property
+    def operation(self) -> str:
+        """The Engine's name for it, or `unknown`."""
+        return self.endpoint.operation if self.endpoint else "unknown"
+
+    @property
+    def section(self) -> str | None:
+        """The section variable that covers its path."""
+        return section_of(self.target.path)
+
+    @property
+    def parameter(self) -> str:
+        """What its path has for the first parameter of its template: a name or an id.
+
+        With slashes where the Engine takes them: a legacy link is `PARENT/ALIAS`.
+        """
+        begin, end = self._bounds()
+        name = self.target.path[begin:end]
+        return name.encode("latin-1").decode("utf-8", "surrogateescape")
+
+    def with_parameter(self, text: str) -> str:
+        """Version and path with another text in that place; empty for an empty one."""
+        if not text:
+            return ""
+        begin, end = self._bounds()
+        path = self.target.path
+        return self.target.version + quote_path(f"{path[:begin]}{text}{path[end:]}")
+
+    def _bounds(self) -> tuple[int, int]:
+        template = self.endpoint.template if self.endpoint else ""
+        before, mark, rest = template.partition("{")
+        path, behind = self.target.path, rest.partition("}")[2]
+        if not mark:
+            return len(path), len(path)
+        if "{" in behind:  # two parameters, each of one segment
+            return len(before), path.index("/", len(before))
+        return len(before), len(path) - len(behind)
+
+    @property
+    def shown(self) -> str:
+        """Name it for people: operation, method and template, or the path as escaped."""
+        method = _NO_CAPITAL.sub("?", self.method[:16])
+        if self.endpoint is None:
+            return f"{method} {self.target.shown}"
+        return f"{self.endpoint.operation} ({method} {self.endpoint.template})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A `METHOD:/path/{template}` of `ALLOW_OPERATIONS`, for routes not in the table."""
+
+    method: str
+    template: str
+
+    def fits(self, method: str, path: str) -> bool:
+        """Whether a request is meant; a parameter is one segment, `GET` has its `HEAD`."""
+        methods = {"GET", "HEAD"} if self.method == "GET" else {self.method}
+        wanted, given = self.template.split("/"), path.split("/")
+        return (
+            method in methods
+            and len(wanted) == len(given)
+            and all(
+                w.startswith("{") or w == g for w, g in zip(wanted, given, strict=True)
+            )
+        )
+
+    def __str__(self) -> str:
+        return f"{self.method}:{self.template}"

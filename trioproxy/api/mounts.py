@@ -1,0 +1,195 @@
+"""Readers of mounts and volumes: every way to a path of the host.
+
+Paths are cleaned as text, as the Engine does it. Links are not followed: they are on the
+Engine's disk, and may be others by the time that it mounts them.
+
+Podman answers the same routes and makes options of its command line of the same fields,
+so some say more to it: a volume named `../etc` is a path, what stands in `Volumes` is
+split at its colons, and a comma in a mount begins its next option. Each is read here in
+the way that gives more.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from trioproxy.api import normal
+from trioproxy.api.arguments import (
+    RECURSIVE_READ_ONLY,
+    Argument,
+    Request,
+    entries,
+    few,
+    list_of,
+    map_of,
+    option,
+    structs_of,
+    text_of,
+    texts_of,
+)
+from trioproxy.api.decoding import Found, Json, Place, show
+from trioproxy.api.fields import HOST_CONFIG
+from trioproxy.api.options import (
+    PRIVATE,
+    is_memory_option,
+    keyed,
+    keyed_options,
+    shared,
+)
+from trioproxy.errors import BadBody
+
+SHARED = frozenset({"shared", "rshared", "slave", "rslave"})
+_RELABEL = frozenset({"z", "Z"})
+_BIND_MODES = frozenset(
+    {"", "ro", "rw", "nocopy", "consistent", "cached", "delegated"}
+    | _RELABEL | PRIVATE | SHARED
+)  # fmt: skip
+_PATHS = ("/", ".")
+"""How a source begins that is no name of a volume; the Engine refuses those with a dot."""
+_LONGEST_BIND = 3 * normal.LONGEST
+_SPLITS = frozenset(',"\r\n')
+"""What ends a value, where values are written one behind the other as CSV."""
+
+
+def _bind(place: str, source: str, *, read_only: bool) -> Argument:
+    if "\0" in source:
+        raise BadBody(f"{place} holds a NUL byte")
+    cleaned = normal.path(source)
+    mode = ":ro" if read_only else ""
+    value = f"{normal.quote(cleaned)}{mode}"
+    return Argument("CREATE_BINDS", value, place, show(f"{cleaned}{mode}"))
+
+
+def binds(request: Request, found: Found) -> Iterator[Argument]:
+    """`SOURCE:TARGET[:MODES]`; without a slash in front, the source is a volume."""
+    for index, text in enumerate(texts_of(few(found))):
+        if ":" in text:  # else an anonymous volume
+            yield from _split_bind(request, found.place.at(index), text)
+
+
+def volumes(request: Request, found: Found) -> Iterator[Argument]:
+    """`Volumes`, whose names are anonymous volumes; Podman reads them as it reads `Binds`."""
+    for text in map_of(few(found)):
+        if ":" in text:
+            yield from _split_bind(request, found.place.at(text), text)
+
+
+def _split_bind(request: Request, place: Place, text: str) -> Iterator[Argument]:
+    source, modes = _bind_parts(place, text)
+    for mode in sorted(modes & SHARED):
+        yield shared(request, place, mode)
+    if source.startswith(_PATHS):
+        # A relabelled path is written to, whatever its mode says.
+        read_only = "ro" in modes and not modes & _RELABEL
+        read_only = read_only and not request.is_below(RECURSIVE_READ_ONLY)
+        yield _bind(place.shown, source, read_only=read_only)
+
+
+def _bind_parts(place: Place, text: str) -> tuple[str, frozenset[str]]:
+    parts = text.split(":") if len(text) < _LONGEST_BIND else []
+    modes = frozenset(parts[2].split(",")) if len(parts) == 3 else frozenset()
+    if len(parts) not in {2, 3} or not modes <= _BIND_MODES:
+        raise BadBody(f"{place.shown} is no SOURCE:TARGET[:MODE]")
+    return parts[0], modes
+
+
+def mounts(request: Request, found: Found) -> Iterator[Argument]:
+    """`Mounts`: binds, and what else has a source."""
+    for index, mount in enumerate(structs_of(few(found))):
+        place = found.place.at(index)
+        kind, source = text_of(mount.get("Type")), text_of(mount.get("Source"))
+        shown = place.below("Source").shown
+        yield from _split_texts(request, place, mount)
+        if kind == "bind":
+            options = map_of(mount.get("BindOptions"))
+            partial = options.get("ReadOnlyNonRecursive")
+            read_only = bool(mount.get("ReadOnly")) and not partial
+            read_only = read_only and not request.is_below(RECURSIVE_READ_ONLY)
+            yield _bind(shown, source, read_only=read_only)
+        elif kind == "image":
+            image = normal.image(source)
+            yield Argument("CREATE_IMAGES", image, shown, show(image))
+        elif kind not in {"volume", "tmpfs"}:
+            yield option(request, place.below("Type"), kind or "none")
+        elif source.startswith(_PATHS):
+            # No name of a volume. Podman makes the folder on the host before it says so.
+            yield _bind(shown, source, read_only=False)
+
+
+def _split_texts(
+    request: Request, place: Place, mount: Mapping[str, Json]
+) -> Iterator[Argument]:
+    """Ask for what Podman, which writes a mount as one line of options, would split."""
+    for name in ("Source", "Target", "Consistency"):
+        text = text_of(mount.get(name))
+        if not _SPLITS.isdisjoint(text):
+            yield option(request, place.below(name), text)
+    for name in ("VolumeOptions", "ImageOptions"):
+        path = text_of(map_of(mount.get(name)).get("Subpath"))
+        if not _SPLITS.isdisjoint(path):
+            yield option(request, place.below(name).below("Subpath"), path)
+
+
+def driver_options(request: Request, found: Found) -> Iterator[Argument]:
+    """Options of a volume. Those of `local` are arguments of mount(2), which root calls.
+
+    The type decides nothing where `o` says bind: `type=tmpfs,o=bind,device=/` binds.
+    """
+    options = dict(entries(found.value))
+    is_create = found.place.path == "DriverOpts"
+    driver = found.parent.get("Driver" if is_create else "Name")
+    if driver not in {None, "", "local"}:
+        yield from keyed_options(request, found)
+        return
+    flags = frozenset(normal.bounded(options.get("o", "")).split(","))
+    is_bind = not flags.isdisjoint({"bind", "rbind"})
+    for key, value in options.items():
+        place = found.place.below(show(key))
+        if is_bind and key == "device":
+            yield _bind(place.shown, value, read_only=False)
+        elif is_bind and key == "o":
+            if not flags <= {"bind", "rbind", "ro", "rw", ""} | PRIVATE:
+                yield keyed(request, found, key, value)
+        elif (
+            (is_bind and key == "type")
+            or key == "size"
+            or _is_memory(key, value, options.get("type"))
+        ):
+            continue
+        else:
+            # What a network file system takes as `o` may hold a password.
+            yield keyed(request, found, key, "" if key == "o" else value)
+
+
+def _is_memory(key: str, value: str, kind: str | None) -> bool:
+    """Whether an option is one of a file system in memory, and harmless."""
+    if kind != "tmpfs":
+        return False
+    if key == "o":
+        return is_memory_option(value)
+    return key in {"type", "device"}
+
+
+_ENGINES: Final = re.compile(r".*/(?:docker|podman)\.sock")
+"""Sockets by which clients find an Engine."""
+
+
+def to_proxy(body: Mapping[str, Json], socket: str) -> None:
+    """Bind this proxy's own socket in place of an Engine's, in a body that goes on.
+
+    So what the client starts, and what speaks to an Engine from there, has its policy.
+    """
+    host = map_of(body.get(HOST_CONFIG.name))
+    binds = list_of(host.get("Binds"))
+    for index, text in enumerate(binds):
+        source, mark, rest = text_of(text).partition(":")
+        if mark and is_engines(source):
+            binds[index] = f"{socket}{mark}{rest}"
+    for mount in structs_of(host.get("Mounts")):
+        if mount.get("Type") == "bind" and is_engines(text_of(mount.get("Source"))):
+            mount["Source"] = socket
+
+
+def is_engines(source: str) -> bool:
+    """Whether a path is one at which clients look for an Engine's socket."""
+    return _ENGINES.fullmatch(normal.path(source)) is not None

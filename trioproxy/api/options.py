@@ -1,0 +1,162 @@
+"""Readers of what has no variable of its own: it is told by its name.
+
+The value goes with the name where it is short and can be no secret.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from trioproxy.api import normal
+from trioproxy.api.arguments import (
+    Argument,
+    Reader,
+    Request,
+    entries,
+    few,
+    list_of,
+    option,
+    text_of,
+    texts_of,
+)
+from trioproxy.api.decoding import Found, Place, is_empty, show
+from trioproxy.api.fields import HOST_CONFIG
+
+PRIVATE: Final = frozenset({"private", "rprivate"})
+"""Propagations by which no mount leaves the container."""
+
+HARMLESS_LOG_OPTIONS: Final = frozenset(
+    [
+        "compress",
+        "env",
+        "env-regex",
+        "labels",
+        "labels-regex",
+        "max-buffer-size",
+        "max-file",
+        "max-size",
+        "mode",
+        "tag",
+        "cache-disabled",
+        "cache-max-file",
+        "cache-max-size",
+        "cache-compress",
+    ]
+)
+HARMLESS_NETWORK_OPTIONS: Final = frozenset(
+    {"com.docker.network.driver.mtu", "com.docker.network.enable_ipv4"}
+    | {"com.docker.network.enable_ipv6"}
+)
+MOUNT_OPTION = re.compile(
+    r"(?:|rw|ro|(?:no)?(?:suid|dev|exec|(?:dir)?atime)|sync|async|relatime|strictatime"
+    r"|(?:size|mode|uid|gid|nr_inodes|nr_blocks|mpol)=[A-Za-z0-9%:,-]*)"
+)
+"""Options of a file system in memory that stay within it."""
+_NET_SYSCTL = re.compile(r"net\.[A-Za-z0-9_.-]+")
+_IPC_SYSCTL = re.compile(
+    r"kernel\.(?:msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced)"
+    r"|fs\.mqueue\.[a-z_]+"
+)
+
+
+def bare_option(request: Request, found: Found) -> Iterator[Argument]:
+    """Ask by name if there is anything."""
+    if not is_empty(found.value):
+        yield option(request, found.place)
+
+
+def present(request: Request, found: Found) -> Iterator[Argument]:
+    """Ask by name, for what acts even if it is empty."""
+    yield option(request, found.place)
+
+
+def valued_option(request: Request, found: Found) -> Iterator[Argument]:
+    """Ask by name and value."""
+    if not is_empty(found.value):
+        yield option(request, found.place, text_of(found.value))
+
+
+def keyed_options(request: Request, found: Found) -> Iterator[Argument]:
+    """Ask for each entry of a map."""
+    for key, value in entries(found.value):
+        yield keyed(request, found, key, value)
+
+
+def keyed(request: Request, found: Found, key: str, value: str) -> Argument:
+    """Ask for one entry of a map."""
+    place = found.place
+    path = f"{place.path}.{normal.quote(key)}"
+    return option(request, Place(path, place.below(show(key)).shown), value)
+
+
+def options_beside(harmless: frozenset[str]) -> "Reader":
+    """Ask for each entry of a map but the harmless ones."""
+
+    def read(request: Request, found: Found) -> Iterator[Argument]:
+        for key, value in entries(found.value):
+            if key not in harmless:
+                yield keyed(request, found, key, value)
+
+    return read
+
+
+def log_options(request: Request, found: Found) -> Iterator[Argument]:
+    """Options of a log driver."""
+    # Without values: they are addresses, tokens, and files that the Engine reads as root.
+    for key, _ in entries(found.value):
+        if key not in HARMLESS_LOG_OPTIONS:
+            yield keyed(request, found, key, "")
+
+
+def tmpfs(request: Request, found: Found) -> Iterator[Argument]:
+    """Options of file systems in memory that reach beyond these."""
+    for key, value in entries(few(found)):
+        # Podman takes what stands behind a colon for options, wherever it came from.
+        if ":" in key or not is_memory_option(value):
+            yield option(request, Place(found.place.path, found.place.at(key).shown))
+
+
+def memory_options(request: Request, found: Found) -> Iterator[Argument]:
+    """The same as lists of a name and a value."""
+    for words in list_of(found.value):
+        if not is_memory_option("=".join(texts_of(words))):
+            yield option(request, found.place)
+
+
+def is_memory_option(text: str) -> bool:
+    """Whether options of a file system in memory stay within it."""
+    # What is longer than any list of options is work for nothing.
+    return len(text) <= normal.LONGEST and all(
+        map(MOUNT_OPTION.fullmatch, text.split(","))
+    )
+
+
+def sysctls(request: Request, found: Found) -> Iterator[Argument]:
+    """Settings of a namespace of the container's own are harmless, others are not."""
+    network, ipc = (text_of(found.parent.get(k)) for k in ("NetworkMode", "IpcMode"))
+    own_network = network != "host" and ":" not in network
+    own_ipc = ipc in {"", "none", "private", "shareable"}
+    for key, value in entries(few(found)):
+        if own_network and _NET_SYSCTL.fullmatch(key):
+            continue
+        if own_ipc and _IPC_SYSCTL.fullmatch(key):
+            continue
+        yield keyed(request, found, key, value)
+
+
+def scope(request: Request, found: Found) -> Iterator[Argument]:
+    """Networks beyond this host."""
+    if found.value not in {"", "local"}:
+        yield option(request, found.place, text_of(found.value))
+
+
+def propagation(request: Request, found: Found) -> Iterator[Argument]:
+    """How mounts travel between container and host."""
+    if found.value and found.value not in PRIVATE:
+        yield shared(request, found.place, text_of(found.value))
+
+
+def shared(request: Request, place: Place, value: str) -> Argument:
+    """Ask for a propagation: one value for both ways to write it, `Binds` has it as a mode."""
+    path = f"{HOST_CONFIG.name}.Mounts.BindOptions.Propagation"
+    return option(request, Place(path, place.shown), value)

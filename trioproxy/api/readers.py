@@ -1,0 +1,437 @@
+"""Readers: from a field's value to what it asks for beyond what is harmless.
+
+Nothing is allowed or refused here; `limits` does that.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from trioproxy.api import fields, normal
+from trioproxy.api.arguments import (
+    PROGRAM,
+    Argument,
+    Reader,
+    Request,
+    few,
+    list_of,
+    map_of,
+    option,
+    structs_of,
+    text_of,
+    texts_of,
+)
+from trioproxy.api.decoding import Found, Place, show
+from trioproxy.api.mounts import binds, driver_options, mounts, volumes
+from trioproxy.api.options import (
+    HARMLESS_NETWORK_OPTIONS,
+    bare_option,
+    keyed_options,
+    log_options,
+    memory_options,
+    options_beside,
+    present,
+    propagation,
+    scope,
+    sysctls,
+    tmpfs,
+    valued_option,
+)
+
+HARMLESS_CAPS: Final = frozenset(
+    [
+        "AUDIT_WRITE",
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "NET_BIND_SERVICE",
+        "NET_RAW",
+        "SETFCAP",
+        "SETGID",
+        "SETPCAP",
+        "SETUID",
+        "SYS_CHROOT",
+    ]
+)
+"""What every container has by default, but `MKNOD`: see `nodes`."""
+
+HARMLESS_LOGS: Final = frozenset({"", "json-file", "local", "none", "journald"})
+WITHOUT_DEVICES: Final = frozenset({"crun", "io.containerd.runc.v2", "runc"})
+"""Runtimes that look at no name of an environment."""
+MASKED: Final = frozenset(
+    [
+        "/proc/acpi",
+        "/proc/asound",
+        "/proc/kcore",
+        "/proc/keys",
+        "/proc/latency_stats",
+        "/proc/sched_debug",
+        "/proc/scsi",
+        "/proc/timer_list",
+        "/proc/timer_stats",
+        "/sys/firmware",
+    ]
+)
+"""What each Engine hides from containers; newer ones hide more."""
+READ_ONLY: Final = frozenset(
+    ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+)
+"""What each Engine protects from containers."""
+
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+
+
+# --- Images -------------------------------------------------------------------------
+
+
+def _image_argument(variable: str, place: str, value: str) -> Argument:
+    return Argument(variable, value, place, show(value))
+
+
+def _image(_: Request, found: Found) -> Iterator[Argument]:
+    if found.value:
+        value = normal.image(text_of(found.value))
+        yield _image_argument("CREATE_IMAGES", found.place.shown, value)
+
+
+def _tag(_: Request, found: Found) -> Iterator[Argument]:
+    tag = text_of(found.parent.get("tag"))
+    value = normal.tagged(text_of(found.value), tag)
+    yield _image_argument("CREATE_TAGS", found.place.shown, value)
+
+
+def _import_tag(request: Request, found: Found) -> Iterator[Argument]:
+    # With `fromImage` it is a pull, and the Engine does not look at this.
+    if not found.parent.get("fromImage"):
+        yield from _tag(request, found)
+
+
+def _push_tag(_: Request, __: Found) -> Iterator[Argument]:
+    yield from ()  # told with the name in the path
+
+
+def _build_tag(_: Request, found: Found) -> Iterator[Argument]:
+    value = normal.tagged(text_of(found.value), "")
+    yield _image_argument("CREATE_TAGS", found.place.shown, value)
+
+
+def _pull(_: Request, found: Found) -> Iterator[Argument]:
+    text = text_of(found.value)
+    if found.place.path == "fromSrc":
+        source = normal.url(text)
+        value, place = f"src:{normal.quote(source)}", found.place.shown
+        yield Argument("PULL_IMAGES", value, place, show(source))
+        return
+    tag = text_of(found.parent.get("tag"))
+    value = normal.tagged(text.removesuffix(":"), tag, every=True)
+    yield _image_argument("PULL_IMAGES", found.place.shown, value)
+
+
+def _build_file(request: Request, found: Found) -> Iterator[Argument]:
+    """A Dockerfile that is not in what is sent; Docker refuses it, and Podman reads it."""
+    path = text_of(found.value)
+    if ".." in path.split("/") or "://" in path:
+        yield option(request, found.place)
+
+
+def _build_network(request: Request, found: Found) -> Iterator[Argument]:
+    if found.value not in {"default", "none", "bridge"}:
+        yield option(request, found.place, text_of(found.value))
+
+
+def _build_remote(request: Request, found: Found) -> Iterator[Argument]:
+    if found.value:
+        yield option(request, found.place, normal.url(text_of(found.value)))
+
+
+def _build_version(request: Request, found: Found) -> Iterator[Argument]:
+    if found.value != "1":
+        yield option(request, found.place, text_of(found.value))
+
+
+# --- The rest -----------------------------------------------------------------------
+
+
+def _flag(_: Request, found: Found) -> Iterator[Argument]:
+    if found.value:
+        yield Argument(
+            fields.READERS[found.reader].variable,
+            "1",
+            found.place.shown,
+            shown="true",
+        )
+
+
+def _caps(_: Request, found: Found) -> Iterator[Argument]:
+    for index, text in enumerate(texts_of(few(found))):
+        name = normal.capability(text)
+        if name not in HARMLESS_CAPS:
+            place = found.place.at(index).shown
+            yield Argument("CREATE_CAPS", name, place, show(text))
+
+
+def _devices(name: str) -> "Reader":
+    """Paths of devices: those of `Blkio*` give no device, but the Engine, as root, says
+    of each path whether the host has it."""
+
+    def read(_: Request, found: Found) -> Iterator[Argument]:
+        for index, device in enumerate(structs_of(few(found))):
+            path = normal.path(text_of(device.get(name)))
+            place = found.place.at(index).below(name).shown
+            yield Argument("CREATE_DEVICES", normal.quote(path), place, show(path))
+
+    return read
+
+
+def _device_requests(_: Request, found: Found) -> Iterator[Argument]:
+    for index, wanted in enumerate(structs_of(found.value)):
+        driver = text_of(wanted.get("Driver"))
+        groups = list_of(wanted.get("Capabilities"))
+        is_gpu = (
+            driver in {"", "nvidia"}
+            and bool(groups)
+            and all("gpu" in texts_of(one) for one in groups)
+        )
+        value = "gpu" if is_gpu else f"driver:{normal.quote(driver or 'any')}"
+        yield Argument(
+            "CREATE_DEVICES", value, found.place.at(index).shown, show(value)
+        )
+
+
+def _device_rules(_: Request, found: Found) -> Iterator[Argument]:
+    for index in range(len(texts_of(found.value))):
+        yield Argument("CREATE_DEVICES", "rule", found.place.at(index).shown, "rule")
+
+
+def _security(_: Request, found: Found) -> Iterator[Argument]:
+    for index, text in enumerate(texts_of(found.value)):
+        place = found.place.at(index).shown
+        if value := _security_value(text):
+            is_builtin = value == "seccomp:builtin"
+            yield Argument(
+                "CREATE_SECURITY", value, place, show(value), unless_default=is_builtin
+            )
+
+
+_HARMLESS_SECURITY: Final = frozenset(
+    {
+        "apparmor:",
+        "apparmor:docker-default",
+        "no-new-privileges:true",
+        "seccomp:",
+        "writable-cgroups:false",
+    }
+)
+
+
+def _security_value(text: str) -> str:
+    """Write an option of security as `name:value`; empty if it is harmless."""
+    if text in {"no-new-privileges", "writable-cgroups"}:
+        text = f"{text}=true"
+    elif text == "disable":
+        text = "label=disable"
+    name, mark, value = text.partition("=")
+    if not mark:
+        name, mark, value = text.partition(":")
+    if name == "seccomp":
+        value = normal.profile(value)
+    elif name in {"no-new-privileges", "writable-cgroups"}:
+        value = "true" if value in _TRUE else "false"
+    else:
+        value = normal.quote(value)
+    item = f"{normal.quote(name)}:{value}"
+    return "" if item in _HARMLESS_SECURITY else item
+
+
+def _uncovered(paths: frozenset[str], word: str) -> "Reader":
+    def read(_: Request, found: Found) -> Iterator[Argument]:
+        if not paths <= frozenset(texts_of(found.value)):
+            yield Argument("CREATE_SECURITY", word, found.place.shown, show(word))
+
+    return read
+
+
+def _namespace(kind: str, harmless: frozenset[str]) -> "Reader":
+    def read(_: Request, found: Found) -> Iterator[Argument]:
+        text = text_of(found.value)
+        if text in harmless:
+            return
+        mode = "container" if text.startswith("container:") else normal.quote(text)
+        place = found.place.shown
+        yield Argument("CREATE_NAMESPACES", f"{kind}:{mode}", place, show(text))
+
+    return read
+
+
+def _network_mode(_: Request, found: Found) -> Iterator[Argument]:
+    """Names of networks are objects; here counts whether a network is of its own."""
+    text = text_of(found.value)
+    mode = "container" if text.startswith("container:") else text
+    # A name has no colon. What else has one joins others: Podman knows `ns:/proc/1/ns/net`.
+    if mode in {"host", "container"} or ":" in mode:
+        place = found.place.shown
+        value = f"net:{normal.quote(mode)}"
+        yield Argument("CREATE_NAMESPACES", value, place, show(text))
+
+
+def _endpoints(_: Request, found: Found) -> Iterator[Argument]:
+    if "host" in map_of(found.value):
+        place = found.place.at("host").shown
+        yield Argument("CREATE_NAMESPACES", "net:host", place)
+
+
+def _each(value: str) -> "Reader":
+    def read(_: Request, found: Found) -> Iterator[Argument]:
+        for index, text in enumerate(texts_of(found.value)):
+            place = found.place.at(index).shown
+            yield Argument("CREATE_NAMESPACES", value, place, show(text))
+
+    return read
+
+
+def _driver(kind: str, harmless: frozenset[str]) -> "Reader":
+    def read(_: Request, found: Found) -> Iterator[Argument]:
+        name = text_of(found.value)
+        if name not in harmless:
+            value = f"{kind}:{normal.quote(name)}"
+            yield Argument("CREATE_DRIVERS", value, found.place.shown, show(name))
+
+    return read
+
+
+def _runtime(_: Request, found: Found) -> Iterator[Argument]:
+    name = text_of(found.value)
+    if name:
+        value, place = normal.quote(name), found.place.shown
+        yield Argument("CREATE_RUNTIMES", value, place, show(name), unless_default=True)
+
+
+def _ports(_: Request, found: Found) -> Iterator[Argument]:
+    for port, bindings in map_of(found.value).items():
+        place = found.place.at(port)
+        protocol = port.partition("/")[2]
+        # An empty list is filled by the Engine, with a port that it chooses.
+        for binding in structs_of(bindings) or [{}]:
+            address, number = (text_of(binding.get(k)) for k in ("HostIp", "HostPort"))
+            value = normal.host_port(address, number, protocol)
+            yield Argument("CREATE_PORTS", value, place.shown, show(value))
+
+
+def _publish_all(_: Request, found: Found) -> Iterator[Argument]:
+    if found.value:
+        yield Argument("CREATE_PORTS", "random", found.place.shown, "random")
+
+
+def _exec_user(_: Request, found: Found) -> Iterator[Argument]:
+    if user := text_of(found.value):
+        place = found.place.shown
+        yield Argument("EXEC_USERS", normal.quote(user), place, show(user))
+
+
+def _exec_command(_: Request, found: Found) -> Iterator[Argument]:
+    for word in texts_of(found.value)[:1]:
+        # One word may hold a whole command line, and that a token.
+        value, place = normal.quote(word), found.place.at(0).shown
+        shown = show(word) if PROGRAM.fullmatch(value) else ""
+        yield Argument("EXEC_COMMANDS", value, place, shown)
+
+
+def _environment(request: Request, found: Found) -> Iterator[Argument]:
+    """A name with a star: with Podman, whatever its own environment has of that name.
+
+    And names by which NVIDIA's runtime gives devices: those of a creation, for what an
+    image has is its own.
+    """
+    host = map_of(found.parent.get(fields.HOST_CONFIG.name))
+    runtime = text_of(host.get("Runtime"))
+    is_read = request.operation.name == "ContainerCreate"
+    is_read = is_read and runtime not in WITHOUT_DEVICES
+    for index, text in enumerate(texts_of(found.value)):
+        # By slices, which are no calls: a body has room for 20,000 of them.
+        if text[-1:] == "*" and "=" not in text:
+            yield option(request, Place(found.place.path, found.place.at(index).shown))
+        elif is_read and text[:7] == "NVIDIA_" and text not in _NO_DEVICE:
+            name, place = text.partition("=")[0], found.place.at(index).shown
+            yield Argument(
+                "CREATE_DEVICES", "gpu", place, show(name), unless_default=not runtime
+            )
+
+
+_NO_DEVICE: Final = frozenset(
+    f"NVIDIA_VISIBLE_DEVICES={value}" for value in ("", "none", "void")
+)
+
+
+def _exec_environment(request: Request, found: Found) -> Iterator[Argument]:
+    """Each name: what a shell (`BASH_ENV`, `BASH_FUNC_x%%`), the linker or an interpreter
+    reads runs something else than the command that is listed, and nobody knows them all."""
+    for index, text in enumerate(texts_of(few(found))):
+        name = text.partition("=")[0]
+        path = f"{found.place.path}.{normal.quote(name)}"
+        asked = option(request, Place(path, found.place.at(index).shown))
+        yield asked._replace(condition="EXEC_COMMANDS", shown=show(name))
+
+
+_EMPTY: Final = frozenset({""})
+READERS: Final[Mapping[str, Reader]] = {
+    "binds": binds,
+    "build-file": _build_file,
+    "build-network": _build_network,
+    "build-option": bare_option,
+    "build-remote": _build_remote,
+    "build-tag": _build_tag,
+    "build-version": _build_version,
+    "caps": _caps,
+    "cgroup-mode": _namespace("cgroup", frozenset({"", "private"})),
+    "device-paths": _devices("Path"),
+    "device-requests": _device_requests,
+    "device-rules": _device_rules,
+    "devices": _devices("PathOnHost"),
+    "driver-options": driver_options,
+    "endpoints": _endpoints,
+    "environment": _environment,
+    "exec-command": _exec_command,
+    "exec-environment": _exec_environment,
+    "exec-privileged": _flag,
+    "exec-user": _exec_user,
+    "image": _image,
+    "import-tag": _import_tag,
+    "ipam-driver": _driver("ipam", frozenset({"", "default"})),
+    "ipc-mode": _namespace("ipc", frozenset({"", "none", "private"})),
+    "links": _each("links"),
+    "log-driver": _driver("log", HARMLESS_LOGS),
+    "log-options": log_options,
+    "masked": _uncovered(MASKED, "paths:unmasked"),
+    "memory-options": memory_options,
+    "mounts": mounts,
+    "network-driver": _driver("network", frozenset({"", "bridge"})),
+    "network-mode": _network_mode,
+    "network-options": options_beside(HARMLESS_NETWORK_OPTIONS),
+    "network-scope": scope,
+    "option": bare_option,
+    "option-keys": keyed_options,
+    "option-value": valued_option,
+    "pid-mode": _namespace("pid", _EMPTY),
+    "ports": _ports,
+    "present": present,
+    "privileged": _flag,
+    "propagation": propagation,
+    "publish-all": _publish_all,
+    "pull-image": _pull,
+    "push-tag": _push_tag,
+    "readonly": _uncovered(READ_ONLY, "paths:writable"),
+    "runtime": _runtime,
+    "security": _security,
+    "storage-options": options_beside(frozenset({"size"})),
+    "sysctls": sysctls,
+    "tag": _tag,
+    "tmpfs": tmpfs,
+    "userns-mode": _namespace("userns", _EMPTY),
+    "uts-mode": _namespace("uts", _EMPTY),
+    "volumes": volumes,
+    "volume-driver": _driver("volume", frozenset({"", "local"})),
+    "volumes-from": _each("volumes:container"),
+}
+if missing := READERS.keys() ^ (fields.READERS.keys() - {fields.WITH_PARENT}):
+    raise AssertionError(f"table or code does not know {sorted(missing)}")

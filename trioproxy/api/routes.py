@@ -1,0 +1,587 @@
+"""The operations of the Engine, and which of them a request is.
+
+The table follows the Engine's own router; a name of its API document where there is one,
+one of ours where not. Which of them are allowed is not known here.
+"""
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+from trioproxy.api import podman
+from trioproxy.api.target import Target
+from trioproxy.errors import BadTarget
+
+
+class Effect(StrEnum):
+    """Whether an operation changes anything or gives a way to write into a process."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+class Stream(StrEnum):
+    """What kind of stream an operation carries besides its heads."""
+
+    NONE = "none"
+    FOLLOW = "follow"
+    """The answer may never end."""
+    DOWNLOAD = "download"
+    UPLOAD = "upload"
+    UPLOAD_FOLLOW = "upload+follow"
+    HIJACK = "hijack"
+    """Raw bytes both ways, with or without `Upgrade`."""
+    H2C = "h2c"
+    WEBSOCKET = "websocket"
+
+
+class Files(StrEnum):
+    """What the Engine does for an operation on files that a client's process can change.
+
+    The Engine is root on the host and goes to these files by their paths, while what runs
+    in the container can put links and nodes of disks in their places. So each of these is
+    led elsewhere by who may do it beside running anything (`meaning` says when). What goes
+    into an image or comes out of one is none of it: no process has that in its hands yet.
+    """
+
+    NONE = "-"
+    FILLS = "fills"
+    """Copies what an image has into a volume, following links."""
+    LOOKS = "looks"
+    """Walks them, and tells names, kinds and sizes; opens none."""
+    PACKS = "packs"
+    """Reads them for a client or into an image: by a walk, then by opening what was there."""
+    UNPACKS = "unpacks"
+    """Writes what a client sends."""
+
+
+class Risk(StrEnum):
+    """The worst known use of an operation: the same words in files, on screen, in JSON."""
+
+    LOW = "low"
+    INFO_LEAK = "info-leak"
+    SECRET_LEAK = "secret-leak"  # noqa: S105  a kind of risk, no password
+    AVAILABILITY = "availability"
+    DESTRUCTIVE = "destructive"
+    HOST_ROOT = "host-root"
+
+    @property
+    def shown(self) -> str:
+        """The word for people: what a reviewer must not read over is in capitals."""
+        return (
+            self.upper() if self in {Risk.HOST_ROOT, Risk.DESTRUCTIVE} else self.value
+        )
+
+
+MEANINGS = MappingProxyType(
+    {
+        Risk.HOST_ROOT: "can give root on the host",
+        Risk.DESTRUCTIVE: "can destroy or replace data",
+        Risk.AVAILABILITY: "can stop or disturb what runs",
+        Risk.SECRET_LEAK: "can read secrets",
+        Risk.INFO_LEAK: "can read about the host and its containers",
+        Risk.LOW: "harmless",
+    }
+)
+"""What each risk means, the worst first."""
+
+CONNECTS = "connects"
+"""The mark of an operation by which the Engine connects to a host that the client names."""
+
+# Those at host-root have no such mark, for it would be the least of what they can do; but
+# a build is limited as if it were harmless, and connects all the same.
+_CONNECTING = frozenset(
+    {
+        "DistributionInspect",
+        "GetPluginPrivileges",
+        "ImageBuild",
+        "ImageCreate",
+        "ImagePush",
+        "ImageSearch",
+        "LibpodArtifactPull",
+        "LibpodArtifactPush",
+        "LibpodImageImport",
+        "LibpodImagePull",
+        "LibpodImagePush",
+        "LibpodImageScp",
+        "LibpodImageSearch",
+        "LibpodKubeApply",
+        "LibpodManifestInspect",
+        "LibpodManifestPush",
+        "PluginPush",
+        "SystemAuth",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A method and path template of the Engine, with what it does."""
+
+    method: str
+    """A method, or `ANY`: engines before 28 look at no method below /debug."""
+    template: str
+    operation: str
+    section: str
+    effect: Effect
+    stream: Stream
+    files: Files
+    risk: Risk
+    summary: str
+
+    @property
+    def is_unlimitable(self) -> bool:
+        """Whether it gives power that no variable for arguments limits."""
+        return self.operation in UNLIMITABLE
+
+    @property
+    def takes_slashes(self) -> bool:
+        """Whether a parameter may hold slashes, as the Engine's `{name:.*}` does."""
+        return "{" in self.template and not _ONE_SEGMENT.match(self.template)
+
+    @property
+    def touches_files(self) -> bool:
+        """Whether the Engine reads or writes files for it that a process can change."""
+        return self.files in {Files.PACKS, Files.UNPACKS}
+
+    @property
+    def touches_containers(self) -> bool:
+        """Whether these are a container's that the client names: no build's own."""
+        return self.touches_files and self.section in {"COMMIT", "CONTAINERS"}
+
+    @property
+    def is_podmans(self) -> bool:
+        """Whether it is one of Podman's own routes."""
+        return self.template.startswith("/libpod/")
+
+    @property
+    def connects(self) -> bool:
+        """Whether the Engine connects for it to any host that the client names."""
+        return self.operation in _CONNECTING
+
+    @property
+    def marks(self) -> str:
+        """Risk and mark, for people: `HOST-ROOT`, `info-leak, connects`."""
+        return f"{self.risk.shown}, {CONNECTS}" if self.connects else self.risk.shown
+
+    @property
+    def note(self) -> str:
+        """What a reviewer should read; of what is harmless there is nothing to say."""
+        if self.risk in {Risk.LOW, Risk.INFO_LEAK} and not self.connects:
+            return ""
+        return f"{self.marks}: {self.summary}"
+
+
+UNLIMITABLE = frozenset(
+    {
+        "BuildKitControl",
+        "BuildKitGrpc",
+        "CheckpointCreate",
+        "CheckpointDelete",
+        "ImageLoad",
+        "LibpodContainerAttach",
+        "LibpodContainerCreate",
+        "LibpodContainerExec",
+        "LibpodContainerRestore",
+        "LibpodContainerUpdate",
+        "LibpodExecStart",
+        "LibpodImageBuild",
+        "LibpodImageBuildLocal",
+        "LibpodImageCommit",
+        "LibpodImageImport",
+        "LibpodImageLoad",
+        "LibpodImageLoadLocal",
+        "LibpodImagePull",
+        "LibpodKubeApply",
+        "LibpodKubePlay",
+        "LibpodNetworkCreate",
+        "LibpodPlayKube",
+        "LibpodPodCreate",
+        "LibpodPutContainerArchive",
+        "LibpodQuadletInstall",
+        "LibpodVolumeCreate",
+        "NodeUpdate",
+        "PluginCreate",
+        "PluginEnable",
+        "PluginPull",
+        "PluginSet",
+        "PluginUpgrade",
+        "PutContainerArchive",
+        "ServiceCreate",
+        "ServiceUpdate",
+        "Session",
+        "SwarmInit",
+        "SwarmInspect",
+        "SwarmJoin",
+        "SwarmUpdate",
+        "VolumeUpdate",
+    }
+)
+"""Doors to the power that variables for arguments limit, without a limit of their own.
+
+Beside a limit they pass only where they are granted by name; the start names them.
+"""
+
+# The Engine writes these parameters as `{id}`, all others as `{name:.*}`; of Podman's own
+# routes a template says which are which.
+_ONE_SEGMENT = re.compile(
+    r"/(?:services|nodes|tasks|secrets|configs|debug)/|.*/\{checkpoint\}\Z"
+    r"|/libpod/(?!.*:\.\*\})"
+)
+
+PODMAN = "libpod"
+"""The first segment of Podman's own routes, which no Docker Engine has."""
+
+# A section a heading; method, template, operation, effect, stream, files, risk, summary a row.
+# Where two templates of a method fit one path, the upper is meant, as in the Engine's router.
+_TABLE = """\
+AUTH
+POST    /auth                                      SystemAuth               read   none           -       info-leak     tries registry credentials on any host
+BUILD
+POST    /build                                     ImageBuild               write  upload+follow  packs   host-root     builds as root, from any image and any host
+POST    /build/cancel                              BuildCancel              write  none           -       availability  stops a running build
+POST    /build/prune                               BuildPrune               write  none           -       destructive   empties the build cache
+COMMIT
+POST    /commit                                    ImageCommit              write  none           packs   host-root     packs a container into an image, or files of the host
+CONFIGS
+GET     /configs                                   ConfigList               read   none           -       secret-leak   shows all swarm configs with their content
+POST    /configs/create                            ConfigCreate             write  none           -       low           adds a swarm config
+GET     /configs/{id}                              ConfigInspect            read   none           -       secret-leak   shows a swarm config with its content
+DELETE  /configs/{id}                              ConfigDelete             write  none           -       destructive   removes a swarm config
+POST    /configs/{id}/update                       ConfigUpdate             write  none           -       low           relabels a swarm config
+CONTAINERS
+GET     /containers/json                           ContainerList            read   none           looks   secret-leak   lists containers with commands, labels and mounts
+POST    /containers/create                         ContainerCreate          write  none           fills   host-root     makes a container, privileged or with host mounts too
+POST    /containers/prune                          ContainerPrune           write  none           -       destructive   removes every stopped container
+GET     /containers/{id}/archive                   ContainerArchive         read   download       packs   secret-leak   copies any file out of a container
+HEAD    /containers/{id}/archive                   ContainerArchiveInfo     read   none           looks   info-leak     looks up a path in a container
+PUT     /containers/{id}/archive                   PutContainerArchive      write  upload         unpacks host-root     writes any file into a container, as root
+POST    /containers/{id}/attach                    ContainerAttach          write  hijack         -       host-root     reads and feeds a container's main process
+GET     /containers/{id}/attach/ws                 ContainerAttachWebsocket write  websocket      -       host-root     reads and feeds a main process, by a GET
+GET     /containers/{id}/changes                   ContainerChanges         read   none           looks   info-leak     lists the files that a container changed
+GET     /containers/{id}/checkpoints               CheckpointList           read   none           -       info-leak     lists checkpoints, or folders anywhere on the host
+POST    /containers/{id}/checkpoints               CheckpointCreate         write  none           packs   host-root     writes a container's memory anywhere on the host
+DELETE  /containers/{id}/checkpoints/{checkpoint}  CheckpointDelete         write  none           -       destructive   removes a folder, anywhere on the host
+DELETE  /containers/{id}                           ContainerDelete          write  none           -       destructive   removes a container, running ones with force
+POST    /containers/{id}/copy                      ContainerCopyLegacy      read   download       -       low           answers 404, a remnant of old engines
+POST    /containers/{id}/exec                      ContainerExec            write  none           -       host-root     prepares a command to run in a container
+GET     /containers/{id}/export                    ContainerExport          read   download       packs   secret-leak   copies a container's whole file system out
+GET     /containers/{id}/json                      ContainerInspect         read   none           looks   secret-leak   reads secrets from a container's environment
+POST    /containers/{id}/kill                      ContainerKill            write  none           -       availability  signals a container's main process
+GET     /containers/{id}/logs                      ContainerLogs            read   follow         -       secret-leak   reads what a container printed
+POST    /containers/{id}/pause                     ContainerPause           write  none           -       availability  freezes a container
+POST    /containers/{id}/rename                    ContainerRename          write  none           -       availability  renames a container, which may take over a DNS name
+POST    /containers/{id}/resize                    ContainerResize          write  none           -       low           sets a container's terminal size
+POST    /containers/{id}/restart                   ContainerRestart         write  none           -       availability  restarts a container
+POST    /containers/{id}/start                     ContainerStart           write  none           -       availability  starts a container
+GET     /containers/{id}/stats                     ContainerStats           read   follow         -       info-leak     watches what a container consumes
+POST    /containers/{id}/stop                      ContainerStop            write  none           -       availability  stops a container
+GET     /containers/{id}/top                       ContainerTop             read   none           -       secret-leak   lists processes, with their environment if asked
+POST    /containers/{id}/unpause                   ContainerUnpause         write  none           -       availability  thaws a frozen container
+POST    /containers/{id}/update                    ContainerUpdate          write  none           -       availability  changes a container's limits and restart policy
+POST    /containers/{id}/wait                      ContainerWait            read   follow         -       low           waits for a container's exit code
+DEBUG
+GET     /debug/vars                                DebugVars                read   none           -       info-leak     shows the daemon's command line and memory
+GET     /debug/pprof/                              DebugPprofIndex          read   none           -       info-leak     lists the daemon's profiles
+GET     /debug/pprof/cmdline                       DebugPprofCmdline        read   none           -       info-leak     shows the daemon's command line
+GET     /debug/pprof/profile                       DebugPprofProfile        read   download       -       availability  profiles the daemon for as long as asked
+GET     /debug/pprof/symbol                        DebugPprofSymbol         read   none           -       info-leak     looks up functions of the daemon
+GET     /debug/pprof/trace                         DebugPprofTrace          read   download       -       availability  traces the daemon for as long as asked
+GET     /debug/pprof/{name}                        DebugPprofNamed          read   download       -       info-leak     downloads a profile of the daemon
+ANY     /debug/vars                                DebugVars                read   none           -       info-leak     the same by any method (engines before 28)
+ANY     /debug/pprof/                              DebugPprofIndex          read   none           -       info-leak     the same by any method (engines before 28)
+ANY     /debug/pprof/cmdline                       DebugPprofCmdline        read   none           -       info-leak     the same by any method (engines before 28)
+ANY     /debug/pprof/profile                       DebugPprofProfile        read   download       -       availability  the same by any method (engines before 28)
+ANY     /debug/pprof/symbol                        DebugPprofSymbol         read   none           -       info-leak     the same by any method (engines before 28)
+ANY     /debug/pprof/trace                         DebugPprofTrace          read   download       -       availability  the same by any method (engines before 28)
+ANY     /debug/pprof/{name}                        DebugPprofNamed          read   download       -       info-leak     the same by any method (engines before 28)
+DISTRIBUTION
+GET     /distribution/{name}/json                  DistributionInspect      read   none           -       info-leak     has any registry host asked for a manifest
+EVENTS
+GET     /events                                    SystemEvents             read   follow         -       secret-leak   watches all that happens, other people's exec commands too
+EXEC
+GET     /exec/{id}/json                            ExecInspect              read   none           -       secret-leak   shows an exec's command and arguments
+POST    /exec/{id}/resize                          ExecResize               write  none           -       low           sets an exec's terminal size
+POST    /exec/{id}/start                           ExecStart                write  hijack         -       host-root     runs a prepared command, with its input
+GRPC
+POST    /grpc                                      BuildKitControl          write  h2c            packs   host-root     opens BuildKit: builds, caches, history
+POST    /{grpc.Service}/{Method}                   BuildKitGrpc             write  h2c            packs   host-root     calls BuildKit over HTTP/2, which is not passed on
+IMAGES
+POST    /images/create                             ImageCreate              write  upload+follow  -       destructive   pulls or imports an image, replaces tags
+GET     /images/get                                ImageGetAll              read   download       -       secret-leak   downloads images
+GET     /images/json                               ImageList                read   none           -       info-leak     lists images
+POST    /images/load                               ImageLoad                write  upload+follow  -       destructive   loads images, may replace tags
+POST    /images/prune                              ImagePrune               write  none           -       destructive   removes unused images
+GET     /images/search                             ImageSearch              read   none           -       info-leak     searches any registry host
+DELETE  /images/{name}                             ImageDelete              write  none           -       destructive   removes an image or a tag
+GET     /images/{name}/attestations                ImageAttestations        read   none           -       secret-leak   shows how an image was built, its arguments too
+GET     /images/{name}/get                         ImageGet                 read   download       -       secret-leak   downloads an image
+GET     /images/{name}/history                     ImageHistory             read   none           -       secret-leak   shows an image's build steps and their arguments
+GET     /images/{name}/json                        ImageInspect             read   none           -       secret-leak   shows an image's settings and environment
+POST    /images/{name}/push                        ImagePush                write  follow         -       secret-leak   uploads an image to any registry host
+POST    /images/{name}/tag                         ImageTag                 write  none           -       destructive   sets a tag, replacing the image others start by it
+INFO
+GET     /info                                      SystemInfo               read   none           -       info-leak     describes the host and the daemon
+NETWORKS
+GET     /networks                                  NetworkList              read   none           -       info-leak     lists networks
+GET     /networks/                                 NetworkList              read   none           -       info-leak     lists networks
+POST    /networks/create                           NetworkCreate            write  none           -       availability  makes a network, changing the host's own
+POST    /networks/prune                            NetworkPrune             write  none           -       destructive   removes unused networks
+DELETE  /networks/{id}                             NetworkDelete            write  none           -       destructive   removes a network
+GET     /networks/{id}                             NetworkInspect           read   none           -       info-leak     shows a network and who is on it
+POST    /networks/{id}/connect                     NetworkConnect           write  none           -       availability  puts any container on any network, however separate
+POST    /networks/{id}/disconnect                  NetworkDisconnect        write  none           -       availability  takes any container off a network
+NODES
+GET     /nodes                                     NodeList                 read   none           -       info-leak     lists swarm nodes
+DELETE  /nodes/{id}                                NodeDelete               write  none           -       destructive   removes a swarm node
+GET     /nodes/{id}                                NodeInspect              read   none           -       info-leak     shows a swarm node
+POST    /nodes/{id}/update                         NodeUpdate               write  none           -       host-root     promotes or drains a swarm node
+PING
+GET     /_ping                                     SystemPing               read   none           -       low           asks whether the daemon lives
+HEAD    /_ping                                     SystemPingHead           read   none           -       low           asks whether the daemon lives
+PLUGINS
+GET     /plugins                                   PluginList               read   none           -       secret-leak   lists plugins with their environment
+POST    /plugins/create                            PluginCreate             write  upload         -       host-root     makes a plugin that may ask for the whole host
+GET     /plugins/privileges                        GetPluginPrivileges      read   none           -       info-leak     asks any registry host what a plugin wants
+POST    /plugins/pull                              PluginPull               write  follow         -       host-root     installs a plugin with the privileges it asks for
+DELETE  /plugins/{name}                            PluginDelete             write  none           -       destructive   removes a plugin
+POST    /plugins/{name}/disable                    PluginDisable            write  none           -       availability  stops a plugin, be it one that guards the Engine
+POST    /plugins/{name}/enable                     PluginEnable             write  none           -       host-root     starts a plugin with its privileges
+GET     /plugins/{name}/json                       PluginInspect            read   none           -       secret-leak   shows a plugin with its environment
+POST    /plugins/{name}/push                       PluginPush               write  follow         -       secret-leak   uploads a plugin to any registry host
+POST    /plugins/{name}/set                        PluginSet                write  none           -       host-root     changes a plugin's mounts, devices and environment
+POST    /plugins/{name}/upgrade                    PluginUpgrade            write  follow         -       host-root     swaps a plugin for another, with new privileges
+GET     /plugins/{name}                            PluginInspectLegacy      read   none           -       secret-leak   shows a plugin (Docker 1.12 only)
+SECRETS
+GET     /secrets                                   SecretList               read   none           -       info-leak     lists the names of swarm secrets
+POST    /secrets/create                            SecretCreate             write  none           -       low           adds a swarm secret
+DELETE  /secrets/{id}                              SecretDelete             write  none           -       destructive   removes a swarm secret
+GET     /secrets/{id}                              SecretInspect            read   none           -       info-leak     shows a swarm secret's labels
+POST    /secrets/{id}/update                       SecretUpdate             write  none           -       low           relabels a swarm secret
+SERVICES
+GET     /services                                  ServiceList              read   none           -       secret-leak   lists swarm services with their environment
+POST    /services/create                           ServiceCreate            write  none           fills   host-root     runs containers on any node, with host mounts too
+DELETE  /services/{id}                             ServiceDelete            write  none           -       destructive   removes a swarm service
+GET     /services/{id}                             ServiceInspect           read   none           -       secret-leak   shows a swarm service with its environment
+GET     /services/{id}/logs                        ServiceLogs              read   follow         -       secret-leak   reads what a service's tasks printed
+POST    /services/{id}/update                      ServiceUpdate            write  none           fills   host-root     rewrites a swarm service, as powerful as its creation
+SESSION
+POST    /session                                   Session                  write  h2c            -       low           offers files and credentials to later builds
+SWARM
+GET     /swarm                                     SwarmInspect             read   none           -       host-root     shows the join tokens, by which anybody becomes a manager
+POST    /swarm/init                                SwarmInit                write  none           -       host-root     makes a swarm of the host, with a key of the client's
+POST    /swarm/join                                SwarmJoin                write  none           -       host-root     hands the host to another swarm's managers
+POST    /swarm/leave                               SwarmLeave               write  none           -       destructive   leaves the swarm, with force its state is lost
+POST    /swarm/unlock                              SwarmUnlock              write  none           -       availability  unlocks a swarm manager
+GET     /swarm/unlockkey                           SwarmUnlockkey           read   none           -       secret-leak   shows the manager's unlock key
+POST    /swarm/update                              SwarmUpdate              write  none           -       host-root     changes the swarm's authority and join tokens
+SYSTEM
+GET     /system/df                                 SystemDataUsage          read   none           looks   availability  measures disk use, a slow scan; lists what there is
+TASKS
+GET     /tasks                                     TaskList                 read   none           -       secret-leak   lists swarm tasks with their environment
+GET     /tasks/{id}                                TaskInspect              read   none           -       secret-leak   shows a swarm task with its environment
+GET     /tasks/{id}/logs                           TaskLogs                 read   follow         -       secret-leak   reads what a swarm task printed
+VERSION
+GET     /version                                   SystemVersion            read   none           -       info-leak     tells the versions of engine and kernel
+VOLUMES
+GET     /volumes                                   VolumeList               read   none           -       secret-leak   lists volumes with their options, passwords of shares too
+POST    /volumes/create                            VolumeCreate             write  none           -       host-root     makes a volume, of any host path or disk too
+POST    /volumes/prune                             VolumePrune              write  none           -       destructive   removes unused volumes
+DELETE  /volumes/{name}                            VolumeDelete             write  none           -       destructive   removes a volume and its data
+GET     /volumes/{name}                            VolumeInspect            read   none           -       secret-leak   shows a volume's options, passwords of shares too
+PUT     /volumes/{name}                            VolumeUpdate             write  none           -       availability  changes a swarm cluster volume
+ANY
+OPTIONS /{any}                                     SystemOptions            read   none           -       low           answers 200 whatever the path
+"""
+
+
+def _parse_table(table: str) -> tuple[Endpoint, ...]:
+    endpoints = list[Endpoint]()
+    section = ""
+    for line in table.splitlines():
+        columns = line.split(None, 7)
+        if len(columns) == 1:
+            section = line
+            continue
+        method, template, operation, effect, stream, files, risk, summary = columns
+        endpoints.append(
+            Endpoint(
+                method=sys.intern(method),
+                template=template,
+                operation=operation,
+                section=section,
+                effect=Effect(effect),
+                stream=Stream(stream),
+                files=Files(files),
+                risk=Risk(risk),
+                summary=summary,
+            )
+        )
+    return tuple(endpoints)
+
+
+def _by_operation(
+    endpoints: tuple[Endpoint, ...],
+) -> Mapping[str, tuple[Endpoint, ...]]:
+    names = sorted({endpoint.operation for endpoint in endpoints})
+    return MappingProxyType(
+        {name: tuple(e for e in endpoints if e.operation == name) for name in names}
+    )
+
+
+ENDPOINTS = (*_parse_table(_TABLE), *_parse_table(podman.TABLE))
+"""Every route of the Engine, then Podman's own; a request is the first that fits."""
+del _TABLE, podman.TABLE  # 34 KB, which no process needs again
+
+OPERATIONS = _by_operation(ENDPOINTS)
+"""The same by operation name, sorted; some operations have several routes."""
+
+_OF_PODMAN = "LIBPOD_"
+_BY_NO_VARIABLE = frozenset(
+    {
+        "ANY",
+        "DEBUG",
+        "LIBPOD_ARTIFACTS",
+        "LIBPOD_BUILD",
+        "LIBPOD_COMMIT",
+        "LIBPOD_KUBE",
+        "LIBPOD_LOCAL",
+        "LIBPOD_QUADLETS",
+        "LIBPOD_SWAGGER",
+    }
+)
+"""Sections that the other proxies have no variable for: a list alone opens them."""
+
+_VARIABLES = sorted({e.section for e in ENDPOINTS} - _BY_NO_VARIABLE)
+
+SECTIONS = tuple(name for name in _VARIABLES if not name.startswith(_OF_PODMAN))
+"""The section variables, `POST` aside; no variable opens /debug."""
+
+LIBPOD_SECTIONS = tuple(name for name in _VARIABLES if name.startswith(_OF_PODMAN))
+"""linuxserver's section variables for Podman's own routes, all below `/libpod`."""
+
+
+def _segments(sections: tuple[str, ...]) -> dict[str, str]:
+    names = {section: section.removeprefix(_OF_PODMAN) for section in sections}
+    return {
+        "_ping" if name == "PING" else name.lower(): section
+        for section, name in names.items()
+    }
+
+
+_SECTION_OF_SEGMENT = _segments(SECTIONS)
+_LIBPOD_SECTION_OF_SEGMENT = _segments(LIBPOD_SECTIONS)
+
+
+class _Routes(NamedTuple):
+    """The routes of one method and first segment, in the order of the table."""
+
+    pattern: re.Pattern[str]
+    """One group for each endpoint; the first alternative that fits is the one."""
+    endpoints: list[Endpoint]
+
+    def find(self, path: str) -> Endpoint | None:
+        found = self.pattern.fullmatch(path)
+        return (
+            self.endpoints[found.lastindex - 1] if found and found.lastindex else None
+        )
+
+
+class _PodmansRoutes:
+    """Podman's own routes of one method, by their second segment.
+
+    Most proxies stand before Docker: a pattern is made when it is asked for.
+    """
+
+    def __init__(self, endpoints: list[Endpoint]) -> None:
+        self._endpoints = endpoints
+        self._routes = dict[str, _Routes]()
+
+    def find(self, path: str) -> Endpoint | None:
+        segment = _second_segment(path)
+        routes = self._routes.get(segment)
+        if routes is None:
+            group = [
+                e for e in self._endpoints if _second_segment(e.template) == segment
+            ]
+            if not group:
+                return None  # the segment is the client's own: nothing is kept of it
+            routes = self._routes[segment] = _routes(group)
+        return routes.find(path)
+
+
+def _routes(group: list[Endpoint]) -> _Routes:
+    return _Routes(re.compile("|".join(map(_pattern, group))), group)
+
+
+def _pattern(endpoint: Endpoint) -> str:
+    parameter = ".+" if endpoint.takes_slashes else "[^/]+"
+    literals = re.split(r"\{[^}]*\}", endpoint.template)
+    return f"({parameter.join(map(re.escape, literals))})"
+
+
+def _index(
+    endpoints: tuple[Endpoint, ...],
+) -> dict[tuple[str, str], _Routes | _PodmansRoutes]:
+    grouped = dict[tuple[str, str], list[Endpoint]]()
+    for endpoint in endpoints:
+        # The two that begin with a parameter: one fits every path, one is no HTTP/1 route.
+        if not endpoint.template.startswith("/{"):
+            key = (endpoint.method, _first_segment(endpoint.template))
+            grouped.setdefault(key, []).append(endpoint)
+    return {
+        key: _PodmansRoutes(group) if key[1] == PODMAN else _routes(group)
+        for key, group in grouped.items()
+    }
+
+
+def _first_segment(path: str) -> str:
+    return path.split("/", 2)[1]
+
+
+def _second_segment(path: str) -> str:
+    return path.split("/", 3)[2] if path.count("/") > 1 else ""
+
+
+_ROUTES = _index(ENDPOINTS)
+(_OPTIONS,) = OPERATIONS["SystemOptions"]
+
+
+def match(method: str, target: Target) -> Endpoint | None:
+    """Find the endpoint that the Engine would serve; None if it knows no such route.
+
+    `BadTarget`: a trailing slash or an encoded slash where no route has one.
+    """
+    endpoint = _find(method, target.path)
+    template = endpoint.template if endpoint else ""
+    if target.path.endswith("/") and not template.endswith("/"):
+        raise BadTarget(f"no route ends in a slash here: {target.shown[-64:]!r}")
+    if target.encoded_slash and not (endpoint and endpoint.takes_slashes):
+        raw_path = target.raw.partition(b"?")[0]
+        raise BadTarget(f"no route takes an encoded slash here: {raw_path[:64]!r}")
+    return endpoint
+
+
+def _find(method: str, path: str) -> Endpoint | None:
+    if method == "OPTIONS":
+        return _OPTIONS
+    # The Engine has few HEAD routes, but whoever may GET learns nothing more by asking for a head.
+    methods = ("HEAD", "GET", "ANY") if method == "HEAD" else (method, "ANY")
+    segment = _first_segment(path)
+    for name in methods:
+        routes = _ROUTES.get((name, segment))
+        if routes and (endpoint := routes.find(path)):
+            return endpoint
+    return None
+
+
+def section_of(path: str) -> str | None:
+    """Name the section variable of a path, known or not; None if none covers it."""
+    segment = _first_segment(path)
+    if segment == PODMAN:
+        return _LIBPOD_SECTION_OF_SEGMENT.get(_second_segment(path))
+    return _SECTION_OF_SEGMENT.get(segment)

@@ -1,1 +1,0 @@
-"""What does a request ask for, and is that within limits? Plain functions on values."""

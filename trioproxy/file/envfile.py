@@ -1,0 +1,239 @@
+"""Env files as text: `NAME=value` lines that `docker`, Compose and `sh` read alike.
+
+Accepted are empty lines, comments on lines of their own (`#` first, spaces before it),
+and `NAME=value` where NAME is `[A-Za-z_][A-Za-z0-9_]*`. The value of a permission holds
+only `[A-Za-z0-9_./:@{}*+=[]-]`, commas and `%XX` escapes of other bytes. What the three
+readers take differently is an error that names file and line: quotes, spaces around `=`
+or behind the value, `export`, `$`, backticks, backslashes, a name without `=`, a name
+given twice. In every line, comments included, so is what a reader does not see as it is:
+control characters (CR among them), a byte order mark, characters that turn or end a line.
+
+Other names keep their value as it stands: it may differ between the readers, since it
+decides nothing here. But `sh` must find one assignment in the line and no more, for else
+it would set or run what the others do not see: an open quote swallows the line below, a
+space begins a command (`FOO=a POST=1` sets both), `$(` runs one, `${POST:=1}` sets one.
+Only `&`, which URLs have between parameters, is let through and warned about.
+
+Values stay escaped here: `decode_value` undoes `%XX`, once, where one is put to use, so
+that a `*` which a client gave (`%2A`) is never taken for a wildcard that a person wrote.
+The same then holds for a value that reached us through `docker run --env-file`.
+This module opens no files.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from trioproxy import percent
+from trioproxy.errors import ConfigError
+from trioproxy.file.variables import is_ours
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VALUE = re.compile(r"(?:[A-Za-z0-9_./:@{}*+,=\[\]-]|%[0-9A-Fa-f]{2})*")
+_LITERAL = frozenset(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-/:@+"
+)
+_ENDS_SH = frozenset(
+    {"BASHOPTS", "BASH_VERSINFO", "EUID", "OPTIND", "PPID", "SHELLOPTS", "UID"}
+)
+"""Names that dash or `bash --posix` may refuse to set: there the rest is not read."""
+
+_NEEDLESS = re.compile(
+    r"%(?:2[BDEFbdef]|3[0-9]|4[1-9A-Fa-f]|5[0-9AFaf]|6[1-9A-Fa-f]|7[0-9Aa])"
+)
+"""Escapes of letters, digits and `_./+-`, which mean the same without: they hide names."""
+
+# Control characters but for the tab; what ends a line for some; what turns its direction.
+_UNSEEN = re.compile(r"[^\t -~\u00a0-\U0010ffff]|[\u2028-\u202e\u2066-\u2069\ufeff]")
+_LINE_LIMIT = 32 * 1024
+"""`docker` reads no line of 64 KiB, and no variable is as long as half of that."""
+
+_SHOWN = 64
+
+_HINTS = (
+    (re.compile(r"[\"']"), "write the value without quotes"),
+    (re.compile(r"\s+\Z"), "remove the space at the end of the line"),
+    (re.compile(r"\s#"), "put the comment on a line of its own"),
+    (re.compile(r"\s"), "write no spaces"),
+    (re.compile(r"[$`\\]"), "nothing is substituted here: write the value itself"),
+    (_NEEDLESS, "letters, digits and _./+- are written as they are, not as %XX"),
+    (re.compile(r"%"), "write %25 for a percent sign"),
+)
+_OTHER_HINT = "letters, digits, _./:@{}*+=[]- and commas; any other byte as %XX"
+
+
+CUT = "the file may have been cut while it was written"
+
+
+class Line(NamedTuple):
+    """One `NAME=value` line."""
+
+    number: int
+    name: str
+    value: str
+
+
+def check_end(text: str, *, name: str) -> None:
+    """Refuse a text whose last line has no end: the rest of the file may be missing.
+
+    What is missing at the end of a list, or below it, may be what limits the lines above,
+    so a torn file can grant more than the whole one. Of one that was cut between two
+    lines nothing tells, but for what `permissions` asks of a policy.
+    """
+    if text and not text.endswith("\n"):
+        raise ConfigError(
+            f"{name} does not end in a line end", hint=f"{CUT}: end the last line"
+        )
+
+
+def parse(text: str, *, name: str) -> dict[str, str]:
+    """Read a file's text; `name` is the file's, for errors."""
+    lines = dict[str, Line]()
+    for line in parse_lines(text, name=name):
+        if line.name in lines:
+            raise _error(
+                name,
+                line.number,
+                f"{line.name} is set twice, first in line {lines[line.name].number}",
+                "keep one of the two",
+            )
+        lines[line.name] = line
+    return {line.name: line.value for line in lines.values()}
+
+
+def parse_lines(text: str, *, name: str) -> Iterator[Line]:
+    """Read the `NAME=value` lines one by one, with their numbers."""
+    for number, raw in enumerate(text.split("\n"), start=1):
+        _check_characters(raw, number, name)
+        stripped = raw.lstrip(" \t")
+        if stripped and not stripped.startswith("#"):
+            yield _parse_line(stripped, number, name)
+
+
+def _check_characters(raw: str, number: int, file: str) -> None:
+    if len(raw.encode("utf-8", "surrogatepass")) > _LINE_LIMIT:
+        raise _error(file, number, f"longer than {_LINE_LIMIT} bytes", "split it")
+    if found := _UNSEEN.search(raw):
+        character = found[0]
+        what = {
+            "\r": "a CR",
+            "\0": "a NUL byte",
+            "\ufeff": "a byte order mark",
+        }.get(character, f"the character U+{ord(character):04X}")
+        hint = {
+            "\r": "save the file with Unix line ends",
+            "\ufeff": "save the file as plain UTF-8",
+        }.get(character, "remove it: it hides what the line says")
+        raise _error(file, number, what, hint)
+
+
+def _parse_line(text: str, number: int, file: str) -> Line:
+    name, mark, value = text.partition("=")
+    shown = repr(name[:_SHOWN])
+    if not mark:
+        raise _error(file, number, f"{shown} has no value", "write NAME=value")
+    if re.match(r"export\s", name):
+        raise _error(file, number, shown, "write NAME=value without export")
+    if not _NAME.fullmatch(name):
+        hint = "write no space before =" if name != name.strip() else _NAME_HINT
+        raise _error(file, number, f"{shown} is no name of a variable", hint)
+    if name in _ENDS_SH:
+        hint = "take it out: what stands below would not be read"
+        raise _error(file, number, f"sh may stop at {name}", hint)
+    if is_ours(name):
+        _check_value(name, value, number, file)
+    elif found := _found_beyond(value):
+        raise _error(file, number, f"the value of {name} {found}", _SH_HINTS[found])
+    return Line(number, name, value)
+
+
+_NAME_HINT = "letters, digits and _, no digit first"
+
+
+def _check_value(name: str, value: str, number: int, file: str) -> None:
+    if _VALUE.fullmatch(value) and not _NEEDLESS.search(value):
+        return
+    hint = next((hint for bad, hint in _HINTS if bad.search(value)), _OTHER_HINT)
+    raise _error(file, number, f"{name} has the value {value[:_SHOWN]!r}", hint)
+
+
+_SWALLOWS = "swallows the next line"
+_GOES_ON = "goes on behind its quotes, where it ends for Compose"
+_SETS_MORE = "sets or runs more than this in sh"
+_SH_HINTS = {
+    _SWALLOWS: "close the quote or remove the backslash in this line",
+    _GOES_ON: "quote all of it, or nothing, and no backslash in single quotes",
+    _SETS_MORE: "write no space and none of ; | < > ( ) ` ${ in it, and nothing of ours behind &",
+}
+
+# One word of `sh`. Outside of quotes and in double ones a backslash takes the next
+# character along. `$NAME` is left to sh; `$(`, `${` and `$[` run or assign, and not every
+# sh takes `$'` as the beginning of a quote.
+_WORD = re.compile(
+    r"""(?:[^ \t\\'"`$;|&<>()]|\\.|\$(?![({\['"])|'[^']*'"""
+    r"""|"(?:[^"\\`$]|\\.|\$(?![({\[]))*")*"""
+)
+_AMPERSAND = re.compile(r"&([A-Za-z_][A-Za-z0-9_]*)=")
+_QUOTED = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|\\.""")
+# To Compose a backslash hides the end of single quotes as well.
+_ALL_QUOTED = re.compile(r"""(?:'[^'\\]*'|"(?:[^"\\]|\\.)*")[ \t]*""")
+_OPEN = re.compile(r"""['"]|\\\Z""")
+
+
+def _found_beyond(value: str) -> str:
+    """What `sh` or Compose finds in a value of others beyond that value; "" if nothing.
+
+    Behind an `&`, a URL's `name=value` is one more assignment in `sh`: of no variable of
+    ours. Spaces at the end of the line mean nothing there.
+    """
+    if value[:1] in {"'", '"'} and not _ALL_QUOTED.fullmatch(value):
+        return _GOES_ON if _QUOTED.match(value) else _SWALLOWS
+    place = _end_of_word(value, 0)
+    while found := _AMPERSAND.match(value, place):
+        if is_ours(found[1]):
+            return _SETS_MORE
+        place = _end_of_word(value, found.end())
+    if not value[place:].strip(" \t"):
+        return ""
+    return _SWALLOWS if _OPEN.search(_QUOTED.sub("", value)) else _SETS_MORE
+
+
+def _end_of_word(value: str, start: int) -> int:
+    found = _WORD.match(value, start)
+    return found.end() if found else start
+
+
+def split_by_sh(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Warn about values that `sh` cuts at an `&`, and so does not set."""
+    return tuple(
+        f"{name} holds an &, where sh ends the value: {_AMPERSAND_ADVICE.get(name, _NOT_FOR_SH)}"
+        for name, value in variables.items()
+        if not is_ours(name) and "&" in _QUOTED.sub("", value)
+    )
+
+
+_AMPERSAND_ADVICE = {"LISTEN": "write + between the parameters of a listener"}
+_NOT_FOR_SH = "docker and Compose take it whole, but do not source this file"
+
+
+def _error(file: str, number: int, what: str, hint: str) -> ConfigError:
+    return ConfigError(f"{file}, line {number}: {what}", hint=hint)
+
+
+def format_value(value: str) -> str:
+    """Write text that someone else gave, so that it can only be read as itself."""
+    raw = value.encode("utf-8", "surrogateescape")
+    return percent.encode(raw, _LITERAL)
+
+
+def decode_value(value: str) -> str:
+    """Undo the `%XX` of a value, once."""
+    return percent.decode(value.encode("utf-8", "surrogateescape")).decode(
+        "utf-8", "surrogateescape"
+    )
+
+
+def needless_escape(value: str) -> str:
+    """Name an escape of what needs none, which hides a name from `grep`; "" if none."""
+    found = _NEEDLESS.search(value)
+    return found[0] if found else ""

@@ -1,0 +1,207 @@
+"""What two other proxies allow, as tables: the rules of their HAProxy configurations.
+
+Both go through a list of rules; the first that fits decides, and none means refused. A rule
+looks at the decoded path behind its version, without regard to case, and only at how the
+path begins. A variable counts as 1 if its text begins with a whole number other than 0
+(so `true` is 0 there). Nothing of trioproxy's own rules is known here.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from trioproxy.api.routes import LIBPOD_SECTIONS, SECTIONS
+from trioproxy.file.variables import (
+    LIBPOD_ON_BY_DEFAULT,
+    LIBPOD_VARIABLES,
+    ON_BY_DEFAULT,
+    PERMISSIONS,
+    SWITCHES,
+    section_prefix,
+)
+from trioproxy.judge.rules import READING
+
+_VERSION = re.compile(r"/v[0-9.]+", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?0*[1-9]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One line: where the variable has the value that it acts on, allow or refuse."""
+
+    variable: str
+    acts_on: bool
+    """The value of the variable that makes the rule act."""
+    allows: bool
+    """What the rule answers."""
+    pattern: re.Pattern[str] | None
+    """How a path begins; None: any path."""
+    writes_only: bool = False
+    """Whether `GET` and `HEAD` pass by this rule."""
+
+    def fits(self, method: str, path: str) -> bool:
+        """Whether a request is one that this rule speaks of."""
+        if self.writes_only and method in READING:
+            return False
+        return self.pattern is None or self.pattern.match(path) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # one is itself, and a key
+class Incumbent:
+    """A proxy that people run now, pinned to a version."""
+
+    name: str
+    image: str
+    version: str
+    rules: tuple[Rule, ...]
+    defaults: Mapping[str, str] = field(repr=False)
+    """What its image sets."""
+
+    def allows(self, variables: Mapping[str, str], method: str, path: str) -> bool:
+        """Whether it lets a request pass; `path` is decoded, a version may lead it."""
+        for rule in _fitting(self, method, path):
+            if rule.acts_on == self._is_set(rule.variable, variables):
+                return rule.allows
+        return False
+
+    def can_allow(self, method: str, path: str) -> bool:
+        """Whether some variables let a request pass."""
+        return self.allows(_ALL_ONES, method, path)
+
+    def needs(self, method: str, path: str) -> frozenset[str]:
+        """The variables without which it refuses what it could allow."""
+        if not self.can_allow(method, path):
+            return frozenset()
+        return frozenset(
+            name
+            for name in VARIABLES
+            if not self.allows({**_ALL_ONES, name: "0"}, method, path)
+        )
+
+    def _is_set(self, variable: str, variables: Mapping[str, str]) -> bool:
+        return is_true(variables.get(variable, self.defaults.get(variable, "")))
+
+    def variables(self) -> tuple[str, ...]:
+        """All variables that its rules read, sorted."""
+        return tuple(sorted({rule.variable for rule in self.rules}))
+
+
+@lru_cache(maxsize=1024)  # the table's requests, with one file after another
+def _fitting(incumbent: Incumbent, method: str, path: str) -> tuple[Rule, ...]:
+    """The rules that speak of a request, in their order; a version may lead `path`."""
+    version = _VERSION.match(path)
+    path = path[version.end() :] if version else path
+    return tuple(rule for rule in incumbent.rules if rule.fits(method, path))
+
+
+def is_true(value: str) -> bool:
+    """Read a variable as HAProxy's `-m bool` does: as the number it begins with."""
+    return _NUMBER.match(value) is not None
+
+
+def _sections() -> Iterator[Rule]:
+    for section in SECTIONS:
+        yield _allow(section, re.escape(section_prefix(section)))
+
+
+def _libpod_sections() -> Iterator[Rule]:
+    for variable in LIBPOD_SECTIONS:
+        yield _allow(variable, re.escape(section_prefix(variable)))
+
+
+def _libpod_verbs() -> Iterator[Rule]:
+    for pod, base in (("", "/libpod/containers"), ("POD_", "/libpod/pods")):
+        for verb, words in _LIBPOD_WORDS.items():
+            yield _allow(f"LIBPOD_ALLOW_{pod}{verb}", _route(base, words))
+
+
+def _allow(variable: str, pattern: str) -> Rule:
+    compiled = re.compile(pattern, re.IGNORECASE | re.ASCII)
+    return Rule(variable=variable, acts_on=True, allows=True, pattern=compiled)
+
+
+def _verb(variable: str, *words: str) -> Rule:
+    return _allow(variable, _route("/containers", words))
+
+
+def _verb_of_pods(variable: str, *words: str) -> Rule:
+    return _allow(variable, _route(_PODS_TOO, words))
+
+
+def _denial(variable: str, word: str) -> Rule:
+    pattern = re.compile(_route(_PODS_TOO, (word,)), re.IGNORECASE | re.ASCII)
+    return Rule(variable=variable, acts_on=False, allows=False, pattern=pattern)
+
+
+def _route(base: str, words: tuple[str, ...]) -> str:
+    return f"{base}/[a-zA-Z0-9_.-]+/({'|'.join(words)})"
+
+
+_LIBPOD_WORDS = {
+    "RESTARTS": ("stop", "restart", "kill"),
+    "START": ("start",),
+    "STOP": ("stop",),
+    "PAUSE": ("pause",),
+    "UNPAUSE": ("unpause",),
+}
+_PODS_TOO = "(/libpod)?/(containers|pods)"
+
+
+_WRITES_NEED_POST = Rule(
+    variable="POST", acts_on=False, allows=False, pattern=None, writes_only=True
+)
+_SWITCH_DEFAULTS = {name: str(int(name in ON_BY_DEFAULT)) for name in SWITCHES}
+
+TECNATIVA = Incumbent(
+    name="tecnativa",
+    image="tecnativa/docker-socket-proxy",
+    version="0.5.0",
+    # Refuses writes before it looks at a verb: without POST=1 no verb does anything.
+    rules=(
+        _WRITES_NEED_POST,
+        _verb("ALLOW_RESTARTS", "stop", "restart", "kill"),
+        _verb("ALLOW_START", "start"),
+        _verb("ALLOW_STOP", "stop"),
+        _verb("ALLOW_PAUSE", "pause"),
+        _verb("ALLOW_UNPAUSE", "unpause"),
+        *_sections(),
+    ),
+    defaults=_SWITCH_DEFAULTS,
+)
+
+LINUXSERVER = Incumbent(
+    name="linuxserver",
+    image="linuxserver/socket-proxy",
+    version="3.4.6",
+    # Verbs come before POST; the read verbs only lift a refusal, the section still decides.
+    rules=(
+        _denial("ALLOW_ARCHIVE", "archive"),
+        _denial("ALLOW_CHANGES", "change"),
+        _denial("ALLOW_EXPORT", "export"),
+        _denial("ALLOW_LOGS", "logs"),
+        _denial("ALLOW_TOP", "top"),
+        _verb_of_pods("ALLOW_RESTARTS", "stop", "restart", "kill"),
+        _verb_of_pods("ALLOW_START", "start"),
+        _verb_of_pods("ALLOW_STOP", "stop"),
+        _verb_of_pods("ALLOW_PAUSE", "pause"),
+        _verb_of_pods("ALLOW_UNPAUSE", "unpause"),
+        *_libpod_verbs(),
+        _WRITES_NEED_POST,
+        *_sections(),
+        *_libpod_sections(),
+    ),
+    defaults={
+        **_SWITCH_DEFAULTS,
+        **{n: str(int(n in LIBPOD_ON_BY_DEFAULT)) for n in sorted(LIBPOD_VARIABLES)},
+    },
+)
+
+INCUMBENTS = (TECNATIVA, LINUXSERVER)
+
+VARIABLES = tuple(
+    sorted(PERMISSIONS & {*TECNATIVA.variables(), *LINUXSERVER.variables()})
+)
+"""All permissions of ours that one of the two reads."""
+
+_ALL_ONES = dict.fromkeys(VARIABLES, "1")

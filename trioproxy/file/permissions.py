@@ -1,0 +1,287 @@
+"""Variables to a policy: every value is read in one way, or the start stops.
+
+What is not understood is never passed over: a restriction that is not enforced must not
+look as if it were. No file is opened here, and no request judged.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from trioproxy.api.families import LIMITED
+from trioproxy.api.matched import Route
+from trioproxy.api.routes import LIBPOD_SECTIONS, OPERATIONS, UNLIMITABLE
+from trioproxy.errors import BadTarget, ConfigError
+from trioproxy.file import samples
+from trioproxy.file.envfile import (
+    CUT,
+    check_end,
+    decode_value,
+    needless_escape,
+    parse,
+    split_by_sh,
+)
+from trioproxy.file.lint import lint, lint_settings
+from trioproxy.file.names import check_names
+from trioproxy.file.near import near
+from trioproxy.file.variables import (
+    COMPAT_VARIABLE,
+    FAMILY_PREFIXES,
+    LIBPOD_ON_BY_DEFAULT,
+    LIBPOD_VARIABLES,
+    METHOD_SWITCHES,
+    ON_BY_DEFAULT,
+    OPERATIONS_VARIABLE,
+    READ_VERBS,
+    SWITCHES,
+    VERBS,
+)
+from trioproxy.judge.rules import CONFINED, READING, Mode, Policy, is_unconfined
+from trioproxy.limits.limit import open_families, parse_limits
+from trioproxy.limits.objects import parse_objects
+
+ENVIRONMENT = "the environment"
+
+_GRANTING = frozenset({OPERATIONS_VARIABLE, *SWITCHES, *VERBS, *LIBPOD_VARIABLES})
+"""A policy file has to name one of these, at whatever value.
+
+One that names none is empty, or has limits and comments alone: that is how a file begins
+that was cut, and nobody's way to say "nothing". `ALLOW_OPERATIONS=` is, and so are
+sections that are all 0: somebody spoke of grants there and gave none, and what is open
+beside them is what every file of sections opens. In the process environment none of them
+is needed, since the incumbents start without any.
+"""
+
+_REFUSING = frozenset({"", "0", "false", "no", "off"})
+_FLAGS = frozenset({*SWITCHES, *METHOD_SWITCHES, *VERBS, *LIBPOD_VARIABLES})
+_SHOWN = 64
+_MOST_NAMED = 4
+_ROUTE = re.compile(
+    r"([A-Z]{1,16}):((?:/(?:\{[A-Za-z_][A-Za-z0-9_.]*\}|[A-Za-z0-9_.:@+~-]+))+)"
+)
+
+
+def parse_policy_file(text: str, *, name: str) -> tuple[Policy, tuple[str, ...]]:
+    """Build the policy of an env file, and say what in it has no effect.
+
+    `ConfigError` also for a file that may have been cut while it was written: see
+    `check_end`, and `_GRANTING`.
+    """
+    check_end(text, name=name)
+    variables = parse(text, name=name)
+    policy, warnings = parse_policy(variables, source=name, is_file=True)
+    if not _GRANTING & variables.keys():
+        raise says_nothing(name, f"write {OPERATIONS_VARIABLE}= if nothing may pass")
+    return policy, (*warnings, *lint_settings(variables), *split_by_sh(variables))
+
+
+def says_nothing(name: str, fix: str) -> ConfigError:
+    """Say that a file grants nothing, without a word that this is meant."""
+    return ConfigError(f"{name} says nothing of grants", hint=f"{CUT}; else {fix}")
+
+
+def parse_policy(
+    variables: Mapping[str, str], *, source: str = ENVIRONMENT, is_file: bool = False
+) -> tuple[Policy, tuple[str, ...]]:
+    """Build the policy, and say what looks like a permission and is none.
+
+    Which names of others are passed over is decided in `file.names`.
+    """
+    flags = {
+        name: _parse_flag(name, variables[name], source)
+        for name in sorted(_FLAGS & variables.keys())
+    }
+    linuxserver = _is_linuxserver(variables.get(COMPAT_VARIABLE, ""), source)
+    warnings = (
+        *check_names(variables, source, is_file=is_file),
+        *lint(variables),
+    )
+    limits = parse_limits(variables, source=source)
+    objects = parse_objects(variables, source=source)
+    if OPERATIONS_VARIABLE not in variables:
+        policy = _section_policy(flags, linuxserver=linuxserver)
+        policy = replace(policy, limits=limits, objects=objects)
+        return policy, (*warnings, *_about_lists(policy))
+    policy = _exact_policy(variables[OPERATIONS_VARIABLE], source)
+    policy = replace(policy, limits=limits, objects=objects)
+    return policy, (
+        *warnings,
+        *_idle_switches(flags),
+        *(_early_grant(variables) if is_file else ()),
+        *_about_lists(policy),
+    )
+
+
+def _about_lists(policy: Policy) -> Iterator[str]:
+    yield from _about_limits(policy)
+    yield from _about_objects(policy)
+    if policy.gone_around:
+        yield policy.gone_around
+
+
+def _about_limits(policy: Policy) -> Iterator[str]:
+    """Say what stands open beside limits, and which limits have nothing to limit."""
+    if not (limits := policy.limits):
+        return
+    opened = policy.opened_operations
+    for family in open_families(limits, opened):
+        names = sorted(n for n in opened & LIMITED.keys() if LIMITED[n][0] is family)
+        yield f"{family}_* is not set: {' and '.join(names)} may ask for anything"
+    confined = CONFINED if policy.objects and limits.limits_creation else frozenset()
+    for name in sorted(opened & UNLIMITABLE - confined):
+        yield f"no variable limits {name}, which may give root on the host"
+    for route in policy.routes:
+        if route.method not in READING:
+            yield f"no variable limits {route}, which this version does not know"
+    for family in sorted(limits.families):
+        if not any(family in LIMITED[name] for name in opened & LIMITED.keys()):
+            yield f"{family}_* limits nothing: no operation that it limits is granted"
+
+
+def _about_objects(policy: Policy) -> Iterator[str]:
+    """Say what passes beside lists of objects that is not within them."""
+    if not policy.objects:
+        return
+    opened = policy.opened_operations
+    items = (*sorted(opened), *map(str, policy.routes))
+    if beyond := [
+        one for one in items if any(map(is_unconfined, samples.of_item(one)))
+    ]:
+        yield f"no ONLY_* variable limits {_some(beyond)}"
+    if "ContainerCreate" in opened and not policy.limits.limits_creation:
+        yield "ONLY_* holds for a client that means no harm: without CREATE_* it may create what reaches everything"
+
+
+def _some(names: list[str]) -> str:
+    """Name the first of many."""
+    more = len(names) - _MOST_NAMED
+    shown = names[:_MOST_NAMED] + ([f"{more} more"] if more > 0 else [])
+    return " and ".join(shown)
+
+
+def _parse_flag(name: str, value: str, source: str) -> bool:
+    if value == "1":
+        return True
+    if value in _REFUSING:
+        return False
+    raise ConfigError(
+        f"{name}={value[:_SHOWN]!r} in {source} is neither 1 nor 0",
+        hint=f"write {name}=1 to grant, {name}=0 to refuse",
+    )
+
+
+def _is_linuxserver(value: str, source: str) -> bool:
+    if value in {"", "tecnativa", "linuxserver"}:
+        return value == "linuxserver"
+    raise ConfigError(
+        f"{COMPAT_VARIABLE}={value[:_SHOWN]!r} in {source} is not known",
+        hint=f"write {COMPAT_VARIABLE}=linuxserver or leave it out",
+    )
+
+
+def _section_policy(flags: Mapping[str, bool], *, linuxserver: bool) -> Policy:
+    verbs = {name: flags[name] for name in VERBS if name in flags}
+    if linuxserver:
+        verbs = {**dict.fromkeys(READ_VERBS, False), **verbs}
+    return Policy(
+        mode=Mode.SECTIONS,
+        switches={name: flags.get(name, name in ON_BY_DEFAULT) for name in SWITCHES},
+        refused_methods=frozenset(
+            name for name in METHOD_SWITCHES if not flags.get(name, True)
+        ),
+        verbs=verbs,
+        read_verbs_grant=not linuxserver,
+        podman=_podman(flags),
+    )
+
+
+def _podman(flags: Mapping[str, bool]) -> Mapping[str, bool]:
+    """Sections and verbs of Podman's own routes; nothing where no `LIBPOD_*` is 1.
+
+    linuxserver opens ping and version in every file. Here a file has to speak of Podman
+    first: tecnativa opens neither.
+    """
+    given = {name: flags[name] for name in sorted(LIBPOD_VARIABLES & flags.keys())}
+    if not any(given.values()):
+        return {}
+    return {name: name in LIBPOD_ON_BY_DEFAULT for name in LIBPOD_SECTIONS} | given
+
+
+def _exact_policy(value: str, source: str) -> Policy:
+    if escape := needless_escape(value):
+        raise ConfigError(
+            f"{escape} in {OPERATIONS_VARIABLE} of {source} needs no escape",
+            hint=f"write {decode_value(escape)}",
+        )
+    operations = set[str]()
+    routes = list[Route]()
+    for item in parse_operations(value):
+        if item in OPERATIONS:
+            _check_reachable(item, source)
+            operations.add(item)
+        elif ":" in item:
+            routes.append(_parse_route(item, source))
+        else:
+            raise _unknown_operation(item, source)
+    return Policy(
+        mode=Mode.EXACT, operations=frozenset(operations), routes=tuple(routes)
+    )
+
+
+def parse_operations(value: str) -> tuple[str, ...]:
+    """Split the value of `ALLOW_OPERATIONS`; the names are not looked up."""
+    if not value.strip():
+        return ()
+    return tuple(decode_value(item.strip()) for item in value.split(","))
+
+
+def _check_reachable(operation: str, source: str) -> None:
+    if not any(map(samples.of_endpoint, OPERATIONS[operation])):
+        raise ConfigError(
+            f"{operation} in {OPERATIONS_VARIABLE} of {source} cannot be granted",
+            hint="it exists over HTTP/2 only, which never passes",
+        )
+
+
+def _parse_route(item: str, source: str) -> Route:
+    where = f"{item[:_SHOWN]!r} in {OPERATIONS_VARIABLE} of {source}"
+    found = _ROUTE.fullmatch(item)
+    if found is None:
+        hint = "write METHOD:/path/{parameter}, a parameter for one segment"
+        raise ConfigError(f"{where} is no route", hint=hint)
+    route = Route(method=found[1], template=found[2])
+    try:
+        request = samples.of_route(route)
+    except BadTarget as error:
+        raise ConfigError(f"{where} can never pass: {error}") from error
+    if request.target.version:
+        raise ConfigError(f"{where} has a version", hint="write it without")
+    if request.endpoint is not None:
+        hint = f"write {request.operation}"
+        raise ConfigError(f"{where} has a name of its own", hint=hint)
+    return route
+
+
+def _unknown_operation(item: str, source: str) -> ConfigError:
+    names = {name.lower(): name for name in OPERATIONS}
+    found = near(item.lower(), names)
+    hint = "trioproxy operations lists them"
+    return ConfigError(
+        f"{item[:_SHOWN]!r} in {OPERATIONS_VARIABLE} of {source} is no operation",
+        hint=f"did you mean {names[found[0]]}? {hint}" if found else hint,
+    )
+
+
+def _idle_switches(flags: Mapping[str, bool]) -> Iterator[str]:
+    """Say that sections, verbs and methods, granted or refused, do nothing beside a list."""
+    if flags:
+        has = "has" if len(flags) == 1 else "have"
+        yield f"{_some(list(flags))} {has} no effect beside {OPERATIONS_VARIABLE}, which alone grants"
+
+
+def _early_grant(variables: Mapping[str, str]) -> Iterator[str]:
+    """Say what a file would grant that is cut below its list: the lines are in its order."""
+    names = list(variables)
+    behind = names[names.index(OPERATIONS_VARIABLE) + 1 :]
+    if limits := [one for one in behind if one.startswith(FAMILY_PREFIXES)]:
+        yield f"{_some(limits)} behind {OPERATIONS_VARIABLE}: a file that is cut while it is written would grant without: write {OPERATIONS_VARIABLE} as the last line"

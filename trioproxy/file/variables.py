@@ -1,0 +1,171 @@
+"""The names of all variables: what each is for, and what it is set to when unset.
+
+Tables only; `rules` reads the permissions, `config` the settings, `lint` all of them.
+"""
+
+from collections.abc import Mapping
+
+from trioproxy.api.families import (
+    BASE_VARIABLE,
+    LIMITS,
+    OBJECTS,
+    OWNER_VARIABLE,
+    PROXY_VARIABLE,
+    Family,
+)
+from trioproxy.api.routes import LIBPOD_SECTIONS, SECTIONS
+
+OPERATIONS_VARIABLE = "ALLOW_OPERATIONS"
+COMPAT_VARIABLE = "COMPAT"
+
+ON_BY_DEFAULT = frozenset({"EVENTS", "PING", "VERSION"})
+"""The section variables that are 1 when unset; all others, and `POST`, are 0."""
+
+SWITCHES = tuple(sorted({*SECTIONS, "POST"}))
+"""The section variables and `POST`: all that the incumbents have in common."""
+
+METHOD_SWITCHES = ("DELETE", "PUT")
+"""At 0 they take a method out of what `POST=1` opens; 1, the default, changes nothing.
+
+The incumbents read neither. People set them to 0 and believe in it, so it is true here.
+"""
+
+READ_VERBS = {
+    "ALLOW_ARCHIVE": frozenset({"ContainerArchive", "ContainerArchiveInfo"}),
+    "ALLOW_CHANGES": frozenset({"ContainerChanges"}),
+    "ALLOW_EXPORT": frozenset({"ContainerExport"}),
+    "ALLOW_LOGS": frozenset({"ContainerLogs"}),
+    "ALLOW_TOP": frozenset({"ContainerTop"}),
+}
+"""Verbs that name a read, with the operations they name."""
+
+WRITE_VERBS = {
+    "ALLOW_ATTACH": frozenset({"ContainerAttach", "ContainerAttachWebsocket"}),
+    "ALLOW_CREATE": frozenset({"ContainerCreate"}),
+    "ALLOW_DELETE": frozenset({"ContainerDelete"}),
+    # All of `docker exec`: a session that is prepared and cannot be started helps nobody.
+    "ALLOW_EXEC": frozenset(
+        {"ContainerExec", "ExecInspect", "ExecResize", "ExecStart"}
+    ),
+    "ALLOW_KILL": frozenset({"ContainerKill"}),
+    "ALLOW_PAUSE": frozenset({"ContainerPause"}),
+    "ALLOW_PULL": frozenset({"ImageCreate"}),
+    "ALLOW_RENAME": frozenset({"ContainerRename"}),
+    "ALLOW_RESTARTS": frozenset({"ContainerKill", "ContainerRestart", "ContainerStop"}),
+    "ALLOW_START": frozenset({"ContainerStart"}),
+    "ALLOW_STOP": frozenset({"ContainerStop"}),
+    "ALLOW_UNPAUSE": frozenset({"ContainerUnpause"}),
+    "ALLOW_UPDATE": frozenset({"ContainerUpdate"}),
+    "ALLOW_WAIT": frozenset({"ContainerWait"}),
+}
+"""Verbs for what needs `POST=1` otherwise, with the operations they name.
+
+PAUSE, RESTARTS, START, STOP and UNPAUSE are the incumbents'; the others are asked for
+there and in no release.
+"""
+
+VERBS = {**READ_VERBS, **WRITE_VERBS}
+
+RENAMED = {
+    "BUILD_PRIVILEGED": "BUILD_OPTIONS",
+    "CREATE_FOLDERS": "CREATE_BINDS",
+    "CREATE_LOG_DRIVERS": "CREATE_DRIVERS=log:NAME",
+    "CREATE_MOUNTS": "CREATE_BINDS",
+    "CREATE_NETWORKS": "CREATE_NAMESPACES for a network of others",
+    "CREATE_SECURITY_OPTS": "CREATE_SECURITY",
+    "CREATE_VOLUMES": "CREATE_BINDS for folders of the host, ONLY_VOLUMES for volumes of others",
+    "CREATE_VOLUME_DRIVERS": "CREATE_DRIVERS=volume:NAME",
+    "ONLY_IMAGES": "CREATE_IMAGES and PULL_IMAGES",
+}
+"""What people write who guess the name of a limit, and what they mean."""
+
+_LIBPOD_WORDS = {
+    "PAUSE": ("Pause",),
+    "RESTARTS": ("Kill", "Restart", "Stop"),
+    "START": ("Start",),
+    "STOP": ("Stop",),
+    "UNPAUSE": ("Unpause",),
+}
+
+LIBPOD_VERBS = {
+    f"LIBPOD_ALLOW_{pod}{verb}": frozenset(f"Libpod{thing}{word}" for word in words)
+    for pod, thing in (("", "Container"), ("POD_", "Pod"))
+    for verb, words in _LIBPOD_WORDS.items()
+}
+"""Older names of linuxserver's verbs for these routes, which it still reads."""
+
+VERBS_OF_PODMAN = {
+    **LIBPOD_VERBS,
+    **{
+        f"ALLOW_{verb}": LIBPOD_VERBS[f"LIBPOD_ALLOW_{verb}"]
+        | LIBPOD_VERBS[f"LIBPOD_ALLOW_POD_{verb}"]
+        for verb in _LIBPOD_WORDS
+    },
+}
+"""All verbs that open routes of Podman's own: five of them have Docker's routes too."""
+
+LIBPOD_VARIABLES = frozenset({*LIBPOD_SECTIONS, *LIBPOD_VERBS})
+"""All 25. Unless one of them is 1, all of Podman's own routes are closed."""
+
+LIBPOD_ON_BY_DEFAULT = frozenset({"LIBPOD_PING", "LIBPOD_VERSION"})
+"""1 when unset, once another of them is 1."""
+
+PERMISSIONS = frozenset(
+    {
+        *SWITCHES,
+        *METHOD_SWITCHES,
+        *VERBS,
+        *LIMITS,
+        *OBJECTS,
+        *LIBPOD_VARIABLES,
+        OPERATIONS_VARIABLE,
+        COMPAT_VARIABLE,
+        BASE_VARIABLE,
+        OWNER_VARIABLE,
+        PROXY_VARIABLE,
+    }
+)
+"""All that this version reads as a permission."""
+
+PREFIXES = ("ALLOW_", "LIBPOD_")
+"""A name that begins so is meant for us: with an unknown one the program refuses to start."""
+
+FAMILY_PREFIXES = (*(f"{family}_" for family in Family), "ONLY_")
+"""The same for limits; others' names that begin so stand in `file.names`."""
+
+SETTINGS = frozenset(
+    {
+        "ALLOWED_HOSTS",
+        "BIND_CONFIG",
+        "DISABLE_IPV6",
+        "DOCKER_HOST",
+        "ENV_FILE",
+        "LISTEN",
+        "LOG_FORMAT",
+        "LOG_LEVEL",
+        "LOG_TO",
+        "MAX_BODY",
+        "MAX_CONNECTIONS",
+        "MAX_CONNECTIONS_PER_CLIENT",
+        "SOCKET_PATH",
+        "TZ",
+    }
+)
+"""Read from options and the environment, never from a policy file."""
+
+
+def section_prefix(section: str) -> str:
+    """Where the paths of a section begin."""
+    if section in LIBPOD_SECTIONS:
+        return f"/libpod{section_prefix(section.removeprefix('LIBPOD_'))}"
+    return "/_ping" if section == "PING" else f"/{section.lower()}"
+
+
+def speaks_of_podman(variables: Mapping[str, str]) -> bool:
+    """Whether one of the `LIBPOD_*` is 1: without it none of Podman's routes is open."""
+    return any(variables.get(name) == "1" for name in LIBPOD_VARIABLES)
+
+
+def is_ours(name: str) -> bool:
+    """Whether a name is a permission, or looks so much like one that it must be."""
+    return name in PERMISSIONS or name.startswith(PREFIXES)

@@ -1,0 +1,428 @@
+"""What a file means, as one value: what it opens, what it limits, and whether that is root.
+
+Whoever shows a file (explain, a diff, a report) renders this value and asks no policy of
+its own. "Root" means root on the host, by a way that is known: an operation that no
+variable limits, a listed value that gives it, or another container that has it.
+
+A way is what a client can go by itself on a host as it is found. What takes another
+person's later act (somebody runs an image that was replaced), or luck with what is there
+(a volume that is a host folder), is a condition: it stands beside "no known way". So does
+what must be true of the host: nobody there runs what a client writes, and the Engine's
+own programs have no known hole (`judge.escapes`).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from trioproxy.api.families import FAMILIES, PROXY, Family, Kind
+from trioproxy.api.fields import OPERATIONS as ARGUED
+from trioproxy.api.routes import (
+    LIBPOD_SECTIONS,
+    OPERATIONS,
+    SECTIONS,
+    Endpoint,
+    Risk,
+)
+from trioproxy.file import samples
+from trioproxy.file.variables import SWITCHES
+from trioproxy.judge.rules import CONFINED, READING, Policy
+from trioproxy.limits import places, root
+from trioproxy.limits.limit import Limits
+from trioproxy.limits.objects import Objects
+from trioproxy.limits.patterns import lists_repositories, places_of
+from trioproxy.limits.words import line_of
+
+_ANY_CONTAINER = "reaches into any container, whatever it was given"
+_ANY_FILE = "copies files out of any container, and of what the host shares with it"
+REACHING: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "ContainerExec": _ANY_CONTAINER,
+        "ExecStart": _ANY_CONTAINER,
+        "ContainerAttach": _ANY_CONTAINER,
+        "ContainerAttachWebsocket": _ANY_CONTAINER,
+        "ContainerArchive": _ANY_FILE,
+        "ContainerExport": "copies the files of any container out, and what its nodes are",
+        "ImageCommit": "reads any file of the host, by a link in the container's way",
+        "LibpodArtifactAddLocal": "reads any file of the host",
+        "LibpodContainerArchive": _ANY_FILE,
+        "LibpodContainerCheckpoint": _ANY_FILE,
+        "LibpodContainerExport": _ANY_FILE,
+    }
+)
+"""Operations that reach into containers, whoever created them, or into the host's files."""
+
+_OF_OTHERS = frozenset({"pid:container", "volumes:container"})
+"""What is another container's, and harmless where that is within the limits."""
+
+_LINES = {
+    "ONLY_CONTAINERS": "containers that requests may name",
+    "ONLY_NETWORKS": "networks",
+    "ONLY_VOLUMES": "volumes",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """A known way to root on the host."""
+
+    operation: str
+    argument: str = ""
+    """`VARIABLE=item`, where a listed value gives it."""
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.argument or self.why}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limited:
+    """A variable of a family that is limited."""
+
+    variable: str
+    value: str
+    """As in the file; empty: harmless values only."""
+    is_set: bool
+    line: str
+    """What it limits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """What a file means."""
+
+    operations: tuple[Endpoint, ...]
+    """What it opens."""
+    limits: tuple[Limited, ...]
+    """What requests may ask for."""
+    objects: tuple[Limited, ...]
+    """Which objects they may name."""
+    shows_all: tuple[str, ...]
+    """Operations of it that show objects which are not listed."""
+    gone_around: str
+    """Which lists a build goes around that it opens, and how; empty: none."""
+    ways: tuple[Way, ...]
+    """The known ways to root on the host; empty: none is known."""
+    conditions: tuple[str, ...]
+    """What must be true of a client for that to hold."""
+    surroundings: tuple[str, ...]
+    """What must be true of the host, each as `where ...` or `on ...`."""
+
+    @property
+    def is_root(self) -> bool:
+        """Whether root on the host can be reached in a known way."""
+        return bool(self.ways)
+
+    @property
+    def answer(self) -> str:
+        """The answer to "root or not" in one sentence."""
+        if self.ways:
+            more = f", and {len(self.ways) - 1} more" if len(self.ways) > 1 else ""
+            return f"root on the host: yes, by {self.ways[0]}{more}"
+        parts = ["root on the host: no known way"]
+        if self.conditions:
+            parts.append(f"for a client that {_list(self.conditions)}")
+        return ", ".join((*parts, *self.surroundings))
+
+
+def meaning_of(policy: Policy) -> Meaning:
+    """Say what a policy means."""
+    opened = tuple(OPERATIONS[name][0] for name in sorted(policy.opened_operations))
+    return Meaning(
+        operations=opened,
+        limits=tuple(_limits(policy.limits)),
+        objects=tuple(_objects(policy.objects)),
+        shows_all=policy.shows_all,
+        gone_around=policy.gone_around,
+        ways=tuple(_ways(policy, opened)),
+        conditions=tuple(_conditions(policy)),
+        surroundings=tuple(_surroundings(policy)),
+    )
+
+
+def open_sections(policy: Policy) -> tuple[str, ...]:
+    """The sections in which routes pass, too, that this version does not know."""
+    names = (name for name in SWITCHES if name != "POST")
+    return tuple(name for name in names if policy.switches.get(name))
+
+
+def _list(parts: tuple[str, ...]) -> str:
+    if len(parts) == 1:
+        return parts[0]
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _limits(limits: Limits) -> Iterator[Limited]:
+    for family in Family:
+        for name in FAMILIES[family] if family in limits.families else ():
+            limit = limits.limit_of(name)
+            if limit is not None:
+                yield Limited(
+                    variable=name,
+                    value=limit.value,
+                    is_set=name in limits.by_variable,
+                    line=line_of(name, limit.value),
+                )
+
+
+def _objects(objects: Objects) -> Iterator[Limited]:
+    for only in objects.by_kind.values():
+        yield Limited(
+            variable=only.variable,
+            value=only.value,
+            is_set=only.variable in objects.set_variables,
+            line=_LINES[only.variable],
+        )
+
+
+def limits_power_of(policy: Policy, operation: str) -> bool:
+    """Whether an operation can do less than its risk says: what it asks for is limited, or
+    it reaches into listed containers alone, which are within the limits."""
+    known = OPERATIONS.get(operation, ())
+    is_root = any(one.risk is Risk.HOST_ROOT for one in known)
+    reaches = operation in {*REACHING, *CONFINED} - ARGUED.keys()
+    is_limited = policy.limits.limits_power_of(operation) or (
+        is_root and reaches and policy.is_confined
+    )
+    return is_limited and not any(_by_files(policy, one) for one in known)
+
+
+def _ways(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
+    confined = CONFINED if policy.is_confined else frozenset[str]()
+    for endpoint in opened:
+        is_door = endpoint.risk is Risk.HOST_ROOT or endpoint.is_unlimitable
+        if is_door and endpoint.operation in confined:
+            yield from _way_by_files(policy, endpoint)
+        elif is_door and endpoint.operation not in REACHING:
+            yield from _open_way(policy, endpoint)
+    for endpoint in opened:
+        if endpoint.operation in REACHING:
+            yield from _reaching_way(policy, endpoint)
+    # What gives none though nothing limits it gives none by a list either.
+    doors = [e for e in opened if e.risk is Risk.HOST_ROOT or e.is_unlimitable]
+    for name, limit in policy.limits.by_variable.items():
+        operations = [e.operation for e in doors if _can_ask(e, name)]
+        for item in limit.value.split(",") if operations and limit.value else ():
+            why = root.of_item(name, item, base=policy.limits.base)
+            if why and not (confined and item in _OF_OTHERS):
+                yield Way(operation=operations[0], argument=f"{name}={item}", why=why)
+    yield from _planted(policy, opened)
+
+
+def _reaching_way(policy: Policy, endpoint: Endpoint) -> Iterator[Way]:
+    if endpoint.is_podmans or not policy.objects.limits(Kind.CONTAINER):
+        yield Way(operation=endpoint.operation, why=REACHING[endpoint.operation])
+    elif not policy.limits.limits_creation:
+        why = "reaches into each container that is listed, whatever it was given"
+        yield Way(operation=endpoint.operation, why=why)
+    elif endpoint.operation in ARGUED:
+        # Privileged, a command has more than its container.
+        yield from _open_way(policy, endpoint)
+    else:
+        yield from _way_by_files(policy, endpoint)
+
+
+def _open_way(policy: Policy, endpoint: Endpoint) -> Iterator[Way]:
+    argued = ARGUED.get(endpoint.operation)
+    if argued is None:
+        yield Way(operation=endpoint.operation, why=endpoint.summary)
+    elif argued.family not in policy.limits.families:
+        why = "nothing limits what it asks for"
+        yield Way(operation=endpoint.operation, why=why)
+    else:
+        yield from _way_by_files(policy, endpoint)
+
+
+# --- What the Engine does on files ------------------------------------------------
+
+
+def _way_by_files(policy: Policy, endpoint: Endpoint) -> Iterator[Way]:
+    if why := _by_files(policy, endpoint):
+        yield Way(operation=endpoint.operation, why=why)
+
+
+def _by_files(policy: Policy, endpoint: Endpoint) -> str:
+    """Why the Engine can be led astray on files by what is limited, or confined.
+
+    A commit goes by paths outside of the container, whose process makes a link of a folder
+    on its way: no list limits that. The classic builder commits its own containers, while
+    who may start any can have one run again; and it fills volumes without a name, which
+    wait for nobody, so that who may name any can be in them meanwhile. Archives and exports are led to a device
+    node; who makes none himself may get one with an image, or from a server of files.
+    """
+    if endpoint.operation == "ImageCommit":
+        return REACHING[endpoint.operation]
+    if endpoint.operation == "ImageBuild":
+        if policy.objects.limits(Kind.CONTAINER):
+            any_volume = not policy.objects.limits(Kind.VOLUME)
+            is_filled = any_volume and policy.opens("ContainerCreate")
+            return "has volumes filled that ONLY_VOLUMES lists" if is_filled else ""
+        running = " and ".join(policy.opens(*_RUNNING)[:1])
+        return running and f"commits containers of its own, and {running} runs them"
+    return _by_nodes(policy) if endpoint.touches_containers else ""
+
+
+_RUNNING: Final = (
+    *("ContainerStart", "ContainerRestart", "ContainerUnpause", "ContainerUpdate"),
+    *("ContainerExec", "ExecStart"),
+)
+"""What lets a container run, or something in it; of an update its restart policy does."""
+
+
+def _by_nodes(policy: Policy) -> str:
+    """Where a client has device nodes from that it does not make; empty if from nowhere."""
+    limits = policy.limits
+    for variable, value in _MAKING_NODES:
+        if limits.lists(variable, value):
+            return f"{_NODES}: {variable} lists {value}"
+    if any(limits.lists("CREATE_OPTIONS", one) for one in _OF_NETWORKS):
+        return f"{_NODES}, as a volume of a network holds: CREATE_OPTIONS lists such"
+    if policy.opens("ContainerCreate") and (why := _own_images(policy)):
+        return f"{_NODES}, as an image holds: {why}"
+    return ""
+
+
+_NODES: Final = "opens nodes of the host's disks"
+_MAKING_NODES: Final = (
+    *(("CREATE_CAPS", "MKNOD"), ("CREATE_CAPS", "ALL")),
+    ("CREATE_PRIVILEGED", "1"),
+)
+_OF_NETWORKS: Final = tuple(
+    f"{place}.type={kind}"
+    for place in (
+        "VolumeCreate:DriverOpts",
+        "ContainerCreate:HostConfig.Mounts.VolumeOptions.DriverConfig.Options",
+    )
+    for kind in ("nfs", "nfs4", "cifs", "smb3")
+)
+
+
+def _own_images(policy: Policy) -> str:
+    """Why a client chooses what is in its images; empty if all are listed one by one."""
+    for operation in policy.opens("ImageBuild", "ImageCommit", "ImageLoad"):
+        return f"{operation} makes any"
+    pulls = policy.opens("ImageCreate")
+    for variable in ("CREATE_IMAGES", *["PULL_IMAGES"] * len(pulls)):
+        limit = policy.limits.limit_of(variable)
+        if limit is None or limit.is_any:
+            return f"{variable} lists any"
+        for one in limit.patterns:
+            if one.text.startswith("src:") or lists_repositories(one.text):
+                return f"{variable} lists {one.text}"
+    return ""
+
+
+# --- Values, and links ------------------------------------------------------------
+
+
+def _can_ask(endpoint: Endpoint, variable: str) -> bool:
+    argued = ARGUED.get(endpoint.operation)
+    return argued is not None and variable in argued.variables
+
+
+def _planted(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
+    """Ways by a link that a container leaves in one bind, below which another one lies."""
+    binds = policy.limits.by_variable.get("CREATE_BINDS")
+    creates = [e.operation for e in opened if _can_ask(e, "CREATE_BINDS")]
+    if binds is None or binds.is_any or not creates:
+        return
+    bound = places.Tree(
+        name
+        for item in binds.patterns
+        for place, _ in places_of(item)
+        for name in places.names(place)
+    )
+    for item in binds.patterns:
+        written = [place for place, is_read_only in places_of(item) if not is_read_only]
+        below = [one for place in written for one in places.names(place.inside)]
+        if any(map(bound.meets, below)):
+            why = "a link planted in one of its folders leads anywhere when it is bound"
+            argument = f"CREATE_BINDS={item.text}"
+            yield Way(operation=creates[0], argument=argument, why=why)
+
+
+def _conditions(policy: Policy) -> Iterator[str]:
+    opened = policy.opened_operations
+    if "ContainerCreate" in opened:
+        yield "runs nothing on the host itself"
+        binds = policy.limits.by_variable.get("CREATE_BINDS")
+        if binds and binds.patterns:
+            yield "cannot write the parents of its binds"
+        if not (
+            policy.objects.limits(Kind.VOLUME) and policy.objects.limits(Kind.NETWORK)
+        ):
+            yield "finds no volume or network of others that leads to the host"
+    elif opened & {"LibpodVolumeExport", "LibpodVolumeImport"}:
+        yield "finds no volume that leads to the host"
+    if any(_replaces_images(policy, name) for name in opened):
+        yield "replaces no image that others run"
+    if _passes_unknown_writes(policy):
+        yield "sends nothing that this version does not know"
+
+
+MOST_PLACES: Final = 3
+"""Folders that a verdict names; of more it says how many."""
+
+_RUNS: Final = frozenset(
+    {
+        "ContainerAttach",
+        "ContainerAttachWebsocket",
+        "ContainerCreate",
+        "ContainerExec",
+        "ContainerStart",
+        "ExecStart",
+        "ImageBuild",
+    }
+)
+"""What lets a client choose what runs in a container: what it does there, a hole of the
+Engine's programs may let out."""
+
+
+def _surroundings(policy: Policy) -> Iterator[str]:
+    opened = policy.opened_operations
+    if "ContainerCreate" in opened and (written := _written(policy.limits)):
+        first, more = written[:MOST_PLACES], len(written) - MOST_PLACES
+        shown = (*first, f"{more} more") if more > 0 else first
+        yield f"where nobody on the host runs what it writes in {_list(shown)}"
+    if opened & _RUNS:
+        yield "on an Engine without known escapes"
+
+
+def _written(limits: Limits) -> tuple[str, ...]:
+    """The folders and files of the host that a client may write, as paths."""
+    binds = limits.by_variable.get("CREATE_BINDS")
+    return tuple(
+        limits.meaning_of(item.text)
+        for item in (binds.patterns if binds else ())
+        if item.text != PROXY and not all(is_ro for _, is_ro in places_of(item))
+    )
+
+
+def _replaces_images(policy: Policy, operation: str) -> bool:
+    """Whether an operation may give any image any name, one that others run too."""
+    if operation == "LibpodImageTag":
+        return True
+    if operation == "ImagePush" or not _can_write_tags(operation):
+        return False
+    limits = policy.limits
+    if operation == "ImageCreate" and (pulls := limits.limit_of("PULL_IMAGES")):
+        imports = any(one.text.startswith("src:") for one in pulls.patterns)
+        if not pulls.is_any and not imports:
+            return False
+    tags = limits.limit_of("CREATE_TAGS")
+    return tags is None or tags.is_any
+
+
+def _can_write_tags(operation: str) -> bool:
+    argued = ARGUED.get(operation)
+    return argued is not None and "CREATE_TAGS" in argued.variables
+
+
+def _passes_unknown_writes(policy: Policy) -> bool:
+    if any(route.method not in READING for route in policy.routes):
+        return True
+    unknown = (
+        samples.of_unknown("POST", section) for section in (*SECTIONS, *LIBPOD_SECTIONS)
+    )
+    return any(one is not None and policy.decide(one).allowed for one in unknown)

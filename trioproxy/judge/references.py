@@ -1,0 +1,558 @@
+"""References: every place where a request names something that the Engine has.
+
+A name is no proof of what is meant: it may be an id, the beginning of one, or be given to
+something else a moment later. So the Engine is asked what it has under it; that is
+judged, and its id goes on in place of what the client wrote (it is *pinned*). Containers
+and networks have ids. A network's stands beside its name, as `NetworkID` of the endpoint:
+the Engine joins that one or none, also when the container is started later.
+
+The places in bodies and queries are marked in `table`, the routes are here. Nothing is
+asked here: see `proxy.resolve`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from trioproxy.api import fields, normal, query
+from trioproxy.api.arguments import (
+    Argument,
+    entries,
+    list_of,
+    map_of,
+    structs_of,
+    text_of,
+    texts_of,
+)
+from trioproxy.api.decoding import Json, Mention, Place, show
+from trioproxy.api.families import Kind
+from trioproxy.api.fields import OPERATIONS
+from trioproxy.api.reading import Asked
+from trioproxy.errors import BadTarget, BodyTooLarge
+from trioproxy.judge import fills
+from trioproxy.limits.things import ENGINE, Known, Missing, Thing
+
+_OF_CONTAINERS = """\
+CheckpointCreate CheckpointDelete CheckpointList ContainerArchive ContainerArchiveInfo
+ContainerAttach ContainerAttachWebsocket ContainerChanges ContainerCopyLegacy
+ContainerDelete ContainerExec ContainerExport ContainerInspect ContainerKill
+ContainerLogs ContainerPause ContainerRename ContainerResize ContainerRestart
+ContainerStart ContainerStats ContainerStop ContainerTop ContainerUnpause
+ContainerUpdate ContainerWait PutContainerArchive
+"""
+
+PATHS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        **dict.fromkeys(_OF_CONTAINERS.split(), Kind.CONTAINER),
+        **dict.fromkeys(["ExecInspect", "ExecResize", "ExecStart"], Kind.EXEC),
+        **dict.fromkeys(
+            ["NetworkConnect", "NetworkDelete", "NetworkDisconnect", "NetworkInspect"],
+            Kind.NETWORK,
+        ),
+        **dict.fromkeys(["VolumeDelete", "VolumeInspect", "VolumeUpdate"], Kind.VOLUME),
+    }
+)
+"""The operations that name an object in their path."""
+
+READ: Final = frozenset(
+    {
+        "ContainerCreate",
+        "ImageBuild",
+        "ImageCommit",
+        "NetworkConnect",
+        "NetworkCreate",
+        "NetworkDisconnect",
+        "VolumeCreate",
+    }
+)
+"""The operations that name objects in their body or query, or make them."""
+
+KINDS: Final[Mapping[str, tuple[Kind, ...]]] = MappingProxyType(
+    {
+        "ContainerCreate": (Kind.CONTAINER, Kind.NETWORK, Kind.VOLUME),
+        "ImageBuild": (Kind.CONTAINER, Kind.NETWORK),
+        "ImageCommit": (Kind.CONTAINER,),
+        "NetworkConnect": (Kind.NETWORK, Kind.CONTAINER),
+        "NetworkCreate": (Kind.NETWORK,),
+        "NetworkDisconnect": (Kind.NETWORK, Kind.CONTAINER),
+        "VolumeCreate": (Kind.VOLUME,),
+        **{
+            name: (Kind.CONTAINER if kind is Kind.EXEC else kind,)
+            for name, kind in PATHS.items()
+            if name not in READ
+        },
+    }
+)
+"""The kinds of objects that each operation names or makes; first the one that it is about."""
+
+REACHING: Final = frozenset(
+    {
+        "CheckpointCreate",
+        "ContainerArchive",
+        "ContainerArchiveInfo",
+        "ContainerAttach",
+        "ContainerAttachWebsocket",
+        "ContainerExec",
+        "ContainerExport",
+        "ContainerRestart",
+        "ContainerStart",
+        "ContainerUpdate",
+        "ExecStart",
+        "ImageCommit",
+        "PutContainerArchive",
+    }
+)
+"""What reaches into a container, or lets it run: it has what the container has."""
+
+STARTING: Final = frozenset({"ContainerRestart", "ContainerStart"})
+"""What makes a container join its networks."""
+
+
+MOST_REFERENCES: Final = 256
+"""Names in the body and query of one request: each may be a question to the Engine."""
+
+
+class Sent:
+    """What goes on in place of what came, where that is not in the body."""
+
+    def __init__(self) -> None:
+        self.parameter = ""
+        """The id for the path; empty: what is there stays."""
+        self.query = dict[str, str]()
+
+
+Pin = Callable[[Sent, Thing], None]
+"""Puts the id of what was judged in place of what the client wrote."""
+
+
+def _keep(_: Sent, __: Thing) -> None:
+    """Leave a name as it is: it means nothing else later, or nothing at all."""
+
+
+class Reference(NamedTuple):
+    """A place where a request names something."""
+
+    kind: Kind
+    text: str
+    """As the client wrote it."""
+    place: str
+    """Where it stands, for people; empty: in the path."""
+    pin: Pin = _keep
+    argument: Argument | None = None
+    """What is asked for by it, where a list of names decides: an image; or the Engine, by
+    what it gives by default."""
+    reaches: bool = False
+    """Whether the request gets what the container has."""
+    starts: bool = False
+    """Whether the container joins its networks by it."""
+    makes: Mapping[str, Json] | None = None
+    """How a volume is made that is not there: the body of its creation."""
+    fills: bool = False
+    """Whether the Engine may fill a volume by it, and is asked who has that."""
+    may_miss: bool = False
+    """Whether there may be nothing under the name, for it is only made now."""
+    renamed: str | None = None
+    """The name that the object shall have."""
+    thing: Thing | None = None
+    """What it means, where that is known without asking."""
+
+    def in_words(self) -> "Reference":
+        """The same without what leads into a body."""
+        return self._replace(pin=_keep, makes=None)
+
+
+class Named(NamedTuple):
+    """What a request names, and what the Engine has under these names."""
+
+    candidates: tuple[Reference, ...]
+    """All of them."""
+    references: tuple[Reference, ...] = ()
+    """Those that matter for the policy of now."""
+    known: Known = MappingProxyType({})
+    """What the Engine was asked about, and what it said."""
+    has_objects: bool = False
+    """Whether objects were looked for, and not images alone."""
+
+    @property
+    def arguments(self) -> frozenset[Argument]:
+        """What is asked for by an id: it is judged by what the Engine has under it."""
+        return frozenset(one.argument for one in self.references if one.argument)
+
+    def pairs(self) -> Iterator[tuple[Reference, Thing | Missing | None]]:
+        """Each reference with what it means; None: the Engine was not asked."""
+        for one in self.references:
+            yield one, one.thing or self.known.get((one.kind, one.text))
+
+    @property
+    def defaults(self) -> frozenset[Argument]:
+        """What is asked for and would have been given anyway."""
+        return frozenset(one for one, thing in self.things() if thing.gives(one))
+
+    @property
+    def of_images(self) -> "Named":
+        """The images among them, and what may be a default of the Engine's."""
+        images = tuple(one for one in self.references if one.argument is not None)
+        return self._replace(references=images)
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Whether the Engine was not asked about some of it."""
+        return any(thing is None for _, thing in self.pairs())
+
+    def things(self) -> Iterator[tuple[Argument, Thing]]:
+        """What is asked for by an id, with what the Engine has under it."""
+        for one, thing in self.pairs():
+            if one.argument is not None and isinstance(thing, Thing):
+                yield one.argument, thing
+
+    def in_words(self) -> "Named":
+        """The same without what leads into a body, and with less of what was answered."""
+        return self._replace(
+            candidates=tuple(one.in_words() for one in self.candidates),
+            references=tuple(one.in_words() for one in self.references),
+            known={
+                key: one.in_words() if isinstance(one, Thing) else one
+                for key, one in self.known.items()
+            },
+        )
+
+    def pin(self) -> Sent:
+        """Put the ids of what was judged in place of what the client wrote."""
+        sent = Sent()
+        for one, thing in self.pairs():
+            if isinstance(thing, Thing):
+                one.pin(sent, thing)
+        return sent
+
+
+def find(
+    operation: str,
+    parameter: str,
+    raw_query: bytes,
+    asked: Asked | None,
+    *,
+    objects: bool,
+    filled: bool = False,
+) -> Iterator[Reference]:
+    """Tell what a request names: images, and if `objects` count, these too.
+
+    `filled`: whether it counts which volumes may be filled. `parameter`: what its path has in the object's place. Raises `BadBody` or `BadTarget`
+    where something is not clear.
+    """
+    if objects and operation in PATHS:
+        yield _in_path(operation, parameter, raw_query, asked)
+    if asked is not None:
+        yield from _of_defaults(asked)
+        names = (
+            fills.filled(asked.body)
+            if filled and operation == fills.CREATION
+            else frozenset[str]()
+        )
+        found = _in_what_is_asked(operation, asked, names, objects=objects)
+        for count, one in enumerate(found):
+            if count == MOST_REFERENCES:
+                raise BodyTooLarge(f"{one.place} names more than is looked up at once")
+            yield one
+
+
+def _of_defaults(asked: Asked) -> Iterator[Reference]:
+    # First: what is remembered of the Engine for others must not do for these.
+    for one in asked.of_defaults:
+        yield Reference(*ENGINE, one.place, argument=one)
+
+
+def _in_what_is_asked(
+    operation: str, asked: Asked, filled: frozenset[str], *, objects: bool
+) -> Iterator[Reference]:
+    for found in asked.named:
+        if objects or found.finder in OF_IMAGES | (OF_VOLUMES if filled else set()):
+            for one in FINDERS[found.finder](asked, found):
+                is_filled = one.kind is Kind.VOLUME and one.text in filled
+                yield one._replace(fills=True) if is_filled else one
+    if not objects:
+        return
+    known = OPERATIONS[operation]
+    for key, value in query.parse(asked.query):
+        if value and (finder := known.finders.get(key)):
+            place = Place(key, show(key))
+            yield from FINDERS[finder](asked, Mention(finder, place, value, {}))
+    if operation == "ContainerCreate" and not _host(asked).get("NetworkMode"):
+        yield _built_in("default", "HostConfig.NetworkMode")
+    if operation == "ImageBuild" and not asked.has("networkmode"):
+        yield _built_in("default", "networkmode")
+
+
+def _in_path(
+    operation: str, parameter: str, raw_query: bytes, asked: Asked | None
+) -> Reference:
+    def pin(sent: Sent, thing: Thing) -> None:
+        sent.parameter = thing.id
+        if operation == "NetworkConnect" and asked and asked.body is not None:
+            endpoint = map_of(asked.body.setdefault("EndpointConfig", {}))
+            endpoint["NetworkID"] = thing.id
+
+    kind = PATHS[operation]
+    return Reference(
+        kind,
+        parameter,
+        "",
+        pin if kind in {Kind.CONTAINER, Kind.NETWORK} else _keep,
+        reaches=operation in REACHING,
+        starts=operation in STARTING,
+        renamed=_new_name(raw_query) if operation == "ContainerRename" else None,
+    )
+
+
+def _new_name(raw_query: bytes) -> str:
+    names = [value for key, value in query.parse(raw_query) if key == "name"]
+    if len(names) != 1:
+        raise BadTarget("a rename needs one new name in its query")
+    return names[0].removeprefix("/")
+
+
+# --- Bodies and queries -----------------------------------------------------------
+
+
+def _host(asked: Asked) -> dict[str, Json]:
+    return map_of((asked.body or {}).get("HostConfig"))
+
+
+def _set(parent: dict[str, Json], name: str, form: str = "{}") -> Pin:
+    def pin(_: Sent, thing: Thing) -> None:
+        parent[name] = form.replace("{}", thing.id)
+
+    return pin
+
+
+def _set_at(items: Json, index: int, behind: str) -> Pin:
+    def pin(_: Sent, thing: Thing) -> None:
+        list_of(items)[index] = f"{thing.id}{behind}"
+
+    return pin
+
+
+def _container(_: Asked, found: Mention) -> Iterator[Reference]:
+    text, place = text_of(found.value), found.place.shown
+    if found.place.path == "container":  # of a commit, in the query
+
+        def pin(sent: Sent, thing: Thing) -> None:
+            sent.query["container"] = thing.id
+
+        yield Reference(Kind.CONTAINER, text, place, pin, reaches=True)
+    else:
+        yield Reference(Kind.CONTAINER, text, place, _set(found.parent, "Container"))
+
+
+def _namespace(_: Asked, found: Mention) -> Iterator[Reference]:
+    text, name = text_of(found.value), found.place.path.rpartition(".")[2]
+    if text.startswith("container:"):
+        pin = _set(found.parent, name, "container:{}")
+        container = text.removeprefix("container:")
+        yield Reference(Kind.CONTAINER, container, found.place.shown, pin, reaches=True)
+
+
+def _volumes_from(_: Asked, found: Mention) -> Iterator[Reference]:
+    for index, text in enumerate(texts_of(found.value)):
+        name, mark, mode = text.partition(":")
+        pin = _set_at(found.value, index, mark + mode)
+        place = found.place.at(index).shown
+        yield Reference(Kind.CONTAINER, name, place, pin, reaches=True)
+
+
+def _link(text: str) -> tuple[str, str]:
+    """Split a link as the Engine does: `NAME`, `NAME:ALIAS`, `/NAME:/ME/ALIAS`."""
+    name, mark, alias = text.partition(":")
+    if not mark:
+        return name, name.removeprefix("/")
+    return name, alias.rpartition("/")[2] if name.startswith("/") else alias
+
+
+def _links(_: Asked, found: Mention) -> Iterator[Reference]:
+    for index, text in enumerate(texts_of(found.value)):
+        name, alias = _link(text)
+        pin = _set_at(found.value, index, f":{alias}")
+        yield Reference(Kind.CONTAINER, name, found.place.at(index).shown, pin)
+
+
+def _aliases(_: Asked, found: Mention) -> Iterator[Reference]:
+    """Links of an endpoint: other names, for what is on the same network anyway."""
+    for index, text in enumerate(texts_of(found.value)):
+        yield Reference(Kind.CONTAINER, _link(text)[0], found.place.at(index).shown)
+
+
+def _pinned(asked: Asked, found: Mention) -> Iterator[Reference]:
+    """The id of an endpoint's network: the Engine joins that, whatever the name says."""
+    found.parent.pop("NetworkID", None)
+    yield from ()
+
+
+def _built_in(name: str, place: str) -> Reference:
+    """A network that every Engine has: `default` is the bridge."""
+    names = ("bridge", "default") if name in {"bridge", "default"} else (name,)
+    return Reference(Kind.NETWORK, name, place, thing=Thing(Kind.NETWORK, name, names))
+
+
+NOT_JOINED: Final = frozenset({"host", "none"})
+"""No network of objects: the host's is asked for by `CREATE_NAMESPACES`."""
+
+
+def _endpoints(_: Asked, found: Mention) -> Iterator[Reference]:
+    endpoints = map_of(found.value)
+    for name, endpoint in list(endpoints.items()):
+        place = found.place.at(name).shown
+        if name in NOT_JOINED:
+            continue
+        if name in {"bridge", "default"}:
+            yield _built_in(name, place)
+            continue
+        if endpoint is None:
+            endpoint = endpoints[name] = {}
+        pin = _set(map_of(endpoint), "NetworkID")
+        yield Reference(Kind.NETWORK, name, place, pin)
+
+
+def _network_mode(asked: Asked, found: Mention) -> Iterator[Reference]:
+    text, place = text_of(found.value), found.place.shown
+    if text.startswith("container:"):
+        yield from _namespace(asked, found)
+    elif text in {"bridge", "default"}:
+        yield _built_in(text, place)
+    elif text and text not in NOT_JOINED:
+
+        def pin(_: Sent, thing: Thing) -> None:
+            config = map_of((asked.body or {}).setdefault("NetworkingConfig", {}))
+            endpoints = map_of(config.setdefault("EndpointsConfig", {}))
+            # What stands there is joined, and has its own pin; the mode is not then.
+            if not endpoints:
+                endpoints[thing.names[0]] = {"NetworkID": thing.id}
+
+        yield Reference(Kind.NETWORK, text, place, pin)
+
+
+def _network(_: Asked, found: Mention) -> Iterator[Reference]:
+    if text := text_of(found.value):
+        pin = _set(found.parent, "Network")
+        yield Reference(Kind.NETWORK, text, found.place.shown, pin)
+
+
+def _build_network(_: Asked, found: Mention) -> Iterator[Reference]:
+    text, place = text_of(found.value), found.place.shown
+
+    def pin(sent: Sent, thing: Thing) -> None:
+        mode = "container:" if thing.kind is Kind.CONTAINER else ""
+        sent.query["networkmode"] = f"{mode}{thing.id}"
+
+    if text.startswith("container:"):
+        container = text.removeprefix("container:")
+        yield Reference(Kind.CONTAINER, container, place, pin, reaches=True)
+    elif text in {"bridge", "default"}:
+        yield _built_in(text, place)
+    elif text not in NOT_JOINED:
+        yield Reference(Kind.NETWORK, text, place, pin)
+
+
+def _volume(_: Asked, found: Mention) -> Iterator[Reference]:
+    """The name of a volume that is made: if it is there, its creation describes it."""
+    if text := text_of(found.value):
+        yield Reference(Kind.VOLUME, text, found.place.shown, may_miss=True)
+
+
+def _binds(_: Asked, found: Mention) -> Iterator[Reference]:
+    for index, text in enumerate(texts_of(found.value)):
+        source, mark, _rest = text.partition(":")
+        if mark and not source.startswith("/"):
+            driver = text_of(found.parent.get("VolumeDriver"))
+            makes: dict[str, Json] = {"Name": source, "Driver": driver, "Labels": {}}
+            place = found.place.at(index).shown
+            yield Reference(Kind.VOLUME, source, place, makes=makes)
+
+
+def _volumes(_: Asked, found: Mention) -> Iterator[Reference]:
+    """Anonymous volumes; Podman reads their names as it reads `Binds`."""
+    for text in map_of(found.value):
+        source, mark, _rest = text.partition(":")
+        if mark and not source.startswith("/"):
+            yield Reference(Kind.VOLUME, source, found.place.at(text).shown)
+
+
+def _mounts(asked: Asked, found: Mention) -> Iterator[Reference]:
+    for index, mount in enumerate(structs_of(found.value)):
+        place = found.place.at(index).below("Source").shown
+        match mount.get("Type"):
+            case "image":
+                yield from _images(mount, "Source", place)
+            case "volume" | "cluster" if source := text_of(mount.get("Source")):
+                makes = _volume_of(mount, source, _host(asked))
+                yield Reference(Kind.VOLUME, source, place, makes=makes)
+            case _:
+                continue
+
+
+def _volume_of(
+    mount: Mapping[str, Json], name: str, host: Mapping[str, Json]
+) -> dict[str, Json]:
+    options = map_of(mount.get("VolumeOptions"))
+    driver = map_of(options.get("DriverConfig"))
+    return {
+        "Name": name,
+        "Driver": driver.get("Name") or host.get("VolumeDriver") or "",
+        "DriverOpts": driver.get("Options") or {},
+        "Labels": dict(map_of(options.get("Labels"))),
+    }
+
+
+def _image(_: Asked, found: Mention) -> Iterator[Reference]:
+    yield from _images(found.parent, "Image", found.place.shown)
+
+
+def _images(parent: dict[str, Json], name: str, place: str) -> Iterator[Reference]:
+    """An image by its id, or by what may be one; others are judged by their names."""
+    text = text_of(parent.get(name))
+    value = normal.image(text)
+    if normal.is_image_id(value):
+        argument = Argument("CREATE_IMAGES", value, place, show(value))
+        yield Reference(Kind.IMAGE, text, place, _set(parent, name), argument)
+
+
+OF_IMAGES: Final = frozenset({"image", "mounts"})
+"""Finders in places that may have an image; the second one tells volumes as well."""
+
+OF_VOLUMES: Final = frozenset({"binds", "mounts", "volumes"})
+"""Finders in places that may have a volume which a creation mounts."""
+
+_Finder = Callable[[Asked, Mention], Iterator[Reference]]
+
+FINDERS: Final[Mapping[str, _Finder]] = MappingProxyType(
+    {
+        "aliases": _aliases,
+        "binds": _binds,
+        "build-network": _build_network,
+        "container": _container,
+        "endpoints": _endpoints,
+        "image": _image,
+        "links": _links,
+        "mounts": _mounts,
+        "namespace": _namespace,
+        "network": _network,
+        "network-mode": _network_mode,
+        "pinned": _pinned,
+        "volume": _volume,
+        "volumes": _volumes,
+        "volumes-from": _volumes_from,
+    }
+)
+if missing := FINDERS.keys() ^ fields.FINDERS:
+    raise AssertionError(f"table or code does not know {sorted(missing)}")
+
+
+# --- What a request makes ---------------------------------------------------------
+
+
+def made(kind: Kind, asked: Asked) -> Thing:
+    """Describe what a creation makes, as the Engine will: by its name and labels."""
+    name = text_of((asked.body or {}).get("Name"))
+    if kind is Kind.CONTAINER:
+        given = dict(reversed(query.parse(asked.query)))
+        name = given.get("name", "").removeprefix("/")
+    labels = dict(entries((asked.body or {}).get("Labels")))
+    return Thing(kind, "", (name,), labels, inherited={})

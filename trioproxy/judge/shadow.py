@@ -1,0 +1,33 @@
+"""What a policy that is only tried out would have refused, counted."""
+
+from trioproxy.judge.outcome import Moment, Outcome
+
+KEPT = 1_000
+"""Different refusals that are counted by name; all others share one name."""
+
+
+class ShadowTally:
+    """Counts what passed, and what would not have."""
+
+    def __init__(self) -> None:
+        self.allowed = 0
+        self.would_refuse: dict[str, int] = {}
+        """How often, by the text of the refusal."""
+
+    def note(self, outcome: Outcome) -> None:
+        """Count a request that was answered, under what would have been answered."""
+        if (
+            outcome.moment is Moment.CLOSED
+            or outcome.verdict is None
+            or outcome.is_ours
+            or outcome.status == 0
+        ):
+            return
+        decision = outcome.verdict.decision
+        if not decision.would_refuse:
+            self.allowed += 1
+            return
+        message = decision.message
+        if message not in self.would_refuse and len(self.would_refuse) >= KEPT:
+            message = "and others"
+        self.would_refuse[message] = self.would_refuse.get(message, 0) + 1

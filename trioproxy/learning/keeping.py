@@ -1,0 +1,67 @@
+"""What of an argument may be kept: in evidence, in a file, for good.
+
+Clients write secrets into places that limit something: the password of a CIFS share into
+the options of a volume, the token of a log server into those of a driver, user and query
+into an address. What is judged is forgotten with its request; what is learned is written
+down and read by many. So a value is kept only where it is a name, a path, an image or a
+port, or a word that is known; of all else the name of its place is kept, which as an item
+of a list allows any value there; and of what no list can hold, nothing.
+"""
+
+import re
+from collections.abc import Container, Iterable
+from typing import Final
+
+from trioproxy.api import normal
+from trioproxy.api.arguments import PROGRAM, Argument, told_option
+from trioproxy.api.families import BASE
+from trioproxy.errors import ConfigError
+from trioproxy.limits.patterns import parse_pattern
+
+NOT_KEPT: Final = ""
+"""In place of a value of which nothing may be kept."""
+
+LONGEST: Final = 4096
+"""Characters of a value that is kept."""
+
+_USER: Final = re.compile(r"[A-Za-z0-9_.@-]{1,64}(?:%3A[A-Za-z0-9_.-]{1,64})?")
+
+
+def kept(argument: Argument) -> str:
+    """Give the item that lists a value and may be kept, or `NOT_KEPT`."""
+    variable, item = argument.variable, argument.value
+    if variable == "CREATE_IMAGES" and normal.is_image_id(item):
+        return NOT_KEPT  # it is another one on each machine, and after each build
+    if variable.endswith("_OPTIONS"):
+        item = told_option(item)
+    elif variable == "EXEC_COMMANDS" and not PROGRAM.fullmatch(item):
+        return NOT_KEPT  # the word holds a command line, and whatever that says
+    elif variable == "EXEC_USERS" and not _USER.fullmatch(item):
+        return NOT_KEPT
+    return item if len(item) <= LONGEST and is_listable(variable, item) else NOT_KEPT
+
+
+def kept_name(names: Iterable[str], known: Container[str] = ()) -> str:
+    """Give the name that stands for an image that was given by its id, or `NOT_KEPT`.
+
+    One that is known from other requests, else the first of those with a tag.
+    """
+    tagged = sorted(one for one in names if "@" not in one)
+    return next((one for one in tagged if one in known), (*tagged, NOT_KEPT)[0])
+
+
+def below_base(variable: str, item: str, base: str) -> str:
+    """Write a path below `base`, if there is one, as `{base}/...`; only binds are so listed."""
+    path, mark, mode = item.partition(":")
+    if variable != "CREATE_BINDS" or not base or not f"{path}/".startswith(f"{base}/"):
+        return item
+    return f"{BASE}{path.removeprefix(base)}{mark}{mode}"
+
+
+def is_listable(variable: str, item: str) -> bool:
+    """Whether an item can stand in a list of this variable, below any base."""
+    try:
+        parse_pattern(variable, item, base="/any")
+    except ConfigError:
+        return False
+    return True

@@ -1,0 +1,170 @@
+"""Inclusion: does one file let requests ask for anything that another one does not?
+
+Answered by proof or not at all: a list is within another one if each value that its items
+fit is fitted there, over all values that there can be. What cannot be proven, or would
+take too long, is not within. Whoever decides by the answer errs on the side of "more".
+
+**How.** The words of an item are an automaton (`limits.automata`). All pairs are walked
+that some value leads to: one place in the inner words, and all places of the outer words in
+which the same value may be. Where the inner word ends and no outer one does, there is a
+value that only the inner list fits.
+
+Lists may be long, and a proxy compares two when it reads its file again. So what both have
+is passed over, a single value is looked up, and of the outer words only those are walked
+that may share a value with the inner ones: where one begins as the other does.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import NamedTuple
+
+from trioproxy.api.families import FAMILIES, LIMITS
+from trioproxy.errors import ConfigError
+from trioproxy.limits.automata import MOST_STEPS, Automaton, alphabet_of
+from trioproxy.limits.languages import Language, Some, Word, beginning
+from trioproxy.limits.limit import ANY, Limit, Limits
+from trioproxy.limits.patterns import Pattern, Ports, Words, parse_pattern
+
+
+class Beyond(NamedTuple):
+    """Something that one file lets requests ask for, and another one may not."""
+
+    variable: str
+    item: str
+    """As in the file, with what `{base}` stands for; `*` for anything."""
+
+
+def beyond(narrow: Limits, wide: Limits, variables: Iterable[str]) -> Iterator[Beyond]:
+    """Say what `wide` lists in some variables and `narrow` is not proven to."""
+    for name in sorted(variables):
+        for item in _items_beyond(narrow.limit_of(name), wide.limit_of(name)):
+            yield Beyond(name, item.replace("{base}", wide.base))
+
+
+def taken_out(limits: Limits, once_listed: Iterable[str]) -> Iterator[str]:
+    """Say what once was in lists, as `VARIABLE=item`, and no item of them fits now.
+
+    A list that is not there any more, or holds anything, has nothing taken out.
+    """
+    lists = dict[str, Listed]()
+    for mark in sorted(once_listed):
+        variable, _, text = mark.partition("=")
+        # A file may name what no version of ours knows; without an item, a mark says
+        # that there was a list.
+        limit = limits.limit_of(variable) if text and variable in LIMITS else None
+        if limit is not None and not limit.is_any:
+            try:
+                item = parse_pattern(variable, text, base=limits.base)
+            except ConfigError:  # it speaks of a base that is not there any more
+                yield mark
+                continue
+            if variable not in lists:
+                lists[variable] = Listed(limit)
+            if not lists[variable].fit_all_of(item):
+                yield mark
+
+
+def is_within(inner: Limits, outer: Limits) -> bool:
+    """Whether `outer` is proven to allow all that `inner` does, whatever is granted."""
+    families = outer.families
+    names = [name for family in families for name in FAMILIES[family]]
+    return families <= inner.families and not any(beyond(outer, inner, names))
+
+
+def _items_beyond(narrow: Limit | None, wide: Limit | None) -> Iterator[str]:
+    if narrow is None or narrow.is_any:
+        return
+    if wide is None or wide.is_any:
+        yield ANY
+        return
+    listed = Listed(narrow)
+    yield from (one.text for one in wide.patterns if not listed.fit_all_of(one))
+
+
+class Listed:
+    """The items of a list together.
+
+    Of a long list nearly all stands in the other one too, or is looked up. A proof walks
+    only words that may begin as the item does: no other fits any of its values. So two
+    lists of 1,000 take the time of 1,000 look-ups, and not that of a million proofs.
+    """
+
+    def __init__(self, limit: Limit) -> None:
+        self._limit = limit
+        self._by_text = {one.text: one.means for one in limit.patterns}
+
+    def fit_all_of(self, item: Pattern) -> bool:
+        """Whether they are proven to fit all that another item fits."""
+        means, same = item.means, self._by_text.get(item.text)
+        if isinstance(means, Ports):
+            return self._limit.lists(item.text)
+        if isinstance(same, Words) and same == means:
+            return True
+        if not any(isinstance(part, Some) for word in means.language for part in word):
+            # A value or two: no proof is needed, and sockets are looked at.
+            values = ("".join(map(str, word)) for word in means.language)
+            return all(map(self._limit.lists, values))
+        beginnings = set(map(beginning, means.language))
+        near = {number for one in beginnings for number in self._near(one)}
+        words = (self._words[number] for number in sorted(near))
+        outer = [w for w, spares in words if means.spares_sockets or not spares]
+        return is_included(means.language, tuple(outer))
+
+    def _near(self, text: str) -> Iterator[int]:
+        """The words that fit what begins with a text, or with a part of that."""
+        for length in self._lengths:
+            yield from self._by_beginning.get(text[:length], ())
+        at = bisect_left(self._beginnings, text)
+        while at < len(self._beginnings) and self._beginnings[at].startswith(text):
+            yield from self._by_beginning[self._beginnings[at]]
+            at += 1
+
+    @cached_property
+    def _words(self) -> list[tuple[Word, bool]]:
+        """All words, and whether each leaves sockets out."""
+        listed = (one for one in self._by_text.values() if isinstance(one, Words))
+        return [(word, one.spares_sockets) for one in listed for word in one.language]
+
+    @cached_property
+    def _by_beginning(self) -> Mapping[str, list[int]]:
+        found = defaultdict[str, list[int]](list)
+        for number, (word, _) in enumerate(self._words):
+            found[beginning(word)].append(number)
+        return dict(found)
+
+    @cached_property
+    def _beginnings(self) -> list[str]:
+        return sorted(self._by_beginning)
+
+    @cached_property
+    def _lengths(self) -> list[int]:
+        return sorted(set(map(len, self._beginnings)))
+
+
+def is_included(inner: Language, outer: Language) -> bool:
+    """Whether each value of `inner` is proven to be one of `outer`."""
+    narrow, wide = Automaton(inner), Automaton(outer)
+    alphabet = alphabet_of(narrow, wide)
+    found = {(place, wide.starts) for place in narrow.starts}
+    open_pairs = list(found)
+    steps = 0
+    while open_pairs:
+        place, others = open_pairs.pop()
+        if narrow.is_end(place) and not any(map(wide.is_end, others)):
+            return False
+        for char in narrow.ahead(place, alphabet):
+            following = list(narrow.after(place, char))
+            if not following:
+                continue
+            steps += 1 + len(others)
+            if steps > MOST_STEPS:
+                return False
+            there = frozenset(
+                one for other in others for one in wide.after(other, char)
+            )
+            new = {(one, there) for one in following} - found
+            found |= new
+            open_pairs.extend(new)
+    return True

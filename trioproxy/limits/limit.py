@@ -1,0 +1,393 @@
+"""Limits: what a file lets requests ask for, and which requests stay within it.
+
+A family of variables limits as a whole. While none of it is set, nothing of it is
+limited; as soon as one is, each of the others allows what is harmless and no more, but
+for those that count only when they are set themselves. So a new variable of ours, or a
+new field of the Engine's, is closed in every file that limits its family.
+
+What reads values is imported where it is used: most files limit nothing, and a process that
+serves such a file need not carry it.
+
+A list is compared with arguments in their normal form, escaped as in the file: a `*` that
+a client wrote is `%2A` there, and no wildcard.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from trioproxy.api.families import (
+    BASE,
+    BASE_VARIABLE,
+    CONDITIONS,
+    LIMITED,
+    LIMITS,
+    ONLY_WHEN_SET,
+    PROXY,
+    PROXY_VARIABLE,
+    Family,
+)
+from trioproxy.errors import ConfigError
+
+if TYPE_CHECKING:
+    from trioproxy.api.arguments import Argument
+    from trioproxy.api.reading import Asked
+    from trioproxy.limits.lookup import Lookup
+    from trioproxy.limits.patterns import Pattern
+    from trioproxy.limits.places import Tree
+    from trioproxy.limits.things import Thing
+
+OF_IMAGES = frozenset({"CREATE_IMAGES", "CREATE_TAGS", "PULL_IMAGES"})
+"""The variables that list images."""
+
+ANY = "*"
+"""The value of a variable that lists everything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """What one variable lists."""
+
+    variable: str
+    patterns: "tuple[Pattern, ...]" = ()
+    is_any: bool = False
+    _lookup: "Lookup | None" = field(init=False, repr=False, compare=False)
+    _writable: "Tree | None" = field(
+        init=False, repr=False, compare=False, default=None
+    )
+
+    def __post_init__(self) -> None:
+        lookup = None
+        if self.patterns:
+            from trioproxy.limits.lookup import Lookup
+
+            lookup = Lookup(self.patterns)
+        object.__setattr__(self, "_lookup", lookup)
+
+    def allows(self, value: str) -> bool:
+        """Whether a value, in normal form, is listed."""
+        return self.is_any or self.lists(value) or self._lists_both(value)
+
+    def lists(self, value: str) -> bool:
+        """Whether an item fits a value, in normal form, as it is written."""
+        return self._lookup is not None and self._lookup.fits(value)
+
+    def _lists_both(self, value: str) -> bool:
+        """Whether a digest beside a tag is listed as both of what it may be read as.
+
+        Engines obey the digest, and some write it down under the tag.
+        """
+        if "@" not in value or self.variable not in OF_IMAGES:
+            return False
+        from trioproxy.api import normal
+
+        parts = normal.told_apart(value)
+        return parts is not None and all(map(self.lists, parts))
+
+    def writable(self) -> "Tree":
+        """Of a list of binds, all that they may write, by every name that it has.
+
+        Kept with this very list: another one is equal if it is written alike, and may
+        mean other places by `{base}`.
+        """
+        found = self._writable
+        if found is None:
+            found = _writable(self.patterns)
+            object.__setattr__(self, "_writable", found)
+        return found
+
+    @property
+    def value(self) -> str:
+        """Write it as in a file."""
+        return ANY if self.is_any else ",".join(one.text for one in self.patterns)
+
+
+def _writable(patterns: "Iterable[Pattern]") -> "Tree":
+    from trioproxy.limits import places
+    from trioproxy.limits.patterns import places_of
+
+    return places.Tree(
+        name
+        for pattern in patterns
+        # A socket that is mounted is one to connect to, and not a file to write.
+        if pattern.text != PROXY
+        for bind, is_read_only in places_of(pattern)
+        if not is_read_only
+        for name in (*places.names(bind), *places.names(bind.inside))
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An argument that is not within the limits."""
+
+    variable: str
+    """The variable that refuses it; empty: nothing can allow it."""
+    message: str
+    argument: "Argument | None" = None
+
+
+def family_of(variable: str) -> Family:
+    """The family of a variable."""
+    return Family(variable.partition("_")[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What requests may ask for. Without any variable, all that they like."""
+
+    by_variable: Mapping[str, Limit] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """The variables that are set."""
+    base: str = ""
+    """The folder that `{base}` stands for."""
+    proxy_socket: str = ""
+    """What a bind of the Engine's socket becomes; empty: it stays what it is."""
+
+    families: frozenset[Family] = field(init=False)
+    """The families that are limited."""
+    operations: frozenset[str] = field(init=False)
+    """The operations whose arguments have to be read."""
+
+    def __post_init__(self) -> None:
+        families = frozenset(map(family_of, self.by_variable))
+        object.__setattr__(self, "families", families)
+        limited = (n for n, own in LIMITED.items() if not families.isdisjoint(own))
+        object.__setattr__(self, "operations", frozenset(limited))
+
+    def __bool__(self) -> bool:
+        return bool(self.by_variable)
+
+    @property
+    def lines(self) -> frozenset[str]:
+        """What is set, as `NAME=value`: with `{base}` as it stands, and what it is."""
+        base = frozenset({f"{BASE_VARIABLE}={self.base}"} if self.base else ())
+        if self.proxy_socket:
+            base |= {f"{PROXY_VARIABLE}={self.proxy_socket}"}
+        return base | {f"{k}={one.value}" for k, one in self.by_variable.items()}
+
+    def refuses(
+        self,
+        operation: str,
+        asked: "Asked",
+        named: "frozenset[Argument]" = frozenset(),
+    ) -> Refusal | None:
+        """Say what a request asks for that is not within these limits.
+
+        What is `named`, as an image by its id, is judged by `refuses_thing`.
+        """
+        if asked.never:
+            return Refusal(
+                variable="",
+                message=f"{operation} asks for {asked.never} outside of HostConfig, "
+                "where Engines before 27 obey it: send it in HostConfig",
+            )
+        # Many ask for the same: each value is compared once.
+        allowed = set[tuple[str, str, str]]()
+        for argument in asked.arguments:
+            key = argument.variable, argument.value, argument.condition
+            if key in allowed:
+                continue
+            if self._allows(argument):
+                allowed.add(key)
+            elif argument not in named:
+                return _refusal(operation, argument)
+        return None
+
+    @property
+    def limits_creation(self) -> bool:
+        """Whether what containers and volumes may have is limited."""
+        return Family.CREATE in self.families
+
+    def refuses_argument(self, operation: str, argument: "Argument") -> Refusal | None:
+        """Say whether one argument is not within these limits."""
+        return None if self._allows(argument) else _refusal(operation, argument)
+
+    def goes_by_names(self, argument: "Argument") -> bool:
+        """Whether an argument is judged by what the Engine says: by the names of what may
+        be an id, or by whether it is the default."""
+        limit = self.limit_of(argument.variable)
+        if limit is None or limit.is_any:
+            return False
+        if argument.unless_default:
+            return not limit.allows(argument.value)
+        return not (len(argument.value) == FULL_ID and limit.allows(argument.value))
+
+    def refuses_thing(
+        self, operation: str, argument: "Argument", thing: "Thing"
+    ) -> Refusal | None:
+        """Say whether what an argument names is not within these limits."""
+        if argument.unless_default:
+            if thing.gives(argument):
+                return None
+            refused = _refusal(operation, argument)
+            message = f"{refused.message}, and which is not this Engine's default"
+            return replace(refused, message=message)
+        limit = self.limit_of(argument.variable)
+        if limit is None or any(map(limit.allows, (*thing.names, *_ids(thing.id)))):
+            return None
+        shown = f"{argument.shown} ({', '.join(thing.names[:3]) or 'without a name'})"
+        return _refusal(operation, argument._replace(shown=shown))
+
+    def limits_power_of(self, operation: str) -> bool:
+        """Whether an operation's own family is limited, and not its tags alone."""
+        return any(own in self.families for own in LIMITED.get(operation, ())[:1])
+
+    def limit_of(self, variable: str) -> Limit | None:
+        """What a variable allows, set or not; None if it is not limited."""
+        if variable in self.by_variable:
+            return self.by_variable[variable]
+        if variable in ONLY_WHEN_SET or family_of(variable) not in self.families:
+            return None
+        return Limit(variable=variable)
+
+    def meaning_of(self, item: str) -> str:
+        """What an item that was learned stands for here: `{base}/x` and `@proxy` are paths."""
+        if item == PROXY:
+            return self.proxy_socket or item
+        return item.replace(BASE, self.base)
+
+    def lists(self, variable: str, value: str) -> bool:
+        """Whether a value, in normal form, may be asked for."""
+        for prefix, other in CONDITIONS.items():
+            if value.startswith(prefix):
+                condition = self.limit_of(other)
+                if condition is None or condition.is_any:
+                    return True
+        limit = self.limit_of(variable)
+        return limit is None or limit.allows(value)
+
+    def lists_writable(self, path: str, *, also_inside: bool = False) -> bool:
+        """Whether a path, or a folder above it, may be bound and written.
+
+        By each name that a place has. `also_inside`: it is a folder, and one below counts.
+        """
+        limit = self.limit_of("CREATE_BINDS")
+        if limit is None or limit.is_any:
+            return False  # whoever lists anything has been told what that is
+        from trioproxy.api import normal
+        from trioproxy.limits import places
+
+        own = list(places.names(places.place((normal.quote(path),))))
+        own += [one.inside for one in own] if also_inside else []
+        return any(map(limit.writable().meets, own))
+
+    def _allows(self, argument: "Argument") -> bool:
+        if argument.condition:
+            condition = self.limit_of(argument.condition)
+            if condition is None or condition.is_any:
+                return True
+        limit = self.limit_of(argument.variable)
+        return limit is None or limit.allows(argument.value)
+
+
+NO_LIMITS = Limits()
+"""Requests may ask for anything."""
+
+
+FULL_ID = len("sha256:") + 64
+
+
+def _ids(full: str) -> Iterator[str]:
+    """The ways in which a list may have an id: in full, or its first digits."""
+    digits = full.removeprefix("sha256:")
+    yield full
+    yield from (digits[:count] for count in range(12, 65))
+
+
+def parse_limits(variables: Mapping[str, str], *, source: str) -> Limits:
+    """Read the variables that limit. Raises `ConfigError` for what can never fit."""
+    base = _parse_base(variables.get(BASE_VARIABLE, ""), source)
+    proxy = _parse_proxy(variables.get(PROXY_VARIABLE, ""), source)
+    limits = {
+        name: _parse_limit(name, variables[name], (base, proxy), source)
+        for name in sorted(LIMITS & variables.keys())
+    }
+    binds = limits.get("CREATE_BINDS")
+    has_proxy = binds and any(one.text == PROXY for one in binds.patterns)
+    return Limits(
+        by_variable=MappingProxyType(limits),
+        base=base,
+        proxy_socket=proxy if has_proxy else "",
+    )
+
+
+def _parse_proxy(value: str, source: str) -> str:
+    if not value:
+        return ""
+    from trioproxy.api import normal
+
+    path = normal.unquote(value)
+    if (
+        not value.startswith("/")
+        or normal.quote(normal.path(path)) != value
+        or ":" in path  # which ends a source among Binds
+    ):
+        raise ConfigError(
+            f"{PROXY_VARIABLE}={value[:64]!r} in {source} is no clean absolute path",
+            hint="write the path that the listener has on the Engine's host",
+        )
+    return path
+
+
+def _parse_limit(
+    name: str, value: str, meanings: tuple[str, str], source: str
+) -> Limit:
+    from trioproxy.limits.patterns import parse_pattern
+
+    if value == ANY:
+        return Limit(variable=name, is_any=True)
+    items = value.split(",") if value else []
+    if "" in items or ANY in items:
+        raise ConfigError(
+            f"{name} in {source} has an item that is {'*' if ANY in items else 'empty'}",
+            hint="list values with one comma between two, or * alone for any value",
+        )
+    try:
+        base, proxy = meanings
+        patterns = tuple(
+            parse_pattern(name, item, base=proxy if item == PROXY else base)
+            for item in items
+        )
+    except ConfigError as error:
+        raise ConfigError(f"{error} ({source})", hint=error.hint) from None
+    return Limit(variable=name, patterns=patterns)
+
+
+def _parse_base(value: str, source: str) -> str:
+    if not value:
+        return ""
+    from trioproxy.api import normal
+    from trioproxy.limits import root
+
+    folder = normal.unquote(value)
+    if not value.startswith("/") or normal.quote(normal.path(folder)) != value:
+        raise ConfigError(
+            f"{BASE_VARIABLE}={value[:64]!r} in {source} is no clean absolute path",
+            hint="write the folder as /home/me/app",
+        )
+    if why := root.of_path(folder):
+        raise ConfigError(
+            f"{BASE_VARIABLE}={value[:64]!r} in {source} {why}",
+            hint="name a folder that holds one project",
+        )
+    return value
+
+
+def _refusal(operation: str, argument: "Argument") -> Refusal:
+    what = argument.place
+    if argument.shown:
+        what = f"{what}={argument.shown}"
+    message = f"{operation} asks for {what}, which {argument.variable} does not list"
+    return Refusal(variable=argument.variable, message=message, argument=argument)
+
+
+def open_families(limits: Limits, operations: frozenset[str]) -> Iterator[Family]:
+    """Name the families that an opened operation belongs to and nothing limits."""
+    for family in Family:
+        if family not in limits.families and any(
+            LIMITED[name][0] is family for name in operations & LIMITED.keys()
+        ):
+            yield family

@@ -1,0 +1,214 @@
+"""The mark: a label by which what was made through a proxy is known, in every policy.
+
+`trioproxy.owner` is given to each container, network, volume and commit that is made,
+with the owner of the policy as its value or, where it has none and for a commit, with an
+empty one. No client gives a label that begins with `trioproxy.` itself, but for the very
+value that it would get, for updaters copy the labels of what they make anew, and for an
+empty one, which is replaced.
+
+So creations are read where nothing limits what they ask for, too. Then all else in them
+goes on as it came, known or not, and only those names are told apart by which the Engine
+finds labels. A mark that the client could take back, or give by another way (`changes`
+of a commit, which win over its body), would be none.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+
+from trioproxy.api import query
+from trioproxy.api.form import Asked
+from trioproxy.errors import BadBody, BadTarget, BodyTooLarge
+
+if TYPE_CHECKING:
+    from trioproxy.api.decoding import Json
+
+PREFIX: Final = "trioproxy."
+OWNER_LABEL: Final = "trioproxy.owner"
+
+BODIES: Final = frozenset(
+    {"ContainerCreate", "ImageCommit", "NetworkCreate", "VolumeCreate"}
+)
+"""The operations whose body has labels."""
+
+MARKED: Final = BODIES | {"ImageBuild", "ImageCreate"}
+"""These, and those whose query has some: what is made there is content, and has no mark."""
+
+_NOBODYS: Final = b"changes=LABEL%20trioproxy.owner%3D"
+"""What a commit is marked with: an image is nobody's, whatever its container is.
+
+Not in its body, for with a body the Engine makes the image of that, and leaves out half
+of what the container has. In front of the client's own changes, of which one with an
+escape at its end would take it in.
+"""
+
+MOST_MOUNTS: Final = 1_024
+"""As many as are read of any list where it is limited."""
+
+
+def read(operation: str, raw_query: bytes, body: "Json") -> Asked:
+    """Read a creation that nothing limits: all goes on as it came. Raises `BadBody`."""
+    if operation not in BODIES:
+        body = None
+    if body is not None and not isinstance(body, dict):
+        raise BadBody("the body must be a JSON object")
+    return Asked((), never="", body=body, query=raw_query, is_whole=False)
+
+
+def mark(operation: str, asked: Asked, owner: str) -> Asked:
+    """Label what a request makes, and tell which label it gives that is not its to give.
+
+    Raises `BadBody` or `BadTarget` where it cannot be told which labels it gives.
+    """
+    if operation not in MARKED:
+        return asked
+    body = asked.body
+    if body is None and operation == "VolumeCreate":
+        body = {}  # the Engine does without; it makes nothing of other creations then
+    places = list(_places(operation, body)) if body is not None else []
+    is_commit = operation == "ImageCommit"
+    # An empty one claims nothing: another proxy in front of this one gives it.
+    may_give = {owner, ""}
+    asked = asked._replace(
+        body=body, claims=next(_claims(operation, asked, places, may_give), "")
+    )
+    if is_commit:
+        own = (_NOBODYS, asked.query)
+        return asked._replace(query=b"&".join(filter(None, own)))
+    for labels in places:
+        labels[OWNER_LABEL] = labels.get(OWNER_LABEL) or owner
+    return asked
+
+
+def _claims(
+    operation: str,
+    asked: Asked,
+    places: "Iterable[dict[str, Json]]",
+    may_give: set[str],
+) -> Iterator[str]:
+    for labels in places:
+        for name, value in labels.items():
+            is_ours = name == OWNER_LABEL and value in may_give
+            if name.startswith(PREFIX) and not is_ours:
+                yield f"the label {name[:64]!a}: {_ADVICE}"
+    if operation in BODIES - {"ImageCommit"}:
+        return
+    pairs = [(key.lower(), value) for key, value in query.parse(asked.query)]
+    for name in (one for key, text in pairs if key == "labels" for one in _names(text)):
+        if operation == "ImageBuild" and name.startswith(PREFIX):
+            yield f"the label {name[:64]!a}: {_ADVICE}"
+    if may_label([value for key, value in pairs if key == "changes"]):
+        yield f"a LABEL in its changes that may be one of the proxy's: {_ADVICE}, and write names of labels without variables"
+
+
+_ADVICE: Final = (
+    f"labels that begin with {PREFIX} are the proxy's to give, leave it out"
+)
+
+
+# --- Labels in bodies -------------------------------------------------------------
+
+
+def _places(operation: str, body: "dict[str, Json]") -> "Iterator[dict[str, Json]]":
+    """The labels that a body gives, as maps that go on to the Engine."""
+    if operation != "ImageCommit" or body.get(_key(body, "Labels")) is not None:
+        yield _map_at(body, "Labels")
+    if operation != "ContainerCreate":
+        return
+    # Engines before 27 read HostConfig's fields at the top, too.
+    for holder in (body, body.get(_key(body, "HostConfig"))):
+        mounts = (
+            holder.get(_key(holder, "Mounts")) if isinstance(holder, dict) else None
+        )
+        if not isinstance(mounts, list):
+            continue
+        if len(mounts) > MOST_MOUNTS:
+            raise BodyTooLarge(f"Mounts has more than {MOST_MOUNTS:,} items")
+        for mount in mounts:
+            if isinstance(mount, dict) and _is_volume(mount):
+                yield _map_at(_map_at(mount, "VolumeOptions"), "Labels")
+
+
+def _is_volume(mount: "dict[str, Json]") -> bool:
+    options = mount.get(_key(mount, "VolumeOptions"))
+    return mount.get(_key(mount, "Type")) == "volume" or bool(options)
+
+
+def _map_at(parent: "dict[str, Json]", name: str) -> "dict[str, Json]":
+    key = _key(parent, name)
+    found = parent.get(key)
+    if found is None:
+        found = parent[key] = {}
+    if not isinstance(found, dict):
+        raise BadBody(f"{name} is not an object")
+    return found
+
+
+def _key(parent: "dict[str, Json]", name: str) -> str:
+    """Find a field of a struct as the Engine does, which compares without case.
+
+    Raises `BadBody` where it would merge two, or fold a letter that is not ASCII.
+    """
+    folded = name.casefold()
+    # All in one go first: a struct may have thousands of names, and is nearly always plain.
+    alike = "\0\0".join(("", *parent, "")).casefold().count(f"\0{folded}\0")
+    if alike == (name in parent):
+        return name
+    found = [key for key in parent if key.casefold() == folded]
+    if len(found) > 1:
+        raise BadBody(f"{name} is given twice")
+    if found and not found[0].isascii():
+        raise BadBody(f"a name is not ASCII: {found[0]!a}")
+    return found[0] if found else name
+
+
+# --- Labels in queries ------------------------------------------------------------
+
+
+def _names(text: str) -> list[str]:
+    """Every name in the labels of a build, as often as it comes: a map as JSON."""
+    if not text:
+        return []
+    import json
+
+    names = list[str]()
+
+    def note(pairs: list[tuple[str, object]]) -> None:
+        names.extend(name for name, _ in pairs)
+
+    try:
+        json.loads(text, object_pairs_hook=note)
+    except (ValueError, RecursionError):
+        raise BadTarget("labels in the query is no JSON") from None
+    return names
+
+
+_REMARK: Final = re.compile(r"(?m)^[^\S\n]*#.*$")
+_UNWRITTEN: Final = re.compile(r"[\s\\`\"']")
+_GOES_ON: Final = re.compile(r"[\\`][^\S\n]*\n(?:[^\S\n]*\n)*")
+_VARIABLE_NAME: Final = re.compile(r"(?<!\S)[^\s=]*\$")
+
+
+def may_label(changes: list[str]) -> bool:
+    """Whether instructions of a Dockerfile could give a label of ours, in any reading.
+
+    The Engine reads all `changes` as one file, where a word may be cut by quotes, by
+    escapes (a backslash, or a backtick if the file says so), by ends of lines behind an
+    escape and by remarks between such lines. So all that may vanish is taken out first:
+    if no `LABEL` is left, there is none. Else the prefix must not be left either, and no
+    variable may stand in a label's name, which can have any value. The name ends at the
+    first `=` of a word, quoted or not: a `$` is in one unless a `=` precedes it since
+    the last space.
+    """
+    text = "\n".join(changes)
+    for one in (text, _REMARK.sub("", text)):
+        plain = _UNWRITTEN.sub("", one)
+        if "label" not in plain.lower():
+            continue
+        if PREFIX in plain:
+            return True
+        for line in _GOES_ON.sub("", one).split("\n"):
+            is_label = "label" in _UNWRITTEN.sub("", line).lower()
+            if is_label and _VARIABLE_NAME.search(line):
+                return True
+    return False

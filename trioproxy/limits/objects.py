@@ -1,0 +1,377 @@
+"""Objects: which containers, networks and volumes requests may name.
+
+While none of `ONLY_CONTAINERS`, `ONLY_NETWORKS` and `ONLY_VOLUMES` is set, any. Once one
+is, an unset one allows what is the client's own, and no other. An object is judged by
+what the Engine says of it (`things`), never by the words of a client; where requests
+name objects is in `references`.
+
+**Own** is what was made through this policy. It is known by a label, which the proxy adds
+to all that the client makes. So nobody but the proxy may give that label: a client that
+sends another value is refused, and a label that a container has from its image, where
+any client that builds can put one, does not count.
+
+What reads names is imported where it is used: most files limit nothing.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from trioproxy.api.families import OBJECTS, OWNER_VARIABLE, Kind
+from trioproxy.errors import ConfigError
+from trioproxy.limits.limit import ANY, Refusal
+from trioproxy.limits.marks import OWNER_LABEL as OWNER_LABEL
+from trioproxy.limits.marks import mark
+
+if TYPE_CHECKING:
+    from trioproxy.api.reading import Asked
+    from trioproxy.judge.references import Reference
+    from trioproxy.limits.things import Thing
+
+OWN: Final = "@own"
+OF_PROJECT: Final = "@project:"
+OF_LABEL: Final = "@label:"
+_PROJECT: Final = "com.docker.compose.project"
+_NUMBER: Final = "com.docker.compose.container-number"
+_LIKE_AN_ID: Final = re.compile(r"[0-9a-f]{12,64}")
+"""What tools show of an id, and as much more as it has."""
+NETWORKS_OF_ALL: Final = ("bridge", "default", "none")
+"""What an unset `ONLY_NETWORKS` allows beside the client's own."""
+
+VARIABLES: Final = {kind: name for name, kind in OBJECTS.items()}
+"""The variable that lists each kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Only:
+    """What one variable lists."""
+
+    variable: str
+    items: tuple[str, ...] = ()
+    """As they are written."""
+    holds: "Callable[[Thing], bool]" = field(compare=False, repr=False)
+    """Whether an object is listed."""
+    is_any: bool = False
+
+    @property
+    def value(self) -> str:
+        """Write it as in a file."""
+        return ",".join(self.items)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether it lists objects by labels, of which no name tells."""
+        return any(item.startswith(OF_LABEL) for item in self.items)
+
+    def lists(self, name: str, project: str = "") -> bool:
+        """Whether an object is listed by its name and project alone; see `is_listed`."""
+        return is_listed(self.items, OBJECTS[self.variable], name, project)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objects:
+    """Which objects requests may name. Without any variable, all."""
+
+    by_kind: Mapping[Kind, Only] = field(default_factory=lambda: MappingProxyType({}))
+    """The lists of all three kinds, or none at all."""
+    set_variables: frozenset[str] = frozenset()
+    owner: str = ""
+    """The value of the label of what is the client's own; empty: nothing is labelled."""
+
+    operations: frozenset[str] = field(init=False)
+    """The operations that name objects, or make them."""
+    reads: frozenset[str] = field(init=False)
+    """Those of which the query or the body has to be read for that."""
+
+    def __post_init__(self) -> None:
+        operations, reads = frozenset[str](), frozenset[str]()
+        if self.by_kind:
+            from trioproxy.judge.references import PATHS, READ
+
+            operations, reads = frozenset({*PATHS, *READ, *PRUNING}), READ
+        object.__setattr__(self, "operations", operations)
+        object.__setattr__(self, "reads", reads)
+
+    def __bool__(self) -> bool:
+        return bool(self.by_kind)
+
+    @property
+    def lines(self) -> frozenset[str]:
+        """What is set, as `NAME=value`."""
+        owner = {f"{OWNER_VARIABLE}={self.owner}"} if self.owner else set[str]()
+        return frozenset(owner).union(
+            f"{one.variable}={one.value}"
+            for one in self.by_kind.values()
+            if one.variable in self.set_variables
+        )
+
+    def limits(self, kind: Kind) -> bool:
+        """Whether not every object of a kind may be named."""
+        one = self.by_kind.get(kind)
+        return one is not None and not one.is_any
+
+    def owns(self, thing: "Thing") -> bool:
+        """Whether a container may be the client's own, and have what the client chose."""
+        inherited = (thing.inherited or {}).get(OWNER_LABEL)
+        return bool(self.owner) and (
+            thing.labels.get(OWNER_LABEL) == self.owner != inherited
+        )
+
+    def is_own(self, thing: "Thing") -> bool:
+        """Whether an object is the client's own, be that listed or not."""
+        if not self.owner:
+            return False
+        return thing.own_label(OWNER_LABEL) == self.owner or (
+            thing.is_anonymous
+            and bool(thing.users)
+            and all(map(self.is_own, thing.users))
+        )
+
+    def needs_image(self, thing: "Thing") -> bool:
+        """Whether it counts which labels of a container are its image's."""
+        if not self.by_kind:
+            return False
+        held = self.by_kind[Kind.CONTAINER].holds
+        return not held(thing) and held(thing._replace(inherited={}))
+
+    def refuses(
+        self, operation: str, reference: "Reference", thing: "Thing"
+    ) -> Refusal | None:
+        """Say why a request may not name an object."""
+        only = self.by_kind[thing.kind]
+        is_listed = only.holds(thing) or (
+            thing.is_anonymous and self._has_all(thing.users)
+        )
+        if is_listed and not thing.is_proxys:
+            return None
+        from trioproxy.api.decoding import show
+
+        where = f" in {reference.place}" if reference.place else ""
+        what = f"{operation} names {thing.kind} {show(reference.text)}{where}, which"
+        why = (
+            "is this proxy's own"
+            if thing.is_proxys
+            else f"{only.variable} does not list"
+        )
+        return Refusal(variable=only.variable, message=f"{what} {why}")
+
+    def _has_all(self, users: "tuple[Thing, ...]") -> bool:
+        """Whether there are containers, and all of them are listed."""
+        return bool(users) and all(map(self.by_kind[Kind.CONTAINER].holds, users))
+
+    def refuses_making(self, operation: str, asked: "Asked | None") -> Refusal | None:
+        """Say why a request may not make, remove or relabel what it does not name."""
+        if operation in PRUNING and self.limits(PRUNING[operation]):
+            name = VARIABLES[PRUNING[operation]]
+            message = f"{operation} may remove what {name} does not list: remove {PRUNING[operation]}s by their names"
+            return Refusal(variable=name, message=message)
+        kind = MAKING.get(operation)
+        if kind is None or asked is None or asked.is_told:
+            return None  # what went on was judged, and is made
+        from trioproxy.judge.references import made
+
+        thing = made(kind, asked)
+        if refusal := self.refuses_name(operation, kind, thing.names[0]):
+            return refusal
+        if not self.limits(kind) or self.by_kind[kind].holds(thing):
+            return None
+        name = VARIABLES[kind]
+        what = f" {thing.names[0][:64]!a}" if thing.names[0] else ""
+        message = f"{operation} makes a {kind}{what} that {name} does not list"
+        return Refusal(variable=name, message=message)
+
+    def refuses_name(self, operation: str, kind: Kind, name: str) -> Refusal | None:
+        """Say why a container may not have a name: it may be the beginning of an id.
+
+        The Engine looks for names first, so whoever names a stranger's container by its
+        short id would reach this one: its owner by hand, or another policy's client.
+        """
+        if kind is not Kind.CONTAINER or not self.limits(kind):
+            return None
+        if not _LIKE_AN_ID.fullmatch(name):
+            return None
+        message = f"{operation} names a container {name!a}, which may be taken for the beginning of another one's id: give a name that is not 12 or more hex digits"
+        return Refusal(variable=VARIABLES[kind], message=message)
+
+    def label(self, operation: str, asked: "Asked") -> "Asked":
+        """Label what a request makes as the client's own, or as nobody's."""
+        return mark(operation, asked, self.owner)
+
+
+NO_OBJECTS = Objects()
+"""Requests may name anything."""
+
+MAKING: Final = MappingProxyType(
+    {
+        "ContainerCreate": Kind.CONTAINER,
+        "NetworkCreate": Kind.NETWORK,
+        "VolumeCreate": Kind.VOLUME,
+    }
+)
+"""The operations that make objects."""
+
+PRUNING: Final = MappingProxyType(
+    {
+        "ContainerPrune": Kind.CONTAINER,
+        "NetworkPrune": Kind.NETWORK,
+        "VolumePrune": Kind.VOLUME,
+    }
+)
+"""The operations that remove objects without naming them."""
+
+
+# --- Lists ------------------------------------------------------------------------
+
+
+def parse_objects(variables: Mapping[str, str], *, source: str) -> Objects:
+    """Read the variables. Raises `ConfigError` for what can never fit."""
+    given = OBJECTS.keys() & variables.keys()
+    owner = variables.get(OWNER_VARIABLE, "")
+    if owner and not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", owner):
+        raise ConfigError(
+            f"{OWNER_VARIABLE}={owner[:64]!r} in {source} is no name",
+            hint="write letters, digits, dots, - and _",
+        )
+    if not given:
+        if owner:
+            raise ConfigError(
+                f"{OWNER_VARIABLE} in {source} limits nothing by itself",
+                hint=f"set ONLY_CONTAINERS={OWN} as well",
+            )
+        return NO_OBJECTS
+    lists = {name: _items(name, variables.get(name), source) for name in OBJECTS}
+    if not owner and any(OWN in items for items in lists.values()):
+        raise ConfigError(
+            f"{OWN} in {source} needs a name for what is the client's own",
+            hint=f"set {OWNER_VARIABLE}=NAME, another one in each file;"
+            f" an unset variable of {', '.join(OBJECTS)} is {OWN}",
+        )
+    return Objects(
+        by_kind=MappingProxyType(
+            {
+                OBJECTS[name]: _only(name, items, owner, source)
+                for name, items in lists.items()
+            }
+        ),
+        set_variables=frozenset(given),
+        owner=owner,
+    )
+
+
+def own_alone(owner: str) -> Objects:
+    """List what is the client's own, and nothing else: learning looks at it that way."""
+    variables = {**dict.fromkeys(OBJECTS, OWN), OWNER_VARIABLE: owner}
+    listed = parse_objects(variables, source="learning")
+    own = listed.by_kind[Kind.CONTAINER].holds
+    # Of both labels it counts whether the image has them.
+    with_projects = Only(
+        variable=VARIABLES[Kind.CONTAINER],
+        items=(OWN,),
+        holds=lambda thing: own(thing) or bool(project_of(thing)),
+    )
+    by_kind = {**listed.by_kind, Kind.CONTAINER: with_projects}
+    return replace(listed, by_kind=MappingProxyType(by_kind))
+
+
+def is_listed(items: Iterable[str], kind: Kind, name: str, project: str = "") -> bool:
+    """Whether items hold an object by its name and project alone, or `@own` itself.
+
+    This is what a file says of a name that was written down. What a label that is listed
+    holds nobody can tell from a name, so that it holds nothing here.
+    """
+    for item in items:
+        if item in {ANY, name} or (project and item == item_of_project(project)):
+            return True
+        if kind is Kind.NETWORK and {item, name} <= {"bridge", "default"}:
+            return True
+        # A star of the name stands for what one of the item stands for, and for no more.
+        if "*" in item and not item.startswith("@") and _fits(item, "*")(name):
+            return True
+    return False
+
+
+def item_of_project(project: str) -> str:
+    """Write what Compose made for a project."""
+    from trioproxy.api import normal
+
+    return f"{OF_PROJECT}{normal.quote(project)}"
+
+
+def _fits(item: str, more: str = "") -> "Callable[[str], re.Match[str] | None]":
+    """Match names by an item; `more`: what its stars stand for besides."""
+    star = f"[A-Za-z0-9_{more}-]+"
+    return re.compile(star.join(map(re.escape, item.split("*")))).fullmatch
+
+
+def _items(name: str, value: str | None, source: str) -> tuple[str, ...]:
+    if value is None:
+        return (OWN, *(NETWORKS_OF_ALL if OBJECTS[name] is Kind.NETWORK else ()))
+    items = tuple(value.split(",")) if value else ()
+    if "" in items or (ANY in items and len(items) > 1):
+        raise ConfigError(
+            f"{name} in {source} has an item that is {'*' if ANY in items else 'empty'}",
+            hint="list names with one comma between two, or * alone for any",
+        )
+    return items
+
+
+def _only(name: str, items: tuple[str, ...], owner: str, source: str) -> Only:
+    if items == (ANY,):
+        return Only(variable=name, items=items, holds=lambda _: True, is_any=True)
+    try:
+        fits = [_parse(OBJECTS[name], item, owner) for item in items]
+    except ValueError as error:
+        what, _, hint = str(error).partition("; ")
+        raise ConfigError(f"{what} in {name} of {source}", hint=hint) from None
+    return Only(
+        variable=name, items=items, holds=lambda thing: any(fit(thing) for fit in fits)
+    )
+
+
+def _parse(kind: Kind, item: str, owner: str) -> "Callable[[Thing], bool]":
+    if item == OWN:
+        return lambda thing: thing.own_label(OWNER_LABEL) == owner
+    if item.startswith(OF_PROJECT):
+        project = _unquote(item, item.removeprefix(OF_PROJECT))
+        return lambda thing: project_of(thing) == project
+    if item.startswith(OF_LABEL):
+        key, mark, value = item.removeprefix(OF_LABEL).partition("=")
+        if not mark or not key:
+            raise ValueError(f"{item[:64]!r} is no label; write @label:KEY=VALUE")
+        key, value = _unquote(item, key), _unquote(item, value)
+        if key == OWNER_LABEL:
+            raise ValueError(f"{item[:64]!r} is the proxy's own label; write {OWN}")
+        return lambda thing: thing.own_label(key) == value
+    if item.startswith("@"):
+        raise ValueError(
+            f"{item[:64]!r} is nothing that is known;"
+            f" write a name, {OWN}, @project:NAME or @label:KEY=VALUE"
+        )
+    if not re.fullmatch(r"[A-Za-z0-9*][A-Za-z0-9_.*-]*", item):
+        raise ValueError(f"{item[:64]!r} is no name; write it as docker shows it")
+    fits = _fits(item)
+    return lambda thing: any(map(fits, thing.names))
+
+
+def project_of(thing: "Thing") -> str:
+    """The project that Compose made an object for; empty: none.
+
+    Images that it builds have the project's label as well. The number that each of its
+    containers has is on no image, so that is looked for.
+    """
+    if thing.kind is Kind.CONTAINER and thing.own_label(_NUMBER) is None:
+        return ""
+    return thing.labels.get(_PROJECT, "")
+
+
+def _unquote(item: str, text: str) -> str:
+    from trioproxy.api import normal
+
+    if not normal.is_quoted(text):
+        written = normal.quote(normal.unquote(text))
+        raise ValueError(
+            f"{item[:64]!r} is not written in the one way; write {written}"
+        )
+    return normal.unquote(text)

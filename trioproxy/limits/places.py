@@ -1,0 +1,205 @@
+"""Places of a host that have two names, in one table.
+
+Paths are compared as text, and a host has links of its own: what is bound as `/var/run/app`
+lies in `/run`. So wherever a path decides something - is it root, does one lie below
+another, is it ours - all names are compared that a place has on the usual hosts, with all
+that a `*` may be. Which link is there on the host at hand is not looked up: the Engine's
+host is another one, or will be. What may be one place is taken to be one.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from trioproxy.limits.automata import have_common
+from trioproxy.limits.languages import Part, Some, Word, others, with_stars
+
+SEGMENT: Final[Word] = (others("/"),)
+"""Any name of a file or folder."""
+
+
+class Place(NamedTuple):
+    """A file or folder of the host, or several: a `*` stands for each of its values."""
+
+    segments: tuple[Word, ...]
+    is_below: bool = False
+    """Whether it is all that lies below, and not the folder itself."""
+
+    @property
+    def inside(self) -> "Place":
+        """All that lies in it."""
+        return self._replace(is_below=True)
+
+    def meets(self, other: "Place") -> bool:
+        """Whether something is in both."""
+        mine, others_ = len(self.segments), len(other.segments)
+        if mine < others_ and not self.is_below:
+            return False
+        if others_ < mine and not other.is_below:
+            return False
+        if mine == others_ and self.is_below is not other.is_below:
+            return False
+        return _all_meet(self.segments, other.segments)
+
+
+def place(word: Word) -> Place:
+    """Read a path, as the word of a language."""
+    segments = [list[Part]()]
+    for part in word:
+        if isinstance(part, Some):
+            if part.has("/"):  # what follows can only be narrower
+                return _place(segments[:-1] if not segments[-1] else segments, True)
+            segments[-1].append(part)
+            continue
+        first, *more = part.split("/")
+        if segments[-1] and isinstance(text := segments[-1][-1], str):
+            segments[-1][-1] = f"{text}{first}"
+        else:
+            segments[-1] += [first] * bool(first)
+        segments += [[one] * bool(one) for one in more]
+    return _place(segments, False)
+
+
+def _place(segments: list[list[Part]], is_below: bool) -> Place:
+    return Place(tuple(tuple(one) for one in segments if one), is_below)
+
+
+def _all_meet(one: tuple[Word, ...], other: tuple[Word, ...]) -> bool:
+    return all(_meet(a, b) for a, b in zip(one, other, strict=False))
+
+
+def _meet(one: Word, other: Word) -> bool:
+    if one == other or SEGMENT in {one, other}:
+        return True
+    if _is_literal(one) and _is_literal(other):
+        return False
+    return have_common((one,), (other,))
+
+
+class _Node:
+    """Where places go on after some of their segments."""
+
+    __slots__ = ("is_below", "is_end", "literal", "starred")
+
+    def __init__(self) -> None:
+        self.literal = dict[Word, _Node]()
+        self.starred = dict[Word, _Node]()
+        self.is_end = False
+        """Whether one of them is here."""
+        self.is_below = False
+        """Whether one of them is all that lies below."""
+
+    def along(self, word: Word) -> "Iterator[_Node]":
+        """Where what a segment may be leads to."""
+        if _is_literal(word):
+            if word in self.literal:
+                yield self.literal[word]
+            tried = list(self.starred.items())
+        else:
+            tried = [*self.literal.items(), *self.starred.items()]
+        yield from (node for other, node in tried if _meet(word, other))
+
+
+class Tree:
+    """Many places, among which those are found that a place meets, without trying each.
+
+    Segment by segment: what is written word for word is looked up, and only what has a
+    star is tried.
+    """
+
+    def __init__(self, several: Iterable[Place]) -> None:
+        self._root = _Node()
+        for one in several:
+            node = self._root
+            for word in one.segments:
+                ways = node.literal if _is_literal(word) else node.starred
+                node = ways.setdefault(word, _Node())
+            node.is_below |= one.is_below
+            node.is_end |= not one.is_below
+
+    def meets(self, one: Place) -> bool:
+        """Whether something of a place is in one of these, as `Place.meets` says of each."""
+        nodes = [self._root]
+        for word in one.segments:
+            if any(node.is_below for node in nodes):
+                return True
+            nodes = [far for node in nodes for far in node.along(word)]
+        if one.is_below:
+            return any(n.is_below or n.literal or n.starred for n in nodes)
+        return any(node.is_end for node in nodes)
+
+
+def _is_literal(word: Word) -> bool:
+    return all(isinstance(part, str) for part in word)
+
+
+Links = Mapping[Place, Place]
+"""Names of places, and what each is another name of."""
+
+
+def _links(*pairs: tuple[str, str]) -> Links:
+    return MappingProxyType({_written(name): _written(of) for name, of in pairs})
+
+
+def _written(path: str) -> Place:
+    return place(with_stars(path, others("/")))
+
+
+SAME: Final = _links(
+    # /usr merged: Debian, Fedora, Arch and what is made of them.
+    *((f"/{name}", f"/usr/{name}") for name in ("bin", "lib", "sbin")),
+    *((f"/lib{bits}", f"/usr/lib{bits}") for bits in ("32", "64", "x32")),
+    ("/var/run", "/run"),
+    ("/var/lock", "/run/lock"),
+    # Fedora CoreOS, Silverblue and the like keep in /var what is not the image's.
+    *((f"/var/{name}", f"/{name}") for name in ("home", "mnt", "opt", "srv")),
+    ("/var/roothome", "/root"),
+    ("/var/usrlocal", "/usr/local"),
+    ("/run/media", "/media"),
+    # macOS, and the machine in which Docker Desktop has the Engine.
+    *((f"/private/{name}", f"/{name}") for name in ("etc", "tmp", "var")),
+    ("/host_mnt", "/"),
+)
+"""Names of one place. The second is the one that other tables use."""
+
+EVERY: Final[Links] = MappingProxyType(
+    {
+        **SAME,
+        **_links(
+            ("/Users", "/home"),
+            # Where hosts, disks and the roots of other systems are mounted: there, one
+            # below, and in /media also in a folder for each user; a drive of Windows. What
+            # lies deeper is judged by its name in there.
+            *((name, "/") for name in ("/host", "/host_mnt/*{1}", "/mnt", "/mnt/*")),
+            *((name, "/") for name in ("/media", "/media/*", "/media/*/*")),
+        ),
+    }
+)
+"""These, and places that are judged as if they were others: two disks are not one place."""
+
+NO_LINKS: Final[Links] = MappingProxyType({})
+
+
+def names(one: Place, links: Links = SAME) -> tuple[Place, ...]:
+    """All names of a place, its own first.
+
+    Followed until nothing new comes: `/private/var/run` is `/var/run` is `/run`.
+    """
+    found = {one: None}
+    following = [one]
+    while following:
+        new = dict.fromkeys(_renamed(following.pop(), links)).keys() - found.keys()
+        found |= dict.fromkeys(sorted(new, key=repr))
+        following.extend(new)
+    return tuple(found)
+
+
+def _renamed(one: Place, links: Links) -> Iterator[Place]:
+    for name, of in links.items():
+        depth = len(name.segments)
+        if not _all_meet(one.segments, name.segments):
+            continue
+        if depth <= len(one.segments):
+            yield Place(of.segments + one.segments[depth:], one.is_below)
+        elif one.is_below:  # the link lies in it, and leads there
+            yield from (of, of.inside)

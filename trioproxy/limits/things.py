@@ -1,0 +1,318 @@
+"""Things of the Engine, as its answers to our questions describe them.
+
+What a request names is judged by what the Engine has under that name, and by nothing
+that the client says of it. An answer of which a part that counts is missing describes
+nothing: it raises, and the request is refused.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from trioproxy.api import normal
+from trioproxy.api.arguments import (
+    Argument,
+    list_of,
+    map_of,
+    structs_of,
+    text_of,
+    texts_of,
+)
+from trioproxy.api.decoding import Json
+from trioproxy.api.families import Kind
+from trioproxy.errors import BadBody, Untold
+
+ANONYMOUS: Final = "com.docker.volume.anonymous"
+"""The label of volumes that nobody named."""
+
+_FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
+_KEPT: Final = {
+    Kind.CONTAINER: ("HostConfig", "Mounts"),
+    Kind.VOLUME: ("Driver", "Options"),
+}
+"""What of a description tells what a thing has (`inspected`): by a later policy as well."""
+Labels = Mapping[str, str]
+
+
+class Thing(NamedTuple):
+    """What the Engine has under a name."""
+
+    kind: Kind
+    id: str
+    """In full; the name of a volume, which has no id."""
+    names: tuple[str, ...] = ()
+    """Without the slash in front; of an image in normal form; what an Engine gives by
+    default as `VARIABLE=value`."""
+    labels: Labels = MappingProxyType({})
+    image: str = ""
+    """The id of a container's image."""
+    inherited: Labels | None = None
+    """The labels of that image; None: it is gone, or was not asked about."""
+    unpinned: tuple[str, ...] = ()
+    """Networks that a container joins by their names when it starts."""
+    volumes: tuple[str, ...] = ()
+    """The volumes of a container, by name."""
+    users: "tuple[Thing, ...]" = ()
+    """The containers that use a volume which nobody named."""
+    members: frozenset[str] = frozenset()
+    """The containers on a network, by id."""
+    is_proxys: bool = False
+    """Whether it is this proxy's own container, or a network or volume of that."""
+    is_unused: bool = False
+    """Whether the Engine was asked who has a volume, and no container does."""
+    makes: Mapping[str, Json] | None = None
+    """A volume that is not there yet: the body by which it will be made."""
+    value: Mapping[str, Json] = MappingProxyType({})
+    """All that the Engine says of it."""
+
+    def in_words(self) -> "Thing":
+        """The same without what nobody asks of it once it was judged."""
+        kept = _KEPT.get(self.kind, ())
+        return self._replace(
+            users=tuple(one.in_words() for one in self.users),
+            members=frozenset(),
+            makes=None,
+            value={key: self.value[key] for key in kept if key in self.value},
+        )
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether it is a volume that nobody named."""
+        return self.kind is Kind.VOLUME and ANONYMOUS in self.labels
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a volume of the Engine's own disk, and nothing but that."""
+        return self.value.get("Driver") == "local" and not self.value.get("Options")
+
+    def gives(self, argument: Argument) -> bool:
+        """Whether it is an Engine that gives by default what is asked for."""
+        item = f"{argument.variable}={argument.value}"
+        return (
+            self.kind is Kind.ENGINE and argument.unless_default and item in self.names
+        )
+
+    def own_label(self, key: str) -> str | None:
+        """The value of a label that it was given, and has not from its image.
+
+        Whoever may commit or build makes images with any label, and waits for somebody
+        to run them. Of an image that is gone nobody knows what labels it had.
+        """
+        if self.kind is not Kind.CONTAINER:
+            return self.labels.get(key)
+        if self.inherited is None or key not in self.labels:
+            return None
+        own = self.labels[key]
+        return None if self.inherited.get(key) == own else own
+
+
+class Missing(NamedTuple):
+    """What the Engine answers where it has nothing under a name, or more than one."""
+
+    status: int
+    message: str
+
+
+Known = Mapping[tuple[Kind, str], Thing | Missing]
+"""What the Engine has under the names of a request, by kind and what the client wrote."""
+
+
+ENGINE: Final = (Kind.ENGINE, "/info")
+"""Under which the Engine itself is known."""
+
+
+def describe(kind: Kind, value: Json) -> Thing:
+    """Read the Engine's description of a thing. Raises `Untold` for none."""
+    with _whole(kind):
+        return _DESCRIBERS[kind](map_of(value))
+
+
+def users_of(value: Json) -> tuple[Thing, ...]:
+    """Read a list of containers."""
+    if value is None:
+        raise _incomplete(Kind.CONTAINER)
+    with _whole(Kind.CONTAINER):
+        return tuple(map(_listed, list_of(value)))
+
+
+def container_of_exec(value: Json) -> tuple[str, str]:
+    """Read the ids of an exec and of its container."""
+    with _whole(Kind.EXEC):
+        one, other = (text_of(map_of(value).get(key)) for key in ("ID", "ContainerID"))
+    if not _FULL_ID.fullmatch(one) or not _FULL_ID.fullmatch(other):
+        raise _incomplete(Kind.EXEC)
+    return one, other
+
+
+def labels_of_image(value: Json) -> Labels:
+    """Read the labels that an image gives to its containers."""
+    with _whole(Kind.IMAGE):
+        config = map_of(map_of(value).get("Config"))
+    return _labels(config.get("Labels"), Kind.IMAGE)
+
+
+@contextmanager
+def _whole(kind: Kind) -> Iterator[None]:
+    """Tell of a part of another kind than the Engine's own as of one that is missing."""
+    try:
+        yield
+    except BadBody:
+        raise _incomplete(kind) from None
+
+
+def _incomplete(kind: Kind) -> Untold:
+    what = "itself" if kind is Kind.ENGINE else f"a {kind}"
+    return Untold(f"the Engine's description of {what} is not complete")
+
+
+def _labels(value: Json, kind: Kind) -> Labels:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise _incomplete(kind)
+    found = {key: one for key, one in value.items() if isinstance(one, str)}
+    if len(found) < len(value):
+        raise _incomplete(kind)
+    return found
+
+
+def _id(value: Mapping[str, Json], kind: Kind) -> str:
+    full = text_of(value.get("Id"))
+    if not _FULL_ID.fullmatch(full):
+        raise _incomplete(kind)
+    return full
+
+
+def _image(value: Mapping[str, Json]) -> Thing:
+    full = text_of(value.get("Id"))
+    if not full.startswith("sha256:"):
+        raise _incomplete(Kind.IMAGE)
+    written = (*texts_of(value.get("RepoTags")), *texts_of(value.get("RepoDigests")))
+    return Thing(Kind.IMAGE, full, tuple(map(normal.image, written)))
+
+
+def _container(value: Mapping[str, Json]) -> Thing:
+    name, parts = (
+        text_of(value.get("Name")),
+        (value.get("Config"), value.get("HostConfig")),
+    )
+    config, _host = map(map_of, parts)
+    if not name or None in parts:
+        raise _incomplete(Kind.CONTAINER)
+    return Thing(
+        Kind.CONTAINER,
+        _id(value, Kind.CONTAINER),
+        (name.removeprefix("/"),),
+        _labels(config.get("Labels"), Kind.CONTAINER),
+        text_of(value.get("Image")),
+        unpinned=tuple(_unpinned(map_of(value.get("NetworkSettings")))),
+        volumes=_volumes(value.get("Mounts")),
+        value=value,
+    )
+
+
+BUILT_IN: Final = frozenset({"", "bridge", "default", "host", "none"})
+"""Networks that every Engine has, and that nobody can make or remove."""
+
+
+def _unpinned(settings: Mapping[str, Json]) -> list[str]:
+    networks = map_of(settings.get("Networks"))
+    return [
+        name
+        for name, endpoint in networks.items()
+        if name not in BUILT_IN and not text_of(map_of(endpoint).get("NetworkID"))
+    ]
+
+
+def _volumes(mounts: Json) -> tuple[str, ...]:
+    return tuple(
+        text_of(one.get("Name"))
+        for one in structs_of(mounts)
+        if one.get("Type") == "volume"
+    )
+
+
+def _listed(value: Json) -> Thing:
+    one = map_of(value)
+    return Thing(
+        Kind.CONTAINER,
+        _id(one, Kind.CONTAINER),
+        tuple(name.removeprefix("/") for name in texts_of(one.get("Names"))),
+        _labels(one.get("Labels"), Kind.CONTAINER),
+        text_of(one.get("ImageID")),
+        volumes=_volumes(one.get("Mounts")),
+    )
+
+
+def _network(value: Mapping[str, Json]) -> Thing:
+    # On a swarm ids of networks are shorter, and of other letters.
+    full, name = text_of(value.get("Id")), text_of(value.get("Name"))
+    if not re.fullmatch(r"[0-9a-z]{20,64}", full) or not name:
+        raise _incomplete(Kind.NETWORK)
+    members = frozenset(map_of(value.get("Containers")))
+    labels = _labels(value.get("Labels"), Kind.NETWORK)
+    return Thing(Kind.NETWORK, full, (name,), labels, members=members, value=value)
+
+
+def _volume(value: Mapping[str, Json]) -> Thing:
+    name = text_of(value.get("Name"))
+    if not name:
+        raise _incomplete(Kind.VOLUME)
+    labels = _labels(value.get("Labels"), Kind.VOLUME)
+    return Thing(Kind.VOLUME, name, (name,), labels, value=value)
+
+
+# --- The Engine itself ------------------------------------------------------------
+#
+# A daemon may run with a stricter default than most have: another runtime
+# (`--default-runtime runsc`), a seccomp profile of its own. There `Runtime: "runc"` and
+# `seccomp=builtin` *leave* it. And inspect shows the default runtime of a container that
+# asked for none. So neither is harmless by its name: it is where `/info` has the same.
+#
+# A default changes with a SIGHUP or a restart of the daemon. So each creation that names
+# one has it asked for anew. Whoever reaches into a container asks for nothing by that:
+# there the answer is remembered for a few seconds (see `proxy.resolve`). Where it cannot be
+# had, the request is refused: what is not known to be the default is not harmless.
+
+_RUNC: Final = frozenset({"io.containerd.runc.v2", "runc"})
+"""Two names of one runtime; Docker lets nobody give them to another."""
+_OF_PODMAN: Final = "oci"
+"""What Podman writes into each description of a container, whatever its runtime is."""
+_BUILTIN: Final = frozenset({"builtin", "default"})
+"""The Engine's own profile of seccomp: now, and before 23.0 and with Podman."""
+_GIVES_DEVICES: Final = re.compile("nvidia|nvproxy")
+"""Where it stands in a runtime's name, path or arguments, that reads `NVIDIA_*`."""
+
+
+def _engine(value: Mapping[str, Json]) -> Thing:
+    runtime = text_of(value.get("DefaultRuntime"))
+    if not runtime:
+        raise _incomplete(Kind.ENGINE)
+    runtimes = map_of(value.get("Runtimes"))
+    same = _RUNC if runtime in _RUNC else {runtime}
+    same |= {_OF_PODMAN} - runtimes.keys()
+    given = [f"CREATE_RUNTIMES={normal.quote(name)}" for name in sorted(same)]
+    if not _BUILTIN.isdisjoint(_seccomp(texts_of(value.get("SecurityOptions")))):
+        given.append("CREATE_SECURITY=seccomp:builtin")
+    parts = {k: v for k, v in map_of(runtimes.get(runtime)).items() if k != "status"}
+    if not _GIVES_DEVICES.search(f"{runtime} {parts}"):
+        given.append("CREATE_DEVICES=gpu")  # that is, names alone give none
+    return Thing(Kind.ENGINE, "", tuple(given), value=value)
+
+
+def _seccomp(options: list[str]) -> Iterator[str]:
+    for option in options:
+        name, *words = option.split(",")
+        if name == "name=seccomp":
+            yield from (w.removeprefix("profile=") for w in words)
+
+
+_DESCRIBERS = {
+    Kind.CONTAINER: _container,
+    Kind.ENGINE: _engine,
+    Kind.IMAGE: _image,
+    Kind.NETWORK: _network,
+    Kind.VOLUME: _volume,
+}

@@ -1,0 +1,359 @@
+"""A policy beside what really happens: refused, and granted but unused.
+
+Additions are proposed, as the line that would allow them. Removals are only reported:
+what happens once a quarter looks unused for three months. Both are said of operations,
+and of the values that requests asked for, where the evidence has them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from trioproxy.api.families import (
+    BASE,
+    BASE_VARIABLE,
+    LIMITS,
+    OBJECTS,
+    PROXY_VARIABLE,
+    Kind,
+)
+from trioproxy.api.routes import OPERATIONS
+from trioproxy.errors import ConfigError
+from trioproxy.file import samples
+from trioproxy.file.variables import OPERATIONS_VARIABLE
+from trioproxy.judge.meaning import meaning_of
+from trioproxy.judge.references import REACHING
+from trioproxy.judge.rules import Mode, Policy
+from trioproxy.learning.evidence import Argument, Evidence, Facts, Thing
+from trioproxy.learning.proposal import replay
+from trioproxy.learning.shape import REFUSED, UNKNOWN, Shape
+from trioproxy.limits import root
+from trioproxy.limits.limit import ANY, Limit, parse_limits
+from trioproxy.limits.objects import OF_LABEL, Only
+from trioproxy.limits.patterns import Pattern, parse_pattern
+from trioproxy.review.sightings import is_of_item
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A kind of request that the policy refuses, and that clients send."""
+
+    shape: Shape
+    count: int
+    first: int
+    last: int
+    message: str
+    """What is refused, and what would allow it."""
+    clients: tuple[str, ...]
+    """Who asked for it: addresses, or user ids."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unused:
+    """An operation that the policy opens and that nobody used lately."""
+
+    operation: str
+    last: int
+    """When it was last used; 0 for never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedValue:
+    """A value that the policy refuses, and that requests of an open operation ask for."""
+
+    argument: Argument
+    facts: Facts
+    root: str
+    """Why it is root on the host; empty if no way is known."""
+    reached: str = ""
+    """What was reached into and has it, as `container db`; empty: it was asked for."""
+
+    @property
+    def message(self) -> str:
+        """What is refused, and by which variable."""
+        one = self.argument
+        if self.reached:
+            what = f"reaches into {self.reached}, which has {one.value}, and"
+            return f"{one.operation} {what} {one.variable} does not list that"
+        if one.variable in OBJECTS:
+            kind = OBJECTS[one.variable]
+            named = f"any {kind}" if one.value == ANY else f"{kind} {one.value}"
+            what = f"names {named}, which"
+        else:
+            what = f"asks for {one.value}, which"
+        return f"{one.operation} {what} {one.variable} does not list"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnusedValue:
+    """An item of a list that nobody asked for lately."""
+
+    variable: str
+    item: str
+    last: int
+    """When it was last asked for; 0 for never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """How far policy and evidence are apart."""
+
+    refused: tuple[Refused, ...]
+    unused: tuple[Unused, ...]
+    line: str
+    """The line that would allow what was refused; empty if no single line would."""
+    refused_values: tuple[RefusedValue, ...]
+    unused_values: tuple[UnusedValue, ...]
+    lines: Mapping[str, str]
+    """By variable, the value that would allow the refused values; none where a value
+    can be on no list."""
+    root: Mapping[str, str]
+    """By variable, why its line gives root on the host, beside those that do not."""
+    has_values: bool
+    """Whether the evidence knows what requests asked for; if not, no value is unused."""
+
+
+def drift(policy: Policy, evidence: Evidence, *, since: int) -> Drift:
+    """Compare; `since`: what was last used before counts as unused."""
+    refused = tuple(
+        Refused(
+            shape=shape,
+            count=record.count(),
+            first=record.first,
+            last=record.last,
+            message=message,
+            clients=tuple(sorted(record.triers.clients | record.users.clients)),
+        )
+        for shape, record in sorted(evidence.records.items(), key=lambda item: item[0])
+        if (message := _refusal(policy, shape))
+    )
+    values = tuple(refused_values(policy, evidence))
+    has_values = bool(evidence.arguments)
+    unused_values = tuple(_unused_values(policy, evidence, since)) if has_values else ()
+    if evidence.things:
+        unused_values += tuple(_unused_objects(policy, evidence, since))
+    line, lines = _line(policy, refused), _lines(policy, values)
+    proposed = {OPERATIONS_VARIABLE: line.partition("=")[2]} if line else {}
+    return Drift(
+        refused=refused,
+        unused=_unused(policy, evidence, since),
+        line=line,
+        refused_values=values,
+        unused_values=unused_values,
+        lines=lines,
+        root=dict(_root_lines(policy, proposed | lines, values)),
+        has_values=has_values,
+    )
+
+
+def refused_values(
+    policy: Policy, evidence: Evidence, *, used_only: bool = False
+) -> Iterator[RefusedValue]:
+    """Judge what requests asked for, where their operation is open.
+
+    `used_only`: what the Engine refused itself is left out.
+    """
+    opened = policy.opened_operations
+    for argument, facts in sorted(evidence.arguments.items()):
+        if argument.operation not in opened or (
+            used_only and not evidence.was_used(argument)
+        ):
+            continue
+        one = _whole(argument, policy, evidence)
+        if one is not None and not _may_be_listed(policy, one):
+            why = root.of_item(one.variable, one.value)
+            yield RefusedValue(argument=one, facts=facts, root=why)
+    if policy.objects:
+        yield from _refused_objects(policy, evidence, used_only=used_only)
+
+
+def _refused_objects(
+    policy: Policy, evidence: Evidence, *, used_only: bool
+) -> Iterator[RefusedValue]:
+    """Judge which objects requests named, and what those have that were reached into."""
+    opened = policy.opened_operations
+    for thing, facts in sorted(evidence.things.items()):
+        if thing.operation not in opened or (
+            used_only and not evidence.was_used(thing)
+        ):
+            continue
+        kind = Kind(thing.kind)
+        only, name = policy.objects.by_kind[kind], thing.name
+        if thing.has:
+            variable, _, item = thing.has.partition("=")
+            one = _whole(Argument(variable, item, thing.operation), policy, evidence)
+            if one is not None and not policy.limits.lists(variable, one.value):
+                why = root.of_item(variable, one.value)
+                reached = f"{kind} {name}"
+                yield RefusedValue(argument=one, facts=facts, root=why, reached=reached)
+        elif name and not _may_be_named(only, thing, facts):
+            one = Argument(only.variable, name, thing.operation)
+            yield RefusedValue(argument=one, facts=facts, root=_reached(policy, thing))
+
+
+def _may_be_named(only: Only, thing: Thing, facts: Facts) -> bool:
+    """Whether an object is listed; by a label it may be, unless it was refused."""
+    if only.lists(thing.name, thing.project):
+        return True
+    return only.has_labels and REFUSED not in facts.results
+
+
+def _reached(policy: Policy, thing: Thing) -> str:
+    """Why it is root on the host to reach into an object; empty if no way is known."""
+    if thing.operation not in REACHING or policy.limits.limits_creation:
+        return ""
+    return "reaches into it, whatever it was given"
+
+
+def _may_be_listed(policy: Policy, argument: Argument) -> bool:
+    """Whether a value is listed; of an option kept without its value, whether any is."""
+    variable, value = argument.variable, argument.value
+    if policy.limits.lists(variable, value):
+        return True
+    limit = policy.limits.limit_of(variable)
+    items = limit.patterns if limit and variable.endswith("_OPTIONS") else ()
+    return any(one.text.startswith(f"{value}=") for one in items)
+
+
+def _whole(argument: Argument, policy: Policy, evidence: Evidence) -> Argument | None:
+    """A value with its base in front; None for what only says that there was one."""
+    if argument.variable not in LIMITS or not argument.value:
+        return None
+    base = policy.limits.base or evidence.newest_base
+    value = policy.limits.meaning_of(argument.value.replace(BASE, base))
+    return argument._replace(value=value)
+
+
+def _unused_values(
+    policy: Policy, evidence: Evidence, since: int
+) -> Iterator[UnusedValue]:
+    used = [
+        (whole, evidence.arguments[one].last)
+        for one in evidence.used_arguments()
+        if (whole := _whole(one, policy, evidence))
+    ]
+    for name, limit in policy.limits.by_variable.items():
+        for item in limit.patterns:
+            dates = (d for a, d in used if a.variable == name and item.fits(a.value))
+            last = max(dates, default=0)
+            if last < since and not _lists_nothing(item):
+                yield UnusedValue(variable=name, item=item.text, last=last)
+
+
+def _unused_objects(
+    policy: Policy, evidence: Evidence, since: int
+) -> Iterator[UnusedValue]:
+    used = [(one, evidence.things[one].last) for one in evidence.used_things()]
+    for kind, only in policy.objects.by_kind.items():
+        for item in only.items if only.variable in policy.objects.set_variables else ():
+            last = max((d for t, d in used if is_of_item(kind, item, t)), default=0)
+            # What has a label evidence does not know.
+            if last < since and not item.startswith(OF_LABEL):
+                yield UnusedValue(variable=only.variable, item=item, last=last)
+
+
+def _lists_nothing(item: Pattern) -> bool:
+    return item.text == "0"
+
+
+def _lines(policy: Policy, refused: tuple[RefusedValue, ...]) -> dict[str, str]:
+    lines = dict[str, str]()
+    for name in dict.fromkeys(one.argument.variable for one in refused):
+        values = {
+            one.argument.value for one in refused if one.argument.variable == name
+        }
+        if name in OBJECTS:
+            if ANY not in values:
+                only = policy.objects.by_kind[OBJECTS[name]]
+                lines[name] = ",".join([*only.items, *sorted(values)])
+        elif all(_can_be_listed(name, value) for value in values):
+            limit = policy.limits.limit_of(name) or Limit(variable=name)
+            listed = [one.text for one in limit.patterns if not _lists_nothing(one)]
+            lines[name] = ",".join([*listed, *sorted(values)])
+    return lines
+
+
+def _root_lines(
+    policy: Policy, lines: Mapping[str, str], refused: tuple[RefusedValue, ...]
+) -> Iterator[tuple[str, str]]:
+    """Which lines give root, and why: by an item, or with the lines before them."""
+    for name, value in lines.items():
+        items = (one.root for one in refused if one.argument.variable == name)
+        changed = with_line(policy, name, value)
+        if why := next(filter(None, items), "") or way_opened_by(policy, changed):
+            yield name, why
+        else:
+            policy = changed
+
+
+def with_line(policy: Policy, variable: str, value: str) -> Policy:
+    """The policy with a line in place of its own.
+
+    Lists of objects stay: by which of them root is reached is told with each object.
+    """
+    if variable == OPERATIONS_VARIABLE:
+        names = frozenset(value.split(",")) & OPERATIONS.keys()
+        return replace(policy, operations=names)
+    if variable not in LIMITS:
+        return policy
+    old = policy.limits
+    places = {BASE_VARIABLE: old.base, PROXY_VARIABLE: old.proxy_socket}
+    lines = {name: one.value for name, one in old.by_variable.items()}
+    lines |= {name: place for name, place in places.items() if place}
+    try:
+        limits = parse_limits({**lines, variable: value}, source=variable)
+    except ConfigError:
+        return policy  # no line that could be written
+    return replace(policy, limits=limits)
+
+
+def way_opened_by(policy: Policy, changed: Policy) -> str:
+    """Say which way to root on the host a change opens; empty if none that is known."""
+    if changed is policy:
+        return ""
+    known = meaning_of(policy).ways
+    ways = meaning_of(changed).ways
+    return next((str(one) for one in ways if one not in known), "")
+
+
+def _can_be_listed(variable: str, value: str) -> bool:
+    try:
+        return parse_pattern(variable, value).fits(value)
+    except ConfigError:
+        return False
+
+
+def _refusal(policy: Policy, shape: Shape) -> str:
+    if shape.operation == UNKNOWN:
+        request = samples.of_unknown(shape.method, shape.section)
+        if request is None or policy.decide(request).allowed:
+            return ""
+        place = shape.section or "no section"
+        return (
+            f"an unknown route, {shape.method} in {place}, is not allowed:"
+            f" find it in the log and name it as {shape.method}:/path/{{x}}"
+        )
+    decisions = (policy.decide(request) for request in replay(shape))
+    return next((one.message for one in decisions if not one.allowed), "")
+
+
+def _unused(policy: Policy, evidence: Evidence, since: int) -> tuple[Unused, ...]:
+    last = dict.fromkeys(policy.opened_operations, 0)
+    for shape in evidence.used():
+        if shape.operation in last:
+            seen = evidence.records[shape].last
+            last[shape.operation] = max(seen, last[shape.operation])
+    return tuple(
+        Unused(operation=name, last=seen)
+        for name, seen in sorted(last.items())
+        if seen < since
+    )
+
+
+def _line(policy: Policy, refused: tuple[Refused, ...]) -> str:
+    names = {one.shape.operation for one in refused} - {UNKNOWN}
+    if policy.mode is not Mode.EXACT or not names:
+        return ""
+    routes = {str(route) for route in policy.routes}
+    return (
+        f"{OPERATIONS_VARIABLE}={','.join(sorted(policy.operations | routes | names))}"
+    )

@@ -1,0 +1,281 @@
+"""A policy in the words of another proxy, and what that proxy opens beyond it.
+
+tecnativa and linuxserver know sections and a few verbs; wollomatic and cetusguard know
+a regular expression for each route, and can be as exact as we are. An id is one segment
+there; only images, plugins and the like may hold slashes. Where a target cannot say
+something, that is reported, never left out in silence.
+
+None of them reads what requests ask for, but for one thing: wollomatic (1.10 and newer) has a
+list of folders that may be bound, each with all that lies below it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+from trioproxy.api import normal
+from trioproxy.api.fields import OPERATIONS as ARGUED
+from trioproxy.api.matched import Request
+from trioproxy.api.routes import (
+    ENDPOINTS,
+    LIBPOD_SECTIONS,
+    SECTIONS,
+    Endpoint,
+    match,
+)
+from trioproxy.api.target import Target
+from trioproxy.file import samples
+from trioproxy.file.envfile import format_value
+from trioproxy.file.incumbents import LINUXSERVER, TECNATIVA, Incumbent
+from trioproxy.judge.rules import Policy
+from trioproxy.learning.minimize import opened_operations, smallest_sections, unopenable
+from trioproxy.learning.shape import METHODS
+
+
+class Proxy(StrEnum):
+    """Another proxy that people run."""
+
+    TECNATIVA = "tecnativa"
+    LINUXSERVER = "linuxserver"
+    WOLLOMATIC = "wollomatic"
+    CETUSGUARD = "cetusguard"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """A policy for another proxy."""
+
+    text: str
+    over: tuple[str, ...]
+    """Operations that it opens beyond the policy."""
+    missing: tuple[str, ...]
+    """What is granted here and cannot be said there."""
+    without_slashes: tuple[str, ...] = ()
+    """Operations whose names may hold slashes here, and not there."""
+    unsaid: tuple[str, ...] = ()
+    """Variables of limits that it is not told, so that they are open there."""
+    wider: tuple[str, ...] = ()
+    """What it takes beyond a limit that it is told, in words."""
+
+
+# One segment of a path, and several. None begins with a dot, so no path climbs.
+_SEGMENT = r"[^/.][^/]*"
+_SEGMENTS = rf"{_SEGMENT}(/{_SEGMENT})*"
+_VERSION = r"(/v1\.[0-9]+)?"
+_LIBPOD_VERSION = r"(/v[0-9]+(\.[0-9]+){1,2})?"
+# The engine knows few names with slashes: those of images and plugins.
+_WITH_SLASHES = frozenset({"IMAGES", "PLUGINS", "DISTRIBUTION"})
+
+
+def export(policy: Policy, proxy: Proxy, *, source: str) -> Exported:
+    """Write a policy for another proxy; `source` names where it came from."""
+    unsaid = tuple(_limiting(policy))
+    if proxy in _INCUMBENTS:
+        return replace(_sections(policy, _INCUMBENTS[proxy], source), unsaid=unsaid)
+    lines, folders = list(_cetusguard(policy)), NO_FOLDERS
+    if proxy is Proxy.WOLLOMATIC:
+        folders = _folders(policy)
+        lines = [*_wollomatic(policy), *folders.lines]
+        unsaid = tuple(name for name in unsaid if not (folders.lines and name == BINDS))
+    mark = _COMMENTS[proxy]
+    head = [
+        f"from {format_value(source)} by trioproxy, for {_NAMES[proxy]}",
+        *_NOTES[proxy],
+    ]
+    text = _text([*(f"{mark} {line}" for line in head), *lines])
+    return Exported(
+        text=text,
+        over=_beyond(policy),
+        missing=(*_newer_routes(policy), *folders.missing),
+        without_slashes=tuple(sorted(_without_slashes(policy))),
+        unsaid=unsaid,
+        wider=folders.wider,
+    )
+
+
+def _limiting(policy: Policy) -> Iterator[str]:
+    """The variables that keep something from an operation that is open."""
+    opened = policy.opened_operations & ARGUED.keys()
+    for name in sorted({one for op in opened for one in ARGUED[op].variables}):
+        limit = policy.limits.limit_of(name)
+        if limit is not None and not limit.is_any:
+            yield name
+    for only in policy.objects.by_kind.values():
+        if not only.is_any:
+            yield only.variable
+
+
+BINDS: Final = "CREATE_BINDS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folders:
+    """The folders that may be bound, for wollomatic."""
+
+    lines: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    wider: tuple[str, ...] = ()
+
+
+NO_FOLDERS: Final = _Folders()
+_NOTHING: Final = "/dev/null/none"
+"""A folder that no host has: an empty list would allow all."""
+
+
+def _folders(policy: Policy) -> _Folders:
+    limit, opened = policy.limits.limit_of(BINDS), policy.opened_operations
+    if limit is None or limit.is_any or "ContainerCreate" not in opened:
+        return NO_FOLDERS
+    folders, missing, wider = list[str](), list[str](), list[str]()
+    for one in limit.patterns:
+        item = one.text.replace("{base}", policy.limits.base)
+        path, _, mode = item.partition(":")
+        stem = path.removesuffix("/*") or "/"
+        folder = normal.unquote(stem)
+        if "*" in stem or "," in folder or not folder.isprintable():
+            missing.append(f"{BINDS}={item}")
+            continue
+        folders.append(folder)
+        wider.append(f"{stem} itself" if path != stem else f"what lies below {stem}")
+        if mode:
+            wider.append(f"{stem} to be written")
+    if "VolumeCreate" in opened:
+        wider.append("volumes that are any folder, by VolumeCreate")
+    missing += [name for name in ("ServiceCreate", "ServiceUpdate") if name in opened]
+    listed = ",".join(sorted(set(folders))) or _NOTHING
+    return _Folders(
+        lines=(f"SP_ALLOWBINDMOUNTFROM={listed}",),
+        missing=tuple(
+            f"{one} with other folders" if one.startswith("Service") else one
+            for one in missing
+        ),
+        wider=tuple(dict.fromkeys(wider)),
+    )
+
+
+_INCUMBENTS = {Proxy.TECNATIVA: TECNATIVA, Proxy.LINUXSERVER: LINUXSERVER}
+_COMMENTS = {Proxy.WOLLOMATIC: "#", Proxy.CETUSGUARD: "!"}
+_NAMES = {
+    Proxy.WOLLOMATIC: "wollomatic/socket-proxy",
+    Proxy.CETUSGUARD: "cetusguard",
+}
+_NOTES: dict[Proxy, tuple[str, ...]] = {
+    Proxy.WOLLOMATIC: ("SP_ALLOWFROM says who may connect",),
+    Proxy.CETUSGUARD: (
+        "a file for CETUSGUARD_RULES_FILE; with CETUSGUARD_NO_BUILTIN_RULES=true,",
+        "else /_ping, /version and /info are open too",
+    ),
+}
+
+
+def _text(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _sections(policy: Policy, incumbent: Incumbent, source: str) -> Exported:
+    # All of them: what is not written has the image's default, which may open something.
+    written = smallest_sections(policy.granted, incumbent)
+    image = f"{incumbent.image} {incumbent.version}"
+    text = _text(
+        [
+            f"# from {format_value(source)} by trioproxy, for {image}",
+            *(f"{name}={value}" for name, value in written.items()),
+        ]
+    )
+    opened = opened_operations(written, [incumbent])
+    return Exported(
+        text=text,
+        over=tuple(sorted(opened - policy.opened_operations)),
+        missing=unopenable(policy.granted, incumbent),
+    )
+
+
+def _wollomatic(policy: Policy) -> Iterator[str]:
+    for method, patterns in _patterns(policy).items():
+        for number, pattern in enumerate(patterns):
+            suffix = f"_{number + 1}" if number else ""
+            yield f"SP_ALLOW_{method}{suffix}={pattern}"
+
+
+def _cetusguard(policy: Policy) -> Iterator[str]:
+    for method, patterns in _patterns(policy).items():
+        for pattern in patterns:
+            yield f"{method} {pattern}"
+
+
+def _patterns(policy: Policy) -> dict[str, list[str]]:
+    """The paths that a policy opens, by method, as regular expressions without anchors."""
+    found = dict[str, set[str]]()
+    for endpoint in ENDPOINTS:
+        for request in samples.of_endpoint(endpoint):
+            if policy.decide(request).allowed:
+                pattern = _pattern_of(endpoint, request.target.path)
+                any_method = endpoint.method == "ANY"
+                for method in METHODS if any_method else [endpoint.method]:
+                    found.setdefault(method, set()).add(pattern)
+    for route in policy.routes:
+        for method in {route.method, *({"HEAD"} if route.method == "GET" else ())}:
+            found.setdefault(method, set()).add(_pattern(route.template, _SEGMENT))
+    return {method: sorted(found[method]) for method in sorted(found)}
+
+
+def _beyond(policy: Policy) -> tuple[str, ...]:
+    """The operations that the patterns open beyond the policy.
+
+    `/debug/pprof/{name}` fits `/debug/pprof/cmdline` too, and these expressions know no
+    exception; nearly all other templates of the table exclude each other.
+    """
+    compiled = {
+        method: [re.compile(pattern) for pattern in patterns]
+        for method, patterns in _patterns(policy).items()
+    }
+    opened = {
+        request.operation
+        for request in samples.of_table()
+        for pattern in compiled.get(request.method, ())
+        if pattern.fullmatch(request.target.path)
+    }
+    return tuple(sorted(opened - policy.opened_operations))
+
+
+def _without_slashes(policy: Policy) -> set[str]:
+    """The operations that lose names with slashes, such as those of legacy links.
+
+    `/containers/parent/alias/json` is a route of the Engine. A pattern that took such
+    names would take paths of other operations too.
+    """
+    found = set[str]()
+    for endpoint in ENDPOINTS:
+        if endpoint.section in _WITH_SLASHES or "{" not in endpoint.template:
+            continue
+        method = "GET" if endpoint.method == "ANY" else endpoint.method
+        target = Target.parse(re.sub(r"\{[^}]*\}", "a/b", endpoint.template).encode())
+        request = Request(method=method, target=target, endpoint=match(method, target))
+        is_same = request.endpoint is endpoint
+        if is_same and policy.decide(request).allowed:
+            found.add(endpoint.operation)
+    return found
+
+
+def _newer_routes(policy: Policy) -> Iterator[str]:
+    for section in (*SECTIONS, *LIBPOD_SECTIONS):
+        if policy.switches.get(section) or policy.podman.get(section):
+            yield f"routes in {section} that this version does not know"
+
+
+def _pattern_of(endpoint: Endpoint, path: str) -> str:
+    if endpoint.operation == "SystemOptions":  # the path is that of a section
+        return f"{_VERSION}{re.escape(path)}(/.*)?"
+    if endpoint.is_podmans:
+        parameter = _SEGMENTS if endpoint.takes_slashes else _SEGMENT
+    else:
+        parameter = _SEGMENTS if endpoint.section in _WITH_SLASHES else _SEGMENT
+    return _pattern(endpoint.template, parameter)
+
+
+def _pattern(template: str, parameter: str) -> str:
+    literals = re.split(r"\{[^}]*\}", template)
+    version = _LIBPOD_VERSION if template.startswith("/libpod/") else _VERSION
+    return version + parameter.join(re.escape(part) for part in literals)
