@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import trio
@@ -514,10 +515,14 @@ def _fields_of(told: Outcome) -> dict[str, object]:
     return fields
 
 
+# A client that is refused once is refused again, in the same words.
+_quoted = lru_cache(maxsize=64)(quote)
+
+
 def _words(line: str, fields: Mapping[str, object]) -> str:
     """A line of `name=value` words, each safe for a terminal."""
     words = [
-        f"{name}={quote(str(value), TEXT_LIMIT)}" for name, value in fields.items()
+        f"{name}={_quoted(str(value), TEXT_LIMIT)}" for name, value in fields.items()
     ]
     return " ".join([line, *words])
 
