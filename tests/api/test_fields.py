@@ -7,12 +7,11 @@ from trioproxy.api.families import (
     FAMILIES,
     LIMITED,
     LIMITS,
-    ONLY_WHEN_SET,
+    VARIABLES,
     Family,
 )
 from trioproxy.api.fields import OPERATIONS, READERS, WITH_PARENT, Kind, rows
 from trioproxy.api.readers import READERS as FUNCTIONS
-from trioproxy.limits.limit import family_of
 
 DATA = Path(__file__).parent.parent / "data" / "arguments.tsv"
 DOCUMENTED = [
@@ -69,7 +68,6 @@ def test_variables_belong_to_families() -> None:
         assert family.options in names
         assert all(name.startswith(f"{family}_") for name in names)
     assert len(LIMITS) == sum(map(len, FAMILIES.values()))
-    assert ONLY_WHEN_SET < LIMITS
     assert {one.variable for one in READERS.values()} <= {*LIMITS, ""}
 
 
@@ -99,7 +97,9 @@ def test_families_of_operations() -> None:
     for name, known in OPERATIONS.items():
         readers = filter(None, known.query.values())
         tags = {
-            family_of(READERS[one].variable) for one in readers if READERS[one].variable
+            VARIABLES[READERS[one].variable].family
+            for one in readers
+            if READERS[one].variable
         }
         own, *others = LIMITED[name]
         assert own is known.family

@@ -13,10 +13,9 @@ from tests.learned.pages import operations
 from tests.learned.profiles import PROFILES, Profile
 from tests.learned.test_clients import is_quick
 from tests.learned.test_files import evidence
-from trioproxy.api.families import BASE_VARIABLE, LIMITED, LIMITS
+from trioproxy.api.families import BASE_VARIABLE, LIMITED, LIMITS, VARIABLES
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.meaning import meaning_of
-from trioproxy.limits.limit import family_of
 
 LINE = re.compile(r" status=(\d+) by=(\w+) .*?operation=(\w+)")
 
@@ -77,7 +76,9 @@ def test_every_client_that_writes_has_limits() -> None:
     """A file that grants what can be limited has limits here, of each of its families."""
     for profile in PROFILES:
         limits = BY_HAND.get(profile.name, {})
-        assert families(profile) == {family_of(name) for name in limits}, profile.name
+        assert families(profile) == {VARIABLES[name].family for name in limits}, (
+            profile.name
+        )
 
 
 @pytest.mark.parametrize("profile", with_limits(), ids=lambda one: one.name)

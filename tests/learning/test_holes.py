@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioproxy.learning.holes import Item, Seen, items_of
-from trioproxy.limits.patterns import parse_pattern
+from trioproxy.limits.sorts import parse_pattern
 
 BASE = "/home/me/app"
 UUIDS = [str(uuid.UUID(int=number * 0x1234_5678_9ABC_DEF0_1357)) for number in (3, 5)]

@@ -13,12 +13,12 @@ from trioproxy.api.decoding import Json
 from trioproxy.api.families import LIMITS
 from trioproxy.learning.keeping import (
     LONGEST,
-    NOT_KEPT,
     below_base,
     is_listable,
     kept,
     kept_name,
 )
+from trioproxy.limits.sorts import NOT_KEPT
 
 SECRET = "hunter2-S3cr3t"
 URL = f"https://user:{SECRET}@host.example/path?token={SECRET}#{SECRET}"

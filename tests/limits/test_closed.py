@@ -14,9 +14,8 @@ from trioproxy.limits import things
 TABLE = "trioproxy.api.fields"
 READERS = "trioproxy.api.readers"
 REFERENCES = "trioproxy.judge.references"
-ROOT = "trioproxy.limits.root"
-PATTERNS = "trioproxy.limits.patterns"
-WORDS = "trioproxy.limits.words"
+SORTS = "trioproxy.limits.sorts"
+VARIABLES = "trioproxy.api.families"
 
 
 def load(name: str, old: str = "", new: str = "") -> types.ModuleType:
@@ -32,7 +31,7 @@ def load(name: str, old: str = "", new: str = "") -> types.ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", [TABLE, READERS, REFERENCES, ROOT, PATTERNS, WORDS])
+@pytest.mark.parametrize("name", [TABLE, READERS, REFERENCES, SORTS, VARIABLES])
 def test_as_it_is_it_loads(name: str) -> None:
     """Without an edit nothing is missing."""
     load(name)
@@ -53,16 +52,21 @@ def test_as_it_is_it_loads(name: str) -> None:
         pytest.param(TABLE, "dockerfile>build-file", "dockerfile>binds", "binds does not read a text", id="a key of another kind"),
         pytest.param(READERS, '"caps": _caps,', "", "caps", id="a reader without code"),
         pytest.param(REFERENCES, '"binds": _binds,', "", "binds", id="a finder without code"),
-        pytest.param(ROOT, '"CREATE_TAGS": _Rule(_harmless, counts_any=False),', "", "CREATE_TAGS", id="a variable without root"),
-        pytest.param(PATTERNS, '"CREATE_TAGS": _image,', "", "CREATE_TAGS", id="a variable without a form"),
-        pytest.param(WORDS, '"CREATE_TAGS": "names of images that are written or pushed",', "", "CREATE_TAGS", id="a variable without words"),
+        pytest.param(SORTS, '"tag": Sort(_image, never, whole, _no_more, Varies.IMAGE),', "", "tag", id="a variable of no sort"),
+        pytest.param(SORTS, '"tag": Sort(_image, never, whole', '"tag": Sort(_image, whole', "missing 1 required", id="a sort without root"),
+        pytest.param(SORTS, '"tag": Sort(_image, never, whole', '"tag": Sort(never, whole', "missing 1 required", id="a sort without a form"),
+        pytest.param(SORTS, '_no_more, Varies.IMAGE),', "Varies.IMAGE),", "missing 1 required", id="a sort without words"),
+        pytest.param(SORTS, "Varies.IMAGE),", "),", "missing 1 required", id="a sort of which nobody knows how it varies"),
+        pytest.param(VARIABLES, "CREATE_TAGS        family", "CREATE_TAGS", "CREATE_TAGS: say when", id="a variable that limits nobody knows when"),
+        pytest.param(VARIABLES, "CREATE_TAGS ", "CRATE_TAGS ", "CRATE", id="a variable of no family"),
+        pytest.param(VARIABLES, "tag        names of images that are written or pushed", "tag", "not enough values", id="a variable without words"),
     ],
 )  # fmt: skip
 def test_what_is_forgotten_does_not_load(
     name: str, old: str, new: str, says: str
 ) -> None:
-    """A field without its sign, a reader with a kind too few, a variable without root."""
-    with pytest.raises(AssertionError, match=says):
+    """A field without its sign, a reader with a kind too few, a sort without root."""
+    with pytest.raises((AssertionError, TypeError, ValueError), match=says):
         load(name, old, new)
 
 

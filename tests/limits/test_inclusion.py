@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.limits.arguing import Variables, limits
 from tests.limits.listing import ITEMS, files, lists, values
-from trioproxy.api.families import FAMILIES, LIMITS, ONLY_WHEN_SET
+from trioproxy.api.families import FAMILIES, LIMITS, VARIABLES
 from trioproxy.limits import automata, inclusion
 from trioproxy.limits.automata import have_common
 from trioproxy.limits.inclusion import (
@@ -120,8 +120,10 @@ def test_what_was_taken_out_is_what_no_item_fits_now() -> None:
 
 def test_what_counts_only_when_it_is_set_is_open_when_it_is_gone() -> None:
     """Images, commands and users that are no longer listed are all allowed."""
-    for name in ONLY_WHEN_SET:
-        other = f"{name.partition('_')[0]}_OPTIONS"
+    for name, row in VARIABLES.items():
+        if not row.only_when_set:
+            continue
+        other = row.family.options
         assert more({name: "a", other: ""}, {other: ""}) == [f"{name}=*"]
         assert more({other: ""}, {name: "a", other: ""}) == []
 

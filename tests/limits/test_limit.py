@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from tests.limits.arguing import Variables, asked, limits, refusal
 from trioproxy.api.decoding import Json
-from trioproxy.api.families import FAMILIES, LIMITS, ONLY_WHEN_SET, Family
+from trioproxy.api.families import FAMILIES, LIMITS, VARIABLES, Family
 from trioproxy.errors import ConfigError
 from trioproxy.file import envfile
-from trioproxy.limits import root
+from trioproxy.judge import power
 from trioproxy.limits.limit import open_families
 
 A64 = "a" * 64
@@ -204,7 +204,7 @@ def test_set_and_empty_allows_what_is_harmless(variable: str) -> None:
     (family,) = found.families
     for name in FAMILIES[family]:
         limit = found.limit_of(name)
-        if name in ONLY_WHEN_SET and name != variable:
+        if VARIABLES[name].only_when_set and name != variable:
             assert limit is None
         else:
             assert limit is not None
@@ -391,7 +391,7 @@ def test_open_families_are_named() -> None:
 )  # fmt: skip
 def test_root_equivalent_values(variable: str, item: str, is_root: bool) -> None:
     """What makes a client root on the host is told, and what does not is not."""
-    assert bool(root.of_item(variable, item)) is is_root
+    assert bool(power.of_item(variable, item)) is is_root
 
 
 ITEMS = {
@@ -431,7 +431,7 @@ def test_adding_a_limit_never_allows_more(
 
     But where its family is limited by others: there it lists what was closed.
     """
-    if name in variables or (variables and name not in ONLY_WHEN_SET):
+    if name in variables or (variables and not VARIABLES[name].only_when_set):
         return
     more = {**variables, name: data.draw(st.sampled_from(ITEMS[name]))}
     for body in BODIES:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.limits.listing import ITEMS, values
 from trioproxy.limits.lookup import Lookup
-from trioproxy.limits.patterns import parse_pattern
+from trioproxy.limits.sorts import parse_pattern
 
 MANY = 5_000
 

@@ -35,13 +35,13 @@ NO_ROOT = [
 @pytest.mark.parametrize("item", ROOT, ids=str)
 def test_root(item: str) -> None:
     """What is root is so by each of its names, and by what a star may be."""
-    assert root.of_item("CREATE_BINDS", item)
+    assert root.of_bind(item)
 
 
 @pytest.mark.parametrize("item", NO_ROOT, ids=str)
 def test_no_root(item: str) -> None:
     """What lies beside it is none by another name either."""
-    assert root.of_item("CREATE_BINDS", item) == ""
+    assert root.of_bind(item) == ""
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_no_root(item: str) -> None:
 )
 def test_the_reason(item: str, why: str) -> None:
     """The reason names the place, and where that may be another system's, says so."""
-    assert root.of_item("CREATE_BINDS", item) == why
+    assert root.of_bind(item) == why
 
 
 def test_a_row_by_another_name_does_not_load() -> None:

@@ -4,11 +4,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from trioproxy.api.families import LIMITS
+from trioproxy.api.families import VARIABLES
 from trioproxy.api.fields import OPERATIONS, READERS, rows
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.meaning import meaning_of
-from trioproxy.limits.words import OPTIONS, VALUES, VARIABLES, line_of
+from trioproxy.limits.sorts import (
+    DEVICES,
+    DRIVERS,
+    NAMESPACES,
+    OPTIONS,
+    PROTECTIONS,
+    Known,
+    line_of,
+)
 
 ABOUT = {
     "BUILD_OPTIONS": "build",
@@ -30,6 +38,12 @@ ABOUT = {
     "EXEC_USERS": "users",
     "PULL_IMAGES": "pulled",
     "PULL_OPTIONS": "no variable",
+}
+KNOWN = {
+    "CREATE_DEVICES": DEVICES,
+    "CREATE_DRIVERS": DRIVERS,
+    "CREATE_NAMESPACES": NAMESPACES,
+    "CREATE_SECURITY": PROTECTIONS,
 }
 NOUNS = {
     "cgroup": "control groups",
@@ -94,22 +108,23 @@ def option_fields() -> Iterator[str]:
                 yield f"{operation.name}:{name}"
 
 
-@pytest.mark.parametrize("variable", sorted(LIMITS))
+@pytest.mark.parametrize("variable", sorted(VARIABLES))
 def test_a_variable_is_told_as_what_it_is(variable: str) -> None:
     """Each of them has words, about all that it limits."""
-    assert VARIABLES.keys() == ABOUT.keys() == LIMITS
+    assert VARIABLES.keys() == ABOUT.keys()
     assert ABOUT[variable] in line_of(variable)
 
 
 @pytest.mark.parametrize(
-    ("variable", "begin"), [(name, one) for name in VALUES for one in VALUES[name]]
+    ("variable", "begin", "known"),
+    [(name, begin, one) for name, rows in KNOWN.items() for begin, one in rows.items()],
 )
-def test_a_value_is_told_as_what_it_is(variable: str, begin: str) -> None:
+def test_a_value_is_told_as_what_it_is(variable: str, begin: str, known: Known) -> None:
     """Its words have the noun that belongs to it; what is the host's or another's is told so."""
     told = line_of(variable, begin + "x" * begin.endswith(":"))
     noun = NOUNS[begin.partition(":")[0]]
     assert noun in told
-    assert told == VALUES[variable][begin]
+    assert told == known.line
     assert begin.endswith(":host") == told.startswith("the host's")
     assert begin.endswith(":container") == told.startswith("another container's") or (
         begin == "links"

@@ -1,14 +1,14 @@
-"""The names of the variables that limit what requests ask for, and what they limit.
+"""The variables that limit what requests ask for: one row each, and what they limit.
 
-Names alone, for whoever reads an env file or says what it leaves open. What the variables
-mean is in `api.fields`, which is many times as large: a process that limits nothing
-never loads it. A test holds the two to each other.
+The rows alone, for whoever reads an env file or says what it leaves open. What their values
+are is in `limits.sorts`, and what asks for them in `api.fields`, which are many times as
+large: a process that limits nothing never loads them.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 
 class Family(StrEnum):
@@ -50,39 +50,69 @@ OWNER_VARIABLE: Final = "ONLY_OWNER"
 """The value of the label by which what was made through a policy is known as its own."""
 
 
+# A variable a row: when it limits (`family`: as soon as any of its family is set; `alone`:
+# once it is set itself, for any value is harmless), what sort of values it lists, and what
+# it limits, for people. All that is known of a sort is one value in `limits.sorts`, which
+# does not import where a row names a sort that it does not have.
+_VARIABLES: Final = """\
+CREATE_BINDS       family bind       folders and files of the host
+CREATE_CAPS        family capability capabilities of the kernel
+CREATE_DEVICES     family device     devices of the host
+CREATE_DRIVERS     family driver     drivers of logs, volumes, networks and addresses
+CREATE_IMAGES      alone  image      images of containers
+CREATE_NAMESPACES  family namespace  what is the host's or another container's
+CREATE_OPTIONS     family option     what has no variable of its own
+CREATE_PORTS       family port       ports of the host
+CREATE_PRIVILEGED  family privilege  all devices and capabilities
+CREATE_RUNTIMES    family runtime    programs that run containers
+CREATE_SECURITY    family security   protections that are changed or taken off
+CREATE_TAGS        family tag        names of images that are written or pushed
+EXEC_COMMANDS      alone  command    commands, by their first word
+EXEC_OPTIONS       family option     what has no variable of its own
+EXEC_PRIVILEGED    family privilege  all capabilities
+EXEC_USERS         alone  user       users that commands run as
+PULL_IMAGES        family pull       images that are pulled or imported
+PULL_OPTIONS       family option     what has no variable of its own
+BUILD_OPTIONS      family option     options of builds
+"""
+
+
+class Variable(NamedTuple):
+    """A variable that limits what requests ask for."""
+
+    name: str
+    family: Family
+    only_when_set: bool
+    """Whether the others of its family leave it open."""
+    sort: str
+    """What it lists, by its name in `limits.sorts`."""
+    line: str
+    """What it limits, for people."""
+
+
+def _parse(row: str) -> Variable:
+    name, when, sort, line = row.split(maxsplit=3)
+    if when not in {"alone", "family"}:
+        raise AssertionError(f"{name}: say when it limits")
+    family = Family(name.partition("_")[0])
+    return Variable(name, family, when == "alone", sort, line)
+
+
+VARIABLES: Final[Mapping[str, Variable]] = MappingProxyType(
+    {one.name: one for one in map(_parse, _VARIABLES.splitlines())}
+)
+"""All variables that limit, by name."""
+
+LIMITS: Final = frozenset(VARIABLES)
+"""Their names."""
+
 FAMILIES: Final[Mapping[Family, tuple[str, ...]]] = MappingProxyType(
     {
-        Family.CREATE: (
-            "CREATE_BINDS",
-            "CREATE_CAPS",
-            "CREATE_DEVICES",
-            "CREATE_DRIVERS",
-            "CREATE_IMAGES",
-            "CREATE_NAMESPACES",
-            "CREATE_OPTIONS",
-            "CREATE_PORTS",
-            "CREATE_PRIVILEGED",
-            "CREATE_RUNTIMES",
-            "CREATE_SECURITY",
-            "CREATE_TAGS",
-        ),
-        Family.EXEC: (
-            "EXEC_COMMANDS",
-            "EXEC_OPTIONS",
-            "EXEC_PRIVILEGED",
-            "EXEC_USERS",
-        ),
-        Family.PULL: ("PULL_IMAGES", "PULL_OPTIONS"),
-        Family.BUILD: ("BUILD_OPTIONS",),
+        family: tuple(one.name for one in VARIABLES.values() if one.family is family)
+        for family in Family
     }
 )
-"""The variables that limit, by family."""
-
-LIMITS: Final = frozenset(name for names in FAMILIES.values() for name in names)
-"""The names of all variables that limit."""
-
-ONLY_WHEN_SET: Final = frozenset({"CREATE_IMAGES", "EXEC_COMMANDS", "EXEC_USERS"})
-"""Not limited by the others of their family: any image, user and command is harmless."""
+"""Their names, by family."""
 
 CONDITIONS: Final[Mapping[str, str]] = MappingProxyType(
     {"ContainerExec:Env.": "EXEC_COMMANDS"}

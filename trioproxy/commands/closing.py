@@ -23,6 +23,7 @@ from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.file.variables import OPERATIONS_VARIABLE
 from trioproxy.files import read_text
+from trioproxy.judge import power
 from trioproxy.learning.evidence import UNFINISHED, Askers, Evidence, Run
 from trioproxy.learning.flows import half_granted, unseen_states
 from trioproxy.learning.learnedfile import elsewhere
@@ -37,7 +38,6 @@ from trioproxy.learning.wording import (
     describe_watch,
     root_note,
 )
-from trioproxy.limits import root
 
 NAMES_SHOWN: Final = 8
 """Programs that are named; each shape keeps as many, and clients choose their names."""
@@ -169,7 +169,7 @@ def _asked(lists: Lists, evidence: Evidence, known: frozenset[str]) -> Iterator[
         yield "requests may ask for what is harmless, and for:"
     for variable, item in lists.items():
         listed = f"{variable}={item}"
-        why = root.of_item(variable, item, base=base)
+        why = power.of_item(variable, item, base=base)
         words = ["new"] if listed not in known else []
         words += ["by hand"] if listed in lists.by_hand else []
         words += ["it varies"] if listed in lists.holes else []

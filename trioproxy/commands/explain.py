@@ -20,6 +20,7 @@ from trioproxy.commands.policyfile import PolicyFile, as_code, as_data, describe
 from trioproxy.commands.terminal import show, write
 from trioproxy.errors import ConfigError
 from trioproxy.file.incumbents import INCUMBENTS, TECNATIVA
+from trioproxy.judge import power
 from trioproxy.judge.meaning import Meaning, limits_power_of, meaning_of, open_sections
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.learning.evidence import Evidence
@@ -27,7 +28,6 @@ from trioproxy.learning.flows import half_granted
 from trioproxy.learning.learnedfile import elsewhere
 from trioproxy.learning.minimize import Price, price, price_of
 from trioproxy.learning.wording import root_note
-from trioproxy.limits import root
 from trioproxy.limits.limit import ANY
 from trioproxy.limits.objects import OWN
 from trioproxy.quoting import visible
@@ -216,7 +216,7 @@ def _markdown(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
         yield "|---|---|---|"
     for name, item in items:
         base = file.policy.limits.base
-        why = root.of_item(name, item.text, base=base)
+        why = power.of_item(name, item.text, base=base)
         risk = root_note(why)
         found = of_item(evidence, name, item, base) if evidence else None
         told = str(found or NEVER).removeprefix("seen ") if evidence else ""

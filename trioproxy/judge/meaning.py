@@ -27,12 +27,13 @@ from trioproxy.api.routes import (
 )
 from trioproxy.file import samples
 from trioproxy.file.variables import SWITCHES
+from trioproxy.judge import power
 from trioproxy.judge.rules import CONFINED, READING, Policy
-from trioproxy.limits import places, root
+from trioproxy.limits import places
 from trioproxy.limits.limit import Limits
 from trioproxy.limits.objects import Objects
 from trioproxy.limits.patterns import lists_repositories, places_of
-from trioproxy.limits.words import line_of
+from trioproxy.limits.sorts import line_of
 
 _ANY_CONTAINER = "reaches into any container, whatever it was given"
 _ANY_FILE = "copies files out of any container, and of what the host shares with it"
@@ -204,7 +205,7 @@ def _ways(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
     for name, limit in policy.limits.by_variable.items():
         operations = [e.operation for e in doors if _can_ask(e, name)]
         for item in limit.value.split(",") if operations and limit.value else ():
-            why = root.of_item(name, item, base=policy.limits.base)
+            why = power.of_item(name, item, base=policy.limits.base)
             if why and not (confined and item in _OF_OTHERS):
                 yield Way(operation=operations[0], argument=f"{name}={item}", why=why)
     yield from _planted(policy, opened)

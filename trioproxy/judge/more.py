@@ -16,8 +16,8 @@ from trioproxy.api.families import (
     FAMILIES,
     LIMITED,
     OBJECTS,
-    ONLY_WHEN_SET,
     OWNER_VARIABLE,
+    VARIABLES,
     Family,
     Kind,
 )
@@ -34,12 +34,12 @@ from trioproxy.api.routes import (
 from trioproxy.errors import ConfigError
 from trioproxy.file import samples
 from trioproxy.file.envfile import CUT
+from trioproxy.judge import power
 from trioproxy.judge.meaning import limits_power_of
 from trioproxy.judge.references import KINDS
 from trioproxy.judge.rules import DENIED_WORDS, Policy, Reason
-from trioproxy.limits import root
 from trioproxy.limits.inclusion import beyond
-from trioproxy.limits.limit import ANY, Limit, Limits, family_of
+from trioproxy.limits.limit import ANY, Limit, Limits
 from trioproxy.limits.objects import OWN, PRUNING
 
 
@@ -132,8 +132,9 @@ def _opened(old: Policy, new: Policy) -> Iterator[tuple[str, str]]:
             was = [name for name in open_to if name in old.limits.by_variable]
             yield f"{family}_*", (was or open_to)[0]
     limited = {name for name, one in old.limits.by_variable.items() if not one.is_any}
-    for name in sorted(ONLY_WHEN_SET & asked & limited - new.limits.by_variable.keys()):
-        if family_of(name) in new.limits.families:
+    for name in sorted(asked & limited - new.limits.by_variable.keys()):
+        row = VARIABLES[name]
+        if row.only_when_set and row.family in new.limits.families:
             yield name, name
     names_some = bool(new.opened_operations & old.objects.operations)
     if names_some and not new.objects and any(map(old.objects.limits, Kind)):
@@ -173,7 +174,7 @@ def _listed_beyond(family: Family, narrow: Policy, wide: Policy) -> Iterator[Gra
         if name not in before:  # no operation there can ask for it at all
             known = Limits(by_variable={name: Limit(variable=name)})
         for one in beyond(known, wide.limits, [name]):
-            why = root.of_item(name, one.item)
+            why = power.of_item(name, one.item)
             yield Grant(f"{name}={one.item}", root=why)
 
 

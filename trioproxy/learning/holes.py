@@ -29,8 +29,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from trioproxy.limits import root
+from trioproxy.judge import power
 from trioproxy.limits.patterns import EPHEMERAL
+from trioproxy.limits.sorts import Varies, sort_of
 
 LEAST_FRONT: Final = 4
 """Characters in front of a hole."""
@@ -46,9 +47,6 @@ _PYTHONS: Final = re.compile(r"tmp[a-z0-9_]{8}")
 """What Python's `tempfile` makes: the one common name without a separator."""
 _UUID: Final = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 _PORT: Final = re.compile(r"((?:[^/]*:)?)([0-9]+)((?:/[a-z]+)?)")
-
-_PATHS: Final = frozenset({"CREATE_BINDS", "EXEC_COMMANDS"})
-_IMAGES: Final = frozenset({"CREATE_IMAGES", "CREATE_TAGS", "PULL_IMAGES"})
 
 
 class Seen(NamedTuple):
@@ -80,7 +78,7 @@ def items_of(variable: str, seen: Iterable[Seen], *, base: str = "") -> list[Ite
     varied = {name: one for name, one in values.items() if one.missed}
     items = list[Item]()
     for item in _holes(variable, varied):
-        is_root = bool(root.of_item(variable, item.text, base=base))
+        is_root = bool(power.of_item(variable, item.text, base=base))
         if is_root or not item.values & varied.keys():
             continue
         items.append(item)
@@ -92,11 +90,12 @@ def items_of(variable: str, seen: Iterable[Seen], *, base: str = "") -> list[Ite
 
 
 def _holes(variable: str, varied: Mapping[str, Seen]) -> Iterator[Item]:
-    if variable == "CREATE_PORTS":
+    varies = sort_of(variable).varies
+    if varies is Varies.PORT:
         yield from _random_ports(varied)
-    elif variable in _PATHS:
+    elif varies is Varies.PATH:
         yield from _of_segments(varied, _split_path, _LETTERS, least_stem=1)
-    elif variable in _IMAGES:
+    elif varies is Varies.IMAGE:
         yield from _of_segments(varied, _split_tag, _TAG_LETTERS, least_stem=0)
         yield from _of_segments(varied, _split_name, _LETTERS, least_stem=1)
 

@@ -8,37 +8,23 @@ port, or a word that is known; of all else the name of its place is kept, which 
 of a list allows any value there; and of what no list can hold, nothing.
 """
 
-import re
 from collections.abc import Container, Iterable
 from typing import Final
 
-from trioproxy.api import normal
-from trioproxy.api.arguments import PROGRAM, Argument, told_option
+from trioproxy.api.arguments import Argument
 from trioproxy.api.families import BASE
 from trioproxy.errors import ConfigError
-from trioproxy.limits.patterns import parse_pattern
-
-NOT_KEPT: Final = ""
-"""In place of a value of which nothing may be kept."""
+from trioproxy.limits.sorts import NOT_KEPT, parse_pattern, sort_of
 
 LONGEST: Final = 4096
 """Characters of a value that is kept."""
 
-_USER: Final = re.compile(r"[A-Za-z0-9_.@-]{1,64}(?:%3A[A-Za-z0-9_.-]{1,64})?")
-
 
 def kept(argument: Argument) -> str:
     """Give the item that lists a value and may be kept, or `NOT_KEPT`."""
-    variable, item = argument.variable, argument.value
-    if variable == "CREATE_IMAGES" and normal.is_image_id(item):
-        return NOT_KEPT  # it is another one on each machine, and after each build
-    if variable.endswith("_OPTIONS"):
-        item = told_option(item)
-    elif variable == "EXEC_COMMANDS" and not PROGRAM.fullmatch(item):
-        return NOT_KEPT  # the word holds a command line, and whatever that says
-    elif variable == "EXEC_USERS" and not _USER.fullmatch(item):
-        return NOT_KEPT
-    return item if len(item) <= LONGEST and is_listable(variable, item) else NOT_KEPT
+    item = sort_of(argument.variable).kept(argument.value)
+    is_kept = len(item) <= LONGEST and is_listable(argument.variable, item)
+    return item if is_kept else NOT_KEPT
 
 
 def kept_name(names: Iterable[str], known: Container[str] = ()) -> str:

@@ -29,6 +29,7 @@ from trioproxy.file.envfile import format_value
 from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.file.permissions import parse_policy
 from trioproxy.file.variables import OPERATIONS_VARIABLE, SWITCHES, VERBS
+from trioproxy.judge import power
 from trioproxy.judge.meaning import limits_power_of
 from trioproxy.learning.lists import NO_LISTS, Lists
 from trioproxy.learning.minimize import (
@@ -43,7 +44,6 @@ from trioproxy.learning.only import (
     ObjectLists,
 )
 from trioproxy.learning.wording import count, root_note, some
-from trioproxy.limits import root
 
 _NAME_LIMIT = 64
 _MOST_NAMED = 4
@@ -357,7 +357,7 @@ def _family(family: Family, lists: Lists, notes: Mapping[str, str]) -> Iterator[
     rows = [one for one in lists.items() if one[0].startswith(f"{family}_")]
     for variable, item in rows:
         listed = f"{variable}={item}"
-        why = root.of_item(variable, item, base=base)
+        why = power.of_item(variable, item, base=base)
         words = [root_note(why)] if why else []
         if listed in lists.holes:
             values, runs = lists.holes[listed]

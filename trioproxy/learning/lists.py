@@ -20,7 +20,7 @@ from trioproxy.api.families import (
     FAMILIES,
     LIMITED,
     LIMITS,
-    ONLY_WHEN_SET,
+    VARIABLES,
     Family,
 )
 from trioproxy.api.fields import OPERATIONS as ARGUED
@@ -29,7 +29,8 @@ from trioproxy.learning.evidence import Argument, Evidence
 from trioproxy.learning.holes import Item, Seen, items_of
 from trioproxy.limits.inclusion import Listed
 from trioproxy.limits.limit import ANY, Limit, Limits
-from trioproxy.limits.patterns import Pattern, parse_pattern
+from trioproxy.limits.patterns import Pattern
+from trioproxy.limits.sorts import parse_pattern
 
 LONGEST_LINE: Final = 32 * 1024
 """Characters of a line that all readers of env files take."""
@@ -220,7 +221,7 @@ class _Proposing:
         asking = frozenset(one.operation for one in arguments if not one.value)
         if asking:
             self._unlisted[variable] = asking
-        if listed is None and variable in ONLY_WHEN_SET:
+        if listed is None and VARIABLES[variable].only_when_set:
             # Any value is harmless: a list must not refuse what was used, and one that
             # a person took out is not begun anew.
             is_out = self._known.old is not None and variable in self._once_listed

@@ -169,7 +169,8 @@ class Recorder:
         self, verdict: Verdict, asked: "Asked", result: str, when: When
     ) -> bool:
         """Observe what a request asked for, as far as it may be kept."""
-        from trioproxy.learning.keeping import NOT_KEPT, kept  # who asks has loaded it
+        from trioproxy.learning.keeping import kept  # who asks has loaded it
+        from trioproxy.limits.sorts import NOT_KEPT
 
         if not asked.is_whole:
             return False

@@ -14,7 +14,7 @@ from trioproxy.api.families import Family, Kind
 from trioproxy.errors import BadRequest
 from trioproxy.judge.references import KINDS, Named, Reference
 from trioproxy.learning.evidence import Thing
-from trioproxy.learning.keeping import NOT_KEPT, kept
+from trioproxy.learning.keeping import kept
 from trioproxy.limits.inspected import arguments_of
 from trioproxy.limits.objects import (
     MAKING,
@@ -23,6 +23,7 @@ from trioproxy.limits.objects import (
     Objects,
     project_of,
 )
+from trioproxy.limits.sorts import NOT_KEPT
 from trioproxy.limits.things import ENGINE, Missing
 from trioproxy.limits.things import Thing as Described
 

@@ -25,7 +25,8 @@ from trioproxy.errors import ConfigError
 from trioproxy.limits.automata import MOST_STEPS, Automaton, alphabet_of
 from trioproxy.limits.languages import Language, Some, Word, beginning
 from trioproxy.limits.limit import ANY, Limit, Limits
-from trioproxy.limits.patterns import Pattern, Ports, Words, parse_pattern
+from trioproxy.limits.patterns import Pattern, Ports, Words
+from trioproxy.limits.sorts import parse_pattern
 
 
 class Beyond(NamedTuple):

@@ -23,9 +23,9 @@ from trioproxy.api.families import (
     CONDITIONS,
     LIMITED,
     LIMITS,
-    ONLY_WHEN_SET,
     PROXY,
     PROXY_VARIABLE,
+    VARIABLES,
     Family,
 )
 from trioproxy.errors import ConfigError
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from trioproxy.limits.patterns import Pattern
     from trioproxy.limits.places import Tree
     from trioproxy.limits.things import Thing
-
-OF_IMAGES = frozenset({"CREATE_IMAGES", "CREATE_TAGS", "PULL_IMAGES"})
-"""The variables that list images."""
 
 ANY = "*"
 """The value of a variable that lists everything."""
@@ -78,9 +75,13 @@ class Limit:
 
         Engines obey the digest, and some write it down under the tag.
         """
-        if "@" not in value or self.variable not in OF_IMAGES:
+        if "@" not in value:
             return False
         from trioproxy.api import normal
+        from trioproxy.limits.sorts import Varies, sort_of
+
+        if sort_of(self.variable).varies is not Varies.IMAGE:
+            return False
 
         parts = normal.told_apart(value)
         return parts is not None and all(map(self.lists, parts))
@@ -128,11 +129,6 @@ class Refusal:
     argument: "Argument | None" = None
 
 
-def family_of(variable: str) -> Family:
-    """The family of a variable."""
-    return Family(variable.partition("_")[0])
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What requests may ask for. Without any variable, all that they like."""
@@ -150,10 +146,18 @@ class Limits:
     """The families that are limited."""
     operations: frozenset[str] = field(init=False)
     """The operations whose arguments have to be read."""
+    _limits: Mapping[str, Limit] = field(init=False, repr=False, compare=False)
+    """All variables that limit, set or not."""
 
     def __post_init__(self) -> None:
-        families = frozenset(map(family_of, self.by_variable))
+        families = frozenset(VARIABLES[one].family for one in self.by_variable)
         object.__setattr__(self, "families", families)
+        unset = {
+            one.name: Limit(variable=one.name)
+            for one in VARIABLES.values()
+            if one.family in families and not one.only_when_set
+        }
+        object.__setattr__(self, "_limits", {**unset, **self.by_variable})
         limited = (n for n, own in LIMITED.items() if not families.isdisjoint(own))
         object.__setattr__(self, "operations", frozenset(limited))
 
@@ -237,11 +241,7 @@ class Limits:
 
     def limit_of(self, variable: str) -> Limit | None:
         """What a variable allows, set or not; None if it is not limited."""
-        if variable in self.by_variable:
-            return self.by_variable[variable]
-        if variable in ONLY_WHEN_SET or family_of(variable) not in self.families:
-            return None
-        return Limit(variable=variable)
+        return self._limits.get(variable)
 
     def meaning_of(self, item: str) -> str:
         """What an item that was learned stands for here: `{base}/x` and `@proxy` are paths."""
@@ -335,7 +335,7 @@ def _parse_proxy(value: str, source: str) -> str:
 def _parse_limit(
     name: str, value: str, meanings: tuple[str, str], source: str
 ) -> Limit:
-    from trioproxy.limits.patterns import parse_pattern
+    from trioproxy.limits.sorts import parse_pattern
 
     if value == ANY:
         return Limit(variable=name, is_any=True)

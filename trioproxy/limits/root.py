@@ -1,22 +1,14 @@
-"""Root on the host: which values of a list give it, and why.
-
-A value is told as root-equivalent where a client that may use it can become root on the
-host by it, alone or with what every container may do. Where it depends on things not
-seen here (what another container has, what a plugin does), it is told as well.
-"""
+"""Root on the host, by a place of it: which folders, files and sockets give it, and why."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 from trioproxy.api import normal
-from trioproxy.api.families import LIMITS, OBJECTS
 from trioproxy.limits import places
-from trioproxy.limits.languages import TAG, expression, others, with_stars
-
-ANYTHING: Final = "lists anything"
+from trioproxy.limits.languages import TAG, others, with_stars
 
 
 def _places(*paths: str) -> Mapping[str, places.Place]:
@@ -93,148 +85,11 @@ SOCKET: Final = re.compile(
 )
 """Sockets of engines."""
 
-_CAPS: Final = dict.fromkeys(
-    (
-        "ALL", "BPF", "CHECKPOINT_RESTORE", "DAC_READ_SEARCH", "MAC_ADMIN",
-        "MAC_OVERRIDE", "PERFMON", "SYS_ADMIN", "SYS_BOOT", "SYS_MODULE", "SYS_PTRACE",
-        "SYS_RAWIO", "SYSLOG",
-    ),
-    "is power over the kernel",
-) | {"MKNOD": "makes nodes of the host's disks, which the Engine opens as it packs"}  # fmt: skip
-"""Capabilities, and why; see `nodes` for the last one, which every container has unasked."""
-_DEVICES: Final = re.compile(
-    r"gpu|/dev/(?:fuse|kvm|net/tun|null|zero|full|random|urandom|dri(?:/.*)?|snd(?:/.*)?"
-    r"|video[0-9]+|tty(?:USB|ACM|AMA|S)[0-9]+|serial/.*|i2c-[0-9]+|gpiochip[0-9]+"
-    r"|hidraw[0-9]+|nvidia.*|ppp|rtc[0-9]*|watchdog[0-9]*)"
-)
-"""Devices that are no way to the host's memory or disks."""
-_RUNTIMES: Final = frozenset(
-    {"crun", "io.containerd.runc.v2", "io.containerd.runsc.v1", "kata", "kata-runtime"}
-    | {"nvidia", "runc", "runsc", "sysbox-runc", "youki"}
-)
-_NAMESPACES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "ipc:container": "takes over another container's memory, which may be the host's",
-        "ipc:host": "reaches the memory that the host's processes share",
-        "net:container": "takes over another container's network, which may be the host's",
-        "net:host": "reaches what listens on the host for itself",
-        "pid:container": "reaches into another container",
-        "pid:host": "reaches the host's processes",
-        "volumes:container": "takes over what another container mounts",
-    }
-)
-_SECURITY: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "paths:writable": "writes the kernel's settings",
-        "writable-cgroups:true": "writes control groups",
-    }
-)
-_HARMLESS_OPTIONS: Final = re.compile(
-    r"(?:ContainerCreate:HostConfig\.(?:CgroupParent|Cgroup|LogConfig\.Config\..*|Tmpfs"
-    r"|StorageOpt\..*)"
-    r"|ContainerUpdate:CgroupParent"
-    r"|ContainerCreate:NetworkingConfig\.EndpointsConfig\.DriverOpts\..*"
-    r"|NetworkConnect:EndpointConfig\.DriverOpts\..*"
-    r"|NetworkCreate:(?:Attachable|ConfigFrom|ConfigOnly|IPAM\.Config\.Subnet"
-    r"|IPAM\.Options\..*|Ingress|Options\..*|Scope)"
-    # Of the driver `local`, for others are plugins. A bind is CREATE_BINDS'.
-    r"|(?:VolumeCreate:DriverOpts"
-    r"|ContainerCreate:HostConfig\.Mounts\.VolumeOptions\.DriverConfig\.Options)"
-    r"\.(?:device|o|type=(?:nfs4?|cifs|smb3|tmpfs)\Z)"
-    r"|ContainerExec:Env\..*"
-    r"|ImageBuild:(?:remote|cgroupparent|outputs|buildid))(?:=.*)?"
-)
-"""Options that give no root by themselves; all others are taken to."""
 
-
-def of_item(variable: str, item: str, *, base: str = "") -> str:
-    """Say why an item of a list is root on the host; empty if no way is known."""
-    rule = _RULES[variable]
-    if item == "*":
-        return ANYTHING if rule.counts_any else ""
-    return rule.why(item.replace("{base}", base))
-
-
-def _of_bind(item: str) -> str:
+def of_bind(item: str) -> str:
+    """Say why an item of binds gives root; empty if no way is known."""
     path, _, mode = item.partition(":")
     return _of_pattern(path.removesuffix("/*") or "/", is_read_only=mode == "ro")
-
-
-def _of_cap(item: str) -> str:
-    return _CAPS.get(item, "")
-
-
-def _of_device(item: str) -> str:
-    is_known = _DEVICES.fullmatch(normal.unquote(item))
-    return "" if is_known else "may be the host's disks or memory"
-
-
-def _of_driver(item: str) -> str:
-    is_volumes = item.startswith("volume:")
-    return "is a plugin, which may mount anything" if is_volumes else ""
-
-
-def _of_namespace(item: str) -> str:
-    return _NAMESPACES.get(item, "")
-
-
-def _of_option(item: str) -> str:
-    if _HARMLESS_OPTIONS.fullmatch(item):
-        return ""
-    return "may give anything, nothing is known of it"
-
-
-def _of_privileged(item: str) -> str:
-    return "is privileged" if item == "1" else ""
-
-
-def _of_runtime(item: str) -> str:
-    return "" if item in _RUNTIMES else "is a program that runs as root"
-
-
-def _of_security(item: str) -> str:
-    return next((why for v, why in _SECURITY.items() if _may_be(item, v)), "")
-
-
-def _harmless(_: str) -> str:
-    return ""
-
-
-class _Rule(NamedTuple):
-    """Which items of a variable give root."""
-
-    why: Callable[[str], str]
-    """Says it of one item, but for `*`."""
-    counts_any: bool = True
-    """Whether listing anything gives root."""
-
-
-_RULES: Final[Mapping[str, _Rule]] = MappingProxyType(
-    {
-        "BUILD_OPTIONS": _Rule(_of_option),
-        "CREATE_BINDS": _Rule(_of_bind),
-        "CREATE_CAPS": _Rule(_of_cap),
-        "CREATE_DEVICES": _Rule(_of_device),
-        "CREATE_DRIVERS": _Rule(_of_driver),
-        "CREATE_IMAGES": _Rule(_harmless, counts_any=False),
-        "CREATE_NAMESPACES": _Rule(_of_namespace),
-        "CREATE_OPTIONS": _Rule(_of_option),
-        "CREATE_PORTS": _Rule(_harmless, counts_any=False),
-        "CREATE_PRIVILEGED": _Rule(_of_privileged),
-        "CREATE_RUNTIMES": _Rule(_of_runtime),
-        "CREATE_SECURITY": _Rule(_of_security),
-        "CREATE_TAGS": _Rule(_harmless, counts_any=False),
-        "EXEC_COMMANDS": _Rule(_harmless, counts_any=False),
-        "EXEC_OPTIONS": _Rule(_of_option),
-        "EXEC_PRIVILEGED": _Rule(_of_privileged),
-        "EXEC_USERS": _Rule(_harmless, counts_any=False),
-        "PULL_IMAGES": _Rule(_harmless, counts_any=False),
-        "PULL_OPTIONS": _Rule(_of_option),
-        **dict.fromkeys(OBJECTS, _Rule(_harmless)),
-    }
-)
-if missing := _RULES.keys() ^ {*LIMITS, *OBJECTS}:
-    raise AssertionError(f"say when {sorted(missing)} gives root")
 
 
 def of_path(path: str) -> str:
@@ -271,10 +126,3 @@ def _of_pattern(path: str, *, is_read_only: bool = False) -> str:
 
 
 _ROOT: Final = places.Place(())
-
-
-def _may_be(item: str, value: str) -> bool:
-    """Whether an item with a `*` in it, or without, fits a value."""
-    if "*" not in item:
-        return item == value
-    return bool(re.fullmatch(expression([with_stars(item, TAG)]), value))

@@ -26,6 +26,6 @@ import trioproxy.limits.inspected
 import trioproxy.limits.lookup
 import trioproxy.limits.patterns
 import trioproxy.limits.places
-import trioproxy.limits.root
+import trioproxy.limits.sorts
 import trioproxy.limits.things
 import trioproxy.proxy.resolve  # noqa: F401

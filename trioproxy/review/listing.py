@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.api.families import BASE, OBJECTS, Kind
+from trioproxy.judge import power
 from trioproxy.judge.meaning import Limited
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.evidence import Evidence
-from trioproxy.limits import root
 from trioproxy.limits.limit import ANY
 from trioproxy.limits.objects import OF_LABEL, OF_PROJECT, OWN
 from trioproxy.limits.patterns import READ_ONLY, Pattern
@@ -149,7 +149,7 @@ def _item(
         variable=variable,
         text=pattern.text,
         reading=tuple(_reading(variable, pattern.text, base)),
-        root=root.of_item(variable, pattern.text, base=base),
+        root=power.of_item(variable, pattern.text, base=base),
         seen=of_item(evidence, variable, pattern, base) if evidence else None,
         uses=tuple(used.get(run, 0) for run in runs),
         values=tuple(sorted(values)[:VALUES_SHOWN]),

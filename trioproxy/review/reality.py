@@ -20,16 +20,17 @@ from trioproxy.api.routes import OPERATIONS
 from trioproxy.errors import ConfigError
 from trioproxy.file import samples
 from trioproxy.file.variables import OPERATIONS_VARIABLE
+from trioproxy.judge import power
 from trioproxy.judge.meaning import meaning_of
 from trioproxy.judge.references import REACHING
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.learning.evidence import Argument, Evidence, Facts, Thing
 from trioproxy.learning.proposal import replay
 from trioproxy.learning.shape import REFUSED, UNKNOWN, Shape
-from trioproxy.limits import root
 from trioproxy.limits.limit import ANY, Limit, parse_limits
 from trioproxy.limits.objects import OF_LABEL, Only
-from trioproxy.limits.patterns import Pattern, parse_pattern
+from trioproxy.limits.patterns import Pattern
+from trioproxy.limits.sorts import parse_pattern
 from trioproxy.review.sightings import is_of_item
 
 
@@ -160,7 +161,7 @@ def refused_values(
             continue
         one = _whole(argument, policy, evidence)
         if one is not None and not _may_be_listed(policy, one):
-            why = root.of_item(one.variable, one.value)
+            why = power.of_item(one.variable, one.value)
             yield RefusedValue(argument=one, facts=facts, root=why)
     if policy.objects:
         yield from _refused_objects(policy, evidence, used_only=used_only)
@@ -182,7 +183,7 @@ def _refused_objects(
             variable, _, item = thing.has.partition("=")
             one = _whole(Argument(variable, item, thing.operation), policy, evidence)
             if one is not None and not policy.limits.lists(variable, one.value):
-                why = root.of_item(variable, one.value)
+                why = power.of_item(variable, one.value)
                 reached = f"{kind} {name}"
                 yield RefusedValue(argument=one, facts=facts, root=why, reached=reached)
         elif name and not _may_be_named(only, thing, facts):

@@ -1,0 +1,571 @@
+"""Sorts: what variables list, each sort of values in one place.
+
+All that is known of a sort is one value, a `Sort`: how an item is written, which items are
+root on the host, what may be kept of a value, what a value is for people. None of it can be
+left out, and what is not known of a value is never taken for harmless.
+
+An item is told as root-equivalent where a client that may use it can become root on the
+host by it, alone or with what every container may do. Where it depends on things not
+seen here (what another container has, what a plugin does), it is told as well.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum, auto
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from trioproxy.api import fields, normal
+from trioproxy.api.arguments import DEFAULT_USER, PROGRAM, told_option
+from trioproxy.api.families import PROXY, VARIABLES, Family
+from trioproxy.api.readers import HARMLESS_CAPS, WITHOUT_DEVICES
+from trioproxy.errors import ConfigError
+from trioproxy.limits import root
+from trioproxy.limits.languages import REST, TAG, expression, with_stars
+from trioproxy.limits.patterns import (
+    READ_ONLY,
+    Bad,
+    Pattern,
+    Ports,
+    Words,
+    check_escapes,
+    check_quoted,
+    image_of,
+    path_of,
+    port_of,
+)
+
+
+class Varies(Enum):
+    """Where in a value stands what differs from run to run."""
+
+    PATH = auto()
+    """In its last segment."""
+    IMAGE = auto()
+    """In its tag, or the last part of its name."""
+    PORT = auto()
+    NEVER = auto()
+
+
+class Sort(NamedTuple):
+    """A sort of values: all that is known of it."""
+
+    item: Callable[[str, str, Family], Words | Ports]
+    """Parses an item, by what `{base}` or `@proxy` stands for and the family that lists it.
+    Raises `Bad` for what can never fit."""
+    root: Callable[[str], str]
+    """Says why an item other than `*` is root; `never` is the one that knows no way by any."""
+    kept: Callable[[str], str]
+    """Gives the item that lists a value and may be written down, or `NOT_KEPT`."""
+    says: Callable[[str], str]
+    """Says what an item is, for people; empty where that is no more than its variable says."""
+    varies: Varies
+
+
+def parse_pattern(variable: str, text: str, *, base: str = "") -> Pattern:
+    """Parse an item. Raises `ConfigError` for what can never fit, with a hint."""
+    try:
+        check_escapes(text)
+        means = sort_of(variable).item(text, base, VARIABLES[variable].family)
+    except Bad as error:
+        raise ConfigError(
+            f"{text[:64]!r} in {variable}: {error}", hint=error.hint
+        ) from None
+    return Pattern(text, means)
+
+
+def line_of(variable: str, value: str = "") -> str:
+    """Say what a variable limits; with a value, what each of its items is."""
+    line, says = VARIABLES[variable].line, sort_of(variable).says
+    words = [says(item) or line for item in value.split(",") if value]
+    return ", ".join(dict.fromkeys(words)) or line
+
+
+# --- What sorts have in common ------------------------------------------------------
+
+NOT_KEPT: Final = ""
+"""In place of a value of which nothing may be kept."""
+
+
+def never(_: str) -> str:
+    """Say that no item is root: the sort that has this is harmless at any value."""
+    return ""
+
+
+def whole(value: str) -> str:
+    """Keep all of a value."""
+    return value
+
+
+def _no_more(_: str) -> str:
+    return ""
+
+
+def _only(pattern: re.Pattern[str]) -> Callable[[str], str]:
+    """Keep what is of a pattern as a whole, and of all else nothing."""
+    return lambda value: value if pattern.fullmatch(value) else NOT_KEPT
+
+
+class Known(NamedTuple):
+    """A value that is known, or many that begin alike and with a colon."""
+
+    root: str
+    """Why it is root; empty if no way is known."""
+    line: str
+    """What it is."""
+
+
+def _rooted(known: Mapping[str, Known]) -> Callable[[str], str]:
+    def root_of(item: str) -> str:
+        rows = ((begin, row) for begin, row in known.items() if row.root)
+        return next((row.root for begin, row in rows if _may_be(item, begin)), "")
+
+    return root_of
+
+
+def _said(known: Mapping[str, Known]) -> Callable[[str], str]:
+    return lambda item: next(
+        (row.line for begin, row in known.items() if item.startswith(begin)), ""
+    )
+
+
+def _may_be(item: str, value: str) -> bool:
+    """Whether an item, with a `*` in it or without, fits a value, or any that begin so."""
+    if value.endswith(":"):
+        return item.startswith(value)
+    if "*" not in item:
+        return item == value
+    return bool(re.fullmatch(expression([with_stars(item, TAG)]), value))
+
+
+def _exactly(text: str) -> Words:
+    return Words((text,))
+
+
+def _word(text: str, *_: object) -> Words:
+    check_quoted(text)
+    return Words(with_stars(text, TAG))
+
+
+def _among(
+    known: Iterable[str], what: str, hint: str, form: Callable[[str], str] = str
+) -> Callable[[str, str, Family], Words]:
+    """Parse one of these words, which has one form."""
+    names = frozenset(known)
+
+    def parse(text: str, *_: object) -> Words:
+        if form(text) not in names:
+            raise Bad(f"no {what}", hint)
+        if form(text) != text:
+            raise Bad("not written in the one way", f"write {form(text)}")
+        return _exactly(text)
+
+    return parse
+
+
+def _behind(
+    kinds: Iterable[str], what: str, hint: str
+) -> Callable[[str, str, Family], Words]:
+    """Parse `kind:name`, with stars in the name."""
+    known = frozenset(kinds)
+
+    def parse(text: str, *_: object) -> Words:
+        kind, _colon, name = text.partition(":")
+        if kind not in known or not name:
+            raise Bad(f"no {what}", hint)
+        check_quoted(name)
+        return Words(with_stars(text, TAG))
+
+    return parse
+
+
+# --- Binds --------------------------------------------------------------------------
+
+
+def _bind(text: str, base: str, _: Family) -> Words:
+    if text == PROXY:
+        if not base:
+            hint = "set PROXY_SOCKET to the path of a listener of this proxy there"
+            raise Bad("stands for nothing", hint)
+        own = normal.quote(base)
+        return Words((own,), (own, READ_ONLY))
+    path, mark, mode = text.partition(":")
+    if mark and mode != "ro":
+        raise Bad("no mode but :ro", f"write {path} or {path}:ro")
+    word = path_of(path, base)
+    read_only = (*word, READ_ONLY)
+    words = (read_only,) if mark else (word, read_only)
+    return Words(*words, spares_sockets="*" in path)
+
+
+# --- Capabilities -------------------------------------------------------------------
+
+_POWER: Final = "is power over the kernel"
+_CAPS: Final = MappingProxyType(
+    dict.fromkeys(
+        (
+            "ALL", "BPF", "CHECKPOINT_RESTORE", "DAC_READ_SEARCH", "MAC_ADMIN",
+            "MAC_OVERRIDE", "PERFMON", "SYS_ADMIN", "SYS_BOOT", "SYS_MODULE",
+            "SYS_PTRACE", "SYS_RAWIO", "SYSLOG",
+        ),
+        _POWER,
+    )
+    # See `nodes`: every container has it unasked.
+    | {"MKNOD": "makes nodes of the host's disks, which the Engine opens as it packs"}
+    | dict.fromkeys(
+        (
+            *HARMLESS_CAPS, "AUDIT_CONTROL", "AUDIT_READ", "BLOCK_SUSPEND", "IPC_LOCK",
+            "IPC_OWNER", "LEASE", "LINUX_IMMUTABLE", "NET_ADMIN", "NET_BROADCAST",
+            "SYS_NICE", "SYS_PACCT", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG",
+            "WAKE_ALARM",
+        ),
+        "",
+    )
+)  # fmt: skip
+"""All of capability.h of Linux 6.12, and why they are root."""
+
+# --- Devices ------------------------------------------------------------------------
+
+_HARMLESS_DEVICES: Final = re.compile(
+    r"gpu|/dev/(?:fuse|kvm|net/tun|null|zero|full|random|urandom|dri(?:/.*)?|snd(?:/.*)?"
+    r"|video[0-9]+|tty(?:USB|ACM|AMA|S)[0-9]+|serial/.*|i2c-[0-9]+|gpiochip[0-9]+"
+    r"|hidraw[0-9]+|nvidia.*|ppp|rtc[0-9]*|watchdog[0-9]*)"
+)
+"""Devices that are no way to the host's memory or disks."""
+DEVICES: Final[Mapping[str, Known]] = MappingProxyType(
+    {
+        "gpu": Known("", "GPUs"),
+        "rule": Known("", "rules for devices"),
+        "driver:": Known("", "devices of a driver"),
+    }
+)
+
+
+def _device(text: str, *_: object) -> Words:
+    if text in {"gpu", "rule"}:
+        return _exactly(text)
+    if text.startswith("driver:"):
+        check_quoted(text.partition(":")[2])
+        return Words(with_stars(text, TAG))
+    if not text.startswith("/"):
+        raise Bad("no device", "write /dev/NAME, gpu, rule or driver:NAME")
+    return Words(path_of(text, ""))
+
+
+def _root_of_device(item: str) -> str:
+    is_harmless = _HARMLESS_DEVICES.fullmatch(normal.unquote(item))
+    return "" if is_harmless else "may be the host's disks or memory"
+
+
+# --- Drivers, namespaces, runtimes, protections -------------------------------------
+
+DRIVERS: Final[Mapping[str, Known]] = MappingProxyType(
+    {
+        "ipam:": Known("", "drivers of addresses"),
+        "log:": Known("", "drivers of logs"),
+        "network:": Known("", "drivers of networks"),
+        "volume:": Known("is a plugin, which may mount anything", "drivers of volumes"),
+    }
+)
+
+NAMESPACES: Final[Mapping[str, Known]] = MappingProxyType(
+    {
+        "cgroup:host": Known("", "the host's control groups"),
+        "ipc:container": Known(
+            "takes over another container's memory, which may be the host's",
+            "another container's shared memory",
+        ),
+        "ipc:host": Known(
+            "reaches the memory that the host's processes share",
+            "the host's shared memory",
+        ),
+        "ipc:shareable": Known("", "shared memory that others may join"),
+        "links": Known("", "another container's environment"),
+        "net:container": Known(
+            "takes over another container's network, which may be the host's",
+            "another container's network",
+        ),
+        "net:host": Known(
+            "reaches what listens on the host for itself", "the host's network"
+        ),
+        "pid:container": Known(
+            "reaches into another container", "another container's processes"
+        ),
+        "pid:host": Known("reaches the host's processes", "the host's processes"),
+        "userns:host": Known("", "the host's users"),
+        "uts:host": Known("", "the host's name"),
+        "volumes:container": Known(
+            "takes over what another container mounts", "another container's mounts"
+        ),
+    }
+)
+
+_RUNTIMES: Final = WITHOUT_DEVICES | {
+    "io.containerd.runsc.v1", "kata", "kata-runtime", "nvidia", "runsc", "sysbox-runc",
+    "youki",
+}  # fmt: skip
+
+
+def _root_of_runtime(item: str) -> str:
+    return "" if item in _RUNTIMES else "is a program that runs as root"
+
+
+PROTECTIONS: Final[Mapping[str, Known]] = MappingProxyType(
+    {
+        "apparmor:": Known("", "the profile of AppArmor"),
+        "label:": Known("", "the labels of SELinux"),
+        "no-new-privileges:": Known("", "programs that gain privileges"),
+        "paths:unmasked": Known("", "hidden parts of /proc and /sys"),
+        "paths:writable": Known(
+            "writes the kernel's settings", "protected parts of /proc"
+        ),
+        "seccomp:": Known("", "the system calls that seccomp lets through"),
+        "writable-cgroups:true": Known(
+            "writes control groups", "control groups that may be written"
+        ),
+        "writable-cgroups:": Known("", "control groups that may be written"),
+    }
+)
+
+# --- Privileges, users --------------------------------------------------------------
+
+
+def _privilege(text: str, *_: object) -> Words:
+    if text not in {"0", "1"}:
+        raise Bad("neither 1 nor 0", "write 1 to allow it, 0 to refuse it")
+    return _exactly("1") if text == "1" else Words()
+
+
+def _root_of_privilege(item: str) -> str:
+    return "is privileged" if item == "1" else ""
+
+
+_USER: Final = re.compile(r"[A-Za-z0-9_.@-]{1,64}(?:%3A[A-Za-z0-9_.-]{1,64})?")
+
+
+def _user(text: str, *_: object) -> Words:
+    if text.startswith("@") and text != DEFAULT_USER:
+        raise Bad("no user", f"write {DEFAULT_USER} for a container's own")
+    return _exactly(text) if text == DEFAULT_USER else _word(text)
+
+
+# --- Images, ports ------------------------------------------------------------------
+
+
+def _image(text: str, *_: object) -> Words:
+    return image_of(text)
+
+
+def _pull(text: str, *_: object) -> Words:
+    if text.startswith("src:"):
+        check_quoted(text.removeprefix("src:"))
+        return Words(with_stars(text, TAG))
+    return image_of(text)
+
+
+def _kept_of_image(value: str) -> str:
+    # An id is another one on each machine, and after each build.
+    return NOT_KEPT if normal.is_image_id(value) else value
+
+
+def _port(text: str, *_: object) -> Ports:
+    return port_of(text)
+
+
+# --- Options ------------------------------------------------------------------------
+
+_HARMLESS_OPTIONS: Final = re.compile(
+    r"(?:ContainerCreate:HostConfig\.(?:CgroupParent|Cgroup|LogConfig\.Config\..*|Tmpfs"
+    r"|StorageOpt\..*)"
+    r"|ContainerUpdate:CgroupParent"
+    r"|ContainerCreate:NetworkingConfig\.EndpointsConfig\.DriverOpts\..*"
+    r"|NetworkConnect:EndpointConfig\.DriverOpts\..*"
+    r"|NetworkCreate:(?:Attachable|ConfigFrom|ConfigOnly|IPAM\.Config\.Subnet"
+    r"|IPAM\.Options\..*|Ingress|Options\..*|Scope)"
+    # Of the driver `local`, for others are plugins. A bind is CREATE_BINDS'.
+    r"|(?:VolumeCreate:DriverOpts"
+    r"|ContainerCreate:HostConfig\.Mounts\.VolumeOptions\.DriverConfig\.Options)"
+    r"\.(?:device|o|type=(?:nfs4?|cifs|smb3|tmpfs)\Z)"
+    r"|ContainerExec:Env\..*"
+    r"|ImageBuild:(?:remote|cgroupparent|outputs|buildid))(?:=.*)?"
+)
+"""Options that give no root by themselves; all others are taken to."""
+
+OPTIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "ContainerCreate:Env": "the environment of Podman",
+        "ContainerCreate:HostConfig.Annotations": "annotations for the runtime",
+        "ContainerCreate:HostConfig.Cgroup": "a control group of others",
+        "ContainerCreate:HostConfig.CgroupParent": "the control group above",
+        "ContainerCreate:HostConfig.DeviceRequests.Options": "options of device drivers",
+        "ContainerCreate:HostConfig.LogConfig.Config": "options of log drivers",
+        "ContainerCreate:HostConfig.Mounts": "mount options",
+        "ContainerCreate:HostConfig.Mounts.BindOptions.Propagation": (
+            "mounts that travel between host and container"
+        ),
+        "ContainerCreate:HostConfig.Mounts.TmpfsOptions.Options": "mount options",
+        "ContainerCreate:HostConfig.Mounts.VolumeOptions.DriverConfig.Options": (
+            "options of volume drivers"
+        ),
+        "ContainerCreate:HostConfig.StorageOpt": "options of the storage driver",
+        "ContainerCreate:HostConfig.Sysctls": "settings of the kernel",
+        "ContainerCreate:HostConfig.Tmpfs": "mount options",
+        "ContainerCreate:NetworkingConfig.EndpointsConfig.DriverOpts": (
+            "options of network drivers"
+        ),
+        "ContainerExec:Env": "names in the environment of commands",
+        "ContainerUpdate:CgroupParent": "the control group above",
+        "ContainerUpdate:DeviceRequests.Options": "options of device drivers",
+        "ImageBuild:buildid": "builds that can be cancelled",
+        "ImageBuild:cgroupparent": "the control group above build steps",
+        "ImageBuild:dockerfile": "a Dockerfile from elsewhere",
+        "ImageBuild:networkmode": "the network of build steps",
+        "ImageBuild:outputs": "where the result of a build goes",
+        "ImageBuild:remote": "addresses to build from",
+        "ImageBuild:securityopt": "protections of build steps",
+        "ImageBuild:session": "files and secrets of the client for build steps",
+        "ImageBuild:version": "BuildKit in place of the builder",
+        "ImageCommit:Env": "the environment of Podman",
+        "NetworkConnect:EndpointConfig.DriverOpts": "options of network drivers",
+        "NetworkCreate:Attachable": "networks of the swarm that any container may join",
+        "NetworkCreate:ConfigFrom": "settings of another network",
+        "NetworkCreate:ConfigOnly": "networks that are settings for others",
+        "NetworkCreate:IPAM.Config.Subnet": "addresses of networks",
+        "NetworkCreate:IPAM.Options": "options of address drivers",
+        "NetworkCreate:Ingress": "the network of the swarm's ports",
+        "NetworkCreate:Options": "options of network drivers",
+        "NetworkCreate:Scope": "networks of the swarm",
+        "VolumeCreate:ClusterVolumeSpec": "volumes of the swarm",
+        "VolumeCreate:DriverOpts": "options of volume drivers",
+    }
+)
+"""By field, what a value is that begins with it."""
+
+
+_BY_ENTRY: Final = frozenset(
+    {"log-options", "network-options", "option-keys", "storage-options", "sysctls"}
+)
+"""Readers that ask for each entry of a map by its name."""
+
+
+def _option(text: str, _: str, family: Family) -> Words:
+    """Fit a field by its name, at any value unless one is given."""
+    item, mark, value = text.partition("=")
+    operation, _colon, path = item.partition(":")
+    _check_field(family, operation, path)
+    check_quoted(value)
+    check_quoted(path)
+    if "*" in item:
+        raise Bad("a * in a name", "list the fields one by one")
+    if mark:
+        return Words((f"{item}=", *with_stars(value, TAG)))
+    return Words((item,), (f"{item}=",), (f"{item}=", REST))
+
+
+def _check_field(family: Family, operation: str, path: str) -> None:
+    known = fields.OPERATIONS.get(operation)
+    if known is None or known.family is not family or not path:
+        names = (n for n, one in fields.OPERATIONS.items() if one.family is family)
+        hint = f"write OPERATION:FIELD, with one of {', '.join(names)}"
+        raise Bad("no field of an operation that this limits", hint)
+    body = {name: one.reader for name, one in fields.rows(known)}
+    reader = {**body, **known.query}.get(path)
+    if reader is None or reader == fields.WITH_PARENT:
+        return
+    if not reader:
+        raise Bad("a field that is harmless at any value", "remove it")
+    own = fields.READERS[reader].variable
+    if own != family.options:
+        raise Bad("a field that has a variable of its own", f"list its value in {own}")
+    if reader in _BY_ENTRY:
+        raise Bad("no entry of it", f"write {operation}:{path}.NAME")
+
+
+def _root_of_option(item: str) -> str:
+    if _HARMLESS_OPTIONS.fullmatch(item):
+        return ""
+    return "may give anything, nothing is known of it"
+
+
+def _option_says(item: str) -> str:
+    field = item.partition("=")[0]
+    while field and field not in OPTIONS:
+        field = field.rpartition(".")[0]
+    return OPTIONS.get(field, "")
+
+
+# --- All of them --------------------------------------------------------------------
+
+SORTS: Final[Mapping[str, Sort]] = MappingProxyType(
+    {
+        "bind": Sort(_bind, root.of_bind, whole, _no_more, Varies.PATH),
+        "capability": Sort(
+            _among(
+                _CAPS,
+                "capability",
+                "write a name of capabilities(7), as NET_ADMIN",
+                normal.capability,
+            ),
+            lambda item: _CAPS.get(item, ""),
+            whole,
+            _no_more,
+            Varies.NEVER,
+        ),
+        "command": Sort(_word, never, _only(PROGRAM), _no_more, Varies.PATH),
+        "device": Sort(_device, _root_of_device, whole, _said(DEVICES), Varies.NEVER),
+        "driver": Sort(
+            _behind(
+                (begin.rstrip(":") for begin in DRIVERS),
+                "driver",
+                "write log:NAME, network:NAME, volume:NAME or ipam:NAME",
+            ),
+            _rooted(DRIVERS),
+            whole,
+            _said(DRIVERS),
+            Varies.NEVER,
+        ),
+        "image": Sort(_image, never, _kept_of_image, _no_more, Varies.IMAGE),
+        "namespace": Sort(
+            _among(
+                NAMESPACES,
+                "namespace",
+                f"write one of {', '.join(sorted(NAMESPACES))}",
+            ),
+            _rooted(NAMESPACES),
+            whole,
+            _said(NAMESPACES),
+            Varies.NEVER,
+        ),
+        "option": Sort(
+            _option, _root_of_option, told_option, _option_says, Varies.NEVER
+        ),
+        "port": Sort(_port, never, whole, _no_more, Varies.PORT),
+        "privilege": Sort(
+            _privilege, _root_of_privilege, whole, _no_more, Varies.NEVER
+        ),
+        "pull": Sort(_pull, never, whole, _no_more, Varies.IMAGE),
+        "runtime": Sort(_word, _root_of_runtime, whole, _no_more, Varies.NEVER),
+        "security": Sort(
+            _behind(
+                (begin.partition(":")[0] for begin in PROTECTIONS),
+                "option of security",
+                "write seccomp:unconfined, apparmor:NAME, label:disable, paths:unmasked",
+            ),
+            _rooted(PROTECTIONS),
+            whole,
+            _said(PROTECTIONS),
+            Varies.NEVER,
+        ),
+        "tag": Sort(_image, never, whole, _no_more, Varies.IMAGE),
+        "user": Sort(_user, never, _only(_USER), _no_more, Varies.NEVER),
+    }
+)
+"""All sorts, by the names that the rows of variables have for them."""
+
+if missing := SORTS.keys() ^ {one.sort for one in VARIABLES.values()}:
+    raise AssertionError(f"say what {sorted(missing)} is, and which variable lists it")
+
+
+def sort_of(variable: str) -> Sort:
+    """What a variable lists."""
+    return SORTS[VARIABLES[variable].sort]
