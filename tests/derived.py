@@ -19,7 +19,7 @@ from tests.learned.install import ROOT
 from tests.learned.learning import env_file
 from tests.learned.profiles import Profile
 from tests.migration import tables
-from trioproxy.api.routes import ENDPOINTS
+from trioproxy.api.routes import ENDPOINTS, Endpoint
 from trioproxy.cli import group
 from trioproxy.learning import evidencefile
 from trioproxy.learning.learnedfile import elsewhere, in_tecnativa
@@ -28,7 +28,7 @@ from trioproxy.learning.store import evidence_path
 from trioproxy.review.differences import as_markdown
 
 ROUTES = ROOT / "tests" / "data" / "routes.tsv"
-ROUTES_HEAD = "# method, template, operation, section, effect, stream, files, risk of each route that the Engine has or had"
+ROUTES_HEAD = "# method, template, operation, section, effect, stream, files, touch, names, bound, powers, risk of each route that the Engine has or had"
 
 Text = Callable[[Path], str]
 
@@ -56,15 +56,20 @@ def read(path: Path) -> str:
 
 def routes() -> str:
     """Every route of the table, a line each, sorted."""
-    rows = [
-        (
-            *(e.method, e.template, e.operation, e.section),
-            *(e.effect, e.stream, e.files, e.risk),
-        )
-        for e in ENDPOINTS
-    ]
-    rows.sort(key=lambda row: (row[3] == "ANY", row[1], row[0]))
+    rows = sorted(
+        map(columns, ENDPOINTS), key=lambda row: (row[3] == "ANY", row[1], row[0])
+    )
     return "\n".join([ROUTES_HEAD, *map("\t".join, rows), ""])
+
+
+def columns(one: Endpoint) -> tuple[str, ...]:
+    """What a row says, but for its summary."""
+    return (
+        *(one.method, one.template, one.operation, one.section),
+        *(one.effect, one.stream, one.files, one.touch),
+        "".join(kind[0] for kind in one.names) or "-",
+        *(one.bound, "".join(one.powers), one.risk),
+    )
 
 
 def learned_text(profile: Profile) -> Text:

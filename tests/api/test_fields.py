@@ -79,19 +79,6 @@ def test_operations_are_the_engines(name: str) -> None:
         assert not endpoint.is_unlimitable
 
 
-def test_unlimitable_operations_exist() -> None:
-    """The mark stands at operations that the Engine has, and those can give root."""
-    assert routes.OPERATIONS.keys() >= routes.UNLIMITABLE
-
-
-def test_host_root_is_limited_or_marked() -> None:
-    """What can give root by itself is limited, marked, or reaches into a container."""
-    reaching = {"ContainerAttach", "ContainerAttachWebsocket", "ExecStart"}
-    for name, found in routes.OPERATIONS.items():
-        if any(one.risk is routes.Risk.HOST_ROOT for one in found):
-            assert name in OPERATIONS or found[0].is_unlimitable or name in reaching
-
-
 def test_families_of_operations() -> None:
     """What each operation is limited by stands twice, in names and in the table, and agrees."""
     for name, known in OPERATIONS.items():

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.derived import columns
 from trioproxy.api import podman, routes
 from trioproxy.api.routes import (
     ENDPOINTS,
@@ -52,34 +53,90 @@ SERVED = [e for e in ENDPOINTS if e.operation != ONLY_HTTP2]
 def test_the_table_is_complete() -> None:
     """Every route that an Engine of any version has is in the table, and no other."""
     lines = ROUTES.read_text().splitlines()[1:]
-    rows = [
-        (
-            *(e.method, e.template, e.operation, e.section),
-            *(e.effect, e.stream, e.files, e.risk),
-        )
-        for e in ENDPOINTS
-    ]
-    assert sorted("\t".join(row) for row in rows) == sorted(lines)
+    assert sorted("\t".join(columns(one)) for one in ENDPOINTS) == sorted(lines)
     operations, sections = zip(*(line.split("\t")[2:4] for line in lines), strict=True)
     assert set(OPERATIONS) == set(operations)
     assert {*SECTIONS, *LIBPOD_SECTIONS} == {*sections} - NO_VARIABLE
 
 
-ROW = "PutContainerArchive      write  upload         {} host-root"
-
-
-@pytest.mark.parametrize("word", ["", "undoes"])
-def test_a_row_says_what_is_done_on_files(
-    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A row without that word is no row: nothing is imported, so nothing is served."""
-    source, copy = Path(routes.__file__).read_text(), tmp_path / "routes.py"
-    monkeypatch.setitem(vars(podman), "TABLE", "")  # the import took it away
-    copy.write_text(source.replace(ROW.format("unpacks"), ROW.format(word)))
-    with pytest.raises(ValueError, match="is not a valid Files"):
+def import_with(found: str, other: str, folder: Path, podmans: str = "") -> None:
+    """Import a copy of the table, in which one row has something else."""
+    source, copy = Path(routes.__file__).read_text(), folder / "routes.py"
+    assert source.count(found) == 1
+    copy.write_text(source.replace(found, other))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(vars(podman), "TABLE", podmans)  # the import took it away
         runpy.run_path(str(copy))
-    copy.write_text(source)
-    runpy.run_path(str(copy))
+
+
+PUT = "PutContainerArchive      write  upload         unpacks names  -   only         --r---- host-root "
+GET = "SwarmInspect             read   none           -       any    -   open         ------- host-root "
+COLUMNS = ("write ", "upload ", "unpacks", "names ", "-   only", "only", "--r----")
+
+
+@pytest.mark.parametrize("column", [*COLUMNS, "host-root"])
+def test_a_row_says_all_of_it(column: str, tmp_path: Path) -> None:
+    """A row that leaves a column out is no row: nothing is imported, so nothing is served."""
+    without = PUT.replace(column, "only" if column == "-   only" else "")
+    with pytest.raises((ValueError, TypeError, KeyError, AssertionError)):
+        import_with(PUT, without, tmp_path)
+    import_with(PUT, PUT, tmp_path)
+
+
+LIES = {
+    "no such word": (PUT, "unpacks", "undoes", "is not a valid Files"),
+    "no such letter": (PUT, "--r----", "--y----", "y says nothing of reach"),
+    "a letter too few": (PUT, "--r----", "--r---", "missing"),
+    "a letter too many": (PUT, "--r----", "--r-----", "takes 8"),
+    "a letter in another's place": (PUT, "--r----", "r------", "nothing of post"),
+    "a name in the path": (PUT, "names", "-    ", "names just what stands"),
+    "no name in the path": (GET, "any  ", "names", "no objects that it could name"),
+    "files of a container": (PUT, "--r----", "-------", "does not reach into it"),
+    "root, and no word of it": (GET, "open", "-   ", "is root, and says neither"),
+    "any objects": (GET, "any", "-  ", "others reach any"),
+    "a read that needs POST": (PUT, "--r----", "p-r----", "needs POST by its method"),
+    "what is not read": (PUT, "-   only", "c   only", "in what is not read"),
+    "no container": (GET, "-------", "--r----", "and names none"),
+    "nothing that could run": (GET, "-------", "---w---", "and names none"),
+}
+
+
+@pytest.mark.parametrize(("row", "said", "lie", "why"), LIES.values(), ids=LIES)
+def test_a_row_that_belies_itself_does_not_import(
+    row: str, said: str, lie: str, why: str, tmp_path: Path
+) -> None:
+    """What one column says must not be less than what another shows."""
+    with pytest.raises((ValueError, TypeError, AssertionError), match=why):
+        import_with(row, row.replace(said, lie), tmp_path)
+
+
+OTHERS = {
+    "writes by GET": ("ContainerAttachWebsocket write  websocket      -       names  -   -            p-e-x--", "p", "-", "passes without POST"),
+    "two rows": ("/containers/{id}/stop                      ContainerStop ", "Stop ", "Start", "says otherwise"),
+    "no mark": ("VolumeCreate             write  none           -       makes  v   create       ------b", "b", "-", "is not marked"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "said", "lie", "why"), OTHERS.values(), ids=OTHERS)
+def test_rows_that_belie_one_another_do_not_import(
+    row: str, said: str, lie: str, why: str, tmp_path: Path
+) -> None:
+    """A GET that writes needs POST, what is made is marked, two routes of one operation agree."""
+    changed = lie.join(row.rpartition(said)[::2])
+    with pytest.raises(AssertionError, match=why):
+        import_with(row, changed, tmp_path)
+
+
+def test_podmans_rows_are_checked(tmp_path: Path) -> None:
+    """A row of Podman's says all of it, too, and that it reaches any objects."""
+    table = runpy.run_path(podman.__file__)["TABLE"]
+    import_with(PUT, PUT, tmp_path, podmans=table)
+    row = "LibpodPodStart              write none           fills   any "
+    assert row in table
+    for said, lie in ((" any ", " -   "), (" any ", " ")):
+        podmans = table.replace(row, row.replace(said, lie))
+        with pytest.raises((ValueError, AssertionError)):
+            import_with(PUT, PUT, tmp_path, podmans=podmans)
 
 
 OF_A_CONTAINER = re.compile(

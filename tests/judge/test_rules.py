@@ -22,7 +22,7 @@ from trioproxy.file.variables import (
     SWITCHES,
     VERBS,
 )
-from trioproxy.judge.rules import WRITE_LIKE_READS, Mode, Reason
+from trioproxy.judge.rules import Mode, Reason
 
 C = {"CONTAINERS": "1"}
 CP = {"CONTAINERS": "1", "POST": "1"}
@@ -301,12 +301,6 @@ def test_reading_opens_no_write() -> None:
     policy, _ = parse_policy(ones)
     effects = {OPERATIONS[name][0].effect for name in policy.opened_operations}
     assert effects == {Effect.READ}
-
-
-def test_write_like_reads_are_reads_by_method() -> None:
-    """The reads that need POST are operations of GET or HEAD."""
-    methods = {OPERATIONS[name][0].method for name in WRITE_LIKE_READS}
-    assert methods == {"GET", "HEAD"}
 
 
 def test_samples_mean_their_endpoint() -> None:

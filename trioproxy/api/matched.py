@@ -24,6 +24,11 @@ class Request:
         return self.endpoint.operation if self.endpoint else "unknown"
 
     @property
+    def is_unconfined(self) -> bool:
+        """Whether it reaches any objects; of what this version does not know, nobody knows."""
+        return self.endpoint is None or self.endpoint.is_unconfined
+
+    @property
     def section(self) -> str | None:
         """The section variable that covers its path."""
         return section_of(self.target.path)

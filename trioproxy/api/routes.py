@@ -6,13 +6,16 @@ one of ours where not. Which of them are allowed is not known here.
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from itertools import chain
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from trioproxy.api import podman
+from trioproxy.api.families import Family, Kind
 from trioproxy.api.target import Target
 from trioproxy.errors import BadTarget
 
@@ -92,30 +95,102 @@ MEANINGS = MappingProxyType(
 CONNECTS = "connects"
 """The mark of an operation by which the Engine connects to a host that the client names."""
 
-# Those at host-root have no such mark, for it would be the least of what they can do; but
-# a build is limited as if it were harmless, and connects all the same.
-_CONNECTING = frozenset(
+
+class Touch(StrEnum):
+    """What an operation does with containers, networks and volumes, which lists hold.
+
+    The kind is that of its section. Whoever is confined to what is listed must not get
+    around that by a route that has no name to be looked up.
+    """
+
+    NONE = "-"
+    NAMES = "names"
+    """One stands in its path, as the first parameter."""
+    MAKES = "makes"
+    PRUNES = "prunes"
+    """Removes some without naming them."""
+    ANY = "any"
+    """Reaches everybody's by names that nobody looks up, or by none."""
+
+
+class Bound(StrEnum):
+    """What limits the power that an operation gives, beside whether it may be used.
+
+    Half a guard is none: where a file limits anything, the doors that are open to the
+    same power pass only where they are granted by name, and the start names them.
+    """
+
+    NONE = "-"
+    """It gives none that a variable limits."""
+    OPEN = "open"
+    """It gives such power, and nothing limits that."""
+    ONLY = "only"
+    """Nothing limits what it asks for; lists of objects hold what it asks that of."""
+    CREATE = "create"
+    EXEC = "exec"
+    PULL = "pull+create"
+    """By its own family first; the one behind it limits the tags that it writes."""
+    BUILD = "build+create"
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """The families of variables that limit what it asks for."""
+        if self in {Bound.NONE, Bound.OPEN, Bound.ONLY}:
+            return ()
+        return tuple(Family(name.upper()) for name in self.split("+"))
+
+
+class Powers(NamedTuple):
+    """A letter or a `-` for each question that few operations answer with yes.
+
+    Always all of them: a row with one letter too few is no row.
+    """
+
+    post: str
+    """`p`: by GET or HEAD, and writes, or carries a file system or a key out."""
+    shows: str
+    """`s`: shows the objects of everybody, for answers are not filtered yet."""
+    reach: str
+    """What of a container, or of the host, the client gets by it; see `LETTERS`."""
+    runs: str
+    """`w`: lets a container run, or something in it, be it by a restart policy; `j`: and
+    has it join its networks."""
+    chooses: str
+    """`x`: lets a client choose what runs: by that, a hole of the Engine's programs may
+    let out."""
+    connects: str
+    """`c`: the Engine connects to a host that the client names. Those at host-root have no
+    such letter, for it would be the least of what they can do; but a build is limited as if
+    it were harmless, and connects all the same."""
+    labels: str
+    """`b`: what it makes is marked, in the labels of its body; `q`: its query may have
+    labels, and what it makes is content, which has no mark."""
+
+
+LETTERS: Final = Powers(
+    post="p",
+    shows="s",
+    reach="reatlh",
+    runs="wj",
+    chooses="x",
+    connects="c",
+    labels="bq",
+)
+"""What may stand in each place. Of `reach`: `r` has what the container has, so that this is
+judged as if it were asked for; the others give root where that may be anybody's: `e` enters
+it, `a` copies files out, `t` takes all of them with their nodes, `l` reads them by links
+that lead out of it, `h` reads the host's."""
+
+
+_KINDS: Final = MappingProxyType(
     {
-        "DistributionInspect",
-        "GetPluginPrivileges",
-        "ImageBuild",
-        "ImageCreate",
-        "ImagePush",
-        "ImageSearch",
-        "LibpodArtifactPull",
-        "LibpodArtifactPush",
-        "LibpodImageImport",
-        "LibpodImagePull",
-        "LibpodImagePush",
-        "LibpodImageScp",
-        "LibpodImageSearch",
-        "LibpodKubeApply",
-        "LibpodManifestInspect",
-        "LibpodManifestPush",
-        "PluginPush",
-        "SystemAuth",
+        "CONTAINERS": Kind.CONTAINER,
+        "EXEC": Kind.EXEC,
+        "NETWORKS": Kind.NETWORK,
+        "VOLUMES": Kind.VOLUME,
     }
 )
+"""The sections of what lists of objects hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,13 +205,59 @@ class Endpoint:
     effect: Effect
     stream: Stream
     files: Files
+    touch: Touch
+    names: tuple[Kind, ...]
+    """What its body or query names, or makes."""
+    bound: Bound
+    powers: Powers
     risk: Risk
     summary: str
 
     @property
     def is_unlimitable(self) -> bool:
         """Whether it gives power that no variable for arguments limits."""
-        return self.operation in UNLIMITABLE
+        return self.bound in {Bound.OPEN, Bound.ONLY}
+
+    @property
+    def is_held_by_objects(self) -> bool:
+        """Whether it reaches into what lists of objects hold, and gives what that has."""
+        return self.bound is Bound.ONLY
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """The families of variables that limit what it asks for, its own first."""
+        return self.bound.families
+
+    @property
+    def kind(self) -> Kind | None:
+        """The kind of what it names in its path, makes or prunes."""
+        if self.touch in {Touch.NONE, Touch.ANY}:
+            return None
+        return _KINDS[self.section]
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """The kinds of all that it names, makes or prunes; first the one that it is about.
+
+        An exec is its container's: no list holds one.
+        """
+        own = (Kind.CONTAINER if self.kind is Kind.EXEC else self.kind,)
+        return tuple(dict.fromkeys(kind for kind in (*own, *self.names) if kind))
+
+    @property
+    def is_unconfined(self) -> bool:
+        """Whether it reaches objects of everybody without naming one that is looked up."""
+        return self.touch is Touch.ANY
+
+    @property
+    def needs_post(self) -> bool:
+        """Whether it is a GET or HEAD that passes where writes do."""
+        return self.powers.post != "-"
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether it shows objects that are not listed."""
+        return self.powers.shows != "-"
 
     @property
     def takes_slashes(self) -> bool:
@@ -161,7 +282,7 @@ class Endpoint:
     @property
     def connects(self) -> bool:
         """Whether the Engine connects for it to any host that the client names."""
-        return self.operation in _CONNECTING
+        return self.powers.connects != "-"
 
     @property
     def marks(self) -> str:
@@ -176,56 +297,6 @@ class Endpoint:
         return f"{self.marks}: {self.summary}"
 
 
-UNLIMITABLE = frozenset(
-    {
-        "BuildKitControl",
-        "BuildKitGrpc",
-        "CheckpointCreate",
-        "CheckpointDelete",
-        "ImageLoad",
-        "LibpodContainerAttach",
-        "LibpodContainerCreate",
-        "LibpodContainerExec",
-        "LibpodContainerRestore",
-        "LibpodContainerUpdate",
-        "LibpodExecStart",
-        "LibpodImageBuild",
-        "LibpodImageBuildLocal",
-        "LibpodImageCommit",
-        "LibpodImageImport",
-        "LibpodImageLoad",
-        "LibpodImageLoadLocal",
-        "LibpodImagePull",
-        "LibpodKubeApply",
-        "LibpodKubePlay",
-        "LibpodNetworkCreate",
-        "LibpodPlayKube",
-        "LibpodPodCreate",
-        "LibpodPutContainerArchive",
-        "LibpodQuadletInstall",
-        "LibpodVolumeCreate",
-        "NodeUpdate",
-        "PluginCreate",
-        "PluginEnable",
-        "PluginPull",
-        "PluginSet",
-        "PluginUpgrade",
-        "PutContainerArchive",
-        "ServiceCreate",
-        "ServiceUpdate",
-        "Session",
-        "SwarmInit",
-        "SwarmInspect",
-        "SwarmJoin",
-        "SwarmUpdate",
-        "VolumeUpdate",
-    }
-)
-"""Doors to the power that variables for arguments limit, without a limit of their own.
-
-Beside a limit they pass only where they are granted by name; the start names them.
-"""
-
 # The Engine writes these parameters as `{id}`, all others as `{name:.*}`; of Podman's own
 # routes a template says which are which.
 _ONE_SEGMENT = re.compile(
@@ -236,178 +307,187 @@ _ONE_SEGMENT = re.compile(
 PODMAN = "libpod"
 """The first segment of Podman's own routes, which no Docker Engine has."""
 
-# A section a heading; method, template, operation, effect, stream, files, risk, summary a row.
+# A section a heading, then a row a route: method, template, operation, effect, stream, files,
+# touch, names (`c` a container, `n` a network, `v` a volume), bound, powers (a letter or `-` in
+# the order of `Powers`: p s reatlh wj x c bq), risk, summary. Each row says all of it.
 # Where two templates of a method fit one path, the upper is meant, as in the Engine's router.
 _TABLE = """\
 AUTH
-POST    /auth                                      SystemAuth               read   none           -       info-leak     tries registry credentials on any host
+POST    /auth                                      SystemAuth               read   none           -       -      -   -            -----c- info-leak     tries registry credentials on any host
 BUILD
-POST    /build                                     ImageBuild               write  upload+follow  packs   host-root     builds as root, from any image and any host
-POST    /build/cancel                              BuildCancel              write  none           -       availability  stops a running build
-POST    /build/prune                               BuildPrune               write  none           -       destructive   empties the build cache
+POST    /build                                     ImageBuild               write  upload+follow  packs   -      cn  build+create ----xcq host-root     builds as root, from any image and any host
+POST    /build/cancel                              BuildCancel              write  none           -       -      -   -            ------- availability  stops a running build
+POST    /build/prune                               BuildPrune               write  none           -       -      -   -            ------- destructive   empties the build cache
 COMMIT
-POST    /commit                                    ImageCommit              write  none           packs   host-root     packs a container into an image, or files of the host
+POST    /commit                                    ImageCommit              write  none           packs   -      c   create       --l---b host-root     packs a container into an image, or files of the host
 CONFIGS
-GET     /configs                                   ConfigList               read   none           -       secret-leak   shows all swarm configs with their content
-POST    /configs/create                            ConfigCreate             write  none           -       low           adds a swarm config
-GET     /configs/{id}                              ConfigInspect            read   none           -       secret-leak   shows a swarm config with its content
-DELETE  /configs/{id}                              ConfigDelete             write  none           -       destructive   removes a swarm config
-POST    /configs/{id}/update                       ConfigUpdate             write  none           -       low           relabels a swarm config
+GET     /configs                                   ConfigList               read   none           -       any    -   -            ------- secret-leak   shows all swarm configs with their content
+POST    /configs/create                            ConfigCreate             write  none           -       any    -   -            ------- low           adds a swarm config
+GET     /configs/{id}                              ConfigInspect            read   none           -       any    -   -            ------- secret-leak   shows a swarm config with its content
+DELETE  /configs/{id}                              ConfigDelete             write  none           -       any    -   -            ------- destructive   removes a swarm config
+POST    /configs/{id}/update                       ConfigUpdate             write  none           -       any    -   -            ------- low           relabels a swarm config
 CONTAINERS
-GET     /containers/json                           ContainerList            read   none           looks   secret-leak   lists containers with commands, labels and mounts
-POST    /containers/create                         ContainerCreate          write  none           fills   host-root     makes a container, privileged or with host mounts too
-POST    /containers/prune                          ContainerPrune           write  none           -       destructive   removes every stopped container
-GET     /containers/{id}/archive                   ContainerArchive         read   download       packs   secret-leak   copies any file out of a container
-HEAD    /containers/{id}/archive                   ContainerArchiveInfo     read   none           looks   info-leak     looks up a path in a container
-PUT     /containers/{id}/archive                   PutContainerArchive      write  upload         unpacks host-root     writes any file into a container, as root
-POST    /containers/{id}/attach                    ContainerAttach          write  hijack         -       host-root     reads and feeds a container's main process
-GET     /containers/{id}/attach/ws                 ContainerAttachWebsocket write  websocket      -       host-root     reads and feeds a main process, by a GET
-GET     /containers/{id}/changes                   ContainerChanges         read   none           looks   info-leak     lists the files that a container changed
-GET     /containers/{id}/checkpoints               CheckpointList           read   none           -       info-leak     lists checkpoints, or folders anywhere on the host
-POST    /containers/{id}/checkpoints               CheckpointCreate         write  none           packs   host-root     writes a container's memory anywhere on the host
-DELETE  /containers/{id}/checkpoints/{checkpoint}  CheckpointDelete         write  none           -       destructive   removes a folder, anywhere on the host
-DELETE  /containers/{id}                           ContainerDelete          write  none           -       destructive   removes a container, running ones with force
-POST    /containers/{id}/copy                      ContainerCopyLegacy      read   download       -       low           answers 404, a remnant of old engines
-POST    /containers/{id}/exec                      ContainerExec            write  none           -       host-root     prepares a command to run in a container
-GET     /containers/{id}/export                    ContainerExport          read   download       packs   secret-leak   copies a container's whole file system out
-GET     /containers/{id}/json                      ContainerInspect         read   none           looks   secret-leak   reads secrets from a container's environment
-POST    /containers/{id}/kill                      ContainerKill            write  none           -       availability  signals a container's main process
-GET     /containers/{id}/logs                      ContainerLogs            read   follow         -       secret-leak   reads what a container printed
-POST    /containers/{id}/pause                     ContainerPause           write  none           -       availability  freezes a container
-POST    /containers/{id}/rename                    ContainerRename          write  none           -       availability  renames a container, which may take over a DNS name
-POST    /containers/{id}/resize                    ContainerResize          write  none           -       low           sets a container's terminal size
-POST    /containers/{id}/restart                   ContainerRestart         write  none           -       availability  restarts a container
-POST    /containers/{id}/start                     ContainerStart           write  none           -       availability  starts a container
-GET     /containers/{id}/stats                     ContainerStats           read   follow         -       info-leak     watches what a container consumes
-POST    /containers/{id}/stop                      ContainerStop            write  none           -       availability  stops a container
-GET     /containers/{id}/top                       ContainerTop             read   none           -       secret-leak   lists processes, with their environment if asked
-POST    /containers/{id}/unpause                   ContainerUnpause         write  none           -       availability  thaws a frozen container
-POST    /containers/{id}/update                    ContainerUpdate          write  none           -       availability  changes a container's limits and restart policy
-POST    /containers/{id}/wait                      ContainerWait            read   follow         -       low           waits for a container's exit code
+GET     /containers/json                           ContainerList            read   none           looks   -      -   -            -s----- secret-leak   lists containers with commands, labels and mounts
+POST    /containers/create                         ContainerCreate          write  none           fills   makes  cnv create       ----x-b host-root     makes a container, privileged or with host mounts too
+POST    /containers/prune                          ContainerPrune           write  none           -       prunes -   -            ------- destructive   removes every stopped container
+GET     /containers/{id}/archive                   ContainerArchive         read   download       packs   names  -   -            p-a---- secret-leak   copies any file out of a container
+HEAD    /containers/{id}/archive                   ContainerArchiveInfo     read   none           looks   names  -   -            p-r---- info-leak     looks up a path in a container
+PUT     /containers/{id}/archive                   PutContainerArchive      write  upload         unpacks names  -   only         --r---- host-root     writes any file into a container, as root
+POST    /containers/{id}/attach                    ContainerAttach          write  hijack         -       names  -   -            --e-x-- host-root     reads and feeds a container's main process
+GET     /containers/{id}/attach/ws                 ContainerAttachWebsocket write  websocket      -       names  -   -            p-e-x-- host-root     reads and feeds a main process, by a GET
+GET     /containers/{id}/changes                   ContainerChanges         read   none           looks   names  -   -            ------- info-leak     lists the files that a container changed
+GET     /containers/{id}/checkpoints               CheckpointList           read   none           -       names  -   -            ------- info-leak     lists checkpoints, or folders anywhere on the host
+POST    /containers/{id}/checkpoints               CheckpointCreate         write  none           packs   names  -   open         --r---- host-root     writes a container's memory anywhere on the host
+DELETE  /containers/{id}/checkpoints/{checkpoint}  CheckpointDelete         write  none           -       names  -   open         ------- destructive   removes a folder, anywhere on the host
+DELETE  /containers/{id}                           ContainerDelete          write  none           -       names  -   -            ------- destructive   removes a container, running ones with force
+POST    /containers/{id}/copy                      ContainerCopyLegacy      read   download       -       names  -   -            ------- low           answers 404, a remnant of old engines
+POST    /containers/{id}/exec                      ContainerExec            write  none           -       names  -   exec         --ewx-- host-root     prepares a command to run in a container
+GET     /containers/{id}/export                    ContainerExport          read   download       packs   names  -   -            p-t---- secret-leak   copies a container's whole file system out
+GET     /containers/{id}/json                      ContainerInspect         read   none           looks   names  -   -            ------- secret-leak   reads secrets from a container's environment
+POST    /containers/{id}/kill                      ContainerKill            write  none           -       names  -   -            ------- availability  signals a container's main process
+GET     /containers/{id}/logs                      ContainerLogs            read   follow         -       names  -   -            ------- secret-leak   reads what a container printed
+POST    /containers/{id}/pause                     ContainerPause           write  none           -       names  -   -            ------- availability  freezes a container
+POST    /containers/{id}/rename                    ContainerRename          write  none           -       names  -   -            ------- availability  renames a container, which may take over a DNS name
+POST    /containers/{id}/resize                    ContainerResize          write  none           -       names  -   -            ------- low           sets a container's terminal size
+POST    /containers/{id}/restart                   ContainerRestart         write  none           -       names  -   -            --rj--- availability  restarts a container
+POST    /containers/{id}/start                     ContainerStart           write  none           -       names  -   -            --rjx-- availability  starts a container
+GET     /containers/{id}/stats                     ContainerStats           read   follow         -       names  -   -            ------- info-leak     watches what a container consumes
+POST    /containers/{id}/stop                      ContainerStop            write  none           -       names  -   -            ------- availability  stops a container
+GET     /containers/{id}/top                       ContainerTop             read   none           -       names  -   -            ------- secret-leak   lists processes, with their environment if asked
+POST    /containers/{id}/unpause                   ContainerUnpause         write  none           -       names  -   -            ---w--- availability  thaws a frozen container
+POST    /containers/{id}/update                    ContainerUpdate          write  none           -       names  -   create       --rw--- availability  changes a container's limits and restart policy
+POST    /containers/{id}/wait                      ContainerWait            read   follow         -       names  -   -            ------- low           waits for a container's exit code
 DEBUG
-GET     /debug/vars                                DebugVars                read   none           -       info-leak     shows the daemon's command line and memory
-GET     /debug/pprof/                              DebugPprofIndex          read   none           -       info-leak     lists the daemon's profiles
-GET     /debug/pprof/cmdline                       DebugPprofCmdline        read   none           -       info-leak     shows the daemon's command line
-GET     /debug/pprof/profile                       DebugPprofProfile        read   download       -       availability  profiles the daemon for as long as asked
-GET     /debug/pprof/symbol                        DebugPprofSymbol         read   none           -       info-leak     looks up functions of the daemon
-GET     /debug/pprof/trace                         DebugPprofTrace          read   download       -       availability  traces the daemon for as long as asked
-GET     /debug/pprof/{name}                        DebugPprofNamed          read   download       -       info-leak     downloads a profile of the daemon
-ANY     /debug/vars                                DebugVars                read   none           -       info-leak     the same by any method (engines before 28)
-ANY     /debug/pprof/                              DebugPprofIndex          read   none           -       info-leak     the same by any method (engines before 28)
-ANY     /debug/pprof/cmdline                       DebugPprofCmdline        read   none           -       info-leak     the same by any method (engines before 28)
-ANY     /debug/pprof/profile                       DebugPprofProfile        read   download       -       availability  the same by any method (engines before 28)
-ANY     /debug/pprof/symbol                        DebugPprofSymbol         read   none           -       info-leak     the same by any method (engines before 28)
-ANY     /debug/pprof/trace                         DebugPprofTrace          read   download       -       availability  the same by any method (engines before 28)
-ANY     /debug/pprof/{name}                        DebugPprofNamed          read   download       -       info-leak     the same by any method (engines before 28)
+GET     /debug/vars                                DebugVars                read   none           -       -      -   -            ------- info-leak     shows the daemon's command line and memory
+GET     /debug/pprof/                              DebugPprofIndex          read   none           -       -      -   -            ------- info-leak     lists the daemon's profiles
+GET     /debug/pprof/cmdline                       DebugPprofCmdline        read   none           -       -      -   -            ------- info-leak     shows the daemon's command line
+GET     /debug/pprof/profile                       DebugPprofProfile        read   download       -       -      -   -            ------- availability  profiles the daemon for as long as asked
+GET     /debug/pprof/symbol                        DebugPprofSymbol         read   none           -       -      -   -            ------- info-leak     looks up functions of the daemon
+GET     /debug/pprof/trace                         DebugPprofTrace          read   download       -       -      -   -            ------- availability  traces the daemon for as long as asked
+GET     /debug/pprof/{name}                        DebugPprofNamed          read   download       -       -      -   -            ------- info-leak     downloads a profile of the daemon
+ANY     /debug/vars                                DebugVars                read   none           -       -      -   -            ------- info-leak     the same by any method (engines before 28)
+ANY     /debug/pprof/                              DebugPprofIndex          read   none           -       -      -   -            ------- info-leak     the same by any method (engines before 28)
+ANY     /debug/pprof/cmdline                       DebugPprofCmdline        read   none           -       -      -   -            ------- info-leak     the same by any method (engines before 28)
+ANY     /debug/pprof/profile                       DebugPprofProfile        read   download       -       -      -   -            ------- availability  the same by any method (engines before 28)
+ANY     /debug/pprof/symbol                        DebugPprofSymbol         read   none           -       -      -   -            ------- info-leak     the same by any method (engines before 28)
+ANY     /debug/pprof/trace                         DebugPprofTrace          read   download       -       -      -   -            ------- availability  the same by any method (engines before 28)
+ANY     /debug/pprof/{name}                        DebugPprofNamed          read   download       -       -      -   -            ------- info-leak     the same by any method (engines before 28)
 DISTRIBUTION
-GET     /distribution/{name}/json                  DistributionInspect      read   none           -       info-leak     has any registry host asked for a manifest
+GET     /distribution/{name}/json                  DistributionInspect      read   none           -       -      -   -            -----c- info-leak     has any registry host asked for a manifest
 EVENTS
-GET     /events                                    SystemEvents             read   follow         -       secret-leak   watches all that happens, other people's exec commands too
+GET     /events                                    SystemEvents             read   follow         -       -      -   -            -s----- secret-leak   watches all that happens, other people's exec commands too
 EXEC
-GET     /exec/{id}/json                            ExecInspect              read   none           -       secret-leak   shows an exec's command and arguments
-POST    /exec/{id}/resize                          ExecResize               write  none           -       low           sets an exec's terminal size
-POST    /exec/{id}/start                           ExecStart                write  hijack         -       host-root     runs a prepared command, with its input
+GET     /exec/{id}/json                            ExecInspect              read   none           -       names  -   -            ------- secret-leak   shows an exec's command and arguments
+POST    /exec/{id}/resize                          ExecResize               write  none           -       names  -   -            ------- low           sets an exec's terminal size
+POST    /exec/{id}/start                           ExecStart                write  hijack         -       names  -   exec         --ewx-- host-root     runs a prepared command, with its input
 GRPC
-POST    /grpc                                      BuildKitControl          write  h2c            packs   host-root     opens BuildKit: builds, caches, history
-POST    /{grpc.Service}/{Method}                   BuildKitGrpc             write  h2c            packs   host-root     calls BuildKit over HTTP/2, which is not passed on
+POST    /grpc                                      BuildKitControl          write  h2c            packs   -      -   open         ------- host-root     opens BuildKit: builds, caches, history
+POST    /{grpc.Service}/{Method}                   BuildKitGrpc             write  h2c            packs   -      -   open         ------- host-root     calls BuildKit over HTTP/2, which is not passed on
 IMAGES
-POST    /images/create                             ImageCreate              write  upload+follow  -       destructive   pulls or imports an image, replaces tags
-GET     /images/get                                ImageGetAll              read   download       -       secret-leak   downloads images
-GET     /images/json                               ImageList                read   none           -       info-leak     lists images
-POST    /images/load                               ImageLoad                write  upload+follow  -       destructive   loads images, may replace tags
-POST    /images/prune                              ImagePrune               write  none           -       destructive   removes unused images
-GET     /images/search                             ImageSearch              read   none           -       info-leak     searches any registry host
-DELETE  /images/{name}                             ImageDelete              write  none           -       destructive   removes an image or a tag
-GET     /images/{name}/attestations                ImageAttestations        read   none           -       secret-leak   shows how an image was built, its arguments too
-GET     /images/{name}/get                         ImageGet                 read   download       -       secret-leak   downloads an image
-GET     /images/{name}/history                     ImageHistory             read   none           -       secret-leak   shows an image's build steps and their arguments
-GET     /images/{name}/json                        ImageInspect             read   none           -       secret-leak   shows an image's settings and environment
-POST    /images/{name}/push                        ImagePush                write  follow         -       secret-leak   uploads an image to any registry host
-POST    /images/{name}/tag                         ImageTag                 write  none           -       destructive   sets a tag, replacing the image others start by it
+POST    /images/create                             ImageCreate              write  upload+follow  -       -      -   pull+create  -----cq destructive   pulls or imports an image, replaces tags
+GET     /images/get                                ImageGetAll              read   download       -       -      -   -            p------ secret-leak   downloads images
+GET     /images/json                               ImageList                read   none           -       -      -   -            ------- info-leak     lists images
+POST    /images/load                               ImageLoad                write  upload+follow  -       -      -   open         ------- destructive   loads images, may replace tags
+POST    /images/prune                              ImagePrune               write  none           -       -      -   -            ------- destructive   removes unused images
+GET     /images/search                             ImageSearch              read   none           -       -      -   -            -----c- info-leak     searches any registry host
+DELETE  /images/{name}                             ImageDelete              write  none           -       -      -   -            ------- destructive   removes an image or a tag
+GET     /images/{name}/attestations                ImageAttestations        read   none           -       -      -   -            ------- secret-leak   shows how an image was built, its arguments too
+GET     /images/{name}/get                         ImageGet                 read   download       -       -      -   -            p------ secret-leak   downloads an image
+GET     /images/{name}/history                     ImageHistory             read   none           -       -      -   -            ------- secret-leak   shows an image's build steps and their arguments
+GET     /images/{name}/json                        ImageInspect             read   none           -       -      -   -            ------- secret-leak   shows an image's settings and environment
+POST    /images/{name}/push                        ImagePush                write  follow         -       -      -   create       -----c- secret-leak   uploads an image to any registry host
+POST    /images/{name}/tag                         ImageTag                 write  none           -       -      -   create       ------- destructive   sets a tag, replacing the image others start by it
 INFO
-GET     /info                                      SystemInfo               read   none           -       info-leak     describes the host and the daemon
+GET     /info                                      SystemInfo               read   none           -       -      -   -            ------- info-leak     describes the host and the daemon
 NETWORKS
-GET     /networks                                  NetworkList              read   none           -       info-leak     lists networks
-GET     /networks/                                 NetworkList              read   none           -       info-leak     lists networks
-POST    /networks/create                           NetworkCreate            write  none           -       availability  makes a network, changing the host's own
-POST    /networks/prune                            NetworkPrune             write  none           -       destructive   removes unused networks
-DELETE  /networks/{id}                             NetworkDelete            write  none           -       destructive   removes a network
-GET     /networks/{id}                             NetworkInspect           read   none           -       info-leak     shows a network and who is on it
-POST    /networks/{id}/connect                     NetworkConnect           write  none           -       availability  puts any container on any network, however separate
-POST    /networks/{id}/disconnect                  NetworkDisconnect        write  none           -       availability  takes any container off a network
+GET     /networks                                  NetworkList              read   none           -       -      -   -            -s----- info-leak     lists networks
+GET     /networks/                                 NetworkList              read   none           -       -      -   -            -s----- info-leak     lists networks
+POST    /networks/create                           NetworkCreate            write  none           -       makes  n   create       ------b availability  makes a network, changing the host's own
+POST    /networks/prune                            NetworkPrune             write  none           -       prunes -   -            ------- destructive   removes unused networks
+DELETE  /networks/{id}                             NetworkDelete            write  none           -       names  -   -            ------- destructive   removes a network
+GET     /networks/{id}                             NetworkInspect           read   none           -       names  -   -            -s----- info-leak     shows a network and who is on it
+POST    /networks/{id}/connect                     NetworkConnect           write  none           -       names  c   create       ------- availability  puts any container on any network, however separate
+POST    /networks/{id}/disconnect                  NetworkDisconnect        write  none           -       names  c   create       ------- availability  takes any container off a network
 NODES
-GET     /nodes                                     NodeList                 read   none           -       info-leak     lists swarm nodes
-DELETE  /nodes/{id}                                NodeDelete               write  none           -       destructive   removes a swarm node
-GET     /nodes/{id}                                NodeInspect              read   none           -       info-leak     shows a swarm node
-POST    /nodes/{id}/update                         NodeUpdate               write  none           -       host-root     promotes or drains a swarm node
+GET     /nodes                                     NodeList                 read   none           -       any    -   -            ------- info-leak     lists swarm nodes
+DELETE  /nodes/{id}                                NodeDelete               write  none           -       any    -   -            ------- destructive   removes a swarm node
+GET     /nodes/{id}                                NodeInspect              read   none           -       any    -   -            ------- info-leak     shows a swarm node
+POST    /nodes/{id}/update                         NodeUpdate               write  none           -       any    -   open         ------- host-root     promotes or drains a swarm node
 PING
-GET     /_ping                                     SystemPing               read   none           -       low           asks whether the daemon lives
-HEAD    /_ping                                     SystemPingHead           read   none           -       low           asks whether the daemon lives
+GET     /_ping                                     SystemPing               read   none           -       -      -   -            ------- low           asks whether the daemon lives
+HEAD    /_ping                                     SystemPingHead           read   none           -       -      -   -            ------- low           asks whether the daemon lives
 PLUGINS
-GET     /plugins                                   PluginList               read   none           -       secret-leak   lists plugins with their environment
-POST    /plugins/create                            PluginCreate             write  upload         -       host-root     makes a plugin that may ask for the whole host
-GET     /plugins/privileges                        GetPluginPrivileges      read   none           -       info-leak     asks any registry host what a plugin wants
-POST    /plugins/pull                              PluginPull               write  follow         -       host-root     installs a plugin with the privileges it asks for
-DELETE  /plugins/{name}                            PluginDelete             write  none           -       destructive   removes a plugin
-POST    /plugins/{name}/disable                    PluginDisable            write  none           -       availability  stops a plugin, be it one that guards the Engine
-POST    /plugins/{name}/enable                     PluginEnable             write  none           -       host-root     starts a plugin with its privileges
-GET     /plugins/{name}/json                       PluginInspect            read   none           -       secret-leak   shows a plugin with its environment
-POST    /plugins/{name}/push                       PluginPush               write  follow         -       secret-leak   uploads a plugin to any registry host
-POST    /plugins/{name}/set                        PluginSet                write  none           -       host-root     changes a plugin's mounts, devices and environment
-POST    /plugins/{name}/upgrade                    PluginUpgrade            write  follow         -       host-root     swaps a plugin for another, with new privileges
-GET     /plugins/{name}                            PluginInspectLegacy      read   none           -       secret-leak   shows a plugin (Docker 1.12 only)
+GET     /plugins                                   PluginList               read   none           -       -      -   -            ------- secret-leak   lists plugins with their environment
+POST    /plugins/create                            PluginCreate             write  upload         -       -      -   open         ------- host-root     makes a plugin that may ask for the whole host
+GET     /plugins/privileges                        GetPluginPrivileges      read   none           -       -      -   -            -----c- info-leak     asks any registry host what a plugin wants
+POST    /plugins/pull                              PluginPull               write  follow         -       -      -   open         ------- host-root     installs a plugin with the privileges it asks for
+DELETE  /plugins/{name}                            PluginDelete             write  none           -       -      -   -            ------- destructive   removes a plugin
+POST    /plugins/{name}/disable                    PluginDisable            write  none           -       -      -   -            ------- availability  stops a plugin, be it one that guards the Engine
+POST    /plugins/{name}/enable                     PluginEnable             write  none           -       -      -   open         ------- host-root     starts a plugin with its privileges
+GET     /plugins/{name}/json                       PluginInspect            read   none           -       -      -   -            ------- secret-leak   shows a plugin with its environment
+POST    /plugins/{name}/push                       PluginPush               write  follow         -       -      -   -            -----c- secret-leak   uploads a plugin to any registry host
+POST    /plugins/{name}/set                        PluginSet                write  none           -       -      -   open         ------- host-root     changes a plugin's mounts, devices and environment
+POST    /plugins/{name}/upgrade                    PluginUpgrade            write  follow         -       -      -   open         ------- host-root     swaps a plugin for another, with new privileges
+GET     /plugins/{name}                            PluginInspectLegacy      read   none           -       -      -   -            ------- secret-leak   shows a plugin (Docker 1.12 only)
 SECRETS
-GET     /secrets                                   SecretList               read   none           -       info-leak     lists the names of swarm secrets
-POST    /secrets/create                            SecretCreate             write  none           -       low           adds a swarm secret
-DELETE  /secrets/{id}                              SecretDelete             write  none           -       destructive   removes a swarm secret
-GET     /secrets/{id}                              SecretInspect            read   none           -       info-leak     shows a swarm secret's labels
-POST    /secrets/{id}/update                       SecretUpdate             write  none           -       low           relabels a swarm secret
+GET     /secrets                                   SecretList               read   none           -       any    -   -            ------- info-leak     lists the names of swarm secrets
+POST    /secrets/create                            SecretCreate             write  none           -       any    -   -            ------- low           adds a swarm secret
+DELETE  /secrets/{id}                              SecretDelete             write  none           -       any    -   -            ------- destructive   removes a swarm secret
+GET     /secrets/{id}                              SecretInspect            read   none           -       any    -   -            ------- info-leak     shows a swarm secret's labels
+POST    /secrets/{id}/update                       SecretUpdate             write  none           -       any    -   -            ------- low           relabels a swarm secret
 SERVICES
-GET     /services                                  ServiceList              read   none           -       secret-leak   lists swarm services with their environment
-POST    /services/create                           ServiceCreate            write  none           fills   host-root     runs containers on any node, with host mounts too
-DELETE  /services/{id}                             ServiceDelete            write  none           -       destructive   removes a swarm service
-GET     /services/{id}                             ServiceInspect           read   none           -       secret-leak   shows a swarm service with its environment
-GET     /services/{id}/logs                        ServiceLogs              read   follow         -       secret-leak   reads what a service's tasks printed
-POST    /services/{id}/update                      ServiceUpdate            write  none           fills   host-root     rewrites a swarm service, as powerful as its creation
+GET     /services                                  ServiceList              read   none           -       any    -   -            ------- secret-leak   lists swarm services with their environment
+POST    /services/create                           ServiceCreate            write  none           fills   any    -   open         ------- host-root     runs containers on any node, with host mounts too
+DELETE  /services/{id}                             ServiceDelete            write  none           -       any    -   -            ------- destructive   removes a swarm service
+GET     /services/{id}                             ServiceInspect           read   none           -       any    -   -            ------- secret-leak   shows a swarm service with its environment
+GET     /services/{id}/logs                        ServiceLogs              read   follow         -       any    -   -            ------- secret-leak   reads what a service's tasks printed
+POST    /services/{id}/update                      ServiceUpdate            write  none           fills   any    -   open         ------- host-root     rewrites a swarm service, as powerful as its creation
 SESSION
-POST    /session                                   Session                  write  h2c            -       low           offers files and credentials to later builds
+POST    /session                                   Session                  write  h2c            -       -      -   open         ------- low           offers files and credentials to later builds
 SWARM
-GET     /swarm                                     SwarmInspect             read   none           -       host-root     shows the join tokens, by which anybody becomes a manager
-POST    /swarm/init                                SwarmInit                write  none           -       host-root     makes a swarm of the host, with a key of the client's
-POST    /swarm/join                                SwarmJoin                write  none           -       host-root     hands the host to another swarm's managers
-POST    /swarm/leave                               SwarmLeave               write  none           -       destructive   leaves the swarm, with force its state is lost
-POST    /swarm/unlock                              SwarmUnlock              write  none           -       availability  unlocks a swarm manager
-GET     /swarm/unlockkey                           SwarmUnlockkey           read   none           -       secret-leak   shows the manager's unlock key
-POST    /swarm/update                              SwarmUpdate              write  none           -       host-root     changes the swarm's authority and join tokens
+GET     /swarm                                     SwarmInspect             read   none           -       any    -   open         ------- host-root     shows the join tokens, by which anybody becomes a manager
+POST    /swarm/init                                SwarmInit                write  none           -       any    -   open         ------- host-root     makes a swarm of the host, with a key of the client's
+POST    /swarm/join                                SwarmJoin                write  none           -       any    -   open         ------- host-root     hands the host to another swarm's managers
+POST    /swarm/leave                               SwarmLeave               write  none           -       any    -   -            ------- destructive   leaves the swarm, with force its state is lost
+POST    /swarm/unlock                              SwarmUnlock              write  none           -       any    -   -            ------- availability  unlocks a swarm manager
+GET     /swarm/unlockkey                           SwarmUnlockkey           read   none           -       any    -   -            p------ secret-leak   shows the manager's unlock key
+POST    /swarm/update                              SwarmUpdate              write  none           -       any    -   open         ------- host-root     changes the swarm's authority and join tokens
 SYSTEM
-GET     /system/df                                 SystemDataUsage          read   none           looks   availability  measures disk use, a slow scan; lists what there is
+GET     /system/df                                 SystemDataUsage          read   none           looks   any    -   -            ------- availability  measures disk use, a slow scan; lists what there is
 TASKS
-GET     /tasks                                     TaskList                 read   none           -       secret-leak   lists swarm tasks with their environment
-GET     /tasks/{id}                                TaskInspect              read   none           -       secret-leak   shows a swarm task with its environment
-GET     /tasks/{id}/logs                           TaskLogs                 read   follow         -       secret-leak   reads what a swarm task printed
+GET     /tasks                                     TaskList                 read   none           -       any    -   -            ------- secret-leak   lists swarm tasks with their environment
+GET     /tasks/{id}                                TaskInspect              read   none           -       any    -   -            ------- secret-leak   shows a swarm task with its environment
+GET     /tasks/{id}/logs                           TaskLogs                 read   follow         -       any    -   -            ------- secret-leak   reads what a swarm task printed
 VERSION
-GET     /version                                   SystemVersion            read   none           -       info-leak     tells the versions of engine and kernel
+GET     /version                                   SystemVersion            read   none           -       -      -   -            ------- info-leak     tells the versions of engine and kernel
 VOLUMES
-GET     /volumes                                   VolumeList               read   none           -       secret-leak   lists volumes with their options, passwords of shares too
-POST    /volumes/create                            VolumeCreate             write  none           -       host-root     makes a volume, of any host path or disk too
-POST    /volumes/prune                             VolumePrune              write  none           -       destructive   removes unused volumes
-DELETE  /volumes/{name}                            VolumeDelete             write  none           -       destructive   removes a volume and its data
-GET     /volumes/{name}                            VolumeInspect            read   none           -       secret-leak   shows a volume's options, passwords of shares too
-PUT     /volumes/{name}                            VolumeUpdate             write  none           -       availability  changes a swarm cluster volume
+GET     /volumes                                   VolumeList               read   none           -       -      -   -            -s----- secret-leak   lists volumes with their options, passwords of shares too
+POST    /volumes/create                            VolumeCreate             write  none           -       makes  v   create       ------b host-root     makes a volume, of any host path or disk too
+POST    /volumes/prune                             VolumePrune              write  none           -       prunes -   -            ------- destructive   removes unused volumes
+DELETE  /volumes/{name}                            VolumeDelete             write  none           -       names  -   -            ------- destructive   removes a volume and its data
+GET     /volumes/{name}                            VolumeInspect            read   none           -       names  -   -            ------- secret-leak   shows a volume's options, passwords of shares too
+PUT     /volumes/{name}                            VolumeUpdate             write  none           -       names  -   open         ------- availability  changes a swarm cluster volume
 ANY
-OPTIONS /{any}                                     SystemOptions            read   none           -       low           answers 200 whatever the path
+OPTIONS /{any}                                     SystemOptions            read   none           -       -      -   -            ------- low           answers 200 whatever the path
 """
+
+
+_NAMED: Final = MappingProxyType(
+    {"c": Kind.CONTAINER, "n": Kind.NETWORK, "v": Kind.VOLUME}
+)
 
 
 def _parse_table(table: str) -> tuple[Endpoint, ...]:
     endpoints = list[Endpoint]()
     section = ""
     for line in table.splitlines():
-        columns = line.split(None, 7)
-        if len(columns) == 1:
+        if len(line.split(None, 1)) == 1:
             section = line
             continue
-        method, template, operation, effect, stream, files, risk, summary = columns
+        method, template, operation, effect, stream, files, *columns = line.split(
+            None, 11
+        )
+        touch, names, bound, powers, risk, summary = columns
         endpoints.append(
             Endpoint(
                 method=sys.intern(method),
@@ -417,11 +497,76 @@ def _parse_table(table: str) -> tuple[Endpoint, ...]:
                 effect=Effect(effect),
                 stream=Stream(stream),
                 files=Files(files),
+                touch=Touch(touch),
+                names=_parse_names(names),
+                bound=Bound(bound),
+                powers=_parse_powers(powers),
                 risk=Risk(risk),
                 summary=summary,
             )
         )
     return tuple(endpoints)
+
+
+@cache  # few are different: rows share them
+def _parse_names(letters: str) -> tuple[Kind, ...]:
+    return () if letters == "-" else tuple(_NAMED[letter] for letter in letters)
+
+
+@cache
+def _parse_powers(letters: str) -> Powers:
+    powers = Powers(*letters)
+    for name, letter in powers._asdict().items():
+        if letter not in f"-{getattr(LETTERS, name)}":
+            raise AssertionError(f"{letters}: {letter} says nothing of {name}")
+    return powers
+
+
+def _check(endpoints: tuple[Endpoint, ...]) -> None:
+    """Refuse rows that belie themselves or one another: the worse of two may be true."""
+    said = dict[str, tuple[object, ...]]()
+    roaming = {one.section for one in endpoints if one.touch is Touch.ANY}
+    for one in endpoints:
+        for lie in chain(_lies_of_objects(one), _lies_of_power(one)):
+            raise AssertionError(f"{one.method} {one.template} {lie}")
+        if one.section in roaming and one.touch is not Touch.ANY:
+            raise AssertionError(f"{one.section}: others reach any objects")
+        columns = (one.touch, one.names, one.bound, one.powers)
+        if said.setdefault(one.operation, columns) != columns:
+            raise AssertionError(
+                f"{one.operation}: one row says otherwise than another"
+            )
+
+
+def _lies_of_objects(one: Endpoint) -> Iterator[str]:
+    is_named = one.touch is Touch.NAMES
+    if one.touch not in {Touch.NONE, Touch.ANY} and one.section not in _KINDS:
+        yield "has no objects that it could name, make or prune"
+    if one.section in _KINDS and is_named != ("{" in one.template):
+        yield "names just what stands in its path"
+    if one.is_podmans and one.touch is not Touch.ANY:
+        yield "is Podman's, whose objects nobody looks up"
+    if one.touch is Touch.MAKES and one.powers.labels != "b":
+        yield "makes what is not marked"
+    if one.names and not one.families:
+        yield "names objects in what is not read"
+
+
+def _lies_of_power(one: Endpoint) -> Iterator[str]:
+    reach, by_get = one.powers.reach, one.method in {"GET", "HEAD"}
+    has_container = Kind.CONTAINER in one.kinds
+    if reach not in {"-", "h"} and not has_container and not one.is_podmans:
+        yield "reaches into a container, and names none"
+    if reach == "-" and one.touches_containers:
+        yield "touches files of a container, and does not reach into it"
+    if one.powers.runs != "-" and not has_container:
+        yield "lets a container run, and names none"
+    if one.needs_post and not by_get:
+        yield "needs POST by its method"
+    if by_get and one.effect is Effect.WRITE and not one.needs_post:
+        yield "writes by a method that passes without POST"
+    if one.risk is Risk.HOST_ROOT and one.bound is Bound.NONE and reach in {"-", "r"}:
+        yield "is root, and says neither what limits that nor that nothing does"
 
 
 def _by_operation(
@@ -435,6 +580,7 @@ def _by_operation(
 
 ENDPOINTS = (*_parse_table(_TABLE), *_parse_table(podman.TABLE))
 """Every route of the Engine, then Podman's own; a request is the first that fits."""
+_check(ENDPOINTS)
 del _TABLE, podman.TABLE  # 34 KB, which no process needs again
 
 OPERATIONS = _by_operation(ENDPOINTS)

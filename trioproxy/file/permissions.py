@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from trioproxy.api.families import LIMITED
 from trioproxy.api.matched import Route
-from trioproxy.api.routes import LIBPOD_SECTIONS, OPERATIONS, UNLIMITABLE
+from trioproxy.api.routes import LIBPOD_SECTIONS, OPERATIONS
 from trioproxy.errors import BadTarget, ConfigError
 from trioproxy.file import samples
 from trioproxy.file.envfile import (
@@ -36,7 +36,7 @@ from trioproxy.file.variables import (
     SWITCHES,
     VERBS,
 )
-from trioproxy.judge.rules import CONFINED, READING, Mode, Policy, is_unconfined
+from trioproxy.judge.rules import READING, Mode, Policy
 from trioproxy.limits.limit import open_families, parse_limits
 from trioproxy.limits.objects import parse_objects
 
@@ -127,9 +127,11 @@ def _about_limits(policy: Policy) -> Iterator[str]:
     for family in open_families(limits, opened):
         names = sorted(n for n in opened & LIMITED.keys() if LIMITED[n][0] is family)
         yield f"{family}_* is not set: {' and '.join(names)} may ask for anything"
-    confined = CONFINED if policy.objects and limits.limits_creation else frozenset()
-    for name in sorted(opened & UNLIMITABLE - confined):
-        yield f"no variable limits {name}, which may give root on the host"
+    holds = bool(policy.objects) and limits.limits_creation
+    for name in sorted(opened):
+        one = OPERATIONS[name][0]
+        if one.is_unlimitable and not (holds and one.is_held_by_objects):
+            yield f"no variable limits {name}, which may give root on the host"
     for route in policy.routes:
         if route.method not in READING:
             yield f"no variable limits {route}, which this version does not know"
@@ -145,7 +147,9 @@ def _about_objects(policy: Policy) -> Iterator[str]:
     opened = policy.opened_operations
     items = (*sorted(opened), *map(str, policy.routes))
     if beyond := [
-        one for one in items if any(map(is_unconfined, samples.of_item(one)))
+        item
+        for item in items
+        if any(one.is_unconfined for one in samples.of_item(item))
     ]:
         yield f"no ONLY_* variable limits {_some(beyond)}"
     if "ContainerCreate" in opened and not policy.limits.limits_creation:

@@ -28,7 +28,7 @@ from trioproxy.api.routes import (
 from trioproxy.file import samples
 from trioproxy.file.variables import SWITCHES
 from trioproxy.judge import power
-from trioproxy.judge.rules import CONFINED, READING, Policy
+from trioproxy.judge.rules import READING, Policy
 from trioproxy.limits import places
 from trioproxy.limits.limit import Limits
 from trioproxy.limits.objects import Objects
@@ -182,7 +182,8 @@ def limits_power_of(policy: Policy, operation: str) -> bool:
     it reaches into listed containers alone, which are within the limits."""
     known = OPERATIONS.get(operation, ())
     is_root = any(one.risk is Risk.HOST_ROOT for one in known)
-    reaches = operation in {*REACHING, *CONFINED} - ARGUED.keys()
+    holds = any(one.is_held_by_objects for one in known)
+    reaches = (operation in REACHING or holds) and operation not in ARGUED
     is_limited = policy.limits.limits_power_of(operation) or (
         is_root and reaches and policy.is_confined
     )
@@ -190,10 +191,9 @@ def limits_power_of(policy: Policy, operation: str) -> bool:
 
 
 def _ways(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
-    confined = CONFINED if policy.is_confined else frozenset[str]()
     for endpoint in opened:
         is_door = endpoint.risk is Risk.HOST_ROOT or endpoint.is_unlimitable
-        if is_door and endpoint.operation in confined:
+        if is_door and policy.is_confined and endpoint.is_held_by_objects:
             yield from _way_by_files(policy, endpoint)
         elif is_door and endpoint.operation not in REACHING:
             yield from _open_way(policy, endpoint)
@@ -206,7 +206,7 @@ def _ways(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
         operations = [e.operation for e in doors if _can_ask(e, name)]
         for item in limit.value.split(",") if operations and limit.value else ():
             why = power.of_item(name, item, base=policy.limits.base)
-            if why and not (confined and item in _OF_OTHERS):
+            if why and not (policy.is_confined and item in _OF_OTHERS):
                 yield Way(operation=operations[0], argument=f"{name}={item}", why=why)
     yield from _planted(policy, opened)
 

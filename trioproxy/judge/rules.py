@@ -37,28 +37,6 @@ NOT_FOUND: Final = 404
 READING = frozenset({"GET", "HEAD"})
 """The methods that need no `POST=1`."""
 
-WRITE_LIKE_READS = frozenset(
-    {
-        "ContainerArchive",
-        "ContainerArchiveInfo",
-        "ContainerAttachWebsocket",
-        "ContainerExport",
-        "ImageGet",
-        "ImageGetAll",
-        "LibpodArtifactExtract",
-        "LibpodContainerArchive",
-        "LibpodContainerArchiveInfo",
-        "LibpodContainerExport",
-        "LibpodContainerHealthcheck",
-        "LibpodImageExport",
-        "LibpodImageGet",
-        "LibpodSecretInspect",
-        "LibpodVolumeExport",
-        "SwarmUnlockkey",
-    }
-)
-"""Routes of GET that write, or carry a file system or a key out: with `POST=1` only."""
-
 _PODMAN = "/libpod/"
 
 # How linuxserver knows the routes that a read verb refuses: by any method, and by how the
@@ -256,7 +234,10 @@ class Policy:
     @property
     def shows_all(self) -> tuple[str, ...]:
         """What it opens that shows objects whether they are listed or not."""
-        return tuple(sorted(self.opened_operations & SHOWING)) if self.objects else ()
+        if not self.objects:
+            return ()
+        showing = {one.operation for one in ENDPOINTS if one.shows_all}
+        return tuple(sorted(self.opened_operations & showing))
 
     @property
     def _touches_containers(self) -> bool:
@@ -388,19 +369,17 @@ class Policy:
 
     def _passes_by(self, request: Request) -> Decision | None:
         """Refuse what gives the power that is limited elsewhere: half a guard is none."""
-        if self.objects and is_unconfined(request):
+        if self.objects and request.is_unconfined:
             message = f"{request.shown} is not allowed: it reaches what no ONLY_* variable lists, and this file has one: name it in {OPERATIONS_VARIABLE}"
             return _refuse(Reason.UNCONFINED, OPERATIONS_VARIABLE, message)
         if not self.limits and not self.objects:
             return None
-        if request.endpoint is None:
+        if (endpoint := request.endpoint) is None:
             is_open = request.method not in READING
         else:
-            is_open = request.endpoint.is_unlimitable
-        # What goes into a container goes into one that is listed, and within the limits.
-        if is_open and not (self.objects and request.operation in CONFINED):
-            return _refuse_unlimitable(request)
-        return None
+            is_held = bool(self.objects) and endpoint.is_held_by_objects
+            is_open = endpoint.is_unlimitable and not is_held
+        return _refuse_unlimitable(request) if is_open else None
 
     def _decide_podmans(self, request: Request) -> Decision:
         """Decide on one of Podman's own routes, in the order of linuxserver's rules.
@@ -511,7 +490,7 @@ class Policy:
         ]
 
     def _needs_post_for_read(self, request: Request) -> bool:
-        if request.operation not in WRITE_LIKE_READS:
+        if not _is_write_like(request):
             return False
         # Under COMPAT=linuxserver whoever sets ALLOW_ARCHIVE=1 has asked for just that.
         return not any(
@@ -545,36 +524,8 @@ class Policy:
         return f"set {' and '.join(missing)}"
 
 
-CONFINED = frozenset({"PutContainerArchive"})
-"""What no variable for arguments limits, and those for objects do."""
-
-SHOWING = frozenset(
-    {"ContainerList", "NetworkInspect", "NetworkList", "SystemEvents", "VolumeList"}
-)
-"""What shows objects of everybody, for answers are not filtered yet."""
-
-_UNCONFINED_SECTIONS = frozenset(
-    {"CONFIGS", "NODES", "SECRETS", "SERVICES", "SWARM", "TASKS"}
-)
-
-
-def is_unconfined(request: Request) -> bool:
-    """Whether a route reaches objects of everybody without naming one that is known.
-
-    The swarm's, all of Podman's own, and routes that this version does not know.
-    """
-    endpoint = request.endpoint
-    if endpoint is None:
-        return True
-    return (
-        endpoint.is_podmans
-        or endpoint.section in _UNCONFINED_SECTIONS
-        or endpoint.operation == "SystemDataUsage"
-    )
-
-
 def _is_write_like(request: Request) -> bool:
-    return request.operation in WRITE_LIKE_READS
+    return request.endpoint is not None and request.endpoint.needs_post
 
 
 def _prepares_exec(request: Request) -> bool:
