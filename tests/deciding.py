@@ -112,6 +112,7 @@ class Door:
     own: Own = field(default_factory=Own)
 
     def __post_init__(self) -> None:
+        self._read = list[tuple[object, str]]()
         self.admission = Admission(self.gate)
         self.remembered = Remembered(own=self.own)
 
@@ -129,6 +130,11 @@ class Door:
                 word=type(error).__name__,
                 questions=engine.questions,
             )
+        finally:
+            # Every test proves this by the way: nothing changes what was read.
+            while self._read:
+                value, before = self._read.pop()
+                assert repr(value) == before
         verdict = admitted.verdict
         decision = verdict.decision
         return Answer(
@@ -150,7 +156,10 @@ class Door:
             assert bool(body) == (unread.fields.framing is not NO_BODY)
             asked = None
             if body:
-                asked = finish(admission.asking(unread, jsonbody.parse(body)))
+                value = jsonbody.parse(body)
+                self._freeze(value)
+                asked = finish(admission.asking(unread, value))
+                self._freeze(asked)
             admitted = admission.admit_body(unread, body, asked)
         if (unresolved := admitted.unresolved) is not None:
             resolver = Resolver(engine, self.gate, self.remembered)
@@ -161,6 +170,9 @@ class Door:
                 known = await resolver.make()
                 admitted = admission.admit_named(unresolved, verdict, known)
         return admitted
+
+    def _freeze(self, value: object) -> None:
+        self._read.append((value, repr(value)))
 
 
 def written(line: str, body: object = None) -> bytes:

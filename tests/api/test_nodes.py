@@ -78,8 +78,9 @@ def dropping(body: Json, operation: str = "ContainerCreate") -> Asked:
 
 
 def host_of(found: Asked) -> Mapping[str, Json]:
-    assert found.body is not None
-    host = found.body["HostConfig"]
+    body = found.sent().body
+    assert body is not None
+    host = body["HostConfig"]
     assert isinstance(host, dict)
     return host
 
@@ -104,8 +105,8 @@ def test_a_creation_goes_on_without_it(body: Json, dropped: Json) -> None:
 
 def test_other_bodies_are_as_they_were() -> None:
     """What makes no container has no capabilities to drop."""
-    assert dropping({"Memory": 1}, "ContainerUpdate").body == {"Memory": 1}
-    assert dropping({}, "VolumeCreate").body == {}
+    assert dropping({"Memory": 1}, "ContainerUpdate").sent().body == {"Memory": 1}
+    assert dropping({}, "VolumeCreate").sent().body == {}
 
 
 @pytest.mark.parametrize("host", [*UNASKED, *LACKING], ids=map(str, UNASKED + LACKING))

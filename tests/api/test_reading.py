@@ -306,8 +306,9 @@ def test_the_version_is_judged(
     """What an old API version would mean by a value or a default is told, or written out."""
     found = create(host, version=version)
     assert [one.value for one in found.arguments] == wanted
-    assert found.body is not None
-    sent = found.body["HostConfig"]
+    body = found.sent().body
+    assert body is not None
+    sent = body["HostConfig"]
     assert isinstance(sent, dict)
     modes = {k: v for k, v in sent.items() if k in {"IpcMode", "CgroupnsMode"}}
     assert modes == added

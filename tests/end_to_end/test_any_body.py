@@ -323,7 +323,7 @@ def test_a_body_is_read_as_the_engine_reads_it(
     if asked is None:
         event("refused")
         return
-    status, made = make(path, jsonbody.render(asked.body))
+    status, made = make(path, jsonbody.render(asked.sent().body))
     event(f"the Engine answers {status}")
     directly, seen = make(path, raw)
     assert status == directly
@@ -359,7 +359,7 @@ def test_a_body_that_nothing_limits_is_the_same_but_for_the_mark(
     if asked.body is None or asked.claims:
         event("claims" if asked.claims else "nothing")
         return
-    status, made = make(path, jsonbody.render(asked.body))
+    status, made = make(path, jsonbody.render(asked.sent().body))
     event(f"the Engine answers {status}")
     directly, seen = make(path, raw)
     assert status == directly
@@ -470,7 +470,7 @@ def test_other_bodies_are_read_as_the_engine_reads_them(
     asked = read(raw, operation)
     if asked is None:
         return
-    made = made_of(path, kind, jsonbody.render(asked.body))
+    made = made_of(path, kind, jsonbody.render(asked.sent().body))
     assert made == made_of(path, kind, raw)
     told = {one.variable for one in asked.arguments}
     assert {v for word, v in kind.powers.items() if word in made[1]} <= told

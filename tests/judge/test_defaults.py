@@ -12,7 +12,7 @@ from trioproxy.api.families import Kind
 from trioproxy.api.reading import Asked
 from trioproxy.errors import Untold
 from trioproxy.judge.naming import Judge
-from trioproxy.judge.references import Named, Reference, find
+from trioproxy.judge.references import Reference, find
 from trioproxy.limits.inspected import arguments_of
 from trioproxy.limits.objects import NO_OBJECTS
 from trioproxy.limits.things import ENGINE, Known, Thing, describe
@@ -53,7 +53,7 @@ def refused(
     """Why a creation is refused, as the Engine's `/info` is; empty if it passes."""
     asked = created(asks)
     listed = limits({"CREATE_BINDS": "", **variables})
-    named = Named(tuple(find("ContainerCreate", "", b"", asked, objects=False)))
+    named = find("ContainerCreate", "", b"", asked, objects=False)
     named = named._replace(
         references=tuple(
             one

@@ -28,13 +28,11 @@ KNOWN: Known = {
 FREE = {"new", "plain", "made"}
 
 
-def kept(
-    host: Json, known: Known | None = KNOWN, volumes: Json = None
-) -> dict[str, Any]:
+def kept(host: Json, known: Known = KNOWN, volumes: Json = None) -> dict[str, Any]:
     """A creation as it goes on."""
-    body = create(host, Volumes=volumes).body
+    asked = create(host, Volumes=volumes)
+    body = asked.sent(keep_unfilled(asked.body, known)).body
     assert body is not None
-    keep_unfilled(body, known)
     return body
 
 
@@ -106,7 +104,7 @@ BY_ITSELF: dict[str, dict[str, Json]] = {
 def test_what_a_mount_says_of_a_volume(options: dict[str, Json], source: str) -> None:
     """Options, another driver or a part of it: known before the Engine is asked."""
     mount: Json = {"Type": "volume", "Source": source, "VolumeOptions": options}
-    sent = kept({"Mounts": [mount]}, None)["HostConfig"]["Mounts"]
+    sent = kept({"Mounts": [mount]})["HostConfig"]["Mounts"]
     assert sent[0]["VolumeOptions"] == options | {"NoCopy": True}
 
 
@@ -116,7 +114,7 @@ def test_a_driver_for_all() -> None:
         {"Type": "volume"},
         {"Type": "volume", "VolumeOptions": {"DriverConfig": {"Name": "local"}}},
     ]
-    sent = kept({"VolumeDriver": "nfs", "Binds": ["new:/a", "/b"], "Mounts": mounts}, None)  # fmt: skip
+    sent = kept({"VolumeDriver": "nfs", "Binds": ["new:/a", "/b"], "Mounts": mounts})  # fmt: skip
     assert sent["HostConfig"]["Binds"] == ["new:/a:nocopy", "/b"]
     assert sent["HostConfig"]["Mounts"][0] == {"Type": "volume", **NOCOPY}
     assert "NoCopy" not in sent["HostConfig"]["Mounts"][1]["VolumeOptions"]
@@ -126,7 +124,7 @@ def test_one_volume_twice() -> None:
     """What makes a volume of the host's folder counts for its plain mention as well."""
     options: Json = {"DriverConfig": {"Options": OPTIONS}}
     mount: Json = {"Type": "volume", "Source": "new", "VolumeOptions": options}
-    sent = kept({"Binds": ["new:/a"], "Mounts": [mount]}, None)["HostConfig"]
+    sent = kept({"Binds": ["new:/a"], "Mounts": [mount]})["HostConfig"]
     assert sent["Binds"] == ["new:/a:nocopy"]
 
 
@@ -194,16 +192,12 @@ HOST = st.fixed_dictionaries(
 @given(host=HOST, volumes=st.dictionaries(BIND, st.just({}), max_size=3))
 def test_the_edit(host: dict[str, Json], volumes: dict[str, Json]) -> None:
     """What goes on asks for the same, is left alone a second time, and is filled only where free."""
-    asked = create(deepcopy(host), Volumes=deepcopy(volumes))
-    body = asked.body
+    asked = create(host, Volumes=volumes)
+    body = asked.sent(keep_unfilled(asked.body, KNOWN)).body
     assert body is not None
-    keep_unfilled(body)
-    keep_unfilled(body, KNOWN)
-    again = create(deepcopy(body["HostConfig"]), Volumes=deepcopy(body["Volumes"]))
+    again = create(body["HostConfig"], Volumes=body["Volumes"])
     assert sorted(set(values(again))) == sorted(set(values(asked)))
-    sent = deepcopy(body)
-    keep_unfilled(body, KNOWN)
-    assert body == sent
+    assert not list(keep_unfilled(again.body, KNOWN))
     assert filled(body) <= FREE
-    assert all(one.is_plain or one.is_kept for one in mounted(body))
+    assert all(one.is_plain or not one.edits for one in mounted(body))
     assert reserved("ContainerCreate", body) == reserved("ContainerCreate", again.body)

@@ -3,6 +3,7 @@
 import pytest
 
 from trioproxy.api.decoding import Json
+from trioproxy.api.edits import Edit
 from trioproxy.api.form import Asked
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import (
@@ -38,7 +39,9 @@ def test_learning_reads_what_can_be_limited_unless_routes_alone_are_learned() ->
     assert not judge(routes, *update).is_unread
     assert judge(LearnGate(ceiling, learns_arguments=False), *create).is_unread
     marked = judge(routes, *create, body={}, is_read=True).asked
-    assert marked == Asked((), "", {"Labels": {OWNER_LABEL: ""}}, b"", is_whole=False)
+    assert marked == Asked(
+        (), "", {}, b"", is_whole=False, edits=(Edit(("Labels", OWNER_LABEL), ""),)
+    )
     body: Json = {"HostConfig": {"Binds": ["/etc:/x"]}}
     verdict = judge(LearnGate(), *create, body=body, is_read=True)
     assert verdict.decision.allowed
@@ -199,11 +202,11 @@ def test_what_nothing_limits_is_marked(
     body: dict[str, Json] = {"Binds": ["/:/x"], "frob": {"A": None, "a": 0}, "Name": ""}
     passed = judge(EnforceGate(policy), method, target, body={**body}, is_read=True)
     assert passed.decision.allowed
-    assert passed.asked is not None
+    assert passed.sent is not None
     is_commit = target == b"/commit"
     labels: dict[str, Json] = {} if is_commit else {"Labels": {OWNER_LABEL: ""}}
-    assert passed.asked.body == body | labels
-    assert bool(passed.asked.query) is is_commit
+    assert passed.sent.body == body | labels
+    assert bool(passed.sent.query) is is_commit
     given: Json = {**body, "labels": {"trioproxy.policy": "x"}}
     for gate in (EnforceGate(policy), ShadowGate(policy)):
         verdict = judge(gate, method, target, body=given, is_read=True)

@@ -124,7 +124,7 @@ def test_a_creation_goes_on_as_judged(drops: bool) -> None:
     gate = EnforceGate(policy(PACKS if drops else CREATES, **CONFINED))
     body: Json = {"Image": "busybox", "HostConfig": {"CapDrop": ["NET_RAW"]}}
     verdict = judge(gate, "POST", b"/containers/create", body=body, is_read=True)
-    assert verdict.asked is not None
-    assert verdict.asked.body is not None
-    host = verdict.asked.body["HostConfig"]
+    assert verdict.sent is not None
+    assert verdict.sent.body is not None
+    host = verdict.sent.body["HostConfig"]
     assert host == {"CapDrop": ["NET_RAW", *["MKNOD"] * drops]}

@@ -6,6 +6,7 @@ from tests.api.test_fields import DOCUMENTED
 from trioproxy.api import routes
 from trioproxy.api.arguments import Argument, Request
 from trioproxy.api.decoding import Json
+from trioproxy.api.edits import Sent
 from trioproxy.api.families import Kind
 from trioproxy.api.fields import OPERATIONS, STRUCTS, rows
 from trioproxy.api.reading import Asked, ask
@@ -167,7 +168,9 @@ def named(operation: str, body: Json, query: bytes = b"") -> list[tuple[Kind, st
     made = asked(operation, body, query)
     found = find(operation, "x", b"", made, objects=True)
     return [
-        (one.kind, one.text) for one in found if operation not in PATHS or one.place
+        (one.kind, one.text)
+        for one in found.candidates
+        if operation not in PATHS or one.place
     ]
 
 
@@ -221,15 +224,15 @@ def test_what_others_name() -> None:
     assert [k for k, _ in named("ImageBuild", None, b"networkmode=default")] == [N]
 
 
-def pinned(operation: str, body: Json, query: bytes = b"") -> tuple[Asked, Named]:
+def pinned(operation: str, body: Json, query: bytes = b"") -> Sent:
     made = asked(operation, body, query)
-    found = tuple(find(operation, "x", b"", made, objects=True))
+    found = find(operation, "x", b"", made, objects=True)
     known = {
         (one.kind, one.text): Thing(one.kind, f"id-of-{one.text.strip('/')}", ("n1",))
-        for one in found
+        for one in found.candidates
     }
-    named = Named(found, found, known)
-    return made, named
+    named = found._replace(references=found.candidates, known=known)
+    return made.sent(named.pinned())
 
 
 def test_ids_go_on() -> None:
@@ -240,8 +243,7 @@ def test_ids_go_on() -> None:
         "VolumesFrom": ["a:ro"],
         "Links": ["/b:/c/d", "e"],
     }
-    made, named = pinned("ContainerCreate", {"HostConfig": host})
-    named.pin()
+    made = pinned("ContainerCreate", {"HostConfig": host})
     assert made.body is not None
     assert made.body["HostConfig"] == {
         "NetworkMode": "n1",
@@ -266,8 +268,7 @@ def test_an_endpoint_is_pinned_whatever_it_says() -> None:
         "HostConfig": {"NetworkMode": "n1"},
         "NetworkingConfig": {"EndpointsConfig": endpoints},
     }
-    made, named = pinned("ContainerCreate", body)
-    named.pin()
+    made = pinned("ContainerCreate", body)
     assert made.body is not None
     assert made.body["NetworkingConfig"] == {
         "EndpointsConfig": {
@@ -277,9 +278,8 @@ def test_an_endpoint_is_pinned_whatever_it_says() -> None:
             "n3": {"NetworkID": "id-of-n3"},
         }
     }
-    made, named = pinned("NetworkConnect", {"Container": "a", "EndpointConfig": {"NetworkID": "evil"}})  # fmt: skip
-    sent = named.pin()
-    assert sent.parameter == "id-of-x"
+    made = pinned("NetworkConnect", {"Container": "a", "EndpointConfig": {"NetworkID": "evil"}})  # fmt: skip
+    assert made.parameter == "id-of-x"
     assert made.body == {
         "Container": "id-of-a",
         "EndpointConfig": {"NetworkID": "id-of-x"},
@@ -288,22 +288,16 @@ def test_an_endpoint_is_pinned_whatever_it_says() -> None:
 
 def test_a_query_is_pinned() -> None:
     """Keys of the query get the id; the others stay as they were."""
-    made, named = pinned(
-        "ImageCommit", {}, b"container=a&repo=x%2Fy&changes=A&changes=B"
-    )
-    assert made.with_query(named.pin().query).query == (
-        b"container=id-of-a&repo=x%2Fy&changes=A&changes=B"
-    )
-    made, named = pinned("ImageBuild", None, b"t=a&networkmode=container:b")
-    assert made.with_query(named.pin().query).query == (
-        b"t=a&networkmode=container%3Aid-of-b"
-    )
+    made = pinned("ImageCommit", {}, b"container=a&repo=x%2Fy&changes=A&changes=B")
+    assert made.query == (b"container=id-of-a&repo=x%2Fy&changes=A&changes=B")
+    made = pinned("ImageBuild", None, b"t=a&networkmode=container:b")
+    assert made.query == b"t=a&networkmode=container%3Aid-of-b"
 
 
 def test_a_reference_that_has_no_pin_stays() -> None:
     """A volume has no id, and what is known without asking needs none."""
     thing = Thing(Kind.VOLUME, "v")
-    Named((), (Reference(Kind.VOLUME, "v", "", thing=thing),)).pin()
+    assert not list(Named((), (Reference(Kind.VOLUME, "v", "", thing=thing),)).pinned())
 
 
 def test_names_are_bounded() -> None:

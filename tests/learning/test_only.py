@@ -217,12 +217,14 @@ def test_what_is_made_gets_the_label() -> None:
     for target, body in bodies.items():
         verdict = judge(gate, "POST", target.encode(), body=body, is_read=True)
         assert verdict.asked is not None
-        assert verdict.asked.body is not None
-        assert verdict.asked.body["Labels"] == {OWNER_LABEL: "app"}
+        sent = verdict.asked.sent().body
+        assert sent is not None
+        assert sent["Labels"] == {OWNER_LABEL: "app"}
     plain = judge(LearnGate(), "POST", CREATE[1].encode(), body={}, is_read=True)
     assert plain.asked is not None
-    assert plain.asked.body is not None
-    assert plain.asked.body["Labels"] == {OWNER_LABEL: ""}
+    sent = plain.asked.sent().body
+    assert sent is not None
+    assert sent["Labels"] == {OWNER_LABEL: ""}
 
 
 def test_what_is_missing_passes() -> None:

@@ -49,11 +49,11 @@ def test_all_else_goes_on_as_it_came(operation: str, body: dict[str, Json]) -> N
     query = b"name=a%2fb&frob" + (b"" if operation == "ImageCommit" else b"&;")
     asked = marked(operation, deepcopy(body), query)
     if operation == "ImageCommit":
-        assert asked.query == b"changes=LABEL%20trioproxy.owner%3D&" + query
-        assert asked.body == body
+        assert asked.sent().query == b"changes=LABEL%20trioproxy.owner%3D&" + query
+        assert asked.sent().body == body
         return
-    assert asked.body == {**body, "Labels": OURS}
-    assert (asked.claims, asked.is_whole, asked.query) == ("", False, query)
+    assert asked.sent().body == {**body, "Labels": OURS}
+    assert (asked.claims, asked.is_whole, asked.sent().query) == ("", False, query)
 
 
 @pytest.mark.parametrize(
@@ -68,21 +68,22 @@ def test_all_else_goes_on_as_it_came(operation: str, body: dict[str, Json]) -> N
 )  # fmt: skip
 def test_the_label_is_put_where_the_engine_looks(given: Json, got: Json) -> None:
     """Into the labels that are there, by whatever name the Engine finds them."""
-    assert marked("NetworkCreate", given).body == got
+    assert marked("NetworkCreate", given).sent().body == got
 
 
 def test_volumes_of_mounts_are_made_too() -> None:
     """Those of the host part, and those at the top, which Engines before 27 obey."""
     bodies: list[Any] = [{"HostConfig": {"Mounts": [volume()]}}, {"mounts": [volume()]}]
     for body in bodies:
-        asked = marked("ContainerCreate", body, owner="ci").body or {}
+        asked = marked("ContainerCreate", body, owner="ci").sent().body or {}
         host: Any = asked.get("HostConfig", asked)
         (mounts,) = (host[name] for name in host if name.lower() == "mounts")
         assert mounts == [volume(**{OWNER_LABEL: "ci"})]
     bind: dict[str, Json] = {
         "HostConfig": {"Mounts": [{"Type": "bind", "Source": "/a"}, None]}
     }
-    assert marked("ContainerCreate", deepcopy(bind)).body == {**bind, "Labels": OURS}
+    sent = marked("ContainerCreate", bind).sent().body
+    assert sent == {**bind, "Labels": OURS}
 
 
 def test_a_commit_is_nobodys() -> None:
@@ -90,11 +91,14 @@ def test_a_commit_is_nobodys() -> None:
     bodies: list[Any] = [None, {}, {"Labels": OURS}, {"Labels": {OWNER_LABEL: "ci"}}]
     for body in bodies:
         asked = marked("ImageCommit", body, b"container=x", owner="ci")
-        assert (asked.body, asked.claims) == (deepcopy(body), "")
-        assert asked.query == b"changes=LABEL%20trioproxy.owner%3D&container=x"
+        assert (asked.sent().body, asked.claims) == (body, "")
+        assert asked.sent().query == b"changes=LABEL%20trioproxy.owner%3D&container=x"
     assert marked("ImageCommit", {"Labels": {OWNER_LABEL: "x"}}, owner="ci").claims
-    assert marked("VolumeCreate", owner="ci").body == {"Labels": {OWNER_LABEL: "ci"}}
-    assert marked("NetworkCreate", owner="ci").body is None  # the Engine makes nothing
+    made = marked("VolumeCreate", owner="ci").sent().body
+    assert made == {"Labels": {OWNER_LABEL: "ci"}}
+    assert (
+        marked("NetworkCreate", owner="ci").sent().body is None
+    )  # the Engine makes nothing
 
 
 OWN = "trioproxy.owner"

@@ -143,12 +143,14 @@ def test_what_is_made_is_labelled() -> None:
     """Containers, networks, volumes, volumes within containers; an image never."""
     limits = objects(ONLY_CONTAINERS="@own", ONLY_OWNER="app")
     for operation in ("ContainerCreate", "NetworkCreate", "VolumeCreate"):
-        body = limits.label(operation, made(operation, {"Labels": {"a": "b"}})).body
+        body = (
+            limits.label(operation, made(operation, {"Labels": {"a": "b"}})).sent().body
+        )
         assert body is not None
         assert body["Labels"] == {"a": "b", **OWNED}
     mounts: Json = [{"Type": "volume", "Target": "/a"}, {"Type": "bind"}]
     asked = made("ContainerCreate", {"HostConfig": {"Mounts": mounts}})
-    body = limits.label("ContainerCreate", asked).body
+    body = limits.label("ContainerCreate", asked).sent().body
     assert body is not None
     assert body["HostConfig"] == {
         "Mounts": [
@@ -159,9 +161,9 @@ def test_what_is_made_is_labelled() -> None:
     commits: list[Json] = [None, {"Labels": {"a": "b", **OWNED}}]
     for given in commits:
         asked = limits.label("ImageCommit", made("ImageCommit", given))
-        assert (asked.body, asked.claims) == (given, "")
-        assert asked.query == b"changes=LABEL%20trioproxy.owner%3D"
-    assert limits.label("VolumeCreate", made("VolumeCreate", None)).body == {
+        assert (asked.sent().body, asked.claims) == (given, "")
+        assert asked.sent().query == b"changes=LABEL%20trioproxy.owner%3D"
+    assert limits.label("VolumeCreate", made("VolumeCreate", None)).sent().body == {
         "Labels": OWNED
     }
 

@@ -40,17 +40,17 @@ def test_an_engines_socket_becomes_ours(source: str) -> None:
     """However it is bound, what goes on is this proxy's own socket."""
     verdict = judged({"Binds": [f"{source}:/var/run/docker.sock:ro", "/srv/app:/a"]})
     assert verdict.decision.allowed
-    assert verdict.asked is not None
-    assert verdict.asked.body is not None
-    assert verdict.asked.body["HostConfig"] == {
+    assert verdict.sent is not None
+    assert verdict.sent.body is not None
+    assert verdict.sent.body["HostConfig"] == {
         "Binds": [f"{SOCKET}:/var/run/docker.sock:ro", "/srv/app:/a"]
     }
     mount = {"Type": "bind", "Source": source, "Target": "/s"}
     verdict = judged({"Mounts": [mount]})
     assert verdict.decision.allowed
-    assert verdict.asked is not None
-    assert verdict.asked.body is not None
-    assert verdict.asked.body["HostConfig"] == {"Mounts": [{**mount, "Source": SOCKET}]}
+    assert verdict.sent is not None
+    assert verdict.sent.body is not None
+    assert verdict.sent.body["HostConfig"] == {"Mounts": [{**mount, "Source": SOCKET}]}
 
 
 OTHERS = [
@@ -74,9 +74,9 @@ def test_without_it_a_socket_stays_what_it_is() -> None:
     assert not judged(binds, CREATE_BINDS="/srv/app").decision.allowed
     verdict = judged(binds, CREATE_BINDS="/var/run/docker.sock")
     assert verdict.decision.allowed
-    assert verdict.asked is not None
-    assert verdict.asked.body is not None
-    assert verdict.asked.body["HostConfig"] == binds
+    assert verdict.sent is not None
+    assert verdict.sent.body is not None
+    assert verdict.sent.body["HostConfig"] == binds
 
 
 @pytest.mark.parametrize("path", ["", "run/x.sock", "/run/../x.sock", "/a%3Ab", "/a b"])

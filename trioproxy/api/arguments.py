@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from trioproxy.api import normal
 from trioproxy.api.decoding import Found, Json, Place, show
+from trioproxy.api.edits import Edit
 from trioproxy.api.fields import Operation
 from trioproxy.errors import BadBody, BodyTooLarge
 
@@ -74,7 +75,7 @@ def minor(version: str) -> int | None:
     return int(version.removeprefix("/v1.")) if version else None
 
 
-Reader = Callable[[Request, Found], Iterator[Argument]]
+Reader = Callable[[Request, Found], Iterator[Argument | Edit]]
 
 
 def option(

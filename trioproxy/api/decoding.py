@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from types import NoneType
 from typing import Final, NamedTuple
 
+from trioproxy.api.edits import Json as Json
+from trioproxy.api.edits import Keys
 from trioproxy.api.fields import (
     HOST_CONFIG,
     WITH_PARENT,
@@ -24,9 +26,6 @@ from trioproxy.api.fields import (
 )
 from trioproxy.errors import BadBody
 from trioproxy.steps import Steps
-
-Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
-"""A value of JSON."""
 
 _SHOWN: Final = 64
 _A_STEP: Final = 512
@@ -40,17 +39,20 @@ class Place(NamedTuple):
     """Names alone: `HostConfig.Mounts.Source`."""
     shown: str
     """For people, with indexes: `HostConfig.Mounts[0].Source`."""
+    keys: Keys = ()
+    """For an edit: `("HostConfig", "Mounts", 0, "Source")`."""
 
     def below(self, name: str) -> "Place":
         """Where a name of it stands."""
+        keys = (*self.keys, name)
         if not self.path:
-            return Place(name, name)
-        return Place(f"{self.path}.{name}", f"{self.shown}.{name}")
+            return Place(name, name, keys)
+        return Place(f"{self.path}.{name}", f"{self.shown}.{name}", keys)
 
     def at(self, index: int | str) -> "Place":
         """Where an element of it stands."""
         shown = index if isinstance(index, int) else show(index)
-        return Place(self.path, f"{self.shown}[{shown}]")
+        return Place(self.path, f"{self.shown}[{shown}]", (*self.keys, index))
 
 
 TOP: Final = Place("", "")
@@ -62,8 +64,8 @@ class Found(NamedTuple):
     reader: str
     place: Place
     value: Json
-    parent: dict[str, Json]
-    """The struct that holds it, which goes on to the Engine."""
+    parent: Mapping[str, Json]
+    """The struct that holds it."""
 
 
 class Mention(NamedTuple):
@@ -72,8 +74,6 @@ class Mention(NamedTuple):
     finder: str
     place: Place
     value: Json
-    parent: dict[str, Json]
-    """As of `Found`."""
 
 
 class Unknown(NamedTuple):
@@ -174,7 +174,7 @@ class _Reader:
         if field.reader and field.reader != WITH_PARENT:
             self.found.append(Found(field.reader, place, value, parent))
         if field.finder:
-            self.named.append(Mention(field.finder, place, value, parent))
+            self.named.append(Mention(field.finder, place, value))
 
     def _is_long(self) -> bool:
         """Whether others should have their turn, by what was read since they had one."""

@@ -1,13 +1,14 @@
-"""A request as it was read: the one form in which it goes on.
+"""A request as it was read, and what is changed of that before it goes on.
 
 Apart from `asking`, which fills it in: where nothing is limited a creation is read for
 its labels alone (`marks`), and who serves that need not carry the table.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from trioproxy.api import query
+from trioproxy.api.edits import Edit, Sent, apply
 
 if TYPE_CHECKING:
     from trioproxy.api.arguments import Argument
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Asked(NamedTuple):
-    """A request as read: what it asks for, and the one form in which it goes on."""
+    """A request as read: what it asks for, and the one form that it has.
+
+    Nothing in it is ever changed: it goes on with its `edits`, and those of the judging.
+    """
 
     arguments: "tuple[Argument, ...]"
     never: str
@@ -31,12 +35,18 @@ class Asked(NamedTuple):
     """Which of the proxy's own labels it gives, and what to do; empty: none (`marks`)."""
     is_told: bool = False
     """Its body went on, and is not here any more: what is left are words."""
+    edits: tuple[Edit, ...] = ()
+    """What goes on otherwise, whatever the Engine has."""
 
     def in_words(self) -> "Asked":
         """The same without its body, and without what leads into that."""
         if self.body is None:
             return self
-        return self._replace(body=None, named=(), is_told=True)
+        return self._replace(body=None, named=(), edits=(), is_told=True)
+
+    def sent(self, more: Iterable[Edit] = ()) -> Sent:
+        """Give what goes on: with its own edits, and with `more`."""
+        return apply((*self.edits, *more), self.query, self.body)
 
     def has(self, key: str) -> bool:
         """Whether its query has a value for a key."""
@@ -46,9 +56,3 @@ class Asked(NamedTuple):
     def of_defaults(self) -> "tuple[Argument, ...]":
         """What it asks for that may be what the Engine gives by default."""
         return tuple(one for one in self.arguments if one.unless_default)
-
-    def with_query(self, values: Mapping[str, str]) -> "Asked":
-        """The same with other values for some keys of the query."""
-        pairs = query.parse(self.query)
-        changed = [(key, values.get(key, value)) for key, value in pairs]
-        return self._replace(query=query.render(changed))

@@ -20,7 +20,6 @@ from trioproxy.api.arguments import (
     Request,
     entries,
     few,
-    list_of,
     map_of,
     option,
     structs_of,
@@ -28,7 +27,7 @@ from trioproxy.api.arguments import (
     texts_of,
 )
 from trioproxy.api.decoding import Found, Json, Place, show
-from trioproxy.api.fields import HOST_CONFIG
+from trioproxy.api.edits import Edit
 from trioproxy.api.options import (
     PRIVATE,
     is_memory_option,
@@ -60,11 +59,17 @@ def _bind(place: str, source: str, *, read_only: bool) -> Argument:
     return Argument("CREATE_BINDS", value, place, show(f"{cleaned}{mode}"))
 
 
-def binds(request: Request, found: Found) -> Iterator[Argument]:
+def binds(request: Request, found: Found) -> Iterator[Argument | Edit]:
     """`SOURCE:TARGET[:MODES]`; without a slash in front, the source is a volume."""
     for index, text in enumerate(texts_of(few(found))):
-        if ":" in text:  # else an anonymous volume
-            yield from _split_bind(request, found.place.at(index), text)
+        source, mark, rest = text.partition(":")
+        if not mark:
+            continue  # an anonymous volume
+        place = found.place.at(index)
+        if _is_replaced(request, source):
+            text = f"{request.proxy_socket}{mark}{rest}"
+            yield Edit(place.keys, text)
+        yield from _split_bind(request, place, text)
 
 
 def volumes(request: Request, found: Found) -> Iterator[Argument]:
@@ -93,12 +98,15 @@ def _bind_parts(place: Place, text: str) -> tuple[str, frozenset[str]]:
     return parts[0], modes
 
 
-def mounts(request: Request, found: Found) -> Iterator[Argument]:
+def mounts(request: Request, found: Found) -> Iterator[Argument | Edit]:
     """`Mounts`: binds, and what else has a source."""
     for index, mount in enumerate(structs_of(few(found))):
         place = found.place.at(index)
         kind, source = text_of(mount.get("Type")), text_of(mount.get("Source"))
         shown = place.below("Source").shown
+        if kind == "bind" and _is_replaced(request, source):
+            source = request.proxy_socket
+            yield Edit(place.below("Source").keys, source)
         yield from _split_texts(request, place, mount)
         if kind == "bind":
             options = map_of(mount.get("BindOptions"))
@@ -174,20 +182,12 @@ _ENGINES: Final = re.compile(r".*/(?:docker|podman)\.sock")
 """Sockets by which clients find an Engine."""
 
 
-def to_proxy(body: Mapping[str, Json], socket: str) -> None:
-    """Bind this proxy's own socket in place of an Engine's, in a body that goes on.
+def _is_replaced(request: Request, source: str) -> bool:
+    """Whether this proxy's own socket goes on in place of what is bound: of an Engine's.
 
     So what the client starts, and what speaks to an Engine from there, has its policy.
     """
-    host = map_of(body.get(HOST_CONFIG.name))
-    binds = list_of(host.get("Binds"))
-    for index, text in enumerate(binds):
-        source, mark, rest = text_of(text).partition(":")
-        if mark and is_engines(source):
-            binds[index] = f"{socket}{mark}{rest}"
-    for mount in structs_of(host.get("Mounts")):
-        if mount.get("Type") == "bind" and is_engines(text_of(mount.get("Source"))):
-            mount["Source"] = socket
+    return bool(request.proxy_socket) and is_engines(source)
 
 
 def is_engines(source: str) -> bool:

@@ -7,12 +7,13 @@ it creates lacks the capability for nodes, which every Engine gives by default, 
 it reaches into must lack it too. Who asks for that capability is judged by `CREATE_CAPS`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from trioproxy.api import normal
 from trioproxy.api.arguments import Argument, map_of, texts_of
 from trioproxy.api.decoding import Json
+from trioproxy.api.edits import Edit
 from trioproxy.api.fields import HOST_CONFIG
 
 MKNOD: Final = "MKNOD"
@@ -39,8 +40,9 @@ def has_by_default(host: Mapping[str, Json]) -> bool:
     return not is_asked and _TAKEN.isdisjoint(dropped)
 
 
-def drop(body: dict[str, Json]) -> None:
+def drop(body: Mapping[str, Json]) -> Iterator[Edit]:
     """Take it from what a creation makes, unless that asks for it."""
-    host = map_of(body.setdefault(HOST_CONFIG.name, {}))
+    host = map_of(body.get(HOST_CONFIG.name))
     if has_by_default(host):
-        host["CapDrop"] = [*texts_of(host.get("CapDrop")), MKNOD]
+        dropped: list[Json] = [*texts_of(host.get("CapDrop")), MKNOD]
+        yield Edit((HOST_CONFIG.name, "CapDrop"), dropped)

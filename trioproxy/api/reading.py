@@ -17,9 +17,9 @@ from trioproxy.api.arguments import (
     unknown_option,
 )
 from trioproxy.api.decoding import Body, Found, Json, Place, reading, show
+from trioproxy.api.edits import Edit
 from trioproxy.api.fields import HOST_CONFIG, WITH_PARENT, Operation
 from trioproxy.api.form import Asked as Asked
-from trioproxy.api.mounts import to_proxy
 from trioproxy.api.readers import READERS
 from trioproxy.errors import BadTarget, BodyTooLarge
 from trioproxy.steps import Steps, finish
@@ -43,26 +43,23 @@ def asking(request: Request) -> Steps[Asked]:
     body = None
     if request.operation.has_body and request.body is not None:
         body = yield from reading(request.operation, request.body)
-        if request.proxy_socket:
-            to_proxy(body.value, request.proxy_socket)
-        if request.drops_nodes and request.operation.name == "ContainerCreate":
-            nodes.drop(body.value)
-        _write_defaults(request, body.value)
     legacy = [one.place.shown for one in body.unknown if one.is_legacy] if body else []
     kept = [pair for pair in pairs if _goes_on(request.operation, *pair)]
+    arguments, edits = yield from _bounded(_found(request, pairs, body))
     return Asked(
-        arguments=(yield from _bounded(_arguments(request, pairs, body))),
+        arguments=arguments,
         never=legacy[0] if legacy else "",
         body=body.value if body else None,
         query=query.render(kept),
         named=tuple(body.named) if body else (),
+        edits=edits,
     )
 
 
-def _arguments(
+def _found(
     request: Request, pairs: list[tuple[str, str]], body: Body | None
-) -> Iterator[Argument | None]:
-    """Give each argument, and `None` for each reader that was called."""
+) -> Iterator[Argument | Edit | None]:
+    """Give each argument and edit, and `None` for each reader that was called."""
     yield from _ask_query(request, pairs)
     if body is not None:
         for one in body.found:
@@ -71,36 +68,41 @@ def _arguments(
         for unknown in body.unknown:
             if not unknown.is_legacy:
                 yield unknown_option(request, unknown.place)
+        yield from _own_edits(request, body.value)
     yield from _always(request, body.value if body else {}, dict(reversed(pairs)))
 
 
 def _bounded(
-    arguments: Iterator[Argument | None],
-) -> Steps[tuple[Argument, ...]]:
+    found: Iterator[Argument | Edit | None],
+) -> Steps[tuple[tuple[Argument, ...], tuple[Edit, ...]]]:
     """Keep each argument once. Raises `BodyTooLarge` before they are work for others."""
-    kept = dict[Argument, None]()
+    kept, edits = dict[Argument, None](), list[Edit]()
     room = MOST_ARGUMENTS
-    for count, argument in enumerate(arguments, 1):
+    for count, one in enumerate(found, 1):
         if count % _A_STEP == 0:
             yield
-        if argument is None:
-            continue
-        room -= len(argument.value) + len(argument.place)
-        if room < 0:
-            raise BodyTooLarge(f"{argument.place} asks for more than is read at once")
-        kept[argument] = None
-    return tuple(kept)
+        if isinstance(one, Edit):
+            edits.append(one)
+        elif one is not None:
+            room -= len(one.value) + len(one.place)
+            if room < 0:
+                raise BodyTooLarge(f"{one.place} asks for more than is read at once")
+            kept[one] = None
+    return tuple(kept), tuple(edits)
 
 
-def _write_defaults(request: Request, body: dict[str, Json]) -> None:
-    """Old API versions have defaults that give more: write out what newer ones mean."""
-    host = body.get(HOST_CONFIG.name)
-    if not isinstance(host, dict):
-        return
-    if request.is_below(PRIVATE_IPC) and not host.get("IpcMode"):
-        host["IpcMode"] = "private"
-    if request.is_below(PRIVATE_CGROUP) and not host.get("CgroupnsMode"):
-        host["CgroupnsMode"] = "private"
+def _own_edits(request: Request, body: Mapping[str, Json]) -> Iterator[Edit]:
+    """What containers go on with, or without, though nobody asks for it."""
+    if request.drops_nodes and request.operation.name == "ContainerCreate":
+        yield from nodes.drop(body)
+    # Old API versions have defaults that give more: write out what newer ones mean.
+    if isinstance(host := body.get(HOST_CONFIG.name), dict):
+        for name, version in (
+            ("IpcMode", PRIVATE_IPC),
+            ("CgroupnsMode", PRIVATE_CGROUP),
+        ):
+            if request.is_below(version) and not host.get(name):
+                yield Edit((HOST_CONFIG.name, name), "private")
 
 
 def _always(
@@ -116,7 +118,9 @@ def _always(
         yield Argument("CREATE_TAGS", pushed, "the name", show(pushed))
 
 
-def _ask_query(request: Request, pairs: list[tuple[str, str]]) -> Iterator[Argument]:
+def _ask_query(
+    request: Request, pairs: list[tuple[str, str]]
+) -> Iterator[Argument | Edit]:
     operation = request.operation
     values = dict[str, Json]()
     for key, value in pairs:

@@ -14,11 +14,11 @@ Nothing can be said behind an anonymous volume of `Volumes` or of an image. It i
 unless `VolumeDriver` says otherwise, and a file that lists such a driver gives root.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from trioproxy.api.arguments import list_of, map_of, structs_of, text_of
-from trioproxy.api.decoding import Json
+from trioproxy.api.arguments import map_of, structs_of, text_of, texts_of
+from trioproxy.api.edits import GONE, Edit, Json, Keys
 from trioproxy.api.families import Kind
 from trioproxy.api.fields import HOST_CONFIG
 from trioproxy.limits.things import Known, Missing, Thing
@@ -38,49 +38,49 @@ class Mounted(NamedTuple):
     name: str
     """Empty: nobody named it."""
     is_plain: bool
-    """Whether it is local, without options and mounted whole, as far as the body says."""
-    is_kept: bool
-    """Whether the Engine is told to leave it as it is."""
-    keep: Callable[[], None]
-    """Tells the Engine so."""
+    """Whether it is local, without options and mounted whole, wherever the body names it."""
+    edits: tuple[Edit, ...]
+    """Tell the Engine to leave it as it is; empty: it is told so already."""
 
 
-def mounted(body: dict[str, Json]) -> Iterator[Mounted]:
+def mounted(body: Json) -> list[Mounted]:
     """List the volumes of a creation behind which something can be said."""
+    places = list(_mounted(body)) if isinstance(body, dict) else []
+    # What one place says of a volume holds for all: the first of them makes it.
+    others = {one.name for one in places if one.name and not one.is_plain}
+    return [
+        one._replace(is_plain=False) if one.name in others else one for one in places
+    ]
+
+
+def _mounted(body: Mapping[str, Json]) -> Iterator[Mounted]:
     host = map_of(body.get(HOST_CONFIG.name))
     driver = text_of(host.get("VolumeDriver"))
-    binds, volumes = list_of(host.get("Binds")), map_of(body.get("Volumes"))
-    for index, text in enumerate(binds):
-        yield from _bind(binds, index, text_of(text), driver)
-    for name in list(volumes):
-        yield from _of_podman(volumes, name, driver)
-    for mount in structs_of(host.get("Mounts")):
+    for index, text in enumerate(texts_of(host.get("Binds"))):
+        yield from _bind(text, driver, (HOST_CONFIG.name, "Binds", index))
+    for text in map_of(body.get("Volumes")):  # Podman reads these as it reads binds
+        yield from _bind(text, driver, ("Volumes", text))
+    for index, mount in enumerate(structs_of(host.get("Mounts"))):
         if mount.get("Type") == "volume":
-            yield from _mount(mount, driver)
+            yield from _mount((HOST_CONFIG.name, "Mounts", index), mount, driver)
 
 
-def _bind(binds: list[Json], index: int, text: str, driver: str) -> Iterator[Mounted]:
-    def keep() -> None:
-        binds[index] = _with_nocopy(text)
-
-    if name := _name(text):
-        yield Mounted(name, driver in _PLAIN, _has_nocopy(text), keep)
-
-
-def _of_podman(volumes: dict[str, Json], text: str, driver: str) -> Iterator[Mounted]:
-    """Tell of a name in `Volumes`, which Podman reads as it reads `Binds`."""
-
-    def keep() -> None:
-        volumes[_with_nocopy(text)] = volumes.pop(text)
-
-    if name := _name(text):
-        yield Mounted(name, driver in _PLAIN, _has_nocopy(text), keep)
+def _bind(text: str, driver: str, keys: Keys) -> Iterator[Mounted]:
+    source, mark, rest = text.partition(":")
+    if not mark or source.startswith(_PATHS):
+        return  # a path, or a volume that nobody named
+    target, *modes = rest.split(":")
+    kept = ":".join((source, target, ",".join((*filter(None, modes), NOCOPY))))
+    if NOCOPY in ",".join(modes).split(","):
+        edits = tuple[Edit, ...]()
+    elif keys[-1] == text:  # the name itself, in a map
+        edits = Edit(keys, GONE), Edit((*keys[:-1], kept), {})
+    else:
+        edits = (Edit(keys, kept),)
+    yield Mounted(source, driver in _PLAIN, edits)
 
 
-def _mount(mount: dict[str, Json], driver: str) -> Iterator[Mounted]:
-    def keep() -> None:
-        mount["VolumeOptions"] = {**map_of(mount.get("VolumeOptions")), "NoCopy": True}
-
+def _mount(keys: Keys, mount: Mapping[str, Json], driver: str) -> Iterator[Mounted]:
     options = map_of(mount.get("VolumeOptions"))
     config = map_of(options.get("DriverConfig"))
     driver = text_of(config.get("Name")) or driver
@@ -89,45 +89,28 @@ def _mount(mount: dict[str, Json], driver: str) -> Iterator[Mounted]:
     )
     source = text_of(mount.get("Source"))
     if not source.startswith(_PATHS):
-        yield Mounted(source, is_plain, options.get("NoCopy") is True, keep)
-
-
-def _name(text: str) -> str:
-    """The volume of a bind; empty for a path, and for a volume that nobody named."""
-    source, mark, _rest = text.partition(":")
-    return source if mark and not source.startswith(_PATHS) else ""
-
-
-def _has_nocopy(text: str) -> bool:
-    return NOCOPY in ",".join(text.split(":")[2:]).split(",")
-
-
-def _with_nocopy(text: str) -> str:
-    source, target, *modes = text.split(":")
-    return ":".join((source, target, ",".join((*filter(None, modes), NOCOPY))))
+        edit = Edit((*keys, "VolumeOptions", "NoCopy"), True)
+        yield Mounted(
+            source, is_plain, () if options.get("NoCopy") is True else (edit,)
+        )
 
 
 def filled(body: Json) -> frozenset[str]:
-    """Name the volumes that a creation may have the Engine fill."""
-    places = mounted(body) if isinstance(body, dict) else ()
-    return frozenset(one.name for one in places if one.name and not one.is_kept)
+    """Name the volumes that a creation lets the Engine fill."""
+    return frozenset(
+        one.name for one in mounted(body) if one.name and one.is_plain and one.edits
+    )
 
 
-def keep_unfilled(body: Json, known: Known | None = None) -> None:
+def keep_unfilled(body: Json, known: Known) -> Iterator[Edit]:
     """Tell the Engine to leave all volumes as they are that it may not fill.
 
-    `known`: what it has under their names; None while it was not asked, when only that is
-    told which follows from the body itself.
+    `known`: what it has under their names. What it was not asked about may be anybody's.
     """
-    places = tuple(mounted(body)) if isinstance(body, dict) else ()
-    # What one place says of a volume holds for all: the first of them makes it.
-    others = {one.name for one in places if one.name and not one.is_plain}
-    for one in places:
-        may_fill = one.is_plain and one.name not in others
-        if may_fill and one.name and known is not None:
-            may_fill = _is_free(known.get((Kind.VOLUME, one.name)))
-        if not may_fill and not one.is_kept:
-            one.keep()
+    for one in mounted(body):
+        is_free = not one.name or _is_free(known.get((Kind.VOLUME, one.name)))
+        if not (one.is_plain and is_free):
+            yield from one.edits
 
 
 def _is_free(thing: Thing | Missing | None) -> bool:

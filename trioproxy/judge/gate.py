@@ -9,7 +9,9 @@ to others (`judge.outcome`).
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from trioproxy.api.edits import Edit, Sent
 from trioproxy.api.families import LIMITED
+from trioproxy.api.form import Asked
 from trioproxy.api.matched import Request
 from trioproxy.api.routes import ENDPOINTS, Files, match
 from trioproxy.api.target import Target
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from trioproxy.api.arguments import Argument
     from trioproxy.api.decoding import Json
     from trioproxy.api.fields import Operation
-    from trioproxy.api.reading import Asked
     from trioproxy.judge.references import Named, Reference
     from trioproxy.limits.things import Known
 
@@ -49,16 +50,16 @@ class Verdict:
     """The request as words of a log line, each with a space before it."""
     decision_words: str
     """The decision in the same way."""
-    asked: "Asked | None" = None
-    """What it asks for, where that is limited or learned: it goes on in the form read here."""
+    asked: Asked | None = None
+    """What it asks for, where that is limited or learned."""
     named: "Named | None" = None
     """What it names, where the Engine has to be asked what that is."""
     objects: Objects = NO_OBJECTS
     """By which objects were looked for in that."""
     volumes: frozenset[str] | None = None
     """What it relies on until it is answered, and is reserved; None: nothing is."""
-    target: str = ""
-    """Version and path with an id in the place of what was judged by it; else empty."""
+    sent: Sent | None = None
+    """What goes on, where it was read: with all edits. None: it goes on as it came."""
     unpacks: bool = False
     """Whether its body is a tar that is read, and written anew, as it passes."""
 
@@ -73,6 +74,7 @@ class Verdict:
             asked=self.asked and self.asked.in_words(),
             named=self.named and self.named.in_words(),
             volumes=None,
+            sent=None,
         )
 
     def is_short(self, longest: int) -> bool:
@@ -99,7 +101,7 @@ class Verdict:
             asked=None,
             named=None,
             volumes=None,
-            target="",
+            sent=None,
         )
 
     @property
@@ -192,7 +194,7 @@ class Gate(Protocol):
         ...
 
     def limit(
-        self, request: Request, asked: "Asked | None", named: "Named | None"
+        self, request: Request, asked: Asked | None, named: "Named | None"
     ) -> Decision | None:
         """Refuse a request, whose route may pass, by what it asks for and names."""
         ...
@@ -219,7 +221,7 @@ def judge(  # noqa: PLR0913  all that may be known of one request
     *,
     body: "Json" = None,
     is_read: bool = False,
-    asked: "Asked | None" = None,
+    asked: Asked | None = None,
 ) -> Verdict:
     """Judge one request; it goes upstream in the form judged here.
 
@@ -240,8 +242,6 @@ def judge(  # noqa: PLR0913  all that may be known of one request
                 asked = finish(_asking(gate, operation, target, body))
             if asked is not None:
                 asked = gate.objects.label(operation, asked)
-            if asked is not None and gate.limits_fills:
-                _keep_unfilled(operation, asked)
             named = _name(gate, request, asked)
             decision = gate.limit(request, asked, named) or decision
     return Verdict(
@@ -257,6 +257,7 @@ def judge(  # noqa: PLR0913  all that may be known of one request
         named=named,
         objects=gate.objects,
         volumes=_reserved(gate, operation, asked, decision),
+        sent=_sent(gate, request, decision, asked, named),
         unpacks=operation in gate.unpacking,
     )
 
@@ -271,16 +272,12 @@ def judge_resolved(gate: Gate, verdict: Verdict, known: "Known") -> Verdict:
     verdict = replace(verdict, named=named)
     decision = judge_again(gate, verdict)
     words = _words(verdict.request, decision)
-    verdict = replace(verdict, decision=decision, decision_words=words)
-    if not verdict.goes_on_as_judged:
-        return verdict
-    sent, asked = named.pin(), verdict.asked
-    if asked is not None and gate.limits_fills:
-        _keep_unfilled(verdict.operation, asked, known)
-    if asked is not None and sent.query:
-        asked = asked.with_query(sent.query)
-    target = verdict.request.with_parameter(sent.parameter)
-    return replace(verdict, asked=asked, target=target)
+    return replace(
+        verdict,
+        decision=decision,
+        decision_words=words,
+        sent=_sent(gate, verdict.request, decision, verdict.asked, named),
+    )
 
 
 def judge_again(gate: Gate, verdict: Verdict, *, is_sent: bool = True) -> Decision:
@@ -349,7 +346,7 @@ def _row(operation: str) -> "Operation":
     return OPERATIONS[operation]
 
 
-def asking(gate: Gate, method: str, raw_target: bytes, body: "Json") -> "Steps[Asked]":
+def asking(gate: Gate, method: str, raw_target: bytes, body: "Json") -> Steps[Asked]:
     """Tell what a request of a limited operation asks for, in steps.
 
     For `judge`, where a body is long. Raises `BadRequest` as that does.
@@ -363,7 +360,7 @@ def asking(gate: Gate, method: str, raw_target: bytes, body: "Json") -> "Steps[A
     return _asking(gate, operation, target, body)
 
 
-def _asking(gate: Gate, operation: str, target: Target, body: "Json") -> "Steps[Asked]":
+def _asking(gate: Gate, operation: str, target: Target, body: "Json") -> Steps[Asked]:
     """Tell what it asks for; where nothing limits that, give the labels alone."""
     if operation not in gate.read_operations:
         return read(operation, target.query, body)
@@ -387,24 +384,21 @@ def _asking(gate: Gate, operation: str, target: Target, body: "Json") -> "Steps[
     )
 
 
-def _name(gate: Gate, request: Request, asked: "Asked | None") -> "Named | None":
+def _name(gate: Gate, request: Request, asked: Asked | None) -> "Named | None":
     """Tell what a request names; None for nothing that could ever matter."""
     if not gate.objects and not (asked and (asked.named or asked.of_defaults)):
         return None
-    from trioproxy.judge.references import Named, find
+    from trioproxy.judge.references import find
 
-    parameter = request.parameter
-    query = request.target.query
-    objects = bool(gate.objects)
     found = find(
         request.operation,
-        parameter,
-        query,
+        request.parameter,
+        request.target.query,
         asked,
-        objects=objects,
+        objects=bool(gate.objects),
         filled=gate.limits_fills,
     )
-    return _need(gate, Named(tuple(found), has_objects=objects))
+    return _need(gate, found)
 
 
 def _unread(gate: Gate) -> Decision:
@@ -428,18 +422,34 @@ def _need(gate: Gate, named: "Named") -> "Named":
     )
 
 
-def _keep_unfilled(
-    operation: str, asked: "Asked", known: "Known | None" = None
-) -> None:
-    """Write into a creation which volumes the Engine must leave as they are."""
-    from trioproxy.judge import fills
+def _sent(
+    gate: Gate,
+    request: Request,
+    decision: Decision,
+    asked: Asked | None,
+    named: "Named | None",
+) -> Sent | None:
+    """Apply all edits to what was judged and passes; None: it goes on as it came.
 
-    if operation == fills.CREATION:
-        fills.keep_unfilled(asked.body, known)
+    What is only tried out changes nothing of what passes in spite of it. And learning
+    lets pass what no list can allow, which has no form to be written in.
+    """
+    if not decision.allowed or decision.would_refuse or not (asked or named):
+        return None
+    asked = asked or Asked((), never="", body=None, query=request.target.query)
+    if asked.never:
+        return None
+    edits = list[Edit]()
+    if gate.limits_fills and asked.body is not None:
+        from trioproxy.judge import fills
+
+        if request.operation == fills.CREATION:
+            edits += fills.keep_unfilled(asked.body, named.known if named else {})
+    return asked.sent((*edits, *(named.pinned() if named else ())))
 
 
 def _reserved(
-    gate: Gate, operation: str, asked: "Asked | None", decision: Decision
+    gate: Gate, operation: str, asked: Asked | None, decision: Decision
 ) -> frozenset[str] | None:
     """Name the volumes that are reserved for a request which may pass."""
     may_pass = decision.allowed or decision.reason is Reason.UNRESOLVED
@@ -512,7 +522,7 @@ class EnforceGate(_GateOfPolicy):
         return self.policy.decide(request)
 
     def limit(
-        self, request: Request, asked: "Asked | None", named: "Named | None"
+        self, request: Request, asked: Asked | None, named: "Named | None"
     ) -> Decision | None:
         """Answer as the policy does."""
         return self.policy.limit(request, asked, named)
@@ -565,7 +575,7 @@ class LearnGate:
         return Decision(allowed=True, reason=Reason.LEARNING, rule="learn")
 
     def limit(
-        self, request: Request, asked: "Asked | None", named: "Named | None"
+        self, request: Request, asked: Asked | None, named: "Named | None"
     ) -> Decision | None:
         """Refuse only what the ceiling refuses, and what has not been looked up yet."""
         if self.ceiling is not None:
@@ -604,7 +614,7 @@ class ShadowGate(_GateOfPolicy):
         return replace(decision, allowed=True, would_refuse=True)
 
     def limit(
-        self, request: Request, asked: "Asked | None", named: "Named | None"
+        self, request: Request, asked: Asked | None, named: "Named | None"
     ) -> Decision | None:
         """Allow it, with the policy's own answer attached."""
         refusal = self.policy.limit(request, asked, named)

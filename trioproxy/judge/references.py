@@ -10,21 +10,20 @@ The places in bodies and queries are marked in `table`, the routes are here. Not
 asked here: see `proxy.resolve`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from trioproxy.api import fields, normal, query
 from trioproxy.api.arguments import (
     Argument,
-    entries,
-    list_of,
     map_of,
     structs_of,
     text_of,
     texts_of,
 )
-from trioproxy.api.decoding import Json, Mention, Place, show
+from trioproxy.api.decoding import Mention, Place, show
+from trioproxy.api.edits import GONE, Edit, Json, Keys, Part
 from trioproxy.api.families import Kind
 from trioproxy.api.fields import OPERATIONS
 from trioproxy.api.reading import Asked
@@ -112,21 +111,24 @@ MOST_REFERENCES: Final = 256
 """Names in the body and query of one request: each may be a question to the Engine."""
 
 
-class Sent:
-    """What goes on in place of what came, where that is not in the body."""
+class Pin(NamedTuple):
+    """Where the id of what was judged goes on in place of what the client wrote."""
 
-    def __init__(self) -> None:
-        self.parameter = ""
-        """The id for the path; empty: what is there stays."""
-        self.query = dict[str, str]()
+    keys: Keys
+    before: str = ""
+    behind: str = ""
+    """What stands around the id."""
+    part: Part = Part.BODY
+    is_below_name: bool = False
+    """Whether it stands in a map, by the name that the thing has."""
 
-
-Pin = Callable[[Sent, Thing], None]
-"""Puts the id of what was judged in place of what the client wrote."""
-
-
-def _keep(_: Sent, __: Thing) -> None:
-    """Leave a name as it is: it means nothing else later, or nothing at all."""
+    def edit(self, thing: Thing) -> Edit:
+        """Put an id there."""
+        value = f"{self.before}{thing.id}{self.behind}"
+        keys = self.keys
+        if self.is_below_name:
+            keys = (*keys[:-1], thing.names[0], keys[-1])
+        return Edit(keys, value, self.part)
 
 
 class Reference(NamedTuple):
@@ -137,7 +139,8 @@ class Reference(NamedTuple):
     """As the client wrote it."""
     place: str
     """Where it stands, for people; empty: in the path."""
-    pin: Pin = _keep
+    pins: tuple[Pin, ...] = ()
+    """Empty: it means nothing else later, or nothing at all."""
     argument: Argument | None = None
     """What is asked for by it, where a list of names decides: an image; or the Engine, by
     what it gives by default."""
@@ -156,10 +159,6 @@ class Reference(NamedTuple):
     thing: Thing | None = None
     """What it means, where that is known without asking."""
 
-    def in_words(self) -> "Reference":
-        """The same without what leads into a body."""
-        return self._replace(pin=_keep, makes=None)
-
 
 class Named(NamedTuple):
     """What a request names, and what the Engine has under these names."""
@@ -172,6 +171,8 @@ class Named(NamedTuple):
     """What the Engine was asked about, and what it said."""
     has_objects: bool = False
     """Whether objects were looked for, and not images alone."""
+    edits: tuple[Edit, ...] = ()
+    """What goes on otherwise, whatever the Engine says."""
 
     @property
     def arguments(self) -> frozenset[Argument]:
@@ -206,23 +207,23 @@ class Named(NamedTuple):
                 yield one.argument, thing
 
     def in_words(self) -> "Named":
-        """The same without what leads into a body, and with less of what was answered."""
+        """The same without what goes on, and with less of what was answered."""
         return self._replace(
-            candidates=tuple(one.in_words() for one in self.candidates),
-            references=tuple(one.in_words() for one in self.references),
+            candidates=tuple(one._replace(makes=None) for one in self.candidates),
+            references=tuple(one._replace(makes=None) for one in self.references),
             known={
                 key: one.in_words() if isinstance(one, Thing) else one
                 for key, one in self.known.items()
             },
+            edits=(),
         )
 
-    def pin(self) -> Sent:
+    def pinned(self) -> Iterator[Edit]:
         """Put the ids of what was judged in place of what the client wrote."""
-        sent = Sent()
+        yield from self.edits
         for one, thing in self.pairs():
             if isinstance(thing, Thing):
-                one.pin(sent, thing)
-        return sent
+                yield from (pin.edit(thing) for pin in one.pins)
 
 
 def find(
@@ -233,49 +234,47 @@ def find(
     *,
     objects: bool,
     filled: bool = False,
-) -> Iterator[Reference]:
+) -> Named:
     """Tell what a request names: images, and if `objects` count, these too.
 
     `filled`: whether it counts which volumes may be filled. `parameter`: what its path has in the object's place. Raises `BadBody` or `BadTarget`
     where something is not clear.
     """
+    candidates, edits = list[Reference](), list[Edit]()
     if objects and operation in PATHS:
-        yield _in_path(operation, parameter, raw_query, asked)
+        candidates.append(_in_path(operation, parameter, raw_query, asked))
     if asked is not None:
-        yield from _of_defaults(asked)
-        names = (
-            fills.filled(asked.body)
-            if filled and operation == fills.CREATION
-            else frozenset[str]()
-        )
-        found = _in_what_is_asked(operation, asked, names, objects=objects)
-        for count, one in enumerate(found):
-            if count == MOST_REFERENCES:
+        # First: what is remembered of the Engine for others must not do for these.
+        for argument in asked.of_defaults:
+            candidates.append(Reference(*ENGINE, argument.place, argument=argument))
+        is_filled = filled and operation == fills.CREATION
+        names = fills.filled(asked.body) if is_filled else frozenset[str]()
+        most = len(candidates) + MOST_REFERENCES
+        finders = FINDERS if objects else OF_IMAGES | (OF_VOLUMES if names else set())
+        for one in _in_what_is_asked(operation, asked, finders, objects=objects):
+            if isinstance(one, Edit):
+                edits.append(one)
+            elif len(candidates) == most:
                 raise BodyTooLarge(f"{one.place} names more than is looked up at once")
-            yield one
-
-
-def _of_defaults(asked: Asked) -> Iterator[Reference]:
-    # First: what is remembered of the Engine for others must not do for these.
-    for one in asked.of_defaults:
-        yield Reference(*ENGINE, one.place, argument=one)
+            else:
+                is_filled = one.kind is Kind.VOLUME and one.text in names
+                candidates.append(one._replace(fills=is_filled))
+    return Named(tuple(candidates), has_objects=objects, edits=tuple(edits))
 
 
 def _in_what_is_asked(
-    operation: str, asked: Asked, filled: frozenset[str], *, objects: bool
-) -> Iterator[Reference]:
+    operation: str, asked: Asked, finders: Collection[str], *, objects: bool
+) -> Iterator[Reference | Edit]:
     for found in asked.named:
-        if objects or found.finder in OF_IMAGES | (OF_VOLUMES if filled else set()):
-            for one in FINDERS[found.finder](asked, found):
-                is_filled = one.kind is Kind.VOLUME and one.text in filled
-                yield one._replace(fills=True) if is_filled else one
+        if found.finder in finders:
+            yield from FINDERS[found.finder](asked, found)
     if not objects:
         return
     known = OPERATIONS[operation]
     for key, value in query.parse(asked.query):
         if value and (finder := known.finders.get(key)):
-            place = Place(key, show(key))
-            yield from FINDERS[finder](asked, Mention(finder, place, value, {}))
+            place = Place(key, show(key), (key,))
+            yield from FINDERS[finder](asked, Mention(finder, place, value))
     if operation == "ContainerCreate" and not _host(asked).get("NetworkMode"):
         yield _built_in("default", "HostConfig.NetworkMode")
     if operation == "ImageBuild" and not asked.has("networkmode"):
@@ -285,18 +284,17 @@ def _in_what_is_asked(
 def _in_path(
     operation: str, parameter: str, raw_query: bytes, asked: Asked | None
 ) -> Reference:
-    def pin(sent: Sent, thing: Thing) -> None:
-        sent.parameter = thing.id
-        if operation == "NetworkConnect" and asked and asked.body is not None:
-            endpoint = map_of(asked.body.setdefault("EndpointConfig", {}))
-            endpoint["NetworkID"] = thing.id
-
     kind = PATHS[operation]
+    pins = list[Pin]()
+    if kind in {Kind.CONTAINER, Kind.NETWORK}:
+        pins.append(Pin((), part=Part.PATH))
+    if operation == "NetworkConnect" and asked and asked.body is not None:
+        pins.append(Pin(("EndpointConfig", "NetworkID")))
     return Reference(
         kind,
         parameter,
         "",
-        pin if kind in {Kind.CONTAINER, Kind.NETWORK} else _keep,
+        tuple(pins),
         reaches=operation in REACHING,
         starts=operation in STARTING,
         renamed=_new_name(raw_query) if operation == "ContainerRename" else None,
@@ -313,50 +311,39 @@ def _new_name(raw_query: bytes) -> str:
 # --- Bodies and queries -----------------------------------------------------------
 
 
-def _host(asked: Asked) -> dict[str, Json]:
+_CONTAINER_MODE: Final = "container:"
+
+
+def _host(asked: Asked) -> Mapping[str, Json]:
     return map_of((asked.body or {}).get("HostConfig"))
 
 
-def _set(parent: dict[str, Json], name: str, form: str = "{}") -> Pin:
-    def pin(_: Sent, thing: Thing) -> None:
-        parent[name] = form.replace("{}", thing.id)
-
-    return pin
-
-
-def _set_at(items: Json, index: int, behind: str) -> Pin:
-    def pin(_: Sent, thing: Thing) -> None:
-        list_of(items)[index] = f"{thing.id}{behind}"
-
-    return pin
-
-
 def _container(_: Asked, found: Mention) -> Iterator[Reference]:
-    text, place = text_of(found.value), found.place.shown
-    if found.place.path == "container":  # of a commit, in the query
-
-        def pin(sent: Sent, thing: Thing) -> None:
-            sent.query["container"] = thing.id
-
-        yield Reference(Kind.CONTAINER, text, place, pin, reaches=True)
-    else:
-        yield Reference(Kind.CONTAINER, text, place, _set(found.parent, "Container"))
+    text, (path, shown, keys) = text_of(found.value), found.place
+    is_commit = path == "container"  # in the query
+    pin = Pin(keys, part=Part.QUERY if is_commit else Part.BODY)
+    yield Reference(Kind.CONTAINER, text, shown, (pin,), reaches=is_commit)
 
 
 def _namespace(_: Asked, found: Mention) -> Iterator[Reference]:
-    text, name = text_of(found.value), found.place.path.rpartition(".")[2]
-    if text.startswith("container:"):
-        pin = _set(found.parent, name, "container:{}")
-        container = text.removeprefix("container:")
-        yield Reference(Kind.CONTAINER, container, found.place.shown, pin, reaches=True)
+    yield from _joined(found, Part.BODY)
+
+
+def _joined(found: Mention, part: Part) -> Iterator[Reference]:
+    """The container of a mode that joins one."""
+    text = text_of(found.value)
+    if text.startswith(_CONTAINER_MODE):
+        name = text.removeprefix(_CONTAINER_MODE)
+        pins = (Pin(found.place.keys, _CONTAINER_MODE, part=part),)
+        yield Reference(Kind.CONTAINER, name, found.place.shown, pins, reaches=True)
 
 
 def _volumes_from(_: Asked, found: Mention) -> Iterator[Reference]:
     for index, text in enumerate(texts_of(found.value)):
         name, mark, mode = text.partition(":")
-        pin = _set_at(found.value, index, mark + mode)
-        place = found.place.at(index).shown
-        yield Reference(Kind.CONTAINER, name, place, pin, reaches=True)
+        place = found.place.at(index)
+        pins = (Pin(place.keys, behind=mark + mode),)
+        yield Reference(Kind.CONTAINER, name, place.shown, pins, reaches=True)
 
 
 def _link(text: str) -> tuple[str, str]:
@@ -370,8 +357,9 @@ def _link(text: str) -> tuple[str, str]:
 def _links(_: Asked, found: Mention) -> Iterator[Reference]:
     for index, text in enumerate(texts_of(found.value)):
         name, alias = _link(text)
-        pin = _set_at(found.value, index, f":{alias}")
-        yield Reference(Kind.CONTAINER, name, found.place.at(index).shown, pin)
+        place = found.place.at(index)
+        pins = (Pin(place.keys, behind=f":{alias}"),)
+        yield Reference(Kind.CONTAINER, name, place.shown, pins)
 
 
 def _aliases(_: Asked, found: Mention) -> Iterator[Reference]:
@@ -380,10 +368,9 @@ def _aliases(_: Asked, found: Mention) -> Iterator[Reference]:
         yield Reference(Kind.CONTAINER, _link(text)[0], found.place.at(index).shown)
 
 
-def _pinned(asked: Asked, found: Mention) -> Iterator[Reference]:
+def _pinned(_: Asked, found: Mention) -> Iterator[Edit]:
     """The id of an endpoint's network: the Engine joins that, whatever the name says."""
-    found.parent.pop("NetworkID", None)
-    yield from ()
+    yield Edit(found.place.keys, GONE)
 
 
 def _built_in(name: str, place: str) -> Reference:
@@ -397,58 +384,43 @@ NOT_JOINED: Final = frozenset({"host", "none"})
 
 
 def _endpoints(_: Asked, found: Mention) -> Iterator[Reference]:
-    endpoints = map_of(found.value)
-    for name, endpoint in list(endpoints.items()):
-        place = found.place.at(name).shown
-        if name in NOT_JOINED:
-            continue
+    for name in map_of(found.value):
+        place = found.place.at(name)
         if name in {"bridge", "default"}:
-            yield _built_in(name, place)
-            continue
-        if endpoint is None:
-            endpoint = endpoints[name] = {}
-        pin = _set(map_of(endpoint), "NetworkID")
-        yield Reference(Kind.NETWORK, name, place, pin)
+            yield _built_in(name, place.shown)
+        elif name not in NOT_JOINED:
+            pins = (Pin(place.below("NetworkID").keys),)
+            yield Reference(Kind.NETWORK, name, place.shown, pins)
 
 
 def _network_mode(asked: Asked, found: Mention) -> Iterator[Reference]:
-    text, place = text_of(found.value), found.place.shown
-    if text.startswith("container:"):
-        yield from _namespace(asked, found)
-    elif text in {"bridge", "default"}:
-        yield _built_in(text, place)
-    elif text and text not in NOT_JOINED:
-
-        def pin(_: Sent, thing: Thing) -> None:
-            config = map_of((asked.body or {}).setdefault("NetworkingConfig", {}))
-            endpoints = map_of(config.setdefault("EndpointsConfig", {}))
-            # What stands there is joined, and has its own pin; the mode is not then.
-            if not endpoints:
-                endpoints[thing.names[0]] = {"NetworkID": thing.id}
-
-        yield Reference(Kind.NETWORK, text, place, pin)
+    networking = map_of((asked.body or {}).get("NetworkingConfig"))
+    # What stands there is joined, and has its own pin; the mode is not then.
+    is_joined = not networking.get("EndpointsConfig")
+    keys = "NetworkingConfig", "EndpointsConfig", "NetworkID"
+    pins = (Pin(keys, is_below_name=True),) if is_joined else ()
+    yield from _mode(found, Part.BODY, pins)
 
 
 def _network(_: Asked, found: Mention) -> Iterator[Reference]:
     if text := text_of(found.value):
-        pin = _set(found.parent, "Network")
-        yield Reference(Kind.NETWORK, text, found.place.shown, pin)
+        pins = (Pin(found.place.keys),)
+        yield Reference(Kind.NETWORK, text, found.place.shown, pins)
 
 
 def _build_network(_: Asked, found: Mention) -> Iterator[Reference]:
+    yield from _mode(found, Part.QUERY, (Pin(found.place.keys, part=Part.QUERY),))
+
+
+def _mode(found: Mention, part: Part, pins: tuple[Pin, ...]) -> Iterator[Reference]:
+    """A mode of networks; `pins`: where the id of one that is named goes on."""
     text, place = text_of(found.value), found.place.shown
-
-    def pin(sent: Sent, thing: Thing) -> None:
-        mode = "container:" if thing.kind is Kind.CONTAINER else ""
-        sent.query["networkmode"] = f"{mode}{thing.id}"
-
-    if text.startswith("container:"):
-        container = text.removeprefix("container:")
-        yield Reference(Kind.CONTAINER, container, place, pin, reaches=True)
-    elif text in {"bridge", "default"}:
+    if text in {"bridge", "default"}:
         yield _built_in(text, place)
-    elif text not in NOT_JOINED:
-        yield Reference(Kind.NETWORK, text, place, pin)
+    elif text.startswith(_CONTAINER_MODE):
+        yield from _joined(found, part)
+    elif text and text not in NOT_JOINED:
+        yield Reference(Kind.NETWORK, text, place, pins)
 
 
 def _volume(_: Asked, found: Mention) -> Iterator[Reference]:
@@ -457,11 +429,11 @@ def _volume(_: Asked, found: Mention) -> Iterator[Reference]:
         yield Reference(Kind.VOLUME, text, found.place.shown, may_miss=True)
 
 
-def _binds(_: Asked, found: Mention) -> Iterator[Reference]:
+def _binds(asked: Asked, found: Mention) -> Iterator[Reference]:
     for index, text in enumerate(texts_of(found.value)):
         source, mark, _rest = text.partition(":")
         if mark and not source.startswith("/"):
-            driver = text_of(found.parent.get("VolumeDriver"))
+            driver = text_of(_host(asked).get("VolumeDriver"))
             makes: dict[str, Json] = {"Name": source, "Driver": driver, "Labels": {}}
             place = found.place.at(index).shown
             yield Reference(Kind.VOLUME, source, place, makes=makes)
@@ -477,13 +449,13 @@ def _volumes(_: Asked, found: Mention) -> Iterator[Reference]:
 
 def _mounts(asked: Asked, found: Mention) -> Iterator[Reference]:
     for index, mount in enumerate(structs_of(found.value)):
-        place = found.place.at(index).below("Source").shown
+        place = found.place.at(index).below("Source")
         match mount.get("Type"):
             case "image":
-                yield from _images(mount, "Source", place)
+                yield from _images(mount.get("Source"), place)
             case "volume" | "cluster" if source := text_of(mount.get("Source")):
                 makes = _volume_of(mount, source, _host(asked))
-                yield Reference(Kind.VOLUME, source, place, makes=makes)
+                yield Reference(Kind.VOLUME, source, place.shown, makes=makes)
             case _:
                 continue
 
@@ -502,16 +474,16 @@ def _volume_of(
 
 
 def _image(_: Asked, found: Mention) -> Iterator[Reference]:
-    yield from _images(found.parent, "Image", found.place.shown)
+    yield from _images(found.value, found.place)
 
 
-def _images(parent: dict[str, Json], name: str, place: str) -> Iterator[Reference]:
+def _images(given: Json, place: Place) -> Iterator[Reference]:
     """An image by its id, or by what may be one; others are judged by their names."""
-    text = text_of(parent.get(name))
+    text = text_of(given)
     value = normal.image(text)
     if normal.is_image_id(value):
-        argument = Argument("CREATE_IMAGES", value, place, show(value))
-        yield Reference(Kind.IMAGE, text, place, _set(parent, name), argument)
+        argument = Argument("CREATE_IMAGES", value, place.shown, show(value))
+        yield Reference(Kind.IMAGE, text, place.shown, (Pin(place.keys),), argument)
 
 
 OF_IMAGES: Final = frozenset({"image", "mounts"})
@@ -520,7 +492,7 @@ OF_IMAGES: Final = frozenset({"image", "mounts"})
 OF_VOLUMES: Final = frozenset({"binds", "mounts", "volumes"})
 """Finders in places that may have a volume which a creation mounts."""
 
-_Finder = Callable[[Asked, Mention], Iterator[Reference]]
+_Finder = Callable[[Asked, Mention], Iterator[Reference | Edit]]
 
 FINDERS: Final[Mapping[str, _Finder]] = MappingProxyType(
     {
@@ -543,16 +515,3 @@ FINDERS: Final[Mapping[str, _Finder]] = MappingProxyType(
 )
 if missing := FINDERS.keys() ^ fields.FINDERS:
     raise AssertionError(f"table or code does not know {sorted(missing)}")
-
-
-# --- What a request makes ---------------------------------------------------------
-
-
-def made(kind: Kind, asked: Asked) -> Thing:
-    """Describe what a creation makes, as the Engine will: by its name and labels."""
-    name = text_of((asked.body or {}).get("Name"))
-    if kind is Kind.CONTAINER:
-        given = dict(reversed(query.parse(asked.query)))
-        name = given.get("name", "").removeprefix("/")
-    labels = dict(entries((asked.body or {}).get("Labels")))
-    return Thing(kind, "", (name,), labels, inherited={})

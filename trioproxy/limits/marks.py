@@ -13,15 +13,13 @@ of a commit, which win over its body), would be none.
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, TypeVar
 
 from trioproxy.api import query
+from trioproxy.api.edits import Edit, Json, Keys, Part
 from trioproxy.api.form import Asked
 from trioproxy.errors import BadBody, BadTarget, BodyTooLarge
-
-if TYPE_CHECKING:
-    from trioproxy.api.decoding import Json
 
 PREFIX: Final = "trioproxy."
 OWNER_LABEL: Final = "trioproxy.owner"
@@ -34,7 +32,7 @@ BODIES: Final = frozenset(
 MARKED: Final = BODIES | {"ImageBuild", "ImageCreate"}
 """These, and those whose query has some: what is made there is content, and has no mark."""
 
-_NOBODYS: Final = b"changes=LABEL%20trioproxy.owner%3D"
+_NOBODYS: Final = Edit(("changes",), f"LABEL {OWNER_LABEL}=", Part.FRONT)
 """What a commit is marked with: an image is nobody's, whatever its container is.
 
 Not in its body, for with a body the Engine makes the image of that, and leaves out half
@@ -46,7 +44,7 @@ MOST_MOUNTS: Final = 1_024
 """As many as are read of any list where it is limited."""
 
 
-def read(operation: str, raw_query: bytes, body: "Json") -> Asked:
+def read(operation: str, raw_query: bytes, body: Json) -> Asked:
     """Read a creation that nothing limits: all goes on as it came. Raises `BadBody`."""
     if operation not in BODIES:
         body = None
@@ -66,24 +64,33 @@ def mark(operation: str, asked: Asked, owner: str) -> Asked:
     if body is None and operation == "VolumeCreate":
         body = {}  # the Engine does without; it makes nothing of other creations then
     places = list(_places(operation, body)) if body is not None else []
-    is_commit = operation == "ImageCommit"
     # An empty one claims nothing: another proxy in front of this one gives it.
-    may_give = {owner, ""}
-    asked = asked._replace(
-        body=body, claims=next(_claims(operation, asked, places, may_give), "")
+    claims = next(
+        _claims(operation, asked, [one for _, one in places], {owner, ""}), ""
     )
-    if is_commit:
-        own = (_NOBODYS, asked.query)
-        return asked._replace(query=b"&".join(filter(None, own)))
-    for labels in places:
-        labels[OWNER_LABEL] = labels.get(OWNER_LABEL) or owner
-    return asked
+    edits = (
+        [_NOBODYS]
+        if operation == "ImageCommit"
+        else [
+            Edit((*keys, OWNER_LABEL), marked(labels, owner)[OWNER_LABEL])
+            for keys, labels in places
+        ]
+    )
+    return asked._replace(claims=claims, edits=(*asked.edits, *edits))
+
+
+_Text = TypeVar("_Text")
+
+
+def marked(labels: Mapping[str, _Text], owner: _Text) -> dict[str, _Text]:
+    """Give labels as they go on to the Engine."""
+    return {**labels, OWNER_LABEL: labels.get(OWNER_LABEL) or owner}
 
 
 def _claims(
     operation: str,
     asked: Asked,
-    places: "Iterable[dict[str, Json]]",
+    places: Iterable[Mapping[str, Json]],
     may_give: set[str],
 ) -> Iterator[str]:
     for labels in places:
@@ -109,42 +116,50 @@ _ADVICE: Final = (
 # --- Labels in bodies -------------------------------------------------------------
 
 
-def _places(operation: str, body: "dict[str, Json]") -> "Iterator[dict[str, Json]]":
-    """The labels that a body gives, as maps that go on to the Engine."""
+_Struct = tuple[Keys, Mapping[str, Json]]
+"""A struct or map of a body, and where it stands; empty where it will be made."""
+
+
+def _places(operation: str, body: Mapping[str, Json]) -> Iterator[_Struct]:
+    """The labels that a body gives."""
+    top: _Struct = (), body
     if operation != "ImageCommit" or body.get(_key(body, "Labels")) is not None:
-        yield _map_at(body, "Labels")
+        yield _below(top, "Labels")
     if operation != "ContainerCreate":
         return
     # Engines before 27 read HostConfig's fields at the top, too.
-    for holder in (body, body.get(_key(body, "HostConfig"))):
-        mounts = (
-            holder.get(_key(holder, "Mounts")) if isinstance(holder, dict) else None
-        )
+    host = _key(body, "HostConfig")
+    for keys, holder in (top, ((host,), body.get(host))):
+        if not isinstance(holder, dict):
+            continue
+        name = _key(holder, "Mounts")
+        mounts = holder.get(name)
         if not isinstance(mounts, list):
             continue
         if len(mounts) > MOST_MOUNTS:
             raise BodyTooLarge(f"Mounts has more than {MOST_MOUNTS:,} items")
-        for mount in mounts:
+        for index, mount in enumerate(mounts):
             if isinstance(mount, dict) and _is_volume(mount):
-                yield _map_at(_map_at(mount, "VolumeOptions"), "Labels")
+                options = _below(((*keys, name, index), mount), "VolumeOptions")
+                yield _below(options, "Labels")
 
 
-def _is_volume(mount: "dict[str, Json]") -> bool:
+def _is_volume(mount: Mapping[str, Json]) -> bool:
     options = mount.get(_key(mount, "VolumeOptions"))
     return mount.get(_key(mount, "Type")) == "volume" or bool(options)
 
 
-def _map_at(parent: "dict[str, Json]", name: str) -> "dict[str, Json]":
+def _below(holder: _Struct, name: str) -> _Struct:
+    """Find a struct or map where the Engine does. Raises `BadBody` for anything else."""
+    keys, parent = holder
     key = _key(parent, name)
     found = parent.get(key)
-    if found is None:
-        found = parent[key] = {}
-    if not isinstance(found, dict):
+    if found is not None and not isinstance(found, dict):
         raise BadBody(f"{name} is not an object")
-    return found
+    return (*keys, key), found or {}
 
 
-def _key(parent: "dict[str, Json]", name: str) -> str:
+def _key(parent: Mapping[str, Json], name: str) -> str:
     """Find a field of a struct as the Engine does, which compares without case.
 
     Raises `BadBody` where it would merge two, or fold a letter that is not ASCII.

@@ -23,7 +23,7 @@ from trioproxy.api.families import OBJECTS, OWNER_VARIABLE, Kind
 from trioproxy.errors import ConfigError
 from trioproxy.limits.limit import ANY, Refusal
 from trioproxy.limits.marks import OWNER_LABEL as OWNER_LABEL
-from trioproxy.limits.marks import mark
+from trioproxy.limits.marks import mark, marked
 
 if TYPE_CHECKING:
     from trioproxy.api.reading import Asked
@@ -170,9 +170,10 @@ class Objects:
         kind = MAKING.get(operation)
         if kind is None or asked is None or asked.is_told:
             return None  # what went on was judged, and is made
-        from trioproxy.judge.references import made
+        from trioproxy.limits.things import made
 
         thing = made(kind, asked)
+        thing = thing._replace(labels=marked(thing.labels, self.owner))
         if refusal := self.refuses_name(operation, kind, thing.names[0]):
             return refusal
         if not self.limits(kind) or self.by_kind[kind].holds(thing):

@@ -9,11 +9,12 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from trioproxy.api import normal
+from trioproxy.api import normal, query
 from trioproxy.api.arguments import (
     Argument,
+    entries,
     list_of,
     map_of,
     structs_of,
@@ -23,6 +24,9 @@ from trioproxy.api.arguments import (
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
 from trioproxy.errors import BadBody, Untold
+
+if TYPE_CHECKING:
+    from trioproxy.api.form import Asked
 
 ANONYMOUS: Final = "com.docker.volume.anonymous"
 """The label of volumes that nobody named."""
@@ -127,6 +131,16 @@ def describe(kind: Kind, value: Json) -> Thing:
     """Read the Engine's description of a thing. Raises `Untold` for none."""
     with _whole(kind):
         return _DESCRIBERS[kind](map_of(value))
+
+
+def made(kind: Kind, asked: "Asked") -> Thing:
+    """Describe what a creation makes, as the Engine will: by its name and labels."""
+    body = asked.body or {}
+    name = text_of(body.get("Name"))
+    if kind is Kind.CONTAINER:
+        given = dict(reversed(query.parse(asked.query)))
+        name = given.get("name", "").removeprefix("/")
+    return Thing(kind, "", (name,), dict(entries(body.get("Labels"))), inherited={})
 
 
 def users_of(value: Json) -> tuple[Thing, ...]:

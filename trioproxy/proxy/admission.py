@@ -280,35 +280,21 @@ def _render(head: RequestHead, verdict: Verdict, body: bytes | None = None) -> A
     )
 
 
-def _goes_on_as_read(verdict: Verdict) -> bool:
-    """Whether body and query are written anew, where they were read.
-
-    What is only tried out changes nothing of what passes in spite of it; and learning
-    lets pass what no list can allow, which has no form to be written in.
-    """
-    asked = verdict.asked
-    return not verdict.decision.would_refuse and not (asked and asked.never)
-
-
 def _written(verdict: Verdict, body: bytes | None) -> bytes | None:
     """The body as it was judged, written anew; None: it was not read, and goes on as it is."""
-    asked = verdict.asked
-    if asked is None or asked.body is None or not _goes_on_as_read(verdict):
+    if verdict.sent is None or verdict.sent.body is None:
         return body
     from trioproxy.http import jsonbody  # here, for most policies limit nothing
 
-    return jsonbody.render(asked.body)
+    return jsonbody.render(verdict.sent.body)
 
 
 def _target(verdict: Verdict) -> bytes:
     """The target as it was judged, with the query as it was read where it was."""
-    target, asked = verdict.request.target, verdict.asked
-    if not _goes_on_as_read(verdict):
+    request, sent = verdict.request, verdict.sent
+    target = request.target
+    if sent is None:
         return target.canonical
-    if asked is None:
-        query, has_query = target.query, target.has_query
-    else:
-        query, has_query = asked.query, asked.query != b""
-        has_query |= target.has_query and asked.query == target.query
-    mark = b"?" if has_query else b""
-    return (verdict.target or target.quoted).encode("ascii") + mark + query
+    path = request.with_parameter(sent.parameter) or target.quoted
+    has_query = sent.query or (target.has_query and sent.query == target.query)
+    return path.encode("ascii") + b"?" * bool(has_query) + sent.query

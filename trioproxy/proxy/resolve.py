@@ -30,7 +30,7 @@ from trioproxy.http.framing import (
 from trioproxy.http.response import ResponseHead, expect
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.references import Reference
-from trioproxy.limits.objects import OWNER_LABEL
+from trioproxy.limits.marks import marked
 from trioproxy.limits.things import (
     ENGINE,
     Known,
@@ -190,10 +190,8 @@ class Resolver:
     def _to_be_made(self, name: str, makes: Mapping[str, jsonbody.Json]) -> Thing:
         """Describe a volume as it will be."""
         labels = makes.get("Labels")
-        given = dict(labels) if isinstance(labels, Mapping) else {}
-        if self._objects.owner:
-            given[OWNER_LABEL] = self._objects.owner
-        body = {**makes, "Labels": given}
+        given = labels if isinstance(labels, Mapping) else {}
+        body = {**makes, "Labels": marked(given, self._objects.owner)}
         value = {**body, "Options": makes.get("DriverOpts")}
         return describe(Kind.VOLUME, value)._replace(makes=body)
 

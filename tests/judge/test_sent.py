@@ -1,0 +1,172 @@
+"""What goes on: a request as it was read, with the edits that were noted while it was judged."""
+
+from typing import Any
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from tests import corpus
+from tests.corpus import CONTAINERS, NETWORKS, TAGGED, WORLD
+from tests.deciding import Door, asked
+from tests.depth import by_depth
+from trioproxy.api import normal
+from trioproxy.api.arguments import Request, minor
+from trioproxy.api.edits import Json
+from trioproxy.api.fields import OPERATIONS
+from trioproxy.api.reading import ask
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import EnforceGate, Gate, LearnGate, ShadowGate
+from trioproxy.judge.rules import Policy
+
+SOCKET = "/run/us/docker.sock"
+GRANTED = {
+    "ALLOW_OPERATIONS": "ContainerCreate,ContainerExport,ImageBuild,NetworkConnect,NetworkCreate,VolumeCreate"
+}
+LISTS = {
+    "CREATE_BINDS": "/srv/app,@proxy", "CREATE_IMAGES": "app:1", "CREATE_NAMESPACES": "*",
+    "CREATE_OPTIONS": "*", "CREATE_DRIVERS": "*", "PROXY_SOCKET": SOCKET,
+}  # fmt: skip
+OWN = {"ONLY_CONTAINERS": "@own,web", "ONLY_VOLUMES": "*", "ONLY_OWNER": "app"}
+POLICIES = [
+    parse_policy(one)[0]
+    for one in (GRANTED, GRANTED | LISTS, GRANTED | OWN, GRANTED | LISTS | OWN)
+]
+BY_ID: dict[str, Any] = {
+    **WORLD,
+    **{
+        f"/containers/{one['Id']}/json": {"Name": f"/{name}", **one}
+        for name, one in CONTAINERS.items()
+    },
+    **{
+        f"/networks/{one['Id']}": one
+        for one in (WORLD[f"/networks/{name}"] for name in NETWORKS)
+    },
+}
+"""The Engine of the corpus, which has its things under their ids, too."""
+
+
+def test_nothing_that_was_read_is_changed_while_it_is_judged() -> None:
+    """Whatever a gate makes of a request, its parsed body and its reading stay as they were: `Door` looks."""
+    policy, passed = POLICIES[-1], 0
+    gates: list[Gate] = [
+        EnforceGate(policy),
+        ShadowGate(policy),
+        LearnGate(policy),
+        LearnGate(),
+    ]
+    for gate in gates:
+        at = Door(gate=gate, own=corpus.OWN)
+        for _, line, body in corpus.requests():
+            passed += body is not None and asked(at, line, body, WORLD).allowed
+    assert passed > 100
+
+
+# --- What goes on, asked again ----------------------------------------------------
+
+NAMES = st.sampled_from(["mine", "web", "/web", CONTAINERS["mine"]["Id"], "theirs"])
+NETWORK = st.sampled_from(
+    ["mine", "web", "theirs", "bridge", "default", "none", "host"]
+)
+VOLUME = st.sampled_from(["mine", "theirs", "web", "new", "folder", "anonymous"])
+SOURCE = VOLUME | st.sampled_from(["/srv/app", "/var/run/docker.sock", SOCKET])
+MODES = st.sampled_from(["", ":ro", ":nocopy", ":ro,z"])
+BINDS = st.builds("{}:/x{}".format, SOURCE, MODES) | st.just("/anonymous")
+MODE = st.sampled_from(["", "host", "private"]) | st.builds(
+    "container:{}".format, NAMES
+)
+LABELS = st.none() | st.fixed_dictionaries(
+    {}, optional={"a": st.just("b"), "trioproxy.owner": st.sampled_from(["", "app"])}
+)
+
+
+def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """A struct with some of these."""
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+def few(values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    """A short list."""
+    return st.lists(values, max_size=3)
+
+
+OPTIONS = some(
+    Labels=LABELS,
+    NoCopy=st.booleans(),
+    Subpath=st.sampled_from(["", "s"]),
+    DriverConfig=some(Name=st.sampled_from(["", "local", "nfs"])),
+)
+MOUNT = st.one_of(
+    some(Source=SOURCE, Target=st.just("/x")).map({"Type": "bind"}.__or__),
+    some(Source=VOLUME, VolumeOptions=OPTIONS).map({"Type": "volume"}.__or__),
+    st.just({"Type": "image", "Source": "dddd"}),
+)
+LINKS = st.builds("{}{}".format, NAMES, st.sampled_from(["", ":a", ":/me/b"]))
+ENDPOINTS = st.dictionaries(
+    NETWORK,
+    st.none() | some(Links=few(LINKS), NetworkID=st.just("b" * 64), Aliases=few(NAMES)),
+    max_size=2,
+)
+HOST = some(
+    Binds=few(BINDS), Mounts=few(MOUNT), VolumeDriver=st.sampled_from(["", "local", "nfs"]),
+    NetworkMode=NETWORK | MODE, PidMode=MODE, IpcMode=MODE, Cgroup=MODE, Links=few(LINKS),
+    VolumesFrom=few(st.builds("{}{}".format, NAMES, st.sampled_from(["", ":ro"]))),
+    CapAdd=few(st.just("KILL")), CapDrop=few(st.sampled_from(["ALL", "NET_RAW"])),
+)  # fmt: skip
+CREATION = some(
+    Image=st.sampled_from(["app:1", "dddd", TAGGED]), Labels=LABELS, HostConfig=HOST,
+    Volumes=st.dictionaries(BINDS, st.just({}), max_size=2),
+    NetworkingConfig=some(EndpointsConfig=ENDPOINTS),
+)  # fmt: skip
+VERSION = st.sampled_from(["", "/v1.39", "/v1.40", "/v1.45"])
+CONNECTING = some(
+    Container=NAMES, EndpointConfig=some(NetworkID=st.just("x")) | st.none()
+)
+REQUESTS = st.one_of(
+    st.tuples(st.just("ContainerCreate"), st.builds("POST {}/containers/create".format, VERSION), CREATION),
+    st.tuples(st.just("NetworkConnect"), st.builds("POST /networks/{}/connect".format, NETWORK), CONNECTING),
+    st.tuples(st.just("NetworkCreate"), st.just("POST /networks/create"), some(Labels=LABELS, ConfigFrom=some(Network=NETWORK))),
+    st.tuples(st.just("VolumeCreate"), st.just("POST /volumes/create"), some(Labels=LABELS, Name=VOLUME)),
+    st.tuples(st.just("ImageBuild"), st.builds("POST /build?t=a&networkmode={}".format, NETWORK | MODE), st.none()),
+)  # fmt: skip
+
+
+@pytest.mark.deep
+@settings(max_examples=by_depth(200, 10_000), deadline=None)
+@given(request=REQUESTS, policy=st.sampled_from(POLICIES))
+def test_what_goes_on_is_judged_alike_and_goes_on_as_it_is(
+    request: tuple[str, str, Json], policy: Policy
+) -> None:
+    """It asks for what was judged, but for images whose name became an id; and judged
+    again it passes, and no byte of it is changed."""
+    operation, line, body = request
+    at = Door(gate=EnforceGate(policy), own=corpus.OWN)
+    first = asked(at, line, body, BY_ID)
+    event(f"{operation} {'passes' if first.allowed else first.word}")
+    is_read = first.sent.endswith(b"}")
+    if not first.allowed or (body is not None and not is_read):
+        return
+    again = asked(at, first.line, first.body if is_read else None, BY_ID)
+    assert (again.allowed, again.sent) == (True, first.sent)
+    assert again.reserved == first.reserved
+    if is_read:
+        assert arguments(operation, first.line, first.body) == arguments(
+            operation, line, body
+        )
+
+
+def arguments(operation: str, line: str, body: Json) -> set[tuple[str, str]]:
+    """What a request asks for, but for images by their ids."""
+    version = line.split("/")[1]
+    known = Request(
+        operation=OPERATIONS[operation],
+        path="",
+        body=body,
+        proxy_socket=SOCKET,
+        version=minor(f"/{version}") if version.startswith("v1.") else None,
+    )
+    return {
+        (one.variable, one.value)
+        for one in ask(known).arguments
+        if not (one.variable == "CREATE_IMAGES" and normal.is_image_id(one.value))
+    }
