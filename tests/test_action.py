@@ -15,7 +15,7 @@ import pytest
 
 from tests.composite import Composite, Ran
 from tests.engine import Engine
-from tests.learned.install import Node
+from tests.learned.install import Node, installed
 from tests.markdown import ROOT
 from tests.yamlfile import read_yaml
 from trioproxy import __version__
@@ -303,7 +303,7 @@ def as_workflow(action: dict[str, Any]) -> str:
 def test_actionlint(engine: Engine, tmp_path: Path) -> None:
     """actionlint finds nothing in the workflows, in those of the examples and in the
     action's steps, and finds a mistake that is put there."""
-    variables = ACTIONLINT.install(ROOT / ".cache" / "clients" / "actionlint")
+    variables = installed(ACTIONLINT, "actionlint")
     workflow = as_workflow(read_yaml(engine, ACTION.read_text()))
     folders = (EXAMPLES / "github-actions", ROOT / ".github" / "workflows")
     files = [*(file for one in folders for file in one.glob("*.yml"))]

@@ -133,10 +133,31 @@ def test_make_run(engine: Engine, command: Command) -> None:
 @pytest.mark.parametrize("command", parameters(Runner.MAKE_TEST))
 def test_make_test(command: Command) -> None:
     """`make test` runs this, `make quick` a part of it: both have the parts that are said."""
-    ran = make(command, "--dry-run")
+    ran = dry_run(command.text)
     for part in ("ruff format", "ruff check", "mypy", "lint-imports", "-m pytest"):
         assert part in ran
-    assert "\nci: test " in (ROOT / "Makefile").read_text()
+
+
+def test_make_quick_names_what_it_leaves_out() -> None:
+    """Each test is in a folder that `make quick` runs, or among what it says it left out."""
+    _, ran, left_out = re.split(r"-m pytest|Left out", dry_run("make quick"))
+    run, named = (re.findall(r"tests/[\w/.]+", part) for part in (ran, left_out))
+    assert not set(run) & set(named)
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        path = file.relative_to(ROOT)
+        assert {str(path), str(path.parent)} & {*run, *named}, path
+
+
+def test_ci_measures_what_is_run() -> None:
+    """`make ci` runs the tests once: measured, those that `make test-deep` has in full left to it."""
+    ran = [line for line in dry_run("make ci").splitlines() if "pytest" in line]
+    measured, deep, *_ = ran
+    assert "coverage run" in measured
+    assert '-m "not clients and not deep"' in measured
+    assert "DEPTH=deep" in deep
+    assert "-m deep" in deep
+    assert "coverage" not in dry_run("make test")
+    assert "coverage report" in dry_run("make coverage")
 
 
 CHOICE = ("--only", "--who")
@@ -171,9 +192,19 @@ def test_make_bench(command: Command) -> None:
     assert re.search(r"(?m)^\| [^|]+ \|( [\d,]+( \([\d.]+\))? \|)+$", ran), ran
 
 
+def dry_run(command: str) -> str:
+    """What that `make` would run."""
+    return made(command, "--dry-run")
+
+
 def make(command: Command, *more: str, environ: Mapping[str, str] = os.environ) -> str:
-    """Run a `make` of the documents by this Python, whose packages are there."""
-    words = shlex.split(command.text, comments=True)
+    """Run a `make` of the documents."""
+    return made(command.text, *more, environ=environ)
+
+
+def made(text: str, *more: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Run that `make` by this Python, whose packages are there."""
+    words = shlex.split(text, comments=True)
     there = (".venv/installed", ".venv/installed-dev", "packages")
     done = subprocess.run(
         [*words, *more, f"PYTHON={sys.executable}", *(f"-o{name}" for name in there)],

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.learned.install import CACHE, Node
+from tests.learned.install import Node, installed
 from tests.reports import write_reports
 
 LOOK = Path(__file__).parent / "look.js"
@@ -27,7 +27,7 @@ def test_how_reports_look(tmp_path: Path) -> None:
     is, pleases axe, follows the theme, and prints."""
     chromium = shutil.which("chromium")
     assert chromium is not None, "install the packages of tests/packages.txt"
-    variables = BROWSING.install(CACHE / "browsing")
+    variables = installed(BROWSING, "browsing")
     made = write_reports(tmp_path)
     looked = subprocess.run(
         ["node", str(LOOK), str(tmp_path), *map(str, made)],

@@ -6,12 +6,15 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.alone import alone, shared_by_workers
 from tests.engine import Engine, NoEngine, ScratchEngine
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +26,6 @@ CLIENT = "docker:cli"
 """A client of the Engine: what the examples call by this name."""
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 HEALTH_SECONDS = 30
-FIGURES = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture(scope="session")
@@ -31,16 +33,24 @@ def base(scratch: ScratchEngine, tmp_path_factory: pytest.TempPathFactory) -> st
     """A small Debian with Python, as the base image of ours."""
     if not shutil.which("mmdebstrap"):
         raise NoEngine("the image tests need mmdebstrap")
-    archive = tmp_path_factory.mktemp("base") / "base.tar"
+    archive = shared_by_workers(tmp_path_factory) / "base" / "base.tar"
+    with alone(archive.parent):
+        if not archive.exists():
+            make_base(archive)
+    scratch.docker("import", str(archive), BASE)
+    return BASE
+
+
+def make_base(archive: Path) -> None:
+    """Write its root file system, which takes most of a minute."""
     command = ["mmdebstrap", "--quiet", "--variant=minbase"]
     command += ["--dpkgopt=force-unsafe-io"]  # it need not survive a power cut
     command += ["--include=python3,python3-venv,ca-certificates"]
     if CA_BUNDLE.exists():  # the machine's own authorities, should a build ask outside
         command += [f"--customize-hook=upload {CA_BUNDLE} {CA_BUNDLE}"]
-    subprocess.run([*command, "trixie", str(archive)], check=True)
-    scratch.docker("import", str(archive), BASE)
-    archive.unlink()
-    return BASE
+    new = archive.with_name("new.tar")
+    subprocess.run([*command, "trixie", str(new)], check=True)
+    new.rename(archive)
 
 
 @pytest.fixture(scope="session")
@@ -76,10 +86,13 @@ def build(engine: Engine, name: str, *options: str, base: str = BASE) -> str:
 
 
 @pytest.fixture(scope="session")
-def image(scratch: ScratchEngine, base: str) -> str:
-    """The image of this checkout."""
+def image(
+    scratch: ScratchEngine, base: str, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """The image of this checkout; the first to be built fetches what all are made of."""
     assert base
-    return build(scratch, IMAGE)
+    with alone(shared_by_workers(tmp_path_factory) / "image"):
+        return build(scratch, IMAGE)
 
 
 @pytest.fixture(scope="session")
@@ -140,14 +153,15 @@ def network(scratch: ScratchEngine) -> Iterator[str]:
 
 
 @pytest.fixture
-def figures(request: pytest.FixtureRequest) -> list[str]:
-    """Lines that are to be read at the end of the run."""
-    return request.config.stash.setdefault(FIGURES, [])
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Takes a line that is to be read at the end of the run."""
+    return partial(record_property, "figure")
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Print the figures that the tests took."""
-    for line in config.stash.get(FIGURES, []):
-        terminalreporter.write_line(line)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that the tests took, in whichever process."""
+    for report in chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport) and report.when == "call":
+            for name, line in report.user_properties:
+                if name == "figure":
+                    terminalreporter.write_line(str(line))

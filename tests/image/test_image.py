@@ -1,6 +1,7 @@
 """The image: what is in it, and how it runs as people run it."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,11 +40,11 @@ def ask(engine: Engine, client: str, network: str, *command: str) -> str:
 
 
 def test_layers_are_small(
-    scratch: ScratchEngine, image: str, figures: list[str]
+    scratch: ScratchEngine, image: str, figure: Callable[[str], None]
 ) -> None:
     """Our layers on top of the base are at most 25 MB."""
     ours = inspect(scratch, image)["Size"] - inspect(scratch, BASE)["Size"]
-    figures.append(f"image: {ours / MEGABYTE:.1f} MB on top of the base")
+    figure(f"image: {ours / MEGABYTE:.1f} MB on top of the base")
     assert ours <= LIMIT
 
 
@@ -156,7 +157,11 @@ def test_health_check_cannot_see_options(
 
 
 def test_any_user_may_run_it(
-    scratch: ScratchEngine, image: str, client: str, network: str, figures: list[str]
+    scratch: ScratchEngine,
+    image: str,
+    client: str,
+    network: str,
+    figure: Callable[[str], None],
 ) -> None:
     """Uid 65534 with the socket's group serves as root without capabilities does."""
     group = f"--group-add={scratch.socket.stat().st_gid}"
@@ -167,7 +172,7 @@ def test_any_user_may_run_it(
     fields = dict(line.split(":\t") for line in status.splitlines() if ":\t" in line)
     assert int(fields["CapEff"], 16) == 0
     kilobytes = int(fields["VmRSS"].split()[0])
-    figures.append(f"image: {kilobytes / 1024:.0f} MiB resident in the container")
+    figure(f"image: {kilobytes / 1024:.0f} MiB resident in the container")
     assert kilobytes <= 60 * 1024
 
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.alone import alone
+
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "clients"
 MINUTES = 10 * 60
@@ -97,6 +99,12 @@ class Debian:
 
 
 Source = Machine | Python | Node | Debian
+
+
+def installed(source: Source, name: str) -> Mapping[str, str]:
+    """Bring a client here, whoever asks first; the variables by which it is found."""
+    with alone(CACHE / ".alone" / name):
+        return source.install(CACHE / name)
 
 
 def is_made(folder: Path, packages: tuple[str, ...]) -> bool:

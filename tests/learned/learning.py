@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory, gettempdir
 from tests.clients.comparison import emptied
 from tests.end_to_end.proxies import TRIOPROXY, environment
 from tests.engine import IMAGE, ScratchEngine
-from tests.learned.install import CACHE, ROOT
+from tests.learned.install import ROOT, installed
 from tests.learned.profiles import Profile
 from trioproxy.learning.store import evidence_path
 
@@ -87,7 +87,7 @@ def work(
     folder: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Let the client do its session, in `folder`, with `host` as its Engine."""
-    installed = profile.source.install(CACHE / profile.name)
+    found = installed(profile.source, profile.name)
     session = SESSIONS / profile.session
     with staged(engine, profile.stage), folder_of_session(folder) as place:
         # In the Engine's network: published ports and a loopback registry are there.
@@ -98,7 +98,7 @@ def work(
         return subprocess.run(
             [*through, *command],
             cwd=place,
-            env=environment(engine.environment(host) | ours | dict(installed)),
+            env=environment(engine.environment(host) | ours | dict(found)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

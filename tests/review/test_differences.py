@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.depth import by_depth
 from tests.differential.http_requests import HttpRequest, http_requests
 from tests.judge.judging import request
 from trioproxy.errors import BadTarget
@@ -137,6 +138,7 @@ def is_podmans(ask: HttpRequest) -> bool:
     return request(ask.method, ask.target).target.path.startswith("/libpod/")
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("incumbent", "compat"),
     [
@@ -145,7 +147,7 @@ def is_podmans(ask: HttpRequest) -> bool:
         pytest.param(LINUXSERVER, "linuxserver", id="linuxserver"),
     ],
 )
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=by_depth(400, 4_000), deadline=None)
 @given(variables=environments, asked=st.lists(dressed, min_size=5, max_size=5))
 def test_never_wider_but_for_verbs(
     incumbent: Incumbent,
