@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO
 
 IMAGE = "busybox:latest"
-START_SECONDS = 60
+START_SECONDS = 120
 STOP_SECONDS = 3  # a container that ignores its signal would hold it for 15
 OPERATED_BY_CLI = (
     "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH",

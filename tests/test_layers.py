@@ -9,6 +9,7 @@ import pytest
 
 import trioproxy
 from tests.commands.running import environment, unmeasured
+from tests.patience import PATIENCE
 
 PACKAGE = Path(trioproxy.__path__[0])
 NO_IO = {"trio", "h11", "click", "socket", "asyncio"}
@@ -80,7 +81,7 @@ def test_a_serving_process_loads_what_it_serves_with(
         assert process.stderr is not None
         assert any(" notice start " in line for line in process.stderr)
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=PATIENCE)
     loaded = {name.split(".")[1] for name in out.split() if name.count(".") == 2}
     assert loaded == rooms
 
@@ -102,7 +103,7 @@ def test_a_learner_without_a_terminal_cannot_draw(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert any("listening on" in line for line in process.stderr)
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=PATIENCE)
     loaded = set(out.split())
     assert "trioproxy.commands.learner" in loaded
     assert not loaded & {"trioproxy.commands.live", "trioproxy.commands.block"}

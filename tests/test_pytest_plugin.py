@@ -10,9 +10,10 @@ import trio
 
 import trioproxy
 from tests.answering_engine import answering_engine
-from tests.commands.running import LIMIT, Finished, environment
+from tests.commands.running import Finished, environment
 from tests.commands.screen import on_pty
 from tests.fakes import FakeEngine
+from tests.patience import PATIENCE
 from trioproxy.learning.evidencefile import load
 from trioproxy.learning.proposal import listed_operations
 
@@ -59,7 +60,7 @@ async def run_suite(
             env=environment(variables) | {"PYTHONWARNINGS": ""},
             capture_output=True,
             text=True,
-            timeout=3 * LIMIT,
+            timeout=3 * PATIENCE,
             check=False,
         )
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine import Engine
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -39,7 +40,7 @@ def test_make_targets_exist(target: str) -> None:
     """Each `make` command of the README is one of the Makefile's."""
     command = ["make", "--question", "--file", str(ROOT / "Makefile"), target]
     done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert "No rule" not in done.stderr
 
@@ -77,7 +78,7 @@ def test_thirty_seconds(engine: Engine, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
         cwd=tmp_path,
         env=engine.environment()
         | {

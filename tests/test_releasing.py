@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.markdown import ROOT, documents
+from tests.patience import PATIENCE
 from tests.shell import Runner, commands
 from trioproxy import __version__
 
@@ -67,7 +68,7 @@ class Desk:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE,
             cwd=self.folder,
             env=os.environ
             | {

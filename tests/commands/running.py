@@ -1,17 +1,18 @@
 """trioproxy as a process of its own, for tests: started, read, signalled, ended."""
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from typing import Literal
 
 import trio
 
-LIMIT = 20.0
-"""Real seconds after which a process that should have spoken has failed."""
+from tests.patience import PATIENCE
+from trioproxy.cli import COMMANDS, SERVING, main
 
 
 @dataclass(kw_only=True)
@@ -25,7 +26,7 @@ class Running:
 
     async def line(self, word: str) -> str:
         """Wait for the line of its log that holds `word`."""
-        with trio.fail_after(LIMIT):
+        with trio.fail_after(PATIENCE):
             while True:
                 head, found, rest = self.text.partition(word)
                 if found and "\n" in rest:
@@ -43,7 +44,7 @@ class Running:
 
     async def end(self) -> int:
         """Wait for the end; the exit status."""
-        with trio.fail_after(LIMIT):
+        with trio.fail_after(PATIENCE):
             return await self.process.wait()
 
 
@@ -103,11 +104,11 @@ async def _stop(process: trio.Process) -> None:
     """Ask it to end, in order; then make it."""
     if process.returncode is None:
         process.terminate()
-    with trio.move_on_after(LIMIT / 2):
+    with trio.move_on_after(PATIENCE / 2):
         await process.wait()
         return
     process.kill()
-    with trio.fail_after(LIMIT):
+    with trio.fail_after(PATIENCE):
         await process.wait()
 
 
@@ -120,17 +121,45 @@ class Finished:
     err: str
 
 
+LOOKING = COMMANDS.keys() - SERVING - {"health"}
+"""Commands that read files and say something, wherever they run."""
+
+
 def run(
     *args: str, variables: Mapping[str, str] | None = None, measured: bool = True
 ) -> Finished:
-    """Run `trioproxy ARGS` to its end; not `measured`: without coverage, in half the time."""
+    """Run `trioproxy ARGS` to its end; not `measured`: without coverage, in half the time.
+
+    One that looks at files alone does so in this process, which is ten times as fast.
+    """
+    if args and args[0] in LOOKING and not variables and "--upstream" not in args:
+        return called(*args)
     done = subprocess.run(
         [sys.executable, "-m", "trioproxy", *args],
         env=environment(variables or {}, measured=measured),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=LIMIT,
+        timeout=PATIENCE,
         check=False,
     )
     return Finished(status=done.returncode, out=done.stdout, err=done.stderr)
+
+
+def called(*args: str) -> Finished:
+    """Run `trioproxy ARGS` to its end in this process, as a program without a terminal."""
+    out, err = (
+        io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+        for _ in range(2)
+    )
+    before, status = (sys.argv, sys.stdin), 0
+    with open(os.devnull) as nothing, redirect_stdout(out), redirect_stderr(err):
+        sys.argv, sys.stdin = ["trioproxy", *args], nothing
+        try:
+            main()
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        finally:
+            sys.argv, sys.stdin = before
+    said, told = (one.buffer.getvalue().decode() for one in (out, err))
+    return Finished(status=status, out=said, err=told)

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import trio
 
-from tests.commands.running import LIMIT, environment
+from tests.commands.running import environment
+from tests.patience import PATIENCE
 
 PROMPT = "ready> "
 LOOK_EVERY = 0.05
@@ -98,7 +99,7 @@ class Screen:
     async def until(self, pattern: str, *, colours: bool = False) -> str:
         """Wait until it shows something; all that it shows then."""
         text = ""
-        with trio.move_on_after(LIMIT):
+        with trio.move_on_after(PATIENCE):
             while True:
                 text = await self.text(colours=colours)
                 if re.search(pattern, text, re.MULTILINE):
@@ -126,5 +127,5 @@ async def screen(
             await shown.until(PROMPT.strip())
             yield shown
         finally:
-            with trio.CancelScope(shield=True), trio.move_on_after(LIMIT):
+            with trio.CancelScope(shield=True), trio.move_on_after(PATIENCE):
                 await shown.tmux("kill-server")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from tests.patience import PATIENCE
 from trioproxy.commands import child
 
 ENV = {"PATH": os.environ["PATH"]}
@@ -49,7 +50,7 @@ while True:
 
 async def ready(fifo: Path) -> None:
     """Wait until the command says that it can take signals."""
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE):
         assert await trio.Path(fifo).read_text() == "ready"
 
 
@@ -117,7 +118,7 @@ async def test_signals_are_passed_on(
     async def run() -> None:
         statuses.append(await child.run(command, ENV))
 
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(run)
             await ready(fifo)
@@ -164,6 +165,6 @@ def test_a_terminal_interrupts_the_command_once() -> None:
         os.write(ours, b"\x03")
         assert b"^C" in os.read(ours, 100)
         process.send_signal(signal.SIGTERM)
-        status = process.wait(timeout=10)
+        status = process.wait(timeout=PATIENCE)
     os.close(ours)
     assert status == 41

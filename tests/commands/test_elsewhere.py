@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.running import LIMIT, Finished, run, unmeasured
+from tests.commands.running import Finished, run, unmeasured
+from tests.patience import PATIENCE
 from trioproxy.cli import COMMANDS, SERVING
 from trioproxy.learning.evidence import Evidence, When
 from trioproxy.learning.evidencefile import dump
@@ -84,7 +85,7 @@ def run_there(system: str, folder: Path, *args: str) -> Finished:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=LIMIT,
+        timeout=PATIENCE,
         check=False,
     )
     return Finished(status=done.returncode, out=done.stdout, err=done.stderr)

@@ -16,6 +16,7 @@ import trio
 import trioproxy
 from tests.commands.running import Finished, Running, environment, run, running
 from tests.fakes import FakeEngine, connect, request
+from tests.patience import PATIENCE
 from trioproxy import __version__
 from trioproxy.learning.evidencefile import load
 
@@ -301,7 +302,7 @@ def test_what_a_command_writes_is_no_policy(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 2
     assert "it is a pipe\nhint: write it to a file" in done.stderr
@@ -624,7 +625,7 @@ async def test_health_asks_the_running_proxy(fake: FakeEngine) -> None:
         told = rf"{address}: the Engine answers; policy [0-9a-f]{{8}}\n"
         assert (well.status, bool(re.fullmatch(told, well.out))) == (0, True)
         fake.die()
-        with trio.fail_after(10):  # one answer serves all who ask within a second
+        with trio.fail_after(PATIENCE):  # one answer serves all who ask within a second
             ill = well
             while ill.status == 0:
                 ill = await trio.to_thread.run_sync(run, "health", "--json", address)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.running import LIMIT, Finished, environment
+from tests.commands.running import Finished, environment
+from tests.patience import PATIENCE
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import load
 from trioproxy.learning.logs import CLIENTS_TOLD_APART
@@ -36,7 +37,7 @@ def run(*args: str, piped: bytes | None = b"", folder: Path) -> Finished:
         cwd=folder,
         input=piped,
         capture_output=True,
-        timeout=LIMIT,
+        timeout=PATIENCE,
         check=False,
     )
     return Finished(
@@ -395,7 +396,7 @@ def reading_a_pipe(read: Reading) -> Iterator[subprocess.Popen[bytes]]:
 def wait_until_empty(pipe: int) -> None:
     """Wait until all that was written into a pipe has been read."""
     unread = array("i", [1])
-    deadline = time.monotonic() + LIMIT
+    deadline = time.monotonic() + PATIENCE
     while unread[0] and time.monotonic() < deadline:
         fcntl.ioctl(pipe, termios.FIONREAD, unread)
         os.sched_yield()

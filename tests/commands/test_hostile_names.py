@@ -1,10 +1,8 @@
 """Names of files that hide, reorder or forge what people read."""
 
-import io
 import os
-import sys
 import tempfile
-from contextlib import chdir, redirect_stderr, redirect_stdout
+from contextlib import chdir
 from pathlib import Path
 from unicodedata import category
 
@@ -12,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from trioproxy import cli
+from tests.commands.running import called
 from trioproxy.errors import ConfigError
 from trioproxy.learning.evidence import Argument, Evidence, When
 from trioproxy.learning.evidencefile import dump, load
@@ -49,18 +47,9 @@ def every(names: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 def said(*args: str) -> str:
-    """What a command writes, on stdout and stderr together."""
-    written = io.BytesIO()
-    stream = io.TextIOWrapper(written, encoding="utf-8", write_through=True)
-    before, sys.argv = sys.argv, ["trioproxy", *args]
-    try:
-        with redirect_stdout(stream), redirect_stderr(stream):
-            cli.main()
-    except SystemExit:
-        pass
-    finally:
-        sys.argv = before
-    return written.getvalue().decode()
+    """What a command writes, to stdout and to stderr."""
+    done = called(*args)
+    return done.out + done.err
 
 
 def check(text: str) -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.commands.running import LIMIT, Running, environment, run, running
+from tests.commands.running import Running, environment, run, running
 from tests.commands.test_learn import client_sending
 from tests.fakes import EngineConnection, FakeEngine, connect, response
+from tests.patience import PATIENCE
 from trioproxy.file.envfile import parse
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import load
@@ -97,7 +98,7 @@ async def die(
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=LIMIT,
+            timeout=PATIENCE,
             check=False,
         )
     )

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import trio
 
-from tests.commands.running import LIMIT, environment, run, running
+from tests.commands.running import environment, run, running
 from tests.commands.screen import read_all
 from tests.commands.test_learn import (
     INFO,
@@ -23,6 +23,7 @@ from tests.commands.test_learn import (
     client_sending,
 )
 from tests.fakes import FakeEngine, connect
+from tests.patience import PATIENCE
 from trioproxy.commands import capture
 from trioproxy.learning.evidencefile import load
 
@@ -198,7 +199,7 @@ def test_no_writable_folder_at_all(tmp_path: Path) -> None:
             env=environment({}),
             capture_output=True,
             text=True,
-            timeout=LIMIT,
+            timeout=PATIENCE,
             check=False,
         )  # fmt: skip
     assert done.returncode == 2

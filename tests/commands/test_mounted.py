@@ -17,6 +17,7 @@ from tests.commands.test_enforce import ANY_PORT, hash_in
 from tests.engine import may_unshare
 from tests.fakes import FakeEngine
 from tests.learning.test_proposal import shape_of
+from tests.patience import PATIENCE
 from trioproxy.learning.evidence import Evidence, When
 from trioproxy.learning.evidencefile import dump
 from trioproxy.learning.shape import Who
@@ -62,7 +63,7 @@ class Host:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import trioproxy
+from tests.patience import PATIENCE
 from trioproxy.commands import ours
 from trioproxy.commands.closing import Closing
 from trioproxy.commands.ours import Kind, Own, check_own
@@ -246,7 +247,7 @@ def start(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import trio
 
-from tests.commands.running import LIMIT, environment, running
+from tests.commands.running import environment, running
 from tests.fakes import FakeEngine
 from tests.learning.test_keeping import PLANTED, SECRET
+from tests.patience import PATIENCE
 from trioproxy.api.routes import OPERATIONS
 
 CLIENT = """
@@ -55,7 +56,7 @@ async def test_no_secret_is_in_anything_that_we_write(
     command = (sys.executable, str(client), str(asked), SECRET)
     env = tmp_path / "app.env"
     learner = (sys.executable, "-m", "trioproxy", "learn", "--upstream", str(fake.path))
-    with trio.fail_after(2 * LIMIT):
+    with trio.fail_after(2 * PATIENCE):
         done = await trio.run_process(
             [*learner, "--log-level", "debug", "-o", str(env), "--", *command],
             env=environment({}),
@@ -79,7 +80,7 @@ async def test_no_secret_is_in_anything_that_we_write(
             *("--upstream", str(fake.path), *options),
         ) as proxy:
             await proxy.listen()
-            with trio.fail_after(2 * LIMIT):
+            with trio.fail_after(2 * PATIENCE):
                 ran = await trio.run_process(
                     command,
                     env=environment({"DOCKER_HOST": f"unix://{listen}"}),

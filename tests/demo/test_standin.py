@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from tests.patience import PATIENCE
 from trioproxy.demo import guest, standin
 
 
@@ -21,7 +22,7 @@ async def engine_url(tmp_path: Path, nursery: trio.Nursery) -> str:
 
 async def run_client(url: str, *arguments: str) -> tuple[int, str, str]:
     """Run the bundled client as a program, with "hi" on its stdin."""
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE):
         done = await trio.run_process(
             [sys.executable, "-m", "trioproxy.demo.guest", *arguments],
             stdin=b"hi\n",

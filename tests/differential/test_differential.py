@@ -22,6 +22,7 @@ from tests.differential.http_requests import (
     http_requests,
     reaches_engine,
 )
+from tests.patience import PATIENCE
 from trioproxy.api.matched import Request
 from trioproxy.api.routes import match
 from trioproxy.api.target import Target
@@ -245,7 +246,7 @@ async def test_each_row_occurs(
     """Next to a real HAProxy nothing is wider or unexplained, and each row is seen."""
     places = place_all(sockets)
     engine = haproxy([front for place in places for front in place.fronts])
-    with trio.fail_after(240):
+    with trio.fail_after(5 * PATIENCE):
         outcome = await run_all(places, engine)
     with capsys.disabled():
         sys.stdout.write(f"\n{outcome}\n")

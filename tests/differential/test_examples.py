@@ -11,6 +11,7 @@ from tests.differential.haproxy_rules import Front
 from tests.differential.http_requests import HttpRequest, http_requests
 from tests.differential.test_differential import Outcome, Place, serve, work
 from tests.migration.tables import Example, examples
+from tests.patience import PATIENCE
 from trioproxy.file import samples
 from trioproxy.review.differences import DIFFERENCES
 
@@ -33,7 +34,7 @@ async def test_example(sockets: Path, haproxy: Start, example: Example) -> None:
         for one in samples.of_table()
     ]
     outcome = Outcome()
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
             proxies = await serve(place, engine, nursery)
             todo = [*plain, *http_requests(random.Random(SEED))]

@@ -15,6 +15,7 @@ import pytest
 from tests.commands.running import run
 from tests.differential.haproxy_rules import Front, rules
 from tests.engine import Engine
+from tests.patience import PATIENCE
 from trioproxy.file.incumbents import INCUMBENTS, Incumbent
 from trioproxy.learning.evidencefile import load
 from trioproxy.learning.loglines import read_line
@@ -156,7 +157,7 @@ def session(engine: Engine, address: str, host: str) -> None:
         env=engine.environment(host),
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 

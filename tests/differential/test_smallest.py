@@ -11,6 +11,7 @@ import trio
 from tests.differential.conftest import Start
 from tests.differential.haproxy_rules import Front
 from tests.differential.http_requests import HttpRequest, reaches_engine
+from tests.patience import PATIENCE
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.file.incumbents import INCUMBENTS
 from trioproxy.learning.minimize import smallest_sections, uses_of
@@ -72,7 +73,7 @@ async def test_smallest_in_haproxy(sockets: Path, haproxy: Start) -> None:
     """An incumbent lets pass what was learned, and with any 1 turned to 0 it does not."""
     every = list(settings(sockets))
     haproxy([setting.front for setting in every])
-    with trio.fail_after(120):
+    with trio.fail_after(PATIENCE):
         for setting in every:
             passed = await setting.let_pass()
             assert passed == (not setting.flipped), setting

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import IO
 
 from tests.engine import Engine
+from tests.patience import PATIENCE
 from trioproxy.api.routes import SECTIONS
 from trioproxy.file import envfile
 
 TRIOPROXY = (sys.executable, "-m", "trioproxy")
 SETTINGS = ("LISTEN", "BIND_CONFIG", "SOCKET_PATH", "ENV_FILE", "LOG_LEVEL")
 """Variables of the developer's own that the tests must not depend on."""
-STOP_SECONDS = 15
 
 EVERY_SECTION = dict.fromkeys((*SECTIONS, "POST"), "1")
 
@@ -84,7 +84,7 @@ def enforcing(
         yield Proxy(url=url, process=process, log=log)
     finally:
         process.terminate()
-        status = process.wait(STOP_SECONDS)
+        status = process.wait(PATIENCE)
     reader.join()
     process.stderr.close()
     assert status == 0, log

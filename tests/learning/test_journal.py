@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from tests.patience import PATIENCE
 from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.learning import journal as journal_module
 from trioproxy.learning.evidence import Evidence, New, When
@@ -285,7 +286,7 @@ async def test_news_are_told_when_they_are_on_disk(files: Files) -> None:
         nursery.start_soon(journal.run)
         evidence.observe(LIST, "200", When(1_795_515_300), WHO)
         journal.wake()
-        with trio.fail_after(10):
+        with trio.fail_after(PATIENCE):
             await heard.told.wait()
         assert heard.shapes == [LIST]
         assert set(files.evidence.records) == {LIST}
@@ -304,7 +305,7 @@ async def test_counts_are_written_now_and_then(
     evidence.observe(LIST, "200", When(1_795_515_300), WHO)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(journal.run)
-        with trio.fail_after(10):
+        with trio.fail_after(PATIENCE):
             await heard.told.wait()
         nursery.cancel_scope.cancel()
     assert files.evidence.records[LIST].count() == 2

@@ -18,6 +18,7 @@ from tests.fakes import (
     open_descriptors,
     settle,
 )
+from tests.patience import PATIENCE
 from trioproxy.api.routes import SECTIONS
 from trioproxy.config import (
     DEFAULT_MAX_CONNECTIONS,
@@ -31,9 +32,6 @@ from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import EnforceGate, Gate
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
-
-PATIENCE = 60.0
-"""Real seconds after which a test hangs: `fail_after` knows virtual seconds only."""
 
 OPEN: Mapping[str, str] = dict.fromkeys([*SECTIONS, "POST"], "1")
 """Variables that allow every known operation of a section."""

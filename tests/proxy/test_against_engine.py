@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.engine import Engine
 from tests.fakes import request
+from tests.patience import PATIENCE
 from tests.proxy.raw_exchange import exchange, facts, proxy_before
 from trioproxy.api.routes import (
     ENDPOINTS,
@@ -69,7 +70,7 @@ async def test_same_answer(
 ) -> None:
     """Status, headers and body of each route are the Engine's own."""
     raw = written(endpoint, version)
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE):
         (direct,) = await exchange(engine.url, raw)
         async with proxy_before(engine.socket, EVERYTHING, tmp_path) as url:
             (through,) = await exchange(url, raw)
@@ -83,7 +84,7 @@ async def test_same_kind_of_answer(
 ) -> None:
     """What changes from one moment to the next has the same status and the same headers."""
     raw = written(endpoint, "")
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE):
         (direct,) = await exchange(engine.url, raw)
         async with proxy_before(engine.socket, EVERYTHING, tmp_path) as url:
             (through,) = await exchange(url, raw)

@@ -13,6 +13,7 @@ import trio
 
 from tests.engine import Engine
 from tests.fakes import EngineConnection, FakeEngine, Message, response
+from tests.patience import PATIENCE
 from tests.proxy.evasions import ROWS, Row
 from tests.proxy.raw_exchange import exchange, facts, proxy_before
 from tests.strict import Read, Unclear, read_requests
@@ -115,7 +116,7 @@ async def test_the_engine_serves_only_what_is_granted(
     # Other Engines read some rows in another way: older ones take a bare LF, later ones
     # speak HTTP/2 or drop old versions.
     is_known = engine.versions["Version"].startswith("26.")
-    with trio.fail_after(10):
+    with trio.fail_after(PATIENCE):
         direct = await exchange(
             engine.url, row.request, len(row.engine), more=not is_known
         )

@@ -14,6 +14,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.patience import PATIENCE
 from trioproxy.config import Level, LogFormat
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import EnforceGate, Gate, LearnGate, ShadowGate, judge
@@ -119,7 +120,7 @@ async def test_run_writes_what_is_gathered() -> None:
         nursery.start_soon(log.run)
         for event in ("one", "two"):
             log.line(Level.INFO, event)
-            with trio.fail_after(10):
+            with trio.fail_after(PATIENCE):
                 await trio.lowlevel.wait_readable(reader)
             assert event in os.read(reader, 4096).decode()
         nursery.cancel_scope.cancel()
@@ -133,7 +134,7 @@ async def test_others_have_their_turn_between_two_writes() -> None:
         for _ in range(100):
             log.line(Level.INFO, "x" * 200)
         nursery.start_soon(log.run)
-        with trio.fail_after(10):
+        with trio.fail_after(PATIENCE):
             while log._entries:
                 await trio.lowlevel.checkpoint()
                 with suppress(BlockingIOError):
@@ -252,7 +253,7 @@ async def test_nobody_stays_only_while_the_log_is_written() -> None:
         for _ in range(1000):
             log.line(Level.INFO, "x" * 200)
         nursery.start_soon(log.run, lambda: None, at_work)
-        with trio.fail_after(10):
+        with trio.fail_after(PATIENCE):
             while sum(inside) or not inside:
                 await trio.lowlevel.checkpoint()
             assert log._entries  # the pipe is full

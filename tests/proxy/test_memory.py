@@ -29,6 +29,7 @@ from tests.fakes import (
     request,
     response,
 )
+from tests.patience import PATIENCE
 from tests.proxy.conftest import OPEN
 from trioproxy.config import DEFAULT_MAX_BODY
 
@@ -121,10 +122,10 @@ async def program(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Progra
             stdin=subprocess.DEVNULL,
         )
     try:
-        with trio.fail_after(60):
+        with trio.fail_after(PATIENCE):
             await is_there(listen)
         program = Program(pid=process.pid, listen=listen, fake=fake)
-        with trio.fail_after(120):
+        with trio.fail_after(2 * PATIENCE):
             yield program
     finally:
         nursery.cancel_scope.cancel()
@@ -278,7 +279,7 @@ async def test_a_flood_of_bodies(
     for client in program.clients:
         client.close()
     program.fake.die()  # what goes on without its client is over then as well
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE):
         await program.given_back(before)
     refused = program.statuses[403]
     await program.ask(creation("/etc:/e", letter))
