@@ -302,26 +302,29 @@ async def test_refused_approved_passed(engine: Engine, tmp_path: Path) -> None:
         *("enforce", str(file), "--listen", listen, "--upstream", engine.url, *options)
     ) as proxy:
         await proxy.listen()
-        for command, name, text in (
+        for command, operation, name, text in (
             (
                 ("volume", "ls", "-q"),
+                "VolumeList",
                 "VolumeList",
                 "add VolumeList to ALLOW_OPERATIONS",
             ),
             (
                 ("create", "-v", "/srv/x:/x", "busybox"),
+                "ContainerCreate",
                 "CREATE_BINDS=/srv/x",
                 "which CREATE_BINDS does not list",
             ),
             (
                 ("rm", "-f", "others"),
+                "ContainerDelete",
                 "ONLY_CONTAINERS=others",
                 "names container others, which ONLY_CONTAINERS does not list",
             ),
         ):
             ran = engine.docker(*command, host=listen, check=False)
             assert (ran.status, text in ran.errors) != (0, False)
-            await proxy.line("recorded")
+            await proxy.line(f"recorded operation={operation}")
             done = run("approve", str(file), "--evidence", str(live), "--yes", name)
             assert done.status == 0, done.err
             await proxy.line("reload")
