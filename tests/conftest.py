@@ -42,7 +42,13 @@ def scratch(engine: Engine) -> ScratchEngine:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Leave out the tests whose Engine this machine cannot give, but never in CI."""
+    """Leave out the tests whose Engine this machine cannot give, but never in CI.
+
+    Beside other processes the files with slow tests come first: none is waited for at the end.
+    """
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
     if os.environ.get("CI") == "true":
         return  # there they fail
     lines = []
