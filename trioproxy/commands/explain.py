@@ -32,7 +32,7 @@ from trioproxy.limits.limit import ANY
 from trioproxy.limits.objects import OWN
 from trioproxy.quoting import visible
 from trioproxy.review.differences import Matter, matters
-from trioproxy.review.sightings import NEVER, of_item, of_object, of_operation
+from trioproxy.review.sightings import NEVER, Uses, of_operation
 
 WIDTH = 80
 ONE_PROXY = (
@@ -162,9 +162,10 @@ def _values(policy: Policy, evidence: Evidence | None) -> Iterator[str]:
     if evidence is None or not evidence.arguments or not policy.limits:
         return
     yield "what was asked for:"
+    uses = Uses(evidence, policy.limits)
     for name, limit in policy.limits.by_variable.items():
         for item in limit.patterns:
-            seen = of_item(evidence, name, item, policy.limits.base)
+            seen = uses.sighting(uses.values(name, item))
             yield from _wrap(f"{name}={item.text}: {seen or NEVER}", indent="  ")
     yield ""
 
@@ -183,9 +184,10 @@ def _named_items(
     policy: Policy, evidence: Evidence | None
 ) -> Iterator[tuple[str, str, str]]:
     """Each item of the lists of objects, and whether any of it was seen."""
+    uses = Uses(evidence, policy.limits) if evidence else None
     for kind, only in policy.objects.by_kind.items():
         for item in only.items if only.variable in policy.objects.set_variables else ():
-            found = of_object(evidence, kind, item) if evidence else None
+            found = uses.sighting(uses.things(kind, item)) if uses else None
             # Nobody adds what is the client's own by hand, before there is any.
             never = "not seen so far" if item == OWN else NEVER
             yield only.variable, item, str(found or never)
@@ -214,12 +216,13 @@ def _markdown(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
         yield ""
         yield "| requests may ask for | | seen |"
         yield "|---|---|---|"
+    base = file.policy.limits.base
+    uses = Uses(evidence, file.policy.limits) if evidence else None
     for name, item in items:
-        base = file.policy.limits.base
         why = power.of_item(name, item.text, base=base)
         risk = root_note(why)
-        found = of_item(evidence, name, item, base) if evidence else None
-        told = str(found or NEVER).removeprefix("seen ") if evidence else ""
+        found = uses.sighting(uses.values(name, item)) if uses else None
+        told = str(found or NEVER).removeprefix("seen ") if uses else ""
         yield f"| {as_code(f'{name}={item.text}')} | {risk} | {told} |"
     named = list(_named_items(file.policy, evidence))
     if named:

@@ -29,6 +29,7 @@ from trioproxy.learning.evidence import Argument, Evidence
 from trioproxy.learning.holes import Item, Seen, items_of
 from trioproxy.limits.inclusion import Listed
 from trioproxy.limits.limit import ANY, Limit, Limits
+from trioproxy.limits.lookup import Lookup
 from trioproxy.limits.patterns import Pattern
 from trioproxy.limits.sorts import parse_pattern
 
@@ -336,15 +337,15 @@ class _Proposing:
         self, variable: str, listed: list[str], wanted: list[Item]
     ) -> list[str]:
         """Put together what the file lists and what is wanted, each once."""
-        patterns = list(self._patterns(variable, listed))
+        there = Lookup(self._patterns(variable, listed))
         by_learning = {item for item in listed if f"{variable}={item}" in self._marks}
         items, seen = dict.fromkeys(listed), set[str]()
         for item in wanted:
             values = {value.replace(BASE, self._base) for value in item.values}
             seen |= item.values | {item.text}
-            fitting = {one.text for one in patterns if all(map(one.fits, values))}
-            if fitting:
-                seen |= fitting
+            fitting = [{one.text for one in there.fitting(value)} for value in values]
+            if of_all := set[str].intersection(*fitting):
+                seen |= of_all
                 continue
             if item.is_hole:
                 new = _listed(self._patterns(variable, [item.text]))

@@ -11,19 +11,18 @@ value that only the inner list fits.
 
 Lists may be long, and a proxy compares two when it reads its file again. So what both have
 is passed over, a single value is looked up, and of the outer words only those are walked
-that may share a value with the inner ones: where one begins as the other does.
+that may share a value with the inner ones, which is looked up as well (`limits.ends`).
 """
 
-from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
 from trioproxy.api.families import FAMILIES, LIMITS
 from trioproxy.errors import ConfigError
 from trioproxy.limits.automata import MOST_STEPS, Automaton, alphabet_of
-from trioproxy.limits.languages import Language, Some, Word, beginning
+from trioproxy.limits.ends import Ends
+from trioproxy.limits.languages import Language, Word, beginning, ending, is_literal
 from trioproxy.limits.limit import ANY, Limit, Limits
 from trioproxy.limits.patterns import Pattern, Ports, Words
 from trioproxy.limits.sorts import parse_pattern
@@ -56,13 +55,15 @@ def taken_out(limits: Limits, once_listed: Iterable[str]) -> Iterator[str]:
         # that there was a list.
         limit = limits.limit_of(variable) if text and variable in LIMITS else None
         if limit is not None and not limit.is_any:
+            if variable not in lists:
+                lists[variable] = Listed(limit)
+            if lists[variable].have(text):
+                continue
             try:
                 item = parse_pattern(variable, text, base=limits.base)
             except ConfigError:  # it speaks of a base that is not there any more
                 yield mark
                 continue
-            if variable not in lists:
-                lists[variable] = Listed(limit)
             if not lists[variable].fit_all_of(item):
                 yield mark
 
@@ -96,6 +97,10 @@ class Listed:
         self._limit = limit
         self._by_text = {one.text: one.means for one in limit.patterns}
 
+    def have(self, text: str) -> bool:
+        """Whether one of them is written so."""
+        return text in self._by_text
+
     def fit_all_of(self, item: Pattern) -> bool:
         """Whether they are proven to fit all that another item fits."""
         means, same = item.means, self._by_text.get(item.text)
@@ -103,24 +108,19 @@ class Listed:
             return self._limit.lists(item.text)
         if isinstance(same, Words) and same == means:
             return True
-        if not any(isinstance(part, Some) for word in means.language for part in word):
+        if all(map(is_literal, means.language)):
             # A value or two: no proof is needed, and sockets are looked at.
             values = ("".join(map(str, word)) for word in means.language)
             return all(map(self._limit.lists, values))
-        beginnings = set(map(beginning, means.language))
-        near = {number for one in beginnings for number in self._near(one)}
+        near = {n for word in means.language for n in self._near(word)}
         words = (self._words[number] for number in sorted(near))
         outer = [w for w, spares in words if means.spares_sockets or not spares]
         return is_included(means.language, tuple(outer))
 
-    def _near(self, text: str) -> Iterator[int]:
-        """The words that fit what begins with a text, or with a part of that."""
-        for length in self._lengths:
-            yield from self._by_beginning.get(text[:length], ())
-        at = bisect_left(self._beginnings, text)
-        while at < len(self._beginnings) and self._beginnings[at].startswith(text):
-            yield from self._by_beginning[self._beginnings[at]]
-            at += 1
+    def _near(self, word: Word) -> list[int]:
+        """The words that may have a value in common with another one."""
+        begins, ends = beginning(word), ending(word)
+        return self._ends.near(begins, ends, is_whole=is_literal(word))
 
     @cached_property
     def _words(self) -> list[tuple[Word, bool]]:
@@ -129,19 +129,9 @@ class Listed:
         return [(word, one.spares_sockets) for one in listed for word in one.language]
 
     @cached_property
-    def _by_beginning(self) -> Mapping[str, list[int]]:
-        found = defaultdict[str, list[int]](list)
-        for number, (word, _) in enumerate(self._words):
-            found[beginning(word)].append(number)
-        return dict(found)
-
-    @cached_property
-    def _beginnings(self) -> list[str]:
-        return sorted(self._by_beginning)
-
-    @cached_property
-    def _lengths(self) -> list[int]:
-        return sorted(set(map(len, self._beginnings)))
+    def _ends(self) -> Ends[int]:
+        words = enumerate(self._words)
+        return Ends((beginning(word), ending(word), n) for n, (word, _) in words)
 
 
 def is_included(inner: Language, outer: Language) -> bool:

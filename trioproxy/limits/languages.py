@@ -12,7 +12,7 @@ missing is a second word.
 
 import re
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 STAR: Final = re.compile(r"\*(?:\{([1-9][0-9]?)\})?")
@@ -59,10 +59,27 @@ def with_stars(text: str, letters: Some = NAME) -> Word:
     return (*parts, text[at:])
 
 
-def beginning(word: Word) -> str:
+def is_literal(word: Word) -> bool:
+    """Whether it is one value, and no other."""
+    return all(isinstance(part, str) for part in word)
+
+
+def beginning(word: Iterable[Part]) -> str:
     """What every value of a word begins with."""
-    first = word[0] if word else ""
-    return first if isinstance(first, str) else ""
+    return "".join(_texts(word))
+
+
+def ending(word: Sequence[Part]) -> str:
+    """What every value of a word ends with."""
+    return "".join([*_texts(reversed(word))][::-1])
+
+
+def _texts(parts: Iterable[Part]) -> Iterator[str]:
+    """The texts in front of what is none."""
+    for part in parts:
+        if isinstance(part, Some):
+            return
+        yield part
 
 
 def expression(language: Iterable[Word]) -> str:

@@ -5,8 +5,8 @@ is done in one go: an item tried for each value would be work for millions, whil
 else is served. So items are kept by what can be looked up. What an item fits word for
 word is in one set. Of ports, those of one address and protocol are sorted: a range is
 within one of them if of all that begin no later the one that ends last does not end
-before it. What has a star is kept by the text in front of the star, which the value must
-begin with; only items with that very beginning are tried.
+before it. What has a star is kept by the texts in front of it and behind (`limits.ends`),
+and only items are tried that begin as the value does.
 
 Nothing is decided otherwise than by the items one by one, and a test holds the two to
 each other.
@@ -19,7 +19,8 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from typing import Final
 
-from trioproxy.limits.languages import beginning
+from trioproxy.limits.ends import FEW, Ends
+from trioproxy.limits.languages import beginning, ending
 from trioproxy.limits.patterns import Pattern, Ports, Words, parse_ports
 
 ALL_ADDRESSES: Final = ""
@@ -29,62 +30,74 @@ ALL_ADDRESSES: Final = ""
 class Lookup:
     """The items of a list, by what can be looked up."""
 
-    __slots__ = ("_lengths", "_ports", "_starred", "_texts")
+    __slots__ = ("_ports", "_starred", "_texts")
 
     def __init__(self, patterns: Iterable[Pattern]) -> None:
-        texts = set[str]()
-        ports = defaultdict[tuple[str, str], list[Ports]](list)
+        texts = defaultdict[str, tuple[Pattern, ...]](tuple)
+        ports = defaultdict[tuple[str, str], list[tuple[Ports, Pattern]]](list)
         starred = defaultdict[str, list[Pattern]](list)
         for pattern in patterns:
             means = pattern.means
             if isinstance(means, Ports):
-                ports[means.address, means.protocol].append(means)
+                ports[means.address, means.protocol].append((means, pattern))
             elif (fixed := _fixed(means)) is not None:
-                texts.update(fixed)
+                for text in fixed:
+                    texts[text] += (pattern,)
             else:
                 starred[_beginning(means)].append(pattern)
-        self._texts = frozenset(texts)
+        self._texts = dict(texts)
         self._ports = {key: _Ranges(listed) for key, listed in ports.items()}
-        self._starred = dict(starred)
-        self._lengths = sorted({len(beginning) for beginning in starred})
+        self._starred = Ends(
+            (begins, ends, pattern)
+            for begins, alike in starred.items()
+            for pattern in alike
+            # What is told apart by its beginning needs no more to be kept of it.
+            for ends in (_endings(pattern.means) if len(alike) > FEW else ("",))
+        )
 
     def fits(self, value: str) -> bool:
         """Whether one of the items fits a value in normal form."""
         if value in self._texts:
             return True
         if self._ports:
-            return self._has_ports(value)
+            return any(ranges.include(asked) for ranges, asked in self._asked(value))
         return any(pattern.fits(value) for pattern in self.candidates(value))
 
-    def candidates(self, value: str) -> Iterator[Pattern]:
-        """The items with a star that are tried for a value."""
-        for length in self._lengths:
-            yield from self._starred.get(value[:length], ())
+    def fitting(self, value: str) -> Iterator[Pattern]:
+        """All the items that fit a value in normal form."""
+        yield from self._texts.get(value, ())
+        for ranges, asked in self._asked(value) if self._ports else ():
+            yield from ranges.including(asked)
+        yield from (one for one in {*self.candidates(value)} if one.fits(value))
 
-    def _has_ports(self, value: str) -> bool:
+    def candidates(self, value: str) -> list[Pattern]:
+        """The items with a star that are tried for a value; one may be there twice."""
+        return self._starred.near(value, value, is_whole=True)
+
+    def _asked(self, value: str) -> "Iterator[tuple[_Ranges, Ports]]":
+        """The ports that may be what a value asks for, and what that is."""
         asked = parse_ports(value)
         if asked is None:
-            return False
-        found = (
-            self._ports.get((address, asked.protocol))
-            for address in {ALL_ADDRESSES, asked.address}
-        )
-        return any(listed is not None and listed.include(asked) for listed in found)
+            return
+        for address in {ALL_ADDRESSES, asked.address}:
+            if ranges := self._ports.get((address, asked.protocol)):
+                yield ranges, asked
 
 
 class _Ranges:
     """Ports of one address and protocol."""
 
-    __slots__ = ("_firsts", "_lasts", "_random")
+    __slots__ = ("_firsts", "_lasts", "_listed", "_random")
 
-    def __init__(self, listed: list[Ports]) -> None:
-        listed.sort(key=lambda one: one.first)
-        self._firsts = [one.first for one in listed]
-        self._lasts = list(accumulate((one.last for one in listed), max))
-        self._random = next((one for one in listed if not one.first), None)
+    def __init__(self, listed: list[tuple[Ports, Pattern]]) -> None:
+        listed.sort(key=lambda one: one[0].first)
+        self._listed = listed
+        self._firsts = [ports.first for ports, _ in listed]
+        self._lasts = list(accumulate((ports.last for ports, _ in listed), max))
+        self._random = next((one for one in listed if not one[0].first), None)
 
     def include(self, asked: Ports) -> bool:
-        if self._random is not None and self._random.includes(asked):
+        if self._random is not None and self._random[0].includes(asked):
             return True
         count = bisect_right(self._firsts, asked.first)
         return (
@@ -92,6 +105,18 @@ class _Ranges:
             and asked.first <= asked.last
             and asked.last <= self._lasts[count - 1]
         )
+
+    def including(self, asked: Ports) -> Iterator[Pattern]:
+        """All of them that include others."""
+        if self._random is not None and self._random[0].includes(asked):
+            yield self._random[1]
+        at = bisect_right(self._firsts, asked.first)
+        # Where none up to here ends so late, nothing further down does.
+        while at and self._lasts[at - 1] >= asked.last:
+            at -= 1
+            ports, pattern = self._listed[at]
+            if ports.first and ports.includes(asked):
+                yield pattern
 
 
 def _fixed(means: Words) -> list[str] | None:
@@ -108,3 +133,8 @@ def _beginning(means: Words) -> str:
     """What everything that an item fits begins with."""
     texts = list(map(beginning, means.language))
     return os.path.commonprefix(texts)  # noqa: RUF071  by characters is what is meant
+
+
+def _endings(means: Words | Ports) -> Iterable[str]:
+    """What the values that an item fits end with, each with one of these."""
+    return set(map(ending, means.language)) if isinstance(means, Words) else ()

@@ -7,7 +7,7 @@ item that can never fit anything, because it is in no normal form, is an error a
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -26,6 +26,8 @@ from trioproxy.limits.languages import (
     with_stars,
 )
 
+_Match = Callable[[str], re.Match[str] | None]
+
 
 class Words:
     """What an item fits, as words."""
@@ -36,7 +38,8 @@ class Words:
         self.language: Language = language
         self.spares_sockets = spares_sockets
         """Whether sockets of engines are left out, which are doors of their own."""
-        self._fullmatch = re.compile(expression(language)).fullmatch
+        # Most are looked up, and never tried (`limits.lookup`).
+        self._fullmatch: _Match | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Words) and (
@@ -49,6 +52,8 @@ class Words:
 
     def fits(self, value: str) -> bool:
         """Whether one of the words is this value."""
+        if self._fullmatch is None:
+            self._fullmatch = re.compile(expression(self.language)).fullmatch
         if not self.language or self._fullmatch(value) is None:
             return False
         return not self.spares_sockets or not root.SOCKET.fullmatch(

@@ -12,7 +12,17 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from trioproxy.limits.automata import have_common
-from trioproxy.limits.languages import Part, Some, Word, others, with_stars
+from trioproxy.limits.ends import FEW, Ends
+from trioproxy.limits.languages import (
+    Part,
+    Some,
+    Word,
+    beginning,
+    ending,
+    is_literal,
+    others,
+    with_stars,
+)
 
 SEGMENT: Final[Word] = (others("/"),)
 """Any name of a file or folder."""
@@ -71,9 +81,29 @@ def _all_meet(one: tuple[Word, ...], other: tuple[Word, ...]) -> bool:
 def _meet(one: Word, other: Word) -> bool:
     if one == other or SEGMENT in {one, other}:
         return True
-    if _is_literal(one) and _is_literal(other):
+    if is_literal(one) and is_literal(other):
         return False
     return have_common((one,), (other,))
+
+
+class _Ways(dict[Word, "_Node"]):
+    """Where places go on, by their next segment."""
+
+    __slots__ = ("_ends",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ends: Ends[Word] | None = None
+
+    def meeting(self, word: Word) -> "Iterator[_Node]":
+        """Where those lead to that may be what a segment is; none is added from now on."""
+        tried: Iterable[Word] = self
+        if len(self) > FEW:
+            if self._ends is None:
+                self._ends = Ends((beginning(one), ending(one), one) for one in self)
+            is_whole = is_literal(word)
+            tried = self._ends.near(beginning(word), ending(word), is_whole=is_whole)
+        yield from (self[one] for one in tried if _meet(word, one))
 
 
 class _Node:
@@ -82,8 +112,8 @@ class _Node:
     __slots__ = ("is_below", "is_end", "literal", "starred")
 
     def __init__(self) -> None:
-        self.literal = dict[Word, _Node]()
-        self.starred = dict[Word, _Node]()
+        self.literal = _Ways()
+        self.starred = _Ways()
         self.is_end = False
         """Whether one of them is here."""
         self.is_below = False
@@ -91,13 +121,11 @@ class _Node:
 
     def along(self, word: Word) -> "Iterator[_Node]":
         """Where what a segment may be leads to."""
-        if _is_literal(word):
-            if word in self.literal:
-                yield self.literal[word]
-            tried = list(self.starred.items())
-        else:
-            tried = [*self.literal.items(), *self.starred.items()]
-        yield from (node for other, node in tried if _meet(word, other))
+        if not is_literal(word):
+            yield from self.literal.meeting(word)
+        elif word in self.literal:
+            yield self.literal[word]
+        yield from self.starred.meeting(word)
 
 
 class Tree:
@@ -112,8 +140,10 @@ class Tree:
         for one in several:
             node = self._root
             for word in one.segments:
-                ways = node.literal if _is_literal(word) else node.starred
-                node = ways.setdefault(word, _Node())
+                ways = node.literal if is_literal(word) else node.starred
+                if word not in ways:
+                    ways[word] = _Node()
+                node = ways[word]
             node.is_below |= one.is_below
             node.is_end |= not one.is_below
 
@@ -127,10 +157,6 @@ class Tree:
         if one.is_below:
             return any(n.is_below or n.literal or n.starred for n in nodes)
         return any(node.is_end for node in nodes)
-
-
-def _is_literal(word: Word) -> bool:
-    return all(isinstance(part, str) for part in word)
 
 
 Links = Mapping[Place, Place]
@@ -179,6 +205,11 @@ EVERY: Final[Links] = MappingProxyType(
 
 NO_LINKS: Final[Links] = MappingProxyType({})
 
+_FIRST: Final = frozenset(name.segments[0] for name in EVERY)
+"""How names begin. Where a path begins otherwise, and no star is there, none is met."""
+if not all(map(is_literal, _FIRST)):
+    raise AssertionError(f"{_FIRST}: a name that may begin any path")
+
 
 def names(one: Place, links: Links = SAME) -> tuple[Place, ...]:
     """All names of a place, its own first.
@@ -195,6 +226,9 @@ def names(one: Place, links: Links = SAME) -> tuple[Place, ...]:
 
 
 def _renamed(one: Place, links: Links) -> Iterator[Place]:
+    first = one.segments[0] if one.segments else SEGMENT
+    if is_literal(first) and first not in _FIRST:
+        return
     for name, of in links.items():
         depth = len(name.segments)
         if not _all_meet(one.segments, name.segments):

@@ -52,12 +52,13 @@ class Comparison:
 def compare(old: Policy, new: Policy) -> Comparison:
     """Say what `new` grants more and less than `old`."""
     was, now = meaning_of(old), meaning_of(new)
+    known = frozenset(was.ways)
     return Comparison(
         more=_sorted(more(old, new)),
         less=_sorted(more(new, old)),
         was_root=was.is_root,
         is_root=now.is_root,
-        ways=tuple(way for way in now.ways if way not in was.ways),
+        ways=tuple(way for way in now.ways if way not in known),
     )
 
 

@@ -25,7 +25,12 @@ from trioproxy.review.listing import (
     object_listings,
 )
 from trioproxy.review.reality import Drift, RefusedValue, drift, refused_values
-from trioproxy.review.sightings import Sighting, of_operation, runs_of_operation
+from trioproxy.review.sightings import (
+    Sighting,
+    Uses,
+    of_operation,
+    runs_of_operation,
+)
 
 RUNS_SHOWN: Final = 24
 """The newest runs, each a dot."""
@@ -200,6 +205,7 @@ def report_of(
     policy = file.policy
     meaning = meaning_of(policy)
     evidence = learned.evidence if learned else None
+    uses = Uses(evidence, policy.limits) if evidence else None
     watch = _watch(learned) if learned else None
     runs = tuple(one.name for one in watch.runs) if watch else ()
     opened = policy.opened_operations
@@ -214,8 +220,8 @@ def report_of(
             *(str(route) for route in policy.routes),
             *(f"all of {name}" for name in open_sections(policy)),
         ),
-        listings=tuple(listings(policy, meaning.limits, evidence, runs)),
-        objects=tuple(object_listings(meaning.objects, evidence, runs)),
+        listings=tuple(listings(policy, meaning.limits, uses, runs)),
+        objects=tuple(object_listings(meaning.objects, uses, runs)),
         unlisted=tuple(_unlisted(policy, evidence, left_out)) if evidence else (),
         price=_price(file, evidence),
         left_out=left_out,

@@ -9,19 +9,10 @@ from trioproxy.api.families import BASE, OBJECTS, Kind
 from trioproxy.judge import power
 from trioproxy.judge.meaning import Limited
 from trioproxy.judge.rules import Policy
-from trioproxy.learning.evidence import Evidence
 from trioproxy.limits.limit import ANY
 from trioproxy.limits.objects import OF_LABEL, OF_PROJECT, OWN
 from trioproxy.limits.patterns import READ_ONLY, Pattern
-from trioproxy.review.sightings import (
-    Sighting,
-    of_item,
-    of_object,
-    runs_of_item,
-    runs_of_object,
-    things_of_item,
-    values_of_item,
-)
+from trioproxy.review.sightings import Sighting, Uses
 
 VALUES_SHOWN: Final = 4
 """Of the values that one item fits."""
@@ -65,7 +56,7 @@ class Listing:
 def listings(
     policy: Policy,
     limits: tuple[Limited, ...],
-    evidence: Evidence | None,
+    uses: Uses | None,
     runs: tuple[str, ...],
 ) -> Iterator[Listing]:
     """Show each limit; `runs`: those of which the uses are wanted."""
@@ -77,14 +68,13 @@ def listings(
             line=one.line,
             is_any=bool(limit and limit.is_any),
             items=tuple(
-                _item(policy, one.variable, pattern, evidence, runs)
-                for pattern in patterns
+                _item(policy, one.variable, pattern, uses, runs) for pattern in patterns
             ),
         )
 
 
 def object_listings(
-    objects: tuple[Limited, ...], evidence: Evidence | None, runs: tuple[str, ...]
+    objects: tuple[Limited, ...], uses: Uses | None, runs: tuple[str, ...]
 ) -> Iterator[Listing]:
     """Show each list of objects in the same way."""
     for one in objects:
@@ -95,9 +85,7 @@ def object_listings(
             variable=one.variable,
             line=f"{one.line}{unset}",
             is_any=one.value == ANY,
-            items=tuple(
-                _object(one.variable, kind, it, evidence, runs) for it in items
-            ),
+            items=tuple(_object(one.variable, kind, it, uses, runs) for it in items),
         )
 
 
@@ -105,18 +93,18 @@ def _object(
     variable: str,
     kind: Kind,
     item: str,
-    evidence: Evidence | None,
+    uses: Uses | None,
     runs: tuple[str, ...],
 ) -> Item:
-    used = runs_of_object(evidence, kind, item) if evidence else {}
-    things = things_of_item(evidence, kind, item) if evidence else ()
+    things = uses.things(kind, item) if uses else []
+    used = uses.runs(things) if uses else {}
     names = {one.name for one in things} - {item}
     return Item(
         variable=variable,
         text=item,
         reading=tuple(_object_reading(item)),
         root="",
-        seen=of_object(evidence, kind, item) if evidence else None,
+        seen=uses.sighting(things) if uses else None,
         uses=tuple(used.get(run, 0) for run in runs),
         values=tuple(sorted(names)[:VALUES_SHOWN]),
         more_values=max(0, len(names) - VALUES_SHOWN),
@@ -138,19 +126,19 @@ def _item(
     policy: Policy,
     variable: str,
     pattern: Pattern,
-    evidence: Evidence | None,
+    uses: Uses | None,
     runs: tuple[str, ...],
 ) -> Item:
     base = policy.limits.base
-    fitted = values_of_item(evidence, variable, pattern, base) if evidence else ()
+    fitted = uses.values(variable, pattern) if uses else []
     values = {one.value for one in fitted} - {pattern.text}
-    used = runs_of_item(evidence, variable, pattern, base) if evidence else {}
+    used = uses.runs(fitted) if uses else {}
     return Item(
         variable=variable,
         text=pattern.text,
         reading=tuple(_reading(variable, pattern.text, base)),
         root=power.of_item(variable, pattern.text, base=base),
-        seen=of_item(evidence, variable, pattern, base) if evidence else None,
+        seen=uses.sighting(fitted) if uses else None,
         uses=tuple(used.get(run, 0) for run in runs),
         values=tuple(sorted(values)[:VALUES_SHOWN]),
         more_values=max(0, len(values) - VALUES_SHOWN),

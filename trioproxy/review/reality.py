@@ -31,7 +31,7 @@ from trioproxy.limits.limit import ANY, Limit, parse_limits
 from trioproxy.limits.objects import OF_LABEL, Only
 from trioproxy.limits.patterns import Pattern
 from trioproxy.limits.sorts import parse_pattern
-from trioproxy.review.sightings import is_of_item
+from trioproxy.review.sightings import Uses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,15 +227,10 @@ def _whole(argument: Argument, policy: Policy, evidence: Evidence) -> Argument |
 def _unused_values(
     policy: Policy, evidence: Evidence, since: int
 ) -> Iterator[UnusedValue]:
-    used = [
-        (whole, evidence.arguments[one].last)
-        for one in evidence.used_arguments()
-        if (whole := _whole(one, policy, evidence))
-    ]
+    uses = Uses(evidence, policy.limits, evidence.newest_base)
     for name, limit in policy.limits.by_variable.items():
         for item in limit.patterns:
-            dates = (d for a, d in used if a.variable == name and item.fits(a.value))
-            last = max(dates, default=0)
+            last = uses.last(uses.values(name, item))
             if last < since and not _lists_nothing(item):
                 yield UnusedValue(variable=name, item=item.text, last=last)
 
@@ -243,10 +238,10 @@ def _unused_values(
 def _unused_objects(
     policy: Policy, evidence: Evidence, since: int
 ) -> Iterator[UnusedValue]:
-    used = [(one, evidence.things[one].last) for one in evidence.used_things()]
+    uses = Uses(evidence, policy.limits)
     for kind, only in policy.objects.by_kind.items():
         for item in only.items if only.variable in policy.objects.set_variables else ():
-            last = max((d for t, d in used if is_of_item(kind, item, t)), default=0)
+            last = uses.last(uses.things(kind, item))
             # What has a label evidence does not know.
             if last < since and not item.startswith(OF_LABEL):
                 yield UnusedValue(variable=only.variable, item=item, last=last)
@@ -311,7 +306,7 @@ def way_opened_by(policy: Policy, changed: Policy) -> str:
     """Say which way to root on the host a change opens; empty if none that is known."""
     if changed is policy:
         return ""
-    known = meaning_of(policy).ways
+    known = frozenset(meaning_of(policy).ways)
     ways = meaning_of(changed).ways
     return next((str(one) for one in ways if one not in known), "")
 

@@ -1,9 +1,9 @@
 """What evidence knows of what a file grants: how often, in which runs, by which programs."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 from trioproxy.api.families import BASE, Kind
 from trioproxy.learning.evidence import (
@@ -17,13 +17,14 @@ from trioproxy.learning.evidence import (
 from trioproxy.learning.needs import is_need
 from trioproxy.learning.shape import Shape, shape_of
 from trioproxy.learning.wording import count, days, some
-from trioproxy.limits.objects import is_listed
+from trioproxy.limits.ends import Ends
+from trioproxy.limits.limit import ANY, Limits
+from trioproxy.limits.lookup import Lookup
+from trioproxy.limits.objects import NETWORKS_OF_ALL, is_listed
 from trioproxy.limits.patterns import Pattern
 
 NEVER: Final = "NEVER SEEN: added by hand"
 PROGRAMS_SHOWN: Final = 3
-
-_Seen = TypeVar("_Seen", Argument, Thing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,80 +58,80 @@ def of_operation(evidence: Evidence, operation: str) -> Sighting | None:
     return _sighting(evidence, records, tuple(sorted(askers.agents)))
 
 
-def of_item(
-    evidence: Evidence, variable: str, item: Pattern, base: str = ""
-) -> Sighting | None:
-    """Say how the values that an item fits were asked for; `base`: what `{base}` is."""
-    found = _facts(evidence.arguments, values_of_item(evidence, variable, item, base))
-    return _sighting(evidence, found)
-
-
-def of_object(evidence: Evidence, kind: Kind, item: str) -> Sighting | None:
-    """Say how the objects that an item holds were named."""
-    found = _facts(evidence.things, things_of_item(evidence, kind, item))
-    return _sighting(evidence, found)
-
-
-def runs_of_object(evidence: Evidence, kind: Kind, item: str) -> dict[str, int]:
-    """Say how often in each run that is counted by itself."""
-    return _by_run(_facts(evidence.things, things_of_item(evidence, kind, item)))
-
-
-def values_of_item(
-    evidence: Evidence, variable: str, item: Pattern, base: str = ""
-) -> Iterator[Argument]:
-    """The values that were used and that an item fits; `base`: what `{base}` is."""
-    for one in evidence.arguments:
-        if (
-            one.variable == variable
-            and one.value
-            and (one.value == item.text or item.fits(one.value.replace(BASE, base)))
-            and evidence.was_used(one)
-        ):
-            yield one
-
-
-def things_of_item(evidence: Evidence, kind: Kind, item: str) -> Iterator[Thing]:
-    """The objects that were named to some effect and that an item holds."""
-    for one in evidence.things:
-        if is_of_item(kind, item, one) and evidence.was_used(one):
-            yield one
-
-
-def is_of_item(kind: Kind, item: str, thing: Thing) -> bool:
-    """Whether an object of the evidence is what an item holds."""
-    return (
-        thing.kind == kind
-        and bool(thing.name)
-        and not thing.has
-        and is_listed([item], kind, thing.name, thing.project)
-    )
-
-
 def runs_of_operation(evidence: Evidence, operation: str) -> dict[str, int]:
     """Say how often an operation was used in each run that is counted by itself."""
     return _by_run(_of_operation(evidence, operation))
 
 
-def runs_of_item(
-    evidence: Evidence, variable: str, item: Pattern, base: str = ""
-) -> dict[str, int]:
-    """Say the same of the values that an item fits."""
-    found = values_of_item(evidence, variable, item, base)
-    return _by_run(_facts(evidence.arguments, found))
+class Uses:
+    """The values and objects that were used, by the items of the lists of a file.
+
+    There may be thousands of items, and as many values: which items fit a value is looked
+    up, and no item is tried for each value.
+    """
+
+    def __init__(self, evidence: Evidence, limits: Limits, base: str = "") -> None:
+        """`base`: what `{base}` is in values, where the file does not say it."""
+        self._evidence = evidence
+        self._values = defaultdict[tuple[str, str], dict[Argument, None]](dict)
+        lookups = {n: Lookup(one.patterns) for n, one in limits.by_variable.items()}
+        for one in filter(evidence.was_used, evidence.arguments):
+            if one.value and one.variable in lookups:
+                value = one.value.replace(BASE, limits.base or base)
+                fitting = lookups[one.variable].fitting(value)
+                for text in (one.value, *(pattern.text for pattern in fitting)):
+                    self._values[one.variable, text][one] = None
+        things = defaultdict[str, list[Thing]](list)
+        for thing in filter(evidence.was_used, evidence.things):
+            if thing.name and not thing.has:
+                things[thing.kind].append(thing)
+        self._things = {
+            kind: (several, Ends((one.name, one.name, one) for one in several))
+            for kind, several in things.items()
+        }
+
+    def values(self, variable: str, item: Pattern) -> list[Argument]:
+        """The values that an item fits, or that are written as it is."""
+        return list(self._values.get((variable, item.text), ()))
+
+    def things(self, kind: Kind, item: str) -> list[Thing]:
+        """The objects that an item holds, as far as their names tell."""
+        if kind not in self._things:
+            return []
+        tried, by_name = self._things[kind]
+        if item != ANY and not item.startswith("@") and item not in NETWORKS_OF_ALL:
+            begins, ends = item.partition(ANY)[0], item.rpartition(ANY)[2]
+            tried = by_name.near(begins, ends, is_whole=ANY not in item)
+        return [o for o in tried if is_listed([item], kind, o.name, o.project)]
+
+    def sighting(self, found: Iterable[Argument | Thing]) -> Sighting | None:
+        """Say how such were asked for or named; None: there are none."""
+        return _sighting(self._evidence, self._facts(found))
+
+    def runs(self, found: Iterable[Argument | Thing]) -> dict[str, int]:
+        """Say how often in each run that is counted by itself."""
+        return _by_run(self._facts(found))
+
+    def last(self, found: Iterable[Argument | Thing]) -> int:
+        """When one of them was used last, in seconds since the epoch; 0: there are none."""
+        return max((facts.last for _, facts in self._facts(found)), default=0)
+
+    def _facts(
+        self, found: Iterable[Argument | Thing]
+    ) -> Iterator[tuple[Shape, Facts]]:
+        for one in found:
+            known = (
+                self._evidence.arguments[one]
+                if isinstance(one, Argument)
+                else self._evidence.things[one]
+            )
+            yield shape_of(one.operation), known
 
 
 def _of_operation(evidence: Evidence, operation: str) -> Iterator[tuple[Shape, Record]]:
     for shape, record in evidence.records.items():
         if shape.operation == operation and evidence.is_used(shape):
             yield shape, record
-
-
-def _facts(
-    known: Mapping[_Seen, Facts], found: Iterable[_Seen]
-) -> Iterator[tuple[Shape, Facts]]:
-    for one in found:
-        yield shape_of(one.operation), known[one]
 
 
 def _by_run(found: Iterable[tuple[Shape, Facts]]) -> dict[str, int]:

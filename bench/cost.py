@@ -1,0 +1,305 @@
+"""`python -m bench.cost`: what commands cost on long lists, and by what it grows.
+
+A command that compares each item with each other is quick in every test, and takes minutes
+on the file of a large fleet. So each command that reads lists is run on files of growing
+length, as a process of its own, and its CPU time is held to what is promised: so many
+seconds for so many items, and for twice the items not much more than twice the time.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from itertools import pairwise
+from math import log2
+from pathlib import Path
+from typing import Final
+
+from trioproxy.learning import evidencefile
+from trioproxy.learning.evidence import VALUES_KEPT, Argument, Evidence, When
+from trioproxy.learning.keeping import below_base
+from trioproxy.learning.shape import Who, shape_of
+
+SIZES: Final = (500, 1_000, 2_000, 5_000)
+"""Items of a list."""
+SECONDS: Final = {1_000: 2.0, 5_000: 8.0}
+"""What a command may take for so many of them, in CPU seconds."""
+DOUBLED: Final = 2.4
+"""How many times as long it may take for twice the items."""
+ASKED: Final = 1_000
+"""Values that one request asks for, at most."""
+OPERATIONS: Final = "ContainerCreate,ContainerStart,ImageCreate"
+_CREATE: Final = "ContainerCreate"
+RUN: Final = "2026-01-01-000000-000001"
+DATE: Final = 1_767_225_600
+ITS_FAULT: Final = 2
+"""The exit status of a command that had bad input, or failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What is listed, and asked for: nine items of ten are alike, and one is another way.
+
+    In texts, `{0}` is the number of an item and `{1}` that of its tenth one.
+    """
+
+    variable: str
+    items: tuple[str, str]
+    """How they are written."""
+    values: tuple[str, str]
+    """What each of them fits, as requests ask for it."""
+    narrow: tuple[str, str]
+    """What to replace in an item, a regular expression, so that it fits less."""
+    body: Callable[[list[str]], Mapping[str, object]]
+    """A create that asks for such values."""
+    base: str = ""
+
+    def listed(self, numbers: Iterable[int]) -> list[str]:
+        """The items with these numbers."""
+        return [self._text(self.items, one) for one in numbers]
+
+    def asked(self, numbers: Iterable[int]) -> list[str]:
+        """A value for each of them."""
+        return [self._text(self.values, one) for one in numbers]
+
+    def _text(self, pair: tuple[str, str], number: int) -> str:
+        text = pair[number % 10 == 0].format(number, number + 9)
+        return text.replace("BASE", self.base or "")
+
+
+def _binds(values: list[str]) -> Mapping[str, object]:
+    binds = [f"{one}:/x{number}" for number, one in enumerate(values)]
+    return {"Image": "app", "HostConfig": {"Binds": binds}}
+
+
+def _image(values: list[str]) -> Mapping[str, object]:
+    return {"Image": values[-1], "HostConfig": {}}
+
+
+def _ports(values: list[str]) -> Mapping[str, object]:
+    bound = {f"{n + 1}/tcp": [{"HostPort": one}] for n, one in enumerate(values)}
+    return {"Image": "app", "HostConfig": {"PortBindings": bound}}
+
+
+_READ = (r"$", ":ro")
+KINDS: Final[Mapping[str, Kind]] = {
+    "binds": Kind(
+        variable="CREATE_BINDS",
+        items=("/srv/app{0}/data", "/srv/app{0}/job-*"),
+        values=("/srv/app{0}/data", "/srv/app{0}/job-1"),
+        narrow=_READ,
+        body=_binds,
+    ),
+    # All in one folder.
+    "folder": Kind(
+        variable="CREATE_BINDS",
+        items=("/srv/{0}-data", "/srv/*-data{0}"),
+        values=("/srv/{0}-data", "/srv/x-data{0}"),
+        narrow=_READ,
+        body=_binds,
+    ),
+    # Some below others.
+    "nested": Kind(
+        variable="CREATE_BINDS",
+        items=("/srv/data/{0}/x", "/srv/data/{0}/*"),
+        values=("/srv/data/{0}/x", "/srv/data/{0}/y"),
+        narrow=_READ,
+        body=_binds,
+    ),
+    "base": Kind(
+        variable="CREATE_BINDS",
+        items=("{{base}}/app{0}/data", "{{base}}/app{0}-*"),
+        values=("BASE/app{0}/data", "BASE/app{0}-1"),
+        narrow=_READ,
+        body=_binds,
+        base="/home/me/work",
+    ),
+    "images": Kind(
+        variable="CREATE_IMAGES",
+        items=("registry.example/app{0}:1.{0}", "registry.example/app{0}:*"),
+        values=("registry.example/app{0}:1.{0}", "registry.example/app{0}:2"),
+        narrow=(r"\*$", "1*"),
+        body=_image,
+    ),
+    "tags": Kind(
+        variable="CREATE_IMAGES",
+        items=("app{0}:*", "other/app{0}:*"),
+        values=("app{0}:1", "other/app{0}:2"),
+        narrow=(r"\*$", "1*"),
+        body=_image,
+    ),
+    # Of one thing, so that all begin alike.
+    "stars": Kind(
+        variable="CREATE_IMAGES",
+        items=("app:*-{0}", "app:{0}-*-{0}"),
+        values=("app:1-{0}", "app:{0}-2-{0}"),
+        narrow=(r"\*", "1*"),
+        body=_image,
+    ),
+    "ports": Kind(
+        variable="CREATE_PORTS",
+        items=("1{0:04}", "2{0:04}-2{1:04}"),
+        values=("1{0:04}", "2{1:04}"),
+        narrow=(r"^", "127.0.0.1:"),
+        body=_ports,
+    ),
+}
+
+
+class Files:
+    """The files of a kind and a length, and what is run on them."""
+
+    def __init__(self, folder: Path, kind: Kind, count: int) -> None:
+        self._folder = folder
+        self._kind = kind
+        own, part = range(count), count // 10
+        # A twin lacks a tenth of the items and has as many others. In the last file no item
+        # is as it was, and each is within one of the first.
+        twins = range(part, count + part)
+        listed = kind.listed(own)
+        self._write("app", listed)
+        self._write("twin", kind.listed(twins))
+        self._write("narrow", [re.sub(*kind.narrow, one) for one in listed])
+        self._learned("app", kind.asked(own), listed)
+        self._learned("twin", kind.asked(twins), kind.listed(twins))
+        self._learned("live", kind.asked(reversed(range(count + part))), [])
+        body = json.dumps(kind.body(kind.asked(own)[:ASKED]))
+        (folder / "body.json").write_text(body)
+
+    def _write(self, name: str, items: Sequence[str]) -> None:
+        lines = {
+            **({"CREATE_BASE": self._kind.base} if self._kind.base else {}),
+            self._kind.variable: ",".join(items),
+            "ALLOW_OPERATIONS": OPERATIONS,
+        }
+        text = "".join(f"{key}={value}\n" for key, value in lines.items())
+        (self._folder / f"{name}.env").write_text(text)
+
+    def _learned(self, name: str, values: list[str], listed: list[str]) -> None:
+        known = Evidence()
+        known.begin(RUN, DATE)
+        known.runs[RUN].base = self._kind.base
+        when = When(DATE)
+        known.observe(shape_of(_CREATE), "201", when, Who())
+        known.observe_argument(Argument("CREATE", "", _CREATE), "201", when)
+        for value in values[:VALUES_KEPT]:
+            kept = below_base(self._kind.variable, value, self._kind.base)
+            argument = Argument(self._kind.variable, kept, _CREATE)
+            known.observe_argument(argument, "201", when)
+        known.granted = set(OPERATIONS.split(","))
+        known.listed = {f"{self._kind.variable}={one}" for one in listed}
+        path = self._folder / f"{name}.jsonl"
+        path.write_text(evidencefile.dump(known))
+
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "explain": "explain app.env",
+    "explain-markdown": "explain app.env --markdown",
+    "report": "report app.env --against twin.env --evidence live.jsonl -o page.html",
+    "diff": "diff app.env twin.env",
+    "diff-narrow": "diff app.env narrow.env",
+    "check-trace": "check app.env --trace live.jsonl",
+    "check-request": "check app.env POST /containers/create --body body.json",
+    "drift": "drift app.env --evidence live.jsonl",
+    "approve": "approve app.env --evidence live.jsonl --json",
+    "merge": "merge app.env twin.env -o merged/app.env",
+}
+
+
+def _seconds(folder: Path, words: Sequence[str], timeout: float) -> float:
+    """The CPU time of a command, in seconds; the most there is if it takes longer."""
+    errors = folder / "stderr"
+    with errors.open("wb") as stderr:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "trioproxy", *words],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            preexec_fn=lambda: _bound(timeout),
+        )
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode < 0:
+        return float("inf")
+    said = errors.read_text()
+    if child.returncode >= ITS_FAULT or "Traceback" in said:
+        raise SystemExit(f"{' '.join(words)}: {said[-2000:]}")
+    return used.ru_utime + used.ru_stime
+
+
+def _bound(seconds: float) -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 1))
+
+
+def _missed(times: Mapping[int, float]) -> Iterator[str]:
+    """Which promises are not kept."""
+    for count, most in SECONDS.items():
+        if times.get(count, 0) > most:
+            yield f"{times[count]:.1f} s for {count} items, and not {most:g}"
+    counts = sorted(times)
+    for fewer, more in pairwise(counts):
+        grown, most = times[more] / times[fewer], DOUBLED ** log2(more / fewer)
+        if grown > most:
+            yield f"{grown:.2f} times as long for {more} items as for {fewer}"
+
+
+def _arguments(words: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.cost",
+        description="Measure what commands cost on long lists; exit 1 if it is too much.",
+    )
+    parser.add_argument("--kinds", default="*", help=f"of {', '.join(KINDS)}")
+    parser.add_argument("--only", default="*", help=f"of {', '.join(COMMANDS)}")
+    sizes = ",".join(map(str, SIZES))
+    parser.add_argument("--sizes", default=sizes, help=f"items ({sizes})")
+    parser.add_argument("--rounds", type=int, default=1, help="the best of so many (1)")
+    parser.add_argument(
+        "--timeout", type=float, default=60, help="CPU seconds of one run (60)"
+    )
+    return parser.parse_args(words)
+
+
+def _chosen(names: Mapping[str, object], patterns: str) -> list[str]:
+    wanted = patterns.split(",")
+    return [n for n in names if any(fnmatch(n, pattern) for pattern in wanted)]
+
+
+def main(words: Sequence[str]) -> int:
+    """Measure, print a table, and say what is missed."""
+    options = _arguments(words)
+    sizes = sorted(map(int, options.sizes.split(",")))
+    print(f"| command | list | {' | '.join(f'{n:,} items' for n in sizes)} | |")
+    print(f"|---|---|{'--:|' * len(sizes)}---|")
+    is_missed = False
+    for name in _chosen(KINDS, options.kinds):
+        with tempfile.TemporaryDirectory() as folder:
+            there = {n: Path(folder) / str(n) for n in sizes}
+            for count, path in there.items():
+                path.mkdir()
+                Files(path, KINDS[name], count)
+            for command in _chosen(COMMANDS, options.only):
+                arguments = COMMANDS[command].split()
+                times = {
+                    count: min(
+                        _seconds(path, arguments, options.timeout)
+                        for _ in range(options.rounds)
+                    )
+                    for count, path in there.items()
+                }
+                missed = "; ".join(_missed(times))
+                is_missed |= bool(missed)
+                cells = " | ".join(f"{one:.2f} s" for one in times.values())
+                print(f"| {command} | {name} | {cells} | {missed} |", flush=True)
+    return int(is_missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
