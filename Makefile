@@ -91,6 +91,10 @@ fuzz: .venv/installed-dev ## fuzz the parsers for two minutes
 bench: .venv/installed-dev packages ## measure beside HAProxy; options: make bench BENCH='--only list-*'
 	$(PYTHON) -m bench $(BENCH)
 
+.PHONY: cost
+cost: .venv/installed-dev ## what commands cost on lists of up to 5,000 items; some: make cost COST='--kinds binds'
+	$(PYTHON) -m tests.cost $(COST)
+
 .PHONY: flood
 flood: .venv/installed-dev ## hostile clients, and another one; options: make flood FLOOD='--tree ../old --check'
 	$(PYTHON) -m bench.flood $(FLOOD)

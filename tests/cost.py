@@ -1,4 +1,4 @@
-"""`python -m bench.cost`: what commands cost on long lists, and by what it grows.
+"""`python -m tests.cost`: what commands cost on long lists, and by what it grows.
 
 A command that compares each item with each other is quick in every test, and takes minutes
 on the file of a large fleet. So each command that reads lists is run on files of growing
@@ -70,7 +70,33 @@ class Kind:
 
     def _text(self, pair: tuple[str, str], number: int) -> str:
         text = pair[number % 10 == 0].format(number, number + 9)
-        return text.replace("BASE", self.base or "")
+        return text.replace("BASE", self.base)
+
+    def file(self, numbers: Iterable[int], *, narrow: bool = False) -> str:
+        """An env file that lists them; `narrow`: each so that it fits less."""
+        items = self.listed(numbers)
+        items = [re.sub(*self.narrow, one) for one in items] if narrow else items
+        base = f"CREATE_BASE={self.base}\n" if self.base else ""
+        return (
+            f"{base}{self.variable}={','.join(items)}\nALLOW_OPERATIONS={OPERATIONS}\n"
+        )
+
+    def evidence(self, numbers: Iterable[int]) -> Evidence:
+        """What is known where a value was asked for each of them, as far as it is kept."""
+        known = Evidence()
+        known.begin(RUN, DATE)
+        known.runs[RUN].base = self.base
+        when = When(DATE)
+        known.observe(shape_of(_CREATE), "201", when, Who())
+        known.observe_argument(Argument("CREATE", "", _CREATE), "201", when)
+        asked = list(numbers)
+        for value in self.asked(asked[:VALUES_KEPT]):
+            kept = below_base(self.variable, value, self.base)
+            argument = Argument(self.variable, kept, _CREATE)
+            known.observe_argument(argument, "201", when)
+        known.granted = set(OPERATIONS.split(","))
+        known.listed = {f"{self.variable}={one}" for one in self.listed(asked)}
+        return known
 
 
 def _binds(values: list[str]) -> Mapping[str, object]:
@@ -152,50 +178,20 @@ KINDS: Final[Mapping[str, Kind]] = {
 }
 
 
-class Files:
-    """The files of a kind and a length, and what is run on them."""
-
-    def __init__(self, folder: Path, kind: Kind, count: int) -> None:
-        self._folder = folder
-        self._kind = kind
-        own, part = range(count), count // 10
-        # A twin lacks a tenth of the items and has as many others. In the last file no item
-        # is as it was, and each is within one of the first.
-        twins = range(part, count + part)
-        listed = kind.listed(own)
-        self._write("app", listed)
-        self._write("twin", kind.listed(twins))
-        self._write("narrow", [re.sub(*kind.narrow, one) for one in listed])
-        self._learned("app", kind.asked(own), listed)
-        self._learned("twin", kind.asked(twins), kind.listed(twins))
-        self._learned("live", kind.asked(reversed(range(count + part))), [])
-        body = json.dumps(kind.body(kind.asked(own)[:ASKED]))
-        (folder / "body.json").write_text(body)
-
-    def _write(self, name: str, items: Sequence[str]) -> None:
-        lines = {
-            **({"CREATE_BASE": self._kind.base} if self._kind.base else {}),
-            self._kind.variable: ",".join(items),
-            "ALLOW_OPERATIONS": OPERATIONS,
-        }
-        text = "".join(f"{key}={value}\n" for key, value in lines.items())
-        (self._folder / f"{name}.env").write_text(text)
-
-    def _learned(self, name: str, values: list[str], listed: list[str]) -> None:
-        known = Evidence()
-        known.begin(RUN, DATE)
-        known.runs[RUN].base = self._kind.base
-        when = When(DATE)
-        known.observe(shape_of(_CREATE), "201", when, Who())
-        known.observe_argument(Argument("CREATE", "", _CREATE), "201", when)
-        for value in values[:VALUES_KEPT]:
-            kept = below_base(self._kind.variable, value, self._kind.base)
-            argument = Argument(self._kind.variable, kept, _CREATE)
-            known.observe_argument(argument, "201", when)
-        known.granted = set(OPERATIONS.split(","))
-        known.listed = {f"{self._kind.variable}={one}" for one in listed}
-        path = self._folder / f"{name}.jsonl"
-        path.write_text(evidencefile.dump(known))
+def write(folder: Path, kind: Kind, count: int) -> None:
+    """Write the files of a kind that the commands read."""
+    own, part = range(count), count // 10
+    # A twin lacks a tenth of the items and has as many others. In `narrow.env` no item is
+    # as it was, and each is within one of the first.
+    twins = range(part, count + part)
+    live = [*own[:part], *twins[::-1]]
+    for name, numbers in (("app", own), ("twin", twins), ("live", live)):
+        (folder / f"{name}.env").write_text(kind.file(numbers))
+        known = evidencefile.dump(kind.evidence(numbers))
+        (folder / f"{name}.jsonl").write_text(known)
+    (folder / "narrow.env").write_text(kind.file(own, narrow=True))
+    body = json.dumps(kind.body(kind.asked(own[:ASKED])))
+    (folder / "body.json").write_text(body)
 
 
 COMMANDS: Final[Mapping[str, str]] = {
@@ -253,7 +249,7 @@ def _missed(times: Mapping[int, float]) -> Iterator[str]:
 
 def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m bench.cost",
+        prog="python -m tests.cost",
         description="Measure what commands cost on long lists; exit 1 if it is too much.",
     )
     parser.add_argument("--kinds", default="*", help=f"of {', '.join(KINDS)}")
@@ -284,7 +280,7 @@ def main(words: Sequence[str]) -> int:
             there = {n: Path(folder) / str(n) for n in sizes}
             for count, path in there.items():
                 path.mkdir()
-                Files(path, KINDS[name], count)
+                write(path, KINDS[name], count)
             for command in _chosen(COMMANDS, options.only):
                 arguments = COMMANDS[command].split()
                 times = {

@@ -1,0 +1,66 @@
+"""What long lists cost: counted in calls of functions, which no machine makes faster."""
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+import pytest
+
+from tests.cost import KINDS, Kind
+from tests.review.test_facts import file
+from trioproxy.file.permissions import parse_policy_file
+from trioproxy.review.compare import compare
+from trioproxy.review.facts import Record, report_of
+
+FEW, MORE = 40, 160
+MOST = 1.25
+"""How much more work an item may be in a list that is four times as long."""
+
+
+def calls(function: Callable[[], object]) -> int:
+    """How many functions are called meanwhile, those of C among them."""
+    count = 0
+
+    def note(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        function()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def shown(kind: Kind, numbers: range) -> object:
+    """The report of a file beside its twin and beside what really happens."""
+    part = len(numbers) // 10
+    twins = range(numbers.start + part, numbers.stop + part)
+    learned = Record(name="app.jsonl", digest="", evidence=kind.evidence(numbers))
+    live = Record(name="live.jsonl", digest="", evidence=kind.evidence(twins))
+    old = file(kind.file(twins))
+    return report_of(file(kind.file(numbers)), learned, old=old, live=live)
+
+
+def compared(kind: Kind, numbers: range) -> object:
+    """The difference from a file of which each item is within one of these."""
+    old, _ = parse_policy_file(kind.file(numbers), name="app.env")
+    new, _ = parse_policy_file(kind.file(numbers, narrow=True), name="narrow.env")
+    found = compare(old, new)
+    assert not found.more
+    assert found.less
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("done", [shown, compared])
+def test_work_grows_with_the_list_and_not_with_its_square(
+    kind: str, done: Callable[[Kind, range], object]
+) -> None:
+    """Four times the items, all other ones, are not much more than four times the work."""
+    done(KINDS[kind], range(10))  # what is made once is there
+    few = calls(lambda: done(KINDS[kind], range(1_000, 1_000 + FEW)))
+    more = calls(lambda: done(KINDS[kind], range(2_000, 2_000 + MORE)))
+    assert more / few < MOST * MORE / FEW
