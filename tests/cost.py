@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from itertools import pairwise
@@ -24,6 +24,7 @@ from typing import Final
 from trioproxy.learning import evidencefile
 from trioproxy.learning.evidence import VALUES_KEPT, Argument, Evidence, When
 from trioproxy.learning.keeping import below_base
+from trioproxy.learning.lists import LONGEST_LINE
 from trioproxy.learning.shape import Who, shape_of
 
 SIZES: Final = (500, 1_000, 2_000, 5_000)
@@ -43,10 +44,10 @@ ITS_FAULT: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """What is listed, and asked for: nine items of ten are alike, and one is another way.
+class List:
+    """A list of a file: nine items of ten are alike, and one is another way.
 
-    In texts, `{0}` is the number of an item and `{1}` that of its tenth one.
+    In texts, `{0}` is the number of an item, and `{1}` one that is nine more.
     """
 
     variable: str
@@ -56,8 +57,6 @@ class Kind:
     """What each of them fits, as requests ask for it."""
     narrow: tuple[str, str]
     """What to replace in an item, a regular expression, so that it fits less."""
-    body: Callable[[list[str]], Mapping[str, object]]
-    """A create that asks for such values."""
     base: str = ""
 
     def listed(self, numbers: Iterable[int]) -> list[str]:
@@ -72,114 +71,139 @@ class Kind:
         text = pair[number % 10 == 0].format(number, number + 9)
         return text.replace("BASE", self.base)
 
-    def file(self, numbers: Iterable[int], *, narrow: bool = False) -> str:
-        """An env file that lists them; `narrow`: each so that it fits less."""
-        items = self.listed(numbers)
-        items = [re.sub(*self.narrow, one) for one in items] if narrow else items
-        base = f"CREATE_BASE={self.base}\n" if self.base else ""
-        return (
-            f"{base}{self.variable}={','.join(items)}\nALLOW_OPERATIONS={OPERATIONS}\n"
-        )
-
-    def evidence(self, numbers: Iterable[int]) -> Evidence:
-        """What is known where a value was asked for each of them, as far as it is kept."""
-        known = Evidence()
-        known.begin(RUN, DATE)
-        known.runs[RUN].base = self.base
-        when = When(DATE)
-        known.observe(shape_of(_CREATE), "201", when, Who())
-        known.observe_argument(Argument("CREATE", "", _CREATE), "201", when)
-        asked = list(numbers)
-        for value in self.asked(asked[:VALUES_KEPT]):
-            kept = below_base(self.variable, value, self.base)
-            argument = Argument(self.variable, kept, _CREATE)
-            known.observe_argument(argument, "201", when)
-        known.granted = set(OPERATIONS.split(","))
-        known.listed = {f"{self.variable}={one}" for one in self.listed(asked)}
-        return known
-
-
-def _binds(values: list[str]) -> Mapping[str, object]:
-    binds = [f"{one}:/x{number}" for number, one in enumerate(values)]
-    return {"Image": "app", "HostConfig": {"Binds": binds}}
-
-
-def _image(values: list[str]) -> Mapping[str, object]:
-    return {"Image": values[-1], "HostConfig": {}}
-
-
-def _ports(values: list[str]) -> Mapping[str, object]:
-    bound = {f"{n + 1}/tcp": [{"HostPort": one}] for n, one in enumerate(values)}
-    return {"Image": "app", "HostConfig": {"PortBindings": bound}}
-
 
 _READ = (r"$", ":ro")
+_BINDS = List(
+    variable="CREATE_BINDS",
+    items=("/srv/{0}/d", "/srv/{0}/j-*"),
+    values=("/srv/{0}/d", "/srv/{0}/j-1"),
+    narrow=_READ,
+)
+_IMAGES = List(
+    variable="CREATE_IMAGES",
+    items=("a{0}:1.{0}", "a{0}:*"),
+    values=("a{0}:1.{0}", "a{0}:2"),
+    narrow=(r"\*$", "1*"),
+)
+_PORTS = List(
+    variable="CREATE_PORTS",
+    items=("1{0:04}", "2{0:04}-2{1:04}"),
+    values=("1{0:04}", "2{1:04}"),
+    narrow=(r"^", "1.1.1.1:"),
+)
+
+
+class Kind(tuple[List, ...]):
+    """The lists of a file, which share its items among them."""
+
+    __slots__ = ()
+
+    def file(self, numbers: Sequence[int], *, narrow: bool = False) -> str:
+        """An env file that lists them; `narrow`: each so that it fits less."""
+        lines = [f"ALLOW_OPERATIONS={OPERATIONS}"]
+        for one, own in self._shares(numbers):
+            items = one.listed(own)
+            if narrow:
+                items = [re.sub(*one.narrow, item) for item in items]
+            lines.append(f"{one.variable}={','.join(items)}")
+            lines += [f"CREATE_BASE={one.base}"] * bool(one.base)
+        return "".join(f"{line}\n" for line in lines)
+
+    def evidence(self, numbers: Sequence[int]) -> Evidence:
+        """What is known where a value was asked for each of them, as far as it is kept."""
+        known, when = Evidence(), When(DATE)
+        known.begin(RUN, DATE)
+        known.observe(shape_of(_CREATE), "201", when, Who())
+        known.observe_argument(Argument("CREATE", "", _CREATE), "201", when)
+        known.granted = set(OPERATIONS.split(","))
+        for one, own in self._shares(numbers):
+            known.runs[RUN].base = one.base
+            known.listed |= {f"{one.variable}={item}" for item in one.listed(own)}
+            for value in one.asked(own[:VALUES_KEPT]):
+                kept = below_base(one.variable, value, one.base)
+                argument = Argument(one.variable, kept, _CREATE)
+                known.observe_argument(argument, "201", when)
+        return known
+
+    def body(self, numbers: Sequence[int]) -> Mapping[str, object]:
+        """A create that asks for what they fit, but for one image."""
+        values = {one.variable: one.asked(own) for one, own in self._shares(numbers)}
+        binds = enumerate(values.get("CREATE_BINDS", ()))
+        ports = enumerate(values.get("CREATE_PORTS", ()), start=1)
+        return {
+            "Image": values.get("CREATE_IMAGES", ["app"])[-1],
+            "HostConfig": {
+                "Binds": [f"{one}:/x{n}" for n, one in binds],
+                "PortBindings": {f"{n}/tcp": [{"HostPort": one}] for n, one in ports},
+            },
+        }
+
+    def _shares(self, numbers: Sequence[int]) -> Iterator[tuple[List, Sequence[int]]]:
+        for at, one in enumerate(self):
+            yield one, numbers[at :: len(self)]
+
+
 KINDS: Final[Mapping[str, Kind]] = {
-    "binds": Kind(
-        variable="CREATE_BINDS",
-        items=("/srv/app{0}/data", "/srv/app{0}/job-*"),
-        values=("/srv/app{0}/data", "/srv/app{0}/job-1"),
-        narrow=_READ,
-        body=_binds,
+    "all": Kind((_BINDS, _IMAGES, _PORTS)),
+    "binds": Kind((_BINDS,)),
+    "one-folder": Kind(
+        (
+            List(
+                variable="CREATE_BINDS",
+                items=("/srv/{0}-d", "/srv/*-d{0}"),
+                values=("/srv/{0}-d", "/srv/x-d{0}"),
+                narrow=_READ,
+            ),
+        )
     ),
-    # All in one folder.
-    "folder": Kind(
-        variable="CREATE_BINDS",
-        items=("/srv/{0}-data", "/srv/*-data{0}"),
-        values=("/srv/{0}-data", "/srv/x-data{0}"),
-        narrow=_READ,
-        body=_binds,
-    ),
-    # Some below others.
     "nested": Kind(
-        variable="CREATE_BINDS",
-        items=("/srv/data/{0}/x", "/srv/data/{0}/*"),
-        values=("/srv/data/{0}/x", "/srv/data/{0}/y"),
-        narrow=_READ,
-        body=_binds,
+        (
+            List(
+                variable="CREATE_BINDS",
+                items=("/s/x/{0}/y", "/s/x/{0}/*"),
+                values=("/s/x/{0}/y", "/s/x/{0}/z"),
+                narrow=_READ,
+            ),
+        )
     ),
     "base": Kind(
-        variable="CREATE_BINDS",
-        items=("{{base}}/app{0}/data", "{{base}}/app{0}-*"),
-        values=("BASE/app{0}/data", "BASE/app{0}-1"),
-        narrow=_READ,
-        body=_binds,
-        base="/home/me/work",
+        (
+            List(
+                variable="CREATE_BINDS",
+                items=("{{base}}/{0}", "{{base}}/{0}-*"),
+                values=("BASE/{0}", "BASE/{0}-1"),
+                narrow=_READ,
+                base="/home/me/work",
+            ),
+        )
     ),
-    "images": Kind(
-        variable="CREATE_IMAGES",
-        items=("registry.example/app{0}:1.{0}", "registry.example/app{0}:*"),
-        values=("registry.example/app{0}:1.{0}", "registry.example/app{0}:2"),
-        narrow=(r"\*$", "1*"),
-        body=_image,
-    ),
+    "images": Kind((_IMAGES,)),
     "tags": Kind(
-        variable="CREATE_IMAGES",
-        items=("app{0}:*", "other/app{0}:*"),
-        values=("app{0}:1", "other/app{0}:2"),
-        narrow=(r"\*$", "1*"),
-        body=_image,
+        (
+            List(
+                variable="CREATE_IMAGES",
+                items=("a{0}:*", "b/a{0}:*"),
+                values=("a{0}:1", "b/a{0}:2"),
+                narrow=(r"\*$", "1*"),
+            ),
+        )
     ),
-    # Of one thing, so that all begin alike.
-    "stars": Kind(
-        variable="CREATE_IMAGES",
-        items=("app:*-{0}", "app:{0}-*-{0}"),
-        values=("app:1-{0}", "app:{0}-2-{0}"),
-        narrow=(r"\*", "1*"),
-        body=_image,
+    "one-image": Kind(
+        (
+            List(
+                variable="CREATE_IMAGES",
+                items=("app:*-{0}", "app:{0}-*-{0}"),
+                values=("app:1-{0}", "app:{0}-2-{0}"),
+                narrow=(r"\*", "1*"),
+            ),
+        )
     ),
-    "ports": Kind(
-        variable="CREATE_PORTS",
-        items=("1{0:04}", "2{0:04}-2{1:04}"),
-        values=("1{0:04}", "2{1:04}"),
-        narrow=(r"^", "127.0.0.1:"),
-        body=_ports,
-    ),
+    "ports": Kind((_PORTS,)),
 }
 
 
-def write(folder: Path, kind: Kind, count: int) -> None:
-    """Write the files of a kind that the commands read."""
+def write(folder: Path, kind: Kind, count: int) -> bool:
+    """Write the files of a kind that the commands read; whether they hold so many items."""
     own, part = range(count), count // 10
     # A twin lacks a tenth of the items and has as many others. In `narrow.env` no item is
     # as it was, and each is within one of the first.
@@ -190,8 +214,9 @@ def write(folder: Path, kind: Kind, count: int) -> None:
         known = evidencefile.dump(kind.evidence(numbers))
         (folder / f"{name}.jsonl").write_text(known)
     (folder / "narrow.env").write_text(kind.file(own, narrow=True))
-    body = json.dumps(kind.body(kind.asked(own[:ASKED])))
-    (folder / "body.json").write_text(body)
+    (folder / "body.json").write_text(json.dumps(kind.body(own[:ASKED])))
+    lines = (folder / "narrow.env").read_text().splitlines()
+    return max(map(len, lines)) <= LONGEST_LINE
 
 
 COMMANDS: Final[Mapping[str, str]] = {
@@ -277,10 +302,12 @@ def main(words: Sequence[str]) -> int:
     is_missed = False
     for name in _chosen(KINDS, options.kinds):
         with tempfile.TemporaryDirectory() as folder:
-            there = {n: Path(folder) / str(n) for n in sizes}
-            for count, path in there.items():
+            there = dict[int, Path]()
+            for count in sizes:
+                path = Path(folder, str(count))
                 path.mkdir()
-                write(path, KINDS[name], count)
+                if write(path, KINDS[name], count):
+                    there[count] = path
             for command in _chosen(COMMANDS, options.only):
                 arguments = COMMANDS[command].split()
                 times = {
@@ -292,7 +319,9 @@ def main(words: Sequence[str]) -> int:
                 }
                 missed = "; ".join(_missed(times))
                 is_missed |= bool(missed)
-                cells = " | ".join(f"{one:.2f} s" for one in times.values())
+                cells = " | ".join(
+                    f"{times[count]:.2f} s" if count in times else "" for count in sizes
+                )
                 print(f"| {command} | {name} | {cells} | {missed} |", flush=True)
     return int(is_missed)
 

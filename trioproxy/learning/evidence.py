@@ -420,15 +420,18 @@ class Evidence:
 
     def merge(self, other: "Evidence") -> None:
         """Unite with `other`, which stays as it is."""
+        self.unite(other)
+        self.bound()
+
+    def unite(self, other: "Evidence") -> None:
+        """Do the same with one of many: values beyond the bound stay until `bound` is called."""
         self.changes += 1
         for shape, theirs in other.records.items():
             if shape not in self.records:
                 self.records[shape] = Record(first=theirs.first, last=theirs.last)
             self.records[shape].unite(theirs, keep=self.run)
         _merge_facts(self.arguments, other.arguments, keep=self.run)
-        self.arguments = _bounded(self.arguments, lambda one: one.variable)
         _merge_facts(self.things, other.things, keep=self.run)
-        self.things = _bounded(self.things, lambda one: one.kind)
         self._values = None
         for run, span in other.runs.items():
             if run not in self.runs:
@@ -437,6 +440,12 @@ class Evidence:
         self.runs = _newest(self.runs, RUNS_LISTED, keep=self.run)
         self.granted |= other.granted
         self.listed |= other.listed
+
+    def bound(self) -> None:
+        """Keep as many values and objects as there is room for."""
+        self.arguments = _bounded(self.arguments, lambda one: one.variable)
+        self.things = _bounded(self.things, lambda one: one.kind)
+        self._values = None
 
     def copy(self) -> "Evidence":
         """Make evidence of the same content that shares nothing with this."""

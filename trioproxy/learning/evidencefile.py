@@ -200,6 +200,7 @@ def load(data: bytes, *, name: str) -> Loaded:
                 f"{name}:{number}: {error}",
                 hint="restore the file from a backup, or start over with --fresh",
             ) from error
+    loaded.evidence.bound()
     is_whole = data.endswith(b"\n") and not loaded.damage
     loaded.can_append = is_whole and loaded.format == FORMAT
     return loaded
@@ -237,7 +238,7 @@ def _read_line(loaded: Loaded, line: bytes, *, is_first: bool) -> None:
         part.things[_read_thing(data)] = _read_facts(data)
     else:
         _read_shape(part, data)
-    evidence.merge(part)
+    evidence.unite(part)
 
 
 def _read_argument(data: dict[str, Any]) -> Argument:

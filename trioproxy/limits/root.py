@@ -97,7 +97,7 @@ def of_path(path: str) -> str:
     return _of_pattern(normal.quote(path))
 
 
-@lru_cache(maxsize=1024)  # the same values come in one list after another
+@lru_cache(maxsize=4096)  # the same values come in one list after another
 def _of_pattern(path: str, *, is_read_only: bool = False) -> str:
     """The same for a path as a list has it: any segment may hold a `*`."""
     if "*" not in path and SOCKET.fullmatch(normal.unquote(path)):
