@@ -11,8 +11,6 @@ from trioproxy.api.families import Kind
 from trioproxy.api.fields import OPERATIONS
 from trioproxy.api.nodes import HAD_BY_DEFAULT, has_by_default
 from trioproxy.api.reading import Asked, ask
-from trioproxy.api.routes import ENDPOINTS
-from trioproxy.judge.references import REACHING
 from trioproxy.limits.inspected import arguments_of
 from trioproxy.limits.things import Thing
 
@@ -116,10 +114,3 @@ def test_what_is_reached_into_is_looked_at(host: dict[str, Json]) -> None:
     found = list(arguments_of(thing, with_nodes=True))
     assert (HAD_BY_DEFAULT in found) is (host in UNASKED)
     assert HAD_BY_DEFAULT not in list(arguments_of(thing))
-
-
-def test_each_operation_that_touches_a_container_reaches_into_it() -> None:
-    """What the table marks as packing or unpacking what is named is judged by what that has."""
-    touching = {e.operation for e in ENDPOINTS if e.touches_containers}
-    assert touching <= REACHING
-    assert {"ContainerArchive", "ContainerExport", "PutContainerArchive"} < touching

@@ -15,8 +15,6 @@ from trioproxy.file.samples import of_endpoint
 from trioproxy.judge.references import (
     FINDERS,
     MOST_REFERENCES,
-    PATHS,
-    READ,
     Named,
     Reference,
     find,
@@ -134,20 +132,22 @@ KINDS = {
 }
 
 
+NAMING = [one for one in routes.ENDPOINTS if one.touch is routes.Touch.NAMES]
+
+
 def test_each_route_with_an_object_is_known() -> None:
-    """A route has a row just if an object stands in its path."""
+    """A row says that it names an object just if one stands in its path."""
     found = {
         endpoint.operation: kind
         for endpoint in routes.ENDPOINTS
         for begin, kind in KINDS.items()
         if endpoint.template.startswith(begin)
     }
-    assert dict(PATHS) == found
-    named = {operation for operation, _ in marked()}
-    assert named | {"NetworkCreate", "VolumeCreate"} == READ
+    assert found == {one.operation: one.kind for one in NAMING}
+    assert {one.kind for one in NAMING} == set(KINDS.values())
 
 
-@pytest.mark.parametrize("operation", sorted(PATHS))
+@pytest.mark.parametrize("operation", sorted(one.operation for one in NAMING))
 def test_the_name_in_a_path(operation: str) -> None:
     """The first parameter of a template is what the request names, and is replaced whole."""
     (endpoint,) = routes.OPERATIONS[operation]
@@ -167,11 +167,7 @@ def asked(operation: str, body: Json, query: bytes = b"") -> Asked:
 def named(operation: str, body: Json, query: bytes = b"") -> list[tuple[Kind, str]]:
     made = asked(operation, body, query)
     found = find(operation, "x", b"", made, objects=True)
-    return [
-        (one.kind, one.text)
-        for one in found.candidates
-        if operation not in PATHS or one.place
-    ]
+    return [(one.kind, one.text) for one in found.candidates if one.place]
 
 
 C, N, V = Kind.CONTAINER, Kind.NETWORK, Kind.VOLUME

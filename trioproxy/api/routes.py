@@ -260,6 +260,16 @@ class Endpoint:
         return self.powers.shows != "-"
 
     @property
+    def reaches(self) -> bool:
+        """Whether it reaches into a container, or lets it run: it has what that has."""
+        return self.powers.reach != "-"
+
+    @property
+    def joins(self) -> bool:
+        """Whether it makes a container join its networks."""
+        return self.powers.runs == "j"
+
+    @property
     def takes_slashes(self) -> bool:
         """Whether a parameter may hold slashes, as the Engine's `{name:.*}` does."""
         return "{" in self.template and not _ONE_SEGMENT.match(self.template)
@@ -585,6 +595,18 @@ del _TABLE, podman.TABLE  # 34 KB, which no process needs again
 
 OPERATIONS = _by_operation(ENDPOINTS)
 """The same by operation name, sorted; some operations have several routes."""
+
+
+def row_of(operation: str) -> Endpoint | None:
+    """The row of an operation, the first if it has several routes; None for none of ours."""
+    return OPERATIONS.get(operation, (None,))[0]
+
+
+def kinds_of(operation: str) -> tuple[Kind, ...]:
+    """The kinds of what an operation names or makes, first the one that it is about."""
+    row = row_of(operation)
+    return row.kinds if row else ()
+
 
 _OF_PODMAN = "LIBPOD_"
 _BY_NO_VARIABLE = frozenset(

@@ -30,17 +30,17 @@ from trioproxy.api.routes import (
     SECTIONS,
     Endpoint,
     Risk,
+    kinds_of,
 )
 from trioproxy.errors import ConfigError
 from trioproxy.file import samples
 from trioproxy.file.envfile import CUT
 from trioproxy.judge import power
 from trioproxy.judge.meaning import limits_power_of
-from trioproxy.judge.references import KINDS
 from trioproxy.judge.rules import DENIED_WORDS, Policy, Reason
 from trioproxy.limits.inclusion import beyond
 from trioproxy.limits.limit import ANY, Limit, Limits
-from trioproxy.limits.objects import OWN, PRUNING
+from trioproxy.limits.objects import OWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +185,7 @@ def _named_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
     is one owner's own is nothing of another's.
     """
     opened = wide.opened_operations
-    named = {kind for op in opened for kind in KINDS.get(op, ())}
-    named |= {PRUNING[op] for op in opened & PRUNING.keys()}
+    named = {kind for operation in opened for kind in kinds_of(operation)}
     for variable, kind in OBJECTS.items():
         if kind not in named or not narrow.objects.limits(kind):
             continue

@@ -6,8 +6,8 @@ judged, and its id goes on in place of what the client wrote (it is *pinned*). C
 and networks have ids. A network's stands beside its name, as `NetworkID` of the endpoint:
 the Engine joins that one or none, also when the container is started later.
 
-The places in bodies and queries are marked in `table`, the routes are here. Nothing is
-asked here: see `proxy.resolve`.
+The places in bodies and queries are marked in `api.fields`, those in paths are columns of
+`api.routes`. Nothing is asked here: see `proxy.resolve`.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -27,85 +27,10 @@ from trioproxy.api.edits import GONE, Edit, Json, Keys, Part
 from trioproxy.api.families import Kind
 from trioproxy.api.fields import OPERATIONS
 from trioproxy.api.reading import Asked
+from trioproxy.api.routes import Endpoint, Touch, row_of
 from trioproxy.errors import BadTarget, BodyTooLarge
 from trioproxy.judge import fills
 from trioproxy.limits.things import ENGINE, Known, Missing, Thing
-
-_OF_CONTAINERS = """\
-CheckpointCreate CheckpointDelete CheckpointList ContainerArchive ContainerArchiveInfo
-ContainerAttach ContainerAttachWebsocket ContainerChanges ContainerCopyLegacy
-ContainerDelete ContainerExec ContainerExport ContainerInspect ContainerKill
-ContainerLogs ContainerPause ContainerRename ContainerResize ContainerRestart
-ContainerStart ContainerStats ContainerStop ContainerTop ContainerUnpause
-ContainerUpdate ContainerWait PutContainerArchive
-"""
-
-PATHS: Final[Mapping[str, Kind]] = MappingProxyType(
-    {
-        **dict.fromkeys(_OF_CONTAINERS.split(), Kind.CONTAINER),
-        **dict.fromkeys(["ExecInspect", "ExecResize", "ExecStart"], Kind.EXEC),
-        **dict.fromkeys(
-            ["NetworkConnect", "NetworkDelete", "NetworkDisconnect", "NetworkInspect"],
-            Kind.NETWORK,
-        ),
-        **dict.fromkeys(["VolumeDelete", "VolumeInspect", "VolumeUpdate"], Kind.VOLUME),
-    }
-)
-"""The operations that name an object in their path."""
-
-READ: Final = frozenset(
-    {
-        "ContainerCreate",
-        "ImageBuild",
-        "ImageCommit",
-        "NetworkConnect",
-        "NetworkCreate",
-        "NetworkDisconnect",
-        "VolumeCreate",
-    }
-)
-"""The operations that name objects in their body or query, or make them."""
-
-KINDS: Final[Mapping[str, tuple[Kind, ...]]] = MappingProxyType(
-    {
-        "ContainerCreate": (Kind.CONTAINER, Kind.NETWORK, Kind.VOLUME),
-        "ImageBuild": (Kind.CONTAINER, Kind.NETWORK),
-        "ImageCommit": (Kind.CONTAINER,),
-        "NetworkConnect": (Kind.NETWORK, Kind.CONTAINER),
-        "NetworkCreate": (Kind.NETWORK,),
-        "NetworkDisconnect": (Kind.NETWORK, Kind.CONTAINER),
-        "VolumeCreate": (Kind.VOLUME,),
-        **{
-            name: (Kind.CONTAINER if kind is Kind.EXEC else kind,)
-            for name, kind in PATHS.items()
-            if name not in READ
-        },
-    }
-)
-"""The kinds of objects that each operation names or makes; first the one that it is about."""
-
-REACHING: Final = frozenset(
-    {
-        "CheckpointCreate",
-        "ContainerArchive",
-        "ContainerArchiveInfo",
-        "ContainerAttach",
-        "ContainerAttachWebsocket",
-        "ContainerExec",
-        "ContainerExport",
-        "ContainerRestart",
-        "ContainerStart",
-        "ContainerUpdate",
-        "ExecStart",
-        "ImageCommit",
-        "PutContainerArchive",
-    }
-)
-"""What reaches into a container, or lets it run: it has what the container has."""
-
-STARTING: Final = frozenset({"ContainerRestart", "ContainerStart"})
-"""What makes a container join its networks."""
-
 
 MOST_REFERENCES: Final = 256
 """Names in the body and query of one request: each may be a question to the Engine."""
@@ -241,8 +166,9 @@ def find(
     where something is not clear.
     """
     candidates, edits = list[Reference](), list[Edit]()
-    if objects and operation in PATHS:
-        candidates.append(_in_path(operation, parameter, raw_query, asked))
+    row = row_of(operation)
+    if objects and row and row.kind and row.touch is Touch.NAMES:
+        candidates.append(_in_path(row, row.kind, parameter, raw_query, asked))
     if asked is not None:
         # First: what is remembered of the Engine for others must not do for these.
         for argument in asked.of_defaults:
@@ -282,22 +208,21 @@ def _in_what_is_asked(
 
 
 def _in_path(
-    operation: str, parameter: str, raw_query: bytes, asked: Asked | None
+    row: Endpoint, kind: Kind, parameter: str, raw_query: bytes, asked: Asked | None
 ) -> Reference:
-    kind = PATHS[operation]
     pins = list[Pin]()
     if kind in {Kind.CONTAINER, Kind.NETWORK}:
         pins.append(Pin((), part=Part.PATH))
-    if operation == "NetworkConnect" and asked and asked.body is not None:
+    if row.operation == "NetworkConnect" and asked and asked.body is not None:
         pins.append(Pin(("EndpointConfig", "NetworkID")))
     return Reference(
         kind,
         parameter,
         "",
         tuple(pins),
-        reaches=operation in REACHING,
-        starts=operation in STARTING,
-        renamed=_new_name(raw_query) if operation == "ContainerRename" else None,
+        reaches=row.reaches,
+        starts=row.joins,
+        renamed=_new_name(raw_query) if row.operation == "ContainerRename" else None,
     )
 
 

@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Final
 
 from trioproxy.api.families import OBJECTS, OWNER_VARIABLE, Kind
-from trioproxy.judge.references import KINDS
+from trioproxy.api.routes import kinds_of
 from trioproxy.learning.evidence import Evidence, Thing
 from trioproxy.learning.lists import LONGEST_LINE
 from trioproxy.learning.wording import some
@@ -28,7 +28,6 @@ from trioproxy.limits.objects import (
     NO_OBJECTS,
     OF_PROJECT,
     OWN,
-    PRUNING,
     Objects,
     is_listed,
     item_of_project,
@@ -271,8 +270,8 @@ class _Proposing:
         include_failed = self._named.include_failed
         used = self._evidence.used_operations(include_failed=include_failed)
         looked_at = {one.operation for one in self._evidence.things}
-        named = used & self._named.granted & {*KINDS, *PRUNING}
-        return sorted(named - looked_at)
+        named = filter(kinds_of, used & self._named.granted)
+        return sorted({*named} - looked_at)
 
     def _reached_beyond(self) -> str:
         """Say what was reached into and has more than the file lets a creation ask for.

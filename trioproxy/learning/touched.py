@@ -11,18 +11,13 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from trioproxy.api.families import Family, Kind
+from trioproxy.api.routes import Touch, row_of
 from trioproxy.errors import BadRequest
-from trioproxy.judge.references import KINDS, Named, Reference
+from trioproxy.judge.references import Named, Reference
 from trioproxy.learning.evidence import Thing
 from trioproxy.learning.keeping import kept
 from trioproxy.limits.inspected import arguments_of
-from trioproxy.limits.objects import (
-    MAKING,
-    OWN,
-    PRUNING,
-    Objects,
-    project_of,
-)
+from trioproxy.limits.objects import OWN, Objects, project_of
 from trioproxy.limits.sorts import NOT_KEPT
 from trioproxy.limits.things import ENGINE, Missing
 from trioproxy.limits.things import Thing as Described
@@ -46,13 +41,15 @@ class Touched(NamedTuple):
 
 def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]:
     """Tell which objects a request named or made; `objects`: by which they were looked for."""
-    if operation in PRUNING:
-        yield Touched(Thing(PRUNING[operation], ALL, "", operation))
-    if operation not in KINDS:
+    row = row_of(operation)
+    if row is None or not row.kinds:
         return
-    kind = KINDS[operation][0]
+    kind = row.kinds[0]
+    if row.touch is Touch.PRUNES:
+        yield Touched(Thing(kind, ALL, "", operation))
+        return
     yield Touched(Thing(kind, "", "", operation))
-    if operation in MAKING and objects.owner:
+    if row.touch is Touch.MAKES and objects.owner:
         yield Touched(Thing(kind, OWN, "", operation))
     for reference, thing in named.pairs():
         if (

@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from trioproxy.api.families import OBJECTS, OWNER_VARIABLE, Kind
+from trioproxy.api.routes import ENDPOINTS, Touch, row_of
 from trioproxy.errors import ConfigError
 from trioproxy.limits.limit import ANY, Refusal
 from trioproxy.limits.marks import OWNER_LABEL as OWNER_LABEL
@@ -86,11 +87,9 @@ class Objects:
     """Those of which the query or the body has to be read for that."""
 
     def __post_init__(self) -> None:
-        operations, reads = frozenset[str](), frozenset[str]()
-        if self.by_kind:
-            from trioproxy.judge.references import PATHS, READ
-
-            operations, reads = frozenset({*PATHS, *READ, *PRUNING}), READ
+        rows = ENDPOINTS if self.by_kind else ()
+        operations = frozenset(one.operation for one in rows if one.kinds)
+        reads = frozenset(one.operation for one in rows if one.names)
         object.__setattr__(self, "operations", operations)
         object.__setattr__(self, "reads", reads)
 
@@ -163,12 +162,14 @@ class Objects:
 
     def refuses_making(self, operation: str, asked: "Asked | None") -> Refusal | None:
         """Say why a request may not make, remove or relabel what it does not name."""
-        if operation in PRUNING and self.limits(PRUNING[operation]):
-            name = VARIABLES[PRUNING[operation]]
-            message = f"{operation} may remove what {name} does not list: remove {PRUNING[operation]}s by their names"
+        row = row_of(operation)
+        if row is None or (kind := row.kind) is None:
+            return None
+        if row.touch is Touch.PRUNES and self.limits(kind):
+            name = VARIABLES[kind]
+            message = f"{operation} may remove what {name} does not list: remove {kind}s by their names"
             return Refusal(variable=name, message=message)
-        kind = MAKING.get(operation)
-        if kind is None or asked is None or asked.is_told:
+        if row.touch is not Touch.MAKES or asked is None or asked.is_told:
             return None  # what went on was judged, and is made
         from trioproxy.limits.things import made
 
@@ -203,24 +204,6 @@ class Objects:
 
 NO_OBJECTS = Objects()
 """Requests may name anything."""
-
-MAKING: Final = MappingProxyType(
-    {
-        "ContainerCreate": Kind.CONTAINER,
-        "NetworkCreate": Kind.NETWORK,
-        "VolumeCreate": Kind.VOLUME,
-    }
-)
-"""The operations that make objects."""
-
-PRUNING: Final = MappingProxyType(
-    {
-        "ContainerPrune": Kind.CONTAINER,
-        "NetworkPrune": Kind.NETWORK,
-        "VolumePrune": Kind.VOLUME,
-    }
-)
-"""The operations that remove objects without naming them."""
 
 
 # --- Lists ------------------------------------------------------------------------

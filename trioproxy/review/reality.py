@@ -16,13 +16,12 @@ from trioproxy.api.families import (
     PROXY_VARIABLE,
     Kind,
 )
-from trioproxy.api.routes import OPERATIONS
+from trioproxy.api.routes import OPERATIONS, row_of
 from trioproxy.errors import ConfigError
 from trioproxy.file import samples
 from trioproxy.file.variables import OPERATIONS_VARIABLE
 from trioproxy.judge import power
 from trioproxy.judge.meaning import meaning_of
-from trioproxy.judge.references import REACHING
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.learning.evidence import Argument, Evidence, Facts, Thing
 from trioproxy.learning.proposal import replay
@@ -200,7 +199,8 @@ def _may_be_named(only: Only, thing: Thing, facts: Facts) -> bool:
 
 def _reached(policy: Policy, thing: Thing) -> str:
     """Why it is root on the host to reach into an object; empty if no way is known."""
-    if thing.operation not in REACHING or policy.limits.limits_creation:
+    row = row_of(thing.operation)
+    if row is None or not row.reaches or policy.limits.limits_creation:
         return ""
     return "reaches into it, whatever it was given"
 

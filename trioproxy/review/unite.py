@@ -31,10 +31,10 @@ from trioproxy.api.families import (
     Kind,
 )
 from trioproxy.api.fields import OPERATIONS as ARGUED
-from trioproxy.judge.references import KINDS
+from trioproxy.api.routes import kinds_of
 from trioproxy.limits.inclusion import taken_out
 from trioproxy.limits.limit import ANY, NO_LIMITS, Limits
-from trioproxy.limits.objects import NO_OBJECTS, OWN, PRUNING, VARIABLES, Objects
+from trioproxy.limits.objects import NO_OBJECTS, OWN, VARIABLES, Objects
 
 NOT_FLAGGED: Final = "0"
 """The item that lists nothing."""
@@ -73,7 +73,7 @@ class Part:
     @property
     def names_objects(self) -> bool:
         """Whether it grants an operation that names objects; evidence alone decides nothing."""
-        return self.is_env and not self.operations.isdisjoint({*KINDS, *PRUNING})
+        return self.is_env and any(map(kinds_of, self.operations))
 
     def declined(self) -> Iterator[str]:
         """What a person took out of its lists."""
