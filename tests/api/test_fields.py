@@ -3,13 +3,7 @@ from pathlib import Path
 import pytest
 
 from trioproxy.api import routes
-from trioproxy.api.families import (
-    FAMILIES,
-    LIMITED,
-    LIMITS,
-    VARIABLES,
-    Family,
-)
+from trioproxy.api.families import FAMILIES, LIMITS
 from trioproxy.api.fields import OPERATIONS, READERS, WITH_PARENT, Kind, rows
 from trioproxy.api.readers import READERS as FUNCTIONS
 
@@ -77,19 +71,3 @@ def test_operations_are_the_engines(name: str) -> None:
     for endpoint in routes.OPERATIONS[name]:
         assert endpoint.effect is routes.Effect.WRITE
         assert not endpoint.is_unlimitable
-
-
-def test_families_of_operations() -> None:
-    """What each operation is limited by stands twice, in names and in the table, and agrees."""
-    for name, known in OPERATIONS.items():
-        readers = filter(None, known.query.values())
-        tags = {
-            VARIABLES[READERS[one].variable].family
-            for one in readers
-            if READERS[one].variable
-        }
-        own, *others = LIMITED[name]
-        assert own is known.family
-        assert set(others) == tags - {own}
-    assert LIMITED.keys() == OPERATIONS.keys()
-    assert {one.family for one in OPERATIONS.values()} == set(Family)

@@ -11,7 +11,8 @@ from types import MappingProxyType
 
 from tests.learned.pages import operations
 from tests.learned.profiles import PROFILES, Profile
-from trioproxy.api.families import LIMITED, Family
+from trioproxy.api.families import Family
+from trioproxy.api.routes import LIMITED
 
 Limits = Mapping[str, str]
 

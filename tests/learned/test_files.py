@@ -14,7 +14,7 @@ from tests.learned.pages import (
     with_table,
 )
 from tests.learned.profiles import PROFILES, Profile
-from trioproxy.api.families import LIMITED
+from trioproxy.api.routes import LIMITED
 from trioproxy.file.permissions import parse_policy, parse_policy_file
 from trioproxy.judge.meaning import meaning_of
 from trioproxy.learning import evidencefile

@@ -13,7 +13,8 @@ from tests.learned.pages import operations
 from tests.learned.profiles import PROFILES, Profile
 from tests.learned.test_clients import is_quick
 from tests.learned.test_files import evidence
-from trioproxy.api.families import BASE_VARIABLE, LIMITED, LIMITS, VARIABLES
+from trioproxy.api.families import BASE_VARIABLE, LIMITS, VARIABLES
+from trioproxy.api.routes import LIMITED
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.meaning import meaning_of
 

@@ -14,6 +14,7 @@ from trioproxy.limits import things
 TABLE = "trioproxy.api.fields"
 READERS = "trioproxy.api.readers"
 REFERENCES = "trioproxy.judge.references"
+MEANING = "trioproxy.judge.meaning"
 SORTS = "trioproxy.limits.sorts"
 VARIABLES = "trioproxy.api.families"
 
@@ -31,7 +32,9 @@ def load(name: str, old: str = "", new: str = "") -> types.ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", [TABLE, READERS, REFERENCES, SORTS, VARIABLES])
+@pytest.mark.parametrize(
+    "name", [TABLE, READERS, REFERENCES, MEANING, SORTS, VARIABLES]
+)
 def test_as_it_is_it_loads(name: str) -> None:
     """Without an edit nothing is missing."""
     load(name)
@@ -50,6 +53,11 @@ def test_as_it_is_it_loads(name: str) -> None:
         pytest.param(TABLE, "RestartPolicy:RestartPolicy", "RestartPolicy-", "a struct holds no struct", id="a struct of nothing"),
         pytest.param(TABLE, "dockerfile>build-file", "dockerfile", "dockerfile: say who reads it", id="a key without a sign"),
         pytest.param(TABLE, "dockerfile>build-file", "dockerfile>binds", "binds does not read a text", id="a key of another kind"),
+        pytest.param(TABLE, "ImageTag  ", "ContainerKill  ", "its route says that nothing limits it", id="an operation that nothing limits"),
+        pytest.param(TABLE, "ImageTag         repo>tag tag>with-parent force-\n", "", "ImageTag is limited as its route does not say", id="an operation that nobody reads"),
+        pytest.param(TABLE, "t*>build-tag ", "", "ImageBuild is limited as its route does not say", id="a family too many"),
+        pytest.param(TABLE, "tag>push-tag", "tag>push-tag@network", "its route says that it names nothing", id="a name that no route tells of"),
+        pytest.param(MEANING, '"h": "reads any file of the host",', "", "has no reason", id="a letter without a reason"),
         pytest.param(READERS, '"caps": _caps,', "", "caps", id="a reader without code"),
         pytest.param(REFERENCES, '"binds": _binds,', "", "binds", id="a finder without code"),
         pytest.param(SORTS, '"tag": Sort(_image, never, whole, _no_more, Varies.IMAGE),', "", "tag", id="a variable of no sort"),

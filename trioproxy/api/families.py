@@ -130,27 +130,3 @@ PROXY_VARIABLE: Final = "PROXY_SOCKET"
 
 PROXY: Final = "@proxy"
 """The item of `CREATE_BINDS` that gives this proxy in place of the Engine's socket."""
-
-LIMITED: Final[Mapping[str, tuple[Family, ...]]] = MappingProxyType(
-    {
-        **dict.fromkeys(
-            (
-                "ContainerCreate",
-                "ContainerUpdate",
-                "ImageCommit",
-                "ImagePush",
-                "ImageTag",
-                "NetworkConnect",
-                "NetworkCreate",
-                "NetworkDisconnect",
-                "VolumeCreate",
-            ),
-            (Family.CREATE,),
-        ),
-        **dict.fromkeys(("ContainerExec", "ExecStart"), (Family.EXEC,)),
-        "ImageBuild": (Family.BUILD, Family.CREATE),
-        "ImageCreate": (Family.PULL, Family.CREATE),
-    }
-)
-"""The operations that are limited, each with its own family first; those behind it limit
-the tags that it writes."""

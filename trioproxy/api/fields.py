@@ -15,7 +15,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from trioproxy.api.families import LIMITS, Family
+from trioproxy.api.families import LIMITS, VARIABLES, Family
+from trioproxy.api.routes import ENDPOINTS, row_of
 
 
 class Kind(StrEnum):
@@ -335,21 +336,21 @@ class Operation:
         return frozenset(found | {self.family.options}) - {""}
 
 
-# Family, operation, then the keys of the query: signs as above, `*` for those that may repeat.
+# An operation a row, then the keys of its query: signs as above, `*` for those that may repeat.
 _OPERATIONS = """\
-CREATE ContainerCreate  name- platform-
-CREATE ContainerUpdate
-CREATE VolumeCreate
-CREATE NetworkCreate
-CREATE NetworkConnect
-CREATE NetworkDisconnect
-CREATE ImageCommit      container-@container repo>tag tag>with-parent author- comment- pause- changes*-
-CREATE ImageTag         repo>tag tag>with-parent force-
-CREATE ImagePush        tag>push-tag platform-
-EXEC   ContainerExec
-EXEC   ExecStart
-PULL   ImageCreate      fromImage>pull-image fromSrc>pull-image repo>import-tag tag>with-parent message- changes*- platform-
-BUILD  ImageBuild       dockerfile>build-file q- nocache- pull- rm- forcerm- memory- memswap- cpushares- cpusetcpus- cpusetmems- cpuperiod- cpuquota- shmsize- ulimits- buildargs- labels- target- platform- extrahosts*- cachefrom- squash- isolation- t*>build-tag remote>build-remote networkmode>build-network@build-network cgroupparent>build-option securityopt*>build-option outputs>build-option session>build-option buildid>build-option version>build-version
+ContainerCreate  name- platform-
+ContainerUpdate
+VolumeCreate
+NetworkCreate
+NetworkConnect
+NetworkDisconnect
+ImageCommit      container-@container repo>tag tag>with-parent author- comment- pause- changes*-
+ImageTag         repo>tag tag>with-parent force-
+ImagePush        tag>push-tag platform-
+ContainerExec
+ExecStart
+ImageCreate      fromImage>pull-image fromSrc>pull-image repo>import-tag tag>with-parent message- changes*- platform-
+ImageBuild       dockerfile>build-file q- nocache- pull- rm- forcerm- memory- memswap- cpushares- cpusetcpus- cpusetmems- cpuperiod- cpuquota- shmsize- ulimits- buildargs- labels- target- platform- extrahosts*- cachefrom- squash- isolation- t*>build-tag remote>build-remote networkmode>build-network@build-network cgroupparent>build-option securityopt*>build-option outputs>build-option session>build-option buildid>build-option version>build-version
 """
 
 
@@ -422,7 +423,7 @@ def _parse_field(kind: Kind, word: str, structs: Mapping[str, Struct]) -> Field:
 def _parse_operations(table: str) -> Mapping[str, Operation]:
     operations = dict[str, Operation]()
     for line in table.splitlines():
-        family, name, *words = line.split()
+        name, *words = line.split()
         keys = [_parse_word(word) for word in words]
         if other := [
             one
@@ -432,9 +433,11 @@ def _parse_operations(table: str) -> Mapping[str, Operation]:
             raise AssertionError(f"{name}: {other[0].reader} does not read a text")
         body = STRUCTS.get(name, NO_STRUCT)
         _check_told(name, body, is_told=False)
+        if not (row := row_of(name)) or not row.families:
+            raise AssertionError(f"{name}: its route says that nothing limits it")
         operations[name] = Operation(
             name=name,
-            family=Family(family),
+            family=row.families[0],
             body=body,
             query=MappingProxyType({one.name.rstrip("*"): one.reader for one in keys}),
             finders=MappingProxyType(
@@ -480,3 +483,23 @@ def _rows(struct: Struct, prefix: str) -> Iterator[tuple[str, Field]]:
         path = f"{prefix}{one.name}"
         yield path, one
         yield from _rows(one.struct, f"{path}.")
+
+
+def _check_routes() -> None:
+    """Refuse a route of which its row does not say what is read here."""
+    for row in ENDPOINTS:
+        known = OPERATIONS.get(row.operation)
+        limited = {VARIABLES[one].family for one in known.variables} if known else set()
+        if limited != set(row.families):
+            raise AssertionError(
+                f"{row.operation} is limited as its route does not say"
+            )
+        fields = (one for _, one in rows(known)) if known else ()
+        finders = known.finders if known else {}
+        if (finders or any(one.finder for one in fields)) and not row.names:
+            raise AssertionError(
+                f"{row.operation}: its route says that it names nothing"
+            )
+
+
+_check_routes()

@@ -597,6 +597,12 @@ OPERATIONS = _by_operation(ENDPOINTS)
 """The same by operation name, sorted; some operations have several routes."""
 
 
+LIMITED: Final[Mapping[str, tuple[Family, ...]]] = MappingProxyType(
+    {name: rows[0].families for name, rows in OPERATIONS.items() if rows[0].families}
+)
+"""The operations that are limited, each with its own family first."""
+
+
 def row_of(operation: str) -> Endpoint | None:
     """The row of an operation, the first if it has several routes; None for none of ours."""
     return OPERATIONS.get(operation, (None,))[0]

@@ -10,12 +10,12 @@ import click
 
 from trioproxy.api.families import (
     BASE_VARIABLE,
-    LIMITED,
     LIMITS,
     OBJECTS,
     OWNER_VARIABLE,
     Family,
 )
+from trioproxy.api.routes import LIMITED
 from trioproxy.commands import tell
 from trioproxy.commands.catalogue import locate
 from trioproxy.commands.closing import Closing

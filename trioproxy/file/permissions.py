@@ -8,9 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from trioproxy.api.families import LIMITED
 from trioproxy.api.matched import Route
-from trioproxy.api.routes import LIBPOD_SECTIONS, OPERATIONS
+from trioproxy.api.routes import LIBPOD_SECTIONS, LIMITED, OPERATIONS
 from trioproxy.errors import BadTarget, ConfigError
 from trioproxy.file import samples
 from trioproxy.file.envfile import (

@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from trioproxy.api.edits import Edit, Sent
-from trioproxy.api.families import LIMITED
 from trioproxy.api.form import Asked
 from trioproxy.api.matched import Request
-from trioproxy.api.routes import ENDPOINTS, Files, match
+from trioproxy.api.routes import ENDPOINTS, LIMITED, Files, match
 from trioproxy.api.target import Target
 from trioproxy.errors import BadRequest
 from trioproxy.judge.rules import UNRESOLVED, Decision, Policy, Reason

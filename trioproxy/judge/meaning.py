@@ -19,6 +19,8 @@ from typing import Final
 from trioproxy.api.families import FAMILIES, PROXY, Family, Kind
 from trioproxy.api.fields import OPERATIONS as ARGUED
 from trioproxy.api.routes import (
+    ENDPOINTS,
+    LETTERS,
     LIBPOD_SECTIONS,
     OPERATIONS,
     SECTIONS,
@@ -35,24 +37,18 @@ from trioproxy.limits.objects import Objects
 from trioproxy.limits.patterns import lists_repositories, places_of
 from trioproxy.limits.sorts import line_of
 
-_ANY_CONTAINER = "reaches into any container, whatever it was given"
-_ANY_FILE = "copies files out of any container, and of what the host shares with it"
-REACHING: Final[Mapping[str, str]] = MappingProxyType(
+_REACHING: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "ContainerExec": _ANY_CONTAINER,
-        "ExecStart": _ANY_CONTAINER,
-        "ContainerAttach": _ANY_CONTAINER,
-        "ContainerAttachWebsocket": _ANY_CONTAINER,
-        "ContainerArchive": _ANY_FILE,
-        "ContainerExport": "copies the files of any container out, and what its nodes are",
-        "ImageCommit": "reads any file of the host, by a link in the container's way",
-        "LibpodArtifactAddLocal": "reads any file of the host",
-        "LibpodContainerArchive": _ANY_FILE,
-        "LibpodContainerCheckpoint": _ANY_FILE,
-        "LibpodContainerExport": _ANY_FILE,
+        "e": "reaches into any container, whatever it was given",
+        "a": "copies files out of any container, and of what the host shares with it",
+        "t": "copies the files of any container out, and what its nodes are",
+        "l": "reads any file of the host, by a link in the container's way",
+        "h": "reads any file of the host",
     }
 )
-"""Operations that reach into containers, whoever created them, or into the host's files."""
+"""Why an operation gives root where it may reach into containers of anybody, by its letter."""
+if _REACHING.keys() ^ LETTERS.reach != {"r"}:
+    raise AssertionError("a letter for reaching has no reason, or a reason no letter")
 
 _OF_OTHERS = frozenset({"pid:container", "volumes:container"})
 """What is another container's, and harmless where that is within the limits."""
@@ -183,7 +179,8 @@ def limits_power_of(policy: Policy, operation: str) -> bool:
     known = OPERATIONS.get(operation, ())
     is_root = any(one.risk is Risk.HOST_ROOT for one in known)
     holds = any(one.is_held_by_objects for one in known)
-    reaches = (operation in REACHING or holds) and operation not in ARGUED
+    gives = any(one.powers.reach in _REACHING for one in known)
+    reaches = (gives or holds) and operation not in ARGUED
     is_limited = policy.limits.limits_power_of(operation) or (
         is_root and reaches and policy.is_confined
     )
@@ -195,10 +192,10 @@ def _ways(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
         is_door = endpoint.risk is Risk.HOST_ROOT or endpoint.is_unlimitable
         if is_door and policy.is_confined and endpoint.is_held_by_objects:
             yield from _way_by_files(policy, endpoint)
-        elif is_door and endpoint.operation not in REACHING:
+        elif is_door and endpoint.powers.reach not in _REACHING:
             yield from _open_way(policy, endpoint)
     for endpoint in opened:
-        if endpoint.operation in REACHING:
+        if endpoint.powers.reach in _REACHING:
             yield from _reaching_way(policy, endpoint)
     # What gives none though nothing limits it gives none by a list either.
     doors = [e for e in opened if e.risk is Risk.HOST_ROOT or e.is_unlimitable]
@@ -213,7 +210,7 @@ def _ways(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
 
 def _reaching_way(policy: Policy, endpoint: Endpoint) -> Iterator[Way]:
     if endpoint.is_podmans or not policy.objects.limits(Kind.CONTAINER):
-        yield Way(operation=endpoint.operation, why=REACHING[endpoint.operation])
+        yield Way(operation=endpoint.operation, why=_REACHING[endpoint.powers.reach])
     elif not policy.limits.limits_creation:
         why = "reaches into each container that is listed, whatever it was given"
         yield Way(operation=endpoint.operation, why=why)
@@ -252,8 +249,8 @@ def _by_files(policy: Policy, endpoint: Endpoint) -> str:
     wait for nobody, so that who may name any can be in them meanwhile. Archives and exports are led to a device
     node; who makes none himself may get one with an image, or from a server of files.
     """
-    if endpoint.operation == "ImageCommit":
-        return REACHING[endpoint.operation]
+    if endpoint.powers.reach == "l":
+        return _REACHING["l"]
     if endpoint.operation == "ImageBuild":
         if policy.objects.limits(Kind.CONTAINER):
             any_volume = not policy.objects.limits(Kind.VOLUME)
@@ -264,11 +261,14 @@ def _by_files(policy: Policy, endpoint: Endpoint) -> str:
     return _by_nodes(policy) if endpoint.touches_containers else ""
 
 
-_RUNNING: Final = (
-    *("ContainerStart", "ContainerRestart", "ContainerUnpause", "ContainerUpdate"),
-    *("ContainerExec", "ExecStart"),
+_RUNNING: Final = tuple(
+    one.operation
+    for one in sorted(
+        (one for one in ENDPOINTS if one.powers.runs != "-"),
+        key=lambda one: (not one.joins, one.powers.chooses == "-"),
+    )
 )
-"""What lets a container run, or something in it; of an update its restart policy does."""
+"""What lets a container run, or something in it; first what starts one."""
 
 
 def _by_nodes(policy: Policy) -> str:
@@ -365,20 +365,6 @@ def _conditions(policy: Policy) -> Iterator[str]:
 MOST_PLACES: Final = 3
 """Folders that a verdict names; of more it says how many."""
 
-_RUNS: Final = frozenset(
-    {
-        "ContainerAttach",
-        "ContainerAttachWebsocket",
-        "ContainerCreate",
-        "ContainerExec",
-        "ContainerStart",
-        "ExecStart",
-        "ImageBuild",
-    }
-)
-"""What lets a client choose what runs in a container: what it does there, a hole of the
-Engine's programs may let out."""
-
 
 def _surroundings(policy: Policy) -> Iterator[str]:
     opened = policy.opened_operations
@@ -386,7 +372,7 @@ def _surroundings(policy: Policy) -> Iterator[str]:
         first, more = written[:MOST_PLACES], len(written) - MOST_PLACES
         shown = (*first, f"{more} more") if more > 0 else first
         yield f"where nobody on the host runs what it writes in {_list(shown)}"
-    if opened & _RUNS:
+    if any(OPERATIONS[name][0].powers.chooses != "-" for name in opened):
         yield "on an Engine without known escapes"
 
 

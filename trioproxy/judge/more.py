@@ -14,7 +14,6 @@ from typing import Final
 
 from trioproxy.api.families import (
     FAMILIES,
-    LIMITED,
     OBJECTS,
     OWNER_VARIABLE,
     VARIABLES,
@@ -25,6 +24,7 @@ from trioproxy.api.fields import OPERATIONS as ARGUED
 from trioproxy.api.matched import Request, Route
 from trioproxy.api.routes import (
     LIBPOD_SECTIONS,
+    LIMITED,
     MEANINGS,
     OPERATIONS,
     SECTIONS,

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from trioproxy.api.families import FAMILIES, LIMITED
-from trioproxy.api.routes import OPERATIONS
+from trioproxy.api.families import FAMILIES
+from trioproxy.api.routes import LIMITED, OPERATIONS
 from trioproxy.errors import ConfigError
 from trioproxy.learning.evidence import (
     UNFINISHED,

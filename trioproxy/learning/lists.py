@@ -18,12 +18,12 @@ from trioproxy.api.families import (
     BASE,
     BASE_VARIABLE,
     FAMILIES,
-    LIMITED,
     LIMITS,
     VARIABLES,
     Family,
 )
 from trioproxy.api.fields import OPERATIONS as ARGUED
+from trioproxy.api.routes import LIMITED
 from trioproxy.errors import ConfigError
 from trioproxy.learning.evidence import Argument, Evidence
 from trioproxy.learning.holes import Item, Seen, items_of

@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
-from trioproxy.api.families import LIMITED, PROXY, Kind
+from trioproxy.api.families import PROXY, Kind
+from trioproxy.api.routes import LIMITED
 from trioproxy.judge.gate import Verdict
 from trioproxy.judge.outcome import Moment, Outcome, name_of_client
 from trioproxy.judge.rules import Reason

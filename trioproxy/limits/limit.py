@@ -21,13 +21,13 @@ from trioproxy.api.families import (
     BASE,
     BASE_VARIABLE,
     CONDITIONS,
-    LIMITED,
     LIMITS,
     PROXY,
     PROXY_VARIABLE,
     VARIABLES,
     Family,
 )
+from trioproxy.api.routes import LIMITED
 from trioproxy.errors import ConfigError
 
 if TYPE_CHECKING:

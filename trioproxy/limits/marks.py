@@ -19,17 +19,20 @@ from typing import Final, TypeVar
 from trioproxy.api import query
 from trioproxy.api.edits import Edit, Json, Keys, Part
 from trioproxy.api.form import Asked
+from trioproxy.api.routes import ENDPOINTS
 from trioproxy.errors import BadBody, BadTarget, BodyTooLarge
 
 PREFIX: Final = "trioproxy."
 OWNER_LABEL: Final = "trioproxy.owner"
 
 BODIES: Final = frozenset(
-    {"ContainerCreate", "ImageCommit", "NetworkCreate", "VolumeCreate"}
+    one.operation for one in ENDPOINTS if one.powers.labels == "b"
 )
 """The operations whose body has labels."""
 
-MARKED: Final = BODIES | {"ImageBuild", "ImageCreate"}
+MARKED: Final = frozenset(
+    one.operation for one in ENDPOINTS if one.powers.labels != "-"
+)
 """These, and those whose query has some: what is made there is content, and has no mark."""
 
 _NOBODYS: Final = Edit(("changes",), f"LABEL {OWNER_LABEL}=", Part.FRONT)

@@ -24,14 +24,13 @@ from trioproxy.api.families import (
     BASE,
     BASE_VARIABLE,
     FAMILIES,
-    LIMITED,
     OBJECTS,
     OWNER_VARIABLE,
     Family,
     Kind,
 )
 from trioproxy.api.fields import OPERATIONS as ARGUED
-from trioproxy.api.routes import kinds_of
+from trioproxy.api.routes import LIMITED, kinds_of
 from trioproxy.limits.inclusion import taken_out
 from trioproxy.limits.limit import ANY, NO_LIMITS, Limits
 from trioproxy.limits.objects import NO_OBJECTS, OWN, VARIABLES, Objects
