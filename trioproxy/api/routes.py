@@ -582,10 +582,10 @@ def _lies_of_power(one: Endpoint) -> Iterator[str]:
 def _by_operation(
     endpoints: tuple[Endpoint, ...],
 ) -> Mapping[str, tuple[Endpoint, ...]]:
-    names = sorted({endpoint.operation for endpoint in endpoints})
-    return MappingProxyType(
-        {name: tuple(e for e in endpoints if e.operation == name) for name in names}
-    )
+    found = dict[str, tuple[Endpoint, ...]]()
+    for one in endpoints:
+        found[one.operation] = (*found.get(one.operation, ()), one)
+    return MappingProxyType(dict(sorted(found.items())))
 
 
 ENDPOINTS = (*_parse_table(_TABLE), *_parse_table(podman.TABLE))
