@@ -22,6 +22,7 @@ from trioproxy.limits.languages import (
     Some,
     Word,
     expression,
+    is_literal,
     others,
     with_stars,
 )
@@ -38,8 +39,11 @@ class Words:
         self.language: Language = language
         self.spares_sockets = spares_sockets
         """Whether sockets of engines are left out, which are doors of their own."""
-        # Most are looked up, and never tried (`limits.lookup`).
+        # What has a star is tried, by requests that should not wait for this. Most items
+        # have none: they are looked up (`limits.lookup`).
         self._fullmatch: _Match | None = None
+        if not all(map(is_literal, language)):
+            self._fullmatch = re.compile(expression(language)).fullmatch
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Words) and (
