@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.limits.arguing import asked, create, refusal, values
-from trioproxy.api.arguments import Request
+from trioproxy.api.arguments import Given
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
 from trioproxy.api.fields import OPERATIONS
@@ -72,7 +72,7 @@ def test_a_list_holds_it() -> None:
 
 def dropping(body: Json, operation: str = "ContainerCreate") -> Asked:
     known = OPERATIONS[operation]
-    return ask(Request(operation=known, path="", body=body, drops_nodes=True))
+    return ask(Given(operation=known, path="", body=body, drops_nodes=True))
 
 
 def host_of(found: Asked) -> Mapping[str, Json]:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.api.test_fields import DOCUMENTED
 from trioproxy.api import routes
-from trioproxy.api.arguments import Argument, Request
+from trioproxy.api.arguments import Argument, Given
 from trioproxy.api.decoding import Json
 from trioproxy.api.edits import Sent
 from trioproxy.api.families import Kind
@@ -161,7 +161,7 @@ def test_the_name_in_a_path(operation: str) -> None:
 
 def asked(operation: str, body: Json, query: bytes = b"") -> Asked:
     known = OPERATIONS[operation]
-    return ask(Request(operation=known, path="", query=query, body=body))
+    return ask(Given(operation=known, path="", query=query, body=body))
 
 
 def named(operation: str, body: Json, query: bytes = b"") -> list[tuple[Kind, str]]:

@@ -11,7 +11,7 @@ from tests.corpus import CONTAINERS, NETWORKS, TAGGED, WORLD
 from tests.deciding import Door, asked
 from tests.depth import by_depth
 from trioproxy.api import normal
-from trioproxy.api.arguments import Request, minor
+from trioproxy.api.arguments import Given, minor
 from trioproxy.api.edits import Json
 from trioproxy.api.fields import OPERATIONS
 from trioproxy.api.reading import ask
@@ -158,7 +158,7 @@ def test_what_goes_on_is_judged_alike_and_goes_on_as_it_is(
 def arguments(operation: str, line: str, body: Json) -> set[tuple[str, str]]:
     """What a request asks for, but for images by their ids."""
     version = line.split("/")[1]
-    known = Request(
+    known = Given(
         operation=OPERATIONS[operation],
         path="",
         body=body,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from trioproxy.api.arguments import Request, minor
+from trioproxy.api.arguments import Given, minor
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import CONDITIONS
 from trioproxy.api.fields import OPERATIONS
@@ -19,7 +19,7 @@ def asked(
     version: str = "",
     path: str = "",
 ) -> Asked:
-    request = Request(
+    request = Given(
         operation=OPERATIONS[operation],
         path=path,
         query=query.encode(),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trioproxy.api.arguments import Request
+from trioproxy.api.arguments import Given
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
 from trioproxy.api.fields import OPERATIONS
@@ -136,7 +136,7 @@ def test_without_variables_nothing_is_limited() -> None:
 
 def made(operation: str, body: Json, query: bytes = b"") -> Asked:
     known = OPERATIONS[operation]
-    return ask(Request(operation=known, path="", query=query, body=body))
+    return ask(Given(operation=known, path="", query=query, body=body))
 
 
 def test_what_is_made_is_labelled() -> None:

@@ -1,6 +1,6 @@
 """What must hold of any body that is judged; for hypothesis and for the fuzzer."""
 
-from trioproxy.api.arguments import Request
+from trioproxy.api.arguments import Given
 from trioproxy.api.fields import OPERATIONS, Operation
 from trioproxy.api.reading import Asked, ask
 from trioproxy.errors import BadRequest
@@ -19,7 +19,7 @@ def read(operation: Operation, raw: bytes) -> Asked | None:
         value = jsonbody.parse(raw)
         if value is None:
             return None
-        return ask(Request(operation=operation, path="", body=value))
+        return ask(Given(operation=operation, path="", body=value))
     except BadRequest:
         return None
 

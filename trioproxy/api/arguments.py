@@ -50,8 +50,8 @@ class Argument(NamedTuple):
     """Whether it is harmless where it is what the Engine gives by default; see `things`."""
 
 
-class Request(NamedTuple):
-    """What is read: an operation with its query, its body, and what else counts."""
+class Given(NamedTuple):
+    """What is read: what a client gives, and what else counts."""
 
     operation: Operation
     path: str
@@ -75,19 +75,19 @@ def minor(version: str) -> int | None:
     return int(version.removeprefix("/v1.")) if version else None
 
 
-Reader = Callable[[Request, Found], Iterator[Argument | Edit]]
+Reader = Callable[[Given, Found], Iterator[Argument | Edit]]
 
 
 def option(
-    request: Request, place: Place, value: str = "", *, variable: str = ""
+    given: Given, place: Place, value: str = "", *, variable: str = ""
 ) -> Argument:
     """Ask for a place by its name, with what stands there unless it may be a secret."""
-    item, shown = f"{request.operation.name}:{place.path}", ""
+    item, shown = f"{given.operation.name}:{place.path}", ""
     if value and len(value) <= LONGEST_OPTION and not _SECRET.search(place.path):
         item = f"{item}={normal.quote(value)}"
         shown = show(value) if told_option(item) == item else ""
     return Argument(
-        variable or request.operation.family.options, item, place.shown, shown
+        variable or given.operation.family.options, item, place.shown, shown
     )
 
 
@@ -121,10 +121,10 @@ _TOLD_OPTIONS: Final = tuple(
 )
 
 
-def unknown_option(request: Request, place: Place) -> Argument:
+def unknown_option(given: Given, place: Place) -> Argument:
     """Ask for what the table does not know: by its name, whatever the value."""
     path = ".".join(map(normal.quote, place.path.split(".")))
-    return option(request, Place(path, place.shown))
+    return option(given, Place(path, place.shown))
 
 
 def few(found: Found) -> Json:

@@ -100,12 +100,10 @@ def _edited(value: Json, edits: Iterable[Edit]) -> Json | Gone:
             changed = new
     if not below:
         return changed
-    if isinstance(changed, list):
-        items: list[Any] = list(changed)
-        for key, inner in below.items():
-            items[int(key)] = _edited(items[int(key)], inner)
-        return items
-    struct: dict[str, Any] = dict(changed) if isinstance(changed, dict) else {}
+    held: Any = changed or {}
+    is_list = isinstance(held, list)
+    items = dict[Any, Any](enumerate(held) if is_list else held)
     for key, inner in below.items():
-        struct[str(key)] = _edited(struct.get(str(key)), inner)
-    return {key: one for key, one in struct.items() if one is not GONE}
+        items[key] = _edited(items.get(key), inner)
+    kept = {key: one for key, one in items.items() if one is not GONE}
+    return list(kept.values()) if is_list else kept

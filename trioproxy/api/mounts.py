@@ -17,7 +17,7 @@ from trioproxy.api import normal
 from trioproxy.api.arguments import (
     RECURSIVE_READ_ONLY,
     Argument,
-    Request,
+    Given,
     entries,
     few,
     map_of,
@@ -59,34 +59,34 @@ def _bind(place: str, source: str, *, read_only: bool) -> Argument:
     return Argument("CREATE_BINDS", value, place, show(f"{cleaned}{mode}"))
 
 
-def binds(request: Request, found: Found) -> Iterator[Argument | Edit]:
+def binds(given: Given, found: Found) -> Iterator[Argument | Edit]:
     """`SOURCE:TARGET[:MODES]`; without a slash in front, the source is a volume."""
     for index, text in enumerate(texts_of(few(found))):
         source, mark, rest = text.partition(":")
         if not mark:
             continue  # an anonymous volume
         place = found.place.at(index)
-        if _is_replaced(request, source):
-            text = f"{request.proxy_socket}{mark}{rest}"
+        if _is_replaced(given, source):
+            text = f"{given.proxy_socket}{mark}{rest}"
             yield Edit(place.keys, text)
-        yield from _split_bind(request, place, text)
+        yield from _split_bind(given, place, text)
 
 
-def volumes(request: Request, found: Found) -> Iterator[Argument]:
+def volumes(given: Given, found: Found) -> Iterator[Argument]:
     """`Volumes`, whose names are anonymous volumes; Podman reads them as it reads `Binds`."""
     for text in map_of(few(found)):
         if ":" in text:
-            yield from _split_bind(request, found.place.at(text), text)
+            yield from _split_bind(given, found.place.at(text), text)
 
 
-def _split_bind(request: Request, place: Place, text: str) -> Iterator[Argument]:
+def _split_bind(given: Given, place: Place, text: str) -> Iterator[Argument]:
     source, modes = _bind_parts(place, text)
     for mode in sorted(modes & SHARED):
-        yield shared(request, place, mode)
+        yield shared(given, place, mode)
     if source.startswith(_PATHS):
         # A relabelled path is written to, whatever its mode says.
         read_only = "ro" in modes and not modes & _RELABEL
-        read_only = read_only and not request.is_below(RECURSIVE_READ_ONLY)
+        read_only = read_only and not given.is_below(RECURSIVE_READ_ONLY)
         yield _bind(place.shown, source, read_only=read_only)
 
 
@@ -98,47 +98,47 @@ def _bind_parts(place: Place, text: str) -> tuple[str, frozenset[str]]:
     return parts[0], modes
 
 
-def mounts(request: Request, found: Found) -> Iterator[Argument | Edit]:
+def mounts(given: Given, found: Found) -> Iterator[Argument | Edit]:
     """`Mounts`: binds, and what else has a source."""
     for index, mount in enumerate(structs_of(few(found))):
         place = found.place.at(index)
         kind, source = text_of(mount.get("Type")), text_of(mount.get("Source"))
         shown = place.below("Source").shown
-        if kind == "bind" and _is_replaced(request, source):
-            source = request.proxy_socket
+        if kind == "bind" and _is_replaced(given, source):
+            source = given.proxy_socket
             yield Edit(place.below("Source").keys, source)
-        yield from _split_texts(request, place, mount)
+        yield from _split_texts(given, place, mount)
         if kind == "bind":
             options = map_of(mount.get("BindOptions"))
             partial = options.get("ReadOnlyNonRecursive")
             read_only = bool(mount.get("ReadOnly")) and not partial
-            read_only = read_only and not request.is_below(RECURSIVE_READ_ONLY)
+            read_only = read_only and not given.is_below(RECURSIVE_READ_ONLY)
             yield _bind(shown, source, read_only=read_only)
         elif kind == "image":
             image = normal.image(source)
             yield Argument("CREATE_IMAGES", image, shown, show(image))
         elif kind not in {"volume", "tmpfs"}:
-            yield option(request, place.below("Type"), kind or "none")
+            yield option(given, place.below("Type"), kind or "none")
         elif source.startswith(_PATHS):
             # No name of a volume. Podman makes the folder on the host before it says so.
             yield _bind(shown, source, read_only=False)
 
 
 def _split_texts(
-    request: Request, place: Place, mount: Mapping[str, Json]
+    given: Given, place: Place, mount: Mapping[str, Json]
 ) -> Iterator[Argument]:
     """Ask for what Podman, which writes a mount as one line of options, would split."""
     for name in ("Source", "Target", "Consistency"):
         text = text_of(mount.get(name))
         if not _SPLITS.isdisjoint(text):
-            yield option(request, place.below(name), text)
+            yield option(given, place.below(name), text)
     for name in ("VolumeOptions", "ImageOptions"):
         path = text_of(map_of(mount.get(name)).get("Subpath"))
         if not _SPLITS.isdisjoint(path):
-            yield option(request, place.below(name).below("Subpath"), path)
+            yield option(given, place.below(name).below("Subpath"), path)
 
 
-def driver_options(request: Request, found: Found) -> Iterator[Argument]:
+def driver_options(given: Given, found: Found) -> Iterator[Argument]:
     """Options of a volume. Those of `local` are arguments of mount(2), which root calls.
 
     The type decides nothing where `o` says bind: `type=tmpfs,o=bind,device=/` binds.
@@ -147,7 +147,7 @@ def driver_options(request: Request, found: Found) -> Iterator[Argument]:
     is_create = found.place.path == "DriverOpts"
     driver = found.parent.get("Driver" if is_create else "Name")
     if driver not in {None, "", "local"}:
-        yield from keyed_options(request, found)
+        yield from keyed_options(given, found)
         return
     flags = frozenset(normal.bounded(options.get("o", "")).split(","))
     is_bind = not flags.isdisjoint({"bind", "rbind"})
@@ -157,7 +157,7 @@ def driver_options(request: Request, found: Found) -> Iterator[Argument]:
             yield _bind(place.shown, value, read_only=False)
         elif is_bind and key == "o":
             if not flags <= {"bind", "rbind", "ro", "rw", ""} | PRIVATE:
-                yield keyed(request, found, key, value)
+                yield keyed(given, found, key, value)
         elif (
             (is_bind and key == "type")
             or key == "size"
@@ -166,7 +166,7 @@ def driver_options(request: Request, found: Found) -> Iterator[Argument]:
             continue
         else:
             # What a network file system takes as `o` may hold a password.
-            yield keyed(request, found, key, "" if key == "o" else value)
+            yield keyed(given, found, key, "" if key == "o" else value)
 
 
 def _is_memory(key: str, value: str, kind: str | None) -> bool:
@@ -182,12 +182,12 @@ _ENGINES: Final = re.compile(r".*/(?:docker|podman)\.sock")
 """Sockets by which clients find an Engine."""
 
 
-def _is_replaced(request: Request, source: str) -> bool:
+def _is_replaced(given: Given, source: str) -> bool:
     """Whether this proxy's own socket goes on in place of what is bound: of an Engine's.
 
     So what the client starts, and what speaks to an Engine from there, has its policy.
     """
-    return bool(request.proxy_socket) and is_engines(source)
+    return bool(given.proxy_socket) and is_engines(source)
 
 
 def is_engines(source: str) -> bool:

@@ -10,8 +10,8 @@ from trioproxy.api import fields, normal
 from trioproxy.api.arguments import (
     PROGRAM,
     Argument,
+    Given,
     Reader,
-    Request,
     few,
     list_of,
     map_of,
@@ -89,34 +89,34 @@ def _image_argument(variable: str, place: str, value: str) -> Argument:
     return Argument(variable, value, place, show(value))
 
 
-def _image(_: Request, found: Found) -> Iterator[Argument]:
+def _image(_: Given, found: Found) -> Iterator[Argument]:
     if found.value:
         value = normal.image(text_of(found.value))
         yield _image_argument("CREATE_IMAGES", found.place.shown, value)
 
 
-def _tag(_: Request, found: Found) -> Iterator[Argument]:
+def _tag(_: Given, found: Found) -> Iterator[Argument]:
     tag = text_of(found.parent.get("tag"))
     value = normal.tagged(text_of(found.value), tag)
     yield _image_argument("CREATE_TAGS", found.place.shown, value)
 
 
-def _import_tag(request: Request, found: Found) -> Iterator[Argument]:
+def _import_tag(given: Given, found: Found) -> Iterator[Argument]:
     # With `fromImage` it is a pull, and the Engine does not look at this.
     if not found.parent.get("fromImage"):
-        yield from _tag(request, found)
+        yield from _tag(given, found)
 
 
-def _push_tag(_: Request, __: Found) -> Iterator[Argument]:
+def _push_tag(_: Given, __: Found) -> Iterator[Argument]:
     yield from ()  # told with the name in the path
 
 
-def _build_tag(_: Request, found: Found) -> Iterator[Argument]:
+def _build_tag(_: Given, found: Found) -> Iterator[Argument]:
     value = normal.tagged(text_of(found.value), "")
     yield _image_argument("CREATE_TAGS", found.place.shown, value)
 
 
-def _pull(_: Request, found: Found) -> Iterator[Argument]:
+def _pull(_: Given, found: Found) -> Iterator[Argument]:
     text = text_of(found.value)
     if found.place.path == "fromSrc":
         source = normal.url(text)
@@ -128,32 +128,32 @@ def _pull(_: Request, found: Found) -> Iterator[Argument]:
     yield _image_argument("PULL_IMAGES", found.place.shown, value)
 
 
-def _build_file(request: Request, found: Found) -> Iterator[Argument]:
+def _build_file(given: Given, found: Found) -> Iterator[Argument]:
     """A Dockerfile that is not in what is sent; Docker refuses it, and Podman reads it."""
     path = text_of(found.value)
     if ".." in path.split("/") or "://" in path:
-        yield option(request, found.place)
+        yield option(given, found.place)
 
 
-def _build_network(request: Request, found: Found) -> Iterator[Argument]:
+def _build_network(given: Given, found: Found) -> Iterator[Argument]:
     if found.value not in {"default", "none", "bridge"}:
-        yield option(request, found.place, text_of(found.value))
+        yield option(given, found.place, text_of(found.value))
 
 
-def _build_remote(request: Request, found: Found) -> Iterator[Argument]:
+def _build_remote(given: Given, found: Found) -> Iterator[Argument]:
     if found.value:
-        yield option(request, found.place, normal.url(text_of(found.value)))
+        yield option(given, found.place, normal.url(text_of(found.value)))
 
 
-def _build_version(request: Request, found: Found) -> Iterator[Argument]:
+def _build_version(given: Given, found: Found) -> Iterator[Argument]:
     if found.value != "1":
-        yield option(request, found.place, text_of(found.value))
+        yield option(given, found.place, text_of(found.value))
 
 
 # --- The rest -----------------------------------------------------------------------
 
 
-def _flag(_: Request, found: Found) -> Iterator[Argument]:
+def _flag(_: Given, found: Found) -> Iterator[Argument]:
     if found.value:
         yield Argument(
             fields.READERS[found.reader].variable,
@@ -163,7 +163,7 @@ def _flag(_: Request, found: Found) -> Iterator[Argument]:
         )
 
 
-def _caps(_: Request, found: Found) -> Iterator[Argument]:
+def _caps(_: Given, found: Found) -> Iterator[Argument]:
     for index, text in enumerate(texts_of(few(found))):
         name = normal.capability(text)
         if name not in HARMLESS_CAPS:
@@ -175,7 +175,7 @@ def _devices(name: str) -> "Reader":
     """Paths of devices: those of `Blkio*` give no device, but the Engine, as root, says
     of each path whether the host has it."""
 
-    def read(_: Request, found: Found) -> Iterator[Argument]:
+    def read(_: Given, found: Found) -> Iterator[Argument]:
         for index, device in enumerate(structs_of(few(found))):
             path = normal.path(text_of(device.get(name)))
             place = found.place.at(index).below(name).shown
@@ -184,7 +184,7 @@ def _devices(name: str) -> "Reader":
     return read
 
 
-def _device_requests(_: Request, found: Found) -> Iterator[Argument]:
+def _device_requests(_: Given, found: Found) -> Iterator[Argument]:
     for index, wanted in enumerate(structs_of(found.value)):
         driver = text_of(wanted.get("Driver"))
         groups = list_of(wanted.get("Capabilities"))
@@ -199,12 +199,12 @@ def _device_requests(_: Request, found: Found) -> Iterator[Argument]:
         )
 
 
-def _device_rules(_: Request, found: Found) -> Iterator[Argument]:
+def _device_rules(_: Given, found: Found) -> Iterator[Argument]:
     for index in range(len(texts_of(found.value))):
         yield Argument("CREATE_DEVICES", "rule", found.place.at(index).shown, "rule")
 
 
-def _security(_: Request, found: Found) -> Iterator[Argument]:
+def _security(_: Given, found: Found) -> Iterator[Argument]:
     for index, text in enumerate(texts_of(found.value)):
         place = found.place.at(index).shown
         if value := _security_value(text):
@@ -245,7 +245,7 @@ def _security_value(text: str) -> str:
 
 
 def _uncovered(paths: frozenset[str], word: str) -> "Reader":
-    def read(_: Request, found: Found) -> Iterator[Argument]:
+    def read(_: Given, found: Found) -> Iterator[Argument]:
         if not paths <= frozenset(texts_of(found.value)):
             yield Argument("CREATE_SECURITY", word, found.place.shown, show(word))
 
@@ -253,7 +253,7 @@ def _uncovered(paths: frozenset[str], word: str) -> "Reader":
 
 
 def _namespace(kind: str, harmless: frozenset[str]) -> "Reader":
-    def read(_: Request, found: Found) -> Iterator[Argument]:
+    def read(_: Given, found: Found) -> Iterator[Argument]:
         text = text_of(found.value)
         if text in harmless:
             return
@@ -264,7 +264,7 @@ def _namespace(kind: str, harmless: frozenset[str]) -> "Reader":
     return read
 
 
-def _network_mode(_: Request, found: Found) -> Iterator[Argument]:
+def _network_mode(_: Given, found: Found) -> Iterator[Argument]:
     """Names of networks are objects; here counts whether a network is of its own."""
     text = text_of(found.value)
     mode = "container" if text.startswith("container:") else text
@@ -275,14 +275,14 @@ def _network_mode(_: Request, found: Found) -> Iterator[Argument]:
         yield Argument("CREATE_NAMESPACES", value, place, show(text))
 
 
-def _endpoints(_: Request, found: Found) -> Iterator[Argument]:
+def _endpoints(_: Given, found: Found) -> Iterator[Argument]:
     if "host" in map_of(found.value):
         place = found.place.at("host").shown
         yield Argument("CREATE_NAMESPACES", "net:host", place)
 
 
 def _each(value: str) -> "Reader":
-    def read(_: Request, found: Found) -> Iterator[Argument]:
+    def read(_: Given, found: Found) -> Iterator[Argument]:
         for index, text in enumerate(texts_of(found.value)):
             place = found.place.at(index).shown
             yield Argument("CREATE_NAMESPACES", value, place, show(text))
@@ -291,7 +291,7 @@ def _each(value: str) -> "Reader":
 
 
 def _driver(kind: str, harmless: frozenset[str]) -> "Reader":
-    def read(_: Request, found: Found) -> Iterator[Argument]:
+    def read(_: Given, found: Found) -> Iterator[Argument]:
         name = text_of(found.value)
         if name not in harmless:
             value = f"{kind}:{normal.quote(name)}"
@@ -300,14 +300,14 @@ def _driver(kind: str, harmless: frozenset[str]) -> "Reader":
     return read
 
 
-def _runtime(_: Request, found: Found) -> Iterator[Argument]:
+def _runtime(_: Given, found: Found) -> Iterator[Argument]:
     name = text_of(found.value)
     if name:
         value, place = normal.quote(name), found.place.shown
         yield Argument("CREATE_RUNTIMES", value, place, show(name), unless_default=True)
 
 
-def _ports(_: Request, found: Found) -> Iterator[Argument]:
+def _ports(_: Given, found: Found) -> Iterator[Argument]:
     for port, bindings in map_of(found.value).items():
         place = found.place.at(port)
         protocol = port.partition("/")[2]
@@ -318,18 +318,18 @@ def _ports(_: Request, found: Found) -> Iterator[Argument]:
             yield Argument("CREATE_PORTS", value, place.shown, show(value))
 
 
-def _publish_all(_: Request, found: Found) -> Iterator[Argument]:
+def _publish_all(_: Given, found: Found) -> Iterator[Argument]:
     if found.value:
         yield Argument("CREATE_PORTS", "random", found.place.shown, "random")
 
 
-def _exec_user(_: Request, found: Found) -> Iterator[Argument]:
+def _exec_user(_: Given, found: Found) -> Iterator[Argument]:
     if user := text_of(found.value):
         place = found.place.shown
         yield Argument("EXEC_USERS", normal.quote(user), place, show(user))
 
 
-def _exec_command(_: Request, found: Found) -> Iterator[Argument]:
+def _exec_command(_: Given, found: Found) -> Iterator[Argument]:
     for word in texts_of(found.value)[:1]:
         # One word may hold a whole command line, and that a token.
         value, place = normal.quote(word), found.place.at(0).shown
@@ -337,7 +337,7 @@ def _exec_command(_: Request, found: Found) -> Iterator[Argument]:
         yield Argument("EXEC_COMMANDS", value, place, shown)
 
 
-def _environment(request: Request, found: Found) -> Iterator[Argument]:
+def _environment(given: Given, found: Found) -> Iterator[Argument]:
     """A name with a star: with Podman, whatever its own environment has of that name.
 
     And names by which NVIDIA's runtime gives devices: those of a creation, for what an
@@ -345,12 +345,12 @@ def _environment(request: Request, found: Found) -> Iterator[Argument]:
     """
     host = map_of(found.parent.get(fields.HOST_CONFIG.name))
     runtime = text_of(host.get("Runtime"))
-    is_read = request.operation.name == "ContainerCreate"
+    is_read = given.operation.name == "ContainerCreate"
     is_read = is_read and runtime not in WITHOUT_DEVICES
     for index, text in enumerate(texts_of(found.value)):
         # By slices, which are no calls: a body has room for 20,000 of them.
         if text[-1:] == "*" and "=" not in text:
-            yield option(request, Place(found.place.path, found.place.at(index).shown))
+            yield option(given, Place(found.place.path, found.place.at(index).shown))
         elif is_read and text[:7] == "NVIDIA_" and text not in _NO_DEVICE:
             name, place = text.partition("=")[0], found.place.at(index).shown
             yield Argument(
@@ -363,13 +363,13 @@ _NO_DEVICE: Final = frozenset(
 )
 
 
-def _exec_environment(request: Request, found: Found) -> Iterator[Argument]:
+def _exec_environment(given: Given, found: Found) -> Iterator[Argument]:
     """Each name: what a shell (`BASH_ENV`, `BASH_FUNC_x%%`), the linker or an interpreter
     reads runs something else than the command that is listed, and nobody knows them all."""
     for index, text in enumerate(texts_of(few(found))):
         name = text.partition("=")[0]
         path = f"{found.place.path}.{normal.quote(name)}"
-        asked = option(request, Place(path, found.place.at(index).shown))
+        asked = option(given, Place(path, found.place.at(index).shown))
         yield asked._replace(condition="EXEC_COMMANDS", shown=show(name))
 
 

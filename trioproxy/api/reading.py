@@ -13,7 +13,7 @@ from trioproxy.api.arguments import (
     PRIVATE_CGROUP,
     PRIVATE_IPC,
     Argument,
-    Request,
+    Given,
     unknown_option,
 )
 from trioproxy.api.decoding import Body, Found, Json, Place, reading, show
@@ -32,20 +32,20 @@ _A_STEP: Final = 512
 """Readers that are called, and arguments, without a turn for others."""
 
 
-def ask(request: Request) -> Asked:
+def ask(given: Given) -> Asked:
     """Tell what a request asks for. Raises `BadBody` or `BadTarget` if it cannot be read."""
-    return finish(asking(request))
+    return finish(asking(given))
 
 
-def asking(request: Request) -> Steps[Asked]:
+def asking(given: Given) -> Steps[Asked]:
     """Tell it in steps."""
-    pairs = query.parse(request.query)
+    pairs = query.parse(given.query)
     body = None
-    if request.operation.has_body and request.body is not None:
-        body = yield from reading(request.operation, request.body)
+    if given.operation.has_body and given.body is not None:
+        body = yield from reading(given.operation, given.body)
     legacy = [one.place.shown for one in body.unknown if one.is_legacy] if body else []
-    kept = [pair for pair in pairs if _goes_on(request.operation, *pair)]
-    arguments, edits = yield from _bounded(_found(request, pairs, body))
+    kept = [pair for pair in pairs if _goes_on(given.operation, *pair)]
+    arguments, edits = yield from _bounded(_found(given, pairs, body))
     return Asked(
         arguments=arguments,
         never=legacy[0] if legacy else "",
@@ -57,19 +57,19 @@ def asking(request: Request) -> Steps[Asked]:
 
 
 def _found(
-    request: Request, pairs: list[tuple[str, str]], body: Body | None
+    given: Given, pairs: list[tuple[str, str]], body: Body | None
 ) -> Iterator[Argument | Edit | None]:
     """Give each argument and edit, and `None` for each reader that was called."""
-    yield from _ask_query(request, pairs)
+    yield from _ask_query(given, pairs)
     if body is not None:
         for one in body.found:
-            yield from READERS[one.reader](request, one)
+            yield from READERS[one.reader](given, one)
             yield None
         for unknown in body.unknown:
             if not unknown.is_legacy:
-                yield unknown_option(request, unknown.place)
-        yield from _own_edits(request, body.value)
-    yield from _always(request, body.value if body else {}, dict(reversed(pairs)))
+                yield unknown_option(given, unknown.place)
+        yield from _own_edits(given, body.value)
+    yield from _always(given, body.value if body else {}, dict(reversed(pairs)))
 
 
 def _bounded(
@@ -91,9 +91,9 @@ def _bounded(
     return tuple(kept), tuple(edits)
 
 
-def _own_edits(request: Request, body: Mapping[str, Json]) -> Iterator[Edit]:
+def _own_edits(given: Given, body: Mapping[str, Json]) -> Iterator[Edit]:
     """What containers go on with, or without, though nobody asks for it."""
-    if request.drops_nodes and request.operation.name == "ContainerCreate":
+    if given.drops_nodes and given.operation.name == "ContainerCreate":
         yield from nodes.drop(body)
     # Old API versions have defaults that give more: write out what newer ones mean.
     if isinstance(host := body.get(HOST_CONFIG.name), dict):
@@ -101,27 +101,25 @@ def _own_edits(request: Request, body: Mapping[str, Json]) -> Iterator[Edit]:
             ("IpcMode", PRIVATE_IPC),
             ("CgroupnsMode", PRIVATE_CGROUP),
         ):
-            if request.is_below(version) and not host.get(name):
+            if given.is_below(version) and not host.get(name):
                 yield Edit((HOST_CONFIG.name, name), "private")
 
 
 def _always(
-    request: Request, body: Mapping[str, Json], values: Mapping[str, str]
+    given: Given, body: Mapping[str, Json], values: Mapping[str, str]
 ) -> Iterator[Argument]:
     """What is asked for without a word: a default user, the name in a path."""
-    if request.operation.name == "ContainerExec" and not body.get("User"):
+    if given.operation.name == "ContainerExec" and not body.get("User"):
         yield Argument("EXEC_USERS", DEFAULT_USER, "User", DEFAULT_USER)
-    if request.operation.name == "ImagePush":
-        name = request.path.removeprefix("/images/").removesuffix("/push")
+    if given.operation.name == "ImagePush":
+        name = given.path.removeprefix("/images/").removesuffix("/push")
         name = name.encode("latin-1").decode("utf-8", "surrogateescape")
         pushed = normal.tagged(name, values.get("tag", ""), every=True)
         yield Argument("CREATE_TAGS", pushed, "the name", show(pushed))
 
 
-def _ask_query(
-    request: Request, pairs: list[tuple[str, str]]
-) -> Iterator[Argument | Edit]:
-    operation = request.operation
+def _ask_query(given: Given, pairs: list[tuple[str, str]]) -> Iterator[Argument | Edit]:
+    operation = given.operation
     values = dict[str, Json]()
     for key, value in pairs:
         if key in values and key in operation.query and key not in operation.many:
@@ -132,9 +130,9 @@ def _ask_query(
         reader = operation.query.get(key)
         if reader is None:
             if _goes_on(operation, key, value):
-                yield unknown_option(request, place)
+                yield unknown_option(given, place)
         elif reader and reader != WITH_PARENT and value:
-            yield from READERS[reader](request, Found(reader, place, value, values))
+            yield from READERS[reader](given, Found(reader, place, value, values))
 
 
 def _goes_on(operation: Operation, key: str, value: str) -> bool:

@@ -364,13 +364,12 @@ def _asking(gate: Gate, operation: str, target: Target, body: "Json") -> Steps[A
     if operation not in gate.read_operations:
         return read(operation, target.query, body)
     # Here, for most policies limit nothing, and who serves them need not carry it.
-    from trioproxy.api.arguments import Request as Asking
-    from trioproxy.api.arguments import minor
+    from trioproxy.api.arguments import Given, minor
     from trioproxy.api.reading import asking
 
     return (
         yield from asking(
-            Asking(
+            Given(
                 operation=_row(operation),
                 path=target.path,
                 query=target.query,

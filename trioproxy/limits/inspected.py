@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from trioproxy.api import nodes
 from trioproxy.api.arguments import (
     Argument,
-    Request,
+    Given,
     list_of,
     map_of,
     structs_of,
@@ -83,5 +83,5 @@ def _bound(mounts: Json) -> Iterator[Json]:
 
 def _asked(operation: str, body: Json) -> Iterator[Argument]:
     known = OPERATIONS[operation]
-    asked = ask(Request(operation=known, path="", body=body))
+    asked = ask(Given(operation=known, path="", body=body))
     yield from (one for one in asked.arguments if one.variable != "CREATE_IMAGES")
