@@ -135,7 +135,7 @@ def test_documented_limits(name: str, granted: str, limits: str) -> None:
     policy, _ = parse_policy({"ALLOW_OPERATIONS": granted, **variables})
     families = {LIMITED[one][0] for one in policy.operations if one in LIMITED}
     assert policy.limits.families == families, name
-    assert not [way for way in meaning_of(policy).ways if way.argument]
+    assert not [way for way in meaning_of(policy).ways if way.grant]
 
 
 def test_documented_limits_are_found() -> None:

@@ -86,7 +86,7 @@ def test_every_client_that_writes_has_limits() -> None:
 def test_limits_leave_no_way_by_an_argument(profile: Profile) -> None:
     """Behind these limits no argument gives root, but for the folder that a client owns."""
     policy, _ = parse_policy_file(written(profile, Path("/home/me/app")), name="x")
-    ways = [way.argument for way in meaning_of(policy).ways if way.argument]
+    ways = [str(way.grant) for way in meaning_of(policy).ways if way.grant]
     owned = ["CREATE_BINDS={base}/*"] if profile.name == "devcontainers" else []
     assert ways == owned
 

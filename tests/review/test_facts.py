@@ -78,7 +78,7 @@ def test_a_learned_file(name: str) -> None:
         policy.opened_operations
     )
     assert found.meaning == meaning_of(policy)
-    doors = {way.operation for way in found.meaning.ways if not way.argument}
+    doors = {way.operation for way in found.meaning.ways if not way.grant}
     for one in shown:
         is_limited = limits_power_of(policy, one.endpoint.operation)
         level = LIMITED if is_limited else one.endpoint.risk
@@ -194,7 +194,7 @@ def test_root_of_a_value(grown: Report) -> None:
     """A listed value that gives root says why, and is the one way that is known."""
     item = _item(grown, "CREATE_BINDS", "/var/run/docker.sock")
     assert item.root
-    assert [way.argument for way in grown.meaning.ways] == [
+    assert [str(way.grant) for way in grown.meaning.ways] == [
         "CREATE_BINDS=/var/run/docker.sock"
     ]
 

@@ -12,6 +12,7 @@ Facts are from the Engine's sources and API documents, 1.24 to 1.56.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -331,9 +332,14 @@ class Operation:
     @property
     def variables(self) -> frozenset[str]:
         """The variables that limit what it can ask for."""
-        readers = {one.reader for _, one in rows(self)} | set(self.query.values())
-        found = {READERS[reader].variable for reader in readers if reader}
-        return frozenset(found | {self.family.options}) - {""}
+        return _variables(self)
+
+
+@cache
+def _variables(operation: Operation) -> frozenset[str]:
+    readers = {one.reader for _, one in rows(operation)} | set(operation.query.values())
+    found = {READERS[reader].variable for reader in readers if reader}
+    return frozenset(found | {operation.family.options}) - {""}
 
 
 # An operation a row, then the keys of its query: signs as above, `*` for those that may repeat.

@@ -23,7 +23,8 @@ from trioproxy.learning.store import Store
 from trioproxy.learning.strictjson import iso
 from trioproxy.learning.wording import count, days, some
 from trioproxy.limits.objects import VARIABLES
-from trioproxy.review.approval import Question, allowing, opened_by, questions
+from trioproxy.review.adding import Adding
+from trioproxy.review.approval import Question, questions
 
 STILL_REFUSED: Final = 1
 ROOT: Final = "root"
@@ -170,17 +171,17 @@ def _check_roots(
     root_names: tuple[str, ...],
 ) -> None:
     """Refuse a yes that gives root, alone or with the others."""
-    policy = allowing(policy, *(one for one in asked if one.name in root_names))
-    others = [one for one in asked if one.name in names and one.name not in root_names]
-    if not any(one.root for one in others) and not opened_by(policy, *others):
-        return
-    for question in others:
-        if why := question.root or opened_by(policy, question):
+    adding = Adding(policy)
+    adding.add(*(one.grant for one in asked if one.name in root_names))
+    for question in asked:
+        if question.name not in names or question.name in root_names:
+            continue
+        if why := question.root or adding.opens(question.grant):
             raise ConfigError(
                 f"{question.name} gives root on the host: {why}",
                 hint=f"review it; --yes-root {question.name} allows it all the same",
             )
-        policy = allowing(policy, question)
+        adding.add(question.grant)
 
 
 # --- Asking -------------------------------------------------------------------------
@@ -197,11 +198,12 @@ def _ask_all(file: str, policy: Policy, asked: Sequence[Question]) -> Answers:
             hint="name what to allow with --yes NAME; --json lists what was refused",
         )
     # What gives root is asked last; with what was allowed meanwhile, that may be more.
+    adding = Adding(policy)
     left, later, number = [*asked], list[Question](), 0
     while left or later:
         is_last = not left
         question = (later if is_last else left).pop(0)
-        why = question.root or opened_by(policy, question)
+        why = question.root or adding.opens(question.grant)
         if why and not is_last:
             later.append(question)
             continue
@@ -210,7 +212,7 @@ def _ask_all(file: str, policy: Policy, asked: Sequence[Question]) -> Answers:
         match _ask(gives_root=bool(why)):
             case Answer.YES:
                 answers.allowed.append(question.name)
-                policy = allowing(policy, question)
+                adding.add(question.grant)
             case Answer.ALWAYS_NO:
                 answers.declined.append(question.name)
             case Answer.QUIT:
@@ -248,7 +250,7 @@ def _lines(question: Question, position: str, why: str) -> Iterator[str]:
     yield f"  asked for {question.count}x, {days(question.first, question.last)}{by}"
     granted = some(question.granted, SHOWN) if question.granted else "nothing"
     yield f"  the file grants of the kind: {granted}"
-    yield f"  + {question.item} in {question.variable}"
+    yield f"  + {question.grant.item} in {question.grant.variable}"
 
 
 # --- Writing ------------------------------------------------------------------------
@@ -315,8 +317,8 @@ def _summary(file: str, answers: Answers, fingerprint: str) -> Iterator[str]:
 def _data(question: Question) -> dict[str, object]:
     return {
         "name": question.name,
-        "variable": question.variable,
-        "item": question.item,
+        "variable": question.grant.variable,
+        "item": question.grant.item,
         "message": question.message,
         "risk": question.risk,
         "root": bool(question.root),

@@ -56,7 +56,11 @@ def _data(old: str, new: str, found: Comparison) -> dict[str, object]:
             "after": found.is_root,
             "new": found.is_root_new,
             "new_ways": [
-                {"operation": way.operation, "argument": way.argument, "why": way.why}
+                {
+                    "operation": way.operation,
+                    "argument": str(way.grant or ""),
+                    "why": way.why,
+                }
                 for way in found.ways
             ],
         },
@@ -85,7 +89,7 @@ def _text(old: str, new: str, found: Comparison) -> Iterator[str]:
 
 
 def _way(way: Way) -> str:
-    where = f"{way.operation}, {way.argument}" if way.argument else way.operation
+    where = f"{way.operation}, {way.grant}" if way.grant else way.operation
     return f"{where}: {way.why}"
 
 
@@ -107,9 +111,7 @@ def _markdown(old: str, new: str, found: Comparison) -> Iterator[str]:
     yield ""
     if found.ways:
         for way in found.ways:
-            where = (
-                f"{way.operation}, {way.argument}" if way.argument else way.operation
-            )
+            where = f"{way.operation}, {way.grant}" if way.grant else way.operation
             yield f"- {as_code(where)}: {way.why}"
         yield ""
     yield "| | operation | route | risk | |"

@@ -134,7 +134,7 @@ def _answer(file: PolicyFile, meaning: Meaning) -> Iterator[str]:
     """Root or not, by what, and what that stands on."""
     yield from _wrap(f"{file.path}: {meaning.answer}")
     for way in meaning.ways:
-        where = f"{way.operation}, {way.argument}" if way.argument else way.operation
+        where = f"{way.operation}, {way.grant}" if way.grant else way.operation
         yield from _wrap(f"{where}: {way.why}", indent="  ")
     creates = any(one.operation == "ContainerCreate" for one in meaning.operations)
     if creates and not meaning.is_root:
@@ -199,7 +199,7 @@ def _markdown(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
     yield f"**{as_code(file.path)}: {meaning.answer}.**"
     yield ""
     for way in meaning.ways:
-        argument = f" {as_code(way.argument)}" if way.argument else ""
+        argument = f" {as_code(str(way.grant))}" if way.grant else ""
         yield f"- {as_code(way.operation)}{argument}: {way.why}"
     if meaning.ways:
         yield ""
@@ -320,7 +320,11 @@ def _data(file: PolicyFile, evidence: Evidence | None) -> dict[str, object]:
             "known": meaning.is_root,
             "answer": meaning.answer,
             "ways": [
-                {"operation": way.operation, "argument": way.argument, "why": way.why}
+                {
+                    "operation": way.operation,
+                    "argument": str(way.grant or ""),
+                    "why": way.why,
+                }
                 for way in meaning.ways
             ],
             "conditions": meaning.conditions,

@@ -11,8 +11,9 @@ what must be true of the host: nobody there runs what a client writes, and the E
 own programs have no known hole (`judge.escapes`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from types import MappingProxyType
 from typing import Final
 
@@ -32,9 +33,10 @@ from trioproxy.file.variables import SWITCHES
 from trioproxy.judge import power
 from trioproxy.judge.rules import READING, Policy
 from trioproxy.limits import places
-from trioproxy.limits.limit import Limits
+from trioproxy.limits.grant import Grant
+from trioproxy.limits.limit import BINDS, Limits
 from trioproxy.limits.objects import Objects
-from trioproxy.limits.patterns import lists_repositories, places_of
+from trioproxy.limits.patterns import Pattern, lists_repositories, places_of
 from trioproxy.limits.sorts import line_of
 
 _REACHING: Final[Mapping[str, str]] = MappingProxyType(
@@ -65,12 +67,12 @@ class Way:
     """A known way to root on the host."""
 
     operation: str
-    argument: str = ""
-    """`VARIABLE=item`, where a listed value gives it."""
+    grant: Grant | None = None
+    """The listed value that gives it; None: the operation does by itself."""
     why: str
 
     def __str__(self) -> str:
-        return f"{self.operation}: {self.argument or self.why}"
+        return f"{self.operation}: {self.grant or self.why}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +134,7 @@ def meaning_of(policy: Policy) -> Meaning:
         objects=tuple(_objects(policy.objects)),
         shows_all=policy.shows_all,
         gone_around=policy.gone_around,
-        ways=tuple(_ways(policy, opened)),
+        ways=ways_of(policy),
         conditions=tuple(_conditions(policy)),
         surroundings=tuple(_surroundings(policy)),
     )
@@ -187,7 +189,30 @@ def limits_power_of(policy: Policy, operation: str) -> bool:
     return is_limited and not any(_by_files(policy, one) for one in known)
 
 
-def _ways(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
+def ways_of(policy: Policy) -> tuple[Way, ...]:
+    """The known ways to root on the host that a policy opens, in three parts.
+
+    None of them is closed by an item more, so `review.adding` asks each of what is added.
+    """
+    opened = tuple(OPERATIONS[name][0] for name in sorted(policy.opened_operations))
+    limits = policy.limits
+    binds = limits.by_variable.get(BINDS)
+    items = (
+        Grant(name, item)
+        for name, limit in limits.by_variable.items()
+        for item in limit.value.split(",")
+        if limit.value
+    )
+    return (
+        *ways_by_operation(policy, opened),
+        *ways_by_item(policy, opened, items),
+        *ways_by_link(opened, Planted(binds.patterns if binds else ())),
+    )
+
+
+def ways_by_operation(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
+    """The ways that operations are by themselves, one each; of what is listed it counts
+    whether there is such an item at all."""
     for endpoint in opened:
         is_door = endpoint.risk is Risk.HOST_ROOT or endpoint.is_unlimitable
         if is_door and policy.is_confined and endpoint.is_held_by_objects:
@@ -197,15 +222,32 @@ def _ways(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
     for endpoint in opened:
         if endpoint.powers.reach in _REACHING:
             yield from _reaching_way(policy, endpoint)
+
+
+def ways_by_item(
+    policy: Policy, opened: tuple[Endpoint, ...], items: Iterable[Grant]
+) -> Iterator[Way]:
+    """The ways that listed values are, each alone."""
     # What gives none though nothing limits it gives none by a list either.
     doors = [e for e in opened if e.risk is Risk.HOST_ROOT or e.is_unlimitable]
-    for name, limit in policy.limits.by_variable.items():
-        operations = [e.operation for e in doors if _can_ask(e, name)]
-        for item in limit.value.split(",") if operations and limit.value else ():
-            why = power.of_item(name, item, base=policy.limits.base)
-            if why and not (policy.is_confined and item in _OF_OTHERS):
-                yield Way(operation=operations[0], argument=f"{name}={item}", why=why)
-    yield from _planted(policy, opened)
+    asking = dict[str, str | None]()
+    for grant in items:
+        if grant.variable not in asking:
+            asking[grant.variable] = _asking(doors, grant.variable)
+        operation = asking[grant.variable]
+        why = operation and power.of_item(*grant, base=policy.limits.base)
+        if operation and why and not (policy.is_confined and grant.item in _OF_OTHERS):
+            yield Way(operation=operation, grant=grant, why=why)
+
+
+def ways_by_link(
+    opened: tuple[Endpoint, ...], planted: "Planted", new: Sequence[Pattern] = ()
+) -> Iterator[Way]:
+    """The ways by a link that a container leaves in one bind, below which another lies."""
+    if operation := _asking(opened, BINDS):
+        why = "a link planted in one of its folders leads anywhere when it is bound"
+        for item in planted.leading(new):
+            yield Way(operation=operation, grant=Grant(BINDS, item.text), why=why)
 
 
 def _reaching_way(policy: Policy, endpoint: Endpoint) -> Iterator[Way]:
@@ -322,32 +364,88 @@ def _can_ask(endpoint: Endpoint, variable: str) -> bool:
     return argued is not None and variable in argued.variables
 
 
-def _planted(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
-    """Ways by a link that a container leaves in one bind, below which another one lies."""
-    binds = policy.limits.by_variable.get("CREATE_BINDS")
-    creates = [e.operation for e in opened if _can_ask(e, "CREATE_BINDS")]
-    if binds is None or binds.is_any or not creates:
-        return
-    bound = places.Tree(
-        name
-        for item in binds.patterns
-        for place, _ in places_of(item)
-        for name in places.names(place)
-    )
-    for item in binds.patterns:
-        written = [place for place, is_read_only in places_of(item) if not is_read_only]
-        below = [one for place in written for one in places.names(place.inside)]
-        if any(map(bound.meets, below)):
-            why = "a link planted in one of its folders leads anywhere when it is bound"
-            argument = f"CREATE_BINDS={item.text}"
-            yield Way(operation=creates[0], argument=argument, why=why)
+def _asking(endpoints: Iterable[Endpoint], variable: str) -> str | None:
+    return next((e.operation for e in endpoints if _can_ask(e, variable)), None)
+
+
+class Planted:
+    """Binds of a list, among which those are found that hold another one.
+
+    Who may write a folder leaves a link in it, and below that the Engine binds what the
+    link leads to. So a bind that lies in what another one may write is a way to root; a
+    bind may be both at once, as `/srv/*` is. By the names of `places`, each place by all
+    of its own.
+    """
+
+    def __init__(self, items: Iterable[Pattern] = ()) -> None:
+        self._items = list[Pattern]()
+        self._bound = _Places()
+        self._written = _Places()
+        self.add(items)
+
+    def add(self, items: Iterable[Pattern]) -> None:
+        """List more of them."""
+        more = tuple(items)
+        self._items += more
+        self._bound.add(chain(*map(_bound, more)))
+        self._written.add(chain(*map(_written_in, more)))
+
+    def leading(self, new: Sequence[Pattern] = ()) -> Iterator[Pattern]:
+        """The binds that hold another one. With some that are new: all that hold one of
+        those, and those of them that hold any; in the order of a list."""
+        added = _Places()
+        added.add(chain(*map(_bound, new)))
+        known, bound = self._items, added
+        if not new:
+            bound = self._bound
+        elif not any(map(self._written.meets, chain(*map(_bound, new)))):
+            known = []
+        for item in known:
+            if any(map(bound.meets, _written_in(item))):
+                yield item
+        for item in new:
+            written = _written_in(item)
+            if any(map(self._bound.meets, written)) or any(map(added.meets, written)):
+                yield item
+
+
+class _Places:
+    """Places to which more are added, in trees that do not change.
+
+    A tree that is no larger than what comes is made anew with it, so that each place is
+    put into few of them and a look-up asks few.
+    """
+
+    def __init__(self) -> None:
+        self._parts = list[tuple[tuple[places.Place, ...], places.Tree]]()
+
+    def add(self, several: Iterable[places.Place]) -> None:
+        new = tuple(several)
+        while self._parts and len(self._parts[-1][0]) <= len(new):
+            new = self._parts.pop()[0] + new
+        self._parts.append((new, places.Tree(new)))
+
+    def meets(self, one: places.Place) -> bool:
+        return any(tree.meets(one) for _, tree in self._parts)
+
+
+def _bound(item: Pattern) -> Iterator[places.Place]:
+    for place, _ in places_of(item):
+        yield from places.names(place)
+
+
+def _written_in(item: Pattern) -> tuple[places.Place, ...]:
+    written = [
+        place.inside for place, is_read_only in places_of(item) if not is_read_only
+    ]
+    return tuple(name for inside in written for name in places.names(inside))
 
 
 def _conditions(policy: Policy) -> Iterator[str]:
     opened = policy.opened_operations
     if "ContainerCreate" in opened:
         yield "runs nothing on the host itself"
-        binds = policy.limits.by_variable.get("CREATE_BINDS")
+        binds = policy.limits.by_variable.get(BINDS)
         if binds and binds.patterns:
             yield "cannot write the parents of its binds"
         if not (
@@ -378,7 +476,7 @@ def _surroundings(policy: Policy) -> Iterator[str]:
 
 def _written(limits: Limits) -> tuple[str, ...]:
     """The folders and files of the host that a client may write, as paths."""
-    binds = limits.by_variable.get("CREATE_BINDS")
+    binds = limits.by_variable.get(BINDS)
     return tuple(
         limits.meaning_of(item.text)
         for item in (binds.patterns if binds else ())

@@ -16,41 +16,36 @@ that may share a value with the inner ones, which is looked up as well (`limits.
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import NamedTuple
 
 from trioproxy.api.families import FAMILIES, LIMITS
 from trioproxy.errors import ConfigError
 from trioproxy.limits.automata import MOST_STEPS, Automaton, alphabet_of
 from trioproxy.limits.ends import Ends
+from trioproxy.limits.grant import Grant
 from trioproxy.limits.languages import Language, Word, beginning, ending, is_literal
 from trioproxy.limits.limit import ANY, Limit, Limits
 from trioproxy.limits.patterns import Pattern, Ports, Words
 from trioproxy.limits.sorts import parse_pattern
 
 
-class Beyond(NamedTuple):
-    """Something that one file lets requests ask for, and another one may not."""
+def beyond(narrow: Limits, wide: Limits, variables: Iterable[str]) -> Iterator[Grant]:
+    """Say what `wide` lists in some variables and `narrow` is not proven to.
 
-    variable: str
-    item: str
-    """As in the file, with what `{base}` stands for; `*` for anything."""
-
-
-def beyond(narrow: Limits, wide: Limits, variables: Iterable[str]) -> Iterator[Beyond]:
-    """Say what `wide` lists in some variables and `narrow` is not proven to."""
+    With what `{base}` stands for; `*` for anything.
+    """
     for name in sorted(variables):
         for item in _items_beyond(narrow.limit_of(name), wide.limit_of(name)):
-            yield Beyond(name, item.replace("{base}", wide.base))
+            yield Grant(name, item.replace("{base}", wide.base))
 
 
-def taken_out(limits: Limits, once_listed: Iterable[str]) -> Iterator[str]:
-    """Say what once was in lists, as `VARIABLE=item`, and no item of them fits now.
+def taken_out(limits: Limits, once_listed: Iterable[str]) -> Iterator[Grant]:
+    """Say what once was in lists and no item of them fits now.
 
     A list that is not there any more, or holds anything, has nothing taken out.
     """
     lists = dict[str, Listed]()
-    for mark in sorted(once_listed):
-        variable, _, text = mark.partition("=")
+    for mark in map(Grant.parse, sorted(once_listed)):
+        variable, text = mark
         # A file may name what no version of ours knows; without an item, a mark says
         # that there was a list.
         limit = limits.limit_of(variable) if text and variable in LIMITS else None

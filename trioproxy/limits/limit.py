@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from trioproxy.limits.places import Tree
     from trioproxy.limits.things import Thing
 
+BINDS = "CREATE_BINDS"
+"""The variable that lists binds, by which root and our own files are judged."""
+
 ANY = "*"
 """The value of a variable that lists everything."""
 
@@ -264,7 +267,7 @@ class Limits:
 
         By each name that a place has. `also_inside`: it is a folder, and one below counts.
         """
-        limit = self.limit_of("CREATE_BINDS")
+        limit = self.limit_of(BINDS)
         if limit is None or limit.is_any:
             return False  # whoever lists anything has been told what that is
         from trioproxy.api import normal
@@ -305,7 +308,7 @@ def parse_limits(variables: Mapping[str, str], *, source: str) -> Limits:
         name: _parse_limit(name, variables[name], (base, proxy), source)
         for name in sorted(LIMITS & variables.keys())
     }
-    binds = limits.get("CREATE_BINDS")
+    binds = limits.get(BINDS)
     has_proxy = binds and any(one.text == PROXY for one in binds.patterns)
     return Limits(
         by_variable=MappingProxyType(limits),

@@ -8,7 +8,7 @@ Whether an answer gives root is asked of the policy that it would make: two answ
 give together what neither gives alone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from trioproxy.api.families import OBJECTS
@@ -19,13 +19,13 @@ from trioproxy.learning.evidence import Askers, Evidence, Facts
 from trioproxy.learning.keeping import below_base
 from trioproxy.learning.shape import UNKNOWN
 from trioproxy.learning.wording import root_note
+from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY
+from trioproxy.review.adding import Adding
 from trioproxy.review.reality import (
     Refused,
     RefusedValue,
     drift,
-    way_opened_by,
-    with_line,
 )
 
 
@@ -33,8 +33,8 @@ from trioproxy.review.reality import (
 class Question:
     """One thing that was refused, and that one name in the file would allow."""
 
-    name: str
-    """An operation, or `VARIABLE=item`."""
+    grant: Grant
+    """What would be added, and to which line."""
     message: str
     """As the refusal says it."""
     risk: str
@@ -48,13 +48,12 @@ class Question:
     askers: Askers
     granted: tuple[str, ...]
     """What the file grants of the kind: operations of the section, items of the list."""
-    variable: str
-    """The line that changes."""
 
     @property
-    def item(self) -> str:
-        """What is added to that line."""
-        return self.name.removeprefix(f"{self.variable}=")
+    def name(self) -> str:
+        """An operation, or `VARIABLE=item`."""
+        variable, item = self.grant
+        return item if variable == OPERATIONS_VARIABLE else str(self.grant)
 
 
 def questions(
@@ -76,42 +75,9 @@ def questions(
         question = _about_value(policy, evidence, value)
         asked.setdefault(question.name, question)
     left = [one for name, one in asked.items() if name not in frozenset(declined)]
-    opening = dict(_opening(policy, [one for one in left if not one.root]))
-    judged = (replace(one, root=one.root or opening.get(one.name, "")) for one in left)
+    adding = Adding(policy)
+    judged = (replace(one, root=one.root or adding.opens(one.grant)) for one in left)
     return sorted(judged, key=lambda one: (bool(one.root), _rank(one), one.name))
-
-
-def _opening(policy: Policy, group: Sequence[Question]) -> Iterator[tuple[str, str]]:
-    """Which questions open a way by themselves, and which: looked for by halves.
-
-    What many do not open together none of them opens: hundreds are one look.
-    """
-    why = opened_by(policy, *group)
-    if len(group) == 1 and why:
-        yield group[0].name, why
-    elif why:
-        half = len(group) // 2
-        yield from _opening(policy, group[:half])
-        yield from _opening(policy, group[half:])
-
-
-def allowing(policy: Policy, *questions: Question) -> Policy:
-    """The policy after a yes to each of them."""
-    added = dict[str, list[str]]()
-    for one in questions:
-        added.setdefault(one.variable, []).append(one.item)
-    for variable, items in added.items():
-        if variable == OPERATIONS_VARIABLE:
-            listed = [*policy.operations, *map(str, policy.routes)]
-        else:
-            listed = [*_listed(policy, variable)]
-        policy = with_line(policy, variable, ",".join([*listed, *items]))
-    return policy
-
-
-def opened_by(policy: Policy, *questions: Question) -> str:
-    """Say which way to root on the host the yes to them opens; empty if none is known."""
-    return way_opened_by(policy, allowing(policy, *questions))
 
 
 def _rank(question: Question) -> int:
@@ -126,7 +92,7 @@ def _about_operation(policy: Policy, evidence: Evidence, refused: Refused) -> Qu
     shapes = [one for one in evidence.records if one.operation == name]
     records = [evidence.records[one] for one in shapes]
     return Question(
-        name=name,
+        grant=Grant(OPERATIONS_VARIABLE, name),
         message=refused.message,
         risk=_risk(endpoint),
         root="",
@@ -137,7 +103,6 @@ def _about_operation(policy: Policy, evidence: Evidence, refused: Refused) -> Qu
             [one.triers for one in records] + [one.users for one in records]
         ),
         granted=tuple(sorted(_of_section(policy, endpoint))),
-        variable=OPERATIONS_VARIABLE,
     )
 
 
@@ -155,7 +120,7 @@ def _about_value(policy: Policy, evidence: Evidence, refused: RefusedValue) -> Q
     argument, facts = refused.argument, refused.facts
     item = below_base(argument.variable, argument.value, policy.limits.base)
     return Question(
-        name=f"{argument.variable}={item}",
+        grant=Grant(argument.variable, item),
         message=refused.message,
         risk=root_note(refused.root) or "no known way to root",
         root=refused.root,
@@ -164,7 +129,6 @@ def _about_value(policy: Policy, evidence: Evidence, refused: RefusedValue) -> Q
         last=facts.last,
         askers=_askers_of(evidence, argument.operation, facts),
         granted=tuple(_listed(policy, argument.variable)),
-        variable=argument.variable,
     )
 
 

@@ -239,7 +239,7 @@ def _groups(
     evidence: Evidence | None,
     runs: tuple[str, ...],
 ) -> Iterator[Group]:
-    doors = frozenset(way.operation for way in meaning.ways if not way.argument)
+    doors = frozenset(way.operation for way in meaning.ways if not way.grant)
     shown = [
         _operation(_level(policy, one, doors), one, evidence, runs)
         for one in meaning.operations
@@ -322,9 +322,9 @@ def _left_out(policy: Policy, evidence: Evidence) -> Iterator[LeftOut]:
     for name, why in sorted(reasons.items()):
         if name in OPERATIONS and name not in opened:
             yield LeftOut(name=name, why=why, count=_count(evidence, name))
-    for item in taken_out(policy.limits, evidence.listed):
-        why_root = power.of_item(*item.split("=", 1), base=policy.limits.base)
-        yield LeftOut(name=item, why=DECLINED, root=why_root)
+    for grant in taken_out(policy.limits, evidence.listed):
+        why_root = power.of_item(*grant, base=policy.limits.base)
+        yield LeftOut(name=str(grant), why=DECLINED, root=why_root)
     for shape in evidence.unknown():
         place = f"{shape.method} in {shape.section or 'no section'}"
         count = evidence.records[shape].count()

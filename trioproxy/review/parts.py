@@ -111,7 +111,7 @@ def root_of(why: str) -> Children:
 
 def way_of(way: Way) -> list[Children]:
     """Say a way to root."""
-    argument: list[Children] = [", ", code(way.argument)] if way.argument else []
+    argument: list[Children] = [", ", code(str(way.grant))] if way.grant else []
     return [code(way.operation), *argument, f": {way.why}"]
 
 

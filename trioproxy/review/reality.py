@@ -6,30 +6,29 @@ and of the values that requests asked for, where the evidence has them.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from trioproxy.api.families import (
     BASE,
-    BASE_VARIABLE,
     LIMITS,
     OBJECTS,
-    PROXY_VARIABLE,
     Kind,
 )
-from trioproxy.api.routes import OPERATIONS, row_of
+from trioproxy.api.routes import row_of
 from trioproxy.errors import ConfigError
 from trioproxy.file import samples
 from trioproxy.file.variables import OPERATIONS_VARIABLE
 from trioproxy.judge import power
-from trioproxy.judge.meaning import meaning_of
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.learning.evidence import Argument, Evidence, Facts, Thing
 from trioproxy.learning.proposal import replay
 from trioproxy.learning.shape import REFUSED, UNKNOWN, Shape
-from trioproxy.limits.limit import ANY, Limit, parse_limits
+from trioproxy.limits.grant import Grant
+from trioproxy.limits.limit import ANY, Limit
 from trioproxy.limits.objects import OF_LABEL, Only
 from trioproxy.limits.patterns import Pattern
 from trioproxy.limits.sorts import parse_pattern
+from trioproxy.review.adding import Adding
 from trioproxy.review.sightings import Uses
 
 
@@ -179,7 +178,7 @@ def _refused_objects(
         kind = Kind(thing.kind)
         only, name = policy.objects.by_kind[kind], thing.name
         if thing.has:
-            variable, _, item = thing.has.partition("=")
+            variable, item = Grant.parse(thing.has)
             one = _whole(Argument(variable, item, thing.operation), policy, evidence)
             if one is not None and not policy.limits.lists(variable, one.value):
                 why = power.of_item(variable, one.value)
@@ -272,43 +271,14 @@ def _root_lines(
     policy: Policy, lines: Mapping[str, str], refused: tuple[RefusedValue, ...]
 ) -> Iterator[tuple[str, str]]:
     """Which lines give root, and why: by an item, or with the lines before them."""
+    adding = Adding(policy)
     for name, value in lines.items():
         items = (one.root for one in refused if one.argument.variable == name)
-        changed = with_line(policy, name, value)
-        if why := next(filter(None, items), "") or way_opened_by(policy, changed):
+        grants = [Grant(name, item) for item in value.split(",")]
+        if why := next(filter(None, items), "") or adding.opens(*grants):
             yield name, why
         else:
-            policy = changed
-
-
-def with_line(policy: Policy, variable: str, value: str) -> Policy:
-    """The policy with a line in place of its own.
-
-    Lists of objects stay: by which of them root is reached is told with each object.
-    """
-    if variable == OPERATIONS_VARIABLE:
-        names = frozenset(value.split(",")) & OPERATIONS.keys()
-        return replace(policy, operations=names)
-    if variable not in LIMITS:
-        return policy
-    old = policy.limits
-    places = {BASE_VARIABLE: old.base, PROXY_VARIABLE: old.proxy_socket}
-    lines = {name: one.value for name, one in old.by_variable.items()}
-    lines |= {name: place for name, place in places.items() if place}
-    try:
-        limits = parse_limits({**lines, variable: value}, source=variable)
-    except ConfigError:
-        return policy  # no line that could be written
-    return replace(policy, limits=limits)
-
-
-def way_opened_by(policy: Policy, changed: Policy) -> str:
-    """Say which way to root on the host a change opens; empty if none that is known."""
-    if changed is policy:
-        return ""
-    known = frozenset(meaning_of(policy).ways)
-    ways = meaning_of(changed).ways
-    return next((str(one) for one in ways if one not in known), "")
+            adding.add(*grants)
 
 
 def _can_be_listed(variable: str, value: str) -> bool:

@@ -77,7 +77,7 @@ class Part:
     def declined(self) -> Iterator[str]:
         """What a person took out of its lists."""
         if self.is_env:
-            yield from taken_out(self.limits, self.once_listed)
+            yield from map(str, taken_out(self.limits, self.once_listed))
         for kind, only in self.objects.by_kind.items():
             for mark in sorted(self.once_listed):
                 item = mark.removeprefix(f"{VARIABLES[kind]}=")

@@ -1,0 +1,146 @@
+"""What grants would open that a policy does not have: ways to root, asked one after another.
+
+Two grants may give together what neither gives alone, so each is asked of the policy with
+all that was added before. A policy has many items and is asked about many more, so what it
+means is computed once. Of an item that is added only what is new is looked at: whether it
+is a way itself, whether an operation becomes one because such an item is listed at all, and
+whether it lies in another bind or holds one (`judge.meaning.ways_of` has these three). No
+item takes a way away. An operation changes everything, and there are few of them.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cached_property
+from types import MappingProxyType
+
+from trioproxy.api.families import LIMITS, PROXY
+from trioproxy.api.routes import OPERATIONS, Endpoint
+from trioproxy.errors import ConfigError
+from trioproxy.file.variables import OPERATIONS_VARIABLE
+from trioproxy.judge.meaning import (
+    Planted,
+    Way,
+    ways_by_item,
+    ways_by_link,
+    ways_by_operation,
+    ways_of,
+)
+from trioproxy.judge.rules import Policy
+from trioproxy.limits.grant import Grant
+from trioproxy.limits.limit import BINDS, Limit, Limits
+from trioproxy.limits.patterns import Pattern
+from trioproxy.limits.sorts import parse_pattern
+
+_Items = dict[str, tuple[Pattern, ...]]
+"""The items of grants, by variable."""
+
+
+class _Meant:
+    """What a policy means, computed when it is asked for, and once."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        names = sorted(policy.opened_operations)
+        self.opened: tuple[Endpoint, ...] = tuple(OPERATIONS[n][0] for n in names)
+
+    @cached_property
+    def ways(self) -> frozenset[Way]:
+        return frozenset(ways_of(self.policy))
+
+    @cached_property
+    def doors(self) -> frozenset[str]:
+        """The operations that are ways by themselves."""
+        return frozenset(one.operation for one in self.ways if one.grant is None)
+
+    @cached_property
+    def planted(self) -> Planted:
+        binds = self.policy.limits.by_variable.get(BINDS)
+        return Planted(binds.patterns if binds else ())
+
+
+class Adding:
+    """A policy to which grants are added.
+
+    Lists of objects stay as they are: by which of them root is reached is told with each
+    object. What no list can hold adds nothing.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._meant = _Meant(policy)
+        self._new: _Items = {}
+        """What was added and opens nothing: no list is made anew for each."""
+
+    def opens(self, *grants: Grant) -> str:
+        """Say which way to root on the host they open; empty if none that is known."""
+        return next(map(str, self._opened(grants)), "")
+
+    def add(self, *grants: Grant) -> None:
+        """Add them to the policy, whatever they open."""
+        items = self._items(grants)
+        if not self._are_more(grants, items) or any(self._opened(grants)):
+            self._meant, self._new = _Meant(self._changed(grants, items)), {}
+            return
+        for variable, patterns in items.items():
+            self._new[variable] = self._new.get(variable, ()) + patterns
+        self._meant.planted.add(items.get(BINDS, ()))
+
+    def _opened(self, grants: Iterable[Grant]) -> Iterator[Way]:
+        items, known, doors = self._items(grants), self._meant.ways, self._meant.doors
+        if self._are_more(grants, items):
+            ways = self._opened_by_items(items)
+        else:
+            ways = iter(ways_of(self._changed(grants, items)))
+        for way in ways:
+            # An operation that is a way by itself is none more for another reason.
+            if way not in known and (way.grant or way.operation not in doors):
+                yield way
+
+    def _opened_by_items(self, items: _Items) -> Iterator[Way]:
+        policy, opened = self._meant.policy, self._meant.opened
+        alone = replace(policy, limits=_with_only(policy.limits, items))
+        yield from ways_by_operation(alone, opened)
+        grants = (Grant(name, one.text) for name in items for one in items[name])
+        yield from ways_by_item(policy, opened, grants)
+        if binds := items.get(BINDS):
+            yield from ways_by_link(opened, self._meant.planted, binds)
+
+    def _items(self, grants: Iterable[Grant]) -> _Items:
+        limits, found = self._meant.policy.limits, dict[str, tuple[Pattern, ...]]()
+        for variable, item in grants:
+            base = limits.proxy_socket if item == PROXY else limits.base
+            limit = limits.by_variable.get(variable)
+            if variable in LIMITS and not (limit and limit.is_any):
+                try:
+                    pattern = parse_pattern(variable, item, base=base)
+                except ConfigError:
+                    continue  # no line that could be written
+                found[variable] = (*found.get(variable, ()), pattern)
+        return found
+
+    def _are_more(self, grants: Iterable[Grant], items: _Items) -> bool:
+        """Whether they are items alone, and of lists that there are."""
+        limits = self._meant.policy.limits
+        return not _operations(grants) and all(map(limits.limit_of, items))
+
+    def _changed(self, grants: Iterable[Grant], items: _Items) -> Policy:
+        policy = self._meant.policy
+        listed = dict[str, tuple[Pattern, ...]]()
+        for name in {**self._new, **items}:
+            limit = policy.limits.by_variable.get(name)
+            old = limit.patterns if limit else ()
+            listed[name] = old + self._new.get(name, ()) + items.get(name, ())
+        operations = policy.operations | _operations(grants)
+        limits = _with_only(policy.limits, listed)
+        return replace(policy, operations=operations, limits=limits)
+
+
+def _operations(grants: Iterable[Grant]) -> frozenset[str]:
+    names = {one.item for one in grants if one.variable == OPERATIONS_VARIABLE}
+    return frozenset(names & OPERATIONS.keys())
+
+
+def _with_only(limits: Limits, items: _Items) -> Limits:
+    """Limits with nothing but these items in their lists."""
+    lists = {name: Limit(variable=name, patterns=items[name]) for name in items}
+    by_variable = dict(sorted({**limits.by_variable, **lists}.items()))
+    return replace(limits, by_variable=MappingProxyType(by_variable))
