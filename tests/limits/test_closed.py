@@ -1,11 +1,16 @@
 """What somebody forgets to say does not import: each table is edited as text, and loaded."""
 
+import shutil
+import subprocess
+import sys
 import types
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+import trioproxy
+from tests.commands.running import unmeasured
 from trioproxy.api import arguments
 from trioproxy.api.families import Kind
 from trioproxy.errors import BadBody, Untold
@@ -111,3 +116,48 @@ def test_half_a_description_describes_nothing(kind: Kind, value: object) -> None
     """Where a part of the Engine's answer is of another kind, it is not left out."""
     with pytest.raises(Untold, match="not complete"):
         things.describe(kind, value)  # type: ignore[arg-type]
+
+
+ADDED = """
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.meaning import meaning_of
+from trioproxy.judge.power import of_item
+
+def policy(**limits):
+    return parse_policy({"ALLOW_OPERATIONS": "ContainerCreate", **limits}, source="x")[0]
+
+limits = policy(CREATE_FROBS="runsc,a*").limits
+print(limits.lists("CREATE_FROBS", "ab"), limits.lists("CREATE_FROBS", "b"))
+print(policy(CREATE_BINDS="").limits.lists("CREATE_FROBS", "ab"))
+print(of_item("CREATE_FROBS", "runsc"), of_item("CREATE_FROBS", "a*"))
+told = meaning_of(policy(CREATE_FROBS="")).limits
+print(*(one.line for one in told if one.variable == "CREATE_FROBS"))
+"""
+"""A program that asks a copy of the tree about a variable that was added there."""
+
+
+def test_a_variable_is_one_row(tmp_path: Path) -> None:
+    """A row more is a variable: its items are read, its family closes it, all tell of it."""
+    package = Path(trioproxy.__path__[0])
+    copy = tmp_path / "trioproxy"
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    table = copy / "api" / "families.py"
+    row = "CREATE_IMAGES      alone"
+    added = f"CREATE_FROBS       family runtime    things that frob\n{row}"
+    text = table.read_text()
+    assert row in text
+    table.write_text(text.replace(row, added))
+    done = subprocess.run(
+        [sys.executable, "-c", ADDED],
+        cwd=tmp_path,
+        env=unmeasured(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        "True False",
+        "False",
+        " is a program that runs as root",
+        "things that frob",
+    ]

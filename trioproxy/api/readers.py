@@ -252,14 +252,18 @@ def _uncovered(paths: frozenset[str], word: str) -> "Reader":
     return read
 
 
-def _namespace(kind: str, harmless: frozenset[str]) -> "Reader":
+def _word(variable: str, kind: str, *harmless: str, joins: bool = False) -> "Reader":
+    """A word of a kind that is neither empty nor harmless, as `kind:word`; without a kind
+    as the word. What `joins` a container is `kind:container`, whichever it is."""
+    prefix = f"{kind}:" if kind else ""
+
     def read(_: Given, found: Found) -> Iterator[Argument]:
         text = text_of(found.value)
-        if text in harmless:
-            return
-        mode = "container" if text.startswith("container:") else normal.quote(text)
-        place = found.place.shown
-        yield Argument("CREATE_NAMESPACES", f"{kind}:{mode}", place, show(text))
+        if text and text not in harmless:
+            is_join = joins and text.startswith("container:")
+            value = "container" if is_join else normal.quote(text)
+            place = found.place.shown
+            yield Argument(variable, f"{prefix}{value}", place, show(text))
 
     return read
 
@@ -281,21 +285,12 @@ def _endpoints(_: Given, found: Found) -> Iterator[Argument]:
         yield Argument("CREATE_NAMESPACES", "net:host", place)
 
 
-def _each(value: str) -> "Reader":
+def _each(variable: str, value: str) -> "Reader":
+    """The same for each text of a list, whatever it says."""
+
     def read(_: Given, found: Found) -> Iterator[Argument]:
         for index, text in enumerate(texts_of(found.value)):
-            place = found.place.at(index).shown
-            yield Argument("CREATE_NAMESPACES", value, place, show(text))
-
-    return read
-
-
-def _driver(kind: str, harmless: frozenset[str]) -> "Reader":
-    def read(_: Given, found: Found) -> Iterator[Argument]:
-        name = text_of(found.value)
-        if name not in harmless:
-            value = f"{kind}:{normal.quote(name)}"
-            yield Argument("CREATE_DRIVERS", value, found.place.shown, show(name))
+            yield Argument(variable, value, found.place.at(index).shown, show(text))
 
     return read
 
@@ -321,12 +316,6 @@ def _ports(_: Given, found: Found) -> Iterator[Argument]:
 def _publish_all(_: Given, found: Found) -> Iterator[Argument]:
     if found.value:
         yield Argument("CREATE_PORTS", "random", found.place.shown, "random")
-
-
-def _exec_user(_: Given, found: Found) -> Iterator[Argument]:
-    if user := text_of(found.value):
-        place = found.place.shown
-        yield Argument("EXEC_USERS", normal.quote(user), place, show(user))
 
 
 def _exec_command(_: Given, found: Found) -> Iterator[Argument]:
@@ -373,7 +362,6 @@ def _exec_environment(given: Given, found: Found) -> Iterator[Argument]:
         yield asked._replace(condition="EXEC_COMMANDS", shown=show(name))
 
 
-_EMPTY: Final = frozenset({""})
 READERS: Final[Mapping[str, Reader]] = {
     "binds": binds,
     "build-file": _build_file,
@@ -383,7 +371,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "build-tag": _build_tag,
     "build-version": _build_version,
     "caps": _caps,
-    "cgroup-mode": _namespace("cgroup", frozenset({"", "private"})),
+    "cgroup-mode": _word("CREATE_NAMESPACES", "cgroup", "private", joins=True),
     "device-paths": _devices("Path"),
     "device-requests": _device_requests,
     "device-rules": _device_rules,
@@ -394,25 +382,25 @@ READERS: Final[Mapping[str, Reader]] = {
     "exec-command": _exec_command,
     "exec-environment": _exec_environment,
     "exec-privileged": _flag,
-    "exec-user": _exec_user,
+    "exec-user": _word("EXEC_USERS", ""),
     "image": _image,
     "import-tag": _import_tag,
-    "ipam-driver": _driver("ipam", frozenset({"", "default"})),
-    "ipc-mode": _namespace("ipc", frozenset({"", "none", "private"})),
-    "links": _each("links"),
-    "log-driver": _driver("log", HARMLESS_LOGS),
+    "ipam-driver": _word("CREATE_DRIVERS", "ipam", "default"),
+    "ipc-mode": _word("CREATE_NAMESPACES", "ipc", "none", "private", joins=True),
+    "links": _each("CREATE_NAMESPACES", "links"),
+    "log-driver": _word("CREATE_DRIVERS", "log", *HARMLESS_LOGS),
     "log-options": log_options,
     "masked": _uncovered(MASKED, "paths:unmasked"),
     "memory-options": memory_options,
     "mounts": mounts,
-    "network-driver": _driver("network", frozenset({"", "bridge"})),
+    "network-driver": _word("CREATE_DRIVERS", "network", "bridge"),
     "network-mode": _network_mode,
     "network-options": options_beside(HARMLESS_NETWORK_OPTIONS),
     "network-scope": scope,
     "option": bare_option,
     "option-keys": keyed_options,
     "option-value": valued_option,
-    "pid-mode": _namespace("pid", _EMPTY),
+    "pid-mode": _word("CREATE_NAMESPACES", "pid", joins=True),
     "ports": _ports,
     "present": present,
     "privileged": _flag,
@@ -427,11 +415,11 @@ READERS: Final[Mapping[str, Reader]] = {
     "sysctls": sysctls,
     "tag": _tag,
     "tmpfs": tmpfs,
-    "userns-mode": _namespace("userns", _EMPTY),
-    "uts-mode": _namespace("uts", _EMPTY),
+    "userns-mode": _word("CREATE_NAMESPACES", "userns", joins=True),
+    "uts-mode": _word("CREATE_NAMESPACES", "uts", joins=True),
     "volumes": volumes,
-    "volume-driver": _driver("volume", frozenset({"", "local"})),
-    "volumes-from": _each("volumes:container"),
+    "volume-driver": _word("CREATE_DRIVERS", "volume", "local"),
+    "volumes-from": _each("CREATE_NAMESPACES", "volumes:container"),
 }
 if missing := READERS.keys() ^ (fields.READERS.keys() - {fields.WITH_PARENT}):
     raise AssertionError(f"table or code does not know {sorted(missing)}")

@@ -28,6 +28,7 @@ from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.proposal import Wish, listed_items, listed_operations
 from trioproxy.learning.store import Ledger, Saved, Store, evidence_path
+from trioproxy.limits.grant import Grant
 from trioproxy.quoting import visible
 from trioproxy.review.unite import Part, United, unite
 
@@ -157,7 +158,7 @@ def _marks(united: United, evidence: Evidence) -> set[str]:
     kept = {
         mark
         for mark in evidence.listed
-        for name, _, item in [mark.partition("=")]
+        for name, item in [Grant.parse(mark)]
         if name in united.values and item in united.values[name].split(",")
     }
     left_open = {

@@ -44,6 +44,7 @@ from trioproxy.learning.only import (
     ObjectLists,
 )
 from trioproxy.learning.wording import count, root_note, some
+from trioproxy.limits.grant import Grant
 
 _NAME_LIMIT = 64
 _MOST_NAMED = 4
@@ -346,7 +347,7 @@ def _objects(objects: ObjectLists, notes: Mapping[str, str]) -> Iterator[str]:
         for variable, note in sorted(said.items()):
             yield f"#   {variable:<{_LIST_WIDTH}} {note}"
     for how, line in objects.proposed:
-        variable, _, items = line.partition("=")
+        variable, items = Grant.parse(line)
         yield f"#   {variable:<{_LIST_WIDTH}} {items} by --objects {how}"
     for mark in sorted(objects.declined):
         yield _list_row(mark, "declined")
@@ -370,7 +371,7 @@ def _family(family: Family, lists: Lists, notes: Mapping[str, str]) -> Iterator[
 
 
 def _list_row(listed: str, words: str, note: str = "") -> str:
-    variable, _, item = listed.partition("=")
+    variable, item = Grant.parse(listed)
     note = f"   # {note}" if note else ""
     return f"#   {variable:<{_LIST_WIDTH}} {item:<{_ITEM_WIDTH}} {words}{note}".rstrip()
 

@@ -27,6 +27,7 @@ from trioproxy.api.routes import LIMITED
 from trioproxy.errors import ConfigError
 from trioproxy.learning.evidence import Argument, Evidence
 from trioproxy.learning.holes import Item, Seen, items_of
+from trioproxy.limits.grant import Grant
 from trioproxy.limits.inclusion import Listed
 from trioproxy.limits.limit import ANY, Limit, Limits
 from trioproxy.limits.lookup import Lookup
@@ -133,7 +134,7 @@ class _Proposing:
             for name in old.keys() & LIMITS
         }
         self._marks = evidence.listed
-        self._once_listed = {mark.partition("=")[0] for mark in self._marks}
+        self._once_listed = {Grant.parse(mark).variable for mark in self._marks}
         self._base = old.get(BASE_VARIABLE, "") or evidence.newest_base
         self._used = evidence.used_arguments(include_failed=known.include_failed)
         self._values = dict[str, str]()
@@ -245,7 +246,7 @@ class _Proposing:
         declined = self._declined(variable)
         wanted = [
             Item(item, frozenset({item}))
-            for name, _, item in (one.partition("=") for one in self._known.restore)
+            for name, item in map(Grant.parse, self._known.restore)
             if name == variable and item
         ]
         for item in items_of(variable, seen, base=self._base):
@@ -306,7 +307,7 @@ class _Proposing:
         patterns = _listed(self._patterns(variable, listed))
         found = list[Pattern]()
         for mark in sorted(self._marks - self._known.restore):
-            name, _, item = mark.partition("=")
+            name, item = Grant.parse(mark)
             if name == variable and item and item not in listed:
                 for pattern in self._patterns(variable, [item]):
                     if not patterns.fit_all_of(pattern):

@@ -22,6 +22,7 @@ from trioproxy.api.routes import kinds_of
 from trioproxy.learning.evidence import Evidence, Thing
 from trioproxy.learning.lists import LONGEST_LINE
 from trioproxy.learning.wording import some
+from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, NO_LIMITS, Limits
 from trioproxy.limits.objects import (
     NETWORKS_OF_ALL,
@@ -192,7 +193,7 @@ class _Proposing:
             for name in old.keys() & OBJECTS.keys()
         }
         marks = named.evidence.listed if named.old is not None else frozenset[str]()
-        self._marks = {one for one in marks if one.partition("=")[0] in OBJECTS}
+        self._marks = {one for one in marks if Grant.parse(one).variable in OBJECTS}
         self._strangers = named.strangers
         if named.strangers is Strangers.ANY:
             self._strangers = _as_listed(self._listed.values())
@@ -282,7 +283,7 @@ class _Proposing:
         limits = self._named.limits
         reached = sorted(one for one in self._used if one.has)
         for one in reached if limits.limits_creation else ():
-            variable, _, item = one.has.partition("=")
+            variable, item = Grant.parse(one.has)
             if not item or not limits.lists(variable, limits.meaning_of(item)):
                 what = f"a {one.kind} of its own" if one.name == OWN else one.name
                 return REACHED.format(
@@ -300,8 +301,8 @@ class _Proposing:
         if listed is None and is_by_hand:
             written = [OWN, *(NETWORKS_OF_ALL if of is Kind.NETWORK else ())]
         kept = [one for one in written if is_by_hand or one not in _BY_LEARNING]
-        restored = (one.partition("=") for one in sorted(self._named.restore))
-        kept += [item for name, _, item in restored if name == variable]
+        restored = map(Grant.parse, sorted(self._named.restore))
+        kept += [item for name, item in restored if name == variable]
         items = list(dict.fromkeys(kept))
         for item in self._wanted(kind, items):
             mark = f"{variable}={item}"

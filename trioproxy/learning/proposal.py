@@ -42,6 +42,7 @@ from trioproxy.learning.only import (
 from trioproxy.learning.shape import Shape
 from trioproxy.learning.strictjson import iso
 from trioproxy.learning.wording import count, describe_groups, span
+from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import NO_LIMITS, parse_limits
 from trioproxy.limits.objects import NO_OBJECTS
 
@@ -255,7 +256,7 @@ def exceeds(item: str, ceiling: Policy | None) -> bool:
 
 def _is_beyond(listed: str, ceiling: Policy) -> bool:
     """Whether a ceiling does not allow an item; one with a hole it has to list itself."""
-    variable, _, item = listed.partition("=")
+    variable, item = Grant.parse(listed)
     if variable in OBJECTS:
         only = ceiling.objects.by_kind.get(OBJECTS[variable])
         return only is not None and not only.lists(item)
@@ -332,7 +333,7 @@ def check_values(
 ) -> None:
     """Replay what was asked for; a refusal that nobody wanted is a bug of ours."""
     lists = proposal.lists
-    unwanted = {item.partition("=")[0] for item in lists.declined | lists.capped}
+    unwanted = {Grant.parse(one).variable for one in lists.declined | lists.capped}
     for one in evidence.used_arguments():
         limit = policy.limits.limit_of(one.variable) if one.variable in LIMITS else None
         if (
