@@ -109,10 +109,18 @@ def _only(pattern: re.Pattern[str]) -> Callable[[str], str]:
 class Known(NamedTuple):
     """A value that is known, or many that begin alike and with a colon."""
 
-    root: str
-    """Why it is root; empty if no way is known."""
     line: str
     """What it is."""
+    root: str
+    """Why it is root; empty if no way is known."""
+
+
+def _known(table: str) -> Mapping[str, Known]:
+    """Read a table: how values begin, what they are, and if they are root, why."""
+    rows = (map(str.strip, row.split("|")) for row in table.splitlines())
+    return MappingProxyType(
+        {value: Known(line, "".join(root)) for value, line, *root in rows}
+    )
 
 
 def _rooted(known: Mapping[str, Known]) -> Callable[[str], str]:
@@ -232,13 +240,11 @@ _HARMLESS_DEVICES: Final = re.compile(
     r"|hidraw[0-9]+|nvidia.*|ppp|rtc[0-9]*|watchdog[0-9]*)"
 )
 """Devices that are no way to the host's memory or disks."""
-DEVICES: Final[Mapping[str, Known]] = MappingProxyType(
-    {
-        "gpu": Known("", "GPUs"),
-        "rule": Known("", "rules for devices"),
-        "driver:": Known("", "devices of a driver"),
-    }
-)
+DEVICES: Final = _known("""\
+gpu     | GPUs
+rule    | rules for devices
+driver: | devices of a driver
+""")
 
 
 def _device(text: str, *_: object) -> Words:
@@ -259,46 +265,27 @@ def _root_of_device(item: str) -> str:
 
 # --- Drivers, namespaces, runtimes, protections -------------------------------------
 
-DRIVERS: Final[Mapping[str, Known]] = MappingProxyType(
-    {
-        "ipam:": Known("", "drivers of addresses"),
-        "log:": Known("", "drivers of logs"),
-        "network:": Known("", "drivers of networks"),
-        "volume:": Known("is a plugin, which may mount anything", "drivers of volumes"),
-    }
-)
+DRIVERS: Final = _known("""\
+ipam:    | drivers of addresses
+log:     | drivers of logs
+network: | drivers of networks
+volume:  | drivers of volumes | is a plugin, which may mount anything
+""")
 
-NAMESPACES: Final[Mapping[str, Known]] = MappingProxyType(
-    {
-        "cgroup:host": Known("", "the host's control groups"),
-        "ipc:container": Known(
-            "takes over another container's memory, which may be the host's",
-            "another container's shared memory",
-        ),
-        "ipc:host": Known(
-            "reaches the memory that the host's processes share",
-            "the host's shared memory",
-        ),
-        "ipc:shareable": Known("", "shared memory that others may join"),
-        "links": Known("", "another container's environment"),
-        "net:container": Known(
-            "takes over another container's network, which may be the host's",
-            "another container's network",
-        ),
-        "net:host": Known(
-            "reaches what listens on the host for itself", "the host's network"
-        ),
-        "pid:container": Known(
-            "reaches into another container", "another container's processes"
-        ),
-        "pid:host": Known("reaches the host's processes", "the host's processes"),
-        "userns:host": Known("", "the host's users"),
-        "uts:host": Known("", "the host's name"),
-        "volumes:container": Known(
-            "takes over what another container mounts", "another container's mounts"
-        ),
-    }
-)
+NAMESPACES: Final = _known("""\
+cgroup:host       | the host's control groups
+ipc:container     | another container's shared memory | takes over another container's memory, which may be the host's
+ipc:host          | the host's shared memory | reaches the memory that the host's processes share
+ipc:shareable     | shared memory that others may join
+links             | another container's environment
+net:container     | another container's network | takes over another container's network, which may be the host's
+net:host          | the host's network | reaches what listens on the host for itself
+pid:container     | another container's processes | reaches into another container
+pid:host          | the host's processes | reaches the host's processes
+userns:host       | the host's users
+uts:host          | the host's name
+volumes:container | another container's mounts | takes over what another container mounts
+""")
 
 _RUNTIMES: Final = WITHOUT_DEVICES | {
     "io.containerd.runsc.v1", "kata", "kata-runtime", "nvidia", "runsc", "sysbox-runc",
@@ -310,22 +297,16 @@ def _root_of_runtime(item: str) -> str:
     return "" if item in _RUNTIMES else "is a program that runs as root"
 
 
-PROTECTIONS: Final[Mapping[str, Known]] = MappingProxyType(
-    {
-        "apparmor:": Known("", "the profile of AppArmor"),
-        "label:": Known("", "the labels of SELinux"),
-        "no-new-privileges:": Known("", "programs that gain privileges"),
-        "paths:unmasked": Known("", "hidden parts of /proc and /sys"),
-        "paths:writable": Known(
-            "writes the kernel's settings", "protected parts of /proc"
-        ),
-        "seccomp:": Known("", "the system calls that seccomp lets through"),
-        "writable-cgroups:true": Known(
-            "writes control groups", "control groups that may be written"
-        ),
-        "writable-cgroups:": Known("", "control groups that may be written"),
-    }
-)
+PROTECTIONS: Final = _known("""\
+apparmor:             | the profile of AppArmor
+label:                | the labels of SELinux
+no-new-privileges:    | programs that gain privileges
+paths:unmasked        | hidden parts of /proc and /sys
+paths:writable        | protected parts of /proc | writes the kernel's settings
+seccomp:              | the system calls that seccomp lets through
+writable-cgroups:true | control groups that may be written | writes control groups
+writable-cgroups:     | control groups that may be written
+""")
 
 # --- Privileges, users --------------------------------------------------------------
 
@@ -374,74 +355,68 @@ def _port(text: str, *_: object) -> Ports:
 
 # --- Options ------------------------------------------------------------------------
 
-_HARMLESS_OPTIONS: Final = re.compile(
-    r"(?:ContainerCreate:HostConfig\.(?:CgroupParent|Cgroup|LogConfig\.Config\..*|Tmpfs"
-    r"|StorageOpt\..*)"
-    r"|ContainerUpdate:CgroupParent"
-    r"|ContainerCreate:NetworkingConfig\.EndpointsConfig\.DriverOpts\..*"
-    r"|NetworkConnect:EndpointConfig\.DriverOpts\..*"
-    r"|NetworkCreate:(?:Attachable|ConfigFrom|ConfigOnly|IPAM\.Config\.Subnet"
-    r"|IPAM\.Options\..*|Ingress|Options\..*|Scope)"
-    # Of the driver `local`, for others are plugins. A bind is CREATE_BINDS'.
-    r"|(?:VolumeCreate:DriverOpts"
-    r"|ContainerCreate:HostConfig\.Mounts\.VolumeOptions\.DriverConfig\.Options)"
-    r"\.(?:device|o|type=(?:nfs4?|cifs|smb3|tmpfs)\Z)"
-    r"|ContainerExec:Env\..*"
-    r"|ImageBuild:(?:remote|cgroupparent|outputs|buildid))(?:=.*)?"
-)
-"""Options that give no root by themselves; all others are taken to."""
+# A field a row: whether options of it may be root, and what they are. `!` may give anything,
+# for nothing is known of it, as any that has no row; `-` gives no root at any value, nor
+# does, where entries have names, any entry of what has a `.`.
+_OPTIONS: Final = """\
+! ContainerCreate:Env the environment of Podman
+! ContainerCreate:HostConfig.Annotations annotations for the runtime
+- ContainerCreate:HostConfig.Cgroup a control group of others
+- ContainerCreate:HostConfig.CgroupParent the control group above
+! ContainerCreate:HostConfig.DeviceRequests.Options options of device drivers
+. ContainerCreate:HostConfig.LogConfig.Config options of log drivers
+! ContainerCreate:HostConfig.Mounts mount options
+! ContainerCreate:HostConfig.Mounts.BindOptions.Propagation mounts that travel between host and container
+! ContainerCreate:HostConfig.Mounts.TmpfsOptions.Options mount options
+! ContainerCreate:HostConfig.Mounts.VolumeOptions.DriverConfig.Options options of volume drivers
+. ContainerCreate:HostConfig.StorageOpt options of the storage driver
+! ContainerCreate:HostConfig.Sysctls settings of the kernel
+- ContainerCreate:HostConfig.Tmpfs mount options
+. ContainerCreate:NetworkingConfig.EndpointsConfig.DriverOpts options of network drivers
+. ContainerExec:Env names in the environment of commands
+- ContainerUpdate:CgroupParent the control group above
+! ContainerUpdate:DeviceRequests.Options options of device drivers
+- ImageBuild:buildid builds that can be cancelled
+- ImageBuild:cgroupparent the control group above build steps
+! ImageBuild:dockerfile a Dockerfile from elsewhere
+! ImageBuild:networkmode the network of build steps
+- ImageBuild:outputs where the result of a build goes
+- ImageBuild:remote addresses to build from
+! ImageBuild:securityopt protections of build steps
+! ImageBuild:session files and secrets of the client for build steps
+! ImageBuild:version BuildKit in place of the builder
+! ImageCommit:Env the environment of Podman
+. NetworkConnect:EndpointConfig.DriverOpts options of network drivers
+- NetworkCreate:Attachable networks of the swarm that any container may join
+- NetworkCreate:ConfigFrom settings of another network
+- NetworkCreate:ConfigOnly networks that are settings for others
+- NetworkCreate:IPAM.Config.Subnet addresses of networks
+. NetworkCreate:IPAM.Options options of address drivers
+- NetworkCreate:Ingress the network of the swarm's ports
+. NetworkCreate:Options options of network drivers
+- NetworkCreate:Scope networks of the swarm
+! VolumeCreate:ClusterVolumeSpec volumes of the swarm
+! VolumeCreate:DriverOpts options of volume drivers
+"""
+_ROWS: Final = tuple(row.split(maxsplit=2) for row in _OPTIONS.splitlines())
 
 OPTIONS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "ContainerCreate:Env": "the environment of Podman",
-        "ContainerCreate:HostConfig.Annotations": "annotations for the runtime",
-        "ContainerCreate:HostConfig.Cgroup": "a control group of others",
-        "ContainerCreate:HostConfig.CgroupParent": "the control group above",
-        "ContainerCreate:HostConfig.DeviceRequests.Options": "options of device drivers",
-        "ContainerCreate:HostConfig.LogConfig.Config": "options of log drivers",
-        "ContainerCreate:HostConfig.Mounts": "mount options",
-        "ContainerCreate:HostConfig.Mounts.BindOptions.Propagation": (
-            "mounts that travel between host and container"
-        ),
-        "ContainerCreate:HostConfig.Mounts.TmpfsOptions.Options": "mount options",
-        "ContainerCreate:HostConfig.Mounts.VolumeOptions.DriverConfig.Options": (
-            "options of volume drivers"
-        ),
-        "ContainerCreate:HostConfig.StorageOpt": "options of the storage driver",
-        "ContainerCreate:HostConfig.Sysctls": "settings of the kernel",
-        "ContainerCreate:HostConfig.Tmpfs": "mount options",
-        "ContainerCreate:NetworkingConfig.EndpointsConfig.DriverOpts": (
-            "options of network drivers"
-        ),
-        "ContainerExec:Env": "names in the environment of commands",
-        "ContainerUpdate:CgroupParent": "the control group above",
-        "ContainerUpdate:DeviceRequests.Options": "options of device drivers",
-        "ImageBuild:buildid": "builds that can be cancelled",
-        "ImageBuild:cgroupparent": "the control group above build steps",
-        "ImageBuild:dockerfile": "a Dockerfile from elsewhere",
-        "ImageBuild:networkmode": "the network of build steps",
-        "ImageBuild:outputs": "where the result of a build goes",
-        "ImageBuild:remote": "addresses to build from",
-        "ImageBuild:securityopt": "protections of build steps",
-        "ImageBuild:session": "files and secrets of the client for build steps",
-        "ImageBuild:version": "BuildKit in place of the builder",
-        "ImageCommit:Env": "the environment of Podman",
-        "NetworkConnect:EndpointConfig.DriverOpts": "options of network drivers",
-        "NetworkCreate:Attachable": "networks of the swarm that any container may join",
-        "NetworkCreate:ConfigFrom": "settings of another network",
-        "NetworkCreate:ConfigOnly": "networks that are settings for others",
-        "NetworkCreate:IPAM.Config.Subnet": "addresses of networks",
-        "NetworkCreate:IPAM.Options": "options of address drivers",
-        "NetworkCreate:Ingress": "the network of the swarm's ports",
-        "NetworkCreate:Options": "options of network drivers",
-        "NetworkCreate:Scope": "networks of the swarm",
-        "VolumeCreate:ClusterVolumeSpec": "volumes of the swarm",
-        "VolumeCreate:DriverOpts": "options of volume drivers",
-    }
+    {field: line for _, field, line in _ROWS}
 )
 """By field, what a value is that begins with it."""
 
-
+# Of the driver `local`, for others are plugins. A bind is CREATE_BINDS'.
+_OF_LOCAL: Final = (
+    r"(?:VolumeCreate:DriverOpts"
+    r"|ContainerCreate:HostConfig\.Mounts\.VolumeOptions\.DriverConfig\.Options)"
+    r"\.(?:device|o|type=(?:nfs4?|cifs|smb3|tmpfs)\Z)"
+)
+_ENDS: Final = MappingProxyType({"-": "", ".": r"\..*"})
+_HARMLESS: Final = "|".join(
+    re.escape(field) + _ENDS[sign] for sign, field, _ in _ROWS if sign != "!"
+)
+_HARMLESS_OPTIONS: Final = re.compile(f"(?:{_HARMLESS}|{_OF_LOCAL})(?:=.*)?")
+"""Options that give no root by themselves; all others are taken to."""
 _BY_ENTRY: Final = frozenset(
     {"log-options", "network-options", "option-keys", "storage-options", "sysctls"}
 )
