@@ -8,7 +8,7 @@ No socket, no thread, no waiting; who moves a part of that way changes this file
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 
 import trio
 
@@ -16,15 +16,25 @@ from tests.fakes import request
 from trioproxy.errors import BadRequest, UpstreamError
 from trioproxy.file.permissions import parse_policy
 from trioproxy.http import jsonbody
-from trioproxy.http.framing import NO_BODY
 from trioproxy.http.response import Expectation, ResponseHead, parse_response
-from trioproxy.judge.gate import EnforceGate, Gate
+from trioproxy.judge.gate import (
+    Body,
+    Found,
+    Gate,
+    Need,
+    NeedBody,
+    NeedMade,
+    NeedReserved,
+    NeedThings,
+    Passes,
+    Refused,
+    go_on,
+)
 from trioproxy.proxy.admission import Admission, Admitted
 from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.resolve import Resolver
 from trioproxy.proxy.shared import Remembered
-from trioproxy.steps import finish
 
 JSON = "Content-Type: application/json"
 World = Mapping[str, Any]
@@ -121,7 +131,7 @@ class Door:
         engine = ScriptedEngine(world)
         head, end, body = raw.partition(b"\r\n\r\n")
         try:
-            admitted = await self._admit(head + end, body, engine)
+            admitted, volumes = await self._admit(head + end, body, engine)
         except (BadRequest, UpstreamError) as error:
             return Answer(
                 allowed=False,
@@ -145,34 +155,41 @@ class Door:
             rule=decision.rule,
             sent=admitted.upstream,
             questions=engine.questions,
-            reserved=verdict.volumes,
+            reserved=volumes,
             unpacks=verdict.unpacks,
         )
 
-    async def _admit(self, head: bytes, body: bytes, engine: Engine) -> Admitted:
-        admission = self.admission
-        admitted = admission.admit(head)
-        if (unread := admitted.unread) is not None:
-            assert bool(body) == (unread.fields.framing is not NO_BODY)
-            asked = None
-            if body:
-                value = jsonbody.parse(body)
-                self._freeze(value)
-                asked = finish(admission.asking(unread, value))
-                self._freeze(asked)
-            admitted = admission.admit_body(unread, body, asked)
-        if (unresolved := admitted.unresolved) is not None:
-            resolver = Resolver(engine, self.gate, self.remembered)
-            verdict = admitted.verdict
-            known = await resolver.resolve(verdict.needed)
-            admitted = admission.admit_named(unresolved, verdict, known)
-            if admitted.verdict.goes_on_as_judged and resolver.has_to_make:
-                known = await resolver.make()
-                admitted = admission.admit_named(unresolved, verdict, known)
-        return admitted
-
-    def _freeze(self, value: object) -> None:
-        self._read.append((value, repr(value)))
+    async def _admit(
+        self, head: bytes, body: bytes, engine: Engine
+    ) -> tuple[Admitted, frozenset[str] | None]:
+        """What is admitted, and the volumes that are reserved for it."""
+        pending = self.admission.admit(head)
+        if isinstance(pending, Admitted):
+            return pending, None
+        resolver = Resolver(engine, self.gate, self.remembered)
+        found: Need | Found | None = pending.need
+        volumes: frozenset[str] | None = None
+        answer: Any = None
+        raw: bytes | None = None
+        while True:
+            match found:
+                case NeedBody():
+                    raw = body
+                    answer = Body(jsonbody.parse(body)) if body else None
+                    self._read.append((answer, repr(answer)))
+                case NeedThings():
+                    answer = await resolver.resolve(found.references)
+                case NeedMade():
+                    answer = await resolver.make()
+                case NeedReserved():
+                    answer, volumes = None, found.volumes
+                case None:
+                    answer = None
+                case Passes() | Refused():
+                    return self.admission.render(pending.parsed, found, raw), volumes
+                case _:
+                    assert_never(found)
+            found = go_on(pending.judging, answer)
 
 
 def written(line: str, body: object = None) -> bytes:
@@ -186,7 +203,7 @@ def written(line: str, body: object = None) -> bytes:
 
 def door(variables: Mapping[str, str], own: Own | None = None) -> Door:
     """A policy that is enforced."""
-    return Door(gate=EnforceGate(parse_policy(variables)[0]), own=own or Own())
+    return Door(gate=Gate.enforcing(parse_policy(variables)[0]), own=own or Own())
 
 
 def decide(

@@ -24,7 +24,7 @@ import trio
 from tests import corpus
 from tests.deciding import Answer, Door, written
 from trioproxy.file.permissions import parse_policy, parse_policy_file
-from trioproxy.judge.gate import EnforceGate, Gate, LearnGate, ShadowGate
+from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Policy
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,10 +71,10 @@ def gates(names: Collection[str] | None = None) -> Iterator[tuple[str, Gate]]:
         if names is not None and name not in names:
             continue
         policy = policy_of(source)
-        yield name, EnforceGate(policy)
+        yield name, Gate.enforcing(policy)
         if re.fullmatch(r"random/\d0", name):
-            yield f"{name}@shadow", ShadowGate(policy)
-            yield f"{name}@ceiling", LearnGate(policy)
+            yield f"{name}@shadow", Gate.trying(policy)
+            yield f"{name}@ceiling", Gate.learning(policy)
 
 
 def requests() -> dict[str, bytes]:

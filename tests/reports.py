@@ -15,11 +15,11 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from tests.judge.judging import outcome_of
+from tests.judge.judging import judged, outcome_of
 from trioproxy.api.decoding import Json
 from trioproxy.commands.report import command
 from trioproxy.file.permissions import parse_policy_file
-from trioproxy.judge.gate import EnforceGate, Gate, LearnGate, judge
+from trioproxy.judge.gate import Gate
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import dump
 from trioproxy.learning.proposal import Wish, propose, write
@@ -71,7 +71,7 @@ class Session:
         for one in requests:
             clock += 1
             target = f"/v1.47{one.path}".encode()
-            verdict = judge(
+            verdict = judged(
                 *(self.gate, one.method, target, one.agent), body=one.body, is_read=True
             )
             recorder.note(outcome_of(verdict, one.status, peer=one.peer))
@@ -122,7 +122,7 @@ def deployment() -> Iterator[Asked]:
 def write_grown(folder: Path) -> list[str]:
     """Write the files of the third report; how `trioproxy report` is called with them."""
     wish = Wish(name="runner", file="runner.env")
-    session = Session(LearnGate(None, learns_arguments=True), wish)
+    session = Session(Gate.learning(None, learns_arguments=True), wish)
     for number in range(1, 6):
         session.run(*job(number), status=int(number == 4))
     session.text = session.save().replace("SystemEvents,", "")
@@ -134,7 +134,8 @@ def write_grown(folder: Path) -> list[str]:
         "runner.jsonl": dump(session.evidence),
     }
     live = Session(
-        EnforceGate(parse_policy_file(files["runner.env"], name="runner.env")[0]), wish
+        Gate.enforcing(parse_policy_file(files["runner.env"], name="runner.env")[0]),
+        wish,
     )
     root: Json = {"Image": "shop-build:1", "HostConfig": {"Binds": ["/etc:/x"]}}
     live.run(

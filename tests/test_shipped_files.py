@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.judge.judging import judged
 from tests.markdown import ROOT
 from trioproxy.file import samples
 from trioproxy.file.permissions import parse_policy_file
-from trioproxy.judge.gate import EnforceGate, judge
+from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Decision
 
 FILES = sorted(
@@ -42,7 +43,7 @@ def decided(text: str, operation: str) -> Decision:
     policy, _ = parse_policy_file(text, name="app.env")
     request = next(samples.of_item(operation))
     target = request.target.path.encode()
-    return judge(EnforceGate(policy), request.method, target).decision
+    return judged(Gate.enforcing(policy), request.method, target).decision
 
 
 @every_file

@@ -31,7 +31,7 @@ from trioproxy.errors import BadTarget
 from trioproxy.file.incumbents import INCUMBENTS, LINUXSERVER, TECNATIVA, Incumbent
 from trioproxy.file.permissions import parse_policy
 from trioproxy.file.variables import READ_VERBS, speaks_of_podman
-from trioproxy.judge.gate import EnforceGate
+from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Decision, Reason
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
@@ -109,7 +109,7 @@ async def serve(place: Place, engine: Path, nursery: trio.Nursery) -> Mapping[st
             listen=(TcpAddress(host="127.0.0.1", port=0),),
             upstream=UnixAddress(path=str(engine)),
         )
-        server = Server(config=config, gate=EnforceGate(policy), log=log)
+        server = Server(config=config, gate=Gate.enforcing(policy), log=log)
         await nursery.start(server.run)
         (addresses[compat],) = server.addresses
     return addresses

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.judge.judging import found_of
 from trioproxy.api.decoding import Json
 from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy_file
-from trioproxy.judge.gate import EnforceGate, judge
+from trioproxy.judge.gate import Gate, NeedThings, Passes
 from trioproxy.judge.rules import Policy
 
 ROOT = Path(__file__).parents[2]
@@ -112,11 +113,11 @@ REFUSED, UNRESOLVED, ALLOWED = range(3)
 
 def answers(policy: Policy) -> list[int]:
     """How far each request comes: up to a question of whose something is, or through."""
-    gate, found = EnforceGate(policy), list[int]()
+    gate, found = Gate.enforcing(policy), list[int]()
     for method, target, body in REQUESTS:
-        verdict = judge(gate, method, target.encode(), body=body, is_read=True)
-        passed = ALLOWED if verdict.decision.allowed else REFUSED
-        found.append(UNRESOLVED if verdict.is_unresolved else passed)
+        one = found_of(gate, method, target.encode(), body=body, is_read=True)
+        passed = ALLOWED if isinstance(one, Passes) else REFUSED
+        found.append(UNRESOLVED if isinstance(one, NeedThings) else passed)
     return found
 
 

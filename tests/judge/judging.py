@@ -1,19 +1,32 @@
 """Shared by the tests of the policy: judge a request as the gate does."""
 
+import copy
 from collections.abc import Mapping
+from typing import Any, assert_never
 
+from trioproxy.api.decoding import Json
 from trioproxy.api.matched import Request
-from trioproxy.api.routes import match
-from trioproxy.api.target import Target
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import Verdict
-from trioproxy.judge.outcome import Moment, Outcome
+from trioproxy.judge.gate import (
+    Body,
+    Found,
+    Gate,
+    NeedBody,
+    NeedMade,
+    NeedReserved,
+    NeedThings,
+    Passes,
+    Refused,
+    go_on,
+    judging,
+)
+from trioproxy.judge.outcome import Moment, Outcome, Verdict
 from trioproxy.judge.rules import Decision, Policy, Reason
+from trioproxy.limits.things import Known
 
 
 def request(method: str, raw: str) -> Request:
-    target = Target.parse(raw.encode("ascii"))
-    return Request(method=method, target=target, endpoint=match(method, target))
+    return Request.parse(method, raw.encode("ascii"))
 
 
 def judge(variables: Mapping[str, str], method: str, raw: str) -> Decision:
@@ -38,3 +51,52 @@ def outcome_of(
     is_ours = not decision.allowed and decision.reason is not Reason.MISSING
     status = status if decision.allowed else decision.status
     return Outcome(moment, peer, verdict, status, is_ours, unrouted)
+
+
+def found_of(
+    gate: Gate,
+    method: str,
+    raw: bytes,
+    *,
+    body: Json = None,
+    is_read: bool = False,
+    known: Known | None = None,
+) -> Found | NeedBody | NeedThings:
+    """Judge a request as far as `body`, if it is read, and `known` tell what is needed."""
+    request = Request.parse(method, raw)
+    one = judging(gate, request, has_body=True)
+    answer: Any = None
+    while True:
+        match found := go_on(one, answer):
+            case NeedBody():
+                if not is_read:
+                    return found
+                answer = Body(copy.deepcopy(body)) if body is not None else None
+            case NeedThings():
+                if known is None:
+                    return found
+                answer = known
+            case NeedMade():
+                answer = known
+            case NeedReserved() | None:
+                answer = None
+            case Passes() | Refused():
+                return found
+            case _:
+                assert_never(found)
+
+
+def judged(
+    gate: Gate,
+    method: str,
+    raw: bytes,
+    agent: str = "",
+    *,
+    body: Json = None,
+    is_read: bool = False,
+    known: Known | None = None,
+) -> Verdict:
+    """Judge a request of which nothing more is needed than what is given."""
+    found = found_of(gate, method, raw, body=body, is_read=is_read, known=known)
+    assert isinstance(found, Passes | Refused), found
+    return Verdict.of(gate, Request.parse(method, raw), found, agent)

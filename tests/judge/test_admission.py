@@ -9,8 +9,8 @@ from tests import corpus
 from tests.deciding import Door, asked, decide, door, written
 from tests.fakes import request
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate, LearnGate, ShadowGate
-from trioproxy.proxy.admission import Admission, Admitted
+from trioproxy.judge.gate import Gate, NeedBody, NeedThings
+from trioproxy.proxy.admission import Admission, Admitted, Pending
 
 ALL = {"ALLOW_OPERATIONS": ",".join(corpus.operations())}
 JSON = "Content-Type: application/json"
@@ -18,7 +18,15 @@ JSON = "Content-Type: application/json"
 
 def admitted(raw: bytes, variables: dict[str, str] | None = None) -> Admitted:
     policy, _ = parse_policy(ALL if variables is None else variables)
-    return Admission(EnforceGate(policy)).admit(raw)
+    found = Admission(Gate.enforcing(policy)).admit(raw)
+    assert isinstance(found, Admitted)
+    return found
+
+
+def pending(raw: bytes, variables: dict[str, str]) -> Pending:
+    found = Admission(Gate.enforcing(parse_policy(variables)[0])).admit(raw)
+    assert isinstance(found, Pending)
+    return found
 
 
 # Whether it may hijack, is a tunnel, finite and repeatable, and has a raw body.
@@ -84,18 +92,20 @@ def test_what_is_refused_has_no_head() -> None:
 @pytest.mark.parametrize("field", ["Authorization: x", "X-Registry-Auth: x", "A: b"])
 def test_what_is_remembered(field: str) -> None:
     """A head that came twice has one verdict; one with credentials is never kept."""
-    admission = Admission(EnforceGate(parse_policy(ALL)[0]))
+    admission = Admission(Gate.enforcing(parse_policy(ALL)[0]))
     raw = request("GET", "/info", field)
     found = [admission.admit(raw) for _ in range(4)]
     assert (found[2] is found[3]) is (field == "A: b")
-    admission.reload(EnforceGate(parse_policy({})[0]), ())
-    assert not admission.admit(raw).verdict.decision.allowed
+    admission.reload(Gate.enforcing(parse_policy({})[0]), ())
+    now = admission.admit(raw)
+    assert isinstance(now, Admitted)
+    assert not now.verdict.decision.allowed
 
 
 def test_the_observers_are_all_told() -> None:
     """One or several, each hears of each end, and of none of another policy."""
     told: list[tuple[int, Any]] = []
-    gate = EnforceGate(parse_policy(ALL)[0])
+    gate = Gate.enforcing(parse_policy(ALL)[0])
 
     def observer(number: int) -> Any:  # noqa: ANN401  whatever it is told
         return lambda outcome: told.append((number, outcome))
@@ -157,8 +167,8 @@ def test_what_goes_on_was_judged() -> None:
     raw = b'{ "Image" : "x", "HostConfig" : {"Binds": ["/etc:/x"]} }'
     spaced = b'{ "Image" : "x" }'
     policy, _ = parse_policy(LIMITED)
-    enforced, shadow = Door(gate=EnforceGate(policy)), Door(gate=ShadowGate(policy))
-    learning = Door(gate=LearnGate())
+    enforced, shadow = Door(gate=Gate.enforcing(policy)), Door(gate=Gate.trying(policy))
+    learning = Door(gate=Gate.learning())
     assert asked(enforced, CREATE, spaced).sent.endswith(b'{"Image":"x","HostConfig":{},"Labels":{"trioproxy.owner":""}}')  # fmt: skip
     assert not asked(enforced, CREATE, raw).allowed
     assert asked(shadow, CREATE, raw).sent.endswith(raw)
@@ -183,16 +193,12 @@ def test_what_the_engine_unpacks_is_sent_in_chunks() -> None:
 
 
 def test_a_body_is_read_where_it_is_judged() -> None:
-    """Until then such a request is refused; one without a body has nothing to wait for."""
+    """Until then nothing is decided; one without a body has nothing to wait for."""
     raw = written(CREATE, {"Image": "x"})
-    head = admitted(raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n", LIMITED)
-    assert head.unread is not None
-    assert not head.verdict.decision.allowed
-    none = admitted(request("POST", "/containers/create"), LIMITED)
-    assert none.unread is None
+    head = pending(raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n", LIMITED)
+    assert isinstance(head.need, NeedBody)
+    none = admitted(request("POST", "/containers/x/update"), LIMITED)
     assert none.verdict.decision.allowed
     listed = {**ALL, "ONLY_CONTAINERS": "web", "ONLY_OWNER": "x"}
-    named = admitted(request("GET", "/containers/web/json"), listed)
-    assert named.unresolved is not None
-    assert named.unresolved.body is None
-    assert none.unresolved is None
+    named = pending(request("GET", "/containers/web/json"), listed)
+    assert isinstance(named.need, NeedThings)

@@ -68,10 +68,12 @@ def refused(
             limits=listed,
             objects=NO_OBJECTS,
             operation="ContainerCreate",
-            known=named.known,
         )
-        found = judge.refuses(named)
-        return found.message if found else ""
+        for one, thing in named.pairs():
+            assert thing is not None
+            if found := judge.refuses(one, thing, named.known):
+                return found.message
+        return ""
     return refusal.message
 
 
@@ -215,8 +217,7 @@ def test_the_default_runtime_is_left_out_of_what_a_container_has(
             limits=limits({"CREATE_BINDS": ""}),
             objects=NO_OBJECTS,
             operation="ContainerStart",
-            known=known,
         )
-        if judge._beyond_limits(reached, thing) is None:
+        if judge._beyond_limits(reached, thing, known) is None:
             passed.add(name)
     assert passed == engines

@@ -2,27 +2,27 @@
 
 import pytest
 
+from tests.judge.judging import found_of, judged
 from trioproxy.api.decoding import Json
 from trioproxy.api.edits import Edit
 from trioproxy.api.form import Asked
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import (
-    EnforceGate,
-    LearnGate,
-    ShadowGate,
-    Verdict,
-    judge,
-    judge_again,
-)
+from trioproxy.judge.gate import Gate, NeedBody, Passes
+from trioproxy.judge.outcome import Verdict
+from trioproxy.judge.replay import replay
 from trioproxy.judge.rules import Reason
 from trioproxy.limits.objects import OWNER_LABEL, own_alone
 
 
+def needs_body(gate: Gate, method: str, target: bytes) -> bool:
+    return isinstance(found_of(gate, method, target), NeedBody)
+
+
 def test_learning_lets_everything_pass() -> None:
     """Without a ceiling even what the table does not know goes to the Engine."""
-    gate = LearnGate()
+    gate = Gate.learning()
     for method, target in [("POST", b"/containers/create"), ("PATCH", b"/new/thing")]:
-        decision = judge(gate, method, target, is_read=True).decision
+        decision = judged(gate, method, target, is_read=True).decision
         assert (decision.allowed, decision.reason) == (True, Reason.LEARNING)
 
 
@@ -33,33 +33,33 @@ def test_learning_reads_what_can_be_limited_unless_routes_alone_are_learned() ->
     ceiling, _ = parse_policy(
         {"ALLOW_OPERATIONS": "ContainerCreate", "CREATE_BINDS": "/a"}
     )
-    assert judge(LearnGate(), *create).is_unread
-    routes = LearnGate(learns_arguments=False)
-    assert judge(LearnGate(), *update).is_unread
-    assert not judge(routes, *update).is_unread
-    assert judge(LearnGate(ceiling, learns_arguments=False), *create).is_unread
-    marked = judge(routes, *create, body={}, is_read=True).asked
+    assert needs_body(Gate.learning(), *create)
+    routes = Gate.learning(learns_arguments=False)
+    assert needs_body(Gate.learning(), *update)
+    assert not needs_body(routes, *update)
+    assert needs_body(Gate.learning(ceiling, learns_arguments=False), *create)
+    marked = judged(routes, *create, body={}, is_read=True).asked
     assert marked == Asked(
         (), "", {}, b"", is_whole=False, edits=(Edit(("Labels", OWNER_LABEL), ""),)
     )
     body: Json = {"HostConfig": {"Binds": ["/etc:/x"]}}
-    verdict = judge(LearnGate(), *create, body=body, is_read=True)
+    verdict = judged(Gate.learning(), *create, body=body, is_read=True)
     assert verdict.decision.allowed
     assert (
         [one.value for one in verdict.asked.arguments] == ["/etc"]
         if verdict.asked
         else False
     )
-    assert not judge(
-        LearnGate(ceiling), *create, body=body, is_read=True
+    assert not judged(
+        Gate.learning(ceiling), *create, body=body, is_read=True
     ).decision.allowed
 
 
 def test_a_gate_says_how_much_may_be_learned() -> None:
     """The start line names the mode and the ceiling."""
     ceiling, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerList,ImageList"})
-    assert LearnGate().describe() == "mode=learn within=everything"
-    assert LearnGate(ceiling).describe() == "mode=learn within=2 operations"
+    assert Gate.learning().describe() == "mode=learn within=everything"
+    assert Gate.learning(ceiling).describe() == "mode=learn within=2 operations"
 
 
 READING, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerList"})
@@ -67,9 +67,9 @@ READING, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerList"})
 
 def test_a_shadow_lets_pass_and_says_what_it_would_refuse() -> None:
     """The word in the log is another one."""
-    gate = ShadowGate(READING, source="app.env")
-    allowed = judge(gate, "GET", b"/containers/json")
-    other = judge(gate, "GET", b"/images/json")
+    gate = Gate.trying(READING, source="app.env")
+    allowed = judged(gate, "GET", b"/containers/json")
+    other = judged(gate, "GET", b"/images/json")
     assert (allowed.decision.allowed, allowed.decision.word) == (True, "allowed")
     assert (other.decision.allowed, other.decision.word) == (True, "would-refuse")
     assert other.decision.message == READING.decide(other.request).message
@@ -80,70 +80,70 @@ def test_the_start_line_names_what_nothing_limits() -> None:
     """Families that are granted and open are named; limited ones are not."""
     granted = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerExec"}
     policy, _ = parse_policy(granted)
-    assert EnforceGate(policy).describe() == (
+    assert Gate.enforcing(policy).describe() == (
         "mode=exact operations=2 unlimited=CREATE,EXEC source=environment"
     )
     policy, _ = parse_policy({**granted, "CREATE_BINDS": "", "EXEC_USERS": "app"})
     assert (
-        EnforceGate(policy).describe() == "mode=exact operations=2 source=environment"
+        Gate.enforcing(policy).describe()
+        == "mode=exact operations=2 source=environment"
     )
 
 
-def test_what_was_not_read_is_refused() -> None:
-    """A request that is limited, or marked, is refused until its body is read."""
+def test_what_is_limited_needs_its_body() -> None:
+    """A request that is limited, or marked, is not decided before its body is read."""
     limited = {"ALLOW_OPERATIONS": "ContainerCreate", "CREATE_BINDS": ""}
-    gate = EnforceGate(parse_policy(limited)[0])
-    verdict = judge(gate, "POST", b"/containers/create")
-    assert verdict.is_unread
-    assert not verdict.decision.allowed
-    assert judge(gate, "POST", b"/containers/create", is_read=True).decision.allowed
+    gate = Gate.enforcing(parse_policy(limited)[0])
+    assert needs_body(gate, "POST", b"/containers/create")
+    assert judged(gate, "POST", b"/containers/create", is_read=True).decision.allowed
     granted = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerUpdate,ImageBuild"}
-    open_gate = EnforceGate(parse_policy(granted)[0])
-    assert judge(open_gate, "POST", b"/containers/create").is_unread
+    open_gate = Gate.enforcing(parse_policy(granted)[0])
+    assert needs_body(open_gate, "POST", b"/containers/create")
     for target in (b"/containers/x/update", b"/build"):
-        assert judge(open_gate, "POST", target).decision.allowed
+        assert judged(open_gate, "POST", target).decision.allowed
 
 
 def test_what_is_under_way_is_judged_again_by_what_it_asks_for() -> None:
     """After a reload, what was read of a request counts for the new limits too."""
 
-    def gate(**limits: str) -> EnforceGate:
-        granted = {"ALLOW_OPERATIONS": "ContainerCreate,ImageBuild"}
-        return EnforceGate(parse_policy({**granted, **limits})[0])
+    granted = {"ALLOW_OPERATIONS": "ContainerCreate,ImageBuild"}
+
+    def gate(**limits: str) -> Gate:
+        return Gate.enforcing(parse_policy({**granted, **limits})[0])
 
     body: Json = {"HostConfig": {"Binds": ["/a:/b"]}}
-    create = judge(
+    create = judged(
         gate(CREATE_BINDS="/a"), "POST", b"/containers/create", body=body, is_read=True
     )
-    build = judge(gate(), "POST", b"/build?networkmode=host")
+    build = judged(gate(), "POST", b"/build?networkmode=host")
     for verdict in (create, build):
         assert verdict.decision.allowed
-        assert judge_again(gate(), verdict).allowed
-    assert judge_again(gate(CREATE_BINDS="/a,/c"), create).allowed
-    assert not judge_again(gate(CREATE_BINDS="/c"), create).allowed
-    assert not judge_again(gate(BUILD_OPTIONS=""), build).allowed
-    marked = judge(gate(), "POST", b"/containers/create", body=body, is_read=True)
-    assert judge_again(gate(), marked).allowed
-    assert judge_again(gate(CREATE_BINDS="/a"), marked).allowed
-    assert not judge_again(gate(CREATE_BINDS="/c"), marked).allowed
+        assert replay(gate(), verdict).allowed
+    assert replay(gate(CREATE_BINDS="/a,/c"), create).allowed
+    assert not replay(gate(CREATE_BINDS="/c"), create).allowed
+    assert not replay(gate(BUILD_OPTIONS=""), build).allowed
+    marked = judged(gate(), "POST", b"/containers/create", body=body, is_read=True)
+    assert replay(gate(), marked).allowed
+    assert replay(gate(CREATE_BINDS="/a"), marked).allowed
+    assert not replay(gate(CREATE_BINDS="/c"), marked).allowed
     loose: Json = {"tty": True, "TTY": True}
-    marked = judge(gate(), "POST", b"/containers/create", body=loose, is_read=True)
-    assert judge_again(gate(), marked).allowed
-    assert not judge_again(gate(CREATE_BINDS="/a"), marked).allowed
-    shadow = ShadowGate(gate(BUILD_OPTIONS="").policy)
-    assert judge_again(shadow, build).would_refuse
+    marked = judged(gate(), "POST", b"/containers/create", body=loose, is_read=True)
+    assert replay(gate(), marked).allowed
+    assert not replay(gate(CREATE_BINDS="/a"), marked).allowed
+    shadow = Gate.trying(parse_policy({**granted, "BUILD_OPTIONS": ""})[0])
+    assert replay(shadow, build).would_refuse
 
 
 def test_what_went_on_is_judged_again_by_words_alone() -> None:
     """What was asked for counts, also without the body; what was not read passes if it is at the Engine."""
 
-    def gate(**limits: str) -> EnforceGate:
+    def gate(**limits: str) -> Gate:
         granted = {"ALLOW_OPERATIONS": "ContainerCreate"}
-        return EnforceGate(parse_policy({**granted, **limits})[0])
+        return Gate.enforcing(parse_policy({**granted, **limits})[0])
 
-    def create(gate: EnforceGate) -> Verdict:
+    def create(gate: Gate) -> Verdict:
         body: Json = {"HostConfig": {"Binds": ["/a:/b"]}}
-        one = judge(gate, "POST", b"/containers/create", body=body, is_read=True)
+        one = judged(gate, "POST", b"/containers/create", body=body, is_read=True)
         assert one.decision.allowed
         words = one.in_words()
         assert words.asked is not None
@@ -153,31 +153,32 @@ def test_what_went_on_is_judged_again_by_words_alone() -> None:
 
     limited, marked = create(gate(CREATE_BINDS="/a")), create(gate())
     assert limited.size > marked.size == 0
-    assert judge_again(gate(CREATE_BINDS="/a,/c"), limited).allowed
-    assert not judge_again(gate(CREATE_BINDS="/c"), limited).allowed
-    assert judge_again(gate(CREATE_BINDS="/c"), marked).allowed
-    assert not judge_again(gate(CREATE_BINDS="/a"), marked, is_sent=False).allowed
+    assert replay(gate(CREATE_BINDS="/a,/c"), limited).allowed
+    assert not replay(gate(CREATE_BINDS="/c"), limited).allowed
+    assert replay(gate(CREATE_BINDS="/c"), marked).allowed
+    assert not replay(gate(CREATE_BINDS="/a"), marked, is_sent=False).allowed
     objects = gate(ONLY_CONTAINERS="x", ONLY_OWNER="o")
     for one in (limited, marked):
-        assert judge_again(gate(), one).allowed
-        assert not judge_again(objects, one).allowed
+        assert replay(gate(), one).allowed
+        assert not replay(objects, one).allowed
 
 
 def test_what_is_still_to_come_of_a_body_is_refused_by_new_limits() -> None:
     """A body that nothing limited when it began passes only if all of it is at the Engine."""
 
-    def gate(**limits: str) -> EnforceGate:
-        granted = {"ALLOW_OPERATIONS": "ContainerExec,ImageLoad"}
-        return EnforceGate(parse_policy({**granted, **limits})[0])
+    granted = {"ALLOW_OPERATIONS": "ContainerExec,ImageLoad"}
 
-    verdict = judge(gate(), "POST", b"/containers/x/exec")
+    def gate(**limits: str) -> Gate:
+        return Gate.enforcing(parse_policy({**granted, **limits})[0])
+
+    verdict = judged(gate(), "POST", b"/containers/x/exec")
     after = gate(EXEC_PRIVILEGED="0")
     assert verdict.decision.allowed
-    assert judge_again(after, verdict, is_sent=True).allowed
-    assert not judge_again(after, verdict, is_sent=False).allowed
-    assert judge_again(gate(), verdict, is_sent=False).allowed
-    shadow = ShadowGate(after.policy)
-    assert judge_again(shadow, verdict, is_sent=False).would_refuse
+    assert replay(after, verdict, is_sent=True).allowed
+    assert not replay(after, verdict, is_sent=False).allowed
+    assert replay(gate(), verdict, is_sent=False).allowed
+    shadow = Gate.trying(parse_policy({**granted, "EXEC_PRIVILEGED": "0"})[0])
+    assert replay(shadow, verdict, is_sent=False).would_refuse
 
 
 CREATIONS = [
@@ -200,37 +201,39 @@ def test_what_nothing_limits_is_marked(
     policy, _ = parse_policy(variables)
     # Unknown, old and odd fields, in any case: all go on.
     body: dict[str, Json] = {"Binds": ["/:/x"], "frob": {"A": None, "a": 0}, "Name": ""}
-    passed = judge(EnforceGate(policy), method, target, body={**body}, is_read=True)
-    assert passed.decision.allowed
+    passed = found_of(Gate.enforcing(policy), method, target, body=body, is_read=True)
+    assert isinstance(passed, Passes)
     assert passed.sent is not None
     is_commit = target == b"/commit"
     labels: dict[str, Json] = {} if is_commit else {"Labels": {OWNER_LABEL: ""}}
     assert passed.sent.body == body | labels
     assert bool(passed.sent.query) is is_commit
     given: Json = {**body, "labels": {"trioproxy.policy": "x"}}
-    for gate in (EnforceGate(policy), ShadowGate(policy)):
-        verdict = judge(gate, method, target, body=given, is_read=True)
-        is_shadow = isinstance(gate, ShadowGate)
+    for gate in (Gate.enforcing(policy), Gate.trying(policy)):
+        verdict = judged(gate, method, target, body=given, is_read=True)
+        is_shadow = gate.only_tries
         assert verdict.decision.word == ("would-refuse" if is_shadow else "refused")
         assert "labels that begin with trioproxy. are the proxy's" in verdict.decision.message  # fmt: skip
-    assert judge(LearnGate(), method, target, body={}, is_read=True).decision.allowed
+    assert judged(
+        Gate.learning(), method, target, body={}, is_read=True
+    ).decision.allowed
 
 
 def test_what_would_be_refused_is_not_read() -> None:
     """A creation that a shadow's policy does not open goes on as it comes."""
-    verdict = judge(ShadowGate(READING), "POST", b"/containers/create")
+    verdict = judged(Gate.trying(READING), "POST", b"/containers/create")
     assert (verdict.decision.word, verdict.asked) == ("would-refuse", None)
 
 
 def test_a_ceiling_takes_the_label_of_learning_for_ours() -> None:
     """Learning labels by its own owner, within a policy that has none."""
     ceiling, _ = parse_policy({"ALLOW_OPERATIONS": "NetworkCreate"})
-    gate = LearnGate(ceiling, objects=own_alone("ci"))
+    gate = Gate.learning(ceiling, objects=own_alone("ci"))
     body: Json = {"Name": "n"}
-    verdict = judge(gate, "POST", b"/networks/create", body=body, is_read=True)
+    verdict = judged(gate, "POST", b"/networks/create", body=body, is_read=True)
     assert verdict.asked is not None
     assert not verdict.asked.claims
-    assert gate.limit(verdict.request, verdict.asked, None) is None
+    assert verdict.decision.allowed
 
 
 def test_a_fingerprint_tells_limits_apart() -> None:
@@ -251,17 +254,17 @@ def test_a_fingerprint_tells_limits_apart() -> None:
 def test_a_start_from_a_checkpoint_passes_no_limits() -> None:
     """A folder of the host that a container is restored from is limited by no variable."""
     granted = {"ALLOW_OPERATIONS": "ContainerStart"}
-    limited = EnforceGate(parse_policy({**granted, "CREATE_BINDS": "/srv"})[0])
+    limited = Gate.enforcing(parse_policy({**granted, "CREATE_BINDS": "/srv"})[0])
     sections = {"CONTAINERS": "1", "POST": "1", "CREATE_BINDS": "/srv"}
-    for gate in (limited, EnforceGate(parse_policy(sections)[0])):
+    for gate in (limited, Gate.enforcing(parse_policy(sections)[0])):
         for query in (b"checkpoint=c", b"x=y&%63heckpoint-dir=/srv", b"checkpoint=c&a"):
-            verdict = judge(gate, "POST", b"/containers/x/start?" + query)
+            verdict = judged(gate, "POST", b"/containers/x/start?" + query)
             assert verdict.decision.reason is Reason.UNLIMITABLE
         for query in (b"", b"?detachKeys=x", b"?checkpoint=", b"?Checkpoint=c"):
-            assert judge(gate, "POST", b"/containers/x/start" + query).decision.allowed
-    open_gate = EnforceGate(parse_policy(granted)[0])
+            assert judged(gate, "POST", b"/containers/x/start" + query).decision.allowed
+    open_gate = Gate.enforcing(parse_policy(granted)[0])
     start = b"/containers/x/start?checkpoint=c"
-    assert judge(open_gate, "POST", start).decision.allowed
+    assert judged(open_gate, "POST", start).decision.allowed
 
 
 PUT = ("PUT", b"/containers/c/archive?path=/")
@@ -273,14 +276,14 @@ def test_a_tar_is_rewritten_where_creations_are_limited() -> None:
     limited, _ = parse_policy(granted | {"CREATE_BINDS": ""})
     execs, _ = parse_policy(granted | {"EXEC_PRIVILEGED": "0"})
     free, _ = parse_policy(granted)
-    assert judge(EnforceGate(limited), *PUT).unpacks
-    assert judge(LearnGate(limited), *PUT).unpacks
-    assert not judge(EnforceGate(limited), "GET", b"/containers/json").unpacks
+    assert judged(Gate.enforcing(limited), *PUT).unpacks
+    assert judged(Gate.learning(limited), *PUT).unpacks
+    assert not judged(Gate.enforcing(limited), "GET", b"/containers/json").unpacks
     for gate in (
-        *(EnforceGate(free), EnforceGate(execs), ShadowGate(limited)),
-        *(LearnGate(), LearnGate(free)),
+        *(Gate.enforcing(free), Gate.enforcing(execs), Gate.trying(limited)),
+        *(Gate.learning(), Gate.learning(free)),
     ):
-        assert not judge(gate, *PUT).unpacks
+        assert not judged(gate, *PUT).unpacks
 
 
 def test_a_tar_that_passes_as_it_is_ends_with_the_policy_that_let_it() -> None:
@@ -288,12 +291,12 @@ def test_a_tar_that_passes_as_it_is_ends_with_the_policy_that_let_it() -> None:
     granted = {"ALLOW_OPERATIONS": "PutContainerArchive"}
     free, _ = parse_policy(granted)
     limited, _ = parse_policy(granted | {"CREATE_BINDS": ""})
-    verbatim = judge(EnforceGate(free), *PUT)
-    unread = judge_again(EnforceGate(limited), verbatim)
+    verbatim = judged(Gate.enforcing(free), *PUT)
+    unread = replay(Gate.enforcing(limited), verbatim)
     assert (unread.allowed, unread.message) == (
         False,
         "what it asks for is limited, and was not read",
     )
-    rewritten = judge(EnforceGate(limited), *PUT)
-    assert judge_again(EnforceGate(limited), rewritten).allowed
-    assert judge_again(EnforceGate(free), rewritten).allowed
+    rewritten = judged(Gate.enforcing(limited), *PUT)
+    assert replay(Gate.enforcing(limited), rewritten).allowed
+    assert replay(Gate.enforcing(free), rewritten).allowed

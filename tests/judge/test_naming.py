@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from tests.corpus import OWN, OWNER, PLAIN
 from tests.deciding import Answer, asked, decide, door, written
+from tests.judge.judging import found_of
 from trioproxy.api.families import Kind
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate, judge
-from trioproxy.judge.naming import Judge, Unasked
-from trioproxy.judge.references import Named, Reference
+from trioproxy.judge.gate import Gate, NeedThings, Refused
+from trioproxy.judge.rules import UNRESOLVED
 from trioproxy.limits.things import Known, Thing
 
 ID = "1" * 64
@@ -241,20 +241,22 @@ def test_what_an_engine_gives_by_default() -> None:
 
 
 def test_nothing_passes_unasked() -> None:
-    """Before the Engine was asked, what a request names is judged by nothing."""
-    policy, _ = parse_policy(CONFINED)
-    verdict = judge(EnforceGate(policy), "GET", b"/containers/c/json")
-    assert verdict.is_unresolved
-    mine = Reference(Kind.CONTAINER, "c", "", reaches=True)
-    at = Judge(limits=policy.limits, objects=policy.objects, operation="x", known={})
-    with pytest.raises(Unasked):
-        at.refuses(Named((mine,), (mine,)))
+    """What the Engine was not asked about is judged by nothing: such a request is refused."""
+    gate = Gate.enforcing(parse_policy(CONFINED)[0])
     volumes, labels = ("unasked",), {"trioproxy.owner": "app"}
     there = Thing(Kind.CONTAINER, ID, ("c",), labels, inherited={}, volumes=volumes)
-    known: Known = {(Kind.CONTAINER, "c"): there._replace(value={"HostConfig": HOST})}
-    at = Judge(limits=policy.limits, objects=policy.objects, operation="x", known=known)
-    with pytest.raises(Unasked):
-        at.refuses(Named((mine,), (mine,), known))
+    there = there._replace(value={"HostConfig": HOST})
+    knowns: dict[str, Known] = {
+        "GET /containers/c/json": {},
+        "GET /containers/c/archive": {(Kind.CONTAINER, "c"): there},
+    }
+    for line, known in knowns.items():
+        method, _, target = line.partition(" ")
+        found = found_of(gate, method, target.encode())
+        assert isinstance(found, NeedThings)
+        found = found_of(gate, method, target.encode(), known=known)
+        assert isinstance(found, Refused)
+        assert found.decision == UNRESOLVED
 
 
 # --- All of it at once ------------------------------------------------------------

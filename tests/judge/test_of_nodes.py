@@ -2,18 +2,12 @@
 
 import pytest
 
+from tests.judge.judging import found_of, judged
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import (
-    EnforceGate,
-    Gate,
-    LearnGate,
-    ShadowGate,
-    Verdict,
-    judge,
-    judge_resolved,
-)
+from trioproxy.judge.gate import Gate, Passes
+from trioproxy.judge.outcome import Verdict
 from trioproxy.judge.rules import Policy, Reason
 from trioproxy.limits.objects import OWNER_LABEL
 from trioproxy.limits.things import Thing
@@ -54,9 +48,9 @@ def test_where_nodes_are_dropped(
 ) -> None:
     """Where a client is confined, may have its files packed, and may not ask for nodes."""
     assert policy(operations, **variables).drops_nodes is drops
-    gates = EnforceGate, ShadowGate, LearnGate
+    gates = Gate.enforcing, Gate.trying, Gate.learning
     assert [gate(policy(operations, **variables)).drops_nodes for gate in gates] == [drops] * 3  # fmt: skip
-    assert not LearnGate().drops_nodes
+    assert not Gate.learning().drops_nodes
 
 
 def test_sections_count_by_what_they_open() -> None:
@@ -71,9 +65,8 @@ def reached(gate: Gate, method: str, target: bytes, host: Json) -> Verdict:
     labels = {OWNER_LABEL: "app"}
     value: dict[str, Json] = {"HostConfig": host}
     thing = Thing(Kind.CONTAINER, "f" * 64, ("x",), labels, inherited={}, value=value)
-    verdict = judge(gate, method, target, body={}, is_read=True)
-    known = {(one.kind, one.text): thing for one in verdict.needed}
-    return judge_resolved(gate, verdict, known)
+    known = {(Kind.CONTAINER, "x"): thing}
+    return judged(gate, method, target, body={}, is_read=True, known=known)
 
 
 REACHING = [
@@ -88,7 +81,7 @@ REACHING = [
 )
 def test_what_is_reached_into_lacks_it(method: str, target: bytes) -> None:
     """Nodes that one container makes are in each that shares a volume: none may make any."""
-    gate = EnforceGate(policy(**CONFINED))
+    gate = Gate.enforcing(policy(**CONFINED))
     verdict = reached(gate, method, target, {"CapDrop": ["MKNOD"]})
     assert verdict.decision.allowed
     verdict = reached(gate, method, target, {"CapDrop": ["NET_RAW"]})
@@ -103,28 +96,29 @@ def test_what_is_reached_into_lacks_it(method: str, target: bytes) -> None:
 def test_what_was_asked_for_is_judged_by_the_lists() -> None:
     """A privileged container is refused as such, and reached where that is listed."""
     host: Json = {"Privileged": True, "CapDrop": ["MKNOD"]}
-    refused = reached(EnforceGate(policy(**CONFINED)), *REACHING[0], host)
+    refused = reached(Gate.enforcing(policy(**CONFINED)), *REACHING[0], host)
     assert refused.decision.rule == "CREATE_PRIVILEGED"
     added: Json = {"CapAdd": ["mknod"], "CapDrop": ["MKNOD"]}
-    refused = reached(EnforceGate(policy(**CONFINED)), *REACHING[0], added)
+    refused = reached(Gate.enforcing(policy(**CONFINED)), *REACHING[0], added)
     assert refused.decision.rule == "CREATE_CAPS"
-    listed = EnforceGate(policy(**CONFINED, CREATE_PRIVILEGED="1"))
+    listed = Gate.enforcing(policy(**CONFINED, CREATE_PRIVILEGED="1"))
     assert reached(listed, *REACHING[0], host).decision.allowed
 
 
 def test_who_packs_nothing_reaches_into_any() -> None:
     """Without an operation that packs, containers are as the Engine makes them."""
-    gate = EnforceGate(policy(CREATES, **CONFINED))
+    gate = Gate.enforcing(policy(CREATES, **CONFINED))
     assert reached(gate, *REACHING[1], {}).decision.allowed
 
 
 @pytest.mark.parametrize("drops", [True, False], ids=["packs", "does not"])
 def test_a_creation_goes_on_as_judged(drops: bool) -> None:
     """What goes on to the Engine says what is dropped, in the one table of edits."""
-    gate = EnforceGate(policy(PACKS if drops else CREATES, **CONFINED))
+    gate = Gate.enforcing(policy(PACKS if drops else CREATES, **CONFINED))
     body: Json = {"Image": "busybox", "HostConfig": {"CapDrop": ["NET_RAW"]}}
-    verdict = judge(gate, "POST", b"/containers/create", body=body, is_read=True)
-    assert verdict.sent is not None
-    assert verdict.sent.body is not None
-    host = verdict.sent.body["HostConfig"]
+    found = found_of(gate, "POST", b"/containers/create", body=body, is_read=True)
+    assert isinstance(found, Passes)
+    assert found.sent is not None
+    assert found.sent.body is not None
+    host = found.sent.body["HostConfig"]
     assert host == {"CapDrop": ["NET_RAW", *["MKNOD"] * drops]}

@@ -2,21 +2,14 @@
 
 import pytest
 
-from tests.judge.judging import request
+from tests.judge.judging import found_of, judged, request
 from trioproxy.api.decoding import Json
 from trioproxy.commands import start
 from trioproxy.file.permissions import parse_policy
 from trioproxy.file.variables import SWITCHES
-from trioproxy.judge.gate import (
-    EnforceGate,
-    Gate,
-    LearnGate,
-    ShadowGate,
-    Verdict,
-    judge,
-    judge_again,
-    judge_resolved,
-)
+from trioproxy.judge.gate import Gate, NeedThings
+from trioproxy.judge.outcome import Verdict
+from trioproxy.judge.replay import replay
 from trioproxy.judge.rules import Policy, Reason
 from trioproxy.limits.things import Missing
 
@@ -87,24 +80,23 @@ def test_a_fingerprint_tells_lists_apart() -> None:
 def test_each_gate_waits_for_the_engine() -> None:
     """Nothing that names an object passes before the Engine was asked, in no mode."""
     lists = policy(**OPEN, **OWN)
-    for gate in (EnforceGate(lists), ShadowGate(lists), LearnGate(lists)):
-        verdict = judge(gate, "POST", b"/v1.45/containers/x/stop")
-        assert verdict.is_unresolved
-        assert not verdict.decision.allowed
-        assert [(one.text, one.place) for one in verdict.needed] == [("x", "")]
-    verdict = judge(LearnGate(), "POST", b"/containers/x/stop")
+    for gate in (Gate.enforcing(lists), Gate.trying(lists), Gate.learning(lists)):
+        found = found_of(gate, "POST", b"/v1.45/containers/x/stop")
+        assert isinstance(found, NeedThings)
+        assert [(one.text, one.place) for one in found.references] == [("x", "")]
+    verdict = judged(Gate.learning(), "POST", b"/containers/x/stop")
     assert verdict.decision.allowed
 
 
 def test_what_was_open_before_a_reload_is_cut() -> None:
     """A stream that was opened without lists was not looked up: with lists it ends."""
-    before = judge(EnforceGate(policy(**OPEN)), "GET", b"/containers/x/logs")
+    before = judged(Gate.enforcing(policy(**OPEN)), "GET", b"/containers/x/logs")
     assert before.decision.allowed
-    after = EnforceGate(policy(**OPEN, **OWN))
-    assert not judge_again(after, before).allowed
-    assert judge_again(EnforceGate(policy(**OPEN)), before).allowed
-    events = judge(EnforceGate(policy(**OPEN)), "GET", b"/events")
-    assert judge_again(after, events).allowed
+    after = Gate.enforcing(policy(**OPEN, **OWN))
+    assert not replay(after, before).allowed
+    assert replay(Gate.enforcing(policy(**OPEN)), before).allowed
+    events = judged(Gate.enforcing(policy(**OPEN)), "GET", b"/events")
+    assert replay(after, events).allowed
 
 
 GONE = Missing(404, "no such thing")
@@ -112,23 +104,23 @@ GONE = Missing(404, "no such thing")
 
 def tried(gate: Gate, method: str, target: bytes, body: Json = None) -> Verdict:
     """A request that names what the Engine has not."""
-    verdict = judge(gate, method, target, body=body, is_read=True)
-    assert verdict.is_unresolved
-    known = {(one.kind, one.text): GONE for one in verdict.needed}
-    return judge_resolved(gate, verdict, known)
+    found = found_of(gate, method, target, body=body, is_read=True)
+    assert isinstance(found, NeedThings)
+    known = {(one.kind, one.text): GONE for one in found.references}
+    return judged(gate, method, target, body=body, is_read=True, known=known)
 
 
 def test_what_is_tried_out_refuses_nothing_that_is_missing() -> None:
     """In shadow the Engine says itself that it has nothing under a name; and a creation
     that names what is missing passes as it came, and is told as what would be refused."""
-    shadow = ShadowGate(policy(**OPEN, **OWN))
+    lists = policy(**OPEN, **OWN)
+    shadow = Gate.trying(lists)
     asked = tried(shadow, "GET", b"/v1.45/containers/gone/json")
     assert asked.decision.allowed
     assert not asked.decision.would_refuse
     body: Json = {"Image": "x", "HostConfig": {"NetworkMode": "gone"}}
     made = tried(shadow, "POST", b"/v1.45/containers/create", body)
     assert (made.decision.allowed, made.decision.would_refuse) == (True, True)
-    assert not made.goes_on_as_judged
-    enforced = tried(EnforceGate(shadow.policy), "GET", b"/v1.45/containers/gone/json")
+    enforced = tried(Gate.enforcing(lists), "GET", b"/v1.45/containers/gone/json")
     assert (enforced.decision.allowed, enforced.decision.word) == (False, "allowed")
     assert enforced.decision.is_answered

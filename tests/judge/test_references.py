@@ -328,9 +328,8 @@ def test_what_is_known_of_what_is_named() -> None:
     named = Named(references, references, known)
     assert list(named.things()) == [(image, there), (runtime, engine)]
     assert named.defaults == {runtime}
-    assert not named.is_unresolved
+    assert all(named.thing_of(one) is not None for one in references)
     assert len(named.arguments) == 3
-    assert named.of_images.references == references[:3]
     some = {key: one for key, one in known.items() if key != ENGINE}
-    assert named._replace(known=some).is_unresolved
+    assert named._replace(known=some).thing_of(references[2]) is None
     assert not named._replace(known=some).defaults

@@ -22,10 +22,10 @@ from tests.judge.test_naming import (
     world,
 )
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate, LearnGate, ShadowGate
+from trioproxy.judge.gate import Gate
 from trioproxy.limits.objects import own_alone
 from trioproxy.proxy.resolve import DEFAULTS_SECONDS
-from trioproxy.proxy.shared import MOST_REMEMBERED
+from trioproxy.proxy.shared import LONGEST_LABELS, MOST_REMEMBERED
 
 IMAGE = f"/images/{PLAIN}/json"
 INSIDE = "/containers/c/json"
@@ -34,7 +34,7 @@ CREATE = "POST /containers/create"
 
 def learning(**ceiling: str) -> Door:
     policy = parse_policy(ceiling)[0] if ceiling else None
-    return Door(gate=LearnGate(policy, objects=own_alone("app")))
+    return Door(gate=Gate.learning(policy, objects=own_alone("app")))
 
 
 def test_what_each_request_asks() -> None:
@@ -89,11 +89,31 @@ def test_what_is_remembered_has_an_end() -> None:
     """Before it grows too large, all of it is forgotten."""
     at = door(LISTED)
     asked(at, INSPECT, None, world())
-    at.remembered.labels |= {str(number): {} for number in range(MOST_REMEMBERED - 1)}
+    at.remembered.labels |= {
+        (str(number), frozenset()): {} for number in range(MOST_REMEMBERED - 1)
+    }
     assert asked(at, INSPECT, None, world()).questions == [INSIDE]
-    at.remembered.labels["one more"] = {}
+    at.remembered.labels["one more", frozenset()] = {}
     assert IMAGE in asked(at, INSPECT, None, world()).questions
     assert len(at.remembered.labels) == 1
+
+
+def labelled(labels: dict[str, str]) -> dict[str, Any]:
+    """What the Engine says of an image with such labels."""
+    return {IMAGE: {"Id": PLAIN, "Config": {"Labels": labels}}}
+
+
+def test_what_is_remembered_of_an_image_is_what_is_judged() -> None:
+    """Of its labels those that count, and none at all where these are long."""
+    at = door({**LISTED, "ONLY_CONTAINERS": "@own,@label:a=b"})
+    asked(at, INSPECT, None, world(**labelled({"a": "b", "c": "x" * 3_000_000})))
+    assert list(at.remembered.labels.values()) == [{"a": "b"}]
+    assert at.remembered.size < 100
+    at = door(LISTED)
+    long = world(**labelled({"trioproxy.owner": "x" * (LONGEST_LABELS + 1)}))
+    for _ in range(2):
+        assert IMAGE in asked(at, INSPECT, None, long).questions
+    assert not at.remembered.labels
 
 
 async def test_what_the_engine_gives_is_remembered_for_seconds(
@@ -292,8 +312,8 @@ def test_learning_lets_pass_what_is_not_told() -> None:
     assert asked(learning(**OPERATIONS), INSPECT, None, untold).allowed
     assert asked(learning(**LISTED), INSPECT, None, untold).status == 502
     policy, _ = parse_policy(LISTED)
-    assert asked(Door(gate=ShadowGate(policy)), INSPECT, None, untold).status == 502
-    assert asked(Door(gate=EnforceGate(policy)), INSPECT, None, untold).status == 502
+    assert asked(Door(gate=Gate.trying(policy)), INSPECT, None, untold).status == 502
+    assert asked(Door(gate=Gate.enforcing(policy)), INSPECT, None, untold).status == 502
 
 
 def test_learning_below_limits() -> None:

@@ -16,7 +16,7 @@ from trioproxy.api.edits import Json
 from trioproxy.api.fields import OPERATIONS
 from trioproxy.api.reading import ask
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate, Gate, LearnGate, ShadowGate
+from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Policy
 
 SOCKET = "/run/us/docker.sock"
@@ -50,10 +50,10 @@ def test_nothing_that_was_read_is_changed_while_it_is_judged() -> None:
     """Whatever a gate makes of a request, its parsed body and its reading stay as they were: `Door` looks."""
     policy, passed = POLICIES[-1], 0
     gates: list[Gate] = [
-        EnforceGate(policy),
-        ShadowGate(policy),
-        LearnGate(policy),
-        LearnGate(),
+        Gate.enforcing(policy),
+        Gate.trying(policy),
+        Gate.learning(policy),
+        Gate.learning(),
     ]
     for gate in gates:
         at = Door(gate=gate, own=corpus.OWN)
@@ -140,7 +140,7 @@ def test_what_goes_on_is_judged_alike_and_goes_on_as_it_is(
     """It asks for what was judged, but for images whose name became an id; and judged
     again it passes, and no byte of it is changed."""
     operation, line, body = request
-    at = Door(gate=EnforceGate(policy), own=corpus.OWN)
+    at = Door(gate=Gate.enforcing(policy), own=corpus.OWN)
     first = asked(at, line, body, BY_ID)
     event(f"{operation} {'passes' if first.allowed else first.word}")
     is_read = first.sent.endswith(b"}")

@@ -2,22 +2,22 @@
 
 import pytest
 
-from tests.judge.judging import outcome_of
+from tests.judge.judging import judged, outcome_of
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge import shadow
-from trioproxy.judge.gate import ShadowGate, judge
+from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Moment, Outcome
 from trioproxy.judge.shadow import ShadowTally
 
 READING, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerList"})
-GATE = ShadowGate(READING)
+GATE = Gate.trying(READING)
 
 
 def test_what_would_be_refused_is_counted_by_its_refusal() -> None:
     """What passes anyway is one number; a refusal is counted under its text."""
     tally = ShadowTally()
-    allowed = judge(GATE, "GET", b"/containers/json")
-    other = judge(GATE, "GET", b"/images/json")
+    allowed = judged(GATE, "GET", b"/containers/json")
+    other = judged(GATE, "GET", b"/images/json")
     for verdict in (allowed, other, other):
         tally.note(outcome_of(verdict, 200))
     refusal = READING.decide(other.request).message
@@ -27,7 +27,7 @@ def test_what_would_be_refused_is_counted_by_its_refusal() -> None:
 def test_a_stream_counts_once_and_what_had_no_answer_does_not() -> None:
     """A tunnel is told of twice; a client that left and a bad head have no answer."""
     tally = ShadowTally()
-    verdict = judge(GATE, "GET", b"/events")
+    verdict = judged(GATE, "GET", b"/events")
     for moment in (Moment.OPENED, Moment.CLOSED):
         tally.note(outcome_of(verdict, 200, moment=moment))
     tally.note(Outcome(Moment.WHOLE, "10.0.0.5:1", verdict, 0, is_ours=False))
@@ -41,6 +41,6 @@ def test_a_shadow_counts_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shadow, "KEPT", 2)
     tally = ShadowTally()
     for number in range(5):
-        verdict = judge(GATE, "GET", b"/new/%d" % number)
+        verdict = judged(GATE, "GET", b"/new/%d" % number)
         tally.note(outcome_of(verdict, 404, unrouted=True))
     assert list(tally.would_refuse.values()) == [1, 1, 3]

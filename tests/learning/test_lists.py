@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.judge.judging import outcome_of
+from tests.judge.judging import judged, outcome_of
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
 from trioproxy.errors import ConfigError
 from trioproxy.file.envfile import parse
 from trioproxy.file.permissions import parse_policy_file
-from trioproxy.judge.gate import EnforceGate, Gate, LearnGate, judge, judge_resolved
+from trioproxy.judge.gate import Gate
 from trioproxy.learning import evidencefile
 from trioproxy.learning.evidence import VALUES_KEPT, Evidence
 from trioproxy.learning.proposal import (
@@ -61,7 +61,7 @@ class File:
         self.runs = 0
         self.images: dict[tuple[Kind, str], Thing | Missing] = {}
         """What the Engine has under the ids that requests name."""
-        self.gate = gate or LearnGate(wish.ceiling, learns_arguments=wish.arguments)
+        self.gate = gate or Gate.learning(wish.ceiling, learns_arguments=wish.arguments)
 
     def learn(self, *requests: tuple[str, Json], status: int = 201) -> str:
         """One run; the file's text after it."""
@@ -83,9 +83,12 @@ class File:
 
     def ask(self, request: tuple[str, Json], status: int = 201) -> None:
         target, body = request
-        verdict = judge(self.gate, "POST", target.encode(), body=body, is_read=True)
-        if verdict.is_unresolved:
-            verdict = judge_resolved(self.gate, verdict, self.images)
+        verdict = judged(
+            *(self.gate, "POST", target.encode()),
+            body=body,
+            is_read=True,
+            known=self.images,
+        )
         self.recorder.note(outcome_of(verdict, status))
 
     def write(self, *, going_on: str = "") -> str:
@@ -121,8 +124,8 @@ class File:
 
     def allows(self, request: tuple[str, Json]) -> bool:
         target, body = request
-        gate = EnforceGate(parse_policy_file(self.text, name="app.env")[0])
-        return judge(gate, "POST", target.encode(), body=body, is_read=True).decision.allowed  # fmt: skip
+        gate = Gate.enforcing(parse_policy_file(self.text, name="app.env")[0])
+        return judged(gate, "POST", target.encode(), body=body, is_read=True).decision.allowed  # fmt: skip
 
 
 def test_what_was_asked_for_is_listed_and_nothing_else_passes() -> None:
@@ -297,7 +300,7 @@ def test_routes_learned_without_arguments_leave_their_family_open() -> None:
     file.learn(bind("/etc"))
     assert file.lists() == {}
     assert "left open" not in file.text
-    file.wish, file.gate = WISH, LearnGate()
+    file.wish, file.gate = WISH, Gate.learning()
     file.learn(execute("ls"))
     assert set(file.lists()) == {"EXEC_COMMANDS", "EXEC_USERS"}
     assert "#   CREATE_* nothing is known of what ContainerCreate asked for" in file.text  # fmt: skip
@@ -311,7 +314,7 @@ def test_without_arguments_lists_stay_as_they_are() -> None:
     file.learn(bind("/srv"))
     before = file.lists()
     file.wish = replace(WISH, arguments=False)
-    file.gate = LearnGate(learns_arguments=False)
+    file.gate = Gate.learning(learns_arguments=False)
     file.learn(bind("/etc"), execute("ls"))
     assert file.lists() == before
     assert "ContainerExec" in file.text

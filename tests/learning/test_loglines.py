@@ -9,9 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.judge.judging import judged
 from trioproxy.config import Level, LogFormat
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate, LearnGate, ShadowGate, judge
+from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Moment, Outcome
 from trioproxy.learning.logformats import FORMATS, Entry
 from trioproxy.learning.loglines import read_line
@@ -206,7 +207,8 @@ def test_whose_answer_it_was(status: bytes, state: bytes, result: str) -> None:
     assert entry.result == result
 
 
-GATE = EnforceGate(parse_policy({"CONTAINERS": "1"})[0])
+POLICY = parse_policy({"CONTAINERS": "1"})[0]
+GATE = Gate.enforcing(POLICY)
 MOMENTS = {
     "engine": ({}, "GET /v1.45/containers/a/json 404 10.0.0.1"),
     "ours": (
@@ -235,7 +237,7 @@ def our_line(outcome: Outcome, form: LogFormat, level: Level = Level.DEBUG) -> b
 @pytest.mark.parametrize(("more", "expected"), MOMENTS.values(), ids=MOMENTS)
 def test_our_own_log(form: LogFormat, more: dict[str, object], expected: str) -> None:
     """What our log writes of a request is what is read from it, in both its formats."""
-    verdict = judge(GATE, "GET", b"/v1.45/containers/a/json?x=1", "agent/1")
+    verdict = judged(GATE, "GET", b"/v1.45/containers/a/json?x=1", "agent/1")
     fields = {
         "moment": Moment.WHOLE,
         "peer": "10.0.0.1:5",
@@ -255,13 +257,13 @@ def test_our_own_log(form: LogFormat, more: dict[str, object], expected: str) ->
     ("gate", "is_ours", "result"),
     [
         pytest.param(GATE, True, REFUSED, id="enforced"),
-        pytest.param(ShadowGate(GATE.policy), False, "200", id="shadow"),
-        pytest.param(LearnGate(), False, "200", id="learning"),
+        pytest.param(Gate.trying(POLICY), False, "200", id="shadow"),
+        pytest.param(Gate.learning(), False, "200", id="learning"),
     ],
 )
 def test_our_own_refusals(
     form: LogFormat,
-    gate: EnforceGate | ShadowGate | LearnGate,
+    gate: Gate,
     is_ours: bool,
     result: str,
 ) -> None:
@@ -269,7 +271,7 @@ def test_our_own_refusals(
     outcome = Outcome(
         moment=Moment.WHOLE,
         peer="10.0.0.1:5",
-        verdict=judge(gate, "GET", b"/images/json"),
+        verdict=judged(gate, "GET", b"/images/json"),
         status=403 if is_ours else 200,
         is_ours=is_ours,
     )
@@ -282,7 +284,7 @@ def test_our_own_refusals(
 def test_a_path_that_our_log_has_cut(form: LogFormat) -> None:
     """Our log shows 256 characters of a path; one that may be longer is not whole."""
     for length, is_whole in ((250, True), (251, False), (400, False)):
-        verdict = judge(GATE, "GET", b"/info/" + b"a" * (length - 1))
+        verdict = judged(GATE, "GET", b"/info/" + b"a" * (length - 1))
         outcome = Outcome(Moment.WHOLE, "10.0.0.1:5", verdict, 200, is_ours=False)
         entry = read_line(our_line(outcome, form))
         assert entry is not None
@@ -300,7 +302,7 @@ def test_what_our_log_could_not_read(form: LogFormat) -> None:
 
 def test_what_is_told_twice_is_read_once() -> None:
     """The end of a stream, and the count of refusals that came again, are no requests."""
-    verdict = judge(GATE, "GET", b"/events")
+    verdict = judged(GATE, "GET", b"/events")
     closed = Outcome(Moment.CLOSED, "10.0.0.1:5", verdict, 200, is_ours=False)
     assert read_line(our_line(closed, LogFormat.TEXT)) is None
     assert read_line(our_line(closed, LogFormat.JSON)) is None

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.judge.judging import outcome_of
+from tests.judge.judging import found_of, judged, outcome_of
 from tests.learning.test_lists import WISH, File
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import OBJECTS, Kind
 from trioproxy.file.envfile import parse
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import LearnGate, judge, judge_resolved
+from trioproxy.judge.gate import Gate, NeedThings
 from trioproxy.learning import evidencefile
 from trioproxy.learning.evidence import VALUES_KEPT
 from trioproxy.learning.only import Strangers
@@ -71,7 +71,7 @@ class Named(File):
 
     def __init__(self, strangers: Strangers = Strangers.ANY) -> None:
         wish = replace(WISH, objects=strangers)
-        super().__init__(wish, gate=LearnGate(objects=own_alone("app")))
+        super().__init__(wish, gate=Gate.learning(objects=own_alone("app")))
 
     def send(
         self,
@@ -82,11 +82,15 @@ class Named(File):
         status: int = 200,
     ) -> None:
         """A request, and what the Engine has under the names in it."""
-        known = {(one.kind, name): one for one in things for name in one.names}
-        verdict = judge(self.gate, method, target.encode(), body=body, is_read=True)
-        if verdict.is_unresolved:
-            missing = {(one.kind, one.text): GONE for one in verdict.needed}
-            verdict = judge_resolved(self.gate, verdict, {**missing, **known})
+        known: dict[tuple[Kind, str], Thing | Missing] = {
+            (one.kind, name): one for one in things for name in one.names
+        }
+        raw = target.encode()
+        found = found_of(self.gate, method, raw, body=body, is_read=True)
+        if isinstance(found, NeedThings):
+            for one in found.references:
+                known.setdefault((one.kind, one.text), GONE)
+        verdict = judged(self.gate, method, raw, body=body, is_read=True, known=known)
         assert verdict.decision.allowed
         self.recorder.note(outcome_of(verdict, status))
 
@@ -208,19 +212,22 @@ def test_another_owner_is_a_stranger() -> None:
 
 def test_what_is_made_gets_the_label() -> None:
     """While objects are learned, creations carry the label, volumes and networks too."""
-    gate = LearnGate(objects=own_alone("app"))
+    gate = Gate.learning(objects=own_alone("app"))
     bodies: dict[str, dict[str, Json]] = {
         "/v1.45/containers/create": {"Image": "x"},
         "/v1.45/networks/create": {"Name": "n"},
         "/v1.45/volumes/create": {"Name": "v"},
     }
+    known = {(Kind.VOLUME, "v"): GONE}
     for target, body in bodies.items():
-        verdict = judge(gate, "POST", target.encode(), body=body, is_read=True)
+        verdict = judged(
+            gate, "POST", target.encode(), body=body, is_read=True, known=known
+        )
         assert verdict.asked is not None
         sent = verdict.asked.sent().body
         assert sent is not None
         assert sent["Labels"] == {OWNER_LABEL: "app"}
-    plain = judge(LearnGate(), "POST", CREATE[1].encode(), body={}, is_read=True)
+    plain = judged(Gate.learning(), "POST", CREATE[1].encode(), body={}, is_read=True)
     assert plain.asked is not None
     sent = plain.asked.sent().body
     assert sent is not None
@@ -334,7 +341,9 @@ def test_what_was_never_looked_at_is_not_limited() -> None:
     """An operation of which only logs or older versions speak leaves all open, and says so."""
     file = Named()
     file.begin()
-    verdict = judge(LearnGate(), "POST", b"/v1.45/containers/x/restart", is_read=True)
+    verdict = judged(
+        Gate.learning(), "POST", b"/v1.45/containers/x/restart", is_read=True
+    )
     file.recorder.note(outcome_of(verdict, 204))
     file.make()
     text = file.write()
@@ -349,7 +358,9 @@ def test_lists_that_are_there_survive_what_was_never_looked_at() -> None:
     file.make()
     file.write()
     file.begin()
-    verdict = judge(LearnGate(), "POST", b"/v1.45/containers/x/restart", is_read=True)
+    verdict = judged(
+        Gate.learning(), "POST", b"/v1.45/containers/x/restart", is_read=True
+    )
     file.recorder.note(outcome_of(verdict, 204))
     file.write()
     assert file.listed() == "@own"
@@ -368,7 +379,7 @@ def test_a_ceiling_of_objects_holds() -> None:
     )
     wish = replace(WISH, ceiling=ceiling)
     file = Named()
-    file.wish, file.gate = wish, LearnGate(ceiling, objects=own_alone("app"))
+    file.wish, file.gate = wish, Gate.learning(ceiling, objects=own_alone("app"))
     file.run(inspect(DB))
     assert not file.objects
     file.wish = replace(WISH, ceiling=ceiling, objects=Strangers.NAMES)
@@ -388,7 +399,7 @@ def test_a_ceiling_of_labels_holds() -> None:
     )
     file = Named()
     file.wish = replace(WISH, ceiling=ceiling, objects=Strangers.NAMES)
-    file.gate = LearnGate(ceiling, objects=own_alone("app"))
+    file.gate = Gate.learning(ceiling, objects=own_alone("app"))
     labelled = container("db")._replace(labels={"team": "web"}, inherited={})
     file.run(inspect(labelled))
     assert file.listed() == "@label:team=web"
@@ -403,7 +414,7 @@ def test_no_objects() -> None:
     assert before
     lists = file.objects
     file.wish = replace(WISH, objects=None)
-    file.gate = LearnGate()
+    file.gate = Gate.learning()
     file.begin()
     file.send("GET", "/v1.45/containers/db/json", None)
     file.write()

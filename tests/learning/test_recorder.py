@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.judge.judging import outcome_of
+from tests.judge.judging import judged, outcome_of
 from tests.learning.test_evidence import EVIDENCE, content
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate, Gate, LearnGate, judge
+from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Moment, Outcome
 from trioproxy.judge.rules import Policy, Reason
 from trioproxy.learning import evidence as observe_module
@@ -41,7 +41,7 @@ class Learner:
             only=only,
             clock=lambda: self.time,
         )
-        self.gate: Gate = LearnGate(ceiling)
+        self.gate: Gate = Gate.learning(ceiling)
 
     def wake(self) -> None:
         self.woken += 1
@@ -57,7 +57,7 @@ class Learner:
         agent: str = "",
     ) -> None:
         """One request from its head to its answer."""
-        verdict = judge(self.gate, method, target, agent)
+        verdict = judged(self.gate, method, target, agent, is_read=True)
         outcome = outcome_of(verdict, status, unrouted=unrouted, peer=peer)
         self.recorder.note(replace(outcome, ended=self.time))
 
@@ -147,7 +147,7 @@ def test_a_tally_counts_as_looking_each_time_does(
             learner.serve(
                 "GET", target, status, unrouted=unrouted, peer=peer, agent=agent
             )
-            verdict = judge(learner.gate, "GET", target, agent)
+            verdict = judged(learner.gate, "GET", target, agent)
             result = result_of(status, unrouted=unrouted)
             client = peer if peer == "unix:7" else peer.rpartition(":")[0].strip("[]")
             news += plain.observe(
@@ -196,7 +196,7 @@ def test_a_ceiling_refuses_while_learning() -> None:
     learner = Learner(ceiling)
     learner.serve("GET", b"/containers/json", 200)
     learner.serve("POST", b"/containers/create", 201)
-    decision = judge(learner.gate, "POST", b"/containers/create").decision
+    decision = judged(learner.gate, "POST", b"/containers/create").decision
     assert (decision.allowed, decision.reason) == (False, Reason.CEILING)
     assert "ALLOW_CREATE=1" in decision.message
     assert learner.evidence.used_operations() == {"ContainerList"}
@@ -219,8 +219,8 @@ def test_refusals_of_a_policy_are_evidence() -> None:
     learner = Learner()
     policy, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerList"})
     for gate, results in (
-        (EnforceGate(policy), {"refused"}),
-        (LearnGate(), {"refused", "200"}),
+        (Gate.enforcing(policy), {"refused"}),
+        (Gate.learning(), {"refused", "200"}),
     ):
         learner.gate = gate
         learner.serve("GET", b"/images/json", 200)
@@ -231,7 +231,7 @@ def test_refusals_of_a_policy_are_evidence() -> None:
 def test_a_stream_is_noted_once_and_at_its_beginning() -> None:
     """A learner that is killed has seen the streams that were open."""
     learner = Learner()
-    verdict = judge(learner.gate, "GET", b"/events")
+    verdict = judged(learner.gate, "GET", b"/events")
     learner.recorder.note(outcome_of(verdict, 200, moment=Moment.OPENED))
     assert learner.evidence.used_operations() == {"SystemEvents"}
     learner.recorder.note(outcome_of(verdict, 200, moment=Moment.CLOSED))
@@ -242,7 +242,7 @@ def test_a_stream_is_noted_once_and_at_its_beginning() -> None:
 def test_what_had_no_answer_is_no_evidence() -> None:
     """A client that left, an Engine that is down, a head that cannot be read."""
     learner = Learner()
-    verdict = judge(learner.gate, "GET", b"/info")
+    verdict = judged(learner.gate, "GET", b"/info")
     for outcome in (
         Outcome(Moment.WHOLE, "10.0.0.5:1", verdict, 0, is_ours=False),
         Outcome(Moment.WHOLE, "10.0.0.5:1", verdict, 502, is_ours=True),

@@ -29,7 +29,7 @@ from trioproxy.config import (
     UnixAddress,
 )
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate, Gate
+from trioproxy.judge.gate import Gate
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 
@@ -198,7 +198,7 @@ async def start(
         log = Log(
             Level.DEBUG, os.open(log_file, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         )
-        gate = gate or EnforceGate(parse_policy(policy)[0])
+        gate = gate or Gate.enforcing(parse_policy(policy)[0])
         server = Server(config=config, gate=gate, log=log)
         scope = trio.CancelScope()
 

@@ -8,10 +8,10 @@ from trioproxy.errors import BadRequest, UpstreamError
 from trioproxy.http.framing import NO_BODY, Chunked
 from trioproxy.http.request import UnfinishedHead, resume_at
 from trioproxy.http.response import ResponseHead, find_response_end, parse_response
-from trioproxy.judge.gate import LearnGate
-from trioproxy.proxy.admission import Admission, Admitted
+from trioproxy.judge.gate import Gate
+from trioproxy.proxy.admission import Admission, Admitted, Parsed, Pending
 
-GATE: Final = LearnGate(learns_arguments=False)
+GATE: Final = Gate.learning(learns_arguments=False)
 """Lets everything pass, so that each head is written anew."""
 
 REFUSED: Final = "refused"
@@ -34,13 +34,14 @@ def check_request(data: bytes, cuts: Sequence[int]) -> None:
     head = _request_of(_pieces(data))
     assert _request_of(_pieces(data, *cuts)) == head
     assert _request_of(_pieces(data), _seen_before(data)) == head
-    if isinstance(head, Admitted) and head.unread is None:
+    if isinstance(head, Admitted):
         _check_forwarded(head)
 
 
 def check_response(data: bytes, cuts: Sequence[int]) -> None:
     """An answer is read in one way however it comes, or is no answer."""
     for request in ASKED:
+        assert isinstance(request, Admitted)
         response = _response_of(_pieces(data), request)
         assert _response_of(_pieces(data, *cuts), request) == response
         if isinstance(response, ResponseHead):
@@ -79,14 +80,15 @@ def _seen_before(data: bytes) -> Admission:
 
 def _request_of(
     pieces: Iterator[bytes], admission: Admission | None = None
-) -> Admitted | str:
+) -> Admitted | Parsed | str:
     head = UnfinishedHead()
     try:
         for piece in pieces:
             end = head.feed(piece)
             if end >= 0:
                 raw = head.whole()[:end]
-                return (admission or Admission(GATE)).admit(raw)
+                admitted = (admission or Admission(GATE)).admit(raw)
+                return admitted.parsed if isinstance(admitted, Pending) else admitted
     except BadRequest:
         return REFUSED
     return INCOMPLETE
@@ -130,6 +132,7 @@ def feed_all(scanner: Chunked, piece: bytes) -> int:
 
 def _check_forwarded(head: Admitted) -> None:
     again = Admission(GATE).admit(head.upstream)
+    assert isinstance(again, Admitted)
     first, second = head.verdict.request, again.verdict.request
     assert again.upstream == head.upstream
     assert second.endpoint is first.endpoint

@@ -10,7 +10,7 @@ import trio
 from tests.fakes import Client, Message, connect, settle
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate
+from trioproxy.judge.gate import Gate
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 
@@ -30,7 +30,7 @@ async def proxy_before(
     log_file = os.open(folder / "log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     server = Server(
         config=Config(listen=(address,), upstream=UnixAddress(path=str(upstream))),
-        gate=EnforceGate(parse_policy(policy)[0]),
+        gate=Gate.enforcing(parse_policy(policy)[0]),
         log=Log(Level.INFO, log_file),
     )
     async with trio.open_nursery() as nursery:

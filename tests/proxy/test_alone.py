@@ -30,7 +30,7 @@ from tests.proxy.conftest import OPEN
 from tests.proxy.test_watch import Passes
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate
+from trioproxy.judge.gate import Gate
 from trioproxy.proxy.log import FLUSH_EVERY, Log
 from trioproxy.proxy.server import Server
 
@@ -78,7 +78,7 @@ async def alone(fake: FakeEngine, tmp_path: Path) -> AsyncIterator[Alone]:
     log_file = os.open(log, os.O_CREAT | os.O_WRONLY)
     server = Server(
         config=Config(listen=listen, upstream=UnixAddress(path=str(fake.path))),
-        gate=EnforceGate(parse_policy(OPEN)[0]),
+        gate=Gate.enforcing(parse_policy(OPEN)[0]),
         log=Log(Level.INFO, log_file),
         away=AWAY,
     )

@@ -19,7 +19,7 @@ from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.config import DEFAULT_MAX_BODY
 from trioproxy.file.permissions import parse_policy
 from trioproxy.http.framing import MOST_CHUNKS
-from trioproxy.judge.gate import ShadowGate
+from trioproxy.judge.gate import Gate
 from trioproxy.proxy.bodies import BODIES
 
 JSON = "Content-Type: application/json"
@@ -378,7 +378,7 @@ async def test_a_body_that_is_marked_has_a_bound(proxy: Proxy) -> None:
 async def test_shadow_lets_pass_as_it_came(start: Start) -> None:
     """What is only tried out passes unchanged, and the log says what would be refused."""
     policy, _ = parse_policy({**LIMITED, "ALLOW_OPERATIONS": "ContainerCreate"})
-    proxy = await start(gate=ShadowGate(policy))
+    proxy = await start(gate=Gate.trying(policy))
     client = await proxy.connect()
     evil = b'{"Image":"evil", "Privileged":true}'
     await client.ask("POST", CREATE + "?name=a%62", JSON, body=evil)

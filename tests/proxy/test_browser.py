@@ -24,7 +24,7 @@ from tests.fakes import FakeEngine, answer_always
 from tests.proxy.conftest import OPEN
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate
+from trioproxy.judge.gate import Gate
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 
@@ -154,7 +154,7 @@ async def switch(nursery: trio.Nursery, tmp_path: Path) -> AsyncIterator[Switch]
     descriptor = os.open(tmp_path / "proxy.log", os.O_CREAT | os.O_WRONLY)
     server = Server(
         config=config,
-        gate=EnforceGate(parse_policy(OPEN)[0]),
+        gate=Gate.enforcing(parse_policy(OPEN)[0]),
         log=Log(Level.DEBUG, descriptor),
     )
     await nursery.start(server.run)

@@ -15,7 +15,7 @@ from tests.fakes import (
 from tests.proxy.conftest import Proxy, Start
 from trioproxy.api.matched import Request
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate
+from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Decision
 
 JSON = "Content-Type: application/json"
@@ -458,7 +458,7 @@ async def test_a_reset_at_every_point_of_an_answer(proxy: Proxy) -> None:
 # Faults of our own
 
 
-class BrokenGate(EnforceGate):
+class BrokenGate(Gate):
     """A gate with a bug."""
 
     def decide(self, request: Request) -> Decision:
@@ -468,7 +468,7 @@ class BrokenGate(EnforceGate):
 
 async def test_a_bug_fails_closed(start: Start) -> None:
     """A crash in judging lets nothing through, is answered, ends that connection only, and is in the log."""
-    proxy = await start(gate=BrokenGate(parse_policy({})[0]))
+    proxy = await start(gate=BrokenGate(policy=parse_policy({})[0]))
     client, other = await proxy.connect(), await proxy.connect()
     await client.ask(target="/info")
     answer = await client.read_response()
@@ -487,7 +487,7 @@ async def test_a_changed_gate_counts_at_once(proxy: Proxy) -> None:
     client, engine = await proxy.ask(target="/info")
     await engine.answer(body=b"info")
     await client.read_response()
-    proxy.server.reload(EnforceGate(parse_policy({})[0]))
+    proxy.server.reload(Gate.enforcing(parse_policy({})[0]))
     await client.ask(target="/info")
     assert (await client.read_response()).status == 403
 

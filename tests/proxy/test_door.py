@@ -9,7 +9,7 @@ from pathlib import Path
 import trioproxy
 
 PACKAGE = Path(trioproxy.__file__).parent
-ROOMS = ("arguments", "policy", "http", "proxy")
+ROOMS = ("api", "limits", "judge", "http", "proxy")
 
 
 def imported_in_functions() -> Iterator[tuple[str, str]]:

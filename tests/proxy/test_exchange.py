@@ -13,7 +13,7 @@ from tests.proxy.conftest import Proxy, Start
 from tests.proxy.raw_exchange import proxy_before
 from trioproxy.api.matched import Request
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate
+from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Decision, Reason
 from trioproxy.proxy import exchange as exchange_module
 from trioproxy.proxy.connection import Connection
@@ -118,7 +118,7 @@ async def _send(client: Client, asked: bytes) -> None:
 # What a policy says, and nothing else, lets through
 
 
-class Mute(EnforceGate):
+class Mute(Gate):
     """A gate that refuses without a word."""
 
     def decide(self, request: Request) -> Decision:
@@ -131,7 +131,7 @@ async def test_a_refusal_without_words_is_a_refusal(
 ) -> None:
     """What lets through is the decision, never the truth of an answer that was rendered."""
     monkeypatch.setattr("trioproxy.proxy.replies.message", lambda *_a, **_k: b"")
-    proxy = await start(gate=Mute(parse_policy({})[0]))
+    proxy = await start(gate=Mute(policy=parse_policy({})[0]))
     client = await proxy.connect()
     await client.ask(target="/info")
     await settle()

@@ -38,7 +38,7 @@ from tests.fakes import (
 from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate
+from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import name_of_client
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
@@ -83,7 +83,7 @@ async def launch(
         log = Log(Level.DEBUG, os.open(log_file, os.O_CREAT | os.O_WRONLY))
         server = Server(
             config=config,
-            gate=EnforceGate(parse_policy(OPEN)[0]),
+            gate=Gate.enforcing(parse_policy(OPEN)[0]),
             log=log,
             group_of=name_of_client,
         )

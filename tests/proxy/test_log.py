@@ -14,10 +14,11 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.judge.judging import judged
 from tests.patience import PATIENCE
 from trioproxy.config import Level, LogFormat
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate, Gate, LearnGate, ShadowGate, judge
+from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Moment, Outcome
 from trioproxy.proxy.log import (
     MAX_KNOWN,
@@ -29,7 +30,7 @@ from trioproxy.proxy.log import (
 )
 
 POLICY = parse_policy({"CONTAINERS": "1"})[0]
-GATE = EnforceGate(POLICY)
+GATE = Gate.enforcing(POLICY)
 
 
 def pipe_log(level: Level, form: LogFormat = LogFormat.TEXT) -> tuple[Log, int]:
@@ -57,7 +58,7 @@ def outcome(
     **more: Any,  # noqa: ANN401  fields of Outcome
 ) -> Outcome:
     """What became of a GET: refused by the policy, or answered by the Engine."""
-    verdict = judge(gate, "GET", target, "agent/1")
+    verdict = judged(gate, "GET", target, "agent/1")
     is_ours = not verdict.decision.allowed
     status = 403 if is_ours else 200
     fields = {"status": status, "is_ours": is_ours, "serial": 0xABC} | more
@@ -77,7 +78,7 @@ def test_only_the_wanted_levels_are_written() -> None:
 def test_values_are_no_templates() -> None:
     """A percent sign in a value is text; what is not ASCII makes no line longer."""
     log, reader = pipe_log(Level.INFO)
-    verdict = judge(LearnGate(), "GET", b"/a%20b")
+    verdict = judged(Gate.learning(), "GET", b"/a%20b")
     log.line(Level.INFO, "line", value="100%s")
     log.request(Outcome(Moment.WHOLE, "1.2.3.4:5", verdict, 200, is_ours=False))
     log.line(Level.INFO, "x" * 2000 + "\u20ac" * 2000)
@@ -193,7 +194,7 @@ def test_what_a_shadow_would_refuse_is_a_warning() -> None:
     """A policy that is tried out is heard of at the level of its refusals."""
     log, reader = pipe_log(Level.WARNING)
     for _ in range(2):
-        log.request(outcome(b"/images/json", gate=ShadowGate(POLICY)))
+        log.request(outcome(b"/images/json", gate=Gate.trying(POLICY)))
     (line,) = written(log, reader)
     assert "status=200 by=engine" in line
     assert "decision=would-refuse" in line

@@ -21,7 +21,7 @@ from tests.fakes import Client, FakeEngine, Message, connect
 from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate
+from trioproxy.judge.gate import Gate
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 
@@ -77,7 +77,7 @@ async def place(
         )
         log_file = tmp_path / "proxy.log"
         log = Log(Level.DEBUG, os.open(log_file, os.O_CREAT | os.O_WRONLY))
-        gate = EnforceGate(parse_policy(OPEN)[0])
+        gate = Gate.enforcing(parse_policy(OPEN)[0])
         server = Server(config=config, gate=gate, log=log)
         await nursery.start(server.run)
         proxy = Proxy(

@@ -7,10 +7,10 @@ import pytest
 from tests.fakes import HEADS, Client, EngineConnection, request, response, settle
 from tests.proxy.conftest import OPEN, Proxy
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate, ShadowGate
+from trioproxy.judge.gate import Gate
 
-NOTHING = EnforceGate(parse_policy({"ALLOW_OPERATIONS": ""})[0])
-EVENTS = EnforceGate(parse_policy({"ALLOW_OPERATIONS": "SystemEvents"})[0])
+NOTHING = Gate.enforcing(parse_policy({"ALLOW_OPERATIONS": ""})[0])
+EVENTS = Gate.enforcing(parse_policy({"ALLOW_OPERATIONS": "SystemEvents"})[0])
 UPGRADE = ("Connection: Upgrade", "Upgrade: tcp")
 H2C = ("Connection: Upgrade", "Upgrade: h2c")
 
@@ -82,7 +82,7 @@ async def test_a_body_that_is_limited_meanwhile_never_comes_whole(proxy: Proxy) 
     await client.send(body[:9])
     await engine.read_head()
     limits = {"ALLOW_OPERATIONS": "ContainerExec", "EXEC_PRIVILEGED": "0"}
-    proxy.server.reload(EnforceGate(parse_policy(limits)[0]))
+    proxy.server.reload(Gate.enforcing(parse_policy(limits)[0]))
     assert await client.read_gone() in {"end", "reset"}
     assert body not in await engine.read_rest()
     assert sum("end=revoked" in line for line in proxy.lines()) == 1
@@ -125,7 +125,7 @@ async def test_what_was_sent_ahead_meets_the_new_policy(proxy: Proxy) -> None:
 async def test_trying_out_cuts_nothing(proxy: Proxy) -> None:
     """A shadow refuses nothing, so it ends nothing."""
     client, engine = await exec_shell(proxy)
-    proxy.server.reload(ShadowGate(parse_policy({})[0]))
+    proxy.server.reload(Gate.trying(parse_policy({})[0]))
     await engine.send(b"still here")
     assert await client.read(10) == b"still here"
 
@@ -137,7 +137,7 @@ async def test_an_idle_connection_serves_the_new_policy(proxy: Proxy) -> None:
         client = await proxy.connect(tcp=tcp)
         await client.ask(target="/info")
         assert (await client.read_response()).status == 403
-        proxy.server.reload(EnforceGate(parse_policy(OPEN)[0]))
+        proxy.server.reload(Gate.enforcing(parse_policy(OPEN)[0]))
         await client.ask(target="/info")
         await (await proxy.fake.accept()).answer(body=b"{}")
         assert (await client.read_response()).status == 200

@@ -12,7 +12,7 @@ from tests.proxy.conftest import OPEN, Proxy, Start
 from tests.proxy.test_resolve import JSON, told
 from trioproxy.errors import VolumeReserved
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate, LearnGate, ShadowGate
+from trioproxy.judge.gate import Gate
 from trioproxy.proxy.exchange import Exchange
 from trioproxy.proxy.reservations import WAIT_SECONDS, Reservations
 
@@ -148,9 +148,9 @@ async def test_what_limits_nothing_changes_nothing(start: Start, mode: str) -> N
     """A shadow, learning without a ceiling and a file without `CREATE_*` neither ask nor wait."""
     policy, _ = parse_policy(LIMITED)
     gates = {
-        "shadow": ShadowGate(policy),
-        "learn": LearnGate(learns_arguments=False),
-        "open": EnforceGate(parse_policy(OPEN)[0]),
+        "shadow": Gate.trying(policy),
+        "learn": Gate.learning(learns_arguments=False),
+        "open": Gate.enforcing(parse_policy(OPEN)[0]),
     }
     proxy = await start({}, gate=gates[mode])
     mounts = [{"Type": "volume", "VolumeOptions": {"Subpath": "s"}}]
@@ -165,7 +165,7 @@ async def test_what_limits_nothing_changes_nothing(start: Start, mode: str) -> N
 
 async def test_learning_below_a_ceiling(start: Start) -> None:
     """What the ceiling limits is limited while it is learned from."""
-    proxy = await start({}, gate=LearnGate(parse_policy(LIMITED)[0]))
+    proxy = await start({}, gate=Gate.learning(parse_policy(LIMITED)[0]))
     await create(proxy, "v:/v")
     engine = await proxy.fake.accept()
     assert await asked(engine, response("403 Forbidden", body=b"{}")) == ["/volumes/v"]
@@ -185,6 +185,19 @@ async def test_the_second_waits_and_finds_it_used(limited: Proxy) -> None:
     await other.send(CREATED)
     assert (await second.read_response("POST")).status == 201
     assert is_idle(limited)
+
+
+async def test_who_leaves_while_it_waits_gives_its_room_back(limited: Proxy) -> None:
+    """A client that is gone waits for no name any more, and holds nothing."""
+    await under_way(limited, "v:/v")
+    await settle()
+    held = limited.server._shared.bodies.held.held
+    second = await create(limited, "v:/w")
+    await settle()
+    assert limited.server._shared.bodies.held.held > held
+    second.close()
+    await settle()
+    assert limited.server._shared.bodies.held.held == held
 
 
 async def test_another_name_waits_for_nobody(limited: Proxy) -> None:
@@ -381,9 +394,11 @@ async def test_where_objects_are_limited(start: Start) -> None:
 async def test_a_reload_that_cuts_it(limited: Proxy) -> None:
     """The client is cut at once; its volumes stay reserved until the Engine answers."""
     client, engine = await under_way(limited, "v:/v")
-    limited.server.reload(EnforceGate(parse_policy({**LIMITED, "CONTAINERS": "0"})[0]))
+    limited.server.reload(
+        Gate.enforcing(parse_policy({**LIMITED, "CONTAINERS": "0"})[0])
+    )
     assert await client.read_rest() == b""
-    limited.server.reload(EnforceGate(parse_policy(LIMITED)[0]))
+    limited.server.reload(Gate.enforcing(parse_policy(LIMITED)[0]))
     await create(limited, "v:/v")
     assert not await limited.fake.is_called()
     await engine.send(CREATED)
@@ -395,7 +410,7 @@ async def test_a_reload_while_others_are_waited_for(limited: Proxy) -> None:
     _, engine = await under_way(limited, "v:/v")
     client = await make(limited, "v")
     await settle()
-    limited.server.reload(EnforceGate(parse_policy({**LIMITED, "VOLUMES": "0"})[0]))
+    limited.server.reload(Gate.enforcing(parse_policy({**LIMITED, "VOLUMES": "0"})[0]))
     await engine.send(CREATED)
     assert (await client.read_response("POST")).status == 403
     assert is_idle(limited)

@@ -1,6 +1,7 @@
 """Questions of ours to the Engine: what it has under a name, before a request goes on."""
 
 import json
+from contextlib import suppress
 
 import pytest
 import trio
@@ -9,8 +10,9 @@ from trio.testing import MockClock
 from tests.fakes import Client, EngineConnection, Message, chunk, request, response
 from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import ShadowGate
-from trioproxy.proxy.resolve import MOST_OF_AN_ANSWER, QUESTION_SECONDS
+from trioproxy.judge.gate import Gate
+from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS
+from trioproxy.proxy.resolve import MOST_OF_AN_ANSWER, QUESTIONS_SECONDS
 
 JSON = "Content-Type: application/json"
 CREATE = "/v1.45/containers/create"
@@ -206,18 +208,56 @@ async def test_an_engine_that_hangs(limited: Proxy, autojump_clock: MockClock) -
     client, engine, _ = await asking(limited, "a1")
     began = trio.current_time()
     answer = await client.read_response("POST")
-    assert trio.current_time() - began == pytest.approx(QUESTION_SECONDS, abs=1)
+    assert trio.current_time() - began == pytest.approx(QUESTIONS_SECONDS, abs=1)
     assert answer.status == 504
     assert "does not say what the request names" in told(answer)
     assert not await engine.read_rest()
 
 
 async def test_a_client_that_leaves_meanwhile(limited: Proxy) -> None:
-    """Whoever left is not waited for: the Engine's connection ends with the client's."""
+    """Whoever left is not waited for: the question ends at once, and nothing is sent on."""
     client, engine, _ = await asking(limited, "a1")
     client.close()
-    await engine.send(response(body=described("busybox:latest")))
-    assert await engine.read_rest() is not None
+    assert not await engine.read_rest()
+
+
+async def test_a_client_that_sends_no_more(
+    limited: Proxy, autojump_clock: MockClock
+) -> None:
+    """Who only ended its data may still read: the question goes on for a while."""
+    client, engine, _ = await asking(limited, "a1")
+    client.half_close()
+    began = trio.current_time()
+    assert not await engine.read_rest()
+    waited = trio.current_time() - began
+    assert waited == pytest.approx(HALF_CLOSE_SECONDS, abs=1)
+
+
+async def test_all_questions_have_one_deadline(
+    limited: Proxy, autojump_clock: MockClock
+) -> None:
+    """Two hundred names of an Engine that takes a while for each are given up together."""
+    client = await limited.connect()
+    mounts = [
+        {"Type": "image", "Source": f"{number:03x}", "Target": f"/{number}"}
+        for number in range(200)
+    ]
+    value = {"Image": "busybox", "HostConfig": {"Mounts": mounts}}
+    raw = json.dumps(value).encode()
+    began = trio.current_time()
+    await client.send(request("POST", CREATE, JSON, body=raw))
+    engine = await limited.fake.accept()
+    asked = 0
+    with suppress(OSError):  # it is left alone in mid-answer
+        while await engine.fill():
+            engine.take()
+            asked += 1
+            await trio.sleep(0.1)
+            await engine.send(response(body=described("busybox:latest")))
+    waited = trio.current_time() - began
+    assert waited == pytest.approx(QUESTIONS_SECONDS, abs=1)
+    assert 50 < asked < 110
+    assert (await client.read_response("POST")).status == 504
 
 
 @pytest.mark.parametrize("image", ["", "/", "..", "a/../b"])
@@ -233,7 +273,7 @@ async def test_what_is_no_name_is_never_asked_for(limited: Proxy, image: str) ->
 async def test_a_policy_that_is_tried_out_asks_too(start: Start) -> None:
     """A shadow asks to know what it would refuse; what passes in spite of it is untouched."""
     policy, _ = parse_policy(IMAGES)
-    proxy = await start({}, gate=ShadowGate(policy))
+    proxy = await start({}, gate=Gate.trying(policy))
     _, engine, question = await asking(proxy, "a1")
     assert question.line.startswith(b"GET /images/a1/json ")
     await engine.send(response(body=described("evil:latest")))

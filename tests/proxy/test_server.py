@@ -24,7 +24,7 @@ from tests.proxy.conftest import Proxy, Start
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate
+from trioproxy.judge.gate import Gate
 from trioproxy.proxy import listeners
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server, connection_limit
@@ -246,7 +246,7 @@ async def test_a_listener_that_cannot_be_takes_the_others_along(
     listen = (UnixAddress(path=str(path)), UnixAddress(path=str(fake.path)))
     config = Config(listen=listen, upstream=UnixAddress(path=str(fake.path)))
     log = Log(Level.ERR, os.open(os.devnull, os.O_WRONLY))
-    server = Server(config=config, gate=EnforceGate(parse_policy({})[0]), log=log)
+    server = Server(config=config, gate=Gate.enforcing(parse_policy({})[0]), log=log)
     with pytest.raises(ConfigError, match="another program listens there"):
         await server.run()
     assert not await trio.Path(path).exists()

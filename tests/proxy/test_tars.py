@@ -8,7 +8,7 @@ from tests.fakes import CHUNK_END, Client, chunk, request, response, settle
 from tests.proxy.conftest import OPEN, Proxy, Start
 from tests.tars import END, file, header, pax, rewritten
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate
+from trioproxy.judge.gate import Gate
 
 TARGET = "/containers/c/archive?path=/"
 TAR = pax((b"path", b"p" * 200)) + file(b"x" * 1000) + header(b"d", b"5") + END * 3
@@ -19,12 +19,18 @@ EARLY = response(
 )
 
 
+class Rewriting(Gate):
+    """Limits nothing else."""
+
+    def unpacks(self, operation: str) -> bool:
+        """The one operation by which a tar goes in."""
+        return operation == "PutContainerArchive"
+
+
 @pytest.fixture
 async def limiting(start: Start) -> Proxy:
     """A proxy where tars that go in are rewritten, and nothing else is limited."""
-    gate = EnforceGate(parse_policy(OPEN)[0])
-    gate.unpacking = frozenset({"PutContainerArchive"})
-    return await start(gate=gate)
+    return await start(gate=Rewriting(policy=parse_policy(OPEN)[0]))
 
 
 def framed(data: bytes, framing: str) -> tuple[str, bytes]:

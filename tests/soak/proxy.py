@@ -12,7 +12,7 @@ import trio
 from tests.fakes import open_descriptors, resident_bytes
 from trioproxy.config import Config, Level, UnixAddress, parse_address
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.gate import EnforceGate
+from trioproxy.judge.gate import Gate
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 from trioproxy.proxy.watch import AWAY_SECONDS
@@ -51,7 +51,7 @@ async def main(upstream: str, listen: list[str], log_file: str) -> None:
     descriptor = os.open(log_file, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     server = Server(
         config=config,
-        gate=EnforceGate(parse_policy(POLICY)[0]),
+        gate=Gate.enforcing(parse_policy(POLICY)[0]),
         log=Log(Level.INFO, descriptor),
         away=AWAY_SECONDS,
     )

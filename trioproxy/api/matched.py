@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from trioproxy.api.routes import Endpoint, section_of
+from trioproxy.api.routes import Endpoint, match, section_of
 from trioproxy.api.target import Target, quote_path
 from trioproxy.values import ordered_class
 
@@ -17,6 +17,15 @@ class Request:
     method: str
     target: Target
     endpoint: Endpoint | None
+
+    @classmethod
+    def parse(cls, method: str, raw_target: bytes) -> "Request":
+        """Read a target, and find its route.
+
+        Raises `BadRequest` where the Engine might read it otherwise.
+        """
+        target = Target.parse(raw_target)
+        return cls(method, target, match(method, target))
 
     @property
     def operation(self) -> str:

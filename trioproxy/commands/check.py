@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, assert_never
 
 import click
 
@@ -17,11 +17,25 @@ from trioproxy.commands.terminal import show
 from trioproxy.errors import BadRequest, BadTarget, ConfigError
 from trioproxy.http import jsonbody
 from trioproxy.http.request import NEVER_FORWARDED
-from trioproxy.judge.gate import EnforceGate, Verdict, judge
-from trioproxy.judge.rules import Decision, Policy, Reason
+from trioproxy.judge.gate import (
+    Answer,
+    Body,
+    Found,
+    Gate,
+    NeedBody,
+    NeedMade,
+    NeedReserved,
+    NeedThings,
+    Passes,
+    Refused,
+    go_on,
+    judging,
+)
+from trioproxy.judge.rules import UNREAD, UNRESOLVED, Decision, Policy, Reason
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.proposal import replay
 from trioproxy.learning.shape import UNROUTED, Shape
+from trioproxy.limits.things import Known
 from trioproxy.review.reality import RefusedValue, refused_values
 
 REFUSED: Final = 1
@@ -116,7 +130,10 @@ def _check_request(
     as_json: bool,
 ) -> int:
     try:
-        verdict = _judge(file.policy, method, target, body, upstream)
+        if os.fsencode(method) in NEVER_FORWARDED:
+            raise BadTarget(f"the method {method} is never forwarded")
+        request = Request.parse(method, os.fsencode(target))
+        found = _judge(file.policy, request, body, upstream)
     except BadRequest as error:
         if as_json:
             data = {"file": file.path, "allowed": False, "reason": "bad-request"}
@@ -125,29 +142,16 @@ def _check_request(
         else:
             show(f"refused: {error.status}, whatever the policy: {error}")
         return REFUSED
-    request, decision = verdict.request, verdict.decision
+    decision = _decision(found)
     old = _old_programs(upstream)
     if as_json:
         data = {"file": file.path, **_as_data(request, decision)}
         data |= {} if upstream is None else {"old": old}
         click.echo(json.dumps(data, indent=2))
-    elif verdict.is_unread:
-        show(f"cannot tell: {request.shown} depends on its body: give --body")
-    elif verdict.is_unresolved:
-        names = " and ".join(one.text[:64] for one in verdict.needed)
-        show(
-            f"cannot tell: {request.shown} depends on what the Engine has under {names}:"
-            " give --upstream"
-        )
-    elif decision.reason is Reason.MISSING:
-        show(f"refused: {decision.status}, as the Engine says: {decision.message}")
-    elif decision.allowed:
-        how = "" if request.endpoint else ", a route that this version does not know"
-        show(f"allowed: {request.shown}{how}, by {decision.rule}")
     else:
-        show(f"refused: {decision.message}")
+        show(_told(request, found))
     _show_old([] if as_json else old)
-    if verdict.is_unread or verdict.is_unresolved:
+    if isinstance(found, NeedBody | NeedThings):
         return CANNOT_TELL
     return 0 if decision.allowed else REFUSED
 
@@ -170,25 +174,72 @@ def _show_old(old: list[str]) -> None:
 
 
 def _judge(
-    policy: Policy, method: str, target: str, body: bytes | None, upstream: str | None
-) -> Verdict:
-    if os.fsencode(method) in NEVER_FORWARDED:
-        raise BadTarget(f"the method {method} is never forwarded")
-    value = jsonbody.parse(body) if body else None
-    if body and value is None:
-        value = {}  # the Engine's decoder makes nothing of a null
-    gate = EnforceGate(policy)
-    is_read = body is not None
-    verdict = judge(gate, method, os.fsencode(target), body=value, is_read=is_read)
-    if verdict.is_unread and verdict.operation not in gate.read_operations:
-        # Nothing limits what it asks for: without --body it gives no label of ours.
-        verdict = judge(gate, method, os.fsencode(target), body={}, is_read=True)
-    if upstream is None or not verdict.is_unresolved:
-        return verdict
-    # Here, for all other calls speak to nobody.
-    from trioproxy.commands import questions
+    policy: Policy, request: Request, body: bytes | None, upstream: str | None
+) -> Found | NeedBody | NeedThings:
+    """Judge a request, as far as the command line has what that needs."""
+    gate = Gate.enforcing(policy)
+    one = judging(gate, request, has_body=body != b"")
+    answer: Answer = None
+    known: Known = {}
+    while True:
+        match found := go_on(one, answer):
+            case NeedBody():
+                if body is not None:
+                    answer = Body(jsonbody.parse(body))
+                elif request.operation not in gate.read_operations:
+                    # Nothing limits what it asks for: without --body it gives no label.
+                    answer = Body({})
+                else:
+                    return found
+            case NeedThings():
+                if upstream is None:
+                    return found
+                # Here, for all other calls speak to nobody.
+                from trioproxy.commands import questions
 
-    return questions.resolved(gate, verdict, upstream)
+                answer = known = questions.known(gate, found.references, upstream)
+            case NeedReserved() | NeedMade() | None:
+                answer = known  # nothing is made here: they are judged as they would be
+            case Passes() | Refused():
+                return found
+            case _:
+                assert_never(found)
+
+
+def _told(request: Request, found: Found | NeedBody | NeedThings) -> str:
+    match found:
+        case NeedBody():
+            return f"cannot tell: {request.shown} depends on its body: give --body"
+        case NeedThings():
+            names = " and ".join(one.text[:64] for one in found.references)
+            return (
+                f"cannot tell: {request.shown} depends on what the Engine has under"
+                f" {names}: give --upstream"
+            )
+        case Passes():
+            how = (
+                "" if request.endpoint else ", a route that this version does not know"
+            )
+            return f"allowed: {request.shown}{how}, by {found.decision.rule}"
+        case Refused():
+            decision = found.decision
+            if decision.reason is not Reason.MISSING:
+                return f"refused: {decision.message}"
+            return f"refused: {decision.status}, as the Engine says: {decision.message}"
+        case _:
+            assert_never(found)
+
+
+def _decision(found: Found | NeedBody | NeedThings) -> Decision:
+    match found:
+        case NeedBody():
+            return UNREAD
+        case NeedThings():
+            return UNRESOLVED
+        case Passes() | Refused():
+            return found.decision
+        case _:
+            assert_never(found)
 
 
 def _as_data(request: Request, decision: Decision) -> dict[str, object]:

@@ -23,7 +23,7 @@ from trioproxy.config import (
 )
 from trioproxy.errors import ConfigError
 from trioproxy.hostpath import is_mount, read_mounts
-from trioproxy.judge.gate import EnforceGate, Gate, ShadowGate
+from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Observer
 from trioproxy.judge.rules import Policy
 from trioproxy.judge.shadow import ShadowTally
@@ -254,7 +254,7 @@ class Gates:
             from trioproxy.judge.more import refuse_opening
 
             refuse_opening(self.policy, policy, source)
-        gate = (ShadowGate if self.shadow else EnforceGate)(policy, source=source)
+        gate = (Gate.trying if self.shadow else Gate.enforcing)(policy, source=source)
         return Found(
             policy=policy,
             gate=gate,

@@ -19,7 +19,7 @@ from trioproxy.commands import capture, child, start, tell
 from trioproxy.commands.closing import Closing
 from trioproxy.commands.status import Watching
 from trioproxy.config import Config
-from trioproxy.judge.gate import LearnGate
+from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.clients import Clients
 from trioproxy.learning.evidencefile import Loaded
@@ -161,7 +161,7 @@ async def _serve(
     """Serve until the command has ended or a signal came; a second one ends at once."""
     server = Server(
         config=plan.config,
-        gate=LearnGate(
+        gate=Gate.learning(
             plan.ceiling,
             learns_arguments=plan.store.wish.arguments,
             objects=plan.objects,

@@ -9,7 +9,8 @@ from trioproxy.commands import start
 from trioproxy.config import Address, upstream_address
 from trioproxy.errors import ConfigError, UpstreamError
 from trioproxy.http.memo import Memo
-from trioproxy.judge.gate import Gate, Verdict, judge_resolved
+from trioproxy.judge.gate import Gate
+from trioproxy.judge.references import Reference
 from trioproxy.limits.things import Known
 from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.resolve import Resolver
@@ -17,35 +18,39 @@ from trioproxy.proxy.shared import Remembered
 from trioproxy.proxy.watch import Watch
 
 
-def resolved(
-    gate: Gate, verdict: Verdict, upstream: str, environ: Mapping[str, str] = os.environ
-) -> Verdict:
-    """Judge a request by what the Engine at `upstream` has under the names in it.
+def known(
+    gate: Gate,
+    references: tuple[Reference, ...],
+    upstream: str,
+    environ: Mapping[str, str] = os.environ,
+) -> Known:
+    """Ask the Engine at `upstream` what it has under some names.
 
     Nothing is made and nothing is sent but questions. `ConfigError`: it does not say;
     `BadRequest`: what is named can be no name.
     """
     address = upstream_address(upstream, environ)
     try:
-        known = start.run(_ask, gate, verdict, address)
+        return start.run(_ask, gate, references, address)
     except UpstreamError as error:
         raise ConfigError(
             f"cannot ask the Docker Engine at {address}: {error}",
             hint="name the Engine's own socket with --upstream unix:///path",
         ) from error
-    return judge_resolved(gate, verdict, known)
 
 
-async def _ask(gate: Gate, verdict: Verdict, address: Address) -> Known:
+async def _ask(
+    gate: Gate, references: tuple[Reference, ...], address: Address
+) -> Known:
     watch = Watch()
     engine = Engine(address, Memo(), watch)
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch.run)
             resolver = Resolver(engine, gate, Remembered())
-            known = await resolver.resolve(verdict.needed)
+            found = await resolver.resolve(references)
             nursery.cancel_scope.cancel()
     finally:
         engine.drop()
         watch.close()
-    return known
+    return found

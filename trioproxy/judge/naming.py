@@ -9,15 +9,12 @@ from trioproxy.api import nodes
 from trioproxy.api.arguments import Argument
 from trioproxy.api.decoding import show
 from trioproxy.api.families import Kind
-from trioproxy.judge.references import Named, Reference
+from trioproxy.judge.references import Reference
+from trioproxy.judge.rules import UNRESOLVED, Decision, Policy, Reason
 from trioproxy.limits.inspected import arguments_of
 from trioproxy.limits.limit import Limits, Refusal
 from trioproxy.limits.objects import Objects
 from trioproxy.limits.things import ENGINE, Known, Missing, Thing
-
-
-class Unasked(Exception):
-    """The Engine was not asked about a name that has to be judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,40 +24,47 @@ class Judge:
     limits: Limits
     objects: Objects
     operation: str
-    known: Known
     drops_nodes: bool = False
     """Whether what it creates lacks the capability for device nodes."""
 
-    def refuses(self, named: Named) -> Refusal | Missing | None:
-        """Say why a request may not pass. Raises `Unasked`."""
-        for reference, thing in named.pairs():
-            if thing is None:
-                raise Unasked
-            if refusal := self._refuses_one(reference, thing):
-                return refusal
-        return None
+    @classmethod
+    def of(cls, policy: Policy, operation: str) -> "Judge":
+        """Judge requests of one operation by a policy."""
+        return cls(
+            limits=policy.limits,
+            objects=policy.objects,
+            operation=operation,
+            drops_nodes=policy.drops_nodes,
+        )
 
-    def _refuses_one(
-        self, reference: Reference, thing: Thing | Missing
-    ) -> Refusal | Missing | None:
+    def refuses(
+        self, reference: Reference, thing: Thing | Missing, known: Known
+    ) -> Decision | None:
+        """Say why a request may not name something.
+
+        `thing`: what is there; `known`: that, and all that was looked up with it. Of
+        what is not in it nobody knows what it is: then the request is refused.
+        """
         if reference.argument is None and not self.objects:
             return None  # a volume that may be filled: whose it is does not matter
         if isinstance(thing, Missing):
             return None if reference.may_miss else self._missing(reference, thing)
         if reference.argument is not None:
-            return self.limits.refuses_thing(self.operation, reference.argument, thing)
+            return _by_list(
+                self.limits.refuses_thing(self.operation, reference.argument, thing)
+            )
         return (
-            self._outside(reference, thing)
-            or self._beyond_limits(reference, thing)
-            or self._mounted(reference, thing)
-            or self._joins(reference, thing)
+            _by_list(self._outside(reference, thing))
+            or _by_list(self._beyond_limits(reference, thing, known))
+            or self._mounted(reference, thing, known)
+            or self._joins(reference, thing, known)
         )
 
-    def _missing(self, reference: Reference, missing: Missing) -> Missing:
+    def _missing(self, reference: Reference, missing: Missing) -> Decision:
         """Answer as the Engine; to a creation with 404 for the image alone: that is pulled."""
         if self.operation == "ContainerCreate" and reference.kind is not Kind.IMAGE:
-            return missing._replace(status=400)
-        return missing
+            return _not_there(missing._replace(status=400))
+        return _not_there(missing)
 
     def _outside(self, reference: Reference, thing: Thing) -> Refusal | None:
         refusal = self.objects.refuses(self.operation, reference, thing)
@@ -74,8 +78,8 @@ class Judge:
         return refusal
 
     def _beyond_limits(
-        self, reference: Reference, thing: Thing
-    ) -> Refusal | Missing | None:
+        self, reference: Reference, thing: Thing, known: Known
+    ) -> Refusal | None:
         """Refuse to reach into what has more than a creation may ask for.
 
         A container that is listed may have been made by somebody else, or under a wider
@@ -87,7 +91,7 @@ class Judge:
             return None
         for argument in arguments_of(thing, with_nodes=self.drops_nodes):
             refusal = self.limits.refuses_argument(self.operation, argument)
-            if refusal is not None and not self._is_default(argument):
+            if refusal is not None and not _is_default(argument, known):
                 has = f"{argument.place}={argument.shown}".rstrip("=")
                 message = f"{self.operation} reaches into {thing.kind} {show(reference.text)}, which has {has}, and {refusal.variable} does not list that"
                 if argument is nodes.HAD_BY_DEFAULT:
@@ -95,14 +99,9 @@ class Judge:
                 return replace(refusal, message=message, argument=None)
         return None
 
-    def _is_default(self, argument: Argument) -> bool:
-        """Whether a container has it from the Engine, without having asked."""
-        if not argument.unless_default:
-            return False
-        engine = self._look_up(*ENGINE)
-        return isinstance(engine, Thing) and engine.gives(argument)
-
-    def _mounted(self, reference: Reference, thing: Thing) -> Refusal | Missing | None:
+    def _mounted(
+        self, reference: Reference, thing: Thing, known: Known
+    ) -> Decision | None:
         """Refuse to reach into a container whose volumes a creation may not name.
 
         A volume has no id that could be pinned. Between our question and a creation
@@ -112,32 +111,57 @@ class Judge:
             return None
         owns = self.objects.owns(thing)
         for name in thing.volumes if owns or self.limits.limits_creation else ():
-            volume = self._look_up(Kind.VOLUME, name)
-            if isinstance(volume, Missing):
-                return volume
+            volume = known.get((Kind.VOLUME, name))
+            if not isinstance(volume, Thing):
+                return _not_there(volume)
             shown = Reference(Kind.VOLUME, name, f"container {show(reference.text)}")
-            refusal = self._beyond_limits(shown, volume)
+            refusal = self._beyond_limits(shown, volume, known)
             if refusal is None and owns:
                 refusal = self.objects.refuses(self.operation, shown, volume)
             if refusal is not None:
-                return refusal
+                return _by_list(refusal)
         return None
 
-    def _joins(self, reference: Reference, thing: Thing) -> Refusal | Missing | None:
+    def _joins(
+        self, reference: Reference, thing: Thing, known: Known
+    ) -> Decision | None:
         """Refuse to start what joins a network by a name that may mean another one now."""
         if not reference.starts or not self.objects.limits(Kind.NETWORK):
             return None
         for name in thing.unpinned:
-            network = self._look_up(Kind.NETWORK, name)
-            if isinstance(network, Missing):
-                return network
+            network = known.get((Kind.NETWORK, name))
+            if not isinstance(network, Thing):
+                return _not_there(network)
             shown = Reference(Kind.NETWORK, name, f"container {show(reference.text)}")
             if refusal := self.objects.refuses(self.operation, shown, network):
-                return refusal
+                return _by_list(refusal)
         return None
 
-    def _look_up(self, kind: Kind, name: str) -> Thing | Missing:
-        thing = self.known.get((kind, name))
-        if thing is None:
-            raise Unasked
-        return thing
+
+def _is_default(argument: Argument, known: Known) -> bool:
+    """Whether a container has it from the Engine, without having asked."""
+    engine = known.get(ENGINE)
+    return isinstance(engine, Thing) and engine.gives(argument)
+
+
+def _by_list(refusal: Refusal | None) -> Decision | None:
+    """The same as a decision: by a list of objects, or of what may be asked for."""
+    if refusal is None:
+        return None
+    reason = Reason.OBJECT if refusal.argument is None else Reason.ARGUMENT
+    return Decision(
+        allowed=False, reason=reason, rule=refusal.variable, message=refusal.message
+    )
+
+
+def _not_there(missing: Missing | None) -> Decision:
+    """Answer as the Engine does where it has nothing; None: it was not asked."""
+    if missing is None:
+        return UNRESOLVED
+    return Decision(
+        allowed=False,
+        reason=Reason.MISSING,
+        rule="",
+        message=missing.message,
+        status=missing.status,
+    )

@@ -10,11 +10,119 @@ from dataclasses import replace
 from enum import Enum
 from typing import Final
 
-from trioproxy.judge.gate import Verdict
-from trioproxy.values import ordered_class
+from trioproxy.api.form import Asked
+from trioproxy.api.matched import Request
+from trioproxy.judge.gate import Found, Gate
+from trioproxy.judge.references import Named
+from trioproxy.judge.rules import Decision, Reason
+from trioproxy.limits.objects import NO_OBJECTS, Objects
+from trioproxy.quoting import quote
+from trioproxy.values import ordered_class, value_class
 
 LONGEST_WORD: Final = 1_024
 """Characters of one: more than any line has of it."""
+
+
+@value_class
+class Verdict:
+    """What is told of a request that was judged, and by what it can be judged again.
+
+    A verdict is reused for every head with the same bytes.
+    """
+
+    request: Request
+    decision: Decision
+    operation: str
+    """The Engine's name for it, or `unknown`."""
+    section: str
+    """The section variable that covers it; empty if none does."""
+    agent: str
+    """Product tokens of the client's user agent."""
+    version: str
+    """The API version that it names, or `unversioned`."""
+    request_words: str
+    """The request as words of a log line, each with a space before it."""
+    decision_words: str
+    """The decision in the same way."""
+    asked: Asked | None = None
+    """What it asks for, where that is limited or learned."""
+    named: Named | None = None
+    """What it names, where the Engine has to be asked what that is."""
+    objects: Objects = NO_OBJECTS
+    """By which objects were looked for in that."""
+    unpacks: bool = False
+    """Whether its body is a tar that is read, and written anew, as it passes."""
+
+    @classmethod
+    def of(cls, gate: Gate, request: Request, found: Found, agent: str) -> "Verdict":
+        """Say of a request what came of it."""
+        operation, decision = request.operation, found.decision
+        words = (
+            f" operation={operation} decision={decision.word} reason={decision.reason}"
+        )
+        if decision.reason in {Reason.ARGUMENT, Reason.OBJECT}:
+            words += f" variable={decision.rule or 'none'}"
+        target = request.target
+        return cls(
+            request=request,
+            decision=decision,
+            operation=operation,
+            section=request.section or "",
+            agent=agent,
+            version=target.version.removeprefix("/v") or "unversioned",
+            request_words=f" method={quote(request.method)} path={quote(target.shown)}",
+            decision_words=words,
+            asked=found.asked,
+            named=found.named,
+            objects=gate.objects,
+            unpacks=gate.unpacks(operation),
+        )
+
+    def in_words(self) -> "Verdict":
+        """The same without its body, and with less of what the Engine said.
+
+        By what is left it can be judged again, and told of. Of what is under way, for
+        weeks maybe, that is all that is held.
+        """
+        return replace(
+            self,
+            asked=self.asked and self.asked.in_words(),
+            named=self.named and self.named.in_words(),
+        )
+
+    def is_short(self, longest: int) -> bool:
+        """Whether it is words alone, none of more characters than that."""
+        return (
+            self.asked is None
+            and self.named is None
+            and len(self.request.target.raw) <= longest
+            and len(self.request.method) <= longest
+            and len(self.decision.message) <= longest
+            and len(self.agent) <= longest
+        )
+
+    def short(self, longest: int) -> "Verdict":
+        """What can be told of it, no word of it longer; it cannot be judged again."""
+        request, decision = self.request, self.decision
+        return replace(
+            self,
+            request=Request(
+                request.method[:longest], request.target.short(), request.endpoint
+            ),
+            decision=replace(decision, message=decision.message[:longest]),
+            agent=self.agent[:longest],
+            asked=None,
+            named=None,
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes that the words of its arguments take, and rather more."""
+        arguments = self.asked.arguments if self.asked is not None else ()
+        return sum(
+            512 + 4 * (len(one.value) + len(one.place) + len(one.shown))
+            for one in arguments
+        )
 
 
 class Moment(Enum):

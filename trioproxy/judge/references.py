@@ -104,26 +104,24 @@ class Named(NamedTuple):
         """What is asked for by an id: it is judged by what the Engine has under it."""
         return frozenset(one.argument for one in self.references if one.argument)
 
-    def pairs(self) -> Iterator[tuple[Reference, Thing | Missing | None]]:
-        """Each reference with what it means; None: the Engine was not asked."""
-        for one in self.references:
-            yield one, one.thing or self.known.get((one.kind, one.text))
+    def thing_of(self, one: Reference) -> Thing | Missing | None:
+        """What a name means; None: the Engine was not asked."""
+        return one.thing or self.known.get((one.kind, one.text))
 
     @property
     def defaults(self) -> frozenset[Argument]:
         """What is asked for and would have been given anyway."""
         return frozenset(one for one, thing in self.things() if thing.gives(one))
 
-    @property
-    def of_images(self) -> "Named":
-        """The images among them, and what may be a default of the Engine's."""
-        images = tuple(one for one in self.references if one.argument is not None)
-        return self._replace(references=images)
+    def pairs(self) -> Iterator[tuple[Reference, Thing | Missing | None]]:
+        """Each reference with what it means."""
+        return ((one, self.thing_of(one)) for one in self.references)
 
     @property
-    def is_unresolved(self) -> bool:
-        """Whether the Engine was not asked about some of it."""
-        return any(thing is None for _, thing in self.pairs())
+    def has_to_make(self) -> bool:
+        """Whether there are volumes that are not there yet."""
+        things = self.known.values()
+        return any(isinstance(one, Thing) and one.makes is not None for one in things)
 
     def things(self) -> Iterator[tuple[Argument, Thing]]:
         """What is asked for by an id, with what the Engine has under it."""

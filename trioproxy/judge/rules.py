@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from trioproxy.api.families import Kind
 from trioproxy.api.matched import Request, Route
@@ -26,11 +26,6 @@ from trioproxy.file.variables import (
 from trioproxy.limits.limit import NO_LIMITS, Limits
 from trioproxy.limits.objects import NO_OBJECTS, Objects
 from trioproxy.values import ordered_class
-
-if TYPE_CHECKING:
-    from trioproxy.api.reading import Asked
-    from trioproxy.judge.references import Named
-    from trioproxy.limits.things import Missing
 
 NOT_FOUND: Final = 404
 
@@ -77,9 +72,9 @@ class Reason(StrEnum):
     ARGUMENT = "argument"
     """It asks for what the file does not list."""
     UNREAD = "unread"
-    """What it asks for is limited and has not been looked at yet."""
+    """What it asks for is limited, and its body cannot be read any more."""
     UNRESOLVED = "unresolved"
-    """What it names has to be looked up at the Engine, and was not yet."""
+    """What it names has to be looked up at the Engine, and that does not say it."""
     OBJECT = "object"
     """It names or makes what the file does not list."""
     UNCONFINED = "unconfined"
@@ -181,55 +176,6 @@ class Policy:
         if request.target.path.startswith(_PODMAN):
             return self._decide_podmans(request)
         return self._decide_by_sections(request)
-
-    def limit(
-        self,
-        request: Request,
-        asked: "Asked | None",
-        named: "Named | None" = None,
-    ) -> Decision | None:
-        """Refuse a request that asks for or names what is not listed; None if it does not.
-
-        What it names is judged by what the Engine has under that name. Until the Engine
-        has been asked, such a request is refused as unresolved.
-        """
-        operation = request.operation
-        if asked is not None:
-            arguments = named.arguments if named else frozenset()
-            refusal = self.limits.refuses(operation, asked, arguments)
-            if refusal is not None:
-                return _refuse(Reason.ARGUMENT, refusal.variable, refusal.message)
-            if asked.claims:
-                message = f"{operation} gives {asked.claims}"
-                return _refuse(Reason.OBJECT, "", message)
-        if operation in self.objects.operations:
-            refusal = self.objects.refuses_making(operation, asked)
-            if refusal is not None:
-                return _refuse(Reason.OBJECT, refusal.variable, refusal.message)
-        return self._limit_named(operation, named) if named else None
-
-    def _limit_named(self, operation: str, named: "Named") -> Decision | None:
-        # Here, for most policies name nothing, and who serves them need not carry it.
-        from trioproxy.judge.naming import Judge, Unasked
-        from trioproxy.limits.things import Missing
-
-        judge = Judge(
-            limits=self.limits,
-            objects=self.objects,
-            operation=operation,
-            known=named.known,
-            drops_nodes=self.drops_nodes,
-        )
-        try:
-            refusal = judge.refuses(named)
-        except Unasked:
-            return UNRESOLVED
-        if isinstance(refusal, Missing):
-            return _missing(refusal)
-        if refusal is None:
-            return None
-        reason = Reason.OBJECT if refusal.argument is None else Reason.ARGUMENT
-        return _refuse(reason, refusal.variable, refusal.message)
 
     @property
     def shows_all(self) -> tuple[str, ...]:
@@ -572,22 +518,21 @@ def _refuse(reason: Reason, rule: str, message: str) -> Decision:
     return Decision(allowed=False, reason=reason, rule=rule, message=message)
 
 
-UNRESOLVED = Decision(
+UNREAD: Final = Decision(
+    allowed=False,
+    reason=Reason.UNREAD,
+    rule="",
+    message="what it asks for is limited, and was not read",
+)
+"""What a policy of now says of a body that is not here any more, or yet."""
+
+UNRESOLVED: Final = Decision(
     allowed=False,
     reason=Reason.UNRESOLVED,
     rule="",
     message="what it names was not looked up at the Engine",
 )
-
-
-def _missing(missing: "Missing") -> Decision:
-    return Decision(
-        allowed=False,
-        reason=Reason.MISSING,
-        rule="",
-        message=missing.message,
-        status=missing.status,
-    )
+"""What is said where the Engine does not say, or is not asked, what a name means."""
 
 
 def _restores(request: Request) -> bool:

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from trioproxy.api.families import PROXY, Kind
 from trioproxy.api.routes import LIMITED
-from trioproxy.judge.gate import Verdict
-from trioproxy.judge.outcome import Moment, Outcome, name_of_client
+from trioproxy.judge.outcome import Moment, Outcome, Verdict, name_of_client
 from trioproxy.judge.rules import Reason
 from trioproxy.learning.evidence import (
     CLIENTS_KEPT,

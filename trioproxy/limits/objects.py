@@ -66,6 +66,15 @@ class Only:
         """Whether it lists objects by labels, of which no name tells."""
         return any(item.startswith(OF_LABEL) for item in self.items)
 
+    @property
+    def labels(self) -> frozenset[str]:
+        """The keys of those."""
+        return frozenset(
+            _unquote(one, one.removeprefix(OF_LABEL).partition("=")[0])
+            for one in self.items
+            if one.startswith(OF_LABEL)
+        )
+
     def lists(self, name: str, project: str = "") -> bool:
         """Whether an object is listed by its name and project alone; see `is_listed`."""
         return is_listed(self.items, OBJECTS[self.variable], name, project)
@@ -85,11 +94,16 @@ class Objects:
     """The operations that name objects, or make them."""
     reads: frozenset[str] = field(init=False)
     """Those of which the query or the body has to be read for that."""
+    judged_labels: frozenset[str] = field(init=False)
+    """The labels of a container of which it counts whether its image has them."""
 
     def __post_init__(self) -> None:
         rows = ENDPOINTS if self.by_kind else ()
         operations = frozenset(one.operation for one in rows if one.kinds)
         reads = frozenset(one.operation for one in rows if one.names)
+        labels = frozenset({OWNER_LABEL, _NUMBER})
+        labels = labels.union(*(one.labels for one in self.by_kind.values()))
+        object.__setattr__(self, "judged_labels", labels)
         object.__setattr__(self, "operations", operations)
         object.__setattr__(self, "reads", reads)
 

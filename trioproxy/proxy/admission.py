@@ -1,27 +1,28 @@
-"""The one caller of `judge`: from the bytes of a request head to what may be done with it.
+"""The one caller of `judging`: from the bytes of a request head to what may be done with it.
 
-Three steps with values between them, and two more where a policy limits what requests
-ask for or name. *Parse*: `http.request` says what the head asks for. *Judge*: the gate
-says whether that may pass. *Render*: what was judged is written anew for the Engine, or
-our refusal for the client. No byte of the client's head goes upstream that was not
-parsed and judged first. *Read*: a request whose body has to be judged too is refused
-until `admit_body` has seen it, and goes on as it was read. *Resolve*: a request that
-names what the Engine has to be asked about is refused until `admit_named` has the
-Engine's answers, and goes on with the ids of what was judged.
+Three steps with values between them. *Parse*: `http.request` says what the head asks
+for, and its target and route are told once. *Judge*: the gate says whether that may pass,
+and in which form. *Render*: that form is written for the Engine, or our refusal for the
+client. No byte of the client's head goes upstream that was not parsed and judged first.
+Where more is needed to judge it than its head (a body, what the Engine has under a name),
+it is `Pending`: whoever drives the judging gets that, and has the end of it rendered.
 
-The same head, byte for byte, gets the same answer from the same gate; a memo keeps it.
-Gate, memos and observers are one value, an `Admission`: a memo must never outlive the
-gate that filled it, and a second policy, or a listener that is reached in another way, is
-one more of them.
+The same head, byte for byte, gets the same answer from the same gate; a memo keeps it, or
+for what is pending what was parsed. Gate, memos and observers are one value, an
+`Admission`: a memo must never outlive the gate that filled it, and a second policy, or a
+listener that is reached in another way, is one more of them.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final, assert_never
 
+from trioproxy.api.edits import Sent
+from trioproxy.api.matched import Request
 from trioproxy.api.routes import ENDPOINTS, Effect, Endpoint, Stream
 from trioproxy.errors import BadRequest
+from trioproxy.http import jsonbody
 from trioproxy.http.framing import NO_BODY, Framing
 from trioproxy.http.hosts import UNIX, Site
 from trioproxy.http.memo import Memo
@@ -34,16 +35,20 @@ from trioproxy.http.request import (
     render_whole,
 )
 from trioproxy.http.response import Expectation, expect
-from trioproxy.judge.gate import Gate, Verdict, asking, judge, judge_resolved
-from trioproxy.judge.outcome import Observer, Outcome
+from trioproxy.judge.gate import (
+    Found,
+    Gate,
+    Judging,
+    Need,
+    Passes,
+    Refused,
+    go_on,
+    judging,
+)
+from trioproxy.judge.outcome import Observer, Outcome, Verdict
+from trioproxy.judge.rules import UNRESOLVED
 from trioproxy.proxy import replies
 from trioproxy.values import value_class
-
-if TYPE_CHECKING:
-    from trioproxy.api.reading import Asked
-    from trioproxy.http.jsonbody import Json
-    from trioproxy.limits.things import Known
-    from trioproxy.steps import Steps
 
 HEALTH_TARGET: Final = b"/_trioproxy/health"
 
@@ -130,18 +135,12 @@ class Admitted:
     expected: Expectation
     """How the answer is to be read."""
     traits: Traits
-    unread: RequestHead | None
-    """The head of a request whose body must be read before it can be decided."""
-    unresolved: "Unresolved | None"
-    """A request of which the Engine must be asked what it names, to decide it."""
     is_health: bool
     """It asks the proxy itself, and is neither judged by the gate nor told to anybody."""
 
     def in_words(self) -> "Admitted":
         """The same, once it is decided, without what it was judged by but for words."""
-        return replace(
-            self, verdict=self.verdict.in_words(), unread=None, unresolved=None
-        )
+        return replace(self, verdict=self.verdict.in_words())
 
     def without_bytes(self) -> "Admitted":
         """The same once it is at the Engine."""
@@ -149,12 +148,21 @@ class Admitted:
 
 
 @value_class
-class Unresolved:
-    """A request that was read and judged, but for what it names."""
+class Parsed:
+    """A request head as read, and the route that it means."""
 
     head: RequestHead
-    body: bytes | None
-    """As it came, if it was read."""
+    request: Request
+
+
+@value_class
+class Pending:
+    """A request whose head alone does not say whether it may pass."""
+
+    parsed: Parsed
+    judging: Judging
+    """It stands at `need`."""
+    need: Need | Found
 
 
 class Admission:
@@ -177,90 +185,94 @@ class Admission:
         if len(self._observers) == 1:
             self.tell = self._observers[0]
         """Tells all who look at ends."""
-        self._memo = Memo[bytes, Admitted]()
+        self._memo = Memo[bytes, Admitted | Parsed]()
 
-    def admit(self, raw: bytes) -> Admitted:
+    def admit(self, raw: bytes) -> Admitted | Pending:
         """Read and judge one request head; `verdict.decision` says whether it may pass.
 
         Raises `BadRequest` for what cannot be read in exactly one way.
         """
         # Bytes are compared whole here, so two heads share a verdict only if they are equal.
         known = self._memo.get(raw)
-        if known is not None:
+        if isinstance(known, Admitted):
             return known
-        head = parse_request(raw, self._site, self._header_memo)
-        verdict = self._judge(head, is_read=head.fields.framing is NO_BODY)
-        admitted = _render(head, verdict)
+        parsed = known or self._parse(raw)
+        pending = self.judge(parsed)
+        if not isinstance(pending.need, Passes | Refused):
+            kept: Admitted | Parsed = parsed
+            found: Admitted | Pending = pending
+        else:
+            kept = found = self.render(parsed, pending.need)
         # A head that raised is judged again each time: who sends such has no right to speed.
-        if not head.fields.has_credentials:
-            self._memo.keep(raw, raw, admitted)
-        return admitted
+        if known is None and not parsed.head.fields.has_credentials:
+            self._memo.keep(raw, raw, kept)
+        return found
 
-    def asking(self, head: RequestHead, value: "Json") -> "Steps[Asked]":
-        """Tell in steps what a request asks for, with its body as parsed.
+    def judge(self, parsed: Parsed) -> Pending:
+        """Judge a request by the gate of now, up to what more is needed for that."""
+        has_body = parsed.head.fields.framing is not NO_BODY
+        one = judging(self.gate, parsed.request, has_body=has_body)
+        need = go_on(one)
+        while need is None:  # what a head alone asks for is little
+            need = go_on(one)
+        return Pending(parsed=parsed, judging=one, need=need)
 
-        Raises `BadRequest` for a body that the Engine might read otherwise.
-        """
-        return asking(self.gate, head.method.decode(), head.target, value)
-
-    def admit_body(
-        self, head: RequestHead, raw: bytes, asked: "Asked | None"
+    def render(
+        self, parsed: Parsed, found: Found, body: bytes | None = None
     ) -> Admitted:
-        """Judge a request again: `raw` its body as it came, `asked` what that asks for."""
-        verdict = self._judge(head, is_read=True, asked=asked)
-        return _render(head, verdict, raw)
+        """Write what goes upstream, or our refusal; `body`: as it came, if it was read."""
+        head, request = parsed.head, parsed.request
+        verdict = Verdict.of(self.gate, request, found, head.fields.agent)
+        return _render(head, verdict, found, body)
 
-    def admit_named(
-        self, unresolved: Unresolved, verdict: Verdict, known: "Known"
-    ) -> Admitted:
-        """Judge a request again, with what the Engine has under the names in it."""
-        judged = judge_resolved(self.gate, verdict, known)
-        return _render(unresolved.head, judged, unresolved.body)
+    def unresolved(self, parsed: Parsed) -> Verdict:
+        """Say of a request that the Engine does not tell what it names."""
+        agent = parsed.head.fields.agent
+        return Verdict.of(self.gate, parsed.request, Refused(UNRESOLVED), agent)
 
-    def _judge(
-        self, head: RequestHead, *, is_read: bool, asked: "Asked | None" = None
-    ) -> Verdict:
-        return judge(
-            self.gate,
-            head.method.decode(),
-            head.target,
-            head.fields.agent,
-            is_read=is_read,
-            asked=asked,
-        )
+    def _parse(self, raw: bytes) -> Parsed:
+        head = parse_request(raw, self._site, self._header_memo)
+        request = Request.parse(head.method.decode(), head.target)
+        # With this media type the Engine's server hands the request to its gRPC services
+        # before any route is looked at; on /grpc itself it is what the route is for.
+        if head.fields.is_grpc and request.target.path != "/grpc":
+            raise BadRequest("gRPC bypasses the Engine's routes and is never forwarded")
+        return Parsed(head=head, request=request)
 
     def _tell_all(self, outcome: Outcome) -> None:
         for observer in self._observers:
             observer(outcome)
 
 
-def _render(head: RequestHead, verdict: Verdict, body: bytes | None = None) -> Admitted:
-    """Write what goes upstream, or our refusal; `body`: as it came, if it was read."""
+def _render(
+    head: RequestHead, verdict: Verdict, found: Found, body: bytes | None
+) -> Admitted:
     request, fields = verdict.request, head.fields
     framing = fields.framing if body is None else NO_BODY
-    # With this media type the Engine's server hands the request to its gRPC services
-    # before any route is looked at; on /grpc itself it is what the route is for.
-    if fields.is_grpc and request.target.path != "/grpc":
-        raise BadRequest("gRPC bypasses the Engine's routes and is never forwarded")
     traits = TRAITS[id(request.endpoint)] if request.endpoint else UNKNOWN
     upgrades = traits.is_tunnel and fields.upgrade != b""
     # Of the two only one is ever made: what is refused has no head that could be sent.
     upstream = refusal = b""
-    if verdict.decision.allowed:
-        target = _target(verdict)
-        written = _written(verdict, body)
-        if verdict.unpacks and framing is not NO_BODY:
-            upstream = render_chunked(head, target)
-        elif written is None:
-            upstream = render_request(head, target, upgrades=upgrades)
-        else:
-            upstream = render_whole(head, target, written, upgrades=upgrades)
-    else:
-        refusal = replies.refusal(
-            verdict.decision,
-            close=not fields.keep_alive or framing is not NO_BODY,
-            head_only=request.method == "HEAD",
-        )
+    match found:
+        case Passes():
+            target = _target(request, found.sent)
+            written = body
+            if found.sent is not None and found.sent.body is not None:
+                written = jsonbody.render(found.sent.body)
+            if verdict.unpacks and framing is not NO_BODY:
+                upstream = render_chunked(head, target)
+            elif written is None:
+                upstream = render_request(head, target, upgrades=upgrades)
+            else:
+                upstream = render_whole(head, target, written, upgrades=upgrades)
+        case Refused():
+            refusal = replies.refusal(
+                found.decision,
+                close=not fields.keep_alive or framing is not NO_BODY,
+                head_only=request.method == "HEAD",
+            )
+        case _:
+            assert_never(found)
     return Admitted(
         verdict=verdict,
         upstream=upstream,
@@ -274,24 +286,12 @@ def _render(head: RequestHead, verdict: Verdict, body: bytes | None = None) -> A
             upgrades=upgrades,
         ),
         traits=traits,
-        unread=head if verdict.is_unread else None,
-        unresolved=Unresolved(head=head, body=body) if verdict.is_unresolved else None,
         is_health=head.method == b"GET" and head.target == HEALTH_TARGET,
     )
 
 
-def _written(verdict: Verdict, body: bytes | None) -> bytes | None:
-    """The body as it was judged, written anew; None: it was not read, and goes on as it is."""
-    if verdict.sent is None or verdict.sent.body is None:
-        return body
-    from trioproxy.http import jsonbody  # here, for most policies limit nothing
-
-    return jsonbody.render(verdict.sent.body)
-
-
-def _target(verdict: Verdict) -> bytes:
+def _target(request: Request, sent: Sent | None) -> bytes:
     """The target as it was judged, with the query as it was read where it was."""
-    request, sent = verdict.request, verdict.sent
     target = request.target
     if sent is None:
         return target.canonical

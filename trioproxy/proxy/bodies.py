@@ -14,7 +14,7 @@ room is answered 503.
 """
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import trio
 
@@ -25,6 +25,7 @@ from trioproxy.errors import (
     ClientLost,
     TooManyBodies,
 )
+from trioproxy.http import jsonbody
 from trioproxy.http.framing import (
     CHUNKED,
     MOST_CHUNKS,
@@ -36,9 +37,6 @@ from trioproxy.http.request import HeaderFields
 from trioproxy.proxy.budget import Budget
 from trioproxy.proxy.client import Client
 from trioproxy.steps import Result, Steps, finish
-
-if TYPE_CHECKING:
-    from trioproxy.http.jsonbody import Json
 
 BODY_SECONDS: Final = 30.0
 """From a head to the last byte of its body."""
@@ -248,18 +246,16 @@ class Reading:
         )
 
 
-async def parse(client: Client, raw: bytes, reading: Reading) -> "Json":
+async def parse(client: Client, raw: bytes, reading: Reading) -> jsonbody.Json:
     """Parse a body; a long one in steps, between which others have their turn.
 
     Raises `BadRequest`, and where there is no room for what is made of it.
     """
-    from trioproxy.http import jsonbody  # here, for most policies limit nothing
-
     reading.keep(jsonbody.weight(raw))
-    return await in_turns(client, raw, jsonbody.parsing(raw))
+    return await _in_turns(client, raw, jsonbody.parsing(raw))
 
 
-async def in_turns(client: Client, raw: bytes, steps: Steps[Result]) -> Result:
+async def _in_turns(client: Client, raw: bytes, steps: Steps[Result]) -> Result:
     """Do what is to be done with a body; if that is long, others have their turns."""
     if len(raw) <= LONG:
         return finish(steps)

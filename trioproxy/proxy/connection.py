@@ -1,7 +1,8 @@
 """The story of a connection, and of the requests that come on it.
 
     1    a request head        `Client.read_head`
-    2-5  head to decision      `Admission.admit`, the one caller of `judge.gate.judge`
+    2-5  head to decision      `Admission.admit`, the one caller of `judge.gate.judging`
+    5a   more is needed        `_look_closer`: a body, what the Engine has under a name
     6    refused               `_refuse`: our answer, then the next head or the end
     7    allowed               `Exchange.run`: upstream, body, answer
     8    hijacked              there too; else the next head
@@ -11,8 +12,11 @@ come with its head is relayed, or a tunnel is open. This file knows no rule and 
 nothing: what may pass is the verdict's word alone.
 """
 
-from contextlib import suppress
+from collections.abc import Coroutine
+from contextlib import closing, suppress
+from math import inf
 from time import perf_counter
+from typing import assert_never
 
 import trio
 
@@ -26,24 +30,52 @@ from trioproxy.errors import (
     leaf_of,
 )
 from trioproxy.http.framing import NO_BODY
-from trioproxy.http.request import RequestHead
-from trioproxy.judge.gate import Verdict, judge_again
+from trioproxy.judge.gate import (
+    Answer,
+    Body,
+    Found,
+    Need,
+    NeedBody,
+    NeedMade,
+    NeedReserved,
+    NeedThings,
+    Passes,
+    Refused,
+    go_on,
+)
 from trioproxy.judge.outcome import Moment, Outcome
+from trioproxy.judge.replay import replay
 from trioproxy.judge.rules import Reason
 from trioproxy.proxy import replies
-from trioproxy.proxy.admission import Admission, Admitted, Unresolved
-from trioproxy.proxy.bodies import Reading, in_turns, parse
+from trioproxy.proxy.admission import Admission, Admitted, Parsed, Pending
+from trioproxy.proxy.bodies import LONG, Reading, parse
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.engine import Engine
-from trioproxy.proxy.exchange import LINGER, NEXT, Exchange, Sides
+from trioproxy.proxy.exchange import (
+    HALF_CLOSE_SECONDS,
+    LINGER,
+    NEXT,
+    Exchange,
+    Sides,
+)
+from trioproxy.proxy.resolve import Resolver
 from trioproxy.proxy.shared import Shared
-from trioproxy.proxy.watch import Hangup
+from trioproxy.proxy.watch import HUNG_UP, Hangup
+from trioproxy.steps import Result
 
 
 class Connection:
     """One client and, while it has requests, its one upstream connection."""
 
-    __slots__ = ("_admission", "_crash", "_shared", "_sides", "client", "exchange")
+    __slots__ = (
+        "_admission",
+        "_crash",
+        "_is_asking",
+        "_shared",
+        "_sides",
+        "client",
+        "exchange",
+    )
 
     def __init__(self, client: Client, admission: Admission, shared: Shared) -> None:
         self.client = client
@@ -52,6 +84,8 @@ class Connection:
         self._admission = admission
         self._shared = shared
         self._crash: Exception | None = None
+        self._is_asking = False
+        """Whether others are waited for, to judge a request: the Engine, reservations."""
         self._sides = Sides(
             client=client,
             engine=Engine(shared.upstream, shared.response_memo, shared.watch),
@@ -72,13 +106,13 @@ class Connection:
         """Cut what is being served if the policy of now refuses it.
 
         It is judged by all that it was judged by at its start; what is still unread of
-        a head, and every later request, meets the new policy anyway.
+        a head, or not judged yet, and every later request meets the new policy anyway.
         """
         exchange = self.exchange
         if exchange is None:
             return
         verdict = exchange.admitted.verdict
-        decision = judge_again(self._admission.gate, verdict, is_sent=exchange.is_sent)
+        decision = replay(self._admission.gate, verdict, is_sent=exchange.is_sent)
         if not decision.allowed:
             self._shared.log.line(
                 Level.NOTICE,
@@ -98,6 +132,8 @@ class Connection:
         """
         if how is not Hangup.END:
             self.client.wire.gone = True
+        if self._is_asking:
+            self._leave()
         if self.exchange is None:
             return
         try:
@@ -160,22 +196,22 @@ class Connection:
 
     async def _serve_one(self) -> bool:
         """Serve one request; True if the connection can take another."""
-        verdict = None
+        parsed = None
         try:
             raw = await self.client.read_head()
             if raw is None:
                 return False
             began = perf_counter()
             admitted = self._admission.admit(raw)
-            verdict = admitted.verdict
-            if admitted.unread is not None or admitted.unresolved is not None:
+            if isinstance(admitted, Pending):
+                parsed = admitted.parsed
                 admitted = await self._look_closer(admitted)
         except (BadRequest, UpstreamError) as error:
             # Its frames hold the whole head, and answering it may take seconds.
             error.__traceback__ = error.__cause__ = error.__context__ = None
             self._sides.release()
             self._sides.let_go()
-            return await self._reject(error, verdict)
+            return await self._reject(error, parsed)
         if admitted.is_health:
             return await self._answer_health(admitted)
         if not admitted.verdict.decision.allowed:
@@ -192,75 +228,116 @@ class Connection:
             await self.client.linger()
         return False
 
-    async def _look_closer(self, admitted: Admitted) -> Admitted:
+    async def _look_closer(self, pending: Pending) -> Admitted:
         """Have a request judged by its body too, and by what it names.
 
         Raises `BadRequest` and `ClientLost` for its body, `UpstreamError` for an Engine
         that does not say what the names mean.
         """
+        admission = self._admission
         reading = Reading(self._shared.bodies, self.client.group)
         self._sides.reading = reading
-        if admitted.unread is not None:
-            admitted = await self._read_body(admitted.unread, reading)
-        if admitted.unresolved is not None:
-            admitted = await self._resolve(admitted, admitted.unresolved, reading)
+        raw: bytes | None = None
+        while True:
+            gate = admission.gate
+            # Where that fails, nothing of the body stays in what was not judged.
+            with closing(pending.judging):
+                found, raw = await self._answer(pending, reading, raw)
+            if admission.gate is gate:
+                break
+            # Others were waited for, and meanwhile the policy became another one.
+            pending = admission.judge(pending.parsed)
+        admitted = admission.render(pending.parsed, found, raw)
         # What was judged has been written: the body is held once from here on.
         admitted = admitted.in_words()
+        reading.pass_turn()
         reading.keep(len(admitted.upstream) + admitted.verdict.size)
         return admitted
 
-    async def _read_body(self, head: RequestHead, reading: Reading) -> Admitted:
-        """Read a body whole and have it judged."""
-        raw = await reading.read(self.client, head.fields)
-        asked = None
-        if raw:
-            value = await parse(self.client, raw, reading)
-            steps = self._admission.asking(head, value)
-            asked = await in_turns(self.client, raw, steps)
-        gate = self._admission.gate
-        admitted = self._admission.admit_body(head, raw, asked)
+    async def _answer(
+        self, pending: Pending, reading: Reading, raw: bytes | None
+    ) -> tuple[Found, bytes | None]:
+        """Get what is needed to judge a request, until it is judged.
+
+        `raw`: its body as it came, if it was read already.
+        """
+        client, resolver = self.client, None
+        found: Need | Found | None = pending.need
+        answer: Answer = None
+        while True:
+            match found:
+                case None:
+                    if raw and len(raw) > LONG:
+                        await client.wire.let_others()
+                    answer = None
+                case NeedBody():
+                    if raw is None:
+                        raw = await reading.read(client, pending.parsed.head.fields)
+                    answer = Body(await parse(client, raw, reading)) if raw else None
+                case NeedReserved():
+                    answer = await self._alone(self._reserve(found.volumes), reading)
+                case NeedThings():
+                    resolver = Resolver(
+                        self._sides.engine,
+                        self._admission.gate,
+                        self._shared.remembered,
+                        reading.hear,
+                    )
+                    asked = resolver.resolve(found.references)
+                    answer = await self._alone(asked, reading)
+                case NeedMade():
+                    assert resolver is not None  # noqa: S101  what is made was looked up
+                    answer = await self._alone(resolver.make(), reading)
+                case Passes() | Refused():
+                    return found, raw
+                case _:
+                    assert_never(found)
+            found = go_on(pending.judging, answer)
+
+    async def _reserve(self, volumes: frozenset[str]) -> None:
+        if self._sides.reservation is None:
+            self._sides.reservation = await self._shared.reservations.take(volumes)
+
+    async def _alone(
+        self, waiting: Coroutine[object, object, Result], reading: Reading
+    ) -> Result:
+        """Wait for others, while nothing else is at work for the client.
+
+        If it leaves, that ends here: nobody would have the answer.
+        """
         reading.pass_turn()
-        if admitted.verdict.volumes is not None:
-            names = admitted.verdict.volumes
-            self._sides.reservation = await self._shared.reservations.take(names)
-            if self._admission.gate is not gate:
-                # Others were waited for, and meanwhile the policy became another one.
-                admitted = self._admission.admit_body(head, raw, asked)
-        return admitted
+        self._is_asking = True
+        if self.client.wire.heard & HUNG_UP:
+            self._leave()
+        try:
+            return await waiting
+        finally:
+            self._is_asking = False
+            self.client.scope.deadline = inf
 
-    async def _resolve(
-        self, admitted: Admitted, unresolved: Unresolved, reading: Reading
-    ) -> Admitted:
-        """Ask the Engine what it has under the names in a request, and judge by that."""
-        # Here, for most policies ask nothing.
-        from trioproxy.proxy.resolve import Resolver
-
-        verdict, admit = admitted.verdict, self._admission.admit_named
-        resolver = Resolver(
-            self._sides.engine,
-            self._admission.gate,
-            self._shared.remembered,
-            reading.hear,
-        )
-        known = await resolver.resolve(verdict.needed)
-        admitted = admit(unresolved, verdict, known)
-        if admitted.verdict.goes_on_as_judged and resolver.has_to_make:
-            known = await resolver.make()
-            admitted = admit(unresolved, verdict, known)
-        return admitted
+    def _leave(self) -> None:
+        """End what is waited for if the client is gone; if it may still read, in a while."""
+        wire, scope = self.client.wire, self.client.scope
+        if wire.gone:
+            scope.cancel()
+        elif not self.client.early and wire.has_ended():
+            scope.deadline = trio.current_time() + HALF_CLOSE_SECONDS
 
     # -- 1: what cannot be read ----------------------------------------------------
 
     async def _reject(
-        self, error: BadRequest | UpstreamError, verdict: Verdict | None
+        self, error: BadRequest | UpstreamError, parsed: Parsed | None
     ) -> bool:
         """Answer what cannot be read in exactly one way, or not be looked up, and close."""
         serial = next(self._shared.serials)
+        verdict = None
+        if parsed is not None and isinstance(error, UpstreamError):
+            verdict = self._admission.unresolved(parsed)
         self._admission.tell(
             Outcome(
                 Moment.WHOLE,
                 self.client.peer,
-                verdict if isinstance(error, UpstreamError) else None,
+                verdict,
                 error.status,
                 is_ours=True,
                 ending=str(error),

@@ -1,10 +1,9 @@
 """The one door through which all code comes that decides, before the first request does.
 
-What judges bodies, names and files is imported where it is used, for whoever limits none of
-that; and who serves by a policy that does imports this, when the listeners are bound and
-before anybody is accepted, or at the reload that brings it. So no request waits for what it
-is the first to need, and a program that is replaced on disk while it runs (`pip install -U`)
-goes on as the one that was started.
+Who serves imports this when the listeners are bound, so that nobody waits for them, and
+before anybody is accepted: so no request waits for what it is the first to need, and a
+program that is replaced on disk while it runs (`pip install -U`) goes on as the one that
+was started. All of it is 0.6 MB more than a policy without limits would do with.
 
 A test holds this to the imports inside functions of the rooms that decide. What is
 Python's own stays where it is: `hashlib` alone is a fifth of the idle memory.

@@ -25,8 +25,7 @@ from typing import Any, Final
 import trio
 
 from trioproxy.config import Level, LogFormat
-from trioproxy.judge.gate import Verdict
-from trioproxy.judge.outcome import Moment, Outcome, name_of_client
+from trioproxy.judge.outcome import Moment, Outcome, Verdict, name_of_client
 from trioproxy.judge.rules import Reason
 from trioproxy.quoting import quote
 from trioproxy.values import value_class

@@ -2,7 +2,8 @@
 
 Asked on the connection that will carry the request itself, which nobody uses meanwhile:
 so a question costs one round trip, and neither a socket nor a connection. An answer has
-a deadline and a size, and is read strictly; where any of that fails, so does the request.
+a size, and all of them together have one deadline; they are read strictly, and where any
+of that fails, so does the request. What is remembered of them is what is judged.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -30,6 +31,7 @@ from trioproxy.http.framing import (
 from trioproxy.http.response import ResponseHead, expect
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.references import Reference
+from trioproxy.limits.inspected import arguments_of
 from trioproxy.limits.marks import marked
 from trioproxy.limits.things import (
     ENGINE,
@@ -44,8 +46,8 @@ from trioproxy.limits.things import (
 from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.shared import Remembered
 
-QUESTION_SECONDS: Final = 10.0
-"""From a question to the last byte of its answer: 504."""
+QUESTIONS_SECONDS: Final = 10.0
+"""From the first question about a request to the last byte of the last answer: 504."""
 
 MOST_OF_AN_ANSWER: Final = 4 * 1024 * 1024
 """Bytes of an answer: 502."""
@@ -95,6 +97,7 @@ class Resolver:
         self._engine = engine
         self._hear = hear
         self._heard = 0
+        self._deadline = trio.current_time() + QUESTIONS_SECONDS
         self._goes_by_names = gate.goes_by_names
         self._looks_inside = gate.looks_inside
         self._limits_fills = gate.limits_fills
@@ -103,12 +106,6 @@ class Resolver:
         self._remembered = remembered
         self._own = remembered.own
         self._known = dict[tuple[Kind, str], Thing | Missing]()
-
-    @property
-    def has_to_make(self) -> bool:
-        """Whether there are volumes that are not there yet."""
-        things = self._known.values()
-        return any(isinstance(one, Thing) and one.makes is not None for one in things)
 
     async def resolve(self, references: Iterable[Reference]) -> Known:
         """Ask for each name once. Raises `UpstreamError` and `BadRequest`."""
@@ -173,9 +170,6 @@ class Resolver:
         """
         if ENGINE in self._known or not (self._looks_inside or self._asks_to_learn):
             return
-        # Here, for who looks into nothing need not carry it.
-        from trioproxy.limits.inspected import arguments_of
-
         if not any(
             one.unless_default and self._goes_by_names(one)
             for one in arguments_of(thing)
@@ -196,7 +190,7 @@ class Resolver:
         return describe(Kind.VOLUME, value)._replace(makes=body)
 
     async def _ask(self, target: str, body: object = None) -> tuple[int, bytes]:
-        status, raw = await _ask(self._engine, target, body)
+        status, raw = await _ask(self._engine, target, body, self._deadline)
         self._heard += len(raw)
         self._hear(len(raw))
         return status, raw
@@ -251,7 +245,9 @@ class Resolver:
     async def _with_image(self, thing: Thing) -> Thing:
         if not self._objects.needs_image(thing):
             return thing
-        labels = self._remembered.labels.get(thing.image)
+        judged = self._objects.judged_labels
+        key = thing.image, judged
+        labels = self._remembered.labels.get(key)
         if labels is None:
             path = _TEMPLATES[Kind.IMAGE] % _escape(Kind.IMAGE, thing.image)
             status, raw = await self._ask(path)
@@ -264,9 +260,9 @@ class Resolver:
                     f"the Docker Engine answers {status} to the question"
                     f" what image {thing.image[:64]!a} is"
                 )
-            labels = labels_of_image(_parse(raw))
-            self._remembered.labels[thing.image] = labels
-            self._remembered.size += len(raw)
+            all_labels = labels_of_image(_parse(raw))
+            labels = {one: all_labels[one] for one in judged if one in all_labels}
+            self._remembered.keep_labels(key, labels)
         return thing._replace(inherited=labels)
 
     async def _users_of(self, volume: str) -> tuple[Thing, ...]:
@@ -303,11 +299,11 @@ class Resolver:
         if key not in self._remembered.volumes:
             before = self._heard
             thing = await self._look_up(Kind.VOLUME, name)
-            self._remembered.size += self._heard - before
             if isinstance(thing, Missing):
                 self._known[Kind.VOLUME, name] = thing
                 return
             self._remembered.volumes[key] = thing
+            self._remembered.size += self._heard - before
         self._known.setdefault((Kind.VOLUME, name), self._remembered.volumes[key])
 
 
@@ -328,11 +324,13 @@ def _escape(kind: Kind, text: str) -> str:
     return percent.encode(name.encode("utf-8", "surrogateescape"), _KEPT)
 
 
-async def _ask(engine: Engine, target: str, body: object = None) -> tuple[int, bytes]:
+async def _ask(
+    engine: Engine, target: str, body: object, deadline: float
+) -> tuple[int, bytes]:
     """Send a question, or with a body a creation; give status and body of its answer."""
     is_whole = False
     try:
-        with trio.move_on_after(QUESTION_SECONDS):
+        with trio.move_on_at(deadline):
             head, raw = await _exchange(engine, _question(target, body), body is None)
             is_whole = head.keep_alive
             return head.status, raw
@@ -341,7 +339,7 @@ async def _ask(engine: Engine, target: str, body: object = None) -> tuple[int, b
             engine.drop()
     raise EngineTooSlow(
         "the Docker Engine does not say what the request names"
-        f" ({QUESTION_SECONDS:.0f} s): is it overloaded or hung?"
+        f" ({QUESTIONS_SECONDS:.0f} s): is it overloaded or hung?"
     )
 
 

@@ -151,7 +151,6 @@ class Server:
 
         What is being served is judged again, and cut where the new gate refuses it.
         """
-        _open_door(gate)
         observers = (self.log.request, *observers)
         for admission in self._admissions.values():
             admission.reload(gate, observers)
@@ -181,7 +180,9 @@ class Server:
                 background.start_soon(self.log.run_counts)
                 background.start_soon(self._reap)
                 background.start_soon(self._tell_turned_away)
-                _open_door(self.gate)
+                # Behind the listeners, so that nobody waits for them, and before anybody.
+                from trioproxy.proxy import door  # noqa: F401
+
                 task_status.started()
                 await self._accept_all(bound)
                 background.cancel_scope.cancel()
@@ -481,9 +482,3 @@ def _close(bound: Iterable[Listener]) -> None:
     for one in bound:
         one.remove()
         one.sock.close()
-
-
-def _open_door(gate: Gate) -> None:
-    """Load all that judges what requests ask for and name, where anything limits that."""
-    if gate.read_operations or gate.unpacking or gate.objects:
-        from trioproxy.proxy import door  # noqa: F401

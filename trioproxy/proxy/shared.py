@@ -34,6 +34,9 @@ MOST_REMEMBERED: Final = 4_096
 REMEMBERED_BYTES: Final = 4 * 1024 * 1024
 """Of what the Engine said of them: who makes a volume says how much that is."""
 
+LONGEST_LABELS: Final = 4_096
+"""Characters of the labels of one image: those that are judged are names."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Remembered:
@@ -41,14 +44,21 @@ class Remembered:
 
     own: Own = field(default_factory=Own)
     """The container of this process."""
-    labels: "dict[str, Labels]" = field(default_factory=dict)
-    """Of images, by id: an image never changes."""
+    labels: "dict[tuple[str, frozenset[str]], Labels]" = field(default_factory=dict)
+    """Those of images that are judged, by the image's id and their keys: it never changes."""
     volumes: "dict[tuple[str, str], Thing]" = field(default_factory=dict)
     """Of containers, by id and name: what a container uses cannot be removed."""
     engine: "tuple[float, Thing | Missing | None]" = (0.0, None)
     """The Engine itself, and when it was asked: that holds for seconds alone."""
     size: int = 0
     """Bytes that the Engine said of images and volumes."""
+
+    def keep_labels(self, key: tuple[str, frozenset[str]], labels: "Labels") -> None:
+        """Remember an image's, unless they are long: who makes an image says how long."""
+        size = sum(map(len, labels.values()))
+        if size <= LONGEST_LABELS:
+            self.labels[key] = labels
+            self.size += size
 
     def make_room(self) -> None:
         """Forget all of it before it grows too large."""

@@ -1,0 +1,87 @@
+"""What is under way, judged by a gate of now: the same judging, with answers that were kept.
+
+A reload that tightens must not wait for streams of weeks. Of a request that went on there
+are words left, and what the Engine said of the names in it; where these are not enough for
+what the new policy wants to know, it is refused.
+"""
+
+from typing import Final, assert_never
+
+from trioproxy.api.form import Asked
+from trioproxy.errors import BadRequest
+from trioproxy.judge.gate import (
+    Answer,
+    Body,
+    Gate,
+    Kept,
+    NeedBody,
+    NeedMade,
+    NeedReserved,
+    NeedThings,
+    Passes,
+    Refused,
+    go_on,
+    judging,
+)
+from trioproxy.judge.outcome import Verdict
+from trioproxy.judge.rules import UNREAD, Decision
+from trioproxy.limits.things import Known
+
+
+def replay(gate: Gate, verdict: Verdict, *, is_sent: bool = True) -> Decision:
+    """Judge what is under way by a gate of now, with the answers that were kept.
+
+    `is_sent`: whether its whole body is at the Engine. A body that was not read, as
+    nothing limited it then, is not here to be read: what of it is still to come could be
+    anything, so such a request is refused. So is one that was read for its labels alone
+    and is not here any more, where objects are listed now: nobody knows what it names.
+    """
+    request = verdict.request
+    answer: Answer = None
+    known: Known = verdict.named.known if verdict.named is not None else {}
+    again = judging(gate, request, has_body=True)
+    try:
+        while True:
+            match found := go_on(again, answer):
+                case NeedBody():
+                    kept = _kept_of(gate, verdict, is_sent=is_sent)
+                    if isinstance(kept, Decision):
+                        return gate.says(kept)
+                    answer = kept
+                case NeedThings() | NeedMade():
+                    answer = known
+                case NeedReserved() | None:
+                    answer = None
+                case Refused():
+                    return found.decision
+                case Passes():
+                    if gate.unpacks(verdict.operation) and not verdict.unpacks:
+                        return gate.says(UNREAD)
+                    return found.decision
+                case _:
+                    assert_never(found)
+    except BadRequest:
+        return gate.says(UNREAD)  # it was read for its labels alone, and less strictly
+
+
+def _kept_of(
+    gate: Gate, verdict: Verdict, *, is_sent: bool
+) -> Body | Kept | Decision | None:
+    """What is left of a request's body; `UNREAD` where that tells too little."""
+    asked, named = verdict.asked, verdict.named
+    is_judged = verdict.operation in gate.read_operations
+    if asked is not None and (asked.is_whole or not is_judged):
+        if gate.objects and not (named and named.has_objects):
+            if asked.is_told:
+                return UNREAD
+            named = None  # it is told anew
+        return Kept(asked, named)
+    if asked is not None and not asked.is_told:
+        return Body(asked.body) if asked.body is not None else None
+    if gate.objects or not is_sent:
+        return UNREAD
+    return Kept(_NOTHING_KNOWN, None)
+
+
+_NOTHING_KNOWN: Final = Asked((), never="", body=None, query=b"", is_told=True)
+"""Of a body that nothing limited, and that is at the Engine: it is too late to refuse it."""
