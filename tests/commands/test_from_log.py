@@ -274,6 +274,33 @@ NOTHING = {
 }
 
 
+def test_what_is_packed_to_nothing(read: Reading) -> None:
+    """Hundreds of millions of empty lines, packed, are over before a test would time out."""
+    with gzip.open(read.log, "wb") as packed:
+        for _ in range(300):
+            packed.write(b"\n" * 1_000_000)
+        packed.write(HAPROXY)
+    done = read()
+    assert done.status == 0
+    assert read.granted == SEEN
+    assert read.log.stat().st_size < 300_000
+
+
+def test_a_log_where_evidence_would_be(read: Reading) -> None:
+    """A log with the name of the file's evidence is not written over, nor taken for it."""
+    log = read.folder / "app.jsonl"
+    log.write_bytes((LOGS / "sockguard-audit.log").read_bytes())
+    before = read.written
+    for more in ((), ("--fresh",)):
+        done = read(*more, logs=("app.jsonl",))
+        assert done.status == 2
+        assert "app.jsonl is the log, and where the evidence of app.env" in done.err
+    done = read()
+    assert "no evidence" in done.err
+    assert "learn --from-log reads those of HAProxy" in lines(done)[1]
+    assert read.written == before
+
+
 @pytest.mark.parametrize(("piped", "message", "hint"), NOTHING.values(), ids=NOTHING)
 def test_a_log_without_a_request(
     read: Reading, piped: bytes, message: str, hint: str

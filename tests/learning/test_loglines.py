@@ -20,7 +20,7 @@ from trioproxy.learning.shape import REFUSED
 from trioproxy.proxy.log import Log
 
 LOGS = Path(__file__).parents[1] / "data" / "logs"
-HAPROXY, WOLLOMATIC, DOCKERD, OURS = (one.name for one in FORMATS)
+HAPROXY, WOLLOMATIC, SOCKGUARD, DOCKERD, OURS = (one.name for one in FORMATS)
 
 GET = "GET /v1.45/containers/json"
 WRITTEN = {
@@ -82,11 +82,24 @@ WRITTEN = {
         "GET /v1.52/networks/nosuch unproven -",
         "GET /v1.52/networks/nosuch 404 -",
     ],
+    "sockguard.log": [
+        f"{GET} 200 172.18.0.5",
+        "GET /v1.45/containers/a%20b%22/json 404 172.18.0.5",
+        "POST /v1.45/containers/create refused 172.18.0.5",
+        "POST /v1.45/containers/a/restart 204 ::1",  # it would have been refused
+        "GET /info - 172.18.0.5",  # the Engine was away
+        "GET /v1.45/images/json 200 unix",
+        "GET /health - 172.18.0.5",  # its own
+    ],
 }
-"""What each log tells of. All but the last were written by the programs themselves, which
-were asked for such things; the last has the form of moby's `daemon/server/middleware`."""
+"""What each log tells of. Most were written by the programs themselves, which were asked
+for such things; `dockerd-29.log` has the form of moby's `daemon/server/middleware`, and
+sockguard's three that of its `internal/logging`."""
 WRITTEN["wollomatic-json.log"] = [
     line.replace("http://docker", "") for line in WRITTEN["wollomatic.log"]
+]
+WRITTEN["sockguard-audit.log"] = WRITTEN["sockguard-json.log"] = WRITTEN[
+    "sockguard.log"
 ]
 WRITTEN["dockerd-json.log"] = WRITTEN["dockerd.log"][5:]
 
@@ -113,7 +126,12 @@ def test_logs_that_programs_wrote(name: str) -> None:
     """Each request in a log is read as it was made, with its result and who asked."""
     entries = read(name)
     assert [told(entry) for entry in entries] == WRITTEN[name]
-    program = {"haproxy": HAPROXY, "wollomatic": WOLLOMATIC, "dockerd": DOCKERD}
+    program = {
+        "haproxy": HAPROXY,
+        "wollomatic": WOLLOMATIC,
+        "sockguard": SOCKGUARD,
+        "dockerd": DOCKERD,
+    }
     assert {entry.form for entry in entries} == {program[re.split("[.-]", name)[0]]}
 
 
@@ -357,6 +375,10 @@ def test_words_of_a_client_in_go(text: str) -> None:
 @example(b"{" + b'"time":' + b"9" * 5000 + b"}")
 @example(b'{"msg":"Calling GET /x","time":"2026-11-25T19:38:27Z","status":{}}')
 @example(b'{"event":"request","decision":1,"by":[],"client":{}}')
+@example(
+    b'{"event_type":"http_request","decision":[],"actor_remote_addr":{},"raw_path":1}'
+)
+@example(b'{"msg":{},"decision":{"a":[]}}')
 @example(b'{"msg":"allowed request","URL":{"Path":"\\ud800"},"time":"\\ud800"}')
 def test_nothing_in_a_line_is_too_much(line: bytes) -> None:
     """Any bytes are a line, and none of them stops the reading."""

@@ -21,7 +21,7 @@ from trioproxy.errors import ConfigError
 from trioproxy.files import cannot
 from trioproxy.learning.clients import Clients
 from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.logformats import FORMATS
+from trioproxy.learning.logformats import FORMATS, PROGRAMS
 from trioproxy.learning.loglines import LINE_LIMIT
 from trioproxy.learning.logs import CLIENTS_TOLD_APART, EVERYBODY, Log, united
 from trioproxy.learning.proposal import Quiet, Wish
@@ -32,15 +32,12 @@ from trioproxy.quoting import visible
 
 STDIN: Final = "-"
 GZIP: Final = b"\x1f\x8b"
+BLOCK: Final = 64 * 1024
 LINE_SHOWN: Final = 120
 CLIENTS_SHOWN: Final = 8
 NOTHING_WRITTEN: Final = "nothing was written"
 
-KNOWN: Final = (
-    "logs of these are read: "
-    + ", ".join(one.name for one in FORMATS)
-    + "; docs/learning.md has more"
-)
+KNOWN: Final = f"logs of these are read: {PROGRAMS}; docs/learning.md has more"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,8 +145,8 @@ def _outlasting_a_ctrl_c() -> Iterator[None]:
 class Readable(Protocol):
     """What lines are read from."""
 
-    def readline(self, size: int, /) -> bytes:
-        """Read a line, or so much of it."""
+    def read1(self, size: int, /) -> bytes:
+        """Read what is there, at most so much; nothing at the end."""
         ...
 
 
@@ -157,15 +154,24 @@ def _unpacked(stream: IO[bytes]) -> Readable:
     # By its content: a name says nothing about what is piped in.
     if stream.peek(len(GZIP)).startswith(GZIP):  # type: ignore[attr-defined]  # buffered
         return gzip.GzipFile(fileobj=stream)
-    return stream
+    return stream  # type: ignore[return-value]  # buffered
+
+
+_EMPTY_LINES: Final = re.compile(rb"[\r\n]+")
 
 
 def _lines(stream: Readable) -> Iterator[bytes]:
-    """Lines without their ends; of one that is too long, its beginning."""
-    while line := stream.readline(LINE_LIMIT):
-        yield line.rstrip(b"\r\n")
-        while line and not line.endswith(b"\n"):
-            line = stream.readline(LINE_LIMIT)
+    """Lines without their ends; of one that is too long, its beginning.
+
+    Empty ones are left out before anything is looked at line by line: packed, hundreds of
+    millions of them take no room.
+    """
+    rest = b""
+    while block := stream.read1(BLOCK):
+        *lines, rest = _EMPTY_LINES.sub(b"\n", rest + block).split(b"\n")
+        yield from (line[:LINE_LIMIT] for line in lines)
+        rest = rest[:LINE_LIMIT]
+    yield rest
 
 
 # -- telling -------------------------------------------------------------------------------
@@ -283,6 +289,11 @@ class _Target:
         if client != EVERYBODY:
             wish = replace(wish, name=f"{wish.name}-{client}", file=str(path))
         store = Store(path, wish, fresh=plan.fresh)
+        if store.path.resolve() in {Path(log).resolve() for log in plan.logs}:
+            raise ConfigError(
+                f"{store.path} is the log, and where the evidence of {path} is stored",
+                hint="write another file with -o",
+            )
         known, listed = store.begin(plan.within)
         if known.damage:
             tell.damaged(known.damage)

@@ -141,8 +141,8 @@ Examples:
     "logs",
     multiple=True,
     metavar="FILE|-",
-    help="Learn from a log of HAProxy (tecnativa, linuxserver), wollomatic, dockerd -D or"
-    " trioproxy, packed by gzip or not. May be repeated.",
+    help="Learn from a log of HAProxy (tecnativa, linuxserver), wollomatic, sockguard,"
+    " dockerd -D or trioproxy, packed by gzip or not. May be repeated.",
 )
 @click.option(
     "--split-by",

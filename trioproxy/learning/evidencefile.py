@@ -196,14 +196,23 @@ def load(data: bytes, *, name: str) -> Loaded:
             if number == len(lines) and _is_torn(error, line, number):
                 loaded.damage = f"{name}:{number}: the last line is cut off"
                 break
-            raise ConfigError(
-                f"{name}:{number}: {error}",
-                hint="restore the file from a backup, or start over with --fresh",
-            ) from error
+            raise ConfigError(f"{name}:{number}: {error}", hint=_hint(error)) from error
     loaded.evidence.bound()
     is_whole = data.endswith(b"\n") and not loaded.damage
     loaded.can_append = is_whole and loaded.format == FORMAT
     return loaded
+
+
+class _NoEvidenceError(ValueError):
+    """A file that holds something else."""
+
+
+def _hint(error: ValueError) -> str:
+    if not isinstance(error, _NoEvidenceError):
+        return "restore the file from a backup, or start over with --fresh"
+    from trioproxy.learning.logformats import PROGRAMS
+
+    return f"if it is a log: learn --from-log reads those of {PROGRAMS}"
 
 
 def _is_torn(error: ValueError, line: bytes, number: int) -> bool:
@@ -276,7 +285,7 @@ def _read_thing(data: dict[str, Any]) -> Thing:
 
 def _read_header(data: dict[str, Any]) -> int:
     if "format" not in data:
-        raise ValueError(f"no evidence: the first line is not {HEADER}")
+        raise _NoEvidenceError(f"no evidence: the first line is not {HEADER}")
     for number in FORMATS_READ:
         if data == {"format": number}:
             return number

@@ -186,6 +186,55 @@ def _wollomatic_request(
     )
 
 
+# -- sockguard: its audit log, and its access log ------------------------------------------
+
+_OF_ACCESS: Final = frozenset({b"request", b"request_denied", b"request_would_deny"})
+_PASSED_ON: Final = frozenset({b"allow", b"would_deny"})
+"""Decisions after which the Engine is asked; without one it was not."""
+_IN_ITS_PLACE: Final = frozenset({"502", "504"})
+"""What sockguard answers for want of the Engine, and the Engine never does."""
+
+
+def _sockguard(line: bytes) -> Entry | None:
+    if not (line.startswith(b"time=") and b" msg=request" in line):
+        return None
+    words = _words(line)
+    # The last word that each line has: without it the line was torn.
+    if b"client" not in words:
+        return None
+    return _sockguard_json(
+        {
+            name.decode(): value.decode("utf-8", "replace")
+            for name, value in words.items()
+        }
+    )
+
+
+def _sockguard_json(data: dict[str, Any]) -> Entry | None:
+    if data.get("event_type") == "http_request":
+        date, path, client = "timestamp", "raw_path", "actor_remote_addr"
+    elif text_bytes(data.get("msg")) in _OF_ACCESS and "decision" in data:
+        date, path, client = "time", "path", "client"
+    else:
+        return None
+    decision, result = text_bytes(data.get("decision")), str(data.get("status", ""))
+    if decision == b"deny":
+        result = REFUSED
+    elif decision not in _PASSED_ON or result in _IN_ITS_PLACE:
+        result = ""
+    peer = text_bytes(data.get(client)).decode("ascii", "replace")
+    return Entry(
+        date=rfc3339(text_bytes(data.get(date))),
+        # Go calls a client without a name of its own `@`.
+        client="unix" if peer in {"", "@", "unix"} else _client_of(peer),
+        method=text_bytes(data.get("method")).decode("ascii", "replace"),
+        # "Raw" is said of its version: what was escaped in it is decoded, as it is where
+        # the Engine chooses a route.
+        target=_escaped(text_bytes(data.get(path))),
+        result=result,
+    )
+
+
 # -- the Engine itself, with -D --------------------------------------------------------------
 
 _CALLING: Final = re.compile(rb"Calling ([A-Z]{1,32}) (/\S*)")
@@ -314,7 +363,11 @@ FORMATS: Final = (
         json=_wollomatic_json,
         hint="wollomatic logs what it lets pass at -loglevel debug only",
     ),
+    Format(name="sockguard", text=_sockguard, json=_sockguard_json),
     Format(name="dockerd -D", text=_dockerd, json=_dockerd_json),
     Format(name="trioproxy", text=_own, json=_own_json),
 )
-"""The logs that are read. All but HAProxy's and ours leave out the Engine's answer."""
+"""The logs that are read. wollomatic and most of dockerd leave out the Engine's answer."""
+
+PROGRAMS: Final = ", ".join(one.name for one in FORMATS)
+"""Who wrote them, in words."""
