@@ -94,22 +94,38 @@ async def test_capture_is_for_a_command(learn: Learning) -> None:
     assert (done.status, "is for a COMMAND that we start" in done.err) == (2, True)
 
 
-def test_capture_needs_a_socket_file(
+def test_capture_covers_the_usual_path_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of an Engine that is reached by TCP there is no path to be covered."""
-    monkeypatch.setattr(capture, "USUAL", str(tmp_path / "docker.sock"))
-    assert capture.paths_of_engine("") == []
-    (tmp_path / "docker.sock").touch()
-    assert capture.paths_of_engine("") == [str(tmp_path / "docker.sock")]
+    """Clients look at the usual path, wherever the Engine is, and at its own."""
+    usual, own = str(tmp_path / "docker.sock"), str(tmp_path / "own.sock")
+    monkeypatch.setattr(capture, "USUAL", usual)
+    assert capture.paths_of_engine("") == [usual]
+    assert capture.paths_of_engine(own) == [usual]
+    Path(own).touch()
+    assert capture.paths_of_engine(own) == [own, usual]
+
+
+LOOK = "ls -A /run; stat -c %a /run; cat /run/*/* 2>/dev/null | cksum"
+
+
+@pytest.mark.skipif(os.path.exists(capture.USUAL), reason="there is an Engine's socket")
+async def test_capture_makes_the_usual_path(learn: Learning, fake: FakeEngine) -> None:
+    """COMMAND finds our socket where clients look, and all else beside it as it was."""
+    done = await learn("--capture", "--", *fixed(Path(capture.USUAL)))
+    assert (done.status, learn.granted) == (0, {"SystemInfo"}), done.err
+    assert not await trio.Path(capture.USUAL).exists()
+    outside = await trio.run_process(["sh", "-c", LOOK], capture_stdout=True)
+    done = await learn("--capture", "--", "sh", "-c", LOOK)
+    shown = [line for line in done.out.splitlines() if line != "docker.sock"]
+    assert shown == outside.stdout.decode().splitlines()
 
 
 def test_a_system_without_namespaces_is_told(tmp_path: Path) -> None:
-    """The system call that failed, and why, is what the error repeats."""
-    assert (
-        capture.why_not([str(tmp_path / "missing")])
-        == "mount: No such file or directory"
-    )
+    """What failed, and why, is what the error repeats."""
+    missing = tmp_path / "missing"
+    why = capture.why_not([str(missing / "docker.sock")])
+    assert why == f"{missing}: No such file or directory"
 
 
 async def test_what_the_command_leaves_behind_is_learned(learn: Learning) -> None:

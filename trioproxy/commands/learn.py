@@ -420,8 +420,6 @@ def _captured(upstream: Address, command: Sequence[str], *, capture: bool) -> li
         )
     path = upstream.path if isinstance(upstream, UnixAddress) else ""
     paths = paths_of_engine(path)
-    if not paths:
-        raise ConfigError(f"--capture: {upstream} is no socket file to be covered")
     if reason := why_not(paths):
         raise ConfigError(
             f"--capture: this system gives no mount namespace: {reason}",
