@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.judge.judging import judged
+from tests.judge.judging import judged, of_endpoint
 from tests.markdown import ROOT
-from trioproxy.file import samples
+from trioproxy.api.routes import OPERATIONS
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Decision
@@ -41,7 +41,7 @@ ADDED = (
 def decided(text: str, operation: str) -> Decision:
     """How a request of an operation is judged by the text of a file."""
     policy, _ = parse_policy_file(text, name="app.env")
-    request = next(samples.of_item(operation))
+    request = of_endpoint(OPERATIONS[operation][0])[0]
     target = request.target.path.encode()
     return judged(Gate.enforcing(policy), request.method, target).decision
 

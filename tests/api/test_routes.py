@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.derived import columns
 from trioproxy.api import podman, routes
+from trioproxy.api.matched import with_segments
 from trioproxy.api.routes import (
     ENDPOINTS,
     LIBPOD_SECTIONS,
@@ -21,7 +22,6 @@ from trioproxy.api.routes import (
 )
 from trioproxy.api.target import Target
 from trioproxy.errors import BadTarget
-from trioproxy.file.samples import PARAMETER
 
 ROUTES = Path(__file__).parent.parent / "data" / "routes.tsv"
 ONLY_HTTP2 = "BuildKitGrpc"
@@ -40,7 +40,7 @@ def operation(method: str, raw: bytes) -> str | None:
 
 
 def fill(template: str, value: str) -> bytes:
-    return PARAMETER.sub(value, template).encode()
+    return with_segments(template, value).encode()
 
 
 def name(endpoint: Endpoint) -> str:

@@ -20,8 +20,8 @@ import trio
 from tests.commands.running import running
 from tests.engine import Engine
 from tests.fakes import FakeEngine
+from trioproxy.api.families import OPERATIONS_VARIABLE
 from trioproxy.file.envfile import parse
-from trioproxy.file.variables import OPERATIONS_VARIABLE
 from trioproxy.learning.evidencefile import load
 
 EVIL = (

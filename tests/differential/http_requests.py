@@ -8,13 +8,12 @@ from dataclasses import dataclass
 import trio
 
 from tests.differential.haproxy_rules import MARK
-from trioproxy.api.routes import ENDPOINTS, LIBPOD_SECTIONS, Endpoint
+from trioproxy.api.routes import ENDPOINTS, LIBPOD_SECTIONS, Endpoint, section_prefix
 from trioproxy.file.variables import (
     LIBPOD_VARIABLES,
     METHOD_SWITCHES,
     SWITCHES,
     VERBS,
-    section_prefix,
 )
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "get")

@@ -200,7 +200,7 @@ def row_of(place: Place, compat: str, sent: HttpRequest) -> Difference:
         return differences.TARGETS
     if decision.allowed and sent.fields:
         return differences.FORMS if sent.body else differences.BROWSERS
-    return classify(request, decision)
+    return classify(request.target.path, decision)
 
 
 def judge(place: Place, compat: str, sent: HttpRequest) -> tuple[Request, Decision]:

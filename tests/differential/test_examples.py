@@ -10,9 +10,9 @@ from tests.differential.conftest import Start
 from tests.differential.haproxy_rules import Front
 from tests.differential.http_requests import HttpRequest, http_requests
 from tests.differential.test_differential import Outcome, Place, serve, work
+from tests.judge.judging import of_table
 from tests.migration.tables import Example, examples
 from tests.patience import PATIENCE
-from trioproxy.file import samples
 from trioproxy.review.differences import DIFFERENCES
 
 SEED = 20261125
@@ -30,8 +30,7 @@ async def test_example(sockets: Path, haproxy: Start, example: Example) -> None:
     place = Place(variables=example.variables, fronts=(front,), compats=("",))
     engine = haproxy([front])
     plain = [
-        HttpRequest(method=one.method, target=one.target.path)
-        for one in samples.of_table()
+        HttpRequest(method=one.method, target=one.target.path) for one in of_table()
     ]
     outcome = Outcome()
     with trio.fail_after(PATIENCE):

@@ -16,8 +16,8 @@ import pytest
 
 from tests.end_to_end.proxies import enforcing, environment, learn
 from tests.engine import Engine
+from tests.judge.judging import of_table
 from trioproxy.api.matched import Request
-from trioproxy.file import samples
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.learning.proposal import listed_operations
 
@@ -246,7 +246,7 @@ def test_nothing_else_arrives(
     with recording(folder) as recorder:
         upstream = Engine(f"unix://{folder}/r.sock", folder)
         with enforcing(upstream, "--env-file", str(routes)) as proxy:
-            for request in samples.of_table():
+            for request in of_table():
                 before = len(recorder.arrived)
                 status = send(proxy.url, request)
                 if policy.decide(request).allowed:

@@ -1,11 +1,13 @@
 """Shared by the tests of the policy: judge a request as the gate does."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
 from trioproxy.api.decoding import Json
 from trioproxy.api.matched import Request
+from trioproxy.api.routes import ENDPOINTS, OPERATIONS, Endpoint
+from trioproxy.file.incumbents import examples_of
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import (
     Body,
@@ -27,6 +29,22 @@ from trioproxy.limits.things import Known
 
 def request(method: str, raw: str) -> Request:
     return Request.parse(method, raw.encode("ascii"))
+
+
+REACHABLE = sorted(n for n, rows in OPERATIONS.items() if rows[0].is_reachable)
+"""The operations that a request can mean."""
+
+
+def of_endpoint(endpoint: Endpoint) -> list[Request]:
+    """Requests that mean an endpoint; none if none ever reaches it."""
+    return [request(method, path) for method, path in examples_of(endpoint)]
+
+
+def of_table(*, podman: bool = True) -> Iterator[Request]:
+    """A request or more for each endpoint of the table; `podman`: and for its own."""
+    for endpoint in ENDPOINTS:
+        if podman or not endpoint.is_podmans:
+            yield from of_endpoint(endpoint)
 
 
 def judge(variables: Mapping[str, str], method: str, raw: str) -> Decision:

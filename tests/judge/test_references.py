@@ -3,6 +3,7 @@
 import pytest
 
 from tests.api.test_fields import DOCUMENTED
+from tests.judge.judging import of_endpoint
 from trioproxy.api import routes
 from trioproxy.api.arguments import Argument, Given
 from trioproxy.api.decoding import Json
@@ -11,7 +12,6 @@ from trioproxy.api.families import Kind
 from trioproxy.api.fields import OPERATIONS, STRUCTS, rows
 from trioproxy.api.reading import Asked, ask
 from trioproxy.errors import BodyTooLarge
-from trioproxy.file.samples import of_endpoint
 from trioproxy.judge.references import (
     FINDERS,
     MOST_REFERENCES,

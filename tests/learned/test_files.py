@@ -49,7 +49,7 @@ def test_file_parses(profile: Profile) -> None:
     """Nothing has to be said of the file but what no list limits, and what a build does."""
     text = env_file(profile).read_text()
     policy, warnings = parse_policy_file(text, name=profile.name)
-    assert policy.operations_count
+    assert policy.opened_operations
     beyond = ("no variable limits ", "no ONLY_* variable limits ", "a build goes ")
     assert all(one.startswith(beyond) for one in warnings)
 

@@ -91,7 +91,7 @@ def test_nothing_learned() -> None:
     """A file without a grant is a whole policy that refuses everything."""
     text = render(learned(operations=[], runs=1, last_new_run=0))
     policy, warnings = parse_policy_file(text, name="f")
-    assert (policy.operations_count, warnings) == (0, ())
+    assert (len(policy.opened_operations), warnings) == (0, ())
     assert (
         "in 1 run, 2026-11-24 to 2026-11-26, watched for 3 h 20 min, last new operation in run 0\n"
         in text

@@ -4,15 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.judge.judging import request
+from tests.judge.judging import REACHABLE, request
 from tests.limits.listing import files
-from trioproxy.api.routes import LIBPOD_SECTIONS, SECTIONS
-from trioproxy.file import samples
+from trioproxy.api.routes import LIBPOD_SECTIONS, SECTIONS, unlisted
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.rules import Policy
 from trioproxy.review.compare import Grant, compare
 
-NAMES = sorted({request.operation for request in samples.of_table()})
+NAMES = REACHABLE
 
 
 def policy(**variables: str) -> Policy:
@@ -54,9 +53,7 @@ def test_a_section_is_more_than_its_operations(section: str) -> None:
     # A list allows OPTIONS on every path, a section below its own only.
     listed = opened.opened_operations - {"SystemOptions"}
     found = compare(exact(*listed), opened)
-    kinds = {
-        method for method in ("GET", "POST") if samples.of_unknown(method, section)
-    }
+    kinds = {method for method in ("GET", "POST") if unlisted(method, section)}
     wanted = {"GET": "reading", "POST": "writing"}
     grants = {f"unknown {wanted[kind]} routes in {section}" for kind in kinds}
     assert grants <= names(found.more)

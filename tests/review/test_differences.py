@@ -121,7 +121,7 @@ def test_classify(
     """A request on which an incumbent decides otherwise finds its row."""
     one = request(method, raw)
     policy, _ = parse_policy(variables)
-    assert classify(one, policy.decide(one)) is row
+    assert classify(one.target.path, policy.decide(one)) is row
 
 
 FLAGS = [*SWITCHES, *METHOD_SWITCHES, *VERBS, *sorted(LIBPOD_VARIABLES)]

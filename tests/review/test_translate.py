@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.judge.judging import REACHABLE, of_table
 from trioproxy.api.target import Target
-from trioproxy.file import samples
 from trioproxy.file.envfile import parse_lines
 from trioproxy.file.incumbents import LINUXSERVER, TECNATIVA
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.rules import Policy
 from trioproxy.review.translate import Exported, Proxy, export
 
-NAMES = sorted({request.operation for request in samples.of_table()})
+NAMES = REACHABLE
 COVERED = {
     "DebugPprofNamed": {
         "DebugPprofCmdline", "DebugPprofProfile", "DebugPprofSymbol", "DebugPprofTrace",
@@ -65,7 +65,7 @@ def over_grants(policy: Policy, exported: Exported, proxy: Proxy) -> set[str]:
     )
     opened = {
         request.operation
-        for request in samples.of_table(podman=speaks)
+        for request in of_table(podman=speaks)
         if judge(request.method, request.target.path)
     }
     return opened - policy.opened_operations
@@ -79,7 +79,7 @@ def test_what_was_learned_passes_there(proxy: Proxy, names: set[str]) -> None:
     policy = exact(*names)
     exported = export(policy, proxy, source="app.env")
     judge = reader_of(proxy, exported.text)
-    for request in samples.of_table():
+    for request in of_table():
         if request.operation in names and request.operation not in exported.missing:
             path = request.target.path
             assert judge(request.method, path), request
@@ -194,4 +194,4 @@ def test_a_file_name_makes_no_line(proxy: Proxy) -> None:
 
 def test_targets_are_real_paths() -> None:
     """The paths that the rules are tried with are those that the table matches."""
-    assert all(Target.parse(one.target.raw) == one.target for one in samples.of_table())
+    assert all(Target.parse(one.target.raw) == one.target for one in of_table())

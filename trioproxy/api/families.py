@@ -46,6 +46,9 @@ OBJECTS: Final[Mapping[str, Kind]] = MappingProxyType(
 )
 """The variables that say which containers, networks and volumes requests may name."""
 
+OPERATIONS_VARIABLE: Final = "ALLOW_OPERATIONS"
+"""The list of operations and routes: where it is set, it alone grants."""
+
 OWNER_VARIABLE: Final = "ONLY_OWNER"
 """The value of the label by which what was made through a policy is known as its own."""
 

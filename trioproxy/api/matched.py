@@ -1,4 +1,8 @@
-"""What is judged: a request as values, and the route that a person may name for it."""
+"""What is judged: a request as values, and the route that a person may name for it.
+
+A template stands for all paths that fit it: wherever a policy is asked about a route and
+not about a request, the template itself is the path.
+"""
 
 import re
 from dataclasses import dataclass
@@ -8,6 +12,7 @@ from trioproxy.api.target import Target, quote_path
 from trioproxy.values import ordered_class
 
 _NO_CAPITAL = re.compile(r"[^A-Z]")
+_PARAMETER = re.compile(r"\{[^}]*\}")
 
 
 @ordered_class
@@ -31,11 +36,6 @@ class Request:
     def operation(self) -> str:
         """The Engine's name for it, or `unknown`."""
         return self.endpoint.operation if self.endpoint else "unknown"
-
-    @property
-    def is_unconfined(self) -> bool:
-        """Whether it reaches any objects; of what this version does not know, nobody knows."""
-        return self.endpoint is None or self.endpoint.is_unconfined
 
     @property
     def section(self) -> str | None:
@@ -73,10 +73,25 @@ class Request:
     @property
     def shown(self) -> str:
         """Name it for people: operation, method and template, or the path as escaped."""
-        method = _NO_CAPITAL.sub("?", self.method[:16])
-        if self.endpoint is None:
-            return f"{method} {self.target.shown}"
-        return f"{self.endpoint.operation} ({method} {self.endpoint.template})"
+        return shown(self.method, self.endpoint, self.target.shown)
+
+
+def shown(method: str, endpoint: Endpoint | None, path: str) -> str:
+    """Name a request for people by its endpoint; by its path where it has none."""
+    method = shown_method(method)
+    if endpoint is None:
+        return f"{method} {path}"
+    return f"{endpoint.operation} ({method} {endpoint.template})"
+
+
+def shown_method(method: str) -> str:
+    """Write a method that may be made up."""
+    return _NO_CAPITAL.sub("?", method[:16])
+
+
+def with_segments(template: str, segment: str) -> str:
+    """Write a path that fits a template, with one and the same segment for each parameter."""
+    return _PARAMETER.sub(segment, template)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -193,7 +193,7 @@ _KINDS: Final = MappingProxyType(
 """The sections of what lists of objects hold."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # one is itself, and a key
 class Endpoint:
     """A method and path template of the Engine, with what it does."""
 
@@ -273,6 +273,11 @@ class Endpoint:
     def takes_slashes(self) -> bool:
         """Whether a parameter may hold slashes, as the Engine's `{name:.*}` does."""
         return "{" in self.template and not _ONE_SEGMENT.match(self.template)
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether requests mean it: one exists over HTTP/2 only, which never passes."""
+        return not self.template.startswith("/{grpc.")
 
     @property
     def touches_files(self) -> bool:
@@ -722,7 +727,8 @@ def _second_segment(path: str) -> str:
 
 
 _ROUTES = _index(ENDPOINTS)
-(_OPTIONS,) = OPERATIONS["SystemOptions"]
+(OPTIONS,) = OPERATIONS["SystemOptions"]
+"""What the Engine answers on every path: its section is that of the path."""
 
 
 def match(method: str, target: Target) -> Endpoint | None:
@@ -742,7 +748,7 @@ def match(method: str, target: Target) -> Endpoint | None:
 
 def _find(method: str, path: str) -> Endpoint | None:
     if method == "OPTIONS":
-        return _OPTIONS
+        return OPTIONS
     # The Engine has few HEAD routes, but whoever may GET learns nothing more by asking for a head.
     methods = ("HEAD", "GET", "ANY") if method == "HEAD" else (method, "ANY")
     segment = _first_segment(path)
@@ -759,3 +765,19 @@ def section_of(path: str) -> str | None:
     if segment == PODMAN:
         return _LIBPOD_SECTION_OF_SEGMENT.get(_second_segment(path))
     return _SECTION_OF_SEGMENT.get(segment)
+
+
+def section_prefix(section: str) -> str:
+    """Where the paths of a section begin."""
+    if section in LIBPOD_SECTIONS:
+        return f"/{PODMAN}{section_prefix(section.removeprefix(_OF_PODMAN))}"
+    return "/_ping" if section == "PING" else f"/{section.lower()}"
+
+
+def unlisted(method: str, section: str) -> str:
+    """Write, as a template, what stands for the routes of a section that no row has.
+
+    Empty where a row has each path: `GET /volumes/...` is all one route.
+    """
+    template = f"{section_prefix(section)}/{{name}}/{{more}}"
+    return "" if _find(method, template) else template

@@ -109,7 +109,7 @@ def _read_body(path: str) -> bytes:
 
 
 def _show_file(file: PolicyFile, *, as_json: bool) -> None:
-    mode, count = file.policy.mode, file.policy.operations_count
+    mode, count = file.policy.mode, len(file.policy.opened_operations)
     if as_json:
         data: dict[str, object] = {"file": file.path, "mode": mode, "operations": count}
         data["limited"] = sorted(file.policy.limits.families)
@@ -285,8 +285,7 @@ def _check_trace(file: PolicyFile, trace: str, *, as_json: bool) -> int:
 
 def _replay(policy: Policy, evidence: Evidence) -> Iterator[_Replayed]:
     for shape in evidence.used():
-        decisions = (policy.decide(request) for request in replay(shape))
-        refusals = (one for one in decisions if not one.allowed)
+        refusals = (one for one in replay(policy, shape) if not one.allowed)
         yield _Replayed(
             shape=shape,
             count=evidence.records[shape].count(),

@@ -12,6 +12,7 @@ from typing import Final
 from trioproxy.api.families import (
     BASE_VARIABLE,
     OBJECTS,
+    OPERATIONS_VARIABLE,
     OWNER_VARIABLE,
     Family,
 )
@@ -21,7 +22,6 @@ from trioproxy.commands.tell import note, route, say, say_command, unread_lines
 from trioproxy.commands.terminal import width_of
 from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy_file
-from trioproxy.file.variables import OPERATIONS_VARIABLE
 from trioproxy.files import read_text
 from trioproxy.judge import power
 from trioproxy.learning.evidence import UNFINISHED, Askers, Evidence, Run

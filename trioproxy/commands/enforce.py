@@ -251,7 +251,7 @@ class Gates:
         )
         if self.policy is not None:
             # Here, for most processes read their policy once.
-            from trioproxy.judge.more import refuse_opening
+            from trioproxy.file.opening import refuse_opening
 
             refuse_opening(self.policy, policy, source)
         gate = (Gate.trying if self.shadow else Gate.enforcing)(policy, source=source)

@@ -12,6 +12,7 @@ from trioproxy.api.families import (
     BASE_VARIABLE,
     LIMITS,
     OBJECTS,
+    OPERATIONS_VARIABLE,
     OWNER_VARIABLE,
     Family,
 )
@@ -22,7 +23,6 @@ from trioproxy.commands.closing import Closing
 from trioproxy.commands.observed import read_evidence
 from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy_file
-from trioproxy.file.variables import OPERATIONS_VARIABLE
 from trioproxy.files import read_text
 from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import Loaded

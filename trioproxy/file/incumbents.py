@@ -9,21 +9,42 @@ path begins. A variable counts as 1 if its text begins with a whole number other
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 
-from trioproxy.api.routes import LIBPOD_SECTIONS, SECTIONS
+from trioproxy.api.matched import with_segments
+from trioproxy.api.routes import (
+    LIBPOD_SECTIONS,
+    OPTIONS,
+    SECTIONS,
+    Endpoint,
+    section_prefix,
+)
 from trioproxy.file.variables import (
     LIBPOD_ON_BY_DEFAULT,
     LIBPOD_VARIABLES,
     ON_BY_DEFAULT,
     PERMISSIONS,
     SWITCHES,
-    section_prefix,
 )
 from trioproxy.judge.rules import READING
 
 _VERSION = re.compile(r"/v[0-9.]+", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?0*[1-9]")
+
+
+@cache  # the table never changes, and is asked for with each question about a price
+def examples_of(endpoint: Endpoint) -> tuple[tuple[str, str], ...]:
+    """Methods and paths that stand for an endpoint: these rules read paths, no templates.
+
+    An id is one segment, `x`. `OPTIONS`, which has no path of its own, has one for each
+    section.
+    """
+    if endpoint is OPTIONS:
+        return tuple((OPTIONS.method, section_prefix(one)) for one in SECTIONS)
+    if not endpoint.is_reachable:
+        return ()
+    method = "POST" if endpoint.method == "ANY" else endpoint.method
+    return ((method, with_segments(endpoint.template, "x")),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

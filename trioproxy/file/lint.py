@@ -8,11 +8,15 @@ switch. Names with our prefixes are no matter of taste: `names` stops the start 
 import re
 from collections.abc import Mapping
 
-from trioproxy.api.families import LIMITS, OBJECTS, OWNER_VARIABLE
+from trioproxy.api.families import (
+    LIMITS,
+    OBJECTS,
+    OPERATIONS_VARIABLE,
+    OWNER_VARIABLE,
+)
 from trioproxy.api.routes import OPERATIONS, SECTIONS
 from trioproxy.file.near import near
 from trioproxy.file.variables import (
-    OPERATIONS_VARIABLE,
     PERMISSIONS,
     PREFIXES,
     RENAMED,

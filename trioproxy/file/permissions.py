@@ -6,12 +6,12 @@ look as if it were. No file is opened here, and no request judged.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
-from trioproxy.api.matched import Route
-from trioproxy.api.routes import LIBPOD_SECTIONS, LIMITED, OPERATIONS
+from trioproxy.api.families import OPERATIONS_VARIABLE
+from trioproxy.api.matched import Route, with_segments
+from trioproxy.api.routes import LIMITED, OPERATIONS, match
+from trioproxy.api.target import Target
 from trioproxy.errors import BadTarget, ConfigError
-from trioproxy.file import samples
 from trioproxy.file.envfile import (
     CUT,
     check_end,
@@ -20,22 +20,20 @@ from trioproxy.file.envfile import (
     parse,
     split_by_sh,
 )
+from trioproxy.file.exact import exact_policy
 from trioproxy.file.lint import lint, lint_settings
 from trioproxy.file.names import check_names
 from trioproxy.file.near import near
+from trioproxy.file.sections import section_policy
 from trioproxy.file.variables import (
     COMPAT_VARIABLE,
     FAMILY_PREFIXES,
-    LIBPOD_ON_BY_DEFAULT,
     LIBPOD_VARIABLES,
     METHOD_SWITCHES,
-    ON_BY_DEFAULT,
-    OPERATIONS_VARIABLE,
-    READ_VERBS,
     SWITCHES,
     VERBS,
 )
-from trioproxy.judge.rules import READING, Mode, Policy
+from trioproxy.judge.rules import READING, Policy
 from trioproxy.limits.limit import open_families, parse_limits
 from trioproxy.limits.objects import parse_objects
 
@@ -98,11 +96,12 @@ def parse_policy(
     limits = parse_limits(variables, source=source)
     objects = parse_objects(variables, source=source)
     if OPERATIONS_VARIABLE not in variables:
-        policy = _section_policy(flags, linuxserver=linuxserver)
-        policy = replace(policy, limits=limits, objects=objects)
+        policy = section_policy(
+            flags, linuxserver=linuxserver, limits=limits, objects=objects
+        )
         return policy, (*warnings, *_about_lists(policy))
-    policy = _exact_policy(variables[OPERATIONS_VARIABLE], source)
-    policy = replace(policy, limits=limits, objects=objects)
+    operations, routes = _parse_list(variables[OPERATIONS_VARIABLE], source)
+    policy = exact_policy(operations, routes, limits=limits, objects=objects)
     return policy, (
         *warnings,
         *_idle_switches(flags),
@@ -144,12 +143,8 @@ def _about_objects(policy: Policy) -> Iterator[str]:
     if not policy.objects:
         return
     opened = policy.opened_operations
-    items = (*sorted(opened), *map(str, policy.routes))
-    if beyond := [
-        item
-        for item in items
-        if any(one.is_unconfined for one in samples.of_item(item))
-    ]:
+    roaming = [name for name in sorted(opened) if OPERATIONS[name][0].is_unconfined]
+    if beyond := [*roaming, *map(str, policy.routes)]:
         yield f"no ONLY_* variable limits {_some(beyond)}"
     if "ContainerCreate" in opened and not policy.limits.limits_creation:
         yield "ONLY_* holds for a client that means no harm: without CREATE_* it may create what reaches everything"
@@ -182,35 +177,7 @@ def _is_linuxserver(value: str, source: str) -> bool:
     )
 
 
-def _section_policy(flags: Mapping[str, bool], *, linuxserver: bool) -> Policy:
-    verbs = {name: flags[name] for name in VERBS if name in flags}
-    if linuxserver:
-        verbs = {**dict.fromkeys(READ_VERBS, False), **verbs}
-    return Policy(
-        mode=Mode.SECTIONS,
-        switches={name: flags.get(name, name in ON_BY_DEFAULT) for name in SWITCHES},
-        refused_methods=frozenset(
-            name for name in METHOD_SWITCHES if not flags.get(name, True)
-        ),
-        verbs=verbs,
-        read_verbs_grant=not linuxserver,
-        podman=_podman(flags),
-    )
-
-
-def _podman(flags: Mapping[str, bool]) -> Mapping[str, bool]:
-    """Sections and verbs of Podman's own routes; nothing where no `LIBPOD_*` is 1.
-
-    linuxserver opens ping and version in every file. Here a file has to speak of Podman
-    first: tecnativa opens neither.
-    """
-    given = {name: flags[name] for name in sorted(LIBPOD_VARIABLES & flags.keys())}
-    if not any(given.values()):
-        return {}
-    return {name: name in LIBPOD_ON_BY_DEFAULT for name in LIBPOD_SECTIONS} | given
-
-
-def _exact_policy(value: str, source: str) -> Policy:
+def _parse_list(value: str, source: str) -> tuple[frozenset[str], tuple[Route, ...]]:
     if escape := needless_escape(value):
         raise ConfigError(
             f"{escape} in {OPERATIONS_VARIABLE} of {source} needs no escape",
@@ -226,9 +193,7 @@ def _exact_policy(value: str, source: str) -> Policy:
             routes.append(_parse_route(item, source))
         else:
             raise _unknown_operation(item, source)
-    return Policy(
-        mode=Mode.EXACT, operations=frozenset(operations), routes=tuple(routes)
-    )
+    return frozenset(operations), tuple(routes)
 
 
 def parse_operations(value: str) -> tuple[str, ...]:
@@ -239,7 +204,7 @@ def parse_operations(value: str) -> tuple[str, ...]:
 
 
 def _check_reachable(operation: str, source: str) -> None:
-    if not any(map(samples.of_endpoint, OPERATIONS[operation])):
+    if not OPERATIONS[operation][0].is_reachable:
         raise ConfigError(
             f"{operation} in {OPERATIONS_VARIABLE} of {source} cannot be granted",
             hint="it exists over HTTP/2 only, which never passes",
@@ -254,13 +219,14 @@ def _parse_route(item: str, source: str) -> Route:
         raise ConfigError(f"{where} is no route", hint=hint)
     route = Route(method=found[1], template=found[2])
     try:
-        request = samples.of_route(route)
+        target = Target.parse(with_segments(route.template, "x").encode("ascii"))
+        endpoint = match(route.method, target)
     except BadTarget as error:
         raise ConfigError(f"{where} can never pass: {error}") from error
-    if request.target.version:
+    if target.version:
         raise ConfigError(f"{where} has a version", hint="write it without")
-    if request.endpoint is not None:
-        hint = f"write {request.operation}"
+    if endpoint is not None:
+        hint = f"write {endpoint.operation}"
         raise ConfigError(f"{where} has a name of its own", hint=hint)
     return route
 

@@ -9,13 +9,13 @@ from trioproxy.api.families import (
     BASE_VARIABLE,
     LIMITS,
     OBJECTS,
+    OPERATIONS_VARIABLE,
     OWNER_VARIABLE,
     PROXY_VARIABLE,
     Family,
 )
 from trioproxy.api.routes import LIBPOD_SECTIONS, SECTIONS
 
-OPERATIONS_VARIABLE = "ALLOW_OPERATIONS"
 COMPAT_VARIABLE = "COMPAT"
 
 ON_BY_DEFAULT = frozenset({"EVENTS", "PING", "VERSION"})
@@ -152,13 +152,6 @@ SETTINGS = frozenset(
     }
 )
 """Read from options and the environment, never from a policy file."""
-
-
-def section_prefix(section: str) -> str:
-    """Where the paths of a section begin."""
-    if section in LIBPOD_SECTIONS:
-        return f"/libpod{section_prefix(section.removeprefix('LIBPOD_'))}"
-    return "/_ping" if section == "PING" else f"/{section.lower()}"
 
 
 def speaks_of_podman(variables: Mapping[str, str]) -> bool:

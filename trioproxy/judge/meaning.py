@@ -28,8 +28,6 @@ from trioproxy.api.routes import (
     Endpoint,
     Risk,
 )
-from trioproxy.file import samples
-from trioproxy.file.variables import SWITCHES
 from trioproxy.judge import power
 from trioproxy.judge.rules import READING, Policy
 from trioproxy.limits import places
@@ -142,8 +140,7 @@ def meaning_of(policy: Policy) -> Meaning:
 
 def open_sections(policy: Policy) -> tuple[str, ...]:
     """The sections in which routes pass, too, that this version does not know."""
-    names = (name for name in SWITCHES if name != "POST")
-    return tuple(name for name in names if policy.switches.get(name))
+    return tuple(name for name in SECTIONS if name in policy.sections)
 
 
 def _list(parts: tuple[str, ...]) -> str:
@@ -507,7 +504,8 @@ def _can_write_tags(operation: str) -> bool:
 def _passes_unknown_writes(policy: Policy) -> bool:
     if any(route.method not in READING for route in policy.routes):
         return True
-    unknown = (
-        samples.of_unknown("POST", section) for section in (*SECTIONS, *LIBPOD_SECTIONS)
+    unlisted = (
+        policy.decide_unlisted("POST", section)
+        for section in (*SECTIONS, *LIBPOD_SECTIONS)
     )
-    return any(one is not None and policy.decide(one).allowed for one in unknown)
+    return any(one is not None and one.allowed for one in unlisted)

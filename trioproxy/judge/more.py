@@ -1,7 +1,7 @@
 """What one policy grants beyond another: as the two decide, not as they read.
 
-Both are asked about a request for each route of the table, about every route that one of
-them names itself, and about routes of newer engines, which open sections let through.
+Beside each other lie their decisions on each route of the table, on every route that one of
+them names itself, and on routes of newer engines, which open sections let through.
 What requests may ask for is compared by proof (`limits.inclusion`): more, unless the
 old file is proven to allow it. `review.compare` shows it; a proxy that reads its file again
 says it, and refuses what is opened without a word.
@@ -21,23 +21,21 @@ from trioproxy.api.families import (
     Kind,
 )
 from trioproxy.api.fields import OPERATIONS as ARGUED
-from trioproxy.api.matched import Request, Route
+from trioproxy.api.matched import Route, with_segments
 from trioproxy.api.routes import (
     LIBPOD_SECTIONS,
     LIMITED,
     MEANINGS,
     OPERATIONS,
+    OPTIONS,
     SECTIONS,
     Endpoint,
     Risk,
     kinds_of,
 )
-from trioproxy.errors import ConfigError
-from trioproxy.file import samples
-from trioproxy.file.envfile import CUT
 from trioproxy.judge import power
 from trioproxy.judge.meaning import limits_power_of
-from trioproxy.judge.rules import DENIED_WORDS, Policy, Reason
+from trioproxy.judge.rules import Policy, Reason
 from trioproxy.limits.inclusion import beyond
 from trioproxy.limits.limit import ANY, Limit, Limits
 from trioproxy.limits.objects import OWN
@@ -99,31 +97,14 @@ _RANKS: Final[Mapping[Risk, int]] = MappingProxyType(
 
 def more(old: Policy, new: Policy) -> Iterator[Grant]:
     """Say what `new` grants and `old` does not, one after the other as it is found."""
-    for name, request in _requests(old, new):
-        if _allows(new, name, request) and not _allows(old, name, request):
-            yield Grant(name, is_limited=limits_power_of(new, name))
+    for name in _routes_beyond(old, new):
+        yield Grant(name, is_limited=limits_power_of(new, name))
     yield from _asked_beyond(old, new)
     yield from _named_beyond(old, new)
 
 
-def refuse_opening(old: Policy, new: Policy, source: str) -> None:
-    """Stop where `new` does not speak any more of something that `old` limits.
-
-    Nobody takes a limit away by leaving its line out and means it: more likely the file
-    was cut, or half of it is written. Who does mean it writes `=*`. What no granted
-    operation can ask for is not opened. Raises `ConfigError`.
-    """
-    if opened := list(_opened(old, new)):
-        names = " and ".join(name for name, _ in opened)
-        written = " and ".join(f"{example}={ANY}" for _, example in opened)
-        raise ConfigError(
-            f"{names}: no line of {source} limits this any more",
-            hint=f"{CUT}; if it is meant to be open, write {written}",
-        )
-
-
-def _opened(old: Policy, new: Policy) -> Iterator[tuple[str, str]]:
-    """What is opened without a word, each with a variable that says so."""
+def opened_silently(old: Policy, new: Policy) -> Iterator[tuple[str, str]]:
+    """What `old` limits and `new` does not speak of, each with a variable that says so."""
     asked = _variables(new)
     for family, names in FAMILIES.items():
         if family in new.limits.families or family not in old.limits.families:
@@ -141,12 +122,34 @@ def _opened(old: Policy, new: Policy) -> Iterator[tuple[str, str]]:
         yield "ONLY_*", min(old.objects.set_variables)
 
 
-def _allows(policy: Policy, name: str, request: Request) -> bool:
-    """Whether a policy grants this; of newer routes all, not one that it names itself."""
-    decision = policy.decide(request)
-    if name.startswith(_NEWER):
-        return decision.allowed and decision.reason is Reason.UNKNOWN_ROUTE
-    return decision.allowed
+def _routes_beyond(old: Policy, new: Policy) -> Iterator[str]:
+    """The routes that pass by `new` alone: of the table, newer ones, and those they name."""
+    for endpoint, decision in new.rows.items():
+        if decision.allowed and not old.rows[endpoint].allowed:
+            yield endpoint.operation
+    if any(new.takes_options(one) > old.takes_options(one) for one in SECTIONS):
+        yield OPTIONS.operation
+    for section in (*SECTIONS, *LIBPOD_SECTIONS):
+        for method, kind in (("GET", "reading"), ("POST", "writing")):
+            if _passes_newer(new, method, section) > _passes_newer(
+                old, method, section
+            ):
+                yield f"{_NEWER}{kind} routes in {section}"
+    routes = sorted({*old.routes, *new.routes}, key=str)
+    for route in routes:
+        for segment in _segments(routes, _words(old, new)):
+            path = with_segments(route.template, segment)
+            is_new = new.decide_route(route.method, None, path).allowed
+            if is_new and not old.decide_route(route.method, None, path).allowed:
+                yield str(route)
+
+
+def _passes_newer(policy: Policy, method: str, section: str) -> bool:
+    """Whether all routes pass that a newer Engine has in a section, not only named ones."""
+    decision = policy.decide_unlisted(method, section)
+    return bool(
+        decision and decision.allowed and decision.reason is Reason.UNKNOWN_ROUTE
+    )
 
 
 _NEWER = "unknown "
@@ -209,33 +212,20 @@ def _variables(policy: Policy) -> frozenset[str]:
     return frozenset[str]().union(*(ARGUED[name].variables for name in opened))
 
 
-def _requests(*policies: Policy) -> Iterator[tuple[str, Request]]:
-    """All that either of them can be asked: the table, newer routes, and those they name."""
-    for request in samples.of_table():
-        yield request.operation, request
-    for section in (*SECTIONS, *LIBPOD_SECTIONS):
-        for method, kind in (("GET", "reading"), ("POST", "writing")):
-            unknown = samples.of_unknown(method, section)
-            if unknown is not None:
-                yield f"{_NEWER}{kind} routes in {section}", unknown
-    routes = sorted({route for one in policies for route in one.routes}, key=str)
-    for route in routes:
-        for parameter in _parameters(routes):
-            request = samples.of_route(route, parameter)
-            if request.endpoint is None:
-                yield str(route), request
+def _words(*policies: Policy) -> set[str]:
+    return {word for one in policies for words in one.words.values() for word in words}
 
 
-def _parameters(routes: Iterable[Route]) -> Iterator[str]:
+def _segments(routes: Iterable[Route], words: Iterable[str]) -> Iterator[str]:
     """Segments that stand for all that a parameter may be.
 
     One that no route has as it is written: another route allows it by a parameter in
-    the same place only, and then allows them all. And one that begins like each word by
-    which a verb at 0 refuses.
+    the same place only, and then allows them all. And one that begins like each word
+    that refuses.
     """
     written = {segment for route in routes for segment in route.template.split("/")}
     other = "x"
     while any(segment.endswith(other) for segment in written):
         other += "x"
     yield other
-    yield from (f"{word}-{other}" for word in DENIED_WORDS.values())
+    yield from (f"{word}-{other}" for word in sorted(words))

@@ -1,27 +1,29 @@
 """The policy: which requests may pass, and why.
 
-A policy is built once from variables and then only asked. In exact mode
-`ALLOW_OPERATIONS` alone grants; else the section variables do, and the `ALLOW_*` verbs.
-Whoever adds a rule: a file must never grant more here than in the incumbent, the verbs
-and `LIBPOD_*` that it sets to 1 itself aside.
+A policy is data: what is decided on each route of the table is made once, when the policy
+is, and then only looked up. What of that depends on more than the route is little. A path
+that no row has is decided by its section, or by a route that the file names; so is what the
+Engine takes by any method, or on every path. A name may hold slashes, and words that refuse.
+How a file says all that is known in `file` alone: it gives a function, from method, route and
+path to a ruling, which is asked for each row at the start, with the row's template as the
+path, and afterwards for what is in no row.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
-from trioproxy.api.families import Kind
-from trioproxy.api.matched import Request, Route
-from trioproxy.api.routes import ENDPOINTS
-from trioproxy.file import samples
-from trioproxy.file.variables import (
-    OPERATIONS_VARIABLE,
-    READ_VERBS,
-    VERBS,
-    VERBS_OF_PODMAN,
-    WRITE_VERBS,
+from trioproxy.api.families import OPERATIONS_VARIABLE, Kind
+from trioproxy.api.matched import Request, Route, shown
+from trioproxy.api.routes import (
+    ENDPOINTS,
+    OPTIONS,
+    SECTIONS,
+    Endpoint,
+    section_prefix,
+    unlisted,
 )
 from trioproxy.limits.limit import NO_LIMITS, Limits
 from trioproxy.limits.objects import NO_OBJECTS, Objects
@@ -31,18 +33,6 @@ NOT_FOUND: Final = 404
 
 READING = frozenset({"GET", "HEAD"})
 """The methods that need no `POST=1`."""
-
-_PODMAN = "/libpod/"
-
-# How linuxserver knows the routes that a read verb refuses: by any method, and by how the
-# segment behind the name of a container begins.
-DENIED_WORDS = {
-    "ALLOW_ARCHIVE": "archive",
-    "ALLOW_CHANGES": "change",
-    "ALLOW_EXPORT": "export",
-    "ALLOW_LOGS": "logs",
-    "ALLOW_TOP": "top",
-}
 
 
 class Mode(StrEnum):
@@ -118,30 +108,45 @@ class Decision:
         return "allowed" if self.allowed or self.is_answered else "refused"
 
 
+class Ruling(NamedTuple):
+    """What a file says of a route, whatever it limits beside."""
+
+    allowed: bool
+    reason: Reason
+    rule: str
+    """The variable that decided."""
+    advice: str = ""
+    """For a refusal: what would allow it."""
+
+
+Rules = Callable[[str, Endpoint | None, str], Ruling]
+"""Rules on a method, a route and a path; a row's template stands for all of its paths."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """A set of rules; nothing else is allowed."""
 
     mode: Mode
+    rules: Rules = field(compare=False, repr=False)
+    lines: frozenset[str]
+    """All that these follow from, as text."""
     operations: frozenset[str] = frozenset()
+    """Those that are listed one by one."""
     routes: tuple[Route, ...] = ()
-    switches: Mapping[str, bool] = field(default_factory=dict)
-    """Section variables and `POST`, with their defaults; of Podman's own see `podman`."""
-    refused_methods: frozenset[str] = frozenset()
-    """The methods whose own variable is 0: only a verb still opens what has them."""
-    verbs: Mapping[str, bool] = field(default_factory=dict)
-    """The verbs that are set, and those that `COMPAT` reads as set."""
+    """Those that are listed and in no table."""
+    sections: frozenset[str] = frozenset()
+    """The section variables that are 1: routes that no row has pass by them."""
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By section, how a segment behind a name may begin that has the path refused."""
     limits: Limits = NO_LIMITS
     """What requests may ask for beyond their route."""
     objects: Objects = NO_OBJECTS
     """Which containers, networks and volumes they may name."""
-    read_verbs_grant: bool = True
-    """False under `COMPAT=linuxserver`: a read verb at 1 only lifts its refusal."""
-    podman: Mapping[str, bool] = field(default_factory=dict)
-    """The sections of Podman's own routes, with defaults, and its verbs that are set.
-
-    Empty where no `LIBPOD_*` is 1: such a file says nothing of Podman, and opens nothing.
-    """
+    rows: Mapping[Endpoint, Decision] = field(init=False, compare=False, repr=False)
+    """What is decided on each route that has a method and a path of its own."""
+    opened_operations: frozenset[str] = field(init=False, compare=False, repr=False)
+    """The operations of the table that it opens."""
     drops_nodes: bool = field(init=False, compare=False)
     """Whether containers go on, and are reached into, without the capability for nodes.
 
@@ -150,8 +155,21 @@ class Policy:
     """
 
     def __post_init__(self) -> None:
-        drops = self.is_confined and not self.limits.lists("CREATE_CAPS", "MKNOD")
-        object.__setattr__(self, "drops_nodes", drops and self._touches_containers)
+        rows = {
+            one: self.decide_route(one.method, one, one.template)
+            for one in ENDPOINTS
+            if one.method not in {"ANY", OPTIONS.method}
+        }
+        opened = {one.operation for one, decision in rows.items() if decision.allowed}
+        if any(map(self.takes_options, SECTIONS)):
+            opened.add(OPTIONS.operation)
+        touches = any(rows[one].allowed for one in rows if one.touches_containers)
+        keeps = self.limits.lists("CREATE_CAPS", "MKNOD")
+        object.__setattr__(self, "rows", rows)
+        object.__setattr__(self, "opened_operations", frozenset(opened))
+        object.__setattr__(
+            self, "drops_nodes", self.is_confined and touches and not keeps
+        )
 
     @property
     def is_confined(self) -> bool:
@@ -160,22 +178,59 @@ class Policy:
 
     def opens(self, *operations: str) -> tuple[str, ...]:
         """Those of some operations of the table that it opens."""
-        return tuple(
-            name
-            for name in operations
-            if any(self.decide(one).allowed for one in samples.of_item(name))
-        )
+        return tuple(name for name in operations if name in self.opened_operations)
 
     def decide(self, request: Request) -> Decision:
         """May this request pass, and why?"""
+        endpoint, path = request.endpoint, request.target.path
         if self.limits and _restores(request):
             message = f"{request.shown} with a checkpoint is not allowed: no variable limits what a folder of the host is restored to, as this file does for others"
             return _refuse(Reason.UNLIMITABLE, "", message)
-        if self.mode is Mode.EXACT:
-            return self._decide_exactly(request)
-        if request.target.path.startswith(_PODMAN):
-            return self._decide_podmans(request)
-        return self._decide_by_sections(request)
+        row = self.rows.get(endpoint) if endpoint is not None else None
+        if row is not None and endpoint is not None:
+            # A name with slashes may hold a word; a HEAD is allowed as its GET is.
+            has_slashes = path.count("/") != endpoint.template.count("/")
+            is_told = row.allowed or request.method == endpoint.method
+            if is_told and not (has_slashes and endpoint.section in self.words):
+                return row
+        return self.decide_route(request.method, endpoint, path, request.target.shown)
+
+    def decide_route(
+        self, method: str, endpoint: Endpoint | None, path: str, shown_path: str = ""
+    ) -> Decision:
+        """Decide by the route alone. `path` may be a template, for all that fit it."""
+        ruling = self.rules(method, endpoint, path)
+        if ruling.allowed and ruling.reason in _BY_SECTION:
+            ruling = self._guard(method, endpoint) or ruling
+        if ruling.allowed:
+            return Decision(True, ruling.reason, ruling.rule)
+        what = shown(method, endpoint, shown_path or path)
+        message = f"{what} is not allowed: {ruling.advice}"
+        return _refuse(ruling.reason, ruling.rule, message)
+
+    def decide_unlisted(self, method: str, section: str) -> Decision | None:
+        """Decide on the routes of a section that no row has; None where rows have all."""
+        template = unlisted(method, section)
+        return self.decide_route(method, None, template) if template else None
+
+    def takes_options(self, section: str) -> bool:
+        """Whether `OPTIONS` passes on the paths of a section."""
+        path = section_prefix(section)
+        return self.decide_route(OPTIONS.method, OPTIONS, path).allowed
+
+    def _guard(self, method: str, endpoint: Endpoint | None) -> Ruling | None:
+        """Refuse what gives the power that is limited elsewhere: half a guard is none."""
+        if not self.limits and not self.objects:
+            return None
+        if endpoint is None:
+            is_any, is_open = True, method not in READING
+        else:
+            is_any = endpoint.is_unconfined
+            is_held = bool(self.objects) and endpoint.is_held_by_objects
+            is_open = endpoint.is_unlimitable and not is_held
+        if self.objects and is_any:
+            return _NAMES_NONE
+        return _IS_OPEN if is_open else None
 
     @property
     def shows_all(self) -> tuple[str, ...]:
@@ -184,11 +239,6 @@ class Policy:
             return ()
         showing = {one.operation for one in ENDPOINTS if one.shows_all}
         return tuple(sorted(self.opened_operations & showing))
-
-    @property
-    def _touches_containers(self) -> bool:
-        touching = (e.operation for e in ENDPOINTS if e.touches_containers)
-        return bool(self.opens(*touching))
 
     @property
     def gone_around(self) -> str:
@@ -216,16 +266,8 @@ class Policy:
     @property
     def fingerprint(self) -> str:
         """Eight hex digits by which people tell policies apart, and not a signature."""
-        parts = (
-            self.mode,
-            sorted(self.operations),
-            sorted(map(str, self.routes)),
-            sorted(self.switches.items()),
-            sorted(self.verbs.items()),
-            sorted(self.podman.items()),
-            self.read_verbs_grant,
-            sorted(self.limits.lines | self.objects.lines),
-        )
+        limits = self.limits.lines | self.objects.lines
+        parts = (self.mode, sorted(self.lines), sorted(limits))
         return f"{zlib.crc32(repr(parts).encode()):08x}"
 
     @property
@@ -233,285 +275,21 @@ class Policy:
         """All that it opens by name: operations of the table, and named routes."""
         return self.opened_operations | {str(route) for route in self.routes}
 
-    @property
-    def operations_count(self) -> int:
-        """How many operations of the table it opens."""
-        return len(self.opened_operations)
 
-    @property
-    def opened_operations(self) -> frozenset[str]:
-        """The operations of the table that it opens."""
-        return frozenset(
-            request.operation
-            for request in samples.of_table()
-            if self.decide(request).allowed
-        )
+_BY_SECTION = frozenset({Reason.SECTION, Reason.UNKNOWN_ROUTE})
 
-    def _decide_exactly(self, request: Request) -> Decision:
-        if request.operation in self.operations or self._grants_head(request):
-            return _allow(Reason.OPERATION, OPERATIONS_VARIABLE)
-        if request.endpoint is None:
-            for route in self.routes:
-                if route.fits(request.method, request.target.path):
-                    return _allow(Reason.ROUTE, OPERATIONS_VARIABLE)
-            what = f"a {request.shown.partition(' ')[0]}:/path/{{template}} for it"
-        else:
-            what = request.operation
-        message = f"{request.shown} is not allowed: add {what} to {OPERATIONS_VARIABLE}"
-        return _refuse(Reason.OPERATION, OPERATIONS_VARIABLE, message)
-
-    def _grants_head(self, request: Request) -> bool:
-        """Whether a HEAD route of its own has the template of a granted GET."""
-        return request.method == "HEAD" and any(
-            endpoint.operation in self.operations
-            for endpoint in ENDPOINTS
-            if request.endpoint is not None
-            and endpoint.method == "GET"
-            and endpoint.template == request.endpoint.template
-        )
-
-    def _decide_by_sections(self, request: Request) -> Decision:
-        decision = self._judge_verbs(request)
-        if decision is not None:
-            return decision
-        if request.method in self.refused_methods:
-            return self._refuse(request, Reason.METHOD, request.method)
-        if not self.switches["POST"]:
-            if request.method not in READING:
-                return self._refuse(request, Reason.METHOD, "POST")
-            if self._needs_post_for_read(request):
-                return self._refuse(request, Reason.WRITE_LIKE_READ, "POST")
-        if request.operation == "ContainerExec" and not self.switches["EXEC"]:
-            return self._refuse(request, Reason.EXEC, "EXEC")
-        return self._judge_section(request)
-
-    def _judge_verbs(self, request: Request) -> Decision | None:
-        """Let the narrowest verb that is set decide; then those that refuse by a word.
-
-        `ALLOW_RESTARTS` names stop, restart and kill, `ALLOW_STOP` stop alone. Whoever
-        writes both means an exception by the narrower one, whichever is at 0.
-        """
-        for verb in self._granting_verbs(request):
-            if verb in self.verbs:
-                if self.verbs[verb]:
-                    return _allow(Reason.VERB, verb)
-                return self._refuse(request, Reason.VERB, verb)
-        for verb in self._refusing_verbs(request):
-            return self._refuse(request, Reason.VERB, verb)
-        return None
-
-    def _judge_section(self, request: Request) -> Decision:
-        section = request.section
-        if section is None:
-            message = f"{request.shown} is not allowed: no section variable opens it, only {OPERATIONS_VARIABLE}"
-            return _refuse(Reason.NO_SECTION, OPERATIONS_VARIABLE, message)
-        if not self.switches[section]:
-            return self._refuse(request, Reason.SECTION, section)
-        if refusal := self._passes_by(request):
-            return refusal
-        if request.endpoint is None:
-            return _allow(Reason.UNKNOWN_ROUTE, section)
-        return _allow(Reason.SECTION, section)
-
-    def _passes_by(self, request: Request) -> Decision | None:
-        """Refuse what gives the power that is limited elsewhere: half a guard is none."""
-        if self.objects and request.is_unconfined:
-            message = f"{request.shown} is not allowed: it reaches what no ONLY_* variable lists, and this file has one: name it in {OPERATIONS_VARIABLE}"
-            return _refuse(Reason.UNCONFINED, OPERATIONS_VARIABLE, message)
-        if not self.limits and not self.objects:
-            return None
-        if (endpoint := request.endpoint) is None:
-            is_open = request.method not in READING
-        else:
-            is_held = bool(self.objects) and endpoint.is_held_by_objects
-            is_open = endpoint.is_unlimitable and not is_held
-        return _refuse_unlimitable(request) if is_open else None
-
-    def _decide_podmans(self, request: Request) -> Decision:
-        """Decide on one of Podman's own routes, in the order of linuxserver's rules.
-
-        No file for tecnativa is about them. So nothing of what differs for its sake holds
-        here: a read verb refuses when unset, and at 1 it only lifts its refusal.
-        """
-        verb = self._granting_podman_verb(request)
-        if verb and not self._refusing_podman_verbs(request):
-            return _allow(Reason.VERB, verb)
-        for reason, rule in self._podman_obstacles(request):
-            message = f"{request.shown} is not allowed: {self._podman_advice(request)}"
-            return _refuse(reason, rule, message)
-        if refusal := self._passes_by(request):
-            return refusal
-        reason = Reason.SECTION if request.endpoint else Reason.UNKNOWN_ROUTE
-        return _allow(reason, request.section or "")
-
-    def _podman_obstacles(self, request: Request) -> Iterator[tuple[Reason, str]]:
-        """What refuses a request that no verb opens; the first is the reason."""
-        for verb in self._refusing_podman_verbs(request):
-            yield Reason.VERB, verb
-        if request.method in self.refused_methods:
-            yield Reason.METHOD, request.method
-        if not self.switches["POST"]:
-            if request.method not in READING:
-                yield Reason.METHOD, "POST"
-            if _is_write_like(request):
-                yield Reason.WRITE_LIKE_READ, "POST"
-        if _prepares_exec(request) and not self.podman.get("LIBPOD_EXEC"):
-            yield Reason.EXEC, "LIBPOD_EXEC"
-        section = request.section
-        if section is None:
-            yield Reason.NO_SECTION, OPERATIONS_VARIABLE
-        elif not self.podman.get(section):
-            yield Reason.SECTION, section
-
-    def _podman_verbs(self, request: Request) -> Mapping[str, bool]:
-        """The verbs that are set for a route, the narrowest first."""
-        if not self.podman:
-            return {}
-        known = {**self.verbs, **self.podman}
-        verbs = _GRANTING_PODMAN.get(request.operation, ())
-        return {verb: known[verb] for verb in verbs if verb in known}
-
-    def _granting_podman_verb(self, request: Request) -> str:
-        """The narrowest verb that is set for a route, if it is at 1; else nothing."""
-        verbs = self._podman_verbs(request)
-        first = next(iter(verbs), "")
-        return first if verbs.get(first) else ""
-
-    def _refusing_podman_verbs(self, request: Request) -> list[str]:
-        """The verb at 0 for a route, and the read verbs, not at 1, of a word in its path."""
-        narrowest = list(self._podman_verbs(request).items())[:1]
-        refusing = [verb for verb, granted in narrowest if not granted]
-        thing, *behind = request.target.path.lower().split("/")[2:]
-        if thing not in {"containers", "pods"}:
-            return refusing
-        return refusing + [
-            verb
-            for verb, word in DENIED_WORDS.items()
-            if not self.verbs.get(verb)
-            and any(segment.startswith(word) for segment in behind[1:])
-        ]
-
-    def _podman_advice(self, request: Request) -> str:
-        if verbs := _GRANTING_PODMAN.get(request.operation):
-            return f"set {verbs[0]}=1"
-        section = request.section
-        if section is None:
-            return f"no section variable opens it, only {OPERATIONS_VARIABLE}"
-        needed = [*self._refusing_podman_verbs(request), section]
-        if _prepares_exec(request):
-            needed.append("LIBPOD_EXEC")
-        if request.method not in READING or _is_write_like(request):
-            needed.append("POST")
-        if request.method in self.refused_methods:
-            needed.append(request.method)
-        is_set = {**self.switches, **self.podman}
-        missing = [f"{name}=1" for name in needed if not is_set.get(name)]
-        return f"set {' and '.join(missing)}"
-
-    def _granting_verbs(self, request: Request) -> tuple[str, ...]:
-        """The verbs that would allow a request, the narrowest first."""
-        verbs = _GRANTING if self.read_verbs_grant else _GRANTING_WRITES
-        return verbs.get(request.operation, ())
-
-    def _refusing_verbs(self, request: Request) -> list[str]:
-        """The verbs at 0 that refuse a request.
-
-        A grant names whole routes. A refusal is read as widely as in linuxserver's rules,
-        so that no file refuses less here: `ALLOW_ARCHIVE=0` stops PUT as well.
-        """
-        if not self.verbs:
-            return []
-        segments = _segments_behind_the_name(request)
-        return [
-            verb
-            for verb, granted in self.verbs.items()
-            if not granted
-            and (
-                request.operation in VERBS[verb]
-                or (
-                    verb in DENIED_WORDS
-                    and any(one.startswith(DENIED_WORDS[verb]) for one in segments)
-                )
-            )
-        ]
-
-    def _needs_post_for_read(self, request: Request) -> bool:
-        if not _is_write_like(request):
-            return False
-        # Under COMPAT=linuxserver whoever sets ALLOW_ARCHIVE=1 has asked for just that.
-        return not any(
-            self.verbs.get(verb) and request.operation in READ_VERBS[verb]
-            for verb in READ_VERBS
-        )
-
-    def _refuse(self, request: Request, reason: Reason, rule: str) -> Decision:
-        message = f"{request.shown} is not allowed: {self._advice(request)}"
-        return _refuse(reason, rule, message)
-
-    def _advice(self, request: Request) -> str:
-        """Say which variables would allow it: a verb where there is one, it is narrower."""
-        if verbs := self._granting_verbs(request):
-            return f"set {verbs[0]}=1"
-        section = request.section
-        if section is None:
-            return f"no section variable opens it, only {OPERATIONS_VARIABLE}"
-        refusing = self._refusing_verbs(request)
-        needed = [*refusing, section]
-        if request.operation == "ContainerExec":
-            needed.append("EXEC")
-        is_lifted = any(request.operation in VERBS[verb] for verb in refusing)
-        if request.method not in READING or (
-            self._needs_post_for_read(request) and not is_lifted
-        ):
-            needed.append("POST")
-        if request.method in self.refused_methods:
-            needed.append(request.method)
-        missing = [f"{name}=1" for name in needed if not self.switches.get(name)]
-        return f"set {' and '.join(missing)}"
-
-
-def _is_write_like(request: Request) -> bool:
-    return request.endpoint is not None and request.endpoint.needs_post
-
-
-def _prepares_exec(request: Request) -> bool:
-    return request.operation == "LibpodContainerExec"
-
-
-def _segments_behind_the_name(request: Request) -> list[str]:
-    """The segments in which linuxserver's rules, or the Engine, may see a word.
-
-    Its rules take the third segment of a path. The Engine takes slashes as part of a
-    name (`/containers/PARENT/ALIAS/archive` reaches a container by a legacy link), so
-    there the word of the route is elsewhere: it is taken from the template. Where no
-    template is known, each segment behind the first of the name may be the word.
-    """
-    first, *behind = request.target.path.lower().split("/")[1:]
-    if first != "containers":
-        return []
-    if request.endpoint is None:
-        return behind[1:]
-    return [*behind[1:2], *request.endpoint.template.split("/")[3:4]]
-
-
-def _by_operation(
-    verbs: Mapping[str, frozenset[str]],
-) -> Mapping[str, tuple[str, ...]]:
-    """Turn a table of verbs around: operation to verbs, the narrowest first."""
-    narrowest_first = sorted(verbs, key=lambda verb: len(verbs[verb]))
-    return {
-        operation: tuple(verb for verb in narrowest_first if operation in verbs[verb])
-        for operation in frozenset().union(*verbs.values())
-    }
-
-
-_GRANTING = _by_operation(VERBS)
-_GRANTING_WRITES = _by_operation(WRITE_VERBS)
-_GRANTING_PODMAN = _by_operation(VERBS_OF_PODMAN)
-
-
-def _allow(reason: Reason, rule: str) -> Decision:
-    return Decision(True, reason, rule)
+_NAMES_NONE = Ruling(
+    False,
+    Reason.UNCONFINED,
+    OPERATIONS_VARIABLE,
+    f"it reaches what no ONLY_* variable lists, and this file has one: name it in {OPERATIONS_VARIABLE}",
+)
+_IS_OPEN = Ruling(
+    False,
+    Reason.UNLIMITABLE,
+    OPERATIONS_VARIABLE,
+    f"no variable limits what it asks for, as this file does for others: name it in {OPERATIONS_VARIABLE}",
+)
 
 
 def _refuse(reason: Reason, rule: str, message: str) -> Decision:
@@ -550,8 +328,3 @@ def _restores(request: Request) -> bool:
 
 
 _CHECKPOINTS = frozenset({"checkpoint", "checkpoint-dir"})
-
-
-def _refuse_unlimitable(request: Request) -> Decision:
-    message = f"{request.shown} is not allowed: no variable limits what it asks for, as this file does for others: name it in {OPERATIONS_VARIABLE}"
-    return _refuse(Reason.UNLIMITABLE, OPERATIONS_VARIABLE, message)

@@ -20,15 +20,15 @@ from trioproxy.api.families import (
     BASE_VARIABLE,
     LIMITS,
     OBJECTS,
+    OPERATIONS_VARIABLE,
     PROXY_VARIABLE,
     Family,
 )
 from trioproxy.api.routes import OPERATIONS
-from trioproxy.file import samples
 from trioproxy.file.envfile import format_value
 from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.file.permissions import parse_policy
-from trioproxy.file.variables import OPERATIONS_VARIABLE, SWITCHES, VERBS
+from trioproxy.file.variables import SWITCHES, VERBS
 from trioproxy.judge import power
 from trioproxy.judge.meaning import limits_power_of
 from trioproxy.learning.lists import NO_LISTS, Lists
@@ -287,7 +287,8 @@ def _granted_rows(granted: Iterable[str], learned: Learned) -> Iterator[_Row]:
     # The file says where its own listener is; for what is limited any place will do.
     lists = {PROXY_VARIABLE: "/proxy.sock", **learned.lists.values}
     lists |= learned.objects.values
-    known = [i for i in granted if i in OPERATIONS and any(samples.of_item(i))]
+    rows = {item: OPERATIONS[item][0] for item in granted if item in OPERATIONS}
+    known = [item for item, row in rows.items() if row.is_reachable]
     policy, _ = parse_policy({OPERATIONS_VARIABLE: ",".join(known), **lists})
     for item in granted:
         note = _risk_note(item)

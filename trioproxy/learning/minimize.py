@@ -12,9 +12,9 @@ from functools import lru_cache, partial
 from itertools import chain, combinations
 from typing import NamedTuple
 
-from trioproxy.api.routes import OPERATIONS, Effect
-from trioproxy.file import samples
-from trioproxy.file.incumbents import VARIABLES, Incumbent
+from trioproxy.api.matched import with_segments
+from trioproxy.api.routes import ENDPOINTS, OPERATIONS, OPTIONS, Effect
+from trioproxy.file.incumbents import VARIABLES, Incumbent, examples_of
 from trioproxy.file.variables import speaks_of_podman
 
 
@@ -77,21 +77,24 @@ def opened_operations(
 
     Podman's own count where the variables speak of Podman: no other Engine has them.
     """
+    podman = speaks_of_podman(variables)
     return frozenset(
-        request.operation
-        for request in samples.of_table(podman=speaks_of_podman(variables))
-        if any(
-            one.allows(variables, request.method, request.target.path)
-            for one in incumbents
-        )
+        endpoint.operation
+        for endpoint in ENDPOINTS
+        if podman or not endpoint.is_podmans
+        for use in examples_of(endpoint)
+        if any(one.allows(variables, *use) for one in incumbents)
     )
 
 
 def uses_of(item: str) -> Iterator[Use]:
     """The requests that stand for a granted item; none for `OPTIONS`, of any path."""
-    if item != "SystemOptions":
-        for request in samples.of_item(item):
-            yield Use(request.method, request.target.path)
+    method, mark, template = item.partition(":")
+    if mark:
+        yield Use(method, with_segments(template, "x"))
+    elif item != OPTIONS.operation:
+        for endpoint in OPERATIONS.get(item, ()):
+            yield from (Use(*one) for one in examples_of(endpoint))
 
 
 @lru_cache(maxsize=1024)  # the table's requests, asked for again with each new one

@@ -9,17 +9,23 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from trioproxy.api.families import LIMITS, OBJECTS, PROXY_VARIABLE, Kind
-from trioproxy.api.matched import Request
+from trioproxy.api.families import (
+    LIMITS,
+    OBJECTS,
+    OPERATIONS_VARIABLE,
+    PROXY_VARIABLE,
+    Kind,
+)
+from trioproxy.api.routes import OPERATIONS, OPTIONS, SECTIONS, section_prefix
 from trioproxy.errors import ConfigError, TrioProxyError
-from trioproxy.file import envfile, samples
+from trioproxy.file import envfile
 from trioproxy.file.permissions import (
     parse_operations,
     parse_policy_file,
     says_nothing,
 )
-from trioproxy.file.variables import OPERATIONS_VARIABLE, SWITCHES, VERBS
-from trioproxy.judge.rules import Mode, Policy
+from trioproxy.file.variables import SWITCHES, VERBS
+from trioproxy.judge.rules import Decision, Mode, Policy
 from trioproxy.learning.evidence import OWN, Completeness, Evidence
 from trioproxy.learning.flows import Unseen, unseen_states
 from trioproxy.learning.learnedfile import Learned, foreign_lines, render
@@ -251,7 +257,16 @@ def exceeds(item: str, ceiling: Policy | None) -> bool:
     """Whether a ceiling refuses an operation or route, or a part of it."""
     if ceiling is None:
         return False
-    return not all(ceiling.decide(request).allowed for request in samples.of_item(item))
+    method, mark, template = item.partition(":")
+    if mark:
+        return not ceiling.decide_route(method, None, template).allowed
+    if item == OPTIONS.operation:
+        return not all(map(ceiling.takes_options, SECTIONS))
+    return not all(
+        ceiling.rows[one].allowed
+        for one in OPERATIONS.get(item, ())
+        if one in ceiling.rows and one.is_reachable
+    )
 
 
 def _is_beyond(listed: str, ceiling: Policy) -> bool:
@@ -374,20 +389,19 @@ def check_replay(
     for shape in evidence.used():
         if shape.operation not in granted:
             continue
-        for request in replay(shape):
-            if not policy.decide(request).allowed:
+        for decision in replay(policy, shape):
+            if not decision.allowed:
                 raise TrioProxyError(
-                    f"bug: {file} would refuse {request.shown}, which was used"
+                    f"bug: {file} would refuse what was used: {decision.message}"
                 )
 
 
-def replay(shape: Shape) -> Iterator[Request]:
-    """Make up the requests that a shape stands for."""
+def replay(policy: Policy, shape: Shape) -> Iterator[Decision]:
+    """Decide again, by a policy, on each route that a shape may have met."""
     for endpoint in shape.endpoints:
-        for sample in samples.of_endpoint(endpoint):
-            if shape.operation == "SystemOptions" and sample.section != shape.section:
-                continue  # it has a sample for each section
-            yield Request(method=shape.method, target=sample.target, endpoint=endpoint)
+        is_options = endpoint is OPTIONS
+        path = section_prefix(shape.section) if is_options else endpoint.template
+        yield policy.decide_route(shape.method, endpoint, path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,8 @@ give together what neither gives alone.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from trioproxy.api.families import OBJECTS
+from trioproxy.api.families import OBJECTS, OPERATIONS_VARIABLE
 from trioproxy.api.routes import OPERATIONS, Endpoint, Risk
-from trioproxy.file.variables import OPERATIONS_VARIABLE
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.evidence import Askers, Evidence, Facts
 from trioproxy.learning.keeping import below_base

@@ -8,9 +8,8 @@ difference that has no row here, and no row that never shows.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from trioproxy.api.matched import Request
-from trioproxy.file import samples
-from trioproxy.file.incumbents import LINUXSERVER, TECNATIVA, Incumbent
+from trioproxy.api.routes import ENDPOINTS
+from trioproxy.file.incumbents import LINUXSERVER, TECNATIVA, Incumbent, examples_of
 from trioproxy.file.variables import METHOD_SWITCHES, speaks_of_podman
 from trioproxy.judge.rules import Decision, Mode, Policy, Reason
 
@@ -203,11 +202,11 @@ DIFFERENCES = (
 """All of them, from the outside in: file, target, rules."""
 
 
-def classify(request: Request, decision: Decision) -> Difference:
+def classify(path: str, decision: Decision) -> Difference:
     """Name the row of a request on which an incumbent decides otherwise."""
     if decision.allowed:
-        return _classify_allowed(request, decision)
-    if request.target.path.startswith(("/libpod/", "/pods/")):
+        return _classify_allowed(path, decision)
+    if path.startswith(("/libpod/", "/pods/")):
         return PODMAN
     if decision.reason is Reason.METHOD and decision.rule in METHOD_SWITCHES:
         return METHODS_AT_0
@@ -219,10 +218,10 @@ def classify(request: Request, decision: Decision) -> Difference:
     }.get(decision.reason, VERB_BEGINNINGS)
 
 
-def _classify_allowed(request: Request, decision: Decision) -> Difference:
+def _classify_allowed(path: str, decision: Decision) -> Difference:
     if decision.reason is Reason.VERB:
         return VERBS_GRANT
-    if request.target.path.startswith("/libpod/"):
+    if path.startswith("/libpod/"):
         return PODMAN_AT_1
     return UNSET_READ_VERBS
 
@@ -241,15 +240,20 @@ def matters(policy: Policy, variables: Mapping[str, str]) -> Iterator[Matter]:
 
     Of an exact list nothing is news: there it is not known.
     """
+    podman = speaks_of_podman(variables)
+    asked = [
+        (endpoint, use)
+        for endpoint in ENDPOINTS
+        if podman or not endpoint.is_podmans
+        for use in examples_of(endpoint)
+    ]
     for incumbent in (TECNATIVA, LINUXSERVER) if policy.mode is Mode.SECTIONS else ():
         found = dict[str, set[str]]()
-        for request in samples.of_table(podman=speaks_of_podman(variables)):
-            decision = policy.decide(request)
-            there = incumbent.allows(variables, request.method, request.target.path)
-            if decision.allowed == there:
-                continue
-            row = classify(request, decision)
-            found.setdefault(row.name, set()).add(request.operation)
+        for endpoint, (method, path) in asked:
+            decision = policy.decide_route(method, endpoint, path)
+            if decision.allowed != incumbent.allows(variables, method, path):
+                row = classify(path, decision)
+                found.setdefault(row.name, set()).add(endpoint.operation)
         for row in DIFFERENCES:
             if row.name in found:
                 yield Matter(

@@ -12,12 +12,12 @@ from trioproxy.api.families import (
     BASE,
     LIMITS,
     OBJECTS,
+    OPERATIONS_VARIABLE,
     Kind,
 )
 from trioproxy.api.routes import row_of
 from trioproxy.errors import ConfigError
-from trioproxy.file import samples
-from trioproxy.file.variables import OPERATIONS_VARIABLE
+from trioproxy.file.exact import exact_policy
 from trioproxy.judge import power
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.learning.evidence import Argument, Evidence, Facts, Thing
@@ -290,15 +290,15 @@ def _can_be_listed(variable: str, value: str) -> bool:
 
 def _refusal(policy: Policy, shape: Shape) -> str:
     if shape.operation == UNKNOWN:
-        request = samples.of_unknown(shape.method, shape.section)
-        if request is None or policy.decide(request).allowed:
+        decision = policy.decide_unlisted(shape.method, shape.section)
+        if decision is None or decision.allowed:
             return ""
         place = shape.section or "no section"
         return (
             f"an unknown route, {shape.method} in {place}, is not allowed:"
             f" find it in the log and name it as {shape.method}:/path/{{x}}"
         )
-    decisions = (policy.decide(request) for request in replay(shape))
+    decisions = replay(policy, shape)
     return next((one.message for one in decisions if not one.allowed), "")
 
 

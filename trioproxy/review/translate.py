@@ -21,14 +21,15 @@ from trioproxy.api.matched import Request
 from trioproxy.api.routes import (
     ENDPOINTS,
     LIBPOD_SECTIONS,
+    OPTIONS,
     SECTIONS,
     Endpoint,
     match,
+    section_prefix,
 )
 from trioproxy.api.target import Target
-from trioproxy.file import samples
 from trioproxy.file.envfile import format_value
-from trioproxy.file.incumbents import LINUXSERVER, TECNATIVA, Incumbent
+from trioproxy.file.incumbents import LINUXSERVER, TECNATIVA, Incumbent, examples_of
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.minimize import opened_operations, smallest_sections, unopenable
 from trioproxy.learning.shape import METHODS
@@ -209,12 +210,16 @@ def _patterns(policy: Policy) -> dict[str, list[str]]:
     """The paths that a policy opens, by method, as regular expressions without anchors."""
     found = dict[str, set[str]]()
     for endpoint in ENDPOINTS:
-        for request in samples.of_endpoint(endpoint):
-            if policy.decide(request).allowed:
-                pattern = _pattern_of(endpoint, request.target.path)
-                any_method = endpoint.method == "ANY"
-                for method in METHODS if any_method else [endpoint.method]:
-                    found.setdefault(method, set()).add(pattern)
+        any_method = endpoint.method == "ANY"
+        paths = [endpoint.template]
+        if endpoint is OPTIONS:
+            paths = [section_prefix(section) for section in SECTIONS]
+        for path in paths:
+            method = "POST" if any_method else endpoint.method
+            if policy.decide_route(method, endpoint, path).allowed:
+                pattern = _pattern_of(endpoint, path)
+                for one in METHODS if any_method else [method]:
+                    found.setdefault(one, set()).add(pattern)
     for route in policy.routes:
         for method in {route.method, *({"HEAD"} if route.method == "GET" else ())}:
             found.setdefault(method, set()).add(_pattern(route.template, _SEGMENT))
@@ -232,10 +237,11 @@ def _beyond(policy: Policy) -> tuple[str, ...]:
         for method, patterns in _patterns(policy).items()
     }
     opened = {
-        request.operation
-        for request in samples.of_table()
-        for pattern in compiled.get(request.method, ())
-        if pattern.fullmatch(request.target.path)
+        endpoint.operation
+        for endpoint in ENDPOINTS
+        for method, path in examples_of(endpoint)
+        for pattern in compiled.get(method, ())
+        if pattern.fullmatch(path)
     }
     return tuple(sorted(opened - policy.opened_operations))
 
@@ -261,12 +267,12 @@ def _without_slashes(policy: Policy) -> set[str]:
 
 def _newer_routes(policy: Policy) -> Iterator[str]:
     for section in (*SECTIONS, *LIBPOD_SECTIONS):
-        if policy.switches.get(section) or policy.podman.get(section):
+        if section in policy.sections:
             yield f"routes in {section} that this version does not know"
 
 
 def _pattern_of(endpoint: Endpoint, path: str) -> str:
-    if endpoint.operation == "SystemOptions":  # the path is that of a section
+    if endpoint is OPTIONS:  # the path is that of a section
         return f"{_VERSION}{re.escape(path)}(/.*)?"
     if endpoint.is_podmans:
         parameter = _SEGMENTS if endpoint.takes_slashes else _SEGMENT

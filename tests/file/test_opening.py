@@ -1,15 +1,12 @@
-"""What one policy grants beyond another, and what it opens without a word.
-
-`tests/review/test_compare.py` has what is more and less.
-"""
+"""What a file that is read again opens without a word."""
 
 from collections.abc import Mapping
 
 import pytest
 
 from trioproxy.errors import ConfigError
+from trioproxy.file.opening import refuse_opening
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.more import refuse_opening
 from trioproxy.judge.rules import Policy
 
 OWN = {"ONLY_CONTAINERS": "@own", "ONLY_OWNER": "a"}
