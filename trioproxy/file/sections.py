@@ -29,8 +29,8 @@ from trioproxy.file.variables import (
     WRITE_VERBS,
 )
 from trioproxy.judge.rules import READING, Mode, Policy, Reason, Ruling
-from trioproxy.limits.limit import NO_LIMITS, Limits
-from trioproxy.limits.objects import NO_OBJECTS, Objects
+from trioproxy.limits.limit import Limits
+from trioproxy.limits.objects import Objects
 
 _WORDS = {
     "ALLOW_ARCHIVE": "archive",
@@ -52,9 +52,9 @@ _SECTIONS = (*SECTIONS, *LIBPOD_SECTIONS)
 def section_policy(
     flags: Mapping[str, bool],
     *,
-    linuxserver: bool = False,
-    limits: Limits = NO_LIMITS,
-    objects: Objects = NO_OBJECTS,
+    linuxserver: bool,
+    limits: Limits,
+    objects: Objects,
 ) -> Policy:
     """Let pass what sections, `POST`, methods and verbs open; unset ones by default.
 
@@ -80,18 +80,18 @@ def section_policy(
     # At 1 a read verb only lifts its refusal under COMPAT=linuxserver.
     granting = _by_operation(WRITE_VERBS if linuxserver else VERBS)
     podmans = _by_operation(VERBS_OF_PODMAN)
+    heard = {**granting, **podmans} if has_podman else granting
+    # Of a key that comes again the last is kept: of the verbs that are set the narrowest.
+    deciding = {
+        operation: verb
+        for operation, verbs in heard.items()
+        for verb in reversed(verbs)
+        if verb in values
+    }
     rules = _Sections(
         values=values,
         granting={**granting, **podmans},
-        deciding={
-            operation: verb
-            for operation, verbs in {**granting, **podmans}.items()
-            if has_podman or operation not in podmans
-            for verb in reversed(
-                verbs
-            )  # the narrowest that is set comes last, and stays
-            if verb in values
-        },
+        deciding=deciding,
         closing=closing,
     )
     set_lines = {f"{name}={value:d}" for name, value in values.items()}

@@ -200,7 +200,7 @@ class Policy:
     ) -> Decision:
         """Decide by the route alone. `path` may be a template, for all that fit it."""
         ruling = self.rules(method, endpoint, path)
-        if ruling.allowed and ruling.reason in _BY_SECTION:
+        if ruling.allowed and ruling.reason not in _BY_NAME:
             ruling = self._guard(method, endpoint) or ruling
         if ruling.allowed:
             return Decision(True, ruling.reason, ruling.rule)
@@ -276,7 +276,8 @@ class Policy:
         return self.opened_operations | {str(route) for route in self.routes}
 
 
-_BY_SECTION = frozenset({Reason.SECTION, Reason.UNKNOWN_ROUTE})
+_BY_NAME = frozenset({Reason.OPERATION, Reason.ROUTE, Reason.VERB})
+"""What is granted by its name passes beside limits, and nothing else that is open does."""
 
 _NAMES_NONE = Ruling(
     False,
