@@ -394,7 +394,5 @@ def test_a_policy_that_refuses_what_was_used_is_a_bug() -> None:
     evidence = evidence_of("ContainerList", "ImageList")
     policy, _ = parse_policy({"ALLOW_OPERATIONS": "ImageList"})
     check_replay(policy, evidence, frozenset({"ImageList"}), file="app.env")
-    with pytest.raises(
-        TrioProxyError, match="would refuse what was used: ContainerList"
-    ):
+    with pytest.raises(TrioProxyError, match="would refuse ContainerList"):
         check_replay(policy, evidence, frozenset({"ContainerList"}), file="app.env")

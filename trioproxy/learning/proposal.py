@@ -392,7 +392,7 @@ def check_replay(
         for decision in replay(policy, shape):
             if not decision.allowed:
                 raise TrioProxyError(
-                    f"bug: {file} would refuse what was used: {decision.message}"
+                    f"bug: {file} would refuse {shape.operation}, which was used"
                 )
 
 
