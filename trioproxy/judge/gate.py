@@ -257,7 +257,7 @@ class Gate:
         if policy is None:
             return "mode=learn within=everything"
         if self.learns:
-            return f"mode=learn within={policy.operations_count} operations"
+            return f"mode=learn within={len(policy.opened_operations)} operations"
         opened = policy.opened_operations
         families = ",".join(open_families(policy.limits, opened))
         unlimited = f" unlimited={families}" if families else ""

@@ -13,10 +13,10 @@ from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
 
-from trioproxy.api.families import LIMITS, PROXY
+from trioproxy.api.families import LIMITS, OPERATIONS_VARIABLE, PROXY
 from trioproxy.api.routes import OPERATIONS, Endpoint
 from trioproxy.errors import ConfigError
-from trioproxy.file.variables import OPERATIONS_VARIABLE
+from trioproxy.file.exact import exact_policy
 from trioproxy.judge.meaning import (
     Planted,
     Way,
@@ -25,7 +25,7 @@ from trioproxy.judge.meaning import (
     ways_by_operation,
     ways_of,
 )
-from trioproxy.judge.rules import Policy
+from trioproxy.judge.rules import Mode, Policy
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import BINDS, Limit, Limits
 from trioproxy.limits.patterns import Pattern
@@ -131,7 +131,11 @@ class Adding:
             listed[name] = old + self._new.get(name, ()) + items.get(name, ())
         operations = policy.operations | _operations(grants)
         limits = _with_only(policy.limits, listed)
-        return replace(policy, operations=operations, limits=limits)
+        if policy.mode is Mode.EXACT:
+            return exact_policy(
+                operations, policy.routes, limits=limits, objects=policy.objects
+            )
+        return replace(policy, limits=limits)
 
 
 def _operations(grants: Iterable[Grant]) -> frozenset[str]:

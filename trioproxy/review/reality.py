@@ -17,7 +17,6 @@ from trioproxy.api.families import (
 )
 from trioproxy.api.routes import row_of
 from trioproxy.errors import ConfigError
-from trioproxy.file.exact import exact_policy
 from trioproxy.judge import power
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.learning.evidence import Argument, Evidence, Facts, Thing
