@@ -296,6 +296,12 @@ def test_base_stands_for_a_folder() -> None:
         assert (found is None) is passes, bind
 
 
+def test_what_no_version_knows_is_listed_by_nothing() -> None:
+    """Evidence of a newer version may name a variable that this one does not have."""
+    for variables in ({"CREATE_CAPS": ""}, {"CREATE_CAPS": "*"}, {}):
+        assert not limits(variables).lists("CREATE_SYSCTLS", "x")
+
+
 def test_open_families_are_named() -> None:
     """A family whose operations are granted, and of which nothing is set, is open."""
     opened = frozenset({"ContainerCreate", "ContainerExec", "ContainerList"})

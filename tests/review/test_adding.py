@@ -109,3 +109,11 @@ def test_what_no_list_can_hold_opens_nothing() -> None:
     for grant in (Grant("CREATE_BINDS", "etc"), Grant("ONLY_CONTAINERS", "x")):
         assert adding.opens(grant) == ""
         adding.add(grant)
+
+
+def test_a_list_of_all_opens_what_any_item_of_it_would() -> None:
+    """`*` is no item that a list can hold, and is told as the way that it is."""
+    adding = Adding(policy("ContainerCreate", {"CREATE_CAPS": ""}))
+    for variable in ("CREATE_BINDS", "CREATE_CAPS", "CREATE_DEVICES"):
+        assert adding.opens(Grant(variable, "*")) == f"ContainerCreate: {variable}=*"
+    assert not adding.opens(Grant("CREATE_IMAGES", "busybox:latest"))

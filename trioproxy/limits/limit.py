@@ -243,7 +243,13 @@ class Limits:
         return any(own in self.families for own in LIMITED.get(operation, ())[:1])
 
     def limit_of(self, variable: str) -> Limit | None:
-        """What a variable allows, set or not; None if it is not limited."""
+        """What a variable allows, set or not; None if it is not limited.
+
+        One that this version does not know, as evidence of a newer one may name, allows
+        nothing.
+        """
+        if variable not in VARIABLES:
+            return Limit(variable=variable)
         return self._limits.get(variable)
 
     def meaning_of(self, item: str) -> str:

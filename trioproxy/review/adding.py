@@ -8,7 +8,7 @@ whether it lies in another bind or holds one (`judge.meaning.ways_of` has these 
 item takes a way away. An operation changes everything, and there are few of them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
@@ -27,7 +27,7 @@ from trioproxy.judge.meaning import (
 )
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.limits.grant import Grant
-from trioproxy.limits.limit import BINDS, Limit, Limits
+from trioproxy.limits.limit import ANY, BINDS, Limit, Limits
 from trioproxy.limits.patterns import Pattern
 from trioproxy.limits.sorts import parse_pattern
 
@@ -84,16 +84,29 @@ class Adding:
             self._new[variable] = self._new.get(variable, ()) + patterns
         self._meant.planted.add(items.get(BINDS, ()))
 
-    def _opened(self, grants: Iterable[Grant]) -> Iterator[Way]:
+    def _opened(self, grants: Sequence[Grant]) -> Iterator[Way]:
         items, known, doors = self._items(grants), self._meant.ways, self._meant.doors
         if self._are_more(grants, items):
             ways = self._opened_by_items(items)
         else:
             ways = iter(ways_of(self._changed(grants, items)))
-        for way in ways:
+        for way in (*self._by_any(grants), *ways):
             # An operation that is a way by itself is none more for another reason.
             if way not in known and (way.grant or way.operation not in doors):
                 yield way
+
+    def _by_any(self, grants: Iterable[Grant]) -> Iterator[Way]:
+        """The ways that `*` is: no item of a list, but the list of all of them."""
+        policy, opened = self._meant.policy, self._meant.opened
+        limits = policy.limits.by_variable
+        for one in grants:
+            limit = limits.get(one.variable)
+            if (
+                one.item == ANY
+                and one.variable in LIMITS
+                and not (limit and limit.is_any)
+            ):
+                yield from ways_by_item(policy, opened, (one,))
 
     def _opened_by_items(self, items: _Items) -> Iterator[Way]:
         policy, opened = self._meant.policy, self._meant.opened

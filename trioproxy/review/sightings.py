@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from trioproxy.api.families import BASE, Kind
+from trioproxy.api.families import BASE, PROXY, Kind
 from trioproxy.learning.evidence import (
     Argument,
     Askers,
@@ -78,6 +78,7 @@ class Uses:
         for one in filter(evidence.was_used, evidence.arguments):
             if one.value and one.variable in lookups:
                 value = one.value.replace(BASE, limits.base or base)
+                value = limits.proxy_socket or value if value == PROXY else value
                 fitting = lookups[one.variable].fitting(value)
                 for text in (one.value, *(pattern.text for pattern in fitting)):
                     self._values[one.variable, text][one] = None
