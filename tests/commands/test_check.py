@@ -204,6 +204,47 @@ UNKNOWN = Shape("unknown", "GET", "IMAGES")
 NOWHERE = Shape("unknown", "GET", "")
 
 
+TOO_OLD = (
+    "fails without a proxy too: the Engine takes 1.44 and newer; set DOCKER_API_VERSION"
+)
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "out"),
+    [
+        pytest.param("/v1.41/images/json", 1, f"refused: {TOO_OLD}\n", id="refused"),
+        pytest.param(
+            "/v1.41/containers/json",
+            0,
+            "allowed: ContainerList (GET /containers/json), by ALLOW_OPERATIONS\n"
+            f"{TOO_OLD}\n",
+            id="granted",
+        ),
+    ],
+)
+def test_a_client_that_was_too_old(
+    exact: Path, target: str, status: int, out: str
+) -> None:
+    """What the Engine took while the file was learned says which requests work nowhere."""
+    evidence = Evidence()
+    evidence.begin("2026-11-24T10:00:00Z-1", 1_000)
+    evidence.observe(LIST, "400", When(1_000), Who(version="1.41"))
+    evidence.runs[evidence.run].oldest_api = "1.44"
+    exact.with_suffix(".jsonl").write_text(dump(evidence))
+    answer = check(exact, "GET", target)
+    assert (answer.status, answer.out) == (status, out)
+    assert json.loads(check(exact, "GET", target, "--json").out)["outdated"] == TOO_OLD
+    newer = check(exact, "GET", target.replace("1.41", "1.44"))
+    assert "without a proxy" not in newer.out
+
+
+def test_a_request_is_judged_without_evidence(exact: Path) -> None:
+    """Evidence that cannot be read changes nothing of what is said of a request."""
+    expected = check(exact, "GET", "/v1.41/containers/json")
+    exact.with_suffix(".jsonl").write_text("no evidence\n")
+    assert check(exact, "GET", "/v1.41/containers/json") == expected
+
+
 def test_trace_allowed(exact: Path, tmp_path: Path) -> None:
     """A trace that the file lets pass has status 0; what only failed does not count."""
     trace = write_trace(

@@ -202,3 +202,52 @@ def test_a_body_is_read_where_it_is_judged() -> None:
     listed = {**ALL, "ONLY_CONTAINERS": "web", "ONLY_OWNER": "x"}
     named = pending(request("GET", "/containers/web/json"), listed)
     assert isinstance(named.need, NeedThings)
+
+
+REFUSED_TEXTS = {
+    "too-old": ("GET /v1.41/containers/json", {}, "fails without a proxy too"),
+    "new-enough": ("GET /v1.44/containers/json", {}, "set CONTAINERS=1"),
+    "unversioned": ("GET /containers/json", {}, "set CONTAINERS=1"),
+    "may-not-ping": ("GET /v1.24/containers/json", {"PING": "0"}, "set CONTAINERS=1"),
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "variables", "text"), REFUSED_TEXTS.values(), ids=REFUSED_TEXTS
+)
+def test_who_is_too_old_for_the_engine(
+    line: str, variables: dict[str, str], text: str
+) -> None:
+    """A refusal names what would allow a request, but where the Engine would not take it.
+
+    Whoever may not ping names an old version for that reason alone.
+    """
+    raw = f"{line} HTTP/1.1\r\nHost: docker\r\n\r\n".encode()
+    admission = Admission(Gate.enforcing(parse_policy(variables)[0]))
+    before = admission.admit(raw)
+    assert isinstance(before, Admitted)
+    assert "set CONTAINERS=1" in before.verdict.decision.message
+    admission.know_oldest("1.44")
+    after = admission.admit(raw)
+    assert isinstance(after, Admitted)
+    assert text in after.verdict.decision.message
+    assert text.encode() in after.refusal
+    assert not after.upstream
+    assert after.verdict.decision.status == before.verdict.decision.status
+
+
+def test_what_passes_goes_on_whatever_its_age() -> None:
+    """Who is too old and granted hears it from the Engine; a reload changes no Engine."""
+    gate = Gate.enforcing(parse_policy({"CONTAINERS": "1"})[0])
+    granted, other = (request("GET", f"/v1.41/{one}/json") for one in ("containers", "images"))  # fmt: skip
+    admission = Admission(gate)
+    before = admission.admit(granted)
+    admission.know_oldest("1.44")
+    after = admission.admit(granted)
+    assert isinstance(before, Admitted)
+    assert isinstance(after, Admitted)
+    assert (after.upstream, after.refusal) == (before.upstream, b"")
+    admission.reload(gate, ())
+    refused = admission.admit(other)
+    assert isinstance(refused, Admitted)
+    assert b"the Engine takes 1.44 and newer" in refused.refusal

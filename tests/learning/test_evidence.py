@@ -422,3 +422,33 @@ def test_where_it_came_from_does_not_change_what_was_seen(
     plain, both = union(one, two), union(named, two)
     assert both.used_operations() == plain.used_operations()
     assert both.completeness() == plain.completeness()
+
+
+OUTDATED = {
+    "too-old": (["1.41"], ["400"], True),
+    "refused-at-times": (["1.41"], ["400", "refused"], True),
+    "new-enough": (["1.44"], ["400"], False),
+    "one-of-them-new": (["1.41", "1.45"], ["400"], False),
+    "nobody-said": (["unversioned"], ["400"], False),
+    "other-failures": (["1.41"], ["400", "500"], False),
+    "only-refused": (["1.41"], ["refused"], False),
+    "used": (["1.41"], ["200"], False),
+}
+
+
+@pytest.mark.parametrize(
+    ("versions", "results", "expected"), OUTDATED.values(), ids=OUTDATED
+)
+def test_what_fails_for_clients_that_are_too_old(
+    versions: list[str], results: list[str], expected: bool
+) -> None:
+    """An operation failed for its clients' age if all that asked are too old, and 400 is all."""
+    sightings = [
+        ("2026-01", LIST, result, DAY, Who(version=version))
+        for version in versions
+        for result in results
+    ]
+    evidence = seen(*sightings)
+    assert evidence.outdated_operations() == frozenset()  # nobody asked the Engine
+    evidence.runs["2026-01"].oldest_api = "1.44"
+    assert (LIST.operation in evidence.outdated_operations()) is expected

@@ -48,6 +48,14 @@ def test_what_is_written_is_read_back(evidence: Evidence, granted: set[str]) -> 
     assert loaded.damage == ""
 
 
+def test_the_oldest_version_of_an_engine_is_kept() -> None:
+    """What the Engine takes stands with the run in which it was asked."""
+    evidence = seen((RUN, LIST, "400", 1_795_515_300, NOBODY))
+    evidence.runs[RUN].oldest_api = "1.44"
+    loaded = load(dump(evidence).encode(), name="app.jsonl")
+    assert loaded.evidence.oldest_api == "1.44"
+
+
 @given(EVIDENCE)
 def test_equal_evidence_gives_equal_text(evidence: Evidence) -> None:
     """The file does not depend on the order in which things were seen."""

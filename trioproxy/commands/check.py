@@ -11,7 +11,8 @@ from typing import Final, assert_never
 import click
 
 from trioproxy.api.matched import Request
-from trioproxy.commands.observed import read_evidence
+from trioproxy.apiversion import is_older, oldest_of, too_old
+from trioproxy.commands.observed import evidence_next_to, read_evidence
 from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.commands.terminal import show
 from trioproxy.errors import BadRequest, BadTarget, ConfigError
@@ -143,29 +144,57 @@ def _check_request(
             show(f"refused: {error.status}, whatever the policy: {error}")
         return REFUSED
     decision = _decision(found)
-    old = _old_programs(upstream)
+    answer = None if upstream is None else _versions(upstream)
+    old = [] if answer is None else _old_programs(answer)
+    outdated = _outdated(file, request, answer)
     if as_json:
         data = {"file": file.path, **_as_data(request, decision)}
         data |= {} if upstream is None else {"old": old}
+        data |= {"outdated": outdated} if outdated else {}
         click.echo(json.dumps(data, indent=2))
     else:
-        show(_told(request, found))
+        show(*_told(request, found, outdated))
     _show_old([] if as_json else old)
     if isinstance(found, NeedBody | NeedThings):
         return CANNOT_TELL
     return 0 if decision.allowed else REFUSED
 
 
-def _old_programs(upstream: str | None) -> list[str]:
-    """Which programs of the Engine that is asked have known holes."""
-    if upstream is None:
-        return []
+def _versions(upstream: str) -> object:
+    """What an Engine says of its versions."""
     # Here, for all other calls speak to nobody.
-    from trioproxy.commands.versions import old_programs
+    from trioproxy.commands.versions import versions
     from trioproxy.config import upstream_address
 
-    address = upstream_address(upstream, os.environ)
-    return [f"old: {one}" for one in old_programs(address)]
+    return versions(upstream_address(upstream, os.environ))
+
+
+def _old_programs(answer: object) -> list[str]:
+    """Which programs of the Engine that answered so have known holes."""
+    from trioproxy.judge.escapes import old_components
+
+    return [f"old: {one}" for one in old_components(answer)]
+
+
+def _outdated(file: PolicyFile, request: Request, answer: object) -> str:
+    """Why a request fails whatever the policy says; empty: nobody knows that it does.
+
+    By what the Engine answers, or answered while the file was learned.
+    """
+    version = request.target.version
+    if not version:
+        return ""
+    oldest = oldest_of(answer) or _oldest_seen(file.path)
+    return too_old(oldest) if is_older(version, oldest) else ""
+
+
+def _oldest_seen(file: str) -> str:
+    """The oldest version of its API that the Engine took while a file was learned."""
+    learned = evidence_next_to(file)
+    try:
+        return read_evidence(learned).oldest_api if learned else ""
+    except ConfigError:  # a request is judged by the file alone
+        return ""
 
 
 def _show_old(old: list[str]) -> None:
@@ -206,13 +235,15 @@ def _judge(
                 assert_never(found)
 
 
-def _told(request: Request, found: Found | NeedBody | NeedThings) -> str:
+def _told(
+    request: Request, found: Found | NeedBody | NeedThings, outdated: str
+) -> Iterator[str]:
     match found:
         case NeedBody():
-            return f"cannot tell: {request.shown} depends on its body: give --body"
+            yield f"cannot tell: {request.shown} depends on its body: give --body"
         case NeedThings():
             names = " and ".join(one.text[:64] for one in found.references)
-            return (
+            yield (
                 f"cannot tell: {request.shown} depends on what the Engine has under"
                 f" {names}: give --upstream"
             )
@@ -220,12 +251,14 @@ def _told(request: Request, found: Found | NeedBody | NeedThings) -> str:
             how = (
                 "" if request.endpoint else ", a route that this version does not know"
             )
-            return f"allowed: {request.shown}{how}, by {found.decision.rule}"
+            yield f"allowed: {request.shown}{how}, by {found.decision.rule}"
+            if outdated:
+                yield outdated
         case Refused():
-            decision = found.decision
-            if decision.reason is not Reason.MISSING:
-                return f"refused: {decision.message}"
-            return f"refused: {decision.status}, as the Engine says: {decision.message}"
+            why = outdated or found.decision.message
+            if found.decision.reason is Reason.MISSING:
+                why = f"{found.decision.status}, as the Engine says: {found.decision.message}"
+            yield f"refused: {why}"
         case _:
             assert_never(found)
 

@@ -17,6 +17,7 @@ from trioproxy.api.families import (
     Family,
 )
 from trioproxy.api.mounts import is_engines
+from trioproxy.apiversion import too_old
 from trioproxy.commands import ours
 from trioproxy.commands.tell import note, route, say, say_command, unread_lines
 from trioproxy.commands.terminal import width_of
@@ -124,8 +125,11 @@ class Closing:
         yield elsewhere(proposal.granted)
         failed = evidence.failed_operations() - proposal.granted - proposal.declined
         unproven = evidence.unproven_operations() & failed
+        outdated = evidence.outdated_operations() & failed
+        yield from _names(too_old(evidence.oldest_api), outdated)
         yield from _names(
-            "only ever failed, not granted (--include-failed)", failed - unproven
+            "only ever failed, not granted (--include-failed)",
+            failed - unproven - outdated,
         )
         yield from _names(
             "in a log that does not say how they ended, not granted (--include-failed)",

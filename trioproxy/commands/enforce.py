@@ -14,7 +14,6 @@ import trio
 from trioproxy.commands import ours, start
 from trioproxy.commands.catalogue import locate
 from trioproxy.config import (
-    Address,
     Config,
     Level,
     UnixAddress,
@@ -356,7 +355,7 @@ async def _serve(server: Server, gates: Gates, beside: trio.Nursery) -> None:
         )
         server.health.tell_policy(gates.fingerprint, is_stale=False)
         beside.start_soon(gates.tell_verdict, log)
-        beside.start_soon(_tell_old_programs, config.upstream, log)
+        beside.start_soon(_look_at_versions, server)
         if hardened.kept or hardened.failed:
             log.line(
                 Level.NOTICE,
@@ -379,17 +378,20 @@ async def _serve(server: Server, gates: Gates, beside: trio.Nursery) -> None:
             )
 
 
-async def _tell_old_programs(upstream: Address, log: Log) -> None:
-    """Say which of the Engine's programs have known holes; of one that is down, nothing.
+async def _look_at_versions(server: Server) -> None:
+    """Say which of the Engine's programs have known holes; know how old a client may be.
 
-    In a thread, which has a deadline of its own: nobody waits for it.
+    Of an Engine that is down, nothing. In a thread, which has a deadline of its own:
+    nobody waits for it.
     """
-    from trioproxy.commands.versions import old_programs
-    from trioproxy.judge.escapes import ADVICE
+    from trioproxy.apiversion import oldest_of
+    from trioproxy.commands.versions import versions
+    from trioproxy.judge.escapes import ADVICE, old_components
 
-    old = await _beside(old_programs, upstream)
-    for one in old:
-        log.line(
+    answer = await _beside(versions, server.config.upstream)
+    server.know_oldest(oldest_of(answer))
+    for one in old_components(answer):
+        server.log.line(
             Level.WARNING,
             "old-engine",
             component=one.component,

@@ -15,6 +15,7 @@ from trioproxy.api.routes import (
     Endpoint,
     Risk,
 )
+from trioproxy.apiversion import too_old
 from trioproxy.commands.observed import evidence_next_to, read_evidence
 from trioproxy.commands.policyfile import PolicyFile, as_code, as_data, describe
 from trioproxy.commands.terminal import show, write
@@ -123,6 +124,10 @@ def _lines(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
                 yield from _described(endpoint, evidence)
     yield from _unknown_routes(policy)
     yield from _elsewhere(file)
+    if evidence and (outdated := evidence.outdated_operations()):
+        yield ""
+        names = ", ".join(sorted(outdated))
+        yield from _wrap(f"{names}: {too_old(evidence.oldest_api)}")
     for flow in half_granted(policy.opened_operations):
         yield ""
         yield from _wrap(f"half granted: {flow.has} without {flow.lacks}: {flow.why}")

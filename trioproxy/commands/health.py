@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import click
 
 from trioproxy.commands.terminal import show
-from trioproxy.commands.versions import old_programs
+from trioproxy.commands.versions import versions
 from trioproxy.config import (
     DEFAULT_PORT,
     Address,
@@ -18,6 +18,7 @@ from trioproxy.config import (
     parse_address,
     upstream_address,
 )
+from trioproxy.judge.escapes import old_components
 
 DEADLINE = 5.0
 DOWN = "the proxy runs, but the Engine does not answer"
@@ -73,7 +74,8 @@ def command(*, url: str | None, fail_stale: bool, as_json: bool) -> int:
     told = ask(address)
     # Another proxy may have another Engine.
     is_ours = told.is_up and not url
-    old = old_programs(upstream_address(None, os.environ)) if is_ours else ()
+    answer = versions(upstream_address(None, os.environ)) if is_ours else None
+    old = old_components(answer)
     if as_json:
         data = {"up": told.is_up, "proxy": str(address), "detail": told.detail}
         data |= {"policy": told.policy, "stale": told.is_stale}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
 
+from trioproxy.apiversion import oldest_of
 from trioproxy.commands import capture, child, start, tell
 from trioproxy.commands.closing import Closing
 from trioproxy.commands.status import Watching
@@ -22,10 +23,12 @@ from trioproxy.config import Config
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.clients import Clients
+from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.journal import Journal
 from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.recorder import Recorder
+from trioproxy.learning.shape import BAD_REQUEST
 from trioproxy.learning.store import Saved, Store
 from trioproxy.learning.unknown import UnknownRoutes
 from trioproxy.limits.objects import Objects
@@ -290,10 +293,22 @@ async def _outlast(
         tell.leaving(names)
 
 
+async def _ask_how_old(plan: Plan, evidence: Evidence) -> None:
+    """Ask the Engine how old a client may be, where it refused what one asked for."""
+    run = evidence.run
+    counts = [one.runs.get(run, {}) for one in evidence.records.values()]
+    if any(BAD_REQUEST in one for one in counts):
+        from trioproxy.commands.versions import versions  # few ask
+
+        answer = await trio.to_thread.run_sync(versions, plan.config.upstream)
+        evidence.runs[run].oldest_api = oldest_of(answer)
+
+
 async def _finish(plan: Plan, journal: Journal, recorder: Recorder, status: int) -> int:
     """Write everything down and show the closing table; the exit status."""
     evidence, wish = plan.known.evidence, plan.store.wish
     if evidence.saw_anything():
+        await _ask_how_old(plan, evidence)
         recorder.end(status if plan.command else None)
     else:
         if plan.require_seen:

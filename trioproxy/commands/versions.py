@@ -1,4 +1,4 @@
-"""What programs an Engine runs, and which of them have known ways out.
+"""What an Engine says of its versions.
 
 Asked with a socket of its own, in one go: neither a start nor a probe needs more, and who
 has no answer in time says nothing.
@@ -11,7 +11,6 @@ from typing import Final
 from trioproxy.config import Address, UnixAddress
 from trioproxy.errors import BadRequest
 from trioproxy.http import jsonbody
-from trioproxy.judge.escapes import Old, old_components
 
 SECONDS: Final = 2.0
 """From the question to the end of the answer."""
@@ -23,16 +22,16 @@ MOST: Final = 256 * 1024
 QUESTION: Final = b"GET /version HTTP/1.0\r\nHost: docker\r\n\r\n"
 
 
-def old_programs(upstream: Address) -> tuple[Old, ...]:
-    """Ask an Engine for its versions; none where it does not say."""
+def versions(upstream: Address) -> object:
+    """Ask an Engine for its versions: what it answers, None where it does not."""
     try:
         answer = _ask(upstream)
         head, _, body = answer.partition(b"\r\n\r\n")
         if head.split(b" ", 2)[1:2] != [b"200"]:
-            return ()
-        return old_components(jsonbody.parse(body))
+            return None
+        return jsonbody.parse(body)
     except (OSError, BadRequest):
-        return ()
+        return None
 
 
 def _ask(upstream: Address) -> bytes:

@@ -41,9 +41,11 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Final, NamedTuple, TypeVar
 
+from trioproxy.apiversion import is_older
 from trioproxy.learning.needs import is_need
 from trioproxy.learning.shape import (
     AGENT,
+    BAD_REQUEST,
     CLIENT,
     REFUSED,
     UNKNOWN,
@@ -257,6 +259,8 @@ class Run(Span):
     """Values that had no room."""
     base: str = ""
     """The folder that `{base}` stands for in values of this run; empty: none has it."""
+    oldest_api: str = ""
+    """The oldest version of its API that the Engine took; empty: nobody asked."""
     own: dict[str, int] = field(default_factory=dict)
     """How many objects of each kind were named or made that were the client's own."""
 
@@ -274,6 +278,7 @@ class Run(Span):
         self.files = _smallest(self.files | other.files, FILES_KEPT)
         self.dropped = max(self.dropped, other.dropped)
         self.base = max(self.base, other.base)
+        self.oldest_api = max(self.oldest_api, other.oldest_api)
         self.own = {
             kind: max(self.own.get(kind, 0), other.own.get(kind, 0))
             for kind in self.own.keys() | other.own.keys()
@@ -337,6 +342,12 @@ class Evidence:
         """The folder that `{base}` stood for in the newest run that had one."""
         bases = [run.base for _, run in sorted(self.runs.items()) if run.base]
         return bases[-1] if bases else ""
+
+    @property
+    def oldest_api(self) -> str:
+        """The oldest version of its API that the Engine took when it was asked last."""
+        said = [run.oldest_api for _, run in sorted(self.runs.items())]
+        return next(filter(None, reversed(said)), "")
 
     def begin(self, run: str, date: int, *, has_command: bool = False) -> None:
         """Begin a run; `observe` counts for it from now on."""
@@ -487,6 +498,19 @@ class Evidence:
     def failed_operations(self) -> frozenset[str]:
         """The operations that were tried and never worked."""
         return frozenset(shape.operation for shape in self.failed())
+
+    def outdated_operations(self) -> frozenset[str]:
+        """Those of them that the Engine refused because their clients are too old for it."""
+        oldest = self.oldest_api
+        outdated, others = set[str](), set[str]()
+        for shape in self.failed():
+            record = self.records[shape]
+            asked = record.triers.versions
+            is_outdated = record.results.keys() <= {BAD_REQUEST, REFUSED} and all(
+                is_older(version, oldest) for version in asked or {""}
+            )
+            (outdated if is_outdated else others).add(shape.operation)
+        return frozenset(outdated - others)
 
     def unproven_operations(self) -> frozenset[str]:
         """Those of them that a log speaks of without saying how they ended."""

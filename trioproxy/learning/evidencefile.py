@@ -60,6 +60,7 @@ _HAS = re.compile(r"|CREATE_[A-Z]{1,32}=[ -~]{0,4096}", re.ASCII)
 _VARIABLE = re.compile(r"[A-Z_]{1,64}", re.ASCII)
 _VALUE = re.compile(r"[ -~]{0,4096}", re.ASCII)
 _BASE = re.compile(r"(?:/[!-~]{1,4095})?", re.ASCII)
+_OLDEST = re.compile(r"(?:1\.[1-9][0-9]{1,2})?", re.ASCII)
 _KIND = re.compile(r"container|network|volume")
 _OBJECT = re.compile(r"|\*|@own|[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
 _PROJECT = re.compile(r"[ -~]{0,255}", re.ASCII)
@@ -118,6 +119,8 @@ def run_line(name: str, run: Run) -> str:
         data["dropped"] = run.dropped
     if run.base:
         data["base"] = run.base
+    if run.oldest_api:
+        data["oldest_api"] = run.oldest_api
     if run.own:
         data["own"] = dict(sorted(run.own.items()))
     return json.dumps(data)
@@ -296,7 +299,7 @@ def _read_run(part: Evidence, data: dict[str, Any], number: int) -> None:
     needed, optional = {"run", "first", "last"}, {"dropped"}
     if number > 1:
         needed |= {"seconds", "source"}
-        optional |= {"status", "files", "base", "own"}
+        optional |= {"status", "files", "base", "oldest_api", "own"}
     expect_keys(data, needed, optional)
     first, last = seconds(data["first"]), seconds(data["last"])
     status = data.get("status")
@@ -310,6 +313,7 @@ def _read_run(part: Evidence, data: dict[str, Any], number: int) -> None:
         files=_read_files(data.get("files", [])),
         dropped=count(data.get("dropped", 0)),
         base=string(data.get("base", ""), _BASE),
+        oldest_api=string(data.get("oldest_api", ""), _OLDEST),
         own={
             string(kind, _KIND): count(number)
             for kind, number in pairs(data.get("own", {}))

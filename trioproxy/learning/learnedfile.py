@@ -25,6 +25,7 @@ from trioproxy.api.families import (
     Family,
 )
 from trioproxy.api.routes import OPERATIONS
+from trioproxy.apiversion import too_old
 from trioproxy.file.envfile import format_value
 from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.file.permissions import parse_policy
@@ -50,6 +51,7 @@ _NAME_LIMIT = 64
 _MOST_NAMED = 4
 
 _FAILED = "# only ever failed, so not granted (a 403 from now on); --include-failed grants them:"
+_OUTDATED = "# not granted, for the client is too old for the Engine:"
 _UNPROVEN = "# in logs that do not say how they ended, so not granted; --include-failed grants them:"
 _DECLINED = "# declined, so not granted; --restore NAME grants one again:"
 _UNSEEN = "# not granted, but usual in states that were never seen (learn with such a state, or add them):"
@@ -85,10 +87,11 @@ _OUR_COMMENT = re.compile(
             "# price: .*",
             r"# [0-9]+ operations? used; in .* the same file would open .*",
             "# no section variable opens these:",
-            *map(re.escape, (_FAILED, _UNPROVEN, _DECLINED, _UNSEEN)),
+            *map(re.escape, (_FAILED, _OUTDATED, _UNPROVEN, _DECLINED, _UNSEEN)),
             *map(re.escape, (_ASKED, _NOT_LISTED, _OPEN, _NAMED, _ANY_NAMED)),
             r"#   ONLY_[A-Z*]+ .*",
             r"#   (?:CREATE|EXEC|PULL|BUILD)_[A-Z*]+ .*",
+            r"# fails without a proxy too: .*",
             f"{re.escape(_UNKNOWN)}.*",
             r"#   [A-Za-z]+ +[A-Z]+ +/.*",
             r"#   [A-Z]+:/\S*( +.*)?",
@@ -120,6 +123,10 @@ class Learned:
     """All that is granted: operations, and what a person wrote as `METHOD:/template`."""
     failed: Iterable[str] = ()
     """Operations that never worked."""
+    outdated: Iterable[str] = ()
+    """Operations that never worked because the client is too old for the Engine."""
+    oldest_api: str = ""
+    """The oldest version of its API that the Engine takes, where that is known."""
     unproven: Iterable[str] = ()
     """Operations of which only logs speak that do not say how they ended."""
     declined: Iterable[str] = ()
@@ -152,6 +159,7 @@ def render(learned: Learned, old: str = "") -> str:
         _provenance(learned),
         *_table("", _granted_rows(granted, learned), notes),
         *_table(_FAILED, map(_row, sorted(set(learned.failed))), notes),
+        *_outdated(learned, notes),
         *_table(_UNPROVEN, map(_row, sorted(set(learned.unproven))), notes),
         *_table(_DECLINED, map(_row, sorted(set(learned.declined))), notes),
         *_table(_UNSEEN, (_row(*one) for one in sorted(set(learned.unseen)))),
@@ -391,6 +399,13 @@ def _table(
             f"#   {row.name:<{_NAME_WIDTH}} {row.method:<{_METHOD_WIDTH}}"
             f" {row.template:<{_ROUTE_WIDTH}} {row.note}{note and f'   # {note}'}"
         ).rstrip()
+
+
+def _outdated(learned: Learned, notes: Mapping[str, str]) -> Iterator[str]:
+    rows = list(_table(_OUTDATED, map(_row, sorted(set(learned.outdated))), notes))
+    yield from rows
+    if rows:
+        yield f"# {too_old(learned.oldest_api)}"
 
 
 def _row(item: str, note: str = "") -> _Row:

@@ -290,6 +290,7 @@ def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
     """Write the file's text; of `old` the lines stay that are not ours."""
     facts = evidence.completeness()
     unproven = evidence.unproven_operations()
+    outdated = evidence.outdated_operations()
     learned = Learned(
         name=wish.name,
         runs=facts.runs,
@@ -307,7 +308,9 @@ def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
             for name in one.lacks
         ],
         operations=proposal.granted,
-        failed=evidence.failed_operations() - proposal.granted - unproven,
+        failed=evidence.failed_operations() - proposal.granted - unproven - outdated,
+        outdated=outdated - proposal.granted - proposal.declined,
+        oldest_api=evidence.oldest_api,
         unproven=unproven - proposal.granted - proposal.declined,
         declined=proposal.declined,
         unknown=[(shape.method, shape.section) for shape in evidence.unknown()],

@@ -21,6 +21,9 @@ UNROUTED = "unrouted"
 REFUSED = "refused"
 """The result of a request that a policy refused: the Engine never saw it."""
 
+BAD_REQUEST = "400"
+"""The result of a request that the Engine would not read; also of one too old for it."""
+
 UNPROVEN = "unproven"
 """The result of a request in a log that does not say how it was answered."""
 

@@ -21,6 +21,7 @@ from typing import Final, assert_never
 from trioproxy.api.edits import Sent
 from trioproxy.api.matched import Request
 from trioproxy.api.routes import ENDPOINTS, Effect, Endpoint, Stream
+from trioproxy.apiversion import is_older, too_old
 from trioproxy.errors import BadRequest
 from trioproxy.http import jsonbody
 from trioproxy.http.framing import NO_BODY, Framing
@@ -46,7 +47,7 @@ from trioproxy.judge.gate import (
     judging,
 )
 from trioproxy.judge.outcome import Observer, Outcome, Verdict
-from trioproxy.judge.rules import UNRESOLVED
+from trioproxy.judge.rules import UNRESOLVED, Decision, Reason
 from trioproxy.proxy import replies
 from trioproxy.values import value_class
 
@@ -69,6 +70,11 @@ RAW_BODY_OPERATIONS: Final = frozenset(
 )
 """The Engine reads a framed body here only before an error; where it opens the stream, what
 follows the head belongs to that."""
+
+WITH_WORDS_OF_THEIR_OWN: Final = frozenset(
+    {Reason.UNREAD, Reason.UNRESOLVED, Reason.MISSING}
+)
+"""Refusals that are no policy's last word."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,6 +179,7 @@ class Admission:
     ) -> None:
         """`site`: where the listener is reached, for what web pages may ask there."""
         self._site = site
+        self._oldest = ""
         self._header_memo: HeaderMemo = Memo()
         self.reload(gate, observers)
 
@@ -186,6 +193,15 @@ class Admission:
             self.tell = self._observers[0]
         """Tells all who look at ends."""
         self._memo = Memo[bytes, Admitted | Parsed]()
+
+    def know_oldest(self, oldest: str) -> None:
+        """Know the oldest version of its API that the Engine takes; empty: not known.
+
+        Who is refused and asks for an older one is told so, and not what would allow it.
+        """
+        if oldest != self._oldest:
+            self._oldest = oldest
+            self._memo = Memo[bytes, Admitted | Parsed]()
 
     def admit(self, raw: bytes) -> Admitted | Pending:
         """Read and judge one request head; `verdict.decision` says whether it may pass.
@@ -222,6 +238,8 @@ class Admission:
     ) -> Admitted:
         """Write what goes upstream, or our refusal; `body`: as it came, if it was read."""
         head, request = parsed.head, parsed.request
+        if isinstance(found, Refused) and self._oldest:
+            found = replace(found, decision=self._reworded(request, found.decision))
         verdict = Verdict.of(self.gate, request, found, head.fields.agent)
         return _render(head, verdict, found, body)
 
@@ -238,6 +256,19 @@ class Admission:
         if head.fields.is_grpc and request.target.path != "/grpc":
             raise BadRequest("gRPC bypasses the Engine's routes and is never forwarded")
         return Parsed(head=head, request=request)
+
+    def _reworded(self, request: Request, refusal: Decision) -> Decision:
+        """Tell whoever is too old for the Engine that nothing which is granted would help.
+
+        Unless they may not ask which version to name: then they name an old one anyway.
+        """
+        if (
+            is_older(request.target.version, self._oldest)
+            and refusal.reason not in WITH_WORDS_OF_THEIR_OWN
+            and self.gate.decide(Request.parse("HEAD", b"/_ping")).allowed
+        ):
+            return replace(refusal, message=too_old(self._oldest))
+        return refusal
 
     def _tell_all(self, outcome: Outcome) -> None:
         for observer in self._observers:

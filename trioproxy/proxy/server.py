@@ -146,6 +146,11 @@ class Server:
         """What answers health checks."""
         return self._shared.health
 
+    def know_oldest(self, oldest: str) -> None:
+        """Know the oldest version of its API that the Engine takes; empty: not known."""
+        for admission in self._admissions.values():
+            admission.know_oldest(oldest)
+
     def reload(self, gate: Gate, observers: Iterable[Observer] = ()) -> None:
         """Judge by another gate, and tell these observers: all at once.
 

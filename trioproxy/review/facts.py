@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.api.routes import MEANINGS, OPERATIONS, Effect, Endpoint, Risk
+from trioproxy.apiversion import too_old
 from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.judge import power
 from trioproxy.judge.meaning import Meaning, limits_power_of, meaning_of, open_sections
@@ -315,6 +316,8 @@ def _left_out(policy: Policy, evidence: Evidence) -> Iterator[LeftOut]:
     if policy.mode is Mode.EXACT:
         reasons |= dict.fromkeys(evidence.granted, DECLINED)
     unproven = evidence.unproven_operations()
+    for name in evidence.outdated_operations():
+        reasons.setdefault(name, too_old(evidence.oldest_api))
     for name in evidence.failed_operations():
         reasons.setdefault(name, UNPROVEN if name in unproven else FAILED)
     for shape in evidence.refused():
