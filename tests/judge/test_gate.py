@@ -163,6 +163,25 @@ def test_what_went_on_is_judged_again_by_words_alone() -> None:
         assert not replay(objects, one).allowed
 
 
+def test_a_creation_on_its_way_keeps_no_form_of_before() -> None:
+    """What would now lack MKNOD, or be another's, passes only if it is at the Engine."""
+
+    def gate(operations: str, owner: str = "app") -> Gate:
+        limits = {"CREATE_BINDS": "", "ONLY_CONTAINERS": "@own", "ONLY_OWNER": owner}
+        granted = {"ALLOW_OPERATIONS": operations}
+        return Gate.enforcing(parse_policy({**granted, **limits})[0])
+
+    before = gate("ContainerCreate,NetworkCreate")
+    one = judged(before, "POST", b"/containers/create", body={}, is_read=True)
+    assert one.decision.allowed
+    verdict = one.in_words()
+    assert replay(before, verdict, is_sent=False).allowed
+    packing = gate("ContainerCreate,ContainerExport")
+    for after in (packing, gate("ContainerCreate", owner="other")):
+        assert replay(after, verdict, is_sent=True).allowed
+        assert not replay(after, verdict, is_sent=False).allowed
+
+
 def test_what_is_still_to_come_of_a_body_is_refused_by_new_limits() -> None:
     """A body that nothing limited when it began passes only if all of it is at the Engine."""
 

@@ -99,6 +99,17 @@ def test_what_was_open_before_a_reload_is_cut() -> None:
     assert replay(after, events).allowed
 
 
+def test_what_is_made_without_a_body_is_nobodys() -> None:
+    """There is nothing that a label could stand in, so it is not the client's own."""
+    listed = {"ALLOW_OPERATIONS": "ContainerCreate,NetworkCreate,VolumeCreate", **OWN}
+    gate = Gate.enforcing(policy(**listed))
+    for target in (b"/containers/create?name=new", b"/networks/create"):
+        found = judged(gate, "POST", target, is_read=True).decision
+        assert not found.allowed
+        assert "does not list" in found.message
+    assert judged(gate, "POST", b"/volumes/create", is_read=True).decision.allowed
+
+
 GONE = Missing(404, "no such thing")
 
 

@@ -106,6 +106,8 @@ CLAIMS: list[tuple[str, Any, str]] = [
     ("ContainerCreate", {"Labels": {OWN: "other"}}, ""),
     ("ContainerCreate", {"lABELS": {OWN: "other"}}, ""),
     ("ContainerCreate", {"Labels": {OWN: None}}, ""),
+    ("ContainerCreate", {"Labels": {OWN: {}}}, ""),
+    ("VolumeCreate", {"Labels": {OWN: ["app"]}}, ""),
     ("ContainerCreate", {"Labels": {"trioproxy.policy": "x"}}, ""),
     ("ContainerCreate", {"Labels": {"trioproxy.": ""}}, ""),
     ("ContainerCreate", {"HostConfig": {"Mounts": [volume(**{OWN: "x"})]}}, ""),

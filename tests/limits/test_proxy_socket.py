@@ -58,6 +58,7 @@ def test_an_engines_socket_becomes_ours(source: str) -> None:
 
 
 OTHERS = [
+    {"Binds": ["./docker.sock:/s"]},
     {"Binds": ["/run/containerd/containerd.sock:/s"]},
     {"Binds": ["/run:/s"]},
     {"Binds": ["/run/app:/s"]},
@@ -70,6 +71,17 @@ OTHERS = [
 def test_nothing_else_passes(host: object) -> None:
     """Other sockets, folders and volumes that are a socket are what they were."""
     assert not judged(host).decision.allowed
+
+
+def test_what_is_no_path_is_no_socket() -> None:
+    """A volume whose name ends as a socket's is judged as that, and goes on as that."""
+    host = {"VolumeDriver": "nfs", "Binds": ["x/docker.sock:/s:ro"]}
+    found = judged(host, CREATE_DRIVERS="volume:nfs")
+    assert isinstance(found, Passes)
+    assert found.sent is not None
+    assert found.sent.body is not None
+    sent = {**host, "Binds": ["x/docker.sock:/s:ro,nocopy"]}
+    assert found.sent.body["HostConfig"] == sent
 
 
 def test_without_it_a_socket_stays_what_it_is() -> None:

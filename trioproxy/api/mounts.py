@@ -187,7 +187,7 @@ def _is_replaced(given: Given, source: str) -> bool:
 
     So what the client starts, and what speaks to an Engine from there, has its policy.
     """
-    return bool(given.proxy_socket) and is_engines(source)
+    return bool(given.proxy_socket) and source.startswith("/") and is_engines(source)
 
 
 def is_engines(source: str) -> bool:

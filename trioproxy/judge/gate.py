@@ -159,6 +159,8 @@ class Gate:
     """Whether containers go on without the capability for device nodes."""
     asks_to_learn: bool = field(init=False)
     """Whether the Engine is asked only to learn: what it does not tell passes, too."""
+    form: tuple[object, ...] = field(init=False)
+    """All that decides in which form a request goes on, beside what is in the request."""
 
     def __post_init__(self) -> None:
         policy = self.policy
@@ -177,6 +179,9 @@ class Gate:
             "asks_to_learn": self.learns and not (policy and policy.objects),
         }.items():
             object.__setattr__(self, name, value)
+        owner = self.objects.owner
+        form = self.drops_nodes, self.limits_fills, self.proxy_socket, owner
+        object.__setattr__(self, "form", form)
 
     @classmethod
     def enforcing(cls, policy: Policy, *, source: str = "environment") -> "Gate":

@@ -50,6 +50,8 @@ class Verdict:
     """What it names, where the Engine has to be asked what that is."""
     objects: Objects = NO_OBJECTS
     """By which objects were looked for in that."""
+    form: tuple[object, ...] = ()
+    """What of the gate decided in which form it goes on (`Gate.form`)."""
     unpacks: bool = False
     """Whether its body is a tar that is read, and written anew, as it passes."""
 
@@ -75,6 +77,7 @@ class Verdict:
             asked=found.asked,
             named=found.named,
             objects=gate.objects,
+            form=gate.form,
             unpacks=gate.unpacks(operation),
         )
 

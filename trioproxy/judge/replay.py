@@ -25,6 +25,7 @@ from trioproxy.judge.gate import (
 )
 from trioproxy.judge.outcome import Verdict
 from trioproxy.judge.rules import UNREAD, Decision
+from trioproxy.limits.marks import MARKED
 from trioproxy.limits.things import Known
 
 
@@ -55,13 +56,24 @@ def replay(gate: Gate, verdict: Verdict, *, is_sent: bool = True) -> Decision:
                 case Refused():
                     return found.decision
                 case Passes():
-                    if gate.unpacks(verdict.operation) and not verdict.unpacks:
-                        return gate.says(UNREAD)
-                    return found.decision
+                    is_so = _goes_on_as_now(gate, verdict, is_sent=is_sent)
+                    return found.decision if is_so else gate.says(UNREAD)
                 case _:
                     assert_never(found)
     except BadRequest:
         return gate.says(UNREAD)  # it was read for its labels alone, and less strictly
+
+
+def _goes_on_as_now(gate: Gate, verdict: Verdict, *, is_sent: bool) -> bool:
+    """Whether it goes on in the form that the gate of now would give it.
+
+    A creation that is still being sent would come with `MKNOD`, or as somebody else's.
+    """
+    if gate.unpacks(verdict.operation) and not verdict.unpacks:
+        return False
+    is_told = verdict.asked is not None and verdict.asked.is_told
+    is_written = is_told and verdict.operation in MARKED
+    return is_sent or not is_written or verdict.form == gate.form
 
 
 def _kept_of(

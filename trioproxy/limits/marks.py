@@ -98,7 +98,9 @@ def _claims(
 ) -> Iterator[str]:
     for labels in places:
         for name, value in labels.items():
-            is_ours = name == OWNER_LABEL and value in may_give
+            is_ours = (
+                name == OWNER_LABEL and isinstance(value, str) and value in may_give
+            )
             if name.startswith(PREFIX) and not is_ours:
                 yield f"the label {name[:64]!a}: {_ADVICE}"
     if operation in BODIES - {"ImageCommit"}:

@@ -188,7 +188,8 @@ class Objects:
         from trioproxy.limits.things import made
 
         thing = made(kind, asked)
-        thing = thing._replace(labels=marked(thing.labels, self.owner))
+        if asked.body is not None or operation == "VolumeCreate":
+            thing = thing._replace(labels=marked(thing.labels, self.owner))
         if refusal := self.refuses_name(operation, kind, thing.names[0]):
             return refusal
         if not self.limits(kind) or self.by_kind[kind].holds(thing):
