@@ -21,6 +21,9 @@ for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)
 
+# So that a difference is shown; here, for whoever imports it may come before its folder.
+pytest.register_assert_rewrite("tests.clients.comparison")
+
 LEFT_OUT = pytest.StashKey[str]()
 
 

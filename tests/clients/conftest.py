@@ -10,10 +10,6 @@ import pytest
 from tests.end_to_end.proxies import EVERY_SECTION, Proxy, enforcing
 from tests.engine import ScratchEngine
 
-pytest.register_assert_rewrite(
-    "tests.clients.comparison"
-)  # so that a difference is shown
-
 
 @pytest.fixture(scope="package")
 def proxies(
