@@ -34,7 +34,7 @@ from trioproxy.api.routes import ENDPOINTS, LIMITED, Files
 from trioproxy.judge import fills
 from trioproxy.judge.naming import Judge
 from trioproxy.judge.references import Named, Reference, find
-from trioproxy.judge.rules import UNRESOLVED, Decision, Policy, Reason
+from trioproxy.judge.rules import UNRESOLVED, Decision, Policy, Reason, refuse
 from trioproxy.limits.limit import NO_LIMITS, Limits, open_families
 from trioproxy.limits.marks import BODIES, MARKED, read
 from trioproxy.limits.objects import NO_OBJECTS, Objects
@@ -386,18 +386,14 @@ def _by_what_it_asks(
         by_id = named.arguments if named else frozenset[Argument]()
         one = policy.limits.refuses(operation, asked, by_id)
         if one is not None:
-            return _refuse(Reason.ARGUMENT, one.variable, one.message)
+            return refuse(Reason.ARGUMENT, one.variable, one.message)
         if asked.claims:
-            return _refuse(Reason.OBJECT, "", f"{operation} gives {asked.claims}")
+            return refuse(Reason.OBJECT, "", f"{operation} gives {asked.claims}")
     if operation in policy.objects.operations:
         one = policy.objects.refuses_making(operation, asked)
         if one is not None:
-            return _refuse(Reason.OBJECT, one.variable, one.message)
+            return refuse(Reason.OBJECT, one.variable, one.message)
     return None
-
-
-def _refuse(reason: Reason, rule: str, message: str) -> Decision:
-    return Decision(allowed=False, reason=reason, rule=rule, message=message)
 
 
 def _by_what_it_names(

@@ -1,7 +1,4 @@
-"""What a request names, judged by what the Engine has under these names.
-
-Loaded by policies that limit objects, or images by their names, and by no others.
-"""
+"""What a request names, judged by what the Engine has under these names."""
 
 from dataclasses import dataclass, replace
 
@@ -10,7 +7,7 @@ from trioproxy.api.arguments import Argument
 from trioproxy.api.decoding import show
 from trioproxy.api.families import Kind
 from trioproxy.judge.references import Reference
-from trioproxy.judge.rules import UNRESOLVED, Decision, Policy, Reason
+from trioproxy.judge.rules import UNRESOLVED, Decision, Policy, Reason, refuse
 from trioproxy.limits.inspected import arguments_of
 from trioproxy.limits.limit import Limits, Refusal
 from trioproxy.limits.objects import Objects
@@ -149,19 +146,12 @@ def _by_list(refusal: Refusal | None) -> Decision | None:
     if refusal is None:
         return None
     reason = Reason.OBJECT if refusal.argument is None else Reason.ARGUMENT
-    return Decision(
-        allowed=False, reason=reason, rule=refusal.variable, message=refusal.message
-    )
+    return refuse(reason, refusal.variable, refusal.message)
 
 
 def _not_there(missing: Missing | None) -> Decision:
     """Answer as the Engine does where it has nothing; None: it was not asked."""
     if missing is None:
         return UNRESOLVED
-    return Decision(
-        allowed=False,
-        reason=Reason.MISSING,
-        rule="",
-        message=missing.message,
-        status=missing.status,
-    )
+    answer = refuse(Reason.MISSING, "", missing.message)
+    return replace(answer, status=missing.status)

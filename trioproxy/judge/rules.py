@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from trioproxy.api import query
 from trioproxy.api.families import OPERATIONS_VARIABLE, Kind
 from trioproxy.api.matched import Request, Route, shown
 from trioproxy.api.routes import (
@@ -185,7 +186,7 @@ class Policy:
         endpoint, path = request.endpoint, request.target.path
         if self.limits and _restores(request):
             message = f"{request.shown} with a checkpoint is not allowed: no variable limits what a folder of the host is restored to, as this file does for others"
-            return _refuse(Reason.UNLIMITABLE, "", message)
+            return refuse(Reason.UNLIMITABLE, "", message)
         row = self.rows.get(endpoint) if endpoint is not None else None
         if row is not None and endpoint is not None:
             # A name with slashes may hold a word; a HEAD is allowed as its GET is.
@@ -206,7 +207,7 @@ class Policy:
             return Decision(True, ruling.reason, ruling.rule)
         what = shown(method, endpoint, shown_path or path)
         message = f"{what} is not allowed: {ruling.advice}"
-        return _refuse(ruling.reason, ruling.rule, message)
+        return refuse(ruling.reason, ruling.rule, message)
 
     def decide_unlisted(self, method: str, section: str) -> Decision | None:
         """Decide on the routes of a section that no row has; None where rows have all."""
@@ -293,23 +294,18 @@ _IS_OPEN = Ruling(
 )
 
 
-def _refuse(reason: Reason, rule: str, message: str) -> Decision:
+def refuse(reason: Reason, rule: str, message: str) -> Decision:
+    """Refuse a request; `rule`: the variable that does."""
     return Decision(allowed=False, reason=reason, rule=rule, message=message)
 
 
-UNREAD: Final = Decision(
-    allowed=False,
-    reason=Reason.UNREAD,
-    rule="",
-    message="what it asks for is limited, and was not read",
+UNREAD: Final = refuse(
+    Reason.UNREAD, "", "what it asks for is limited, and was not read"
 )
 """What a policy of now says of a body that is not here any more, or yet."""
 
-UNRESOLVED: Final = Decision(
-    allowed=False,
-    reason=Reason.UNRESOLVED,
-    rule="",
-    message="what it names was not looked up at the Engine",
+UNRESOLVED: Final = refuse(
+    Reason.UNRESOLVED, "", "what it names was not looked up at the Engine"
 )
 """What is said where the Engine does not say, or is not asked, what a name means."""
 
@@ -322,8 +318,6 @@ def _restores(request: Request) -> bool:
     """
     if request.operation != "ContainerStart" or not request.target.query:
         return False
-    from trioproxy.api import query  # here, for most policies limit nothing
-
     pairs = query.parse(request.target.query)
     return any(value and key in _CHECKPOINTS for key, value in pairs)
 
