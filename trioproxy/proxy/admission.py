@@ -192,7 +192,7 @@ class Admission:
         if len(self._observers) == 1:
             self.tell = self._observers[0]
         """Tells all who look at ends."""
-        self._memo = Memo[bytes, Admitted | Parsed]()
+        self._forget()
 
     def know_oldest(self, oldest: str) -> None:
         """Know the oldest version of its API that the Engine takes; empty: not known.
@@ -201,7 +201,10 @@ class Admission:
         """
         if oldest != self._oldest:
             self._oldest = oldest
-            self._memo = Memo[bytes, Admitted | Parsed]()
+            self._forget()
+
+    def _forget(self) -> None:
+        self._memo = Memo[bytes, Admitted | Parsed]()
 
     def admit(self, raw: bytes) -> Admitted | Pending:
         """Read and judge one request head; `verdict.decision` says whether it may pass.
