@@ -11,6 +11,7 @@ item takes a way away. An operation changes everything, and there are few of the
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from types import MappingProxyType
 
 from trioproxy.api.families import LIMITS, OPERATIONS_VARIABLE, PROXY
@@ -90,23 +91,20 @@ class Adding:
             ways = self._opened_by_items(items)
         else:
             ways = iter(ways_of(self._changed(grants, items)))
-        for way in (*self._by_any(grants), *ways):
+        for way in chain(self._by_any(grants), ways):
             # An operation that is a way by itself is none more for another reason.
             if way not in known and (way.grant or way.operation not in doors):
                 yield way
 
     def _by_any(self, grants: Iterable[Grant]) -> Iterator[Way]:
         """The ways that `*` is: no item of a list, but the list of all of them."""
-        policy, opened = self._meant.policy, self._meant.opened
-        limits = policy.limits.by_variable
-        for one in grants:
-            limit = limits.get(one.variable)
-            if (
-                one.item == ANY
-                and one.variable in LIMITS
-                and not (limit and limit.is_any)
-            ):
-                yield from ways_by_item(policy, opened, (one,))
+        lists = [g for g in grants if g.item == ANY and self._takes(g.variable)]
+        yield from ways_by_item(self._meant.policy, self._meant.opened, lists)
+
+    def _takes(self, variable: str) -> bool:
+        """Whether a variable has a list that does not hold everything yet."""
+        limit = self._meant.policy.limits.by_variable.get(variable)
+        return variable in LIMITS and not (limit and limit.is_any)
 
     def _opened_by_items(self, items: _Items) -> Iterator[Way]:
         policy, opened = self._meant.policy, self._meant.opened
@@ -121,8 +119,7 @@ class Adding:
         limits, found = self._meant.policy.limits, dict[str, tuple[Pattern, ...]]()
         for variable, item in grants:
             base = limits.proxy_socket if item == PROXY else limits.base
-            limit = limits.by_variable.get(variable)
-            if variable in LIMITS and not (limit and limit.is_any):
+            if self._takes(variable):
                 try:
                     pattern = parse_pattern(variable, item, base=base)
                 except ConfigError:
