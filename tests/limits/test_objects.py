@@ -9,7 +9,6 @@ from trioproxy.api.fields import OPERATIONS
 from trioproxy.api.reading import Asked, ask
 from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.references import Reference
 from trioproxy.limits.objects import NO_OBJECTS, OWNER_LABEL, Objects, parse_objects
 from trioproxy.limits.things import ANONYMOUS, Thing
 
@@ -27,8 +26,7 @@ def container(
 
 
 def refuses(limits: Objects, thing: Thing) -> bool:
-    reference = Reference(thing.kind, "x", "")
-    return limits.refuses("ContainerStop", reference, thing) is not None
+    return limits.refuses("ContainerStop", thing, "x", "") is not None
 
 
 NUMBERED = {

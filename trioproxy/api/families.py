@@ -2,7 +2,7 @@
 
 The rows alone, for whoever reads an env file or says what it leaves open. What their values
 are is in `limits.sorts`, and what asks for them in `api.fields`, which are many times as
-large: a process that limits nothing never loads them.
+large.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """A request as it was read, and what is changed of that before it goes on.
 
-Apart from `asking`, which fills it in: where nothing is limited a creation is read for
-its labels alone (`marks`), and who serves that need not carry the table.
+`reading` fills it in; where nothing is limited a creation is read for its labels alone
+(`marks`).
 """
 
 from collections.abc import Iterable

@@ -64,15 +64,19 @@ class Judge:
         return _not_there(missing)
 
     def _outside(self, reference: Reference, thing: Thing) -> Refusal | None:
-        refusal = self.objects.refuses(self.operation, reference, thing)
+        refusal = self._unlisted(reference, thing)
         if refusal is None and reference.renamed is not None:
             # As it will be called: who may name `web-*` makes nothing else of one.
             renamed = thing._replace(names=(reference.renamed,))
             shown = reference._replace(text=reference.renamed, place="the new name")
             refusal = self.objects.refuses_name(
                 self.operation, thing.kind, reference.renamed
-            ) or self.objects.refuses(self.operation, shown, renamed)
+            ) or self._unlisted(shown, renamed)
         return refusal
+
+    def _unlisted(self, reference: Reference, thing: Thing) -> Refusal | None:
+        text, place = reference.text, reference.place
+        return self.objects.refuses(self.operation, thing, text, place)
 
     def _beyond_limits(
         self, reference: Reference, thing: Thing, known: Known
@@ -114,7 +118,7 @@ class Judge:
             shown = Reference(Kind.VOLUME, name, f"container {show(reference.text)}")
             refusal = self._beyond_limits(shown, volume, known)
             if refusal is None and owns:
-                refusal = self.objects.refuses(self.operation, shown, volume)
+                refusal = self._unlisted(shown, volume)
             if refusal is not None:
                 return _by_list(refusal)
         return None
@@ -130,7 +134,7 @@ class Judge:
             if not isinstance(network, Thing):
                 return _not_there(network)
             shown = Reference(Kind.NETWORK, name, f"container {show(reference.text)}")
-            if refusal := self.objects.refuses(self.operation, shown, network):
+            if refusal := self._unlisted(shown, network):
                 return _by_list(refusal)
         return None
 

@@ -5,8 +5,8 @@ limited; as soon as one is, each of the others allows what is harmless and no mo
 for those that count only when they are set themselves. So a new variable of ours, or a
 new field of the Engine's, is closed in every file that limits its family.
 
-What reads values is imported where it is used: most files limit nothing, and a process that
-serves such a file need not carry it.
+What reads items of lists is imported where it is used. Who lists nothing has it loaded behind
+the listeners (`proxy.door`), so that nobody waits for it.
 
 A list is compared with arguments in their normal form, escaped as in the file: a `*` that
 a client wrote is `%2A` there, and no wildcard.
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from trioproxy.api import normal
 from trioproxy.api.families import (
     BASE,
     BASE_VARIABLE,
@@ -80,12 +81,10 @@ class Limit:
         """
         if "@" not in value:
             return False
-        from trioproxy.api import normal
         from trioproxy.limits.sorts import Varies, sort_of
 
         if sort_of(self.variable).varies is not Varies.IMAGE:
             return False
-
         parts = normal.told_apart(value)
         return parts is not None and all(map(self.lists, parts))
 
@@ -276,7 +275,6 @@ class Limits:
         limit = self.limit_of(BINDS)
         if limit is None or limit.is_any:
             return False  # whoever lists anything has been told what that is
-        from trioproxy.api import normal
         from trioproxy.limits import places
 
         own = list(places.names(places.place((normal.quote(path),))))
@@ -326,8 +324,6 @@ def parse_limits(variables: Mapping[str, str], *, source: str) -> Limits:
 def _parse_proxy(value: str, source: str) -> str:
     if not value:
         return ""
-    from trioproxy.api import normal
-
     path = normal.unquote(value)
     if (
         not value.startswith("/")
@@ -368,7 +364,6 @@ def _parse_limit(
 def _parse_base(value: str, source: str) -> str:
     if not value:
         return ""
-    from trioproxy.api import normal
     from trioproxy.limits import root
 
     folder = normal.unquote(value)

@@ -9,27 +9,24 @@ name objects is in `references`.
 to all that the client makes. So nobody but the proxy may give that label: a client that
 sends another value is refused, and a label that a container has from its image, where
 any client that builds can put one, does not count.
-
-What reads names is imported where it is used: most files limit nothing.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from trioproxy.api import normal
+from trioproxy.api.decoding import show
 from trioproxy.api.families import OBJECTS, OWNER_VARIABLE, Kind
+from trioproxy.api.form import Asked
 from trioproxy.api.routes import ENDPOINTS, Touch, row_of
 from trioproxy.errors import ConfigError
 from trioproxy.limits.limit import ANY, Refusal
 from trioproxy.limits.marks import OWNER_LABEL as OWNER_LABEL
-from trioproxy.limits.marks import mark, marked
-
-if TYPE_CHECKING:
-    from trioproxy.api.reading import Asked
-    from trioproxy.judge.references import Reference
-    from trioproxy.limits.things import Thing
+from trioproxy.limits.marks import mark
+from trioproxy.limits.things import Thing, made
 
 OWN: Final = "@own"
 OF_PROJECT: Final = "@project:"
@@ -52,7 +49,7 @@ class Only:
     variable: str
     items: tuple[str, ...] = ()
     """As they are written."""
-    holds: "Callable[[Thing], bool]" = field(compare=False, repr=False)
+    holds: Callable[[Thing], bool] = field(compare=False, repr=False)
     """Whether an object is listed."""
     is_any: bool = False
 
@@ -125,14 +122,14 @@ class Objects:
         one = self.by_kind.get(kind)
         return one is not None and not one.is_any
 
-    def owns(self, thing: "Thing") -> bool:
+    def owns(self, thing: Thing) -> bool:
         """Whether a container may be the client's own, and have what the client chose."""
         inherited = (thing.inherited or {}).get(OWNER_LABEL)
         return bool(self.owner) and (
             thing.labels.get(OWNER_LABEL) == self.owner != inherited
         )
 
-    def is_own(self, thing: "Thing") -> bool:
+    def is_own(self, thing: Thing) -> bool:
         """Whether an object is the client's own, be that listed or not."""
         if not self.owner:
             return False
@@ -142,7 +139,7 @@ class Objects:
             and all(map(self.is_own, thing.users))
         )
 
-    def needs_image(self, thing: "Thing") -> bool:
+    def needs_image(self, thing: Thing) -> bool:
         """Whether it counts which labels of a container are its image's."""
         if not self.by_kind:
             return False
@@ -150,19 +147,20 @@ class Objects:
         return not held(thing) and held(thing._replace(inherited={}))
 
     def refuses(
-        self, operation: str, reference: "Reference", thing: "Thing"
+        self, operation: str, thing: Thing, text: str, place: str
     ) -> Refusal | None:
-        """Say why a request may not name an object."""
+        """Say why a request may not name an object.
+
+        `text`: as it is named; `place`: where that stands, empty for the path.
+        """
         only = self.by_kind[thing.kind]
         is_listed = only.holds(thing) or (
             thing.is_anonymous and self._has_all(thing.users)
         )
         if is_listed and not thing.is_proxys:
             return None
-        from trioproxy.api.decoding import show
-
-        where = f" in {reference.place}" if reference.place else ""
-        what = f"{operation} names {thing.kind} {show(reference.text)}{where}, which"
+        where = f" in {place}" if place else ""
+        what = f"{operation} names {thing.kind} {show(text)}{where}, which"
         why = (
             "is this proxy's own"
             if thing.is_proxys
@@ -170,11 +168,11 @@ class Objects:
         )
         return Refusal(variable=only.variable, message=f"{what} {why}")
 
-    def _has_all(self, users: "tuple[Thing, ...]") -> bool:
+    def _has_all(self, users: tuple[Thing, ...]) -> bool:
         """Whether there are containers, and all of them are listed."""
         return bool(users) and all(map(self.by_kind[Kind.CONTAINER].holds, users))
 
-    def refuses_making(self, operation: str, asked: "Asked | None") -> Refusal | None:
+    def refuses_making(self, operation: str, asked: Asked | None) -> Refusal | None:
         """Say why a request may not make, remove or relabel what it does not name."""
         row = row_of(operation)
         if row is None or (kind := row.kind) is None:
@@ -185,11 +183,7 @@ class Objects:
             return Refusal(variable=name, message=message)
         if row.touch is not Touch.MAKES or asked is None or asked.is_told:
             return None  # what went on was judged, and is made
-        from trioproxy.limits.things import made
-
         thing = made(kind, asked)
-        if asked.body is not None or operation == "VolumeCreate":
-            thing = thing._replace(labels=marked(thing.labels, self.owner))
         if refusal := self.refuses_name(operation, kind, thing.names[0]):
             return refusal
         if not self.limits(kind) or self.by_kind[kind].holds(thing):
@@ -212,7 +206,7 @@ class Objects:
         message = f"{operation} names a container {name!a}, which may be taken for the beginning of another one's id: give a name that is not 12 or more hex digits"
         return Refusal(variable=VARIABLES[kind], message=message)
 
-    def label(self, operation: str, asked: "Asked") -> "Asked":
+    def label(self, operation: str, asked: Asked) -> Asked:
         """Label what a request makes as the client's own, or as nobody's."""
         return mark(operation, asked, self.owner)
 
@@ -293,12 +287,10 @@ def is_listed(items: Iterable[str], kind: Kind, name: str, project: str = "") ->
 
 def item_of_project(project: str) -> str:
     """Write what Compose made for a project."""
-    from trioproxy.api import normal
-
     return f"{OF_PROJECT}{normal.quote(project)}"
 
 
-def _fits(item: str, more: str = "") -> "Callable[[str], re.Match[str] | None]":
+def _fits(item: str, more: str = "") -> Callable[[str], re.Match[str] | None]:
     """Match names by an item; `more`: what its stars stand for besides."""
     star = f"[A-Za-z0-9_{more}-]+"
     return re.compile(star.join(map(re.escape, item.split("*")))).fullmatch
@@ -329,7 +321,7 @@ def _only(name: str, items: tuple[str, ...], owner: str, source: str) -> Only:
     )
 
 
-def _parse(kind: Kind, item: str, owner: str) -> "Callable[[Thing], bool]":
+def _parse(kind: Kind, item: str, owner: str) -> Callable[[Thing], bool]:
     if item == OWN:
         return lambda thing: thing.own_label(OWNER_LABEL) == owner
     if item.startswith(OF_PROJECT):
@@ -354,7 +346,7 @@ def _parse(kind: Kind, item: str, owner: str) -> "Callable[[Thing], bool]":
     return lambda thing: any(map(fits, thing.names))
 
 
-def project_of(thing: "Thing") -> str:
+def project_of(thing: Thing) -> str:
     """The project that Compose made an object for; empty: none.
 
     Images that it builds have the project's label as well. The number that each of its
@@ -366,8 +358,6 @@ def project_of(thing: "Thing") -> str:
 
 
 def _unquote(item: str, text: str) -> str:
-    from trioproxy.api import normal
-
     if not normal.is_quoted(text):
         written = normal.quote(normal.unquote(text))
         raise ValueError(

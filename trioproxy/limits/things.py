@@ -134,8 +134,8 @@ def describe(kind: Kind, value: Json) -> Thing:
 
 
 def made(kind: Kind, asked: "Asked") -> Thing:
-    """Describe what a creation makes, as the Engine will: by its name and labels."""
-    body = asked.body or {}
+    """Describe what a creation makes, as the Engine will: by the name and labels that go on."""
+    body = asked.sent().body or {}
     name = text_of(body.get("Name"))
     if kind is Kind.CONTAINER:
         given = dict(reversed(query.parse(asked.query)))
