@@ -121,7 +121,7 @@ def test_half_a_description_describes_nothing(kind: Kind, value: object) -> None
 ADDED = """
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.meaning import meaning_of
-from trioproxy.judge.power import of_item
+from trioproxy.limits.sorts import why_root
 
 def policy(**limits):
     return parse_policy({"ALLOW_OPERATIONS": "ContainerCreate", **limits}, source="x")[0]
@@ -129,7 +129,7 @@ def policy(**limits):
 limits = policy(CREATE_FROBS="runsc,a*").limits
 print(limits.lists("CREATE_FROBS", "ab"), limits.lists("CREATE_FROBS", "b"))
 print(policy(CREATE_BINDS="").limits.lists("CREATE_FROBS", "ab"))
-print(of_item("CREATE_FROBS", "runsc"), of_item("CREATE_FROBS", "a*"))
+print(why_root("CREATE_FROBS", "runsc"), why_root("CREATE_FROBS", "a*"))
 told = meaning_of(policy(CREATE_FROBS="")).limits
 print(*(one.line for one in told if one.variable == "CREATE_FROBS"))
 """

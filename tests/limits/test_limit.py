@@ -9,8 +9,8 @@ from trioproxy.api.decoding import Json
 from trioproxy.api.families import FAMILIES, LIMITS, VARIABLES, Family
 from trioproxy.errors import ConfigError
 from trioproxy.file import envfile
-from trioproxy.judge import power
 from trioproxy.limits.limit import open_families
+from trioproxy.limits.sorts import why_root
 
 A64 = "a" * 64
 PROPAGATION = "ContainerCreate:HostConfig.Mounts.BindOptions.Propagation"
@@ -397,7 +397,7 @@ def test_open_families_are_named() -> None:
 )  # fmt: skip
 def test_root_equivalent_values(variable: str, item: str, is_root: bool) -> None:
     """What makes a client root on the host is told, and what does not is not."""
-    assert bool(power.of_item(variable, item)) is is_root
+    assert bool(why_root(variable, item)) is is_root
 
 
 ITEMS = {

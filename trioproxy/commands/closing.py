@@ -24,7 +24,6 @@ from trioproxy.commands.terminal import width_of
 from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
-from trioproxy.judge import power
 from trioproxy.learning.evidence import UNFINISHED, Askers, Evidence, Run
 from trioproxy.learning.flows import half_granted, unseen_states
 from trioproxy.learning.learnedfile import elsewhere
@@ -39,6 +38,7 @@ from trioproxy.learning.wording import (
     describe_watch,
     root_note,
 )
+from trioproxy.limits.sorts import why_root
 
 NAMES_SHOWN: Final = 8
 """Programs that are named; each shape keeps as many, and clients choose their names."""
@@ -173,7 +173,7 @@ def _asked(lists: Lists, evidence: Evidence, known: frozenset[str]) -> Iterator[
         yield "requests may ask for what is harmless, and for:"
     for variable, item in lists.items():
         listed = f"{variable}={item}"
-        why = power.of_item(variable, item, base=base)
+        why = why_root(variable, item, base=base)
         words = ["new"] if listed not in known else []
         words += ["by hand"] if listed in lists.by_hand else []
         words += ["it varies"] if listed in lists.holes else []

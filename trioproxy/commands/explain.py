@@ -21,7 +21,6 @@ from trioproxy.commands.policyfile import PolicyFile, as_code, as_data, describe
 from trioproxy.commands.terminal import show, write
 from trioproxy.errors import ConfigError
 from trioproxy.file.incumbents import INCUMBENTS, TECNATIVA
-from trioproxy.judge import power
 from trioproxy.judge.meaning import Meaning, limits_power_of, meaning_of, open_sections
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.learning.evidence import Evidence
@@ -31,6 +30,7 @@ from trioproxy.learning.minimize import Price, price, price_of
 from trioproxy.learning.wording import root_note
 from trioproxy.limits.limit import ANY
 from trioproxy.limits.objects import OWN
+from trioproxy.limits.sorts import why_root
 from trioproxy.quoting import visible
 from trioproxy.review.differences import Matter, matters
 from trioproxy.review.sightings import NEVER, Uses, of_operation
@@ -224,7 +224,7 @@ def _markdown(file: PolicyFile, evidence: Evidence | None) -> Iterator[str]:
     base = file.policy.limits.base
     uses = Uses(evidence, file.policy.limits) if evidence else None
     for name, item in items:
-        why = power.of_item(name, item.text, base=base)
+        why = why_root(name, item.text, base=base)
         risk = root_note(why)
         found = uses.sighting(uses.values(name, item)) if uses else None
         told = str(found or NEVER).removeprefix("seen ") if uses else ""

@@ -15,7 +15,6 @@ from trioproxy.api.families import BASE_VARIABLE
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.commands.terminal import prepared, width_of
 from trioproxy.errors import TrioProxyError
-from trioproxy.judge import power
 from trioproxy.learning.evidence import Argument, New, Thing
 from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.shape import REFUSED, UNKNOWN, UNPROVEN, Shape
@@ -23,6 +22,7 @@ from trioproxy.learning.store import Saved
 from trioproxy.learning.wording import count, root_note, some
 from trioproxy.limits.limit import ANY
 from trioproxy.limits.objects import OWN
+from trioproxy.limits.sorts import why_root
 from trioproxy.limits.things import BUILT_IN
 from trioproxy.quoting import visible
 
@@ -198,7 +198,7 @@ class Teller:
             return ""
         self._items.add(item)
         base = saved.proposal.lists.values.get(BASE_VARIABLE, "")
-        why = power.of_item(argument.variable, argument.value, base=base)
+        why = why_root(argument.variable, argument.value, base=base)
         risk = f", {root_note(why)}" if why else ""
         return f"new: {argument.operation} asks for {item}{risk}"
 

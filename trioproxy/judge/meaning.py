@@ -28,14 +28,13 @@ from trioproxy.api.routes import (
     Endpoint,
     Risk,
 )
-from trioproxy.judge import power
 from trioproxy.judge.rules import READING, Policy
 from trioproxy.limits import places
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import BINDS, Limits
 from trioproxy.limits.objects import Objects
 from trioproxy.limits.patterns import Pattern, lists_repositories, places_of
-from trioproxy.limits.sorts import line_of
+from trioproxy.limits.sorts import line_of, why_root
 
 _REACHING: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -172,13 +171,18 @@ def _objects(objects: Objects) -> Iterator[Limited]:
         )
 
 
+def gives_what_it_reaches(endpoint: Endpoint) -> bool:
+    """Whether a client has by it what the container was given that it reaches into."""
+    return endpoint.powers.reach in _REACHING
+
+
 def limits_power_of(policy: Policy, operation: str) -> bool:
     """Whether an operation can do less than its risk says: what it asks for is limited, or
     it reaches into listed containers alone, which are within the limits."""
     known = OPERATIONS.get(operation, ())
     is_root = any(one.risk is Risk.HOST_ROOT for one in known)
     holds = any(one.is_held_by_objects for one in known)
-    gives = any(one.powers.reach in _REACHING for one in known)
+    gives = any(map(gives_what_it_reaches, known))
     reaches = (gives or holds) and operation not in ARGUED
     is_limited = policy.limits.limits_power_of(operation) or (
         is_root and reaches and policy.is_confined
@@ -214,10 +218,10 @@ def ways_by_operation(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[
         is_door = endpoint.risk is Risk.HOST_ROOT or endpoint.is_unlimitable
         if is_door and policy.is_confined and endpoint.is_held_by_objects:
             yield from _way_by_files(policy, endpoint)
-        elif is_door and endpoint.powers.reach not in _REACHING:
+        elif is_door and not gives_what_it_reaches(endpoint):
             yield from _open_way(policy, endpoint)
     for endpoint in opened:
-        if endpoint.powers.reach in _REACHING:
+        if gives_what_it_reaches(endpoint):
             yield from _reaching_way(policy, endpoint)
 
 
@@ -232,7 +236,7 @@ def ways_by_item(
         if grant.variable not in asking:
             asking[grant.variable] = _asking(doors, grant.variable)
         operation = asking[grant.variable]
-        why = operation and power.of_item(*grant, base=policy.limits.base)
+        why = operation and why_root(*grant, base=policy.limits.base)
         if operation and why and not (policy.is_confined and grant.item in _OF_OTHERS):
             yield Way(operation=operation, grant=grant, why=why)
 

@@ -33,12 +33,12 @@ from trioproxy.api.routes import (
     Risk,
     kinds_of,
 )
-from trioproxy.judge import power
 from trioproxy.judge.meaning import limits_power_of
 from trioproxy.judge.rules import Policy, Reason
 from trioproxy.limits.inclusion import beyond
 from trioproxy.limits.limit import ANY, Limit, Limits
 from trioproxy.limits.objects import OWN
+from trioproxy.limits.sorts import why_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def _listed_beyond(family: Family, narrow: Policy, wide: Policy) -> Iterator[Gra
         if name not in before:  # no operation there can ask for it at all
             known = Limits(by_variable={name: Limit(variable=name)})
         for one in beyond(known, wide.limits, [name]):
-            why = power.of_item(name, one.item)
+            why = why_root(name, one.item)
             yield Grant(f"{name}={one.item}", root=why)
 
 

@@ -1,22 +1,110 @@
-"""The power of a grant: whether an item of a list is root on the host, and why.
+"""The power of a grant: what whoever has it can do at worst in a policy, and why.
 
-Computed here for all who tell it: the file's comments, `explain`, a diff, a report, the
-questions of `approve`.
+Computed here for all who tell it: the file's comments, `explain`, the catalogue, a diff, the
+page, the questions of `approve`. What a grant gives depends on the rest of the policy: an
+operation that can be a way to root is none where lists hold it, and a value is one only where
+an operation asks for it. So a grant is root where a known way (`judge.meaning`) goes by it.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
-from trioproxy.api.families import BASE, OBJECTS
-from trioproxy.limits.sorts import never, sort_of
+from trioproxy.api.families import OBJECTS, OPERATIONS_VARIABLE, Kind
+from trioproxy.api.routes import MEANINGS, OPERATIONS, Risk
+from trioproxy.judge.meaning import (
+    Way,
+    gives_what_it_reaches,
+    limits_power_of,
+    ways_by_item,
+    ways_of,
+)
+from trioproxy.judge.rules import Policy
+from trioproxy.limits.grant import Grant
 
-ANYTHING: Final = "lists anything"
+LIMITED: Final = "limited"
+"""The level of an operation whose power the lists of the file limit."""
+LEVELS: Final = (
+    Risk.HOST_ROOT,
+    LIMITED,
+    *(one for one in MEANINGS if one is not Risk.HOST_ROOT),
+    "",
+)
+"""All levels, the worst first; of what has the last one nothing bad is known."""
 
 
-def of_item(variable: str, item: str, *, base: str = "") -> str:
-    """Say why an item of a list is root on the host; empty if no way is known."""
-    if variable in OBJECTS:
-        return ANYTHING if item == "*" else ""
-    root = sort_of(variable).root
-    if item == "*":
-        return "" if root is never else ANYTHING
-    return root(item.replace(BASE, base))
+@dataclass(frozen=True, slots=True)
+class Power:
+    """What a grant gives."""
+
+    level: str = ""
+    """A `Risk`, or `LIMITED`; empty for a value that gives no root in a known way."""
+    why: str = ""
+    """Why it is root; of an operation that is not, what it does."""
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it gives root on the host in a known way."""
+        return self.level == Risk.HOST_ROOT
+
+    @property
+    def shown(self) -> str:
+        """The level for people: `HOST-ROOT`, `limited`, `secret-leak`; or empty."""
+        return next((r.shown for r in Risk if r == self.level), self.level)
+
+    @property
+    def root_note(self) -> str:
+        """Say loudly that it is root, and why; empty if it is not."""
+        return f"{self.shown}: {self.why}" if self.is_root else ""
+
+    @property
+    def rank(self) -> int:
+        """Sorts the worst first."""
+        return LEVELS.index(self.level)
+
+
+class Powers:
+    """The powers of the grants of one policy."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.ways: tuple[Way, ...] = ways_of(policy)
+        """The known ways to root on the host that it opens."""
+        self._policy = policy
+        self._opened = tuple(
+            OPERATIONS[one][0] for one in sorted(policy.opened_operations)
+        )
+        self._doors = {w.operation: w.why for w in self.ways[::-1] if w.grant is None}
+        self._items = {w.grant: w.why for w in self.ways[::-1] if w.grant is not None}
+
+    def of(self, grant: Grant) -> Power:
+        """Say what a grant gives, be it in the policy or one of its lists' next items."""
+        if grant.variable == OPERATIONS_VARIABLE:
+            return self._of_operation(grant.item)
+        if why := self._items.get(grant) or self._alone(grant):
+            return Power(Risk.HOST_ROOT, why)
+        return Power()
+
+    def worst(self, grants: Iterable[Grant]) -> Power:
+        """The worst of some powers; nothing is the least."""
+        return min(map(self.of, grants), key=lambda one: one.rank, default=Power())
+
+    def _of_operation(self, name: str) -> Power:
+        if name not in OPERATIONS:  # a route that a person named
+            return Power()
+        endpoint = OPERATIONS[name][0]
+        if why := self._doors.get(name):
+            return Power(Risk.HOST_ROOT, why)
+        is_limited = limits_power_of(self._policy, name)
+        return Power(LIMITED if is_limited else endpoint.risk, endpoint.summary)
+
+    def _alone(self, grant: Grant) -> str:
+        """Why an item is root whatever else is listed; empty if it is not."""
+        if grant.variable in OBJECTS:
+            is_reached = any(map(gives_what_it_reaches, self._opened))
+            is_bare = not self._policy.limits.limits_creation
+            is_container = OBJECTS[grant.variable] is Kind.CONTAINER
+            if is_reached and is_bare and is_container:
+                return "is reached into, whatever it was given"
+            return ""
+        ways = ways_by_item(self._policy, self._opened, [grant])
+        return next((way.why for way in ways), "")

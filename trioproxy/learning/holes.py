@@ -29,9 +29,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from trioproxy.judge import power
 from trioproxy.limits.patterns import EPHEMERAL
-from trioproxy.limits.sorts import Varies, sort_of
+from trioproxy.limits.sorts import Varies, sort_of, why_root
 
 LEAST_FRONT: Final = 4
 """Characters in front of a hole."""
@@ -78,7 +77,7 @@ def items_of(variable: str, seen: Iterable[Seen], *, base: str = "") -> list[Ite
     varied = {name: one for name, one in values.items() if one.missed}
     items = list[Item]()
     for item in _holes(variable, varied):
-        is_root = bool(power.of_item(variable, item.text, base=base))
+        is_root = bool(why_root(variable, item.text, base=base))
         if is_root or not item.values & varied.keys():
             continue
         items.append(item)

@@ -30,7 +30,6 @@ from trioproxy.file.envfile import format_value
 from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.file.permissions import parse_policy
 from trioproxy.file.variables import SWITCHES, VERBS
-from trioproxy.judge import power
 from trioproxy.judge.meaning import limits_power_of
 from trioproxy.learning.lists import NO_LISTS, Lists
 from trioproxy.learning.minimize import (
@@ -46,6 +45,7 @@ from trioproxy.learning.only import (
 )
 from trioproxy.learning.wording import count, root_note, some
 from trioproxy.limits.grant import Grant
+from trioproxy.limits.sorts import why_root
 
 _NAME_LIMIT = 64
 _MOST_NAMED = 4
@@ -367,7 +367,7 @@ def _family(family: Family, lists: Lists, notes: Mapping[str, str]) -> Iterator[
     rows = [one for one in lists.items() if one[0].startswith(f"{family}_")]
     for variable, item in rows:
         listed = f"{variable}={item}"
-        why = power.of_item(variable, item, base=base)
+        why = why_root(variable, item, base=base)
         words = [root_note(why)] if why else []
         if listed in lists.holes:
             values, runs = lists.holes[listed]

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from trioproxy.api import fields, normal
 from trioproxy.api.arguments import DEFAULT_USER, PROGRAM, told_option
-from trioproxy.api.families import PROXY, VARIABLES, Family
+from trioproxy.api.families import BASE, PROXY, VARIABLES, Family
 from trioproxy.api.readers import HARMLESS_CAPS, WITHOUT_DEVICES
 from trioproxy.errors import ConfigError
 from trioproxy.limits import root
@@ -72,6 +72,15 @@ def parse_pattern(variable: str, text: str, *, base: str = "") -> Pattern:
             f"{text[:64]!r} in {variable}: {error}", hint=error.hint
         ) from None
     return Pattern(text, means)
+
+
+def why_root(variable: str, item: str, *, base: str = "") -> str:
+    """Say why an item of a list is root on the host, where an operation of its family is
+    one without a list; empty if no way is known."""
+    root = sort_of(variable).root
+    if item == "*":
+        return "" if root is never else "lists anything"
+    return root(item.replace(BASE, base))
 
 
 def line_of(variable: str, value: str = "") -> str:

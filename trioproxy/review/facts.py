@@ -11,7 +11,6 @@ from typing import Final
 from trioproxy.api.routes import MEANINGS, OPERATIONS, Effect, Endpoint, Risk
 from trioproxy.apiversion import too_old
 from trioproxy.file.incumbents import TECNATIVA
-from trioproxy.judge import power
 from trioproxy.judge.meaning import Meaning, limits_power_of, meaning_of, open_sections
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.learning.evidence import Completeness, Evidence
@@ -19,6 +18,7 @@ from trioproxy.learning.flows import Flow, Unseen, half_granted, unseen_states
 from trioproxy.learning.minimize import opened_operations, smallest_sections
 from trioproxy.learning.wording import describe_groups
 from trioproxy.limits.inclusion import taken_out
+from trioproxy.limits.sorts import why_root
 from trioproxy.review.compare import Comparison, compare
 from trioproxy.review.listing import (
     Listing,
@@ -326,8 +326,8 @@ def _left_out(policy: Policy, evidence: Evidence) -> Iterator[LeftOut]:
         if name in OPERATIONS and name not in opened:
             yield LeftOut(name=name, why=why, count=_count(evidence, name))
     for grant in taken_out(policy.limits, evidence.listed):
-        why_root = power.of_item(*grant, base=policy.limits.base)
-        yield LeftOut(name=str(grant), why=DECLINED, root=why_root)
+        why = why_root(*grant, base=policy.limits.base)
+        yield LeftOut(name=str(grant), why=DECLINED, root=why)
     for shape in evidence.unknown():
         place = f"{shape.method} in {shape.section or 'no section'}"
         count = evidence.records[shape].count()

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.api.families import BASE, OBJECTS, Kind
-from trioproxy.judge import power
 from trioproxy.judge.meaning import Limited
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.limit import ANY
 from trioproxy.limits.objects import OF_LABEL, OF_PROJECT, OWN
 from trioproxy.limits.patterns import READ_ONLY, Pattern
+from trioproxy.limits.sorts import why_root
 from trioproxy.review.sightings import Sighting, Uses
 
 VALUES_SHOWN: Final = 4
@@ -137,7 +137,7 @@ def _item(
         variable=variable,
         text=pattern.text,
         reading=tuple(_reading(variable, pattern.text, base)),
-        root=power.of_item(variable, pattern.text, base=base),
+        root=why_root(variable, pattern.text, base=base),
         seen=uses.sighting(fitted) if uses else None,
         uses=tuple(used.get(run, 0) for run in runs),
         values=tuple(sorted(values)[:VALUES_SHOWN]),

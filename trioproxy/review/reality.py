@@ -17,7 +17,6 @@ from trioproxy.api.families import (
 )
 from trioproxy.api.routes import row_of
 from trioproxy.errors import ConfigError
-from trioproxy.judge import power
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.learning.evidence import Argument, Evidence, Facts, Thing
 from trioproxy.learning.proposal import replay
@@ -26,7 +25,7 @@ from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, Limit
 from trioproxy.limits.objects import OF_LABEL, Only
 from trioproxy.limits.patterns import Pattern
-from trioproxy.limits.sorts import parse_pattern
+from trioproxy.limits.sorts import parse_pattern, why_root
 from trioproxy.review.adding import Adding
 from trioproxy.review.sightings import Uses
 
@@ -158,7 +157,7 @@ def refused_values(
             continue
         one = _whole(argument, policy, evidence)
         if one is not None and not _may_be_listed(policy, one):
-            why = power.of_item(one.variable, one.value)
+            why = why_root(one.variable, one.value)
             yield RefusedValue(argument=one, facts=facts, root=why)
     if policy.objects:
         yield from _refused_objects(policy, evidence, used_only=used_only)
@@ -180,7 +179,7 @@ def _refused_objects(
             variable, item = Grant.parse(thing.has)
             one = _whole(Argument(variable, item, thing.operation), policy, evidence)
             if one is not None and not policy.limits.lists(variable, one.value):
-                why = power.of_item(variable, one.value)
+                why = why_root(variable, one.value)
                 reached = f"{kind} {name}"
                 yield RefusedValue(argument=one, facts=facts, root=why, reached=reached)
         elif name and not _may_be_named(only, thing, facts):
