@@ -3,7 +3,7 @@
 
 PYTHON := .venv/bin/python
 JOBS := auto
-QUICK := tests/api tests/limits tests/judge tests/file tests/http tests/learning tests/review
+QUICK := tests/api tests/limits tests/judge tests/file tests/http tests/evidence tests/logs tests/learning tests/review
 NOT_QUICK = $(filter-out $(QUICK),$(sort $(patsubst %/,%,$(dir $(wildcard tests/*/test_*.py))))) $(wildcard tests/test_*.py)
 MARKS := not clients
 MEASURED :=

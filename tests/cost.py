@@ -21,11 +21,11 @@ from math import log2
 from pathlib import Path
 from typing import Final
 
-from trioproxy.learning import evidencefile
-from trioproxy.learning.evidence import VALUES_KEPT, Argument, Evidence, When
-from trioproxy.learning.keeping import below_base
+from trioproxy.evidence import evidencefile
+from trioproxy.evidence.keeping import below_base
+from trioproxy.evidence.seen import VALUES_KEPT, Argument, Evidence, When
+from trioproxy.evidence.shape import Who, shape_of
 from trioproxy.learning.lists import LONGEST_LINE
-from trioproxy.learning.shape import Who, shape_of
 
 SIZES: Final = (500, 1_000, 2_000, 5_000)
 """Items of a list."""

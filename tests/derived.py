@@ -21,10 +21,10 @@ from tests.learned.profiles import Profile
 from tests.migration import tables
 from trioproxy.api.routes import ENDPOINTS, Endpoint
 from trioproxy.cli import group
-from trioproxy.learning import evidencefile
+from trioproxy.evidence import evidencefile
+from trioproxy.evidence.ledger import evidence_path
 from trioproxy.learning.learnedfile import elsewhere, in_tecnativa
 from trioproxy.learning.proposal import Wish, propose, write
-from trioproxy.learning.store import evidence_path
 from trioproxy.review.differences import as_markdown
 
 ROUTES = ROOT / "tests" / "data" / "routes.tsv"

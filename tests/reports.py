@@ -18,12 +18,12 @@ from click.testing import CliRunner
 from tests.judge.judging import judged, outcome_of
 from trioproxy.api.decoding import Json
 from trioproxy.commands.report import command
+from trioproxy.evidence.evidencefile import dump
+from trioproxy.evidence.recorder import Recorder
+from trioproxy.evidence.seen import Evidence
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.gate import Gate
-from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.evidencefile import dump
 from trioproxy.learning.proposal import Wish, propose, write
-from trioproxy.learning.recorder import Recorder
 
 LEARNED = Path(__file__).parents[1] / "learned"
 PLAIN = ("docker-compose", "docker-cli-readonly")

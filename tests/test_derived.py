@@ -34,7 +34,7 @@ CHECKS = (
     "tests/file/test_permissions.py",
     "tests/judge/test_rules.py",
     "tests/review",
-    "tests/learning/test_evidence.py",
+    "tests/evidence/test_seen.py",
     "tests/learning/test_learnedfile.py",
     "tests/learning/test_minimize.py",
     "tests/learning/test_proposal.py",

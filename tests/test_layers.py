@@ -16,7 +16,7 @@ NO_IO = {"trio", "h11", "click", "socket", "asyncio"}
 
 MODULES = sorted(
     f"trioproxy.{room}.{path.stem}"
-    for room in ("api", "limits", "judge", "file", "http")
+    for room in ("api", "limits", "judge", "file", "http", "logs")
     for path in (PACKAGE / room).glob("*.py")
     if path.stem != "__init__"
 )
@@ -32,6 +32,14 @@ from trioproxy.cli import main
 main()
 """
 """A program that is `trioproxy`, and at its end prints what it has loaded of itself."""
+
+
+def test_no_two_modules_share_a_name() -> None:
+    """A name says which module is meant, without its room; a module is not named as a room is."""
+    names = [path.stem for path in PACKAGE.rglob("*.py")]
+    names += [path.name for path in PACKAGE.iterdir() if path.is_dir()]
+    several = {name for name in names if names.count(name) > 1}
+    assert several <= {"__init__", "__main__", "__pycache__"}
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -57,7 +65,7 @@ def test_judging_and_reading_import_no_io(module: str) -> None:
         pytest.param(["--shadow"], SERVING, id="shadow"),
         pytest.param(
             ["--record", "live.jsonl"],
-            SERVING | {"learning"},
+            SERVING | {"evidence"},
             id="record",
         ),
     ],
@@ -65,7 +73,7 @@ def test_judging_and_reading_import_no_io(module: str) -> None:
 def test_a_serving_process_loads_what_it_serves_with(
     options: list[str], rooms: set[str], tmp_path: Path
 ) -> None:
-    """Nothing of review/ ever, and of learning/ only where something is recorded."""
+    """Nothing of learning/ or review/ ever, and of evidence/ only where something is recorded."""
     listen = f"unix://{tmp_path}/proxy.sock"
     with subprocess.Popen(
         [

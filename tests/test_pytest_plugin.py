@@ -14,7 +14,7 @@ from tests.commands.running import Finished, environment
 from tests.commands.screen import on_pty
 from tests.fakes import FakeEngine
 from tests.patience import PATIENCE
-from trioproxy.learning.evidencefile import load
+from trioproxy.evidence.evidencefile import load
 from trioproxy.learning.proposal import listed_operations
 
 TESTS = """

@@ -1,6 +1,6 @@
 """Reading a file whole: bounded, and with one clear error for each way to fail.
 
-What the files say is not known here. Writing them is `learning.disk`.
+What the files say is not known here. Writing them is `evidence.disk`.
 """
 
 import errno

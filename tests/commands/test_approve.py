@@ -12,10 +12,10 @@ from tests.commands.running import Finished, run, running
 from tests.commands.screen import screen
 from tests.engine import Engine
 from tests.learning.test_proposal import shape_of
+from trioproxy.evidence.evidencefile import dump, load
+from trioproxy.evidence.seen import Argument, Evidence, When
+from trioproxy.evidence.shape import Who
 from trioproxy.file import envfile
-from trioproxy.learning.evidence import Argument, Evidence, When
-from trioproxy.learning.evidencefile import dump, load
-from trioproxy.learning.shape import Who
 
 ENV = """\
 ALLOW_OPERATIONS=ContainerCreate,ContainerList

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from tests.commands.running import run
 from trioproxy.commands.check import command
 from trioproxy.errors import ConfigError
-from trioproxy.learning.evidence import Evidence, When
-from trioproxy.learning.evidencefile import dump
-from trioproxy.learning.shape import Shape, Who
+from trioproxy.evidence.evidencefile import dump
+from trioproxy.evidence.seen import Evidence, When
+from trioproxy.evidence.shape import Shape, Who
 
 EXACT = "ALLOW_OPERATIONS=ContainerList,SystemOptions,GET:/frob/{x}\n"
 SECTIONS = "CONTAINERS=1\n"

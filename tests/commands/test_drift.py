@@ -8,9 +8,9 @@ import pytest
 
 from tests.commands.running import Finished, run
 from tests.learning.test_proposal import shape_of
-from trioproxy.learning.evidence import Argument, Evidence, When
-from trioproxy.learning.evidencefile import dump
-from trioproxy.learning.shape import Who
+from trioproxy.evidence.evidencefile import dump
+from trioproxy.evidence.seen import Argument, Evidence, When
+from trioproxy.evidence.shape import Who
 
 DAY = 86_400
 

@@ -13,9 +13,9 @@ import pytest
 from tests.commands.running import Finished, run, unmeasured
 from tests.patience import PATIENCE
 from trioproxy.cli import COMMANDS, SERVING
-from trioproxy.learning.evidence import Evidence, When
-from trioproxy.learning.evidencefile import dump
-from trioproxy.learning.shape import Shape, Who
+from trioproxy.evidence.evidencefile import dump
+from trioproxy.evidence.seen import Evidence, When
+from trioproxy.evidence.shape import Shape, Who
 
 MACOS = """
 import os, select, socket

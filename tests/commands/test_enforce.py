@@ -18,7 +18,7 @@ from tests.commands.running import Finished, Running, environment, run, running
 from tests.fakes import FakeEngine, connect, request
 from tests.patience import PATIENCE
 from trioproxy import __version__
-from trioproxy.learning.evidencefile import load
+from trioproxy.evidence.evidencefile import load
 
 ANY_PORT = "tcp://127.0.0.1:0"
 

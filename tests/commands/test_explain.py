@@ -10,9 +10,9 @@ from tests.commands.running import run
 from tests.learning.test_lists import File, bind, execute
 from trioproxy.api.routes import MEANINGS, OPERATIONS, Risk
 from trioproxy.commands.explain import command
+from trioproxy.evidence.evidencefile import dump
 from trioproxy.file.incumbents import INCUMBENTS, TECNATIVA
 from trioproxy.file.variables import SWITCHES
-from trioproxy.learning.evidencefile import dump
 from trioproxy.learning.learnedfile import Learned, render
 from trioproxy.learning.minimize import price, price_of
 

@@ -6,9 +6,9 @@ import pytest
 
 from tests.commands.running import run
 from tests.learning.test_lists import File, bind, execute
-from trioproxy.learning.evidence import Evidence, When
-from trioproxy.learning.evidencefile import dump
-from trioproxy.learning.shape import Who, shape_of
+from trioproxy.evidence.evidencefile import dump
+from trioproxy.evidence.seen import Evidence, When
+from trioproxy.evidence.shape import Who, shape_of
 
 
 @pytest.fixture

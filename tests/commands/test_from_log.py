@@ -18,10 +18,10 @@ import pytest
 
 from tests.commands.running import Finished, environment
 from tests.patience import PATIENCE
-from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.evidencefile import load
-from trioproxy.learning.logs import CLIENTS_TOLD_APART
+from trioproxy.evidence.evidencefile import load
+from trioproxy.evidence.seen import Evidence
 from trioproxy.learning.proposal import listed_operations
+from trioproxy.logs.logrun import CLIENTS_TOLD_APART
 
 LOGS = Path(__file__).parents[1] / "data" / "logs"
 HAPROXY = (LOGS / "haproxy.log").read_bytes()

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.commands.running import called
 from trioproxy.errors import ConfigError
-from trioproxy.learning.evidence import Argument, Evidence, When
-from trioproxy.learning.evidencefile import dump, load
-from trioproxy.learning.shape import REFUSED, Shape, Who
+from trioproxy.evidence.evidencefile import dump, load
+from trioproxy.evidence.seen import Argument, Evidence, When
+from trioproxy.evidence.shape import REFUSED, Shape, Who
 
 TIME = 1_795_515_300
 FORGED = "FORGED"

@@ -12,8 +12,8 @@ import trio
 import trioproxy
 from tests.commands.running import Finished, run, running
 from tests.fakes import FakeEngine, connect
-from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.evidencefile import load
+from trioproxy.evidence.evidencefile import load
+from trioproxy.evidence.seen import Evidence
 from trioproxy.learning.proposal import listed_operations
 
 CLIENT = """

@@ -18,14 +18,14 @@ from tests.commands.running import Running, environment, run, running
 from tests.commands.test_learn import client_sending
 from tests.fakes import EngineConnection, FakeEngine, connect, response
 from tests.patience import PATIENCE
+from trioproxy.evidence.evidencefile import load
+from trioproxy.evidence.seen import Evidence
 from trioproxy.file.envfile import parse
-from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.evidencefile import load
 from trioproxy.learning.proposal import listed_operations
 
 DIES = """
 import atexit, fcntl, os, pathlib, signal, sys, threading
-from trioproxy.learning import disk
+from trioproxy.evidence import disk
 
 first = left = int(sys.argv.pop(1))
 atexit.register(lambda: print(f"steps: {first - left}", file=sys.stderr))

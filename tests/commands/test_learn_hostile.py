@@ -21,8 +21,8 @@ from tests.commands.running import running
 from tests.engine import Engine
 from tests.fakes import FakeEngine
 from trioproxy.api.families import OPERATIONS_VARIABLE
+from trioproxy.evidence.evidencefile import load
 from trioproxy.file.envfile import parse
-from trioproxy.learning.evidencefile import load
 
 EVIL = (
     b"\nPOST=1", b"%0aPOST=1", b"\r\nEXEC=1", b"$(touch pwned)", b"`touch pwned`",

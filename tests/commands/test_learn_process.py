@@ -25,7 +25,7 @@ from tests.commands.test_learn import (
 from tests.fakes import FakeEngine, connect
 from tests.patience import PATIENCE
 from trioproxy.commands import capture
-from trioproxy.learning.evidencefile import load
+from trioproxy.evidence.evidencefile import load
 
 LIBFAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests.commands.running import Finished, run
-from trioproxy.learning.evidence import Argument, Evidence, When
-from trioproxy.learning.evidencefile import dump, load
+from trioproxy.evidence.evidencefile import dump, load
+from trioproxy.evidence.ledger import evidence_path
+from trioproxy.evidence.seen import Argument, Evidence, When
+from trioproxy.evidence.shape import Shape, Who
 from trioproxy.learning.proposal import Wish, listed_operations
-from trioproxy.learning.shape import Shape, Who
-from trioproxy.learning.store import Store, evidence_path
+from trioproxy.learning.store import Store
 
 LIST = Shape("ContainerList", "GET", "CONTAINERS")
 EXEC = Shape("ContainerExec", "POST", "CONTAINERS")

@@ -18,9 +18,9 @@ from tests.engine import may_unshare
 from tests.fakes import FakeEngine
 from tests.learning.test_proposal import shape_of
 from tests.patience import PATIENCE
-from trioproxy.learning.evidence import Evidence, When
-from trioproxy.learning.evidencefile import dump
-from trioproxy.learning.shape import Who
+from trioproxy.evidence.evidencefile import dump
+from trioproxy.evidence.seen import Evidence, When
+from trioproxy.evidence.shape import Who
 
 pytestmark = pytest.mark.skipif(not may_unshare(), reason="no mount namespaces")
 

@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from trioproxy.cli import group
+from trioproxy.evidence.evidencefile import dump
+from trioproxy.evidence.seen import Evidence
 from trioproxy.file.envfile import parse
-from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.evidencefile import dump
 
 OPEN = "ALLOW_OPERATIONS=ContainerCreate,ContainerExec,ContainerList,ExecStart\nEXEC_PRIVILEGED=0\n"
 LISTED = f"{OPEN}CREATE_BINDS=\nONLY_CONTAINERS=@own\nONLY_OWNER=app\n"

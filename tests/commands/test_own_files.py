@@ -16,11 +16,12 @@ from trioproxy.commands import ours
 from trioproxy.commands.closing import Closing
 from trioproxy.commands.ours import Kind, Own, check_own
 from trioproxy.errors import ConfigError
+from trioproxy.evidence.seen import Evidence
 from trioproxy.file.permissions import parse_policy
 from trioproxy.hostpath import Mount, is_in_container, read_mounts
 from trioproxy.judge.rules import Policy
-from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.store import Saved
+from trioproxy.learning.proposal import Proposal
+from trioproxy.learning.store import Written
 
 MESSAGE = "lies in a folder that CREATE_BINDS lets clients write"
 
@@ -301,7 +302,7 @@ def test_learning_says_it(
     """The closing lines of learn, done as they are written, make the file start."""
     assert environment["HOME"]
     Closing(file=str(file), listed=frozenset()).show(
-        Saved(evidence=Evidence(), damage="")
+        Written(evidence=Evidence(), damage="", proposal=Proposal())
     )
     told = capsys.readouterr().err.splitlines()
     begin = next(n for n, line in enumerate(told) if "will not start so" in line)

@@ -13,7 +13,7 @@ from tests.commands.screen import on_pty
 from tests.reports import LEARNED, write_reports
 from trioproxy.commands.report import command
 from trioproxy.errors import ConfigError
-from trioproxy.learning.evidencefile import load
+from trioproxy.evidence.evidencefile import load
 from trioproxy.review.page import BEGINNING
 from trioproxy.review.sightings import of_operation
 

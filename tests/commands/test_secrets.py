@@ -8,8 +8,8 @@ from pathlib import Path
 import trio
 
 from tests.commands.running import environment, running
+from tests.evidence.test_keeping import PLANTED, SECRET
 from tests.fakes import FakeEngine
-from tests.learning.test_keeping import PLANTED, SECRET
 from tests.patience import PATIENCE
 from trioproxy.api.routes import OPERATIONS
 

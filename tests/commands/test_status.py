@@ -4,10 +4,10 @@ import pytest
 
 from trioproxy.commands.status import Watching, parse_every
 from trioproxy.errors import ConfigError
-from trioproxy.learning.evidence import Evidence, When
+from trioproxy.evidence.recorder import Recorder
+from trioproxy.evidence.seen import Evidence, When
+from trioproxy.evidence.shape import Shape, Who
 from trioproxy.learning.proposal import Quiet
-from trioproxy.learning.recorder import Recorder
-from trioproxy.learning.shape import Shape, Who
 
 LIST = Shape("ContainerList", "GET", "CONTAINERS")
 CREATE = Shape("ContainerCreate", "POST", "CONTAINERS")

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tests.commands.screen import on_pty
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.commands.terminal import fitted, has_colours, painted
-from trioproxy.learning.evidence import Evidence, When
-from trioproxy.learning.shape import REFUSED, Shape, Who
-from trioproxy.learning.store import Ledger
+from trioproxy.evidence.ledger import Ledger
+from trioproxy.evidence.seen import Evidence, When
+from trioproxy.evidence.shape import REFUSED, Shape, Who
 
 DAY = 1_764_000_000
 WORDS = st.lists(st.text("abc-./=", min_size=1, max_size=30), max_size=20)

@@ -16,10 +16,10 @@ from tests.commands.running import run
 from tests.differential.haproxy_rules import Front, rules
 from tests.engine import Engine
 from tests.patience import PATIENCE
+from trioproxy.evidence.evidencefile import load
 from trioproxy.file.incumbents import INCUMBENTS, Incumbent
-from trioproxy.learning.evidencefile import load
-from trioproxy.learning.loglines import read_line
 from trioproxy.learning.proposal import listed_operations
+from trioproxy.logs.loglines import read_line
 
 VARIABLES = {"CONTAINERS": "1", "IMAGES": "1", "POST": "1", "ALLOW_LOGS": "1"}
 """Not for volumes, nor for networks: of those the log has refusals."""

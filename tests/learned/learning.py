@@ -16,7 +16,7 @@ from tests.end_to_end.proxies import TRIOPROXY, environment
 from tests.engine import IMAGE, ScratchEngine
 from tests.learned.install import ROOT, installed
 from tests.learned.profiles import Profile
-from trioproxy.learning.store import evidence_path
+from trioproxy.evidence.ledger import evidence_path
 
 LEARNED = ROOT / "learned"
 SESSIONS = Path(__file__).parent / "sessions"

@@ -15,12 +15,12 @@ from tests.learned.pages import (
 )
 from tests.learned.profiles import PROFILES, Profile
 from trioproxy.api.routes import LIMITED
+from trioproxy.evidence import evidencefile
+from trioproxy.evidence.ledger import evidence_path
+from trioproxy.evidence.seen import Evidence
 from trioproxy.file.permissions import parse_policy, parse_policy_file
 from trioproxy.judge.meaning import meaning_of
-from trioproxy.learning import evidencefile
-from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.proposal import Wish, propose, write
-from trioproxy.learning.store import evidence_path
 
 every_profile = pytest.mark.parametrize(
     "profile", [pytest.param(profile, id=profile.name) for profile in PROFILES]

@@ -2,12 +2,12 @@
 
 import pytest
 
-from tests.learning.test_needs import shape_of
+from tests.evidence.test_needs import shape_of
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.errors import ConfigError
-from trioproxy.learning.evidence import Evidence, When
+from trioproxy.evidence.seen import Evidence, When
+from trioproxy.evidence.shape import Who
 from trioproxy.learning.flows import FLOWS, STATES, parse_states, unseen_states
-from trioproxy.learning.shape import Who
 
 
 def evidence_of(*sights: tuple[str, str]) -> Evidence:

@@ -16,11 +16,12 @@ from tests.judge.judging import judged, outcome_of
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
 from trioproxy.errors import ConfigError
+from trioproxy.evidence import evidencefile
+from trioproxy.evidence.recorder import Recorder
+from trioproxy.evidence.seen import VALUES_KEPT, Evidence
 from trioproxy.file.envfile import parse
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.gate import Gate
-from trioproxy.learning import evidencefile
-from trioproxy.learning.evidence import VALUES_KEPT, Evidence
 from trioproxy.learning.proposal import (
     Proposal,
     Wish,
@@ -29,7 +30,6 @@ from trioproxy.learning.proposal import (
     refuse_restore,
     write,
 )
-from trioproxy.learning.recorder import Recorder
 from trioproxy.limits.things import Missing, Thing
 
 WISH = Wish(name="app", file="app.env")

@@ -15,11 +15,11 @@ from tests.judge.judging import found_of, judged, outcome_of
 from tests.learning.test_lists import WISH, File
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import OBJECTS, Kind
+from trioproxy.evidence import evidencefile
+from trioproxy.evidence.seen import VALUES_KEPT
 from trioproxy.file.envfile import parse
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate, NeedThings
-from trioproxy.learning import evidencefile
-from trioproxy.learning.evidence import VALUES_KEPT
 from trioproxy.learning.only import Strangers
 from trioproxy.limits.objects import OWNER_LABEL, own_alone
 from trioproxy.limits.things import Missing, Thing, describe

@@ -11,11 +11,12 @@ from tests.judge.judging import REACHABLE, passes
 from trioproxy.api.matched import shown
 from trioproxy.api.routes import OPERATIONS, SECTIONS
 from trioproxy.errors import ConfigError, TrioProxyError
+from trioproxy.evidence.seen import Evidence, When
+from trioproxy.evidence.shape import UNKNOWN, Shape, Who
 from trioproxy.file.envfile import parse
 from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.file.permissions import parse_policy
 from trioproxy.file.variables import ON_BY_DEFAULT
-from trioproxy.learning.evidence import Evidence, When
 from trioproxy.learning.minimize import opened_operations, uses_of
 from trioproxy.learning.proposal import (
     Quiet,
@@ -31,7 +32,6 @@ from trioproxy.learning.proposal import (
     replay,
     write,
 )
-from trioproxy.learning.shape import UNKNOWN, Shape, Who
 from trioproxy.learning.wording import span
 
 WISH = Wish(name="app", file="app.env")

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.reports import PLAIN, write_grown
+from trioproxy.evidence.evidencefile import load
+from trioproxy.evidence.seen import Evidence
 from trioproxy.file import envfile
 from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.meaning import limits_power_of, meaning_of
-from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.evidencefile import load
 from trioproxy.learning.minimize import opened_operations, price_of
 from trioproxy.review.facts import (
     DECLINED,

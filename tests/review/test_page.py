@@ -11,9 +11,9 @@ import pytest
 from tests.reports import write_grown
 from tests.review.test_facts import LEARNED, file, record
 from trioproxy import __version__
-from trioproxy.learning.evidence import Argument, Evidence, Facts, First, Run
-from trioproxy.learning.evidence import Record as Seen
-from trioproxy.learning.shape import Shape
+from trioproxy.evidence.seen import Argument, Evidence, Facts, First, Run
+from trioproxy.evidence.seen import Record as Seen
+from trioproxy.evidence.shape import Shape
 from trioproxy.quoting import visible
 from trioproxy.review.facts import File, Record, report_of
 from trioproxy.review.markup import VOID

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.learning.test_proposal import shape_of
+from trioproxy.evidence.seen import Argument, Evidence, Thing, When
+from trioproxy.evidence.shape import UNKNOWN, Shape, Who
 from trioproxy.file.permissions import parse_policy
-from trioproxy.learning.evidence import Argument, Evidence, Thing, When
-from trioproxy.learning.shape import UNKNOWN, Shape, Who
 from trioproxy.review.reality import Drift, drift
 
 DAY = 86_400

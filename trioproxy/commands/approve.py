@@ -15,12 +15,12 @@ from trioproxy.api.families import Kind
 from trioproxy.commands.observed import read_evidence
 from trioproxy.commands.terminal import show
 from trioproxy.errors import ConfigError
+from trioproxy.evidence.seen import Argument, Evidence
+from trioproxy.evidence.strictjson import iso
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.rules import Policy
-from trioproxy.learning.evidence import Argument, Evidence
 from trioproxy.learning.proposal import Wish, listed_items, listed_operations
 from trioproxy.learning.store import Store
-from trioproxy.learning.strictjson import iso
 from trioproxy.learning.wording import count, days, some
 from trioproxy.limits.objects import VARIABLES
 from trioproxy.review.adding import Adding

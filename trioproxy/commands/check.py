@@ -16,6 +16,8 @@ from trioproxy.commands.observed import evidence_next_to, read_evidence
 from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.commands.terminal import show
 from trioproxy.errors import BadRequest, BadTarget, ConfigError
+from trioproxy.evidence.seen import Evidence
+from trioproxy.evidence.shape import UNROUTED, Shape
 from trioproxy.http import jsonbody
 from trioproxy.http.request import NEVER_FORWARDED
 from trioproxy.judge.gate import (
@@ -33,9 +35,7 @@ from trioproxy.judge.gate import (
     judging,
 )
 from trioproxy.judge.rules import UNREAD, UNRESOLVED, Decision, Policy, Reason
-from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.proposal import replay
-from trioproxy.learning.shape import UNROUTED, Shape
 from trioproxy.limits.things import Known
 from trioproxy.review.reality import RefusedValue, refused_values
 

@@ -22,16 +22,17 @@ from trioproxy.commands import ours
 from trioproxy.commands.tell import note, route, say, say_command, unread_lines
 from trioproxy.commands.terminal import width_of
 from trioproxy.errors import ConfigError
+from trioproxy.evidence.ledger import evidence_path
+from trioproxy.evidence.seen import UNFINISHED, Askers, Evidence, Run
+from trioproxy.evidence.shape import UNKNOWN
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
-from trioproxy.learning.evidence import UNFINISHED, Askers, Evidence, Run
 from trioproxy.learning.flows import half_granted, unseen_states
 from trioproxy.learning.learnedfile import elsewhere
 from trioproxy.learning.lists import Lists
 from trioproxy.learning.only import ObjectLists
 from trioproxy.learning.proposal import Quiet, facts_for_ready
-from trioproxy.learning.shape import UNKNOWN
-from trioproxy.learning.store import Saved, evidence_path
+from trioproxy.learning.store import Written
 from trioproxy.learning.wording import (
     count,
     describe_groups,
@@ -62,7 +63,7 @@ class Closing:
     unknown: Sequence[str] = ()
     """Routes of this run that the table does not have."""
 
-    def show(self, saved: Saved, *, is_written: bool = True) -> None:
+    def show(self, saved: Written, *, is_written: bool = True) -> None:
         """Sum up what the file grants, what it does not, and how far to trust it."""
         for line in (*self._granted(saved, is_written), *self._trust(saved)):
             say(line)
@@ -88,7 +89,7 @@ class Closing:
             f"trioproxy enforce --env-file {place.file}",
         )
 
-    def _granted(self, saved: Saved, is_written: bool) -> Iterator[str]:
+    def _granted(self, saved: Written, is_written: bool) -> Iterator[str]:
         evidence, proposal = saved.evidence, saved.proposal
         granted = sorted(proposal.granted)
         new = proposal.granted - self.listed
@@ -113,7 +114,7 @@ class Closing:
             if self.run not in evidence.records[shape].runs:
                 yield f"{shape.method} in {shape.section or '?'}"
 
-    def _trust(self, saved: Saved) -> Iterator[str]:
+    def _trust(self, saved: Written) -> Iterator[str]:
         evidence, proposal = saved.evidence, saved.proposal
         yield describe_watch(evidence.completeness())
         yield from _names("last new operation", describe_groups(evidence), "; ")

@@ -11,8 +11,8 @@ from trioproxy.api.routes import OPERATIONS
 from trioproxy.commands.observed import read_evidence
 from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.commands.terminal import show
-from trioproxy.learning.evidence import Completeness
-from trioproxy.learning.strictjson import iso
+from trioproxy.evidence.seen import Completeness
+from trioproxy.evidence.strictjson import iso
 from trioproxy.learning.wording import count, some, span
 from trioproxy.review.reality import Drift, drift
 

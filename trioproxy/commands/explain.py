@@ -20,10 +20,10 @@ from trioproxy.commands.observed import evidence_next_to, read_evidence
 from trioproxy.commands.policyfile import PolicyFile, as_code, as_data, describe
 from trioproxy.commands.terminal import show, write
 from trioproxy.errors import ConfigError
+from trioproxy.evidence.seen import Evidence
 from trioproxy.file.incumbents import INCUMBENTS, TECNATIVA
 from trioproxy.judge.meaning import Meaning, limits_power_of, meaning_of, open_sections
 from trioproxy.judge.rules import Mode, Policy
-from trioproxy.learning.evidence import Evidence
 from trioproxy.learning.flows import half_granted
 from trioproxy.learning.learnedfile import elsewhere
 from trioproxy.learning.minimize import Price, price, price_of

@@ -1,6 +1,6 @@
 """`trioproxy learn --from-log`: the logs of other proxies, read, told of and written down.
 
-What a line says is `learning.loglines`, what becomes of it `learning.logs`. Logs are
+What a line says is `logs.loglines`, what becomes of it `logs.logrun`. Logs are
 streamed: of one of many gigabytes no more is in memory than a line.
 """
 
@@ -18,16 +18,16 @@ from typing import IO, Final, Protocol
 from trioproxy.commands import tell
 from trioproxy.commands.closing import Closing
 from trioproxy.errors import ConfigError
+from trioproxy.evidence.clients import Clients
+from trioproxy.evidence.seen import Evidence
+from trioproxy.evidence.shape import REFUSED
 from trioproxy.files import cannot
-from trioproxy.learning.clients import Clients
-from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.logformats import FORMATS, PROGRAMS
-from trioproxy.learning.loglines import LINE_LIMIT
-from trioproxy.learning.logs import CLIENTS_TOLD_APART, EVERYBODY, Log, united
 from trioproxy.learning.proposal import Quiet, Wish
-from trioproxy.learning.shape import REFUSED
 from trioproxy.learning.store import Store
 from trioproxy.learning.wording import count, some
+from trioproxy.logs.logformats import FORMATS, PROGRAMS
+from trioproxy.logs.loglines import LINE_LIMIT
+from trioproxy.logs.logrun import CLIENTS_TOLD_APART, EVERYBODY, Log, united
 from trioproxy.quoting import visible
 
 STDIN: Final = "-"

@@ -24,10 +24,10 @@ from trioproxy.config import (
     upstream_address,
 )
 from trioproxy.errors import ConfigError
+from trioproxy.evidence.clients import Clients
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
 from trioproxy.judge.rules import Policy
-from trioproxy.learning.clients import Clients
 from trioproxy.learning.flows import parse_states
 from trioproxy.learning.only import Strangers
 from trioproxy.learning.proposal import Quiet, Wish

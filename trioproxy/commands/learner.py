@@ -1,7 +1,7 @@
 """A run of `trioproxy learn`: the server, the command or a signal, the files.
 
 What was asked for is a `Plan`, made in `commands.learn`; what is granted is decided in
-`learning.proposal`, and written by `learning.journal`.
+`learning.proposal`, and written by `evidence.journal`.
 """
 
 import os
@@ -20,17 +20,17 @@ from trioproxy.commands import capture, child, start, tell
 from trioproxy.commands.closing import Closing
 from trioproxy.commands.status import Watching
 from trioproxy.config import Config
+from trioproxy.evidence.clients import Clients
+from trioproxy.evidence.evidencefile import Loaded
+from trioproxy.evidence.journal import Journal
+from trioproxy.evidence.recorder import Recorder
+from trioproxy.evidence.seen import Evidence
+from trioproxy.evidence.shape import BAD_REQUEST
+from trioproxy.evidence.unknown import UnknownRoutes
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Policy
-from trioproxy.learning.clients import Clients
-from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.evidencefile import Loaded
-from trioproxy.learning.journal import Journal
 from trioproxy.learning.proposal import Quiet
-from trioproxy.learning.recorder import Recorder
-from trioproxy.learning.shape import BAD_REQUEST
-from trioproxy.learning.store import Saved, Store
-from trioproxy.learning.unknown import UnknownRoutes
+from trioproxy.learning.store import Store, Written
 from trioproxy.limits.objects import Objects
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import find_own
@@ -304,7 +304,9 @@ async def _ask_how_old(plan: Plan, evidence: Evidence) -> None:
         evidence.runs[run].oldest_api = oldest_of(answer)
 
 
-async def _finish(plan: Plan, journal: Journal, recorder: Recorder, status: int) -> int:
+async def _finish(
+    plan: Plan, journal: Journal[Written], recorder: Recorder, status: int
+) -> int:
     """Write everything down and show the closing table; the exit status."""
     evidence, wish = plan.known.evidence, plan.store.wish
     if evidence.saw_anything():
@@ -334,7 +336,7 @@ async def _finish(plan: Plan, journal: Journal, recorder: Recorder, status: int)
     if saved is None:
         # What was learned must not be lost with the disk: it is shown, line and all.
         proposal = await trio.to_thread.run_sync(plan.store.preview, evidence)
-        shown = Saved(evidence=evidence, damage="", proposal=proposal)
+        shown = Written(evidence=evidence, damage="", proposal=proposal)
         closing.show(shown, is_written=False)
         return status or UNWRITTEN
     closing.show(saved)

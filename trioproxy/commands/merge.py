@@ -22,12 +22,13 @@ from trioproxy.commands.catalogue import locate
 from trioproxy.commands.closing import Closing
 from trioproxy.commands.observed import read_evidence
 from trioproxy.errors import ConfigError
+from trioproxy.evidence.evidencefile import Loaded
+from trioproxy.evidence.ledger import Ledger, Saved, evidence_path
+from trioproxy.evidence.seen import Evidence
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
-from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.evidencefile import Loaded
 from trioproxy.learning.proposal import Wish, listed_items, listed_operations
-from trioproxy.learning.store import Ledger, Saved, Store, evidence_path
+from trioproxy.learning.store import Store
 from trioproxy.limits.grant import Grant
 from trioproxy.quoting import visible
 from trioproxy.review.unite import Part, United, unite

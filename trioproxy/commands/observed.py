@@ -5,10 +5,10 @@ from pathlib import Path
 from trioproxy.commands import tell
 from trioproxy.commands.catalogue import locate
 from trioproxy.errors import ConfigError
+from trioproxy.evidence.evidencefile import load
+from trioproxy.evidence.ledger import evidence_path
+from trioproxy.evidence.seen import Evidence
 from trioproxy.files import read
-from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.evidencefile import load
-from trioproxy.learning.store import evidence_path
 
 
 def read_evidence(path: Path) -> Evidence:

@@ -8,10 +8,10 @@ from pathlib import Path
 from trioproxy.commands import start
 from trioproxy.config import Level
 from trioproxy.errors import ConfigError, TrioProxyError
-from trioproxy.learning.evidence import New
-from trioproxy.learning.journal import Journal
-from trioproxy.learning.recorder import Recorder
-from trioproxy.learning.store import Ledger, Saved
+from trioproxy.evidence.journal import Journal
+from trioproxy.evidence.ledger import Ledger, Saved
+from trioproxy.evidence.recorder import Recorder
+from trioproxy.evidence.seen import New
 from trioproxy.proxy.log import Log
 
 
@@ -21,7 +21,7 @@ class Recording:
 
     path: Path
     recorder: Recorder
-    journal: Journal
+    journal: Journal[Saved]
 
 
 def open_record(path: str, log: Log) -> Recording:

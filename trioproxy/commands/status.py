@@ -17,10 +17,10 @@ from typing import Final
 from trioproxy.api.routes import OPERATIONS, Risk
 from trioproxy.commands.tell import route
 from trioproxy.errors import ConfigError
-from trioproxy.learning.evidence import Evidence, First
-from trioproxy.learning.needs import is_need
+from trioproxy.evidence.needs import is_need
+from trioproxy.evidence.recorder import Recorder
+from trioproxy.evidence.seen import Evidence, First
 from trioproxy.learning.proposal import Quiet, facts_for_ready
-from trioproxy.learning.recorder import Recorder
 from trioproxy.learning.wording import count, some, span
 
 RATE_OVER: Final = 5.0

@@ -15,10 +15,10 @@ from trioproxy.api.families import BASE_VARIABLE
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.commands.terminal import prepared, width_of
 from trioproxy.errors import TrioProxyError
-from trioproxy.learning.evidence import Argument, New, Thing
-from trioproxy.learning.evidencefile import Loaded
-from trioproxy.learning.shape import REFUSED, UNKNOWN, UNPROVEN, Shape
-from trioproxy.learning.store import Saved
+from trioproxy.evidence.evidencefile import Loaded
+from trioproxy.evidence.seen import Argument, New, Thing
+from trioproxy.evidence.shape import REFUSED, UNKNOWN, UNPROVEN, Shape
+from trioproxy.learning.store import Written
 from trioproxy.learning.wording import count, root_note, some
 from trioproxy.limits.limit import ANY
 from trioproxy.limits.objects import OWN
@@ -176,7 +176,7 @@ class Teller:
         self._damage = ""
         self._report_damage(known.damage)
 
-    def tell(self, new: Sequence[New], saved: Saved) -> None:
+    def tell(self, new: Sequence[New], saved: Written) -> None:
         """Announce what is on disk now."""
         self._report_damage(saved.damage)
         lines = [
@@ -191,7 +191,7 @@ class Teller:
             if line and not self._quiet:
                 self._warn(line)
 
-    def _about_value(self, argument: Argument, saved: Saved) -> str:
+    def _about_value(self, argument: Argument, saved: Written) -> str:
         """Say what was asked for, with what it may lead to in front of all else."""
         item = f"{argument.variable}={argument.value}"
         if item in self._items or item not in saved.proposal.lists.added:
@@ -202,7 +202,7 @@ class Teller:
         risk = f", {root_note(why)}" if why else ""
         return f"new: {argument.operation} asks for {item}{risk}"
 
-    def _about_thing(self, thing: Thing, saved: Saved) -> str:
+    def _about_thing(self, thing: Thing, saved: Written) -> str:
         """Say which was the first of each kind that the client had not made itself."""
         is_own = thing.name in {"", OWN} or (
             thing.kind == "network" and thing.name in BUILT_IN
@@ -226,7 +226,7 @@ class Teller:
             self._damage = damage
             damaged(damage, self._warn)
 
-    def _announcement(self, shape: Shape, saved: Saved) -> str:
+    def _announcement(self, shape: Shape, saved: Written) -> str:
         if shape.operation in self._used:
             return ""
         if saved.evidence.is_used(shape):
@@ -243,7 +243,7 @@ class Teller:
         self._told.add(shape.operation)
         return _not_granted(shape, saved.evidence.records[shape].results)
 
-    def _unknown_routes(self, saved: Saved) -> Iterator[str]:
+    def _unknown_routes(self, saved: Written) -> Iterator[str]:
         """Announce each route of this run; evidence of earlier ones knows none."""
         granted = {_without_names(one) for one in saved.proposal.granted}
         for route in self._unknown:

@@ -1,1 +1,1 @@
-"""What did the client need? Evidence, and the env file that follows from it."""
+"""What should the file hold? The env file that follows from evidence."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.errors import ConfigError
-from trioproxy.learning.evidence import Evidence
+from trioproxy.evidence.seen import Evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from trioproxy.api.families import (
 from trioproxy.api.fields import OPERATIONS as ARGUED
 from trioproxy.api.routes import LIMITED
 from trioproxy.errors import ConfigError
-from trioproxy.learning.evidence import Argument, Evidence
+from trioproxy.evidence.seen import Argument, Evidence
 from trioproxy.learning.holes import Item, Seen, items_of
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.inclusion import Listed

@@ -19,7 +19,7 @@ from typing import Final
 
 from trioproxy.api.families import OBJECTS, OWNER_VARIABLE, Kind
 from trioproxy.api.routes import kinds_of
-from trioproxy.learning.evidence import Evidence, Thing
+from trioproxy.evidence.seen import Evidence, Thing
 from trioproxy.learning.lists import LONGEST_LINE
 from trioproxy.learning.wording import some
 from trioproxy.limits.grant import Grant

@@ -18,6 +18,9 @@ from trioproxy.api.families import (
 )
 from trioproxy.api.routes import OPERATIONS, OPTIONS, SECTIONS, section_prefix
 from trioproxy.errors import ConfigError, TrioProxyError
+from trioproxy.evidence.seen import OWN, Completeness, Evidence
+from trioproxy.evidence.shape import Shape
+from trioproxy.evidence.strictjson import iso
 from trioproxy.file import envfile
 from trioproxy.file.permissions import (
     parse_operations,
@@ -26,7 +29,6 @@ from trioproxy.file.permissions import (
 )
 from trioproxy.file.variables import SWITCHES, VERBS
 from trioproxy.judge.rules import Decision, Mode, Policy
-from trioproxy.learning.evidence import OWN, Completeness, Evidence
 from trioproxy.learning.flows import Unseen, unseen_states
 from trioproxy.learning.learnedfile import Learned, foreign_lines, render
 from trioproxy.learning.lists import (
@@ -45,8 +47,6 @@ from trioproxy.learning.only import (
     owner_of,
     propose_objects,
 )
-from trioproxy.learning.shape import Shape
-from trioproxy.learning.strictjson import iso
 from trioproxy.learning.wording import count, describe_groups, span
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import NO_LIMITS, parse_limits

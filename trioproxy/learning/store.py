@@ -1,7 +1,7 @@
 """Evidence and env file on disk: united with what others wrote, under a lock.
 
 What the env file says is decided in `learning.proposal`; when to save, in
-`learning.journal`. All calls block.
+`evidence.journal`. All calls block.
 
 The order within a save: evidence, then the env file, then the note in the evidence of
 what the env file grants. A crash between any two of them loses nothing, and never makes
@@ -11,14 +11,14 @@ an operation look as if a person had taken it out.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from trioproxy import files
 from trioproxy.api.families import OWNER_VARIABLE, PROXY_VARIABLE
 from trioproxy.errors import ConfigError
+from trioproxy.evidence import disk, evidencefile
+from trioproxy.evidence.ledger import Ledger, Saved, evidence_path
+from trioproxy.evidence.seen import Evidence, New
 from trioproxy.file import envfile
-from trioproxy.learning import disk, evidencefile
-from trioproxy.learning.evidence import Argument, Evidence, New, Thing
 from trioproxy.learning.only import owner_of
 from trioproxy.learning.proposal import (
     Proposal,
@@ -34,61 +34,12 @@ from trioproxy.learning.proposal import (
 )
 from trioproxy.limits.objects import Objects, own_alone
 
-NO_PROPOSAL: Final = Proposal()
-"""Where evidence is kept without an env file."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
-    """What a save left on disk."""
+class Written(Saved):
+    """What a save left on disk, of evidence and env file."""
 
-    evidence: Evidence
-    """With what others had written there."""
-    damage: str
-    """A torn last line that was found, and is now gone."""
-    proposal: Proposal = NO_PROPOSAL
-
-
-class Ledger:
-    """An evidence file, and nothing beside it. All methods block."""
-
-    def __init__(self, path: Path, *, fresh: bool = False) -> None:
-        self.path = path
-        self._fresh = fresh
-
-    def open(self) -> evidencefile.Loaded:
-        """Look at the file before anything is learned; what is known so far."""
-        disk.check_target(self.path)
-        return self._known()
-
-    def save(
-        self, mine: Evidence, new: Sequence[New] = (), *, is_final: bool = False
-    ) -> Saved:
-        """Unite `mine` with what is on disk; of it, `new` is what is not there yet."""
-        with disk.locked(self.path) as file:
-            found = self._unite(file, mine, () if is_final else new)
-            self._fresh = False
-        return Saved(evidence=found.evidence, damage=found.damage)
-
-    def _unite(
-        self, file: disk.LockedFile, mine: Evidence, new: Sequence[New]
-    ) -> evidencefile.Loaded:
-        """Append what is new, or write everything where nothing is, or where it cannot."""
-        found = self._known()
-        found.evidence.merge(mine)
-        if new and found.can_append:
-            file.append(_lines(found.evidence, mine.run, new))
-        else:
-            file.replace(evidencefile.dump(found.evidence).encode())
-        return found
-
-    def _known(self) -> evidencefile.Loaded:
-        if self._fresh:
-            return evidencefile.Loaded()
-        return evidencefile.load(
-            files.read(self.path, may_be_missing=True, is_output=True),
-            name=str(self.path),
-        )
+    proposal: Proposal
 
 
 class Store(Ledger):
@@ -137,7 +88,7 @@ class Store(Ledger):
 
     def save(
         self, mine: Evidence, new: Sequence[New] = (), *, is_final: bool = False
-    ) -> Saved:
+    ) -> Written:
         """Unite `mine` with what is on disk; of it, `new` is what is not there yet.
 
         The env file is written where it would grant more, and at the end.
@@ -162,7 +113,7 @@ class Store(Ledger):
                 else:
                     line = evidencefile.granted_line(whole)
                     file.append(f"{line}\n".encode())
-        return Saved(evidence=whole, damage=found.damage, proposal=proposal)
+        return Written(evidence=whole, damage=found.damage, proposal=proposal)
 
     def preview(self, whole: Evidence) -> Proposal:
         """What the env file would grant, where it could not be written."""
@@ -170,27 +121,3 @@ class Store(Ledger):
             return propose(whole, self.read_env(), self.wish)
         except ConfigError:  # what is there cannot be read; it is left as it is
             return propose(whole, "", self.wish)
-
-
-def _lines(whole: Evidence, run: str, new: Sequence[New]) -> bytes:
-    lines = [evidencefile.run_line(run, whole.runs[run])]
-    for one in new:
-        if isinstance(one, Argument):
-            lines.append(evidencefile.argument_line(one, whole.arguments[one]))
-        elif isinstance(one, Thing):
-            lines.append(evidencefile.object_line(one, whole.things[one]))
-        else:
-            lines.append(evidencefile.shape_line(one, whole.records[one]))
-    return "".join(f"{line}\n" for line in lines).encode()
-
-
-def evidence_path(env: Path) -> Path:
-    """Where the evidence of an env file is stored: `app.jsonl` next to `app.env`."""
-    if env.suffix == ".jsonl":
-        raise ConfigError(
-            f"{env} is the name of an evidence file",
-            hint=f"name the env file: {env.with_suffix('.env')}",
-        )
-    if not env.name:
-        raise ConfigError(f"{str(env)!r} is no file name")
-    return env.with_suffix(".jsonl") if env.suffix == ".env" else Path(f"{env}.jsonl")

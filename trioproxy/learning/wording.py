@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from trioproxy.api.routes import Risk
-from trioproxy.learning.evidence import OWN, Completeness, Evidence
-from trioproxy.learning.strictjson import iso
+from trioproxy.evidence.seen import OWN, Completeness, Evidence
+from trioproxy.evidence.strictjson import iso
 
 GROUPS_SHOWN: Final = 8
 """Files that are told apart where evidence is merged from many."""

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 from trioproxy.api.families import OBJECTS, OPERATIONS_VARIABLE
 from trioproxy.api.routes import OPERATIONS, Endpoint, Risk
+from trioproxy.evidence.keeping import below_base
+from trioproxy.evidence.seen import Askers, Evidence, Facts
+from trioproxy.evidence.shape import UNKNOWN
 from trioproxy.judge.rules import Policy
-from trioproxy.learning.evidence import Askers, Evidence, Facts
-from trioproxy.learning.keeping import below_base
-from trioproxy.learning.shape import UNKNOWN
 from trioproxy.learning.wording import root_note
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY

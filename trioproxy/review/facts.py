@@ -10,10 +10,10 @@ from typing import Final
 
 from trioproxy.api.routes import MEANINGS, OPERATIONS, Effect, Endpoint, Risk
 from trioproxy.apiversion import too_old
+from trioproxy.evidence.seen import Completeness, Evidence
 from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.judge.meaning import Meaning, limits_power_of, meaning_of, open_sections
 from trioproxy.judge.rules import Mode, Policy
-from trioproxy.learning.evidence import Completeness, Evidence
 from trioproxy.learning.flows import Flow, Unseen, half_granted, unseen_states
 from trioproxy.learning.minimize import opened_operations, smallest_sections
 from trioproxy.learning.wording import describe_groups

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from trioproxy.evidence.strictjson import iso
 from trioproxy.judge.meaning import Way
-from trioproxy.learning.strictjson import iso
 from trioproxy.learning.wording import count, describe_runs, span
 from trioproxy.review.facts import NOBODY, Watch
 from trioproxy.review.markup import Children, Markup, element

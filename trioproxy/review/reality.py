@@ -17,10 +17,10 @@ from trioproxy.api.families import (
 )
 from trioproxy.api.routes import row_of
 from trioproxy.errors import ConfigError
+from trioproxy.evidence.seen import Argument, Evidence, Facts, Thing
+from trioproxy.evidence.shape import REFUSED, UNKNOWN, Shape
 from trioproxy.judge.rules import Mode, Policy
-from trioproxy.learning.evidence import Argument, Evidence, Facts, Thing
 from trioproxy.learning.proposal import replay
-from trioproxy.learning.shape import REFUSED, UNKNOWN, Shape
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, Limit
 from trioproxy.limits.objects import OF_LABEL, Only

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.api.families import BASE, PROXY, Kind
-from trioproxy.learning.evidence import (
+from trioproxy.evidence.needs import is_need
+from trioproxy.evidence.seen import (
     Argument,
     Askers,
     Evidence,
@@ -14,8 +15,7 @@ from trioproxy.learning.evidence import (
     Record,
     Thing,
 )
-from trioproxy.learning.needs import is_need
-from trioproxy.learning.shape import Shape, shape_of
+from trioproxy.evidence.shape import Shape, shape_of
 from trioproxy.learning.wording import count, days, some
 from trioproxy.limits.ends import Ends
 from trioproxy.limits.limit import ANY, Limits

@@ -28,11 +28,11 @@ from trioproxy.api.routes import (
     section_prefix,
 )
 from trioproxy.api.target import Target
+from trioproxy.evidence.shape import METHODS
 from trioproxy.file.envfile import format_value
 from trioproxy.file.incumbents import LINUXSERVER, TECNATIVA, Incumbent, examples_of
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.minimize import opened_operations, smallest_sections, unopenable
-from trioproxy.learning.shape import METHODS
 
 
 class Proxy(StrEnum):

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from tests.judge.judging import judged
 from trioproxy.config import Level, LogFormat
+from trioproxy.evidence.shape import REFUSED
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Moment, Outcome
-from trioproxy.learning.logformats import FORMATS, Entry
-from trioproxy.learning.loglines import read_line
-from trioproxy.learning.shape import REFUSED
+from trioproxy.logs.logformats import FORMATS, Entry
+from trioproxy.logs.loglines import read_line
 from trioproxy.proxy.log import Log
 
 LOGS = Path(__file__).parents[1] / "data" / "logs"

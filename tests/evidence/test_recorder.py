@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.evidence.test_seen import EVIDENCE, content
 from tests.judge.judging import judged, outcome_of
-from tests.learning.test_evidence import EVIDENCE, content
+from trioproxy.evidence import recorder as recorder_module
+from trioproxy.evidence import seen as observe_module
+from trioproxy.evidence.recorder import Recorder
+from trioproxy.evidence.seen import Evidence, Tally, When
+from trioproxy.evidence.shape import REFUSED, Shape, Who, result_of
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Moment, Outcome
 from trioproxy.judge.rules import Policy, Reason
-from trioproxy.learning import evidence as observe_module
-from trioproxy.learning import recorder as recorder_module
-from trioproxy.learning.evidence import Evidence, Tally, When
-from trioproxy.learning.recorder import Recorder
-from trioproxy.learning.shape import REFUSED, Shape, Who, result_of
 
 
 class Learner:

@@ -8,17 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.learning.test_evidence import EVIDENCE, LIST, NOBODY, content, seen, union
+from tests.evidence.test_seen import EVIDENCE, LIST, NOBODY, content, seen, union
 from trioproxy.errors import ConfigError
-from trioproxy.learning.evidence import (
-    Argument,
-    Askers,
-    Evidence,
-    Facts,
-    First,
-    Thing,
-)
-from trioproxy.learning.evidencefile import (
+from trioproxy.evidence.evidencefile import (
     HEADER,
     dump,
     granted_line,
@@ -26,8 +18,16 @@ from trioproxy.learning.evidencefile import (
     run_line,
     shape_line,
 )
-from trioproxy.learning.shape import Who
-from trioproxy.learning.strictjson import iso
+from trioproxy.evidence.seen import (
+    Argument,
+    Askers,
+    Evidence,
+    Facts,
+    First,
+    Thing,
+)
+from trioproxy.evidence.shape import Who
+from trioproxy.evidence.strictjson import iso
 
 RUN = "2026-11-24T10:15:00Z-1a2b3c4d"
 WHOLE = seen((RUN, LIST, "200", 1_795_515_300, Who("docker/26", "10.0.0.5", "1.45")))

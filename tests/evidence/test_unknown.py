@@ -10,7 +10,7 @@ from trioproxy.api.matched import Request
 from trioproxy.api.routes import match
 from trioproxy.api.target import Target
 from trioproxy.errors import BadTarget
-from trioproxy.learning.unknown import ROUTES_KEPT, UnknownRoutes, guess
+from trioproxy.evidence.unknown import ROUTES_KEPT, UnknownRoutes, guess
 
 
 def request(method: str, target: str) -> Request:

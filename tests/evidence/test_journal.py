@@ -9,13 +9,14 @@ import trio
 
 from tests.patience import PATIENCE
 from trioproxy.errors import ConfigError, TrioProxyError
-from trioproxy.learning import journal as journal_module
-from trioproxy.learning.evidence import Evidence, New, When
-from trioproxy.learning.evidencefile import HEADER, load
-from trioproxy.learning.journal import Journal
+from trioproxy.evidence import journal as journal_module
+from trioproxy.evidence.evidencefile import HEADER, load
+from trioproxy.evidence.journal import Journal
+from trioproxy.evidence.ledger import Saved, evidence_path
+from trioproxy.evidence.seen import Evidence, New, When
+from trioproxy.evidence.shape import Shape, Who
 from trioproxy.learning.proposal import Wish, listed_operations
-from trioproxy.learning.shape import Shape, Who
-from trioproxy.learning.store import Saved, Store, evidence_path
+from trioproxy.learning.store import Store
 
 LIST = Shape("ContainerList", "GET", "CONTAINERS")
 EXEC = Shape("ContainerExec", "POST", "CONTAINERS")

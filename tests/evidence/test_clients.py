@@ -3,7 +3,7 @@
 import pytest
 
 from trioproxy.errors import ConfigError
-from trioproxy.learning.clients import REMEMBERED, Clients
+from trioproxy.evidence.clients import REMEMBERED, Clients
 
 SOME = Clients.parse(["10.0.0.0/24", "192.168.1.7", "fd00::/64", "uid:1000"])
 

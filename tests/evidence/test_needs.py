@@ -3,8 +3,8 @@
 import pytest
 
 from trioproxy.api.routes import OPERATIONS
-from trioproxy.learning.needs import NEEDS, is_need
-from trioproxy.learning.shape import UNKNOWN, Shape
+from trioproxy.evidence.needs import NEEDS, is_need
+from trioproxy.evidence.shape import UNKNOWN, Shape
 
 CASES = [
     ("ContainerDelete", "404", True, "nothing-to-remove"),

@@ -13,7 +13,7 @@ import pytest
 
 from trioproxy import files
 from trioproxy.errors import ConfigError
-from trioproxy.learning import disk
+from trioproxy.evidence import disk
 
 UMASK = os.umask(0o022)
 os.umask(UMASK)
@@ -21,7 +21,7 @@ os.umask(UMASK)
 HOLDS_THE_LOCK = """
 import sys
 from pathlib import Path
-from trioproxy.learning.disk import locked
+from trioproxy.evidence.disk import locked
 with locked(Path(sys.argv[1])) as file:
     file.append(b"theirs\\n")
     print("locked", flush=True)

@@ -15,7 +15,8 @@ from typing import Any, Final
 from trioproxy.api.families import FAMILIES
 from trioproxy.api.routes import LIMITED, OPERATIONS
 from trioproxy.errors import ConfigError
-from trioproxy.learning.evidence import (
+from trioproxy.evidence.needs import is_need
+from trioproxy.evidence.seen import (
     UNFINISHED,
     Argument,
     Askers,
@@ -26,9 +27,8 @@ from trioproxy.learning.evidence import (
     Run,
     Thing,
 )
-from trioproxy.learning.needs import is_need
-from trioproxy.learning.shape import AGENT, CLIENT, RUN, VERSION, Shape
-from trioproxy.learning.strictjson import (
+from trioproxy.evidence.shape import AGENT, CLIENT, RUN, VERSION, Shape
+from trioproxy.evidence.strictjson import (
     NoJsonError,
     count,
     expect_keys,
@@ -213,9 +213,7 @@ class _NoEvidenceError(ValueError):
 def _hint(error: ValueError) -> str:
     if not isinstance(error, _NoEvidenceError):
         return "restore the file from a backup, or start over with --fresh"
-    from trioproxy.learning.logformats import PROGRAMS
-
-    return f"if it is a log: learn --from-log reads those of {PROGRAMS}"
+    return "if it is the log of another proxy: learn --from-log reads it"
 
 
 def _is_torn(error: ValueError, line: bytes, number: int) -> bool:
@@ -254,7 +252,7 @@ def _read_line(loaded: Loaded, line: bytes, *, is_first: bool) -> None:
 
 
 def _read_argument(data: dict[str, Any]) -> Argument:
-    from trioproxy.learning.keeping import is_listable  # few files have such lines
+    from trioproxy.evidence.keeping import is_listable  # few files have such lines
 
     argument = Argument(
         string(data["argument"], _VARIABLE),

@@ -11,7 +11,7 @@ write (404 of a start) shows no need: the next run of the same client shows it.
 from dataclasses import dataclass
 from typing import Final
 
-from trioproxy.learning.shape import UNKNOWN, Shape
+from trioproxy.evidence.shape import UNKNOWN, Shape
 
 READS: Final = frozenset({"GET", "HEAD"})
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from trioproxy import percent
+from trioproxy.evidence.shape import REFUSED, UNPROVEN
 from trioproxy.judge.outcome import name_of_client
-from trioproxy.learning.logdates import httplog_date, rfc3339
-from trioproxy.learning.shape import REFUSED, UNPROVEN
+from trioproxy.logs.logdates import httplog_date, rfc3339
 
 
 class Entry(NamedTuple):

@@ -1,12 +1,12 @@
 """Turns the lines of a log into evidence, as a recorder turns outcomes into it.
 
-What a line says is known in `learning.loglines`; whether an answer shows a need, in
-`learning.needs`, as for what was seen live. A log is one run, and what is special about
+What a line says is known in `logs.loglines`; whether an answer shows a need, in
+`evidence.needs`, as for what was seen live. A log is one run, and what is special about
 it follows from its being there to be read again:
 
 - *Its id comes from its first request*: the date of that line, and a digest of it. So a
   log that is read twice counts once, and one that has grown since takes the place of
-  what was read of it before, for a run only counts up (`learning.evidence`). A log whose
+  what was read of it before, for a run only counts up (`evidence.seen`). A log whose
   beginning was cut off or rotated away is another run.
 - *Its dates are those of the lines*, and its length is counted along them: a date that
   goes back adds nothing, and no two lines more than `MOST_SILENCE` apart prove that the
@@ -27,10 +27,10 @@ from trioproxy.api.matched import Request
 from trioproxy.api.routes import match
 from trioproxy.api.target import Target
 from trioproxy.errors import BadTarget
-from trioproxy.learning.evidence import Evidence, When
-from trioproxy.learning.logformats import Entry
-from trioproxy.learning.loglines import read_line
-from trioproxy.learning.shape import REFUSED, UNPROVEN, Shape, Who, result_of
+from trioproxy.evidence.seen import Evidence, When
+from trioproxy.evidence.shape import REFUSED, UNPROVEN, Shape, Who, result_of
+from trioproxy.logs.logformats import Entry
+from trioproxy.logs.loglines import read_line
 
 MOST_SILENCE: Final = 86_400
 """Seconds between two lines that still count as watched."""

@@ -1,7 +1,7 @@
 """What was seen, as evidence: routes with counts, merged by union.
 
 An observation is a `Shape`, never a URL: names, ids, query values and bodies do not get
-this far. Nothing here knows a clock or a file; `learning.evidencefile` has the lines.
+this far. Nothing here knows a clock or a file; `evidence.evidencefile` has the lines.
 
 Merging is a union of facts, because nobody coordinates it. A learner reads its own file
 back at each save, with what other learners appended to it meanwhile; a line is appended
@@ -42,8 +42,8 @@ from heapq import nsmallest
 from typing import Final, NamedTuple, TypeVar
 
 from trioproxy.apiversion import is_older
-from trioproxy.learning.needs import is_need
-from trioproxy.learning.shape import (
+from trioproxy.evidence.needs import is_need
+from trioproxy.evidence.shape import (
     AGENT,
     BAD_REQUEST,
     CLIENT,

@@ -1,6 +1,6 @@
 """Files that are whole at any moment: locked, appended to, replaced at once.
 
-All calls block; `learning.journal` has them made in a worker thread. What the files say is
+All calls block; `evidence.journal` has them made in a worker thread. What the files say is
 not known here, and reading them is `trioproxy.files`.
 """
 

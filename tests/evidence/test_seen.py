@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from trioproxy.api.matched import Request
 from trioproxy.api.routes import ENDPOINTS, Endpoint, match
 from trioproxy.api.target import Target
-from trioproxy.learning.evidence import (
+from trioproxy.evidence.needs import is_need
+from trioproxy.evidence.seen import (
     AGENTS_KEPT,
     CLIENTS_KEPT,
     RUNS_KEPT,
@@ -19,9 +20,8 @@ from trioproxy.learning.evidence import (
     Evidence,
     When,
 )
+from trioproxy.evidence.shape import UNKNOWN, Shape, Who, result_of
 from trioproxy.learning.flows import half_granted
-from trioproxy.learning.needs import is_need
-from trioproxy.learning.shape import UNKNOWN, Shape, Who, result_of
 
 DAY = 86_400
 LIST = Shape("ContainerList", "GET", "CONTAINERS")

@@ -2,15 +2,15 @@
 
 Compose, `docker logs -t`, syslog and the journal put something in front of each line, and
 Docker's `json-file` driver puts each into an object of JSON. What programs write is
-known in `learning.logformats`. Nothing here opens a file or knows a clock.
+known in `logs.logformats`. Nothing here opens a file or knows a clock.
 """
 
 import re
 from typing import Final
 
-from trioproxy.learning.logdates import STAMP, rfc3339
-from trioproxy.learning.logformats import FORMATS, Entry, text_bytes
-from trioproxy.learning.strictjson import parse
+from trioproxy.evidence.strictjson import parse
+from trioproxy.logs.logdates import STAMP, rfc3339
+from trioproxy.logs.logformats import FORMATS, Entry, text_bytes
 
 LINE_LIMIT: Final = 64 * 1024
 """Bytes of a line that are looked at; HAProxy writes no longer ones."""

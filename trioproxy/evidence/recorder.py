@@ -18,9 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from trioproxy.api.families import PROXY, Kind
 from trioproxy.api.routes import LIMITED
-from trioproxy.judge.outcome import Moment, Outcome, Verdict, name_of_client
-from trioproxy.judge.rules import Reason
-from trioproxy.learning.evidence import (
+from trioproxy.evidence.seen import (
     CLIENTS_KEPT,
     VALUES_KEPT,
     Argument,
@@ -29,8 +27,10 @@ from trioproxy.learning.evidence import (
     Thing,
     When,
 )
-from trioproxy.learning.shape import REFUSED, UNKNOWN, Shape, Who, result_of
-from trioproxy.learning.unknown import UnknownRoutes
+from trioproxy.evidence.shape import REFUSED, UNKNOWN, Shape, Who, result_of
+from trioproxy.evidence.unknown import UnknownRoutes
+from trioproxy.judge.outcome import Moment, Outcome, Verdict, name_of_client
+from trioproxy.judge.rules import Reason
 
 if TYPE_CHECKING:
     from trioproxy.api.arguments import Argument as Asking
@@ -169,7 +169,7 @@ class Recorder:
         self, verdict: Verdict, asked: "Asked", result: str, when: When
     ) -> bool:
         """Observe what a request asked for, as far as it may be kept."""
-        from trioproxy.learning.keeping import kept  # who asks has loaded it
+        from trioproxy.evidence.keeping import kept  # who asks has loaded it
         from trioproxy.limits.sorts import NOT_KEPT
 
         if not asked.is_whole:
@@ -198,7 +198,7 @@ class Recorder:
         """Observe which objects a request named or made."""
         if not verdict.objects:
             return False
-        from trioproxy.learning.touched import touched  # who looks them up has the rest
+        from trioproxy.evidence.touched import touched  # who looks them up has the rest
 
         things = set[Thing]()
         for one in touched(verdict.operation, named, verdict.objects):
@@ -234,13 +234,13 @@ class Recorder:
         given = [(one, thing) for one, thing in things if thing.kind is Kind.IMAGE]
         if not given:
             return {}
-        from trioproxy.learning.keeping import kept_name
+        from trioproxy.evidence.keeping import kept_name
 
         known = {one.value for one in self.evidence.arguments}
         return {argument: kept_name(one.names, known) for argument, one in given}
 
     def _with_base(self, variable: str, value: str) -> str:
-        from trioproxy.learning.keeping import below_base
+        from trioproxy.evidence.keeping import below_base
 
         path = value.partition(":")[0]
         if variable == "CREATE_BINDS" and path == self._proxy_socket != "":

@@ -13,9 +13,9 @@ from typing import Final, NamedTuple
 from trioproxy.api.families import Family, Kind
 from trioproxy.api.routes import Touch, row_of
 from trioproxy.errors import BadRequest
+from trioproxy.evidence.keeping import kept
+from trioproxy.evidence.seen import Thing
 from trioproxy.judge.references import Named, Reference
-from trioproxy.learning.evidence import Thing
-from trioproxy.learning.keeping import kept
 from trioproxy.limits.inspected import arguments_of
 from trioproxy.limits.objects import OWN, Objects, project_of
 from trioproxy.limits.sorts import NOT_KEPT

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioproxy.learning.evidence import Evidence
-from trioproxy.learning.evidencefile import dump
-from trioproxy.learning.logs import (
+from trioproxy.evidence.evidencefile import dump
+from trioproxy.evidence.seen import Evidence
+from trioproxy.evidence.shape import Shape
+from trioproxy.logs.logrun import (
     CLIENTS_TOLD_APART,
     EVERYBODY,
     MOST_SILENCE,
@@ -19,7 +20,6 @@ from trioproxy.learning.logs import (
     Log,
     united,
 )
-from trioproxy.learning.shape import Shape
 
 BEGUN = datetime(2026, 11, 25, 19, 38, 27, tzinfo=UTC)
 LIST, CREATE = "GET /v1.45/containers/json", "POST /v1.45/containers/create"

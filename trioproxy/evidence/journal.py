@@ -1,33 +1,47 @@
 """Saving while learning: new shapes at once, counts now and then.
 
 A task of its own (`Journal.run`) waits for the recorder to wake it; all disk work is done
-in a worker thread, by `Ledger.save` or, with an env file, `Store.save`. What is new is
+in a worker thread, by what it is given to save with: a `Ledger` or, with an env file,
+a `learning.store.Store`. What is new is
 announced only when it is safely on disk.
 """
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 import trio
 
 from trioproxy.errors import TrioProxyError
-from trioproxy.learning.evidence import Evidence, New
-from trioproxy.learning.store import Ledger, Saved
+from trioproxy.evidence.ledger import Saved
+from trioproxy.evidence.seen import Evidence, New
 
 COUNTS_EVERY: Final = 5.0
 """Seconds between writes of mere counts, which are all that a kill may lose."""
 
 
-class Journal:
+_Saved = TypeVar("_Saved", bound=Saved, covariant=True)
+
+
+class Saves(Protocol[_Saved]):
+    """Something that puts evidence on disk."""
+
+    def save(
+        self, mine: Evidence, new: Sequence[New] = (), *, is_final: bool = False
+    ) -> _Saved:
+        """Unite `mine` with what is on disk; of it, `new` is what is not there yet."""
+        ...
+
+
+class Journal(Generic[_Saved]):
     """Keeps a file up with the evidence that is being gathered."""
 
     def __init__(
         self,
-        store: Ledger,
+        store: Saves[_Saved],
         evidence: Evidence,
         *,
-        tell: Callable[[Sequence[New], Saved], None],
+        tell: Callable[[Sequence[New], _Saved], None],
         complain: Callable[[TrioProxyError], None],
     ) -> None:
         self._store = store
@@ -56,7 +70,7 @@ class Journal:
             if self.has_news():
                 await self.save()
 
-    async def save(self, *, is_final: bool = False) -> Saved | None:
+    async def save(self, *, is_final: bool = False) -> _Saved | None:
         """Save once; None where that failed, which was complained about."""
         self._pending += self._evidence.take_new()
         new = tuple(dict.fromkeys(self._pending))

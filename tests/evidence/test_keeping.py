@@ -11,7 +11,7 @@ from tests.limits.arguing import Variables, asked, limits, refusal
 from trioproxy.api.arguments import Argument
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import LIMITS
-from trioproxy.learning.keeping import (
+from trioproxy.evidence.keeping import (
     LONGEST,
     below_base,
     is_listable,
