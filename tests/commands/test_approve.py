@@ -70,16 +70,21 @@ def test_questions_for_programs(live: Path) -> None:
         "name": "CREATE_BINDS=/etc",
         "variable": "CREATE_BINDS",
         "item": "/etc",
-        "message": "ContainerCreate asks for /etc, which CREATE_BINDS does not list",
-        "risk": "HOST-ROOT: is /etc",
+        "standing": "refused",
+        "power": "host-root",
         "root": True,
-        "why_root": "is /etc",
-        "count": 1,
-        "first": "2026-11-24T10:15:00Z",
-        "last": "2026-11-24T10:15:00Z",
-        "clients": ["10.0.0.5"],
-        "programs": ["docker/26.1.5"],
-        "granted": ["/srv/a"],
+        "why": "is /etc",
+        "told": "ContainerCreate asks for /etc, which CREATE_BINDS does not list",
+        "note": "",
+        "seen": {
+            "count": 1,
+            "runs": 1,
+            "of_runs": 1,
+            "first": "2026-11-24T10:15:00Z",
+            "last": "2026-11-24T10:15:00Z",
+            "clients": ["10.0.0.5"],
+            "programs": ["docker/26.1.5"],
+        },
     }
     assert live.with_name("app.env").read_text() == ENV
 
@@ -179,8 +184,7 @@ async def test_a_person_answers(live: Path, tmp_path: Path) -> None:
         await shown.until(r"2 of 4: .*data:ro\n(.*\n)*allow it\? .*uit:$")
         await shown.type("x", "Enter", "n", "Enter")
         text = await shown.until(r"3 of 4: ContainerExec\n(.*\n)*allow it\? .*uit:$")
-        assert "HOST-ROOT: prepares a command to run in a container" in text
-        assert "that gives root on the host: ContainerExec: reaches into any" in text
+        assert "HOST-ROOT: reaches into any container, whatever it was given" in text
         assert "asked for 1x, 2026-11-25, by 10.0.0.5, docker/26.1.5" in text
         assert "  + ContainerExec in ALLOW_OPERATIONS" in text
         assert "allow it? type root for yes, [n]o, [a]lways no, [q]uit:" in text
@@ -244,9 +248,9 @@ def test_what_gives_root_together_is_told(live: Path) -> None:
         evidence.observe(shape_of(name), "refused", When(1_795_515_300), who)
     live.write_text(dump(evidence))
     asked = json.loads(approve(live, "--json").out)
-    assert {one["name"]: one["why_root"] for one in asked} == {
-        "ImageBuild": "",
-        "ContainerStart": "",
+    assert {one["name"]: one["root"] for one in asked} == {
+        "ImageBuild": False,
+        "ContainerStart": False,
     }
     done = approve(live, "--yes", "ImageBuild", "--yes", "ContainerStart")
     assert (done.status, file.read_text()) == (2, text)

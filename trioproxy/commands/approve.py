@@ -3,8 +3,8 @@
 import difflib
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -13,18 +13,18 @@ import click
 
 from trioproxy.api.families import Kind
 from trioproxy.commands.observed import read_evidence
+from trioproxy.commands.sheetlines import line_data, power_text
 from trioproxy.commands.terminal import show
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.seen import Argument, Evidence
-from trioproxy.evidence.strictjson import iso
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.rules import Policy
-from trioproxy.learning.proposal import Wish, listed_items, listed_operations
+from trioproxy.learning.proposal import Wish, listed_operations
 from trioproxy.learning.store import Store
 from trioproxy.learning.wording import count, days, some
 from trioproxy.limits.objects import VARIABLES
 from trioproxy.review.adding import Adding
-from trioproxy.review.approval import Question, questions
+from trioproxy.review.sheet import Line, Sheet, declined_of, of_kind, sheet_of
 
 STILL_REFUSED: Final = 1
 ROOT: Final = "root"
@@ -110,14 +110,14 @@ def command(
     path = Path(file)
     live = read_evidence(Path(evidence))
     store = Store(path, Wish(name=path.stem, file=file))
-    declined = _declined(store)
     policy, _ = parse_policy_file(store.read_env(), name=file)
+    declined = _declined(store, policy)
     named = {*names, *root_names}
-    asked = questions(policy, live, declined - named)
+    asked = questions(sheet_of(policy, live), declined - named)
     _check_names(named, asked)
     _check_roots(policy, asked, names, root_names)
     if as_json and not named:
-        click.echo(json.dumps([_data(one) for one in asked], indent=2))
+        click.echo(json.dumps(list(map(line_data, asked)), indent=2))
         return STILL_REFUSED if asked else 0
     answers = (
         Answers(allowed=list(dict.fromkeys((*names, *root_names))))
@@ -132,30 +132,42 @@ def command(
         policy, _ = parse_policy_file(after, name=file)
         show(*_summary(file, answers, policy.fingerprint), err=True)
     said = {*answers.allowed, *answers.declined}
-    left = [one.name for one in asked if one.name not in said]
+    left = [one.grant.name for one in asked if one.grant.name not in said]
     if as_json:
         click.echo(json.dumps({"allowed": answers.allowed, "left": left}, indent=2))
     return STILL_REFUSED if left else 0
 
 
-def _declined(store: Store) -> frozenset[str]:
+def questions(sheet: Sheet, declined: Container[str] = ()) -> list[Line]:
+    """What was refused and one name would allow; the worst first, but root comes last.
+
+    `declined`: what a person said no to for good, and is not asked again.
+    """
+    asked = [one for one in sheet.refused if one.is_nameable]
+    return sorted(
+        (one for one in asked if one.grant.name not in declined),
+        key=lambda one: (
+            one.power.is_root,
+            one.power.rank,
+            not one.grant.is_operation,
+            one.grant,
+        ),
+    )
+
+
+def _declined(store: Store, policy: Policy) -> frozenset[str]:
     """What was taken out of the file, or refused for good by an earlier answer."""
     known = store.open().evidence
-    text, file = store.read_env(), store.wish.file
-    listed = listed_operations(text, file)
-    if listed is None:
+    if listed_operations(store.read_env(), store.wish.file) is None:
         raise ConfigError(
-            f"{file} has no ALLOW_OPERATIONS to be added to",
-            hint=f"learn it first: trioproxy learn -o {file} -- COMMAND",
+            f"{store.wish.file} has no ALLOW_OPERATIONS to be added to",
+            hint=f"learn it first: trioproxy learn -o {store.wish.file} -- COMMAND",
         )
-    items = listed_items(text, file)
-    return frozenset(known.granted - listed) | {
-        one for one in known.listed if not one.endswith("=") and one not in items
-    }
+    return frozenset(one.name for one in declined_of(policy, known))
 
 
-def _check_names(names: Iterable[str], asked: Sequence[Question]) -> None:
-    known = {one.name for one in asked}
+def _check_names(names: Iterable[str], asked: Sequence[Line]) -> None:
+    known = {one.grant.name for one in asked}
     for name in names:
         if name not in known:
             raise ConfigError(
@@ -166,28 +178,30 @@ def _check_names(names: Iterable[str], asked: Sequence[Question]) -> None:
 
 def _check_roots(
     policy: Policy,
-    asked: Sequence[Question],
+    asked: Sequence[Line],
     names: tuple[str, ...],
     root_names: tuple[str, ...],
 ) -> None:
     """Refuse a yes that gives root, alone or with the others."""
     adding = Adding(policy)
-    adding.add(*(one.grant for one in asked if one.name in root_names))
-    for question in asked:
-        if question.name not in names or question.name in root_names:
+    adding.add(*(one.grant for one in asked if one.grant.name in root_names))
+    for line in asked:
+        name = line.grant.name
+        if name not in names or name in root_names:
             continue
-        if why := question.root or adding.opens(question.grant):
+        power = adding.power(line.grant)
+        if power.is_root:
             raise ConfigError(
-                f"{question.name} gives root on the host: {why}",
-                hint=f"review it; --yes-root {question.name} allows it all the same",
+                f"{name} gives root on the host: {power.why}",
+                hint=f"review it; --yes-root {name} allows it all the same",
             )
-        adding.add(question.grant)
+        adding.add(line.grant)
 
 
 # --- Asking -------------------------------------------------------------------------
 
 
-def _ask_all(file: str, policy: Policy, asked: Sequence[Question]) -> Answers:
+def _ask_all(file: str, policy: Policy, asked: Sequence[Line]) -> Answers:
     answers = Answers()
     if not asked:
         show(f"{file} refuses nothing that was asked for")
@@ -199,22 +213,22 @@ def _ask_all(file: str, policy: Policy, asked: Sequence[Question]) -> Answers:
         )
     # What gives root is asked last; with what was allowed meanwhile, that may be more.
     adding = Adding(policy)
-    left, later, number = [*asked], list[Question](), 0
+    left, later, number = [*asked], list[Line](), 0
     while left or later:
         is_last = not left
-        question = (later if is_last else left).pop(0)
-        why = question.root or adding.opens(question.grant)
-        if why and not is_last:
-            later.append(question)
+        line = (later if is_last else left).pop(0)
+        line = replace(line, power=adding.power(line.grant))
+        if line.power.is_root and not is_last:
+            later.append(line)
             continue
         number += 1
-        show("", *_lines(question, f"{number} of {len(asked)}", why))
-        match _ask(gives_root=bool(why)):
+        show("", *_lines(policy, line, f"{number} of {len(asked)}"))
+        match _ask(gives_root=line.power.is_root):
             case Answer.YES:
-                answers.allowed.append(question.name)
-                adding.add(question.grant)
+                answers.allowed.append(line.grant.name)
+                adding.add(line.grant)
             case Answer.ALWAYS_NO:
-                answers.declined.append(question.name)
+                answers.declined.append(line.grant.name)
             case Answer.QUIT:
                 break
             case _:
@@ -239,18 +253,17 @@ def _ask(*, gives_root: bool) -> Answer:
                 return answer
 
 
-def _lines(question: Question, position: str, why: str) -> Iterator[str]:
-    yield f"{position}: {question.name}"
-    yield f"  {question.message}"
-    yield f"  {question.risk}"
-    if why:
-        yield f"  that gives root on the host: {why}"
-    who = [*sorted(question.askers.clients), *sorted(question.askers.agents)]
-    by = f", by {some(who, SHOWN)}" if who else ""
-    yield f"  asked for {question.count}x, {days(question.first, question.last)}{by}"
-    granted = some(question.granted, SHOWN) if question.granted else "nothing"
+def _lines(policy: Policy, line: Line, position: str) -> Iterator[str]:
+    yield f"{position}: {line.grant.name}"
+    yield f"  {line.told}"
+    yield f"  {power_text(line)}"
+    if seen := line.seen:
+        who = (*seen.clients, *seen.programs)
+        by = f", by {some(who, SHOWN)}" if who else ""
+        yield f"  asked for {seen.count}x, {days(seen.first, seen.last)}{by}"
+    granted = some(of_kind(policy, line.grant), SHOWN) or "nothing"
     yield f"  the file grants of the kind: {granted}"
-    yield f"  + {question.grant.item} in {question.grant.variable}"
+    yield f"  + {line.grant.item} in {line.grant.variable}"
 
 
 # --- Writing ------------------------------------------------------------------------
@@ -312,21 +325,3 @@ def _summary(file: str, answers: Answers, fingerprint: str) -> Iterator[str]:
     if answers.declined:
         number = count(len(answers.declined), "answer")
         yield f"{number} remembered as a no: {', '.join(answers.declined)}"
-
-
-def _data(question: Question) -> dict[str, object]:
-    return {
-        "name": question.name,
-        "variable": question.grant.variable,
-        "item": question.grant.item,
-        "message": question.message,
-        "risk": question.risk,
-        "root": bool(question.root),
-        "why_root": question.root,
-        "count": question.count,
-        "first": iso(question.first),
-        "last": iso(question.last),
-        "clients": sorted(question.askers.clients),
-        "programs": sorted(question.askers.agents),
-        "granted": list(question.granted),
-    }

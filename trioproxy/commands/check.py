@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, assert_never
 
@@ -14,6 +13,7 @@ from trioproxy.api.matched import Request
 from trioproxy.apiversion import is_older, oldest_of, too_old
 from trioproxy.commands.observed import evidence_next_to, read_evidence
 from trioproxy.commands.policyfile import PolicyFile
+from trioproxy.commands.sheetlines import line_data, refused_text
 from trioproxy.commands.terminal import show
 from trioproxy.errors import BadRequest, BadTarget, ConfigError
 from trioproxy.evidence.seen import Evidence
@@ -35,9 +35,8 @@ from trioproxy.judge.gate import (
     judging,
 )
 from trioproxy.judge.rules import UNREAD, UNRESOLVED, Decision, Policy, Reason
-from trioproxy.learning.proposal import replay
 from trioproxy.limits.things import Known
-from trioproxy.review.reality import RefusedValue, refused_values
+from trioproxy.review.sheet import sheet_of
 
 REFUSED: Final = 1
 CANNOT_TELL: Final = 2
@@ -290,40 +289,36 @@ def _as_data(request: Request, decision: Decision) -> dict[str, object]:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Replayed:
-    """What a file would say to one shape of the evidence."""
-
-    shape: Shape
-    count: int
-    refusal: Decision | None
-    """The first decision that is a refusal."""
-
-
 def _check_trace(file: PolicyFile, trace: str, *, as_json: bool) -> int:
     evidence = read_evidence(Path(trace))
-    replayed = list(_replay(file.policy, evidence))
-    refused = [one for one in replayed if one.refusal]
-    values = list(refused_values(file.policy, evidence, used_only=True))
+    sheet = sheet_of(file.policy, evidence)
+    # What the Engine refused itself no client needs.
+    refused = [one for one in sheet.refused if one.seen and one.seen.is_used]
     unknown = _unknown(evidence)
     if as_json:
-        data = _trace_data(file, trace, replayed, values, unknown)
+        data = {
+            "file": file.path,
+            "trace": trace,
+            "allowed": not refused and not unknown,
+            "refused": list(map(line_data, refused)),
+            "unknown": [
+                {"method": shape.method, "section": shape.section} for shape in unknown
+            ],
+        }
         click.echo(json.dumps(data, indent=2))
     else:
-        show(*_trace_lines(file, trace, replayed, values, unknown))
-    if refused or values:
+        number = len(refused) or "nothing"
+        show(
+            f"{file.path} refuses {number} of what was used in {trace}",
+            *(text for one in refused for text in refused_text(one)),
+            *(
+                f"  cannot tell: {shape.method} in {shape.section or 'no section'}, an unknown route"
+                for shape in unknown
+            ),
+        )
+    if refused:
         return REFUSED
     return CANNOT_TELL if unknown else 0
-
-
-def _replay(policy: Policy, evidence: Evidence) -> Iterator[_Replayed]:
-    for shape in evidence.used():
-        refusals = (one for one in replay(policy, shape) if not one.allowed)
-        yield _Replayed(
-            shape=shape,
-            count=evidence.records[shape].count(),
-            refusal=next(refusals, None),
-        )
 
 
 def _unknown(evidence: Evidence) -> list[Shape]:
@@ -333,62 +328,3 @@ def _unknown(evidence: Evidence) -> list[Shape]:
         for shape in evidence.unknown()
         if evidence.records[shape].results.keys() != {UNROUTED}
     ]
-
-
-def _trace_lines(
-    file: PolicyFile,
-    trace: str,
-    replayed: list[_Replayed],
-    values: list[RefusedValue],
-    unknown: list[Shape],
-) -> Iterator[str]:
-    refused = [(one.count, one.refusal.message) for one in replayed if one.refusal]
-    yield f"{file.path} refuses {len(refused)} of {len(replayed)} shapes in {trace}"
-    for count, message in refused:
-        yield f"  {count}x {message}"
-    if values:
-        yield f"{file.path} does not list {len(values)} of the values that were asked for"
-    for one in values:
-        yield f"  {one.facts.count()}x {one.message}"
-    for shape in unknown:
-        place = f"in {shape.section}" if shape.section else "in no section"
-        yield f"  cannot tell: {shape.method} {place}, an unknown route"
-
-
-def _trace_data(
-    file: PolicyFile,
-    trace: str,
-    replayed: list[_Replayed],
-    values: list[RefusedValue],
-    unknown: list[Shape],
-) -> dict[str, object]:
-    return {
-        "file": file.path,
-        "trace": trace,
-        "allowed": not any(one.refusal for one in replayed)
-        and not values
-        and not unknown,
-        "shapes": [
-            {
-                "operation": one.shape.operation,
-                "method": one.shape.method,
-                "count": one.count,
-                "allowed": one.refusal is None,
-                "message": one.refusal.message if one.refusal else "",
-            }
-            for one in replayed
-        ],
-        "values": [
-            {
-                "variable": one.argument.variable,
-                "value": one.argument.value,
-                "operation": one.argument.operation,
-                "count": one.facts.count(),
-                "message": one.message,
-            }
-            for one in values
-        ],
-        "unknown": [
-            {"method": shape.method, "section": shape.section} for shape in unknown
-        ],
-    }

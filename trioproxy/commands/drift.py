@@ -2,23 +2,21 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
-from trioproxy.api.routes import OPERATIONS
 from trioproxy.commands.observed import read_evidence
 from trioproxy.commands.policyfile import PolicyFile
+from trioproxy.commands.sheetlines import line_data, refused_text
 from trioproxy.commands.terminal import show
-from trioproxy.evidence.seen import Completeness
 from trioproxy.evidence.strictjson import iso
-from trioproxy.learning.wording import count, some, span
-from trioproxy.review.reality import Drift, drift
+from trioproxy.learning.wording import count, span
+from trioproxy.review.sheet import Line, Sheet, additions, sheet_of
 
 DRIFTED = 1
 DAY = 86_400
-CLIENTS_SHOWN = 5
 
 EPILOG = """\b
 Examples:
@@ -54,116 +52,53 @@ def command(*, file: str, evidence: str, days: int, as_json: bool) -> int:
     """
     policy = PolicyFile.read(file).policy
     live = read_evidence(Path(evidence))
-    found = drift(policy, live, since=int(time.time()) - days * DAY)
+    sheet = sheet_of(policy, live)
+    unused = sheet.unused(int(time.time()) - days * DAY)
     facts = live.completeness()
     if as_json:
-        click.echo(json.dumps(_data(file, evidence, found, facts), indent=2))
+        data = {
+            "file": file,
+            "evidence": evidence,
+            "watched_seconds": facts.seconds,
+            "refused": list(map(line_data, sheet.refused)),
+            "lines": [
+                {"line": str(one.grant), "root": one.root} for one in additions(sheet)
+            ],
+            "unused": list(map(line_data, unused)),
+            "values_watched": sheet.knows_values,
+        }
+        click.echo(json.dumps(data, indent=2))
     else:
-        show(*_lines(file, evidence, found, facts, days))
-    return DRIFTED if found.refused or found.refused_values else 0
+        show(
+            f"{evidence}: {count(facts.runs, 'run')}, watched for {span(facts.seconds)},"
+            f" until {iso(facts.last)}",
+            *(
+                _refused(file, sheet)
+                if sheet.refused
+                else [f"{file} refuses nothing that was sent"]
+            ),
+            *_unused(unused, facts.seconds, days),
+        )
+    return DRIFTED if sheet.refused else 0
 
 
-def _lines(
-    file: str, evidence: str, found: Drift, facts: Completeness, days: int
-) -> Iterator[str]:
-    yield (
-        f"{evidence}: {count(facts.runs, 'run')}, watched for {span(facts.seconds)},"
-        f" until {iso(facts.last)}"
-    )
-    if not found.refused and not found.refused_values:
-        yield f"{file} refuses nothing that was sent"
-    else:
-        yield f"{file} refuses:"
-        yield from _refused(found)
-    lines = [found.line] if found.line else []
-    lines += [f"{name}={value}" for name, value in found.lines.items()]
+def _refused(file: str, sheet: Sheet) -> Iterator[str]:
+    yield f"{file} refuses:"
+    for one in sheet.refused:
+        yield from refused_text(one)
     # A line that is pasted without a look allows nothing that gives root.
-    roots = tuple(f"{name}=" for name in found.root)
-    lines = [f"# root: {one}" if one.startswith(roots) else one for one in lines]
+    lines = [f"{'# root: ' * bool(one.root)}{one.grant}" for one in additions(sheet)]
     if lines:
         what = "this line" if len(lines) == 1 else "these lines"
         yield f"{what} would allow it (review it first):"
         yield from (f"  {line}" for line in lines)
-    unused = list(_unused(found, days))
-    yield from unused
-    if unused and facts.seconds < days * DAY:
-        yield f"  (only {span(facts.seconds)} were watched: that proves little)"
 
 
-def _refused(found: Drift) -> Iterator[str]:
-    for one in found.refused:
-        who = f", by {some(one.clients, CLIENTS_SHOWN)}" if one.clients else ""
-        yield f"  {one.count}x {one.message}, last {iso(one.last)[:10]}{who}"
-    for value in found.refused_values:
-        seen = value.facts
-        yield f"  {seen.count()}x {value.message}, last {iso(seen.last)[:10]}"
-        if value.root:
-            yield f"     that gives root on the host: it {value.root}"
-
-
-def _unused(found: Drift, days: int) -> Iterator[str]:
-    if found.unused:
+def _unused(lines: Sequence[Line], seconds: int, days: int) -> Iterator[str]:
+    if lines:
         yield f"granted, and not used for {count(days, 'day')}:"
-    for one in found.unused:
-        endpoint = OPERATIONS[one.operation][0]
-        route = f"{endpoint.method} {endpoint.template}"
-        yield f"  {one.operation} ({route}), {_last(one.last)}"
-    if found.unused_values:
-        yield f"listed, and not asked for since {count(days, 'day')}:"
-    for item in found.unused_values:
-        yield f"  {item.variable}={item.item}, {_last(item.last)}"
-
-
-def _last(date: int) -> str:
-    return f"last {iso(date)[:10]}" if date else "never seen"
-
-
-def _data(
-    file: str, evidence: str, found: Drift, facts: Completeness
-) -> dict[str, object]:
-    return {
-        "file": file,
-        "evidence": evidence,
-        "watched_seconds": facts.seconds,
-        "refused": [
-            {
-                "operation": one.shape.operation,
-                "method": one.shape.method,
-                "section": one.shape.section,
-                "count": one.count,
-                "first": iso(one.first),
-                "last": iso(one.last),
-                "message": one.message,
-                "clients": list(one.clients),
-            }
-            for one in found.refused
-        ],
-        "line": found.line,
-        "refused_values": [
-            {
-                "variable": one.argument.variable,
-                "value": one.argument.value,
-                "operation": one.argument.operation,
-                "count": one.facts.count(),
-                "first": iso(one.facts.first),
-                "last": iso(one.facts.last),
-                "message": one.message,
-                "root": one.root,
-            }
-            for one in found.refused_values
-        ],
-        "lines": dict(found.lines),
-        "unused": [
-            {"operation": one.operation, "last": iso(one.last) if one.last else None}
-            for one in found.unused
-        ],
-        "unused_values": [
-            {
-                "variable": one.variable,
-                "item": one.item,
-                "last": iso(one.last) if one.last else None,
-            }
-            for one in found.unused_values
-        ],
-        "values_watched": found.has_values,
-    }
+    for one in lines:
+        last = one.seen.last if one.seen else 0
+        yield f"  {one.grant.name}, {f'last {iso(last)[:10]}' if last else 'never seen'}"
+    if lines and seconds < days * DAY:
+        yield f"  (only {span(seconds)} were watched: that proves little)"

@@ -234,7 +234,9 @@ def ways_by_item(
     asking = dict[str, str | None]()
     for grant in items:
         if grant.variable not in asking:
-            asking[grant.variable] = _asking(doors, grant.variable)
+            asking[grant.variable] = _asking(doors, grant.variable) or _reaching(
+                policy, opened, grant.variable
+            )
         operation = asking[grant.variable]
         why = operation and why_root(*grant, base=policy.limits.base)
         if operation and why and not (policy.is_confined and grant.item in _OF_OTHERS):
@@ -363,6 +365,17 @@ def _own_images(policy: Policy) -> str:
 def _can_ask(endpoint: Endpoint, variable: str) -> bool:
     argued = ARGUED.get(endpoint.operation)
     return argued is not None and variable in argued.variables
+
+
+def _reaching(
+    policy: Policy, opened: tuple[Endpoint, ...], variable: str
+) -> str | None:
+    """What reaches into containers that may have a value, which nobody has to ask for: by
+    a command, or by copying where it is a folder."""
+    if variable not in FAMILIES[Family.CREATE] or not policy.is_confined:
+        return None
+    letters = "ea" if variable == BINDS else "e"
+    return next((e.operation for e in opened if e.powers.reach in letters), None)
 
 
 def _asking(endpoints: Iterable[Endpoint], variable: str) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from trioproxy.api.families import OBJECTS, OPERATIONS_VARIABLE, Kind
+from trioproxy.api.families import OBJECTS, Kind
 from trioproxy.api.routes import MEANINGS, OPERATIONS, Risk
 from trioproxy.judge.meaning import (
     Way,
@@ -66,8 +66,9 @@ class Power:
 class Powers:
     """The powers of the grants of one policy."""
 
-    def __init__(self, policy: Policy) -> None:
-        self.ways: tuple[Way, ...] = ways_of(policy)
+    def __init__(self, policy: Policy, ways: tuple[Way, ...] | None = None) -> None:
+        """`ways`: those of the policy, where they are known already."""
+        self.ways = ways_of(policy) if ways is None else ways
         """The known ways to root on the host that it opens."""
         self._policy = policy
         self._opened = tuple(
@@ -78,7 +79,7 @@ class Powers:
 
     def of(self, grant: Grant) -> Power:
         """Say what a grant gives, be it in the policy or one of its lists' next items."""
-        if grant.variable == OPERATIONS_VARIABLE:
+        if grant.is_operation:
             return self._of_operation(grant.item)
         if why := self._items.get(grant) or self._alone(grant):
             return Power(Risk.HOST_ROOT, why)

@@ -1,6 +1,8 @@
-"""A grant: what a reviewer can strike out of a file, an item of one of its lists."""
+"""A grant: what a reviewer can strike out of a file, an operation or an item of a list."""
 
 from typing import NamedTuple, Self
+
+from trioproxy.api.families import OPERATIONS_VARIABLE
 
 
 class Grant(NamedTuple):
@@ -18,3 +20,13 @@ class Grant(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.variable}={self.item}"
+
+    @property
+    def is_operation(self) -> bool:
+        """Whether it is one of the list of operations: one of the table, or a route."""
+        return self.variable == OPERATIONS_VARIABLE
+
+    @property
+    def name(self) -> str:
+        """How people name it: an operation, or `VARIABLE=item`."""
+        return self.item if self.is_operation else str(self)

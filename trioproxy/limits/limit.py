@@ -74,6 +74,10 @@ class Limit:
         """Whether an item fits a value, in normal form, as it is written."""
         return self._lookup is not None and self._lookup.fits(value)
 
+    def fitting(self, value: str) -> list[str]:
+        """All the items that fit a value, in normal form."""
+        return [one.text for one in self._lookup.fitting(value)] if self._lookup else []
+
     def _lists_both(self, value: str) -> bool:
         """Whether a digest beside a tag is listed as both of what it may be read as.
 

@@ -15,7 +15,7 @@ from itertools import chain
 from types import MappingProxyType
 
 from trioproxy.api.families import LIMITS, OPERATIONS_VARIABLE, PROXY
-from trioproxy.api.routes import OPERATIONS, Endpoint
+from trioproxy.api.routes import OPERATIONS, Endpoint, Risk
 from trioproxy.errors import ConfigError
 from trioproxy.file.exact import exact_policy
 from trioproxy.judge.meaning import (
@@ -26,6 +26,7 @@ from trioproxy.judge.meaning import (
     ways_by_operation,
     ways_of,
 )
+from trioproxy.judge.power import Power, Powers
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, BINDS, Limit, Limits
@@ -45,8 +46,12 @@ class _Meant:
         self.opened: tuple[Endpoint, ...] = tuple(OPERATIONS[n][0] for n in names)
 
     @cached_property
+    def powers(self) -> Powers:
+        return Powers(self.policy)
+
+    @cached_property
     def ways(self) -> frozenset[Way]:
-        return frozenset(ways_of(self.policy))
+        return frozenset(self.powers.ways)
 
     @cached_property
     def doors(self) -> frozenset[str]:
@@ -75,6 +80,19 @@ class Adding:
         """Say which way to root on the host they open; empty if none that is known."""
         return next(map(str, self._opened(grants)), "")
 
+    def power(self, grant: Grant) -> Power:
+        """Say what a grant would give, with all that was added before."""
+        if grant.is_operation:
+            powers = Powers(self._changed([grant], {}))
+            ways = self._new_of(powers.ways)
+        else:
+            powers, ways = self._meant.powers, self._opened([grant])
+        way = next(ways, None)
+        if way is None:
+            return powers.of(grant)
+        is_own = grant in {way.grant, Grant(OPERATIONS_VARIABLE, way.operation)}
+        return Power(Risk.HOST_ROOT, way.why if is_own else str(way))
+
     def add(self, *grants: Grant) -> None:
         """Add them to the policy, whatever they open."""
         items = self._items(grants)
@@ -86,12 +104,17 @@ class Adding:
         self._meant.planted.add(items.get(BINDS, ()))
 
     def _opened(self, grants: Sequence[Grant]) -> Iterator[Way]:
-        items, known, doors = self._items(grants), self._meant.ways, self._meant.doors
+        items = self._items(grants)
         if self._are_more(grants, items):
             ways = self._opened_by_items(items)
         else:
             ways = iter(ways_of(self._changed(grants, items)))
-        for way in chain(self._by_any(grants), ways):
+        yield from self._new_of(chain(self._by_any(grants), ways))
+
+    def _new_of(self, ways: Iterable[Way]) -> Iterator[Way]:
+        """Those of some ways that were not there."""
+        known, doors = self._meant.ways, self._meant.doors
+        for way in ways:
             # An operation that is a way by itself is none more for another reason.
             if way not in known and (way.grant or way.operation not in doors):
                 yield way

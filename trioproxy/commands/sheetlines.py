@@ -1,0 +1,60 @@
+"""A line of a sheet as text and as data: in the same words, whichever command shows it."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from trioproxy.api.routes import CONNECTS
+from trioproxy.commands.policyfile import as_data
+from trioproxy.evidence.strictjson import iso
+from trioproxy.learning.wording import some
+from trioproxy.review.sheet import Line
+
+ASKERS_SHOWN: Final = 5
+NO_WAY: Final = "no known way to root"
+
+
+def refused_text(line: Line) -> Iterator[str]:
+    """Say what is refused, how often, and whether it would give root."""
+    seen = line.seen
+    clients = seen.clients if seen else ()
+    who = f", by {some(clients, ASKERS_SHOWN)}" if clients else ""
+    last = f", last {iso(seen.last)[:10]}" if seen else ""
+    yield f"  {seen.count if seen else 0}x {line.told}{last}{who}"
+    if line.note:
+        yield f"     {line.note}"
+    if line.power.is_root:
+        yield f"     that gives root on the host: {line.power.why}"
+
+
+def power_text(line: Line) -> str:
+    """Say what it gives at worst, and why."""
+    power = line.power
+    connects = f", {CONNECTS}" if line.endpoint and line.endpoint.connects else ""
+    return f"{power.shown}{connects}: {power.why}" if power.level else NO_WAY
+
+
+def line_data(line: Line) -> dict[str, object]:
+    """Show a line to a program."""
+    seen = line.seen
+    return {
+        "name": line.grant.name,
+        "variable": line.grant.variable,
+        "item": line.grant.item,
+        "standing": line.standing.name.lower(),
+        "power": line.power.level,
+        "root": line.power.is_root,
+        "why": line.power.why,
+        "told": line.told,
+        "note": line.note,
+        "seen": seen
+        and {
+            "count": seen.count,
+            "runs": len(seen.runs),
+            "of_runs": seen.of_runs,
+            "first": iso(seen.first) if seen.last else None,
+            "last": iso(seen.last) if seen.last else None,
+            "clients": seen.clients,
+            "programs": seen.programs,
+        },
+        **(as_data(line.endpoint) if line.endpoint else {}),
+    }

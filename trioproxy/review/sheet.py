@@ -1,0 +1,553 @@
+"""The sheet: a line for each thing that a reviewer can strike out of a file, or add to it.
+
+A file grants operations and items of lists; clients use operations, ask for values and name
+objects. Both are brought to one form here, a `Grant`, and laid side by side: what is granted,
+with its power and what was seen of it; and what is not, though it came up, with the power
+that it would have. Every view (`explain`, `drift`, `approve`, the page, `check --trace`) is
+made of these lines, so that no two of them can say two things of one fact.
+
+Evidence is read in one function, `_seen`.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from trioproxy.api.families import BASE, LIMITS, OBJECTS, OPERATIONS_VARIABLE, Kind
+from trioproxy.api.routes import OPERATIONS, Endpoint
+from trioproxy.apiversion import too_old
+from trioproxy.errors import ConfigError
+from trioproxy.evidence.keeping import below_base
+from trioproxy.evidence.needs import is_need
+from trioproxy.evidence.seen import Askers, Evidence, Facts, Record
+from trioproxy.evidence.shape import REFUSED, UNKNOWN, UNPROVEN, Shape, shape_of
+from trioproxy.judge.meaning import Meaning, meaning_of
+from trioproxy.judge.power import Power, Powers
+from trioproxy.judge.rules import Mode, Policy
+from trioproxy.learning.flows import unseen_states
+from trioproxy.learning.proposal import replay
+from trioproxy.learning.wording import count, days, some
+from trioproxy.limits.ends import Ends
+from trioproxy.limits.grant import Grant
+from trioproxy.limits.inclusion import taken_out
+from trioproxy.limits.limit import ANY
+from trioproxy.limits.objects import (
+    NETWORKS_OF_ALL,
+    OF_LABEL,
+    OWN,
+    VARIABLES,
+    is_listed,
+)
+from trioproxy.limits.sorts import parse_pattern
+from trioproxy.review.adding import Adding
+
+NEVER: Final = "NEVER SEEN: added by hand"
+NOT_YET: Final = "not seen so far"
+NOTHING: Final = "0"
+"""An item that lists nothing."""
+PROGRAMS_SHOWN: Final = 3
+
+
+class Standing(StrEnum):
+    """What a file says of something."""
+
+    GRANTED = "granted"
+    REFUSED = "refused"
+    DECLINED = "declined: a reviewer took it out of the file"
+    FAILED = "it only ever failed"
+    UNSEEN = "usual in a state that was never met"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What evidence has of something."""
+
+    runs: Mapping[str, int]
+    """How often in each run that is counted by itself; of what is granted, its uses."""
+    of_runs: int
+    """How many runs there were."""
+    first: int = 0
+    last: int = 0
+    """Seconds since the epoch, as `first`; 0: never."""
+    programs: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()
+    """Addresses, or user ids."""
+    values: tuple[str, ...] = ()
+    """What was asked for, where an item fits more than itself."""
+    is_used: bool = False
+    """Whether it did something for its client."""
+
+    @property
+    def count(self) -> int:
+        """How often, over these runs."""
+        return sum(self.runs.values())
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        by = f", by {some(self.programs, PROGRAMS_SHOWN)}" if self.programs else ""
+        runs = count(self.of_runs, "run")
+        since = days(self.first, self.last)
+        return f"seen {self.count}x in {len(self.runs)} of {runs}, {since}{by}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One thing that a reviewer can strike out, or add."""
+
+    grant: Grant
+    standing: Standing
+    power: Power
+    """What it gives; of what is not granted, what it would give."""
+    told: str = ""
+    """Of what was asked for and is not granted: as the refusal says it."""
+    note: str = ""
+    """What else is known of why it is not granted."""
+    seen: Seen | None = None
+    """None: the evidence cannot tell."""
+    is_nameable: bool = True
+    """Whether one name in the file would allow it."""
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The row of the table, for an operation."""
+        rows = OPERATIONS.get(self.grant.item) if self.grant.is_operation else None
+        return rows[0] if rows else None
+
+    @property
+    def sighting(self) -> str:
+        """Say what was seen of it; empty if the evidence cannot tell."""
+        if self.seen is None:
+            return ""
+        # Nobody adds what is the client's own by hand, before there is any.
+        never = NOT_YET if self.grant.item == OWN else NEVER
+        return str(self.seen) if self.seen.last else never
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """All lines of a file beside what was seen."""
+
+    policy: Policy
+    meaning: Meaning
+    lines: tuple[Line, ...]
+    """In the order of the file, and behind that what is not granted."""
+    knows_values: bool
+    """Whether the evidence knows what requests asked for."""
+
+    @property
+    def granted(self) -> tuple[Line, ...]:
+        """What the file grants."""
+        return tuple(one for one in self.lines if one.standing is Standing.GRANTED)
+
+    @property
+    def refused(self) -> tuple[Line, ...]:
+        """What it does not grant, and clients asked for."""
+        return tuple(one for one in self.lines if one.told)
+
+    def unused(self, since: int) -> tuple[Line, ...]:
+        """What it grants and nobody used since a time, in seconds since the epoch."""
+        return tuple(one for one in self.granted if one.seen and one.seen.last < since)
+
+
+def sheet_of(policy: Policy, evidence: Evidence | None = None) -> Sheet:
+    """Lay a file beside what was seen."""
+    meaning = meaning_of(policy)
+    powers = Powers(policy, meaning.ways)
+    sights = list(_seen(evidence)) if evidence else []
+    items = _Items(policy, evidence.newest_base if evidence else "")
+    uses = defaultdict[Grant, list[_Sight]](list)
+    asked = defaultdict[Grant, list[_Sight]](list)
+    told = dict[Grant, str]()
+    for one in sights:
+        fitting = items.fitting(one)
+        for grant in fitting if one.is_used else ():
+            uses[grant].append(one)
+        if refusal := items.refusal(one, fitting):
+            grant = items.written(one)
+            asked[grant].append(one)
+            told.setdefault(grant, refusal)
+    granted = [
+        Line(
+            grant=one,
+            standing=Standing.GRANTED,
+            power=powers.of(one),
+            seen=_known(one, uses[one], evidence),
+        )
+        for one in grants_of(policy)
+    ]
+    others = _Others(policy, evidence).lines(asked, told) if evidence else ()
+    return Sheet(
+        policy=policy,
+        meaning=meaning,
+        lines=(*granted, *others),
+        knows_values=any(not one.grant.is_operation for one in sights),
+    )
+
+
+def grants_of(policy: Policy) -> Iterator[Grant]:
+    """All that a reviewer can strike out of a file."""
+    for name in sorted(policy.opened_operations):
+        yield Grant(OPERATIONS_VARIABLE, name)
+    for route in policy.routes:
+        yield Grant(OPERATIONS_VARIABLE, str(route))
+    for variable in (*policy.limits.by_variable, *sorted(policy.objects.set_variables)):
+        for item in listed(policy, variable):
+            yield Grant(variable, item)
+
+
+def listed(policy: Policy, variable: str) -> list[str]:
+    """What a variable lists, item by item."""
+    if variable == OPERATIONS_VARIABLE:
+        return sorted(policy.operations | set(map(str, policy.routes)))
+    if variable in OBJECTS:
+        only = policy.objects.by_kind.get(OBJECTS[variable])
+        return [one for one in only.items if one] if only else []
+    limit = policy.limits.by_variable.get(variable)
+    return (
+        [one for one in limit.value.split(",") if one not in {"", NOTHING}]
+        if limit
+        else []
+    )
+
+
+def of_kind(policy: Policy, grant: Grant) -> list[str]:
+    """What a file grants of a kind: operations of a section, items of a list."""
+    if not grant.is_operation:
+        return listed(policy, grant.variable)
+    section = OPERATIONS[grant.item][0].section
+    opened = sorted(policy.opened_operations)
+    return [name for name in opened if OPERATIONS[name][0].section == section]
+
+
+# --- What was seen ------------------------------------------------------------------
+
+
+class _Sight(NamedTuple):
+    """One thing that clients did: used an operation, asked for a value, named an object."""
+
+    grant: Grant
+    """As the evidence has it."""
+    shape: Shape
+    facts: Facts
+    records: Sequence[Record]
+    """What is known of the operation."""
+    project: str = ""
+    """Of an object: the Compose project that it belongs to."""
+    reached: str = ""
+    """What has the value and was reached into, as `container db`; empty: it was asked for."""
+
+    @property
+    def is_used(self) -> bool:
+        """Whether any answer shows a need."""
+        ends = (
+            *self.facts.results,
+            *(e for one in self.facts.runs.values() for e in one),
+        )
+        return any(is_need(self.shape, end) for end in ends)
+
+
+def _seen(evidence: Evidence) -> Iterator[_Sight]:
+    """All that evidence has, in one form. What only says that there was something is left out."""
+    records = defaultdict[str, list[Record]](list)
+    for shape, record in sorted(evidence.records.items(), key=lambda one: one[0]):
+        records[shape.operation].append(record)
+        yield _Sight(
+            Grant(OPERATIONS_VARIABLE, shape.operation), shape, record, [record]
+        )
+    for argument, facts in sorted(evidence.arguments.items(), key=lambda one: one[0]):
+        variable, value, name = argument
+        if value and variable in LIMITS:
+            yield _Sight(Grant(variable, value), shape_of(name), facts, records[name])
+    for thing, facts in sorted(evidence.things.items(), key=lambda one: one[0]):
+        shape, known = shape_of(thing.operation), records[thing.operation]
+        has = Grant.parse(thing.has)
+        if has.item and has.variable in LIMITS:
+            reached = f"{thing.kind} {thing.name}"
+            yield _Sight(has, shape, facts, known, reached=reached)
+        elif thing.name and not thing.has:
+            grant = Grant(VARIABLES[Kind(thing.kind)], thing.name)
+            yield _Sight(grant, shape, facts, known, project=thing.project)
+
+
+def _known(
+    grant: Grant, sights: list[_Sight], evidence: Evidence | None
+) -> Seen | None:
+    """What was seen of something granted; None where the evidence cannot tell."""
+    if evidence is None:
+        return None
+    if grant.is_operation:
+        return _sum(sights, evidence) if grant.item in OPERATIONS else None
+    if grant.variable in OBJECTS:
+        # What has a label evidence does not know.
+        can_tell = bool(evidence.things) and not grant.item.startswith(OF_LABEL)
+    else:
+        can_tell = bool(evidence.arguments)
+    return _sum(sights, evidence, item=grant.item) if can_tell else None
+
+
+def _sum(
+    sights: Iterable[_Sight],
+    evidence: Evidence,
+    *,
+    item: str = "",
+    is_granted: bool = True,
+) -> Seen:
+    """Unite what was seen; of what is granted only what shows a need."""
+    sights = list(sights)
+    runs, askers = Counter[str](), Askers()
+    for one in sights:
+        for run, counts in one.facts.runs.items():
+            wanted = (
+                n
+                for end, n in counts.items()
+                if not is_granted or is_need(one.shape, end)
+            )
+            runs[run] += sum(wanted)
+        # Of a value it is not known who asked for it, but who did so in the same runs.
+        for record in one.records if not item else ():
+            if is_granted or record.runs.keys() & one.facts.runs.keys():
+                askers.unite(record.users)
+                askers.unite(Askers() if is_granted else record.triers)
+    return Seen(
+        runs={run: number for run, number in sorted(runs.items()) if number},
+        of_runs=len(evidence.runs),
+        first=min((one.facts.first for one in sights), default=0),
+        last=max((one.facts.last for one in sights), default=0),
+        programs=tuple(sorted(askers.agents)),
+        clients=tuple(sorted(askers.clients)),
+        values=tuple(sorted({one.grant.item for one in sights} - {item}))
+        if item
+        else (),
+        is_used=any(one.is_used for one in sights),
+    )
+
+
+# --- What passes, and by what -------------------------------------------------------
+
+
+class _Items:
+    """The items of a file, by what they fit.
+
+    There may be thousands, and as many values: which items fit is looked up, and no item is
+    tried for each value.
+    """
+
+    def __init__(self, policy: Policy, base: str) -> None:
+        """`base`: what `{base}` is in values, where the file does not say it."""
+        self._policy = policy
+        self._opened = policy.opened_operations
+        self._base = policy.limits.base or base
+        self._objects = {
+            only.variable: _by_name(only.items)
+            for only in policy.objects.by_kind.values()
+        }
+
+    def fitting(self, one: _Sight) -> list[Grant]:
+        """The grants of the file by which something passes."""
+        variable, value = one.grant
+        if one.grant.is_operation:
+            return [one.grant] if value in self._opened else []
+        if variable in OBJECTS:
+            kind, known = OBJECTS[variable], self._objects.get(variable)
+            near = (
+                (*known[0], *known[1].near(value, value, is_whole=True))
+                if known
+                else ()
+            )
+            fits = [it for it in near if is_listed([it], kind, value, one.project)]
+        else:
+            limit = self._policy.limits.by_variable.get(variable)
+            if limit is None:
+                return []
+            fits = [ANY] if limit.is_any else limit.fitting(self._whole(one))
+            if not fits and variable.endswith("_OPTIONS"):
+                # Of an option the evidence may have the name alone.
+                fits = [
+                    it
+                    for it in listed(self._policy, variable)
+                    if it.startswith(f"{value}=")
+                ]
+        return [Grant(variable, item) for item in fits]
+
+    def written(self, one: _Sight) -> Grant:
+        """What the file would have to list."""
+        if one.grant.is_operation:
+            where = f"{one.shape.method} in {one.shape.section or 'no section'}"
+            is_known = one.shape.operation != UNKNOWN
+            return one.grant if is_known else one.grant._replace(item=where)
+        variable, base = one.grant.variable, self._policy.limits.base
+        if variable in OBJECTS:
+            return one.grant
+        return Grant(variable, below_base(variable, self._whole(one), base))
+
+    def refusal(self, one: _Sight, fitting: list[Grant]) -> str:
+        """What the file refuses of it, and why; empty if it passes."""
+        if one.grant.is_operation:
+            return _refusal(self._policy, one.shape)
+        # Of an operation that is not open all is refused, and it has a line of its own.
+        if fitting or one.shape.operation not in self._opened or self._may_pass(one):
+            return ""
+        (variable, value), name = one.grant, one.shape.operation
+        if variable in OBJECTS:
+            kind = OBJECTS[variable]
+            named = f"any {kind}" if value == ANY else f"{kind} {value}"
+            return f"{name} names {named}, which {variable} does not list"
+        if one.reached:
+            what = f"reaches into {one.reached}, which has {self._whole(one)}, and"
+            return f"{name} {what} {variable} does not list that"
+        return f"{name} asks for {self._whole(one)}, which {variable} does not list"
+
+    def _may_pass(self, one: _Sight) -> bool:
+        """Whether something passes though no item fits it, or may, as far as it is known."""
+        variable = one.grant.variable
+        if variable not in OBJECTS:
+            return self._policy.limits.lists(variable, self._whole(one))
+        only = self._policy.objects.by_kind.get(OBJECTS[variable])
+        # By a label it may be listed, unless it was refused.
+        return only is None or (only.has_labels and REFUSED not in one.facts.results)
+
+    def _whole(self, one: _Sight) -> str:
+        """A value with its base in front."""
+        value = one.grant.item
+        return self._policy.limits.meaning_of(value.replace(BASE, self._base))
+
+
+def _by_name(items: Iterable[str]) -> tuple[list[str], Ends[str]]:
+    """Items that hold objects by more than their names, and the others by how these begin
+    and end."""
+    more = [
+        one for one in items if one == ANY or one[:1] == "@" or one in NETWORKS_OF_ALL
+    ]
+    names = [one for one in items if one not in more]
+    return more, Ends(
+        (one.partition(ANY)[0], one.rpartition(ANY)[2], one) for one in names
+    )
+
+
+def _refusal(policy: Policy, shape: Shape) -> str:
+    if shape.operation == UNKNOWN:
+        decision = policy.decide_unlisted(shape.method, shape.section)
+        if decision is None or decision.allowed:
+            return ""
+        place = shape.section or "no section"
+        return (
+            f"an unknown route, {shape.method} in {place}, is not allowed:"
+            f" find it in the log and name it as {shape.method}:/path/{{x}}"
+        )
+    decisions = replay(policy, shape)
+    return next((one.message for one in decisions if not one.allowed), "")
+
+
+# --- What is not granted ------------------------------------------------------------
+
+
+class _Others:
+    """What is not granted though it came up, or usually does."""
+
+    def __init__(self, policy: Policy, evidence: Evidence) -> None:
+        self._policy = policy
+        self._evidence = evidence
+        self._adding = Adding(policy)
+        self._outdated = evidence.outdated_operations()
+        self._declined = frozenset(declined_of(policy, evidence))
+
+    def lines(
+        self, asked: Mapping[Grant, list[_Sight]], told: Mapping[Grant, str]
+    ) -> Iterator[Line]:
+        """A line for all that was asked for or declined, and for what is usual."""
+        for grant in sorted({*asked, *self._declined}):
+            sights = asked.get(grant, [])
+            standing, note = self._standing(grant, sights)
+            yield Line(
+                grant=grant,
+                standing=standing,
+                power=self._adding.power(grant),
+                told=told.get(grant, ""),
+                note=note,
+                seen=_sum(sights, self._evidence, is_granted=False),
+                is_nameable=self._is_nameable(grant),
+            )
+        decided = self._policy.opened_operations | {one.item for one in self._declined}
+        for state in unseen_states(self._evidence, decided):
+            for name in state.lacks:
+                grant = Grant(OPERATIONS_VARIABLE, name)
+                if grant not in asked:
+                    yield Line(
+                        grant=grant,
+                        standing=Standing.UNSEEN,
+                        power=self._adding.power(grant),
+                        note=f"usual where there is a {state.state.shown}",
+                    )
+
+    def _standing(self, grant: Grant, sights: list[_Sight]) -> tuple[Standing, str]:
+        """What became of it, and what else is known of that."""
+        if grant in self._declined:
+            return Standing.DECLINED, ""
+        ends = {end for one in sights for end in one.facts.results}
+        if any(one.shape.operation == UNKNOWN for one in sights):
+            return Standing.REFUSED, "a route that this version does not know"
+        if ends == {REFUSED} or any(one.is_used for one in sights):
+            return Standing.REFUSED, ""
+        if grant.is_operation and grant.item in self._outdated:
+            return Standing.FAILED, too_old(self._evidence.oldest_api)
+        is_unproven = UNPROVEN in ends
+        return Standing.FAILED, "in a log that does not say how it ended" * is_unproven
+
+    def _is_nameable(self, grant: Grant) -> bool:
+        variable, item = grant
+        if grant.is_operation:
+            return self._policy.mode is Mode.EXACT and item in OPERATIONS
+        if variable in OBJECTS:
+            return item != ANY  # no name would allow what names none
+        value = self._policy.limits.meaning_of(item)
+        try:
+            return parse_pattern(variable, item, base=self._policy.limits.base).fits(
+                value
+            )
+        except ConfigError:
+            return False
+
+
+def declined_of(policy: Policy, evidence: Evidence) -> Iterator[Grant]:
+    """What learning once wrote and a person took out."""
+    if policy.mode is Mode.EXACT:
+        for name in evidence.granted & OPERATIONS.keys() - policy.opened_operations:
+            yield Grant(OPERATIONS_VARIABLE, name)
+    yield from taken_out(policy.limits, evidence.listed)
+    for grant in map(Grant.parse, evidence.listed):
+        only = policy.objects.by_kind.get(OBJECTS.get(grant.variable, Kind.EXEC))
+        if only is not None and grant.item and not only.lists(grant.item):
+            yield grant
+
+
+# --- What would allow it ------------------------------------------------------------
+
+
+class Addition(NamedTuple):
+    """A line of a file as it would be with more in its list."""
+
+    grant: Grant
+    """The variable, and its whole value."""
+    root: str
+    """Why it gives root on the host, beside those before it that do not; or empty."""
+
+
+def additions(sheet: Sheet) -> Iterator[Addition]:
+    """The lines that would allow all that was refused."""
+    new = defaultdict[str, list[Line]](list)
+    for line in sheet.refused:
+        if line.is_nameable:
+            new[line.grant.variable].append(line)
+    adding = Adding(sheet.policy)
+    for variable, lines in new.items():
+        grants = [line.grant for line in lines]
+        items = [*listed(sheet.policy, variable), *(one.item for one in grants)]
+        if variable == OPERATIONS_VARIABLE:
+            items = sorted(items)
+        alone = (line.power.why for line in lines if line.power.is_root)
+        why = next(alone, "") or adding.opens(*grants)
+        if not why:
+            adding.add(*grants)
+        yield Addition(Grant(variable, ",".join(items)), why)
