@@ -3,7 +3,7 @@
 import pytest
 
 from trioproxy.errors import BadRequest
-from trioproxy.http.request import parse_request
+from trioproxy.http.request import MOST_TOKENS, parse_request
 
 
 def head(target: bytes, host: bytes) -> bytes:
@@ -43,3 +43,37 @@ def test_two_hosts_are_refused(target: bytes, host: bytes) -> None:
     """A target that names another host than the Host field is no request for one host."""
     with pytest.raises(BadRequest):
         parse_request(head(target, host))
+
+
+def connections(*named: int, broken: bool = False) -> bytes:
+    """A head with `Connection` lines that name so many fields each."""
+    lines = b"".join(
+        b"coNNection: %b\r\n" % b",".join([b"a"] * count) for count in named
+    )
+    return b"GET / HTTP/1.1\r\nHost: d\r\n%b%b\r\n" % (lines, b"b\r\n" * broken)
+
+
+@pytest.mark.parametrize("named", [(MOST_TOKENS + 1,), (MOST_TOKENS,) * 2], ids=str)
+def test_too_many_fields_are_refused_before_they_are_split(
+    named: tuple[int, ...],
+) -> None:
+    """h11 splits what `Connection` names: what is too much of it never comes so far."""
+    with pytest.raises(BadRequest, match=f"names more than {MOST_TOKENS} fields"):
+        parse_request(connections(*named, broken=True))
+
+
+def test_as_many_fields_as_may_be_named_are_read() -> None:
+    """The bound counts the fields of `Connection`, and no comma elsewhere."""
+    head = connections(MOST_TOKENS).replace(b"Host", b"X: %b\r\nHost" % (b"," * 99))
+    assert parse_request(head).fields.keep_alive
+
+
+@pytest.mark.parametrize("byte", [*range(32), 127])
+def test_a_control_byte_is_refused(byte: int) -> None:
+    """What h11 lets through in a value and the Engine does not: all but a tab."""
+    raw = head(b"/", b"d\r\nX: a%bb" % bytes([byte]))
+    if byte == ord("\t"):
+        assert parse_request(raw).target == b"/"
+        return
+    with pytest.raises(BadRequest):
+        parse_request(raw)

@@ -313,6 +313,22 @@ async def test_who_leaves_gives_its_bytes_back(proxy: Proxy) -> None:
     assert (await waiting.read_response()).status == 200
 
 
+async def test_what_is_dropped_is_held_by_nobody(start: Start) -> None:
+    """Of bodies that nobody wants, 100 clients in the middle of them make us hold nothing."""
+    proxy = await start(policy={"IMAGES": "0"})
+    with traced():
+        clients = [await proxy.connect() for _ in range(100)]
+        for client in clients:
+            await client.ask("POST", "/images/load", f"Content-Length: {1 << 40}")
+            assert (await client.read_response()).status == 403
+        before = held()
+        for client in clients:
+            await pour(client, b"f" * 100_000)
+        await settle()
+        assert proxy.open_connections() == len(clients)
+        assert held() - before < MIB
+
+
 async def test_bytes_sent_ahead_have_one_budget(proxy: Proxy) -> None:
     """What 200 clients send behind a body, while its answer is awaited, is not all held."""
     with traced():

@@ -77,8 +77,9 @@ HOST: Final = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 LISTED_LENGTH: Final = re.compile(rb"(?i)\ncontent-length:[^\r]*,")
 """h11 folds `5, 5` to one length before we see it; Go refuses it (RFC 9110, 8.6)."""
 
-CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-"""Bytes that h11 lets through in a value, and the Engine does not (RFC 9110, 5.5)."""
+NO_CONTROL: Final = bytes({*range(256)} - {*range(32), 127} | {*b"\t\n\r"})
+"""All but the bytes that h11 lets through in a value, and the Engine does not (RFC 9110,
+5.5)."""
 
 AGENT_TOKEN: Final = re.compile(rb"[A-Za-z0-9._/-]{1,64}")
 AGENT_COMMENT: Final = re.compile(rb"\([^()]*\)")
@@ -307,8 +308,19 @@ def _check_bytes(raw: bytes) -> None:
     # h11 and Go join folded lines; other readers refuse them, or see two fields.
     if b"\n " in raw or b"\n\t" in raw:
         raise BadRequest("the request head has a folded header line (RFC 9112, 5.2)")
-    if found := CONTROL.search(raw):
-        raise BadRequest(f"the request head holds the control byte {found[0]!r}")
+    if found := raw.translate(None, NO_CONTROL):
+        raise BadRequest(f"the request head holds the control byte {found[:1]!r}")
+    _check_tokens(raw)
+
+
+def _check_tokens(raw: bytes) -> None:
+    # Before h11, which splits them too: 60,000 fit into 128 KiB, and take it 5 ms.
+    if raw.count(b",") < MOST_TOKENS:
+        return
+    lines = raw.split(b"\r\n")
+    named = (line for line in lines if _name_of(line) == b"connection")
+    if sum(line.count(b",") for line in named) >= MOST_TOKENS:
+        raise BadRequest(f"Connection names more than {MOST_TOKENS} fields")
 
 
 def _run_h11(raw: bytes) -> h11.Request:
@@ -380,9 +392,6 @@ def _check_framing(event: h11.Request, pairs: Pairs, names: frozenset[bytes]) ->
             raise BadRequest("Transfer-Encoding in an HTTP/1.0 request")
         if b"content-length" in names:
             raise BadRequest("both Content-Length and Transfer-Encoding")
-    named = [value for _, lower, value in pairs if lower == b"connection"]
-    if sum(value.count(b",") for value in named) >= MOST_TOKENS:
-        raise BadRequest(f"Connection names more than {MOST_TOKENS} fields")
     # Who honours `Connection: content-length` drops the length and reads another body.
     if framing := connection_tokens(pairs) & {b"host", *FRAMING_FIELDS}:
         name = min(framing).decode()

@@ -9,6 +9,7 @@ import trio
 from trioproxy.errors import HeadEvicted, HeadTooSlow
 from trioproxy.http.request import HEAD_END, HEAD_LIMIT, UnfinishedHead
 from trioproxy.proxy.budget import Budget
+from trioproxy.proxy.relay import Buffer
 from trioproxy.proxy.wire import Wire
 
 HEAD_SECONDS: Final = 10.0
@@ -169,17 +170,18 @@ class Client:
             self.put_back(self.early[count:])
         return taken
 
-    async def linger(self) -> None:
+    async def linger(self, buffer: Buffer) -> None:
         """Let the client read our answer before it finds the connection closed.
 
         Closing with unread bytes makes the kernel reset the connection, and an answer
-        on its way is lost (RFC 9112 section 9.6).
+        on its way is lost (RFC 9112 section 9.6). What comes is read into the memory
+        that all share: thousands may be left at once, and none holds what it dropped.
         """
         self.wire.send_eof()
         left = DRAIN_BYTES
         with trio.move_on_after(DRAIN_SECONDS):
-            while left > 0 and (data := await self.wire.recv(DRAIN_READ)):
-                left -= len(data)
+            while left > 0 and (count := await self.wire.recv_into(buffer, DRAIN_READ)):
+                left -= count
                 await self.wire.let_others()
 
     def close(self) -> None:

@@ -225,7 +225,7 @@ class Connection:
         if after is NEXT:
             return True
         if after is LINGER:
-            await self.client.linger()
+            await self.client.linger(self._shared.buffer)
         return False
 
     async def _look_closer(self, pending: Pending) -> Admitted:
@@ -346,7 +346,7 @@ class Connection:
         )
         await self.client.wire.send_all(replies.with_id(replies.error(error), serial))
         if not isinstance(error, HeadEvicted):  # that one had its time
-            await self.client.linger()
+            await self.client.linger(self._shared.buffer)
         return False
 
     # -- 6: refused ----------------------------------------------------------------
@@ -385,7 +385,7 @@ class Connection:
         has_body = admitted.framing is not NO_BODY
         if admitted.keep_alive and not has_body and not self._shared.is_draining:
             return True
-        await self.client.linger()
+        await self.client.linger(self._shared.buffer)
         return False
 
     # -- ends ----------------------------------------------------------------------
@@ -413,7 +413,7 @@ class Connection:
                 answer = replies.with_id(answer, exchange.serial)
             try:
                 await self.client.wire.send_all(answer)
-                await self.client.linger()
+                await self.client.linger(self._shared.buffer)
             except ClientLost:
                 pass
         return f"crash:{type(leaf).__name__}"
