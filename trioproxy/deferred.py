@@ -11,7 +11,6 @@ from types import ModuleType
 from typing import Final
 
 UNUSED: Final = (
-    "ast",
     "bz2",
     "hmac",
     "idna",
@@ -19,8 +18,6 @@ UNUSED: Final = (
     "shutil",
     "ssl",
     "tempfile",
-    "tokenize",
-    "uuid",
 )
 
 
