@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from click.testing import CliRunner
 
+from tests.differential.differences import as_markdown
 from tests.learned import pages
 from tests.learned.install import ROOT
 from tests.learned.learning import env_file
@@ -25,7 +26,6 @@ from trioproxy.evidence import evidencefile
 from trioproxy.evidence.ledger import evidence_path
 from trioproxy.learning.learnedfile import elsewhere, in_tecnativa
 from trioproxy.learning.proposal import Wish, propose, write
-from trioproxy.review.differences import as_markdown
 
 ROUTES = ROOT / "tests" / "data" / "routes.tsv"
 ROUTES_HEAD = "# method, template, operation, section, effect, stream, files, touch, names, bound, powers, risk of each route that the Engine has or had"

@@ -14,7 +14,9 @@ import pytest
 import trio
 
 from tests.depth import by_depth
+from tests.differential import differences
 from tests.differential.conftest import Start
+from tests.differential.differences import DIFFERENCES, Difference, classify
 from tests.differential.haproxy_rules import Front, configuration
 from tests.differential.http_requests import (
     HttpRequest,
@@ -35,8 +37,6 @@ from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Decision, Reason
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
-from trioproxy.review import differences
-from trioproxy.review.differences import DIFFERENCES, Difference, classify
 
 SEED = 20261124
 ENVIRONMENTS = by_depth(20, 60)

@@ -7,13 +7,13 @@ import pytest
 import trio
 
 from tests.differential.conftest import Start
+from tests.differential.differences import DIFFERENCES
 from tests.differential.haproxy_rules import Front
 from tests.differential.http_requests import HttpRequest, http_requests
 from tests.differential.test_differential import Outcome, Place, serve, work
 from tests.judge.judging import of_table
 from tests.migration.tables import Example, examples
 from tests.patience import PATIENCE
-from trioproxy.review.differences import DIFFERENCES
 
 SEED = 20261125
 WIDER = {row.name for row in DIFFERENCES if row.is_wider}

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.differential.differences import DIFFERENCES, PODMAN, matters
 from tests.markdown import ROOT
 from tests.migration import tables
 from tests.migration.clients import CLIENTS
@@ -16,7 +17,6 @@ from trioproxy.file.permissions import parse_policy
 from trioproxy.file.variables import LIBPOD_VARIABLES, VERBS
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.minimize import opened_operations
-from trioproxy.review.differences import DIFFERENCES, PODMAN, matters
 
 VARIABLES = tables.variables()
 PERMISSIONS = [one for one in VARIABLES if one.is_permission]

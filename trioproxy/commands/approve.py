@@ -110,8 +110,9 @@ def command(
     path = Path(file)
     live = read_evidence(Path(evidence))
     store = Store(path, Wish(name=path.stem, file=file))
-    policy, _ = parse_policy_file(store.read_env(), name=file)
-    declined = _declined(store, policy)
+    known = store.open().evidence
+    policy = _policy(store)
+    declined = {one.name for one in declined_of(policy, known)}
     named = {*names, *root_names}
     asked = questions(sheet_of(policy, live), declined - named)
     _check_names(named, asked)
@@ -155,15 +156,15 @@ def questions(sheet: Sheet, declined: Container[str] = ()) -> list[Line]:
     )
 
 
-def _declined(store: Store, policy: Policy) -> frozenset[str]:
-    """What was taken out of the file, or refused for good by an earlier answer."""
-    known = store.open().evidence
-    if listed_operations(store.read_env(), store.wish.file) is None:
+def _policy(store: Store) -> Policy:
+    """What the file grants, which must be a list."""
+    file, text = store.wish.file, store.read_env()
+    if listed_operations(text, file) is None:
         raise ConfigError(
-            f"{store.wish.file} has no ALLOW_OPERATIONS to be added to",
-            hint=f"learn it first: trioproxy learn -o {store.wish.file} -- COMMAND",
+            f"{file} has no ALLOW_OPERATIONS to be added to",
+            hint=f"learn it first: trioproxy learn -o {file} -- COMMAND",
         )
-    return frozenset(one.name for one in declined_of(policy, known))
+    return parse_policy_file(text, name=file)[0]
 
 
 def _check_names(names: Iterable[str], asked: Sequence[Line]) -> None:

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 
 import click
 
-from trioproxy.api.routes import MEANINGS, Risk
 from trioproxy.commands.catalogue import LIST, PREFIX, folder, locate
 from trioproxy.commands.terminal import show
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
-from trioproxy.judge.meaning import meaning_of
+from trioproxy.judge.power import Power, Powers
+from trioproxy.review.sheet import grants_of
 
 EPILOG = """\b
 Examples:
@@ -34,8 +34,8 @@ class Entry:
     """What of the client could not be exercised; such a file is partial."""
     point: str
     """How the client is pointed at the proxy, in Markdown."""
-    risk: str
-    """The worst of its operations."""
+    power: str
+    """The worst that one of its grants gives: a risk, or `limited`."""
     root: bool
     """Whether root on the host can be reached through it, by a way that is known."""
     operations: list[str]
@@ -46,7 +46,7 @@ class Entry:
 def command(*, as_json: bool) -> None:
     """List the policies that were learned from real clients and come with the program.
 
-    Each has its client, the version, the day, and its worst operation's risk. Wherever
+    Each has its client, the version, the day, and the worst that it grants. Wherever
     a policy file is named, learned:NAME is one of these. A partial one lacks something
     that the client can do.
     """
@@ -61,14 +61,12 @@ def _entries() -> Iterator[Entry]:
     for one in json.loads(read_text(folder() / LIST)):
         name = f"{PREFIX}{one['name']}"
         policy, _ = parse_policy_file(read_text(locate(name)), name=name)
-        meaning = meaning_of(policy)
-        risks = {endpoint.risk for endpoint in meaning.operations}
-        worst = next((risk for risk in MEANINGS if risk in risks), Risk.LOW)
+        power = Powers(policy).worst(grants_of(policy))
         yield Entry(
             **one,
-            risk=str(worst),
-            root=bool(meaning.ways),
-            operations=sorted(one.operation for one in meaning.operations),
+            power=power.level,
+            root=power.is_root,
+            operations=sorted(policy.opened_operations),
         )
 
 
@@ -76,5 +74,5 @@ def _lines(entries: list[Entry]) -> Iterator[str]:
     width = max(len(one.name) for one in entries)
     for one in entries:
         partial = ", partial" if one.missing else ""
-        yield f"{one.name:<{width}}  {one.learned}  {Risk(one.risk).shown}"
+        yield f"{one.name:<{width}}  {one.learned}  {Power(one.power).shown}"
         yield f"    {one.client} {one.version}{partial}"

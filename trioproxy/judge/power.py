@@ -33,6 +33,9 @@ LEVELS: Final = (
 """All levels, the worst first; of what has the last one nothing bad is known."""
 
 
+_MILD: Final = frozenset({LIMITED, Risk.INFO_LEAK, Risk.LOW, ""})
+
+
 @dataclass(frozen=True, slots=True)
 class Power:
     """What a grant gives."""
@@ -86,8 +89,10 @@ class Powers:
         return Power()
 
     def worst(self, grants: Iterable[Grant]) -> Power:
-        """The worst of some powers; nothing is the least."""
-        return min(map(self.of, grants), key=lambda one: one.rank, default=Power())
+        """The worst of some powers, in one word: lists do not limit what else is open."""
+        found = [self.of(one) for one in grants]
+        unlimited = [one for one in found if one.level not in _MILD]
+        return min(unlimited or found, key=lambda one: one.rank, default=Power())
 
     def _of_operation(self, name: str) -> Power:
         if name not in OPERATIONS:  # a route that a person named

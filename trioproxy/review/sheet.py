@@ -142,6 +142,15 @@ class Sheet:
         return tuple(one for one in self.lines if one.standing is Standing.GRANTED)
 
     @property
+    def operations(self) -> tuple[Line, ...]:
+        """The operations that it opens."""
+        return tuple(one for one in self.granted if one.endpoint)
+
+    def items(self, variable: str) -> tuple[Line, ...]:
+        """What a variable lists."""
+        return tuple(one for one in self.granted if one.grant.variable == variable)
+
+    @property
     def refused(self) -> tuple[Line, ...]:
         """What it does not grant, and clients asked for."""
         return tuple(one for one in self.lines if one.told)

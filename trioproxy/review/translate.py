@@ -10,7 +10,7 @@ list of folders that may be bound, each with all that lies below it.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -30,9 +30,21 @@ from trioproxy.api.routes import (
 from trioproxy.api.target import Target
 from trioproxy.evidence.shape import METHODS
 from trioproxy.file.envfile import format_value
-from trioproxy.file.incumbents import LINUXSERVER, TECNATIVA, Incumbent, examples_of
-from trioproxy.judge.rules import Policy
-from trioproxy.learning.minimize import opened_operations, smallest_sections, unopenable
+from trioproxy.file.incumbents import (
+    INCUMBENTS,
+    LINUXSERVER,
+    TECNATIVA,
+    Incumbent,
+    examples_of,
+)
+from trioproxy.judge.rules import Mode, Policy
+from trioproxy.learning.minimize import (
+    opened_operations,
+    price,
+    price_of,
+    smallest_sections,
+    unopenable,
+)
 
 
 class Proxy(StrEnum):
@@ -94,6 +106,17 @@ def export(policy: Policy, proxy: Proxy, *, source: str) -> Exported:
         unsaid=unsaid,
         wider=folders.wider,
     )
+
+
+def elsewhere(policy: Policy, variables: Mapping[str, str]) -> str:
+    """Say what the same client would have in the other proxies that know sections alone.
+
+    `variables`: those of the file, which count there if it has no list.
+    """
+    if policy.mode is Mode.EXACT:
+        opened = price_of(policy.granted, TECNATIVA)
+        return f"in {TECNATIVA.image} the same client would have {opened}"
+    return f"in the other proxies this file opens {price(variables, INCUMBENTS)}"
 
 
 def _limiting(policy: Policy) -> Iterator[str]:

@@ -8,20 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.depth import by_depth
-from tests.differential.http_requests import HttpRequest, http_requests
-from tests.judge.judging import request
-from trioproxy.errors import BadTarget
-from trioproxy.file.incumbents import LINUXSERVER, TECNATIVA, Incumbent
-from trioproxy.file.permissions import parse_policy
-from trioproxy.file.variables import (
-    LIBPOD_VARIABLES,
-    METHOD_SWITCHES,
-    SWITCHES,
-    VERBS,
-    speaks_of_podman,
-)
-from trioproxy.judge.rules import Reason
-from trioproxy.review.differences import (
+from tests.differential.differences import (
     DIFFERENCES,
     EXEC,
     METHODS_AT_0,
@@ -39,6 +26,19 @@ from trioproxy.review.differences import (
     classify,
     matters,
 )
+from tests.differential.http_requests import HttpRequest, http_requests
+from tests.judge.judging import request
+from trioproxy.errors import BadTarget
+from trioproxy.file.incumbents import LINUXSERVER, TECNATIVA, Incumbent
+from trioproxy.file.permissions import parse_policy
+from trioproxy.file.variables import (
+    LIBPOD_VARIABLES,
+    METHOD_SWITCHES,
+    SWITCHES,
+    VERBS,
+    speaks_of_podman,
+)
+from trioproxy.judge.rules import Reason
 
 ROOT = Path(__file__).parents[2]
 
