@@ -15,7 +15,7 @@ help: ## list these commands
 
 .PHONY: run
 run: .venv/installed ## show the main job: learn a client, enforce what was learned
-	@$(PYTHON) -m trioproxy.demo
+	@$(PYTHON) -m demo
 
 .PHONY: test
 test: .venv/installed-dev packages ## lint, types, layers and the whole test suite

@@ -27,8 +27,8 @@ from typing import Final
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
+from demo.stage import INDENT, fold
 from tests.commands.screen import read_all
-from trioproxy.demo.stage import INDENT, fold
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "make-run.svg"

@@ -329,8 +329,8 @@ def test_links(document: Document) -> None:
 
 
 OF_OURS = re.compile(
-    r"(?:(?:trioproxy|docs|tests|scripts|examples|bench|fuzz|\.github|\.ci)/[\w./*-]+"
-    r"|(?:proxy|policy|arguments|http|learning|review|commands|demo)/[\w/*]*\.py|[A-Z][A-Za-z-]+\.md|\w+\.(?:toml|lock)|Makefile"
+    r"(?:(?:trioproxy|docs|tests|scripts|examples|demo|bench|fuzz|\.github|\.ci)/[\w./*-]+"
+    r"|(?:proxy|policy|arguments|http|learning|review|commands)/[\w/*]*\.py|[A-Z][A-Za-z-]+\.md|\w+\.(?:toml|lock)|Makefile"
     r"|Dockerfile)(?:::\w+)?"
 )
 
@@ -375,8 +375,6 @@ MESSAGE_AT = {
 def _messages() -> Iterator[tuple[str, str]]:
     """The messages of the program, with a `\\0` for each value, and where they are."""
     for path in sorted((ROOT / "trioproxy").rglob("*.py")):
-        if "demo" in path.parts:
-            continue
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call):
                 continue
@@ -482,7 +480,7 @@ def test_modules() -> None:
         str(path)
         for path in sorted(package.rglob("*.py"))
         if not path.name.startswith("__")
-        and path.parent.name not in {"commands", "demo"}
+        and path.parent.name != "commands"
         and not {str(path.relative_to(ROOT)), str(path.relative_to(package))} & spans
     ]
     assert not missing

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from demo import stage
+from demo.__main__ import main, tell
+from demo.play import Play, real_play
 from tests.engine import Engine
-from trioproxy.demo import stage
-from trioproxy.demo.__main__ import main, tell
-from trioproxy.demo.play import Play, real_play
 
 REFUSAL = "is not\n       allowed: add ImageList to ALLOW_OPERATIONS"
 
@@ -80,7 +80,7 @@ async def test_failure_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A demonstration that fails says so in one line and ends with status 1."""
-    monkeypatch.setattr(stage, "PROGRAMS", {"client": "trioproxy.demo.guest"})
+    monkeypatch.setattr(stage, "PROGRAMS", {"client": "demo.guest"})
     assert await main() == 1
     assert capsys.readouterr().err.count("The demonstration failed:") == 1
 

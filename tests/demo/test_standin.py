@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import trio
 
+from demo import guest, standin
 from tests.patience import PATIENCE
-from trioproxy.demo import guest, standin
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ async def run_client(url: str, *arguments: str) -> tuple[int, str, str]:
     """Run the bundled client as a program, with "hi" on its stdin."""
     with trio.fail_after(PATIENCE):
         done = await trio.run_process(
-            [sys.executable, "-m", "trioproxy.demo.guest", *arguments],
+            [sys.executable, "-m", "demo.guest", *arguments],
             stdin=b"hi\n",
             capture_stdout=True,
             capture_stderr=True,

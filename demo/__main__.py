@@ -11,9 +11,9 @@ from pathlib import Path
 
 import trio
 
-from trioproxy.demo import standin
-from trioproxy.demo.play import Play, real_play, standin_play
-from trioproxy.demo.stage import (
+from demo import standin
+from demo.play import Play, real_play, standin_play
+from demo.stage import (
     Failed,
     Stage,
     enforcing,

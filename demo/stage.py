@@ -16,14 +16,13 @@ from typing import Final
 
 import trio
 
-import trioproxy
 from trioproxy.commands.terminal import has_colours, painted
 
 WIDTH: Final = 80
 INDENT: Final = "   "
 KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "DOCKER_CONFIG")
 """What the commands get of our environment: no setting of trioproxy is among it."""
-PROGRAMS: Final = {"trioproxy": "trioproxy", "client": "trioproxy.demo.guest"}
+PROGRAMS: Final = {"trioproxy": "trioproxy", "client": "demo.guest"}
 START_SECONDS: Final = 20
 TRIES: Final = 3
 """Starts of the proxy: another demonstration may take the port that was free."""
@@ -52,7 +51,7 @@ class Stage:
             program.chmod(0o755)
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         kept["PATH"] = f"{folder / 'bin'}:{kept.get('PATH', os.defpath)}"
-        kept["PYTHONPATH"] = str(Path(trioproxy.__file__).parents[1])
+        kept["PYTHONPATH"] = str(Path(__file__).parents[1])
         kept["SOCKET_PATH"] = engine
         return cls(folder=folder, environment=kept)
 
