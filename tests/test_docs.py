@@ -276,7 +276,7 @@ def _check_variables(variables: dict[str, str]) -> None:
     """A policy and settings that are taken, without a warning."""
     _, warnings = parse_policy(variables)
     assert not warnings
-    read_config((), None, None, variables)
+    read_config((), None, variables)
 
 
 # -- files that are shown ----------------------------------------------------------

@@ -33,6 +33,8 @@ COMMANDS: Final = {
 SERVING: Final = frozenset({"learn", "enforce"})
 """The commands that serve; all others run wherever Python does."""
 
+FILE_OPTION: Final = "--env-file"
+
 NEEDED: Final = ((select, "epoll"), (os, "splice"), (socket, "SO_PEERCRED"))
 """What serving is built on and only Linux has, whatever the Engine runs on."""
 
@@ -61,6 +63,7 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, and stop where it cannot run or has an option twice."""
+        args = _with_file(args)
         if args and args[0] in SERVING and not _reads_a_log(args):
             refuse_to_serve_elsewhere(args[0])
         name, command, rest = super().resolve_command(ctx, args)
@@ -74,6 +77,17 @@ class Commands(click.Group):
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _with_file(args: list[str]) -> list[str]:
+    """Take `--env-file FILE` as FILE, for the tools call it so from which people come.
+
+    `learn` has no such file, and words of its COMMAND are none of ours.
+    """
+    if not args or args[0] == "learn":
+        return args
+    files = (arg.removeprefix(f"{FILE_OPTION}=") for arg in args)
+    return [arg for arg in files if arg != FILE_OPTION]
 
 
 def _reads_a_log(args: list[str]) -> bool:

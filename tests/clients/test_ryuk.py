@@ -153,7 +153,7 @@ def test_it_is_learned_with_its_client(
     with emptied(scratch):
         import_reaper(scratch, *RYUKS)
         kills = [sys.executable, str(PROGRAMS / "kills.py"), *command]
-        learner = [*TRIOPROXY, "learn", "--linger", "30", "-o", str(file), "--", *kills]
+        learner = [*TRIOPROXY, "learn", "-o", str(file), "--", *kills]
         with killed(learner, scratch, scratch.url, kill=False) as said:
             assert said.readline().strip()
         for container in scratch.docker("ps", "-aq").text.split():

@@ -301,7 +301,7 @@ async def test_refused_approved_passed(engine: Engine, tmp_path: Path) -> None:
     )
     engine.docker("create", "--name", "others", "busybox")
     listen = f"unix://{tmp_path}/proxy.sock"
-    options = ("--watch", "--record", str(live), "--log-level", "info")
+    options = ("--watch", "--record", str(live))
     async with running(
         *("enforce", str(file), "--listen", listen, "--upstream", engine.url, *options)
     ) as proxy:

@@ -47,6 +47,15 @@ def client_sending(*lines: str) -> tuple[str, ...]:
     return (sys.executable, "-ISc", CLIENT, *lines)
 
 
+LINGERING = """
+from trioproxy.cli import main
+from trioproxy.commands import learner
+learner.LINGER = {}
+main()
+"""
+"""The program that stays less long for what a command leaves behind."""
+
+
 def mode_of(path: Path) -> int:
     """The permission bits of a path."""
     return path.stat().st_mode & 0o777
@@ -63,9 +72,14 @@ class Learning:
         self,
         *args: str,
         variables: Mapping[str, str] | None = None,
+        lingering: float | None = None,
     ) -> Finished:
         def call() -> Finished:
-            return run("learn", *self.options, *args, variables=variables)
+            program = ("-m", "trioproxy")
+            if lingering is not None:
+                program = ("-c", LINGERING.format(lingering))
+            options = (*self.options, *args)
+            return run("learn", *options, variables=variables, program=program)
 
         return await trio.to_thread.run_sync(call)
 
@@ -298,24 +312,16 @@ async def test_the_default_file_has_the_commands_name(
     tool.symlink_to(sys.executable)
     options = ("learn", "--upstream", str(fake.path))
     command = (str(tool), *client_sending(LIST)[1:])
-    for extra, name in (((), "tool"), (("--name", "ci"), "ci")):
-        args = (*options, *extra, "--", *command)
-        await trio.to_thread.run_sync(run, *args)
-        text = (folder / "learned" / f"{name}.env").read_text()
-        assert f'learned "{name}" in 1 run' in text
+    await trio.to_thread.run_sync(run, *options, "--", *command)
+    text = (folder / "learned" / "tool.env").read_text()
+    assert 'learned "tool" in 1 run' in text
 
 
 async def test_without_a_command_it_learns_until_told_to_stop(learn: Learning) -> None:
     """A listener takes any client; a signal ends the learning and writes everything."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        options = (
-            *learn.options,
-            "--listen",
-            "tcp://127.0.0.1:0",
-            "--log-level",
-            "info",
-        )
-        async with running("learn", *options) as proxy:
+        options = (*learn.options, "--listen", "tcp://127.0.0.1:0")
+        async with running("learn", *options, variables={"LOG_LEVEL": "info"}) as proxy:
             line = await proxy.line("listening on tcp://")
             client = await connect(line.partition("listening on ")[2])
             await client.ask("GET", f"/containers/{number}/json")
@@ -460,7 +466,7 @@ async def test_who_was_learned_from_is_said(learn: Learning) -> None:
 
 async def test_an_open_stream_gets_two_seconds(learn: Learning) -> None:
     """A stream that outlives the command is ended, and does not keep us from ending."""
-    done = await learn("--linger", "0", "--", sys.executable, "-c", STREAMS)
+    done = await learn("--", sys.executable, "-c", STREAMS, lingering=0)
     assert done.status == 0
     assert "left without a Docker socket: 1 process of the command" in done.err
     assert learn.granted == {"SystemEvents"}
@@ -474,11 +480,23 @@ async def test_an_open_stream_gets_two_seconds(learn: Learning) -> None:
             ("-o", "x.env", "--from", "10.0.0.1", "--", "true"), "--listen", id="from"
         ),
         pytest.param(
-            ("-o", "x.env", "--until-quiet", "soon", "--", "true"), "30m", id="quiet"
+            (
+                "-o",
+                "x.env",
+                "--listen",
+                "tcp://127.0.0.1:0",
+                "--from",
+                "10.0.0.1",
+                "--learn",
+                "names",
+            ),
+            "nobody can tell who made what",
+            id="scope",
         ),
         pytest.param(
-            ("--name", "../x", "--", "true"), "cannot be a file name", id="name"
+            ("-o", "x.env", "--until-quiet", "soon", "--", "true"), "30m", id="quiet"
         ),
+        pytest.param(("--", "/bin/[", "x"), "cannot be a file name", id="name"),
         pytest.param(
             ("-o", "x.jsonl", "--", "true"), "an evidence file", id="evidence"
         ),

@@ -70,12 +70,9 @@ def send(path: Path, head: bytes) -> None:
 @pytest.fixture
 async def learned(fake: FakeEngine, tmp_path: Path) -> Path:
     """The env file that is left when the hostile client has said everything."""
-    file, listen = tmp_path / "app.env", tmp_path / "l.sock"
+    file, listen = tmp_path / "$(touch pwned)\nPOST=1.env", tmp_path / "l.sock"
     options = ("--upstream", str(fake.path), "-o", str(file))
-    name = "$(touch pwned)\nPOST=1"
-    async with running(
-        "learn", *options, "--name", name, "--listen", f"unix://{listen}"
-    ) as proxy:
+    async with running("learn", *options, "--listen", f"unix://{listen}") as proxy:
         await proxy.line("listening on")
         for text in EVIL:
             for head in heads(text):

@@ -141,8 +141,8 @@ async def test_what_the_command_leaves_behind_is_learned(learn: Learning) -> Non
 async def test_a_daemon_is_not_waited_for_for_ever(learn: Learning) -> None:
     """Who never asks again is left after a while, by name."""
     daemon = f"import time\n{client_sending()[2]}\ntime.sleep(100)"
-    options = ("--linger", "1", "--")
-    done = await learn(*options, sys.executable, "-c", LATER, daemon, LIST)
+    command = (sys.executable, "-c", LATER, daemon, LIST)
+    done = await learn("--", *command, lingering=1)
     assert done.status == 0
     assert "left without a Docker socket: 1 process" in done.err
     assert learn.granted == {"ContainerList"}

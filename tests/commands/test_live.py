@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.running import running
 from tests.commands.screen import PROMPT, Screen, on_pty, screen
 from tests.commands.test_learn import LIST, Learning, client_sending
 from tests.fakes import Client, FakeEngine, connect
@@ -176,7 +175,7 @@ async def test_a_crash_leaves_a_clean_terminal(learn: Learning) -> None:
 
 async def test_log_lines_go_above_the_block(learn: Learning) -> None:
     """What the log writes stays whole, and the block is below it."""
-    async with learning(learn, 200, "--log-level", "info") as (shown, client):
+    async with learning(learn, 200, variables={"LOG_LEVEL": "info"}) as (shown, client):
         for number in range(30):
             await ask(client, "GET", f"/containers/{number}/json")
         text = await shown.until("^  requests    32, ")
@@ -227,48 +226,3 @@ async def test_a_command_has_the_terminal_for_itself(learn: Learning) -> None:
     assert shown.count(b"a" * 60 + b"\r") == 1
     assert b"\x1b" not in shown
     assert b"requests" not in shown
-
-
-async def test_lines_for_the_log_of_a_ci_job(learn: Learning, tmp_path: Path) -> None:
-    """`--status-every` says the same in a line, to a pipe too, and beside a COMMAND."""
-    url = f"unix://{tmp_path}/l.sock"
-    options = ("--status-every", "1s", "--until-quiet", "3runs", "--listen", url)
-    async with running("learn", *learn.options, *options) as proxy:
-        await proxy.line("listening on")
-        client = await connect(url)
-        await ask(client, *CREATE)
-        line = await proxy.line("status: watched for")
-        client.close()
-        proxy.process.terminate()
-        assert await proxy.end() == 0
-    assert re.fullmatch(
-        r"trioproxy: status: watched for \d s; 1 request, \d\.\d a second;"
-        r" 1 operation, 1 of them HOST-ROOT; last new ContainerCreate, \d s ago"
-        r" \(POST /containers/create\); quiet 0 of 3 runs; 1 client",
-        line,
-    )
-    sends = f"{client_sending()[2]}\nimport time; time.sleep(1.5)"
-    command = ("--status-every", "1s", "--", sys.executable, "-c", sends, LIST)
-    done = await learn(*command)
-    assert done.err.count("status: watched for 1 s; 1 request, 1.0 a second;") == 1
-    assert "\x1b" not in done.err
-
-
-@pytest.mark.parametrize(
-    ("options", "error"),
-    [
-        pytest.param(("--status-every", "often"), "write 60s, 5m or 1h", id="no-time"),
-        pytest.param(("--status-every", "0s"), "write 60s, 5m or 1h", id="never"),
-        pytest.param(
-            ("--status-every", "5m", "--quiet"), "exclude each other", id="and-quiet"
-        ),
-    ],
-)
-async def test_bad_options(
-    learn: Learning, options: tuple[str, ...], error: str
-) -> None:
-    """What makes no sense is one clear error before anything is run."""
-    done = await learn(*options, "--", "touch", str(learn.file.parents[1] / "ran"))
-    assert done.status == 2
-    assert error in done.err
-    assert not (learn.file.parents[1] / "ran").exists()

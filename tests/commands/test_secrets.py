@@ -58,8 +58,8 @@ async def test_no_secret_is_in_anything_that_we_write(
     learner = (sys.executable, "-m", "trioproxy", "learn", "--upstream", str(fake.path))
     with trio.fail_after(2 * PATIENCE):
         done = await trio.run_process(
-            [*learner, "--log-level", "debug", "-o", str(env), "--", *command],
-            env=environment({}),
+            [*learner, "-o", str(env), "--", *command],
+            env=environment({"LOG_LEVEL": "debug"}),
             capture_stdout=True,
             capture_stderr=True,
         )
@@ -74,7 +74,7 @@ async def test_no_secret_is_in_anything_that_we_write(
                        "CREATE_BINDS=\nEXEC_COMMANDS=\nPULL_IMAGES=\nBUILD_OPTIONS=\n")  # fmt: skip
     for number, file in enumerate((env, nothing)):
         live, listen = tmp_path / f"{number}.jsonl", tmp_path / f"{number}.sock"
-        options = ("--log-level", "debug", "--record", str(live))
+        options = ("--record", str(live))
         async with running(
             *("enforce", str(file), "--listen", f"unix://{listen}"),
             *("--upstream", str(fake.path), *options),

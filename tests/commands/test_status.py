@@ -1,9 +1,6 @@
 """How learning goes on, as a value: counted from the evidence when somebody looks."""
 
-import pytest
-
-from trioproxy.commands.status import Watching, parse_every
-from trioproxy.errors import ConfigError
+from trioproxy.commands.status import Watching
 from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.seen import Evidence, When
 from trioproxy.evidence.shape import Shape, Who
@@ -18,7 +15,7 @@ BEGUN = 1_764_000_000
 class Watched:
     """Evidence that is gathered while a clock stands where it is put."""
 
-    def __init__(self, until: Quiet | None = None, **options: float) -> None:
+    def __init__(self, until: Quiet | None = None) -> None:
         self.now = 0.0
         self.evidence = Evidence()
         self.begin("run1")
@@ -26,7 +23,7 @@ class Watched:
             self.evidence, now=lambda: BEGUN, wake=print, clock=lambda: self.now
         )
         self.recorder = recorder
-        self.watching = Watching(recorder, until, clock=lambda: self.now, **options)
+        self.watching = Watching(recorder, until, clock=lambda: self.now)
 
     def begin(self, run: str) -> None:
         self.evidence.begin(run, BEGUN + int(self.now))
@@ -41,10 +38,6 @@ class Watched:
 def test_nothing_was_seen() -> None:
     """Before the first request all is said to be nothing."""
     status = Watched(Quiet(seconds=60)).watching.look()
-    assert status.sentence == (
-        "watched for 0 s; 0 requests; 0 operations; last new none in this run;"
-        " quiet nothing was used yet; 0 clients"
-    )
     assert status.rows("a.env") == [
         "  learning    a.env for 0 s",
         "  requests    none yet",
@@ -92,21 +85,15 @@ def test_an_earlier_run_knew_it_all() -> None:
 
 
 def test_a_rate_is_of_the_last_seconds() -> None:
-    """A burst is over after five seconds; a line counts since the last line."""
+    """A burst is over after five seconds."""
     seen = Watched()
     seen.see(LIST, times=100)
     seen.now = 1
     assert seen.watching.look().rate == 100
-    assert "100 a second" in seen.watching.look().sentence
     for second in range(2, 8):
         seen.now = second
         seen.watching.look()
     assert seen.watching.look().rate == 0
-    lines = Watched(rate_over=0)
-    for second, rate in ((10, 1), (20, 0), (40, 0.5)):
-        lines.now = second
-        lines.see(LIST, times=int(rate * (10 if second < 40 else 20)))
-        assert lines.watching.look().rate == rate
 
 
 def test_what_could_not_be_read_is_said() -> None:
@@ -123,22 +110,3 @@ def test_many_clients_are_a_number() -> None:
     seen = Watched()
     seen.recorder.clients.update(f"10.0.0.{number}" for number in range(10, 40))
     assert seen.watching.look().rows("x")[-1].endswith("10.0.0.17 and 22 more")
-    assert seen.watching.look().sentence.endswith("; 30 clients")
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("1s", 1), ("60s", 60), ("5 m", 300), ("2h", 7_200)]
-)
-def test_how_often(text: str, seconds: float) -> None:
-    """Seconds, minutes and hours are understood."""
-    assert parse_every(text) == seconds
-
-
-@pytest.mark.parametrize(
-    "text", ["", "0s", "5", "1d", "s", "-1s", "1.5s", "\uff11s", "1s\n"]
-)
-def test_how_often_it_cannot_be(text: str) -> None:
-    """All else is refused, with what to write."""
-    with pytest.raises(ConfigError) as caught:
-        parse_every(text)
-    assert caught.value.hint == "write 60s, 5m or 1h"

@@ -167,7 +167,7 @@ def learned_live(engine: Engine, address: str, folder: Path) -> str:
     ceiling.write_text("".join(f"{k}={v}\n" for k, v in VARIABLES.items()))
     file = folder / f"live-{address}.env"
     run(
-        *("learn", "--quiet", "--no-arguments", "-o", str(file)),
+        *("learn", "--quiet", "--learn", "routes", "-o", str(file)),
         *("--within", str(ceiling)),
         *("--upstream", engine.url, "--", "sh", "-c", SESSIONS[address]),
         variables={"DOCKER_CONFIG": engine.environment()["DOCKER_CONFIG"]},
@@ -200,14 +200,8 @@ def test_a_log_teaches_what_watching_does(
     log = tmp_path / "proxy.log"
     log.write_bytes(proxy.stop())
 
-    options = (
-        "-o",
-        str(tmp_path / "app.env"),
-        "--no-arguments",
-        "--from-log",
-        str(log),
-    )
-    done = run("learn", *options, "--split-by", "client")
+    options = ("-o", str(tmp_path / "app-{client}.env"), "--learn", "routes")
+    done = run("learn", *options, "--from-log", str(log))
     assert done.status == 0, done.err
     written = sorted(tmp_path.glob("app*.env"))
     assert [path.stem for path in written] == [f"app-{one}" for one in SESSIONS]
@@ -224,7 +218,7 @@ def test_a_log_teaches_what_watching_does(
     assert refused == {"NetworkInspect", "VolumeList"}
 
     before = [path.read_bytes() for path in sorted(tmp_path.glob("app*"))]
-    assert run("learn", *options, "--split-by", "client").status == 0
+    assert run("learn", *options, "--from-log", str(log)).status == 0
     assert [path.read_bytes() for path in sorted(tmp_path.glob("app*"))] == before
 
     together = tmp_path / "together.env"

@@ -58,7 +58,7 @@ def test_it_is_learned(engine: Engine, option: str, tmp_path: Path) -> None:
     """A client that asks for it gets a file by which it works, and no more than that."""
     file = tmp_path / "app.env"
     command = ("docker", "run", "--rm", option, "busybox", "echo", "hi")
-    done = learn(engine, file, *command, options=("--name", "app"))
+    done = learn(engine, file, *command)
     assert done.returncode == 0, done.stderr.decode()
     variables = envfile.parse(file.read_text(), name=str(file))
     listed = {k: v for k, v in variables.items() if v and k.startswith("CREATE_")}
@@ -123,7 +123,7 @@ def test_an_engines_own_defaults_are_no_arguments(strict: Engine, tmp_path: Path
         assert strict.docker("exec", made, "echo", "in", host=proxy.url).text == "in"
         strict.docker("rm", "-f", made, host=proxy.url)
     file = tmp_path / "app.env"
-    done = learn(strict, file, "docker", *command, options=("--name", "app"))
+    done = learn(strict, file, "docker", *command)
     assert done.returncode == 0, done.stderr.decode()
     variables = envfile.parse(file.read_text(), name=str(file))
     assert not variables.get("CREATE_RUNTIMES"), file.read_text()
@@ -134,7 +134,7 @@ def test_what_leaves_a_default_is_learned(strict: Engine, tmp_path: Path) -> Non
     """A runtime that is not this Engine's default stands in the file, as a value."""
     file = tmp_path / "app.env"
     command = ("docker", "run", "--rm", "--runtime=runc", "busybox", "echo", "hi")
-    done = learn(strict, file, *command, options=("--name", "app"))
+    done = learn(strict, file, *command)
     assert done.returncode == 0, done.stderr.decode()
     variables = envfile.parse(file.read_text(), name=str(file))
     assert variables["CREATE_RUNTIMES"] == "runc"

@@ -65,7 +65,7 @@ def run_session(engine: Engine, url: str, project: Path) -> str:
 def learn_twice(engine: Engine, project: Path, file: Path) -> str:
     """Two runs into one file; its text."""
     for _ in range(2):
-        done = learn(engine, file, "sh", "session.sh", options=("--name", "app"), cwd=project)  # fmt: skip
+        done = learn(engine, file, "sh", "session.sh", cwd=project)
         assert done.returncode == 0, done.stderr.decode()
         assert SECRET not in done.stderr.decode()
     return file.read_text()
@@ -110,8 +110,8 @@ def test_two_independent_learnings_give_the_same_file(
     engine: Engine, project: Path
 ) -> None:
     """Learned twice in another file, only the first line differs."""
-    one = learn_twice(engine, project, project / "one.env")
-    other = learn_twice(engine, project, project / "other.env")
+    one = learn_twice(engine, project, project / "one" / "app.env")
+    other = learn_twice(engine, project, project / "other" / "app.env")
     assert one.split("\n")[1:] == other.split("\n")[1:]
 
 

@@ -69,10 +69,10 @@ def test_own_objects_are_learned_and_enforced(
 ) -> None:
     """A client of its own objects, named in all ways: it passes again, and reaches nobody
     else's. A second learner writes the same file but for its first line."""
-    file, other = tmp_path / "app.env", tmp_path / "other.env"
+    file, other = tmp_path / "app.env", tmp_path / "other" / "app.env"
     for one in (file, other):
-        learn_script(engine, one, OWN, "--name", "app")
-        learn_script(engine, one, OWN, "--name", "app")
+        learn_script(engine, one, OWN)
+        learn_script(engine, one, OWN)
     assert object_lists(file) == {
         "ONLY_CONTAINERS": "@own",
         "ONLY_NETWORKS": "@own,bridge",
@@ -107,10 +107,10 @@ def test_a_half_own_client_is_explained(
     told = " ".join(learn_script(engine, file, script).split())
     assert "ContainerInspect names container db, which others made" in told
     assert "4 of 5 were its own; db was not" in told
-    assert "--objects names: ONLY_CONTAINERS=@own,db" in told
+    assert "--learn names: ONLY_CONTAINERS=@own,db" in told
     assert object_lists(file)["ONLY_CONTAINERS"] == "*"
     assert object_lists(file)["ONLY_VOLUMES"] == "@own"
-    learn_script(engine, file, script, "--objects", "names")
+    learn_script(engine, file, script, "--learn", "names")
     assert object_lists(file)["ONLY_CONTAINERS"] == "@own,db"
     ran = enforced(engine, file, f"{script}; docker logs web")
     assert "container web, which ONLY_CONTAINERS does not list" in ran.stderr
@@ -144,7 +144,7 @@ def test_learning_goes_on_where_our_questions_are_refused(
     variables = {"ALLOW_OPERATIONS": operations}
     with enforcing(engine, listen=listen, variables=variables):
         script = "docker rm $(docker create -v some-volume:/x busybox)"
-        learn_script(engine, file, script, "--upstream", listen, "--no-objects")
+        learn_script(engine, file, script, "--upstream", listen, "--learn", "arguments")
     engine.docker("volume", "rm", "some-volume")
     granted = envfile.parse(file.read_text(), name="app.env")["ALLOW_OPERATIONS"]
     assert granted == operations

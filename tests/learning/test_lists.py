@@ -309,7 +309,7 @@ def test_routes_learned_without_arguments_leave_their_family_open() -> None:
 
 
 def test_without_arguments_lists_stay_as_they_are() -> None:
-    """`--no-arguments` extends routes alone, and loses no line."""
+    """`--learn routes` extends routes alone, and loses no line."""
     file = File()
     file.learn(bind("/srv"))
     before = file.lists()

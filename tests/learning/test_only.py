@@ -153,7 +153,7 @@ def test_a_stranger_opens_its_kind_alone() -> None:
     assert "db was not its own" in text
     counted = file.proposal.objects.counted["ONLY_CONTAINERS"]
     assert counted == "1 of 2 was its own; db was not"
-    assert "@own,db by --objects names" in text
+    assert "@own,db by --learn names" in text
 
 
 def test_strangers_alone_limit_nothing() -> None:
@@ -162,12 +162,12 @@ def test_strangers_alone_limit_nothing() -> None:
     text = file.run(inspect(DB), inspect(WEB))
     assert not file.objects
     assert "db, shop-web-1 were not its own" in text
-    assert "db,shop-web-1 by --objects names" in text
+    assert "db,shop-web-1 by --learn names" in text
 
 
 @pytest.mark.parametrize(
     ("strangers", "listed"),
-    [(Strangers.NAMES, "db,shop-web-1"), (Strangers.PROJECT, "@project:shop,db")],
+    [(Strangers.NAMES, "db,shop-web-1"), (Strangers.PROJECTS, "@project:shop,db")],
 )
 def test_strangers_are_listed_where_that_is_wished(
     strangers: Strangers, listed: str

@@ -60,7 +60,7 @@ def test_an_image_s_own_values_start(incumbent: Incumbent) -> None:
     policy, warnings = parse_policy(values)
     assert warnings == ()
     assert without_podman_s_probes(policy) == parse_policy({})[0].opened_operations
-    read_config((), None, None, values)
+    read_config((), None, values)
     assert check_time_zone(values) == ""
 
 
@@ -93,7 +93,7 @@ def test_a_setting_is_read(variable: Variable) -> None:
     }
     value = values[variable.name]
     assert parse_policy({variable.name: value})[1] == ()
-    read_config((), None, None, {variable.name: value})
+    read_config((), None, {variable.name: value})
 
 
 @pytest.mark.parametrize("variable", DOCKERS, ids=lambda one: one.name)
@@ -149,7 +149,7 @@ def test_an_example_starts(example: Example) -> None:
     policy, warnings = parse_policy(example.variables)
     assert warnings == ()
     assert policy.opened_operations
-    read_config((), None, None, example.variables)
+    read_config((), None, example.variables)
 
 
 def test_the_page_names_the_routes_of_our_verbs() -> None:

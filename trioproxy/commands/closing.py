@@ -217,7 +217,7 @@ def _named(objects: ObjectLists, known: frozenset[str]) -> Iterator[str]:
     if objects.refused:
         yield f"refused by these lists all the same: {objects.refused}"
     for how, line in objects.proposed:
-        yield f"  --objects {how}: {line}"
+        yield f"  --learn {how}: {line}"
     yield from _names("declined, not listed (--restore NAME)", objects.declined)
 
 

@@ -58,7 +58,6 @@ Examples:
 
 @click.command(name="enforce", epilog=EPILOG)
 @click.argument("file", metavar="[FILE]", required=False)
-@click.option("--env-file", metavar="FILE", help="The same as FILE.")
 @click.option(
     "--listen",
     multiple=True,
@@ -84,40 +83,35 @@ Examples:
     metavar="FILE.jsonl",
     help="Keep evidence of what passes and what is refused, for trioproxy drift.",
 )
-@click.option("--log-level", metavar="LEVEL", help="A syslog level.  [default: info]")
 def command(
     *,
     file: str | None,
-    env_file: str | None,
     listen: tuple[str, ...],
     upstream: str | None,
     shadow: bool,
     watch: bool,
     record: str | None,
-    log_level: str | None,
 ) -> None:
     """Let pass what a policy allows, and nothing else.
 
-    FILE is the policy. Without: ENV_FILE, or the process environment.
+    FILE is the policy, with or without --env-file in front of it. No FILE: ENV_FILE, or
+    the process environment.
 
     A refused request gets the Engine's own JSON with the variable that would allow it.
     SIGHUP reads FILE again, and so does --watch when it changes: requests, streams and
     tunnels that the new policy refuses are cut. SIGTERM lets finite requests finish.
     """
-    if file is not None and env_file is not None:
-        raise click.UsageError("give FILE or --env-file, not both")
     start.refuse_haproxy_config()
-    config = read_config(listen, upstream, log_level, os.environ)
+    config = read_config(listen, upstream, os.environ)
     log = Log(config.level, config.log_fd, config.log_format)
     recording = _open_record(record, log) if record is not None else None
-    env_file = file or env_file
     own = find_own()
     gates = Gates(
-        env_file=env_file,
+        env_file=file,
         shadow=shadow,
-        watched=_watched_file(env_file, watch=watch),
+        watched=_watched_file(file, watch=watch),
         recording=recording,
-        own_files=tuple(_own_files(env_file, record, config)),
+        own_files=tuple(_own_files(file, record, config)),
         own=own,
     )
     found = gates.read(os.environ)
@@ -293,7 +287,6 @@ class Gates:
 def read_config(
     listen: tuple[str, ...],
     upstream: str | None,
-    log_level: str | None,
     environ: Mapping[str, str],
 ) -> Config:
     """Options, then the environment, to one frozen value."""
@@ -301,7 +294,7 @@ def read_config(
         listen_addresses(listen, environ),
         upstream_address(upstream, environ),
         environ,
-        level=log_level or environ.get("LOG_LEVEL") or "info",
+        level=environ.get("LOG_LEVEL") or "info",
     )
 
 

@@ -9,20 +9,20 @@ import re
 import signal
 import sys
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Protocol
 
 from trioproxy.commands import tell
+from trioproxy.commands.asked import CLIENT, Asked
 from trioproxy.commands.closing import Closing
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.clients import Clients
 from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.shape import REFUSED
 from trioproxy.files import cannot
-from trioproxy.learning.proposal import Quiet, Wish
 from trioproxy.learning.store import Store
 from trioproxy.learning.wording import count, some
 from trioproxy.logs.logformats import FORMATS, PROGRAMS
@@ -40,53 +40,35 @@ NOTHING_WRITTEN: Final = "nothing was written"
 KNOWN: Final = f"logs of these are read: {PROGRAMS}; docs/learning.md has more"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogPlan:
-    """What a call asks for."""
-
-    logs: Sequence[str]
-    """Files, or `-` for what is piped in."""
-    wish: Wish
-    within: str
-    """The ceiling's name."""
-    fresh: bool
-    only_from: Sequence[str]
-    apart: bool
-    """Whether each client gets a file of its own."""
-    until: Quiet | None
-    never: frozenset[str]
-    quiet: bool
-
-
-def learn(plan: LogPlan) -> int:
+def learn(asked: Asked) -> int:
     """Read the logs, write what they show, and sum it up; the exit status."""
     # Each file is looked at before the first one is written, and before hours of reading.
-    targets = {} if plan.apart else {EVERYBODY: _Target.open(plan, EVERYBODY)}
-    logs = {name: _read_log(name, plan) for name in dict.fromkeys(plan.logs)}
+    targets = {} if asked.apart else {EVERYBODY: _Target.open(asked, EVERYBODY)}
+    logs = {name: _read_log(name, asked) for name in dict.fromkeys(asked.logs)}
     parts = united(logs.values())
     if not parts:
-        raise _nothing_learned(logs, plan)
-    if plan.apart:
-        _refuse_to_split(plan, parts)
-        targets = {client: _Target.open(plan, client) for client in sorted(parts)}
-    if not plan.quiet:
+        raise _nothing_learned(logs, asked)
+    if asked.apart:
+        _refuse_to_split(asked, parts)
+        targets = {client: _Target.open(asked, client) for client in sorted(parts)}
+    if not asked.quiet:
         for name, log in logs.items():
-            for line in _told_of(_shown(name), log, plan):
+            for line in _told_of(_shown(name), log, asked):
                 tell.warn(line)
     for client, target in targets.items():
-        target.save(parts[client], plan)
+        target.save(parts[client], asked)
     return 0
 
 
 # -- reading -------------------------------------------------------------------------------
 
 
-def _read_log(name: str, plan: LogPlan) -> Log:
-    clients = Clients.parse(plan.only_from) if plan.only_from else None
+def _read_log(name: str, asked: Asked) -> Log:
+    clients = Clients.parse(asked.only_from) if asked.only_from else None
     log = Log(
         includes=clients.includes if clients else None,
-        selection=" ".join(sorted(set(plan.only_from))),
-        apart=plan.apart,
+        selection=" ".join(sorted(set(asked.only_from))),
+        apart=asked.apart,
     )
     with _opened(name) as stream:
         try:
@@ -177,17 +159,17 @@ def _lines(stream: Readable) -> Iterator[bytes]:
 # -- telling -------------------------------------------------------------------------------
 
 
-def _told_of(name: str, log: Log, plan: LogPlan) -> Iterator[str]:
+def _told_of(name: str, log: Log, asked: Asked) -> Iterator[str]:
     """Say what was found in a log, and what of it could not be used."""
     programs = ", ".join(sorted(log.forms))
     yield f"{name}: {count(log.requests, 'request')} in the log of {programs}"
     yield from (f"{name}: {fault}" for fault in _unused(log))
     if log.others:
         yield f"{name}: {count(log.others, 'other line')} skipped"
-    if not plan.apart and not plan.only_from and len(log.clients) > 1:
+    if not asked.apart and not asked.only_from and len(log.clients) > 1:
         yield (
             f"{name}: learned from {_names(log.clients)} together;"
-            " --split-by client writes a file for each"
+            " {client} in the name of FILE makes a file for each"
         )
     if log.results == {REFUSED}:
         hints = (one.hint for one in FORMATS if one.hint and one.name in log.forms)
@@ -223,18 +205,20 @@ def _unknown_log(name: str, log: Log) -> ConfigError:
     )
 
 
-def _nothing_learned(logs: Mapping[str, Log], plan: LogPlan) -> ConfigError:
+def _nothing_learned(logs: Mapping[str, Log], asked: Asked) -> ConfigError:
     names = ", ".join(map(_shown, logs))
     clients = {client for log in logs.values() for client in log.clients}
-    if plan.apart and not any(clients):
+    if asked.apart and not any(clients):
         return ConfigError(
             f"{names} does not say who asked, so clients cannot be told apart",
-            hint="leave out --split-by",
+            hint="leave {client} out of the name of FILE",
         )
     unused = (fault for log in logs.values() for fault in _unused(log))
     return ConfigError(
         f"{names} shows nothing to learn: {'; '.join(unused)}",
-        hint=f"clients in it: {_names(clients)}" if plan.only_from else NOTHING_WRITTEN,
+        hint=f"clients in it: {_names(clients)}"
+        if asked.only_from
+        else NOTHING_WRITTEN,
     )
 
 
@@ -250,15 +234,13 @@ def _shown(name: str) -> str:
 # -- writing -------------------------------------------------------------------------------
 
 
-def _path(plan: LogPlan, client: str) -> Path:
-    path = Path(plan.wish.file)
-    if client == EVERYBODY:
-        return path
-    suffix = re.sub(r"[^A-Za-z0-9._-]", "_", client)
-    return path.with_name(f"{path.stem}-{suffix}{path.suffix}")
+def _path(asked: Asked, client: str) -> Path:
+    """The file for a client, whose name may hold what no name of a file does."""
+    named = re.sub(r"[^A-Za-z0-9._-]", "_", client)
+    return Path(str(asked.path).replace(CLIENT, named))
 
 
-def _refuse_to_split(plan: LogPlan, clients: Collection[str]) -> None:
+def _refuse_to_split(asked: Asked, clients: Collection[str]) -> None:
     if len(clients) > CLIENTS_TOLD_APART:
         raise ConfigError(
             f"there are more than {CLIENTS_TOLD_APART} clients, too many for a file each",
@@ -266,10 +248,10 @@ def _refuse_to_split(plan: LogPlan, clients: Collection[str]) -> None:
         )
     named = dict[Path, str]()
     for client in clients:
-        other = named.setdefault(_path(plan, client), client)
+        other = named.setdefault(_path(asked, client), client)
         if other != client:
             raise ConfigError(
-                f"{other} and {client} would have one file: {_path(plan, client)}",
+                f"{other} and {client} would have one file: {_path(asked, client)}",
                 hint="name one of them with --from",
             )
 
@@ -283,29 +265,27 @@ class _Target:
     """What it grants now."""
 
     @classmethod
-    def open(cls, plan: LogPlan, client: str) -> "_Target":
+    def open(cls, asked: Asked, client: str) -> "_Target":
         """Look at the file; stop before any work where it cannot be extended."""
-        path, wish = _path(plan, client), plan.wish
-        if client != EVERYBODY:
-            wish = replace(wish, name=f"{wish.name}-{client}", file=str(path))
-        store = Store(path, wish, fresh=plan.fresh)
-        if store.path.resolve() in {Path(log).resolve() for log in plan.logs}:
+        path = _path(asked, client)
+        store = Store(path, asked.wish(path), fresh=asked.fresh)
+        if store.path.resolve() in {Path(log).resolve() for log in asked.logs}:
             raise ConfigError(
                 f"{store.path} is the log, and where the evidence of {path} is stored",
                 hint="write another file with -o",
             )
-        known, listed = store.begin(plan.within)
+        known, listed = store.begin(asked.within or "")
         if known.damage:
             tell.damaged(known.damage)
         return cls(store=store, listed=listed)
 
-    def save(self, evidence: Evidence, plan: LogPlan) -> None:
+    def save(self, evidence: Evidence, asked: Asked) -> None:
         """Unite it with what is there, and sum up."""
         saved = self.store.save(evidence, is_final=True)
         Closing(
             file=self.store.wish.file,
             listed=self.listed,
-            until=plan.until,
-            never=plan.never,
-            restored=plan.wish.restore,
+            until=asked.until,
+            never=asked.never,
+            restored=asked.restore,
         ).show(saved)

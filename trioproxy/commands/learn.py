@@ -3,18 +3,18 @@
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 import click
 from click.core import ParameterSource
 
 from trioproxy.commands import fromlog, tell
+from trioproxy.commands.asked import CLIENT, Asked, Scope
 from trioproxy.commands.capture import paths_of_engine, why_not
-from trioproxy.commands.catalogue import PREFIX, locate
 from trioproxy.config import (
     DEFAULT_PORT,
     Address,
@@ -25,12 +25,8 @@ from trioproxy.config import (
 )
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.clients import Clients
-from trioproxy.file.permissions import parse_policy_file
-from trioproxy.files import read_text
-from trioproxy.judge.rules import Policy
 from trioproxy.learning.flows import parse_states
-from trioproxy.learning.only import Strangers
-from trioproxy.learning.proposal import Quiet, Wish
+from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.store import Store
 from trioproxy.limits.objects import NO_OBJECTS
 
@@ -40,9 +36,13 @@ SOCKET_PATH_LIMIT: Final = 100
 EPILOG = """\b
 Examples:
   trioproxy learn -o learned/app.env -- pytest
-  trioproxy learn -o learned/app.env --listen tcp://127.0.0.1:2375
   docker logs socket-proxy 2>&1 | trioproxy learn -o app.env --from-log -
 """
+
+
+def _read(parse: Callable[[Any], object]) -> Callable[..., object]:
+    """Have click read what is given; what is not given stays None."""
+    return lambda _context, _option, given: None if given is None else parse(given)
 
 
 @click.command(
@@ -54,15 +54,24 @@ Examples:
     "-o",
     "--output",
     metavar="FILE",
-    help="The env file; its evidence is stored next to it.  [default: learned/NAME.env]",
+    help="The env file; {client} in its name: one for each client of a log."
+    "  [default: learned/COMMAND.env]",
 )
-@click.option("--name", help="Whose file it is.  [default: FILE's or COMMAND's name]")
+@click.option(
+    "--learn",
+    "scope",
+    type=click.Choice([one.value for one in Scope]),
+    metavar="SCOPE",
+    callback=_read(Scope),
+    help=f"{', '.join(Scope)}; each learns what those before it do, too."
+    "  [default: objects]",
+)
 @click.option(
     "--listen",
     multiple=True,
     metavar="URL",
-    help="tcp://HOST:PORT or unix:///path?mode=0660. May be repeated."
-    "  [default: a private Unix socket]",
+    help="tcp://HOST:PORT or unix:///path?mode=0660; repeatable.  [default: a private"
+    " socket]",
 )
 @click.option(
     "--upstream",
@@ -70,224 +79,113 @@ Examples:
     help="The Engine.  [default: SOCKET_PATH, DOCKER_HOST, /var/run/docker.sock]",
 )
 @click.option(
-    "--within",
-    metavar="FILE",
-    help="A ceiling: what this env file refuses is refused and not learned.",
+    "--within", metavar="FILE", help="A ceiling: refuse what this policy refuses."
 )
 @click.option("--fresh", is_flag=True, help="Start over: forget what FILE holds.")
-@click.option(
-    "--include-failed", is_flag=True, help="Grant also what was tried and never worked."
-)
-@click.option(
-    "--no-arguments",
-    is_flag=True,
-    help="Learn routes alone: what requests ask for and name stays open.",
-)
-@click.option(
-    "--no-objects",
-    is_flag=True,
-    help="Do not learn whose containers, networks and volumes are named: any may be. What"
-    " the client makes gets no label then.",
-)
-@click.option(
-    "--objects",
-    type=click.Choice([Strangers.NAMES.value, Strangers.PROJECT.value]),
-    help="List also what is not the client's own, by names or Compose projects."
-    "  [default: its kind stays open]",
-)
+@click.option("--include-failed", is_flag=True, help="Grant also what never worked.")
 @click.option(
     "--restore",
     multiple=True,
     metavar="NAME",
-    help="Grant a declined operation again, or list a declined value:"
-    " CREATE_BINDS=/srv. May be repeated.",
+    callback=_read(frozenset),
+    help="Grant again what was declined; repeatable.",
 )
 @click.option(
     "--from",
     "only_from",
     multiple=True,
     metavar="CLIENT",
-    help="On a shared listener, or in a log, learn from this address, network or uid:N"
-    " alone; others are served. May be repeated.",
+    help="Learn from an address, network or uid:N alone.",
 )
 @click.option(
     "--until-quiet",
+    "until",
     metavar="30m|3runs",
-    help="Say when nothing new was seen for so long; without COMMAND, end then.",
+    callback=_read(Quiet.parse),
+    help="Say when nothing was new for so long, or end.",
 )
 @click.option(
     "--never",
     multiple=True,
     metavar="STATE",
-    help="A state that does not come up for this client, such as missing-image: it is"
-    " not waited for. May be repeated.",
+    callback=_read(parse_states),
+    help="A state not to be waited for; repeatable.",
 )
 @click.option(
-    "--capture",
-    is_flag=True,
-    help="Give COMMAND our socket also where the Engine's is, for clients that do not"
-    " ask DOCKER_HOST. Linux; root or user namespaces.",
-)
-@click.option(
-    "--linger",
-    type=click.IntRange(min=0, max=86_400),
-    default=60,
-    show_default=True,
-    metavar="SECONDS",
-    help="Stay so long after the last request of what COMMAND leaves behind.",
+    "--capture", is_flag=True, help="Be also where COMMAND looks for the Engine."
 )
 @click.option(
     "--from-log",
     "logs",
     multiple=True,
     metavar="FILE|-",
-    help="Learn from a log of HAProxy (tecnativa, linuxserver), wollomatic, sockguard,"
-    " dockerd -D or trioproxy, packed by gzip or not. May be repeated.",
+    help="Learn from another proxy's log; repeatable.",
 )
-@click.option(
-    "--split-by",
-    type=click.Choice(["client"]),
-    help="With --from-log: a file for each client, named for its address.",
-)
-@click.option(
-    "--require-seen",
-    is_flag=True,
-    help="Exit with 1 where nothing was seen: in CI the client may go around us.",
-)
-@click.option(
-    "--status-every",
-    metavar="60s|5m",
-    help="Say how it goes on in a line every so often, for the log of a CI job. On a"
-    " terminal, without COMMAND, a block says so otherwise.",
-)
+@click.option("--require-seen", is_flag=True, help="Fail where nothing was seen.")
 @click.option("--quiet", is_flag=True, help="Show the closing table only.")
-@click.option(
-    "--log-level", metavar="LEVEL", help="A syslog level.  [default: warning]"
-)
 @click.argument(
     "argv", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND [ARGUMENT]...]"
 )
-def command(
-    *,
-    output: str | None,
-    name: str | None,
-    listen: tuple[str, ...],
-    upstream: str | None,
-    within: str | None,
-    fresh: bool,
-    include_failed: bool,
-    no_arguments: bool,
-    no_objects: bool,
-    objects: str | None,
-    restore: tuple[str, ...],
-    only_from: tuple[str, ...],
-    until_quiet: str | None,
-    never: tuple[str, ...],
-    capture: bool,
-    linger: int,
-    status_every: str | None,
-    quiet: bool,
-    log_level: str | None,
-    argv: tuple[str, ...],
-    logs: tuple[str, ...],
-    split_by: str | None,
-    require_seen: bool,
-) -> int:
+def command(**options: Any) -> int:  # noqa: ANN401  each as click read it
     """Record what a client uses, and write the env file that allows just that.
 
     With COMMAND: run it with DOCKER_HOST set to a private socket, and exit as it does.
-    Without: until SIGINT, SIGTERM or SIGHUP.
-
-    With --from-log: from what another proxy has seen already. Nothing is served.
-
-    While it learns, everything passes: whoever reaches the listener has what the
-    Engine gives. Review the file before you use it. What the client makes gets the
-    label trioproxy.owner, by which its own containers, networks and volumes are known.
+    Without: until SIGINT, SIGTERM or SIGHUP. While it learns, everything passes; review
+    the file before you use it.
     """
-    if quiet and status_every:
-        raise click.UsageError("--quiet and --status-every exclude each other")
-    if logs:
-        _refuse_serving()
-    ceiling = _read_ceiling(within)
-    path = _output_path(output, name, argv)
-    wish = Wish(
-        name=name or path.stem,
-        file=str(path),
-        ceiling=ceiling,
-        include_failed=include_failed,
-        arguments=not no_arguments,
-        # Of many clients on one listener nobody can tell who made what.
-        objects=_strangers(
-            objects, no_objects=no_objects or no_arguments or bool(only_from)
-        ),
-        restore=frozenset(restore),
-    )
-    until = Quiet.parse(until_quiet) if until_quiet else None
-    states = parse_states(never)
-    if logs:
-        return fromlog.learn(
-            fromlog.LogPlan(
-                logs=logs,
-                wish=wish,
-                within=within or "",
-                fresh=fresh,
-                only_from=only_from,
-                apart=split_by is not None,
-                until=until,
-                never=states,
-                quiet=quiet,
+    asked = Asked(**options)
+    return _from_log(asked) if asked.logs else _live(asked)
+
+
+SERVING_ONLY: Final = ("listen", "upstream", "capture", "argv")
+"""What means nothing where a log is read."""
+
+
+def _from_log(asked: Asked) -> int:
+    context = click.get_current_context()
+    for one in SERVING_ONLY:
+        if context.get_parameter_source(one) is ParameterSource.COMMANDLINE:
+            named = "COMMAND" if one == "argv" else f"--{one}"
+            raise ConfigError(
+                f"--from-log reads a log and serves nobody: {named} has no place there",
+                hint=f"leave out {named}, or learn live without --from-log",
             )
-        )
-    if split_by:
-        raise ConfigError(
-            "--split-by is for logs, which are read with --from-log",
-            hint="live, each client has a learner of its own: --from, or --listen",
-        )
+    return fromlog.learn(asked)
+
+
+def _live(asked: Asked) -> int:
     # Here, for who reads a log needs none of it, and may be where nothing can serve.
     from trioproxy.commands import start
     from trioproxy.commands.learner import Plan, learn
-    from trioproxy.commands.status import parse_every
 
+    if asked.apart:
+        raise ConfigError(
+            f"{CLIENT} in the name of FILE is for logs, which are read with --from-log",
+            hint="live, each client has a learner of its own: --from, or --listen",
+        )
     start.refuse_haproxy_config()
-    clients = _read_clients(only_from, listen, has_command=bool(argv))
-    store = Store(path, wish, fresh=fresh)
-    known, listed = store.begin(within or "")
-    with _private_socket(path, needed=bool(argv) or not listen) as private:
-        config = _read_config(listen, upstream, log_level, private)
-        warning = start.check_upstream(config.upstream, config.listen, os.environ)
-        if warning:
+    clients = _read_clients(asked)
+    store = Store(asked.path, asked.wish(asked.path), fresh=asked.fresh)
+    known, listed = store.begin(asked.within or "")
+    needed = bool(asked.argv) or not asked.listen
+    with _private_socket(asked.path, needed=needed) as private:
+        config = _read_config(asked, private)
+        if warning := start.check_upstream(config.upstream, config.listen, os.environ):
             tell.warn(warning)
         plan = Plan(
+            asked=asked,
             config=config,
             store=store,
             known=known,
             listed=listed,
-            ceiling=ceiling,
-            command=argv,
             docker_host=private,
-            captured=_captured(config.upstream, argv, capture=capture),
+            captured=_captured(config.upstream, asked),
             clients=clients,
-            until=until,
-            never=states,
-            linger=linger,
-            require_seen=require_seen,
-            quiet=quiet,
-            objects=store.objects() if wish.objects else NO_OBJECTS,
+            objects=store.objects() if store.wish.objects else NO_OBJECTS,
             proxy_socket=_proxy_socket(store, config.listen),
-            base=_base() if argv else "",
-            status_every=parse_every(status_every) if status_every else 0,
+            base=_base() if asked.argv else "",
         )
         return start.run(learn, plan)
-
-
-def _strangers(objects: str | None, *, no_objects: bool) -> Strangers | None:
-    if not no_objects:
-        return Strangers(objects) if objects else Strangers.ANY
-    if objects:
-        raise click.UsageError(
-            "--objects has no place beside --no-objects, --no-arguments or --from"
-        )
-    return None
 
 
 def _proxy_socket(store: Store, listen: Iterable[Address]) -> str:
@@ -311,63 +209,17 @@ def _base() -> str:
     return "" if root.of_path(folder) else normal.quote(folder)
 
 
-SERVING_ONLY: Final = (
-    *("listen", "upstream", "capture", "linger", "status_every", "log_level"),
-    "argv",
-)
-"""What means nothing where a log is read."""
-
-
-def _refuse_serving() -> None:
-    context = click.get_current_context()
-    for one in SERVING_ONLY:
-        if context.get_parameter_source(one) is ParameterSource.COMMANDLINE:
-            named = "COMMAND" if one == "argv" else f"--{one.replace('_', '-')}"
-            raise ConfigError(
-                f"--from-log reads a log and serves nobody: {named} has no place there",
-                hint=f"leave out {named}, or learn live without --from-log",
-            )
-
-
-def _read_ceiling(within: str | None) -> Policy | None:
-    if within is None:
+def _read_clients(asked: Asked) -> Clients | None:
+    if not asked.only_from:
         return None
-    policy, warnings = parse_policy_file(read_text(locate(within)), name=within)
-    for warning in warnings:
-        tell.warn(warning)
-    return policy
-
-
-def _read_clients(
-    texts: Sequence[str], listen: Sequence[str], *, has_command: bool
-) -> Clients | None:
-    if not texts:
-        return None
-    if not listen:
+    if not asked.listen:
         raise ConfigError(
             "--from restricts who is learned from on a shared listener",
             hint="name the listener with --listen",
         )
     # The command comes by its own socket, as the user that we are.
-    return Clients.parse([*texts, *([f"uid:{os.geteuid()}"] if has_command else [])])
-
-
-def _output_path(output: str | None, name: str | None, command: Sequence[str]) -> Path:
-    if output and output.startswith(PREFIX):
-        raise ConfigError(
-            f"{output[:80]} comes with the program and is not written",
-            hint="write a file of your own; trioproxy merge takes both",
-        )
-    if output:
-        return Path(output)
-    stem = name or (Path(command[0]).name if command else "")
-    if not stem:
-        raise ConfigError(
-            "no output file", hint="name it with -o FILE, or the client with --name"
-        )
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", stem, re.ASCII):
-        raise ConfigError(f"{stem!r:.80} cannot be a file name", hint="use -o FILE")
-    return Path("learned", f"{stem}.env")
+    ours = [f"uid:{os.geteuid()}"] if asked.argv else []
+    return Clients.parse([*asked.only_from, *ours])
 
 
 @contextmanager
@@ -409,11 +261,11 @@ def _plain(base: str) -> Iterator[str]:
         yield base
 
 
-def _captured(upstream: Address, command: Sequence[str], *, capture: bool) -> list[str]:
+def _captured(upstream: Address, asked: Asked) -> Sequence[str]:
     """The paths at which COMMAND is to find our socket; stop where it cannot."""
-    if not capture:
-        return []
-    if not command:
+    if not asked.capture:
+        return ()
+    if not asked.argv:
         raise ConfigError(
             "--capture is for a COMMAND that we start",
             hint="other clients are led here by --listen unix://PATH",
@@ -429,13 +281,11 @@ def _captured(upstream: Address, command: Sequence[str], *, capture: bool) -> li
     return paths
 
 
-def _read_config(
-    listen: Sequence[str], upstream: str | None, log_level: str | None, private: str
-) -> Config:
-    urls = (*([private] if private else []), *listen)
+def _read_config(asked: Asked, private: str) -> Config:
+    urls = (*([private] if private else []), *asked.listen)
     return Config.read(
         tuple(parse_address(url, port=DEFAULT_PORT) for url in urls),
-        upstream_address(upstream, os.environ, docker_host=True),
+        upstream_address(asked.upstream, os.environ, docker_host=True),
         os.environ,
-        level=log_level or os.environ.get("LOG_LEVEL") or "warning",
+        level=os.environ.get("LOG_LEVEL") or "warning",
     )

@@ -17,6 +17,7 @@ import trio
 
 from trioproxy.apiversion import oldest_of
 from trioproxy.commands import capture, child, start, tell
+from trioproxy.commands.asked import Asked
 from trioproxy.commands.closing import Closing
 from trioproxy.commands.status import Watching
 from trioproxy.config import Config
@@ -28,7 +29,6 @@ from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.shape import BAD_REQUEST
 from trioproxy.evidence.unknown import UnknownRoutes
 from trioproxy.judge.gate import Gate
-from trioproxy.judge.rules import Policy
 from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.store import Store, Written
 from trioproxy.limits.objects import Objects
@@ -45,6 +45,9 @@ END_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AFTER_COMMAND: Final = 2.0
 """Seconds for what is still open when the command has ended, or a signal came."""
 
+LINGER = 60
+"""Seconds for what the command left behind, from the last request on."""
+
 LOOK_EVERY: Final = 0.1
 """Seconds between two looks at the processes that the command left behind."""
 
@@ -59,34 +62,28 @@ UNWRITTEN: Final = 2
 class Plan:
     """What a call asks for."""
 
+    asked: Asked
     config: Config
     store: Store
     known: Loaded
     """What earlier runs saw; this one adds to it."""
     listed: frozenset[str]
     """What the env file granted and listed when the run began."""
-    ceiling: Policy | None
-    command: tuple[str, ...]
     docker_host: str
     captured: Sequence[str]
     """Paths at which the command finds our socket in place of the Engine's."""
     clients: Clients | None
-    until: Quiet | None
-    never: frozenset[str]
-    """States of the Engine that do not come up for this client."""
-    linger: int
-    """Seconds for what the command left behind, from the last request on."""
-    require_seen: bool
-    """Whether a run that saw nothing has failed."""
-    quiet: bool
     objects: Objects
     """How objects are looked at; none: none are."""
     proxy_socket: str
     """What goes on in place of an Engine's socket in binds; empty: nothing does."""
     base: str
     """The folder that `{base}` stands for in what is learned; empty: none does."""
-    status_every: float
-    """Seconds between two lines about how it goes on; 0: none."""
+
+    @property
+    def command(self) -> Sequence[str]:
+        """What is run; empty: clients come by themselves."""
+        return self.asked.argv
 
 
 @dataclass(slots=True)
@@ -111,7 +108,7 @@ def _block(plan: Plan) -> "Block | None":
     There is none beside a COMMAND: it has our terminal too, and writes to it at any time
     and anywhere, so what is drawn there would end up within its output.
     """
-    if plan.command or plan.quiet or plan.status_every or not sys.stderr.isatty():
+    if plan.command or plan.asked.quiet or not sys.stderr.isatty():
         return None
     # Imported here: whoever serves without a terminal does not carry what draws on one.
     from trioproxy.commands.block import Block
@@ -128,7 +125,7 @@ async def _learn(plan: Plan, block: "Block | None") -> int:
     evidence = plan.known.evidence
     unknown = UnknownRoutes()
     teller = tell.Teller(
-        plan.known, quiet=plan.quiet, unknown=unknown, warn=above(tell.warn)
+        plan.known, quiet=plan.asked.quiet, unknown=unknown, warn=above(tell.warn)
     )
     name = start.new_run(evidence.runs)
     evidence.begin(name, start.now(), has_command=bool(plan.command))
@@ -165,7 +162,7 @@ async def _serve(
     server = Server(
         config=plan.config,
         gate=Gate.learning(
-            plan.ceiling,
+            plan.store.wish.ceiling,
             learns_arguments=plan.store.wish.arguments,
             objects=plan.objects,
             proxy_socket=plan.proxy_socket,
@@ -182,15 +179,15 @@ async def _serve(
         await nursery.start(server.run)
         for url in start.exposed(plan.config.listen):
             tell.warn(start.danger(url))
-        if plan.status_every:
-            nursery.start_soon(_report, plan, recorder)
         if plan.command:
             status = await _run_command(plan, stopping)
             await _outlast(plan, recorder, stopping, server)
         else:
             tell.where(server.addresses, private=plan.docker_host)
-            if plan.until is not None and plan.until.seconds:
-                nursery.start_soon(_stop_when_quiet, recorder, plan.until, stopping)
+            if plan.asked.until is not None and plan.asked.until.seconds:
+                nursery.start_soon(
+                    _stop_when_quiet, recorder, plan.asked.until, stopping
+                )
             if block:
                 nursery.start_soon(_show, block, plan, recorder)
             await stopping.event.wait()
@@ -201,18 +198,11 @@ async def _serve(
 
 
 async def _show(block: "Block", plan: Plan, recorder: Recorder) -> None:
-    # Here and below, for most learners have no terminal of their own, or say nothing.
+    # Here, for most learners have no terminal of their own.
     from trioproxy.commands import live
 
-    watching = Watching(recorder, plan.until)
+    watching = Watching(recorder, plan.asked.until)
     await live.show(block, watching, plan.store.wish.file)
-
-
-async def _report(plan: Plan, recorder: Recorder) -> None:
-    from trioproxy.commands import live
-
-    watching = Watching(recorder, plan.until, rate_over=0)
-    await live.report(watching, plan.status_every, tell.warn)
 
 
 async def _stop_when_quiet(
@@ -279,15 +269,14 @@ async def _outlast(
         names = left()
     if not names:
         return
-    if plan.linger:
-        tell.staying(names, plan.linger)
-    asked, left_at = recorder.evidence.changes, trio.current_time() + plan.linger
+    tell.staying(names, LINGER)
+    asked, left_at = recorder.evidence.changes, trio.current_time() + LINGER
     while names and not stopping.event.is_set() and trio.current_time() < left_at:
         with trio.move_on_after(LOOK_EVERY):
             await stopping.event.wait()
         if recorder.evidence.changes != asked:
             asked = recorder.evidence.changes
-            left_at = trio.current_time() + plan.linger
+            left_at = trio.current_time() + LINGER
         names = left()
     if names:
         tell.leaving(names)
@@ -313,7 +302,7 @@ async def _finish(
         await _ask_how_old(plan, evidence)
         recorder.end(status if plan.command else None)
     else:
-        if plan.require_seen:
+        if plan.asked.require_seen:
             status = status or UNSEEN
         if not (wish.restore or wish.include_failed):
             if status not in {child.NOT_FOUND, child.NOT_EXECUTABLE}:
@@ -326,8 +315,8 @@ async def _finish(
         file=wish.file,
         listed=plan.listed,
         run=evidence.run,
-        until=plan.until,
-        never=plan.never,
+        until=plan.asked.until,
+        never=plan.asked.never,
         restored=wish.restore,
         unread=recorder.unread,
         unknown=tuple(recorder.unknown or ()),

@@ -1,10 +1,9 @@
-"""What `learn` shows while it waits: a block on a terminal, or a line now and then.
+"""What `learn` shows while it waits: a block on a terminal.
 
-The tasks here serve no client: they look at the evidence some times a second, or less.
+The tasks here serve no client: they look at the evidence some times a second.
 """
 
 import signal
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -45,10 +44,3 @@ async def _leave(block: "Block") -> None:
             # To this very thread: when it returns, a stop has happened and is over.
             signal.raise_signal(number)
             signal.signal(number, ours)
-
-
-async def report(watching: Watching, every: float, say: Callable[[str], None]) -> None:
-    """Say how learning goes on every so many seconds, until cancelled."""
-    while True:
-        await trio.sleep(every)
-        say(f"status: {watching.look().sentence}")

@@ -177,8 +177,7 @@ def _marks(united: United, evidence: Evidence) -> set[str]:
     metavar="FILE",
     help="An env file, written with its evidence; or NAME.jsonl for evidence alone.",
 )
-@click.option("--name", help="Whose env file it is.  [default: FILE's name]")
-def command(*, files: tuple[str, ...], output: str, name: str | None) -> None:
+def command(*, files: tuple[str, ...], output: str) -> None:
     """Unite what was learned in many runs, on many hosts, by many replicas.
 
     FILE is an env file with its evidence next to it, or NAME.jsonl alone. The order
@@ -205,7 +204,7 @@ def command(*, files: tuple[str, ...], output: str, name: str | None) -> None:
     # What the inputs once granted is their own history; what was taken out is ours too.
     parts.evidence.granted = set(parts.declined)
     wish = Wish(
-        name=name or path.stem,
+        name=path.stem,
         file=str(path),
         extra=frozenset(parts.listed),
         declined=frozenset(parts.declined),

@@ -2,12 +2,10 @@
 
     watching = Watching(recorder, until)
     watching.look().rows(file)      for a block on a terminal
-    watching.look().sentence        for a line of a log
 
 All of it is counted from the evidence when somebody looks, so a request pays for none.
 """
 
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,7 +14,6 @@ from typing import Final
 
 from trioproxy.api.routes import OPERATIONS, Risk
 from trioproxy.commands.tell import route
-from trioproxy.errors import ConfigError
 from trioproxy.evidence.needs import is_need
 from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.seen import Evidence, First
@@ -29,16 +26,6 @@ RATE_OVER: Final = 5.0
 NAMES_SHOWN: Final = 8
 
 _LABEL: Final = 10
-
-
-def parse_every(text: str) -> float:
-    """Read how often to say something, `30s`, `5m` or `1h`: seconds."""
-    found = re.fullmatch(r"([1-9][0-9]{0,5}) ?(s|m|h)", text, re.ASCII)
-    if found is None:
-        raise ConfigError(
-            f"bad value --status-every {text!r:.80}", hint="write 60s, 5m or 1h"
-        )
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3_600}[found[2]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,20 +67,6 @@ class Status:
         if self.clients:
             yield "clients", some(self.clients, NAMES_SHOWN)
 
-    @property
-    def sentence(self) -> str:
-        """One line for a log."""
-        roots = self._operations.partition(",")[2]
-        parts = [
-            f"watched for {span(self.seconds)}",
-            ", ".join([count(self.requests, "request"), *self._requests()[1:]]),
-            f"{count(self.operations, 'operation')},{roots}".rstrip(","),
-            f"last new {self._newest}",
-        ]
-        if self.quiet:
-            parts.append(f"quiet {self.quiet}")
-        return "; ".join([*parts, count(len(self.clients), "client")])
-
     def _requests(self) -> list[str]:
         if not self.requests and not self.unread:
             return ["none yet"]
@@ -123,13 +96,10 @@ class Watching:
         recorder: Recorder,
         until: Quiet | None = None,
         *,
-        rate_over: float = RATE_OVER,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """`rate_over`: seconds; 0 counts requests a second from one look to the next."""
         self._recorder = recorder
         self._until = until
-        self._rate_over = rate_over
         self._clock = clock
         self._looks = deque([(clock(), 0)])
         """When was looked, and how many requests there were."""
@@ -165,7 +135,7 @@ class Watching:
     def _rate(self, requests: int) -> float:
         now = self._clock()
         self._looks.append((now, requests))
-        while len(self._looks) > 2 and now - self._looks[1][0] >= self._rate_over:
+        while len(self._looks) > 2 and now - self._looks[1][0] >= RATE_OVER:
             self._looks.popleft()
         then, before = self._looks[0]
         return (requests - before) / (now - then) if now > then else 0.0

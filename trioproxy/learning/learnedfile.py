@@ -357,7 +357,7 @@ def _objects(objects: ObjectLists, notes: Mapping[str, str]) -> Iterator[str]:
             yield f"#   {variable:<{_LIST_WIDTH}} {note}"
     for how, line in objects.proposed:
         variable, items = Grant.parse(line)
-        yield f"#   {variable:<{_LIST_WIDTH}} {items} by --objects {how}"
+        yield f"#   {variable:<{_LIST_WIDTH}} {items} by --learn {how}"
     for mark in sorted(objects.declined):
         yield _list_row(mark, "declined")
 

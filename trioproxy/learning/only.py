@@ -62,7 +62,7 @@ class Strangers(StrEnum):
     ANY = "any"
     """By `*`: the kind stays open."""
     NAMES = "names"
-    PROJECT = "project"
+    PROJECTS = "projects"
     """By their Compose projects; by their names where they have none."""
 
 
@@ -177,7 +177,7 @@ def _as_listed(lists: Iterable[Iterable[str]]) -> Strangers:
     """How the lists of a file hold strangers."""
     items = {item for one in lists for item in one}
     if any(one.startswith(OF_PROJECT) for one in items):
-        return Strangers.PROJECT
+        return Strangers.PROJECTS
     return Strangers.NAMES if items - _BY_LEARNING else Strangers.ANY
 
 
@@ -335,7 +335,7 @@ class _Proposing:
         return any(one.is_own for one in self._kinds.values())
 
     def _items_of_strangers(self, kind: _Kind) -> list[str]:
-        if self._strangers is not Strangers.PROJECT:
+        if self._strangers is not Strangers.PROJECTS:
             return sorted(kind.names)
         items = set[str]()
         for name, projects in kind.names.items():
@@ -434,4 +434,4 @@ class _Proposing:
             projects = frozenset[str]().union(*kind.names.values())
             if projects and "" not in projects:
                 items = [*listed, *map(item_of_project, sorted(projects))]
-                yield Strangers.PROJECT, f"{variable}={_some_of(items)}"
+                yield Strangers.PROJECTS, f"{variable}={_some_of(items)}"

@@ -1,0 +1,115 @@
+"""What a call of `learn` asks for: its options as values, and what follows from them alone."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import click
+
+from trioproxy.commands import tell
+from trioproxy.commands.catalogue import PREFIX, locate
+from trioproxy.errors import ConfigError
+from trioproxy.file.permissions import parse_policy_file
+from trioproxy.files import read_text
+from trioproxy.judge.rules import Policy
+from trioproxy.learning.only import Strangers
+from trioproxy.learning.proposal import Quiet, Wish
+
+CLIENT: Final = "{client}"
+"""In the name of the file: each client of a log gets a file of its own."""
+
+
+class Scope(StrEnum):
+    """How much is learned; each has what those before it have."""
+
+    ROUTES = "routes"
+    ARGUMENTS = "arguments"
+    OBJECTS = "objects"
+    NAMES = "names"
+    PROJECTS = "projects"
+
+
+STRANGERS: Final = {
+    Scope.OBJECTS: Strangers.ANY,
+    Scope.NAMES: Strangers.NAMES,
+    Scope.PROJECTS: Strangers.PROJECTS,
+}
+"""How objects are listed that are not the client's own; with no other scope any are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The options of one call, under the names that they have there."""
+
+    output: str | None
+    scope: Scope | None
+    listen: Sequence[str]
+    upstream: str | None
+    within: str | None
+    fresh: bool
+    include_failed: bool
+    restore: frozenset[str]
+    only_from: Sequence[str]
+    until: Quiet | None
+    never: frozenset[str]
+    """States of the Engine that do not come up for this client."""
+    capture: bool
+    logs: Sequence[str]
+    """Files, or `-` for what is piped in; none: it is learned live."""
+    require_seen: bool
+    """Whether a run that saw nothing has failed."""
+    quiet: bool
+    argv: Sequence[str]
+    """COMMAND; empty: clients come by themselves."""
+
+    @property
+    def apart(self) -> bool:
+        """Whether each client gets a file of its own."""
+        return CLIENT in (self.output or "")
+
+    @property
+    def path(self) -> Path:
+        """The env file; `ConfigError` where none is named."""
+        if self.output and self.output.startswith(PREFIX):
+            raise ConfigError(
+                f"{self.output[:80]} comes with the program and is not written",
+                hint="write a file of your own; trioproxy merge takes both",
+            )
+        if self.output:
+            return Path(self.output)
+        if not self.argv:
+            raise ConfigError("no output file", hint="name it with -o FILE")
+        stem = Path(self.argv[0]).name
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}", stem, re.ASCII):
+            raise ConfigError(f"{stem!r:.80} cannot be a file name", hint="use -o FILE")
+        return Path("learned", f"{stem}.env")
+
+    def wish(self, path: Path) -> Wish:
+        """What is asked of learning for one file."""
+        scope = self.scope or (Scope.ARGUMENTS if self.only_from else Scope.OBJECTS)
+        if self.only_from and scope in STRANGERS:
+            raise click.UsageError(
+                f"--learn {scope} has no place beside --from: of many clients on one"
+                " listener nobody can tell who made what"
+            )
+        return Wish(
+            name=path.stem,
+            file=str(path),
+            ceiling=self._read_ceiling(),
+            include_failed=self.include_failed,
+            arguments=scope is not Scope.ROUTES,
+            objects=STRANGERS.get(scope),
+            restore=self.restore,
+        )
+
+    def _read_ceiling(self) -> Policy | None:
+        if self.within is None:
+            return None
+        text = read_text(locate(self.within))
+        policy, warnings = parse_policy_file(text, name=self.within)
+        for warning in warnings:
+            tell.warn(warning)
+        return policy
