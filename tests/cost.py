@@ -221,14 +221,13 @@ def write(folder: Path, kind: Kind, count: int) -> bool:
 
 COMMANDS: Final[Mapping[str, str]] = {
     "explain": "explain app.env",
-    "explain-markdown": "explain app.env --markdown",
-    "report": "report app.env --against twin.env --evidence live.jsonl -o page.html",
+    "explain-markdown": "explain app.env --as markdown",
+    "page": "explain app.env --evidence live.jsonl --as html -o page.html",
     "diff": "diff app.env twin.env",
     "diff-narrow": "diff app.env narrow.env",
-    "check-trace": "check app.env --trace live.jsonl",
     "check-request": "check app.env POST /containers/create --body body.json",
-    "drift": "drift app.env --evidence live.jsonl",
-    "approve": "approve app.env --evidence live.jsonl --json",
+    "diff-evidence": "diff app.env live.jsonl",
+    "approve": "approve app.env live.jsonl --json",
     "merge": "merge app.env twin.env -o merged/app.env",
 }
 

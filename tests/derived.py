@@ -43,6 +43,7 @@ def derived() -> Iterator[tuple[Path, Text]]:
         pages.CLIENTS,
         lambda page: pages.with_table(read(page), pages.clients_table()),
     )
+    yield pages.KNOWN, lambda _: pages.documented()
     yield ROOT / "docs" / "learning.md", page_with_a_file
     yield ROOT / "docs" / "running.md", page_with_a_file
     yield tables.PAGE, migration_page

@@ -13,11 +13,9 @@ from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
-from click.testing import CliRunner
-
 from tests.judge.judging import judged, outcome_of
 from trioproxy.api.decoding import Json
-from trioproxy.commands.report import command
+from trioproxy.commands.views import write_page
 from trioproxy.evidence.evidencefile import dump
 from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.seen import Evidence
@@ -119,8 +117,8 @@ def deployment() -> Iterator[Asked]:
     yield Asked("DELETE", "/images/old", 200, agent="deployer/4.1")
 
 
-def write_grown(folder: Path) -> list[str]:
-    """Write the files of the third report; how `trioproxy report` is called with them."""
+def write_grown(folder: Path) -> dict[str, str]:
+    """Write the files of the third report; what its page is compared with."""
     wish = Wish(name="runner", file="runner.env")
     session = Session(Gate.learning(None, learns_arguments=True), wish)
     for number in range(1, 6):
@@ -146,7 +144,7 @@ def write_grown(folder: Path) -> list[str]:
     files["live.jsonl"] = dump(live.evidence)
     for name, text in files.items():
         (folder / name).write_text(text)
-    return ["runner.env", "--against", "reviewed.env", "--evidence", "live.jsonl"]
+    return {"file": "runner.env", "old": "reviewed.env", "live": "live.jsonl"}
 
 
 def write_reports(folder: Path) -> list[Path]:
@@ -158,13 +156,12 @@ def write_reports(folder: Path) -> list[Path]:
     for name in PLAIN:
         for suffix in (".env", ".jsonl"):
             shutil.copy(LEARNED / f"{name}{suffix}", files)
-        given[name] = [f"{name}.env"]
+        given[name] = {"file": f"{name}.env"}
     made = []
     for name, options in sorted(given.items()):
         path = folder / f"{name}.html"
         with chdir(files):  # so that the page has names, and no paths of this machine
-            ran = CliRunner().invoke(command, [*options, "-o", str(path)])
-        assert ran.exit_code == 0, (name, ran.output, ran.exception)
+            write_page(output=str(path), **options)
         made.append(path)
     return made
 

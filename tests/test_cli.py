@@ -39,7 +39,7 @@ def test_which_options_are_given_once() -> None:
     """Ceilings, policies, outputs, Engines and evidence are among them; listeners are not."""
     assert {
         ("learn", "--within"), ("learn", "-o"), ("learn", "--upstream"),
-        ("enforce", "--env-file"), ("enforce", "--record"), ("drift", "--evidence"),
+        ("enforce", "--env-file"), ("enforce", "--record"),
     } <= set(ONCE)  # fmt: skip
     assert {("learn", "--listen"), ("learn", "--restore")} <= set(REPEATED)
 

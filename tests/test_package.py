@@ -171,7 +171,7 @@ def test_install(dist: Path, tmp_path: Path) -> None:
     run(tmp_path / "bin" / "python", "-m", "pip", "install", "--quiet", wheel)
     version = run(tmp_path / "bin" / "trioproxy", "--version")
     assert version == f"trioproxy {__version__}\n"
-    listed = run(tmp_path / "bin" / "trioproxy", "operations", "--section", "PING")
+    listed = run(tmp_path / "bin" / "trioproxy", "explain")
     assert "SystemPing " in listed
     explained = run(tmp_path / "bin" / "trioproxy", "explain", "learned:glances")
     assert "opens 5 of" in explained

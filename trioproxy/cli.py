@@ -16,17 +16,13 @@ from trioproxy.errors import ConfigError
 COMMANDS: Final = {
     "learn": "Record what a client uses and write its env file.",
     "enforce": "Let pass what a policy allows, and nothing else.",
-    "health": "Ask a running proxy whether the Engine answers.",
+    "explain": "Show what a file grants, and how risky it is; or what there is.",
     "check": "Say whether a file allows a request, and why.",
-    "explain": "Show what a file grants, and how risky it is.",
-    "report": "Write a page on which a reviewer sees what a file means.",
-    "diff": "Show what one file grants more or less than another.",
-    "merge": "Unite what many learners saw.",
-    "drift": "Compare a file with what really happens.",
+    "diff": "Show what one file grants more than another, or than was needed.",
     "approve": "Go through what was refused, and allow it or not.",
+    "merge": "Unite what many learners saw.",
     "export": "Write a policy for another proxy.",
-    "learned": "List the policies that come with the program.",
-    "operations": "List the Engine's operations.",
+    "health": "Ask a running proxy whether the Engine answers.",
 }
 
 
@@ -159,7 +155,7 @@ def main() -> NoReturn:
     except click.ClickException as error:
         fail(_first_lower(error.format_message()), _usage(error), error.exit_code)
     except BrokenPipeError:
-        # The reader of our output has seen enough (`trioproxy operations | head`).
+        # The reader of our output has seen enough (`trioproxy explain | head`).
         sys.stderr.close()
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)

@@ -52,7 +52,7 @@ def live(tmp_path: Path) -> Path:
 
 def approve(live: Path, *options: str) -> Finished:
     file = live.with_name("app.env")
-    return run("approve", str(file), "--evidence", str(live), *options)
+    return run("approve", str(file), str(live), *options)
 
 
 def lists(live: Path) -> dict[str, str]:
@@ -150,7 +150,7 @@ def test_a_torn_file_is_not_extended(live: Path, command: str) -> None:
     done = approve(live, "--yes", "VolumeList")
     whole, known = file.read_text(), file.with_suffix(".jsonl").read_bytes()
     words = {
-        "approve": ("approve", str(file), "--evidence", str(live), "--json"),
+        "approve": ("approve", str(file), str(live), "--json"),
         "learn": ("learn", "-o", str(file), "--", "true"),
         "merge": ("merge", str(file), "-o", str(live.with_name("other.env"))),
     }[command]
@@ -178,7 +178,7 @@ async def test_a_person_answers(live: Path, tmp_path: Path) -> None:
     file = live.with_name("app.env")
     program = (sys.executable, "-m", "trioproxy", "approve")
     async with screen(tmp_path, 80) as shown:
-        await shown.run(*program, str(file), "--evidence", str(live))
+        await shown.run(*program, str(file), str(live))
         await shown.until(r"1 of 4: VolumeList\n(.*\n)*allow it\? \[y\]es.*uit:$")
         await shown.type("yes", "Enter")
         await shown.until(r"2 of 4: .*data:ro\n(.*\n)*allow it\? .*uit:$")
@@ -212,7 +212,7 @@ async def test_root_is_typed(live: Path, tmp_path: Path) -> None:
     file = live.with_name("app.env")
     program = (sys.executable, "-m", "trioproxy", "approve")
     async with screen(tmp_path, 200) as shown:
-        await shown.run(*program, str(file), "--evidence", str(live))
+        await shown.run(*program, str(file), str(live))
         for number in (1, 2, 3):
             await shown.until(rf"{number} of 4: .*\n(.*\n)*allow it\? .*uit:$")
             await shown.type("n", "Enter")
@@ -280,7 +280,7 @@ async def test_a_question_that_is_broken_off_writes_nothing(
     """Ctrl-C leaves the file as it was, whatever was answered before."""
     program = (sys.executable, "-m", "trioproxy", "approve")
     async with screen(tmp_path, 80) as shown:
-        await shown.run(*program, str(tmp_path / "app.env"), "--evidence", str(live))
+        await shown.run(*program, str(tmp_path / "app.env"), str(live))
         await shown.until("1 of 4")
         await shown.type("y", "Enter")
         await shown.until("2 of 4")
@@ -329,7 +329,7 @@ async def test_refused_approved_passed(engine: Engine, tmp_path: Path) -> None:
             ran = engine.docker(*command, host=listen, check=False)
             assert (ran.status, text in ran.errors) != (0, False)
             await proxy.line(f"recorded operation={operation}")
-            done = run("approve", str(file), "--evidence", str(live), "--yes", name)
+            done = run("approve", str(file), str(live), "--yes", name)
             assert done.status == 0, done.err
             await proxy.line("reload")
             engine.docker(*command, host=listen)

@@ -1,4 +1,4 @@
-"""`trioproxy check`: a request, a whole trace, or only the file."""
+"""`trioproxy check`: a request, or only the file."""
 
 import json
 from dataclasses import dataclass
@@ -158,22 +158,22 @@ def test_a_bad_file(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    """A missing file or trace is one clear error that names it."""
+    """A missing file is one clear error that names it."""
     missing = tmp_path / "missing"
     with pytest.raises(ConfigError, match=r"cannot read .*missing: No such file"):
         check(missing)
-    (tmp_path / "app.env").write_text(EXACT)
-    with pytest.raises(ConfigError, match=r"cannot read .*missing: No such file"):
-        check(tmp_path / "app.env", "--trace", missing)
 
 
 @pytest.mark.parametrize(
     ("args", "message"),
-    [(["GET"], "METHOD needs a TARGET"), (["GET", "/x", "--trace", "y"], "not both")],
-    ids=["half", "both"],
+    [
+        (["GET"], "METHOD needs a TARGET"),
+        (["--body", "-"], "need a METHOD and a TARGET"),
+    ],
+    ids=["half", "body"],
 )
 def test_misuse(exact: Path, args: list[str], message: str) -> None:
-    """Half a request, or a request and a trace, is a usage error."""
+    """Half a request is a usage error."""
     result = CliRunner().invoke(command, [str(exact), *args])
     assert result.exit_code == 2
     assert message in result.stderr
@@ -243,74 +243,6 @@ def test_a_request_is_judged_without_evidence(exact: Path) -> None:
     expected = check(exact, "GET", "/v1.41/containers/json")
     exact.with_suffix(".jsonl").write_text("no evidence\n")
     assert check(exact, "GET", "/v1.41/containers/json") == expected
-
-
-def test_trace_allowed(exact: Path, tmp_path: Path) -> None:
-    """A trace that the file lets pass has status 0; what only failed does not count."""
-    trace = write_trace(
-        tmp_path / "t.jsonl", (LIST, "200"), (OPTIONS, "200"), (IMAGES, "500")
-    )
-    answer = check(exact, "--trace", trace)
-    assert answer.status == 0
-    assert answer.out == f"{exact} refuses nothing of what was used in {trace}\n"
-
-
-def test_trace_refused(exact: Path, tmp_path: Path) -> None:
-    """What the file would refuse is listed, with its count and what would allow it."""
-    trace = write_trace(
-        tmp_path / "t.jsonl", (LIST, "200"), (IMAGES, "200"), (IMAGES, "200")
-    )
-    answer = check(exact, "--trace", trace)
-    assert answer.status == 1
-    assert answer.out.splitlines() == [
-        f"{exact} refuses 1 of what was used in {trace}",
-        "  2x ImageList (GET /images/json) is not allowed: add ImageList to ALLOW_OPERATIONS,"
-        " last 1970-01-01",
-    ]
-    data = json.loads(check(exact, "--trace", trace, "--json").out)
-    assert data["allowed"] is False
-    (refused,) = data["refused"]
-    assert refused["told"].startswith("ImageList (GET /images/json)")
-
-
-def test_trace_by_section(tmp_path: Path) -> None:
-    """OPTIONS is judged in the section where it was seen."""
-    file = tmp_path / "app.env"
-    file.write_text("CONTAINERS=1\nPOST=1\n")
-    trace = write_trace(tmp_path / "t.jsonl", (OPTIONS, "200"))
-    assert check(file, "--trace", trace).status == 0
-    file.write_text("IMAGES=1\nPOST=1\n")
-    assert check(file, "--trace", trace).status == 1
-
-
-def test_trace_cannot_tell(exact: Path, tmp_path: Path) -> None:
-    """Unknown routes have no path to judge: status 2, unless the Engine has none either."""
-    trace = write_trace(
-        tmp_path / "t.jsonl", (UNKNOWN, "200"), (NOWHERE, "200"), (LIST, "200")
-    )
-    answer = check(exact, "--trace", trace)
-    assert answer.status == 2
-    assert answer.out.splitlines()[1:] == [
-        "  cannot tell: GET in no section, an unknown route",
-        "  cannot tell: GET in IMAGES, an unknown route",
-    ]
-    data = json.loads(check(exact, "--trace", trace, "--json").out)
-    assert data["allowed"] is False
-    assert data["unknown"] == [
-        {"method": "GET", "section": ""},
-        {"method": "GET", "section": "IMAGES"},
-    ]
-    trace = write_trace(tmp_path / "t.jsonl", (UNKNOWN, "unrouted"), (LIST, "200"))
-    assert check(exact, "--trace", trace).status == 0
-
-
-def test_a_torn_trace(exact: Path, tmp_path: Path) -> None:
-    """A trace with a torn last line is replayed without it, and that is said."""
-    trace = write_trace(tmp_path / "t.jsonl", (LIST, "200"), (IMAGES, "200"))
-    trace.write_bytes(trace.read_bytes()[:-20])
-    answer = check(exact, "--trace", trace)
-    assert answer.status == 0
-    assert "the last line is cut off: it is ignored" in answer.err
 
 
 LIMITED = (

@@ -58,7 +58,17 @@ def test_more_and_less(folder: Path) -> None:
     assert done.status == 1
 
 
-@pytest.mark.parametrize("options", [(), ("--markdown",)], ids=["text", "markdown"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        (
+            "--as",
+            "markdown",
+        ),
+    ],
+    ids=["text", "markdown"],
+)
 def test_no_difference_is_said(folder: Path, options: tuple[str, ...]) -> None:
     """Files that decide alike are told so, however they are written."""
     (folder / "other.env").write_text(f"# the same\n{SMALL}CONTAINERS=1\n")
@@ -69,7 +79,7 @@ def test_no_difference_is_said(folder: Path, options: tuple[str, ...]) -> None:
 
 def test_json_for_programs(folder: Path) -> None:
     """A program finds names, routes and risks."""
-    done = diff(folder, "small.env", "large.env", "--json")
+    done = diff(folder, "small.env", "large.env", "--as", "json")
     data = json.loads(done.out)
     assert [one["name"] for one in data["more"]] == ["ContainerCreate", "GET:/new/{x}"]
     assert data["more"][0]["risk"] == "host-root"
@@ -81,7 +91,7 @@ def test_json_for_programs(folder: Path) -> None:
 def test_markdown_for_a_pull_request(folder: Path) -> None:
     """A reviewer finds a table; a hostile file name cannot leave its place."""
     (folder / "b|`\nx`.env").write_text(LARGE)
-    done = diff(folder, "small.env", "b|`\nx`.env", "--markdown")
+    done = diff(folder, "small.env", "b|`\nx`.env", "--as", "markdown")
     lines = done.out.splitlines()
     headline = "grants 2 more than `small.env`; root on the host: new**"
     assert lines[0] == f"**`b\\x0ax.env` {headline}"
@@ -119,7 +129,7 @@ def test_the_headline_says_whether_root_is_new(
     assert lines[0].endswith(f"; root on the host: {root}")
     assert f"  {line}" in lines
     assert done.status == int(" more than " in lines[0])
-    markdown = diff(folder, "old.env", "new.env", "--markdown").out
+    markdown = diff(folder, "old.env", "new.env", "--as", "markdown").out
     assert f"root on the host: {root}**\n" in markdown
 
 
@@ -147,7 +157,7 @@ def test_the_worst_is_first(folder: Path) -> None:
     )
     out = diff(folder, "small.env", "tags.env").out
     assert "  + ImageBuild               POST /build  HOST-ROOT, connects: " in out
-    data = json.loads(diff(folder, "small.env", "new.env", "--json").out)
+    data = json.loads(diff(folder, "small.env", "new.env", "--as", "json").out)
     assert data["more"][0] == {"name": "CREATE_BINDS=/etc", "root": "is /etc"}
     assert next(one["limited"] for one in data["more"] if "limited" in one) is True
 
@@ -158,7 +168,12 @@ def test_the_worst_is_first(folder: Path) -> None:
         pytest.param(("small.env", "none.env"), "cannot read", id="missing"),
         pytest.param(("small.env",), "missing argument", id="one-file"),
         pytest.param(
-            ("--json", "--markdown", "small.env", "large.env"), "exclude", id="both"
+            ("--as", "json", "--as", "text", "small.env", "large.env"),
+            "--as is given twice",
+            id="both",
+        ),
+        pytest.param(
+            ("small.env", "large.env", "-o", "page.html"), "is for the page", id="page"
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""`trioproxy drift`: a file beside what really happens."""
+"""`trioproxy diff` with evidence: a file beside what really happens."""
 
 import json
 import time
@@ -10,7 +10,7 @@ from tests.commands.running import Finished, run
 from tests.learning.test_proposal import shape_of
 from trioproxy.evidence.evidencefile import dump
 from trioproxy.evidence.seen import Argument, Evidence, When
-from trioproxy.evidence.shape import Who
+from trioproxy.evidence.shape import Shape, Who
 
 DAY = 86_400
 
@@ -38,7 +38,7 @@ def live(tmp_path: Path) -> Path:
 
 def drift(live: Path, *options: str) -> Finished:
     """Run the command on the two files."""
-    return run("drift", str(live.parent / "app.env"), "--evidence", str(live), *options)
+    return run("diff", str(live.parent / "app.env"), str(live), *options)
 
 
 def test_refused_and_unused_are_shown(live: Path) -> None:
@@ -66,12 +66,12 @@ def test_no_drift_is_status_0(live: Path) -> None:
         "ALLOW_OPERATIONS=ContainerList,ImageList,SystemInfo\n"
     )
     done = drift(live)
-    assert (done.status, "refuses nothing that was sent" in done.out) == (0, True)
+    assert (done.status, "refuses nothing that was needed" in done.out) == (0, True)
 
 
 def test_json_for_programs(live: Path) -> None:
     """A program finds counts, dates and the line."""
-    data = json.loads(drift(live, "--json").out)
+    data = json.loads(drift(live, "--as", "json").out)
     assert data["refused"][0]["operation"] == "ImageList"
     assert data["refused"][0]["seen"]["count"] == 2
     line = "ALLOW_OPERATIONS=ContainerList,ImageList,SystemInfo"
@@ -117,7 +117,7 @@ def test_values_are_told(live: Path) -> None:
     assert "\n  # root: CREATE_BINDS=/srv/a,/srv/b,/etc\n" in done.out
     assert "\n  CREATE_BINDS=/srv/a, last" in done.out
     assert "  CREATE_BINDS=/srv/b, never seen\n" in done.out
-    data = json.loads(drift(live, "--json").out)
+    data = json.loads(drift(live, "--as", "json").out)
     assert data["refused"][0]["why"] == "is /etc"
     assert data["lines"] == [
         {"line": "CREATE_BINDS=/srv/a,/srv/b,/etc", "root": "is /etc"}
@@ -125,11 +125,73 @@ def test_values_are_told(live: Path) -> None:
     assert [one["item"] for one in data["unused"] if one["item"][0] == "/"] == [
         *("/srv/a", "/srv/b")
     ]
-    trace = run("check", str(live.parent / "app.env"), "--trace", str(live))
-    assert "does not list" not in trace.out  # the Engine never saw it
     (live.parent / "app.env").write_text(
         "ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS=\n"
     )
-    trace = run("check", str(live.parent / "app.env"), "--trace", str(live))
-    assert trace.status == 1
-    assert "  1x ContainerCreate asks for /srv/a, which CREATE_BINDS" in trace.out
+    assert "  1x ContainerCreate asks for /srv/a, which CREATE_BINDS" in drift(live).out
+
+
+def test_what_only_ever_failed_is_no_need(live: Path) -> None:
+    """What the Engine itself never let succeed is told apart, and changes no exit status."""
+    evidence = Evidence()
+    evidence.begin("r1", 1_000)
+    evidence.observe(shape_of("ContainerList"), "200", When(1_000), Who())
+    evidence.observe(shape_of("VolumeDelete"), "500", When(1_000), Who())
+    live.write_text(dump(evidence))
+    done = drift(live)
+    assert done.status == 0
+    _, _, told = done.out.partition("and what only ever failed:\n")
+    assert "  1x VolumeDelete (DELETE /volumes/{name}) is not allowed" in told
+
+
+def test_options_are_judged_in_their_section(tmp_path: Path) -> None:
+    """OPTIONS is judged in the section where it was seen."""
+    evidence, live = Evidence(), tmp_path / "live.jsonl"
+    evidence.begin("r1", 1_000)
+    options = Shape("SystemOptions", "OPTIONS", "CONTAINERS")
+    evidence.observe(options, "200", When(1_000), Who())
+    live.write_text(dump(evidence))
+    (tmp_path / "app.env").write_text("CONTAINERS=1\nPOST=1\n")
+    assert drift(live).status == 0
+    (tmp_path / "app.env").write_text("IMAGES=1\nPOST=1\n")
+    assert drift(live).status == 1
+
+
+@pytest.mark.parametrize(("result", "status"), [("200", 1), ("unrouted", 0)])
+def test_unknown_routes(live: Path, result: str, status: int) -> None:
+    """A route that no table has is refused by a list, unless the Engine has none either."""
+    evidence = Evidence()
+    evidence.begin("r1", 1_000)
+    shape = Shape("unknown", "GET", "IMAGES")
+    evidence.observe(shape, result, When(1_000), Who())
+    live.write_text(dump(evidence))
+    done = drift(live)
+    assert done.status == status
+    assert "an unknown route, GET in IMAGES, is not allowed" in done.out
+
+
+def test_either_may_come_first(live: Path) -> None:
+    """File and evidence are told apart by their names, in any form."""
+    file = str(live.parent / "app.env")
+    for form in ("text", "markdown", "json", "html"):
+        one, other = (
+            run("diff", *names, "--as", form)
+            for names in ((file, str(live)), (str(live), file))
+        )
+        assert one == other
+        assert (one.status, one.err) == (1, "")
+        assert "ImageList" in one.out
+    shown = run("explain", file, "--evidence", str(live)).out
+    assert run("diff", file, str(live)).out in shown
+
+
+def test_two_of_evidence(live: Path) -> None:
+    """Two of evidence are compared by what would be learned from each."""
+    evidence, other = Evidence(), live.parent / "other.jsonl"
+    evidence.begin("r1", 1_000)
+    evidence.observe(shape_of("ImageList"), "200", When(1_000), Who())
+    other.write_text(dump(evidence))
+    done = run("diff", str(live), str(other))
+    assert done.status == 1
+    assert "  + ImageList" in done.out
+    assert "  - ContainerList" in done.out

@@ -45,16 +45,14 @@ atexit.register(tell)
 
 LOOKING = {
     "check": ("check", "app.env", "GET", "/images/json"),
-    "check-trace": ("check", "app.env", "--trace", "app.jsonl"),
     "explain": ("explain", "app.env"),
-    "report": ("report", "app.env", "--evidence", "app.jsonl"),
-    "report-to-file": ("report", "app.env", "-o", "report.html"),
+    "report": ("explain", "app.env", "--evidence", "app.jsonl", "--as", "html"),
+    "report-to-file": ("explain", "app.env", "--as", "html", "-o", "report.html"),
     "diff": ("diff", "app.env", "old.env"),
-    "drift": ("drift", "app.env", "--evidence", "app.jsonl"),
-    "approve": ("approve", "app.env", "--evidence", "app.jsonl", "--json"),
+    "diff-evidence": ("diff", "app.env", "app.jsonl"),
+    "approve": ("approve", "app.env", "app.jsonl", "--json"),
     "export": ("export", "app.env", "--to", "tecnativa"),
-    "learned": ("learned",),
-    "operations": ("operations", "--section", "VOLUMES"),
+    "what-there-is": ("explain",),
     "health": ("health", "tcp://127.0.0.1:1"),
     "merge-to-nowhere": ("merge", "app.jsonl", "-o", "no/folder.jsonl/x.jsonl"),
 }

@@ -638,7 +638,7 @@ def test_version_and_help() -> None:
     """The version is one line; the help names every command and fits 80 columns."""
     assert run("--version").out == f"trioproxy {__version__}\n"
     text = run("--help").out
-    for name in ("learn", "enforce", "health", "check", "explain", "operations"):
+    for name in ("learn", "enforce", "health", "check", "explain", "diff"):
         assert f"  {name} " in text
     assert max(map(len, text.splitlines())) <= 80
 

@@ -121,7 +121,7 @@ def test_eighty_columns(file: Path, text: str) -> None:
 
 def test_json(file: Path) -> None:
     """A program gets the same facts."""
-    data = json.loads(explain(file, f"{LEARNED}PUID=1\n", "--json").stdout)
+    data = json.loads(explain(file, f"{LEARNED}PUID=1\n", "--as", "json").stdout)
     assert [one["operation"] for one in data["lines"]] == [
         "ContainerCreate",
         "ContainerList",
@@ -136,7 +136,7 @@ def test_json(file: Path) -> None:
     assert data["elsewhere"].endswith(f"the same client would have {PRICE}")
     assert [flow["lacks"] for flow in data["half_granted"]] == ["ContainerStart"]
     assert len(data["warnings"]) == 1
-    data = json.loads(explain(file, "CONTAINERS=1\n", "--json").stdout)
+    data = json.loads(explain(file, "CONTAINERS=1\n", "--as", "json").stdout)
     assert data["unknown_routes_in"] == ["CONTAINERS", "EVENTS", "PING", "VERSION"]
 
 
@@ -166,7 +166,7 @@ def test_a_limited_file(file: Path) -> None:
     assert "values combine: each of them may be asked for with any other" in said
     assert "limited in what they ask for or reach:\n  ContainerCreate" in text
     assert "HOST-ROOT" not in text
-    data = json.loads(explain(file, limited, "--json").stdout)
+    data = json.loads(explain(file, limited, "--as", "json").stdout)
     assert data["root"]["known"] is False
     assert data["limits"]["CREATE_BINDS"] == "/srv/app"
     assert data["limits"]["CREATE_PRIVILEGED"] == ""
@@ -208,10 +208,10 @@ def test_what_was_seen_stands_beside_what_is_granted(tmp_path: Path) -> None:
     assert "    /srv/app: seen 4x in 4 of 4 runs, 1970-01-01\n" in text
     assert "    /srv/other: NEVER SEEN: added by hand\n" in text
     assert "    root: seen 2x in 2 of 4 runs, 1970-01-01\n" in text
-    table = run("explain", str(path), "--markdown").out
+    table = run("explain", str(path), "--as", "markdown").out
     assert "| `ContainerTop` `GET /containers/{id}/top` |" in table
     assert "|  | `CREATE_BINDS=/srv/other` |  | NEVER SEEN: added by hand |\n" in table
-    data = json.loads(run("explain", str(path), "--json").out)
+    data = json.loads(run("explain", str(path), "--as", "json").out)
     seen = {one["name"]: one["seen"] for one in data["lines"]}
     assert seen["ContainerTop"]["last"] is None
     assert (seen["ContainerExec"]["count"], seen["ContainerExec"]["runs"]) == (2, 2)
@@ -226,18 +226,22 @@ def test_a_build_goes_around_lists(file: Path) -> None:
         "a build goes around PULL_IMAGES: it pulls any image and connects to any host"
     )
     assert said in " ".join(explain(file, around).stdout.split())
-    assert json.loads(explain(file, around, "--json").stdout)["gone_around"] == said
+    assert (
+        json.loads(explain(file, around, "--as", "json").stdout)["gone_around"] == said
+    )
 
 
 def test_limits_in_markdown(file: Path) -> None:
     """A reviewer reads in a table what is limited, what is listed, and what is closed."""
     limited = "ALLOW_OPERATIONS=ContainerCreate,ImageBuild\nCREATE_BINDS=/etc\nCREATE_CAPS=*\n"
-    text = explain(file, limited, "--markdown").stdout
+    text = explain(file, limited, "--as", "markdown").stdout
     assert "| limited | `ContainerCreate` `POST /containers/create` |" in text
     assert "| HOST-ROOT | `ImageBuild` `POST /build` |" in text
     assert "| HOST-ROOT | `CREATE_BINDS=/etc` | is /etc |  |\n" in text
     assert "\nAnything of `CREATE_CAPS`.\n" in text
     assert "\nNothing of `CREATE_DEVICES`, `CREATE_DRIVERS`, " in text
     hostile = file.with_name("a`|b.env")
-    assert explain(hostile, limited, "--markdown").stdout.startswith("**`")
-    assert "`|" not in explain(hostile, limited, "--markdown").stdout.splitlines()[0]
+    assert explain(hostile, limited, "--as", "markdown").stdout.startswith("**`")
+    assert (
+        "`|" not in explain(hostile, limited, "--as", "markdown").stdout.splitlines()[0]
+    )

@@ -66,5 +66,5 @@ def test_drift_says_who_was_refused(learned: File, tmp_path: Path) -> None:
         live.observe(shape_of("ContainerList"), "refused", When(1_795_515_300), who)
     path = tmp_path / "live.jsonl"
     path.write_text(dump(live))
-    shown = run("drift", str(tmp_path / "app.env"), "--evidence", str(path))
+    shown = run("diff", str(tmp_path / "app.env"), str(path))
     assert ", by 10.0.0.5, 10.0.0.7\n" in shown.out

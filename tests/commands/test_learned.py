@@ -1,4 +1,4 @@
-"""`trioproxy learned`, and `learned:NAME` wherever a policy file is named."""
+"""`trioproxy explain` of what there is, and `learned:NAME` wherever a policy is named."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ from tests.commands.test_enforce import ANY_PORT, status_of
 from tests.fakes import FakeEngine
 from tests.learned.pages import catalogue, learned, learned_on, operations
 from tests.markdown import ROOT
+from trioproxy.api.routes import ENDPOINTS
 from trioproxy.commands import catalogue as places
 from trioproxy.commands.catalogue import locate
 from trioproxy.errors import ConfigError
@@ -24,21 +25,32 @@ def test_the_list_and_the_pages_have_one_source() -> None:
 
 
 def test_the_list() -> None:
-    """Each file has two lines: name, day and risk, and the client with its version."""
-    done = run("learned")
+    """Each file has two lines: name, day and risk, and the client with its version; each
+    operation has two: its route, and what it does with effect and risk."""
+    done = run("explain")
     assert (done.status, done.err) == (0, "")
-    lines = done.out.splitlines()
+    files, known, *sections = done.out.split("\n\n")
+    lines = files.splitlines()[1:]
     assert [line.split()[0] for line in lines[::2]] == NAMES
     at = NAMES.index("kind")
     day = learned_on(FOLDER / "kind.env")
     assert lines[2 * at].split() == ["kind", day, "DESTRUCTIVE"]
-    assert lines[2 * at + 1] == "    kind 0.27.0, partial"
-    assert max(map(len, lines)) <= 80
+    assert lines[2 * at + 1] == "      kind 0.27.0, partial"
+    assert "Traefik, docker" in known
+    routes = [line for one in sections for line in one.splitlines()[1::2]]
+    assert [line.split() for line in routes] == [
+        [one.operation, one.method, one.template] for one in ENDPOINTS
+    ]
+    (commit,) = (one for one in sections if one.startswith("operations, COMMIT:"))
+    assert commit.splitlines()[2].endswith(" [writes, HOST-ROOT]")
+    assert max(map(len, done.out.splitlines())) <= 80
 
 
 def test_the_list_for_programs() -> None:
-    """A program gets what each was learned from, what it opens, and whether that is root."""
-    data = {one["name"]: one for one in json.loads(run("learned", "--json").out)}
+    """A program gets what each was learned from, what it opens, and whether that is root;
+    and each endpoint with all that is known of it."""
+    told = json.loads(run("explain", "--as", "json").out)
+    data = {one["name"]: one for one in told["learned"]}
     assert list(data) == NAMES
     (glances,) = (profile for profile in learned() if profile.name == "glances")
     assert data["glances"] == {
@@ -54,15 +66,44 @@ def test_the_list_for_programs() -> None:
     }
     for one in data.values():
         assert one["root"] is (one["power"] == "host-root")
+    assert len(told["operations"]) == len(ENDPOINTS)
+    (auth,) = [one for one in told["operations"] if one["operation"] == "SystemAuth"]
+    assert auth.pop("summary")
+    assert auth == {
+        "operation": "SystemAuth",
+        "method": "POST",
+        "template": "/auth",
+        "section": "AUTH",
+        "effect": "read",
+        "stream": "none",
+        "files": "-",
+        "risk": "info-leak",
+        "connects": True,
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_list_and_the_file_agree(name: str) -> None:
+    """What is listed as root is what `explain` of that file says, and nothing else is."""
+    listed = run("explain").out.partition(f"\n  {name} ")[2].partition("\n")[0]
+    answer = run("explain", f"learned:{name}").out.partition("\n")[0]
+    is_root = "root on the host: yes" in answer
+    assert ("HOST-ROOT" in listed) is is_root
+
+
+@pytest.mark.parametrize("form", ["markdown", "html"])
+def test_the_list_has_two_forms(form: str) -> None:
+    """What there is is text or JSON; another form is of a file."""
+    done = run("explain", "--as", form)
+    assert (done.status, "without FILE there is --as text" in done.err) == (2, True)
 
 
 CALLS = {
     "explain": ("explain", "FILE"),
     "check": ("check", "FILE", "GET", "/containers/json"),
-    "check-trace": ("check", "FILE", "--trace", str(FOLDER / "glances.jsonl")),
     "diff": ("diff", "FILE", str(FOLDER / "kind.env")),
     "diff-new": ("diff", str(FOLDER / "kind.env"), "FILE"),
-    "drift": ("drift", "FILE", "--evidence", str(FOLDER / "glances.jsonl")),
+    "diff-evidence": ("diff", "FILE", str(FOLDER / "glances.jsonl")),
     "export": ("export", "FILE", "--to", "tecnativa"),
 }
 
@@ -118,14 +159,28 @@ NO_SUCH = {
         "learned:compose",
         "did you mean learned:docker-compose or learned:docker-compose-build?",
     ),
-    "far": ("learned:xyz", "trioproxy learned lists those there are"),
-    "none": ("learned:", "trioproxy learned lists those there are"),
-    "up": ("learned:../learned/glances", "trioproxy learned lists those there are"),
-    "root": ("learned:/etc/passwd", "trioproxy learned lists those there are"),
+    "far": ("learned:xyz", "trioproxy explain lists those there are"),
+    "none": ("learned:", "trioproxy explain lists those there are"),
+    "up": ("learned:../learned/glances", "trioproxy explain lists those there are"),
+    "root": ("learned:/etc/passwd", "trioproxy explain lists those there are"),
     "suffix": ("learned:glances.env", "did you mean learned:glances?"),
     "case": ("learned:Glances", "did you mean learned:glances?"),
-    "pattern": ("learned:*", "trioproxy learned lists those there are"),
+    "pattern": ("learned:*", "trioproxy explain lists those there are"),
 }
+
+
+@pytest.mark.parametrize("name", ["learned:traefik", "learned:Traefik, docker"])
+@pytest.mark.parametrize("command", [("explain",), ("enforce", "--env-file")])
+def test_a_name_that_only_the_documents_have(
+    name: str, command: tuple[str, ...]
+) -> None:
+    """Who is known from sources or documentation is told of as that page tells."""
+    done = run(*command, name)
+    assert done.status == 2
+    assert f"there is no {name!r}: it was not learned yet" in done.err
+    needs = "ContainerInspect,ContainerList,SystemEvents,SystemPing,SystemPingHead"
+    assert f"Traefik, docker: ALLOW_OPERATIONS={needs},SystemVersion" in done.err
+    assert "read in its source" in done.err
 
 
 @pytest.mark.parametrize(("name", "hint"), NO_SUCH.values(), ids=NO_SUCH)

@@ -56,7 +56,7 @@ class Host:
 
     def approve(self, *inside: str, file: Path) -> subprocess.CompletedProcess[str]:
         """Allow what was refused."""
-        words = ("approve", str(file), "--evidence", str(self.live), "--yes")
+        words = ("approve", str(file), str(self.live), "--yes")
         return subprocess.run(
             [*inside, sys.executable, "-m", "trioproxy", *words, "VolumeList"],
             env=environment({}),

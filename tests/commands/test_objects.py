@@ -37,7 +37,7 @@ def test_explain_says_what_may_be_named(files: tuple[str, str]) -> None:
     assert "ONLY_CONTAINERS=@own: containers that requests may name" in words
     assert "ONLY_NETWORKS=@own,bridge,default,none: networks, as the variable is not set" in words  # fmt: skip
     assert "still shown, listed or not, by ContainerList" in words
-    _, out, _ = run("explain", "--json", files[1])
+    _, out, _ = run("explain", "--as", "json", files[1])
     told = json.loads(out)
     assert told["objects"]["ONLY_CONTAINERS"] == "@own"
     assert told["shows_all"] == ["ContainerList"]
@@ -87,7 +87,7 @@ def test_diff_proves_which_lists_hold_more(
         lists = f"ONLY_CONTAINERS={value}\nONLY_OWNER=app\n" if value else ""
         (tmp_path / name).write_text(f"{OPEN}CREATE_BINDS=\n{lists}")
         names.append(str(tmp_path / name))
-    status, out, _ = run("diff", "--json", *names)
+    status, out, _ = run("diff", "--as", "json", *names)
     told = json.loads(out)
     assert [one["name"] for one in told["more"]] == more
     assert status == bool(more)

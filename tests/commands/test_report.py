@@ -1,4 +1,4 @@
-"""`trioproxy report`: one page from files, and what becomes of bad ones."""
+"""`trioproxy explain --as html`: one page from files, and what becomes of bad ones."""
 
 import os
 import shutil
@@ -11,15 +11,17 @@ from click.testing import CliRunner, Result
 from tests.commands.running import run
 from tests.commands.screen import on_pty
 from tests.reports import LEARNED, write_reports
-from trioproxy.commands.report import command
+from trioproxy.commands.explain import command
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import load
 from trioproxy.review.page import BEGINNING
 from trioproxy.review.sightings import of_operation
 
+PAGE = ("explain", "--as", "html")
+
 
 def report(*args: str | Path) -> Result:
-    words = [str(one) for one in args]
+    words = ["--as", "html", *map(str, args)]
     result = CliRunner().invoke(command, words, standalone_mode=False)
     if result.exception is not None:
         raise result.exception
@@ -59,7 +61,7 @@ def _umask() -> int:
 def test_a_page_goes_to_stdout(file: Path, tmp_path: Path) -> None:
     """Without -o the page is the output, the same as in a file."""
     report(file, "-o", tmp_path / "report.html")
-    done = run("report", str(file))
+    done = run("explain", "--as", "html", str(file))
     assert (done.status, done.err) == (0, "")
     assert done.out == (tmp_path / "report.html").read_text()
 
@@ -69,7 +71,7 @@ def test_a_report_is_replaced_and_nothing_else(file: Path, tmp_path: Path) -> No
     page = tmp_path / "report.html"
     report(file, "-o", page)
     first = page.read_text()
-    report(file, "--against", file, "-o", page)
+    run("diff", str(file), str(file), "--as", "html", "-o", str(page))
     assert page.read_text() != first
     other = tmp_path / "index.html"
     for path, text in ((file, file.read_text()), (other, "<!doctype html>\n")):
@@ -82,17 +84,29 @@ def test_a_report_is_replaced_and_nothing_else(file: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        pytest.param(["no.env", "-o", "x.html"], "cannot read no.env", id="file"),
         pytest.param(
-            ["app.env", "--against", "no.env"], "cannot read no.env", id="old"
+            [*PAGE, "no.env", "-o", "x.html"], "cannot read no.env", id="file"
         ),
-        pytest.param(["app.env", "--evidence", "no"], "cannot read no:", id="evidence"),
-        pytest.param(["app.env", "--evidence", "app.env"], "app.env:1", id="none"),
-        pytest.param(["app.env", "-o", "link.html"], "symbolic link", id="link"),
         pytest.param(
-            ["app.env", "-o", "."], ". is no regular file: it is a folder", id="folder"
+            ["diff", "no.env", "app.env", "--as", "html"],
+            "cannot read no.env",
+            id="old",
         ),
-        pytest.param(["app.env", "-o", "app.env/x"], "Not a directory", id="no folder"),
+        pytest.param(
+            [*PAGE, "app.env", "--evidence", "no"], "cannot read no:", id="evidence"
+        ),
+        pytest.param(
+            [*PAGE, "app.env", "--evidence", "app.env"], "app.env:1", id="none"
+        ),
+        pytest.param([*PAGE, "app.env", "-o", "link.html"], "symbolic link", id="link"),
+        pytest.param(
+            [*PAGE, "app.env", "-o", "."],
+            ". is no regular file: it is a folder",
+            id="folder",
+        ),
+        pytest.param(
+            [*PAGE, "app.env", "-o", "app.env/x"], "Not a directory", id="no folder"
+        ),
     ],
 )
 def test_bad_input(
@@ -102,7 +116,7 @@ def test_bad_input(
     monkeypatch.chdir(file.parent)
     (file.parent / "link.html").symlink_to("app.env")
     before = sorted(file.parent.iterdir())
-    done = run("report", *args)
+    done = run(*args)
     assert (done.status, done.out) == (2, "")
     assert message in done.err
     assert sorted(file.parent.iterdir()) == before
@@ -110,11 +124,11 @@ def test_bad_input(
 
 async def test_a_terminal_gets_no_page(file: Path) -> None:
     """A person at a terminal is told to name a file."""
-    said = await on_pty(sys.executable, "-m", "trioproxy", "report", str(file))
+    said = await on_pty(sys.executable, "-m", "trioproxy", *PAGE, str(file))
     text = " ".join(said.decode().split())
     assert text == (
         "trioproxy: this is a page for a browser, and no text for a terminal"
-        " hint: name a file, -o report.html, or use trioproxy explain"
+        " hint: name a file, -o report.html"
     )
 
 

@@ -62,11 +62,11 @@ def test_files(file: Path) -> None:
         assert is_silent is (endpoint.summary not in rows[name])
 
 
-def test_operations() -> None:
-    """`operations` says them behind each summary."""
-    lines = iter(run("operations").out.splitlines())
+def test_what_there_is() -> None:
+    """`explain` without a file says them behind each summary."""
+    lines = iter(run("explain").out.splitlines())
     for line in lines:
-        name = line.split()[0]
+        name = (line.split() or [""])[0]
         if name in SHOWN and line.startswith("  ") and "/debug" not in line:
             assert words(SHOWN[name], next(lines)) == SHOWN[name].marks
 
@@ -74,7 +74,13 @@ def test_operations() -> None:
 def test_diff(file: Path) -> None:
     """`diff` says them of each grant, as text and in its table."""
     (file.parent / "none.env").write_text("ALLOW_OPERATIONS=\n")
-    for options in ((), ("--markdown",)):
+    for options in (
+        (),
+        (
+            "--as",
+            "markdown",
+        ),
+    ):
         shown = run("diff", *options, str(file.parent / "none.env"), str(file)).out
         rows = dict(re.findall(r"(?m)^.*[+].*?([A-Z]\w{3,})(.*)$", shown))
         assert rows.keys() == SHOWN.keys()
@@ -101,15 +107,17 @@ def test_json(file: Path) -> None:
     """Programs get the same words, and whether the Engine connects, from each command."""
     (file.parent / "none.env").write_text("ALLOW_OPERATIONS=\n")
     told = [
-        json.loads(run("operations", "--json").out),
+        json.loads(run("explain", "--as", "json").out)["operations"],
         [
             one
-            for one in json.loads(run("explain", "--json", str(file)).out)["lines"]
+            for one in json.loads(run("explain", "--as", "json", str(file)).out)[
+                "lines"
+            ]
             if one["standing"] == "granted"
         ],
-        json.loads(run("diff", "--json", str(file.parent / "none.env"), str(file)).out)[
-            "more"
-        ],
+        json.loads(
+            run("diff", "--as", "json", str(file.parent / "none.env"), str(file)).out
+        )["more"],
     ]
     for data in told:
         for one in data:

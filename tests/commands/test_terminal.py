@@ -74,23 +74,21 @@ COMMANDS = [
     ("diff", "all.env", "one.env"),
     ("explain", "all.env"),
     ("explain", "one.env"),
-    ("operations",),
-    ("learned",),
+    ("explain",),
     ("check", "one.env", "POST", "/containers/create"),
     ("check", "one.env", "POST", "/images/" + "long/" * 30 + "push"),
     ("export", "all.env", "--to", "linuxserver"),
     ("enforce", "--env-file", "none.env", "--listen", "unix://x"),
     ("learn", "-o", "one.env", "--", "true"),
-    ("drift", "one.env", "--evidence", "live.jsonl"),
-    ("drift", "all.env", "--evidence", "live.jsonl", "--days", "0"),
-    ("check", "one.env", "--trace", "live.jsonl"),
+    ("diff", "one.env", "live.jsonl"),
+    ("diff", "all.env", "live.jsonl", "--days", "0"),
     ("merge", "live.jsonl", "-o", "both.env"),
     ("merge", "one.env", "all.env", "-o", "both.env"),
     *(
         (name, "--help")
         for name in (
-            *("learn", "enforce", "check", "explain", "diff", "merge", "drift"),
-            *("export", "operations", "health"),
+            *("learn", "enforce", "check", "explain", "diff", "merge", "approve"),
+            *("export", "health"),
         )
     ),
 ]

@@ -58,7 +58,7 @@ STOPS = [
     ({"ALLOW_OPERATIONS": "containerlist"}, "is no operation", "did you mean ContainerList?"),
     ({"ALLOW_OPERATIONS": "Container%43reate"}, "%43 in ALLOW_OPERATIONS of the environment needs no escape", "write C"),
     ({"ALLOW_OPERATIONS": "GET:%2ffrob"}, "%2f in ALLOW_OPERATIONS", "write /"),
-    ({"ALLOW_OPERATIONS": "%2a"}, "'*' in ALLOW_OPERATIONS", "trioproxy operations lists them"),
+    ({"ALLOW_OPERATIONS": "%2a"}, "'*' in ALLOW_OPERATIONS", "trioproxy explain lists them"),
     ({"ALLOW_OPERATIONS": "ContainerList,"}, "'' in ALLOW_OPERATIONS", ""),
     ({"ALLOW_OPERATIONS": "BuildKitGrpc"}, "cannot be granted", "HTTP/2"),
     ({"ALLOW_OPERATIONS": "GET:/containers/json"}, "has a name of its own", "write ContainerList"),

@@ -139,7 +139,7 @@ def test_agent_sandbox(scratch: ScratchEngine, tmp_path: Path, stranger: str) ->
 
 
 RECORD = "/record/live.jsonl"
-APPROVE = f"trioproxy approve /policy/policy.env --evidence {RECORD} --yes VolumeList"
+APPROVE = f"trioproxy approve /policy/policy.env {RECORD} --yes VolumeList"
 
 
 @pytest.mark.usefixtures("image", "client")

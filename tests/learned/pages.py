@@ -13,13 +13,14 @@ from tests.learned.install import ROOT
 from tests.learned.learning import env_file
 from tests.learned.profiles import PROFILES, Profile
 from trioproxy.api.families import OBJECTS
-from trioproxy.commands.catalogue import LIST
+from trioproxy.commands.catalogue import DOCUMENTED, LIST
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.learning.proposal import listed_items, listed_operations
 
 README = ROOT / "learned" / "README.md"
 CATALOGUE = ROOT / "learned" / LIST
 CLIENTS = ROOT / "docs" / "clients.md"
+KNOWN = ROOT / "learned" / DOCUMENTED
 BEGIN = "<!-- made by `make learned` -->"
 END = "<!-- end -->"
 MANY = 12
@@ -34,7 +35,7 @@ def write() -> None:
 
 
 def catalogue() -> str:
-    """What `trioproxy learned` knows of each file that is not in the file."""
+    """What `trioproxy explain` knows of each file that is not in the file."""
     entries = [
         {
             "name": profile.name,
@@ -46,6 +47,22 @@ def catalogue() -> str:
         }
         for profile in learned()
     ]
+    return json.dumps(entries, indent=2) + "\n"
+
+
+def documented() -> str:
+    """What the page on clients knows of those that nobody learned, for the program."""
+    below = CLIENTS.read_text().partition("\n## Documented\n")[2]
+    rows = [
+        [cell.strip().replace("`", "") for cell in line.strip("|").split("|")]
+        for line in below.splitlines()
+        if line.startswith("| ") and not line.startswith("| client ")
+    ]
+    keys = ("client", "operations", "limits", "by_option", "source")
+    entries = [
+        dict(zip(keys, row if len(row) == len(keys) else [*row[:2], "", *row[2:]], strict=True))
+        for row in rows
+    ]  # fmt: skip
     return json.dumps(entries, indent=2) + "\n"
 
 

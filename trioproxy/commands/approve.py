@@ -39,9 +39,8 @@ SHOWN: Final = 6
 
 EPILOG = """\b
 Examples:
-  trioproxy enforce --env-file app.env --record live.jsonl --watch
-  trioproxy approve app.env --evidence live.jsonl
-  trioproxy approve app.env --evidence live.jsonl --yes VolumeList
+  trioproxy approve app.env live.jsonl
+  trioproxy approve app.env live.jsonl --yes VolumeList
 
 \b
 Exit status: 0 all of it was allowed or declined for good, 1 some is left,
@@ -68,12 +67,7 @@ class Answers:
 
 @click.command(name="approve", epilog=EPILOG)
 @click.argument("file", metavar="FILE")
-@click.option(
-    "--evidence",
-    required=True,
-    metavar="LIVE.jsonl",
-    help="What enforce --record or --shadow --record kept.",
-)
+@click.argument("evidence", metavar="LIVE.jsonl")
 @click.option(
     "--yes",
     "names",
@@ -101,7 +95,7 @@ def command(
 ) -> int:
     """Go through what FILE refuses and clients ask for, and allow it or not.
 
-    Each question shows what it does at worst, who asked and how often, what FILE grants
+    LIVE.jsonl is what enforce --record or --shadow --record kept. Each question shows what it does at worst, who asked and how often, what FILE grants
     of the kind already, and the change. Answers: yes, no (asked again next time), always
     no (remembered in the evidence next to FILE), quit. What gives root on the host is
     asked last, and its yes is the word root. FILE is written as learn writes it, and each

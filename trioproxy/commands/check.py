@@ -1,4 +1,4 @@
-"""`trioproxy check`: would a file let a request pass, or all that was learned?"""
+"""`trioproxy check`: would a file let a request pass?"""
 
 import json
 import os
@@ -13,11 +13,8 @@ from trioproxy.api.matched import Request
 from trioproxy.apiversion import is_older, oldest_of, too_old
 from trioproxy.commands.observed import evidence_next_to, read_evidence
 from trioproxy.commands.policyfile import PolicyFile
-from trioproxy.commands.sheetlines import line_data, refused_text
 from trioproxy.commands.terminal import show
 from trioproxy.errors import BadRequest, BadTarget, ConfigError
-from trioproxy.evidence.seen import Evidence
-from trioproxy.evidence.shape import UNROUTED, Shape
 from trioproxy.http import jsonbody
 from trioproxy.http.request import NEVER_FORWARDED
 from trioproxy.judge.gate import (
@@ -36,7 +33,6 @@ from trioproxy.judge.gate import (
 )
 from trioproxy.judge.rules import UNREAD, UNRESOLVED, Decision, Policy, Reason
 from trioproxy.limits.things import Known
-from trioproxy.review.sheet import sheet_of
 
 REFUSED: Final = 1
 CANNOT_TELL: Final = 2
@@ -47,7 +43,6 @@ Examples:
   trioproxy check learned/app.env POST /v1.45/containers/web/restart
   trioproxy check learned/app.env POST /containers/create --body create.json
   trioproxy check app.env GET /containers/db/json --upstream tcp://ci:2375
-  trioproxy check candidate.env --trace learned/app.jsonl
 
 Exit status: 0 all allowed, 1 something refused, 2 cannot tell.
 """
@@ -57,9 +52,6 @@ Exit status: 0 all allowed, 1 something refused, 2 cannot tell.
 @click.argument("file", metavar="FILE")
 @click.argument("method", metavar="[METHOD", required=False)
 @click.argument("target", metavar="TARGET]", required=False)
-@click.option(
-    "--trace", metavar="EVIDENCE", help="Replay what was learned instead of a request."
-)
 @click.option(
     "--body",
     metavar="BODY",
@@ -76,7 +68,6 @@ def command(
     file: str,
     method: str | None,
     target: str | None,
-    trace: str | None,
     body: str | None,
     upstream: str | None,
     as_json: bool,
@@ -86,10 +77,6 @@ def command(
     With FILE alone: whether it is a policy, and how much it opens.
     """
     policy_file = PolicyFile.read(file)
-    if trace is not None:
-        if method is not None:
-            raise click.UsageError("give a request or --trace, not both")
-        return _check_trace(policy_file, trace, as_json=as_json)
     if method is None:
         if body is not None or upstream is not None:
             raise click.UsageError("--body and --upstream need a METHOD and a TARGET")
@@ -287,44 +274,3 @@ def _as_data(request: Request, decision: Decision) -> dict[str, object]:
         "rule": decision.rule,
         "message": decision.message,
     }
-
-
-def _check_trace(file: PolicyFile, trace: str, *, as_json: bool) -> int:
-    evidence = read_evidence(Path(trace))
-    sheet = sheet_of(file.policy, evidence)
-    # What the Engine refused itself no client needs.
-    refused = [one for one in sheet.refused if one.seen and one.seen.is_used]
-    unknown = _unknown(evidence)
-    if as_json:
-        data = {
-            "file": file.path,
-            "trace": trace,
-            "allowed": not refused and not unknown,
-            "refused": list(map(line_data, refused)),
-            "unknown": [
-                {"method": shape.method, "section": shape.section} for shape in unknown
-            ],
-        }
-        click.echo(json.dumps(data, indent=2))
-    else:
-        number = len(refused) or "nothing"
-        show(
-            f"{file.path} refuses {number} of what was used in {trace}",
-            *(text for one in refused for text in refused_text(one)),
-            *(
-                f"  cannot tell: {shape.method} in {shape.section or 'no section'}, an unknown route"
-                for shape in unknown
-            ),
-        )
-    if refused:
-        return REFUSED
-    return CANNOT_TELL if unknown else 0
-
-
-def _unknown(evidence: Evidence) -> list[Shape]:
-    """The routes that the Engine has and our table has not: a path was never recorded."""
-    return [
-        shape
-        for shape in evidence.unknown()
-        if evidence.records[shape].results.keys() != {UNROUTED}
-    ]

@@ -1,13 +1,21 @@
-"""`trioproxy diff`: what one file grants more or less than another."""
+"""`trioproxy diff`: what one file grants more or less than another, or than was needed."""
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
+from trioproxy.commands.drift import DAYS, Drifted
+from trioproxy.commands.observed import is_evidence, read_evidence
 from trioproxy.commands.policyfile import PolicyFile, as_code, as_data
 from trioproxy.commands.terminal import show, write
+from trioproxy.commands.views import Form, refuse_output, viewed, write_page
+from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.meaning import Way
+from trioproxy.judge.rules import Policy
+from trioproxy.learning.proposal import Wish, propose
+from trioproxy.learning.proposal import write as write_env
 from trioproxy.learning.wording import count
 from trioproxy.review.compare import Comparison, Grant, compare
 
@@ -17,34 +25,74 @@ MORE = 1
 EPILOG = """\b
 Examples:
   trioproxy diff learned/app.env candidate.env
-  trioproxy diff --markdown old.env new.env >> "$GITHUB_STEP_SUMMARY"
+  trioproxy diff learned/app.env live.jsonl
 
-Exit status: 0 nothing more, 1 NEW grants more, 2 bad input.
+Exit status: 0 no, 1 NEW grants more, or the file refuses what was needed, 2 bad input.
 """
 
 
 @click.command(name="diff", epilog=EPILOG)
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--markdown", is_flag=True, help="Print Markdown, for a pull request.")
-def command(*, old: str, new: str, as_json: bool, markdown: bool) -> int:
+@viewed
+@click.option(
+    "--days",
+    default=DAYS,
+    show_default=True,
+    type=click.IntRange(min=0, max=36_500),
+    metavar="N",
+    help="Beside evidence: tell of what is granted and was not used for so long.",
+)
+def command(*, old: str, new: str, form: Form, output: str | None, days: int) -> int:
     """Show what the policy file NEW grants more and less than OLD.
 
     The two are compared by what they decide, so a list can be compared with section
     variables. Use it as a gate: the exit status is 1 when NEW grants more.
+
+    Where one of them is evidence, NAME.jsonl: what the file refuses of it, with the line
+    that would allow it, and what it grants and nobody uses. Two of evidence are compared
+    by what would be learned from each.
     """
-    if as_json and markdown:
-        raise click.UsageError("--json and --markdown exclude each other")
-    before, after = PolicyFile.read(old), PolicyFile.read(new)
-    found = compare(before.policy, after.policy)
-    if as_json:
+    refuse_output(form, output)
+    if is_evidence(old) is not is_evidence(new):
+        file, evidence = (new, old) if is_evidence(old) else (old, new)
+        return _beside(file, evidence, form, output, days)
+    if form is Form.HTML:
+        if is_evidence(new):
+            raise click.UsageError("a page is about a policy file: name one")
+        write_page(new, output, old=old)
+    found = compare(_policy(old), _policy(new))
+    if form is Form.JSON:
         click.echo(json.dumps(_data(old, new, found), indent=2))
-    elif markdown:
+    elif form is Form.MARKDOWN:
         write(_markdown(old, new, found))
-    else:
+    elif form is Form.TEXT:
         show(*_text(old, new, found))
     return MORE if found.more or found.is_root_new else 0
+
+
+def _beside(file: str, evidence: str, form: Form, output: str | None, days: int) -> int:
+    """Compare a file with evidence; the exit status."""
+    found = Drifted.read(PolicyFile.read(file), evidence, days)
+    match form:
+        case Form.TEXT:
+            show(*found.lines())
+        case Form.MARKDOWN:
+            write(found.markdown())
+        case Form.JSON:
+            click.echo(json.dumps(found.data(), indent=2))
+        case Form.HTML:
+            write_page(file, output, live=evidence)
+    return MORE if found.refused else 0
+
+
+def _policy(name: str) -> Policy:
+    """The policy of a file; of evidence the one that would be learned from it."""
+    if not is_evidence(name):
+        return PolicyFile.read(name).policy
+    evidence, wish = read_evidence(Path(name)), Wish(name=Path(name).stem, file=name)
+    text = write_env(evidence, propose(evidence, "", wish), "", wish)
+    return parse_policy_file(text, name=name)[0]
 
 
 def _data(old: str, new: str, found: Comparison) -> dict[str, object]:

@@ -1,104 +1,117 @@
-"""`trioproxy drift`: a file beside what really happens."""
+"""A file beside what really happens: what of it is refused, and what is granted and unused."""
 
-import json
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-
-import click
+from typing import Final
 
 from trioproxy.commands.observed import read_evidence
-from trioproxy.commands.policyfile import PolicyFile
+from trioproxy.commands.policyfile import PolicyFile, as_code
 from trioproxy.commands.sheetlines import line_data, refused_text
-from trioproxy.commands.terminal import show
+from trioproxy.evidence.seen import Completeness
 from trioproxy.evidence.strictjson import iso
 from trioproxy.learning.wording import count, span
-from trioproxy.review.sheet import Line, Sheet, additions, sheet_of
+from trioproxy.review.sheet import Line, Sheet, Standing, additions, sheet_of
 
-DRIFTED = 1
-DAY = 86_400
-
-EPILOG = """\b
-Examples:
-  trioproxy enforce --env-file learned/app.env --record live.jsonl
-  trioproxy drift learned/app.env --evidence live.jsonl
-
-Exit status: 0 nothing refused, 1 something was refused, 2 bad input.
-"""
+DAYS: Final = 30
+"""Granted and not used for so long is told of."""
+DAY: Final = 86_400
 
 
-@click.command(name="drift", epilog=EPILOG)
-@click.argument("file", metavar="FILE")
-@click.option(
-    "--evidence",
-    required=True,
-    metavar="LIVE.jsonl",
-    help="What enforce --record or --shadow --record kept.",
-)
-@click.option(
-    "--days",
-    default=30,
-    show_default=True,
-    type=click.IntRange(min=0, max=36_500),
-    metavar="N",
-    help="Granted and not used for so long is reported.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(*, file: str, evidence: str, days: int, as_json: bool) -> int:
-    """Show what clients send and FILE refuses, and what FILE grants and nobody uses.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drifted:
+    """What a file refuses of evidence, and grants without need."""
 
-    For what is refused the line is shown that would allow it. What is unused is only
-    reported: rare jobs look unused for a long time.
-    """
-    policy = PolicyFile.read(file).policy
-    live = read_evidence(Path(evidence))
-    sheet = sheet_of(policy, live)
-    unused = sheet.unused(int(time.time()) - days * DAY)
-    facts = live.completeness()
-    if as_json:
-        data = {
-            "file": file,
-            "evidence": evidence,
-            "watched_seconds": facts.seconds,
-            "refused": list(map(line_data, sheet.refused)),
-            "lines": [
-                {"line": str(one.grant), "root": one.root} for one in additions(sheet)
-            ],
-            "unused": list(map(line_data, unused)),
-            "values_watched": sheet.knows_values,
-        }
-        click.echo(json.dumps(data, indent=2))
-    else:
-        show(
-            f"{evidence}: {count(facts.runs, 'run')}, watched for {span(facts.seconds)},"
-            f" until {iso(facts.last)}",
-            *(
-                _refused(file, sheet)
-                if sheet.refused
-                else [f"{file} refuses nothing that was sent"]
-            ),
-            *_unused(unused, facts.seconds, days),
+    file: str
+    evidence: str
+    sheet: Sheet
+    watched: Completeness
+    days: int
+
+    @classmethod
+    def read(cls, file: PolicyFile, evidence: str, days: int = DAYS) -> "Drifted":
+        """Compare a file with an evidence file."""
+        live = read_evidence(Path(evidence))
+        return cls(
+            file=file.path,
+            evidence=evidence,
+            sheet=sheet_of(file.policy, live),
+            watched=live.completeness(),
+            days=days,
         )
-    return DRIFTED if sheet.refused else 0
+
+    @property
+    def failed(self) -> tuple[Line, ...]:
+        """What the file refuses and the Engine itself never let succeed: no need."""
+        return tuple(o for o in self.sheet.refused if o.standing is Standing.FAILED)
+
+    @property
+    def refused(self) -> tuple[Line, ...]:
+        """All else that it refuses."""
+        return tuple(o for o in self.sheet.refused if o.standing is not Standing.FAILED)
+
+    @property
+    def unused(self) -> tuple[Line, ...]:
+        """What was not used in the last days that were watched."""
+        return self.sheet.unused(self.watched.last - self.days * DAY)
+
+    def lines(self) -> Iterator[str]:
+        """Say it to a person."""
+        yield (
+            f"{self.evidence}: {count(self.watched.runs, 'run')}, watched for"
+            f" {span(self.watched.seconds)}, until {iso(self.watched.last)}"
+        )
+        if self.refused:
+            yield f"{self.file} refuses:"
+        else:
+            yield f"{self.file} refuses nothing that was needed"
+        yield from _told(self.refused)
+        if self.failed:
+            yield "and what only ever failed:"
+        yield from _told(self.failed)
+        # A line that is pasted without a look allows nothing that gives root.
+        lines = [f"{'# root: ' * bool(o.root)}{o.grant}" for o in additions(self.sheet)]
+        if lines:
+            what = "this line" if len(lines) == 1 else "these lines"
+            yield f"{what} would allow it (review it first):"
+            yield from (f"  {line}" for line in lines)
+        yield from self._unused_lines()
+
+    def _unused_lines(self) -> Iterator[str]:
+        if self.unused:
+            yield f"granted, and not used for {count(self.days, 'day')}:"
+        for one in self.unused:
+            last = one.seen.last if one.seen else 0
+            when = f"last {iso(last)[:10]}" if last else "never seen"
+            yield f"  {one.grant.name}, {when}"
+        if self.unused and self.watched.seconds < self.days * DAY:
+            told = span(self.watched.seconds)
+            yield f"  (only {told} were watched: that proves little)"
+
+    def markdown(self) -> Iterator[str]:
+        """Say it beside a change: as it is on a terminal."""
+        yield f"**{as_code(self.file)} beside {as_code(self.evidence)}**"
+        yield ""
+        yield "```text"
+        yield from self.lines()
+        yield "```"
+
+    def data(self) -> dict[str, object]:
+        """Say it to a program."""
+        return {
+            "file": self.file,
+            "evidence": self.evidence,
+            "watched_seconds": self.watched.seconds,
+            "refused": list(map(line_data, self.sheet.refused)),
+            "lines": [
+                {"line": str(one.grant), "root": one.root}
+                for one in additions(self.sheet)
+            ],
+            "unused": list(map(line_data, self.unused)),
+            "values_watched": self.sheet.knows_values,
+        }
 
 
-def _refused(file: str, sheet: Sheet) -> Iterator[str]:
-    yield f"{file} refuses:"
-    for one in sheet.refused:
-        yield from refused_text(one)
-    # A line that is pasted without a look allows nothing that gives root.
-    lines = [f"{'# root: ' * bool(one.root)}{one.grant}" for one in additions(sheet)]
-    if lines:
-        what = "this line" if len(lines) == 1 else "these lines"
-        yield f"{what} would allow it (review it first):"
-        yield from (f"  {line}" for line in lines)
-
-
-def _unused(lines: Sequence[Line], seconds: int, days: int) -> Iterator[str]:
-    if lines:
-        yield f"granted, and not used for {count(days, 'day')}:"
+def _told(lines: Iterable[Line]) -> Iterator[str]:
     for one in lines:
-        last = one.seen.last if one.seen else 0
-        yield f"  {one.grant.name}, {f'last {iso(last)[:10]}' if last else 'never seen'}"
-    if lines and seconds < days * DAY:
-        yield f"  (only {span(seconds)} were watched: that proves little)"
+        yield from refused_text(one)

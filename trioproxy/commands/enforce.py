@@ -81,7 +81,7 @@ Examples:
 @click.option(
     "--record",
     metavar="FILE.jsonl",
-    help="Keep evidence of what passes and what is refused, for trioproxy drift.",
+    help="Keep evidence of what passes and what is refused, for diff and approve.",
 )
 def command(
     *,

@@ -1,7 +1,6 @@
 """`trioproxy explain`: what a file grants, how risky it is, and what was seen of it."""
 
 import json
-import textwrap
 from collections.abc import Iterable, Iterator
 
 import click
@@ -9,21 +8,20 @@ import click
 from trioproxy.api.families import LIMITS
 from trioproxy.api.routes import CONNECTS, MEANINGS, OPERATIONS, Effect
 from trioproxy.apiversion import too_old
+from trioproxy.commands.drift import Drifted
 from trioproxy.commands.observed import evidence_next_to, read_evidence
-from trioproxy.commands.policyfile import PolicyFile, as_code, describe
+from trioproxy.commands.policyfile import PolicyFile, as_code, describe, wrapped
 from trioproxy.commands.sheetlines import line_data
 from trioproxy.commands.terminal import show, write
-from trioproxy.errors import ConfigError
+from trioproxy.commands.views import Form, refuse_output, viewed, write_page
 from trioproxy.evidence.seen import Evidence
 from trioproxy.judge.meaning import Limited, open_sections
 from trioproxy.judge.power import LIMITED
 from trioproxy.learning.flows import half_granted
 from trioproxy.limits.limit import ANY
-from trioproxy.quoting import visible
 from trioproxy.review.sheet import Line, Sheet, sheet_of
 from trioproxy.review.translate import elsewhere
 
-WIDTH = 80
 ONE_PROXY = (
     "as long as no second proxy serves such clients at the same Engine: neither knows"
     " which volumes the other has the Engine fill"
@@ -33,33 +31,63 @@ ONE_PROXY = (
 EPILOG = """\b
 Examples:
   trioproxy explain learned/app.env
-  trioproxy explain learned/app.env --json | jq .root.answer
+  trioproxy explain learned:glances --as html -o glances.html
 """
 
 
 @click.command(name="explain", epilog=EPILOG)
-@click.argument("file", metavar="FILE")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--markdown", is_flag=True, help="Print a table for a pull request.")
-def command(*, file: str, as_json: bool, markdown: bool) -> None:
+@click.argument("file", metavar="[FILE]", required=False)
+@click.option(
+    "--evidence",
+    "live",
+    metavar="LIVE.jsonl",
+    help="What enforce --record kept: also show what FILE refuses of it.",
+)
+@viewed
+def command(
+    *, file: str | None, live: str | None, form: Form, output: str | None
+) -> None:
     """Show what a policy file grants, how risky it is, and what it opens elsewhere.
 
-    With its evidence next to it: how often, in how many of the runs, when and by
-    which programs. Also: flows that are granted by half. Where other proxies decide
-    otherwise by the same file, docs/differences.md says.
+    Whether it gives root on the host comes first; then what it opens, by risk. With its
+    evidence next to it: how often, in how many of the runs, when and by which programs.
+
+    Without FILE: what there is, which is the policies that come with the program, each
+    of them FILE as learned:NAME, and the operations that the Engine has.
     """
-    if as_json and markdown:
-        raise ConfigError("--json and --markdown exclude each other", hint="choose one")
+    refuse_output(form, output)
+    if file is None:
+        _show_inventory(form, live)
+        return
+    if form is Form.HTML:
+        write_page(file, output, live=live)
+        return
     policy_file = PolicyFile.read(file)
     learned = evidence_next_to(file)
     evidence = read_evidence(learned) if learned else None
     sheet = sheet_of(policy_file.policy, evidence)
-    if as_json:
-        click.echo(json.dumps(data(policy_file, sheet), indent=2))
-    elif markdown:
-        write(markdown_lines(policy_file.path, sheet))
+    drifted = Drifted.read(policy_file, live) if live else None
+    if form is Form.JSON:
+        beside = {"live": drifted.data()} if drifted else {}
+        click.echo(json.dumps(data(policy_file, sheet) | beside, indent=2))
+    elif form is Form.MARKDOWN:
+        more = ("", *drifted.markdown()) if drifted else ()
+        write([*markdown_lines(policy_file.path, sheet), *more])
     else:
-        show(*text_lines(policy_file, sheet, evidence))
+        more = ("", *drifted.lines()) if drifted else ()
+        show(*text_lines(policy_file, sheet, evidence), *more)
+
+
+def _show_inventory(form: Form, live: str | None) -> None:
+    # Here, for who explains a file reads none of it.
+    from trioproxy.commands import inventory
+
+    if live is not None or form not in {Form.TEXT, Form.JSON}:
+        raise click.UsageError("without FILE there is --as text or json, and no more")
+    if form is Form.JSON:
+        click.echo(json.dumps(inventory.data(), indent=2))
+    else:
+        show(*inventory.lines())
 
 
 # --- Text ---------------------------------------------------------------------------
@@ -74,7 +102,7 @@ def text_lines(
     yield from _lists(sheet)
     if meaning.gone_around:
         yield ""
-        yield from _wrap(meaning.gone_around)
+        yield from wrapped(meaning.gone_around)
     if meaning.limits or meaning.objects:
         yield ""
     yield (
@@ -106,7 +134,7 @@ def text_lines(
     ]
     for text in told:
         yield ""
-        yield from _wrap(text)
+        yield from wrapped(text)
 
 
 def titles() -> dict[str, str]:
@@ -126,13 +154,13 @@ def writes(sheet: Sheet) -> int:
 def _answer(path: str, sheet: Sheet) -> Iterator[str]:
     """Root or not, by what, and what that stands on."""
     meaning = sheet.meaning
-    yield from _wrap(f"{path}: {meaning.answer}")
+    yield from wrapped(f"{path}: {meaning.answer}")
     for way in meaning.ways:
         where = f"{way.operation}, {way.grant}" if way.grant else way.operation
-        yield from _wrap(f"{where}: {way.why}", indent="  ")
+        yield from wrapped(f"{where}: {way.why}", indent="  ")
     creates = any(one.operation == "ContainerCreate" for one in meaning.operations)
     if creates and not meaning.is_root:
-        yield from _wrap(f"  {ONE_PROXY}", indent="  ")
+        yield from wrapped(f"  {ONE_PROXY}", indent="  ")
 
 
 def _lists(sheet: Sheet) -> Iterator[str]:
@@ -156,21 +184,21 @@ def _lists(sheet: Sheet) -> Iterator[str]:
         if of_it is meaning.limits and len(listed) > 1:
             yield "  values combine: each of them may be asked for with any other"
         if closed := [one.variable for one in of_it if not one.value]:
-            yield from _wrap(f"{none} {', '.join(closed)}", indent="  ")
+            yield from wrapped(f"{none} {', '.join(closed)}", indent="  ")
     if meaning.shows_all:
         names = ", ".join(meaning.shows_all)
-        yield from _wrap(f"still shown, listed or not, by {names}", indent="  ")
+        yield from wrapped(f"still shown, listed or not, by {names}", indent="  ")
 
 
 def _list(limited: Limited, lines: Iterable[Line]) -> Iterator[str]:
     if limited.value:
         unset = "" if limited.is_set else ", as the variable is not set"
-        yield from _wrap(
+        yield from wrapped(
             f"{limited.variable}={limited.value}: {limited.line}{unset}", indent="  "
         )
     for one in lines:
         if told := ". ".join(filter(None, (one.power.root_note, one.sighting))):
-            yield from _wrap(f"{one.grant.item}: {told}", indent="    ")
+            yield from wrapped(f"{one.grant.item}: {told}", indent="    ")
 
 
 def _operation(line: Line) -> Iterator[str]:
@@ -180,17 +208,6 @@ def _operation(line: Line) -> Iterator[str]:
         yield f"{summary} [{CONNECTS}]" if line.endpoint.connects else summary
         if line.sighting:
             yield f"      {line.sighting}"
-
-
-def _wrap(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(
-        visible(text.strip(" ")),
-        width=WIDTH,
-        initial_indent=indent,
-        subsequent_indent=f"{indent}  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 # --- Markdown -----------------------------------------------------------------------

@@ -11,6 +11,11 @@ from trioproxy.evidence.seen import Evidence
 from trioproxy.files import read
 
 
+def is_evidence(name: str) -> bool:
+    """Whether a name is one of evidence, and of no policy file."""
+    return name.endswith(".jsonl")
+
+
 def read_evidence(path: Path) -> Evidence:
     """Read a file, and tell of a torn last line; `ConfigError` if it cannot be read."""
     loaded = load(read(path), name=str(path))

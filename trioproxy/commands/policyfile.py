@@ -1,5 +1,6 @@
 """What the commands that only look at a policy file share."""
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -41,6 +42,18 @@ def describe(endpoint: Endpoint) -> Iterator[str]:
     route = f"  {endpoint.operation:<24} {endpoint.method:<7} {endpoint.template}"
     yield route if len(route) <= WIDTH else f"  {' '.join(route.split())}"
     yield f"      {endpoint.summary}"
+
+
+def wrapped(text: str, indent: str = "") -> list[str]:
+    """Break a line of ours after `WIDTH` columns, wherever it goes."""
+    return textwrap.wrap(
+        visible(text.strip(" ")),
+        width=WIDTH,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def as_code(text: str) -> str:

@@ -234,7 +234,7 @@ def _parse_route(item: str, source: str) -> Route:
 def _unknown_operation(item: str, source: str) -> ConfigError:
     names = {name.lower(): name for name in OPERATIONS}
     found = near(item.lower(), names)
-    hint = "trioproxy operations lists them"
+    hint = "trioproxy explain lists them"
     return ConfigError(
         f"{item[:_SHOWN]!r} in {OPERATIONS_VARIABLE} of {source} is no operation",
         hint=f"did you mean {names[found[0]]}? {hint}" if found else hint,

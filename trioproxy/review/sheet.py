@@ -22,7 +22,14 @@ from trioproxy.errors import ConfigError
 from trioproxy.evidence.keeping import below_base
 from trioproxy.evidence.needs import is_need
 from trioproxy.evidence.seen import Askers, Evidence, Facts, Record
-from trioproxy.evidence.shape import REFUSED, UNKNOWN, UNPROVEN, Shape, shape_of
+from trioproxy.evidence.shape import (
+    REFUSED,
+    UNKNOWN,
+    UNPROVEN,
+    UNROUTED,
+    Shape,
+    shape_of,
+)
 from trioproxy.judge.meaning import Meaning, meaning_of
 from trioproxy.judge.power import Power, Powers
 from trioproxy.judge.rules import Mode, Policy
@@ -495,9 +502,11 @@ class _Others:
         if grant in self._declined:
             return Standing.DECLINED, ""
         ends = {end for one in sights for end in one.facts.results}
+        if ends == {UNROUTED}:
+            return Standing.FAILED, "the Engine has no such route"
         if any(one.shape.operation == UNKNOWN for one in sights):
             return Standing.REFUSED, "a route that this version does not know"
-        if ends == {REFUSED} or any(one.is_used for one in sights):
+        if REFUSED in ends or any(one.is_used for one in sights):
             return Standing.REFUSED, ""
         if grant.is_operation and grant.item in self._outdated:
             return Standing.FAILED, too_old(self._evidence.oldest_api)

@@ -1,9 +1,16 @@
-"""`trioproxy report`: a page on which a reviewer sees what a file means."""
+"""What `explain` and `diff` share: the form in which they say it, and the page.
+
+The page is one HTML file that loads nothing and runs nothing: it opens from a mail or a CI
+artifact, and prints.
+"""
 
 import hashlib
 import os
 import sys
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -16,57 +23,62 @@ from trioproxy.files import cannot, read
 from trioproxy.review.facts import File, Record, report_of
 from trioproxy.review.page import BEGINNING, page
 
-STDOUT = "-"
-
-EPILOG = """\b
-Examples:
-  trioproxy report learned/app.env -o report.html
-  trioproxy report app.env --against reviewed.env -o report.html
-  trioproxy report app.env --evidence live.jsonl -o report.html
-"""
+_Command = TypeVar("_Command", bound=Callable[..., object])
 
 
-@click.command(name="report", epilog=EPILOG)
-@click.argument("file", metavar="FILE")
-@click.option(
-    "--against", metavar="OLD", help="Show what FILE grants more or less than OLD."
-)
-@click.option(
-    "--evidence",
-    metavar="LIVE.jsonl",
-    help="Show what FILE refuses of this, and what it grants without need.",
-)
-@click.option(
-    "-o",
-    "--output",
-    default=STDOUT,
-    metavar="REPORT.html",
-    help="Where to write the page; stdout if not given.",
-)
-def command(
-    *, file: str, against: str | None, evidence: str | None, output: str
+class Form(StrEnum):
+    """How an answer is given."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+    HTML = "html"
+
+
+def viewed(command: _Command) -> _Command:
+    """Give a command the options by which a form is chosen."""
+    forms = click.Choice([form.value for form in Form])
+    command = click.option(
+        "-o", "--output", metavar="PAGE", help="With --as html: the file to write."
+    )(command)
+    return click.option(
+        "--as",
+        "form",
+        type=forms,
+        default=Form.TEXT.value,
+        callback=lambda _context, _option, given: Form(given),
+        help="For a terminal, a pull request, a program or a browser.",
+    )(command)
+
+
+def refuse_output(form: Form, output: str | None) -> None:
+    """Stop where a file is named that no page would go to."""
+    if output is not None and form is not Form.HTML:
+        raise click.UsageError("-o is for the page: --as html")
+
+
+def write_page(
+    file: str, output: str | None, *, old: str | None = None, live: str | None = None
 ) -> None:
-    """Write a page on which a reviewer sees what the policy file FILE means.
+    """Write what a policy file means, to a file or to stdout.
 
-    Whether it gives root on the host comes first; then what it opens, by risk, and who
-    used it when, where its evidence is next to it. The page is one HTML file that loads
-    nothing and runs nothing: it opens from a mail or a CI artifact, and prints.
+    `old`: a policy file to compare it with; `live`: evidence of what really happens.
     """
-    if output == STDOUT and width_of(sys.stdout) is not None:
+    if output is None and width_of(sys.stdout) is not None:
         raise ConfigError(
             "this is a page for a browser, and no text for a terminal",
-            hint="name a file, -o report.html, or use trioproxy explain",
+            hint="name a file, -o report.html",
         )
     learned = evidence_next_to(file)
     text = page(
         report_of(
             _file(file),
             _record(learned) if learned else None,
-            old=_file(against) if against is not None else None,
-            live=_record(Path(evidence)) if evidence is not None else None,
+            old=_file(old) if old is not None else None,
+            live=_record(Path(live)) if live is not None else None,
         )
     )
-    if output == STDOUT:
+    if output is None:
         sys.stdout.buffer.write(text.encode())
         sys.stdout.buffer.flush()
     else:
