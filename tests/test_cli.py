@@ -1,5 +1,7 @@
 """The command line as a whole: what holds for every command."""
 
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -39,7 +41,7 @@ def test_which_options_are_given_once() -> None:
     """Ceilings, policies, outputs, Engines and evidence are among them; listeners are not."""
     assert {
         ("learn", "--within"), ("learn", "-o"), ("learn", "--upstream"),
-        ("enforce", "--env-file"), ("enforce", "--record"),
+        ("enforce", "--record"), ("enforce", "--upstream"),
     } <= set(ONCE)  # fmt: skip
     assert {("learn", "--listen"), ("learn", "--restore")} <= set(REPEATED)
 
@@ -59,3 +61,53 @@ def test_what_belongs_to_the_command_is_not_ours() -> None:
     arguments = ["--within", "a", "--within", "b"]
     done = CliRunner().invoke(group, ["learn", "--from", "x", "--", "sh", *arguments])
     assert "given twice" not in done.output
+
+
+# -- how much of it there is -------------------------------------------------------
+
+
+def helped(name: str) -> list[str]:
+    """The lines of a command's help, on a terminal of 80 columns."""
+    done = CliRunner().invoke(group, [name, "--help"], terminal_width=80)
+    return done.stdout.splitlines()
+
+
+def test_how_many_commands_and_options() -> None:
+    """Ten commands at most, and 36 pairs of one and an option of it."""
+    context = click.Context(group)
+    pairs = [
+        (name, option.name)
+        for name in COMMANDS
+        for option in getattr(group.get_command(context, name), "params", ())
+        if isinstance(option, click.Option)
+    ]
+    assert len(COMMANDS) <= 10
+    assert len(pairs) <= 36, pairs
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_fits_a_screen(name: str) -> None:
+    """The help of each command has 40 lines of 80 columns at most, and two examples."""
+    lines = helped(name)
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 80
+    examples = lines[lines.index("  Examples:") + 1 :]
+    assert sum("trioproxy " in line for line in examples) >= 2
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"learn", "health"}))
+def test_a_file_may_have_its_option(name: str, tmp_path: Path) -> None:
+    """Whoever comes from other tools may write --env-file in front of a file."""
+    missing = str(tmp_path / "missing.env")
+    more = {
+        "check": (),
+        "diff": (missing,),
+        "approve": (missing,),
+        "merge": ("-o", str(tmp_path / "x.env")),
+        "export": ("--to", "tecnativa"),
+    }.get(name, ())
+    plain = run(name, missing, *more)
+    assert plain.status == 2
+    assert f"cannot read {tmp_path}" in plain.err
+    assert run(name, "--env-file", missing, *more) == plain
+    assert run(name, f"--env-file={missing}", *more) == plain
