@@ -103,6 +103,8 @@ def test_values_are_told(live: Path) -> None:
         one = Argument("CREATE_BINDS", value, "ContainerCreate")
         when = When(now - age * DAY, (50 - age) * DAY)
         evidence.observe_argument(one, result, when)
+    shape = shape_of("ContainerCreate")
+    evidence.observe(shape, "201", When(now, 50 * DAY), Who())
     live.write_text(dump(evidence))
     (live.parent / "app.env").write_text(
         "ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS=/srv/a,/srv/b\n"

@@ -89,7 +89,6 @@ LOOKS = (
     ("explain", "{}.env", "--as", "html"),
     ("explain", "{}.env", "--as", "html", "-o", "{}.html"),
     ("export", "{}.env", "--to", "tecnativa"),
-    ("explain", "learned:{}"),
     ("merge", "{}.env", "{}.jsonl", "-o", "{}-merged.env"),
     ("explain", "{}-merged.env"),
     ("merge", "{}.jsonl", "-o", "{}-merged.jsonl"),

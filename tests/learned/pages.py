@@ -50,20 +50,30 @@ def catalogue() -> str:
     return json.dumps(entries, indent=2) + "\n"
 
 
+SOURCES = {
+    "S": "read in its source",
+    "D": "read in its documentation",
+    "P": "from a published profile of another proxy",
+    "T": "told in an issue or a log",
+}
+"""The letters of the page on clients."""
+
+
 def documented() -> str:
     """What the page on clients knows of those that nobody learned, for the program."""
     below = CLIENTS.read_text().partition("\n## Documented\n")[2]
-    rows = [
-        [cell.strip().replace("`", "") for cell in line.strip("|").split("|")]
-        for line in below.splitlines()
-        if line.startswith("| ") and not line.startswith("| client ")
-    ]
-    keys = ("client", "operations", "limits", "by_option", "source")
-    entries = [
-        dict(zip(keys, row if len(row) == len(keys) else [*row[:2], "", *row[2:]], strict=True))
-        for row in rows
-    ]  # fmt: skip
-    return json.dumps(entries, indent=2) + "\n"
+    known = dict[str, str]()
+    for line in below.splitlines():
+        if line.startswith("| ") and not line.startswith("| client "):
+            cells = [
+                cell.strip().replace("`", "") for cell in line.strip("|").split("|")
+            ]
+            client, operations, *limits, option, source = cells
+            told = " ".join(filter(None, (f"ALLOW_OPERATIONS={operations}", *limits)))
+            by_option = f", by option {option}" if option else ""
+            why = " and ".join(SOURCES[letter] for letter in source.split())
+            known[client] = f"{told}{by_option} ({why})"
+    return json.dumps(known, indent=2) + "\n"
 
 
 def with_table(text: str, table: str) -> str:

@@ -44,7 +44,7 @@ def lines() -> Iterator[str]:
         yield f"      {one.client} {one.version}{partial}"
     yield ""
     yield "known from sources and documentation, and told of by the same name:"
-    yield from wrapped("; ".join(one.client for one in documented()), indent="  ")
+    yield from wrapped("; ".join(documented()), indent="  ")
     for section, members in groupby(ENDPOINTS, key=lambda one: one.section):
         yield ""
         yield f"operations, {section}:"
