@@ -40,7 +40,6 @@ CHECKS = (
     "tests/learning/test_proposal.py",
     "tests/commands/test_check.py",
     "tests/commands/test_explain.py",
-    "tests/commands/test_operations.py",
     "tests/learned/test_files.py",
     "tests/test_derived.py::test_each_file_is_as_it_follows",
 )

@@ -248,10 +248,10 @@ def _check_words(words: list[str]) -> None:
     if words and words[0] in {"--version", "--help"}:
         return
     context = click.Context(group, info_name=IMAGE)
-    command = group.get_command(context, words[0])
+    _, command, rest = group.resolve_command(context, words)
     assert command is not None, f"no such command: {words}"
     try:
-        command.make_context(words[0], words[1:], parent=context)
+        command.make_context(words[0], rest, parent=context)
     except click.exceptions.Exit:
         return  # --help
     except click.MissingParameter:

@@ -301,7 +301,7 @@ def test_a_log_where_evidence_would_be(read: Reading) -> None:
         assert "app.jsonl is the log, and where the evidence of app.env" in done.err
     done = read()
     assert "no evidence" in done.err
-    assert "learn --from-log reads those of HAProxy" in lines(done)[1]
+    assert "learn --from-log reads it" in lines(done)[1]
     assert read.written == before
 
 

@@ -130,9 +130,8 @@ async def test_sh_reads_the_same(learned: Path) -> None:
 async def test_compose_reads_the_same(learned: Path, engine: Engine) -> None:
     """As env_file of a Compose service the file means the same."""
     project = learned.parent / "compose.yaml"
-    project.write_text(
-        f"services:\n  a:\n    image: busybox\n    env_file: {learned.name}\n"
-    )
+    file = json.dumps(learned.name.replace("$", "$$"))
+    project.write_text(f"services:\n  a:\n    image: busybox\n    env_file: {file}\n")
     ran = engine.docker("compose", "-f", str(project), "config", "--format", "json")
     (service,) = json.loads(ran.output)["services"].values()
     assert service["environment"] == parse(text_of(learned), name="x")
