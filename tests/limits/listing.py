@@ -11,22 +11,33 @@ from trioproxy.limits.patterns import EPHEMERAL, Pattern, Words
 A64 = "a" * 64
 _SEGMENTS = st.sampled_from(["a", "b", "ab", "docker.sock", "a%20b", "srv"])
 _STARRED = st.sampled_from(["a*", "*", "*b", "a*b", "*a*", "ab*", "*{2}", "a*{1}"])
+_HOLES = st.sampled_from(
+    ["{num}", "a{num}", "{hex6}", "{rand6}.sock", "*{6}", "{uuid}", "{date}", "{uid}"]
+)
 
 
 @st.composite
 def _binds(draw: st.DrawFn) -> str:
     base = draw(st.sampled_from(["/", "{base}/"]))
-    middle = "".join(f"{one}/" for one in draw(st.lists(_SEGMENTS, max_size=2)))
-    last = draw(_SEGMENTS | _STARRED)
-    return f"{base}{middle}{last}{draw(st.sampled_from(['', '/*']))}{draw(st.sampled_from(['', ':ro']))}"
+    middle = draw(st.lists(_SEGMENTS, max_size=2))
+    if middle or base != "/":
+        typed = _HOLES.filter(lambda one: "*" not in one)
+        middle += draw(st.lists(typed, max_size=1))
+    last = draw(_SEGMENTS | _STARRED | _HOLES if middle else _SEGMENTS | _STARRED)
+    between = "".join(f"{one}/" for one in middle)
+    return f"{base}{between}{last}{draw(st.sampled_from(['', '/*']))}{draw(st.sampled_from(['', ':ro']))}"
 
 
 @st.composite
 def _images(draw: st.DrawFn) -> str:
     repo = draw(
-        st.sampled_from(["a", "a/b", "a*", "a/*", "x.io/a", "x.io/*", "x.io:1/a*"])
+        st.sampled_from(
+            ["a", "a/b", "a*", "a/*", "x.io/a", "x.io/*", "x.io:1/a*", "a-{hex4}"]
+        )
     )
-    tag = draw(st.sampled_from(["", ":1", ":1*", ":*", ":1.*", ":*1"]))
+    tag = draw(
+        st.sampled_from(["", ":1", ":1*", ":*", ":1.*", ":*1", ":{hex4}", ":{num}"])
+    )
     return repo + tag + draw(st.sampled_from(["", f"@sha256:{A64}", "@sha256:*", "@*"]))
 
 
@@ -47,7 +58,7 @@ def _behind(*prefixes: str) -> st.SearchStrategy[str]:
 
 
 def _options(*names: str) -> st.SearchStrategy[str]:
-    values = st.none() | _WORDS
+    values = st.none() | _WORDS | _HOLES
     named = st.tuples(st.sampled_from(names), values)
     return named.map(lambda one: one[0] if one[1] is None else f"{one[0]}={one[1]}")
 
@@ -68,10 +79,10 @@ ITEMS: Mapping[str, st.SearchStrategy[str]] = {
     "CREATE_RUNTIMES": _WORDS,
     "CREATE_SECURITY": _behind("seccomp:", "label:", "paths:"),
     "CREATE_TAGS": _images(),
-    "EXEC_COMMANDS": _WORDS,
+    "EXEC_COMMANDS": _WORDS | _HOLES,
     "EXEC_OPTIONS": _options("ContainerExec:Env.PATH", "ContainerExec:New"),
     "EXEC_PRIVILEGED": st.sampled_from(["0", "1"]),
-    "EXEC_USERS": _WORDS | st.just("@default"),
+    "EXEC_USERS": _WORDS | st.sampled_from(["@default", "{uid}", "{uid}%3A{uid}"]),
     "PULL_IMAGES": _images() | _behind("src:"),
     "PULL_OPTIONS": _options("ImageCreate:new"),
     "BUILD_OPTIONS": _options("ImageBuild:networkmode", "ImageBuild:new"),

@@ -27,6 +27,7 @@ from trioproxy.hostpath import (
 )
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.limit import Limits, parse_limits
+from trioproxy.limits.varying import end_of_literal
 from trioproxy.quoting import visible
 
 MOST_LINKS: Final = 40
@@ -156,10 +157,10 @@ def _followed(limits: Limits) -> Iterator[Limits]:
 
 def _led(item: str) -> str:
     """An item with the links of what is literal in it followed; empty: there are none."""
-    head, star, tail = item.partition("*")
-    if star:
+    head, tail = item[: (at := end_of_literal(item))], item[at:]
+    if tail:
         head, _, name = head.rpartition("/")
-        tail = f"/{name}*{tail}"
+        tail = f"/{name}{tail}"
     try:
         led = normal.quote(os.path.realpath(normal.unquote(head or "/")))
     except (
@@ -187,8 +188,9 @@ def _may_be_written(
     rest = path.removeprefix(mount.place.rstrip("/"))
     below = f"{mount.root.rstrip('/')}{rest}"
     heads = (
-        normal.unquote(limits.meaning_of(pattern.text).partition("*")[0])
+        normal.unquote(text[: end_of_literal(text)])
         for pattern in limits.by_variable["CREATE_BINDS"].patterns
+        for text in (limits.meaning_of(pattern.text),)
     )
     fronts = {
         head[:at] for head in heads for at in range(1, len(head)) if head[at] == "/"

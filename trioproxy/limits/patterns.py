@@ -2,12 +2,14 @@
 
 An item is written in the normal form of what it allows, and a `*` in it stands for any
 letters, digits, `_` and `-`: never for a slash, a dot in a name of a host, a colon; a
-`*{8}` for eight of them. A path and a repository may end in `/*`: all that lies below. An
-item that can never fit anything, because it is in no normal form, is an error and no item.
+`*{8}` for eight of them. A path and a repository may end in `/*`: all that lies below. What
+varies by a rule has a hole of its class (`limits.varying`), where that leaves open neither
+whose a thing is nor where it comes from: a path's first segment, a registry. An item that
+can never fit anything, because it is in no normal form, is an error and no item.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -26,6 +28,7 @@ from trioproxy.limits.languages import (
     others,
     with_stars,
 )
+from trioproxy.limits.varying import HOLE, NAMES, joined, kind_of, with_holes
 
 _Match = Callable[[str], re.Match[str] | None]
 
@@ -136,12 +139,32 @@ def check_escapes(text: str) -> None:
         raise Bad("a % without two capital hex digits", "write %25 for a percent sign")
 
 
-def check_quoted(text: str) -> None:
+_BRACED: Final = re.compile(r"\{[^{}]*\}")
+_MOST_DATES: Final = 4
+"""Holes of an item that stand for one of two words: each doubles all of its words."""
+
+
+def check_holes(text: str, kinds: Container[str]) -> None:
+    """Refuse a hole that is none, or of another kind than may stand here. Raises `Bad`."""
+    text = STAR.sub("*", text).removeprefix(BASE)
+    for hole in _BRACED.findall(text):
+        if not HOLE.fullmatch(hole):
+            raise Bad(f"{hole} is no hole", f"write {NAMES}, or %7B for a brace")
+        if kind_of(hole) not in kinds:
+            raise Bad(f"no place for {hole}", "list the values one by one")
+    # An escape is one character, whatever its digits.
+    if re.search(r"[0-9*}]\{num\}|\{num\}[0-9*{]", re.sub("%..", "%", text)):
+        raise Bad("a digit or a hole beside {num}", "write one hole for both")
+    if text.count("{date}") + text.count("{uid}") > _MOST_DATES:
+        raise Bad(f"more than {_MOST_DATES} of {{date}} and {{uid}}", "write some out")
+
+
+def check_quoted(text: str, holes: re.Pattern[str] = STAR) -> None:
     """Refuse a second form of a value: what needs an escape has one, nothing else has.
 
-    Raises `Bad`.
+    `holes` stand in it, and are none of it. Raises `Bad`.
     """
-    for part in STAR.sub("*", text).split("*"):
+    for part in holes.sub("*", text).split("*"):
         if not normal.is_quoted(part):
             hint = f"write {normal.quote(normal.unquote(part))} for {part}"
             raise Bad("not written in the one way", hint)
@@ -153,8 +176,8 @@ def check_quoted(text: str) -> None:
 _BELOW: Final = others(":\n")
 
 
-def path_of(text: str, base: str) -> Word:
-    """Read a path, `/*` at its end and all. Raises `Bad`."""
+def path_of(text: str, base: str, holes: re.Pattern[str] = STAR) -> Language:
+    """Read a path, `/*` at its end and all, in which such holes may stand. Raises `Bad`."""
     if text == BASE or text.startswith(f"{BASE}/"):
         if not base:
             raise Bad("{base} stands for nothing", "set CREATE_BASE=/a/folder")
@@ -162,15 +185,17 @@ def path_of(text: str, base: str) -> Word:
     if not text.startswith("/"):
         hint = f"write {normal.path(f'/{text}')}, from the host's root"
         raise Bad("not an absolute path", hint)
-    check_quoted(text)
+    check_quoted(text, holes)
     stem, below = (text[:-2], True) if text.endswith("/*") else (text, False)
-    plain = STAR.sub("%2A", stem or "/")
+    plain = holes.sub("%2A", stem or "/")
     cleaned = normal.path(normal.unquote(plain))
     if normal.quote(cleaned) != plain:
         raise Bad("not a clean path", f"write {normal.quote(cleaned)}{'/*' * below}")
     if "*" in stem.rpartition("/")[0]:
         raise Bad("a * in front of the last segment", "list the paths one by one")
-    return (*with_stars(stem), "/", _BELOW) if below else with_stars(stem)
+    if "{" in STAR.sub("*", stem).split("/")[:2][-1]:
+        raise Bad("a hole in the first segment", "list the paths one by one")
+    return joined(with_holes(stem), (("/", _BELOW),) if below else ((),))
 
 
 # --- Images -----------------------------------------------------------------------
@@ -182,36 +207,56 @@ _ID = re.compile(r"sha256:[0-9a-f]{64}|[0-9a-f]{12,64}")
 _DIGEST_STAR: Final = Some(TAG.chars | frozenset(":+"))
 
 
-def image_of(text: str) -> Words:
-    """Fit `repo:tag`, `repo@digest`, or one that has both. Raises `Bad`."""
+def image_of(text: str, *, is_pulled: bool = False) -> Words:
+    """Fit `repo:tag`, `repo@digest`, or one that has both. Raises `Bad`.
+
+    Of one that is pulled no hole leaves open whose it is.
+    """
     if _ID.fullmatch(text):
         return Words((text,))
     found = _IMAGE.fullmatch(text)
-    if found is None or not found["repo"]:
+    is_id = text.startswith("sha256:") and "{" in STAR.sub("*", text)
+    if found is None or not found["repo"] or is_id:
         raise Bad("no image", "write repository:tag, as nginx:1.27")
     repo, tag, digest = found["repo"], found["tag"], found["digest"]
     _check_repository(repo)
-    name = with_stars(repo.removesuffix("/*"))
+    _check_owner(repo, is_pulled=is_pulled)
+    name = with_holes(repo.removesuffix("/*"))
     if repo.endswith("/*"):
-        name = (*name, "/", others(":@"))
-    tagged: Word = (*name, ":", *with_stars(tag or "latest", TAG))
+        name = joined(name, (("/", others(":@")),))
+    tagged = joined(name, ((":",),), with_holes(tag or "latest", TAG))
     if digest:
+        check_holes(digest, ())
         hashed: Word = ("@", *with_stars(digest, _DIGEST_STAR))
-        return Words((*tagged, *hashed) if tag else (*name, *hashed))
+        return Words(*joined(tagged if tag else name, (hashed,)))
     if tag == "*":
-        names: Language = (name, tagged, (*name, ":*"))
-        return Words(*names, *((*one, "@", others("@")) for one in names))
-    return Words(tagged)
+        names = (*name, *tagged, *joined(name, ((":*",),)))
+        return Words(*names, *joined(names, (("@", others("@")),)))
+    return Words(*tagged)
 
 
 def lists_repositories(item: str) -> bool:
     """Whether an item of images lists whole repositories, for a `*` is in that part."""
     found = _IMAGE.fullmatch(item)
-    return found is not None and "*" in found["repo"]
+    return found is not None and HOLE.search(found["repo"]) is not None
+
+
+def _check_owner(repo: str, *, is_pulled: bool) -> None:
+    """Refuse a hole in what says where an image comes from. Raises `Bad`.
+
+    The Engine takes a first part for a registry that has a dot, a colon or a capital, or
+    is `localhost`. Of what is no star, `{randN}` alone may be so.
+    """
+    *owners, _ = STAR.sub("*", repo).split("/")
+    first = "".join(owners[:1])
+    if "{" in first and ("{rand" in first or re.search(r"[.:]", first)):
+        raise Bad("a hole where a registry may be", "list the images one by one")
+    if is_pulled and any("{" in one for one in owners):
+        raise Bad("a hole in the owner of what is pulled", "list the images one by one")
 
 
 def _check_repository(repo: str) -> None:
-    plain = STAR.sub("x", repo.removesuffix("/*"))
+    plain = HOLE.sub("x", repo.removesuffix("/*"))
     if normal.repository(plain) != plain:
         hint = f"write {normal.repository(repo)}, as the docker CLI shows it"
         raise Bad("not the short form of a name", hint)

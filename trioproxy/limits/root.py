@@ -8,7 +8,8 @@ from typing import Final
 
 from trioproxy.api import normal
 from trioproxy.limits import places
-from trioproxy.limits.languages import TAG, others, with_stars
+from trioproxy.limits.languages import TAG, Word, others, with_stars
+from trioproxy.limits.varying import HOLE, with_holes
 
 
 def _places(*paths: str) -> Mapping[str, places.Place]:
@@ -99,10 +100,15 @@ def of_path(path: str) -> str:
 
 @lru_cache(maxsize=4096)  # the same values come in one list after another
 def _of_pattern(path: str, *, is_read_only: bool = False) -> str:
-    """The same for a path as a list has it: any segment may hold a `*`."""
-    if "*" not in path and SOCKET.fullmatch(normal.unquote(path)):
+    """The same for a path as a list has it: any segment may hold a hole."""
+    if not HOLE.search(path) and SOCKET.fullmatch(normal.unquote(path)):
         return "is an engine, and whoever reaches it is root"
-    given = places.place(with_stars(path, TAG))
+    found = (_of_word(one, is_read_only=is_read_only) for one in with_holes(path, TAG))
+    return next(filter(None, found), "")
+
+
+def _of_word(word: Word, *, is_read_only: bool) -> str:
+    given = places.place(word)
     # Its own name first: that is what a person wrote.
     for links in (places.NO_LINKS, places.SAME, places.EVERY):
         itself = [

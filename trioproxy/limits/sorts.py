@@ -21,7 +21,7 @@ from trioproxy.api.families import BASE, PROXY, VARIABLES, Family
 from trioproxy.api.readers import HARMLESS_CAPS, WITHOUT_DEVICES
 from trioproxy.errors import ConfigError
 from trioproxy.limits import root
-from trioproxy.limits.languages import REST, TAG, expression, with_stars
+from trioproxy.limits.languages import REST, TAG, expression, is_literal, with_stars
 from trioproxy.limits.patterns import (
     READ_ONLY,
     Bad,
@@ -29,22 +29,40 @@ from trioproxy.limits.patterns import (
     Ports,
     Words,
     check_escapes,
+    check_holes,
     check_quoted,
     image_of,
     path_of,
     port_of,
 )
+from trioproxy.limits.varying import HOLE, joined, with_holes
 
 
 class Varies(Enum):
-    """Where in a value stands what differs from run to run."""
+    """Where in a value stands what differs from run to run, and so may stand a hole."""
 
     PATH = auto()
-    """In its last segment."""
+    """In any of its segments but the first."""
     IMAGE = auto()
-    """In its tag, or the last part of its name."""
+    """In its tag, or in its name."""
+    VALUE = auto()
+    """Behind its `=`."""
+    USER = auto()
+    """In its number."""
     PORT = auto()
     NEVER = auto()
+
+    @property
+    def holes(self) -> frozenset[str]:
+        """The kinds of holes that may stand there, beside a `*`."""
+        return _HOLES.get(self, frozenset())
+
+
+_ALL_HOLES: Final = frozenset({"num", "hex", "rand", "uuid", "date", "uid"})
+_HOLES: Final = MappingProxyType(
+    dict.fromkeys((Varies.PATH, Varies.IMAGE, Varies.VALUE), _ALL_HOLES)
+    | {Varies.USER: frozenset({"uid"})}
+)
 
 
 class Sort(NamedTuple):
@@ -66,6 +84,7 @@ def parse_pattern(variable: str, text: str, *, base: str = "") -> Pattern:
     """Parse an item. Raises `ConfigError` for what can never fit, with a hint."""
     try:
         check_escapes(text)
+        check_holes(text, sort_of(variable).varies.holes)
         means = sort_of(variable).item(text, base, VARIABLES[variable].family)
     except Bad as error:
         raise ConfigError(
@@ -150,9 +169,7 @@ def _may_be(item: str, value: str) -> bool:
     """Whether an item, with a `*` in it or without, fits a value, or any that begin so."""
     if value.endswith(":"):
         return item.startswith(value)
-    if "*" not in item:
-        return item == value
-    return bool(re.fullmatch(expression([with_stars(item, TAG)]), value))
+    return bool(re.fullmatch(expression(with_holes(item, TAG)), value))
 
 
 def _exactly(text: str) -> Words:
@@ -160,8 +177,8 @@ def _exactly(text: str) -> Words:
 
 
 def _word(text: str, *_: object) -> Words:
-    check_quoted(text)
-    return Words(with_stars(text, TAG))
+    check_quoted(text, HOLE)
+    return Words(*with_holes(text, TAG))
 
 
 def _among(
@@ -209,10 +226,10 @@ def _bind(text: str, base: str, _: Family) -> Words:
     path, mark, mode = text.partition(":")
     if mark and mode != "ro":
         raise Bad("no mode but :ro", f"write {path} or {path}:ro")
-    word = path_of(path, base)
-    read_only = (*word, READ_ONLY)
-    words = (read_only,) if mark else (word, read_only)
-    return Words(*words, spares_sockets="*" in path)
+    words = path_of(path, base, HOLE)
+    read_only = joined(words, ((READ_ONLY,),))
+    is_one = all(map(is_literal, words))
+    return Words(*(() if mark else words), *read_only, spares_sockets=not is_one)
 
 
 # --- Capabilities -------------------------------------------------------------------
@@ -264,7 +281,7 @@ def _device(text: str, *_: object) -> Words:
         return Words(with_stars(text, TAG))
     if not text.startswith("/"):
         raise Bad("no device", "write /dev/NAME, gpu, rule or driver:NAME")
-    return Words(path_of(text, ""))
+    return Words(*path_of(text, ""))
 
 
 def _root_of_device(item: str) -> str:
@@ -350,7 +367,7 @@ def _pull(text: str, *_: object) -> Words:
     if text.startswith("src:"):
         check_quoted(text.removeprefix("src:"))
         return Words(with_stars(text, TAG))
-    return image_of(text)
+    return image_of(text, is_pulled=True)
 
 
 def _kept_of_image(value: str) -> str:
@@ -437,12 +454,12 @@ def _option(text: str, _: str, family: Family) -> Words:
     item, mark, value = text.partition("=")
     operation, _colon, path = item.partition(":")
     _check_field(family, operation, path)
-    check_quoted(value)
+    check_quoted(value, HOLE)
     check_quoted(path)
     if "*" in item:
         raise Bad("a * in a name", "list the fields one by one")
     if mark:
-        return Words((f"{item}=", *with_stars(value, TAG)))
+        return Words(*joined(((f"{item}=",),), with_holes(value, TAG)))
     return Words((item,), (f"{item}=",), (f"{item}=", REST))
 
 
@@ -521,7 +538,7 @@ SORTS: Final[Mapping[str, Sort]] = MappingProxyType(
             Varies.NEVER,
         ),
         "option": Sort(
-            _option, _root_of_option, told_option, _option_says, Varies.NEVER
+            _option, _root_of_option, told_option, _option_says, Varies.VALUE
         ),
         "port": Sort(_port, never, whole, _no_more, Varies.PORT),
         "privilege": Sort(
@@ -541,7 +558,7 @@ SORTS: Final[Mapping[str, Sort]] = MappingProxyType(
             Varies.NEVER,
         ),
         "tag": Sort(_image, never, whole, _no_more, Varies.IMAGE),
-        "user": Sort(_user, never, _only(_USER), _no_more, Varies.NEVER),
+        "user": Sort(_user, never, _only(_USER), _no_more, Varies.USER),
     }
 )
 """All sorts, by the names that the rows of variables have for them."""

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from trioproxy.api.families import BASE, OBJECTS, Kind
 from trioproxy.judge.meaning import Limited
 from trioproxy.judge.rules import Policy
+from trioproxy.limits import varying
 from trioproxy.limits.limit import ANY
 from trioproxy.limits.objects import OF_LABEL, OF_PROJECT, OWN
 from trioproxy.limits.patterns import READ_ONLY, Pattern
@@ -17,8 +19,20 @@ from trioproxy.review.sightings import Sighting, Uses
 VALUES_SHOWN: Final = 4
 """Of the values that one item fits."""
 
-HOLE: Final = re.compile(r"(/\*\Z|\*(?:\{[0-9]+\})?)")
-"""What stands for more than itself in an item: all below a path, or letters."""
+HOLE: Final = re.compile(rf"(/\*\Z|{varying.HOLE.pattern})")
+"""What stands for more than itself in an item: all below a path, or a hole."""
+
+_KINDS: Final = MappingProxyType(
+    {
+        "num": "any digits",
+        "uuid": "a UUID",
+        "date": "a date, as 2026-11-20 or 20261120",
+        "uid": "the number of a user, 1000 to 59999",
+        "hex": "exactly {} of 0-9 and a-f",
+        "rand": "exactly {} letters, digits or _",
+        "": "exactly {} letters, digits, _ or -",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,5 +173,6 @@ def _reading(variable: str, text: str, base: str) -> Iterator[tuple[str, str]]:
 def _hole(hole: str) -> str:
     if hole.startswith("/"):
         return "all that lies below"
-    letters = "letters, digits, _ or -"
-    return f"exactly {hole[2:-1]} {letters}" if "{" in hole else f"any {letters}"
+    if hole == "*":
+        return "any letters, digits, _ or -"
+    return _KINDS[varying.kind_of(hole)].format(re.sub("[^0-9]", "", hole))

@@ -45,6 +45,7 @@ from trioproxy.learning.minimize import (
     smallest_sections,
     unopenable,
 )
+from trioproxy.limits.varying import HOLE
 
 
 class Proxy(StrEnum):
@@ -158,7 +159,7 @@ def _folders(policy: Policy) -> _Folders:
         path, _, mode = item.partition(":")
         stem = path.removesuffix("/*") or "/"
         folder = normal.unquote(stem)
-        if "*" in stem or "," in folder or not folder.isprintable():
+        if HOLE.search(stem) or "," in folder or not folder.isprintable():
             missing.append(f"{BINDS}={item}")
             continue
         folders.append(folder)
