@@ -86,13 +86,13 @@ def test_a_session_is_learned_enforced_and_run_again(
     temporary = os.environ.get("TMPDIR", "/tmp")
     assert lists == {
         "CREATE_BASE": str(project),
-        "CREATE_BINDS": f"{temporary}/tmp.*{{10}},{{base}}/conf:ro",
+        "CREATE_BINDS": f"{temporary}/tmp.{{rand10}},{{base}}/conf:ro",
         "CREATE_CAPS": "NET_ADMIN",
         "CREATE_IMAGES": "busybox:latest",
         "CREATE_PORTS": "127.0.0.1:random",
         "EXEC_OPTIONS": "ContainerExec:Env.TOKEN",
         "CREATE_SECURITY": "seccomp:unconfined",
-        "CREATE_TAGS": "app:*{8}",
+        "CREATE_TAGS": "app:{hex8}",
         "EXEC_COMMANDS": "sh",
         "EXEC_USERS": "root",
     }

@@ -175,12 +175,44 @@ def test_what_varies_is_listed_with_a_hole_after_the_second_run() -> None:
     file.learn(bind("/tmp/tmpab12cd34", "/srv"))
     assert file.lists()["CREATE_BINDS"] == "/srv,/tmp/tmpab12cd34"
     file.learn(bind("/tmp/tmpzz9_81kq", "/srv"))
-    assert file.lists()["CREATE_BINDS"] == "/srv,/tmp/tmp*{8}"
-    assert "/tmp/tmp*{8}                 varies: 2 values in 2 runs" in file.text
+    assert file.lists()["CREATE_BINDS"] == "/srv,/tmp/tmp{rand8}"
+    assert "/tmp/tmp{rand8}              varies: 2 values in 2 runs" in file.text
     assert file.allows(bind("/tmp/tmp00000000", "/srv"))
     assert not file.allows(bind("/tmp/tmp000000000"))
     file.learn(bind("/tmp/tmpq1w2e3r4", "/srv"))
-    assert file.lists()["CREATE_BINDS"] == "/srv,/tmp/tmp*{8}"
+    assert file.lists()["CREATE_BINDS"] == "/srv,/tmp/tmp{rand8}"
+
+
+def test_one_long_run_of_many_creations_makes_a_hole() -> None:
+    """What was made up for each creation of a single run is told by its shape, once it is over."""
+    file = File()
+    file.begin()
+    file.ask(bind("/tmp/tmpab12cd34", "/srv"))
+    file.ask(bind("/tmp/tmpzz9_81kq", "/srv"))
+    file.write(going_on=file.evidence.run)
+    assert file.lists()["CREATE_BINDS"] == "/srv,/tmp/tmpab12cd34,/tmp/tmpzz9_81kq"
+    file.write()
+    assert file.lists()["CREATE_BINDS"] == "/srv,/tmp/tmp{rand8}"
+
+
+def test_what_was_asked_for_each_time_is_no_hole_of_one_run() -> None:
+    """Two names of one creation, and of each, were not made up for it."""
+    file = File()
+    file.learn(bind("/tmp/tmpab12cd34", "/tmp/tmpzz9_81kq"))
+    assert file.lists()["CREATE_BINDS"] == "/tmp/tmpab12cd34,/tmp/tmpzz9_81kq"
+
+
+def test_names_with_other_letters_are_written_so_that_they_are_read() -> None:
+    """Spaces, `@` and `%` stand beside a hole as escapes, and the file reads them back."""
+    file = File()
+    file.learn(bind("/srv/j/job@2", "/srv/my app 1", "/srv/100%-7"))
+    file.learn(bind("/srv/j/job@3", "/srv/my app 2", "/srv/100%-8"))
+    assert file.lists()["CREATE_BINDS"] == (
+        "/srv/100%25-{num},/srv/j/job%40{num},/srv/my%20app%20{num}"
+    )
+    assert file.allows(bind("/srv/j/job@17", "/srv/my app 0", "/srv/100%-9"))
+    assert not file.allows(bind("/srv/j/job17"))
+    assert not file.allows(bind("/srv/j/job@2%200"))
 
 
 def test_a_run_that_is_not_over_makes_no_hole() -> None:
@@ -224,11 +256,11 @@ def test_what_only_failed_is_not_listed() -> None:
 def test_what_a_reviewer_took_out_stays_out() -> None:
     """A value, a hole, a whole line: learned again, none of them comes back."""
     file = File()
-    for number in ("a1", "b2"):
+    for number in ("17", "9"):
         file.learn(create({"Binds": ["/etc:/e", f"/tmp/run-{number}:/r"], "Privileged": True}))  # fmt: skip
-    file.edit("CREATE_BINDS=/etc,/tmp/run-*{2}", "CREATE_BINDS=")
+    file.edit("CREATE_BINDS=/etc,/tmp/run-{num}", "CREATE_BINDS=")
     file.edit("CREATE_PRIVILEGED=1", "CREATE_CAPS=NET_ADMIN")
-    file.learn(create({"Binds": ["/etc:/e", "/tmp/run-c3:/r", "/srv:/s"], "Privileged": True}))  # fmt: skip
+    file.learn(create({"Binds": ["/etc:/e", "/tmp/run-123:/r", "/srv:/s"], "Privileged": True}))  # fmt: skip
     assert file.lists() == {
         "CREATE_BINDS": "/srv",
         "CREATE_CAPS": "NET_ADMIN",
@@ -236,7 +268,7 @@ def test_what_a_reviewer_took_out_stays_out() -> None:
     }
     assert file.proposal.lists.declined == {
         "CREATE_BINDS=/etc",
-        "CREATE_BINDS=/tmp/run-*{2}",
+        "CREATE_BINDS=/tmp/run-{num}",
         "CREATE_PRIVILEGED=1",
     }
     assert file.proposal.lists.by_hand == {"CREATE_CAPS=NET_ADMIN"}
@@ -409,7 +441,7 @@ def test_a_client_that_makes_up_values_without_end_is_bounded() -> None:
 def test_a_line_has_room_for_so_much(monkeypatch: pytest.MonkeyPatch) -> None:
     """A list that would be too long for readers of env files is cut, and that is told."""
     file = File()
-    file.learn(*(bind(f"/srv/{'x' * 200}{number}") for number in range(200)))
+    file.learn(*(bind(f"/srv/{'x' * 200}{number}x") for number in range(200)))
     assert all(len(line) <= 32 * 1024 for line in file.text.split("\n"))
     assert "CREATE_BINDS" in file.proposal.lists.unlisted
 

@@ -161,8 +161,8 @@ def _item(report: Report, variable: str, text: str) -> Item:
 
 def test_holes_are_explained(grown: Report) -> None:
     """An item with a hole says what it stands for, and some of what was asked for."""
-    item = _item(grown, "CREATE_BINDS", "/tmp/job.*{8}")
-    assert item.reading == (("*{8}", "exactly 8 letters, digits, _ or -"),)
+    item = _item(grown, "CREATE_BINDS", "/tmp/job.{rand8}")
+    assert item.reading == (("{rand8}", "exactly 8 letters, digits or _"),)
     assert item.values[0] == "/tmp/job.01int007"
     assert len(item.values) + item.more_values == 12
     assert item.uses == (2,) * 6

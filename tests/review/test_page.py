@@ -89,7 +89,7 @@ def test_the_order_of_the_page(grown: str) -> None:
     for words in (
         "That is new: reviewed.env gave no known way.",
         "13\u00d7 in 6 of 6 runs 2026-11-18 to 2026-11-23",
-        "*{8} : exactly 8 letters, digits, _ or -",
+        "{rand8} : exactly 8 letters, digits or _",
         "10 open here and seen in use",
         "SystemEvents",
         "It grants 5 more than reviewed.env . Root on the host: new.",

@@ -3,49 +3,38 @@
 Most values are the same in every run, and stay as they are. Some are made up anew each
 time: folders of `mktemp`, names with a process id, tags with a digest. A list of those
 that were seen fits no third run, so what *varied* becomes one item with a hole in it:
-`/tmp/tmpab12cd34` and `/tmp/tmpx9_81kq0` become `/tmp/tmp*{8}`.
+`/tmp/tmpab12cd34` and `/tmp/tmpx9_81kq0` become `/tmp/tmp{rand8}`.
 
 A value varied if some run that asked for such things did without it. Varied values of two
-runs at least, which differ in one segment only, make a hole there:
-
-- in the last segment of a path, a name or a tag, never in front of it;
-- behind what they have in common (`stem`), four characters at least, from the beginning;
-- for letters, digits, `_` and `-`; for as many as were seen, if that was always the same
-  number and no counter;
-- never where it would reach what is root on the host.
-
-What two random names have in common may be chance: of `tmpab12cd34` and `tmpa9_81kq0`
-the `a`. So the stem ends at a separator where no more than two characters follow it, and
-never in a digit. What was asked for in one run alone makes no
-hole: nothing shows yet what of it varies.
-
-Adding runs never makes an item fit less: a value that varied goes on to vary, and more
-values only make a stem shorter, a length open, or a cluster larger.
+runs at least are laid side by side, token by token: those that have the same marks in the
+same places and whose differences were all made up (`learning.made`) are one item. A hole
+stands in any segment of a path but the first, in the name and the tag of an image but not
+in whose it is, in the value of an option; never where an item may hold none, and never
+where it would reach what is root on the host. Where one run is all that there is, each
+value counts as seen by itself, and a number needs more of them.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Final, NamedTuple
 
+from trioproxy.api import normal
+from trioproxy.api.families import BASE
+from trioproxy.evidence.keeping import is_listable
+from trioproxy.learning.made import Place, Token, made_up, tokens_of
 from trioproxy.limits.patterns import EPHEMERAL
-from trioproxy.limits.sorts import Varies, sort_of, why_root
+from trioproxy.limits.sorts import Varies, parse_pattern, sort_of, why_root
 
-LEAST_FRONT: Final = 4
-"""Characters in front of a hole."""
-
-_LONGEST_COUNT: Final = 99
-_CHANCE: Final = 2
-"""Characters behind a separator that two random names may have in common by chance."""
-
-_LETTERS: Final = re.compile(r"[A-Za-z0-9_-]+")
-_TAG_LETTERS: Final = re.compile(r"[A-Za-z0-9_.-]+")
-_NUMBER: Final = re.compile(r"[0-9]{1,6}")
-_PYTHONS: Final = re.compile(r"tmp[a-z0-9_]{8}")
-"""What Python's `tempfile` makes: the one common name without a separator."""
-_UUID: Final = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 _PORT: Final = re.compile(r"((?:[^/]*:)?)([0-9]+)((?:/[a-z]+)?)")
+_USER: Final = re.compile(r"([0-9]{4,5})(?:%3A([0-9]{1,5}))?")
+_PERSONS: Final = range(1000, 60_000)
+_FEW_PORTS: Final = 100
+"""Ports that lie no further apart are a range."""
+_LEAST_PORT: Final = 1024
+_LEAST_NUMBERS: Final = 8
+"""Numbers of one run that are a counter; fewer may be the parts of one thing."""
+_SUBNET: Final = "NetworkCreate:IPAM.Config.Subnet"
 
 
 class Seen(NamedTuple):
@@ -71,171 +60,234 @@ class Item:
         return self.values != {self.text}
 
 
-def items_of(variable: str, seen: Iterable[Seen], *, base: str = "") -> list[Item]:
-    """Make the items of a variable, in order. `base`: what `{base}` stands for."""
+def items_of(
+    variable: str, seen: Iterable[Seen], *, base: str = "", is_one_run: bool = False
+) -> list[Item]:
+    """Make the items of a variable, in order. `base`: what `{base}` stands for.
+
+    `is_one_run`: a value varied if it was not asked for each time.
+    """
     values = {one.value: one for one in seen}
     varied = {name: one for name, one in values.items() if one.missed}
+    if is_one_run:
+        varied = {n: one._replace(runs=frozenset({n})) for n, one in varied.items()}
     items = list[Item]()
     for item in _holes(variable, varied):
-        is_root = bool(why_root(variable, item.text, base=base))
-        if is_root or not item.values & varied.keys():
+        is_few = is_one_run and "{num}" in item.text
+        if (
+            (is_few and len(item.values) < _LEAST_NUMBERS)
+            or not is_listable(variable, item.text)
+            or why_root(variable, item.text, base=base)
+        ):
             continue
-        items.append(item)
-        for value in item.values:
-            varied.pop(value, None)
+        fits = parse_pattern(variable, item.text, base=base or "/any").fits
+        of_it = {one for one in values if fits(one.replace(BASE, base or "/any"))}
+        items.append(Item(item.text, frozenset(of_it | item.values)))
     literal = values.keys() - {value for item in items for value in item.values}
     items += [Item(value, frozenset({value})) for value in literal]
     return sorted(items, key=lambda item: item.text)
 
 
 def _holes(variable: str, varied: Mapping[str, Seen]) -> Iterator[Item]:
-    varies = sort_of(variable).varies
-    if varies is Varies.PORT:
-        yield from _random_ports(varied)
-    elif varies is Varies.PATH:
-        yield from _of_segments(varied, _split_path, _LETTERS, least_stem=1)
-    elif varies is Varies.IMAGE:
-        yield from _of_segments(varied, _split_tag, _TAG_LETTERS, least_stem=0)
-        yield from _of_segments(varied, _split_name, _LETTERS, least_stem=1)
+    match sort_of(variable).varies:
+        case Varies.PORT:
+            yield from _ports(varied)
+        case Varies.USER:
+            yield from _users(varied)
+        case Varies.PATH | Varies.IMAGE | Varies.VALUE as varies:
+            yield from _subnets(varied)
+            yield from _of_names(varied, varies, is_pulled=variable == "PULL_IMAGES")
+        case Varies.NEVER:
+            return
 
 
-def _random_ports(varied: Mapping[str, Seen]) -> Iterator[Item]:
+# --- Ports, users, subnets ----------------------------------------------------------
+
+
+def _ports(varied: Mapping[str, Seen]) -> Iterator[Item]:
     """Ports that clients find by themselves: the address stays, the number does not."""
-    groups = dict[tuple[str, str], list[Seen]]()
+    groups = dict[tuple[str, str, bool], list[tuple[int, Seen]]]()
     for value, one in varied.items():
         found = _PORT.fullmatch(value)
-        if found and int(found[2]) in EPHEMERAL:
-            groups.setdefault((found[1], found[3]), []).append(one)
-    for (address, protocol), members in groups.items():
-        if _span_runs(members):
-            values = frozenset(one.value for one in members)
-            yield Item(f"{address}random{protocol}", values)
+        if found and (port := int(found[2])) >= _LEAST_PORT:
+            key = found[1], found[3], port in EPHEMERAL
+            groups.setdefault(key, []).append((port, one))
+    for (address, protocol, is_free), members in groups.items():
+        for near in [members] if is_free else _neighbours(members):
+            first, last = near[0][0], near[-1][0]
+            ports = "random" if is_free else f"{first}-{last}"
+            if _span_runs([one for _, one in near]):
+                values = frozenset(one.value for _, one in near)
+                yield Item(f"{address}{ports}{protocol}", values)
 
 
-# --- Segments -----------------------------------------------------------------------
+def _neighbours(members: list[tuple[int, Seen]]) -> Iterator[list[tuple[int, Seen]]]:
+    """Ports from one range that a client goes through."""
+    members.sort()
+    near = members[:1]
+    for one in members[1:]:
+        if one[0] - near[0][0] >= _FEW_PORTS:
+            yield near
+            near = []
+        near.append(one)
+    yield near
 
 
-class _Part(NamedTuple):
-    """A value, cut around the segment that may vary."""
-
-    front: str
-    segment: str
-    back: str
-
-
-def _split_path(value: str) -> _Part | None:
-    path, mark, mode = value.partition(":")
-    front, slash, segment = path.rpartition("/")
-    return _Part(f"{front}{slash}", segment, f"{mark}{mode}")
-
-
-def _split_tag(value: str) -> _Part | None:
-    name, colon, tag = value.rpartition(":")
-    if not colon or "@" in value or "/" in tag or value.startswith(("src:", "sha256:")):
-        return None
-    return _Part(f"{name}:", tag, "")
-
-
-def _split_name(value: str) -> _Part | None:
-    part = _split_tag(value)
-    if part is None:
-        return None
-    front, slash, name = part.front.removesuffix(":").rpartition("/")
-    return _Part(f"{front}{slash}", name, f":{part.segment}")
-
-
-def _of_segments(
-    varied: Mapping[str, Seen],
-    split: Callable[[str], _Part | None],
-    letters: re.Pattern[str],
-    *,
-    least_stem: int,
-) -> Iterator[Item]:
-    groups = dict[tuple[str, str], dict[str, Seen]]()
+def _users(varied: Mapping[str, Seen]) -> Iterator[Item]:
+    """Persons, by `id -u` and `id -g`: another one runs it next time. Never root."""
+    groups = dict[str, list[Seen]]()
     for value, one in varied.items():
-        part = split(value)
-        if part is not None:
-            members = groups.setdefault((part.front, part.back), {})
-            members[part.segment] = one
-    for (front, back), members in sorted(groups.items(), key=lambda item: item[0]):
-        least = max(least_stem, LEAST_FRONT - len(front))
-        for hole, segments in _clusters(members, sorted(members), letters, least):
-            values = frozenset(members[segment].value for segment in segments)
-            yield Item(f"{front}{hole}{back}", values)
+        found = _USER.fullmatch(value)
+        if found and int(found[1]) in _PERSONS:
+            group = found[2] or ""
+            own = "{uid}" if group and int(group) in _PERSONS else group
+            mark = "%3A" if group else ""
+            groups.setdefault(f"{{uid}}{mark}{own}", []).append(one)
+    for text, members in groups.items():
+        if _span_runs(members):
+            yield Item(text, frozenset(one.value for one in members))
 
 
-def _clusters(
-    members: Mapping[str, Seen],
-    segments: list[str],
-    letters: re.Pattern[str],
-    least: int,
-) -> Iterator[tuple[str, list[str]]]:
-    """Find the largest sets of segments that one hole explains.
+def _subnets(varied: Mapping[str, Seen]) -> Iterator[Item]:
+    """Addresses that were free: the next ones may be any."""
+    members = [one for one in varied.values() if one.value.startswith(f"{_SUBNET}=")]
+    if _span_runs(members):
+        yield Item(_SUBNET, frozenset(one.value for one in members))
 
-    Those that do not fit into it are looked at by themselves, split by the character in
-    which they differ first.
-    """
-    if not _span_runs([members[one] for one in segments]):
+
+# --- Names --------------------------------------------------------------------------
+
+
+class _Name(NamedTuple):
+    """A value, cut into what is compared."""
+
+    tokens: tuple[Token, ...]
+    seen: Seen
+
+    @property
+    def shape(self) -> tuple[Token, ...]:
+        """What values have in common that are laid side by side."""
+        return tuple(
+            one if one.kind in {"mark", "fixed"} else Token(one.kind, "")
+            for one in self.tokens
+        )
+
+
+def _of_names(
+    varied: Mapping[str, Seen], varies: Varies, *, is_pulled: bool
+) -> Iterator[Item]:
+    cut = {Varies.PATH: _cut_path, Varies.VALUE: _cut_value}.get(varies)
+    alike = dict[tuple[Token, ...], list[_Name]]()
+    for value, one in varied.items():
+        tokens = tuple(cut(value) if cut else _cut_image(value, is_pulled=is_pulled))
+        if tokens:
+            name = _Name(tokens, one)
+            alike.setdefault(name.shape, []).append(name)
+    for names in alike.values():
+        for several in _together(names, 0, is_image=varies is Varies.IMAGE):
+            if _span_runs([one.seen for one in several]):
+                text = _written(several, is_image=varies is Varies.IMAGE)
+                if text:
+                    yield Item(text, frozenset(one.seen.value for one in several))
+
+
+def _cut_path(value: str) -> Iterator[Token]:
+    path, mark, mode = value.partition(":")
+    *folders, last = path.split("/")
+    fixed = 1 if folders[:1] == [BASE] else 2
+    if len(folders) < fixed or folders[:1] not in ([BASE], [""]):
         return
-    stem = _stem(segments)
-    left = segments
-    if len(stem) >= least:
-        for end, inside in _by_end(stem, segments, letters).items():
-            if _span_runs([members[one] for one in inside]):
-                parts = [one[len(stem) : len(one) - len(end)] for one in inside]
-                yield f"{stem}{_star(parts)}{end}", inside
-                left = [one for one in left if one not in inside]
-    at = len(_common(left)) if left else 0
-    groups = [list(group) for _, group in groupby(left, lambda one: one[at : at + 1])]
-    if len(groups) > 1:
-        for group in groups:
-            yield from _clusters(members, group, letters, least)
+    yield Token("fixed", "/".join(folders[:fixed]))
+    yield from _cut_segments([*folders[fixed:], last])
+    yield Token("fixed", f"{mark}{mode}")
 
 
-def _stem(segments: list[str]) -> str:
-    """What they have in common at the beginning, and not by chance."""
-    if all(map(_PYTHONS.fullmatch, segments)):
-        return "tmp"
-    prefix = _common(segments).rstrip("0123456789")
-    for found in _UUID.finditer(segments[0]):
-        if found.start() < len(prefix) < found.end():  # some begin with the time
-            prefix = prefix[: found.start()]
-    kept = max(prefix.rfind(separator) for separator in "-_.") + 1
-    return prefix[:kept] if len(prefix) - kept <= _CHANCE else prefix
+def _cut_segments(segments: Iterable[str]) -> Iterator[Token]:
+    for segment in segments:
+        yield Token("fixed", "/")
+        yield from tokens_of(normal.unquote(segment))
 
 
-def _common(segments: list[str]) -> str:
-    """The characters with which all of them begin."""
-    first, last = min(segments), max(segments)
-    at = 0
-    while at < len(first) and first[at : at + 1] == last[at : at + 1]:
+def _cut_image(value: str, *, is_pulled: bool) -> Iterator[Token]:
+    """Whose it is stays, and of what is not pulled the registry."""
+    repo, colon, tag = value.rpartition(":")
+    if not colon or "@" in value or "/" in tag or value.startswith(("src:", "sha256:")):
+        return
+    *owners, name = repo.split("/")
+    fixed = len(owners) if is_pulled else min(1, len(owners))
+    yield Token("fixed", "/".join(owners[:fixed]))
+    yield from list(_cut_segments([*owners[fixed:], name]))[not fixed :]
+    yield Token("fixed", ":")
+    yield from tokens_of(tag)
+
+
+def _cut_value(value: str) -> Iterator[Token]:
+    item, mark, text = value.partition("=")
+    if mark and item != _SUBNET:
+        yield Token("fixed", f"{item}=")
+        yield from tokens_of(normal.unquote(text))
+
+
+def _together(
+    names: Sequence[_Name], at: int, *, is_image: bool
+) -> Iterator[Sequence[_Name]]:
+    """Split names into sets that have the same words, and elsewhere what one maker made."""
+    while at < len(names[0].tokens) and not _differ(names, at):
         at += 1
-    return first[:at]
+    if at == len(names[0].tokens):
+        yield names
+        return
+    pieces = _pieces(names, at)
+    sets = [one.pieces for one in made_up(pieces, _place(names, at, is_image=is_image))]
+    words = pieces.keys() - frozenset[str]().union(*sets)
+    for one in (*sets, *(frozenset({word}) for word in sorted(words))):
+        inside = [name for name in names if name.tokens[at].text in one]
+        yield from _together(inside, at + 1, is_image=is_image)
 
 
-def _by_end(
-    stem: str, segments: list[str], letters: re.Pattern[str]
-) -> dict[str, list[str]]:
-    """Sort segments by what follows what varies, from a dot on; those that fit no hole
-    are left out."""
-    found = dict[str, list[str]]()
-    for one in segments:
-        rest = one[len(stem) :]
-        if letters.fullmatch(rest):
-            found.setdefault("", []).append(one)
-            continue
-        varied, dot, end = rest.partition(".")
-        if varied and letters.fullmatch(varied):
-            found.setdefault(f"{dot}{end}", []).append(one)
+def _written(names: Sequence[_Name], *, is_image: bool) -> str:
+    """The item that fits them all; empty if what is left of them was not made up."""
+    text = ""
+    for at, token in enumerate(names[0].tokens):
+        if len({name.tokens[at].text for name in names}) == 1:
+            text += token.written
+        elif token.kind in {"uuid", "date"}:
+            text += f"{{{token.kind}}}"
+        else:
+            pieces = _pieces(names, at)
+            place = _place(names, at, is_image=is_image)
+            made = next(made_up(pieces, place), None)
+            if made is None or made.pieces != pieces.keys():
+                return ""
+            text += made.hole
+    return text
+
+
+def _differ(names: Sequence[_Name], at: int) -> bool:
+    """Whether pieces differ in a place; what is whole is of one class there."""
+    is_piece = names[0].tokens[at].kind == "piece"
+    return is_piece and len({name.tokens[at].text for name in names}) > 1
+
+
+def _pieces(names: Sequence[_Name], at: int) -> dict[str, frozenset[str]]:
+    found = dict[str, frozenset[str]]()
+    for name in names:
+        text = name.tokens[at].text
+        found[text] = found.get(text, frozenset()) | name.seen.runs
     return found
 
 
-def _star(parts: list[str]) -> str:
-    lengths = set(map(len, parts))
-    if len(lengths) > 1 or max(lengths) > _LONGEST_COUNT:
-        return "*"
-    # The next number may have a digit more.
-    return "*" if any(map(_NUMBER.fullmatch, parts)) else f"*{{{lengths.pop()}}}"
+def _place(names: Sequence[_Name], at: int, *, is_image: bool) -> Place:
+    texts = [["", *(one.text for one in name.tokens), "", ""] for name in names]
+    return Place(
+        is_image=is_image,
+        is_behind_dot=any(
+            one[at] == "." and one[at - 1][-1:].isdigit() for one in texts if at
+        ),
+        is_before_dot=any(
+            one[at + 2] == "." and one[at + 3][:1].isdigit() for one in texts
+        ),
+    )
 
 
 def _span_runs(members: list[Seen]) -> bool:

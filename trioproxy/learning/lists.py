@@ -242,14 +242,15 @@ class _Proposing:
         self, variable: str, arguments: Mapping[Argument, frozenset[str]]
     ) -> list[Item]:
         """The items for what was asked for and neither declined nor beyond the ceiling."""
-        seen = self._seen(arguments)
+        seen, is_one_run = self._seen(arguments)
         declined = self._declined(variable)
         wanted = [
             Item(item, frozenset({item}))
             for name, item in map(Grant.parse, self._known.restore)
             if name == variable and item
         ]
-        for item in items_of(variable, seen, base=self._base):
+        items = items_of(variable, seen, base=self._base, is_one_run=is_one_run)
+        for item in items:
             if refused := self._refused(declined, item):
                 self._notes["declined"] |= {f"{variable}={one}" for one in refused}
             elif self._is_within(variable, item):
@@ -263,8 +264,13 @@ class _Proposing:
                 wanted += self._capped(variable, item)
         return wanted
 
-    def _seen(self, arguments: Mapping[Argument, frozenset[str]]) -> list[Seen]:
-        """The values, whichever operations asked for them."""
+    def _seen(
+        self, arguments: Mapping[Argument, frozenset[str]]
+    ) -> tuple[list[Seen], bool]:
+        """The values, whichever operations asked for them, and whether in one run alone.
+
+        There, what was not asked for each time is told apart by how often it was.
+        """
         runs = dict[str, frozenset[str]]()
         read = dict[str, frozenset[str]]()
         for one, found in arguments.items():
@@ -273,14 +279,30 @@ class _Proposing:
                 every = self._runs_that_read(one.operation)
                 read[one.value] = read.get(one.value, frozenset()) | every
         over = frozenset({self._known.going_on})
-        return [
-            Seen(value, found - over, missed=bool(read[value] - found - over))
+        is_one_run = len(frozenset[str]().union(*read.values()) - over) == 1
+        rare = {
+            one.value
+            for one, found in arguments.items()
+            for run in found - over
+            if self._count(one, run) < self._count(_marker(one.operation), run)
+        }
+        seen = [
+            Seen(
+                value,
+                found - over,
+                missed=bool(read[value] - found - over)
+                or (is_one_run and value in rare),
+            )
             for value, found in runs.items()
         ]
+        return seen, is_one_run
 
     def _runs_that_read(self, operation: str) -> frozenset[str]:
-        marker = Argument(LIMITED[operation][0].value, "", operation)
-        return self._used.get(marker, frozenset())
+        return self._used.get(_marker(operation), frozenset())
+
+    def _count(self, one: Argument, run: str) -> int:
+        known = self._known.evidence.arguments.get(one)
+        return sum(known.runs.get(run, {}).values()) if known else 0
 
     def _capped(self, variable: str, item: Item) -> Iterator[Item]:
         """Of a hole that is beyond the ceiling, the values that are not."""
@@ -371,6 +393,11 @@ class _Proposing:
                 break
             kept.append(item)
         return kept
+
+
+def _marker(operation: str) -> Argument:
+    """What is seen whenever the arguments of an operation are read."""
+    return Argument(LIMITED[operation][0].value, "", operation)
 
 
 def _listed(patterns: Iterable[Pattern]) -> Listed:
