@@ -212,6 +212,28 @@ def test_a_create_is_told_of_with_what_lies_outside_of_its_limits() -> None:
     assert "parents" not in meaning(**CREATE, CREATE_BINDS="").answer
 
 
+@pytest.mark.parametrize(
+    ("binds", "only_for", "has_parents"),
+    [
+        ("/tmp/build-{rand6}", "who may write to /tmp on the host", False),
+        ("/tmp/build-{rand6}:ro,/srv/app", "who may write to /tmp on the host", True),
+        ("/var/tmp/a,/tmp/{uuid}/x", "who may write to /tmp and /var/tmp on the host", False),
+        ("/private/tmp/x", "who may write to /tmp on the host", False),
+        ("/srv/tmp/{num}", "", True),
+        ("{base}/x", "who may write to /tmp on the host", False),
+    ],
+)  # fmt: skip
+def test_a_bind_where_others_write_is_no_way_but_for_them(
+    binds: str, only_for: str, has_parents: bool
+) -> None:
+    """Who may write beside a listed name plants a link under it, and the answer says who."""
+    found = meaning(**CREATE, CREATE_BASE="/tmp/checkout", CREATE_BINDS=binds)
+    assert not found.is_root
+    assert found.only_for == only_for
+    assert (f"no known way, only for {only_for}, for a client" in found.answer) is bool(only_for)  # fmt: skip
+    assert ("parents of its binds" in found.answer) is has_parents
+
+
 ENGINE = "on an Engine without known escapes"
 WRITES = "where nobody on the host runs what it writes in "
 SURROUNDINGS: list[tuple[dict[str, str], list[str]]] = [

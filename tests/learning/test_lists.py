@@ -22,6 +22,7 @@ from trioproxy.evidence.seen import VALUES_KEPT, Evidence
 from trioproxy.file.envfile import parse
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.gate import Gate
+from trioproxy.judge.meaning import meaning_of
 from trioproxy.learning.proposal import (
     Proposal,
     Wish,
@@ -193,6 +194,18 @@ def test_one_long_run_of_many_creations_makes_a_hole() -> None:
     assert file.lists()["CREATE_BINDS"] == "/srv,/tmp/tmpab12cd34,/tmp/tmpzz9_81kq"
     file.write()
     assert file.lists()["CREATE_BINDS"] == "/srv,/tmp/tmp{rand8}"
+
+
+def test_a_hole_where_others_write_is_told_as_what_it_is() -> None:
+    """A link that somebody on the host planted under a name that fits passes, and the verdict
+    says who can do that."""
+    file = File()
+    for made in ("ab12cd", "zz99yy"):
+        file.learn(bind(f"/tmp/build-{made}"))
+    assert file.lists()["CREATE_BINDS"] == "/tmp/build-{rand6}"
+    assert file.allows(bind("/tmp/build-aaaaaa"))  # which may be a link to /etc
+    policy, _ = parse_policy_file(file.text, name="app.env")
+    assert "only for who may write to /tmp on the host" in meaning_of(policy).answer
 
 
 def test_what_was_asked_for_each_time_is_no_hole_of_one_run() -> None:

@@ -257,6 +257,7 @@ def data(file: PolicyFile, sheet: Sheet) -> dict[str, object]:
                 }
                 for way in meaning.ways
             ],
+            "only_for": meaning.only_for,
             "conditions": meaning.conditions,
             "surroundings": meaning.surroundings,
         },

@@ -100,6 +100,8 @@ class Meaning:
     """Which lists a build goes around that it opens, and how; empty: none."""
     ways: tuple[Way, ...]
     """The known ways to root on the host; empty: none is known."""
+    only_for: str
+    """Who may become root all the same, on the host itself; empty: nobody by what is listed."""
     conditions: tuple[str, ...]
     """What must be true of a client for that to hold."""
     surroundings: tuple[str, ...]
@@ -117,6 +119,8 @@ class Meaning:
             more = f", and {len(self.ways) - 1} more" if len(self.ways) > 1 else ""
             return f"root on the host: yes, by {self.ways[0]}{more}"
         parts = ["root on the host: no known way"]
+        if self.only_for:
+            parts.append(f"only for {self.only_for}")
         if self.conditions:
             parts.append(f"for a client that {_list(self.conditions)}")
         return ", ".join((*parts, *self.surroundings))
@@ -132,6 +136,7 @@ def meaning_of(policy: Policy) -> Meaning:
         shows_all=policy.shows_all,
         gone_around=policy.gone_around,
         ways=ways_of(policy),
+        only_for=_only_for(policy),
         conditions=tuple(_conditions(policy)),
         surroundings=tuple(_surroundings(policy)),
     )
@@ -455,12 +460,34 @@ def _written_in(item: Pattern) -> tuple[places.Place, ...]:
     return tuple(name for inside in written for name in places.names(inside))
 
 
+_SHARED: Final = MappingProxyType(
+    {path: places.place((path,)).inside for path in ("/tmp", "/var/tmp")}  # noqa: S108  names
+)
+"""Folders in which everybody on the host may write. Whoever does leaves a link there under a
+name that is listed, and who may bind it gets what the link leads to."""
+
+
+def _shared_by(item: Pattern) -> Iterator[str]:
+    """The folders of everybody in which a bind lies."""
+    bound = tuple(_bound(item))
+    yield from (one for one in _SHARED if any(map(_SHARED[one].meets, bound)))
+
+
+def _only_for(policy: Policy) -> str:
+    binds = policy.limits.by_variable.get(BINDS)
+    if "ContainerCreate" not in policy.opened_operations or binds is None:
+        return ""
+    shared = {one for item in binds.patterns for one in _shared_by(item)}
+    found = tuple(one for one in _SHARED if one in shared)
+    return f"who may write to {_list(found)} on the host" if found else ""
+
+
 def _conditions(policy: Policy) -> Iterator[str]:
     opened = policy.opened_operations
     if "ContainerCreate" in opened:
         yield "runs nothing on the host itself"
         binds = policy.limits.by_variable.get(BINDS)
-        if binds and binds.patterns:
+        if binds and not all(any(_shared_by(item)) for item in binds.patterns):
             yield "cannot write the parents of its binds"
         if not (
             policy.objects.limits(Kind.VOLUME) and policy.objects.limits(Kind.NETWORK)

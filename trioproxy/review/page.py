@@ -106,6 +106,9 @@ def _answer(report: Report, sections: list[Section]) -> Markup:
         para(word, class_="verdict"),
         element("ol", [element("li", way_of(one)) for one in ways]) if ways else None,
         _newness(report),
+        para(f"Only for {meaning.only_for}.")
+        if not ways and meaning.only_for
+        else None,
         para("That holds for a client that") if conditions else None,
         bullets(conditions),
         para("It holds") if surroundings else None,
