@@ -125,6 +125,25 @@ def test_only_binds_are_listed_below_the_base(live: Path) -> None:
     assert "EXEC_COMMANDS=/home/me/app/run,sh\n" in file.read_text()
 
 
+def test_what_varies_by_a_rule_is_one_question(live: Path) -> None:
+    """Folders that were made up are asked about as the item that fits the next one too, while
+    one that is named is allowed by itself."""
+    evidence = Evidence()
+    for day, made in enumerate(("ab12cd34", "zz99yy88", "q1w2e3r4")):
+        evidence.begin(f"2026-11-2{day}T10:15:00Z-1", 1_795_515_300 + day)
+        for value in (f"/tmp/tmp{made}", "/srv/config-prod"):
+            argument = Argument("CREATE_BINDS", value, "ContainerCreate")
+            evidence.observe_argument(argument, "refused", When(1_795_515_300 + day))
+    live.write_text(dump(evidence))
+    names = [one["name"] for one in json.loads(approve(live, "--json").out)]
+    assert names == ["CREATE_BINDS=/srv/config-prod", "CREATE_BINDS=/tmp/tmp{rand8}"]
+    done = approve(live, "--yes", "CREATE_BINDS=/tmp/tmpab12cd34")
+    assert "lists CREATE_BINDS=/tmp/tmpab12cd34 now" in done.err
+    done = approve(live, "--yes", "CREATE_BINDS=/tmp/tmp{rand8}")
+    assert done.status == 1
+    assert lists(live)["CREATE_BINDS"] == "/srv/a,/tmp/tmp{rand8}"
+
+
 def test_a_name_that_was_not_refused_stops(live: Path) -> None:
     """A typing error allows nothing, and what was refused is named."""
     done = approve(live, "--yes", "VolumeLst")

@@ -25,6 +25,7 @@ from trioproxy.learning.wording import count, days, some
 from trioproxy.limits.objects import VARIABLES
 from trioproxy.review.adding import Adding
 from trioproxy.review.sheet import Line, Sheet, declined_of, of_kind, sheet_of
+from trioproxy.review.varied import together
 
 STILL_REFUSED: Final = 1
 ROOT: Final = "root"
@@ -108,7 +109,7 @@ def command(
     policy = _policy(store)
     declined = {one.name for one in declined_of(policy, known)}
     named = {*names, *root_names}
-    asked = questions(sheet_of(policy, live), declined - named)
+    asked = questions(sheet_of(policy, live), declined - named, named)
     _check_names(named, asked)
     _check_roots(policy, asked, names, root_names)
     if as_json and not named:
@@ -133,14 +134,20 @@ def command(
     return STILL_REFUSED if left else 0
 
 
-def questions(sheet: Sheet, declined: Container[str] = ()) -> list[Line]:
+def questions(
+    sheet: Sheet, declined: Container[str] = (), named: Container[str] = ()
+) -> list[Line]:
     """What was refused and one name would allow; the worst first, but root comes last.
 
-    `declined`: what a person said no to for good, and is not asked again.
+    `declined`: what a person said no to for good, and is not asked again. What varies by a
+    rule is one question, but for what is `named`.
     """
     asked = [one for one in sheet.refused if one.is_nameable]
+    left = [one for one in asked if one.grant.name not in declined]
+    alone = [one for one in left if one.grant.name in named]
+    others = [one for one in left if one.grant.name not in named]
     return sorted(
-        (one for one in asked if one.grant.name not in declined),
+        [*alone, *together(others, sheet.policy.limits.base)],
         key=lambda one: (
             one.power.is_root,
             one.power.rank,

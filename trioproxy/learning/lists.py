@@ -33,6 +33,7 @@ from trioproxy.limits.limit import ANY, Limit, Limits
 from trioproxy.limits.lookup import Lookup
 from trioproxy.limits.patterns import Pattern
 from trioproxy.limits.sorts import parse_pattern
+from trioproxy.limits.varying import HOLE
 
 LONGEST_LINE: Final = 32 * 1024
 """Characters of a line that all readers of env files take."""
@@ -370,7 +371,7 @@ class _Proposing:
             if of_all := set[str].intersection(*fitting):
                 seen |= of_all
                 continue
-            if item.is_hole:
+            if item.is_hole or HOLE.search(item.text):
                 new = _listed(self._patterns(variable, [item.text]))
                 for one in self._patterns(variable, by_learning):
                     if new.fit_all_of(one):

@@ -1,0 +1,69 @@
+"""Values that were refused and that one maker made: one question, and no line for each.
+
+A client that makes up a folder each time is refused each time, and no list of those that were
+refused lets the next one pass. What learning would have made of them is asked in their place.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from trioproxy.api.families import LIMITS
+from trioproxy.judge.power import Power
+from trioproxy.learning.holes import Seen, items_of
+from trioproxy.learning.wording import count
+from trioproxy.review.sheet import Line
+from trioproxy.review.sheet import Seen as SeenOfLine
+
+
+def together(lines: Iterable[Line], base: str) -> list[Line]:
+    """Put the lines of what varies by a rule into one each; `base`: what `{base}` is.
+
+    What gives root stays by itself, and so has nothing in common with others.
+    """
+    by_variable = defaultdict[str, dict[str, Line]](dict)
+    found = list[Line]()
+    for line in lines:
+        if line.grant.variable in LIMITS and line.seen and not line.power.is_root:
+            by_variable[line.grant.variable][line.grant.item] = line
+        else:
+            found.append(line)
+    for variable, alike in by_variable.items():
+        found.extend(_together(variable, alike, base))
+    return found
+
+
+def _together(variable: str, lines: dict[str, Line], base: str) -> Iterator[Line]:
+    seen = {item: one.seen for item, one in lines.items() if one.seen}
+    runs = {run for one in seen.values() for run in one.runs}
+    values = [
+        Seen(
+            item, frozenset(one.runs), missed=len(runs) < 2 or len(one.runs) < len(runs)
+        )
+        for item, one in seen.items()
+    ]
+    for item in items_of(variable, values, base=base, is_one_run=len(runs) < 2):
+        first, *more = (lines[value] for value in sorted(item.values))
+        if not more:
+            yield first
+            continue
+        told = f"{first.told}, nor {count(len(more), 'more value')} like it"
+        grant = first.grant._replace(item=item.text)
+        of_it = _sum([seen[value] for value in sorted(item.values)])
+        yield replace(first, grant=grant, power=Power(), told=told, seen=of_it)
+
+
+def _sum(several: list[SeenOfLine]) -> SeenOfLine:
+    runs = dict[str, int]()
+    for one in several:
+        for run, number in one.runs.items():
+            runs[run] = runs.get(run, 0) + number
+    return replace(
+        several[0],
+        runs=runs,
+        first=min(one.first for one in several),
+        last=max(one.last for one in several),
+        programs=tuple(sorted({name for one in several for name in one.programs})),
+        clients=tuple(sorted({name for one in several for name in one.clients})),
+        values=tuple(sorted({value for one in several for value in one.values})),
+    )
