@@ -23,9 +23,10 @@ from typing import Final
 
 from trioproxy.evidence import evidencefile
 from trioproxy.evidence.keeping import below_base
-from trioproxy.evidence.seen import VALUES_KEPT, Argument, Evidence, When
-from trioproxy.evidence.shape import Who, shape_of
+from trioproxy.evidence.seen import VALUES_KEPT, Evidence, When
+from trioproxy.evidence.sight import Sight, Who, route_of
 from trioproxy.learning.lists import LONGEST_LINE
+from trioproxy.limits.grant import Grant
 
 SIZES: Final = (500, 1_000, 2_000, 5_000)
 """Items of a list."""
@@ -113,16 +114,16 @@ class Kind(tuple[List, ...]):
         """What is known where a value was asked for each of them, as far as it is kept."""
         known, when = Evidence(), When(DATE)
         known.begin(RUN, DATE)
-        known.observe(shape_of(_CREATE), "201", when, Who())
-        known.observe_argument(Argument("CREATE", "", _CREATE), "201", when)
-        known.granted = set(OPERATIONS.split(","))
+        known.observe(route_of(_CREATE), "201", when, Who())
+        known.observe(Sight("CREATE", "", _CREATE), "201", when)
+        known.granted = set(map(Grant.of_operation, OPERATIONS.split(",")))
         for one, own in self._shares(numbers):
             known.runs[RUN].base = one.base
-            known.listed |= {f"{one.variable}={item}" for item in one.listed(own)}
+            known.granted |= {Grant(one.variable, item) for item in one.listed(own)}
             for value in one.asked(own[:VALUES_KEPT]):
                 kept = below_base(one.variable, value, one.base)
-                argument = Argument(one.variable, kept, _CREATE)
-                known.observe_argument(argument, "201", when)
+                argument = Sight(one.variable, kept, _CREATE)
+                known.observe(argument, "201", when)
         return known
 
     def body(self, numbers: Sequence[int]) -> Mapping[str, object]:

@@ -11,10 +11,10 @@ import pytest
 from tests.commands.running import Finished, run, running
 from tests.commands.screen import screen
 from tests.engine import Engine
-from tests.learning.test_proposal import shape_of
+from tests.learning.test_proposal import seen_route
 from trioproxy.evidence.evidencefile import dump, load
-from trioproxy.evidence.seen import Argument, Evidence, When
-from trioproxy.evidence.shape import Who
+from trioproxy.evidence.seen import Evidence, When
+from trioproxy.evidence.sight import Sight, Who
 from trioproxy.file import envfile
 
 ENV = """\
@@ -39,11 +39,11 @@ def live(tmp_path: Path) -> Path:
     who = Who("docker/26.1.5", "10.0.0.5", "1.45")
     for day, name in enumerate(("VolumeList", "ContainerExec", "VolumeList")):
         when = When(1_795_515_300 + day * 86_400, day)
-        evidence.observe(shape_of(name), "refused", when, who)
-    evidence.observe(shape_of("ContainerCreate"), "refused", When(1_795_515_300), who)
+        evidence.observe(seen_route(name), "refused", when, who)
+    evidence.observe(seen_route("ContainerCreate"), "refused", When(1_795_515_300), who)
     for value in ("/etc", "/home/me/app/data:ro", "/srv/a"):
-        argument = Argument("CREATE_BINDS", value, "ContainerCreate")
-        evidence.observe_argument(argument, "refused", When(1_795_515_300))
+        argument = Sight("CREATE_BINDS", value, "ContainerCreate")
+        evidence.observe(argument, "refused", When(1_795_515_300))
     path = tmp_path / "live.jsonl"
     path.write_text(dump(evidence))
     (tmp_path / "app.env").write_text(ENV)
@@ -113,8 +113,8 @@ def test_only_binds_are_listed_below_the_base(live: Path) -> None:
     )
     evidence = Evidence()
     evidence.begin("2026-11-24T10:15:00Z-1", 1_795_515_300)
-    evidence.observe_argument(
-        Argument("EXEC_COMMANDS", "/home/me/app/run", "ContainerExec"),
+    evidence.observe(
+        Sight("EXEC_COMMANDS", "/home/me/app/run", "ContainerExec"),
         "refused",
         When(1_795_515_300),
     )
@@ -132,8 +132,8 @@ def test_what_varies_by_a_rule_is_one_question(live: Path) -> None:
     for day, made in enumerate(("ab12cd34", "zz99yy88", "q1w2e3r4")):
         evidence.begin(f"2026-11-2{day}T10:15:00Z-1", 1_795_515_300 + day)
         for value in (f"/tmp/tmp{made}", "/srv/config-prod"):
-            argument = Argument("CREATE_BINDS", value, "ContainerCreate")
-            evidence.observe_argument(argument, "refused", When(1_795_515_300 + day))
+            argument = Sight("CREATE_BINDS", value, "ContainerCreate")
+            evidence.observe(argument, "refused", When(1_795_515_300 + day))
     live.write_text(dump(evidence))
     names = [one["name"] for one in json.loads(approve(live, "--json").out)]
     assert names == ["CREATE_BINDS=/srv/config-prod", "CREATE_BINDS=/tmp/tmp{rand8}"]
@@ -215,7 +215,7 @@ async def test_a_person_answers(live: Path, tmp_path: Path) -> None:
         assert "lists VolumeList now" in " ".join(text.split())
     assert lists(live)["ALLOW_OPERATIONS"] == "ContainerCreate,ContainerList,VolumeList"
     known = load(file.with_suffix(".jsonl").read_bytes(), name="x").evidence
-    assert "ContainerExec" in known.granted
+    assert "ContainerExec" in known.granted_operations
     assert "# declined" in file.read_text()
     asked = json.loads(approve(live, "--json").out)
     assert [one["name"] for one in asked] == [
@@ -264,7 +264,7 @@ def test_what_gives_root_together_is_told(live: Path) -> None:
     evidence.begin("r1", 1_795_515_300)
     who = Who("docker/26.1.5", "10.0.0.5", "1.45")
     for name in ("ImageBuild", "ContainerStart"):
-        evidence.observe(shape_of(name), "refused", When(1_795_515_300), who)
+        evidence.observe(seen_route(name), "refused", When(1_795_515_300), who)
     live.write_text(dump(evidence))
     asked = json.loads(approve(live, "--json").out)
     assert {one["name"]: one["root"] for one in asked} == {

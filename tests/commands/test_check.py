@@ -12,7 +12,7 @@ from trioproxy.commands.check import command
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import dump
 from trioproxy.evidence.seen import Evidence, When
-from trioproxy.evidence.shape import Shape, Who
+from trioproxy.evidence.sight import Sight, Who, route
 
 EXACT = "ALLOW_OPERATIONS=ContainerList,SystemOptions,GET:/frob/{x}\n"
 SECTIONS = "CONTAINERS=1\n"
@@ -188,7 +188,7 @@ def test_a_method_alone(exact: Path) -> None:
     )
 
 
-def write_trace(file: Path, *seen: tuple[Shape, str]) -> Path:
+def write_trace(file: Path, *seen: tuple[Sight, str]) -> Path:
     evidence = Evidence()
     evidence.begin("2026-11-24T10:00:00Z-1", 1_000)
     for shape, result in seen:
@@ -197,11 +197,11 @@ def write_trace(file: Path, *seen: tuple[Shape, str]) -> Path:
     return file
 
 
-LIST = Shape("ContainerList", "GET", "CONTAINERS")
-IMAGES = Shape("ImageList", "GET", "IMAGES")
-OPTIONS = Shape("SystemOptions", "OPTIONS", "CONTAINERS")
-UNKNOWN = Shape("unknown", "GET", "IMAGES")
-NOWHERE = Shape("unknown", "GET", "")
+LIST = route("ContainerList", "GET", "CONTAINERS")
+IMAGES = route("ImageList", "GET", "IMAGES")
+OPTIONS = route("SystemOptions", "OPTIONS", "CONTAINERS")
+UNKNOWN = route("unknown", "GET", "IMAGES")
+NOWHERE = route("unknown", "GET", "")
 
 
 TOO_OLD = (

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.commands.running import Finished, run
-from tests.learning.test_proposal import shape_of
+from tests.learning.test_proposal import seen_route
 from trioproxy.evidence.evidencefile import dump
-from trioproxy.evidence.seen import Argument, Evidence, When
-from trioproxy.evidence.shape import Shape, Who
+from trioproxy.evidence.seen import Evidence, When
+from trioproxy.evidence.sight import Sight, Who, route
 
 DAY = 86_400
 
@@ -28,7 +28,10 @@ def live(tmp_path: Path) -> Path:
         ("ImageList", "refused", 2),
     ):
         evidence.observe(
-            shape_of(operation), result, When(now - age * DAY, (50 - age) * DAY), Who()
+            seen_route(operation),
+            result,
+            When(now - age * DAY, (50 - age) * DAY),
+            Who(),
         )
     path = tmp_path / "live.jsonl"
     path.write_text(dump(evidence))
@@ -100,11 +103,11 @@ def test_values_are_told(live: Path) -> None:
     evidence = Evidence()
     evidence.begin("r1", now - 50 * DAY)
     for value, result, age in (("/etc", "refused", 3), ("/srv/a", "201", 45)):
-        one = Argument("CREATE_BINDS", value, "ContainerCreate")
+        one = Sight("CREATE_BINDS", value, "ContainerCreate")
         when = When(now - age * DAY, (50 - age) * DAY)
-        evidence.observe_argument(one, result, when)
-    shape = shape_of("ContainerCreate")
-    evidence.observe(shape, "201", When(now, 50 * DAY), Who())
+        evidence.observe(one, result, when)
+    sight = seen_route("ContainerCreate")
+    evidence.observe(sight, "201", When(now, 50 * DAY), Who())
     live.write_text(dump(evidence))
     (live.parent / "app.env").write_text(
         "ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS=/srv/a,/srv/b\n"
@@ -137,8 +140,8 @@ def test_what_only_ever_failed_is_no_need(live: Path) -> None:
     """What the Engine itself never let succeed is told apart, and changes no exit status."""
     evidence = Evidence()
     evidence.begin("r1", 1_000)
-    evidence.observe(shape_of("ContainerList"), "200", When(1_000), Who())
-    evidence.observe(shape_of("VolumeDelete"), "500", When(1_000), Who())
+    evidence.observe(seen_route("ContainerList"), "200", When(1_000), Who())
+    evidence.observe(seen_route("VolumeDelete"), "500", When(1_000), Who())
     live.write_text(dump(evidence))
     done = drift(live)
     assert done.status == 0
@@ -150,7 +153,7 @@ def test_options_are_judged_in_their_section(tmp_path: Path) -> None:
     """OPTIONS is judged in the section where it was seen."""
     evidence, live = Evidence(), tmp_path / "live.jsonl"
     evidence.begin("r1", 1_000)
-    options = Shape("SystemOptions", "OPTIONS", "CONTAINERS")
+    options = route("SystemOptions", "OPTIONS", "CONTAINERS")
     evidence.observe(options, "200", When(1_000), Who())
     live.write_text(dump(evidence))
     (tmp_path / "app.env").write_text("CONTAINERS=1\nPOST=1\n")
@@ -164,7 +167,7 @@ def test_unknown_routes(live: Path, result: str, status: int) -> None:
     """A route that no table has is refused by a list, unless the Engine has none either."""
     evidence = Evidence()
     evidence.begin("r1", 1_000)
-    shape = Shape("unknown", "GET", "IMAGES")
+    shape = route("unknown", "GET", "IMAGES")
     evidence.observe(shape, result, When(1_000), Who())
     live.write_text(dump(evidence))
     done = drift(live)
@@ -191,7 +194,7 @@ def test_two_of_evidence(live: Path) -> None:
     """Two of evidence are compared by what would be learned from each."""
     evidence, other = Evidence(), live.parent / "other.jsonl"
     evidence.begin("r1", 1_000)
-    evidence.observe(shape_of("ImageList"), "200", When(1_000), Who())
+    evidence.observe(seen_route("ImageList"), "200", When(1_000), Who())
     other.write_text(dump(evidence))
     done = run("diff", str(live), str(other))
     assert done.status == 1

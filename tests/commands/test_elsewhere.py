@@ -15,7 +15,7 @@ from tests.patience import PATIENCE
 from trioproxy.cli import COMMANDS, SERVING
 from trioproxy.evidence.evidencefile import dump
 from trioproxy.evidence.seen import Evidence, When
-from trioproxy.evidence.shape import Shape, Who
+from trioproxy.evidence.sight import Who, route
 
 MACOS = """
 import os, select, socket
@@ -67,9 +67,9 @@ def folder(tmp_path: Path) -> Path:
     evidence = Evidence()
     evidence.begin("2026-11-24T10:00:00Z-1", 1_000)
     evidence.observe(
-        Shape("ContainerList", "GET", "CONTAINERS"), "200", When(1_000), Who()
+        route("ContainerList", "GET", "CONTAINERS"), "200", When(1_000), Who()
     )
-    evidence.observe(Shape("ImageList", "GET", "IMAGES"), "200", When(1_000), Who())
+    evidence.observe(route("ImageList", "GET", "IMAGES"), "200", When(1_000), Who())
     (tmp_path / "app.jsonl").write_text(dump(evidence))
     (tmp_path / "no").write_text("a file, and no folder")
     return tmp_path

@@ -554,7 +554,7 @@ async def test_recording_keeps_evidence_while_enforcing(
     evidence = load(live.read_bytes(), name="live").evidence
     assert evidence.used_operations() == {"ContainerList"}
     (refused,) = evidence.refused()
-    assert (refused.operation, evidence.records[refused].count()) == ("ImageList", 2)
+    assert (refused.operation, evidence.facts[refused].count()) == ("ImageList", 2)
 
 
 @pytest.mark.parametrize(

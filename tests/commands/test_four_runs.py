@@ -8,7 +8,7 @@ from tests.commands.running import run
 from tests.learning.test_lists import File, bind, execute
 from trioproxy.evidence.evidencefile import dump
 from trioproxy.evidence.seen import Evidence, When
-from trioproxy.evidence.shape import Who, shape_of
+from trioproxy.evidence.sight import Who, route_of
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_drift_says_who_was_refused(learned: File, tmp_path: Path) -> None:
     live.begin("2026-1", 1_795_515_300)
     for client in ("10.0.0.5", "10.0.0.7"):
         who = Who("docker/26.1.5", client, "1.45")
-        live.observe(shape_of("ContainerList"), "refused", When(1_795_515_300), who)
+        live.observe(route_of("ContainerList"), "refused", When(1_795_515_300), who)
     path = tmp_path / "live.jsonl"
     path.write_text(dump(live))
     shown = run("diff", str(tmp_path / "app.env"), str(path))

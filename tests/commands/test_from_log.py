@@ -242,7 +242,7 @@ def test_one_client_of_many(read: Reading) -> None:
     assert done.status == 0
     assert read.granted == {"ContainerList"}
     assert "14 requests of other clients, not learned from" in done.err
-    assert read.evidence.records.popitem()[1].users.clients == {"127.0.0.11"}
+    assert read.evidence.routes.popitem()[1].users.clients == {"127.0.0.11"}
 
 
 def test_too_many_clients(read: Reading) -> None:

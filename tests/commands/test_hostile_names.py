@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests.commands.running import called
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import dump, load
-from trioproxy.evidence.seen import Argument, Evidence, When
-from trioproxy.evidence.shape import REFUSED, Shape, Who
+from trioproxy.evidence.seen import Evidence, When
+from trioproxy.evidence.sight import REFUSED, Sight, Who, route
 
 TIME = 1_795_515_300
 FORGED = "FORGED"
@@ -64,11 +64,9 @@ def evidence(*, came_from: str = "") -> str:
     made.begin("r1", TIME)
     for operation, result in (("ContainerList", "200"), ("ImageList", REFUSED)):
         section = "CONTAINERS" if operation == "ContainerList" else "IMAGES"
-        made.observe(Shape(operation, "GET", section), result, when, who)
-    made.observe(Shape("ContainerCreate", "POST", "CONTAINERS"), "201", when, who)
-    made.observe_argument(
-        Argument("CREATE_BINDS", "/etc", "ContainerCreate"), REFUSED, when
-    )
+        made.observe(route(operation, "GET", section), result, when, who)
+    made.observe(route("ContainerCreate", "POST", "CONTAINERS"), "201", when, who)
+    made.observe(Sight("CREATE_BINDS", "/etc", "ContainerCreate"), REFUSED, when)
     if came_from:
         made.come_from(came_from)
     return dump(made)
@@ -138,7 +136,7 @@ def test_names_in_evidence_are_kept_as_they_are_shown(name: str) -> None:
         return
     seen = loaded.evidence
     files = [run.files for run in seen.runs.values()]
-    files += [record.files for record in seen.records.values()]
+    files += [record.files for record in seen.routes.values()]
     assert all(one.isprintable() for one in set[str]().union(*files))
     text = dump(seen)
     assert dump(load(text.encode(), name="x").evidence) == text

@@ -301,7 +301,7 @@ async def test_learners_side_by_side_unite(learn: Learning) -> None:
         "ContainerExec", "ContainerList", "SystemInfo", "SystemVersion",
     }  # fmt: skip
     assert learn.evidence.completeness().runs == 4
-    assert learn.evidence.granted == learn.granted
+    assert learn.evidence.granted_operations == learn.granted
 
 
 async def test_the_default_file_has_the_commands_name(
@@ -329,8 +329,9 @@ async def test_without_a_command_it_learns_until_told_to_stop(learn: Learning) -
             client.close()
             proxy.process.send_signal(number)
             assert await proxy.end() == 0
-    record = next(iter(learn.evidence.records.values()))
-    assert (record.count(), record.users.clients) == (3, {"127.0.0.1"})
+    record = next(iter(learn.evidence.routes.values()))
+    assert record.count() == 3
+    assert record.users.clients == {"127.0.0.1"}
 
 
 async def test_without_a_listener_it_offers_a_private_socket(learn: Learning) -> None:

@@ -159,7 +159,7 @@ async def test_a_crash_leaves_a_clean_terminal(learn: Learning) -> None:
         "from trioproxy.cli import main\n"
         "from trioproxy.commands import status\n"
         "def fails(evidence):\n"
-        "    if len(evidence.records) > 2: raise LookupError('a bug')\n"
+        "    if len(evidence.routes) > 2: raise LookupError('a bug')\n"
         "    return newest(evidence)\n"
         "newest, status._newest = status._newest, fails\n"
         "main()\n"

@@ -7,19 +7,19 @@ import pytest
 from tests.commands.running import Finished, run
 from trioproxy.evidence.evidencefile import dump, load
 from trioproxy.evidence.ledger import evidence_path
-from trioproxy.evidence.seen import Argument, Evidence, When
-from trioproxy.evidence.shape import Shape, Who
+from trioproxy.evidence.seen import Evidence, When
+from trioproxy.evidence.sight import Sight, Who, route
 from trioproxy.learning.proposal import Wish, listed_operations
 from trioproxy.learning.store import Store
 
-LIST = Shape("ContainerList", "GET", "CONTAINERS")
-EXEC = Shape("ContainerExec", "POST", "CONTAINERS")
-CREATE = Shape("ContainerCreate", "POST", "CONTAINERS")
-IMAGES = Shape("ImageList", "GET", "IMAGES")
+LIST = route("ContainerList", "GET", "CONTAINERS")
+EXEC = route("ContainerExec", "POST", "CONTAINERS")
+CREATE = route("ContainerCreate", "POST", "CONTAINERS")
+IMAGES = route("ImageList", "GET", "IMAGES")
 TIME = 1_795_515_300
 
 
-def seen(run_id: str, *shapes: Shape) -> Evidence:
+def seen(run_id: str, *shapes: Sight) -> Evidence:
     """The evidence of one run."""
     evidence = Evidence()
     evidence.begin(run_id, TIME)
@@ -67,9 +67,9 @@ def test_two_learners_equal_one_that_saw_both(tmp_path: Path) -> None:
         evidence = evidence_of(out)
         merged.add(out.read_text() + dump(evidence))
         for one_run in evidence.runs.values():
-            one_run.files = set()
-        for record in evidence.records.values():
-            record.files = set()
+            one_run.files = frozenset()
+        for record in evidence.routes.values():
+            record.files = frozenset()
         assert dump(evidence) == dump(evidence_of(both))
     assert len(merged) == 1
 
@@ -80,7 +80,7 @@ def test_each_operation_keeps_the_file_it_came_from(tmp_path: Path) -> None:
     two = learned(tmp_path / "b" / "app.env", seen("r2", LIST, IMAGES))
     out = tmp_path / "all.env"
     done = merge(one, two, out=out)
-    records = evidence_of(out).records
+    records = evidence_of(out).routes
     assert records[LIST].files == {"a/app.env", "b/app.env"}
     assert records[IMAGES].files == {"b/app.env"}
     assert "  ImageList      GET /images/json      1x  new  b/app.env\n" in done.err
@@ -96,7 +96,7 @@ def test_what_was_merged_before_keeps_its_first_file(tmp_path: Path) -> None:
     out = tmp_path / "c" / "app.env"
     done = merge(tmp_path / "b" / "app.env", out=out)
     assert done.status == 0, done.err
-    assert evidence_of(out).records[LIST].files == {"a/app.env"}
+    assert evidence_of(out).facts[LIST].files == {"a/app.env"}
 
 
 def test_merging_again_changes_nothing(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_evidence_alone(tmp_path: Path) -> None:
         paths[-1].write_text(dump(seen(f"r{number}", shape)))
     out = tmp_path / "out.jsonl"
     done = merge(*paths, out=out)
-    assert done.err == f"trioproxy: {out} holds 2 runs, 2 shapes\n"
+    assert done.err == f"trioproxy: {out} holds 2 runs, 2 facts\n"
     assert merge(out, out=tmp_path / "app.env").status == 0
     assert granted(tmp_path / "app.env") == {"ContainerList", "ImageList"}
 
@@ -156,7 +156,7 @@ def test_evidence_alone(tmp_path: Path) -> None:
 def test_a_torn_input_is_reported(tmp_path: Path) -> None:
     """A file that a power cut damaged is merged without its last line, and told."""
     path = tmp_path / "one.jsonl"
-    path.write_text(dump(seen("r1", LIST)) + '{"operation": "Ima')
+    path.write_text(dump(seen("r1", LIST)) + '{"grant": ["ALLOW_OPER')
     done = merge(path, out=tmp_path / "out.jsonl")
     assert (done.status, "the last line is cut off" in done.err) == (0, True)
 
@@ -176,7 +176,7 @@ def test_bad_input_changes_nothing(
 ) -> None:
     """What cannot be read or written is one line, and no file is touched."""
     learned(tmp_path / "good.env", seen("r1", LIST))
-    (tmp_path / "bad.jsonl").write_text('{"format": 1}\n{"x": 1}\n{"y": 2}\n')
+    (tmp_path / "bad.jsonl").write_text('{"format": 3}\n{"x": 1}\n{"y": 2}\n')
     (tmp_path / "link.env").symlink_to("elsewhere")
     before = {path.name: path.lstat().st_mtime_ns for path in tmp_path.iterdir()}
     done = merge(*(tmp_path / name for name in files), out=tmp_path / out)
@@ -189,8 +189,8 @@ def asked(run_id: str, *asking: tuple[str, str]) -> Evidence:
     """The evidence of one run that created containers and asked for something."""
     evidence = seen(run_id, CREATE)
     for variable, value in (("CREATE", ""), *asking):
-        one = Argument(variable, value, "ContainerCreate")
-        evidence.observe_argument(one, "201", When(TIME))
+        one = Sight(variable, value, "ContainerCreate")
+        evidence.observe(one, "201", When(TIME))
     return evidence
 
 

@@ -16,11 +16,11 @@ from tests.commands.running import environment, run, running
 from tests.commands.test_enforce import ANY_PORT, hash_in
 from tests.engine import may_unshare
 from tests.fakes import FakeEngine
-from tests.learning.test_proposal import shape_of
+from tests.learning.test_proposal import seen_route
 from tests.patience import PATIENCE
 from trioproxy.evidence.evidencefile import dump
 from trioproxy.evidence.seen import Evidence, When
-from trioproxy.evidence.shape import Who
+from trioproxy.evidence.sight import Who
 
 pytestmark = pytest.mark.skipif(not may_unshare(), reason="no mount namespaces")
 
@@ -40,7 +40,7 @@ class Host:
             path.write_text(LISTS)
         evidence = Evidence()
         evidence.begin("2026-11-24T10:15:00Z-1", 1_795_515_300)
-        shape, when = shape_of("VolumeList"), When(1_795_515_300)
+        shape, when = seen_route("VolumeList"), When(1_795_515_300)
         evidence.observe(shape, "refused", when, Who())
         self.live.write_text(dump(evidence))
         pair = (self.policy, self.file)

@@ -302,7 +302,7 @@ def test_learning_says_it(
     """The closing lines of learn, done as they are written, make the file start."""
     assert environment["HOME"]
     Closing(file=str(file), listed=frozenset()).show(
-        Written(evidence=Evidence(), damage="", proposal=Proposal())
+        Written(evidence=Evidence(), others=Evidence(), damage="", proposal=Proposal())
     )
     told = capsys.readouterr().err.splitlines()
     begin = next(n for n, line in enumerate(told) if "will not start so" in line)

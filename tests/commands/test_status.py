@@ -3,12 +3,12 @@
 from trioproxy.commands.status import Watching
 from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.seen import Evidence, When
-from trioproxy.evidence.shape import Shape, Who
+from trioproxy.evidence.sight import Sight, Who, route
 from trioproxy.learning.proposal import Quiet
 
-LIST = Shape("ContainerList", "GET", "CONTAINERS")
-CREATE = Shape("ContainerCreate", "POST", "CONTAINERS")
-INFO = Shape("SystemInfo", "GET", "INFO")
+LIST = route("ContainerList", "GET", "CONTAINERS")
+CREATE = route("ContainerCreate", "POST", "CONTAINERS")
+INFO = route("SystemInfo", "GET", "INFO")
 BEGUN = 1_764_000_000
 
 
@@ -28,7 +28,7 @@ class Watched:
     def begin(self, run: str) -> None:
         self.evidence.begin(run, BEGUN + int(self.now))
 
-    def see(self, shape: Shape, result: str = "200", times: int = 1) -> None:
+    def see(self, shape: Sight, result: str = "200", times: int = 1) -> None:
         when = When(BEGUN, int(self.now))
         for _ in range(times):
             self.evidence.observe(shape, result, when, Who("app/1", "10.0.0.7"))

@@ -12,7 +12,7 @@ from trioproxy.api.routes import OPERATIONS
 from trioproxy.commands.terminal import fitted, has_colours, painted
 from trioproxy.evidence.ledger import Ledger
 from trioproxy.evidence.seen import Evidence, When
-from trioproxy.evidence.shape import REFUSED, Shape, Who
+from trioproxy.evidence.sight import REFUSED, Who, route
 
 DAY = 1_764_000_000
 WORDS = st.lists(st.text("abc-./=", min_size=1, max_size=30), max_size=20)
@@ -62,7 +62,7 @@ def files(tmp_path: Path) -> Path:
     for name in everything:
         one = OPERATIONS[name][0]
         for result in ("200", REFUSED):
-            shape = Shape(name, one.method, one.section)
+            shape = route(name, one.method, one.section)
             if shape.is_consistent:
                 evidence.observe(shape, result, When(DAY), Who("app/1", "127.0.0.1"))
     Ledger(tmp_path / "live.jsonl").save(evidence, is_final=True)

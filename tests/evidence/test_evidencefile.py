@@ -8,26 +8,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.evidence.test_seen import EVIDENCE, LIST, NOBODY, content, seen, union
+from tests.evidence.test_seen import (
+    EVIDENCE,
+    LIST,
+    NOBODY,
+    content,
+    granted,
+    seen,
+    union,
+)
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import (
     HEADER,
     dump,
+    fact_line,
     granted_line,
     load,
     run_line,
-    shape_line,
 )
-from trioproxy.evidence.seen import (
-    Argument,
-    Askers,
-    Evidence,
-    Facts,
-    First,
-    Thing,
-)
-from trioproxy.evidence.shape import Who
+from trioproxy.evidence.seen import Evidence, Facts
+from trioproxy.evidence.sight import Sight, Who
 from trioproxy.evidence.strictjson import iso
+from trioproxy.limits.grant import Grant
 
 RUN = "2026-11-24T10:15:00Z-1a2b3c4d"
 WHOLE = seen((RUN, LIST, "200", 1_795_515_300, Who("docker/26", "10.0.0.5", "1.45")))
@@ -40,9 +42,9 @@ def data(*lines: str) -> bytes:
 
 
 @given(EVIDENCE, st.sets(st.sampled_from(["ContainerList", "ImageList"])))
-def test_what_is_written_is_read_back(evidence: Evidence, granted: set[str]) -> None:
+def test_what_is_written_is_read_back(evidence: Evidence, names: set[str]) -> None:
     """A file holds all that evidence knows."""
-    evidence.granted |= granted
+    evidence.granted |= granted(*names)
     loaded = load(dump(evidence).encode(), name="app.jsonl")
     assert content(loaded.evidence) == content(union(evidence))
     assert loaded.damage == ""
@@ -65,64 +67,25 @@ def test_equal_evidence_gives_equal_text(evidence: Evidence) -> None:
 
 def test_lines_may_repeat_and_come_in_any_order() -> None:
     """What is appended while learning says again what stands above, and counts once."""
-    shape = shape_line(LIST, WHOLE.records[LIST])
+    fact = fact_line(LIST, WHOLE.facts[LIST])
     run = run_line(RUN, WHOLE.runs[RUN])
     marks = Evidence()
-    marks.granted, marks.listed = {"ContainerList"}, {"CREATE_BINDS=/srv"}
-    text = data(HEADER, shape, run, shape, granted_line(marks), run)
+    marks.granted = {*granted("ContainerList"), Grant("CREATE_BINDS", "/srv")}
+    text = data(HEADER, fact, run, fact, granted_line(marks), run)
     evidence = load(text, name="app.jsonl").evidence
-    assert evidence.records == WHOLE.records
-    assert evidence.granted == {"ContainerList"}
+    assert evidence.facts == WHOLE.facts
+    assert evidence.granted == marks.granted
+    assert evidence.granted_operations == {"ContainerList"}
     assert evidence.listed == {"CREATE_BINDS=/srv"}
 
 
-OLD_SHAPE = json.loads(LINES[-1]) | {
-    "results": {"200": RUN},
-    "agents": ["docker/26"],
-    "clients": ["10.0.0.5"],
-    "versions": ["1.45"],
-}
-del OLD_SHAPE["used_by"]
-OLD_LINES = (
-    '{"format": 1}',
-    f'{{"run": "{RUN}", "first": "2026-11-24T10:15:00Z", "last": "2026-11-24T10:16:40Z"}}',
-    json.dumps(OLD_SHAPE | {"first": "2026-11-24T10:15:30Z"}),
-)
-"""What versions before wrote."""
-
-
-def test_a_file_of_format_1_is_read_and_becomes_format_2() -> None:
-    """What the old format knows is kept; its lengths are what its dates say."""
-    loaded = load(data(*OLD_LINES), name="app.jsonl")
-    assert loaded.can_append is False
-    (run,) = loaded.evidence.runs.values()
-    assert (run.seconds, run.status, run.source) == (100, None, "live")
-    (record,) = loaded.evidence.records.values()
-    assert record.results == {"200": First(RUN, 30)}
-    assert record.users == Askers({"docker/26"}, {"10.0.0.5"}, {"1.45"})
-    again = load(dump(loaded.evidence).encode(), name="app.jsonl")
-    assert (again.can_append, again.format) == (True, 2)
-    assert content(again.evidence) == content(loaded.evidence)
-
-
-def test_of_an_old_line_that_only_failed_nobody_has_used_anything() -> None:
-    """Who was refused by an old version is one of those who tried."""
-    line = json.dumps(OLD_SHAPE | {"results": {"refused": RUN}})
-    evidence = load(data(*OLD_LINES[:-1], line), name="app.jsonl").evidence
-    (record,) = evidence.records.values()
-    assert (record.users, record.triers.agents) == (Askers(), {"docker/26"})
-
-
-def test_lines_with_facets_are_united_with_the_others_of_their_route() -> None:
-    """Nothing ever wrote facets, but format 1 had them: a file with them still loads."""
-    lines = (
-        json.dumps(OLD_SHAPE | {"facets": [["image", name]], "runs": {RUN: {}}})
-        for name in "ab"
-    )
-    text = data(*OLD_LINES[:-1], *lines, OLD_LINES[-1])
-    evidence = load(text, name="app.jsonl").evidence
-    (record,) = evidence.records.values()
-    assert record.count("200") == 1
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_other_formats_are_not_read(number: int) -> None:
+    """What another version wrote stops, says so, and names the way on; nothing is guessed."""
+    text = data(f'{{"format": {number}}}', *LINES[1:])
+    with pytest.raises(ConfigError, match=f"format {number}, and this version") as told:
+        load(text, name="app.jsonl")
+    assert "--fresh" in told.value.hint
 
 
 @pytest.mark.parametrize(
@@ -142,9 +105,9 @@ def test_values_that_no_list_can_hold_are_no_evidence(
 ) -> None:
     """Whoever writes evidence by hand lists no two items by one, and no text of a line."""
     evidence = union(WHOLE)
-    facts = evidence.records[LIST]
-    argument = Argument(variable, value, operation)
-    evidence.arguments[argument] = Facts(1, 2, facts.results, facts.runs)
+    facts = evidence.facts[LIST]
+    argument = Sight(variable, value, operation)
+    evidence.facts[argument] = Facts(1, 2, facts.results, facts.runs)
     with pytest.raises(ConfigError, match="this version knows no"):
         load(dump(evidence).encode(), name="x")
 
@@ -152,11 +115,11 @@ def test_values_that_no_list_can_hold_are_no_evidence(
 def test_arguments_and_objects_have_their_place() -> None:
     """What later versions learn of them is read, united and written again."""
     evidence = union(WHOLE)
-    facts = evidence.records[LIST]
-    argument = Argument("CREATE_BINDS", "/srv/a%20b", "ContainerCreate")
-    thing = Thing("container", "@own", "", "ContainerExec")
-    evidence.arguments[argument] = Facts(1, 2, facts.results, facts.runs)
-    evidence.things[thing] = Facts(3, 4, facts.results, facts.runs)
+    facts = evidence.facts[LIST]
+    argument = Sight("CREATE_BINDS", "/srv/a%20b", "ContainerCreate")
+    thing = Sight("ONLY_CONTAINERS", "@own", "ContainerExec")
+    evidence.facts[argument] = Facts(1, 2, facts.results, facts.runs)
+    evidence.facts[thing] = Facts(3, 4, facts.results, facts.runs)
     again = load(dump(evidence).encode(), name="x").evidence
     assert content(again) == content(evidence)
     assert content(union(again, evidence, WHOLE)) == content(evidence)
@@ -174,7 +137,7 @@ def test_a_torn_last_line_is_left_out_and_reported(cut: int) -> None:
     """Wherever a power cut ends the last line, all lines before it are kept."""
     loaded = load(dump(WHOLE).encode()[: -cut - 1], name="app.jsonl")
     assert loaded.evidence.runs == WHOLE.runs
-    assert loaded.evidence.records == {}
+    assert loaded.evidence.routes == {}
     assert loaded.damage == (
         "" if cut == len(LINES[-1]) else "app.jsonl:3: the last line is cut off"
     )
@@ -192,7 +155,7 @@ def test_a_torn_last_line_is_left_out_and_reported(cut: int) -> None:
 def test_a_damaged_last_line_is_reported(tail: bytes) -> None:
     """Zeros and half lines at the end are what a crash leaves; the rest is read."""
     loaded = load(dump(WHOLE).encode() + tail, name="app.jsonl")
-    assert loaded.evidence.records == WHOLE.records
+    assert loaded.evidence.routes == WHOLE.routes
     assert loaded.damage == "app.jsonl:4: the last line is cut off"
 
 
@@ -228,14 +191,24 @@ def run_changed(**values: object) -> str:
         pytest.param('{"run": "r"}', "'first' is missing", id="run-without-dates"),
         pytest.param('{"granted": [], "x": 1}', "unknown key 'x'", id="unknown-key"),
         pytest.param('{"granted": {}}', "expected a list", id="no-list"),
-        pytest.param('{"granted": ["a\\nb"]}', r"bad value 'a\\nb'", id="newline"),
+        pytest.param(
+            '{"granted": [["A", "a\\nb"]]}', r"bad value 'a\\nb'", id="newline"
+        ),
         pytest.param(changed(url="/x"), "unknown key 'url'", id="url"),
-        pytest.param(changed(operation="Nope"), "knows no Nope", id="operation"),
-        pytest.param(changed(operation=["x"]), "bad value", id="operation-list"),
+        pytest.param(changed(by="Nope"), "knows no Nope", id="operation"),
+        pytest.param(changed(by=["x"]), "bad value", id="operation-list"),
+        pytest.param(
+            changed(grant=["ALLOW_OPERATIONS", "ImageList"]), "knows no", id="another"
+        ),
+        pytest.param(changed(grant=["X"]), "a variable and an item", id="half-a-grant"),
+        pytest.param(changed(grant="X=y"), "expected a list", id="grant-as-text"),
+        pytest.param(changed(project="x"), "unknown key 'project'", id="project"),
         pytest.param(changed(method="POST"), "knows no ContainerList", id="method"),
         pytest.param(changed(section="IMAGES"), "knows no ContainerList", id="section"),
         pytest.param(changed(first="yesterday"), "bad value 'yesterday'", id="date"),
-        pytest.param(changed(first="2026-13-01T00:00:00Z"), "does not", id="month"),
+        pytest.param(
+            changed(first="2026-13-01T00:00:00Z"), "month must be", id="month"
+        ),
         pytest.param(changed(results={"2xx": RUN}), "bad value '2xx'", id="result"),
         pytest.param(changed(results=[]), "expected an object", id="no-object"),
         pytest.param(changed(runs={RUN: {"200": -1}}), "bad count -1", id="negative"),
@@ -253,7 +226,7 @@ def run_changed(**values: object) -> str:
         pytest.param(run_changed(status=-2), "bad count -2", id="status"),
         pytest.param(run_changed(seconds=1.5), "bad count 1.5", id="fraction"),
         pytest.param(run_changed(source="guess"), "bad value 'guess'", id="source"),
-        pytest.param('{"argument": "X"}', "is missing", id="half-an-argument"),
+        pytest.param('{"grant": ["X", ""]}', "is missing", id="half-a-fact"),
         pytest.param(changed(facets=[]), "unknown key 'facets'", id="facets"),
     ],
 )
@@ -268,9 +241,6 @@ def test_a_damaged_line_before_the_last_stops(line: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param(
-            data('{"format": 3}'), "format 3, this version reads 1 and 2", id="new"
-        ),
         pytest.param(data("{}"), "the first line is not", id="no-header"),
         pytest.param(data("PATH=/bin"), "no JSON", id="env-file"),
         pytest.param(data(HEADER, '{"odd": 1}'), "is missing", id="strange-last-line"),
@@ -288,7 +258,7 @@ def test_no_bytes_crash_the_reader(junk: bytes) -> None:
     """Whatever stands behind the header, reading ends in evidence or in one error."""
     text = HEADER.encode() + b"\n" + junk
     with suppress(ConfigError):
-        assert load(text, name="x").evidence.records == {}
+        assert load(text, name="x").evidence.routes == {}
 
 
 def test_dates_are_written_in_utc() -> None:

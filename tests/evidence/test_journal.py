@@ -13,18 +13,18 @@ from trioproxy.evidence import journal as journal_module
 from trioproxy.evidence.evidencefile import HEADER, load
 from trioproxy.evidence.journal import Journal
 from trioproxy.evidence.ledger import Saved, evidence_path
-from trioproxy.evidence.seen import Evidence, New, When
-from trioproxy.evidence.shape import Shape, Who
+from trioproxy.evidence.seen import Evidence, When
+from trioproxy.evidence.sight import Sight, Who, route
 from trioproxy.learning.proposal import Wish, listed_operations
 from trioproxy.learning.store import Store
 
-LIST = Shape("ContainerList", "GET", "CONTAINERS")
-EXEC = Shape("ContainerExec", "POST", "CONTAINERS")
-IMAGES = Shape("ImageList", "GET", "IMAGES")
+LIST = route("ContainerList", "GET", "CONTAINERS")
+EXEC = route("ContainerExec", "POST", "CONTAINERS")
+IMAGES = route("ImageList", "GET", "IMAGES")
 WHO = Who("docker/26", "10.0.0.5", "1.45")
 
 
-def learner(run: str = "2026-11-24T10:15:00Z-1", *shapes: Shape) -> Evidence:
+def learner(run: str = "2026-11-24T10:15:00Z-1", *shapes: Sight) -> Evidence:
     """The evidence of a run in which these shapes worked."""
     evidence = Evidence()
     evidence.begin(run, 1_795_515_300)
@@ -81,8 +81,8 @@ def test_a_first_save_makes_both_files(files: Files) -> None:
     files.store.save(learner("r1", LIST), [LIST])
     assert files.lines[0] == HEADER
     assert files.granted == {"ContainerList"}
-    assert files.evidence.granted == {"ContainerList"}
-    assert set(files.evidence.records) == {LIST}
+    assert files.evidence.granted_operations == {"ContainerList"}
+    assert set(files.evidence.routes) == {LIST}
 
 
 def test_news_are_appended(files: Files) -> None:
@@ -103,7 +103,7 @@ def test_counts_do_not_touch_the_env_file(files: Files) -> None:
     before = files.env.stat().st_ino
     evidence.observe(LIST, "200", When(1_795_515_399), WHO)
     files.store.save(evidence)
-    assert files.evidence.records[LIST].count() == 2
+    assert files.evidence.facts[LIST].count() == 2
     assert files.env.stat().st_ino == before
     files.store.save(evidence, is_final=True)
     assert files.env.stat().st_ino != before
@@ -116,7 +116,7 @@ def test_what_failed_is_kept_and_not_granted(files: Files) -> None:
     files.store.save(evidence, is_final=True)
     assert files.granted == {"ContainerList"}
     assert "ContainerExec" in files.env.read_text()
-    assert files.evidence.granted == {"ContainerList"}
+    assert files.evidence.granted_operations == {"ContainerList"}
 
 
 def test_learners_side_by_side_unite(files: Files) -> None:
@@ -130,7 +130,7 @@ def test_learners_side_by_side_unite(files: Files) -> None:
     second.save(two, is_final=True)
     assert files.granted == {"ContainerList", "ImageList"}
     assert set(files.evidence.runs) == {"r1", "r2"}
-    assert files.evidence.records[LIST].count() == 2
+    assert files.evidence.facts[LIST].count() == 2
 
 
 def test_a_removal_while_learning_is_respected(files: Files) -> None:
@@ -166,7 +166,7 @@ def test_a_torn_line_is_reported_and_mended(files: Files) -> None:
     assert "the last line is cut off" in store.open().damage
     saved = store.save(learner("r2", IMAGES), [IMAGES])
     assert "the last line is cut off" in saved.damage
-    assert set(files.evidence.records) == {LIST, IMAGES}
+    assert set(files.evidence.routes) == {LIST, IMAGES}
 
 
 def test_a_missing_newline_is_mended(files: Files) -> None:
@@ -175,7 +175,7 @@ def test_a_missing_newline_is_mended(files: Files) -> None:
     path = evidence_path(files.env)
     path.write_bytes(path.read_bytes().rstrip(b"\n"))
     files.store.save(learner("r2", IMAGES), [IMAGES])
-    assert set(files.evidence.records) == {LIST, IMAGES}
+    assert set(files.evidence.routes) == {LIST, IMAGES}
 
 
 def test_damaged_evidence_is_never_overwritten(files: Files) -> None:
@@ -225,7 +225,7 @@ def test_a_broken_env_file_costs_no_evidence(files: Files) -> None:
     with pytest.raises(ConfigError, match=r"app.env, line 1"):
         files.store.save(learner("r2", IMAGES), [IMAGES])
     assert files.env.read_text() == "ALLOW_OPERATIONS='ContainerList'\n"
-    assert set(files.evidence.records) == {LIST, IMAGES}
+    assert set(files.evidence.routes) == {LIST, IMAGES}
 
 
 def test_an_env_file_that_is_no_text(files: Files) -> None:
@@ -242,7 +242,7 @@ def test_fresh_starts_over_once(files: Files) -> None:
     files.env.write_text("TZ=UTC\n" + files.env.read_text())
     files.fresh = True
     store = files.store
-    assert store.open().evidence.records == {}
+    assert store.open().evidence.routes == {}
     evidence = learner("r2", IMAGES)
     store.save(evidence, [IMAGES])
     files.store.save(learner("r3", LIST), is_final=True)
@@ -265,12 +265,12 @@ def test_a_symbolic_link_stops_the_start(files: Files) -> None:
 class Heard:
     """What a journal told."""
 
-    shapes: list[New] = field(default_factory=list)
+    shapes: list[Sight] = field(default_factory=list)
     on_disk: list[bool] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     told: trio.Event = field(default_factory=trio.Event)
 
-    def tell(self, shapes: Sequence[New], saved: Saved) -> None:
+    def tell(self, shapes: Sequence[Sight], saved: Saved) -> None:
         self.shapes += shapes
         self.told.set()
 
@@ -290,7 +290,7 @@ async def test_news_are_told_when_they_are_on_disk(files: Files) -> None:
         with trio.fail_after(PATIENCE):
             await heard.told.wait()
         assert heard.shapes == [LIST]
-        assert set(files.evidence.records) == {LIST}
+        assert set(files.evidence.routes) == {LIST}
         nursery.cancel_scope.cancel()
 
 
@@ -309,7 +309,7 @@ async def test_counts_are_written_now_and_then(
         with trio.fail_after(PATIENCE):
             await heard.told.wait()
         nursery.cancel_scope.cancel()
-    assert files.evidence.records[LIST].count() == 2
+    assert files.evidence.facts[LIST].count() == 2
     assert not journal.has_news()
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.evidence.needs import NEEDS, is_need
-from trioproxy.evidence.shape import UNKNOWN, Shape
+from trioproxy.evidence.sight import UNKNOWN, route, route_of
 
 CASES = [
     ("ContainerDelete", "404", True, "nothing-to-remove"),
@@ -32,25 +32,19 @@ CASES = [
 ]
 
 
-def shape_of(operation: str) -> Shape:
-    """The shape of an operation of the table."""
-    row = OPERATIONS[operation][0]
-    return Shape(operation, row.method, row.section)
-
-
 @pytest.mark.parametrize(
     ("operation", "result", "needed"),
     [pytest.param(*case[:3], id=case[3]) for case in CASES],
 )
 def test_needs(operation: str, result: str, needed: bool) -> None:
     """An answer that another state would have turned into success shows a need."""
-    assert is_need(shape_of(operation), result) is needed
+    assert is_need(route_of(operation), result) is needed
 
 
 def test_no_answer_makes_an_unknown_route_needed() -> None:
     """What the table does not have is never granted by what it was answered."""
     for status in ("200", *(need.status for need in NEEDS)):
-        assert not is_need(Shape(UNKNOWN, "GET", "IMAGES"), status)
+        assert not is_need(route(UNKNOWN, "GET", "IMAGES"), status)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from trioproxy.evidence import recorder as recorder_module
 from trioproxy.evidence import seen as observe_module
 from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.seen import Evidence, Tally, When
-from trioproxy.evidence.shape import REFUSED, Shape, Who, result_of
+from trioproxy.evidence.sight import REFUSED, Sight, Who, result_of, route
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Moment, Outcome
@@ -68,10 +68,13 @@ def test_a_request_becomes_evidence() -> None:
     learner.time = 123
     target = b"/v1.45/containers/my-db/json?size=1"
     learner.serve("GET", target, 200, agent="docker/26")
-    shape = Shape("ContainerInspect", "GET", "CONTAINERS")
-    record = learner.evidence.records[shape]
+    shape = route("ContainerInspect", "GET", "CONTAINERS")
+    record = learner.evidence.facts[shape]
     assert (record.first, record.count("200")) == (123, 1)
-    assert (record.users.agents, record.users.versions) == ({"docker/26"}, {"1.45"})
+    assert (set(record.users.agents), set(record.users.versions)) == (
+        {"docker/26"},
+        {"1.45"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,7 +89,7 @@ def test_clients_are_known_by_address(peer: str, client: str) -> None:
     """A client's port is another each time, and is not kept."""
     learner = Learner()
     learner.serve("GET", b"/info", 200, peer=peer)
-    (record,) = learner.evidence.records.values()
+    (record,) = learner.evidence.routes.values()
     assert record.users.clients == {client}
     assert record.users.versions == {"unversioned"}
 
@@ -151,7 +154,7 @@ def test_a_tally_counts_as_looking_each_time_does(
             result = result_of(status, unrouted=unrouted)
             client = peer if peer == "unix:7" else peer.rpartition(":")[0].strip("[]")
             news += plain.observe(
-                Shape.of(verdict.request),
+                Sight.of(verdict.request),
                 result if verdict.decision.allowed else REFUSED,
                 When(int(learner.time), int(learner.time - 100)),
                 Who(verdict.agent, client, verdict.version),
@@ -169,7 +172,7 @@ def test_tallies_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         learner.serve("GET", b"/info", 200, peer=f"10.0.0.5:{port}")
     referrers = gc.get_referrers(learner.evidence)
     assert 1 <= sum(isinstance(one, Tally) for one in referrers) <= 4
-    (record,) = learner.evidence.records.values()
+    (record,) = learner.evidence.routes.values()
     assert record.count("200") == 50
 
 
@@ -179,7 +182,7 @@ def test_what_is_passed_over_is_counted_each_time() -> None:
     for _ in range(3):
         learner.serve("GET", b"/info", 200, peer="10.0.0.6:1")
     assert learner.recorder.passed_over == 3
-    assert not learner.evidence.records
+    assert not learner.evidence.routes
 
 
 def test_a_missing_route_is_told_from_a_missing_thing() -> None:
@@ -224,7 +227,7 @@ def test_refusals_of_a_policy_are_evidence() -> None:
     ):
         learner.gate = gate
         learner.serve("GET", b"/images/json", 200)
-        record = learner.evidence.records[Shape("ImageList", "GET", "IMAGES")]
+        record = learner.evidence.facts[route("ImageList", "GET", "IMAGES")]
         assert record.results.keys() == results
 
 
@@ -235,7 +238,7 @@ def test_a_stream_is_noted_once_and_at_its_beginning() -> None:
     learner.recorder.note(outcome_of(verdict, 200, moment=Moment.OPENED))
     assert learner.evidence.used_operations() == {"SystemEvents"}
     learner.recorder.note(outcome_of(verdict, 200, moment=Moment.CLOSED))
-    (record,) = learner.evidence.records.values()
+    (record,) = learner.evidence.routes.values()
     assert record.count("200") == 1
 
 
@@ -249,7 +252,7 @@ def test_what_had_no_answer_is_no_evidence() -> None:
         Outcome(Moment.WHOLE, "10.0.0.5:1", None, 400, is_ours=True),
     ):
         learner.recorder.note(outcome)
-    assert not learner.evidence.records
+    assert not learner.evidence.routes
 
 
 def rejected(reason: str, peer: str = "10.0.0.5:1") -> Outcome:
@@ -264,7 +267,7 @@ def test_what_could_not_be_read_is_counted_by_its_reason() -> None:
         learner.recorder.note(rejected("bad Host 'a b'"))
     learner.recorder.note(rejected("bad Host 'a b'", peer="10.0.0.6:1"))
     assert learner.recorder.unread == {"bad Host 'a b'": 3}
-    assert not learner.evidence.records
+    assert not learner.evidence.routes
 
 
 def test_reasons_are_bounded() -> None:
@@ -292,6 +295,6 @@ def test_repeats_read_the_clocks_once_a_second() -> None:
     for step in range(100):
         learner.time = 100.25 + step / 64
         learner.serve("GET", b"/info", 200)
-    (record,) = learner.evidence.records.values()
+    (record,) = learner.evidence.routes.values()
     assert (record.count(), record.first, record.last) == (100, 100, 101)
     assert asked <= 4

@@ -20,18 +20,19 @@ from trioproxy.evidence.seen import (
     Evidence,
     When,
 )
-from trioproxy.evidence.shape import UNKNOWN, Shape, Who, result_of
+from trioproxy.evidence.sight import UNKNOWN, Sight, Who, result_of, route
 from trioproxy.learning.flows import half_granted
+from trioproxy.limits.grant import Grant
 
 DAY = 86_400
-LIST = Shape("ContainerList", "GET", "CONTAINERS")
-START = Shape("ContainerStart", "POST", "CONTAINERS")
-DELETE = Shape("ContainerDelete", "DELETE", "CONTAINERS")
-CREATE = Shape("ContainerCreate", "POST", "CONTAINERS")
+LIST = route("ContainerList", "GET", "CONTAINERS")
+START = route("ContainerStart", "POST", "CONTAINERS")
+DELETE = route("ContainerDelete", "DELETE", "CONTAINERS")
+CREATE = route("ContainerCreate", "POST", "CONTAINERS")
 NOBODY = Who()
 
 RESULTS = ("101", "200", "304", "404", "409", "500", "unrouted", "refused")
-SHAPES = (LIST, START, DELETE, CREATE, Shape(UNKNOWN, "POST", "IMAGES"))
+SHAPES = (LIST, START, DELETE, CREATE, route(UNKNOWN, "POST", "IMAGES"))
 _AGENTS = st.sampled_from([f"agent/{number}" for number in range(12)])
 _SIGHTINGS = st.tuples(
     st.sampled_from(["2026-01", "2026-02", "2026-03"]),
@@ -42,7 +43,12 @@ _SIGHTINGS = st.tuples(
 )
 
 
-def seen(*sightings: tuple[str, Shape, str, int, Who]) -> Evidence:
+def granted(*operations: str) -> set[Grant]:
+    """That an env file once granted some operations."""
+    return set(map(Grant.of_operation, operations))
+
+
+def seen(*sightings: tuple[str, Sight, str, int, Who]) -> Evidence:
     """Evidence of what was observed, each with run, shape, result, time and client."""
     evidence = Evidence()
     for run, shape, result, at, who in sightings:
@@ -63,9 +69,7 @@ def union(*parts: Evidence) -> Evidence:
 def content(evidence: Evidence) -> object:
     """All that evidence knows, for comparison."""
     return (
-        evidence.records,
-        evidence.arguments,
-        evidence.things,
+        evidence.facts,
         evidence.runs,
         evidence.granted,
     )
@@ -111,7 +115,7 @@ def test_merge_leaves_the_other_alone(one: Evidence, two: Evidence) -> None:
 
 @given(st.lists(_SIGHTINGS, max_size=25), st.data())
 def test_two_learners_equal_one_that_saw_both(
-    sightings: list[tuple[str, Shape, str, int, Who]], data: st.DataObject
+    sightings: list[tuple[str, Sight, str, int, Who]], data: st.DataObject
 ) -> None:
     """Runs split over two learners and merged are what one learner would know."""
     sightings.sort(key=lambda sighting: sighting[0])
@@ -137,8 +141,8 @@ def test_what_an_earlier_run_saw_is_not_new() -> None:
     evidence = union(seen(("2026-01", LIST, "200", 5, NOBODY)))
     evidence.begin("2026-02", 10)
     assert not evidence.observe(LIST, "200", When(11), NOBODY)
-    assert evidence.records[LIST].count() == 2
-    assert evidence.records[LIST].count("500") == 0
+    assert evidence.facts[LIST].count() == 2
+    assert evidence.facts[LIST].count("500") == 0
 
 
 @pytest.mark.parametrize(
@@ -159,10 +163,10 @@ def test_what_an_earlier_run_saw_is_not_new() -> None:
         pytest.param(LIST, "0", False, id="never-answered"),
         pytest.param(LIST, "2", False, id="no-status"),
         pytest.param(LIST, "refused", False, id="refused-by-a-ceiling"),
-        pytest.param(Shape(UNKNOWN, "GET", "IMAGES"), "200", False, id="unknown-route"),
+        pytest.param(route(UNKNOWN, "GET", "IMAGES"), "200", False, id="unknown-route"),
     ],
 )
-def test_what_counts_as_use(shape: Shape, result: str, used: bool) -> None:
+def test_what_counts_as_use(shape: Sight, result: str, used: bool) -> None:
     """A request was of use if its client got something out of it."""
     assert is_need(shape, result) is used
 
@@ -175,7 +179,7 @@ def test_results_are_told_apart() -> None:
 
 def test_failed_refused_and_unknown_are_listed_apart() -> None:
     """What only failed, was refused, or is no known route is never among the used."""
-    unknown = Shape(UNKNOWN, "POST", "IMAGES")
+    unknown = route(UNKNOWN, "POST", "IMAGES")
     evidence = seen(
         ("2026-01", LIST, "200", 1, NOBODY),
         ("2026-01", LIST, "500", 1, NOBODY),
@@ -262,23 +266,23 @@ def test_half_granted_flows_are_named() -> None:
         pytest.param(
             "POST",
             b"/images/secret-name/frobnicate",
-            Shape(UNKNOWN, "POST", "IMAGES"),
+            route(UNKNOWN, "POST", "IMAGES"),
             id="unknown",
         ),
         pytest.param(
-            "EVIL$(X)", b"/nowhere/at/all", Shape(UNKNOWN, "OTHER", ""), id="made-up"
+            "EVIL$(X)", b"/nowhere/at/all", route(UNKNOWN, "OTHER", ""), id="made-up"
         ),
         pytest.param(
             "OPTIONS",
             b"/images/json",
-            Shape("SystemOptions", "OPTIONS", "IMAGES"),
+            route("SystemOptions", "OPTIONS", "IMAGES"),
             id="options",
         ),
     ],
 )
-def test_shape_keeps_no_client_text(method: str, target: bytes, shape: Shape) -> None:
+def test_shape_keeps_no_client_text(method: str, target: bytes, shape: Sight) -> None:
     """Names, ids, queries and made-up methods do not reach the evidence."""
-    assert Shape.of(request(method, target)) == shape
+    assert Sight.of(request(method, target)) == shape
     assert shape.is_consistent
 
 
@@ -288,7 +292,7 @@ def test_shape_keeps_no_client_text(method: str, target: bytes, shape: Shape) ->
 def test_shape_finds_its_endpoints(endpoint: Endpoint) -> None:
     """From a shape the row of the table is found again that it came from."""
     method = "GET" if endpoint.method == "ANY" else endpoint.method
-    shape = Shape(endpoint.operation, method, endpoint.section)
+    shape = route(endpoint.operation, method, endpoint.section)
     wanted = {endpoint.template}
     assert wanted <= {row.template for row in shape.endpoints}
     assert shape.is_consistent
@@ -301,7 +305,7 @@ def test_agents_and_clients_are_bounded() -> None:
     for number in range(1_000):
         who = Who(f"a/{number}", f"10.0.{number // 250}.{number % 250}", f"1.{number}")
         evidence.observe(LIST, "200", When(1), who)
-    record = evidence.records[LIST]
+    record = evidence.facts[LIST]
     assert len(record.users.agents) == AGENTS_KEPT
     assert len(record.users.clients) == CLIENTS_KEPT
 
@@ -312,8 +316,8 @@ def test_client_text_is_kept_only_where_it_is_plain() -> None:
     evidence.begin("2026-01", 0)
     who = Who('docker/26 $(x) "q" a\u00e9', "10.0.0.5\n", "1.0")
     evidence.observe(LIST, "200", When(1), who)
-    record = evidence.records[LIST]
-    assert record.users == Askers({"docker/26"}, set(), set())
+    record = evidence.facts[LIST]
+    assert record.users == Askers(frozenset({"docker/26"}))
 
 
 def test_old_runs_lose_their_counts_but_not_what_they_saw() -> None:
@@ -326,7 +330,7 @@ def test_old_runs_lose_their_counts_but_not_what_they_saw() -> None:
         evidence.observe(LIST, "200", When(number), NOBODY)
     evidence = union(evidence)
     assert evidence.used_operations() == {"ContainerCreate", "ContainerList"}
-    assert len(evidence.records[LIST].runs) == RUNS_KEPT
+    assert len(evidence.facts[LIST].runs) == RUNS_KEPT
     assert len(evidence.runs) == RUNS_LISTED
     assert evidence.completeness().newest_run == 1
 
@@ -340,7 +344,7 @@ def test_newer_runs_do_not_take_the_counts_of_the_one_that_is_going_on() -> None
     ]
     evidence.merge(seen(*others))
     assert evidence.saw_anything()
-    assert evidence.records[LIST].runs["0000"] == {"200": 1}
+    assert evidence.facts[LIST].runs["0000"] == {"200": 1}
 
 
 def test_who_only_tries_pushes_nobody_out() -> None:
@@ -351,8 +355,8 @@ def test_who_only_tries_pushes_nobody_out() -> None:
     for number in range(1_000):
         who = Who(f"a/{number}", f"10.0.{number // 250}.{number % 250}", f"1.{number}")
         evidence.observe(LIST, "refused", When(1), who)
-    record = union(evidence).records[LIST]
-    assert record.users == Askers({"zz-good/1"}, {"99.0.0.1"}, {"1.45"})
+    record = union(evidence).facts[LIST]
+    assert list(map(set, record.users)) == [{"zz-good/1"}, {"99.0.0.1"}, {"1.45"}]
     assert len(record.triers.agents) == AGENTS_KEPT
     assert len(record.triers.clients) == CLIENTS_KEPT
 

@@ -82,7 +82,7 @@ def test_nothing_new_in_second_run(profile: Profile) -> None:
 def test_nothing_private(profile: Profile) -> None:
     """Neither file tells of a path or an address of the machine that it was made on."""
     file = env_file(profile)
-    for record in evidence(file).records.values():
+    for record in evidence(file).routes.values():
         assert record.users.clients | record.triers.clients == {"unix:uid=0"}
     text = file.read_text() + evidence_path(file).read_text()
     private = (

@@ -68,7 +68,7 @@ def on_the_raw_socket(profile: Profile) -> set[tuple[str, str]]:
     """What the Engine answered to the client while it was learned."""
     return {
         (shape.operation, result)
-        for shape, record in evidence(env_file(profile)).records.items()
+        for shape, record in evidence(env_file(profile)).routes.items()
         for result in record.results
     }
 

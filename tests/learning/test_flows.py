@@ -2,11 +2,10 @@
 
 import pytest
 
-from tests.evidence.test_needs import shape_of
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.seen import Evidence, When
-from trioproxy.evidence.shape import Who
+from trioproxy.evidence.sight import Who, route_of
 from trioproxy.learning.flows import FLOWS, STATES, parse_states, unseen_states
 
 
@@ -15,7 +14,7 @@ def evidence_of(*sights: tuple[str, str]) -> Evidence:
     evidence = Evidence()
     evidence.begin("r1", 0)
     for operation, result in sights:
-        evidence.observe(shape_of(operation), result, When(1), Who())
+        evidence.observe(route_of(operation), result, When(1), Who())
     return evidence
 
 

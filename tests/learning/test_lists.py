@@ -96,9 +96,7 @@ class File:
         """Save as `Store` does: evidence, file, then what the file listed."""
         self.proposal = propose(self.evidence, self.text, self.wish, going_on=going_on)
         self.text = write(self.evidence, self.proposal, self.text, self.wish)
-        self.evidence.granted |= self.proposal.marks
-        self.evidence.listed |= self.proposal.lists.marks
-        self.evidence.listed |= self.proposal.objects.added
+        self.evidence.granted |= self.proposal.grants
         dumped = evidencefile.dump(self.evidence).encode()
         again = evidencefile.load(dumped, name="app.jsonl").evidence
         assert evidencefile.dump(again).encode() == dumped
@@ -432,7 +430,7 @@ def test_an_image_by_its_id_is_listed_by_its_name() -> None:
     file.images[Kind.IMAGE, "abc123"] = Missing(404, "No such image: abc123")
     file.images[Kind.IMAGE, "c" * 64] = Thing(Kind.IMAGE, f"sha256:{'c' * 64}", ())
     file.learn(create(None, Image="abc123"), status=404)
-    (record,) = file.evidence.records.values()
+    (record,) = file.evidence.routes.values()
     assert set(record.results) == {"404"}
     file.learn(create(None, Image="c" * 64))
     assert "CREATE_IMAGES" not in file.lists()

@@ -443,7 +443,7 @@ def test_bounds() -> None:
     for number in range(VALUES_KEPT + 5):
         file.send("GET", f"/v1.45/containers/c{number}/json", None, container(f"c{number}"))  # fmt: skip
     file.write()
-    assert len(file.evidence.things) == VALUES_KEPT
+    assert len(file.evidence.objects) == VALUES_KEPT
     assert file.evidence.dropped() > 0
 
 
@@ -491,11 +491,11 @@ def test_evidence_of_objects_is_read_back() -> None:
     mounted = container("db", project="shop", host={"Binds": ["/etc:/x"]})
     file.send("POST", "/v1.45/containers/db/start", None, mounted, status=204)
     text = evidencefile.dump(file.evidence)
-    assert '"name": "db"' in text
+    assert '["ONLY_CONTAINERS", "db"]' in text
     assert '"project": "shop"' in text
     assert '"has": "CREATE_BINDS=/etc"' in text
     again = evidencefile.load(text.encode(), name="x").evidence
-    assert again.things == file.evidence.things
+    assert again.objects == file.evidence.objects
     assert again.runs == file.evidence.runs
     assert {OBJECTS[f"ONLY_{kind.upper()}S"] for kind in again.runs["2026-0001"].own} == {Kind.CONTAINER}  # fmt: skip
 

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.evidence.test_seen import granted
 from tests.judge.judging import REACHABLE, passes
 from trioproxy.api.matched import shown
 from trioproxy.api.routes import OPERATIONS, SECTIONS
 from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.evidence.seen import Evidence, When
-from trioproxy.evidence.shape import UNKNOWN, Shape, Who
+from trioproxy.evidence.sight import UNKNOWN, Sight, Who, route
 from trioproxy.file.envfile import parse
 from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.file.permissions import parse_policy
@@ -38,12 +39,12 @@ WISH = Wish(name="app", file="app.env")
 NAMES = st.sampled_from(REACHABLE)
 
 
-def shape_of(operation: str) -> Shape:
-    """A shape of an operation by its first route."""
+def seen_route(operation: str) -> Sight:
+    """An operation as it is seen by its first route."""
     endpoint = OPERATIONS[operation][0]
     method = "GET" if endpoint.method == "ANY" else endpoint.method
     section = "IMAGES" if endpoint.section == "ANY" else endpoint.section
-    return Shape(operation, method, section)
+    return route(operation, method, section)
 
 
 def evidence_of(*used: str, failed: frozenset[str] = frozenset()) -> Evidence:
@@ -51,9 +52,9 @@ def evidence_of(*used: str, failed: frozenset[str] = frozenset()) -> Evidence:
     evidence = Evidence()
     evidence.begin("2026-11-24T10:15:00Z-1", 1_795_515_300)
     for operation in used:
-        evidence.observe(shape_of(operation), "200", When(1_795_515_300), Who())
+        evidence.observe(seen_route(operation), "200", When(1_795_515_300), Who())
     for operation in failed:
-        evidence.observe(shape_of(operation), "500", When(1_795_515_300), Who())
+        evidence.observe(seen_route(operation), "500", When(1_795_515_300), Who())
     return evidence
 
 
@@ -80,7 +81,7 @@ def test_granted_is_what_was_used_and_what_a_person_wants(
     """Used, plus put in by hand, minus taken out by hand: exactly that, for any evidence."""
     failed -= used
     evidence = evidence_of(*used, failed=frozenset(failed))
-    evidence.granted |= once_granted
+    evidence.granted |= granted(*once_granted)
     old, model = "", set(used)
     if include_failed:
         model |= failed
@@ -129,7 +130,7 @@ def test_a_run_that_saw_nothing_new_changes_one_line() -> None:
     evidence = evidence_of("ContainerList")
     before = write(evidence, propose(evidence, "", WISH), "", WISH)
     evidence.begin("2026-12-01T00:00:00Z-2", 1_796_083_200)
-    evidence.observe(shape_of("ContainerList"), "200", When(1_796_083_200), Who())
+    evidence.observe(seen_route("ContainerList"), "200", When(1_796_083_200), Who())
     after = write(evidence, propose(evidence, before, WISH), before, WISH)
     pairs = zip(before.splitlines(), after.splitlines(), strict=True)
     changed = [new for old, new in pairs if old != new]
@@ -140,7 +141,7 @@ def test_a_run_that_saw_nothing_new_changes_one_line() -> None:
 def test_a_declined_operation_stays_out_and_is_listed() -> None:
     """What a reviewer took out is neither granted again nor forgotten."""
     evidence = evidence_of("ContainerList", "ContainerExec")
-    evidence.granted |= {"ContainerList", "ContainerExec"}
+    evidence.granted |= granted("ContainerList", "ContainerExec")
     old = "ALLOW_OPERATIONS=ContainerList\n"
     proposal = propose(evidence, old, WISH)
     assert proposal.declined == {"ContainerExec"}
@@ -151,7 +152,7 @@ def test_a_declined_operation_stays_out_and_is_listed() -> None:
 def test_restore_grants_a_declined_operation_again() -> None:
     """A person can change their mind by name."""
     evidence = evidence_of("ContainerList", "ContainerExec")
-    evidence.granted |= {"ContainerList", "ContainerExec"}
+    evidence.granted |= granted("ContainerList", "ContainerExec")
     wish = replace(WISH, restore=frozenset({"ContainerExec"}))
     old = "ALLOW_OPERATIONS=ContainerList\n"
     assert granted_by(evidence, old, wish) == {"ContainerList", "ContainerExec"}
@@ -162,7 +163,7 @@ def test_without_a_list_nothing_counts_as_declined() -> None:
     list, as by a cut, is an error: else what was declined would be granted again."""
     evidence = evidence_of("ContainerList")
     assert propose(evidence, "# notes\nTZ=UTC\n", WISH).declined == frozenset()
-    evidence.granted |= {"ContainerList"}
+    evidence.granted |= granted("ContainerList")
     assert granted_by(evidence) == {"ContainerList"}
     with pytest.raises(ConfigError, match="says nothing of grants"):
         propose(evidence, "# notes\nTZ=UTC\n", WISH)
@@ -172,8 +173,8 @@ def test_what_only_ever_failed_is_never_declined_later() -> None:
     """An operation that failed in one run and works in the next is granted then."""
     evidence = evidence_of("ContainerList", failed=frozenset({"ImageList"}))
     proposal = propose(evidence, "", WISH)
-    evidence.granted |= proposal.marks
-    evidence.observe(shape_of("ImageList"), "200", When(1_795_515_300), Who())
+    evidence.granted |= proposal.grants
+    evidence.observe(seen_route("ImageList"), "200", When(1_795_515_300), Who())
     old = write(evidence, proposal, "", WISH)
     assert granted_by(evidence, old) == {"ContainerList", "ImageList"}
 
@@ -190,7 +191,7 @@ def test_an_unknown_route_is_never_granted() -> None:
     """A route the table does not have is listed, whatever the Engine answered."""
     evidence = evidence_of("ContainerList")
     evidence.observe(
-        Shape(UNKNOWN, "POST", "IMAGES"), "200", When(1_795_515_300), Who()
+        route(UNKNOWN, "POST", "IMAGES"), "200", When(1_795_515_300), Who()
     )
     text = write(evidence, propose(evidence, "", WISH), "", WISH)
     policy, _ = parse_policy(parse(text, name="app.env"))
@@ -239,7 +240,7 @@ def test_what_exceeds_a_ceiling(
 def test_restoring_what_was_never_declined_stops() -> None:
     """A typing error in --restore is not passed over; what is granted already is fine."""
     evidence = evidence_of("ContainerList")
-    evidence.granted |= {"ContainerList", "ContainerExec"}
+    evidence.granted |= granted("ContainerList", "ContainerExec")
     text = "ALLOW_OPERATIONS=ContainerList\n"
     refuse_restore(evidence, text, replace(WISH, restore=frozenset({"ContainerList"})))
     with pytest.raises(ConfigError, match="not among what was declined") as caught:
@@ -286,16 +287,16 @@ def test_every_operation_can_be_replayed(operation: str) -> None:
     """What a shape stands for is allowed by its own grant, and by no list without it."""
     policy, _ = parse_policy({"ALLOW_OPERATIONS": operation})
     nothing, _ = parse_policy({"ALLOW_OPERATIONS": ""})
-    decisions = list(replay(policy, shape_of(operation)))
+    decisions = list(replay(policy, seen_route(operation)))
     assert decisions
     assert all(one.allowed for one in decisions)
-    assert not any(one.allowed for one in replay(nothing, shape_of(operation)))
+    assert not any(one.allowed for one in replay(nothing, seen_route(operation)))
 
 
 @pytest.mark.parametrize("operation", REACHABLE)
 def test_each_request_that_a_shape_may_have_been_is_replayed(operation: str) -> None:
     """A shape does not say by which of its routes it came: none of them is left out."""
-    shape = shape_of(operation)
+    shape = seen_route(operation)
     nothing, _ = parse_policy({"ALLOW_OPERATIONS": ""})
     refused = [one.message for one in replay(nothing, shape)]
     assert refused == [
@@ -307,7 +308,7 @@ def test_each_request_that_a_shape_may_have_been_is_replayed(operation: str) -> 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_options_are_replayed_in_their_own_section(section: str) -> None:
     """Where it was seen, it has to pass: that another section is open is not enough."""
-    shape = Shape("SystemOptions", "OPTIONS", section)
+    shape = route("SystemOptions", "OPTIONS", section)
     for name in SECTIONS:
         policy, _ = parse_policy(
             {"POST": "1", "PING": "0", "EVENTS": "0", "VERSION": "0", name: "1"}
@@ -379,7 +380,7 @@ def test_no_text_from_outside_makes_a_line(name: str, agent: str, client: str) -
     """Whatever a client or a name says, the file has the lines that learning wrote."""
     evidence = evidence_of("ContainerList")
     evidence.observe(
-        shape_of("ImageList"), "200", When(1_795_515_300), Who(agent, client, name)
+        seen_route("ImageList"), "200", When(1_795_515_300), Who(agent, client, name)
     )
     wish = replace(WISH, name=name)
     text = write(evidence, propose(evidence, "", wish), "", wish)

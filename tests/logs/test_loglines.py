@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.judge.judging import judged
 from trioproxy.config import Level, LogFormat
-from trioproxy.evidence.shape import REFUSED
+from trioproxy.evidence.sight import REFUSED
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Moment, Outcome

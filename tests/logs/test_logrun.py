@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from trioproxy.evidence.evidencefile import dump
 from trioproxy.evidence.seen import Evidence
-from trioproxy.evidence.shape import Shape
+from trioproxy.evidence.sight import Sight, route
 from trioproxy.logs.logrun import (
     CLIENTS_TOLD_APART,
     EVERYBODY,
@@ -57,8 +57,8 @@ def evidence_of(lines: Iterable[bytes], **options: object) -> Evidence:
     return read(lines, **options).evidence[EVERYBODY]
 
 
-def shape(operation: str, method: str) -> Shape:
-    return Shape(operation, method, "CONTAINERS")
+def shape(operation: str, method: str) -> Sight:
+    return route(operation, method, "CONTAINERS")
 
 
 def test_a_log_is_a_run_of_its_own() -> None:
@@ -68,7 +68,7 @@ def test_a_log_is_a_run_of_its_own() -> None:
     assert (run.source, run.status, run.seconds) == ("log", None, 7)
     assert (run.first, run.last) == (int(BEGUN.timestamp()), int(BEGUN.timestamp()) + 7)
     assert evidence.used_operations() == {"ContainerList", "ContainerCreate"}
-    record = evidence.records[shape("ContainerList", "GET")]
+    record = evidence.facts[shape("ContainerList", "GET")]
     assert record.count("200") == 2
     assert record.users.clients == {"10.0.0.1"}
     assert record.users.versions == {"1.45"}
@@ -143,7 +143,7 @@ def test_memory_does_not_grow_with_the_log() -> None:
     )
     assert len(log._meanings) <= TARGETS_KEPT
     assert len(log.clients) == CLIENTS_TOLD_APART + 1
-    assert log.evidence[EVERYBODY].records.keys() == {shape("ContainerInspect", "GET")}
+    assert log.evidence[EVERYBODY].routes.keys() == {shape("ContainerInspect", "GET")}
 
 
 # -- the same log again --------------------------------------------------------------------
@@ -210,15 +210,15 @@ def test_clients_told_apart_are_those_who_were_named(
         )
         assert dump(alone.evidence[EVERYBODY]) == dump(evidence)
         assert alone.passed_over == len(requests) - sum(
-            record.count() for record in evidence.records.values()
+            record.count() for record in evidence.routes.values()
         )
         whole.merge(evidence)
     together = evidence_of(lines_of(requests))
-    assert whole.records.keys() == together.records.keys()
+    assert whole.routes.keys() == together.routes.keys()
     assert whole.used_operations() == together.used_operations()
     assert len({*whole.runs}) == len(parts.evidence)
-    for name, record in together.records.items():
-        assert whole.records[name].count() == record.count()
+    for name, record in together.routes.items():
+        assert whole.facts[name].count() == record.count()
 
 
 def test_two_logs_are_two_runs() -> None:
@@ -226,7 +226,7 @@ def test_two_logs_are_two_runs() -> None:
     logs = [read([line()]), read([line(after=60), line(CREATE, after=90)])]
     evidence = united(logs)[EVERYBODY]
     assert len(evidence.runs) == 2
-    assert evidence.records[shape("ContainerList", "GET")].count() == 2
+    assert evidence.facts[shape("ContainerList", "GET")].count() == 2
     assert evidence.completeness().newest_run == 2
 
 

@@ -13,6 +13,7 @@ from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.meaning import limits_power_of, meaning_of
 from trioproxy.learning.minimize import opened_operations, price_of
+from trioproxy.limits.grant import Grant
 from trioproxy.review.facts import (
     DECLINED,
     FAILED,
@@ -211,7 +212,7 @@ def test_declined_items() -> None:
     """An item that a reviewer took out is declined, unless another one fits all of it."""
     known = Record(name="x", digest="", evidence=Evidence())
     listed = {"CREATE_BINDS=/srv/a", "CREATE_BINDS=/etc", "CREATE_BINDS=", "FROB=1"}
-    known.evidence.listed |= listed
+    known.evidence.granted |= set(map(Grant.parse, listed))
     text = "ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS=/srv/*\n"
     (left,) = report_of(file(text), known).left_out
     assert (left.name, left.why, bool(left.root)) == (
@@ -224,11 +225,11 @@ def test_declined_items() -> None:
 def test_unknown_routes_are_told() -> None:
     """A route that no table has is left out, and named by its method and section."""
     line = (
-        '{"operation": "unknown", "method": "POST", "section": "FROB", "first":'
+        '{"grant": ["ALLOW_OPERATIONS", "unknown"], "by": "unknown", "method": "POST", "section": "FROB", "first":'
         ' "2026-11-25T17:34:44Z", "last": "2026-11-25T17:34:44Z", "results": {"200":'
         ' ["r", 1]}, "runs": {"r": {"200": 3}}}'
     )
-    known = record(f'{{"format": 2}}\n{line}\n'.encode())
+    known = record(f'{{"format": 3}}\n{line}\n'.encode())
     (left,) = report_of(file("PING=1\n"), known).left_out
     assert (left.name, left.why, left.count) == ("POST in FROB", UNKNOWN, 3)
 
@@ -242,8 +243,8 @@ def test_changes_and_drift(grown: Report) -> None:
     }
     assert grown.drifted is not None
     found = grown.drifted.found
-    assert [one.shape.operation for one in found.refused] == ["ContainerExec"]
-    assert [one.argument.value for one in found.refused_values] == ["/etc"]
+    assert [one.sight.operation for one in found.refused] == ["ContainerExec"]
+    assert [one.argument.item for one in found.refused_values] == ["/etc"]
     assert {one.operation for one in found.unused} == {
         *("ContainerDelete", "ImageDelete", "NetworkCreate")
     }
@@ -253,11 +254,11 @@ def test_objects() -> None:
     """Lists of objects are shown with what was named by each item, and compared."""
     text = "ALLOW_OPERATIONS=ContainerInspect,SystemEvents\nONLY_CONTAINERS=web,@own\nONLY_OWNER=app\n"
     line = (
-        '{"object": "container", "name": "web", "operation": "ContainerInspect", "first":'
+        '{"grant": ["ONLY_CONTAINERS", "web"], "by": "ContainerInspect", "first":'
         ' "2026-11-25T17:34:44Z", "last": "2026-11-25T17:34:44Z", "results": {"200":'
         ' ["r", 1]}, "runs": {"r": {"200": 3}}}'
     )
-    known = record(f'{{"format": 2}}\n{line}\n'.encode())
+    known = record(f'{{"format": 3}}\n{line}\n'.encode())
     old = file(text.replace("web,", ""), "old.env")
     found = report_of(file(text), known, old=old)
     containers, networks, _ = found.objects

@@ -11,9 +11,9 @@ import pytest
 from tests.reports import write_grown
 from tests.review.test_facts import LEARNED, file, record
 from trioproxy import __version__
-from trioproxy.evidence.seen import Argument, Evidence, Facts, First, Run
-from trioproxy.evidence.seen import Record as Seen
-from trioproxy.evidence.shape import Shape
+from trioproxy.evidence.seen import Askers, Evidence, Facts, First, Run
+from trioproxy.evidence.sight import Sight, route
+from trioproxy.limits.grant import Grant
 from trioproxy.quoting import visible
 from trioproxy.review.facts import File, Record, report_of
 from trioproxy.review.markup import VOID
@@ -184,25 +184,22 @@ def hostile_evidence(text: str) -> Evidence:
     """Evidence in which all that a client chooses is this text: the reader of files
     would refuse most of it, and is not asked."""
     evidence = Evidence()
-    evidence.runs[RUN] = Run(first=1, last=2, files={text}, base=text)
+    evidence.runs[RUN] = Run(first=1, last=2, files=frozenset({text}), base=text)
     for operation in ("ContainerList", "ImageDelete", "ContainerCreate"):
-        shape = Shape(operation, "GET", text)
-        seen = Seen(first=1, last=2)
+        shape = route(operation, "GET", text)
+        askers = Askers(*map(frozenset, ({text, f"{text}/{text}"}, {text}, {text})))
+        seen = Facts(first=1, last=2, users=askers, triers=askers)
         seen.results["200"] = First(RUN)
         seen.runs[RUN] = {"200": 3, "refused": 1}
-        for askers in (seen.users, seen.triers):
-            askers.agents |= {text, f"{text}/{text}"}
-            askers.clients.add(text)
-            askers.versions.add(text)
-        evidence.records[shape] = seen
+        evidence.facts[shape] = seen
     value = text.encode(errors="replace").decode()  # it is UTF-8, wherever it is from
     for variable in ("CREATE_BINDS", "CREATE_OPTIONS"):
         facts = Facts(first=1, last=2)
         facts.results["201"] = First(RUN)
         facts.runs[RUN] = {"201": 1}
-        evidence.arguments[Argument(variable, value, "ContainerCreate")] = facts
-    evidence.granted |= {text, "ImagePrune"}
-    evidence.listed |= {f"CREATE_BINDS={value}", f"{text}={text}"}
+        evidence.facts[Sight(variable, value, "ContainerCreate")] = facts
+    evidence.granted |= set(map(Grant.of_operation, (text, "ImagePrune")))
+    evidence.granted |= {Grant("CREATE_BINDS", value), Grant(text, text)}
     return evidence
 
 
@@ -221,8 +218,8 @@ def test_hostile_names_stay_text(text: str) -> None:
     known = Record(name=text, digest=text, evidence=hostile_evidence(text))
     old = file("ALLOW_OPERATIONS=ContainerList,GET:/frob/{x}\n", text)
     live = Record(name=text, digest=text, evidence=known.evidence.copy())
-    unknown = next(iter(known.evidence.records.values()))
-    known.evidence.records[Shape("unknown", text, text)] = unknown
+    unknown = next(iter(known.evidence.routes.values()))
+    known.evidence.facts[route("unknown", text, text)] = unknown
     made = page(report_of(named, known, old=old, live=live))
     made.encode()
     found = Page(made)

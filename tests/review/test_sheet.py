@@ -2,16 +2,16 @@
 
 import pytest
 
-from tests.learning.test_proposal import shape_of
-from trioproxy.evidence.seen import Argument, Evidence, Thing, When
-from trioproxy.evidence.shape import UNKNOWN, Shape, Who
+from tests.learning.test_proposal import seen_route
+from trioproxy.evidence.seen import Evidence, When
+from trioproxy.evidence.sight import UNKNOWN, Sight, Who, route
 from trioproxy.file.permissions import parse_policy
 from trioproxy.review.sheet import Sheet, additions, sheet_of
 
 DAY = 86_400
 
 
-def evidence(*sightings: tuple[Shape, str, int]) -> Evidence:
+def evidence(*sightings: tuple[Sight, str, int]) -> Evidence:
     """Evidence of shapes with a result and a day."""
     found = Evidence()
     found.begin("r1", 0)
@@ -40,9 +40,9 @@ def unused(found: Sheet, since: int) -> dict[str, int]:
 def test_refused_requests_are_listed_with_the_line_that_allows_them() -> None:
     """What clients send and the policy refuses is counted, and the new line is shown."""
     live = evidence(
-        (shape_of("ContainerList"), "200", 1),
-        (shape_of("ImageList"), "refused", 1),
-        (shape_of("ImageList"), "refused", 2),
+        (seen_route("ContainerList"), "200", 1),
+        (seen_route("ImageList"), "refused", 1),
+        (seen_route("ImageList"), "refused", 2),
     )
     found = sheet(live, ALLOW_OPERATIONS="ContainerList,GET:/x/{y}")
     (one,) = found.refused
@@ -54,13 +54,13 @@ def test_refused_requests_are_listed_with_the_line_that_allows_them() -> None:
 
 def test_what_a_shadow_let_pass_counts_as_refused() -> None:
     """A request that was served only because the policy was tried out is drift too."""
-    live = evidence((shape_of("ImageList"), "200", 1))
+    live = evidence((seen_route("ImageList"), "200", 1))
     assert len(sheet(live, ALLOW_OPERATIONS="ContainerList").refused) == 1
 
 
 def test_what_is_allowed_by_now_is_no_drift() -> None:
     """Old refusals do not count against a policy that has learned from them."""
-    live = evidence((shape_of("ImageList"), "refused", 1))
+    live = evidence((seen_route("ImageList"), "refused", 1))
     found = sheet(live, ALLOW_OPERATIONS="ImageList")
     assert (found.refused, lines_of(found)) == ((), [])
 
@@ -68,9 +68,9 @@ def test_what_is_allowed_by_now_is_no_drift() -> None:
 def test_unused_grants_are_reported() -> None:
     """Granted and not used since a day, or never: named with the last use."""
     live = evidence(
-        (shape_of("ContainerList"), "200", 40),
-        (shape_of("ImageList"), "200", 5),
-        (shape_of("SystemInfo"), "500", 40),
+        (seen_route("ContainerList"), "200", 40),
+        (seen_route("ImageList"), "200", 5),
+        (seen_route("SystemInfo"), "500", 40),
     )
     operations = "ContainerList,ImageList,SystemInfo,VolumeList"
     found = unused(sheet(live, ALLOW_OPERATIONS=operations), 30)
@@ -79,7 +79,7 @@ def test_unused_grants_are_reported() -> None:
 
 def test_under_sections_the_message_names_the_variable() -> None:
     """Where variables decide there is no single line; each refusal says what opens it."""
-    live = evidence((shape_of("ImageList"), "refused", 1))
+    live = evidence((seen_route("ImageList"), "refused", 1))
     found = sheet(live, CONTAINERS="1")
     assert "IMAGES=1" in found.refused[0].told
     assert lines_of(found) == []
@@ -88,10 +88,10 @@ def test_under_sections_the_message_names_the_variable() -> None:
 def test_unknown_routes_are_judged_by_section() -> None:
     """A route of a newer engine is drift where the policy would refuse it."""
     live = evidence(
-        (Shape(UNKNOWN, "POST", "IMAGES"), "refused", 1),
-        (Shape(UNKNOWN, "GET", "CONTAINERS"), "200", 1),
-        (Shape(UNKNOWN, "GET", ""), "refused", 1),
-        (Shape(UNKNOWN, "GET", "NETWORKS"), "refused", 1),
+        (route(UNKNOWN, "POST", "IMAGES"), "refused", 1),
+        (route(UNKNOWN, "GET", "CONTAINERS"), "200", 1),
+        (route(UNKNOWN, "GET", ""), "refused", 1),
+        (route(UNKNOWN, "GET", "NETWORKS"), "refused", 1),
     )
     found = sheet(live, CONTAINERS="1")
     assert [one.grant.item for one in found.refused] == [
@@ -108,8 +108,8 @@ def asking(*sightings: tuple[str, str, str, str, int], base: str = "") -> Eviden
     found.begin("r1", 0)
     found.runs["r1"].base = base
     for variable, value, operation, result, day in sightings:
-        one = Argument(variable, value, operation)
-        found.observe_argument(one, result, When(day * DAY))
+        one = Sight(variable, value, operation)
+        found.observe(one, result, When(day * DAY))
     return found
 
 
@@ -184,7 +184,7 @@ def test_listed_values_that_nobody_asks_for_are_reported() -> None:
 
 def test_without_values_in_the_evidence_none_is_unused() -> None:
     """Evidence of routes alone proves nothing about what was asked for."""
-    live = evidence((shape_of("ContainerCreate"), "201", 1))
+    live = evidence((seen_route("ContainerCreate"), "201", 1))
     found = sheet(live, ALLOW_OPERATIONS="ContainerCreate", CREATE_BINDS="/a")
     assert (unused(found, 2), found.knows_values) == ({"ContainerCreate": DAY}, False)
 
@@ -194,10 +194,10 @@ def named(*sightings: tuple[str, str, str, int], has: str = "") -> Evidence:
     found = Evidence()
     found.begin("r1", 0)
     for name, operation, result, day in sightings:
-        thing = Thing("container", name, "", operation)
-        found.observe_thing(thing, result, When(day * DAY))
+        thing = Sight("ONLY_CONTAINERS", name, operation)
+        found.observe(thing, result, When(day * DAY))
         if has:
-            found.observe_thing(thing._replace(has=has), result, When(day * DAY))
+            found.observe(thing._replace(has=has), result, When(day * DAY))
     return found
 
 
@@ -265,7 +265,7 @@ def test_a_prune_has_no_line_that_would_allow_it() -> None:
     """What names none of a kind is told, and no name is proposed for it."""
     live = Evidence()
     live.begin("r1", 0)
-    live.observe_thing(Thing("volume", "*", "", "VolumePrune"), "refused", When(DAY))
+    live.observe(Sight("ONLY_VOLUMES", "*", "VolumePrune"), "refused", When(DAY))
     found = sheet(live, ALLOW_OPERATIONS="VolumePrune", ONLY_VOLUMES="@own", ONLY_OWNER="a")  # fmt: skip
     assert len(found.refused) == 1
     assert not lines_of(found)

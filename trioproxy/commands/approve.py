@@ -11,18 +11,17 @@ from typing import Final
 
 import click
 
-from trioproxy.api.families import Kind
 from trioproxy.commands.observed import read_evidence
 from trioproxy.commands.sheetlines import line_data, power_text
 from trioproxy.commands.terminal import show
 from trioproxy.errors import ConfigError
-from trioproxy.evidence.seen import Argument, Evidence
+from trioproxy.evidence.seen import Evidence
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.proposal import Wish, listed_operations
 from trioproxy.learning.store import Store
 from trioproxy.learning.wording import count, days, some
-from trioproxy.limits.objects import VARIABLES
+from trioproxy.limits.grant import Grant
 from trioproxy.review.adding import Adding
 from trioproxy.review.sheet import Line, Sheet, declined_of, of_kind, sheet_of
 from trioproxy.review.varied import together
@@ -275,8 +274,7 @@ def _write(store: Store, live: Evidence, answers: Answers) -> None:
     """Write the file as learning does, and remember what was said."""
     said = {*answers.allowed, *answers.declined}
     evidence = _about(live, said)
-    evidence.granted = {name for name in answers.declined if "=" not in name}
-    evidence.listed = {name for name in answers.declined if "=" in name}
+    evidence.granted = set(map(_grant, answers.declined))
     store.wish = Wish(
         name=store.wish.name,
         file=store.wish.file,
@@ -285,31 +283,19 @@ def _write(store: Store, live: Evidence, answers: Answers) -> None:
     store.save(evidence, is_final=True)
 
 
+def _grant(name: str) -> Grant:
+    """What a question is about, by its name: an operation, or an item of a list."""
+    return Grant.parse(name) if "=" in name else Grant.of_operation(name)
+
+
 def _about(live: Evidence, names: set[str]) -> Evidence:
     """The part of the evidence that some names come from: it goes to the file's own."""
-    part, whole = Evidence(), live.copy()
-    operations = {name for name in names if "=" not in name}
-    part.records = {
-        shape: record
-        for shape, record in whole.records.items()
-        if shape.operation in operations
-    }
-    part.arguments = {
-        one: facts for one, facts in whole.arguments.items() if _name(one) in names
-    }
-    part.things = {
-        one: facts
-        for one, facts in whole.things.items()
-        if f"{VARIABLES[Kind(one.kind)]}={one.name}" in names or one.has in names
-    }
-    seen = (*part.records.values(), *part.arguments.values(), *part.things.values())
-    runs = {run for facts in seen for run in facts.runs}
-    part.runs = {run: whole.runs[run] for run in runs & whole.runs.keys()}
-    return part
-
-
-def _name(argument: Argument) -> str:
-    return f"{argument.variable}={argument.value}"
+    grants = set(map(_grant, names))
+    return live.about(
+        one
+        for one in live.facts
+        if one.grant in grants or (one.has and Grant.parse(one.has) in grants)
+    )
 
 
 def _changes(before: str, after: str) -> Iterator[str]:

@@ -23,8 +23,8 @@ from trioproxy.commands.tell import note, route, say, say_command, unread_lines
 from trioproxy.commands.terminal import width_of
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.ledger import evidence_path
-from trioproxy.evidence.seen import UNFINISHED, Askers, Evidence, Run
-from trioproxy.evidence.shape import UNKNOWN
+from trioproxy.evidence.seen import UNFINISHED, Evidence, Run
+from trioproxy.evidence.sight import UNKNOWN
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
 from trioproxy.learning.flows import half_granted, unseen_states
@@ -42,7 +42,7 @@ from trioproxy.learning.wording import (
 from trioproxy.limits.sorts import why_root
 
 NAMES_SHOWN: Final = 8
-"""Programs that are named; each shape keeps as many, and clients choose their names."""
+"""Programs that are named; each sight keeps as many, and clients choose their names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,17 +110,16 @@ class Closing:
     def _unknown_routes(self, evidence: Evidence) -> Iterator[str]:
         """Those of this run, and method and section of those that earlier ones saw."""
         yield from sorted(self.unknown)
-        for shape in evidence.unknown():
-            if self.run not in evidence.records[shape].runs:
-                yield f"{shape.method} in {shape.section or '?'}"
+        for sight in evidence.unknown():
+            if self.run not in evidence.facts[sight].runs:
+                yield f"{sight.method} in {sight.section or '?'}"
 
     def _trust(self, saved: Written) -> Iterator[str]:
         evidence, proposal = saved.evidence, saved.proposal
         yield describe_watch(evidence.completeness())
         yield from _names("last new operation", describe_groups(evidence), "; ")
         yield from _failed_run(evidence.runs.get(self.run))
-        records = evidence.records.values()
-        askers = [record.users for record in records if record.users != Askers()]
+        askers = [facts.users for facts in evidence.routes.values()]
         yield from _names("clients", _union(one.clients for one in askers))
         yield from _names("programs", _shortened(_union(one.agents for one in askers)))
         yield elsewhere(proposal.granted)
@@ -137,7 +136,7 @@ class Closing:
             unproven,
         )
         yield from _names("declined, not granted (--restore NAME)", proposal.declined)
-        refused = {shape.operation for shape in evidence.refused()} - proposal.granted
+        refused = {sight.operation for sight in evidence.refused()} - proposal.granted
         yield from _names("refused, not granted", refused - {UNKNOWN})
         yield from _names("used before, but beyond the ceiling", proposal.capped)
         yield from _names("unknown routes, not granted", self._unknown_routes(evidence))
@@ -232,8 +231,8 @@ def _failed_run(run: Run | None) -> Iterator[str]:
 
 def _seen_in(evidence: Evidence, run: str) -> set[str]:
     return {
-        shape.operation
-        for shape, record in evidence.records.items()
+        sight.operation
+        for sight, record in evidence.routes.items()
         if run in record.runs
     }
 
@@ -247,10 +246,10 @@ def _table(
     """A line for each operation; two where a terminal has no room for the notes."""
     counts = dict.fromkeys(granted, 0)
     files = dict[str, set[str]]()
-    for shape, record in evidence.records.items():
-        if shape.operation in counts:
-            counts[shape.operation] += record.count()
-            files.setdefault(shape.operation, set()).update(record.files)
+    for sight, record in evidence.routes.items():
+        if sight.operation in counts:
+            counts[sight.operation] += record.count()
+            files.setdefault(sight.operation, set()).update(record.files)
     rows = [
         (
             name,
@@ -287,5 +286,5 @@ def _shortened(names: Iterable[str]) -> list[str]:
     return listed if more <= 0 else [*listed[:NAMES_SHOWN], f"and {more} more"]
 
 
-def _union(parts: Iterable[set[str]]) -> set[str]:
+def _union(parts: Iterable[frozenset[str]]) -> set[str]:
     return {name for part in parts for name in part}

@@ -21,7 +21,7 @@ from trioproxy.commands.closing import Closing
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.clients import Clients
 from trioproxy.evidence.seen import Evidence
-from trioproxy.evidence.shape import REFUSED
+from trioproxy.evidence.sight import REFUSED
 from trioproxy.files import cannot
 from trioproxy.learning.store import Store
 from trioproxy.learning.wording import count, some

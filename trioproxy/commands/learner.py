@@ -26,7 +26,7 @@ from trioproxy.evidence.evidencefile import Loaded
 from trioproxy.evidence.journal import Journal
 from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.seen import Evidence
-from trioproxy.evidence.shape import BAD_REQUEST
+from trioproxy.evidence.sight import BAD_REQUEST
 from trioproxy.evidence.unknown import UnknownRoutes
 from trioproxy.judge.gate import Gate
 from trioproxy.learning.proposal import Quiet
@@ -285,7 +285,7 @@ async def _outlast(
 async def _ask_how_old(plan: Plan, evidence: Evidence) -> None:
     """Ask the Engine how old a client may be, where it refused what one asked for."""
     run = evidence.run
-    counts = [one.runs.get(run, {}) for one in evidence.records.values()]
+    counts = [one.runs.get(run, {}) for one in evidence.routes.values()]
     if any(BAD_REQUEST in one for one in counts):
         from trioproxy.commands.versions import versions  # few ask
 
@@ -325,7 +325,9 @@ async def _finish(
     if saved is None:
         # What was learned must not be lost with the disk: it is shown, line and all.
         proposal = await trio.to_thread.run_sync(plan.store.preview, evidence)
-        shown = Written(evidence=evidence, damage="", proposal=proposal)
+        shown = Written(
+            evidence=evidence, others=Evidence(), damage="", proposal=proposal
+        )
         closing.show(shown, is_written=False)
         return status or UNWRITTEN
     closing.show(saved)

@@ -90,7 +90,7 @@ class Parts:
         listed = listed_operations(text, str(path))
         if listed is not None:
             self.listed |= listed
-            self.declined |= evidence.granted - listed
+            self.declined |= evidence.granted_operations - listed
         self.lists.append(self.part_of(path, text, evidence.listed))
 
     def part_of(self, path: Path, text: str, once_listed: Iterable[str]) -> Part:
@@ -151,14 +151,14 @@ _LIST_LINE: Final = re.compile(
 )
 
 
-def _marks(united: United, evidence: Evidence) -> set[str]:
+def _marks(united: United, once_listed: Iterable[str]) -> set[str]:
     """What the union's lists have from learning, and what must not come back into them.
 
     A mark of a variable that is not there says that a person left it out.
     """
     kept = {
         mark
-        for mark in evidence.listed
+        for mark in once_listed
         for name, item in [Grant.parse(mark)]
         if name in united.values and item in united.values[name].split(",")
     }
@@ -197,12 +197,12 @@ def command(*, files: tuple[str, ...], output: str) -> None:
     if path.suffix == ".jsonl":
         saved = _write_evidence(path, parts)
         facts = saved.evidence.completeness()
-        tell.warn(
-            f"{path} holds {facts.runs} runs, {len(saved.evidence.records)} shapes"
-        )
+        tell.warn(f"{path} holds {facts.runs} runs, {len(saved.evidence.facts)} facts")
         return
     # What the inputs once granted is their own history; what was taken out is ours too.
-    parts.evidence.granted = set(parts.declined)
+    once_listed = parts.evidence.listed
+    declined = set(map(Grant.of_operation, parts.declined))
+    parts.evidence.granted = declined
     wish = Wish(
         name=path.stem,
         file=str(path),
@@ -218,7 +218,9 @@ def command(*, files: tuple[str, ...], output: str) -> None:
     united = store.unite_with(text)
     for note in united.notes:
         tell.warn(note)
-    parts.evidence.listed = _marks(united, parts.evidence)
+    parts.evidence.granted = declined | set(
+        map(Grant.parse, _marks(united, once_listed))
+    )
     saved = store.save(parts.evidence, is_final=True)
     Closing(file=str(path), listed=listed).show(saved)
 

@@ -11,7 +11,7 @@ from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.evidence.journal import Journal
 from trioproxy.evidence.ledger import Ledger, Saved
 from trioproxy.evidence.recorder import Recorder
-from trioproxy.evidence.seen import New
+from trioproxy.evidence.sight import Sight
 from trioproxy.proxy.log import Log
 
 
@@ -38,7 +38,7 @@ def open_record(path: str, log: Log) -> Recording:
     evidence = loaded.evidence
     evidence.begin(start.new_run(evidence.runs), start.now())
 
-    def tell(new: Sequence[New], saved: Saved) -> None:
+    def tell(new: Sequence[Sight], saved: Saved) -> None:
         for operation in dict.fromkeys(one.operation for one in new):
             log.line(Level.INFO, "recorded", operation=operation)
 

@@ -126,7 +126,7 @@ class Watching:
 
     def _uses(self) -> "_Uses":
         """What was used; found anew when anything has ended in a new way."""
-        records = self._recorder.evidence.records.values()
+        records = self._recorder.evidence.routes.values()
         results = sum(len(record.results) for record in records)
         if results != self._used.results:
             self._used = _Uses.of(self._recorder.evidence, results)
@@ -157,7 +157,7 @@ class _Uses:
     """What was used, of which a look asks for more than for counts."""
 
     results: int = 0
-    """How many different ones all shapes have: none ever goes."""
+    """How many different ones all sights have: none ever goes."""
     operations: frozenset[str] = frozenset()
     roots: int = 0
     after: int = 0
@@ -186,7 +186,7 @@ def _requests(evidence: Evidence) -> int:
     run = evidence.run
     return sum(
         count
-        for record in evidence.records.values()
+        for record in evidence.routes.values()
         for count in record.runs.get(run, {}).values()
     )
 
@@ -194,10 +194,10 @@ def _requests(evidence: Evidence) -> int:
 def _newest(evidence: Evidence) -> tuple[int, str]:
     """How far into this run an operation was first used last, and which; 0: none was."""
     births = dict[str, First]()
-    for shape, record in evidence.records.items():
+    for sight, record in evidence.routes.items():
         for result, first in record.results.items():
-            if is_need(shape, result):
-                births[shape.operation] = min(first, births.get(shape.operation, first))
+            if is_need(sight, result):
+                births[sight.operation] = min(first, births.get(sight.operation, first))
     newest = (0, "")
     for name, first in births.items():
         # Of those within a second it is the one that was observed last.

@@ -16,8 +16,7 @@ from trioproxy.api.routes import OPERATIONS
 from trioproxy.commands.terminal import prepared, width_of
 from trioproxy.errors import TrioProxyError
 from trioproxy.evidence.evidencefile import Loaded
-from trioproxy.evidence.seen import Argument, New, Thing
-from trioproxy.evidence.shape import REFUSED, UNKNOWN, UNPROVEN, Shape
+from trioproxy.evidence.sight import REFUSED, UNKNOWN, UNPROVEN, Sight
 from trioproxy.learning.store import Written
 from trioproxy.learning.wording import count, root_note, some
 from trioproxy.limits.limit import ANY
@@ -166,59 +165,59 @@ class Teller:
         self._warn = warn
         self._unknown = unknown
         self._used = set(known.evidence.used_operations())
-        self._told = {shape.operation for shape in known.evidence.records}
+        self._told = {sight.operation for sight in known.evidence.routes}
         self._items = set[str]()
         self._kinds = {
             one.kind
-            for one in known.evidence.things
-            if one.name not in {"", OWN, *BUILT_IN}
+            for one in known.evidence.objects
+            if one.item not in {"", OWN, *BUILT_IN}
         }
         self._damage = ""
         self._report_damage(known.damage)
 
-    def tell(self, new: Sequence[New], saved: Written) -> None:
+    def tell(self, new: Sequence[Sight], saved: Written) -> None:
         """Announce what is on disk now."""
         self._report_damage(saved.damage)
         lines = [
-            self._about_value(one, saved)
-            if isinstance(one, Argument)
-            else self._about_thing(one, saved)
-            if isinstance(one, Thing)
-            else self._announcement(one, saved)
+            self._announcement(one, saved)
+            if one.is_route
+            else self._about_object(one, saved)
+            if one.kind
+            else self._about_value(one, saved)
             for one in new
         ]
         for line in (*lines, *self._unknown_routes(saved)):
             if line and not self._quiet:
                 self._warn(line)
 
-    def _about_value(self, argument: Argument, saved: Written) -> str:
+    def _about_value(self, argument: Sight, saved: Written) -> str:
         """Say what was asked for, with what it may lead to in front of all else."""
-        item = f"{argument.variable}={argument.value}"
+        item = str(argument.grant)
         if item in self._items or item not in saved.proposal.lists.added:
             return ""
         self._items.add(item)
         base = saved.proposal.lists.values.get(BASE_VARIABLE, "")
-        why = why_root(argument.variable, argument.value, base=base)
+        why = why_root(*argument.grant, base=base)
         risk = f", {root_note(why)}" if why else ""
         return f"new: {argument.operation} asks for {item}{risk}"
 
-    def _about_thing(self, thing: Thing, saved: Written) -> str:
+    def _about_object(self, thing: Sight, saved: Written) -> str:
         """Say which was the first of each kind that the client had not made itself."""
-        is_own = thing.name in {"", OWN} or (
-            thing.kind == "network" and thing.name in BUILT_IN
+        is_own = thing.item in {"", OWN} or (
+            thing.kind == "network" and thing.item in BUILT_IN
         )
         if (
             is_own
             or thing.has
             or thing.kind in self._kinds
-            or not saved.evidence.was_used(thing)
+            or not saved.evidence.is_used(thing)
         ):
             return ""
         self._kinds.add(thing.kind)
-        if thing.name == ANY:
+        if thing.item == ANY:
             return f"new: {thing.operation} names no {thing.kind}, and may mean any"
         return (
-            f"new: {thing.operation} names {thing.kind} {thing.name}, which others made"
+            f"new: {thing.operation} names {thing.kind} {thing.item}, which others made"
         )
 
     def _report_damage(self, damage: str) -> None:
@@ -226,11 +225,11 @@ class Teller:
             self._damage = damage
             damaged(damage, self._warn)
 
-    def _announcement(self, shape: Shape, saved: Written) -> str:
-        if shape.operation in self._used:
+    def _announcement(self, sight: Sight, saved: Written) -> str:
+        if sight.operation in self._used:
             return ""
-        if saved.evidence.is_used(shape):
-            name = shape.operation
+        if saved.evidence.is_used(sight):
+            name = sight.operation
             self._used.add(name)
             if name in saved.proposal.declined:
                 return (
@@ -238,10 +237,10 @@ class Teller:
                 )
             risk = f"risk {OPERATIONS[name][0].risk}"
             return f"new: {_shown(name)}, {note(name) or risk}"
-        if shape.operation == UNKNOWN or shape.operation in self._told:
+        if sight.operation == UNKNOWN or sight.operation in self._told:
             return ""
-        self._told.add(shape.operation)
-        return _not_granted(shape, saved.evidence.records[shape].results)
+        self._told.add(sight.operation)
+        return _not_granted(sight, saved.evidence.facts[sight].results)
 
     def _unknown_routes(self, saved: Written) -> Iterator[str]:
         """Announce each route of this run; evidence of earlier ones knows none."""
@@ -275,8 +274,8 @@ def note(name: str) -> str:
     return OPERATIONS[name][0].note if name in OPERATIONS else ""
 
 
-def _not_granted(shape: Shape, results: Iterable[str]) -> str:
+def _not_granted(sight: Sight, results: Iterable[str]) -> str:
     if set(results) <= {REFUSED, UNPROVEN}:
-        return f"refused, and not granted: {_shown(shape.operation)}"
+        return f"refused, and not granted: {_shown(sight.operation)}"
     statuses = ", ".join(sorted(set(results) - {REFUSED, UNPROVEN}))
-    return f"not granted so far: {_shown(shape.operation)}, it failed with {statuses}"
+    return f"not granted so far: {_shown(sight.operation)}, it failed with {statuses}"

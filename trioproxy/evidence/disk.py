@@ -89,6 +89,11 @@ class LockedFile:
         self.path = path
         self._fd = fd
 
+    def stamp(self) -> tuple[int, int, int]:
+        """What changes whenever somebody writes to the file: inode, size and date."""
+        found = os.fstat(self._fd)
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
     def append(self, data: bytes) -> None:
         """Append and sync; a write that fails half-way is taken back."""
         size = os.fstat(self._fd).st_size

@@ -1,4 +1,4 @@
-"""Saving while learning: new shapes at once, counts now and then.
+"""Saving while learning: new sights at once, counts now and then.
 
 A task of its own (`Journal.run`) waits for the recorder to wake it; all disk work is done
 in a worker thread, by what it is given to save with: a `Ledger` or, with an env file,
@@ -6,6 +6,7 @@ a `learning.store.Store`. What is new is
 announced only when it is safely on disk.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Generic, Protocol, TypeVar
@@ -14,10 +15,18 @@ import trio
 
 from trioproxy.errors import TrioProxyError
 from trioproxy.evidence.ledger import Saved
-from trioproxy.evidence.seen import Evidence, New
+from trioproxy.evidence.seen import Evidence
+from trioproxy.evidence.sight import Sight
 
 COUNTS_EVERY: Final = 5.0
 """Seconds between writes of mere counts, which are all that a kill may lose."""
+
+SPACED: Final = 4
+"""How many times as long as a save took the next one waits, but no longer than counts do.
+
+In CPU time: a slow disk is no reason to put off what it has to be told. The lists of an env file are made anew in each save, which takes the longer the more is
+known. A client that asks for new values all the time would else have us do nothing but
+save, and the one that ends would wait for it."""
 
 
 _Saved = TypeVar("_Saved", bound=Saved, covariant=True)
@@ -27,7 +36,7 @@ class Saves(Protocol[_Saved]):
     """Something that puts evidence on disk."""
 
     def save(
-        self, mine: Evidence, new: Sequence[New] = (), *, is_final: bool = False
+        self, mine: Evidence, new: Sequence[Sight] = (), *, is_final: bool = False
     ) -> _Saved:
         """Unite `mine` with what is on disk; of it, `new` is what is not there yet."""
         ...
@@ -41,17 +50,21 @@ class Journal(Generic[_Saved]):
         store: Saves[_Saved],
         evidence: Evidence,
         *,
-        tell: Callable[[Sequence[New], _Saved], None],
+        tell: Callable[[Sequence[Sight], _Saved], None],
         complain: Callable[[TrioProxyError], None],
     ) -> None:
         self._store = store
         self._evidence = evidence
         self._tell = tell
         self._complain = complain
-        self._pending: list[New] = []
+        self._pending: list[Sight] = []
         self._written = evidence.changes
         self._woken = trio.Event()
         self._trouble = ""
+        self._took = 0.0
+        """CPU seconds of the last save."""
+        self._is_all = True
+        """Whether the next save is of everything: the first, and after one that failed."""
 
     def wake(self) -> None:
         """Say that there is something new; called by the gate."""
@@ -69,6 +82,7 @@ class Journal(Generic[_Saved]):
             self._woken = trio.Event()
             if self.has_news():
                 await self.save()
+                await trio.sleep(min(SPACED * self._took, COUNTS_EVERY))
 
     async def save(self, *, is_final: bool = False) -> _Saved | None:
         """Save once; None where that failed, which was complained about."""
@@ -77,11 +91,11 @@ class Journal(Generic[_Saved]):
         changes = self._evidence.changes
         # After a failure the evidence is written whole: part of it may be there already.
         unwritten = () if self._trouble else new
-        save = partial(
-            self._store.save, self._evidence.copy(), unwritten, is_final=is_final
-        )
+        mine = self._evidence.copy() if self._is_all else self._evidence.part()
+        self._is_all = True
+        save = partial(self._store.save, mine, unwritten, is_final=is_final)
         try:
-            saved = await trio.to_thread.run_sync(save)
+            saved = await trio.to_thread.run_sync(self._timed, save)
         except TrioProxyError as error:
             if str(error) != self._trouble:
                 self._trouble = str(error)
@@ -89,8 +103,16 @@ class Journal(Generic[_Saved]):
             return None
         self._trouble = ""
         del self._pending[:]
+        self._is_all = False
         # What was observed meanwhile is not written yet; the merge adds one change.
-        self._evidence.merge(saved.evidence)
+        self._evidence.merge(saved.others)
         self._written = changes + 1
         self._tell(new, saved)
         return saved
+
+    def _timed(self, save: Callable[[], _Saved]) -> _Saved:
+        begun = time.thread_time()
+        try:
+            return save()
+        finally:
+            self._took = time.thread_time() - begun

@@ -10,7 +10,8 @@ from pathlib import Path
 from trioproxy import files
 from trioproxy.errors import ConfigError
 from trioproxy.evidence import disk, evidencefile
-from trioproxy.evidence.seen import Argument, Evidence, New, Thing
+from trioproxy.evidence.seen import Evidence
+from trioproxy.evidence.sight import Sight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,17 +19,27 @@ class Saved:
     """What a save left on disk."""
 
     evidence: Evidence
-    """With what others had written there."""
+    """All of it. It is the ledger's, which goes on with it: look at it before the next save."""
+    others: Evidence
+    """What was found there that this ledger had not written."""
     damage: str
     """A torn last line that was found, and is now gone."""
 
 
 class Ledger:
-    """An evidence file, and nothing beside it. All methods block."""
+    """An evidence file, and nothing beside it. All methods block.
+
+    It keeps the union of all that it has read and been given. As long as the file is the one
+    that it left there, by its stamp under the lock, nobody else has written and it is not
+    read: a save costs what is new in it, and not what is known.
+    """
 
     def __init__(self, path: Path, *, fresh: bool = False) -> None:
         self.path = path
         self._fresh = fresh
+        self._whole = Evidence()
+        self._stamp: tuple[int, int, int] | None = None
+        """Of the file as we left it; None: nobody knows what is in it."""
 
     def open(self) -> evidencefile.Loaded:
         """Look at the file before anything is learned; what is known so far."""
@@ -36,25 +47,38 @@ class Ledger:
         return self._known()
 
     def save(
-        self, mine: Evidence, new: Sequence[New] = (), *, is_final: bool = False
+        self, mine: Evidence, new: Sequence[Sight] = (), *, is_final: bool = False
     ) -> Saved:
-        """Unite `mine` with what is on disk; of it, `new` is what is not there yet."""
+        """Unite `mine` with what is on disk and with what was saved before; of it, `new` is
+        what is not there yet."""
         with disk.locked(self.path) as file:
             found = self._unite(file, mine, () if is_final else new)
-            self._fresh = False
-        return Saved(evidence=found.evidence, damage=found.damage)
+            self._leave(file)
+        return Saved(evidence=self._whole, others=found.evidence, damage=found.damage)
 
     def _unite(
-        self, file: disk.LockedFile, mine: Evidence, new: Sequence[New]
+        self, file: disk.LockedFile, mine: Evidence, new: Sequence[Sight]
     ) -> evidencefile.Loaded:
-        """Append what is new, or write everything where nothing is, or where it cannot."""
-        found = self._known()
-        found.evidence.merge(mine)
+        """Append what is new, or write everything where nothing is, or where it cannot; what
+        others had written."""
+        is_ours = self._stamp is not None and file.stamp() == self._stamp
+        found = evidencefile.Loaded(can_append=True) if is_ours else self._known()
+        self._stamp = None  # until all of it is written
+        if found.evidence.runs:
+            # Another learner may have started over: what it has not granted, nobody took out.
+            self._whole.granted.clear()
+        self._whole.merge(found.evidence)
+        self._whole.merge(mine)
         if new and found.can_append:
-            file.append(_lines(found.evidence, mine.run, new))
+            file.append(_lines(self._whole, mine.run, new))
         else:
-            file.replace(evidencefile.dump(found.evidence).encode())
+            file.replace(evidencefile.dump(self._whole).encode())
         return found
+
+    def _leave(self, file: disk.LockedFile) -> None:
+        """Remember the file as it is now."""
+        self._fresh = False
+        self._stamp = file.stamp()
 
     def _known(self) -> evidencefile.Loaded:
         if self._fresh:
@@ -65,15 +89,11 @@ class Ledger:
         )
 
 
-def _lines(whole: Evidence, run: str, new: Sequence[New]) -> bytes:
+def _lines(whole: Evidence, run: str, new: Sequence[Sight]) -> bytes:
     lines = [evidencefile.run_line(run, whole.runs[run])]
-    for one in new:
-        if isinstance(one, Argument):
-            lines.append(evidencefile.argument_line(one, whole.arguments[one]))
-        elif isinstance(one, Thing):
-            lines.append(evidencefile.object_line(one, whole.things[one]))
-        else:
-            lines.append(evidencefile.shape_line(one, whole.records[one]))
+    # Where others have filled a list meanwhile, some of it has no room.
+    kept = (one for one in new if one in whole.facts)
+    lines += [evidencefile.fact_line(one, whole.facts[one]) for one in kept]
     return "".join(f"{line}\n" for line in lines).encode()
 
 

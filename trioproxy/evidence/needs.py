@@ -11,7 +11,8 @@ write (404 of a start) shows no need: the next run of the same client shows it.
 from dataclasses import dataclass
 from typing import Final
 
-from trioproxy.evidence.shape import UNKNOWN, Shape
+from trioproxy.api.routes import OPERATIONS
+from trioproxy.evidence.sight import UNKNOWN, Sight
 
 READS: Final = frozenset({"GET", "HEAD"})
 
@@ -37,10 +38,10 @@ class Need:
     operations: frozenset[str] = frozenset()
     why: str
 
-    def fits(self, shape: Shape, result: str) -> bool:
+    def fits(self, operation: str, method: str, result: str) -> bool:
         """Whether this rule speaks of such an answer to such a request."""
         return result == self.status and (
-            shape.method in self.methods or shape.operation in self.operations
+            method in self.methods or operation in self.operations
         )
 
 
@@ -126,10 +127,13 @@ NEEDS: Final = (
 )
 
 
-def is_need(shape: Shape, result: str) -> bool:
-    """Whether this result shows that the client needs the operation."""
-    if shape.operation == UNKNOWN:
+def is_need(sight: Sight, result: str) -> bool:
+    """Whether this result shows that the client needs what it asked for."""
+    operation = sight.operation
+    if operation == UNKNOWN:
         return False
     if result in {"101", "304"} or (len(result) == 3 and result[0] == "2"):
         return True
-    return any(need.fits(shape, result) for need in NEEDS)
+    # All operations whose arguments or objects are looked at have one method.
+    method = sight.method or OPERATIONS[operation][0].method
+    return any(need.fits(operation, method, result) for need in NEEDS)

@@ -2,7 +2,7 @@
 
 Learning does this for every request that is served, so what repeats must cost next to
 nothing. A *kind* is all that evidence could tell apart about a request: verdict, result
-and client. The first request of a kind is observed in full (shape, who asked); it leaves
+and client. The first request of a kind is observed in full (sight, who asked); it leaves
 a `Tally`, which points right at the counters that the observation has made. The next of
 its kind finds the tally by its kind and adds one. At most `TALLIES_KEPT` kinds have one;
 when there are more, all are dropped and made anew as requests come: a tally is a short
@@ -16,24 +16,24 @@ import time
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
-from trioproxy.api.families import PROXY, Kind
+from trioproxy.api.families import OBJECTS, PROXY, Kind
 from trioproxy.api.routes import LIMITED
-from trioproxy.evidence.seen import (
-    CLIENTS_KEPT,
-    VALUES_KEPT,
-    Argument,
-    Evidence,
-    Tally,
-    Thing,
-    When,
+from trioproxy.evidence.seen import CLIENTS_KEPT, VALUES_KEPT, Evidence, Tally, When
+from trioproxy.evidence.sight import (
+    REFUSED,
+    UNKNOWN,
+    Sight,
+    Who,
+    reading,
+    result_of,
 )
-from trioproxy.evidence.shape import REFUSED, UNKNOWN, Shape, Who, result_of
 from trioproxy.evidence.unknown import UnknownRoutes
 from trioproxy.judge.outcome import Moment, Outcome, Verdict, name_of_client
 from trioproxy.judge.rules import Reason
+from trioproxy.limits.grant import Grant
 
 if TYPE_CHECKING:
-    from trioproxy.api.arguments import Argument as Asking
+    from trioproxy.api.arguments import Argument
     from trioproxy.api.reading import Asked
     from trioproxy.judge.references import Named
 
@@ -142,18 +142,18 @@ class Recorder:
         host = _host(outcome.peer)
         if not self._learns_from(host):
             return None
-        shape = Shape.of(verdict.request)
+        sight = Sight.of(verdict.request)
         result = result_of(outcome.status, unrouted=outcome.unrouted)
         decision = verdict.decision
         # What names nothing was answered by the Engine, if to a question of ours.
         if not decision.allowed and decision.reason is not Reason.MISSING:
             result = REFUSED
         who, when = Who(verdict.agent, host, verdict.version), self._when(outcome.ended)
-        is_new = self.evidence.observe(shape, result, when, who)
+        is_new = self.evidence.observe(sight, result, when, who)
         if len(self.clients) < CLIENTS_KEPT:
             self.clients.add(host)
-        if self.unknown is not None and shape.operation == UNKNOWN:
-            # One shape has many routes, so each request is looked at: they are few.
+        if self.unknown is not None and sight.operation == UNKNOWN:
+            # One sight has many routes, so each request is looked at: they are few.
             if self.unknown.add(verdict.request) or is_new:
                 self._wake()
             return None
@@ -163,7 +163,7 @@ class Recorder:
             is_new |= self._observe_named(verdict, verdict.named, result, when)
         if is_new:
             self._wake()
-        return self.evidence.tally(shape, result)
+        return self.evidence.tally(sight, result)
 
     def _observe_asked(
         self, verdict: Verdict, asked: "Asked", result: str, when: When
@@ -177,20 +177,17 @@ class Recorder:
         operation = verdict.operation
         family = LIMITED[operation][0]
         names = self._names(verdict)
-        values = {Argument(family.value, "", operation)}
+        values = {reading(operation)}
         defaults = verdict.named.defaults if verdict.named else frozenset[object]()
         for one in asked.arguments:
             if one in defaults:
                 continue  # it would have been given anyway
             item = names[one] if one in names else kept(one)
             value = self._with_base(one.variable, item)
-            values.add(Argument(one.variable, value, operation))
+            values.add(Sight(one.variable, value, operation))
         if asked.never or asked.claims:  # no list can hold it
-            values.add(Argument(family.options, NOT_KEPT, operation))
-        # In order: what is announced of them is the same each time.
-        observe = self.evidence.observe_argument
-        news = [observe(one, result, when) for one in sorted(values)]
-        return any(news)
+            values.add(Sight(family.options, NOT_KEPT, operation))
+        return self._observe_all(values, result, when)
 
     def _observe_named(
         self, verdict: Verdict, named: "Named", result: str, when: When
@@ -200,23 +197,26 @@ class Recorder:
             return False
         from trioproxy.evidence.touched import touched  # who looks them up has the rest
 
-        things = set[Thing]()
+        sights = set[Sight]()
         for one in touched(verdict.operation, named, verdict.objects):
-            things.add(one.thing)
+            sights.add(one.sight)
             if one.own_id:
-                self._count_own(one.thing.kind, one.own_id)
+                self._count_own(OBJECTS[one.sight.variable], one.own_id)
             for variable, item in one.has:
                 value = self._with_base(variable, item)
                 if not (one.own_id and self._was_asked_for(variable, value)):
-                    things.add(one.thing._replace(has=f"{variable}={value}"))
-        observe = self.evidence.observe_thing
-        news = [observe(one, result, when) for one in sorted(things)]
+                    sights.add(one.sight._replace(has=str(Grant(variable, value))))
+        return self._observe_all(sights, result, when)
+
+    def _observe_all(self, sights: set[Sight], result: str, when: When) -> bool:
+        # In order: what is announced of them is the same each time.
+        news = [self.evidence.observe(one, result, when) for one in sorted(sights)]
         return any(news)
 
     def _was_asked_for(self, variable: str, value: str) -> bool:
         """Whether a creation asked for it: what its object has is no news then."""
         return bool(value) and any(
-            Argument(variable, value, operation) in self.evidence.arguments
+            Sight(variable, value, operation) in self.evidence.facts
             for operation in ("ContainerCreate", "VolumeCreate", "ContainerUpdate")
         )
 
@@ -228,7 +228,7 @@ class Recorder:
         run = self.evidence.runs[self.evidence.run]
         run.own = {**run.own, kind: len(known)}
 
-    def _names(self, verdict: Verdict) -> "dict[Asking, str]":
+    def _names(self, verdict: Verdict) -> "dict[Argument, str]":
         """The names of images that were asked for by an id."""
         things = verdict.named.things() if verdict.named else ()
         given = [(one, thing) for one, thing in things if thing.kind is Kind.IMAGE]
@@ -236,7 +236,7 @@ class Recorder:
             return {}
         from trioproxy.evidence.keeping import kept_name
 
-        known = {one.value for one in self.evidence.arguments}
+        known = {one.item for one in self.evidence.arguments}
         return {argument: kept_name(one.names, known) for argument, one in given}
 
     def _with_base(self, variable: str, value: str) -> str:

@@ -1,11 +1,11 @@
-"""What was seen, as evidence: routes with counts, merged by union.
+"""What was seen, as evidence: one dict of facts, by what they are about, merged by union.
 
-An observation is a `Shape`, never a URL: names, ids, query values and bodies do not get
-this far. Nothing here knows a clock or a file; `evidence.evidencefile` has the lines.
+What is observed is a `Sight`, never a URL: ids, query values and bodies do not get this
+far. Nothing here knows a clock or a file; `evidence.evidencefile` has the lines.
 
 Merging is a union of facts, because nobody coordinates it. A learner reads its own file
 back at each save, with what other learners appended to it meanwhile; a line is appended
-again when its shape ends in a new way; a person merges the files of many hosts, in any
+again when its sight ends in a new way; a person merges the files of many hosts, in any
 order, and later merges the result with one of its parts. So `merge` has three properties,
 and each field has the operation that keeps them:
 
@@ -36,14 +36,16 @@ make that sum smaller.
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from heapq import nsmallest
 from typing import Final, NamedTuple, TypeVar
 
+from trioproxy.api.families import OPERATIONS_VARIABLE
 from trioproxy.apiversion import is_older
 from trioproxy.evidence.needs import is_need
-from trioproxy.evidence.shape import (
+from trioproxy.evidence.sight import (
     AGENT,
     BAD_REQUEST,
     CLIENT,
@@ -51,13 +53,13 @@ from trioproxy.evidence.shape import (
     UNKNOWN,
     UNPROVEN,
     VERSION,
-    Shape,
+    Sight,
     Who,
-    shape_of,
 )
+from trioproxy.limits.grant import Grant
 
 RUNS_KEPT = 100
-"""Newest runs whose counts a shape keeps. What was seen is kept for ever."""
+"""Newest runs whose counts are kept of a sight. What was seen is kept for ever."""
 RUNS_LISTED = 1_000
 """Newest runs the evidence knows dates of."""
 AGENTS_KEPT = 8
@@ -65,9 +67,7 @@ CLIENTS_KEPT = 64
 VERSIONS_KEPT = 32
 FILES_KEPT = 64
 VALUES_KEPT = 1_000
-"""Values of one variable, and objects of one kind. A client that makes up more than that has
-no list to be learned."""
-_WHO_SEEN = 64
+"""Sights of one list. A client that makes up more than that has none to be learned."""
 
 UNFINISHED: Final = -1
 """The status of a run whose COMMAND has not ended, or whose learner was killed."""
@@ -76,7 +76,6 @@ OWN: Final = ""
 """The runs that were not merged from another file."""
 
 _Value = TypeVar("_Value")
-_Seen = TypeVar("_Seen", "Argument", "Thing")
 
 
 class When(NamedTuple):
@@ -112,39 +111,62 @@ class Span:
         self.last = max(self.last, other.last)
 
 
-@dataclass(slots=True)
-class Askers:
+class Askers(NamedTuple):
     """Who sent requests. Each set has a bound: clients choose what is in it."""
 
-    agents: set[str] = field(default_factory=set)
-    clients: set[str] = field(default_factory=set)
-    versions: set[str] = field(default_factory=set)
+    agents: frozenset[str] = frozenset()
+    clients: frozenset[str] = frozenset()
+    versions: frozenset[str] = frozenset()
 
-    def add(self, who: Who) -> None:
-        """Add what of a client is plain enough to be kept."""
-        self.unite(
-            Askers(
-                set(filter(AGENT.fullmatch, who.agent.split())),
-                set(filter(CLIENT.fullmatch, [who.client])),
-                set(filter(VERSION.fullmatch, [who.version])),
-            )
+    def unite(self, other: "Askers") -> "Askers":
+        """Both, within the bounds."""
+        if other in (self, NOBODY):
+            return self
+        return Askers(
+            _smallest(self.agents | other.agents, AGENTS_KEPT),
+            _smallest(self.clients | other.clients, CLIENTS_KEPT),
+            _smallest(self.versions | other.versions, VERSIONS_KEPT),
         )
 
-    def unite(self, other: "Askers") -> None:
-        """Unite within the bounds."""
-        self.agents = _smallest(self.agents | other.agents, AGENTS_KEPT)
-        self.clients = _smallest(self.clients | other.clients, CLIENTS_KEPT)
-        self.versions = _smallest(self.versions | other.versions, VERSIONS_KEPT)
+
+NOBODY: Final = Askers()
+
+
+@lru_cache(maxsize=64)
+def _asker(who: Who) -> Askers:
+    """What of a client is plain enough to be kept; they are few, and ask often."""
+    return Askers(
+        frozenset(filter(AGENT.fullmatch, who.agent.split())),
+        frozenset(filter(CLIENT.fullmatch, [who.client])),
+        frozenset(filter(VERSION.fullmatch, [who.version])),
+    )
 
 
 @dataclass(slots=True)
 class Facts(Span):
-    """When something was seen, how it ended, and how often."""
+    """When something was seen, how it ended, how often, and who asked for it.
+
+    Those who used it and those who only tried stand apart, each within its own bounds: a
+    client that is always refused pushes none of the others out. Of values and objects
+    nobody is kept who asked, and no file.
+    """
 
     results: dict[str, First] = field(default_factory=dict)
     """Each final status ever seen (or `unrouted`, `refused`), and when it was first."""
     runs: dict[str, dict[str, int]] = field(default_factory=dict)
     """Counts by run and result."""
+    users: Askers = NOBODY
+    triers: Askers = NOBODY
+    """Who was refused, or got no answer that shows a need."""
+    files: frozenset[str] = frozenset()
+    """The files that it was merged from."""
+
+    def note(self, who: Who, *, is_use: bool) -> None:
+        """Remember who asked."""
+        if is_use:
+            self.users = self.users.unite(_asker(who))
+        else:
+            self.triers = self.triers.unite(_asker(who))
 
     def merge(self, other: "Facts", keep: str = "") -> None:
         """Unite with other facts about the same.
@@ -158,7 +180,22 @@ class Facts(Span):
             mine = self.runs.setdefault(run, {})
             for result, count in counts.items():
                 mine[result] = max(count, mine.get(result, 0))
+        self.users = self.users.unite(other.users)
+        self.triers = self.triers.unite(other.triers)
+        self.files |= other.files
+        self.bound(keep)
+
+    def bound(self, keep: str = "") -> None:
+        """Keep the counts of the newest runs, and of `keep`; and the smallest of names."""
         self.runs = _newest(self.runs, RUNS_KEPT, keep=keep)
+        self.files = _smallest(self.files, FILES_KEPT)
+
+    def copy(self) -> "Facts":
+        """The same, that shares nothing with this."""
+        twin = copy.copy(self)
+        twin.results = dict(self.results)
+        twin.runs = {run: dict(counts) for run, counts in self.runs.items()}
+        return twin
 
     def count(self, *results: str) -> int:
         """How often it was seen, over the runs that are kept; by result, if given."""
@@ -168,78 +205,6 @@ class Facts(Span):
             for result, count in counts.items()
             if not results or result in results
         )
-
-
-@dataclass(slots=True)
-class Record(Facts):
-    """What is known about one shape.
-
-    Those who used it and those who only tried stand apart, each within its own bounds: a
-    client that is always refused pushes none of the others out.
-    """
-
-    users: Askers = field(default_factory=Askers)
-    triers: Askers = field(default_factory=Askers)
-    """Who was refused, or got no answer that shows a need."""
-    files: set[str] = field(default_factory=set)
-    """The files that it was merged from."""
-    _seen: set[tuple[Who, bool]] = field(default_factory=set, compare=False, repr=False)
-
-    def note(self, who: Who, *, is_use: bool) -> None:
-        """Remember who asked; one look-up for those already known."""
-        if (who, is_use) in self._seen:
-            return
-        if len(self._seen) >= _WHO_SEEN:
-            self._seen.clear()
-        self._seen.add((who, is_use))
-        (self.users if is_use else self.triers).add(who)
-
-    def unite(self, other: "Record", keep: str = "") -> None:
-        """Unite with what another record of the same shape knows."""
-        self.merge(other, keep)
-        self.users.unite(other.users)
-        self.triers.unite(other.triers)
-        self.files = _smallest(self.files | other.files, FILES_KEPT)
-
-
-class Argument(NamedTuple):
-    """A value that requests asked for.
-
-    There is one besides for each operation whose arguments were read, whatever they were:
-    its variable is the family alone, `CREATE`, and its value is empty. By it we know in
-    which runs a value did *not* come up.
-    """
-
-    variable: str
-    """The variable that limits it, `CREATE_BINDS`."""
-    value: str
-    """As an item of that variable; empty where nothing of it may be kept."""
-    operation: str
-
-
-class Thing(NamedTuple):
-    """An object that requests named or made.
-
-    There is one besides for each operation of which objects were looked up, whatever they
-    were: its name is empty. By it we know that nothing is missing here.
-    """
-
-    kind: str
-    """`container`, `network` or `volume`."""
-    name: str
-    """Its name; `@own` for what was made by the client itself, `*` for all of the kind, and
-    for one that no list can hold."""
-    project: str
-    """The Compose project that it belongs to; empty: to none, or it is `@own`."""
-    operation: str
-    has: str = ""
-    """What it has beyond the harmless and was reached into with, as `CREATE_BINDS=/srv`: a
-    line for each, beside the one of the object itself. `CREATE_BINDS=`: what may not be
-    kept, or no list holds."""
-
-
-New = Shape | Argument | Thing
-"""What can be observed for the first time."""
 
 
 @dataclass(slots=True)
@@ -253,7 +218,7 @@ class Run(Span):
     """How its COMMAND ended; None if it had none."""
     source: str = "live"
     """Where the requests came from: `live`, or `log` for the log of another proxy."""
-    files: set[str] = field(default_factory=set)
+    files: frozenset[str] = frozenset()
     """The files that it was merged from."""
     dropped: int = 0
     """Values that had no room."""
@@ -320,22 +285,45 @@ class Evidence:
     """All that learners saw. Run ids must sort by the time their run began."""
 
     def __init__(self) -> None:
-        self.records: dict[Shape, Record] = {}
-        self.arguments: dict[Argument, Facts] = {}
-        self.things: dict[Thing, Facts] = {}
+        self.facts: dict[Sight, Facts] = {}
         self.runs: dict[str, Run] = {}
-        self.granted: set[str] = set()
-        """Operations that were once written into the env file."""
-        self.listed: set[str] = set()
-        """Items of lists that were, as `CREATE_BINDS=/srv/app`."""
+        self.granted: set[Grant] = set()
+        """What was once written into the env file."""
         self.changes = 0
         """Grows with every observation and every merge."""
         self.run = ""
         """The run that `observe` counts for."""
-        self._new: dict[New, None] = {}
+        self._new: dict[Sight, None] = {}
+        self._touched: set[Sight] = set()
+        """What is no route and was observed since `part` was asked for."""
         self._values: Counter[str] | None = None
-        """How many values each variable has, and objects each kind; counted anew after
-        a merge."""
+        """How many sights each list has; counted anew after a merge."""
+
+    @property
+    def routes(self) -> dict[Sight, Facts]:
+        """What is known of operations."""
+        return {one: facts for one, facts in self.facts.items() if one.is_route}
+
+    @property
+    def arguments(self) -> dict[Sight, Facts]:
+        """What is known of values that requests asked for."""
+        return {
+            one: facts
+            for one, facts in self.facts.items()
+            if not one.is_route and one.kind is None
+        }
+
+    @property
+    def objects(self) -> dict[Sight, Facts]:
+        """What is known of objects that requests named."""
+        return {one: facts for one, facts in self.facts.items() if one.kind is not None}
+
+    @property
+    def granted_operations(self) -> frozenset[str]:
+        """The operations that were once written into the env file."""
+        return frozenset(
+            item for name, item in self.granted if name == OPERATIONS_VARIABLE
+        )
 
     @property
     def newest_base(self) -> str:
@@ -349,6 +337,13 @@ class Evidence:
         said = [run.oldest_api for _, run in sorted(self.runs.items())]
         return next(filter(None, reversed(said)), "")
 
+    @property
+    def listed(self) -> frozenset[str]:
+        """The items of other lists that were, as `CREATE_BINDS=/srv/app`."""
+        return frozenset(
+            str(one) for one in self.granted if one.variable != OPERATIONS_VARIABLE
+        )
+
     def begin(self, run: str, date: int, *, has_command: bool = False) -> None:
         """Begin a run; `observe` counts for it from now on."""
         self.run = run
@@ -361,69 +356,49 @@ class Evidence:
         if status is not None:
             self.runs[self.run].status = status
 
-    def observe(self, shape: Shape, result: str, when: When, who: Who) -> bool:
-        """Count one request; whether its shape ended this way for the first time."""
-        run = self.runs[self.run]
-        record = self.records.get(shape)
-        if record is None:
-            record = self.records[shape] = Record(first=when.date, last=when.date)
-        self.changes += 1
-        record.widen(when.date)
-        run.reach(when)
-        counts = record.runs.get(self.run)
-        if counts is None:
-            counts = record.runs[self.run] = {}
-        counts[result] = counts.get(result, 0) + 1
-        record.note(who, is_use=is_need(shape, result))
-        if result in record.results:
-            return False
-        record.results[result] = First(self.run, when.after)
-        self._new[shape] = None
-        return True
-
-    def observe_argument(self, argument: Argument, result: str, when: When) -> bool:
-        """Count a value that was asked for; whether it ended this way for the first time."""
-        known, bound = self.arguments, argument.variable
-        return self._observe(known, argument, bound, result, when)
-
-    def observe_thing(self, thing: Thing, result: str, when: When) -> bool:
-        """Count an object that was named; whether it ended this way for the first time."""
-        return self._observe(self.things, thing, thing.kind, result, when)
-
-    def _observe(
-        self, known: dict[_Seen, Facts], one: _Seen, bound: str, result: str, when: When
+    def observe(
+        self, sight: Sight, result: str, when: When, who: Who | None = None
     ) -> bool:
-        facts = known.get(one)
+        """Count one request that showed it; whether it ended this way for the first time."""
+        facts = self.facts.get(sight)
         if facts is None:
-            if not self._has_room(bound):
+            if not self._has_room(sight):
                 return False
-            facts = known[one] = Facts(first=when.date, last=when.date)
+            facts = self.facts[sight] = Facts(first=when.date, last=when.date)
         self.changes += 1
         facts.widen(when.date)
-        counts = facts.runs.setdefault(self.run, {})
+        self.runs[self.run].reach(when)
+        counts = facts.runs.get(self.run)
+        if counts is None:
+            counts = facts.runs[self.run] = {}
         counts[result] = counts.get(result, 0) + 1
+        if who is not None:
+            facts.note(who, is_use=is_need(sight, result))
+        if not sight.is_route:
+            self._touched.add(sight)
         if result in facts.results:
             return False
         facts.results[result] = First(self.run, when.after)
-        self._new[one] = None
+        self._new[sight] = None
         return True
 
-    def _has_room(self, bound: str) -> bool:
-        """Whether one more of a variable or kind may be kept; if so it is counted."""
+    def _has_room(self, sight: Sight) -> bool:
+        """Whether one more of its list may be kept; if so it is counted."""
+        if sight.is_route:  # of which there are as many as the table has
+            return True
         if self._values is None:
-            self._values = Counter(one.variable for one in self.arguments)
-            self._values.update(one.kind for one in self.things)
-        if self._values[bound] >= VALUES_KEPT:
+            self._values = Counter(one.variable for one in self.facts)
+        if self._values[sight.variable] >= VALUES_KEPT:
             self.runs[self.run].dropped += 1
             return False
-        self._values[bound] += 1
+        self._values[sight.variable] += 1
         return True
 
-    def tally(self, shape: Shape, result: str) -> "Tally":
-        """Make what counts more of what was observed."""
-        return Tally(self, self.records[shape], result)
+    def tally(self, sight: Sight, result: str) -> "Tally":
+        """Make what counts more of an operation that was observed."""
+        return Tally(self, self.facts[sight], result)
 
-    def take_new(self) -> "tuple[New, ...]":
+    def take_new(self) -> tuple[Sight, ...]:
         """Hand over, once, what was observed for the first time."""
         new = tuple(self._new)
         self._new.clear()
@@ -431,50 +406,72 @@ class Evidence:
 
     def merge(self, other: "Evidence") -> None:
         """Unite with `other`, which stays as it is."""
-        self.unite(other)
-        self.bound()
-
-    def unite(self, other: "Evidence") -> None:
-        """Do the same with one of many: values beyond the bound stay until `bound` is called."""
         self.changes += 1
-        for shape, theirs in other.records.items():
-            if shape not in self.records:
-                self.records[shape] = Record(first=theirs.first, last=theirs.last)
-            self.records[shape].unite(theirs, keep=self.run)
-        _merge_facts(self.arguments, other.arguments, keep=self.run)
-        _merge_facts(self.things, other.things, keep=self.run)
-        self._values = None
+        for sight, theirs in other.facts.items():
+            mine = self.facts.get(sight)
+            if mine is None:
+                mine = self.facts[sight] = theirs.copy()
+                mine.bound(keep=self.run)
+            else:
+                mine.merge(theirs, keep=self.run)
         for run, span in other.runs.items():
             if run not in self.runs:
                 self.runs[run] = copy.copy(span)
             self.runs[run].merge(span)
         self.runs = _newest(self.runs, RUNS_LISTED, keep=self.run)
         self.granted |= other.granted
-        self.listed |= other.listed
+        self.bound()
 
     def bound(self) -> None:
-        """Keep as many values and objects as there is room for."""
-        self.arguments = _bounded(self.arguments, lambda one: one.variable)
-        self.things = _bounded(self.things, lambda one: one.kind)
-        self._values = None
+        """Keep as many sights of each list as there is room for, the smallest: so no order
+        of merging shows."""
+        self._values = counts = Counter(
+            one.variable for one in self.facts if not one.is_route
+        )
+        for variable in [one for one in counts if counts[one] > VALUES_KEPT]:
+            of_it = sorted(one for one in self.facts if one.variable == variable)
+            for one in of_it[VALUES_KEPT:]:
+                del self.facts[one]
+            counts[variable] = VALUES_KEPT
 
     def copy(self) -> "Evidence":
         """Make evidence of the same content that shares nothing with this."""
+        return self._of(self.facts)
+
+    def part(self) -> "Evidence":
+        """All that may have changed since this was asked last, as evidence that is to be
+        merged with what was known then."""
+        routes = (one for one in self.facts if one.is_route)
+        part = self._of({*routes, *(self._touched & self.facts.keys())})
+        self._touched.clear()
+        return part
+
+    def about(self, sights: Iterable[Sight]) -> "Evidence":
+        """What is known of some sights alone, and of the runs in which they were."""
+        part = self._of(sights)
+        runs = {run for facts in part.facts.values() for run in facts.runs}
+        part.runs = {name: part.runs[name] for name in runs & part.runs.keys()}
+        part.run, part.granted = "", set()
+        return part
+
+    def _of(self, sights: Iterable[Sight]) -> "Evidence":
         twin = Evidence()
         twin.run = self.run
-        twin.merge(self)
+        twin.facts = {one: self.facts[one].copy() for one in sights}
+        twin.runs = {name: copy.copy(run) for name, run in self.runs.items()}
+        twin.granted = set(self.granted)
         return twin
 
     def come_from(self, file: str) -> None:
         """Remember the file of all that was not merged from another one before."""
         for run in self.runs.values():
-            run.files = run.files or {file}
-        for record in self.records.values():
-            record.files = record.files or {file}
+            run.files = run.files or frozenset({file})
+        for facts in self.routes.values():
+            facts.files = facts.files or frozenset({file})
 
-    def used(self) -> Iterator[Shape]:
-        """The shapes that did something for their client, in order."""
-        return (shape for shape in sorted(self.records) if self.is_used(shape))
+    def used(self) -> Iterator[Sight]:
+        """The routes that did something for their client, in order."""
+        return filter(self.is_used, sorted(self.routes))
 
     def used_operations(self, *, include_failed: bool = False) -> frozenset[str]:
         """The operations that did something for their client.
@@ -482,90 +479,84 @@ class Evidence:
         `include_failed`: those that reached the Engine and never worked as well; of
         values and objects it means the same.
         """
-        used = frozenset(shape.operation for shape in self.used())
+        used = frozenset(one.operation for one in self.used())
         return used | self.failed_operations() if include_failed else used
 
-    def failed(self) -> Iterator[Shape]:
-        """The known shapes that reached the Engine, whose operation is never used."""
+    def failed(self) -> Iterator[Sight]:
+        """The known routes that reached the Engine, whose operation is never used."""
         used = self.used_operations()
         return (
-            shape
-            for shape in sorted(self.records)
-            if shape.operation not in {*used, UNKNOWN}
-            and self.records[shape].results.keys() != {REFUSED}
+            sight
+            for sight, facts in sorted(self.routes.items(), key=lambda item: item[0])
+            if sight.operation not in {*used, UNKNOWN}
+            and facts.results.keys() != {REFUSED}
         )
 
     def failed_operations(self) -> frozenset[str]:
         """The operations that were tried and never worked."""
-        return frozenset(shape.operation for shape in self.failed())
+        return frozenset(one.operation for one in self.failed())
 
     def outdated_operations(self) -> frozenset[str]:
         """Those of them that the Engine refused because their clients are too old for it."""
         oldest = self.oldest_api
         outdated, others = set[str](), set[str]()
-        for shape in self.failed():
-            record = self.records[shape]
-            asked = record.triers.versions
-            is_outdated = record.results.keys() <= {BAD_REQUEST, REFUSED} and all(
+        for sight in self.failed():
+            facts = self.facts[sight]
+            asked = facts.triers.versions
+            is_outdated = facts.results.keys() <= {BAD_REQUEST, REFUSED} and all(
                 is_older(version, oldest) for version in asked or {""}
             )
-            (outdated if is_outdated else others).add(shape.operation)
+            (outdated if is_outdated else others).add(sight.operation)
         return frozenset(outdated - others)
 
     def unproven_operations(self) -> frozenset[str]:
         """Those of them that a log speaks of without saying how they ended."""
         return frozenset(
-            shape.operation
-            for shape in self.failed()
-            if UNPROVEN in self.records[shape].results
+            sight.operation
+            for sight in self.failed()
+            if UNPROVEN in self.facts[sight].results
         )
 
-    def refused(self) -> Iterator[Shape]:
-        """The shapes that some policy refused at least once."""
+    def refused(self) -> Iterator[Sight]:
+        """The routes that some policy refused at least once."""
         return (
-            shape
-            for shape in sorted(self.records)
-            if REFUSED in self.records[shape].results
+            sight
+            for sight in sorted(self.routes)
+            if REFUSED in self.facts[sight].results
         )
 
-    def unknown(self) -> Iterator[Shape]:
-        """The shapes of routes that the table does not have."""
-        return (shape for shape in sorted(self.records) if shape.operation == UNKNOWN)
+    def unknown(self) -> Iterator[Sight]:
+        """The routes that the table does not have."""
+        return (one for one in sorted(self.routes) if one.operation == UNKNOWN)
 
     def used_arguments(
         self, *, include_failed: bool = False
-    ) -> dict[Argument, frozenset[str]]:
+    ) -> dict[Sight, frozenset[str]]:
         """The values that did something for their client, each with the runs of it.
 
         A run that is no longer counted by itself is known only where it was the first.
         """
         return _used(self.arguments, include_failed=include_failed)
 
-    def used_things(
+    def used_objects(
         self, *, include_failed: bool = False
-    ) -> dict[Thing, frozenset[str]]:
+    ) -> dict[Sight, frozenset[str]]:
         """The objects that requests named to some effect, each with the runs of it."""
-        return _used(self.things, include_failed=include_failed)
+        return _used(self.objects, include_failed=include_failed)
 
-    def was_used(self, one: Argument | Thing) -> bool:
-        """Whether a value or an object is one of these, where only that is asked."""
-        known = (
-            self.arguments.get(one)
-            if isinstance(one, Argument)
-            else self.things.get(one)
+    def is_used(self, sight: Sight) -> bool:
+        """Whether it was ever seen, with a result that shows a need."""
+        facts = self.facts.get(sight)
+        return facts is not None and any(
+            is_need(sight, result) for result in facts.results
         )
-        return known is not None and bool(_runs_of_use(one.operation, known))
-
-    def is_used(self, shape: Shape) -> bool:
-        """Whether any result of this shape shows a need."""
-        return any(is_need(shape, result) for result in self.records[shape].results)
 
     def has_result(self, operation: str, *results: str) -> bool:
         """Whether an operation ever ended in one of these ways."""
         return any(
-            result in record.results
-            for shape, record in self.records.items()
-            if shape.operation == operation
+            result in facts.results
+            for sight, facts in self.routes.items()
+            if sight.operation == operation
             for result in results
         )
 
@@ -615,7 +606,7 @@ class Evidence:
 
     def saw_anything(self) -> bool:
         """Whether this run had a request at all."""
-        return any(self.run in record.runs for record in self.records.values())
+        return any(self.run in facts.runs for facts in self.facts.values())
 
     def dropped(self) -> int:
         """How much had no room."""
@@ -625,20 +616,20 @@ class Evidence:
         """When each operation was first used: ever, or in some of the runs."""
         chosen = None if runs is None else frozenset(runs)
         births = dict[str, First]()
-        for shape in self.used():
-            for first in self._uses(shape, chosen):
-                births[shape.operation] = min(first, births.get(shape.operation, first))
+        for sight in self.used():
+            for first in self._uses(sight, chosen):
+                births[sight.operation] = min(first, births.get(sight.operation, first))
         return set(births.values())
 
-    def _uses(self, shape: Shape, runs: frozenset[str] | None) -> Iterator[First]:
-        record = self.records[shape]
-        for result, first in record.results.items():
-            if is_need(shape, result) and (runs is None or first.run in runs):
+    def _uses(self, sight: Sight, runs: frozenset[str] | None) -> Iterator[First]:
+        facts = self.facts[sight]
+        for result, first in facts.results.items():
+            if is_need(sight, result) and (runs is None or first.run in runs):
                 yield first
         if runs is None:
             return
-        for run in runs & record.runs.keys():
-            if any(is_need(shape, result) for result in record.runs[run]):
+        for run in runs & facts.runs.keys():
+            if any(is_need(sight, result) for result in facts.runs[run]):
                 # When in this run is known of its first run alone: at the end, then.
                 yield First(run, self.runs[run].seconds)
 
@@ -657,13 +648,13 @@ class Tally:
     part of the evidence, whatever that is merged with.
     """
 
-    __slots__ = ("_counts", "_evidence", "_record", "_result", "_run", "stale_at")
+    __slots__ = ("_counts", "_evidence", "_facts", "_result", "_run", "stale_at")
 
-    def __init__(self, evidence: Evidence, record: Record, result: str) -> None:
+    def __init__(self, evidence: Evidence, facts: Facts, result: str) -> None:
         self._evidence = evidence
-        self._record = record
+        self._facts = facts
         self._run = evidence.runs[evidence.run]
-        self._counts = record.runs[evidence.run]
+        self._counts = facts.runs[evidence.run]
         self._result = result
         self.stale_at = 0.0
         """Up to this time, of whoever counts here, there is no date to change."""
@@ -675,17 +666,15 @@ class Tally:
 
     def reach(self, when: When) -> None:
         """Say when it was counted."""
-        self._record.widen(when.date)
+        self._facts.widen(when.date)
         self._run.reach(when)
 
 
 def _used(
-    known: Mapping[_Seen, Facts], *, include_failed: bool
-) -> dict[_Seen, frozenset[str]]:
+    known: dict[Sight, Facts], *, include_failed: bool
+) -> dict[Sight, frozenset[str]]:
     used = {
-        one: runs
-        for one, facts in known.items()
-        if (runs := _runs_of_use(one.operation, facts))
+        one: runs for one, facts in known.items() if (runs := _runs_of_use(one, facts))
     }
     if include_failed:
         used |= {
@@ -696,50 +685,22 @@ def _used(
     return used
 
 
-def _runs_of_use(operation: str, facts: Facts) -> frozenset[str]:
-    shape = shape_of(operation)
-    first = {
-        first.run for result, first in facts.results.items() if is_need(shape, result)
-    }
+def _runs_of_use(sight: Sight, facts: Facts) -> frozenset[str]:
+    needed = {result for result in facts.results if is_need(sight, result)}
+    first = {facts.results[result].run for result in needed}
     counted = {
-        run
-        for run, counts in facts.runs.items()
-        if any(is_need(shape, result) for result in counts)
+        run for run, counts in facts.runs.items() if not needed.isdisjoint(counts)
     }
     return frozenset(first | counted)
-
-
-def _merge_facts(
-    mine: dict[_Value, Facts], theirs: dict[_Value, Facts], keep: str
-) -> None:
-    for key, facts in theirs.items():
-        if key not in mine:
-            mine[key] = Facts(first=facts.first, last=facts.last)
-        mine[key].merge(facts, keep)
-
-
-def _bounded(
-    facts: dict[_Seen, Facts], bound: Callable[[_Seen], str]
-) -> dict[_Seen, Facts]:
-    """Keep the smallest of each variable or kind: so no order of merging shows."""
-    if len(facts) <= VALUES_KEPT:
-        return facts
-    counts = Counter[str]()
-    kept = dict[_Seen, Facts]()
-    for one in sorted(facts):
-        counts[bound(one)] += 1
-        if counts[bound(one)] <= VALUES_KEPT:
-            kept[one] = facts[one]
-    return kept
 
 
 def _known_status(status: int | None) -> int:
     return UNFINISHED - 1 if status is None else status
 
 
-def _smallest(values: set[str], limit: int) -> set[str]:
+def _smallest(values: frozenset[str], limit: int) -> frozenset[str]:
     # The smallest of a union do not depend on the order in which it was made.
-    return values if len(values) <= limit else set(nsmallest(limit, values))
+    return values if len(values) <= limit else frozenset(nsmallest(limit, values))
 
 
 def _newest(runs: dict[str, _Value], limit: int, keep: str = "") -> dict[str, _Value]:

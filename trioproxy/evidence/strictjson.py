@@ -78,5 +78,4 @@ def count(value: object, *, least: int = 0) -> int:
 
 def seconds(value: object) -> int:
     """A time as `iso` writes it."""
-    text = string(value, _DATE)
-    return int(datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z").timestamp())
+    return int(datetime.fromisoformat(string(value, _DATE)).timestamp())

@@ -14,13 +14,12 @@ from trioproxy.api.families import Family, Kind
 from trioproxy.api.routes import Touch, row_of
 from trioproxy.errors import BadRequest
 from trioproxy.evidence.keeping import kept
-from trioproxy.evidence.seen import Thing
+from trioproxy.evidence.sight import Sight
 from trioproxy.judge.references import Named, Reference
 from trioproxy.limits.inspected import arguments_of
-from trioproxy.limits.objects import OWN, Objects, project_of
+from trioproxy.limits.objects import OWN, VARIABLES, Objects, project_of
 from trioproxy.limits.sorts import NOT_KEPT
-from trioproxy.limits.things import ENGINE, Missing
-from trioproxy.limits.things import Thing as Described
+from trioproxy.limits.things import ENGINE, Missing, Thing
 
 ALL: Final = "*"
 """In place of a name: all of a kind, or one that no list can hold."""
@@ -32,7 +31,7 @@ _PROJECT: Final = re.compile(r"[ -~]{1,255}", re.ASCII)
 class Touched(NamedTuple):
     """An object that a request named or made."""
 
-    thing: Thing
+    sight: Sight
     own_id: str = ""
     """Its id, if it is the client's own."""
     has: tuple[tuple[str, str], ...] = ()
@@ -46,15 +45,15 @@ def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]
         return
     kind = row.kinds[0]
     if row.touch is Touch.PRUNES:
-        yield Touched(Thing(kind, ALL, "", operation))
+        yield Touched(Sight(VARIABLES[kind], ALL, operation))
         return
-    yield Touched(Thing(kind, "", "", operation))
+    yield Touched(Sight(VARIABLES[kind], "", operation))
     if row.touch is Touch.MAKES and objects.owner:
-        yield Touched(Thing(kind, OWN, "", operation))
+        yield Touched(Sight(VARIABLES[kind], OWN, operation))
     for reference, thing in named.pairs():
         if (
             reference.argument is None
-            and isinstance(thing, Described)
+            and isinstance(thing, Thing)
             and not thing.is_proxys  # outside of every list
         ):
             engine = named.known.get(ENGINE)
@@ -65,51 +64,47 @@ def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]
                 yield _touched(operation, objects, other, tuple(_has(other, engine)))
 
 
-def _is_reached(reference: Reference, thing: Described) -> bool:
+def _is_reached(reference: Reference, thing: Thing) -> bool:
     return reference.reaches or thing.kind is Kind.VOLUME
 
 
-def _with_it(
-    named: Named, reference: Reference, thing: Described
-) -> Iterator[Described]:
+def _with_it(named: Named, reference: Reference, thing: Thing) -> Iterator[Thing]:
     """What is reached by way of a container: its volumes, and networks that it joins."""
     keys = [(Kind.VOLUME, name) for name in thing.volumes if reference.reaches]
     keys += [(Kind.NETWORK, name) for name in thing.unpinned if reference.starts]
     for key in keys:
         one = named.known.get(key)
-        if isinstance(one, Described):
+        if isinstance(one, Thing):
             yield one
 
 
 def _touched(
     operation: str,
     objects: Objects,
-    thing: Described,
+    thing: Thing,
     has: tuple[tuple[str, str], ...],
 ) -> Touched:
     if objects.is_own(thing):
-        return Touched(Thing(thing.kind, OWN, "", operation), thing.id, has)
+        return Touched(Sight(VARIABLES[thing.kind], OWN, operation), thing.id, has)
     name = thing.names[0] if thing.names else ""
     project = project_of(thing)
     return Touched(
-        Thing(
-            thing.kind,
+        Sight(
+            VARIABLES[thing.kind],
             name if _NAME.fullmatch(name) else ALL,
-            project if _PROJECT.fullmatch(project) else "",
             operation,
+            project=project if _PROJECT.fullmatch(project) else "",
         ),
         has=has,
     )
 
 
-def _has(
-    thing: Described, engine: Described | Missing | None
-) -> Iterator[tuple[str, str]]:
+def _has(thing: Thing, engine: Thing | Missing | None) -> Iterator[tuple[str, str]]:
     """What it has. Where the Engine does not tell its defaults, what may be one is none."""
     try:
         for one in arguments_of(thing):
             if not one.unless_default or (
-                isinstance(engine, Described) and not engine.gives(one)
+                isinstance(engine, Thing) and not engine.gives(one)
             ):
                 yield one.variable, kept(one)
     except BadRequest:

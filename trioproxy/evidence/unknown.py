@@ -12,7 +12,7 @@ from typing import Final
 
 from trioproxy.api.matched import Request
 from trioproxy.api.routes import ENDPOINTS
-from trioproxy.evidence.shape import METHODS, OTHER
+from trioproxy.evidence.sight import METHODS, OTHER
 
 ROUTES_KEPT: Final = 64
 """Different ones; a client may make up any number."""

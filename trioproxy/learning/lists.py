@@ -25,7 +25,8 @@ from trioproxy.api.families import (
 from trioproxy.api.fields import OPERATIONS as ARGUED
 from trioproxy.api.routes import LIMITED
 from trioproxy.errors import ConfigError
-from trioproxy.evidence.seen import Argument, Evidence
+from trioproxy.evidence.seen import Evidence
+from trioproxy.evidence.sight import Sight, reading
 from trioproxy.learning.holes import Item, Seen, items_of
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.inclusion import Listed
@@ -158,11 +159,11 @@ class _Proposing:
             for name in self._values.keys() & LIMITS
             for item in self._values[name].split(",")
         }
-        seen = {f"{one.variable}={one.value}" for one in self._used if one.value}
+        seen = {f"{one.variable}={one.item}" for one in self._used if one.item}
         failed = {
-            f"{one.variable}={one.value}"
+            f"{one.variable}={one.item}"
             for one in self._known.evidence.arguments
-            if one.value and one.operation in self._known.granted
+            if one.item and one.operation in self._known.granted
         }
         return Lists(
             values={name: self._values[name] for name in ORDER if name in self._values},
@@ -218,10 +219,10 @@ class _Proposing:
         return UNREAD.format(names=" and ".join(unread)) if unread else ""
 
     def _propose_variable(
-        self, variable: str, arguments: Mapping[Argument, frozenset[str]]
+        self, variable: str, arguments: Mapping[Sight, frozenset[str]]
     ) -> None:
         listed = self._listed.get(variable)
-        asking = frozenset(one.operation for one in arguments if not one.value)
+        asking = frozenset(one.operation for one in arguments if not one.item)
         if asking:
             self._unlisted[variable] = asking
         if listed is None and VARIABLES[variable].only_when_set:
@@ -240,7 +241,7 @@ class _Proposing:
             self._values[variable] = ",".join(items)
 
     def _wanted(
-        self, variable: str, arguments: Mapping[Argument, frozenset[str]]
+        self, variable: str, arguments: Mapping[Sight, frozenset[str]]
     ) -> list[Item]:
         """The items for what was asked for and neither declined nor beyond the ceiling."""
         seen, is_one_run = self._seen(arguments)
@@ -266,7 +267,7 @@ class _Proposing:
         return wanted
 
     def _seen(
-        self, arguments: Mapping[Argument, frozenset[str]]
+        self, arguments: Mapping[Sight, frozenset[str]]
     ) -> tuple[list[Seen], bool]:
         """The values, whichever operations asked for them, and whether in one run alone.
 
@@ -275,17 +276,17 @@ class _Proposing:
         runs = dict[str, frozenset[str]]()
         read = dict[str, frozenset[str]]()
         for one, found in arguments.items():
-            if one.value:
-                runs[one.value] = runs.get(one.value, frozenset()) | found
+            if one.item:
+                runs[one.item] = runs.get(one.item, frozenset()) | found
                 every = self._runs_that_read(one.operation)
-                read[one.value] = read.get(one.value, frozenset()) | every
+                read[one.item] = read.get(one.item, frozenset()) | every
         over = frozenset({self._known.going_on})
         is_one_run = len(frozenset[str]().union(*read.values()) - over) == 1
         rare = {
-            one.value
+            one.item
             for one, found in arguments.items()
             for run in found - over
-            if self._count(one, run) < self._count(_marker(one.operation), run)
+            if self._count(one, run) < self._count(reading(one.operation), run)
         }
         seen = [
             Seen(
@@ -299,10 +300,10 @@ class _Proposing:
         return seen, is_one_run
 
     def _runs_that_read(self, operation: str) -> frozenset[str]:
-        return self._used.get(_marker(operation), frozenset())
+        return self._used.get(reading(operation), frozenset())
 
-    def _count(self, one: Argument, run: str) -> int:
-        known = self._known.evidence.arguments.get(one)
+    def _count(self, one: Sight, run: str) -> int:
+        known = self._known.evidence.facts.get(one)
         return sum(known.runs.get(run, {}).values()) if known else 0
 
     def _capped(self, variable: str, item: Item) -> Iterator[Item]:
@@ -394,11 +395,6 @@ class _Proposing:
                 break
             kept.append(item)
         return kept
-
-
-def _marker(operation: str) -> Argument:
-    """What is seen whenever the arguments of an operation are read."""
-    return Argument(LIMITED[operation][0].value, "", operation)
 
 
 def _listed(patterns: Iterable[Pattern]) -> Listed:

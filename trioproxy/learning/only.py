@@ -19,7 +19,8 @@ from typing import Final
 
 from trioproxy.api.families import OBJECTS, OWNER_VARIABLE, Kind
 from trioproxy.api.routes import kinds_of
-from trioproxy.evidence.seen import Evidence, Thing
+from trioproxy.evidence.seen import Evidence
+from trioproxy.evidence.sight import Sight
 from trioproxy.learning.lists import LONGEST_LINE
 from trioproxy.learning.wording import some
 from trioproxy.limits.grant import Grant
@@ -197,7 +198,7 @@ class _Proposing:
         self._strangers = named.strangers
         if named.strangers is Strangers.ANY:
             self._strangers = _as_listed(self._listed.values())
-        self._used = self._used_things()
+        self._used = self._used_objects()
         self._kinds = {kind: self._know(kind) for kind in OBJECTS.values()}
         self._declined = set[str]()
 
@@ -231,27 +232,27 @@ class _Proposing:
             counted=self._words(self._count),
         )
 
-    def _used_things(self) -> dict[Thing, frozenset[str]]:
+    def _used_objects(self) -> dict[Sight, frozenset[str]]:
         include_failed, granted = self._named.include_failed, self._named.granted
-        used = self._evidence.used_things(include_failed=include_failed)
+        used = self._evidence.used_objects(include_failed=include_failed)
         return {one: runs for one, runs in used.items() if one.operation in granted}
 
     def _know(self, kind: Kind) -> _Kind:
         known = _Kind()
         for one in self._of(kind):
-            if one.name == OWN:
+            if one.item == OWN:
                 known.is_own = True
-            elif one.name == ANY:
+            elif one.item == ANY:
                 known.all_of.add(one.operation)
-            elif kind is Kind.NETWORK and one.name in BUILT_IN:
-                known.built_in.add(one.name)
+            elif kind is Kind.NETWORK and one.item in BUILT_IN:
+                known.built_in.add(one.item)
             else:
-                known.names.setdefault(one.name, set()).add(one.project)
+                known.names.setdefault(one.item, set()).add(one.project)
         return known
 
-    def _of(self, kind: Kind) -> Iterator[Thing]:
+    def _of(self, kind: Kind) -> Iterator[Sight]:
         return (
-            one for one in self._used if one.kind == kind and one.name and not one.has
+            one for one in self._used if one.kind == kind and one.item and not one.has
         )
 
     # --- Whether there are lists ------------------------------------------------------
@@ -270,7 +271,7 @@ class _Proposing:
         """Operations that were used and of which objects were never looked at."""
         include_failed = self._named.include_failed
         used = self._evidence.used_operations(include_failed=include_failed)
-        looked_at = {one.operation for one in self._evidence.things}
+        looked_at = {one.operation for one in self._evidence.objects}
         named = filter(kinds_of, used & self._named.granted)
         return sorted({*named} - looked_at)
 
@@ -285,7 +286,7 @@ class _Proposing:
         for one in reached if limits.limits_creation else ():
             variable, item = Grant.parse(one.has)
             if not item or not limits.lists(variable, limits.meaning_of(item)):
-                what = f"a {one.kind} of its own" if one.name == OWN else one.name
+                what = f"a {one.kind} of its own" if one.item == OWN else one.item
                 return REACHED.format(
                     operation=one.operation, what=what, has=one.has, variable=variable
                 )
@@ -402,7 +403,7 @@ class _Proposing:
             (
                 run
                 for one in self._of(kind)
-                if one.name in known.names
+                if one.item in known.names
                 for run in self._used[one]
             ),
             default="",
@@ -410,9 +411,9 @@ class _Proposing:
         run = self._named.evidence.runs.get(newest)
         own = run.own.get(kind, 0) if run else 0
         others = {
-            one.name
+            one.item
             for one in self._of(kind)
-            if one.name in known.names and newest in self._used[one]
+            if one.item in known.names and newest in self._used[one]
         }
         if not own:
             return f"{_were_not(others)} its own"

@@ -14,12 +14,11 @@ from trioproxy.api.families import (
     OBJECTS,
     OPERATIONS_VARIABLE,
     PROXY_VARIABLE,
-    Kind,
 )
 from trioproxy.api.routes import OPERATIONS, OPTIONS, SECTIONS, section_prefix
 from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.evidence.seen import OWN, Completeness, Evidence
-from trioproxy.evidence.shape import Shape
+from trioproxy.evidence.sight import Sight
 from trioproxy.evidence.strictjson import iso
 from trioproxy.file import envfile
 from trioproxy.file.permissions import (
@@ -98,6 +97,13 @@ class Proposal:
     """Which objects they may name."""
 
     @property
+    def grants(self) -> frozenset[Grant]:
+        """All of it to remember as granted, once the file is written."""
+        operations = map(Grant.of_operation, self.marks)
+        items = map(Grant.parse, self.lists.marks | self.objects.added)
+        return frozenset((*operations, *items))
+
+    @property
     def news(self) -> frozenset[str]:
         """All that the existing file does not grant or list."""
         return self.added | self.lists.added | self.objects.added
@@ -114,7 +120,9 @@ def propose(
     listed = listed_operations(old, wish.file)
     refuse_cut(evidence, old, wish.file)
     # Without a list the file is new, or begun anew: nobody took anything out of it.
-    known = wish.declined if listed is None else wish.declined | evidence.granted
+    known = (
+        wish.declined if listed is None else wish.declined | evidence.granted_operations
+    )
     declined = frozenset(known - wish.restore - (listed or frozenset()))
     restored = frozenset(name for name in wish.restore if "=" not in name)
     used = evidence.used_operations(include_failed=wish.include_failed)
@@ -128,7 +136,7 @@ def propose(
         declined=declined,
         capped=capped,
         by_hand=granted - evidence.used_operations() - evidence.failed_operations(),
-        marks=granted & {shape.operation for shape in evidence.records},
+        marks=granted & {sight.operation for sight in evidence.routes},
         lists=lists,
         objects=_propose_objects(evidence, granted, lists, old, wish),
     )
@@ -240,11 +248,11 @@ def refuse_cut(evidence: Evidence, text: str, file: str) -> None:
 def refuse_restore(evidence: Evidence, text: str, wish: Wish) -> None:
     """Stop where something is to be restored that was never declined."""
     listed = listed_operations(text, wish.file) or frozenset()
-    known = evidence.granted | evidence.listed
+    known = evidence.granted_operations | evidence.listed
     for name in sorted(wish.restore - listed):
         if name not in known:
             proposal = propose(evidence, text, wish)
-            declined = sorted(evidence.granted - listed)
+            declined = sorted(evidence.granted_operations - listed)
             declined += sorted(proposal.lists.declined | proposal.objects.declined)
             names = ", ".join(declined) or "none"
             raise ConfigError(
@@ -313,7 +321,7 @@ def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
         oldest_api=evidence.oldest_api,
         unproven=unproven - proposal.granted - proposal.declined,
         declined=proposal.declined,
-        unknown=[(shape.method, shape.section) for shape in evidence.unknown()],
+        unknown=[(sight.method, sight.section) for sight in evidence.unknown()],
         lists=proposal.lists,
         objects=proposal.objects,
     )
@@ -356,14 +364,14 @@ def check_values(
         limit = policy.limits.limit_of(one.variable) if one.variable in LIMITS else None
         if (
             limit is None
-            or not one.value
+            or not one.item
             or one.operation not in proposal.granted
             or one.variable in {*unwanted, *lists.unlisted}
         ):
             continue
-        if not limit.allows(policy.limits.meaning_of(one.value)):
+        if not limit.allows(policy.limits.meaning_of(one.item)):
             raise TrioProxyError(
-                f"bug: {file} would refuse {one.variable}={one.value}, which was used"
+                f"bug: {file} would refuse {one.variable}={one.item}, which was used"
             )
 
 
@@ -374,13 +382,13 @@ def check_objects(
     objects = proposal.objects
     if objects.refused or objects.declined or objects.is_kept or not policy.objects:
         return
-    for one in evidence.used_things():
-        if one.operation not in proposal.granted or not one.name or one.has:
+    for one in evidence.used_objects():
+        if one.operation not in proposal.granted or not one.item or one.has:
             continue
-        only = policy.objects.by_kind[Kind(one.kind)]
-        if not only.lists(one.name, one.project) and not only.has_labels:
+        only = policy.objects.by_kind[OBJECTS[one.variable]]
+        if not only.lists(one.item, one.project) and not only.has_labels:
             raise TrioProxyError(
-                f"bug: {file} would refuse {one.kind} {one.name}, which {one.operation}"
+                f"bug: {file} would refuse {one.kind} {one.item}, which {one.operation}"
                 " named"
             )
 
@@ -389,22 +397,22 @@ def check_replay(
     policy: Policy, evidence: Evidence, granted: frozenset[str], *, file: str
 ) -> None:
     """Replay what was used of the granted operations; a refusal is a bug of ours."""
-    for shape in evidence.used():
-        if shape.operation not in granted:
+    for sight in evidence.used():
+        if sight.operation not in granted:
             continue
-        for decision in replay(policy, shape):
+        for decision in replay(policy, sight):
             if not decision.allowed:
                 raise TrioProxyError(
-                    f"bug: {file} would refuse {shape.operation}, which was used"
+                    f"bug: {file} would refuse {sight.operation}, which was used"
                 )
 
 
-def replay(policy: Policy, shape: Shape) -> Iterator[Decision]:
-    """Decide again, by a policy, on each route that a shape may have met."""
-    for endpoint in shape.endpoints:
+def replay(policy: Policy, sight: Sight) -> Iterator[Decision]:
+    """Decide again, by a policy, on each route that a sight may have met."""
+    for endpoint in sight.endpoints:
         is_options = endpoint is OPTIONS
-        path = section_prefix(shape.section) if is_options else endpoint.template
-        yield policy.decide_route(shape.method, endpoint, path)
+        path = section_prefix(sight.section) if is_options else endpoint.template
+        yield policy.decide_route(sight.method, endpoint, path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

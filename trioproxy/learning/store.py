@@ -17,7 +17,8 @@ from trioproxy.api.families import OWNER_VARIABLE, PROXY_VARIABLE
 from trioproxy.errors import ConfigError
 from trioproxy.evidence import disk, evidencefile
 from trioproxy.evidence.ledger import Ledger, Saved, evidence_path
-from trioproxy.evidence.seen import Evidence, New
+from trioproxy.evidence.seen import Evidence
+from trioproxy.evidence.sight import Sight
 from trioproxy.file import envfile
 from trioproxy.learning.only import owner_of
 from trioproxy.learning.proposal import (
@@ -87,7 +88,7 @@ class Store(Ledger):
         return keep_foreign(text) if self._fresh else text
 
     def save(
-        self, mine: Evidence, new: Sequence[New] = (), *, is_final: bool = False
+        self, mine: Evidence, new: Sequence[Sight] = (), *, is_final: bool = False
     ) -> Written:
         """Unite `mine` with what is on disk; of it, `new` is what is not there yet.
 
@@ -95,25 +96,29 @@ class Store(Ledger):
         """
         with disk.locked(self.path) as file:
             found = self._unite(file, mine, () if is_final else new)
-            whole = found.evidence
+            whole = self._whole
             old = self.read_env()
             going_on = "" if is_final else mine.run
             proposal = propose(whole, old, self.wish, going_on=going_on)
             if is_final or proposal.news:
                 text = write(whole, proposal, old, self.wish)
                 disk.replace(self.env, text.encode())
-            self._fresh = False
-            listed = proposal.lists.marks | proposal.objects.added
-            if not (proposal.marks <= whole.granted and listed <= whole.listed):
-                whole.granted |= proposal.marks
-                whole.listed |= listed
+            marks = proposal.grants
+            if not marks <= whole.granted:
+                whole.granted |= marks
                 if is_final:
                     # In stable order, for those who keep it in version control.
                     file.replace(evidencefile.dump(whole).encode())
                 else:
                     line = evidencefile.granted_line(whole)
                     file.append(f"{line}\n".encode())
-        return Written(evidence=whole, damage=found.damage, proposal=proposal)
+            self._leave(file)
+        return Written(
+            evidence=whole,
+            others=found.evidence,
+            damage=found.damage,
+            proposal=proposal,
+        )
 
     def preview(self, whole: Evidence) -> Proposal:
         """What the env file would grant, where it could not be written."""

@@ -18,6 +18,11 @@ class Grant(NamedTuple):
         variable, _, item = text.partition("=")
         return cls(variable, item)
 
+    @classmethod
+    def of_operation(cls, name: str) -> Self:
+        """The grant of an operation, or of a route that was written by hand."""
+        return cls(OPERATIONS_VARIABLE, name)
+
     def __str__(self) -> str:
         return f"{self.variable}={self.item}"
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from trioproxy import percent
-from trioproxy.evidence.shape import REFUSED, UNPROVEN
+from trioproxy.evidence.sight import REFUSED, UNPROVEN
 from trioproxy.judge.outcome import name_of_client
 from trioproxy.logs.logdates import httplog_date, rfc3339
 

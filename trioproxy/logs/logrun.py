@@ -28,7 +28,7 @@ from trioproxy.api.routes import match
 from trioproxy.api.target import Target
 from trioproxy.errors import BadTarget
 from trioproxy.evidence.seen import Evidence, When
-from trioproxy.evidence.shape import REFUSED, UNPROVEN, Shape, Who, result_of
+from trioproxy.evidence.sight import REFUSED, UNPROVEN, Sight, Who, result_of
 from trioproxy.logs.logformats import Entry
 from trioproxy.logs.loglines import read_line
 
@@ -51,9 +51,9 @@ EVERYBODY: Final = ""
 
 
 class Meaning(NamedTuple):
-    """What a method and a path mean: a shape and a version, or why they mean nothing."""
+    """What a method and a path mean: a sight and a version, or why they mean nothing."""
 
-    shape: Shape | None
+    sight: Sight | None
     version: str = ""
     fault: str = ""
 
@@ -131,7 +131,7 @@ class Log:
         return {
             result
             for evidence in self.evidence.values()
-            for record in evidence.records.values()
+            for record in evidence.routes.values()
             for result in record.results
         }
 
@@ -159,7 +159,7 @@ class Log:
             self._count_unread(NO_HEAD)
             return
         meaning = self._meaning(entry)
-        if meaning.shape is None:
+        if meaning.sight is None:
             self._count_unread(meaning.fault)
         elif not entry.result:
             self.unanswered += 1
@@ -169,7 +169,7 @@ class Log:
             who = Who(entry.agent, entry.client, meaning.version)
             evidence = self._evidence_of(entry.client if self.apart else EVERYBODY)
             if evidence is not None:
-                evidence.observe(meaning.shape, result, self._when(date), who)
+                evidence.observe(meaning.sight, result, self._when(date), who)
 
     def _meaning(self, entry: Entry) -> Meaning:
         path = _origin_form(entry.target.partition(b"?")[0])
@@ -221,7 +221,7 @@ def _read(method: str, path: bytes) -> Meaning:
     except BadTarget as error:
         return Meaning(None, fault=str(error))
     version = target.version.removeprefix("/v") or "unversioned"
-    return Meaning(Shape.of(request), version)
+    return Meaning(Sight.of(request), version)
 
 
 def _origin_form(target: bytes) -> bytes:

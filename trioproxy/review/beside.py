@@ -46,7 +46,7 @@ def show_left_out(report: Report) -> Section:
     ]
     unlisted: list[list[Children]] = [
         [
-            code(f"{one.argument.variable}={one.argument.value}"),
+            code(f"{one.argument.variable}={one.argument.item}"),
             root_of(one.root),
         ]
         for one in report.unlisted
@@ -143,7 +143,7 @@ def show_drift(drifted: Drifted) -> Section:
     found, watch = drifted.found, drifted.watch
     refused: list[list[Children]] = [
         [
-            code(one.shape.operation),
+            code(one.sight.operation),
             one.message,
             often(one.count, one.last),
             some(one.clients, PROGRAMS_SHOWN) if one.clients else NOBODY,
@@ -152,7 +152,7 @@ def show_drift(drifted: Drifted) -> Section:
     ]
     refused += [
         [
-            code(f"{one.argument.variable}={one.argument.value}"),
+            code(f"{one.argument.variable}={one.argument.item}"),
             [
                 one.message,
                 [" ", root_of(one.root)] if one.root else None,

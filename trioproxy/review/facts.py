@@ -278,8 +278,8 @@ def _operation(
 def _askers(evidence: Evidence, operation: str) -> tuple[str, ...]:
     users = [
         record.users
-        for shape, record in evidence.records.items()
-        if shape.operation == operation and evidence.is_used(shape)
+        for sight, record in evidence.routes.items()
+        if sight.operation == operation and evidence.is_used(sight)
     ]
     agents = {name for one in users for name in one.agents}
     clients = {name for one in users for name in one.clients}
@@ -314,23 +314,23 @@ def _left_out(policy: Policy, evidence: Evidence) -> Iterator[LeftOut]:
     opened = policy.opened_operations
     reasons = dict[str, str]()
     if policy.mode is Mode.EXACT:
-        reasons |= dict.fromkeys(evidence.granted, DECLINED)
+        reasons |= dict.fromkeys(evidence.granted_operations, DECLINED)
     unproven = evidence.unproven_operations()
     for name in evidence.outdated_operations():
         reasons.setdefault(name, too_old(evidence.oldest_api))
     for name in evidence.failed_operations():
         reasons.setdefault(name, UNPROVEN if name in unproven else FAILED)
-    for shape in evidence.refused():
-        reasons.setdefault(shape.operation, REFUSED)
+    for sight in evidence.refused():
+        reasons.setdefault(sight.operation, REFUSED)
     for name, why in sorted(reasons.items()):
         if name in OPERATIONS and name not in opened:
             yield LeftOut(name=name, why=why, count=_count(evidence, name))
     for grant in taken_out(policy.limits, evidence.listed):
         why = why_root(*grant, base=policy.limits.base)
         yield LeftOut(name=str(grant), why=DECLINED, root=why)
-    for shape in evidence.unknown():
-        place = f"{shape.method} in {shape.section or 'no section'}"
-        count = evidence.records[shape].count()
+    for sight in evidence.unknown():
+        place = f"{sight.method} in {sight.section or 'no section'}"
+        count = evidence.facts[sight].count()
         yield LeftOut(name=place, why=UNKNOWN, count=count)
 
 
@@ -340,13 +340,13 @@ def _unlisted(
     """Values in use that no list has, but for those that were declined."""
     known = {one.name for one in left_out}
     for one in refused_values(policy, evidence, used_only=True):
-        if f"{one.argument.variable}={one.argument.value}" not in known:
+        if f"{one.argument.variable}={one.argument.item}" not in known:
             yield one
 
 
 def _count(evidence: Evidence, operation: str) -> int:
-    records = evidence.records.items()
-    return sum(one.count() for shape, one in records if shape.operation == operation)
+    records = evidence.routes.items()
+    return sum(one.count() for sight, one in records if sight.operation == operation)
 
 
 # --- Beside other files -------------------------------------------------------------
@@ -368,7 +368,7 @@ def _drifted(file: File, live: Record) -> Drifted:
 def _watch(record: Record) -> Watch:
     evidence = record.evidence
     newest = sorted(evidence.runs.items())[-RUNS_SHOWN:]
-    users = [one.users for one in evidence.records.values()]
+    users = [one.users for one in evidence.routes.values()]
     return Watch(
         name=record.name,
         digest=record.digest,

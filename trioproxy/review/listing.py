@@ -112,7 +112,7 @@ def _object(
 ) -> Item:
     things = uses.things(kind, item) if uses else []
     used = uses.runs(things) if uses else {}
-    names = {one.name for one in things} - {item}
+    names = {one.item for one in things} - {item}
     return Item(
         variable=variable,
         text=item,
@@ -145,7 +145,7 @@ def _item(
 ) -> Item:
     base = policy.limits.base
     fitted = uses.values(variable, pattern) if uses else []
-    values = {one.value for one in fitted} - {pattern.text}
+    values = {one.item for one in fitted} - {pattern.text}
     used = uses.runs(fitted) if uses else {}
     return Item(
         variable=variable,

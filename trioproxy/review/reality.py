@@ -13,12 +13,11 @@ from trioproxy.api.families import (
     LIMITS,
     OBJECTS,
     OPERATIONS_VARIABLE,
-    Kind,
 )
 from trioproxy.api.routes import row_of
 from trioproxy.errors import ConfigError
-from trioproxy.evidence.seen import Argument, Evidence, Facts, Thing
-from trioproxy.evidence.shape import REFUSED, UNKNOWN, Shape
+from trioproxy.evidence.seen import Evidence, Facts
+from trioproxy.evidence.sight import REFUSED, UNKNOWN, Sight
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.learning.proposal import replay
 from trioproxy.limits.grant import Grant
@@ -34,7 +33,7 @@ from trioproxy.review.sightings import Uses
 class Refused:
     """A kind of request that the policy refuses, and that clients send."""
 
-    shape: Shape
+    sight: Sight
     count: int
     first: int
     last: int
@@ -57,7 +56,7 @@ class Unused:
 class RefusedValue:
     """A value that the policy refuses, and that requests of an open operation ask for."""
 
-    argument: Argument
+    argument: Sight
     facts: Facts
     root: str
     """Why it is root on the host; empty if no way is known."""
@@ -69,14 +68,14 @@ class RefusedValue:
         """What is refused, and by which variable."""
         one = self.argument
         if self.reached:
-            what = f"reaches into {self.reached}, which has {one.value}, and"
+            what = f"reaches into {self.reached}, which has {one.item}, and"
             return f"{one.operation} {what} {one.variable} does not list that"
         if one.variable in OBJECTS:
             kind = OBJECTS[one.variable]
-            named = f"any {kind}" if one.value == ANY else f"{kind} {one.value}"
+            named = f"any {kind}" if one.item == ANY else f"{kind} {one.item}"
             what = f"names {named}, which"
         else:
-            what = f"asks for {one.value}, which"
+            what = f"asks for {one.item}, which"
         return f"{one.operation} {what} {one.variable} does not list"
 
 
@@ -113,20 +112,20 @@ def drift(policy: Policy, evidence: Evidence, *, since: int) -> Drift:
     """Compare; `since`: what was last used before counts as unused."""
     refused = tuple(
         Refused(
-            shape=shape,
+            sight=sight,
             count=record.count(),
             first=record.first,
             last=record.last,
             message=message,
             clients=tuple(sorted(record.triers.clients | record.users.clients)),
         )
-        for shape, record in sorted(evidence.records.items(), key=lambda item: item[0])
-        if (message := _refusal(policy, shape))
+        for sight, record in sorted(evidence.routes.items(), key=lambda item: item[0])
+        if (message := _refusal(policy, sight))
     )
     values = tuple(refused_values(policy, evidence))
     has_values = bool(evidence.arguments)
     unused_values = tuple(_unused_values(policy, evidence, since)) if has_values else ()
-    if evidence.things:
+    if evidence.objects:
         unused_values += tuple(_unused_objects(policy, evidence, since))
     line, lines = _line(policy, refused), _lines(policy, values)
     proposed = {OPERATIONS_VARIABLE: line.partition("=")[2]} if line else {}
@@ -152,12 +151,12 @@ def refused_values(
     opened = policy.opened_operations
     for argument, facts in sorted(evidence.arguments.items()):
         if argument.operation not in opened or (
-            used_only and not evidence.was_used(argument)
+            used_only and not evidence.is_used(argument)
         ):
             continue
         one = _whole(argument, policy, evidence)
         if one is not None and not _may_be_listed(policy, one):
-            why = why_root(one.variable, one.value)
+            why = why_root(one.variable, one.item)
             yield RefusedValue(argument=one, facts=facts, root=why)
     if policy.objects:
         yield from _refused_objects(policy, evidence, used_only=used_only)
@@ -168,33 +167,31 @@ def _refused_objects(
 ) -> Iterator[RefusedValue]:
     """Judge which objects requests named, and what those have that were reached into."""
     opened = policy.opened_operations
-    for thing, facts in sorted(evidence.things.items()):
-        if thing.operation not in opened or (
-            used_only and not evidence.was_used(thing)
-        ):
+    for thing, facts in sorted(evidence.objects.items()):
+        if thing.operation not in opened or (used_only and not evidence.is_used(thing)):
             continue
-        kind = Kind(thing.kind)
-        only, name = policy.objects.by_kind[kind], thing.name
+        kind = OBJECTS[thing.variable]
+        only, name = policy.objects.by_kind[kind], thing.item
         if thing.has:
             variable, item = Grant.parse(thing.has)
-            one = _whole(Argument(variable, item, thing.operation), policy, evidence)
-            if one is not None and not policy.limits.lists(variable, one.value):
-                why = why_root(variable, one.value)
+            one = _whole(Sight(variable, item, thing.operation), policy, evidence)
+            if one is not None and not policy.limits.lists(variable, one.item):
+                why = why_root(variable, one.item)
                 reached = f"{kind} {name}"
                 yield RefusedValue(argument=one, facts=facts, root=why, reached=reached)
         elif name and not _may_be_named(only, thing, facts):
-            one = Argument(only.variable, name, thing.operation)
+            one = Sight(only.variable, name, thing.operation)
             yield RefusedValue(argument=one, facts=facts, root=_reached(policy, thing))
 
 
-def _may_be_named(only: Only, thing: Thing, facts: Facts) -> bool:
+def _may_be_named(only: Only, thing: Sight, facts: Facts) -> bool:
     """Whether an object is listed; by a label it may be, unless it was refused."""
-    if only.lists(thing.name, thing.project):
+    if only.lists(thing.item, thing.project):
         return True
     return only.has_labels and REFUSED not in facts.results
 
 
-def _reached(policy: Policy, thing: Thing) -> str:
+def _reached(policy: Policy, thing: Sight) -> str:
     """Why it is root on the host to reach into an object; empty if no way is known."""
     row = row_of(thing.operation)
     if row is None or not row.reaches or policy.limits.limits_creation:
@@ -202,9 +199,9 @@ def _reached(policy: Policy, thing: Thing) -> str:
     return "reaches into it, whatever it was given"
 
 
-def _may_be_listed(policy: Policy, argument: Argument) -> bool:
+def _may_be_listed(policy: Policy, argument: Sight) -> bool:
     """Whether a value is listed; of an option kept without its value, whether any is."""
-    variable, value = argument.variable, argument.value
+    variable, value = argument.variable, argument.item
     if policy.limits.lists(variable, value):
         return True
     limit = policy.limits.limit_of(variable)
@@ -212,13 +209,13 @@ def _may_be_listed(policy: Policy, argument: Argument) -> bool:
     return any(one.text.startswith(f"{value}=") for one in items)
 
 
-def _whole(argument: Argument, policy: Policy, evidence: Evidence) -> Argument | None:
+def _whole(argument: Sight, policy: Policy, evidence: Evidence) -> Sight | None:
     """A value with its base in front; None for what only says that there was one."""
-    if argument.variable not in LIMITS or not argument.value:
+    if argument.variable not in LIMITS or not argument.item:
         return None
     base = policy.limits.base or evidence.newest_base
-    value = policy.limits.meaning_of(argument.value.replace(BASE, base))
-    return argument._replace(value=value)
+    value = policy.limits.meaning_of(argument.item.replace(BASE, base))
+    return argument._replace(item=value)
 
 
 def _unused_values(
@@ -251,9 +248,7 @@ def _lists_nothing(item: Pattern) -> bool:
 def _lines(policy: Policy, refused: tuple[RefusedValue, ...]) -> dict[str, str]:
     lines = dict[str, str]()
     for name in dict.fromkeys(one.argument.variable for one in refused):
-        values = {
-            one.argument.value for one in refused if one.argument.variable == name
-        }
+        values = {one.argument.item for one in refused if one.argument.variable == name}
         if name in OBJECTS:
             if ANY not in values:
                 only = policy.objects.by_kind[OBJECTS[name]]
@@ -286,26 +281,26 @@ def _can_be_listed(variable: str, value: str) -> bool:
         return False
 
 
-def _refusal(policy: Policy, shape: Shape) -> str:
-    if shape.operation == UNKNOWN:
-        decision = policy.decide_unlisted(shape.method, shape.section)
+def _refusal(policy: Policy, sight: Sight) -> str:
+    if sight.operation == UNKNOWN:
+        decision = policy.decide_unlisted(sight.method, sight.section)
         if decision is None or decision.allowed:
             return ""
-        place = shape.section or "no section"
+        place = sight.section or "no section"
         return (
-            f"an unknown route, {shape.method} in {place}, is not allowed:"
-            f" find it in the log and name it as {shape.method}:/path/{{x}}"
+            f"an unknown route, {sight.method} in {place}, is not allowed:"
+            f" find it in the log and name it as {sight.method}:/path/{{x}}"
         )
-    decisions = replay(policy, shape)
+    decisions = replay(policy, sight)
     return next((one.message for one in decisions if not one.allowed), "")
 
 
 def _unused(policy: Policy, evidence: Evidence, since: int) -> tuple[Unused, ...]:
     last = dict.fromkeys(policy.opened_operations, 0)
-    for shape in evidence.used():
-        if shape.operation in last:
-            seen = evidence.records[shape].last
-            last[shape.operation] = max(seen, last[shape.operation])
+    for sight in evidence.used():
+        if sight.operation in last:
+            seen = evidence.facts[sight].last
+            last[sight.operation] = max(seen, last[sight.operation])
     return tuple(
         Unused(operation=name, last=seen)
         for name, seen in sorted(last.items())
@@ -314,7 +309,7 @@ def _unused(policy: Policy, evidence: Evidence, since: int) -> tuple[Unused, ...
 
 
 def _line(policy: Policy, refused: tuple[Refused, ...]) -> str:
-    names = {one.shape.operation for one in refused} - {UNKNOWN}
+    names = {one.sight.operation for one in refused} - {UNKNOWN}
     if policy.mode is not Mode.EXACT or not names:
         return ""
     routes = {str(route) for route in policy.routes}

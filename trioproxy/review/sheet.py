@@ -21,15 +21,8 @@ from trioproxy.apiversion import too_old
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.keeping import below_base
 from trioproxy.evidence.needs import is_need
-from trioproxy.evidence.seen import Askers, Evidence, Facts, Record
-from trioproxy.evidence.shape import (
-    REFUSED,
-    UNKNOWN,
-    UNPROVEN,
-    UNROUTED,
-    Shape,
-    shape_of,
-)
+from trioproxy.evidence.seen import NOBODY, Evidence, Facts
+from trioproxy.evidence.sight import REFUSED, UNKNOWN, UNPROVEN, UNROUTED, Sight
 from trioproxy.judge.meaning import Meaning, meaning_of
 from trioproxy.judge.power import Power, Powers
 from trioproxy.judge.rules import Mode, Policy
@@ -44,7 +37,6 @@ from trioproxy.limits.objects import (
     NETWORKS_OF_ALL,
     OF_LABEL,
     OWN,
-    VARIABLES,
     is_listed,
 )
 from trioproxy.limits.sorts import parse_pattern
@@ -173,8 +165,8 @@ def sheet_of(policy: Policy, evidence: Evidence | None = None) -> Sheet:
     powers = Powers(policy, meaning.ways)
     sights = list(_seen(evidence)) if evidence else []
     items = _Items(policy, evidence.newest_base if evidence else "")
-    uses = defaultdict[Grant, list[_Sight]](list)
-    asked = defaultdict[Grant, list[_Sight]](list)
+    uses = defaultdict[Grant, list[_Use]](list)
+    asked = defaultdict[Grant, list[_Use]](list)
     told = dict[Grant, str]()
     for one in sights:
         fitting = items.fitting(one)
@@ -240,14 +232,14 @@ def of_kind(policy: Policy, grant: Grant) -> list[str]:
 # --- What was seen ------------------------------------------------------------------
 
 
-class _Sight(NamedTuple):
+class _Use(NamedTuple):
     """One thing that clients did: used an operation, asked for a value, named an object."""
 
     grant: Grant
     """As the evidence has it."""
-    shape: Shape
+    sight: Sight
     facts: Facts
-    records: Sequence[Record]
+    routes: Sequence[Facts]
     """What is known of the operation."""
     project: str = ""
     """Of an object: the Compose project that it belongs to."""
@@ -261,35 +253,29 @@ class _Sight(NamedTuple):
             *self.facts.results,
             *(e for one in self.facts.runs.values() for e in one),
         )
-        return any(is_need(self.shape, end) for end in ends)
+        return any(is_need(self.sight, end) for end in ends)
 
 
-def _seen(evidence: Evidence) -> Iterator[_Sight]:
+def _seen(evidence: Evidence) -> Iterator[_Use]:
     """All that evidence has, in one form. What only says that there was something is left out."""
-    records = defaultdict[str, list[Record]](list)
-    for shape, record in sorted(evidence.records.items(), key=lambda one: one[0]):
-        records[shape.operation].append(record)
-        yield _Sight(
-            Grant(OPERATIONS_VARIABLE, shape.operation), shape, record, [record]
-        )
-    for argument, facts in sorted(evidence.arguments.items(), key=lambda one: one[0]):
-        variable, value, name = argument
-        if value and variable in LIMITS:
-            yield _Sight(Grant(variable, value), shape_of(name), facts, records[name])
-    for thing, facts in sorted(evidence.things.items(), key=lambda one: one[0]):
-        shape, known = shape_of(thing.operation), records[thing.operation]
-        has = Grant.parse(thing.has)
-        if has.item and has.variable in LIMITS:
-            reached = f"{thing.kind} {thing.name}"
-            yield _Sight(has, shape, facts, known, reached=reached)
-        elif thing.name and not thing.has:
-            grant = Grant(VARIABLES[Kind(thing.kind)], thing.name)
-            yield _Sight(grant, shape, facts, known, project=thing.project)
+    routes = defaultdict[str, list[Facts]](list)
+    for sight, facts in sorted(evidence.routes.items(), key=lambda one: one[0]):
+        routes[sight.operation].append(facts)
+    for sight, facts in sorted(evidence.facts.items(), key=lambda one: one[0]):
+        known, has = routes[sight.operation], Grant.parse(sight.has)
+        if sight.is_route:
+            yield _Use(sight.grant, sight, facts, [facts])
+        elif sight.kind is None:
+            if sight.item and sight.variable in LIMITS:
+                yield _Use(sight.grant, sight, facts, known)
+        elif has.item and has.variable in LIMITS:
+            reached = f"{sight.kind} {sight.item}"
+            yield _Use(has, sight, facts, known, reached=reached)
+        elif sight.item and not sight.has:
+            yield _Use(sight.grant, sight, facts, known, project=sight.project)
 
 
-def _known(
-    grant: Grant, sights: list[_Sight], evidence: Evidence | None
-) -> Seen | None:
+def _known(grant: Grant, sights: list[_Use], evidence: Evidence | None) -> Seen | None:
     """What was seen of something granted; None where the evidence cannot tell."""
     if evidence is None:
         return None
@@ -297,14 +283,14 @@ def _known(
         return _sum(sights, evidence) if grant.item in OPERATIONS else None
     if grant.variable in OBJECTS:
         # What has a label evidence does not know.
-        can_tell = bool(evidence.things) and not grant.item.startswith(OF_LABEL)
+        can_tell = bool(evidence.objects) and not grant.item.startswith(OF_LABEL)
     else:
         can_tell = bool(evidence.arguments)
     return _sum(sights, evidence, item=grant.item) if can_tell else None
 
 
 def _sum(
-    sights: Iterable[_Sight],
+    sights: Iterable[_Use],
     evidence: Evidence,
     *,
     item: str = "",
@@ -312,20 +298,20 @@ def _sum(
 ) -> Seen:
     """Unite what was seen; of what is granted only what shows a need."""
     sights = list(sights)
-    runs, askers = Counter[str](), Askers()
+    runs, askers = Counter[str](), NOBODY
     for one in sights:
         for run, counts in one.facts.runs.items():
             wanted = (
                 n
                 for end, n in counts.items()
-                if not is_granted or is_need(one.shape, end)
+                if not is_granted or is_need(one.sight, end)
             )
             runs[run] += sum(wanted)
         # Of a value it is not known who asked for it, but who did so in the same runs.
-        for record in one.records if not item else ():
-            if is_granted or record.runs.keys() & one.facts.runs.keys():
-                askers.unite(record.users)
-                askers.unite(Askers() if is_granted else record.triers)
+        for route in one.routes if not item else ():
+            if is_granted or route.runs.keys() & one.facts.runs.keys():
+                askers = askers.unite(route.users)
+                askers = askers.unite(NOBODY if is_granted else route.triers)
     return Seen(
         runs={run: number for run, number in sorted(runs.items()) if number},
         of_runs=len(evidence.runs),
@@ -360,7 +346,7 @@ class _Items:
             for only in policy.objects.by_kind.values()
         }
 
-    def fitting(self, one: _Sight) -> list[Grant]:
+    def fitting(self, one: _Use) -> list[Grant]:
         """The grants of the file by which something passes."""
         variable, value = one.grant
         if one.grant.is_operation:
@@ -387,25 +373,25 @@ class _Items:
                 ]
         return [Grant(variable, item) for item in fits]
 
-    def written(self, one: _Sight) -> Grant:
+    def written(self, one: _Use) -> Grant:
         """What the file would have to list."""
         if one.grant.is_operation:
-            where = f"{one.shape.method} in {one.shape.section or 'no section'}"
-            is_known = one.shape.operation != UNKNOWN
+            where = f"{one.sight.method} in {one.sight.section or 'no section'}"
+            is_known = one.sight.operation != UNKNOWN
             return one.grant if is_known else one.grant._replace(item=where)
         variable, base = one.grant.variable, self._policy.limits.base
         if variable in OBJECTS:
             return one.grant
         return Grant(variable, below_base(variable, self._whole(one), base))
 
-    def refusal(self, one: _Sight, fitting: list[Grant]) -> str:
+    def refusal(self, one: _Use, fitting: list[Grant]) -> str:
         """What the file refuses of it, and why; empty if it passes."""
         if one.grant.is_operation:
-            return _refusal(self._policy, one.shape)
+            return _refusal(self._policy, one.sight)
         # Of an operation that is not open all is refused, and it has a line of its own.
-        if fitting or one.shape.operation not in self._opened or self._may_pass(one):
+        if fitting or one.sight.operation not in self._opened or self._may_pass(one):
             return ""
-        (variable, value), name = one.grant, one.shape.operation
+        (variable, value), name = one.grant, one.sight.operation
         if variable in OBJECTS:
             kind = OBJECTS[variable]
             named = f"any {kind}" if value == ANY else f"{kind} {value}"
@@ -415,7 +401,7 @@ class _Items:
             return f"{name} {what} {variable} does not list that"
         return f"{name} asks for {self._whole(one)}, which {variable} does not list"
 
-    def _may_pass(self, one: _Sight) -> bool:
+    def _may_pass(self, one: _Use) -> bool:
         """Whether something passes though no item fits it, or may, as far as it is known."""
         variable = one.grant.variable
         if variable not in OBJECTS:
@@ -424,7 +410,7 @@ class _Items:
         # By a label it may be listed, unless it was refused.
         return only is None or (only.has_labels and REFUSED not in one.facts.results)
 
-    def _whole(self, one: _Sight) -> str:
+    def _whole(self, one: _Use) -> str:
         """A value with its base in front."""
         value = one.grant.item
         return self._policy.limits.meaning_of(value.replace(BASE, self._base))
@@ -442,17 +428,17 @@ def _by_name(items: Iterable[str]) -> tuple[list[str], Ends[str]]:
     )
 
 
-def _refusal(policy: Policy, shape: Shape) -> str:
-    if shape.operation == UNKNOWN:
-        decision = policy.decide_unlisted(shape.method, shape.section)
+def _refusal(policy: Policy, sight: Sight) -> str:
+    if sight.operation == UNKNOWN:
+        decision = policy.decide_unlisted(sight.method, sight.section)
         if decision is None or decision.allowed:
             return ""
-        place = shape.section or "no section"
+        place = sight.section or "no section"
         return (
-            f"an unknown route, {shape.method} in {place}, is not allowed:"
-            f" find it in the log and name it as {shape.method}:/path/{{x}}"
+            f"an unknown route, {sight.method} in {place}, is not allowed:"
+            f" find it in the log and name it as {sight.method}:/path/{{x}}"
         )
-    decisions = replay(policy, shape)
+    decisions = replay(policy, sight)
     return next((one.message for one in decisions if not one.allowed), "")
 
 
@@ -470,7 +456,7 @@ class _Others:
         self._declined = frozenset(declined_of(policy, evidence))
 
     def lines(
-        self, asked: Mapping[Grant, list[_Sight]], told: Mapping[Grant, str]
+        self, asked: Mapping[Grant, list[_Use]], told: Mapping[Grant, str]
     ) -> Iterator[Line]:
         """A line for all that was asked for or declined, and for what is usual."""
         for grant in sorted({*asked, *self._declined}):
@@ -497,14 +483,14 @@ class _Others:
                         note=f"usual where there is a {state.state.shown}",
                     )
 
-    def _standing(self, grant: Grant, sights: list[_Sight]) -> tuple[Standing, str]:
+    def _standing(self, grant: Grant, sights: list[_Use]) -> tuple[Standing, str]:
         """What became of it, and what else is known of that."""
         if grant in self._declined:
             return Standing.DECLINED, ""
         ends = {end for one in sights for end in one.facts.results}
         if ends == {UNROUTED}:
             return Standing.FAILED, "the Engine has no such route"
-        if any(one.shape.operation == UNKNOWN for one in sights):
+        if any(one.sight.operation == UNKNOWN for one in sights):
             return Standing.REFUSED, "a route that this version does not know"
         if REFUSED in ends or any(one.is_used for one in sights):
             return Standing.REFUSED, ""
@@ -531,8 +517,10 @@ class _Others:
 def declined_of(policy: Policy, evidence: Evidence) -> Iterator[Grant]:
     """What learning once wrote and a person took out."""
     if policy.mode is Mode.EXACT:
-        for name in evidence.granted & OPERATIONS.keys() - policy.opened_operations:
-            yield Grant(OPERATIONS_VARIABLE, name)
+        for name in evidence.granted_operations & (
+            OPERATIONS.keys() - policy.opened_operations
+        ):
+            yield Grant.of_operation(name)
     yield from taken_out(policy.limits, evidence.listed)
     for grant in map(Grant.parse, evidence.listed):
         only = policy.objects.by_kind.get(OBJECTS.get(grant.variable, Kind.EXEC))

@@ -28,7 +28,7 @@ from trioproxy.api.routes import (
     section_prefix,
 )
 from trioproxy.api.target import Target
-from trioproxy.evidence.shape import METHODS
+from trioproxy.evidence.sight import METHODS
 from trioproxy.file.envfile import format_value
 from trioproxy.file.incumbents import (
     INCUMBENTS,
