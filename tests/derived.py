@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from click.testing import CliRunner
 
+from tests import messages
 from tests.differential.differences import as_markdown
 from tests.learned import pages
 from tests.learned.install import ROOT
@@ -46,6 +47,7 @@ def derived() -> Iterator[tuple[Path, Text]]:
     yield pages.KNOWN, lambda _: pages.documented()
     yield ROOT / "docs" / "learning.md", page_with_a_file
     yield ROOT / "docs" / "running.md", page_with_a_file
+    yield messages.PAGE, lambda page: messages.page(read(page))
     yield tables.PAGE, migration_page
     yield ROOT / "docs" / "differences.md", differences_page
 

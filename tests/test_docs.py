@@ -1,6 +1,5 @@
 """The documents: what they say can be done is done, and what they name is there."""
 
-import ast
 import fnmatch
 import importlib
 import json
@@ -9,7 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pytest
 from tests.depth import IS_DEEP
 from tests.engine import Engine, ScratchEngine
 from tests.markdown import KINDS, ROOT, Document, documents
+from tests.messages import ANY, BEGIN, PAGE, Program, page, rows
 from tests.shell import (
     SECONDS,
     Command,
@@ -355,58 +355,67 @@ def document(name: str) -> Document:
     return Document(ROOT / name)
 
 
-MESSAGE_AT = {
-    **dict.fromkeys(
-        (
-            "BadBody", "BadRequest", "BadTarget", "BodyTooLarge", "BodyTooSlow",
-            "TooManyBodies", "ConfigError", "ConnectTimeout", "CrossSite",
-            "HeadTooLarge", "HeadTooSlow", "TrioProxyError", "UpstreamError",
-            "UpstreamLost", "UsageError", "_failure", "fail", "warn",
-        ),
-        0,
-    ),
-    "line": 1,
-    "message": 1,
-    "_error": 2,
-}  # fmt: skip
-"""What carries a message to people, and which of its arguments that is."""
-
-
-def _messages() -> Iterator[tuple[str, str]]:
-    """The messages of the program, with a `\\0` for each value, and where they are."""
-    for path in sorted((ROOT / "trioproxy").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.Call):
-                continue
-            at = MESSAGE_AT.get(_name(node.func), len(node.args))
-            for text in map(_literal, node.args[at : at + 1]):
-                if text.replace("\0", "").strip(": "):
-                    yield text, f"{path.name}:{node.lineno}"
-
-
-def _name(node: ast.expr) -> str:
-    if isinstance(node, ast.Name):
-        return node.id
-    return node.attr if isinstance(node, ast.Attribute) else ""
-
-
-def _literal(node: ast.expr) -> str:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
-    if isinstance(node, ast.JoinedStr):
-        return "".join(map(_literal, node.values))
-    return "\0" if isinstance(node, ast.FormattedValue) else ""
+def explained(text: str, spans: str) -> bool:
+    """Whether a message stands among the code of a page, with words for what varies."""
+    return bool(re.search(".+".join(map(re.escape, text.split(ANY))), spans))
 
 
 def test_every_message_is_explained() -> None:
-    """Each message that the program has for people stands in the troubleshooting page."""
+    """Each message that the program has for people stands in the troubleshooting page,
+    wherever in the program it is put together."""
     spans = "\n".join(document("docs/troubleshooting.md").spans)
     missing = [
         f"{where}: {text!r}"
-        for text, where in _messages()
-        if not re.search(".+".join(map(re.escape, text.split("\0"))), spans)
+        for text, where in Program().messages()
+        if not explained(text, spans)
     ]
     assert not missing, "\n".join(missing)
+
+
+def test_messages_are_seen_in_variables() -> None:
+    """The commonest refusal is put together in a variable, and is among the messages."""
+    texts = {text for text, _ in Program().messages()}
+    assert f"{ANY} is not allowed: {ANY}" in texts
+    assert f"{ANY} asks for {ANY}, which {ANY} does not list" in texts
+
+
+def test_a_message_is_followed(tmp_path: Path) -> None:
+    """Through variables, parameters, functions, constants and branches to each of its texts."""
+    file = tmp_path / "said.py"
+    file.write_text(
+        """
+SAID = "a constant that is said"
+def caller(x):
+    return helper(f"given as {x} by a caller") if x else other(x)
+def helper(text):
+    raise ConfigError(text)
+def other(x):
+    why = "one reason of two" if x else SAID
+    why += " and more"
+    return Decision(message=why)
+def third():
+    warn(made_by_a_function())
+def made_by_a_function():
+    return "made by a function"
+"""
+    )
+    assert {text for text, _ in Program([file]).messages()} == {
+        f"given as {ANY} by a caller",
+        "one reason of two",
+        "a constant that is said",
+        f"{ANY} and more",
+        "made by a function",
+    }
+
+
+def test_the_table_of_messages() -> None:
+    """Each section of the page has rows, each row a section, and nothing is said twice."""
+    text = PAGE.read_text()
+    assert page(text) == text, "make derived"
+    sections = [found[1] for found in BEGIN.finditer(text)]
+    assert sorted(sections) == sorted({section for section, _, _ in rows()})
+    said = [one for one in rows() if one[0] != "log"]
+    assert len({one[1] for one in said}) == len(said)
 
 
 def test_root_operations_are_listed() -> None:
