@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from tests.commands.running import run
 from tests.learning.test_lists import File, bind, execute
+from tests.markdown import ROOT
 from trioproxy.api.routes import MEANINGS, OPERATIONS, Risk
 from trioproxy.commands.explain import command
 from trioproxy.evidence.evidencefile import dump
@@ -50,7 +51,7 @@ def test_a_learned_file(file: Path) -> None:
     """A learned file is shown with its grants, worst first, what it opens elsewhere and half flows."""
     lines = explain(file, LEARNED).stdout.splitlines()
     head = lines.index(
-        f"{file}: mode exact, opens 4 of {len(OPERATIONS)} operations, 1 of them writes"
+        f"mode exact, opens 4 of {len(OPERATIONS)} operations, 1 of them writes"
     )
     said = " ".join(" ".join(lines[:head]).split())
     assert said == (
@@ -58,7 +59,7 @@ def test_a_learned_file(file: Path) -> None:
         " ContainerCreate: nothing limits what it asks for"
     )
     assert lines[head:] == [
-        f"{file}: mode exact, opens 4 of {len(OPERATIONS)} operations, 1 of them writes",
+        f"mode exact, opens 4 of {len(OPERATIONS)} operations, 1 of them writes",
         "",
         "HOST-ROOT, can give root on the host:",
         "  ContainerCreate          POST    /containers/create",
@@ -117,6 +118,30 @@ def test_eighty_columns(file: Path, text: str) -> None:
     """No line is longer than 80 columns, a file name aside."""
     for line in explain(file, text).stdout.splitlines():
         assert len(line.replace(str(file), "app.env")) <= 80
+
+
+SHIPPED = sorted(
+    path.relative_to(ROOT)
+    for folder in ("learned", "examples")
+    for path in (ROOT / folder).rglob("*.env")
+)
+
+
+@pytest.mark.parametrize("shipped", SHIPPED, ids=str)
+def test_shipped_files_fit_eighty_columns(
+    shipped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each shipped file is explained in lines of at most 80 columns, lists and all."""
+    monkeypatch.chdir(ROOT)
+    text = run("explain", str(shipped)).out
+    assert max(map(len, text.splitlines())) <= 80
+    told = "".join(text.split())
+    for line in shipped.read_text().splitlines():
+        if line.startswith("CREATE_") and not line.startswith(BASES):
+            assert line in told, line
+
+
+BASES = ("CREATE_BASE=", "CREATE_TMP=", "CREATE_PROJECT=")
 
 
 def test_json(file: Path) -> None:

@@ -105,8 +105,8 @@ def text_lines(
         yield from wrapped(meaning.gone_around)
     if meaning.limits or meaning.objects:
         yield ""
-    yield (
-        f"{file.path}: mode {policy.mode}, opens {len(meaning.operations)} of"
+    yield from wrapped(
+        f"mode {policy.mode}, opens {len(meaning.operations)} of"
         f" {len(OPERATIONS)} operations, {writes(sheet)} of them writes"
     )
     # The worst first: who reads only the beginning has read what matters.
@@ -207,7 +207,7 @@ def _operation(line: Line) -> Iterator[str]:
         yield route
         yield f"{summary} [{CONNECTS}]" if line.endpoint.connects else summary
         if line.sighting:
-            yield f"      {line.sighting}"
+            yield from wrapped(line.sighting, indent="      ")
 
 
 # --- Markdown -----------------------------------------------------------------------

@@ -1,8 +1,10 @@
 """What the commands that only look at a policy file share."""
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from trioproxy.api.routes import Endpoint
 from trioproxy.commands.catalogue import locate
@@ -34,7 +36,9 @@ class PolicyFile:
         return cls(path=path, variables=variables, policy=policy, warnings=warnings)
 
 
-WIDTH = 80
+WIDTH: Final = 80
+SOFT: Final = "\v"
+"""Where a list may be broken: white space to `textwrap`, and nothing in a line."""
 
 
 def describe(endpoint: Endpoint) -> Iterator[str]:
@@ -45,15 +49,18 @@ def describe(endpoint: Endpoint) -> Iterator[str]:
 
 
 def wrapped(text: str, indent: str = "") -> list[str]:
-    """Break a line of ours after `WIDTH` columns, wherever it goes."""
-    return textwrap.wrap(
-        visible(text.strip(" ")),
+    """Break a line of ours after `WIDTH` columns, wherever it goes: between words, and
+    between the items of a list."""
+    lines = textwrap.wrap(
+        re.sub(r",(?=\S)", f",{SOFT}", visible(text.strip(" "))),
         width=WIDTH,
         initial_indent=indent,
         subsequent_indent=f"{indent}  ",
         break_long_words=False,
         break_on_hyphens=False,
+        replace_whitespace=False,
     )
+    return [line.replace(SOFT, "") for line in lines]
 
 
 def as_code(text: str) -> str:
