@@ -184,5 +184,5 @@ def show_env_file(text: str) -> None:
     """Print an env file without its comments."""
     lines = text.splitlines()
     comments = [line for line in lines if line.startswith("#")]
-    show(f"... {len(comments)} lines of comments: what each operation does")
+    show(f"... {len(comments)} lines of comments: what the file means")
     show("\n".join(line for line in lines if line not in comments))

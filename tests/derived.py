@@ -25,7 +25,7 @@ from trioproxy.api.routes import ENDPOINTS, Endpoint
 from trioproxy.cli import group
 from trioproxy.evidence import evidencefile
 from trioproxy.evidence.ledger import evidence_path
-from trioproxy.learning.learnedfile import elsewhere, in_tecnativa
+from trioproxy.learning.learnedfile import in_tecnativa
 from trioproxy.learning.proposal import Wish, propose, write
 
 ROUTES = ROOT / "tests" / "data" / "routes.tsv"
@@ -94,7 +94,7 @@ def page_with_a_file(page: Path) -> str:
     found = re.search(r"(?m)^ALLOW_OPERATIONS=(.+)$", text)
     assert found, f"{page} shows no learned file"
     granted = found[1].split(",")
-    return with_counts(text, [elsewhere(granted), f"# {in_tecnativa(granted)}"])
+    return with_counts(text, [in_tecnativa(granted), f"# {in_tecnativa(granted)}"])
 
 
 def migration_page(page: Path) -> str:

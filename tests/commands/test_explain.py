@@ -34,11 +34,7 @@ def file(tmp_path: Path) -> Path:
 LEARNED = render(
     Learned(
         name="app",
-        runs=1,
-        first="2026-11-24",
-        last="2026-11-24",
-        watched="1 h 0 min",
-        last_new_run=1,
+        file="app.env",
         operations=["ContainerCreate", "ContainerList", "SystemPing"],
     )
 )

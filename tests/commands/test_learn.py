@@ -118,7 +118,7 @@ async def test_what_a_command_used_is_written_down(learn: Learning) -> None:
     assert learn.granted == {"ContainerList", "SystemInfo"}
     assert "trioproxy: new: ContainerList (GET /containers/json)" in done.err
     assert f"{learn.file} allows 2 operations, 2 of them new" in done.err
-    assert "in tecnativa/docker-socket-proxy the same client would have" in done.err
+    assert "\ntecnativa: " in done.err
     assert learn.evidence.completeness().runs == 1
 
 
@@ -182,7 +182,6 @@ async def test_a_second_run_adds(learn: Learning) -> None:
     assert learn.granted == {"ContainerList", "SystemInfo"}
     assert "new: ContainerList" not in done.err
     assert "2 runs, watched for" in done.err
-    assert "last new operation in run 2" in learn.file.read_text().splitlines()[0]
 
 
 async def test_lines_of_others_stay(learn: Learning) -> None:
@@ -191,7 +190,7 @@ async def test_lines_of_others_stay(learn: Learning) -> None:
     learn.file.write_text("# ours\nTZ=Europe/Berlin\n")
     await learn("--", *client_sending(LIST))
     await learn("--", *client_sending(INFO))
-    assert learn.file.read_text().startswith("# ours\nTZ=Europe/Berlin\n# trioproxy ")
+    assert learn.file.read_text().startswith("# ours\nTZ=Europe/Berlin\n# Root on ")
 
 
 async def test_what_only_failed_is_listed_and_not_granted(learn: Learning) -> None:
@@ -215,7 +214,7 @@ async def test_a_route_that_the_engine_lacks_is_not_used(learn: Learning) -> Non
 
 
 async def test_an_unknown_route_is_told_and_not_granted(learn: Learning) -> None:
-    """A newer route passes while learning; its template is told, and the file has less."""
+    """A newer route passes while learning; its template is told, and the file has none of it."""
     first, second = "POST /images/s3cr3t/frobnicate", "POST /images/s3cr3t/twist"
     done = await learn("--", *client_sending(LIST, first, second, first))
     for action in ("frobnicate", "twist"):
@@ -225,7 +224,7 @@ async def test_an_unknown_route_is_told_and_not_granted(learn: Learning) -> None
     assert "s3cr3t" not in done.err
     assert "frob" not in learn.file.with_suffix(".jsonl").read_text()
     assert learn.granted == {"ContainerList"}
-    assert "POST in IMAGES" in learn.file.read_text()
+    assert "IMAGES" not in learn.file.read_text()
 
 
 async def test_an_unknown_route_that_is_granted_by_hand(learn: Learning) -> None:
@@ -240,10 +239,11 @@ async def test_an_unknown_route_that_is_granted_by_hand(learn: Learning) -> None
 
 
 async def test_root_on_the_host_is_announced_loudly(learn: Learning) -> None:
-    """What can give root on the host is marked on the screen and in the file."""
+    """What can give root on the host is marked on the screen; in the file it is limited."""
     done = await learn("--", *client_sending("POST /containers/create"))
     assert "new: ContainerCreate (POST /containers/create), HOST-ROOT" in done.err
-    assert "HOST-ROOT" in learn.file.read_text()
+    limited = "# limited by the lists below:\n#   ContainerCreate "
+    assert limited in learn.file.read_text()
     assert "half granted: ContainerCreate without ContainerStart" in done.err
 
 
@@ -314,7 +314,7 @@ async def test_the_default_file_has_the_commands_name(
     command = (str(tool), *client_sending(LIST)[1:])
     await trio.to_thread.run_sync(run, *options, "--", *command)
     text = (folder / "learned" / "tool.env").read_text()
-    assert 'learned "tool" in 1 run' in text
+    assert '# Learned for "tool"; trioproxy explain tool.env ' in text
 
 
 async def test_without_a_command_it_learns_until_told_to_stop(learn: Learning) -> None:

@@ -11,7 +11,9 @@ from tests.markdown import ROOT
 from trioproxy.api.routes import MEANINGS, OPERATIONS, Endpoint, Risk
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.meaning import ways_of
-from trioproxy.learning.learnedfile import Learned, render
+from trioproxy.judge.power import Powers
+from trioproxy.learning.learnedfile import TITLES, Learned, render
+from trioproxy.limits.grant import Grant
 
 SHOWN = {name: rows[0] for name, rows in OPERATIONS.items() if name != "BuildKitGrpc"}
 WORDS = "|".join(re.escape(risk.shown) for risk in Risk)
@@ -33,11 +35,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A learned file with every operation."""
     learned = Learned(
         name="all",
-        runs=1,
-        first="2026-11-24",
-        last="2026-11-24",
-        watched="1 s",
-        last_new_run=1,
+        file="all.env",
         operations=SHOWN,
     )
     path = tmp_path_factory.mktemp("risks") / "all.env"
@@ -52,14 +50,24 @@ def words(endpoint: Endpoint, line: str) -> str:
 
 
 def test_files(file: Path) -> None:
-    """A file says them before each summary, and says neither of what is harmless."""
-    text = file.read_text().partition("# no section variable")[0]
-    rows = dict(re.findall(r"(?m)^#   (\w+) +[A-Z]+ +(/.*)$", text))
-    assert rows.keys() == SHOWN.keys()
+    """A file has each operation once, under the title of its power, the worst first, and
+    says nothing more of what is harmless, unless the Engine connects."""
+    policy, _ = parse_policy_file(file.read_text(), name="all")
+    titles = list(dict.fromkeys(TITLES.values()))
+    _, _, told = file.read_text().partition("\n#\n")
+    found = re.findall(r"(?m)^# (.*?:)((?: .*)?(?:\n#   .*)*)", told)
+    groups = {title: text for title, text in found if title in titles}
+    assert list(groups) == [one for one in titles if one in groups]
+    powers = Powers(policy)
     for name, endpoint in SHOWN.items():
-        is_silent = endpoint.marks in {Risk.LOW, Risk.INFO_LEAK}
-        assert words(endpoint, rows[name]) == ("" if is_silent else endpoint.marks)
-        assert is_silent is (endpoint.summary not in rows[name])
+        power = powers.of(Grant("ALLOW_OPERATIONS", name))
+        titled = [
+            one for one, text in groups.items() if name in re.findall(r"\w+", text)
+        ]
+        assert titled == [TITLES[power.level]], name
+        is_silent = power.level in {Risk.LOW, Risk.INFO_LEAK} and not endpoint.connects
+        row = re.search(rf"(?m)^#   {name} +(.*)$", told)
+        assert (row[1] if row else "") == ("" if is_silent else power.why), name
 
 
 def test_what_there_is() -> None:

@@ -5,7 +5,6 @@ Each table stands between two marks; what is around them is written by hand.
 """
 
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +13,9 @@ from tests.learned.learning import env_file
 from tests.learned.profiles import PROFILES, Profile
 from trioproxy.api.families import OBJECTS
 from trioproxy.commands.catalogue import DOCUMENTED, LIST
+from trioproxy.evidence import evidencefile
+from trioproxy.evidence.ledger import evidence_path
+from trioproxy.evidence.strictjson import iso
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.learning.proposal import listed_items, listed_operations
 
@@ -114,9 +116,10 @@ def operations(profile: Profile) -> list[str]:
 
 
 def learned_on(file: Path) -> str:
-    """The last day of learning, as the first line of the file says."""
-    days = re.findall(r"\d{4}-\d\d-\d\d", file.read_text().partition("\n")[0])
-    return str(days[-1])
+    """The last day of learning, as the evidence says."""
+    path = evidence_path(file)
+    evidence = evidencefile.load(path.read_bytes(), name=path.name).evidence
+    return iso(evidence.completeness().last)[:10]
 
 
 def _readme_row(profile: Profile) -> tuple[str, ...]:

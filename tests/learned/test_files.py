@@ -55,6 +55,18 @@ def test_file_parses(profile: Profile) -> None:
 
 
 @every_profile
+def test_file_is_read_in_a_minute(profile: Profile) -> None:
+    """It begins with the verdict, as `explain` words it, and a file of at most 15
+    operations has at most 45 lines."""
+    text = env_file(profile).read_text()
+    policy, _ = parse_policy_file(text, name=profile.name)
+    verdict, _, _ = text.partition('.\n# Learned for "')
+    answer = meaning_of(policy).answer
+    assert " ".join(re.sub("(?m)^# +", "", verdict).split()) == f"R{answer[1:]}"
+    assert len(policy.operations) > 15 or text.count("\n") <= 45
+
+
+@every_profile
 def test_file_follows_from_evidence(profile: Profile) -> None:
     """Written again from its evidence, with the old text or without, it is the same text."""
     file = env_file(profile)

@@ -1,32 +1,26 @@
 import re
+from itertools import chain
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioproxy import __version__
-from trioproxy.api.families import Family
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.file import envfile
 from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.file.permissions import parse_policy_file
-from trioproxy.file.variables import ON_BY_DEFAULT
+from trioproxy.judge.meaning import meaning_of
 from trioproxy.learning.learnedfile import (
     Learned,
     foreign_lines,
     in_tecnativa,
     render,
 )
-from trioproxy.learning.lists import Lists
 from trioproxy.learning.minimize import opened_operations
 
 TRAEFIK = Learned(
     name="traefik",
-    runs=3,
-    first="2026-11-24",
-    last="2026-11-26",
-    watched="3 h 20 min",
-    last_new_run=2,
+    file="traefik.env",
     operations=["SystemPingHead", "SystemEvents", "ContainerList", "ContainerInspect"],
 )
 
@@ -35,176 +29,242 @@ SECTIONS = {"CONTAINERS": "1", "EVENTS": "1", "PING": "1", "VERSION": "0"}
 OPENED = f"{len(opened_operations(SECTIONS, [TECNATIVA]))} operations"
 
 TEXT = f"""\
-# trioproxy {__version__} learned "traefik" in 3 runs, 2026-11-24 to 2026-11-26, watched for 3 h 20 min, last new operation in run 2
+# Root on the host: no known way.
+# Learned for "traefik"; trioproxy explain traefik.env says from what, and whether it is
+#     ready.
 #
-#   ContainerInspect         GET    /containers/{{id}}/json        secret-leak: reads secrets from a container's environment
-#   ContainerList            GET    /containers/json             secret-leak: lists containers with commands, labels and mounts
-#   SystemEvents             GET    /events                      secret-leak: watches all that happens, other people's exec commands too
-#   SystemPingHead           HEAD   /_ping
-#
+# reads secrets:
+#   ContainerInspect       reads secrets from a container's environment
+#   ContainerList          lists containers with commands, labels and mounts
+#   SystemEvents           watches all that happens, other people's exec commands too
+# harmless: SystemPingHead
+# open: which containers, networks and volumes may be named
 # tecnativa: CONTAINERS=1 VERSION=0; opens {OPENED}
 ALLOW_OPERATIONS=ContainerInspect,ContainerList,SystemEvents,SystemPingHead
 """
 
+CI = Learned(
+    name="ci",
+    file="ci.env",
+    operations=[
+        *("ContainerCreate", "ContainerDelete", "ContainerExec", "ContainerInspect"),
+        *("ContainerStart", "ExecStart", "ImageCreate", "ImageList", "SystemAuth"),
+    ],
+    lists={
+        "CREATE_BASE": "/srv/app",
+        "CREATE_BINDS": "/etc:ro,/tmp/run-*{2},{base}/data",
+        "CREATE_CAPS": "NET_ADMIN",
+        "EXEC_PRIVILEGED": "",
+    },
+    objects={
+        "ONLY_CONTAINERS": "@own",
+        "ONLY_NETWORKS": "@own,bridge",
+        "ONLY_VOLUMES": "@own",
+        "ONLY_OWNER": "ci",
+    },
+    asked=frozenset({"CREATE", "EXEC", "CREATE_BINDS", "CREATE_CAPS", "CREATE_PORTS"}),
+)
 
-def learned(**changes: object) -> Learned:
-    values = {name: getattr(TRAEFIK, name) for name in Learned.__dataclass_fields__}
+
+def changed(learned: Learned, **changes: object) -> Learned:
+    values = {name: getattr(learned, name) for name in Learned.__dataclass_fields__}
     return Learned(**{**values, **changes})
 
 
 def test_text() -> None:
-    """The file names run and operations, and its last line alone grants."""
+    """The file says what it means, what each operation risks, and its last line alone grants."""
     assert render(TRAEFIK) == TEXT
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        pytest.param({}, "in 3 runs, ", id="live"),
-        pytest.param({"log_runs": 3}, "from logs, routes only, in 3 runs, ", id="logs"),
-        pytest.param(
-            {"log_runs": 1}, "in 3 runs (1 from logs, routes only), ", id="mixed"
-        ),
-        pytest.param(
-            {"log_runs": 1, "failed_runs": 2},
-            "in 3 runs (2 failed, 1 from logs, routes only), ",
-            id="failed",
-        ),
-        pytest.param({"runs": 0}, "in 0 runs, ", id="none"),
-    ],
-)
-def test_where_it_was_learned(changes: dict[str, object], words: str) -> None:
-    """The first line says how many runs were read from logs, which show routes only."""
-    first = render(learned(**changes)).splitlines()[0]
-    assert f'learned "traefik" {words}2026-11-24' in first
-
-
-def test_what_no_log_proves() -> None:
-    """What logs show without a status is listed, and the list is ours to write anew."""
-    text = render(learned(unproven=["ImageList"]))
-    title = "in logs that do not say how they ended, so not granted"
-    assert re.search(rf"\n#\n# {title};.*\n#   ImageList +GET +/images/json\n", text)
-    assert render(learned(), text) == render(TRAEFIK)
+def test_what_is_limited_and_what_is_root() -> None:
+    """Values by which a way to root goes come first; what lists hold is limited, and not
+    root; what was asked for is not told as never asked for; and what nothing limits is open."""
+    assert (
+        render(CI)
+        == f"""\
+# Root on the host: yes, by ContainerCreate: CREATE_BINDS=/etc:ro.
+# Learned for "ci"; trioproxy explain ci.env says from what, and whether it is ready.
+#
+# gives root on the host:
+#   CREATE_BINDS=/etc:ro   is /etc
+# limited by the lists below:
+#   ContainerCreate        makes a container
+#   ContainerExec          prepares a command to run in a container
+#   ExecStart              runs a prepared command
+# removes or replaces things:
+#   ContainerDelete        removes a container, running ones with force
+#   ImageCreate            pulls or imports an image, replaces tags
+# stops or disturbs what runs:
+#   ContainerStart         starts a container
+# reads secrets:
+#   ContainerInspect       reads secrets from a container's environment
+# harmless: ImageList
+#   SystemAuth             tries registry credentials on any host
+# open: what ImageCreate may ask for
+# never asked for: devices, host namespaces, privileged, privileged commands
+# {in_tecnativa(CI.operations)}
+CREATE_BASE=/srv/app
+CREATE_BINDS=/etc:ro,/tmp/run-*{{2}},{{base}}/data
+CREATE_CAPS=NET_ADMIN
+EXEC_PRIVILEGED=
+ONLY_CONTAINERS=@own
+ONLY_NETWORKS=@own,bridge
+ONLY_VOLUMES=@own
+ONLY_OWNER=ci
+ALLOW_OPERATIONS=ContainerCreate,ContainerDelete,ContainerExec,ContainerInspect,ContainerStart,ExecStart,ImageCreate,ImageList,SystemAuth
+"""
+    )
 
 
 def test_nothing_learned() -> None:
     """A file without a grant is a whole policy that refuses everything."""
-    text = render(learned(operations=[], runs=1, last_new_run=0))
+    text = render(changed(TRAEFIK, operations=[]))
     policy, warnings = parse_policy_file(text, name="f")
     assert (len(policy.opened_operations), warnings) == (0, ())
-    assert (
-        "in 1 run, 2026-11-24 to 2026-11-26, watched for 3 h 20 min, last new operation in run 0\n"
-        in text
-    )
-    assert "ALLOW_OPERATIONS=\n" in text
+    assert text.endswith("\nALLOW_OPERATIONS=\n")
 
 
-def test_comments() -> None:
-    """What is not granted, and what no variable opens, is told in comments."""
-    text = render(
-        learned(
-            last="2026-11-24",
-            operations=["DebugVars", "GET:/frob/{x}", "ContainerCreate", "ImageDelete"],
-            failed=["ContainerKill"],
-            declined=["ImagePrune", "ContainerTop"],
-            unknown=[("GET", "CONTAINERS"), ("POST", "")],
-        )
-    )
-    sections = {"CONTAINERS": "1", "IMAGES": "1", "POST": "1"}
-    opened = opened_operations(
-        {**dict.fromkeys(ON_BY_DEFAULT, "0"), **sections}, [TECNATIVA]
-    )
-    assert ", 2026-11-24, watched" in text
-    assert [line for line in text.splitlines()[1:] if line.startswith("#")] == [
-        "#",
-        f"#   ContainerCreate          POST   /containers/create           HOST-ROOT: {OPERATIONS['ContainerCreate'][0].summary}",
-        "#   DebugVars                GET    /debug/vars",
-        "#   GET:/frob/{x}",
-        f"#   ImageDelete              DELETE /images/{{name}}               DESTRUCTIVE: {OPERATIONS['ImageDelete'][0].summary}",
-        "#",
-        "# only ever failed, so not granted (a 403 from now on); --include-failed grants them:",
-        "#   ContainerKill            POST   /containers/{id}/kill",
-        "#",
-        "# declined, so not granted; --restore NAME grants one again:",
-        "#   ContainerTop             GET    /containers/{id}/top",
-        "#   ImagePrune               POST   /images/prune",
-        "#",
-        "# routes that this version does not know, not granted: GET in CONTAINERS, POST in no section",
-        "#",
-        f"# tecnativa: CONTAINERS=1 IMAGES=1 POST=1 EVENTS=0 PING=0 VERSION=0; opens {len(opened)} operations, and none of its variables opens DebugVars, GET:/frob/{{x}}",
-    ]
+def test_what_no_table_knows() -> None:
+    """A route that a person wrote stands under a title of its own."""
+    text = render(changed(TRAEFIK, operations=["DebugVars", "GET:/frob/{x}"]))
+    assert "# not known to this version: GET:/frob/{x}\n" in text
+    assert ", and none of its variables opens DebugVars, GET:/frob/{x}\n" in text
 
 
-def test_a_run_without_news_changes_one_line() -> None:
-    """A further run that saw nothing new changes the first line and no other."""
-    before = render(TRAEFIK).splitlines()
-    after = render(learned(runs=4, last="2026-12-01"), "\n".join(before)).splitlines()
-    assert [
-        n for n, pair in enumerate(zip(before, after, strict=True)) if len({*pair}) > 1
-    ] == [0]
+# --- What others wrote ----------------------------------------------------------------
 
 
 def test_lines_of_others_stay() -> None:
-    """Comments, settings and unknown variables of the old file stay, in their order, above."""
-    old = "# Ours since 2026.\n\nTZ=UTC\nPOST=1\n# why:\nCOMPAT=linuxserver\n ALLOW_LOGS=1\n#   a note\nFOO=a b"
-    text = render(TRAEFIK, old)
-    kept = "# Ours since 2026.\n\nTZ=UTC\n# why:\nCOMPAT=linuxserver\n#   a note\nFOO=a b\n"
-    assert text == kept + TEXT
-    assert render(TRAEFIK, text) == text
-    assert render(TRAEFIK, TEXT + kept) == text
+    """Comments, settings and unknown variables stay, each block above what it stood above."""
+    old = """\
+# Ours since 2026.
 
-
-def test_a_comment_among_ours_stays() -> None:
-    """A line that a person wrote between our comments is kept."""
-    old = render(TRAEFIK).replace("#\n", "#\n# reviewed by Ada\n", 1)
-    assert foreign_lines(old) == ["# reviewed by Ada"]
-    assert render(TRAEFIK, old) == f"# reviewed by Ada\n{TEXT}"
-
-
-def test_what_earlier_versions_wrote_goes() -> None:
-    """Their section lines, and how they said their price, are not kept beside the new lines."""
-    first, rest = TEXT.split("\n", 1)
-    for said in (
-        "# price: 4 operations used; under section variables alone this file opens 14 (1 of them writes)",
-        "# 4 operations used; in tecnativa/docker-socket-proxy the same file would open 14 operations, 1 of them writes\n#\n# no section variable opens these:",
-    ):
-        old = (
-            f"{first}\n{said}\n{rest}CREATE_CAPS=\nCONTAINERS=1\nALLOW_LOGS=1\nPOST=0\n"
-        )
-        assert render(TRAEFIK, old) == TEXT
-
-
-def test_old_comments_go() -> None:
-    """Each comment that we write is known again and replaced."""
-    text = render(
-        learned(
-            operations=[*OPERATIONS, "GET:/frob/{x}"],
-            failed=OPERATIONS,
-            declined=OPERATIONS,
-            unknown=[("OTHER", "IMAGES")],
-        )
+TZ=UTC
+CONTAINERS=1
+# why so few:
+  # of which the list is
+ALLOW_OPERATIONS=ContainerList
+# why:
+COMPAT=linuxserver
+FOO=a b
+"""
+    head, above, behind = (
+        "# Ours since 2026.\n\n",
+        "TZ=UTC\nCONTAINERS=1\n# why so few:\n  # of which the list is\n",
+        "# why:\nCOMPAT=linuxserver\nFOO=a b\n",
     )
-    assert foreign_lines(text) == []
+    told, granted = TEXT.removesuffix("\n").rsplit("\n", 1)
+    text = render(TRAEFIK, old)
+    assert text == f"{head}{behind}{told}\n{above}{granted}\n"
+    assert render(TRAEFIK, text) == text
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "# reviewed by Ada",
+        "#   - see ticket 7",
+        "#     so far",
+        "# harmless, I think",
+        "",
+    ],
+    ids=ascii,
+)
+@pytest.mark.parametrize("at", [at for at in range(1, TEXT.count("\n") + 1) if at != 2])
+def test_a_line_among_ours_stays_there(comment: str, at: int) -> None:
+    """What a person writes between any two of our lines is there after each learning."""
+    lines = TEXT.splitlines(keepends=True)
+    old = "".join([*lines[:at], f"{comment}\n", *lines[at:]])
+    text = render(TRAEFIK, old)
+    if at < len(lines):
+        assert text == old
+    else:  # below the last line stands nothing
+        assert text == f"{comment}\n{TEXT}"
+    assert render(TRAEFIK, text) == text
+
+
+def test_a_comment_goes_where_its_line_goes() -> None:
+    """What stood above an operation stands above it under any title, and where it is gone
+    above the next one."""
+    above = "#   ContainerStart  "
+    old = render(CI).replace(above, f"# needs no stop\n{above}")
+    lists = {k: v for k, v in CI.lists.items() if k.startswith("EXEC")}
+    text = render(changed(CI, lists=lists), old)
+    assert f"# needs no stop\n{above}" in text
+    less = [name for name in CI.operations if name != "ContainerStart"]
+    assert "# needs no stop\n# reads secrets:\n" in render(
+        changed(CI, operations=less), old
+    )
+
+
+def test_notes_stay_with_their_rows() -> None:
+    """A note behind a row stays on it, and becomes a comment where the row is gone."""
+    noted = render(CI)
+    for name in ("ContainerInspect", "ContainerStart", "CREATE_BINDS=/etc:ro"):
+        line = next(one for one in noted.splitlines() if f"#   {name} " in one)
+        noted = noted.replace(line, f"{line}   # of {name}: \u00e9 #2")
+    assert render(CI, noted) == noted
+    less = [name for name in CI.operations if name != "ContainerStart"]
+    text = render(changed(CI, operations=less), noted)
+    assert "\n# ContainerStart: of ContainerStart: \u00e9 #2\n" in text
+    assert text.count("#2") == noted.count("#2")
+    assert render(changed(CI, operations=less), text) == text
+
+
+def test_text_of_another_version_is_no_note() -> None:
+    """Our own words change from version to version, and are not taken for a person's."""
+    text = render(TRAEFIK).replace("reads secrets from", "shows all that is in")
+    assert render(TRAEFIK, text) == render(TRAEFIK)
+
+
+def test_a_list_that_says_the_same_stays_as_it_was_written() -> None:
+    """By hand lists have an order, and lines too; only what is granted anew changes one."""
+    old = """\
+ONLY_OWNER=ci
+ONLY_NETWORKS=bridge,@own
+ONLY_CONTAINERS=@own
+CREATE_CAPS=NET_ADMIN
+EXEC_PRIVILEGED=
+CREATE_BINDS={base}/data,/etc:ro
+ALLOW_OPERATIONS=ImageList
+"""
+    assert [one for one in render(CI, old).splitlines() if one[0] != "#"] == [
+        "CREATE_BASE=/srv/app",
+        "ONLY_OWNER=ci",
+        "ONLY_NETWORKS=bridge,@own",
+        "ONLY_VOLUMES=@own",
+        "ONLY_CONTAINERS=@own",
+        "CREATE_CAPS=NET_ADMIN",
+        "EXEC_PRIVILEGED=",
+        f"CREATE_BINDS={CI.lists['CREATE_BINDS']}",
+        f"ALLOW_OPERATIONS={','.join(CI.operations)}",
+    ]
+
+
+def test_the_name_is_given_once() -> None:
+    """Whoever goes on with the file says whose it is as the one who began it."""
+    assert render(changed(TRAEFIK, name="app"), TEXT) == TEXT
+
+
+def test_started_over() -> None:
+    """Of a file that is begun anew the lines of others are left, and nothing that grants."""
+    assert foreign_lines(f"# mine\nPOST=1\nTZ=UTC\n{TEXT}") == ["# mine", "TZ=UTC"]
+    every = changed(CI, operations=[*OPERATIONS, "GET:/frob/{x}"])
+    assert foreign_lines(render(every)) == []
 
 
 HOSTILE = 'x"\nPOST=1\n$(touch x)`\\\x00\x7f\u2028é, *~#'
 
 
 def test_hostile_text() -> None:
-    """Whatever text comes in as a name or a value, no line, quote or expansion comes of it."""
-    text = render(
-        learned(
-            name=HOSTILE,
-            first=HOSTILE,
-            last=HOSTILE,
-            watched=HOSTILE,
-            unknown=[(HOSTILE, HOSTILE)],
-        )
-    )
+    """Whatever text comes in as a name, no line, quote or expansion comes of it."""
+    text = render(changed(TRAEFIK, name=HOSTILE, file=HOSTILE))
     assert not set(text) & set("$`\\\x00\x7f\u2028é~")
-    assert text.count("\n") == render(TRAEFIK).count("\n") + 2
-    assert envfile.parse(text, name="f") == envfile.parse(render(TRAEFIK), name="f")
+    assert envfile.parse(text, name="f") == envfile.parse(TEXT, name="f")
+    assert render(changed(TRAEFIK, name=HOSTILE, file=HOSTILE), text) == text
 
+
+# --- Any file -------------------------------------------------------------------------
 
 granted = st.frozensets(
     st.sampled_from(
@@ -217,12 +277,11 @@ granted = st.frozensets(
 )
 
 
-@given(granted, granted)
-def test_what_was_learned_is_allowed(
-    operations: frozenset[str], failed: frozenset[str]
-) -> None:
-    """The file grants exactly what was learned, without a warning."""
-    text = render(learned(operations=operations, failed=failed))
+@given(granted)
+def test_what_was_learned_is_allowed(operations: frozenset[str]) -> None:
+    """The file grants exactly what was learned, without a warning, and says of root what
+    `explain` does."""
+    text = render(changed(TRAEFIK, operations=operations))
     policy, warnings = parse_policy_file(text, name="f")
     assert warnings == ()
     assert {*policy.operations, *map(str, policy.routes)} == operations
@@ -236,20 +295,45 @@ def test_what_was_learned_is_allowed(
     assert policy.opened_operations == known | {
         heads[name] for name in known if name in heads
     }
+    verdict, _, _ = text.partition('.\n# Learned for "')
+    assert re.sub(r"\n#     | ", " ", verdict) == f"# R{meaning_of(policy).answer[1:]}"
 
 
 @given(granted)
 def test_every_line_is_an_assignment_or_a_comment(operations: frozenset[str]) -> None:
     """The file holds comments on lines of their own and plain assignments, nothing else."""
-    for line in render(learned(operations=operations)).splitlines():
+    for line in render(changed(TRAEFIK, operations=operations)).splitlines():
         assert re.fullmatch(r"#[ -~]*|[A-Z_]+=[A-Za-z0-9_./:@{}*+,-]*", line)
 
 
 @given(granted, st.text(st.sampled_from("#=\n AP1"), max_size=30))
 def test_rendering_is_stable(operations: frozenset[str], old: str) -> None:
     """Rendered over its own output, a file stays byte for byte the same."""
-    once = render(learned(operations=operations), old)
-    assert render(learned(operations=operations), once) == once
+    once = render(changed(TRAEFIK, operations=operations), old)
+    assert render(changed(TRAEFIK, operations=operations), once) == once
+
+
+@given(granted, granted, st.data())
+def test_no_line_of_others_is_lost(
+    before: frozenset[str], after: frozenset[str], data: st.DataObject
+) -> None:
+    """Wherever a person writes lines into a file, all are there in their order when it
+    grants something else, and none of ours is there twice."""
+    lines = render(changed(CI, operations=before)).splitlines()
+    places = data.draw(st.lists(st.integers(0, len(lines)), max_size=5, unique=True))
+    written = {at: f"# note {at}" for at in places if not _is_rest(lines, at)}
+    old = [[*([written[at]] if at in written else []), line] for at, line in enumerate([*lines, ""])]  # fmt: skip
+    text = render(changed(CI, operations=after), "\n".join(chain(*old)))
+    left = [one for one in text.splitlines() if one not in written.values()]
+    assert sorted(written.values()) == sorted(
+        one for one in text.splitlines() if one in written.values()
+    )
+    assert left == render(changed(CI, operations=after)).splitlines()
+
+
+def _is_rest(lines: list[str], at: int) -> bool:
+    """Whether a line is the rest of the one above it."""
+    return at < len(lines) and lines[at].startswith("#     ")
 
 
 @pytest.mark.parametrize("old", ["", "\n", "# x", "A=1\n"], ids=ascii)
@@ -257,103 +341,3 @@ def test_small_old_files(old: str) -> None:
     """An old file of any small kind keeps its text above ours."""
     above = old.removesuffix("\n") + "\n" if old else ""
     assert render(TRAEFIK, old) == above + render(TRAEFIK)
-
-
-def test_notes_stay_with_their_operations() -> None:
-    """A note is kept wherever its operation is listed, and once only."""
-    text = render(learned(failed=["ContainerKill"], declined=["ImagePrune"]))
-    noted = text
-    for name in ("ContainerKill", "ContainerList", "ImagePrune", "ContainerInspect"):
-        line = next(line for line in noted.splitlines() if f"#   {name} " in line)
-        noted = noted.replace(line, f"{line}   # of {name}: \u00e9 #2")
-    again = render(learned(failed=["ContainerKill"], declined=["ImagePrune"]), noted)
-    assert again.split() == noted.split()
-    assert (
-        render(learned(failed=["ContainerKill"], declined=["ImagePrune"]), again)
-        == again
-    )
-    moved = render(
-        learned(operations=["ImagePrune"], declined=["ContainerList"]), noted
-    )
-    kept = [line.partition("   # ")[2] for line in moved.splitlines()]
-    assert list(filter(None, kept)) == [
-        "of ImagePrune: \u00e9 #2", "of ContainerList: \u00e9 #2",
-    ]  # fmt: skip
-
-
-LISTS = Lists(
-    values={
-        "CREATE_BASE": "/srv/app",
-        "CREATE_BINDS": "/etc,/tmp/run-*{2},{base}/data",
-        "CREATE_CAPS": "NET_ADMIN",
-        "EXEC_PRIVILEGED": "",
-    },
-    declined=frozenset({"CREATE_PRIVILEGED=1"}),
-    capped=frozenset({"CREATE_BINDS=/root"}),
-    failed=frozenset({"CREATE_BINDS=/nowhere"}),
-    by_hand=frozenset({"CREATE_CAPS=NET_ADMIN"}),
-    unlisted={"CREATE_OPTIONS": frozenset({"ContainerCreate", "VolumeCreate"})},
-    open={Family.PULL: "nothing is known of what ImageCreate asked for"},
-    holes={"CREATE_BINDS=/tmp/run-*{2}": (5, 3)},
-)
-
-
-def test_lists() -> None:
-    """Each item has a line that says why it should be looked at; what is not listed has one too."""
-    text = render(learned(operations=["ContainerCreate", "ImageCreate"], lists=LISTS))
-    begin = text.index("# what requests may")
-    told = text[begin:]
-    assert (
-        told
-        == f"""\
-# what requests may ask for beyond what is harmless:
-#   CREATE_BINDS      /etc                         HOST-ROOT: is /etc
-#   CREATE_BINDS      /tmp/run-*{{2}}                varies: 5 values in 3 runs
-#   CREATE_BINDS      {{base}}/data
-#   CREATE_CAPS       NET_ADMIN                    added by hand
-#   EXEC_*            nothing
-#
-# asked for, and not listed:
-#   CREATE_PRIVILEGED 1                            declined
-#   CREATE_BINDS      /root                        beyond the ceiling
-#   CREATE_BINDS      /nowhere                     only ever failed
-#   CREATE_OPTIONS    what no list can hold, by ContainerCreate and VolumeCreate
-#
-# left open:
-#   PULL_* nothing is known of what ImageCreate asked for
-#
-# {in_tecnativa(["ContainerCreate", "ImageCreate"])}
-CREATE_BASE=/srv/app
-CREATE_BINDS=/etc,/tmp/run-*{{2}},{{base}}/data
-CREATE_CAPS=NET_ADMIN
-EXEC_PRIVILEGED=
-ALLOW_OPERATIONS=ContainerCreate,ImageCreate
-"""
-    )
-    assert foreign_lines(text) == []
-    assert render(learned(operations=["ContainerCreate"], lists=LISTS), text) == render(
-        learned(operations=["ContainerCreate"], lists=LISTS)
-    )
-
-
-def test_text_of_an_older_version_is_no_note() -> None:
-    """Our own words change from version to version, and are not taken for a person's."""
-    text = render(TRAEFIK).replace("reads secrets from", "shows all that is in")
-    assert render(TRAEFIK, text) == render(TRAEFIK)
-
-
-def test_what_is_said_of_files_and_states_stays_in_its_lines() -> None:
-    """Names of files and states are part of comments that are written anew each time."""
-    changes: dict[str, object] = {
-        "failed_runs": 1,
-        "groups": ["a/app.env: run 1 of 2", "b\nPOST=1: run 2 of 2"],
-        "unseen": [("ImageCreate", "missing image")],
-        "by_hand": ["ContainerList", "SystemPingHead"],
-    }
-    text = render(learned(**changes))
-    assert "in 3 runs (1 failed), " in text
-    assert "operation in a/app.env: run 1 of 2; b%0APOST%3D1: run 2 of 2\n" in text
-    assert "HEAD   /_ping                       added by hand\n" in text
-    assert "added by hand: secret-leak: " in text
-    assert render(learned(**changes), text) == text
-    assert render(TRAEFIK, text) == render(TRAEFIK)

@@ -137,7 +137,10 @@ def test_all_its_own() -> None:
         "ONLY_VOLUMES": "@own",
         "ONLY_OWNER": "app",
     }
-    assert "all that were named were its own" in file.text
+    assert (
+        file.proposal.objects.counted["ONLY_CONTAINERS"]
+        == "all that were named were its own"
+    )
 
 
 def test_a_stranger_opens_its_kind_alone() -> None:
@@ -147,13 +150,15 @@ def test_a_stranger_opens_its_kind_alone() -> None:
     file.make()
     file.send("POST", "/v1.45/volumes/create", {"Name": "v"}, status=201)
     file.send("GET", "/v1.45/containers/db/json", None, DB)
-    text = file.write()
+    file.write()
     assert file.objects["ONLY_CONTAINERS"] == "*"
     assert file.objects["ONLY_VOLUMES"] == "@own"
-    assert "db was not its own" in text
     counted = file.proposal.objects.counted["ONLY_CONTAINERS"]
     assert counted == "1 of 2 was its own; db was not"
-    assert "@own,db by --learn names" in text
+    assert (
+        Strangers.NAMES,
+        "ONLY_CONTAINERS=@own,db",
+    ) in file.proposal.objects.proposed
 
 
 def test_strangers_alone_limit_nothing() -> None:
@@ -161,8 +166,15 @@ def test_strangers_alone_limit_nothing() -> None:
     file = Named()
     text = file.run(inspect(DB), inspect(WEB))
     assert not file.objects
-    assert "db, shop-web-1 were not its own" in text
-    assert "db,shop-web-1 by --learn names" in text
+    assert "# open: which containers, networks and volumes may be named\n" in text
+    assert (
+        file.proposal.objects.counted["ONLY_CONTAINERS"]
+        == "db, shop-web-1 were not its own"
+    )
+    assert (
+        Strangers.NAMES,
+        "ONLY_CONTAINERS=db,shop-web-1",
+    ) in file.proposal.objects.proposed
 
 
 @pytest.mark.parametrize(
@@ -258,14 +270,14 @@ def test_what_is_reached_into_must_be_within_the_limits() -> None:
     file.send("POST", "/v1.45/volumes/create", {"Name": "v"}, status=201)
     mounted = container("db", host={"Binds": ["/etc:/x"]})
     file.send("POST", "/v1.45/containers/db/start", None, mounted, status=204)
-    text = file.write()
+    file.write()
     assert not file.objects
-    assert "reached into db, which has CREATE_BINDS=/etc" in text
+    assert "reached into db, which has CREATE_BINDS=/etc" in file.proposal.objects.open
     # Nobody took it out: a later run says the same.
     file.begin()
     file.make()
-    assert "reached into db" in file.write()
-    assert "taken out" not in file.text
+    file.write()
+    assert "reached into db" in file.proposal.objects.open
 
 
 def test_a_prune_means_any() -> None:
@@ -275,10 +287,11 @@ def test_a_prune_means_any() -> None:
     file.make()
     file.send("POST", "/v1.45/networks/create", {"Name": "n"}, status=201)
     file.send("POST", "/v1.45/networks/prune", None)
-    text = file.write()
+    file.write()
     assert file.objects["ONLY_NETWORKS"] == "*"
     assert file.objects["ONLY_CONTAINERS"] == "@own"
-    assert "NetworkPrune names none of them" in text
+    told = file.proposal.objects.counted["ONLY_NETWORKS"]
+    assert told == "NetworkPrune names none of them, and may mean any"
 
 
 def test_what_was_taken_out_stays_out() -> None:
@@ -291,7 +304,10 @@ def test_what_was_taken_out_stays_out() -> None:
         file.edit(line, "")
     file.begin()
     file.make()
-    assert "taken out of the file" in file.write()
+    file.write()
+    assert file.proposal.objects.open.endswith(
+        "taken out of the file; to learn them again, add ONLY_CONTAINERS=@own and ONLY_OWNER=app"
+    )
     assert not file.objects
     file.wish = replace(WISH, restore=frozenset({"ONLY_CONTAINERS=@own"}))
     file.begin()
@@ -305,9 +321,9 @@ def test_one_name_that_was_taken_out_stays_out() -> None:
     file = Named(Strangers.NAMES)
     file.run(inspect(DB), inspect(WEB))
     file.edit("db,shop-web-1", "shop-web-1")
-    text = file.run(inspect(DB))
+    file.run(inspect(DB))
     assert file.listed() == "shop-web-1"
-    assert "ONLY_CONTAINERS   db                           declined" in text
+    assert file.proposal.objects.declined == {"ONLY_CONTAINERS=db"}
     file.wish = replace(WISH, restore=frozenset({"ONLY_CONTAINERS=db"}))
     file.run(inspect(DB))
     assert file.listed() == "db,shop-web-1"
@@ -346,9 +362,11 @@ def test_what_was_never_looked_at_is_not_limited() -> None:
     )
     file.recorder.note(outcome_of(verdict, 204))
     file.make()
-    text = file.write()
+    file.write()
     assert not file.objects
-    assert "nothing is known of which objects ContainerRestart named" in text
+    assert file.proposal.objects.open == (
+        "nothing is known of which objects ContainerRestart named"
+    )
 
 
 def test_lists_that_are_there_survive_what_was_never_looked_at() -> None:

@@ -28,7 +28,7 @@ from trioproxy.evidence.sight import UNKNOWN
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
 from trioproxy.learning.flows import half_granted, unseen_states
-from trioproxy.learning.learnedfile import elsewhere
+from trioproxy.learning.learnedfile import in_tecnativa
 from trioproxy.learning.lists import Lists
 from trioproxy.learning.only import ObjectLists
 from trioproxy.learning.proposal import Quiet, facts_for_ready
@@ -122,7 +122,7 @@ class Closing:
         askers = [facts.users for facts in evidence.routes.values()]
         yield from _names("clients", _union(one.clients for one in askers))
         yield from _names("programs", _shortened(_union(one.agents for one in askers)))
-        yield elsewhere(proposal.granted)
+        yield in_tecnativa(proposal.granted)
         failed = evidence.failed_operations() - proposal.granted - proposal.declined
         unproven = evidence.unproven_operations() & failed
         outdated = evidence.outdated_operations() & failed
@@ -147,13 +147,7 @@ class Closing:
             yield f"incomplete: {count(dropped, 'value')} had no room in the evidence"
         decided = proposal.granted | proposal.declined
         states = unseen_states(evidence, decided, self.never)
-        for one in states:
-            lacks = " and ".join(one.lacks)
-            yield (
-                f"never seen: {one.state.lacking}; {lacks} would go with it: learn a run"
-                f" with one, add {lacks} to {OPERATIONS_VARIABLE},"
-                f" or say --never {one.state.name}"
-            )
+        yield from map(str, states)
         if self.until is not None:
             yield self.until.describe(facts_for_ready(evidence), states)
 

@@ -12,7 +12,7 @@ import click
 import trio
 
 from trioproxy.commands import ours, start
-from trioproxy.commands.catalogue import locate
+from trioproxy.commands.catalogue import PREFIX, locate
 from trioproxy.config import (
     Config,
     Level,
@@ -24,7 +24,7 @@ from trioproxy.errors import ConfigError
 from trioproxy.hostpath import is_mount, read_mounts
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Observer
-from trioproxy.judge.rules import Policy
+from trioproxy.judge.rules import Mode, Policy
 from trioproxy.judge.shadow import ShadowTally
 from trioproxy.proxy.harden import Use, harden
 from trioproxy.proxy.log import Log
@@ -234,8 +234,9 @@ class Gates:
         Nothing is in force by that. Long lists may take seconds. Refused is also what
         opens without a word what is limited now.
         """
+        file = self.env_file or environ.get("ENV_FILE", "")
         if self.policy is not None:
-            _refuse_replaced(self.env_file or environ.get("ENV_FILE", ""))
+            _refuse_replaced(file)
         policy, warnings, source = start.read_policy(self.env_file, environ)
         found = (
             ours.check_own(policy, self.own_files, ours.mounts_here()),
@@ -247,12 +248,29 @@ class Gates:
             from trioproxy.file.opening import refuse_opening
 
             refuse_opening(self.policy, policy, source)
-        gate = (Gate.trying if self.shadow else Gate.enforcing)(policy, source=source)
         return Found(
             policy=policy,
-            gate=gate,
+            gate=self._gate(policy, source, file),
             warnings=(*warnings, *filter(None, found)),
         )
+
+    def _gate(self, policy: Policy, source: str, file: str) -> Gate:
+        if self.shadow:
+            return Gate.trying(policy, source=source)
+        approve = self._approve(file) if policy.mode is Mode.EXACT else ""
+        return Gate.enforcing(policy, source=source, approve=approve)
+
+    def _approve(self, file: str) -> str:
+        """The command that asks a person about what is refused; empty where none can.
+
+        By the names of the files alone: whoever is refused learns nothing of this host.
+        """
+        if self.recording is None or not file or file.startswith(PREFIX):
+            return ""
+        import shlex  # for an advice alone
+
+        files = (os.path.basename(file), self.recording.path.name)
+        return f"trioproxy approve {' '.join(map(shlex.quote, files))}"
 
     async def tell_verdict(self, log: Log) -> None:
         """Say whether the policy gives root on the host, unless that was said last."""

@@ -17,7 +17,9 @@ from trioproxy.commands.views import Form, refuse_output, viewed, write_page
 from trioproxy.evidence.seen import Evidence
 from trioproxy.judge.meaning import Limited, open_sections
 from trioproxy.judge.power import LIMITED
-from trioproxy.learning.flows import half_granted
+from trioproxy.judge.rules import Policy
+from trioproxy.learning.flows import half_granted, unseen_states
+from trioproxy.learning.wording import describe_learning
 from trioproxy.limits.limit import ANY
 from trioproxy.review.sheet import Line, Sheet, sheet_of
 from trioproxy.review.translate import elsewhere
@@ -109,6 +111,7 @@ def text_lines(
         f"mode {policy.mode}, opens {len(meaning.operations)} of"
         f" {len(OPERATIONS)} operations, {writes(sheet)} of them writes"
     )
+    yield from _learning(policy, evidence)
     # The worst first: who reads only the beginning has read what matters.
     for level, title in titles().items():
         members = [one for one in sheet.operations if one.power.level == level]
@@ -161,6 +164,18 @@ def _answer(path: str, sheet: Sheet) -> Iterator[str]:
     creates = any(one.operation == "ContainerCreate" for one in meaning.operations)
     if creates and not meaning.is_root:
         yield from wrapped(f"  {ONE_PROXY}", indent="  ")
+
+
+def _learning(policy: Policy, evidence: Evidence | None) -> Iterator[str]:
+    """From what it was learned, and what was never seen meanwhile."""
+    if evidence is None:
+        return
+    for line in describe_learning(evidence):
+        yield from wrapped(line)
+    for one in unseen_states(
+        evidence, policy.opened_operations | evidence.granted_operations
+    ):
+        yield from wrapped(str(one))
 
 
 def _lists(sheet: Sheet) -> Iterator[str]:

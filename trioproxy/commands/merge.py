@@ -1,6 +1,5 @@
 """`trioproxy merge`: what many learners saw, in one file."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,18 +136,23 @@ class _Output(Store):
         united = self.unite_with(text)
         if not united.values and not united.open:
             return text
-        kept = [line for line in text.splitlines() if not _LIST_LINE.match(line)]
+        # What a person wrote above a list stands above it then, too.
+        kept, values = list[str](), dict(united.values)
+        for line in text.splitlines():
+            name, _, _ = line.strip().partition("=")
+            if name in values:
+                kept.append(f"{name}={values.pop(name)}")
+            elif name not in _LISTS:
+                kept.append(line)
         if not any(
             line.lstrip().startswith(f"{OPERATIONS_VARIABLE}=") for line in kept
         ):
             kept.append(f"{OPERATIONS_VARIABLE}=")
-        kept += [f"{name}={value}" for name, value in united.values.items()]
+        kept += [f"{name}={value}" for name, value in values.items()]
         return "".join(f"{line}\n" for line in kept)
 
 
-_LIST_LINE: Final = re.compile(
-    rf"[ \t]*(?:{'|'.join(sorted({BASE_VARIABLE, OWNER_VARIABLE, *LIMITS, *OBJECTS}))})="
-)
+_LISTS: Final = frozenset({BASE_VARIABLE, OWNER_VARIABLE, *LIMITS, *OBJECTS})
 
 
 def _marks(united: United, once_listed: Iterable[str]) -> set[str]:

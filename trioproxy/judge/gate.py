@@ -139,6 +139,8 @@ class Gate:
     policy: Policy | None
     """None: there is no ceiling, and all passes."""
     source: str = "environment"
+    approve: str = ""
+    """The command that asks a person about what is refused; empty where none can."""
     only_tries: bool = False
     """Whether what the policy refuses passes all the same. What is ambiguous does not."""
     learns: bool = False
@@ -184,9 +186,13 @@ class Gate:
         object.__setattr__(self, "form", form)
 
     @classmethod
-    def enforcing(cls, policy: Policy, *, source: str = "environment") -> "Gate":
+    def enforcing(
+        cls, policy: Policy, *, source: str = "environment", approve: str = ""
+    ) -> "Gate":
         """Let pass what the policy allows."""
-        return cls(policy=policy, source=source, objects=policy.objects)
+        return cls(
+            policy=policy, source=source, approve=approve, objects=policy.objects
+        )
 
     @classmethod
     def trying(cls, policy: Policy, *, source: str = "environment") -> "Gate":
@@ -224,15 +230,25 @@ class Gate:
             return _LEARNS
         decision = self.policy.decide(request)
         if not self.learns:
-            return decision if decision.allowed else self.says(decision)
+            if decision.allowed:
+                return decision
+            # Of a route that no table has nothing is kept by which it could be listed.
+            return self.says(decision, is_known=request.endpoint is not None)
         if decision.allowed:
             return _LEARNS
         return replace(decision, reason=Reason.CEILING)
 
-    def says(self, refusal: Decision) -> Decision:
+    def says(self, refusal: Decision, *, is_known: bool = True) -> Decision:
         """What becomes of what the policy refuses: it is refused, or told of."""
         if self.only_tries:
             return replace(refusal, allowed=True, would_refuse=True)
+        if (
+            self.approve
+            and is_known
+            and refusal.rule
+            and refusal.reason in _ASKED_ABOUT
+        ):
+            return replace(refusal, message=f"{refusal.message}, or {self.approve}")
         return refusal
 
     def looks_at(self, operation: str, decision: Decision) -> bool:
@@ -270,6 +286,13 @@ class Gate:
         return f"mode={mode} operations={len(opened)}{unlimited} source={self.source}"
 
 
+_ASKED_ABOUT: Final = frozenset(
+    {
+        *(Reason.OPERATION, Reason.UNCONFINED, Reason.UNLIMITABLE),
+        *(Reason.ARGUMENT, Reason.OBJECT),
+    }
+)
+"""Of what is refused for these reasons a person is asked whether the file should list it."""
 _LEARNS: Final = Decision(allowed=True, reason=Reason.LEARNING, rule="learn")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Container
 from dataclasses import dataclass
 from typing import Final
 
+from trioproxy.api.families import OPERATIONS_VARIABLE
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.seen import Evidence
 
@@ -133,6 +134,14 @@ class Unseen:
 
     state: State
     lacks: tuple[str, ...]
+
+    def __str__(self) -> str:
+        lacks = " and ".join(self.lacks)
+        return (
+            f"never seen: {self.state.lacking}; {lacks} would go with it: learn a run"
+            f" with one, add {lacks} to {OPERATIONS_VARIABLE},"
+            f" or say --never {self.state.name}"
+        )
 
 
 def unseen_states(

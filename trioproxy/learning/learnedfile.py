@@ -1,103 +1,112 @@
-"""The env file that learning writes, as text: what is granted, why, and what for others.
+"""The env file that learning writes, as text: what it means, what it grants, what for others.
 
-    text = render(Learned(name="traefik", runs=3, ..., operations=[...]), old=text_or_empty)
+    text = render(Learned(name="ci", file="ci.env", operations=[...], ...), old=text_or_empty)
 
-Lines are made of table text, of names that the tables know, and of escaped values: nothing
-that a client gave can end a line. The order is stable, and only the first line tells of runs
-and dates. The last line grants, and what limits it stands above: a file that is torn behind
-any other line has no grant in it. From an older file all lines stay that are not ours, in
-their order and above ours: comments of others, settings, `COMPAT`, variables that we do not
-know. Nothing here opens a file.
+The comments follow from what the file grants, and are of nobody's clock: no day, no count
+and no version stands in them, for those are evidence, which `explain` shows. So a run that
+brings nothing new leaves the file as it is, byte for byte. The verdict comes first, then the
+operations by what they risk, worst first, as `judge` says both; then the lines that decide. The last of them grants, and what limits it stands above: a file that is torn behind
+any other line has no grant in it.
+
+Of an older text all lines stay that are not ours, each block of them above the line that it
+stood above. Which lines are ours is told by their form alone, so that what a line says may
+change from one version to the next: a title, a row (three spaces and a name), or the rest of
+a line that was too long (five spaces). Comments are made of table text, of names that the
+tables know, and of escaped values: nothing that a client gave can end a line. Nothing here
+opens a file.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+import textwrap
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
-from trioproxy import __version__
 from trioproxy.api.families import (
     BASE_VARIABLE,
     LIMITS,
-    OBJECTS,
     OPERATIONS_VARIABLE,
     PROXY_VARIABLE,
     Family,
 )
-from trioproxy.api.routes import OPERATIONS
-from trioproxy.apiversion import too_old
+from trioproxy.api.routes import LIMITED as ASKING
+from trioproxy.api.routes import OPERATIONS, Risk, kinds_of
 from trioproxy.file.envfile import format_value
 from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.file.permissions import parse_policy
 from trioproxy.file.variables import SWITCHES, VERBS
-from trioproxy.judge.meaning import limits_power_of
-from trioproxy.learning.lists import NO_LISTS, Lists
+from trioproxy.judge.meaning import meaning_of
+from trioproxy.judge.power import LEVELS, LIMITED, Powers
+from trioproxy.judge.rules import Policy
 from trioproxy.learning.minimize import (
     opened_operations,
-    price_of,
     smallest_sections,
     unopenable,
 )
-from trioproxy.learning.only import (
-    NO_OBJECT_LISTS,
-    OBJECT_VARIABLES,
-    ObjectLists,
-)
-from trioproxy.learning.wording import count, root_note, some
+from trioproxy.learning.only import OBJECT_VARIABLES
+from trioproxy.learning.wording import count, some
 from trioproxy.limits.grant import Grant
-from trioproxy.limits.sorts import why_root
+from trioproxy.quoting import visible
 
 _NAME_LIMIT = 64
 _MOST_NAMED = 4
+_WIDTH, _ROW_WIDTH = 88, 22
 
-_FAILED = "# only ever failed, so not granted (a 403 from now on); --include-failed grants them:"
-_OUTDATED = "# not granted, for the client is too old for the Engine:"
-_UNPROVEN = "# in logs that do not say how they ended, so not granted; --include-failed grants them:"
-_DECLINED = "# declined, so not granted; --restore NAME grants one again:"
-_UNSEEN = "# not granted, but usual in states that were never seen (learn with such a state, or add them):"
-_BY_HAND = "added by hand"
-_AS_LISTED = ", as listed below"
-_ASKED = "# what requests may ask for beyond what is harmless:"
-_NOTHING = "nothing"
-_NOT_LISTED = "# asked for, and not listed:"
-_OPEN = "# left open:"
-_NAMED = "# which containers, networks and volumes they may name:"
-_ANY_NAMED = "# which containers, networks and volumes they name is left open:"
-_FROM_LOGS = "from logs, routes only"
-_UNKNOWN = "# routes that this version does not know, not granted:"
-
-_OUR_VARIABLES = frozenset(
+_VERDICT, _LEARNED = "Root on the host:", "Learned for"
+_HARMLESS = "harmless:"
+TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        # Switches have no effect beside a list, so none of an older file stays.
-        *(*SWITCHES, *VERBS, OPERATIONS_VARIABLE, *LIMITS, BASE_VARIABLE),
-        *OBJECT_VARIABLES,
+        Risk.HOST_ROOT: "gives root on the host:",
+        LIMITED: "limited by the lists below:",
+        Risk.DESTRUCTIVE: "removes or replaces things:",
+        Risk.AVAILABILITY: "stops or disturbs what runs:",
+        Risk.SECRET_LEAK: "reads secrets:",
+        Risk.INFO_LEAK: _HARMLESS,
+        Risk.LOW: _HARMLESS,
+        "": "not known to this version:",
     }
 )
-# Columns do not follow what stands in them: one more line changes one line of a diff.
-_NAME_WIDTH, _METHOD_WIDTH, _ROUTE_WIDTH = 24, 6, 28
-_LIST_WIDTH, _ITEM_WIDTH = max(map(len, LIMITS)), 28
-_OUR_LINE = re.compile(rf"[ \t]*(?:{'|'.join(sorted(_OUR_VARIABLES))})=.*")
-_OUR_FIRST_COMMENT = re.compile(r'# trioproxy \S+ learned ".*')
-_OUR_COMMENT = re.compile(
-    "|".join(
-        [
-            "#",
-            "# tecnativa: .*",
-            # How earlier files say that, and what opens nothing there.
-            "# price: .*",
-            r"# [0-9]+ operations? used; in .* the same file would open .*",
-            "# no section variable opens these:",
-            *map(re.escape, (_FAILED, _OUTDATED, _UNPROVEN, _DECLINED, _UNSEEN)),
-            *map(re.escape, (_ASKED, _NOT_LISTED, _OPEN, _NAMED, _ANY_NAMED)),
-            r"#   ONLY_[A-Z*]+ .*",
-            r"#   (?:CREATE|EXEC|PULL|BUILD)_[A-Z*]+ .*",
-            r"# fails without a proxy too: .*",
-            f"{re.escape(_UNKNOWN)}.*",
-            r"#   [A-Za-z]+ +[A-Z]+ +/.*",
-            r"#   [A-Z]+:/\S*( +.*)?",
-        ]
-    )
+"""What stands above the operations of each level, the worst first."""
+if tuple(TITLES) != LEVELS:
+    raise AssertionError("a level of power has no title in the file")
+_OPEN, _NEVER = "open:", "never asked for:"
+_TECNATIVA = f"{TECNATIVA.name}:"
+
+_SPECIAL: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "CREATE_BINDS": "binds",
+        "CREATE_CAPS": "capabilities",
+        "CREATE_DEVICES": "devices",
+        "CREATE_NAMESPACES": "host namespaces",
+        "CREATE_PORTS": "ports",
+        "CREATE_PRIVILEGED": "privileged",
+        "EXEC_PRIVILEGED": "privileged commands",
+    }
 )
+"""What a reviewer looks for, and is told that it is not there."""
+
+_OPERATION = rf"(?:[A-Z][a-z0-9]*){{2,}}|{'|'.join(OPERATIONS)}"
+_ROW = re.compile(rf"#   ({_OPERATION}|[A-Z]+:/\S*|[A-Z]+_[A-Z]+=\S*)(?: +(.*))?")
+_NOTE = re.compile(r" {2,}(?:# )?|(?:^| )# ")
+"""What parts a row from what a reviewer wrote behind it; in our own words stands none."""
+_BEGINS = re.compile(rf"# (?:{_VERDICT} |{_LEARNED} \")")
+_TITLE = re.compile(
+    "# ("
+    + "|".join(
+        map(
+            re.escape,
+            (_VERDICT, _LEARNED, *TITLES.values(), _OPEN, _NEVER, _TECNATIVA),
+        )
+    )
+    + ")(?: .*)?"
+)
+_REST = "#     "
+_OUR_VARIABLES: Final = frozenset(
+    {OPERATIONS_VARIABLE, *LIMITS, BASE_VARIABLE, *OBJECT_VARIABLES}
+)
+_SWITCHES: Final = frozenset({*SWITCHES, *VERBS})
+_ASSIGNMENT = re.compile(r"[ \t]*([A-Z_]+)=")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,74 +114,282 @@ class Learned:
     """What is to be written down."""
 
     name: str
-    runs: int
-    first: str
-    """The day of the first observation, `2026-11-24`; `last` likewise."""
-    last: str
-    watched: str
-    """The time that was watched, for people: `3 h 20 min`."""
-    last_new_run: int
-    """In which run the last new operation was used."""
-    failed_runs: int = 0
-    """Runs whose COMMAND failed, which prove nothing."""
-    log_runs: int = 0
-    """Runs that were read from logs, which show routes only."""
-    groups: Sequence[str] = ()
-    """Of evidence that was merged: each file, and the run in which something was new."""
+    """Whose file it is."""
+    file: str
+    """How the file is called, without a folder."""
     operations: Iterable[str]
     """All that is granted: operations, and what a person wrote as `METHOD:/template`."""
-    failed: Iterable[str] = ()
-    """Operations that never worked."""
-    outdated: Iterable[str] = ()
-    """Operations that never worked because the client is too old for the Engine."""
-    oldest_api: str = ""
-    """The oldest version of its API that the Engine takes, where that is known."""
-    unproven: Iterable[str] = ()
-    """Operations of which only logs speak that do not say how they ended."""
-    declined: Iterable[str] = ()
-    """Operations that a person took out."""
-    by_hand: Iterable[str] = ()
-    """What of the operations a person wrote into the file."""
-    unseen: Iterable[tuple[str, str]] = ()
-    """Operations that go with states that were never seen, and the states."""
-    unknown: Iterable[tuple[str, str]] = ()
-    """Method and section (or empty) of routes that the table does not have."""
-    lists: Lists = NO_LISTS
-    """What requests may ask for."""
-    objects: ObjectLists = NO_OBJECT_LISTS
-    """Which objects they may name."""
+    lists: Mapping[str, str] = field(default_factory=dict)
+    """What requests may ask for, by variable, in the order in which it is written."""
+    objects: Mapping[str, str] = field(default_factory=dict)
+    """Which objects they may name, likewise."""
+    asked: frozenset[str] = frozenset()
+    """Variables of which anything was ever asked for, in vain too, and families of which
+    it is known what was asked for."""
 
 
-class _Row(NamedTuple):
-    name: str
-    method: str
-    template: str
-    note: str = ""
+# --- The file -----------------------------------------------------------------------
 
 
 def render(learned: Learned, old: str = "") -> str:
     """Write the file; of `old` the lines stay that are not ours."""
     granted = sorted(set(learned.operations))
-    notes = reviewers_notes(old)
+    values = {
+        **learned.lists,
+        **learned.objects,
+        OPERATIONS_VARIABLE: ",".join(granted),
+    }
+    policy = _policy(granted, {**learned.lists, **learned.objects})
+    before = _Old(old)
     lines = [
-        *foreign_lines(old),
-        _provenance(learned),
-        *_table("", _granted_rows(granted, learned), notes),
-        *_table(_FAILED, map(_row, sorted(set(learned.failed))), notes),
-        *_outdated(learned, notes),
-        *_table(_UNPROVEN, map(_row, sorted(set(learned.unproven))), notes),
-        *_table(_DECLINED, map(_row, sorted(set(learned.declined))), notes),
-        *_table(_UNSEEN, (_row(*one) for one in sorted(set(learned.unseen)))),
-        *_unknown(learned.unknown),
-        *_lists(learned.lists, notes),
-        *_objects(learned.objects, notes),
-        "#",
-        f"# {in_tecnativa(granted)}",
-        *(f"{name}={value}" for name, value in learned.lists.values.items()),
-        *(f"{name}={value}" for name, value in learned.objects.values.items()),
-        f"{OPERATIONS_VARIABLE}={','.join(granted)}",
+        *_comments(learned, policy, granted, before),
+        *before.lines_for(values),
     ]
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{line}\n" for line in before.woven_into(lines))
+
+
+def _policy(granted: Iterable[str], lists: Mapping[str, str]) -> Policy:
+    known = (OPERATIONS.get(item) for item in granted)
+    can_pass = [
+        item
+        for item, rows in zip(granted, known, strict=True)
+        if rows is None or rows[0].is_reachable
+    ]
+    # The file says where its own listener is; for what is limited any place will do.
+    policy, _ = parse_policy(
+        {
+            PROXY_VARIABLE: "/proxy.sock",
+            **lists,
+            OPERATIONS_VARIABLE: ",".join(can_pass),
+        }
+    )
+    return policy
+
+
+def _comments(
+    learned: Learned, policy: Policy, granted: Sequence[str], before: "_Old"
+) -> Iterator[str]:
+    meaning = meaning_of(policy)
+    yield from _wrapped(f"{visible(meaning.answer[0].upper() + meaning.answer[1:])}.")
+    name = before.name or format_value(learned.name[:_NAME_LIMIT])
+    yield from _wrapped(
+        f'{_LEARNED} "{name}"; trioproxy explain {format_value(learned.file)} says from'
+        " what, and whether it is ready."
+    )
+    yield "#"
+    groups = dict[str, list[_Row]]()
+    for level, row in _rows(Powers(policy, meaning.ways), granted):
+        groups.setdefault(TITLES[level], []).append(row)
+    for title in dict.fromkeys(TITLES.values()):
+        yield from _group(title, groups.get(title, ()), before)
+    yield from _names(_OPEN, _left_open(policy, granted), "; ")
+    yield from _names(_NEVER, _never_asked(policy, learned.asked))
+    yield f"# {in_tecnativa(granted)}"
+
+
+class _Row(NamedTuple):
+    name: str
+    why: str = ""
+
+
+def _rows(powers: Powers, granted: Iterable[str]) -> Iterator[tuple[str, _Row]]:
+    """Each operation with its level, and each value by which a way to root goes."""
+    for name in granted:
+        power = powers.of(Grant(OPERATIONS_VARIABLE, name))
+        why = power.why
+        if power.level == LIMITED:
+            # Behind the comma stands what only a request that is not limited can do.
+            why = why.partition(",")[0]
+        elif TITLES[power.level] == _HARMLESS and not OPERATIONS[name][0].connects:
+            why = ""
+        yield power.level, _Row(name, why)
+    for grant in dict.fromkeys(way.grant for way in powers.ways if way.grant):
+        yield Risk.HOST_ROOT, _Row(str(grant), powers.of(grant).why)
+
+
+def _group(title: str, rows: Sequence[_Row], before: "_Old") -> Iterator[str]:
+    """A title and a row for each; what needs no word stands behind the title, together."""
+    plain = [one for one in rows if not one.why and not before.notes.get(one.name)]
+    told = [one for one in rows if one not in plain]
+    if plain:
+        yield from _names(title, [one.name for one in plain])
+    elif told:
+        yield f"# {title}"
+    for name, why in told:
+        note = before.notes.get(name, "")
+        row = f"#   {name:<{_ROW_WIDTH}} {why}".rstrip()
+        yield f"{row}   # {note}" if note else row
+
+
+def _left_open(policy: Policy, granted: Iterable[str]) -> Iterator[str]:
+    """What no list of the file limits, though a variable could."""
+    asking = [name for name in granted if name in ASKING]
+    if names := [
+        name for name in asking if not policy.limits.families & {ASKING[name][0]}
+    ]:
+        yield f"what {_and(names)} may ask for"
+    if not policy.objects and any(kinds_of(n) for n in granted if n in OPERATIONS):
+        yield "which containers, networks and volumes may be named"
+
+
+def _never_asked(policy: Policy, asked: frozenset[str]) -> list[str]:
+    return sorted(
+        words
+        for variable, words in _SPECIAL.items()
+        for family in [Family(variable.partition("_")[0])]
+        if family in policy.limits.families
+        and family in asked
+        and variable not in asked
+        and not getattr(policy.limits.limit_of(variable), "value", "")
+    )
+
+
+def _names(title: str, names: Iterable[str], separator: str = ", ") -> Iterator[str]:
+    if shown := separator.join(names):
+        yield from _wrapped(f"{title} {shown}")
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        width=_WIDTH,
+        initial_indent="# ",
+        subsequent_indent=_REST,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+# --- What others wrote ----------------------------------------------------------------
+
+
+class _Old:
+    """An older text: what in it is not ours, and where that stands."""
+
+    def __init__(self, text: str) -> None:
+        self.notes = dict[str, str]()
+        """What reviewers wrote behind a row, by what the row is of."""
+        self.name = ""
+        """Whose file it says it is, as it is written there."""
+        self._values = dict[str, str]()
+        self._head = list[str]()
+        """What heads the file: down to the last empty line above all of ours, and what
+        stands below them."""
+        self._blocks = list[tuple[str, list[str]]]()
+        """Lines of others, behind the key of the line of ours below them."""
+        self._keys = list[str]()
+        block = list[str]()
+        for line, key in _walk(text):
+            if key is None:
+                block.append(line)
+                if not line and not self._keys:
+                    self._head, block = [*self._head, *block], []
+            elif key:
+                self._take(line, key)
+                self._keys.append(key)
+                self._blocks.append((key, block))
+                block = []
+        self._head += block
+
+    def _take(self, line: str, key: str) -> None:
+        if key == _LEARNED and (found := re.match(r'# Learned for "(\S+?)";', line)):
+            self.name = found[1]
+        elif key in _OUR_VARIABLES:
+            self._values[key] = line
+        elif (found := _ROW.fullmatch(line)) and (said := found[2]):
+            for note in _NOTE.split(said.rstrip(), maxsplit=1)[1:]:
+                self.notes.setdefault(key, note)
+
+    def lines_for(self, values: Mapping[str, str]) -> Iterator[str]:
+        """A line for each variable, in the order that a person gave them, the list that
+        grants last; one that lists the same as before stays as it was written."""
+        names = [name for name in self._values if name in values]
+        for at, name in enumerate(values):
+            if name not in names:
+                above = [one for one in list(values)[:at] if one in names]
+                names.insert(names.index(above[-1]) + 1 if above else 0, name)
+        names.sort(key=lambda name: name == OPERATIONS_VARIABLE)
+        for name in names:
+            line = f"{name}={values[name]}"
+            written = self._values.get(name, line)
+            yield written if items_in(written) == items_in(line) else line
+
+    def woven_into(self, lines: Sequence[str]) -> Iterator[str]:
+        """Those lines of ours, with each block of others above what it stood above.
+
+        What stood above a line that is gone goes to the next one that is left. What ends
+        in an empty line heads the file, and so does what stood above nothing.
+        """
+        keyed = [(line, key or "") for line, key in _walk("\n".join(lines))]
+        there = {key for _, key in keyed}
+        gone = {name: [f"# {name}: {note}"] for name, note in self.notes.items()}
+        above = dict[str, list[str]]()
+        for key, block in self._blocks:
+            note = [] if key in there else gone.pop(key, [])
+            above.setdefault(self._next(key, there), []).extend([*block, *note])
+        yield from self._head
+        yield from above.pop("", ())
+        for line, key in keyed:
+            yield from above.pop(key, ()) if key else ()
+            yield line
+
+    def _next(self, key: str, there: Container[str]) -> str:
+        """That key, or the first one below it that is still there; empty if none is."""
+        below = self._keys[self._keys.index(key) :]
+        return next((one for one in below if one in there), "")
+
+
+def _walk(text: str) -> Iterator[tuple[str, str | None]]:
+    """Each line, and of those that are ours the key: empty, where nothing stands above it."""
+    is_told, is_bare, above = False, False, ""
+    for line in text.removesuffix("\n").split("\n") if text else ():
+        is_told = is_told or bool(_BEGINS.match(line))
+        is_comment = line.startswith("#")
+        key = _key(line) if is_told or not is_comment else None
+        if is_told and _is_rest(line, above):
+            key = ""
+        elif is_told and line == "#" and not is_bare:
+            key, is_bare = line, True
+        if key is not None:
+            is_told, above = is_comment, line
+        yield line, key
+
+
+def _is_rest(line: str, above: str) -> bool:
+    """Whether a line goes on with one of ours that had no more room."""
+    found = re.match(rf"{_REST}(\S+)", line)
+    return found is not None and len(above) + 1 + len(found[1]) > _WIDTH
+
+
+def items_in(line: str) -> tuple[str, frozenset[str]]:
+    """The variable of a line, and what it lists, in whatever order."""
+    name, _, value = line.strip().partition("=")
+    return name, frozenset(value.split(","))
+
+
+def _key(line: str) -> str | None:
+    """What a line is of: a variable, a title or a row; None: it is none of ours."""
+    if found := _ASSIGNMENT.match(line):
+        return found[1] if found[1] in _OUR_VARIABLES else None
+    found = _ROW.fullmatch(line) or _TITLE.fullmatch(line)
+    return found[1] if found else None
+
+
+def foreign_lines(old: str) -> list[str]:
+    """The lines of a file that are not ours, without what grants in place of ours."""
+    return [
+        line
+        for line, key in _walk(old)
+        if key is None
+        and not ((found := _ASSIGNMENT.match(line)) and found[1] in _SWITCHES)
+    ]
+
+
+# --- For others -----------------------------------------------------------------------
 
 
 def in_tecnativa(granted: Iterable[str]) -> str:
@@ -190,240 +407,4 @@ def in_tecnativa(granted: Iterable[str]) -> str:
     opened = count(len(opened_operations(values, [TECNATIVA])), "operation")
     closed = some(unopenable(granted, TECNATIVA), _MOST_NAMED)
     none = closed and f", and none of its variables opens {closed}"
-    return f"{TECNATIVA.name}: {' '.join(words) or 'as it is'}; opens {opened}{none}"
-
-
-def elsewhere(granted: Iterable[str]) -> str:
-    """Say what a client would have where section variables alone count."""
-    opened = price_of(granted, TECNATIVA)
-    return f"in {TECNATIVA.image} the same client would have {opened}"
-
-
-def foreign_lines(old: str) -> list[str]:
-    """The lines of a file that are not ours."""
-    lines, in_our_comments = list[str](), False
-    for line in old.removesuffix("\n").split("\n") if old else ():
-        if _OUR_FIRST_COMMENT.fullmatch(line):
-            in_our_comments = True
-        elif not line.startswith("#"):
-            in_our_comments = False
-        if not (
-            _OUR_FIRST_COMMENT.fullmatch(line)
-            or _OUR_LINE.fullmatch(line)
-            or (in_our_comments and _OUR_COMMENT.fullmatch(line))
-        ):
-            lines.append(line)
-    return lines
-
-
-def _provenance(learned: Learned) -> str:
-    name = format_value(learned.name[:_NAME_LIMIT])
-    watched = " ".join(map(format_value, learned.watched.split()))
-    days = " to ".join(map(format_value, dict.fromkeys([learned.first, learned.last])))
-    return (
-        f'# trioproxy {__version__} learned "{name}" {_runs(learned)}, {days},'
-        f" watched for {watched}, last new operation in {_newest(learned)}"
-    )
-
-
-def _runs(learned: Learned) -> str:
-    runs = f"in {count(learned.runs, 'run')}"
-    kinds = [f"{learned.failed_runs} failed"] if learned.failed_runs else []
-    if learned.log_runs and learned.log_runs == learned.runs:
-        runs = f"{_FROM_LOGS}, {runs}"
-    elif learned.log_runs:
-        kinds.append(f"{learned.log_runs} {_FROM_LOGS}")
-    return f"{runs} ({', '.join(kinds)})" if kinds else runs
-
-
-def _newest(learned: Learned) -> str:
-    if not learned.groups:
-        return f"run {learned.last_new_run}"
-    # A name of a file may hold anything; what is escaped stays on its line.
-    return "; ".join(
-        " ".join(map(format_value, group.split(" "))) for group in learned.groups
-    )
-
-
-def reviewers_notes(old: str) -> dict[str, str]:
-    """What reviewers wrote on the comment lines of operations, by the operation.
-
-    Our own text on such a line changes from version to version, so a note begins with
-    a `#`; one without, directly behind our text of today, gets it.
-    """
-    notes = dict[str, str]()
-    in_our_comments = False
-    for line in old.split("\n"):
-        if _OUR_FIRST_COMMENT.fullmatch(line):
-            in_our_comments = True
-        elif not line.startswith("#"):
-            in_our_comments = False
-        elif in_our_comments and (found := _LIST_LINE.fullmatch(line)):
-            variable, item, note = found.groups()
-            notes.setdefault(f"{variable}={item}", note.strip())
-        elif in_our_comments and (found := _OPERATION_LINE.fullmatch(line)):
-            item, rest = found.groups()
-            if note := _note_in(item, rest):
-                notes.setdefault(item, note)
-    return notes
-
-
-_LIST_LINE = re.compile(r"#   ([A-Z]+_[A-Z]+) +(\S+) .*?# (.*\S)[ \t]*")
-_OPERATION_LINE = re.compile(r"#   ([A-Za-z]+(?= +[A-Z]+ +/)|[A-Z]+:/\S*)(.*)")
-
-
-def _note_in(item: str, rest: str) -> str:
-    _, mark, note = rest.partition("# ")
-    if mark:
-        return note.strip()
-    row = _row(item)
-    words = rest.split()
-    ours = [row.method, row.template] if row.method else []
-    if words[: len(ours)] != ours:
-        return ""
-    words = words[len(ours) :]
-    risk = _risk_note(item)
-    ours = [f"{risk}{_AS_LISTED}", risk] if risk else []
-    for known in (*(f"{_BY_HAND}: {one}" for one in ours), _BY_HAND, *ours):
-        if words[: len(known.split())] == known.split():
-            return " ".join(words[len(known.split()) :])
-    return ""
-
-
-def _granted_rows(granted: Iterable[str], learned: Learned) -> Iterator[_Row]:
-    by_hand = frozenset(learned.by_hand)
-    # The file says where its own listener is; for what is limited any place will do.
-    lists = {PROXY_VARIABLE: "/proxy.sock", **learned.lists.values}
-    lists |= learned.objects.values
-    rows = {item: OPERATIONS[item][0] for item in granted if item in OPERATIONS}
-    known = [item for item, row in rows.items() if row.is_reachable]
-    policy, _ = parse_policy({OPERATIONS_VARIABLE: ",".join(known), **lists})
-    for item in granted:
-        note = _risk_note(item)
-        if note and limits_power_of(policy, item):
-            note = f"{note}{_AS_LISTED}"
-        if item in by_hand:
-            note = f"{_BY_HAND}: {note}" if note else _BY_HAND
-        yield _row(item, note)
-
-
-def _lists(lists: Lists, notes: Mapping[str, str]) -> Iterator[str]:
-    """A line for each item, so that one more changes one line."""
-    if lists.values:
-        yield "#"
-        yield _ASKED
-        for family in sorted(lists.closed):
-            yield from _family(family, lists, notes)
-    not_listed = [
-        *(_list_row(item, "declined") for item in sorted(lists.declined)),
-        *(_list_row(item, "beyond the ceiling") for item in sorted(lists.capped)),
-        *(_list_row(item, "only ever failed") for item in sorted(lists.failed)),
-        *(
-            f"#   {name:<{_LIST_WIDTH}} what no list can hold, by {' and '.join(sorted(who))}"
-            for name, who in sorted(lists.unlisted.items())
-        ),
-    ]
-    for title, rows in (
-        (_NOT_LISTED, not_listed),
-        (_OPEN, [f"#   {one}_* {why}" for one, why in sorted(lists.open.items())]),
-    ):
-        if rows:
-            yield "#"
-            yield title
-            yield from rows
-
-
-def _objects(objects: ObjectLists, notes: Mapping[str, str]) -> Iterator[str]:
-    """A line for each item of the lists of objects, or why there are none."""
-    if not objects.values and not objects.open:
-        return
-    yield "#"
-    yield _NAMED if objects.values else _ANY_NAMED
-    said = dict(objects.notes)
-    for variable in (name for name in objects.values if name in OBJECTS):
-        note = said.pop(variable, "")
-        for item in objects.values[variable].split(","):
-            listed = f"{variable}={item}"
-            yield _list_row(
-                listed if item else f"{variable}={_NOTHING}",
-                note,
-                notes.get(listed, ""),
-            )
-            note = ""
-    for why in filter(None, (objects.open, objects.refused)):
-        yield f"#   {'ONLY_*':<{_LIST_WIDTH}} {why}"
-    if objects.open:
-        for variable, note in sorted(said.items()):
-            yield f"#   {variable:<{_LIST_WIDTH}} {note}"
-    for how, line in objects.proposed:
-        variable, items = Grant.parse(line)
-        yield f"#   {variable:<{_LIST_WIDTH}} {items} by --learn {how}"
-    for mark in sorted(objects.declined):
-        yield _list_row(mark, "declined")
-
-
-def _family(family: Family, lists: Lists, notes: Mapping[str, str]) -> Iterator[str]:
-    base = lists.values.get(BASE_VARIABLE, "")
-    rows = [one for one in lists.items() if one[0].startswith(f"{family}_")]
-    for variable, item in rows:
-        listed = f"{variable}={item}"
-        why = why_root(variable, item, base=base)
-        words = [root_note(why)] if why else []
-        if listed in lists.holes:
-            values, runs = lists.holes[listed]
-            words.append(f"varies: {count(values, 'value')} in {count(runs, 'run')}")
-        if listed in lists.by_hand:
-            words.append(_BY_HAND)
-        yield _list_row(listed, ", ".join(words), notes.get(listed, ""))
-    if not rows:
-        yield f"#   {f'{family}_*':<{_LIST_WIDTH}} {_NOTHING}"
-
-
-def _list_row(listed: str, words: str, note: str = "") -> str:
-    variable, item = Grant.parse(listed)
-    note = f"   # {note}" if note else ""
-    return f"#   {variable:<{_LIST_WIDTH}} {item:<{_ITEM_WIDTH}} {words}{note}".rstrip()
-
-
-def _table(
-    title: str, rows: Iterable[_Row], notes: Mapping[str, str] | None = None
-) -> Iterator[str]:
-    listed = list(rows)
-    if listed:
-        yield "#"
-    if listed and title:
-        yield title
-    for row in listed:
-        note = (notes or {}).get(row.name, "")
-        yield (
-            f"#   {row.name:<{_NAME_WIDTH}} {row.method:<{_METHOD_WIDTH}}"
-            f" {row.template:<{_ROUTE_WIDTH}} {row.note}{note and f'   # {note}'}"
-        ).rstrip()
-
-
-def _outdated(learned: Learned, notes: Mapping[str, str]) -> Iterator[str]:
-    rows = list(_table(_OUTDATED, map(_row, sorted(set(learned.outdated))), notes))
-    yield from rows
-    if rows:
-        yield f"# {too_old(learned.oldest_api)}"
-
-
-def _row(item: str, note: str = "") -> _Row:
-    if item not in OPERATIONS:
-        return _Row(item, "", "", note)  # a METHOD:/template, which a person wrote
-    endpoint = OPERATIONS[item][0]
-    return _Row(item, endpoint.method, endpoint.template, note)
-
-
-def _risk_note(item: str) -> str:
-    return OPERATIONS[item][0].note if item in OPERATIONS else ""
-
-
-def _unknown(routes: Iterable[tuple[str, str]]) -> Iterator[str]:
-    known = {
-        f"{format_value(method)} in {format_value(section) or 'no section'}"
-        for method, section in routes
-    }
-    if known:
-        yield "#"
-        yield f"{_UNKNOWN} {', '.join(sorted(known))}"
+    return f"{_TECNATIVA} {' '.join(words) or 'as it is'}; opens {opened}{none}"

@@ -41,7 +41,7 @@ ITEMS_SHOWN: Final = 16
 
 TAKEN_OUT: Final = (
     "the lists were taken out of the file; to learn them again, add ONLY_CONTAINERS=@own"
-    " and ONLY_OWNER"
+    " and ONLY_OWNER={owner}"
 )
 UNREAD: Final = "nothing is known of which objects {names} named"
 REACHED: Final = "{operation} reached into {what}, which has {has}, and {variable} does not list that"
@@ -77,10 +77,9 @@ class ObjectLists:
     """What the existing file does not list, as `ONLY_CONTAINERS=db`."""
     declined: frozenset[str] = frozenset()
     """What a person took out of the file, and was named again."""
-    notes: Mapping[str, str] = field(default_factory=dict)
-    """By variable: whose the objects were, in words that change only with who they were."""
     counted: Mapping[str, str] = field(default_factory=dict)
-    """The same with numbers, of the last run in which others' were named."""
+    """By variable: whose the objects were, with numbers of the last run in which others'
+    were named."""
     open: str = ""
     """Why nothing is limited; empty: something is, or nothing was ever named."""
     proposed: tuple[tuple[Strangers, str], ...] = ()
@@ -217,7 +216,11 @@ class _Proposing:
             is_out = (
                 not self._listed and self._marks and not named.restore & self._marks
             )
-            why = refused or self._why_open() or (TAKEN_OUT if is_out else "")
+            why = (
+                refused
+                or self._why_open()
+                or (TAKEN_OUT.format(owner=named.owner) if is_out else "")
+            )
             if why:
                 return self._nothing(why)
         items = {name: self._items(name, is_by_hand=is_by_hand) for name in OBJECTS}
@@ -228,7 +231,6 @@ class _Proposing:
         return ObjectLists(
             open=why,
             proposed=proposed,
-            notes=self._words(self._note),
             counted=self._words(self._count),
         )
 
@@ -372,7 +374,6 @@ class _Proposing:
             values={name: values[name] for name in ORDER if name in values},
             added=frozenset(now - before),
             declined=frozenset(self._declined),
-            notes=self._words(self._note),
             counted=self._words(self._count),
             refused=refused,
             proposed=tuple(self._proposed(values)),

@@ -8,6 +8,7 @@ back and replays the evidence against it. No file is opened here.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from trioproxy.api.families import (
     LIMITS,
@@ -19,7 +20,6 @@ from trioproxy.api.routes import OPERATIONS, OPTIONS, SECTIONS, section_prefix
 from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.evidence.seen import OWN, Completeness, Evidence
 from trioproxy.evidence.sight import Sight
-from trioproxy.evidence.strictjson import iso
 from trioproxy.file import envfile
 from trioproxy.file.permissions import (
     parse_operations,
@@ -28,8 +28,13 @@ from trioproxy.file.permissions import (
 )
 from trioproxy.file.variables import SWITCHES, VERBS
 from trioproxy.judge.rules import Decision, Mode, Policy
-from trioproxy.learning.flows import Unseen, unseen_states
-from trioproxy.learning.learnedfile import Learned, foreign_lines, render
+from trioproxy.learning.flows import Unseen
+from trioproxy.learning.learnedfile import (
+    Learned,
+    foreign_lines,
+    items_in,
+    render,
+)
 from trioproxy.learning.lists import (
     NO_LISTS,
     Known,
@@ -46,7 +51,7 @@ from trioproxy.learning.only import (
     owner_of,
     propose_objects,
 )
-from trioproxy.learning.wording import count, describe_groups, span
+from trioproxy.learning.wording import count, span
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import NO_LIMITS, parse_limits
 from trioproxy.limits.objects import NO_OBJECTS
@@ -57,7 +62,7 @@ class Wish:
     """What a person asked of learning."""
 
     name: str
-    """Whose file it is, for its first line."""
+    """Whose file it is, where the file does not say so already."""
     file: str
     """How the file is called, for errors."""
     ceiling: Policy | None = None
@@ -296,34 +301,13 @@ def keep_foreign(text: str) -> str:
 
 def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
     """Write the file's text; of `old` the lines stay that are not ours."""
-    facts = evidence.completeness()
-    unproven = evidence.unproven_operations()
-    outdated = evidence.outdated_operations()
     learned = Learned(
         name=wish.name,
-        runs=facts.runs,
-        first=iso(facts.first)[:10],
-        last=iso(facts.last)[:10],
-        watched=span(facts.seconds),
-        last_new_run=facts.newest_run,
-        failed_runs=facts.failed_runs,
-        log_runs=sum(run.source == "log" for run in evidence.runs.values()),
-        groups=list(describe_groups(evidence)),
-        by_hand=proposal.by_hand,
-        unseen=[
-            (name, one.state.shown)
-            for one in unseen_states(evidence, proposal.granted | proposal.declined)
-            for name in one.lacks
-        ],
+        file=PurePath(wish.file).name,
         operations=proposal.granted,
-        failed=evidence.failed_operations() - proposal.granted - unproven - outdated,
-        outdated=outdated - proposal.granted - proposal.declined,
-        oldest_api=evidence.oldest_api,
-        unproven=unproven - proposal.granted - proposal.declined,
-        declined=proposal.declined,
-        unknown=[(sight.method, sight.section) for sight in evidence.unknown()],
-        lists=proposal.lists,
-        objects=proposal.objects,
+        lists=proposal.lists.values,
+        objects=proposal.objects.values,
+        asked=frozenset(one.variable for one in evidence.facts),
     )
     text = render(learned, old)
     check(text, proposal, evidence, file=wish.file)
@@ -342,11 +326,14 @@ def check(text: str, proposal: Proposal, evidence: Evidence, *, file: str) -> No
     if socket := policy.limits.proxy_socket:  # a person's line, which stays
         lists.add(f"{PROXY_VARIABLE}={socket}")
     objects = {f"{name}={value}" for name, value in proposal.objects.values.items()}
+    written = {
+        *map(items_in, policy.limits.lines),
+        *map(items_in, policy.objects.lines),
+    }
     if (
         policy.mode is not Mode.EXACT
         or read_back != proposal.granted
-        or policy.limits.lines != lists
-        or policy.objects.lines != objects
+        or written != set(map(items_in, lists | objects))
     ):
         raise TrioProxyError(f"bug: {file} would not grant what was learned")
     check_replay(policy, evidence, proposal.granted, file=file)

@@ -101,8 +101,7 @@ class Store(Ledger):
             going_on = "" if is_final else mine.run
             proposal = propose(whole, old, self.wish, going_on=going_on)
             if is_final or proposal.news:
-                text = write(whole, proposal, old, self.wish)
-                disk.replace(self.env, text.encode())
+                self._write(write(whole, proposal, old, self.wish))
             marks = proposal.grants
             if not marks <= whole.granted:
                 whole.granted |= marks
@@ -119,6 +118,11 @@ class Store(Ledger):
             damage=found.damage,
             proposal=proposal,
         )
+
+    def _write(self, text: str) -> None:
+        """Replace the env file, unless it says that already: then nobody need look."""
+        if text != files.read_text(self.env, may_be_missing=True, is_output=True):
+            disk.replace(self.env, text.encode())
 
     def preview(self, whole: Evidence) -> Proposal:
         """What the env file would grant, where it could not be written."""

@@ -19,6 +19,20 @@ def describe_watch(facts: Completeness) -> str:
     )
 
 
+def describe_learning(evidence: Evidence) -> Iterator[str]:
+    """Say from what a file was learned, and how far that can be trusted."""
+    facts = evidence.completeness()
+    if not facts.runs:
+        return
+    logs = sum(run.source == "log" for run in evidence.runs.values())
+    from_logs = (
+        f"; {count(logs, 'run')} from logs, which show routes only" if logs else ""
+    )
+    yield f"learned in {describe_watch(facts)}, {days(facts.first, facts.last)}{from_logs}"
+    if groups := list(describe_groups(evidence)):
+        yield f"last new operation: {'; '.join(groups)}"
+
+
 def describe_runs(facts: Completeness) -> str:
     """Say how many runs there were, and how many of them prove nothing."""
     failed = f" ({facts.failed_runs} failed)" if facts.failed_runs else ""
