@@ -158,8 +158,12 @@ def test_the_worst_is_first(folder: Path) -> None:
     out = diff(folder, "small.env", "tags.env").out
     assert "  + ImageBuild               POST /build  HOST-ROOT, connects: " in out
     data = json.loads(diff(folder, "small.env", "new.env", "--as", "json").out)
-    assert data["more"][0] == {"name": "CREATE_BINDS=/etc", "root": "is /etc"}
-    assert next(one["limited"] for one in data["more"] if "limited" in one) is True
+    worst = data["more"][0]
+    assert (worst["name"], worst["power"], worst["why"]) == (
+        *("CREATE_BINDS=/etc", "host-root", "is /etc"),
+    )
+    powers = {one["name"]: one["power"] for one in data["more"]}
+    assert powers["ContainerCreate"] == "limited"
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from tests.reports import LEARNED, write_reports
 from trioproxy.commands.explain import command
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import load
+from trioproxy.file.permissions import parse_policy
 from trioproxy.review.page import BEGINNING
-from trioproxy.review.sightings import of_operation
+from trioproxy.review.sheet import sheet_of
 
 PAGE = ("explain", "--as", "html")
 
@@ -44,9 +45,10 @@ def test_a_page_is_written(file: Path, tmp_path: Path) -> None:
     text = page.read_text()
     assert text.startswith(BEGINNING)
     evidence = load((file.parent / "app.jsonl").read_bytes(), name="app").evidence
-    seen = of_operation(evidence, "ContainerInspect")
-    assert seen is not None
-    assert f"{seen.count}\u00d7" in text
+    policy, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerInspect"})
+    (line,) = sheet_of(policy, evidence).granted
+    assert line.seen is not None
+    assert f"{line.seen.count}\u00d7" in text
     assert "app.jsonl" in text
     assert page.stat().st_mode & 0o044 == 0o044 & ~_umask()
     assert [one.name for one in page.parent.iterdir()] == ["report.html"]

@@ -53,7 +53,7 @@ def _check(one: dict[str, Any]) -> None:
     assert one["violations"] == [], where
     shown = one["shown"]
     assert shown["width"] <= one["width"], where
-    assert (shown["pictures"], shown["scripts"]) == (1, 0), where
+    assert (shown["pictures"], shown["scripts"]) == (0, 0), where
     assert (shown["ground"] == WHITE) is (one["theme"] == "light"), where
     assert one["focus"] == {"text": "Skip to the answer", "outline": "solid"}, where
 

@@ -9,7 +9,8 @@ from tests.limits.listing import files
 from trioproxy.api.routes import LIBPOD_SECTIONS, SECTIONS, unlisted
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.rules import Policy
-from trioproxy.review.compare import Grant, compare
+from trioproxy.review.compare import compare
+from trioproxy.review.sheet import Line
 
 NAMES = REACHABLE
 
@@ -24,9 +25,9 @@ def exact(*names: str) -> Policy:
     return policy(ALLOW_OPERATIONS=",".join(names))
 
 
-def names(grants: tuple[Grant, ...]) -> set[str]:
+def names(lines: tuple[Line, ...]) -> set[str]:
     """What is granted, by name."""
-    return {grant.name for grant in grants}
+    return {line.grant.name for line in lines}
 
 
 @given(st.sets(st.sampled_from(NAMES)), st.sets(st.sampled_from(NAMES)))
@@ -128,12 +129,18 @@ def test_no_difference() -> None:
     assert compare(some, some).more == compare(some, some).less == ()
 
 
-def test_a_grant_knows_its_endpoint() -> None:
-    """For an operation there is table text to show; for all else there is none."""
-    endpoint = Grant("ImageList").endpoint
-    assert endpoint is not None
-    assert endpoint.template == "/images/json"
-    assert Grant("GET:/x/{y}").endpoint is None
+def test_a_grant_has_the_power_that_its_own_file_gives() -> None:
+    """What is more has the power that it has in the new file, what is less that in the old."""
+    bare, held = policy(**CREATE), policy(**CREATE, CREATE_BINDS="/etc")
+    (free,) = compare(held, bare).more
+    assert (free.grant.name, free.power.is_root) == ("CREATE_*=*", True)
+    (bind,) = compare(policy(**CREATE, CREATE_BINDS=""), held).more
+    assert (bind.power.why, bind.endpoint) == ("is /etc", None)
+    (gone,) = compare(held, policy(**CREATE, CREATE_BINDS="")).less
+    assert gone.power == bind.power
+    made = compare(exact(), policy(**CREATE, CREATE_BINDS="")).more
+    (create,) = (line for line in made if line.endpoint)
+    assert (create.grant.item, create.power.level) == ("ContainerCreate", "limited")
 
 
 CREATE = {"ALLOW_OPERATIONS": "ContainerCreate"}
@@ -141,8 +148,8 @@ LIMITED: list[tuple[dict[str, str], dict[str, str], set[str], set[str]]] = [
     ({"CREATE_BINDS": "/a"}, {"CREATE_BINDS": "/a,/b"}, {"CREATE_BINDS=/b"}, set()),
     ({"CREATE_BINDS": "/a"}, {"CREATE_BINDS": "/a:ro"}, set(), {"CREATE_BINDS=/a"}),
     ({"CREATE_BINDS": "/a/*"}, {"CREATE_BINDS": "/a/b"}, set(), {"CREATE_BINDS=/a/*"}),
-    ({"CREATE_BINDS": "/a"}, {}, {"anything that CREATE_* would limit"}, set()),
-    ({}, {"CREATE_BINDS": "/a"}, set(), {"anything that CREATE_* would limit"}),
+    ({"CREATE_BINDS": "/a"}, {}, {"CREATE_*=*"}, set()),
+    ({}, {"CREATE_BINDS": "/a"}, set(), {"CREATE_*=*"}),
     ({"CREATE_BINDS": "/a"}, {"CREATE_CAPS": "KILL"}, {"CREATE_CAPS=KILL"}, {"CREATE_BINDS=/a"}),
     ({"CREATE_IMAGES": "a:1"}, {"CREATE_BINDS": ""}, {"CREATE_IMAGES=*"}, set()),
     ({"CREATE_BINDS": "/a"}, {"CREATE_BINDS": "*"}, {"CREATE_BINDS=*"}, set()),
@@ -174,12 +181,12 @@ NEW: list[tuple[dict[str, str], dict[str, str], set[str]]] = [
     ({}, {**CREATE, "CREATE_BINDS": "/a", "CREATE_IMAGES": "a"}, {"ContainerCreate", "CREATE_BINDS=/a", "CREATE_IMAGES=a"}),
     ({"CREATE_BINDS": "/a"}, {**CREATE, "CREATE_BINDS": "/a", "CREATE_IMAGES": ""}, {"ContainerCreate", "CREATE_BINDS=/a"}),
     ({}, CREATE, {"ContainerCreate"}),
-    ({"CREATE_BINDS": "/a"}, CREATE, {"ContainerCreate", "anything that CREATE_* would limit"}),
+    ({"CREATE_BINDS": "/a"}, CREATE, {"ContainerCreate", "CREATE_*=*"}),
     # A variable counts for those operations that can ask for it.
     ({"ALLOW_OPERATIONS": "VolumeCreate", "CREATE_BINDS": "/a"}, {"ALLOW_OPERATIONS": "VolumeCreate", "CREATE_CAPS": "ALL", "CREATE_BINDS": "/a"}, set()),
     ({"ALLOW_OPERATIONS": "VolumeCreate", "CREATE_CAPS": "ALL"}, {"ALLOW_OPERATIONS": "ContainerCreate,VolumeCreate", "CREATE_CAPS": "ALL", "CREATE_IMAGES": ""}, {"ContainerCreate", "CREATE_CAPS=ALL"}),
-    ({"ALLOW_OPERATIONS": "ImageBuild", "BUILD_OPTIONS": ""}, {"ALLOW_OPERATIONS": "ImageBuild", "CREATE_TAGS": "a"}, {"anything that BUILD_* would limit"}),
-    ({"ALLOW_OPERATIONS": "ImageBuild", "CREATE_TAGS": "a"}, {"ALLOW_OPERATIONS": "ImageBuild", "BUILD_OPTIONS": ""}, {"anything that CREATE_* would limit"}),
+    ({"ALLOW_OPERATIONS": "ImageBuild", "BUILD_OPTIONS": ""}, {"ALLOW_OPERATIONS": "ImageBuild", "CREATE_TAGS": "a"}, {"BUILD_*=*"}),
+    ({"ALLOW_OPERATIONS": "ImageBuild", "CREATE_TAGS": "a"}, {"ALLOW_OPERATIONS": "ImageBuild", "BUILD_OPTIONS": ""}, {"CREATE_*=*"}),
     ({"ALLOW_OPERATIONS": "ContainerExec", "EXEC_COMMANDS": "ls", "EXEC_USERS": "a"}, {"ALLOW_OPERATIONS": "ContainerExec", "EXEC_USERS": "a"}, {"EXEC_COMMANDS=*"}),
 ]  # fmt: skip
 

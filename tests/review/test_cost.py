@@ -7,10 +7,10 @@ from types import FrameType
 import pytest
 
 from tests.cost import KINDS, Kind
-from tests.review.test_facts import file
+from tests.review.given import file
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.review.compare import compare
-from trioproxy.review.facts import Record, report_of
+from trioproxy.review.page import Record, page
 
 FEW, MORE = 40, 160
 MOST = 1.25
@@ -35,13 +35,13 @@ def calls(function: Callable[[], object]) -> int:
 
 
 def shown(kind: Kind, numbers: range) -> object:
-    """The report of a file beside its twin and beside what really happens."""
+    """The page of a file beside its twin and beside what really happens."""
     part = len(numbers) // 10
     twins = range(numbers.start + part, numbers.stop + part)
     learned = Record(name="app.jsonl", digest="", evidence=kind.evidence(numbers))
     live = Record(name="live.jsonl", digest="", evidence=kind.evidence(twins))
     old = file(kind.file(twins))
-    return report_of(file(kind.file(numbers)), learned, old=old, live=live)
+    return page(file(kind.file(numbers)), learned, old=old, live=live)
 
 
 def compared(kind: Kind, numbers: range) -> object:

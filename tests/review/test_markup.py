@@ -48,5 +48,5 @@ def test_markup_is_put_in_as_it_is() -> None:
 
 def test_attributes() -> None:
     """Names get their hyphens; what is False or None is left out."""
-    made = element("rect", class_="a b", stroke_width=1.50, open=True, x=None, y=False)
-    assert made.text == '<rect class="a b" stroke-width="1.5" open/>'
+    made = element("hr", class_="a b", stroke_width=1.50, open=True, x=None, y=False)
+    assert made.text == '<hr class="a b" stroke-width="1.5" open/>'

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from trioproxy.api.routes import CONNECTS
 from trioproxy.commands.drift import DAYS, Drifted
 from trioproxy.commands.observed import is_evidence, read_evidence
-from trioproxy.commands.policyfile import PolicyFile, as_code, as_data
+from trioproxy.commands.policyfile import PolicyFile, as_code
+from trioproxy.commands.sheetlines import line_data, power_text
 from trioproxy.commands.terminal import show, write
 from trioproxy.commands.views import Form, refuse_output, viewed, write_page
 from trioproxy.file.permissions import parse_policy_file
@@ -17,7 +19,8 @@ from trioproxy.judge.rules import Policy
 from trioproxy.learning.proposal import Wish, propose
 from trioproxy.learning.proposal import write as write_env
 from trioproxy.learning.wording import count
-from trioproxy.review.compare import Comparison, Grant, compare
+from trioproxy.review.compare import Comparison, compare
+from trioproxy.review.sheet import Line
 
 MORE = 1
 """Exit status where the new file grants more: a gate for CI."""
@@ -112,16 +115,9 @@ def _data(old: str, new: str, found: Comparison) -> dict[str, object]:
                 for way in found.ways
             ],
         },
-        "more": [_grant_data(grant) for grant in found.more],
-        "less": [_grant_data(grant) for grant in found.less],
+        "more": list(map(line_data, found.more)),
+        "less": list(map(line_data, found.less)),
     }
-
-
-def _grant_data(grant: Grant) -> dict[str, object]:
-    data: dict[str, object] = {"name": grant.name}
-    if grant.endpoint is None:
-        return {**data, "root": grant.root}
-    return {**data, **as_data(grant.endpoint), "limited": grant.is_limited}
 
 
 def _text(old: str, new: str, found: Comparison) -> Iterator[str]:
@@ -131,9 +127,9 @@ def _text(old: str, new: str, found: Comparison) -> Iterator[str]:
     yield f"{new} grants {found.extent} than {old}; root on the host: {found.root}"
     for way in found.ways:
         yield f"  ! {_way(way)}"
-    for sign, grants in (("+", found.more), ("-", found.less)):
-        for grant in grants:
-            yield f"  {sign} {_describe(grant)}".rstrip()
+    for sign, lines in (("+", found.more), ("-", found.less)):
+        for line in lines:
+            yield f"  {sign} {describe(line)}"
 
 
 def _way(way: Way) -> str:
@@ -141,14 +137,12 @@ def _way(way: Way) -> str:
     return f"{where}: {way.why}"
 
 
-def _describe(grant: Grant) -> str:
-    endpoint = grant.endpoint
+def describe(line: Line) -> str:
+    """Say what it is, and what it gives."""
+    name, endpoint = line.grant.name, line.endpoint
     if endpoint is None:
-        return (
-            f"{grant.name}  {grant.marks}: {grant.line}" if grant.root else grant.name
-        )
-    route = f"{endpoint.method} {endpoint.template}"
-    return f"{grant.name:<24} {route}  {grant.marks}: {grant.line}"
+        return f"{name}  {power_text(line)}" if line.power.level else name
+    return f"{name:<24} {endpoint.method} {endpoint.template}  {power_text(line)}"
 
 
 def _markdown(old: str, new: str, found: Comparison) -> Iterator[str]:
@@ -164,22 +158,17 @@ def _markdown(old: str, new: str, found: Comparison) -> Iterator[str]:
         yield ""
     yield "| | operation | route | risk | |"
     yield "|---|---|---|---|---|"
-    for sign, grants in (("**+**", found.more), ("\u2212", found.less)):
-        for grant in grants:
-            yield f"| {sign} | {' | '.join(_cells(grant))} |"
+    for sign, lines in (("**+**", found.more), ("\u2212", found.less)):
+        for line in lines:
+            yield f"| {sign} | {' | '.join(_cells(line))} |"
     if found.more:
         yield ""
         yield f"{count(len(found.more), 'grant')} to review before this is merged."
 
 
-def _cells(grant: Grant) -> list[str]:
-    endpoint = grant.endpoint
+def _cells(line: Line) -> list[str]:
+    endpoint, power = line.endpoint, line.power
     route = as_code(f"{endpoint.method} {endpoint.template}") if endpoint else ""
-    marks = grant.marks
-    is_loud = bool(marks) and marks.partition(",")[0].isupper()
-    return [
-        as_code(grant.name),
-        route,
-        f"**{marks}**" if is_loud else marks,
-        grant.line,
-    ]
+    shown = power.shown + f", {CONNECTS}" * bool(endpoint and endpoint.connects)
+    shown = f"**{shown}**" if power.shown.isupper() else shown
+    return [as_code(line.grant.name), route, shown, power.why]

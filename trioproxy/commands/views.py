@@ -20,8 +20,7 @@ from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.commands.terminal import width_of
 from trioproxy.errors import ConfigError
 from trioproxy.files import cannot, read
-from trioproxy.review.facts import File, Record, report_of
-from trioproxy.review.page import BEGINNING, page
+from trioproxy.review.page import BEGINNING, File, Record, page
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
@@ -71,12 +70,10 @@ def write_page(
         )
     learned = evidence_next_to(file)
     text = page(
-        report_of(
-            _file(file),
-            _record(learned) if learned else None,
-            old=_file(old) if old is not None else None,
-            live=_record(Path(live)) if live is not None else None,
-        )
+        _file(file),
+        _record(learned) if learned else None,
+        old=_file(old) if old is not None else None,
+        live=_record(Path(live)) if live is not None else None,
     )
     if output is None:
         sys.stdout.buffer.write(text.encode())

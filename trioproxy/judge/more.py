@@ -7,14 +7,12 @@ old file is proven to allow it. `review.compare` shows it; a proxy that reads it
 says it, and refuses what is opened without a word.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Final
+from collections.abc import Iterable, Iterator
 
 from trioproxy.api.families import (
     FAMILIES,
     OBJECTS,
+    OPERATIONS_VARIABLE,
     OWNER_VARIABLE,
     VARIABLES,
     Family,
@@ -25,80 +23,25 @@ from trioproxy.api.matched import Route, with_segments
 from trioproxy.api.routes import (
     LIBPOD_SECTIONS,
     LIMITED,
-    MEANINGS,
-    OPERATIONS,
     OPTIONS,
     SECTIONS,
-    Endpoint,
-    Risk,
     kinds_of,
 )
-from trioproxy.judge.meaning import limits_power_of
 from trioproxy.judge.rules import Policy, Reason
+from trioproxy.limits.grant import Grant
 from trioproxy.limits.inclusion import beyond
 from trioproxy.limits.limit import ANY, Limit, Limits
 from trioproxy.limits.objects import OWN
-from trioproxy.limits.sorts import why_root
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Something that a policy lets pass."""
-
-    name: str
-    """An operation, a `METHOD:/path/{template}`, a `VARIABLE=item` of a limit, or in words
-    what has none of these."""
-    is_limited: bool = field(default=False, compare=False)
-    """Whether variables limit what an operation may ask for."""
-    root: str = field(default="", compare=False)
-    """Why it gives root on the host by itself, where it is no operation; else empty."""
-
-    @property
-    def endpoint(self) -> Endpoint | None:
-        """The row of the table, for an operation."""
-        rows = OPERATIONS.get(self.name)
-        return rows[0] if rows else None
-
-    @property
-    def marks(self) -> str:
-        """How it is to be read, for people; empty where nothing is known of it."""
-        if self.root:
-            return Risk.HOST_ROOT.shown
-        if self.is_limited:
-            return "limited"
-        return self.endpoint.marks if self.endpoint else ""
-
-    @property
-    def line(self) -> str:
-        """What it does, or why it is root."""
-        return self.endpoint.summary if self.endpoint else self.root
-
-    @property
-    def rank(self) -> tuple[int, str]:
-        """Sorts the worst first; what nothing is known of stands behind what is root."""
-        endpoint = self.endpoint
-        if self.root:
-            return 0, self.name
-        if endpoint is not None and not self.is_limited:
-            return _RANKS[endpoint.risk], self.name
-        if self.name.startswith(_READS):
-            return _RANKS[Risk.SECRET_LEAK], self.name
-        return 1, self.name
-
-
-_READS: Final = ("unknown reading", "GET:", "HEAD:")
-"""How routes begin of which no more is known than that they are meant to read."""
-
-
-_RANKS: Final[Mapping[Risk, int]] = MappingProxyType(
-    {risk: 2 * place for place, risk in enumerate(MEANINGS)}
-)
 
 
 def more(old: Policy, new: Policy) -> Iterator[Grant]:
-    """Say what `new` grants and `old` does not, one after the other as it is found."""
+    """Say what `new` grants and `old` does not, one after the other as it is found.
+
+    What has no name of its own is said in words, as an item of `ALLOW_OPERATIONS`; what
+    nothing limits any more is `*`, of a variable or of a family, as `CREATE_*`.
+    """
     for name in _routes_beyond(old, new):
-        yield Grant(name, is_limited=limits_power_of(new, name))
+        yield Grant(OPERATIONS_VARIABLE, name)
     yield from _asked_beyond(old, new)
     yield from _named_beyond(old, new)
 
@@ -164,10 +107,7 @@ def _asked_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
         if family in wide.limits.families:
             yield from _listed_beyond(family, narrow, wide)
         elif family in narrow.limits.families:
-            own = [name for name in opened if LIMITED[name][0] is family]
-            is_root = any(OPERATIONS[n][0].risk is Risk.HOST_ROOT for n in own)
-            why = "nothing limits what is asked for" * is_root
-            yield Grant(f"anything that {family}_* would limit", root=why)
+            yield Grant(f"{family}_*", ANY)
 
 
 def _listed_beyond(family: Family, narrow: Policy, wide: Policy) -> Iterator[Grant]:
@@ -176,9 +116,7 @@ def _listed_beyond(family: Family, narrow: Policy, wide: Policy) -> Iterator[Gra
         known = narrow.limits
         if name not in before:  # no operation there can ask for it at all
             known = Limits(by_variable={name: Limit(variable=name)})
-        for one in beyond(known, wide.limits, [name]):
-            why = why_root(name, one.item)
-            yield Grant(f"{name}={one.item}", root=why)
+        yield from beyond(known, wide.limits, [name])
 
 
 def _named_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
@@ -193,17 +131,15 @@ def _named_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
         if kind not in named or not narrow.objects.limits(kind):
             continue
         if not wide.objects.limits(kind):
-            yield Grant(f"{variable}={ANY}" if wide.objects else f"any {kind}")
+            yield Grant(variable, ANY)
             continue
         before, after = narrow.objects.by_kind[kind], wide.objects.by_kind[kind]
         is_same_owner = narrow.objects.owner == wide.objects.owner
         for item in after.items:
             if item == OWN and OWN in before.items and not is_same_owner:
-                yield Grant(
-                    f"{variable}={OWN} by {OWNER_VARIABLE}={wide.objects.owner}"
-                )
+                yield Grant(variable, f"{OWN} by {OWNER_VARIABLE}={wide.objects.owner}")
             elif not before.lists(item):
-                yield Grant(f"{variable}={item}")
+                yield Grant(variable, item)
 
 
 def _variables(policy: Policy) -> frozenset[str]:

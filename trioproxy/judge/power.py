@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from trioproxy.api.families import OBJECTS, Kind
+from trioproxy.api.families import OBJECTS, Family, Kind
+from trioproxy.api.routes import LIMITED as LIMITED_BY
 from trioproxy.api.routes import MEANINGS, OPERATIONS, Risk
 from trioproxy.judge.meaning import (
     Way,
@@ -33,6 +34,8 @@ LEVELS: Final = (
 """All levels, the worst first; of what has the last one nothing bad is known."""
 
 
+_FAMILIES: Final = {f"{family}_*": family for family in Family}
+"""How a family is called that nothing limits."""
 _MILD: Final = frozenset({LIMITED, Risk.INFO_LEAK, Risk.LOW, ""})
 
 
@@ -112,5 +115,12 @@ class Powers:
             if is_reached and is_bare and is_container:
                 return "is reached into, whatever it was given"
             return ""
+        if grant.variable in _FAMILIES:
+            own = [
+                n
+                for n in self._doors
+                if _FAMILIES[grant.variable] in LIMITED_BY.get(n, ())[:1]
+            ]
+            return self._doors[own[0]] if own else ""
         ways = ways_by_item(self._policy, self._opened, [grant])
         return next((way.why for way in ways), "")

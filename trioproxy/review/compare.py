@@ -8,18 +8,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from trioproxy.judge.meaning import Way, meaning_of
-from trioproxy.judge.more import Grant as Grant
 from trioproxy.judge.more import more
+from trioproxy.judge.power import Powers
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.wording import count
+from trioproxy.limits.grant import Grant
+from trioproxy.review.sheet import Line, Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """The difference between two policies, each side with the worst first."""
 
-    more: tuple[Grant, ...]
-    less: tuple[Grant, ...]
+    more: tuple[Line, ...]
+    less: tuple[Line, ...]
     was_root: bool
     """Whether the old one gives root on the host in a known way."""
     is_root: bool
@@ -54,13 +56,24 @@ def compare(old: Policy, new: Policy) -> Comparison:
     was, now = meaning_of(old), meaning_of(new)
     known = frozenset(was.ways)
     return Comparison(
-        more=_sorted(more(old, new)),
-        less=_sorted(more(new, old)),
+        more=_lines(Powers(new, now.ways), more(old, new)),
+        less=_lines(Powers(old, was.ways), more(new, old)),
         was_root=was.is_root,
         is_root=now.is_root,
         ways=tuple(way for way in now.ways if way not in known),
     )
 
 
-def _sorted(grants: Iterable[Grant]) -> tuple[Grant, ...]:
-    return tuple(sorted(set(grants), key=lambda one: one.rank))
+def _lines(powers: Powers, grants: Iterable[Grant]) -> tuple[Line, ...]:
+    """A line for each grant, with the power that it has where it is granted."""
+    lines = (
+        Line(grant=one, standing=Standing.GRANTED, power=powers.of(one))
+        for one in set(grants)
+    )
+    return tuple(sorted(lines, key=_rank))
+
+
+def _rank(line: Line) -> tuple[bool, bool, int, Grant]:
+    """What is root first; then items, and routes of which nothing is known."""
+    is_known = bool(line.grant.is_operation and line.power.level)
+    return not line.power.is_root, is_known, line.power.rank, line.grant

@@ -14,8 +14,8 @@ from typing import Final
 
 from trioproxy.quoting import visible
 
-VOID: Final = frozenset({"meta", "hr", "br", "rect", "circle", "path", "line"})
-"""Elements without an end. In SVG those of them that are shapes are closed by a slash."""
+VOID: Final = frozenset({"meta", "hr", "br"})
+"""Elements without an end."""
 
 
 class Markup:

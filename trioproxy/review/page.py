@@ -1,10 +1,12 @@
 """The page of a report: one HTML file that needs nothing else, and runs nothing.
 
+It shows the lines of the sheet in tables, the worst first, and what is known around them.
 Each section is a function from values to markup, in the order in which they are read.
 They are written in Python and not in the language of a template engine, for three
 reasons: `review.markup` escapes by type, so that mypy sees a text that would not be; the
 program needs no package more; and a reader finds the value's name and the element's side
-by side. The style has a file of its own, `page.css`, as a stylesheet is written.
+by side. The style has a file of its own, `page.css`, as a stylesheet is written. No file of
+anybody's is opened, and no clock is read: the same files make the same page.
 
 **What the page may do.** A Content-Security-Policy in its head forbids everything but one
 style, by its hash: no script, no picture, no font, no connection, no form. Were there a
@@ -13,62 +15,108 @@ way to get markup into the page, it could neither run nor tell anybody.
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
 from trioproxy import __version__
-from trioproxy.api.routes import OPERATIONS
-from trioproxy.learning.wording import count
-from trioproxy.review.beside import show_changes, show_drift, show_left_out
-from trioproxy.review.facts import (
-    Report,
-)
-from trioproxy.review.granted import (
-    show_arguments,
-    show_objects,
-    show_operations,
-    show_price,
-    show_who,
-    uses_of,
-)
+from trioproxy.api.routes import CONNECTS, MEANINGS, OPERATIONS, Effect
+from trioproxy.evidence.seen import Evidence
+from trioproxy.judge.meaning import Limited, open_sections
+from trioproxy.judge.power import LIMITED, Power
+from trioproxy.judge.rules import Policy
+from trioproxy.learning.flows import half_granted
+from trioproxy.learning.wording import count, describe_runs, span
+from trioproxy.limits.limit import ANY
+from trioproxy.review.compare import Comparison, compare
 from trioproxy.review.markup import Children, Markup, element
 from trioproxy.review.parts import (
-    CLIENTS_SHOWN,
     Section,
+    badge,
     bullets,
     code,
+    day,
     para,
+    seen_of,
     some,
-    watched,
+    table,
+    under,
     way_of,
 )
+from trioproxy.review.readings import HOLE, reading
+from trioproxy.review.sheet import Line, Sheet, Standing, sheet_of
+from trioproxy.review.translate import elsewhere
 
 BEGINNING: Final = "<!doctype html>\n<!-- a report of trioproxy -->\n"
 """By which a file is known to be one of ours, that the next report may replace."""
+UNUSED_DAYS: Final = 30
+DAY: Final = 86_400
+VALUES_SHOWN: Final = 4
+"""Of the values that one item fits."""
 
 
-def page(report: Report) -> str:
-    """Write the page."""
-    style = resources.files("trioproxy.review").joinpath("page.css").read_text("utf-8")
-    name = report.file.name
-    sections = list(_sections(report))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A policy file that was read."""
+
+    name: str
+    digest: str
+    """SHA-256 of its bytes, in hexadecimal."""
+    variables: Mapping[str, str]
+    policy: Policy
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """An evidence file that was read."""
+
+    name: str
+    digest: str
+    evidence: Evidence
+
+
+def page(
+    file: File,
+    learned: Record | None = None,
+    *,
+    old: File | None = None,
+    live: Record | None = None,
+) -> str:
+    """Write the page.
+
+    `learned`: the evidence next to the file; `old`: what to compare it with; `live`: what
+    really happens.
+    """
+    sheet = sheet_of(file.policy, learned.evidence if learned else None)
+    found = compare(old.policy, file.policy) if old else None
+    sections = list(_sections(file, sheet, learned, live))
+    if old and found:
+        sections.insert(0, _changes(old, found))
+    sections.append(_provenance(file, learned, old, live))
     body = element(
         "body",
         element("a", "Skip to the answer", href="#answer", class_="skip"),
         element(
             "header",
             element("p", "What may this client do to the Engine?", class_="kicker"),
-            element("h1", element("code", name)),
+            element("h1", code(file.name)),
         ),
-        element("main", _answer(report, sections), [one.markup for one in sections]),
-        element("footer", element("p", f"Written by trioproxy {__version__}.")),
+        element(
+            "main",
+            _answer(sheet, sections, old, found),
+            [one.markup for one in sections],
+        ),
+        element("footer", para(f"Written by trioproxy {__version__}.")),
     )
-    html = element("html", _head(f"{name}: {_verdict(report)}", style), body, lang="en")
+    title = f"{file.name}: {sheet.meaning.answer}"
+    html = element("html", _head(title), body, lang="en")
     return f"{BEGINNING}{html}\n"
 
 
-def _head(title: str, style: str) -> Markup:
+def _head(title: str) -> Markup:
+    style = resources.files("trioproxy.review").joinpath("page.css").read_text("utf-8")
     digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none';"
@@ -87,25 +135,34 @@ def _head(title: str, style: str) -> Markup:
     )
 
 
-def _verdict(report: Report) -> str:
-    ways = len(report.meaning.ways)
-    if ways:
-        return f"root on the host, in {count(ways, 'known way')}"
-    return "no known way to root on the host"
-
-
-def _answer(report: Report, sections: list[Section]) -> Markup:
-    meaning = report.meaning
+def _answer(
+    sheet: Sheet,
+    sections: Iterable[Section],
+    old: File | None,
+    found: Comparison | None,
+) -> Markup:
+    meaning = sheet.meaning
     ways = meaning.ways
     word = f"Yes, in {count(len(ways), 'known way')}." if ways else "No known way."
-    conditions = meaning.conditions if not ways else ()
-    surroundings = meaning.surroundings if not ways else ()
+    conditions = () if ways else meaning.conditions
+    surroundings = () if ways else meaning.surroundings
+    is_new = old is not None and found is not None and found.is_root_new
+    writes = sum(one.effect is Effect.WRITE for one in meaning.operations)
+    used = [one for one in sheet.operations if one.seen and one.seen.last]
+    facts = [
+        (len(sheet.operations), f"of {len(OPERATIONS)} operations are open"),
+        (writes, "of them write"),
+        *([(len(used), "of them were seen in use")] if used else []),
+    ]
+    links = [element("a", one.title, href=f"#{one.place}") for one in sections]
     return element(
         "section",
         element("h2", "Can it become root on the host?", id="answer"),
         para(word, class_="verdict"),
-        element("ol", [element("li", way_of(one)) for one in ways]) if ways else None,
-        _newness(report),
+        bullets(map(way_of, ways), "ol"),
+        para("That is new: ", code(old.name), " gave no known way.", class_="worse")
+        if old and is_new
+        else None,
         para(f"Only for {meaning.only_for}.")
         if not ways and meaning.only_for
         else None,
@@ -113,17 +170,15 @@ def _answer(report: Report, sections: list[Section]) -> Markup:
         bullets(conditions),
         para("It holds") if surroundings else None,
         bullets(surroundings),
-        _facts(report),
+        element(
+            "ul",
+            [element("li", element("strong", n), f" {words}") for n, words in facts],
+            class_="facts",
+            role="list",
+        ),
         element(
             "nav",
-            element(
-                "ul",
-                [
-                    element("li", element("a", one.title, href=f"#{one.place}"))
-                    for one in sections
-                ],
-                role="list",
-            ),
+            element("ul", [element("li", one) for one in links], role="list"),
             aria_label="On this page",
         ),
         aria_labelledby="answer",
@@ -131,83 +186,292 @@ def _answer(report: Report, sections: list[Section]) -> Markup:
     )
 
 
-def _newness(report: Report) -> Markup | None:
-    if report.changes is None or not report.changes.found.is_root_new:
-        return None
-    old = code(report.changes.name)
-    return para("That is new: ", old, " gave no known way.", class_="worse")
-
-
-def _facts(report: Report) -> Markup:
-    facts = [
-        (f"{report.price.granted}", f"of {len(OPERATIONS)} operations are open"),
-        (f"{report.writes}", "of them write"),
-    ]
-    if report.watch:
-        facts.append((f"{report.price.used}", "of them were seen in use"))
-    if report.changes:
-        found = report.changes.found
-        facts.append(
-            (f"+{len(found.more)} \u2212{len(found.less)}", "since the old file")
+def _sections(
+    file: File, sheet: Sheet, learned: Record | None, live: Record | None
+) -> Iterator[Section]:
+    """Make those for which there is something to say, in the order of the page."""
+    meaning = sheet.meaning
+    if meaning.limits:
+        told = "What is harmless may always be asked for. Beyond that, what is listed here; each item may come with any other."
+        lists = _lists(sheet, meaning.limits)
+        yield Section("arguments", "What its requests may ask for", para(told), lists)
+    if meaning.objects:
+        told = "The objects that are listed here, and no others."
+        shown = meaning.shows_all
+        yield Section(
+            "objects",
+            "Which objects they may name",
+            para(told),
+            _lists(sheet, meaning.objects),
+            para("Still shown, listed or not, by ", some(shown), ".")
+            if shown
+            else None,
         )
-    return element(
-        "ul",
+    yield _operations(file, sheet)
+    if others := [one for one in sheet.lines if one.standing is not Standing.GRANTED]:
+        yield _others(sheet, others)
+    if live:
+        yield _drift(file, live)
+
+
+def _operations(file: File, sheet: Sheet) -> Section:
+    """What it may do: the operations, by power; who used them; and the price elsewhere."""
+    policy = sheet.policy
+    unknown = [
+        *(str(route) for route in policy.routes),
+        *(f"all of {name}" for name in open_sections(policy)),
+    ]
+    meanings = {str(risk): words for risk, words in MEANINGS.items()}
+    meanings[LIMITED] = "may ask for what is listed, and no more"
+    tables = list[Children]()
+    for power in sorted(
+        {Power(one.power.level) for one in sheet.operations}, key=lambda one: one.rank
+    ):
+        lines = [one for one in sheet.operations if one.power.level == power.level]
+        tables.append(element("h3", badge(power), f" {meanings[power.level]}"))
+        tables.append(
+            _granted(sheet, lines, f"{count(len(lines), 'operation')}, {power.shown}")
+        )
+    return Section(
+        "operations",
+        "What it may do",
+        tables or para("Nothing: no operation is open."),
         [
-            element("li", element("strong", number), " ", words)
-            for number, words in facts
-        ],
-        class_="facts",
-        role="list",
+            element("h3", "Routes that this version does not know"),
+            para("They pass, too:"),
+            bullets(map(code, unknown)),
+        ]
+        if unknown
+        else None,
+        para(f"Elsewhere: {elsewhere(policy, file.variables)}."),
     )
 
 
-def _sections(report: Report) -> Iterator[Section]:
-    """Make those for which there is something to say, in the order of the page."""
-    yield show_operations(report)
-    if report.listings:
-        yield show_arguments(report)
-    if report.objects:
-        yield show_objects(report)
-    if report.watch and (uses := list(uses_of(report))):
-        yield show_who(report, uses)
-    yield show_price(report)
-    if report.left_out or report.flows or report.unseen or report.unlisted:
-        yield show_left_out(report)
-    if report.changes:
-        yield show_changes(report.changes)
-    if report.drifted:
-        yield show_drift(report.drifted)
-    yield _provenance(report)
+def _granted(sheet: Sheet, lines: Sequence[Line], caption: str) -> Markup:
+    """A table of what is granted; without evidence there are no columns for it.
 
-
-def _provenance(report: Report) -> Section:
-    rows: list[tuple[str, Children]] = [
-        ("File", _source(report.file.name, report.file.digest))
+    Of a value it is not known who asked for it.
+    """
+    heads = ["Granted", "What that is"]
+    heads += ["Seen"] if any(one.seen for one in lines) else []
+    heads += ["By"] if "Seen" in heads and any(one.endpoint for one in lines) else []
+    base = sheet.policy.limits.base
+    rows = [
+        [_name(one), _told(one, base), seen_of(one.seen), _who(one)][: len(heads)]
+        for one in lines
     ]
-    if watch := report.watch:
-        rows += [
-            ("Evidence", _source(watch.name, watch.digest)),
-            (
-                "Watched",
-                f"{watched(watch)}; the last new operation came up in run"
-                f" {watch.facts.newest_run}",
-            ),
-            ("Programs", some(watch.programs, CLIENTS_SHOWN) or "none"),
-            ("Clients", some(watch.clients, CLIENTS_SHOWN) or "none"),
-            ("API versions", some(watch.versions, CLIENTS_SHOWN) or "none"),
+    return table(caption, heads, rows, class_="granted")
+
+
+def _name(line: Line) -> Children:
+    endpoint = line.endpoint
+    if endpoint is None:
+        # What stands for more than itself is marked.
+        parts = enumerate(HOLE.split(line.grant.item))
+        item = [element("mark", one) if at % 2 else one for at, one in parts]
+        return element("code", item)
+    marks = ["writes" if endpoint.effect is Effect.WRITE else "reads"]
+    marks += [CONNECTS] if endpoint.connects else []
+    return [
+        element("strong", code(line.grant.item)),
+        [[" ", element("span", one, class_="effect")] for one in marks],
+        under(f"{endpoint.method} {endpoint.template}"),
+    ]
+
+
+def _told(line: Line, base: str) -> Children:
+    """What it is; of an item, what its parts stand for and what was asked for."""
+    if line.endpoint:
+        return line.power.why
+    told: list[Children] = (
+        [[badge(line.power), f" {line.power.why}"]] if line.power.is_root else []
+    )
+    told += [[code(part), f": {words}"] for part, words in reading(line.grant, base)]
+    if values := line.seen.values if line.seen else ():
+        more = len(values) - VALUES_SHOWN
+        shown = some(values[:VALUES_SHOWN])
+        told.append(["asked for: ", shown, f" and {more} more" if more > 0 else None])
+    return [element("div", one) for one in told] or "as it stands"
+
+
+def _who(line: Line) -> Children:
+    seen = line.seen
+    if seen is None or not seen.last:
+        return "nobody"
+    return some(seen.programs or seen.clients)
+
+
+def _lists(sheet: Sheet, limits: Iterable[Limited]) -> list[Children]:
+    """Each list, item by item; then what is open, and what is closed."""
+    limits = list(limits)
+    shown = list[Children]()
+    for one in limits:
+        if items := sheet.items(one.variable):
+            unset = "" if one.is_set else ", as the variable is not set"
+            shown.append(element("h3", code(one.variable), f" {one.line}{unset}"))
+            shown.append(
+                _granted(sheet, items, f"{count(len(items), 'item')} of {one.variable}")
+            )
+    for words, names in (
+        ("Anything at all of ", [one.variable for one in limits if one.value == ANY]),
+        (
+            "Nothing beyond the harmless of ",
+            [one.variable for one in limits if not one.value],
+        ),
+    ):
+        if names:
+            listed = [[", " if at else None, code(one)] for at, one in enumerate(names)]
+            shown.append(para(words, listed, "."))
+    return shown
+
+
+def _others(sheet: Sheet, lines: Iterable[Line]) -> Section:
+    """What came up and is not granted, and where a client may stop half-way."""
+    flows: list[Children] = [
+        [code(one.has), " without ", code(one.lacks), f": {one.why}"]
+        for one in half_granted(sheet.policy.opened_operations)
+    ]
+    rows = [
+        [
+            code(one.grant.name),
+            badge(one.power),
+            one.note or str(one.standing),
+            f"{one.seen.count}\u00d7" if one.seen and one.seen.count else "not counted",
         ]
-        if watch.groups:
-            rows.append(("Merged from", bullets(watch.groups)))
-        if watch.dropped:
-            rows.append(("Without room", count(watch.dropped, "value")))
-    if report.changes:
-        old = report.changes
-        rows.append(("Compared with", _source(old.name, old.digest)))
-    if report.drifted:
-        live = report.drifted.watch
-        rows.append(("Beside", _source(live.name, live.digest)))
-    if report.file.warnings:
-        rows.append(("Warnings", bullets(report.file.warnings)))
+        for one in lines
+    ]
+    heads = (
+        "Operation or value",
+        "It would give",
+        "Why it is not granted",
+        "Asked for",
+    )
+    return Section(
+        "left-out",
+        "What it may not do",
+        table("What came up, or usually does", heads, rows, class_="left-out"),
+        [element("h3", "Where the client may stop half-way"), bullets(flows)]
+        if flows
+        else None,
+    )
+
+
+# --- Beside other files -------------------------------------------------------------
+
+
+def _changes(old: File, found: Comparison) -> Section:
+    """What is different from another file, root first."""
+    said = para(
+        f"It grants {found.extent} than ",
+        code(old.name),
+        f". Root on the host: {found.root}.",
+        class_="worse" if found.is_root_new else None,
+    )
+    if not found.extent:
+        said = para("It grants what ", code(old.name), " grants.")
+    return Section(
+        "changes",
+        "What changed",
+        said,
+        element("h3", "New ways to root on the host") if found.ways else None,
+        bullets(map(way_of, found.ways)),
+        [
+            [
+                element("h3", title),
+                table(
+                    count(len(side), "grant"),
+                    ("Grant", "Risk", "What it does"),
+                    [
+                        [code(one.grant.name), badge(one.power), one.power.why]
+                        for one in side
+                    ],
+                    class_="grants",
+                ),
+            ]
+            for title, side in (("More", found.more), ("Less", found.less))
+            if side
+        ],
+    )
+
+
+def _drift(file: File, live: Record) -> Section:
+    """What really happens: refused, and granted without need."""
+    sheet = sheet_of(file.policy, live.evidence)
+    facts = live.evidence.completeness()
+    # Unused is what was not used in the last days that were watched.
+    unused = sheet.unused(facts.last - UNUSED_DAYS * DAY)
+    refused: list[list[Children]] = [
+        [
+            code(one.grant.name),
+            [
+                one.told,
+                [" ", badge(one.power), f" {one.power.why}"]
+                if one.power.is_root
+                else None,
+            ],
+            [f"{one.seen.count}\u00d7", under(f"last {day(one.seen.last)}")],
+            _who(one),
+        ]
+        for one in sheet.refused
+        if one.seen
+    ]
+    heads = ("What", "Why", "Asked for", "By")
+    is_short = facts.seconds < UNUSED_DAYS * DAY
+    return Section(
+        "drift",
+        "What really happens",
+        para(code(live.name), f": {_watched(live.evidence)}."),
+        table("Refused, or would be", heads, refused, class_="refused")
+        if refused
+        else para("It refuses nothing that was sent."),
+        [
+            element(
+                "h3", f"Open, and not used in the last {UNUSED_DAYS} days of that time"
+            ),
+            bullets(_unused(one) for one in unused),
+            para(
+                f"Only {span(facts.seconds)} were watched: that proves little.",
+                class_="note",
+            )
+            if is_short
+            else None,
+        ]
+        if unused
+        else None,
+    )
+
+
+def _unused(line: Line) -> Children:
+    last = line.seen.last if line.seen else 0
+    return [code(line.grant.name), f", last {day(last)}" if last else ", never seen"]
+
+
+def _watched(evidence: Evidence) -> str:
+    """Say how much was watched."""
+    facts = evidence.completeness()
+    from_logs = sum(run.source == "log" for run in evidence.runs.values())
+    logs = f", {from_logs} of them from logs" if from_logs else ""
+    return (
+        f"{describe_runs(facts)}{logs}, {day(facts.first)} to {day(facts.last)},"
+        f" watched for {span(facts.seconds)}; the last new operation came up in run"
+        f" {facts.newest_run}"
+    )
+
+
+def _provenance(
+    file: File, learned: Record | None, old: File | None, live: Record | None
+) -> Section:
+    rows: list[tuple[str, Children]] = [("File", _source(file))]
+    if learned:
+        rows += [
+            ("Evidence", _source(learned)),
+            ("Watched", _watched(learned.evidence)),
+        ]
+        if dropped := learned.evidence.dropped():
+            rows.append(("Without room", count(dropped, "value")))
+    rows += [("Compared with", _source(old))] if old else []
+    rows += [("Beside", _source(live))] if live else []
+    rows += [("Warnings", bullets(file.warnings))] if file.warnings else []
     pairs = [
         element("div", element("dt", name), element("dd", value))
         for name, value in rows
@@ -215,5 +479,6 @@ def _provenance(report: Report) -> Section:
     return Section("provenance", "Where this comes from", element("dl", pairs))
 
 
-def _source(name: str, digest: str) -> list[Children]:
-    return [code(name), element("span", f"SHA-256 {digest}", class_="digest")]
+def _source(one: File | Record) -> list[Children]:
+    digest = element("span", f"SHA-256 {one.digest}", class_="digest")
+    return [code(one.name), digest]

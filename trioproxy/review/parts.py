@@ -1,19 +1,20 @@
-"""What the sections of a report are made of: headings, tables, marks, dates."""
+"""What the page is made of: headings, tables, marks, dates."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from trioproxy.evidence.strictjson import iso
 from trioproxy.judge.meaning import Way
-from trioproxy.learning.wording import count, describe_runs, span
-from trioproxy.review.facts import NOBODY, Watch
+from trioproxy.judge.power import Power
+from trioproxy.learning.wording import count
 from trioproxy.review.markup import Children, Markup, element
-from trioproxy.review.picture import dots
-from trioproxy.review.sightings import NEVER, Sighting
+from trioproxy.review.sheet import Seen
 
 NO_WAY: Final = "no known way to root"
-PROGRAMS_SHOWN: Final = 6
-CLIENTS_SHOWN: Final = 12
+NOBODY: Final = "not told"
+"""Stands for whoever asked, where evidence has neither a program nor an address."""
+SHOWN: Final = 6
+"""Names of a kind that are shown."""
 
 
 class Section:
@@ -40,10 +41,10 @@ def code(text: str) -> Markup:
     return element("code", text)
 
 
-def bullets(items: Iterable[Children], class_: str | None = None) -> Markup | None:
+def bullets(items: Iterable[Children], tag: str = "ul") -> Markup | None:
     """Make a list; None of nothing."""
     made = [element("li", one) for one in items]
-    return element("ul", made, class_=class_) if made else None
+    return element(tag, made) if made else None
 
 
 def table(
@@ -85,9 +86,11 @@ def table(
     )
 
 
-def badge(level: str, text: str) -> Markup:
-    """Mark something with its risk: a word, in the colour of its level."""
-    return element("span", text, class_=f"badge k-{level}")
+def badge(power: Power) -> Children:
+    """Mark something with its level: a word, in its colour."""
+    if not power.level:
+        return NO_WAY
+    return element("span", power.shown, class_=f"badge k-{power.level}")
 
 
 def under(*content: Children) -> Markup:
@@ -95,18 +98,13 @@ def under(*content: Children) -> Markup:
     return element("div", *content, class_="under")
 
 
-def some(names: Sequence[str], shown: int) -> list[Children]:
+def some(names: Sequence[str]) -> Children:
     """Name the first few, and say how many more there are."""
-    more = len(names) - shown
-    parts: list[Children] = []
-    for name in names[:shown]:
-        parts += [", " if parts else None, code(name) if name != NOBODY else name]
-    return [*parts, f" and {more} more" if more > 0 else None]
-
-
-def root_of(why: str) -> Children:
-    """Say why a value gives root on the host, or that no way is known."""
-    return [badge("host-root", "HOST-ROOT"), f" {why}"] if why else NO_WAY
+    more = len(names) - SHOWN
+    parts = [
+        [", " if at else None, code(name)] for at, name in enumerate(names[:SHOWN])
+    ]
+    return [parts or NOBODY, f" and {more} more" if more > 0 else None]
 
 
 def way_of(way: Way) -> list[Children]:
@@ -120,35 +118,16 @@ def day(seconds: int) -> str:
     return iso(seconds)[:10]
 
 
-def date(text: str) -> Markup:
-    """Show a day."""
-    return element("time", text, datetime=text)
-
-
-def often(number: int, last: int) -> list[Children]:
-    """Say how often, and when last."""
-    return [f"{number}\u00d7", under("last ", date(day(last)))]
-
-
-def seen_of(seen: Sighting | None, uses: Sequence[int], watch: Watch) -> list[Children]:
-    """Say how often, in which runs and when something was used."""
-    strip = dots(uses, [run.failed for run in watch.runs]) if watch.runs else None
+def seen_of(seen: Seen | None) -> Children:
+    """Say how often, in how many runs and when something was seen."""
     if seen is None:
-        return [element("em", NEVER.lower(), class_="never")]
-    dates = [date(one) for one in dict.fromkeys(map(day, (seen.first, seen.last)))]
+        return "the evidence cannot tell"
+    if not seen.last:
+        return element("em", "never", class_="never")
+    dates = dict.fromkeys(map(day, (seen.first, seen.last)))
+    times = [element("time", one, datetime=one) for one in dates]
     return [
         element("strong", f"{seen.count}\u00d7"),
-        f" in {seen.runs} of {count(seen.of_runs, 'run')}",
-        element("div", strip),
-        under([[" to " if at else None, one] for at, one in enumerate(dates)]),
+        f" in {len(seen.runs)} of {count(seen.of_runs, 'run')}",
+        under([[" to " if at else None, one] for at, one in enumerate(times)]),
     ]
-
-
-def watched(watch: Watch) -> str:
-    """Say how much was watched."""
-    facts = watch.facts
-    logs = f", {watch.from_logs} of them from logs" if watch.from_logs else ""
-    return (
-        f"{describe_runs(facts)}{logs}, {day(facts.first)} to {day(facts.last)},"
-        f" watched for {span(facts.seconds)}"
-    )

@@ -1,0 +1,29 @@
+"""What an item of a list stands for."""
+
+import pytest
+
+from trioproxy.limits.grant import Grant
+from trioproxy.review.readings import reading
+
+READINGS = [
+    ("CREATE_BINDS=/srv/a/*", [("/*", "all that lies below")]),
+    ("CREATE_BINDS=/t/job.*{8}", [("*{8}", "exactly 8 letters, digits, _ or -")]),
+    ("CREATE_BINDS=/t/{rand8}", [("{rand8}", "exactly 8 letters, digits or _")]),
+    ("CREATE_BINDS=/t/{num}", [("{num}", "any digits")]),
+    ("CREATE_BINDS={base}/src:ro", [("{base}", "/home/ci"), (":ro", "to be read, and not written")]),
+    ("CREATE_IMAGES=app:*", [("*", "any letters, digits, _ or -")]),
+    ("CREATE_CAPS=NET_ADMIN", []),
+    ("CREATE_CAPS=*", []),
+    ("CREATE_PORTS=random", [("random", "a port that the Engine chooses, or that the system had free")]),
+    ("ONLY_CONTAINERS=@own", [("@own", "what was made through this policy")]),
+    ("ONLY_CONTAINERS=@project:shop", [("@project:shop", "what Compose made for this project")]),
+    ("ONLY_VOLUMES=@label:a=b", [("@label:a=b", "what has this label")]),
+    ("ONLY_VOLUMES=web-*", [("*", "any letters, digits, _ or -")]),
+    ("ONLY_NETWORKS=bridge", []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "parts"), READINGS, ids=str)
+def test_readings(line: str, parts: list[tuple[str, str]]) -> None:
+    """Each part of an item that stands for more than itself is explained, and no other."""
+    assert list(reading(Grant.parse(line), "/home/ci")) == parts

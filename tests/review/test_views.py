@@ -1,0 +1,189 @@
+"""All views of the sheet say the same of one grant: of each shipped file, and of each with a
+line struck out."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from tests.depth import IS_DEEP
+from tests.test_shipped_files import every_file
+from trioproxy.api.routes import OPERATIONS
+from trioproxy.commands import explain
+from trioproxy.commands.approve import questions
+from trioproxy.commands.diff import describe
+from trioproxy.commands.policyfile import PolicyFile
+from trioproxy.commands.sheetlines import line_data, power_text, refused_text
+from trioproxy.evidence.evidencefile import load
+from trioproxy.evidence.seen import Evidence
+from trioproxy.file import envfile
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.power import Power, Powers
+from trioproxy.limits.grant import Grant
+from trioproxy.review.compare import compare
+from trioproxy.review.page import File, Record, page
+from trioproxy.review.sheet import Sheet, Standing, grants_of, listed, sheet_of
+
+
+class Variant:
+    """A file, or one of which a line was struck out."""
+
+    def __init__(self, variables: dict[str, str], evidence: Evidence | None) -> None:
+        policy, _ = parse_policy(variables)
+        self.evidence = evidence
+        self.file = PolicyFile(
+            path="app.env", variables=variables, policy=policy, warnings=()
+        )
+        self.sheet = sheet_of(policy, evidence)
+
+    @property
+    def powers(self) -> dict[str, Power]:
+        """What the sheet says of each grant of the file."""
+        return {one.grant.name: one.power for one in self.sheet.granted}
+
+    def without(self, grant: Grant) -> "Variant":
+        """The file without one line."""
+        items = [
+            one for one in listed(self.file.policy, grant.variable) if one != grant.item
+        ]
+        variables = {**self.file.variables, grant.variable: ",".join(items)}
+        return Variant(variables, self.evidence)
+
+
+def read(path: Path) -> Variant:
+    """A file that is shipped, with its evidence if it has any."""
+    known = path.with_suffix(".jsonl")
+    evidence = load(known.read_bytes(), name="app").evidence if known.exists() else None
+    return Variant(dict(envfile.parse(path.read_text(), name="app.env")), evidence)
+
+
+def in_data(one: Variant) -> dict[str, str]:
+    lines = explain.data(one.file, one.sheet)["lines"]
+    assert isinstance(lines, list)
+    assert lines == list(map(line_data, one.sheet.lines))
+    return {
+        line["name"]: line["power"] for line in lines if line["standing"] == "granted"
+    }
+
+
+def in_text(one: Variant) -> Iterator[tuple[str, str]]:
+    """Operations below the title of their level; of items, which are root."""
+    titles = {f"{title}:": level for level, title in explain.titles().items()}
+    level, variable = "", ""
+    for line in explain.text_lines(one.file, one.sheet, one.evidence):
+        level = titles.get(line, level if line else "")
+        if level and (found := re.match(r"  (\w+) +[A-Z]+ +/", line)):
+            yield found[1], level
+        if found := re.match(r"  ([A-Z]+_[A-Z]+)=", line):
+            variable = found[1]
+        if found := re.match(r"    (\S+): HOST-ROOT", line):
+            yield f"{variable}={found[1]}", "host-root"
+
+
+def in_markdown(one: Variant) -> dict[str, str]:
+    rows = [line.split(" | ") for line in explain.markdown_lines("app.env", one.sheet)]
+    return {
+        row[1].split("`")[1]: row[0].removeprefix("| ") for row in rows if len(row) == 4
+    }
+
+
+def on_page(one: Variant) -> tuple[dict[str, str], dict[str, str]]:
+    """The levels of operations, by the tables that they stand in; what is not granted."""
+    policy, variables = one.file.policy, one.file.variables
+    file = File(name="app.env", digest="0", variables=variables, policy=policy)
+    known = (
+        Record(name="app.jsonl", digest="1", evidence=one.evidence)
+        if one.evidence
+        else None
+    )
+    text = unescape(page(file, known))
+    operations, others = dict[str, str](), dict[str, str]()
+    parts = re.split(
+        r'<h3><span class="badge k-([a-z-]+)">', text.partition('id="operations"')[2]
+    )
+    for level, part in zip(parts[1::2], parts[2::2], strict=True):
+        table = part.partition("</table>")[0]
+        operations |= dict.fromkeys(
+            re.findall(r"<strong><code>(\w+)</code>", table), level
+        )
+    _, _, rest = text.partition('id="left-out"')
+    for row in rest.partition("</table>")[0].split("<tr")[2:]:
+        name = re.search(r"<code>(.*?)</code>", row)
+        badge = re.search(r"badge k-([a-z-]+)", row)
+        assert name
+        others[name[1]] = badge[1] if badge else ""
+    return operations, others
+
+
+def check(one: Variant) -> None:
+    """Each view says of each grant what the sheet says, and the verdict is theirs."""
+    policy, sheet, powers = one.file.policy, one.sheet, one.powers
+    levels = {name: power.level for name, power in powers.items()}
+    operations = {name: level for name, level in levels.items() if name in OPERATIONS}
+    roots = {name for name, power in powers.items() if power.is_root}
+    assert sheet.meaning.is_root is bool(roots)
+    assert Powers(policy).worst(grants_of(policy)).is_root is bool(roots)
+    assert in_data(one) == levels
+    told = dict(in_text(one))
+    assert {name: told[name] for name in operations} == operations
+    assert {name for name, level in told.items() if level == "host-root"} == roots
+    assert in_markdown(one) == {name: power.shown for name, power in powers.items()}
+
+
+def check_page(one: Variant) -> None:
+    """The page says the same, of what is granted and of what is not."""
+    levels = {name: power.level for name, power in one.powers.items()}
+    operations = {name: level for name, level in levels.items() if name in OPERATIONS}
+    shown, others = on_page(one)
+    assert shown == operations
+    assert others == {
+        line.grant.name: line.power.level
+        for line in one.sheet.lines
+        if line.standing is not Standing.GRANTED
+    }
+
+
+def check_struck(one: Variant, grant: Grant, whole: Sheet) -> None:
+    """What was struck out is more in the whole file, and asked about, with one power."""
+    (was,) = (line for line in whole.granted if line.grant == grant)
+    more = [
+        line
+        for line in compare(one.file.policy, whole.policy).more
+        if line.grant == grant
+    ]
+    for line in more:
+        assert line.power == was.power
+        assert grant.name in describe(line)
+    for line in one.sheet.lines:
+        if (
+            line.grant == grant
+            and line.standing is not Standing.UNSEEN
+            and line.endpoint
+        ):
+            assert line.power == was.power
+    asked = {line.grant: line for line in questions(one.sheet)}
+    for line in one.sheet.refused:
+        text = " ".join(refused_text(line))
+        assert ("gives root on the host" in text) is line.power.is_root
+        assert line.is_nameable is (line.grant in asked)
+        assert power_text(line).startswith(line.power.shown or "no known way")
+
+
+@pytest.mark.deep
+@every_file
+def test_all_views_agree(file: Path) -> None:
+    """explain as text, data and Markdown, the page, drift, approve, diff and the catalogue
+    say the same of each line, whichever other line is struck out."""
+    whole = read(file)
+    check(whole)
+    check_page(whole)
+    for number, grant in enumerate(grants_of(whole.file.policy)):
+        one = whole.without(grant)
+        if grant.name in one.powers:
+            continue  # another one brings it along
+        check(one)
+        if IS_DEEP or not number % 8:
+            check_page(one)
+        check_struck(one, grant, whole.sheet)

@@ -1,0 +1,63 @@
+"""What an item of a list stands for, where it is more than itself."""
+
+import re
+from collections.abc import Iterator
+from types import MappingProxyType
+from typing import Final
+
+from trioproxy.api.families import BASE, OBJECTS
+from trioproxy.limits import varying
+from trioproxy.limits.grant import Grant
+from trioproxy.limits.limit import ANY
+from trioproxy.limits.objects import OF_LABEL, OF_PROJECT, OWN
+from trioproxy.limits.patterns import READ_ONLY
+
+HOLE: Final = re.compile(rf"(/\*\Z|{varying.HOLE.pattern})")
+"""What stands for more than itself in an item: all below a path, or a hole."""
+
+_KINDS: Final = MappingProxyType(
+    {
+        "num": "any digits",
+        "uuid": "a UUID",
+        "date": "a date, as 2026-11-20 or 20261120",
+        "uid": "the number of a user, 1000 to 59999",
+        "hex": "exactly {} of 0-9 and a-f",
+        "rand": "exactly {} letters, digits or _",
+        "": "exactly {} letters, digits, _ or -",
+    }
+)
+
+_OBJECTS: Final = (
+    (OWN, "what was made through this policy"),
+    (OF_PROJECT, "what Compose made for this project"),
+    (OF_LABEL, "what has this label"),
+)
+
+
+def reading(grant: Grant, base: str) -> Iterator[tuple[str, str]]:
+    """Parts of an item that are not plain, each with what it stands for.
+
+    `base`: what `{base}` is in its file.
+    """
+    variable, item = grant
+    if variable in OBJECTS and item.startswith("@"):
+        yield from (
+            (item, words) for begin, words in _OBJECTS if item.startswith(begin)
+        )
+        return
+    for hole in dict.fromkeys(HOLE.findall(item)) if item != ANY else ():
+        yield hole, _hole(hole)
+    if BASE in item:
+        yield BASE, base or "the folder that CREATE_BASE names"
+    if variable == "CREATE_BINDS" and item.endswith(READ_ONLY):
+        yield READ_ONLY, "to be read, and not written"
+    if variable == "CREATE_PORTS" and "random" in item:
+        yield "random", "a port that the Engine chooses, or that the system had free"
+
+
+def _hole(hole: str) -> str:
+    if hole.startswith("/"):
+        return "all that lies below"
+    if hole == ANY:
+        return "any letters, digits, _ or -"
+    return _KINDS[varying.kind_of(hole)].format(re.sub("[^0-9]", "", hole))
