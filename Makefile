@@ -94,6 +94,7 @@ bench: .venv/installed-dev packages ## measure beside HAProxy; options: make ben
 .PHONY: cost
 cost: .venv/installed-dev ## what commands cost on lists of up to 5,000 items; some: make cost COST='--kinds binds'
 	$(PYTHON) -m tests.cost $(COST)
+	$(PYTHON) -m tests.learningcost
 
 .PHONY: flood
 flood: .venv/installed-dev ## hostile clients, and another one; options: make flood FLOOD='--tree ../old --check'

@@ -135,7 +135,7 @@ async def test_new_is_what_the_file_did_not_grant(learn: Learning) -> None:
     """A line that somebody wrote into the evidence is not granted in silence."""
     await learn("--", *client_sending(LIST))
     path = learn.file.with_suffix(".jsonl")
-    line = next(one for one in path.read_text().splitlines() if '"operation"' in one)
+    line = next(one for one in path.read_text().splitlines() if '"by"' in one)
     tampered = line.replace("ContainerList", "ContainerExec").replace("GET", "POST")
     path.write_text(f"{path.read_text()}{tampered}\n")
     done = await learn("--", *client_sending(LIST))

@@ -9,6 +9,7 @@ from trioproxy.evidence.evidencefile import dump, load
 from trioproxy.evidence.ledger import evidence_path
 from trioproxy.evidence.seen import Evidence, When
 from trioproxy.evidence.sight import Sight, Who, route
+from trioproxy.learning.lists import LONGEST_LINE
 from trioproxy.learning.proposal import Wish, listed_operations
 from trioproxy.learning.store import Store
 
@@ -221,6 +222,55 @@ def test_learned_lists_unite(tmp_path: Path) -> None:
         assert out.read_bytes() == before
     assert len(texts) == 1
     assert lists(both) == {BIND: "/srv/a,/srv/b"}
+
+
+def test_folders_that_differ_unite(tmp_path: Path) -> None:
+    """Where `{base}` is another folder it is written out, and what says the same is listed
+    once; the output can be learned on, and the order does not matter."""
+    paths = list[Path]()
+    for name, base, value in (
+        ("one", "/builds/ci", "{base}/data"),
+        ("two", "/builds/me", "{base}/data"),
+        ("three", "/builds/ci", "/builds/ci/data"),
+    ):
+        evidence = asked(f"r-{name}", (BIND, value))
+        evidence.runs[f"r-{name}"].base = base if "{" in value else ""
+        paths.append(learned(tmp_path / f"{name}.env", evidence))
+    for order, name in ((paths, "a"), (paths[::-1], "b")):
+        out = tmp_path / name / "app.env"
+        done = merge(*order, out=out)
+        assert done.status == 0, done.err
+        assert "CREATE_BASE is /builds/ci: where it differs" in done.err
+        assert lists(out) == {
+            "CREATE_BASE": "/builds/ci",
+            BIND: "/builds/me/data,{base}/data",
+        }
+
+
+def test_the_socket_of_the_proxy_is_kept(tmp_path: Path) -> None:
+    """A file that gives this proxy to what its client starts does so when it is merged."""
+    one = learned(tmp_path / "one.env", asked("r1", (BIND, "/srv/a")))
+    text = one.read_text().replace(f"{BIND}=/srv/a", f"{BIND}=/srv/a,@proxy")
+    one.write_text(f"PROXY_SOCKET=/run/trioproxy.sock\n{text}")
+    two = learned(tmp_path / "two.env", asked("r2", (BIND, "/srv/b")))
+    out = tmp_path / "out" / "app.env"
+    done = merge(one, two, out=out)
+    assert done.status == 0, done.err
+    assert "PROXY_SOCKET=/run/trioproxy.sock\n" in out.read_text()
+    assert lists(out)[BIND] == "/srv/a,/srv/b,@proxy"
+
+
+def test_lists_of_a_fleet_are_bounded(tmp_path: Path) -> None:
+    """A list that is longer than a line may be holds what there is room for, and it is said."""
+    paths = list[Path]()
+    for host in range(4):
+        binds = ((BIND, f"/srv/{host}/{n:0150}") for n in range(80))
+        paths.append(learned(tmp_path / f"h{host}.env", asked(f"r{host}", *binds)))
+    out = tmp_path / "out" / "app.env"
+    done = merge(*paths, out=out)
+    assert done.status == 0, done.err
+    assert "CREATE_BINDS has room for " in done.err
+    assert len(f"{BIND}={lists(out)[BIND]}") <= LONGEST_LINE
 
 
 def test_lists_by_hand_are_kept(tmp_path: Path) -> None:

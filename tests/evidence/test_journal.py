@@ -1,5 +1,6 @@
 """Evidence and env file on disk while learning."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -251,6 +252,40 @@ def test_fresh_starts_over_once(files: Files) -> None:
     store.save(evidence, is_final=True)
     assert files.granted == {"ContainerList", "ImageList"}
     assert files.env.read_text().startswith("TZ=UTC\n")
+
+
+def test_a_file_that_nobody_else_wrote_is_not_read_again(files: Files) -> None:
+    """As long as inode, size and date are those that we left, a save does not look into it."""
+    store, evidence = files.store, learner("r1", LIST)
+    store.save(evidence, [LIST])
+    path = evidence_path(files.env)
+    left = path.stat()
+    path.write_bytes(b"?" * left.st_size)
+    os.utime(path, ns=(left.st_atime_ns, left.st_mtime_ns))
+    evidence.observe(IMAGES, "200", When(1_795_515_301), WHO)
+    saved = store.save(evidence, is_final=True)
+    assert saved.others.facts == {}
+    assert set(files.evidence.facts) == {LIST, IMAGES}
+
+
+def test_what_another_learner_wrote_meanwhile_is_read(files: Files) -> None:
+    """Two learners that save in turn both know all, and neither loses what it had."""
+    one, two = files.store, files.store
+    one.save(learner("r1", LIST), [LIST])
+    assert set(two.save(learner("r2", IMAGES), [IMAGES]).others.facts) == {LIST}
+    saved = one.save(learner("r1", EXEC), [EXEC])
+    assert set(saved.evidence.facts) == {LIST, IMAGES, EXEC}
+    assert IMAGES in saved.others.facts
+    assert set(files.evidence.facts) == {LIST, IMAGES, EXEC}
+
+
+def test_evidence_that_is_gone_is_written_again(files: Files) -> None:
+    """Whoever removes the file while it is learned into loses nothing by it."""
+    store = files.store
+    store.save(learner("r1", LIST), [LIST])
+    evidence_path(files.env).unlink()
+    store.save(learner("r1", IMAGES), [IMAGES])
+    assert set(files.evidence.facts) == {LIST, IMAGES}
 
 
 def test_a_symbolic_link_stops_the_start(files: Files) -> None:

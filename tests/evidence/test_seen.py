@@ -125,6 +125,23 @@ def test_two_learners_equal_one_that_saw_both(
     assert content(union(one, two)) == content(union(seen(*sightings)))
 
 
+@given(st.lists(_SIGHTINGS, max_size=25), st.integers(0, 25))
+def test_the_parts_of_evidence_make_the_whole(
+    sightings: list[tuple[str, Sight, str, int, Who]], cut: int
+) -> None:
+    """What is handed over in parts, as it grows, is what is known in the end."""
+    values = [Sight("CREATE_BINDS", f"/srv/{n}", CREATE.operation) for n in range(3)]
+    evidence, whole = Evidence(), Evidence()
+    for number, (run, sight, result, at, who) in enumerate(sorted(sightings, key=lambda one: one[0])):  # fmt: skip
+        evidence.begin(run, at)
+        evidence.observe(sight, result, When(at), who)
+        evidence.observe(values[number % 3], result, When(at))
+        if number == cut:
+            whole.merge(evidence.part())
+    whole.merge(evidence.part())
+    assert content(whole) == content(union(evidence))
+
+
 def test_observe_tells_what_is_new() -> None:
     """A shape is new once per result: the first success after a failure is news."""
     evidence = Evidence()

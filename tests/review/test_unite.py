@@ -66,7 +66,7 @@ UNIONS: list[tuple[Part, Part, dict[str, str], str]] = [
     (part("a", CREATE, CREATE_BASE="/x", CREATE_BINDS="{base}/d"), part("b", CREATE, CREATE_BASE="/x", CREATE_BINDS="{base}"),
      {"CREATE_BINDS": "{base},{base}/d", "CREATE_BASE": "/x"}, ""),
     (part("a", CREATE, CREATE_BASE="/x", CREATE_BINDS="{base}/d"), part("b", CREATE, CREATE_BASE="/y", CREATE_BINDS="{base}/d"),
-     {"CREATE_BINDS": "/x/d,/y/d"}, "CREATE_BASE differs between the files: what {base} stood for is written out"),
+     {"CREATE_BINDS": "/y/d,{base}/d", "CREATE_BASE": "/x"}, "CREATE_BASE is /x: where it differs, what {base} stood for is written out"),
     (part("a", CREATE, CREATE_BASE="/x", CREATE_BINDS="{base}/d"), part("b", CREATE, CREATE_BASE="/y", CREATE_BINDS="/b"),
      {"CREATE_BINDS": "/b,{base}/d", "CREATE_BASE": "/x"}, ""),
 ]  # fmt: skip

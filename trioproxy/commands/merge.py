@@ -13,6 +13,7 @@ from trioproxy.api.families import (
     OBJECTS,
     OPERATIONS_VARIABLE,
     OWNER_VARIABLE,
+    PROXY_VARIABLE,
     Family,
 )
 from trioproxy.api.routes import LIMITED
@@ -152,7 +153,9 @@ class _Output(Store):
         return "".join(f"{line}\n" for line in kept)
 
 
-_LISTS: Final = frozenset({BASE_VARIABLE, OWNER_VARIABLE, *LIMITS, *OBJECTS})
+_LISTS: Final = frozenset(
+    {BASE_VARIABLE, OWNER_VARIABLE, PROXY_VARIABLE, *LIMITS, *OBJECTS}
+)
 
 
 def _marks(united: United, once_listed: Iterable[str]) -> set[str]:

@@ -383,18 +383,21 @@ class _Proposing:
         self._notes["by_hand"] |= {
             f"{variable}={item}" for item in items.keys() - by_learning - seen
         }
-        return self._with_room(variable, sorted(items))
-
-    def _with_room(self, variable: str, items: list[str]) -> list[str]:
-        room = LONGEST_LINE - len(variable) - 1
-        kept = list[str]()
-        for item in items:
-            room -= len(item) + 1
-            if room < 0:
-                self._unlisted[variable] = frozenset({"too many to be listed"})
-                break
-            kept.append(item)
+        kept = with_room(variable, sorted(items))
+        if len(kept) < len(items):
+            self._unlisted[variable] = frozenset({"too many to be listed"})
         return kept
+
+
+def with_room(variable: str, items: Iterable[str]) -> list[str]:
+    """Of the items of a list those that a line has room for, the first of them."""
+    room, kept = LONGEST_LINE - len(variable) - 1, list[str]()
+    for item in items:
+        room -= len(item) + 1
+        if room < 0:
+            break
+        kept.append(item)
+    return kept
 
 
 def _listed(patterns: Iterable[Pattern]) -> Listed:

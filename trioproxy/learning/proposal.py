@@ -123,7 +123,7 @@ def propose(
     or is none that learning may extend.
     """
     listed = listed_operations(old, wish.file)
-    refuse_cut(evidence, old, wish.file)
+    refuse_cut(evidence, old, wish.file, listed)
     # Without a list the file is new, or begun anew: nobody took anything out of it.
     known = (
         wish.declined if listed is None else wish.declined | evidence.granted_operations
@@ -240,13 +240,15 @@ def refuse_excess(text: str, file: str, ceiling: Policy, ceiling_name: str) -> N
         )
 
 
-def refuse_cut(evidence: Evidence, text: str, file: str) -> None:
+def refuse_cut(
+    evidence: Evidence, text: str, file: str, listed: frozenset[str] | None
+) -> None:
     """Stop where learning once wrote grants into a file, and it has none at all now.
 
     It was cut, or a person took them out: what is missing must not count as declined, nor
     what was declined be granted again. A file that is gone was removed, and begins anew.
     """
-    if text and evidence.granted and listed_operations(text, file) is None:
+    if text and evidence.granted and listed is None:
         raise says_nothing(file, f"remove {file}, to have it written from its evidence")
 
 

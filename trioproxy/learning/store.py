@@ -67,10 +67,11 @@ class Store(Ledger):
         loaded, text = self.open(), self.read_env()
         if self.wish.ceiling is not None:
             refuse_excess(text, self.wish.file, self.wish.ceiling, ceiling_name)
-        refuse_cut(loaded.evidence, text, self.wish.file)
+        listed = listed_operations(text, self.wish.file)
+        refuse_cut(loaded.evidence, text, self.wish.file, listed)
         refuse_restore(loaded.evidence, text, self.wish)
-        listed = listed_operations(text, self.wish.file) or frozenset()
-        return loaded, listed | listed_items(text, self.wish.file)
+        granted = listed or frozenset()
+        return loaded, granted | listed_items(text, self.wish.file)
 
     def objects(self) -> Objects:
         """How objects are looked at while they are learned for the env file."""

@@ -11,11 +11,16 @@ those files count that grant an operation which can ask for it, and then:
 
 A list of a file that grants nothing which could ask for it is left out, and told of.
 
+Where `{base}` stands for another folder than in most files, it is written out; a path that
+`{base}` says as well is listed once, with it. A list that is longer than a line may be holds
+what there is room for, as where it is learned, and this is told.
+
 Lists of objects are united in the same way: the union, where all files have some that
 grant an operation which names objects. Of many owners one is left: what was made under
 another one is nobody's own then, which is told.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -26,11 +31,13 @@ from trioproxy.api.families import (
     FAMILIES,
     OBJECTS,
     OWNER_VARIABLE,
+    PROXY_VARIABLE,
     Family,
     Kind,
 )
 from trioproxy.api.fields import OPERATIONS as ARGUED
 from trioproxy.api.routes import LIMITED, kinds_of
+from trioproxy.learning.lists import LONGEST_LINE, with_room
 from trioproxy.limits.inclusion import taken_out
 from trioproxy.limits.limit import ANY, NO_LIMITS, Limits
 from trioproxy.limits.objects import NO_OBJECTS, OWN, VARIABLES, Objects
@@ -109,9 +116,10 @@ class _Uniting:
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = parts
-        bases = {p.limits.base for p in parts if _has_base(p)}
-        self._base = bases.pop() if len(bases) == 1 else ""
-        self._has_bases = bool(bases)
+        bases = Counter(p.limits.base for p in parts if _has_base(p))
+        # What `{base}` stands for in most of them, it does in the result.
+        self._base = max(sorted(bases), key=bases.__getitem__, default="")
+        self._has_bases = len(bases) > 1
         self._declined = {
             self._written(mark, part.limits.base)
             for part in parts
@@ -128,10 +136,11 @@ class _Uniting:
         self._unite_objects()
         if any(BASE in value for value in self._values.values()):
             self._values[BASE_VARIABLE] = self._base
+        self._unite_sockets()
         if self._has_bases:
             self._notes.append(
-                f"{BASE_VARIABLE} differs between the files: what {BASE} stood for is"
-                " written out"
+                f"{BASE_VARIABLE} is {self._base}: where it differs, what {BASE} stood"
+                " for is written out"
             )
         listed = {
             f"{name}={item}"
@@ -144,6 +153,18 @@ class _Uniting:
             declined=frozenset(self._declined - listed),
             notes=tuple(self._notes),
         )
+
+    def _unite_sockets(self) -> None:
+        """Say where this proxy listens for what clients start, as one of the files does."""
+        parts = [part for part in self._parts if part.limits.proxy_socket]
+        if not parts:
+            return
+        mine = [part for part in parts if part.is_output]
+        socket = self._values[PROXY_VARIABLE] = (*mine, *parts)[0].limits.proxy_socket
+        if others := {part.limits.proxy_socket for part in parts} - {socket}:
+            self._notes.append(
+                f"{PROXY_VARIABLE} is {socket}, and in other files {', '.join(sorted(others))}"
+            )
 
     def _unite_family(self, family: Family) -> None:
         limiting = [p for p in self._parts if family in p.limits.families]
@@ -226,7 +247,14 @@ class _Uniting:
                     f"{name} is {ANY}, because {_names(free)} limits nothing of it"
                 )
         elif any(name in part.limits.by_variable for part in counted):
-            self._values[name] = ",".join(self._items(name, counted))
+            items = self._items(name, counted)
+            kept = with_room(name, items)
+            self._values[name] = ",".join(kept)
+            if len(kept) < len(items):
+                self._notes.append(
+                    f"{name} has room for {len(kept)} of {len(items)} items: a line may"
+                    f" have {LONGEST_LINE} characters; write a pattern for the others"
+                )
 
     def _items(self, name: str, parts: Sequence[Part]) -> list[str]:
         kept = set[str]()
@@ -236,11 +264,13 @@ class _Uniting:
                 item = self._written(one.text, part.limits.base)
                 if part.is_output or f"{name}={item}" not in self._declined:
                     kept.add(item)
+        if self._base:  # which says the same
+            kept -= {one.replace(BASE, self._base) for one in kept if BASE in one}
         return sorted(kept - {NOT_FLAGGED} or kept)
 
     def _written(self, item: str, base: str) -> str:
         """An item as the union has it: `{base}` only where it means the same in all."""
-        return item if self._base or not base else item.replace(BASE, base)
+        return item if base in {"", self._base} else item.replace(BASE, base)
 
     def _tell_of_idle(self, idle: Sequence[Part], name: str) -> None:
         for part in idle:
