@@ -3,7 +3,7 @@
 A file grants operations and items of lists; clients use operations, ask for values and name
 objects. Both are brought to one form here, a `Grant`, and laid side by side: what is granted,
 with its power and what was seen of it; and what is not, though it came up, with the power
-that it would have. Every view (`explain`, `drift`, `approve`, the page, `check --trace`) is
+that it would have. Every view (`explain`, `diff` with evidence, `approve`, the page) is
 made of these lines, so that no two of them can say two things of one fact.
 
 Evidence is read in one function, `_seen`.
