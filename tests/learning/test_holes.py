@@ -44,6 +44,7 @@ CASES: list[tuple[str, list[list[str]], list[str]]] = [
     # Two kinds in one folder, two folders of one kind, and words beside them.
     ("CREATE_BINDS", [["/tmp/tmpab12cd34", "/tmp/test-17"], ["/tmp/tmpa9_81kq0", "/tmp/test-9"]], ["/tmp/test-{num}", "/tmp/tmp{rand8}"]),
     ("CREATE_BINDS", [["/tmp/p-1/a", "/tmp/p-1/b"], ["/tmp/p-2/a", "/tmp/p-2/b"]], ["/tmp/p-{num}/a", "/tmp/p-{num}/b"]),
+    ("CREATE_BINDS", [["/tmp/p1/x-7", "/tmp/p2/x-7"], ["/tmp/p1/x-8", "/tmp/p2/x-8"]], ["/tmp/p1/x-{num}", "/tmp/p2/x-{num}"]),
     ("CREATE_BINDS", [["/tmp/a-1:ro"], ["/tmp/a-2"]], ["/tmp/a-1:ro", "/tmp/a-2"]),
     ("CREATE_BINDS", [["/srv/j/17/in", "/srv/j/17/out"], ["/srv/j/18/in"]], ["/srv/j/17/out", "/srv/j/{num}/in"]),
     ("CREATE_BINDS", [["/tmp/s-31.sock", "/tmp/s-32.log"], ["/tmp/s-33.sock"]], ["/tmp/s-32.log", "/tmp/s-{num}.sock"]),
@@ -191,6 +192,29 @@ def test_one_long_run_is_many_creations() -> None:
     assert found(*nodes) == nodes
     assert found(*(f"/srv/job/{number}" for number in range(8, 16))) == ["/srv/job/{num}"]  # fmt: skip
     assert found("/srv/config-prod", "/srv/config-dev") == ["/srv/config-dev", "/srv/config-prod"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a" * 60 + "1a{}", "aB" * 30 + "{}_", "A" * 62 + "{}a", "_" * 250 + "{}"),
+        *("1_" * 2000 + "{}", "{0}-" * 1300 + "{0}", "{0}." * 90 + "{0}", "ab_" * 80 + "{}"),
+    ],
+    ids=lambda name: f"{name[:6]} x{len(name)}",
+)  # fmt: skip
+def test_a_name_that_is_made_to_be_hard_is_compared_at_once(name: str) -> None:
+    """Whatever a client calls a thing, learning comes to an end, and lists what was used."""
+    made = [f"/srv/{name.format(number)}" for number in range(10, 60)]
+    found = items("CREATE_BINDS", made[:25], made[25:])
+    patterns = [parse_pattern("CREATE_BINDS", one.text) for one in found]
+    assert all(any(each.fits(value) for each in patterns) for value in made)
+
+
+def test_many_makers_of_one_place_are_told_apart_together() -> None:
+    """Three hundred counters side by side are as many items."""
+    runs = [[f"/srv/{word}{n}-{run}" for n in range(15) for word in CHOSEN[:20]] for run in (7, 8)]  # fmt: skip
+    found = items("CREATE_BINDS", *runs)
+    assert {one.text for one in found} == {f"/srv/{word}{n}-{{num}}" for n in range(15) for word in CHOSEN[:20]}  # fmt: skip
 
 
 def test_an_item_knows_its_values() -> None:

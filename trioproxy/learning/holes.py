@@ -34,6 +34,8 @@ _FEW_PORTS: Final = 100
 _LEAST_PORT: Final = 1024
 _LEAST_NUMBERS: Final = 8
 """Numbers of one run that are a counter; fewer may be the parts of one thing."""
+_MOST_TOKENS: Final = 200
+"""Parts of a name that is compared with others."""
 _SUBNET: Final = "NetworkCreate:IPAM.Config.Subnet"
 
 
@@ -180,7 +182,7 @@ def _of_names(
     alike = dict[tuple[Token, ...], list[_Name]]()
     for value, one in varied.items():
         tokens = tuple(cut(value) if cut else _cut_image(value, is_pulled=is_pulled))
-        if tokens:
+        if 0 < len(tokens) <= _MOST_TOKENS:
             name = _Name(tokens, one)
             alike.setdefault(name.shape, []).append(name)
     for names in alike.values():
@@ -278,14 +280,17 @@ def _pieces(names: Sequence[_Name], at: int) -> dict[str, frozenset[str]]:
 
 
 def _place(names: Sequence[_Name], at: int, *, is_image: bool) -> Place:
-    texts = [["", *(one.text for one in name.tokens), "", ""] for name in names]
+    before = [name.tokens[max(at - 2, 0) : at] for name in names]
+    after = [name.tokens[at + 1 : at + 3] for name in names]
     return Place(
         is_image=is_image,
         is_behind_dot=any(
-            one[at] == "." and one[at - 1][-1:].isdigit() for one in texts if at
+            len(two) == 2 and two[1].text == "." and two[0].text[-1:].isdigit()
+            for two in before
         ),
         is_before_dot=any(
-            one[at + 2] == "." and one[at + 3][:1].isdigit() for one in texts
+            len(two) == 2 and two[0].text == "." and two[1].text[:1].isdigit()
+            for two in after
         ),
     )
 

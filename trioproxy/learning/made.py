@@ -19,6 +19,7 @@ nearly never opened; a maker whose names look like words is missed, and they are
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Final, NamedTuple
 
 from trioproxy.api import normal
@@ -33,7 +34,8 @@ _TOKEN: Final = re.compile(
     rf"|(?P<piece>(?:(?!{_UUID}|{_DATE})[A-Za-z0-9_])+)|(?P<mark>.)",
     re.DOTALL,
 )
-_PART: Final = r"(?:[A-Z]?[a-z]{2,}|[A-Z]{2,})+[0-9]*"
+# Each letter is read in one way: clients choose what is matched here.
+_PART: Final = r"(?:[A-Z]*+[a-z]{2,}+|[A-Z]{2,}+)++[0-9]*+"
 _WORDS: Final = re.compile(rf"{_PART}(?:_(?:{_PART}|[0-9]+))*")
 _COMMON: Final = frozenset(
     [
@@ -89,6 +91,10 @@ _NUMBER: Final = re.compile(r"(?<![0-9])[0-9]+(?=_|\Z)")
 _HEX: Final = re.compile(r"(?=.*[0-9])[0-9a-f]{7,64}")
 _RAND: Final = re.compile(r"[A-Za-z0-9_]{6,64}")
 _VERSION: Final = re.compile(r"(?:.*[^A-Za-z])?[vV]")
+_LONGEST: Final = 255
+"""Characters of a piece that is compared: as many as the name of a file has."""
+_MOST_CUTS: Final = 8
+"""Places in which a piece is cut, from either end; and numbers that are looked for in it."""
 _LEAST_OF_IMAGES: Final = 3
 """Digits of a number in the name of an image; of fewer it is a version."""
 
@@ -138,19 +144,29 @@ class Made(NamedTuple):
 def made_up(pieces: Pieces, place: Place) -> Iterator[Made]:
     """Say which pieces of a place were made up, by one maker each; the others are words.
 
-    What explains the most comes first, then a number, then what leaves least open.
+    What explains the most comes first, then a number, then what leaves least open. What stands
+    there in every run is not what varies, though what stands beside it may.
     """
-    left = dict(pieces)
+    every = frozenset[str]().union(*pieces.values())
+    left = {
+        one: runs
+        for one, runs in pieces.items()
+        if len(one) <= _LONGEST and (runs != every or len(every) < 2)
+    }
     while len(left) > 1:
-        found = max(
-            _makers(left, place),
-            key=lambda one: (len(one.pieces), "{num}" in one.hole, len(one.hole)),
-            default=None,
-        )
-        if found is None:
+        found = sorted(_makers(left, place), key=_weight, reverse=True)
+        taken = set[str]()
+        for one in found:  # what has lost a piece to another is looked at again
+            if taken.isdisjoint(one.pieces):
+                yield one
+                taken |= one.pieces
+        if not found:
             return
-        yield found
-        left = {one: left[one] for one in left.keys() - found.pieces}
+        left = {one: left[one] for one in left.keys() - taken}
+
+
+def _weight(one: Made) -> tuple[int, bool, int, str]:
+    return len(one.pieces), "{num}" in one.hole, len(one.hole), one.hole
 
 
 def _makers(pieces: Pieces, place: Place) -> Iterator[Made]:
@@ -158,7 +174,7 @@ def _makers(pieces: Pieces, place: Place) -> Iterator[Made]:
     numbers = dict[tuple[str, str], set[str]]()
     others = dict[tuple[str, int, str], set[str]]()
     for piece in sorted(pieces):
-        for one in _NUMBER.finditer(piece):
+        for one in islice(_NUMBER.finditer(piece), _MOST_CUTS):
             around = piece[: one.start()], piece[one.end() :]
             if _is_number(one[0], *around, place):
                 numbers.setdefault(around, set()).add(piece)
@@ -199,10 +215,11 @@ def _is_number(digits: str, front: str, back: str, place: Place) -> bool:
 
 def _around(piece: str) -> Iterator[tuple[str, str]]:
     """What may be fixed of a piece, in front and behind."""
-    fronts = ["", *(piece[: one.end()] for one in re.finditer("_", piece))]
+    cuts = [one.start() for one in re.finditer("_", piece)]
+    fronts = ["", *(piece[: at + 1] for at in cuts[:_MOST_CUTS])]
     if piece.startswith("tmp"):  # of Python, and of Rust: no separator stands behind it
         fronts.append("tmp")
-    backs = ["", *(piece[one.start() :] for one in re.finditer("_", piece))]
+    backs = ["", *(piece[at:] for at in cuts[-_MOST_CUTS:])]
     for front in fronts:
         for back in backs:
             if len(front) + len(back) < len(piece):
