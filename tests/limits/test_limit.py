@@ -270,11 +270,20 @@ def test_a_value_that_can_mean_nothing_is_an_error(
     assert variable in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "base", ["", "srv", "/srv/", "/a/../b", "/", "/etc", "/var", "/var/run/docker.sock"]
-)
+@pytest.mark.parametrize("base", ["/root/app", "/etc", "/var", "/usr/src/app"])
+def test_a_base_that_is_root_is_told_by_what_lies_in_it(base: str) -> None:
+    """A project may be anywhere, as below `/root`; its items are root there as they would be
+    if they were written out."""
+    found = limits({"CREATE_BASE": base, "CREATE_BINDS": "{base},{base}/lib"})
+    for item in ("{base}", "{base}/lib"):
+        why = why_root("CREATE_BINDS", item, base=found.base)
+        assert why == why_root("CREATE_BINDS", item.replace("{base}", base))
+        assert why
+
+
+@pytest.mark.parametrize("base", ["", "srv", "/srv/", "/a/../b", "/"])
 def test_a_base_must_be_a_folder_of_a_project(base: str) -> None:
-    """`{base}` needs a clean absolute folder that is not root by itself."""
+    """`{base}` needs a clean absolute folder, and one below the root of all."""
     with pytest.raises(ConfigError):
         limits({"CREATE_BASE": base, "CREATE_BINDS": "{base}/data"})
 

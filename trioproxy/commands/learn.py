@@ -198,15 +198,14 @@ def _proxy_socket(store: Store, listen: Iterable[Address]) -> str:
 
 
 def _base() -> str:
-    """The folder that COMMAND is started in, as lists write it; empty where it gives root."""
+    """The folder that COMMAND is started in, as lists write it; empty for that of all."""
     from trioproxy.api import normal
-    from trioproxy.limits import root
 
     try:
         folder = normal.path(os.getcwd())
     except OSError:  # it is gone
         return ""
-    return "" if root.of_path(folder) else normal.quote(folder)
+    return "" if folder == "/" else normal.quote(folder)
 
 
 def _read_clients(asked: Asked) -> Clients | None:

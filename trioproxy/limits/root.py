@@ -93,11 +93,6 @@ def of_bind(item: str) -> str:
     return _of_pattern(path.removesuffix("/*") or "/", is_read_only=mode == "ro")
 
 
-def of_path(path: str) -> str:
-    """Say why a folder or file of the host gives root; empty if no way is known."""
-    return _of_pattern(normal.quote(path))
-
-
 @lru_cache(maxsize=4096)  # the same values come in one list after another
 def _of_pattern(path: str, *, is_read_only: bool = False) -> str:
     """The same for a path as a list has it: any segment may hold a hole."""
