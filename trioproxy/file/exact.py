@@ -31,7 +31,9 @@ def exact_policy(
                 return Ruling(True, Reason.OPERATION, OPERATIONS_VARIABLE)
             name = endpoint.operation
         advice = f"add {name} to {OPERATIONS_VARIABLE}"
-        return Ruling(False, Reason.OPERATION, OPERATIONS_VARIABLE, advice)
+        return Ruling(
+            False, Reason.OPERATION, OPERATIONS_VARIABLE, advice, names_it=True
+        )
 
     return Policy(
         mode=Mode.EXACT,

@@ -139,14 +139,16 @@ class _Sections:
             reason = Reason.SECTION if endpoint else Reason.UNKNOWN_ROUTE
             return Ruling(True, reason, section or "")
         # A verb where there is one, for it is narrower; else all that is in the way.
-        if verbs := self.granting.get(operation):
+        verbs = self.granting.get(operation)
+        if verbs:
             advice = f"set {verbs[0]}=1"
         elif section is None:
             advice = f"no section variable opens it, only {OPERATIONS_VARIABLE}"
         else:
             missing = [*words, *(name for _, name in reversed(others))]
             advice = f"set {' and '.join(f'{name}=1' for name in missing)}"
-        return Ruling(False, *[*obstacles, *others][0], advice)
+        names_it = bool(verbs) or section is None
+        return Ruling(False, *[*obstacles, *others][0], advice, names_it)
 
     def _obstacles(
         self,

@@ -118,6 +118,8 @@ class Ruling(NamedTuple):
     """The variable that decided."""
     advice: str = ""
     """For a refusal: what would allow it."""
+    names_it: bool = False
+    """Whether that would grant it by its name."""
 
 
 Rules = Callable[[str, Endpoint | None, str], Ruling]
@@ -201,8 +203,10 @@ class Policy:
     ) -> Decision:
         """Decide by the route alone. `path` may be a template, for all that fit it."""
         ruling = self.rules(method, endpoint, path)
-        if ruling.allowed and ruling.reason not in _BY_NAME:
-            ruling = self._guard(method, endpoint) or ruling
+        by_name = ruling.reason in _BY_NAME if ruling.allowed else ruling.names_it
+        if not by_name and (guard := self._guard(method, endpoint)):
+            # Beside limits what a refusal advises would not be enough either.
+            ruling = guard if ruling.allowed else ruling._replace(advice=guard.advice)
         if ruling.allowed:
             return Decision(True, ruling.reason, ruling.rule)
         what = shown(method, endpoint, shown_path or path)

@@ -1,0 +1,356 @@
+"""Every advice that is printed, taken as text: it is applied, the file loads, and what was
+refused passes.
+
+The advices are those of refusals, of what was recorded beside a file (`review.sheet`), of
+the questions of `approve`, of the end of a learning, and of its errors; files are the
+shipped ones and random ones of every kind.
+"""
+
+import json
+import random
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.commands.running import run
+from tests.depth import by_depth
+from tests.judge.judging import REACHABLE, judged, of_endpoint, outcome_of
+from tests.learned.learning import LEARNED
+from tests.learning.test_lists import File, bind, create, execute
+from tests.test_shipped_files import every_file
+from trioproxy.api.decoding import Json
+from trioproxy.api.families import FAMILIES, Family
+from trioproxy.api.matched import Request
+from trioproxy.api.routes import OPERATIONS, OPTIONS
+from trioproxy.errors import ConfigError
+from trioproxy.evidence import evidencefile
+from trioproxy.evidence.ledger import evidence_path
+from trioproxy.evidence.recorder import Recorder
+from trioproxy.evidence.seen import Evidence
+from trioproxy.file import envfile
+from trioproxy.file.permissions import parse_policy_file
+from trioproxy.file.variables import LIBPOD_VARIABLES, SWITCHES, VERBS
+from trioproxy.judge.gate import Gate
+from trioproxy.judge.rules import Policy
+from trioproxy.learning.flows import unseen_states
+from trioproxy.review.sheet import additions, sheet_of
+
+OPERATIONS_OF_A_FILE = 12
+"""So many of each file are asked for."""
+ALLOW = "ALLOW_OPERATIONS"
+
+
+# --- Following ------------------------------------------------------------------------
+
+
+def loaded(text: str) -> Policy:
+    return parse_policy_file(text, name="app.env")[0]
+
+
+def with_line(text: str, line: str) -> str:
+    """Put a line into a file: in the place of the one that sets the same, or above the list."""
+    name, _, _ = line.partition("=")
+    lines = text.splitlines()
+    names = [one.partition("=")[0] for one in lines]
+    if name in names:
+        lines[names.index(name)] = line
+    else:
+        lines.insert(names.index(ALLOW) if ALLOW in names else len(names), line)
+    return "".join(f"{one}\n" for one in lines)
+
+
+def with_item(text: str, variable: str, item: str) -> str:
+    """Add an item to a list, or begin it."""
+    listed = envfile.parse(text, name="app.env").get(variable, "")
+    return with_line(text, f"{variable}={listed},{item}" if listed else f"{variable}={item}")  # fmt: skip
+
+
+def followed(text: str, said: str) -> str:
+    """Do what an advice says, and nothing that it does not say."""
+    if found := re.search(r"add (\w+(?: and \w+)*) to (ALLOW_OPERATIONS)", said):
+        for name in found[1].split(" and "):
+            text = with_item(text, found[2], name)
+    elif found := re.search(r": set (\w+=1(?: and \w+=1)*)$", said):
+        for line in found[1].split(" and "):
+            text = with_line(text, line)
+    elif found := re.search(r"^(\w+) \(.*: name it in (ALLOW_OPERATIONS)$", said):
+        text = with_item(text, found[2], found[1])
+    elif found := re.search(r"\badd ([A-Z_]+=\S*)(?: and ([A-Z_]+=\S*))?$", said):
+        for line in filter(None, found.groups()):
+            text = with_line(text, line)
+    else:
+        raise AssertionError(f"no advice: {said}")
+    return text
+
+
+def refused(text: str, names: list[str]) -> Iterator[tuple[Request, str]]:
+    """The requests of some operations that a file refuses by their routes, and its words."""
+    gate = Gate.enforcing(loaded(text))
+    for name in names:
+        for request in of_endpoint(OPERATIONS[name][0]):
+            decision = gate.decide(request)
+            if not decision.allowed:
+                yield request, decision.message
+
+
+# --- Refusals -------------------------------------------------------------------------
+
+
+@every_file
+def test_a_refusal_by_a_shipped_file(file: Path) -> None:
+    """What a refusal says lets the request pass, in each file that is shipped."""
+    text = file.read_text()
+    closed = [name for name in REACHABLE if not loaded(text).opens(name)]
+    names = random.Random(file.stem).sample(closed, OPERATIONS_OF_A_FILE)
+    taken = list(refused(text, names))
+    assert taken
+    for request, said in taken:
+        gate = Gate.enforcing(loaded(followed(text, said)))
+        assert gate.decide(request).allowed, said
+
+
+SOME = st.lists(st.sampled_from(REACHABLE), max_size=OPERATIONS_OF_A_FILE, unique=True)
+LISTS = {
+    "CREATE_BINDS": ["", "/srv/app", "/srv/*:ro", "*"],
+    "CREATE_IMAGES": ["busybox", "nginx:*"],
+    "CREATE_CAPS": ["", "NET_ADMIN"],
+    "CREATE_PRIVILEGED": ["0", "1"],
+    "EXEC_COMMANDS": ["ls", "*"],
+    "PULL_IMAGES": ["", "busybox"],
+    "BUILD_OPTIONS": [""],
+    "ONLY_CONTAINERS": ["@own", "web-*", "*", ""],
+    "ONLY_NETWORKS": ["@own,bridge", "front"],
+    "ONLY_VOLUMES": ["@own", ""],
+}
+
+
+def lines_of(names: dict[str, list[str]]) -> st.SearchStrategy[list[str]]:
+    """Lines that set some of these variables."""
+    lines = [f"{name}={value}" for name, values in names.items() for value in values]
+    return st.lists(
+        st.sampled_from(lines),
+        max_size=5,
+        unique_by=lambda line: line.partition("=")[0],
+    )
+
+
+def text_of(parts: tuple[list[str], ...]) -> str:
+    """A file of these lines; its own objects have an owner where it lists such."""
+    lines = [line for part in parts for line in part]
+    if any("@own" in line for line in lines):
+        lines.insert(0, "ONLY_OWNER=app")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def can_load(text: str) -> bool:
+    try:
+        loaded(text)
+    except ConfigError:
+        return False
+    return True
+
+
+SWITCHED = {name: ["0", "1"] for name in (*SWITCHES, *VERBS, *LIBPOD_VARIABLES)}
+EXACT = st.tuples(
+    lines_of(LISTS), SOME.map(lambda names: [f"{ALLOW}={','.join(names)}"])
+).map(text_of)
+SECTIONS = st.tuples(
+    lines_of(SWITCHED),
+    st.sampled_from([[], ["COMPAT=linuxserver"]]),
+    st.sampled_from([["POST=0"], ["POST=1"]]),
+    lines_of(LISTS),
+).map(text_of)
+RANDOM = st.one_of(EXACT, SECTIONS).filter(can_load)
+
+
+@pytest.mark.deep
+@settings(max_examples=by_depth(25, 500), deadline=None)
+@given(RANDOM, SOME)
+def test_a_refusal_by_any_file(text: str, names: list[str]) -> None:
+    """What a refusal says lets the request pass, whatever the file is made of."""
+    for request, said in refused(text, names):
+        if only := re.search(r"no section variable opens it, only (\w+)$", said):
+            assert request.operation != OPTIONS.operation
+            after = with_item(text, only[1], request.operation)
+        else:
+            after = followed(text, said)
+        decision = Gate.enforcing(loaded(after)).decide(request)
+        assert decision.allowed, (said, decision.message)
+
+
+# --- What was recorded ----------------------------------------------------------------
+
+ASKED = [
+    bind("/srv/app"),
+    bind("/srv/www", "/etc"),
+    create({"CapAdd": ["net_admin"], "Privileged": True}),
+    create({"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}}, Image="busybox"),
+    create({"NetworkMode": "host", "PidMode": "host"}),
+    create({"Devices": [{"PathOnHost": "/dev/fuse", "PathInContainer": "/dev/fuse"}]}),
+    execute("ls"),
+    execute("sh", User="root"),
+    ("/v1.45/volumes/create", {"Name": "v"}),
+    ("/v1.45/networks/create", {"Name": "n"}),
+]
+
+
+def recorded(text: str, asked: list[tuple[str, Json]]) -> Evidence:
+    """What `enforce --record` keeps of these requests."""
+    evidence = Evidence()
+    evidence.begin("2026-0001", 100)
+    recorder = Recorder(
+        evidence, now=lambda: 100.0, wake=lambda: None, clock=lambda: 0.0
+    )
+    gate = Gate.enforcing(loaded(text))
+    for target, body in asked:
+        verdict = judged(
+            gate, "POST", target.encode(), body=body, is_read=True, known={}
+        )
+        recorder.note(outcome_of(verdict, 201))
+    return evidence
+
+
+def allows(text: str, request: tuple[str, Json]) -> bool:
+    gate, (target, body) = Gate.enforcing(loaded(text)), request
+    return judged(gate, "POST", target.encode(), body=body, is_read=True, known={}).decision.allowed  # fmt: skip
+
+
+ARGUED = {one: values for one, values in LISTS.items() if not one.startswith("ONLY")}
+LIMITED = st.tuples(
+    lines_of(ARGUED),
+    st.lists(
+        st.sampled_from(["ContainerCreate", "ContainerExec", "VolumeCreate"]),
+        unique=True,
+    ).map(lambda names: [f"{ALLOW}={','.join(names)}"]),
+).map(text_of)
+
+
+@pytest.mark.deep
+@settings(max_examples=by_depth(25, 500), deadline=None)
+@given(
+    LIMITED.filter(can_load), st.lists(st.sampled_from(ASKED), min_size=1, max_size=4)
+)
+def test_the_lines_for_what_was_recorded(
+    text: str, asked: list[tuple[str, Json]]
+) -> None:
+    """The lines that are shown for what was refused, pasted, let it pass: in as many
+    rounds as a request has reasons, for a refusal by its route tells of no value."""
+    for _ in range(3):
+        for one in additions(sheet_of(loaded(text), recorded(text, asked))):
+            text = with_line(text, str(one.grant))
+        loaded(text)
+    for request in asked:
+        assert allows(text, request), (text, request)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [pytest.param(one, id=one.stem) for one in sorted(LEARNED.glob("*.env"))],
+)
+def test_what_is_approved(file: Path, tmp_path: Path) -> None:
+    """A yes to each question about what a shipped file refuses lets it pass, and the file
+    keeps all of its lines but those that grant more."""
+    text, mine = file.read_text(), tmp_path / file.name
+    names = random.Random(file.stem).sample(REACHABLE, OPERATIONS_OF_A_FILE)
+    taken = list(refused(text, names))
+    evidence = recorded(text, [])
+    recorder = Recorder(
+        evidence, now=lambda: 100.0, wake=lambda: None, clock=lambda: 0.0
+    )
+    gate = Gate.enforcing(loaded(text))
+    for request, _ in taken:
+        verdict = judged(gate, request.method, request.target.path.encode())
+        recorder.note(outcome_of(verdict, 200))
+    live = tmp_path / "live.jsonl"
+    live.write_text(evidencefile.dump(evidence))
+    mine.write_text(text)
+    evidence_path(mine).write_text(evidence_path(file).read_text())
+    asked = json.loads(run("approve", str(mine), str(live), "--json").out)
+    yes = [word for one in asked for word in ("--yes-root", one["name"])]
+    done = run("approve", str(mine), str(live), *yes)
+    assert done.status == 0, done.err
+    after = mine.read_text()
+    for request, _ in taken:
+        assert Gate.enforcing(loaded(after)).decide(request).allowed
+    kept = [one for one in text.splitlines() if one[0] != "#" and not one.startswith(ALLOW)]  # fmt: skip
+    assert [one for one in after.splitlines() if one in kept] == kept
+
+
+def test_a_refusal_names_approve_where_a_file_can_be_approved() -> None:
+    """It names the command behind what it says, for what a person can be asked about."""
+    policy = loaded("CREATE_BINDS=\nALLOW_OPERATIONS=ContainerCreate\n")
+    command = "trioproxy approve app.env live.jsonl"
+    gate = Gate.enforcing(policy, approve=command)
+    for raw, end in (
+        ("/images/json", f"add ImageList to ALLOW_OPERATIONS, or {command}"),
+        ("/frob", "add a GET:/path/{template} for it to ALLOW_OPERATIONS"),
+    ):
+        assert judged(gate, "GET", raw.encode()).decision.message.endswith(f": {end}")
+    target, body = bind("/etc")
+    said = judged(
+        gate, "POST", target.encode(), body=body, is_read=True
+    ).decision.message
+    assert said.endswith(f"which CREATE_BINDS does not list, or {command}")
+
+
+# --- Learning -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "file",
+    [pytest.param(one, id=one.stem) for one in sorted(LEARNED.glob("*.env"))],
+)
+def test_what_was_never_seen(file: Path) -> None:
+    """What `learn` and `explain` say to add for a state that never came up is granted then."""
+    text, stored = file.read_text(), evidence_path(file)
+    evidence = evidencefile.load(stored.read_bytes(), name=stored.name).evidence
+    for one in unseen_states(evidence, loaded(text).opened_operations):
+        after = loaded(followed(text, str(one)))
+        assert set(one.lacks) <= after.opened_operations
+        assert one not in unseen_states(evidence, after.opened_operations)
+
+
+def test_what_was_taken_out_is_closed_again() -> None:
+    """The line that is told for a family that was left open closes it, with all of its lists."""
+    file = File()
+    session = [bind("/srv/app"), execute("ls")]
+    file.learn(*session)
+    closed = file.text
+    for variable in FAMILIES[Family.CREATE]:
+        for line in re.findall(rf"(?m)^{variable}=.*$", file.text):
+            file.edit(line, "")
+    file.learn(*session)
+    (said,) = file.proposal.lists.open.values()
+    file.text = followed(file.text, said)
+    file.evidence.granted = set()
+    file.learn(*session)
+    assert sorted(file.text.splitlines()) == sorted(closed.splitlines())
+    assert all(map(file.allows, session))
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        pytest.param("CONTAINERS=1\n", "which learning cannot extend", id="sections"),
+        pytest.param("TZ=UTC\n", "allows 1 operation", id="settings"),
+    ],
+)
+def test_the_hints_of_learn(text: str, first: str, tmp_path: Path) -> None:
+    """What `learn` says of a file that it cannot extend lets it go on."""
+    log, file = tmp_path / "proxy.log", tmp_path / "app.env"
+    log.write_text(
+        '172.18.0.5:1 [20/Nov/2026:08:00:00.123] f b/s 0/0/0/3/3 200 12 - - ---- 1/1/0/0/0 0/0 "GET /v1.24/containers/json HTTP/1.1"\n'
+    )
+    file.write_text(text)
+    options = ("learn", "-o", str(file), "--from-log", str(log))
+    done = run(*options)
+    assert first in done.err
+    if done.status:
+        assert f"start {file} over with --fresh" in done.err
+        done = run(*options, "--fresh")
+    assert done.status == 0, done.err
+    assert loaded(file.read_text()).opened_operations == {"ContainerList"}
