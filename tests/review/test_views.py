@@ -10,9 +10,11 @@ import pytest
 
 from tests.depth import IS_DEEP
 from tests.test_shipped_files import every_file
+from trioproxy.api.families import BASE_VARIABLE, LIMITS, OPERATIONS_VARIABLE
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.commands import explain
 from trioproxy.commands.approve import questions
+from trioproxy.commands.closing import risk_of
 from trioproxy.commands.diff import describe
 from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.commands.sheetlines import line_data, power_text, refused_text
@@ -20,7 +22,9 @@ from trioproxy.evidence.evidencefile import load
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file import envfile
 from trioproxy.file.permissions import parse_policy
-from trioproxy.judge.power import Power, Powers
+from trioproxy.judge.power import LIMITED, Power, Powers
+from trioproxy.learning.learnedfile import TITLES, Learned, render
+from trioproxy.learning.only import OBJECT_VARIABLES
 from trioproxy.limits.grant import Grant
 from trioproxy.review.compare import compare
 from trioproxy.review.page import File, Record, page
@@ -117,6 +121,33 @@ def on_page(one: Variant) -> tuple[dict[str, str], dict[str, str]]:
     return operations, others
 
 
+def in_file(one: Variant) -> dict[str, str]:
+    """The titles below which operations stand in the comments of a file."""
+    policy, variables = one.file.policy, one.file.variables
+    names = (*LIMITS, *OBJECT_VARIABLES, BASE_VARIABLE)
+    text = render(
+        Learned(
+            name="app",
+            file="app.env",
+            operations=listed(policy, OPERATIONS_VARIABLE),
+            lists={name: variables[name] for name in names if name in variables},
+        )
+    )
+    title, found = "", dict[str, str]()
+    for line in text.splitlines():
+        begin, mark, rest = line.removeprefix("# ").partition(":")
+        if f"{begin}:" in TITLES.values() and mark:
+            title = f"{begin}:"
+        elif title and line.startswith("#     "):
+            rest = line.removeprefix("#     ")
+        elif title and line.startswith("#   "):
+            rest = line.split()[1]
+        else:
+            title, rest = "", ""
+        found |= {name: title for name in rest.replace(" ", "").split(",") if name}
+    return found
+
+
 def check(one: Variant) -> None:
     """Each view says of each grant what the sheet says, and the verdict is theirs."""
     policy, sheet, powers = one.file.policy, one.sheet, one.powers
@@ -129,6 +160,13 @@ def check(one: Variant) -> None:
     told = dict(in_text(one))
     assert {name: told[name] for name in operations} == operations
     assert {name for name, level in told.items() if level == "host-root"} == roots
+    titles = {name: TITLES[level] for name, level in levels.items()}
+    assert in_file(one).items() <= titles.items()
+    assert in_file(one).keys() >= one.file.policy.operations
+    for name in operations:
+        shown = risk_of(name, Powers(policy))
+        is_named = powers[name].is_root or powers[name].level == LIMITED
+        assert shown.startswith(powers[name].shown) or not (is_named or shown)
     assert in_markdown(one) == {name: power.shown for name, power in powers.items()}
 
 

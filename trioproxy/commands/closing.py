@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 from trioproxy.api.families import (
-    BASE_VARIABLE,
     OBJECTS,
     OPERATIONS_VARIABLE,
     OWNER_VARIABLE,
@@ -27,8 +26,9 @@ from trioproxy.evidence.seen import UNFINISHED, Evidence, Run
 from trioproxy.evidence.sight import UNKNOWN
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
+from trioproxy.judge.power import LIMITED, Powers
 from trioproxy.learning.flows import half_granted, unseen_states
-from trioproxy.learning.learnedfile import in_tecnativa
+from trioproxy.learning.learnedfile import in_tecnativa, policy_of
 from trioproxy.learning.lists import Lists
 from trioproxy.learning.only import ObjectLists
 from trioproxy.learning.proposal import Quiet, facts_for_ready
@@ -37,9 +37,8 @@ from trioproxy.learning.wording import (
     count,
     describe_groups,
     describe_watch,
-    root_note,
 )
-from trioproxy.limits.sorts import why_root
+from trioproxy.limits.grant import Grant
 
 NAMES_SHOWN: Final = 8
 """Programs that are named; each sight keeps as many, and clients choose their names."""
@@ -97,8 +96,10 @@ class Closing:
         operations = count(len(granted), "operation")
         yield f"trioproxy: {self.file} {allows} {operations}, {len(new)} of them new"
         marks = dict.fromkeys(new, "new") | dict.fromkeys(proposal.by_hand, "by hand")
-        yield from _table(granted, evidence, marks, width_of(sys.stderr))
-        yield from _asked(proposal.lists, evidence, self.listed)
+        lists = {**proposal.lists.values, **proposal.objects.values}
+        powers = Powers(policy_of(granted, lists))
+        yield from _table(granted, evidence, marks, powers, width_of(sys.stderr))
+        yield from _asked(proposal.lists, evidence, self.listed, powers)
         yield from _named(proposal.objects, self.listed)
         if self.run:
             unseen = new - _seen_in(evidence, self.run) - self.restored
@@ -160,18 +161,19 @@ def _place_of(file: str) -> ours.Elsewhere:
     return ours.elsewhere(policy, file, str(evidence_path(Path(file))))
 
 
-def _asked(lists: Lists, evidence: Evidence, known: frozenset[str]) -> Iterator[str]:
+def _asked(
+    lists: Lists, evidence: Evidence, known: frozenset[str], powers: Powers
+) -> Iterator[str]:
     """What requests may ask for, and what of it is not listed."""
-    base = lists.values.get(BASE_VARIABLE, "")
     if lists.values:
         yield "requests may ask for what is harmless, and for:"
     for variable, item in lists.items():
         listed = f"{variable}={item}"
-        why = why_root(variable, item, base=base)
+        root = powers.of(Grant(variable, item)).root_note
         words = ["new"] if listed not in known else []
         words += ["by hand"] if listed in lists.by_hand else []
         words += ["it varies"] if listed in lists.holes else []
-        words += [root_note(why)] if why else []
+        words += [root] if root else []
         yield f"  {listed}{'  ' * bool(words)}{', '.join(words)}"
     for family in sorted(
         lists.closed - {Family(n.partition("_")[0]) for n, _ in lists.items()}
@@ -235,6 +237,7 @@ def _table(
     granted: Sequence[str],
     evidence: Evidence,
     marks: Mapping[str, str],
+    powers: Powers,
     width: int | None,
 ) -> Iterator[str]:
     """A line for each operation; two where a terminal has no room for the notes."""
@@ -257,7 +260,7 @@ def _table(
     columns = [max(map(len, column), default=0) for column in zip(*rows, strict=True)]
     cells = (zip(row, columns, strict=True) for row in rows)
     shown = ["  ".join(cell.ljust(most) for cell, most in row if most) for row in cells]
-    notes = [note(name) for name in granted]
+    notes = [risk_of(name, powers) for name in granted]
     whole = [f"  {one}  {said}" for one, said in zip(shown, notes, strict=True)]
     if width is None or all(len(line.rstrip()) <= width for line in whole):
         yield from (line.rstrip() for line in whole)
@@ -266,6 +269,14 @@ def _table(
         yield f"  {line}".rstrip()
         if said:
             yield f"      {said}"
+
+
+def risk_of(name: str, powers: Powers) -> str:
+    """What a reviewer should not read over: what an operation gives in this file."""
+    power = powers.of(Grant(OPERATIONS_VARIABLE, name))
+    if power.is_root or power.level == LIMITED:
+        return f"{power.shown}: {power.why}"
+    return note(name)
 
 
 def _names(title: str, names: Iterable[str], separator: str = ", ") -> Iterator[str]:

@@ -139,7 +139,7 @@ def render(learned: Learned, old: str = "") -> str:
         **learned.objects,
         OPERATIONS_VARIABLE: ",".join(granted),
     }
-    policy = _policy(granted, {**learned.lists, **learned.objects})
+    policy = policy_of(granted, {**learned.lists, **learned.objects})
     before = _Old(old)
     lines = [
         *_comments(learned, policy, granted, before),
@@ -148,7 +148,9 @@ def render(learned: Learned, old: str = "") -> str:
     return "".join(f"{line}\n" for line in before.woven_into(lines))
 
 
-def _policy(granted: Iterable[str], lists: Mapping[str, str]) -> Policy:
+def policy_of(granted: Iterable[str], lists: Mapping[str, str]) -> Policy:
+    """What a file means that grants these operations behind these lists."""
+    granted = list(granted)
     known = (OPERATIONS.get(item) for item in granted)
     can_pass = [
         item
