@@ -206,8 +206,7 @@ def ways_of(policy: Policy) -> tuple[Way, ...]:
     items = (
         Grant(name, item)
         for name, limit in limits.by_variable.items()
-        for item in limit.value.split(",")
-        if limit.value
+        for item in filter(None, limit.value.split(","))
     )
     return (
         *ways_by_operation(policy, opened),

@@ -176,14 +176,20 @@ def sheet_of(policy: Policy, evidence: Evidence | None = None) -> Sheet:
             grant = items.written(one)
             asked[grant].append(one)
             told.setdefault(grant, refusal)
+    grants = list(grants_of(policy))
+    seen = dict[Grant, Seen]()
+    if evidence:
+        for grant in _told_of(grants, evidence):
+            item = "" if grant.is_operation else grant.item
+            seen[grant] = _sum(uses[grant], evidence, item=item)
     granted = [
         Line(
             grant=one,
             standing=Standing.GRANTED,
             power=powers.of(one),
-            seen=_known(one, uses[one], evidence),
+            seen=seen.get(one),
         )
-        for one in grants_of(policy)
+        for one in grants
     ]
     others = _Others(policy, evidence).lines(asked, told) if evidence else ()
     return Sheet(
@@ -275,18 +281,20 @@ def _seen(evidence: Evidence) -> Iterator[_Use]:
             yield _Use(sight.grant, sight, facts, known, project=sight.project)
 
 
-def _known(grant: Grant, sights: list[_Use], evidence: Evidence | None) -> Seen | None:
-    """What was seen of something granted; None where the evidence cannot tell."""
-    if evidence is None:
-        return None
-    if grant.is_operation:
-        return _sum(sights, evidence) if grant.item in OPERATIONS else None
-    if grant.variable in OBJECTS:
-        # What has a label evidence does not know.
-        can_tell = bool(evidence.objects) and not grant.item.startswith(OF_LABEL)
-    else:
-        can_tell = bool(evidence.arguments)
-    return _sum(sights, evidence, item=grant.item) if can_tell else None
+def _told_of(grants: Iterable[Grant], evidence: Evidence) -> frozenset[Grant]:
+    """Those of some grants of which the evidence can tell whether they were used."""
+    # Each of these looks at all that was seen.
+    has_values, has_objects = bool(evidence.arguments), bool(evidence.objects)
+
+    def is_told(one: Grant) -> bool:
+        if one.is_operation:
+            return one.item in OPERATIONS
+        if one.variable in OBJECTS:
+            # What has a label evidence does not know.
+            return has_objects and not one.item.startswith(OF_LABEL)
+        return has_values
+
+    return frozenset(filter(is_told, grants))
 
 
 def _sum(
