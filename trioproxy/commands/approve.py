@@ -146,7 +146,7 @@ def questions(
     alone = [one for one in left if one.grant.name in named]
     others = [one for one in left if one.grant.name not in named]
     return sorted(
-        [*alone, *together(others, sheet.policy.limits.base)],
+        [*alone, *together(others, sheet.policy)],
         key=lambda one: (
             one.power.is_root,
             one.power.rank,

@@ -9,15 +9,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from trioproxy.api.families import LIMITS
-from trioproxy.judge.power import Power
+from trioproxy.judge.rules import Policy
 from trioproxy.learning.holes import Seen, items_of
 from trioproxy.learning.wording import count
+from trioproxy.review.adding import Adding
 from trioproxy.review.sheet import Line
 from trioproxy.review.sheet import Seen as SeenOfLine
 
 
-def together(lines: Iterable[Line], base: str) -> list[Line]:
-    """Put the lines of what varies by a rule into one each; `base`: what `{base}` is.
+def together(lines: Iterable[Line], policy: Policy) -> list[Line]:
+    """Put the lines of what varies by a rule into one each, with its power in the policy.
 
     What gives root stays by itself, and so has nothing in common with others.
     """
@@ -29,11 +30,11 @@ def together(lines: Iterable[Line], base: str) -> list[Line]:
         else:
             found.append(line)
     for variable, alike in by_variable.items():
-        found.extend(_together(variable, alike, base))
+        found.extend(_together(variable, alike, policy))
     return found
 
 
-def _together(variable: str, lines: dict[str, Line], base: str) -> Iterator[Line]:
+def _together(variable: str, lines: dict[str, Line], policy: Policy) -> Iterator[Line]:
     seen = {item: one.seen for item, one in lines.items() if one.seen}
     runs = {run for one in seen.values() for run in one.runs}
     values = [
@@ -42,7 +43,8 @@ def _together(variable: str, lines: dict[str, Line], base: str) -> Iterator[Line
         )
         for item, one in seen.items()
     ]
-    for item in items_of(variable, values, base=base, is_one_run=len(runs) < 2):
+    base, is_one_run = policy.limits.base, len(runs) < 2
+    for item in items_of(variable, values, base=base, is_one_run=is_one_run):
         first, *more = (lines[value] for value in sorted(item.values))
         if not more:
             yield first
@@ -50,7 +52,9 @@ def _together(variable: str, lines: dict[str, Line], base: str) -> Iterator[Line
         told = f"{first.told}, nor {count(len(more), 'more value')} like it"
         grant = first.grant._replace(item=item.text)
         of_it = _sum([seen[value] for value in sorted(item.values)])
-        yield replace(first, grant=grant, power=Power(), told=told, seen=of_it)
+        yield replace(
+            first, grant=grant, power=Adding(policy).power(grant), told=told, seen=of_it
+        )
 
 
 def _sum(several: list[SeenOfLine]) -> SeenOfLine:
