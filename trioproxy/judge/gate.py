@@ -248,7 +248,9 @@ class Gate:
             and refusal.rule
             and refusal.reason in _ASKED_ABOUT
         ):
-            return replace(refusal, message=f"{refusal.message}, or {self.approve}")
+            return replace(
+                refusal, message=f"{refusal.message}; {self.approve} asks about it"
+            )
         return refusal
 
     def looks_at(self, operation: str, decision: Decision) -> bool:
