@@ -9,6 +9,8 @@ from trioproxy.evidence.evidencefile import dump, load
 from trioproxy.evidence.ledger import evidence_path
 from trioproxy.evidence.seen import Evidence, When
 from trioproxy.evidence.sight import Sight, Who, route
+from trioproxy.file.permissions import parse_policy_file
+from trioproxy.judge.rules import Policy
 from trioproxy.learning.lists import LONGEST_LINE
 from trioproxy.learning.proposal import Wish, listed_operations
 from trioproxy.learning.store import Store
@@ -45,6 +47,11 @@ def merge(*paths: Path, out: Path) -> Finished:
 def granted(path: Path) -> set[str]:
     """What a file grants."""
     return set(listed_operations(path.read_text(), "x") or ())
+
+
+def policy_of(path: Path) -> Policy:
+    """What a file means."""
+    return parse_policy_file(path.read_text(), name="x")[0]
 
 
 def evidence_of(path: Path) -> Evidence:
@@ -152,6 +159,32 @@ def test_evidence_alone(tmp_path: Path) -> None:
     assert done.err == f"trioproxy: {out} holds 2 runs, 2 facts\n"
     assert merge(out, out=tmp_path / "app.env").status == 0
     assert granted(tmp_path / "app.env") == {"ContainerList", "ImageList"}
+
+
+def test_a_file_without_evidence_is_what_a_person_wrote(tmp_path: Path) -> None:
+    """Its lists and operations are united with what was learned, and that is said."""
+    one = learned(tmp_path / "one.env", seen("r1", LIST))
+    two = tmp_path / "two.env"
+    two.write_text("# ours\nCREATE_BINDS=/srv/b\nALLOW_OPERATIONS=ContainerCreate\n")
+    out = tmp_path / "out.env"
+    done = merge(one, two, out=out)
+    assert done.status == 0, done.err
+    assert f"{two} has no evidence beside it: a person wrote what it lists" in done.err
+    assert str(one) not in done.err
+    assert granted(out) == {"ContainerCreate", "ContainerList"}
+    assert "CREATE_BINDS=/srv/b" in out.read_text().splitlines()
+    assert not evidence_path(two).exists()
+    assert merge(two, one, out=tmp_path / "other.env").status == 0
+    assert policy_of(out) == policy_of(tmp_path / "other.env")
+
+
+def test_a_file_of_nothing_is_no_part(tmp_path: Path) -> None:
+    """What neither grants by name nor was learned is refused, and nothing is written."""
+    (tmp_path / "none.env").write_text("# later\n")
+    done = merge(tmp_path / "none.env", out=tmp_path / "out.env")
+    assert done.status == 2
+    assert "has neither ALLOW_OPERATIONS nor evidence beside it" in done.err
+    assert not (tmp_path / "out.env").exists()
 
 
 def test_a_torn_input_is_reported(tmp_path: Path) -> None:

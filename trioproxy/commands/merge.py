@@ -84,10 +84,18 @@ class Parts:
         )
 
     def add_env(self, path: Path) -> None:
-        """Unite with an env file and the evidence beside it."""
-        evidence = self.add_evidence(evidence_path(path), path)
-        text = read_text(path)
+        """Unite with an env file and the evidence beside it, if there is any."""
+        text, beside, evidence = read_text(path), evidence_path(path), Evidence()
         listed = listed_operations(text, str(path))
+        if beside.exists():
+            evidence = self.add_evidence(beside, path)
+        elif listed is None:
+            raise ConfigError(
+                f"{path} has neither {OPERATIONS_VARIABLE} nor evidence beside it",
+                hint="put the evidence of its learning beside it, or name its operations",
+            )
+        else:
+            tell.warn(f"{path} has no evidence beside it: a person wrote what it lists")
         if listed is not None:
             self.listed |= listed
             self.declined |= evidence.granted_operations - listed
@@ -187,9 +195,9 @@ def _marks(united: United, once_listed: Iterable[str]) -> set[str]:
 def command(*, files: tuple[str, ...], output: str) -> None:
     """Unite what was learned in many runs, on many hosts, by many replicas.
 
-    FILE is an env file with its evidence next to it, or NAME.jsonl alone. The order
-    does not matter, and nothing is counted twice. What a reviewer took out of one of
-    the env files stays out; an existing output is united too.
+    FILE is an env file, with the evidence of its learning next to it if there is any, or
+    NAME.jsonl alone. The order does not matter, and nothing is counted twice. What a
+    reviewer took out of one of the env files stays out; an existing output is united too.
 
     Lists of what requests may ask for are united as well. What one of the files leaves
     open is open in the result, and that is said.
