@@ -15,14 +15,23 @@ from trioproxy.commands import child
 
 ENV = {"PATH": os.environ["PATH"]}
 
+# A signal that comes between two lines of a loop with `signal.pause` is slept through: its
+# handler runs when the next one wakes us. What is written to a pipe for it is not.
+AWAITS = """
+import os, signal
+awake, wake = os.pipe2(os.O_NONBLOCK)
+os.set_blocking(awake, True)
+signal.set_wakeup_fd(wake)
+"""
+
 TELLS = """
-import os, signal, sys
+import sys
 signals = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT]
 for number in signals:
     signal.signal(number, lambda number, frame: sys.exit(number))
 with open(sys.argv[1], "w") as told:
     told.write("ready")
-signal.pause()
+os.read(awake, 1)
 """
 """A command that says when it is ready and exits with the number of its first signal."""
 
@@ -35,7 +44,6 @@ sys.exit(trio.run(child.run, sys.argv[1:], dict(os.environ)))
 """Runs a command as the leader of a terminal's foreground group."""
 
 COUNTS = """
-import os, signal
 count = 0
 def add(number, frame):
     global count
@@ -44,7 +52,7 @@ signal.signal(signal.SIGINT, add)
 signal.signal(signal.SIGTERM, lambda number, frame: os._exit(40 + count))
 os.write(1, b"ready\\n")
 while True:
-    signal.pause()
+    os.read(awake, 1)
 """
 
 
@@ -112,7 +120,7 @@ async def test_signals_are_passed_on(
     monkeypatch.setattr(child, "in_foreground", lambda: False)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    command = [sys.executable, "-c", TELLS, str(fifo)]
+    command = [sys.executable, "-c", AWAITS + TELLS, str(fifo)]
     statuses = []
 
     async def run() -> None:
@@ -156,15 +164,18 @@ async def test_cancelled_it_ends_the_command(tmp_path: Path) -> None:
 def test_a_terminal_interrupts_the_command_once() -> None:
     """Control-C comes from the terminal to the command; we do not send it a second time."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-c", DRIVER, sys.executable, "-c", COUNTS]
+    command = [sys.executable, "-c", DRIVER, sys.executable, "-c", AWAITS + COUNTS]
     with subprocess.Popen(
         command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
     ) as process:
         os.close(theirs)
-        assert b"ready" in os.read(ours, 100)
-        os.write(ours, b"\x03")
-        assert b"^C" in os.read(ours, 100)
-        process.send_signal(signal.SIGTERM)
-        status = process.wait(timeout=PATIENCE)
+        try:
+            assert b"ready" in os.read(ours, 100)
+            os.write(ours, b"\x03")
+            assert b"^C" in os.read(ours, 100)
+            process.send_signal(signal.SIGTERM)
+            status = process.wait(timeout=PATIENCE)
+        finally:
+            process.kill()  # else the `with` waits for it
     os.close(ours)
     assert status == 41
