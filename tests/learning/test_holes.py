@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.learning.shapes import CHOSEN, SHAPES, WORDS, Shape
-from trioproxy.learning.holes import Item, Seen, items_of
+from trioproxy.learning.holes import Item, Value, items_of
 from trioproxy.limits.sorts import parse_pattern
 
 BASE = "/home/me/app"
 
 
-def seen_in(runs: Iterable[Iterable[str]]) -> list[Seen]:
+def seen_in(runs: Iterable[Iterable[str]]) -> list[Value]:
     """What the evidence of such runs says of each value."""
     sets = [frozenset(run) for run in runs]
     return [
-        Seen(
+        Value(
             value,
             frozenset(str(number) for number, run in enumerate(sets) if value in run),
             missed=any(value not in run for run in sets),
@@ -184,7 +184,7 @@ def test_one_long_run_is_many_creations() -> None:
     """In one run what was made up is told by its shape, and a counter by eight of it."""
 
     def found(*values: str) -> list[str]:
-        seen = [Seen(one, frozenset({"1"}), missed=True) for one in values]
+        seen = [Value(one, frozenset({"1"}), missed=True) for one in values]
         return [one.text for one in items_of("CREATE_BINDS", seen, is_one_run=True)]
 
     assert found("/tmp/tmpab12cd34", "/tmp/tmpzz99yy88") == ["/tmp/tmp{rand8}"]

@@ -7,20 +7,19 @@ from pathlib import Path
 import click
 
 from trioproxy.api.routes import CONNECTS
-from trioproxy.commands.drift import DAYS, Drifted
+from trioproxy.commands.drift import Drifted
 from trioproxy.commands.observed import is_evidence, read_evidence
 from trioproxy.commands.policyfile import PolicyFile, as_code
-from trioproxy.commands.sheetlines import line_data, power_text
+from trioproxy.commands.sheetlines import line_data, power_text, way_data
 from trioproxy.commands.terminal import show, write
 from trioproxy.commands.views import Form, refuse_output, viewed, write_page
 from trioproxy.file.permissions import parse_policy_file
-from trioproxy.judge.meaning import Way
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.proposal import Wish, propose
 from trioproxy.learning.proposal import write as write_env
 from trioproxy.learning.wording import count
 from trioproxy.review.compare import Comparison, compare
-from trioproxy.review.sheet import Line
+from trioproxy.review.sheet import UNUSED_DAYS, Line
 
 MORE = 1
 """Exit status where the new file grants more: a gate for CI."""
@@ -40,7 +39,7 @@ Exit status: 0 no, 1 NEW grants more, or the file refuses what was needed, 2 bad
 @viewed
 @click.option(
     "--days",
-    default=DAYS,
+    default=UNUSED_DAYS,
     show_default=True,
     type=click.IntRange(min=0, max=36_500),
     metavar="N",
@@ -106,14 +105,7 @@ def _data(old: str, new: str, found: Comparison) -> dict[str, object]:
             "before": found.was_root,
             "after": found.is_root,
             "new": found.is_root_new,
-            "new_ways": [
-                {
-                    "operation": way.operation,
-                    "argument": str(way.grant or ""),
-                    "why": way.why,
-                }
-                for way in found.ways
-            ],
+            "new_ways": list(map(way_data, found.ways)),
         },
         "more": list(map(line_data, found.more)),
         "less": list(map(line_data, found.less)),
@@ -126,15 +118,10 @@ def _text(old: str, new: str, found: Comparison) -> Iterator[str]:
         return
     yield f"{new} grants {found.extent} than {old}; root on the host: {found.root}"
     for way in found.ways:
-        yield f"  ! {_way(way)}"
+        yield f"  ! {way.where}: {way.why}"
     for sign, lines in (("+", found.more), ("-", found.less)):
         for line in lines:
             yield f"  {sign} {describe(line)}"
-
-
-def _way(way: Way) -> str:
-    where = f"{way.operation}, {way.grant}" if way.grant else way.operation
-    return f"{where}: {way.why}"
 
 
 def describe(line: Line) -> str:
@@ -153,8 +140,7 @@ def _markdown(old: str, new: str, found: Comparison) -> Iterator[str]:
     yield ""
     if found.ways:
         for way in found.ways:
-            where = f"{way.operation}, {way.grant}" if way.grant else way.operation
-            yield f"- {as_code(where)}: {way.why}"
+            yield f"- {as_code(way.where)}: {way.why}"
         yield ""
     yield "| | operation | route | risk | |"
     yield "|---|---|---|---|---|"

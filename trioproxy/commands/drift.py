@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from trioproxy.commands.observed import read_evidence
 from trioproxy.commands.policyfile import PolicyFile, as_code
@@ -11,11 +10,15 @@ from trioproxy.commands.sheetlines import line_data, refused_text
 from trioproxy.evidence.seen import Completeness
 from trioproxy.evidence.strictjson import iso
 from trioproxy.learning.wording import count, span
-from trioproxy.review.sheet import Line, Sheet, Standing, additions, sheet_of
-
-DAYS: Final = 30
-"""Granted and not used for so long is told of."""
-DAY: Final = 86_400
+from trioproxy.review.sheet import (
+    DAY,
+    UNUSED_DAYS,
+    Line,
+    Sheet,
+    Standing,
+    additions,
+    sheet_of,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +32,9 @@ class Drifted:
     days: int
 
     @classmethod
-    def read(cls, file: PolicyFile, evidence: str, days: int = DAYS) -> "Drifted":
+    def read(
+        cls, file: PolicyFile, evidence: str, days: int = UNUSED_DAYS
+    ) -> "Drifted":
         """Compare a file with an evidence file."""
         live = read_evidence(Path(evidence))
         return cls(

@@ -11,7 +11,7 @@ from trioproxy.apiversion import too_old
 from trioproxy.commands.drift import Drifted
 from trioproxy.commands.observed import evidence_next_to, read_evidence
 from trioproxy.commands.policyfile import PolicyFile, as_code, describe, wrapped
-from trioproxy.commands.sheetlines import line_data
+from trioproxy.commands.sheetlines import line_data, way_data
 from trioproxy.commands.terminal import show, write
 from trioproxy.commands.views import Form, refuse_output, viewed, write_page
 from trioproxy.evidence.seen import Evidence
@@ -159,8 +159,7 @@ def _answer(path: str, sheet: Sheet) -> Iterator[str]:
     meaning = sheet.meaning
     yield from wrapped(f"{path}: {meaning.answer}")
     for way in meaning.ways:
-        where = f"{way.operation}, {way.grant}" if way.grant else way.operation
-        yield from wrapped(f"{where}: {way.why}", indent="  ")
+        yield from wrapped(f"{way.where}: {way.why}", indent="  ")
     creates = any(one.operation == "ContainerCreate" for one in meaning.operations)
     if creates and not meaning.is_root:
         yield from wrapped(f"  {ONE_PROXY}", indent="  ")
@@ -264,14 +263,7 @@ def data(file: PolicyFile, sheet: Sheet) -> dict[str, object]:
         "root": {
             "known": meaning.is_root,
             "answer": meaning.answer,
-            "ways": [
-                {
-                    "operation": way.operation,
-                    "argument": str(way.grant or ""),
-                    "why": way.why,
-                }
-                for way in meaning.ways
-            ],
+            "ways": list(map(way_data, meaning.ways)),
             "only_for": meaning.only_for,
             "conditions": meaning.conditions,
             "surroundings": meaning.surroundings,

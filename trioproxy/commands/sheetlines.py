@@ -6,6 +6,7 @@ from typing import Final
 from trioproxy.api.routes import CONNECTS
 from trioproxy.commands.policyfile import as_data
 from trioproxy.evidence.strictjson import iso
+from trioproxy.judge.meaning import Way
 from trioproxy.learning.wording import some
 from trioproxy.review.sheet import Line
 
@@ -31,6 +32,15 @@ def power_text(line: Line) -> str:
     power = line.power
     connects = f", {CONNECTS}" if line.endpoint and line.endpoint.connects else ""
     return f"{power.shown}{connects}: {power.why}" if power.level else NO_WAY
+
+
+def way_data(way: Way) -> dict[str, str]:
+    """Show a way to root to a program."""
+    return {
+        "operation": way.operation,
+        "argument": str(way.grant or ""),
+        "why": way.why,
+    }
 
 
 def line_data(line: Line) -> dict[str, object]:

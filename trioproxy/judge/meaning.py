@@ -71,6 +71,11 @@ class Way:
     def __str__(self) -> str:
         return f"{self.operation}: {self.grant or self.why}"
 
+    @property
+    def where(self) -> str:
+        """By what it goes: the operation, and the value if there is one."""
+        return f"{self.operation}, {self.grant}" if self.grant else self.operation
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limited:

@@ -39,7 +39,7 @@ _MOST_TOKENS: Final = 200
 _SUBNET: Final = "NetworkCreate:IPAM.Config.Subnet"
 
 
-class Seen(NamedTuple):
+class Value(NamedTuple):
     """A value, and where it was seen."""
 
     value: str
@@ -63,7 +63,7 @@ class Item:
 
 
 def items_of(
-    variable: str, seen: Iterable[Seen], *, base: str = "", is_one_run: bool = False
+    variable: str, seen: Iterable[Value], *, base: str = "", is_one_run: bool = False
 ) -> list[Item]:
     """Make the items of a variable, in order. `base`: what `{base}` stands for.
 
@@ -90,7 +90,7 @@ def items_of(
     return sorted(items, key=lambda item: item.text)
 
 
-def _holes(variable: str, varied: Mapping[str, Seen]) -> Iterator[Item]:
+def _holes(variable: str, varied: Mapping[str, Value]) -> Iterator[Item]:
     match sort_of(variable).varies:
         case Varies.PORT:
             yield from _ports(varied)
@@ -106,9 +106,9 @@ def _holes(variable: str, varied: Mapping[str, Seen]) -> Iterator[Item]:
 # --- Ports, users, subnets ----------------------------------------------------------
 
 
-def _ports(varied: Mapping[str, Seen]) -> Iterator[Item]:
+def _ports(varied: Mapping[str, Value]) -> Iterator[Item]:
     """Ports that clients find by themselves: the address stays, the number does not."""
-    groups = dict[tuple[str, str, bool], list[tuple[int, Seen]]]()
+    groups = dict[tuple[str, str, bool], list[tuple[int, Value]]]()
     for value, one in varied.items():
         found = _PORT.fullmatch(value)
         if found and (port := int(found[2])) >= _LEAST_PORT:
@@ -123,7 +123,7 @@ def _ports(varied: Mapping[str, Seen]) -> Iterator[Item]:
                 yield Item(f"{address}{ports}{protocol}", values)
 
 
-def _neighbours(members: list[tuple[int, Seen]]) -> Iterator[list[tuple[int, Seen]]]:
+def _neighbours(members: list[tuple[int, Value]]) -> Iterator[list[tuple[int, Value]]]:
     """Ports from one range that a client goes through."""
     members.sort()
     near = members[:1]
@@ -135,9 +135,9 @@ def _neighbours(members: list[tuple[int, Seen]]) -> Iterator[list[tuple[int, See
     yield near
 
 
-def _users(varied: Mapping[str, Seen]) -> Iterator[Item]:
+def _users(varied: Mapping[str, Value]) -> Iterator[Item]:
     """Persons, by `id -u` and `id -g`: another one runs it next time. Never root."""
-    groups = dict[str, list[Seen]]()
+    groups = dict[str, list[Value]]()
     for value, one in varied.items():
         found = _USER.fullmatch(value)
         if found and int(found[1]) in _PERSONS:
@@ -150,7 +150,7 @@ def _users(varied: Mapping[str, Seen]) -> Iterator[Item]:
             yield Item(text, frozenset(one.value for one in members))
 
 
-def _subnets(varied: Mapping[str, Seen]) -> Iterator[Item]:
+def _subnets(varied: Mapping[str, Value]) -> Iterator[Item]:
     """Addresses that were free: the next ones may be any."""
     members = [one for one in varied.values() if one.value.startswith(f"{_SUBNET}=")]
     if _span_runs(members):
@@ -164,7 +164,7 @@ class _Name(NamedTuple):
     """A value, cut into what is compared."""
 
     tokens: tuple[Token, ...]
-    seen: Seen
+    seen: Value
 
     @property
     def shape(self) -> tuple[Token, ...]:
@@ -176,7 +176,7 @@ class _Name(NamedTuple):
 
 
 def _of_names(
-    varied: Mapping[str, Seen], varies: Varies, *, is_pulled: bool
+    varied: Mapping[str, Value], varies: Varies, *, is_pulled: bool
 ) -> Iterator[Item]:
     cut = {Varies.PATH: _cut_path, Varies.VALUE: _cut_value}.get(varies)
     alike = dict[tuple[Token, ...], list[_Name]]()
@@ -295,7 +295,7 @@ def _place(names: Sequence[_Name], at: int, *, is_image: bool) -> Place:
     )
 
 
-def _span_runs(members: list[Seen]) -> bool:
+def _span_runs(members: list[Value]) -> bool:
     """Whether there are two values at least, and two runs."""
     runs = frozenset[str]().union(*(one.runs for one in members))
     return len(members) > 1 and len(runs) > 1

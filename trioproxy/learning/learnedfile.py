@@ -5,8 +5,9 @@
 The comments follow from what the file grants, and are of nobody's clock: no day, no count
 and no version stands in them, for those are evidence, which `explain` shows. So a run that
 brings nothing new leaves the file as it is, byte for byte. The verdict comes first, then the
-operations by what they risk, worst first, as `judge` says both; then the lines that decide. The last of them grants, and what limits it stands above: a file that is torn behind
-any other line has no grant in it.
+operations by what they risk, worst first, as `judge` says both; then the lines that decide.
+The last of them grants, and what limits it stands above: a file that is torn behind any
+other line has no grant in it.
 
 Of an older text all lines stay that are not ours, each block of them above the line that it
 stood above. Which lines are ours is told by their form alone, so that what a line says may

@@ -27,7 +27,7 @@ from trioproxy.api.routes import LIMITED
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import Sight, reading
-from trioproxy.learning.holes import Item, Seen, items_of
+from trioproxy.learning.holes import Item, Value, items_of
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.inclusion import Listed
 from trioproxy.limits.limit import ANY, Limit, Limits
@@ -268,7 +268,7 @@ class _Proposing:
 
     def _seen(
         self, arguments: Mapping[Sight, frozenset[str]]
-    ) -> tuple[list[Seen], bool]:
+    ) -> tuple[list[Value], bool]:
         """The values, whichever operations asked for them, and whether in one run alone.
 
         There, what was not asked for each time is told apart by how often it was.
@@ -289,7 +289,7 @@ class _Proposing:
             if self._count(one, run) < self._count(reading(one.operation), run)
         }
         seen = [
-            Seen(
+            Value(
                 value,
                 found - over,
                 missed=bool(read[value] - found - over)

@@ -12,7 +12,7 @@ any client that builds can put one, does not count.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
@@ -23,6 +23,7 @@ from trioproxy.api.families import OBJECTS, OWNER_VARIABLE, Kind
 from trioproxy.api.form import Asked
 from trioproxy.api.routes import ENDPOINTS, Touch, row_of
 from trioproxy.errors import ConfigError
+from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, Refusal
 from trioproxy.limits.marks import OWNER_LABEL as OWNER_LABEL
 from trioproxy.limits.marks import mark
@@ -121,6 +122,14 @@ class Objects:
         """Whether not every object of a kind may be named."""
         one = self.by_kind.get(kind)
         return one is not None and not one.is_any
+
+    def taken_out(self, once_listed: Iterable[str]) -> Iterator[Grant]:
+        """Say what once was in lists, `VARIABLE=item`, and is in none of them now."""
+        for grant in map(Grant.parse, sorted(once_listed)):
+            kind = OBJECTS.get(grant.variable)
+            only = self.by_kind.get(kind) if kind else None
+            if only is not None and grant.item and not only.lists(grant.item):
+                yield grant
 
     def owns(self, thing: Thing) -> bool:
         """Whether a container may be the client's own, and have what the client chose."""

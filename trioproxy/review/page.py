@@ -45,13 +45,18 @@ from trioproxy.review.parts import (
     way_of,
 )
 from trioproxy.review.readings import HOLE, reading
-from trioproxy.review.sheet import Line, Sheet, Standing, sheet_of
+from trioproxy.review.sheet import (
+    DAY,
+    UNUSED_DAYS,
+    Line,
+    Sheet,
+    Standing,
+    sheet_of,
+)
 from trioproxy.review.translate import elsewhere
 
 BEGINNING: Final = "<!doctype html>\n<!-- a report of trioproxy -->\n"
 """By which a file is known to be one of ours, that the next report may replace."""
-UNUSED_DAYS: Final = 30
-DAY: Final = 86_400
 VALUES_SHOWN: Final = 4
 """Of the values that one item fits."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from trioproxy.api.families import BASE, LIMITS, OBJECTS, OPERATIONS_VARIABLE, Kind
+from trioproxy.api.families import BASE, LIMITS, OBJECTS, OPERATIONS_VARIABLE
 from trioproxy.api.routes import OPERATIONS, Endpoint
 from trioproxy.apiversion import too_old
 from trioproxy.errors import ConfigError
@@ -47,6 +47,9 @@ NOT_YET: Final = "not seen so far"
 NOTHING: Final = "0"
 """An item that lists nothing."""
 PROGRAMS_SHOWN: Final = 3
+UNUSED_DAYS: Final = 30
+"""Granted and not used for so long is told of."""
+DAY: Final = 86_400
 
 
 class Standing(StrEnum):
@@ -530,10 +533,7 @@ def declined_of(policy: Policy, evidence: Evidence) -> Iterator[Grant]:
         ):
             yield Grant.of_operation(name)
     yield from taken_out(policy.limits, evidence.listed)
-    for grant in map(Grant.parse, evidence.listed):
-        only = policy.objects.by_kind.get(OBJECTS.get(grant.variable, Kind.EXEC))
-        if only is not None and grant.item and not only.lists(grant.item):
-            yield grant
+    yield from policy.objects.taken_out(evidence.listed)
 
 
 # --- What would allow it ------------------------------------------------------------

@@ -40,7 +40,7 @@ from trioproxy.api.routes import LIMITED, kinds_of
 from trioproxy.learning.lists import LONGEST_LINE, with_room
 from trioproxy.limits.inclusion import taken_out
 from trioproxy.limits.limit import ANY, NO_LIMITS, Limits
-from trioproxy.limits.objects import NO_OBJECTS, OWN, VARIABLES, Objects
+from trioproxy.limits.objects import NO_OBJECTS, OWN, Objects
 
 NOT_FLAGGED: Final = "0"
 """The item that lists nothing."""
@@ -85,11 +85,7 @@ class Part:
         """What a person took out of its lists."""
         if self.is_env:
             yield from map(str, taken_out(self.limits, self.once_listed))
-        for kind, only in self.objects.by_kind.items():
-            for mark in sorted(self.once_listed):
-                item = mark.removeprefix(f"{VARIABLES[kind]}=")
-                if item != mark and item and not only.lists(item):
-                    yield mark
+        yield from map(str, self.objects.taken_out(self.once_listed))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

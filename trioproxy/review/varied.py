@@ -10,11 +10,10 @@ from dataclasses import replace
 
 from trioproxy.api.families import LIMITS
 from trioproxy.judge.rules import Policy
-from trioproxy.learning.holes import Seen, items_of
+from trioproxy.learning.holes import Value, items_of
 from trioproxy.learning.wording import count
 from trioproxy.review.adding import Adding
-from trioproxy.review.sheet import Line
-from trioproxy.review.sheet import Seen as SeenOfLine
+from trioproxy.review.sheet import Line, Seen
 
 
 def together(lines: Iterable[Line], policy: Policy) -> list[Line]:
@@ -23,27 +22,27 @@ def together(lines: Iterable[Line], policy: Policy) -> list[Line]:
     What gives root stays by itself, and so has nothing in common with others.
     """
     by_variable = defaultdict[str, dict[str, Line]](dict)
-    found = list[Line]()
+    found, adding = list[Line](), Adding(policy)
     for line in lines:
         if line.grant.variable in LIMITS and line.seen and not line.power.is_root:
             by_variable[line.grant.variable][line.grant.item] = line
         else:
             found.append(line)
     for variable, alike in by_variable.items():
-        found.extend(_together(variable, alike, policy))
+        found.extend(_together(variable, alike, adding, policy.limits.base))
     return found
 
 
-def _together(variable: str, lines: dict[str, Line], policy: Policy) -> Iterator[Line]:
+def _together(
+    variable: str, lines: dict[str, Line], adding: Adding, base: str
+) -> Iterator[Line]:
     seen = {item: one.seen for item, one in lines.items() if one.seen}
     runs = {run for one in seen.values() for run in one.runs}
+    is_one_run = len(runs) < 2
     values = [
-        Seen(
-            item, frozenset(one.runs), missed=len(runs) < 2 or len(one.runs) < len(runs)
-        )
+        Value(item, frozenset(one.runs), missed=is_one_run or len(one.runs) < len(runs))
         for item, one in seen.items()
     ]
-    base, is_one_run = policy.limits.base, len(runs) < 2
     for item in items_of(variable, values, base=base, is_one_run=is_one_run):
         first, *more = (lines[value] for value in sorted(item.values))
         if not more:
@@ -53,11 +52,11 @@ def _together(variable: str, lines: dict[str, Line], policy: Policy) -> Iterator
         grant = first.grant._replace(item=item.text)
         of_it = _sum([seen[value] for value in sorted(item.values)])
         yield replace(
-            first, grant=grant, power=Adding(policy).power(grant), told=told, seen=of_it
+            first, grant=grant, power=adding.power(grant), told=told, seen=of_it
         )
 
 
-def _sum(several: list[SeenOfLine]) -> SeenOfLine:
+def _sum(several: list[Seen]) -> Seen:
     runs = dict[str, int]()
     for one in several:
         for run, number in one.runs.items():
