@@ -5,11 +5,11 @@ Policy variables are not read here: see `judge.rules`. This module opens nothing
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from trioproxy import percent
 from trioproxy.errors import ConfigError
+from trioproxy.values import value_class
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 DEFAULT_LISTEN = "tcp://127.0.0.1:2375"
@@ -51,7 +51,7 @@ _LOOPBACK = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class TcpAddress:
     """A TCP address; an empty host means all interfaces."""
 
@@ -70,7 +70,7 @@ class TcpAddress:
         return _LOOPBACK.fullmatch(self.host) is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class UnixAddress:
     """A Unix socket; mode and owner count for listeners only."""
 
@@ -86,7 +86,7 @@ class UnixAddress:
 Address = TcpAddress | UnixAddress
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Config:
     """All that the proxy needs to know before it starts."""
 

@@ -7,9 +7,10 @@ the host has that file system. So what is told is where it lies if that is at `/
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from trioproxy.values import value_class
 
 _ESCAPE: Final = re.compile(r"\\([0-7]{3})")
 _UPPER: Final = re.compile(r"(?:^|,)upperdir=([^,]*)")
@@ -23,7 +24,7 @@ def is_in_container(root: Path = Path("/")) -> bool:
     return any((root / mark).exists() for mark in CONTAINER_MARKS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Mount:
     """A line of the mount table (proc_pid_mountinfo(5))."""
 

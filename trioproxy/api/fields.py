@@ -10,7 +10,7 @@ Facts are from the Engine's sources and API documents, 1.24 to 1.56.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import cache
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 from trioproxy.api.families import LIMITS, VARIABLES, Family
 from trioproxy.api.routes import ENDPOINTS, row_of
+from trioproxy.values import value_class
 
 
 class Kind(StrEnum):
@@ -47,7 +48,7 @@ class Kind(StrEnum):
     """Of no use to an Engine, sent by some clients: left out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Struct:
     """An object whose names the Engine compares without case."""
 
@@ -62,7 +63,7 @@ NO_STRUCT: Final = Struct(name="", fields=MappingProxyType({}))
 """What a field holds that holds no struct."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Field:
     """A field of a struct."""
 
@@ -309,7 +310,7 @@ READERS: Final = _parse_readers(_READERS)
 """Who tells the arguments of a field, and the variable that limits what is found."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Operation:
     """An operation whose arguments are known."""
 

@@ -5,11 +5,10 @@ not about a request, the template itself is the path.
 """
 
 import re
-from dataclasses import dataclass
 
 from trioproxy.api.routes import Endpoint, match, section_of
 from trioproxy.api.target import Target, quote_path
-from trioproxy.values import ordered_class
+from trioproxy.values import ordered_class, value_class
 
 _NO_CAPITAL = re.compile(r"[^A-Z]")
 _PARAMETER = re.compile(r"\{[^}]*\}")
@@ -94,7 +93,7 @@ def with_segments(template: str, segment: str) -> str:
     return _PARAMETER.sub(segment, template)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Route:
     """A `METHOD:/path/{template}` of `ALLOW_OPERATIONS`, for routes not in the table."""
 

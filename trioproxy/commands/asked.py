@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ from trioproxy.files import read_text
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.only import Strangers
 from trioproxy.learning.proposal import Quiet, Wish
+from trioproxy.values import value_class
 
 CLIENT: Final = "{client}"
 """In the name of the file: each client of a log gets a file of its own."""
@@ -40,7 +40,7 @@ STRANGERS: Final = {
 """How objects are listed that are not the client's own; with no other scope any are."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Asked:
     """The options of one call, under the names that they have there."""
 

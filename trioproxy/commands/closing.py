@@ -5,7 +5,7 @@ All of it goes to stderr; nothing here decides anything.
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
@@ -39,12 +39,13 @@ from trioproxy.learning.wording import (
     describe_watch,
 )
 from trioproxy.limits.grant import Grant
+from trioproxy.values import value_class
 
 NAMES_SHOWN: Final = 8
 """Programs that are named; each sight keeps as many, and clients choose their names."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Closing:
     """What the end of a call has to tell of."""
 

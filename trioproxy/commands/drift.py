@@ -1,7 +1,6 @@
 """A file beside what really happens: what of it is refused, and what is granted and unused."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from trioproxy.commands.observed import read_evidence
@@ -19,9 +18,10 @@ from trioproxy.review.sheet import (
     additions,
     sheet_of,
 )
+from trioproxy.values import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Drifted:
     """What a file refuses of evidence, and grants without need."""
 

@@ -31,6 +31,7 @@ from trioproxy.proxy.log import Log
 from trioproxy.proxy.memory import give_back_what_loading_took
 from trioproxy.proxy.own import Own, find_own
 from trioproxy.proxy.server import Server
+from trioproxy.values import value_class
 
 if TYPE_CHECKING:
     from trioproxy.commands.recording import Recording
@@ -197,7 +198,7 @@ def _refuse_replaced(file: str) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Found:
     """What a policy that was read comes to."""
 

@@ -9,12 +9,12 @@ import json
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from trioproxy.config import Address, UnixAddress, parse_address, tunnel
 from trioproxy.errors import ConfigError
+from trioproxy.values import value_class
 
 USUAL: Final = (
     ("{run}/docker.sock", "rootless Docker"),
@@ -32,7 +32,7 @@ USUAL: Final = (
 PROBE_SECONDS: Final = 0.2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Candidate:
     """An address, and how it is known."""
 

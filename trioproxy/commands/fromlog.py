@@ -11,7 +11,6 @@ import sys
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Protocol
 
@@ -29,6 +28,7 @@ from trioproxy.logs.logformats import FORMATS, PROGRAMS
 from trioproxy.logs.loglines import LINE_LIMIT
 from trioproxy.logs.logrun import CLIENTS_TOLD_APART, EVERYBODY, Log, united
 from trioproxy.quoting import visible
+from trioproxy.values import value_class
 
 STDIN: Final = "-"
 GZIP: Final = b"\x1f\x8b"
@@ -256,7 +256,7 @@ def _refuse_to_split(asked: Asked, clients: Collection[str]) -> None:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class _Target:
     """One file that is to be written."""
 

@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-from dataclasses import dataclass
 
 import click
 
@@ -19,6 +18,7 @@ from trioproxy.config import (
     upstream_address,
 )
 from trioproxy.judge.escapes import old_components
+from trioproxy.values import value_class
 
 DEADLINE = 5.0
 DOWN = "the proxy runs, but the Engine does not answer"
@@ -35,7 +35,7 @@ Examples:
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Told:
     """What the proxy said."""
 

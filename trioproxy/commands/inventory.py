@@ -3,7 +3,7 @@ operations that the Engine has."""
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import groupby
 
 from trioproxy.api.routes import ENDPOINTS, Effect
@@ -13,9 +13,10 @@ from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
 from trioproxy.judge.power import Power, Powers
 from trioproxy.review.sheet import grants_of
+from trioproxy.values import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Entry:
     """A file, what it was learned from, and how risky it is."""
 

@@ -35,6 +35,7 @@ from trioproxy.limits.objects import Objects
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import find_own
 from trioproxy.proxy.server import Server
+from trioproxy.values import value_class
 
 if TYPE_CHECKING:
     from trioproxy.commands.block import Block
@@ -58,7 +59,7 @@ UNWRITTEN: Final = 2
 """The status of a run that worked but could not be written down."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Plan:
     """What a call asks for."""
 

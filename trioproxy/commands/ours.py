@@ -10,7 +10,6 @@ mounts, and what cannot be is warned about.
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Final
@@ -29,6 +28,7 @@ from trioproxy.judge.rules import Policy
 from trioproxy.limits.limit import Limits, parse_limits
 from trioproxy.limits.varying import end_of_literal
 from trioproxy.quoting import visible
+from trioproxy.values import value_class
 
 MOST_LINKS: Final = 40
 """Links on the way of one path that are looked at, as many as Linux follows."""
@@ -43,7 +43,7 @@ class Kind(Enum):
     PROGRAM = "program"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Own:
     """Something of ours."""
 
@@ -271,7 +271,7 @@ def _source() -> str:
 # --- What learning says ---------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Elsewhere:
     """Where a file that was learned can be used."""
 

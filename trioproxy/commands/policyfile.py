@@ -3,7 +3,6 @@
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.api.routes import Endpoint
@@ -14,9 +13,10 @@ from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
 from trioproxy.judge.rules import Policy
 from trioproxy.quoting import visible
+from trioproxy.values import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class PolicyFile:
     """A file as it was read."""
 

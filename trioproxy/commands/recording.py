@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from trioproxy.commands import start
@@ -13,9 +12,10 @@ from trioproxy.evidence.ledger import Ledger, Saved
 from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.sight import Sight
 from trioproxy.proxy.log import Log
+from trioproxy.values import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Recording:
     """Evidence that is kept while enforcing."""
 

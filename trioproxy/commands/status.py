@@ -9,7 +9,6 @@ All of it is counted from the evidence when somebody looks, so a request pays fo
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.api.routes import OPERATIONS, Risk
@@ -19,6 +18,7 @@ from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.seen import Evidence, First
 from trioproxy.learning.proposal import Quiet, facts_for_ready
 from trioproxy.learning.wording import count, some, span
+from trioproxy.values import value_class
 
 RATE_OVER: Final = 5.0
 """Seconds over which requests a second are counted."""
@@ -28,7 +28,7 @@ NAMES_SHOWN: Final = 8
 _LABEL: Final = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Status:
     """What was seen in this run, and what the evidence has in all."""
 
@@ -152,7 +152,7 @@ class Watching:
         return f"{quiet} of {count(until.runs, 'run')}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class _Uses:
     """What was used, of which a look asks for more than for counts."""
 

@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from trioproxy.errors import ConfigError
+from trioproxy.values import value_class
 
 REMEMBERED = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Clients:
     """Networks, and users of Unix sockets."""
 

@@ -4,7 +4,6 @@ When to save is known in `evidence.journal`. All calls block.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from trioproxy import files
@@ -12,9 +11,10 @@ from trioproxy.errors import ConfigError
 from trioproxy.evidence import disk, evidencefile
 from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import Sight
+from trioproxy.values import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Saved:
     """What a save left on disk."""
 

@@ -8,11 +8,11 @@ success. What the Engine could not do (500), would not read (400) or did not fin
 write (404 of a start) shows no need: the next run of the same client shows it.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.evidence.sight import UNKNOWN, Sight
+from trioproxy.values import value_class
 
 READS: Final = frozenset({"GET", "HEAD"})
 
@@ -29,7 +29,7 @@ _CREATES: Final = frozenset(
 _RESIZES: Final = frozenset({"ContainerResize", "ExecResize"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Need:
     """Answers that show a need, for some methods or some operations."""
 

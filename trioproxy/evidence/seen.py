@@ -57,6 +57,7 @@ from trioproxy.evidence.sight import (
     Who,
 )
 from trioproxy.limits.grant import Grant
+from trioproxy.values import value_class
 
 RUNS_KEPT = 100
 """Newest runs whose counts are kept of a sight. What was seen is kept for ever."""
@@ -262,7 +263,7 @@ class Run(Span):
         return group in self.files or (group == OWN and not self.files)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Completeness:
     """How far the evidence can be trusted to be all there is."""
 

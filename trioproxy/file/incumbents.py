@@ -27,6 +27,7 @@ from trioproxy.file.variables import (
     SWITCHES,
 )
 from trioproxy.judge.rules import READING
+from trioproxy.values import value_class
 
 _VERSION = re.compile(r"/v[0-9.]+", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?0*[1-9]")
@@ -47,7 +48,7 @@ def examples_of(endpoint: Endpoint) -> tuple[tuple[str, str], ...]:
     return ((method, with_segments(endpoint.template, "x")),)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Rule:
     """One line: where the variable has the value that it acts on, allow or refuse."""
 

@@ -7,7 +7,6 @@ more here than in the incumbent, the verbs and `LIBPOD_*` that it sets to 1 itse
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from trioproxy.api.families import OPERATIONS_VARIABLE
 from trioproxy.api.routes import (
@@ -31,6 +30,7 @@ from trioproxy.file.variables import (
 from trioproxy.judge.rules import READING, Mode, Policy, Reason, Ruling
 from trioproxy.limits.limit import Limits
 from trioproxy.limits.objects import Objects
+from trioproxy.values import value_class
 
 _WORDS = {
     "ALLOW_ARCHIVE": "archive",
@@ -110,7 +110,7 @@ def section_policy(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class _Sections:
     values: Mapping[str, bool]
     """All that is set, or has a default; no `LIBPOD_*` where none of them is 1."""

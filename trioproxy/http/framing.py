@@ -13,11 +13,11 @@ body whatever they are, and may go through the kernel without being looked at.
 
 import re
 import sys
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
 
 from trioproxy.errors import BadRequest, BodyTooLarge, UpstreamError
+from trioproxy.values import value_class
 
 UNKNOWN_LENGTH: Final = -1
 LENGTH: Final = re.compile(rb"[0-9]{1,18}")
@@ -33,7 +33,7 @@ class Body(Enum):
     UNTIL_CLOSE = "until close"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Framing:
     """The framing of one body."""
 

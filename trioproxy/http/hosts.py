@@ -28,11 +28,11 @@ with what no page can have: a handshake, for which pages set no field, with aioh
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from trioproxy.errors import CrossSite
+from trioproxy.values import value_class
 
 
 class Reach(Enum):
@@ -69,7 +69,7 @@ IPV4: Final = re.compile(rb"%b(?:\.%b){3}" % (OCTET, OCTET))
 LONGEST_SHOWN: Final = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Site:
     """Where a listener is reached, and under which names."""
 

@@ -14,7 +14,7 @@ judges; nothing here knows a rule.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import h11
@@ -23,7 +23,7 @@ from trioproxy.errors import BadRequest, HeadTooLarge
 from trioproxy.http.framing import CHUNKED, NO_BODY, Framing, sized
 from trioproxy.http.hosts import UNIX, Site, check_site
 from trioproxy.http.memo import Memo
-from trioproxy.values import ordered_class
+from trioproxy.values import ordered_class, value_class
 
 HEAD_LIMIT: Final = 128 * 1024
 """Bytes of a head, each way. The docker CLI sends 60 KB of X-Registry-Config."""
@@ -90,7 +90,7 @@ Pairs = list[tuple[bytes, bytes, bytes]]
 """The field lines of a head: name as sent, name in lower case, value."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class HeaderFields:
     """All that follows from the field lines of a request, whatever its request line."""
 

@@ -22,6 +22,7 @@ from trioproxy.http.request import (
     connection_tokens,
     pairs_of,
 )
+from trioproxy.values import value_class
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +51,7 @@ def expect(
     return Expectation(is_head, version, may_hijack, upgrades)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class ResponseHead:
     """All that follows from the bytes of a response head."""
 

@@ -25,12 +25,12 @@ A FIFO passes: it leads to who opens it and to no device, and each container mak
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
 from trioproxy.errors import BadBody
 from trioproxy.quoting import quote
+from trioproxy.values import value_class
 
 BLOCK: Final = 512
 ZEROS: Final = bytes(BLOCK)
@@ -106,7 +106,7 @@ ELSEWHERE: Final = b"././@PaxHeader"
 """In the place of a name that the pax header has: who reads none makes this of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Entry:
     """One entry of a tar, as every reader of what is written of it sees it."""
 

@@ -11,8 +11,9 @@ that takes an authorization plugin, another user of the host, or Kubernetes.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from trioproxy.values import value_class
 
 DATE: Final = "2026-11-26"
 """When the table was made."""
@@ -56,7 +57,7 @@ ADVICE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Old:
     """A program of an Engine that has known holes."""
 
@@ -72,7 +73,7 @@ class Old:
         return f"{self.component} {self.version} has {cves}, mended in {fixed}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class _Hole:
     """A row of the table."""
 

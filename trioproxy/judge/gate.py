@@ -20,7 +20,7 @@ now in the same way, with answers that were kept (`judge.replay`).
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final, NamedTuple
 
 from trioproxy.api.arguments import Argument, Given, minor
@@ -39,7 +39,7 @@ from trioproxy.limits.limit import NO_LIMITS, Limits, open_families
 from trioproxy.limits.marks import BODIES, MARKED, read
 from trioproxy.limits.objects import NO_OBJECTS, Objects
 from trioproxy.limits.things import Known
-from trioproxy.values import ordered_class
+from trioproxy.values import ordered_class, value_class
 
 # --- What is needed, and what comes of it -----------------------------------------
 
@@ -132,7 +132,7 @@ UNPACKING: Final = frozenset(
 """By what the Engine unpacks a tar into a container: as root, and makes the nodes in it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Gate:
     """A policy at work, and how: enforced, tried out, or as the ceiling of learning."""
 

@@ -12,7 +12,6 @@ own programs have no known hole (`judge.escapes`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from types import MappingProxyType
 from typing import Final
@@ -35,6 +34,7 @@ from trioproxy.limits.limit import BINDS, Limits
 from trioproxy.limits.objects import Objects
 from trioproxy.limits.patterns import Pattern, lists_repositories, places_of
 from trioproxy.limits.sorts import line_of, why_root
+from trioproxy.values import value_class
 
 _REACHING: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -59,7 +59,7 @@ _LINES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Way:
     """A known way to root on the host."""
 
@@ -77,7 +77,7 @@ class Way:
         return f"{self.operation}, {self.grant}" if self.grant else self.operation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Limited:
     """A variable of a family that is limited."""
 
@@ -89,7 +89,7 @@ class Limited:
     """What it limits."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Meaning:
     """What a file means."""
 

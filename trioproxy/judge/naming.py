@@ -1,6 +1,6 @@
 """What a request names, judged by what the Engine has under these names."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from trioproxy.api import nodes
 from trioproxy.api.arguments import Argument
@@ -12,9 +12,10 @@ from trioproxy.limits.inspected import arguments_of
 from trioproxy.limits.limit import Limits, Refusal
 from trioproxy.limits.objects import Objects
 from trioproxy.limits.things import ENGINE, Known, Missing, Thing
+from trioproxy.values import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Judge:
     """One request against what a policy lists."""
 

@@ -7,7 +7,6 @@ an operation asks for it. So a grant is root where a known way (`judge.meaning`)
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.api.families import OBJECTS, Family, Kind
@@ -22,6 +21,7 @@ from trioproxy.judge.meaning import (
 )
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.grant import Grant
+from trioproxy.values import ordered_class
 
 LIMITED: Final = "limited"
 """The level of an operation whose power the lists of the file limit."""
@@ -39,7 +39,7 @@ _FAMILIES: Final = {f"{family}_*": family for family in Family}
 _MILD: Final = frozenset({LIMITED, Risk.INFO_LEAK, Risk.LOW, ""})
 
 
-@dataclass(frozen=True, slots=True)
+@ordered_class
 class Power:
     """What a grant gives."""
 

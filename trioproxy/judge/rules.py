@@ -11,7 +11,7 @@ path, and afterwards for what is in no row.
 
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -28,7 +28,7 @@ from trioproxy.api.routes import (
 )
 from trioproxy.limits.limit import NO_LIMITS, Limits
 from trioproxy.limits.objects import NO_OBJECTS, Objects
-from trioproxy.values import ordered_class
+from trioproxy.values import ordered_class, value_class
 
 NOT_FOUND: Final = 404
 
@@ -126,7 +126,7 @@ Rules = Callable[[str, Endpoint | None, str], Ruling]
 """Rules on a method, a route and a path; a row's template stands for all of its paths."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Policy:
     """A set of rules; nothing else is allowed."""
 

@@ -5,15 +5,15 @@ image was always there does not hold the pull of a machine that is new.
 """
 
 from collections.abc import Collection, Container
-from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.api.families import OPERATIONS_VARIABLE
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.seen import Evidence
+from trioproxy.values import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Flow:
     """Two operations that belong together."""
 
@@ -68,7 +68,7 @@ def half_granted(granted: Container[str]) -> tuple[Flow, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class State:
     """A state of the Engine that a client may meet some day."""
 
@@ -128,7 +128,7 @@ STATES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Unseen:
     """A state that was never seen, and what of it the client may not do."""
 

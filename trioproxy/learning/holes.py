@@ -16,7 +16,6 @@ value counts as seen by itself, and a number needs more of them.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from trioproxy.api import normal
@@ -25,6 +24,7 @@ from trioproxy.evidence.keeping import is_listable
 from trioproxy.learning.made import Place, Token, made_up, tokens_of
 from trioproxy.limits.patterns import EPHEMERAL
 from trioproxy.limits.sorts import Varies, parse_pattern, sort_of, why_root
+from trioproxy.values import ordered_class
 
 _PORT: Final = re.compile(r"((?:[^/]*:)?)([0-9]+)((?:/[a-z]+)?)")
 _USER: Final = re.compile(r"([0-9]{4,5})(?:%3A([0-9]{1,5}))?")
@@ -49,7 +49,7 @@ class Value(NamedTuple):
     """Whether some run asked for such things, and not for it."""
 
 
-@dataclass(frozen=True, slots=True)
+@ordered_class
 class Item:
     """What a list should hold, and the values that it stands for."""
 

@@ -20,7 +20,7 @@ opens a file.
 import re
 import textwrap
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -49,6 +49,7 @@ from trioproxy.learning.only import OBJECT_VARIABLES
 from trioproxy.learning.wording import count, some
 from trioproxy.limits.grant import Grant
 from trioproxy.quoting import visible
+from trioproxy.values import value_class
 
 _NAME_LIMIT = 64
 _MOST_NAMED = 4
@@ -110,7 +111,7 @@ _SWITCHES: Final = frozenset({*SWITCHES, *VERBS})
 _ASSIGNMENT = re.compile(r"[ \t]*([A-Z_]+)=")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Learned:
     """What is to be written down."""
 

@@ -11,7 +11,7 @@ by an item that fits it and more.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from trioproxy.api.families import (
@@ -35,6 +35,7 @@ from trioproxy.limits.lookup import Lookup
 from trioproxy.limits.patterns import Pattern
 from trioproxy.limits.sorts import parse_pattern
 from trioproxy.limits.varying import HOLE
+from trioproxy.values import value_class
 
 LONGEST_LINE: Final = 32 * 1024
 """Characters of a line that all readers of env files take."""
@@ -51,7 +52,7 @@ TAKEN_OUT: Final = "its lists were taken out of the file; to close it again, add
 UNREAD: Final = "nothing is known of what {names} asked for"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Lists:
     """The lists of a file, and why they are as they are. Items are `VARIABLE=item`."""
 
@@ -93,7 +94,7 @@ class Lists:
 NO_LISTS: Final = Lists()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Known:
     """What lists are made of."""
 

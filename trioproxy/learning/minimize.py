@@ -7,7 +7,6 @@ result in a comment, `review.export` writes it for that proxy.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain, combinations
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from trioproxy.api.matched import with_segments
 from trioproxy.api.routes import ENDPOINTS, OPERATIONS, OPTIONS, Effect
 from trioproxy.file.incumbents import VARIABLES, Incumbent, examples_of
 from trioproxy.file.variables import speaks_of_podman
+from trioproxy.values import value_class
 
 
 class Use(NamedTuple):
@@ -25,7 +25,7 @@ class Use(NamedTuple):
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Price:
     """What variables open, in the laxest of the incumbents that are meant."""
 

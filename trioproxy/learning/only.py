@@ -35,6 +35,7 @@ from trioproxy.limits.objects import (
     item_of_project,
 )
 from trioproxy.limits.things import BUILT_IN
+from trioproxy.values import value_class
 
 NAMES_SHOWN: Final = 5
 ITEMS_SHOWN: Final = 16
@@ -67,7 +68,7 @@ class Strangers(StrEnum):
     """By their Compose projects; by their names where they have none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class ObjectLists:
     """The lists of objects of a file, and why they are as they are."""
 
@@ -99,7 +100,7 @@ class ObjectLists:
 NO_OBJECT_LISTS: Final = ObjectLists()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Named:
     """What lists of objects are made of."""
 

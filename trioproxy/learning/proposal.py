@@ -7,7 +7,6 @@ back and replays the evidence against it. No file is opened here.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 
 from trioproxy.api.families import (
@@ -55,9 +54,10 @@ from trioproxy.learning.wording import count, span
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import NO_LIMITS, parse_limits
 from trioproxy.limits.objects import NO_OBJECTS
+from trioproxy.values import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Wish:
     """What a person asked of learning."""
 
@@ -80,7 +80,7 @@ class Wish:
     """What a person took out of one of those files."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Proposal:
     """What the file should grant."""
 
@@ -404,7 +404,7 @@ def replay(policy: Policy, sight: Sight) -> Iterator[Decision]:
         yield policy.decide_route(sight.method, endpoint, path)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Quiet:
     """After how much watching without anything new the evidence is taken as complete."""
 

@@ -9,7 +9,6 @@ an operation look as if a person had taken it out.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from trioproxy import files
@@ -34,9 +33,10 @@ from trioproxy.learning.proposal import (
     write,
 )
 from trioproxy.limits.objects import Objects, own_alone
+from trioproxy.values import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Written(Saved):
     """What a save left on disk, of evidence and env file."""
 

@@ -13,7 +13,7 @@ a client wrote is `%2A` there, and no wildcard.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ from trioproxy.api.families import (
 )
 from trioproxy.api.routes import LIMITED
 from trioproxy.errors import ConfigError
+from trioproxy.values import value_class
 
 if TYPE_CHECKING:
     from trioproxy.api.arguments import Argument
@@ -46,7 +47,7 @@ ANY = "*"
 """The value of a variable that lists everything."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Limit:
     """What one variable lists."""
 
@@ -125,7 +126,7 @@ def _writable(patterns: "Iterable[Pattern]") -> "Tree":
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Refusal:
     """An argument that is not within the limits."""
 
@@ -135,7 +136,7 @@ class Refusal:
     argument: "Argument | None" = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Limits:
     """What requests may ask for. Without any variable, all that they like."""
 

@@ -13,7 +13,7 @@ any client that builds can put one, does not count.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -28,6 +28,7 @@ from trioproxy.limits.limit import ANY, Refusal
 from trioproxy.limits.marks import OWNER_LABEL as OWNER_LABEL
 from trioproxy.limits.marks import mark
 from trioproxy.limits.things import Thing, made
+from trioproxy.values import value_class
 
 OWN: Final = "@own"
 OF_PROJECT: Final = "@project:"
@@ -43,7 +44,7 @@ VARIABLES: Final = {kind: name for name, kind in OBJECTS.items()}
 """The variable that lists each kind."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Only:
     """What one variable lists."""
 
@@ -78,7 +79,7 @@ class Only:
         return is_listed(self.items, OBJECTS[self.variable], name, project)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Objects:
     """Which objects requests may name. Without any variable, all."""
 

@@ -10,7 +10,7 @@ can never fit anything, because it is in no normal form, is an error and no item
 
 import re
 from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -29,6 +29,7 @@ from trioproxy.limits.languages import (
     with_stars,
 )
 from trioproxy.limits.varying import HOLE, NAMES, joined, kind_of, with_holes
+from trioproxy.values import ordered_class
 
 _Match = Callable[[str], re.Match[str] | None]
 
@@ -111,7 +112,7 @@ def places_of(bind: "Pattern") -> Iterator[tuple[places.Place, bool]]:
         yield places.place(word[: len(word) - is_read_only]), is_read_only
 
 
-@dataclass(frozen=True, slots=True)
+@ordered_class
 class Pattern:
     """An item of a list."""
 

@@ -13,13 +13,13 @@ query nothing is kept.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from trioproxy import percent
 from trioproxy.evidence.sight import REFUSED, UNPROVEN
 from trioproxy.judge.outcome import name_of_client
 from trioproxy.logs.logdates import httplog_date, rfc3339
+from trioproxy.values import value_class
 
 
 class Entry(NamedTuple):
@@ -42,7 +42,7 @@ class Entry(NamedTuple):
     """Who wrote the line; `read_line` fills it in."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Format:
     """How one program writes its log."""
 

@@ -47,6 +47,7 @@ from trioproxy.proxy.reservations import Reservation
 from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.tunnel import tunnel
 from trioproxy.proxy.watch import HUNG_UP, Hangup
+from trioproxy.values import ordered_class
 
 HALF_CLOSE_SECONDS: Final = 5.0
 """After the client's end of data, until a response that goes on is cut."""
@@ -100,7 +101,7 @@ class Sides:
             self.reading = None
 
 
-@dataclass(frozen=True, slots=True)
+@ordered_class
 class Uploading:
     """The task that relays the rest of a request's body."""
 

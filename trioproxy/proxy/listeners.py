@@ -5,13 +5,13 @@ import os
 import socket
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.config import Address, TcpAddress, UnixAddress
 from trioproxy.errors import ConfigError
 from trioproxy.http.hosts import Reach
 from trioproxy.judge.outcome import name_of_client
+from trioproxy.values import value_class
 
 BACKLOG = 1024
 ALL_BITS: Final = 0o777
@@ -23,7 +23,7 @@ UNPACED: Final = b"reno"
 """Every kernel has it, and lets everybody choose it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Listener:
     """A listening socket; whoever holds it removes and closes it."""
 

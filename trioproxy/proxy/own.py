@@ -5,9 +5,10 @@ and volumes from folders that have their names.
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from trioproxy.values import value_class
 
 _FOLDER: Final = re.compile(
     r"/([0-9a-f]{64})/(?:userdata/)?(?:hostname|hosts|resolv\.conf)\Z"
@@ -16,7 +17,7 @@ _VOLUME: Final = re.compile(r"/volumes/([^/]+)/_data\Z")
 _FILES: Final = frozenset({"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Own:
     """The container of this process, as the Engine knows it."""
 

@@ -5,7 +5,6 @@ is new.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from trioproxy.judge.meaning import Way, meaning_of
 from trioproxy.judge.more import more
@@ -14,9 +13,10 @@ from trioproxy.judge.rules import Policy
 from trioproxy.learning.wording import count
 from trioproxy.limits.grant import Grant
 from trioproxy.review.sheet import Line, Standing
+from trioproxy.values import value_class
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Comparison:
     """The difference between two policies, each side with the worst first."""
 

@@ -16,7 +16,6 @@ way to get markup into the page, it could neither run nor tell anybody.
 import hashlib
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
@@ -54,6 +53,7 @@ from trioproxy.review.sheet import (
     sheet_of,
 )
 from trioproxy.review.translate import elsewhere
+from trioproxy.values import value_class
 
 BEGINNING: Final = "<!doctype html>\n<!-- a report of trioproxy -->\n"
 """By which a file is known to be one of ours, that the next report may replace."""
@@ -61,7 +61,7 @@ VALUES_SHOWN: Final = 4
 """Of the values that one item fits."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class File:
     """A policy file that was read."""
 
@@ -73,7 +73,7 @@ class File:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Record:
     """An evidence file that was read."""
 

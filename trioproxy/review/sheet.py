@@ -11,7 +11,6 @@ Evidence is read in one function, `_seen`.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -41,6 +40,7 @@ from trioproxy.limits.objects import (
 )
 from trioproxy.limits.sorts import parse_pattern
 from trioproxy.review.adding import Adding
+from trioproxy.values import value_class
 
 NEVER: Final = "NEVER SEEN: added by hand"
 NOT_YET: Final = "not seen so far"
@@ -62,7 +62,7 @@ class Standing(StrEnum):
     UNSEEN = "usual in a state that was never met"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Seen:
     """What evidence has of something."""
 
@@ -94,7 +94,7 @@ class Seen:
         return f"seen {self.count}x in {len(self.runs)} of {runs}, {since}{by}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Line:
     """One thing that a reviewer can strike out, or add."""
 
@@ -127,7 +127,7 @@ class Line:
         return str(self.seen) if self.seen.last else never
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Sheet:
     """All lines of a file beside what was seen."""
 

@@ -11,7 +11,7 @@ list of folders that may be bound, each with all that lies below it.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final
 
@@ -46,6 +46,7 @@ from trioproxy.learning.minimize import (
     unopenable,
 )
 from trioproxy.limits.varying import HOLE
+from trioproxy.values import value_class
 
 
 class Proxy(StrEnum):
@@ -57,7 +58,7 @@ class Proxy(StrEnum):
     CETUSGUARD = "cetusguard"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Exported:
     """A policy for another proxy."""
 
@@ -135,7 +136,7 @@ def _limiting(policy: Policy) -> Iterator[str]:
 BINDS: Final = "CREATE_BINDS"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class _Folders:
     """The folders that may be bound, for wollomatic."""
 

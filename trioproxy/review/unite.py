@@ -22,7 +22,6 @@ another one is nobody's own then, which is told.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.api.families import (
@@ -41,12 +40,13 @@ from trioproxy.learning.lists import LONGEST_LINE, with_room
 from trioproxy.limits.inclusion import taken_out
 from trioproxy.limits.limit import ANY, NO_LIMITS, Limits
 from trioproxy.limits.objects import NO_OBJECTS, OWN, Objects
+from trioproxy.values import value_class
 
 NOT_FLAGGED: Final = "0"
 """The item that lists nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Part:
     """A file that is united with others."""
 
@@ -88,7 +88,7 @@ class Part:
         yield from map(str, self.objects.taken_out(self.once_listed))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class United:
     """The lists of many files together."""
 
