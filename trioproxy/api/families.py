@@ -133,3 +133,19 @@ PROXY_VARIABLE: Final = "PROXY_SOCKET"
 
 PROXY: Final = "@proxy"
 """The item of `CREATE_BINDS` that gives this proxy in place of the Engine's socket."""
+
+REDACT_VARIABLE: Final = "REDACT"
+"""The variable that says what answers do not tell."""
+
+
+class Hides(StrEnum):
+    """What is hidden in answers: the words of `REDACT`. Where it stands is in `api.redaction`."""
+
+    ENV = "env"
+    """Environments, and what is made of them."""
+    COMMANDS = "commands"
+    LABELS = "labels"
+
+
+NONE: Final = "none"
+"""The value of `REDACT` that says that nothing is hidden any more, and that this is meant."""

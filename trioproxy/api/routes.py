@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from trioproxy.api import podman
-from trioproxy.api.families import Family, Kind
+from trioproxy.api.families import Family, Hides, Kind
 from trioproxy.api.target import Target
 from trioproxy.errors import BadTarget
 
@@ -165,6 +165,13 @@ class Powers(NamedTuple):
     labels: str
     """`b`: what it makes is marked, in the labels of its body; `q`: its query may have
     labels, and what it makes is content, which has no mark."""
+    tells: str
+    """Whether its answer tells an environment, a command or labels: `-` never. What `REDACT`
+    hides is read in an answer (`api.redaction`): `e`, the secrets of it are environments;
+    `a`, they may stand in commands and labels, too; `p`, the same, and its query has
+    arguments of `ps`; `r`, what is hidden is none of them.
+    `o`: it passes as it is, and can show secrets; `x`: it has a form that nobody reads, so
+    that it never passes beside `REDACT`."""
 
 
 LETTERS: Final = Powers(
@@ -175,11 +182,20 @@ LETTERS: Final = Powers(
     chooses="x",
     connects="c",
     labels="bq",
+    tells="erapox",
 )
 """What may stand in each place. Of `reach`: `r` has what the container has, so that this is
 judged as if it were asked for; the others give root where that may be anybody's: `e` enters
 it, `a` copies files out, `t` takes all of them with their nodes, `l` reads them by links
 that lead out of it, `h` reads the host's."""
+
+
+_READ: Final = "erap"
+"""The letters of `tells` of what is read."""
+_HIDING: Final = MappingProxyType(
+    {"e": frozenset({Hides.ENV}), "a": frozenset(Hides), "p": frozenset(Hides)}
+)
+"""The words that hide the secrets of an answer, by its letter."""
 
 
 _KINDS: Final = MappingProxyType(
@@ -260,6 +276,40 @@ class Endpoint:
         return self.powers.shows != "-"
 
     @property
+    def is_redacted(self) -> bool:
+        """Whether its answer is read, for what `REDACT` hides in it."""
+        return self.powers.tells in _READ
+
+    @property
+    def takes_definitions(self) -> bool:
+        """Whether its body may say what something shall be, as an answer said what it is."""
+        return (
+            self.effect is Effect.WRITE
+            and self.stream is Stream.NONE
+            and self.method in {"POST", "PUT"}
+        )
+
+    @property
+    def lists_processes(self) -> bool:
+        """Whether its query has arguments of `ps`, which can print environments."""
+        return self.powers.tells == "p"
+
+    @property
+    def is_untellable(self) -> bool:
+        """Whether nobody can tell where secrets stand in its answer."""
+        return self.powers.tells == "x"
+
+    @property
+    def shows_what_is_hidden(self) -> bool:
+        """Whether it passes as it is beside `REDACT`, and can show secrets."""
+        return self.powers.tells == "o"
+
+    @property
+    def hiding(self) -> frozenset[Hides]:
+        """The words of `REDACT` beside which it reads no secrets; none: they change nothing."""
+        return _HIDING.get(self.powers.tells, frozenset())
+
+    @property
     def reaches(self) -> bool:
         """Whether it reaches into a container, or lets it run: it has what that has."""
         return self.powers.reach != "-"
@@ -324,166 +374,166 @@ PODMAN = "libpod"
 
 # A section a heading, then a row a route: method, template, operation, effect, stream, files,
 # touch, names (`c` a container, `n` a network, `v` a volume), bound, powers (a letter or `-` in
-# the order of `Powers`: p s reatlh wj x c bq), risk, summary. Each row says all of it.
+# the order of `Powers`: p s reatlh wj x c bq erapox), risk, summary. Each row says all of it.
 # Where two templates of a method fit one path, the upper is meant, as in the Engine's router.
 _TABLE = """\
 AUTH
-POST    /auth                                      SystemAuth               read   none           -       -      -   -            -----c- info-leak     tries registry credentials on any host
+POST    /auth                                      SystemAuth               read   none           -       -      -   -            -----c-- info-leak     tries registry credentials on any host
 BUILD
-POST    /build                                     ImageBuild               write  upload+follow  packs   -      cn  build+create ----xcq host-root     builds as root, from any image and any host
-POST    /build/cancel                              BuildCancel              write  none           -       -      -   -            ------- availability  stops a running build
-POST    /build/prune                               BuildPrune               write  none           -       -      -   -            ------- destructive   empties the build cache
+POST    /build                                     ImageBuild               write  upload+follow  packs   -      cn  build+create ----xcqo host-root     builds as root, from any image and any host
+POST    /build/cancel                              BuildCancel              write  none           -       -      -   -            -------- availability  stops a running build
+POST    /build/prune                               BuildPrune               write  none           -       -      -   -            -------- destructive   empties the build cache
 COMMIT
-POST    /commit                                    ImageCommit              write  none           packs   -      c   create       --l---b host-root     packs a container into an image, or files of the host
+POST    /commit                                    ImageCommit              write  none           packs   -      c   create       --l---bo host-root     packs a container into an image, or files of the host
 CONFIGS
-GET     /configs                                   ConfigList               read   none           -       any    -   -            ------- secret-leak   shows all swarm configs with their content
-POST    /configs/create                            ConfigCreate             write  none           -       any    -   -            ------- low           adds a swarm config
-GET     /configs/{id}                              ConfigInspect            read   none           -       any    -   -            ------- secret-leak   shows a swarm config with its content
-DELETE  /configs/{id}                              ConfigDelete             write  none           -       any    -   -            ------- destructive   removes a swarm config
-POST    /configs/{id}/update                       ConfigUpdate             write  none           -       any    -   -            ------- low           relabels a swarm config
+GET     /configs                                   ConfigList               read   none           -       any    -   -            -------e secret-leak   shows all swarm configs with their content
+POST    /configs/create                            ConfigCreate             write  none           -       any    -   -            -------- low           adds a swarm config
+GET     /configs/{id}                              ConfigInspect            read   none           -       any    -   -            -------e secret-leak   shows a swarm config with its content
+DELETE  /configs/{id}                              ConfigDelete             write  none           -       any    -   -            -------- destructive   removes a swarm config
+POST    /configs/{id}/update                       ConfigUpdate             write  none           -       any    -   -            -------- low           relabels a swarm config
 CONTAINERS
-GET     /containers/json                           ContainerList            read   none           looks   -      -   -            -s----- secret-leak   lists containers with commands, labels and mounts
-POST    /containers/create                         ContainerCreate          write  none           fills   makes  cnv create       ----x-b host-root     makes a container, privileged or with host mounts too
-POST    /containers/prune                          ContainerPrune           write  none           -       prunes -   -            ------- destructive   removes every stopped container
-GET     /containers/{id}/archive                   ContainerArchive         read   download       packs   names  -   -            p-a---- secret-leak   copies any file out of a container
-HEAD    /containers/{id}/archive                   ContainerArchiveInfo     read   none           looks   names  -   -            p-r---- info-leak     looks up a path in a container
-PUT     /containers/{id}/archive                   PutContainerArchive      write  upload         unpacks names  -   only         --r---- host-root     writes any file into a container, as root
-POST    /containers/{id}/attach                    ContainerAttach          write  hijack         -       names  -   -            --e-x-- host-root     reads and feeds a container's main process
-GET     /containers/{id}/attach/ws                 ContainerAttachWebsocket write  websocket      -       names  -   -            p-e-x-- host-root     reads and feeds a main process, by a GET
-GET     /containers/{id}/changes                   ContainerChanges         read   none           looks   names  -   -            ------- info-leak     lists the files that a container changed
-GET     /containers/{id}/checkpoints               CheckpointList           read   none           -       names  -   -            ------- info-leak     lists checkpoints, or folders anywhere on the host
-POST    /containers/{id}/checkpoints               CheckpointCreate         write  none           packs   names  -   open         --r---- host-root     writes a container's memory anywhere on the host
-DELETE  /containers/{id}/checkpoints/{checkpoint}  CheckpointDelete         write  none           -       names  -   open         ------- destructive   removes a folder, anywhere on the host
-DELETE  /containers/{id}                           ContainerDelete          write  none           -       names  -   -            ------- destructive   removes a container, running ones with force
-POST    /containers/{id}/copy                      ContainerCopyLegacy      read   download       -       names  -   -            ------- low           answers 404, a remnant of old engines
-POST    /containers/{id}/exec                      ContainerExec            write  none           -       names  -   exec         --ewx-- host-root     prepares a command to run in a container
-GET     /containers/{id}/export                    ContainerExport          read   download       packs   names  -   -            p-t---- secret-leak   copies a container's whole file system out
-GET     /containers/{id}/json                      ContainerInspect         read   none           looks   names  -   -            ------- secret-leak   reads secrets from a container's environment
-POST    /containers/{id}/kill                      ContainerKill            write  none           -       names  -   -            ------- availability  signals a container's main process
-GET     /containers/{id}/logs                      ContainerLogs            read   follow         -       names  -   -            ------- secret-leak   reads what a container printed
-POST    /containers/{id}/pause                     ContainerPause           write  none           -       names  -   -            ------- availability  freezes a container
-POST    /containers/{id}/rename                    ContainerRename          write  none           -       names  -   -            ------- availability  renames a container, which may take over a DNS name
-POST    /containers/{id}/resize                    ContainerResize          write  none           -       names  -   -            ------- low           sets a container's terminal size
-POST    /containers/{id}/restart                   ContainerRestart         write  none           -       names  -   -            --rj--- availability  restarts a container
-POST    /containers/{id}/start                     ContainerStart           write  none           -       names  -   -            --rjx-- availability  starts a container
-GET     /containers/{id}/stats                     ContainerStats           read   follow         -       names  -   -            ------- info-leak     watches what a container consumes
-POST    /containers/{id}/stop                      ContainerStop            write  none           -       names  -   -            ------- availability  stops a container
-GET     /containers/{id}/top                       ContainerTop             read   none           -       names  -   -            ------- secret-leak   lists processes, with their environment if asked
-POST    /containers/{id}/unpause                   ContainerUnpause         write  none           -       names  -   -            ---w--- availability  thaws a frozen container
-POST    /containers/{id}/update                    ContainerUpdate          write  none           -       names  -   create       --rw--- availability  changes a container's limits and restart policy
-POST    /containers/{id}/wait                      ContainerWait            read   follow         -       names  -   -            ------- low           waits for a container's exit code
+GET     /containers/json                           ContainerList            read   none           looks   -      -   -            -s-----a secret-leak   lists containers with commands, labels and mounts
+POST    /containers/create                         ContainerCreate          write  none           fills   makes  cnv create       ----x-b- host-root     makes a container, privileged or with host mounts too
+POST    /containers/prune                          ContainerPrune           write  none           -       prunes -   -            -------- destructive   removes every stopped container
+GET     /containers/{id}/archive                   ContainerArchive         read   download       packs   names  -   -            p-a----o secret-leak   copies any file out of a container
+HEAD    /containers/{id}/archive                   ContainerArchiveInfo     read   none           looks   names  -   -            p-r----- info-leak     looks up a path in a container
+PUT     /containers/{id}/archive                   PutContainerArchive      write  upload         unpacks names  -   only         --r----- host-root     writes any file into a container, as root
+POST    /containers/{id}/attach                    ContainerAttach          write  hijack         -       names  -   -            --e-x--o host-root     reads and feeds a container's main process
+GET     /containers/{id}/attach/ws                 ContainerAttachWebsocket write  websocket      -       names  -   -            p-e-x--o host-root     reads and feeds a main process, by a GET
+GET     /containers/{id}/changes                   ContainerChanges         read   none           looks   names  -   -            -------- info-leak     lists the files that a container changed
+GET     /containers/{id}/checkpoints               CheckpointList           read   none           -       names  -   -            -------- info-leak     lists checkpoints, or folders anywhere on the host
+POST    /containers/{id}/checkpoints               CheckpointCreate         write  none           packs   names  -   open         --r----- host-root     writes a container's memory anywhere on the host
+DELETE  /containers/{id}/checkpoints/{checkpoint}  CheckpointDelete         write  none           -       names  -   open         -------- destructive   removes a folder, anywhere on the host
+DELETE  /containers/{id}                           ContainerDelete          write  none           -       names  -   -            -------- destructive   removes a container, running ones with force
+POST    /containers/{id}/copy                      ContainerCopyLegacy      read   download       -       names  -   -            -------o low           answers 404, a remnant of old engines
+POST    /containers/{id}/exec                      ContainerExec            write  none           -       names  -   exec         --ewx--- host-root     prepares a command to run in a container
+GET     /containers/{id}/export                    ContainerExport          read   download       packs   names  -   -            p-t----o secret-leak   copies a container's whole file system out
+GET     /containers/{id}/json                      ContainerInspect         read   none           looks   names  -   -            -------a secret-leak   reads secrets from a container's environment
+POST    /containers/{id}/kill                      ContainerKill            write  none           -       names  -   -            -------- availability  signals a container's main process
+GET     /containers/{id}/logs                      ContainerLogs            read   follow         -       names  -   -            -------o secret-leak   reads what a container printed
+POST    /containers/{id}/pause                     ContainerPause           write  none           -       names  -   -            -------- availability  freezes a container
+POST    /containers/{id}/rename                    ContainerRename          write  none           -       names  -   -            -------- availability  renames a container, which may take over a DNS name
+POST    /containers/{id}/resize                    ContainerResize          write  none           -       names  -   -            -------- low           sets a container's terminal size
+POST    /containers/{id}/restart                   ContainerRestart         write  none           -       names  -   -            --rj---- availability  restarts a container
+POST    /containers/{id}/start                     ContainerStart           write  none           -       names  -   -            --rjx--- availability  starts a container
+GET     /containers/{id}/stats                     ContainerStats           read   follow         -       names  -   -            -------- info-leak     watches what a container consumes
+POST    /containers/{id}/stop                      ContainerStop            write  none           -       names  -   -            -------- availability  stops a container
+GET     /containers/{id}/top                       ContainerTop             read   none           -       names  -   -            -------p secret-leak   lists processes, with their environment if asked
+POST    /containers/{id}/unpause                   ContainerUnpause         write  none           -       names  -   -            ---w---- availability  thaws a frozen container
+POST    /containers/{id}/update                    ContainerUpdate          write  none           -       names  -   create       --rw---- availability  changes a container's limits and restart policy
+POST    /containers/{id}/wait                      ContainerWait            read   follow         -       names  -   -            -------- low           waits for a container's exit code
 DEBUG
-GET     /debug/vars                                DebugVars                read   none           -       -      -   -            ------- info-leak     shows the daemon's command line and memory
-GET     /debug/pprof/                              DebugPprofIndex          read   none           -       -      -   -            ------- info-leak     lists the daemon's profiles
-GET     /debug/pprof/cmdline                       DebugPprofCmdline        read   none           -       -      -   -            ------- info-leak     shows the daemon's command line
-GET     /debug/pprof/profile                       DebugPprofProfile        read   download       -       -      -   -            ------- availability  profiles the daemon for as long as asked
-GET     /debug/pprof/symbol                        DebugPprofSymbol         read   none           -       -      -   -            ------- info-leak     looks up functions of the daemon
-GET     /debug/pprof/trace                         DebugPprofTrace          read   download       -       -      -   -            ------- availability  traces the daemon for as long as asked
-GET     /debug/pprof/{name}                        DebugPprofNamed          read   download       -       -      -   -            ------- info-leak     downloads a profile of the daemon
-ANY     /debug/vars                                DebugVars                read   none           -       -      -   -            ------- info-leak     the same by any method (engines before 28)
-ANY     /debug/pprof/                              DebugPprofIndex          read   none           -       -      -   -            ------- info-leak     the same by any method (engines before 28)
-ANY     /debug/pprof/cmdline                       DebugPprofCmdline        read   none           -       -      -   -            ------- info-leak     the same by any method (engines before 28)
-ANY     /debug/pprof/profile                       DebugPprofProfile        read   download       -       -      -   -            ------- availability  the same by any method (engines before 28)
-ANY     /debug/pprof/symbol                        DebugPprofSymbol         read   none           -       -      -   -            ------- info-leak     the same by any method (engines before 28)
-ANY     /debug/pprof/trace                         DebugPprofTrace          read   download       -       -      -   -            ------- availability  the same by any method (engines before 28)
-ANY     /debug/pprof/{name}                        DebugPprofNamed          read   download       -       -      -   -            ------- info-leak     the same by any method (engines before 28)
+GET     /debug/vars                                DebugVars                read   none           -       -      -   -            -------- info-leak     shows the daemon's command line and memory
+GET     /debug/pprof/                              DebugPprofIndex          read   none           -       -      -   -            -------- info-leak     lists the daemon's profiles
+GET     /debug/pprof/cmdline                       DebugPprofCmdline        read   none           -       -      -   -            -------- info-leak     shows the daemon's command line
+GET     /debug/pprof/profile                       DebugPprofProfile        read   download       -       -      -   -            -------- availability  profiles the daemon for as long as asked
+GET     /debug/pprof/symbol                        DebugPprofSymbol         read   none           -       -      -   -            -------- info-leak     looks up functions of the daemon
+GET     /debug/pprof/trace                         DebugPprofTrace          read   download       -       -      -   -            -------- availability  traces the daemon for as long as asked
+GET     /debug/pprof/{name}                        DebugPprofNamed          read   download       -       -      -   -            -------- info-leak     downloads a profile of the daemon
+ANY     /debug/vars                                DebugVars                read   none           -       -      -   -            -------- info-leak     the same by any method (engines before 28)
+ANY     /debug/pprof/                              DebugPprofIndex          read   none           -       -      -   -            -------- info-leak     the same by any method (engines before 28)
+ANY     /debug/pprof/cmdline                       DebugPprofCmdline        read   none           -       -      -   -            -------- info-leak     the same by any method (engines before 28)
+ANY     /debug/pprof/profile                       DebugPprofProfile        read   download       -       -      -   -            -------- availability  the same by any method (engines before 28)
+ANY     /debug/pprof/symbol                        DebugPprofSymbol         read   none           -       -      -   -            -------- info-leak     the same by any method (engines before 28)
+ANY     /debug/pprof/trace                         DebugPprofTrace          read   download       -       -      -   -            -------- availability  the same by any method (engines before 28)
+ANY     /debug/pprof/{name}                        DebugPprofNamed          read   download       -       -      -   -            -------- info-leak     the same by any method (engines before 28)
 DISTRIBUTION
-GET     /distribution/{name}/json                  DistributionInspect      read   none           -       -      -   -            -----c- info-leak     has any registry host asked for a manifest
+GET     /distribution/{name}/json                  DistributionInspect      read   none           -       -      -   -            -----c-r info-leak     has any registry host asked for a manifest
 EVENTS
-GET     /events                                    SystemEvents             read   follow         -       -      -   -            -s----- secret-leak   watches all that happens, other people's exec commands too
+GET     /events                                    SystemEvents             read   follow         -       -      -   -            -s-----e secret-leak   watches all that happens, other people's exec commands too
 EXEC
-GET     /exec/{id}/json                            ExecInspect              read   none           -       names  -   -            ------- secret-leak   shows an exec's command and arguments
-POST    /exec/{id}/resize                          ExecResize               write  none           -       names  -   -            ------- low           sets an exec's terminal size
-POST    /exec/{id}/start                           ExecStart                write  hijack         -       names  -   exec         --ewx-- host-root     runs a prepared command, with its input
+GET     /exec/{id}/json                            ExecInspect              read   none           -       names  -   -            -------a secret-leak   shows an exec's command and arguments
+POST    /exec/{id}/resize                          ExecResize               write  none           -       names  -   -            -------- low           sets an exec's terminal size
+POST    /exec/{id}/start                           ExecStart                write  hijack         -       names  -   exec         --ewx--o host-root     runs a prepared command, with its input
 GRPC
-POST    /grpc                                      BuildKitControl          write  h2c            packs   -      -   open         ------- host-root     opens BuildKit: builds, caches, history
-POST    /{grpc.Service}/{Method}                   BuildKitGrpc             write  h2c            packs   -      -   open         ------- host-root     calls BuildKit over HTTP/2, which is not passed on
+POST    /grpc                                      BuildKitControl          write  h2c            packs   -      -   open         -------o host-root     opens BuildKit: builds, caches, history
+POST    /{grpc.Service}/{Method}                   BuildKitGrpc             write  h2c            packs   -      -   open         -------o host-root     calls BuildKit over HTTP/2, which is not passed on
 IMAGES
-POST    /images/create                             ImageCreate              write  upload+follow  -       -      -   pull+create  -----cq destructive   pulls or imports an image, replaces tags
-GET     /images/get                                ImageGetAll              read   download       -       -      -   -            p------ secret-leak   downloads images
-GET     /images/json                               ImageList                read   none           -       -      -   -            ------- info-leak     lists images
-POST    /images/load                               ImageLoad                write  upload+follow  -       -      -   open         ------- destructive   loads images, may replace tags
-POST    /images/prune                              ImagePrune               write  none           -       -      -   -            ------- destructive   removes unused images
-GET     /images/search                             ImageSearch              read   none           -       -      -   -            -----c- info-leak     searches any registry host
-DELETE  /images/{name}                             ImageDelete              write  none           -       -      -   -            ------- destructive   removes an image or a tag
-GET     /images/{name}/attestations                ImageAttestations        read   none           -       -      -   -            ------- secret-leak   shows how an image was built, its arguments too
-GET     /images/{name}/get                         ImageGet                 read   download       -       -      -   -            p------ secret-leak   downloads an image
-GET     /images/{name}/history                     ImageHistory             read   none           -       -      -   -            ------- secret-leak   shows an image's build steps and their arguments
-GET     /images/{name}/json                        ImageInspect             read   none           -       -      -   -            ------- secret-leak   shows an image's settings and environment
-POST    /images/{name}/push                        ImagePush                write  follow         -       -      -   create       -----c- secret-leak   uploads an image to any registry host
-POST    /images/{name}/tag                         ImageTag                 write  none           -       -      -   create       ------- destructive   sets a tag, replacing the image others start by it
+POST    /images/create                             ImageCreate              write  upload+follow  -       -      -   pull+create  -----cq- destructive   pulls or imports an image, replaces tags
+GET     /images/get                                ImageGetAll              read   download       -       -      -   -            p------o secret-leak   downloads images
+GET     /images/json                               ImageList                read   none           -       -      -   -            -------r info-leak     lists images
+POST    /images/load                               ImageLoad                write  upload+follow  -       -      -   open         -------- destructive   loads images, may replace tags
+POST    /images/prune                              ImagePrune               write  none           -       -      -   -            -------- destructive   removes unused images
+GET     /images/search                             ImageSearch              read   none           -       -      -   -            -----c-- info-leak     searches any registry host
+DELETE  /images/{name}                             ImageDelete              write  none           -       -      -   -            -------- destructive   removes an image or a tag
+GET     /images/{name}/attestations                ImageAttestations        read   none           -       -      -   -            -------e secret-leak   shows how an image was built, its arguments too
+GET     /images/{name}/get                         ImageGet                 read   download       -       -      -   -            p------o secret-leak   downloads an image
+GET     /images/{name}/history                     ImageHistory             read   none           -       -      -   -            -------e secret-leak   shows an image's build steps and their arguments
+GET     /images/{name}/json                        ImageInspect             read   none           -       -      -   -            -------e secret-leak   shows an image's settings and environment
+POST    /images/{name}/push                        ImagePush                write  follow         -       -      -   create       -----c-o secret-leak   uploads an image to any registry host
+POST    /images/{name}/tag                         ImageTag                 write  none           -       -      -   create       -------- destructive   sets a tag, replacing the image others start by it
 INFO
-GET     /info                                      SystemInfo               read   none           -       -      -   -            ------- info-leak     describes the host and the daemon
+GET     /info                                      SystemInfo               read   none           -       -      -   -            -------r info-leak     describes the host and the daemon
 NETWORKS
-GET     /networks                                  NetworkList              read   none           -       -      -   -            -s----- info-leak     lists networks
-GET     /networks/                                 NetworkList              read   none           -       -      -   -            -s----- info-leak     lists networks
-POST    /networks/create                           NetworkCreate            write  none           -       makes  n   create       ------b availability  makes a network, changing the host's own
-POST    /networks/prune                            NetworkPrune             write  none           -       prunes -   -            ------- destructive   removes unused networks
-DELETE  /networks/{id}                             NetworkDelete            write  none           -       names  -   -            ------- destructive   removes a network
-GET     /networks/{id}                             NetworkInspect           read   none           -       names  -   -            -s----- info-leak     shows a network and who is on it
-POST    /networks/{id}/connect                     NetworkConnect           write  none           -       names  c   create       ------- availability  puts any container on any network, however separate
-POST    /networks/{id}/disconnect                  NetworkDisconnect        write  none           -       names  c   create       ------- availability  takes any container off a network
+GET     /networks                                  NetworkList              read   none           -       -      -   -            -s-----r info-leak     lists networks
+GET     /networks/                                 NetworkList              read   none           -       -      -   -            -s-----r info-leak     lists networks
+POST    /networks/create                           NetworkCreate            write  none           -       makes  n   create       ------b- availability  makes a network, changing the host's own
+POST    /networks/prune                            NetworkPrune             write  none           -       prunes -   -            -------- destructive   removes unused networks
+DELETE  /networks/{id}                             NetworkDelete            write  none           -       names  -   -            -------- destructive   removes a network
+GET     /networks/{id}                             NetworkInspect           read   none           -       names  -   -            -s-----r info-leak     shows a network and who is on it
+POST    /networks/{id}/connect                     NetworkConnect           write  none           -       names  c   create       -------- availability  puts any container on any network, however separate
+POST    /networks/{id}/disconnect                  NetworkDisconnect        write  none           -       names  c   create       -------- availability  takes any container off a network
 NODES
-GET     /nodes                                     NodeList                 read   none           -       any    -   -            ------- info-leak     lists swarm nodes
-DELETE  /nodes/{id}                                NodeDelete               write  none           -       any    -   -            ------- destructive   removes a swarm node
-GET     /nodes/{id}                                NodeInspect              read   none           -       any    -   -            ------- info-leak     shows a swarm node
-POST    /nodes/{id}/update                         NodeUpdate               write  none           -       any    -   open         ------- host-root     promotes or drains a swarm node
+GET     /nodes                                     NodeList                 read   none           -       any    -   -            -------r info-leak     lists swarm nodes
+DELETE  /nodes/{id}                                NodeDelete               write  none           -       any    -   -            -------- destructive   removes a swarm node
+GET     /nodes/{id}                                NodeInspect              read   none           -       any    -   -            -------r info-leak     shows a swarm node
+POST    /nodes/{id}/update                         NodeUpdate               write  none           -       any    -   open         -------- host-root     promotes or drains a swarm node
 PING
-GET     /_ping                                     SystemPing               read   none           -       -      -   -            ------- low           asks whether the daemon lives
-HEAD    /_ping                                     SystemPingHead           read   none           -       -      -   -            ------- low           asks whether the daemon lives
+GET     /_ping                                     SystemPing               read   none           -       -      -   -            -------- low           asks whether the daemon lives
+HEAD    /_ping                                     SystemPingHead           read   none           -       -      -   -            -------- low           asks whether the daemon lives
 PLUGINS
-GET     /plugins                                   PluginList               read   none           -       -      -   -            ------- secret-leak   lists plugins with their environment
-POST    /plugins/create                            PluginCreate             write  upload         -       -      -   open         ------- host-root     makes a plugin that may ask for the whole host
-GET     /plugins/privileges                        GetPluginPrivileges      read   none           -       -      -   -            -----c- info-leak     asks any registry host what a plugin wants
-POST    /plugins/pull                              PluginPull               write  follow         -       -      -   open         ------- host-root     installs a plugin with the privileges it asks for
-DELETE  /plugins/{name}                            PluginDelete             write  none           -       -      -   -            ------- destructive   removes a plugin
-POST    /plugins/{name}/disable                    PluginDisable            write  none           -       -      -   -            ------- availability  stops a plugin, be it one that guards the Engine
-POST    /plugins/{name}/enable                     PluginEnable             write  none           -       -      -   open         ------- host-root     starts a plugin with its privileges
-GET     /plugins/{name}/json                       PluginInspect            read   none           -       -      -   -            ------- secret-leak   shows a plugin with its environment
-POST    /plugins/{name}/push                       PluginPush               write  follow         -       -      -   -            -----c- secret-leak   uploads a plugin to any registry host
-POST    /plugins/{name}/set                        PluginSet                write  none           -       -      -   open         ------- host-root     changes a plugin's mounts, devices and environment
-POST    /plugins/{name}/upgrade                    PluginUpgrade            write  follow         -       -      -   open         ------- host-root     swaps a plugin for another, with new privileges
-GET     /plugins/{name}                            PluginInspectLegacy      read   none           -       -      -   -            ------- secret-leak   shows a plugin (Docker 1.12 only)
+GET     /plugins                                   PluginList               read   none           -       -      -   -            -------e secret-leak   lists plugins with their environment
+POST    /plugins/create                            PluginCreate             write  upload         -       -      -   open         -------- host-root     makes a plugin that may ask for the whole host
+GET     /plugins/privileges                        GetPluginPrivileges      read   none           -       -      -   -            -----c-- info-leak     asks any registry host what a plugin wants
+POST    /plugins/pull                              PluginPull               write  follow         -       -      -   open         -------- host-root     installs a plugin with the privileges it asks for
+DELETE  /plugins/{name}                            PluginDelete             write  none           -       -      -   -            -------r destructive   removes a plugin
+POST    /plugins/{name}/disable                    PluginDisable            write  none           -       -      -   -            -------- availability  stops a plugin, be it one that guards the Engine
+POST    /plugins/{name}/enable                     PluginEnable             write  none           -       -      -   open         -------- host-root     starts a plugin with its privileges
+GET     /plugins/{name}/json                       PluginInspect            read   none           -       -      -   -            -------e secret-leak   shows a plugin with its environment
+POST    /plugins/{name}/push                       PluginPush               write  follow         -       -      -   -            -----c-o secret-leak   uploads a plugin to any registry host
+POST    /plugins/{name}/set                        PluginSet                write  none           -       -      -   open         -------- host-root     changes a plugin's mounts, devices and environment
+POST    /plugins/{name}/upgrade                    PluginUpgrade            write  follow         -       -      -   open         -------- host-root     swaps a plugin for another, with new privileges
+GET     /plugins/{name}                            PluginInspectLegacy      read   none           -       -      -   -            -------e secret-leak   shows a plugin (Docker 1.12 only)
 SECRETS
-GET     /secrets                                   SecretList               read   none           -       any    -   -            ------- info-leak     lists the names of swarm secrets
-POST    /secrets/create                            SecretCreate             write  none           -       any    -   -            ------- low           adds a swarm secret
-DELETE  /secrets/{id}                              SecretDelete             write  none           -       any    -   -            ------- destructive   removes a swarm secret
-GET     /secrets/{id}                              SecretInspect            read   none           -       any    -   -            ------- info-leak     shows a swarm secret's labels
-POST    /secrets/{id}/update                       SecretUpdate             write  none           -       any    -   -            ------- low           relabels a swarm secret
+GET     /secrets                                   SecretList               read   none           -       any    -   -            -------r info-leak     lists the names of swarm secrets
+POST    /secrets/create                            SecretCreate             write  none           -       any    -   -            -------- low           adds a swarm secret
+DELETE  /secrets/{id}                              SecretDelete             write  none           -       any    -   -            -------- destructive   removes a swarm secret
+GET     /secrets/{id}                              SecretInspect            read   none           -       any    -   -            -------r info-leak     shows a swarm secret's labels
+POST    /secrets/{id}/update                       SecretUpdate             write  none           -       any    -   -            -------- low           relabels a swarm secret
 SERVICES
-GET     /services                                  ServiceList              read   none           -       any    -   -            ------- secret-leak   lists swarm services with their environment
-POST    /services/create                           ServiceCreate            write  none           fills   any    -   open         ------- host-root     runs containers on any node, with host mounts too
-DELETE  /services/{id}                             ServiceDelete            write  none           -       any    -   -            ------- destructive   removes a swarm service
-GET     /services/{id}                             ServiceInspect           read   none           -       any    -   -            ------- secret-leak   shows a swarm service with its environment
-GET     /services/{id}/logs                        ServiceLogs              read   follow         -       any    -   -            ------- secret-leak   reads what a service's tasks printed
-POST    /services/{id}/update                      ServiceUpdate            write  none           fills   any    -   open         ------- host-root     rewrites a swarm service, as powerful as its creation
+GET     /services                                  ServiceList              read   none           -       any    -   -            -------a secret-leak   lists swarm services with their environment
+POST    /services/create                           ServiceCreate            write  none           fills   any    -   open         -------- host-root     runs containers on any node, with host mounts too
+DELETE  /services/{id}                             ServiceDelete            write  none           -       any    -   -            -------- destructive   removes a swarm service
+GET     /services/{id}                             ServiceInspect           read   none           -       any    -   -            -------a secret-leak   shows a swarm service with its environment
+GET     /services/{id}/logs                        ServiceLogs              read   follow         -       any    -   -            -------o secret-leak   reads what a service's tasks printed
+POST    /services/{id}/update                      ServiceUpdate            write  none           fills   any    -   open         -------- host-root     rewrites a swarm service, as powerful as its creation
 SESSION
-POST    /session                                   Session                  write  h2c            -       -      -   open         ------- low           offers files and credentials to later builds
+POST    /session                                   Session                  write  h2c            -       -      -   open         -------- low           offers files and credentials to later builds
 SWARM
-GET     /swarm                                     SwarmInspect             read   none           -       any    -   open         ------- host-root     shows the join tokens, by which anybody becomes a manager
-POST    /swarm/init                                SwarmInit                write  none           -       any    -   open         ------- host-root     makes a swarm of the host, with a key of the client's
-POST    /swarm/join                                SwarmJoin                write  none           -       any    -   open         ------- host-root     hands the host to another swarm's managers
-POST    /swarm/leave                               SwarmLeave               write  none           -       any    -   -            ------- destructive   leaves the swarm, with force its state is lost
-POST    /swarm/unlock                              SwarmUnlock              write  none           -       any    -   -            ------- availability  unlocks a swarm manager
-GET     /swarm/unlockkey                           SwarmUnlockkey           read   none           -       any    -   -            p------ secret-leak   shows the manager's unlock key
-POST    /swarm/update                              SwarmUpdate              write  none           -       any    -   open         ------- host-root     changes the swarm's authority and join tokens
+GET     /swarm                                     SwarmInspect             read   none           -       any    -   open         -------r host-root     shows the join tokens, by which anybody becomes a manager
+POST    /swarm/init                                SwarmInit                write  none           -       any    -   open         -------- host-root     makes a swarm of the host, with a key of the client's
+POST    /swarm/join                                SwarmJoin                write  none           -       any    -   open         -------- host-root     hands the host to another swarm's managers
+POST    /swarm/leave                               SwarmLeave               write  none           -       any    -   -            -------- destructive   leaves the swarm, with force its state is lost
+POST    /swarm/unlock                              SwarmUnlock              write  none           -       any    -   -            -------- availability  unlocks a swarm manager
+GET     /swarm/unlockkey                           SwarmUnlockkey           read   none           -       any    -   -            p------o secret-leak   shows the manager's unlock key
+POST    /swarm/update                              SwarmUpdate              write  none           -       any    -   open         -------- host-root     changes the swarm's authority and join tokens
 SYSTEM
-GET     /system/df                                 SystemDataUsage          read   none           looks   any    -   -            ------- availability  measures disk use, a slow scan; lists what there is
+GET     /system/df                                 SystemDataUsage          read   none           looks   any    -   -            -------r availability  measures disk use, a slow scan; lists what there is
 TASKS
-GET     /tasks                                     TaskList                 read   none           -       any    -   -            ------- secret-leak   lists swarm tasks with their environment
-GET     /tasks/{id}                                TaskInspect              read   none           -       any    -   -            ------- secret-leak   shows a swarm task with its environment
-GET     /tasks/{id}/logs                           TaskLogs                 read   follow         -       any    -   -            ------- secret-leak   reads what a swarm task printed
+GET     /tasks                                     TaskList                 read   none           -       any    -   -            -------a secret-leak   lists swarm tasks with their environment
+GET     /tasks/{id}                                TaskInspect              read   none           -       any    -   -            -------a secret-leak   shows a swarm task with its environment
+GET     /tasks/{id}/logs                           TaskLogs                 read   follow         -       any    -   -            -------o secret-leak   reads what a swarm task printed
 VERSION
-GET     /version                                   SystemVersion            read   none           -       -      -   -            ------- info-leak     tells the versions of engine and kernel
+GET     /version                                   SystemVersion            read   none           -       -      -   -            -------- info-leak     tells the versions of engine and kernel
 VOLUMES
-GET     /volumes                                   VolumeList               read   none           -       -      -   -            -s----- secret-leak   lists volumes with their options, passwords of shares too
-POST    /volumes/create                            VolumeCreate             write  none           -       makes  v   create       ------b host-root     makes a volume, of any host path or disk too
-POST    /volumes/prune                             VolumePrune              write  none           -       prunes -   -            ------- destructive   removes unused volumes
-DELETE  /volumes/{name}                            VolumeDelete             write  none           -       names  -   -            ------- destructive   removes a volume and its data
-GET     /volumes/{name}                            VolumeInspect            read   none           -       names  -   -            ------- secret-leak   shows a volume's options, passwords of shares too
-PUT     /volumes/{name}                            VolumeUpdate             write  none           -       names  -   open         ------- availability  changes a swarm cluster volume
+GET     /volumes                                   VolumeList               read   none           -       -      -   -            -s-----r secret-leak   lists volumes with their options, passwords of shares too
+POST    /volumes/create                            VolumeCreate             write  none           -       makes  v   create       ------br host-root     makes a volume, of any host path or disk too
+POST    /volumes/prune                             VolumePrune              write  none           -       prunes -   -            -------- destructive   removes unused volumes
+DELETE  /volumes/{name}                            VolumeDelete             write  none           -       names  -   -            -------- destructive   removes a volume and its data
+GET     /volumes/{name}                            VolumeInspect            read   none           -       names  -   -            -------r secret-leak   shows a volume's options, passwords of shares too
+PUT     /volumes/{name}                            VolumeUpdate             write  none           -       names  -   open         -------- availability  changes a swarm cluster volume
 ANY
-OPTIONS /{any}                                     SystemOptions            read   none           -       -      -   -            ------- low           answers 200 whatever the path
+OPTIONS /{any}                                     SystemOptions            read   none           -       -      -   -            -------- low           answers 200 whatever the path
 """
 
 

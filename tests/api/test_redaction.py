@@ -1,0 +1,300 @@
+"""What `REDACT` hides: by the Engine's own documents, and in what these do not say."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from itertools import groupby
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.answers import Told, answer_of, documented
+from trioproxy.api.families import Hides
+from trioproxy.api.redaction import (
+    MARKER,
+    MARKER_BYTES,
+    Redaction,
+    holds_marker,
+    prints_environments,
+)
+from trioproxy.api.routes import ENDPOINTS, OPERATIONS, Risk
+from trioproxy.http.jsonbody import DEEPEST
+
+ENV: Any = Redaction({Hides.ENV})
+ALL: Any = Redaction(Hides)
+DOCUMENTED = documented()
+BY_OPERATION = {
+    name: tuple(told) for name, told in groupby(DOCUMENTED, lambda one: one.operation)
+}
+
+
+@pytest.mark.parametrize("operation", sorted(BY_OPERATION))
+def test_each_text_of_each_documented_answer_is_hidden_or_was_looked_at(
+    operation: str,
+) -> None:
+    """A secret in any text that an Engine from 1.25 to 1.56 tells is hidden by just the words
+    that its line says; a text of a newer one has no line, and somebody has to write it."""
+    left: tuple[Told, ...] = BY_OPERATION[operation]
+    while left:
+        answer, planted = answer_of(left)
+        for word in Hides:
+            told = json.dumps(Redaction({word})(answer))
+            for secret, one in planted.items():
+                assert (secret not in told) == (word in one.hides), (word, one)
+        left = tuple(one for one in left if one not in planted.values())
+
+
+def test_what_tells_anything_that_is_hidden_is_read() -> None:
+    """An operation with a field that is hidden is one whose answer is read, in every row."""
+    for one in DOCUMENTED:
+        if one.hides:
+            assert all(row.is_redacted for row in OPERATIONS[one.operation]), one
+    assert len(DOCUMENTED) > 1_500
+
+
+def test_what_reads_secrets_says_whether_that_is_hidden() -> None:
+    """Each operation at secret-leak that reads says of its answer that it is read, passes as
+    it is, or never passes."""
+    for one in ENDPOINTS:
+        if one.risk is Risk.SECRET_LEAK and one.method == "GET":
+            assert one.powers.tells != "-", one.operation
+
+
+ENVIRONMENTS: list[tuple[object, object]] = [
+    (["A=b", "PATH=/bin", "C=", "D"], [f"A={MARKER}", "PATH=/bin", f"C={MARKER}", "D"]),
+    (["not a name"], [MARKER]),
+    ("A=b", f"A={MARKER}"),
+    ({"A": "b", "HOME": "/root"}, {"A": MARKER, "HOME": "/root"}),
+    ({"A": ["b", "c"], "N": 1}, {"A": [MARKER], "N": MARKER}),
+    ([{"Name": "A", "Value": "b"}], [{"Name": "A", "Value": MARKER}]),
+    ([{"name": "TZ", "value": "UTC"}], [{"name": "TZ", "value": "UTC"}]),
+    (
+        [{"Name": "A", "Settable": ["value"], "X": {"Y": "z"}}],
+        [{"Name": "A", "Settable": ["value"], "X": {"Y": MARKER}}],
+    ),
+    (None, None),
+    ([], []),
+    (True, True),
+    (7, MARKER),
+    ([["A=b"]], [[f"A={MARKER}"]]),
+]
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"), ENVIRONMENTS, ids=[json.dumps(one[0]) for one in ENVIRONMENTS]
+)
+@pytest.mark.parametrize("name", ["Env", "env", "ENV", "Environment", "EnvVars"])
+def test_environments_are_known_in_each_form(
+    name: str, told: object, shown: object
+) -> None:
+    """Under a name that begins with Env, whatever its case and whatever its form, names stay and
+    values do not; readable ones do."""
+    assert ENV({name: told}) == {name: shown}
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    ),
+    st.lists(st.text(min_size=1), max_size=8),
+)
+def test_at_any_depth(other: object, path: list[str]) -> None:
+    """Beside anything, and below any names, an environment is hidden."""
+    held: Any = {"Env": ["TOKEN=s3cr3t"]}
+    for name in path:
+        held = {name: [other, held]} if name.casefold() != "labels" else [held]
+    assert "s3cr3t" not in json.dumps(ALL(held))
+
+
+def test_as_deep_as_a_reader_reads() -> None:
+    """The depth of a strict reader is none at which this fails."""
+    held: object = {"Env": ["A=s3cr3t"]}
+    for _ in range(DEEPEST):
+        held = [held]
+    assert "s3cr3t" not in json.dumps(ENV(held))
+
+
+STEPS = [
+    ("ENV TOKEN=abc", f"ENV TOKEN={MARKER}"),
+    ("ENV TOKEN abc", f"ENV TOKEN={MARKER}"),
+    ("/bin/sh -c #(nop)  ENV TOKEN=a b=c", f"/bin/sh -c #(nop)  ENV TOKEN={MARKER}"),
+    ("ARG TOKEN=abc", f"ARG TOKEN={MARKER}"),
+    ("ARG TOKEN", "ARG TOKEN"),
+    ("ONBUILD ENV TOKEN=abc", f"ONBUILD ENV TOKEN={MARKER}"),
+    ("env token=abc", f"env token={MARKER}"),
+    ("RUN |1 TOKEN=abc /bin/sh -c make # buildkit", f"RUN |1 {MARKER}"),
+    ("|2 A=abc B=c /bin/sh -c make", f"|2 {MARKER}"),
+    ("ENV A=1\nENV TOKEN=abc", f"ENV A={MARKER}"),
+    ("RUN /bin/sh -c apt-get update", "RUN /bin/sh -c apt-get update"),
+    ('CMD ["nginx"]', 'CMD ["nginx"]'),
+]
+
+
+@pytest.mark.parametrize(("told", "shown"), STEPS, ids=[one[0] for one in STEPS])
+def test_steps_of_a_build(told: str, shown: str) -> None:
+    """In the history of an image a step keeps its name and that of its first variable, and no
+    value; a step that sets nothing stays."""
+    assert ENV([{"CreatedBy": told}]) == [{"CreatedBy": shown}]
+    assert ENV({"History": [{"created_by": told}]}) == {
+        "History": [{"created_by": shown}]
+    }
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        (
+            ["/bin/sh", "-c", "#(nop) ", "ENV TOKEN=abc"],
+            ["/bin/sh", "-c", "#(nop) ", f"ENV TOKEN={MARKER}"],
+        ),
+        (["|1", "TOKEN=abc", "/bin/sh"], ["|1", MARKER]),
+        (["sh", "-c", "env A=b true"], ["sh", "-c", "env A=b true"]),
+    ],
+)
+def test_containers_of_the_classic_builder(told: list[str], shown: list[str]) -> None:
+    """What such a container runs is a step of a build; other commands stay as they are, and as
+    one line they are the same."""
+    assert ENV({"Config": {"Cmd": told}}) == {"Config": {"Cmd": shown}}
+    line = json.dumps(ENV({"Command": " ".join(told)}))
+    assert ("abc" in line) == ("abc" in " ".join(shown))
+
+
+def test_execs_in_events() -> None:
+    """Of an exec an event tells that it was, and not what was run; other events stay."""
+    told = {"status": "exec_create: sh -c 'TOKEN=a: b'", "Action": "exec_start: x"}
+    shown = {"status": f"exec_create: {MARKER}", "Action": f"exec_start: {MARKER}"}
+    assert ENV(told) == shown
+    for one in ("exec_die", "health_status: healthy", "start"):
+        assert ENV({"Action": one}) == {"Action": one}
+    assert ENV({"Status": "Up 2 hours (healthy)"}) == {"Status": "Up 2 hours (healthy)"}
+
+
+def test_labels() -> None:
+    """Labels stay where only environments are hidden, that of a digest does not; a label that is
+    called env is one. Attributes of events that are the Engine's own stay anyway."""
+    told = {"env": "prod", "com.docker.compose.config-hash": "0123", "a": "b"}
+    shown = {"env": "prod", "com.docker.compose.config-hash": MARKER, "a": "b"}
+    assert ENV({"Labels": told}) == {"Labels": shown}
+    assert ALL({"Labels": told}) == {"Labels": dict.fromkeys(told, MARKER)}
+    attributes = {"Attributes": {"name": "web", "image": "x", **told}}
+    assert ENV(attributes) == {"Attributes": {"name": "web", "image": "x", **shown}}
+    assert ALL(attributes)["Attributes"] == {
+        "name": "web",
+        "image": "x",
+        **dict.fromkeys(told, MARKER),
+    }
+    assert ENV({"Labels": {"x": {"Env": ["A=b"]}}}) == {
+        "Labels": {"x": {"Env": [f"A={MARKER}"]}}
+    }
+
+
+def test_contents_are_bytes_and_stay_so() -> None:
+    """Where the API has bytes the marker is bytes, so that clients can read it; a driver's data
+    of the same name is none."""
+    assert ENV({"Spec": {"Data": "c2VjcmV0"}}) == {"Spec": {"Data": MARKER_BYTES}}
+    driver = {"GraphDriver": {"Data": {"LowerDir": "/var/lib"}}}
+    assert ENV(driver) == driver
+
+
+def test_commands() -> None:
+    """Programs, arguments, tests and what they said go; paths that are none and descriptions
+    stay."""
+    told = {
+        "Path": "sh",
+        "Args": ["-c", "x"],
+        "State": {"Health": {"Log": [{"Output": "x", "ExitCode": 0}]}},
+        "HostConfig": {"BlkioWeightDevice": [{"Path": "/dev/sda", "Weight": 1}]},
+        "Config": {"Cmd": [], "Entrypoint": None},
+    }
+    assert ALL(told) == {
+        "Path": MARKER,
+        "Args": [MARKER],
+        "State": {"Health": {"Log": [{"Output": MARKER, "ExitCode": 0}]}},
+        "HostConfig": {"BlkioWeightDevice": [{"Path": "/dev/sda", "Weight": 1}]},
+        "Config": {"Cmd": [], "Entrypoint": None},
+    }
+    assert ENV(told) == told
+
+
+def test_lists_of_processes() -> None:
+    """Columns that are known to be no command line stay, whatever is beside them."""
+    told = {
+        "Titles": ["PID", "CMD"],
+        "Processes": [["1", "sh x"], ["2", "y", "z"], "?"],
+    }
+    assert ALL(told) == {
+        "Titles": ["PID", "CMD"],
+        "Processes": [["1", MARKER], ["2", MARKER, MARKER], MARKER],
+    }
+    assert ALL({"Processes": ["x"]}) == {"Processes": [MARKER]}
+    assert ENV(told) == told
+
+
+def test_nothing_is_hidden_without_a_word() -> None:
+    """No words, no change; and what is told is never what was read."""
+    told = {"Env": ["A=b"], "Labels": {"a": "b"}}
+    nothing: Any = Redaction(())
+    assert nothing(told) == told
+    ENV(told)
+    assert told == {"Env": ["A=b"], "Labels": {"a": "b"}}
+
+
+def test_the_marker_is_found_where_it_was_put() -> None:
+    """What was made of an answer holds the marker; what it is looked for in may be no JSON."""
+    service = {"Spec": {"TaskTemplate": {"ContainerSpec": {"Env": ["A=b"]}}}}
+    assert holds_marker(json.dumps(ENV(service)).encode())
+    assert holds_marker(json.dumps(ENV({"Data": "c2VjcmV0"})).encode())
+    assert not holds_marker(json.dumps(service).encode())
+    assert not holds_marker(b"\xff{")
+
+
+PASSING = [
+    "-ef",
+    "aux",
+    "-aux",
+    "auxww",
+    "-e",
+    "-eo pid,comm",
+    "-o pid,args",
+    "axo pid",
+]
+REFUSED = ["e", "auxe", "-ef e", "eww", "axe", "-o pid e", "-o environ", "--forest e"]
+REFUSED += ["-efx", "-ex", "E", "-o pid=e", "ef", "-e f", "-ef -o pid", "o pid e"]
+
+
+@pytest.mark.parametrize("arguments", PASSING)
+def test_arguments_of_ps_that_pass(arguments: str) -> None:
+    """With them the very `ps` that prints environments on request prints none."""
+    assert not prints_environments(arguments)
+    assert "TRIOPROXY_SECRET=s3cr3t" not in ps(arguments)
+
+
+@pytest.mark.parametrize("arguments", REFUSED)
+def test_arguments_of_ps_that_do_not(arguments: str) -> None:
+    """What prints environments, or might on another host, does not pass."""
+    assert prints_environments(arguments)
+
+
+def test_ps_prints_environments_on_request() -> None:
+    """Otherwise what passes would prove nothing."""
+    assert "TRIOPROXY_SECRET=s3cr3t" in ps("auxeww")
+
+
+def ps(arguments: str) -> str:
+    """What `ps` prints of a process that has a secret in its environment: this one's child."""
+    program = shutil.which("ps")
+    assert program is not None
+    found = subprocess.run(
+        [program, *arguments.split()],
+        env={**os.environ, "TRIOPROXY_SECRET": "s3cr3t", "COLUMNS": "100000"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert re.search(r"(?m)^\s*(?:PID|USER|UID|\d)", found.stdout), found
+    return found.stdout

@@ -1,0 +1,344 @@
+"""What `REDACT` hides of an answer: where secrets stand, and what stands there instead.
+
+An answer is walked as a value, and each name in it is looked up, whatever operation gave
+it and however deep it stands: a field that a newer Engine has in one more place is hidden
+there, too. Names are compared without case, and each that begins with `Env` holds an
+environment, known or not. Of that the names stay, with a marker for the value; what is
+hidden as a whole is the marker itself, and what a client reads as bytes is the marker as
+bytes. So a body that was made of an answer holds it, and is refused (`holds_marker`):
+otherwise a service would be written back without its passwords.
+
+Hidden are values, never that they are there. A word of `REDACT` has a table of its own:
+
+    env        environments, and what is made of them: the steps of a build that set them,
+               digests of them, contents of configs; the command lines of execs in events
+    commands   what containers, execs and healthchecks run, and what healthchecks said
+    labels     values of labels and annotations
+
+Nothing of this is loaded where nothing is redacted.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from trioproxy.api.edits import Json
+from trioproxy.api.families import Hides
+
+MARKER: Final = "redacted-by-trioproxy"
+"""What stands for a value: plain ASCII, that no JSON, YAML or shell writes otherwise."""
+MARKER_BYTES: Final = b64encode(MARKER.encode()).decode()
+"""The same where the API has bytes, which are Base64."""
+
+_READABLE: Final = """
+    PATH HOME HOSTNAME LANG LANGUAGE LC_ALL LC_CTYPE TZ TERM SHELL PUID PGID UMASK
+    DEBIAN_FRONTEND
+"""
+READABLE: Final = frozenset(_READABLE.split())
+"""Variables of an environment whose values stay: they are how programs are run, not whose."""
+
+_ENGINES: Final = """
+    comment container containerdNamespace destination driver execDuration execID exitCode
+    image manifest name name.new name.old oldName propagation read/write replicas.new
+    replicas.old runtime signal state.new state.old type updatestate.new updatestate.old
+    availability.new availability.old
+"""
+ENGINES_ATTRIBUTES: Final = frozenset(_ENGINES.split())
+"""Attributes of an event that are the Engine's own; all others are labels."""
+
+_OF_ENVIRONMENTS: Final = frozenset(
+    {
+        "annotation.io.kubernetes.container.hash",
+        "annotation.kubectl.kubernetes.io/last-applied-configuration",
+        "com.docker.compose.config-hash",
+        "devcontainer.metadata",
+        "io.kubernetes.container.hash",
+        "io.podman.compose.config-hash",
+        "kubectl.kubernetes.io/last-applied-configuration",
+    }
+)
+"""Labels by which tools keep an environment, or a digest of one, that can be tried out."""
+
+Hide = Callable[[Json, Mapping[str, Json]], Json]
+"""What stands for a value, beside the object that holds it."""
+
+
+class Redaction:
+    """What `REDACT` hides of answers, by its words."""
+
+    def __init__(self, words: Iterable[Hides]) -> None:
+        """`words`: what is hidden; none: nothing."""
+        self._rules = dict[str, Hide]()
+        for word in Hides:  # the later one hides more of a name that two have
+            if word in words:
+                self._rules |= _RULES[word]
+        self._hides_environments = Hides.ENV in words
+        self._hides_labels = Hides.LABELS in words
+
+    def __call__(self, value: Json) -> Json:
+        """Give an answer, or an element of one, without what is hidden: a copy."""
+        if isinstance(value, list):
+            return [self(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        return {name: self._told(name, one, value) for name, one in value.items()}
+
+    def _told(self, name: str, item: Json, parent: Mapping[str, Json]) -> Json:
+        folded = name.casefold()
+        if folded in _LABELS:
+            return self._label(item, folded)
+        if rule := self._rules.get(folded):
+            return self(rule(item, parent))  # what it leaves as it was may hold others
+        if folded.startswith("env") and self._hides_environments:
+            return _environment(item)
+        return self(item)
+
+    def _label(self, item: Json, folded: str) -> Json:
+        """Labels are a map, but for those of the Engine itself: `env=x` is a label there."""
+        if isinstance(item, list) and self._hides_labels:
+            return [
+                _variable(one) if isinstance(one, str) else self(one) for one in item
+            ]
+        if not isinstance(item, dict):
+            return self(item)
+        kept = ENGINES_ATTRIBUTES if folded == "attributes" else frozenset[str]()
+        return {
+            name: self._label_value(name, one, name in kept)
+            for name, one in item.items()
+        }
+
+    def _label_value(self, name: str, value: Json, is_engines: bool) -> Json:
+        if not isinstance(value, str):
+            return self(value)
+        if self._hides_labels and not is_engines:
+            return MARKER
+        if self._hides_environments and name.casefold() in _OF_ENVIRONMENTS:
+            return MARKER
+        return value
+
+
+def holds_marker(written: bytes) -> bool:
+    """Whether a query or body has a marker in it: it was made of what was not told in full.
+
+    As it came, whatever it is: nobody writes those letters otherwise than by leave of the
+    proxy, and who wants to write nonsense may do it without them.
+    """
+    return MARKER.encode() in written or MARKER_BYTES.encode() in written
+
+
+# --- What stands for a value ------------------------------------------------------
+
+
+def _hidden(item: Json) -> Json:
+    """Hide all of a value, in the shape that it has: null, true and what is empty stay."""
+    if isinstance(item, list):
+        return [MARKER] if item else item
+    if isinstance(item, dict):
+        return {name: _hidden(one) for name, one in item.items()}
+    return item if item is None or isinstance(item, bool) or item == "" else MARKER
+
+
+def _whole(item: Json, _: Mapping[str, Json]) -> Json:
+    return _hidden(item)
+
+
+def _bytes(item: Json, _: Mapping[str, Json]) -> Json:
+    """Hide what is content; where an object has this name it is none."""
+    if isinstance(item, list):
+        return [MARKER_BYTES]
+    return MARKER_BYTES if isinstance(item, str) and item else item
+
+
+def _variable(text: str) -> str:
+    """Keep a name, and a value that is readable; that one is empty is hidden, too."""
+    name, is_set, _ = text.partition("=")
+    if is_set:
+        return text if name in READABLE else f"{name}={MARKER}"
+    return text if _NAME.fullmatch(text) else MARKER
+
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+def _environment(item: Json) -> Json:
+    """Hide the values of an environment, in each form that has been seen of one."""
+    if isinstance(item, str):
+        return _variable(item)
+    if isinstance(item, list):
+        return [
+            _described(one) if isinstance(one, dict) else _environment(one)
+            for one in item
+        ]
+    if isinstance(item, dict):
+        return {
+            name: one if name in READABLE and isinstance(one, str) else _hidden(one)
+            for name, one in item.items()
+        }
+    return _hidden(item)
+
+
+def _described(variable: Mapping[str, Json]) -> Json:
+    """Hide the value of a variable that is an object, as those of plugins are."""
+    fields = {name.casefold(): one for name, one in variable.items()}
+    name = fields.get("name")
+    if isinstance(name, str) and name in READABLE:
+        return dict(variable)
+    return {
+        key: one if key.casefold() in _DESCRIBING else _hidden(one)
+        for key, one in variable.items()
+    }
+
+
+_DESCRIBING: Final = frozenset({"name", "description", "settable"})
+
+
+_SETS: Final = re.compile(r"(?is)(.*?\b(?:ENV|ARG)\s+[^\s=]+)[\s=].*")
+"""A step of a build that sets variables, up to the name of the first: how others are parted
+from its value no quote tells any more."""
+_GIVEN: Final = re.compile(r"(?s)(.*?\|\d+)\s.*")
+"""A step that is run with arguments: `RUN |2 TOKEN=x USER=y /bin/sh -c make`."""
+
+
+_BUILT: Final = re.compile(r"(?s)#\(nop\) |\|\d+\s")
+"""In a command: it is such a step, of the classic builder."""
+
+
+def _step(item: Json, _: Mapping[str, Json]) -> Json:
+    """Hide what a step of a build sets; a step is a line, and lines come in lists."""
+    if isinstance(item, list):
+        return [_step(one, {}) for one in item]
+    if not isinstance(item, str):
+        return item
+    found = _GIVEN.fullmatch(item) or _SETS.fullmatch(item)
+    return f"{found[1]}{'=' if found.re is _SETS else ' '}{MARKER}" if found else item
+
+
+def _built(item: Json, _: Mapping[str, Json]) -> Json:
+    """Hide the same in a command: the classic builder leaves containers that run a step."""
+    if isinstance(item, str):
+        return _step(item, {}) if _BUILT.search(item) else item
+    if not isinstance(item, list):
+        return item
+    told, is_built = list[Json](), "#(nop) " in item
+    for one in item:
+        if isinstance(one, str) and re.fullmatch(r"\|\d+", one):
+            return [*told, one, MARKER]
+        told.append(_step(one, {}) if is_built else _built(one, {}))
+    return told
+
+
+def _action(item: Json, _: Mapping[str, Json]) -> Json:
+    """Hide the command line of an exec that an event tells of."""
+    if not isinstance(item, str) or not item.startswith("exec"):
+        return item
+    action, colon, line = item.partition(":")
+    return f"{action}{colon} {MARKER}" if line else item
+
+
+def _program(item: Json, parent: Mapping[str, Json]) -> Json:
+    """Hide the program of a container, which stands beside its arguments; no other path."""
+    return _hidden(item) if "Args" in parent else item
+
+
+def _arguments(item: Json, parent: Mapping[str, Json]) -> Json:
+    """Hide arguments; those of a plugin are described one by one."""
+    return _described(item) if isinstance(item, dict) else _hidden(item)
+
+
+def _description(item: Json, parent: Mapping[str, Json]) -> Json:
+    """Hide what a record of the build cache was made by; other descriptions are texts."""
+    return _hidden(item) if "LastUsedAt" in parent else item
+
+
+def _processes(item: Json, parent: Mapping[str, Json]) -> Json:
+    """Hide the columns of a list of processes of which it is not known what they hold."""
+    titles = parent.get("Titles")
+    if not isinstance(item, list) or not isinstance(titles, list):
+        return _hidden(item)
+    keeps = [title in _TITLES for title in titles]
+    return [
+        [
+            cell if index < len(keeps) and keeps[index] else MARKER
+            for index, cell in enumerate(row)
+        ]
+        if isinstance(row, list)
+        else _hidden(row)
+        for row in item
+    ]
+
+
+_LABELS: Final = frozenset({"annotations", "attributes", "labels"})
+
+_RULES: Final[Mapping[Hides, Mapping[str, Hide]]] = MappingProxyType(
+    {
+        Hides.ENV: {
+            "action": _action,
+            "args": _built,
+            "cmd": _built,
+            "command": _built,
+            "created_by": _step,
+            "createcommand": _whole,  # Podman's: the line by which a container was made
+            "createdby": _step,
+            "data": _bytes,
+            "onbuild": _step,
+            "secretdata": _whole,  # Podman's
+            "statement": _whole,  # how an image was built, with all arguments
+            "status": _action,
+        },
+        Hides.COMMANDS: {
+            "args": _arguments,
+            "arguments": _whole,
+            "cmd": _whole,
+            "command": _whole,
+            "created_by": _whole,
+            "createcommand": _whole,
+            "createdby": _whole,
+            "description": _description,
+            "entrypoint": _whole,
+            "onbuild": _whole,
+            "output": _whole,
+            "path": _program,
+            "processes": _processes,
+            "test": _whole,
+        },
+        Hides.LABELS: {},
+    }
+)
+"""What is hidden by its name, for each word. Names in lower case."""
+
+
+# --- Lists of processes -----------------------------------------------------------
+
+
+_TITLED: Final = """
+        pid:PID ppid:PPID pgid:PGID sid:SID user:USER euser:EUSER ruser:RUSER
+        uid:UID euid:EUID gid:GID group:GROUP egroup:EGROUP rgroup:RGROUP pcpu:%CPU %cpu:%CPU
+        c:C pmem:%MEM %mem:%MEM rss:RSS vsz:VSZ sz:SZ stime:STIME start:START lstart:STARTED
+        etime:ELAPSED etimes:ELAPSED time:TIME tty:TT tt:TT tname:TTY stat:STAT state:S s:S
+        ni:NI pri:PRI psr:PSR nlwp:NLWP lwp:LWP tid:TID wchan:WCHAN f:F
+"""
+_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    dict(one.split(":") for one in _TITLED.split())
+)
+"""What `ps` prints that is no command line, by the name of the column, with its title."""
+_TITLES: Final = frozenset({*_COLUMNS.values(), "ADDR"})
+_COLUMN: Final = "|".join(map(re.escape, (*_COLUMNS, "comm", "args", "cmd", "command")))
+_LIST: Final = rf"(?:{_COLUMN})(?:,(?:{_COLUMN}))*"
+_HARMLESS: Final = re.compile(
+    r"-[eA](?:f|F|l|ly|lf|j|H|L|Lf)?w{0,2}"
+    r"|-?[axujlrTwSn]+"
+    rf"|(?:-[eA]?o|[axujlrTwSn]+o) ?{_LIST}"
+)
+
+
+def prints_environments(ps_args: str) -> bool:
+    """Whether arguments of `ps` may have it print environments.
+
+    The letter that does it is the `e` of options without a dash. But `ps` takes options
+    with a dash for such without one as soon as it cannot make sense of all of them, and what
+    it makes sense of is another matter on each host. So what passes is a list: one group of
+    options for which that cannot be, or columns.
+    """
+    return _HARMLESS.fullmatch(" ".join(ps_args.split())) is None
