@@ -6,8 +6,8 @@ import pytest
 from tests.commands.running import unmeasured
 
 SERVE = (
-    "from trioproxy.cli import UNUSED, defer\n"
-    "defer(*UNUSED)\n"
+    "from trioproxy.deferred import UNUSED, put_off\n"
+    "put_off()\n"
     "import sys, trioproxy.commands.enforce\n"
 )
 USES = {
@@ -15,6 +15,9 @@ USES = {
     "ssl-from": "from ssl import SSLContext; import ssl; print(SSLContext is ssl.SSLContext)",
     "hmac": "import hmac; print(hmac.compare_digest(b'a', b'a'))",
     "idna": "from idna import encode; print(encode('bücher.de') == b'xn--bcher-kva.de')",
+    "subprocess": "import subprocess; print(subprocess.run(['true']).returncode == 0)",
+    "gettext": "import gettext; print(gettext.translation('none', fallback=True).gettext('a') == 'a')",
+    "ctypes.util": "import ctypes.util; print(bool(ctypes.util.test))",
     "trio": "import trio, ssl; print(trio.SSLStream(None, ssl.create_default_context()) is not None)",
 }
 
@@ -37,6 +40,34 @@ def test_what_is_put_off_is_not_loaded() -> None:
     """Each module of the table stands for itself still when all that enforces is here."""
     program = "print(*(n for n in UNUSED if type(sys.modules[n]) is type(sys)))"
     assert run(program) == "\n"
+
+
+def test_starting_runs_no_other_program() -> None:
+    """trio asks `ldconfig` for a library at each start, and a start from here does not."""
+    trace = "import sys; sys.addaudithook(lambda name, _: name in {'subprocess.Popen', 'os.posix_spawn', 'os.fork'} and print(name))\n"
+    command = [sys.executable, "-c", trace + SERVE]
+    done = subprocess.run(
+        command, env=unmeasured(), check=True, capture_output=True, text=True
+    )
+    assert done.stdout == ""
+    plain = subprocess.run(
+        [sys.executable, "-c", f"{trace}import trio"],
+        env=unmeasured(),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert plain.stdout, "trio has changed: the stand-in for ctypes.util can go"
+
+
+def test_no_language_is_looked_for() -> None:
+    """click says its texts as they are, and no catalogue of words is loaded."""
+    assert (
+        run(
+            "print('locale' in sys.modules, sys.modules['gettext'].ngettext('a', 'b', 2))"
+        )
+        == "False b\n"
+    )
 
 
 @pytest.mark.parametrize("program", USES.values(), ids=USES.keys())

@@ -1,5 +1,17 @@
-"""`python -m trioproxy`."""
+"""The program `trioproxy`, and `python -m trioproxy`."""
 
-from trioproxy.cli import main
+from typing import NoReturn
 
-main()
+from trioproxy.deferred import put_off
+
+
+def main() -> NoReturn:
+    """Put off what is not used, before anything imports it, and run the command line."""
+    put_off()
+    from trioproxy import cli
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

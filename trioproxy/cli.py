@@ -10,7 +10,6 @@ from typing import Final, NoReturn
 import click
 
 from trioproxy import __version__
-from trioproxy.deferred import UNUSED, defer
 from trioproxy.errors import ConfigError
 
 COMMANDS: Final = {
@@ -142,7 +141,6 @@ def group() -> None:
 
 def main() -> NoReturn:
     """Run the command line; `ConfigError` becomes one clear line and status 2."""
-    defer(*UNUSED)
     try:
         status = group.main(prog_name="trioproxy", standalone_mode=False)
     except ConfigError as error:
