@@ -11,7 +11,7 @@ import pytest
 from tests.derived import Text, derived, read, with_counts
 from tests.markdown import ROOT
 
-ROW = "POST    /containers/{id}/freeze                    ContainerFreeze          write  none           -       names  -   -            ------- availability  stops a container's clock\n"
+ROW = "POST    /containers/{id}/freeze                    ContainerFreeze          write  none           -       names  -   -            -------- availability  stops a container's clock\n"
 """An operation that no Engine has, in the section that most learned files open."""
 BELOW = "POST    /containers/{id}/kill "
 

@@ -69,9 +69,10 @@ def import_with(found: str, other: str, folder: Path, podmans: str = "") -> None
         runpy.run_path(str(copy))
 
 
-PUT = "PutContainerArchive      write  upload         unpacks names  -   only         --r---- host-root "
-GET = "SwarmInspect             read   none           -       any    -   open         ------- host-root "
-COLUMNS = ("write ", "upload ", "unpacks", "names ", "-   only", "only", "--r----")
+PUT = "PutContainerArchive      write  upload         unpacks names  -   only         --r----- host-root "
+GET = "SwarmInspect             read   none           -       any    -   open         -------r host-root "
+LOGS = "ContainerLogs            read   follow         -       names  -   -            -------o secret-leak "
+COLUMNS = ("write ", "upload ", "unpacks", "names ", "-   only", "only", "--r-----")
 
 
 @pytest.mark.parametrize("column", [*COLUMNS, "host-root"])
@@ -85,19 +86,25 @@ def test_a_row_says_all_of_it(column: str, tmp_path: Path) -> None:
 
 LIES = {
     "no such word": (PUT, "unpacks", "undoes", "is not a valid Files"),
-    "no such letter": (PUT, "--r----", "--y----", "y says nothing of reach"),
-    "a letter too few": (PUT, "--r----", "--r---", "missing"),
-    "a letter too many": (PUT, "--r----", "--r-----", "takes 8"),
-    "a letter in another's place": (PUT, "--r----", "r------", "nothing of post"),
+    "no such letter": (PUT, "--r-----", "--y-----", "y says nothing of reach"),
+    "a letter too few": (PUT, "--r-----", "--r----", "missing"),
+    "a letter too many": (PUT, "--r-----", "--r------", "takes 9"),
+    "a letter in another's place": (PUT, "--r-----", "r-------", "nothing of post"),
     "a name in the path": (PUT, "names", "-    ", "names just what stands"),
     "no name in the path": (GET, "any  ", "names", "no objects that it could name"),
-    "files of a container": (PUT, "--r----", "-------", "does not reach into it"),
+    "files of a container": (PUT, "--r-----", "--------", "does not reach into it"),
     "root, and no word of it": (GET, "open", "-   ", "is root, and says neither"),
     "any objects": (GET, "any", "-  ", "others reach any"),
-    "a read that needs POST": (PUT, "--r----", "p-r----", "needs POST by its method"),
+    "a read that needs POST": (PUT, "--r-----", "p-r-----", "needs POST by its method"),
     "what is not read": (PUT, "-   only", "c   only", "in what is not read"),
-    "no container": (GET, "-------", "--r----", "and names none"),
-    "nothing that could run": (GET, "-------", "---w---", "and names none"),
+    "no container": (GET, "-------r", "--r----r", "and names none"),
+    "a secret, and no word of it": (
+        LOGS,
+        "-------o",
+        "--------",
+        "reads secrets, and says nothing",
+    ),
+    "nothing that could run": (GET, "-------r", "---w---r", "and names none"),
 }
 
 

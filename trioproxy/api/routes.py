@@ -630,6 +630,8 @@ def _lies_of_power(one: Endpoint) -> Iterator[str]:
         yield "needs POST by its method"
     if by_get and one.effect is Effect.WRITE and not one.needs_post:
         yield "writes by a method that passes without POST"
+    if one.risk is Risk.SECRET_LEAK and one.method == "GET" and one.powers.tells == "-":
+        yield "reads secrets, and says nothing of its answer"
     if one.risk is Risk.HOST_ROOT and one.bound is Bound.NONE and reach in {"-", "r"}:
         yield "is root, and says neither what limits that nor that nothing does"
 
