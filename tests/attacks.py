@@ -1,8 +1,9 @@
-"""Known attacks on an Engine, out of tests/data/attacks.toml, and what they leave on the host.
+"""Known attacks on a real Engine, and what they leave on the host.
 
-An attack is data: requests in an order, some of them while others run. This module sends
-them to a URL, that of an Engine or of a proxy, and looks at the host, the Engine and the
-answers for the effect. What was answered counts for nothing, what happened does.
+An attack is data (`trioproxy/review/attacks.toml`): requests in an order, some of them while
+others run. This module sends them to a URL, that of an Engine or of a proxy, and looks at the
+host, the Engine and the answers for the effect. What was answered counts for nothing, what
+happened does.
 """
 
 import gzip
@@ -10,14 +11,12 @@ import hashlib
 import http.client
 import io
 import json
-import re
 import shutil
 import socket
 import subprocess
 import tarfile
 import threading
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,8 +25,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.engine import IMAGE, ScratchEngine
+from trioproxy.review.attacks import Attack, attacks, body_of, filled, words
 
-DATA: Final = Path(__file__).parent / "data" / "attacks.toml"
 SECRET: Final = "what no list allows to be read"
 DISK: Final = b"RAW DISK OF THE HOST"
 WRITTEN: Final = "WRITTEN TO THE DISK OF THE HOST"
@@ -42,49 +41,18 @@ PATIENCE: Final = 30.0
 FOLDERS: Final = 32
 BIG: Final = 8_000_000
 """Bytes of a file in each: all are copied as long as it takes to start a container."""
-MARKS: Final = (DISK, SECRET.encode())
-
-_WORD: Final = re.compile(r"\{([a-z_]+)\}")
+REACHED: Final = b"42REACHED"
+"""What a container says that has what it came for; no request has it in these letters."""
+MARKS: Final = (DISK, SECRET.encode(), REACHED)
+SAY: Final = "echo 4$((1+1))REACHED"
+VICTIM, LAN, FOREIGN_VOLUME, USED = "victim", "strangers-lan", "strangers-data", "used"
+"""Somebody else's container that runs, a network, a volume, and an image that others run."""
 
 Names = dict[str, set[str]]
 """What an Engine has, by kind."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attack:
-    """A record of the data."""
-
-    name: str
-    door: str
-    source: str
-    effect: str
-    look: str
-    needs: frozenset[str]
-    requests: tuple[Mapping[str, Any], ...]
-    setup: tuple[Mapping[str, Any], ...] = ()
-    beside: str = ""
-    file: Mapping[str, str] = field(default_factory=dict)
-    is_costly: bool = False
-
-
-def load() -> tuple[tuple[Attack, ...], Mapping[str, str]]:
-    """All attacks, and the words that they share."""
-    data = tomllib.loads(DATA.read_text())
-    attacks = tuple(
-        Attack(
-            **one
-            | {
-                "needs": frozenset(one["needs"]),
-                "requests": tuple(one["requests"]),
-                "setup": tuple(one.get("setup", ())),
-            }
-        )
-        for one in data["attack"]
-    )
-    return attacks, data["words"]
-
-
-ATTACKS, WORDS = load()
+ATTACKS, WORDS = attacks(), words()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +76,27 @@ class _Connection(http.client.HTTPConnection):
         self.path = url.removeprefix("unix://")
 
     def connect(self) -> None:
+        if self.path.startswith("tcp://"):
+            host, _, port = self.path.removeprefix("tcp://").rpartition(":")
+            self.sock = socket.create_connection((host, int(port)), self.timeout)
+            return
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self.path)
 
 
 def send(
-    url: str, method: str, target: str, body: bytes = b"", kind: str = ""
+    url: str,
+    method: str,
+    target: str,
+    body: bytes = b"",
+    kind: str = "",
+    lines: Sequence[str] = (),
 ) -> Answer:
     """Send one request and read its whole answer, of which little is kept."""
     connection = _Connection(url)
     fields = {"Content-Type": kind} if kind else {}
+    fields |= dict(line.split(": ", 1) for line in lines)
     try:
         connection.request(method, target, body or None, fields)
         answer = connection.getresponse()
@@ -150,8 +128,16 @@ class Stage:
     """A disk of the host."""
     stranger: str
     """The id of a container that somebody else runs."""
+    victim: list[str]
+    """The id of another one, which runs; it changes where an attack removed it."""
     seen: Names = field(default_factory=dict)
     """What was there before."""
+
+    @property
+    def socket_id(self) -> str:
+        """Device and number of the Engine's socket in its own /run."""
+        found = self.engine.inside_path("/run/docker.sock").stat()
+        return f"{found.st_dev}:{found.st_ino}"
 
     def get(self, target: str) -> Any:  # noqa: ANN401  JSON
         """What the Engine itself says."""
@@ -191,6 +177,21 @@ class Stage:
                 send(self.engine.url, "DELETE", target)
         self.empty()
         write_disk(self.device)
+
+    def restore(self, door: str) -> None:
+        """Put back what an attack of a door changed that was there before."""
+        docker = self.engine.docker
+        if door == "others":
+            docker("rm", "-f", self.victim.pop())
+            self.victim.append(run_victim(self.engine, self.host))
+        if door == "images":
+            docker("tag", "filled", USED)
+        if door == "swarm":
+            docker("swarm", "leave", "--force", check=False)
+        if door == "plugins":
+            for one in docker("plugin", "ls", "-q").text.split():
+                docker("plugin", "rm", "--force", one)
+        self.keep()
 
     def empty(self) -> None:
         """Leave in the folders of the host what belongs there."""
@@ -242,6 +243,16 @@ def _disk_written(stage: Stage, _: Sequence[Answer]) -> bool:
         return WRITTEN.encode() in disk.read(1 << 16)
 
 
+def _with_secret(stage: Stage, _: Sequence[Answer]) -> bool:
+    made = (stage.get(f"/images/{one}/json") for one in stage.new()["images"])
+    return any(SECRET in json.dumps(one) for one in made)
+
+
+def _replaced(stage: Stage, _: Sequence[Answer]) -> bool:
+    used, was = (stage.get(f"/images/{one}/json") for one in (USED, "filled"))
+    return bool(used["Id"] != was["Id"])
+
+
 def _labelled(stage: Stage, _: Sequence[Answer]) -> bool:
     new = stage.new()
     found = [stage.get(f"/volumes/{one}") for one in new["volumes"]]
@@ -264,32 +275,17 @@ LOOKS: Final[Mapping[str, Callable[[Stage, Sequence[Answer]], bool]]] = {
     "disk written": _disk_written,
     "secret in an image": _image_with(SECRET.encode(), "/d/secret"),
     "labelled": _labelled,
+    "reached": lambda _, answers: any(REACHED in one.marks for one in answers),
+    "replaced": _replaced,
+    "secret in an answer": lambda _, answers: any(
+        SECRET.encode() in one.marks for one in answers
+    ),
+    "secret in the environment of an image": _with_secret,
     "in another's place": _in_anothers_place,
 }
 
 
 # From data to requests.
-
-
-def filled(text: str, words: Mapping[str, str]) -> str:
-    """A text with its words in place; theirs too."""
-    while (done := _WORD.sub(lambda found: words[found[1]], text)) != text:
-        text = done
-    return text
-
-
-def _value(value: Any, words: Mapping[str, str], tries: range) -> Any:  # noqa: ANN401  JSON
-    if isinstance(value, dict):
-        return {k: _value(one, words, tries) for k, one in value.items()}
-    if isinstance(value, list):
-        every = [
-            one.replace("{all}", str(n))
-            for one in value
-            if isinstance(one, str)
-            for n in (tries if "{all}" in one else (0,))
-        ]
-        return [_value(one, words, tries) for one in every or value]
-    return filled(value, words) if isinstance(value, str) else value
 
 
 def archive(items: Sequence[Mapping[str, Any]], words: Mapping[str, str]) -> bytes:
@@ -427,24 +423,26 @@ class Run:
 
     def _once(self, request: Mapping[str, Any]) -> Answer:
         method, _, target = request["send"].partition(" ")
-        body, kind = b"", ""
-        if "body" in request:
-            text = request["body"]
-            text = self.words.get(text[1:-1], text)
-            body = json.dumps(_value(json.loads(text), self.words, self.tries)).encode()
-            kind = "application/json"
-        elif "tar" in request or "image" in request:
+        body, kind = body_of(request, self.fill, self.tries)
+        if "tar" in request or "image" in request:
             items = request.get("tar") or request["image"]
             body, kind = archive(items, self.words), "application/x-tar"
             if "image" in request:
-                body = saved_image(self.words["name"], body)
+                body = saved_image(self.words["tag"], body)
             if request.get("packed") == "gzip":
                 body = gzip.compress(body)
         try:
             target = filled(target, self.words)
         except KeyError:  # it names what a request before it did not find
             return Answer(404, b"", frozenset())
-        return send(self.url, method, target, body, kind)
+        answer = send(self.url, method, target, body, kind, request.get("fields", ()))
+        if "keep" in request and answer.status == 201:
+            self.words[request["keep"]] = json.loads(answer.body)["Id"]
+        return answer
+
+    def fill(self, text: str) -> str:
+        """Put the words of now into a text."""
+        return filled(text, self.words)
 
     def _is_done(self, request: Mapping[str, Any], answer: Answer) -> bool:
         if answer.is_refused:
@@ -493,7 +491,6 @@ def attack(
     stage: Stage, one: Attack, url: str, tries: int, *, network: str = "none"
 ) -> Outcome:
     """Attack up to so many times, until it has its effect."""
-    look = LOOKS[one.look]
     done = Outcome(at=None, tries=0, setup=(), refusals=(), hollow=())
     for first in range(0, tries, BATCH):
         batch = range(first, min(first + BATCH, tries))
@@ -505,8 +502,13 @@ def attack(
                 run.begin(n)
                 run.send(one.requests)
                 failed = () if run.is_shut else (*failures, *run.failures)[:1]
+                if one.look == "asked":
+                    said = send(stage.engine.url, "GET", filled(one.asks, run.words))
+                    is_seen = filled(one.shows, run.words).encode() in said.body
+                else:
+                    is_seen = LOOKS[one.look](stage, run.answers)
                 done = Outcome(
-                    at=n + 1 if look(stage, run.answers) else None,
+                    at=n + 1 if is_seen else None,
                     tries=n + 1,
                     setup=setup,
                     refusals=tuple(run.refusals),
@@ -524,9 +526,10 @@ def _set_up(
     stage: Stage, one: Attack, url: str, batch: range, network: str
 ) -> Iterator[Run]:
     number = stage.device.name.removeprefix("loop")
+    name = f"attack{next(_NUMBERS)}x"
     words = {
         **WORDS,
-        "name": f"attack{next(_NUMBERS)}x",
+        **dict.fromkeys(("name", "store", "tag"), name),
         "image": IMAGE.partition(":")[0],
         **{name: name for name in IMAGES},
         "host": str(stage.host),
@@ -534,7 +537,22 @@ def _set_up(
         "network": network,
         "major": "7",
         "minor": number,
+        "disk": str(stage.device),
         "stranger": stage.stranger[:12],
+        "victim": VICTIM,
+        "victim_id": stage.victim[0],
+        "lan": LAN,
+        "foreign": FOREIGN_VOLUME,
+        "used": USED,
+        "open_network": "bridge" if network == "none" else network,
+        "command": "sh",
+        "say": SAY,
+        "pad": "x" * 2_000_000,
+        "socket": stage.socket_id,
+        **{
+            kind: str(Path(f"/proc/self/ns/{kind}").readlink())
+            for kind in ("ipc", "uts", "cgroup")
+        },
         "written": WRITTEN,
     }
     run = Run(url=url, words=words, tries=batch)
@@ -545,6 +563,7 @@ def _set_up(
         run.join()
         run.close()
         stage.clear()
+        stage.restore(one.door)
 
 
 @contextmanager
@@ -555,16 +574,31 @@ def set_stage(engine: ScratchEngine, folder: Path) -> Iterator[Stage]:
         one.mkdir()
     fill_images(engine)
     stranger = engine.docker("create", "--network=none", "--name=stranger", IMAGE).text
+    engine.docker("tag", "filled", USED)
+    engine.docker("network", "create", "--internal", LAN)
+    script = f"echo {SECRET} >/v/secret"
+    volume = f"--volume={FOREIGN_VOLUME}:/v"
+    engine.docker("run", "--rm", "--network=none", volume, IMAGE, "sh", "-c", script)
     with loop_device(folder / "disk") as device:
-        stage = Stage(engine=engine, host=host, shared=shared, device=device, stranger=stranger)  # fmt: skip
+        stage = Stage(engine=engine, host=host, shared=shared, device=device, stranger=stranger, victim=[run_victim(engine, host)])  # fmt: skip
         stage.keep()
         stage.clear()
         try:
             yield stage
         finally:
             stage.clear()
-            engine.docker("rm", stranger)
-            engine.docker("rmi", "--force", *IMAGES)
+            engine.docker("rm", "-f", stranger, *stage.victim)
+            engine.docker("volume", "rm", FOREIGN_VOLUME)
+            engine.docker("network", "rm", LAN)
+            engine.docker("rmi", "--force", USED, *IMAGES)
+
+
+def run_victim(engine: ScratchEngine, host: Path) -> str:
+    """Run what somebody else runs: with a folder of the host, and a secret."""
+    options = ("--network=none", f"--volume={host}:/data", f"--env=TOKEN={SECRET}")
+    script = "echo $TOKEN; exec sleep 100000"
+    ran = ("run", "-d", f"--name={VICTIM}", *options, IMAGE, "sh", "-c", script)
+    return engine.docker(*ran).text
 
 
 def fill_images(engine: ScratchEngine) -> None:

@@ -199,6 +199,13 @@ class ScratchEngine(Engine):
             remove_cgroup(group)
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def inside_path(self, path: str) -> Path:
+        """A file as the Engine sees it."""
+        if not self.alone:
+            return Path(path)
+        assert self._process is not None
+        return Path(f"/proc/{first_child(self._process.pid)}/root{path}")
+
     def inside(self, *command: str) -> list[str]:
         """That command, in the Engine's network: there are its published ports."""
         if not self.alone:

@@ -1,0 +1,168 @@
+"""Known attacks, judged by what a file lists: what is said to be open, shut, and would shut it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from trioproxy.api.families import OBJECTS
+from trioproxy.api.routes import Risk
+from trioproxy.file import envfile
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.meaning import meaning_of
+from trioproxy.review.attacking import Standing, Tried, try_all, try_one
+from trioproxy.review.attacks import Attack, attacks
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted([*ROOT.glob("learned/*.env"), *ROOT.glob("examples/**/policy.env")])
+ATTACKS = attacks()
+SHUT_IN_ALL = {
+    *("labels", "forms", "browsers"),
+    "a privileged container, its HostConfig given twice",
+    "a privileged container, in a body of no length",
+}
+"""Doors and names of those that no file opens."""
+INCUMBENT = {"CONTAINERS": "1", "POST": "1", "IMAGES": "1", "NETWORKS": "1"}
+ONE_MORE = {"EXEC": "1", "BUILD": "1", "COMMIT": "1", "VOLUMES": "1", "SWARM": "1"}
+
+
+def opening(attack: Attack) -> dict[str, str]:
+    """A file that grants what an attack needs, and has the list that it goes around."""
+    own = {attack.beside: "@own", "ONLY_OWNER": "me"} if attack.beside else {}
+    return own | {"ALLOW_OPERATIONS": ",".join(sorted(attack.needs))}
+
+
+def standing(variables: Mapping[str, str], attack: Attack) -> Standing:
+    """What becomes of it."""
+    return try_one(parse_policy(variables)[0], attack)[0]
+
+
+def tried(variables: Mapping[str, str]) -> tuple[Tried, ...]:
+    """What becomes of all."""
+    return try_all(variables, parse_policy(variables)[0])
+
+
+def by_name(variables: Mapping[str, str]) -> dict[str, Tried]:
+    """The same, by their names."""
+    return {one.attack.name: one for one in tried(variables)}
+
+
+def test_how_many() -> None:
+    """At least 60, each with a source, under one name; at most eight that no test can make."""
+    assert len(ATTACKS) >= 60
+    assert len({one.name for one in ATTACKS}) == len(ATTACKS)
+    assert all(one.source and one.effect for one in ATTACKS)
+    assert sum(bool(one.unshown) for one in ATTACKS) <= 8
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=[one.name for one in ATTACKS])
+def test_each_is_open_and_shut(attack: Attack) -> None:
+    """With what it needs an attack is open, and with the lines that shut it shut; or always."""
+    variables = opening(attack)
+    is_never_open = not {attack.door, attack.name}.isdisjoint(SHUT_IN_ALL)
+    if is_never_open or attack.beside:
+        assert standing(variables, attack) is Standing.SHUT
+        return
+    assert standing(variables, attack) is Standing.OPEN
+    lines = [one.replace("{image}", "busybox:latest") for one in attack.shut]
+    more = dict(line.split("=", 1) for line in lines)
+    if OBJECTS.keys() & more.keys():
+        more["ONLY_OWNER"] = "me"
+    wanted = Standing.SHUT if more else Standing.OPEN
+    assert standing(variables | more, attack) is wanted
+    for name in attack.needs:
+        left = ",".join(sorted(attack.needs - {name}))
+        without = variables | {"ALLOW_OPERATIONS": left}
+        assert standing(without, attack) in {Standing.CLOSED, Standing.OPEN}
+
+
+def applied(variables: Mapping[str, str], advice: str) -> dict[str, str]:
+    """A file after an advice, taken as text."""
+    name, mark, item = advice.partition(" without ")
+    if mark:
+        left = [one for one in variables[name].split(",") if one != item]
+        return {**variables, name: ",".join(left)}
+    return {**variables, **dict(one.split("=", 1) for one in advice.split(" "))}
+
+
+LISTING = {
+    "CREATE_BINDS": "/etc,/srv/a:ro",
+    "CREATE_NAMESPACES": "pid:host,volumes:container",
+    "CREATE_PRIVILEGED": "1",
+    "ONLY_CONTAINERS": "@own,strangers-*",
+    "ONLY_OWNER": "me",
+}
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        pytest.param(INCUMBENT, id="sections"),
+        pytest.param(INCUMBENT | ONE_MORE, id="more sections"),
+        pytest.param(INCUMBENT | ONE_MORE | LISTING, id="lists"),
+        pytest.param(
+            LISTING
+            | {"ALLOW_OPERATIONS": ",".join(sorted({n for o in ATTACKS for n in o.needs}))},
+            id="operations",
+        ),
+    ],
+)  # fmt: skip
+def test_what_would_shut_it_does(variables: Mapping[str, str]) -> None:
+    """Each open attack has an advice; whoever follows that, as text, has shut it."""
+    found = [one for one in tried(variables) if one.standing is Standing.OPEN]
+    assert found
+    for one in found:
+        changed = applied(variables, one.remedy)
+        assert standing(changed, one.attack) is not Standing.OPEN, one
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda path: path.parent.name + path.stem)
+def test_root_is_open_only_where_the_verdict_says_so(file: Path) -> None:
+    """No attack that gives root is open in a shipped file of which nobody says root."""
+    variables = dict(envfile.parse(file.read_text(), name=file.name))
+    found = [
+        one.attack.name
+        for one in tried(variables)
+        if one.standing is Standing.OPEN and one.attack.gives is Risk.HOST_ROOT
+    ]
+    assert not found or meaning_of(parse_policy(variables)[0]).is_root
+
+
+def test_an_attack_is_made_of_what_is_listed() -> None:
+    """With images, names, networks and tags of the file's own, an attack is as open as ever."""
+    operations = ",".join(sorted({n for one in ATTACKS for n in one.needs}))
+    bare = {"ALLOW_OPERATIONS": operations, "CREATE_PRIVILEGED": "1"}
+    listing = {
+        "CREATE_IMAGES": "ghcr.io/us/{rand8}:{num}",
+        "CREATE_TAGS": "ghcr.io/us/*",
+        "EXEC_COMMANDS": "/bin/ash",
+        "ONLY_CONTAINERS": "web-*,@label:team=us",
+        "ONLY_NETWORKS": "front",
+        "ONLY_VOLUMES": "data-*,cache",
+    }
+    before, after = by_name(bare), by_name(bare | listing)
+    name = "a privileged container"
+    assert before[name].standing is after[name].standing is Standing.OPEN
+    literal = bare | {"ONLY_CONTAINERS": "web", "ONLY_VOLUMES": "", "ONLY_NETWORKS": ""}
+    assert by_name(literal)[name].standing is Standing.OPEN
+    project = literal | {"ONLY_CONTAINERS": "@project:shop"}
+    assert by_name(project)[name].standing is Standing.OPEN
+    assert after["a command in another's container"].standing is Standing.SHUT
+
+
+def test_a_client_that_restarts_starts() -> None:
+    """Where only a restart is granted, what it makes runs by that."""
+    variables = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerRestart"}
+    found = by_name(variables)["a privileged container"]
+    assert found.standing is Standing.OPEN
+    assert found.remedy == "CREATE_PRIVILEGED="
+
+
+def test_what_is_not_granted_and_what_does_not_apply() -> None:
+    """What needs a closed operation, and what goes around a list that is not there, is said apart."""
+    found = by_name({"ALLOW_OPERATIONS": "ContainerInspect"})
+    assert found["a privileged container"].standing is Standing.CLOSED
+    assert found["a slash of the path that is escaped"].standing is Standing.MOOT
+    one = found["another container's environment"]
+    assert one.standing is Standing.OPEN
+    assert one.remedy == "ONLY_CONTAINERS=@own ONLY_OWNER=client"

@@ -1,0 +1,142 @@
+"""The Engine as an attacker would have it: what is there, and what it says of that.
+
+It has what the attack made so far, by what went on, and some things of somebody else's. It
+answers what the judging needs to know in the way of `proxy.resolve`, in the Engine's own
+JSON, read by the same readers.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
+from typing import Final
+
+from trioproxy.api.arguments import map_of, structs_of, text_of, texts_of
+from trioproxy.api.decoding import Json
+from trioproxy.api.families import OBJECTS, Kind
+from trioproxy.judge.gate import Gate
+from trioproxy.judge.references import Reference
+from trioproxy.limits.marks import OWNER_LABEL
+from trioproxy.limits.things import ENGINE, Known, Missing, Thing, describe
+
+_NOT_THERE: Final = 404
+_INFO: Final[Json] = {
+    "DefaultRuntime": "runc",
+    "Runtimes": {"runc": {"path": "runc"}},
+    "SecurityOptions": ["name=seccomp,profile=builtin"],
+}
+"""What an Engine that nobody changed says of itself."""
+
+
+class Arranged:
+    """An Engine that an attack has for itself."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._things = {kind: dict[str, dict[str, Json]]() for kind in OBJECTS.values()}
+        self.container_of_exec = ""
+
+    def make(self, kind: Kind, name: str, body: Mapping[str, Json]) -> None:
+        """Have a thing, by the body of its creation, and what that brings along."""
+        labels: Json = body.get("Labels") or {}
+        value: dict[str, Json] = {"Id": id_of(name), "Name": name, "Labels": labels}
+        if kind is Kind.VOLUME:
+            value["Driver"] = body.get("Driver") or "local"
+            value["Options"] = body.get("DriverOpts")
+        if kind is Kind.CONTAINER:
+            host = map_of(body.get("HostConfig"))
+            mounts = [*_mounted(host)]
+            config = {key: one for key, one in body.items() if key != "HostConfig"}
+            value["Name"] = f"/{name}"
+            value["Config"] = {**config, "Labels": labels}
+            value["HostConfig"] = dict(host)
+            value["Image"] = f"sha256:{id_of('image')}"
+            value["Mounts"] = list[Json](mounts)
+            for one in mounts:
+                volume = text_of(one["Name"])
+                if volume not in self._things[Kind.VOLUME]:
+                    self.make(Kind.VOLUME, volume, one)
+        self._things[kind][name] = value
+
+    def mount(self, volume: str) -> None:
+        """Have a volume in the container that was made last."""
+        last = [*self._things[Kind.CONTAINER].values()][-1]
+        last["Mounts"] = [{"Type": "volume", "Name": volume}]
+
+    def known(self, references: Iterable[Reference]) -> Known:
+        """What it has under these names, and what that has where it is reached into."""
+        known = dict[tuple[Kind, str], Thing | Missing]()
+        for one in references:
+            known[one.kind, one.text] = thing = self._found(one)
+            if not isinstance(thing, Thing):
+                continue
+            inside = [ENGINE] * one.reaches
+            inside += [(Kind.VOLUME, name) for name in thing.volumes if one.reaches]
+            inside += [(Kind.NETWORK, name) for name in thing.unpinned if one.starts]
+            for key in inside:
+                known.setdefault(key, self._look_up(*key))
+        return known
+
+    def _found(self, one: Reference) -> Thing | Missing:
+        thing = one.thing or self._look_up(one.kind, one.text)
+        objects = self._gate.objects
+        if isinstance(thing, Missing) and one.makes is not None and objects:
+            labels: Json = {OWNER_LABEL: objects.owner}
+            options = one.makes.get("DriverOpts")
+            value: Json = {**one.makes, "Labels": labels, "Options": options}
+            thing = describe(Kind.VOLUME, value)._replace(makes=one.makes)
+        if isinstance(thing, Thing) and one.kind is Kind.VOLUME:
+            thing = thing._replace(is_unused=not self._users(thing.id))
+        return thing
+
+    def _look_up(self, kind: Kind, text: str) -> Thing | Missing:
+        match kind:
+            case Kind.ENGINE:
+                return describe(kind, _INFO)
+            case Kind.IMAGE:  # nobody has given it a name
+                digits = text.removeprefix("sha256:")
+                value: Json = {"Id": f"sha256:{digits.ljust(64, '0')}", "RepoTags": []}
+                return describe(kind, value)
+            case Kind.EXEC:
+                return self._look_up(Kind.CONTAINER, self.container_of_exec)
+            case Kind.CONTAINER | Kind.NETWORK | Kind.VOLUME:
+                return self._named(kind, text.removeprefix("/"))
+
+    def _named(self, kind: Kind, name: str) -> Thing | Missing:
+        """By its name, its id or the beginning of that."""
+        things = self._things[kind]
+        by_id = (one for one in things.values() if text_of(one["Id"]).startswith(name))
+        found = things.get(name) or next(by_id, None)
+        if found is None:
+            return Missing(_NOT_THERE, f"no such {kind}: {name}")
+        thing = describe(kind, found)
+        if kind is Kind.CONTAINER:
+            return thing._replace(inherited={})
+        return thing._replace(users=self._users(thing.id) if thing.is_anonymous else ())
+
+    def _users(self, volume: str) -> tuple[Thing, ...]:
+        things = (
+            describe(Kind.CONTAINER, one)._replace(inherited={})
+            for one in self._things[Kind.CONTAINER].values()
+        )
+        return tuple(one for one in things if volume in one.volumes)
+
+
+def id_of(name: str) -> str:
+    """The id of what has a name."""
+    return sha256(name.encode()).hexdigest()
+
+
+def _mounted(host: Mapping[str, Json]) -> Iterator[dict[str, Json]]:
+    """The volumes of a creation by name, each with what makes it where it is not there."""
+    for bind in texts_of(host.get("Binds")):
+        source, mark, _ = bind.partition(":")
+        if mark and not source.startswith("/"):
+            yield {"Type": "volume", "Name": source}
+    for mount in structs_of(host.get("Mounts")):
+        if mount.get("Type") == "volume" and (source := text_of(mount.get("Source"))):
+            options = map_of(mount.get("VolumeOptions"))
+            driver = map_of(options.get("DriverConfig"))
+            made = {
+                "DriverOpts": driver.get("Options"),
+                "Labels": options.get("Labels"),
+            }
+            yield {"Type": "volume", "Name": source, **made}

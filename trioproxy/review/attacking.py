@@ -1,0 +1,475 @@
+"""What of the known attacks a policy shuts: each is judged as a served request is.
+
+An attack is built from what the file lists, for an attack with an image that is not listed is
+shut by nothing but that: images, names, networks, tags and folders are those of the lists,
+and what is made has the labels that they ask for. Each of its requests is written as bytes,
+parsed, and judged by `judging`, the one generator that judges what is served. What that asks
+of the Engine is answered by `Arranged`, as the attacker would have arranged it: it knows what
+the attack made so far, by what went on, and what is somebody else's.
+
+An attack is open if all of its requests pass, in a form that has its effect. What passes may
+go on changed: a volume is not filled, a container makes no nodes. Which of these changes
+takes an effect away stands with the attack, and is looked for in what goes on. What only
+waits for an effect is not judged, for whoever attacks has a clock.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, assert_never
+
+from trioproxy.api import normal, query
+from trioproxy.api.arguments import map_of, text_of
+from trioproxy.api.decoding import Json
+from trioproxy.api.families import (
+    OBJECTS,
+    OPERATIONS_VARIABLE,
+    OWNER_VARIABLE,
+    PROXY,
+    Kind,
+)
+from trioproxy.api.matched import Request
+from trioproxy.api.nodes import has_by_default
+from trioproxy.api.routes import MEANINGS, OPERATIONS
+from trioproxy.errors import BadRequest, ConfigError
+from trioproxy.file.permissions import parse_policy
+from trioproxy.http import jsonbody
+from trioproxy.http.framing import NO_BODY
+from trioproxy.http.hosts import Reach, Site
+from trioproxy.http.request import parse_request
+from trioproxy.judge import fills
+from trioproxy.judge.gate import (
+    Answer,
+    Body,
+    Gate,
+    NeedBody,
+    NeedMade,
+    NeedReserved,
+    NeedThings,
+    Passes,
+    Refused,
+    go_on,
+    judging,
+)
+from trioproxy.judge.rules import Policy
+from trioproxy.limits.languages import Some, Word
+from trioproxy.limits.limit import ANY, BINDS
+from trioproxy.limits.marks import OWNER_LABEL
+from trioproxy.limits.objects import OF_LABEL, OF_PROJECT, OWN
+from trioproxy.limits.patterns import READ_ONLY, Words
+from trioproxy.limits.things import ANONYMOUS, Known, Missing, Thing
+from trioproxy.review.arranged import Arranged, id_of
+from trioproxy.review.attacks import Attack, Sending, attacks, body_of, words
+
+SITE: Final = Site(reach=Reach.NETWORK)
+"""Where a web page may reach the proxy as well."""
+_RANKS: Final = {risk: rank for rank, risk in enumerate(MEANINGS)}
+_TOLD: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "bodiless": "it goes on without a body",
+        "nocopy": "the Engine is told to fill no volume that others have",
+        "nodes": "containers go on without MKNOD",
+        "reserved": "creations wait for the volumes of others",
+        "socket": "this proxy's socket goes on in its place",
+        "unpacked": "nodes in an archive are refused",
+    }
+)
+_WORD: Final = re.compile(r"\{([a-z_]+)\}")
+_NAMED: Final = re.compile(r"\{(name|store)\}((?:-?[a-z0-9]+|-?\{n\}|-?\{all\})*)")
+_COUNTED: Final = re.compile(r"\{(?:n|all|i)\}")
+_MADE: Final = MappingProxyType(
+    {
+        "/containers/create": Kind.CONTAINER,
+        "/networks/create": Kind.NETWORK,
+        "/volumes/create": Kind.VOLUME,
+    }
+)
+IMAGE: Final = "busybox:latest"
+"""Where the file lists none, for any will do."""
+JSON: Final = "application/json"
+BLOCK: Final = 512
+"""Bytes that an archive has at least."""
+_KINDS: Final = MappingProxyType({"name": Kind.CONTAINER, "store": Kind.VOLUME})
+
+
+class Standing(StrEnum):
+    """What becomes of an attack."""
+
+    OPEN = "open"
+    SHUT = "shut"
+    CLOSED = "not granted"
+    """It takes an operation that the file does not open."""
+    MOOT = "does not apply"
+    """It goes around a list that the file does not have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """An attack, and what became of it."""
+
+    attack: Attack
+    standing: Standing
+    why: str = ""
+    """Of what is not open: what was said or done."""
+    remedy: str = ""
+    """Of what is open: what would shut it."""
+
+
+def try_all(variables: Mapping[str, str], policy: Policy) -> tuple[Tried, ...]:
+    """Try all attacks on a file, the worst first; `policy` is that of the variables."""
+    others = dict[tuple[tuple[str, str], ...], Policy | None]()
+    return tuple(
+        Tried(attack=one, standing=standing, why=why)
+        if standing is not Standing.OPEN
+        else Tried(attack=one, standing=standing, remedy=_remedy(variables, one, others))
+        for one in attacks()
+        for standing, why in [try_one(policy, one)]
+    )  # fmt: skip
+
+
+def try_one(policy: Policy, attack: Attack) -> tuple[Standing, str]:
+    """Say what becomes of an attack by a policy, and why."""
+    if attack.beside and not policy.objects.limits(OBJECTS[attack.beside]):
+        return Standing.MOOT, f"{attack.beside} lists nothing"
+    attempt = Attempt(policy)
+    for one in (*attack.setup, *attack.requests):
+        if _only_waits(one):
+            continue
+        try:
+            request, found = attempt.send(one)
+        except BadRequest as error:
+            return Standing.SHUT, f"{error.status}: {error}"
+        if isinstance(found, Refused):
+            is_open = request.operation in policy.opened_operations
+            standing = Standing.SHUT if is_open else Standing.CLOSED
+            return standing, found.decision.message
+    if undone := attempt.undone & attack.undone:
+        return Standing.SHUT, _TOLD[min(undone)]
+    return Standing.OPEN, ""
+
+
+def _only_waits(one: Sending) -> bool:
+    target = one.get("send", "")
+    return not target or (
+        target.startswith("GET ") and ("until" in one or target.endswith("follow=1"))
+    )
+
+
+# --- What would shut it -----------------------------------------------------------
+
+
+def _remedy(
+    variables: Mapping[str, str],
+    attack: Attack,
+    known: dict[tuple[tuple[str, str], ...], Policy | None],
+) -> str:
+    """The smallest change of a file after which an attack is not open; each is tried."""
+    for told, changed in _changes(variables, attack):
+        key = tuple(sorted(changed.items()))
+        if key not in known:
+            try:
+                known[key] = parse_policy(changed, is_file=True)[0]
+            except ConfigError:
+                known[key] = None
+        policy = known[key]
+        if policy and try_one(policy, attack)[0] is not Standing.OPEN:
+            return told
+    return ""
+
+
+def _changes(
+    variables: Mapping[str, str], attack: Attack
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Changes of a file, each in words and as variables; first what takes least away."""
+    together = dict[str, str]()
+    for line in attack.shut:
+        name, _, value = line.partition("=")
+        if variables.get(name, ANY) != ANY:
+            yield from _struck(variables, name)
+            continue
+        more = {name: value.replace("{image}", variables.get("CREATE_IMAGES", IMAGE))}
+        if name in OBJECTS and OWNER_VARIABLE not in variables:
+            more[OWNER_VARIABLE] = "client"
+        together |= more
+        yield _lines(more), {**variables, **more}
+    if len(together) > 1:
+        yield _lines(together), {**variables, **together}
+    # Of two that are as bad, what fewer attacks need is likely what this one is about.
+    needed = Counter(name for one in attacks() for name in one.needs)
+    rows = [OPERATIONS[name][0] for name in sorted(attack.needs)]
+    for row in sorted(rows, key=lambda one: (_RANKS[one.risk], needed[one.operation])):
+        section = (row.section or "").upper()
+        if OPERATIONS_VARIABLE in variables:
+            yield from _struck(variables, OPERATIONS_VARIABLE, row.operation)
+        elif section in variables:
+            yield f"{section}=0", {**variables, section: "0"}
+
+
+def _struck(
+    variables: Mapping[str, str], name: str, only: str = ""
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """A list without one of its items, each or one alone."""
+    items = variables[name].split(",")
+    for item in [only] if only else items:
+        kept = ",".join(one for one in items if one != item)
+        yield f"{name} without {item}", {**variables, name: kept}
+
+
+def _lines(added: Mapping[str, str]) -> str:
+    return " ".join(f"{name}={value}" for name, value in added.items())
+
+
+# --- What the file lists, as words ------------------------------------------------
+
+
+def words_of(policy: Policy) -> dict[str, str]:
+    """Words for an attack: what it names is listed, where anything is."""
+    image = next(_values(policy, "CREATE_IMAGES"), IMAGE)
+    binds = sorted(_values(policy, BINDS), key=lambda one: one.endswith(READ_ONLY))
+    tags = [
+        *(one for one in (image,) if policy.limits.lists("CREATE_TAGS", one)),
+        *_values(policy, "CREATE_TAGS"),
+    ]
+    return {
+        **words(),
+        **dict.fromkeys(("image", "filled", "voluminous"), image),
+        "tag": next(iter(tags), "attack:latest"),
+        "shared": next(iter(binds), "/srv/shared").removesuffix(READ_ONLY),
+        "command": next(_values(policy, "EXEC_COMMANDS"), "sh"),
+        "network": "none",
+        "open_network": _network(policy),
+        "host": "/strangers",
+        "disk": "/dev/sda",
+        "socket": "0:0",
+        "major": "8",
+        "minor": "0",
+        "stranger": id_of("stranger")[:12],
+        "victim": "strangers-db",
+        "victim_id": id_of("strangers-db"),
+        "lan": "strangers-lan",
+        "foreign": "strangers-data",
+        "used": "strangers-app",
+        "written": "written",
+        "say": "echo reached",
+        "pad": "x" * 2_000_000,
+        **{name: name for name in ("cgroup", "ipc", "uts")},
+    }
+
+
+def _values(policy: Policy, variable: str) -> Iterator[str]:
+    """A value for each item that a variable lists."""
+    limit = policy.limits.limit_of(variable)
+    for pattern in limit.patterns if limit else ():
+        if isinstance(pattern.means, Words) and pattern.text != PROXY:
+            yield from (normal.unquote(_value(one)) for one in pattern.means.language)
+
+
+def _value(word: Word) -> str:
+    return "".join(
+        one if isinstance(one, str) else _char(one) * (one.number or 1) for one in word
+    )
+
+
+def _char(some: Some) -> str:
+    return next(char for char in "a0x-_Z/.~ " if some.has(char))
+
+
+def _network(policy: Policy) -> str:
+    only = policy.objects.by_kind.get(Kind.NETWORK)
+    items = only.items if only and not only.is_any else ("bridge",)
+    plain = [one for one in items if not one.startswith("@") and one != "none"]
+    return next((one.replace("*", "attack") for one in plain), "attack-lan")
+
+
+# --- A try ------------------------------------------------------------------------
+
+
+class Attempt:
+    """An attack on a policy, request by request."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.undone = set[str]()
+        """Which changes of ours what went on has, as in `Attack.undone`."""
+        self._gate = Gate.enforcing(policy)
+        self._opened = policy.opened_operations
+        self._words = words_of(policy)
+        self._names = dict[tuple[Kind, str], str]()
+        self._engine = Arranged(self._gate)
+        self._reserved = 0
+        host: Json = {"Binds": ["/strangers:/data"]}
+        for name in ("strangers-db", "stranger"):
+            self._engine.make(Kind.CONTAINER, name, {"HostConfig": host})
+        is_made = "NetworkCreate" in self._opened
+        own: Json = {OWNER_LABEL: policy.objects.owner} if is_made else {}
+        self._engine.make(Kind.NETWORK, self._words["open_network"], {"Labels": own})
+        self._engine.make(Kind.NETWORK, "strangers-lan", {})
+        self._engine.make(Kind.VOLUME, "strangers-data", {})
+
+    def send(self, sending: Sending) -> tuple[Request, Passes | Refused]:
+        """Judge a request; what it makes is there then. Raises `BadRequest`."""
+        method, _, target = sending["send"].partition(" ")
+        target = self._filled(self._started(target))
+        body, kind = body_of(sending, self._filled, range(1))
+        if "body" in sending:
+            body = self._labelled(target, body)
+        head = parse_request(_head(sending, method, target, len(body), kind), SITE)
+        request = Request.parse(method, head.target)
+        has_body = head.fields.framing is not NO_BODY
+        found = self._judge(request, body, has_body=has_body)
+        if isinstance(found, Passes):
+            read = jsonbody.parse(body) if body and kind == JSON else {}
+            if "length" in sending and not has_body:
+                self.undone.add("bodiless")
+            self._pass(request, found, read if isinstance(read, dict) else {})
+            self._tell(sending)
+        return request, found
+
+    def _started(self, target: str) -> str:
+        """A start; to a client that may only restart, it is one by another name."""
+        is_start = target.startswith("/containers/") and target.endswith("/start")
+        has = self._opened & {"ContainerRestart", "ContainerStart"}
+        if is_start and has == {"ContainerRestart"}:
+            return target.removesuffix("/start") + "/restart"
+        return target
+
+    def _filled(self, text: str) -> str:
+        """Put in words but those of the shared data, and names that the file lists."""
+        known = self._words
+        while True:
+            text = _COUNTED.sub("0", _NAMED.sub(self._name, text))
+            done = _WORD.sub(lambda one: known.get(one[1], one[0]), text)
+            if done == text:
+                return done
+            text = done
+
+    def _name(self, found: re.Match[str]) -> str:
+        """A name for what is made: one that the file lists, another for each."""
+        kind, suffix = _KINDS[found[1]], _COUNTED.sub("0", found[2])
+        if (kind, suffix) not in self._names:
+            self._names[kind, suffix] = self._new_name(kind, f"attack{suffix}")
+        return self._names[kind, suffix]
+
+    def _new_name(self, kind: Kind, wanted: str) -> str:
+        only = self._gate.objects.by_kind.get(kind)
+        if only is None or only.is_any:
+            return wanted
+        plain = [one for one in only.items if not one.startswith("@")]
+        if len(plain) < len(only.items) or not plain:
+            return wanted  # known by a label
+        used = [*self._names.values()]
+        names = [one.replace("*", wanted, 1).replace("*", "a") for one in plain]
+        return next((one for one in names if one not in used), names[0])
+
+    def _labelled(self, target: str, body: bytes) -> bytes:
+        """Give what is made the labels by which the file lists it, where it does so."""
+        kind = _MADE.get(target.partition("?")[0])
+        only = self._gate.objects.by_kind.get(kind) if kind else None
+        if only is None or OWN in only.items:
+            return body
+        labels = dict[str, Json]()
+        for item in only.items:
+            if item.startswith(OF_PROJECT):
+                project = normal.unquote(item.removeprefix(OF_PROJECT))
+                labels["com.docker.compose.project"] = project
+                labels["com.docker.compose.container-number"] = "1"
+            elif item.startswith(OF_LABEL):
+                key, _, value = item.removeprefix(OF_LABEL).partition("=")
+                labels[normal.unquote(key)] = normal.unquote(value)
+        read = dict(map_of(jsonbody.parse(body)))
+        read["Labels"] = {**labels, **map_of(read.get("Labels"))}
+        return jsonbody.render(read)
+
+    def _judge(
+        self, request: Request, body: bytes, *, has_body: bool
+    ) -> Passes | Refused:
+        one = judging(self._gate, request, has_body=has_body)
+        answer: Answer = None
+        known: Known = {}
+        while True:
+            match found := go_on(one, answer):
+                case NeedBody():
+                    answer = Body(jsonbody.parse(body)) if body else None
+                case NeedThings():
+                    answer = known = self._engine.known(found.references)
+                case NeedMade():
+                    answer = {key: _made(thing) for key, thing in known.items()}
+                case NeedReserved():
+                    # The second of two creations waits until the first one is answered.
+                    self._reserved += 1
+                    self.undone |= {"reserved"} if self._reserved > 1 else set()
+                    answer = None
+                case None:
+                    answer = None
+                case Passes() | Refused():
+                    return found
+                case _:
+                    assert_never(found)
+
+    def _pass(self, request: Request, passed: Passes, body: Mapping[str, Json]) -> None:
+        """Have what a request makes, and note what of it does not go on as it came."""
+        sent = (
+            passed.sent.body if passed.sent and passed.sent.body is not None else body
+        )
+        if self._gate.unpacks(request.operation):
+            self.undone.add("unpacked")
+        if request.operation == "ContainerExec":
+            self._engine.container_of_exec = request.parameter
+        if (kind := _MADE.get(request.target.path)) is None:
+            return
+        name = text_of(sent.get("Name"))
+        if kind is Kind.CONTAINER:
+            name = dict(query.parse(request.target.query)).get("name", "")
+            self.undone |= set(_undone(body, sent))
+        self._engine.make(kind, name, sent)
+
+    def _tell(self, sending: Sending) -> None:
+        """Know what the answer tells."""
+        if key := sending.get("keep"):
+            self._words[key] = id_of(key)
+        match sending.get("finds"):
+            case "volume":  # that the last container has, and nobody named
+                self._words["volume"] = name = id_of("volume")
+                self._engine.make(Kind.VOLUME, name, {"Labels": {ANONYMOUS: ""}})
+                self._engine.mount(name)
+            case "container":  # one of a build: the Engine's own
+                self._words["container"] = id_of("of-a-build")
+                self._engine.make(Kind.CONTAINER, "of-a-build", {})
+            case _:
+                pass
+
+
+def _head(sending: Sending, method: str, target: str, length: int, kind: str) -> bytes:
+    """The head of a request, as a client writes it."""
+    is_content = "tar" in sending or "image" in sending
+    lines = [*sending.get("fields", ())]
+    if not any(line.startswith("Host: ") for line in lines):
+        lines.append("Host: docker")
+    if kind or is_content:
+        lines.append(f"Content-Type: {kind or 'application/x-tar'}")
+        told = sending.get("length", length or BLOCK)
+        lines.append(f"Content-Length: {told}")
+    return "\r\n".join((f"{method} {target} HTTP/1.1", *lines, "", "")).encode()
+
+
+def _made(thing: Thing | Missing) -> Thing | Missing:
+    """A volume once it is made: nobody else has it."""
+    if isinstance(thing, Thing) and thing.makes is not None:
+        return thing._replace(makes=None, is_unused=True)
+    return thing
+
+
+def _undone(body: Mapping[str, Json], sent: Mapping[str, Json]) -> Iterator[str]:
+    """What of a creation does not go on as it came."""
+    before, host = (map_of(one.get("HostConfig")) for one in (body, sent))
+    fill = [
+        sum(bool(v.edits) for v in fills.mounted(dict(one))) for one in (body, sent)
+    ]
+    if fill[1] < fill[0]:
+        yield "nocopy"
+    elif before.get("Binds") != host.get("Binds"):
+        yield "socket"
+    if has_by_default(before) and not has_by_default(host):
+        yield "nodes"

@@ -1,0 +1,166 @@
+"""Known attacks on an Engine by a client of its socket: the data of `attacks.toml`, as values.
+
+An attack is a sequence of requests with an effect. `attacking` judges it by a policy, with
+words out of that; the tests make it on a real Engine and look for the effect, so that each
+is an attack and no fancy. What no row says does not load.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from trioproxy.api.routes import OPERATIONS, Risk
+
+Sending = Mapping[str, Any]
+"""A request, as a row of the data."""
+
+UNDONE: Final = frozenset({"bodiless", "nocopy", "nodes", "reserved", "socket", "unpacked"})  # fmt: skip
+"""The changes of ours that take an effect away; `attacking` knows what each is."""
+_SENT: Final = frozenset(
+    {
+        *("send", "serve", "body", "raw", "form", "tar", "image", "packed", "fields"),
+        *("length", "aside", "after", "repeat", "until", "keep", "knows", "finds"),
+    }
+)
+_WORD: Final = re.compile(r"\{([a-z_]+)\}")
+_RUN: Final = ("ContainerCreate", "ContainerLogs", "ContainerStart")
+"""What a container takes that is run and read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attack:
+    """A row of the data; what each column is stands there."""
+
+    name: str
+    door: str
+    gives: Risk
+    source: str
+    effect: str
+    look: str
+    needs: frozenset[str]
+    requests: tuple[Sending, ...]
+    setup: tuple[Sending, ...] = ()
+    shut: tuple[str, ...] = ()
+    undone: frozenset[str] = frozenset()
+    beside: str = ""
+    file: Mapping[str, str] = field(default_factory=dict)
+    asks: str = ""
+    shows: str = ""
+    unshown: str = ""
+    is_costly: bool = False
+
+    def __post_init__(self) -> None:
+        unknown = {key for one in (*self.setup, *self.requests) for key in one} - _SENT
+        unknown |= self.needs - OPERATIONS.keys() | self.undone - UNDONE
+        if unknown or not self.needs or not self.requests:
+            raise AssertionError(f"attack {self.name!r}: {sorted(unknown)}")
+
+
+@cache
+def attacks() -> tuple[Attack, ...]:
+    """All of them, the worst first, else in the order of the data."""
+    found = [
+        Attack(**_columns(each)) for row in _data()["attack"] for each in _each(row)
+    ]
+    weights = list(Risk)
+    return tuple(sorted(found, key=lambda one: -weights.index(one.gives)))
+
+
+def words() -> Mapping[str, str]:
+    """The words that they share."""
+    shared: Mapping[str, str] = _data()["words"]
+    return shared
+
+
+@cache
+def _data() -> Any:  # noqa: ANN401  TOML
+    path = Path(__file__).with_name("attacks.toml")
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def _each(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The attacks of a row: one, or one with each of some words."""
+    common = {key: one for key, one in row.items() if key != "each"}
+    for own in row.get("each", ({},)):
+        yield _with(common, own)
+
+
+def _with(value: Any, own: Mapping[str, str]) -> Any:  # noqa: ANN401  TOML
+    if isinstance(value, dict):
+        return {key: _with(one, own) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_with(one, own) for one in value]
+    if not isinstance(value, str):
+        return value
+    return _WORD.sub(lambda found: own.get(found[1], found[0]), value)
+
+
+def _columns(row: dict[str, Any]) -> dict[str, Any]:
+    needs, requests = row.get("needs", ()), row.get("requests", ())
+    body = {key: row.pop(key) for key in ("run", "raw") if key in row}
+    if body:
+        kind = "raw" if "raw" in body else "body"
+        name = "/containers/{name}-c{n}"
+        requests = (
+            *requests,
+            {"send": "POST /containers/create?name={name}-c{n}", kind: next(iter(body.values()))},
+            {"send": f"POST {name}/start"},
+            {"send": f"GET {name}/logs?stdout=1&stderr=1&follow=1"},
+        )  # fmt: skip
+        needs = (*needs, *_RUN)
+    return row | {
+        "gives": Risk(row["gives"]),
+        "needs": frozenset(needs),
+        "requests": tuple(requests),
+        "setup": tuple(row.get("setup", ())),
+        "shut": tuple(row.get("shut", ())),
+        "undone": frozenset(row.get("undone", ())),
+    }
+
+
+# --- From data to requests --------------------------------------------------------
+
+
+def filled(text: str, known: Mapping[str, str]) -> str:
+    """A text with its words in place; theirs too."""
+    while (done := _WORD.sub(lambda found: known[found[1]], text)) != text:
+        text = done
+    return text
+
+
+Fill = Callable[[str], str]
+"""Puts the words of an attack into a text."""
+
+
+def body_of(request: Sending, fill: Fill, tries: range) -> tuple[bytes, str]:
+    """The body of a request that is no archive, and its type; empty: it has none."""
+    if "form" in request:
+        return fill(request["form"]).encode(), "application/x-www-form-urlencoded"
+    if "raw" in request:
+        return fill(request["raw"]).encode(), "application/json"
+    if "body" not in request:
+        return b"", ""
+    text = request["body"]
+    if found := _WORD.fullmatch(text):
+        text = words()[found[1]]
+    value = _value(json.loads(text), fill, tries)
+    return json.dumps(value).encode(), "application/json"
+
+
+def _value(value: Any, fill: Fill, tries: range) -> Any:  # noqa: ANN401  JSON
+    if isinstance(value, dict):
+        return {key: _value(one, fill, tries) for key, one in value.items()}
+    if isinstance(value, list):
+        every = [
+            one.replace("{all}", str(n))
+            for one in value
+            if isinstance(one, str)
+            for n in (tries if "{all}" in one else (0,))
+        ]
+        return [_value(one, fill, tries) for one in every or value]
+    return fill(value) if isinstance(value, str) else value
