@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
+from importlib import resources
 from typing import Any, Final
 
 from trioproxy.api.routes import OPERATIONS, Risk
@@ -79,8 +79,8 @@ def words() -> Mapping[str, str]:
 
 @cache
 def _data() -> Any:  # noqa: ANN401  TOML
-    path = Path(__file__).with_name("attacks.toml")
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    file = resources.files("trioproxy.review").joinpath("attacks.toml")
+    return tomllib.loads(file.read_text("utf-8"))
 
 
 def _each(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
