@@ -5,11 +5,16 @@ Policy variables are not read here: see `judge.rules`. This module opens nothing
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
 
 from trioproxy import percent
 from trioproxy.errors import ConfigError
 from trioproxy.values import value_class
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 DEFAULT_LISTEN = "tcp://127.0.0.1:2375"
@@ -51,6 +56,55 @@ _LOOPBACK = re.compile(
 )
 
 
+CLIENT = "{client}"
+"""In the name of a file: there is one for each client."""
+
+CLIENT_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
+"""How a client is called that has a policy of its own: no path, and no case that two share."""
+
+
+@value_class
+class Entry:
+    """Who may come in by a listener, and which policy judges them there."""
+
+    policy: str = ""
+    """Its file; empty: the policy of the process."""
+    allow: "tuple[IPv4Network | IPv6Network, ...]" = ()
+    """From where clients may come; empty: from everywhere."""
+    uids: frozenset[int] = frozenset()
+    """Whose a Unix socket is to use; empty: whoever may open it."""
+
+    @property
+    def client(self) -> str:
+        """What its clients are called; empty: by their addresses alone."""
+        return client_of(self.policy)
+
+    def admits(self, client: str) -> bool:
+        """Whether somebody may come in; `client`: an address without a port, or a user."""
+        if client.startswith(UID):
+            return not self.uids or int(client.removeprefix(UID)) in self.uids
+        if not self.allow:
+            return True
+        from ipaddress import IPv6Address, ip_address  # few have such a list
+
+        host = ip_address(client.strip("[]").partition("%")[0])
+        if isinstance(host, IPv6Address):
+            host = host.ipv4_mapped or host
+        return any(host in one for one in self.allow)
+
+
+UID = "unix:uid="
+"""Before the number of who uses a Unix socket."""
+
+
+def client_of(policy: str) -> str:
+    """What the clients of a policy are called: as its file, without its folder and ending."""
+    return policy.rpartition("/")[2].rpartition(":")[2].removesuffix(".env")
+
+
+ANYBODY = Entry()
+
+
 @value_class
 class TcpAddress:
     """A TCP address; an empty host means all interfaces."""
@@ -59,6 +113,8 @@ class TcpAddress:
     port: int
     dual_stack: bool = True
     """With `::`: take IPv4 as well."""
+    entry: Entry = ANYBODY
+    """Of listeners only."""
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -72,25 +128,38 @@ class TcpAddress:
 
 @value_class
 class UnixAddress:
-    """A Unix socket; mode and owner count for listeners only."""
+    """A Unix socket; all but its path counts for listeners only."""
 
     path: str
     mode: int = 0o600
     uid: int = -1
     gid: int = -1
+    entry: Entry = ANYBODY
 
     def __str__(self) -> str:
         return f"unix://{self.path}"
 
 
+@value_class
+class FdAddress:
+    """Sockets that whoever started us listens on already, by the name they were given."""
+
+    name: str
+    entry: Entry = ANYBODY
+
+    def __str__(self) -> str:
+        return f"fd://{self.name}"
+
+
 Address = TcpAddress | UnixAddress
+Listened = Address | FdAddress
 
 
 @value_class
 class Config:
     """All that the proxy needs to know before it starts."""
 
-    listen: tuple[Address, ...]
+    listen: tuple[Listened, ...]
     upstream: Address
     level: Level = Level.INFO
     log_fd: int = 2
@@ -107,7 +176,7 @@ class Config:
     @classmethod
     def read(
         cls,
-        listen: tuple[Address, ...],
+        listen: tuple[Listened, ...],
         upstream: Address,
         environ: Mapping[str, str],
         *,
@@ -144,11 +213,90 @@ def parse_address(url: str, *, port: int | None = None) -> Address:
     except ValueError as error:
         raise ConfigError(f"bad address {url!r}: {error}", hint=ADDRESS_HINT) from error
     hint = ADDRESS_HINT
-    if scheme in {"https", "npipe", "fd"}:
+    if scheme == "fd":
+        hint = "fd:// is for listeners alone"
+    elif scheme in {"https", "npipe"}:
         hint = f"{scheme}:// is not supported; {ADDRESS_HINT}"
     elif scheme == "ssh":
         hint = f"ssh:// is not supported: {tunnel(url)}"
     raise ConfigError(f"bad address {url!r}", hint=hint)
+
+
+_NAME_OF_FD = re.compile(r"[!-~]{1,255}", re.ASCII)
+
+
+def parse_listener(url: str) -> Listened:
+    """Read an address with who may come in there: `ADDRESS?policy=FILE&allow=10.0.0.0/8`.
+
+    `allow=` is for TCP, `uids=` for Unix sockets; `fd://NAME` is a socket that is here.
+    """
+    address, _, query = url.partition("?")
+    values, others = dict[str, str](), list[str]()
+    for pair in _BETWEEN_PARAMETERS.split(query) if query else ():
+        name, _, text = pair.partition("=")
+        if name not in {"policy", "allow", "uids"}:
+            others.append(pair)
+        elif name in values or not text:
+            why = "is given twice" if name in values else "is empty"
+            raise _bad_listener(url, f"the parameter {name!r} {why}")
+        else:
+            values[name] = text
+    try:
+        entry = _entry(address.partition("://")[0], values)
+    except ValueError as error:
+        raise _bad_listener(url, str(error)) from error
+    if address.startswith("fd://"):
+        name = address.removeprefix("fd://")
+        if others or not _NAME_OF_FD.fullmatch(name):
+            why = f"{others[0]!r} is not supported" if others else "its name is missing"
+            raise _bad_listener(url, why)
+        return FdAddress(name=name, entry=entry)
+    plain = "?".join(filter(None, (address, "&".join(others))))
+    return replace(parse_address(plain, port=DEFAULT_PORT), entry=entry)
+
+
+def _bad_listener(url: str, why: str) -> ConfigError:
+    return ConfigError(f"bad address {url!r}: {why}", hint=ENTRY_HINT)
+
+
+ENTRY_HINT = (
+    "write tcp://HOST:PORT, unix:///absolute/path or fd://NAME, and behind a ?"
+    " policy=FILE, allow=NETWORK,... (TCP), uids=NUMBER,... (Unix)"
+)
+
+
+def _entry(scheme: str, values: Mapping[str, str]) -> Entry:
+    """Read who may come in. Raises `ValueError`."""
+    for name, other in (("allow", "unix"), ("uids", "tcp")):
+        if name in values and scheme == other:
+            raise ValueError(f"{name}= means nothing for {scheme}://")
+    policy = values.get("policy", "")
+    if not percent.is_whole(policy.encode()):
+        raise ValueError("a % without two hex digits behind it")
+    policy = percent.decode(policy.encode()).decode()
+    if policy and not CLIENT_NAME.fullmatch(client_of(policy)):
+        raise ValueError(
+            f"the policy {policy!r} names its clients, in the log and for health:"
+            " call it NAME.env, NAME in lower case"
+        )
+    uids = values["uids"].split(",") if "uids" in values else []
+    return Entry(
+        policy=policy,
+        allow=tuple(map(_network, filter(None, values.get("allow", "").split(",")))),
+        uids=frozenset(_number("uids", one) for one in uids),
+    )
+
+
+def _network(text: str) -> "IPv4Network | IPv6Network":
+    """Read an address or a network; an IPv4 one within IPv6 as what it is."""
+    from ipaddress import IPv4Network, IPv6Network, ip_network
+
+    found = ip_network(text)
+    mapped = IPv6Network("::ffff:0:0/96")
+    if isinstance(found, IPv6Network) and found.subnet_of(mapped):
+        address = found.network_address.ipv4_mapped
+        return IPv4Network((int(address or 0), found.prefixlen - mapped.prefixlen))
+    return found
 
 
 _SSH = re.compile(
@@ -210,7 +358,12 @@ def _unix_address(rest: str) -> UnixAddress:
         if name in values:
             raise ValueError(f"the parameter {name!r} is given twice")
         values[name] = _number(name, text)
-    return UnixAddress(path=percent.decode(path.encode()).decode(), **values)
+    return UnixAddress(
+        path=percent.decode(path.encode()).decode(),
+        mode=values.get("mode", 0o600),
+        uid=values.get("uid", -1),
+        gid=values.get("gid", -1),
+    )
 
 
 def _number(name: str, text: str) -> int:
@@ -270,13 +423,18 @@ def parse_flag(name: str, text: str) -> bool:
     raise ConfigError(f"bad value {name}={text!r}", hint=f"write {name}=1 or {name}=0")
 
 
+_BETWEEN_LISTENERS = re.compile(r",(?:\s*,)*(?=\s*[a-z]+://)")
+"""A list within one, as of `allow=`, has commas too, and no scheme behind them."""
+
+
 def listen_addresses(
     options: tuple[str, ...], environ: Mapping[str, str]
-) -> tuple[Address, ...]:
+) -> tuple[Listened, ...]:
     """Where to listen: `--listen`, else `LISTEN`, else `BIND_CONFIG`, else loopback."""
-    urls = options or tuple(filter(None, environ.get("LISTEN", "").split(",")))
+    given = environ.get("LISTEN", "").strip(" ,")
+    urls = options or (_BETWEEN_LISTENERS.split(given) if given else ())
     if urls:
-        return tuple(parse_address(url.strip(), port=DEFAULT_PORT) for url in urls)
+        return tuple(parse_listener(url.strip()) for url in urls)
     disable_ipv6 = parse_flag("DISABLE_IPV6", environ.get("DISABLE_IPV6", ""))
     if bind := environ.get("BIND_CONFIG", "").strip():
         return (parse_bind_config(bind, disable_ipv6=disable_ipv6),)

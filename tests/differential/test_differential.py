@@ -109,7 +109,7 @@ async def serve(place: Place, engine: Path, nursery: trio.Nursery) -> Mapping[st
             listen=(TcpAddress(host="127.0.0.1", port=0),),
             upstream=UnixAddress(path=str(engine)),
         )
-        server = Server(config=config, gate=Gate.enforcing(policy), log=log)
+        server = Server(config=config, gates={"": Gate.enforcing(policy)}, log=log)
         await nursery.start(server.run)
         (addresses[compat],) = server.addresses
     return addresses

@@ -199,7 +199,7 @@ async def start(
             Level.DEBUG, os.open(log_file, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         )
         gate = gate or Gate.enforcing(parse_policy(policy)[0])
-        server = Server(config=config, gate=gate, log=log)
+        server = Server(config=config, gates={"": gate}, log=log)
         scope = trio.CancelScope()
 
         async def run(task_status: trio.TaskStatus[None]) -> None:

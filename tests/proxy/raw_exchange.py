@@ -30,7 +30,7 @@ async def proxy_before(
     log_file = os.open(folder / "log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     server = Server(
         config=Config(listen=(address,), upstream=UnixAddress(path=str(upstream))),
-        gate=Gate.enforcing(parse_policy(policy)[0]),
+        gates={"": Gate.enforcing(parse_policy(policy)[0])},
         log=Log(Level.INFO, log_file),
     )
     async with trio.open_nursery() as nursery:

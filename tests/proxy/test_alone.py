@@ -78,7 +78,7 @@ async def alone(fake: FakeEngine, tmp_path: Path) -> AsyncIterator[Alone]:
     log_file = os.open(log, os.O_CREAT | os.O_WRONLY)
     server = Server(
         config=Config(listen=listen, upstream=UnixAddress(path=str(fake.path))),
-        gate=Gate.enforcing(parse_policy(OPEN)[0]),
+        gates={"": Gate.enforcing(parse_policy(OPEN)[0])},
         log=Log(Level.INFO, log_file),
         away=AWAY,
     )

@@ -154,7 +154,7 @@ async def switch(nursery: trio.Nursery, tmp_path: Path) -> AsyncIterator[Switch]
     descriptor = os.open(tmp_path / "proxy.log", os.O_CREAT | os.O_WRONLY)
     server = Server(
         config=config,
-        gate=Gate.enforcing(parse_policy(OPEN)[0]),
+        gates={"": Gate.enforcing(parse_policy(OPEN)[0])},
         log=Log(Level.DEBUG, descriptor),
     )
     await nursery.start(server.run)

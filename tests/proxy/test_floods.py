@@ -83,7 +83,7 @@ async def launch(
         log = Log(Level.DEBUG, os.open(log_file, os.O_CREAT | os.O_WRONLY))
         server = Server(
             config=config,
-            gate=Gate.enforcing(parse_policy(OPEN)[0]),
+            gates={"": Gate.enforcing(parse_policy(OPEN)[0])},
             log=log,
             group_of=name_of_client,
         )

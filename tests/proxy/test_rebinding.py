@@ -78,7 +78,7 @@ async def place(
         log_file = tmp_path / "proxy.log"
         log = Log(Level.DEBUG, os.open(log_file, os.O_CREAT | os.O_WRONLY))
         gate = Gate.enforcing(parse_policy(OPEN)[0])
-        server = Server(config=config, gate=gate, log=log)
+        server = Server(config=config, gates={"": gate}, log=log)
         await nursery.start(server.run)
         proxy = Proxy(
             server=server,

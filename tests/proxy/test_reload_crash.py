@@ -18,8 +18,8 @@ class Broken(Gates):
 async def test_the_old_policy_stays(start: Start) -> None:
     """It is logged with its place, the policy is told as stale, and requests pass as before."""
     proxy = await start(OPEN)
-    await enforce._reload(proxy.server, Broken(env_file=None, own=Own()))
-    assert proxy.server.health._standing == {"policy": "", "newer": "refused"}
+    await enforce._reload(proxy.server, Broken(env_file="", own=Own(), policies={}))
+    assert proxy.server.health._standings == {"": {"policy": "", "newer": "refused"}}
     client = await proxy.connect()
     await client.ask("GET", "/containers/json")
     engine = await proxy.fake.accept()

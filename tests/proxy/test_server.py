@@ -246,7 +246,9 @@ async def test_a_listener_that_cannot_be_takes_the_others_along(
     listen = (UnixAddress(path=str(path)), UnixAddress(path=str(fake.path)))
     config = Config(listen=listen, upstream=UnixAddress(path=str(fake.path)))
     log = Log(Level.ERR, os.open(os.devnull, os.O_WRONLY))
-    server = Server(config=config, gate=Gate.enforcing(parse_policy({})[0]), log=log)
+    server = Server(
+        config=config, gates={"": Gate.enforcing(parse_policy({})[0])}, log=log
+    )
     with pytest.raises(ConfigError, match="another program listens there"):
         await server.run()
     assert not await trio.Path(path).exists()

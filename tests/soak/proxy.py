@@ -51,7 +51,7 @@ async def main(upstream: str, listen: list[str], log_file: str) -> None:
     descriptor = os.open(log_file, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
     server = Server(
         config=config,
-        gate=Gate.enforcing(parse_policy(POLICY)[0]),
+        gates={"": Gate.enforcing(parse_policy(POLICY)[0])},
         log=Log(Level.INFO, descriptor),
         away=AWAY_SECONDS,
     )

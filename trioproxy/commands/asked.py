@@ -10,6 +10,7 @@ import click
 
 from trioproxy.commands import tell
 from trioproxy.commands.catalogue import PREFIX, locate
+from trioproxy.config import CLIENT
 from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
@@ -17,9 +18,6 @@ from trioproxy.judge.rules import Policy
 from trioproxy.learning.only import Strangers
 from trioproxy.learning.proposal import Quiet, Wish
 from trioproxy.values import value_class
-
-CLIENT: Final = "{client}"
-"""In the name of the file: each client of a log gets a file of its own."""
 
 
 class Scope(StrEnum):

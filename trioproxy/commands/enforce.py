@@ -14,6 +14,7 @@ import trio
 from trioproxy.commands import ours, start
 from trioproxy.commands.catalogue import PREFIX, locate
 from trioproxy.config import (
+    CLIENT,
     Config,
     Level,
     UnixAddress,
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 _Args = TypeVarTuple("_Args")
 _Result = TypeVar("_Result")
 
+Observers = tuple[Observer, ...]
+
 WATCH_EVERY: Final = 0.5
 """Seconds between two looks at a policy file."""
 
@@ -63,7 +66,8 @@ Examples:
     "--listen",
     multiple=True,
     metavar="URL",
-    help="tcp://HOST:PORT or unix:///path?mode=0660. May be repeated."
+    help="tcp://HOST:PORT, unix:///path?mode=0660 or fd://NAME; policy=FILE&allow=NETWORK"
+    " or uids=NUMBER behind a ?. May be repeated."
     "  [default: LISTEN, BIND_CONFIG, tcp://127.0.0.1:2375]",
 )
 @click.option(
@@ -98,6 +102,8 @@ def command(
     FILE is the policy, with or without --env-file in front of it. No FILE: ENV_FILE, or
     the process environment.
 
+    Clients of a listener with ?policy=FILE are judged by that file, and by none else.
+
     A refused request gets the Engine's own JSON with the variable that would allow it.
     SIGHUP reads FILE again, and so does --watch when it changes: requests, streams and
     tunnels that the new policy refuses are cut. SIGTERM lets finite requests finish.
@@ -105,59 +111,89 @@ def command(
     start.refuse_haproxy_config()
     config = read_config(listen, upstream, os.environ)
     log = Log(config.level, config.log_fd, config.log_format)
-    recording = _open_record(record, log) if record is not None else None
     own = find_own()
-    gates = Gates(
-        env_file=file,
-        shadow=shadow,
-        watched=_watched_file(file, watch=watch),
-        recording=recording,
-        own_files=tuple(_own_files(file, record, config)),
-        own=own,
-    )
-    found = gates.read(os.environ)
-    gates.policy = found.policy
+    files = _policies(file or os.environ.get("ENV_FILE", ""), config)
+    own_files = tuple(_own_files(files, record, config))
+    policies = dict[str, Gates]()
+    for client, path in files.items():
+        policies[client] = Gates(
+            client=client,
+            env_file=path,
+            shadow=shadow,
+            watched=_watched_file(path, watch=watch),
+            recording=_open_record(record, client, len(files), log) if record else None,
+            own_files=own_files,
+            own=own,
+            policies=policies,
+        )
+    warnings, gates, observers = list[str](), dict[str, Gate](), dict[str, Observers]()
+    for client, one in policies.items():
+        found = one.read(os.environ)
+        one.put_in_force(found)
+        gates[client], observers[client] = found.gate, tuple(one.observers())
+        warnings += (*found.warnings, _check_mounted(one.watched))
     for warning in (
-        *found.warnings,
-        _check_mounted(gates.watched),
+        *dict.fromkeys(warnings),
         start.check_time_zone(os.environ),
         start.check_privileges(),
         start.check_upstream(config.upstream, config.listen, os.environ),
     ):
         if warning:
             log.line(Level.WARNING, "warning", text=warning)
-    if own.id and found.policy.objects:
+    if own.id and any(one.policy and one.policy.objects for one in policies.values()):
         text = "this container, its networks and its volumes are outside of every list"
         log.line(Level.NOTICE, "own-container", id=own.id[:12], text=text)
     try:
         server = Server(
             config=config,
-            gate=found.gate,
+            gates=gates,
             log=log,
-            observers=gates.observers(),
+            observers=observers,
             away=start.away(os.environ),
             own=own,
         )
-        start.run(run, server, gates)
+        start.run(run, server, policies)
     finally:
         log.flush()
 
 
-def _watched_file(file: str | None, *, watch: bool) -> str:
-    path = file or os.environ.get("ENV_FILE", "")
+def _policies(file: str, config: Config) -> dict[str, str]:
+    """The file of each policy, by what its clients are called; "" is the process's own.
+
+    Of that an empty name of a file is the environment. It is there for listeners that
+    name none.
+    """
+    entries = [one.entry for one in config.listen]
+    found = {"": file} if any(not one.policy for one in entries) else {}
+    if file and not found:
+        raise ConfigError(
+            f"{file} judges nobody: each listener names a policy of its own",
+            hint=f"leave it out, or ?policy= of the listener that {file} is for",
+        )
+    for one in entries:
+        if one.policy and found.setdefault(one.client, one.policy) != one.policy:
+            raise ConfigError(
+                f"two policies are called {one.client}:"
+                f" {found[one.client]} and {one.policy}",
+                hint="their clients are known by that name: rename one of the files",
+            )
+    return found
+
+
+def _watched_file(path: str, *, watch: bool) -> str:
     if watch and not path:
         raise click.UsageError("--watch needs FILE: the environment never changes")
     return str(locate(path)) if watch else ""
 
 
 def _own_files(
-    env_file: str | None, record: str | None, config: Config
+    files: Mapping[str, str], record: str | None, config: Config
 ) -> Iterator[ours.Own]:
     """The files that decide and remember, the sockets, and the program."""
-    if file := env_file or os.environ.get("ENV_FILE", ""):
+    for file in filter(None, files.values()):
         yield ours.Own(path=str(locate(file)))
-    if record:
-        yield ours.Own(path=record)
+    for client in files if record else ():
+        yield ours.Own(path=_record_of(record or "", client))
     for one in config.listen:
         if isinstance(one, UnixAddress):
             yield ours.Own(path=one.path, kind=ours.Kind.LISTENER)
@@ -166,11 +202,20 @@ def _own_files(
     yield from ours.program()
 
 
-def _open_record(path: str, log: Log) -> "Recording":
+def _record_of(path: str, client: str) -> str:
+    return path.replace(CLIENT, client or "others")
+
+
+def _open_record(path: str, client: str, count: int, log: Log) -> "Recording":
+    if count > 1 and CLIENT not in path:
+        raise ConfigError(
+            f"--record {path!r:.80} is one file, and there are {count} policies",
+            hint=f"write {CLIENT} in its name: evidence of each is kept apart",
+        )
     # Imported here: whoever keeps no evidence does not carry what writes it.
     from trioproxy.commands.recording import open_record
 
-    return open_record(path, log)
+    return open_record(_record_of(path, client), log)
 
 
 def _check_mounted(watched: str) -> str:
@@ -211,7 +256,10 @@ class Found:
 class Gates:
     """Where a gate comes from, at the start and at each SIGHUP, and who looks at ends."""
 
-    env_file: str | None
+    client: str = ""
+    """What its clients are called; empty: it is of all who have none of their own."""
+    env_file: str
+    """Empty: the environment."""
     shadow: bool = False
     watched: str = ""
     """The file that is read again when it changes; empty for none."""
@@ -226,8 +274,15 @@ class Gates:
     """What is in force."""
     verdict: str = ""
     """What was said last of whether it gives root on the host."""
+    policies: "Mapping[str, Gates]"
+    """All that are in force, with this one."""
     reading: trio.Lock = field(default_factory=trio.Lock)
     """Who reads the policy again has it, until that is in force and told."""
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Whose it is, as a field of a log line."""
+        return {"client": self.client} if self.client else {}
 
     def read(self, environ: Mapping[str, str]) -> Found:
         """Read the policy afresh, and tell what is to be warned about.
@@ -235,10 +290,12 @@ class Gates:
         Nothing is in force by that. Long lists may take seconds. Refused is also what
         opens without a word what is limited now.
         """
-        file = self.env_file or environ.get("ENV_FILE", "")
         if self.policy is not None:
-            _refuse_replaced(file)
-        policy, warnings, source = start.read_policy(self.env_file, environ)
+            _refuse_replaced(self.env_file)
+        # Beside the policies of listeners the environment may be one of its own.
+        policy, warnings, source = start.read_policy(
+            self.env_file, {} if self.client else environ
+        )
         found = (
             ours.check_own(policy, self.own_files, ours.mounts_here()),
             start.check_own_container(policy, self.own),
@@ -251,14 +308,31 @@ class Gates:
             refuse_opening(self.policy, policy, source)
         return Found(
             policy=policy,
-            gate=self._gate(policy, source, file),
+            gate=self._gate(policy, source),
             warnings=(*warnings, *filter(None, found)),
         )
 
-    def _gate(self, policy: Policy, source: str, file: str) -> Gate:
+    def put_in_force(self, found: Found) -> None:
+        """Hold to what was read. Raises `ConfigError` where it takes another's objects.
+
+        What is made is known by its owner alone: of two policies with one, each would
+        have the other's containers.
+        """
+        owner = found.policy.objects.owner
+        for other in self.policies.values():
+            held = other.policy.objects.owner if other.policy else ""
+            if other is not self and owner and owner == held:
+                raise ConfigError(
+                    f"two policies have one owner: ONLY_OWNER={owner} stands in"
+                    f" {found.gate.source} and in {other.env_file or 'the environment'}",
+                    hint="each would have what the other made: give one another owner",
+                )
+        self.policy = found.policy
+
+    def _gate(self, policy: Policy, source: str) -> Gate:
         if self.shadow:
             return Gate.trying(policy, source=source)
-        approve = self._approve(file) if policy.mode is Mode.EXACT else ""
+        approve = self._approve(self.env_file) if policy.mode is Mode.EXACT else ""
         return Gate.enforcing(policy, source=source, approve=approve)
 
     def _approve(self, file: str) -> str:
@@ -286,8 +360,14 @@ class Gates:
             return
         if meaning.answer != self.verdict:
             level = Level.WARNING if meaning.is_root else Level.NOTICE
-            log.line(level, "verdict", text=meaning.answer)
+            log.line(level, "verdict", **self.named, text=meaning.answer)
         self.verdict = meaning.answer
+
+    def tell_standing(self, server: Server, *, is_stale: bool = False) -> None:
+        """Have health checks told what is in force, and whether a newer file was refused."""
+        server.health.tell_policy(
+            self.fingerprint, is_stale=is_stale, client=self.client
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -326,29 +406,34 @@ async def _beside(function: Callable[[*_Args], _Result], *args: *_Args) -> _Resu
     return await trio.to_thread.run_sync(function, *args, abandon_on_cancel=True)
 
 
-async def run(server: Server, gates: Gates) -> None:
+async def run(server: Server, policies: Mapping[str, Gates]) -> None:
     """Serve until SIGTERM or SIGINT; a second one ends at once."""
     log = server.log
     sys.setswitchinterval(TURN)
+    recordings = [one.recording for one in policies.values() if one.recording]
     with trio.open_signal_receiver(
         signal.SIGTERM, signal.SIGINT, signal.SIGHUP
     ) as signals:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey, signals, server, nursery.cancel_scope, gates)
-            if gates.recording is not None:
-                nursery.start_soon(gates.recording.journal.run)
-            if gates.watched:
-                nursery.start_soon(_watch, gates.watched, server, gates)
-            await _serve(server, gates, nursery)
+            nursery.start_soon(_obey, signals, server, nursery.cancel_scope, policies)
+            for recording in recordings:
+                nursery.start_soon(recording.journal.run)
+            for one in policies.values():
+                if one.watched:
+                    nursery.start_soon(_watch, one.watched, server, one)
+            await _serve(server, policies, nursery)
             nursery.cancel_scope.cancel()
-        if gates.recording is not None:
-            gates.recording.recorder.end()
-            await gates.recording.journal.save(is_final=True)
-    _sum_up(gates.tally, log)
+        for recording in recordings:
+            recording.recorder.end()
+            await recording.journal.save(is_final=True)
+    for one in policies.values():
+        _sum_up(one, log)
     log.line(Level.NOTICE, "stop")
 
 
-async def _serve(server: Server, gates: Gates, beside: trio.Nursery) -> None:
+async def _serve(
+    server: Server, policies: Mapping[str, Gates], beside: trio.Nursery
+) -> None:
     """Serve; the start line comes when the listeners are bound.
 
     `beside`: what is nobody's to wait for at the end.
@@ -356,17 +441,21 @@ async def _serve(server: Server, gates: Gates, beside: trio.Nursery) -> None:
     config, log = server.config, server.log
     async with trio.open_nursery() as nursery:
         await nursery.start(server.run)
-        hardened = harden(_uses(config, gates))
-        log.line(
-            Level.NOTICE,
-            "start",
-            listen=",".join(server.addresses),
-            upstream=config.upstream,
-            policy=server.gate.describe(),
-            hash=gates.fingerprint,
-        )
-        server.health.tell_policy(gates.fingerprint, is_stale=False)
-        beside.start_soon(gates.tell_verdict, log)
+        hardened = harden(_uses(config, policies))
+        bound = ",".join(server.addresses)
+        first = {"listen": bound, "upstream": str(config.upstream)}
+        if "" not in policies:
+            log.line(Level.NOTICE, "start", **first)
+        for client, one in policies.items():
+            log.line(
+                Level.NOTICE,
+                "policy" if client else "start",
+                **(one.named or first),
+                policy=server.gates[client].describe(),
+                hash=one.fingerprint,
+            )
+            one.tell_standing(server)
+            beside.start_soon(one.tell_verdict, log)
         beside.start_soon(_look_at_versions, server)
         if hardened.kept or hardened.failed:
             log.line(
@@ -375,8 +464,8 @@ async def _serve(server: Server, gates: Gates, beside: trio.Nursery) -> None:
                 kept=",".join(hardened.kept) or "none",
                 failed=",".join(hardened.failed) or "none",
             )
-        open_to_all = start.exposed(config.listen)
-        if open_to_all and gates.shadow:
+        open_to_all = start.exposed(config.listen, server.addresses)
+        if open_to_all and any(one.shadow for one in policies.values()):
             # At the level that no LOG_LEVEL hides: learning says it as loudly.
             text = start.danger(" or ".join(open_to_all))
             log.line(Level.EMERG, "exposed", listen=",".join(open_to_all), text=text)
@@ -415,15 +504,14 @@ async def _look_at_versions(server: Server) -> None:
     give_back_what_loading_took()  # there is no more of it
 
 
-def _uses(config: Config, gates: Gates) -> Iterator[Use]:
+def _uses(config: Config, policies: Mapping[str, Gates]) -> Iterator[Use]:
     """What of the file system is needed from now on."""
     if isinstance(config.upstream, UnixAddress):
         yield Use(path=config.upstream.path, access=os.R_OK | os.W_OK)
-    if file := gates.env_file or os.environ.get("ENV_FILE"):
+    for file in (one.env_file for one in policies.values() if one.env_file):
         yield Use(path=file, access=os.R_OK)
     folders = [one.path for one in config.listen if isinstance(one, UnixAddress)]
-    if gates.recording is not None:
-        path = gates.recording.path
+    for path in (one.recording.path for one in policies.values() if one.recording):
         yield Use(
             path=str(path if path.exists() else path.parent),
             access=os.R_OK,
@@ -435,15 +523,17 @@ def _uses(config: Config, gates: Gates) -> Iterator[Use]:
         yield Use(path=os.path.dirname(name) or ".", access=os.W_OK | os.X_OK)
 
 
-def _sum_up(tally: ShadowTally | None, log: Log) -> None:
+def _sum_up(gates: Gates, log: Log) -> None:
     """Say what a policy that was tried out would have refused."""
+    tally = gates.tally
     if tally is None:
         return
     for message, count in sorted(tally.would_refuse.items()):
-        log.line(Level.NOTICE, "would-refuse", count=count, text=message)
+        log.line(Level.NOTICE, "would-refuse", **gates.named, count=count, text=message)
     log.line(
         Level.NOTICE,
         "shadow-summary",
+        **gates.named,
         allowed=tally.allowed,
         would_refuse=sum(tally.would_refuse.values()),
     )
@@ -453,12 +543,13 @@ async def _obey(
     signals: AsyncIterator[int],
     server: Server,
     scope: trio.CancelScope,
-    gates: Gates,
+    policies: Mapping[str, Gates],
 ) -> None:
     async with trio.open_nursery() as nursery:
         async for number in signals:
             if number == signal.SIGHUP:
-                nursery.start_soon(_reload, server, gates)
+                for one in policies.values():
+                    nursery.start_soon(_reload, server, one)
             elif server.is_draining:
                 scope.cancel()
             else:
@@ -466,32 +557,41 @@ async def _obey(
 
 
 async def _reload(server: Server, gates: Gates) -> None:
-    """Read the policy again; a bad file is logged and the old policy stays.
+    """Read a policy again; a bad file is logged and the old policy stays.
 
-    So it does where reading crashes: who is served has no part in that.
+    So it does where reading crashes: who is served has no part in that, and those who
+    have other policies have none in what becomes of this one.
     """
-    log = server.log
+    log, client = server.log, gates.client
     async with gates.reading:
+        old = gates.policy
         try:
             found = await _beside(gates.read, os.environ)
+            gates.put_in_force(found)
         except Exception as error:  # noqa: BLE001  see above
             if isinstance(error, ConfigError):
-                log.line(Level.ERR, "reload-failed", error=error, hint=error.hint)
+                log.line(
+                    Level.ERR,
+                    "reload-failed",
+                    **gates.named,
+                    error=error,
+                    hint=error.hint,
+                )
             else:
                 log.crash("reload", error)
-            server.health.tell_policy(gates.fingerprint, is_stale=True)
+            gates.tell_standing(server, is_stale=True)
             return
         for warning in found.warnings:
             log.line(Level.WARNING, "warning", text=warning)
-        _sum_up(gates.tally, log)
-        old, gates.policy = gates.policy, found.policy
-        server.reload(found.gate, gates.observers())
-        server.health.tell_policy(gates.fingerprint, is_stale=False)
+        _sum_up(gates, log)
+        server.reload(found.gate, gates.observers(), client)
+        gates.tell_standing(server)
         more = await _beside(_granted_more, old, found.policy)
         before, after = _named(old), _named(found.policy)
         log.line(
             Level.WARNING if more else Level.NOTICE,
             "reload",
+            **gates.named,
             policy=found.gate.describe(),
             hash=gates.fingerprint,
             added=_some(after - before),

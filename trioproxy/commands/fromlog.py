@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import IO, Final, Protocol
 
 from trioproxy.commands import tell
-from trioproxy.commands.asked import CLIENT, Asked
+from trioproxy.commands.asked import Asked
 from trioproxy.commands.closing import Closing
+from trioproxy.config import CLIENT
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.clients import Clients
 from trioproxy.evidence.seen import Evidence

@@ -3,6 +3,9 @@
 import json
 import os
 import socket
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any
 
 import click
 
@@ -11,13 +14,16 @@ from trioproxy.commands.versions import versions
 from trioproxy.config import (
     DEFAULT_PORT,
     Address,
+    FdAddress,
     TcpAddress,
     UnixAddress,
     listen_addresses,
     parse_address,
     upstream_address,
 )
+from trioproxy.errors import ConfigError
 from trioproxy.judge.escapes import old_components
+from trioproxy.quoting import visible
 from trioproxy.values import value_class
 
 DEADLINE = 5.0
@@ -44,7 +50,9 @@ class Told:
     policy: str = ""
     """The hash of the policy in force; empty: it has none, or does not answer."""
     is_stale: bool = False
-    """Whether a newer policy was to be read, and was refused."""
+    """Whether a newer policy was to be read, and was refused: this one, or another's."""
+    policies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Where clients have policies of their own, all of them: what is said of each."""
 
 
 @click.command(name="health", epilog=EPILOG)
@@ -67,10 +75,7 @@ def command(*, url: str | None, fail_stale: bool, as_json: bool) -> int:
     Without URL the Engine itself is asked for its versions, if this user may: programs of
     it with known holes are named, and change no exit status.
     """
-    if url:
-        address = parse_address(url, port=DEFAULT_PORT)
-    else:
-        address = listen_addresses((), os.environ)[0]
+    address = parse_address(url, port=DEFAULT_PORT) if url else _first_listener()
     told = ask(address)
     # Another proxy may have another Engine.
     is_ours = told.is_up and not url
@@ -79,15 +84,32 @@ def command(*, url: str | None, fail_stale: bool, as_json: bool) -> int:
     if as_json:
         data = {"up": told.is_up, "proxy": str(address), "detail": told.detail}
         data |= {"policy": told.policy, "stale": told.is_stale}
+        data |= {"policies": told.policies} if told.policies else {}
         click.echo(json.dumps({**data, "old": [str(one) for one in old]}))
     else:
         show(f"{address}: {_shown(told)}", *map(str, old))
     return 0 if told.is_up and not (fail_stale and told.is_stale) else 1
 
 
+def _first_listener() -> Address:
+    first = listen_addresses((), os.environ)[0]
+    if isinstance(first, FdAddress):
+        raise ConfigError(
+            f"{first} is a socket of whoever starts the proxy, which no other can find",
+            hint="name it as it is reached: trioproxy health unix:///path",
+        )
+    return first
+
+
 def _shown(told: Told) -> str:
     policy = f"; policy {told.policy}" if told.policy else ""
-    return f"{told.detail}{policy}{STALE if told.is_stale else ''}"
+    stale = [
+        visible(client or "the process")
+        for client, said in told.policies.items()
+        if "newer" in said
+    ]
+    whose = f" (of {', '.join(stale)})" if stale else ""
+    return f"{told.detail}{policy}{f'{STALE}{whose}' if told.is_stale else ''}"
 
 
 def ask(address: Address) -> Told:
@@ -105,17 +127,20 @@ def ask(address: Address) -> Told:
         return Told(detail="this is no trioproxy")
     is_up = head.startswith(b"HTTP/1.1 200")
     words = _words(body)
+    policies = words.pop("policies", {})
+    of_all = policies if isinstance(policies, dict) else {}
     if not is_up and "engine" not in words:
         return Told(detail=f"unexpected answer: {answer[:80]!r}")
     return Told(
         detail="the Engine answers" if is_up else DOWN,
         is_up=is_up,
-        policy=words.get("policy", ""),
-        is_stale="newer" in words,
+        policy=str(words.get("policy", "")),
+        is_stale=any("newer" in one for one in (words, *of_all.values())),
+        policies=of_all,
     )
 
 
-def _words(body: bytes) -> dict[str, str]:
+def _words(body: bytes) -> dict[str, Any]:
     try:
         words = json.loads(body)
     except ValueError:

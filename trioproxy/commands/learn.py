@@ -13,12 +13,14 @@ import click
 from click.core import ParameterSource
 
 from trioproxy.commands import fromlog, tell
-from trioproxy.commands.asked import CLIENT, Asked, Scope
+from trioproxy.commands.asked import Asked, Scope
 from trioproxy.commands.capture import paths_of_engine, why_not
 from trioproxy.config import (
+    CLIENT,
     DEFAULT_PORT,
     Address,
     Config,
+    Listened,
     UnixAddress,
     parse_address,
     upstream_address,
@@ -188,7 +190,7 @@ def _live(asked: Asked) -> int:
         return start.run(learn, plan)
 
 
-def _proxy_socket(store: Store, listen: Iterable[Address]) -> str:
+def _proxy_socket(store: Store, listen: Iterable[Listened]) -> str:
     """The socket that is bound in place of the Engine's, where FILE will have one too.
 
     So what the client starts, such as a reaper, is learned as well.

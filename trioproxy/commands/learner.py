@@ -162,14 +162,16 @@ async def _serve(
     """Serve until the command has ended or a signal came; a second one ends at once."""
     server = Server(
         config=plan.config,
-        gate=Gate.learning(
-            plan.store.wish.ceiling,
-            learns_arguments=plan.store.wish.arguments,
-            objects=plan.objects,
-            proxy_socket=plan.proxy_socket,
-        ),
+        gates={
+            "": Gate.learning(
+                plan.store.wish.ceiling,
+                learns_arguments=plan.store.wish.arguments,
+                objects=plan.objects,
+                proxy_socket=plan.proxy_socket,
+            )
+        },
         log=log,
-        observers=[recorder.note],
+        observers={"": [recorder.note]},
         away=start.away(os.environ),
         own=find_own(),
     )
@@ -178,7 +180,7 @@ async def _serve(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop, signals, stopping, nursery.cancel_scope)
         await nursery.start(server.run)
-        for url in start.exposed(plan.config.listen):
+        for url in start.exposed(plan.config.listen, server.addresses):
             tell.warn(start.danger(url))
         if plan.command:
             status = await _run_command(plan, stopping)

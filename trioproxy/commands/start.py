@@ -11,7 +11,15 @@ from typing import Final, TypeVar, TypeVarTuple
 import trio
 
 from trioproxy.commands.catalogue import locate
-from trioproxy.config import Address, TcpAddress, UnixAddress, parse_flag
+from trioproxy.config import (
+    Address,
+    FdAddress,
+    Listened,
+    TcpAddress,
+    UnixAddress,
+    parse_address,
+    parse_flag,
+)
 from trioproxy.errors import ConfigError, TrioProxyError, leaf_of
 from trioproxy.file.permissions import parse_policy, parse_policy_file
 from trioproxy.file.variables import PERMISSIONS
@@ -44,7 +52,7 @@ def refuse_haproxy_config(paths: tuple[str, ...] = HAPROXY_CONFIGS) -> None:
 
 
 def check_upstream(
-    upstream: Address, listen: tuple[Address, ...], environ: Mapping[str, str]
+    upstream: Address, listen: tuple[Listened, ...], environ: Mapping[str, str]
 ) -> str:
     """Look at the Engine's address before serving; a warning, or "" if all is well.
 
@@ -137,7 +145,7 @@ def _elsewhere(upstream: Address, environ: Mapping[str, str]) -> str:
     return engines.hint(upstream, environ)
 
 
-def _is_same(upstream: Address, own: Address) -> bool:
+def _is_same(upstream: Address, own: Listened) -> bool:
     if isinstance(upstream, UnixAddress) and isinstance(own, UnixAddress):
         return os.path.realpath(upstream.path) == os.path.realpath(own.path)
     if isinstance(upstream, TcpAddress) and isinstance(own, TcpAddress):
@@ -214,8 +222,11 @@ def check_lists(policy: Policy) -> str:
     return f"{' and '.join(shown)} {verb} all, also what no ONLY_* variable lists"
 
 
-def exposed(listen: tuple[Address, ...]) -> list[str]:
-    """Name the listeners that other machines can reach."""
+def exposed(listen: tuple[Listened, ...], bound: tuple[str, ...]) -> list[str]:
+    """Name the listeners that other machines can reach; `bound`: what they came to."""
+    if any(isinstance(one, FdAddress) for one in listen):
+        tcp = filter(lambda url: url.startswith("tcp:"), bound)
+        listen = tuple(map(parse_address, tcp))
     return [
         str(one)
         for one in listen

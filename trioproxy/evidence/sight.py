@@ -38,7 +38,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"}
 
 RUN = re.compile(r"[0-9A-Za-z:.-]{1,64}", re.ASCII)
 AGENT = re.compile(r"[A-Za-z0-9._/-]{1,64}", re.ASCII)
-CLIENT = re.compile(r"[A-Za-z0-9._:%=-]{1,64}", re.ASCII)
+CLIENT = re.compile(r"[A-Za-z0-9._:%=@-]{1,129}", re.ASCII)
 VERSION = re.compile(
     r"1\.[1-9][0-9]{1,3}|[0-9]{1,2}\.[0-9]{1,3}\.[0-9]{1,3}|unversioned", re.ASCII
 )

@@ -145,7 +145,7 @@ class Outcome:
 
     moment: Moment
     peer: str
-    """The client's address: `host:port`, or `unix:uid=N`."""
+    """The client's address: `host:port`, or `unix:uid=N`; behind a name of its own and an `@`."""
     verdict: Verdict | None
     """None: the request could not be read in exactly one way, and was refused."""
     status: int
@@ -191,8 +191,11 @@ class Outcome:
 
 
 def name_of_client(peer: str) -> str:
-    """What a client is known by: its address without the port, or its user id."""
-    return peer if peer.startswith("unix:") else peer.rpartition(":")[0]
+    """What a client is known by: its address without the port, or its user id.
+
+    Where it has a name that stands before it: `traefik@10.1.2.3`.
+    """
+    return peer if "unix:" in peer else peer.rpartition(":")[0]
 
 
 Observer = Callable[[Outcome], None]

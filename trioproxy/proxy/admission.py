@@ -175,9 +175,17 @@ class Admission:
     """One policy at work: its gate, what it has said so far, and who looks at ends."""
 
     def __init__(
-        self, gate: Gate, site: Site = UNIX, observers: Iterable[Observer] = ()
+        self,
+        gate: Gate,
+        site: Site = UNIX,
+        observers: Iterable[Observer] = (),
+        client: str = "",
     ) -> None:
-        """`site`: where the listener is reached, for what web pages may ask there."""
+        """`site`: where the listener is reached, for what web pages may ask there.
+
+        `client`: whose policy it is; empty: of all who have none of their own.
+        """
+        self.client = client
         self._site = site
         self._oldest = ""
         self._header_memo: HeaderMemo = Memo()

@@ -21,7 +21,7 @@ class Health:
     """Knows whether the Engine answers, and asks again when that is a second old."""
 
     def __init__(self, upstream: Address, watch: Watch) -> None:
-        self._standing = dict[str, str]()
+        self._standings = dict[str, dict[str, str]]()
         self._upstream = upstream
         self._watch = watch
         self._is_up = False
@@ -29,19 +29,31 @@ class Health:
         self._answered: trio.Event | None = None
         """Set when the round trip that is under way is over; None while none is."""
 
-    def tell_policy(self, fingerprint: str, *, is_stale: bool) -> None:
+    def tell_policy(
+        self, fingerprint: str, *, is_stale: bool, client: str = ""
+    ) -> None:
         """Say from now on which policy is in force, and whether a newer one was refused.
 
-        In a word or two: whoever reaches a listener is told.
+        In a word or two: whoever reaches a listener is told. `client`: whose it is.
         """
-        self._standing = {"policy": fingerprint}
+        self._standings[client] = {"policy": fingerprint}
         if is_stale:
-            self._standing["newer"] = "refused"
+            self._standings[client]["newer"] = "refused"
 
-    async def answer(self, *, close: bool) -> bytes:
-        """Write the answer to a health check, from a round trip that may be a second old."""
+    def forget_policy(self, client: str) -> None:
+        """Tell of a policy no more: it is gone."""
+        self._standings.pop(client, None)
+
+    async def answer(self, *, close: bool, client: str = "") -> bytes:
+        """Write the answer to a health check, from a round trip that may be a second old.
+
+        The policy of who asks comes first, and all of them behind it if there are several.
+        """
         is_up = await self.is_up()
-        return replies.health(is_up=is_up, standing=self._standing, close=close)
+        standing: dict[str, object] = {**self._standings.get(client, {})}
+        if self._standings.keys() - {""}:
+            standing["policies"] = self._standings
+        return replies.health(is_up=is_up, standing=standing, close=close)
 
     async def is_up(self) -> bool:
         """Whether the Engine answers a ping within the deadline.

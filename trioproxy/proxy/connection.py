@@ -68,11 +68,11 @@ class Connection:
     """One client and, while it has requests, its one upstream connection."""
 
     __slots__ = (
-        "_admission",
         "_crash",
         "_is_asking",
         "_shared",
         "_sides",
+        "admission",
         "client",
         "exchange",
     )
@@ -81,7 +81,7 @@ class Connection:
         self.client = client
         self.exchange: Exchange | None = None
         """The request that is being served; None between two."""
-        self._admission = admission
+        self.admission = admission
         self._shared = shared
         self._crash: Exception | None = None
         self._is_asking = False
@@ -112,7 +112,7 @@ class Connection:
         if exchange is None:
             return
         verdict = exchange.admitted.verdict
-        decision = replay(self._admission.gate, verdict, is_sent=exchange.is_sent)
+        decision = replay(self.admission.gate, verdict, is_sent=exchange.is_sent)
         if not decision.allowed:
             self._shared.log.line(
                 Level.NOTICE,
@@ -202,7 +202,7 @@ class Connection:
             if raw is None:
                 return False
             began = perf_counter()
-            admitted = self._admission.admit(raw)
+            admitted = self.admission.admit(raw)
             if isinstance(admitted, Pending):
                 parsed = admitted.parsed
                 admitted = await self._look_closer(admitted)
@@ -221,7 +221,7 @@ class Connection:
         del admitted  # it has a body, which is held until it is sent, and no longer
         after = await exchange.run()
         self.exchange = None
-        self._admission.tell(exchange.outcome(""))
+        self.admission.tell(exchange.outcome(""))
         if after is NEXT:
             return True
         if after is LINGER:
@@ -234,7 +234,7 @@ class Connection:
         Raises `BadRequest` and `ClientLost` for its body, `UpstreamError` for an Engine
         that does not say what the names mean.
         """
-        admission = self._admission
+        admission = self.admission
         reading = Reading(self._shared.bodies, self.client.group)
         self._sides.reading = reading
         raw: bytes | None = None
@@ -279,7 +279,7 @@ class Connection:
                 case NeedThings():
                     resolver = Resolver(
                         self._sides.engine,
-                        self._admission.gate,
+                        self.admission.gate,
                         self._shared.remembered,
                         reading.hear,
                     )
@@ -332,8 +332,8 @@ class Connection:
         serial = next(self._shared.serials)
         verdict = None
         if parsed is not None and isinstance(error, UpstreamError):
-            verdict = self._admission.unresolved(parsed)
-        self._admission.tell(
+            verdict = self.admission.unresolved(parsed)
+        self.admission.tell(
             Outcome(
                 Moment.WHOLE,
                 self.client.peer,
@@ -359,7 +359,7 @@ class Connection:
             answer = replies.with_id(admitted.refusal, serial)
             await self.client.wire.send_all(answer)
         finally:
-            self._admission.tell(
+            self.admission.tell(
                 Outcome(
                     Moment.WHOLE,
                     self.client.peer,
@@ -376,7 +376,9 @@ class Connection:
     async def _answer_health(self, admitted: Admitted) -> bool:
         """Say whether the Engine answers. Neither recorded nor logged: it is asked for ever."""
         close = not admitted.keep_alive or admitted.framing is not NO_BODY
-        reply = await self._shared.health.answer(close=close)
+        reply = await self._shared.health.answer(
+            close=close, client=self.admission.client
+        )
         await self.client.wire.send_all(reply)
         return await self._go_on(admitted)
 
@@ -395,7 +397,7 @@ class Connection:
         if self.exchange is not None:
             outcome = self.exchange.outcome(ending)
             self.exchange = None
-            self._admission.tell(outcome)
+            self.admission.tell(outcome)
 
     async def _report(self, error: Exception) -> str:
         """Log a crash, and answer 500 where no answer has begun; says how it ended."""

@@ -7,7 +7,15 @@ import stat
 from contextlib import suppress
 from typing import Final
 
-from trioproxy.config import Address, TcpAddress, UnixAddress
+from trioproxy.config import (
+    ANYBODY,
+    UID,
+    Entry,
+    FdAddress,
+    Listened,
+    TcpAddress,
+    UnixAddress,
+)
 from trioproxy.errors import ConfigError
 from trioproxy.http.hosts import Reach
 from trioproxy.judge.outcome import name_of_client
@@ -33,6 +41,11 @@ class Listener:
     file: tuple[int, ...] = ()
     """That file, as it was bound: device, inode, and when it was made, for inodes are
     used again."""
+    entry: Entry = ANYBODY
+    """Who may come in by it."""
+    is_lent: bool = False
+    """Whether who started us listens on it too: then those who wait there are not lost
+    when it is closed, for the next one serves them."""
 
     @property
     def name(self) -> str:
@@ -54,12 +67,78 @@ def _file_at(path: str) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
-def bind(address: Address) -> list[Listener]:
+def bind(address: Listened) -> list[Listener]:
     """Bind and listen. Raises `ConfigError` where the address is taken or forbidden."""
+    entry = address.entry
+    if isinstance(address, FdAddress):
+        socks = _take_over(address)
+        return [Listener(sock=sock, entry=entry, is_lent=True) for sock in socks]
     if isinstance(address, UnixAddress):
-        sock = _bind_unix(address)
-        return [Listener(sock=sock, path=address.path, file=_file_at(address.path))]
-    return [Listener(sock=sock) for sock in _bind_tcp(address)]
+        sock, path = _bind_unix(address), address.path
+        return [Listener(sock=sock, path=path, file=_file_at(path), entry=entry)]
+    return [Listener(sock=sock, entry=entry) for sock in _bind_tcp(address)]
+
+
+FIRST_LENT: Final = 3
+"""The number of the first descriptor that a service manager gives (sd_listen_fds(3))."""
+
+
+def _take_over(address: FdAddress) -> list[socket.socket]:
+    """Take the sockets of a name that the service manager listens on for us."""
+    names = _lent_names()
+    numbers = [FIRST_LENT + at for at, name in enumerate(names) if name == address.name]
+    if not numbers:
+        there = (
+            f"there are {', '.join(map(repr, names))}" if names else "there are none"
+        )
+        raise ConfigError(
+            f"no socket called {address.name!r} was handed to this process: {there}",
+            hint="FileDescriptorName= of the socket unit names them",
+        )
+    socks = list[socket.socket]()
+    try:
+        for number in numbers:
+            # A copy, so that a name may be taken over again by another start in here.
+            socks.append(socket.socket(fileno=os.dup(number)))
+            _check_lent(socks[-1], address)
+    except (OSError, ConfigError) as error:
+        for sock in socks:
+            sock.close()
+        if isinstance(error, ConfigError):
+            raise
+        why = error.strerror or error
+        raise ConfigError(f"cannot listen on {address}: {why}") from error
+    return socks
+
+
+def _lent_names() -> list[str]:
+    """The names of what was handed to this very process, in the order of descriptors."""
+    environ = os.environ
+    count = environ.get("LISTEN_FDS", "")
+    if environ.get("LISTEN_PID") != str(os.getpid()) or not count.isdecimal():
+        return []
+    names = environ.get("LISTEN_FDNAMES", "").split(":")
+    return [*names, *["unknown"] * int(count)][: int(count)]
+
+
+def _check_lent(sock: socket.socket, address: FdAddress) -> None:
+    is_listening = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    families = {socket.AF_UNIX, socket.AF_INET, socket.AF_INET6}
+    if (
+        sock.type != socket.SOCK_STREAM
+        or sock.family not in families
+        or not is_listening
+    ):
+        raise ConfigError(
+            f"{address} is no listening stream socket",
+            hint="write ListenStream= and Accept=no in the socket unit",
+        )
+    is_unix = sock.family == socket.AF_UNIX
+    if address.entry.allow if is_unix else address.entry.uids:
+        wrong = "allow= means nothing" if is_unix else "uids= means nothing"
+        raise ConfigError(f"{address} is {name_of(sock)}: {wrong} there")
+    if not is_unix:
+        _set_options(sock)
 
 
 def _bind_tcp(address: TcpAddress) -> list[socket.socket]:
@@ -116,19 +195,23 @@ def _listen_tcp(
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual_stack)
-        # Accepted sockets inherit these. Keepalive finds clients that were unplugged.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
-        _do_not_pace(sock)
+        _set_options(sock)
         sock.bind(sockaddr)
         sock.listen(BACKLOG)
     except OSError:
         sock.close()
         raise
     return sock
+
+
+def _set_options(sock: socket.socket) -> None:
+    """Accepted sockets inherit these. Keepalive finds clients that were unplugged."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
+    _do_not_pace(sock)
 
 
 def _do_not_pace(sock: socket.socket) -> None:
@@ -274,4 +357,4 @@ def peer_of(sock: socket.socket, address: object) -> str:
         host = str(address[0]).removeprefix("::ffff:")
         return f"[{host}]:{address[1]}" if ":" in host else f"{host}:{address[1]}"
     credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    return f"unix:uid={int.from_bytes(credentials[4:8], 'little')}"
+    return f"{UID}{int.from_bytes(credentials[4:8], 'little')}"

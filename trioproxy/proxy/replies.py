@@ -51,7 +51,7 @@ def error(failure: TrioProxyError, *, head_only: bool = False) -> bytes:
     return message(failure.status, str(failure), head_only=head_only)
 
 
-def health(*, is_up: bool, standing: Mapping[str, str], close: bool) -> bytes:
+def health(*, is_up: bool, standing: Mapping[str, object], close: bool) -> bytes:
     """Write the answer of the health route: whether the Engine answers, the words on the
     policy, and no more."""
     body = _as_json({"engine": "up" if is_up else "down", **standing})
@@ -64,7 +64,7 @@ def with_id(reply: bytes, serial: int) -> bytes:
     return b"%s\r\nX-Request-Id: %012x\r\n%s" % (line, serial, rest)
 
 
-def _as_json(words: Mapping[str, str]) -> bytes:
+def _as_json(words: Mapping[str, object]) -> bytes:
     # Here, for a proxy that has refused nothing yet needs none of it: 100 KB when idle.
     import json
 

@@ -2,19 +2,21 @@
 
 import errno
 import itertools
+import os
 import resource
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import trio
 
-from trioproxy.config import Config, Level, client_limit
+from trioproxy.config import ANYBODY, UID, Config, Level, client_limit
 from trioproxy.errors import ClientLost
 from trioproxy.http.hosts import Reach, Site
 from trioproxy.judge.gate import Gate
-from trioproxy.judge.outcome import Observer
+from trioproxy.judge.outcome import Observer, name_of_client
 from trioproxy.proxy import listeners, replies
 from trioproxy.proxy.admission import HEALTH_TARGET, Admission
 from trioproxy.proxy.bodies import Bodies
@@ -39,6 +41,9 @@ EXHAUSTED_PAUSE: Final = 0.1
 ACCEPTS: Final = 16
 """Clients accepted in one go, after which those that are here have their turn."""
 
+ABOUT_TO_ASK: Final = 0.1
+"""Seconds that idle connections have for one more request, when all shall end."""
+
 TURNED_AWAY_LIMIT: Final = 32
 """Clients without a place whose first bytes are waited for; each has one of the spare
 descriptors."""
@@ -51,6 +56,11 @@ TOO_MANY: Final = "too many connections: raise MAX_CONNECTIONS or the descriptor
 TOO_MANY_OF_ONE: Final = (
     "too many connections of this client: raise MAX_CONNECTIONS_PER_CLIENT"
 )
+
+NOT_ADMITTED: Final = "{who} may not connect here: {name} of this listener has it not"
+KEPT_OUT: Final = 403
+OURSELVES: Final = f"{UID}{os.geteuid()}"
+NO_OBSERVERS: Final[Mapping[str, Iterable[Observer]]] = MappingProxyType({})
 
 SPARE_DESCRIPTORS: Final = 64
 """For listeners, log and files, for those who are turned away, and for a health check."""
@@ -84,14 +94,17 @@ class Server:
         self,
         *,
         config: Config,
-        gate: Gate,
+        gates: Mapping[str, Gate],
         log: Log,
-        observers: Iterable[Observer] = (),
+        observers: Mapping[str, Iterable[Observer]] = NO_OBSERVERS,
         away: float = 0.0,
         own: Own | None = None,
         group_of: Callable[[str], str] = listeners.group_of,
     ) -> None:
         """`observers` are told what became of each request, besides the log.
+
+        Theirs and `gates`: by what the clients of a policy are called, "" of all who have
+        none of their own.
 
         `away`: see `Watch`; only where this run of Trio serves nobody else. `own`: the
         container of this process. `group_of`: which clients count as one.
@@ -109,13 +122,11 @@ class Server:
             bodies=Bodies(config.max_body),
             remembered=Remembered(own=own or Own()),
         )
-        self._admissions = {
-            reach: Admission(
-                gate, Site(reach=reach, allowed_hosts=config.allowed_hosts)
-            )
-            for reach in Reach
-        }
-        self.reload(gate, observers)
+        self._admissions = dict[str, dict[Reach, Admission]]()
+        """Of each policy, by the name of its clients."""
+        self._oldest = ""
+        for client, gate in gates.items():
+            self.reload(gate, observers.get(client, ()), client)
         self._limit = config.max_connections
         self._limit_of_one = 0
         self._count_of = Counter[str]()
@@ -132,9 +143,10 @@ class Server:
         self._one_ended = trio.Event()
 
     @property
-    def gate(self) -> Gate:
-        """What new requests are judged by."""
-        return self._admissions[Reach.UNIX].gate
+    def gates(self) -> dict[str, Gate]:
+        """What new requests are judged by, by the name of the clients."""
+        of_all = self._admissions.items()
+        return {client: found[Reach.UNIX].gate for client, found in of_all}
 
     @property
     def is_draining(self) -> bool:
@@ -148,19 +160,37 @@ class Server:
 
     def know_oldest(self, oldest: str) -> None:
         """Know the oldest version of its API that the Engine takes; empty: not known."""
-        for admission in self._admissions.values():
-            admission.know_oldest(oldest)
+        self._oldest = oldest
+        for found in self._admissions.values():
+            for admission in found.values():
+                admission.know_oldest(oldest)
 
-    def reload(self, gate: Gate, observers: Iterable[Observer] = ()) -> None:
+    def reload(
+        self, gate: Gate, observers: Iterable[Observer] = (), client: str = ""
+    ) -> None:
         """Judge by another gate, and tell these observers: all at once.
 
-        What is being served is judged again, and cut where the new gate refuses it.
+        What is being served is judged again, and cut where the new gate refuses it: of
+        the clients that have this policy, and of no others.
         """
         observers = (self.log.request, *observers)
-        for admission in self._admissions.values():
+        found = self._admissions.get(client) or self._admit(gate, client)
+        for admission in found.values():
             admission.reload(gate, observers)
         for connection in self.connections:
-            connection.judge_again()
+            if connection.admission.client == client:
+                connection.judge_again()
+
+    def _admit(self, gate: Gate, client: str) -> dict[Reach, Admission]:
+        """Begin to judge by a policy that was not there."""
+        hosts = self.config.allowed_hosts
+        found = self._admissions[client] = {
+            reach: Admission(gate, Site(reach=reach, allowed_hosts=hosts), (), client)
+            for reach in Reach
+        }
+        for admission in found.values():
+            admission.know_oldest(self._oldest)
+        return found
 
     async def run(
         self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -236,24 +266,23 @@ class Server:
                 async with trio.open_nursery() as accepting:
                     for one in bound:
                         one.sock.setblocking(False)
-                        self._watch.start_soon(
-                            accepting, self._accept, one.sock, serving
-                        )
+                        self._watch.start_soon(accepting, self._accept, one, serving)
             while bound:
                 one = bound.pop()
                 one.remove()
-                self._take_the_last(one.sock, serving)
+                if not one.is_lent:
+                    self._take_the_last(one, serving)
                 one.sock.close()
 
-    def _take_the_last(self, sock: socket.socket, nursery: trio.Nursery) -> None:
+    def _take_the_last(self, listener: Listener, nursery: trio.Nursery) -> None:
         """Accept those who have asked and wait in a backlog: closing it would reset them.
 
         Who has not asked for anything yet finds an end, and asks a successor.
         """
-        admission = self._admissions[listeners.reach_of(sock)]
+        admission = self._admission_of(listener)
         for _ in range(listeners.BACKLOG):
             try:
-                client, address = sock.accept()
+                client, address = listener.sock.accept()
             except OSError:  # empty, or no descriptor is left: these find a reset
                 return
             try:
@@ -261,18 +290,27 @@ class Server:
             except OSError:
                 client.close()
             else:
-                self._take(client, address, admission, nursery)
+                self._take(client, address, listener, admission, nursery)
 
-    async def _accept(self, sock: socket.socket, nursery: trio.Nursery) -> None:
-        listener = Watched(sock, self._watch)
-        admission = self._admissions[listeners.reach_of(sock)]
+    def _admission_of(self, listener: Listener) -> Admission:
+        """Whose policy judges, and where it is reached."""
+        found = self._admissions[listener.entry.client]
+        return found[listeners.reach_of(listener.sock)]
+
+    async def _accept(self, listener: Listener, nursery: trio.Nursery) -> None:
+        watched = Watched(listener.sock, self._watch)
+        admission = self._admission_of(listener)
         try:
-            await self._accept_from(listener, admission, nursery)
+            await self._accept_from(watched, listener, admission, nursery)
         finally:
-            self._watch.remove(listener)
+            self._watch.remove(watched)
 
     async def _accept_from(
-        self, listener: Watched, admission: Admission, nursery: trio.Nursery
+        self,
+        watched: Watched,
+        listener: Listener,
+        admission: Admission,
+        nursery: trio.Nursery,
     ) -> None:
         """Accept clients for ever. Without a descriptor for a new one it waits for one;
         the clients that are served are not concerned."""
@@ -281,11 +319,11 @@ class Server:
         while True:
             await trio.lowlevel.checkpoint_if_cancelled()
             try:
-                sock, address = listener.sock.accept()
+                sock, address = watched.sock.accept()
             except BlockingIOError:
                 # EAGAIN is the proof that the backlog is empty; the next edge will be new.
-                listener.heard = 0
-                await self._watch.readable(listener)
+                watched.heard = 0
+                await self._watch.readable(watched)
             except OSError as error:
                 if error.errno not in {
                     errno.EMFILE,
@@ -300,7 +338,7 @@ class Server:
                 await trio.sleep(EXHAUSTED_PAUSE)
             else:
                 is_exhausted = False
-                self._take(sock, address, admission, nursery)
+                self._take(sock, address, listener, admission, nursery)
                 accepted += 1
                 if accepted % ACCEPTS == 0:
                     # Not in the queue of those who give way: a newcomer would wait
@@ -311,6 +349,7 @@ class Server:
         self,
         sock: socket.socket,
         address: object,
+        listener: Listener,
         admission: Admission,
         nursery: trio.Nursery,
     ) -> None:
@@ -322,10 +361,19 @@ class Server:
             sock.close()
             self.log.line(Level.ERR, "cannot-watch", error=error)
             return
-        name = self._group_of(peer)
+        entry, name = listener.entry, self._group_of(peer)
+        if entry is not ANYBODY:
+            if not entry.admits(name_of_client(peer)):
+                self._watch.start_soon(nursery, self._keep_out, wire, peer, listener)
+                return
+            if entry.client:
+                # Who has a policy of its own is another client than who has another one.
+                peer, name = f"{entry.client}@{peer}", f"{entry.client}@{name}"
         refusal = self._make_room(name)
         if refusal:
-            self._watch.start_soon(nursery, self._turn_away, wire, refusal)
+            self._watch.start_soon(
+                nursery, self._turn_away, wire, refusal, entry.client
+            )
             return
         client = Client(wire, peer, name, self._shared.clients)
         connection = Connection(client, admission, self._shared)
@@ -385,7 +433,28 @@ class Server:
         if not self._count_of[client.group]:
             del self._count_of[client.group]
 
-    async def _turn_away(self, wire: Wire, why: str) -> None:
+    async def _keep_out(self, wire: Wire, peer: str, listener: Listener) -> None:
+        """Answer 403 to whoever may not come in here; nothing that was sent is looked at.
+
+        But for a health check of this very machine, or user: it is ours.
+        """
+        is_ours = listeners.group_of(peer) == listeners.LOOPBACK or peer == OURSELVES
+        self.log.line(Level.WARNING, "kept-out", client=peer, listener=listener.name)
+        name = "uids=" if peer.startswith(UID) else "allow="
+        why = NOT_ADMITTED.format(who=name_of_client(peer), name=name)
+        await self._turn_away(
+            wire, why, listener.entry.client, KEPT_OUT, is_ours=is_ours
+        )
+
+    async def _turn_away(
+        self,
+        wire: Wire,
+        why: str,
+        client: str,
+        status: int = 503,
+        *,
+        is_ours: bool = True,
+    ) -> None:
         """Answer 503, or a health check, which has a place whoever took all others.
 
         For that its first bytes are waited for: a second, or until so many newer ones
@@ -394,12 +463,13 @@ class Server:
         """
         try:
             head = await self._first_bytes(wire)
-            if head.startswith(HEALTH_LINE):
-                reply = await self.health.answer(close=True)
+            if is_ours and head.startswith(HEALTH_LINE):
+                reply = await self.health.answer(close=True, client=client)
             else:
-                reply = replies.message(503, why)
-                self._turned_away += 1
-                self._has_turned_away.set()
+                reply = replies.message(status, why)
+                if status != KEPT_OUT:  # which has a line of its own
+                    self._turned_away += 1
+                    self._has_turned_away.set()
             wire.send_now(reply)
             wire.send_eof()
             while wire.recv_now(4096):
@@ -457,14 +527,15 @@ class Server:
 
         `finite` seconds for requests that end, `streams` for those that may never.
         """
-        # Idle connections end now, so that their clients come back to whoever is next;
-        # those in mid-request end by themselves, as `is_draining` makes each its last.
+        # Idle connections end, so that their clients come back to whoever is next; those in
+        # mid-request end by themselves, as `is_draining` makes each its last. Who has only
+        # just connected is about to ask, and would not know whether it may ask again.
         self._shared.is_draining = True
         self.log.line(Level.NOTICE, "draining", connections=len(self.connections))
         self._accepting.cancel()
-        for connection in self.connections:
-            if connection.client.is_idle:
-                connection.client.scope.cancel()
+        await self._wait_until(lambda: not self._idle(), ABOUT_TO_ASK)
+        for connection in self._idle():
+            connection.client.scope.cancel()
         await self._wait_until(lambda: not self._streaming(), streams)
         for connection in self._streaming():
             connection.client.scope.cancel()
@@ -472,6 +543,9 @@ class Server:
         self._shared.is_over = True
         for connection in self.connections:
             connection.client.scope.cancel()
+
+    def _idle(self) -> list[Connection]:
+        return [one for one in self.connections if one.client.is_idle]
 
     def _streaming(self) -> list[Connection]:
         return [connection for connection in self.connections if connection.streams]

@@ -1,0 +1,302 @@
+"""`trioproxy enforce` with a policy for each listener: its own gate, owner and reload each."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.commands.running import environment, run, running
+from tests.fakes import FakeEngine, connect
+from tests.patience import PATIENCE
+from trioproxy.evidence.evidencefile import load
+
+ALL = ("/containers/json", "/images/json", "/volumes")
+LISTS = {"ps": "ContainerList", "images": "ImageList", "volumes": "VolumeList"}
+
+
+async def status_of(address: str, target: str) -> int:
+    """Ask for a target on a connection of its own."""
+    client = await connect(address)
+    try:
+        await client.ask("GET", target)
+        return (await client.read_response()).status
+    finally:
+        client.close()
+
+
+async def granted(address: str) -> list[int]:
+    """What each of three lists is answered with."""
+    return [await status_of(address, one) for one in ALL]
+
+
+def write(folder: Path, **operations: str) -> dict[str, Path]:
+    """A policy file for each name, of the operations that it is given."""
+    files = {name: folder / f"{name}.env" for name in operations}
+    for name, file in files.items():
+        file.write_text(f"ALLOW_OPERATIONS={operations[name]}\n")
+    return files
+
+
+def listeners(folder: Path, names: dict[str, Path], more: str = "") -> list[str]:
+    """Options for a Unix listener with each policy."""
+    urls = [
+        f"unix://{folder}/{name}.sock?policy={file}{more}"
+        for name, file in names.items()
+    ]
+    return [word for url in urls for word in ("--listen", url)]
+
+
+async def test_each_listener_has_its_own_policy(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Three listeners with a file each, and one without, which has the process's: by option and by LISTEN."""
+    files = write(tmp_path, **LISTS)
+    upstream = {"SOCKET_PATH": str(fake.path), "CONTAINERS": "1", "VOLUMES": "1"}
+    plain = f"unix://{tmp_path}/plain.sock"
+    options = [*listeners(tmp_path, files), "--listen", plain]
+    urls = ",".join(options[1::2])
+    for args, more in ((options, {}), ([], {"LISTEN": urls})):
+        async with running("enforce", *args, variables=upstream | more) as proxy:
+            await proxy.line(" start ")
+            for name in LISTS:
+                line = await proxy.line(f" policy client={name} ")
+                assert f"source={files[name]}" in line
+            found = [await granted(f"unix://{tmp_path}/{one}.sock") for one in LISTS]
+            assert found == [[200, 403, 403], [403, 200, 403], [403, 403, 200]]
+            assert await granted(plain) == [200, 403, 200]
+            uid = f"unix:uid={os.getuid()}"
+            line = await proxy.line("path=/containers/json")
+            assert line.endswith(f"client=ps@{uid}")
+
+
+async def test_each_policy_is_read_again_by_itself(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """One file changes: the others' clients notice nothing, and a bad one is told as stale by its name."""
+    files = write(tmp_path, **LISTS)
+    args = [*listeners(tmp_path, files), "--upstream", f"unix://{fake.path}"]
+    async with running("enforce", *args, "--watch") as proxy:
+        await proxy.line(" start ")
+        files["ps"].write_text("ALLOW_OPERATIONS=ContainerList,ImageList\n")
+        assert "added=ImageList" in await proxy.line(" reload client=ps ")
+        files["images"].write_text("ALLOW_OPERATIONS=Nonsense\n")
+        assert "Nonsense" in await proxy.line(" reload-failed client=images ")
+        found = [await granted(f"unix://{tmp_path}/{one}.sock") for one in LISTS]
+        assert found == [[200, 200, 403], [403, 200, 403], [403, 403, 200]]
+        assert " reload client=volumes " not in proxy.text
+        url = f"unix://{tmp_path}/volumes.sock"
+        told = await trio.to_thread.run_sync(run, "health", url)
+        assert told.status == 0
+        assert "refused: its log says why (reload-failed) (of images)" in told.out
+        told = await trio.to_thread.run_sync(run, "health", url, "--json")
+        said = json.loads(told.out)
+        assert said["policies"].keys() == LISTS.keys()
+        assert said["policy"] == said["policies"]["volumes"]["policy"]
+        assert said["policies"]["images"]["newer"] == "refused"
+        told = await trio.to_thread.run_sync(run, "health", url, "--fail-stale")
+        assert told.status == 1
+
+
+async def test_hangup_reads_each_again(fake: FakeEngine, tmp_path: Path) -> None:
+    """SIGHUP reads all files: one that is bad keeps none of the others."""
+    files = write(tmp_path, **LISTS)
+    args = [*listeners(tmp_path, files), "--upstream", f"unix://{fake.path}"]
+    async with running("enforce", *args) as proxy:
+        await proxy.line(" start ")
+        files["ps"].write_text("broken")
+        files["images"].write_text("ALLOW_OPERATIONS=VolumeList\n")
+        proxy.process.send_signal(signal.SIGHUP)
+        text = proxy.text
+        assert "removed=ImageList" in await proxy.line(" reload client=images ")
+        proxy.text = text + proxy.text
+        assert await granted(f"unix://{tmp_path}/ps.sock") == [200, 403, 403]
+        assert await granted(f"unix://{tmp_path}/images.sock") == [403, 403, 200]
+
+
+OWNED = "CREATE_IMAGES=*\nONLY_CONTAINERS=@own\nONLY_OWNER={}\nALLOW_OPERATIONS=ContainerCreate\n"
+
+
+def test_two_policies_with_one_owner_refuse_to_start(tmp_path: Path) -> None:
+    """Each would have what the other made; with another owner, which is the advice, they start."""
+    files = write(tmp_path, one="", two="")
+    for file in files.values():
+        file.write_text(OWNED.format("same"))
+    args = [*listeners(tmp_path, files), "--upstream", "tcp://127.0.0.1:1"]
+    done = run("enforce", *args)
+    assert done.status == 2
+    assert "two policies have one owner: ONLY_OWNER=same" in done.err
+    assert "give one another owner" in done.err
+
+
+async def test_no_reload_takes_the_owner_of_another(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """A file that comes to have another policy's owner is refused, and the old one stays."""
+    files = write(tmp_path, one="", two="")
+    for name, file in files.items():
+        file.write_text(OWNED.format(name))
+    args = [*listeners(tmp_path, files), "--upstream", f"unix://{fake.path}"]
+    async with running("enforce", *args) as proxy:
+        await proxy.line(" start ")
+        files["two"].write_text(OWNED.format("one"))
+        proxy.process.send_signal(signal.SIGHUP)
+        line = await proxy.line(" reload-failed client=two ")
+        assert "two policies have one owner" in line
+
+
+BAD = {
+    "two names": (["a/x.env", "b/x.env"], "", "two policies are called x"),
+    "capitals": (["a/X.env"], "", "names its clients"),
+    "nobody's file": (["a/x.env"], "b/x.env", "judges nobody"),
+    "allow on a Unix socket": (["a/x.env&allow=10.0.0.1"], "", "means nothing"),
+    "users in words": (["a/x.env&uids=root"], "", "not a number"),
+    "twice": (["a/x.env&uids=1&uids=2"], "", "given twice"),
+    "empty": (["a/x.env&uids="], "", "is empty"),
+    "one record": (["a/x.env", "a/y.env"], "--record=r.jsonl", "is one file"),
+    "no such socket": (["fd"], "", "no socket called 'web' was handed"),
+}
+
+
+@pytest.mark.parametrize(("listed", "more", "said"), BAD.values(), ids=BAD)
+def test_what_cannot_be_meant_refuses_to_start(
+    listed: list[str], more: str, said: str, tmp_path: Path
+) -> None:
+    """Each is one clear line, before anything is served."""
+    for name in ("a/x.env", "b/x.env", "a/y.env", "a/X.env"):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    urls = [
+        f"unix://{tmp_path}/{at}.sock?policy={tmp_path}/{one}"
+        for at, one in enumerate(listed)
+    ]
+    urls = ["fd://web"] if listed == ["fd"] else urls
+    words = [word for url in urls for word in ("--listen", url)]
+    first = [str(tmp_path / more)] if more.endswith(".env") else [more] if more else []
+    done = run("enforce", *first, *words, "--upstream", "tcp://127.0.0.1:1")
+    assert done.status == 2
+    assert said in done.err
+
+
+async def test_evidence_of_each_policy_is_kept_apart(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """`--record '{client}.jsonl'` writes a file for each, with what its clients asked for alone."""
+    files = write(tmp_path, ps="ContainerList", images="ImageList")
+    args = [*listeners(tmp_path, files), "--upstream", f"unix://{fake.path}"]
+    record = str(tmp_path / "live-{client}.jsonl")
+    async with running("enforce", *args, "--record", record) as proxy:
+        await proxy.line(" start ")
+        await granted(f"unix://{tmp_path}/ps.sock")
+        await status_of(f"unix://{tmp_path}/images.sock", "/images/json")
+        proxy.process.send_signal(signal.SIGTERM)
+        await proxy.end()
+    seen = {
+        name: load((tmp_path / f"live-{name}.jsonl").read_bytes(), name="x")
+        for name in files
+    }
+    routes = {name: sorted(one.evidence.routes) for name, one in seen.items()}
+    assert len(routes["ps"]) == len(ALL)
+    assert len(routes["images"]) == 1
+
+
+async def test_only_listed_addresses_come_in(fake: FakeEngine, tmp_path: Path) -> None:
+    """Whoever is not in `allow=` gets 403 that names it, an IPv4 in IPv6 counts as that; our own health check is answered."""
+    url = "tcp://[::]:0?allow=10.0.0.0/8"
+    variables = {"SOCKET_PATH": str(fake.path), "CONTAINERS": "1"}
+    async with running("enforce", "--listen", url, variables=variables) as proxy:
+        port = (await proxy.listen()).rpartition(":")[2]
+        address = f"tcp://127.0.0.1:{port}"
+        client = await connect(address)
+        await client.ask("GET", "/containers/json")
+        answer = await client.read_response()
+        client.close()
+        assert answer.status == 403
+        assert b"127.0.0.1 may not connect here: allow= of this listener" in answer.body
+        assert "client=127.0.0.1:" in await proxy.line(" kept-out ")
+        assert await status_of(address, "/_trioproxy/health") == 200
+    url = f"tcp://[::]:{0}?allow=10.0.0.0/8,::ffff:127.0.0.0/104"
+    async with running("enforce", "--listen", url, variables=variables) as proxy:
+        port = (await proxy.listen()).rpartition(":")[2]
+        assert await status_of(f"tcp://127.0.0.1:{port}", "/containers/json") == 200
+
+
+async def test_only_listed_users_come_in(fake: FakeEngine, tmp_path: Path) -> None:
+    """Who may use a Unix socket is asked of the kernel."""
+    variables = {"SOCKET_PATH": str(fake.path), "CONTAINERS": "1"}
+    mine, path = os.getuid(), f"unix://{tmp_path}/x.sock"
+    for uids, status in ((f"{mine},7", 200), (f"{mine + 1}", 403)):
+        url = f"{path}?uids={uids}"
+        async with running("enforce", "--listen", url, variables=variables) as proxy:
+            await proxy.line(" start ")
+            assert await status_of(path, "/containers/json") == status
+
+
+HAND_OVER = """
+import os, socket, sys
+number, names, *command = sys.argv[1:]
+os.dup2(int(number), 3)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.environ["LISTEN_FDS"] = str(len(names.split(":")))
+os.environ["LISTEN_FDNAMES"] = names
+os.execvp(command[0], command)
+"""
+"""What systemd does between fork and exec."""
+
+
+@asynccontextmanager
+async def handed(sock: socket.socket, *args: str) -> AsyncIterator[trio.Process]:
+    """Run `trioproxy enforce ARGS` with a socket called `web`."""
+    number = sock.fileno()
+    hand_over = [sys.executable, "-c", HAND_OVER, str(number), "web"]
+    process = await trio.lowlevel.open_process(
+        [*hand_over, sys.executable, "-m", "trioproxy", "enforce", *args],
+        env=environment({}),
+        pass_fds=(number,),
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        with trio.fail_after(PATIENCE):
+            assert await process.wait() == 0
+
+
+async def test_a_socket_that_is_handed_over_outlives_us(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """`fd://NAME`: while one proxy ends and the next begins, no client under load is refused, and none goes without its answer."""
+    file = write(tmp_path, **LISTS)["ps"]
+    args = ("--listen", f"fd://web?policy={file}", "--upstream", f"unix://{fake.path}")
+    answered, enough = 0, trio.Event()
+
+    async def load() -> None:
+        nonlocal answered
+        while True:
+            assert await status_of(f"unix://{tmp_path}/web.sock", ALL[0]) == 200
+            answered += 1
+            if answered % 200 == 0:
+                enough.set()
+
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(tmp_path / "web.sock"))
+        sock.listen(64)
+        async with trio.open_nursery() as nursery:
+            for _ in range(4):
+                nursery.start_soon(load)
+            for _ in range(4):
+                enough = trio.Event()
+                async with handed(sock, *args):
+                    with trio.fail_after(PATIENCE):
+                        await enough.wait()
+                assert (tmp_path / "web.sock").is_socket()
+            nursery.cancel_scope.cancel()
