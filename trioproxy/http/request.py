@@ -270,6 +270,13 @@ def render_chunked(head: RequestHead, target: bytes) -> bytes:
     return render_request(replace(head, fields=fields), target, upgrades=False)
 
 
+def uncompressed(head: RequestHead) -> RequestHead:
+    """The same head, which asks for an answer that can be read."""
+    lines = head.fields.lines.splitlines(keepends=True)
+    kept = b"".join(one for one in lines if _name_of(one) != b"accept-encoding")
+    return replace(head, fields=replace(head.fields, lines=kept))
+
+
 def _name_of(line: bytes) -> bytes:
     return line.partition(b":")[0].lower()
 

@@ -188,6 +188,44 @@ def _client_head(
     return b"\r\n".join(lines) + HEAD_END
 
 
+def with_body(
+    head: bytes, *, length: int | None = None, is_chunked: bool = False
+) -> bytes:
+    """Frame another body in place of the one that a head for the client announces.
+
+    Neither: it has none, or ends with the connection.
+    """
+    lines = [
+        line
+        for line in head[:-4].split(b"\r\n")
+        if line.partition(b":")[0].lower() not in _OF_THE_BODY
+    ]
+    if length is not None:
+        lines.append(b"Content-Length: %d" % length)
+    elif is_chunked:
+        lines.append(b"Transfer-Encoding: chunked")
+    return b"\r\n".join(lines) + HEAD_END
+
+
+_OF_THE_BODY: Final = FRAMING_FIELDS | {b"trailer"}
+
+
+def is_packed(head: bytes) -> bool:
+    """Whether the body behind a head is not as it will be read, whoever asked for that."""
+    names = (line.partition(b":")[0].lower() for line in head.split(b"\r\n"))
+    return b"content-encoding" in names
+
+
+def closing(head: bytes) -> bytes:
+    """Say `Connection: close` in a head, whatever it says."""
+    lines = [
+        line
+        for line in head[:-4].split(b"\r\n")
+        if line.partition(b":")[0].lower() != b"connection"
+    ]
+    return with_close(b"\r\n".join(lines) + HEAD_END)
+
+
 def with_close(head: bytes) -> bytes:
     """Add `Connection: close` to a response head that does not say so."""
     return head[:-2] + b"Connection: close\r\n\r\n"

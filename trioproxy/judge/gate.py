@@ -19,9 +19,10 @@ could take one for a refusal, or send it on. What is under way is judged by a po
 now in the same way, with answers that were kept (`judge.replay`).
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import field, replace
-from typing import Any, Final, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from trioproxy.api.arguments import Argument, Given, minor
 from trioproxy.api.decoding import Json
@@ -40,6 +41,9 @@ from trioproxy.limits.marks import BODIES, MARKED, read
 from trioproxy.limits.objects import NO_OBJECTS, Objects
 from trioproxy.limits.things import Known
 from trioproxy.values import ordered_class, value_class
+
+if TYPE_CHECKING:
+    from trioproxy.judge.showing import Showing
 
 # --- What is needed, and what comes of it -----------------------------------------
 
@@ -101,6 +105,8 @@ class Passes:
     """With all edits; None: it was not read, or changes nothing, and goes on as it came."""
     asked: Asked | None = None
     named: Named | None = None
+    showing: "Showing | None" = None
+    """What of the answer is shown; None: it goes on as it comes."""
 
 
 Need = NeedBody | NeedReserved | NeedThings | NeedMade
@@ -123,6 +129,8 @@ def go_on(judging: Judging, answer: Answer = None) -> Need | Found | None:
 
 
 # --- The gate ---------------------------------------------------------------------
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 UNPACKING: Final = frozenset(
     one.operation
@@ -161,6 +169,8 @@ class Gate:
     """Whether containers go on without the capability for device nodes."""
     asks_to_learn: bool = field(init=False)
     """Whether the Engine is asked only to learn: what it does not tell passes, too."""
+    showings: "Mapping[str, Showing]" = field(init=False)
+    """How answers are shown, by operation."""
     form: tuple[object, ...] = field(init=False)
     """All that decides in which form a request goes on, beside what is in the request."""
 
@@ -178,6 +188,7 @@ class Gate:
             "looks_inside": limits.limits_creation,
             "limits_fills": limits.limits_creation and not self.only_tries,
             "drops_nodes": policy is not None and policy.drops_nodes,
+            "showings": policy.showings if policy and not self.only_tries else NOTHING,
             "asks_to_learn": self.learns and not (policy and policy.objects),
         }.items():
             object.__setattr__(self, name, value)
@@ -309,8 +320,11 @@ def judging(gate: Gate, request: Request, *, has_body: bool) -> Judging:
     operation, decision = request.operation, gate.decide(request)
     if not decision.allowed:
         return Refused(decision)
+    showing = gate.showings.get(operation)
     if not gate.looks_at(operation, decision):
-        return Passes(decision)
+        if showing is None:
+            return Passes(decision)
+        return _to_be_shown(showing, request, Passes(decision))
     asked, named = yield from _read(gate, request, has_body=has_body)
     refusal = _by_what_it_asks(gate, operation, asked, named)
     if refusal is None and asked is not None and gate.limits_fills:
@@ -325,7 +339,18 @@ def judging(gate: Gate, request: Request, *, has_body: bool) -> Judging:
         decision = gate.says(refusal)
     if not decision.allowed:
         return Refused(decision, asked, named)
-    return Passes(decision, _form(gate, request, decision, asked, named), asked, named)
+    form = _form(gate, request, decision, asked, named)
+    passes = Passes(decision, form, asked, named)
+    return passes if showing is None else _to_be_shown(showing, request, passes)
+
+
+def _to_be_shown(showing: "Showing", request: Request, passes: Passes) -> Passes:
+    """Have an answer narrowed, with the limit that the Engine would count otherwise."""
+    sent = passes.sent or Sent("", request.target.query, None)
+    showing, query = showing.asked(sent.query)
+    if query != sent.query:
+        passes = replace(passes, sent=sent._replace(query=query))
+    return replace(passes, showing=showing)
 
 
 def _read(

@@ -8,16 +8,19 @@ whoever sends it says how many are told of.
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from trioproxy.api.form import Asked
 from trioproxy.api.matched import Request
-from trioproxy.judge.gate import Found, Gate
+from trioproxy.judge.gate import Found, Gate, Passes
 from trioproxy.judge.references import Named
 from trioproxy.judge.rules import Decision, Reason
 from trioproxy.limits.objects import NO_OBJECTS, Objects
 from trioproxy.quoting import quote
 from trioproxy.values import ordered_class, value_class
+
+if TYPE_CHECKING:
+    from trioproxy.judge.showing import Showing
 
 LONGEST_WORD: Final = 1_024
 """Characters of one: more than any line has of it."""
@@ -54,6 +57,8 @@ class Verdict:
     """What of the gate decided in which form it goes on (`Gate.form`)."""
     unpacks: bool = False
     """Whether its body is a tar that is read, and written anew, as it passes."""
+    showing: "Showing | None" = None
+    """What of its answer is shown; None: the answer goes on as it comes."""
 
     @classmethod
     def of(cls, gate: Gate, request: Request, found: Found, agent: str) -> "Verdict":
@@ -79,6 +84,7 @@ class Verdict:
             objects=gate.objects,
             form=gate.form,
             unpacks=gate.unpacks(operation),
+            showing=found.showing if isinstance(found, Passes) else None,
         )
 
     def in_words(self) -> "Verdict":
@@ -128,6 +134,13 @@ class Verdict:
         )
 
 
+class Narrowed(NamedTuple):
+    """By how much an answer was narrowed."""
+
+    hidden: int = 0
+    """Strangers that were left out."""
+
+
 class Moment(Enum):
     """When an outcome is told."""
 
@@ -166,6 +179,8 @@ class Outcome:
     """Why it did not end as planned; empty if it did."""
     serial: int = 0
     """The number of an answer of ours, as its client was told; 0 if it is not ours."""
+    narrowed: Narrowed | None = None
+    """What is not shown of the Engine's answer; None: it went on as it came."""
 
     def short(self) -> "Outcome":
         """The same as words, none of them long; itself, if it is that."""

@@ -56,7 +56,10 @@ def replay(gate: Gate, verdict: Verdict, *, is_sent: bool = True) -> Decision:
                 case Refused():
                     return found.decision
                 case Passes():
-                    is_so = _goes_on_as_now(gate, verdict, is_sent=is_sent)
+                    is_so = (
+                        _goes_on_as_now(gate, verdict, is_sent=is_sent)
+                        and found.showing == verdict.showing
+                    )
                     return found.decision if is_so else gate.says(UNREAD)
                 case _:
                     assert_never(found)

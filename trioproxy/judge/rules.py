@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from trioproxy.api import query
 from trioproxy.api.families import OPERATIONS_VARIABLE, Kind
@@ -29,6 +29,9 @@ from trioproxy.api.routes import (
 from trioproxy.limits.limit import NO_LIMITS, Limits
 from trioproxy.limits.objects import NO_OBJECTS, Objects
 from trioproxy.values import ordered_class, value_class
+
+if TYPE_CHECKING:
+    from trioproxy.judge.showing import Showing
 
 NOT_FOUND: Final = 404
 
@@ -150,6 +153,8 @@ class Policy:
     """What is decided on each route that has a method and a path of its own."""
     opened_operations: frozenset[str] = field(init=False, compare=False, repr=False)
     """The operations of the table that it opens."""
+    showings: "Mapping[str, Showing]" = field(init=False, compare=False, repr=False)
+    """How answers are shown, by operation; what is not in it goes on as it comes."""
     drops_nodes: bool = field(init=False, compare=False)
     """Whether containers go on, and are reached into, without the capability for nodes.
 
@@ -166,6 +171,13 @@ class Policy:
         opened = {one.operation for one, decision in rows.items() if decision.allowed}
         if any(map(self.takes_options, SECTIONS)):
             opened.add(OPTIONS.operation)
+        showings: Mapping[str, Showing] = {}
+        if self.objects:
+            # Here, for most policies list nothing.
+            from trioproxy.judge.showing import showings as of_objects
+
+            showings = of_objects(self.objects)
+        object.__setattr__(self, "showings", showings)
         touches = any(rows[one].allowed for one in rows if one.touches_containers)
         keeps = self.limits.lists("CREATE_CAPS", "MKNOD")
         object.__setattr__(self, "rows", rows)

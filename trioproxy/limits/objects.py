@@ -27,7 +27,7 @@ from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, Refusal
 from trioproxy.limits.marks import OWNER_LABEL as OWNER_LABEL
 from trioproxy.limits.marks import mark
-from trioproxy.limits.things import Thing, made
+from trioproxy.limits.things import ANONYMOUS, Thing, made
 from trioproxy.values import value_class
 
 OWN: Final = "@own"
@@ -163,12 +163,9 @@ class Objects:
 
         `text`: as it is named; `place`: where that stands, empty for the path.
         """
-        only = self.by_kind[thing.kind]
-        is_listed = only.holds(thing) or (
-            thing.is_anonymous and self._has_all(thing.users)
-        )
-        if is_listed and not thing.is_proxys:
+        if self.holds(thing):
             return None
+        only = self.by_kind[thing.kind]
         where = f" in {place}" if place else ""
         what = f"{operation} names {thing.kind} {show(text)}{where}, which"
         why = (
@@ -177,6 +174,34 @@ class Objects:
             else f"{only.variable} does not list"
         )
         return Refusal(variable=only.variable, message=f"{what} {why}")
+
+    def holds(self, thing: Thing) -> bool:
+        """Whether requests may name an object, and answers show it."""
+        is_listed = self.by_kind[thing.kind].holds(thing) or (
+            thing.is_anonymous and self._has_all(thing.users)
+        )
+        return is_listed and not thing.is_proxys
+
+    def remembered(self, thing: Thing) -> Thing:
+        """The same with no more than it is judged by."""
+        keys = self.judged_labels | {_PROJECT, ANONYMOUS}
+        labels, inherited = thing.labels, thing.inherited
+        return Thing(
+            thing.kind,
+            thing.id,
+            thing.names,
+            {key: labels[key] for key in keys & labels.keys()},
+            thing.image,
+            inherited and {key: inherited[key] for key in keys & inherited.keys()},
+            users=tuple(map(self.remembered, thing.users)),
+            is_proxys=thing.is_proxys,
+        )
+
+    def may_hold(self, thing: Thing) -> bool:
+        """The same before all is known of it: False is certain."""
+        return thing.is_anonymous or self.by_kind[thing.kind].holds(
+            thing._replace(inherited={})
+        )
 
     def _has_all(self, users: tuple[Thing, ...]) -> bool:
         """Whether there are containers, and all of them are listed."""

@@ -148,7 +148,7 @@ def users_of(value: Json) -> tuple[Thing, ...]:
     if value is None:
         raise _incomplete(Kind.CONTAINER)
     with _whole(Kind.CONTAINER):
-        return tuple(map(_listed, list_of(value)))
+        return tuple(map(listed, list_of(value)))
 
 
 def container_of_exec(value: Json) -> tuple[str, str]:
@@ -248,16 +248,18 @@ def _volumes(mounts: Json) -> tuple[str, ...]:
     )
 
 
-def _listed(value: Json) -> Thing:
-    one = map_of(value)
-    return Thing(
-        Kind.CONTAINER,
-        _id(one, Kind.CONTAINER),
-        tuple(name.removeprefix("/") for name in texts_of(one.get("Names"))),
-        _labels(one.get("Labels"), Kind.CONTAINER),
-        text_of(one.get("ImageID")),
-        volumes=_volumes(one.get("Mounts")),
-    )
+def listed(value: Json) -> Thing:
+    """Read a container as a list shows it. Raises `Untold` for none."""
+    with _whole(Kind.CONTAINER):
+        one = map_of(value)
+        return Thing(
+            Kind.CONTAINER,
+            _id(one, Kind.CONTAINER),
+            tuple(name.removeprefix("/") for name in texts_of(one.get("Names"))),
+            _labels(one.get("Labels"), Kind.CONTAINER),
+            text_of(one.get("ImageID")),
+            volumes=_volumes(one.get("Mounts")),
+        )
 
 
 def _network(value: Mapping[str, Json]) -> Thing:

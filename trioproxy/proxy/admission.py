@@ -34,6 +34,7 @@ from trioproxy.http.request import (
     render_chunked,
     render_request,
     render_whole,
+    uncompressed,
 )
 from trioproxy.http.response import Expectation, expect
 from trioproxy.judge.gate import (
@@ -298,6 +299,8 @@ def _render(
     match found:
         case Passes():
             target = _target(request, found.sent)
+            if found.showing is not None:
+                head = uncompressed(head)
             written = body
             if found.sent is not None and found.sent.body is not None:
                 written = jsonbody.render(found.sent.body)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from time import perf_counter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -49,8 +49,14 @@ from trioproxy.proxy.tunnel import tunnel
 from trioproxy.proxy.watch import HUNG_UP, Hangup
 from trioproxy.values import ordered_class
 
+if TYPE_CHECKING:
+    from trioproxy.proxy.narrowing import Narrowing
+
 HALF_CLOSE_SECONDS: Final = 5.0
 """After the client's end of data, until a response that goes on is cut."""
+
+REDIRECTED: Final = 300
+"""From this status on an answer shows no object, but says why there is none."""
 
 FAILED: Final = 400
 """From this status on an answer opens no stream: it says why there is none."""
@@ -121,6 +127,7 @@ class Exchange:
         "_is_tunnel",
         "_is_uploaded",
         "_moment",
+        "_narrowing",
         "_sent_at_once",
         "_sides",
         "_unrouted",
@@ -161,6 +168,7 @@ class Exchange:
         self._is_tunnel = False
         self._is_engine_fit = False
         self._sent_at_once = 0
+        self._narrowing: Narrowing | None = None
 
     @property
     def is_sent(self) -> bool:
@@ -178,6 +186,7 @@ class Exchange:
     def outcome(self, ending: str) -> Outcome:
         """What is told of it when it is over; `ending` is why, where it knows no better."""
         # In their order: for each request one is made.
+        narrowing = self._narrowing
         return Outcome(
             self._moment,
             self._sides.client.peer,
@@ -188,9 +197,12 @@ class Exchange:
             self._began,
             perf_counter(),
             self.upward.passed,
-            self._sent_at_once + self.downward.passed,
+            self._sent_at_once + self.downward.passed
+            if narrowing is None
+            else narrowing.sent,
             self.ending or ending,
             self.serial,
+            None if narrowing is None else narrowing.narrowed,
         )
 
     # -- the client hangs up -------------------------------------------------------
@@ -407,8 +419,6 @@ class Exchange:
         if response.switches:
             await self._tunnel(response, data)
             return False
-        if not admitted.traits.is_finite and response.status < FAILED:
-            self._tell_opened()
         keep = (
             admitted.keep_alive
             and response.keep_alive
@@ -418,6 +428,10 @@ class Exchange:
         # will not, while draining, the client must be told.
         says_close = keep or not response.keep_alive or not admitted.keep_alive
         head = response.client if says_close else with_close(response.client)
+        if admitted.verdict.showing is not None and response.status < REDIRECTED:
+            return await self._narrow(response, head, data) and keep
+        if not admitted.traits.is_finite and response.status < FAILED:
+            self._tell_opened()
         self.head_sent = True
         surplus: bytes | None = b""
         # Most answers come whole with their head: one send, and no boundary.
@@ -437,6 +451,29 @@ class Exchange:
             # The client's next bytes belong to a stream that was not opened.
             return False
         return keep
+
+    async def _narrow(self, response: ResponseHead, head: bytes, data: bytes) -> bool:
+        """Pass on what may be shown of an answer; True if the client knows where it ends."""
+        # Loaded with the policy: most limit nothing that is shown.
+        from trioproxy.proxy.narrowing import Narrowing
+
+        client, engine, admitted = self._sides.client, self._sides.engine, self.admitted
+        assert admitted.verdict.showing is not None  # noqa: S101  who calls has looked
+        gate, shared = self._sides.admission.gate, self._sides.shared
+        narrowing = Narrowing(admitted.verdict.showing, response, engine, gate, shared)
+        self._narrowing = narrowing
+        try:
+            first = await narrowing.begin(head, data, admitted.expected)
+            if not admitted.traits.is_finite:
+                self._tell_opened()
+            self.head_sent = True
+            await client.wire.send_all(first)
+            if not narrowing.is_over:
+                await narrowing.rest(client.wire)
+        finally:
+            narrowing.close()
+        self._is_engine_fit = response.keep_alive and not narrowing.surplus
+        return narrowing.is_framed
 
     async def _relay_body(
         self, response: ResponseHead, head: bytes, data: bytes

@@ -420,6 +420,7 @@ class Log:
             or outcome.serial
             or outcome.ending
             or outcome.moment is not WHOLE
+            or outcome.narrowed is not None
             or verdict is None
             or verdict.decision.message
         ):
@@ -457,6 +458,8 @@ class Log:
                 more["end"] = told.ending
         else:
             more["reason"] = told.ending
+        if told.narrowed is not None and told.moment is not Moment.OPENED:
+            more["hidden"] = told.narrowed.hidden
         if self._is_debug or told.moment is Moment.CLOSED:
             more["received"] = told.received
             more["sent"] = told.sent

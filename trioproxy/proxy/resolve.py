@@ -6,7 +6,7 @@ a size, and all of them together have one deadline; they are read strictly, and 
 of that fails, so does the request. What is remembered of them is what is judged.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import trio
@@ -56,6 +56,9 @@ DEFAULTS_SECONDS: Final = 10.0
 """For how long an answer says what containers have by default."""
 
 PIECE: Final = 64 * 1024
+
+AT_ONCE: Final = 64
+"""Containers that are asked about in one question: some 200 KB of answer."""
 
 _TEMPLATES: Final = {
     Kind.CONTAINER: "/containers/%s/json",
@@ -130,6 +133,36 @@ class Resolver:
                     one = one._replace(is_unused=True)
                 made[key] = one
         return made
+
+    async def complete(self, thing: Thing) -> Thing:
+        """Add to what an answer tells of a thing what others say of it."""
+        self._remembered.make_room()
+        return await self._complete(thing)
+
+    async def containers(self, ids: Sequence[str]) -> dict[str, Thing]:
+        """Describe those of some containers that there are, by id."""
+        found = dict[str, Thing]()
+        for begin in range(0, len(ids), AT_ONCE):
+            asked = ids[begin : begin + AT_ONCE]
+            for one in await self._list({"id": list(asked)}):
+                # The Engine takes a part of an id for all of it.
+                if one.id in asked:
+                    found[one.id] = await self.complete(one)
+        return found
+
+    async def find(self, kind: Kind, text: str) -> Thing | None:
+        """Describe what the Engine has under an id; None: nothing."""
+        thing = await self._look_up(kind, text)
+        return thing if isinstance(thing, Thing) else None
+
+    async def _list(self, filters: Mapping[str, jsonbody.Json]) -> tuple[Thing, ...]:
+        """The containers that fit filters, those that are stopped too."""
+        text = jsonbody.render(filters)
+        escaped = percent.encode(text, _KEPT)
+        status, raw = await self._ask(f"/containers/json?all=1&filters={escaped}")
+        if status not in _HAS_IT:
+            raise Untold(f"the Engine answers {status} to a question")
+        return users_of(_parse(raw))
 
     async def _resolve(self, one: Reference) -> None:
         thing = self._known.get((one.kind, one.text))
@@ -266,16 +299,11 @@ class Resolver:
         return thing._replace(inherited=labels)
 
     async def _users_of(self, volume: str) -> tuple[Thing, ...]:
-        filters = jsonbody.render({"volume": [volume]}).decode()
-        escaped = percent.encode(filters.encode(), _KEPT)
-        status, raw = await self._ask(f"/containers/json?all=1&filters={escaped}")
-        if status not in _HAS_IT:
-            raise Untold(f"the Engine answers {status} to a question")
         # The Engine takes a part of a volume's name for all of it.
         return tuple(
             [
                 await self._with_image(user)
-                for user in users_of(_parse(raw))
+                for user in await self._list({"volume": [volume]})
                 if volume in user.volumes
             ]
         )

@@ -173,6 +173,7 @@ class Server:
         What is being served is judged again, and cut where the new gate refuses it: of
         the clients that have this policy, and of no others.
         """
+        load(gate)
         observers = (self.log.request, *observers)
         found = self._admissions.get(client) or self._admit(gate, client)
         for admission in found.values():
@@ -555,6 +556,12 @@ class Server:
             while not is_done():
                 self._one_ended = trio.Event()
                 await self._one_ended.wait()
+
+
+def load(gate: Gate) -> None:
+    """Load what a gate needs beside what all do, before the first request that it judges."""
+    if gate.showings:
+        from trioproxy.proxy import narrowing  # noqa: F401
 
 
 def _close(bound: Iterable[Listener]) -> None:

@@ -1,0 +1,176 @@
+"""Elements: cut out of an answer wherever it is cut itself, and read strictly."""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import chain, pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trioproxy.errors import UpstreamError
+from trioproxy.http.elements import (
+    CLOSE,
+    ELEMENT,
+    MOST_OF_AN_ELEMENT,
+    OPEN,
+    VALUE,
+    Elements,
+    Piece,
+    parse,
+)
+from trioproxy.http.jsonbody import DEEPEST
+
+TEXT = st.text(max_size=8)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | TEXT,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3)
+    ),
+    max_leaves=4,
+)
+OBJECTS = st.dictionaries(TEXT, JSON, max_size=3)
+SPACES = st.sampled_from(["", " ", "\n", "\r\n\t "])
+
+
+def cut(shape: str, raw: bytes, *at: int) -> list[Piece]:
+    """All pieces of an answer that comes in pieces; it must be whole."""
+    elements = Elements(shape)
+    bounds = [0, *sorted({one for one in at if one < len(raw)}), len(raw)]
+    found = [
+        piece
+        for begin, end in pairwise(bounds)
+        for piece in elements.feed(raw[begin:end])
+    ]
+    if not elements.is_whole:
+        raise UpstreamError("cut off")
+    return found
+
+
+def values(pieces: list[Piece]) -> Iterator[object]:
+    return (json.loads(piece.raw) for piece in pieces if piece.raw)
+
+
+@given(st.lists(JSON, max_size=4), st.lists(st.integers(0, 400), max_size=4), SPACES)
+def test_a_list(items: list[object], at: list[int], space: str) -> None:
+    """Its elements as they came, whatever they are, and wherever the bytes are cut."""
+    text = f",{space}".join(json.dumps(one) for one in items)
+    found = cut("list", f"{space}[{space}{text}{space}]\n".encode(), *at)
+    assert [found[0].mark, found[-1].mark] == [OPEN, CLOSE]
+    assert {piece.mark for piece in found[1:-1]} <= {ELEMENT}
+    assert list(values(found)) == items
+
+
+@given(st.lists(OBJECTS, max_size=4), st.lists(st.integers(0, 400), max_size=4))
+def test_lines(items: list[dict[str, object]], at: list[int]) -> None:
+    """Elements one behind the other; each is told with its last byte."""
+    raw = "\n".join(json.dumps(one) for one in items).encode()
+    assert list(values(cut("lines", raw, *at))) == items
+    for end, _ in enumerate(raw, 1):
+        if json.dumps(items[-1]) == raw[:end].decode("latin-1"):
+            assert len(cut("lines", raw[:end])) == 1
+
+
+@given(
+    st.dictionaries(TEXT, st.lists(OBJECTS, max_size=3) | JSON, max_size=3),
+    st.integers(0, 400),
+)
+def test_lists_by_their_names(value: dict[str, object], at: int) -> None:
+    """Each value with its name: a list as elements, anything else as it is."""
+    found = cut("lists", json.dumps(value).encode(), at)
+    seen = dict[str, object]()
+    for piece, content in ((one, one.raw and json.loads(one.raw)) for one in found):
+        if piece.mark is OPEN:
+            seen[piece.key] = []
+        elif piece.mark is ELEMENT:
+            items = seen[piece.key]
+            assert isinstance(items, list)
+            items.append(content)
+        elif piece.mark is VALUE:
+            seen[piece.key] = content
+    assert seen == value
+
+
+@given(OBJECTS)
+def test_byte_by_byte(value: dict[str, object]) -> None:
+    """One object is the same, however it comes."""
+    raw = json.dumps(value, ensure_ascii=False).encode()
+    (found,) = cut("one", raw, *range(len(raw)))
+    assert found == Piece(ELEMENT, "", raw)
+
+
+BAD = {
+    "nothing": ("list", b""),
+    "no end": ("list", b'[{"a":1}'),
+    "no end of a text": ("one", b'{"a":"b'),
+    "no end behind an escape": ("one", b'{"a":"b\\'),
+    "an end too many": ("list", b"[{}]]"),
+    "two answers": ("one", b"{}{}"),
+    "no comma": ("list", b"[{}{}]"),
+    "two commas": ("list", b"[{},,{}]"),
+    "a comma at the end": ("list", b"[{},]"),
+    "a comma at the begin": ("list", b"[,{}]"),
+    "a list of another shape": ("lists", b"[]"),
+    "a name twice": ("lists", b'{"a":[],"\\u0061":[]}'),
+    "a name that is none": ("lists", b"{1:[]}"),
+    "a name without value": ("lists", b'{"a"}'),
+    "a name without colon": ("lists", b'{"a" []}'),
+    "a comma behind all": ("lists", b'{"a":[],}'),
+    "a number alone": ("one", b"1"),
+    "a text among lines": ("lines", b'{} "x" {}'),
+    "half a line": ("lines", b'{}\n{"a":'),
+    "no JSON": ("list", b"<html>"),
+    "too deep": ("one", b'{"a":' * (DEEPEST + 1) + b"1" + b"}" * (DEEPEST + 1)),
+}
+
+
+@pytest.mark.parametrize(("shape", "raw"), BAD.values(), ids=BAD)
+def test_what_is_no_answer(shape: str, raw: bytes) -> None:
+    """What has not this shape raises, or is not whole, however it comes."""
+    for at in ((), range(len(raw))):
+        with pytest.raises(UpstreamError):
+            cut(shape, raw, *at)
+
+
+@pytest.mark.parametrize(
+    "begin", [b'{"a":"', b'[{"a":"', b'{"a":[', b"[1"], ids=lambda one: one.decode()
+)
+def test_an_element_has_a_bound(begin: bytes) -> None:
+    """4 MiB of one element end it, whether its own end comes or not."""
+    elements = Elements("one" if begin[:1] == b"{" else "list")
+    more = b"1," * 500 if begin.endswith(b"[") else b"1" * 1000
+    list(elements.feed(begin))
+    with pytest.raises(UpstreamError, match="longer than 4194304 bytes"):
+        list(chain(*(elements.feed(more) for _ in range(MOST_OF_AN_ELEMENT // 500))))
+
+
+def test_a_list_has_no_bound() -> None:
+    """Much more than one element may have passes, and nothing of it is kept."""
+    elements, one = Elements("list"), b'{"a":"%b"},' % (b"x" * 1000)
+    list(elements.feed(b"["))
+    for _ in range(2 * MOST_OF_AN_ELEMENT // len(one)):
+        assert len(list(elements.feed(one))) == 1
+        assert len(elements._data) <= 2 * len(one)
+
+
+ODD = {
+    "a name twice": b'{"Id":"secret","Id":"secret"}',
+    "a name twice below": b'{"a":{"secret":1,"s\\u0065cret":2}}',
+    "no UTF-8": b'{"secret":"\xff"}',
+    "half a letter": b'{"secret":"\\ud800"}',
+    "no number": b'{"secret":NaN}',
+    "a long number": b'{"secret":%b}' % (b"1" * 40),
+    "a large number": b'{"secret":1e999}',
+    "crossed": b'{"secret":[}]',
+    "many values": b'{"secret":[%b1]}' % (b"1," * 30_000),
+}
+
+
+@pytest.mark.parametrize("raw", ODD.values(), ids=ODD)
+def test_elements_are_read_strictly(raw: bytes) -> None:
+    """What two readers may read otherwise is refused, in words that are not its own."""
+    with pytest.raises(UpstreamError) as caught:
+        parse(raw)
+    assert not re.search("secret", str(caught.value))
+    assert caught.value.status == 502

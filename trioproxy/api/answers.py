@@ -1,0 +1,125 @@
+"""The answers: what the Engine tells in them, one row for each operation that is narrowed.
+
+A table only: `judge.showing` tells by it what of an answer is shown, `http.elements` cuts
+an answer by its shape. An operation that shows everybody's objects and has no row does not
+import. Facts are from the Engine's sources and API documents, 1.24 to 1.56.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from trioproxy.api.families import Kind
+from trioproxy.api.routes import ENDPOINTS
+
+
+class Shape(StrEnum):
+    """How an answer is cut into elements, which are read and judged one by one."""
+
+    ONE = "one"
+    """It is one element."""
+    LIST = "list"
+    LISTS = "lists"
+    """An object of lists, by their names."""
+    LINES = "lines"
+    """Elements one behind the other, as they happen."""
+
+
+class Tells(StrEnum):
+    """What an element tells of: that says where its id, names and labels stand."""
+
+    CONTAINER = "container"
+    NETWORK = "network"
+    """And which containers are on it."""
+    MEMBERS = "members"
+    """The containers on a network, which was judged by its name."""
+    VOLUME = "volume"
+    EVENT = "event"
+    """What happened to an object of any kind."""
+    NOBODY = "-"
+    """Nothing that is anybody's: it is shown."""
+
+
+class Answer(NamedTuple):
+    """What an operation's answer tells."""
+
+    operation: str
+    shape: Shape
+    parts: Mapping[str, Tells]
+    """What the elements tell of, by the name of their list; by an empty one if there is
+    but one. Lists and values that no row names are left out."""
+    hidden: frozenset[str]
+    """Fields of an element that tell of what no list holds: they are left out."""
+    is_cut: bool
+    """Whether a `limit` in its query counts the elements."""
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """The kinds of the objects that it tells of."""
+        return frozenset().union(*(_KINDS[tells] for tells in self.parts.values()))
+
+
+_KINDS: Final = MappingProxyType(
+    {
+        Tells.CONTAINER: {Kind.CONTAINER},
+        Tells.NETWORK: {Kind.CONTAINER, Kind.NETWORK},
+        Tells.MEMBERS: {Kind.CONTAINER, Kind.NETWORK},
+        Tells.VOLUME: {Kind.VOLUME},
+        Tells.EVENT: {Kind.CONTAINER, Kind.NETWORK, Kind.VOLUME},
+        Tells.NOBODY: frozenset[Kind](),
+    }
+)
+
+KINDS_OF_EVENTS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "container": Kind.CONTAINER,
+        "network": Kind.NETWORK,
+        "volume": Kind.VOLUME,
+    }
+)
+"""Types of events that are judged by their object."""
+
+NOBODYS_EVENTS: Final = frozenset({"builder", "daemon", "image", "plugin"})
+"""Types of events that are shown: of what no list holds, and anybody may ask for. Those of
+all others (a swarm's services and secrets, and what newer Engines add) are not."""
+
+# Operation, shape, parts, fields that are left out, `limit` if that is in its query. Where
+# secrets stand is found by their names (`redaction`).
+_TABLE: Final = """\
+ContainerList   list   container                 -               limit
+NetworkInspect  one    members                   Peers,Services  -
+NetworkList     list   network                   Peers,Services  -
+SystemEvents    lines  event                     -               -
+VolumeList      lists  Volumes:volume,Warnings:- -               -
+"""
+
+
+def _parse(row: str) -> Answer:
+    operation, shape, parts, hidden, limit = row.split()
+    if limit not in {"-", "limit"}:
+        raise AssertionError(f"{operation}: say whether it has a limit")
+    named = [one.rpartition(":") for one in parts.split(",")]
+    return Answer(
+        operation,
+        Shape(shape),
+        MappingProxyType({name: Tells(tells) for name, _, tells in named}),
+        frozenset() if hidden == "-" else frozenset(hidden.split(",")),
+        limit == "limit",
+    )
+
+
+ANSWERS: Final[Mapping[str, Answer]] = MappingProxyType(
+    {one.operation: one for one in map(_parse, _TABLE.splitlines())}
+)
+"""The rows, by operation."""
+
+NARROWED: Final = frozenset(
+    name
+    for name, one in ANSWERS.items()
+    if any(tells is not Tells.NOBODY for tells in one.parts.values())
+)
+"""The operations that show what is listed, where anything is."""
+
+if missing := {one.operation for one in ENDPOINTS if one.shows_all} ^ NARROWED:
+    raise AssertionError(f"one table says otherwise than the other: {sorted(missing)}")

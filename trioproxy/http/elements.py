@@ -1,0 +1,265 @@
+"""Answers cut into elements, as they come: a list of any length is never held as a whole.
+
+What is cut here is read by `parse`, as strictly as a body that is judged (`jsonbody`), and
+with the same bounds for each element; so what two readers would read in two ways is no
+element. The cutting itself looks for the end of each: brackets outside of texts. Every
+byte is looked at once, however small the pieces are in which they come.
+
+What cannot be read raises `UpstreamError`, of which no word is the answer's: whoever may
+not see it must not read it in an error.
+"""
+
+import re
+from collections.abc import Generator, Iterator
+from enum import Enum
+from typing import Final, NamedTuple
+
+from trioproxy.errors import BadBody, BodyTooLarge, UpstreamError
+from trioproxy.http import jsonbody
+from trioproxy.http.jsonbody import Json
+from trioproxy.steps import Steps, finish
+
+MOST_OF_AN_ELEMENT: Final = 4 * 1024 * 1024
+"""Bytes of one element: 502. A container's description has 10 KB."""
+
+LONG: Final = 64 * 1024
+"""From here on an element is read in steps."""
+
+
+class Mark(Enum):
+    """What was found."""
+
+    OPEN = "open"
+    """A list begins."""
+    ELEMENT = "element"
+    CLOSE = "close"
+    """It is over."""
+    VALUE = "value"
+    """What stands where a list might, and is none."""
+
+
+OPEN: Final = Mark.OPEN
+ELEMENT: Final = Mark.ELEMENT
+CLOSE: Final = Mark.CLOSE
+VALUE: Final = Mark.VALUE
+"""Looked up once: a member of an enumeration costs a call."""
+
+
+class Piece(NamedTuple):
+    """A piece of an answer."""
+
+    mark: Mark
+    key: str = ""
+    """The name of its list; empty where there is but one."""
+    raw: bytes = b""
+    """An element or value as it came."""
+
+
+_SOMETHING: Final = re.compile(rb"[^ \t\r\n]")
+_AN_EVENT: Final = re.compile(rb"[^ \t\r\n\x1e]")
+"""What `application/json-seq` puts in front of each is no part of it (RFC 7464)."""
+_PLAIN: Final = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+"""As far as it goes without a bracket, over whole texts."""
+_IN_TEXT: Final = re.compile(rb"(?:[^\"\\]++|\\.)*+", re.DOTALL)
+_WORD: Final = re.compile(rb"[-+.0-9A-Za-z]*+")
+
+Reading = Generator[Piece | None, None, None]
+"""None: more bytes are needed."""
+
+
+def unreadable(why: str) -> UpstreamError:
+    """Tell of an answer that cannot be judged."""
+    return UpstreamError(
+        f"the Docker Engine's answer is judged and cannot be read: {why}"
+    )
+
+
+class Elements:
+    """One answer, as its bytes come."""
+
+    __slots__ = ("_at", "_data", "_reading", "is_whole")
+
+    def __init__(self, shape: str) -> None:
+        """`shape`: `one`, `list`, `lists` or `lines`."""
+        self._data = bytearray()
+        self._at = 0
+        """Where what is not told yet begins."""
+        self._reading = self._read(shape)
+        self.is_whole = False
+        """Whether it may end here."""
+
+    def feed(self, data: bytes) -> Iterator[Piece]:
+        """Take more bytes, and tell all that is whole by now."""
+        if self._at:
+            del self._data[: self._at]
+            self._at = 0
+        self._data += data
+        for piece in self._reading:
+            if piece is None:
+                return
+            yield piece
+
+    def _read(self, shape: str) -> Reading:
+        match shape:
+            case "lines":
+                while True:
+                    self.is_whole = True
+                    yield from self._next(_AN_EVENT)
+                    self.is_whole = False
+                    yield Piece(ELEMENT, "", (yield from self._struct()))
+            case "one":
+                yield from self._next()
+                yield Piece(ELEMENT, "", (yield from self._struct()))
+            case "list":
+                yield from self._next()
+                yield from self._list_or_value("")
+            case "lists":
+                yield from self._lists()
+            case _:
+                raise AssertionError(f"no shape is called {shape}")
+        self.is_whole = True
+        yield from self._next()
+        raise unreadable("there are bytes behind its end")
+
+    # -- parts of it: each stands at its first byte, and leaves off behind its last one
+
+    def _lists(self) -> Reading:
+        if (yield from self._next()) != b"{":
+            raise unreadable("it is no object")
+        self._at += 1
+        names = set[str]()
+        byte = yield from self._next()
+        while byte != b"}":
+            if byte != b'"':
+                raise unreadable("a name is missing")
+            name = str(parse((yield from self._value())))
+            if name in names:
+                raise unreadable("a name is given twice in one object")
+            names.add(name)
+            if (yield from self._next()) != b":":
+                raise unreadable("a name has no value")
+            self._at += 1
+            yield from self._next()
+            yield from self._list_or_value(name)
+            byte = yield from self._after(b"}")
+        self._at += 1
+
+    def _list_or_value(self, key: str) -> Reading:
+        if self._data[self._at] != ord("["):
+            yield Piece(VALUE, key, (yield from self._value()))
+            return
+        self._at += 1
+        yield Piece(OPEN, key)
+        byte = yield from self._next()
+        while byte != b"]":
+            yield Piece(ELEMENT, key, (yield from self._value()))
+            byte = yield from self._after(b"]")
+        self._at += 1
+        yield Piece(CLOSE, key)
+
+    def _after(self, end: bytes) -> Generator[None, None, bytes]:
+        """Give the end, or what follows the comma; an end behind a comma is none."""
+        byte = yield from self._next()
+        if byte == end:
+            return byte
+        if byte != b",":
+            raise unreadable("a comma is missing")
+        self._at += 1
+        byte = yield from self._next()
+        if byte == end:
+            raise unreadable("there is nothing behind a comma")
+        return byte
+
+    def _next(
+        self, something: re.Pattern[bytes] = _SOMETHING
+    ) -> Generator[None, None, bytes]:
+        """Wait for the next byte that is no space, and stop in front of it."""
+        while (found := something.search(self._data, self._at)) is None:
+            self._at = len(self._data)
+            yield None
+        self._at = found.start()
+        return found[0]
+
+    def _struct(self) -> Generator[None, None, bytes]:
+        if self._data[self._at] not in b"{[":
+            raise unreadable("it is no object")
+        return (yield from self._value())
+
+    def _value(self) -> Generator[None, None, bytes]:
+        first = self._data[self._at]
+        if first == ord('"'):
+            size = yield from self._text(1)
+        elif first in b"{[":
+            size = yield from self._bracketed()
+        else:
+            size = 0
+            while True:
+                found = _WORD.match(self._data, self._at + size)
+                assert found is not None  # noqa: S101  it fits everything
+                size = found.end() - self._at
+                if found.end() < len(self._data):
+                    break
+                yield from self._more(size)
+            if not size:
+                raise unreadable("a value is missing")
+        if size > MOST_OF_AN_ELEMENT:
+            raise unreadable(f"a part of it is longer than {MOST_OF_AN_ELEMENT} bytes")
+        begin, self._at = self._at, self._at + size
+        return bytes(memoryview(self._data)[begin : self._at])
+
+    def _bracketed(self) -> Generator[None, None, int]:
+        """Find how long a list or object is."""
+        size = depth = 0
+        while True:
+            found = _PLAIN.match(self._data, self._at + size)
+            assert found is not None  # noqa: S101  it fits everything
+            size = found.end() - self._at
+            if found.end() == len(self._data):
+                yield from self._more(size)
+                continue
+            byte = self._data[found.end()]
+            size += 1
+            if byte == ord('"'):
+                size = yield from self._text(size)
+            elif byte in b"{[":
+                depth += 1
+                if depth > jsonbody.DEEPEST:
+                    raise unreadable(f"it is deeper than {jsonbody.DEEPEST} levels")
+            else:
+                depth -= 1
+                if not depth:
+                    return size
+
+    def _text(self, size: int) -> Generator[None, None, int]:
+        """Find the end of a text, which may come in pieces, on from inside of it."""
+        while True:
+            found = _IN_TEXT.match(self._data, self._at + size)
+            assert found is not None  # noqa: S101  it fits everything
+            size = found.end() - self._at
+            # A backslash at the end of the data waits for what it escapes.
+            if found.end() < len(self._data) and self._data[found.end()] == ord('"'):
+                return size + 1
+            yield from self._more(size)
+
+    def _more(self, size: int) -> Generator[None, None, None]:
+        if size > MOST_OF_AN_ELEMENT:
+            raise unreadable(f"a part of it is longer than {MOST_OF_AN_ELEMENT} bytes")
+        yield None
+
+
+# --- Elements to values -----------------------------------------------------------
+
+
+def parse(raw: bytes) -> Json:
+    """Read an element strictly. Raises `UpstreamError`."""
+    return finish(parsing(raw))
+
+
+def parsing(raw: bytes) -> Steps[Json]:
+    """Read a long one in steps of a few milliseconds."""
+    try:
+        return (yield from jsonbody.parsing(raw))
+    except BodyTooLarge as error:
+        raise unreadable("a part of it has too many values or escapes") from error
+    except BadBody as error:
+        raise unreadable("it is no strict JSON") from error

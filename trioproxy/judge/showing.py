@@ -1,0 +1,220 @@
+"""What of an answer is shown: what requests may name, and nothing of strangers.
+
+A `Showing` is made when the policy is, one for each operation of the table of answers, and
+the verdict has it. It judges an element at a time, by the very lists that decide what may
+be named, in a generator: what cannot be told from the element alone it asks for, by
+yielding that, and is sent the answer. So it knows of no socket, as the gate does not.
+
+What is asked for is little. A container counts as the client's own by a label that its
+image does not have, so images are asked about, once each. Who is on a network, or has a
+volume that nobody named, stands in other answers. And events tell an object's id and name
+alone, sometimes when it is gone: then what was known of it before counts.
+"""
+
+import re
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from trioproxy.api import query
+from trioproxy.api.answers import (
+    ANSWERS,
+    KINDS_OF_EVENTS,
+    NARROWED,
+    NOBODYS_EVENTS,
+    Answer,
+    Shape,
+    Tells,
+)
+from trioproxy.api.arguments import map_of, text_of
+from trioproxy.api.decoding import Json
+from trioproxy.api.families import Kind
+from trioproxy.errors import BadBody, BadTarget, Untold
+from trioproxy.limits.objects import Objects
+from trioproxy.limits.things import Thing, describe, listed
+from trioproxy.values import ordered_class, value_class
+
+# --- What is needed, and what comes of it -----------------------------------------
+
+
+@ordered_class
+class NeedWhole:
+    """A thing, with what other answers say of it: a `Thing`."""
+
+    thing: Thing
+
+
+@ordered_class
+class NeedContainers:
+    """Those of some containers that there are: a map of `Thing` by id."""
+
+    ids: tuple[str, ...]
+
+
+@ordered_class
+class NeedKnown:
+    """What is or was known by an id: a `Thing`, or None."""
+
+    kind: Kind
+    id: str
+    is_over: bool
+    """Whether nothing will be heard of it any more."""
+
+
+NeedOfAnswer = NeedWhole | NeedContainers | NeedKnown
+
+
+class Hidden(Enum):
+    """What is shown of an element that is a stranger's."""
+
+    HIDDEN = "hidden"
+
+
+HIDDEN: Final = Hidden.HIDDEN
+
+
+class Shown(NamedTuple):
+    """What is shown of an element."""
+
+    value: Json | Hidden
+    """The very value that was judged, if all of it is shown."""
+    hidden: int = 0
+    """How many strangers are left out."""
+
+
+Looking = Generator[NeedOfAnswer, Any, Shown]
+"""One element that is being judged."""
+
+
+_LEFT_OUT: Final = Shown(HIDDEN, 1)
+_FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
+_LIMIT: Final = re.compile(r"[+-]?[0-9]{1,18}")
+"""What the Engine takes for a number, up to what is as good as none."""
+_OVER: Final = frozenset({"destroy", "remove"})
+
+
+# --- Showing ----------------------------------------------------------------------
+
+
+@value_class
+class Showing:
+    """How the answer to one operation is shown."""
+
+    answer: Answer
+    objects: Objects
+    limit: int = 0
+    """How many elements at most; 0: all."""
+
+    def asked(self, raw_query: bytes) -> tuple["Showing", bytes]:
+        """Take the limit out of a query; give what goes on in its place.
+
+        The Engine would count what is hidden then. A limit shows what is stopped, too.
+        Raises `BadTarget` where handlers may read the query in two ways.
+        """
+        if not self.answer.is_cut or b"limit" not in raw_query.lower():
+            return self, raw_query
+        pairs = query.parse(raw_query)
+        limits = [value for key, value in pairs if key == "limit"]
+        if len(limits) > 1:
+            raise BadTarget("the query gives limit twice")
+        limit = int(limits[0]) if limits and _LIMIT.fullmatch(limits[0]) else 0
+        if limit <= 0:
+            return self, raw_query
+        kept = [pair for pair in pairs if pair[0] not in {"all", "limit"}]
+        return replace(self, limit=limit), query.render([("all", "1"), *kept])
+
+    def element(self, key: str, value: Json) -> Looking:
+        """Judge an element of the list that is called `key`. Raises `UpstreamError`."""
+        try:
+            match self.answer.parts[key]:
+                case Tells.CONTAINER:
+                    return (yield from self._object(listed(value), value))
+                case Tells.NETWORK | Tells.VOLUME as tells:
+                    thing = describe(Kind(tells), value)
+                    shown = yield from self._object(thing, value)
+                    if shown.value is not HIDDEN and tells is Tells.NETWORK:
+                        shown = yield from self._members(map_of(value))
+                    return shown
+                case Tells.MEMBERS:
+                    return (yield from self._members(map_of(value)))
+                case Tells.EVENT:
+                    return (yield from self._event(map_of(value)))
+                case Tells.NOBODY:
+                    return Shown(value)
+        except BadBody:
+            raise Untold("a part of the Engine's answer is not complete") from None
+
+    def _object(self, thing: Thing, value: Json) -> Looking:
+        if not self.objects.may_hold(thing):
+            return _LEFT_OUT
+        whole = yield NeedWhole(thing)
+        return Shown(value) if self.objects.holds(whole) else _LEFT_OUT
+
+    def _members(self, value: dict[str, Json]) -> Looking:
+        """Take out of a network who is on it and a stranger, and what no list holds."""
+        shown = value
+        if not self.answer.hidden.isdisjoint(value):
+            shown = {k: v for k, v in value.items() if k not in self.answer.hidden}
+        members = map_of(value.get("Containers"))
+        if not members or not self.objects.limits(Kind.CONTAINER):
+            return Shown(shown)
+        there: Mapping[str, Thing] = yield NeedContainers(tuple(members))
+        inside = {
+            one: member
+            for one, member in members.items()
+            if one in there and self.objects.holds(there[one])
+        }
+        if len(inside) < len(members):
+            shown = {**shown, "Containers": inside}
+        return Shown(shown, len(members) - len(inside))
+
+    def _event(self, value: dict[str, Json]) -> Looking:
+        """An event of what is inside; one that tells of two objects, if both are."""
+        what = text_of(value.get("Type"))
+        if what in NOBODYS_EVENTS:
+            return Shown(value)
+        if (kind := KINDS_OF_EVENTS.get(what)) is None:
+            return _LEFT_OUT
+        actor = map_of(value.get("Actor"))
+        attributes = map_of(actor.get("Attributes"))
+        told = text_of(actor.get("ID"))
+        name = told if kind is Kind.VOLUME else text_of(attributes.get("name"))
+        is_over = text_of(value.get("Action")) in _OVER
+        is_inside = yield from self._is_inside(kind, told, name, is_over)
+        container = text_of(attributes.get("container"))
+        if is_inside and container and kind is not Kind.CONTAINER:
+            is_inside = yield from self._is_inside(Kind.CONTAINER, container)
+        return Shown(value) if is_inside else _LEFT_OUT
+
+    def _is_inside(
+        self, kind: Kind, told: str, name: str = "", is_over: bool = False
+    ) -> Generator[NeedKnown, Thing | None, bool]:
+        if not self.objects.limits(kind):
+            return True
+        if not told or (kind is Kind.CONTAINER and not _FULL_ID.fullmatch(told)):
+            return False  # a prune is nobody's
+        thing = (yield NeedKnown(kind, told, is_over)) or Thing(kind, told)
+        if name:  # as it is called then
+            thing = thing._replace(names=(name.removeprefix("/"),))
+        return self.objects.holds(thing)
+
+    @property
+    def follows(self) -> tuple[Kind, ...]:
+        """The kinds of which has to be known what there is, for it may go."""
+        if self.answer.shape is not Shape.LINES:
+            return ()
+        return tuple(filter(self.objects.limits, sorted(self.answer.kinds)))
+
+
+def showings(objects: Objects) -> Mapping[str, Showing]:
+    """Say of each operation how its answer is shown, where that is not as it comes."""
+    return MappingProxyType(dict(_showings(objects)))
+
+
+def _showings(objects: Objects) -> Iterator[tuple[str, Showing]]:
+    for operation in sorted(NARROWED):
+        answer = ANSWERS[operation]
+        if any(map(objects.limits, answer.kinds)):
+            yield operation, Showing(answer=answer, objects=objects)

@@ -1,0 +1,425 @@
+"""An answer of which not all is shown: read, judged element by element, and written anew.
+
+    begin   the first bytes for the client: the whole answer if it is short, or a head
+            and what of the body is known by then
+    rest    what follows, in chunks or up to the close
+
+Until `begin` returns the client has no byte: what cannot be read so far becomes a 502. After
+that it is the break of the connection that says so, for the last chunk never goes out.
+
+What an element alone does not tell is asked on a connection of our own, which is opened
+when it is needed first: the one that carries the answer is in the middle of it. An answer
+of any length is read through a buffer of one element, and others have their turn on the way.
+Events ask what there is when they begin, for of what goes they tell an id alone.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Final
+
+from trioproxy.api.answers import Shape, Tells
+from trioproxy.api.families import Kind
+from trioproxy.errors import Untold, UpstreamError, UpstreamLost
+from trioproxy.http import jsonbody
+from trioproxy.http.elements import (
+    CLOSE,
+    ELEMENT,
+    LONG,
+    OPEN,
+    VALUE,
+    Elements,
+    Piece,
+    parse,
+    parsing,
+    unreadable,
+)
+from trioproxy.http.framing import (
+    CHUNKED,
+    UNTIL_CLOSE,
+    Boundary,
+    Dechunked,
+    Framing,
+    boundary_of,
+)
+from trioproxy.http.response import (
+    Expectation,
+    ResponseHead,
+    closing,
+    expect,
+    is_packed,
+    with_body,
+)
+from trioproxy.judge.gate import Gate
+from trioproxy.judge.outcome import Narrowed
+from trioproxy.judge.showing import (
+    HIDDEN,
+    Looking,
+    NeedContainers,
+    NeedKnown,
+    NeedOfAnswer,
+    NeedWhole,
+    Showing,
+    Shown,
+)
+from trioproxy.limits.things import Thing, describe, listed
+from trioproxy.proxy.engine import Engine
+from trioproxy.proxy.relay import LAST_CHUNK
+from trioproxy.proxy.resolve import Resolver
+from trioproxy.proxy.shared import Shared
+from trioproxy.proxy.wire import Wire
+
+PIECE: Final = 64 * 1024
+"""Read at a time."""
+
+STEP: Final = 32 * 1024
+"""Of elements, between two turns of others: some 12 containers, and a millisecond."""
+
+SHORT: Final = 64 * 1024
+"""Up to here an answer is held until it is whole, and goes with its length."""
+
+MOST_KNOWN: Final = 16_384
+"""Things that one stream of events remembers, a few hundred bytes each."""
+
+
+class Narrowing:
+    """One answer. Closing: `close`, whatever happened."""
+
+    def __init__(
+        self,
+        showing: Showing,
+        response: ResponseHead,
+        engine: Engine,
+        gate: Gate,
+        shared: Shared,
+    ) -> None:
+        self._showing = showing
+        self._response = response
+        self._wire = engine.wire
+        self._buffer = shared.buffer
+        self._asking = _Asking(showing, gate, shared)
+        self._elements = Elements(showing.answer.shape)
+        self._writer = _Writer(showing.answer.shape)
+        self._content = _Content(engine.wire, response.framing)
+        self._left = showing.limit
+        self._worked = 0
+        """Bytes of elements since others had a turn."""
+        self._is_chunked = False
+        self._is_read = False
+        self.is_over = False
+        """Whether the client has all of it."""
+        self.is_framed = True
+        """Whether the client can tell where it ends before the connection does."""
+        self.sent = 0
+        """Bytes of the body for the client."""
+        self.hidden = 0
+
+    @property
+    def narrowed(self) -> Narrowed:
+        """By how much it was narrowed up to now."""
+        return Narrowed(self.hidden)
+
+    @property
+    def surplus(self) -> bytes:
+        """What came behind the answer."""
+        return self._content.surplus
+
+    def close(self) -> None:
+        """Ask nothing any more."""
+        self._asking.close()
+
+    async def begin(self, head: bytes, data: bytes, expected: Expectation) -> bytes:
+        """Give the first bytes for the client: all of them, if it `is_over` then.
+
+        `head`: as the client would get it else; `data` came behind it. Raises
+        `UpstreamError`.
+        """
+        if expected.is_head:
+            self.is_over = True
+            return with_body(head)  # its length would tell how much there is of others'
+        if is_packed(head):
+            raise unreadable("it comes packed")
+        self._content.put(data)
+        out = bytearray()
+        if kinds := self._showing.follows:
+            await self._asking.know(kinds)
+        while not kinds and len(out) <= SHORT:
+            piece = await self._next()
+            if piece is None:
+                self.is_over = True
+                self.sent = len(out)
+                return with_body(head, length=len(out)) + out
+            out += piece
+        self._is_chunked = expected.version == b"1.1" and head.startswith(b"HTTP/1.1 ")
+        if not self._is_chunked:
+            self.is_framed = False
+            head = closing(head)
+        return with_body(head, is_chunked=self._is_chunked) + self._framed(out)
+
+    async def rest(self, client: Wire) -> None:
+        """Send what follows, up to the end. Raises `UpstreamError` and `ClientLost`."""
+        while (piece := await self._next()) is not None:
+            data = self._framed(piece)
+            self._buffer.held += len(data)
+            try:
+                await client.send_all(data)
+            finally:
+                self._buffer.held -= len(data)
+        if self._is_chunked:
+            await client.send_all(LAST_CHUNK)
+        self.is_over = True
+
+    def _framed(self, piece: bytearray) -> bytes:
+        """Make a chunk of it; of nothing none, for that would be the last."""
+        self.sent += len(piece)
+        if not piece or not self._is_chunked:
+            return bytes(piece)
+        return b"%x\r\n%b\r\n" % (len(piece), bytes(piece))
+
+    async def _next(self) -> bytearray | None:
+        """Give what is shown of the next bytes of the Engine's answer; None at its end."""
+        if self._is_read:
+            return None
+        out = bytearray()
+        content = await self._content.read()
+        if content:
+            for piece in self._elements.feed(content):
+                out += await self._shown(piece)
+            return out
+        if not self._elements.is_whole:
+            raise unreadable("it is cut off")
+        self._is_read = True
+        out += self._writer.end()
+        return out
+
+    async def _shown(self, piece: Piece) -> bytes:
+        tells = self._showing.answer.parts.get(piece.key)
+        if tells is None:
+            return b""
+        if piece.mark is ELEMENT:
+            raw = await self._element(piece)
+            return self._writer.element(raw) if raw else b""
+        if piece.mark is VALUE:
+            await self._parse(piece.raw)
+            if piece.raw != b"null" and tells is not Tells.NOBODY:
+                raise unreadable("what should be a list is something else")
+        return self._writer.other(piece)
+
+    async def _element(self, piece: Piece) -> bytes:
+        """Judge an element; give it as it is shown, empty if it is not."""
+        value = await self._parse(piece.raw)
+        if self._showing.limit and not self._left:
+            return b""
+        shown = await self._look(self._showing.element(piece.key, value))
+        self.hidden += shown.hidden
+        if shown.value is HIDDEN:
+            return b""
+        self._left -= 1
+        return piece.raw if shown.value is value else jsonbody.render(shown.value)
+
+    async def _look(self, looking: Looking) -> Shown:
+        try:
+            need = next(looking)
+            while True:
+                need = looking.send(await self._asking.answer(need))
+        except StopIteration as over:
+            shown: Shown = over.value
+            return shown
+
+    async def _parse(self, raw: bytes) -> jsonbody.Json:
+        """Read an element, with turns of others before it and in between."""
+        self._worked += len(raw)
+        if self._worked > STEP:
+            self._worked = 0
+            await self._wire.let_others()
+        if len(raw) <= LONG:
+            return parse(raw)
+        steps = parsing(raw)
+        try:
+            while True:
+                next(steps)
+                await self._wire.let_others()
+        except StopIteration as over:
+            value: jsonbody.Json = over.value
+            return value
+
+
+class _Content:
+    """The body of an answer, without its framing."""
+
+    def __init__(self, wire: Wire, framing: Framing) -> None:
+        self._wire = wire
+        self._may_close = framing is UNTIL_CLOSE
+        self._boundary: Boundary = (
+            Dechunked(UpstreamError)
+            if framing is CHUNKED
+            else boundary_of(framing, UpstreamError)
+        )
+        self._data = b""
+        self._at = 0
+
+    @property
+    def surplus(self) -> bytes:
+        """What came behind its end."""
+        return self._data[self._at :]
+
+    def put(self, data: bytes) -> None:
+        """Take what came with its head."""
+        self._data = data
+
+    async def read(self) -> bytes:
+        """Give some more of it; nothing at its end. Raises `UpstreamLost`."""
+        boundary = self._boundary
+        while not boundary.done:
+            if self._at == len(self._data):
+                self._data, self._at = await self._wire.recv(PIECE), 0
+                if not self._data:
+                    if self._may_close:
+                        return b""
+                    raise UpstreamLost("the Engine closed the connection in mid-body")
+            begin = self._at
+            self._at = boundary.feed(self._data, begin, len(self._data))
+            if isinstance(boundary, Dechunked):
+                content = boundary.take()
+            else:
+                content = self._data[begin : self._at]
+            if content:
+                return content
+        return b""
+
+
+class _Writer:
+    """What stands around the elements, written as the Engine does."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._is_first_list = True
+        self._is_first = True
+
+    def element(self, raw: bytes) -> bytes:
+        """Write an element."""
+        if self._shape is Shape.LINES:
+            return raw + b"\n"
+        comma = b"" if self._is_first else b","
+        self._is_first = False
+        return comma + raw
+
+    def other(self, piece: Piece) -> bytes:
+        """Write the begin or end of a list, or what stands in the place of one."""
+        if piece.mark is CLOSE:
+            return b"]"
+        begin = b""
+        if self._shape is Shape.LISTS:
+            begin = b"{" if self._is_first_list else b","
+            begin += jsonbody.render(piece.key) + b":"
+        self._is_first_list, self._is_first = False, True
+        return begin + (b"[" if piece.mark is OPEN else piece.raw)
+
+    def end(self) -> bytes:
+        """Write the end of the answer."""
+        match self._shape:
+            case Shape.LINES:
+                return b""
+            case Shape.LISTS:
+                return b"{}\n" if self._is_first_list else b"}\n"
+            case Shape.LIST | Shape.ONE:
+                return b"\n"
+
+
+# --- What an element does not tell ------------------------------------------------
+
+_LISTS: Final[Mapping[Kind, tuple[str, Shape, Callable[[Any], Thing]]]] = (
+    MappingProxyType(
+        {
+            Kind.CONTAINER: ("/containers/json?all=1", Shape.LIST, listed),
+            Kind.NETWORK: ("/networks", Shape.LIST, partial(describe, Kind.NETWORK)),
+            Kind.VOLUME: ("/volumes", Shape.LISTS, partial(describe, Kind.VOLUME)),
+        }
+    )
+)
+"""Where the Engine lists what it has."""
+_THEIR_KEYS: Final = frozenset({"", "Volumes"})
+_HAS_IT: Final = 200
+
+_EXPECTED: Final = expect(
+    is_head=False, version=b"1.1", may_hijack=False, upgrades=False
+)
+
+
+class _Asking:
+    """Questions about one answer, on a connection of our own."""
+
+    def __init__(self, showing: Showing, gate: Gate, shared: Shared) -> None:
+        self._objects = showing.objects
+        self._gate = gate
+        self._remembered = shared.remembered
+        self._engine = Engine(shared.upstream, shared.response_memo, shared.watch)
+        self._known = dict[tuple[Kind, str], Thing]()
+        """What was said before; the oldest first."""
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        self._engine.drop()
+
+    async def answer(self, need: NeedOfAnswer) -> object:
+        """Get what is needed to judge an element. Raises `UpstreamError`."""
+        # Each need has a deadline of its own: an answer may be read for hours.
+        resolver = Resolver(self._engine, self._gate, self._remembered)
+        match need:
+            case NeedWhole():
+                return await resolver.complete(need.thing)
+            case NeedContainers():
+                return await resolver.containers(need.ids)
+            case NeedKnown():
+                return await self._recall(resolver, need)
+
+    async def _recall(self, resolver: Resolver, need: NeedKnown) -> Thing | None:
+        key = need.kind, need.id
+        thing = self._known.get(key)
+        if thing is None:
+            thing = await resolver.find(need.kind, need.id)
+            # A volume that nobody named gets its users only later.
+            if thing is not None and not thing.is_anonymous:
+                self._remember(thing)
+        if need.is_over:
+            self._known.pop(key, None)
+        return thing
+
+    def _remember(self, thing: Thing) -> None:
+        if len(self._known) >= MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        self._known[thing.kind, thing.id] = self._objects.remembered(thing)
+
+    async def know(self, kinds: Iterable[Kind]) -> None:
+        """Know what is inside: of what goes there may be nothing to be asked any more."""
+        for kind in kinds:
+            for thing in await self._candidates(kind):
+                resolver = Resolver(self._engine, self._gate, self._remembered)
+                whole = await resolver.complete(thing)
+                if self._objects.holds(whole):
+                    self._remember(whole)
+
+    async def _candidates(self, kind: Kind) -> list[Thing]:
+        """What may be inside, as far as a list tells: read as any answer is, at any length."""
+        target, shape, read = _LISTS[kind]
+        engine, found = self._engine, list[Thing]()
+        await engine.send_request(
+            f"GET {target} HTTP/1.1\r\nHost: docker\r\n\r\n".encode()
+        )
+        head, data = await engine.read_head(_EXPECTED)
+        if head.status != _HAS_IT:
+            raise Untold(f"the Docker Engine answers {head.status} to GET {target}")
+        content, elements = _Content(engine.wire, head.framing), Elements(shape)
+        content.put(data)
+        while more := await content.read():
+            for piece in elements.feed(more):
+                if piece.mark is ELEMENT and piece.key in _THEIR_KEYS:
+                    thing = read(parse(piece.raw))
+                    if self._objects.may_hold(thing):
+                        found.append(self._objects.remembered(thing))
+            await engine.wire.let_others()
+        if not elements.is_whole:
+            raise unreadable("it is cut off")
+        if content.surplus or not head.keep_alive:
+            engine.drop()
+        return found
