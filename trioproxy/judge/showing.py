@@ -118,7 +118,7 @@ class Showing:
         pairs = query.parse(raw_query)
         limits = [value for key, value in pairs if key == "limit"]
         if len(limits) > 1:
-            raise BadTarget("the query gives limit twice")
+            raise BadTarget("limit is in the query twice")
         limit = int(limits[0]) if limits and _LIMIT.fullmatch(limits[0]) else 0
         if limit <= 0:
             return self, raw_query
