@@ -1,5 +1,6 @@
 """Which objects real clients name, learned on a real Engine, enforced, run again."""
 
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,18 +69,24 @@ def test_own_objects_are_learned_and_enforced(
     engine: Engine, strangers: None, tmp_path: Path
 ) -> None:
     """A client of its own objects, named in all ways: it passes again, and reaches nobody
-    else's. A second learner writes the same file."""
+    else's. A second learner writes the same file, but for the end of its owner."""
     file, other = tmp_path / "app.env", tmp_path / "other" / "app.env"
     for one in (file, other):
         learn_script(engine, one, OWN)
         learn_script(engine, one, OWN)
+    owner, second = (object_lists(one)["ONLY_OWNER"] for one in (file, other))
     assert object_lists(file) == {
         "ONLY_CONTAINERS": "@own",
         "ONLY_NETWORKS": "@own,bridge",
         "ONLY_VOLUMES": "@own",
-        "ONLY_OWNER": "app",
+        "ONLY_OWNER": owner,
     }
-    assert file.read_text() == other.read_text()
+    assert re.fullmatch("app-[2-9a-z]{4}", owner)
+    assert (
+        file.read_text()
+        == other.read_text().replace(second, owner)
+        != other.read_text()
+    )
     ran = enforced(engine, file, OWN)
     assert (ran.returncode, ran.stderr) == (0, "")
     for command in (
@@ -107,14 +114,20 @@ def test_a_half_own_client_is_explained(
     told = " ".join(learn_script(engine, file, script).split())
     assert "ContainerInspect names container db, which others made" in told
     assert "4 of 5 were its own; db was not" in told
-    assert "--learn names: ONLY_CONTAINERS=@own,db" in told
-    assert object_lists(file)["ONLY_CONTAINERS"] == "*"
-    assert object_lists(file)["ONLY_VOLUMES"] == "@own"
-    learn_script(engine, file, script, "--learn", "names")
     assert object_lists(file)["ONLY_CONTAINERS"] == "@own,db"
+    assert object_lists(file)["ONLY_VOLUMES"] == "@own"
+    owner = object_lists(file)["ONLY_OWNER"]
     ran = enforced(engine, file, f"{script}; docker logs web")
     assert "container web, which ONLY_CONTAINERS does not list" in ran.stderr
     assert ran.stderr.count("does not list") == 1
+    told = learn_script(engine, file, script.replace("logs db", "logs web"), "--fresh")
+    told += learn_script(engine, file, script)
+    assert "others in other runs" in told
+    assert "--learn names: ONLY_CONTAINERS=@own,db,web" in told
+    assert object_lists(file)["ONLY_CONTAINERS"] == "*"
+    assert object_lists(file)["ONLY_OWNER"] == owner  # what it made is still there
+    learn_script(engine, file, script, "--learn", "names")
+    assert object_lists(file)["ONLY_CONTAINERS"] == "@own,db,web"
 
 
 def test_what_is_reached_into_beyond_the_limits(engine: Engine, tmp_path: Path) -> None:

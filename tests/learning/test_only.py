@@ -20,7 +20,7 @@ from trioproxy.evidence.seen import VALUES_KEPT
 from trioproxy.file.envfile import parse
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate, NeedThings
-from trioproxy.learning.only import Strangers
+from trioproxy.learning.only import Strangers, new_owner
 from trioproxy.limits.objects import OWNER_LABEL, own_alone
 from trioproxy.limits.things import Missing, Thing, describe
 
@@ -69,7 +69,7 @@ WEB = container("shop-web-1", project="shop")
 class Named(File):
     """A file of which objects are learned too."""
 
-    def __init__(self, strangers: Strangers = Strangers.ANY) -> None:
+    def __init__(self, strangers: Strangers = Strangers.SAME) -> None:
         wish = replace(WISH, objects=strangers)
         super().__init__(wish, gate=Gate.learning(objects=own_alone("app")))
 
@@ -143,38 +143,93 @@ def test_all_its_own() -> None:
     )
 
 
-def test_a_stranger_opens_its_kind_alone() -> None:
-    """One container of others leaves that kind open, and says who it was and what to do."""
+def test_strangers_that_stay_are_listed_by_name() -> None:
+    """One container of others that each run names is listed beside its own, and told."""
+    file = Named()
+    for _ in range(2):
+        file.begin()
+        file.make()
+        file.send("GET", "/v1.45/containers/db/json", None, DB)
+        file.write()
+        assert file.objects["ONLY_CONTAINERS"] == "@own,db"
+        assert file.objects["ONLY_VOLUMES"] == "@own"
+        counted = file.proposal.objects.counted["ONLY_CONTAINERS"]
+        assert counted == "1 of 2 was its own; db was not"
+    assert not file.proposal.news
+
+
+def test_strangers_that_vary_open_their_kind_alone() -> None:
+    """Where others are named in other runs, that kind stays open, and the file says so; a
+    run of none of them proves nothing if it failed, or is not over."""
+    file = Named()
+    for number in range(3):
+        file.begin()
+        file.make()
+        file.send("GET", f"/v1.45/containers/job-{number}/json", None, container(f"job-{number}"))  # fmt: skip
+        file.write()
+    assert file.objects["ONLY_CONTAINERS"] == "*"
+    assert file.objects["ONLY_NETWORKS"] == "@own,bridge"
+    assert "# open: which containers may be named\n" in file.text
+    counted = file.proposal.objects.counted["ONLY_CONTAINERS"]
+    assert counted == "1 of 2 was its own; job-2 was not; others in other runs"
+    proposed = "ONLY_CONTAINERS=@own,job-0,job-1,job-2"
+    assert (Strangers.NAMES, proposed) in file.proposal.objects.proposed
+
+
+def test_a_run_that_is_not_over_takes_no_name_back() -> None:
+    """What a run has not named yet, or did not reach before it failed, is not missed."""
+    file = Named()
+    file.run(inspect(DB), inspect(WEB))
+    file.begin()
+    file.send("GET", "/v1.45/containers/db/json", None, DB)
+    file.write(going_on="2026-0002")
+    assert file.listed() == "db,shop-web-1"
+    file.evidence.runs["2026-0002"].status = 1
+    file.write()
+    assert file.listed() == "db,shop-web-1"
+
+
+def test_who_follows_events_is_held_by_no_names() -> None:
+    """A client that goes by whatever comes would be refused the next one by a list."""
     file = Named()
     file.begin()
-    file.make()
-    file.send("POST", "/v1.45/volumes/create", {"Name": "v"}, status=201)
+    file.send("GET", "/v1.45/events", None)
     file.send("GET", "/v1.45/containers/db/json", None, DB)
     file.write()
-    assert file.objects["ONLY_CONTAINERS"] == "*"
-    assert file.objects["ONLY_VOLUMES"] == "@own"
+    assert not file.objects
     counted = file.proposal.objects.counted["ONLY_CONTAINERS"]
-    assert counted == "1 of 2 was its own; db was not"
-    assert (
-        Strangers.NAMES,
-        "ONLY_CONTAINERS=@own,db",
-    ) in file.proposal.objects.proposed
+    assert counted == "db was not its own; it follows events, and so others may come"
 
 
-def test_strangers_alone_limit_nothing() -> None:
-    """Where nothing is the client's own, there are no lists, and names are proposed."""
+def test_strangers_alone_that_vary_limit_nothing() -> None:
+    """Where all that is named varies, and nothing is made, there are no lists, and names
+    are proposed."""
     file = Named()
-    text = file.run(inspect(DB), inspect(WEB))
+    file.run(inspect(DB))
+    text = file.run(inspect(WEB))
     assert not file.objects
     assert "# open: which containers, networks and volumes may be named\n" in text
-    assert (
-        file.proposal.objects.counted["ONLY_CONTAINERS"]
-        == "db, shop-web-1 were not its own"
-    )
     assert (
         Strangers.NAMES,
         "ONLY_CONTAINERS=db,shop-web-1",
     ) in file.proposal.objects.proposed
+
+
+def test_what_a_person_narrowed_to_names_is_extended_by_names() -> None:
+    """Names in place of a `*` that was learned are a choice: no later run takes it back."""
+    file = Named()
+    for thing in (DB, WEB):
+        file.begin()
+        file.make()
+        file.send("GET", f"/v1.45/containers/{thing.names[0]}/json", None, thing)
+        file.write()
+    assert file.listed() == "*"
+    file.wish = replace(WISH, objects=Strangers.NAMES)
+    file.run(inspect(DB))
+    assert file.listed() == "@own,db,shop-web-1"
+    file.wish = WISH
+    file.run(inspect(container("cache")))
+    assert file.listed() == "@own,cache,db,shop-web-1"
 
 
 @pytest.mark.parametrize(
@@ -199,12 +254,14 @@ def test_strangers_are_listed_where_that_is_wished(
 
 
 def test_names_stay_names_in_later_runs() -> None:
-    """A list that has names is extended by names, without being asked for it again."""
+    """A list of names that a person wished is extended by names, without being asked for
+    it again, whether they vary or not."""
     file = Named(Strangers.NAMES)
     file.run(inspect(DB))
     file.wish = WISH
     file.run(inspect(WEB))
-    assert file.listed() == "db,shop-web-1"
+    file.run(inspect(container("cache")))
+    assert file.listed() == "cache,db,shop-web-1"
 
 
 def test_a_label_from_an_image_is_none_of_ours() -> None:
@@ -399,10 +456,9 @@ def test_a_ceiling_of_objects_holds() -> None:
     file = Named()
     file.wish, file.gate = wish, Gate.learning(ceiling, objects=own_alone("app"))
     file.run(inspect(DB))
-    assert not file.objects
-    file.wish = replace(WISH, ceiling=ceiling, objects=Strangers.NAMES)
-    file.run(inspect(DB))
     assert file.listed() == "db"
+    file.run(inspect(container("web-1")))
+    assert file.listed() == "db,web-*"
 
 
 def test_a_ceiling_of_labels_holds() -> None:
@@ -483,22 +539,171 @@ STEPS = st.lists(
 )
 
 
+def test_the_order_of_requests_takes_no_list_away() -> None:
+    """Its own container, then a stranger, then its own network, each written down before
+    the next: the lists are there, and nobody is said to have taken them out."""
+    file = Named()
+    file.begin()
+    file.make()
+    file.write(going_on="2026-0001")
+    file.send("GET", "/v1.45/containers/db/json", None, DB)
+    file.write(going_on="2026-0001")
+    file.send("POST", "/v1.45/networks/create", {"Name": "n"}, status=201)
+    file.write(going_on="2026-0001")
+    file.write()
+    assert file.objects == {
+        "ONLY_CONTAINERS": "@own,db",
+        "ONLY_NETWORKS": "@own,bridge",
+        "ONLY_VOLUMES": "@own",
+        "ONLY_OWNER": "app",
+    }
+    assert not file.proposal.objects.open
+
+
+REACHING = [
+    *(inspect(OWN), inspect(DB), inspect(WEB), execute(OWN)),
+    execute(container("host", host={"Binds": ["/etc:/x"]})),
+    ("GET", "/v1.45/networks/front", network("front")),
+    ("GET", "/v1.45/networks/mine", network("mine", "app")),
+    ("DELETE", "/v1.45/volumes/mine", volume("mine", "app")),
+    (*CREATE, OWN),
+]
+
+
+@settings(deadline=None, max_examples=100)
+@given(data=st.data(), strangers=st.sampled_from(Strangers), is_twice=st.booleans())
+def test_the_order_of_requests_shows_nowhere(
+    data: st.DataObject, strangers: Strangers, is_twice: bool
+) -> None:
+    """Whatever a run asks for first, and however often it is written down meanwhile, the
+    file is the same in the end, byte for byte; so is that of a second run."""
+    steps = data.draw(st.lists(st.sampled_from(REACHING), min_size=1, max_size=7))
+    texts = list[str]()
+    for is_shuffled in (False, True):
+        file = Named(strangers)
+        for _ in range(1 + is_twice):
+            file.begin()
+            run = f"2026-{file.runs:04}"
+            mine = data.draw(st.permutations(steps)) if is_shuffled else steps
+            for method, target, thing in mine:
+                body: Json = {"Image": "nginx"} if method == CREATE[0] and target == CREATE[1] else None  # fmt: skip
+                file.send(method, target, body, thing, status=201)
+                if is_shuffled and data.draw(st.booleans()):
+                    file.write(going_on=run)
+            file.write()
+        texts.append(file.text)
+    assert texts[0] == texts[1]
+
+
 @settings(deadline=None, max_examples=60)
 @given(steps=STEPS, cut=st.integers(0, 8), strangers=st.sampled_from(Strangers))
 def test_runs_may_be_cut_anywhere(
     steps: list[tuple[str, str, Thing]], cut: int, strangers: Strangers
 ) -> None:
-    """One run or two, in whatever order: the lists are the same, and hold all that was named."""
-    whole, parts, back = Named(strangers), Named(strangers), Named(strangers)
+    """One run or two, whatever is named in which: the lists hold all that was named, and
+    are the same where it was told how strangers are listed."""
+    whole, parts = Named(strangers), Named(strangers)
     whole.run(*steps)
     parts.run(*steps[:cut])
     parts.run(*steps[cut:])
-    back.run(*reversed(steps))
-    assert whole.objects == parts.objects == back.objects
-    policy, _ = parse_policy(parse(whole.text, name="app.env"))
-    for _, _, thing in steps:
-        only = policy.objects.by_kind.get(thing.kind)
-        assert only is None or only.holds(thing)
+    assert whole.objects == parts.objects or strangers is Strangers.SAME
+    for file in (whole, parts):
+        policy, _ = parse_policy(parse(file.text, name="app.env"))
+        for _, _, thing in steps:
+            only = policy.objects.by_kind.get(thing.kind)
+            assert only is None or only.holds(thing)
+
+
+def test_what_an_earlier_run_left_is_told_apart() -> None:
+    """What its own label says and a date before the run is counted apart, and what such a
+    thing has shows no need: no list goes for it, whoever forgot what it was made with."""
+    left = container("left", owner="app", host={"Binds": ["/etc:/x"]})
+    left = left._replace(value={**left.value, "Created": "1970-01-01T00:00:42.5Z"})
+    file = Named()
+    file.begin()  # at 100 s
+    file.make()
+    file.send("POST", "/v1.45/containers/left/start", None, left, status=204)
+    file.write()
+    assert file.objects["ONLY_CONTAINERS"] == "@own"
+    told = file.proposal.objects.counted["ONLY_CONTAINERS"]
+    assert told == "all that were named were its own; 1 was left by an earlier run"
+    # The same, made in this run by somebody else's hand, is what the client reaches into.
+    mine = left._replace(value={**left.value, "Created": "1970-01-01T00:02:42.5Z"})
+    file.send("POST", "/v1.45/containers/left/start", None, mine, status=204)
+    file.write()
+    assert "which has CREATE_BINDS=/etc" in file.proposal.objects.open
+
+
+def test_lists_that_learning_left_out_come_back() -> None:
+    """Where learning itself wrote no lists, it writes them as soon as it can; where a person
+    took them out, they stay out, also over a run that learns nothing of objects."""
+    file = Named()
+    file.begin()
+    file.make()
+    file.write()
+    mounted = container("host", host={"Binds": ["/srv:/x"]})
+    file.begin()
+    file.send("POST", "/v1.45/containers/host/start", None, mounted, status=204)
+    file.write()
+    assert not file.objects
+    file.edit(
+        "CREATE_IMAGES=nginx:latest", "CREATE_IMAGES=nginx:latest\nCREATE_BINDS=/srv"
+    )
+    file.begin()
+    file.make()
+    file.write()
+    assert file.listed() == "@own,host"
+    lists = [line for line in file.text.split("\n") if line.startswith("ONLY_")]
+    for line in lists:
+        file.edit(line, "")
+    file.wish = replace(WISH, objects=None)
+    file.begin()
+    file.send("GET", "/v1.45/_ping", None)
+    file.write()
+    file.wish = WISH
+    file.begin()
+    file.make()
+    file.write()
+    assert not file.objects
+    assert "taken out of the file" in file.proposal.objects.open
+    assert "may be named, as their lists were\n#     taken out\n" in file.text
+
+
+def test_an_owner_stays() -> None:
+    """An owner that was given once is the file's for good, with lists or without."""
+    file = Named()
+    file.wish = replace(WISH, owner="app-7f3k")
+    file.gate = Gate.learning(objects=own_alone("app-7f3k"))
+    file.begin()
+    file.make()
+    reached = container("db", host={"Binds": ["/etc:/x"]})
+    file.send("POST", "/v1.45/containers/db/start", None, reached, status=204)
+    file.write()
+    assert not file.objects
+    for line in ("CREATE_IMAGES=nginx:latest\nCREATE_BINDS=/etc", None):
+        if line:
+            file.edit("CREATE_IMAGES=nginx:latest", line)
+        file.wish = replace(WISH, owner="app-else")
+        file.begin()
+        file.make()
+        file.write()
+        assert file.objects["ONLY_OWNER"] == "app-7f3k"
+
+
+@pytest.mark.parametrize(
+    ("name", "end", "owner"),
+    [
+        ("ci", b"", "ci"),
+        ("ci", bytes([5, 13, 1, 18]), "ci-7f3k"),
+        ("my app", b"\0\0\0\0", "my-app-2222"),
+        ("x" * 300, b"\0\0\0\0", f"{'x' * 120}-2222"),
+        ("", b"", "client"),
+    ],
+)
+def test_owners(name: str, end: bytes, owner: str) -> None:
+    """An owner is what a file is called, in letters that labels take, and a random end."""
+    assert new_owner(name, end) == owner
+    assert own_alone(owner).owner == owner
 
 
 def test_evidence_of_objects_is_read_back() -> None:

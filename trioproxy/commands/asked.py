@@ -31,7 +31,7 @@ class Scope(StrEnum):
 
 
 STRANGERS: Final = {
-    Scope.OBJECTS: Strangers.ANY,
+    Scope.OBJECTS: Strangers.SAME,
     Scope.NAMES: Strangers.NAMES,
     Scope.PROJECTS: Strangers.PROJECTS,
 }

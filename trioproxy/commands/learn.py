@@ -183,7 +183,7 @@ def _live(asked: Asked) -> int:
             docker_host=private,
             captured=_captured(config.upstream, asked),
             clients=clients,
-            objects=store.objects() if store.wish.objects else NO_OBJECTS,
+            objects=store.objects(known.evidence) if store.wish.objects else NO_OBJECTS,
             proxy_socket=_proxy_socket(store, config.listen),
             base=_base() if asked.argv else "",
         )

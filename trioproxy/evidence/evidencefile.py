@@ -120,6 +120,8 @@ def run_line(name: str, run: Run) -> str:
         data["oldest_api"] = run.oldest_api
     if run.own:
         data["own"] = dict(sorted(run.own.items()))
+    if run.left:
+        data["left"] = dict(sorted(run.left.items()))
     return json.dumps(data)
 
 
@@ -343,7 +345,7 @@ def _read_run(data: dict[str, Any]) -> Run:
     expect_keys(
         data,
         {"run", "first", "last", "seconds", "source"},
-        {"status", "files", "dropped", "base", "oldest_api", "own"},
+        {"status", "files", "dropped", "base", "oldest_api", "own", "left"},
     )
     status = data.get("status")
     return Run(
@@ -356,11 +358,13 @@ def _read_run(data: dict[str, Any]) -> Run:
         dropped=count(data.get("dropped", 0)),
         base=string(data.get("base", ""), _BASE),
         oldest_api=string(data.get("oldest_api", ""), _OLDEST),
-        own={
-            string(kind, _KIND): count(number)
-            for kind, number in pairs(data.get("own", {}))
-        },
+        own=_read_kinds(data.get("own", {})),
+        left=_read_kinds(data.get("left", {})),
     )
+
+
+def _read_kinds(value: object) -> dict[str, int]:
+    return {string(kind, _KIND): count(number) for kind, number in pairs(value)}
 
 
 def _read_files(value: object) -> frozenset[str]:

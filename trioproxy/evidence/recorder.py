@@ -88,7 +88,7 @@ class Recorder:
         self._proxy_socket = proxy_socket
         self._origin = clock()
         self._tallies: dict[tuple[Hashable, ...], Tally] = {}
-        self._own: dict[str, set[str]] = {}
+        self._own: dict[tuple[str, bool], set[str]] = {}
 
     def end(self, status: int | None = None) -> None:
         """End the run now; `status` is how its COMMAND ended, if it had one."""
@@ -200,9 +200,11 @@ class Recorder:
         sights = set[Sight]()
         for one in touched(verdict.operation, named, verdict.objects):
             sights.add(one.sight)
+            # What its own earlier runs left there has shows no need of this one.
+            is_left = 0 < one.made < self.evidence.runs[self.evidence.run].first
             if one.own_id:
-                self._count_own(OBJECTS[one.sight.variable], one.own_id)
-            for variable, item in one.has:
+                self._count_own(OBJECTS[one.sight.variable], one.own_id, is_left)
+            for variable, item in () if is_left else one.has:
                 value = self._with_base(variable, item)
                 if not (one.own_id and self._was_asked_for(variable, value)):
                     sights.add(one.sight._replace(has=str(Grant(variable, value))))
@@ -220,13 +222,16 @@ class Recorder:
             for operation in ("ContainerCreate", "VolumeCreate", "ContainerUpdate")
         )
 
-    def _count_own(self, kind: str, full_id: str) -> None:
-        known = self._own.setdefault(kind, set())
+    def _count_own(self, kind: str, full_id: str, is_left: bool) -> None:
+        known = self._own.setdefault((kind, is_left), set())
         if full_id in known or len(known) >= VALUES_KEPT:
             return
         known.add(full_id)
         run = self.evidence.runs[self.evidence.run]
-        run.own = {**run.own, kind: len(known)}
+        if is_left:
+            run.left = {**run.left, kind: len(known)}
+        else:
+            run.own = {**run.own, kind: len(known)}
 
     def _names(self, verdict: Verdict) -> "dict[Argument, str]":
         """The names of images that were asked for by an id."""

@@ -229,6 +229,8 @@ class Run(Span):
     """The oldest version of its API that the Engine took; empty: nobody asked."""
     own: dict[str, int] = field(default_factory=dict)
     """How many objects of each kind were named or made that were the client's own."""
+    left: dict[str, int] = field(default_factory=dict)
+    """How many of each kind were its own, and there before the run began."""
 
     def reach(self, when: When) -> None:
         """Watch until then at least."""
@@ -245,10 +247,8 @@ class Run(Span):
         self.dropped = max(self.dropped, other.dropped)
         self.base = max(self.base, other.base)
         self.oldest_api = max(self.oldest_api, other.oldest_api)
-        self.own = {
-            kind: max(self.own.get(kind, 0), other.own.get(kind, 0))
-            for kind in self.own.keys() | other.own.keys()
-        }
+        self.own = _most(self.own, other.own)
+        self.left = _most(self.left, other.left)
 
     @property
     def is_proof(self) -> bool:
@@ -693,6 +693,10 @@ def _runs_of_use(sight: Sight, facts: Facts) -> frozenset[str]:
         run for run, counts in facts.runs.items() if not needed.isdisjoint(counts)
     }
     return frozenset(first | counted)
+
+
+def _most(mine: dict[str, int], theirs: dict[str, int]) -> dict[str, int]:
+    return {one: max(mine.get(one, 0), theirs.get(one, 0)) for one in {*mine, *theirs}}
 
 
 def _known_status(status: int | None) -> int:

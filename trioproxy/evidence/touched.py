@@ -2,12 +2,13 @@
 
 An object is `@own` if the Engine says that it has the client's label and not from its
 image. Of all others the name is kept, and the Compose project, so that a person can list
-them. What was reached into is kept with what it has beyond the harmless, for that counts
+them. What it made in an earlier run and left there is told apart by its date. What was reached into is kept with what it has beyond the harmless, for that counts
 later as if it were asked for (`judge.naming`).
 """
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from trioproxy.api.families import Family, Kind
@@ -34,6 +35,8 @@ class Touched(NamedTuple):
     sight: Sight
     own_id: str = ""
     """Its id, if it is the client's own."""
+    made: float = 0.0
+    """When that was made, by the Engine's clock, in seconds since the epoch; 0: unknown."""
     has: tuple[tuple[str, str], ...] = ()
     """What it has beyond the harmless, if it was reached into: variables and items."""
 
@@ -85,7 +88,8 @@ def _touched(
     has: tuple[tuple[str, str], ...],
 ) -> Touched:
     if objects.is_own(thing):
-        return Touched(Sight(VARIABLES[thing.kind], OWN, operation), thing.id, has)
+        own = Sight(VARIABLES[thing.kind], OWN, operation)
+        return Touched(own, thing.id, _made(thing), has)
     name = thing.names[0] if thing.names else ""
     project = project_of(thing)
     return Touched(
@@ -97,6 +101,14 @@ def _touched(
         ),
         has=has,
     )
+
+
+def _made(thing: Thing) -> float:
+    said = thing.value.get("Created") or thing.value.get("CreatedAt")
+    try:
+        return datetime.fromisoformat(str(said)).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _has(thing: Thing, engine: Thing | Missing | None) -> Iterator[tuple[str, str]]:

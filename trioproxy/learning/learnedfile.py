@@ -104,6 +104,8 @@ _TITLE = re.compile(
     + ")(?: .*)?"
 )
 _REST = "#     "
+LEFT_OPEN: Final = "which containers, networks and volumes may be named"
+TAKEN_OUT: Final = ", as their lists were taken out"
 _OUR_VARIABLES: Final = frozenset(
     {OPERATIONS_VARIABLE, *LIMITS, BASE_VARIABLE, *OBJECT_VARIABLES}
 )
@@ -125,6 +127,8 @@ class Learned:
     """What requests may ask for, by variable, in the order in which it is written."""
     objects: Mapping[str, str] = field(default_factory=dict)
     """Which objects they may name, likewise."""
+    is_taken_out: bool = False
+    """Whether a person took the lists of objects out of the file."""
     asked: frozenset[str] = frozenset()
     """Variables of which anything was ever asked for, in vain too, and families of which
     it is known what was asked for."""
@@ -186,7 +190,7 @@ def _comments(
         groups.setdefault(TITLES[level], []).append(row)
     for title in dict.fromkeys(TITLES.values()):
         yield from _group(title, groups.get(title, ()), before)
-    yield from _names(_OPEN, _left_open(policy, granted), "; ")
+    yield from _names(_OPEN, _left_open(policy, granted, learned), "; ")
     yield from _names(_NEVER, _never_asked(policy, learned.asked))
     yield f"# {in_tecnativa(granted)}"
 
@@ -225,7 +229,20 @@ def _group(title: str, rows: Sequence[_Row], before: "_Old") -> Iterator[str]:
         yield f"{row}   # {note}" if note else row
 
 
-def _left_open(policy: Policy, granted: Iterable[str]) -> Iterator[str]:
+def says_left_open(text: str) -> bool:
+    """Whether a file says that learning itself wrote no lists of objects.
+
+    Lists that are gone without a word of it were taken out, and stay out.
+    """
+    return any(
+        LEFT_OPEN in line and TAKEN_OUT not in line
+        for line in text.replace(f"\n{_REST}", " ").split("\n")
+    )
+
+
+def _left_open(
+    policy: Policy, granted: Iterable[str], learned: Learned
+) -> Iterator[str]:
     """What no list of the file limits, though a variable could."""
     asking = [name for name in granted if name in ASKING]
     if names := [
@@ -233,7 +250,10 @@ def _left_open(policy: Policy, granted: Iterable[str]) -> Iterator[str]:
     ]:
         yield f"what {_and(names)} may ask for"
     if not policy.objects and any(kinds_of(n) for n in granted if n in OPERATIONS):
-        yield "which containers, networks and volumes may be named"
+        yield f"{LEFT_OPEN}{TAKEN_OUT * learned.is_taken_out}"
+    for kind, only in sorted(policy.objects.by_kind.items()):
+        if only.is_any:
+            yield f"which {kind}s may be named"
 
 
 def _never_asked(policy: Policy, asked: frozenset[str]) -> list[str]:

@@ -1,18 +1,23 @@
 """What the lists of objects of a file should hold: which objects its requests may name.
 
 A client that named nothing but what it had made itself gets `@own`, which needs no list
-of names and holds for objects that are yet to be made. A kind of which that is not true
-stays open beside the others, as `*`, for whoever names strangers by names that change
-would be refused tomorrow; names or projects are written where a person wishes it. Where
-it is true of no kind, nothing is limited: the kinds then have nothing that tells the
-client's objects from others.
+of names and holds for objects that are yet to be made. Strangers that it names in every
+run are listed by their names: `docker logs db`, a backup's volume. Where the names are
+others from run to run, or it goes by whatever comes, the kind stays open beside the
+others, as `*`: a list would refuse tomorrow's. Where all that was named is open, nothing
+is limited.
+
+What is proposed is a function of what was seen and of what the file says, never of the
+order in which requests came: whatever is written meanwhile, the end of a run writes the
+same. That needs to be told apart which lists a person took out of the file, and which
+learning itself left out: the file says which, and `learnedfile.says_left_open` reads it.
 
 As with the lists of arguments, a list that is in the file already is extended and never
 cut, and what a person took out of it stays out.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -46,7 +51,15 @@ TAKEN_OUT: Final = (
 )
 UNREAD: Final = "nothing is known of which objects {names} named"
 REACHED: Final = "{operation} reached into {what}, which has {has}, and {variable} does not list that"
-NOT_OWN: Final = "there is no kind of which all that were named are its own"
+NONE_STAYS: Final = (
+    "it names others' by names that do not stay, and makes none of its own"
+)
+
+_FOLLOWS: Final = "SystemEvents"
+"""Who asks for it goes by whatever comes."""
+
+FOLLOWED: Final = "it follows events, and so others may come"
+VARIED: Final = "others in other runs"
 
 ORDER: Final = (*OBJECTS, OWNER_VARIABLE)
 """In which order the lines are written."""
@@ -61,9 +74,10 @@ _BY_LEARNING: Final = frozenset({OWN, ANY, *BUILT_IN})
 class Strangers(StrEnum):
     """How objects are listed that are not the client's own."""
 
-    ANY = "any"
-    """By `*`: the kind stays open."""
+    SAME = "same"
+    """By their names where those are the same in all runs; else by `*`."""
     NAMES = "names"
+    """By their names, also where those vary."""
     PROJECTS = "projects"
     """By their Compose projects; by their names where they have none."""
 
@@ -89,6 +103,11 @@ class ObjectLists:
     """What was reached into and is refused by these lists all the same, in words."""
     is_kept: bool = False
     """Whether they are as a person left them, whatever was named."""
+    is_taken_out: bool = False
+    """Whether there are none because a person took them out of the file."""
+    marks: frozenset[Grant] = frozenset()
+    """What to remember, once the file is written: what it lists, an owner that things are
+    labelled with, and `*` of a kind that a person wants listed by names."""
 
     def items(self) -> Iterator[tuple[str, str]]:
         """All items, each with its variable in front."""
@@ -114,7 +133,11 @@ class Named:
     ceiling: Objects = NO_OBJECTS
     owner: str
     """The owner where the file names none yet."""
-    strangers: Strangers = Strangers.ANY
+    is_taken_out: bool = False
+    """Whether a person took the lists out of the file."""
+    going_on: str = ""
+    """The run that is not over: what it did not name, it may still."""
+    strangers: Strangers = Strangers.SAME
     include_failed: bool = False
     restore: frozenset[str] = frozenset()
     """Declined items to list again."""
@@ -130,6 +153,8 @@ class _Kind:
     """Operations that named all of the kind, or what no list can hold."""
     names: dict[str, set[str]] = field(default_factory=dict)
     """Those of others by name, each with the projects that it was seen in."""
+    why_any: str = ""
+    """Why names would not hold those of others; empty: they would."""
     built_in: set[str] = field(default_factory=set)
     """Networks that each Engine has."""
 
@@ -138,26 +163,36 @@ class _Kind:
         """Whether any was named, or made, that not every Engine has."""
         return bool(self.is_own or self.names or self.all_of)
 
-    @property
-    def is_all_own(self) -> bool:
-        """Whether no stranger was named."""
-        return not self.names and not self.all_of
-
 
 def propose_objects(named: Named) -> ObjectLists:
     """Say what the lists of objects should hold."""
     return _Proposing(named).lists()
 
 
-def keep_objects(old: Mapping[str, str]) -> ObjectLists:
+def keep_objects(old: Mapping[str, str], *, is_taken_out: bool) -> ObjectLists:
     """The lists that a file has, where objects are not learned."""
     values = {name: old[name] for name in ORDER if name in old}
-    return ObjectLists(values=values, is_kept=True)
+    return ObjectLists(values=values, is_taken_out=is_taken_out, is_kept=True)
 
 
-def owner_of(name: str) -> str:
-    """The owner that a file of this name gets: letters, digits, dots, - and _."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "-", name)[:128] or "client"
+def owner_in(evidence: Evidence) -> str:
+    """The owner that a file once named; empty: none. What was made is labelled with it, so
+    that it never changes once it was given, even where the lists are left out."""
+    given = (item for name, item in sorted(evidence.granted) if name == OWNER_VARIABLE)
+    return next(given, "")
+
+
+def new_owner(name: str, end: bytes = b"") -> str:
+    """An owner for a file of this name: letters, digits, dots, - and _, and a few random
+    ones that `end` gives. Without those, two projects whose files have one name would own
+    each other's containers."""
+    stem = re.sub(r"[^A-Za-z0-9_.-]", "-", name)[:120] or "client"
+    ends = "".join(_OF_OWNERS[byte % len(_OF_OWNERS)] for byte in end)
+    return f"{stem}-{ends}" if ends else stem
+
+
+_OF_OWNERS: Final = "23456789abcdefghijkmnpqrstuvwxyz"
+"""Letters that nobody takes for others."""
 
 
 def _were(number: int) -> str:
@@ -168,18 +203,19 @@ def _were_not(names: Collection[str]) -> str:
     return f"{some(sorted(names), NAMES_SHOWN)} {_were(len(names))} not"
 
 
+def _items_of_strangers(kind: _Kind, how: Strangers) -> list[str]:
+    if how is not Strangers.PROJECTS:
+        return sorted(kind.names)
+    items = set[str]()
+    for name, projects in kind.names.items():
+        items |= {item_of_project(one) if one else name for one in projects}
+    return sorted(items)
+
+
 def _some_of(items: list[str]) -> str:
     """Write a list that is only proposed: nobody reads hundreds of names."""
     more = [f"...{len(items) - ITEMS_SHOWN}-more"] * (len(items) > ITEMS_SHOWN)
     return ",".join([*items[:ITEMS_SHOWN], *more])
-
-
-def _as_listed(lists: Iterable[Iterable[str]]) -> Strangers:
-    """How the lists of a file hold strangers."""
-    items = {item for one in lists for item in one}
-    if any(one.startswith(OF_PROJECT) for one in items):
-        return Strangers.PROJECTS
-    return Strangers.NAMES if items - _BY_LEARNING else Strangers.ANY
 
 
 class _Proposing:
@@ -195,9 +231,6 @@ class _Proposing:
         }
         marks = named.evidence.listed if named.old is not None else frozenset[str]()
         self._marks = {one for one in marks if Grant.parse(one).variable in OBJECTS}
-        self._strangers = named.strangers
-        if named.strangers is Strangers.ANY:
-            self._strangers = _as_listed(self._listed.values())
         self._used = self._used_objects()
         self._kinds = {kind: self._know(kind) for kind in OBJECTS.values()}
         self._declined = set[str]()
@@ -213,27 +246,39 @@ class _Proposing:
         refused = self._reached_beyond()
         if not is_by_hand:
             if not any(one.is_touched for one in self._kinds.values()):
-                return keep_objects(named.old or {})
-            is_out = (
-                not self._listed and self._marks and not named.restore & self._marks
-            )
-            why = (
-                refused
-                or self._why_open()
-                or (TAKEN_OUT.format(owner=named.owner) if is_out else "")
-            )
-            if why:
+                return keep_objects(named.old or {}, is_taken_out=named.is_taken_out)
+            is_out = named.is_taken_out and not named.restore & self._marks
+            if is_out:
+                return self._nothing(TAKEN_OUT.format(owner=named.owner), is_out=True)
+            if why := refused or self._unread():
                 return self._nothing(why)
         items = {name: self._items(name, is_by_hand=is_by_hand) for name in OBJECTS}
+        if not is_by_hand and self._is_all_open(items):
+            return self._nothing(NONE_STAYS)
         return self._written(items, refused)
 
-    def _nothing(self, why: str) -> ObjectLists:
-        proposed = tuple(self._proposed()) if why == NOT_OWN else ()
+    def _is_all_open(self, items: Mapping[str, list[str]]) -> bool:
+        """Whether lists would hold nothing that could be named: what it never touched is
+        within reach of its creations alone."""
+        return all(
+            items[variable] == [ANY]
+            for variable, kind in OBJECTS.items()
+            if self._is_maker or self._kinds[kind].is_touched
+        )
+
+    def _nothing(self, why: str, *, is_out: bool = False) -> ObjectLists:
+        proposed = tuple(self._proposed()) if why == NONE_STAYS else ()
         return ObjectLists(
             open=why,
             proposed=proposed,
             counted=self._words(self._count),
+            is_taken_out=is_out,
+            marks=self._owner_mark(),
         )
+
+    def _owner_mark(self) -> frozenset[Grant]:
+        owner = Grant(OWNER_VARIABLE, self._named.owner)
+        return frozenset({owner} if self._is_maker else ())
 
     def _used_objects(self) -> dict[Sight, frozenset[str]]:
         include_failed, granted = self._named.include_failed, self._named.granted
@@ -251,7 +296,28 @@ class _Proposing:
                 known.built_in.add(one.item)
             else:
                 known.names.setdefault(one.item, set()).add(one.project)
+        known.why_any = self._why_any(kind, known) if known.names else ""
         return known
+
+    def _why_any(self, kind: Kind, known: _Kind) -> str:
+        """Say why the strangers of a kind may be others tomorrow; empty: they stay."""
+        if _FOLLOWS in self._evidence.used_operations():
+            return FOLLOWED
+        over = self._proofs - {self._named.going_on}
+        runs = dict.fromkeys(known.names, frozenset[str]())
+        looked = dict.fromkeys(known.names, frozenset[str]())
+        for one in self._of(kind):
+            if one.item in runs:
+                runs[one.item] |= self._used[one]
+                whole = Sight(one.variable, "", one.operation)
+                looked[one.item] |= self._used.get(whole, frozenset()) & over
+        return VARIED if any(looked[name] - runs[name] for name in runs) else ""
+
+    @property
+    def _proofs(self) -> frozenset[str]:
+        """The runs that show what a client does without."""
+        runs = self._evidence.runs
+        return frozenset(name for name, run in runs.items() if run.is_proof)
 
     def _of(self, kind: Kind) -> Iterator[Sight]:
         return (
@@ -260,23 +326,16 @@ class _Proposing:
 
     # --- Whether there are lists ------------------------------------------------------
 
-    def _why_open(self) -> str:
-        """Say why nothing should be limited; empty: something should."""
-        if not self._listed and (unread := self._unread()):
-            return UNREAD.format(names=" and ".join(unread))
-        kinds = self._kinds.values()
-        is_any_own = any(one.is_own and one.is_all_own for one in kinds)
-        if self._strangers is Strangers.ANY and not is_any_own:
-            return NOT_OWN
-        return ""
-
-    def _unread(self) -> list[str]:
-        """Operations that were used and of which objects were never looked at."""
+    def _unread(self) -> str:
+        """Say which operations were used and of which objects were never looked at."""
+        if self._listed:
+            return ""
         include_failed = self._named.include_failed
         used = self._evidence.used_operations(include_failed=include_failed)
         looked_at = {one.operation for one in self._evidence.objects}
         named = filter(kinds_of, used & self._named.granted)
-        return sorted({*named} - looked_at)
+        unread = sorted({*named} - looked_at)
+        return UNREAD.format(names=" and ".join(unread)) if unread else ""
 
     def _reached_beyond(self) -> str:
         """Say what was reached into and has more than the file lets a creation ask for.
@@ -299,7 +358,7 @@ class _Proposing:
 
     def _items(self, variable: str, *, is_by_hand: bool) -> list[str]:
         """The items of a list; what a person wrote stays, and what he took out stays out."""
-        kind, of = self._kinds[OBJECTS[variable]], OBJECTS[variable]
+        of = OBJECTS[variable]
         listed = self._listed.get(variable)
         written = listed or []
         if listed is None and is_by_hand:
@@ -308,7 +367,7 @@ class _Proposing:
         restored = map(Grant.parse, sorted(self._named.restore))
         kept += [item for name, item in restored if name == variable]
         items = list(dict.fromkeys(kept))
-        for item in self._wanted(kind, items):
+        for item in self._wanted(variable, items):
             mark = f"{variable}={item}"
             if is_listed(items, of, item):
                 continue
@@ -322,29 +381,36 @@ class _Proposing:
             items.sort(key=lambda one: (one != OWN, one not in BUILT_IN, one))
         return self._within(variable, [ANY] if ANY in items else items)
 
-    def _wanted(self, kind: _Kind, listed: Iterable[str]) -> list[str]:
+    def _wanted(self, variable: str, listed: Collection[str]) -> list[str]:
         """The items for all that was named of a kind."""
-        by_name = self._strangers is not Strangers.ANY or any(
-            one not in _BY_LEARNING for one in listed
+        kind = self._kinds[OBJECTS[variable]]
+        how = self._strangers_of(variable, listed)
+        is_any = how is Strangers.SAME and kind.why_any
+        wanted = [*([OWN] if kind.is_own else []), *sorted(kind.built_in)]
+        if kind.all_of or is_any:
+            return [*wanted, ANY]
+        return [*wanted, *_items_of_strangers(kind, how)]
+
+    def _strangers_of(self, variable: str, listed: Collection[str]) -> Strangers:
+        """How strangers of a kind are listed: as is wished, or else as the list has them.
+
+        A `*` that is remembered and not listed was not wanted.
+        """
+        if self._named.strangers is not Strangers.SAME:
+            return self._named.strangers
+        all_items = {one for items in self._listed.values() for one in items}
+        if any(one.startswith(OF_PROJECT) for one in all_items):
+            return Strangers.PROJECTS
+        names = {f"{variable}={one}" for one in listed if one not in _BY_LEARNING}
+        is_narrowed = variable in self._listed and (
+            f"{variable}={ANY}" in self._marks and ANY not in self._listed[variable]
         )
-        own = [OWN] if kind.is_own else []
-        if kind.all_of or (kind.names and not by_name):
-            return [*own, *sorted(kind.built_in), ANY]
-        strangers = self._items_of_strangers(kind) if kind.names else []
-        return [*own, *sorted(kind.built_in), *strangers]
+        return Strangers.NAMES if is_narrowed or names - self._marks else Strangers.SAME
 
     @property
     def _is_maker(self) -> bool:
         """Whether the client makes objects, of whatever kind."""
         return any(one.is_own for one in self._kinds.values())
-
-    def _items_of_strangers(self, kind: _Kind) -> list[str]:
-        if self._strangers is not Strangers.PROJECTS:
-            return sorted(kind.names)
-        items = set[str]()
-        for name, projects in kind.names.items():
-            items |= {item_of_project(one) if one else name for one in projects}
-        return sorted(items)
 
     def _within(self, variable: str, items: list[str]) -> list[str]:
         """Of what the ceiling does not list, what it does list takes the place."""
@@ -362,23 +428,34 @@ class _Proposing:
         for name, listed in items.items():
             line = ",".join(listed)
             values[name] = line if len(name) + 1 + len(line) <= LONGEST_LINE else ANY
-        owner = old.get(OWNER_VARIABLE) or self._named.ceiling.owner
-        if owner or any(OWN in one.split(",") for one in values.values()):
-            values[OWNER_VARIABLE] = owner or self._named.owner
+        is_own = any(OWN in one.split(",") for one in values.values())
+        if is_own or OWNER_VARIABLE in old or self._named.ceiling.owner:
+            values[OWNER_VARIABLE] = self._named.owner
         now = {f"{n}={item}" for n in OBJECTS for item in values[n].split(",")}
         before = {
             f"{name}={item}"
             for name, known in self._listed.items()
             for item in known or [""]
         }
+        added = frozenset(now - before)
         return ObjectLists(
             values={name: values[name] for name in ORDER if name in values},
-            added=frozenset(now - before),
+            added=added,
+            marks=frozenset(map(Grant.parse, added))
+            | self._owner_mark()
+            | {*self._not_wanted(values)},
             declined=frozenset(self._declined),
             counted=self._words(self._count),
             refused=refused,
             proposed=tuple(self._proposed(values)),
         )
+
+    def _not_wanted(self, values: Mapping[str, str]) -> Iterator[Grant]:
+        """The `*` of each kind that is listed by names because somebody wished it."""
+        if self._named.strangers is not Strangers.SAME:
+            for variable, kind in OBJECTS.items():
+                if self._kinds[kind].names and values[variable] != ANY:
+                    yield Grant(variable, ANY)
 
     # --- In words ---------------------------------------------------------------------
 
@@ -397,10 +474,20 @@ class _Proposing:
         return f"{_were_not(known.names)} its own"
 
     def _count(self, kind: Kind) -> str:
-        """Say it with numbers: `4 of 5 were its own; db was not`."""
+        """Say it with numbers, and why names would not do: `4 of 5 were its own; db was
+        not; others in other runs`."""
         known = self._kinds[kind]
-        if known.all_of or not known.names:
-            return self._note(kind)
+        runs = self._evidence.runs
+        left = runs[max(runs)].left.get(kind, 0) if runs else 0
+        is_told = known.all_of or not known.names
+        said = [
+            self._note(kind) if is_told else self._numbers(kind, known),
+            known.why_any,
+            f"{left} {_were(left)} left by an earlier run" if left else "",
+        ]
+        return "; ".join(filter(None, said))
+
+    def _numbers(self, kind: Kind, known: _Kind) -> str:
         newest = max(
             (
                 run

@@ -6,13 +6,14 @@ back and replays the evidence against it. No file is opened here.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 
 from trioproxy.api.families import (
     LIMITS,
     OBJECTS,
     OPERATIONS_VARIABLE,
+    OWNER_VARIABLE,
     PROXY_VARIABLE,
 )
 from trioproxy.api.routes import OPERATIONS, OPTIONS, SECTIONS, section_prefix
@@ -33,6 +34,7 @@ from trioproxy.learning.learnedfile import (
     foreign_lines,
     items_in,
     render,
+    says_left_open,
 )
 from trioproxy.learning.lists import (
     NO_LISTS,
@@ -47,7 +49,8 @@ from trioproxy.learning.only import (
     ObjectLists,
     Strangers,
     keep_objects,
-    owner_of,
+    new_owner,
+    owner_in,
     propose_objects,
 )
 from trioproxy.learning.wording import count, span
@@ -63,6 +66,8 @@ class Wish:
 
     name: str
     """Whose file it is, where the file does not say so already."""
+    owner: str = ""
+    """Of what it makes, where nobody said so before; empty: the name."""
     file: str
     """How the file is called, for errors."""
     ceiling: Policy | None = None
@@ -70,7 +75,7 @@ class Wish:
     include_failed: bool = False
     arguments: bool = True
     """Whether what requests ask for is learned too, and limited."""
-    objects: Strangers | None = Strangers.ANY
+    objects: Strangers | None = Strangers.SAME
     """How objects are listed that are not the client's own; None: none are learned."""
     restore: frozenset[str] = frozenset()
     """Declined operations to grant again, and items to list again: `CREATE_BINDS=/etc`."""
@@ -78,6 +83,12 @@ class Wish:
     """What other files grant that are merged into this one."""
     declined: frozenset[str] = frozenset()
     """What a person took out of one of those files."""
+
+    def owner_for(self, evidence: Evidence, old: Mapping[str, str]) -> str:
+        """The owner that a file names, or is to name."""
+        of_ceiling = self.ceiling.objects.owner if self.ceiling else ""
+        given = old.get(OWNER_VARIABLE) or of_ceiling or owner_in(evidence)
+        return given or self.owner or new_owner(self.name)
 
 
 @value_class
@@ -105,8 +116,8 @@ class Proposal:
     def grants(self) -> frozenset[Grant]:
         """All of it to remember as granted, once the file is written."""
         operations = map(Grant.of_operation, self.marks)
-        items = map(Grant.parse, self.lists.marks | self.objects.added)
-        return frozenset((*operations, *items))
+        items = map(Grant.parse, self.lists.marks)
+        return frozenset((*operations, *items, *self.objects.marks))
 
     @property
     def news(self) -> frozenset[str]:
@@ -143,16 +154,28 @@ def propose(
         by_hand=granted - evidence.used_operations() - evidence.failed_operations(),
         marks=granted & {sight.operation for sight in evidence.routes},
         lists=lists,
-        objects=_propose_objects(evidence, granted, lists, old, wish),
+        objects=_propose_objects(evidence, granted, lists, old, wish, going_on),
     )
 
 
 def _propose_objects(
-    evidence: Evidence, granted: frozenset[str], lists: Lists, old: str, wish: Wish
+    evidence: Evidence,
+    granted: frozenset[str],
+    lists: Lists,
+    old: str,
+    wish: Wish,
+    going_on: str,
 ) -> ObjectLists:
     variables = envfile.parse(old, name=wish.file)
+    # A mark says that there were lists, and the file that learning left them out itself.
+    is_taken_out = (
+        OPERATIONS_VARIABLE in variables
+        and not variables.keys() & OBJECTS.keys()
+        and any(one.variable in OBJECTS for one in evidence.granted)
+        and not says_left_open(old)
+    )
     if not wish.arguments or wish.objects is None:
-        return keep_objects(variables)
+        return keep_objects(variables, is_taken_out=is_taken_out)
     has_lists = OPERATIONS_VARIABLE in variables or variables.keys() & OBJECTS.keys()
     return propose_objects(
         Named(
@@ -167,7 +190,9 @@ def _propose_objects(
                 source=wish.file,
             ),
             ceiling=wish.ceiling.objects if wish.ceiling else NO_OBJECTS,
-            owner=owner_of(wish.name),
+            owner=wish.owner_for(evidence, variables),
+            is_taken_out=is_taken_out,
+            going_on=going_on,
             strangers=wish.objects,
             include_failed=wish.include_failed,
             restore=wish.restore,
@@ -309,6 +334,7 @@ def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
         operations=proposal.granted,
         lists=proposal.lists.values,
         objects=proposal.objects.values,
+        is_taken_out=proposal.objects.is_taken_out,
         asked=frozenset(one.variable for one in evidence.facts),
     )
     text = render(learned, old)

@@ -8,8 +8,12 @@ what the env file grants. A crash between any two of them loses nothing, and nev
 an operation look as if a person had taken it out.
 """
 
+import os
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from trioproxy import files
 from trioproxy.api.families import OWNER_VARIABLE, PROXY_VARIABLE
@@ -19,7 +23,7 @@ from trioproxy.evidence.ledger import Ledger, Saved, evidence_path
 from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import Sight
 from trioproxy.file import envfile
-from trioproxy.learning.only import owner_of
+from trioproxy.learning.only import new_owner
 from trioproxy.learning.proposal import (
     Proposal,
     Wish,
@@ -34,6 +38,9 @@ from trioproxy.learning.proposal import (
 )
 from trioproxy.limits.objects import Objects, own_alone
 from trioproxy.values import value_class
+
+OWNER_BYTES: Final = 4
+"""How many letters the random end of an owner has."""
 
 
 @value_class
@@ -73,10 +80,20 @@ class Store(Ledger):
         granted = listed or frozenset()
         return loaded, granted | listed_items(text, self.wish.file)
 
-    def objects(self) -> Objects:
-        """How objects are looked at while they are learned for the env file."""
+    def objects(self, known: Evidence) -> Objects:
+        """How objects are looked at while they are learned for the env file.
+
+        Nobody else owns what is made from now on: a new owner has a random end. An old one
+        stays, also where all else is started over, for what it made is still there.
+        """
+        text = files.read_text(self.env, may_be_missing=True, is_output=True)
+        found = re.search(
+            rf"^{OWNER_VARIABLE}=([A-Za-z0-9_.-]{{1,128}})$", text, re.MULTILINE
+        )
+        new = found[1] if found else new_owner(self.wish.name, os.urandom(OWNER_BYTES))
+        self.wish = replace(self.wish, owner=new)
         variables = envfile.parse(self.read_env(), name=self.wish.file)
-        return own_alone(variables.get(OWNER_VARIABLE) or owner_of(self.wish.name))
+        return own_alone(self.wish.owner_for(known, variables))
 
     def has_proxy_socket(self) -> bool:
         """Whether the env file says where this proxy listens for what clients start."""
