@@ -289,7 +289,7 @@ async def test_a_clock_that_is_set_back_makes_no_old_run(learn: Learning) -> Non
     assert "not ready: nothing new in 0 runs only" in done.err
     done = await learn(*command)
     assert "ready: nothing new in 1 run (asked: 1 run)" in done.err
-    assert "last new operation in run 2" in done.err
+    assert "last new in run 2" in done.err
 
 
 @pytest.mark.parametrize("moment", range(40))

@@ -92,7 +92,7 @@ def test_each_operation_keeps_the_file_it_came_from(tmp_path: Path) -> None:
     assert records[LIST].files == {"a/app.env", "b/app.env"}
     assert records[IMAGES].files == {"b/app.env"}
     assert "  ImageList      GET /images/json      1x  new  b/app.env\n" in done.err
-    last = "last new operation: a/app.env: run 1 of 2; b/app.env: run 1 of 1\n"
+    last = "last new: a/app.env: run 1 of 2; b/app.env: run 1 of 1\n"
     assert last in done.err
     assert last in run("explain", str(out)).out
 

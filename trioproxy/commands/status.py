@@ -45,7 +45,8 @@ class Status:
     roots: int
     """Of these, how many can give root on the host."""
     newest: str
-    """The operation that was used for the first time last; empty: none in this run."""
+    """What came up for the first time last, and is no value that fits what is listed;
+    empty: nothing in this run."""
     ago: int
     """Seconds since then, or since the run began."""
     quiet: str
@@ -85,7 +86,8 @@ class Status:
     def _newest(self) -> str:
         if not self.newest:
             return "none in this run"
-        return f"{self.newest}, {span(self.ago)} ago ({route(self.newest)})"
+        said = route(self.newest)
+        return f"{self.newest}, {span(self.ago)} ago{f' ({said})' * bool(said)}"
 
 
 class Watching:
@@ -126,8 +128,9 @@ class Watching:
 
     def _uses(self) -> "_Uses":
         """What was used; found anew when anything has ended in a new way."""
-        records = self._recorder.evidence.routes.values()
-        results = sum(len(record.results) for record in records)
+        evidence = self._recorder.evidence
+        results = sum(len(record.results) for record in evidence.facts.values())
+        results += (evidence.runs[evidence.run].news or 0) << 32
         if results != self._used.results:
             self._used = _Uses.of(self._recorder.evidence, results)
         return self._used
@@ -157,13 +160,14 @@ class _Uses:
     """What was used, of which a look asks for more than for counts."""
 
     results: int = 0
-    """How many different ones all sights have: none ever goes."""
+    """How many different ones all sights have, of which none ever goes, and when the file
+    last got something new: a look is made again where either changed."""
     operations: frozenset[str] = frozenset()
     roots: int = 0
     after: int = 0
-    """How far into this run an operation was first used last; 0: none was."""
+    """How far into this run something last was new; 0: nothing was."""
     newest: str = ""
-    """That operation."""
+    """What that was."""
 
     @classmethod
     def of(cls, evidence: Evidence, results: int) -> "_Uses":
@@ -192,12 +196,20 @@ def _requests(evidence: Evidence) -> int:
 
 
 def _newest(evidence: Evidence) -> tuple[int, str]:
-    """How far into this run an operation was first used last, and which; 0: none was."""
+    """How far into this run something last was new, and what; 0: nothing was.
+
+    A value that came up after the file was written last fitted what is in it.
+    """
     births = dict[str, First]()
-    for sight, record in evidence.routes.items():
+    news = evidence.runs[evidence.run].news
+    for sight, record in evidence.facts.items():
+        name = sight.operation if sight.is_route else str(sight.grant)
         for result, first in record.results.items():
-            if is_need(sight, result):
-                births[sight.operation] = min(first, births.get(sight.operation, first))
+            is_news = sight.is_route or (
+                sight.item != "" and news is not None and first.after <= news
+            )
+            if is_news and is_need(sight, result):
+                births[name] = min(first, births.get(name, first))
     newest = (0, "")
     for name, first in births.items():
         # Of those within a second it is the one that was observed last.

@@ -122,6 +122,8 @@ def run_line(name: str, run: Run) -> str:
         data["own"] = dict(sorted(run.own.items()))
     if run.left:
         data["left"] = dict(sorted(run.left.items()))
+    if run.news is not None:
+        data["news"] = run.news
     return json.dumps(data)
 
 
@@ -345,9 +347,9 @@ def _read_run(data: dict[str, Any]) -> Run:
     expect_keys(
         data,
         {"run", "first", "last", "seconds", "source"},
-        {"status", "files", "dropped", "base", "oldest_api", "own", "left"},
+        {"status", "files", "dropped", "base", "oldest_api", "own", "left", "news"},
     )
-    status = data.get("status")
+    status, news = data.get("status"), data.get("news")
     return Run(
         first=seconds(data["first"]),
         last=seconds(data["last"]),
@@ -360,6 +362,7 @@ def _read_run(data: dict[str, Any]) -> Run:
         oldest_api=string(data.get("oldest_api", ""), _OLDEST),
         own=_read_kinds(data.get("own", {})),
         left=_read_kinds(data.get("left", {})),
+        news=None if news is None else count(news),
     )
 
 

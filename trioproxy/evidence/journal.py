@@ -106,6 +106,8 @@ class Journal(Generic[_Saved]):
         self._is_all = False
         # What was observed meanwhile is not written yet; the merge adds one change.
         self._evidence.merge(saved.others)
+        if run := saved.evidence.runs.get(self._evidence.run):
+            self._evidence.runs[self._evidence.run].news = run.news
         self._written = changes + 1
         self._tell(new, saved)
         return saved

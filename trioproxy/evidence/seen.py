@@ -231,6 +231,9 @@ class Run(Span):
     """How many objects of each kind were named or made that were the client's own."""
     left: dict[str, int] = field(default_factory=dict)
     """How many of each kind were its own, and there before the run began."""
+    news: int | None = None
+    """How far into it, in seconds, the env file got something last that it had never had: an
+    operation, an argument, an object; None: it would have passed the file before it."""
 
     def reach(self, when: When) -> None:
         """Watch until then at least."""
@@ -249,6 +252,8 @@ class Run(Span):
         self.oldest_api = max(self.oldest_api, other.oldest_api)
         self.own = _most(self.own, other.own)
         self.left = _most(self.left, other.left)
+        known = [one for one in (self.news, other.news) if one is not None]
+        self.news = max(known, default=None)
 
     @property
     def is_proof(self) -> bool:
@@ -275,11 +280,13 @@ class Completeness:
     failed_runs: int
     """Runs whose COMMAND failed, or never ended. They prove nothing."""
     newest_run: int
-    """In which run, counted from 1, the last new operation was used; 0 for none."""
+    """In which run, counted from 1, something last was new; 0 for none."""
     quiet: int
     """Seconds watched since then."""
     quiet_runs: int
     """Later runs that went well, and in which nothing was new."""
+    passes: bool
+    """Whether the newest run, if it had a COMMAND, would have passed the file before it."""
 
 
 class Evidence:
@@ -590,12 +597,13 @@ class Evidence:
             newest_run=sum(name <= newest for name in runs) or min(len(births), 1),
             quiet=min((self._quiet(first, proofs) for first in births), default=0),
             quiet_runs=sum(name > newest for name in proofs) if births else 0,
+            passes=not runs or _passes(runs[max(runs)]),
         )
 
     def last_birth(self) -> int | None:
-        """How far into this run the last new operation was used; None: never any.
+        """How far into this run something last was new; None: nothing ever was.
 
-        0 where all of them are older than this run.
+        0 where all of it is older than this run.
         """
         births = self._births(None)
         mine = [first.after for first in births if first.run == self.run]
@@ -614,13 +622,23 @@ class Evidence:
         return sum(span.dropped for span in self.runs.values())
 
     def _births(self, runs: Iterable[str] | None) -> set[First]:
-        """When each operation was first used: ever, or in some of the runs."""
+        """When each operation was first used: ever, or in some of the runs; and when the
+        file last got something new in each.
+
+        A value that fits what is listed is no news, as new as it may be: else a client that
+        makes up names would never be known.
+        """
         chosen = None if runs is None else frozenset(runs)
         births = dict[str, First]()
         for sight in self.used():
             for first in self._uses(sight, chosen):
                 births[sight.operation] = min(first, births.get(sight.operation, first))
-        return set(births.values())
+        news = {
+            First(name, run.news)
+            for name, run in self.runs.items()
+            if run.news is not None and (chosen is None or name in chosen)
+        }
+        return news.union(births.values())
 
     def _uses(self, sight: Sight, runs: frozenset[str] | None) -> Iterator[First]:
         facts = self.facts[sight]
@@ -697,6 +715,10 @@ def _runs_of_use(sight: Sight, facts: Facts) -> frozenset[str]:
 
 def _most(mine: dict[str, int], theirs: dict[str, int]) -> dict[str, int]:
     return {one: max(mine.get(one, 0), theirs.get(one, 0)) for one in {*mine, *theirs}}
+
+
+def _passes(run: Run) -> bool:
+    return run.news is None or run.status is None
 
 
 def _known_status(status: int | None) -> int:

@@ -457,7 +457,7 @@ class Quiet:
         image is always there, any number of runs shows nothing of the pull.
         """
         enough = facts.quiet >= self.seconds and facts.quiet_runs >= self.runs
-        return bool(facts.newest_run) and enough and not unseen
+        return bool(facts.newest_run) and enough and facts.passes and not unseen
 
     def describe(self, facts: Completeness, unseen: Sequence[Unseen] = ()) -> str:
         """Say whether it is reached."""
@@ -467,6 +467,8 @@ class Quiet:
             seen, wanted = span(facts.quiet), span(self.seconds)
         if self.is_reached(facts, unseen):
             return f"ready: nothing new in {seen} (asked: {wanted})"
+        if not facts.passes:
+            return f"not ready: the last run brought something new (asked: {wanted})"
         if not self.is_reached(facts):
             return f"not ready: nothing new in {seen} only (asked: {wanted})"
         lacking = ", ".join(one.state.lacking for one in unseen)

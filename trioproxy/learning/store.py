@@ -122,13 +122,18 @@ class Store(Ledger):
                 self._write(write(whole, proposal, old, self.wish))
             marks = proposal.grants
             if not marks <= whole.granted:
+                if proposal.news and (run := whole.runs.get(mine.run)):
+                    run.news = run.seconds
                 whole.granted |= marks
                 if is_final:
                     # In stable order, for those who keep it in version control.
                     file.replace(evidencefile.dump(whole).encode())
                 else:
-                    line = evidencefile.granted_line(whole)
-                    file.append(f"{line}\n".encode())
+                    lines = [evidencefile.granted_line(whole)]
+                    if mine.run in whole.runs:
+                        run = whole.runs[mine.run]
+                        lines.append(evidencefile.run_line(mine.run, run))
+                    file.append("".join(f"{one}\n" for one in lines).encode())
             self._leave(file)
         return Written(
             evidence=whole,

@@ -15,7 +15,7 @@ def describe_watch(facts: Completeness) -> str:
     """Say how long was watched and in which run something last was new."""
     return (
         f"{describe_runs(facts)}, watched for {span(facts.seconds)},"
-        f" last new operation in run {facts.newest_run}"
+        f" last new in run {facts.newest_run}"
     )
 
 
@@ -30,7 +30,7 @@ def describe_learning(evidence: Evidence) -> Iterator[str]:
     )
     yield f"learned in {describe_watch(facts)}, {days(facts.first, facts.last)}{from_logs}"
     if groups := list(describe_groups(evidence)):
-        yield f"last new operation: {'; '.join(groups)}"
+        yield f"last new: {'; '.join(groups)}"
 
 
 def describe_runs(facts: Completeness) -> str:

@@ -458,7 +458,7 @@ def _watched(evidence: Evidence) -> str:
     logs = f", {from_logs} of them from logs" if from_logs else ""
     return (
         f"{describe_runs(facts)}{logs}, {day(facts.first)} to {day(facts.last)},"
-        f" watched for {span(facts.seconds)}; the last new operation came up in run"
+        f" watched for {span(facts.seconds)}; something was new last in run"
         f" {facts.newest_run}"
     )
 
