@@ -667,7 +667,7 @@ def test_lists_that_learning_left_out_come_back() -> None:
     assert not file.objects
     assert "taken out of the file" in file.proposal.objects.open
     words = file.text.replace("\n#     ", " ")
-    assert "may be named, as their lists were taken out\n" in words
+    assert "may be named, as their lists are not wanted\n" in words
 
 
 def test_an_owner_stays() -> None:

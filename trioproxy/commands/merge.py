@@ -27,6 +27,7 @@ from trioproxy.evidence.ledger import Ledger, Saved, evidence_path
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
+from trioproxy.learning.learnedfile import says_left_open
 from trioproxy.learning.proposal import Wish, listed_items, listed_operations
 from trioproxy.learning.store import Store
 from trioproxy.limits.grant import Grant
@@ -111,6 +112,7 @@ class Parts:
             objects=policy.objects,
             once_listed=frozenset(once_listed),
             is_output=path == self.output,
+            is_left_open=says_left_open(text),
         )
 
 

@@ -105,7 +105,7 @@ _TITLE = re.compile(
 )
 _REST = "#     "
 LEFT_OPEN: Final = "which containers, networks and volumes may be named"
-TAKEN_OUT: Final = ", as their lists were taken out"
+TAKEN_OUT: Final = ", as their lists are not wanted"
 _OUR_VARIABLES: Final = frozenset(
     {OPERATIONS_VARIABLE, *LIMITS, BASE_VARIABLE, *OBJECT_VARIABLES}
 )

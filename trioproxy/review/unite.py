@@ -63,6 +63,8 @@ class Part:
     is_env: bool = True
     """Whether it is an env file; else evidence alone, which decides nothing."""
     is_output: bool = False
+    is_left_open: bool = False
+    """Whether it says that learning itself wrote no lists of objects into it."""
 
     def can_ask(self, variable: str) -> bool:
         """Whether an operation that it grants can ask for a variable."""
@@ -186,7 +188,9 @@ class _Uniting:
         limiting = [p for p in self._parts if p.objects]
         opening = [p for p in self._parts if p.names_objects and not p.objects]
         if opening:
-            self._open |= OBJECTS.keys()
+            if limiting or not all(part.is_left_open for part in opening):
+                # A person's choice, which the union keeps: learning begins no lists there.
+                self._open |= OBJECTS.keys()
             if limiting:
                 self._notes.append(
                     f"ONLY_* is open, because {_names(opening)} does not say which"
