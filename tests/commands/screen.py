@@ -20,6 +20,8 @@ from tests.patience import PATIENCE
 
 PROMPT = "ready> "
 LOOK_EVERY = 0.05
+HELD_BACK = 0.3
+"""Seconds, a little more than tmux waits until it tells a program of another size."""
 
 
 def read_all(terminal: int) -> bytes:
@@ -83,8 +85,23 @@ class Screen:
         await self.tmux("send-keys", *keys)
 
     async def resize(self, columns: int, rows: int = 24) -> None:
-        """Give the terminal another size."""
+        """Give the terminal another size, and wait until its programs can know.
+
+        tmux breaks the lines anew at once and tells of a size at once, but not of two within
+        250 ms: what any program draws meanwhile is drawn for the size before.
+        """
         await self.tmux("resize-window", "-x", str(columns), "-y", str(rows))
+        terminal = await self.tmux("display-message", "-p", "#{pane_tty}")
+        opened = os.open(terminal.strip(), os.O_RDONLY | os.O_NOCTTY)
+        try:
+            with trio.fail_after(PATIENCE):
+                while True:
+                    if os.get_terminal_size(opened) == (columns, rows):
+                        break
+                    await trio.sleep(LOOK_EVERY)
+        finally:
+            os.close(opened)
+        await trio.sleep(HELD_BACK)
 
     async def text(self, *, whole_lines: bool = False, colours: bool = False) -> str:
         """All that it shows, with what has scrolled out of it.
