@@ -124,10 +124,11 @@ def test_the_file_alone(sections: Path) -> None:
     """Without a request, the file is read, and its warnings go to stderr."""
     sections.write_text(SECTIONS + "PUID=1\nSOCKET_PATH=/x\n")
     answer = check(sections)
-    assert (answer.status, answer.out) == (
-        0,
-        f"{sections}: mode=sections operations=11\n",
-    )
+    assert answer.status == 0
+    assert answer.out.splitlines()[:2] == [
+        f"{sections}: mode=sections operations=11",
+        "root on the host: no known way",
+    ]
     assert answer.err.splitlines() == [
         f"trioproxy: {sections}: PUID has no effect in a policy file",
         f"trioproxy: {sections}: SOCKET_PATH has no effect in a policy file:"
@@ -169,8 +170,9 @@ def test_no_file(tmp_path: Path) -> None:
     [
         (["GET"], "METHOD needs a TARGET"),
         (["--body", "-"], "need a METHOD and a TARGET"),
+        (["GET", "/info", "--strict"], "are about a FILE alone"),
     ],
-    ids=["half", "body"],
+    ids=["half", "body", "strict"],
 )
 def test_misuse(exact: Path, args: list[str], message: str) -> None:
     """Half a request is a usage error."""
@@ -297,5 +299,63 @@ def test_an_id_depends_on_the_engine(tmp_path: Path) -> None:
 def test_a_file_with_limits_says_which(exact: Path) -> None:
     """The families that a file limits are named where it is looked at alone."""
     exact.write_text("ALLOW_OPERATIONS=ContainerCreate\nCREATE_BINDS=\nEXEC_USERS=a\n")
-    assert check(exact).out.endswith("operations=1 limited=CREATE,EXEC\n")
+    first = check(exact).out.splitlines()[0]
+    assert first.endswith("operations=1 limited=CREATE,EXEC")
     assert json.loads(check(exact, "--json").out)["limited"] == ["CREATE", "EXEC"]
+
+
+NO_ROOT = "# Root on the host: no known way.\n"
+CREATES = "ALLOW_OPERATIONS=ContainerCreate,ContainerStart\n"
+
+
+def test_known_attacks(tmp_path: Path) -> None:
+    """The verdict comes first, then how many attacks are shut, and what would shut the others."""
+    file = tmp_path / "x.env"
+    file.write_text(f"CREATE_BINDS=/etc\n{CREATES}")
+    answer = check(file)
+    assert answer.status == 0
+    _, verdict, shut, *rest = answer.out.splitlines()
+    assert verdict.startswith("root on the host: yes, by ContainerCreate: ")
+    assert "of 97 known attacks are shut, " in shut
+    assert rest[:2] == [
+        "  HOST-ROOT: CREATE_BINDS without /etc would shut 1",
+        "    a bind of /etc",
+    ]
+    data = json.loads(check(file, "--json").out)
+    opened = [one for one in data["attacks"] if one["standing"] == "open"]
+    assert [one["name"] for one in opened if one["gives"] == "host-root"] == ["a bind of /etc"]  # fmt: skip
+    assert data["root"]
+    assert not data["untrue"]
+
+
+def test_an_open_attack_that_the_first_line_denies(tmp_path: Path) -> None:
+    """A file that says "no known way", and was widened by hand, fails; --strict fails at any."""
+    file = tmp_path / "x.env"
+    file.write_text(f"{NO_ROOT}CREATE_BINDS=\nONLY_CONTAINERS=@own\nONLY_OWNER=x\n{CREATES}")  # fmt: skip
+    assert check(file).status == check(file, "--strict").status == 0
+    file.write_text(f"{NO_ROOT}CREATE_BINDS=/etc\n{CREATES}")
+    answer = check(file)
+    assert answer.status == 1
+    assert "is said to give no known way to root" in answer.out
+    file.write_text("ALLOW_OPERATIONS=ContainerInspect\n")
+    assert (check(file).status, check(file, "--strict").status) == (0, 1)
+
+
+def test_within(tmp_path: Path) -> None:
+    """A file within a boundary passes; else what goes beyond is listed, and it fails."""
+    boundary, file = tmp_path / "company.env", tmp_path / "x.env"
+    boundary.write_text(f"CREATE_BINDS=/srv/*\n{CREATES}")
+    file.write_text(f"CREATE_BINDS=/srv/a,/srv/{{num}}/x\n{CREATES}")
+    answer = check(file, "--within", boundary)
+    assert answer.status == 0
+    assert answer.out.splitlines()[-1] == f"it grants nothing beyond {boundary}"
+    file.write_text("CREATE_BINDS=/srv/a,/opt\nALLOW_OPERATIONS=ContainerCreate,ContainerKill\n")  # fmt: skip
+    answer = check(file, "--within", boundary)
+    assert answer.status == 1
+    at = answer.out.splitlines().index(f"it goes beyond {boundary} by 2 grants:")
+    assert [line.split()[1] for line in answer.out.splitlines()[at + 1 :]] == [
+        "CREATE_BINDS=/opt",
+        "ContainerKill",
+    ]
+    data = json.loads(check(file, "--within", boundary, "--json").out)
+    assert [one["name"] for one in data["beyond"]] == ["CREATE_BINDS=/opt", "ContainerKill"]  # fmt: skip

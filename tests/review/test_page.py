@@ -78,8 +78,8 @@ def test_the_order_of_the_page(grown: str) -> None:
     """The answer stands first; then what changed, the lists, and what else it may do."""
     found = Page(grown)
     assert [one.get("id") for one in found.of("h2")] == [
-        *("answer", "changes", "arguments", "operations", "left-out"),
-        *("drift", "provenance"),
+        *("answer", "changes", "arguments", "operations", "attacks"),
+        *("left-out", "drift", "provenance"),
     ]
     text = found.text
     assert text.index("Yes, in 1 known way.") < text.index("CREATE_CAPS")

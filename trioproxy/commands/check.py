@@ -1,4 +1,4 @@
-"""`trioproxy check`: would a file let a request pass?"""
+"""`trioproxy check`: what a file is worth, and whether it lets a request pass."""
 
 import json
 import os
@@ -39,12 +39,14 @@ CANNOT_TELL: Final = 2
 
 EPILOG = """\b
 Examples:
-  trioproxy check learned/app.env
+  trioproxy check learned/app.env --strict
+  trioproxy check learned/app.env --within company.env
   trioproxy check learned/app.env POST /v1.45/containers/web/restart
   trioproxy check learned/app.env POST /containers/create --body create.json
   trioproxy check app.env GET /containers/db/json --upstream tcp://ci:2375
 
-Exit status: 0 all allowed, 1 something refused, 2 cannot tell.
+Exit status: 0 well, or allowed; 1 it goes beyond, an attack is open that its
+verdict denies, or with --strict any; or refused; 2 cannot tell.
 """
 
 
@@ -62,6 +64,12 @@ Exit status: 0 all allowed, 1 something refused, 2 cannot tell.
     metavar="URL",
     help="Ask this Engine what it has under the names in the request. Nothing is changed.",
 )
+@click.option(
+    "--within",
+    metavar="FILE",
+    help="Prove that it grants nothing that this one does not.",
+)
+@click.option("--strict", is_flag=True, help="Fail where any known attack is open.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     *,
@@ -70,18 +78,23 @@ def command(
     target: str | None,
     body: str | None,
     upstream: str | None,
+    within: str | None,
+    strict: bool,
     as_json: bool,
 ) -> int:
-    """Say whether a policy file lets a request pass, and why.
+    """Say what a policy file is worth, or whether it lets a request pass, and why.
 
-    With FILE alone: whether it is a policy, and how much it opens.
+    With FILE alone: how much it opens, whether that is root, and which of the known
+    attacks on an Engine it shuts, judged as served requests are.
     """
     policy_file = PolicyFile.read(file)
     if method is None:
         if body is not None or upstream is not None:
             raise click.UsageError("--body and --upstream need a METHOD and a TARGET")
-        _show_file(policy_file, as_json=as_json)
-        return 0
+        boundary = None if within is None else PolicyFile.read(within)
+        return _show_file(policy_file, boundary, strict=strict, as_json=as_json)
+    if within is not None or strict:
+        raise click.UsageError("--within and --strict are about a FILE alone")
     if target is None:
         raise click.UsageError("METHOD needs a TARGET, such as /containers/json")
     raw = None if body is None else _read_body(body)
@@ -95,16 +108,25 @@ def _read_body(path: str) -> bytes:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _show_file(file: PolicyFile, *, as_json: bool) -> None:
+def _show_file(
+    file: PolicyFile, boundary: PolicyFile | None, *, strict: bool, as_json: bool
+) -> int:
+    # Here, for a request needs none of it.
+    from trioproxy.commands.worth import Worth
+
+    worth = Worth.of(file, boundary)
     mode, count = file.policy.mode, len(file.policy.opened_operations)
     if as_json:
         data: dict[str, object] = {"file": file.path, "mode": mode, "operations": count}
         data["limited"] = sorted(file.policy.limits.families)
-        click.echo(json.dumps({**data, "warnings": file.warnings}, indent=2))
+        data |= {"warnings": file.warnings, **worth.data()}
+        click.echo(json.dumps(data, indent=2))
     else:
         families = ",".join(sorted(file.policy.limits.families))
         limited = f" limited={families}" if families else ""
-        show(f"{file.path}: mode={mode} operations={count}{limited}")
+        show(f"{file.path}: mode={mode} operations={count}{limited}", *worth.lines())
+    is_open = strict and worth.trials.opened
+    return REFUSED if worth.beyond or worth.is_untrue or is_open else 0
 
 
 def _check_request(

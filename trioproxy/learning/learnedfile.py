@@ -113,6 +113,11 @@ _SWITCHES: Final = frozenset({*SWITCHES, *VERBS})
 _ASSIGNMENT = re.compile(r"[ \t]*([A-Z_]+)=")
 
 
+def says_no_root(text: str) -> bool:
+    """Whether a file's first line says that there is no known way to root."""
+    return text.startswith(f"# {_VERDICT} no known way")
+
+
 @value_class
 class Learned:
     """What is to be written down."""

@@ -30,9 +30,10 @@ class Arranged:
     """An Engine that an attack has for itself."""
 
     def __init__(self, gate: Gate) -> None:
-        self._gate = gate
         self._things = {kind: dict[str, dict[str, Json]]() for kind in OBJECTS.values()}
         self.container_of_exec = ""
+        objects = gate.objects
+        self._own: dict[str, Json] = {OWNER_LABEL: objects.owner} if objects else {}
 
     def make(self, kind: Kind, name: str, body: Mapping[str, Json]) -> None:
         """Have a thing, by the body of its creation, and what that brings along."""
@@ -53,7 +54,8 @@ class Arranged:
             for one in mounts:
                 volume = text_of(one["Name"])
                 if volume not in self._things[Kind.VOLUME]:
-                    self.make(Kind.VOLUME, volume, one)
+                    # It went on as the client's own, where that counts (`NeedMade`).
+                    self.make(Kind.VOLUME, volume, {**one, "Labels": self._own})
         self._things[kind][name] = value
 
     def mount(self, volume: str) -> None:
@@ -77,11 +79,9 @@ class Arranged:
 
     def _found(self, one: Reference) -> Thing | Missing:
         thing = one.thing or self._look_up(one.kind, one.text)
-        objects = self._gate.objects
-        if isinstance(thing, Missing) and one.makes is not None and objects:
-            labels: Json = {OWNER_LABEL: objects.owner}
+        if isinstance(thing, Missing) and one.makes is not None and self._own:
             options = one.makes.get("DriverOpts")
-            value: Json = {**one.makes, "Labels": labels, "Options": options}
+            value: Json = {**one.makes, "Labels": self._own, "Options": options}
             thing = describe(Kind.VOLUME, value)._replace(makes=one.makes)
         if isinstance(thing, Thing) and one.kind is Kind.VOLUME:
             thing = thing._replace(is_unused=not self._users(thing.id))

@@ -14,7 +14,7 @@ waits for an effect is not judged, for whoever attacks has a clock.
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -33,7 +33,7 @@ from trioproxy.api.families import (
 )
 from trioproxy.api.matched import Request
 from trioproxy.api.nodes import has_by_default
-from trioproxy.api.routes import MEANINGS, OPERATIONS
+from trioproxy.api.routes import MEANINGS, OPERATIONS, Risk
 from trioproxy.errors import BadRequest, ConfigError
 from trioproxy.file.permissions import parse_policy
 from trioproxy.http import jsonbody
@@ -118,16 +118,58 @@ class Tried:
     """Of what is open: what would shut it."""
 
 
-def try_all(variables: Mapping[str, str], policy: Policy) -> tuple[Tried, ...]:
-    """Try all attacks on a file, the worst first; `policy` is that of the variables."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trials:
+    """What became of all attacks."""
+
+    tried: tuple[Tried, ...]
+    """The worst first."""
+
+    def having(self, standing: Standing) -> list[Tried]:
+        """Those of which one thing became."""
+        return [one for one in self.tried if one.standing is standing]
+
+    @property
+    def opened(self) -> list[Tried]:
+        """Those that are open."""
+        return self.having(Standing.OPEN)
+
+    @property
+    def gives_root(self) -> bool:
+        """Whether one of these gives root."""
+        return any(one.attack.gives is Risk.HOST_ROOT for one in self.opened)
+
+    @property
+    def groups(self) -> list[list[Tried]]:
+        """What is open: together what one change would shut; the worst and most first."""
+        alike = defaultdict[tuple[Risk, str], list[Tried]](list)
+        for one in self.opened:
+            alike[one.attack.gives, one.remedy].append(one)
+        return sorted(
+            alike.values(), key=lambda all_: (_RANKS[all_[0].attack.gives], -len(all_))
+        )
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        closed, moot = map(len, map(self.having, (Standing.CLOSED, Standing.MOOT)))
+        number = len(self.tried) - moot
+        want = f", {closed} of them for want of an operation" if closed else ""
+        more = f"; {moot} more go around lists that are not there" if moot else ""
+        shut = number - len(self.opened)
+        return f"{shut} of {number} known attacks are shut{want}{more}"
+
+
+def try_all(variables: Mapping[str, str], policy: Policy) -> Trials:
+    """Try all attacks on a file; `policy` is that of the variables."""
     others = dict[tuple[tuple[str, str], ...], Policy | None]()
-    return tuple(
+    tried = tuple(
         Tried(attack=one, standing=standing, why=why)
         if standing is not Standing.OPEN
         else Tried(attack=one, standing=standing, remedy=_remedy(variables, one, others))
         for one in attacks()
         for standing, why in [try_one(policy, one)]
     )  # fmt: skip
+    return Trials(tried=tried)
 
 
 def try_one(policy: Policy, attack: Attack) -> tuple[Standing, str]:

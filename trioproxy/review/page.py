@@ -28,6 +28,7 @@ from trioproxy.judge.rules import Policy
 from trioproxy.learning.flows import half_granted
 from trioproxy.learning.wording import count, describe_runs, span
 from trioproxy.limits.limit import ANY
+from trioproxy.review.attacking import try_all
 from trioproxy.review.compare import Comparison, compare
 from trioproxy.review.markup import Children, Markup, element
 from trioproxy.review.parts import (
@@ -213,6 +214,7 @@ def _sections(
             else None,
         )
     yield _operations(file, sheet)
+    yield _attacks(file)
     if others := [one for one in sheet.lines if one.standing is not Standing.GRANTED]:
         yield _others(sheet, others)
     if live:
@@ -328,6 +330,28 @@ def _lists(sheet: Sheet, limits: Iterable[Limited]) -> list[Children]:
             listed = [[", " if at else None, code(one)] for at, one in enumerate(names)]
             shown.append(para(words, listed, "."))
     return shown
+
+
+def _attacks(file: File) -> Section:
+    """Which known attacks it shuts, and what would shut the others."""
+    trials = try_all(file.variables, file.policy)
+    rows = [
+        [
+            one.attack.name,
+            badge(Power(one.attack.gives)),
+            code(one.remedy) if one.remedy else "no line",
+            one.attack.source,
+        ]
+        for alike in trials.groups
+        for one in alike
+    ]
+    heads = ("Attack", "It gives", "What would shut it", "Known from")
+    return Section(
+        "attacks",
+        "Which known attacks it shuts",
+        para(f"{trials}. Each was judged as a request is that is served."),
+        table(f"{len(rows)} are open", heads, rows, class_="attacks") if rows else None,
+    )
 
 
 def _others(sheet: Sheet, lines: Iterable[Line]) -> Section:
