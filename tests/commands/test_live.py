@@ -75,7 +75,7 @@ async def test_a_block_says_how_it_goes_on(learn: Learning, columns: int) -> Non
         assert [row.strip(" .") for row in ROW.findall(text)] == list(LABELS)
         assert re.search(r"^  learning    a\.env for \d+ s$", text, re.MULTILINE)
         assert re.search(r"^  requests    2, \d\.\d a second$", text, re.MULTILINE)
-        assert re.search(r"^  last new    ContainerCreate, \d+ s", text, re.MULTILINE)
+        assert re.search("^  last new    ONLY_NETWORKS=bridge,", text, re.MULTILINE)
         assert re.search(r"^  quiet       \d+ s of 30 min$", text, re.MULTILINE)
         assert re.search(r"^  clients     127\.0\.0\.1$", text, re.MULTILINE)
         assert text.rstrip().split("\n")[-1].startswith("  clients")
