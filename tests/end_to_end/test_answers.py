@@ -2,10 +2,13 @@
 
 import json
 import random
+import socket
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import pytest
@@ -13,6 +16,7 @@ import pytest
 from tests.end_to_end.proxies import enforcing
 from tests.end_to_end.test_races import send
 from tests.engine import Engine
+from tests.patience import PATIENCE
 from trioproxy.api.routes import OPERATIONS
 
 POLICY = {
@@ -57,7 +61,11 @@ class Stage:
         for is_own, who in ((True, "own"), (False, "other")):
             self.make("networks", f"{who}-net", is_own=is_own, **label)
             self.make("volumes", f"{who}-vol", is_own=is_own, **label)
-            host = {"Binds": [f"{who}-vol:/v", "/anonymous"]}
+            mounts = [
+                {"Type": "volume", "Source": f"{who}-vol", "Target": "/v"},
+                {"Type": "volume", "Target": "/anonymous"},
+            ]
+            host = {"Mounts": mounts}
             for number in range(3):
                 more: dict[str, Any] = {"HostConfig": host, **label} if number else {}
                 name = f"{who}-{number}"
@@ -70,6 +78,16 @@ class Stage:
             for network in ("own-net", "other-net"):
                 found = send(self.raw, "POST", f"/networks/{network}/connect", body)
                 assert found[0] == 200, found
+
+    def anonymous(self) -> set[str]:
+        """The volumes without names that its own containers alone have."""
+        return {
+            mount["Name"]
+            for one in send(self.raw, "GET", "/containers/json?all=1")[1]
+            if one["Id"] in self.own.values()
+            for mount in one["Mounts"]
+            if mount["Destination"] == "/anonymous"
+        }
 
     def clean(self) -> None:
         """Leave nothing."""
@@ -160,3 +178,159 @@ def test_lists_of_containers(stage: Stage) -> None:
         expected = expected[:limit] if limit > 0 else expected
         status, found = send(stage.proxied, "GET", target("/containers/json", **asked))
         assert (status, still(found)) == (200, still(expected)), asked
+
+
+def without(members: dict[str, Any], own: set[str]) -> dict[str, Any]:
+    """The members of a network that are the client's own."""
+    return {one: member for one, member in members.items() if one in own}
+
+
+BUILT_IN = {"bridge", "none"}
+"""Networks that an unset `ONLY_NETWORKS` lists."""
+
+
+@pytest.mark.parametrize("version", ["", "/v1.27"], ids=["now", "with members"])
+def test_lists_of_networks(stage: Stage, version: str) -> None:
+    """Those that are listed, with those members that are; an old client is shown members."""
+    own = set(stage.own.values())
+    for filters in ({}, {"label": ["app"]}, {"driver": ["bridge"]}, {"name": ["net"]}):
+        asked = target(f"{version}/networks", filters=json.dumps(filters))
+        status, expected = send(stage.raw, "GET", asked)
+        assert status == 200
+        expected = [
+            {**one, "Containers": without(one["Containers"], own)}
+            for one in expected
+            if one["Id"] in own or one["Name"] in BUILT_IN
+        ]
+        status, found = send(stage.proxied, "GET", asked)
+        by_name = {one["Name"]: one for one in found}
+        assert (status, by_name) == (200, {one["Name"]: one for one in expected})
+
+
+@pytest.mark.parametrize("query", ["", "?verbose=true", "?scope=local"])
+@pytest.mark.parametrize("name", ["own-net", "bridge"])
+def test_a_network_and_who_is_on_it(stage: Stage, name: str, query: str) -> None:
+    """An inspected network shows of its members those that are the client's own."""
+    own, asked = set(stage.own.values()), f"/networks/{name}{query}"
+    status, expected = send(stage.raw, "GET", asked)
+    assert status == 200
+    everybody = len(expected["Containers"])
+    expected["Containers"] = without(expected["Containers"], own)
+    assert everybody > len(expected["Containers"]) > 0
+    expected.pop("Services", None)
+    assert send(stage.proxied, "GET", asked) == (200, expected)
+
+
+def test_lists_of_volumes(stage: Stage) -> None:
+    """Its own, and the volumes without names that its own containers alone have."""
+    own = set(stage.own.values())
+    used = stage.anonymous()
+    assert len(used) == 2
+    for filters in (
+        {},
+        {"label": ["app"]},
+        {"dangling": ["false"]},
+        {"name": ["-vol"]},
+    ):
+        asked = target("/volumes", filters=json.dumps(filters))
+        status, expected = send(stage.raw, "GET", asked)
+        assert status == 200
+        expected["Volumes"] = [
+            one for one in expected["Volumes"] if one["Name"] in own | used
+        ]
+        status, found = send(stage.proxied, "GET", asked)
+        for one in (found, expected):
+            one["Volumes"].sort(key=lambda volume: str(volume["Name"]))
+        assert (status, found) == (200, expected)
+
+
+@dataclass
+class Events:
+    """A stream of events."""
+
+    reader: BinaryIO
+
+    def next(self) -> dict[str, Any]:
+        """Wait for one."""
+        found: dict[str, Any] = json.loads(self.reader.readline())
+        return found
+
+
+@contextmanager
+def events(path: str, **query: str) -> Iterator[Events]:
+    """Watch what happens, as HTTP/1.0, so that nothing frames the lines."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(PATIENCE)
+        sock.connect(path)
+        asked = target("/events", **query)
+        sock.sendall(f"GET {asked} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+        with sock.makefile("rb") as reader:
+            assert b" 200 " in reader.readline()
+            while reader.readline() != b"\r\n":
+                pass
+            yield Events(reader)
+
+
+def container_of(event: dict[str, Any]) -> str | None:
+    """The container that a volume or network got or lost."""
+    found: str | None = event["Actor"]["Attributes"].get("container")
+    return found
+
+
+def is_own(event: dict[str, Any], own: set[str]) -> bool:
+    if event["Type"] == "image":
+        return True  # nobody's, and listed to all
+    actor = event["Actor"]
+    ids = [actor["ID"], container_of(event)]
+    is_listed = event["Type"] == "network" and actor["Attributes"]["name"] in BUILT_IN
+    return all(one in own for one in ids[is_listed:] if one is not None)
+
+
+def test_events_as_they_happen(stage: Stage) -> None:
+    """Each event of its own is there before the next is caused; strangers' never are."""
+    own = set(stage.own.values()) | stage.anonymous()
+    with events(stage.raw) as all_events, events(stage.proxied) as shown:
+        # A container that goes with one event, and was there before anybody watched.
+        for who in ("own", "other"):
+            one = {**stage.own, **stage.strangers}[f"{who}-1"]
+            assert send(stage.raw, "DELETE", f"/containers/{one}?v=1")[0] == 204
+        for step in range(6):
+            for is_mine in (False, True, False):
+                name = f"late{step}{is_mine}"
+                host = {"NetworkMode": "own-net", "Binds": ["own-vol:/v"]}
+                host = host if is_mine else {}
+                made = stage.make("containers", name, is_own=is_mine, HostConfig=host)
+                own |= {made} if is_mine else set()
+                stage.start(made)
+                send(stage.raw, "POST", f"/containers/{made}/rename?name={name}x")
+                send(stage.raw, "DELETE", f"/containers/{made}?force=1")
+                while True:
+                    event = all_events.next()
+                    if is_own(event, own):
+                        assert shown.next() == event
+                    if event["Action"] == "destroy" and event["Actor"]["ID"] == made:
+                        break
+
+
+def test_events_of_before(stage: Stage) -> None:
+    """What happened is told of what is still there; of what is gone, where a name says all."""
+    own = set(stage.own.values()) | stage.anonymous()
+    until = str(int(time.time()))
+    with events(stage.raw, since="0", until=until) as stream:
+        status, found = send(stage.raw, "GET", "/containers/json?all=1")
+        assert status == 200
+        there = {one["Id"] for one in found} | stage.anonymous()
+        there |= {stage.own["own-net"], stage.own["own-vol"]}
+        expected = [json.loads(line) for line in stream.reader]
+    expected = [
+        event
+        for event in expected
+        if event["Type"] == "image"
+        or (
+            is_own(event, own)
+            and (container_of(event) or event["Actor"]["ID"]) in there
+        )
+    ]
+    with events(stage.proxied, since="0", until=until) as stream:
+        assert [json.loads(line) for line in stream.reader] == expected
+    assert len(expected) > 10
