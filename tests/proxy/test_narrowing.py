@@ -5,11 +5,25 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import response
-from tests.proxy.conftest import Proxy, Start
-from tests.proxy.test_objects import LISTED, OWN, image
+from tests.fakes import (
+    CHUNK_END,
+    HEADS,
+    Client,
+    EngineConnection,
+    chunk,
+    request,
+    response,
+    settle,
+)
+from tests.proxy.conftest import OPEN, Proxy, Start
+from tests.proxy.test_objects import LISTED, OWN, container, image
+from trioproxy.file.permissions import parse_policy
+from trioproxy.http.elements import MOST_OF_AN_ELEMENT
+from trioproxy.judge.gate import Gate
+from trioproxy.proxy.narrowing import SHORT
 
 IMAGE = "sha256:" + "cd" * 32
+SECRET = "hunter2"
 
 
 def listed(number: int, labels: object = None, **more: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
@@ -23,16 +37,40 @@ def listed(number: int, labels: object = None, **more: Any) -> dict[str, Any]:  
     }
 
 
+STRANGER = listed(9, {"password": SECRET})
+
+
 @pytest.fixture
 async def own(start: Start) -> Proxy:
     """A proxy whose client may name, and see, what it made."""
     return await start(LISTED)
 
 
-def answer(value: object) -> bytes:
+@pytest.fixture
+async def named(start: Start) -> Proxy:
+    """A proxy that lists names: nothing has to be asked to judge by these."""
+    return await start({**LISTED, "ONLY_CONTAINERS": "c1,c1*"})
+
+
+def answer(value: object, *fields: str) -> bytes:
     return response(
-        "200 OK", "Content-Type: application/json", body=json.dumps(value).encode()
+        "200 OK",
+        "Content-Type: application/json",
+        *fields,
+        body=json.dumps(value).encode(),
     )
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+async def listing(
+    proxy: Proxy, *fields: str, method: str = "GET", target: str = "/containers/json"
+) -> tuple[Client, EngineConnection]:
+    """A client that asked for a list, and the Engine that has read that."""
+    client, engine = await proxy.ask(method, target, *fields)
+    await engine.read_request()
+    return client, engine
 
 
 async def test_a_list_shows_what_is_its_own(own: Proxy) -> None:
@@ -49,3 +87,312 @@ async def test_a_list_shows_what_is_its_own(own: Proxy) -> None:
     assert json.loads(found.body) == mine
     assert found.one("content-length") == str(len(found.body)).encode()
     assert len(own.lines_of(" hidden=2")) == 1
+
+
+async def test_answers_follow_one_another(named: Proxy) -> None:
+    """Both connections go on, whatever was said and hidden."""
+    client, engine = await listing(named)
+    for _ in range(3):
+        await engine.send(answer([listed(1), STRANGER]))
+        assert json.loads((await client.read_response()).body) == [listed(1)]
+        await client.ask("GET", "/containers/json")
+        await engine.read_request()
+
+
+async def test_a_head_alone(named: Proxy) -> None:
+    """It does not tell how long the whole list is."""
+    client, engine = await listing(named, method="HEAD")
+    await engine.send(response(body=b"")[:-4] + b"\r\nX-More: 1\r\n\r\n")
+    head = await client.read_head()
+    assert b"length" not in head.lower()
+    assert b"X-More: 1" in head
+    await client.ask("GET", "/containers/json")
+    assert await engine.has_more()
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "500 Internal Server Error"])
+async def test_what_shows_nothing_goes_on(named: Proxy, status: str) -> None:
+    """An error is the Engine's own, byte for byte."""
+    client, engine = await listing(named)
+    said = response(status, body=b'{"message":"no"}')
+    await engine.send(said)
+    assert (await client.read_response()).raw == said
+
+
+async def test_nothing_is_packed(named: Proxy) -> None:
+    """The Engine is asked for what can be read, and believed if it packs all the same."""
+    packing = "Accept-Encoding: gzip"
+    client, engine = await named.ask("GET", "/containers/json", packing, "Accept: */*")
+    asked = await engine.read_request()
+    assert asked.all("accept-encoding") == []
+    await engine.send(answer([], "Content-Encoding: gzip"))
+    found = await client.read_response()
+    assert found.status == 502
+    assert b"it comes packed" in found.body
+
+
+async def test_only_what_is_narrowed_is_changed(named: Proxy) -> None:
+    """What shows nobody's objects goes both ways as it came."""
+    client, engine = await named.ask("GET", "/version", "Accept-Encoding: gzip")
+    assert (await engine.read_request()).one("accept-encoding") == b"gzip"
+    said = answer({"odd": 1}, "Content-Encoding: identity")
+    await engine.send(said)
+    assert (await client.read_response()).raw == said
+
+
+LONG = [listed(10 + n, {"x": "y" * 1000}) for n in range(200)]
+
+
+async def test_a_long_list_comes_in_chunks(named: Proxy) -> None:
+    """The client has its begin before the Engine's last byte is read; trailers are dropped."""
+    shown = [one for one in LONG if one["Names"][0].startswith("/c1")]
+    raw = json.dumps(LONG).encode()
+    client, engine = await listing(named)
+    await engine.send(CHUNKED + chunk(raw[: 3 * SHORT]))
+    assert b"\r\nTransfer-Encoding: chunked" in await client.read_head()
+    begun = await client.arrived()
+    assert begun
+    await engine.send(chunk(raw[3 * SHORT :]) + b"0\r\nX-Sum: 1\r\n\r\n")
+    rest = await client.read_until(CHUNK_END)
+    body = b"".join(
+        piece
+        for at, piece in enumerate((begun + rest).split(b"\r\n"))
+        if at % 2  # a size, then what has that size: no line end is in it
+    )
+    assert json.loads(body) == shown
+    await client.ask("GET", "/containers/json")
+    assert await engine.has_more()
+
+
+async def test_a_long_list_for_an_old_client(named: Proxy) -> None:
+    """HTTP/1.0 knows no chunks: the end of the list is the end of the connection."""
+    client = await named.connect()
+    asked = request("GET", "/containers/json", "Connection: keep-alive", version="1.0")
+    await client.send(asked)
+    engine = await named.fake.accept()
+    await engine.read_head()
+    kept = "Connection: keep-alive"
+    await engine.send(answer(LONG, kept).replace(b"HTTP/1.1", b"HTTP/1.0"))
+    head = (await client.read_head()).lower()
+    assert b"chunked" not in head
+    assert b"content-length" not in head
+    assert head.count(b"connection") == head.count(b"connection: close") == 1
+    assert len(json.loads(await client.read_rest())) == 110
+
+
+async def test_a_short_list_for_an_old_client(named: Proxy) -> None:
+    """It comes with its length, so that the connection goes on."""
+    client = await named.connect()
+    asked = request("GET", "/containers/json", "Connection: keep-alive", version="1.0")
+    for _ in range(2):
+        await client.send(asked)
+        engine = named.fake.connections[0] if _ else await named.fake.accept()
+        await engine.read_head()
+        kept = "Connection: keep-alive"
+        said = answer([listed(1), STRANGER], kept)
+        await engine.send(said.replace(b"HTTP/1.1", b"HTTP/1.0"))
+        found = await client.read_response()
+        assert json.loads(found.body) == [listed(1)]
+
+
+async def test_an_answer_until_the_close(named: Proxy) -> None:
+    """Where the Engine says its end by closing, it is the end of whole JSON or none."""
+    for is_whole, status in ((True, 200), (False, 502)):
+        client, engine = await listing(named)
+        raw = json.dumps([listed(1), STRANGER]).encode()
+        await engine.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        await engine.send(raw if is_whole else raw[:-1])
+        engine.close()
+        assert (await client.read_response()).status == status
+
+
+BAD = {
+    "nothing": b"",
+    "no JSON": b"<html>hunter2</html>",
+    "no list": json.dumps(STRANGER).encode(),
+    "cut": json.dumps([STRANGER]).encode()[:-3],
+    "more behind it": json.dumps([STRANGER]).encode() + b"[]",
+    "a name twice": b'[{"Id":"hunter2","Id":"hunter2"}]',
+    "deep": b'[{"hunter2":' + b"[" * 200 + b"]" * 200 + b"}]",
+    "no id": b'[{"Names":["/hunter2"]}]',
+    "labels that are none": json.dumps([listed(1, {"hunter2": 1})]).encode(),
+    "no UTF-8": b'[{"Id":"hunter2\xff"}]',
+    "many values": b'[{"hunter2":[' + b"1," * 30_000 + b"1]}]",
+    "endless": b'[{"hunter2":"' + b"x" * (MOST_OF_AN_ELEMENT + 1),
+}
+
+
+@pytest.mark.parametrize("body", BAD.values(), ids=BAD)
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["sized", "chunked"])
+async def test_what_cannot_be_read(
+    named: Proxy, body: bytes, *, is_chunked: bool
+) -> None:
+    """A 502 in our words, and nothing of the answer; the Engine's connection is closed."""
+    client, engine = await listing(named)
+    said = response(body=body)
+    if is_chunked:
+        said = CHUNKED + (chunk(body) if body else b"") + CHUNK_END
+    with_it = engine.sock.fileno()
+    assert with_it > 0
+    try:
+        await engine.send(said)
+    except BrokenPipeError:
+        assert len(body) > SHORT
+    found = await client.read_response()
+    assert found.status == 502
+    assert b"is judged and cannot be read" in found.body or b"complete" in found.body
+    assert SECRET.encode() not in bytes(client.received)
+    assert await engine.read_gone()
+
+
+@pytest.mark.parametrize("length", [5, 5000], ids=["too short", "too long"])
+async def test_a_length_that_is_wrong(named: Proxy, length: int) -> None:
+    """It is a body that is cut, or one that never comes whole."""
+    client, engine = await listing(named)
+    raw = json.dumps([STRANGER]).encode()
+    await engine.send(response("200 OK", f"Content-Length: {length}", body=raw))
+    engine.half_close()
+    assert (await client.read_response()).status == 502
+    assert SECRET.encode() not in bytes(client.received)
+
+
+async def test_chunks_of_one_byte(named: Proxy) -> None:
+    """They are read as any others, and written as one."""
+    client, engine = await listing(named)
+    raw = json.dumps([listed(1), STRANGER, listed(10)]).encode()
+    one_by_one = b"".join(chunk(raw[at : at + 1]) for at in range(len(raw)))
+    await engine.send(CHUNKED + one_by_one + CHUNK_END)
+    found = await client.read_response()
+    assert json.loads(found.body) == [listed(1), listed(10)]
+
+
+async def test_what_breaks_in_the_middle(named: Proxy) -> None:
+    """An answer that has begun is cut: the client sees no end of it, and nothing more."""
+    client, engine = await listing(named)
+    raw = json.dumps(LONG).encode()
+    await engine.send(CHUNKED + chunk(raw[:-1]))
+    await client.read_head()
+    await engine.send(chunk(b',{"Id":"hunter2","Id":""}]') + CHUNK_END)
+    rest = await client.read_rest()
+    assert not rest.endswith(CHUNK_END)
+    assert SECRET.encode() not in rest
+    assert len(named.lines_of("end=engine-lost")) == 1
+
+
+async def test_an_engine_that_never_ends(named: Proxy) -> None:
+    """A client that leaves takes the Engine's connection with it."""
+    client, engine = await listing(named)
+    await engine.send(CHUNKED + chunk(b"["))
+    await settle()
+    client.close()
+    assert await engine.read_gone() == "end"
+    await named.assert_clean()
+
+
+async def test_a_client_that_leaves_while_we_ask(own: Proxy) -> None:
+    """The question ends with whoever waits for it."""
+    client, engine = await listing(own)
+    await engine.send(answer([listed(1, OWN)]))
+    questions = await own.fake.accept()
+    await questions.read_request()
+    client.close()
+    assert await questions.read_gone() == "end"
+    assert await engine.read_gone() == "end"
+    await own.assert_clean()
+
+
+async def test_a_question_that_is_not_answered(own: Proxy) -> None:
+    """Then nobody knows whose it is: 502, and no element passes."""
+    client, engine = await listing(own)
+    await engine.send(answer([listed(1, OWN)]))
+    questions = await own.fake.accept()
+    await questions.answer("500 Internal Server Error", body=b"{}")
+    assert (await client.read_response()).status == 502
+
+
+LIMITS = {
+    "limit=1": (b"all=1", 1),
+    "limit=2&all=0": (b"all=1", 2),
+    "filters=%7B%7D&limit=1&size=1": (b"all=1&filters=%7B%7D&size=1", 1),
+    "limit=-1": (b"limit=-1", 3),
+    "limit=0": (b"limit=0", 3),
+    "limit=x": (b"limit=x", 3),
+}
+
+
+@pytest.mark.parametrize(("query", "found"), LIMITS.items(), ids=LIMITS)
+async def test_a_limit_counts_what_is_shown(
+    named: Proxy, query: str, found: tuple[bytes, int]
+) -> None:
+    """It does not go on, for the Engine would count strangers; it shows what is stopped."""
+    client, engine = await named.ask("GET", f"/containers/json?{query}")
+    asked, count = found
+    line = (await engine.read_request()).line
+    assert line == b"GET /containers/json?%b HTTP/1.1" % asked
+    await engine.send(answer([STRANGER, listed(1), STRANGER, listed(10), listed(11)]))
+    assert len(json.loads((await client.read_response()).body)) == count
+
+
+async def test_a_limit_that_is_given_twice(named: Proxy) -> None:
+    """Two readers may take another one of them."""
+    client = await named.connect()
+    await client.ask("GET", "/containers/json?limit=1&limit=2")
+    assert (await client.read_response()).status == 400
+
+
+def event(number: int, action: str = "start", **more: str) -> dict[str, Any]:
+    """Something that happened to a container."""
+    attributes = {"name": f"c{number}", **more}
+    actor = {"ID": f"{number:064x}", "Attributes": attributes}
+    return {"Type": "container", "Action": action, "Actor": actor}
+
+
+async def watching(proxy: Proxy) -> tuple[Client, EngineConnection, EngineConnection]:
+    """A client that watches events, and both connections to the Engine."""
+    client, engine = await listing(proxy, target="/events")
+    await engine.send(HEADS["events"])
+    questions = await proxy.fake.accept()
+    for path in ("/containers/json?all=1", "/networks", "/volumes"):
+        found: object = {"Volumes": None} if path == "/volumes" else []
+        asked = await questions.answer(body=json.dumps(found).encode())
+        assert asked.line == f"GET {path} HTTP/1.1".encode()
+    return client, engine, questions
+
+
+async def test_events_come_one_by_one(own: Proxy) -> None:
+    """Each line is there as soon as its last byte is; a container is asked about once."""
+    client, engine, questions = await watching(own)
+    assert b"chunked" in await client.read_head()
+    for step in range(3):
+        raw = json.dumps(event(2, f"step {step}", shown="1")).encode()
+        await engine.send(chunk(json.dumps(event(9)).encode() + b"\n" + raw))
+        if not step:
+            for number, labels in ((9, None), (2, OWN)):
+                asked = (await questions.read_request()).line
+                assert asked == f"GET /containers/{number:064x}/json HTTP/1.1".encode()
+                await questions.send(container(labels, Id=f"{number:064x}"))
+            assert b"/images/" in (await questions.read_request()).line
+            await questions.send(image())
+        assert await client.arrived() == chunk(raw + b"\n")
+        await engine.send(chunk(b"\n"))
+        assert await client.arrived() == b""
+
+
+async def test_a_stream_is_cut_where_less_is_shown(named: Proxy) -> None:
+    """A new policy is no policy for a stream of weeks, unless what is shown is the same."""
+    client, _, _ = await watching(named)
+    await client.read_head()
+    same = {**LISTED, "ONLY_CONTAINERS": "c1,c1*", "PING": "1"}
+    named.server.reload(Gate.enforcing(parse_policy(same)[0]))
+    assert await client.is_open()
+    named.server.reload(Gate.enforcing(parse_policy(LISTED)[0]))
+    assert await client.read_rest() == b""
+
+
+async def test_without_lists_nothing_is_read(start: Start) -> None:
+    """No variable of `ONLY_*`: what is no JSON at all goes on, byte for byte."""
+    proxy = await start(OPEN)
+    client, engine = await listing(proxy, "Accept-Encoding: gzip")
+    said = response("200 OK", "Content-Encoding: gzip", body=b"\x1f\x8b")
+    await engine.send(said)
+    assert (await client.read_response()).raw == said

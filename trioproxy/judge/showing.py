@@ -195,10 +195,13 @@ class Showing:
             return True
         if not told or (kind is Kind.CONTAINER and not _FULL_ID.fullmatch(told)):
             return False  # a prune is nobody's
-        thing = (yield NeedKnown(kind, told, is_over)) or Thing(kind, told)
-        if name:  # as it is called then
-            thing = thing._replace(names=(name.removeprefix("/"),))
-        return self.objects.holds(thing)
+        called = (name.removeprefix("/"),) if name else ()
+        if self.objects.holds(Thing(kind, told, called)):
+            return True  # by its name, as it is called then
+        thing = yield NeedKnown(kind, told, is_over)
+        if thing is None:
+            return False
+        return self.objects.holds(thing._replace(names=called or thing.names))
 
     @property
     def follows(self) -> tuple[Kind, ...]:
