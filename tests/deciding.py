@@ -23,6 +23,7 @@ from trioproxy.judge.gate import (
     Gate,
     Need,
     NeedBody,
+    NeedListed,
     NeedMade,
     NeedReserved,
     NeedThings,
@@ -177,8 +178,8 @@ class Door:
                     raw = body
                     answer = Body(jsonbody.parse(body)) if body else None
                     self._read.append((answer, repr(answer)))
-                case NeedThings():
-                    answer = await resolver.resolve(found.references)
+                case NeedThings() | NeedListed():
+                    answer = await resolver.answer(found)
                 case NeedMade():
                     answer = await resolver.make()
                 case NeedReserved():

@@ -14,6 +14,7 @@ from trioproxy.judge.gate import (
     Found,
     Gate,
     NeedBody,
+    NeedListed,
     NeedMade,
     NeedReserved,
     NeedThings,
@@ -23,6 +24,7 @@ from trioproxy.judge.gate import (
     judging,
 )
 from trioproxy.judge.outcome import Moment, Outcome, Verdict
+from trioproxy.judge.pruning import Listed
 from trioproxy.judge.rules import Decision, Policy, Reason
 from trioproxy.limits.things import Known
 
@@ -94,6 +96,8 @@ def found_of(
                 if known is None:
                     return found
                 answer = known
+            case NeedListed():
+                answer = Listed(found.prune)
             case NeedMade():
                 answer = known
             case NeedReserved() | None:

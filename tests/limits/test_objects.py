@@ -202,13 +202,3 @@ def test_what_is_made_must_be_listed() -> None:
     volume = "VolumeCreate"
     assert limits.refuses_making(volume, made(volume, {"Name": "data"})) is None
     assert limits.refuses_making(volume, made(volume, {"Name": "other"}))
-
-
-def test_what_removes_without_names() -> None:
-    """A prune removes what is not listed: refused, unless all of a kind is listed."""
-    limits = objects(ONLY_CONTAINERS="*", ONLY_OWNER="app")
-    assert limits.refuses_making("ContainerPrune", None) is None
-    for operation in ("NetworkPrune", "VolumePrune"):
-        refusal = limits.refuses_making(operation, None)
-        assert refusal is not None
-        assert refusal.variable in {"ONLY_NETWORKS", "ONLY_VOLUMES"}

@@ -23,6 +23,7 @@ from trioproxy.judge.gate import (
     Found,
     Gate,
     NeedBody,
+    NeedListed,
     NeedMade,
     NeedReserved,
     NeedThings,
@@ -31,7 +32,9 @@ from trioproxy.judge.gate import (
     go_on,
     judging,
 )
+from trioproxy.judge.pruning import Listed
 from trioproxy.judge.rules import UNREAD, UNRESOLVED, Decision, Policy, Reason
+from trioproxy.limits.objects import VARIABLES
 from trioproxy.limits.things import Known
 
 REFUSED: Final = 1
@@ -214,20 +217,17 @@ def _judge(
     policy: Policy, request: Request, body: bytes | None, upstream: str | None
 ) -> Found | NeedBody | NeedThings:
     """Judge a request, as far as the command line has what that needs."""
-    gate = Gate.enforcing(policy)
+    gate, operation = Gate.enforcing(policy), request.operation
     one = judging(gate, request, has_body=body != b"")
     answer: Answer = None
     known: Known = {}
     while True:
         match found := go_on(one, answer):
+            case NeedBody() if body is None and operation in gate.read_operations:
+                return found
             case NeedBody():
-                if body is not None:
-                    answer = Body(jsonbody.parse(body))
-                elif request.operation not in gate.read_operations:
-                    # Nothing limits what it asks for: without --body it gives no label.
-                    answer = Body({})
-                else:
-                    return found
+                # Nothing limits what it asks for: without --body it gives no label.
+                answer = Body({} if body is None else jsonbody.parse(body))
             case NeedThings():
                 if upstream is None:
                     return found
@@ -237,6 +237,8 @@ def _judge(
                 answer = known = questions.known(gate, found.references, upstream)
             case NeedReserved() | NeedMade() | None:
                 answer = known  # nothing is made here: they are judged as they would be
+            case NeedListed():
+                answer = Listed(found.prune)  # what it would remove was not asked
             case Passes() | Refused():
                 return found
             case _:
@@ -259,6 +261,9 @@ def _told(
             how = (
                 "" if request.endpoint else ", a route that this version does not know"
             )
+            if found.removals is not None:
+                kind = found.removals.prune.kind
+                how = f", of the {kind}s that {VARIABLES[kind]} lists"
             yield f"allowed: {request.shown}{how}, by {found.decision.rule}"
             if outdated:
                 yield outdated

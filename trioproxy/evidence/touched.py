@@ -47,9 +47,7 @@ def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]
     if row is None or not row.kinds:
         return
     kind = row.kinds[0]
-    if row.touch is Touch.PRUNES:
-        yield Touched(Sight(VARIABLES[kind], ALL, operation))
-        return
+    # A prune names none: beside lists it removes what is listed, and needs no item for that.
     yield Touched(Sight(VARIABLES[kind], "", operation))
     if row.touch is Touch.MAKES and objects.owner:
         yield Touched(Sight(VARIABLES[kind], OWN, operation))

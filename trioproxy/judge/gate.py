@@ -12,6 +12,7 @@ to be waited for. In this order:
     `NeedThings`           where it names what the Engine alone can tell
     what it names
     `NeedMade`             where it makes volumes on the way
+    `NeedListed`           where it prunes: what of that it could have named is removed
     the form that goes on  with the ids and labels of what was judged
 
 It ends in `Passes` or `Refused`. There is no verdict that is half done, and nothing that
@@ -22,27 +23,29 @@ now in the same way, with answers that were kept (`judge.replay`).
 from collections.abc import Generator, Mapping
 from dataclasses import field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from trioproxy.api.arguments import Argument, Given, minor
 from trioproxy.api.decoding import Json
 from trioproxy.api.edits import Edit, Sent
+from trioproxy.api.families import Kind
 from trioproxy.api.fields import OPERATIONS
 from trioproxy.api.form import Asked
 from trioproxy.api.matched import Request
 from trioproxy.api.reading import asking
-from trioproxy.api.routes import ENDPOINTS, LIMITED, Files
+from trioproxy.api.routes import ENDPOINTS, LIMITED, Files, Touch, row_of
 from trioproxy.judge import fills
-from trioproxy.judge.naming import Judge
+from trioproxy.judge.naming import Judge, not_there
 from trioproxy.judge.references import Named, Reference, find
 from trioproxy.judge.rules import UNRESOLVED, Decision, Policy, Reason, refuse
 from trioproxy.limits.limit import NO_LIMITS, Limits, open_families
 from trioproxy.limits.marks import BODIES, MARKED, read
 from trioproxy.limits.objects import NO_OBJECTS, Objects
-from trioproxy.limits.things import Known
+from trioproxy.limits.things import Known, Missing
 from trioproxy.values import ordered_class, value_class
 
 if TYPE_CHECKING:
+    from trioproxy.judge.pruning import Listed, Prune, Removals
     from trioproxy.judge.showing import Showing
 
 # --- What is needed, and what comes of it -----------------------------------------
@@ -70,6 +73,13 @@ class NeedThings:
 @ordered_class
 class NeedMade:
     """The volumes that are not there yet, as the client's own: `Known`, all of it."""
+
+
+@ordered_class
+class NeedListed:
+    """What the Engine has of what a prune may remove: `Listed`, or `Missing`."""
+
+    prune: "Prune"
 
 
 class Body(NamedTuple):
@@ -107,10 +117,12 @@ class Passes:
     named: Named | None = None
     showing: "Showing | None" = None
     """What of the answer is shown; None: it goes on as it comes."""
+    removals: "Removals | None" = None
+    """A prune goes on as these deletes, and not as it came."""
 
 
-Need = NeedBody | NeedReserved | NeedThings | NeedMade
-Answer = Body | Kept | Known | None
+Need = NeedBody | NeedReserved | NeedThings | NeedMade | NeedListed
+Answer: TypeAlias = "Body | Kept | Known | Listed | Missing | None"
 Found = Passes | Refused
 Judging = Generator[Need | None, Any, Found]
 """One request that is being judged. None: others may have a turn."""
@@ -281,6 +293,17 @@ class Gate:
         """
         return self.learns_arguments or self.limits.goes_by_names(argument)
 
+    def prunes(self, operation: str) -> Kind | None:
+        """The kind of what a prune removes of which not all is listed.
+
+        What is only tried out changes nothing: then a prune goes on as it came.
+        """
+        row, policy = row_of(operation), self.policy
+        if policy is None or row is None or row.touch is not Touch.PRUNES:
+            return None
+        is_held = row.kind is not None and policy.objects.limits(row.kind)
+        return row.kind if is_held and not self.only_tries else None
+
     def unpacks(self, operation: str) -> bool:
         """Whether a body is a tar that is read, and written anew, as it passes."""
         return self.limits_fills and operation in UNPACKING
@@ -334,13 +357,16 @@ def judging(gate: Gate, request: Request, *, has_body: bool) -> Judging:
     if refusal is None and named is not None:
         makes = not decision.would_refuse
         named, refusal = yield from _by_what_it_names(gate, operation, named, makes)
+    removals = None
+    if refusal is None and (kind := gate.prunes(operation)):
+        removals, refusal = yield from _by_what_there_is(gate, request, kind)
     # What the Engine does not have, it tells the client of a shadow itself.
     if refusal is not None and not (gate.only_tries and refusal.is_answered):
         decision = gate.says(refusal)
     if not decision.allowed:
         return Refused(decision, asked, named)
     form = _form(gate, request, decision, asked, named)
-    passes = Passes(decision, form, asked, named)
+    passes = Passes(decision, form, asked, named, removals=removals)
     return passes if showing is None else _to_be_shown(showing, request, passes)
 
 
@@ -470,6 +496,31 @@ def _by_what_it_names(
         named = named._replace(known=(yield NeedMade()))
         return (yield from _by_what_it_names(gate, operation, named, makes=False))
     return named, None
+
+
+def _by_what_there_is(
+    gate: Gate, request: Request, kind: Kind
+) -> "Generator[NeedListed, Listed | Missing, tuple[Removals | None, Decision | None]]":
+    """Tell what a prune removes: of what there is what the request could have named.
+
+    Raises `BadTarget` for a filter that is not clear.
+    """
+    # Loaded with the policy: most limit nothing that is pruned.
+    from trioproxy.judge.pruning import Removals, prune_of
+
+    assert gate.policy is not None  # noqa: S101  what limits it
+    target, operation = request.target, request.operation
+    prune = prune_of(kind, target.version, target.query, gate.policy.objects)
+    listed = yield NeedListed(prune)
+    if isinstance(listed, Missing):
+        return None, not_there(listed)
+    judge = Judge.of(gate.policy, operation)
+    each = tuple(
+        listed.prune.removal(thing)
+        for thing in listed.things
+        if judge.refuses(Reference(kind, thing.id, ""), thing, {}) is None
+    )
+    return Removals(listed.prune, each), None
 
 
 def _form(

@@ -61,8 +61,8 @@ class Judge:
     def _missing(self, reference: Reference, missing: Missing) -> Decision:
         """Answer as the Engine; to a creation with 404 for the image alone: that is pulled."""
         if self.operation == "ContainerCreate" and reference.kind is not Kind.IMAGE:
-            return _not_there(missing._replace(status=400))
-        return _not_there(missing)
+            return not_there(missing._replace(status=400))
+        return not_there(missing)
 
     def _outside(self, reference: Reference, thing: Thing) -> Refusal | None:
         refusal = self._unlisted(reference, thing)
@@ -115,7 +115,7 @@ class Judge:
         for name in thing.volumes if owns or self.limits.limits_creation else ():
             volume = known.get((Kind.VOLUME, name))
             if not isinstance(volume, Thing):
-                return _not_there(volume)
+                return not_there(volume)
             shown = Reference(Kind.VOLUME, name, f"container {show(reference.text)}")
             refusal = self._beyond_limits(shown, volume, known)
             if refusal is None and owns:
@@ -133,7 +133,7 @@ class Judge:
         for name in thing.unpinned:
             network = known.get((Kind.NETWORK, name))
             if not isinstance(network, Thing):
-                return _not_there(network)
+                return not_there(network)
             shown = Reference(Kind.NETWORK, name, f"container {show(reference.text)}")
             if refusal := self._unlisted(shown, network):
                 return _by_list(refusal)
@@ -154,7 +154,7 @@ def _by_list(refusal: Refusal | None) -> Decision | None:
     return refuse(reason, refusal.variable, refusal.message)
 
 
-def _not_there(missing: Missing | None) -> Decision:
+def not_there(missing: Missing | None) -> Decision:
     """Answer as the Engine does where it has nothing; None: it was not asked."""
     if missing is None:
         return UNRESOLVED

@@ -20,6 +20,7 @@ from trioproxy.quoting import quote
 from trioproxy.values import ordered_class, value_class
 
 if TYPE_CHECKING:
+    from trioproxy.judge.pruning import Removals
     from trioproxy.judge.showing import Showing
 
 LONGEST_WORD: Final = 1_024
@@ -59,6 +60,8 @@ class Verdict:
     """Whether its body is a tar that is read, and written anew, as it passes."""
     showing: "Showing | None" = None
     """What of its answer is shown; None: the answer goes on as it comes."""
+    removals: "Removals | None" = None
+    """What is removed in place of a prune."""
 
     @classmethod
     def of(cls, gate: Gate, request: Request, found: Found, agent: str) -> "Verdict":
@@ -85,6 +88,7 @@ class Verdict:
             form=gate.form,
             unpacks=gate.unpacks(operation),
             showing=found.showing if isinstance(found, Passes) else None,
+            removals=found.removals if isinstance(found, Passes) else None,
         )
 
     def in_words(self) -> "Verdict":
@@ -104,6 +108,7 @@ class Verdict:
         return (
             self.asked is None
             and self.named is None
+            and self.removals is None
             and len(self.request.target.raw) <= longest
             and len(self.request.method) <= longest
             and len(self.decision.message) <= longest
@@ -122,13 +127,15 @@ class Verdict:
             agent=self.agent[:longest],
             asked=None,
             named=None,
+            removals=None,
         )
 
     @property
     def size(self) -> int:
         """Bytes that the words of its arguments take, and rather more."""
         arguments = self.asked.arguments if self.asked is not None else ()
-        return sum(
+        removed = self.removals.size if self.removals is not None else 0
+        return removed + sum(
             512 + 4 * (len(one.value) + len(one.place) + len(one.shown))
             for one in arguments
         )

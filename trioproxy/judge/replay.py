@@ -5,7 +5,7 @@ are words left, and what the Engine said of the names in it; where these are not
 what the new policy wants to know, it is refused.
 """
 
-from typing import Final, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from trioproxy.api.form import Asked
 from trioproxy.errors import BadRequest
@@ -15,6 +15,7 @@ from trioproxy.judge.gate import (
     Gate,
     Kept,
     NeedBody,
+    NeedListed,
     NeedMade,
     NeedReserved,
     NeedThings,
@@ -27,6 +28,9 @@ from trioproxy.judge.outcome import Verdict
 from trioproxy.judge.rules import UNREAD, Decision
 from trioproxy.limits.marks import MARKED
 from trioproxy.limits.things import Known
+
+if TYPE_CHECKING:
+    from trioproxy.judge.pruning import Listed
 
 
 def replay(gate: Gate, verdict: Verdict, *, is_sent: bool = True) -> Decision:
@@ -44,8 +48,8 @@ def replay(gate: Gate, verdict: Verdict, *, is_sent: bool = True) -> Decision:
     try:
         while True:
             match found := go_on(again, answer):
-                case NeedBody():
-                    kept = _kept_of(gate, verdict, is_sent=is_sent)
+                case NeedBody() | NeedListed():
+                    kept = _kept_of(gate, verdict, found, is_sent=is_sent)
                     if isinstance(kept, Decision):
                         return gate.says(kept)
                     answer = kept
@@ -80,9 +84,14 @@ def _goes_on_as_now(gate: Gate, verdict: Verdict, *, is_sent: bool) -> bool:
 
 
 def _kept_of(
-    gate: Gate, verdict: Verdict, *, is_sent: bool
-) -> Body | Kept | Decision | None:
-    """What is left of a request's body; `UNREAD` where that tells too little."""
+    gate: Gate, verdict: Verdict, need: NeedBody | NeedListed, *, is_sent: bool
+) -> "Body | Kept | Listed | Decision | None":
+    """What is left of a request's body, or a prune's list; `UNREAD` where that tells too little."""
+    if isinstance(need, NeedListed):
+        from trioproxy.judge.pruning import Listed
+
+        # Ids are left, by which nothing can be judged by other lists.
+        return Listed(need.prune) if verdict.objects == gate.objects else UNREAD
     asked, named = verdict.asked, verdict.named
     is_judged = verdict.operation in gate.read_operations
     if asked is not None and (asked.is_whole or not is_judged):

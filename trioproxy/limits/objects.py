@@ -156,6 +156,11 @@ class Objects:
         held = self.by_kind[Kind.CONTAINER].holds
         return not held(thing) and held(thing._replace(inherited={}))
 
+    def own_label_of(self, kind: Kind) -> str:
+        """A label that all has which is listed of a kind, as `KEY=VALUE`; empty: there is none."""
+        is_own = self.by_kind[kind].items == (OWN,)
+        return f"{OWNER_LABEL}={self.owner}" if is_own else ""
+
     def refuses(
         self, operation: str, thing: Thing, text: str, place: str
     ) -> Refusal | None:
@@ -208,14 +213,10 @@ class Objects:
         return bool(users) and all(map(self.by_kind[Kind.CONTAINER].holds, users))
 
     def refuses_making(self, operation: str, asked: Asked | None) -> Refusal | None:
-        """Say why a request may not make, remove or relabel what it does not name."""
+        """Say why a request may not make what it does not name."""
         row = row_of(operation)
         if row is None or (kind := row.kind) is None:
             return None
-        if row.touch is Touch.PRUNES and self.limits(kind):
-            name = VARIABLES[kind]
-            message = f"{operation} may remove what {name} does not list: remove {kind}s by their names"
-            return Refusal(variable=name, message=message)
         if row.touch is not Touch.MAKES or asked is None or asked.is_told:
             return None  # what went on was judged, and is made
         thing = made(kind, asked)

@@ -36,6 +36,7 @@ from trioproxy.judge.gate import (
     Found,
     Need,
     NeedBody,
+    NeedListed,
     NeedMade,
     NeedReserved,
     NeedThings,
@@ -217,7 +218,7 @@ class Connection:
         if not admitted.verdict.decision.allowed:
             self._sides.release()
             return await self._refuse(admitted, began)
-        self.exchange = exchange = Exchange(self._sides, admitted, began)
+        self.exchange = exchange = self._exchange(admitted, began)
         del admitted  # it has a body, which is held until it is sent, and no longer
         after = await exchange.run()
         self.exchange = None
@@ -227,6 +228,14 @@ class Connection:
         if after is LINGER:
             await self.client.linger(self._shared.buffer)
         return False
+
+    def _exchange(self, admitted: Admitted, began: float) -> Exchange:
+        if admitted.verdict.removals is None:
+            return Exchange(self._sides, admitted, began)
+        # Loaded with the policy: most limit nothing that is pruned.
+        from trioproxy.proxy.removing import Removing
+
+        return Removing(self._sides, admitted, began)
 
     async def _look_closer(self, pending: Pending) -> Admitted:
         """Have a request judged by its body too, and by what it names.
@@ -276,14 +285,14 @@ class Connection:
                     answer = Body(await parse(client, raw, reading)) if raw else None
                 case NeedReserved():
                     answer = await self._alone(self._reserve(found.volumes), reading)
-                case NeedThings():
+                case NeedThings() | NeedListed():
                     resolver = Resolver(
                         self._sides.engine,
                         self.admission.gate,
                         self._shared.remembered,
                         reading.hear,
                     )
-                    asked = resolver.resolve(found.references)
+                    asked = resolver.answer(found)
                     answer = await self._alone(asked, reading)
                 case NeedMade():
                     assert resolver is not None  # noqa: S101  what is made was looked up

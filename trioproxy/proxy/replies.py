@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from trioproxy.errors import TrioProxyError
+from trioproxy.http import jsonbody
 from trioproxy.judge.rules import Decision, Reason
 
 PREFIX: Final = "trioproxy: "
@@ -56,6 +57,11 @@ def health(*, is_up: bool, standing: Mapping[str, object], close: bool) -> bytes
     policy, and no more."""
     body = _as_json({"engine": "up" if is_up else "down", **standing})
     return _reply(200 if is_up else 503, body, close=close, head_only=False)
+
+
+def composed(value: Mapping[str, object], *, close: bool) -> bytes:
+    """Write an answer in the Engine's words, made of its answers to requests of ours."""
+    return _reply(200, jsonbody.render(value) + b"\n", close=close, head_only=False)
 
 
 def with_id(reply: bytes, serial: int) -> bytes:

@@ -7,7 +7,7 @@ of that fails, so does the request. What is remembered of them is what is judged
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -29,7 +29,7 @@ from trioproxy.http.framing import (
     Framing,
 )
 from trioproxy.http.response import ResponseHead, expect
-from trioproxy.judge.gate import Gate
+from trioproxy.judge.gate import Gate, NeedListed, NeedThings
 from trioproxy.judge.references import Reference
 from trioproxy.limits.inspected import arguments_of
 from trioproxy.limits.marks import marked
@@ -45,6 +45,9 @@ from trioproxy.limits.things import (
 )
 from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.shared import Remembered
+
+if TYPE_CHECKING:
+    from trioproxy.judge.pruning import Listed, Prune
 
 QUESTIONS_SECONDS: Final = 10.0
 """From the first question about a request to the last byte of the last answer: 504."""
@@ -69,6 +72,13 @@ _TEMPLATES: Final = {
     Kind.VOLUME: "/volumes/%s",
 }
 """Where the Engine describes what it has under a name."""
+
+_LISTS: Final = {
+    Kind.CONTAINER: "/containers/json?all=1&",
+    Kind.NETWORK: "/networks?",
+    Kind.VOLUME: "/volumes?",
+}
+"""Where it lists what it has."""
 
 _KEPT: Final = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~.:"
@@ -110,6 +120,12 @@ class Resolver:
         self._own = remembered.own
         self._known = dict[tuple[Kind, str], Thing | Missing]()
 
+    async def answer(self, need: NeedThings | NeedListed) -> "Known | Listed | Missing":
+        """Ask what is needed. Raises `UpstreamError` and `BadRequest`."""
+        if isinstance(need, NeedListed):
+            return await self._list(need.prune)
+        return await self.resolve(need.references)
+
     async def resolve(self, references: Iterable[Reference]) -> Known:
         """Ask for each name once. Raises `UpstreamError` and `BadRequest`."""
         self._remembered.make_room()
@@ -144,7 +160,7 @@ class Resolver:
         found = dict[str, Thing]()
         for begin in range(0, len(ids), AT_ONCE):
             asked = ids[begin : begin + AT_ONCE]
-            for one in await self._list({"id": list(asked)}):
+            for one in await self._containers({"id": list(asked)}):
                 # The Engine takes a part of an id for all of it.
                 if one.id in asked:
                     found[one.id] = await self.complete(one)
@@ -155,14 +171,41 @@ class Resolver:
         thing = await self._look_up(kind, text)
         return thing if isinstance(thing, Thing) else None
 
-    async def _list(self, filters: Mapping[str, jsonbody.Json]) -> tuple[Thing, ...]:
+    async def _containers(
+        self, filters: Mapping[str, jsonbody.Json]
+    ) -> tuple[Thing, ...]:
         """The containers that fit filters, those that are stopped too."""
-        text = jsonbody.render(filters)
-        escaped = percent.encode(text, _KEPT)
-        status, raw = await self._ask(f"/containers/json?all=1&filters={escaped}")
+        target = f"{_LISTS[Kind.CONTAINER]}{_filters(filters)}"
+        status, raw = await self._ask(target)
         if status not in _HAS_IT:
             raise Untold(f"the Engine answers {status} to a question")
         return users_of(_parse(raw))
+
+    async def _list(self, prune: "Prune") -> "Listed | Missing":
+        """Ask for all of a kind, and keep of that what a prune may remove.
+
+        The client's version stands in the question: where the Engine takes none of that, its
+        answer is what the client gets.
+        """
+        from trioproxy.judge.pruning import Listed
+
+        self._remembered.make_room()
+        if prune.until is not None:
+            engine = await self._look_up(*ENGINE)
+            now = engine.value.get("SystemTime") if isinstance(engine, Thing) else None
+            prune = prune.at(now)
+        status, raw = await self._ask(f"{prune.version}{_list(prune)}")
+        if status in _HAS_NONE:
+            return _missing(status, raw)
+        if status not in _HAS_IT:
+            raise Untold(
+                f"the Docker Engine answers {status} to the question which {prune.kind}s it has"
+            )
+        found = list[Thing]()
+        for value in _elements(prune.kind, _parse(raw)):
+            if (thing := prune.takes(value)) is not None:
+                found.append(await self._with_what_counts(thing))
+        return Listed(prune, tuple(found))
 
     async def _resolve(self, one: Reference) -> None:
         thing = self._known.get((one.kind, one.text))
@@ -229,7 +272,7 @@ class Resolver:
         return status, raw
 
     async def _look_up(self, kind: Kind, text: str) -> Thing | Missing:
-        name = text if kind is Kind.ENGINE else _escape(kind, text)
+        name = text if kind is Kind.ENGINE else segment(kind, text)
         return await self._question(kind, text, _TEMPLATES[kind] % name)
 
     async def _question(
@@ -249,9 +292,7 @@ class Resolver:
     ) -> Thing | Missing:
         status, raw = answer
         if status in _HAS_NONE and kind is not Kind.ENGINE:
-            value = _parse(raw)
-            message = value.get("message") if isinstance(value, dict) else None
-            return Missing(status, message if isinstance(message, str) else "")
+            return _missing(status, raw)
         if status not in _HAS_IT:
             what = f"what {kind} {text[:64]!a} is"
             if kind is Kind.ENGINE:
@@ -265,12 +306,16 @@ class Resolver:
 
     async def _complete(self, thing: Thing) -> Thing:
         """Add what other answers say of a thing, where it matters."""
+        if thing.is_anonymous:
+            users = await self._users_of(thing.id)
+            thing = thing._replace(users=users)
+        return await self._with_what_counts(thing)
+
+    async def _with_what_counts(self, thing: Thing) -> Thing:
+        """Add what its description does not say, but for who uses a volume."""
         is_proxys = thing.id == self._own.id or self._own.id in thing.members
         if thing.kind is Kind.VOLUME:
             is_proxys = thing.id in self._own.volumes
-            if thing.is_anonymous:
-                users = await self._users_of(thing.id)
-                thing = thing._replace(users=users)
         elif thing.kind is Kind.CONTAINER:
             thing = await self._with_image(thing)
         return thing._replace(is_proxys=is_proxys)
@@ -282,7 +327,7 @@ class Resolver:
         key = thing.image, judged
         labels = self._remembered.labels.get(key)
         if labels is None:
-            path = _TEMPLATES[Kind.IMAGE] % _escape(Kind.IMAGE, thing.image)
+            path = _TEMPLATES[Kind.IMAGE] % segment(Kind.IMAGE, thing.image)
             status, raw = await self._ask(path)
             # Without its image nobody can tell which labels came from there: then none
             # of the container's own count.
@@ -303,7 +348,7 @@ class Resolver:
         return tuple(
             [
                 await self._with_image(user)
-                for user in await self._list({"volume": [volume]})
+                for user in await self._containers({"volume": [volume]})
                 if volume in user.volumes
             ]
         )
@@ -344,8 +389,39 @@ def _parse(raw: bytes) -> jsonbody.Json:
         ) from error
 
 
-def _escape(kind: Kind, text: str) -> str:
-    """Write a name so that it is one segment, whatever is in it."""
+def _missing(status: int, raw: bytes) -> Missing:
+    value = _parse(raw)
+    message = value.get("message") if isinstance(value, dict) else None
+    return Missing(status, message if isinstance(message, str) else "")
+
+
+def _list(prune: "Prune") -> str:
+    """The question for all of a kind, so far as the Engine can tell what counts."""
+    filters = dict[str, jsonbody.Json]()
+    if prune.kind is not Kind.CONTAINER:
+        filters["dangling"] = ["true"]
+    if prune.label:
+        filters["label"] = [prune.label]
+    path = _LISTS[prune.kind]
+    return f"{path}{_filters(filters)}" if filters else path.rstrip("?&")
+
+
+def _filters(filters: Mapping[str, jsonbody.Json]) -> str:
+    raw = jsonbody.render(filters)
+    return f"filters={percent.encode(raw, _KEPT)}"
+
+
+def _elements(kind: Kind, value: jsonbody.Json) -> list[jsonbody.Json]:
+    if kind is Kind.VOLUME:
+        value = value.get("Volumes") if isinstance(value, dict) else 0
+    found = [] if value is None else value
+    if not isinstance(found, list):
+        raise Untold(f"the Docker Engine's list of {kind}s is none")
+    return found
+
+
+def segment(kind: Kind, text: str) -> str:
+    """Write a name so that it is one segment, whatever is in it. Raises `BadRequest` for none."""
     name = text.removeprefix("/")
     if not {"", ".", ".."}.isdisjoint(name.split("/")):
         raise BadRequest(f"{text[:64]!a} is no name of a {kind}")
@@ -356,24 +432,41 @@ async def _ask(
     engine: Engine, target: str, body: object, deadline: float
 ) -> tuple[int, bytes]:
     """Send a question, or with a body a creation; give status and body of its answer."""
-    is_whole = False
-    try:
-        with trio.move_on_at(deadline):
-            head, raw = await _exchange(engine, _question(target, body), body is None)
-            is_whole = head.keep_alive
-            return head.status, raw
-    finally:
-        if not is_whole:
-            engine.drop()
+    with trio.move_on_at(deadline):
+        return await ask(engine, _question(target, body), is_repeatable=body is None)
     raise EngineTooSlow(
         "the Docker Engine does not say what the request names"
         f" ({QUESTIONS_SECONDS:.0f} s): is it overloaded or hung?"
     )
 
 
+async def ask(
+    engine: Engine, request: bytes, *, is_repeatable: bool
+) -> tuple[int, bytes]:
+    """Send a request of ours; give status and body of its answer.
+
+    `is_repeatable`: whether it may go out again on a new connection, if it is not answered
+    on one that was kept. Raises `UpstreamError`. Closing: the connection is dropped unless
+    the answer came whole.
+    """
+    is_whole = False
+    try:
+        head, raw = await _exchange(engine, request, is_repeatable)
+        is_whole = head.keep_alive
+        return head.status, raw
+    finally:
+        if not is_whole:
+            engine.drop()
+
+
+def bare(method: str, target: str) -> bytes:
+    """Write a request of ours that has no body."""
+    return f"{method} {target} HTTP/1.1\r\nHost: docker\r\n\r\n".encode()
+
+
 def _question(target: str, body: object) -> bytes:
     if body is None:
-        return f"GET {target} HTTP/1.1\r\nHost: docker\r\n\r\n".encode()
+        return bare("GET", target)
     raw = jsonbody.render(body)
     head = (
         f"POST {target} HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"

@@ -46,6 +46,7 @@ from trioproxy.judge.gate import (
     Body,
     Gate,
     NeedBody,
+    NeedListed,
     NeedMade,
     NeedReserved,
     NeedThings,
@@ -54,6 +55,7 @@ from trioproxy.judge.gate import (
     go_on,
     judging,
 )
+from trioproxy.judge.pruning import Listed
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.languages import Some, Word
 from trioproxy.limits.limit import ANY, BINDS
@@ -443,6 +445,8 @@ class Attempt:
                     self._reserved += 1
                     self.undone |= {"reserved"} if self._reserved > 1 else set()
                     answer = None
+                case NeedListed():
+                    answer = Listed(found.prune)  # a stranger's is in none of them
                 case None:
                     answer = None
                 case Passes() | Refused():

@@ -1,0 +1,119 @@
+"""Points in time as the Engine reads them in a filter, and as it writes them.
+
+A filter has a duration before now, a date with or without a zone, or seconds since 1970. What
+is before now, or has no zone, is by the Engine's clock and in its zone. What its reader takes in
+a way of its own (an hour of one digit, a fraction of ten) is refused. All are whole
+nanoseconds, as the Engine compares them: a float would not hold them.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from trioproxy.errors import BadTarget
+
+SECOND: Final = 1_000_000_000
+_MINUTE: Final = 60 * SECOND
+_UNITS: Final = {
+    "ns": 1,
+    "us": 1_000,
+    "µs": 1_000,  # U+00B5
+    "μs": 1_000,  # U+03BC
+    "ms": 1_000_000,
+    "s": SECOND,
+    "m": _MINUTE,
+    "h": 60 * _MINUTE,
+}
+_PART: Final = re.compile(r"(\d{1,18})(?:\.(\d{1,9}))?(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
+_DURATION: Final = re.compile(rf"([+-]?)((?:{_PART.pattern})+)", re.ASCII)
+_DATE: Final = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d)(?::(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?)?"
+    r"(Z|[+-]\d\d:\d\d)?",
+    re.ASCII,
+)
+_UNIX: Final = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?", re.ASCII)
+
+
+class Instant(NamedTuple):
+    """A point in time, so far as its text says it."""
+
+    nanoseconds: int
+    """Since 1970; or before now."""
+    is_before_now: bool = False
+    is_local: bool = False
+
+    def at(self, now: "Instant", zone: int) -> int:
+        """Say when that is, by an Engine's clock and zone, in nanoseconds since 1970."""
+        if self.is_before_now:
+            # The Engine cuts what is left of a second off (before 29.2).
+            return (now.nanoseconds - self.nanoseconds) // SECOND * SECOND
+        return self.nanoseconds - (zone if self.is_local else 0)
+
+
+def parse(text: str) -> Instant:
+    """Read what a filter says. Raises `BadTarget`."""
+    if text != "0" and (found := _DURATION.fullmatch(text)):
+        sign = -1 if found[1] == "-" else 1
+        return Instant(
+            sign * sum(_nanoseconds(*part) for part in _PART.findall(found[2])),
+            is_before_now=True,
+        )
+    if found := _UNIX.fullmatch(text):
+        return Instant(int(found[1]) * SECOND + _fraction(found[2]))
+    written = _written(text)
+    if written is None:
+        raise BadTarget(
+            f"{text[:64]!a} is no point in time: write 24h or 2026-01-31T12:00:00Z"
+        )
+    return written[0]
+
+
+def read(text: str) -> tuple[Instant, int] | None:
+    """Read what an Engine writes, and its zone, in nanoseconds east; None for anything else."""
+    written = _written(text)
+    return None if written is None or written[0].is_local else written
+
+
+def _written(text: str) -> tuple[Instant, int] | None:
+    found = _DATE.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = (
+        int(one or 0) for one in found.groups()[:6]
+    )
+    days = _days(year, month, day)
+    zone = _zone(found[8])
+    if days is None or zone is None or hour > 23 or minute > 59 or second > 59:
+        return None
+    seconds = ((days * 24 + hour) * 60 + minute) * 60 + second
+    at = seconds * SECOND + _fraction(found[7]) - zone
+    return Instant(at, is_local=found[8] is None), zone
+
+
+def _nanoseconds(whole: str, fraction: str, unit: str) -> int:
+    return int(whole) * _UNITS[unit] + _fraction(fraction) * _UNITS[unit] // SECOND
+
+
+def _fraction(digits: str | None) -> int:
+    return int((digits or "").ljust(9, "0"))
+
+
+def _zone(text: str | None) -> int | None:
+    if text is None or text == "Z":
+        return 0
+    hours, minutes = int(text[1:3]), int(text[4:])
+    if hours > 23 or minutes > 59:
+        return None
+    east = (hours * 60 + minutes) * _MINUTE
+    return -east if text[0] == "-" else east
+
+
+def _days(year: int, month: int, day: int) -> int | None:
+    """Days from 1970 to a date; None where no month has such a day."""
+    # Here: only prunes with `until` need a calendar.
+    import calendar
+
+    if not year or not 1 <= month <= 12:
+        return None
+    if not 1 <= day <= calendar.monthrange(year, month)[1]:
+        return None
+    return calendar.timegm((year, month, day, 0, 0, 0)) // 86_400

@@ -1,0 +1,214 @@
+"""A prune beside lists of objects: which of all that the Engine has may be removed by it.
+
+A prune names nothing, and the Engine removes by it what is anybody's. A label that is added to
+its filters does not hold it: whoever builds gives an image any label, and the containers of it
+have that as well. So what is a prune to the client is a list to the Engine; each of what is
+listed is judged as if it had been named; and what may be removed is, by its id, one after the
+other (`proxy.removing`). What the client filters by keeps the meaning that it has there: what
+is not quite clear is refused, for a filter that is not understood would remove more.
+
+What is started, used or removed meanwhile stays: without force the Engine removes nothing that is used.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from trioproxy.api import query
+from trioproxy.api.arguments import map_of, minor
+from trioproxy.api.decoding import Json, show
+from trioproxy.api.families import Kind
+from trioproxy.api.timestamps import SECOND, Instant, parse, read
+from trioproxy.errors import BadTarget, Untold
+from trioproxy.limits.objects import Objects
+from trioproxy.limits.things import BUILT_IN, Thing, describe, listed
+
+FILTERS: Final = MappingProxyType(
+    {
+        Kind.CONTAINER: frozenset({"label", "label!", "until"}),
+        Kind.NETWORK: frozenset({"label", "label!", "until"}),
+        Kind.VOLUME: frozenset({"label", "label!", "all"}),
+    }
+)
+"""What the Engine takes for each kind; for all others it answers 400."""
+
+REMOVES_NAMED: Final = 42
+"""The version of the API from which on a prune of volumes leaves those alone that have a name."""
+
+_ONCE: Final = frozenset({"all", "until"})
+_STOPPED: Final = frozenset({"created", "exited", "dead", "stopped", "configured"})
+"""States in which a container is pruned, Podman's two as well; all others stay."""
+_TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+
+
+class Removal(NamedTuple):
+    """Something that a prune removes."""
+
+    id: str
+    """By which it is: a container's and a network's id, a volume's name."""
+    told: str
+    """What the answer has of it: that, but of a network its name."""
+
+
+class Prune(NamedTuple):
+    """What a prune asks for, against what is listed."""
+
+    kind: Kind
+    version: str
+    """That the client names, as it stands in front of a path."""
+    filters: Mapping[str, frozenset[str]]
+    until: Instant | None
+    objects: Objects
+    before: int | None = None
+    """Nothing goes that was made later, in nanoseconds since 1970 (`at`)."""
+
+    @property
+    def label(self) -> str:
+        """A label that all has which can be within, as `KEY=VALUE`; empty: there is none."""
+        return self.objects.own_label_of(self.kind)
+
+    def at(self, now: Json) -> "Prune":
+        """Know the Engine's clock, as `/info` has it. Raises `Untold`."""
+        told = read(now) if isinstance(now, str) else None
+        if told is None or self.until is None:
+            raise Untold("the Docker Engine does not say what time it is (GET /info)")
+        return self._replace(before=self.until.at(*told))
+
+    def takes(self, value: Json) -> Thing | None:
+        """Describe an element of a list, if the filters take it and it may be listed."""
+        is_container = self.kind is Kind.CONTAINER
+        thing = listed(value) if is_container else describe(self.kind, value)
+        if not self._is_pruned(thing, map_of(value)) or not self._fits(thing.labels):
+            return None
+        if not self.objects.may_hold(thing):
+            return None
+        return self.objects.remembered(thing)
+
+    def is_older(self, created: Json) -> bool:
+        """Whether something was not made later than the filter says.
+
+        `created`: as the Engine writes it. What it does not say is not old. A list of containers
+        has whole seconds, cut off: of these each is asked about once more before it goes.
+        """
+        if self.before is None:
+            return self.until is None
+        if isinstance(created, int):
+            return created * SECOND <= self.before
+        told = read(created) if isinstance(created, str) else None
+        return told is not None and told[0].nanoseconds <= self.before
+
+    def _is_pruned(self, thing: Thing, value: Mapping[str, Json]) -> bool:
+        match self.kind:
+            case Kind.CONTAINER:
+                state = value.get("State")
+                return state in _STOPPED and self.is_older(value.get("Created"))
+            case Kind.NETWORK:
+                is_special = value.get("ConfigOnly") or value.get("Ingress")
+                return (
+                    not is_special
+                    and thing.names[0] not in BUILT_IN
+                    and self.is_older(value.get("Created"))
+                )
+            case Kind.VOLUME:
+                return thing.is_plain and (thing.is_anonymous or self._takes_named())
+            case _:
+                raise AssertionError(f"nothing prunes {self.kind}")
+
+    def _takes_named(self) -> bool:
+        return bool(self.filters.get("all", frozenset()) & _TRUE)
+
+    def _fits(self, labels: Mapping[str, str]) -> bool:
+        """Whether the labels are those that the filters want.
+
+        As the Engine has it: all of `label`; and not all of `label!`, so that of two of them one may be there.
+        """
+        if not _has_all(labels, self.filters.get("label", frozenset())):
+            return False
+        without = self.filters.get("label!")
+        return without is None or not _has_all(labels, without)
+
+    def removal(self, thing: Thing) -> Removal:
+        """How something is removed."""
+        is_network = self.kind is Kind.NETWORK
+        return Removal(thing.id, thing.names[0] if is_network else thing.id)
+
+
+class Listed(NamedTuple):
+    """What the Engine has of a kind."""
+
+    prune: Prune
+    """With the Engine's clock, where that counts."""
+    things: tuple[Thing, ...] = ()
+    """What its filters take and may be listed (`Prune.takes`)."""
+
+
+class Removals(NamedTuple):
+    """What goes, in place of the request."""
+
+    prune: Prune
+    each: tuple[Removal, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes that the names take, and rather more."""
+        return sum(512 + 4 * (len(one.id) + len(one.told)) for one in self.each)
+
+
+def prune_of(kind: Kind, version: str, raw_query: bytes, objects: Objects) -> Prune:
+    """Read what a prune asks for. Raises `BadTarget` for what the Engine refuses, or may read otherwise."""
+    given = [value for key, value in query.parse(raw_query) if key == "filters"]
+    if len(given) > 1:
+        raise BadTarget("filters is in the query twice")
+    filters = _filters(given[0]) if given and given[0] else {}
+    if kind is Kind.VOLUME and (minor(version) or REMOVES_NAMED) < REMOVES_NAMED:
+        filters["all"] = filters.get("all", frozenset()) | {"true"}
+    for name, values in filters.items():
+        if name not in FILTERS[kind]:
+            raise BadTarget(f"invalid filter {show(name)}")
+        if name in _ONCE and len(values) > 1:
+            raise BadTarget(f"invalid filter {show(name)}: it takes one value")
+    if not filters.get("all", frozenset()) <= _TRUE | _FALSE:
+        raise BadTarget("invalid filter all: it takes true or false")
+    until = [parse(text) for text in filters.get("until", ())]
+    return Prune(kind, version, filters, until[0] if until else None, objects)
+
+
+def _filters(text: str) -> dict[str, frozenset[str]]:
+    """Read filters: lists of values, or as others write them, values as names of a map."""
+    # Here: what limits nothing needs no parser.
+    import json
+
+    try:
+        value = json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        value = None
+    given: dict[str, Any] = value if isinstance(value, dict) else {"": None}
+    if not (all(map(_is_list, given.values())) or all(map(_is_map, given.values()))):
+        raise BadTarget("filters in the query is no JSON object of lists of texts")
+    return {name: frozenset(values) for name, values in given.items()}
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict[str, object]()
+    for name, value in pairs:
+        if name in found:
+            raise BadTarget(f"the name {show(name)} is given twice in one object")
+        found[name] = value
+    return found
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _is_map(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(o, bool) for o in value.values())
+
+
+def _has_all(labels: Mapping[str, str], wanted: frozenset[str]) -> bool:
+    for one in wanted:
+        key, has_value, value = one.partition("=")
+        if key not in labels or (has_value and labels[key] != value):
+            return False
+    return True

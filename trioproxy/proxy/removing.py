@@ -1,0 +1,128 @@
+"""A prune whose list was judged: what may go goes one by one, and we say what went.
+
+What is removed was decided before the first of it is (`judge.pruning`). The Engine is asked
+to remove each without force, so that what is used by now stays, and what it does not remove for
+whatever reason is passed over, as in a prune of its own. As there, no time is too long for
+that, and who leaves ends it: what was removed by then is gone.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import trio
+
+from trioproxy.api.families import Kind
+from trioproxy.errors import BadRequest, UpstreamError
+from trioproxy.http import jsonbody
+from trioproxy.http.framing import NO_BODY
+from trioproxy.judge.pruning import Removals
+from trioproxy.proxy import replies
+from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS, LINGER, NEXT, After, Exchange
+from trioproxy.proxy.resolve import QUESTIONS_SECONDS, ask, bare, segment
+from trioproxy.proxy.watch import HUNG_UP
+
+_DONE: Final = frozenset({200, 204})
+_SIZES: Final = "/system/df?type=volume"
+
+
+class Removing(Exchange):
+    """A prune, and its answer."""
+
+    __slots__ = ()
+
+    async def run(self) -> After:
+        """Remove, and say what is gone. Raises `ClientLost`."""
+        removals = self.admitted.verdict.removals
+        assert removals is not None  # noqa: S101  who makes one looks at that
+        client, shared = self._sides.client, self._sides.shared
+        self._is_responding = True
+        if client.wire.heard & HUNG_UP:
+            self._react_to_hangup()
+        try:
+            report = await self._remove(removals)
+        except (UpstreamError, BadRequest) as error:
+            self._sides.engine.drop()
+            return await self._fail(error)
+        has_body = self.admitted.framing is not NO_BODY
+        keep = self.admitted.keep_alive and not has_body and not shared.is_draining
+        answer = replies.composed(report, close=not keep)
+        self.status, self.head_sent = 200, True
+        self._sent_at_once = len(answer) - answer.index(b"\r\n\r\n") - 4
+        await client.wire.send_all(answer)
+        return NEXT if keep else LINGER
+
+    def _pass_eof(self) -> None:
+        # The Engine has more than one request to read.
+        self._sides.scope.deadline = trio.current_time() + HALF_CLOSE_SECONDS
+
+    async def _remove(self, removals: Removals) -> Mapping[str, object]:
+        kind, gone, freed = removals.prune.kind, list[str](), 0
+        sizes = dict[str, int]()
+        if kind is Kind.VOLUME and removals.each:
+            sizes = await self._sizes()
+        for one in removals.each:
+            size = sizes.get(one.id, 0)
+            path = f"/{kind}s/{segment(kind, one.id)}"
+            if kind is Kind.CONTAINER:
+                told = await self._look_at(path)
+                if told is None or not removals.prune.is_older(told.get("Created")):
+                    continue
+                size = _number(told.get("SizeRw"))
+            status, _ = await self._ask("DELETE", path)
+            if status in _DONE:
+                gone.append(one.told)
+                freed += size
+        return _report(kind, gone, freed)
+
+    async def _look_at(self, path: str) -> Mapping[str, jsonbody.Json] | None:
+        """What takes room in a container, and when it was made; None: it is gone."""
+        status, raw = await self._ask("GET", f"{path}/json?size=1")
+        value = jsonbody.parse(raw) if status in _DONE else None
+        return value if isinstance(value, dict) else None
+
+    async def _sizes(self) -> dict[str, int]:
+        """What volumes take on the disk, by name; nothing where the Engine does not say in time.
+
+        It has one way to say it, for all at once, and walks all their files for that.
+        """
+        raw = b""
+        try:
+            with trio.move_on_after(QUESTIONS_SECONDS):
+                status, raw = await self._ask("GET", _SIZES)
+            told = jsonbody.parse(raw) if raw and status in _DONE else None
+        except (UpstreamError, BadRequest):
+            return {}  # as the Engine does where it cannot tell: it goes on, and counts none
+        return dict(_sizes_in(told))
+
+    async def _ask(self, method: str, target: str) -> tuple[int, bytes]:
+        # By an id twice is as good as once: the second time it is gone.
+        return await ask(self._sides.engine, bare(method, target), is_repeatable=True)
+
+
+def _sizes_in(told: jsonbody.Json) -> Iterator[tuple[str, int]]:
+    """Sizes of volumes in a report on disks: as a list of its own, or by what takes room."""
+    value = told if isinstance(told, dict) else {}
+    usage = value.get("VolumeUsage")
+    items = usage.get("Items") if isinstance(usage, dict) else None
+    volumes = value.get("Volumes") or items
+    for one in volumes if isinstance(volumes, list) else ():
+        if isinstance(one, dict) and isinstance(name := one.get("Name"), str):
+            told = one.get("UsageData")
+            yield name, _number(told.get("Size") if isinstance(told, dict) else 0)
+
+
+def _number(value: jsonbody.Json) -> int:
+    return max(value, 0) if isinstance(value, int) else 0
+
+
+def _report(kind: Kind, gone: list[str], freed: int) -> Mapping[str, object]:
+    """Say it in the Engine's words: it has no list where nothing went, but of volumes."""
+    match kind:
+        case Kind.CONTAINER:
+            return {"ContainersDeleted": gone or None, "SpaceReclaimed": freed}
+        case Kind.NETWORK:
+            return {"NetworksDeleted": gone or None}
+        case Kind.VOLUME:
+            return {"VolumesDeleted": gone, "SpaceReclaimed": freed}
+        case _:
+            raise AssertionError(f"nothing prunes {kind}")
