@@ -11,6 +11,7 @@ not see it must not read it in an error.
 
 import re
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -24,6 +25,9 @@ MOST_OF_AN_ELEMENT: Final = 4 * 1024 * 1024
 
 LONG: Final = 64 * 1024
 """From here on an element is read in steps."""
+
+MOST_GUESSES: Final = 8
+"""Places at which an element may seem to end: each port of a container is one."""
 
 
 class Mark(Enum):
@@ -53,12 +57,16 @@ class Piece(NamedTuple):
     """The name of its list; empty where there is but one."""
     raw: bytes = b""
     """An element or value as it came."""
+    value: Json = None
+    """An element that was read already."""
 
 
 _SOMETHING: Final = re.compile(rb"[^ \t\r\n]")
 _AN_EVENT: Final = re.compile(rb"[^ \t\r\n\x1e]")
 """What `application/json-seq` puts in front of each is no part of it (RFC 7464)."""
-_PLAIN: Final = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
+_PLAIN: Final = re.compile(
+    rb'(?:[^"{}\[\]]*+"[^"\\]*+(?:\\.[^"\\]*+)*+")*+[^"{}\[\]]*+', re.DOTALL
+)
 """As far as it goes without a bracket, over whole texts."""
 _IN_TEXT: Final = re.compile(rb"(?:[^\"\\]++|\\.)*+", re.DOTALL)
 _WORD: Final = re.compile(rb"[-+.0-9A-Za-z]*+")
@@ -152,10 +160,34 @@ class Elements:
         yield Piece(OPEN, key)
         byte = yield from self._next()
         while byte != b"]":
-            yield Piece(ELEMENT, key, (yield from self._value()))
+            if (guessed := self._guess(key)) is not None:
+                self._at += len(guessed.raw)
+                yield guessed
+            else:
+                yield Piece(ELEMENT, key, (yield from self._value()))
             byte = yield from self._after(b"]")
         self._at += 1
         yield Piece(CLOSE, key)
+
+    def _guess(self, key: str) -> Piece | None:
+        """Find an object by how lists are written, and read it; None: look closer.
+
+        No object is the beginning of another one. So what is read as one is the one that
+        stands here, wherever its end was guessed; and where brackets do not add up, or the
+        guess is wrong, every byte is looked at. Looking costs as much as reading.
+        """
+        data, begin = self._data, self._at
+        end, most = begin, min(len(data), begin + LONG)
+        for _ in range(MOST_GUESSES):
+            end = data.find(b"},{", end, most) + 1
+            if not end:
+                return None
+            raw = bytes(memoryview(data)[begin:end])
+            if raw.count(b"{") == raw.count(b"}"):
+                with suppress(UpstreamError):
+                    return Piece(ELEMENT, key, raw, parse(raw))
+                return None
+        return None
 
     def _after(self, end: bytes) -> Generator[None, None, bytes]:
         """Give the end, or what follows the comma; an end behind a comma is none."""

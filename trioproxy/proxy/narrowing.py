@@ -207,7 +207,11 @@ class Narrowing:
 
     async def _element(self, piece: Piece) -> bytes:
         """Judge an element; give it as it is shown, empty if it is not."""
-        value = await self._parse(piece.raw)
+        value = piece.value
+        if value is None:
+            value = await self._parse(piece.raw)
+        else:
+            await self._be_fair(len(piece.raw))
         if self._showing.limit and not self._left:
             return b""
         shown = await self._look(self._showing.element(piece.key, value))
@@ -226,12 +230,15 @@ class Narrowing:
             shown: Shown = over.value
             return shown
 
-    async def _parse(self, raw: bytes) -> jsonbody.Json:
-        """Read an element, with turns of others before it and in between."""
-        self._worked += len(raw)
+    async def _be_fair(self, count: int) -> None:
+        self._worked += count
         if self._worked > STEP:
             self._worked = 0
             await self._wire.let_others()
+
+    async def _parse(self, raw: bytes) -> jsonbody.Json:
+        """Read an element, with turns of others before it and in between."""
+        await self._be_fair(len(raw))
         if len(raw) <= LONG:
             return parse(raw)
         steps = parsing(raw)
@@ -414,7 +421,7 @@ class _Asking:
         while more := await content.read():
             for piece in elements.feed(more):
                 if piece.mark is ELEMENT and piece.key in _THEIR_KEYS:
-                    thing = read(parse(piece.raw))
+                    thing = read(piece.value or parse(piece.raw))
                     if self._objects.may_hold(thing):
                         found.append(self._objects.remembered(thing))
             await engine.wire.let_others()
