@@ -25,6 +25,7 @@ from trioproxy.judge.gate import (
     NeedBody,
     NeedListed,
     NeedMade,
+    NeedRaw,
     NeedReserved,
     NeedThings,
     Passes,
@@ -178,6 +179,8 @@ class Door:
                     raw = body
                     answer = Body(jsonbody.parse(body)) if body else None
                     self._read.append((answer, repr(answer)))
+                case NeedRaw():
+                    raw = answer = body
                 case NeedThings() | NeedListed():
                     answer = await resolver.answer(found)
                 case NeedMade():

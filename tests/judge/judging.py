@@ -16,6 +16,7 @@ from trioproxy.judge.gate import (
     NeedBody,
     NeedListed,
     NeedMade,
+    NeedRaw,
     NeedReserved,
     NeedThings,
     Passes,
@@ -88,19 +89,17 @@ def found_of(
     answer: Any = None
     while True:
         match found := go_on(one, answer):
+            case NeedBody() if not is_read:
+                return found
             case NeedBody():
-                if not is_read:
-                    return found
                 answer = Body(copy.deepcopy(body)) if body is not None else None
-            case NeedThings():
-                if known is None:
-                    return found
+            case NeedThings() if known is None:
+                return found
+            case NeedThings() | NeedMade():
                 answer = known
             case NeedListed():
                 answer = Listed(found.prune)
-            case NeedMade():
-                answer = known
-            case NeedReserved() | None:
+            case NeedReserved() | NeedRaw() | None:
                 answer = None
             case Passes() | Refused():
                 return found

@@ -74,8 +74,16 @@ class Redaction:
         for word in Hides:  # the later one hides more of a name that two have
             if word in words:
                 self._rules |= _RULES[word]
+        self._words = frozenset(words)
         self._hides_environments = Hides.ENV in words
         self._hides_labels = Hides.LABELS in words
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another one hides the same."""
+        return isinstance(other, Redaction) and other._words == self._words
+
+    def __hash__(self) -> int:
+        return hash(self._words)
 
     def __call__(self, value: Json) -> Json:
         """Give an answer, or an element of one, without what is hidden: a copy."""

@@ -25,6 +25,7 @@ from trioproxy.judge.gate import (
     NeedBody,
     NeedListed,
     NeedMade,
+    NeedRaw,
     NeedReserved,
     NeedThings,
     Passes,
@@ -228,6 +229,8 @@ def _judge(
             case NeedBody():
                 # Nothing limits what it asks for: without --body it gives no label.
                 answer = Body({} if body is None else jsonbody.parse(body))
+            case NeedRaw():
+                answer = body
             case NeedThings():
                 if upstream is None:
                     return found

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from trioproxy.api.families import LIMITS
-from trioproxy.api.routes import CONNECTS, MEANINGS, OPERATIONS, Effect
+from trioproxy.api.routes import CONNECTS, MEANINGS, OPERATIONS, Effect, Risk
 from trioproxy.apiversion import too_old
 from trioproxy.commands.drift import Drifted
 from trioproxy.commands.observed import evidence_next_to, read_evidence
@@ -105,7 +105,7 @@ def text_lines(
     if meaning.gone_around:
         yield ""
         yield from wrapped(meaning.gone_around)
-    if meaning.limits or meaning.objects:
+    if meaning.limits or meaning.objects or meaning.redacted:
         yield ""
     yield from wrapped(
         f"mode {policy.mode}, opens {len(meaning.operations)} of"
@@ -202,6 +202,9 @@ def _lists(sheet: Sheet) -> Iterator[str]:
     if meaning.shows_all:
         names = ", ".join(meaning.shows_all)
         yield from wrapped(f"still shown, listed or not, by {names}", indent="  ")
+    yield from [""] * bool(meaning.redacted)
+    for text in meaning.redacted:
+        yield from wrapped(text)
 
 
 def _list(limited: Limited, lines: Iterable[Line]) -> Iterator[str]:
@@ -219,6 +222,8 @@ def _operation(line: Line) -> Iterator[str]:
     if line.endpoint:
         route, summary = describe(line.endpoint)
         yield route
+        if line.power.level in {Risk.SECRET_LEAK, Risk.INFO_LEAK}:
+            summary = f"      {line.power.why}"  # of answers not all may be told
         yield f"{summary} [{CONNECTS}]" if line.endpoint.connects else summary
         if line.sighting:
             yield from wrapped(line.sighting, indent="      ")
@@ -242,6 +247,9 @@ def markdown_lines(path: str, sheet: Sheet) -> Iterator[str]:
         )
         seen = one.sighting.removeprefix("seen ")
         yield f"| {one.power.shown} | {as_code(one.grant.name)}{route} | {one.power.why} | {seen} |"
+    for text in meaning.redacted:
+        yield ""
+        yield f"{text[0].upper()}{text[1:]}."
     limits = (*meaning.limits, *meaning.objects)
     anything = [one.variable for one in limits if one.value == ANY]
     closed = [one.variable for one in limits if not one.value]
@@ -272,6 +280,8 @@ def data(file: PolicyFile, sheet: Sheet) -> dict[str, object]:
         "limits": {one.variable: one.value for one in meaning.limits},
         "objects": {one.variable: one.value for one in meaning.objects},
         "shows_all": meaning.shows_all,
+        "hides": meaning.hides.split(",") if meaning.hides else [],
+        "still_shows": meaning.still_shows,
         "gone_around": meaning.gone_around,
         "unknown_routes_in": open_sections(policy),
         "total": len(OPERATIONS),

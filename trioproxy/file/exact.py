@@ -1,6 +1,6 @@
 """A list to a policy: what `ALLOW_OPERATIONS` names may pass, and nothing else."""
 
-from trioproxy.api.families import OPERATIONS_VARIABLE
+from trioproxy.api.families import OPERATIONS_VARIABLE, Hides
 from trioproxy.api.matched import Route, shown_method
 from trioproxy.api.routes import ENDPOINTS, Endpoint
 from trioproxy.judge.rules import Mode, Policy, Reason, Ruling
@@ -14,6 +14,7 @@ def exact_policy(
     *,
     limits: Limits,
     objects: Objects,
+    hides: frozenset[Hides] | None,
 ) -> Policy:
     """Let pass operations of the table, and routes that are in none."""
     listed = [one for one in ENDPOINTS if one.operation in operations]
@@ -43,4 +44,5 @@ def exact_policy(
         routes=routes,
         limits=limits,
         objects=objects,
+        hides=hides,
     )

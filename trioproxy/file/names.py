@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from typing import Final
 
+from trioproxy.api.families import REDACT_VARIABLE, Hides
 from trioproxy.errors import ConfigError
 from trioproxy.file.incumbents import VARIABLES
 from trioproxy.file.lint import advice_on_word, suggest, suggest_limit
@@ -26,7 +27,7 @@ from trioproxy.file.variables import (
 
 _SHOWN: Final = 64
 _CAPITALS: Final = re.compile(r"[A-Z_][A-Z0-9_]*")
-OUR_PREFIXES: Final = (*PREFIXES, *FAMILY_PREFIXES, "REDACT")
+OUR_PREFIXES: Final = (*PREFIXES, *FAMILY_PREFIXES, REDACT_VARIABLE)
 """A name that begins so is meant for us, unless it is somebody else's."""
 
 _OWN: Final = PERMISSIONS - {*VARIABLES, *METHOD_SWITCHES, COMPAT_VARIABLE}
@@ -123,7 +124,7 @@ def _may_be_meant(name: str) -> bool:
     words = name.split("_")[1:]
     if any({word, f"{word}S", word.removesuffix("S")} & _WORDS for word in words):
         return True
-    return bool(_nearest(name)) or name.startswith("REDACT")
+    return bool(_nearest(name)) or name.startswith(REDACT_VARIABLE)
 
 
 def _nearest(name: str) -> str:
@@ -143,6 +144,8 @@ def _advice(name: str, variables: Mapping[str, str]) -> str:
         return suggest(name, variables)
     if name.startswith(FAMILY_PREFIXES):
         return suggest_limit(name) or _names_of(name)
+    if name.startswith(REDACT_VARIABLE):
+        return f"did you mean {REDACT_VARIABLE}={Hides.ENV}?"
     return advice_on_word(name, variables) or (
         "remove it: a policy file holds what is granted and limited, and nothing else"
     )

@@ -5,9 +5,14 @@ look as if it were. No file is opened here, and no request judged.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from trioproxy.api.families import OPERATIONS_VARIABLE
+from trioproxy.api.families import (
+    NONE,
+    OPERATIONS_VARIABLE,
+    REDACT_VARIABLE,
+    Hides,
+)
 from trioproxy.api.matched import Route, with_segments
 from trioproxy.api.routes import LIMITED, OPERATIONS, match
 from trioproxy.api.target import Target
@@ -95,13 +100,22 @@ def parse_policy(
     )
     limits = parse_limits(variables, source=source)
     objects = parse_objects(variables, source=source)
+    hides = _parse_hides(variables.get(REDACT_VARIABLE), source)
     if OPERATIONS_VARIABLE not in variables:
         policy = section_policy(
-            flags, linuxserver=linuxserver, limits=limits, objects=objects
+            flags,
+            linuxserver=linuxserver,
+            limits=limits,
+            objects=objects,
+            hides=hides,
         )
         return policy, (*warnings, *_about_lists(policy))
     operations, routes = _parse_list(variables[OPERATIONS_VARIABLE], source)
-    policy = exact_policy(operations, routes, limits=limits, objects=objects)
+    if hides:
+        _check_tellable(operations, routes, source)
+    policy = exact_policy(
+        operations, routes, limits=limits, objects=objects, hides=hides
+    )
     return policy, (
         *warnings,
         *_idle_switches(flags),
@@ -175,6 +189,35 @@ def _is_linuxserver(value: str, source: str) -> bool:
         f"{COMPAT_VARIABLE}={value[:_SHOWN]!r} in {source} is not known",
         hint=f"write {COMPAT_VARIABLE}=linuxserver or leave it out",
     )
+
+
+def _parse_hides(value: str | None, source: str) -> frozenset[Hides] | None:
+    """Read what answers do not tell. A word that is not known would hide nothing."""
+    if value is None:
+        return None
+    if value == NONE:
+        return frozenset()
+    words = value.split(",")
+    for word in words:
+        if word not in {*Hides}:
+            known = ", ".join(Hides)
+            raise ConfigError(
+                f"{REDACT_VARIABLE}={value[:_SHOWN]!r} in {source} is not known",
+                hint=f"list {known} with one comma between two, or write {REDACT_VARIABLE}={NONE}",
+            )
+    return frozenset(map(Hides, words))
+
+
+def _check_tellable(
+    operations: Iterable[str], routes: Iterable[Route], source: str
+) -> None:
+    """Stop where what is listed can never pass, for nobody knows its answer."""
+    listed = [name for name in sorted(operations) if OPERATIONS[name][0].is_untellable]
+    if names := [*listed, *map(str, routes)]:
+        raise ConfigError(
+            f"{_some(names)} in {OPERATIONS_VARIABLE} of {source} cannot be granted beside {REDACT_VARIABLE}",
+            hint=f"nobody can tell what is secret in its answer: leave it out, or {REDACT_VARIABLE}",
+        )
 
 
 def _parse_list(value: str, source: str) -> tuple[frozenset[str], tuple[Route, ...]]:
@@ -252,5 +295,6 @@ def _early_grant(variables: Mapping[str, str]) -> Iterator[str]:
     """Say what a file would grant that is cut below its list: the lines are in its order."""
     names = list(variables)
     behind = names[names.index(OPERATIONS_VARIABLE) + 1 :]
-    if limits := [one for one in behind if one.startswith(FAMILY_PREFIXES)]:
+    above = (*FAMILY_PREFIXES, REDACT_VARIABLE)
+    if limits := [one for one in behind if one.startswith(above)]:
         yield f"{_some(limits)} behind {OPERATIONS_VARIABLE}: a file that is cut while it is written would grant without: write {OPERATIONS_VARIABLE} as the last line"

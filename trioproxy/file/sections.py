@@ -8,7 +8,7 @@ more here than in the incumbent, the verbs and `LIBPOD_*` that it sets to 1 itse
 
 from collections.abc import Mapping
 
-from trioproxy.api.families import OPERATIONS_VARIABLE
+from trioproxy.api.families import OPERATIONS_VARIABLE, Hides
 from trioproxy.api.routes import (
     LIBPOD_SECTIONS,
     SECTIONS,
@@ -55,6 +55,7 @@ def section_policy(
     linuxserver: bool,
     limits: Limits,
     objects: Objects,
+    hides: frozenset[Hides] | None,
 ) -> Policy:
     """Let pass what sections, `POST`, methods and verbs open; unset ones by default.
 
@@ -107,6 +108,7 @@ def section_policy(
         },
         limits=limits,
         objects=objects,
+        hides=hides,
     )
 
 

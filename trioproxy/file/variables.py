@@ -12,6 +12,7 @@ from trioproxy.api.families import (
     OPERATIONS_VARIABLE,
     OWNER_VARIABLE,
     PROXY_VARIABLE,
+    REDACT_VARIABLE,
     Family,
 )
 from trioproxy.api.routes import LIBPOD_SECTIONS, SECTIONS
@@ -123,6 +124,7 @@ PERMISSIONS = frozenset(
         BASE_VARIABLE,
         OWNER_VARIABLE,
         PROXY_VARIABLE,
+        REDACT_VARIABLE,
     }
 )
 """All that this version reads as a permission."""

@@ -116,7 +116,9 @@ class Elements:
                     self.is_whole = False
                     yield Piece(ELEMENT, "", (yield from self._struct()))
             case "one":
+                self.is_whole = True  # where nothing is said
                 yield from self._next()
+                self.is_whole = False
                 yield Piece(ELEMENT, "", (yield from self._struct()))
             case "list":
                 yield from self._next()

@@ -6,6 +6,7 @@ the answer. So it knows of no socket, file or clock, and whoever drives it does 
 to be waited for. In this order:
 
     the route              refused here: nothing else is read
+    `NeedRaw`              where answers are redacted, and what was must not be written back
     `NeedBody`             where what it asks for is judged, or it is marked
     what it asks for       refused here: nobody is asked
     `NeedReserved`         where the Engine fills volumes by it
@@ -28,12 +29,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from trioproxy.api.arguments import Argument, Given, minor
 from trioproxy.api.decoding import Json
 from trioproxy.api.edits import Edit, Sent
-from trioproxy.api.families import Kind
+from trioproxy.api.families import REDACT_VARIABLE, Kind
 from trioproxy.api.fields import OPERATIONS
 from trioproxy.api.form import Asked
 from trioproxy.api.matched import Request
 from trioproxy.api.reading import asking
-from trioproxy.api.routes import ENDPOINTS, LIMITED, Files, Touch, row_of
+from trioproxy.api.routes import ENDPOINTS, LIMITED, Effect, Files, Touch, row_of
 from trioproxy.judge import fills
 from trioproxy.judge.naming import Judge, not_there
 from trioproxy.judge.references import Named, Reference, find
@@ -54,6 +55,11 @@ if TYPE_CHECKING:
 @ordered_class
 class NeedBody:
     """The body: a `Body`, or None where there turns out to be none."""
+
+
+@ordered_class
+class NeedRaw:
+    """The body as it came: bytes, or None where there turns out to be none, or no more."""
 
 
 @ordered_class
@@ -121,8 +127,8 @@ class Passes:
     """A prune goes on as these deletes, and not as it came."""
 
 
-Need = NeedBody | NeedReserved | NeedThings | NeedMade | NeedListed
-Answer: TypeAlias = "Body | Kept | Known | Listed | Missing | None"
+Need = NeedBody | NeedRaw | NeedReserved | NeedThings | NeedMade | NeedListed
+Answer: TypeAlias = "Body | Kept | Known | Listed | Missing | bytes | None"
 Found = Passes | Refused
 Judging = Generator[Need | None, Any, Found]
 """One request that is being judged. None: others may have a turn."""
@@ -172,6 +178,8 @@ class Gate:
     read_operations: frozenset[str] = field(init=False)
     """The operations whose arguments are read: those of all others never are."""
     limits: Limits = field(init=False)
+    hides: bool = field(init=False)
+    """Whether answers are redacted."""
     looks_inside: bool = field(init=False)
     """Whether it counts what an object has, beside whose it is."""
     limits_fills: bool = field(init=False)
@@ -196,6 +204,7 @@ class Gate:
         for name, value in {
             "read_operations": read_operations | self.objects.reads,
             "limits": limits,
+            "hides": bool(policy and policy.hides),
             "proxy_socket": limits.proxy_socket or self.proxy_socket,
             "looks_inside": limits.limits_creation,
             "limits_fills": limits.limits_creation and not self.only_tries,
@@ -340,7 +349,8 @@ def judging(gate: Gate, request: Request, *, has_body: bool) -> Judging:
 
     Raises `BadRequest` where the Engine might read it otherwise.
     """
-    operation, decision = request.operation, gate.decide(request)
+    operation = request.operation
+    decision = yield from _by_its_route(gate, request, has_body)
     if not decision.allowed:
         return Refused(decision)
     showing = gate.showings.get(operation)
@@ -377,6 +387,27 @@ def _to_be_shown(showing: "Showing", request: Request, passes: Passes) -> Passes
     if query != sent.query:
         passes = replace(passes, sent=sent._replace(query=query))
     return replace(passes, showing=showing)
+
+
+def _by_its_route(
+    gate: Gate, request: Request, has_body: bool
+) -> Generator[NeedRaw, bytes | None, Decision]:
+    """Decide by the route; and refuse what was made of an answer that was redacted."""
+    decision, endpoint = gate.decide(request), request.endpoint
+    if not gate.hides or not decision.allowed or decision.would_refuse:
+        return decision
+    if endpoint is None or endpoint.effect is not Effect.WRITE:
+        return decision
+    from trioproxy.api.redaction import MARKER, holds_marker
+
+    is_held = holds_marker(request.target.query)
+    if not is_held and has_body and endpoint.takes_definitions:
+        raw = yield NeedRaw()
+        is_held = raw is not None and holds_marker(raw)
+    if not is_held:
+        return decision
+    message = f"{request.operation} has {MARKER} in it, which stands for what {REDACT_VARIABLE} hides: it would be written in place of that, so send the value itself"
+    return gate.says(refuse(Reason.REDACTED, REDACT_VARIABLE, message))
 
 
 def _read(

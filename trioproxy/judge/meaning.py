@@ -16,7 +16,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Final
 
-from trioproxy.api.families import FAMILIES, PROXY, Family, Kind
+from trioproxy.api.families import FAMILIES, PROXY, REDACT_VARIABLE, Family, Kind
 from trioproxy.api.fields import OPERATIONS as ARGUED
 from trioproxy.api.routes import (
     ENDPOINTS,
@@ -101,6 +101,10 @@ class Meaning:
     """Which objects they may name."""
     shows_all: tuple[str, ...]
     """Operations of it that show objects which are not listed."""
+    hides: str
+    """What answers do not tell, as in the file; empty: they tell all."""
+    still_shows: tuple[str, ...]
+    """Operations of it whose answers pass as they are, and can show secrets."""
     gone_around: str
     """Which lists a build goes around that it opens, and how; empty: none."""
     ways: tuple[Way, ...]
@@ -116,6 +120,19 @@ class Meaning:
     def is_root(self) -> bool:
         """Whether root on the host can be reached in a known way."""
         return bool(self.ways)
+
+    @property
+    def redacted(self) -> tuple[str, ...]:
+        """What is hidden in answers, and what shows it all the same, a sentence each."""
+        if not self.hides:
+            return ()
+        shown = ", ".join(self.still_shows)
+        hidden = (
+            f"answers have a marker in place of values: {REDACT_VARIABLE}={self.hides}"
+        )
+        return (
+            (hidden, f"secrets can still be shown by {shown}") if shown else (hidden,)
+        )
 
     @property
     def answer(self) -> str:
@@ -139,6 +156,8 @@ def meaning_of(policy: Policy) -> Meaning:
         limits=tuple(_limits(policy.limits)),
         objects=tuple(_objects(policy.objects)),
         shows_all=policy.shows_all,
+        hides=policy.hidden_words,
+        still_shows=policy.still_shows,
         gone_around=policy.gone_around,
         ways=ways_of(policy),
         only_for=_only_for(policy),

@@ -7,15 +7,20 @@ old file is proven to allow it. `review.compare` shows it; a proxy that reads it
 says it, and refuses what is opened without a word.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
 
 from trioproxy.api.families import (
     FAMILIES,
+    NONE,
     OBJECTS,
     OPERATIONS_VARIABLE,
     OWNER_VARIABLE,
+    REDACT_VARIABLE,
     VARIABLES,
     Family,
+    Hides,
     Kind,
 )
 from trioproxy.api.fields import OPERATIONS as ARGUED
@@ -23,6 +28,7 @@ from trioproxy.api.matched import Route, with_segments
 from trioproxy.api.routes import (
     LIBPOD_SECTIONS,
     LIMITED,
+    OPERATIONS,
     OPTIONS,
     SECTIONS,
     kinds_of,
@@ -44,25 +50,28 @@ def more(old: Policy, new: Policy) -> Iterator[Grant]:
         yield Grant(OPERATIONS_VARIABLE, name)
     yield from _asked_beyond(old, new)
     yield from _named_beyond(old, new)
+    yield from _told_beyond(old, new)
 
 
 def opened_silently(old: Policy, new: Policy) -> Iterator[tuple[str, str]]:
-    """What `old` limits and `new` does not speak of, each with a variable that says so."""
+    """What `old` limits and `new` does not speak of, each with a line that says so."""
     asked = _variables(new)
     for family, names in FAMILIES.items():
         if family in new.limits.families or family not in old.limits.families:
             continue
         if open_to := [name for name in names if name in asked]:
             was = [name for name in open_to if name in old.limits.by_variable]
-            yield f"{family}_*", (was or open_to)[0]
+            yield f"{family}_*", f"{(was or open_to)[0]}={ANY}"
     limited = {name for name, one in old.limits.by_variable.items() if not one.is_any}
     for name in sorted(asked & limited - new.limits.by_variable.keys()):
         row = VARIABLES[name]
         if row.only_when_set and row.family in new.limits.families:
-            yield name, name
+            yield name, f"{name}={ANY}"
     names_some = bool(new.opened_operations & old.objects.operations)
     if names_some and not new.objects and any(map(old.objects.limits, Kind)):
-        yield "ONLY_*", min(old.objects.set_variables)
+        yield "ONLY_*", f"{min(old.objects.set_variables)}={ANY}"
+    if new.hides is None and any(_told_beyond(old, new)):
+        yield REDACT_VARIABLE, f"{REDACT_VARIABLE}={NONE}"
 
 
 def _routes_beyond(old: Policy, new: Policy) -> Iterator[str]:
@@ -140,6 +149,23 @@ def _named_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
                 yield Grant(variable, f"{OWN} by {OWNER_VARIABLE}={wide.objects.owner}")
             elif not before.lists(item):
                 yield Grant(variable, item)
+
+
+def _told_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
+    """What answers tell under one policy, and not under the other."""
+    if any(OPERATIONS[name][0].is_redacted for name in wide.opened_operations):
+        for word in sorted((narrow.hides or frozenset()) - (wide.hides or frozenset())):
+            yield Grant(REDACT_VARIABLE, TELLING[word])
+
+
+TELLING: Final[Mapping[Hides, str]] = MappingProxyType(
+    {
+        Hides.ENV: "answers with environments",
+        Hides.COMMANDS: "answers with commands",
+        Hides.LABELS: "answers with labels",
+    }
+)
+"""How what answers tell is called where it is granted."""
 
 
 def _variables(policy: Policy) -> frozenset[str]:

@@ -9,9 +9,9 @@ an operation asks for it. So a grant is root where a known way (`judge.meaning`)
 from collections.abc import Iterable
 from typing import Final
 
-from trioproxy.api.families import OBJECTS, Family, Kind
+from trioproxy.api.families import OBJECTS, REDACT_VARIABLE, Family, Hides, Kind
 from trioproxy.api.routes import LIMITED as LIMITED_BY
-from trioproxy.api.routes import MEANINGS, OPERATIONS, Risk
+from trioproxy.api.routes import MEANINGS, OPERATIONS, Endpoint, Risk
 from trioproxy.judge.meaning import (
     Way,
     gives_what_it_reaches,
@@ -69,6 +69,26 @@ class Power:
         return LEVELS.index(self.level)
 
 
+def _told(endpoint: Endpoint, policy: Policy) -> Power:
+    """Say what an operation gives whose answer may not tell all of it."""
+    hides, hiding = policy.hides or frozenset(), endpoint.hiding
+    if endpoint.risk is not Risk.SECRET_LEAK or not hides & hiding:
+        return Power(endpoint.risk, endpoint.summary)
+    if hiding <= hides:
+        return Power(Risk.INFO_LEAK, f"shows all but what {REDACT_VARIABLE} hides")
+    told = " and ".join(_SHOWN[one] for one in Hides if one in hiding - hides)
+    hidden = " and ".join(_SHOWN[one] for one in Hides if one in hides & hiding)
+    why = f"shows {told}, where secrets may stand, too; {hidden} are redacted"
+    return Power(Risk.SECRET_LEAK, why)
+
+
+_SHOWN: Final = {
+    Hides.ENV: "environments",
+    Hides.COMMANDS: "commands",
+    Hides.LABELS: "labels",
+}
+
+
 class Powers:
     """The powers of the grants of one policy."""
 
@@ -87,6 +107,8 @@ class Powers:
         """Say what a grant gives, be it in the policy or one of its lists' next items."""
         if grant.is_operation:
             return self._of_operation(grant.item)
+        if grant.variable == REDACT_VARIABLE:
+            return Power(Risk.SECRET_LEAK, MEANINGS[Risk.SECRET_LEAK])
         if why := self._items.get(grant) or self._alone(grant):
             return Power(Risk.HOST_ROOT, why)
         return Power()
@@ -103,8 +125,9 @@ class Powers:
         endpoint = OPERATIONS[name][0]
         if why := self._doors.get(name):
             return Power(Risk.HOST_ROOT, why)
-        is_limited = limits_power_of(self._policy, name)
-        return Power(LIMITED if is_limited else endpoint.risk, endpoint.summary)
+        if limits_power_of(self._policy, name):
+            return Power(LIMITED, endpoint.summary)
+        return _told(endpoint, self._policy)
 
     def _alone(self, grant: Grant) -> str:
         """Why an item is root whatever else is listed; empty if it is not."""

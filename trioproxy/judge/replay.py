@@ -17,6 +17,7 @@ from trioproxy.judge.gate import (
     NeedBody,
     NeedListed,
     NeedMade,
+    NeedRaw,
     NeedReserved,
     NeedThings,
     Passes,
@@ -55,7 +56,7 @@ def replay(gate: Gate, verdict: Verdict, *, is_sent: bool = True) -> Decision:
                     answer = kept
                 case NeedThings() | NeedMade():
                     answer = known
-                case NeedReserved() | None:
+                case NeedReserved() | NeedRaw() | None:
                     answer = None
                 case Refused():
                     return found.decision

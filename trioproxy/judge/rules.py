@@ -16,7 +16,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from trioproxy.api import query
-from trioproxy.api.families import OPERATIONS_VARIABLE, Kind
+from trioproxy.api.families import (
+    OPERATIONS_VARIABLE,
+    REDACT_VARIABLE,
+    Hides,
+    Kind,
+)
 from trioproxy.api.matched import Request, Route, shown
 from trioproxy.api.routes import (
     ENDPOINTS,
@@ -77,6 +82,8 @@ class Reason(StrEnum):
     """The Engine has nothing by a name in it; the answer has the Engine's own words."""
     UNLIMITABLE = "unlimitable"
     """No limit covers it, and the file has limits."""
+    REDACTED = "redacted"
+    """Its answer would tell what the file redacts, or its body has the marker for that."""
     LEARNING = "learning"
     CEILING = "ceiling"
 
@@ -149,6 +156,8 @@ class Policy:
     """What requests may ask for beyond their route."""
     objects: Objects = NO_OBJECTS
     """Which containers, networks and volumes they may name."""
+    hides: frozenset[Hides] | None = None
+    """What answers do not tell; None: the file does not speak of that, and they tell all."""
     rows: Mapping[Endpoint, Decision] = field(init=False, compare=False, repr=False)
     """What is decided on each route that has a method and a path of its own."""
     opened_operations: frozenset[str] = field(init=False, compare=False, repr=False)
@@ -172,11 +181,11 @@ class Policy:
         if any(map(self.takes_options, SECTIONS)):
             opened.add(OPTIONS.operation)
         showings: Mapping[str, Showing] = {}
-        if self.objects:
-            # Here, for most policies list nothing.
-            from trioproxy.judge.showing import showings as of_objects
+        if self.objects or self.hides:
+            # Here, for most policies neither list nor hide anything.
+            from trioproxy.judge.showing import showings as showings_of
 
-            showings = of_objects(self.objects)
+            showings = showings_of(self.objects, self.hides or frozenset())
         object.__setattr__(self, "showings", showings)
         touches = any(rows[one].allowed for one in rows if one.touches_containers)
         keeps = self.limits.lists("CREATE_CAPS", "MKNOD")
@@ -201,6 +210,9 @@ class Policy:
         if self.limits and _restores(request):
             message = f"{request.shown} with a checkpoint is not allowed: no variable limits what a folder of the host is restored to, as this file does for others"
             return refuse(Reason.UNLIMITABLE, "", message)
+        if self.hides and (text := _prints_environments(request)):
+            message = f"{request.shown} with ps_args={text} is not allowed: ps may print environments by them, which {REDACT_VARIABLE} hides; -ef, aux and -eo pid,comm pass"
+            return refuse(Reason.REDACTED, REDACT_VARIABLE, message)
         row = self.rows.get(endpoint) if endpoint is not None else None
         if row is not None and endpoint is not None:
             # A name with slashes may hold a word; a HEAD is allowed as its GET is.
@@ -215,6 +227,8 @@ class Policy:
     ) -> Decision:
         """Decide by the route alone. `path` may be a template, for all that fit it."""
         ruling = self.rules(method, endpoint, path)
+        if ruling.allowed and self.hides and is_untellable(endpoint):
+            ruling = _IS_UNTELLABLE
         by_name = ruling.reason in _BY_NAME if ruling.allowed else ruling.names_it
         if not by_name and (guard := self._guard(method, endpoint)):
             # Beside limits what a refusal advises would not be enough either.
@@ -283,9 +297,28 @@ class Policy:
     @property
     def fingerprint(self) -> str:
         """Eight hex digits by which people tell policies apart, and not a signature."""
-        limits = self.limits.lines | self.objects.lines
+        limits = self.limits.lines | self.objects.lines | self.hiding
         parts = (self.mode, sorted(self.lines), sorted(limits))
         return f"{zlib.crc32(repr(parts).encode()):08x}"
+
+    @property
+    def hiding(self) -> frozenset[str]:
+        """What is hidden, as a line of a file; nothing, if nothing is."""
+        words = self.hidden_words
+        return frozenset({f"{REDACT_VARIABLE}={words}"} if words else ())
+
+    @property
+    def hidden_words(self) -> str:
+        """What is hidden, as the value of `REDACT`."""
+        return ",".join(one for one in Hides if one in (self.hides or ()))
+
+    @property
+    def still_shows(self) -> tuple[str, ...]:
+        """What it opens that can show secrets, though answers are redacted."""
+        if not self.hides:
+            return ()
+        showing = {one.operation for one in ENDPOINTS if one.shows_what_is_hidden}
+        return tuple(sorted(self.opened_operations & showing))
 
     @property
     def granted(self) -> frozenset[str]:
@@ -308,6 +341,17 @@ _IS_OPEN = Ruling(
     OPERATIONS_VARIABLE,
     f"no variable limits what it asks for, as this file does for others: name it in {OPERATIONS_VARIABLE}",
 )
+_IS_UNTELLABLE = Ruling(
+    False,
+    Reason.REDACTED,
+    REDACT_VARIABLE,
+    f"nobody can tell what is secret in its answer, and this file has {REDACT_VARIABLE}: leave that out, or do without it",
+)
+
+
+def is_untellable(endpoint: Endpoint | None) -> bool:
+    """Whether nobody can tell where secrets stand in an answer: it has no row, or no form."""
+    return endpoint is None or endpoint.is_untellable
 
 
 def refuse(reason: Reason, rule: str, message: str) -> Decision:
@@ -339,3 +383,15 @@ def _restores(request: Request) -> bool:
 
 
 _CHECKPOINTS = frozenset({"checkpoint", "checkpoint-dir"})
+
+
+def _prints_environments(request: Request) -> str:
+    """The arguments by which a list of processes may have environments; empty: none."""
+    endpoint = request.endpoint
+    if endpoint is None or not endpoint.lists_processes or not request.target.query:
+        return ""
+    from trioproxy.api.redaction import prints_environments
+
+    pairs = query.parse(request.target.query)
+    asked = (text for key, text in pairs if key == "ps_args" and text)
+    return next((f"{one[:64]!a}" for one in asked if prints_environments(one)), "")

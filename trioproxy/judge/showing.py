@@ -16,13 +16,12 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from trioproxy.api import query
 from trioproxy.api.answers import (
     ANSWERS,
     KINDS_OF_EVENTS,
-    NARROWED,
     NOBODYS_EVENTS,
     Answer,
     Shape,
@@ -30,11 +29,15 @@ from trioproxy.api.answers import (
 )
 from trioproxy.api.arguments import map_of, text_of
 from trioproxy.api.decoding import Json
-from trioproxy.api.families import Kind
+from trioproxy.api.families import Hides, Kind
+from trioproxy.api.routes import row_of
 from trioproxy.errors import BadBody, BadTarget, Untold
 from trioproxy.limits.objects import Objects
 from trioproxy.limits.things import Thing, describe, listed
 from trioproxy.values import ordered_class, value_class
+
+if TYPE_CHECKING:
+    from trioproxy.api.redaction import Redaction
 
 # --- What is needed, and what comes of it -----------------------------------------
 
@@ -106,6 +109,13 @@ class Showing:
     objects: Objects
     limit: int = 0
     """How many elements at most; 0: all."""
+    redaction: "Redaction | None" = None
+    """What is hidden in each of them; None: nothing."""
+
+    @property
+    def narrows(self) -> bool:
+        """Whether elements are judged: there may be strangers among them."""
+        return any(map(self.objects.limits, self.answer.kinds))
 
     def asked(self, raw_query: bytes) -> tuple["Showing", bytes]:
         """Take the limit out of a query; give what goes on in its place.
@@ -113,7 +123,11 @@ class Showing:
         The Engine would count what is hidden then. A limit shows what is stopped, too.
         Raises `BadTarget` where handlers may read the query in two ways.
         """
-        if not self.answer.is_cut or b"limit" not in raw_query.lower():
+        if (
+            not self.answer.is_cut
+            or not self.narrows
+            or b"limit" not in raw_query.lower()
+        ):
             return self, raw_query
         pairs = query.parse(raw_query)
         limits = [value for key, value in pairs if key == "limit"]
@@ -127,6 +141,12 @@ class Showing:
 
     def element(self, key: str, value: Json) -> Looking:
         """Judge an element of the list that is called `key`. Raises `UpstreamError`."""
+        shown = (yield from self._judged(key, value)) if self.narrows else Shown(value)
+        if self.redaction is None or shown.value is HIDDEN:
+            return shown
+        return shown._replace(value=self.redaction(shown.value))
+
+    def _judged(self, key: str, value: Json) -> Looking:
         try:
             match self.answer.parts[key]:
                 case Tells.CONTAINER:
@@ -211,13 +231,26 @@ class Showing:
         return tuple(filter(self.objects.limits, sorted(self.answer.kinds)))
 
 
-def showings(objects: Objects) -> Mapping[str, Showing]:
+def showings(objects: Objects, hides: frozenset[Hides]) -> Mapping[str, Showing]:
     """Say of each operation how its answer is shown, where that is not as it comes."""
-    return MappingProxyType(dict(_showings(objects)))
+    return MappingProxyType(dict(_showings(objects, hides)))
 
 
-def _showings(objects: Objects) -> Iterator[tuple[str, Showing]]:
-    for operation in sorted(NARROWED):
-        answer = ANSWERS[operation]
-        if any(map(objects.limits, answer.kinds)):
-            yield operation, Showing(answer=answer, objects=objects)
+def _showings(
+    objects: Objects, hides: frozenset[Hides]
+) -> Iterator[tuple[str, Showing]]:
+    redaction = None
+    if hides:
+        # Here, for most policies hide nothing.
+        from trioproxy.api.redaction import Redaction
+
+        redaction = Redaction(hides)
+    for operation, answer in ANSWERS.items():
+        row = row_of(operation)
+        one = Showing(
+            answer=answer,
+            objects=objects,
+            redaction=redaction if row and row.is_redacted else None,
+        )
+        if one.narrows or one.redaction is not None:
+            yield operation, one

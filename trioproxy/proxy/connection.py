@@ -38,6 +38,7 @@ from trioproxy.judge.gate import (
     NeedBody,
     NeedListed,
     NeedMade,
+    NeedRaw,
     NeedReserved,
     NeedThings,
     Passes,
@@ -279,10 +280,12 @@ class Connection:
                     if raw and len(raw) > LONG:
                         await client.wire.let_others()
                     answer = None
-                case NeedBody():
-                    if raw is None:
-                        raw = await reading.read(client, pending.parsed.head.fields)
-                    answer = Body(await parse(client, raw, reading)) if raw else None
+                case NeedBody() | NeedRaw():
+                    fields = pending.parsed.head.fields
+                    raw = await reading.read(client, fields) if raw is None else raw
+                    answer = raw or None
+                    if raw and isinstance(found, NeedBody):
+                        answer = Body(await parse(client, raw, reading))
                 case NeedReserved():
                     answer = await self._alone(self._reserve(found.volumes), reading)
                 case NeedThings() | NeedListed():

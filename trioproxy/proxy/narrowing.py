@@ -329,6 +329,8 @@ class _Writer:
                 return b""
             case Shape.LISTS:
                 return b"{}\n" if self._is_first_list else b"}\n"
+            case Shape.ONE if self._is_first:
+                return b""
             case Shape.LIST | Shape.ONE:
                 return b"\n"
 

@@ -166,7 +166,11 @@ class Adding:
         limits = _with_only(policy.limits, listed)
         if policy.mode is Mode.EXACT:
             return exact_policy(
-                operations, policy.routes, limits=limits, objects=policy.objects
+                operations,
+                policy.routes,
+                limits=limits,
+                objects=policy.objects,
+                hides=policy.hides,
             )
         return replace(policy, limits=limits)
 

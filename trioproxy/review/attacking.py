@@ -48,6 +48,7 @@ from trioproxy.judge.gate import (
     NeedBody,
     NeedListed,
     NeedMade,
+    NeedRaw,
     NeedReserved,
     NeedThings,
     Passes,
@@ -447,6 +448,8 @@ class Attempt:
                     answer = None
                 case NeedListed():
                     answer = Listed(found.prune)  # a stranger's is in none of them
+                case NeedRaw():
+                    answer = body
                 case None:
                     answer = None
                 case Passes() | Refused():

@@ -213,6 +213,9 @@ def _sections(
             if shown
             else None,
         )
+    if meaning.redacted:
+        hidden = [para(f"{one[0].upper()}{one[1:]}.") for one in meaning.redacted]
+        yield Section("answers", "What answers do not tell", hidden)
     yield _operations(file, sheet)
     yield _attacks(file)
     if others := [one for one in sheet.lines if one.standing is not Standing.GRANTED]:
