@@ -1,0 +1,286 @@
+"""Secrets planted wherever a real Engine keeps any, and every read operation of the table asked
+through a proxy that redacts: nothing of them arrives."""
+
+import http.client
+import io
+import json
+import socket
+import tarfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.end_to_end.proxies import enforcing
+from tests.engine import Engine, scratch_engine
+from trioproxy.api.matched import with_segments
+from trioproxy.api.redaction import MARKER
+from trioproxy.api.routes import ENDPOINTS, Effect, Endpoint
+
+DOCKERS = [one for one in ENDPOINTS if not one.is_podmans and one.is_reachable]
+READS = [
+    one
+    for one in DOCKERS
+    if one.effect is Effect.READ
+    and one.method in {"GET", "HEAD"}
+    and not one.shows_what_is_hidden
+]
+"""What is asked: all but what passes as it is, which `explain` names."""
+SHOWN = "plain-text"
+"""What is no secret, and stands beside one."""
+FINITE = {"ContainerStats": "?stream=0&one-shot=1", "SystemEvents": "?since=0&until={}"}
+"""What would not end else, or what would be empty."""
+LIMITS = {"DebugPprofProfile": "?seconds=1", "DebugPprofTrace": "?seconds=1"}
+
+
+class ByUnix(http.client.HTTPConnection):
+    """A connection of Python's own client to a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=60)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(60)
+        self.sock.connect(self._path)
+
+
+def ask(path: str, method: str, target: str, body: object = None) -> tuple[int, bytes]:
+    """Ask, with a body as JSON or as it is."""
+    connection = ByUnix(path)
+    raw = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+    kind = "application/x-tar" if isinstance(body, bytes) else "application/json"
+    try:
+        connection.request(method, target, raw, {"Content-Type": kind} if raw else {})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+@dataclass
+class Stage:
+    """An Engine with secrets, and the names of what it has, by section."""
+
+    raw: str
+    engine: Engine
+    names: dict[str, list[str]] = field(default_factory=dict)
+
+    def make(self, target: str, body: object, section: str = "") -> str:
+        """Make something; give its id."""
+        status, answer = ask(self.raw, "POST", target, body)
+        assert status < 300, (target, status, answer)
+        made = json.loads(answer) if b"{" in answer[:1] else {}
+        name = str(made.get("Id") or made.get("ID") or made.get("Name") or "")
+        self.names.setdefault(section, []).append(name)
+        return name
+
+    def plant(self) -> None:
+        """Have each kind of secret in each place where the Engine keeps one."""
+        self._plant_containers()
+        self._plant_images()
+        self._plant_swarm()
+        self._plant_plugin()
+
+    def _plant_containers(self) -> None:
+        container = {
+            "Image": "busybox",
+            "Cmd": ["sh", "-c", "sleep 900; : command-1-secret"],
+            "Env": ["TOKEN=env-1-secret", f"TZ={SHOWN}"],
+            "Labels": {
+                "plain": "labels-1-secret",
+                "com.docker.compose.config-hash": "env-2-secret",
+            },
+            "Healthcheck": {"Test": ["CMD-SHELL", "true || command-2-secret"]},
+        }
+        one = self.make("/containers/create?name=planted", container, "CONTAINERS")
+        self.make(f"/containers/{one}/start", None)
+        run = {"Cmd": ["sh", "-c", ": event-1-secret"], "Env": ["A=env-4-secret"]}
+        command = self.make(f"/containers/{one}/exec", run, "EXEC")
+        self.make(f"/exec/{command}/start", {"Detach": True})
+        labels = {"Labels": {"plain": "labels-2-secret"}}
+        self.make("/networks/create", {"Name": "planted", **labels}, "NETWORKS")
+        self.make("/volumes/create", {"Name": "planted", **labels}, "VOLUMES")
+
+    def _plant_images(self) -> None:
+        changes = "&changes=" + quote("ENV COMMITTED=env-5-secret")
+        made = self.make(f"/commit?container=planted&repo=planted{changes}", {})
+        self.names["IMAGES"] = [made, "planted:latest"]
+        steps = b"FROM busybox\nARG ARGUED\nENV BUILT=env-6-secret\nRUN : $ARGUED\n"
+        steps += b"ONBUILD ENV LATER=env-7-secret\nLABEL a=labels-3-secret\n"
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode="w") as tar:
+            info = tarfile.TarInfo("Dockerfile")
+            info.size = len(steps)
+            tar.addfile(info, io.BytesIO(steps))
+        given = quote(json.dumps({"ARGUED": "env-8-secret"}))
+        status, answer = ask(
+            self.raw,
+            "POST",
+            f"/build?t=built&rm=0&version=1&buildargs={given}",
+            file.getvalue(),
+        )
+        assert status == 200, answer
+        assert b"Successfully built" in answer
+        self.names["IMAGES"].append("built:latest")
+        left = json.loads(ask(self.raw, "GET", "/containers/json?all=1")[1])
+        self.names["CONTAINERS"] += [one["Id"] for one in left]
+
+    def _plant_swarm(self) -> None:
+        self.make(
+            "/swarm/init",
+            {"ListenAddr": "127.0.0.1:2377", "AdvertiseAddr": "127.0.0.1"},
+        )
+        data = "ZW52LTktc2VjcmV0"  # env-9-secret
+        labels = {"Labels": {"plain": "labels-4-secret"}}
+        self.make("/configs/create", {"Name": "c", "Data": data, **labels}, "CONFIGS")
+        self.make("/secrets/create", {"Name": "s", "Data": data, **labels}, "SECRETS")
+
+        def service(number: int) -> dict[str, Any]:
+            runs = {
+                "Image": "busybox",
+                "Env": [f"TOKEN=env-1{number}-secret"],
+                "Command": ["sleep", "900"],
+                "Args": [f"command-{number}-secret"],
+                **labels,
+            }
+            return {"Name": "s", "TaskTemplate": {"ContainerSpec": runs}, **labels}
+
+        one = self.make("/services/create", service(3), "SERVICES")
+        version = json.loads(ask(self.raw, "GET", f"/services/{one}")[1])["Version"]
+        self.make(f"/services/{one}/update?version={version['Index']}", service(4))
+        deadline = time.monotonic() + 60
+        while not (tasks := json.loads(ask(self.raw, "GET", "/tasks")[1])):
+            assert time.monotonic() < deadline
+        self.names["TASKS"] = [task["ID"] for task in tasks]
+        nodes = json.loads(ask(self.raw, "GET", "/nodes")[1])
+        self.names["NODES"] = [node["ID"] for node in nodes]
+
+    def _plant_plugin(self) -> None:
+        config = {
+            "Description": "planted",
+            "Entrypoint": ["/x", "command-5-secret"],
+            "Interface": {"Types": ["docker.volumedriver/1.0"], "Socket": "x.sock"},
+            "Env": [
+                {"Name": "A", "Value": "env-15-secret", "Settable": ["value"]},
+            ],
+            "Args": {"Name": "a", "Value": ["command-6-secret"]},
+            "Network": {"Type": "none"},
+            "Linux": {"Capabilities": []},
+        }
+        raw = json.dumps(config).encode()
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode="w") as tar:
+            info = tarfile.TarInfo("config.json")
+            info.size = len(raw)
+            tar.addfile(info, io.BytesIO(raw))
+            folder = tarfile.TarInfo("rootfs")
+            folder.type = tarfile.DIRTYPE
+            tar.addfile(folder)
+        status, answer = ask(
+            self.raw, "POST", "/plugins/create?name=planted:latest", file.getvalue()
+        )
+        assert status == 204, answer
+        self.names["PLUGINS"] = ["planted:latest"]
+
+    def targets(self, endpoint: Endpoint) -> Iterator[str]:
+        """Every target of an operation that tells of anything that is there."""
+        query = FINITE.get(endpoint.operation, LIMITS.get(endpoint.operation, ""))
+        query = query.format(int(time.time()) + 1)
+        if "{" not in endpoint.template:
+            yield f"{endpoint.template}{query}"
+            return
+        for name in dict.fromkeys(self.names.get(endpoint.section, ["busybox"])):
+            path = with_segments(endpoint.template, quote(name))
+            yield f"{path}{query or '?path=/bin'}"
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    """An Engine of its own, for a swarm is made of it."""
+    with scratch_engine() as engine:
+        one = Stage(str(engine.socket), engine)
+        one.plant()
+        yield one
+
+
+def policy(redact: str) -> Mapping[str, str]:
+    """Grant all that there is."""
+    operations = sorted({one.operation for one in DOCKERS})
+    return {"ALLOW_OPERATIONS": ",".join(operations), "REDACT": redact}
+
+
+WITH_ENVIRONMENTS = {
+    *("ConfigInspect", "ConfigList", "ContainerInspect", "ContainerList"),
+    *("ImageHistory", "ImageInspect", "PluginInspect", "PluginList"),
+    *("ServiceInspect", "ServiceList", "SystemEvents", "TaskInspect", "TaskList"),
+    *("SystemDataUsage",),
+}
+"""What shows one on the raw socket: otherwise nothing would be shown here."""
+
+
+@pytest.mark.parametrize(
+    ("redact", "words"),
+    [
+        ("env", ("env-",)),
+        ("env,commands,labels", ("env-", "command-", "event-", "labels-")),
+    ],
+)
+def test_no_secret_arrives_by_any_read(
+    stage: Stage, tmp_path: Path, redact: str, words: tuple[str, ...]
+) -> None:
+    """Of each thing that there is each read operation is asked, on the raw socket and through the
+    proxy: what the words name is on the one, and not on the other, and what they do not name is
+    on both."""
+    listen = str(tmp_path / "p.sock")
+    showing, kept = set[str](), 0
+    with enforcing(stage.engine, listen=f"unix://{listen}", variables=policy(redact)):
+        for endpoint in READS:
+            for target in stage.targets(endpoint):
+                status, raw = ask(stage.raw, endpoint.method, target)
+                again, told = ask(listen, endpoint.method, target)
+                assert again == status, (target, raw, told)
+                is_event = endpoint.operation == "SystemEvents"
+                for word in (*words, "event-") if is_event else words:
+                    found = secrets_in(told, word)
+                    assert not found, (endpoint.operation, target, found)
+                if secrets_in(raw, "env-"):
+                    showing.add(endpoint.operation)
+                    assert MARKER.encode() in told or b"cmVkYWN0ZWQ" in told
+                kept += SHOWN.encode() in told
+                if is_event:
+                    assert secrets_in(raw, "event-")
+    assert showing >= WITH_ENVIRONMENTS
+    assert kept
+
+
+def secrets_in(answer: bytes, word: str) -> list[bytes]:
+    """The secrets of one kind in an answer, as they are and as bytes are written."""
+    plain = answer.replace(b"ZW52LTktc2VjcmV0", b"env-9-secret")
+    return [
+        one
+        for one in plain.replace(b'"', b" ").replace(b"=", b" ").split()
+        if word.encode() in one and b"-secret" in one
+    ]
+
+
+def test_nothing_is_written_back_without_its_secrets(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """A service that was read through the proxy and is written back as it was told is refused, and
+    keeps what it has."""
+    listen = str(tmp_path / "p.sock")
+    (one,) = stage.names["SERVICES"]
+    with enforcing(stage.engine, listen=f"unix://{listen}", variables=policy("env")):
+        told = json.loads(ask(listen, "GET", f"/services/{one}")[1])
+        target = f"/services/{one}/update?version={told['Version']['Index']}"
+        status, answer = ask(listen, "POST", target, told["Spec"])
+    assert status == 403
+    assert MARKER.encode() in answer
+    assert b"env-14-secret" in ask(stage.raw, "GET", f"/services/{one}")[1]
