@@ -18,6 +18,7 @@ Hidden are values, never that they are there. A word of `REDACT` has a table of 
 Nothing of this is loaded where nothing is redacted.
 """
 
+import operator
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
@@ -48,7 +49,7 @@ _ENGINES: Final = """
 ENGINES_ATTRIBUTES: Final = frozenset(_ENGINES.split())
 """Attributes of an event that are the Engine's own; all others are labels."""
 
-_OF_ENVIRONMENTS: Final = frozenset(
+OF_ENVIRONMENTS: Final = frozenset(
     {
         "annotation.io.kubernetes.container.hash",
         "annotation.kubectl.kubernetes.io/last-applied-configuration",
@@ -61,6 +62,10 @@ _OF_ENVIRONMENTS: Final = frozenset(
 )
 """Labels by which tools keep an environment, or a digest of one, that can be tried out."""
 
+_HOLDING: Final = frozenset({dict, list})
+_MOST_KNOWN: Final = 4096
+"""Names whose rules are known without folding them: the API has 600."""
+
 Hide = Callable[[Json, Mapping[str, Json]], Json]
 """What stands for a value, beside the object that holds it."""
 
@@ -70,10 +75,16 @@ class Redaction:
 
     def __init__(self, words: Iterable[Hides]) -> None:
         """`words`: what is hidden; none: nothing."""
-        self._rules = dict[str, Hide]()
+        self._known = dict[str, Hide | None]()
+        self._rules: dict[str, Hide] = {
+            "annotations": self._labels,
+            "attributes": self._attributes,
+            "labels": self._labels,
+        }
         for word in Hides:  # the later one hides more of a name that two have
             if word in words:
-                self._rules |= _RULES[word]
+                self._rules |= {k: self._walked(v) for k, v in _RULES[word].items()}
+        self._environment = self._walked(lambda item, _: _environment(item))
         self._words = frozenset(words)
         self._hides_environments = Hides.ENV in words
         self._hides_labels = Hides.LABELS in words
@@ -86,45 +97,78 @@ class Redaction:
         return hash(self._words)
 
     def __call__(self, value: Json) -> Json:
-        """Give an answer, or an element of one, without what is hidden: a copy."""
+        """Give an answer, or an element of one, without what is hidden.
+
+        It is a copy of what is on the way to that, or the very value if all of it is told.
+        """
+        if isinstance(value, dict):
+            fields: dict[str, Json] | None = None
+            for name, item in value.items():
+                told = self._told(name, item, value)
+                if told is not item:
+                    fields = dict(value) if fields is None else fields
+                    fields[name] = told
+            return value if fields is None else fields
         if isinstance(value, list):
-            return [self(one) for one in value]
-        if not isinstance(value, dict):
-            return value
-        return {name: self._told(name, one, value) for name, one in value.items()}
+            elements = [self(one) if type(one) in _HOLDING else one for one in value]
+            is_told = all(map(operator.is_, elements, value))
+            return value if is_told else elements
+        return value
 
     def _told(self, name: str, item: Json, parent: Mapping[str, Json]) -> Json:
-        folded = name.casefold()
-        if folded in _LABELS:
-            return self._label(item, folded)
-        if rule := self._rules.get(folded):
-            return self(rule(item, parent))  # what it leaves as it was may hold others
-        if folded.startswith("env") and self._hides_environments:
-            return _environment(item)
-        return self(item)
+        try:
+            hide = self._known[name]
+        except KeyError:
+            hide = self._look_up(name)
+        if hide is not None:
+            return hide(item, parent)
+        return self(item) if type(item) in _HOLDING else item
 
-    def _label(self, item: Json, folded: str) -> Json:
+    def _walked(self, rule: Hide) -> Hide:
+        """Walk what a rule leaves, too: it may hold others."""
+
+        def hide(item: Json, parent: Mapping[str, Json]) -> Json:
+            told = rule(item, parent)
+            return self(item if told == item else told)
+
+        return hide
+
+    def _look_up(self, name: str) -> Hide | None:
+        """Find what hides a field by its name; few names come again and again."""
+        folded = name.casefold()
+        hide = self._rules.get(folded)
+        if hide is None and folded.startswith("env") and self._hides_environments:
+            hide = self._environment
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[name] = hide
+        return hide
+
+    def _labels(self, item: Json, _: Mapping[str, Json]) -> Json:
         """Labels are a map, but for those of the Engine itself: `env=x` is a label there."""
+        return self._of_labels(item, frozenset())
+
+    def _attributes(self, item: Json, _: Mapping[str, Json]) -> Json:
+        return self._of_labels(item, ENGINES_ATTRIBUTES)
+
+    def _of_labels(self, item: Json, kept: frozenset[str]) -> Json:
         if isinstance(item, list) and self._hides_labels:
             return [
                 _variable(one) if isinstance(one, str) else self(one) for one in item
             ]
         if not isinstance(item, dict):
             return self(item)
-        kept = ENGINES_ATTRIBUTES if folded == "attributes" else frozenset[str]()
-        return {
-            name: self._label_value(name, one, name in kept)
+        told: dict[str, Json] = {
+            name: self._label(name, one) if name not in kept else one
             for name, one in item.items()
         }
+        return item if told == item else told
 
-    def _label_value(self, name: str, value: Json, is_engines: bool) -> Json:
+    def _label(self, name: str, value: Json) -> Json:
         if not isinstance(value, str):
             return self(value)
-        if self._hides_labels and not is_engines:
-            return MARKER
-        if self._hides_environments and name.casefold() in _OF_ENVIRONMENTS:
-            return MARKER
-        return value
+        is_environment = name in OF_ENVIRONMENTS and self._hides_environments
+        return MARKER if self._hides_labels or is_environment else value
 
 
 def holds_marker(written: bytes) -> bool:
@@ -276,8 +320,6 @@ def _processes(item: Json, parent: Mapping[str, Json]) -> Json:
         for row in item
     ]
 
-
-_LABELS: Final = frozenset({"annotations", "attributes", "labels"})
 
 _RULES: Final[Mapping[Hides, Mapping[str, Hide]]] = MappingProxyType(
     {
