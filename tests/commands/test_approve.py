@@ -352,3 +352,31 @@ async def test_refused_approved_passed(engine: Engine, tmp_path: Path) -> None:
             assert done.status == 0, done.err
             await proxy.line("reload")
             engine.docker(*command, host=listen)
+
+
+def test_a_ceiling_is_not_asked_about(live: Path) -> None:
+    """What goes beyond --within is no question and cannot be named; a file beyond it stops."""
+    ceiling = live.with_name("company.env")
+    ceiling.write_text(
+        "CREATE_BINDS=/srv/*,/home/me/*\n"
+        "ALLOW_OPERATIONS=ContainerCreate,ContainerList,VolumeList\n"
+    )
+    within = ("--within", str(ceiling))
+    done = approve(live, *within, "--json")
+    asked = [one["name"] for one in json.loads(done.out)]
+    assert asked == ["VolumeList", "CREATE_BINDS={base}/data:ro"]
+    told = "does not allow, and nobody is asked: ContainerExec, CREATE_BINDS=/etc"
+    assert told in done.err
+    assert done.status == 1
+    refused = approve(live, *within, "--yes-root", "CREATE_BINDS=/etc")
+    assert (refused.status, live.with_name("app.env").read_text()) == (2, ENV)
+    done = approve(live, *within, *(f"--yes={name}" for name in asked))
+    assert (done.status, json.loads(approve(live, *within, "--json").out)) == (1, [])
+    checked = run("check", str(live.with_name("app.env")), *within)
+    assert checked.out.splitlines()[-1] == f"it grants nothing beyond {ceiling}"
+    ceiling.write_text(
+        "ALLOW_OPERATIONS=ContainerCreate,ContainerList\nCREATE_BINDS=/srv/a\n"
+    )
+    done = approve(live, *within, "--json")
+    assert done.status == 2
+    assert "already grants what" in done.err

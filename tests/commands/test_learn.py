@@ -420,6 +420,21 @@ async def test_an_output_beyond_its_ceiling_stops(
     assert learn.granted == {"SystemInfo"}
 
 
+async def test_a_file_that_limits_less_than_its_ceiling_is_told(
+    learn: Learning, tmp_path: Path
+) -> None:
+    """Learned by routes alone, a file has no limits where its ceiling has them: status 1."""
+    ceiling = tmp_path / "max.env"
+    ceiling.write_text(
+        "ALLOW_OPERATIONS=ContainerCreate,ContainerList\nCREATE_BINDS=\n"
+    )
+    options = ("--within", str(ceiling), "--learn", "routes")
+    create = "POST /containers/create"
+    done = await learn(*options, "--", *client_sending(create))
+    assert (done.status, f"beyond {ceiling}: " in done.err) == (1, True), done.err
+    assert "grants: CREATE_*=*" in done.err
+
+
 async def test_it_ends_by_itself_when_nothing_new_comes(learn: Learning) -> None:
     """--until-quiet without a command ends the learning, and says that it is ready."""
     options = (*learn.options, "--until-quiet", "1s", "--listen", "tcp://127.0.0.1:0")

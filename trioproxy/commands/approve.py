@@ -12,13 +12,19 @@ from typing import Final
 import click
 
 from trioproxy.commands.observed import read_evidence
+from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.commands.sheetlines import line_data, power_text
 from trioproxy.commands.terminal import show
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.rules import Policy
-from trioproxy.learning.proposal import Wish, listed_operations
+from trioproxy.learning.proposal import (
+    Wish,
+    is_beyond,
+    listed_operations,
+    refuse_excess,
+)
 from trioproxy.learning.store import Store
 from trioproxy.learning.wording import count, days, some
 from trioproxy.limits.grant import Grant
@@ -83,6 +89,11 @@ class Answers:
     help="The same for what gives root on the host, which --yes does not allow.",
 )
 @click.option(
+    "--within",
+    metavar="FILE",
+    help="A ceiling: allow nothing that this policy does not.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the questions as JSON, and ask none."
 )
 def command(
@@ -91,6 +102,7 @@ def command(
     evidence: str,
     names: tuple[str, ...],
     root_names: tuple[str, ...],
+    within: str | None,
     as_json: bool,
 ) -> int:
     """Go through what FILE refuses and clients ask for, and allow it or not.
@@ -103,17 +115,32 @@ def command(
     """
     path = Path(file)
     live = read_evidence(Path(evidence))
-    store = Store(path, Wish(name=path.stem, file=file))
+    ceiling = None if within is None else PolicyFile.read(within).policy
+    store = Store(path, Wish(name=path.stem, file=file, ceiling=ceiling))
     known = store.open().evidence
+    if ceiling is not None:
+        refuse_excess(store.read_env(), file, ceiling, within or "")
     policy = _policy(store)
     declined = {one.name for one in declined_of(policy, known)}
     named = {*names, *root_names}
-    asked = questions(sheet_of(policy, live), declined - named, named)
+    found = questions(sheet_of(policy, live), declined - named, named)
+    meaning = policy.limits.meaning_of
+    asked = [
+        one
+        for one in found
+        if not is_beyond(one.grant._replace(item=meaning(one.grant.item)), ceiling)
+    ]
+    beyond = [one.grant.name for one in found if one not in asked]
+    if beyond:
+        show(
+            f"{within} does not allow, and nobody is asked: {', '.join(beyond)}",
+            err=True,
+        )
     _check_names(named, asked)
     _check_roots(policy, asked, names, root_names)
     if as_json and not named:
         click.echo(json.dumps(list(map(line_data, asked)), indent=2))
-        return STILL_REFUSED if asked else 0
+        return STILL_REFUSED if found else 0
     answers = (
         Answers(allowed=list(dict.fromkeys((*names, *root_names))))
         if named
@@ -127,7 +154,7 @@ def command(
         policy, _ = parse_policy_file(after, name=file)
         show(*_summary(file, answers, policy.fingerprint), err=True)
     said = {*answers.allowed, *answers.declined}
-    left = [one.grant.name for one in asked if one.grant.name not in said]
+    left = [one.grant.name for one in found if one.grant.name not in said]
     if as_json:
         click.echo(json.dumps({"allowed": answers.allowed, "left": left}, indent=2))
     return STILL_REFUSED if left else 0
@@ -278,6 +305,7 @@ def _write(store: Store, live: Evidence, answers: Answers) -> None:
     store.wish = Wish(
         name=store.wish.name,
         file=store.wish.file,
+        ceiling=store.wish.ceiling,
         restore=frozenset(answers.allowed),
     )
     store.save(evidence, is_final=True)

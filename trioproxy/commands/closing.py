@@ -32,7 +32,7 @@ from trioproxy.learning.learnedfile import in_tecnativa, policy_of
 from trioproxy.learning.lists import Lists
 from trioproxy.learning.only import ObjectLists
 from trioproxy.learning.proposal import Quiet, facts_for_ready
-from trioproxy.learning.store import Written
+from trioproxy.learning.store import Store, Written
 from trioproxy.learning.wording import (
     count,
     describe_groups,
@@ -41,6 +41,8 @@ from trioproxy.learning.wording import (
 from trioproxy.limits.grant import Grant
 from trioproxy.values import value_class
 
+BEYOND: Final = 1
+"""The exit status where a file that was written goes beyond its ceiling."""
 NAMES_SHOWN: Final = 8
 """Programs that are named; each sight keeps as many, and clients choose their names."""
 
@@ -270,6 +272,14 @@ def _table(
         yield f"  {line}".rstrip()
         if said:
             yield f"      {said}"
+
+
+def say_beyond(store: Store, ceiling: str | None) -> int:
+    """Say what the written file grants beyond its ceiling; the exit status for that."""
+    names = store.beyond()
+    for line in _names(f"beyond {ceiling}: {store.wish.file} grants", names):
+        say(line)
+    return BEYOND if names else 0
 
 
 def risk_of(name: str, powers: Powers) -> str:

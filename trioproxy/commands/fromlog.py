@@ -16,7 +16,7 @@ from typing import IO, Final, Protocol
 
 from trioproxy.commands import tell
 from trioproxy.commands.asked import Asked
-from trioproxy.commands.closing import Closing
+from trioproxy.commands.closing import Closing, say_beyond
 from trioproxy.config import CLIENT
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.clients import Clients
@@ -56,9 +56,7 @@ def learn(asked: Asked) -> int:
         for name, log in logs.items():
             for line in _told_of(_shown(name), log, asked):
                 tell.warn(line)
-    for client, target in targets.items():
-        target.save(parts[client], asked)
-    return 0
+    return max(target.save(parts[client], asked) for client, target in targets.items())
 
 
 # -- reading -------------------------------------------------------------------------------
@@ -280,8 +278,8 @@ class _Target:
             tell.damaged(known.damage)
         return cls(store=store, listed=listed)
 
-    def save(self, evidence: Evidence, asked: Asked) -> None:
-        """Unite it with what is there, and sum up."""
+    def save(self, evidence: Evidence, asked: Asked) -> int:
+        """Unite it with what is there, and sum up; the exit status."""
         saved = self.store.save(evidence, is_final=True)
         Closing(
             file=self.store.wish.file,
@@ -290,3 +288,4 @@ class _Target:
             never=asked.never,
             restored=asked.restore,
         ).show(saved)
+        return say_beyond(self.store, asked.within)

@@ -18,7 +18,7 @@ import trio
 from trioproxy.apiversion import oldest_of
 from trioproxy.commands import capture, child, start, tell
 from trioproxy.commands.asked import Asked
-from trioproxy.commands.closing import Closing
+from trioproxy.commands.closing import Closing, say_beyond
 from trioproxy.commands.status import Watching
 from trioproxy.config import Config
 from trioproxy.evidence.clients import Clients
@@ -334,4 +334,4 @@ async def _finish(
         closing.show(shown, is_written=False)
         return status or UNWRITTEN
     closing.show(saved)
-    return status
+    return status or say_beyond(plan.store, plan.asked.within)

@@ -110,8 +110,11 @@ _NEWER = "unknown "
 def _asked_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
     """What requests may ask for under one policy, and not under the other."""
     opened = wide.opened_operations & LIMITED.keys()
+    families = {family for name in opened for family in LIMITED[name]}
+    if narrow.objects and _reaches(wide):
+        families.add(Family.CREATE)
     for family in Family:
-        if not any(family in LIMITED[name] for name in opened):
+        if family not in families:
             continue
         if family in wide.limits.families:
             yield from _listed_beyond(family, narrow, wide)
@@ -119,9 +122,23 @@ def _asked_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
             yield Grant(f"{family}_*", ANY)
 
 
+def _reaches(policy: Policy) -> bool:
+    """Whether it opens what names containers or volumes to have what these have.
+
+    With lists of objects such requests are judged as if they asked for all of that.
+    """
+    return any(
+        row.reaches or Kind.VOLUME in row.kinds
+        for name in policy.opened_operations
+        for row in OPERATIONS[name]
+    )
+
+
 def _listed_beyond(family: Family, narrow: Policy, wide: Policy) -> Iterator[Grant]:
-    before = _variables(narrow)
-    for name in sorted(_variables(wide) & set(FAMILIES[family])):
+    reached = frozenset(FAMILIES[Family.CREATE] if narrow.objects else ())
+    before = _variables(narrow) | (reached if _reaches(narrow) else frozenset())
+    after = _variables(wide) | (reached if _reaches(wide) else frozenset())
+    for name in sorted(after & set(FAMILIES[family])):
         known = narrow.limits
         if name not in before:  # no operation there can ask for it at all
             known = Limits(by_variable={name: Limit(variable=name)})

@@ -23,10 +23,12 @@ from trioproxy.evidence.sight import Sight
 from trioproxy.file import envfile
 from trioproxy.file.permissions import (
     parse_operations,
+    parse_policy,
     parse_policy_file,
     says_nothing,
 )
 from trioproxy.file.variables import SWITCHES, VERBS
+from trioproxy.judge.more import more
 from trioproxy.judge.rules import Decision, Mode, Policy
 from trioproxy.learning.flows import Unseen
 from trioproxy.learning.learnedfile import (
@@ -253,16 +255,18 @@ def listed_items(text: str, file: str) -> frozenset[str]:
 
 def refuse_excess(text: str, file: str, ceiling: Policy, ceiling_name: str) -> None:
     """Stop where a file already grants more than its ceiling."""
-    listed = listed_operations(text, file) or frozenset()
-    more = sorted(name for name in listed if exceeds(name, ceiling))
-    more += sorted(
-        item for item in listed_items(text, file) if _is_beyond(item, ceiling)
-    )
-    if more:
+    if names := excess(text, file, ceiling):
         raise ConfigError(
-            f"{file} already grants what {ceiling_name} refuses: {', '.join(more)}",
+            f"{file} already grants what {ceiling_name} refuses: {', '.join(names)}",
             hint=f"take it out of {file}, or start over with --fresh",
         )
+
+
+def excess(text: str, file: str, ceiling: Policy) -> list[str]:
+    """What a file grants that its ceiling is not proven to; a part of a file grants nothing."""
+    variables = {OPERATIONS_VARIABLE: "", **envfile.parse(text, name=file)}
+    policy, _ = parse_policy(variables, source=file, is_file=True)
+    return sorted({one.name for one in more(ceiling, policy)})
 
 
 def refuse_cut(
@@ -309,9 +313,11 @@ def exceeds(item: str, ceiling: Policy | None) -> bool:
     )
 
 
-def _is_beyond(listed: str, ceiling: Policy) -> bool:
-    """Whether a ceiling does not allow an item; one with a hole it has to list itself."""
-    variable, item = Grant.parse(listed)
+def is_beyond(grant: Grant, ceiling: Policy | None) -> bool:
+    """Whether a ceiling does not allow a grant; an item with a hole it has to list itself."""
+    variable, item = grant
+    if ceiling is None or grant.is_operation:
+        return exceeds(item, ceiling)
     if variable in OBJECTS:
         only = ceiling.objects.by_kind.get(OBJECTS[variable])
         return only is not None and not only.lists(item)

@@ -27,6 +27,7 @@ from trioproxy.learning.only import new_owner
 from trioproxy.learning.proposal import (
     Proposal,
     Wish,
+    excess,
     keep_foreign,
     listed_items,
     listed_operations,
@@ -79,6 +80,11 @@ class Store(Ledger):
         refuse_restore(loaded.evidence, text, self.wish)
         granted = listed or frozenset()
         return loaded, granted | listed_items(text, self.wish.file)
+
+    def beyond(self) -> list[str]:
+        """What the env file grants that its ceiling, if it has one, is not proven to."""
+        ceiling = self.wish.ceiling
+        return excess(self.read_env(), self.wish.file, ceiling) if ceiling else []
 
     def objects(self, known: Evidence) -> Objects:
         """How objects are looked at while they are learned for the env file.
