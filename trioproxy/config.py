@@ -161,6 +161,8 @@ class Config:
 
     listen: tuple[Listened, ...]
     upstream: Address
+    policies: str = ""
+    """The folder with the policies that containers have; empty: they have none."""
     level: Level = Level.INFO
     log_fd: int = 2
     """Where the log goes; of `enforce` alone, for what `learn` runs has its own stdout."""
@@ -188,6 +190,7 @@ class Config:
         return cls(
             listen=listen,
             upstream=upstream,
+            policies=environ.get("POLICIES", ""),
             level=parse_level(level),
             log_fd=LOG_DESCRIPTORS[_one_of("LOG_TO", environ, tuple(LOG_DESCRIPTORS))],
             log_format=LogFormat(_one_of("LOG_FORMAT", environ, tuple(LogFormat))),

@@ -109,6 +109,12 @@ class UpstreamLost(UpstreamError):
     """The Engine's connection broke: it was reset, or ended where more was due."""
 
 
+class Nobody(TrioProxyError):
+    """Whoever is connected has no policy here."""
+
+    status = 403
+
+
 class ClientLost(TrioProxyError):
     """The client is gone: there is nobody left to answer."""
 

@@ -16,6 +16,8 @@ import trio
 from tests.commands.running import environment, run, running
 from tests.fakes import FakeEngine, connect
 from tests.patience import PATIENCE
+from trioproxy.commands.folder import policies_in, read_unlinked
+from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import load
 
 ALL = ("/containers/json", "/images/json", "/volumes")
@@ -300,3 +302,50 @@ async def test_a_socket_that_is_handed_over_outlives_us(
                         await enough.wait()
                 assert (tmp_path / "web.sock").is_socket()
             nursery.cancel_scope.cancel()
+
+
+FOLDERS = {
+    "capitals": (["Ps.env"], "can be no container's policy"),
+    "too many": ([f"c{number}.env" for number in range(257)], "has 257 policies"),
+    "no folder": (None, "cannot read"),
+}
+
+
+@pytest.mark.parametrize(("names", "said"), FOLDERS.values(), ids=FOLDERS)
+def test_what_is_no_folder_of_policies(
+    names: list[str] | None, said: str, tmp_path: Path
+) -> None:
+    """Names that two could share, and more than there may be, are errors; what editors leave is none of it."""
+    folder = tmp_path / "policies"
+    for name in names or ():
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text("ALLOW_OPERATIONS=\n")
+    with pytest.raises(ConfigError, match=said):
+        policies_in(str(folder))
+    folder.mkdir(exist_ok=True)
+    for file in folder.iterdir():
+        file.unlink()
+    for name in (".hidden.env", "a.env.new", "README.md", "a.env", "b-1.x_y.env"):
+        (folder / name).write_text("")
+    assert list(policies_in(str(folder))) == ["a", "b-1.x_y"]
+
+
+def test_a_link_is_no_policy(tmp_path: Path) -> None:
+    """Where it leads would choose whose policy it is."""
+    (tmp_path / "a.env").write_text("ALLOW_OPERATIONS=\n")
+    (tmp_path / "b.env").symlink_to("a.env")
+    assert read_unlinked(str(tmp_path / "a.env")) == "ALLOW_OPERATIONS=\n"
+    with pytest.raises(ConfigError, match="is a symbolic link"):
+        read_unlinked(str(tmp_path / "b.env"))
+
+
+def test_containers_are_known_from_a_container_alone(tmp_path: Path) -> None:
+    """Elsewhere `POLICIES` refuses to start, and so it does where no listener asks who somebody is."""
+    variables = {"POLICIES": str(tmp_path)}
+    done = run("enforce", "--upstream", "tcp://127.0.0.1:1", variables=variables)
+    assert done.status == 2
+    assert "this process is in none that it can tell" in done.err
+    url = f"unix://{tmp_path}/x.sock"
+    done = run("enforce", "--listen", url, variables=variables)
+    assert done.status == 2
+    assert "no listener asks for that" in done.err

@@ -4,8 +4,9 @@ import itertools
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
 import click
@@ -17,6 +18,7 @@ from trioproxy.config import (
     CLIENT,
     Config,
     Level,
+    TcpAddress,
     UnixAddress,
     listen_addresses,
     upstream_address,
@@ -102,7 +104,9 @@ def command(
     FILE is the policy, with or without --env-file in front of it. No FILE: ENV_FILE, or
     the process environment.
 
-    Clients of a listener with ?policy=FILE are judged by that file, and by none else.
+    Clients of a listener with ?policy=FILE are judged by that file, and by none else. With
+    POLICIES=FOLDER those of TCP listeners are judged by NAME.env for what their container
+    is called.
 
     A refused request gets the Engine's own JSON with the variable that would allow it.
     SIGHUP reads FILE again, and so does --watch when it changes: requests, streams and
@@ -113,21 +117,30 @@ def command(
     log = Log(config.level, config.log_fd, config.log_format)
     own = find_own()
     files = _policies(file or os.environ.get("ENV_FILE", ""), config)
-    own_files = tuple(_own_files(files, record, config))
+    if watch and not (any(files.values()) or config.policies):
+        raise click.UsageError("--watch needs FILE: the environment never changes")
+    folder = _read_folder(config, files, own)
+    own_files = tuple(_own_files(files | folder, record, config))
     policies = dict[str, Gates]()
-    for client, path in files.items():
-        policies[client] = Gates(
+
+    def add(client: str, path: str) -> Gates:
+        count = len(files) + (MANY if config.policies else 0)
+        policies[client] = one = Gates(
             client=client,
             env_file=path,
+            is_containers=client not in files,
             shadow=shadow,
-            watched=_watched_file(path, watch=watch),
-            recording=_open_record(record, client, len(files), log) if record else None,
+            watched=str(locate(path)) if watch and path else "",
+            recording=_open_record(record, client, count, log) if record else None,
             own_files=own_files,
             own=own,
             policies=policies,
         )
+        return one
+
     warnings, gates, observers = list[str](), dict[str, Gate](), dict[str, Observers]()
-    for client, one in policies.items():
+    for client, path in (files | folder).items():
+        one = add(client, path)
         found = one.read(os.environ)
         one.put_in_force(found)
         gates[client], observers[client] = found.gate, tuple(one.observers())
@@ -147,12 +160,13 @@ def command(
         server = Server(
             config=config,
             gates=gates,
+            of_containers=tuple(folder),
             log=log,
             observers=observers,
             away=start.away(os.environ),
             own=own,
         )
-        start.run(run, server, policies)
+        start.run(run, server, policies, add, watch)
     finally:
         log.flush()
 
@@ -164,7 +178,16 @@ def _policies(file: str, config: Config) -> dict[str, str]:
     name none.
     """
     entries = [one.entry for one in config.listen]
-    found = {"": file} if any(not one.policy for one in entries) else {}
+    # Who comes by TCP is known by the container, where there is such a folder.
+    plain = [one for one in config.listen if not one.entry.policy]
+    if config.policies:
+        if all(isinstance(one, UnixAddress) for one in plain):
+            raise ConfigError(
+                "POLICIES tells clients by their containers, and no listener asks for that",
+                hint="--listen tcp://:2375, without policy=",
+            )
+        plain = [one for one in plain if not isinstance(one, TcpAddress)]
+    found = {"": file} if plain else {}
     if file and not found:
         raise ConfigError(
             f"{file} judges nobody: each listener names a policy of its own",
@@ -180,10 +203,32 @@ def _policies(file: str, config: Config) -> dict[str, str]:
     return found
 
 
-def _watched_file(path: str, *, watch: bool) -> str:
-    if watch and not path:
-        raise click.UsageError("--watch needs FILE: the environment never changes")
-    return str(locate(path)) if watch else ""
+MANY: Final = 2
+"""More policies than one, however many there are now."""
+
+
+def _read_folder(config: Config, files: Mapping[str, str], own: Own) -> dict[str, str]:
+    """The files of `POLICIES`. Raises `ConfigError` where they could be nobody's."""
+    if not config.policies:
+        return {}
+    # Here, for most proxies have no such folder.
+    from trioproxy.commands.folder import policies_in
+
+    if not own.id:
+        raise ConfigError(
+            "POLICIES tells clients by their containers, and this process is in none that it"
+            " can tell",
+            hint="run it in a container, on a network with its clients; elsewhere give each"
+            " a listener: --listen 'unix:///path?policy=FILE'",
+        )
+    found = policies_in(config.policies)
+    if twice := sorted(found.keys() & files.keys()):
+        raise ConfigError(
+            f"two policies are called {twice[0]}:"
+            f" {files[twice[0]]} and {found[twice[0]]}",
+            hint="their clients are known by that name: rename one of the files",
+        )
+    return found
 
 
 def _own_files(
@@ -192,6 +237,8 @@ def _own_files(
     """The files that decide and remember, the sockets, and the program."""
     for file in filter(None, files.values()):
         yield ours.Own(path=str(locate(file)))
+    if config.policies:
+        yield ours.Own(path=config.policies, is_loaded_from=True)
     for client in files if record else ():
         yield ours.Own(path=_record_of(record or "", client))
     for one in config.listen:
@@ -260,6 +307,8 @@ class Gates:
     """What its clients are called; empty: it is of all who have none of their own."""
     env_file: str
     """Empty: the environment."""
+    is_containers: bool = False
+    """Whether the containers that are called so have it: it is in `POLICIES`."""
     shadow: bool = False
     watched: str = ""
     """The file that is read again when it changes; empty for none."""
@@ -276,6 +325,8 @@ class Gates:
     """What was said last of whether it gives root on the host."""
     policies: "Mapping[str, Gates]"
     """All that are in force, with this one."""
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    """Around what looks at its file; cancelled when it is gone."""
     reading: trio.Lock = field(default_factory=trio.Lock)
     """Who reads the policy again has it, until that is in force and told."""
 
@@ -293,9 +344,14 @@ class Gates:
         if self.policy is not None:
             _refuse_replaced(self.env_file)
         # Beside the policies of listeners the environment may be one of its own.
-        policy, warnings, source = start.read_policy(
-            self.env_file, {} if self.client else environ
-        )
+        environ = {} if self.client else environ
+        if self.is_containers:
+            from trioproxy.commands.folder import read_unlinked
+
+            read = start.read_policy(self.env_file, environ, read_unlinked)
+        else:
+            read = start.read_policy(self.env_file, environ)
+        policy, warnings, source = read
         found = (
             ours.check_own(policy, self.own_files, ours.mounts_here()),
             start.check_own_container(policy, self.own),
@@ -346,6 +402,23 @@ class Gates:
 
         files = (os.path.basename(file), self.recording.path.name)
         return f"trioproxy approve {' '.join(map(shlex.quote, files))}"
+
+    def begin(self, server: Server, nursery: trio.Nursery) -> None:
+        """Write its evidence, and read it again when it changes, until it ends."""
+        if self.recording is not None:
+            nursery.start_soon(self.recording.journal.run)
+        if self.watched:
+            nursery.start_soon(self._watch, server)
+
+    async def _watch(self, server: Server) -> None:
+        with self.scope:
+            await _watch(self.watched, partial(_reload, server, self))
+
+    async def end_recording(self) -> None:
+        """Write the last of its evidence."""
+        if self.recording is not None:
+            self.recording.recorder.end()
+            await self.recording.journal.save(is_final=True)
 
     async def tell_verdict(self, log: Log) -> None:
         """Say whether the policy gives root on the host, unless that was said last."""
@@ -406,26 +479,32 @@ async def _beside(function: Callable[[*_Args], _Result], *args: *_Args) -> _Resu
     return await trio.to_thread.run_sync(function, *args, abandon_on_cancel=True)
 
 
-async def run(server: Server, policies: Mapping[str, Gates]) -> None:
+Add = Callable[[str, str], Gates]
+"""Begins a policy that was not there, by its name and file."""
+
+
+async def run(
+    server: Server, policies: dict[str, Gates], add: Add, watch: bool
+) -> None:
     """Serve until SIGTERM or SIGINT; a second one ends at once."""
     log = server.log
     sys.setswitchinterval(TURN)
-    recordings = [one.recording for one in policies.values() if one.recording]
     with trio.open_signal_receiver(
         signal.SIGTERM, signal.SIGINT, signal.SIGHUP
     ) as signals:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey, signals, server, nursery.cancel_scope, policies)
-            for recording in recordings:
-                nursery.start_soon(recording.journal.run)
             for one in policies.values():
-                if one.watched:
-                    nursery.start_soon(_watch, one.watched, server, one)
+                one.begin(server, nursery)
+            look = partial(_look_for_policies, server, policies, add, nursery)
+            nursery.start_soon(
+                _obey, signals, server, nursery.cancel_scope, policies, look
+            )
+            if server.config.policies and watch:
+                nursery.start_soon(_watch, server.config.policies, look)
             await _serve(server, policies, nursery)
             nursery.cancel_scope.cancel()
-        for recording in recordings:
-            recording.recorder.end()
-            await recording.journal.save(is_final=True)
+        for one in policies.values():
+            await one.end_recording()
     for one in policies.values():
         _sum_up(one, log)
     log.line(Level.NOTICE, "stop")
@@ -510,6 +589,8 @@ def _uses(config: Config, policies: Mapping[str, Gates]) -> Iterator[Use]:
         yield Use(path=config.upstream.path, access=os.R_OK | os.W_OK)
     for file in (one.env_file for one in policies.values() if one.env_file):
         yield Use(path=file, access=os.R_OK)
+    if config.policies:
+        yield Use(path=config.policies, access=os.R_OK | os.X_OK)
     folders = [one.path for one in config.listen if isinstance(one, UnixAddress)]
     for path in (one.recording.path for one in policies.values() if one.recording):
         yield Use(
@@ -544,12 +625,14 @@ async def _obey(
     server: Server,
     scope: trio.CancelScope,
     policies: Mapping[str, Gates],
+    look_for_policies: Callable[[], Awaitable[None]],
 ) -> None:
     async with trio.open_nursery() as nursery:
         async for number in signals:
             if number == signal.SIGHUP:
                 for one in policies.values():
                     nursery.start_soon(_reload, server, one)
+                nursery.start_soon(look_for_policies)
             elif server.is_draining:
                 scope.cancel()
             else:
@@ -584,7 +667,9 @@ async def _reload(server: Server, gates: Gates) -> None:
         for warning in found.warnings:
             log.line(Level.WARNING, "warning", text=warning)
         _sum_up(gates, log)
-        server.reload(found.gate, gates.observers(), client)
+        server.reload(
+            found.gate, gates.observers(), client, is_containers=gates.is_containers
+        )
         gates.tell_standing(server)
         more = await _beside(_granted_more, old, found.policy)
         before, after = _named(old), _named(found.policy)
@@ -626,8 +711,46 @@ def _some(names: frozenset[str]) -> str:
     return f"{shown},and {rest} more" if rest > 0 else shown
 
 
-async def _watch(path: str, server: Server, gates: Gates) -> None:
-    """Read the policy again whenever its file has changed and is at rest.
+async def _look_for_policies(
+    server: Server, policies: dict[str, Gates], add: Add, nursery: trio.Nursery
+) -> None:
+    """Begin the policies that came into the folder, and end those that are gone from it.
+
+    One that cannot be read is nobody's until it can. Those that were there are read again
+    by themselves.
+    """
+    folder, log = server.config.policies, server.log
+    if not folder:
+        return
+    from trioproxy.commands.folder import policies_in
+
+    try:
+        files = await _beside(policies_in, folder)
+        if twice := sorted(
+            name
+            for name in files
+            if name in policies and not policies[name].is_containers
+        ):
+            raise ConfigError(f"two policies are called {twice[0]}")  # noqa: TRY301  told below
+    except ConfigError as error:
+        log.line(Level.ERR, "reload-failed", error=error, hint=error.hint)
+        return
+    for client, one in list(policies.items()):
+        if one.is_containers and client not in files:
+            del policies[client]
+            server.forget(client)
+            one.scope.cancel()
+            log.line(Level.NOTICE, "policy-gone", **one.named)
+            await one.end_recording()
+    for client in files.keys() - policies.keys():
+        if client not in policies:  # or another look has begun it meanwhile
+            one = add(client, files[client])
+            one.begin(server, nursery)
+            await _reload(server, one)
+
+
+async def _watch(path: str, changed: Callable[[], Awaitable[None]]) -> None:
+    """Call `changed` whenever a file, or what a folder holds, has changed and is at rest.
 
     By looks at the file, which see what editors and Compose do: a new file in the place
     of the old one, and the old one written anew, as it is where the file is mounted. A
@@ -639,7 +762,7 @@ async def _watch(path: str, server: Server, gates: Gates) -> None:
         before, latest = latest, _look(path)
         if latest == before != known:
             known = latest
-            await _reload(server, gates)
+            await changed()
 
 
 def _look(path: str) -> tuple[int, ...]:

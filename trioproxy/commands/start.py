@@ -276,7 +276,9 @@ def check_privileges(root: Path = Path("/")) -> str:
 
 
 def read_policy(
-    env_file: str | None, environ: Mapping[str, str]
+    env_file: str | None,
+    environ: Mapping[str, str],
+    read: Callable[[str], str] = lambda path: read_text(locate(path)),
 ) -> tuple[Policy, tuple[str, ...], str]:
     """Read the policy: the file alone, or the process environment.
 
@@ -285,7 +287,7 @@ def read_policy(
     path = env_file or environ.get("ENV_FILE", "")
     if not path:
         return *parse_policy(environ), "environment"
-    policy, warnings = parse_policy_file(read_text(locate(path)), name=path)
+    policy, warnings = parse_policy_file(read(path), name=path)
     ignored = tuple(
         f"{name} in the environment is ignored: the policy is {path} alone"
         for name in sorted(PERMISSIONS & environ.keys())

@@ -149,6 +149,7 @@ SETTINGS = frozenset(
         "MAX_BODY",
         "MAX_CONNECTIONS",
         "MAX_CONNECTIONS_PER_CLIENT",
+        "POLICIES",
         "SOCKET_PATH",
         "TZ",
     }

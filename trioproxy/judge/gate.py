@@ -36,6 +36,7 @@ from trioproxy.api.matched import Request
 from trioproxy.api.reading import asking
 from trioproxy.api.routes import ENDPOINTS, LIMITED, Effect, Files, Touch, row_of
 from trioproxy.judge import fills
+from trioproxy.judge.guard import JOINING, Guard, refuses_body, refuses_route
 from trioproxy.judge.naming import Judge, not_there
 from trioproxy.judge.references import Named, Reference, find
 from trioproxy.judge.rules import UNRESOLVED, Decision, Policy, Reason, refuse
@@ -175,6 +176,8 @@ class Gate:
     """What is looked for in requests; where it is nothing, the Engine is asked nothing."""
     proxy_socket: str = ""
     """What goes on in place of an Engine's socket in binds; empty: nothing does."""
+    guard: Guard | None = None
+    """What no client may do where others are known by their containers; None: they are not."""
     read_operations: frozenset[str] = field(init=False)
     """The operations whose arguments are read: those of all others never are."""
     limits: Limits = field(init=False)
@@ -262,6 +265,9 @@ class Gate:
             return _LEARNS
         decision = self.policy.decide(request)
         if not self.learns:
+            if decision.allowed and self.guard is not None:
+                guarded = refuses_route(self.guard, request)
+                return decision if guarded is None else self.says(guarded)
             if decision.allowed:
                 return decision
             # Of a route that no table has nothing is kept by which it could be listed.
@@ -293,7 +299,13 @@ class Gate:
         """
         if operation in MARKED and not decision.would_refuse:
             return True
+        if self.guards(operation):
+            return True
         return operation in self.read_operations or operation in self.objects.operations
+
+    def guards(self, operation: str) -> bool:
+        """Whether a body is read to see which networks it joins."""
+        return self.guard is not None and operation in JOINING
 
     def goes_by_names(self, argument: Argument) -> bool:
         """Whether what may be an id, or a default, counts by what the Engine says of it.
@@ -419,10 +431,11 @@ def _read(
     """
     operation, target = request.operation, request.target
     is_judged = operation in gate.read_operations
-    if not is_judged and operation not in MARKED:
+    is_read = operation in BODIES or gate.guards(operation)
+    if not is_judged and operation not in MARKED and not is_read:
         return None, _name(gate, request, None)
     row, body = OPERATIONS[operation], None
-    if has_body and (row.has_body if is_judged else operation in BODIES):
+    if has_body and (row.has_body if is_judged else is_read):
         answer = yield NeedBody()
         if isinstance(answer, Kept):
             named = answer.named and _need(gate, answer.named)
@@ -484,7 +497,11 @@ def _need(gate: Gate, named: Named) -> Named:
 def _by_what_it_asks(
     gate: Gate, operation: str, asked: Asked | None, named: Named | None
 ) -> Decision | None:
-    """Refuse a request that asks for, or makes, what is not listed."""
+    """Refuse a request that asks for, or makes, what is not listed, or is guarded."""
+    if gate.guard is not None and asked is not None:
+        guarded = refuses_body(gate.guard, operation, asked.body)
+        if guarded is not None:
+            return guarded
     policy = gate.policy
     if policy is None:
         return None

@@ -220,11 +220,12 @@ def _in_path(
         tuple(pins),
         reaches=row.reaches,
         starts=row.joins,
-        renamed=_new_name(raw_query) if row.operation == "ContainerRename" else None,
+        renamed=new_name(raw_query) if row.operation == "ContainerRename" else None,
     )
 
 
-def _new_name(raw_query: bytes) -> str:
+def new_name(raw_query: bytes) -> str:
+    """The name that a rename gives. Raises `BadTarget` where that is not one."""
     names = [value for key, value in query.parse(raw_query) if key == "name"]
     if len(names) != 1:
         raise BadTarget("a rename needs one new name in its query")

@@ -78,6 +78,8 @@ class Reason(StrEnum):
     """It names or makes what the file does not list."""
     UNCONFINED = "unconfined"
     """It shows or changes objects without naming one, and the file limits them."""
+    GUARDED = "guarded"
+    """It would make somebody another client, where these are known by their containers."""
     MISSING = "missing"
     """The Engine has nothing by a name in it; the answer has the Engine's own words."""
     UNLIMITABLE = "unlimitable"

@@ -35,6 +35,9 @@ MARKED: Final = frozenset(
 )
 """These, and those whose query has some: what is made there is content, and has no mark."""
 
+CONTENTS: Final = MARKED - BODIES
+"""Those: their body is content."""
+
 _NOBODYS: Final = Edit(("changes",), f"LABEL {OWNER_LABEL}=", Part.FRONT)
 """What a commit is marked with: an image is nobody's, whatever its container is.
 
@@ -49,7 +52,7 @@ MOST_MOUNTS: Final = 1_024
 
 def read(operation: str, raw_query: bytes, body: Json) -> Asked:
     """Read a creation that nothing limits: all goes on as it came. Raises `BadBody`."""
-    if operation not in BODIES:
+    if operation in CONTENTS:
         body = None
     if body is not None and not isinstance(body, dict):
         raise BadBody("the body must be a JSON object")
@@ -128,16 +131,16 @@ _Struct = tuple[Keys, Mapping[str, Json]]
 def _places(operation: str, body: Mapping[str, Json]) -> Iterator[_Struct]:
     """The labels that a body gives."""
     top: _Struct = (), body
-    if operation != "ImageCommit" or body.get(_key(body, "Labels")) is not None:
-        yield _below(top, "Labels")
+    if operation != "ImageCommit" or body.get(key_of(body, "Labels")) is not None:
+        yield below(top, "Labels")
     if operation != "ContainerCreate":
         return
     # Engines before 27 read HostConfig's fields at the top, too.
-    host = _key(body, "HostConfig")
+    host = key_of(body, "HostConfig")
     for keys, holder in (top, ((host,), body.get(host))):
         if not isinstance(holder, dict):
             continue
-        name = _key(holder, "Mounts")
+        name = key_of(holder, "Mounts")
         mounts = holder.get(name)
         if not isinstance(mounts, list):
             continue
@@ -145,26 +148,26 @@ def _places(operation: str, body: Mapping[str, Json]) -> Iterator[_Struct]:
             raise BodyTooLarge(f"Mounts has more than {MOST_MOUNTS:,} items")
         for index, mount in enumerate(mounts):
             if isinstance(mount, dict) and _is_volume(mount):
-                options = _below(((*keys, name, index), mount), "VolumeOptions")
-                yield _below(options, "Labels")
+                options = below(((*keys, name, index), mount), "VolumeOptions")
+                yield below(options, "Labels")
 
 
 def _is_volume(mount: Mapping[str, Json]) -> bool:
-    options = mount.get(_key(mount, "VolumeOptions"))
-    return mount.get(_key(mount, "Type")) == "volume" or bool(options)
+    options = mount.get(key_of(mount, "VolumeOptions"))
+    return mount.get(key_of(mount, "Type")) == "volume" or bool(options)
 
 
-def _below(holder: _Struct, name: str) -> _Struct:
+def below(holder: _Struct, name: str) -> _Struct:
     """Find a struct or map where the Engine does. Raises `BadBody` for anything else."""
     keys, parent = holder
-    key = _key(parent, name)
+    key = key_of(parent, name)
     found = parent.get(key)
     if found is not None and not isinstance(found, dict):
         raise BadBody(f"{name} is not an object")
     return (*keys, key), found or {}
 
 
-def _key(parent: Mapping[str, Json], name: str) -> str:
+def key_of(parent: Mapping[str, Json], name: str) -> str:
     """Find a field of a struct as the Engine does, which compares without case.
 
     Raises `BadBody` where it would merge two, or fold a letter that is not ASCII.

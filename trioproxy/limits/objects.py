@@ -33,8 +33,8 @@ from trioproxy.values import value_class
 OWN: Final = "@own"
 OF_PROJECT: Final = "@project:"
 OF_LABEL: Final = "@label:"
-_PROJECT: Final = "com.docker.compose.project"
-_NUMBER: Final = "com.docker.compose.container-number"
+PROJECT: Final = "com.docker.compose.project"
+NUMBER: Final = "com.docker.compose.container-number"
 _LIKE_AN_ID: Final = re.compile(r"[0-9a-f]{12,64}")
 """What tools show of an id, and as much more as it has."""
 NETWORKS_OF_ALL: Final = ("bridge", "default", "none")
@@ -100,7 +100,7 @@ class Objects:
         rows = ENDPOINTS if self.by_kind else ()
         operations = frozenset(one.operation for one in rows if one.kinds)
         reads = frozenset(one.operation for one in rows if one.names)
-        labels = frozenset({OWNER_LABEL, _NUMBER})
+        labels = frozenset({OWNER_LABEL, NUMBER})
         labels = labels.union(*(one.labels for one in self.by_kind.values()))
         object.__setattr__(self, "judged_labels", labels)
         object.__setattr__(self, "operations", operations)
@@ -189,7 +189,7 @@ class Objects:
 
     def remembered(self, thing: Thing) -> Thing:
         """The same with no more than it is judged by."""
-        keys = self.judged_labels | {_PROJECT, ANONYMOUS}
+        keys = self.judged_labels | {PROJECT, ANONYMOUS}
         labels, inherited = thing.labels, thing.inherited
         return Thing(
             thing.kind,
@@ -388,9 +388,9 @@ def project_of(thing: Thing) -> str:
     Images that it builds have the project's label as well. The number that each of its
     containers has is on no image, so that is looked for.
     """
-    if thing.kind is Kind.CONTAINER and thing.own_label(_NUMBER) is None:
+    if thing.kind is Kind.CONTAINER and thing.own_label(NUMBER) is None:
         return ""
-    return thing.labels.get(_PROJECT, "")
+    return thing.labels.get(PROJECT, "")
 
 
 def _unquote(item: str, text: str) -> str:

@@ -203,6 +203,11 @@ class Admission:
         """Tells all who look at ends."""
         self._forget()
 
+    def judge_by(self, gate: Gate) -> None:
+        """Judge by another gate from now on, and tell the same of it."""
+        self.gate = gate
+        self._forget()
+
     def know_oldest(self, oldest: str) -> None:
         """Know the oldest version of its API that the Engine takes; empty: not known.
 

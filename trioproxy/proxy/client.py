@@ -61,6 +61,8 @@ class Client:
     """When the reaper first saw it idle."""
     is_counted: bool = True
     """It has one of the places that are limited."""
+    container: str = ""
+    """The id of the container that it is; empty: it is known by its listener."""
     evicted: bool = False
     """It held too much for too long, and had to go."""
     _head_scope: trio.CancelScope | None = None

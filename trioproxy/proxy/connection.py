@@ -79,7 +79,14 @@ class Connection:
         "exchange",
     )
 
-    def __init__(self, client: Client, admission: Admission, shared: Shared) -> None:
+    def __init__(
+        self,
+        client: Client,
+        admission: Admission,
+        shared: Shared,
+        engine: Engine | None = None,
+    ) -> None:
+        """`engine`: what was asked already who this is; None: nothing was."""
         self.client = client
         self.exchange: Exchange | None = None
         """The request that is being served; None between two."""
@@ -90,7 +97,8 @@ class Connection:
         """Whether others are waited for, to judge a request: the Engine, reservations."""
         self._sides = Sides(
             client=client,
-            engine=Engine(shared.upstream, shared.response_memo, shared.watch),
+            engine=engine
+            or Engine(shared.upstream, shared.response_memo, shared.watch),
             admission=admission,
             shared=shared,
             scope=client.scope,
@@ -123,8 +131,13 @@ class Connection:
                 operation=verdict.operation,
                 text=decision.message,
             )
-            exchange.ending = "revoked"
-            self.client.scope.cancel()
+            self.cut("revoked")
+
+    def cut(self, ending: str) -> None:
+        """End it now, and with it what is being served."""
+        if self.exchange is not None:
+            self.exchange.ending = ending
+        self.client.scope.cancel()
 
     def hung_up(self, how: Hangup) -> None:
         """React to an event of the client's socket, told by the watch.

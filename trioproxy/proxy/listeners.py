@@ -320,6 +320,17 @@ def name_of(sock: socket.socket) -> str:
     return str(TcpAddress(host=host, port=port))
 
 
+def age_of(sock: socket.socket) -> float:
+    """Seconds since a TCP connection was made, be that long before it was accepted.
+
+    tcp(7): until something was sent, the time since it was is that since the beginning.
+    """
+    with suppress(OSError):  # a kernel that does not tell: since it was accepted
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 48)
+        return int.from_bytes(info[44:48], "little") / 1000
+    return 0.0
+
+
 def reach_of(sock: socket.socket) -> Reach:
     """Who can connect to a listening socket."""
     if sock.family == socket.AF_UNIX:

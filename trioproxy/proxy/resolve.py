@@ -179,7 +179,7 @@ class Resolver:
         status, raw = await self._ask(target)
         if status not in _HAS_IT:
             raise Untold(f"the Engine answers {status} to a question")
-        return users_of(_parse(raw))
+        return users_of(parse_answer(raw))
 
     async def _list(self, prune: "Prune") -> "Listed | Missing":
         """Ask for all of a kind, and keep of that what a prune may remove.
@@ -202,7 +202,7 @@ class Resolver:
                 f"the Docker Engine answers {status} to the question which {prune.kind}s it has"
             )
         found = list[Thing]()
-        for value in _elements(prune.kind, _parse(raw)):
+        for value in _elements(prune.kind, parse_answer(raw)):
             if (thing := prune.takes(value)) is not None:
                 found.append(await self._with_what_counts(thing))
         return Listed(prune, tuple(found))
@@ -300,9 +300,9 @@ class Resolver:
             raise Untold(f"the Docker Engine answers {status} to the question {what}")
         if kind is Kind.EXEC:
             # An exec belongs to its container for good, so that is whom to judge.
-            _, container = container_of_exec(_parse(raw))
+            _, container = container_of_exec(parse_answer(raw))
             return await self._look_up(Kind.CONTAINER, container)
-        return await self._complete(describe(kind, _parse(raw)))
+        return await self._complete(describe(kind, parse_answer(raw)))
 
     async def _complete(self, thing: Thing) -> Thing:
         """Add what other answers say of a thing, where it matters."""
@@ -338,7 +338,7 @@ class Resolver:
                     f"the Docker Engine answers {status} to the question"
                     f" what image {thing.image[:64]!a} is"
                 )
-            all_labels = labels_of_image(_parse(raw))
+            all_labels = labels_of_image(parse_answer(raw))
             labels = {one: all_labels[one] for one in judged if one in all_labels}
             self._remembered.keep_labels(key, labels)
         return thing._replace(inherited=labels)
@@ -380,7 +380,8 @@ class Resolver:
         self._known.setdefault((Kind.VOLUME, name), self._remembered.volumes[key])
 
 
-def _parse(raw: bytes) -> jsonbody.Json:
+def parse_answer(raw: bytes) -> jsonbody.Json:
+    """Read an answer to a question strictly. Raises `Untold`."""
     try:
         return jsonbody.parse(raw)
     except BadRequest as error:
@@ -390,7 +391,7 @@ def _parse(raw: bytes) -> jsonbody.Json:
 
 
 def _missing(status: int, raw: bytes) -> Missing:
-    value = _parse(raw)
+    value = parse_answer(raw)
     message = value.get("message") if isinstance(value, dict) else None
     return Missing(status, message if isinstance(message, str) else "")
 

@@ -7,13 +7,14 @@ import resource
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 
 from trioproxy.config import ANYBODY, UID, Config, Level, client_limit
-from trioproxy.errors import ClientLost
+from trioproxy.errors import ClientLost, Nobody, TrioProxyError, leaf_of
 from trioproxy.http.hosts import Reach, Site
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Observer, name_of_client
@@ -22,7 +23,8 @@ from trioproxy.proxy.admission import HEALTH_TARGET, Admission
 from trioproxy.proxy.bodies import Bodies
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.condition import Health
-from trioproxy.proxy.connection import Connection
+from trioproxy.proxy.connection import CRASHED, Connection
+from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.listeners import Listener
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.memory import give_back_what_is_free
@@ -30,6 +32,10 @@ from trioproxy.proxy.own import Own
 from trioproxy.proxy.shared import Remembered, Shared
 from trioproxy.proxy.watch import Watch, Watched
 from trioproxy.proxy.wire import Wire
+
+if TYPE_CHECKING:
+    from trioproxy.judge.guard import Guard
+    from trioproxy.proxy.containers import Containers
 
 IDLE_SECONDS: Final = 600.0
 """An idle keep-alive connection is closed after this time, as the incumbent does."""
@@ -95,6 +101,7 @@ class Server:
         *,
         config: Config,
         gates: Mapping[str, Gate],
+        of_containers: Iterable[str] = (),
         log: Log,
         observers: Mapping[str, Iterable[Observer]] = NO_OBSERVERS,
         away: float = 0.0,
@@ -103,7 +110,7 @@ class Server:
     ) -> None:
         """`observers` are told what became of each request, besides the log.
 
-        Theirs and `gates`: by what the clients of a policy are called, "" of all who have
+        `of_containers`: the names of those policies that containers have. Observers and `gates`: by what the clients of a policy are called, "" of all who have
         none of their own.
 
         `away`: see `Watch`; only where this run of Trio serves nobody else. `own`: the
@@ -125,8 +132,16 @@ class Server:
         self._admissions = dict[str, dict[Reach, Admission]]()
         """Of each policy, by the name of its clients."""
         self._oldest = ""
+        self._guard: Guard | None = None
+        self._of_containers: dict[str, None] = {}
+        """The names of the policies that containers have."""
+        self._containers: Containers | None = None
+        if config.policies:
+            self._containers = self._know_containers()
         for client, gate in gates.items():
-            self.reload(gate, observers.get(client, ()), client)
+            is_containers = client in of_containers
+            told = observers.get(client, ())
+            self.reload(gate, told, client, is_containers=is_containers)
         self._limit = config.max_connections
         self._limit_of_one = 0
         self._count_of = Counter[str]()
@@ -166,21 +181,114 @@ class Server:
                 admission.know_oldest(oldest)
 
     def reload(
-        self, gate: Gate, observers: Iterable[Observer] = (), client: str = ""
+        self,
+        gate: Gate,
+        observers: Iterable[Observer] = (),
+        client: str = "",
+        *,
+        is_containers: bool = False,
     ) -> None:
         """Judge by another gate, and tell these observers: all at once.
 
         What is being served is judged again, and cut where the new gate refuses it: of
-        the clients that have this policy, and of no others.
+        the clients that have this policy, and of no others. `is_containers`: whether a
+        container may have it.
         """
         load(gate)
         observers = (self.log.request, *observers)
+        if is_containers and client not in self._of_containers:
+            self._of_containers[client] = None
+            self._guard_names()
+        gate = replace(gate, guard=self._guard) if self._guard else gate
         found = self._admissions.get(client) or self._admit(gate, client)
         for admission in found.values():
             admission.reload(gate, observers)
         for connection in self.connections:
             if connection.admission.client == client:
                 connection.judge_again()
+
+    def forget(self, client: str) -> None:
+        """Judge by a policy of containers no more: it is gone, and its clients are cut."""
+        self._of_containers.pop(client, None)
+        self._admissions.pop(client, None)
+        self.health.forget_policy(client)
+        self._guard_names()
+        for connection in list(self.connections):
+            if connection.admission.client == client:
+                connection.cut("policy-gone")
+
+    # -- who is known by a container -----------------------------------------------
+
+    def _know_containers(self) -> "Containers":
+        # Here, for most proxies know their clients by listeners.
+        from trioproxy.judge.guard import Guard
+        from trioproxy.proxy.containers import Containers
+
+        self._guard = Guard(names=frozenset(), networks=None)
+        return Containers(
+            self._shared,
+            self._of_containers,
+            on_networks=self._guard_networks,
+            cut=self._cut_container,
+        )
+
+    def _guard_networks(self, networks: frozenset[str]) -> None:
+        if self._guard is not None and networks != self._guard.networks:
+            self._set_guard(replace(self._guard, networks=networks))
+
+    def _guard_names(self) -> None:
+        if self._guard is not None:
+            names = frozenset(self._of_containers)
+            self._set_guard(replace(self._guard, names=names))
+
+    def _set_guard(self, guard: "Guard") -> None:
+        """Guard other names or networks from now on, in every policy."""
+        self._guard = guard
+        for found in self._admissions.values():
+            for admission in found.values():
+                admission.judge_by(replace(admission.gate, guard=guard))
+
+    def _cut_container(self, container: str) -> None:
+        """Cut the clients of a container that is gone, or of all ("")."""
+        for connection in list(self.connections):
+            one = connection.client.container
+            if one and container in {"", one}:
+                connection.cut("container-gone")
+
+    async def _serve_container(
+        self, wire: Wire, peer: str, group: str, listener: Listener
+    ) -> None:
+        """Ask the Engine who a client is, and serve him by his policy."""
+        assert self._containers is not None  # noqa: S101  it is one's listener
+        shared = self._shared
+        engine = Engine(shared.upstream, shared.response_memo, shared.watch)
+        connection: Connection | None = None
+        try:
+            age, host = listeners.age_of(wire.sock), name_of_client(peer).strip("[]")
+            name, container = await self._containers.choose(engine, host, age)
+            if shared.is_over:
+                return
+            admission = self._admissions[name][listeners.reach_of(listener.sock)]
+            client = Client(wire, f"{name}@{peer}", group, shared.clients)
+            client.container = container
+            connection = Connection(client, admission, shared, engine)
+        except TrioProxyError as error:
+            engine.drop()
+            if isinstance(error, Nobody):
+                self.log.line(Level.WARNING, "nobody", client=peer, error=error)
+            await self._turn_away(wire, str(error), "", error.status)
+        except Exception as error:  # noqa: BLE001  the edge, as of a connection: it ends one client
+            self.log.crash(peer, leaf_of(error))
+            await self._turn_away(wire, str(CRASHED), "", CRASHED.status)
+        finally:
+            if connection is None:
+                engine.drop()
+                wire.close()
+                self._forget_one(group)
+                self._one_ended.set()
+        if connection is not None:
+            self.connections.add(connection)
+            await self._serve(connection)
 
     def _admit(self, gate: Gate, client: str) -> dict[Reach, Admission]:
         """Begin to judge by a policy that was not there."""
@@ -215,6 +323,8 @@ class Server:
                 )
                 background.start_soon(self.log.run_counts)
                 background.start_soon(self._reap)
+                if self._containers is not None:
+                    self._watch.start_soon(background, self._containers.listen)
                 background.start_soon(self._tell_turned_away)
                 # Behind the listeners, so that nobody waits for them, and before anybody.
                 from trioproxy.proxy import door  # noqa: F401
@@ -293,8 +403,12 @@ class Server:
             else:
                 self._take(client, address, listener, admission, nursery)
 
-    def _admission_of(self, listener: Listener) -> Admission:
-        """Whose policy judges, and where it is reached."""
+    def _admission_of(self, listener: Listener) -> Admission | None:
+        """Whose policy judges, and where it is reached; None: each client's own, by its
+        container."""
+        is_unix = listener.sock.family == socket.AF_UNIX
+        if self._containers is not None and not listener.entry.client and not is_unix:
+            return None
         found = self._admissions[listener.entry.client]
         return found[listeners.reach_of(listener.sock)]
 
@@ -310,7 +424,7 @@ class Server:
         self,
         watched: Watched,
         listener: Listener,
-        admission: Admission,
+        admission: Admission | None,
         nursery: trio.Nursery,
     ) -> None:
         """Accept clients for ever. Without a descriptor for a new one it waits for one;
@@ -351,7 +465,7 @@ class Server:
         sock: socket.socket,
         address: object,
         listener: Listener,
-        admission: Admission,
+        admission: Admission | None,
         nursery: trio.Nursery,
     ) -> None:
         """Start serving an accepted client; one that cannot be watched is let go."""
@@ -374,6 +488,13 @@ class Server:
         if refusal:
             self._watch.start_soon(
                 nursery, self._turn_away, wire, refusal, entry.client
+            )
+            return
+        if admission is None:
+            self._count += 1
+            self._count_of[name] += 1
+            self._watch.start_soon(
+                nursery, self._serve_container, wire, peer, name, listener
             )
             return
         client = Client(wire, peer, name, self._shared.clients)
@@ -429,10 +550,13 @@ class Server:
         if not client.is_counted:
             return
         client.is_counted = False
+        self._forget_one(client.group)
+
+    def _forget_one(self, group: str) -> None:
         self._count -= 1
-        self._count_of[client.group] -= 1
-        if not self._count_of[client.group]:
-            del self._count_of[client.group]
+        self._count_of[group] -= 1
+        if not self._count_of[group]:
+            del self._count_of[group]
 
     async def _keep_out(self, wire: Wire, peer: str, listener: Listener) -> None:
         """Answer 403 to whoever may not come in here; nothing that was sent is looked at.
@@ -468,7 +592,7 @@ class Server:
                 reply = await self.health.answer(close=True, client=client)
             else:
                 reply = replies.message(status, why)
-                if status != KEPT_OUT:  # which has a line of its own
+                if status != KEPT_OUT:  # which has a line of its own, as nobody has
                     self._turned_away += 1
                     self._has_turned_away.set()
             wire.send_now(reply)
@@ -540,7 +664,7 @@ class Server:
         await self._wait_until(lambda: not self._streaming(), streams)
         for connection in self._streaming():
             connection.client.scope.cancel()
-        await self._wait_until(lambda: not self.connections, finite)
+        await self._wait_until(lambda: not (self.connections or self._count), finite)
         self._shared.is_over = True
         for connection in self.connections:
             connection.client.scope.cancel()

@@ -1,0 +1,477 @@
+"""Who a client is, by its container: asked of the Engine after each accept."""
+
+import json
+import os
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.fakes import Client, EngineConnection, FakeEngine, connect, response
+from tests.patience import PATIENCE
+from trioproxy.config import Config, Level, TcpAddress, UnixAddress
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import Gate
+from trioproxy.proxy.log import Log
+from trioproxy.proxy.own import Own
+from trioproxy.proxy.server import Server
+
+OWN = "0" * 64
+NET = "e" * 64
+LISTS = {
+    "ps": Gate.enforcing(parse_policy({"ALLOW_OPERATIONS": "ContainerList"})[0]),
+    "images": Gate.enforcing(parse_policy({"ALLOW_OPERATIONS": "ImageList"})[0]),
+    "all": Gate.enforcing(
+        parse_policy(
+            {"CONTAINERS": "1", "NETWORKS": "1", "POST": "1", "SERVICES": "1"}
+        )[0]
+    ),
+}
+
+
+def container(
+    name: str,
+    address: str = "127.0.0.1",
+    *,
+    full: str = "1" * 64,
+    labels: dict[str, str] | None = None,
+    status: str = "Up 2 hours",
+    network: str = NET,
+) -> dict[str, object]:
+    """A container as the Engine lists it."""
+    return {
+        "Id": full,
+        "Names": [f"/{name}"],
+        "Labels": labels or {},
+        "ImageID": "sha256:" + "a" * 64,
+        "Status": status,
+        "NetworkSettings": {
+            "Networks": {"tp": {"NetworkID": network, "IPAddress": address}}
+        },
+    }
+
+
+@dataclass(kw_only=True)
+class Host:
+    """What the Engine has."""
+
+    containers: list[dict[str, object]] = field(default_factory=list)
+    started: dict[str, float] = field(default_factory=dict)
+    image_labels: dict[str, str] | None = field(default_factory=dict)
+    asked: list[bytes] = field(default_factory=list)
+    events: list[EngineConnection] = field(default_factory=list)
+    holds_back: trio.Event | None = None
+    is_asked: trio.Event = field(default_factory=trio.Event)
+    """Set when the answer to a question is held back."""
+
+    async def answer(self, connection: EngineConnection) -> None:
+        """Answer on one connection."""
+        while True:
+            try:
+                request = await connection.read_request()
+            except AssertionError:
+                return
+            target = request.line.split()[1]
+            self.asked.append(target)
+            path = target.partition(b"?")[0].decode()
+            if path == "/_ping":
+                await connection.send(response("200 OK", "Connection: close"))
+                connection.close()
+                return
+            if path == "/events":
+                self.events.append(connection)
+                head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                await connection.send(head.encode())
+                return
+            if (
+                self.holds_back is not None
+                and path == "/containers/json"
+                and b"?" in target
+            ):
+                self.is_asked.set()
+                await self.holds_back.wait()
+            await connection.send(self._answer(path))
+
+    def _answer(self, path: str) -> bytes:
+        me = container("proxy", "127.0.0.9", full=OWN)
+        if path == "/containers/json":
+            value: object = [me, *self.containers]
+        elif path.startswith("/containers/"):
+            full = path.split("/")[2]
+            began = datetime.fromtimestamp(self.started.get(full, 0.0), UTC)
+            value = {**me, "State": {"StartedAt": began.isoformat()}}
+        elif path.startswith("/images/sha256"):
+            if self.image_labels is None:
+                return response("404 Not Found", body=b"{}")
+            value = {"Config": {"Labels": self.image_labels}}
+        else:
+            value = {}
+        return response(body=json.dumps(value).encode())
+
+    async def tell(self, value: object) -> None:
+        """Send an event to whoever listens."""
+        line = json.dumps(value).encode() + b"\n"
+        for one in self.events:
+            await one.send(b"%x\r\n%b\r\n" % (len(line), line))
+
+
+@dataclass(kw_only=True)
+class Stack:
+    """A proxy that knows its clients by their containers."""
+
+    server: Server
+    host: Host
+    log: Path
+    log_of: Log
+    clients: list[Client] = field(default_factory=list)
+
+    async def connect(self) -> Client:
+        """A new client from 127.0.0.1."""
+        client = await connect(self.server.addresses[0])
+        self.clients.append(client)
+        return client
+
+    async def ask(
+        self, target: str = "/containers/json", method: str = "GET", body: bytes = b""
+    ) -> tuple[int, str]:
+        """Ask on a new connection."""
+        client = await self.connect()
+        await client.ask(method, target, body=body)
+        with trio.fail_after(PATIENCE):
+            answer = await client.read_response()
+        client.close()
+        return answer.status, answer.body.decode()
+
+    def lines(self) -> str:
+        """The log so far."""
+        self.log_of.flush()
+        return self.log.read_text()
+
+
+@pytest.fixture
+async def stack(
+    fake: FakeEngine, nursery: trio.Nursery, tmp_path: Path
+) -> AsyncIterator[Stack]:
+    """The proxy, three policies of containers, and an Engine that says who is who."""
+    host = Host()
+    nursery.start_soon(fake.serve, host.answer)
+    log_file = tmp_path / "proxy.log"
+    log = Log(Level.DEBUG, os.open(log_file, os.O_CREAT | os.O_WRONLY | os.O_APPEND))
+    server = Server(
+        config=Config(
+            listen=(TcpAddress(host="127.0.0.1", port=0),),
+            upstream=UnixAddress(path=str(fake.path)),
+            policies="/policies",
+        ),
+        gates=LISTS,
+        of_containers=tuple(LISTS),
+        log=log,
+        own=Own(id=OWN),
+    )
+    await nursery.start(server.run)
+    one = Stack(server=server, host=host, log=log_file, log_of=log)
+    yield one
+    for client in one.clients:
+        client.close()
+    nursery.cancel_scope.cancel()
+
+
+LABEL = "trioproxy.policy"
+COMPOSE = {
+    "com.docker.compose.project": "shop",
+    "com.docker.compose.service": "ps",
+    "com.docker.compose.container-number": "1",
+}
+
+
+async def test_each_has_the_policy_of_its_name(stack: Stack) -> None:
+    """By its name, and another container at the same address by its own, at once: nothing is remembered."""
+    for name, statuses in (
+        ("ps", (200, 403)),
+        ("images", (403, 200)),
+        ("ps", (200, 403)),
+    ):
+        stack.host.containers = [container(name)]
+        found = [
+            (await stack.ask(one))[0] for one in ("/containers/json", "/images/json")
+        ]
+        assert tuple(found) == statuses
+    assert "client=ps@127.0.0.1:" in stack.lines()
+
+
+async def test_one_question_tells_who_it_is(stack: Stack) -> None:
+    """One question a connection, be there many requests: the list of what runs beside the proxy."""
+    stack.host.containers = [container("ps")]
+    await stack.ask()
+    before = len(stack.host.asked)
+    client = await stack.connect()
+    for _ in range(3):
+        await client.ask("GET", "/containers/json")
+        assert (await client.read_response()).status == 200
+    asked = stack.host.asked[before:]
+    assert len(asked) == 4
+    assert asked[0].startswith(b"/containers/json?filters=")
+    assert NET.encode() in asked[0]
+
+
+CHOICES = {
+    "label": ({LABEL: "ps"}, {}, "x1", 200),
+    "label of the image": ({LABEL: "ps"}, {LABEL: "ps"}, "x1", 403),
+    "label before name": ({LABEL: "images"}, {}, "ps", 403),
+    "label without file, whatever the name": ({LABEL: "none"}, {}, "ps", 403),
+    "Compose's service": (COMPOSE, {}, "shop-ps-1", 200),
+    "service of a built image": (
+        COMPOSE,
+        {k: v for k, v in COMPOSE.items() if "number" not in k},
+        "shop-ps-1",
+        200,
+    ),
+    "service that the image has, and no number": (
+        {k: v for k, v in COMPOSE.items() if "number" not in k},
+        {},
+        "shop-ps-1",
+        403,
+    ),
+    "service, all of it from the image": (COMPOSE, COMPOSE, "shop-ps-1", 403),
+    "marked": ({"trioproxy.owner": ""}, {}, "ps", 403),
+    "marked, with a label": ({"trioproxy.owner": "x", LABEL: "ps"}, {}, "ps", 403),
+    "marked, as its image is": (
+        {"trioproxy.owner": ""},
+        {"trioproxy.owner": ""},
+        "ps",
+        403,
+    ),
+    "image gone": ({LABEL: "ps"}, None, "ps", 403),
+    "a path": ({LABEL: "../ps"}, {}, "x1", 403),
+    "capitals": ({LABEL: "PS"}, {}, "x1", 403),
+    "no file": ({}, {}, "other", 403),
+}
+
+
+@pytest.mark.parametrize(
+    ("labels", "image", "name", "status"), CHOICES.values(), ids=CHOICES
+)
+async def test_what_chooses(
+    stack: Stack,
+    labels: dict[str, str],
+    image: dict[str, str] | None,
+    name: str,
+    status: int,
+) -> None:
+    """Its label, else its service, else its name; and nothing that an image, or a client, may have given."""
+    stack.host.containers = [container(name, labels=labels)]
+    stack.host.image_labels = image
+    assert (await stack.ask())[0] == status
+
+
+async def test_project_and_service_come_before_the_service(stack: Stack) -> None:
+    """`shop.ps.env` is for one project, `ps.env` for all."""
+    stack.host.containers = [container("shop-ps-1", labels=COMPOSE)]
+    assert (await stack.ask())[0] == 200
+    stack.server.reload(LISTS["images"], (), "shop.ps", is_containers=True)
+    assert (await stack.ask())[0] == 403
+
+
+async def test_nobody_is_told_what_would_help(stack: Stack) -> None:
+    """403 names the file and the label; health is told to everybody."""
+    stack.host.containers = [
+        container("shop-web-1", labels={**COMPOSE, "com.docker.compose.service": "web"})
+    ]
+    status, text = await stack.ask()
+    assert status == 403
+    for word in ("shop.web.env", "web.env", "shop-web-1.env", "trioproxy.policy=NAME"):
+        assert word in text
+    assert (await stack.ask("/_trioproxy/health"))[0] == 200
+    assert " nobody client=127.0.0.1:" in stack.lines()
+
+
+NOBODIES = {
+    "a gateway": ([], "no container"),
+    "two at once": (
+        [container("ps"), container("images", full="2" * 64)],
+        "of 2 containers",
+    ),
+    "on another network": ([container("ps", network="f" * 64)], "no container"),
+    "another address": ([container("ps", "127.0.0.2")], "no container"),
+}
+
+
+@pytest.mark.parametrize(("there", "why"), NOBODIES.values(), ids=NOBODIES)
+async def test_who_is_nobody(
+    stack: Stack, there: list[dict[str, object]], why: str
+) -> None:
+    """An address says who somebody is only if one container has it, on a network of the proxy's."""
+    stack.host.containers = there
+    status, text = await stack.ask()
+    assert status == 403
+    assert why in text
+
+
+async def test_who_started_later_is_not_who_connected(stack: Stack) -> None:
+    """A container that came to an address after the connection was made is asked when it began, and has no part in it."""
+    stack.host.containers = [container("ps", status="Up Less than a second")]
+    stack.host.started["1" * 64] = time.time() + 60
+    status, text = await stack.ask()
+    assert (status, "connect again" in text) == (403, True)
+    stack.host.started["1" * 64] = time.time() - 1
+    assert (await stack.ask())[0] == 200
+
+
+async def test_a_question_that_takes_long_needs_a_time(stack: Stack) -> None:
+    """Where the Engine takes longer to answer than a container runs for sure, it is asked when that began."""
+    stack.host.containers = [container("ps", status="Up 4 seconds")]
+    stack.host.started["1" * 64] = time.time() + 60
+    stack.host.holds_back = trio.Event()
+    async with trio.open_nursery() as nursery:
+
+        async def ask() -> None:
+            assert (await stack.ask())[0] == 403
+
+        nursery.start_soon(ask)
+        await trio.sleep(3.1)
+        stack.host.holds_back.set()
+
+
+GONE: dict[str, object] = {
+    "Type": "container",
+    "Action": "die",
+    "Actor": {"ID": "1" * 64},
+}
+LEFT: dict[str, object] = {
+    "Type": "network",
+    "Action": "disconnect",
+    "Actor": {"ID": NET, "Attributes": {"container": "1" * 64}},
+}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [GONE, LEFT, {**GONE, "Action": "rename"}],
+    ids=["dies", "leaves", "renamed"],
+)
+async def test_it_is_cut_when_it_goes(stack: Stack, event: dict[str, object]) -> None:
+    """Its connections end when its container does, leaves a network, or is called otherwise; others go on."""
+    stack.host.containers = [container("ps")]
+    client = await stack.connect()
+    await client.ask("GET", "/containers/json")
+    assert (await client.read_response()).status == 200
+    stack.host.containers = [container("ps", full="2" * 64)]
+    other = await stack.connect()
+    await other.ask("GET", "/containers/json")
+    assert (await other.read_response()).status == 200
+    await stack.host.tell(event)
+    assert await client.read_gone() in {"end", "reset"}
+    await other.ask("GET", "/containers/json")
+    assert (await other.read_response()).status == 200
+
+
+async def test_who_goes_while_he_is_asked_about_is_nobody(stack: Stack) -> None:
+    """An event that comes before the answer counts, whatever the answer says."""
+    stack.host.containers = [container("ps")]
+    stack.host.holds_back = trio.Event()
+    client = await stack.connect()
+    await client.ask("GET", "/containers/json")
+    with trio.fail_after(PATIENCE):
+        await stack.host.is_asked.wait()
+    await stack.host.tell(GONE)
+    await trio.testing.wait_all_tasks_blocked(0.05)
+    stack.host.holds_back.set()
+    assert (await client.read_response()).status == 403
+
+
+async def test_without_events_nobody_is_chosen(stack: Stack, fake: FakeEngine) -> None:
+    """When the stream of events breaks, all who were chosen are cut, and choose again behind a new one."""
+    stack.host.containers = [container("ps")]
+    client = await stack.connect()
+    await client.ask("GET", "/containers/json")
+    assert (await client.read_response()).status == 200
+    stack.host.events.pop().close()
+    assert await client.read_gone() in {"end", "reset"}
+    assert (await stack.ask())[0] == 200
+    assert " events-lost " in stack.lines()
+
+
+async def test_a_policy_that_goes_takes_its_clients_along(stack: Stack) -> None:
+    """A file that is taken out of the folder is nobody's any more, and who had it is cut."""
+    stack.host.containers = [container("ps")]
+    client = await stack.connect()
+    await client.ask("GET", "/containers/json")
+    assert (await client.read_response()).status == 200
+    stack.server.forget("ps")
+    assert await client.read_gone() in {"end", "reset"}
+    assert (await stack.ask())[0] == 403
+
+
+def create(**host: object) -> bytes:
+    """The body of a creation."""
+    return json.dumps({"Image": "x", **host}).encode()
+
+
+CREATE = "/containers/create"
+CONNECT = f"/networks/{'d' * 64}/connect"
+REFUSED = {
+    "rename": ("POST", "/containers/x/rename?name=ps", b""),
+    "rename, with a slash": ("POST", "/containers/x/rename?name=/ps", b""),
+    "connect by name": ("POST", "/networks/tp/connect", b'{"Container": "x"}'),
+    "connect by the beginning of an id": (
+        "POST",
+        "/networks/eeee/connect",
+        b'{"Container": "x"}',
+    ),
+    "connect by the id of an endpoint": (
+        "POST",
+        CONNECT,
+        json.dumps({"Container": "x", "EndpointConfig": {"NetworkID": NET}}).encode(),
+    ),
+    "connect, in another case": (
+        "POST",
+        CONNECT,
+        json.dumps({"Container": "x", "endpointconfig": {"networkid": NET}}).encode(),
+    ),
+    "mode": ("POST", CREATE, create(HostConfig={"NetworkMode": "tp"})),
+    "mode in another case": ("POST", CREATE, create(hostconfig={"networkmode": NET})),
+    "mode at the top": ("POST", CREATE, create(NetworkMode="tp")),
+    "endpoint": (
+        "POST",
+        CREATE,
+        create(NetworkingConfig={"EndpointsConfig": {"tp": {}}}),
+    ),
+    "id of an endpoint": (
+        "POST",
+        CREATE,
+        create(NetworkingConfig={"EndpointsConfig": {"x": {"NetworkID": NET}}}),
+    ),
+    "a service": ("POST", "/services/create", b"{}"),
+    "our label": ("POST", CREATE, create(Labels={LABEL: "ps"})),
+}
+
+
+@pytest.mark.parametrize(("method", "target", "body"), REFUSED.values(), ids=REFUSED)
+async def test_nobody_becomes_somebody_else(
+    stack: Stack, method: str, target: str, body: bytes
+) -> None:
+    """No policy lets a client rename a container to another's name, or get onto the proxy's networks."""
+    stack.host.containers = [container("all")]
+    status, text = await stack.ask(target, method, body)
+    assert status == 403
+    assert "in every policy here" in text or "the proxy's to give" in text
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/containers/x/rename?name=free", b""),
+        (CONNECT, b'{"Container": "x"}'),
+        (CREATE, create(HostConfig={"NetworkMode": "other"})),
+        (CREATE, create()),
+    ],
+    ids=["rename", "connect", "create", "plain"],
+)
+async def test_all_else_passes(stack: Stack, target: str, body: bytes) -> None:
+    """Other names, and other networks, are what the policy says."""
+    stack.host.containers = [container("all")]
+    assert (await stack.ask(target, "POST", body))[0] == 200

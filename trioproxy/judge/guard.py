@@ -1,0 +1,111 @@
+"""What no client may do where others are known by their containers, whatever its policy.
+
+Whoever comes to be called as somebody else is judged by that one's policy, and whoever gets
+onto the network between the proxy and its clients can send with their addresses. So no
+client renames a container to what a policy is called, none joins a network of the proxy's,
+and none makes containers of which nobody knows what they are (a swarm's, and Podman's own).
+A label of ours is refused in every creation anyway (`limits.marks`).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from trioproxy.api import query
+from trioproxy.api.arguments import map_of, text_of
+from trioproxy.api.decoding import Json, show
+from trioproxy.api.matched import Request
+from trioproxy.api.routes import Effect
+from trioproxy.judge.references import new_name
+from trioproxy.judge.rules import Decision, Reason, refuse
+from trioproxy.limits.marks import below, key_of
+from trioproxy.values import value_class
+
+JOINING: Final = frozenset({"ContainerCreate", "NetworkConnect"})
+"""The operations whose body names a network that a container joins."""
+
+
+@value_class
+class Guard:
+    """What is guarded."""
+
+    names: frozenset[str]
+    """What policies are called."""
+    networks: frozenset[str] | None
+    """Names and ids of the networks that the proxy is on; None: that is not known yet."""
+
+    def is_ours(self, text: str) -> bool:
+        """Whether what stands for a network may be one of the proxy's, or begins its id."""
+        if self.networks is None:
+            return True
+        return any(one == text or one.startswith(text.lower()) for one in self.networks)
+
+
+def refuses_route(guard: Guard, request: Request) -> Decision | None:
+    """Say why a request may not pass, by what its head tells."""
+    endpoint, operation = request.endpoint, request.operation
+    if endpoint is None:
+        is_read = request.method in {"GET", "HEAD"}
+        return (
+            None
+            if is_read
+            else _refuse(f"{request.method} of a route that is not known")
+        )
+    if endpoint.is_unconfined and endpoint.effect is Effect.WRITE:
+        return _refuse(f"{operation}, which may make containers that have no mark,")
+    if operation == "ContainerRename":
+        name = new_name(request.target.query)
+        if name in guard.names:
+            return _refuse(f"to call a container {show(name)}, as a policy is,")
+    texts = [request.parameter] if operation == "NetworkConnect" else []
+    if operation == "ImageBuild":
+        pairs = query.parse(request.target.query)
+        texts = [text for key, text in pairs if key.lower() == "networkmode"]
+    return _refuses_joining(guard, operation, texts)
+
+
+def refuses_body(guard: Guard, operation: str, body: Json) -> Decision | None:
+    """Say why a request may not pass, by its body. Raises `BadBody`."""
+    if operation not in JOINING or not isinstance(body, dict):
+        return None
+    return _refuses_joining(guard, operation, list(_joined(operation, body)))
+
+
+def _joined(operation: str, body: Mapping[str, Json]) -> Iterator[str]:
+    """What stands for a network in a body, wherever the Engine looks for one."""
+    if operation == "NetworkConnect":
+        yield from _of_endpoint(below(((), body), "EndpointConfig")[1])
+        return
+    # Engines before 27 read HostConfig's fields at the top, too.
+    for holder in (body, below(((), body), "HostConfig")[1]):
+        yield text_of(holder.get(key_of(holder, "NetworkMode")))
+    networking = below(((), body), "NetworkingConfig")
+    for name, endpoint in below(networking, "EndpointsConfig")[1].items():
+        yield name
+        yield from _of_endpoint(map_of(endpoint))
+
+
+def _of_endpoint(endpoint: Mapping[str, Json]) -> Iterator[str]:
+    """The Engine joins the id of an endpoint, whatever its name says."""
+    yield text_of(endpoint.get(key_of(endpoint, "NetworkID")))
+
+
+BUILT_IN: Final = frozenset({"", "bridge", "default", "host", "none"})
+
+
+def _refuses_joining(guard: Guard, operation: str, texts: list[str]) -> Decision | None:
+    for text in texts:
+        is_other = text in BUILT_IN or text.startswith("container:")
+        if not is_other and guard.is_ours(text):
+            why = "as one of this proxy's may be" if guard.networks else UNKNOWN_YET
+            return _refuse(f"{operation} with the network {show(text)}, {why},")
+    return None
+
+
+UNKNOWN_YET: Final = "for nobody knows yet which are this proxy's"
+
+
+def _refuse(what: str) -> Decision:
+    message = (
+        f"{what} is refused in every policy here: clients are known by their containers"
+    )
+    return refuse(Reason.GUARDED, "", message)

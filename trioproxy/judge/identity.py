@@ -1,0 +1,161 @@
+"""Which client somebody is, by what the Engine says of who has his address.
+
+An address is nobody's for long, and anybody's who gets there: so a container is a client by
+its address only where that says one thing. It is on a network that the proxy is on, and it
+alone; it was started before the connection was made; and what it is called was said by who
+made it: no label of its image counts, and no container counts that was made through any
+policy (each has our mark), or a client that may make containers would make itself another.
+
+Told is what would help, for whoever is refused reads it and wonders.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from trioproxy.api.arguments import list_of, map_of, text_of, texts_of
+from trioproxy.api.decoding import Json
+from trioproxy.api.families import Kind
+from trioproxy.errors import BadBody, Nobody, Untold
+from trioproxy.limits.marks import OWNER_LABEL
+from trioproxy.limits.objects import NUMBER, PROJECT
+from trioproxy.limits.things import BUILT_IN, Thing
+from trioproxy.values import value_class
+
+POLICY_LABEL: Final = "trioproxy.policy"
+SERVICE: Final = "com.docker.compose.service"
+JUDGED_LABELS: Final = frozenset({POLICY_LABEL, NUMBER})
+"""Those of which it counts whether the image has them."""
+
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
+
+LONG: Final = 3.0
+"""Seconds: who runs for so long, by the words of a list, was there before a connection that
+is younger."""
+
+_FOR_LONG: Final = re.compile(
+    r"Up (?:(?:[3-9]|[1-5][0-9]) seconds"
+    r"|About an? (?:minute|hour)|[1-9][0-9]* (?:minutes|hours|days|weeks|months|years))\b.*"
+)
+
+
+@value_class
+class Listed:
+    """A container as the Engine lists those that run."""
+
+    thing: Thing
+    addresses: Mapping[str, str]
+    """Those that it has, with the ids of their networks."""
+    networks: Mapping[str, str]
+    """What it is on, but for those that every Engine has: ids, and names."""
+    runs_for_long: bool
+    """Whether it surely runs for `LONG`."""
+
+
+def read_list(value: Json) -> list[Listed]:
+    """Read the answer to a list of containers. Raises `Untold`."""
+    try:
+        return [_read(map_of(one)) for one in list_of(value)]
+    except BadBody:
+        raise Untold(_INCOMPLETE) from None
+
+
+_INCOMPLETE: Final = "the Engine's list of containers is not complete"
+
+
+def _read(one: Mapping[str, Json]) -> Listed:
+    full, labels = text_of(one.get("Id")), map_of(one.get("Labels"))
+    names = [name.removeprefix("/") for name in texts_of(one.get("Names"))]
+    # Further names have a slash in them: by links of others.
+    own = [name for name in names if "/" not in name]
+    if not re.fullmatch("[0-9a-f]{64}", full) or len(own) != 1:
+        raise Untold(_INCOMPLETE)
+    networks, addresses = networks_of(one), dict[str, str]()
+    for endpoint in map_of(map_of(one.get("NetworkSettings")).get("Networks")).values():
+        network = text_of(map_of(endpoint).get("NetworkID"))
+        for key in ("IPAddress", "GlobalIPv6Address"):
+            if address := text_of(map_of(endpoint).get(key)):
+                addresses[address] = network
+    return Listed(
+        thing=Thing(
+            Kind.CONTAINER,
+            full,
+            tuple(own),
+            {key: text_of(text) for key, text in labels.items()},
+            text_of(one.get("ImageID")),
+        ),
+        addresses={at: net for at, net in addresses.items() if net in networks},
+        networks=networks,
+        runs_for_long=bool(_FOR_LONG.fullmatch(text_of(one.get("Status")))),
+    )
+
+
+def networks_of(described: Mapping[str, Json]) -> dict[str, str]:
+    """The networks of a container that somebody made, by id, with their names."""
+    networks = map_of(map_of(described.get("NetworkSettings")).get("Networks"))
+    return {
+        text_of(map_of(endpoint).get("NetworkID")): name
+        for name, endpoint in networks.items()
+        if name not in BUILT_IN and text_of(map_of(endpoint).get("NetworkID"))
+    }
+
+
+def who_has(address: str, listed: list[Listed], own: str) -> Listed | None:
+    """Find the one container that has an address beside the proxy; None: none has it.
+
+    Raises `Nobody` where that is no client.
+    """
+    ours = next((one.networks for one in listed if one.thing.id == own), {})
+    found = [one for one in listed if one.addresses.get(address) in ours]
+    if len(found) > 1:
+        raise Nobody(f"{address} is the address of {len(found)} containers")
+    if not found or found[0].thing.id == own:
+        return None
+    name = found[0].thing.names[0]
+    if OWNER_LABEL in found[0].thing.labels:
+        raise Nobody(
+            f"the container {name} was made through a proxy, and chooses no policy:"
+            " let who may write the policies make it"
+        )
+    return found[0]
+
+
+def needs_image(thing: Thing) -> bool:
+    """Whether it counts which of its labels are its image's."""
+    return not JUDGED_LABELS.isdisjoint(thing.labels)
+
+
+def names_for(thing: Thing) -> Iterator[str]:
+    """The names of policies that a container may choose, first the one that counts first.
+
+    Raises `Nobody` where an image that is gone would have to tell whose a label is.
+    """
+    name = thing.names[0]
+    if needs_image(thing) and thing.inherited is None:
+        raise Nobody(
+            f"the image of the container {name} is gone, and nobody knows which labels"
+            " came from it: make the container anew"
+        )
+    if label := thing.own_label(POLICY_LABEL):
+        yield label
+        return
+    # Of images that Compose builds project and service are labels, too, and the number that
+    # each of its containers has is on none.
+    project, service = thing.labels.get(PROJECT), thing.labels.get(SERVICE)
+    if project and service and thing.own_label(NUMBER) is not None:
+        yield f"{project}.{service}"
+        yield service
+    yield name
+
+
+def choose(thing: Thing, has_policy: "Mapping[str, object]") -> str:
+    """Say which policy a container has. Raises `Nobody`, and says what would give it one."""
+    names = [one for one in names_for(thing) if NAME.fullmatch(one)]
+    for name in names:
+        if name in has_policy:
+            return name
+    files = " or ".join(f"{one}.env" for one in names) or "no file"
+    raise Nobody(
+        f"the container {thing.names[0]} has no policy here: {files} in POLICIES would be"
+        f" its own, and the label {POLICY_LABEL}=NAME names another"
+    )

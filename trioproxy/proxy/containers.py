@@ -1,0 +1,274 @@
+"""Which container a client is: asked of the Engine after each accept, and never remembered.
+
+One question tells it, on the connection that carries the client's requests then: the list of
+what runs on the networks that the proxy is on. Who was started just now is asked about by
+itself, and so is an image that was not seen before. What is remembered - the proxy's
+networks, labels of images by their ids - grants nothing: the list has to say it again.
+
+A client is cut when its container goes, or is called otherwise: a stream of events tells of
+that. While there is no such stream nobody is chosen, and when it breaks all who were chosen
+are cut: nobody knows who has their addresses now.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+import trio
+
+from trioproxy import percent
+from trioproxy.api.arguments import map_of, text_of
+from trioproxy.api.decoding import Json
+from trioproxy.api.families import Kind
+from trioproxy.config import Level
+from trioproxy.errors import BadBody, EngineTooSlow, Nobody, Untold, UpstreamError
+from trioproxy.http import jsonbody
+from trioproxy.http.framing import CHUNKED, Dechunked
+from trioproxy.http.response import expect
+from trioproxy.judge import identity
+from trioproxy.limits.things import Thing, labels_of_image
+from trioproxy.proxy.engine import Engine
+from trioproxy.proxy.resolve import ask, bare, parse_answer
+from trioproxy.proxy.shared import Shared
+
+CHOOSE_SECONDS: Final = 5.0
+"""From an accept until the Engine has said who that is: 504."""
+
+PAUSES: Final = (0.1, 0.3, 0.6)
+"""Seconds until it is asked again who has an address that nobody seems to have."""
+
+NOTED_LATE: Final = 0.05
+"""Seconds: the Engine notes that a container was started once its program runs, which may
+have connected by then. To start another one at an address that becomes free takes it longer."""
+
+LISTEN_AGAIN: Final = 1.0
+"""Seconds until a stream of events that broke is asked for again."""
+
+LONGEST_EVENT: Final = 1024 * 1024
+OK: Final = 200
+_KEPT: Final = frozenset(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+)
+
+
+def _filters(**wanted: list[str]) -> str:
+    return percent.encode(jsonbody.render(dict(wanted)), _KEPT)
+
+
+EVENTS: Final = (
+    f"GET /events?filters={_filters(type=['container', 'network'], event=['die', 'rename', 'disconnect'])}"
+    " HTTP/1.1\r\nHost: docker\r\n\r\n"
+).encode()
+
+_EXPECTED: Final = expect(
+    is_head=False, version=b"1.1", may_hijack=False, upgrades=False
+)
+
+
+class Containers:
+    """Knows who is who, for as long as it takes to say so."""
+
+    def __init__(
+        self,
+        shared: Shared,
+        policies: Mapping[str, object],
+        *,
+        on_networks: Callable[[frozenset[str]], None],
+        cut: Callable[[str], None],
+    ) -> None:
+        """`policies`: what those are called that containers have. `on_networks`: told which
+        the proxy is on. `cut`: a container is gone, or all are that were chosen ("")."""
+        self._shared = shared
+        self._own = shared.remembered.own.id
+        self._policies = policies
+        self._on_networks = on_networks
+        self._cut = cut
+        self._networks: dict[str, str] = {}
+        self._listening = trio.Event()
+        self._asking: list[set[str]] = []
+        """What went away since, of each question that is under way."""
+
+    # -- who somebody is -----------------------------------------------------------
+
+    async def choose(self, engine: Engine, address: str, age: float) -> tuple[str, str]:
+        """Say which policy a client has, and the id of its container.
+
+        `age`: seconds since the connection was made. Raises `Nobody` and `UpstreamError`.
+        """
+        made_at = trio.current_time() - age, time.time() - age
+        gone = set[str]()
+        self._asking.append(gone)
+        try:
+            with trio.move_on_after(CHOOSE_SECONDS):
+                await self._listening.wait()
+                thing = await self._look_up(engine, address, made_at)
+                if thing.id in gone or "" in gone:
+                    raise Nobody(
+                        f"the container {thing.names[0]} has gone, or its name"
+                    )
+                return identity.choose(thing, self._policies), thing.id
+        finally:
+            # By identity: two that are empty are equal.
+            self._asking = [one for one in self._asking if one is not gone]
+        raise EngineTooSlow("the Docker Engine does not say which container this is")
+
+    async def _look_up(
+        self,
+        engine: Engine,
+        address: str,
+        made_at: tuple[float, float],
+    ) -> Thing:
+        found = await self._find(engine, address)
+        since = trio.current_time() - made_at[0]
+        if not found.runs_for_long or since >= identity.LONG:
+            started = await self._started(engine, found.thing.id)
+            if started >= made_at[1] + NOTED_LATE:
+                name = found.thing.names[0]
+                raise Nobody(
+                    f"the container {name} was started after this connection was made:"
+                    " connect again"
+                )
+        return await self._with_image(engine, found.thing)
+
+    async def _find(self, engine: Engine, address: str) -> identity.Listed:
+        """Find who has an address. A program may connect before the Engine lists it."""
+        for pause in (*PAUSES, 0.0):
+            listed = await self._list(engine)
+            found = identity.who_has(address, listed, self._own)
+            if found is not None:
+                return found
+            await trio.sleep(pause)
+        raise Nobody(
+            f"{address} is the address of no container on a network of this proxy:"
+            " who asks from the host, or through a gateway, has no policy here"
+        )
+
+    async def _list(self, engine: Engine) -> list[identity.Listed]:
+        """List what runs beside the proxy. The list has the proxy itself, and says which
+        networks it is on: where these are others than before, it is asked once more."""
+        for _ in range(2):
+            if not self._networks:
+                await self._find_networks(engine)
+            wanted = _filters(network=sorted(self._networks))
+            value = await self._get(engine, f"/containers/json?filters={wanted}")
+            listed = identity.read_list(value)
+            ours = [one.networks for one in listed if one.thing.id == self._own]
+            if ours and ours[0] == self._networks:
+                return listed
+            self._networks = {}
+        raise Untold(
+            "the networks of this proxy change while the Engine is asked for them"
+        )
+
+    async def _find_networks(self, engine: Engine) -> None:
+        value = await self._get(engine, f"/containers/{self._own}/json")
+        self._networks = identity.networks_of(map_of(value))
+        if not self._networks:
+            raise Nobody(
+                "this proxy is on no network of its own: on one that every Engine has,"
+                " an address says nothing; put it on one with its clients"
+            )
+        self._on_networks(frozenset((*self._networks, *self._networks.values())))
+
+    async def _started(self, engine: Engine, container: str) -> float:
+        value = map_of(await self._get(engine, f"/containers/{container}/json"))
+        try:
+            began = text_of(map_of(value.get("State")).get("StartedAt"))
+            return datetime.fromisoformat(began).timestamp()
+        except (BadBody, ValueError):
+            raise Untold(
+                "the Engine does not say when a container was started"
+            ) from None
+
+    async def _with_image(self, engine: Engine, thing: Thing) -> Thing:
+        if not identity.needs_image(thing):
+            return thing._replace(inherited={})
+        remembered, key = self._shared.remembered, (thing.image, identity.JUDGED_LABELS)
+        labels = remembered.labels.get(key)
+        if labels is None:
+            path = f"/images/{percent.encode(thing.image.encode(), _KEPT)}/json"
+            status, raw = await ask(engine, bare("GET", path), is_repeatable=True)
+            if status != OK:
+                return thing
+            found = labels_of_image(parse_answer(raw))
+            labels = {k: found[k] for k in identity.JUDGED_LABELS & found.keys()}
+            remembered.make_room()
+            remembered.keep_labels(key, labels)
+        return thing._replace(inherited=labels)
+
+    async def _get(self, engine: Engine, target: str) -> Json:
+        status, raw = await ask(engine, bare("GET", target), is_repeatable=True)
+        if status != OK:
+            raise Untold(
+                f"the Docker Engine answers {status} to the question who this is"
+            )
+        return parse_answer(raw)
+
+    # -- who goes ------------------------------------------------------------------
+
+    async def listen(self) -> None:
+        """Follow the Engine's events for ever."""
+        while True:
+            shared = self._shared
+            engine = Engine(shared.upstream, shared.response_memo, shared.watch)
+            why = "it ended"
+            try:
+                await self._follow(engine)
+            except (UpstreamError, BadBody) as error:
+                why = str(error)
+            finally:
+                engine.drop()
+            if self._listening.is_set():
+                shared.log.line(Level.WARNING, "events-lost", error=why)
+                self._listening = trio.Event()
+                self._gone("")
+            await trio.sleep(LISTEN_AGAIN)
+
+    async def _follow(self, engine: Engine) -> None:
+        await engine.send_request(EVENTS)
+        head, data = await engine.read_head(_EXPECTED)
+        if head.status != OK or head.framing is not CHUNKED:
+            raise Untold(
+                f"the Docker Engine answers {head.status} to a wait for events"
+            )
+        # Before anybody is chosen, the guard has to know what it guards.
+        await self._know_networks()
+        self._listening.set()
+        chunks, rest = Dechunked(UpstreamError), b""
+        while not chunks.done:
+            at = 0
+            while at < len(data):
+                at += chunks.feed(data, at, len(data)) - at
+            rest += chunks.take()
+            *lines, rest = rest.split(b"\n")
+            for line in filter(bytes.strip, lines):
+                self._heed(parse_answer(line))
+            if len(rest) > LONGEST_EVENT:
+                raise Untold("an event of the Engine does not end")
+            data = await engine.wire.recv(64 * 1024)
+            if not data:
+                return
+
+    async def _know_networks(self) -> None:
+        shared = self._shared
+        engine = Engine(shared.upstream, shared.response_memo, shared.watch)
+        try:
+            with trio.move_on_after(CHOOSE_SECONDS):
+                await self._find_networks(engine)
+        except Nobody as error:
+            shared.log.line(Level.ERR, "no-network", error=error)
+        finally:
+            engine.drop()
+
+    def _heed(self, event: Json) -> None:
+        actor = map_of(map_of(event).get("Actor"))
+        if map_of(event).get("Type") == Kind.NETWORK:
+            self._gone(text_of(map_of(actor.get("Attributes")).get("container")))
+        else:
+            self._gone(text_of(actor.get("ID")))
+
+    def _gone(self, container: str) -> None:
+        for one in self._asking:
+            one.add(container)
+        self._cut(container)
