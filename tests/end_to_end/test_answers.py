@@ -334,3 +334,19 @@ def test_events_of_before(stage: Stage) -> None:
     with events(stage.proxied, since="0", until=until) as stream:
         assert [json.loads(line) for line in stream.reader] == expected
     assert len(expected) > 10
+
+
+def test_filters_that_name_a_container(stage: Stage) -> None:
+    """Of a stranger there is none: status and words are those of a name that is nobody's."""
+    for key in ("before", "since"):
+        asked = target(
+            "/containers/json", all="1", filters=json.dumps({key: ["own-2"]})
+        )
+        expected = send(stage.raw, "GET", asked)[1]
+        own = set(stage.own.values())
+        expected = [one for one in expected if one["Id"] in own]
+        assert still(send(stage.proxied, "GET", asked)[1]) == still(expected)
+        for name in ("other-2", "nobody"):
+            asked = target("/containers/json", filters=json.dumps({key: [name]}))
+            found = send(stage.proxied, "GET", asked)
+            assert found == (404, {"message": f"No such container: {name}"})

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -396,3 +397,47 @@ async def test_without_lists_nothing_is_read(start: Start) -> None:
     said = response("200 OK", "Content-Encoding: gzip", body=b"\x1f\x8b")
     await engine.send(said)
     assert (await client.read_response()).raw == said
+
+
+def filtered(**filters: list[str]) -> str:
+    return f"/containers/json?filters={quote(json.dumps(filters))}"
+
+
+async def test_a_filter_by_what_is_shown(named: Proxy) -> None:
+    """`before` and `since` of what is listed mean what they mean to the Engine."""
+    client, engine = await named.ask("GET", filtered(before=["c1"], label=["x"]))
+    assert (await engine.read_request()).line == b"GET /containers/c1/json HTTP/1.1"
+    await engine.send(container(name="/c1"))
+    asked = filtered(before=["c1"], label=["x"])
+    assert (await engine.read_request()).line == f"GET {asked} HTTP/1.1".encode()
+    await engine.send(answer([STRANGER, listed(1)]))
+    assert json.loads((await client.read_response()).body) == [listed(1)]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_a_filter_by_a_stranger(named: Proxy, *, is_there: bool) -> None:
+    """It is answered as the Engine answers where there is none."""
+    client, engine = await named.ask("GET", filtered(since=["db"]))
+    await engine.read_request()
+    message = b'{"message":"No such container: db"}'
+    missing = response("404 Not Found", body=message)
+    await engine.send(container(name="/db") if is_there else missing)
+    found = await client.read_response()
+    assert (found.status, json.loads(found.body)) == (404, json.loads(message))
+
+
+ODD_FILTERS = {
+    "twice": "filters=%7B%7D&filters=%7B%7D",
+    "no JSON": "filters=before",
+    "a name twice": f"filters={quote(json.dumps({'before': ['a']})[:-1])},%22before%22:[]%7D",
+    "a number": f"filters={quote(json.dumps({'before': [1]}))}",
+    "hundreds": f"filters={quote(json.dumps({'before': [f'c1{n}' for n in range(300)]}))}",
+}
+
+
+@pytest.mark.parametrize("query", ODD_FILTERS.values(), ids=ODD_FILTERS)
+async def test_filters_that_are_not_clear(named: Proxy, query: str) -> None:
+    """What two readers would read otherwise is not asked for."""
+    client = await named.connect()
+    await client.ask("GET", f"/containers/json?{query}")
+    assert (await client.read_response()).status == 400

@@ -53,6 +53,9 @@ class Answer(NamedTuple):
     """Fields of an element that tell of what no list holds: they are left out."""
     is_cut: bool
     """Whether a `limit` in its query counts the elements."""
+    names: frozenset[str]
+    """Filters in its query that name a container, of which there is none for the Engine if
+    it is not shown."""
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -84,70 +87,74 @@ NOBODYS_EVENTS: Final = frozenset({"builder", "daemon", "image", "plugin"})
 """Types of events that are shown: of what no list holds, and anybody may ask for. Those of
 all others (a swarm's services and secrets, and what newer Engines add) are not."""
 
-# Operation, shape, parts, fields that are left out, `limit` if that is in its query. Where
-# secrets stand is found by their names (`redaction`).
+# Operation, shape, parts, fields that are left out, `limit` if that is in its query, filters
+# that name a container. Where secrets stand is found by their names (`redaction`).
 _TABLE: Final = """\
-ConfigInspect              one    -                        -               -
-ConfigList                 list   -                        -               -
-ContainerInspect           one    -                        -               -
-ContainerList              list   container                -               limit
-ContainerTop               one    -                        -               -
-DistributionInspect        one    -                        -               -
-ExecInspect                one    -                        -               -
-ImageAttestations          list   -                        -               -
-ImageHistory               list   -                        -               -
-ImageInspect               one    -                        -               -
-ImageList                  list   -                        -               -
-NetworkInspect             one    members                  Peers,Services  -
-NetworkList                list   network                  Peers,Services  -
-NodeInspect                one    -                        -               -
-NodeList                   list   -                        -               -
-PluginDelete               one    -                        -               -
-PluginInspect              one    -                        -               -
-PluginInspectLegacy        one    -                        -               -
-PluginList                 list   -                        -               -
-SecretInspect              one    -                        -               -
-SecretList                 list   -                        -               -
-ServiceInspect             one    -                        -               -
-ServiceList                list   -                        -               -
-SwarmInspect               one    -                        -               -
-SystemDataUsage            one    -                        -               -
-SystemEvents               lines  event                    -               -
-SystemInfo                 one    -                        -               -
-TaskInspect                one    -                        -               -
-TaskList                   list   -                        -               -
-VolumeCreate               one    -                        -               -
-VolumeInspect              one    -                        -               -
-VolumeList                 lists  Volumes:volume,Warnings:- -               -
-LibpodArtifactInspect      one    -                        -               -
-LibpodArtifactList         list   -                        -               -
-LibpodContainerHealthcheck one    -                        -               -
-LibpodContainerInspect     one    -                        -               -
-LibpodContainerList        list   -                        -               -
-LibpodContainerTop         lines  -                        -               -
-LibpodEvents               lines  -                        -               -
-LibpodExecInspect          one    -                        -               -
-LibpodImageHistory         list   -                        -               -
-LibpodImageInspect         one    -                        -               -
-LibpodImageList            list   -                        -               -
-LibpodManifestInspect      one    -                        -               -
-LibpodNetworkCreate        one    -                        -               -
-LibpodNetworkInspect       one    -                        -               -
-LibpodNetworkList          list   -                        -               -
-LibpodPodInspect           one    -                        -               -
-LibpodPodList              list   -                        -               -
-LibpodPodTop               lines  -                        -               -
-LibpodSecretInspect        one    -                        -               -
-LibpodSecretList           list   -                        -               -
-LibpodSystemDataUsage      one    -                        -               -
-LibpodVolumeCreate         one    -                        -               -
-LibpodVolumeInspect        one    -                        -               -
-LibpodVolumeList           list   -                        -               -
+ConfigInspect              one   -                        -              -     -
+ConfigList                 list  -                        -              -     -
+ContainerInspect           one   -                        -              -     -
+ContainerList              list  container                -              limit before,since
+ContainerTop               one   -                        -              -     -
+DistributionInspect        one   -                        -              -     -
+ExecInspect                one   -                        -              -     -
+ImageAttestations          list  -                        -              -     -
+ImageHistory               list  -                        -              -     -
+ImageInspect               one   -                        -              -     -
+ImageList                  list  -                        -              -     -
+NetworkInspect             one   members                  Peers,Services -     -
+NetworkList                list  network                  Peers,Services -     -
+NodeInspect                one   -                        -              -     -
+NodeList                   list  -                        -              -     -
+PluginDelete               one   -                        -              -     -
+PluginInspect              one   -                        -              -     -
+PluginInspectLegacy        one   -                        -              -     -
+PluginList                 list  -                        -              -     -
+SecretInspect              one   -                        -              -     -
+SecretList                 list  -                        -              -     -
+ServiceInspect             one   -                        -              -     -
+ServiceList                list  -                        -              -     -
+SwarmInspect               one   -                        -              -     -
+SystemDataUsage            one   -                        -              -     -
+SystemEvents               lines event                    -              -     -
+SystemInfo                 one   -                        -              -     -
+TaskInspect                one   -                        -              -     -
+TaskList                   list  -                        -              -     -
+VolumeCreate               one   -                        -              -     -
+VolumeInspect              one   -                        -              -     -
+VolumeList                 lists Volumes:volume,Warnings:- -              -     -
+LibpodArtifactInspect      one   -                        -              -     -
+LibpodArtifactList         list  -                        -              -     -
+LibpodContainerHealthcheck one   -                        -              -     -
+LibpodContainerInspect     one   -                        -              -     -
+LibpodContainerList        list  -                        -              -     -
+LibpodContainerTop         lines -                        -              -     -
+LibpodEvents               lines -                        -              -     -
+LibpodExecInspect          one   -                        -              -     -
+LibpodImageHistory         list  -                        -              -     -
+LibpodImageInspect         one   -                        -              -     -
+LibpodImageList            list  -                        -              -     -
+LibpodManifestInspect      one   -                        -              -     -
+LibpodNetworkCreate        one   -                        -              -     -
+LibpodNetworkInspect       one   -                        -              -     -
+LibpodNetworkList          list  -                        -              -     -
+LibpodPodInspect           one   -                        -              -     -
+LibpodPodList              list  -                        -              -     -
+LibpodPodTop               lines -                        -              -     -
+LibpodSecretInspect        one   -                        -              -     -
+LibpodSecretList           list  -                        -              -     -
+LibpodSystemDataUsage      one   -                        -              -     -
+LibpodVolumeCreate         one   -                        -              -     -
+LibpodVolumeInspect        one   -                        -              -     -
+LibpodVolumeList           list  -                        -              -     -
 """
 
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset() if text == "-" else frozenset(text.split(","))
+
+
 def _parse(row: str) -> Answer:
-    operation, shape, parts, hidden, limit = row.split()
+    operation, shape, parts, hidden, limit, names = row.split()
     if limit not in {"-", "limit"}:
         raise AssertionError(f"{operation}: say whether it has a limit")
     named = [one.rpartition(":") for one in parts.split(",")]
@@ -155,8 +162,9 @@ def _parse(row: str) -> Answer:
         operation,
         Shape(shape),
         MappingProxyType({name: Tells(tells) for name, _, tells in named}),
-        frozenset() if hidden == "-" else frozenset(hidden.split(",")),
+        _words(hidden),
         limit == "limit",
+        _words(names),
     )
 
 

@@ -5,7 +5,7 @@ here both are refused. Keys are told apart by case.
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from trioproxy import percent
 from trioproxy.errors import BadTarget
@@ -30,6 +30,47 @@ def parse(query: bytes) -> list[tuple[str, str]]:
         if pair:
             pairs.append((_decode(key), _decode(value)))
     return pairs
+
+
+def filters(query: bytes) -> dict[str, frozenset[str]]:
+    """Read filters: lists of values, or as others write them, values as names of a map.
+
+    Raises `BadTarget` for what the Engine refuses, or may read otherwise.
+    """
+    texts = [value for key, value in parse(query) if key == "filters"]
+    if len(texts) > 1:
+        raise BadTarget("filters is in the query twice")
+    text = texts[0] if texts else ""
+    if not text:
+        return {}
+    # Here: what limits nothing needs no parser.
+    import json
+
+    try:
+        value = json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        value = None
+    given: dict[str, Any] = value if isinstance(value, dict) else {"": None}
+    if not (all(map(_is_list, given.values())) or all(map(_is_map, given.values()))):
+        raise BadTarget("filters in the query is no JSON object of lists of texts")
+    return {name: frozenset(values) for name, values in given.items()}
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict[str, object]()
+    for name, value in pairs:
+        if name in found:
+            raise BadTarget(f"the name {name[:64]!a} is given twice in one object")
+        found[name] = value
+    return found
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _is_map(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(o, bool) for o in value.values())
 
 
 def render(pairs: Iterable[tuple[str, str]]) -> bytes:

@@ -366,11 +366,13 @@ def judging(gate: Gate, request: Request, *, has_body: bool) -> Judging:
     if not decision.allowed:
         return Refused(decision)
     showing = gate.showings.get(operation)
-    if not gate.looks_at(operation, decision):
-        if showing is None:
-            return Passes(decision)
-        return _to_be_shown(showing, request, Passes(decision))
-    asked, named = yield from _read(gate, request, has_body=has_body)
+    if gate.looks_at(operation, decision):
+        asked, named = yield from _read(gate, request, has_body=has_body)
+    else:
+        asked = None
+        named = showing.names(request.target.query) if showing is not None else None
+        if named is None:
+            return _to_be_shown(showing, request, Passes(decision))
     refusal = _by_what_it_asks(gate, operation, asked, named)
     if refusal is None and asked is not None and gate.limits_fills:
         volumes = fills.reserved(operation, asked.body)
@@ -389,11 +391,13 @@ def judging(gate: Gate, request: Request, *, has_body: bool) -> Judging:
         return Refused(decision, asked, named)
     form = _form(gate, request, decision, asked, named)
     passes = Passes(decision, form, asked, named, removals=removals)
-    return passes if showing is None else _to_be_shown(showing, request, passes)
+    return _to_be_shown(showing, request, passes)
 
 
-def _to_be_shown(showing: "Showing", request: Request, passes: Passes) -> Passes:
-    """Have an answer narrowed, with the limit that the Engine would count otherwise."""
+def _to_be_shown(showing: "Showing | None", request: Request, passes: Passes) -> Passes:
+    """Have an answer narrowed, without a limit, by which the Engine counts strangers too."""
+    if showing is None:
+        return passes
     sent = passes.sent or Sent("", request.target.query, None)
     showing, query = showing.asked(sent.query)
     if query != sent.query:

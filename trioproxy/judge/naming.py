@@ -51,6 +51,8 @@ class Judge:
             return _by_list(
                 self.limits.refuses_thing(self.operation, reference.argument, thing)
             )
+        if reference.is_filter:
+            return self._filters_by(reference, thing)
         return (
             _by_list(self._outside(reference, thing))
             or _by_list(self._beyond_limits(reference, thing, known))
@@ -63,6 +65,12 @@ class Judge:
         if self.operation == "ContainerCreate" and reference.kind is not Kind.IMAGE:
             return not_there(missing._replace(status=400))
         return not_there(missing)
+
+    def _filters_by(self, reference: Reference, thing: Thing) -> Decision | None:
+        """Answer as the Engine does where it has nothing, for what is not listed."""
+        if self.objects.holds(thing):
+            return None
+        return not_there(Missing(404, f"No such container: {reference.text}"))
 
     def _outside(self, reference: Reference, thing: Thing) -> Refusal | None:
         refusal = self._unlisted(reference, thing)

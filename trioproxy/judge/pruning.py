@@ -12,7 +12,7 @@ What is started, used or removed meanwhile stays: without force the Engine remov
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from trioproxy.api import query
 from trioproxy.api.arguments import map_of, minor
@@ -157,10 +157,7 @@ class Removals(NamedTuple):
 
 def prune_of(kind: Kind, version: str, raw_query: bytes, objects: Objects) -> Prune:
     """Read what a prune asks for. Raises `BadTarget` for what the Engine refuses, or may read otherwise."""
-    given = [value for key, value in query.parse(raw_query) if key == "filters"]
-    if len(given) > 1:
-        raise BadTarget("filters is in the query twice")
-    filters = _filters(given[0]) if given and given[0] else {}
+    filters = query.filters(raw_query)
     if kind is Kind.VOLUME and (minor(version) or REMOVES_NAMED) < REMOVES_NAMED:
         filters["all"] = filters.get("all", frozenset()) | {"true"}
     for name, values in filters.items():
@@ -172,38 +169,6 @@ def prune_of(kind: Kind, version: str, raw_query: bytes, objects: Objects) -> Pr
         raise BadTarget("invalid filter all: it takes true or false")
     until = [parse(text) for text in filters.get("until", ())]
     return Prune(kind, version, filters, until[0] if until else None, objects)
-
-
-def _filters(text: str) -> dict[str, frozenset[str]]:
-    """Read filters: lists of values, or as others write them, values as names of a map."""
-    # Here: what limits nothing needs no parser.
-    import json
-
-    try:
-        value = json.loads(text, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        value = None
-    given: dict[str, Any] = value if isinstance(value, dict) else {"": None}
-    if not (all(map(_is_list, given.values())) or all(map(_is_map, given.values()))):
-        raise BadTarget("filters in the query is no JSON object of lists of texts")
-    return {name: frozenset(values) for name, values in given.items()}
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict[str, object]()
-    for name, value in pairs:
-        if name in found:
-            raise BadTarget(f"the name {show(name)} is given twice in one object")
-        found[name] = value
-    return found
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
-
-
-def _is_map(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(o, bool) for o in value.values())
 
 
 def _has_all(labels: Mapping[str, str], wanted: frozenset[str]) -> bool:

@@ -77,6 +77,8 @@ class Reference(NamedTuple):
     """How a volume is made that is not there: the body of its creation."""
     fills: bool = False
     """Whether the Engine may fill a volume by it, and is asked who has that."""
+    is_filter: bool = False
+    """Whether a list is filtered by it: of what is not shown there is none, then."""
     may_miss: bool = False
     """Whether there may be nothing under the name, for it is only made now."""
     renamed: str | None = None

@@ -32,6 +32,7 @@ from trioproxy.api.decoding import Json
 from trioproxy.api.families import Hides, Kind
 from trioproxy.api.routes import row_of
 from trioproxy.errors import BadBody, BadTarget, Untold
+from trioproxy.judge.references import MOST_REFERENCES, Named, Reference
 from trioproxy.limits.objects import Objects
 from trioproxy.limits.things import Thing, describe, listed
 from trioproxy.values import ordered_class, value_class
@@ -138,6 +139,21 @@ class Showing:
             return self, raw_query
         kept = [pair for pair in pairs if pair[0] not in {"all", "limit"}]
         return replace(self, limit=limit), query.render([("all", "1"), *kept])
+
+    def names(self, raw_query: bytes) -> Named | None:
+        """Tell what the filters in a query name; None: nothing. Raises `BadTarget`."""
+        if not self.answer.names or not self.narrows or b"filters" not in raw_query:
+            return None
+        found = tuple(
+            Reference(Kind.CONTAINER, text, f"filters.{name}", is_filter=True)
+            for name, texts in sorted(query.filters(raw_query).items())
+            if name in self.answer.names
+            for text in sorted(texts)
+            if text
+        )
+        if len(found) > MOST_REFERENCES:
+            raise BadTarget("filters name more than is looked up at once")
+        return Named(found, found, has_objects=True) if found else None
 
     def element(self, key: str, value: Json) -> Looking:
         """Judge an element of the list that is called `key`. Raises `UpstreamError`."""

@@ -360,9 +360,8 @@ class _Asking:
 
     def __init__(self, showing: Showing, gate: Gate, shared: Shared) -> None:
         self._objects = showing.objects
-        self._gate = gate
-        self._remembered = shared.remembered
         self._engine = Engine(shared.upstream, shared.response_memo, shared.watch)
+        self._resolver = Resolver(self._engine, gate, shared.remembered)
         self._known = dict[tuple[Kind, str], Thing]()
         """What was said before; the oldest first."""
 
@@ -372,8 +371,8 @@ class _Asking:
 
     async def answer(self, need: NeedOfAnswer) -> object:
         """Get what is needed to judge an element. Raises `UpstreamError`."""
-        # Each need has a deadline of its own: an answer may be read for hours.
-        resolver = Resolver(self._engine, self._gate, self._remembered)
+        resolver = self._resolver
+        resolver.begin_anew()
         match need:
             case NeedWhole():
                 return await resolver.complete(need.thing)
@@ -403,8 +402,8 @@ class _Asking:
         """Know what is inside: of what goes there may be nothing to be asked any more."""
         for kind in kinds:
             for thing in await self._candidates(kind):
-                resolver = Resolver(self._engine, self._gate, self._remembered)
-                whole = await resolver.complete(thing)
+                self._resolver.begin_anew()
+                whole = await self._resolver.complete(thing)
                 if self._objects.holds(whole):
                     self._remember(whole)
 

@@ -150,6 +150,10 @@ class Resolver:
                 made[key] = one
         return made
 
+    def begin_anew(self) -> None:
+        """Give the next questions a deadline of their own: an answer is read for hours."""
+        self._deadline = trio.current_time() + QUESTIONS_SECONDS
+
     async def complete(self, thing: Thing) -> Thing:
         """Add to what an answer tells of a thing what others say of it."""
         self._remembered.make_room()
