@@ -6,6 +6,7 @@ No socket, no thread, no waiting; who moves a part of that way changes this file
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, assert_never
@@ -37,6 +38,7 @@ from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.resolve import Resolver
 from trioproxy.proxy.shared import Remembered
+from trioproxy.proxy.wire import Wire
 
 JSON = "Content-Type: application/json"
 World = Mapping[str, Any]
@@ -45,6 +47,19 @@ World = Mapping[str, Any]
 What is not here is answered with 404, but for a volume that is made, which is as asked for,
 and who has a volume, which is nobody.
 """
+
+
+_LIST = re.compile(r"(/v[0-9.]+)?/(containers/json|networks|volumes)(\?|$)")
+
+
+class _Wire(Wire):
+    """Of which nothing more is read: an answer comes whole with its head."""
+
+    def __init__(self) -> None:
+        """No socket."""
+
+    async def let_others(self) -> None:
+        """There are none."""
 
 
 class ScriptedEngine(Engine):
@@ -56,6 +71,7 @@ class ScriptedEngine(Engine):
         self.is_reused = False
         self.has_answered = False
         self._answer: tuple[int, bytes] = 0, b""
+        self._wire = _Wire()
 
     async def send_request(self, data: bytes) -> None:
         """Find the answer."""
@@ -66,8 +82,8 @@ class ScriptedEngine(Engine):
         found = self.world.get(self.questions[-1], missing)
         if found is missing and method == "POST":
             found = 201, json.loads(body)
-        elif found is missing and target.startswith("/containers/json?"):
-            found = []
+        elif found is missing and _LIST.match(target):
+            found = {"Volumes": []} if "/volumes" in target else []
         status, value = found if isinstance(found, tuple) else (200, found)
         raw = value if isinstance(value, bytes) else json.dumps(value).encode()
         self._answer = status, raw

@@ -146,7 +146,6 @@ async def test_volumes(own: Proxy, sizes: bytes) -> None:
 
 UNTOLD = {
     "an error": response("500 Internal Server Error", body=b'{"message":"busy"}'),
-    "no JSON": response(body=b"{"),
     "another shape": told({"Volumes": {"data": 1}}),
     "no size": told({"Volumes": [volume(UsageData=None), 5, {"Name": 1}]}),
     "not known": told({"Volumes": [volume(UsageData={"Size": -1})]}),
@@ -159,6 +158,16 @@ async def test_volumes_of_which_nobody_knows_the_size(own: Proxy, sizes: bytes) 
     client, engine, _ = await asking(own, "/volumes/prune")
     await engine.send(told({"Volumes": [volume(Labels=ANONYMOUS)]}))
     await answering(engine, (b"GET /system/df?type=volume", sizes), removed("volumes/data"))  # fmt: skip
+    assert json.loads((await client.read_response("POST")).body)["SpaceReclaimed"] == 0
+
+
+async def test_sizes_that_cannot_be_read(own: Proxy) -> None:
+    """Nothing behind such an answer is read; the volumes go by another connection."""
+    client, engine, _ = await asking(own, "/volumes/prune")
+    await engine.send(told({"Volumes": [volume(Labels=ANONYMOUS)]}))
+    await engine.read_request()
+    await engine.send(response(body=b"{"))
+    await answering(await own.fake.accept(), removed("volumes/data"))
     assert json.loads((await client.read_response("POST")).body)["SpaceReclaimed"] == 0
 
 
@@ -265,3 +274,14 @@ async def test_a_list_that_cannot_be_read(own: Proxy, answer: bytes) -> None:
     await engine.send(answer)
     assert (await client.read_response("POST")).status == 502
     assert b"DELETE" not in engine.received
+
+
+async def test_a_list_of_any_length(own: Proxy) -> None:
+    """A list is read element by element: of 3,000 containers each is looked at."""
+    client, engine, _ = await asking(own, "/v1.45/containers/prune")
+    words = {f"label-{number}": "x" for number in range(20)}
+    others = [container({**words, "trioproxy.owner": "b"}, Id=f"{n:064x}") for n in range(3_000)]  # fmt: skip
+    await engine.send(told([*others, container()]))
+    await answering(engine, image(), inspected(5), removed(f"containers/{ID}"))
+    answer = json.loads((await client.read_response("POST")).body)
+    assert answer["ContainersDeleted"] == [ID]

@@ -21,7 +21,7 @@ from trioproxy.api.families import Kind
 from trioproxy.api.timestamps import SECOND, Instant, parse, read
 from trioproxy.errors import BadTarget, Untold
 from trioproxy.limits.objects import Objects
-from trioproxy.limits.things import BUILT_IN, Thing, describe, listed
+from trioproxy.limits.things import BUILT_IN, Thing, listed
 
 FILTERS: Final = MappingProxyType(
     {
@@ -77,8 +77,7 @@ class Prune(NamedTuple):
 
     def takes(self, value: Json) -> Thing | None:
         """Describe an element of a list, if the filters take it and it may be listed."""
-        is_container = self.kind is Kind.CONTAINER
-        thing = listed(value) if is_container else describe(self.kind, value)
+        thing = listed(self.kind, value)
         if not self._is_pruned(thing, map_of(value)) or not self._fits(thing.labels):
             return None
         if not self.objects.may_hold(thing):

@@ -34,7 +34,7 @@ from trioproxy.api.routes import row_of
 from trioproxy.errors import BadBody, BadTarget, Untold
 from trioproxy.judge.references import MOST_REFERENCES, Named, Reference
 from trioproxy.limits.objects import Objects
-from trioproxy.limits.things import Thing, describe, listed
+from trioproxy.limits.things import Thing, listed
 from trioproxy.values import ordered_class, value_class
 
 if TYPE_CHECKING:
@@ -165,11 +165,8 @@ class Showing:
     def _judged(self, key: str, value: Json) -> Looking:
         try:
             match self.answer.parts[key]:
-                case Tells.CONTAINER:
-                    return (yield from self._object(listed(value), value))
-                case Tells.NETWORK | Tells.VOLUME as tells:
-                    thing = describe(Kind(tells), value)
-                    shown = yield from self._object(thing, value)
+                case Tells.CONTAINER | Tells.NETWORK | Tells.VOLUME as tells:
+                    shown = yield from self._object(listed(Kind(tells), value), value)
                     if shown.value is not HIDDEN and tells is Tells.NETWORK:
                         shown = yield from self._members(map_of(value))
                     return shown

@@ -133,6 +133,14 @@ def describe(kind: Kind, value: Json) -> Thing:
         return _DESCRIBERS[kind](map_of(value))
 
 
+def listed(kind: Kind, value: Json) -> Thing:
+    """Read a thing as a list shows it: a container stands there otherwise. Raises `Untold`."""
+    if kind is not Kind.CONTAINER:
+        return describe(kind, value)
+    with _whole(kind):
+        return _listed(value)
+
+
 def made(kind: Kind, asked: "Asked") -> Thing:
     """Describe what a creation makes, as the Engine will: by the name and labels that go on."""
     body = asked.sent().body or {}
@@ -148,7 +156,7 @@ def users_of(value: Json) -> tuple[Thing, ...]:
     if value is None:
         raise _incomplete(Kind.CONTAINER)
     with _whole(Kind.CONTAINER):
-        return tuple(map(listed, list_of(value)))
+        return tuple(map(_listed, list_of(value)))
 
 
 def container_of_exec(value: Json) -> tuple[str, str]:
@@ -248,18 +256,16 @@ def _volumes(mounts: Json) -> tuple[str, ...]:
     )
 
 
-def listed(value: Json) -> Thing:
-    """Read a container as a list shows it. Raises `Untold` for none."""
-    with _whole(Kind.CONTAINER):
-        one = map_of(value)
-        return Thing(
-            Kind.CONTAINER,
-            _id(one, Kind.CONTAINER),
-            tuple(name.removeprefix("/") for name in texts_of(one.get("Names"))),
-            _labels(one.get("Labels"), Kind.CONTAINER),
-            text_of(one.get("ImageID")),
-            volumes=_volumes(one.get("Mounts")),
-        )
+def _listed(value: Json) -> Thing:
+    one = map_of(value)
+    return Thing(
+        Kind.CONTAINER,
+        _id(one, Kind.CONTAINER),
+        tuple(name.removeprefix("/") for name in texts_of(one.get("Names"))),
+        _labels(one.get("Labels"), Kind.CONTAINER),
+        text_of(one.get("ImageID")),
+        volumes=_volumes(one.get("Mounts")),
+    )
 
 
 def _network(value: Mapping[str, Json]) -> Thing:

@@ -302,6 +302,8 @@ def _render(
     # Of the two only one is ever made: what is refused has no head that could be sent.
     upstream = refusal = b""
     match found:
+        case Passes() if found.removals is not None:
+            pass  # what it removes goes on, and not the prune
         case Passes():
             target = _target(request, found.sent)
             if found.showing is not None:

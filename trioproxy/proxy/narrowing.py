@@ -13,14 +13,13 @@ of any length is read through a buffer of one element, and others have their tur
 Events ask what there is when they begin, for of what goes they tell an id alone.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from types import MappingProxyType
-from typing import Any, Final
+from collections.abc import Iterable
+from math import inf
+from typing import Final
 
 from trioproxy.api.answers import Shape, Tells
 from trioproxy.api.families import Kind
-from trioproxy.errors import Untold, UpstreamError, UpstreamLost
+from trioproxy.errors import Untold
 from trioproxy.http import jsonbody
 from trioproxy.http.elements import (
     CLOSE,
@@ -34,19 +33,10 @@ from trioproxy.http.elements import (
     parsing,
     unreadable,
 )
-from trioproxy.http.framing import (
-    CHUNKED,
-    UNTIL_CLOSE,
-    Boundary,
-    Dechunked,
-    Framing,
-    boundary_of,
-)
 from trioproxy.http.response import (
     Expectation,
     ResponseHead,
     closing,
-    expect,
     is_packed,
     with_body,
 )
@@ -62,15 +52,13 @@ from trioproxy.judge.showing import (
     Showing,
     Shown,
 )
-from trioproxy.limits.things import Thing, describe, listed
+from trioproxy.limits.things import Thing, listed
 from trioproxy.proxy.engine import Engine
+from trioproxy.proxy.listing import Content
 from trioproxy.proxy.relay import LAST_CHUNK
-from trioproxy.proxy.resolve import Resolver
+from trioproxy.proxy.resolve import LISTS, THEIR_KEYS, Resolver, ask_each, shape_of
 from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.wire import Wire
-
-PIECE: Final = 64 * 1024
-"""Read at a time."""
 
 STEP: Final = 32 * 1024
 """Of elements, between two turns of others: some 12 containers, and a millisecond."""
@@ -100,7 +88,7 @@ class Narrowing:
         self._asking = _Asking(showing, gate, shared)
         self._elements = Elements(showing.answer.shape)
         self._writer = _Writer(showing.answer.shape)
-        self._content = _Content(engine.wire, response.framing)
+        self._content = Content(engine.wire, response.framing)
         self._left = showing.limit
         self._worked = 0
         """Bytes of elements since others had a turn."""
@@ -251,50 +239,6 @@ class Narrowing:
             return value
 
 
-class _Content:
-    """The body of an answer, without its framing."""
-
-    def __init__(self, wire: Wire, framing: Framing) -> None:
-        self._wire = wire
-        self._may_close = framing is UNTIL_CLOSE
-        self._boundary: Boundary = (
-            Dechunked(UpstreamError)
-            if framing is CHUNKED
-            else boundary_of(framing, UpstreamError)
-        )
-        self._data = b""
-        self._at = 0
-
-    @property
-    def surplus(self) -> bytes:
-        """What came behind its end."""
-        return self._data[self._at :]
-
-    def put(self, data: bytes) -> None:
-        """Take what came with its head."""
-        self._data = data
-
-    async def read(self) -> bytes:
-        """Give some more of it; nothing at its end. Raises `UpstreamLost`."""
-        boundary = self._boundary
-        while not boundary.done:
-            if self._at == len(self._data):
-                self._data, self._at = await self._wire.recv(PIECE), 0
-                if not self._data:
-                    if self._may_close:
-                        return b""
-                    raise UpstreamLost("the Engine closed the connection in mid-body")
-            begin = self._at
-            self._at = boundary.feed(self._data, begin, len(self._data))
-            if isinstance(boundary, Dechunked):
-                content = boundary.take()
-            else:
-                content = self._data[begin : self._at]
-            if content:
-                return content
-        return b""
-
-
 class _Writer:
     """What stands around the elements, written as the Engine does."""
 
@@ -337,22 +281,7 @@ class _Writer:
 
 # --- What an element does not tell ------------------------------------------------
 
-_LISTS: Final[Mapping[Kind, tuple[str, Shape, Callable[[Any], Thing]]]] = (
-    MappingProxyType(
-        {
-            Kind.CONTAINER: ("/containers/json?all=1", Shape.LIST, listed),
-            Kind.NETWORK: ("/networks", Shape.LIST, partial(describe, Kind.NETWORK)),
-            Kind.VOLUME: ("/volumes", Shape.LISTS, partial(describe, Kind.VOLUME)),
-        }
-    )
-)
-"""Where the Engine lists what it has."""
-_THEIR_KEYS: Final = frozenset({"", "Volumes"})
 _HAS_IT: Final = 200
-
-_EXPECTED: Final = expect(
-    is_head=False, version=b"1.1", may_hijack=False, upgrades=False
-)
 
 
 class _Asking:
@@ -409,25 +338,16 @@ class _Asking:
 
     async def _candidates(self, kind: Kind) -> list[Thing]:
         """What may be inside, as far as a list tells: read as any answer is, at any length."""
-        target, shape, read = _LISTS[kind]
-        engine, found = self._engine, list[Thing]()
-        await engine.send_request(
-            f"GET {target} HTTP/1.1\r\nHost: docker\r\n\r\n".encode()
+        target, found = LISTS[kind], list[Thing]()
+
+        def take(value: jsonbody.Json) -> None:
+            thing = listed(kind, value)
+            if self._objects.may_hold(thing):
+                found.append(self._objects.remembered(thing))
+
+        status, _ = await ask_each(
+            self._engine, target, shape_of(kind), THEIR_KEYS, take, inf
         )
-        head, data = await engine.read_head(_EXPECTED)
-        if head.status != _HAS_IT:
-            raise Untold(f"the Docker Engine answers {head.status} to GET {target}")
-        content, elements = _Content(engine.wire, head.framing), Elements(shape)
-        content.put(data)
-        while more := await content.read():
-            for piece in elements.feed(more):
-                if piece.mark is ELEMENT and piece.key in _THEIR_KEYS:
-                    thing = read(piece.value or parse(piece.raw))
-                    if self._objects.may_hold(thing):
-                        found.append(self._objects.remembered(thing))
-            await engine.wire.let_others()
-        if not elements.is_whole:
-            raise unreadable("it is cut off")
-        if content.surplus or not head.keep_alive:
-            engine.drop()
+        if status != _HAS_IT:
+            raise Untold(f"the Docker Engine answers {status} to GET {target}")
         return found

@@ -7,6 +7,7 @@ that, and who leaves ends it: what was removed by then is gone.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Final
 
 import trio
@@ -18,11 +19,12 @@ from trioproxy.http.framing import NO_BODY
 from trioproxy.judge.pruning import Removals
 from trioproxy.proxy import replies
 from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS, LINGER, NEXT, After, Exchange
-from trioproxy.proxy.resolve import QUESTIONS_SECONDS, ask, bare, segment
+from trioproxy.proxy.resolve import QUESTIONS_SECONDS, ask, ask_each, bare, segment
 from trioproxy.proxy.watch import HUNG_UP
 
 _DONE: Final = frozenset({200, 204})
 _SIZES: Final = "/system/df?type=volume"
+_THEIR_KEYS: Final = frozenset({"Volumes", "VolumeUsage"})
 
 
 class Removing(Exchange):
@@ -85,14 +87,18 @@ class Removing(Exchange):
 
         It has one way to say it, for all at once, and walks all their files for that.
         """
-        raw = b""
-        try:
-            with trio.move_on_after(QUESTIONS_SECONDS):
-                status, raw = await self._ask("GET", _SIZES)
-            told = jsonbody.parse(raw) if raw and status in _DONE else None
-        except (UpstreamError, BadRequest):
-            return {}  # as the Engine does where it cannot tell: it goes on, and counts none
-        return dict(_sizes_in(told))
+        sizes = dict[str, int]()
+
+        def take(value: jsonbody.Json) -> None:
+            sizes.update(_sizes_in(value))
+
+        deadline = trio.current_time() + QUESTIONS_SECONDS
+        # Where it cannot tell, the Engine goes on as well, and counts none.
+        with suppress(UpstreamError):
+            await ask_each(
+                self._sides.engine, _SIZES, "lists", _THEIR_KEYS, take, deadline
+            )
+        return sizes
 
     async def _ask(self, method: str, target: str) -> tuple[int, bytes]:
         # By an id twice is as good as once: the second time it is gone.
@@ -100,15 +106,13 @@ class Removing(Exchange):
 
 
 def _sizes_in(told: jsonbody.Json) -> Iterator[tuple[str, int]]:
-    """Sizes of volumes in a report on disks: as a list of its own, or by what takes room."""
+    """The size of a volume, or those of all in what newer Engines have in place of a list."""
     value = told if isinstance(told, dict) else {}
-    usage = value.get("VolumeUsage")
-    items = usage.get("Items") if isinstance(usage, dict) else None
-    volumes = value.get("Volumes") or items
-    for one in volumes if isinstance(volumes, list) else ():
+    items = value.get("Items")
+    for one in items if isinstance(items, list) else [value]:
         if isinstance(one, dict) and isinstance(name := one.get("Name"), str):
-            told = one.get("UsageData")
-            yield name, _number(told.get("Size") if isinstance(told, dict) else 0)
+            usage = one.get("UsageData")
+            yield name, _number(usage.get("Size") if isinstance(usage, dict) else 0)
 
 
 def _number(value: jsonbody.Json) -> int:

@@ -6,7 +6,7 @@ a size, and all of them together have one deadline; they are read strictly, and 
 of that fails, so does the request. What is remembered of them is what is judged.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -48,6 +48,7 @@ from trioproxy.proxy.shared import Remembered
 
 if TYPE_CHECKING:
     from trioproxy.judge.pruning import Listed, Prune
+    from trioproxy.proxy.listing import Take
 
 QUESTIONS_SECONDS: Final = 10.0
 """From the first question about a request to the last byte of the last answer: 504."""
@@ -73,12 +74,15 @@ _TEMPLATES: Final = {
 }
 """Where the Engine describes what it has under a name."""
 
-_LISTS: Final = {
-    Kind.CONTAINER: "/containers/json?all=1&",
-    Kind.NETWORK: "/networks?",
-    Kind.VOLUME: "/volumes?",
+LISTS: Final = {
+    Kind.CONTAINER: "/containers/json?all=1",
+    Kind.NETWORK: "/networks",
+    Kind.VOLUME: "/volumes",
 }
 """Where it lists what it has."""
+
+THEIR_KEYS: Final = frozenset({"", "Volumes"})
+"""What the lists in these answers are called."""
 
 _KEPT: Final = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~.:"
@@ -179,7 +183,7 @@ class Resolver:
         self, filters: Mapping[str, jsonbody.Json]
     ) -> tuple[Thing, ...]:
         """The containers that fit filters, those that are stopped too."""
-        target = f"{_LISTS[Kind.CONTAINER]}{_filters(filters)}"
+        target = _with_filters(LISTS[Kind.CONTAINER], filters)
         status, raw = await self._ask(target)
         if status not in _HAS_IT:
             raise Untold(f"the Engine answers {status} to a question")
@@ -198,18 +202,25 @@ class Resolver:
             engine = await self._look_up(*ENGINE)
             now = engine.value.get("SystemTime") if isinstance(engine, Thing) else None
             prune = prune.at(now)
-        status, raw = await self._ask(f"{prune.version}{_list(prune)}")
+        kind, found = prune.kind, list[Thing]()
+
+        def take(value: jsonbody.Json) -> None:
+            if (thing := prune.takes(value)) is not None:
+                self._hear(len(thing.id) + sum(map(len, thing.names)))
+                found.append(thing)
+
+        target = f"{prune.version}{_list(prune)}"
+        status, raw = await ask_each(
+            self._engine, target, shape_of(kind), THEIR_KEYS, take, self._deadline
+        )
         if status in _HAS_NONE:
             return _missing(status, raw)
         if status not in _HAS_IT:
             raise Untold(
-                f"the Docker Engine answers {status} to the question which {prune.kind}s it has"
+                f"the Docker Engine answers {status} to the question which {kind}s it has"
             )
-        found = list[Thing]()
-        for value in _elements(prune.kind, parse_answer(raw)):
-            if (thing := prune.takes(value)) is not None:
-                found.append(await self._with_what_counts(thing))
-        return Listed(prune, tuple(found))
+        whole = [await self._with_what_counts(one) for one in found]
+        return Listed(prune, tuple(whole))
 
     async def _resolve(self, one: Reference) -> None:
         thing = self._known.get((one.kind, one.text))
@@ -407,22 +418,18 @@ def _list(prune: "Prune") -> str:
         filters["dangling"] = ["true"]
     if prune.label:
         filters["label"] = [prune.label]
-    path = _LISTS[prune.kind]
-    return f"{path}{_filters(filters)}" if filters else path.rstrip("?&")
+    path = LISTS[prune.kind]
+    return _with_filters(path, filters) if filters else path
 
 
-def _filters(filters: Mapping[str, jsonbody.Json]) -> str:
-    raw = jsonbody.render(filters)
-    return f"filters={percent.encode(raw, _KEPT)}"
+def shape_of(kind: Kind) -> str:
+    """How such a list is cut (`http.elements`)."""
+    return "lists" if kind is Kind.VOLUME else "list"
 
 
-def _elements(kind: Kind, value: jsonbody.Json) -> list[jsonbody.Json]:
-    if kind is Kind.VOLUME:
-        value = value.get("Volumes") if isinstance(value, dict) else 0
-    found = [] if value is None else value
-    if not isinstance(found, list):
-        raise Untold(f"the Docker Engine's list of {kind}s is none")
-    return found
+def _with_filters(path: str, filters: Mapping[str, jsonbody.Json]) -> str:
+    written = percent.encode(jsonbody.render(filters), _KEPT)
+    return f"{path}{'&' if '?' in path else '?'}filters={written}"
 
 
 def segment(kind: Kind, text: str) -> str:
@@ -439,7 +446,11 @@ async def _ask(
     """Send a question, or with a body a creation; give status and body of its answer."""
     with trio.move_on_at(deadline):
         return await ask(engine, _question(target, body), is_repeatable=body is None)
-    raise EngineTooSlow(
+    raise _too_slow()
+
+
+def _too_slow() -> EngineTooSlow:
+    return EngineTooSlow(
         "the Docker Engine does not say what the request names"
         f" ({QUESTIONS_SECONDS:.0f} s): is it overloaded or hung?"
     )
@@ -456,12 +467,46 @@ async def ask(
     """
     is_whole = False
     try:
-        head, raw = await _exchange(engine, request, is_repeatable)
+        head, data = await _begin(engine, request, is_repeatable)
+        raw = await _read_body(engine, head.framing, data)
         is_whole = head.keep_alive
         return head.status, raw
     finally:
         if not is_whole:
             engine.drop()
+
+
+async def ask_each(
+    engine: Engine,
+    target: str,
+    shape: str,
+    keys: Collection[str],
+    take: "Take",
+    deadline: float,
+) -> tuple[int, bytes]:
+    """Ask for lists, and give each of their elements to `take` (`listing.take_each`).
+
+    Gives the status, and the body of what is no list. Raises `UpstreamError`. Closing: as `ask`.
+    """
+    # Loaded with the policy: most limit nothing that is listed.
+    from trioproxy.proxy.listing import take_each
+
+    is_whole = False
+    with trio.move_on_at(deadline):
+        try:
+            begun = await _begin(engine, bare("GET", target), is_repeatable=True)
+            head, data = begun
+            raw = b""
+            if head.status in _HAS_IT:
+                await take_each(engine, begun, shape, keys, take)
+            else:
+                raw = await _read_body(engine, head.framing, data)
+            is_whole = head.keep_alive
+            return head.status, raw
+        finally:
+            if not is_whole:
+                engine.drop()
+    raise _too_slow()
 
 
 def bare(method: str, target: str) -> bytes:
@@ -480,7 +525,7 @@ def _question(target: str, body: object) -> bytes:
     return head.encode() + raw
 
 
-async def _exchange(
+async def _begin(
     engine: Engine, question: bytes, is_repeatable: bool
 ) -> tuple[ResponseHead, bytes]:
     await engine.send_request(question)
@@ -495,7 +540,7 @@ async def _exchange(
         head, data = await engine.read_head(_EXPECTED)
     if head.is_interim or head.switches:
         raise UpstreamError(f"the Engine answers {head.status} to a question")
-    return head, await _read_body(engine, head.framing, data)
+    return head, data
 
 
 async def _read_body(engine: Engine, framing: Framing, data: bytes) -> bytes:

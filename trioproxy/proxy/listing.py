@@ -1,0 +1,106 @@
+"""Questions of ours that are answered by lists: read element by element, at any length.
+
+Nothing of an answer is held but the element that is looked at, and others have their turn
+on the way. Whoever asks keeps what counts, and bounds that.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+from trioproxy.errors import UpstreamError, UpstreamLost
+from trioproxy.http.elements import ELEMENT, VALUE, Elements, parse, unreadable
+from trioproxy.http.framing import (
+    CHUNKED,
+    UNTIL_CLOSE,
+    Boundary,
+    Dechunked,
+    Framing,
+    boundary_of,
+)
+from trioproxy.http.jsonbody import Json
+from trioproxy.http.response import ResponseHead
+from trioproxy.proxy.engine import Engine
+from trioproxy.proxy.wire import Wire
+
+PIECE: Final = 64 * 1024
+"""Read at a time."""
+
+Take = Callable[[Json], None]
+
+
+class Content:
+    """The body of an answer, without its framing."""
+
+    def __init__(self, wire: Wire, framing: Framing) -> None:
+        self._wire = wire
+        self._may_close = framing is UNTIL_CLOSE
+        self._boundary: Boundary = (
+            Dechunked(UpstreamError)
+            if framing is CHUNKED
+            else boundary_of(framing, UpstreamError)
+        )
+        self._data = b""
+        self._at = 0
+
+    @property
+    def surplus(self) -> bytes:
+        """What came behind its end."""
+        return self._data[self._at :]
+
+    def put(self, data: bytes) -> None:
+        """Take what came with its head."""
+        self._data = data
+
+    async def read(self) -> bytes:
+        """Give some more of it; nothing at its end. Raises `UpstreamLost`."""
+        boundary = self._boundary
+        while not boundary.done:
+            if self._at == len(self._data):
+                self._data, self._at = await self._wire.recv(PIECE), 0
+                if not self._data:
+                    if self._may_close:
+                        return b""
+                    raise UpstreamLost("the Engine closed the connection in mid-body")
+            begin = self._at
+            self._at = boundary.feed(self._data, begin, len(self._data))
+            if isinstance(boundary, Dechunked):
+                content = boundary.take()
+            else:
+                content = self._data[begin : self._at]
+            if content:
+                return content
+        return b""
+
+
+async def take_each(
+    engine: Engine,
+    begun: tuple[ResponseHead, bytes],
+    shape: str,
+    keys: Collection[str],
+    take: Take,
+) -> None:
+    """Give each element of the lists that are called `keys` to `take`, and what stands in the
+    place of such a list, unless that is null.
+
+    `begun`: the head of the answer, and what came behind it. Raises `UpstreamError`. Closing: the
+    connection is dropped unless the answer came whole.
+    """
+    head, data = begun
+    content, elements = Content(engine.wire, head.framing), Elements(shape)
+    content.put(data)
+    is_whole = False
+    try:
+        while more := await content.read():
+            for piece in elements.feed(more):
+                is_told = piece.mark is ELEMENT or (
+                    piece.mark is VALUE and piece.raw != b"null"
+                )
+                if is_told and piece.key in keys:
+                    take(piece.value or parse(piece.raw))
+            await engine.wire.let_others()
+        if not elements.is_whole:
+            raise unreadable("it is cut off")
+        is_whole = head.keep_alive and not content.surplus
+    finally:
+        if not is_whole:
+            engine.drop()
