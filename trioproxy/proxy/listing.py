@@ -11,6 +11,7 @@ from trioproxy.errors import UpstreamError, UpstreamLost
 from trioproxy.http.elements import ELEMENT, VALUE, Elements, parse, unreadable
 from trioproxy.http.framing import (
     CHUNKED,
+    PIECE_OF_CHUNKS,
     UNTIL_CLOSE,
     Boundary,
     Dechunked,
@@ -61,15 +62,24 @@ class Content:
                     if self._may_close:
                         return b""
                     raise UpstreamLost("the Engine closed the connection in mid-body")
-            begin = self._at
-            self._at = boundary.feed(self._data, begin, len(self._data))
-            if isinstance(boundary, Dechunked):
-                content = boundary.take()
-            else:
-                content = self._data[begin : self._at]
-            if content:
+            if content := await self._take(boundary):
                 return content
         return b""
+
+    async def _take(self, boundary: Boundary) -> bytes:
+        """Take what is here, all of it unless it comes in very small chunks."""
+        end, pieces = len(self._data), list[bytes]()
+        while self._at < end and not boundary.done:
+            begin = self._at
+            self._at = boundary.feed(self._data, begin, end)
+            if isinstance(boundary, Dechunked):
+                pieces.append(boundary.take())
+            else:
+                pieces.append(self._data[begin : self._at])
+            if self._at < end and self._at - begin < PIECE_OF_CHUNKS:
+                await self._wire.let_others()
+                break
+        return b"".join(pieces)
 
 
 async def take_each(
