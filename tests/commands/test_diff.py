@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.commands.running import Finished, run
+from tests.learning.test_proposal import seen_route
+from trioproxy.evidence.evidencefile import dump
+from trioproxy.evidence.seen import Evidence, When
+from trioproxy.evidence.sight import Sight, Who
 
 SMALL = "ALLOW_OPERATIONS=ContainerList\n"
 LARGE = "ALLOW_OPERATIONS=ContainerCreate,ContainerList,GET:/new/{x}\n"
@@ -185,3 +189,79 @@ def test_bad_input(args: tuple[str, ...], said: str, folder: Path) -> None:
     """What cannot be compared ends with status 2 and says why."""
     done = run("diff", *(str(folder / one) if "." in one else one for one in args))
     assert (done.status, said in done.err) == (2, True), done.err
+
+
+DAY = 86_400
+BEGIN = 1_795_515_300
+
+
+def observed(folder: Path, name: str, days: int) -> None:
+    """Evidence next to a file: operations and a value, watched for so many days."""
+    evidence = Evidence()
+    evidence.begin("2026-11-24T10:15:00Z-1", BEGIN)
+    who = Who("docker/26.1.5", "10.0.0.5", "1.45")
+    for one in ("ContainerList", "ContainerCreate", "ContainerCreate"):
+        evidence.observe(seen_route(one), "200", When(BEGIN), who)
+    evidence.observe(
+        Sight("CREATE_BINDS", "/srv/a", "ContainerCreate"), "200", When(BEGIN)
+    )
+    seconds = days * DAY
+    evidence.observe(
+        seen_route("ContainerList"), "200", When(BEGIN + seconds, seconds), who
+    )
+    (folder / name).with_suffix(".jsonl").write_text(dump(evidence))
+
+
+def test_what_an_edit_flips(folder: Path) -> None:
+    """With evidence next to a file it is said what of that is decided otherwise, and how often it came up."""
+    observed(folder, "large.env", 2)
+    done = diff(folder, "large.env", "small.env")
+    assert done.status == 0
+    assert done.out.splitlines()[-4:-1] == [
+        "it decides 1 of 3 recorded in large.jsonl otherwise, the last of 2026-11-24",
+        "small.env alone refuses:",
+        "  2x ContainerCreate (POST /containers/create) is not allowed: add ContainerCreate"
+        " to ALLOW_OPERATIONS, last 2026-11-24, by 10.0.0.5",
+    ]
+    back = diff(folder, "small.env", "large.env")
+    assert "small.env alone refuses:" in back.out
+    data = json.loads(diff(folder, "large.env", "small.env", "--as", "json").out)
+    names = [one["name"] for one in data["observed"]["refused"]]
+    assert (data["observed"]["recorded"], names) == (3, ["ContainerCreate"])
+    assert data["observed"]["allowed"] == data["observed"]["unused"] == []
+    text = diff(folder, "large.env", "small.env", "--as", "markdown").out
+    assert "```text\nit decides 1 of 3 recorded" in text
+
+
+def test_a_value_that_an_edit_flips(folder: Path) -> None:
+    """A value that both could ask for is decided by itself; what nobody sent flips nothing."""
+    observed(folder, "large.env", 2)
+    limited = "CREATE_BINDS={}\nALLOW_OPERATIONS=ContainerCreate,ContainerList\n"
+    (folder / "a.env").write_text(limited.format("/srv/a"))
+    (folder / "large.env").write_text(limited.format("/srv/b"))
+    done = diff(folder, "a.env", "large.env")
+    assert "it decides 1 of 3 recorded" in done.out
+    assert (
+        "  1x ContainerCreate asks for /srv/a, which CREATE_BINDS does not list"
+        in done.out
+    )
+    (folder / "large.env").write_text(limited.format("/srv/a,/srv/b"))
+    done = diff(folder, "a.env", "large.env")
+    assert (
+        done.out.splitlines()[-1]
+        == "it decides all 3 recorded in large.jsonl as before"
+    )
+
+
+def test_what_is_unused_is_suggested_after_a_long_time(folder: Path) -> None:
+    """What nobody used for 30 days is named, if so much was watched."""
+    (folder / "new.env").write_text(
+        "ALLOW_OPERATIONS=ContainerCreate,ContainerList,ImageList\n"
+    )
+    for days, suggested in ((29, False), (31, True)):
+        observed(folder, "new.env", days)
+        done = diff(folder, "small.env", "new.env")
+        told = "not used in the last 30 days of it, to be struck out perhaps: ContainerCreate, ImageList"
+        assert (told in done.out.splitlines()) is suggested
+    (folder / "new.env").with_suffix(".jsonl").unlink()
+    assert "recorded" not in diff(folder, "small.env", "new.env").out

@@ -6,7 +6,7 @@ nothing. Then through the recipes whose clients create containers, through what 
 learned of a `docker run -v`, and through `CREATE_BINDS=` with the recipes' operations; with
 the operations granted too that the attack needs. There it has no effect, or `explain` says
 root, by an operation of the attack, and why; or, where it gives no root, `check` says that it
-is open, and it is. What `check` says to be shut has no effect.
+is open, and it is. Last comes what it needs with each line that shuts it. What `check` says to be shut has no effect.
 
 Through the five files together each is tried 10 times in `make test` and 200 times in
 `make test-deep`, what costs a second each time 5 and 40 times there, and 200 times in
@@ -35,6 +35,7 @@ from tests.depth import by_depth
 from tests.end_to_end.proxies import enforcing, learn
 from tests.engine import ScratchEngine
 from trioproxy.api.routes import OPERATIONS, Risk
+from trioproxy.errors import ConfigError
 from trioproxy.file import envfile
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.meaning import Way, meaning_of
@@ -201,6 +202,30 @@ def rows(files: Files, one: Attack) -> Iterator[str]:
         own = {key: text.format(shared=files.stage.shared) for key, text in one.file.items()}  # fmt: skip
         own["ALLOW_OPERATIONS"] = ",".join(sorted(one.needs))
         yield judged(files, one, "its own file", own)
+    for number, more in enumerate(shutting(one)):
+        yield judged(files, one, f"what shuts it, {number + 1}", more)
+
+
+def shutting(one: Attack) -> Iterator[Mapping[str, str]]:
+    """Files that open what an attack needs, and shut it by one line; else by all of them."""
+    bare = {"ALLOW_OPERATIONS": ",".join(sorted(one.needs))}
+    lines = [line.replace("{image}", "busybox").split("=", 1) for line in one.shut]
+    owner = {"ONLY_OWNER": "me"}
+    files = [
+        {**bare, name: value, **(owner if name.startswith("ONLY_") else {})}
+        for name, value in lines
+    ]
+    shut = [file for file in files if is_shut_by(one, file)]
+    together = {**bare, **dict(lines), **owner}
+    yield from shut or ([together] if is_shut_by(one, together) else [])
+
+
+def is_shut_by(one: Attack, variables: Mapping[str, str]) -> bool:
+    """Whether `check` says so."""
+    try:
+        return try_one(parse_policy(variables)[0], one)[0] is Standing.SHUT
+    except ConfigError:  # an owner, and nothing that is its own
+        return False
 
 
 @pytest.mark.engine

@@ -163,6 +163,8 @@ def test_what_is_not_granted_and_what_does_not_apply() -> None:
     assert found["a slash of the path that is escaped"].standing is Standing.MOOT
     one = found["another container's environment"]
     assert one.standing is Standing.OPEN
+    assert one.remedy == "REDACT=env"
+    one = by_name({"ALLOW_OPERATIONS": "ContainerLogs"})["another container's log"]
     assert one.remedy == "ONLY_CONTAINERS=@own ONLY_OWNER=client"
 
 

@@ -297,3 +297,12 @@ def test_objects_are_shown() -> None:
     assert "ONLY_CONTAINERS containers that requests may name" in found
     assert "Grant ONLY_CONTAINERS=web" in found
     assert "Still shown, listed or not, by ContainerList ." in found
+
+
+def test_what_an_edit_flips_is_shown(grown: str) -> None:
+    """Beside an older file a page has what was observed and is decided otherwise by the new one."""
+    found = Page(grown).text
+    assert "What was observed and is decided otherwise" in found
+    told = re.search(r"([0-9]+) of ([0-9]+), the last on 20", found)
+    assert told is not None
+    assert 0 < int(told[1]) <= int(told[2])

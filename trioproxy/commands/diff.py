@@ -8,6 +8,7 @@ import click
 
 from trioproxy.api.routes import CONNECTS
 from trioproxy.commands.drift import Drifted
+from trioproxy.commands.flipped import Flipped
 from trioproxy.commands.observed import is_evidence, read_evidence
 from trioproxy.commands.policyfile import PolicyFile, as_code
 from trioproxy.commands.sheetlines import line_data, power_text, way_data
@@ -49,7 +50,8 @@ def command(*, old: str, new: str, form: Form, output: str | None, days: int) ->
     """Show what the policy file NEW grants more and less than OLD.
 
     The two are compared by what they decide, so a list can be compared with section
-    variables. Use it as a gate: the exit status is 1 when NEW grants more.
+    variables. Use it as a gate: the exit status is 1 when NEW grants more. With evidence
+    next to one of them it is said what of that NEW decides otherwise.
 
     Where one of them is evidence, NAME.jsonl: what the file refuses of it, with the line
     that would allow it, and what it grants and nobody uses. Two of evidence are compared
@@ -63,13 +65,21 @@ def command(*, old: str, new: str, form: Form, output: str | None, days: int) ->
         if is_evidence(new):
             raise click.UsageError("a page is about a policy file: name one")
         write_page(new, output, old=old)
-    found = compare(_policy(old), _policy(new))
+    policies = _policy(old), _policy(new)
+    found = compare(*policies)
+    flipped = None
+    if form is not Form.HTML and (found.more or found.less):
+        flipped = Flipped.of((old, new), policies, days)
+    told = list(flipped.lines(old, new)) if flipped else []
     if form is Form.JSON:
-        click.echo(json.dumps(_data(old, new, found), indent=2))
+        data = _data(old, new, found)
+        data |= {"observed": flipped.data()} if flipped else {}
+        click.echo(json.dumps(data, indent=2))
     elif form is Form.MARKDOWN:
-        write(_markdown(old, new, found))
+        fenced = ["", "```text", *told, "```"] if told else []
+        write((*_markdown(old, new, found), *fenced))
     elif form is Form.TEXT:
-        show(*_text(old, new, found))
+        show(*_text(old, new, found), *told)
     return MORE if found.more or found.is_root_new else 0
 
 

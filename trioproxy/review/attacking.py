@@ -75,6 +75,7 @@ _TOLD: Final[Mapping[str, str]] = MappingProxyType(
         "bodiless": "it goes on without a body",
         "nocopy": "the Engine is told to fill no volume that others have",
         "nodes": "containers go on without MKNOD",
+        "redacted": "what REDACT names is hidden in the answer",
         "reserved": "creations wait for the volumes of others",
         "socket": "this proxy's socket goes on in its place",
         "unpacked": "nodes in an archive are refused",
@@ -340,6 +341,7 @@ class Attempt:
         """Which changes of ours what went on has, as in `Attack.undone`."""
         self._gate = Gate.enforcing(policy)
         self._opened = policy.opened_operations
+        self._hides = bool(policy.hides)
         self._words = words_of(policy)
         self._names = dict[tuple[Kind, str], str]()
         self._engine = Arranged(self._gate)
@@ -464,6 +466,10 @@ class Attempt:
         )
         if self._gate.unpacks(request.operation):
             self.undone.add("unpacked")
+        if self._hides and any(
+            row.is_redacted for row in OPERATIONS[request.operation]
+        ):
+            self.undone.add("redacted")
         if request.operation == "ContainerExec":
             self._engine.container_of_exec = request.parameter
         if (kind := _MADE.get(request.target.path)) is None:

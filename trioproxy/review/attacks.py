@@ -19,7 +19,7 @@ from trioproxy.api.routes import OPERATIONS, Risk
 Sending = Mapping[str, Any]
 """A request, as a row of the data."""
 
-UNDONE: Final = frozenset({"bodiless", "nocopy", "nodes", "reserved", "socket", "unpacked"})  # fmt: skip
+UNDONE: Final = frozenset({"bodiless", "nocopy", "nodes", "redacted", "reserved", "socket", "unpacked"})  # fmt: skip
 """The changes of ours that take an effect away; `attacking` knows what each is."""
 _SENT: Final = frozenset(
     {

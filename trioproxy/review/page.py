@@ -48,9 +48,11 @@ from trioproxy.review.readings import HOLE, reading
 from trioproxy.review.sheet import (
     DAY,
     UNUSED_DAYS,
+    Flips,
     Line,
     Sheet,
     Standing,
+    flips_of,
     sheet_of,
 )
 from trioproxy.review.translate import elsewhere
@@ -99,7 +101,7 @@ def page(
     found = compare(old.policy, file.policy) if old else None
     sections = list(_sections(file, sheet, learned, live))
     if old and found:
-        sections.insert(0, _changes(old, found))
+        sections.insert(0, _changes(old, file, found, learned))
     sections.append(_provenance(file, learned, old, live))
     body = element(
         "body",
@@ -391,8 +393,11 @@ def _others(sheet: Sheet, lines: Iterable[Line]) -> Section:
 # --- Beside other files -------------------------------------------------------------
 
 
-def _changes(old: File, found: Comparison) -> Section:
-    """What is different from another file, root first."""
+def _changes(
+    old: File, file: File, found: Comparison, learned: Record | None
+) -> Section:
+    """What is different from another file, root first; and for whom, where that is known."""
+    flips = flips_of(old.policy, file.policy, learned.evidence) if learned else None
     said = para(
         f"It grants {found.extent} than ",
         code(old.name),
@@ -423,7 +428,28 @@ def _changes(old: File, found: Comparison) -> Section:
             for title, side in (("More", found.more), ("Less", found.less))
             if side
         ],
+        _flipped(old, file, flips) if flips and flips.number else None,
     )
+
+
+def _flipped(old: File, file: File, flips: Flips) -> Children:
+    """What was observed and is decided otherwise."""
+    sides = ((file, flips.refused), (old, flips.allowed))
+    rows: list[list[Children]] = [
+        [code(one.grant.name), code(by.name), one.told, seen_of(one.seen)]
+        for by, lines in sides
+        for one in lines
+    ]
+    return [
+        element("h3", "What was observed and is decided otherwise"),
+        para(f"{flips.number} of {flips.recorded}, the last on {day(flips.last)}."),
+        table(
+            count(len(rows), "thing"),
+            ("What", "Refused by", "Why", "Seen"),
+            rows,
+            class_="flipped",
+        ),
+    ]
 
 
 def _drift(file: File, live: Record) -> Section:

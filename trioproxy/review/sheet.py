@@ -453,6 +453,79 @@ def _refusal(policy: Policy, sight: Sight) -> str:
     return next((one.message for one in decisions if not one.allowed), "")
 
 
+@value_class
+class Flips:
+    """What of all that was observed two files decide otherwise."""
+
+    recorded: int
+    """How many things were observed: operations, values, objects."""
+    refused: tuple[Line, ...]
+    """What the new file refuses and the old one did not."""
+    allowed: tuple[Line, ...]
+    """The other way round."""
+
+    @property
+    def number(self) -> int:
+        """How many are decided otherwise."""
+        return len(self.refused) + len(self.allowed)
+
+    @property
+    def last(self) -> int:
+        """When one of them came up last, in seconds since the epoch; 0: never."""
+        lines = (*self.refused, *self.allowed)
+        return max((one.seen.last for one in lines if one.seen), default=0)
+
+
+def flips_of(old: Policy, new: Policy, evidence: Evidence) -> Flips:
+    """Decide all that was observed by two files, one after the other.
+
+    What was asked for with an operation that one of them closes is decided with that.
+    """
+    uses, both = list(_seen(evidence)), old.opened_operations & new.opened_operations
+    decided = [
+        one for one in uses if one.grant.is_operation or one.sight.operation in both
+    ]
+    before, after = (
+        _refusals(policy, decided, evidence.newest_base) for policy in (old, new)
+    )
+    return Flips(
+        recorded=len({one.grant for one in uses}),
+        refused=tuple(_flipped(new, evidence, after, before)),
+        allowed=tuple(_flipped(old, evidence, before, after)),
+    )
+
+
+_Refusals = dict[Grant, list[tuple[_Use, str]]]
+"""What is refused, by the names that evidence has: each use with the words for it."""
+
+
+def _refusals(policy: Policy, uses: Iterable[_Use], base: str) -> _Refusals:
+    items, found = (
+        _Items(policy, base),
+        defaultdict[Grant, list[tuple[_Use, str]]](list),
+    )
+    for one in uses:
+        if told := items.refusal(one, items.fitting(one)):
+            found[one.grant].append((one, told))
+    return found
+
+
+def _flipped(
+    policy: Policy, evidence: Evidence, refused: _Refusals, other: _Refusals
+) -> Iterator[Line]:
+    """A line for each thing that a policy refuses and another one does not."""
+    adding = Adding(policy)
+    for grant in sorted(refused.keys() - other.keys()):
+        uses = [one for one, _ in refused[grant]]
+        yield Line(
+            grant=grant,
+            standing=Standing.REFUSED,
+            power=adding.power(grant),
+            told=refused[grant][0][1],
+            seen=_sum(uses, evidence, is_granted=False),
+        )
+
+
 # --- What is not granted ------------------------------------------------------------
 
 
