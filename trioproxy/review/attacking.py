@@ -93,6 +93,7 @@ _MADE: Final = MappingProxyType(
 )
 IMAGE: Final = "busybox:latest"
 """Where the file lists none, for any will do."""
+PAD: Final = "x" * 2_000_000
 JSON: Final = "application/json"
 BLOCK: Final = 512
 """Bytes that an archive has at least."""
@@ -300,7 +301,7 @@ def words_of(policy: Policy) -> dict[str, str]:
         "used": "strangers-app",
         "written": "written",
         "say": "echo reached",
-        "pad": "x" * 2_000_000,
+        "pad": PAD,
         **{name: name for name in ("cgroup", "ipc", "uts")},
     }
 
