@@ -21,7 +21,7 @@ from tests.proxy.test_objects import LISTED, OWN, container, image
 from trioproxy.file.permissions import parse_policy
 from trioproxy.http.elements import MOST_OF_AN_ELEMENT
 from trioproxy.judge.gate import Gate
-from trioproxy.proxy.narrowing import SHORT
+from trioproxy.proxy.narrowing import ONE_BY_ONE, SHORT
 
 IMAGE = "sha256:" + "cd" * 32
 SECRET = "hunter2"
@@ -441,3 +441,48 @@ async def test_filters_that_are_not_clear(named: Proxy, query: str) -> None:
     client = await named.connect()
     await client.ask("GET", f"/containers/json?{query}")
     assert (await client.read_response()).status == 400
+
+
+VOLUMES = [
+    {"Name": f"v{n}", "Driver": "local", "Labels": {"com.docker.volume.anonymous": ""}}
+    for n in range(ONE_BY_ONE + 4)
+]
+
+
+async def test_volumes_without_names(named: Proxy) -> None:
+    """Who has them is asked one by one; of many, by one look at all containers."""
+
+    def user(number: int, *volumes: str) -> dict[str, Any]:
+        mounts = [{"Type": "volume", "Name": name} for name in volumes]
+        return listed(number, Mounts=mounts)
+
+    client, engine = await listing(named, target="/volumes")
+    await engine.send(answer({"Warnings": None, "Volumes": VOLUMES, "New": [1]}))
+    questions = await named.fake.accept()
+    for n in range(ONE_BY_ONE):
+        asked = await questions.answer(
+            body=json.dumps(
+                [user(1 if n % 2 else 9, f"v{n}"), user(9, f"v{n}0")]
+            ).encode()
+        )
+        assert b"volume" in asked.line
+    users = [
+        user(1, "v8", "v9"),
+        user(9, "v9"),
+        user(10, "v8"),
+        user(9, "x"),
+        user(1, "v10"),
+    ]
+    asked = await questions.answer(body=json.dumps(users).encode())
+    assert asked.line == b"GET /containers/json?all=1 HTTP/1.1"
+    found = json.loads((await client.read_response()).body)
+    assert [one["Name"] for one in found["Volumes"]] == [
+        "v1",
+        "v3",
+        "v5",
+        "v7",
+        "v8",
+        "v10",
+    ]
+    assert found["Warnings"] is None
+    assert found.keys() == {"Warnings", "Volumes"}

@@ -54,7 +54,7 @@ from trioproxy.judge.showing import (
 )
 from trioproxy.limits.things import Thing, listed
 from trioproxy.proxy.engine import Engine
-from trioproxy.proxy.listing import Content
+from trioproxy.proxy.listing import Content, Take
 from trioproxy.proxy.relay import LAST_CHUNK
 from trioproxy.proxy.resolve import LISTS, THEIR_KEYS, Resolver, ask_each, shape_of
 from trioproxy.proxy.shared import Shared
@@ -65,6 +65,9 @@ STEP: Final = 16 * 1024
 
 SHORT: Final = 64 * 1024
 """Up to here an answer is held until it is whole, and goes with its length."""
+
+ONE_BY_ONE: Final = 8
+"""Volumes without names about which the Engine is asked one by one."""
 
 MOST_KNOWN: Final = 16_384
 """Things that one stream of events remembers, a few hundred bytes each."""
@@ -293,6 +296,10 @@ class _Asking:
         self._resolver = Resolver(self._engine, gate, shared.remembered)
         self._known = dict[tuple[Kind, str], Thing]()
         """What was said before; the oldest first."""
+        self._asked_of = 0
+        """Volumes without names."""
+        self._users: dict[str, tuple[Thing, ...]] | None = None
+        """Of all volumes, by name, once many were asked about."""
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -304,11 +311,47 @@ class _Asking:
         resolver.begin_anew()
         match need:
             case NeedWhole():
+                if need.thing.is_anonymous:
+                    return await self._with_users(need.thing)
                 return await resolver.complete(need.thing)
             case NeedContainers():
                 return await resolver.containers(need.ids)
             case NeedKnown():
                 return await self._recall(resolver, need)
+
+    async def _with_users(self, volume: Thing) -> Thing:
+        """Say who has a volume that nobody named.
+
+        For each of a few of them the Engine looks through its containers; of many, which a
+        machine for tests may have by thousands, all containers are looked through once.
+        """
+        self._asked_of += 1
+        if self._asked_of <= ONE_BY_ONE:
+            return await self._resolver.complete(volume)
+        if self._users is None:
+            self._users = await self._all_users()
+        users = self._users.get(volume.id, ())
+        return await self._resolver.with_what_counts(volume._replace(users=users))
+
+    async def _all_users(self) -> dict[str, tuple[Thing, ...]]:
+        """Of each volume a container that is not listed, if there is one, else one that is."""
+        found, users = list[Thing](), dict[str, tuple[Thing, ...]]()
+
+        def take(value: jsonbody.Json) -> None:
+            thing = listed(Kind.CONTAINER, value)
+            if thing.volumes:
+                volumes = thing.volumes
+                found.append(self._objects.remembered(thing)._replace(volumes=volumes))
+
+        await self._list(Kind.CONTAINER, take)
+        for thing in found:
+            self._resolver.begin_anew()
+            user = await self._resolver.complete(thing)
+            is_listed = self._objects.holds(user)
+            for name in thing.volumes:
+                if name not in users or not is_listed:
+                    users[name] = (user,)
+        return users
 
     async def _recall(self, resolver: Resolver, need: NeedKnown) -> Thing | None:
         key = need.kind, need.id
@@ -337,17 +380,22 @@ class _Asking:
                     self._remember(whole)
 
     async def _candidates(self, kind: Kind) -> list[Thing]:
-        """What may be inside, as far as a list tells: read as any answer is, at any length."""
-        target, found = LISTS[kind], list[Thing]()
+        """What may be inside, as far as a list tells."""
+        found = list[Thing]()
 
         def take(value: jsonbody.Json) -> None:
             thing = listed(kind, value)
             if self._objects.may_hold(thing):
                 found.append(self._objects.remembered(thing))
 
+        await self._list(kind, take)
+        return found
+
+    async def _list(self, kind: Kind, take: Take) -> None:
+        """Look at all of a kind, at any length."""
+        target = LISTS[kind]
         status, _ = await ask_each(
             self._engine, target, shape_of(kind), THEIR_KEYS, take, inf
         )
         if status != _HAS_IT:
             raise Untold(f"the Docker Engine answers {status} to GET {target}")
-        return found

@@ -219,7 +219,7 @@ class Resolver:
             raise Untold(
                 f"the Docker Engine answers {status} to the question which {kind}s it has"
             )
-        whole = [await self._with_what_counts(one) for one in found]
+        whole = [await self.with_what_counts(one) for one in found]
         return Listed(prune, tuple(whole))
 
     async def _resolve(self, one: Reference) -> None:
@@ -324,9 +324,9 @@ class Resolver:
         if thing.is_anonymous:
             users = await self._users_of(thing.id)
             thing = thing._replace(users=users)
-        return await self._with_what_counts(thing)
+        return await self.with_what_counts(thing)
 
-    async def _with_what_counts(self, thing: Thing) -> Thing:
+    async def with_what_counts(self, thing: Thing) -> Thing:
         """Add what its description does not say, but for who uses a volume."""
         is_proxys = thing.id == self._own.id or self._own.id in thing.members
         if thing.kind is Kind.VOLUME:
