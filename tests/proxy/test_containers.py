@@ -169,6 +169,7 @@ async def stack(
         ),
         gates=LISTS,
         of_containers=tuple(LISTS),
+        containers=True,
         log=log,
         own=Own(id=OWN),
     )

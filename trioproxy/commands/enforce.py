@@ -161,6 +161,7 @@ def command(
             config=config,
             gates=gates,
             of_containers=tuple(folder),
+            containers=bool(config.policies),
             log=log,
             observers=observers,
             away=start.away(os.environ),

@@ -17,12 +17,11 @@ from trioproxy.commands.asked import Asked, Scope
 from trioproxy.commands.capture import paths_of_engine, why_not
 from trioproxy.config import (
     CLIENT,
-    DEFAULT_PORT,
     Address,
     Config,
     Listened,
     UnixAddress,
-    parse_address,
+    parse_listener,
     upstream_address,
 )
 from trioproxy.errors import ConfigError
@@ -160,12 +159,9 @@ def _live(asked: Asked) -> int:
     from trioproxy.commands import start
     from trioproxy.commands.learner import Plan, learn
 
-    if asked.apart:
-        raise ConfigError(
-            f"{CLIENT} in the name of FILE is for logs, which are read with --from-log",
-            hint="live, each client has a learner of its own: --from, or --listen",
-        )
     start.refuse_haproxy_config()
+    if asked.apart:
+        return _apart(asked)
     clients = _read_clients(asked)
     store = Store(asked.path, asked.wish(asked.path), fresh=asked.fresh)
     known, listed = store.begin(asked.within or "")
@@ -188,6 +184,26 @@ def _live(asked: Asked) -> int:
             base=_base() if asked.argv else "",
         )
         return start.run(learn, plan)
+
+
+def _apart(asked: Asked) -> int:
+    """Learn from many clients at once, a file for each."""
+    from trioproxy.commands import start
+    from trioproxy.commands.learnstack import learn_stack
+
+    if asked.argv or asked.only_from or not asked.listen:
+        named = (
+            "COMMAND" if asked.argv else "--from" if asked.only_from else "no --listen"
+        )
+        raise ConfigError(
+            f"{CLIENT} in the name of FILE is for clients that come by themselves:"
+            f" {named} has no place there",
+            hint="name the listeners with --listen, or a log with --from-log",
+        )
+    config = _read_config(asked, "")
+    if warning := start.check_upstream(config.upstream, config.listen, os.environ):
+        tell.warn(warning)
+    return start.run(learn_stack, asked, config)
 
 
 def _proxy_socket(store: Store, listen: Iterable[Listened]) -> str:
@@ -285,7 +301,7 @@ def _captured(upstream: Address, asked: Asked) -> Sequence[str]:
 def _read_config(asked: Asked, private: str) -> Config:
     urls = (*([private] if private else []), *asked.listen)
     return Config.read(
-        tuple(parse_address(url, port=DEFAULT_PORT) for url in urls),
+        tuple(map(parse_listener, urls)),
         upstream_address(asked.upstream, os.environ, docker_host=True),
         os.environ,
         level=os.environ.get("LOG_LEVEL") or "warning",

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -21,6 +21,7 @@ from trioproxy.commands.asked import Asked
 from trioproxy.commands.closing import Closing, say_beyond
 from trioproxy.commands.status import Watching
 from trioproxy.config import Config
+from trioproxy.errors import TrioProxyError
 from trioproxy.evidence.clients import Clients
 from trioproxy.evidence.evidencefile import Loaded
 from trioproxy.evidence.journal import Journal
@@ -121,16 +122,35 @@ def _as_it_is(function: _Function) -> _Function:
     return function
 
 
-async def _learn(plan: Plan, block: "Block | None") -> int:
-    above = block.above if block else _as_it_is
+@value_class
+class Lesson:
+    """What one client is learned with."""
+
+    plan: Plan
+    journal: Journal[Written]
+    recorder: Recorder
+
+    def gate(self) -> Gate:
+        """What lets pass and looks at what comes."""
+        return Gate.learning(
+            self.plan.store.wish.ceiling,
+            learns_arguments=self.plan.store.wish.arguments,
+            objects=self.plan.objects,
+            proxy_socket=self.plan.proxy_socket,
+        )
+
+
+def begin(
+    plan: Plan,
+    warn: Callable[[str], None] = tell.warn,
+    complain: Callable[[TrioProxyError], None] = tell.complain,
+) -> Lesson:
+    """Begin a run of one client's."""
     evidence = plan.known.evidence
     unknown = UnknownRoutes()
-    teller = tell.Teller(
-        plan.known, quiet=plan.asked.quiet, unknown=unknown, warn=above(tell.warn)
-    )
+    teller = tell.Teller(plan.known, quiet=plan.asked.quiet, unknown=unknown, warn=warn)
     name = start.new_run(evidence.runs)
     evidence.begin(name, start.now(), has_command=bool(plan.command))
-    complain = above(tell.complain)
     journal = Journal(plan.store, evidence, tell=teller.tell, complain=complain)
     recorder = Recorder(
         evidence,
@@ -141,35 +161,40 @@ async def _learn(plan: Plan, block: "Block | None") -> int:
         proxy_socket=plan.proxy_socket,
     )
     recorder.unknown = unknown
+    return Lesson(plan=plan, journal=journal, recorder=recorder)
+
+
+async def _learn(plan: Plan, block: "Block | None") -> int:
+    above = block.above if block else _as_it_is
+    lesson = begin(plan, above(tell.warn), above(tell.complain))
+    recorder = lesson.recorder
     log = Log(plan.config.level, form=plan.config.log_format, write=above(os.write))
-    heeded = [one for one in END_SIGNALS if signal.getsignal(one) != signal.SIG_IGN]
     # From here on a signal ends the learning, never the writing.
-    with trio.open_signal_receiver(*heeded) as signals:
+    with trio.open_signal_receiver(*heeded()) as signals:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(journal.run)
-            status = await _serve(plan, recorder, log, signals, block)
+            nursery.start_soon(lesson.journal.run)
+            status = await _serve(lesson, log, signals, block)
             nursery.cancel_scope.cancel()
-        return await _finish(plan, journal, recorder, status)
+        tell.passed_over(recorder.passed_over)
+        return await finish(lesson, status)
+
+
+def heeded() -> list[signal.Signals]:
+    """The signals that end learning, but for those that whoever started us ignores."""
+    return [one for one in END_SIGNALS if signal.getsignal(one) != signal.SIG_IGN]
 
 
 async def _serve(
-    plan: Plan,
-    recorder: Recorder,
+    lesson: Lesson,
     log: Log,
     signals: AsyncIterator[int],
     block: "Block | None",
 ) -> int:
     """Serve until the command has ended or a signal came; a second one ends at once."""
+    plan, recorder = lesson.plan, lesson.recorder
     server = Server(
         config=plan.config,
-        gates={
-            "": Gate.learning(
-                plan.store.wish.ceiling,
-                learns_arguments=plan.store.wish.arguments,
-                objects=plan.objects,
-                proxy_socket=plan.proxy_socket,
-            )
-        },
+        gates={"": lesson.gate()},
         log=log,
         observers={"": [recorder.note]},
         away=start.away(os.environ),
@@ -178,7 +203,7 @@ async def _serve(
     stopping = Stopping()
     status: int | None = None if plan.command else 0
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop, signals, stopping, nursery.cancel_scope)
+        nursery.start_soon(stop, signals, stopping, nursery.cancel_scope)
         await nursery.start(server.run)
         for url in start.exposed(plan.config.listen, server.addresses):
             tell.warn(start.danger(url))
@@ -196,7 +221,6 @@ async def _serve(
             await stopping.event.wait()
         await server.drain(finite=AFTER_COMMAND, streams=AFTER_COMMAND)
         nursery.cancel_scope.cancel()
-    tell.passed_over(recorder.passed_over)
     return child.KILLED_BY + stopping.number if status is None else status
 
 
@@ -221,9 +245,10 @@ async def _stop_when_quiet(
     stopping.event.set()
 
 
-async def _stop(
+async def stop(
     signals: AsyncIterator[int], stopping: Stopping, scope: trio.CancelScope
 ) -> None:
+    """End the learning at a signal; a second one ends at once."""
     async for number in signals:
         if stopping.event.is_set():
             scope.cancel()
@@ -296,10 +321,9 @@ async def _ask_how_old(plan: Plan, evidence: Evidence) -> None:
         evidence.runs[run].oldest_api = oldest_of(answer)
 
 
-async def _finish(
-    plan: Plan, journal: Journal[Written], recorder: Recorder, status: int
-) -> int:
+async def finish(lesson: Lesson, status: int) -> int:
     """Write everything down and show the closing table; the exit status."""
+    plan, journal, recorder = lesson.plan, lesson.journal, lesson.recorder
     evidence, wish = plan.known.evidence, plan.store.wish
     if evidence.saw_anything():
         await _ask_how_old(plan, evidence)

@@ -125,17 +125,20 @@ def needs_image(thing: Thing) -> bool:
     return not JUDGED_LABELS.isdisjoint(thing.labels)
 
 
-def names_for(thing: Thing) -> Iterator[str]:
+def names_for(thing: Thing) -> list[str]:
     """The names of policies that a container may choose, first the one that counts first.
 
     Raises `Nobody` where an image that is gone would have to tell whose a label is.
     """
-    name = thing.names[0]
     if needs_image(thing) and thing.inherited is None:
         raise Nobody(
-            f"the image of the container {name} is gone, and nobody knows which labels"
+            f"the image of the container {thing.names[0]} is gone, and nobody knows which labels"
             " came from it: make the container anew"
         )
+    return [one for one in _names(thing) if NAME.fullmatch(one)]
+
+
+def _names(thing: Thing) -> Iterator[str]:
     if label := thing.own_label(POLICY_LABEL):
         yield label
         return
@@ -145,12 +148,12 @@ def names_for(thing: Thing) -> Iterator[str]:
     if project and service and thing.own_label(NUMBER) is not None:
         yield f"{project}.{service}"
         yield service
-    yield name
+    yield thing.names[0]
 
 
 def choose(thing: Thing, has_policy: "Mapping[str, object]") -> str:
     """Say which policy a container has. Raises `Nobody`, and says what would give it one."""
-    names = [one for one in names_for(thing) if NAME.fullmatch(one)]
+    names = names_for(thing)
     for name in names:
         if name in has_policy:
             return name

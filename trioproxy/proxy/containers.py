@@ -74,14 +74,17 @@ class Containers:
         shared: Shared,
         policies: Mapping[str, object],
         *,
+        welcome: Callable[[list[str]], str] | None,
         on_networks: Callable[[frozenset[str]], None],
         cut: Callable[[str], None],
     ) -> None:
-        """`policies`: what those are called that containers have. `on_networks`: told which
+        """`policies`: what those are called that containers have. `welcome`: begins one for
+        whoever has none, by the names that it may have. `on_networks`: told which
         the proxy is on. `cut`: a container is gone, or all are that were chosen ("")."""
         self._shared = shared
         self._own = shared.remembered.own.id
         self._policies = policies
+        self._welcome = welcome
         self._on_networks = on_networks
         self._cut = cut
         self._networks: dict[str, str] = {}
@@ -107,6 +110,8 @@ class Containers:
                     raise Nobody(
                         f"the container {thing.names[0]} has gone, or its name"
                     )
+                if self._welcome is not None:
+                    self._welcome(identity.names_for(thing))
                 return identity.choose(thing, self._policies), thing.id
         finally:
             # By identity: two that are empty are equal.

@@ -362,6 +362,15 @@ def group_of(peer: str) -> str:
     return f"{socket.inet_ntop(socket.AF_INET6, network)}/64"
 
 
+def client_name_of(peer: str) -> str:
+    """Name a client for whom nothing else is known: `uid-1000`, `172.18.0.5`, `fe80--1`."""
+    if peer.startswith(UID):
+        return f"uid-{peer.removeprefix(UID)}"
+    host = name_of_client(peer).strip("[]").lower()
+    name = host.replace("%", "_").replace(":", "-")
+    return name if name[0].isalnum() else f"ip{name}"
+
+
 def peer_of(sock: socket.socket, address: object) -> str:
     """Name a client: `host:port`, or the user id behind a Unix socket."""
     if isinstance(address, tuple):

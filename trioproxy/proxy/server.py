@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from trioproxy.config import ANYBODY, UID, Config, Level, client_limit
-from trioproxy.errors import ClientLost, Nobody, TrioProxyError, leaf_of
+from trioproxy.errors import (
+    ClientLost,
+    ConfigError,
+    Nobody,
+    TrioProxyError,
+    leaf_of,
+)
 from trioproxy.http.hosts import Reach, Site
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Observer, name_of_client
@@ -102,13 +108,19 @@ class Server:
         config: Config,
         gates: Mapping[str, Gate],
         of_containers: Iterable[str] = (),
+        containers: bool = False,
+        welcome: Callable[[list[str]], str] | None = None,
         log: Log,
         observers: Mapping[str, Iterable[Observer]] = NO_OBSERVERS,
         away: float = 0.0,
         own: Own | None = None,
         group_of: Callable[[str], str] = listeners.group_of,
     ) -> None:
-        """`observers` are told what became of each request, besides the log.
+        """`containers`: whether who comes by TCP, and has no policy by the listener, is known
+        by the container. `welcome`: begins a policy for whoever has none, of the names that
+        he may have; its name. Raises `ConfigError`.
+
+        `observers` are told what became of each request, besides the log.
 
         `of_containers`: the names of those policies that containers have. Observers and `gates`: by what the clients of a policy are called, "" of all who have
         none of their own.
@@ -136,7 +148,8 @@ class Server:
         self._of_containers: dict[str, None] = {}
         """The names of the policies that containers have."""
         self._containers: Containers | None = None
-        if config.policies:
+        self._welcome = welcome
+        if containers:
             self._containers = self._know_containers()
         for client, gate in gates.items():
             is_containers = client in of_containers
@@ -224,10 +237,12 @@ class Server:
         from trioproxy.judge.guard import Guard
         from trioproxy.proxy.containers import Containers
 
-        self._guard = Guard(names=frozenset(), networks=None)
+        if self._welcome is None:  # who learns keeps nobody from anything
+            self._guard = Guard(names=frozenset(), networks=None)
         return Containers(
             self._shared,
             self._of_containers,
+            welcome=self._welcome,
             on_networks=self._guard_networks,
             cut=self._cut_container,
         )
@@ -405,12 +420,17 @@ class Server:
 
     def _admission_of(self, listener: Listener) -> Admission | None:
         """Whose policy judges, and where it is reached; None: each client's own, by its
-        container."""
+        container, or as whoever welcomes it calls it."""
         is_unix = listener.sock.family == socket.AF_UNIX
-        if self._containers is not None and not listener.entry.client and not is_unix:
+        is_known = listener.entry.client or (is_unix and not self._welcome)
+        if not is_known and (self._containers or self._welcome):
             return None
         found = self._admissions[listener.entry.client]
         return found[listeners.reach_of(listener.sock)]
+
+    def _is_container(self, listener: Listener) -> bool:
+        is_tcp = listener.sock.family != socket.AF_UNIX
+        return self._containers is not None and is_tcp
 
     async def _accept(self, listener: Listener, nursery: trio.Nursery) -> None:
         watched = Watched(listener.sock, self._watch)
@@ -490,6 +510,16 @@ class Server:
                 nursery, self._turn_away, wire, refusal, entry.client
             )
             return
+        if admission is None and self._welcome and not self._is_container(listener):
+            try:
+                named = self._welcome([listeners.client_name_of(peer)])
+            except ConfigError as error:
+                self._watch.start_soon(
+                    nursery, self._turn_away, wire, str(error), "", error.status
+                )
+                return
+            peer, name = f"{named}@{peer}", f"{named}@{name}"
+            admission = self._admissions[named][listeners.reach_of(listener.sock)]
         if admission is None:
             self._count += 1
             self._count_of[name] += 1

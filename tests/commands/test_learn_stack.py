@@ -1,0 +1,173 @@
+"""`trioproxy learn -o 'learned/{client}.env'`: a file for each client of a whole stack."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.commands.running import run, running
+from tests.fakes import FakeEngine, connect
+from trioproxy.evidence.evidencefile import load
+
+USES = {
+    "ps": ("GET /containers/json", "GET /version"),
+    "images": ("GET /images/json",),
+    "pull": ("POST /images/create?fromImage=busybox&tag=latest", "GET /version"),
+}
+
+
+async def use(address: str, *requests: str) -> None:
+    """Be a client that asks for these."""
+    for one in requests:
+        client = await connect(address)
+        await client.ask(*one.split(" "))
+        assert (await client.read_response()).status == 200
+        client.close()
+
+
+def granted(file: Path) -> str:
+    """What a learned file says, but for the random end of an owner."""
+    return re.sub(r"(ONLY_OWNER=\w+)-\w+", r"\1", file.read_text())
+
+
+async def test_each_file_is_what_the_client_alone_is_learned_as(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Three clients at once, each on its listener: three files, the same that three learners write."""
+    words = ("--upstream", f"unix://{fake.path}")
+    urls = [f"unix://{tmp_path}/{one}.sock?policy={one}.env" for one in USES]
+    listen = [word for url in urls for word in ("--listen", url)]
+    output = f"{tmp_path}/stack/{{client}}.env"
+    async with running("learn", "-o", output, *listen, *words) as learner:
+        await learner.line("listening on")
+        async with trio.open_nursery() as nursery:
+            for name, requests in USES.items():
+                nursery.start_soon(use, f"unix://{tmp_path}/{name}.sock", *requests)
+        learner.process.send_signal(signal.SIGTERM)
+        assert await learner.end() == 0
+        rest = learner.text
+        async for more in learner.stream:
+            rest += more.decode()
+    assert len(re.findall(r"\.env allows \d operation", rest)) == len(USES)
+    for name, requests in USES.items():
+        alone = tmp_path / "alone" / f"{name}.env"
+        url = f"unix://{tmp_path}/alone-{name}.sock"
+        async with running("learn", "-o", str(alone), "--listen", url, *words) as one:
+            await one.line("listening on")
+            await use(url, *requests)
+            one.process.send_signal(signal.SIGTERM)
+            assert await one.end() == 0
+        learned = granted(tmp_path / "stack" / f"{name}.env")
+        assert learned.replace("/stack/", "/alone/") == granted(alone)
+        assert "ALLOW_OPERATIONS=" in learned
+
+
+async def test_what_was_learned_is_enforced_by_one_more_word(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """The same listeners, with `enforce` in place of `learn`: each client has what it used, and not what another did."""
+    folder = tmp_path / "stack"
+    urls = [f"unix://{tmp_path}/{one}.sock?policy={folder}/{one}.env" for one in USES]
+    variables = {"SOCKET_PATH": str(fake.path), "LOG_LEVEL": "info"}
+    listen = [word for url in urls for word in ("--listen", url)]
+    learn = ("learn", "-o", f"{folder}/{{client}}.env")
+    async with running(*learn, *listen, variables=variables) as learner:
+        await learner.line("listening on")
+        for name, requests in USES.items():
+            await use(f"unix://{tmp_path}/{name}.sock", *requests)
+        learner.process.send_signal(signal.SIGTERM)
+        assert await learner.end() == 0
+    async with running("enforce", *listen, variables=variables) as proxy:
+        await proxy.line(" start ")
+        for name in USES:
+            address = f"unix://{tmp_path}/{name}.sock"
+            for other, requests in USES.items():
+                client = await connect(address)
+                await client.ask(*requests[0].split(" "))
+                status = (await client.read_response()).status
+                client.close()
+                assert status == (200 if other == name else 403)
+
+
+async def test_without_names_it_is_the_user_or_the_address(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Where a listener names nobody, and there are no containers, clients are told apart by what the kernel says."""
+    listen = (f"unix://{tmp_path}/x.sock", "tcp://127.0.0.1:0")
+    words = [word for url in listen for word in ("--listen", url)]
+    output = f"{tmp_path}/{{client}}.env"
+    upstream = ("--upstream", f"unix://{fake.path}")
+    async with running("learn", "-o", output, *words, *upstream) as learner:
+        line = await learner.line("listening on")
+        tcp = re.findall(r"tcp://[\d.:]+", line)[0]
+        await use(f"unix://{tmp_path}/x.sock", "GET /containers/json")
+        await use(tcp, "GET /images/json")
+        learner.process.send_signal(signal.SIGTERM)
+        assert await learner.end() == 0
+    uid = f"uid-{os.getuid()}.env"
+    assert "ContainerList" in (tmp_path / uid).read_text()
+    assert "ImageList" in (tmp_path / "127.0.0.1.env").read_text()
+    assert "ImageList" not in (tmp_path / uid).read_text()
+    loaded = load((tmp_path / "127.0.0.1.jsonl").read_bytes(), name="x")
+    assert len(loaded.evidence.routes) == 1
+
+
+async def test_each_has_to_be_quiet(fake: FakeEngine, tmp_path: Path) -> None:
+    """`--until-quiet` ends it when all have asked and nothing new came from any: a client that never came is waited for."""
+    urls = [
+        f"unix://{tmp_path}/{one}.sock?policy={one}.env" for one in ("ps", "images")
+    ]
+    listen = [word for url in urls for word in ("--listen", url)]
+    output = ("-o", f"{tmp_path}/{{client}}.env", "--until-quiet", "1s")
+    upstream = ("--upstream", f"unix://{fake.path}")
+    async with running("learn", *output, *listen, *upstream) as learner:
+        await learner.line("listening on")
+        await use(f"unix://{tmp_path}/ps.sock", "GET /containers/json")
+        with trio.move_on_after(3) as waiting:
+            await learner.end()
+        assert waiting.cancelled_caught
+        await use(f"unix://{tmp_path}/images.sock", "GET /images/json")
+        assert await learner.end() == 0
+
+
+async def test_a_link_is_no_file_to_learn_to(fake: FakeEngine, tmp_path: Path) -> None:
+    """Where a client's file is a link nothing is learned for it, and it is told so; the others go on."""
+    (tmp_path / "other").write_text("")
+    (tmp_path / f"uid-{os.getuid()}.env").symlink_to("other")
+    listen = ("--listen", f"unix://{tmp_path}/x.sock", "--listen", "tcp://127.0.0.1:0")
+    output = ("-o", f"{tmp_path}/{{client}}.env")
+    upstream = ("--upstream", f"unix://{fake.path}")
+    async with running("learn", *output, *listen, *upstream) as learner:
+        line = await learner.line("listening on")
+        client = await connect(f"unix://{tmp_path}/x.sock")
+        await client.ask("GET", "/containers/json")
+        answer = await client.read_response()
+        client.close()
+        assert answer.status == 500
+        assert b"symbolic link" in answer.body
+        await use(re.findall(r"tcp://[\d.:]+", line)[0], "GET /images/json")
+        learner.process.send_signal(signal.SIGTERM)
+        assert await learner.end() == 0
+    assert (tmp_path / "other").read_text() == ""
+    assert (tmp_path / "127.0.0.1.env").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--listen", "tcp://127.0.0.1:0", "--", "true"],
+        ["--listen", "tcp://127.0.0.1:0", "--from", "127.0.0.1"],
+        [],
+    ],
+    ids=["command", "from", "no listener"],
+)
+def test_it_is_for_clients_that_come_by_themselves(
+    words: list[str], tmp_path: Path
+) -> None:
+    """A COMMAND is one client, `--from` picks one, and without a listener nobody comes."""
+    done = run("learn", "-o", f"{tmp_path}/{{client}}.env", *words)
+    assert done.status == 2
+    assert "clients that come by themselves" in done.err

@@ -1,0 +1,180 @@
+"""`trioproxy learn -o 'learned/{client}.env'`: a whole stack at once, a file for each client.
+
+A client is whoever `enforce` would know: by its listener (`?policy=NAME.env`), by its
+container where this process is in one, else by the user of a Unix socket or the address.
+Each has a lesson of its own: evidence, file, owner, and table at the end.
+"""
+
+import os
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from trioproxy.commands import start, tell
+from trioproxy.commands.asked import Asked
+from trioproxy.commands.learner import (
+    AFTER_COMMAND,
+    UNSEEN,
+    Lesson,
+    Plan,
+    Stopping,
+    begin,
+    finish,
+    heeded,
+    stop,
+)
+from trioproxy.config import CLIENT, Config, TcpAddress
+from trioproxy.errors import ConfigError, TrioProxyError
+from trioproxy.learning.store import Store
+from trioproxy.limits.objects import NO_OBJECTS
+from trioproxy.proxy.log import Log
+from trioproxy.proxy.own import find_own
+from trioproxy.proxy.server import Server
+
+MOST_CLIENTS: Final = 256
+"""Clients of one run: each has a file, and a table at the end."""
+
+LOOK_EVERY: Final = 1.0
+"""Seconds between two looks whether all have been quiet for long."""
+
+
+class Learners:
+    """All who are learned from."""
+
+    def __init__(self, asked: Asked, config: Config, nursery: trio.Nursery) -> None:
+        self.lessons: dict[str, Lesson] = {}
+        self._asked = asked
+        self._nursery = nursery
+        own = find_own()
+        is_asked = any(
+            isinstance(one, TcpAddress) and not one.entry.client
+            for one in config.listen
+        )
+        self._by_container = bool(own.id) and is_asked
+        self.server = Server(
+            config=config,
+            gates={},
+            containers=self._by_container,
+            welcome=self.welcome,
+            log=Log(config.level, form=config.log_format, write=os.write),
+            away=start.away(os.environ),
+            own=own,
+        )
+        self._config = config
+        for client in filter(None, (one.entry.client for one in config.listen)):
+            self._begin(client, is_containers=False)
+
+    def welcome(self, names: list[str]) -> str:
+        """Begin with a client that is new; how it is called. Raises `ConfigError`.
+
+        Of the names that it may have it has the first, or the first that has a file.
+        """
+        if not names:
+            raise ConfigError("a client that can have no file is not learned from")
+        known = (
+            one for one in names if self._path(one).exists() or one in self.lessons
+        )
+        name = names[0] if names[0] in self.lessons else next(known, names[0])
+        if name not in self.lessons:
+            self._begin(name, is_containers=self._by_container)
+        return name
+
+    def _path(self, client: str) -> Path:
+        return Path(str(self._asked.path).replace(CLIENT, client))
+
+    def _begin(self, client: str, *, is_containers: bool) -> None:
+        if client in self.lessons:
+            return
+        if len(self.lessons) >= MOST_CLIENTS:
+            raise ConfigError(
+                f"there are more than {MOST_CLIENTS} clients to learn from"
+            )
+        asked, path = self._asked, self._path(client)
+        store = Store(path, asked.wish(path), fresh=asked.fresh)
+        known, listed = store.begin(asked.within or "")
+        objects = store.objects(known.evidence) if store.wish.objects else NO_OBJECTS
+        plan = Plan(
+            asked=asked,
+            config=self._config,
+            store=store,
+            known=known,
+            listed=listed,
+            docker_host="",
+            captured=(),
+            clients=None,
+            objects=objects,
+            proxy_socket="",
+            base="",
+        )
+        lesson = begin(plan, partial(_warn, client), partial(_complain, client))
+        self.lessons[client] = lesson
+        self._nursery.start_soon(lesson.journal.run)
+        self.server.reload(
+            lesson.gate(),
+            [lesson.recorder.note],
+            client,
+            is_containers=is_containers,
+        )
+
+    def is_quiet(self, seconds: float) -> bool:
+        """Whether each of them has asked, and nothing new for so long."""
+        recorders = [one.recorder for one in self.lessons.values()]
+        return bool(recorders) and all(
+            (newest := one.evidence.last_birth()) is not None
+            and one.elapsed() - newest >= seconds
+            for one in recorders
+        )
+
+
+def _warn(client: str, text: str) -> None:
+    tell.warn(f"{client}: {text}")
+
+
+def _complain(client: str, error: TrioProxyError) -> None:
+    tell.warn(f"{client}: {error}")
+    if error.hint:
+        tell.say(f"hint: {error.hint}")
+
+
+async def learn_stack(asked: Asked, config: Config) -> int:
+    """Learn until a signal comes, or all are quiet, and write each file; the status."""
+    with trio.open_signal_receiver(*heeded()) as signals:
+        async with trio.open_nursery() as nursery:
+            learners = Learners(asked, config, nursery)
+            await _serve(learners, asked, signals)
+            nursery.cancel_scope.cancel()
+        if not learners.lessons:
+            tell.nothing_seen(asked.output or "", has_command=False, unread={})
+            return UNSEEN if asked.require_seen else 0
+        statuses = [await finish(one, 0) for one in learners.lessons.values()]
+    return max(statuses)
+
+
+async def _serve(learners: Learners, asked: Asked, signals: AsyncIterator[int]) -> None:
+    server, stopping = learners.server, Stopping()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stop, signals, stopping, nursery.cancel_scope)
+        await nursery.start(server.run)
+        for url in start.exposed(server.config.listen, server.addresses):
+            tell.warn(start.danger(url))
+        tell.where(server.addresses, private="")
+        if asked.until is not None and asked.until.seconds:
+            nursery.start_soon(
+                _stop_when_quiet, learners, asked.until.seconds, stopping
+            )
+        await stopping.event.wait()
+        await server.drain(finite=AFTER_COMMAND, streams=AFTER_COMMAND)
+        nursery.cancel_scope.cancel()
+
+
+async def _stop_when_quiet(
+    learners: Learners, seconds: float, stopping: Stopping
+) -> None:
+    while True:
+        await trio.sleep(LOOK_EVERY)
+        if learners.is_quiet(seconds):
+            break
+    stopping.event.set()
