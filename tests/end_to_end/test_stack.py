@@ -1,6 +1,8 @@
 """One proxy for a whole stack, in a container of a real Engine: each client has the policy of its container."""
 
+import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -184,3 +186,101 @@ def test_a_client_is_cut_when_its_container_goes(stack: Stack) -> None:
     stack.engine.docker("rm", "--force", "ps")
     assert stack.get("images", "/containers/json") == 403
     assert stack.get("images", "/images/json") == 200
+
+
+EXAMPLE = PACKAGE / "examples" / "compose" / "stack" / "compose.yaml"
+ASKS = {
+    "traefik": "/containers/json",
+    "dozzle": "/info",
+    "diun": "/images/json",
+    "autoheal": "/networks",
+    "glances": "/version",
+    "homepage": "/volumes",
+}
+"""What each client of the example asks for here, where its image cannot be had."""
+FETCH = "for at in 1 2 3 4 5; do wget -q -O /dev/null http://socket-proxy:2375{} && break; sleep 1; done; sleep 600"
+
+
+def stand_ins(engine: ScratchEngine, command: str) -> dict[str, object]:
+    """In place of the images that nobody can pull: ours from this machine's files, and busybox."""
+    health = [sys.executable, "-m", "trioproxy", "health", "tcp://127.0.0.1:2375"]
+    ours = {
+        "image": "busybox",
+        "command": [sys.executable, "-m", "trioproxy", *command.split()],
+        "environment": {"PYTHONPATH": str(PACKAGE)},
+        "volumes": [
+            *(one.removeprefix("--volume=") for one in program()),
+            f"{engine.socket}:/var/run/docker.sock",
+        ],
+        "healthcheck": {
+            "test": ["CMD", *health],
+            "interval": "1s",
+            "start_period": "30s",
+        },
+    }
+    clients = {
+        name: {"image": "busybox", "command": ["sh", "-c", FETCH.format(target)]}
+        for name, target in ASKS.items()
+    }
+    return {"services": {"socket-proxy": ours, **clients}}
+
+
+def test_six_services_are_learned_and_held_to_it(
+    scratch: ScratchEngine, tmp_path: Path
+) -> None:
+    """The example, as it is: six clients behind one learner, and by one line changed behind one `enforce`."""
+    text = EXAMPLE.read_text()
+    (tmp_path / "policies").mkdir()
+    said = re.search(r"#   (command: enforce .*\S)  +in place of", text)
+    assert said
+    enforcing = re.sub(r"(?m)^    command: learn .*$", f"    {said[1]}", text)
+    assert (
+        sum(
+            a != b
+            for a, b in zip(text.splitlines(), enforcing.splitlines(), strict=True)
+        )
+        == 1
+    )
+    options = (
+        "compose",
+        f"--project-directory={tmp_path}",
+        f"--file={tmp_path}/compose.yaml",
+        f"--file={tmp_path}/more.json",
+    )
+
+    def up(text: str) -> None:
+        (tmp_path / "compose.yaml").write_text(text)
+        line = next(
+            one
+            for one in text.splitlines()
+            if one.startswith("    command: ") and "--listen" in one
+        )
+        more = stand_ins(scratch, line.removeprefix("    command: "))
+        (tmp_path / "more.json").write_text(json.dumps(more))
+        scratch.docker(*options, "up", "--detach", "--quiet-pull")
+
+    def log() -> str:
+        ran = scratch.docker(*options, "logs", "--no-log-prefix", "socket-proxy")
+        return ran.text + ran.errors
+
+    try:
+        up(text)
+        until = time.monotonic() + PATIENCE
+        while not all(f"stack.{name}: new:" in log() for name in ASKS):
+            assert time.monotonic() < until, log()
+            time.sleep(0.2)
+        scratch.docker(*options, "stop", "socket-proxy")
+        files = sorted((tmp_path / "policies").glob("*.env"))
+        assert [one.name for one in files] == sorted(
+            f"stack.{name}.env" for name in ASKS
+        )
+        up(enforcing)
+        for name in ASKS:
+            for other, target in ASKS.items():
+                fetch = f"wget -q -O /dev/null http://socket-proxy:2375{target}"
+                ran = scratch.docker(
+                    *options, "exec", "-T", name, "sh", "-c", fetch, check=False
+                )
+                assert (ran.status == 0) == (name == other), (name, target, ran)
+    finally:
+        scratch.docker(*options, "down", "--timeout=0")

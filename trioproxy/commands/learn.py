@@ -55,7 +55,7 @@ def _read(parse: Callable[[Any], object]) -> Callable[..., object]:
     "-o",
     "--output",
     metavar="FILE",
-    help="The env file; {client} in its name: one for each client of a log."
+    help="The env file; {client} in its name: one for each client."
     "  [default: learned/COMMAND.env]",
 )
 @click.option(
