@@ -24,9 +24,10 @@ def policy(**variables: str) -> Policy:
 CONFINED = [
     ("GET", "/containers/x/json"), ("POST", "/containers/x/exec"), ("DELETE", "/volumes/x"),
     ("PUT", "/containers/x/archive"), ("GET", "/containers/json"), ("GET", "/events"), ("POST", "/images/create"),
+    ("GET", "/system/df"),
 ]  # fmt: skip
 BEYOND = [
-    ("GET", "/system/df"), ("GET", "/services"), ("GET", "/tasks/x"), ("GET", "/nodes"), ("GET", "/swarm"),
+    ("GET", "/services"), ("GET", "/tasks/x"), ("GET", "/nodes"), ("GET", "/swarm"),
     ("GET", "/configs"), ("GET", "/secrets"), ("GET", "/containers/x/new"),
 ]  # fmt: skip
 

@@ -289,9 +289,9 @@ def test_contrast(theme: str) -> None:
 
 def test_objects_are_shown() -> None:
     """A file that lists objects says which, and what shows others still."""
-    text = "ALLOW_OPERATIONS=ContainerInspect,ContainerList,SystemDataUsage\nONLY_CONTAINERS=web\nONLY_OWNER=a\n"
+    text = "ALLOW_OPERATIONS=ContainerInspect,ContainerList,NodeList\nONLY_CONTAINERS=web\nONLY_OWNER=a\n"
     old = file(
-        "ALLOW_OPERATIONS=ContainerInspect,ContainerList,SystemDataUsage\nONLY_CONTAINERS=db\nONLY_OWNER=a\n"
+        "ALLOW_OPERATIONS=ContainerInspect,ContainerList,NodeList\nONLY_CONTAINERS=db\nONLY_OWNER=a\n"
     )
     found = Page(page(file(text), old=old)).text
     assert "ONLY_CONTAINERS containers that requests may name" in found

@@ -35,6 +35,10 @@ class Tells(StrEnum):
     MEMBERS = "members"
     """The containers on a network, which was judged by its name."""
     VOLUME = "volume"
+    IMAGE = "image"
+    """An image is nobody's; which containers use it is told."""
+    USAGE = "usage"
+    """A list, and sums of what is in it, in the place of a list: `items` has of what."""
     EVENT = "event"
     """What happened to an object of any kind."""
     NOBODY = "-"
@@ -60,19 +64,31 @@ class Answer(NamedTuple):
     @property
     def kinds(self) -> frozenset[Kind]:
         """The kinds of the objects that it tells of."""
-        return frozenset().union(*(_KINDS[tells] for tells in self.parts.values()))
+        return frozenset().union(*(KINDS[tells] for tells in self.parts.values()))
 
 
-_KINDS: Final = MappingProxyType(
+KINDS: Final = MappingProxyType(
     {
         Tells.CONTAINER: {Kind.CONTAINER},
         Tells.NETWORK: {Kind.CONTAINER, Kind.NETWORK},
         Tells.MEMBERS: {Kind.CONTAINER, Kind.NETWORK},
         Tells.VOLUME: {Kind.VOLUME},
+        Tells.IMAGE: {Kind.CONTAINER},
+        Tells.USAGE: {Kind.CONTAINER, Kind.VOLUME},
         Tells.EVENT: {Kind.CONTAINER, Kind.NETWORK, Kind.VOLUME},
         Tells.NOBODY: frozenset[Kind](),
     }
 )
+
+ITEMS: Final[Mapping[str, Tells]] = MappingProxyType(
+    {
+        "BuildCacheUsage": Tells.NOBODY,
+        "ContainerUsage": Tells.CONTAINER,
+        "ImageUsage": Tells.IMAGE,
+        "VolumeUsage": Tells.VOLUME,
+    }
+)
+"""What the lists in sums tell of, by the name of the sum."""
 
 KINDS_OF_EVENTS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
@@ -100,7 +116,7 @@ ExecInspect                one   -                        -              -     -
 ImageAttestations          list  -                        -              -     -
 ImageHistory               list  -                        -              -     -
 ImageInspect               one   -                        -              -     -
-ImageList                  list  -                        -              -     -
+ImageList                  list  image                    -              -     -
 NetworkInspect             one   members                  Peers,Services -     -
 NetworkList                list  network                  Peers,Services -     -
 NodeInspect                one   -                        -              -     -
@@ -114,7 +130,7 @@ SecretList                 list  -                        -              -     -
 ServiceInspect             one   -                        -              -     -
 ServiceList                list  -                        -              -     -
 SwarmInspect               one   -                        -              -     -
-SystemDataUsage            one   -                        -              -     -
+SystemDataUsage            lists DISK                     -              -     -
 SystemEvents               lines event                    -              -     -
 SystemInfo                 one   -                        -              -     -
 TaskInspect                one   -                        -              -     -
@@ -149,6 +165,13 @@ LibpodVolumeList           list  -                        -              -     -
 """
 
 
+# One row has more than fits: the lists, and from 1.52 of the API on the sums.
+_DISK: Final = (
+    "Images:image,Containers:container,Volumes:volume,BuildCache:-,LayersSize:-,BuilderSize:-,"
+    "ImageUsage:usage,ContainerUsage:usage,VolumeUsage:usage,BuildCacheUsage:usage"
+)
+
+
 def _words(text: str) -> frozenset[str]:
     return frozenset() if text == "-" else frozenset(text.split(","))
 
@@ -169,7 +192,10 @@ def _parse(row: str) -> Answer:
 
 
 ANSWERS: Final[Mapping[str, Answer]] = MappingProxyType(
-    {one.operation: one for one in map(_parse, _TABLE.splitlines())}
+    {
+        one.operation: one
+        for one in map(_parse, _TABLE.replace("DISK", _DISK).splitlines())
+    }
 )
 """The rows, by operation."""
 

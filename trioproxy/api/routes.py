@@ -451,7 +451,7 @@ POST    /{grpc.Service}/{Method}                   BuildKitGrpc             writ
 IMAGES
 POST    /images/create                             ImageCreate              write  upload+follow  -       -      -   pull+create  -----cq- destructive   pulls or imports an image, replaces tags
 GET     /images/get                                ImageGetAll              read   download       -       -      -   -            p------o secret-leak   downloads images
-GET     /images/json                               ImageList                read   none           -       -      -   -            -------r info-leak     lists images
+GET     /images/json                               ImageList                read   none           -       -      -   -            -s-----r info-leak     lists images
 POST    /images/load                               ImageLoad                write  upload+follow  -       -      -   open         -------- destructive   loads images, may replace tags
 POST    /images/prune                              ImagePrune               write  none           -       -      -   -            -------- destructive   removes unused images
 GET     /images/search                             ImageSearch              read   none           -       -      -   -            -----c-- info-leak     searches any registry host
@@ -518,7 +518,7 @@ POST    /swarm/unlock                              SwarmUnlock              writ
 GET     /swarm/unlockkey                           SwarmUnlockkey           read   none           -       any    -   -            p------o secret-leak   shows the manager's unlock key
 POST    /swarm/update                              SwarmUpdate              write  none           -       any    -   open         -------- host-root     changes the swarm's authority and join tokens
 SYSTEM
-GET     /system/df                                 SystemDataUsage          read   none           looks   any    -   -            -------r availability  measures disk use, a slow scan; lists what there is
+GET     /system/df                                 SystemDataUsage          read   none           looks   -      -   -            -s-----r availability  measures disk use, a slow scan; lists what there is
 TASKS
 GET     /tasks                                     TaskList                 read   none           -       any    -   -            -------a secret-leak   lists swarm tasks with their environment
 GET     /tasks/{id}                                TaskInspect              read   none           -       any    -   -            -------a secret-leak   shows a swarm task with its environment

@@ -12,27 +12,30 @@ alone, sometimes when it is gone: then what was known of it before counts.
 """
 
 import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import replace
 from enum import Enum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, assert_never
 
 from trioproxy.api import query
 from trioproxy.api.answers import (
     ANSWERS,
+    ITEMS,
+    KINDS,
     KINDS_OF_EVENTS,
     NOBODYS_EVENTS,
     Answer,
     Shape,
     Tells,
 )
-from trioproxy.api.arguments import map_of, text_of
+from trioproxy.api.arguments import list_of, map_of, text_of, texts_of
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import Hides, Kind
 from trioproxy.api.routes import row_of
 from trioproxy.errors import BadBody, BadTarget, Untold
 from trioproxy.judge.references import MOST_REFERENCES, Named, Reference
+from trioproxy.judge.sums import sum_of
 from trioproxy.limits.objects import Objects
 from trioproxy.limits.things import Thing, listed
 from trioproxy.values import ordered_class, value_class
@@ -58,6 +61,13 @@ class NeedContainers:
 
 
 @ordered_class
+class NeedUsers:
+    """How many containers of an image are shown: a number."""
+
+    image: str
+
+
+@ordered_class
 class NeedKnown:
     """What is or was known by an id: a `Thing`, or None."""
 
@@ -67,7 +77,7 @@ class NeedKnown:
     """Whether nothing will be heard of it any more."""
 
 
-NeedOfAnswer = NeedWhole | NeedContainers | NeedKnown
+NeedOfAnswer = NeedWhole | NeedContainers | NeedUsers | NeedKnown
 
 
 class Hidden(Enum):
@@ -164,20 +174,29 @@ class Showing:
 
     def _judged(self, key: str, value: Json) -> Looking:
         try:
-            match self.answer.parts[key]:
-                case Tells.CONTAINER | Tells.NETWORK | Tells.VOLUME as tells:
-                    shown = yield from self._object(listed(Kind(tells), value), value)
-                    if shown.value is not HIDDEN and tells is Tells.NETWORK:
-                        shown = yield from self._members(map_of(value))
-                    return shown
-                case Tells.MEMBERS:
-                    return (yield from self._members(map_of(value)))
-                case Tells.EVENT:
-                    return (yield from self._event(map_of(value)))
-                case Tells.NOBODY:
-                    return Shown(value)
+            return (yield from self._told(self.answer.parts[key], key, value))
         except BadBody:
             raise Untold("a part of the Engine's answer is not complete") from None
+
+    def _told(self, told: Tells, key: str, value: Json) -> Looking:
+        match told:
+            case Tells.CONTAINER | Tells.NETWORK | Tells.VOLUME:
+                shown = yield from self._object(listed(Kind(told), value), value)
+                if shown.value is not HIDDEN and told is Tells.NETWORK:
+                    shown = yield from self._members(map_of(value))
+            case Tells.MEMBERS:
+                shown = yield from self._members(map_of(value))
+            case Tells.IMAGE:
+                shown = yield from self._image(map_of(value))
+            case Tells.USAGE:
+                shown = yield from self._usage(key, map_of(value))
+            case Tells.EVENT:
+                shown = yield from self._event(map_of(value))
+            case Tells.NOBODY:
+                shown = Shown(value)
+            case _:
+                assert_never(told)
+        return shown
 
     def _object(self, thing: Thing, value: Json) -> Looking:
         if not self.objects.may_hold(thing):
@@ -202,6 +221,43 @@ class Showing:
         if len(inside) < len(members):
             shown = {**shown, "Containers": inside}
         return Shown(shown, len(members) - len(inside))
+
+    def _image(self, value: dict[str, Json]) -> Looking:
+        """Count of the containers of an image those that are shown, and tell no other's id."""
+        shown, hidden = value, 0
+        if not self.objects.limits(Kind.CONTAINER):
+            return Shown(value)
+        count = value.get("Containers")
+        if isinstance(count, int) and count > 0:  # -1: it was not counted
+            users: int = yield NeedUsers(text_of(value.get("Id")))
+            shown = {**shown, "Containers": min(users, count)}
+            hidden = count - min(users, count)
+        manifests = list_of(value.get("Manifests"))
+        if any(map(_users_of, manifests)):
+            ids = tuple(one for each in manifests for one in _users_of(each))
+            there: Mapping[str, Thing] = yield NeedContainers(ids)
+            inside = {
+                one for one in ids if one in there and self.objects.holds(there[one])
+            }
+            hidden = max(hidden, len(ids) - len(inside))
+            if len(inside) < len(ids):
+                shown = {
+                    **shown,
+                    "Manifests": [_with_users(one, inside) for one in manifests],
+                }
+        return Shown(shown if hidden else value, hidden)
+
+    def _usage(self, key: str, value: dict[str, Json]) -> Looking:
+        """A sum of what is shown, as the Engine would make it of that."""
+        told, items, hidden = ITEMS[key], list[Json](), 0
+        if not any(map(self.objects.limits, KINDS[told])):
+            return Shown(value)
+        for item in list_of(value.get("Items")):
+            shown = yield from self._told(told, key, item)
+            hidden += shown.hidden
+            if shown.value is not HIDDEN:
+                items.append(shown.value)
+        return Shown(sum_of(told, items, value.get("TotalSize")), hidden)
 
     def _event(self, value: dict[str, Json]) -> Looking:
         """An event of what is inside; one that tells of two objects, if both are."""
@@ -242,6 +298,23 @@ class Showing:
         if self.answer.shape is not Shape.LINES:
             return ()
         return tuple(filter(self.objects.limits, sorted(self.answer.kinds)))
+
+
+# --- What uses an image ------------------------------------------------------------
+
+
+def _users_of(manifest: Json) -> list[str]:
+    """The containers of one of an image's manifests, by id."""
+    data = map_of(map_of(manifest).get("ImageData"))
+    return texts_of(data.get("Containers"))
+
+
+def _with_users(manifest: Json, inside: Collection[str]) -> Json:
+    one, data = map_of(manifest), map_of(map_of(manifest).get("ImageData"))
+    if not data.get("Containers"):
+        return manifest
+    kept: list[Json] = [user for user in _users_of(manifest) if user in inside]
+    return {**one, "ImageData": {**data, "Containers": kept}}
 
 
 def showings(objects: Objects, hides: frozenset[Hides]) -> Mapping[str, Showing]:

@@ -13,6 +13,7 @@ of any length is read through a buffer of one element, and others have their tur
 Events ask what there is when they begin, for of what goes they tell an id alone.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from math import inf
 from typing import Final
@@ -48,6 +49,7 @@ from trioproxy.judge.showing import (
     NeedContainers,
     NeedKnown,
     NeedOfAnswer,
+    NeedUsers,
     NeedWhole,
     Showing,
     Shown,
@@ -190,6 +192,8 @@ class Narrowing:
         if piece.mark is ELEMENT:
             raw = await self._element(piece)
             return self._writer.element(raw) if raw else b""
+        if piece.mark is VALUE and tells is Tells.USAGE and piece.raw != b"null":
+            return self._writer.other(piece._replace(raw=await self._element(piece)))
         if piece.mark is VALUE:
             await self._parse(piece.raw)
             if piece.raw != b"null" and tells is not Tells.NOBODY:
@@ -300,6 +304,8 @@ class _Asking:
         """Volumes without names."""
         self._users: dict[str, tuple[Thing, ...]] | None = None
         """Of all volumes, by name, once many were asked about."""
+        self._of_images: Counter[str] | None = None
+        """How many containers are shown, by their images."""
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -316,6 +322,11 @@ class _Asking:
                 return await resolver.complete(need.thing)
             case NeedContainers():
                 return await resolver.containers(need.ids)
+            case NeedUsers():
+                if self._of_images is None:
+                    inside = await self._inside(Kind.CONTAINER)
+                    self._of_images = Counter(one.image for one in inside)
+                return self._of_images[need.image]
             case NeedKnown():
                 return await self._recall(resolver, need)
 
@@ -373,11 +384,18 @@ class _Asking:
     async def know(self, kinds: Iterable[Kind]) -> None:
         """Know what is inside: of what goes there may be nothing to be asked any more."""
         for kind in kinds:
-            for thing in await self._candidates(kind):
-                self._resolver.begin_anew()
-                whole = await self._resolver.complete(thing)
-                if self._objects.holds(whole):
-                    self._remember(whole)
+            for thing in await self._inside(kind):
+                self._remember(thing)
+
+    async def _inside(self, kind: Kind) -> list[Thing]:
+        """All of a kind that is inside."""
+        found = list[Thing]()
+        for thing in await self._candidates(kind):
+            self._resolver.begin_anew()
+            whole = await self._resolver.complete(thing)
+            if self._objects.holds(whole):
+                found.append(whole)
+        return found
 
     async def _candidates(self, kind: Kind) -> list[Thing]:
         """What may be inside, as far as a list tells."""

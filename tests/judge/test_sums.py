@@ -1,0 +1,84 @@
+"""Sums of what is on the disk, and who uses an image: made of what is shown."""
+
+from typing import Any
+
+from tests.proxy.test_objects import ID, OTHER, OWN
+from trioproxy.api.answers import ANSWERS
+from trioproxy.judge.showing import (
+    NeedContainers,
+    NeedKnown,
+    NeedUsers,
+    NeedWhole,
+    Showing,
+    Shown,
+)
+from trioproxy.limits.objects import parse_objects
+from trioproxy.limits.things import Thing
+
+OBJECTS = parse_objects({"ONLY_CONTAINERS": "@own", "ONLY_OWNER": "app"}, source="x")
+IMAGE = "sha256:x"
+
+
+def shown(operation: str, key: str, value: Any) -> Shown:  # noqa: ANN401  JSON
+    """What is shown of an element where nothing has labels from its image."""
+    looking = Showing(answer=ANSWERS[operation], objects=OBJECTS).element(key, value)
+    answer: Any = None
+    while True:
+        try:
+            need = looking.send(answer)
+        except StopIteration as over:
+            found: Shown = over.value
+            return found
+        match need:
+            case NeedWhole():
+                answer = need.thing._replace(inherited={})
+            case NeedContainers():
+                answer = {one: Thing("container", one, labels=OWN if one == ID else {}, inherited={}) for one in need.ids}  # type: ignore[arg-type]  # fmt: skip
+            case NeedUsers():
+                answer = 1
+            case NeedKnown():
+                raise AssertionError("only events ask that")
+
+
+def container(one: str, labels: object, size: int, state: str) -> dict[str, Any]:
+    return {"Id": one, "Names": ["/c"], "ImageID": IMAGE, "Labels": labels, "SizeRw": size, "State": state}  # fmt: skip
+
+
+def volume(name: str, labels: object, size: int, count: int) -> dict[str, Any]:
+    return {"Name": name, "Labels": labels, "UsageData": {"Size": size, "RefCount": count}}  # fmt: skip
+
+
+def test_a_sum_of_containers() -> None:
+    """How many, how many run, what they take: of strangers nothing is in it."""
+    items = [container(ID, OWN, 5, "exited"), container("c3" * 32, OWN, 7, "running")]
+    stranger = container(OTHER, {}, 100, "exited")
+    told = {"ActiveCount": 1, "Items": [stranger, *items], "Reclaimable": 105, "TotalCount": 3, "TotalSize": 112}  # fmt: skip
+    found = shown("SystemDataUsage", "ContainerUsage", told)
+    assert found.hidden == 1
+    assert found.value == {"ActiveCount": 1, "Items": items, "Reclaimable": 5, "TotalCount": 2, "TotalSize": 12}  # fmt: skip
+    assert isinstance(found.value, dict)
+    assert list(found.value) == sorted(found.value)
+
+
+def test_a_sum_without_strangers_is_as_it_came() -> None:
+    """What the Engine sums up, and what we do: zeros are left out, and unknown sizes count nothing."""
+    items = [volume("a", OWN, 5, 0), volume("b", OWN, 7, 2), volume("c", OWN, -1, 0)]
+    told = {"ActiveCount": 2, "Items": items, "Reclaimable": 5, "TotalCount": 3, "TotalSize": 12}  # fmt: skip
+    assert shown("SystemDataUsage", "VolumeUsage", told).value == told
+    images = [{"Id": IMAGE, "Size": 9, "SharedSize": 4, "Containers": 0}, {"Id": "y", "Size": 9, "SharedSize": -1, "Containers": -1}]  # fmt: skip
+    told = {"ActiveCount": 1, "Items": images, "Reclaimable": 5, "TotalCount": 2, "TotalSize": 14}  # fmt: skip
+    assert shown("SystemDataUsage", "ImageUsage", told).value == told
+    assert shown("SystemDataUsage", "ContainerUsage", {}).value == {}
+    cache = {"TotalCount": 4}
+    assert shown("SystemDataUsage", "BuildCacheUsage", cache).value is cache
+
+
+def test_who_uses_an_image() -> None:
+    """Of the containers of an image those are counted, and told by id, that are shown."""
+    assert shown("ImageList", "", {"Id": IMAGE, "Containers": 3}) == Shown({"Id": IMAGE, "Containers": 1}, 2)  # fmt: skip
+    uncounted = {"Id": IMAGE, "Containers": -1}
+    assert shown("ImageList", "", uncounted).value is uncounted
+    manifests = [{"ImageData": {"Containers": [ID, OTHER], "Size": 1}}, {"Kind": "attestation"}]  # fmt: skip
+    found = shown("ImageList", "", {"Id": IMAGE, "Containers": -1, "Manifests": manifests})  # fmt: skip
+    assert found.hidden == 1
+    assert found.value == {"Id": IMAGE, "Containers": -1, "Manifests": [{"ImageData": {"Containers": [ID], "Size": 1}}, {"Kind": "attestation"}]}  # fmt: skip

@@ -1,0 +1,72 @@
+"""Sums of what is on the Engine's disk, made anew of what is shown of that.
+
+From 1.52 of the API on, `/system/df` has how many there are of each, how many are used, what
+they take and what could be had back, beside the list that this is made of. All of it would
+tell of strangers. Made as the Engine makes them (`daemon/disk_usage.go`), which leaves zeros out.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from trioproxy.api.answers import Tells
+from trioproxy.api.arguments import map_of
+from trioproxy.api.decoding import Json
+
+_ACTIVE: Final = frozenset({"paused", "restarting", "running"})
+
+
+class _Part(NamedTuple):
+    size: int
+    """What it takes; 0 where the Engine does not know it."""
+    is_free: bool
+    """Whether that could be had back."""
+
+
+def _containers(items: Iterable[Json]) -> Iterator[_Part]:
+    for one in map(map_of, items):
+        yield _Part(_size(one.get("SizeRw")), one.get("State") not in _ACTIVE)
+
+
+def _volumes(items: Iterable[Json]) -> Iterator[_Part]:
+    for one in map(map_of, items):
+        usage = map_of(one.get("UsageData"))
+        is_known = usage.get("Size", -1) != -1
+        yield _Part(_size(usage.get("Size")), is_known and not usage.get("RefCount"))
+
+
+def _images(items: Iterable[Json]) -> Iterator[_Part]:
+    for one in map(map_of, items):
+        size, shared = one.get("Size"), one.get("SharedSize", -1)
+        own = 0 if -1 in {size, shared} else _size(size) - _size(shared)
+        yield _Part(own, one.get("Containers") == 0)
+
+
+def _size(value: Json) -> int:
+    return max(value, 0) if isinstance(value, int) else 0
+
+
+_PARTS: Final[MappingProxyType[Tells, Callable[[Iterable[Json]], Iterator[_Part]]]] = (
+    MappingProxyType(
+        {
+            Tells.CONTAINER: _containers,
+            Tells.IMAGE: _images,
+            Tells.VOLUME: _volumes,
+        }
+    )
+)
+
+
+def sum_of(told: Tells, items: list[Json], layers: Json) -> dict[str, Json]:
+    """Sum up what is shown. `layers`: what images take together, which is nobody's."""
+    parts = list(_PARTS[told](items))
+    free = [one for one in parts if one.is_free]
+    total: Json = sum(one.size for one in parts)
+    found: dict[str, Json] = {
+        "ActiveCount": len(parts) - len(free),
+        "Items": items,
+        "Reclaimable": sum(one.size for one in free),
+        "TotalCount": len(parts),
+        "TotalSize": layers if told is Tells.IMAGE else total,
+    }
+    return {name: value for name, value in found.items() if value}
