@@ -21,8 +21,9 @@ from math import log2
 from pathlib import Path
 from typing import Final
 
+from trioproxy.api.families import Places
 from trioproxy.evidence import evidencefile
-from trioproxy.evidence.keeping import below_base
+from trioproxy.evidence.keeping import as_moving
 from trioproxy.evidence.seen import VALUES_KEPT, Evidence, When
 from trioproxy.evidence.sight import Sight, Who, route_of
 from trioproxy.learning.lists import LONGEST_LINE
@@ -118,10 +119,10 @@ class Kind(tuple[List, ...]):
         known.observe(Sight("CREATE", "", _CREATE), "201", when)
         known.granted = set(map(Grant.of_operation, OPERATIONS.split(",")))
         for one, own in self._shares(numbers):
-            known.runs[RUN].base = one.base
+            known.runs[RUN].places = Places(one.base)
             known.granted |= {Grant(one.variable, item) for item in one.listed(own)}
             for value in one.asked(own[:VALUES_KEPT]):
-                kept = below_base(one.variable, value, one.base)
+                kept = as_moving(one.variable, value, Places(one.base))
                 argument = Sight(one.variable, kept, _CREATE)
                 known.observe(argument, "201", when)
         return known

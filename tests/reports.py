@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.judge.judging import judged, outcome_of
 from trioproxy.api.decoding import Json
+from trioproxy.api.families import Places
 from trioproxy.commands.views import write_page
 from trioproxy.evidence.evidencefile import dump
 from trioproxy.evidence.recorder import Recorder
@@ -64,7 +65,7 @@ class Session:
             now=lambda: date + clock,
             wake=lambda: None,
             clock=lambda: clock,
-            base=BASE,
+            places=Places(BASE),
         )
         for one in requests:
             clock += 1

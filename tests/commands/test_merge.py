@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.running import Finished, run
+from trioproxy.api.families import Places
 from trioproxy.evidence.evidencefile import dump, load
 from trioproxy.evidence.ledger import evidence_path
 from trioproxy.evidence.seen import Evidence, When
@@ -267,7 +268,7 @@ def test_folders_that_differ_unite(tmp_path: Path) -> None:
         ("three", "/builds/ci", "/builds/ci/data"),
     ):
         evidence = asked(f"r-{name}", (BIND, value))
-        evidence.runs[f"r-{name}"].base = base if "{" in value else ""
+        evidence.runs[f"r-{name}"].places = Places(base if "{" in value else "")
         paths.append(learned(tmp_path / f"{name}.env", evidence))
     for order, name in ((paths, "a"), (paths[::-1], "b")):
         out = tmp_path / name / "app.env"

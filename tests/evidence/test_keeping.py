@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tests.limits.arguing import Variables, asked, limits, refusal
 from trioproxy.api.arguments import Argument
 from trioproxy.api.decoding import Json
-from trioproxy.api.families import LIMITS
+from trioproxy.api.families import LIMITS, Places
 from trioproxy.evidence.keeping import (
     LONGEST,
-    below_base,
+    as_moving,
     is_listable,
     kept,
     kept_name,
@@ -154,7 +154,33 @@ def test_a_path_below_the_base(
     variable: str, item: str, base: str, wanted: str
 ) -> None:
     """A bind of a project's folder is kept by where it lies in that."""
-    assert below_base(variable, item, base) == wanted
+    assert as_moving(variable, item, Places(base)) == wanted
+
+
+PLACES = Places("/home/me/app", "/home/me/app/tmp", "shop")
+
+
+@pytest.mark.parametrize(
+    ("variable", "item", "wanted"),
+    [
+        ("CREATE_BINDS", "/home/me/app/tmp/x:ro", "{tmp}/x:ro"),
+        ("CREATE_BINDS", "/home/me/app/tmp", "{tmp}"),
+        ("CREATE_BINDS", "/home/me/app/tmpx", "{base}/tmpx"),
+        ("CREATE_BINDS", "/tmp/x", "/tmp/x"),
+        ("CREATE_IMAGES", "shop-web:latest", "{project}-web:latest"),
+        ("CREATE_TAGS", "shop_web:1", "{project}_web:1"),
+        ("CREATE_IMAGES", "shop:latest", "shop:latest"),
+        ("CREATE_IMAGES", "shopping:1", "shopping:1"),
+        ("CREATE_IMAGES", "shop-x/web:latest", "shop-x/web:latest"),
+        ("CREATE_IMAGES", "registry.example/shop-web:1", "registry.example/shop-web:1"),
+        ("CREATE_OPTIONS", "Hostname=shop-web", "Hostname=shop-web"),
+    ],
+)
+def test_what_moves(variable: str, item: str, wanted: str) -> None:
+    """What lies in one of the folders, the inner one first, and what Compose named by its
+    project, is kept by that; and means what it was."""
+    assert as_moving(variable, item, PLACES) == wanted
+    assert PLACES.meant(wanted) == item
 
 
 PARTS = st.text(st.sampled_from("ab/:*{}%,=@ sha256"), max_size=12)
@@ -166,4 +192,7 @@ def test_what_is_kept_stands_in_a_list(variable: str, value: str) -> None:
     item = kept(Argument(variable, value, "x"))
     assert item == NOT_KEPT or is_listable(variable, item)
     assert value.startswith(item)
-    assert below_base(variable, item, "/a") in {item, item.replace("/a", "{base}", 1)}
+    assert as_moving(variable, item, Places("/a")) in {
+        item,
+        item.replace("/a", "{base}", 1),
+    }

@@ -13,7 +13,7 @@ from tests.learned.pages import operations
 from tests.learned.profiles import PROFILES, Profile
 from tests.learned.test_clients import is_quick
 from tests.learned.test_files import evidence
-from trioproxy.api.families import BASE_VARIABLE, LIMITS, VARIABLES
+from trioproxy.api.families import LIMITS, MOVING, VARIABLES
 from trioproxy.api.routes import LIMITED
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.meaning import meaning_of
@@ -29,7 +29,7 @@ def written(profile: Profile, base: Path) -> str:
     kept = [
         line
         for line in env_file(profile).read_text().splitlines()
-        if line.partition("=")[0] not in LIMITS | {BASE_VARIABLE}
+        if line.partition("=")[0] not in LIMITS | {*MOVING.values()}
     ]
     lines = [f"{name}={value}" for name, value in limits.items()]
     return "\n".join([*kept, *lines, ""])

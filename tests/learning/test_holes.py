@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.learning.shapes import CHOSEN, SHAPES, WORDS, Shape
+from trioproxy.api.families import Places
 from trioproxy.learning.holes import Item, Value, items_of
 from trioproxy.limits.sorts import parse_pattern
 
@@ -29,7 +30,7 @@ def seen_in(runs: Iterable[Iterable[str]]) -> list[Value]:
 
 
 def items(variable: str, *runs: Iterable[str]) -> list[Item]:
-    return items_of(variable, seen_in(runs), base=BASE)
+    return items_of(variable, seen_in(runs), places=Places(BASE))
 
 
 # Variable, what was asked for in each run, and the items.
@@ -100,7 +101,7 @@ def test_a_shape_is_learned_from_two_runs(shape: Shape) -> None:
     first, second, third, *more = (shape.name(chance) for _ in range(10))
     (found,) = items(shape.variable, [first], [second])
     assert found.text == shape.item
-    fits = parse_pattern(shape.variable, found.text, base=BASE).fits
+    fits = parse_pattern(shape.variable, found.text, places=Places(BASE)).fits
     assert fits(third.replace("{base}", BASE))
     assert fits(more[-1].replace("{base}", BASE))
 
@@ -111,7 +112,7 @@ HOLE = re.compile(r"\{(?!base)[a-z]+([0-9]*)\}")
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda one: one.tool)
 def test_nothing_else_passes_through_it(shape: Shape) -> None:
     """Another length, a folder above or below, and what has other marks are refused."""
-    fits = parse_pattern(shape.variable, shape.item, base=BASE).fits
+    fits = parse_pattern(shape.variable, shape.item, places=Places(BASE)).fits
     for hole in HOLE.finditer(shape.item):
         size = int(hole[1] or 0)
         others = [
@@ -175,7 +176,7 @@ def test_of_many_made_names_few_are_missed() -> None:
         one, other = shape.name(chance), shape.name(chance)
         third = shape.name(chance).replace("{base}", BASE)
         found = items(shape.variable, [one], [other])
-        fit = (parse_pattern(shape.variable, item.text, base=BASE).fits for item in found)  # fmt: skip
+        fit = (parse_pattern(shape.variable, item.text, places=Places(BASE)).fits for item in found)  # fmt: skip
         missed += one != other and not any(fits(third) for fits in fit)
     assert missed <= 100
 
@@ -249,7 +250,7 @@ def test_what_was_asked_for_is_listed(
     """The items can be read, and fit every value that they were made of."""
     variable, runs = case
     seen = [one._replace(missed=one.missed or is_one_run) for one in seen_in(runs)]
-    found = items_of(variable, seen, base=BASE, is_one_run=is_one_run)
-    patterns = [parse_pattern(variable, one.text, base=BASE) for one in found]
+    found = items_of(variable, seen, places=Places(BASE), is_one_run=is_one_run)
+    patterns = [parse_pattern(variable, one.text, places=Places(BASE)) for one in found]
     for value in frozenset[str]().union(*runs):
         assert any(each.fits(value) for each in patterns), value

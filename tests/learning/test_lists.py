@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.depth import by_depth
 from tests.judge.judging import judged, outcome_of
 from trioproxy.api.decoding import Json
-from trioproxy.api.families import Family, Kind
+from trioproxy.api.families import NOWHERE, Family, Kind, Places
 from trioproxy.errors import ConfigError
 from trioproxy.evidence import evidencefile
 from trioproxy.evidence.recorder import Recorder
@@ -54,9 +54,9 @@ def bind(*sources: str) -> tuple[str, Json]:
 class File:
     """An env file and its evidence, learned run by run."""
 
-    def __init__(self, wish: Wish = WISH, *, base: str = "", gate: Gate | None = None) -> None:  # fmt: skip
+    def __init__(self, wish: Wish = WISH, *, places: Places = NOWHERE, gate: Gate | None = None) -> None:  # fmt: skip
         self.wish = wish
-        self.base = base
+        self.places = places
         self.text = ""
         self.evidence = Evidence()
         self.proposal = Proposal()
@@ -80,7 +80,7 @@ class File:
             now=lambda: 100.0 * self.runs,
             wake=lambda: None,
             clock=lambda: 0.0,
-            base=self.base,
+            places=self.places,
         )
 
     def ask(self, request: tuple[str, Json], status: int = 201) -> None:
@@ -242,7 +242,7 @@ def test_a_run_that_is_not_over_makes_no_hole() -> None:
 
 def test_paths_below_the_folder_of_the_command_fit_another_checkout() -> None:
     """They are learned from `{base}` on; one line moves them."""
-    file = File(base="/home/me/app")
+    file = File(places=Places("/home/me/app"))
     file.learn(bind("/home/me/app", "/home/me/app/data", "/home/me/apple", "/srv"))
     assert file.lists()["CREATE_BINDS"] == "/home/me/apple,/srv,{base},{base}/data"
     assert file.lists()["CREATE_BASE"] == "/home/me/app"
@@ -251,6 +251,55 @@ def test_paths_below_the_folder_of_the_command_fit_another_checkout() -> None:
     assert not file.allows(bind("/home/me/app/data"))
     file.learn(bind("/home/me/app/data"))
     assert file.lists()["CREATE_BASE"] == "/ci/checkout"
+
+
+MOVED = Places("/home/me/shop", "/scratch/a1", "shop")
+
+
+def test_all_that_moves_fits_another_checkout() -> None:
+    """The folder of temporary files and the Compose project are lines as the base is: with
+    them edited the same session passes elsewhere, and there alone."""
+    file = File(places=MOVED)
+
+    def session(places: Places, made: str) -> list[tuple[str, Json]]:
+        binds: list[Json] = [f"{places.base}/conf:/c:ro", f"{places.tmp}/tmp.{made}:/t"]
+        image = f"{places.project}-web"
+        return [create({"Binds": binds}, Image=image), create(None, Image="redis")]
+
+    for made in ("Ab12Cd34Ef", "Zz98Yy76Xx"):
+        file.learn(*session(MOVED, made))
+    assert file.lists() == {
+        "CREATE_BASE": "/home/me/shop",
+        "CREATE_TMP": "/scratch/a1",
+        "CREATE_PROJECT": "shop",
+        "CREATE_BINDS": "{base}/conf:ro,{tmp}/tmp.{rand10}",
+        "CREATE_IMAGES": "redis:latest,{project}-web:latest",
+    }
+    other = Places("/ci/build-7", "/var/run-9/tmp", "build-7")
+    assert not any(map(file.allows, session(other, "Qq55Ww66Ee")[:1]))
+    file.edit("CREATE_BASE=/home/me/shop", f"CREATE_BASE={other.base}")
+    file.edit("CREATE_TMP=/scratch/a1", f"CREATE_TMP={other.tmp}")
+    file.edit("CREATE_PROJECT=shop", f"CREATE_PROJECT={other.project}")
+    assert all(map(file.allows, session(other, "Qq55Ww66Ee")))
+    assert not any(map(file.allows, session(MOVED, "Qq55Ww66Ee")[:1]))
+    # A run there brings nothing new.
+    lists, file.places = file.lists(), other
+    file.learn(*session(other, "Rr12Tt34Yy"))
+    assert file.lists() == lists
+    assert not file.proposal.news
+
+
+def test_the_project_is_the_one_that_compose_says() -> None:
+    """What a folder is called is a guess, which the label of what Compose makes corrects."""
+    file = File(places=Places("/home/me/app", "", "app"))
+    labels: Json = {"com.docker.compose.project": "other"}
+    file.learn(
+        create(None, Image="app-old"),
+        create(None, Image="other-web", Labels=labels),
+        create(None, Image="app-web"),
+    )
+    images = "app-web:latest,{project}-old:latest,{project}-web:latest"
+    assert file.lists()["CREATE_IMAGES"] == images
 
 
 def test_what_only_failed_is_not_listed() -> None:
@@ -479,7 +528,7 @@ def test_notes_of_reviewers_stay() -> None:
 
 def test_a_run_that_saw_nothing_new_changes_nothing() -> None:
     """Files in version control stay quiet."""
-    file = File(base="/home/me/app")
+    file = File(places=Places("/home/me/app"))
     session = [bind("/home/me/app/x", "/etc"), execute("sh", User="root")]
     file.learn(*session)
     before = file.learn(*session)
@@ -511,7 +560,7 @@ def test_learned_lists_allow_what_they_were_learned_from(
 ) -> None:
     """Whatever the runs, each request of them passes; and what passed after one run
     passes after the next."""
-    file = File(base="/home/me/app")
+    file = File(places=Places("/home/me/app"))
     allowed: list[tuple[str, Json]] = []
     for session in sessions:
         file.learn(*session)
@@ -527,7 +576,7 @@ def test_the_file_changes_only_where_it_grants_anew(
 ) -> None:
     """Whatever the runs, also those that failed: where nothing is granted anew, each byte
     of the file stays, but for what was never asked for until then."""
-    file = File(base="/home/me/app")
+    file = File(places=Places("/home/me/app"))
     for session in (*sessions, sessions[-1], sessions[-1]):
         before = file.text
         file.learn(*session, status=data.draw(st.sampled_from([201, 400])))

@@ -81,9 +81,9 @@ class Named(File):
         *things: Thing,
         status: int = 200,
     ) -> None:
-        """A request, and what the Engine has under the names in it."""
+        """A request, and what the Engine has under the names in it, or its ids."""
         known: dict[tuple[Kind, str], Thing | Missing] = {
-            (one.kind, name): one for one in things for name in one.names
+            (one.kind, name): one for one in things for name in (*one.names, one.id)
         }
         raw = target.encode()
         found = found_of(self.gate, method, raw, body=body, is_read=True)
@@ -199,6 +199,21 @@ def test_who_follows_events_is_held_by_no_names() -> None:
     assert not file.objects
     counted = file.proposal.objects.counted["ONLY_CONTAINERS"]
     assert counted == "db was not its own; it follows events, and so others may come"
+
+
+def test_who_goes_by_ids_is_held_by_no_names() -> None:
+    """An id is known from an answer alone: a monitor that looks at all that it finds would be
+    held to what stood there while it was learned. One that was named as well is known."""
+    file = Named()
+    for _ in range(2):
+        file.begin()
+        file.send("GET", f"/v1.45/containers/{DB.id}/json", None, DB)
+        file.write()
+    assert not file.objects
+    counted = file.proposal.objects.counted["ONLY_CONTAINERS"]
+    assert counted == "db was not its own; by their ids, which it found"
+    file.run(inspect(DB))  # as the docker command does: by its name first
+    assert file.listed() == "db"
 
 
 def test_strangers_alone_that_vary_limit_nothing() -> None:

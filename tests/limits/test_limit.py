@@ -225,6 +225,15 @@ ERRORS = [
     ("CREATE_BINDS", "/a,,/b", "an item that is empty"),
     ("CREATE_BINDS", "/a,*", "an item that is *"),
     ("CREATE_BINDS", "{base}/x", "set CREATE_BASE"),
+    ("CREATE_BINDS", "{tmp}/x", "set CREATE_TMP=/a/folder"),
+    ("CREATE_BINDS", "/srv/{project}/x", "set CREATE_PROJECT=shop"),
+    ("CREATE_IMAGES", "{project}-web:latest", "set CREATE_PROJECT=shop"),
+    ("CREATE_BINDS", "/srv/{tmp}/x", "write {base}/..., or its value"),
+    ("CREATE_BINDS", "{tmp}x", "write {base}/..., or its value"),
+    ("CREATE_BINDS", "{base}{tmp}/x", "write {base}/..., or its value"),
+    ("CREATE_IMAGES", "{tmp}:1", "write {base}/..., or its value"),
+    ("CREATE_OPTIONS", "Hostname={project}", "write {base}/..., or its value"),
+    ("CREATE_CAPS", "{project}", "write {base}/..., or its value"),
     ("CREATE_BINDS", "@proxy", "stands for nothing"),
     ("CREATE_CAPS", "FROB", "no capability"),
     ("CREATE_CAPS", "sys_admin", "write SYS_ADMIN"),
@@ -276,7 +285,7 @@ def test_a_base_that_is_root_is_told_by_what_lies_in_it(base: str) -> None:
     if they were written out."""
     found = limits({"CREATE_BASE": base, "CREATE_BINDS": "{base},{base}/lib"})
     for item in ("{base}", "{base}/lib"):
-        why = why_root("CREATE_BINDS", item, base=found.base)
+        why = why_root("CREATE_BINDS", item, places=found.places)
         assert why == why_root("CREATE_BINDS", item.replace("{base}", base))
         assert why
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.limits.listing import ITEMS, values
+from trioproxy.api.families import Places
 from trioproxy.limits.lookup import Lookup
 from trioproxy.limits.sorts import parse_pattern
 
@@ -16,11 +17,16 @@ MANY = 5_000
 def test_a_lookup_says_what_the_items_say(variable: str, data: st.DataObject) -> None:
     """A value is found if one of the items fits it, whatever else is listed."""
     items = data.draw(st.lists(ITEMS[variable], min_size=1, max_size=6, unique=True))
-    patterns = [parse_pattern(variable, one, base="/base") for one in items]
+    patterns = [
+        parse_pattern(variable, one, places=Places("/base"), proxy="/base")
+        for one in items
+    ]
     lookup = Lookup(patterns)
     for pattern in [
         *patterns,
-        parse_pattern(variable, data.draw(ITEMS[variable]), base="/base"),
+        parse_pattern(
+            variable, data.draw(ITEMS[variable]), places=Places("/base"), proxy="/base"
+        ),
     ]:
         if getattr(pattern.means, "language", True):
             value = data.draw(values(pattern))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.limits.arguing import limits
 from tests.limits.listing import values
-from trioproxy.api.families import LIMITS
+from trioproxy.api.families import LIMITS, Places
 from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.meaning import meaning_of
@@ -42,7 +42,7 @@ NEAR = st.one_of(
 
 
 def bind(text: str, base: str = "") -> Pattern:
-    return parse_pattern("CREATE_BINDS", text, base=base)
+    return parse_pattern("CREATE_BINDS", text, places=Places(base))
 
 
 @settings(max_examples=400)
@@ -108,7 +108,7 @@ REFUSED = {
 )
 def test_where_a_hole_stands(variable: str, item: str) -> None:
     """In any segment but the first, in repository and tag, behind an option's `=`."""
-    text = parse_pattern(variable, item, base="/home/me/app").text
+    text = parse_pattern(variable, item, places=Places("/home/me/app")).text
     assert parse_policy({"ALLOW_OPERATIONS": "", "CREATE_BASE": "/home/me/app", variable: text})  # fmt: skip
 
 
@@ -118,7 +118,7 @@ def test_where_a_hole_stands(variable: str, item: str) -> None:
 def test_where_none_stands(variable: str, item: str) -> None:
     """Elsewhere, and where it is none, the file does not load, and a hint says what to do."""
     with pytest.raises(ConfigError) as caught:
-        parse_pattern(variable, item, base="/home/me/app")
+        parse_pattern(variable, item, places=Places("/home/me/app"))
     assert caught.value.hint
 
 

@@ -11,6 +11,7 @@ import pytest
 from tests.reports import write_grown
 from tests.review.given import LEARNED, file, record
 from trioproxy import __version__
+from trioproxy.api.families import Places
 from trioproxy.evidence.seen import Askers, Evidence, Facts, First, Run
 from trioproxy.evidence.sight import Sight, route
 from trioproxy.limits.grant import Grant
@@ -181,7 +182,9 @@ def hostile_evidence(text: str) -> Evidence:
     """Evidence in which all that a client chooses is this text: the reader of files
     would refuse most of it, and is not asked."""
     evidence = Evidence()
-    evidence.runs[RUN] = Run(first=1, last=2, files=frozenset({text}), base=text)
+    evidence.runs[RUN] = Run(
+        first=1, last=2, files=frozenset({text}), places=Places(text, text, text)
+    )
     for operation in ("ContainerList", "ImageDelete", "ContainerCreate"):
         shape = route(operation, "GET", text)
         askers = Askers(*map(frozenset, ({text, f"{text}/{text}"}, {text}, {text})))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from trioproxy.api.families import Places
 from trioproxy.limits.grant import Grant
 from trioproxy.review.readings import reading
 
@@ -11,6 +12,8 @@ READINGS = [
     ("CREATE_BINDS=/t/{rand8}", [("{rand8}", "exactly 8 letters, digits or _")]),
     ("CREATE_BINDS=/t/{num}", [("{num}", "any digits")]),
     ("CREATE_BINDS={base}/src:ro", [("{base}", "/home/ci"), (":ro", "to be read, and not written")]),
+    ("CREATE_BINDS={tmp}/x-{num}", [("{num}", "any digits"), ("{tmp}", "/scratch")]),
+    ("CREATE_IMAGES={project}-web:latest", [("{project}", "what CREATE_PROJECT names")]),
     ("CREATE_IMAGES=app:*", [("*", "any letters, digits, _ or -")]),
     ("CREATE_CAPS=NET_ADMIN", []),
     ("CREATE_CAPS=*", []),
@@ -26,4 +29,4 @@ READINGS = [
 @pytest.mark.parametrize(("line", "parts"), READINGS, ids=str)
 def test_readings(line: str, parts: list[tuple[str, str]]) -> None:
     """Each part of an item that stands for more than itself is explained, and no other."""
-    assert list(reading(Grant.parse(line), "/home/ci")) == parts
+    assert list(reading(Grant.parse(line), Places("/home/ci", "/scratch", ""))) == parts

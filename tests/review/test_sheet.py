@@ -3,6 +3,7 @@
 import pytest
 
 from tests.learning.test_proposal import seen_route
+from trioproxy.api.families import Places
 from trioproxy.evidence.seen import Evidence, When
 from trioproxy.evidence.sight import UNKNOWN, Sight, Who, route
 from trioproxy.file.permissions import parse_policy
@@ -106,7 +107,7 @@ def asking(*sightings: tuple[str, str, str, str, int], base: str = "") -> Eviden
     """Evidence of values: variable, value, operation, result and a day."""
     found = Evidence()
     found.begin("r1", 0)
-    found.runs["r1"].base = base
+    found.runs["r1"].places = Places(base)
     for variable, value, operation, result, day in sightings:
         one = Sight(variable, value, operation)
         found.observe(one, result, When(day * DAY))

@@ -69,6 +69,10 @@ UNIONS: list[tuple[Part, Part, dict[str, str], str]] = [
      {"CREATE_BINDS": "/y/d,{base}/d", "CREATE_BASE": "/x"}, "CREATE_BASE is /x: where it differs, what {base} stood for is written out"),
     (part("a", CREATE, CREATE_BASE="/x", CREATE_BINDS="{base}/d"), part("b", CREATE, CREATE_BASE="/y", CREATE_BINDS="/b"),
      {"CREATE_BINDS": "/b,{base}/d", "CREATE_BASE": "/x"}, ""),
+    (part("a", CREATE, CREATE_TMP="/t", CREATE_BINDS="{tmp}/d"), part("b", CREATE, CREATE_BINDS="/t/d,/t/e"),
+     {"CREATE_BINDS": "/t/e,{tmp}/d", "CREATE_TMP": "/t"}, ""),
+    (part("a", CREATE, CREATE_PROJECT="shop", CREATE_IMAGES="{project}-web:1"), part("b", CREATE, CREATE_PROJECT="blog", CREATE_IMAGES="{project}-web:1"),
+     {"CREATE_IMAGES": "shop-web:1,{project}-web:1", "CREATE_PROJECT": "blog"}, "CREATE_PROJECT is blog: where it differs, what {project} stood for is written out"),
 ]  # fmt: skip
 
 
@@ -165,7 +169,7 @@ def test_nothing_widens_in_silence(one: Part, other: Part) -> None:
         assert family in limits.families
     for name in LIMITS & found.values.keys():
         items = {
-            one_item.text.replace("{base}", each.limits.base)
+            each.limits.places.meant(one_item.text)
             for each in (one, other)
             if (limit := each.limits.limit_of(name)) is not None
             for one_item in limit.patterns
@@ -173,7 +177,7 @@ def test_nothing_widens_in_silence(one: Part, other: Part) -> None:
         written = parse_limits(found.values, source="union").limit_of(name)
         assert written is not None
         if not written.is_any:
-            texts = {o.text.replace("{base}", limits.base) for o in written.patterns}
+            texts = {limits.places.meant(o.text) for o in written.patterns}
             assert texts <= items
     for family in Family:
         lost = {n for n in FAMILIES[family] if family in found.open}

@@ -10,7 +10,7 @@ import pytest
 
 from tests.depth import IS_DEEP
 from tests.test_shipped_files import every_file
-from trioproxy.api.families import BASE_VARIABLE, LIMITS, OPERATIONS_VARIABLE
+from trioproxy.api.families import LIMITS, MOVING, OPERATIONS_VARIABLE
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.commands import explain
 from trioproxy.commands.approve import questions
@@ -124,7 +124,7 @@ def on_page(one: Variant) -> tuple[dict[str, str], dict[str, str]]:
 def in_file(one: Variant) -> dict[str, str]:
     """The titles below which operations stand in the comments of a file."""
     policy, variables = one.file.policy, one.file.variables
-    names = (*LIMITS, *OBJECT_VARIABLES, BASE_VARIABLE)
+    names = (*LIMITS, *OBJECT_VARIABLES, *MOVING.values())
     text = render(
         Learned(
             name="app",

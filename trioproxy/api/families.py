@@ -5,7 +5,7 @@ are is in `limits.sorts`, and what asks for them in `api.fields`, which are many
 large.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -122,11 +122,46 @@ CONDITIONS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """How values begin that are limited only where another variable lists something."""
 
-BASE_VARIABLE: Final = "CREATE_BASE"
-"""The folder that `{base}` stands for in `CREATE_BINDS`; it limits nothing."""
+BASE, TMP, PROJECT = "{base}", "{tmp}", "{project}"
 
-BASE: Final = "{base}"
-"""How such a path begins."""
+MOVING: Final[Mapping[str, str]] = MappingProxyType(
+    {BASE: "CREATE_BASE", TMP: "CREATE_TMP", PROJECT: "CREATE_PROJECT"}
+)
+"""What stands in an item for a place that is another one elsewhere, and the variable that says
+which: the folder that paths of `CREATE_BINDS` begin with, that of temporary files, and the
+Compose project in names of images and in paths. They limit nothing."""
+
+
+class Places(NamedTuple):
+    """Where a client runs: what `MOVING` stands for, as lists write it; empty: not said."""
+
+    base: str = ""
+    tmp: str = ""
+    project: str = ""
+
+    def meant(self, item: str) -> str:
+        """What an item means, with all that is known put in."""
+        for hole, value in zip(MOVING, self, strict=True):
+            if value:
+                item = item.replace(hole, value)
+        return item
+
+    def used_in(self, items: Iterable[str]) -> dict[str, str]:
+        """The variables that these items need, with what they are set to."""
+        used = {hole for item in items for hole in MOVING if hole in item}
+        values = zip(MOVING.items(), self, strict=True)
+        return {name: value for (hole, name), value in values if hole in used}
+
+    @classmethod
+    def of(cls, variables: Mapping[str, str], more: "Places | None" = None) -> "Places":
+        """What variables say; where they say nothing, what `more` does."""
+        values = zip(MOVING.values(), more or cls(), strict=True)
+        return cls(*(variables.get(name) or other for name, other in values))
+
+
+NOWHERE: Final = Places()
+ANYWHERE: Final = Places("/any", "/any", "any")
+"""For items that are looked at for what they are, wherever that is."""
 
 PROXY_VARIABLE: Final = "PROXY_SOCKET"
 """The path, on the Engine's host, of a Unix listener of this proxy: what `@proxy` binds."""

@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
+from trioproxy.api.families import NOWHERE, Places
 from trioproxy.commands import fromlog, tell
 from trioproxy.commands.asked import Asked, Scope
 from trioproxy.commands.capture import paths_of_engine, why_not
@@ -29,6 +30,7 @@ from trioproxy.evidence.clients import Clients
 from trioproxy.learning.flows import parse_states
 from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.store import Store
+from trioproxy.limits.limit import PROJECT_NAME
 from trioproxy.limits.objects import NO_OBJECTS
 
 SOCKET_PATH_LIMIT: Final = 100
@@ -181,7 +183,7 @@ def _live(asked: Asked) -> int:
             clients=clients,
             objects=store.objects(known.evidence) if store.wish.objects else NO_OBJECTS,
             proxy_socket=_proxy_socket(store, config.listen),
-            base=_base() if asked.argv else "",
+            places=places_of(os.environ) if asked.argv else NOWHERE,
         )
         return start.run(learn, plan)
 
@@ -215,15 +217,35 @@ def _proxy_socket(store: Store, listen: Iterable[Listened]) -> str:
     return paths[0] if paths and store.has_proxy_socket() else ""
 
 
-def _base() -> str:
-    """The folder that COMMAND is started in, as lists write it; empty for that of all."""
+COMPOSE_FILES: Final = (
+    *("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"),
+)
+
+
+def places_of(environment: Mapping[str, str]) -> Places:
+    """Where COMMAND is started, as lists write it: what is that of all is left out.
+
+    The folder of temporary files is only where TMPDIR says so: half of what stands in `/tmp`
+    is there by its name. A Compose project is called like its folder unless it is said.
+    """
     from trioproxy.api import normal
 
+    def folder(path: str) -> str:
+        clean = normal.path(path) if path.startswith("/") else "/"
+        return "" if clean == "/" else normal.quote(clean)
+
     try:
-        folder = normal.path(os.getcwd())
+        here = os.getcwd()
     except OSError:  # it is gone
-        return ""
-    return "" if folder == "/" else normal.quote(folder)
+        here = ""
+    project = environment.get("COMPOSE_PROJECT_NAME", "")
+    if not project and any(map(os.path.exists, COMPOSE_FILES)):
+        project = re.sub(r"[^a-z0-9_-]", "", os.path.basename(here).lower()).lstrip(
+            "_-"
+        )
+    is_name = PROJECT_NAME.fullmatch(project)
+    tmp = folder(environment.get("TMPDIR", ""))
+    return Places(folder(here), tmp, project if is_name else "")
 
 
 def _read_clients(asked: Asked) -> Clients | None:

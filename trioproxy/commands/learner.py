@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
 
+from trioproxy.api.families import Places
 from trioproxy.apiversion import oldest_of
 from trioproxy.commands import capture, child, start, tell
 from trioproxy.commands.asked import Asked
@@ -79,8 +80,8 @@ class Plan:
     """How objects are looked at; none: none are."""
     proxy_socket: str
     """What goes on in place of an Engine's socket in binds; empty: nothing does."""
-    base: str
-    """The folder that `{base}` stands for in what is learned; empty: none does."""
+    places: Places
+    """What `{base}` and the like stand for in what is learned."""
 
     @property
     def command(self) -> Sequence[str]:
@@ -157,7 +158,7 @@ def begin(
         now=time.time,
         wake=journal.wake,
         only=plan.clients.includes if plan.clients else None,
-        base=plan.base,
+        places=plan.places,
         proxy_socket=plan.proxy_socket,
     )
     recorder.unknown = unknown

@@ -8,8 +8,8 @@ from typing import Final
 import click
 
 from trioproxy.api.families import (
-    BASE_VARIABLE,
     LIMITS,
+    MOVING,
     OBJECTS,
     OPERATIONS_VARIABLE,
     OWNER_VARIABLE,
@@ -164,7 +164,7 @@ class _Output(Store):
 
 
 _LISTS: Final = frozenset(
-    {BASE_VARIABLE, OWNER_VARIABLE, PROXY_VARIABLE, *LIMITS, *OBJECTS}
+    {*MOVING.values(), OWNER_VARIABLE, PROXY_VARIABLE, *LIMITS, *OBJECTS}
 )
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from trioproxy.api.families import BASE_VARIABLE
+from trioproxy.api.families import Places
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.commands.terminal import prepared, width_of
 from trioproxy.errors import TrioProxyError
@@ -196,8 +196,8 @@ class Teller:
         if item in self._items or item not in saved.proposal.lists.added:
             return ""
         self._items.add(item)
-        base = saved.proposal.lists.values.get(BASE_VARIABLE, "")
-        why = why_root(*argument.grant, base=base)
+        places = Places.of(saved.proposal.lists.values)
+        why = why_root(*argument.grant, places=places)
         risk = f", {root_note(why)}" if why else ""
         return f"new: {argument.operation} asks for {item}{risk}"
 

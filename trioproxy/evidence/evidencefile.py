@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from trioproxy.api.families import FAMILIES, OBJECTS, OPERATIONS_VARIABLE
+from trioproxy.api.families import FAMILIES, OBJECTS, OPERATIONS_VARIABLE, Places
 from trioproxy.api.routes import LIMITED, OPERATIONS
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.seen import (
@@ -58,7 +58,7 @@ FILE_LIMIT: Final = 512
 
 _SOURCE = re.compile(r"live|log")
 _HAS = re.compile(r"|CREATE_[A-Z]{1,32}=[ -~]{0,4096}", re.ASCII)
-_BASE = re.compile(r"(?:/[!-~]{1,4095})?", re.ASCII)
+_PLACE = re.compile(r"(?:/[!-~]{1,4095}|[a-z0-9][a-z0-9_-]{0,254})?", re.ASCII)
 _OLDEST = re.compile(r"(?:1\.[1-9][0-9]{1,2})?", re.ASCII)
 _KIND = re.compile(r"container|network|volume")
 _OBJECT = re.compile(r"|\*|@own|[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
@@ -67,7 +67,7 @@ _PROJECT = re.compile(r"[ -~]{0,255}", re.ASCII)
 _FACTS: Final = {"grant", "by", "first", "last", "results", "runs"}
 _OF_ROUTE: Final = {"method", "section"}
 _ASKED: Final = {"used_by", "tried_by", "files"}
-_OF_OBJECT: Final = {"project", "has"}
+_OF_OBJECT: Final = {"project", "has", "named"}
 
 
 @dataclass(slots=True)
@@ -114,8 +114,8 @@ def run_line(name: str, run: Run) -> str:
         data["files"] = sorted(run.files)
     if run.dropped:
         data["dropped"] = run.dropped
-    if run.base:
-        data["base"] = run.base
+    named = zip(Places._fields, run.places, strict=True)
+    data |= {name: value for name, value in named if value}
     if run.oldest_api:
         data["oldest_api"] = run.oldest_api
     if run.own:
@@ -139,6 +139,8 @@ def fact_line(sight: Sight, facts: Facts) -> str:
         data |= {"method": sight.method, "section": sight.section}
     if sight.project:
         data["project"] = sight.project
+    if sight.is_named:
+        data["named"] = True
     if sight.has:
         data["has"] = sight.has
     data |= {
@@ -320,7 +322,10 @@ def _sight(data: dict[str, Any]) -> Sight:
         string(grant.item, _OBJECT)
         project = string(data.get("project", ""), _PROJECT)
         has = string(data.get("has", ""), _HAS)
-        sight = Sight(*grant, operation, project=project, has=has)
+        is_named = data.get("named", False)
+        if not isinstance(is_named, bool):
+            raise ValueError(f"expected true or false, not {is_named!r:.80}")
+        sight = Sight(*grant, operation, project=project, has=has, is_named=is_named)
         is_known = operation in OPERATIONS
     else:
         expect_keys(data, _FACTS)
@@ -347,7 +352,16 @@ def _read_run(data: dict[str, Any]) -> Run:
     expect_keys(
         data,
         {"run", "first", "last", "seconds", "source"},
-        {"status", "files", "dropped", "base", "oldest_api", "own", "left", "news"},
+        {
+            "status",
+            "files",
+            "dropped",
+            *Places._fields,
+            "oldest_api",
+            "own",
+            "left",
+            "news",
+        },
     )
     status, news = data.get("status"), data.get("news")
     return Run(
@@ -358,7 +372,7 @@ def _read_run(data: dict[str, Any]) -> Run:
         source=string(data["source"], _SOURCE),
         files=_read_files(data.get("files", [])),
         dropped=count(data.get("dropped", 0)),
-        base=string(data.get("base", ""), _BASE),
+        places=Places(*(string(data.get(n, ""), _PLACE) for n in Places._fields)),
         oldest_api=string(data.get("oldest_api", ""), _OLDEST),
         own=_read_kinds(data.get("own", {})),
         left=_read_kinds(data.get("left", {})),

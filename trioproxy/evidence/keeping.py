@@ -12,9 +12,9 @@ from collections.abc import Container, Iterable
 from typing import Final
 
 from trioproxy.api.arguments import Argument
-from trioproxy.api.families import BASE
+from trioproxy.api.families import ANYWHERE, BASE, PROJECT, TMP, Places
 from trioproxy.errors import ConfigError
-from trioproxy.limits.sorts import NOT_KEPT, parse_pattern, sort_of
+from trioproxy.limits.sorts import NOT_KEPT, Varies, parse_pattern, sort_of
 
 LONGEST: Final = 4096
 """Characters of a value that is kept."""
@@ -36,18 +36,26 @@ def kept_name(names: Iterable[str], known: Container[str] = ()) -> str:
     return next((one for one in tagged if one in known), (*tagged, NOT_KEPT)[0])
 
 
-def below_base(variable: str, item: str, base: str) -> str:
-    """Write a path below `base`, if there is one, as `{base}/...`; only binds are so listed."""
-    path, mark, mode = item.partition(":")
-    if variable != "CREATE_BINDS" or not base or not f"{path}/".startswith(f"{base}/"):
-        return item
-    return f"{BASE}{path.removeprefix(base)}{mark}{mode}"
+def as_moving(variable: str, item: str, places: Places) -> str:
+    """Write a path of the host below one of the folders, the inner one first, as
+    `{base}/...` or `{tmp}/...`, and an image that Compose named by its project."""
+    if variable == "CREATE_BINDS":
+        path, mark, mode = item.partition(":")
+        folders = ((BASE, places.base), (TMP, places.tmp))
+        for hole, folder in sorted(folders, key=lambda one: -len(one[1])):
+            if folder and f"{path}/".startswith(f"{folder}/"):
+                return f"{hole}{path.removeprefix(folder)}{mark}{mode}"
+    elif places.project and sort_of(variable).varies is Varies.IMAGE:
+        rest = item.removeprefix(places.project)
+        if rest != item and rest[:1] in {"-", "_"} and "/" not in rest:
+            return f"{PROJECT}{rest}"
+    return item
 
 
 def is_listable(variable: str, item: str) -> bool:
-    """Whether an item can stand in a list of this variable, below any base."""
+    """Whether an item can stand in a list of this variable, wherever that is."""
     try:
-        parse_pattern(variable, item, base="/any")
+        parse_pattern(variable, item, places=ANYWHERE, proxy="/any")
     except ConfigError:
         return False
     return True

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
-from trioproxy.api.families import OBJECTS, PROXY, Kind
+from trioproxy.api.families import NOWHERE, OBJECTS, PROXY, Kind, Places
 from trioproxy.api.routes import LIMITED
 from trioproxy.evidence.seen import CLIENTS_KEPT, VALUES_KEPT, Evidence, Tally, When
 from trioproxy.evidence.sight import (
@@ -31,6 +31,8 @@ from trioproxy.evidence.unknown import UnknownRoutes
 from trioproxy.judge.outcome import Moment, Outcome, Verdict, name_of_client
 from trioproxy.judge.rules import Reason
 from trioproxy.limits.grant import Grant
+from trioproxy.limits.limit import PROJECT_NAME
+from trioproxy.limits.objects import PROJECT as OF_COMPOSE
 
 if TYPE_CHECKING:
     from trioproxy.api.arguments import Argument
@@ -63,12 +65,12 @@ class Recorder:
         wake: Callable[[], None],
         only: Callable[[str], bool] | None = None,
         clock: Callable[[], float] = time.perf_counter,
-        base: str = "",
+        places: Places = NOWHERE,
         proxy_socket: str = "",
     ) -> None:
         """`now` tells the wall's time, `clock` the same as outcomes are stamped with.
 
-        Paths below `base`, as they stand in lists, are learned as `{base}/...`, and
+        What lies in `places`, as they stand in lists, is learned as `{base}/...`, and
         `proxy_socket`, which was bound in place of the Engine's, as `@proxy`.
         """
         self.evidence = evidence
@@ -84,7 +86,8 @@ class Recorder:
         self._wake = wake
         self._only = only
         self._clock = clock
-        self._base = base
+        self._places = places
+        self._has_project = False
         self._proxy_socket = proxy_socket
         self._origin = clock()
         self._tallies: dict[tuple[Hashable, ...], Tally] = {}
@@ -174,6 +177,8 @@ class Recorder:
 
         if not asked.is_whole:
             return False
+        if not self._has_project:
+            self._look_for_project(asked)
         operation = verdict.operation
         family = LIMITED[operation][0]
         names = self._names(verdict)
@@ -183,7 +188,7 @@ class Recorder:
             if one in defaults:
                 continue  # it would have been given anyway
             item = names[one] if one in names else kept(one)
-            value = self._with_base(one.variable, item)
+            value = self._as_moving(one.variable, item)
             values.add(Sight(one.variable, value, operation))
         if asked.never or asked.claims:  # no list can hold it
             values.add(Sight(family.options, NOT_KEPT, operation))
@@ -205,7 +210,7 @@ class Recorder:
             if one.own_id:
                 self._count_own(OBJECTS[one.sight.variable], one.own_id, is_left)
             for variable, item in () if is_left else one.has:
-                value = self._with_base(variable, item)
+                value = self._as_moving(variable, item)
                 if not (one.own_id and self._was_asked_for(variable, value)):
                     sights.add(one.sight._replace(has=str(Grant(variable, value))))
         return self._observe_all(sights, result, when)
@@ -244,16 +249,27 @@ class Recorder:
         known = {one.item for one in self.evidence.arguments}
         return {argument: kept_name(one.names, known) for argument, one in given}
 
-    def _with_base(self, variable: str, value: str) -> str:
-        from trioproxy.evidence.keeping import below_base
+    def _as_moving(self, variable: str, value: str) -> str:
+        from trioproxy.evidence.keeping import as_moving
 
         path = value.partition(":")[0]
         if variable == "CREATE_BINDS" and path == self._proxy_socket != "":
             return PROXY
-        item = below_base(variable, value, self._base)
+        item = as_moving(variable, value, self._places)
         if item != value:
-            self.evidence.runs[self.evidence.run].base = self._base
+            run = self.evidence.runs[self.evidence.run]
+            for name, one in self._places.used_in([item]).items():
+                run.places = Places.of({name: one}, run.places)
         return item
+
+    def _look_for_project(self, asked: "Asked") -> None:
+        """Take the project of the first thing that Compose makes for the client's: it knows
+        better than who only looked at its folder."""
+        labels = (asked.body or {}).get("Labels")
+        project = labels.get(OF_COMPOSE) if isinstance(labels, dict) else None
+        if isinstance(project, str) and PROJECT_NAME.fullmatch(project):
+            self._has_project = True
+            self._places = self._places._replace(project=project)
 
     def _count_unread(self, peer: str, reason: str) -> None:
         if not self._learns_from(_host(peer)):

@@ -42,7 +42,7 @@ from functools import lru_cache
 from heapq import nsmallest
 from typing import Final, NamedTuple, TypeVar
 
-from trioproxy.api.families import OPERATIONS_VARIABLE
+from trioproxy.api.families import NOWHERE, OPERATIONS_VARIABLE, Places
 from trioproxy.apiversion import is_older
 from trioproxy.evidence.needs import is_need
 from trioproxy.evidence.sight import (
@@ -223,8 +223,8 @@ class Run(Span):
     """The files that it was merged from."""
     dropped: int = 0
     """Values that had no room."""
-    base: str = ""
-    """The folder that `{base}` stands for in values of this run; empty: none has it."""
+    places: Places = NOWHERE
+    """What `{base}` and the like stand for in values of this run, where any has them."""
     oldest_api: str = ""
     """The oldest version of its API that the Engine took; empty: nobody asked."""
     own: dict[str, int] = field(default_factory=dict)
@@ -248,7 +248,7 @@ class Run(Span):
         self.source = min(self.source, other.source)
         self.files = _smallest(self.files | other.files, FILES_KEPT)
         self.dropped = max(self.dropped, other.dropped)
-        self.base = max(self.base, other.base)
+        self.places = Places(*map(max, self.places, other.places))
         self.oldest_api = max(self.oldest_api, other.oldest_api)
         self.own = _most(self.own, other.own)
         self.left = _most(self.left, other.left)
@@ -334,10 +334,11 @@ class Evidence:
         )
 
     @property
-    def newest_base(self) -> str:
-        """The folder that `{base}` stood for in the newest run that had one."""
-        bases = [run.base for _, run in sorted(self.runs.items()) if run.base]
-        return bases[-1] if bases else ""
+    def newest_places(self) -> Places:
+        """What `{base}` and the like stood for, each in the newest run that had it."""
+        runs = [run.places for _, run in sorted(self.runs.items(), reverse=True)]
+        known = zip(*runs, strict=True) if runs else ()
+        return Places(*(next(filter(None, one), "") for one in known))
 
     @property
     def oldest_api(self) -> str:

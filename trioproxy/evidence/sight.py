@@ -73,6 +73,9 @@ class Sight(NamedTuple):
     """Of an object that was reached into: what it has beyond the harmless, as
     `CREATE_BINDS=/srv`: a sight for each, beside the one of the object itself.
     `CREATE_BINDS=`: what may not be kept, or no list holds."""
+    is_named: bool = False
+    """Of an object of others: whether the request had its name. An id only an answer of the
+    Engine tells: who goes by those takes whatever is there."""
 
     @classmethod
     def of(cls, request: Request) -> "Sight":

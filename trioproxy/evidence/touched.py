@@ -60,9 +60,11 @@ def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]
             engine = named.known.get(ENGINE)
             is_reached = _is_reached(reference, thing)
             has = tuple(_has(thing, engine)) if is_reached else ()
-            yield _touched(operation, objects, thing, has)
+            is_named = reference.text.removeprefix("/") in thing.names
+            yield _touched(operation, objects, thing, has, is_named=is_named)
             for other in _with_it(named, reference, thing):
-                yield _touched(operation, objects, other, tuple(_has(other, engine)))
+                has = tuple(_has(other, engine))
+                yield _touched(operation, objects, other, has, is_named=is_named)
 
 
 def _is_reached(reference: Reference, thing: Thing) -> bool:
@@ -84,6 +86,8 @@ def _touched(
     objects: Objects,
     thing: Thing,
     has: tuple[tuple[str, str], ...],
+    *,
+    is_named: bool,
 ) -> Touched:
     if objects.is_own(thing):
         own = Sight(VARIABLES[thing.kind], OWN, operation)
@@ -96,6 +100,7 @@ def _touched(
             name if _NAME.fullmatch(name) else ALL,
             operation,
             project=project if _PROJECT.fullmatch(project) else "",
+            is_named=is_named,
         ),
         has=has,
     )

@@ -6,8 +6,8 @@ Tables only; `rules` reads the permissions, `config` the settings, `lint` all of
 from collections.abc import Mapping
 
 from trioproxy.api.families import (
-    BASE_VARIABLE,
     LIMITS,
+    MOVING,
     OBJECTS,
     OPERATIONS_VARIABLE,
     OWNER_VARIABLE,
@@ -121,7 +121,7 @@ PERMISSIONS = frozenset(
         *LIBPOD_VARIABLES,
         OPERATIONS_VARIABLE,
         COMPAT_VARIABLE,
-        BASE_VARIABLE,
+        *MOVING.values(),
         OWNER_VARIABLE,
         PROXY_VARIABLE,
         REDACT_VARIABLE,

@@ -266,7 +266,7 @@ def ways_by_item(
                 policy, opened, grant.variable
             )
         operation = asking[grant.variable]
-        why = operation and why_root(*grant, base=policy.limits.base)
+        why = operation and why_root(*grant, places=policy.limits.places)
         if operation and why and not (policy.is_confined and grant.item in _OF_OTHERS):
             yield Way(operation=operation, grant=grant, why=why)
 

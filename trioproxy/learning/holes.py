@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from trioproxy.api import normal
-from trioproxy.api.families import BASE
+from trioproxy.api.families import ANYWHERE, BASE, PROJECT, TMP, Places
 from trioproxy.evidence.keeping import is_listable
 from trioproxy.learning.made import Place, Token, made_up, tokens_of
 from trioproxy.limits.patterns import EPHEMERAL
@@ -63,9 +63,13 @@ class Item:
 
 
 def items_of(
-    variable: str, seen: Iterable[Value], *, base: str = "", is_one_run: bool = False
+    variable: str,
+    seen: Iterable[Value],
+    *,
+    places: Places = ANYWHERE,
+    is_one_run: bool = False,
 ) -> list[Item]:
-    """Make the items of a variable, in order. `base`: what `{base}` stands for.
+    """Make the items of a variable, in order. `places`: what `{base}` and the like stand for.
 
     `is_one_run`: a value varied if it was not asked for each time.
     """
@@ -74,16 +78,17 @@ def items_of(
     if is_one_run:
         varied = {n: one._replace(runs=frozenset({n})) for n, one in varied.items()}
     items = list[Item]()
+    known = Places(*(one or any_ for one, any_ in zip(places, ANYWHERE, strict=True)))
     for item in _holes(variable, varied):
         is_few = is_one_run and "{num}" in item.text
         if (
             (is_few and len(item.values) < _LEAST_NUMBERS)
             or not is_listable(variable, item.text)
-            or why_root(variable, item.text, base=base)
+            or why_root(variable, item.text, places=places)
         ):
             continue
-        fits = parse_pattern(variable, item.text, base=base or "/any").fits
-        of_it = {one for one in values if fits(one.replace(BASE, base or "/any"))}
+        fits = parse_pattern(variable, item.text, places=known).fits
+        of_it = {one for one in values if fits(known.meant(one))}
         items.append(Item(item.text, frozenset(of_it | item.values)))
     literal = values.keys() - {value for item in items for value in item.values}
     items += [Item(value, frozenset({value})) for value in literal]
@@ -196,8 +201,8 @@ def _of_names(
 def _cut_path(value: str) -> Iterator[Token]:
     path, mark, mode = value.partition(":")
     *folders, last = path.split("/")
-    fixed = 1 if folders[:1] == [BASE] else 2
-    if len(folders) < fixed or folders[:1] not in ([BASE], [""]):
+    fixed = 2 if folders[:1] == [""] else 1
+    if len(folders) < fixed or folders[0] not in {BASE, TMP, ""}:
         return
     yield Token("fixed", "/".join(folders[:fixed]))
     yield from _cut_segments([*folders[fixed:], last])
@@ -207,7 +212,11 @@ def _cut_path(value: str) -> Iterator[Token]:
 def _cut_segments(segments: Iterable[str]) -> Iterator[Token]:
     for segment in segments:
         yield Token("fixed", "/")
-        yield from tokens_of(normal.unquote(segment))
+        before, mark, after = segment.partition(PROJECT)
+        yield from tokens_of(normal.unquote(before))
+        if mark:
+            yield Token("fixed", mark)
+            yield from tokens_of(normal.unquote(after))
 
 
 def _cut_image(value: str, *, is_pulled: bool) -> Iterator[Token]:

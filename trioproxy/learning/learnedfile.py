@@ -25,8 +25,8 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from trioproxy.api.families import (
-    BASE_VARIABLE,
     LIMITS,
+    MOVING,
     OPERATIONS_VARIABLE,
     PROXY_VARIABLE,
     Family,
@@ -107,7 +107,7 @@ _REST = "#     "
 LEFT_OPEN: Final = "which containers, networks and volumes may be named"
 TAKEN_OUT: Final = ", as their lists are not wanted"
 _OUR_VARIABLES: Final = frozenset(
-    {OPERATIONS_VARIABLE, *LIMITS, BASE_VARIABLE, *OBJECT_VARIABLES}
+    {OPERATIONS_VARIABLE, *LIMITS, *MOVING.values(), *OBJECT_VARIABLES}
 )
 _SWITCHES: Final = frozenset({*SWITCHES, *VERBS})
 _ASSIGNMENT = re.compile(r"[ \t]*([A-Z_]+)=")

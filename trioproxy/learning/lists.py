@@ -15,12 +15,12 @@ from dataclasses import field
 from typing import Final
 
 from trioproxy.api.families import (
-    BASE,
-    BASE_VARIABLE,
     FAMILIES,
     LIMITS,
+    MOVING,
     VARIABLES,
     Family,
+    Places,
 )
 from trioproxy.api.fields import OPERATIONS as ARGUED
 from trioproxy.api.routes import LIMITED
@@ -121,7 +121,10 @@ def keep_lists(old: Mapping[str, str]) -> Lists:
     return Lists(values={name: old[name] for name in ORDER if name in old})
 
 
-ORDER: Final = (BASE_VARIABLE, *(name for names in FAMILIES.values() for name in names))
+ORDER: Final = (
+    *MOVING.values(),
+    *(name for names in FAMILIES.values() for name in names),
+)
 """In which order the lists of a file are written."""
 
 
@@ -138,7 +141,7 @@ class _Proposing:
         }
         self._marks = evidence.listed
         self._once_listed = {Grant.parse(mark).variable for mark in self._marks}
-        self._base = old.get(BASE_VARIABLE, "") or evidence.newest_base
+        self._places = Places.of(old, evidence.newest_places)
         self._used = evidence.used_arguments(include_failed=known.include_failed)
         self._values = dict[str, str]()
         self._notes: dict[str, set[str]] = {
@@ -153,8 +156,8 @@ class _Proposing:
         for family in Family:
             self._propose_family(family)
         old = self._known.old or {}
-        if BASE_VARIABLE in old or any(BASE in one for one in self._values.values()):
-            self._values[BASE_VARIABLE] = self._base
+        kept = {name: old[name] for name in MOVING.values() if name in old}
+        self._values |= {**self._places.used_in(self._values.values()), **kept}
         listed = {
             f"{name}={item}"
             for name in self._values.keys() & LIMITS
@@ -252,7 +255,7 @@ class _Proposing:
             for name, item in map(Grant.parse, self._known.restore)
             if name == variable and item
         ]
-        items = items_of(variable, seen, base=self._base, is_one_run=is_one_run)
+        items = items_of(variable, seen, places=self._places, is_one_run=is_one_run)
         for item in items:
             if refused := self._refused(declined, item):
                 self._notes["declined"] |= {f"{variable}={one}" for one in refused}
@@ -322,7 +325,7 @@ class _Proposing:
             return True
         if any(one.text == item.text for one in limit.patterns):
             return True
-        return not item.is_hole and limit.allows(item.text.replace(BASE, self._base))
+        return not item.is_hole and limit.allows(self._places.meant(item.text))
 
     def _declined(self, variable: str) -> list[Pattern]:
         """The items that learning once wrote and that a person took out."""
@@ -341,7 +344,7 @@ class _Proposing:
 
     def _refused(self, declined: list[Pattern], item: Item) -> set[str]:
         """The declined items that fit this one; of those that fit each other, the wider."""
-        values = {value.replace(BASE, self._base) for value in item.values}
+        values = set(map(self._places.meant, item.values))
         return {
             one.text
             for one in declined
@@ -355,7 +358,7 @@ class _Proposing:
     def _patterns(self, variable: str, items: Iterable[str]) -> Iterator[Pattern]:
         for item in items:
             try:
-                yield parse_pattern(variable, item, base=self._base)
+                yield parse_pattern(variable, item, places=self._places)
             except ConfigError:  # the file's own reader names what is wrong with it
                 continue
 
@@ -367,7 +370,7 @@ class _Proposing:
         by_learning = {item for item in listed if f"{variable}={item}" in self._marks}
         items, seen = dict.fromkeys(listed), set[str]()
         for item in wanted:
-            values = {value.replace(BASE, self._base) for value in item.values}
+            values = set(map(self._places.meant, item.values))
             seen |= item.values | {item.text}
             fitting = [{one.text for one in there.fitting(value)} for value in values]
             if of_all := set[str].intersection(*fitting):

@@ -3,7 +3,7 @@
 A client that named nothing but what it had made itself gets `@own`, which needs no list
 of names and holds for objects that are yet to be made. Strangers that it names in every
 run are listed by their names: `docker logs db`, a backup's volume. Where the names are
-others from run to run, or it goes by whatever comes, the kind stays open beside the
+others from run to run, or it goes by ids that it found, or by whatever comes, the kind stays open beside the
 others, as `*`: a list would refuse tomorrow's. Where all that was named is open, nothing
 is limited.
 
@@ -59,6 +59,7 @@ _FOLLOWS: Final = "SystemEvents"
 """Who asks for it goes by whatever comes."""
 
 FOLLOWED: Final = "it follows events, and so others may come"
+FOUND: Final = "by their ids, which it found"
 VARIED: Final = "others in other runs"
 
 ORDER: Final = (*OBJECTS, OWNER_VARIABLE)
@@ -153,6 +154,8 @@ class _Kind:
     """Operations that named all of the kind, or what no list can hold."""
     names: dict[str, set[str]] = field(default_factory=dict)
     """Those of others by name, each with the projects that it was seen in."""
+    named: set[str] = field(default_factory=set)
+    """Those of them that were named by their names."""
     why_any: str = ""
     """Why names would not hold those of others; empty: they would."""
     built_in: set[str] = field(default_factory=set)
@@ -296,6 +299,7 @@ class _Proposing:
                 known.built_in.add(one.item)
             else:
                 known.names.setdefault(one.item, set()).add(one.project)
+                known.named |= {one.item} if one.is_named else set()
         known.why_any = self._why_any(kind, known) if known.names else ""
         return known
 
@@ -303,6 +307,8 @@ class _Proposing:
         """Say why the strangers of a kind may be others tomorrow; empty: they stay."""
         if _FOLLOWS in self._evidence.used_operations():
             return FOLLOWED
+        if known.names.keys() - known.named:
+            return FOUND
         over = self._proofs - {self._named.going_on}
         runs = dict.fromkeys(known.names, frozenset[str]())
         looked = dict.fromkeys(known.names, frozenset[str]())

@@ -35,7 +35,7 @@ def beyond(narrow: Limits, wide: Limits, variables: Iterable[str]) -> Iterator[G
     """
     for name in sorted(variables):
         for item in _items_beyond(narrow.limit_of(name), wide.limit_of(name)):
-            yield Grant(name, item.replace("{base}", wide.base))
+            yield Grant(name, wide.places.meant(item))
 
 
 def taken_out(limits: Limits, once_listed: Iterable[str]) -> Iterator[Grant]:
@@ -55,7 +55,7 @@ def taken_out(limits: Limits, once_listed: Iterable[str]) -> Iterator[Grant]:
             if lists[variable].have(text):
                 continue
             try:
-                item = parse_pattern(variable, text, base=limits.base)
+                item = parse_pattern(variable, text, places=limits.places)
             except ConfigError:  # it speaks of a base that is not there any more
                 yield mark
                 continue

@@ -12,21 +12,24 @@ A list is compared with arguments in their normal form, escaped as in the file: 
 a client wrote is `%2A` there, and no wildcard.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from trioproxy.api import normal
 from trioproxy.api.families import (
-    BASE,
-    BASE_VARIABLE,
     CONDITIONS,
     LIMITS,
+    MOVING,
+    NOWHERE,
+    PROJECT,
     PROXY,
     PROXY_VARIABLE,
     VARIABLES,
     Family,
+    Places,
 )
 from trioproxy.api.routes import LIMITED
 from trioproxy.errors import ConfigError
@@ -144,8 +147,8 @@ class Limits:
         default_factory=lambda: MappingProxyType({})
     )
     """The variables that are set."""
-    base: str = ""
-    """The folder that `{base}` stands for."""
+    places: Places = NOWHERE
+    """What `{base}` and the like stand for."""
     proxy_socket: str = ""
     """What a bind of the Engine's socket becomes; empty: it stays what it is."""
 
@@ -174,10 +177,11 @@ class Limits:
     @property
     def lines(self) -> frozenset[str]:
         """What is set, as `NAME=value`: with `{base}` as it stands, and what it is."""
-        base = frozenset({f"{BASE_VARIABLE}={self.base}"} if self.base else ())
+        said = zip(MOVING.values(), self.places, strict=True)
+        places = frozenset(f"{name}={value}" for name, value in said if value)
         if self.proxy_socket:
-            base |= {f"{PROXY_VARIABLE}={self.proxy_socket}"}
-        return base | {f"{k}={one.value}" for k, one in self.by_variable.items()}
+            places |= {f"{PROXY_VARIABLE}={self.proxy_socket}"}
+        return places | {f"{k}={one.value}" for k, one in self.by_variable.items()}
 
     def refuses(
         self,
@@ -260,7 +264,7 @@ class Limits:
         """What an item that was learned stands for here: `{base}/x` and `@proxy` are paths."""
         if item == PROXY:
             return self.proxy_socket or item
-        return item.replace(BASE, self.base)
+        return self.places.meant(item)
 
     def lists(self, variable: str, value: str) -> bool:
         """Whether a value, in normal form, may be asked for."""
@@ -311,17 +315,17 @@ def _ids(full: str) -> Iterator[str]:
 
 def parse_limits(variables: Mapping[str, str], *, source: str) -> Limits:
     """Read the variables that limit. Raises `ConfigError` for what can never fit."""
-    base = _parse_base(variables.get(BASE_VARIABLE, ""), source)
+    places = _parse_places(Places.of(variables), source)
     proxy = _parse_proxy(variables.get(PROXY_VARIABLE, ""), source)
     limits = {
-        name: _parse_limit(name, variables[name], (base, proxy), source)
+        name: _parse_limit(name, variables[name], places, proxy, source)
         for name in sorted(LIMITS & variables.keys())
     }
     binds = limits.get(BINDS)
     has_proxy = binds and any(one.text == PROXY for one in binds.patterns)
     return Limits(
         by_variable=MappingProxyType(limits),
-        base=base,
+        places=places,
         proxy_socket=proxy if has_proxy else "",
     )
 
@@ -343,7 +347,7 @@ def _parse_proxy(value: str, source: str) -> str:
 
 
 def _parse_limit(
-    name: str, value: str, meanings: tuple[str, str], source: str
+    name: str, value: str, places: Places, proxy: str, source: str
 ) -> Limit:
     from trioproxy.limits.sorts import parse_pattern
 
@@ -356,28 +360,34 @@ def _parse_limit(
             hint="list values with one comma between two, or * alone for any value",
         )
     try:
-        base, proxy = meanings
         patterns = tuple(
-            parse_pattern(name, item, base=proxy if item == PROXY else base)
-            for item in items
+            parse_pattern(name, item, places=places, proxy=proxy) for item in items
         )
     except ConfigError as error:
         raise ConfigError(f"{error} ({source})", hint=error.hint) from None
     return Limit(variable=name, patterns=patterns)
 
 
-def _parse_base(value: str, source: str) -> str:
-    if not value:
-        return ""
-    # A folder that is root is no better by another name: each item below it is told as root.
-    folder = normal.unquote(value)
-    is_clean = value.startswith("/") and normal.quote(normal.path(folder)) == value
-    if not is_clean or value == "/":
+def _parse_places(places: Places, source: str) -> Places:
+    for name, value in zip(MOVING.values(), places[:2], strict=False):
+        # A folder that is root is no better by another name: what is below it is told so.
+        folder = normal.unquote(value)
+        is_clean = value.startswith("/") and normal.quote(normal.path(folder)) == value
+        if value and (not is_clean or value == "/"):
+            raise ConfigError(
+                f"{name}={value[:64]!r} in {source} is no clean absolute path",
+                hint="write the folder as /home/me/app",
+            )
+    if places.project and not PROJECT_NAME.fullmatch(places.project):
         raise ConfigError(
-            f"{BASE_VARIABLE}={value[:64]!r} in {source} is no clean absolute path",
-            hint="write the folder as /home/me/app",
+            f"{MOVING[PROJECT]}={places.project[:64]!r} in {source} is no Compose project",
+            hint="write small letters, digits, - and _, as docker compose ls shows it",
         )
-    return value
+    return places
+
+
+PROJECT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,254}")
+"""What Compose takes."""
 
 
 def _refusal(operation: str, argument: "Argument") -> Refusal:

@@ -15,7 +15,6 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from trioproxy.api import normal
-from trioproxy.api.families import BASE
 from trioproxy.limits import places, root
 from trioproxy.limits.languages import STAR as STAR
 from trioproxy.limits.languages import (
@@ -147,7 +146,7 @@ _MOST_DATES: Final = 4
 
 def check_holes(text: str, kinds: Container[str]) -> None:
     """Refuse a hole that is none, or of another kind than may stand here. Raises `Bad`."""
-    text = STAR.sub("*", text).removeprefix(BASE)
+    text = STAR.sub("*", text)
     for hole in _BRACED.findall(text):
         if not HOLE.fullmatch(hole):
             raise Bad(f"{hole} is no hole", f"write {NAMES}, or %7B for a brace")
@@ -177,12 +176,8 @@ def check_quoted(text: str, holes: re.Pattern[str] = STAR) -> None:
 _BELOW: Final = others(":\n")
 
 
-def path_of(text: str, base: str, holes: re.Pattern[str] = STAR) -> Language:
+def path_of(text: str, holes: re.Pattern[str] = STAR) -> Language:
     """Read a path, `/*` at its end and all, in which such holes may stand. Raises `Bad`."""
-    if text == BASE or text.startswith(f"{BASE}/"):
-        if not base:
-            raise Bad("{base} stands for nothing", "set CREATE_BASE=/a/folder")
-        text = base + text.removeprefix(BASE)
     if not text.startswith("/"):
         hint = f"write {normal.path(f'/{text}')}, from the host's root"
         raise Bad("not an absolute path", hint)

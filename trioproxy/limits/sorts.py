@@ -17,7 +17,17 @@ from typing import Final, NamedTuple
 
 from trioproxy.api import fields, normal
 from trioproxy.api.arguments import DEFAULT_USER, PROGRAM, told_option
-from trioproxy.api.families import BASE, PROXY, VARIABLES, Family
+from trioproxy.api.families import (
+    BASE,
+    MOVING,
+    NOWHERE,
+    PROJECT,
+    PROXY,
+    TMP,
+    VARIABLES,
+    Family,
+    Places,
+)
 from trioproxy.api.readers import HARMLESS_CAPS, WITHOUT_DEVICES
 from trioproxy.errors import ConfigError
 from trioproxy.limits import root
@@ -69,7 +79,7 @@ class Sort(NamedTuple):
     """A sort of values: all that is known of it."""
 
     item: Callable[[str, str, Family], Words | Ports]
-    """Parses an item, by what `{base}` or `@proxy` stands for and the family that lists it.
+    """Parses an item, by what `@proxy` stands for and the family that lists it.
     Raises `Bad` for what can never fit."""
     root: Callable[[str], str]
     """Says why an item other than `*` is root; `never` is the one that knows no way by any."""
@@ -80,12 +90,16 @@ class Sort(NamedTuple):
     varies: Varies
 
 
-def parse_pattern(variable: str, text: str, *, base: str = "") -> Pattern:
-    """Parse an item. Raises `ConfigError` for what can never fit, with a hint."""
+def parse_pattern(
+    variable: str, text: str, *, places: Places = NOWHERE, proxy: str = ""
+) -> Pattern:
+    """Parse an item; `proxy`: what `@proxy` stands for. Raises `ConfigError` for what can
+    never fit, with a hint."""
     try:
         check_escapes(text)
-        check_holes(text, sort_of(variable).varies.holes)
-        means = sort_of(variable).item(text, base, VARIABLES[variable].family)
+        meant = _put_in(variable, text, places)
+        check_holes(meant, sort_of(variable).varies.holes)
+        means = sort_of(variable).item(meant, proxy, VARIABLES[variable].family)
     except Bad as error:
         raise ConfigError(
             f"{text[:64]!r} in {variable}: {error}", hint=error.hint
@@ -93,13 +107,33 @@ def parse_pattern(variable: str, text: str, *, base: str = "") -> Pattern:
     return Pattern(text, means)
 
 
-def why_root(variable: str, item: str, *, base: str = "") -> str:
+_FOLDER: Final = re.compile(rf"^(?:{BASE}|{TMP})(?=[/:]|$)")
+
+
+def _put_in(variable: str, text: str, places: Places) -> str:
+    """Put what is meant in the place of what moves, before anything else is read: so it is
+    judged like any other item. Raises `Bad` where it cannot stand, or stands for nothing."""
+    varies = sort_of(variable).varies
+    rest = _FOLDER.sub("", text, count=1) if variable == "CREATE_BINDS" else text
+    if variable == "CREATE_BINDS" or varies is Varies.IMAGE:
+        rest = rest.replace(PROJECT, "")
+    if any(hole in rest for hole in MOVING):
+        raise Bad("it begins no path and is no name", f"write {BASE}/..., or its value")
+    meant = places.meant(text)
+    for hole, name in MOVING.items():
+        if hole in meant:
+            example = "shop" if hole == PROJECT else "/a/folder"
+            raise Bad(f"{hole} stands for nothing", f"set {name}={example}")
+    return meant
+
+
+def why_root(variable: str, item: str, *, places: Places = NOWHERE) -> str:
     """Say why an item of a list is root on the host, where an operation of its family is
     one without a list; empty if no way is known."""
     root = sort_of(variable).root
     if item == "*":
         return "" if root is never else "lists anything"
-    return root(item.replace(BASE, base))
+    return root(places.meant(item))
 
 
 def line_of(variable: str, value: str = "") -> str:
@@ -216,17 +250,17 @@ def _behind(
 # --- Binds --------------------------------------------------------------------------
 
 
-def _bind(text: str, base: str, _: Family) -> Words:
+def _bind(text: str, proxy: str, _: Family) -> Words:
     if text == PROXY:
-        if not base:
+        if not proxy:
             hint = "set PROXY_SOCKET to the path of a listener of this proxy there"
             raise Bad("stands for nothing", hint)
-        own = normal.quote(base)
+        own = normal.quote(proxy)
         return Words((own,), (own, READ_ONLY))
     path, mark, mode = text.partition(":")
     if mark and mode != "ro":
         raise Bad("no mode but :ro", f"write {path} or {path}:ro")
-    words = path_of(path, base, HOLE)
+    words = path_of(path, HOLE)
     read_only = joined(words, ((READ_ONLY,),))
     is_one = all(map(is_literal, words))
     return Words(*(() if mark else words), *read_only, spares_sockets=not is_one)
@@ -281,7 +315,7 @@ def _device(text: str, *_: object) -> Words:
         return Words(with_stars(text, TAG))
     if not text.startswith("/"):
         raise Bad("no device", "write /dev/NAME, gpu, rule or driver:NAME")
-    return Words(*path_of(text, ""))
+    return Words(*path_of(text))
 
 
 def _root_of_device(item: str) -> str:

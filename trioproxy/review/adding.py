@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import chain
 from types import MappingProxyType
 
-from trioproxy.api.families import LIMITS, OPERATIONS_VARIABLE, PROXY
+from trioproxy.api.families import LIMITS, OPERATIONS_VARIABLE
 from trioproxy.api.routes import OPERATIONS, Endpoint, Risk
 from trioproxy.errors import ConfigError
 from trioproxy.file.exact import exact_policy
@@ -141,10 +141,11 @@ class Adding:
     def _items(self, grants: Iterable[Grant]) -> _Items:
         limits, found = self._meant.policy.limits, dict[str, tuple[Pattern, ...]]()
         for variable, item in grants:
-            base = limits.proxy_socket if item == PROXY else limits.base
             if self._takes(variable):
                 try:
-                    pattern = parse_pattern(variable, item, base=base)
+                    pattern = parse_pattern(
+                        variable, item, places=limits.places, proxy=limits.proxy_socket
+                    )
                 except ConfigError:
                     continue  # no line that could be written
                 found[variable] = (*found.get(variable, ()), pattern)

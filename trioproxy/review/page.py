@@ -20,6 +20,7 @@ from importlib import resources
 from typing import Final
 
 from trioproxy import __version__
+from trioproxy.api.families import Places
 from trioproxy.api.routes import CONNECTS, MEANINGS, OPERATIONS, Effect
 from trioproxy.evidence.seen import Evidence
 from trioproxy.judge.meaning import Limited, open_sections
@@ -267,9 +268,9 @@ def _granted(sheet: Sheet, lines: Sequence[Line], caption: str) -> Markup:
     heads = ["Granted", "What that is"]
     heads += ["Seen"] if any(one.seen for one in lines) else []
     heads += ["By"] if "Seen" in heads and any(one.endpoint for one in lines) else []
-    base = sheet.policy.limits.base
+    places = sheet.policy.limits.places
     rows = [
-        [_name(one), _told(one, base), seen_of(one.seen), _who(one)][: len(heads)]
+        [_name(one), _told(one, places), seen_of(one.seen), _who(one)][: len(heads)]
         for one in lines
     ]
     return table(caption, heads, rows, class_="granted")
@@ -291,14 +292,14 @@ def _name(line: Line) -> Children:
     ]
 
 
-def _told(line: Line, base: str) -> Children:
+def _told(line: Line, places: Places) -> Children:
     """What it is; of an item, what its parts stand for and what was asked for."""
     if line.endpoint:
         return line.power.why
     told: list[Children] = (
         [[badge(line.power), f" {line.power.why}"]] if line.power.is_root else []
     )
-    told += [[code(part), f": {words}"] for part, words in reading(line.grant, base)]
+    told += [[code(part), f": {words}"] for part, words in reading(line.grant, places)]
     if values := line.seen.values if line.seen else ():
         more = len(values) - VALUES_SHOWN
         shown = some(values[:VALUES_SHOWN])

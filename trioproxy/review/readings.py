@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Final
 
-from trioproxy.api.families import BASE, OBJECTS
+from trioproxy.api.families import MOVING, OBJECTS, Places
 from trioproxy.limits import varying
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY
@@ -34,10 +34,10 @@ _OBJECTS: Final = (
 )
 
 
-def reading(grant: Grant, base: str) -> Iterator[tuple[str, str]]:
+def reading(grant: Grant, places: Places) -> Iterator[tuple[str, str]]:
     """Parts of an item that are not plain, each with what it stands for.
 
-    `base`: what `{base}` is in its file.
+    `places`: what `{base}` and the like are in its file.
     """
     variable, item = grant
     if variable in OBJECTS and item.startswith("@"):
@@ -47,8 +47,9 @@ def reading(grant: Grant, base: str) -> Iterator[tuple[str, str]]:
         return
     for hole in dict.fromkeys(HOLE.findall(item)) if item != ANY else ():
         yield hole, _hole(hole)
-    if BASE in item:
-        yield BASE, base or "the folder that CREATE_BASE names"
+    for (hole, name), place in zip(MOVING.items(), places, strict=True):
+        if hole in item:
+            yield hole, place or f"what {name} names"
     if variable == "CREATE_BINDS" and item.endswith(READ_ONLY):
         yield READ_ONLY, "to be read, and not written"
     if variable == "CREATE_PORTS" and "random" in item:

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from trioproxy.api.families import BASE, LIMITS, OBJECTS, OPERATIONS_VARIABLE
+from trioproxy.api.families import LIMITS, NOWHERE, OBJECTS, OPERATIONS_VARIABLE, Places
 from trioproxy.api.routes import OPERATIONS, Endpoint
 from trioproxy.apiversion import too_old
 from trioproxy.errors import ConfigError
-from trioproxy.evidence.keeping import below_base
+from trioproxy.evidence.keeping import as_moving
 from trioproxy.evidence.needs import is_need
 from trioproxy.evidence.seen import NOBODY, Evidence, Facts
 from trioproxy.evidence.sight import REFUSED, UNKNOWN, UNPROVEN, UNROUTED, Sight
@@ -167,7 +167,7 @@ def sheet_of(policy: Policy, evidence: Evidence | None = None) -> Sheet:
     meaning = meaning_of(policy)
     powers = Powers(policy, meaning.ways)
     sights = list(_seen(evidence)) if evidence else []
-    items = _Items(policy, evidence.newest_base if evidence else "")
+    items = _Items(policy, evidence.newest_places if evidence else NOWHERE)
     uses = defaultdict[Grant, list[_Use]](list)
     asked = defaultdict[Grant, list[_Use]](list)
     told = dict[Grant, str]()
@@ -347,11 +347,12 @@ class _Items:
     tried for each value.
     """
 
-    def __init__(self, policy: Policy, base: str) -> None:
-        """`base`: what `{base}` is in values, where the file does not say it."""
+    def __init__(self, policy: Policy, places: Places) -> None:
+        """`places`: what `{base}` is in values, where the file does not say it."""
         self._policy = policy
         self._opened = policy.opened_operations
-        self._base = policy.limits.base or base
+        said = zip(policy.limits.places, places, strict=True)
+        self._places = Places(*(mine or other for mine, other in said))
         self._objects = {
             only.variable: _by_name(only.items)
             for only in policy.objects.by_kind.values()
@@ -390,10 +391,10 @@ class _Items:
             where = f"{one.sight.method} in {one.sight.section or 'no section'}"
             is_known = one.sight.operation != UNKNOWN
             return one.grant if is_known else one.grant._replace(item=where)
-        variable, base = one.grant.variable, self._policy.limits.base
+        variable, places = one.grant.variable, self._policy.limits.places
         if variable in OBJECTS:
             return one.grant
-        return Grant(variable, below_base(variable, self._whole(one), base))
+        return Grant(variable, as_moving(variable, self._whole(one), places))
 
     def refusal(self, one: _Use, fitting: list[Grant]) -> str:
         """What the file refuses of it, and why; empty if it passes."""
@@ -424,7 +425,7 @@ class _Items:
     def _whole(self, one: _Use) -> str:
         """A value with its base in front."""
         value = one.grant.item
-        return self._policy.limits.meaning_of(value.replace(BASE, self._base))
+        return self._policy.limits.meaning_of(self._places.meant(value))
 
 
 def _by_name(items: Iterable[str]) -> tuple[list[str], Ends[str]]:
@@ -591,9 +592,9 @@ class _Others:
             return item != ANY  # no name would allow what names none
         value = self._policy.limits.meaning_of(item)
         try:
-            return parse_pattern(variable, item, base=self._policy.limits.base).fits(
-                value
-            )
+            return parse_pattern(
+                variable, item, places=self._policy.limits.places
+            ).fits(value)
         except ConfigError:
             return False
 

@@ -156,7 +156,7 @@ def _folders(policy: Policy) -> _Folders:
         return NO_FOLDERS
     folders, missing, wider = list[str](), list[str](), list[str]()
     for one in limit.patterns:
-        item = one.text.replace("{base}", policy.limits.base)
+        item = policy.limits.places.meant(one.text)
         path, _, mode = item.partition(":")
         stem = path.removesuffix("/*") or "/"
         folder = normal.unquote(stem)

@@ -25,14 +25,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from trioproxy.api.families import (
-    BASE,
-    BASE_VARIABLE,
     FAMILIES,
+    MOVING,
     OBJECTS,
     OWNER_VARIABLE,
     PROXY_VARIABLE,
     Family,
     Kind,
+    Places,
 )
 from trioproxy.api.fields import OPERATIONS as ARGUED
 from trioproxy.api.routes import LIMITED, kinds_of
@@ -114,12 +114,20 @@ class _Uniting:
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = parts
-        bases = Counter(p.limits.base for p in parts if _has_base(p))
         # What `{base}` stands for in most of them, it does in the result.
-        self._base = max(sorted(bases), key=bases.__getitem__, default="")
-        self._has_bases = len(bases) > 1
+        uses = [Counter[str](), Counter[str](), Counter[str]()]
+        for part in parts:
+            for at, hole in enumerate(MOVING):
+                if _has(part, hole):
+                    uses[at][part.limits.places[at]] += 1
+        self._places = Places(
+            *(max(sorted(one), key=one.__getitem__, default="") for one in uses)
+        )
+        self._differ = [
+            hole for hole, one in zip(MOVING, uses, strict=True) if len(one) > 1
+        ]
         self._declined = {
-            self._written(mark, part.limits.base)
+            self._written(mark, part.limits.places)
             for part in parts
             for mark in part.declined()
         }
@@ -132,12 +140,12 @@ class _Uniting:
         for family in Family:
             self._unite_family(family)
         self._unite_objects()
-        if any(BASE in value for value in self._values.values()):
-            self._values[BASE_VARIABLE] = self._base
+        self._values |= self._places.used_in(self._values.values())
         self._unite_sockets()
-        if self._has_bases:
+        for hole in self._differ:
+            value = self._places.meant(hole)
             self._notes.append(
-                f"{BASE_VARIABLE} is {self._base}: where it differs, what {BASE} stood"
+                f"{MOVING[hole]} is {value}: where it differs, what {hole} stood"
                 " for is written out"
             )
         listed = {
@@ -261,16 +269,20 @@ class _Uniting:
         for part in parts:
             limit = part.limits.limit_of(name)
             for one in limit.patterns if limit else ():
-                item = self._written(one.text, part.limits.base)
+                item = self._written(one.text, part.limits.places)
                 if part.is_output or f"{name}={item}" not in self._declined:
                     kept.add(item)
-        if self._base:  # which says the same
-            kept -= {one.replace(BASE, self._base) for one in kept if BASE in one}
+        # What is written out says the same.
+        meant = [(one, self._places.meant(one)) for one in kept]
+        kept -= {whole for one, whole in meant if whole != one}
         return sorted(kept - {NOT_FLAGGED} or kept)
 
-    def _written(self, item: str, base: str) -> str:
+    def _written(self, item: str, places: Places) -> str:
         """An item as the union has it: `{base}` only where it means the same in all."""
-        return item if base in {"", self._base} else item.replace(BASE, base)
+        both = zip(places, self._places, strict=True)
+        return Places(*(mine if mine != all_ else "" for mine, all_ in both)).meant(
+            item
+        )
 
     def _tell_of_idle(self, idle: Sequence[Part], name: str) -> None:
         for part in idle:
@@ -282,8 +294,8 @@ class _Uniting:
                 )
 
 
-def _has_base(part: Part) -> bool:
-    return any(BASE in one.value for one in part.limits.by_variable.values())
+def _has(part: Part, hole: str) -> bool:
+    return any(hole in one.value for one in part.limits.by_variable.values())
 
 
 def _names(parts: Sequence[Part]) -> str:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from trioproxy.api.families import LIMITS
+from trioproxy.api.families import LIMITS, Places
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.holes import Value, items_of
 from trioproxy.learning.wording import count
@@ -29,12 +29,12 @@ def together(lines: Iterable[Line], policy: Policy) -> list[Line]:
         else:
             found.append(line)
     for variable, alike in by_variable.items():
-        found.extend(_together(variable, alike, adding, policy.limits.base))
+        found.extend(_together(variable, alike, adding, policy.limits.places))
     return found
 
 
 def _together(
-    variable: str, lines: dict[str, Line], adding: Adding, base: str
+    variable: str, lines: dict[str, Line], adding: Adding, places: Places
 ) -> Iterator[Line]:
     seen = {item: one.seen for item, one in lines.items() if one.seen}
     runs = {run for one in seen.values() for run in one.runs}
@@ -43,7 +43,7 @@ def _together(
         Value(item, frozenset(one.runs), missed=is_one_run or len(one.runs) < len(runs))
         for item, one in seen.items()
     ]
-    for item in items_of(variable, values, base=base, is_one_run=is_one_run):
+    for item in items_of(variable, values, places=places, is_one_run=is_one_run):
         first, *more = (lines[value] for value in sorted(item.values))
         if not more:
             yield first
