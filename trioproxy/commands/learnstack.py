@@ -13,6 +13,7 @@ from typing import Final
 
 import trio
 
+from trioproxy.api.families import NOWHERE
 from trioproxy.commands import start, tell
 from trioproxy.commands.asked import Asked
 from trioproxy.commands.learner import (
@@ -107,7 +108,7 @@ class Learners:
             clients=None,
             objects=objects,
             proxy_socket="",
-            base="",
+            places=NOWHERE,
         )
         lesson = begin(plan, partial(_warn, client), partial(_complain, client))
         self.lessons[client] = lesson

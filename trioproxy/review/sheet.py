@@ -487,7 +487,7 @@ def flips_of(old: Policy, new: Policy, evidence: Evidence) -> Flips:
         one for one in uses if one.grant.is_operation or one.sight.operation in both
     ]
     before, after = (
-        _refusals(policy, decided, evidence.newest_base) for policy in (old, new)
+        _refusals(policy, decided, evidence.newest_places) for policy in (old, new)
     )
     return Flips(
         recorded=len({one.grant for one in uses}),
@@ -500,9 +500,9 @@ _Refusals = dict[Grant, list[tuple[_Use, str]]]
 """What is refused, by the names that evidence has: each use with the words for it."""
 
 
-def _refusals(policy: Policy, uses: Iterable[_Use], base: str) -> _Refusals:
+def _refusals(policy: Policy, uses: Iterable[_Use], places: Places) -> _Refusals:
     items, found = (
-        _Items(policy, base),
+        _Items(policy, places),
         defaultdict[Grant, list[tuple[_Use, str]]](list),
     )
     for one in uses:
