@@ -30,17 +30,17 @@ def run(*args: str) -> tuple[int, str, str]:
 
 
 def test_explain_says_what_may_be_named(files: tuple[str, str]) -> None:
-    """What is listed, what is not set, what is still shown; and that reaching is no way to root."""
+    """What is listed, what is not set, that others are not shown; and that reaching is no way to root."""
     _, out, _ = run("explain", files[1])
     words = " ".join(out.split())
     assert "root on the host: no known way" in words
     assert "ONLY_CONTAINERS=@own: containers that requests may name" in words
     assert "ONLY_NETWORKS=@own,bridge,default,none: networks, as the variable is not set" in words  # fmt: skip
-    assert "still shown, listed or not, by ContainerList" in words
+    assert "others are not shown, either: ContainerList" in words
     _, out, _ = run("explain", "--as", "json", files[1])
     told = json.loads(out)
     assert told["objects"]["ONLY_CONTAINERS"] == "@own"
-    assert told["shows_all"] == ["ContainerList"]
+    assert told["shows_listed"] == ["ContainerList"]
     _, out, _ = run("explain", files[0])
     assert "ContainerExec: reaches into any container" in out
     assert "ONLY_" not in out

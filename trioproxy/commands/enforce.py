@@ -356,7 +356,6 @@ class Gates:
         found = (
             ours.check_own(policy, self.own_files, ours.mounts_here()),
             start.check_own_container(policy, self.own),
-            start.check_lists(policy),
         )
         if self.policy is not None:
             # Here, for most processes read their policy once.

@@ -199,9 +199,9 @@ def _lists(sheet: Sheet) -> Iterator[str]:
             yield "  values combine: each of them may be asked for with any other"
         if closed := [one.variable for one in of_it if not one.value]:
             yield from wrapped(f"{none} {', '.join(closed)}", indent="  ")
-    if meaning.shows_all:
-        names = ", ".join(meaning.shows_all)
-        yield from wrapped(f"still shown, listed or not, by {names}", indent="  ")
+    if meaning.shows_listed:
+        names = ", ".join(meaning.shows_listed)
+        yield from wrapped(f"others are not shown, either: {names}", indent="  ")
     yield from [""] * bool(meaning.redacted)
     for text in meaning.redacted:
         yield from wrapped(text)
@@ -279,7 +279,7 @@ def data(file: PolicyFile, sheet: Sheet) -> dict[str, object]:
         "lines": list(map(line_data, sheet.lines)),
         "limits": {one.variable: one.value for one in meaning.limits},
         "objects": {one.variable: one.value for one in meaning.objects},
-        "shows_all": meaning.shows_all,
+        "shows_listed": meaning.shows_listed,
         "hides": meaning.hides.split(",") if meaning.hides else [],
         "still_shows": meaning.still_shows,
         "gone_around": meaning.gone_around,

@@ -213,15 +213,6 @@ def check_own_container(policy: Policy, own: Own) -> str:
     return "this container cannot tell which one it is: name none by ONLY_* that it could be"
 
 
-def check_lists(policy: Policy) -> str:
-    """Say what shows objects that are not listed; "" if nothing does."""
-    shown = policy.shows_all
-    if not shown:
-        return ""
-    verb = "shows" if len(shown) == 1 else "show"
-    return f"{' and '.join(shown)} {verb} all, also what no ONLY_* variable lists"
-
-
 def exposed(listen: tuple[Listened, ...], bound: tuple[str, ...]) -> list[str]:
     """Name the listeners that other machines can reach; `bound`: what they came to."""
     if any(isinstance(one, FdAddress) for one in listen):

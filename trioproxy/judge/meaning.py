@@ -99,8 +99,8 @@ class Meaning:
     """What requests may ask for."""
     objects: tuple[Limited, ...]
     """Which objects they may name."""
-    shows_all: tuple[str, ...]
-    """Operations of it that show objects which are not listed."""
+    shows_listed: tuple[str, ...]
+    """Operations of it that show the objects which are listed, and no others."""
     hides: str
     """What answers do not tell, as in the file; empty: they tell all."""
     still_shows: tuple[str, ...]
@@ -155,7 +155,7 @@ def meaning_of(policy: Policy) -> Meaning:
         operations=opened,
         limits=tuple(_limits(policy.limits)),
         objects=tuple(_objects(policy.objects)),
-        shows_all=policy.shows_all,
+        shows_listed=policy.shows_listed,
         hides=policy.hidden_words,
         still_shows=policy.still_shows,
         gone_around=policy.gone_around,

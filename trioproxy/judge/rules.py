@@ -266,8 +266,8 @@ class Policy:
         return _IS_OPEN if is_open else None
 
     @property
-    def shows_all(self) -> tuple[str, ...]:
-        """What it opens that shows objects whether they are listed or not."""
+    def shows_listed(self) -> tuple[str, ...]:
+        """What it opens that would show everybody's objects, and shows those that are listed."""
         if not self.objects:
             return ()
         showing = {one.operation for one in ENDPOINTS if one.shows_all}

@@ -206,15 +206,13 @@ def _sections(
         yield Section("arguments", "What its requests may ask for", para(told), lists)
     if meaning.objects:
         told = "The objects that are listed here, and no others."
-        shown = meaning.shows_all
+        shown = meaning.shows_listed
         yield Section(
             "objects",
             "Which objects they may name",
             para(told),
             _lists(sheet, meaning.objects),
-            para("Still shown, listed or not, by ", some(shown), ".")
-            if shown
-            else None,
+            para("Others are not shown, either: ", some(shown), ".") if shown else None,
         )
     if meaning.redacted:
         hidden = [para(f"{one[0].upper()}{one[1:]}.") for one in meaning.redacted]
