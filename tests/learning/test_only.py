@@ -771,3 +771,91 @@ def test_whatever_a_person_writes_in_between_is_learned_on(
         kept = set(filter(None, edit.split(",")))
         listed = set(file.listed().split(",")) if file.objects else {"*"}
         assert listed == {"*"} or kept <= listed or kept <= {"@own", "*"}
+
+
+LIST = ("GET", "/v1.45/containers/json?all=1")
+BY_ID = ("GET", f"/v1.45/containers/{ID}/json")
+
+
+def looks_around(file: Named, lists: tuple[str, str] = LIST) -> None:
+    """What docker-py does for `containers.list()`: it inspects each that is listed."""
+    file.send(*lists)
+    file.send(*BY_ID, None, DB)
+
+
+def told(file: Named) -> str:
+    return file.proposal.objects.counted["ONLY_CONTAINERS"]
+
+
+def test_what_a_list_told_of_is_not_what_it_needs() -> None:
+    """Who makes something, and looks at strangers because a list told of them, gets `@own`, and one
+    line says at which it looked: the list will not tell of them. The next run is no news."""
+    file = Named()
+    for _ in range(2):
+        file.begin()
+        file.make()
+        looks_around(file)
+        file.write()
+        assert file.listed() == "@own"
+        assert told(file) == (
+            "all that were named were its own; it looked at db because a list told of them,"
+            " which will not"
+        )
+    assert not file.proposal.news
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        pytest.param(("GET", f"/v1.45/containers/json?filters=%7B%22{key}%22%3A%5B%22x%22%5D%7D"), id=key)
+        for key in ("name", "id", "label")
+    ]
+    + [pytest.param(("GET", "/v1.45/volumes"), id="volumes"), pytest.param(("GET", "/v1.45/version"), id="no list")],
+)  # fmt: skip
+def test_what_it_asked_for_by_itself_is_needed(lists: tuple[str, str]) -> None:
+    """A list that was filtered by what the client knows already tells nothing, nor does one of
+    something else: a stranger that is then inspected counts."""
+    file = Named()
+    file.begin()
+    file.make()
+    looks_around(file, lists)
+    file.write()
+    assert file.listed() == "*"
+
+
+def test_what_it_names_by_its_name_is_needed() -> None:
+    """No list tells a client how it is going to call a stranger: by its name it is named, and so is
+    one whose logs are read, be it by the id from a list."""
+    for method, target in (
+        ("GET", "/v1.45/containers/db/json"),
+        ("GET", f"/v1.45/containers/{ID}/logs"),
+    ):
+        file = Named()
+        file.begin()
+        file.make()
+        looks_around(file)
+        file.send(method, target, None, DB)
+        file.write()
+        assert file.listed() == ("@own,db" if "db" in target else "*")
+
+
+def test_who_is_about_others_looks_at_them() -> None:
+    """Who makes nothing, and lists and inspects, would be shown nothing by `@own`: which it names
+    stays open, for it found them."""
+    file = Named()
+    file.begin()
+    looks_around(file)
+    file.write()
+    assert file.objects == {}
+
+
+def test_evidence_of_what_was_told_reads_back() -> None:
+    """It is a line as any other, by the operation that told of it."""
+    file = Named()
+    file.begin()
+    file.make()
+    looks_around(file)
+    text = evidencefile.dump(file.evidence)
+    again = evidencefile.load(text.encode(), name="x.jsonl").evidence
+    assert evidencefile.dump(again) == text
+    assert '"by": "ContainerList"' in text

@@ -281,6 +281,12 @@ class Endpoint:
         return self.powers.tells in _READ
 
     @property
+    def inspects(self) -> bool:
+        """Whether it tells of one object what that is, and nothing else."""
+        is_bare = self.template.rpartition("}")[2] in {"", "/json"}
+        return is_bare and self.method == "GET" and self.touch is Touch.NAMES
+
+    @property
     def takes_definitions(self) -> bool:
         """Whether its body may say what something shall be, as an answer said what it is."""
         return (

@@ -28,12 +28,15 @@ class Scope(StrEnum):
     OBJECTS = "objects"
     NAMES = "names"
     PROJECTS = "projects"
+    OWN = "own"
+    """As if the client were alone: it is shown no others."""
 
 
 STRANGERS: Final = {
     Scope.OBJECTS: Strangers.SAME,
     Scope.NAMES: Strangers.NAMES,
     Scope.PROJECTS: Strangers.PROJECTS,
+    Scope.OWN: Strangers.SAME,
 }
 """How objects are listed that are not the client's own; with no other scope any are."""
 

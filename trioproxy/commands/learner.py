@@ -18,7 +18,7 @@ import trio
 from trioproxy.api.families import Places
 from trioproxy.apiversion import oldest_of
 from trioproxy.commands import capture, child, start, tell
-from trioproxy.commands.asked import Asked
+from trioproxy.commands.asked import Asked, Scope
 from trioproxy.commands.closing import Closing, say_beyond
 from trioproxy.commands.status import Watching
 from trioproxy.config import Config
@@ -138,6 +138,7 @@ class Lesson:
             learns_arguments=self.plan.store.wish.arguments,
             objects=self.plan.objects,
             proxy_socket=self.plan.proxy_socket,
+            is_alone=self.plan.asked.scope is Scope.OWN,
         )
 
 

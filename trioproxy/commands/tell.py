@@ -170,7 +170,7 @@ class Teller:
         self._kinds = {
             one.kind
             for one in known.evidence.objects
-            if one.item not in {"", OWN, *BUILT_IN}
+            if one.item not in {"", OWN, *BUILT_IN} and not one.is_told
         }
         self._damage = ""
         self._report_damage(known.damage)

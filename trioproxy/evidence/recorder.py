@@ -17,7 +17,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
 from trioproxy.api.families import NOWHERE, OBJECTS, PROXY, Kind, Places
-from trioproxy.api.routes import LIMITED
+from trioproxy.api.routes import ENDPOINTS, LIMITED
 from trioproxy.evidence.seen import CLIENTS_KEPT, VALUES_KEPT, Evidence, Tally, When
 from trioproxy.evidence.sight import (
     REFUSED,
@@ -46,6 +46,12 @@ REASONS_KEPT: Final = 16
 """Reasons for which requests could not be read; the texts hold what clients sent."""
 
 OTHER_REASONS: Final = "other reasons"
+
+_TELLING: Final = frozenset(one for one in ENDPOINTS if one.shows_all)
+"""What tells of everybody's objects, and of their ids."""
+_NAMING: Final = (b"%22name%22", b"%22id%22", b"%22container%22", b"%22label%22")
+"""Filters by which a client asks for what it knows already, as all clients escape them."""
+_OK: Final = 200
 
 CLOSED: Final = Moment.CLOSED
 """Looked up once: a member of an enumeration costs a call."""
@@ -92,6 +98,8 @@ class Recorder:
         self._origin = clock()
         self._tallies: dict[tuple[Hashable, ...], Tally] = {}
         self._own: dict[tuple[str, bool], set[str]] = {}
+        self._told: dict[tuple[str, Kind], str] = {}
+        """By which operation a client was told of all that there is, by kind."""
 
     def end(self, status: int | None = None) -> None:
         """End the run now; `status` is how its COMMAND ended, if it had one."""
@@ -114,6 +122,8 @@ class Recorder:
             return
         decision = verdict.decision
         allowed = decision.allowed
+        if verdict.objects and verdict.request.endpoint in _TELLING:
+            self._note_told(verdict, outcome)
         if outcome.is_ours and (allowed or decision.reason is Reason.UNRESOLVED):
             return  # the Engine gave no answer
         kind = (
@@ -163,7 +173,7 @@ class Recorder:
         if verdict.asked is not None:
             is_new |= self._observe_asked(verdict, verdict.asked, result, when)
         if verdict.named is not None:
-            is_new |= self._observe_named(verdict, verdict.named, result, when)
+            is_new |= self._observe_named(verdict, verdict.named, result, when, host)
         if is_new:
             self._wake()
         return self.evidence.tally(sight, result)
@@ -194,8 +204,29 @@ class Recorder:
             values.add(Sight(family.options, NOT_KEPT, operation))
         return self._observe_all(values, result, when)
 
+    def _note_told(self, verdict: Verdict, outcome: Outcome) -> None:
+        """Note that a client was told of what there is, whatever it is called.
+
+        Who filters by a name or an id asked for that by itself.
+        """
+        from trioproxy.api.answers import ANSWERS
+
+        query = verdict.request.target.query
+        is_ok = outcome.status == _OK and not any(map(query.__contains__, _NAMING))
+        host = _host(outcome.peer)
+        for kind in ANSWERS[verdict.operation].kinds if is_ok else ():
+            if len(self._told) < CLIENTS_KEPT:
+                self._told.setdefault((host, kind), verdict.operation)
+
+    def _is_only_looked_at(self, verdict: Verdict, host: str) -> str:
+        """The operation that told of what an inspection named by its id; empty: none did."""
+        endpoint = verdict.request.endpoint
+        if endpoint is None or not endpoint.inspects or endpoint.kind is None:
+            return ""
+        return self._told.get((host, endpoint.kind), "")
+
     def _observe_named(
-        self, verdict: Verdict, named: "Named", result: str, when: When
+        self, verdict: Verdict, named: "Named", result: str, when: When, host: str
     ) -> bool:
         """Observe which objects a request named or made."""
         if not verdict.objects:
@@ -203,7 +234,12 @@ class Recorder:
         from trioproxy.evidence.touched import touched  # who looks them up has the rest
 
         sights = set[Sight]()
+        told_by = self._is_only_looked_at(verdict, host)
         for one in touched(verdict.operation, named, verdict.objects):
+            if one.is_by_id and told_by:
+                looked = one.sight._replace(operation=told_by)
+                sights |= {looked, looked._replace(item="", project="")}
+                continue
             sights.add(one.sight)
             # What its own earlier runs left there has shows no need of this one.
             is_left = 0 < one.made < self.evidence.runs[self.evidence.run].first

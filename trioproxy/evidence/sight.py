@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from trioproxy.api.families import OBJECTS, OPERATIONS_VARIABLE, Kind
 from trioproxy.api.matched import Request
-from trioproxy.api.routes import LIMITED, OPERATIONS, Endpoint
+from trioproxy.api.routes import LIMITED, OPERATIONS, Endpoint, kinds_of
 from trioproxy.limits.grant import Grant
 
 UNKNOWN = "unknown"
@@ -93,6 +93,12 @@ class Sight(NamedTuple):
     def grant(self) -> Grant:
         """What would allow it."""
         return Grant(self.variable, self.item)
+
+    @property
+    def is_told(self) -> bool:
+        """Of an object: whether it was named by nothing but what an answer had told of it, and
+        only to be looked at. `operation` is the one that told it, which names none itself."""
+        return self.variable in OBJECTS and not kinds_of(self.operation)
 
     @property
     def kind(self) -> Kind | None:

@@ -42,7 +42,7 @@ from trioproxy.judge.references import Named, Reference, find
 from trioproxy.judge.rules import UNRESOLVED, Decision, Policy, Reason, refuse
 from trioproxy.limits.limit import NO_LIMITS, Limits, open_families
 from trioproxy.limits.marks import BODIES, MARKED, read
-from trioproxy.limits.objects import NO_OBJECTS, Objects
+from trioproxy.limits.objects import NO_OBJECTS, Objects, of_owner
 from trioproxy.limits.things import Known, Missing
 from trioproxy.values import ordered_class, value_class
 
@@ -174,6 +174,8 @@ class Gate:
     learns_arguments: bool = False
     objects: Objects = NO_OBJECTS
     """What is looked for in requests; where it is nothing, the Engine is asked nothing."""
+    is_alone: bool = False
+    """Whether answers show the client its own while it is learned, and nothing of others."""
     proxy_socket: str = ""
     """What goes on in place of an Engine's socket in binds; empty: nothing does."""
     guard: Guard | None = None
@@ -212,13 +214,23 @@ class Gate:
             "looks_inside": limits.limits_creation,
             "limits_fills": limits.limits_creation and not self.only_tries,
             "drops_nodes": policy is not None and policy.drops_nodes,
-            "showings": policy.showings if policy and not self.only_tries else NOTHING,
+            "showings": self._showings(),
             "asks_to_learn": self.learns and not (policy and policy.objects),
         }.items():
             object.__setattr__(self, name, value)
         owner = self.objects.owner
         form = self.drops_nodes, self.limits_fills, self.proxy_socket, owner
         object.__setattr__(self, "form", form)
+
+    def _showings(self) -> "Mapping[str, Showing]":
+        policy = self.policy
+        if self.is_alone and not (policy and policy.objects):
+            # Here, for it is learned so where somebody asks for it.
+            from trioproxy.judge.showing import showings
+
+            hides = policy.hides if policy else None
+            return showings(of_owner(self.objects.owner), hides or frozenset())
+        return policy.showings if policy and not self.only_tries else NOTHING
 
     @classmethod
     def enforcing(
@@ -244,12 +256,14 @@ class Gate:
         learns_arguments: bool = True,
         objects: Objects = NO_OBJECTS,
         proxy_socket: str = "",
+        is_alone: bool = False,
     ) -> "Gate":
         """Let everything pass that a ceiling, if there is one, allows.
 
         `objects`: how objects are looked at while they are learned. What is the client's
         own is known by its label, so what it makes meanwhile is labelled as it will be
         later. `proxy_socket`: what goes on in place of an Engine's socket, likewise.
+        `is_alone`: lists and events show it nothing else meanwhile.
         """
         return cls(
             policy=ceiling,
@@ -257,6 +271,7 @@ class Gate:
             learns_arguments=learns_arguments,
             objects=ceiling.objects if ceiling and ceiling.objects else objects,
             proxy_socket=proxy_socket,
+            is_alone=is_alone,
         )
 
     def decide(self, request: Request) -> Decision:

@@ -58,6 +58,7 @@ NONE_STAYS: Final = (
 _FOLLOWS: Final = "SystemEvents"
 """Who asks for it goes by whatever comes."""
 
+LOOKED_AT: Final = "it looked at {names} because a list told of them, which will not"
 FOLLOWED: Final = "it follows events, and so others may come"
 FOUND: Final = "by their ids, which it found"
 VARIED: Final = "others in other runs"
@@ -156,6 +157,8 @@ class _Kind:
     """Those of others by name, each with the projects that it was seen in."""
     named: set[str] = field(default_factory=set)
     """Those of them that were named by their names."""
+    told: dict[str, set[str]] = field(default_factory=dict)
+    """Those of others that answers told of, and that were only looked at, likewise."""
     why_any: str = ""
     """Why names would not hold those of others; empty: they would."""
     built_in: set[str] = field(default_factory=set)
@@ -236,6 +239,10 @@ class _Proposing:
         self._marks = {one for one in marks if Grant.parse(one).variable in OBJECTS}
         self._used = self._used_objects()
         self._kinds = {kind: self._know(kind) for kind in OBJECTS.values()}
+        for kind, known in self._kinds.items():
+            if not self._is_maker:  # then it is about others, and would see nothing
+                known.names, known.told = {**known.told, **known.names}, {}
+            known.why_any = self._why_any(kind, known) if known.names else ""
         self._declined = set[str]()
 
     def lists(self) -> ObjectLists:
@@ -297,10 +304,11 @@ class _Proposing:
                 known.all_of.add(one.operation)
             elif kind is Kind.NETWORK and one.item in BUILT_IN:
                 known.built_in.add(one.item)
+            elif one.is_told:
+                known.told.setdefault(one.item, set()).add(one.project)
             else:
                 known.names.setdefault(one.item, set()).add(one.project)
                 known.named |= {one.item} if one.is_named else set()
-        known.why_any = self._why_any(kind, known) if known.names else ""
         return known
 
     def _why_any(self, kind: Kind, known: _Kind) -> str:
@@ -489,6 +497,9 @@ class _Proposing:
         said = [
             self._note(kind) if is_told else self._numbers(kind, known),
             known.why_any,
+            LOOKED_AT.format(names=some(sorted(known.told), NAMES_SHOWN))
+            if known.told
+            else "",
             f"{left} {_were(left)} left by an earlier run" if left else "",
         ]
         return "; ".join(filter(None, said))

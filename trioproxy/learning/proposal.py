@@ -406,6 +406,8 @@ def check_objects(
     for one in evidence.used_objects():
         if one.operation not in proposal.granted or not one.item or one.has:
             continue
+        if one.is_told:
+            continue  # the answer that told of it will not
         only = policy.objects.by_kind[OBJECTS[one.variable]]
         if not only.lists(one.item, one.project) and not only.has_labels:
             raise TrioProxyError(

@@ -289,6 +289,13 @@ def parse_objects(variables: Mapping[str, str], *, source: str) -> Objects:
     )
 
 
+def of_owner(owner: str) -> Objects:
+    """List what is the client's own, as a file that says no more: what it is shown if it is
+    learned as if it were alone."""
+    variables = {VARIABLES[Kind.CONTAINER]: OWN, OWNER_VARIABLE: owner}
+    return parse_objects(variables, source="learning")
+
+
 def own_alone(owner: str) -> Objects:
     """List what is the client's own, and nothing else: learning looks at it that way."""
     variables = {**dict.fromkeys(OBJECTS, OWN), OWNER_VARIABLE: owner}

@@ -280,7 +280,7 @@ def _seen(evidence: Evidence) -> Iterator[_Use]:
         elif has.item and has.variable in LIMITS:
             reached = f"{sight.kind} {sight.item}"
             yield _Use(has, sight, facts, known, reached=reached)
-        elif sight.item and not sight.has:
+        elif sight.item and not sight.has and not sight.is_told:
             yield _Use(sight.grant, sight, facts, known, project=sight.project)
 
 
