@@ -131,12 +131,18 @@ def test_two_projects(
             for args in (["up", "-d"], ["up", "-d", "--force-recreate"]):
                 ran = compose(which, project, *args)
                 assert ran.returncode == 0, ran.stderr
-        # Compose finds what it looks for by lists, which still show everything.
+        # Compose finds what it looks for by lists, which show nothing of the other project.
+        running = scratch.docker("ps", "-q").text.split()
+        assert len(running) == 2
         for which, project in ((0, "two"), (1, "one")):
             for args in (["stop"], ["exec", "-T", "web", "true"], ["down", "-v"]):
                 ran = compose(which, project, *args)
-                assert ran.returncode != 0, args
-                assert "which ONLY_CONTAINERS does not list" in ran.stderr
+                assert "one-web" not in ran.stderr
+                assert "two-web" not in ran.stderr
+                assert (
+                    ran.returncode == 0 or 'service "web" is not running' in ran.stderr
+                )
+        assert scratch.docker("ps", "-q").text.split() == running
         for which, project in enumerate(("one", "two")):
             ran = compose(which, project, "exec", "-T", "web", "true")
             assert ran.returncode == 0, ran.stderr

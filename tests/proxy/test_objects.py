@@ -282,7 +282,7 @@ async def test_what_names_nothing_that_is_known(start: Start, line: str) -> None
 
 
 async def test_lists_pass(start: Start) -> None:
-    """Lists and events show everything still, and are not asked about."""
+    """Lists go on; what is shown of them is judged when they come (test_narrowing)."""
     proxy = await start(SECTIONS)
     client = await proxy.connect()
     await client.send(request("GET", "/containers/json"))

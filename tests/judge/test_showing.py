@@ -1,0 +1,198 @@
+"""Showing: what of an answer is shown, without an Engine."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trioproxy.api.answers import ANSWERS, NARROWED
+from trioproxy.api.families import Kind
+from trioproxy.errors import UpstreamError
+from trioproxy.judge.showing import (
+    HIDDEN,
+    NeedContainers,
+    NeedKnown,
+    NeedUsers,
+    NeedWhole,
+    Showing,
+    Shown,
+    showings,
+)
+from trioproxy.limits.objects import OWN, parse_objects
+from trioproxy.limits.things import Thing
+
+MINE = {"trioproxy.owner": "me"}
+A, B, N = "a1" * 32, "b2" * 32, "c3" * 32
+IMAGE = "sha256:" + "d4" * 32
+
+THERE = {
+    (Kind.CONTAINER, A): Thing(Kind.CONTAINER, A, ("mine",), MINE, inherited={}),
+    (Kind.CONTAINER, B): Thing(Kind.CONTAINER, B, ("theirs",), {}, inherited={}),
+    (Kind.NETWORK, N): Thing(Kind.NETWORK, N, ("net",), MINE),
+    (Kind.VOLUME, "vol"): Thing(Kind.VOLUME, "vol", ("vol",), MINE),
+}
+"""What an Engine has."""
+
+
+def showing_of(operation: str, **lists: str) -> Showing:
+    variables = {"ONLY_CONTAINERS": OWN, "ONLY_OWNER": "me", **lists}
+    return showings(parse_objects(variables, source="test"), frozenset())[operation]
+
+
+def look(
+    showing: Showing,
+    value: Any,  # noqa: ANN401  JSON
+    key: str = "",
+    inherited: Mapping[str, str] | None = None,
+) -> Shown:
+    """Judge an element, and answer what it needs as an Engine would."""
+    looking = showing.element(key, value)
+    answer: object = None
+    try:
+        need = next(looking)
+        while True:
+            match need:
+                case NeedWhole():
+                    answer = need.thing._replace(inherited=inherited or {})
+                case NeedContainers():
+                    kept = (THERE.get((Kind.CONTAINER, one)) for one in need.ids)
+                    answer = {one.id: one for one in kept if one is not None}
+                case NeedUsers():
+                    answer = 1
+                case NeedKnown():
+                    answer = THERE.get((need.kind, need.id))
+            need = looking.send(answer)
+    except StopIteration as over:
+        shown: Shown = over.value
+        return shown
+
+
+def container(labels: object, name: str = "web") -> dict[str, Any]:
+    return {"Id": A, "Names": [f"/{name}"], "ImageID": IMAGE, "Labels": labels}
+
+
+def test_a_label_of_an_image_is_nobodys() -> None:
+    """The same list that says what may be named says what is shown."""
+    showing = showing_of("ContainerList")
+    value = container(MINE)
+    assert look(showing, value).value is value
+    assert look(showing, value, inherited=MINE) == (HIDDEN, 1)
+    assert look(showing, container({})).value is HIDDEN
+
+
+def network(name: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
+    return {"Id": N, "Name": name, "Labels": {}, "Containers": {}, **more}
+
+
+@pytest.mark.parametrize(
+    ("name", "is_shown"),
+    [("bridge", True), ("none", True), ("host", True), ("net", False)],
+)
+def test_networks_that_every_engine_has(name: str, *, is_shown: bool) -> None:
+    """An unset list lists them; one that is set says all that there is."""
+    showing = showing_of("NetworkList")
+    assert (look(showing, network(name)).value is not HIDDEN) == is_shown
+    showing = showing_of("NetworkList", ONLY_NETWORKS="net")
+    assert (look(showing, network(name)).value is not HIDDEN) != is_shown
+
+
+@pytest.mark.parametrize("operation", ["NetworkInspect", "NetworkList"])
+def test_members_and_what_no_list_holds(operation: str) -> None:
+    """Of a network its listed members are shown, and neither services nor nodes."""
+    members = {A: {"Name": "mine"}, B: {"Name": "theirs"}, "lb-net": {"Name": "lb"}}
+    more = {"Services": {"theirs": {}}, "Peers": [{"IP": "192.0.2.1"}]}
+    value = network("bridge", Containers=members, **more)
+    shown = look(showing_of(operation), value)
+    assert shown.value == network("bridge", Containers={A: {"Name": "mine"}})
+    assert shown.hidden == 2
+    alone = network("bridge")
+    assert look(showing_of(operation), alone).value is alone
+
+
+def event(kind: str, one: str, action: str = "x", **attributes: str) -> dict[str, Any]:
+    return {
+        "Type": kind,
+        "Action": action,
+        "Actor": {"ID": one, "Attributes": attributes},
+    }
+
+
+EVENTS = {
+    "own container": (event("container", A, name="mine"), True),
+    "stranger": (event("container", B, name="theirs"), False),
+    "gone": (event("container", N, name="gone", **MINE), False),
+    "odd id": (event("container", "mine", name="mine"), False),
+    "prune": (event("container", "", "prune", reclaimed="1"), False),
+    "own network": (event("network", N, name="net"), True),
+    "joins": (event("network", N, "connect", name="net", container=A), True),
+    "stranger joins": (event("network", N, "connect", container=B), False),
+    "joins a stranger's": (event("network", B, "connect", container=A), False),
+    "joins the bridge": (event("network", B, name="bridge", container=A), True),
+    "own volume": (event("volume", "vol", driver="local"), True),
+    "mounted by a stranger": (event("volume", "vol", "mount", container=B), False),
+    "unknown volume": (event("volume", "other"), False),
+    "image": (event("image", IMAGE, name="busybox"), True),
+    "secret": (event("secret", "x", name="s"), False),
+    "service": (event("service", "x", name="s"), False),
+    "of a newer Engine": (event("vault", "x"), False),
+    "of no type": ({"Action": "x", "Actor": {"ID": A}}, False),
+}
+
+
+@pytest.mark.parametrize(("value", "is_shown"), EVENTS.values(), ids=EVENTS)
+def test_events(value: dict[str, Any], *, is_shown: bool) -> None:
+    """An event is shown if all that it tells of is listed; what is not known is not."""
+    shown = look(showing_of("SystemEvents"), value)
+    assert shown == ((value, 0) if is_shown else (HIDDEN, 1))
+
+
+def test_an_event_of_what_is_gone() -> None:
+    """A list of names needs nothing but the name, as it was then."""
+    showing = showing_of("SystemEvents", ONLY_CONTAINERS="gone")
+    value = event("container", N, "destroy", name="gone")
+    assert look(showing, value).value is value
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4) | st.just(A),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "Id",
+                    "ID",
+                    "Name",
+                    "Names",
+                    "Labels",
+                    "Actor",
+                    "Type",
+                    "Attributes",
+                    "Containers",
+                    "ImageID",
+                    "Action",
+                    "container",
+                    "Mounts",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@pytest.mark.parametrize("operation", sorted(NARROWED))
+@given(value=JSON)
+def test_whatever_an_element_is(operation: str, value: object) -> None:
+    """It is shown, or not, or no element: nothing else ever comes of it."""
+    (key, *_) = ANSWERS[operation].parts
+    with suppress(UpstreamError):
+        shown = look(showing_of(operation), value, key)
+        assert shown.hidden >= 0
+        if operation in {"ContainerList", "VolumeList", "SystemEvents"}:
+            assert shown.value is HIDDEN or shown.value is value
