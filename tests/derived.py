@@ -9,6 +9,7 @@ What changed is named, for a person to read before it is committed.
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,13 +17,14 @@ from click.testing import CliRunner
 
 from tests import messages
 from tests.differential.differences import as_markdown
-from tests.learned import pages
+from tests.learned import documented, pages
 from tests.learned.install import ROOT
 from tests.learned.learning import env_file
 from tests.learned.profiles import Profile
 from tests.migration import tables
 from trioproxy.api.routes import ENDPOINTS, Endpoint
 from trioproxy.cli import group
+from trioproxy.commands.catalogue import LIST
 from trioproxy.evidence import evidencefile
 from trioproxy.evidence.ledger import evidence_path
 from trioproxy.learning.learnedfile import in_tecnativa
@@ -39,11 +41,11 @@ def derived() -> Iterator[tuple[Path, Text]]:
     yield ROUTES, lambda _: routes()
     for profile in pages.learned():
         yield env_file(profile), learned_text(profile)
+    for one in documented.CLIENTS:
+        yield documented.FOLDER / f"{one.name}.env", partial(_documented_text, one)
+    yield documented.FOLDER / LIST, lambda _: documented.catalogue()
     yield pages.README, lambda page: pages.with_table(read(page), pages.readme_table())
-    yield (
-        pages.CLIENTS,
-        lambda page: pages.with_table(read(page), pages.clients_table()),
-    )
+    yield pages.CLIENTS, clients_page
     yield pages.KNOWN, lambda _: pages.documented()
     yield ROOT / "docs" / "learning.md", page_with_a_file
     yield ROOT / "docs" / "running.md", page_with_a_file
@@ -86,6 +88,16 @@ def learned_text(profile: Profile) -> Text:
         return write(seen, propose(seen, old, wish), old, wish)
 
     return text
+
+
+def _documented_text(one: documented.Client, _: Path) -> str:
+    return documented.text(one)
+
+
+def clients_page(page: Path) -> str:
+    """The page on clients: the tables of those that were learned, and of those that were read."""
+    text = pages.with_table(read(page), pages.clients_table())
+    return pages.with_table(text, pages.read_table(), pages.READ)
 
 
 def page_with_a_file(page: Path) -> str:
@@ -134,7 +146,7 @@ def main() -> None:
     """Write what is not as it follows, and name it on stdout."""
     for path, text in derived():
         new = text(path)
-        if read(path) != new:
+        if not path.exists() or read(path) != new:
             path.write_text(new, encoding="utf-8")
             sys.stdout.write(f"{path.relative_to(ROOT)}\n")
 

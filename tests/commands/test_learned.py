@@ -1,6 +1,9 @@
-"""`trioproxy explain` of what there is, and `learned:NAME` wherever a policy is named."""
+"""`trioproxy explain` of what there is, and `learned:NAME` or `documented:NAME` wherever a
+policy is named."""
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,11 +11,13 @@ import pytest
 from tests.commands.running import Finished, run, running
 from tests.commands.test_enforce import ANY_PORT, status_of
 from tests.fakes import FakeEngine
+from tests.learned.documented import CLIENTS
 from tests.learned.pages import catalogue, learned, learned_on, operations
 from tests.markdown import ROOT
 from trioproxy.api.routes import ENDPOINTS
 from trioproxy.commands import catalogue as places
 from trioproxy.commands.catalogue import locate
+from trioproxy.commands.explain import UNSEEN
 from trioproxy.errors import ConfigError
 
 NAMES = [profile.name for profile in learned()]
@@ -29,14 +34,21 @@ def test_the_list() -> None:
     operation has two: its route, and what it does with effect and risk."""
     done = run("explain")
     assert (done.status, done.err) == (0, "")
-    files, known, *sections = done.out.split("\n\n")
+    files, documented, known, *sections = done.out.split("\n\n")
     lines = files.splitlines()[1:]
     assert [line.split()[0] for line in lines[::2]] == NAMES
     at = NAMES.index("kind")
     day = learned_on(FOLDER / "kind.env")
     assert lines[2 * at].split() == ["kind", day, "DESTRUCTIVE"]
     assert lines[2 * at + 1] == "      kind 0.27.0, partial"
-    assert "Traefik, docker" in known
+    lines = documented.splitlines()[1:]
+    names = [line.split()[0] for line in lines if re.match(r"  \S", line)]
+    assert names == [one.name for one in CLIENTS]
+    at = lines.index("  portainer-buttons        DESTRUCTIVE")
+    told = "      Portainer with its buttons: portainer/portainer 2.23.0"
+    assert lines[at + 1] == told
+    assert "Promtail, Alloy" in known
+    assert "Traefik, docker" not in known
     routes = [line for one in sections for line in one.splitlines()[1::2]]
     assert [line.split() for line in routes] == [
         [one.operation, one.method, one.template] for one in ENDPOINTS
@@ -52,6 +64,10 @@ def test_the_list_for_programs() -> None:
     told = json.loads(run("explain", "--as", "json").out)
     data = {one["name"]: one for one in told["learned"]}
     assert list(data) == NAMES
+    read = {one["name"]: one for one in told["documented"]}
+    assert list(read) == [one.name for one in CLIENTS]
+    assert not any(one["learned"] or one["root"] for one in read.values())
+    assert read["glance"]["version"] == "glanceapp/glance v0.8.5"
     (glances,) = (profile for profile in learned() if profile.name == "glances")
     assert data["glances"] == {
         "name": "glances",
@@ -108,35 +124,52 @@ CALLS = {
 }
 
 
+OURS = {
+    "learned:glances": FOLDER / "glances.env",
+    "documented:traefik": FOLDER / "documented" / "traefik.env",
+}
+
+
+@pytest.mark.parametrize(("name", "path"), OURS.items(), ids=OURS)
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_wherever_a_file_is_named(call: tuple[str, ...]) -> None:
+def test_wherever_a_file_is_named(call: tuple[str, ...], name: str, path: Path) -> None:
     """`learned:glances` is that file to every command that reads a policy."""
 
     def with_file(file: str) -> Finished:
         done = run(*(file if word == "FILE" else word for word in call))
-        out, err = (text.replace(file, "FILE") for text in (done.out, done.err))
+        # A line is broken by how long the name in it is.
+        told = (" ".join(text.split()) for text in (done.out, done.err))
+        out, err = (text.replace(file, "FILE") for text in told)
         return Finished(status=done.status, out=out, err=err)
 
-    ours = with_file("learned:glances")
-    assert ours == with_file(str(FOLDER / "glances.env"))
+    ours = with_file(name)
+    without = replace(ours, out=ours.out.replace(f"{UNSEEN} ", ""))
+    assert without == with_file(str(path))
     assert ours.status in {0, 1}
     assert "Traceback" not in ours.err
 
 
+def test_what_was_read_is_told_as_that() -> None:
+    """`explain` says of a file that nobody learned that it was never seen at work."""
+    assert UNSEEN in run("explain", "documented:traefik").out
+    assert UNSEEN not in run("explain", "learned:glances").out
+
+
+@pytest.mark.parametrize("name", OURS)
 @pytest.mark.parametrize("where", ["argument", "option", "variable"])
-async def test_enforcing_one(fake: FakeEngine, where: str) -> None:
+async def test_enforcing_one(fake: FakeEngine, where: str, name: str) -> None:
     """A proxy enforces it by its name, given as an argument, an option or ENV_FILE."""
     named = {
-        "argument": ("learned:glances",),
-        "option": ("--env-file", "learned:glances"),
+        "argument": (name,),
+        "option": ("--env-file", name),
         "variable": (),
     }[where]
-    variables = {"ENV_FILE": "learned:glances"} if where == "variable" else {}
+    variables = {"ENV_FILE": name} if where == "variable" else {}
     options = ("--listen", ANY_PORT, "--upstream", f"unix://{fake.path}", "--watch")
     async with running("enforce", *named, *options, variables=variables) as proxy:
         line = await proxy.line(" start ")
         assert "mode=exact" in line
-        assert "source=learned:glances" in line
+        assert f"source={name}" in line
         address = line.partition("listen=")[2].split()[0]
         assert await status_of(address, "/containers/json") == 200
         assert await status_of(address, "/images/json") == 403
@@ -154,7 +187,17 @@ def test_a_start_for_ones_own(tmp_path: Path) -> None:
 
 
 NO_SUCH = {
-    "near": ("learned:glance", "did you mean learned:glances?"),
+    "near": ("learned:zabbix-agent", "did you mean learned:zabbix-agent2?"),
+    "other": ("learned:traefik", "did you mean documented:traefik?"),
+    "otherwise": ("documented:glances", "did you mean learned:glances?"),
+    "bare-part": (
+        "documented:portaner",
+        "did you mean documented:portainer or documented:portainer-agent or documented:portainer-buttons?",
+    ),
+    "below": (
+        "learned:documented/traefik",
+        "trioproxy explain lists those there are",
+    ),
     "part": (
         "learned:compose",
         "did you mean learned:docker-compose or learned:docker-compose-build?",
@@ -163,13 +206,19 @@ NO_SUCH = {
     "none": ("learned:", "trioproxy explain lists those there are"),
     "up": ("learned:../learned/glances", "trioproxy explain lists those there are"),
     "root": ("learned:/etc/passwd", "trioproxy explain lists those there are"),
-    "suffix": ("learned:glances.env", "did you mean learned:glances?"),
-    "case": ("learned:Glances", "did you mean learned:glances?"),
+    "suffix": (
+        "learned:glances.env",
+        "did you mean learned:glances or documented:glance?",
+    ),
+    "case": (
+        "learned:Glances",
+        "did you mean learned:glances or documented:glance?",
+    ),
     "pattern": ("learned:*", "trioproxy explain lists those there are"),
 }
 
 
-@pytest.mark.parametrize("name", ["learned:traefik", "learned:Traefik, docker"])
+@pytest.mark.parametrize("name", ["learned:promtail", "documented:Promtail, Alloy"])
 @pytest.mark.parametrize("command", [("explain",), ("enforce", "--env-file")])
 def test_a_name_that_only_the_documents_have(
     name: str, command: tuple[str, ...]
@@ -177,10 +226,37 @@ def test_a_name_that_only_the_documents_have(
     """Who is known from sources or documentation is told of as that page tells."""
     done = run(*command, name)
     assert done.status == 2
-    assert f"there is no {name!r}: it was not learned yet" in done.err
-    needs = "ContainerInspect,ContainerList,SystemEvents,SystemPing,SystemPingHead"
-    assert f"Traefik, docker: ALLOW_OPERATIONS={needs},SystemVersion" in done.err
-    assert "read in its source" in done.err
+    assert f"there is no {name!r}: that client has no file yet" in done.err
+    needs = "ContainerInspect,ContainerList,ContainerLogs,NetworkList,SystemPing"
+    assert f"Promtail, Alloy: ALLOW_OPERATIONS={needs},SystemPingHead" in done.err
+    assert "told in an issue or a log" in done.err
+
+
+KNOWN = {
+    "gatus": "Gatus: asks no Engine anything (v5.36.0) (read in its source)",
+    "dockge": "Dockge: begin with learned:docker-compose; 1.5.0: docker compose and docker network ls (read in its source)",
+    "openclaw": "OpenClaw: begin with learned:docker-cli-run; unread",
+}
+
+
+@pytest.mark.parametrize(("name", "told"), KNOWN.items(), ids=KNOWN)
+def test_who_has_no_file_is_told_why(name: str, told: str) -> None:
+    """Who asks nothing, who asks for everything and who is unread has a word, too."""
+    done = run("explain", f"documented:{name}")
+    assert (
+        done.err.splitlines()[1] == f"hint: docs/clients.md has, to begin with, {told}"
+    )
+
+
+@pytest.mark.parametrize("command", [("explain",), ("enforce", "--env-file")])
+def test_a_name_without_its_prefix(command: tuple[str, ...]) -> None:
+    """Who types the client's name alone is told which of ours that is; a file of that
+    name is that file."""
+    done = run(*command, "traefik")
+    assert done.status == 2
+    assert "there is no file 'traefik'" in done.err
+    assert "hint: did you mean documented:traefik?" in done.err
+    assert locate("./traefik") == Path("traefik")
 
 
 @pytest.mark.parametrize(("name", "hint"), NO_SUCH.values(), ids=NO_SUCH)

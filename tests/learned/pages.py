@@ -5,9 +5,11 @@ Each table stands between two marks; what is around them is written by hand.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from tests.learned import documented as read
 from tests.learned.install import ROOT
 from tests.learned.learning import env_file
 from tests.learned.profiles import PROFILES, Profile
@@ -24,6 +26,7 @@ CATALOGUE = ROOT / "learned" / LIST
 CLIENTS = ROOT / "docs" / "clients.md"
 KNOWN = ROOT / "learned" / DOCUMENTED
 BEGIN = "<!-- made by `make learned` -->"
+READ = "<!-- made by `make derived` -->"
 END = "<!-- end -->"
 MANY = 12
 """More operations than these are a list that nobody reads in a table."""
@@ -62,8 +65,8 @@ SOURCES = {
 
 
 def documented() -> str:
-    """What the page on clients knows of those that nobody learned, for the program."""
-    below = CLIENTS.read_text().partition("\n## Documented\n")[2]
+    """What the page on clients knows of those that have no file, for the program."""
+    below = CLIENTS.read_text().partition("\n## Documented\n")[2].partition(END)[2]
     known = dict[str, str]()
     for line in below.splitlines():
         if line.startswith("| ") and not line.startswith("| client "):
@@ -73,14 +76,16 @@ def documented() -> str:
             client, operations, *limits, option, source = cells
             told = " ".join(filter(None, (f"ALLOW_OPERATIONS={operations}", *limits)))
             by_option = f", by option {option}" if option else ""
+            if not re.match(r"([A-Z][a-z]+){2}", operations):
+                told, by_option = operations, f"; {option}" if option else ""
             why = " and ".join(SOURCES[letter] for letter in source.split())
-            known[client] = f"{told}{by_option} ({why})"
+            known[client] = f"{told}{by_option}" + (f" ({why})" if why else "")
     return json.dumps(known, indent=2) + "\n"
 
 
-def with_table(text: str, table: str) -> str:
+def with_table(text: str, table: str, mark: str = BEGIN) -> str:
     """That page with this table between its marks."""
-    above, begin, rest = text.partition(BEGIN)
+    above, begin, rest = text.partition(mark)
     _, end, below = rest.partition(END)
     return f"{above}{begin}\n{table}{end}{below}"
 
@@ -95,6 +100,12 @@ def clients_table() -> str:
     """What each client needs and how it is pointed here."""
     head = ("client", "version", "file", "operations", "asks for", "its own", "how it gets here")  # fmt: skip
     return table_of(head, map(_clients_row, learned()))
+
+
+def read_table() -> str:
+    """What each client asks for whose source was read, and what holds it."""
+    head = ("client", "read in", "file", "`ALLOW_OPERATIONS`", "limits", "not granted", "how it gets here")  # fmt: skip
+    return table_of(head, map(_read_row, read.CLIENTS))
 
 
 def learned() -> list[Profile]:
@@ -146,6 +157,15 @@ def _clients_row(profile: Profile) -> tuple[str, ...]:
     link = f"[{file.name}](../learned/{file.name})"
     what = (asked_for(file), own(file))
     return client, profile.version, link, shown, *what, profile.point
+
+
+def _read_row(one: read.Client) -> tuple[str, ...]:
+    granted = sorted({call.operation for call in read.calls(one)})
+    link = f"[{one.name}](../learned/documented/{one.name}.env)"
+    limits = " ".join(f"`{name}={value}`" for name, value in one.limits.items())
+    source = f"{one.repository} {one.version}"
+    shown = f"`{','.join(granted)}`"
+    return one.client, source, link, shown, limits, one.missing, one.point
 
 
 def asked_for(file: Path) -> str:

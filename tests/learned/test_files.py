@@ -152,4 +152,4 @@ def test_documented_limits(name: str, granted: str, limits: str) -> None:
 
 def test_documented_limits_are_found() -> None:
     """The tables are read: clients that create are among them."""
-    assert {"Watchtower", "Autoheal (willfarrell)"} <= {name for name, *_ in rows()}
+    assert {"Nextcloud AppAPI", "gluetun-monitor"} <= {name for name, *_ in rows()}

@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from trioproxy.commands import tell
-from trioproxy.commands.catalogue import PREFIX, locate
+from trioproxy.commands.catalogue import is_ours, locate
 from trioproxy.config import CLIENT
 from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy_file
@@ -74,7 +74,7 @@ class Asked:
     @property
     def path(self) -> Path:
         """The env file; `ConfigError` where none is named."""
-        if self.output and self.output.startswith(PREFIX):
+        if self.output and is_ours(self.output):
             raise ConfigError(
                 f"{self.output[:80]} comes with the program and is not written",
                 hint="write a file of your own; trioproxy merge takes both",

@@ -1,4 +1,5 @@
-"""Policy files that come with the program: `learned:glances` names one of them.
+"""Policy files that come with the program: `learned:glances` names one of them, and
+`documented:traefik` one that was read in a client's source and never seen at work.
 
 They are the files of the folder `learned`, which the wheel has inside of the package and
 a checkout beside it. A name is looked up among those there are, and never made a path of.
@@ -13,14 +14,24 @@ from trioproxy.errors import ConfigError
 from trioproxy.files import read_text
 
 PREFIX: Final = "learned:"
+READ: Final = "documented:"
+_BELOW: Final = {PREFIX: ".", READ: "documented"}
+"""In which folder below `learned` the files of a prefix are."""
+
 LIST: Final = "catalogue.json"
-"""What each file was learned from; `make learned` writes it."""
+"""In each of them: what each file was learned from, or read in. `make learned` and
+`make derived` write them."""
 
 DOCUMENTED: Final = "documented.json"
-"""What docs/clients.md knows of clients that nobody learned; `make derived` writes it."""
+"""What docs/clients.md knows of clients of which there is no file; `make derived` writes it."""
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 PLACES: Final = (_PACKAGE / "learned", _PACKAGE.parent / "learned")
+
+
+def is_ours(name: str) -> bool:
+    """Whether a name is one of what comes with the program, and no path."""
+    return name.startswith(tuple(_BELOW))
 
 
 def locate(name: str) -> Path:
@@ -28,27 +39,57 @@ def locate(name: str) -> Path:
 
     `ConfigError`: there is none of that name.
     """
-    if not name.startswith(PREFIX):
-        return Path(name)
-    wanted = name.removeprefix(PREFIX)
-    found = {path.stem: path for path in folder().glob("*.env")}
-    if wanted in found:
-        return found[wanted]
+    if not is_ours(name):
+        path = Path(name)
+        if "/" not in name and not path.exists():
+            _refuse_bare(name)
+        return path
+    prefix, _, wanted = name.partition(":")
+    found = {one: _names_in(below(one)) for one in _BELOW}
+    if wanted in found[f"{prefix}:"]:
+        return below(f"{prefix}:") / f"{wanted}.env"
     # Here, for a name that is right needs no guess.
     from difflib import get_close_matches
 
+    all_of_them = sorted({stem for names in found.values() for stem in names})
     # `docker` is like none of the names, and the beginning of many.
-    having = [one for one in sorted(found) if wanted and wanted in one]
+    having = [one for one in all_of_them if wanted and wanted in one]
     known = [] if having else _documented_as(wanted)
     if known:
         raise ConfigError(
-            f"there is no {name[:80]!r}: it was not learned yet",
+            f"there is no {name[:80]!r}: that client has no file yet",
             hint=f"docs/clients.md has, to begin with, {'; '.join(known)}",
         )
-    near = [*get_close_matches(wanted, found, n=MOST_NAMED), *having]
-    meant = [f"{PREFIX}{one}" for one in dict.fromkeys(near)][:MOST_NAMED]
+    near = [*get_close_matches(wanted, all_of_them, n=MOST_NAMED), *having]
+    if wanted in near:
+        near = [wanted]
+    meant = [
+        f"{one}{stem}"
+        for stem in dict.fromkeys(near)
+        for one in sorted(found, key=lambda one: one != f"{prefix}:")
+        if stem in found[one]
+    ][:MOST_NAMED]
     hint = f"did you mean {' or '.join(meant)}?" if meant else NOWHERE
     raise ConfigError(f"there is no {name[:80]!r}", hint=hint)
+
+
+def _refuse_bare(name: str) -> None:
+    """Say what a name means that is no file here, and one of ours without its prefix."""
+    for place in PLACES:
+        for prefix, below_it in _BELOW.items():
+            if name in _names_in(place / below_it):
+                raise ConfigError(
+                    f"there is no file {name!r}", hint=f"did you mean {prefix}{name}?"
+                )
+
+
+def _names_in(where: Path) -> set[str]:
+    return {path.stem for path in where.glob("*.env")}
+
+
+def below(prefix: str) -> Path:
+    """The folder of the files that a prefix names."""
+    return folder() / _BELOW[prefix]
 
 
 def folder() -> Path:
@@ -67,7 +108,7 @@ NOWHERE: Final = "trioproxy explain lists those there are"
 
 
 def documented() -> dict[str, str]:
-    """What docs/clients.md knows of clients that nobody learned, by their names there."""
+    """What docs/clients.md knows of clients without a file, by their names there."""
     return dict(json.loads(read_text(folder() / DOCUMENTED)))
 
 

@@ -13,7 +13,7 @@ import click
 import trio
 
 from trioproxy.commands import ours, start
-from trioproxy.commands.catalogue import PREFIX, locate
+from trioproxy.commands.catalogue import is_ours, locate
 from trioproxy.config import (
     CLIENT,
     Config,
@@ -396,7 +396,7 @@ class Gates:
 
         By the names of the files alone: whoever is refused learns nothing of this host.
         """
-        if self.recording is None or not file or file.startswith(PREFIX):
+        if self.recording is None or not file or is_ours(file):
             return ""
         import shlex  # for an advice alone
 

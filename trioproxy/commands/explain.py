@@ -8,6 +8,7 @@ import click
 from trioproxy.api.families import LIMITS
 from trioproxy.api.routes import CONNECTS, MEANINGS, OPERATIONS, Effect, Risk
 from trioproxy.apiversion import too_old
+from trioproxy.commands.catalogue import READ
 from trioproxy.commands.drift import Drifted
 from trioproxy.commands.observed import evidence_next_to, read_evidence
 from trioproxy.commands.policyfile import PolicyFile, as_code, describe, wrapped
@@ -29,6 +30,9 @@ ONE_PROXY = (
     " which volumes the other has the Engine fill"
 )
 """What "no known way" relies on; see `proxy.reservations`."""
+
+UNSEEN = "read in the client's source, and never seen at work"
+"""Of a file that nobody learned."""
 
 EPILOG = """\b
 Examples:
@@ -55,7 +59,7 @@ def command(
     evidence next to it: how often, in how many of the runs, when and by which programs.
 
     Without FILE: what there is, which is the policies that come with the program, each
-    of them FILE as learned:NAME, and the operations that the Engine has.
+    of them FILE as learned:NAME or documented:NAME, and the operations that the Engine has.
     """
     refuse_output(form, output)
     if file is None:
@@ -101,6 +105,8 @@ def text_lines(
     """Say it to a person at a terminal."""
     policy, meaning = sheet.policy, sheet.meaning
     yield from _answer(file.path, sheet)
+    if file.path.startswith(READ):
+        yield UNSEEN
     yield from _lists(sheet)
     if meaning.gone_around:
         yield ""

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from itertools import groupby
 
 from trioproxy.api.routes import ENDPOINTS, Effect
-from trioproxy.commands.catalogue import LIST, PREFIX, documented, folder, locate
+from trioproxy.commands.catalogue import LIST, PREFIX, READ, below, documented, locate
 from trioproxy.commands.policyfile import as_data, describe, wrapped
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
@@ -24,9 +24,9 @@ class Entry:
     client: str
     version: str
     learned: str
-    """The last day of learning, `2026-11-25`."""
+    """The last day of learning, `2026-11-25`; empty: it was read, and `version` says in what."""
     missing: str
-    """What of the client could not be exercised; such a file is partial."""
+    """What of the client could not be exercised, or is not granted; such a file is partial."""
     point: str
     """How the client is pointed at the proxy, in Markdown."""
     power: str
@@ -39,12 +39,17 @@ class Entry:
 def lines() -> Iterator[str]:
     """Say it to a person; the names of operations are those of ALLOW_OPERATIONS."""
     yield f"policies that were learned, each as {PREFIX}NAME:"
-    for one in _entries():
+    for one in _entries(PREFIX):
         partial = ", partial" if one.missing else ""
         yield f"  {one.name:<24} {one.learned}  {Power(one.power).shown}"
         yield f"      {one.client} {one.version}{partial}"
     yield ""
-    yield "known from sources and documentation, and told of by the same name:"
+    yield f"policies that were read, not seen at work, each as {READ}NAME:"
+    for one in _entries(READ):
+        yield f"  {one.name:<24} {Power(one.power).shown}"
+        yield from wrapped(f"{one.client}: {one.version}", indent="      ")
+    yield ""
+    yield "known from documentation, and told of by the same name:"
     yield from wrapped("; ".join(documented()), indent="  ")
     for section, members in groupby(ENDPOINTS, key=lambda one: one.section):
         yield ""
@@ -59,14 +64,15 @@ def lines() -> Iterator[str]:
 def data() -> dict[str, object]:
     """Say it to a program."""
     return {
-        "learned": [asdict(one) for one in _entries()],
+        "learned": [asdict(one) for one in _entries(PREFIX)],
+        "documented": [asdict(one) for one in _entries(READ)],
         "operations": [as_data(endpoint) for endpoint in ENDPOINTS],
     }
 
 
-def _entries() -> Iterator[Entry]:
-    for one in json.loads(read_text(folder() / LIST)):
-        name = f"{PREFIX}{one['name']}"
+def _entries(prefix: str) -> Iterator[Entry]:
+    for one in json.loads(read_text(below(prefix) / LIST)):
+        name = f"{prefix}{one['name']}"
         policy, _ = parse_policy_file(read_text(locate(name)), name=name)
         power = Powers(policy).worst(grants_of(policy))
         yield Entry(

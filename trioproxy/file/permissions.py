@@ -11,6 +11,7 @@ from trioproxy.api.families import (
     NONE,
     OPERATIONS_VARIABLE,
     REDACT_VARIABLE,
+    Family,
     Hides,
 )
 from trioproxy.api.matched import Route, with_segments
@@ -147,7 +148,11 @@ def _about_limits(policy: Policy) -> Iterator[str]:
     for route in policy.routes:
         if route.method not in READING:
             yield f"no variable limits {route}, which this version does not know"
+    # Beside lists of objects it limits what is reached into, too.
+    reaches = holds and any(OPERATIONS[name][0].reaches for name in opened)
     for family in sorted(limits.families):
+        if family is Family.CREATE and reaches:
+            continue
         if not any(family in LIMITED[name] for name in opened & LIMITED.keys()):
             yield f"{family}_* limits nothing: no operation that it limits is granted"
 

@@ -55,7 +55,7 @@ _NAME_LIMIT = 64
 _MOST_NAMED = 4
 _WIDTH, _ROW_WIDTH = 88, 22
 
-_VERDICT, _LEARNED = "Root on the host:", "Learned for"
+_VERDICT, _LEARNED, _READ = "Root on the host:", "Learned for", "Read, not seen:"
 _HARMLESS = "harmless:"
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -92,13 +92,13 @@ _OPERATION = rf"(?:[A-Z][a-z0-9]*){{2,}}|{'|'.join(OPERATIONS)}"
 _ROW = re.compile(rf"#   ({_OPERATION}|[A-Z]+:/\S*|[A-Z]+_[A-Z]+=\S*)(?: +(.*))?")
 _NOTE = re.compile(r" {2,}(?:# )?|(?:^| )# ")
 """What parts a row from what a reviewer wrote behind it; in our own words stands none."""
-_BEGINS = re.compile(rf"# (?:{_VERDICT} |{_LEARNED} \")")
+_BEGINS = re.compile(rf"# (?:{_VERDICT} |{_READ} |{_LEARNED} \")")
 _TITLE = re.compile(
     "# ("
     + "|".join(
         map(
             re.escape,
-            (_VERDICT, _LEARNED, *TITLES.values(), _OPEN, _NEVER, _TECNATIVA),
+            (_VERDICT, _LEARNED, _READ, *TITLES.values(), _OPEN, _NEVER, _TECNATIVA),
         )
     )
     + ")(?: .*)?"
@@ -137,6 +137,8 @@ class Learned:
     asked: frozenset[str] = frozenset()
     """Variables of which anything was ever asked for, in vain too, and families of which
     it is known what was asked for."""
+    source: str = ""
+    """Of a file that nobody learned: in which files of which versions it was read."""
 
 
 # --- The file -----------------------------------------------------------------------
@@ -186,8 +188,10 @@ def _comments(
     yield from _wrapped(f"{visible(meaning.answer[0].upper() + meaning.answer[1:])}.")
     name = before.name or format_value(learned.name[:_NAME_LIMIT])
     yield from _wrapped(
-        f'{_LEARNED} "{name}"; trioproxy explain {format_value(learned.file)} says from'
-        " what, and whether it is ready."
+        f"{_READ} {visible(learned.source)}."
+        if learned.source
+        else f'{_LEARNED} "{name}"; trioproxy explain {format_value(learned.file)} says'
+        " from what, and whether it is ready."
     )
     yield "#"
     groups = dict[str, list[_Row]]()
