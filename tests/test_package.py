@@ -88,8 +88,8 @@ def test_wheel(dist: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert "trioproxy/py.typed" in names
-    shipped = {path.name for path in (ROOT / "learned").iterdir()}
-    assert {f"trioproxy/learned/{name}" for name in shipped} <= names
+    shipped = {path for path in (ROOT / "learned").rglob("*") if path.is_file()}
+    assert {f"trioproxy/{path.relative_to(ROOT)}" for path in shipped} <= names
     assert f"{NAME}.dist-info/licenses/LICENSE" in names
     assert {name.split("/")[0] for name in names} == {"trioproxy", f"{NAME}.dist-info"}
 
