@@ -360,3 +360,43 @@ def test_an_output_that_is_there_is_united_with_its_lists(tmp_path: Path) -> Non
     assert merge(one, out=out).status == 0
     assert lists(out) == {BIND: "/srv/a,/srv/b", "CREATE_CAPS": "NET_ADMIN"}
     assert "# a note" in out.read_text()
+
+
+def with_redact(path: Path, words: str, *parts: Evidence) -> Path:
+    """A file that was learned, and that a person had redact."""
+    learned(path, *parts)
+    path.write_text(f"REDACT={words}\n{path.read_text()}")
+    return path
+
+
+def test_what_all_hide_is_hidden(tmp_path: Path) -> None:
+    """The result hides what each file hides; what one of them shows is shown, and said."""
+    one = with_redact(tmp_path / "one.env", "env,labels", seen("r1", LIST))
+    two = with_redact(tmp_path / "two.env", "env", seen("r2", IMAGES))
+    out = tmp_path / "out.env"
+    done = merge(one, two, out=out)
+    assert done.status == 0, done.err
+    assert policy_of(out).hidden_words == "env"
+    assert "REDACT=labels is in " in done.err
+    assert str(one) in done.err
+    plain = learned(tmp_path / "plain.env", seen("r3", LIST))
+    done = merge(one, plain, out=tmp_path / "all.env")
+    assert policy_of(tmp_path / "all.env").hides is None
+    assert "REDACT=env is in " in done.err
+
+
+def test_learning_on_keeps_what_is_hidden(tmp_path: Path) -> None:
+    """A line that a person wrote stays in a file that is learned on, and its comments know of it;
+    what can never pass beside it is not granted, for the file would not load."""
+    inspected = route("ContainerInspect", "GET", "CONTAINERS")
+    path = tmp_path / "app.env"
+    with_redact(path, "env,commands,labels", seen("r1", inspected))
+    kube = route("LibpodGenerateKube", "GET", "LIBPOD_GENERATE")
+    store = Store(path, Wish(name="app", file=str(path)))
+    store.open()
+    saved = store.save(seen("r2", inspected, LIST, kube), is_final=True)
+    text = path.read_text()
+    assert "REDACT=env,commands,labels\n" in text
+    assert "reads secrets" not in text
+    assert granted(path) == {"ContainerInspect", "ContainerList"}
+    assert saved.proposal.capped == {"LibpodGenerateKube"}

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -231,3 +232,36 @@ def test_what_is_started_is_learned_through_the_proxy_too(
     assert (ran.status, "refuses nothing that was needed" in ran.out) == (0, True)
     bound = enforced(engine, file, REAPER)
     assert "/run/app/proxy.sock" in bound.stdout + bound.stderr
+
+
+LOOKS_AROUND = """
+import docker
+client = docker.from_env()
+box = client.containers.run("busybox", "sleep 60", detach=True)
+print(sorted(one.name for one in client.containers.list()))
+box.remove(force=True)
+"""
+"""What docker-py does for `containers.list()`: it inspects each that is listed."""
+
+
+@pytest.mark.parametrize("options", [(), ("--learn", "own")], ids=["usual", "own"])
+def test_who_lists_beside_strangers_sees_its_own(
+    engine: Engine, strangers: None, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """docker-py lists all that there is and inspects it: learned beside strangers it gets its
+    own, and the end says in one line at which it looked; with `--learn own` it is shown none.
+    Behind the file it runs beside them, and sees its own alone."""
+    file = tmp_path / "app.env"
+    program = tmp_path / "app.py"
+    program.write_text(LOOKS_AROUND)
+    done = learn(engine, file, sys.executable, str(program), options=options)
+    told = " ".join(done.stderr.decode().split())
+    assert done.returncode == 0, told
+    assert object_lists(file)["ONLY_CONTAINERS"] == "@own"
+    assert (b"'db'" in done.stdout) == (not options)
+    said = "it looked at db, web because a list told of them, which will not"
+    assert (said in told) == (not options), told
+    ran = enforced(engine, file, f"{sys.executable} {program}")
+    assert ran.returncode == 0, ran.stderr
+    assert "'db'" not in ran.stdout
+    assert ran.stdout.count("'") == 2

@@ -14,6 +14,7 @@ from trioproxy.api.families import (
     OPERATIONS_VARIABLE,
     OWNER_VARIABLE,
     PROXY_VARIABLE,
+    REDACT_VARIABLE,
     Family,
 )
 from trioproxy.api.routes import LIMITED
@@ -110,6 +111,7 @@ class Parts:
             operations=policy.opened_operations,
             limits=policy.limits,
             objects=policy.objects,
+            hides=policy.hides or frozenset(),
             once_listed=frozenset(once_listed),
             is_output=path == self.output,
             is_left_open=says_left_open(text),
@@ -164,7 +166,10 @@ class _Output(Store):
 
 
 _LISTS: Final = frozenset(
-    {*MOVING.values(), OWNER_VARIABLE, PROXY_VARIABLE, *LIMITS, *OBJECTS}
+    {
+        *(*MOVING.values(), OWNER_VARIABLE, PROXY_VARIABLE, REDACT_VARIABLE),
+        *(*LIMITS, *OBJECTS),
+    }
 )
 
 

@@ -209,6 +209,7 @@ class Teller:
         if (
             is_own
             or thing.has
+            or thing.is_told
             or thing.kind in self._kinds
             or not saved.evidence.is_used(thing)
         ):

@@ -29,6 +29,7 @@ from trioproxy.api.families import (
     MOVING,
     OPERATIONS_VARIABLE,
     PROXY_VARIABLE,
+    REDACT_VARIABLE,
     Family,
 )
 from trioproxy.api.routes import LIMITED as ASKING
@@ -134,6 +135,8 @@ class Learned:
     """Which objects they may name, likewise."""
     is_taken_out: bool = False
     """Whether a person took the lists of objects out of the file."""
+    redact: str = ""
+    """What answers do not tell, as the file has it."""
     asked: frozenset[str] = frozenset()
     """Variables of which anything was ever asked for, in vain too, and families of which
     it is known what was asked for."""
@@ -152,7 +155,9 @@ def render(learned: Learned, old: str = "") -> str:
         **learned.objects,
         OPERATIONS_VARIABLE: ",".join(granted),
     }
-    policy = policy_of(granted, {**learned.lists, **learned.objects})
+    # A person's line, which stays: what answers do not tell, the comments do not say.
+    redact = {REDACT_VARIABLE: learned.redact} if learned.redact else {}
+    policy = policy_of(granted, {**learned.lists, **learned.objects, **redact})
     before = _Old(old)
     lines = [
         *_comments(learned, policy, granted, before),

@@ -11,10 +11,12 @@ from pathlib import PurePath
 
 from trioproxy.api.families import (
     LIMITS,
+    NONE,
     OBJECTS,
     OPERATIONS_VARIABLE,
     OWNER_VARIABLE,
     PROXY_VARIABLE,
+    REDACT_VARIABLE,
 )
 from trioproxy.api.routes import OPERATIONS, OPTIONS, SECTIONS, section_prefix
 from trioproxy.errors import ConfigError, TrioProxyError
@@ -146,6 +148,9 @@ def propose(
     used = evidence.used_operations(include_failed=wish.include_failed)
     seen = used | restored | wish.extra
     capped = frozenset(name for name in seen if exceeds(name, wish.ceiling))
+    if envfile.parse(old, name=wish.file).get(REDACT_VARIABLE, NONE) != NONE:
+        # Beside it they can never pass, and the file would not load.
+        capped |= frozenset(filter(_is_untellable, seen))
     granted = (listed or frozenset()) | (seen - declined - capped)
     lists = _propose_lists(evidence, granted, old, wish, going_on=going_on)
     return Proposal(
@@ -297,6 +302,10 @@ def refuse_restore(evidence: Evidence, text: str, wish: Wish) -> None:
             )
 
 
+def _is_untellable(item: str) -> bool:
+    return item not in OPERATIONS or OPERATIONS[item][0].is_untellable
+
+
 def exceeds(item: str, ceiling: Policy | None) -> bool:
     """Whether a ceiling refuses an operation or route, or a part of it."""
     if ceiling is None:
@@ -341,6 +350,7 @@ def write(evidence: Evidence, proposal: Proposal, old: str, wish: Wish) -> str:
         lists=proposal.lists.values,
         objects=proposal.objects.values,
         is_taken_out=proposal.objects.is_taken_out,
+        redact=envfile.parse(old, name=wish.file).get(REDACT_VARIABLE, ""),
         asked=frozenset(one.variable for one in evidence.facts),
     )
     text = render(learned, old)

@@ -30,7 +30,9 @@ from trioproxy.api.families import (
     OBJECTS,
     OWNER_VARIABLE,
     PROXY_VARIABLE,
+    REDACT_VARIABLE,
     Family,
+    Hides,
     Kind,
     Places,
 )
@@ -55,6 +57,8 @@ class Part:
     """What it grants."""
     limits: Limits = NO_LIMITS
     objects: Objects = NO_OBJECTS
+    hides: frozenset[Hides] = frozenset()
+    """What answers do not tell."""
     once_listed: frozenset[str] = frozenset()
     """What learning ever wrote into its lists: `VARIABLE=item`."""
     unread: frozenset[Family] = frozenset()
@@ -142,6 +146,7 @@ class _Uniting:
         self._unite_objects()
         self._values |= self._places.used_in(self._values.values())
         self._unite_sockets()
+        self._unite_hides()
         for hole in self._differ:
             value = self._places.meant(hole)
             self._notes.append(
@@ -171,6 +176,21 @@ class _Uniting:
             self._notes.append(
                 f"{PROXY_VARIABLE} is {socket}, and in other files {', '.join(sorted(others))}"
             )
+
+    def _unite_hides(self) -> None:
+        """Hide what each of the files hides: what one of them shows is shown."""
+        files = [part for part in self._parts if part.is_env]
+        every = frozenset(Hides).intersection(*(one.hides for one in files))
+        if files and every:
+            words = ",".join(one for one in Hides if one in every)
+            self._values[REDACT_VARIABLE] = words
+        for word in Hides:
+            hiding = [one for one in files if word in one.hides]
+            if hiding and word not in every:
+                self._notes.append(
+                    f"{REDACT_VARIABLE}={word} is in {_names(hiding)} alone: the result shows"
+                    " what the others do"
+                )
 
     def _unite_family(self, family: Family) -> None:
         limiting = [p for p in self._parts if family in p.limits.families]
