@@ -17,6 +17,7 @@ from trioproxy.api.decoding import Json
 from trioproxy.api.families import OBJECTS, Kind
 from trioproxy.evidence import evidencefile
 from trioproxy.evidence.seen import VALUES_KEPT
+from trioproxy.evidence.sight import Sight
 from trioproxy.file.envfile import parse
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate, NeedThings
@@ -859,3 +860,41 @@ def test_evidence_of_what_was_told_reads_back() -> None:
     again = evidencefile.load(text.encode(), name="x.jsonl").evidence
     assert evidencefile.dump(again) == text
     assert '"by": "ContainerList"' in text
+
+
+def test_what_follows_from_a_would_be_refusal_is_no_need() -> None:
+    """In a shadow a creation that would be refused goes on unlabelled. What then names that
+    container would be refused as well, as a consequence: it is not proposed. A stranger that
+    is named is, and so is what the creation asked for."""
+    policy, _ = parse_policy(
+        {
+            "ALLOW_OPERATIONS": "ContainerCreate,ContainerStart",
+            "CREATE_BINDS": "/srv/a",
+            "ONLY_CONTAINERS": "@own",
+            "ONLY_OWNER": "app",
+        }
+    )
+    file = Named()
+    file.gate = Gate.trying(policy)
+    file.begin()  # at 100 s, and so are all its requests
+    body: Json = {"Image": "nginx", "HostConfig": {"Binds": ["/srv/b:/x"]}}
+    file.send(*CREATE, body, status=201)
+
+    def start(name: str, made: str, labels: Mapping[str, str]) -> None:
+        thing = container(name)
+        value = {**thing.value, "Created": made}
+        thing = thing._replace(value=value, labels={**thing.labels, **labels})
+        file.send("POST", f"/v1.45/containers/{name}/start", None, thing, status=204)
+
+    start("unlabelled", "1970-01-01T00:01:40.2Z", {})
+    start("older", "1970-01-01T00:00:40Z", {})
+    start("of-others", "1970-01-01T00:01:40.2Z", {OWNER_LABEL: "other"})
+    named = {one.item for one in file.evidence.objects if one.variable == "ONLY_CONTAINERS"}  # fmt: skip
+    assert named == {"", "@own", "older", "of-others"}
+    asked = {(one.variable, one.item) for one in file.evidence.arguments}
+    assert ("CREATE_BINDS", "/srv/b") in asked
+    # Without a refusal in front of it, what was made just now is a stranger like any other.
+    file.gate = Gate.trying(policy)
+    file.begin()
+    start("unlabelled", "1970-01-01T00:03:20.2Z", {})
+    assert Sight("ONLY_CONTAINERS", "unlabelled", "ContainerStart", is_named=True) in file.evidence.objects  # fmt: skip

@@ -13,6 +13,7 @@ clock at all but once a second, for the dates.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,7 @@ from trioproxy.judge.outcome import Moment, Outcome, Verdict, name_of_client
 from trioproxy.judge.rules import Reason
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import PROJECT_NAME
+from trioproxy.limits.marks import MARKED
 from trioproxy.limits.objects import PROJECT as OF_COMPOSE
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
 
 TALLIES_KEPT = 1_024
 """Kinds of requests, each from one connection, that are counted without look-ups."""
+
+UNMARKED_KEPT: Final = 256
+"""Creations that would have been refused, of which the newest are known."""
 
 REASONS_KEPT: Final = 16
 """Reasons for which requests could not be read; the texts hold what clients sent."""
@@ -96,6 +101,8 @@ class Recorder:
         self._has_project = False
         self._proxy_socket = proxy_socket
         self._origin = clock()
+        self._unmarked = deque[tuple[float, float]](maxlen=UNMARKED_KEPT)
+        """When creations were answered that a policy would have refused, in wall time."""
         self._tallies: dict[tuple[Hashable, ...], Tally] = {}
         self._own: dict[tuple[str, bool], set[str]] = {}
         self._told: dict[tuple[str, Kind], str] = {}
@@ -170,6 +177,9 @@ class Recorder:
             if self.unknown.add(verdict.request) or is_new:
                 self._wake()
             return None
+        if decision.would_refuse and verdict.operation in MARKED:
+            took = outcome.ended - outcome.began
+            self._unmarked.append((self._now() - took, self._now()))
         if verdict.asked is not None:
             is_new |= self._observe_asked(verdict, verdict.asked, result, when)
         if verdict.named is not None:
@@ -236,6 +246,8 @@ class Recorder:
         sights = set[Sight]()
         told_by = self._is_only_looked_at(verdict, host)
         for one in touched(verdict.operation, named, verdict.objects):
+            if not one.is_marked and self._follows_refusal(one.made):
+                continue
             if one.is_by_id and told_by:
                 looked = one.sight._replace(operation=told_by)
                 sights |= {looked, looked._replace(item="", project="")}
@@ -250,6 +262,12 @@ class Recorder:
                 if not (one.own_id and self._was_asked_for(variable, value)):
                     sights.add(one.sight._replace(has=str(Grant(variable, value))))
         return self._observe_all(sights, result, when)
+
+    def _follows_refusal(self, made: float) -> bool:
+        """Whether something was made when a policy that is only tried out would have refused
+        to make such a thing: without its label, so that whatever names it would be refused as
+        well. That is a consequence, and no need of the client."""
+        return any(begin - 1 <= made <= end + 1 for begin, end in self._unmarked)
 
     def _observe_all(self, sights: set[Sight], result: str, when: When) -> bool:
         # In order: what is announced of them is the same each time.

@@ -18,7 +18,7 @@ from trioproxy.evidence.keeping import kept
 from trioproxy.evidence.sight import Sight
 from trioproxy.judge.references import Named, Reference
 from trioproxy.limits.inspected import arguments_of
-from trioproxy.limits.objects import OWN, VARIABLES, Objects, project_of
+from trioproxy.limits.objects import OWN, OWNER_LABEL, VARIABLES, Objects, project_of
 from trioproxy.limits.sorts import NOT_KEPT
 from trioproxy.limits.things import ENGINE, Missing, Thing
 
@@ -36,7 +36,9 @@ class Touched(NamedTuple):
     own_id: str = ""
     """Its id, if it is the client's own."""
     made: float = 0.0
-    """When that was made, by the Engine's clock, in seconds since the epoch; 0: unknown."""
+    """When it was made, by the Engine's clock, in seconds since the epoch; 0: unknown."""
+    is_marked: bool = True
+    """Whether it has a proxy's label, as all has that goes through one and is not refused."""
     has: tuple[tuple[str, str], ...] = ()
     """What it has beyond the harmless, if it was reached into: variables and items."""
     is_by_id: bool = False
@@ -95,7 +97,7 @@ def _touched(
 ) -> Touched:
     if objects.is_own(thing):
         own = Sight(VARIABLES[thing.kind], OWN, operation)
-        return Touched(own, thing.id, _made(thing), has)
+        return Touched(own, thing.id, _made(thing), has=has)
     name = thing.names[0] if thing.names else ""
     project = project_of(thing)
     return Touched(
@@ -106,6 +108,8 @@ def _touched(
             project=project if _PROJECT.fullmatch(project) else "",
             is_named=is_named,
         ),
+        made=_made(thing),
+        is_marked=OWNER_LABEL in thing.labels,
         has=has,
     )
 
