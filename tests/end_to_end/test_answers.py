@@ -4,7 +4,7 @@ import json
 import random
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,7 +93,7 @@ class Stage:
         """Leave nothing."""
         names = {**self.own, **self.strangers}
         for name, one in sorted(names.items()):
-            if name[-1].isdigit():
+            if name[-4:] not in {"-net", "-vol"}:
                 send(self.raw, "DELETE", f"/containers/{one}?force=1&v=1")
         for name, one in names.items():
             kind = {"net": "networks", "vol": "volumes"}.get(name[-3:])
@@ -185,7 +185,7 @@ def without(members: dict[str, Any], own: set[str]) -> dict[str, Any]:
     return {one: member for one, member in members.items() if one in own}
 
 
-BUILT_IN = {"bridge", "none"}
+BUILT_IN = {"bridge", "host", "none"}
 """Networks that an unset `ONLY_NETWORKS` lists."""
 
 
@@ -405,3 +405,44 @@ def test_images_and_who_uses_them(stage: Stage) -> None:
     for query in ("", "?all=1", "?shared-size=1", "?manifests=1"):
         path = f"/images/json{query}"
         assert send(stage.proxied, "GET", path) == send(stage.raw, "GET", path)
+
+
+NAMES_OF_OTHERS = {"own-0", "own-2", "own-p", "other-1"}
+
+BY_OTHERS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {
+    "names": ("own-*,other-1", lambda one: one["Names"][0][1:] in NAMES_OF_OTHERS),
+    "a label": ("@label:app=x", lambda one: one["Labels"].get("app") == "x"),
+    "a project": (
+        "@project:p",
+        lambda one: one["Labels"].get("com.docker.compose.project") == "p",
+    ),
+    "all": ("*", lambda _: True),
+}
+
+
+@pytest.mark.parametrize("items", BY_OTHERS)
+def test_lists_by_other_items(
+    stage: Stage, engine: Engine, tmp_path: Path, items: str
+) -> None:
+    """By names, labels and projects, whoever made them: containers, and who is on a network."""
+    listed, fits = BY_OTHERS[items]
+    labels = {
+        "com.docker.compose.project": "p",
+        "com.docker.compose.container-number": "1",
+    }
+    for name in ("own-p", "other-p"):
+        if name not in stage.strangers:
+            stage.make("containers", name, is_own=False, Labels=labels)
+            stage.start(stage.strangers[name])
+    listen = str(tmp_path / "proxy.sock")
+    variables = {**POLICY, "ONLY_CONTAINERS": listed}
+    with enforcing(engine, listen=f"unix://{listen}", variables=variables):
+        expected = send(stage.raw, "GET", "/containers/json?all=1")[1]
+        inside = {one["Id"] for one in expected if fits(one)}
+        assert inside
+        found = send(listen, "GET", "/containers/json?all=1")[1]
+        assert still(found) == still([one for one in expected if one["Id"] in inside])
+        expected = send(stage.raw, "GET", "/networks/bridge")[1]
+        members = without(expected["Containers"], inside)
+        found = send(listen, "GET", "/networks/bridge")[1]
+        assert found == {**expected, "Containers": members}
