@@ -16,8 +16,9 @@ that came to nothing for another reason.
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -77,26 +78,41 @@ class Files:
     variables: dict[str, Mapping[str, str]] = field(default_factory=dict)
     shipped: frozenset[str] = frozenset()
     """Those that were learned, each tried once."""
+    numbers: Iterator[int] = field(default_factory=count)
     urls: dict[tuple[tuple[str, str], ...], str] = field(default_factory=dict)
 
-    def url(self, variables: Mapping[str, str], door: str = "") -> str:
-        """A proxy that enforces these; one that a web page may reach, if it is about that."""
-        is_tcp = door == "browsers"
-        key = (*sorted(variables.items()), ("", str(is_tcp)))
+    def url(self, variables: Mapping[str, str]) -> str:
+        """A proxy that enforces these, for as long as the files are tried."""
+        key = tuple(sorted(variables.items()))
         if key not in self.urls:
-            listen = f"unix://{self.folder}/{len(self.urls)}.sock"
-            listen = "tcp://127.0.0.1:0" if is_tcp else listen
-            one = enforcing(self.stage.engine, listen=listen, variables=variables)
-            self.urls[key] = self.proxies.enter_context(one).url
+            self.urls[key] = self.proxies.enter_context(self._enforcing(variables))
         return self.urls[key]
 
-    def network(self, variables: Mapping[str, str]) -> str:
+    @contextmanager
+    def through(self, variables: Mapping[str, str], door: str = "") -> Iterator[str]:
+        """A proxy that enforces these; one that a web page may reach, if it is about that."""
+        if door != "browsers" and variables in self.variables.values():
+            yield self.url(variables)
+        else:
+            with self._enforcing(variables, is_tcp=door == "browsers") as url:
+                yield url
+
+    @contextmanager
+    def _enforcing(
+        self, variables: Mapping[str, str], *, is_tcp: bool = False
+    ) -> Iterator[str]:
+        listen = f"unix://{self.folder}/{next(self.numbers)}.sock"
+        listen = "tcp://127.0.0.1:0" if is_tcp else listen
+        with enforcing(self.stage.engine, listen=listen, variables=variables) as one:
+            yield one.url
+
+    def network(self, variables: Mapping[str, str], url: str) -> str:
         """The network that a client of this file may use: none at all, or one of its own."""
         makes_one = "NetworkCreate" in variables["ALLOW_OPERATIONS"].split(",")
         if not makes_one or variables.get("ONLY_NETWORKS") != "@own":
             return "none"
         body = f'{{"Name": "{NETWORK}", "Internal": true}}'.encode()
-        send(self.url(variables), "POST", "/networks/create", body, "application/json")
+        send(url, "POST", "/networks/create", body, "application/json")
         self.stage.keep()
         return NETWORK
 
@@ -174,21 +190,22 @@ def granting(one: Attack, variables: Mapping[str, str]) -> Mapping[str, str]:
 
 def judged(files: Files, one: Attack, name: str, variables: Mapping[str, str]) -> str:
     """A row of the result: what became of the attack through that file."""
-    more = granting(one, variables)
+    is_learned = name in files.shipped
+    more = variables if is_learned else granting(one, variables)
     is_shipped = more == dict(variables)
     label = name if is_shipped else f"{name} with {','.join(sorted(one.needs))}"
     tries = TRIES if one.door in RACING else 1
     tries = COSTLY_TRIES if one.is_costly else tries
-    tries = 1 if name in files.shipped else tries
+    tries = 1 if is_learned else tries
     standing = try_one(parse_policy(more)[0], one)[0]
     if way := told(one, more):
         if is_shipped or told(one, variables):
             return f"{label}: told, root by {way}"
         # Not granted so much, it is told of nothing: a try shows that it is refused.
         label, more, tries = f"{name} (with more: told, root by {way})", variables, 1
-    network = files.network(more)
-    url = files.url(more, one.door)
-    done = attack(files.stage, one, url, tries, network=network)
+    with files.through(more, one.door) as url:
+        network = files.network(more, url)
+        done = attack(files.stage, one, url, tries, network=network)
     if standing is Standing.OPEN and one.gives is not Risk.HOST_ROOT:
         return f"{label}: open, {'SHUT' if done.at is None else 'as check says'}"
     if standing is Standing.OPEN and label == name:
@@ -261,7 +278,8 @@ def test_an_attack_works_behind_no_file(
     done = attack(files.stage, one, url, OPEN_TRIES if one.door in RACING else 2)
     found = [f"{'the Engine' if is_shut else 'grants all'}: {shown(done)}"]
     if is_shut:
-        behind = attack(files.stage, one, files.url(everything, one.door), TRIES)
+        with files.through(everything, one.door) as behind_all:
+            behind = attack(files.stage, one, behind_all, TRIES)
         found.append(f"grants all: {shown(behind)}")
     found += rows(files, one)
     print_rows(found)
