@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,13 @@ def standing(variables: Mapping[str, str], attack: Attack) -> Standing:
 def tried(variables: Mapping[str, str]) -> tuple[Tried, ...]:
     """What becomes of all."""
     return try_all(variables, parse_policy(variables)[0]).tried
+
+
+@cache
+def of_file(path: Path) -> tuple[Mapping[str, str], tuple[Tried, ...]]:
+    """A shipped file, and what becomes of all."""
+    variables = dict(envfile.parse(path.read_text(), name=path.name))
+    return variables, tried(variables)
 
 
 def by_name(variables: Mapping[str, str]) -> dict[str, Tried]:
@@ -117,10 +125,10 @@ def test_what_would_shut_it_does(variables: Mapping[str, str]) -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.parent.name + path.stem)
 def test_root_is_open_only_where_the_verdict_says_so(file: Path) -> None:
     """No attack that gives root is open in a shipped file of which nobody says root."""
-    variables = dict(envfile.parse(file.read_text(), name=file.name))
+    variables, results = of_file(file)
     found = [
         one.attack.name
-        for one in tried(variables)
+        for one in results
         if one.standing is Standing.OPEN and one.attack.gives is Risk.HOST_ROOT
     ]
     assert not found or meaning_of(parse_policy(variables)[0]).is_root
@@ -171,6 +179,6 @@ def test_what_is_not_granted_and_what_does_not_apply() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.parent.name + path.stem)
 def test_no_attack_fails_by_what_it_made_itself(file: Path) -> None:
     """What is refused is another's or not listed, and never what the attack was free to choose."""
-    for one in tried(dict(envfile.parse(file.read_text(), name=file.name))):
+    for one in of_file(file)[1]:
         is_of_own = re.search(r"(?:names|makes) .*attack", one.why)
         assert not is_of_own or "bodiless" in one.attack.undone, (one.attack.name, one)
