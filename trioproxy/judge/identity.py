@@ -52,10 +52,17 @@ class Listed:
     """Whether it surely runs for `LONG`."""
 
 
-def read_list(value: Json) -> list[Listed]:
-    """Read the answer to a list of containers. Raises `Untold`."""
+def read_list(value: Json, address: str, own: str) -> list[Listed]:
+    """Read, of a list of containers, who has an address, and the proxy. Raises `Untold`.
+
+    Of all others no more is looked at than which addresses they have.
+    """
     try:
-        return [_read(map_of(one)) for one in list_of(value)]
+        return [
+            _read(one)
+            for one in map(map_of, list_of(value))
+            if one.get("Id") == own or any(a == address for a, _ in _addresses(one))
+        ]
     except BadBody:
         raise Untold(_INCOMPLETE) from None
 
@@ -70,12 +77,7 @@ def _read(one: Mapping[str, Json]) -> Listed:
     own = [name for name in names if "/" not in name]
     if not re.fullmatch("[0-9a-f]{64}", full) or len(own) != 1:
         raise Untold(_INCOMPLETE)
-    networks, addresses = networks_of(one), dict[str, str]()
-    for endpoint in map_of(map_of(one.get("NetworkSettings")).get("Networks")).values():
-        network = text_of(map_of(endpoint).get("NetworkID"))
-        for key in ("IPAddress", "GlobalIPv6Address"):
-            if address := text_of(map_of(endpoint).get(key)):
-                addresses[address] = network
+    networks = networks_of(one)
     return Listed(
         thing=Thing(
             Kind.CONTAINER,
@@ -84,10 +86,19 @@ def _read(one: Mapping[str, Json]) -> Listed:
             {key: text_of(text) for key, text in labels.items()},
             text_of(one.get("ImageID")),
         ),
-        addresses={at: net for at, net in addresses.items() if net in networks},
+        addresses={at: net for at, net in _addresses(one) if net in networks},
         networks=networks,
         runs_for_long=bool(_FOR_LONG.fullmatch(text_of(one.get("Status")))),
     )
+
+
+def _addresses(one: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    """The addresses of a container, each with the id of its network."""
+    for each in map_of(map_of(one.get("NetworkSettings")).get("Networks")).values():
+        endpoint = map_of(each)
+        for address in (endpoint.get("IPAddress"), endpoint.get("GlobalIPv6Address")):
+            if address:
+                yield text_of(address), text_of(endpoint.get("NetworkID"))
 
 
 def networks_of(described: Mapping[str, Json]) -> dict[str, str]:

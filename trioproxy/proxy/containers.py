@@ -45,6 +45,9 @@ have connected by then. To start another one at an address that becomes free tak
 LISTEN_AGAIN: Final = 1.0
 """Seconds until a stream of events that broke is asked for again."""
 
+LONGEST_KEPT: Final = 64 * 1024
+"""Bytes of a list that is kept, to be read once while it stays the same."""
+
 LONGEST_EVENT: Final = 1024 * 1024
 OK: Final = 200
 _KEPT: Final = frozenset(
@@ -88,6 +91,8 @@ class Containers:
         self._on_networks = on_networks
         self._cut = cut
         self._networks: dict[str, str] = {}
+        self._last: tuple[bytes, Json] = (b"", None)
+        """The last list as it came, and as it reads."""
         self._listening = trio.Event()
         self._asking: list[set[str]] = []
         """What went away since, of each question that is under way."""
@@ -139,7 +144,7 @@ class Containers:
     async def _find(self, engine: Engine, address: str) -> identity.Listed:
         """Find who has an address. A program may connect before the Engine lists it."""
         for pause in (*PAUSES, 0.0):
-            listed = await self._list(engine)
+            listed = await self._list(engine, address)
             found = identity.who_has(address, listed, self._own)
             if found is not None:
                 return found
@@ -149,15 +154,16 @@ class Containers:
             " who asks from the host, or through a gateway, has no policy here"
         )
 
-    async def _list(self, engine: Engine) -> list[identity.Listed]:
-        """List what runs beside the proxy. The list has the proxy itself, and says which
+    async def _list(self, engine: Engine, address: str) -> list[identity.Listed]:
+        """List who has an address beside the proxy. The list has the proxy itself, and says which
         networks it is on: where these are others than before, it is asked once more."""
         for _ in range(2):
             if not self._networks:
                 await self._find_networks(engine)
             wanted = _filters(network=sorted(self._networks))
-            value = await self._get(engine, f"/containers/json?filters={wanted}")
-            listed = identity.read_list(value)
+            raw = await self._get(engine, f"/containers/json?filters={wanted}")
+            value = self._read(raw)
+            listed = identity.read_list(value, address, self._own)
             ours = [one.networks for one in listed if one.thing.id == self._own]
             if ours and ours[0] == self._networks:
                 return listed
@@ -167,7 +173,8 @@ class Containers:
         )
 
     async def _find_networks(self, engine: Engine) -> None:
-        value = await self._get(engine, f"/containers/{self._own}/json")
+        raw = await self._get(engine, f"/containers/{self._own}/json")
+        value = parse_answer(raw)
         self._networks = identity.networks_of(map_of(value))
         if not self._networks:
             raise Nobody(
@@ -177,7 +184,8 @@ class Containers:
         self._on_networks(frozenset((*self._networks, *self._networks.values())))
 
     async def _started(self, engine: Engine, container: str) -> float:
-        value = map_of(await self._get(engine, f"/containers/{container}/json"))
+        raw = await self._get(engine, f"/containers/{container}/json")
+        value = map_of(parse_answer(raw))
         try:
             began = text_of(map_of(value.get("State")).get("StartedAt"))
             return datetime.fromisoformat(began).timestamp()
@@ -202,13 +210,22 @@ class Containers:
             remembered.keep_labels(key, labels)
         return thing._replace(inherited=labels)
 
-    async def _get(self, engine: Engine, target: str) -> Json:
+    def _read(self, raw: bytes) -> Json:
+        """Read a list. The Engine was asked, and where it says the very same as to the one
+        before, byte for byte, that reads the same."""
+        if raw != self._last[0]:
+            value = parse_answer(raw)
+            self._last = (raw, value) if len(raw) <= LONGEST_KEPT else (b"", None)
+            return value
+        return self._last[1]
+
+    async def _get(self, engine: Engine, target: str) -> bytes:
         status, raw = await ask(engine, bare("GET", target), is_repeatable=True)
         if status != OK:
             raise Untold(
                 f"the Docker Engine answers {status} to the question who this is"
             )
-        return parse_answer(raw)
+        return raw
 
     # -- who goes ------------------------------------------------------------------
 
