@@ -3,15 +3,19 @@
 import json
 import os
 import re
+import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 import trioproxy
+from tests.depth import by_depth
 from tests.engine import Ran, ScratchEngine
 from tests.patience import PATIENCE
 
@@ -284,3 +288,121 @@ def test_six_services_are_learned_and_held_to_it(
                 assert (ran.status == 0) == (name == other), (name, target, ran)
     finally:
         scratch.docker(*options, "down", "--timeout=0")
+
+
+BUSY = {"ps": "/containers/json", "images": "/images/json", "volumes": "/volumes"}
+USED = {"ps": "ContainerList", "images": "ImageList", "volumes": "VolumeList"}
+CROWD = "tp-busy"
+"""The network of the crowd, and what the proxy there is called."""
+ASK = f"wget -q -S -O /dev/null http://{CROWD}:2375$target 2>&1"
+WORK = f"""
+for at in 1 2 3 4 5; do
+    for target in {" ".join(BUSY.values())}; do
+        {ASK} | sed -n "s|.*HTTP/1.1 \\([0-9]*\\).*|$target \\1|p" | head -1
+    done
+done
+"""
+RELOAD = """
+cd /policies
+for at in $(seq 1 {}); do
+    cp ps.env /tmp/ps.env
+    sed 's/$/,SystemVersion/' ps.env > ps.env.new
+    mv ps.env.new ps.env; kill -HUP 1; usleep 30000
+    cp /tmp/ps.env ps.env.new
+    mv ps.env.new ps.env; kill -HUP 1; usleep 30000
+done
+"""
+
+
+@dataclass(kw_only=True)
+class Crowd:
+    """Six clients at once: three by listeners and three by containers."""
+
+    engine: ScratchEngine
+    sockets: Path
+    over: threading.Event = field(default_factory=threading.Event)
+    answers: list[tuple[str, str, int]] = field(default_factory=list)
+    """Who asked for what, and the status."""
+
+    def by_socket(self, name: str) -> None:
+        """Ask for all three, again and again, by the listener of one of them."""
+        while not self.over.is_set():
+            for target in BUSY.values():
+                with socket.socket(socket.AF_UNIX) as sock:
+                    sock.connect(str(self.sockets / f"{name}.sock"))
+                    sock.sendall(f"GET {target} HTTP/1.0\r\n\r\n".encode())
+                    said = b"".join(iter(lambda: sock.recv(65536), b""))
+                self.answers.append((name, target, int(said.split()[1])))
+
+    def by_container(self, name: str) -> None:
+        """The same from a container, each time from another one, at whatever address is free."""
+        words = ("run", "--rm", "--name", name, "--network", CROWD, "busybox")
+        while not self.over.is_set():
+            lines = self.engine.docker(*words, "sh", "-c", WORK).text.splitlines()
+            assert len(lines) == 5 * len(BUSY), lines
+            found = (one.split() for one in lines)
+            self.answers.extend((name, one, int(status)) for one, status in found)
+
+    def wrong(self) -> list[tuple[str, str, int]]:
+        """The answers that are another policy's."""
+        return [
+            (name, target, status)
+            for name, target, status in self.answers
+            if status != (200 if BUSY[name] == target else 403)
+        ]
+
+
+@pytest.fixture
+def crowd(scratch: ScratchEngine, tmp_path: Path) -> Iterator[Crowd]:
+    """A proxy with three listeners that have policies, and three policies of containers."""
+    one = Crowd(engine=scratch, sockets=tmp_path / "sockets")
+    policies = tmp_path / "policies"
+    one.sockets.mkdir()
+    policies.mkdir()
+    for name, operation in USED.items():
+        for file in (policies / f"{name}.env", one.sockets / f"u-{name}.env"):
+            file.write_text(f"ALLOW_OPERATIONS={operation}\n")
+    places = [
+        f"unix:///sockets/{name}.sock?policy=/sockets/u-{name}.env" for name in BUSY
+    ]
+    variables = {
+        "LISTEN": ",".join([*places, "tcp://:2375"]),
+        "POLICIES": "/policies",
+        "PYTHONPATH": str(PACKAGE),
+    }
+    scratch.docker("network", "create", "--internal", CROWD)
+    try:
+        scratch.docker(
+            *("run", "--detach", "--name", CROWD, "--network", CROWD, *program()),
+            f"--volume={scratch.socket}:/var/run/docker.sock",
+            *(f"--volume={one.sockets}:/sockets", f"--volume={policies}:/policies"),
+            *(f"--env={name}={value}" for name, value in variables.items()),
+            *("busybox", sys.executable, "-m", "trioproxy", "enforce"),
+        )
+        until = time.monotonic() + PATIENCE
+        while not all((one.sockets / f"{name}.sock").exists() for name in BUSY):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        yield one
+    finally:
+        one.over.set()
+        scratch.docker("rm", "--force", CROWD, *BUSY, check=False)
+        scratch.docker("network", "rm", CROWD, check=False)
+
+
+@pytest.mark.deep
+def test_each_has_its_own_policy_whatever_is_reloaded(crowd: Crowd) -> None:
+    """Six clients at once, containers that come and go, and addresses that move from one to the other: each answer is by the client's own policy, and none is missing."""
+    with ThreadPoolExecutor() as pool:
+        ways = (crowd.by_socket, crowd.by_container)
+        working = [pool.submit(way, name) for way in ways for name in BUSY]
+        script = RELOAD.format(by_depth(50, 500))
+        crowd.engine.docker("exec", CROWD, "sh", "-c", script, timeout=600)
+        crowd.over.set()
+        for one in working:
+            one.result()
+    log = crowd.engine.docker("logs", CROWD).errors
+    assert len(crowd.answers) > 10 * len(BUSY)
+    assert log.count(" reload client=") > by_depth(50, 500)
+    assert "reload-failed" not in log
+    assert not crowd.wrong()

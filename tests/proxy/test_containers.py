@@ -286,8 +286,11 @@ async def test_nobody_is_told_what_would_help(stack: Stack) -> None:
     assert status == 403
     for word in ("shop.web.env", "web.env", "shop-web-1.env", "trioproxy.policy=NAME"):
         assert word in text
+    assert stack.lines().count(" nobody client=127.0.0.1:") == 1
+    before = len(stack.host.asked)
     assert (await stack.ask("/_trioproxy/health"))[0] == 200
-    assert " nobody client=127.0.0.1:" in stack.lines()
+    assert stack.host.asked[before:] == [b"/_ping"]
+    assert stack.lines().count(" nobody ") == 1
 
 
 NOBODIES = {

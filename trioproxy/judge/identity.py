@@ -162,7 +162,7 @@ def _names(thing: Thing) -> Iterator[str]:
     yield thing.names[0]
 
 
-def choose(thing: Thing, has_policy: "Mapping[str, object]") -> str:
+def choose(thing: Thing, has_policy: Mapping[str, object]) -> str:
     """Say which policy a container has. Raises `Nobody`, and says what would give it one."""
     names = names_for(thing)
     for name in names:

@@ -7,6 +7,7 @@ import resource
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -77,6 +78,9 @@ NO_OBSERVERS: Final[Mapping[str, Iterable[Observer]]] = MappingProxyType({})
 SPARE_DESCRIPTORS: Final = 64
 """For listeners, log and files, for those who are turned away, and for a health check."""
 
+
+SPEAKS_AT_ONCE: Final = (0.0, 0.005, 0.02)
+"""Seconds between looks whether somebody asks for health, who is answered whoever that is."""
 
 HEALTH_LINE: Final = b"GET %b HTTP/1." % HEALTH_TARGET
 
@@ -279,6 +283,9 @@ class Server:
         engine = Engine(shared.upstream, shared.response_memo, shared.watch)
         connection: Connection | None = None
         try:
+            if await _asks_for_health(wire):
+                await self._turn_away(wire, TOO_MANY, "")  # which answers that
+                return
             age, host = listeners.age_of(wire.sock), name_of_client(peer).strip("[]")
             name, container = await self._containers.choose(engine, host, age)
             if shared.is_over:
@@ -716,6 +723,20 @@ def load(gate: Gate) -> None:
     """Load what a gate needs beside what all do, before the first request that it judges."""
     if gate.showings:
         from trioproxy.proxy import narrowing, removing  # noqa: F401
+
+
+async def _asks_for_health(wire: Wire) -> bool:
+    """Whether a client asks the proxy itself, so that it does not matter who that is.
+
+    What came is looked at, and stays where it is; who asks for health speaks at once.
+    """
+    for pause in SPEAKS_AT_ONCE:
+        with suppress(OSError):
+            flags = socket.MSG_PEEK | socket.MSG_DONTWAIT
+            said = wire.sock.recv(len(HEALTH_LINE), flags)
+            return said == HEALTH_LINE
+        await trio.sleep(pause)
+    return False
 
 
 def _close(bound: Iterable[Listener]) -> None:
