@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -84,10 +85,13 @@ def test_a_session_is_learned_enforced_and_run_again(
         for name, value in envfile.parse(text, name="app.env").items()
         if name.startswith(("CREATE_", "EXEC_", "PULL_", "BUILD_"))
     }
-    temporary = os.environ.get("TMPDIR", "/tmp")
+    temporary = os.environ.get("TMPDIR", "")
+    moving = {"CREATE_TMP": temporary} if temporary else {}
+    binds = sorted((f"{'{tmp}' if temporary else '/tmp'}/tmp.{{rand10}}", "{base}/conf:ro"))  # fmt: skip
     assert lists == {
         "CREATE_BASE": str(project),
-        "CREATE_BINDS": f"{temporary}/tmp.{{rand10}},{{base}}/conf:ro",
+        **moving,
+        "CREATE_BINDS": ",".join(binds),
         "CREATE_CAPS": "NET_ADMIN",
         "CREATE_IMAGES": "busybox:latest",
         "CREATE_PORTS": "127.0.0.1:random",
@@ -116,6 +120,42 @@ def test_two_independent_learnings_give_the_same_file(
     ends = [re.findall(r"(?m)^ONLY_OWNER=app-(.*)$", text) for text in (one, other)]
     assert ends[0] != ends[1]
     assert one == other.replace(f"app-{ends[1][0]}", f"app-{ends[0][0]}")
+
+
+MADE_IN_TMP = """
+set -e
+work=$(mktemp -d /tmp/planted-XXXXXXXX)
+docker run --rm -v $work:/w busybox true
+rmdir $work
+"""
+
+
+def test_a_link_planted_in_a_hole_is_followed_as_the_verdict_says(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """A hole in `/tmp` is no way to root, but for who may write there: a link of his that fits
+    it leads the Engine to any folder of the host, and the verdict names just him."""
+    file = tmp_path / "app.env"
+    for _ in range(2):
+        done = learn(engine, file, "env", "-u", "TMPDIR", "sh", "-c", MADE_IN_TMP)
+        assert done.returncode == 0, done.stderr.decode()
+    policy, _ = parse_policy_file(file.read_text(), name="app.env")
+    items = {one.text for one in policy.limits.by_variable["CREATE_BINDS"].patterns}
+    assert {policy.limits.meaning_of(one) for one in items} == {"/tmp/planted-{rand8}"}
+    meaning = meaning_of(policy)
+    assert not meaning.ways
+    assert "only for who may write to /tmp on the host" in meaning.answer
+    link = Path("/tmp/planted-" + secrets.token_hex(4))
+    link.symlink_to("/etc")
+    try:
+        with enforcing(engine, "--env-file", str(file)) as proxy:
+            for refused in ("/etc:/x", f"{link}/ssl:/x", "/tmp/planted-a:/x"):
+                ran = engine.docker("run", "-v", refused, "busybox", host=proxy.url, check=False)  # fmt: skip
+                assert "does not list" in ran.errors
+            followed = engine.docker("run", "--rm", "-v", f"{link}:/x", "busybox", "cat", "/x/passwd", host=proxy.url)  # fmt: skip
+    finally:
+        link.unlink()
+    assert followed.output == Path("/etc/passwd").read_bytes()
 
 
 UP_AND_DOWN = """
