@@ -130,6 +130,8 @@ def test_lists_of_processes_with_environments() -> None:
         decision = hiding.decide(asked)
         assert decision.reason is Reason.REDACTED
         message = decision.message
+        closed = policy("SystemPing", "env").decide(asked)  # where they would not help
+        assert "add ContainerTop to ALLOW_OPERATIONS" in closed.message
     named = message.rpartition("; ")[2].removesuffix(" pass").replace(" and ", ", ")
     for args in ("", *named.split(", ")):
         asked = request("GET", f"/containers/x/top?ps_args={args.replace(' ', '+')}")

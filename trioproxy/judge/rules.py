@@ -212,10 +212,11 @@ class Policy:
         if self.limits and _restores(request):
             message = f"{request.shown} with a checkpoint is not allowed: no variable limits what a folder of the host is restored to, as this file does for others"
             return refuse(Reason.UNLIMITABLE, "", message)
-        if self.hides and (text := _prints_environments(request)):
+        row = self.rows.get(endpoint) if endpoint is not None else None
+        is_open = row is not None and row.allowed
+        if is_open and self.hides and (text := _prints_environments(request)):
             message = f"{request.shown} with ps_args={text} is not allowed: ps may print environments by them, which {REDACT_VARIABLE} hides; -ef, aux and -eo pid,comm pass"
             return refuse(Reason.REDACTED, REDACT_VARIABLE, message)
-        row = self.rows.get(endpoint) if endpoint is not None else None
         if row is not None and endpoint is not None:
             # A name with slashes may hold a word; a HEAD is allowed as its GET is.
             has_slashes = path.count("/") != endpoint.template.count("/")
