@@ -534,8 +534,7 @@ async def _serve(
                 hash=one.fingerprint,
             )
             one.tell_standing(server)
-            beside.start_soon(one.tell_verdict, log)
-        beside.start_soon(_look_at_versions, server)
+        beside.start_soon(_look_around, server, policies)
         if hardened.kept or hardened.failed:
             log.line(
                 Level.NOTICE,
@@ -558,11 +557,22 @@ async def _serve(
             )
 
 
+async def _look_around(server: Server, policies: Mapping[str, Gates]) -> None:
+    """Say what the policies give and which Engine it is, while clients are served already.
+
+    Each in a thread, which has a deadline of its own. Behind both of them nothing more is loaded.
+    """
+    async with trio.open_nursery() as nursery:
+        for one in policies.values():
+            nursery.start_soon(one.tell_verdict, server.log)
+        nursery.start_soon(_look_at_versions, server)
+    give_back_what_loading_took()
+
+
 async def _look_at_versions(server: Server) -> None:
     """Say which of the Engine's programs have known holes; know how old a client may be.
 
-    Of an Engine that is down, nothing. In a thread, which has a deadline of its own:
-    nobody waits for it.
+    Of an Engine that is down, nothing.
     """
     from trioproxy.apiversion import oldest_of
     from trioproxy.commands.versions import versions
@@ -580,7 +590,6 @@ async def _look_at_versions(server: Server) -> None:
             cve=",".join(one.cves),
             text=ADVICE,
         )
-    give_back_what_loading_took()  # there is no more of it
 
 
 def _uses(config: Config, policies: Mapping[str, Gates]) -> Iterator[Use]:
