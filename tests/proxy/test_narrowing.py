@@ -486,3 +486,14 @@ async def test_volumes_without_names(named: Proxy) -> None:
     ]
     assert found["Warnings"] is None
     assert found.keys() == {"Warnings", "Volumes"}
+
+
+async def test_redacted_events_come_one_by_one(start: Start) -> None:
+    """Where nothing is judged, the head is there before anything happens, too."""
+    proxy = await start({**OPEN, "EVENTS": "1", "REDACT": "env"})
+    client, engine = await listing(proxy, target="/events")
+    await engine.send(HEADS["events"])
+    assert b"chunked" in await client.arrived()
+    raw = json.dumps(event(1)).encode()
+    await engine.send(chunk(raw))
+    assert await client.arrived() == chunk(raw + b"\n")

@@ -134,9 +134,9 @@ class Narrowing:
             raise unreadable("it comes packed")
         self._content.put(data)
         out = bytearray()
-        if kinds := self._showing.follows:
-            await self._asking.know(kinds)
-        while not kinds and len(out) <= SHORT:
+        await self._asking.know(self._showing.follows)
+        is_live = self._showing.answer.shape is Shape.LINES
+        while not is_live and len(out) <= SHORT:
             piece = await self._next()
             if piece is None:
                 self.is_over = True
