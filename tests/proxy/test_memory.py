@@ -10,8 +10,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,7 @@ import trio
 
 from tests.fakes import (
     CHUNK_END,
+    Arrival,
     Client,
     EngineConnection,
     FakeEngine,
@@ -109,10 +110,19 @@ async def is_there(path: Path) -> None:
 @pytest.fixture
 async def program(tmp_path: Path, nursery: trio.Nursery) -> AsyncIterator[Program]:
     """Limits the binds of creations, before an Engine that the test plays."""
+    limits = {"CREATE_BINDS": "/srv/app", "CREATE_OPTIONS": "*"}
+    async with started(tmp_path, nursery, {**OPEN, **limits}) as program:
+        yield program
+
+
+@asynccontextmanager
+async def started(
+    tmp_path: Path, nursery: trio.Nursery, variables: Mapping[str, str]
+) -> AsyncIterator[Program]:
+    """A proxy with these variables, before an Engine that the test plays."""
     fake, listen = FakeEngine(path=tmp_path / "engine.sock"), tmp_path / "proxy.sock"
     fake.listen()
-    environ = {**OPEN, "CREATE_BINDS": "/srv/app", "CREATE_OPTIONS": "*"}
-    environ |= {"LISTEN": f"unix://{listen}", "SOCKET_PATH": str(fake.path)}
+    environ = {**variables, "LISTEN": f"unix://{listen}", "SOCKET_PATH": str(fake.path)}
     environ |= {name: os.environ[name] for name in ("PATH", "HOME")}
     with (tmp_path / "log").open("wb") as log:
         process = await trio.lowlevel.open_process(
@@ -284,3 +294,46 @@ async def test_a_flood_of_bodies(
     refused = program.statuses[403]
     await program.ask(creation("/etc:/e", letter))
     assert program.statuses[403] == refused + 1
+
+
+GROWTH: Final = 64 * MIB
+CONTAINERS: Final = 20_000
+
+
+async def list_containers(engine: EngineConnection) -> None:
+    """Play an Engine that lists 47 MB, and knows the one image of it."""
+    image = "sha256:" + "c" * 64
+    with suppress(AssertionError, OSError):
+        while True:
+            if b"/images/" in await engine.read_head():
+                body = json.dumps({"Id": image, "Config": {"Labels": None}}).encode()
+                await engine.send(response(body=body))
+                continue
+            await engine.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for number in range(CONTAINERS):
+                labels = {"trioproxy.owner": "app"} if number % 2 else {}
+                one = {
+                    "Id": f"{number:064x}",
+                    "Names": [f"/c{number}"],
+                    "ImageID": image,
+                    "Labels": {**labels, "text": "x" * 2_200},
+                }
+                comma = b"," if number else b"["
+                await engine.send(chunk(comma + json.dumps(one).encode()))
+            engine.journal.append(Arrival(name="all is sent", data=b""))
+            await engine.send(chunk(b"]") + CHUNK_END)
+
+
+async def test_a_list_of_any_length(tmp_path: Path, nursery: trio.Nursery) -> None:
+    """A list of 20,000 containers is judged in the memory of a few, and begun before it ends."""
+    objects = {"ONLY_CONTAINERS": "@own", "ONLY_OWNER": "app"}
+    async with started(tmp_path, nursery, {**OPEN, **objects}) as program:
+        nursery.start_soon(program.fake.serve, list_containers)
+        before = program.peak = program.resident()
+        nursery.start_soon(program.sample)
+        client = await program.connect()
+        await client.send(request("GET", "/containers/json?all=1", "Connection: close"))
+        await client.read_until(b'"/c1"')
+        assert "all is sent" not in {one.name for one in program.fake.journal}
+        assert await client.count_rest() > CONTAINERS // 2 * 2_200
+        assert program.peak - before < GROWTH
