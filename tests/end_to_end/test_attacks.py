@@ -229,8 +229,8 @@ def shown(done: Outcome) -> str:
 def rows(files: Files, one: Attack) -> Iterator[str]:
     """What became of an attack, file by file."""
     for name, variables in files.variables.items():
-        is_evasion = not one.beside or one.beside in variables
-        if name != "grants all" and is_evasion:
+        is_moot = try_one(parse_policy(variables)[0], one)[0] is Standing.MOOT
+        if name != "grants all" and not is_moot:
             yield judged(files, one, name, variables)
     if one.file:
         own = {key: text.format(shared=files.stage.shared) for key, text in one.file.items()}  # fmt: skip
