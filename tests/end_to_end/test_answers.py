@@ -446,3 +446,38 @@ def test_lists_by_other_items(
         members = without(expected["Containers"], inside)
         found = send(listen, "GET", "/networks/bridge")[1]
         assert found == {**expected, "Containers": members}
+
+
+@pytest.mark.engine
+def test_conflicts_do_not_tell_with_whom(stage: Stage) -> None:
+    """That a name is taken is told, and by whom if that is its own."""
+    body = {"Image": "busybox"}
+    for name, one, is_told in (
+        ("own-1", stage.own["own-1"], True),
+        ("other-1", stage.strangers["other-1"], False),
+    ):
+        path = f"/containers/create?name={name}"
+        status, raw = send(stage.raw, "POST", path, body)
+        assert (status, one in str(raw)) == (409, True)
+        status, told = send(stage.proxied, "POST", path, body)
+        assert status == 409
+        kept = one if is_told else "(not listed)"
+        assert told == {"message": raw["message"].replace(one, kept)}
+        path = f"/containers/{stage.own['own-0']}/rename?name={name}"
+        status, told = send(stage.proxied, "POST", path)
+        assert (status, one in told["message"]) == (409, is_told)
+
+
+@pytest.mark.engine
+def test_a_volume_that_a_stranger_uses(stage: Stage) -> None:
+    """Who is in the way of a removal is not told."""
+    mount = {"Mounts": [{"Type": "volume", "Source": "own-vol", "Target": "/v"}]}
+    one = stage.make("containers", "other-9", is_own=False, HostConfig=mount)
+    status, told = send(stage.proxied, "DELETE", "/volumes/own-vol")
+    assert status == 409
+    assert one not in told["message"]
+    assert "(not listed)" in told["message"]
+    assert stage.own["own-1"] in told["message"]
+    status, told = send(stage.proxied, "DELETE", "/networks/own-net")
+    assert status == 403
+    assert not [one for one in stage.strangers.values() if one in told["message"]]

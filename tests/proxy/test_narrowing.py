@@ -497,3 +497,49 @@ async def test_redacted_events_come_one_by_one(start: Start) -> None:
     raw = json.dumps(event(1)).encode()
     await engine.send(chunk(raw))
     assert await client.arrived() == chunk(raw + b"\n")
+
+
+TAKEN = {"message": f'The name is already in use by container "{9:064x}".'}
+
+
+async def failing(own: Proxy, error: bytes, *answers: bytes) -> tuple[Client, bytes]:
+    """A creation that the Engine refuses, and what it is asked about that."""
+    client = await own.connect()
+    body = b'{"Image":"busybox"}'
+    await client.send(request("POST", "/containers/create?name=x", "Content-Type: application/json", body=body))  # fmt: skip
+    engine = await own.fake.accept()
+    assert (await engine.read_request()).line.startswith(b"POST /containers/create")
+    await engine.send(error)
+    asked = b""
+    for one in answers:
+        asked += (await engine.read_request()).line
+        await engine.send(one)
+    return client, asked
+
+
+async def test_an_error_does_not_tell_of_a_stranger(own: Proxy) -> None:
+    """Whose name is taken is asked for, on the same connection, and left out of the answer."""
+    error = response("409 Conflict", "Content-Type: application/json", body=json.dumps(TAKEN).encode())  # fmt: skip
+    client, asked = await failing(own, error, container({}))
+    assert f"/containers/{9:064x}/json".encode() in asked
+    told = await client.read_response("POST")
+    assert told.status == 409
+    assert told.one("Content-Length") == str(len(told.body)).encode()
+    assert json.loads(told.body)["message"].endswith('container "(not listed)".')
+
+
+async def test_an_error_of_which_nobody_knows(own: Proxy) -> None:
+    """Where the Engine does not say whose it is, it is left out."""
+    error = response("409 Conflict", body=json.dumps(TAKEN).encode())
+    client, _ = await failing(own, error, response("500 Internal Server Error", body=b"{}"))  # fmt: skip
+    assert b"(not listed)" in (await client.read_response("POST")).body
+
+
+async def test_an_error_without_ids_is_as_it_came(own: Proxy) -> None:
+    """Nothing is asked, and nothing of it is changed; a long one is read no further."""
+    body = b'{"message":"no such image: busybox"}\n'
+    client, _ = await failing(own, response("404 Not Found", "X-Y: z", body=body))
+    told = await client.read_response("POST")
+    assert (told.status, told.body, told.one("X-Y")) == (404, body, b"z")
+    client, _ = await failing(own, response("500 Internal Server Error", body=b"x" * 70_000))  # fmt: skip
+    assert (await client.read_response("POST")).status == 502

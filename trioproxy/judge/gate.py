@@ -192,6 +192,8 @@ class Gate:
     unpack no nodes. What is only tried out changes nothing, and keeps nobody waiting."""
     drops_nodes: bool = field(init=False)
     """Whether containers go on without the capability for device nodes."""
+    conceals: bool = field(init=False)
+    """Whether errors of the Engine tell nothing of what is not listed."""
     asks_to_learn: bool = field(init=False)
     """Whether the Engine is asked only to learn: what it does not tell passes, too."""
     showings: "Mapping[str, Showing]" = field(init=False)
@@ -215,6 +217,9 @@ class Gate:
             "limits_fills": limits.limits_creation and not self.only_tries,
             "drops_nodes": policy is not None and policy.drops_nodes,
             "showings": self._showings(),
+            "conceals": policy is not None
+            and not self.only_tries
+            and any(map(policy.objects.limits, (Kind.CONTAINER, Kind.NETWORK))),
             "asks_to_learn": self.learns and not (policy and policy.objects),
         }.items():
             object.__setattr__(self, name, value)

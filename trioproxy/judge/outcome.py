@@ -60,6 +60,8 @@ class Verdict:
     """Whether its body is a tar that is read, and written anew, as it passes."""
     showing: "Showing | None" = None
     """What of its answer is shown; None: the answer goes on as it comes."""
+    conceals: bool = False
+    """Whether an error of the Engine goes on without what it tells of strangers."""
     removals: "Removals | None" = None
     """What is removed in place of a prune."""
 
@@ -87,6 +89,7 @@ class Verdict:
             objects=gate.objects,
             form=gate.form,
             unpacks=gate.unpacks(operation),
+            conceals=gate.conceals,
             showing=found.showing if isinstance(found, Passes) else None,
             removals=found.removals if isinstance(found, Passes) else None,
         )

@@ -35,7 +35,7 @@ from trioproxy.http.framing import (
     UntilClose,
     boundary_of,
 )
-from trioproxy.http.response import ResponseHead, with_close
+from trioproxy.http.response import ResponseHead, with_body, with_close
 from trioproxy.judge.outcome import Moment, Outcome
 from trioproxy.proxy import replies
 from trioproxy.proxy.admission import Admission, Admitted
@@ -428,8 +428,8 @@ class Exchange:
         # will not, while draining, the client must be told.
         says_close = keep or not response.keep_alive or not admitted.keep_alive
         head = response.client if says_close else with_close(response.client)
-        if admitted.verdict.showing is not None and response.status < REDIRECTED:
-            return await self._narrow(response, head, data) and keep
+        if (edit := self._edit_of(response)) is not None:
+            return await edit(response, head, data) and keep
         if not admitted.traits.is_finite and response.status < FAILED:
             self._tell_opened()
         self.head_sent = True
@@ -474,6 +474,31 @@ class Exchange:
             narrowing.close()
         self._is_engine_fit = response.keep_alive and not narrowing.surplus
         return narrowing.is_framed
+
+    def _edit_of(
+        self, response: ResponseHead
+    ) -> Callable[[ResponseHead, bytes, bytes], Awaitable[bool]] | None:
+        """Who passes an answer on that does not go on as it came; None: it does."""
+        verdict, is_head = self.admitted.verdict, self.admitted.expected.is_head
+        if verdict.showing is not None and response.status < REDIRECTED:
+            return self._narrow
+        if verdict.conceals and response.status >= FAILED and not is_head:
+            return self._conceal
+        return None
+
+    async def _conceal(self, response: ResponseHead, head: bytes, data: bytes) -> bool:
+        """Pass on an error without what it tells of strangers; True if the client may go on."""
+        # Loaded with the policy: most list nothing.
+        from trioproxy.proxy.concealing import concealed
+
+        sides, asked = self._sides, self.admitted.verdict.request.target.raw
+        gate, remembered = sides.admission.gate, sides.shared.remembered
+        message = await concealed(sides.engine, response, data, asked, gate, remembered)
+        self.head_sent = True
+        self._sent_at_once = len(message)
+        await sides.client.wire.send_all(with_body(head, length=len(message)) + message)
+        self._is_engine_fit = True  # where it is not, it was dropped
+        return not self.admitted.traits.is_tunnel
 
     async def _relay_body(
         self, response: ResponseHead, head: bytes, data: bytes

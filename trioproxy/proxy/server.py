@@ -722,7 +722,7 @@ class Server:
 def load(gate: Gate) -> None:
     """Load what a gate needs beside what all do, before the first request that it judges."""
     if gate.showings:
-        from trioproxy.proxy import narrowing, removing  # noqa: F401
+        from trioproxy.proxy import concealing, narrowing, removing  # noqa: F401
 
 
 async def _asks_for_health(wire: Wire) -> bool:

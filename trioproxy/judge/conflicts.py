@@ -1,0 +1,44 @@
+"""Errors of the Engine that tell of strangers: whose name is taken, who is in the way.
+
+That a name, a port or a subnet is taken can be found out; by whom cannot. What looks like an id in
+the message of an error is looked up, unless the client named it, and is left out where it is
+of something that is not listed. Of a network that cannot go the Engine tells the names of
+who is on it: these count in the same way, with their ids.
+"""
+
+import re
+from collections.abc import Collection
+from typing import Final
+
+HIDDEN: Final = b"(not listed)"
+"""What stands there instead."""
+
+MOST: Final = 32
+"""Things in one message that are looked up; more are left out unseen."""
+
+# In JSON a quote in a text has a backslash. An image's id is nobody's.
+_NAMED: Final = re.compile(
+    rb'name:\\*"(?P<name>[A-Za-z0-9_.-]{1,255})\\*" id:\\*"[0-9a-f]{7,64}\\*"'
+)
+_ID: Final = re.compile(
+    rb"(?<!sha256:)(?<!image )(?<![0-9A-Za-z_])(?P<name>[0-9a-f]{64}|[0-9a-f]{12})(?![0-9A-Za-z_])"
+)
+
+
+def told(message: bytes, asked: bytes) -> list[str]:
+    """What a message may tell of, by name or id, and the client did not name in `asked`."""
+    found = dict[str, None]()
+    for pattern in (_NAMED, _ID):
+        for one in pattern.finditer(message):
+            if one["name"] not in asked:
+                found[one["name"].decode()] = None
+    return list(found)
+
+
+def without(message: bytes, strangers: Collection[str]) -> bytes:
+    """The same message without what is not listed."""
+
+    def shown(one: re.Match[bytes]) -> bytes:
+        return HIDDEN if one["name"].decode() in strangers else one[0]
+
+    return _ID.sub(shown, _NAMED.sub(shown, message))

@@ -1,0 +1,65 @@
+"""An error of the Engine, read whole: what it tells of strangers is left out (`judge.conflicts`)."""
+
+from typing import Final
+
+from trioproxy.api.families import Kind
+from trioproxy.errors import UpstreamError
+from trioproxy.http.response import ResponseHead
+from trioproxy.judge.conflicts import MOST, told, without
+from trioproxy.judge.gate import Gate
+from trioproxy.limits.objects import Objects
+from trioproxy.proxy.engine import Engine
+from trioproxy.proxy.listing import Content
+from trioproxy.proxy.resolve import Resolver
+from trioproxy.proxy.shared import Remembered
+
+MOST_OF_A_MESSAGE: Final = 64 * 1024
+"""Bytes of an error: 502. The Engine's have some hundred."""
+
+
+async def concealed(
+    engine: Engine,
+    response: ResponseHead,
+    data: bytes,
+    asked: bytes,
+    gate: Gate,
+    remembered: Remembered,
+) -> bytes:
+    """Read an error, and give what may be shown of it.
+
+    `data` came behind its head; `asked`: what the client named. Raises `UpstreamError`. Closing: the
+    connection is dropped unless it is fit for another request.
+    """
+    content = Content(engine.wire, response.framing)
+    content.put(data)
+    message = bytearray()
+    while more := await content.read():
+        message += more
+        if len(message) > MOST_OF_A_MESSAGE:
+            raise UpstreamError("the Docker Engine's error is too long to be read")
+    if content.surplus or not response.keep_alive:
+        engine.drop()
+    names = told(bytes(message), asked)
+    if not names:
+        return bytes(message)
+    policy = gate.policy
+    assert policy is not None  # noqa: S101  what lists objects
+    strangers = set(names[MOST:])
+    for name in names[:MOST]:
+        try:
+            resolver = Resolver(engine, gate, remembered)
+            if not await _is_shown(resolver, policy.objects, name):
+                strangers.add(name)
+        except UpstreamError:
+            strangers.add(name)  # nobody knows whose it is
+    return without(bytes(message), strangers)
+
+
+async def _is_shown(resolver: Resolver, objects: Objects, name: str) -> bool:
+    """Whether it is listed, or nothing that a list could hold."""
+    for kind in (Kind.CONTAINER, Kind.NETWORK):
+        if objects.limits(kind):
+            thing = await resolver.find(kind, name)
+            if thing is not None:
+                return objects.holds(thing)
+    return True
