@@ -17,7 +17,7 @@ from trioproxy.judge.gate import Gate, NeedListed, Passes, Refused, go_on, judgi
 from trioproxy.judge.outcome import Verdict
 from trioproxy.judge.pruning import Listed, Prune, prune_of
 from trioproxy.judge.replay import replay
-from trioproxy.limits.objects import parse_objects
+from trioproxy.limits.objects import own_alone, parse_objects
 from trioproxy.limits.things import Missing, Thing
 
 ID = "a1" * 32
@@ -238,3 +238,20 @@ def test_a_filter_only_takes_less(labels: dict[str, str], wanted: list[str]) -> 
     for name in ("label", "label!"):
         if prune(Kind.CONTAINER, {name: wanted}).takes(value):
             assert prune(Kind.CONTAINER).takes(value)
+
+
+def test_who_learns_as_if_alone_prunes_its_own() -> None:
+    """What is learned so meets no stranger, and removes none either."""
+    gate = Gate.learning(objects=own_alone("app"), is_alone=True)
+    one = judging(gate, request("POST", "/containers/prune"), has_body=False)
+    need = go_on(one)
+    assert isinstance(need, NeedListed)
+    things = (Thing(Kind.CONTAINER, ID, ("a",), OWN, inherited={}), Thing(Kind.CONTAINER, OTHER, ("b",), OWN, inherited=OWN))  # fmt: skip
+    found = go_on(one, Listed(need.prune, things))
+    assert isinstance(found, Passes)
+    assert found.removals is not None
+    assert [each.id for each in found.removals.each] == [ID]
+    beside = judging(Gate.learning(objects=own_alone("app")), request("POST", "/containers/prune"), has_body=False)  # fmt: skip
+    passed = go_on(beside)
+    assert isinstance(passed, Passes)
+    assert passed.removals is None

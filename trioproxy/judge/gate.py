@@ -192,6 +192,8 @@ class Gate:
     unpack no nodes. What is only tried out changes nothing, and keeps nobody waiting."""
     drops_nodes: bool = field(init=False)
     """Whether containers go on without the capability for device nodes."""
+    narrows: Objects = field(init=False)
+    """What prunes remove, and errors tell, and nothing else."""
     conceals: bool = field(init=False)
     """Whether errors of the Engine tell nothing of what is not listed."""
     asks_to_learn: bool = field(init=False)
@@ -217,15 +219,23 @@ class Gate:
             "limits_fills": limits.limits_creation and not self.only_tries,
             "drops_nodes": policy is not None and policy.drops_nodes,
             "showings": self._showings(),
-            "conceals": policy is not None
-            and not self.only_tries
-            and any(map(policy.objects.limits, (Kind.CONTAINER, Kind.NETWORK))),
+            "narrows": (narrows := self._narrows()),
+            "conceals": narrows.limits(Kind.CONTAINER) or narrows.limits(Kind.NETWORK),
             "asks_to_learn": self.learns and not (policy and policy.objects),
         }.items():
             object.__setattr__(self, name, value)
         owner = self.objects.owner
         form = self.drops_nodes, self.limits_fills, self.proxy_socket, owner
         object.__setattr__(self, "form", form)
+
+    def _narrows(self) -> Objects:
+        if self.is_alone and not (self.policy and self.policy.objects):
+            return of_owner(self.objects.owner)
+        return (
+            NO_OBJECTS
+            if self.policy is None or self.only_tries
+            else self.policy.objects
+        )
 
     def _showings(self) -> "Mapping[str, Showing]":
         policy = self.policy
@@ -339,11 +349,10 @@ class Gate:
 
         What is only tried out changes nothing: then a prune goes on as it came.
         """
-        row, policy = row_of(operation), self.policy
-        if policy is None or row is None or row.touch is not Touch.PRUNES:
+        row = row_of(operation)
+        if row is None or row.touch is not Touch.PRUNES or row.kind is None:
             return None
-        is_held = row.kind is not None and policy.objects.limits(row.kind)
-        return row.kind if is_held and not self.only_tries else None
+        return row.kind if self.narrows.limits(row.kind) else None
 
     def unpacks(self, operation: str) -> bool:
         """Whether a body is a tar that is read, and written anew, as it passes."""
@@ -580,13 +589,12 @@ def _by_what_there_is(
     # Loaded with the policy: most limit nothing that is pruned.
     from trioproxy.judge.pruning import Removals, prune_of
 
-    assert gate.policy is not None  # noqa: S101  what limits it
     target, operation = request.target, request.operation
-    prune = prune_of(kind, target.version, target.query, gate.policy.objects)
+    prune = prune_of(kind, target.version, target.query, gate.narrows)
     listed = yield NeedListed(prune)
     if isinstance(listed, Missing):
         return None, not_there(listed)
-    judge = Judge.of(gate.policy, operation)
+    judge = Judge(limits=gate.limits, objects=gate.narrows, operation=operation)
     each = tuple(
         listed.prune.removal(thing)
         for thing in listed.things

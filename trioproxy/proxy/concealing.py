@@ -42,13 +42,11 @@ async def concealed(
     names = told(bytes(message), asked)
     if not names:
         return bytes(message)
-    policy = gate.policy
-    assert policy is not None  # noqa: S101  what lists objects
     strangers = set(names[MOST:])
     for name in names[:MOST]:
         try:
             resolver = Resolver(engine, gate, remembered)
-            if not await _is_shown(resolver, policy.objects, name):
+            if not await _is_shown(resolver, gate.narrows, name):
                 strangers.add(name)
         except UpstreamError:
             strangers.add(name)  # nobody knows whose it is
