@@ -543,3 +543,17 @@ async def test_an_error_without_ids_is_as_it_came(own: Proxy) -> None:
     assert (told.status, told.body, told.one("X-Y")) == (404, body, b"z")
     client, _ = await failing(own, response("500 Internal Server Error", body=b"x" * 70_000))  # fmt: skip
     assert (await client.read_response("POST")).status == 502
+
+
+async def test_a_redacted_stream_outlives_a_reload(start: Start) -> None:
+    """What hides the same is the same, though it is made anew; what hides more cuts it."""
+    variables = {**OPEN, "EVENTS": "1", "REDACT": "env"}
+    proxy = await start(variables)
+    client, engine = await listing(proxy, target="/events")
+    await engine.send(HEADS["events"])
+    await client.read_head()
+    proxy.server.reload(Gate.enforcing(parse_policy(variables)[0]))
+    assert await client.is_open()
+    more = {**variables, "REDACT": "env,labels"}
+    proxy.server.reload(Gate.enforcing(parse_policy(more)[0]))
+    assert await client.read_rest() == b""
