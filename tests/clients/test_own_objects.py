@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.comparison import compare_clients, emptied
+from tests.clients.comparison import compare_clients, emptied, named, run
 from tests.clients.test_compose import PROJECT
 from tests.clients.test_compose import SCENARIOS as OF_COMPOSE
 from tests.clients.test_docker_cli import ALL, QUICK
@@ -77,7 +77,6 @@ def test_compose(scratch: ScratchEngine, proxies: tuple[str, str], script: str) 
 SEEN_OTHERWISE = {
     "context and format",  # shows the labels of a container
     "cp errors",  # the Engine repeats the name it was given, which is an id then
-    "system df",  # prunes
 }
 OF_CLI = {
     name: script
@@ -92,6 +91,68 @@ def test_docker_cli(
 ) -> None:
     """The docker command on its own containers, networks and volumes."""
     compare_clients(["sh", "-c", script], scratch, proxies[0])
+
+
+AMONG_STRANGERS = {
+    "docker": """
+docker create --name mine busybox true >/dev/null
+docker network create mine-net >/dev/null
+docker volume create mine-vol
+docker ps -a --format '{{.Names}} {{.Image}} {{.State}}'
+docker network ls --filter type=custom --format '{{.Name}} {{.Driver}}'
+docker volume ls
+docker system df
+docker container prune -f
+docker network prune -f
+docker volume prune -af
+docker ps -aq
+docker volume ls -q
+""",
+    "docker-py": f"""
+{sys.executable} - <<'END'
+import docker
+client = docker.from_env()
+client.containers.create("busybox", "true", name="mine")
+client.networks.create("mine-net")
+client.volumes.create("mine-vol")
+print([one.name for one in client.containers.list(all=True)])
+print([one.name for one in client.containers.list(all=True, limit=1)])
+print(sorted(one.name for one in client.networks.list() if one.attrs["Driver"] == "bridge"))
+print([one.name for one in client.volumes.list()])
+disk = client.df()
+print(len(disk["Containers"]), len(disk["Volumes"]), [one["Containers"] for one in disk["Images"]])
+print(client.containers.prune(filters={{"until": "1h"}}))
+print(client.containers.prune(filters={{"label!": ["x"]}}))
+print(client.networks.prune())
+print(client.volumes.prune(filters={{"all": "true"}}))
+print(client.containers.list(all=True), client.volumes.list())
+END
+""",
+}
+
+
+@pytest.mark.parametrize("script", AMONG_STRANGERS.values(), ids=AMONG_STRANGERS)
+def test_among_strangers(
+    scratch: ScratchEngine,
+    proxies: tuple[str, str],
+    tmp_path: Path,
+    script: str,
+) -> None:
+    """Lists, disk and prunes are as on the raw socket where nobody else is; strangers stay."""
+    command = ["sh", "-c", script]
+    with emptied(scratch):
+        alone = run(command, scratch, scratch.url, tmp_path)
+    assert (alone.status, alone.errors) == (0, "")
+    with emptied(scratch):
+        scratch.docker("create", "--name", "theirs", "busybox", "true")
+        scratch.docker("network", "create", "their-net")
+        scratch.docker("volume", "create", "their-vol")
+        beside = run(command, scratch, proxies[0], tmp_path)
+        assert beside.errors == ""
+        assert named(beside.output.decode()) == named(alone.output.decode())
+        assert scratch.docker("ps", "-a", "--format", "{{.Names}}").text == "theirs"
+        assert "their-net" in scratch.docker("network", "ls").text
+        assert scratch.docker("volume", "ls", "-q").text == "their-vol"
 
 
 SIDE = """
