@@ -51,7 +51,8 @@ def learn(profile: Profile, engine: ScratchEngine) -> None:
     """Learn the profile anew; the old one stays where a session fails."""
     with TemporaryDirectory(prefix="trioproxy-") as folder:
         new = Path(folder, env_file(profile).name)
-        learner = (*TRIOPROXY, "learn", "--quiet", "-o", str(new), "--")
+        told = ("--learn", "arguments") if profile.is_told else ()
+        learner = (*TRIOPROXY, "learn", "--quiet", *told, "-o", str(new), "--")
         for _ in range(RUNS):
             ran = work(profile, engine, engine.url, through=learner)
             if ran.returncode:

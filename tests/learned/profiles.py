@@ -22,6 +22,8 @@ class Profile:
     """How the client is pointed at the proxy."""
     stage: tuple[str, ...] = ()
     """Options of one more container that runs beforehand."""
+    is_told: bool = False
+    """Its session names what is on the stage: which objects is for each user to say."""
     is_slow: bool = False
     """More than some seconds, though the machine has the client."""
 
@@ -207,6 +209,7 @@ PROFILES: tuple[Profile, ...] = (
         exercised="status, uptime, restarts, cpu, memory, image age",
         missing="health (the container has no health check), and version, which asks a registry",
         point="`--connection HOST:PORT`, or the path of a Unix socket",
+        is_told=True,
     ),
     Profile(
         name="devcontainers",
@@ -232,6 +235,7 @@ PROFILES: tuple[Profile, ...] = (
             "--label=io.x-k8s.kind.cluster=learned",
             "--label=io.x-k8s.kind.role=control-plane",
         ),
+        is_told=True,
     ),
     Profile(
         name="python-on-whales",
@@ -309,5 +313,6 @@ PROFILES: tuple[Profile, ...] = (
         session="zabbix_agent2.sh",
         exercised='each item of the template "Docker by Zabbix agent 2", asked in the agent\'s test mode',
         point="`Plugins.Docker.Endpoint=tcp://...`",
+        is_told=True,
     ),
 )
