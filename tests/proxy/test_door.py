@@ -36,7 +36,8 @@ def imported_in_functions() -> Iterator[tuple[str, str]]:
 def test_the_door_loads_what_functions_import() -> None:
     """Nothing that judges or moves bytes is imported for the first time by a request.
 
-    What only narrows answers comes with the first policy that does.
+    What only narrows answers comes with the first policy that does, and what knows clients by
+    their containers when the listeners are bound, where anything does.
     """
     script = (
         "import sys, trioproxy.proxy.server, trioproxy.proxy.door\n"
@@ -44,8 +45,9 @@ def test_the_door_loads_what_functions_import() -> None:
         "from trioproxy.judge.gate import Gate\n"
         "from trioproxy.proxy.server import load\n"
         "policy, _ = parse_policy({'ALLOW_OPERATIONS': 'ContainerList',"
-        " 'ONLY_CONTAINERS': '@own', 'ONLY_OWNER': 'x'})\n"
+        " 'ONLY_CONTAINERS': '@own', 'ONLY_OWNER': 'x', 'REDACT': 'env'})\n"
         "load(Gate.enforcing(policy))\n"
+        "import trioproxy.proxy.containers\n"
         "print(*sys.modules, sep='\\n')"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)  # fmt: skip
