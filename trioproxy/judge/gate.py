@@ -390,8 +390,12 @@ def judging(gate: Gate, request: Request, *, has_body: bool) -> Judging:
 
     Raises `BadRequest` where the Engine might read it otherwise.
     """
-    operation = request.operation
-    decision = yield from _by_its_route(gate, request, has_body)
+    operation, decision = request.operation, gate.decide(request)
+    decision = (
+        (yield from _unmarked(gate, request, decision, has_body))
+        if gate.hides
+        else decision
+    )
     if not decision.allowed:
         return Refused(decision)
     showing = gate.showings.get(operation)
@@ -434,12 +438,12 @@ def _to_be_shown(showing: "Showing | None", request: Request, passes: Passes) ->
     return replace(passes, showing=showing)
 
 
-def _by_its_route(
-    gate: Gate, request: Request, has_body: bool
+def _unmarked(
+    gate: Gate, request: Request, decision: Decision, has_body: bool
 ) -> Generator[NeedRaw, bytes | None, Decision]:
-    """Decide by the route; and refuse what was made of an answer that was redacted."""
-    decision, endpoint = gate.decide(request), request.endpoint
-    if not gate.hides or not decision.allowed or decision.would_refuse:
+    """Refuse what was made of an answer that was redacted, and would pass."""
+    endpoint = request.endpoint
+    if not decision.allowed or decision.would_refuse:
         return decision
     if endpoint is None or endpoint.effect is not Effect.WRITE:
         return decision
