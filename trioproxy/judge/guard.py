@@ -18,6 +18,7 @@ from trioproxy.api.routes import Effect
 from trioproxy.judge.references import new_name
 from trioproxy.judge.rules import Decision, Reason, refuse
 from trioproxy.limits.marks import below, key_of
+from trioproxy.limits.things import BUILT_IN
 from trioproxy.values import value_class
 
 JOINING: Final = frozenset({"ContainerCreate", "NetworkConnect"})
@@ -87,9 +88,6 @@ def _joined(operation: str, body: Mapping[str, Json]) -> Iterator[str]:
 def _of_endpoint(endpoint: Mapping[str, Json]) -> Iterator[str]:
     """The Engine joins the id of an endpoint, whatever its name says."""
     yield text_of(endpoint.get(key_of(endpoint, "NetworkID")))
-
-
-BUILT_IN: Final = frozenset({"", "bridge", "default", "host", "none"})
 
 
 def _refuses_joining(guard: Guard, operation: str, texts: list[str]) -> Decision | None:
