@@ -311,20 +311,20 @@ def test_what_a_command_writes_is_no_policy(tmp_path: Path) -> None:
 async def test_a_reload_warns_as_the_start_does(
     fake: FakeEngine, tmp_path: Path
 ) -> None:
-    """What of a new file shows more than its lists is said when it comes to count."""
+    """What of a new file goes around its lists is said when it comes to count."""
     file = tmp_path / "app.env"
-    lists = "ONLY_CONTAINERS=web\nONLY_OWNER=app\nCREATE_BINDS=\n"
-    file.write_text(f"ALLOW_OPERATIONS=ContainerList\n{lists}")
+    granted = "ALLOW_OPERATIONS=ContainerList,ImageBuild\n"
+    file.write_text(f"ONLY_NETWORKS=web\n{granted}")
     options = (str(file), "--listen", ANY_PORT, "--upstream", str(fake.path))
-    warning = " warning text=.*ContainerList.* all, also what no ONLY_"
+    warning = " warning text=.*a build goes around "
     async with running("enforce", *options) as proxy:
-        assert re.search(warning, await proxy.line("also what no"))
+        line = await proxy.line("goes around")
+        assert re.search(f"{warning}ONLY_NETWORKS", line)
         await proxy.line(" start ")
-        file.write_text(f"ALLOW_OPERATIONS=ContainerList,NetworkList\n{lists}")
+        file.write_text(f"PULL_IMAGES=app:1\nONLY_NETWORKS=web\n{granted}")
         proxy.process.send_signal(signal.SIGHUP)
-        line = await proxy.line("also what no")
-        assert re.search(warning, line)
-        assert "NetworkList" in line
+        line = await proxy.line("goes around")
+        assert re.search(f"{warning}PULL_IMAGES and ONLY_NETWORKS", line)
 
 
 def hash_in(line: str) -> str:
