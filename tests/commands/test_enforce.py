@@ -314,14 +314,16 @@ async def test_a_reload_warns_as_the_start_does(
     """What of a new file goes around its lists is said when it comes to count."""
     file = tmp_path / "app.env"
     granted = "ALLOW_OPERATIONS=ContainerList,ImageBuild\n"
-    file.write_text(f"ONLY_NETWORKS=web\n{granted}")
+    file.write_text(f"ONLY_NETWORKS=web\nONLY_OWNER=app\n{granted}")
     options = (str(file), "--listen", ANY_PORT, "--upstream", str(fake.path))
     warning = " warning text=.*a build goes around "
     async with running("enforce", *options) as proxy:
         line = await proxy.line("goes around")
         assert re.search(f"{warning}ONLY_NETWORKS", line)
         await proxy.line(" start ")
-        file.write_text(f"PULL_IMAGES=app:1\nONLY_NETWORKS=web\n{granted}")
+        file.write_text(
+            f"PULL_IMAGES=app:1\nONLY_NETWORKS=web\nONLY_OWNER=app\n{granted}"
+        )
         proxy.process.send_signal(signal.SIGHUP)
         line = await proxy.line("goes around")
         assert re.search(f"{warning}PULL_IMAGES and ONLY_NETWORKS", line)

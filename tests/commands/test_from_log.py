@@ -356,11 +356,14 @@ def test_no_name_for_the_file(read: Reading) -> None:
     assert "no output file" in done.err
 
 
-def test_splitting_what_is_live(read: Reading) -> None:
-    """{client} in the name is for logs, which is said where there is none."""
+def test_splitting_a_command(read: Reading) -> None:
+    """{client} in the name is for clients that come by themselves, and a COMMAND is one."""
     done = run("-o", "app-{client}.env", "--", "true", folder=read.folder)
     assert done.status == 2
-    assert "{client} in the name of FILE is for logs" in done.err
+    assert (
+        "{client} in the name of FILE is for clients that come by themselves"
+        in done.err
+    )
 
 
 def test_a_ctrl_c_is_for_the_writer(read: Reading) -> None:

@@ -229,8 +229,9 @@ def _operation(line: Line) -> Iterator[str]:
         route, summary = describe(line.endpoint)
         yield route
         if line.power.level in {Risk.SECRET_LEAK, Risk.INFO_LEAK}:
-            summary = f"      {line.power.why}"  # of answers not all may be told
-        yield f"{summary} [{CONNECTS}]" if line.endpoint.connects else summary
+            summary = line.power.why  # of answers not all may be told
+        connects = f" [{CONNECTS}]" if line.endpoint.connects else ""
+        yield from wrapped(f"{summary.strip()}{connects}", indent="      ")
         if line.sighting:
             yield from wrapped(line.sighting, indent="      ")
 
