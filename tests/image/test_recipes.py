@@ -287,14 +287,17 @@ def test_own_project(scratch: ScratchEngine, tmp_path: Path, stranger: str) -> N
             "deploy",
             strangers(id=stranger, network="shop_front")
             | {
-                "docker compose --project-name other start": "which ONLY_CONTAINERS does not list",
-                "docker compose --project-name other down": "which ONLY_CONTAINERS does not list",
+                "docker compose --project-name other start": 'no container found for project "other"',
                 "docker network connect stranger shop-web-1": "NetworkConnect names network stranger ... which ONLY_NETWORKS does not list",
                 "docker rename stranger shop-web-2": "names container stranger ... which ONLY_CONTAINERS does not list",
                 "docker volume rm other_content": "VolumeDelete names volume other_content ... which ONLY_VOLUMES does not list",
                 "docker create --volume /var/run/docker.sock:/s busybox": "which CREATE_BINDS does not list",
             },
         )
+        down = ("docker", "compose", "--project-name", "other", "down")
+        deploying.compose("run", "--rm", "-T", "deploy", *down)  # it sees none
+        theirs = "--filter=label=com.docker.compose.project=other"
+        assert scratch.docker("ps", "-aq", theirs).text
         scratch.docker("compose", *other, "down", "--volumes")
         run("down", "--volumes")
         assert scratch.docker("ps", "-aq", "--filter=name=shop").text == ""
