@@ -91,7 +91,7 @@ def images(client: docker.DockerClient) -> None:
     say([one["Comment"] for one in client.images.get("busybox").history()])
     client.networks.create("net").remove()
     client.volumes.create("vol").remove()
-    say(len(client.networks.list()), client.volumes.list())
+    say(client.networks.list(filters={"type": "custom"}), client.volumes.list())
 
 
 if __name__ == "__main__":
