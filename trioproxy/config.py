@@ -59,9 +59,6 @@ _LOOPBACK = re.compile(
 CLIENT = "{client}"
 """In the name of a file: there is one for each client."""
 
-CLIENT_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
-"""How a client is called that has a policy of its own: no path, and no case that two share."""
-
 
 @value_class
 class Entry:
@@ -268,6 +265,13 @@ ENTRY_HINT = (
 )
 
 
+def _is_name(client: str) -> bool:
+    # Here, for few listeners have a policy of their own.
+    from trioproxy.judge.identity import NAME
+
+    return NAME.fullmatch(client) is not None
+
+
 def _entry(scheme: str, values: Mapping[str, str]) -> Entry:
     """Read who may come in. Raises `ValueError`."""
     for name, other in (("allow", "unix"), ("uids", "tcp")):
@@ -277,7 +281,7 @@ def _entry(scheme: str, values: Mapping[str, str]) -> Entry:
     if not percent.is_whole(policy.encode()):
         raise ValueError("a % without two hex digits behind it")
     policy = percent.decode(policy.encode()).decode()
-    if policy and not CLIENT_NAME.fullmatch(client_of(policy)):
+    if policy and not _is_name(client_of(policy)):
         raise ValueError(
             f"the policy {policy!r} names its clients, in the log and for health:"
             " call it NAME.env, NAME in lower case"

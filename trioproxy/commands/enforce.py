@@ -196,12 +196,15 @@ def _policies(file: str, config: Config) -> dict[str, str]:
         )
     for one in entries:
         if one.policy and found.setdefault(one.client, one.policy) != one.policy:
-            raise ConfigError(
-                f"two policies are called {one.client}:"
-                f" {found[one.client]} and {one.policy}",
-                hint="their clients are known by that name: rename one of the files",
-            )
+            raise _called_alike(one.client, found[one.client], one.policy)
     return found
+
+
+def _called_alike(client: str, one: str, other: str) -> ConfigError:
+    return ConfigError(
+        f"two policies are called {client}: {one} and {other}",
+        hint="their clients are known by that name: rename one of the files",
+    )
 
 
 MANY: Final = 2
@@ -224,11 +227,7 @@ def _read_folder(config: Config, files: Mapping[str, str], own: Own) -> dict[str
         )
     found = policies_in(config.policies)
     if twice := sorted(found.keys() & files.keys()):
-        raise ConfigError(
-            f"two policies are called {twice[0]}:"
-            f" {files[twice[0]]} and {found[twice[0]]}",
-            hint="their clients are known by that name: rename one of the files",
-        )
+        raise _called_alike(twice[0], files[twice[0]], found[twice[0]])
     return found
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from trioproxy.config import CLIENT_NAME
 from trioproxy.errors import ConfigError
 from trioproxy.files import cannot, read_text
+from trioproxy.judge.identity import NAME
 
 MOST_POLICIES: Final = 256
 """Files in the folder: each has a table of decisions, 20 to 100 KB of it."""
@@ -36,7 +36,7 @@ def _policies(folder: str, names: list[str]) -> Iterator[tuple[str, str]]:
         if name.startswith(".") or not name.endswith(ENDING):
             continue
         client = name.removesuffix(ENDING)
-        if not CLIENT_NAME.fullmatch(client):
+        if not NAME.fullmatch(client):
             raise ConfigError(
                 f"{folder}/{name!r:.80} can be no container's policy",
                 hint="call it NAME.env: lower case letters, digits and . _ - alone",

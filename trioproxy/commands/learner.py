@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -204,11 +204,7 @@ async def _serve(
     )
     stopping = Stopping()
     status: int | None = None if plan.command else 0
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(stop, signals, stopping, nursery.cancel_scope)
-        await nursery.start(server.run)
-        for url in start.exposed(plan.config.listen, server.addresses):
-            tell.warn(start.danger(url))
+    async with serving(server, signals, stopping) as nursery:
         if plan.command:
             status = await _run_command(plan, stopping)
             await _outlast(plan, recorder, stopping, server)
@@ -221,9 +217,22 @@ async def _serve(
             if block:
                 nursery.start_soon(_show, block, plan, recorder)
             await stopping.event.wait()
+    return child.KILLED_BY + stopping.number if status is None else status
+
+
+@asynccontextmanager
+async def serving(
+    server: Server, signals: AsyncIterator[int], stopping: Stopping
+) -> AsyncIterator[trio.Nursery]:
+    """Serve from here on, with a word where others could reach that, and drain at the end."""
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stop, signals, stopping, nursery.cancel_scope)
+        await nursery.start(server.run)
+        for url in start.exposed(server.config.listen, server.addresses):
+            tell.warn(start.danger(url))
+        yield nursery
         await server.drain(finite=AFTER_COMMAND, streams=AFTER_COMMAND)
         nursery.cancel_scope.cancel()
-    return child.KILLED_BY + stopping.number if status is None else status
 
 
 async def _show(block: "Block", plan: Plan, recorder: Recorder) -> None:

@@ -17,7 +17,6 @@ from trioproxy.api.families import NOWHERE
 from trioproxy.commands import start, tell
 from trioproxy.commands.asked import Asked
 from trioproxy.commands.learner import (
-    AFTER_COMMAND,
     UNSEEN,
     Lesson,
     Plan,
@@ -25,7 +24,7 @@ from trioproxy.commands.learner import (
     begin,
     finish,
     heeded,
-    stop,
+    serving,
 )
 from trioproxy.config import CLIENT, Config, TcpAddress
 from trioproxy.errors import ConfigError, TrioProxyError
@@ -156,19 +155,13 @@ async def learn_stack(asked: Asked, config: Config) -> int:
 
 async def _serve(learners: Learners, asked: Asked, signals: AsyncIterator[int]) -> None:
     server, stopping = learners.server, Stopping()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(stop, signals, stopping, nursery.cancel_scope)
-        await nursery.start(server.run)
-        for url in start.exposed(server.config.listen, server.addresses):
-            tell.warn(start.danger(url))
+    async with serving(server, signals, stopping) as nursery:
         tell.where(server.addresses, private="")
         if asked.until is not None and asked.until.seconds:
             nursery.start_soon(
                 _stop_when_quiet, learners, asked.until.seconds, stopping
             )
         await stopping.event.wait()
-        await server.drain(finite=AFTER_COMMAND, streams=AFTER_COMMAND)
-        nursery.cancel_scope.cancel()
 
 
 async def _stop_when_quiet(

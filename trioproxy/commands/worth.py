@@ -6,7 +6,6 @@ decides on. What is not granted or does not apply is a number.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from trioproxy.commands.catalogue import locate
@@ -20,11 +19,12 @@ from trioproxy.learning.wording import count
 from trioproxy.review.attacking import Trials, try_all
 from trioproxy.review.compare import compare
 from trioproxy.review.sheet import Line
+from trioproxy.values import value_class
 
 NO_CHANGE: Final = "no line"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Worth:
     """A file, and what became of the known attacks on it."""
 

@@ -2,15 +2,16 @@
 
 An object is `@own` if the Engine says that it has the client's label and not from its
 image. Of all others the name is kept, and the Compose project, so that a person can list
-them. What it made in an earlier run and left there is told apart by its date. What was reached into is kept with what it has beyond the harmless, for that counts
-later as if it were asked for (`judge.naming`).
+them. What it made in an earlier run and left there is told apart by its date. What was
+reached into is kept with what it has beyond the harmless, for that counts later as if it
+were asked for (`judge.naming`).
 """
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Final, NamedTuple
 
+from trioproxy.api import timestamps
 from trioproxy.api.families import Family, Kind
 from trioproxy.api.routes import Touch, row_of
 from trioproxy.errors import BadRequest
@@ -116,10 +117,8 @@ def _touched(
 
 def _made(thing: Thing) -> float:
     said = thing.value.get("Created") or thing.value.get("CreatedAt")
-    try:
-        return datetime.fromisoformat(str(said)).timestamp()
-    except ValueError:
-        return 0.0
+    told = timestamps.read(str(said))
+    return told[0].nanoseconds / timestamps.SECOND if told else 0.0
 
 
 def _has(thing: Thing, engine: Thing | Missing | None) -> Iterator[tuple[str, str]]:

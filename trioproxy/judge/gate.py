@@ -228,18 +228,21 @@ class Gate:
         form = self.drops_nodes, self.limits_fills, self.proxy_socket, owner
         object.__setattr__(self, "form", form)
 
+    @property
+    def _shows_own(self) -> bool:
+        """Whether the client's own is all that it is shown, without a list that says so."""
+        return self.is_alone and not (self.policy and self.policy.objects)
+
     def _narrows(self) -> Objects:
-        if self.is_alone and not (self.policy and self.policy.objects):
+        if self._shows_own:
             return of_owner(self.objects.owner)
         return (
-            NO_OBJECTS
-            if self.policy is None or self.only_tries
-            else self.policy.objects
+            self.policy.objects if self.policy and not self.only_tries else NO_OBJECTS
         )
 
     def _showings(self) -> "Mapping[str, Showing]":
         policy = self.policy
-        if self.is_alone and not (policy and policy.objects):
+        if self._shows_own:
             # Here, for it is learned so where somebody asks for it.
             from trioproxy.judge.showing import showings
 

@@ -28,6 +28,7 @@ JUDGED_LABELS: Final = frozenset({POLICY_LABEL, NUMBER})
 """Those of which it counts whether the image has them."""
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
+"""How a client is called that has a policy of its own: no path, and no case that two share."""
 
 LONG: Final = 3.0
 """Seconds: who runs for so long, by the words of a list, was there before a connection that

@@ -25,24 +25,25 @@ class _Part(NamedTuple):
 
 def _containers(items: Iterable[Json]) -> Iterator[_Part]:
     for one in map(map_of, items):
-        yield _Part(_size(one.get("SizeRw")), one.get("State") not in _ACTIVE)
+        yield _Part(size_of(one.get("SizeRw")), one.get("State") not in _ACTIVE)
 
 
 def _volumes(items: Iterable[Json]) -> Iterator[_Part]:
     for one in map(map_of, items):
         usage = map_of(one.get("UsageData"))
         is_known = usage.get("Size", -1) != -1
-        yield _Part(_size(usage.get("Size")), is_known and not usage.get("RefCount"))
+        yield _Part(size_of(usage.get("Size")), is_known and not usage.get("RefCount"))
 
 
 def _images(items: Iterable[Json]) -> Iterator[_Part]:
     for one in map(map_of, items):
         size, shared = one.get("Size"), one.get("SharedSize", -1)
-        own = 0 if -1 in {size, shared} else _size(size) - _size(shared)
+        own = 0 if -1 in {size, shared} else size_of(size) - size_of(shared)
         yield _Part(own, one.get("Containers") == 0)
 
 
-def _size(value: Json) -> int:
+def size_of(value: Json) -> int:
+    """Bytes, as the Engine tells them; what it does not know is 0."""
     return max(value, 0) if isinstance(value, int) else 0
 
 

@@ -36,6 +36,7 @@ from trioproxy.http.framing import (
 from trioproxy.http.request import HeaderFields
 from trioproxy.proxy.budget import Budget
 from trioproxy.proxy.client import Client
+from trioproxy.proxy.wire import Wire
 from trioproxy.steps import Result, Steps, finish
 
 BODY_SECONDS: Final = 30.0
@@ -252,18 +253,17 @@ async def parse(client: Client, raw: bytes, reading: Reading) -> jsonbody.Json:
     Raises `BadRequest`, and where there is no room for what is made of it.
     """
     reading.keep(jsonbody.weight(raw))
-    return await _in_turns(client, raw, jsonbody.parsing(raw))
+    steps = jsonbody.parsing(raw)
+    return finish(steps) if len(raw) <= LONG else await in_turns(client.wire, steps)
 
 
-async def _in_turns(client: Client, raw: bytes, steps: Steps[Result]) -> Result:
-    """Do what is to be done with a body; if that is long, others have their turns."""
-    if len(raw) <= LONG:
-        return finish(steps)
+async def in_turns(wire: Wire, steps: Steps[Result]) -> Result:
+    """Do long work on what came by a socket, between turns of others."""
     try:
         while True:
             next(steps)
-            await client.wire.let_others()
+            await wire.let_others()
     except StopIteration as done:
         result: Result = done.value
-        await client.wire.let_others()  # what is done with the result is work as well
+        await wire.let_others()  # what is done with the result is work as well
         return result

@@ -12,24 +12,30 @@ are cut: nobody knows who has their addresses now.
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from functools import partial
 from typing import Final
 
 import trio
 
-from trioproxy import percent
+from trioproxy.api import timestamps
 from trioproxy.api.arguments import map_of, text_of
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
 from trioproxy.config import Level
 from trioproxy.errors import BadBody, EngineTooSlow, Nobody, Untold, UpstreamError
-from trioproxy.http import jsonbody
 from trioproxy.http.framing import CHUNKED, Dechunked
-from trioproxy.http.response import expect
 from trioproxy.judge import identity
-from trioproxy.limits.things import Thing, labels_of_image
+from trioproxy.limits.things import Thing
 from trioproxy.proxy.engine import Engine
-from trioproxy.proxy.resolve import ask, bare, parse_answer
+from trioproxy.proxy.resolve import (
+    ANSWER,
+    OK,
+    ask,
+    bare,
+    inherited,
+    parse_answer,
+    with_filters,
+)
 from trioproxy.proxy.shared import Shared
 
 CHOOSE_SECONDS: Final = 5.0
@@ -49,23 +55,13 @@ LONGEST_KEPT: Final = 64 * 1024
 """Bytes of a list that is kept, to be read once while it stays the same."""
 
 LONGEST_EVENT: Final = 1024 * 1024
-OK: Final = 200
-_KEPT: Final = frozenset(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-)
 
-
-def _filters(**wanted: list[str]) -> str:
-    return percent.encode(jsonbody.render(dict(wanted)), _KEPT)
-
-
-EVENTS: Final = (
-    f"GET /events?filters={_filters(type=['container', 'network'], event=['die', 'rename', 'disconnect'])}"
-    " HTTP/1.1\r\nHost: docker\r\n\r\n"
-).encode()
-
-_EXPECTED: Final = expect(
-    is_head=False, version=b"1.1", may_hijack=False, upgrades=False
+EVENTS: Final = bare(
+    "GET",
+    with_filters(
+        "/events",
+        {"type": ["container", "network"], "event": ["die", "rename", "disconnect"]},
+    ),
 )
 
 
@@ -160,8 +156,9 @@ class Containers:
         for _ in range(2):
             if not self._networks:
                 await self._find_networks(engine)
-            wanted = _filters(network=sorted(self._networks))
-            raw = await self._get(engine, f"/containers/json?filters={wanted}")
+            on_ours: Json = list[Json](sorted(self._networks))
+            target = with_filters("/containers/json", {"network": on_ours})
+            raw = await self._get(engine, target)
             value = self._read(raw)
             listed = identity.read_list(value, address, self._own)
             ours = [one.networks for one in listed if one.thing.id == self._own]
@@ -187,28 +184,26 @@ class Containers:
         raw = await self._get(engine, f"/containers/{container}/json")
         value = map_of(parse_answer(raw))
         try:
-            began = text_of(map_of(value.get("State")).get("StartedAt"))
-            return datetime.fromisoformat(began).timestamp()
-        except (BadBody, ValueError):
-            raise Untold(
-                "the Engine does not say when a container was started"
-            ) from None
+            began = timestamps.read(
+                text_of(map_of(value.get("State")).get("StartedAt"))
+            )
+        except BadBody:
+            began = None
+        if began is None:
+            raise Untold("the Engine does not say when a container was started")
+        return began[0].nanoseconds / timestamps.SECOND
 
     async def _with_image(self, engine: Engine, thing: Thing) -> Thing:
         if not identity.needs_image(thing):
             return thing._replace(inherited={})
-        remembered, key = self._shared.remembered, (thing.image, identity.JUDGED_LABELS)
-        labels = remembered.labels.get(key)
-        if labels is None:
-            path = f"/images/{percent.encode(thing.image.encode(), _KEPT)}/json"
-            status, raw = await ask(engine, bare("GET", path), is_repeatable=True)
-            if status != OK:
-                return thing
-            found = labels_of_image(parse_answer(raw))
-            labels = {k: found[k] for k in identity.JUDGED_LABELS & found.keys()}
-            remembered.make_room()
-            remembered.keep_labels(key, labels)
-        return thing._replace(inherited=labels)
+        self._shared.remembered.make_room()
+        _, labels = await inherited(
+            partial(_ask, engine),
+            self._shared.remembered,
+            thing.image,
+            identity.JUDGED_LABELS,
+        )
+        return thing if labels is None else thing._replace(inherited=labels)
 
     def _read(self, raw: bytes) -> Json:
         """Read a list. The Engine was asked, and where it says the very same as to the one
@@ -220,7 +215,7 @@ class Containers:
         return self._last[1]
 
     async def _get(self, engine: Engine, target: str) -> bytes:
-        status, raw = await ask(engine, bare("GET", target), is_repeatable=True)
+        status, raw = await _ask(engine, target)
         if status != OK:
             raise Untold(
                 f"the Docker Engine answers {status} to the question who this is"
@@ -249,7 +244,7 @@ class Containers:
 
     async def _follow(self, engine: Engine) -> None:
         await engine.send_request(EVENTS)
-        head, data = await engine.read_head(_EXPECTED)
+        head, data = await engine.read_head(ANSWER)
         if head.status != OK or head.framing is not CHUNKED:
             raise Untold(
                 f"the Docker Engine answers {head.status} to a wait for events"
@@ -294,3 +289,7 @@ class Containers:
         for one in self._asking:
             one.add(container)
         self._cut(container)
+
+
+async def _ask(engine: Engine, target: str) -> tuple[int, bytes]:
+    return await ask(engine, bare("GET", target), is_repeatable=True)

@@ -19,7 +19,6 @@ from trioproxy.http.framing import (
     boundary_of,
 )
 from trioproxy.http.jsonbody import Json
-from trioproxy.http.response import ResponseHead
 from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.wire import Wire
 
@@ -84,7 +83,8 @@ class Content:
 
 async def take_each(
     engine: Engine,
-    begun: tuple[ResponseHead, bytes],
+    framing: Framing,
+    data: bytes,
     shape: str,
     keys: Collection[str],
     take: Take,
@@ -92,25 +92,20 @@ async def take_each(
     """Give each element of the lists that are called `keys` to `take`, and what stands in the
     place of such a list, unless that is null.
 
-    `begun`: the head of the answer, and what came behind it. Raises `UpstreamError`. Closing: the
-    connection is dropped unless the answer came whole.
+    `data`: what came behind the head of the answer. Raises `UpstreamError`. Closing: the
+    connection is dropped where more came than the answer.
     """
-    head, data = begun
-    content, elements = Content(engine.wire, head.framing), Elements(shape)
+    content, elements = Content(engine.wire, framing), Elements(shape)
     content.put(data)
-    is_whole = False
-    try:
-        while more := await content.read():
-            for piece in elements.feed(more):
-                is_told = piece.mark is ELEMENT or (
-                    piece.mark is VALUE and piece.raw != b"null"
-                )
-                if is_told and piece.key in keys:
-                    take(piece.value or parse(piece.raw))
-            await engine.wire.let_others()
-        if not elements.is_whole:
-            raise unreadable("it is cut off")
-        is_whole = head.keep_alive and not content.surplus
-    finally:
-        if not is_whole:
-            engine.drop()
+    while more := await content.read():
+        for piece in elements.feed(more):
+            is_told = piece.mark is ELEMENT or (
+                piece.mark is VALUE and piece.raw != b"null"
+            )
+            if is_told and piece.key in keys:
+                take(piece.value or parse(piece.raw))
+        await engine.wire.let_others()
+    if not elements.is_whole:
+        raise unreadable("it is cut off")
+    if content.surplus:
+        engine.drop()

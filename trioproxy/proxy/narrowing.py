@@ -55,10 +55,11 @@ from trioproxy.judge.showing import (
     Shown,
 )
 from trioproxy.limits.things import Thing, listed
+from trioproxy.proxy.bodies import in_turns
 from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.listing import Content, Take
 from trioproxy.proxy.relay import LAST_CHUNK
-from trioproxy.proxy.resolve import LISTS, THEIR_KEYS, Resolver, ask_each, shape_of
+from trioproxy.proxy.resolve import LISTS, OK, THEIR_KEYS, Resolver, ask_each, shape_of
 from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.wire import Wire
 
@@ -87,7 +88,6 @@ class Narrowing:
         shared: Shared,
     ) -> None:
         self._showing = showing
-        self._response = response
         self._wire = engine.wire
         self._buffer = shared.buffer
         self._asking = _Asking(showing, gate, shared)
@@ -236,14 +236,7 @@ class Narrowing:
         await self._be_fair(len(raw))
         if len(raw) <= LONG:
             return parse(raw)
-        steps = parsing(raw)
-        try:
-            while True:
-                next(steps)
-                await self._wire.let_others()
-        except StopIteration as over:
-            value: jsonbody.Json = over.value
-            return value
+        return await in_turns(self._wire, parsing(raw))
 
 
 class _Writer:
@@ -288,8 +281,6 @@ class _Writer:
 
 # --- What an element does not tell ------------------------------------------------
 
-_HAS_IT: Final = 200
-
 
 class _Asking:
     """Questions about one answer, on a connection of our own."""
@@ -328,7 +319,7 @@ class _Asking:
                     self._of_images = Counter(one.image for one in inside)
                 return self._of_images[need.image]
             case NeedKnown():
-                return await self._recall(resolver, need)
+                return await self._recall(need)
 
     async def _with_users(self, volume: Thing) -> Thing:
         """Say who has a volume that nobody named.
@@ -364,11 +355,11 @@ class _Asking:
                     users[name] = (user,)
         return users
 
-    async def _recall(self, resolver: Resolver, need: NeedKnown) -> Thing | None:
+    async def _recall(self, need: NeedKnown) -> Thing | None:
         key = need.kind, need.id
         thing = self._known.get(key)
         if thing is None:
-            thing = await resolver.find(need.kind, need.id)
+            thing = await self._resolver.find(need.kind, need.id)
             # A volume that nobody named gets its users only later.
             if thing is not None and not thing.is_anonymous:
                 self._remember(thing)
@@ -415,5 +406,5 @@ class _Asking:
         status, _ = await ask_each(
             self._engine, target, shape_of(kind), THEIR_KEYS, take, inf
         )
-        if status != _HAS_IT:
+        if status != OK:
             raise Untold(f"the Docker Engine answers {status} to GET {target}")

@@ -17,6 +17,7 @@ from trioproxy.errors import BadRequest, UpstreamError
 from trioproxy.http import jsonbody
 from trioproxy.http.framing import NO_BODY
 from trioproxy.judge.pruning import Removals
+from trioproxy.judge.sums import size_of
 from trioproxy.proxy import replies
 from trioproxy.proxy.exchange import HALF_CLOSE_SECONDS, LINGER, NEXT, After, Exchange
 from trioproxy.proxy.resolve import QUESTIONS_SECONDS, ask, ask_each, bare, segment
@@ -69,7 +70,7 @@ class Removing(Exchange):
                 told = await self._look_at(path)
                 if told is None or not removals.prune.is_older(told.get("Created")):
                     continue
-                size = _number(told.get("SizeRw"))
+                size = size_of(told.get("SizeRw"))
             status, _ = await self._ask("DELETE", path)
             if status in _DONE:
                 gone.append(one.told)
@@ -112,11 +113,7 @@ def _sizes_in(told: jsonbody.Json) -> Iterator[tuple[str, int]]:
     for one in items if isinstance(items, list) else [value]:
         if isinstance(one, dict) and isinstance(name := one.get("Name"), str):
             usage = one.get("UsageData")
-            yield name, _number(usage.get("Size") if isinstance(usage, dict) else 0)
-
-
-def _number(value: jsonbody.Json) -> int:
-    return max(value, 0) if isinstance(value, int) else 0
+            yield name, size_of(usage.get("Size") if isinstance(usage, dict) else 0)
 
 
 def _report(kind: Kind, gone: list[str], freed: int) -> Mapping[str, object]:

@@ -6,7 +6,8 @@ a size, and all of them together have one deadline; they are read strictly, and 
 of that fails, so does the request. What is remembered of them is what is judged.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -26,7 +27,6 @@ from trioproxy.http.framing import (
     NO_BODY,
     UNTIL_CLOSE,
     Dechunked,
-    Framing,
 )
 from trioproxy.http.response import ResponseHead, expect
 from trioproxy.judge.gate import Gate, NeedListed, NeedThings
@@ -36,6 +36,7 @@ from trioproxy.limits.marks import marked
 from trioproxy.limits.things import (
     ENGINE,
     Known,
+    Labels,
     Missing,
     Thing,
     container_of_exec,
@@ -87,14 +88,14 @@ THEIR_KEYS: Final = frozenset({"", "Volumes"})
 _KEPT: Final = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~.:"
 )
-_HAS_IT: Final = frozenset({200, 201})
+OK: Final = 200
+_HAS_IT: Final = frozenset({OK, 201})
 _GONE: Final = 404
 _HAS_NONE: Final = frozenset({400, 404, 409})
 """No such thing, a name that can be none, or one that is the beginning of two."""
 
-_EXPECTED: Final = expect(
-    is_head=False, version=b"1.1", may_hijack=False, upgrades=False
-)
+ANSWER: Final = expect(is_head=False, version=b"1.1", may_hijack=False, upgrades=False)
+"""How the answer to a question is read."""
 
 
 class Resolver:
@@ -183,7 +184,7 @@ class Resolver:
         self, filters: Mapping[str, jsonbody.Json]
     ) -> tuple[Thing, ...]:
         """The containers that fit filters, those that are stopped too."""
-        target = _with_filters(LISTS[Kind.CONTAINER], filters)
+        target = with_filters(LISTS[Kind.CONTAINER], filters)
         status, raw = await self._ask(target)
         if status not in _HAS_IT:
             raise Untold(f"the Engine answers {status} to a question")
@@ -209,7 +210,7 @@ class Resolver:
                 self._hear(len(thing.id) + sum(map(len, thing.names)))
                 found.append(thing)
 
-        target = f"{prune.version}{_list(prune)}"
+        target = f"{prune.version}{_question_for(prune)}"
         status, raw = await ask_each(
             self._engine, target, shape_of(kind), THEIR_KEYS, take, self._deadline
         )
@@ -338,25 +339,17 @@ class Resolver:
     async def _with_image(self, thing: Thing) -> Thing:
         if not self._objects.needs_image(thing):
             return thing
-        judged = self._objects.judged_labels
-        key = thing.image, judged
-        labels = self._remembered.labels.get(key)
-        if labels is None:
-            path = _TEMPLATES[Kind.IMAGE] % segment(Kind.IMAGE, thing.image)
-            status, raw = await self._ask(path)
-            # Without its image nobody can tell which labels came from there: then none
-            # of the container's own count.
-            if status == _GONE:
-                return thing
-            if status not in _HAS_IT:
-                raise Untold(
-                    f"the Docker Engine answers {status} to the question"
-                    f" what image {thing.image[:64]!a} is"
-                )
-            all_labels = labels_of_image(parse_answer(raw))
-            labels = {one: all_labels[one] for one in judged if one in all_labels}
-            self._remembered.keep_labels(key, labels)
-        return thing._replace(inherited=labels)
+        status, labels = await inherited(
+            self._ask, self._remembered, thing.image, self._objects.judged_labels
+        )
+        # Without its image nobody can tell which labels came from there: then none of the
+        # container's own count.
+        if labels is None and status != _GONE:
+            raise Untold(
+                f"the Docker Engine answers {status} to the question"
+                f" what image {thing.image[:64]!a} is"
+            )
+        return thing if labels is None else thing._replace(inherited=labels)
 
     async def _users_of(self, volume: str) -> tuple[Thing, ...]:
         # The Engine takes a part of a volume's name for all of it.
@@ -395,6 +388,25 @@ class Resolver:
         self._known.setdefault((Kind.VOLUME, name), self._remembered.volumes[key])
 
 
+async def inherited(
+    ask_for: Callable[[str], Awaitable[tuple[int, bytes]]],
+    remembered: Remembered,
+    image: str,
+    judged: frozenset[str],
+) -> tuple[int, Labels | None]:
+    """Give those of some labels that an image has, and None where the Engine does not say;
+    with its status. Of an image it is asked once."""
+    labels, status = remembered.labels.get((image, judged)), OK
+    if labels is None:
+        status, raw = await ask_for(_TEMPLATES[Kind.IMAGE] % segment(Kind.IMAGE, image))
+        if status not in _HAS_IT:
+            return status, None
+        found = labels_of_image(parse_answer(raw))
+        labels = {one: found[one] for one in judged if one in found}
+        remembered.keep_labels((image, judged), labels)
+    return status, labels
+
+
 def parse_answer(raw: bytes) -> jsonbody.Json:
     """Read an answer to a question strictly. Raises `Untold`."""
     try:
@@ -411,7 +423,7 @@ def _missing(status: int, raw: bytes) -> Missing:
     return Missing(status, message if isinstance(message, str) else "")
 
 
-def _list(prune: "Prune") -> str:
+def _question_for(prune: "Prune") -> str:
     """The question for all of a kind, so far as the Engine can tell what counts."""
     filters = dict[str, jsonbody.Json]()
     if prune.kind is not Kind.CONTAINER:
@@ -419,7 +431,7 @@ def _list(prune: "Prune") -> str:
     if prune.label:
         filters["label"] = [prune.label]
     path = LISTS[prune.kind]
-    return _with_filters(path, filters) if filters else path
+    return with_filters(path, filters) if filters else path
 
 
 def shape_of(kind: Kind) -> str:
@@ -427,7 +439,8 @@ def shape_of(kind: Kind) -> str:
     return "lists" if kind is Kind.VOLUME else "list"
 
 
-def _with_filters(path: str, filters: Mapping[str, jsonbody.Json]) -> str:
+def with_filters(path: str, filters: Mapping[str, jsonbody.Json]) -> str:
+    """Write filters behind the path of a list."""
     written = percent.encode(jsonbody.render(filters), _KEPT)
     return f"{path}{'&' if '?' in path else '?'}filters={written}"
 
@@ -465,15 +478,7 @@ async def ask(
     on one that was kept. Raises `UpstreamError`. Closing: the connection is dropped unless
     the answer came whole.
     """
-    is_whole = False
-    try:
-        head, data = await _begin(engine, request, is_repeatable)
-        raw = await _read_body(engine, head.framing, data)
-        is_whole = head.keep_alive
-        return head.status, raw
-    finally:
-        if not is_whole:
-            engine.drop()
+    return await _asked(engine, request, is_repeatable, partial(_read_body, engine))
 
 
 async def ask_each(
@@ -491,22 +496,34 @@ async def ask_each(
     # Loaded with the policy: most limit nothing that is listed.
     from trioproxy.proxy.listing import take_each
 
-    is_whole = False
+    async def read(head: ResponseHead, data: bytes) -> bytes:
+        if head.status not in _HAS_IT:
+            return await _read_body(engine, head, data)
+        await take_each(engine, head.framing, data, shape, keys, take)
+        return b""
+
     with trio.move_on_at(deadline):
-        try:
-            begun = await _begin(engine, bare("GET", target), is_repeatable=True)
-            head, data = begun
-            raw = b""
-            if head.status in _HAS_IT:
-                await take_each(engine, begun, shape, keys, take)
-            else:
-                raw = await _read_body(engine, head.framing, data)
-            is_whole = head.keep_alive
-            return head.status, raw
-        finally:
-            if not is_whole:
-                engine.drop()
+        return await _asked(engine, bare("GET", target), True, read)
     raise _too_slow()
+
+
+async def _asked(
+    engine: Engine,
+    request: bytes,
+    is_repeatable: bool,
+    read: Callable[[ResponseHead, bytes], Awaitable[bytes]],
+) -> tuple[int, bytes]:
+    """Send a request of ours, and have its answer read; the connection is kept if that came
+    whole."""
+    is_whole = False
+    try:
+        head, data = await _begin(engine, request, is_repeatable)
+        raw = await read(head, data)
+        is_whole = head.keep_alive
+        return head.status, raw
+    finally:
+        if not is_whole:
+            engine.drop()
 
 
 def bare(method: str, target: str) -> bytes:
@@ -530,21 +547,22 @@ async def _begin(
 ) -> tuple[ResponseHead, bytes]:
     await engine.send_request(question)
     try:
-        head, data = await engine.read_head(_EXPECTED)
+        head, data = await engine.read_head(ANSWER)
     except UpstreamLost:
         if not is_repeatable or not engine.is_reused or engine.has_answered:
             raise
         # The Engine closed a kept connection just as we used it (RFC 9112, 9.3.1).
         engine.drop()
         await engine.send_request(question)
-        head, data = await engine.read_head(_EXPECTED)
+        head, data = await engine.read_head(ANSWER)
     if head.is_interim or head.switches:
         raise UpstreamError(f"the Engine answers {head.status} to a question")
     return head, data
 
 
-async def _read_body(engine: Engine, framing: Framing, data: bytes) -> bytes:
+async def _read_body(engine: Engine, head: ResponseHead, data: bytes) -> bytes:
     """Read the body of an answer whole; bytes behind it are none of an answer's."""
+    framing = head.framing
     if framing is CHUNKED:
         return await _read_chunked(engine, data)
     length = MOST_OF_AN_ANSWER if framing is UNTIL_CLOSE else framing.length

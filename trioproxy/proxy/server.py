@@ -126,8 +126,8 @@ class Server:
 
         `observers` are told what became of each request, besides the log.
 
-        `of_containers`: the names of those policies that containers have. Observers and `gates`: by what the clients of a policy are called, "" of all who have
-        none of their own.
+        Theirs and `gates`: by what the clients of a policy are called, "" of all who have none
+        of their own. `of_containers`: which of these names containers have.
 
         `away`: see `Watch`; only where this run of Trio serves nobody else. `own`: the
         container of this process. `group_of`: which clients count as one.
@@ -527,9 +527,9 @@ class Server:
                 return
             peer, name = f"{named}@{peer}", f"{named}@{name}"
             admission = self._admissions[named][listeners.reach_of(listener.sock)]
+        self._count += 1
+        self._count_of[name] += 1
         if admission is None:
-            self._count += 1
-            self._count_of[name] += 1
             self._watch.start_soon(
                 nursery, self._serve_container, wire, peer, name, listener
             )
@@ -537,8 +537,6 @@ class Server:
         client = Client(wire, peer, name, self._shared.clients)
         connection = Connection(client, admission, self._shared)
         self.connections.add(connection)
-        self._count += 1
-        self._count_of[name] += 1
         self._watch.start_soon(nursery, self._serve, connection)
 
     async def _serve(self, connection: Connection) -> None:

@@ -16,7 +16,6 @@ waits for an effect is not judged, for whoever attacks has a clock.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, assert_never
@@ -33,7 +32,7 @@ from trioproxy.api.families import (
 )
 from trioproxy.api.matched import Request
 from trioproxy.api.nodes import has_by_default
-from trioproxy.api.routes import MEANINGS, OPERATIONS, Risk
+from trioproxy.api.routes import OPERATIONS, Risk
 from trioproxy.errors import BadRequest, ConfigError
 from trioproxy.file.permissions import parse_policy
 from trioproxy.http import jsonbody
@@ -56,20 +55,21 @@ from trioproxy.judge.gate import (
     go_on,
     judging,
 )
+from trioproxy.judge.power import LEVELS
 from trioproxy.judge.pruning import Listed
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.languages import Some, Word
 from trioproxy.limits.limit import ANY, BINDS
 from trioproxy.limits.marks import OWNER_LABEL
-from trioproxy.limits.objects import OF_LABEL, OF_PROJECT, OWN
+from trioproxy.limits.objects import NUMBER, OF_LABEL, OF_PROJECT, OWN, PROJECT
 from trioproxy.limits.patterns import READ_ONLY, Words
 from trioproxy.limits.things import ANONYMOUS, Known, Missing, Thing
 from trioproxy.review.arranged import Arranged, id_of
-from trioproxy.review.attacks import Attack, Sending, attacks, body_of, words
+from trioproxy.review.attacks import WORD, Attack, Sending, attacks, body_of, words
+from trioproxy.values import value_class
 
 SITE: Final = Site(reach=Reach.NETWORK)
 """Where a web page may reach the proxy as well."""
-_RANKS: Final = {risk: rank for rank, risk in enumerate(MEANINGS)}
 _TOLD: Final[Mapping[str, str]] = MappingProxyType(
     {
         "bodiless": "it goes on without a body",
@@ -81,7 +81,6 @@ _TOLD: Final[Mapping[str, str]] = MappingProxyType(
         "unpacked": "nodes in an archive are refused",
     }
 )
-_WORD: Final = re.compile(r"\{([a-z_]+)\}")
 _NAMED: Final = re.compile(r"\{(name|store)\}((?:-?[a-z0-9]+|-?\{n\}|-?\{all\})*)")
 _COUNTED: Final = re.compile(r"\{(?:n|all|i)\}")
 _MADE: Final = MappingProxyType(
@@ -111,7 +110,7 @@ class Standing(StrEnum):
     """It goes around a list that the file does not have."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Tried:
     """An attack, and what became of it."""
 
@@ -123,7 +122,7 @@ class Tried:
     """Of what is open: what would shut it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Trials:
     """What became of all attacks."""
 
@@ -151,7 +150,8 @@ class Trials:
         for one in self.opened:
             alike[one.attack.gives, one.remedy].append(one)
         return sorted(
-            alike.values(), key=lambda all_: (_RANKS[all_[0].attack.gives], -len(all_))
+            alike.values(),
+            key=lambda all_: (LEVELS.index(all_[0].attack.gives), -len(all_)),
         )
 
     def __str__(self) -> str:
@@ -247,7 +247,8 @@ def _changes(
     # Of two that are as bad, what fewer attacks need is likely what this one is about.
     needed = Counter(name for one in attacks() for name in one.needs)
     rows = [OPERATIONS[name][0] for name in sorted(attack.needs)]
-    for row in sorted(rows, key=lambda one: (_RANKS[one.risk], needed[one.operation])):
+    rows.sort(key=lambda one: (LEVELS.index(one.risk), needed[one.operation]))
+    for row in rows:
         section = (row.section or "").upper()
         if OPERATIONS_VARIABLE in variables:
             yield from _struck(variables, OPERATIONS_VARIABLE, row.operation)
@@ -388,7 +389,7 @@ class Attempt:
         known = self._words
         while True:
             text = _COUNTED.sub("0", _NAMED.sub(self._name, text))
-            done = _WORD.sub(lambda one: known.get(one[1], one[0]), text)
+            done = WORD.sub(lambda one: known.get(one[1], one[0]), text)
             if done == text:
                 return done
             text = done
@@ -421,8 +422,7 @@ class Attempt:
         for item in only.items:
             if item.startswith(OF_PROJECT):
                 project = normal.unquote(item.removeprefix(OF_PROJECT))
-                labels["com.docker.compose.project"] = project
-                labels["com.docker.compose.container-number"] = "1"
+                labels |= {PROJECT: project, NUMBER: "1"}
             elif item.startswith(OF_LABEL):
                 key, _, value = item.removeprefix(OF_LABEL).partition("=")
                 labels[normal.unquote(key)] = normal.unquote(value)

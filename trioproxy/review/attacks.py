@@ -9,12 +9,14 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib import resources
 from typing import Any, Final
 
 from trioproxy.api.routes import OPERATIONS, Risk
+from trioproxy.judge.power import LEVELS
+from trioproxy.values import value_class
 
 Sending = Mapping[str, Any]
 """A request, as a row of the data."""
@@ -27,12 +29,13 @@ _SENT: Final = frozenset(
         *("length", "aside", "after", "repeat", "until", "keep", "knows", "finds"),
     }
 )
-_WORD: Final = re.compile(r"\{([a-z_]+)\}")
+WORD: Final = re.compile(r"\{([a-z_]+)\}")
+"""A word in a text of an attack."""
 _RUN: Final = ("ContainerCreate", "ContainerLogs", "ContainerStart")
 """What a container takes that is run and read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value_class
 class Attack:
     """A row of the data; what each column is stands there."""
 
@@ -67,8 +70,7 @@ def attacks() -> tuple[Attack, ...]:
     found = [
         Attack(**_columns(each)) for row in _data()["attack"] for each in _each(row)
     ]
-    weights = list(Risk)
-    return tuple(sorted(found, key=lambda one: -weights.index(one.gives)))
+    return tuple(sorted(found, key=lambda one: LEVELS.index(one.gives)))
 
 
 def words() -> Mapping[str, str]:
@@ -97,7 +99,7 @@ def _with(value: Any, own: Mapping[str, str]) -> Any:  # noqa: ANN401  TOML
         return [_with(one, own) for one in value]
     if not isinstance(value, str):
         return value
-    return _WORD.sub(lambda found: own.get(found[1], found[0]), value)
+    return WORD.sub(lambda found: own.get(found[1], found[0]), value)
 
 
 def _columns(row: dict[str, Any]) -> dict[str, Any]:
@@ -128,7 +130,7 @@ def _columns(row: dict[str, Any]) -> dict[str, Any]:
 
 def filled(text: str, known: Mapping[str, str]) -> str:
     """A text with its words in place; theirs too."""
-    while (done := _WORD.sub(lambda found: known[found[1]], text)) != text:
+    while (done := WORD.sub(lambda found: known[found[1]], text)) != text:
         text = done
     return text
 
@@ -146,7 +148,7 @@ def body_of(request: Sending, fill: Fill, tries: range) -> tuple[bytes, str]:
     if "body" not in request:
         return b"", ""
     text = request["body"]
-    if found := _WORD.fullmatch(text):
+    if found := WORD.fullmatch(text):
         text = words()[found[1]]
     value = _value(json.loads(text), fill, tries)
     return json.dumps(value).encode(), "application/json"
