@@ -87,16 +87,39 @@ def network(name: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
     return {"Id": N, "Name": name, "Labels": {}, "Containers": {}, **more}
 
 
-@pytest.mark.parametrize(
-    ("name", "is_shown"),
-    [("bridge", True), ("none", True), ("host", True), ("net", False)],
-)
-def test_networks_that_every_engine_has(name: str, *, is_shown: bool) -> None:
-    """An unset list lists them; one that is set says all that there is."""
-    showing = showing_of("NetworkList")
-    assert (look(showing, network(name)).value is not HIDDEN) == is_shown
-    showing = showing_of("NetworkList", ONLY_NETWORKS="net")
-    assert (look(showing, network(name)).value is not HIDDEN) != is_shown
+LISTS_OF_NETWORKS = ["", "net", "none", "host", "bridge", "default", "*", "@own"]
+
+
+@pytest.mark.parametrize("listed", [None, *LISTS_OF_NETWORKS])
+@pytest.mark.parametrize("name", ["bridge", "none", "host", "net"])
+def test_a_network_that_is_listed_can_be_inspected(
+    name: str, listed: str | None
+) -> None:
+    """A list of networks shows what may be inspected, and the other way around, by each list; an
+    unset one shows those that every Engine has."""
+    lists = {} if listed is None else {"ONLY_NETWORKS": listed}
+    showing = showing_of("NetworkList", **lists)
+    is_shown = look(showing, network(name)).value is not HIDDEN
+    if listed is None:
+        assert is_shown == (name != "net")
+    elif listed in {name, "*"}:
+        assert is_shown
+    thing = Thing(Kind.NETWORK, N, (name,))
+    refusal = showing.objects.refuses("NetworkInspect", thing, name, "")
+    assert (refusal is None) == is_shown
+    joined = event("network", B, "connect", name=name, container=A)
+    shown = look(showing_of("SystemEvents", **lists), joined)
+    assert (shown.value is not HIDDEN) == is_shown
+
+
+def test_the_hosts_network_is_shown_and_no_more() -> None:
+    """Where `none` is listed, the host's network can be looked at; to name it otherwise is for
+    whoever lists it."""
+    objects = showing_of("NetworkList").objects
+    host = Thing(Kind.NETWORK, N, ("host",))
+    for operation in ("NetworkConnect", "NetworkDelete", "NetworkDisconnect"):
+        assert objects.refuses(operation, host, "host", "") is not None
+    assert objects.refuses("NetworkInspect", host, "host", "") is None
 
 
 @pytest.mark.parametrize("operation", ["NetworkInspect", "NetworkList"])

@@ -248,7 +248,7 @@ class Recorder:
         for one in touched(verdict.operation, named, verdict.objects):
             if not one.is_marked and self._follows_refusal(one.made):
                 continue
-            if one.is_by_id and told_by:
+            if told_by and one.sight.is_by_id:
                 looked = one.sight._replace(operation=told_by)
                 sights |= {looked, looked._replace(item="", project="")}
                 continue

@@ -12,6 +12,7 @@ from trioproxy.api.families import OBJECTS, OPERATIONS_VARIABLE, Kind
 from trioproxy.api.matched import Request
 from trioproxy.api.routes import LIMITED, OPERATIONS, Endpoint, kinds_of
 from trioproxy.limits.grant import Grant
+from trioproxy.limits.objects import OWN
 
 UNKNOWN = "unknown"
 """The operation of a route that the table does not have."""
@@ -93,6 +94,11 @@ class Sight(NamedTuple):
     def grant(self) -> Grant:
         """What would allow it."""
         return Grant(self.variable, self.item)
+
+    @property
+    def is_by_id(self) -> bool:
+        """Of an object: whether it is somebody else's, and an id stood for its name."""
+        return self.item not in {"", OWN} and not self.is_named
 
     @property
     def is_told(self) -> bool:

@@ -42,8 +42,6 @@ class Touched(NamedTuple):
     """Whether it has a proxy's label, as all has that goes through one and is not refused."""
     has: tuple[tuple[str, str], ...] = ()
     """What it has beyond the harmless, if it was reached into: variables and items."""
-    is_by_id: bool = False
-    """Whether it is somebody else's and was named by its full id, as answers tell it."""
 
 
 def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]:
@@ -66,9 +64,7 @@ def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]
             is_reached = _is_reached(reference, thing)
             has = tuple(_has(thing, engine)) if is_reached else ()
             is_named = reference.text.removeprefix("/") in thing.names
-            one = _touched(operation, objects, thing, has, is_named=is_named)
-            is_by_id = not one.own_id and not is_named and reference.text == thing.id
-            yield one._replace(is_by_id=is_by_id)
+            yield _touched(operation, objects, thing, has, is_named=is_named)
             for other in _with_it(named, reference, thing):
                 has = tuple(_has(other, engine))
                 yield _touched(operation, objects, other, has, is_named=is_named)

@@ -80,7 +80,7 @@ class Prune(NamedTuple):
         thing = listed(self.kind, value)
         if not self._is_pruned(thing, map_of(value)) or not self._fits(thing.labels):
             return None
-        if not self.objects.may_hold(thing):
+        if not self.objects.may_show(thing):
             return None
         return self.objects.remembered(thing)
 

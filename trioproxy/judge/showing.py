@@ -199,12 +199,10 @@ class Showing:
         return shown
 
     def _object(self, thing: Thing, value: Json) -> Looking:
-        if thing.kind is Kind.NETWORK:
-            thing = thing._replace(names=tuple(map(_as_listed, thing.names)))
-        if not self.objects.may_hold(thing):
+        if not self.objects.may_show(thing):
             return _LEFT_OUT
         whole = yield NeedWhole(thing)
-        return Shown(value) if self.objects.holds(whole) else _LEFT_OUT
+        return Shown(value) if self.objects.shows(whole) else _LEFT_OUT
 
     def _members(self, value: dict[str, Json]) -> Looking:
         """Take out of a network who is on it and a stranger, and what no list holds."""
@@ -286,15 +284,13 @@ class Showing:
             return True
         if not told or (kind is Kind.CONTAINER and not _FULL_ID.fullmatch(told)):
             return False  # a prune is nobody's
-        if kind is Kind.NETWORK:
-            name = _as_listed(name)
         called = (name.removeprefix("/"),) if name else ()
-        if self.objects.holds(Thing(kind, told, called)):
+        if self.objects.shows(Thing(kind, told, called)):
             return True  # by its name, as it is called then
         thing = yield NeedKnown(kind, told, is_over)
         if thing is None:
             return False
-        return self.objects.holds(thing._replace(names=called or thing.names))
+        return self.objects.shows(thing._replace(names=called or thing.names))
 
     @property
     def follows(self) -> tuple[Kind, ...]:
@@ -319,14 +315,6 @@ def _with_users(manifest: Json, inside: Collection[str]) -> Json:
         return manifest
     kept: list[Json] = [user for user in _users_of(manifest) if user in inside]
     return {**one, "ImageData": {**data, "Containers": kept}}
-
-
-def _as_listed(network: str) -> str:
-    """Show the host's network where `none` is: who may join it is no list's to say.
-
-    Nobody can make or remove either, and a client that lists networks looks for both.
-    """
-    return "none" if network == "host" else network
 
 
 def showings(objects: Objects, hides: frozenset[Hides]) -> Mapping[str, Showing]:

@@ -168,7 +168,9 @@ class Objects:
 
         `text`: as it is named; `place`: where that stands, empty for the path.
         """
-        if self.holds(thing):
+        row = row_of(operation)
+        is_shown = row is not None and row.inspects and self.shows(thing)
+        if is_shown or self.holds(thing):
             return None
         only = self.by_kind[thing.kind]
         where = f" in {place}" if place else ""
@@ -180,8 +182,21 @@ class Objects:
         )
         return Refusal(variable=only.variable, message=f"{what} {why}")
 
+    def shows(self, thing: Thing) -> bool:
+        """Whether answers tell of an object: what may be named, and what is beside it.
+
+        The host's network is told of where `none` is: who may join it is no list's to say
+        (`CREATE_NAMESPACES`), nobody can make or remove either, and clients that list networks
+        go on to inspect each.
+        """
+        return self.holds(thing) or (
+            thing.kind is Kind.NETWORK
+            and thing.names == ("host",)
+            and self.holds(thing._replace(names=("none",)))
+        )
+
     def holds(self, thing: Thing) -> bool:
-        """Whether requests may name an object, and answers show it."""
+        """Whether requests may name an object."""
         is_listed = self.by_kind[thing.kind].holds(thing) or (
             thing.is_anonymous and self._has_all(thing.users)
         )
@@ -202,11 +217,9 @@ class Objects:
             is_proxys=thing.is_proxys,
         )
 
-    def may_hold(self, thing: Thing) -> bool:
-        """The same before all is known of it: False is certain."""
-        return thing.is_anonymous or self.by_kind[thing.kind].holds(
-            thing._replace(inherited={})
-        )
+    def may_show(self, thing: Thing) -> bool:
+        """Whether `shows` may come to hold, once all is known: False is certain."""
+        return thing.is_anonymous or self.shows(thing._replace(inherited={}))
 
     def _has_all(self, users: tuple[Thing, ...]) -> bool:
         """Whether there are containers, and all of them are listed."""

@@ -59,5 +59,5 @@ async def _is_shown(resolver: Resolver, objects: Objects, name: str) -> bool:
         if objects.limits(kind):
             thing = await resolver.find(kind, name)
             if thing is not None:
-                return objects.holds(thing)
+                return objects.shows(thing)
     return True

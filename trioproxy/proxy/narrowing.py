@@ -384,7 +384,7 @@ class _Asking:
         for thing in await self._candidates(kind):
             self._resolver.begin_anew()
             whole = await self._resolver.complete(thing)
-            if self._objects.holds(whole):
+            if self._objects.shows(whole):
                 found.append(whole)
         return found
 
@@ -394,7 +394,7 @@ class _Asking:
 
         def take(value: jsonbody.Json) -> None:
             thing = listed(kind, value)
-            if self._objects.may_hold(thing):
+            if self._objects.may_show(thing):
                 found.append(self._objects.remembered(thing))
 
         await self._list(kind, take)

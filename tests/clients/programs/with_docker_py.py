@@ -91,7 +91,9 @@ def images(client: docker.DockerClient) -> None:
     say([one["Comment"] for one in client.images.get("busybox").history()])
     client.networks.create("net").remove()
     client.volumes.create("vol").remove()
-    say(client.networks.list(filters={"type": "custom"}), client.volumes.list())
+    # Each that is listed is inspected, those too that every Engine has.
+    shown = client.networks.list(greedy=True)
+    say(sorted(one.name for one in shown), client.volumes.list())
 
 
 if __name__ == "__main__":
