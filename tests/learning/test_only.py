@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.depth import by_depth
 from tests.judge.judging import found_of, judged, outcome_of
 from tests.learning.test_lists import WISH, File
 from trioproxy.api.decoding import Json
@@ -584,7 +585,8 @@ REACHING = [
 ]
 
 
-@settings(deadline=None, max_examples=100)
+@pytest.mark.deep
+@settings(deadline=None, max_examples=by_depth(40, 200))
 @given(data=st.data(), strangers=st.sampled_from(Strangers), is_twice=st.booleans())
 def test_the_order_of_requests_shows_nowhere(
     data: st.DataObject, strangers: Strangers, is_twice: bool

@@ -12,7 +12,7 @@ from trioproxy.file.permissions import parse_policy_file
 from trioproxy.review.compare import compare
 from trioproxy.review.page import Record, page
 
-FEW, MORE = 40, 160
+FEW, MORE = 30, 120
 MOST = 1.25
 """How much more work an item may be in a list that is four times as long."""
 
