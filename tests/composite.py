@@ -50,6 +50,9 @@ class Composite:
     artifacts: Path
     """Where artifacts are kept between jobs."""
 
+    github: Mapping[str, Any] = field(default_factory=dict)
+    """What is known of the event, of the repository and its API."""
+
     def run(
         self, given: Mapping[str, str], *, base_ref: str = "", skip: str = ""
     ) -> Ran:
@@ -60,7 +63,8 @@ class Composite:
             name in given or not one.get("required") for name, one in declared.items()
         )
         inputs = {name: str(one.get("default", "")) for name, one in declared.items()}
-        github = {"action_path": str(self.path), "base_ref": base_ref}
+        here = {"action_path": str(self.path), "base_ref": base_ref}
+        github = {**self.github, **here}
         contexts: dict[str, Any] = {
             "inputs": inputs | dict(given),
             "github": github,
@@ -88,6 +92,8 @@ class Composite:
             given = {key: _filled(text, contexts) for key, text in step["with"].items()}
             if step["uses"].startswith("actions/upload-artifact@"):
                 ran.artifacts[given["name"]] = self._upload(**given)
+                outputs = {"artifact-url": f"https://example.com/{given['name']}"}
+                contexts["steps"][step.get("id", "")] = {"outputs": outputs}
             else:
                 assert step["uses"].startswith("actions/download-artifact@")
                 if not self._download(**given):

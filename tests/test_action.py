@@ -6,10 +6,13 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -17,6 +20,7 @@ from tests.composite import Composite, Ran
 from tests.engine import Engine
 from tests.learned.install import Node, installed
 from tests.markdown import ROOT
+from tests.patience import PATIENCE
 from tests.yamlfile import read_yaml
 from trioproxy import __version__
 
@@ -85,6 +89,7 @@ class Jobs:
     checkout: Checkout
     folder: Path
     environ: dict[str, str]
+    github: dict[str, Any] = field(default_factory=dict)
     machines: int = 0
 
     def machine(self, workspace: Path) -> Composite:
@@ -93,8 +98,10 @@ class Jobs:
         temp = self.folder / f"machine{self.machines}"
         program = temp / "trioproxy" / "bin" / "trioproxy"
         program.parent.mkdir(parents=True)
-        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m trioproxy "$@"\n')
-        program.chmod(0o755)
+        for one, text in {"trioproxy": "-m trioproxy", "python": ""}.items():
+            file = program.with_name(one)
+            file.write_text(f'#!/bin/sh\nexec {sys.executable} {text} "$@"\n')
+            file.chmod(0o755)
         return Composite(
             action=self.action,
             workspace=workspace,
@@ -102,6 +109,7 @@ class Jobs:
             path=ROOT,
             environ=self.environ,
             artifacts=self.folder / "artifacts",
+            github=self.github,
         )
 
     def learn(self, **given: str) -> Ran:
@@ -212,6 +220,199 @@ def test_a_command_that_rewrites_all_that_it_can(
     assert (ran.failed, ran.outputs) == (FAIL, {"grown": "true"}), ran.log
     assert "**`learned/app.env` grants what `reviewed.env` grants" in ran.summary
     assert "`ContainerExec`" in ran.summary
+
+
+# -- the comment ---------------------------------------------------------------------------
+
+
+class Api(ThreadingHTTPServer):
+    """The part of GitHub's API that comments are written by, on loopback."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Asked)
+        self.comments = list[dict[str, Any]]()
+        self.refused_with = 0
+        self.changes = list[str]()
+        """The methods of the requests that changed something."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def comment(self, body: str | None, user: dict[str, str] | None) -> None:
+        """Put a comment there."""
+        url = f"{self.url}/repos/o/n/issues/comments/{len(self.comments)}"
+        self.comments.append({"body": body, "user": user, "url": url})
+
+
+class _Asked(BaseHTTPRequestHandler):
+    server: Api
+
+    def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        assert path == "/repos/o/n/issues/7/comments"
+        page = int(parse_qs(query)["page"][0])
+        self.answer(200, self.server.comments[100 * (page - 1) : 100 * page])
+
+    def do_POST(self) -> None:
+        assert self.path == "/repos/o/n/issues/7/comments"
+        self.change()
+        if not self.server.refused_with:
+            self.server.comment(self.body(), BOT)
+        self.answer(201, {})
+
+    def do_PATCH(self) -> None:
+        self.change()
+        number = int(self.path.removeprefix("/repos/o/n/issues/comments/"))
+        self.server.comments[number]["body"] = self.body()
+        self.answer(200, {})
+
+    def change(self) -> None:
+        assert self.headers["Authorization"] == "Bearer secret"
+        self.server.changes.append(self.command)
+
+    def body(self) -> str:
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        return str(json.loads(data)["body"])
+
+    def answer(self, status: int, data: object) -> None:
+        body = json.dumps(data).encode()
+        self.send_response(self.server.refused_with or status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+BOT = {"type": "Bot", "login": "github-actions[bot]"}
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    """GitHub's API, with nothing in it."""
+    with Api() as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def commented(
+    api: Api, text: str, tmp_path: Path, file: str = "learned/app.env"
+) -> str:
+    """Run the script; what it said."""
+    (tmp_path / "comment.md").write_text(text)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-I",
+            ROOT / "scripts" / "comment_pull_request.py",
+            "comment.md",
+        ],
+        env={
+            "API": api.url,
+            "REPOSITORY": "o/n",
+            "NUMBER": "7",
+            "TOKEN": "secret",
+            "FILE": file,
+            "REPORT": "https://example.com/page",
+        },
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_the_comment_of_a_pull_request(
+    jobs: Jobs, checkout: Checkout, api: Api
+) -> None:
+    """Verdicts before and after, what is new, attacks, and the page: one comment, however
+    often the jobs run; where nobody asked for it, or where there is no pull request, none."""
+    jobs.github = {
+        "api_url": api.url,
+        "repository": "o/n",
+        "token": "secret",
+        "event": {"pull_request": {"number": "7"}},
+    }
+    assert jobs.learn().failed == ""
+    assert jobs.compare(comment="false").failed == FAIL
+    assert api.comments == []
+    ran = jobs.compare()
+    assert ran.failed == FAIL, ran.log
+    (one,) = api.comments
+    assert one["body"].startswith(
+        "<!-- trioproxy learned/app.env -->\n\n**`learned/app.env`"
+    )
+    assert "`committed.env` grants what `reviewed.env` grants" in one["body"]
+    assert "| `learned/app.env` | `root on the host: no known way" in one["body"]
+    assert " known attacks are shut" in one["body"]
+    assert "| **+** | `ContainerList` |" in one["body"]
+    assert "(https://example.com/learned-report)" in one["body"]
+    checkout.propose("learned")
+    checkout.commit("learned")
+    assert jobs.compare().failed == ""
+    (one,) = api.comments
+    assert "grants what" in one["body"]
+    assert api.changes == ["POST", "PATCH"]
+    jobs.github = {**jobs.github, "event": {}}
+    assert jobs.compare().failed == ""
+    assert api.changes == ["POST", "PATCH"]
+
+
+def test_a_comment_is_found_again(api: Api, tmp_path: Path) -> None:
+    """Behind others' and on the last page; what a person wrote is not taken for it, though
+    it begins alike; another file has a comment of its own; what is the same is let alone."""
+    mark = "<!-- trioproxy learned/app.env -->"
+    api.comment(f"{mark}\n\nmine", {"type": "User"})
+    api.comment(f"{mark}\n\ngone", None)
+    api.comment(None, BOT)
+    for number in range(200):
+        api.comment(f"{number}", BOT)
+    assert commented(api, "first", tmp_path) == ""
+    assert commented(api, "second", tmp_path) == ""
+    assert commented(api, "second", tmp_path) == ""
+    assert api.changes == ["POST", "PATCH"]
+    page = "[The whole report](https://example.com/page), a page to download."
+    assert api.comments[203]["body"] == f"{mark}\n\nsecond\n\n{page}"
+    assert commented(api, "other", tmp_path, "a --> b.env") == ""
+    assert api.comments[204]["body"].startswith(
+        "<!-- trioproxy a%20%2D%2D%3E%20b.env -->"
+    )
+
+
+def test_a_comment_that_is_too_long(api: Api, tmp_path: Path) -> None:
+    """It ends behind a line of it, and says that there is more."""
+    assert commented(api, "| a line of it |\n" * 9_000, tmp_path) == ""
+    (one,) = api.comments
+    assert len(one["body"]) < 65_536
+    rest = "| a line of it |\n\n*The rest did not fit: the summary of the job has it.*"
+    assert f"{rest}\n\n[The whole report]" in one["body"]
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_comment_that_may_not_be_written(
+    api: Api, tmp_path: Path, status: int
+) -> None:
+    """It fails nothing, and is said; which right is missing, too."""
+    api.refused_with = status
+    said = commented(api, "text", tmp_path)
+    assert said.startswith(f"::notice::no comment was written: {status} ")
+    assert ("pull-requests: write" in said) is (status == 403)
+
+
+def test_an_api_that_does_not_answer(api: Api, tmp_path: Path) -> None:
+    """That is said too."""
+    api.server_close()
+    said = commented(api, "text", tmp_path)
+    assert said == "::notice::no comment was written: URLError\n"
 
 
 @pytest.mark.clients

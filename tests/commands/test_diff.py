@@ -7,9 +7,11 @@ import pytest
 
 from tests.commands.running import Finished, run
 from tests.learning.test_proposal import seen_route
+from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.evidence.evidencefile import dump
 from trioproxy.evidence.seen import Evidence, When
 from trioproxy.evidence.sight import Sight, Who
+from trioproxy.review.attacking import try_all
 
 SMALL = "ALLOW_OPERATIONS=ContainerList\n"
 LARGE = "ALLOW_OPERATIONS=ContainerCreate,ContainerList,GET:/new/{x}\n"
@@ -100,12 +102,20 @@ def test_markdown_for_a_pull_request(folder: Path) -> None:
     headline = "grants 2 more than `small.env`; root on the host: new**"
     assert lines[0] == f"**`b\\x0ax.env` {headline}"
     assert lines[2] == "- `ContainerCreate`: nothing limits what it asks for"
-    assert lines[6].startswith(
+    before, after = lines[6:8]
+    assert before.startswith("| `small.env` | `root on the host: no known way")
+    assert " known attacks are shut, " in before
+    assert after.startswith("| `b\\x0ax.env` | `root on the host: yes, by ContainerCre")
+    _, opened = lines[9].removesuffix(".").split("Open now: ")
+    large = PolicyFile.of(LARGE, "")
+    judged = try_all(large.variables, large.policy)
+    assert opened.split("; ") == [one.attack.name for one in judged.opened]
+    assert lines[13].startswith(
         "| **+** | `ContainerCreate` | `POST /containers/create` | **HOST-ROOT** | "
     )
-    assert lines[7] == "| **+** | `GET:/new/{x}` |  |  |  |"
+    assert lines[14] == "| **+** | `GET:/new/{x}` |  |  |  |"
     assert lines[-1] == "2 grants to review before this is merged."
-    assert {line.count("|") for line in lines[4:8]} == {6}
+    assert {line.count("|") for line in lines[11:15]} == {6}
 
 
 LIMITED = "ALLOW_OPERATIONS=ContainerCreate,ContainerList\nCREATE_BINDS="

@@ -14,11 +14,11 @@ from trioproxy.commands.policyfile import PolicyFile, as_code
 from trioproxy.commands.sheetlines import line_data, power_text, way_data
 from trioproxy.commands.terminal import show, write
 from trioproxy.commands.views import Form, refuse_output, viewed, write_page
-from trioproxy.file.permissions import parse_policy_file
-from trioproxy.judge.rules import Policy
+from trioproxy.judge.meaning import meaning_of
 from trioproxy.learning.proposal import Wish, propose
 from trioproxy.learning.proposal import write as write_env
 from trioproxy.learning.wording import count
+from trioproxy.review.attacking import try_all
 from trioproxy.review.compare import Comparison, compare
 from trioproxy.review.sheet import UNUSED_DAYS, Line
 
@@ -65,7 +65,8 @@ def command(*, old: str, new: str, form: Form, output: str | None, days: int) ->
         if is_evidence(new):
             raise click.UsageError("a page is about a policy file: name one")
         write_page(new, output, old=old)
-    policies = _policy(old), _policy(new)
+    files = _file(old), _file(new)
+    policies = files[0].policy, files[1].policy
     found = compare(*policies)
     flipped = None
     if form is not Form.HTML and (found.more or found.less):
@@ -77,7 +78,7 @@ def command(*, old: str, new: str, form: Form, output: str | None, days: int) ->
         click.echo(json.dumps(data, indent=2))
     elif form is Form.MARKDOWN:
         fenced = ["", "```text", *told, "```"] if told else []
-        write((*_markdown(old, new, found), *fenced))
+        write((*_markdown(files, found), *fenced))
     elif form is Form.TEXT:
         show(*_text(old, new, found), *told)
     return MORE if found.more or found.is_root_new else 0
@@ -98,13 +99,14 @@ def _beside(file: str, evidence: str, form: Form, output: str | None, days: int)
     return MORE if found.refused else 0
 
 
-def _policy(name: str) -> Policy:
-    """The policy of a file; of evidence the one that would be learned from it."""
+def _file(name: str) -> PolicyFile:
+    """A policy file; of evidence the one that would be learned from it."""
     if not is_evidence(name):
-        return PolicyFile.read(name).policy
+        return PolicyFile.read(name)
     evidence, wish = read_evidence(Path(name)), Wish(name=Path(name).stem, file=name)
-    text = write_env(evidence, propose(evidence, "", wish), "", wish)
-    return parse_policy_file(text, name=name)[0]
+    return PolicyFile.of(
+        write_env(evidence, propose(evidence, "", wish), "", wish), name
+    )
 
 
 def _data(old: str, new: str, found: Comparison) -> dict[str, object]:
@@ -142,16 +144,18 @@ def describe(line: Line) -> str:
     return f"{name:<24} {endpoint.method} {endpoint.template}  {power_text(line)}"
 
 
-def _markdown(old: str, new: str, found: Comparison) -> Iterator[str]:
+def _markdown(files: tuple[PolicyFile, PolicyFile], found: Comparison) -> Iterator[str]:
+    old, new = (as_code(one.path) for one in files)
     if not found.more and not found.less:
-        yield f"**{as_code(new)} grants what {as_code(old)} grants.**"
+        yield f"**{new} grants what {old} grants.**"
         return
-    yield f"**{as_code(new)} grants {found.extent} than {as_code(old)}; root on the host: {found.root}**"
+    yield f"**{new} grants {found.extent} than {old}; root on the host: {found.root}**"
     yield ""
     if found.ways:
         for way in found.ways:
             yield f"- {as_code(way.where)}: {way.why}"
         yield ""
+    yield from _worth(files)
     yield "| | operation | route | risk | |"
     yield "|---|---|---|---|---|"
     for sign, lines in (("**+**", found.more), ("\u2212", found.less)):
@@ -160,6 +164,23 @@ def _markdown(old: str, new: str, found: Comparison) -> Iterator[str]:
     if found.more:
         yield ""
         yield f"{count(len(found.more), 'grant')} to review before this is merged."
+
+
+def _worth(files: tuple[PolicyFile, PolicyFile]) -> Iterator[str]:
+    """The verdicts before and after, how many of the known attacks are shut, and which no longer."""
+    tried = [try_all(one.variables, one.policy) for one in files]
+    yield "| | verdict | attacks |"
+    yield "|---|---|---|"
+    for one, trials in zip(files, tried, strict=True):
+        answer = as_code(meaning_of(one.policy).answer)
+        yield f"| {as_code(one.path)} | {answer} | {trials} |"
+    yield ""
+    before, now = ({one.attack.name for one in trials.opened} for trials in tried)
+    for title, names in (("Open now", now - before), ("Shut now", before - now)):
+        worst_first = [one.attack.name for one in tried[0].tried]
+        if names:
+            yield f"{title}: {'; '.join(one for one in worst_first if one in names)}."
+            yield ""
 
 
 def _cells(line: Line) -> list[str]:

@@ -28,10 +28,15 @@ class PolicyFile:
     @classmethod
     def read(cls, path: str) -> "PolicyFile":
         """Read a file, and warn on stderr; `ConfigError` says what is wrong with it."""
-        text = read_text(locate(path))
-        policy, warnings = parse_policy_file(text, name=path)
-        for warning in warnings:
+        file = cls.of(read_text(locate(path)), path)
+        for warning in file.warnings:
             show(f"trioproxy: {path}: {warning}", err=True)
+        return file
+
+    @classmethod
+    def of(cls, text: str, path: str) -> "PolicyFile":
+        """A file of this text."""
+        policy, warnings = parse_policy_file(text, name=path)
         variables = envfile.parse(text, name=path)
         return cls(path=path, variables=variables, policy=policy, warnings=warnings)
 
