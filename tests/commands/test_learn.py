@@ -239,9 +239,13 @@ async def test_an_unknown_route_that_is_granted_by_hand(learn: Learning) -> None
 
 
 async def test_root_on_the_host_is_announced_loudly(learn: Learning) -> None:
-    """What can give root on the host is marked on the screen; in the file it is limited."""
-    done = await learn("--", *client_sending("POST /containers/create"))
-    assert "new: ContainerCreate (POST /containers/create), HOST-ROOT" in done.err
+    """What gives root on the host is marked on the screen, and what the file limits is not:
+    the screen says of both what the file says."""
+    sent = ("POST /containers/create", "POST /images/load")
+    done = await learn("--", *client_sending(*sent))
+    assert "new: ContainerCreate (POST /containers/create), limited: makes" in done.err
+    assert "new: ImageLoad (POST /images/load), HOST-ROOT: loads" in done.err
+    assert "# Root on the host: yes, by ImageLoad:" in learn.file.read_text()
     limited = "# limited by the lists below:\n#   ContainerCreate "
     assert limited in learn.file.read_text()
     assert "half granted: ContainerCreate without ContainerStart" in done.err

@@ -59,7 +59,7 @@ def test_what_was_seen() -> None:
     assert seen.watching.look().rows("a.env") == [
         "  learning    a.env for 1 min",
         "  requests    6, 0.1 a second",
-        "  operations  2, 1 of them HOST-ROOT",
+        "  operations  2",
         "  last new    ContainerCreate, 1 min ago (POST /containers/create)",
         "  quiet       1 min of 10 min",
         "  clients     10.0.0.7",

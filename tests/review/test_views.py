@@ -15,10 +15,10 @@ from trioproxy.api.families import LIMITS, MOVING, OPERATIONS_VARIABLE
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.commands import explain
 from trioproxy.commands.approve import questions
-from trioproxy.commands.closing import risk_of
 from trioproxy.commands.diff import describe
 from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.commands.sheetlines import line_data, power_text, refused_text
+from trioproxy.commands.tell import risk_of
 from trioproxy.evidence.evidencefile import load
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file import envfile

@@ -18,7 +18,14 @@ from trioproxy.api.families import (
 from trioproxy.api.mounts import is_engines
 from trioproxy.apiversion import too_old
 from trioproxy.commands import ours
-from trioproxy.commands.tell import note, route, say, say_command, unread_lines
+from trioproxy.commands.tell import (
+    powers_of,
+    risk_of,
+    route,
+    say,
+    say_command,
+    unread_lines,
+)
 from trioproxy.commands.terminal import width_of
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.ledger import evidence_path
@@ -26,9 +33,9 @@ from trioproxy.evidence.seen import UNFINISHED, Evidence, Run
 from trioproxy.evidence.sight import UNKNOWN
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
-from trioproxy.judge.power import LIMITED, Powers
+from trioproxy.judge.power import Powers
 from trioproxy.learning.flows import half_granted, unseen_states
-from trioproxy.learning.learnedfile import in_tecnativa, policy_of
+from trioproxy.learning.learnedfile import in_tecnativa
 from trioproxy.learning.lists import Lists
 from trioproxy.learning.only import ObjectLists
 from trioproxy.learning.proposal import Quiet, facts_for_ready
@@ -99,8 +106,7 @@ class Closing:
         operations = count(len(granted), "operation")
         yield f"trioproxy: {self.file} {allows} {operations}, {len(new)} of them new"
         marks = dict.fromkeys(new, "new") | dict.fromkeys(proposal.by_hand, "by hand")
-        lists = {**proposal.lists.values, **proposal.objects.values}
-        powers = Powers(policy_of(granted, lists))
+        powers = powers_of(proposal)
         yield from _table(granted, evidence, marks, powers, width_of(sys.stderr))
         yield from _asked(proposal.lists, evidence, self.listed, powers)
         yield from _named(proposal.objects, self.listed)
@@ -280,14 +286,6 @@ def say_beyond(store: Store, ceiling: str | None) -> int:
     for line in _names(f"beyond {ceiling}: {store.wish.file} grants", names):
         say(line)
     return BEYOND if names else 0
-
-
-def risk_of(name: str, powers: Powers) -> str:
-    """What a reviewer should not read over: what an operation gives in this file."""
-    power = powers.of(Grant(OPERATIONS_VARIABLE, name))
-    if power.is_root or power.level == LIMITED:
-        return f"{power.shown}: {power.why}"
-    return note(name)
 
 
 def _names(title: str, names: Iterable[str], separator: str = ", ") -> Iterator[str]:

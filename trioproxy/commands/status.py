@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from trioproxy.api.routes import OPERATIONS, Risk
 from trioproxy.commands.tell import route
 from trioproxy.evidence.needs import is_need
 from trioproxy.evidence.recorder import Recorder
@@ -42,8 +41,6 @@ class Status:
     """Requests that could not be read, and were refused."""
     operations: int
     """Used, in any run."""
-    roots: int
-    """Of these, how many can give root on the host."""
     newest: str
     """What came up for the first time last, and is no value that fits what is listed;
     empty: nothing in this run."""
@@ -61,7 +58,7 @@ class Status:
 
     def _rows(self) -> Iterator[tuple[str, str]]:
         yield "requests", ", ".join(self._requests())
-        yield "operations", self._operations
+        yield "operations", f"{self.operations or 'none yet'}"
         yield "last new", self._newest
         if self.quiet:
             yield "quiet", self.quiet
@@ -74,13 +71,6 @@ class Status:
         rate = f"{self.rate:.1f}" if self.rate < 10 else f"{self.rate:.0f}"
         parts = [str(self.requests), f"{rate} a second"]
         return [*parts, f"{self.unread} not understood"] if self.unread else parts
-
-    @property
-    def _operations(self) -> str:
-        if not self.operations:
-            return "none yet"
-        roots = self.roots or "none"
-        return f"{self.operations}, {roots} of them {Risk.HOST_ROOT.shown}"
 
     @property
     def _newest(self) -> str:
@@ -119,7 +109,6 @@ class Watching:
             rate=self._rate(requests),
             unread=sum(self._recorder.unread.values()),
             operations=len(used.operations),
-            roots=used.roots,
             newest=used.newest,
             ago=ago,
             quiet=self._quiet(ago, is_empty=not used.operations),
@@ -163,7 +152,6 @@ class _Uses:
     """How many different ones all sights have, of which none ever goes, and when the file
     last got something new: a look is made again where either changed."""
     operations: frozenset[str] = frozenset()
-    roots: int = 0
     after: int = 0
     """How far into this run something last was new; 0: nothing was."""
     newest: str = ""
@@ -171,19 +159,13 @@ class _Uses:
 
     @classmethod
     def of(cls, evidence: Evidence, results: int) -> "_Uses":
-        operations = evidence.used_operations()
         after, newest = _newest(evidence)
         return cls(
             results=results,
-            operations=operations,
-            roots=sum(_is_root(name) for name in operations),
+            operations=evidence.used_operations(),
             after=after,
             newest=newest,
         )
-
-
-def _is_root(operation: str) -> bool:
-    return OPERATIONS[operation][0].risk is Risk.HOST_ROOT
 
 
 def _requests(evidence: Evidence) -> int:

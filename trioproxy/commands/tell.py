@@ -11,14 +11,18 @@ from typing import Final
 
 import click
 
-from trioproxy.api.families import Places
+from trioproxy.api.families import OPERATIONS_VARIABLE, Places
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.commands.terminal import prepared, width_of
 from trioproxy.errors import TrioProxyError
 from trioproxy.evidence.evidencefile import Loaded
 from trioproxy.evidence.sight import REFUSED, UNKNOWN, UNPROVEN, Sight
+from trioproxy.judge.power import LIMITED, Powers
+from trioproxy.learning.learnedfile import policy_of
+from trioproxy.learning.proposal import Proposal
 from trioproxy.learning.store import Written
 from trioproxy.learning.wording import count, root_note, some
+from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY
 from trioproxy.limits.objects import OWN
 from trioproxy.limits.sorts import why_root
@@ -178,9 +182,10 @@ class Teller:
     def tell(self, new: Sequence[Sight], saved: Written) -> None:
         """Announce what is on disk now."""
         self._report_damage(saved.damage)
+        powers = powers_of(saved.proposal) if any(one.is_route for one in new) else None
         lines = [
-            self._announcement(one, saved)
-            if one.is_route
+            self._announcement(one, saved, powers)
+            if powers and one.is_route
             else self._about_object(one, saved)
             if one.kind
             else self._about_value(one, saved)
@@ -226,7 +231,7 @@ class Teller:
             self._damage = damage
             damaged(damage, self._warn)
 
-    def _announcement(self, sight: Sight, saved: Written) -> str:
+    def _announcement(self, sight: Sight, saved: Written, powers: Powers) -> str:
         if sight.operation in self._used:
             return ""
         if saved.evidence.is_used(sight):
@@ -237,7 +242,7 @@ class Teller:
                     f"{_shown(name)} is used, but declined: --restore {name} grants it"
                 )
             risk = f"risk {OPERATIONS[name][0].risk}"
-            return f"new: {_shown(name)}, {note(name) or risk}"
+            return f"new: {_shown(name)}, {risk_of(name, powers) or risk}"
         if sight.operation == UNKNOWN or sight.operation in self._told:
             return ""
         self._told.add(sight.operation)
@@ -270,8 +275,17 @@ def route(name: str) -> str:
     return f"{endpoint.method} {endpoint.template}"
 
 
-def note(name: str) -> str:
-    """What a reviewer should not read over."""
+def powers_of(proposal: Proposal) -> Powers:
+    """What the grants of a file give, behind the lists that it has."""
+    lists = {**proposal.lists.values, **proposal.objects.values}
+    return Powers(policy_of(proposal.granted, lists))
+
+
+def risk_of(name: str, powers: Powers) -> str:
+    """What a reviewer should not read over: what an operation gives in this file."""
+    power = powers.of(Grant(OPERATIONS_VARIABLE, name))
+    if power.is_root or power.level == LIMITED:
+        return f"{power.shown}: {power.why}"
     return OPERATIONS[name][0].note if name in OPERATIONS else ""
 
 
