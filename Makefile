@@ -92,9 +92,10 @@ bench: .venv/installed-dev packages ## measure beside HAProxy; options: make ben
 	$(PYTHON) -m bench $(BENCH)
 
 .PHONY: cost
-cost: .venv/installed-dev ## what commands cost on lists of up to 5,000 items; some: make cost COST='--kinds binds'
+cost: .venv/installed-dev ## what commands cost on long lists, and answers that are judged; some: make cost COST='--kinds binds'
 	$(PYTHON) -m tests.cost $(COST)
 	$(PYTHON) -m tests.learningcost
+	$(PYTHON) -m tests.answercost
 
 .PHONY: flood
 flood: .venv/installed-dev ## hostile clients, and another one; options: make flood FLOOD='--tree ../old --check'

@@ -26,6 +26,13 @@ STREAM: Final = (
     b"Transfer-Encoding: chunked\r\n\r\n"
 )
 SHORT_CHUNKS: Final = b"1\r\na\r\n" * 10_000
+LISTS: Final = STREAM + b'6\r\n{"X":[\r\n'
+NUMBERS: Final = (b"1000\r\n" + b"1," * 2048 + b"\r\n") * 16
+LONG_ELEMENTS: Final = STREAM + b'7\r\n[{"X":[\r\n'
+BRACKETS: Final = (b"c00\r\n" + b"[]," * 1024 + b"\r\n") * 16
+SMALL_ELEMENTS: Final = STREAM + b'c\r\n{"Volumes":[\r\n'
+VOLUMES: Final = (b"d00\r\n" + b'{"Name":"a"},' * 256 + b"\r\n") * 16
+"""Answers that are judged, of as little as can be, and without an end."""
 LONG_CHUNKS: Final = (b"1000\r\n" + bytes(4096) + b"\r\n") * 64
 """Shorter than what goes through a pipe: such answers pass through memory."""
 OUTPUT: Final = bytes(65536)
@@ -39,6 +46,9 @@ ENDLESS: Final = {
     b"/containers/x/attach": (TUNNEL, OUTPUT),
     b"/containers/x/export": (STREAM, LONG_CHUNKS),
     b"/images/json": (STREAM, SHORT_CHUNKS),
+    b"/containers/json": (LONG_ELEMENTS, BRACKETS),
+    b"/system/df": (LISTS, NUMBERS),
+    b"/volumes": (SMALL_ELEMENTS, VOLUMES),
 }
 """Heads, and what follows them for ever."""
 

@@ -20,6 +20,14 @@ LONG_LISTS: Final = ALL_OPEN | {
     "CREATE_PORTS": ",".join(str(1024 + number) for number in range(LISTED)),
 }
 
+NARROWED: Final = ALL_OPEN | {
+    "SYSTEM": "1",
+    "VOLUMES": "1",
+    "ONLY_CONTAINERS": "@own",
+    "ONLY_OWNER": "flooded",
+    "REDACT": "env",
+}
+
 Variables = tuple[tuple[str, str], ...]
 
 
@@ -292,6 +300,21 @@ FLOODS: Final = (
         title="answer heads byte by byte, 50 clients",
         connections=50,
         first=head("GET /containers/x/json"),
+    ),
+    *(
+        Flood(
+            name=f"answers-{name}",
+            title=f"judged answers of {what}, 8 clients",
+            connections=8,
+            first=head(f"GET {target}"),
+            again=True,
+            variables=tuple(NARROWED.items()),
+        )
+        for name, target, what in (
+            ("brackets", "/containers/json", "brackets, as long as one may be"),
+            ("numbers", "/system/df", "numbers without an end"),
+            ("volumes", "/volumes", "small volumes without an end"),
+        )
     ),
 )
 """The first eleven are those of a review that broke an earlier version."""

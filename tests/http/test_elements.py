@@ -15,6 +15,7 @@ from trioproxy.http.elements import (
     ELEMENT,
     MOST_OF_AN_ELEMENT,
     OPEN,
+    TURN,
     VALUE,
     Elements,
     Piece,
@@ -45,7 +46,7 @@ def cut(shape: str, raw: bytes, *at: int) -> list[Piece]:
     ]
     if not elements.is_whole:
         raise UpstreamError("cut off")
-    return found
+    return [piece for piece in found if piece.mark is not TURN]
 
 
 def values(pieces: list[Piece]) -> Iterator[object]:
@@ -121,6 +122,10 @@ BAD = {
     "a text among lines": ("lines", b'{} "x" {}'),
     "half a line": ("lines", b'{}\n{"a":'),
     "no JSON": ("list", b"<html>"),
+    "lists without end": (
+        "lists",
+        b"{%b}" % b",".join(b'"%d":1' % n for n in range(300)),
+    ),
     "too deep": ("one", b'{"a":' * (DEEPEST + 1) + b"1" + b"}" * (DEEPEST + 1)),
 }
 

@@ -1,10 +1,12 @@
 """Answers on the way: read, judged element by element, and written anew."""
 
 import json
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+import trio
 
 from tests.fakes import (
     CHUNK_END,
@@ -17,6 +19,7 @@ from tests.fakes import (
     settle,
 )
 from tests.proxy.conftest import OPEN, Proxy, Start
+from tests.proxy.test_floods import MOST_CALLS, turns
 from tests.proxy.test_objects import LISTED, OWN, container, image
 from trioproxy.file.permissions import parse_policy
 from trioproxy.http.elements import MOST_OF_AN_ELEMENT
@@ -244,6 +247,39 @@ async def test_what_cannot_be_read(
     assert b"is judged and cannot be read" in found.body or b"complete" in found.body
     assert SECRET.encode() not in bytes(client.received)
     assert await engine.read_gone()
+
+
+LISTED_ALL = '{"Name":"a"},' * 9_000 + '{"Name":"a"}'
+HEAVY = {
+    "small volumes": ("/volumes", f'{{"Volumes":[{LISTED_ALL}]}}', '{"Volumes":[]}'),
+    "warnings": ("/volumes", (warnings := f'{{"Warnings":[{"1," * 50_000}1]}}'), warnings),
+    "lists that are left out": ("/volumes", f'{{"X":[{"1," * 50_000}1]}}', "{}"),
+    "brackets": ("/containers/json", f'[{{"Id":[{"[]," * 30_000}[]]}}]', "502"),
+    "names": ("/volumes", "{" + "".join(f'"{n}":1,' for n in range(20_000)), "502"),
+}  # fmt: skip
+"""Of as little as can be, and much of it."""
+
+
+@pytest.mark.parametrize(("target", "text", "told"), HEAVY.values(), ids=HEAVY)
+async def test_others_have_their_turn(
+    named: Proxy, target: str, text: str, told: str
+) -> None:
+    """Whatever an answer is made of, no turn is long; and it is judged as any other."""
+    client, engine = await listing(named, target=target)
+    with turns() as counted:
+        async with trio.open_nursery() as nursery:
+
+            async def answer_it() -> None:
+                with suppress(BrokenPipeError):
+                    await engine.send(response(body=text.encode()))
+
+            nursery.start_soon(answer_it)
+            found = await client.read_response()
+    assert counted.longest < MOST_CALLS
+    if told == "502":
+        assert found.status == 502
+    else:
+        assert json.loads(found.body) == json.loads(told)
 
 
 @pytest.mark.parametrize("length", [5, 5000], ids=["too short", "too long"])

@@ -88,6 +88,7 @@ class Redaction:
         self._words = frozenset(words)
         self._hides_environments = Hides.ENV in words
         self._hides_labels = Hides.LABELS in words
+        self._hidden_labels = OF_ENVIRONMENTS if Hides.ENV in words else frozenset()
 
     def __eq__(self, other: object) -> bool:
         """Whether another one hides the same."""
@@ -101,10 +102,20 @@ class Redaction:
 
         It is a copy of what is on the way to that, or the very value if all of it is told.
         """
+        known = self._known
         if isinstance(value, dict):
             fields: dict[str, Json] | None = None
             for name, item in value.items():
-                told = self._told(name, item, value)
+                try:
+                    hide = known[name]
+                except KeyError:
+                    hide = self._look_up(name)
+                if hide is not None:
+                    told = hide(item, value)
+                elif type(item) in _HOLDING:
+                    told = self(item)
+                else:
+                    continue
                 if told is not item:
                     fields = dict(value) if fields is None else fields
                     fields[name] = told
@@ -115,21 +126,13 @@ class Redaction:
             return value if is_told else elements
         return value
 
-    def _told(self, name: str, item: Json, parent: Mapping[str, Json]) -> Json:
-        try:
-            hide = self._known[name]
-        except KeyError:
-            hide = self._look_up(name)
-        if hide is not None:
-            return hide(item, parent)
-        return self(item) if type(item) in _HOLDING else item
-
     def _walked(self, rule: Hide) -> Hide:
         """Walk what a rule leaves, too: it may hold others."""
 
         def hide(item: Json, parent: Mapping[str, Json]) -> Json:
             told = rule(item, parent)
-            return self(item if told == item else told)
+            told = item if told == item else told
+            return self(told) if type(told) in _HOLDING else told
 
         return hide
 
@@ -158,17 +161,20 @@ class Redaction:
             ]
         if not isinstance(item, dict):
             return self(item)
-        told: dict[str, Json] = {
-            name: self._label(name, one) if name not in kept else one
-            for name, one in item.items()
-        }
-        return item if told == item else told
-
-    def _label(self, name: str, value: Json) -> Json:
-        if not isinstance(value, str):
-            return self(value)
-        is_environment = name in OF_ENVIRONMENTS and self._hides_environments
-        return MARKER if self._hides_labels or is_environment else value
+        told: dict[str, Json] | None = None
+        for name, one in item.items():
+            if name in kept:
+                continue
+            if not isinstance(one, str):
+                label = self(one)
+            elif self._hides_labels or name in self._hidden_labels:
+                label = MARKER
+            else:
+                continue
+            if label is not one:
+                told = dict(item) if told is None else told
+                told[name] = label
+        return item if told is None else told
 
 
 def holds_marker(written: bytes) -> bool:

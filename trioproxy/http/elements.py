@@ -11,14 +11,13 @@ not see it must not read it in an error.
 
 import re
 from collections.abc import Generator, Iterator
-from contextlib import suppress
 from enum import Enum
 from typing import Final, NamedTuple
 
 from trioproxy.errors import BadBody, BodyTooLarge, UpstreamError
 from trioproxy.http import jsonbody
 from trioproxy.http.jsonbody import Json
-from trioproxy.steps import Steps, finish
+from trioproxy.steps import Steps
 
 MOST_OF_AN_ELEMENT: Final = 4 * 1024 * 1024
 """Bytes of one element: 502. A container's description has 10 KB."""
@@ -28,6 +27,12 @@ LONG: Final = 64 * 1024
 
 MOST_GUESSES: Final = 8
 """Places at which an element may seem to end: each port of a container is one."""
+
+MOST_LISTS: Final = 256
+"""Names in an object of lists: the Engine's have eleven."""
+
+MOST_BRACKETS: Final = 500
+"""Looked at one by one, between two turns of others: a third of a millisecond."""
 
 
 class Mark(Enum):
@@ -40,12 +45,15 @@ class Mark(Enum):
     """It is over."""
     VALUE = "value"
     """What stands where a list might, and is none."""
+    TURN = "turn"
+    """Nothing: others may have a turn, for something long is looked at."""
 
 
 OPEN: Final = Mark.OPEN
 ELEMENT: Final = Mark.ELEMENT
 CLOSE: Final = Mark.CLOSE
 VALUE: Final = Mark.VALUE
+TURN: Final = Mark.TURN
 """Looked up once: a member of an enumeration costs a call."""
 
 
@@ -146,6 +154,8 @@ class Elements:
             if name in names:
                 raise unreadable("a name is given twice in one object")
             names.add(name)
+            if len(names) > MOST_LISTS:
+                raise unreadable(f"it has more than {MOST_LISTS} names")
             if (yield from self._next()) != b":":
                 raise unreadable("a name has no value")
             self._at += 1
@@ -162,11 +172,12 @@ class Elements:
         yield Piece(OPEN, key)
         byte = yield from self._next()
         while byte != b"]":
-            if (guessed := self._guess(key)) is not None:
+            if byte == b"{" and (guessed := self._guess(key)) is not None:
                 self._at += len(guessed.raw)
                 yield guessed
-            else:
-                yield Piece(ELEMENT, key, (yield from self._value()))
+                self._at += 1  # over the comma that it was guessed by
+                continue
+            yield Piece(ELEMENT, key, (yield from self._value()))
             byte = yield from self._after(b"]")
         self._at += 1
         yield Piece(CLOSE, key)
@@ -180,15 +191,18 @@ class Elements:
         """
         data, begin = self._data, self._at
         end, most = begin, min(len(data), begin + LONG)
+        opened = 0
         for _ in range(MOST_GUESSES):
-            end = data.find(b"},{", end, most) + 1
+            before, end = end, data.find(b"},{", end, most) + 1
             if not end:
                 return None
-            raw = bytes(memoryview(data)[begin:end])
-            if raw.count(b"{") == raw.count(b"}"):
-                with suppress(UpstreamError):
+            opened += data.count(b"{", before, end) - data.count(b"}", before, end)
+            if not opened:
+                raw = bytes(memoryview(data)[begin:end])
+                try:
                     return Piece(ELEMENT, key, raw, parse(raw))
-                return None
+                except UpstreamError:
+                    return None
         return None
 
     def _after(self, end: bytes) -> Generator[None, None, bytes]:
@@ -214,12 +228,12 @@ class Elements:
         self._at = found.start()
         return found[0]
 
-    def _struct(self) -> Generator[None, None, bytes]:
+    def _struct(self) -> Generator[Piece | None, None, bytes]:
         if self._data[self._at] not in b"{[":
             raise unreadable("it is no object")
         return (yield from self._value())
 
-    def _value(self) -> Generator[None, None, bytes]:
+    def _value(self) -> Generator[Piece | None, None, bytes]:
         first = self._data[self._at]
         if first == ord('"'):
             size = yield from self._text(1)
@@ -241,9 +255,9 @@ class Elements:
         begin, self._at = self._at, self._at + size
         return bytes(memoryview(self._data)[begin : self._at])
 
-    def _bracketed(self) -> Generator[None, None, int]:
+    def _bracketed(self) -> Generator[Piece | None, None, int]:
         """Find how long a list or object is."""
-        size = depth = 0
+        size = depth = brackets = 0
         while True:
             found = _PLAIN.match(self._data, self._at + size)
             assert found is not None  # noqa: S101  it fits everything
@@ -253,6 +267,9 @@ class Elements:
                 continue
             byte = self._data[found.end()]
             size += 1
+            brackets += 1
+            if not brackets % MOST_BRACKETS:
+                yield Piece(TURN)
             if byte == ord('"'):
                 size = yield from self._text(size)
             elif byte in b"{[":
@@ -286,14 +303,21 @@ class Elements:
 
 def parse(raw: bytes) -> Json:
     """Read an element strictly. Raises `UpstreamError`."""
-    return finish(parsing(raw))
+    try:
+        return jsonbody.parse(raw)
+    except (BodyTooLarge, BadBody) as error:
+        raise _unread(error) from error
 
 
 def parsing(raw: bytes) -> Steps[Json]:
     """Read a long one in steps of a few milliseconds."""
     try:
         return (yield from jsonbody.parsing(raw))
-    except BodyTooLarge as error:
-        raise unreadable("a part of it has too many values or escapes") from error
-    except BadBody as error:
-        raise unreadable("it is no strict JSON") from error
+    except (BodyTooLarge, BadBody) as error:
+        raise _unread(error) from error
+
+
+def _unread(error: Exception) -> UpstreamError:
+    if isinstance(error, BodyTooLarge):
+        return unreadable("a part of it has too many values or escapes")
+    return unreadable("it is no strict JSON")

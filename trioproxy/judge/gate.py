@@ -151,6 +151,9 @@ def go_on(judging: Judging, answer: Answer = None) -> Need | Found | None:
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
+_AT_ONCE: Final = 64
+"""Things that are judged between two turns of others."""
+
 UNPACKING: Final = frozenset(
     one.operation
     for one in ENDPOINTS
@@ -588,13 +591,13 @@ def _by_what_it_names(
 
 def _by_what_there_is(
     gate: Gate, request: Request, kind: Kind
-) -> "Generator[NeedListed, Listed | Missing, tuple[Removals | None, Decision | None]]":
+) -> "Generator[NeedListed | None, Listed | Missing, tuple[Removals | None, Decision | None]]":
     """Tell what a prune removes: of what there is what the request could have named.
 
     Raises `BadTarget` for a filter that is not clear.
     """
     # Loaded with the policy: most limit nothing that is pruned.
-    from trioproxy.judge.pruning import Removals, prune_of
+    from trioproxy.judge.pruning import Removal, Removals, prune_of
 
     target, operation = request.target, request.operation
     prune = prune_of(kind, target.version, target.query, gate.narrows)
@@ -602,12 +605,13 @@ def _by_what_there_is(
     if isinstance(listed, Missing):
         return None, not_there(listed)
     judge = Judge(limits=gate.limits, objects=gate.narrows, operation=operation)
-    each = tuple(
-        listed.prune.removal(thing)
-        for thing in listed.things
-        if judge.refuses(Reference(kind, thing.id, ""), thing, {}) is None
-    )
-    return Removals(listed.prune, each), None
+    each = list[Removal]()
+    for number, thing in enumerate(listed.things, start=1):
+        if not number % _AT_ONCE:
+            yield None
+        if judge.refuses(Reference(kind, thing.id, ""), thing, {}) is None:
+            each.append(listed.prune.removal(thing))
+    return Removals(listed.prune, tuple(each)), None
 
 
 def _form(

@@ -13,7 +13,7 @@ alone, sometimes when it is gone: then what was known of it before counts.
 
 import re
 from collections.abc import Collection, Generator, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, assert_never
@@ -122,11 +122,12 @@ class Showing:
     """How many elements at most; 0: all."""
     redaction: "Redaction | None" = None
     """What is hidden in each of them; None: nothing."""
+    narrows: bool = field(init=False, compare=False)
+    """Whether elements are judged: there may be strangers among them."""
 
-    @property
-    def narrows(self) -> bool:
-        """Whether elements are judged: there may be strangers among them."""
-        return any(map(self.objects.limits, self.answer.kinds))
+    def __post_init__(self) -> None:
+        narrows = any(map(self.objects.limits, self.answer.kinds))
+        object.__setattr__(self, "narrows", narrows)
 
     def asked(self, raw_query: bytes) -> tuple["Showing", bytes]:
         """Take the limit out of a query; give what goes on in its place.
@@ -167,16 +168,15 @@ class Showing:
 
     def element(self, key: str, value: Json) -> Looking:
         """Judge an element of the list that is called `key`. Raises `UpstreamError`."""
-        shown = (yield from self._judged(key, value)) if self.narrows else Shown(value)
+        shown = Shown(value)
+        if self.narrows:
+            try:
+                shown = yield from self._told(self.answer.parts[key], key, value)
+            except BadBody:
+                raise Untold("a part of the Engine's answer is not complete") from None
         if self.redaction is None or shown.value is HIDDEN:
             return shown
-        return shown._replace(value=self.redaction(shown.value))
-
-    def _judged(self, key: str, value: Json) -> Looking:
-        try:
-            return (yield from self._told(self.answer.parts[key], key, value))
-        except BadBody:
-            raise Untold("a part of the Engine's answer is not complete") from None
+        return Shown(self.redaction(shown.value), shown.hidden)
 
     def _told(self, told: Tells, key: str, value: Json) -> Looking:
         match told:

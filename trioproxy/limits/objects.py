@@ -154,7 +154,7 @@ class Objects:
         if not self.by_kind:
             return False
         held = self.by_kind[Kind.CONTAINER].holds
-        return not held(thing) and held(thing._replace(inherited={}))
+        return not held(thing) and held(thing.inheriting({}))
 
     def own_label_of(self, kind: Kind) -> str:
         """A label that all has which is listed of a kind, as `KEY=VALUE`; empty: there is none."""
@@ -219,7 +219,7 @@ class Objects:
 
     def may_show(self, thing: Thing) -> bool:
         """Whether `shows` may come to hold, once all is known: False is certain."""
-        return thing.is_anonymous or self.shows(thing._replace(inherited={}))
+        return thing.is_anonymous or self.shows(thing.inheriting({}))
 
     def _has_all(self, users: tuple[Thing, ...]) -> bool:
         """Whether there are containers, and all of them are listed."""
@@ -372,6 +372,8 @@ def _only(name: str, items: tuple[str, ...], owner: str, source: str) -> Only:
     except ValueError as error:
         what, _, hint = str(error).partition("; ")
         raise ConfigError(f"{what} in {name} of {source}", hint=hint) from None
+    if len(fits) == 1:  # as of most lists
+        return Only(variable=name, items=items, holds=fits[0])
     return Only(
         variable=name, items=items, holds=lambda thing: any(fit(thing) for fit in fits)
     )

@@ -81,6 +81,12 @@ class Thing(NamedTuple):
             value={key: self.value[key] for key in kept if key in self.value},
         )
 
+    def inheriting(self, labels: Labels) -> "Thing":
+        """The same with the labels of its image. Field by field: of a long list each is asked."""
+        return Thing(
+            self.kind, self.id, self.names, self.labels, self.image, labels, *self[6:]
+        )
+
     @property
     def is_anonymous(self) -> bool:
         """Whether it is a volume that nobody named."""
@@ -137,8 +143,10 @@ def listed(kind: Kind, value: Json) -> Thing:
     """Read a thing as a list shows it: a container stands there otherwise. Raises `Untold`."""
     if kind is not Kind.CONTAINER:
         return describe(kind, value)
-    with _whole(kind):
+    try:  # what `_whole` does, without its cost: there are thousands of them
         return _listed(value)
+    except BadBody:
+        raise _incomplete(kind) from None
 
 
 def made(kind: Kind, asked: "Asked") -> Thing:
@@ -250,21 +258,24 @@ def _unpinned(settings: Mapping[str, Json]) -> list[str]:
 
 def _volumes(mounts: Json) -> tuple[str, ...]:
     return tuple(
-        text_of(one.get("Name"))
-        for one in structs_of(mounts)
-        if one.get("Type") == "volume"
+        [
+            text_of(one.get("Name"))
+            for one in structs_of(mounts)
+            if one.get("Type") == "volume"
+        ]
     )
 
 
 def _listed(value: Json) -> Thing:
     one = map_of(value)
+    mounts = one.get("Mounts")
     return Thing(
         Kind.CONTAINER,
         _id(one, Kind.CONTAINER),
-        tuple(name.removeprefix("/") for name in texts_of(one.get("Names"))),
+        tuple([name.removeprefix("/") for name in texts_of(one.get("Names"))]),
         _labels(one.get("Labels"), Kind.CONTAINER),
         text_of(one.get("ImageID")),
-        volumes=_volumes(one.get("Mounts")),
+        volumes=_volumes(mounts) if mounts else (),
     )
 
 

@@ -8,7 +8,15 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from trioproxy.errors import UpstreamError, UpstreamLost
-from trioproxy.http.elements import ELEMENT, VALUE, Elements, parse, unreadable
+from trioproxy.http.elements import (
+    ELEMENT,
+    TURN,
+    VALUE,
+    Elements,
+    Piece,
+    parse,
+    unreadable,
+)
 from trioproxy.http.framing import (
     CHUNKED,
     PIECE_OF_CHUNKS,
@@ -25,7 +33,34 @@ from trioproxy.proxy.wire import Wire
 PIECE: Final = 64 * 1024
 """Read at a time."""
 
+STEP: Final = 32 * 1024
+"""Of elements, between two turns of others: ten containers, and half a millisecond."""
+
+OF_EACH: Final = 1024
+"""What an element costs whatever is in it, as bytes."""
+
 Take = Callable[[Json], None]
+
+
+class Turns:
+    """When others are due, by how much was done since they were."""
+
+    __slots__ = ("_done",)
+
+    def __init__(self) -> None:
+        self._done = 0
+
+    def are_due(self, piece: Piece) -> bool:
+        """Whether others should have a turn before a piece is looked at."""
+        return self.are_due_after(STEP if piece.mark is TURN else len(piece.raw))
+
+    def are_due_after(self, count: int = 0) -> bool:
+        """Whether they should, with something done that is worth so many bytes."""
+        self._done += count + OF_EACH
+        is_due = self._done > STEP
+        if is_due:
+            self._done = 0
+        return is_due
 
 
 class Content:
@@ -95,16 +130,17 @@ async def take_each(
     `data`: what came behind the head of the answer. Raises `UpstreamError`. Closing: the
     connection is dropped where more came than the answer.
     """
-    content, elements = Content(engine.wire, framing), Elements(shape)
+    content, elements, turns = Content(engine.wire, framing), Elements(shape), Turns()
     content.put(data)
     while more := await content.read():
         for piece in elements.feed(more):
+            if turns.are_due(piece):
+                await engine.wire.let_others()
             is_told = piece.mark is ELEMENT or (
                 piece.mark is VALUE and piece.raw != b"null"
             )
             if is_told and piece.key in keys:
                 take(piece.value or parse(piece.raw))
-        await engine.wire.let_others()
     if not elements.is_whole:
         raise unreadable("it is cut off")
     if content.surplus:

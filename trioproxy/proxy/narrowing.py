@@ -27,6 +27,7 @@ from trioproxy.http.elements import (
     ELEMENT,
     LONG,
     OPEN,
+    TURN,
     VALUE,
     Elements,
     Piece,
@@ -57,14 +58,11 @@ from trioproxy.judge.showing import (
 from trioproxy.limits.things import Thing, listed
 from trioproxy.proxy.bodies import in_turns
 from trioproxy.proxy.engine import Engine
-from trioproxy.proxy.listing import Content, Take
+from trioproxy.proxy.listing import Content, Take, Turns
 from trioproxy.proxy.relay import LAST_CHUNK
 from trioproxy.proxy.resolve import LISTS, OK, THEIR_KEYS, Resolver, ask_each, shape_of
 from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.wire import Wire
-
-STEP: Final = 16 * 1024
-"""Of elements, between two turns of others: some six containers, and half a millisecond."""
 
 SHORT: Final = 64 * 1024
 """Up to here an answer is held until it is whole, and goes with its length."""
@@ -95,8 +93,7 @@ class Narrowing:
         self._writer = _Writer(showing.answer.shape)
         self._content = Content(engine.wire, response.framing)
         self._left = showing.limit
-        self._worked = 0
-        """Bytes of elements since others had a turn."""
+        self._turns = Turns()
         self._is_chunked = False
         self._is_read = False
         self.is_over = False
@@ -142,12 +139,12 @@ class Narrowing:
                 self.is_over = True
                 self.sent = len(out)
                 return with_body(head, length=len(out)) + out
-            out += piece
+            out = out + piece if out else piece  # which may be long
         self._is_chunked = expected.version == b"1.1" and head.startswith(b"HTTP/1.1 ")
         if not self._is_chunked:
             self.is_framed = False
             head = closing(head)
-        return with_body(head, is_chunked=self._is_chunked) + self._framed(out)
+        return self._framed(out, with_body(head, is_chunked=self._is_chunked))
 
     async def rest(self, client: Wire) -> None:
         """Send what follows, up to the end. Raises `UpstreamError` and `ClientLost`."""
@@ -162,12 +159,12 @@ class Narrowing:
             await client.send_all(LAST_CHUNK)
         self.is_over = True
 
-    def _framed(self, piece: bytearray) -> bytes:
+    def _framed(self, piece: bytearray, before: bytes = b"") -> bytes:
         """Make a chunk of it; of nothing none, for that would be the last."""
         self.sent += len(piece)
         if not piece or not self._is_chunked:
-            return bytes(piece)
-        return b"%x\r\n%b\r\n" % (len(piece), bytes(piece))
+            return before + piece
+        return b"".join((before, b"%x\r\n" % len(piece), piece, b"\r\n"))
 
     async def _next(self) -> bytearray | None:
         """Give what is shown of the next bytes of the Engine's answer; None at its end."""
@@ -177,7 +174,10 @@ class Narrowing:
         content = await self._content.read()
         if content:
             for piece in self._elements.feed(content):
-                out += await self._shown(piece)
+                if self._turns.are_due(piece):
+                    await self._wire.let_others()
+                for part in await self._shown(piece):
+                    out += part
             return out
         if not self._elements.is_whole:
             raise unreadable("it is cut off")
@@ -185,13 +185,13 @@ class Narrowing:
         out += self._writer.end()
         return out
 
-    async def _shown(self, piece: Piece) -> bytes:
+    async def _shown(self, piece: Piece) -> Iterable[bytes]:
         tells = self._showing.answer.parts.get(piece.key)
-        if tells is None:
-            return b""
+        if tells is None or piece.mark is TURN:
+            return ()
         if piece.mark is ELEMENT:
             raw = await self._element(piece)
-            return self._writer.element(raw) if raw else b""
+            return self._writer.element(raw) if raw else ()
         if piece.mark is VALUE and tells is Tells.USAGE and piece.raw != b"null":
             return self._writer.other(piece._replace(raw=await self._element(piece)))
         if piece.mark is VALUE:
@@ -205,8 +205,6 @@ class Narrowing:
         value = piece.value
         if value is None:
             value = await self._parse(piece.raw)
-        else:
-            await self._be_fair(len(piece.raw))
         if self._showing.limit and not self._left:
             return b""
         shown = await self._look(self._showing.element(piece.key, value))
@@ -214,26 +212,28 @@ class Narrowing:
         if shown.value is HIDDEN:
             return b""
         self._left -= 1
-        return piece.raw if shown.value is value else jsonbody.render(shown.value)
+        if shown.value is value:
+            return piece.raw
+        if len(piece.raw) <= LONG:
+            return jsonbody.render(shown.value)
+        await self._wire.let_others()
+        return await in_turns(self._wire, jsonbody.rendering(shown.value))
 
     async def _look(self, looking: Looking) -> Shown:
+        asking = self._asking
         try:
             need = next(looking)
             while True:
-                need = looking.send(await self._asking.answer(need))
+                answer = asking.at_once(need)
+                need = looking.send(
+                    await asking.answer(need) if answer is None else answer
+                )
         except StopIteration as over:
             shown: Shown = over.value
             return shown
 
-    async def _be_fair(self, count: int) -> None:
-        self._worked += count
-        if self._worked > STEP:
-            self._worked = 0
-            await self._wire.let_others()
-
     async def _parse(self, raw: bytes) -> jsonbody.Json:
-        """Read an element, with turns of others before it and in between."""
-        await self._be_fair(len(raw))
+        """Read an element, with turns of others in between."""
         if len(raw) <= LONG:
             return parse(raw)
         return await in_turns(self._wire, parsing(raw))
@@ -247,24 +247,24 @@ class _Writer:
         self._is_first_list = True
         self._is_first = True
 
-    def element(self, raw: bytes) -> bytes:
+    def element(self, raw: bytes) -> tuple[bytes, bytes]:
         """Write an element."""
         if self._shape is Shape.LINES:
-            return raw + b"\n"
+            return raw, b"\n"
         comma = b"" if self._is_first else b","
         self._is_first = False
-        return comma + raw
+        return comma, raw
 
-    def other(self, piece: Piece) -> bytes:
+    def other(self, piece: Piece) -> tuple[bytes, ...]:
         """Write the begin or end of a list, or what stands in the place of one."""
         if piece.mark is CLOSE:
-            return b"]"
+            return (b"]",)
         begin = b""
         if self._shape is Shape.LISTS:
             begin = b"{" if self._is_first_list else b","
             begin += jsonbody.render(piece.key) + b":"
         self._is_first_list, self._is_first = False, True
-        return begin + (b"[" if piece.mark is OPEN else piece.raw)
+        return begin, b"[" if piece.mark is OPEN else piece.raw
 
     def end(self) -> bytes:
         """Write the end of the answer."""
@@ -291,6 +291,7 @@ class _Asking:
         self._resolver = Resolver(self._engine, gate, shared.remembered)
         self._known = dict[tuple[Kind, str], Thing]()
         """What was said before; the oldest first."""
+        self._turns, self._watch = Turns(), shared.watch
         self._asked_of = 0
         """Volumes without names."""
         self._users: dict[str, tuple[Thing, ...]] | None = None
@@ -301,6 +302,12 @@ class _Asking:
     def close(self) -> None:
         """Close the connection, if there is one."""
         self._engine.drop()
+
+    def at_once(self, need: NeedOfAnswer) -> Thing | None:
+        """Give what is known already, as it is of most containers."""
+        if isinstance(need, NeedWhole):
+            return self._resolver.at_once(need.thing)
+        return None
 
     async def answer(self, need: NeedOfAnswer) -> object:
         """Get what is needed to judge an element. Raises `UpstreamError`."""
@@ -347,8 +354,7 @@ class _Asking:
 
         await self._list(Kind.CONTAINER, take)
         for thing in found:
-            self._resolver.begin_anew()
-            user = await self._resolver.complete(thing)
+            user = await self._complete(thing)
             is_listed = self._objects.holds(user)
             for name in thing.volumes:
                 if name not in users or not is_listed:
@@ -382,11 +388,17 @@ class _Asking:
         """All of a kind that is inside."""
         found = list[Thing]()
         for thing in await self._candidates(kind):
-            self._resolver.begin_anew()
-            whole = await self._resolver.complete(thing)
+            whole = await self._complete(thing)
             if self._objects.shows(whole):
                 found.append(whole)
         return found
+
+    async def _complete(self, thing: Thing) -> Thing:
+        """Describe one of many, with turns of others in between."""
+        if self._turns.are_due_after():
+            await self._watch.others()
+        self._resolver.begin_anew()
+        return await self._resolver.complete(thing)
 
     async def _candidates(self, kind: Kind) -> list[Thing]:
         """What may be inside, as far as a list tells."""

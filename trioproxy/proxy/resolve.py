@@ -159,6 +159,14 @@ class Resolver:
         """Give the next questions a deadline of their own: an answer is read for hours."""
         self._deadline = trio.current_time() + QUESTIONS_SECONDS
 
+    def at_once(self, thing: Thing) -> Thing | None:
+        """What `complete` gives, where nothing has to be asked for that any more."""
+        if thing.kind is not Kind.CONTAINER or thing.id == self._own.id:
+            return None
+        key = thing.image, self._objects.judged_labels
+        labels = self._remembered.labels.get(key)
+        return None if labels is None else thing.inheriting(labels)
+
     async def complete(self, thing: Thing) -> Thing:
         """Add to what an answer tells of a thing what others say of it."""
         self._remembered.make_room()
@@ -220,7 +228,11 @@ class Resolver:
             raise Untold(
                 f"the Docker Engine answers {status} to the question which {kind}s it has"
             )
-        whole = [await self.with_what_counts(one) for one in found]
+        whole = list[Thing]()
+        for one in found:
+            if not len(whole) % AT_ONCE:
+                await trio.lowlevel.checkpoint()  # of an image it is asked but once
+            whole.append(await self.with_what_counts(one))
         return Listed(prune, tuple(whole))
 
     async def _resolve(self, one: Reference) -> None:
@@ -334,7 +346,7 @@ class Resolver:
             is_proxys = thing.id in self._own.volumes
         elif thing.kind is Kind.CONTAINER:
             thing = await self._with_image(thing)
-        return thing._replace(is_proxys=is_proxys)
+        return thing._replace(is_proxys=True) if is_proxys else thing
 
     async def _with_image(self, thing: Thing) -> Thing:
         if not self._objects.needs_image(thing):
@@ -349,7 +361,7 @@ class Resolver:
                 f"the Docker Engine answers {status} to the question"
                 f" what image {thing.image[:64]!a} is"
             )
-        return thing if labels is None else thing._replace(inherited=labels)
+        return thing if labels is None else thing.inheriting(labels)
 
     async def _users_of(self, volume: str) -> tuple[Thing, ...]:
         # The Engine takes a part of a volume's name for all of it.
