@@ -169,6 +169,10 @@ PROXY_VARIABLE: Final = "PROXY_SOCKET"
 PROXY: Final = "@proxy"
 """The item of `CREATE_BINDS` that gives this proxy in place of the Engine's socket."""
 
+BUILT: Final = "@built"
+"""The item of `CREATE_IMAGES` for images without a name that the client made itself: known by
+the ids in the answers of builds and commits through its policy, and by nothing in an image."""
+
 REDACT_VARIABLE: Final = "REDACT"
 """The variable that says what answers do not tell."""
 

@@ -296,6 +296,11 @@ class Endpoint:
         )
 
     @property
+    def makes_images(self) -> bool:
+        """Whether its answer tells the id of an image that it made: it marks what it packs."""
+        return self.files is Files.PACKS and self.powers.labels != "-"
+
+    @property
     def lists_processes(self) -> bool:
         """Whether its query has arguments of `ps`, which can print environments."""
         return self.powers.tells == "p"

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
-from trioproxy.api.families import NOWHERE, OBJECTS, PROXY, Kind, Places
+from trioproxy.api.families import BUILT, NOWHERE, OBJECTS, PROXY, Kind, Places
 from trioproxy.api.routes import ENDPOINTS, LIMITED
 from trioproxy.evidence.seen import CLIENTS_KEPT, VALUES_KEPT, Evidence, Tally, When
 from trioproxy.evidence.sight import (
@@ -299,9 +299,14 @@ class Recorder:
         if not given:
             return {}
         from trioproxy.evidence.keeping import kept_name
+        from trioproxy.limits.sorts import NOT_KEPT
 
         known = {one.item for one in self.evidence.arguments}
-        return {argument: kept_name(one.names, known) for argument, one in given}
+        return {
+            argument: kept_name(one.names, known)
+            or (BUILT if one.is_built else NOT_KEPT)
+            for argument, one in given
+        }
 
     def _as_moving(self, variable: str, value: str) -> str:
         from trioproxy.evidence.keeping import as_moving

@@ -197,6 +197,8 @@ class Gate:
     """Whether containers go on without the capability for device nodes."""
     narrows: Objects = field(init=False)
     """What prunes remove, and errors tell, and nothing else."""
+    knows_built: bool = field(init=False)
+    """Whether it counts which images were built: answers of builds are read for that."""
     conceals: bool = field(init=False)
     """Whether errors of the Engine tell nothing of what is not listed."""
     asks_to_learn: bool = field(init=False)
@@ -221,6 +223,7 @@ class Gate:
             "looks_inside": limits.limits_creation,
             "limits_fills": limits.limits_creation and not self.only_tries,
             "drops_nodes": policy is not None and policy.drops_nodes,
+            "knows_built": self.learns_arguments or limits.lists_built,
             "showings": self._showings(),
             "narrows": (narrows := self._narrows()),
             "conceals": narrows.limits(Kind.CONTAINER) or narrows.limits(Kind.NETWORK),

@@ -33,7 +33,7 @@ from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import BINDS, Limits
 from trioproxy.limits.objects import Objects
 from trioproxy.limits.patterns import Pattern, lists_repositories, places_of
-from trioproxy.limits.sorts import line_of, why_root
+from trioproxy.limits.sorts import OWN_IMAGES, line_of, why_root
 from trioproxy.values import value_class
 
 _REACHING: Final[Mapping[str, str]] = MappingProxyType(
@@ -382,7 +382,8 @@ def _own_images(policy: Policy) -> str:
         if limit is None or limit.is_any:
             return f"{variable} lists any"
         for one in limit.patterns:
-            if one.text.startswith("src:") or lists_repositories(one.text):
+            is_own = one.text in OWN_IMAGES
+            if is_own or one.text.startswith("src:") or lists_repositories(one.text):
                 return f"{variable} lists {one.text}"
     return ""
 

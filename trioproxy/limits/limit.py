@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from trioproxy.api import normal
 from trioproxy.api.families import (
+    BUILT,
     CONDITIONS,
     LIMITS,
     MOVING,
@@ -45,6 +46,11 @@ if TYPE_CHECKING:
 
 BINDS = "CREATE_BINDS"
 """The variable that lists binds, by which root and our own files are judged."""
+
+IMAGES: Final = "CREATE_IMAGES"
+"""The variable that lists the images of containers."""
+
+NOT_BUILT: Final = f"{BUILT} there is what was built through this policy since the proxy began, and not by BuildKit: build it again, or give it a name"
 
 ANY = "*"
 """The value of a variable that lists everything."""
@@ -243,8 +249,19 @@ class Limits:
         limit = self.limit_of(argument.variable)
         if limit is None or any(map(limit.allows, (*thing.names, *_ids(thing.id)))):
             return None
+        if thing.is_built and limit.lists(BUILT):
+            return None
         shown = f"{argument.shown} ({', '.join(thing.names[:3]) or 'without a name'})"
-        return _refusal(operation, argument._replace(shown=shown))
+        refused = _refusal(operation, argument._replace(shown=shown))
+        if thing.names or not limit.lists(BUILT):
+            return refused
+        return replace(refused, message=f"{refused.message}: {NOT_BUILT}")
+
+    @property
+    def lists_built(self) -> bool:
+        """Whether it counts which images were built."""
+        limit = self.limit_of(IMAGES)
+        return limit is not None and limit.lists(BUILT)
 
     def limits_power_of(self, operation: str) -> bool:
         """Whether an operation's own family is limited, and not its tags alone."""

@@ -19,6 +19,7 @@ from trioproxy.api import fields, normal
 from trioproxy.api.arguments import DEFAULT_USER, PROGRAM, told_option
 from trioproxy.api.families import (
     BASE,
+    BUILT,
     MOVING,
     NOWHERE,
     PROJECT,
@@ -393,7 +394,22 @@ def _user(text: str, *_: object) -> Words:
 # --- Images, ports ------------------------------------------------------------------
 
 
+OWN_IMAGES: Final = _known(f"""\
+{BUILT} | images that it built or committed itself | is what it makes of them
+""")
+"""Items that list images by who made them, which no name does: all that begin with an `@`. By
+each the client chooses what is in an image, and why is what `judge.meaning` goes by."""
+
+
 def _image(text: str, *_: object) -> Words:
+    if text.startswith("@"):
+        if text not in OWN_IMAGES:
+            raise Bad("no image", f"write repository:tag, or {BUILT}")
+        return _exactly(text)
+    return image_of(text)
+
+
+def _tag(text: str, *_: object) -> Words:
     return image_of(text)
 
 
@@ -559,7 +575,7 @@ SORTS: Final[Mapping[str, Sort]] = MappingProxyType(
             _said(DRIVERS),
             Varies.NEVER,
         ),
-        "image": Sort(_image, never, _kept_of_image, _no_more, Varies.IMAGE),
+        "image": Sort(_image, never, _kept_of_image, _said(OWN_IMAGES), Varies.IMAGE),
         "namespace": Sort(
             _among(
                 NAMESPACES,
@@ -591,7 +607,7 @@ SORTS: Final[Mapping[str, Sort]] = MappingProxyType(
             _said(PROTECTIONS),
             Varies.NEVER,
         ),
-        "tag": Sort(_image, never, whole, _no_more, Varies.IMAGE),
+        "tag": Sort(_tag, never, whole, _no_more, Varies.IMAGE),
         "user": Sort(_user, never, _only(_USER), _no_more, Varies.USER),
     }
 )

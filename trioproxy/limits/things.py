@@ -64,6 +64,8 @@ class Thing(NamedTuple):
     """The containers on a network, by id."""
     is_proxys: bool = False
     """Whether it is this proxy's own container, or a network or volume of that."""
+    is_built: bool = False
+    """Whether it is an image that was made through the policy of whoever names it."""
     is_unused: bool = False
     """Whether the Engine was asked who has a volume, and no container does."""
     makes: Mapping[str, Json] | None = None

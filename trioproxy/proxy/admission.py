@@ -50,6 +50,7 @@ from trioproxy.judge.gate import (
 from trioproxy.judge.outcome import Observer, Outcome, Verdict
 from trioproxy.judge.rules import UNRESOLVED, Decision, Reason
 from trioproxy.proxy import replies
+from trioproxy.proxy.built import Built
 from trioproxy.values import value_class
 
 HEALTH_TARGET: Final = b"/_trioproxy/health"
@@ -90,6 +91,8 @@ class Traits:
     """The answer ends by itself."""
     is_repeatable: bool
     """Asking twice does nothing that asking once does not."""
+    makes_images: bool
+    """Its answer may tell the id of an image that it made."""
     has_raw_body: bool
     """A framed body goes on as it comes until the answer begins; from then on all bytes
     belong to the stream, if that is what it begins."""
@@ -98,17 +101,25 @@ class Traits:
     def of(cls, endpoint: Endpoint) -> "Traits":
         """Read them off a row of the table."""
         has_raw_body = endpoint.operation in RAW_BODY_OPERATIONS
-        return _traits(endpoint.effect, endpoint.stream, has_raw_body=has_raw_body)
+        return _traits(
+            endpoint.effect, endpoint.stream, endpoint.makes_images, has_raw_body
+        )
 
 
 @cache
-def _traits(effect: Effect, stream: Stream, *, has_raw_body: bool) -> Traits:
+def _traits(
+    effect: Effect,
+    stream: Stream,
+    makes_images: bool,
+    has_raw_body: bool,
+) -> Traits:
     """Many rows have the same: they share one value."""
     return Traits(
         may_hijack=stream is Stream.HIJACK,
         is_tunnel=stream in TUNNELLED,
         is_finite=stream in FINITE,
         is_repeatable=effect is Effect.READ and stream is Stream.NONE,
+        makes_images=makes_images,
         has_raw_body=has_raw_body,
     )
 
@@ -118,6 +129,7 @@ UNKNOWN: Final = Traits(
     is_tunnel=False,
     is_finite=True,
     is_repeatable=False,
+    makes_images=False,
     has_raw_body=False,
 )
 """Of a route that the table does not have."""
@@ -181,12 +193,15 @@ class Admission:
         site: Site = UNIX,
         observers: Iterable[Observer] = (),
         client: str = "",
+        built: Built | None = None,
     ) -> None:
         """`site`: where the listener is reached, for what web pages may ask there.
 
         `client`: whose policy it is; empty: of all who have none of their own.
+        `built`: the images made through it, which a reload forgets as little as whose they are.
         """
         self.client = client
+        self.built = Built() if built is None else built
         self._site = site
         self._oldest = ""
         self._header_memo: HeaderMemo = Memo()

@@ -307,6 +307,7 @@ class Connection:
                         self.admission.gate,
                         self._shared.remembered,
                         reading.hear,
+                        self.admission.built,
                     )
                     asked = resolver.answer(found)
                     answer = await self._alone(asked, reading)

@@ -482,9 +482,30 @@ class Exchange:
         verdict, is_head = self.admitted.verdict, self.admitted.expected.is_head
         if verdict.showing is not None and response.status < REDIRECTED:
             return self._narrow
+        if self.admitted.traits.makes_images and response.status < REDIRECTED:
+            return self._hear if self._sides.admission.gate.knows_built else None
         if verdict.conceals and response.status >= FAILED and not is_head:
             return self._conceal
         return None
+
+    async def _hear(self, response: ResponseHead, head: bytes, data: bytes) -> bool:
+        """Pass an answer on as it comes, and know which image was made; True if the client
+        knows where it ends.
+
+        It is known before the client has the bytes that tell it, for the next request of the
+        client may name it.
+        """
+        # Loaded with the policy: most do not list what is built.
+        from trioproxy.http.hearing import Hearing
+
+        admitted, admission = self.admitted, self._sides.admission
+        if not admitted.traits.is_finite:
+            self._tell_opened()
+        self.head_sent = True
+        hearing = Hearing(response.framing, admission.built.add)
+        surplus = await self._relay_body(response, head, data, hearing)
+        self._is_engine_fit = response.keep_alive and not surplus
+        return True
 
     async def _conceal(self, response: ResponseHead, head: bytes, data: bytes) -> bool:
         """Pass on an error without what it tells of strangers; True if the client may go on."""
@@ -501,11 +522,15 @@ class Exchange:
         return not self.admitted.traits.is_tunnel
 
     async def _relay_body(
-        self, response: ResponseHead, head: bytes, data: bytes
+        self,
+        response: ResponseHead,
+        head: bytes,
+        data: bytes,
+        boundary: Boundary | None = None,
     ) -> bytes | None:
         """Pass on a head with the body bytes that came with it, then the rest."""
         client, engine = self._sides.client, self._sides.engine
-        self.downward = boundary_of(response.framing, UpstreamError)
+        self.downward = boundary or boundary_of(response.framing, UpstreamError)
         used = self.downward.feed(data, 0, len(data))
         await client.wire.send_all(head + data[:used])
         if self.downward.done:

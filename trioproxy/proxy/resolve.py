@@ -44,6 +44,7 @@ from trioproxy.limits.things import (
     labels_of_image,
     users_of,
 )
+from trioproxy.proxy.built import Built
 from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.shared import Remembered
 
@@ -110,8 +111,13 @@ class Resolver:
         gate: Gate,
         remembered: Remembered,
         hear: Callable[[int], None] = lambda _: None,
+        built: Built | None = None,
     ) -> None:
-        """`hear` is told how long each answer is; what it raises ends the questions."""
+        """`hear` is told how long each answer is; what it raises ends the questions.
+
+        `built`: the images that were made through this policy.
+        """
+        self._built = built
         self._engine = engine
         self._hear = hear
         self._heard = 0
@@ -346,6 +352,8 @@ class Resolver:
             is_proxys = thing.id in self._own.volumes
         elif thing.kind is Kind.CONTAINER:
             thing = await self._with_image(thing)
+        elif thing.kind is Kind.IMAGE and self._built is not None:
+            thing = thing._replace(is_built=self._built.has(thing.id))
         return thing._replace(is_proxys=True) if is_proxys else thing
 
     async def _with_image(self, thing: Thing) -> Thing:

@@ -28,6 +28,7 @@ from trioproxy.judge.outcome import Observer, name_of_client
 from trioproxy.proxy import listeners, replies
 from trioproxy.proxy.admission import HEALTH_TARGET, Admission
 from trioproxy.proxy.bodies import Bodies
+from trioproxy.proxy.built import Built
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.condition import Health
 from trioproxy.proxy.connection import CRASHED, Connection
@@ -315,8 +316,11 @@ class Server:
     def _admit(self, gate: Gate, client: str) -> dict[Reach, Admission]:
         """Begin to judge by a policy that was not there."""
         hosts = self.config.allowed_hosts
+        built = Built()
         found = self._admissions[client] = {
-            reach: Admission(gate, Site(reach=reach, allowed_hosts=hosts), (), client)
+            reach: Admission(
+                gate, Site(reach=reach, allowed_hosts=hosts), (), client, built
+            )
             for reach in Reach
         }
         for admission in found.values():
@@ -721,6 +725,8 @@ def load(gate: Gate) -> None:
     """Load what a gate needs beside what all do, before the first request that it judges."""
     if gate.showings:
         from trioproxy.proxy import concealing, narrowing, removing  # noqa: F401
+    if gate.knows_built:
+        from trioproxy.http import hearing  # noqa: F401
 
 
 async def _asks_for_health(wire: Wire) -> bool:

@@ -11,6 +11,7 @@ from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY
 from trioproxy.limits.objects import OF_LABEL, OF_PROJECT, OWN
 from trioproxy.limits.patterns import READ_ONLY
+from trioproxy.limits.sorts import OWN_IMAGES
 
 HOLE: Final = re.compile(rf"(/\*\Z|{varying.HOLE.pattern})")
 """What stands for more than itself in an item: all below a path, or a hole."""
@@ -34,6 +35,9 @@ _OBJECTS: Final = (
 )
 
 
+_BUILT: Final = "what was built or committed through this policy since the proxy began, by its id; BuildKit tells none"
+
+
 def reading(grant: Grant, places: Places) -> Iterator[tuple[str, str]]:
     """Parts of an item that are not plain, each with what it stands for.
 
@@ -44,6 +48,9 @@ def reading(grant: Grant, places: Places) -> Iterator[tuple[str, str]]:
         yield from (
             (item, words) for begin, words in _OBJECTS if item.startswith(begin)
         )
+        return
+    if variable == "CREATE_IMAGES" and item in OWN_IMAGES:
+        yield item, _BUILT
         return
     for hole in dict.fromkeys(HOLE.findall(item)) if item != ANY else ():
         yield hole, _hole(hole)

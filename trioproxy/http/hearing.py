@@ -1,0 +1,116 @@
+"""Answers that tell the ids of images: passed on as they are, and read on the way.
+
+A commit answers with an `Id`. The classic builder answers with a line of JSON for each thing
+that happens, among them `{"aux":{"ID":"sha256:..."}}` for each image that it made; what steps
+of a build print stands inside of such lines and is none by itself. BuildKit, which speaks gRPC,
+tells nothing here.
+
+A quiet build has no such line, but the id in a `stream`; nor have builds before API 1.30, but
+`Successfully built 0123456789ab`. A step can print the same. The Engine's own comes last, with names
+that it gave behind it; so these count when the answer has ended with them, and not otherwise.
+
+Nothing is refused here: of a line that is long or cannot be read no image is known.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from trioproxy.errors import BadRequest, UpstreamError
+from trioproxy.http import jsonbody
+from trioproxy.http.framing import CHUNKED, Boundary, Dechunked, Framing, boundary_of
+
+LONGEST_TOLD: Final = 1_024
+"""Bytes of a line that is read: those that tell an id have a tenth of that."""
+
+_ID: Final = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+_SAID: Final = re.compile(
+    r"(?:Successfully built (?=[0-9a-f]{12}\n)|sha256:(?=[0-9a-f]{64}\n))([0-9a-f]+)\n"
+)
+_NAMED: Final = "Successfully tagged "
+_TELLING: Final = re.compile(rb'"(?:aux|Id)"|"(?:sha256:|Successfully )')
+"""What stands in lines that may tell an id, or come behind one that does."""
+
+
+class Hearing:
+    """The boundary of an answer, which hears what passes."""
+
+    __slots__ = (
+        "_boundary",
+        "_is_long",
+        "_line",
+        "_said",
+        "_take",
+        "done",
+        "passed",
+        "unseen",
+    )
+
+    def __init__(self, framing: Framing, take: Callable[[str], None]) -> None:
+        """`take` is given the digits of each id."""
+        self._boundary: Boundary = (
+            Dechunked(UpstreamError)
+            if framing is CHUNKED
+            else boundary_of(framing, UpstreamError)
+        )
+        self.done = self._boundary.done
+        self.passed = 0
+        self.unseen = 0  # nothing goes through the kernel unread
+        self._take = take
+        self._line = b""
+        self._is_long = False
+        self._said = ""
+
+    def feed(self, data: bytes | bytearray, at: int, end: int) -> int:
+        """Look at some bytes, and hear them before they go on."""
+        boundary = self._boundary
+        used = boundary.feed(data, at, end)
+        if isinstance(boundary, Dechunked):
+            self._hear(boundary.take())
+        else:
+            self._hear(bytes(data[at:used]))
+        self.done, self.passed = boundary.done, boundary.passed
+        if self.done:
+            self._hear(b"\n")
+            if self._said:
+                self._take(self._said)
+        return used
+
+    def skip(self, count: int) -> None:
+        """Count so many bytes as passed: none are."""
+        self._boundary.skip(count)
+
+    def _hear(self, content: bytes) -> None:
+        first, *more = content.split(b"\n")
+        self._put(first)
+        for line in more:
+            self._end_line()
+            self._put(line)
+
+    def _put(self, part: bytes) -> None:
+        self._is_long = self._is_long or len(self._line) + len(part) > LONGEST_TOLD
+        self._line = b"" if self._is_long else self._line + part
+
+    def _end_line(self) -> None:
+        line, is_long = self._line.strip(), self._is_long
+        self._line, self._is_long = b"", False
+        if line and not is_long and _TELLING.search(line):
+            self._read(line)
+        elif line or is_long:
+            self._said = ""
+
+    def _read(self, line: bytes) -> None:
+        said, self._said = self._said, ""
+        try:
+            value = jsonbody.parse(line)
+        except BadRequest:
+            return
+        if not isinstance(value, dict):
+            return
+        aux, stream = value.get("aux"), value.get("stream")
+        told = aux.get("ID") if isinstance(aux, dict) else value.get("Id")
+        if isinstance(told, str) and (found := _ID.fullmatch(told)):
+            self._take(found[1])
+        if isinstance(stream, str):
+            own = _SAID.fullmatch(stream)
+            self._said = own[1] if own else said * stream.startswith(_NAMED)
