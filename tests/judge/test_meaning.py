@@ -109,6 +109,7 @@ WAYS += [
     ({**{k: v for k, v in PACKS.items() if k != "CREATE_IMAGES"}, "CREATE_CAPS": ""}, packing(", as an image holds: CREATE_IMAGES lists any")),
     (granting(CREATE_IMAGES="busybox,acme/*"), packing(", as an image holds: CREATE_IMAGES lists acme/*")),
     (granting(CREATE_IMAGES="a*e/ci:1"), packing(", as an image holds: CREATE_IMAGES lists a*e/ci:1")),
+    (granting(CREATE_IMAGES="busybox,@built"), packing(", as an image holds: CREATE_IMAGES lists @built")),
     (granting("ImageCreate"), packing(", as an image holds: PULL_IMAGES lists any")),
     (granting("ImageCreate", PULL_IMAGES="*"), packing(", as an image holds: PULL_IMAGES lists any")),
     (granting("ImageCreate", PULL_IMAGES="acme/*:*"), packing(", as an image holds: PULL_IMAGES lists acme/*:*")),

@@ -69,7 +69,7 @@ ITEMS: Mapping[str, st.SearchStrategy[str]] = {
     "CREATE_DEVICES": st.sampled_from(["gpu", "rule", "/dev/a", "/dev/a*", "/dev/*"])
     | _behind("driver:"),
     "CREATE_DRIVERS": _behind("log:", "volume:"),
-    "CREATE_IMAGES": _images(),
+    "CREATE_IMAGES": _images() | st.just("@built"),
     "CREATE_NAMESPACES": st.sampled_from(["net:host", "pid:host", "links"]),
     "CREATE_OPTIONS": _options(
         "ContainerCreate:HostConfig.Annotations.a", "VolumeCreate:DriverOpts.type"

@@ -77,6 +77,9 @@ LISTED: list[tuple[str, str, str, list[str]]] = [
     ("CREATE_OPTIONS", "VolumeCreate:DriverOpts.type", "VolumeCreate:DriverOpts.type=nfs*", []),
     ("CREATE_OPTIONS", "VolumeCreate:DriverOpts.type=nfs", "VolumeCreate:DriverOpts.type", ["VolumeCreate:DriverOpts.type"]),
     ("EXEC_USERS", "*", "@default", []),
+    ("CREATE_IMAGES", "*", "@built", []),
+    ("CREATE_IMAGES", "*:*,a/*", "@built", ["@built"]),
+    ("CREATE_IMAGES", "@built", "@built,a:1", ["a:1"]),
     ("EXEC_USERS", "a*", "@default", ["@default"]),
     ("PULL_IMAGES", "a:*", "src:-", ["src:-"]),
 ]  # fmt: skip

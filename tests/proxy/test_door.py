@@ -45,7 +45,7 @@ def test_the_door_loads_what_functions_import() -> None:
         "from trioproxy.judge.gate import Gate\n"
         "from trioproxy.proxy.server import load\n"
         "policy, _ = parse_policy({'ALLOW_OPERATIONS': 'ContainerList',"
-        " 'ONLY_CONTAINERS': '@own', 'ONLY_OWNER': 'x', 'REDACT': 'env'})\n"
+        " 'ONLY_CONTAINERS': '@own', 'ONLY_OWNER': 'x', 'REDACT': 'env', 'CREATE_IMAGES': '@built'})\n"
         "load(Gate.enforcing(policy))\n"
         "import trioproxy.proxy.containers\n"
         "print(*sys.modules, sep='\\n')"

@@ -15,6 +15,7 @@ READINGS = [
     ("CREATE_BINDS={tmp}/x-{num}", [("{num}", "any digits"), ("{tmp}", "/scratch")]),
     ("CREATE_IMAGES={project}-web:latest", [("{project}", "what CREATE_PROJECT names")]),
     ("CREATE_IMAGES=app:*", [("*", "any letters, digits, _ or -")]),
+    ("CREATE_IMAGES=@built", [("@built", "what was built or committed through this policy since the proxy began, by its id; BuildKit tells none")]),
     ("CREATE_CAPS=NET_ADMIN", []),
     ("CREATE_CAPS=*", []),
     ("CREATE_PORTS=random", [("random", "a port that the Engine chooses, or that the system had free")]),
