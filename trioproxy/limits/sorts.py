@@ -395,7 +395,7 @@ def _user(text: str, *_: object) -> Words:
 
 
 OWN_IMAGES: Final = _known(f"""\
-{BUILT} | images that it built or committed itself | is what it makes of them
+{BUILT} | images that it built or committed itself (BuildKit tells no ids) | is what it makes of them
 """)
 """Items that list images by who made them, which no name does: all that begin with an `@`. By
 each the client chooses what is in an image, and why is what `judge.meaning` goes by."""
