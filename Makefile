@@ -64,12 +64,12 @@ test-image: .venv/installed-dev packages ## build and run the image and the exam
 	$(PYTHON) -m pytest -n $(JOBS) --dist worksteal tests/image
 
 .PHONY: package
-package: .venv/installed-dev packages sbom ## build the sdist and the wheel into dist, and check them
+package: .venv/installed-dev packages sbom ## build what is published into dist and release, and check it
 	$(PYTHON) -m twine check --strict dist/*
 	JUST_BUILT=yes $(PYTHON) -m pytest -q tests/release
 
 .PHONY: sbom
-sbom: .venv/made ## build them, and into release what the wheel is installed with (SBOM)
+sbom: .venv/made ## build them, with what they are made of (SBOM), and check nothing
 	@PYTHON=$(PYTHON) scripts/build-dist
 
 .PHONY: lock

@@ -22,7 +22,8 @@ WIDTH: Final = 80
 INDENT: Final = "   "
 KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "DOCKER_CONFIG")
 """What the commands get of our environment: no setting of trioproxy is among it."""
-PROGRAMS: Final = {"trioproxy": "trioproxy", "client": "demo.guest"}
+INSTALLED: Final = "DEMO_OF"
+"""Names an installed program, of which the commands are then, in place of this checkout's."""
 START_SECONDS: Final = 20
 TRIES: Final = 3
 """Starts of the proxy: another demonstration may take the port that was free."""
@@ -43,15 +44,19 @@ class Stage:
     @classmethod
     def build(cls, folder: Path, engine: str) -> "Stage":
         """Put our programs on the PATH of the commands, and name the Engine."""
-        for name, module in PROGRAMS.items():
+        ours = [sys.executable, "-m", "trioproxy"]
+        programs = {
+            "trioproxy": [os.environ[INSTALLED]] if INSTALLED in os.environ else ours,
+            "client": [sys.executable, "-m", "demo.guest"],
+        }
+        for name, words in programs.items():
             program = folder / "bin" / name
             program.parent.mkdir(exist_ok=True)
-            words = shlex.join([sys.executable, "-m", module])
-            program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+            program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
             program.chmod(0o755)
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         kept["PATH"] = f"{folder / 'bin'}:{kept.get('PATH', os.defpath)}"
-        kept["PYTHONPATH"] = str(Path(__file__).parents[1])
+        kept["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
         kept["SOCKET_PATH"] = engine
         return cls(folder=folder, environment=kept)
 

@@ -7,13 +7,19 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from trioproxy.errors import ConfigError
 
 SIZE_LIMIT: Final = 64 * 1024 * 1024
 """Beyond this a file is none of ours."""
 
+
+_LOADER: Final[Any] = __spec__.loader
+_LOADED_FROM: Final[str] = getattr(_LOADER, "archive", "")
+ARCHIVE: Final = os.path.realpath(_LOADED_FROM) if _LOADED_FROM else ""
+"""The one file that the program is, if it is one (`trioproxy.pyz`), else empty. What comes with
+it has paths below that, as if it were a folder, and is read by who has loaded this module."""
 
 PIPE_HINT: Final = (
     "write it to a file: it is read more than once, and <(COMMAND) is a pipe"
@@ -35,6 +41,8 @@ def read(
     `is_regular`: what is none, as a pipe that nobody writes to, is an error, and is never
     waited for. An output is one, too.
     """
+    if (packed := _packed(path)) is not None:
+        return packed
     is_regular |= is_output
     # Windows has neither these two nor files that we write, and translates line ends.
     flags = os.O_NOFOLLOW if is_output else 0
@@ -56,6 +64,21 @@ def read(
         raise cannot("read", path, error) from error
     if len(data) > SIZE_LIMIT:
         raise ConfigError(f"{path} is larger than {SIZE_LIMIT >> 20} MiB")
+    return data
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file, be it in our archive."""
+    return path.is_file() or _packed(path) is not None
+
+
+def _packed(path: Path) -> bytes | None:
+    if not ARCHIVE or not path.is_relative_to(ARCHIVE):
+        return None
+    try:
+        data: bytes = _LOADER.get_data(str(path.relative_to(ARCHIVE)))
+    except OSError:
+        return None
     return data
 
 

@@ -80,7 +80,7 @@ async def test_failure_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A demonstration that fails says so in one line and ends with status 1."""
-    monkeypatch.setattr(stage, "PROGRAMS", {"client": "demo.guest"})
+    monkeypatch.setenv(stage.INSTALLED, "/nonexistent/trioproxy")
     assert await main() == 1
     assert capsys.readouterr().err.count("The demonstration failed:") == 1
 

@@ -46,14 +46,15 @@ def build(
 
 def test_reproducible(tmp_path: Path, wheels: Path) -> None:
     """Two clones in folders of other names, built by users with another umask and time
-    zone, years apart, give the same sdist, wheel, bill of materials and sums."""
+    zone, years apart, give the same sdist, wheel, one-file program, package for Debian, manuals, bill of
+    materials and sums."""
     one = build(tmp_path / "one", wheels, umask=0o022, zone="UTC")
     far = tmp_path / "another" / "folder"
     later = ("faketime", "-f", "+3y")
     other = build(far, wheels, *later, umask=0o077, zone="Asia/Tokyo")
     assert {name for name in one if one[name] != other[name]} == set()
     assert one.keys() == other.keys()
-    assert len(one) == 4
+    assert len(one) == 7
     # Where `make package` has built just this commit, that is what it left.
     changed = subprocess.check_output(["git", "status", "--porcelain"], cwd=ROOT)
     if "JUST_BUILT" in os.environ and not changed:

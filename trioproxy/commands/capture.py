@@ -12,7 +12,7 @@ that was there is mounted again.
 Root may make such a namespace. Other users need a user namespace around it, in which they
 keep their own id; not every system gives them one.
 
-This file is also the program that does it, run by itself (`python -I capture.py`): the
+This file is also the program that does it, run by itself (`python -I -c`): the
 namespace must be made in the process that becomes COMMAND, and by one without threads.
 """
 
@@ -44,7 +44,7 @@ NOT_EXECUTABLE: Final = 126
 def wrap(command: Sequence[str], ours: str, paths: Sequence[str]) -> list[str]:
     """The command line that runs a command with our socket at these paths."""
     targets = [part for path in paths for part in (ours, path)]
-    return [sys.executable, "-I", __file__, *targets, "--", *command]
+    return [*_ourselves(), *targets, "--", *command]
 
 
 def why_not(paths: Sequence[str]) -> str:
@@ -53,7 +53,7 @@ def why_not(paths: Sequence[str]) -> str:
     targets = [part for path in paths for part in (os.devnull, path)]
     try:
         tried = subprocess.run(  # noqa: S603  ourselves
-            [sys.executable, "-I", __file__, *targets, "--", "true"],
+            [*_ourselves(), *targets, "--", "true"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -62,6 +62,14 @@ def why_not(paths: Sequence[str]) -> str:
     except OSError as error:
         return f"{error.filename}: {error.strerror}"
     return tried.stderr.strip() if tried.returncode else ""
+
+
+def _ourselves() -> list[str]:
+    """This file as a program, by its text: in `trioproxy.pyz` it has no path of its own."""
+    from importlib import resources  # here, for that program needs none
+
+    text = resources.files(__package__).joinpath("capture.py").read_text("utf-8")
+    return [sys.executable, "-I", "-c", text]
 
 
 def paths_of_engine(upstream: str) -> list[str]:

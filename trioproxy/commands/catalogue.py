@@ -2,7 +2,8 @@
 `documented:traefik` one that was read in a client's source and never seen at work.
 
 They are the files of the folder `learned`, which the wheel has inside of the package and
-a checkout beside it. A name is looked up among those there are, and never made a path of.
+a checkout beside it; in `trioproxy.pyz` they are a part of that one file. A name is looked up
+in their catalogue, and never made a path of.
 """
 
 import json
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from trioproxy.errors import ConfigError
-from trioproxy.files import read_text
+from trioproxy.files import is_there, read_text
 
 PREFIX: Final = "learned:"
 READ: Final = "documented:"
@@ -84,7 +85,12 @@ def _refuse_bare(name: str) -> None:
 
 
 def _names_in(where: Path) -> set[str]:
-    return {path.stem for path in where.glob("*.env")}
+    has_some = is_there(where / LIST)
+    return (
+        {one["name"] for one in json.loads(read_text(where / LIST))}
+        if has_some
+        else set()
+    )
 
 
 def below(prefix: str) -> Path:
@@ -95,7 +101,7 @@ def below(prefix: str) -> Path:
 def folder() -> Path:
     """The folder that they are in."""
     for place in PLACES:
-        if (place / LIST).is_file():
+        if is_there(place / LIST):
             return place
     raise ConfigError(
         "this installation has no learned files",

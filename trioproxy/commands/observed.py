@@ -8,7 +8,7 @@ from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import load
 from trioproxy.evidence.ledger import evidence_path
 from trioproxy.evidence.seen import Evidence
-from trioproxy.files import read
+from trioproxy.files import is_there, read
 
 
 def is_evidence(name: str) -> bool:
@@ -30,4 +30,4 @@ def evidence_next_to(file: str) -> Path | None:
         path = evidence_path(locate(file))
     except ConfigError:  # no name that an evidence file could have
         return None
-    return path if path.is_file() else None
+    return path if is_there(path) else None

@@ -18,6 +18,7 @@ import trioproxy
 from trioproxy.api import normal
 from trioproxy.api.families import PROXY
 from trioproxy.errors import ConfigError
+from trioproxy.files import ARCHIVE
 from trioproxy.hostpath import (
     Mount,
     is_in_container,
@@ -244,13 +245,15 @@ def installing(policy: Policy) -> str:
     """A command that puts the program where no client writes."""
     import shlex
 
-    command = f"pipx install {shlex.quote(_source())}"
-    home = os.path.expanduser("~/.local")
+    home, settings = os.path.expanduser("~/.local"), ""
     try:
         check_own(policy, [Own(path=home, kind=Kind.LISTENER)])
     except ConfigError:
-        return f"PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin {command}"
-    return command
+        home = "/usr/local"
+        settings = "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin "
+    if ARCHIVE:
+        return shlex.join(["install", "-D", ARCHIVE, f"{home}/bin/trioproxy"])
+    return f"{settings}pipx install {shlex.quote(_source())}"
 
 
 def _source() -> str:

@@ -549,5 +549,5 @@ def _place(error: BaseException) -> str:
     return f"{os.path.basename(ours[-1].filename)}:{ours[-1].lineno}" if ours else "?"
 
 
-PACKAGE: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-"""Where our own code is."""
+PACKAGE: Final = os.path.dirname(os.path.dirname(_place.__code__.co_filename)) + os.sep
+"""Where our own code is, as its frames name it."""
