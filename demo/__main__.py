@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import trio
 
@@ -21,6 +22,9 @@ from demo.stage import (
     show,
     show_env_file,
 )
+
+FOLDERS: Final = ("/srv/job-k3w9xq", "/srv/job-8d2m7z")
+HOLE: Final = "CREATE_BINDS=/srv/job-{rand6}"
 
 
 async def tell(play: Play, stage: Stage) -> None:
@@ -36,14 +40,26 @@ async def tell(play: Play, stage: Stage) -> None:
         "lists above it say what those requests may ask for."
     )
     show_env_file((stage.folder / "app.env").read_text())
-    say("4. Enforce. What was learned passes; everything else is refused.")
+    if play.job:
+        say(
+            "4. Holes. This client binds a folder that is another one each time. Two "
+            "runs show what varies, and the list gets a hole for it:"
+        )
+        for folder in FOLDERS:
+            job = play.job.format(folder)
+            await stage.run(f"trioproxy learn --quiet -o job.env -- {job} 2>log")
+        lines = (stage.folder / "job.env").read_text().splitlines()
+        show("\n".join(line for line in lines if line.startswith("CREATE_BINDS")))
+        if HOLE not in lines:
+            raise Failed("two folders did not become a hole")
+    say("5. Enforce. What was learned passes; everything else is refused.")
     async with enforcing(stage) as proxy:
         show(f"$ export DOCKER_HOST={proxy.url}")
         await stage.run(play.passes, DOCKER_HOST=proxy.url)
         answer = await stage.run(play.refused, check=False, DOCKER_HOST=proxy.url)
     if "ALLOW_OPERATIONS" not in answer:
         raise Failed(f"{play.refused!r} was not refused as it should be")
-    say("5. The log. Each request has a line. This is that of the refusal:")
+    say("6. The log. Each request has a line. This is that of the refusal:")
     show(next(line for line in proxy.log if "decision=refused" in line.split()))
     say(
         "Now yours: trioproxy learn -o learned/app.env -- COMMAND, with any command "

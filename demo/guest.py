@@ -125,6 +125,13 @@ def images(client: Client) -> None:
         print(image["RepoTags"][0])
 
 
+def create(client: Client, folder: str) -> None:
+    """Make a container that has a folder of the host."""
+    wanted = {"Image": "web:1", "HostConfig": {"Binds": [f"{folder}:/work"]}}
+    made = client.ask("POST", "/containers/create", json.dumps(wanted).encode())
+    print(json.loads(made)["Id"][:12])
+
+
 COMMANDS = {"ps": ps, "logs": logs, "exec": execute, "images": images}
 
 
@@ -134,6 +141,9 @@ def main(arguments: list[str]) -> int:
     with client.sock:
         try:
             client.ask("HEAD", "/_ping")
+            if arguments[:1] == ["create"]:
+                create(client, arguments[1])
+                return 0
             for name in arguments:
                 COMMANDS[name](client)
         except Refused as refusal:

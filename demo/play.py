@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 DEFAULT_ENGINE: Final = "unix:///var/run/docker.sock"
+CREATE: Final = "docker create --pull never -v {}:/work busybox"
 ECHO: Final = "echo hi | docker run --rm --pull never -i busybox cat"
 
 
@@ -22,6 +23,8 @@ class Play:
     """The run of a client that is learned."""
     passes: str
     refused: str
+    job: str = ""
+    """A run that binds a folder, another one each time; empty: there is no image for it."""
     is_standin: bool = False
 
 
@@ -40,6 +43,7 @@ def real_play() -> Play | None:
         learned=f"sh -c 'docker ps && {ECHO}'" if has_image else "docker ps",
         passes="docker ps",
         refused="docker images",
+        job=f"sh -c 'docker rm $({CREATE})'" if has_image else "",
     )
 
 
@@ -53,6 +57,7 @@ def standin_play(folder: Path) -> Play:
         learned="sh -c 'client ps logs && echo hi | client exec'",
         passes="client ps",
         refused="client images",
+        job="client create {}",
         is_standin=True,
     )
 

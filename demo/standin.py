@@ -123,6 +123,7 @@ OPERATIONS: Final[tuple[tuple[str, str, Operation], ...]] = (
     ("GET", "/version", answer(VERSION)),
     ("GET", "/containers/json", answer(CONTAINERS)),
     ("GET", "/images/json", answer(IMAGES)),
+    ("POST", "/containers/create", answer({"Id": CONTAINER_ID}, status=201)),
     ("GET", "/containers/[^/]+/logs", follow_logs),
     ("POST", "/containers/[^/]+/exec", answer({"Id": EXEC_ID}, status=201)),
     ("POST", "/exec/[^/]+/start", run_cat),
