@@ -626,12 +626,20 @@ async def test_health_asks_the_running_proxy(fake: FakeEngine) -> None:
         well = await trio.to_thread.run_sync(run, "health", address)
         told = rf"{address}: the Engine answers; policy [0-9a-f]{{8}}\n"
         assert (well.status, bool(re.fullmatch(told, well.out))) == (0, True)
+        ready = await trio.to_thread.run_sync(run, "health", "--ready", address)
+        assert (ready.status, ready.out) == (0, well.out)
         fake.die()
         with trio.fail_after(PATIENCE):  # one answer serves all who ask within a second
             ill = well
             while ill.status == 0:
                 ill = await trio.to_thread.run_sync(run, "health", "--json", address)
         assert '"up": false' in ill.out
+        live = await trio.to_thread.run_sync(run, "health", "--live", address)
+        assert (live.status, live.out) == (0, f"{address}: the proxy answers\n")
+        wrong = await trio.to_thread.run_sync(
+            run, "health", "--live", "--fail-stale", address
+        )
+        assert (wrong.status, "--live does not" in wrong.err) == (2, True)
     gone = await trio.to_thread.run_sync(run, "health", address)
     assert (gone.status, "does not answer" in gone.out) == (1, True)
 

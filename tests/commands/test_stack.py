@@ -339,6 +339,84 @@ def test_a_link_is_no_policy(tmp_path: Path) -> None:
         read_unlinked(str(tmp_path / "b.env"))
 
 
+def mounted(folder: Path, files: dict[str, str], at: str) -> None:
+    """A ConfigMap as the kubelet mounts it; anew, as it brings a changed one."""
+    (folder / at).mkdir(parents=True)
+    for name, text in files.items():
+        (folder / at / name).write_text(text)
+    (folder / "..data_tmp").symlink_to(at)
+    (folder / "..data_tmp").rename(folder / "..data")
+    for name in files:
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(f"..data/{name}")
+
+
+def test_a_config_map_is_a_folder_of_policies(tmp_path: Path) -> None:
+    """Its links lead to files of the same names, in the folder of now, and a changed one is there at once."""
+    files = {f"{name}.env": f"ALLOW_OPERATIONS={one}\n" for name, one in LISTS.items()}
+    mounted(tmp_path, files, "..2026_11_27_07_00_00.1")
+    found = policies_in(str(tmp_path))
+    assert found.keys() == LISTS.keys()
+    for name, path in found.items():
+        assert read_unlinked(path) == files[f"{name}.env"]
+    mounted(
+        tmp_path, {**files, "ps.env": "ALLOW_OPERATIONS=\n"}, "..2026_11_27_07_00_01.2"
+    )
+    assert read_unlinked(found["ps"]) == "ALLOW_OPERATIONS=\n"
+
+
+OTHER_LINKS = {
+    "another name": ("ps.env", "..data/images.env"),
+    "out of the folder": ("ps.env", "../ps.env"),
+    "data that leads out": ("..data", "../elsewhere"),
+    "data that is the folder above": ("..data", ".."),
+    "data that leads to a link": ("..data", "..link"),
+}
+
+
+@pytest.mark.parametrize(("name", "leads"), OTHER_LINKS.values(), ids=OTHER_LINKS)
+def test_no_other_link_is_followed(name: str, leads: str, tmp_path: Path) -> None:
+    """In a ConfigMap neither: another's name, or what lies elsewhere."""
+    text = "ALLOW_OPERATIONS=\n"
+    folder = tmp_path / "policies"
+    mounted(folder, {"ps.env": text, "images.env": text}, "..1")
+    for other in (tmp_path, tmp_path / "elsewhere"):
+        other.mkdir(exist_ok=True)
+        (other / "ps.env").write_text(text)
+    (folder / "..link").symlink_to("../elsewhere")
+    (folder / name).unlink()
+    (folder / name).symlink_to(leads)
+    with pytest.raises(ConfigError, match="is a symbolic link"):
+        read_unlinked(str(folder / "ps.env"))
+
+
+def test_a_file_that_a_config_map_has_no_more(tmp_path: Path) -> None:
+    """What is gone from it cannot be read, nor what is a folder or a pipe there."""
+    mounted(tmp_path, {"ps.env": "ALLOW_OPERATIONS=\n"}, "..1")
+    mounted(tmp_path, {"images.env": "ALLOW_OPERATIONS=\n"}, "..2")
+    with pytest.raises(ConfigError, match="cannot read"):
+        read_unlinked(str(tmp_path / "ps.env"))
+    (tmp_path / "..2" / "ps.env").symlink_to("images.env")
+    with pytest.raises(ConfigError, match="is a symbolic link"):
+        read_unlinked(str(tmp_path / "ps.env"))
+
+
+async def test_a_changed_config_map_is_read_again(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """`--watch` on a policy of a listener that lies in one: the kubelet puts a folder in the place of another, and what was refused passes."""
+    folder = tmp_path / "policies"
+    mounted(folder, {"app.env": "ALLOW_OPERATIONS=ContainerList\n"}, "..1")
+    args = listeners(tmp_path, {"app": folder / "app.env"})
+    upstream = ("--upstream", f"unix://{fake.path}")
+    async with running("enforce", *args, *upstream, "--watch") as proxy:
+        await proxy.line(" start ")
+        assert await granted(f"unix://{tmp_path}/app.sock") == [200, 403, 403]
+        mounted(folder, {"app.env": "ALLOW_OPERATIONS=ImageList\n"}, "..2")
+        await proxy.line(" reload client=app ")
+        assert await granted(f"unix://{tmp_path}/app.sock") == [403, 200, 403]
+
+
 def test_containers_are_known_from_a_container_alone(tmp_path: Path) -> None:
     """Elsewhere `POLICIES` refuses to start, and so it does where no listener asks who somebody is."""
     variables = {"POLICIES": str(tmp_path)}

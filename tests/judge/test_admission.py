@@ -11,6 +11,7 @@ from tests.fakes import request
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate, NeedBody, NeedThings
 from trioproxy.proxy.admission import Admission, Admitted, Pending
+from trioproxy.proxy.condition import Probe
 
 ALL = {"ALLOW_OPERATIONS": ",".join(corpus.operations())}
 JSON = "Content-Type: application/json"
@@ -119,10 +120,11 @@ def test_the_observers_are_all_told() -> None:
 
 def test_the_proxys_own_question() -> None:
     """Its health is asked for with GET at one path, and with nothing else."""
-    assert admitted(request("GET", "/_trioproxy/health")).is_health
-    assert not admitted(request("POST", "/_trioproxy/health")).is_health
-    assert not admitted(request("GET", "/_trioproxy/health?a")).is_health
-    assert not admitted(request("GET", "/_ping")).is_health
+    for one in Probe:
+        assert admitted(request("GET", f"/_trioproxy/{one}")).probe is one
+    assert admitted(request("POST", "/_trioproxy/health")).probe is None
+    assert admitted(request("GET", "/_trioproxy/health?a")).probe is None
+    assert admitted(request("GET", "/_ping")).probe is None
 
 
 def test_grpc_has_one_route() -> None:

@@ -1,6 +1,10 @@
 """The reserved health route: our own round trip to the Engine, and no more."""
 
+import json
+
 import pytest
+import trio
+import trio.lowlevel
 from trio.testing import MockClock
 
 from tests.fakes import FakeEngine, response, settle
@@ -103,6 +107,36 @@ async def test_nothing_else_is_the_health_route(
     await client.ask(method, target)
     assert (await client.read_response(method)).status in {400, 403}
     assert not await proxy.fake.is_called()
+
+
+async def test_alive_without_an_engine(proxy: Proxy, fake: FakeEngine) -> None:
+    """`live` is 200 whatever the Engine does, and asks it nothing; `ready` is not."""
+    fake.stop()
+    client = await proxy.connect()
+    await client.ask(target="/_trioproxy/live")
+    answer = await client.read_response()
+    assert (answer.status, answer.body) == (200, b'{"proxy": "up"}\n')
+    await client.ask(target="/_trioproxy/ready")
+    answer = await client.read_response()
+    assert (answer.status, json.loads(answer.body)["engine"]) == (503, "down")
+
+
+async def test_who_ends_is_not_ready(proxy: Proxy) -> None:
+    """While it drains, a client that is here still is told so; the Engine is well."""
+    client = await proxy.connect()
+    await client.ask(target="/_trioproxy/ready")
+    engine = await proxy.fake.accept()
+    await engine.answer(body=b"OK")
+    engine.close()
+    assert (await client.read_response()).status == 200
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(proxy.server.drain)
+        while not proxy.server.is_draining:
+            await trio.lowlevel.checkpoint()
+        await client.ask(target="/_trioproxy/ready")
+        answer = await client.read_response()
+    said = json.loads(answer.body)
+    assert (answer.status, said["engine"], said["hindrance"]) == (503, "up", "draining")
 
 
 async def test_it_is_not_logged_as_a_request(proxy: Proxy, fake: FakeEngine) -> None:

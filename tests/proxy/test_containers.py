@@ -399,6 +399,23 @@ async def test_without_events_nobody_is_chosen(stack: Stack, fake: FakeEngine) -
     assert " events-lost " in stack.lines()
 
 
+async def test_without_events_it_is_not_ready(stack: Stack) -> None:
+    """Nobody can be told from another then: `ready` says so, and is well again with a new stream."""
+
+    async def until(wanted: int) -> str:
+        status, said = 0, ""
+        with trio.fail_after(PATIENCE):
+            while status != wanted:
+                status, said = await stack.ask("/_trioproxy/ready")
+        return said
+
+    await until(200)
+    stack.host.events.pop().close()
+    assert "the Engine tells of no events" in await until(503)
+    assert (await stack.ask("/_trioproxy/live"))[0] == 200
+    await until(200)
+
+
 async def test_a_policy_that_goes_takes_its_clients_along(stack: Stack) -> None:
     """A file that is taken out of the folder is nobody's any more, and who had it is cut."""
     stack.host.containers = [container("ps")]

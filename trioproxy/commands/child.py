@@ -47,6 +47,7 @@ def environment(environ: Mapping[str, str], docker_host: str) -> dict[str, str]:
         "DOCKER_TLS_VERIFY",
         "DOCKER_CERT_PATH",
         "DOCKER_CONTEXT",
+        "NOTIFY_SOCKET",  # what it would say there would be said of us
     }
     kept = {name: value for name, value in environ.items() if name not in overriding}
     return kept | {"DOCKER_HOST": docker_host}

@@ -90,6 +90,12 @@ Examples:
     metavar="FILE.jsonl",
     help="Keep evidence of what passes and what is refused, for diff and approve.",
 )
+@click.option(
+    "--print-config",
+    is_flag=True,
+    help="Say what each setting is, and where that comes from; serve nobody.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print that as JSON.")
 def command(
     *,
     file: str | None,
@@ -98,6 +104,8 @@ def command(
     shadow: bool,
     watch: bool,
     record: str | None,
+    print_config: bool,
+    as_json: bool,
 ) -> None:
     """Let pass what a policy allows, and nothing else.
 
@@ -112,6 +120,8 @@ def command(
     SIGHUP reads FILE again, and so does --watch when it changes: requests, streams and
     tunnels that the new policy refuses are cut. SIGTERM lets finite requests finish.
     """
+    if as_json and not print_config:
+        raise click.UsageError("--json is the form of --print-config: write both")
     start.refuse_haproxy_config()
     config = read_config(listen, upstream, os.environ)
     log = Log(config.level, config.log_fd, config.log_format)
@@ -121,6 +131,7 @@ def command(
         raise click.UsageError("--watch needs FILE: the environment never changes")
     folder = _read_folder(config, files, own)
     own_files = tuple(_own_files(files | folder, record, config))
+    kept = None if print_config else record
     policies = dict[str, Gates]()
 
     def add(client: str, path: str) -> Gates:
@@ -131,7 +142,7 @@ def command(
             is_containers=client not in files,
             shadow=shadow,
             watched=str(locate(path)) if watch and path else "",
-            recording=_open_record(record, client, count, log) if record else None,
+            recording=_open_record(kept, client, count, log) if kept else None,
             own_files=own_files,
             own=own,
             policies=policies,
@@ -145,6 +156,12 @@ def command(
         one.put_in_force(found)
         gates[client], observers[client] = found.gate, tuple(one.observers())
         warnings += (*found.warnings, _check_mounted(one.watched))
+    if print_config:
+        from trioproxy.commands import configured  # a start does not print
+
+        options = click.get_current_context().params
+        configured.tell(config, gates, folder, options, warnings)
+        return
     for warning in (
         *dict.fromkeys(warnings),
         start.check_time_zone(os.environ),
@@ -321,6 +338,8 @@ class Gates:
     """What the policy that is tried out now would have refused."""
     policy: Policy | None = None
     """What is in force."""
+    is_stale: bool = False
+    """Whether a newer file was refused."""
     verdict: str = ""
     """What was said last of whether it gives root on the host."""
     policies: "Mapping[str, Gates]"
@@ -437,6 +456,7 @@ class Gates:
 
     def tell_standing(self, server: Server, *, is_stale: bool = False) -> None:
         """Have health checks told what is in force, and whether a newer file was refused."""
+        self.is_stale = is_stale
         server.health.tell_policy(
             self.fingerprint, is_stale=is_stale, client=self.client
         )
@@ -498,6 +518,10 @@ async def run(
             nursery.start_soon(
                 _obey, signals, server, nursery.cancel_scope, policies, look
             )
+            if os.environ.get("NOTIFY_SOCKET"):
+                from trioproxy.commands import supervisor  # few are watched
+
+                nursery.start_soon(supervisor.be_watched, log)
             if server.config.policies and watch:
                 nursery.start_soon(_watch, server.config.policies, look)
             await _serve(server, policies, nursery)
@@ -554,6 +578,16 @@ async def _serve(
                 text="reachable from other machines: keep it on an internal network"
                 " and never publish the port",
             )
+        await _tell_ready(server, policies)
+
+
+async def _tell_ready(server: Server, policies: Mapping[str, Gates]) -> None:
+    stale = [
+        client or "the process" for client, one in policies.items() if one.is_stale
+    ]
+    whose = f"; refused was a newer policy of {', '.join(stale)}" if stale else ""
+    text = f"serving on {' and '.join(server.addresses)}{whose}"
+    await start.tell_supervisor(server.log, "READY=1", text)
 
 
 async def _look_around(server: Server, policies: Mapping[str, Gates]) -> None:
@@ -635,16 +669,32 @@ async def _obey(
     policies: Mapping[str, Gates],
     look_for_policies: Callable[[], Awaitable[None]],
 ) -> None:
+    reloads = 0
+
+    async def reload_all() -> None:
+        nonlocal reloads
+        reloads += 1
+        await start.tell_supervisor(server.log, "RELOADING=1", "reading the policies")
+        async with trio.open_nursery() as reading:
+            for one in policies.values():
+                reading.start_soon(_reload, server, one)
+            reading.start_soon(look_for_policies)
+        reloads -= 1
+        if not (reloads or server.is_draining):
+            await _tell_ready(server, policies)
+
     async with trio.open_nursery() as nursery:
         async for number in signals:
             if number == signal.SIGHUP:
-                for one in policies.values():
-                    nursery.start_soon(_reload, server, one)
-                nursery.start_soon(look_for_policies)
+                nursery.start_soon(reload_all)
             elif server.is_draining:
                 scope.cancel()
             else:
                 nursery.start_soon(server.drain)
+                text = "letting requests finish"
+                nursery.start_soon(
+                    start.tell_supervisor, server.log, "STOPPING=1", text
+                )
 
 
 async def _reload(server: Server, gates: Gates) -> None:

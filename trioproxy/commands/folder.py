@@ -1,4 +1,9 @@
-"""`POLICIES`: a folder of policies, each of the containers that are called as its file is."""
+"""`POLICIES`: a folder of policies, each of the containers that are called as its file is.
+
+Links are not followed, for where one leads would choose whose policy it is. But for what
+the kubelet makes of a ConfigMap: `NAME.env` leads to `..data/NAME.env`, of the same name,
+and `..data` to a folder right beside it, in whose place it puts a new one at once.
+"""
 
 import os
 from collections.abc import Iterator
@@ -44,12 +49,48 @@ def _policies(folder: str, names: list[str]) -> Iterator[tuple[str, str]]:
         yield client, os.path.join(folder, name)
 
 
+DATA: Final = "..data"
+"""Within a ConfigMap: the link to the folder of now."""
+
+SWAPS: Final = 3
+"""Times that one folder may take another's place while a file is read."""
+
+
 def read_unlinked(path: str) -> str:
-    """Read a policy of the folder; a link is followed nowhere, for it would choose."""
-    if os.path.islink(path):
-        raise ConfigError(
-            f"{path} is a symbolic link: which policy a container has, it may not say",
-            hint="put the file itself there",
-        )
+    """Read a policy of the folder; of links, those of a ConfigMap alone are followed."""
+    folder, name = os.path.split(path)
+    try:
+        leads = os.readlink(path)
+    except OSError:  # no link; or not there, which is told by who reads it
+        leads = ""
+    for swaps in range(SWAPS if leads == f"{DATA}/{name}" else 0):
+        held = _held(folder)
+        try:
+            return read_text(Path(folder, held, name), is_output=True)
+        except ConfigError:
+            if swaps == SWAPS - 1 or _held(folder) == held:
+                raise
+    if leads:
+        raise _is_link(path)
     # Which opens no link either, if it became one meanwhile.
     return read_text(Path(path), is_output=True)
+
+
+def _held(folder: str) -> str:
+    """The name of the folder that a ConfigMap has its files in now."""
+    data = os.path.join(folder, DATA)
+    try:
+        held = os.readlink(data)
+    except OSError as error:
+        raise cannot("read", Path(data), error) from error
+    is_beside = held.startswith("..") and held != ".." and "/" not in held
+    if not is_beside or os.path.islink(os.path.join(folder, held)):
+        raise _is_link(data)
+    return held
+
+
+def _is_link(path: str) -> ConfigError:
+    return ConfigError(
+        f"{path} is a symbolic link: which policy a container has, it may not say",
+        hint="put the file itself there",
+    )

@@ -29,9 +29,8 @@ from trioproxy.values import value_class
 DEADLINE = 5.0
 DOWN = "the proxy runs, but the Engine does not answer"
 STALE = ", and a newer one was refused: its log says why (reload-failed)"
-REQUEST = (
-    b"GET /_trioproxy/health HTTP/1.1\r\nHost: trioproxy\r\nConnection: close\r\n\r\n"
-)
+ALIVE = "the proxy answers"
+REQUEST = "GET /_trioproxy/{} HTTP/1.1\r\nHost: trioproxy\r\nConnection: close\r\n\r\n"
 
 EPILOG = """\b
 Examples:
@@ -62,8 +61,22 @@ class Told:
     is_flag=True,
     help="Exit status 1 also where a newer policy was refused, and an older one counts.",
 )
+@click.option(
+    "--live",
+    "probe",
+    flag_value="live",
+    help="Ask whether the proxy answers, whatever the Engine does: for who would restart it.",
+)
+@click.option(
+    "--ready",
+    "probe",
+    flag_value="ready",
+    help="Ask whether a request would be served now: for who sends requests elsewhere.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(*, url: str | None, fail_stale: bool, as_json: bool) -> int:
+def command(
+    *, url: str | None, fail_stale: bool, probe: str | None, as_json: bool
+) -> int:
     """Ask a running proxy whether the Engine answers.
 
     URL is the proxy's listener (default: as `enforce` would listen). The proxy makes a
@@ -76,9 +89,11 @@ def command(*, url: str | None, fail_stale: bool, as_json: bool) -> int:
     it with known holes are named, and change no exit status.
     """
     address = parse_address(url, port=DEFAULT_PORT) if url else _first_listener()
-    told = ask(address)
+    if probe == "live" and fail_stale:
+        raise click.UsageError("--fail-stale asks for the policy, and --live does not")
+    told = ask(address, probe or "health")
     # Another proxy may have another Engine.
-    is_ours = told.is_up and not url
+    is_ours = told.is_up and not (url or probe)
     answer = versions(upstream_address(None, os.environ)) if is_ours else None
     old = old_components(answer)
     if as_json:
@@ -112,11 +127,11 @@ def _shown(told: Told) -> str:
     return f"{told.detail}{policy}{f'{STALE}{whose}' if told.is_stale else ''}"
 
 
-def ask(address: Address) -> Told:
-    """Ask the proxy at `address` whether all is well."""
+def ask(address: Address, probe: str) -> Told:
+    """Ask the proxy at `address` whether all is well; `probe`: health, live or ready."""
     try:
         with _connect(address) as sock:
-            sock.sendall(REQUEST)
+            sock.sendall(REQUEST.format(probe).encode())
             answer = b""
             while data := sock.recv(4096):
                 answer += data
@@ -131,8 +146,13 @@ def ask(address: Address) -> Told:
     of_all = policies if isinstance(policies, dict) else {}
     if not is_up and "engine" not in words:
         return Told(detail=f"unexpected answer: {answer[:80]!r}")
+    detail = "the Engine answers" if is_up else DOWN
+    if probe == "live":
+        detail = ALIVE
+    elif words.get("engine") == "up" and "hindrance" in words:
+        detail = f"not ready: {visible(str(words['hindrance']))}"
     return Told(
-        detail="the Engine answers" if is_up else DOWN,
+        detail=detail,
         is_up=is_up,
         policy=str(words.get("policy", "")),
         is_stale=any("newer" in one for one in (words, *of_all.values())),

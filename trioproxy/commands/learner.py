@@ -230,7 +230,12 @@ async def serving(
         await nursery.start(server.run)
         for url in start.exposed(server.config.listen, server.addresses):
             tell.warn(start.danger(url))
+        listening = " and ".join(server.addresses)
+        await start.tell_supervisor(server.log, "READY=1", f"learning on {listening}")
         yield nursery
+        await start.tell_supervisor(
+            server.log, "STOPPING=1", "writing what was learned"
+        )
         await server.drain(finite=AFTER_COMMAND, streams=AFTER_COMMAND)
         nursery.cancel_scope.cancel()
 

@@ -26,6 +26,7 @@ from trioproxy.file.variables import PERMISSIONS
 from trioproxy.files import read_text
 from trioproxy.hostpath import is_in_container
 from trioproxy.judge.rules import Policy
+from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.upstream import explain
 from trioproxy.proxy.watch import AWAY_SECONDS
@@ -168,6 +169,15 @@ def run(function: Callable[[*_Args], Awaitable[_Result]], *args: *_Args) -> _Res
         if not isinstance(leaf, TrioProxyError):
             raise
         raise leaf from leaf.__cause__
+
+
+async def tell_supervisor(log: Log, state: str, status: str) -> None:
+    """Tell how this process stands, where whoever supervises it asks for that."""
+    if os.environ.get("NOTIFY_SOCKET"):
+        # Here, for few processes are supervised so.
+        from trioproxy.commands import supervisor
+
+        await supervisor.tell(log, state, status)
 
 
 def away(environ: Mapping[str, str]) -> float:

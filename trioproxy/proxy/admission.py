@@ -51,9 +51,8 @@ from trioproxy.judge.outcome import Observer, Outcome, Verdict
 from trioproxy.judge.rules import UNRESOLVED, Decision, Reason
 from trioproxy.proxy import replies
 from trioproxy.proxy.built import Built
+from trioproxy.proxy.condition import Probe, probe_of
 from trioproxy.values import value_class
-
-HEALTH_TARGET: Final = b"/_trioproxy/health"
 
 TUNNELLED: Final = frozenset({Stream.HIJACK, Stream.H2C, Stream.WEBSOCKET})
 """The Engine may take the connection over."""
@@ -154,8 +153,8 @@ class Admitted:
     expected: Expectation
     """How the answer is to be read."""
     traits: Traits
-    is_health: bool
-    """It asks the proxy itself, and is neither judged by the gate nor told to anybody."""
+    probe: Probe | None
+    """What asks the proxy itself is neither judged by the gate nor told to anybody."""
 
     def in_words(self) -> "Admitted":
         """The same, once it is decided, without what it was judged by but for words."""
@@ -353,7 +352,7 @@ def _render(
             upgrades=upgrades,
         ),
         traits=traits,
-        is_health=head.method == b"GET" and head.target == HEALTH_TARGET,
+        probe=probe_of(b"%b %b HTTP/1." % (head.method, head.target)),
     )
 
 

@@ -1,5 +1,7 @@
-"""The proxy's own round trip to the Engine, for the health route."""
+"""The proxy's own round trip to the Engine, and what it says to probes."""
 
+from collections.abc import Callable
+from enum import StrEnum
 from typing import Final
 
 import trio
@@ -17,6 +19,28 @@ DEADLINE: Final = 3.0
 PING: Final = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
 
 
+class Probe(StrEnum):
+    """What is asked of the proxy itself."""
+
+    HEALTH = "health"
+    """Does the Engine answer?"""
+    LIVE = "live"
+    """Does the proxy? No Engine is asked, for another proxy would not mend that."""
+    READY = "ready"
+    """Would a request be served now?"""
+
+
+_PROBES: Final = {f"GET /_trioproxy/{one}".encode(): one for one in Probe}
+LONGEST_PROBE: Final = max(map(len, _PROBES)) + len(b" HTTP/1.")
+"""Bytes by which a probe is known."""
+
+
+def probe_of(said: bytes) -> Probe | None:
+    """What is asked of the proxy itself, by how a head begins."""
+    line, version, _ = said.partition(b" HTTP/1.")
+    return _PROBES.get(line) if version else None
+
+
 class Health:
     """Knows whether the Engine answers, and asks again when that is a second old."""
 
@@ -24,6 +48,8 @@ class Health:
         self._standings = dict[str, dict[str, str]]()
         self._upstream = upstream
         self._watch = watch
+        self.hindrance: Callable[[], str] = str
+        """Says why nobody is served now, whatever the Engine does; "" for no reason."""
         self._is_up = False
         self._asked = float("-inf")
         self._answered: trio.Event | None = None
@@ -44,16 +70,21 @@ class Health:
         """Tell of a policy no more: it is gone."""
         self._standings.pop(client, None)
 
-    async def answer(self, *, close: bool, client: str = "") -> bytes:
-        """Write the answer to a health check, from a round trip that may be a second old.
+    async def answer(self, probe: Probe, *, close: bool, client: str = "") -> bytes:
+        """Write the answer to a probe, from a round trip that may be a second old.
 
         The policy of who asks comes first, and all of them behind it if there are several.
         """
-        is_up = await self.is_up()
-        standing: dict[str, object] = {**self._standings.get(client, {})}
+        if probe is Probe.LIVE:
+            return replies.health({"proxy": "up"}, is_well=True, close=close)
+        is_well = is_up = await self.is_up()
+        standing: dict[str, object] = {"engine": "up" if is_up else "down"}
+        if probe is Probe.READY and (why := self.hindrance()):
+            is_well, standing["hindrance"] = False, why
+        standing |= self._standings.get(client, {})
         if self._standings.keys() - {""}:
             standing["policies"] = self._standings
-        return replies.health(is_up=is_up, standing=standing, close=close)
+        return replies.health(standing, is_well=is_well, close=close)
 
     async def is_up(self) -> bool:
         """Whether the Engine answers a ping within the deadline.

@@ -52,6 +52,7 @@ from trioproxy.proxy import replies
 from trioproxy.proxy.admission import Admission, Admitted, Parsed, Pending
 from trioproxy.proxy.bodies import LONG, Reading, parse
 from trioproxy.proxy.client import Client
+from trioproxy.proxy.condition import Probe
 from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.exchange import (
     HALF_CLOSE_SECONDS,
@@ -227,8 +228,8 @@ class Connection:
             self._sides.release()
             self._sides.let_go()
             return await self._reject(error, parsed)
-        if admitted.is_health:
-            return await self._answer_health(admitted)
+        if admitted.probe is not None:
+            return await self._answer_probe(admitted, admitted.probe)
         if not admitted.verdict.decision.allowed:
             self._sides.release()
             return await self._refuse(admitted, began)
@@ -399,11 +400,11 @@ class Connection:
             )
         return await self._go_on(admitted)
 
-    async def _answer_health(self, admitted: Admitted) -> bool:
-        """Say whether the Engine answers. Neither recorded nor logged: it is asked for ever."""
+    async def _answer_probe(self, admitted: Admitted, probe: Probe) -> bool:
+        """Say how things stand. Neither recorded nor logged: it is asked for ever."""
         close = not admitted.keep_alive or admitted.framing is not NO_BODY
         reply = await self._shared.health.answer(
-            close=close, client=self.admission.client
+            probe, close=close, client=self.admission.client
         )
         await self.client.wire.send_all(reply)
         return await self._go_on(admitted)

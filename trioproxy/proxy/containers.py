@@ -93,6 +93,11 @@ class Containers:
         self._asking: list[set[str]] = []
         """What went away since, of each question that is under way."""
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether the Engine tells of who goes: without that nobody is chosen."""
+        return self._listening.is_set()
+
     # -- who somebody is -----------------------------------------------------------
 
     async def choose(self, engine: Engine, address: str, age: float) -> tuple[str, str]:

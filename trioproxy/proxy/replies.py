@@ -52,11 +52,10 @@ def error(failure: TrioProxyError, *, head_only: bool = False) -> bytes:
     return message(failure.status, str(failure), head_only=head_only)
 
 
-def health(*, is_up: bool, standing: Mapping[str, object], close: bool) -> bytes:
-    """Write the answer of the health route: whether the Engine answers, the words on the
-    policy, and no more."""
-    body = _as_json({"engine": "up" if is_up else "down", **standing})
-    return _reply(200 if is_up else 503, body, close=close, head_only=False)
+def health(standing: Mapping[str, object], *, is_well: bool, close: bool) -> bytes:
+    """Write the answer to a probe: words on how things stand, and no more."""
+    status = 200 if is_well else 503
+    return _reply(status, _as_json(standing), close=close, head_only=False)
 
 
 def composed(value: Mapping[str, object], *, close: bool) -> bytes:

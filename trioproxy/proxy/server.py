@@ -26,11 +26,11 @@ from trioproxy.http.hosts import Reach, Site
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Observer, name_of_client
 from trioproxy.proxy import listeners, replies
-from trioproxy.proxy.admission import HEALTH_TARGET, Admission
+from trioproxy.proxy.admission import Admission
 from trioproxy.proxy.bodies import Bodies
 from trioproxy.proxy.built import Built
 from trioproxy.proxy.client import Client
-from trioproxy.proxy.condition import Health
+from trioproxy.proxy.condition import LONGEST_PROBE, Health, probe_of
 from trioproxy.proxy.connection import CRASHED, Connection
 from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.listeners import Listener
@@ -82,8 +82,6 @@ SPARE_DESCRIPTORS: Final = 64
 
 SPEAKS_AT_ONCE: Final = (0.0, 0.005, 0.02)
 """Seconds between looks whether somebody asks for health, who is answered whoever that is."""
-
-HEALTH_LINE: Final = b"GET %b HTTP/1." % HEALTH_TARGET
 
 
 def raise_descriptor_limit() -> int:
@@ -146,6 +144,7 @@ class Server:
             bodies=Bodies(config.max_body),
             remembered=Remembered(own=own or Own()),
         )
+        self.health.hindrance = self._hindrance
         self._admissions = dict[str, dict[Reach, Admission]]()
         """Of each policy, by the name of its clients."""
         self._oldest = ""
@@ -190,6 +189,14 @@ class Server:
     def health(self) -> Health:
         """What answers health checks."""
         return self._shared.health
+
+    def _hindrance(self) -> str:
+        """Say why nobody is served now, whatever the Engine does."""
+        if self.is_draining:
+            return "draining"
+        if self._containers is not None and not self._containers.is_listening:
+            return "nobody is known by a container: the Engine tells of no events"
+        return ""
 
     def know_oldest(self, oldest: str) -> None:
         """Know the oldest version of its API that the Engine takes; empty: not known."""
@@ -627,8 +634,8 @@ class Server:
         """
         try:
             head = await self._first_bytes(wire)
-            if is_ours and head.startswith(HEALTH_LINE):
-                reply = await self.health.answer(close=True, client=client)
+            if is_ours and (probe := probe_of(head)):
+                reply = await self.health.answer(probe, close=True, client=client)
             else:
                 reply = replies.message(status, why)
                 if status != KEPT_OUT:  # which has a line of its own, as nobody has
@@ -737,8 +744,7 @@ async def _asks_for_health(wire: Wire) -> bool:
     for pause in SPEAKS_AT_ONCE:
         with suppress(OSError):
             flags = socket.MSG_PEEK | socket.MSG_DONTWAIT
-            said = wire.sock.recv(len(HEALTH_LINE), flags)
-            return said == HEALTH_LINE
+            return probe_of(wire.sock.recv(LONGEST_PROBE, flags)) is not None
         await trio.sleep(pause)
     return False
 

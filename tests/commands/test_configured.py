@@ -1,0 +1,154 @@
+"""`enforce --print-config`: each setting, its value, and where that comes from."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.commands.running import run
+from trioproxy.commands.configured import ELSEWHERE, VALUES, url_of
+from trioproxy.config import UnixAddress, parse_listener
+from trioproxy.file.variables import SETTINGS
+
+GIVEN = {
+    "ALLOWED_HOSTS": ("proxy.example.org", ["proxy.example.org"]),
+    "LISTEN": ("tcp://127.0.0.1:1", ["tcp://127.0.0.1:1"]),
+    "LOG_FORMAT": ("json", "json"),
+    "LOG_LEVEL": ("warn", "warning"),
+    "LOG_TO": ("stdout", "stdout"),
+    "MAX_BODY": ("8192", 8192),
+    "MAX_CONNECTIONS": ("10", 10),
+    "MAX_CONNECTIONS_PER_CLIENT": ("3", 3),
+    "SOCKET_PATH": ("/run/x.sock", "unix:///run/x.sock"),
+}
+
+
+def printed(*args: str, **variables: str) -> dict[str, Any]:
+    """What is printed as JSON."""
+    done = run("enforce", "--print-config", "--json", *args, variables=variables)
+    assert done.status == 0, done.err
+    found: dict[str, Any] = json.loads(done.out)
+    return found
+
+
+def test_each_setting_is_told_of() -> None:
+    """None that the program reads is left out: with each in the environment, and with none."""
+    assert VALUES.keys() | ELSEWHERE.keys() == SETTINGS
+    assert GIVEN.keys() | ELSEWHERE.keys() | {"POLICIES"} == SETTINGS
+    given = {name: text for name, (text, _) in GIVEN.items()}
+    told = printed(**given)["settings"]
+    for name, (_, value) in GIVEN.items():
+        assert told[name] == {"value": value, "from": "environment"}
+    plain = printed()["settings"]
+    assert {one["from"] for one in plain.values()} == {"default"}
+    assert (
+        plain.keys()
+        == told.keys()
+        == VALUES.keys() | {"--record", "--shadow", "--watch"}
+    )
+
+
+def test_the_first_that_says_it_is_named(tmp_path: Path) -> None:
+    """An option before a variable, and that before another one."""
+    file = tmp_path / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    url = f"unix://{tmp_path}/a.sock?mode=0660"
+    told = printed(
+        str(file),
+        "--listen",
+        url,
+        "--watch",
+        LISTEN="tcp://:1",
+        DOCKER_HOST="tcp://x:1",
+    )
+    settings, policies = told["settings"], told["policies"]
+    assert settings["LISTEN"] == {"value": [url], "from": "--listen"}
+    assert settings["--watch"] == {"value": True, "from": "--watch"}
+    assert settings["DOCKER_HOST"]["value"] == ELSEWHERE["DOCKER_HOST"]
+    assert policies[""]["from"] == "FILE"
+    assert "operations=1 source=" in policies[""]["value"]
+    told = printed(ENV_FILE=str(file), BIND_CONFIG="127.0.0.1:80")
+    assert told["settings"]["LISTEN"] == {
+        "value": ["tcp://127.0.0.1:80"],
+        "from": "BIND_CONFIG",
+    }
+    assert told["policies"][""]["from"] == "ENV_FILE"
+    told = printed("--listen", f"{url}&policy={file}")
+    assert told["policies"].keys() == {"app"}
+    assert told["policies"]["app"]["from"] == "policy= of a listener"
+
+
+def test_no_value_of_a_policy_is_told() -> None:
+    """Of variables that grant the names stand there, for a list may hold what nobody else shall read."""
+    variables = {
+        "CONTAINERS": "1",
+        "POST": "1",
+        "CREATE_BINDS": "/srv/very-secret:ro",
+    }
+    done = run("enforce", "--print-config", variables=variables)
+    assert done.status == 0
+    assert "(environment: CONTAINERS CREATE_BINDS POST)" in done.out
+    assert "very-secret" not in done.out + done.err
+
+
+def test_it_serves_nobody_and_writes_nothing(tmp_path: Path) -> None:
+    """No socket is made and no evidence is begun; an Engine is not asked for."""
+    record, listen = tmp_path / "x.jsonl", tmp_path / "x.sock"
+    args = ("--record", str(record), "--listen", f"unix://{listen}")
+    told = printed(*args, SOCKET_PATH=f"{tmp_path}/no-engine.sock")
+    assert told["settings"]["--record"]["value"] == str(record)
+    assert not list(tmp_path.iterdir())
+
+
+BAD = {
+    "a bad setting": (["--print-config"], {"MAX_BODY": "much"}, "bad MAX_BODY"),
+    "a bad policy": (["--print-config"], {"CREATE_BINDZ": "/x"}, "CREATE_BINDZ"),
+    "a form of nothing": (["--json"], {}, "--json is the form of --print-config"),
+}
+
+
+@pytest.mark.parametrize(("args", "variables", "said"), BAD.values(), ids=BAD)
+def test_what_a_start_refuses_is_refused(
+    args: list[str], variables: dict[str, str], said: str
+) -> None:
+    """It is a way to try a configuration out."""
+    done = run("enforce", *args, variables=variables)
+    assert done.status == 2
+    assert said in done.err
+
+
+WORDS = st.text(alphabet="aB9._-/ %&+?,=#é", min_size=1, max_size=12)
+
+
+@given(
+    path=WORDS,
+    mode=st.integers(0, 0o777),
+    gid=st.integers(-1, 65535),
+    policy=st.one_of(st.just(""), WORDS.map(lambda text: f"{text}/app.env")),
+    uids=st.frozensets(st.integers(0, 65535), max_size=3),
+)
+def test_an_address_is_told_as_it_is_given(
+    path: str, mode: int, gid: int, policy: str, uids: frozenset[int]
+) -> None:
+    """What is printed can be given to `--listen`, and means the same."""
+    plain = parse_listener("unix:///x")
+    entry = replace(plain.entry, policy=policy, uids=uids)
+    address = UnixAddress(path=f"/{path}", mode=mode, gid=gid, entry=entry)
+    assert parse_listener(url_of(address)) == address
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "tcp://:2375?policy=/p/a.env&allow=10.0.0.0/8,fe80::/10",
+        "tcp://[::1]:80",
+        "fd://web?policy=a.env&uids=1,2",
+    ],
+)
+def test_other_addresses_are_told_as_they_are_given(url: str) -> None:
+    """By TCP, and sockets of the service manager."""
+    assert url_of(parse_listener(url)) == url

@@ -1,0 +1,160 @@
+"""`enforce --print-config`: each setting, its value, and where that comes from.
+
+As a start would have them, and what a start refuses was refused before. Of variables that
+grant, the names are told and not the values, which may hold what a client sets in an
+environment: what a policy means is for `explain` to say.
+"""
+
+import json
+import os
+import string
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from trioproxy import percent
+from trioproxy.commands.terminal import show, write
+from trioproxy.config import (
+    LOG_DESCRIPTORS,
+    Config,
+    Listened,
+    UnixAddress,
+    client_limit,
+)
+from trioproxy.file.variables import PERMISSIONS, SETTINGS
+from trioproxy.judge.gate import Gate
+from trioproxy.values import value_class
+
+PLAIN: Final = frozenset(f"{string.ascii_letters}{string.digits}/._-".encode())
+ENVIRONMENT: Final = "environment"
+DEFAULT: Final = "default"
+
+VALUES: Final[Mapping[str, Callable[[Config], object]]] = {
+    "ALLOWED_HOSTS": lambda config: sorted(config.allowed_hosts),
+    "LISTEN": lambda config: [url_of(one) for one in config.listen],
+    "LOG_FORMAT": lambda config: config.log_format,
+    "LOG_LEVEL": lambda config: config.level.name.lower(),
+    "LOG_TO": lambda config: {number: name for name, number in LOG_DESCRIPTORS.items()}[
+        config.log_fd
+    ],
+    "MAX_BODY": lambda config: config.max_body,
+    "MAX_CONNECTIONS": lambda config: config.max_connections,
+    "MAX_CONNECTIONS_PER_CLIENT": lambda config: client_limit(
+        config.max_connections_per_client, config.max_connections
+    ),
+    "POLICIES": lambda config: config.policies,
+    "SOCKET_PATH": lambda config: str(config.upstream),
+}
+"""What each setting comes to."""
+
+ELSEWHERE: Final = {
+    "BIND_CONFIG": "see LISTEN",
+    "DISABLE_IPV6": "see LISTEN",
+    "DOCKER_HOST": "of learn alone: see SOCKET_PATH",
+    "ENV_FILE": "see the policies",
+    "TZ": "of nothing: times in the log are UTC",
+}
+"""Settings without a value of their own here: told of where somebody set them."""
+
+OPTIONS: Final = {"LISTEN": "listen", "SOCKET_PATH": "upstream"}
+"""Those that an option takes precedence of, and its name."""
+
+ALONE: Final = ("record", "shadow", "watch")
+"""Options that no variable stands for."""
+
+
+@value_class
+class Setting:
+    """A setting as it is in force."""
+
+    name: str
+    value: object
+    source: str
+
+
+def settings(config: Config, options: Mapping[str, Any]) -> Iterator[Setting]:
+    """All settings; `options`: what the command line says, by the names of the command's."""
+    for name in sorted(SETTINGS):
+        is_set = bool(os.environ.get(name))
+        if name in ELSEWHERE:
+            if is_set:
+                yield Setting(name=name, value=ELSEWHERE[name], source=ENVIRONMENT)
+            continue
+        source = ENVIRONMENT if is_set else DEFAULT
+        if options.get(OPTIONS.get(name, "")):
+            source = f"--{OPTIONS[name]}"
+        elif name == "LISTEN" and not is_set and os.environ.get("BIND_CONFIG"):
+            source = "BIND_CONFIG"
+        yield Setting(name=name, value=VALUES[name](config), source=source)
+    for option in ALONE:
+        given = options[option]
+        source = f"--{option}" if given else DEFAULT
+        yield Setting(name=f"--{option}", value=given or False, source=source)
+
+
+def url_of(address: Listened) -> str:
+    """An address as `--listen` takes it, with all that it is."""
+    entry, words, url = address.entry, list[str](), str(address)
+    if isinstance(address, UnixAddress):
+        url = f"unix://{_quoted(address.path)}"
+        owners = (("uid", address.uid), ("gid", address.gid))
+        words += [f"mode={address.mode:04o}"]
+        words += [f"{name}={number}" for name, number in owners if number >= 0]
+    words += [f"policy={_quoted(entry.policy)}"] if entry.policy else []
+    words += [f"allow={','.join(map(str, entry.allow))}"] if entry.allow else []
+    words += [f"uids={','.join(map(str, sorted(entry.uids)))}"] if entry.uids else []
+    return "?".join(filter(None, (url, "&".join(words))))
+
+
+def _quoted(path: str) -> str:
+    return percent.encode(path.encode(), PLAIN)
+
+
+def policies(
+    gates: Mapping[str, Gate], folder: Container[str], *, is_file: bool
+) -> Iterator[Setting]:
+    """Each policy, by what its clients are called; `folder`: those of `POLICIES`."""
+    names = " ".join(sorted(name for name in PERMISSIONS if os.environ.get(name)))
+    plain = f"{ENVIRONMENT}: {names or 'nothing'}"
+    if os.environ.get("ENV_FILE"):
+        plain = "ENV_FILE"
+    for client, gate in gates.items():
+        source = "FILE" if is_file else plain
+        if client:
+            source = "POLICIES" if client in folder else "policy= of a listener"
+        assert gate.policy is not None  # noqa: S101  who enforces has one
+        text = f"{gate.describe()} hash={gate.policy.fingerprint}"
+        yield Setting(name=client, value=text, source=source)
+
+
+def tell(
+    config: Config,
+    gates: Mapping[str, Gate],
+    folder: Container[str],
+    options: Mapping[str, Any],
+    warnings: Iterable[str],
+) -> None:
+    """Print all, and to stderr what a start would warn of in the policies."""
+    for warning in dict.fromkeys(filter(None, warnings)):
+        show(f"trioproxy: {warning}", err=True)
+    found = list(settings(config, options))
+    judging = list(policies(gates, folder, is_file=bool(options["file"])))
+    if options["as_json"]:
+        data = {
+            what: {one.name: {"value": one.value, "from": one.source} for one in rows}
+            for what, rows in (("settings", found), ("policies", judging))
+        }
+        write([json.dumps(data)])
+        return
+    judging = [replace(one, name=f"policy {one.name}".rstrip()) for one in judging]
+    wide = max(len(one.name) for one in (*found, *judging))
+    write(
+        f"{one.name:{wide}}  {_text(one.value)}  ({one.source})"
+        for one in (*found, *judging)
+    )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    return str(value).lower() if isinstance(value, bool) else str(value) or "none"

@@ -1,0 +1,62 @@
+"""Telling whoever supervises this process how it stands: sd_notify(3), without its library.
+
+Loaded only where that asks for it, by NOTIFY_SOCKET: systemd with `Type=notify`, and Podman,
+which hands on what its container says.
+"""
+
+import os
+import socket
+import time
+from typing import Final
+
+import trio
+
+from trioproxy.config import Level
+from trioproxy.proxy.log import Log
+from trioproxy.quoting import visible
+
+RELOADING: Final = "RELOADING=1"
+
+TOLD_WITHIN: Final = 5.0
+"""Seconds until it is given up: whoever supervises does not read."""
+
+
+async def tell(log: Log, state: str, status: str) -> None:
+    """Send a state, and in words how it stands; what goes wrong is in the log."""
+    words = [state, f"STATUS={visible(status)}"]
+    if state == RELOADING:
+        # By this systemd knows which of several signals is answered.
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        words.append(f"MONOTONIC_USEC={now}")
+    await _send(log, "\n".join(words))
+
+
+async def be_watched(log: Log) -> None:
+    """Say again and again that Trio's loop turns, where `WatchdogSec=` asks for it."""
+    wanted = os.environ.get("WATCHDOG_USEC", "")
+    is_ours = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    while wanted.isdecimal() and is_ours:
+        await _send(log, "WATCHDOG=1")
+        await trio.sleep(int(wanted) / 1e6 / 2)
+
+
+async def _send(log: Log, words: str) -> None:
+    name = os.environ["NOTIFY_SOCKET"]
+    # An abstract name is written with an @ in the place of its zero byte.
+    address = f"\0{name[1:]}" if name.startswith("@") else name
+    error: object = "it takes too long"
+    with (
+        # Shielded, for the last word is said while all else ends.
+        trio.move_on_after(TOLD_WITHIN, shield=True),
+        trio.socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock,
+    ):
+        try:
+            if not name.startswith(("@", "/")):
+                raise OSError(f"{name!r:.80} is neither a path nor @NAME")  # noqa: TRY301  told below
+            await sock.connect(address)
+            await sock.send(words.encode())
+            error = ""
+        except OSError as found:
+            error = found.strerror or found
+    if error:
+        log.line(Level.WARNING, "supervisor-lost", error=error)
