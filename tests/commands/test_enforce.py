@@ -626,7 +626,7 @@ async def test_health_asks_the_running_proxy(fake: FakeEngine) -> None:
         well = await trio.to_thread.run_sync(run, "health", address)
         told = rf"{address}: the Engine answers; policy [0-9a-f]{{8}}\n"
         assert (well.status, bool(re.fullmatch(told, well.out))) == (0, True)
-        ready = await trio.to_thread.run_sync(run, "health", "--ready", address)
+        ready = await trio.to_thread.run_sync(run, "health", "--probe=ready", address)
         assert (ready.status, ready.out) == (0, well.out)
         fake.die()
         with trio.fail_after(PATIENCE):  # one answer serves all who ask within a second
@@ -634,12 +634,12 @@ async def test_health_asks_the_running_proxy(fake: FakeEngine) -> None:
             while ill.status == 0:
                 ill = await trio.to_thread.run_sync(run, "health", "--json", address)
         assert '"up": false' in ill.out
-        live = await trio.to_thread.run_sync(run, "health", "--live", address)
+        live = await trio.to_thread.run_sync(run, "health", "--probe=live", address)
         assert (live.status, live.out) == (0, f"{address}: the proxy answers\n")
         wrong = await trio.to_thread.run_sync(
-            run, "health", "--live", "--fail-stale", address
+            run, "health", "--probe=live", "--fail-stale", address
         )
-        assert (wrong.status, "--live does not" in wrong.err) == (2, True)
+        assert (wrong.status, "--probe=live does not" in wrong.err) == (2, True)
     gone = await trio.to_thread.run_sync(run, "health", address)
     assert (gone.status, "does not answer" in gone.out) == (1, True)
 

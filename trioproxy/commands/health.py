@@ -62,16 +62,10 @@ class Told:
     help="Exit status 1 also where a newer policy was refused, and an older one counts.",
 )
 @click.option(
-    "--live",
-    "probe",
-    flag_value="live",
-    help="Ask whether the proxy answers, whatever the Engine does: for who would restart it.",
-)
-@click.option(
-    "--ready",
-    "probe",
-    flag_value="ready",
-    help="Ask whether a request would be served now: for who sends requests elsewhere.",
+    "--probe",
+    type=click.Choice(["live", "ready"]),
+    help="live: whether the proxy answers, whatever the Engine does, for who would restart"
+    " it. ready: whether a request would be served now.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -90,7 +84,9 @@ def command(
     """
     address = parse_address(url, port=DEFAULT_PORT) if url else _first_listener()
     if probe == "live" and fail_stale:
-        raise click.UsageError("--fail-stale asks for the policy, and --live does not")
+        raise click.UsageError(
+            "--fail-stale asks for the policy, and --probe=live does not"
+        )
     told = ask(address, probe or "health")
     # Another proxy may have another Engine.
     is_ours = told.is_up and not (url or probe)

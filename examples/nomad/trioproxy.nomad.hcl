@@ -1,0 +1,51 @@
+# A proxy on every node that has a Docker Engine: nomad job run trioproxy.nomad.hcl
+#
+# A client, a task of the docker driver, mounts the host's /run/trioproxy and has
+# DOCKER_HOST=unix:///run/trioproxy/app.sock. The nodes allow such mounts with
+# plugin "docker" { config { volumes { enabled = true } } }.
+job "trioproxy" {
+  type = "system"
+
+  group "proxy" {
+    task "trioproxy" {
+      driver = "docker"
+
+      config {
+        image           = "trioproxy"
+        args            = ["enforce", "--listen", "unix:///run/trioproxy/app.sock?mode=0660&gid=2375&policy=/local/app.env"]
+        group_add       = ["2375"]
+        cap_drop        = ["all"]
+        security_opt    = ["no-new-privileges"]
+        readonly_rootfs = true
+        network_mode    = "none"
+
+        mount {
+          type   = "bind"
+          source = "/var/run/docker.sock"
+          target = "/var/run/docker.sock"
+        }
+        mount {
+          type   = "bind"
+          source = "/run/trioproxy"
+          target = "/run/trioproxy"
+        }
+      }
+
+      # A changed policy is read again; what it refuses is cut, and nothing else.
+      template {
+        destination   = "local/app.env"
+        change_mode   = "signal"
+        change_signal = "SIGHUP"
+        data          = <<-EOT
+          ALLOW_OPERATIONS=ContainerInspect,ContainerList,SystemPing,SystemPingHead,SystemVersion
+        EOT
+      }
+
+      kill_timeout = "15s" # finite requests have 8 seconds to finish
+      resources {
+        cpu    = 50
+        memory = 128
+      }
+    }
+  }
+}

@@ -1,0 +1,136 @@
+"""What whoever supervises the proxy is told: sd_notify(3), on a path or an abstract name."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.commands.running import Running, running
+from tests.fakes import FakeEngine
+from tests.patience import PATIENCE
+
+
+@asynccontextmanager
+async def supervised(
+    name: str, *args: str, **variables: str
+) -> AsyncIterator[tuple[Running, trio.socket.SocketType]]:
+    """Run `trioproxy ARGS` with a socket of this name to tell it all to."""
+    with trio.socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        await sock.bind(f"\0{name[1:]}" if name.startswith("@") else name)
+        told = {"NOTIFY_SOCKET": name, "CONTAINERS": "1", **variables}
+        async with running(*args, variables=told) as proxy:
+            yield proxy, sock
+
+
+async def hear(sock: trio.socket.SocketType) -> list[str]:
+    """The next that is told, a line each."""
+    with trio.fail_after(PATIENCE):
+        return (await sock.recv(4096)).decode().splitlines()
+
+
+@pytest.mark.parametrize("kind", ["path", "abstract"])
+async def test_each_state_is_told(kind: str, fake: FakeEngine, tmp_path: Path) -> None:
+    """READY once the listener is there, RELOADING with the time of the clock and READY when the policies are read, STOPPING before those here have finished."""
+    name = f"@tp-{os.urandom(8).hex()}" if kind == "abstract" else f"{tmp_path}/n"
+    path = tmp_path / "p.sock"
+    args = (
+        "enforce",
+        "--listen",
+        f"unix://{path}",
+        "--upstream",
+        f"unix://{fake.path}",
+    )
+    async with supervised(name, *args) as (proxy, sock):
+        serving = ["READY=1", f"STATUS=serving on unix://{path}"]
+        assert await hear(sock) == serving
+        assert path.is_socket()
+        before = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        proxy.process.send_signal(signal.SIGHUP)
+        *reloading, at = await hear(sock)
+        assert reloading == ["RELOADING=1", "STATUS=reading the policies"]
+        assert (
+            before <= int(at.removeprefix("MONOTONIC_USEC=")) <= before + PATIENCE * 1e6
+        )
+        assert await hear(sock) == serving
+        proxy.process.send_signal(signal.SIGTERM)
+        assert (await hear(sock))[0] == "STOPPING=1"
+        assert await proxy.end() == 0
+
+
+async def test_a_refused_policy_is_told(fake: FakeEngine, tmp_path: Path) -> None:
+    """It is ready again, by the old policy, and says whose newer one was refused."""
+    file = tmp_path / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    url = f"unix://{tmp_path}/p.sock?policy={file}"
+    args = ("enforce", "--listen", url, "--upstream", f"unix://{fake.path}")
+    async with supervised(f"{tmp_path}/n", *args) as (proxy, sock):
+        await hear(sock)
+        file.write_text("broken")
+        proxy.process.send_signal(signal.SIGHUP)
+        await hear(sock)
+        ready, status = await hear(sock)
+        assert ready == "READY=1"
+        assert status.endswith("; refused was a newer policy of app")
+
+
+async def test_learning_tells_too(fake: FakeEngine, tmp_path: Path) -> None:
+    """A unit may learn for a while in the place of enforcing: it is ready, and stops, in the same words."""
+    args = ("learn", "-o", f"{tmp_path}/x.env", "--listen", f"unix://{tmp_path}/l.sock")
+    upstream = ("--upstream", f"unix://{fake.path}")
+    async with supervised(f"{tmp_path}/n", *args, *upstream) as (proxy, sock):
+        assert (await hear(sock))[0] == "READY=1"
+        proxy.process.send_signal(signal.SIGTERM)
+        assert (await hear(sock))[0] == "STOPPING=1"
+
+
+async def test_a_command_does_not_speak_for_us(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """What learn runs is not told of the supervisor: READY of that would be taken as ours."""
+    script = 'test -z "$NOTIFY_SOCKET"'
+    args = ("learn", "-o", f"{tmp_path}/x.env", "--upstream", f"unix://{fake.path}")
+    async with supervised(f"{tmp_path}/n", *args, "--", "sh", "-c", script) as (
+        proxy,
+        _,
+    ):
+        assert await proxy.end() == 0
+
+
+async def test_the_watchdog_hears_that_the_loop_turns(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Twice in the time that `WatchdogSec=` gives, where it is this process that is watched."""
+    args = ("enforce", "--listen", f"unix://{tmp_path}/p.sock")
+    upstream = ("--upstream", f"unix://{fake.path}")
+    asked = {"WATCHDOG_USEC": "100000"}
+    async with supervised(f"{tmp_path}/n", *args, *upstream, **asked) as (_, sock):
+        told = [await hear(sock) for _ in range(5)]
+        assert told.count(["WATCHDOG=1"]) == 4
+    asked["WATCHDOG_PID"] = "1"
+    async with supervised(f"{tmp_path}/m", *args, *upstream, **asked) as (proxy, sock):
+        assert (await hear(sock))[0] == "READY=1"
+        proxy.process.send_signal(signal.SIGTERM)
+        assert (await hear(sock))[0] == "STOPPING=1"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("vsock:2:1234", "neither a path nor @NAME"), ("/nowhere/n", "No such file")],
+    ids=["vsock", "missing"],
+)
+async def test_nobody_hears(
+    name: str, why: str, fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Who is not there to be told keeps nobody from being served; the log says so."""
+    args = ("enforce", "--listen", f"unix://{tmp_path}/p.sock")
+    upstream = ("--upstream", f"unix://{fake.path}")
+    told = {"NOTIFY_SOCKET": name, "CONTAINERS": "1"}
+    async with running(*args, *upstream, variables=told) as proxy:
+        await proxy.line(" start ")
+        assert why in await proxy.line(" supervisor-lost ")
