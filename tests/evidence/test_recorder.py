@@ -13,13 +13,15 @@ from tests.evidence.test_seen import EVIDENCE, content
 from tests.judge.judging import judged, outcome_of
 from trioproxy.evidence import recorder as recorder_module
 from trioproxy.evidence import seen as observe_module
+from trioproxy.evidence.evidencefile import dump, load
 from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.seen import Evidence, Tally, When
 from trioproxy.evidence.sight import REFUSED, Sight, Who, result_of, route
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
-from trioproxy.judge.outcome import Moment, Outcome
+from trioproxy.judge.outcome import Moment, Narrowed, Outcome
 from trioproxy.judge.rules import Policy, Reason
+from trioproxy.learning.wording import describe_hidden
 
 
 class Learner:
@@ -298,3 +300,26 @@ def test_repeats_read_the_clocks_once_a_second() -> None:
     (record,) = learner.evidence.routes.values()
     assert (record.count(), record.first, record.last) == (100, 100, 101)
     assert asked <= 4
+
+
+def test_what_was_hidden_is_counted() -> None:
+    """Of an operation the most that one answer left out, or would have, whoever asked; of a stream
+    when it is over. It is merged and written like all that is known of a run."""
+    learner = Learner(only=lambda host: host != "10.0.0.9")
+    verdict = judged(learner.gate, "GET", b"/containers/json", is_read=True)
+    for hidden, moment, peer in (
+        (2, Moment.WHOLE, "10.0.0.5:1"),
+        (3, Moment.CLOSED, "10.0.0.5:1"),
+        (1, Moment.WHOLE, "10.0.0.5:1"),
+        (9, Moment.WHOLE, "10.0.0.9:1"),
+    ):
+        one = outcome_of(verdict, 200, moment=moment, peer=peer)
+        learner.recorder.note(replace(one, narrowed=Narrowed(hidden, is_tried=True)))
+    assert learner.evidence.hidden == {"ContainerList": 3}
+    again = load(dump(learner.evidence).encode(), name="x").evidence
+    assert again.hidden == {"ContainerList": 3}
+    again.runs["2026"].hidden = {"ContainerList": 1, "SystemEvents": 5}
+    again.merge(learner.evidence)
+    assert list(describe_hidden(again)) == [
+        "strangers that lists of objects leave out, in one answer at most: ContainerList 3, SystemEvents 5"
+    ]

@@ -1,12 +1,14 @@
 """What a policy that is only tried out would have refused."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.judge.judging import judged, outcome_of
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge import shadow
 from trioproxy.judge.gate import Gate
-from trioproxy.judge.outcome import Moment, Outcome
+from trioproxy.judge.outcome import Moment, Narrowed, Outcome
 from trioproxy.judge.shadow import ShadowTally
 
 READING, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerList"})
@@ -44,3 +46,13 @@ def test_a_shadow_counts_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
         verdict = judged(GATE, "GET", b"/new/%d" % number)
         tally.note(outcome_of(verdict, 404, unrouted=True))
     assert list(tally.would_refuse.values()) == [1, 1, 3]
+
+
+def test_a_shadow_counts_what_it_would_hide() -> None:
+    """Of each operation the most that one answer tells of strangers, also at the end of a stream."""
+    tally = ShadowTally()
+    verdict = judged(GATE, "GET", b"/containers/json")
+    for hidden, moment in ((0, Moment.WHOLE), (4, Moment.CLOSED), (2, Moment.WHOLE)):
+        told = outcome_of(verdict, 200, moment=moment)
+        tally.note(replace(told, narrowed=Narrowed(hidden, is_tried=True)))
+    assert tally.would_hide == {"ContainerList": 4}

@@ -593,3 +593,63 @@ async def test_a_redacted_stream_outlives_a_reload(start: Start) -> None:
     more = {**variables, "REDACT": "env,labels"}
     proxy.server.reload(Gate.enforcing(parse_policy(more)[0]))
     assert await client.read_rest() == b""
+
+
+@pytest.fixture
+async def tried(start: Start) -> Proxy:
+    """A proxy that tries out a list of names."""
+    policy, _ = parse_policy({**LISTED, "ONLY_CONTAINERS": "c1,c1*"})
+    return await start(gate=Gate.trying(policy))
+
+
+async def test_a_shadow_counts_what_it_would_hide(tried: Proxy) -> None:
+    """The answer is the Engine's, byte for byte, however it comes; what would be left out is told
+    in the line of the request."""
+    client, engine = await listing(tried, target="/containers/json?limit=9")
+    raw = json.dumps([listed(1), STRANGER, STRANGER]).encode()
+    body = chunk(raw[:9]) + chunk(raw[9:]) + CHUNK_END
+    await engine.send(CHUNKED + body)
+    assert await client.read_until(CHUNK_END) == CHUNKED + body
+    await client.ask("GET", "/containers/json")
+    assert (await engine.read_request()).line == b"GET /containers/json HTTP/1.1"
+    said = answer([STRANGER])
+    await engine.send(said)
+    assert (await client.read_response()).raw == said
+    assert len(tried.lines_of(" would_hide=2")) == 1
+    assert len(tried.lines_of(" would_hide=1")) == 1
+    assert not tried.lines_of(" hidden=")
+
+
+@pytest.mark.parametrize("body", [one for one in BAD.values() if one], ids=[one for one in BAD if BAD[one]])  # fmt: skip
+async def test_a_shadow_passes_on_what_it_cannot_read(
+    tried: Proxy, body: bytes
+) -> None:
+    """What would be a 502 disturbs nobody: it goes on as it came."""
+    client, engine = await listing(tried)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(engine.send, response(body=body))
+        found = await client.read_response()
+    assert (found.status, found.body) == (200, body)
+
+
+async def test_a_shadow_follows_events(tried: Proxy) -> None:
+    """Events go on as they happen; those of strangers are counted when the stream is over."""
+    client, engine = await listing(tried, target="/events")
+    await engine.send(HEADS["events"])
+    questions = await tried.fake.accept()
+    for path in ("/containers/json?all=1", "/networks", "/volumes"):
+        found: object = {"Volumes": None} if path == "/volumes" else []
+        await questions.answer(body=json.dumps(found).encode())
+    await client.read_head()
+    for number in (1, 9, 1):
+        raw = chunk(json.dumps(event(number)).encode() + b"\n")
+        await engine.send(raw)
+        assert await client.arrived() == raw
+        if number == 9:
+            asked = await questions.read_request()
+            assert b"/containers/" in asked.line
+            await questions.send(response("404 Not Found", body=b'{"message":""}'))
+    await engine.send(CHUNK_END)
+    await client.read_until(CHUNK_END)
+    await settle()
+    assert len(tried.lines_of(" would_hide=1")) == 1

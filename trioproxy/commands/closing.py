@@ -43,6 +43,7 @@ from trioproxy.learning.store import Store, Written
 from trioproxy.learning.wording import (
     count,
     describe_groups,
+    describe_hidden,
     describe_watch,
 )
 from trioproxy.limits.grant import Grant
@@ -127,6 +128,7 @@ class Closing:
     def _trust(self, saved: Written) -> Iterator[str]:
         evidence, proposal = saved.evidence, saved.proposal
         yield describe_watch(evidence.completeness())
+        yield from describe_hidden(evidence)
         yield from _names("last new", describe_groups(evidence), "; ")
         yield from _failed_run(evidence.runs.get(self.run))
         askers = [facts.users for facts in evidence.routes.values()]

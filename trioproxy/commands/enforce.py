@@ -653,6 +653,9 @@ def _sum_up(gates: Gates, log: Log) -> None:
         return
     for message, count in sorted(tally.would_refuse.items()):
         log.line(Level.NOTICE, "would-refuse", **gates.named, count=count, text=message)
+    for operation, count in sorted(tally.would_hide.items()):
+        named = {**gates.named, "operation": operation}
+        log.line(Level.NOTICE, "would-hide", **named, most=count)
     log.line(
         Level.NOTICE,
         "shadow-summary",

@@ -122,6 +122,8 @@ def run_line(name: str, run: Run) -> str:
         data["own"] = dict(sorted(run.own.items()))
     if run.left:
         data["left"] = dict(sorted(run.left.items()))
+    if run.hidden:
+        data["hidden"] = dict(sorted(run.hidden.items()))
     if run.news is not None:
         data["news"] = run.news
     return json.dumps(data)
@@ -360,6 +362,7 @@ def _read_run(data: dict[str, Any]) -> Run:
             "oldest_api",
             "own",
             "left",
+            "hidden",
             "news",
         },
     )
@@ -376,6 +379,7 @@ def _read_run(data: dict[str, Any]) -> Run:
         oldest_api=string(data.get("oldest_api", ""), _OLDEST),
         own=_read_kinds(data.get("own", {})),
         left=_read_kinds(data.get("left", {})),
+        hidden={string(k, _NAME): count(n) for k, n in pairs(data.get("hidden", {}))},
         news=None if news is None else count(news),
     )
 

@@ -125,6 +125,8 @@ class Recorder:
         if verdict is None:
             self._count_unread(outcome.peer, outcome.ending)
             return
+        if outcome.narrowed is not None:
+            self._note_hidden(verdict.operation, outcome)
         if status == 0 or outcome.moment is CLOSED:
             return
         decision = verdict.decision
@@ -227,6 +229,15 @@ class Recorder:
         for kind in ANSWERS[verdict.operation].kinds if is_ok else ():
             if len(self._told) < CLIENTS_KEPT:
                 self._told.setdefault((host, kind), verdict.operation)
+
+    def _note_hidden(self, operation: str, outcome: Outcome) -> None:
+        """Note how many strangers an answer left out, or would have; a stream's when it ends."""
+        hidden = outcome.narrowed.hidden if outcome.narrowed else 0
+        run = self.evidence.runs[self.evidence.run]
+        is_learned = self._only is None or self._only(_host(outcome.peer))
+        if is_learned and hidden > run.hidden.get(operation, 0):
+            run.hidden = {**run.hidden, operation: hidden}
+            self._wake()
 
     def _is_only_looked_at(self, verdict: Verdict, host: str) -> str:
         """The operation that told of what an inspection named by its id; empty: none did."""

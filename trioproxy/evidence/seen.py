@@ -231,6 +231,8 @@ class Run(Span):
     """How many objects of each kind were named or made that were the client's own."""
     left: dict[str, int] = field(default_factory=dict)
     """How many of each kind were its own, and there before the run began."""
+    hidden: dict[str, int] = field(default_factory=dict)
+    """How many strangers one answer left out, or would have, at most, by its operation."""
     news: int | None = None
     """How far into it, in seconds, the env file got something last that it had never had: an
     operation, an argument, an object; None: it would have passed the file before it."""
@@ -252,6 +254,7 @@ class Run(Span):
         self.oldest_api = max(self.oldest_api, other.oldest_api)
         self.own = _most(self.own, other.own)
         self.left = _most(self.left, other.left)
+        self.hidden = _most(self.hidden, other.hidden)
         known = [one for one in (self.news, other.news) if one is not None]
         self.news = max(known, default=None)
 
@@ -339,6 +342,14 @@ class Evidence:
         runs = [run.places for _, run in sorted(self.runs.items(), reverse=True)]
         known = zip(*runs, strict=True) if runs else ()
         return Places(*(next(filter(None, one), "") for one in known))
+
+    @property
+    def hidden(self) -> dict[str, int]:
+        """How many strangers one answer left out, or would have, at most, by its operation."""
+        found = dict[str, int]()
+        for run in self.runs.values():
+            found = _most(found, run.hidden)
+        return found
 
     @property
     def oldest_api(self) -> str:

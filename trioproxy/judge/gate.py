@@ -205,6 +205,8 @@ class Gate:
     """Whether the Engine is asked only to learn: what it does not tell passes, too."""
     showings: "Mapping[str, Showing]" = field(init=False)
     """How answers are shown, by operation."""
+    tried: "Mapping[str, Showing]" = field(init=False)
+    """How they would be, by a policy that is only tried out, where that may hide strangers."""
     form: tuple[object, ...] = field(init=False)
     """All that decides in which form a request goes on, beside what is in the request."""
 
@@ -225,6 +227,7 @@ class Gate:
             "drops_nodes": policy is not None and policy.drops_nodes,
             "knows_built": self.learns_arguments or limits.lists_built,
             "showings": self._showings(),
+            "tried": self._tried(),
             "narrows": (narrows := self._narrows()),
             "conceals": narrows.limits(Kind.CONTAINER) or narrows.limits(Kind.NETWORK),
             "asks_to_learn": self.learns and not (policy and policy.objects),
@@ -255,6 +258,15 @@ class Gate:
             hides = policy.hides if policy else None
             return showings(of_owner(self.objects.owner), hides or frozenset())
         return policy.showings if policy and not self.only_tries else NOTHING
+
+    def _tried(self) -> "Mapping[str, Showing]":
+        if self.policy is None or not self.only_tries:
+            return NOTHING
+        return {
+            name: replace(one, redaction=None)
+            for name, one in self.policy.showings.items()
+            if one.narrows
+        }
 
     @classmethod
     def enforcing(

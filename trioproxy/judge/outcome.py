@@ -60,6 +60,8 @@ class Verdict:
     """Whether its body is a tar that is read, and written anew, as it passes."""
     showing: "Showing | None" = None
     """What of its answer is shown; None: the answer goes on as it comes."""
+    tried: "Showing | None" = None
+    """What of it would be shown by a policy that is only tried out; None: all of it."""
     conceals: bool = False
     """Whether an error of the Engine goes on without what it tells of strangers."""
     removals: "Removals | None" = None
@@ -91,6 +93,7 @@ class Verdict:
             unpacks=gate.unpacks(operation),
             conceals=gate.conceals,
             showing=found.showing if isinstance(found, Passes) else None,
+            tried=None if decision.would_refuse else gate.tried.get(operation),
             removals=found.removals if isinstance(found, Passes) else None,
         )
 
@@ -149,6 +152,8 @@ class Narrowed(NamedTuple):
 
     hidden: int = 0
     """Strangers that were left out."""
+    is_tried: bool = False
+    """Whether they would have been, by a policy that is only tried out."""
 
 
 class Moment(Enum):

@@ -13,9 +13,15 @@ class ShadowTally:
         self.allowed = 0
         self.would_refuse: dict[str, int] = {}
         """How often, by the text of the refusal."""
+        self.would_hide: dict[str, int] = {}
+        """How many strangers one answer told of, at most, by the operation."""
 
     def note(self, outcome: Outcome) -> None:
         """Count a request that was answered, under what would have been answered."""
+        narrowed, verdict = outcome.narrowed, outcome.verdict
+        if narrowed is not None and verdict is not None and narrowed.hidden:
+            before = self.would_hide.get(verdict.operation, 0)
+            self.would_hide[verdict.operation] = max(before, narrowed.hidden)
         if (
             outcome.moment is Moment.CLOSED
             or outcome.verdict is None

@@ -31,6 +31,14 @@ def describe_learning(evidence: Evidence) -> Iterator[str]:
     yield f"learned in {describe_watch(facts)}, {days(facts.first, facts.last)}{from_logs}"
     if groups := list(describe_groups(evidence)):
         yield f"last new: {'; '.join(groups)}"
+    yield from describe_hidden(evidence)
+
+
+def describe_hidden(evidence: Evidence) -> Iterator[str]:
+    """Say how many strangers answers left out, or would have."""
+    hidden = [f"{name} {number}" for name, number in sorted(evidence.hidden.items())]
+    if hidden:
+        yield f"strangers that lists of objects leave out, in one answer at most: {', '.join(hidden)}"
 
 
 def describe_runs(facts: Completeness) -> str:

@@ -475,15 +475,38 @@ class Exchange:
         self._is_engine_fit = response.keep_alive and not narrowing.surplus
         return narrowing.is_framed
 
+    async def _count(self, response: ResponseHead, head: bytes, data: bytes) -> bool:
+        """Pass an answer on as it is, and count what would not be shown; True."""
+        # Loaded with the policy: few are tried out.
+        from trioproxy.proxy.counting import Counting
+
+        sides, verdict = self._sides, self.admitted.verdict
+        assert verdict.tried is not None  # noqa: S101  who calls has looked
+        gate = sides.admission.gate
+        counting = Counting(verdict.tried, response, sides.engine, gate, sides.shared)
+        self._narrowing = counting
+        try:
+            if not self.admitted.traits.is_finite:
+                self._tell_opened()
+            self.head_sent = True
+            surplus = await counting.pass_on(sides.client.wire, head, data)
+        finally:
+            counting.close()
+        self._is_engine_fit = response.keep_alive and not surplus
+        return True
+
     def _edit_of(
         self, response: ResponseHead
     ) -> Callable[[ResponseHead, bytes, bytes], Awaitable[bool]] | None:
         """Who passes an answer on that does not go on as it came; None: it does."""
         verdict, is_head = self.admitted.verdict, self.admitted.expected.is_head
-        if verdict.showing is not None and response.status < REDIRECTED:
-            return self._narrow
-        if self.admitted.traits.makes_images and response.status < REDIRECTED:
-            return self._hear if self._sides.admission.gate.knows_built else None
+        if response.status < REDIRECTED:
+            if verdict.showing is not None:
+                return self._narrow
+            if verdict.tried is not None and not is_head:
+                return self._count
+            if self.admitted.traits.makes_images:
+                return self._hear if self._sides.admission.gate.knows_built else None
         if verdict.conceals and response.status >= FAILED and not is_head:
             return self._conceal
         return None

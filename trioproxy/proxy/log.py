@@ -459,7 +459,8 @@ class Log:
         else:
             more["reason"] = told.ending
         if told.narrowed is not None and told.moment is not Moment.OPENED:
-            more["hidden"] = told.narrowed.hidden
+            word = "would_hide" if told.narrowed.is_tried else "hidden"
+            more[word] = told.narrowed.hidden
         if self._is_debug or told.moment is Moment.CLOSED:
             more["received"] = told.received
             more["sent"] = told.sent

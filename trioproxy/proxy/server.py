@@ -734,6 +734,8 @@ def load(gate: Gate) -> None:
         from trioproxy.proxy import concealing, narrowing, removing  # noqa: F401
     if gate.knows_built:
         from trioproxy.http import hearing  # noqa: F401
+    if gate.tried:
+        from trioproxy.proxy import counting  # noqa: F401
 
 
 async def _asks_for_health(wire: Wire) -> bool:

@@ -1,0 +1,89 @@
+"""An answer that goes on as it comes, and is looked at: how much of it would not be shown.
+
+So a policy that is only tried out says what its lists would leave out. What the client gets is
+the Engine's, byte for byte, whatever is made of it here: what cannot be read, or asked about, is
+counted no further, and disturbs nobody.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from trioproxy.errors import BadRequest, UpstreamError, UpstreamLost
+from trioproxy.http.framing import (
+    CHUNKED,
+    UNTIL_CLOSE,
+    Boundary,
+    Dechunked,
+    boundary_of,
+)
+from trioproxy.http.response import ResponseHead, is_packed
+from trioproxy.judge.gate import Gate
+from trioproxy.judge.outcome import Narrowed
+from trioproxy.judge.showing import Showing
+from trioproxy.proxy.engine import Engine
+from trioproxy.proxy.listing import PIECE
+from trioproxy.proxy.narrowing import Narrowing
+from trioproxy.proxy.shared import Shared
+from trioproxy.proxy.wire import Wire
+
+
+class Counting(Narrowing):
+    """One answer. Closing: `close`, whatever happened."""
+
+    def __init__(
+        self,
+        showing: Showing,
+        response: ResponseHead,
+        engine: Engine,
+        gate: Gate,
+        shared: Shared,
+    ) -> None:
+        super().__init__(showing, response, engine, gate, shared)
+        self._boundary: Boundary = (
+            Dechunked(UpstreamError)
+            if response.framing is CHUNKED
+            else boundary_of(response.framing, UpstreamError)
+        )
+        self._may_close = response.framing is UNTIL_CLOSE
+        self._is_given_up = False
+
+    @property
+    def narrowed(self) -> Narrowed:
+        """By how much it would have been narrowed, as far as it could be read."""
+        return Narrowed(self.hidden, is_tried=True)
+
+    async def pass_on(self, client: Wire, head: bytes, data: bytes) -> bytes:
+        """Send all of it, and give what came behind. Raises `UpstreamLost` and `ClientLost`."""
+        self._is_given_up = is_packed(head)
+        boundary, follows = self._boundary, self._showing.follows
+        while True:
+            at = 0
+            while at < len(data) and not boundary.done:
+                at = boundary.feed(data, at, len(data))
+                await self._wire.let_others()
+            self.sent = boundary.passed
+            await client.send_all(head + data[:at])
+            if head:
+                await self._try(partial(self._asking.know, follows))
+            content = boundary.take() if isinstance(boundary, Dechunked) else data[:at]
+            await self._try(partial(self._look_at, content))
+            if boundary.done:
+                return data[at:]
+            head, data = b"", await self._wire.recv(PIECE)
+            if not data:
+                if self._may_close:
+                    return b""
+                raise UpstreamLost("the Engine closed the connection in mid-body")
+
+    async def _look_at(self, content: bytes) -> None:
+        for piece in self._elements.feed(content):
+            if self._turns.are_due(piece):
+                await self._wire.let_others()
+            await self._shown(piece)
+
+    async def _try(self, look: Callable[[], Awaitable[None]]) -> None:
+        if not self._is_given_up:
+            try:
+                await look()
+            except (UpstreamError, BadRequest):
+                self._is_given_up = True
