@@ -29,7 +29,10 @@ from trioproxy.config import (
     UnixAddress,
 )
 from trioproxy.file.permissions import parse_policy
+from trioproxy.file.widening import widened
 from trioproxy.judge.gate import Gate
+from trioproxy.proxy.asking import Asking
+from trioproxy.proxy.listeners import group_of
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 
@@ -166,6 +169,19 @@ class Proxy:
         assert self.count() == self._idle
 
 
+def asking_at(path: Path, log: Log, seconds: float, *, hour: float = 3_600.0) -> Asking:
+    """Ask this very user about what app.env refuses."""
+    return Asking(
+        address=UnixAddress(path=str(path)),
+        uid=os.geteuid(),
+        log=log,
+        widen=widened,
+        files=lambda: {"": "/etc/app.env"},
+        seconds=seconds,
+        hour=hour,
+    )
+
+
 Start = Callable[..., Awaitable[Proxy]]
 
 
@@ -173,7 +189,10 @@ Start = Callable[..., Awaitable[Proxy]]
 async def start(
     fake: FakeEngine, nursery: trio.Nursery, tmp_path: Path
 ) -> AsyncIterator[Start]:
-    """Start a proxy in front of the fake: `await start(policy={...}, max_connections=2)`."""
+    """Start a proxy in front of the fake: `await start(policy={...}, max_connections=2)`.
+
+    `ask`: for how many seconds what is refused is held.
+    """
     proxies: list[Proxy] = []
 
     async def start(
@@ -183,6 +202,8 @@ async def start(
         upstream: Address | None = None,
         max_connections: int = DEFAULT_MAX_CONNECTIONS,
         max_connections_per_client: int | None = None,
+        ask: float | None = None,
+        group_of: Callable[[str], str] = group_of,
     ) -> Proxy:
         name = f"proxy{len(proxies)}"
         config = Config(
@@ -199,7 +220,14 @@ async def start(
             Level.DEBUG, os.open(log_file, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         )
         gate = gate or Gate.enforcing(parse_policy(policy)[0])
-        server = Server(config=config, gates={"": gate}, log=log)
+        asking = asking_at(tmp_path / f"{name}.ask", log, ask) if ask else None
+        server = Server(
+            config=config,
+            gates={"": gate},
+            log=log,
+            asking=asking,
+            group_of=group_of,
+        )
         scope = trio.CancelScope()
 
         async def run(task_status: trio.TaskStatus[None]) -> None:

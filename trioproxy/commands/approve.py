@@ -47,6 +47,7 @@ EPILOG = """\b
 Examples:
   trioproxy approve app.env live.jsonl
   trioproxy approve app.env live.jsonl --yes VolumeList
+  trioproxy approve app.env --live unix:///run/trioproxy/ask.sock
 
 \b
 Exit status: 0 all of it was allowed or declined for good, 1 some is left,
@@ -73,7 +74,12 @@ class Answers:
 
 @click.command(name="approve", epilog=EPILOG)
 @click.argument("file", metavar="FILE")
-@click.argument("evidence", metavar="LIVE.jsonl")
+@click.argument("evidence", metavar="[LIVE.jsonl]", required=False)
+@click.option(
+    "--live",
+    metavar="URL",
+    help="Be asked while clients wait: attach to the socket of enforce --ask URL.",
+)
 @click.option(
     "--yes",
     "names",
@@ -99,7 +105,8 @@ class Answers:
 def command(
     *,
     file: str,
-    evidence: str,
+    evidence: str | None,
+    live: str | None,
     names: tuple[str, ...],
     root_names: tuple[str, ...],
     within: str | None,
@@ -112,15 +119,40 @@ def command(
     no (remembered in the evidence next to FILE), quit. What gives root on the host is
     asked last, and its yes is the word root. FILE is written as learn writes it, and each
     line that changes is shown. It is in force when the proxy has read it.
+
+    With --live the clients wait meanwhile, some seconds each: what they ask for passes
+    once, for an hour, or always; or not, for now or for an hour.
     """
+    if (evidence is None) == (live is None):
+        raise click.UsageError("give LIVE.jsonl, or --live URL")
     path = Path(file)
-    live = read_evidence(Path(evidence))
     ceiling = None if within is None else PolicyFile.read(within).policy
     store = Store(path, Wish(name=path.stem, file=file, ceiling=ceiling))
+    if live is not None:
+        if names or root_names or as_json:
+            raise click.UsageError(
+                "--live asks a person: --yes and --json have no place"
+            )
+        # Here, for it is somebody else who waits.
+        from trioproxy.commands.answering import Answering
+
+        return Answering.attach(store, live, within or "").run()
+    return _approve(store, Path(evidence or ""), names, root_names, within, as_json)
+
+
+def _approve(
+    store: Store,
+    path: Path,
+    names: tuple[str, ...],
+    root_names: tuple[str, ...],
+    within: str | None,
+    as_json: bool,
+) -> int:
+    file, ceiling, live = store.wish.file, store.wish.ceiling, read_evidence(path)
     known = store.open().evidence
     if ceiling is not None:
         refuse_excess(store.read_env(), file, ceiling, within or "")
-    policy = _policy(store)
+    policy = listed_policy(store)
     declined = {one.name for one in declined_of(policy, known)}
     named = {*names, *root_names}
     found = questions(sheet_of(policy, live), declined - named, named)
@@ -148,9 +180,9 @@ def command(
     )
     if answers.allowed or answers.declined:
         before = store.read_env()
-        _write(store, live, answers)
+        write(store, live, answers)
         after = store.read_env()
-        show(*_changes(before, after), err=True)
+        show(*changes(before, after), err=True)
         policy, _ = parse_policy_file(after, name=file)
         show(*_summary(file, answers, policy.fingerprint), err=True)
     said = {*answers.allowed, *answers.declined}
@@ -183,7 +215,7 @@ def questions(
     )
 
 
-def _policy(store: Store) -> Policy:
+def listed_policy(store: Store) -> Policy:
     """What the file grants, which must be a list."""
     file, text = store.wish.file, store.read_env()
     if listed_operations(text, file) is None:
@@ -297,7 +329,7 @@ def _lines(policy: Policy, line: Line, position: str) -> Iterator[str]:
 # --- Writing ------------------------------------------------------------------------
 
 
-def _write(store: Store, live: Evidence, answers: Answers) -> None:
+def write(store: Store, live: Evidence, answers: Answers) -> None:
     """Write the file as learning does, and remember what was said."""
     said = {*answers.allowed, *answers.declined}
     evidence = _about(live, said)
@@ -326,7 +358,7 @@ def _about(live: Evidence, names: set[str]) -> Evidence:
     )
 
 
-def _changes(before: str, after: str) -> Iterator[str]:
+def changes(before: str, after: str) -> Iterator[str]:
     """Each line of the file that is not what it was."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0)
     for line in list(lines)[2:]:

@@ -38,6 +38,7 @@ from trioproxy.values import value_class
 
 if TYPE_CHECKING:
     from trioproxy.commands.recording import Recording
+    from trioproxy.proxy.asking import Asking
 
 _Args = TypeVarTuple("_Args")
 _Result = TypeVar("_Result")
@@ -86,6 +87,12 @@ Examples:
     "--watch", is_flag=True, help="Read FILE again whenever it changes, as at SIGHUP."
 )
 @click.option(
+    "--ask",
+    metavar="URL",
+    help="Hold what is refused while somebody at this Unix socket is asked about it:"
+    " trioproxy approve FILE --live URL.",
+)
+@click.option(
     "--record",
     metavar="FILE.jsonl",
     help="Keep evidence of what passes and what is refused, for diff and approve.",
@@ -103,6 +110,7 @@ def command(
     upstream: str | None,
     shadow: bool,
     watch: bool,
+    ask: str | None,
     record: str | None,
     print_config: bool,
     as_json: bool,
@@ -130,7 +138,10 @@ def command(
     if watch and not (any(files.values()) or config.policies):
         raise click.UsageError("--watch needs FILE: the environment never changes")
     folder = _read_folder(config, files, own)
-    own_files = tuple(_own_files(files | folder, record, config))
+    if ask and shadow:
+        raise click.UsageError("--shadow refuses nothing that --ask could ask about")
+    asked_at = _read_ask(ask, config) if ask else None
+    own_files = tuple(_own_files(files | folder, record, config, asked_at))
     kept = None if print_config else record
     policies = dict[str, Gates]()
 
@@ -173,6 +184,7 @@ def command(
     if own.id and any(one.policy and one.policy.objects for one in policies.values()):
         text = "this container, its networks and its volumes are outside of every list"
         log.line(Level.NOTICE, "own-container", id=own.id[:12], text=text)
+    asking = _asking(asked_at, policies, log, os.environ) if asked_at else None
     try:
         server = Server(
             config=config,
@@ -183,6 +195,7 @@ def command(
             observers=observers,
             away=start.away(os.environ),
             own=own,
+            asking=asking,
         )
         start.run(run, server, policies, add, watch)
     finally:
@@ -248,8 +261,30 @@ def _read_folder(config: Config, files: Mapping[str, str], own: Own) -> dict[str
     return found
 
 
+def _read_ask(url: str, config: Config) -> UnixAddress:
+    """Read where somebody is asked. Raises `ConfigError` where a client could answer itself."""
+    # Here, for most ask nobody.
+    from trioproxy.commands.ask import read_address
+
+    return read_address(url, config.listen)
+
+
+def _asking(
+    address: UnixAddress,
+    policies: "Mapping[str, Gates]",
+    log: Log,
+    environ: Mapping[str, str],
+) -> "Asking":
+    from trioproxy.commands.ask import begin
+
+    return begin(address, policies, log, environ)
+
+
 def _own_files(
-    files: Mapping[str, str], record: str | None, config: Config
+    files: Mapping[str, str],
+    record: str | None,
+    config: Config,
+    asked_at: UnixAddress | None,
 ) -> Iterator[ours.Own]:
     """The files that decide and remember, the sockets, and the program."""
     for file in filter(None, files.values()):
@@ -261,6 +296,8 @@ def _own_files(
     for one in config.listen:
         if isinstance(one, UnixAddress):
             yield ours.Own(path=one.path, kind=ours.Kind.LISTENER)
+    if asked_at is not None:
+        yield ours.Own(path=asked_at.path, kind=ours.Kind.ASKER)
     if isinstance(config.upstream, UnixAddress):
         yield ours.Own(path=config.upstream.path, kind=ours.Kind.ENGINE)
     yield from ours.program()
@@ -507,6 +544,8 @@ async def run(
 ) -> None:
     """Serve until SIGTERM or SIGINT; a second one ends at once."""
     log = server.log
+    if server.asking is not None:
+        server.asking.reread = partial(_reread, server, policies)
     sys.setswitchinterval(TURN)
     with trio.open_signal_receiver(
         signal.SIGTERM, signal.SIGINT, signal.SIGHUP
@@ -543,7 +582,8 @@ async def _serve(
     config, log = server.config, server.log
     async with trio.open_nursery() as nursery:
         await nursery.start(server.run)
-        hardened = harden(_uses(config, policies))
+        asked_at = server.asking.path if server.asking else ""
+        hardened = harden(_uses(config, policies, asked_at))
         bound = ",".join(server.addresses)
         first = {"listen": bound, "upstream": str(config.upstream)}
         if "" not in policies:
@@ -625,7 +665,9 @@ async def _look_at_versions(server: Server) -> None:
         )
 
 
-def _uses(config: Config, policies: Mapping[str, Gates]) -> Iterator[Use]:
+def _uses(
+    config: Config, policies: Mapping[str, Gates], asked_at: str
+) -> Iterator[Use]:
     """What of the file system is needed from now on."""
     if isinstance(config.upstream, UnixAddress):
         yield Use(path=config.upstream.path, access=os.R_OK | os.W_OK)
@@ -634,6 +676,7 @@ def _uses(config: Config, policies: Mapping[str, Gates]) -> Iterator[Use]:
     if config.policies:
         yield Use(path=config.policies, access=os.R_OK | os.X_OK)
     folders = [one.path for one in config.listen if isinstance(one, UnixAddress)]
+    folders += [asked_at] if asked_at else []
     for path in (one.recording.path for one in policies.values() if one.recording):
         yield Use(
             path=str(path if path.exists() else path.parent),
@@ -700,6 +743,12 @@ async def _obey(
                 )
 
 
+async def _reread(server: Server, policies: Mapping[str, Gates], client: str) -> None:
+    """Read the file of a policy again, which somebody who was asked has written."""
+    if (one := policies.get(client)) is not None:
+        await _reload(server, one)
+
+
 async def _reload(server: Server, gates: Gates) -> None:
     """Read a policy again; a bad file is logged and the old policy stays.
 
@@ -728,6 +777,8 @@ async def _reload(server: Server, gates: Gates) -> None:
         for warning in found.warnings:
             log.line(Level.WARNING, "warning", text=warning)
         _sum_up(gates, log)
+        if server.asking is not None:
+            await _beside(server.asking.survive, client, found.policy)
         server.reload(
             found.gate, gates.observers(), client, is_containers=gates.is_containers
         )

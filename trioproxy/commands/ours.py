@@ -41,6 +41,7 @@ class Kind(Enum):
     FILE = "file"
     LISTENER = "listener"
     ENGINE = "the Engine's socket"
+    ASKER = "the socket at which somebody is asked"
     PROGRAM = "program"
 
 
@@ -58,8 +59,8 @@ class Own:
         """Name it."""
         shown = visible(self.path)
         match self.kind:
-            case Kind.ENGINE:
-                return f"the Engine's socket {shown}"
+            case Kind.ENGINE | Kind.ASKER:
+                return f"{self.kind.value} {shown}"
             case Kind.PROGRAM:
                 return f"{shown}, which trioproxy runs from,"
             case _:
@@ -117,7 +118,11 @@ def mounts_here() -> tuple[Mount, ...] | None:
 def _is_written(limits: Limits, one: Own, path: str) -> bool:
     # The Engine's socket itself may be listed: who does that has been told what it is.
     path = os.path.dirname(path) if one.kind is Kind.ENGINE else path
-    return limits.lists_writable(path, also_inside=one.is_loaded_from)
+    # Who is asked is connected to, and by a bind that is read-only as well.
+    is_asker = one.kind is Kind.ASKER
+    return limits.lists_writable(
+        path, also_inside=one.is_loaded_from, also_read=is_asker
+    )
 
 
 def _ways(path: str) -> Iterator[str]:
@@ -144,12 +149,11 @@ def _prefixes(path: str) -> Iterator[str]:
 
 def _followed(limits: Limits) -> Iterator[Limits]:
     """The same binds, as links of this host lead; nothing where none does."""
+    texts = (one.text for one in limits.by_variable["CREATE_BINDS"].patterns)
     items = [
-        led
-        for pattern in limits.by_variable["CREATE_BINDS"].patterns
-        if pattern.text != PROXY
-        and not pattern.text.endswith(":ro")
-        and (led := _led(limits.meaning_of(pattern.text)))
+        f"{led}{mark}{mode}"
+        for path, mark, mode in (one.partition(":") for one in texts if one != PROXY)
+        if (led := _led(limits.meaning_of(path)))
     ]
     if items:
         variables = {"CREATE_BINDS": ",".join(items)}
@@ -210,6 +214,10 @@ def _advice(policy: Policy, one: Own, *, in_container: bool) -> str:
         case Kind.FILE:
             command = moving(policy, [one.path])
             return f"{command or 'keep it elsewhere'}, or {read_only}"
+        case Kind.ASKER:
+            return (
+                "ask at a socket in a folder that no bind holds, read-only ones neither"
+            )
         case Kind.LISTENER:
             return f"listen in a folder that no bind holds, or {read_only}"
         case Kind.ENGINE:

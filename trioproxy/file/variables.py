@@ -138,6 +138,7 @@ FAMILY_PREFIXES = (*(f"{family}_" for family in Family), "ONLY_")
 SETTINGS = frozenset(
     {
         "ALLOWED_HOSTS",
+        "ASK_SECONDS",
         "BIND_CONFIG",
         "DISABLE_IPV6",
         "DOCKER_HOST",

@@ -152,6 +152,17 @@ def _mark_of_browser(fields: Mapping[bytes, bytes]) -> bytes:
     return b""
 
 
+def marks_browser(lines: bytes) -> bool:
+    """Whether header fields, a line each, mark a browser, wherever it asks."""
+    pairs = (line.partition(b":") for line in lines.lower().split(b"\r\n"))
+    return any(
+        name in MARKS
+        or name.startswith(FETCH_PREFIX)
+        or (name == b"user-agent" and value.strip().startswith(b"mozilla/"))
+        for name, _, value in pairs
+    )
+
+
 def _is_aiodocker(fields: Mapping[bytes, bytes]) -> bool:
     """Whether aiodocker opens a websocket, and no page does."""
     return (

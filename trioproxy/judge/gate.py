@@ -331,12 +331,7 @@ class Gate:
         """What becomes of what the policy refuses: it is refused, or told of."""
         if self.only_tries:
             return replace(refusal, allowed=True, would_refuse=True)
-        if (
-            self.approve
-            and is_known
-            and refusal.rule
-            and refusal.reason in _ASKED_ABOUT
-        ):
+        if self.approve and is_known and refusal.rule and refusal.reason in ASKED_ABOUT:
             return replace(
                 refusal, message=f"{refusal.message}; {self.approve} asks about it"
             )
@@ -393,7 +388,7 @@ class Gate:
         return f"mode={mode} operations={len(opened)}{unlimited} source={self.source}"
 
 
-_ASKED_ABOUT: Final = frozenset(
+ASKED_ABOUT: Final = frozenset(
     {
         *(Reason.OPERATION, Reason.UNCONFINED, Reason.UNLIMITABLE),
         *(Reason.ARGUMENT, Reason.OBJECT),
@@ -568,13 +563,13 @@ def _by_what_it_asks(
         by_id = named.arguments if named else frozenset[Argument]()
         one = policy.limits.refuses(operation, asked, by_id)
         if one is not None:
-            return refuse(Reason.ARGUMENT, one.variable, one.message)
+            return refuse(Reason.ARGUMENT, one.variable, one.message, one.item)
         if asked.claims:
             return refuse(Reason.OBJECT, "", f"{operation} gives {asked.claims}")
     if operation in policy.objects.operations:
         one = policy.objects.refuses_making(operation, asked)
         if one is not None:
-            return refuse(Reason.OBJECT, one.variable, one.message)
+            return refuse(Reason.OBJECT, one.variable, one.message, one.item)
     return None
 
 

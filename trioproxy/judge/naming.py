@@ -159,7 +159,7 @@ def _by_list(refusal: Refusal | None) -> Decision | None:
     if refusal is None:
         return None
     reason = Reason.OBJECT if refusal.argument is None else Reason.ARGUMENT
-    return refuse(reason, refusal.variable, refusal.message)
+    return refuse(reason, refusal.variable, refusal.message, refusal.item)
 
 
 def not_there(missing: Missing | None) -> Decision:

@@ -6,7 +6,7 @@ operation that can be a way to root is none where lists hold it, and a value is 
 an operation asks for it. So a grant is root where a known way (`judge.meaning`) goes by it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
 from trioproxy.api.families import OBJECTS, REDACT_VARIABLE, Family, Hides, Kind
@@ -80,6 +80,29 @@ def _told(endpoint: Endpoint, policy: Policy) -> Power:
     hidden = " and ".join(_SHOWN[one] for one in Hides if one in hides & hiding)
     why = f"shows {told}, where secrets may stand, too; {hidden} are redacted"
     return Power(Risk.SECRET_LEAK, why)
+
+
+def new_ways(
+    ways: Iterable[Way], known: Container[Way], doors: Container[str]
+) -> Iterator[Way]:
+    """Those of some ways to root that are not known; `doors`: of those the operations."""
+    for way in ways:
+        # An operation that is a way by itself is none more for another reason.
+        if way not in known and (way.grant or way.operation not in doors):
+            yield way
+
+
+def weigh(
+    old: Policy, new: Policy, grants: Iterable[Grant]
+) -> tuple[tuple[Power, ...], str]:
+    """Say what each of some grants gives that one policy has beside another; and why they
+    are root together, or alone; empty if no way is known."""
+    before, after = Powers(old), Powers(new)
+    powers = tuple(map(after.of, grants))
+    doors = {one.operation for one in before.ways if one.grant is None}
+    ways = new_ways(after.ways, frozenset(before.ways), doors)
+    alone = (one.why for one in powers if one.is_root)
+    return powers, next(alone, "") or next(map(str, ways), "")
 
 
 _SHOWN: Final = {

@@ -86,6 +86,8 @@ class Reason(StrEnum):
     """No limit covers it, and the file has limits."""
     REDACTED = "redacted"
     """Its answer would tell what the file redacts, or its body has the marker for that."""
+    ASKED = "asked"
+    """The policy refuses it, and a person who was asked let it pass."""
     LEARNING = "learning"
     CEILING = "ceiling"
 
@@ -104,6 +106,8 @@ class Decision:
     """Of our answer to what is refused."""
     would_refuse: bool = False
     """Allowed only because the policy is tried out: `message` says what it refuses."""
+    item: str = ""
+    """For a refusal by a list: what `rule` would have to list; empty: no item is known."""
 
     @property
     def is_answered(self) -> bool:
@@ -357,9 +361,9 @@ def is_untellable(endpoint: Endpoint | None) -> bool:
     return endpoint is None or endpoint.is_untellable
 
 
-def refuse(reason: Reason, rule: str, message: str) -> Decision:
-    """Refuse a request; `rule`: the variable that does."""
-    return Decision(allowed=False, reason=reason, rule=rule, message=message)
+def refuse(reason: Reason, rule: str, message: str, item: str = "") -> Decision:
+    """Refuse a request; `rule`: the variable that does, `item`: what it does not list."""
+    return Decision(False, reason, rule, message, item=item)
 
 
 UNREAD: Final = refuse(

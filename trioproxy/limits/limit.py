@@ -121,6 +121,10 @@ class Limit:
 
 
 def _writable(patterns: "Iterable[Pattern]") -> "Tree":
+    return _bound(patterns, is_written=True)
+
+
+def _bound(patterns: "Iterable[Pattern]", *, is_written: bool = False) -> "Tree":
     from trioproxy.limits import places
     from trioproxy.limits.patterns import places_of
 
@@ -130,7 +134,7 @@ def _writable(patterns: "Iterable[Pattern]") -> "Tree":
         # A socket that is mounted is one to connect to, and not a file to write.
         if pattern.text != PROXY
         for bind, is_read_only in places_of(pattern)
-        if not is_read_only
+        if not (is_written and is_read_only)
         for name in (*places.names(bind), *places.names(bind.inside))
     )
 
@@ -143,6 +147,8 @@ class Refusal:
     """The variable that refuses it; empty: nothing can allow it."""
     message: str
     argument: "Argument | None" = None
+    item: str = ""
+    """What the variable would have to list, in normal form; empty: no item is known."""
 
 
 @value_class
@@ -253,6 +259,9 @@ class Limits:
             return None
         shown = f"{argument.shown} ({', '.join(thing.names[:3]) or 'without a name'})"
         refused = _refusal(operation, argument._replace(shown=shown))
+        # An id is another one on each machine: the name is what is listed.
+        tagged = (one for one in thing.names if "@" not in one)
+        refused = replace(refused, item=next(tagged, ""))
         if thing.names or not limit.lists(BUILT):
             return refused
         return replace(refused, message=f"{refused.message}: {NOT_BUILT}")
@@ -293,10 +302,13 @@ class Limits:
         limit = self.limit_of(variable)
         return limit is None or limit.allows(value)
 
-    def lists_writable(self, path: str, *, also_inside: bool = False) -> bool:
+    def lists_writable(
+        self, path: str, *, also_inside: bool = False, also_read: bool = False
+    ) -> bool:
         """Whether a path, or a folder above it, may be bound and written.
 
         By each name that a place has. `also_inside`: it is a folder, and one below counts.
+        `also_read`: a bind that only reads does, too, as of a socket to connect to.
         """
         limit = self.limit_of(BINDS)
         if limit is None or limit.is_any:
@@ -305,7 +317,8 @@ class Limits:
 
         own = list(places.names(places.place((normal.quote(path),))))
         own += [one.inside for one in own] if also_inside else []
-        return any(map(limit.writable().meets, own))
+        tree = _bound(limit.patterns) if also_read else limit.writable()
+        return any(map(tree.meets, own))
 
     def _allows(self, argument: "Argument") -> bool:
         if argument.condition:
@@ -412,7 +425,12 @@ def _refusal(operation: str, argument: "Argument") -> Refusal:
     if argument.shown:
         what = f"{what}={argument.shown}"
     message = f"{operation} asks for {what}, which {argument.variable} does not list"
-    return Refusal(variable=argument.variable, message=message, argument=argument)
+    return Refusal(
+        variable=argument.variable,
+        message=message,
+        argument=argument,
+        item=argument.value,
+    )
 
 
 def open_families(limits: Limits, operations: frozenset[str]) -> Iterator[Family]:

@@ -180,7 +180,8 @@ class Objects:
             if thing.is_proxys
             else f"{only.variable} does not list"
         )
-        return Refusal(variable=only.variable, message=f"{what} {why}")
+        item = "" if thing.is_proxys else next(iter(thing.names), "")
+        return Refusal(variable=only.variable, message=f"{what} {why}", item=item)
 
     def shows(self, thing: Thing) -> bool:
         """Whether answers tell of an object: what may be named, and what is beside it.
@@ -240,7 +241,7 @@ class Objects:
         name = VARIABLES[kind]
         what = f" {thing.names[0][:64]!a}" if thing.names[0] else ""
         message = f"{operation} makes a {kind}{what} that {name} does not list"
-        return Refusal(variable=name, message=message)
+        return Refusal(variable=name, message=message, item=thing.names[0])
 
     def refuses_name(self, operation: str, kind: Kind, name: str) -> Refusal | None:
         """Say why a container may not have a name: it may be the beginning of an id.

@@ -16,7 +16,7 @@ listener that is reached in another way, is one more of them.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Final, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from trioproxy.api.edits import Sent
 from trioproxy.api.matched import Request
@@ -53,6 +53,9 @@ from trioproxy.proxy import replies
 from trioproxy.proxy.built import Built
 from trioproxy.proxy.condition import Probe, probe_of
 from trioproxy.values import value_class
+
+if TYPE_CHECKING:
+    from trioproxy.proxy.asking import Allowed
 
 TUNNELLED: Final = frozenset({Stream.HIJACK, Stream.H2C, Stream.WEBSOCKET})
 """The Engine may take the connection over."""
@@ -155,6 +158,8 @@ class Admitted:
     traits: Traits
     probe: Probe | None
     """What asks the proxy itself is neither judged by the gate nor told to anybody."""
+    allowed: "Allowed | None" = None
+    """By what a person let it pass; None: nobody was asked."""
 
     def in_words(self) -> "Admitted":
         """The same, once it is decided, without what it was judged by but for words."""
@@ -181,6 +186,8 @@ class Pending:
     judging: Judging
     """It stands at `need`."""
     need: Need | Found
+    gate: Gate
+    """By which it is judged."""
 
 
 class Admission:
@@ -243,7 +250,7 @@ class Admission:
         known = self._memo.get(raw)
         if isinstance(known, Admitted):
             return known
-        parsed = known or self._parse(raw)
+        parsed = known or self.parse(raw)
         pending = self.judge(parsed)
         if not isinstance(pending.need, Passes | Refused):
             kept: Admitted | Parsed = parsed
@@ -262,7 +269,11 @@ class Admission:
         need = go_on(one)
         while need is None:  # what a head alone asks for is little
             need = go_on(one)
-        return Pending(parsed=parsed, judging=one, need=need)
+        return Pending(parsed=parsed, judging=one, need=need, gate=self.gate)
+
+    def beside(self, gate: Gate) -> "Admission":
+        """Judge by another gate at the same place, and keep nothing of it."""
+        return Admission(gate, self._site, self._observers, self.client)
 
     def render(
         self, parsed: Parsed, found: Found, body: bytes | None = None
@@ -279,7 +290,8 @@ class Admission:
         agent = parsed.head.fields.agent
         return Verdict.of(self.gate, parsed.request, Refused(UNRESOLVED), agent)
 
-    def _parse(self, raw: bytes) -> Parsed:
+    def parse(self, raw: bytes) -> Parsed:
+        """Read a request head, and tell its route. Raises `BadRequest`."""
         head = parse_request(raw, self._site, self._header_memo)
         request = Request.parse(head.method.decode(), head.target)
         # With this media type the Engine's server hands the request to its gRPC services

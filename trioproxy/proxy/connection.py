@@ -16,7 +16,7 @@ from collections.abc import Coroutine
 from contextlib import closing, suppress
 from math import inf
 from time import perf_counter
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import trio
 
@@ -66,11 +66,15 @@ from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.watch import HUNG_UP, Hangup
 from trioproxy.steps import Result
 
+if TYPE_CHECKING:
+    from trioproxy.proxy.asking import Asking
+
 
 class Connection:
     """One client and, while it has requests, its one upstream connection."""
 
     __slots__ = (
+        "_body",
         "_crash",
         "_is_asking",
         "_shared",
@@ -94,6 +98,8 @@ class Connection:
         self.admission = admission
         self._shared = shared
         self._crash: Exception | None = None
+        self._body: bytes | None = None
+        """Of what was refused and may be asked about, if it was read."""
         self._is_asking = False
         """Whether others are waited for, to judge a request: the Engine, reservations."""
         self._sides = Sides(
@@ -122,8 +128,11 @@ class Connection:
         exchange = self.exchange
         if exchange is None:
             return
-        verdict = exchange.admitted.verdict
-        decision = replay(self.admission.gate, verdict, is_sent=exchange.is_sent)
+        verdict, gate = exchange.admitted.verdict, self.admission.gate
+        allowed, asking = exchange.admitted.allowed, self._shared.asking
+        if allowed is not None and asking is not None:
+            gate = asking.gate_of(gate, allowed)
+        decision = replay(gate, verdict, is_sent=exchange.is_sent)
         if not decision.allowed:
             self._shared.log.line(
                 Level.NOTICE,
@@ -232,7 +241,10 @@ class Connection:
             return await self._answer_probe(admitted, admitted.probe)
         if not admitted.verdict.decision.allowed:
             self._sides.release()
-            return await self._refuse(admitted, began)
+            if self._shared.asking is not None:
+                admitted = await self._ask(admitted, self._shared.asking, raw)
+            if admitted.refusal:
+                return await self._refuse(admitted, began)
         self.exchange = exchange = self._exchange(admitted, began)
         del admitted  # it has a body, which is held until it is sent, and no longer
         after = await exchange.run()
@@ -243,6 +255,15 @@ class Connection:
         if after is LINGER:
             await self.client.linger(self._shared.buffer)
         return False
+
+    async def _ask(self, refused: Admitted, asking: "Asking", head: bytes) -> Admitted:
+        """Ask a person about what is refused, where somebody is there to be asked."""
+        body, self._body = self._body, None
+        # Loaded with what asks: most ask nobody.
+        from trioproxy.proxy.holding import Held
+
+        held = Held(self._sides, asking, self._answer, self._alone, head, body)
+        return await held.run(refused)
 
     def _exchange(self, admitted: Admitted, began: float) -> Exchange:
         if admitted.verdict.removals is None:
@@ -272,18 +293,27 @@ class Connection:
             # Others were waited for, and meanwhile the policy became another one.
             pending = admission.judge(pending.parsed)
         admitted = admission.render(pending.parsed, found, raw)
+        if self._shared.asking is not None and isinstance(found, Refused):
+            self._body = raw
         # What was judged has been written: the body is held once from here on.
         admitted = admitted.in_words()
         reading.pass_turn()
-        reading.keep(len(admitted.upstream) + admitted.verdict.size)
+        held = len(self._body or b"")
+        reading.keep(len(admitted.upstream) + admitted.verdict.size + held)
         return admitted
 
     async def _answer(
-        self, pending: Pending, reading: Reading, raw: bytes | None
+        self,
+        pending: Pending,
+        reading: Reading,
+        raw: bytes | None,
+        *,
+        is_trial: bool = False,
     ) -> tuple[Found, bytes | None]:
         """Get what is needed to judge a request, until it is judged.
 
-        `raw`: its body as it came, if it was read already.
+        `raw`: its body as it came, if it was read already. `is_trial`: it does not go on by
+        this, so that nothing is reserved for it, or made.
         """
         client, resolver = self.client, None
         found: Need | Found | None = pending.need
@@ -301,11 +331,12 @@ class Connection:
                     if raw and isinstance(found, NeedBody):
                         answer = Body(await parse(client, raw, reading))
                 case NeedReserved():
-                    answer = await self._alone(self._reserve(found.volumes), reading)
+                    reserving = self._reserve(found.volumes, is_trial=is_trial)
+                    answer = await self._alone(reserving, reading)
                 case NeedThings() | NeedListed():
                     resolver = Resolver(
                         self._sides.engine,
-                        self.admission.gate,
+                        pending.gate,
                         self._shared.remembered,
                         reading.hear,
                         self.admission.built,
@@ -314,15 +345,16 @@ class Connection:
                     answer = await self._alone(asked, reading)
                 case NeedMade():
                     assert resolver is not None  # noqa: S101  what is made was looked up
-                    answer = await self._alone(resolver.make(), reading)
+                    made = resolver.make(is_trial=is_trial)
+                    answer = await self._alone(made, reading)
                 case Passes() | Refused():
                     return found, raw
                 case _:
                     assert_never(found)
             found = go_on(pending.judging, answer)
 
-    async def _reserve(self, volumes: frozenset[str]) -> None:
-        if self._sides.reservation is None:
+    async def _reserve(self, volumes: frozenset[str], *, is_trial: bool) -> None:
+        if self._sides.reservation is None and not is_trial:
             self._sides.reservation = await self._shared.reservations.take(volumes)
 
     async def _alone(

@@ -145,13 +145,15 @@ class Resolver:
                 await self._resolve(one)
         return self._known
 
-    async def make(self) -> Known:
+    async def make(self, *, is_trial: bool = False) -> Known:
         """Make the volumes that a creation would make, as the client's own.
 
-        Who made a volume that came into being meanwhile shows in the Engine's answer:
+        `is_trial`: make none; they are judged as they would be. Who made a volume that came into being meanwhile shows in the Engine's answer:
         its creation gives back what is there.
         """
         made = dict(self._known)
+        if is_trial:
+            return made
         for key, thing in self._known.items():
             if isinstance(thing, Thing) and thing.makes is not None:
                 one = await self._question(*key, "/volumes/create", thing.makes)

@@ -43,6 +43,7 @@ from trioproxy.proxy.wire import Wire
 
 if TYPE_CHECKING:
     from trioproxy.judge.guard import Guard
+    from trioproxy.proxy.asking import Asking
     from trioproxy.proxy.containers import Containers
 
 IDLE_SECONDS: Final = 600.0
@@ -118,6 +119,7 @@ class Server:
         away: float = 0.0,
         own: Own | None = None,
         group_of: Callable[[str], str] = listeners.group_of,
+        asking: "Asking | None" = None,
     ) -> None:
         """`containers`: whether who comes by TCP, and has no policy by the listener, is known
         by the container. `welcome`: begins a policy for whoever has none, of the names that
@@ -129,7 +131,8 @@ class Server:
         of their own. `of_containers`: which of these names containers have.
 
         `away`: see `Watch`; only where this run of Trio serves nobody else. `own`: the
-        container of this process. `group_of`: which clients count as one.
+        container of this process. `group_of`: which clients count as one. `asking`: who is
+        asked about what is refused.
         """
         self.config = config
         self.log = log
@@ -143,6 +146,7 @@ class Server:
             health=Health(config.upstream, self._watch),
             bodies=Bodies(config.max_body),
             remembered=Remembered(own=own or Own()),
+            asking=asking,
         )
         self.health.hindrance = self._hindrance
         self._admissions = dict[str, dict[Reach, Admission]]()
@@ -186,6 +190,11 @@ class Server:
         return self._shared.is_draining
 
     @property
+    def asking(self) -> "Asking | None":
+        """Who is asked about what is refused."""
+        return self._shared.asking
+
+    @property
     def health(self) -> Health:
         """What answers health checks."""
         return self._shared.health
@@ -225,9 +234,12 @@ class Server:
             self._of_containers[client] = None
             self._guard_names()
         gate = replace(gate, guard=self._guard) if self._guard else gate
-        found = self._admissions.get(client) or self._admit(gate, client)
-        for admission in found.values():
+        old = self._admissions.get(client)
+        before = old[Reach.UNIX].gate if old else None
+        for admission in (old or self._admit(gate, client)).values():
             admission.reload(gate, observers)
+        if self._shared.asking is not None:
+            self._shared.asking.reloaded(client, gate, before)
         for connection in self.connections:
             if connection.admission.client == client:
                 connection.judge_again()
@@ -237,6 +249,8 @@ class Server:
         self._of_containers.pop(client, None)
         self._admissions.pop(client, None)
         self.health.forget_policy(client)
+        if self._shared.asking is not None:
+            self._shared.asking.forget(client)
         self._guard_names()
         for connection in list(self.connections):
             if connection.admission.client == client:
@@ -346,6 +360,9 @@ class Server:
         bound = self._bind()
         try:
             self.addresses = tuple(one.name for one in bound)
+            asking = self._shared.asking
+            if asking is not None:
+                asking.bind()
             # Two nurseries: those who serve end first, and what they need - the watch, the
             # log - is cancelled when the last of them is gone.
             async with trio.open_nursery() as background:
@@ -356,6 +373,8 @@ class Server:
                 )
                 background.start_soon(self.log.run_counts)
                 background.start_soon(self._reap)
+                if asking is not None:
+                    background.start_soon(asking.run)
                 if self._containers is not None:
                     self._watch.start_soon(background, self._containers.listen)
                 background.start_soon(self._tell_turned_away)
@@ -367,6 +386,8 @@ class Server:
                 background.cancel_scope.cancel()
         finally:
             _close(bound)
+            if self._shared.asking is not None:
+                self._shared.asking.close()
             self._watch.close()
             self._shared.buffer.close()
             self.log.finish()
@@ -704,6 +725,8 @@ class Server:
         self._shared.is_draining = True
         self.log.line(Level.NOTICE, "draining", connections=len(self.connections))
         self._accepting.cancel()
+        if self._shared.asking is not None:
+            self._shared.asking.stop()
         await self._wait_until(lambda: not self._idle(), ABOUT_TO_ASK)
         for connection in self._idle():
             connection.client.scope.cancel()

@@ -20,6 +20,7 @@ from trioproxy.proxy.watch import Watch
 
 if TYPE_CHECKING:
     from trioproxy.limits.things import Labels, Missing, Thing
+    from trioproxy.proxy.asking import Asking
 
 
 def count_answers() -> Iterator[int]:
@@ -85,6 +86,8 @@ class Shared:
     """The number of each answer of ours: in its head, and in the log line of its request."""
     remembered: Remembered = field(default_factory=Remembered)
     reservations: Reservations = field(default_factory=Reservations)
+    asking: "Asking | None" = None
+    """Asks people about what is refused; None: nobody is."""
     is_draining: bool = False
     """Whether the server takes no more clients and lets those here finish."""
     is_over: bool = False

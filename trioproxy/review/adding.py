@@ -26,7 +26,7 @@ from trioproxy.judge.meaning import (
     ways_by_operation,
     ways_of,
 )
-from trioproxy.judge.power import Power, Powers
+from trioproxy.judge.power import Power, Powers, new_ways
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, BINDS, Limit, Limits
@@ -113,11 +113,7 @@ class Adding:
 
     def _new_of(self, ways: Iterable[Way]) -> Iterator[Way]:
         """Those of some ways that were not there."""
-        known, doors = self._meant.ways, self._meant.doors
-        for way in ways:
-            # An operation that is a way by itself is none more for another reason.
-            if way not in known and (way.grant or way.operation not in doors):
-                yield way
+        return new_ways(ways, self._meant.ways, self._meant.doors)
 
     def _by_any(self, grants: Iterable[Grant]) -> Iterator[Way]:
         """The ways that `*` is: no item of a list, but the list of all of them."""

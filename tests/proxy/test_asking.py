@@ -1,0 +1,544 @@
+"""Asking a person about what is refused: who is held, for how long, and what passes then."""
+
+import itertools
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+
+from tests.fakes import Client, EngineConnection, response, settle
+from tests.proxy.conftest import Proxy, Start
+from tests.proxy.test_objects import ID, OTHER, container, told
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import Gate
+
+JSON = "Content-Type: application/json"
+PING = {"ALLOW_OPERATIONS": "SystemPing"}
+CREATE = {
+    "ALLOW_OPERATIONS": "ContainerCreate,SystemPing",
+    "CREATE_IMAGES": "busybox:latest",
+    "CREATE_BINDS": "/srv/a",
+}
+LISTED = {
+    "ALLOW_OPERATIONS": "ContainerStart,ContainerStop",
+    "CREATE_IMAGES": "busybox:latest",
+    "ONLY_CONTAINERS": "web",
+    "ONLY_OWNER": "app",
+}
+
+
+def enforcing(policy: Mapping[str, str]) -> Gate:
+    return Gate.enforcing(parse_policy(policy)[0])
+
+
+class Asker:
+    """Somebody who is attached, line by line."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self.stream = stream
+        self._pending = b""
+
+    async def send(self, **line: object) -> None:
+        await self.stream.send_all(json.dumps(line).encode() + b"\n")
+
+    async def line(self) -> dict[str, Any]:
+        """The next line; an empty one at the end."""
+        while b"\n" not in self._pending:
+            try:
+                more = await self.stream.receive_some()
+            except trio.BrokenResourceError:  # it was reset
+                more = b""
+            if not more:
+                return {}
+            self._pending += more
+        line, _, self._pending = self._pending.partition(b"\n")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    async def until(self, key: str) -> dict[str, Any]:
+        """The next line with a key."""
+        while key not in (line := await self.line()):
+            assert line, f"no line with {key}"
+        return line
+
+    async def question(self) -> dict[str, Any]:
+        return await self.until("question")
+
+    async def say(self, said: str, **more: object) -> dict[str, Any]:
+        """Answer the next question; what it was."""
+        question = await self.question()
+        await self.send(answer=question["question"], say=said, **more)
+        return question
+
+
+@asynccontextmanager
+async def asker(proxy: Proxy, **hello: object) -> AsyncIterator[Asker]:
+    """Attach to a proxy."""
+    assert proxy.server.asking is not None
+    async with await trio.open_unix_socket(proxy.server.asking.path) as stream:
+        one = Asker(stream)
+        await one.send(asker=1, **hello)
+        await one.until("attached")
+        yield one
+
+
+async def refused(client: Client) -> str:
+    answer = await client.read_response()
+    assert answer.status == 403
+    return told(answer)
+
+
+async def passes(proxy: Proxy, client: Client) -> EngineConnection:
+    """Have the Engine answer what went on."""
+    engine = await proxy.fake.accept()
+    await engine.read_request()
+    await engine.send(response(body=b"{}"))
+    assert (await client.read_response()).status == 200
+    return engine
+
+
+async def test_what_a_person_allows_once_goes_on_once(start: Start) -> None:
+    """The request that was held goes on as it came; the next one is asked about anew."""
+    proxy = await start(PING, ask=30)
+    client = await proxy.connect()
+    async with asker(proxy) as one:
+        await client.ask(target="/volumes")
+        question = await one.say("once")
+        assert {
+            "operation": "VolumeList",
+            "file": "app.env",
+        }.items() <= question.items()
+        assert question["grants"][0]["name"] == "VolumeList"
+        await passes(proxy, client)
+        assert (await one.until("done"))["passed"]
+        await client.ask(target="/volumes")
+        await one.say("no")
+        assert "a person was asked and said no" in await refused(client)
+    (line,) = proxy.lines_of("status=200")
+    assert "reason=asked" in line
+
+
+async def test_nobody_there_is_refused_at_once(start: Start) -> None:
+    """With --ask and nobody attached, or one of another file, it is as if nobody was ever asked."""
+    proxy = await start(PING, ask=30)
+    client = await proxy.connect()
+    await client.ask(target="/volumes")
+    before = await refused(client)
+    async with asker(proxy, files=["other.env"]):
+        await client.ask(target="/volumes")
+        assert await refused(client) == before
+    assert "person" not in before
+
+
+async def test_an_hour_belongs_to_one_client(start: Start) -> None:
+    """Who has it is asked about no more, on each of its connections; another client is."""
+    proxy = await start(PING, ask=30)
+    client, again, other = (
+        await proxy.connect(),
+        await proxy.connect(),
+        await proxy.connect(tcp=True),
+    )
+    async with asker(proxy) as one:
+        await client.ask(target="/volumes")
+        await one.say("hour")
+        await passes(proxy, client)
+        await again.ask(target="/volumes")
+        await passes(proxy, again)
+        await other.ask(target="/volumes")
+        question = await one.say("no")
+        assert "127.0.0.1" in question["client"]
+        await refused(other)
+    third = await proxy.connect()
+    await third.ask(target="/volumes")
+    await passes(proxy, third)
+    (line,) = proxy.lines_of("said=hour")
+    assert " until=" in line
+
+
+async def test_a_no_for_an_hour_is_asked_no_more(start: Start) -> None:
+    """Nor is what needs that and more."""
+    proxy = await start(PING, ask=30)
+    client = await proxy.connect()
+    async with asker(proxy) as one:
+        await client.ask(target="/volumes")
+        await one.say("no-hour")
+        assert "no, for an hour" in await refused(client)
+        await client.ask(target="/volumes")
+        await refused(client)
+        await client.ask(target="/info")
+        assert (await one.say("no"))["operation"] == "SystemInfo"
+
+
+async def test_all_that_is_missing_is_one_question(start: Start) -> None:
+    """A creation that asks for two folders and another image is asked about once, with all three;
+    what is shown of its body is what goes on."""
+    proxy = await start(CREATE, ask=30)
+    client = await proxy.connect()
+    body = {
+        "Image": "alpine:3",
+        "HostConfig": {"Binds": ["/srv/a:/a", "/srv/b:/b", "/data:/c:ro"]},
+    }
+    async with asker(proxy) as one:
+        await client.ask(
+            "POST", "/containers/create", JSON, body=json.dumps(body).encode()
+        )
+        question = await one.say("once")
+        assert {grant["name"] for grant in question["grants"]} == {
+            "CREATE_IMAGES=alpine:3",
+            "CREATE_BINDS=/srv/b",
+            "CREATE_BINDS=/data:ro",
+        }
+        assert question["root"] == ""
+        assert '"Image": "alpine:3"' in question["body"]
+        await passes(proxy, client)
+
+
+@pytest.mark.parametrize("word", [None, "yes"])
+async def test_root_wants_its_word(start: Start, word: str | None) -> None:
+    """What gives root is let pass by nothing but the word, and waits on until it is said."""
+    proxy = await start(CREATE, ask=30)
+    client = await proxy.connect()
+    body = b'{"Image": "busybox:latest", "HostConfig": {"Privileged": true}}'
+    async with asker(proxy) as one:
+        await client.ask("POST", "/containers/create", JSON, body=body)
+        question = await one.say("hour", **({"word": word} if word else {}))
+        assert question["root"]
+        assert "root" in (await one.until("error"))["error"]
+        assert not await proxy.fake.is_called()
+        await one.send(answer=question["question"], say="hour", word="root")
+        await passes(proxy, client)
+    (line,) = proxy.lines_of("said=hour")
+    assert " root=no" not in line
+
+
+async def test_two_answers_for_an_hour_may_be_root_together(start: Start) -> None:
+    """Each by itself is not: a container that runs with the default capabilities is limited, and a
+    folder that is bound above a listed one is not root before that one is listed."""
+    policy = {
+        "ALLOW_OPERATIONS": "ContainerCreate,ContainerStart",
+        "CREATE_BINDS": "/srv/data/x",
+    }
+    proxy = await start(policy, ask=30)
+    first, second = await proxy.connect(), await proxy.connect()
+    async with asker(proxy) as one:
+        for client, bind in ((first, "/srv/y/inner"), (second, "/srv/y")):
+            body = json.dumps({"HostConfig": {"Binds": [f"{bind}:/x"]}}).encode()
+            await client.ask("POST", "/containers/create", JSON, body=body)
+        questions = [await one.question(), await one.question()]
+        assert [question["root"] for question in questions] == ["", ""]
+        await one.send(answer=questions[0]["question"], say="hour")
+        await passes(proxy, first)
+        await one.send(answer=questions[1]["question"], say="hour")
+        assert (await one.until("question"))["root"]
+        assert "root on the host" in (await one.until("error"))["error"]
+
+
+async def test_equal_requests_are_one_question(start: Start) -> None:
+    """One answer is for all that wait for it; another query is another question."""
+    proxy = await start(PING, ask=30)
+    clients = [await proxy.connect() for _ in range(3)]
+    async with asker(proxy) as one:
+        for client in clients:
+            await client.ask(target="/volumes")
+        question = await one.question()
+        await settle()
+        other = await proxy.connect()
+        await other.ask(target="/volumes?filters=%7B%7D")
+        assert (await one.question())["question"] != question["question"]
+        await one.send(answer=question["question"], say="no")
+        for client in clients:
+            await refused(client)
+
+
+async def test_no_more_than_four_of_a_client_wait(start: Start) -> None:
+    """The fifth is refused at once, as ever."""
+    proxy = await start(PING, ask=30)
+    async with asker(proxy) as one:
+        for number in range(4):
+            client = await proxy.connect()
+            await client.ask(target=f"/volumes?x={number}")
+            await one.question()
+        client = await proxy.connect()
+        await client.ask(target="/volumes?x=4")
+        assert "person" not in await refused(client)
+
+
+async def test_twenty_questions_at_once(start: Start) -> None:
+    """Sixteen are held, the others are refused at once, and each gets the answer to its own."""
+    groups = itertools.count()
+    proxy = await start(PING, ask=30, group_of=lambda _: str(next(groups)))
+    held, turned_away = dict[str, Client](), 0
+    async with asker(proxy) as one:
+        for number in range(20):
+            client = await proxy.connect()
+            await client.ask(target=f"/volumes?x={number}")
+            if number < 16:
+                held[(await one.question())["question"]] = client
+            else:
+                await refused(client)
+                turned_away += 1
+        for number, name in enumerate(held):
+            await one.send(answer=name, say=("once", "no")[number % 2])
+        for number, client in enumerate(held.values()):
+            await (refused(client) if number % 2 else passes(proxy, client))
+    assert turned_away == 4
+
+
+async def test_time_is_over(start: Start) -> None:
+    """Nobody answers: it is refused, and whoever answers later is told that it is over."""
+    proxy = await start(PING, ask=0.1)
+    client = await proxy.connect()
+    async with asker(proxy) as one:
+        await client.ask(target="/volumes")
+        question = await one.question()
+        assert "nobody answered within" in await refused(client)
+        assert (await one.until("closed"))["said"] is None
+        await one.send(answer=question["question"], say="once")
+        assert "over" in (await one.until("error"))["error"]
+
+
+async def test_an_asker_that_leaves_holds_nobody(start: Start) -> None:
+    """The last one that is gone has everybody refused; while another is there, it is asked."""
+    proxy = await start(PING, ask=30)
+    client = await proxy.connect()
+    async with asker(proxy) as second:
+        async with asker(proxy) as first:
+            await client.ask(target="/volumes")
+            question = await first.question()
+        assert (await second.question())["question"] == question["question"]
+        assert proxy.open_connections() == 1
+    assert "nobody is there" in await refused(client)
+
+
+async def test_the_first_of_two_askers_counts(start: Start) -> None:
+    """The other one is told that it is over, and its answer is none."""
+    proxy = await start(PING, ask=30)
+    client = await proxy.connect()
+    async with asker(proxy) as first, asker(proxy) as second:
+        await client.ask(target="/volumes")
+        question = await first.say("no")
+        assert (await second.until("closed"))["said"] == "no"
+        await second.send(answer=question["question"], say="once")
+        assert "over" in (await second.until("error"))["error"]
+    await refused(client)
+
+
+async def test_a_client_that_leaves_is_asked_about_no_more(start: Start) -> None:
+    """The question ends with it, and nothing goes to the Engine."""
+    proxy = await start(PING, ask=30)
+    client = await proxy.connect()
+    async with asker(proxy) as one:
+        await client.ask(target="/volumes")
+        question = await one.question()
+        client.close()
+        assert (await one.until("closed"))["why"] == "its client left"
+        await one.send(answer=question["question"], say="once")
+        await one.until("error")
+    assert not await proxy.fake.is_called()
+
+
+async def test_a_drain_refuses_what_is_held(start: Start) -> None:
+    """It ends the wait at once, and with it the asker's socket."""
+    proxy = await start(PING, ask=30)
+    client = await proxy.connect()
+    async with asker(proxy) as one:
+        await client.ask(target="/volumes")
+        await one.question()
+        proxy.nursery.start_soon(proxy.server.drain)
+        assert "about to end" in await refused(client)
+        client.close()
+        while await one.line():
+            pass
+
+
+async def test_a_reload_judges_what_is_held_anew(start: Start) -> None:
+    """What the new file lets pass goes on; what it refuses is asked about by the new file."""
+    proxy = await start(PING, ask=30)
+    client, other = await proxy.connect(), await proxy.connect()
+    async with asker(proxy) as one:
+        await client.ask(target="/volumes")
+        await one.question()
+        await other.ask(target="/info")
+        question = await one.question()
+        proxy.server.reload(enforcing({"ALLOW_OPERATIONS": "VolumeList"}))
+        await passes(proxy, client)
+        again = await one.say("no")
+        assert again["operation"] == question["operation"] == "SystemInfo"
+        assert again["question"] != question["question"]
+        await refused(other)
+
+
+async def test_a_reload_ends_what_was_for_an_hour(start: Start) -> None:
+    """Unless it says just what the file said before; what goes on by it is cut."""
+    proxy = await start(PING, ask=30)
+    client = await proxy.connect()
+    async with asker(proxy) as one:
+        await client.ask(target="/events")
+        await one.say("hour")
+        engine = await proxy.fake.accept()
+        await engine.read_request()
+        proxy.server.reload(enforcing(PING))
+        await settle()
+        assert proxy.open_connections() == 1
+        proxy.server.reload(enforcing({"ALLOW_OPERATIONS": "SystemInfo"}))
+        assert await client.read_gone() in {"end", "reset"}
+        client = await proxy.connect()
+        await client.ask(target="/events")
+        await one.say("no")
+    assert proxy.lines_of("hour-over")
+
+
+async def test_what_a_person_let_pass_once_outlives_a_reload(start: Start) -> None:
+    """It was this request that was allowed, and no file spoke of it."""
+    proxy = await start(PING, ask=30)
+    client = await proxy.connect()
+    async with asker(proxy) as one:
+        await client.ask(target="/events")
+        await one.say("once")
+        engine = await proxy.fake.accept()
+        await engine.read_request()
+        proxy.server.reload(enforcing({"ALLOW_OPERATIONS": "SystemInfo"}))
+        await settle()
+        await engine.send(response(body=b"{}"))
+        assert (await client.read_response()).status == 200
+
+
+NEVER = [
+    pytest.param(("POST", "/build"), b"x" * 64, "application/x-tar", id="build"),
+    pytest.param(
+        ("PUT", "/containers/web/archive?path=/"), b"x" * 512, "x/tar", id="archive"
+    ),
+    pytest.param(("POST", "/images/load"), b"x" * 64, "application/x-tar", id="load"),
+    pytest.param(
+        ("POST", "/images/create?fromSrc=-"),
+        b"x" * 64,
+        "application/x-tar",
+        id="import",
+    ),
+    pytest.param(("POST", "/build?remote=http://x"), b"", "x/x", id="build-remote"),
+    pytest.param(("POST", "/session"), b"", "x/x", id="session"),
+    pytest.param(("GET", "/no/such/route"), b"", "x/x", id="unknown"),
+    pytest.param(("POST", "/networks/create"), b"{'no'}", "x/x", id="no-json"),
+    pytest.param(("POST", "/volumes/create"), b"{}" * 3, "x/x", id="two-values"),
+]
+
+
+@pytest.mark.parametrize(("request_", "body", "kind"), NEVER)
+async def test_what_cannot_be_shown_whole_is_not_asked_about(
+    start: Start, request_: tuple[str, str], body: bytes, kind: str
+) -> None:
+    """A stream of content, a route without a name, a body that is none: refused as ever."""
+    proxy = await start(PING, ask=30)
+    client = await proxy.connect()
+    async with asker(proxy) as one:
+        await client.ask(*request_, f"Content-Type: {kind}", body=body)
+        assert (await client.read_response()).status == 403
+        client = await proxy.connect()
+        await client.ask(target="/info")
+        assert (await one.question())["operation"] == "SystemInfo"
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["Accept-Language: en", "Sec-Fetch-Mode: cors", "User-Agent: Mozilla/5.0 (X11)"],
+)
+async def test_a_browser_is_not_asked_about(start: Start, field: str) -> None:
+    """Whatever marks one has it refused at once, on a Unix socket too."""
+    proxy = await start(PING, ask=30)
+    client = await proxy.connect()
+    async with asker(proxy):
+        await client.ask("GET", "/volumes", field)
+        await refused(client)
+
+
+async def test_no_variable_no_question(start: Start) -> None:
+    """Sections open too much: of their file nobody is asked."""
+    proxy = await start({"CONTAINERS": "1"}, ask=30)
+    client = await proxy.connect()
+    async with asker(proxy):
+        await client.ask(target="/volumes")
+        await refused(client)
+
+
+async def test_ids_that_are_shown_are_sent(start: Start) -> None:
+    """What has another id when the answer comes stays refused."""
+    for later, status in ((ID, 200), (OTHER, 403)):
+        proxy = await start({**LISTED, "ALLOW_OPERATIONS": "ContainerStop"}, ask=30)
+        client = await proxy.connect()
+        async with asker(proxy) as one:
+            await client.ask("POST", "/containers/db/stop")
+            engine = await proxy.fake.accept()
+            for _ in range(2):  # by the file, and with `db` in it
+                await engine.read_request()
+                await engine.send(container(name="/db"))
+            question = await one.say("once")
+            assert question["grants"][0]["name"] == "ONLY_CONTAINERS=db"
+            assert question["names"][0]["id"] == ID
+            assert ID in question["request"]
+            await engine.read_request()
+            await engine.send(
+                container(name="/db").replace(ID.encode(), later.encode())
+            )
+            if status == 200:
+                assert ID.encode() in (await engine.read_request()).line
+                await engine.send(response(body=b"{}"))
+                assert (await client.read_response()).status == status
+            else:
+                assert "means something else now" in await refused(client)
+                assert not (await one.until("done"))["passed"]
+
+
+async def test_text_of_a_client_is_escaped_and_cut(start: Start) -> None:
+    """Nothing that a client says moves a cursor, hides, or is without an end."""
+    proxy = await start(CREATE, ask=30)
+    client = await proxy.connect()
+    body: dict[str, object] = {"Image": "busybox:latest"}
+    body["Cmd"] = ["\x1b[2J\u202e", "x" * 5_000]
+    body["HostConfig"] = {"Binds": ["/srv/b:/b"]}
+    async with asker(proxy) as one:
+        await client.ask(
+            "POST", "/containers/create", JSON, body=json.dumps(body).encode()
+        )
+        line = await one.question()
+        assert "\\\\u001b[2J" in json.dumps(line["body"]) or "\\x1b[2J" in line["body"]
+        assert line["body"].isprintable()
+        assert len(json.dumps(line)) < 8_000
+
+
+async def test_who_says_nothing_is_no_asker(start: Start) -> None:
+    """A connection holds nobody until it has said what it is; what makes no sense is told so."""
+    proxy = await start(PING, ask=30)
+    assert proxy.server.asking is not None
+    client = await proxy.connect()
+    async with await trio.open_unix_socket(proxy.server.asking.path) as stream:
+        one = Asker(stream)
+        await client.ask(target="/volumes")
+        await refused(client)
+        for hello in ({"asker": 2}, {"asker": "1"}):
+            await one.send(**hello)
+            assert "begin with" in (await one.until("error"))["error"]
+        await one.send(asker=1)
+        await one.until("attached")
+        for line in (
+            {"answer": "x", "say": "once"},
+            {"answer": ["x"], "say": "once"},
+            {"written": "x"},
+            {"say": "once"},
+        ):
+            await one.send(**line)
+            await one.until("error")
+        await one.stream.send_all(b"x" * 100_000)
+        assert not await one.line()
+
+
+async def test_another_user_is_kept_out(start: Start) -> None:
+    """The uid of who attaches is the kernel's word."""
+    proxy = await start(PING, ask=30)
+    asking = proxy.server.asking
+    assert asking is not None
+    asking._uid += 1
+    async with await trio.open_unix_socket(asking.path) as stream:
+        assert "is not asked here" in (await Asker(stream).until("error"))["error"]

@@ -1,0 +1,323 @@
+"""`approve --live`: one question after the other, in a terminal, while clients wait.
+
+Lines that come one below the other, and answers that are typed and ended with Enter: so it
+reads the same in a log. What a client said stands behind a `|` on each line, escaped and cut
+by the proxy, so that no text of a client looks like one of ours. What was typed before a
+question is on the screen is dropped.
+"""
+
+import json
+import os
+import select
+import socket
+import sys
+import termios
+import textwrap
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import click
+
+from trioproxy.api.routes import Risk
+from trioproxy.commands import start
+from trioproxy.commands.approve import (
+    Answers,
+    changes,
+    listed_policy,
+    write,
+)
+from trioproxy.commands.terminal import USUAL_WIDTH, show, width_of
+from trioproxy.config import UnixAddress, parse_address
+from trioproxy.errors import ConfigError, TrioProxyError
+from trioproxy.evidence.keeping import as_moving
+from trioproxy.evidence.seen import Evidence, When
+from trioproxy.evidence.sight import REFUSED, Sight, route_of
+from trioproxy.judge.power import Power
+from trioproxy.learning.proposal import is_beyond, refuse_excess
+from trioproxy.learning.store import Store
+from trioproxy.limits.grant import Grant
+from trioproxy.quoting import visible
+
+PROTOCOL: Final = 1
+LONGEST: Final = 1024 * 1024
+"""Bytes of a line of the proxy."""
+SETTLES: Final = 0.3
+"""Seconds between a question and its prompt: nobody has read it, and what is typed by then
+was meant for something else."""
+
+SAYS: Final = {
+    "o": "once",
+    "h": "hour",
+    "a": "always",
+    "n": "no",
+    "x": "no-hour",
+}
+PROMPT: Final = "[o]nce, [h]our, [a]lways, [n]o, no for an hour [x], [q]uit: "
+WORD: Final = "it gives root on the host: type root to allow it, or Enter: "
+ROOT: Final = "root"
+
+Data = dict[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class Answering:
+    """A person at a terminal, and the questions that wait for an answer."""
+
+    store: Store
+    within: str
+    sock: socket.socket
+    questions: dict[str, Data] = field(default_factory=dict)
+    """By id, the oldest first: that one is on the screen."""
+    shown: str = ""
+    """The id of the question that is on the screen; empty: none is."""
+    said: str = ""
+    """What was said to it, where the word is still to be typed."""
+    typed: bytes = b""
+    pending: bytes = b""
+    number: int = 0
+
+    @classmethod
+    def attach(cls, store: Store, url: str, within: str) -> "Answering":
+        """Attach to a proxy. Raises `ConfigError`."""
+        if not sys.stdin.isatty():
+            raise ConfigError(
+                "approve --live asks questions, and this is no terminal",
+                hint="docs/asking.md has the lines that another program can speak",
+            )
+        address = parse_address(url)
+        if not isinstance(address, UnixAddress):
+            raise ConfigError(
+                f"--live {url!r:.80} is no Unix socket", hint="write unix:///path"
+            )
+        store.open()
+        listed_policy(store)
+        if store.wish.ceiling is not None:
+            file = store.wish.file
+            refuse_excess(store.read_env(), file, store.wish.ceiling, within)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.connect(address.path)
+        except OSError as error:
+            sock.close()
+            raise ConfigError(
+                f"nobody asks at {address}: {error.strerror or error}",
+                hint=f"start the proxy with --ask {address}, as this user",
+            ) from error
+        return cls(store=store, within=within, sock=sock)
+
+    def run(self) -> int:
+        """Ask until the person leaves or the proxy does; 0, or 1 where the proxy left."""
+        with self.sock:
+            self._send(asker=PROTOCOL, files=[self.store.env.name])
+            try:
+                return self._converse()
+            except KeyboardInterrupt:
+                click.echo()
+                return 0
+            except (BrokenPipeError, ConnectionResetError):
+                return self._left()
+
+    def _converse(self) -> int:
+        terminal = sys.stdin.fileno()
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        poll.register(terminal, select.POLLIN)
+        while True:
+            ready = dict(poll.poll())
+            if self.sock.fileno() in ready:
+                more = self.sock.recv(65_536)
+                if not more or len(self.pending) > LONGEST:
+                    return self._left()
+                self._receive(more)
+            elif terminal in ready and not self._type(os.read(terminal, 4_096)):
+                return 0
+            self._ask_next()
+
+    def _left(self) -> int:
+        show("", "the proxy has left", err=True)
+        return 1
+
+    # -- what the proxy says -------------------------------------------------------
+
+    def _receive(self, more: bytes) -> None:
+        *lines, self.pending = (self.pending + more).split(b"\n")
+        for line in lines:
+            data = json.loads(line)
+            for name, hear in (
+                ("question", self._hear_question),
+                ("attached", self._hear_attached),
+                ("closed", self._hear_closed),
+                ("write", self._hear_write),
+                ("done", self._hear_done),
+                ("error", self._hear_error),
+            ):
+                if name in data:
+                    hear(data)
+                    break
+
+    def _hear_attached(self, data: Data) -> None:
+        name = self.store.env.name
+        if name not in data["attached"]:
+            there = ", ".join(filter(None, data["files"])) or "none"
+            raise ConfigError(
+                f"that proxy has no policy file called {name}: it has {there}",
+                hint="name the file as the proxy does",
+            )
+        show(f"asked about what {name} refuses; nothing waits so far")
+
+    def _hear_question(self, data: Data) -> None:
+        ceiling = self.store.wish.ceiling
+        grants = list(map(_grant, data["grants"]))
+        if beyond := [one.name for one in grants if is_beyond(one, ceiling)]:
+            show(f"{self.within} does not allow {', '.join(beyond)}: no is said")
+            self._send(answer=data["question"], say="no")
+            return
+        self.questions[data["question"]] = data
+        if data["question"] == self.shown:  # what it gives is more by now
+            self._clear()
+
+    def _hear_closed(self, data: Data) -> None:
+        self.questions.pop(data["closed"], None)
+        if data["closed"] == self.shown:
+            if not data["said"]:
+                show("", f"over: {data['why']}")
+            elif self.typed or not self.said:
+                show("", f"answered: {data['said']}")
+            self._clear()
+
+    def _hear_done(self, data: Data) -> None:
+        show("  it went on" if data["passed"] else f"  it stays refused: {data['why']}")
+
+    def _hear_error(self, data: Data) -> None:
+        show(f"trioproxy: {data['error']}", err=True)
+
+    def _hear_write(self, data: Data) -> None:
+        name = data["write"]
+        question = self.questions.get(name)
+        if question is None:
+            return
+        try:
+            self._write(question)
+        except (TrioProxyError, OSError) as error:
+            hint = f" ({error.hint})" if isinstance(error, TrioProxyError) else ""
+            show(f"trioproxy: {error}{hint}", err=True)
+            self._send(written=name, failed=str(error)[:256])
+        else:
+            self._send(written=name)
+
+    def _write(self, question: Data) -> None:
+        """Write the file as `approve` does."""
+        policy, evidence = listed_policy(self.store), Evidence()
+        now = start.now()
+        evidence.begin(start.new_run(self.store.open().evidence.runs), now)
+        allowed = list[str]()
+        for grant in map(_grant, question["grants"]):
+            variable, item = grant
+            sight = (
+                route_of(item)
+                if grant.is_operation
+                else Sight(variable, item, question["operation"])
+            )
+            evidence.observe(sight, REFUSED, When(now))
+            moved = as_moving(variable, item, policy.limits.places)
+            allowed.append(Grant(variable, moved).name)
+        before = self.store.read_env()
+        write(self.store, evidence, Answers(allowed=allowed))
+        show(*changes(before, self.store.read_env()))
+
+    # -- what the person says ------------------------------------------------------
+
+    def _type(self, more: bytes) -> bool:
+        """Take what was typed; False: the person leaves."""
+        if not more:
+            click.echo()
+            return False
+        *lines, self.typed = (self.typed + more).split(b"\n")
+        return all(self._say(line.decode(errors="replace").strip()) for line in lines)
+
+    def _say(self, text: str) -> bool:
+        if text in {"q", "quit"}:
+            return False
+        if not self.shown:
+            return True
+        question = self.questions[self.shown]
+        if self.said:
+            said, self.said = self.said, ""
+            if text == ROOT:
+                self._send(answer=self.shown, say=said, word=ROOT)
+            else:
+                self._prompt(PROMPT)
+            return True
+        said = SAYS.get(text.lower(), text.lower())
+        if said not in SAYS.values():
+            self._prompt(PROMPT)
+        elif question["root"] and said not in {"no", "no-hour"}:
+            self.said = said
+            self._prompt(WORD)
+        else:
+            self._send(answer=self.shown, say=said)
+        return True
+
+    def _send(self, **line: object) -> None:
+        self.sock.sendall(json.dumps(line).encode() + b"\n")
+
+    # -- what is on the screen -----------------------------------------------------
+
+    def _clear(self) -> None:
+        self.shown = self.said = ""
+
+    def _ask_next(self) -> None:
+        if self.shown or not self.questions:
+            return
+        self.shown, question = next(iter(self.questions.items()))
+        self.number += 1
+        show("", *_lines(question, self.number, len(self.questions)))
+        time.sleep(SETTLES)
+        self.typed = b""
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+        self._prompt(PROMPT)
+
+    def _prompt(self, text: str) -> None:
+        click.echo(text, nl=False)
+
+
+def _grant(data: Data) -> Grant:
+    return Grant(data["variable"], data["item"])
+
+
+def _lines(question: Data, number: int, waiting: int) -> Iterator[str]:
+    """A question as lines: ours, and behind a `|` the client's."""
+    more = f", {waiting - 1} more wait" if waiting > 1 else ""
+    yield f"question {number}, {question['seconds']:.0f} s{more}: {question['operation']}"
+    yield f"  from {question['client']}, which {question['file'] or 'the policy'} refuses"
+    yield f"  what it does: {question['does']}"
+    yield "  what the client says:"
+    yield from _clients(question["request"])
+    for name in ("agent", "body"):
+        if name in question:
+            yield from _clients(f"{name} {question[name]}")
+    for one in question.get("names", ()):
+        called = f" ({', '.join(one['names'])})" if one["names"] else ""
+        yield from _clients(f"{one['kind']} {one['text']} is {one['id']}{called}")
+    yield "  why it is refused:"
+    yield from _clients(question["refused"])
+    yield f"  what {question['file'] or 'a file'} would have to list:"
+    for one in question["grants"]:
+        yield from _clients(one["name"], "  + ")
+        power = Power(one["power"], one["why"])
+        if power.level and not power.is_root:
+            yield f"      {power.shown}: {power.why}"
+    if question["root"]:
+        yield f"  {Risk.HOST_ROOT.shown}: {question['root']}"
+    elif not any(one["power"] for one in question["grants"]):
+        yield "      no known way to root"
+
+
+def _clients(text: str, mark: str = "  | ") -> Iterator[str]:
+    """A text of the client, each of its lines marked as such."""
+    width = (width_of(sys.stdout) or USUAL_WIDTH) - len(mark) - 1
+    lines = textwrap.wrap(visible(text), width, break_on_hyphens=False) or [""]
+    for at, line in enumerate(lines):
+        yield f"{mark if at == 0 else '  | '}{line}"

@@ -1,0 +1,130 @@
+"""What `enforce --ask` checks before it asks anybody, and what it asks with."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from trioproxy.commands import ours
+from trioproxy.config import Level, Listened, TcpAddress, UnixAddress, parse_address
+from trioproxy.errors import ConfigError
+from trioproxy.file.widening import widened
+from trioproxy.judge.rules import Mode, Policy
+from trioproxy.limits.grant import Grant
+from trioproxy.proxy import holding  # noqa: F401  loaded before the first request
+from trioproxy.proxy.asking import Asking
+from trioproxy.proxy.log import Log
+
+if TYPE_CHECKING:
+    from trioproxy.commands.enforce import Gates
+
+MODE: Final = 0o600
+SECONDS: Final = 30
+"""How long a request is held at most, unless `ASK_SECONDS` says less."""
+
+_WRITES_OWNER, _WRITES_GROUP, _WRITES_OTHERS = 0o200, 0o020, 0o002
+
+
+def read_address(url: str, listen: Iterable[Listened]) -> UnixAddress:
+    """Read where somebody is asked.
+
+    Raises `ConfigError` for what is no Unix socket of one user, and where a client of a
+    Unix listener may have that user's id: it could answer its own questions.
+    """
+    address = parse_address(url)
+    if not isinstance(address, UnixAddress):
+        raise ConfigError(
+            f"--ask {url!r:.80} is no Unix socket", hint="write unix:///path/ask.sock"
+        )
+    if address.mode != MODE or address.gid >= 0:
+        raise ConfigError(
+            f"--ask {url!r:.80} is for one user: its socket has mode 0600",
+            hint="leave out mode= and gid=; uid=NUMBER says whose it is",
+        )
+    uid = asker_of(address)
+    for one in listen:
+        if isinstance(one, UnixAddress) and one.path == address.path:
+            raise ConfigError(
+                f"--ask {address} is a listener for clients as well",
+                hint="choose another path",
+            )
+        if _admits(one, uid):
+            raise ConfigError(
+                f"{one} may admit clients with uid {uid}, who could answer what they ask"
+                f" for themselves: --ask {address} is for that user",
+                hint="say whose the listener is, without that user: ?uids=NUMBER; or give"
+                " the asker a user of its own: --ask unix:///path?uid=NUMBER",
+            )
+    return address
+
+
+def asker_of(address: UnixAddress) -> int:
+    """Who is asked: the owner of the socket."""
+    return address.uid if address.uid >= 0 else os.geteuid()
+
+
+def _admits(listener: Listened, uid: int) -> bool:
+    """Whether a user may come in by a Unix listener; what is not sure counts as yes.
+
+    Groups are not looked up: who is in one is not known for a container.
+    """
+    if isinstance(listener, TcpAddress) or listener.entry.allow:
+        return False
+    if listener.entry.uids:
+        return uid in listener.entry.uids
+    if not isinstance(listener, UnixAddress) or uid == 0:
+        return True
+    mode = listener.mode
+    owner = listener.uid if listener.uid >= 0 else os.geteuid()
+    if owner == uid:
+        return bool(mode & _WRITES_OWNER)
+    return bool(mode & (_WRITES_GROUP | _WRITES_OTHERS))
+
+
+def read_seconds(environ: Mapping[str, str]) -> float:
+    """How long a request is held. Raises `ConfigError`."""
+    given = environ.get("ASK_SECONDS") or str(SECONDS)
+    if not re.fullmatch(r"[1-9][0-9]?", given, re.ASCII) or int(given) > SECONDS:
+        raise ConfigError(
+            f"bad ASK_SECONDS {given!r:.80}", hint=f"write a number from 1 to {SECONDS}"
+        )
+    return float(given)
+
+
+def begin(
+    address: UnixAddress,
+    policies: "Mapping[str, Gates]",
+    log: Log,
+    environ: Mapping[str, str],
+) -> Asking:
+    """Ask about what these policies refuse. Raises `ConfigError` where no name in a file
+    would allow it."""
+    if not any(
+        one.policy is not None and one.policy.mode is Mode.EXACT
+        for one in policies.values()
+    ):
+        raise ConfigError(
+            "--ask asks what a list of operations shall have, and no policy here is one",
+            hint="learn a file with ALLOW_OPERATIONS: trioproxy learn -o FILE -- COMMAND",
+        )
+    own = next(iter(policies.values())).own_files
+    mounts = ours.mounts_here()
+
+    def widen(policy: Policy, grants: Iterable[Grant]) -> Policy:
+        wide = widened(policy, grants)
+        ours.check_own(wide, own, mounts)
+        return wide
+
+    def files() -> dict[str, str]:
+        return {client: one.env_file for client, one in policies.items()}
+
+    uid = asker_of(address)
+    log.line(Level.NOTICE, "asking", at=address, uid=uid)
+    return Asking(
+        address=address,
+        uid=uid,
+        log=log,
+        widen=widen,
+        files=files,
+        seconds=read_seconds(environ),
+    )

@@ -1,0 +1,86 @@
+"""A policy with more in its lists than its file has: what a person allows for a while.
+
+What is added is grants, as a reviewer would write them into the file; the file itself, and the
+policy that it means, stay as they are.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from types import MappingProxyType
+
+from trioproxy.api.families import LIMITS, OBJECTS, OWNER_VARIABLE
+from trioproxy.api.routes import OPERATIONS
+from trioproxy.errors import ConfigError
+from trioproxy.file.exact import exact_policy
+from trioproxy.judge.rules import Mode, Policy
+from trioproxy.limits.grant import Grant
+from trioproxy.limits.limit import Limit, Limits
+from trioproxy.limits.objects import VARIABLES, Objects, parse_objects
+from trioproxy.limits.sorts import parse_pattern
+
+_NOT_LISTED = "no list of a policy file can hold that"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
+"""An object by its name: a star that a client wrote, or a word of ours, is none."""
+
+
+def widened(policy: Policy, grants: Iterable[Grant]) -> Policy:
+    """Add grants to a policy of listed operations.
+
+    Raises `ConfigError` for what no list of this file can hold.
+    """
+    operations, items = set[str](), dict[str, list[str]]()
+    for one in dict.fromkeys(grants):
+        if one.is_operation:
+            operations.add(one.item)
+        else:
+            items.setdefault(one.variable, []).append(one.item)
+    is_listed = (
+        policy.mode is Mode.EXACT
+        and operations <= OPERATIONS.keys()
+        and items.keys() <= {*LIMITS, *OBJECTS}
+    )
+    if not is_listed:
+        raise ConfigError(_NOT_LISTED)
+    objects = {name: items[name] for name in OBJECTS.keys() & items.keys()}
+    return exact_policy(
+        policy.operations | operations,
+        policy.routes,
+        limits=_with_items(policy.limits, items),
+        objects=_with_objects(policy.objects, objects) if objects else policy.objects,
+        hides=policy.hides,
+    )
+
+
+def _with_items(limits: Limits, items: dict[str, list[str]]) -> Limits:
+    lists = dict(limits.by_variable)
+    for name in LIMITS & items.keys():
+        old = lists.get(name)
+        if old is not None and old.is_any:
+            continue
+        patterns = tuple(
+            parse_pattern(name, one, places=limits.places, proxy=limits.proxy_socket)
+            for one in items[name]
+        )
+        both = (*(old.patterns if old else ()), *patterns)
+        lists[name] = Limit(variable=name, patterns=both)
+    return replace(limits, by_variable=MappingProxyType(dict(sorted(lists.items()))))
+
+
+def _with_objects(objects: Objects, items: dict[str, list[str]]) -> Objects:
+    if not objects:
+        raise ConfigError(_NOT_LISTED)
+    listed = {
+        only.variable: list(only.items)
+        for kind, only in objects.by_kind.items()
+        if only.variable in objects.set_variables or VARIABLES[kind] in items
+    }
+    for name, more in items.items():
+        if not all(map(_NAME.fullmatch, more)):
+            raise ConfigError(_NOT_LISTED)
+        if listed[name] != ["*"]:
+            listed[name] += [one for one in more if one not in listed[name]]
+    variables = {name: ",".join(each) for name, each in listed.items()}
+    if objects.owner:
+        variables[OWNER_VARIABLE] = objects.owner
+    return parse_objects(variables, source="what was allowed")

@@ -1,0 +1,444 @@
+"""A refused request that is held: what would let it pass, the question, and what becomes of it.
+
+    what was allowed for an hour   it is judged with that, and passes
+    its body is read, whole        what is not read whole is not asked about
+    what would let it pass         judged again with what was refused added, until it passes
+    the question                   `Asking`; nothing was reserved, made or sent for it
+    the answer                     judged once more, with all that is answered now
+
+The last step is what counts. It judges the very bytes that were read before the question was
+put, by the policy of now and with what the person allowed, and the form that comes of that
+must be the one that was shown: same path, same query, same body, same ids. If the Engine has
+something else under a name by now, the request stays refused.
+
+Whatever goes wrong on the way, the refusal stands, in the words that it had. A reload in the
+middle begins all of it anew, by the new policy and within the same time.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from dataclasses import replace
+from typing import Final, NamedTuple, Protocol
+
+import trio
+
+from trioproxy.api.edits import Json
+from trioproxy.api.families import LIMITS, OPERATIONS_VARIABLE
+from trioproxy.api.routes import OPERATIONS, Endpoint, Files, Stream
+from trioproxy.errors import BadRequest, ConfigError, UpstreamError
+from trioproxy.http.framing import NO_BODY
+from trioproxy.http.hosts import marks_browser
+from trioproxy.judge.gate import ASKED_ABOUT, Found, Gate, Passes, Refused
+from trioproxy.judge.rules import Decision, Mode, Reason
+from trioproxy.limits.grant import Grant
+from trioproxy.limits.limit import ANY
+from trioproxy.limits.sorts import NOT_KEPT, sort_of
+from trioproxy.limits.things import Thing
+from trioproxy.proxy.admission import Admitted, Parsed, Pending
+from trioproxy.proxy.asking import Allowed, Asking, Question, Said, Who
+from trioproxy.proxy.bodies import Reading, parse
+from trioproxy.proxy.exchange import Sides
+from trioproxy.quoting import visible
+
+MOST_GRANTS: Final = 16
+"""What one question may add to a file: more than that nobody reads."""
+
+STREAMED: Final = frozenset(
+    {Stream.UPLOAD, Stream.UPLOAD_FOLLOW, Stream.H2C, Stream.WEBSOCKET}
+)
+"""What follows such a head is not read whole."""
+
+LONGEST_TEXT: Final = 256
+"""Characters of a text of the client that are shown."""
+LONGEST_BODY: Final = 2_048
+LONGEST_TOLD: Final = 16 * 1024
+"""Rather more than all that is told of one request."""
+LONGEST_WORD: Final = 80
+MOST_ITEMS: Final = 8
+MOST_KEYS: Final = 24
+MOST_NAMES: Final = 16
+
+
+class Drive(Protocol):
+    """Judges a request to its end."""
+
+    def __call__(
+        self,
+        pending: Pending,
+        reading: Reading,
+        raw: bytes | None,
+        *,
+        is_trial: bool = False,
+    ) -> Awaitable[tuple[Found, bytes | None]]:
+        """`is_trial`: it does not go on by this: nothing is reserved for it, or made."""
+
+
+Wait = Callable[[Coroutine[object, object, None], Reading], Awaitable[None]]
+"""Waits for others while the client stays."""
+
+
+class Outlined(NamedTuple):
+    """A request as it would go on."""
+
+    grants: tuple[Grant, ...]
+    told: dict[str, object]
+    """What a person reads of it."""
+    form: bytes
+    """All that would go to the Engine, as a digest."""
+    content: bytes
+    """The same without its header fields."""
+
+
+class Held:
+    """One refused request."""
+
+    def __init__(
+        self,
+        sides: Sides,
+        asking: Asking,
+        drive: Drive,
+        wait: Wait,
+        head: bytes,
+        body: bytes | None,
+    ) -> None:
+        """`body`: as it came, if it was read already."""
+        self._sides = sides
+        self._asking = asking
+        self._drive = drive
+        self._wait = wait
+        self._head = head
+        self._body = body
+        self._admission = sides.admission
+        self._gate = sides.admission.gate
+        """By which it was refused."""
+        self._who = Who.of(sides.admission.client, sides.client)
+
+    async def run(self, refused: Admitted) -> Admitted:
+        """Have it pass, or stay refused. Raises `ClientLost`."""
+        hours = self._asking.hours(self._who)
+        is_asked = self._is_askable(refused) and self._asking.is_attached(
+            self._who.policy
+        )
+        if not hours and not is_asked:
+            return refused
+        sides = self._sides
+        if sides.reading is None:
+            sides.reading = Reading(sides.shared.bodies, sides.client.group)
+        reading, parsed = sides.reading, self._admission.parse(self._head)
+        try:
+            if hours:
+                passing, _ = await self._try(parsed, reading, hours)
+                if passing is not None:
+                    return passing
+            if not is_asked or not self._may_be_shown(parsed):
+                return refused
+            with self._asking.place(sides.client.group) as has_room:
+                return (
+                    await self._ask(parsed, reading, refused) if has_room else refused
+                )
+        except (BadRequest, UpstreamError, ConfigError) as error:
+            error.__traceback__ = error.__cause__ = error.__context__ = None
+            sides.release()
+            return refused
+
+    # -- whether -------------------------------------------------------------------
+
+    def _is_askable(self, refused: Admitted) -> bool:
+        """Whether a name in the file would let it pass."""
+        verdict = refused.verdict
+        decision, endpoint = verdict.decision, verdict.request.endpoint
+        policy = self._admission.gate.policy
+        return (
+            endpoint is not None
+            and policy is not None
+            and policy.mode is Mode.EXACT
+            and endpoint.is_reachable
+            and endpoint.stream not in _NEVER_SHOWN
+            and wanted(decision, endpoint) is not None
+        )
+
+    def _may_be_shown(self, parsed: Parsed) -> bool:
+        """Whether all of it can be shown, to a person, for a client that is no browser."""
+        fields, endpoint = parsed.head.fields, parsed.request.endpoint
+        has_body = fields.framing is not NO_BODY
+        if endpoint is None or marks_browser(fields.lines):
+            return False
+        if self._sides.client.wire.has_ended():
+            return False  # it waits for nobody
+        is_stream = endpoint.stream in STREAMED
+        if is_stream and (has_body or endpoint.files is not Files.NONE):
+            return False
+        return fields.framing.length <= self._sides.shared.bodies.most
+
+    # -- the question --------------------------------------------------------------
+
+    async def _ask(
+        self, parsed: Parsed, reading: Reading, refused: Admitted
+    ) -> Admitted:
+        deadline = trio.current_time() + self._asking.seconds
+        if parsed.head.fields.framing is not NO_BODY and self._body is None:
+            self._body = await reading.read(self._sides.client, parsed.head.fields)
+        gate, decision = self._gate, refused.verdict.decision
+        while trio.current_time() < deadline:
+            hours = self._asking.hours(self._who)
+            if hours or gate is not self._admission.gate:
+                # Another policy than the one that refused it, or more for an hour by now.
+                gate = self._admission.gate
+                passing, decision = await self._try(parsed, reading, hours)
+                if passing is not None:
+                    return passing
+            outlined = await self._outline(parsed, reading, gate, hours, decision)
+            if self._admission.gate is not gate:
+                continue
+            if outlined is None or self._asking.is_declined(self._who, outlined.grants):
+                return refused
+            reading.pass_turn()
+            reading.keep(len(self._body or b"") + LONGEST_TOLD)
+            question = await self._asking.put(
+                (self._who, outlined.content, outlined.grants),
+                self._who,
+                gate,
+                outlined.grants,
+                outlined.told,
+                deadline,
+            )
+            await self._wait(self._asking.wait(question), reading)
+            if question.is_withdrawn:
+                continue
+            return await self._after(parsed, reading, refused, question, outlined)
+        return refused
+
+    async def _try(
+        self, parsed: Parsed, reading: Reading, grants: tuple[Grant, ...]
+    ) -> tuple[Admitted | None, Decision]:
+        """Judge it with more in the lists; what passes is what goes on, as any other does."""
+        while True:
+            gate = self._admission.gate
+            beside = self._admission.beside(self._asking.gate(gate, grants))
+            found, self._body = await self._drive(
+                beside.judge(parsed), reading, self._body
+            )
+            if self._admission.gate is gate:
+                break
+            self._sides.release()
+        if isinstance(found, Refused):
+            self._sides.release()
+            return None, found.decision
+        if grants:
+            asked = replace(found.decision, reason=Reason.ASKED)
+            found = replace(found, decision=asked)
+        admitted = beside.render(parsed, found, self._body).in_words()
+        if grants:
+            allowed = Allowed((), grants, self._who)
+            admitted = replace(admitted, allowed=allowed)
+        reading.pass_turn()
+        reading.keep(len(admitted.upstream) + admitted.verdict.size)
+        return admitted, found.decision
+
+    async def _outline(
+        self,
+        parsed: Parsed,
+        reading: Reading,
+        gate: Gate,
+        hours: tuple[Grant, ...],
+        decision: Decision,
+    ) -> Outlined | None:
+        """Say what would let it pass; None: no names in a file would."""
+        endpoint = parsed.request.endpoint
+        assert endpoint is not None  # noqa: S101  what no table has is not asked about
+        value: Json = None
+        if self._body:
+            value = await parse(self._sides.client, self._body, reading)
+        refusal, grants = decision, tuple[Grant, ...]()
+        while len(grants) < MOST_GRANTS:
+            more = wanted(decision, endpoint)
+            if more is None or more in grants:
+                return None
+            grants = (*grants, more)
+            wide = self._asking.gate(gate, tuple(dict.fromkeys((*hours, *grants))))
+            beside = self._admission.beside(wide)
+            found, _ = await self._drive(
+                beside.judge(parsed), reading, self._body, is_trial=True
+            )
+            if isinstance(found, Passes):
+                form, content = _form(beside.render(parsed, found, self._body))
+                told = self._told(parsed, refusal, found, value)
+                return Outlined(grants, told, form, content)
+            decision = found.decision
+        return None
+
+    async def _after(
+        self,
+        parsed: Parsed,
+        reading: Reading,
+        refused: Admitted,
+        question: Question,
+        outlined: Outlined,
+    ) -> Admitted:
+        """Do what a person said."""
+        said = question.said
+        if said is None or not said.is_yes:
+            why = question.why or _NO[said or Said.NO]
+            return self._refused(parsed, refused, why)
+        hours = self._asking.hours(self._who)
+        grants = tuple(dict.fromkeys((*hours, *outlined.grants)))
+        passing, _ = await self._try(parsed, reading, grants)
+        if passing is None:
+            why = "it was allowed, and is refused by the policy of now"
+        elif _form(passing)[0] != outlined.form:
+            self._sides.release()
+            passing = None
+            why = (
+                "it was allowed, and means something else now than what was asked about"
+            )
+        else:
+            self._asking.done(question, passed=True)
+            once = () if said is Said.HOUR else outlined.grants
+            return replace(passing, allowed=Allowed(once, hours, self._who))
+        self._asking.done(question, passed=False, why=why)
+        return self._refused(parsed, refused, why)
+
+    def _refused(self, parsed: Parsed, refused: Admitted, why: str) -> Admitted:
+        decision = refused.verdict.decision
+        told = replace(decision, message=f"{decision.message}; {why}")
+        verdict = refused.verdict
+        return self._admission.render(
+            parsed, Refused(told, verdict.asked, verdict.named), self._body
+        ).in_words()
+
+    # -- what is told --------------------------------------------------------------
+
+    def _told(
+        self, parsed: Parsed, refused: Decision, found: Passes, value: Json
+    ) -> dict[str, object]:
+        """What a person reads: ours, and the client's, which is escaped and cut."""
+        request, sent = parsed.request, found.sent
+        endpoint = request.endpoint
+        assert endpoint is not None  # noqa: S101  see above
+        query = request.target.query if sent is None else sent.query
+        path = (
+            sent and request.with_parameter(sent.parameter)
+        ) or request.target.quoted
+        more = f"?{query.decode('latin-1')}" if query else ""
+        body = value if sent is None or sent.body is None else sent.body
+        told: dict[str, object] = {
+            "client": shown_client(self._who),
+            "operation": request.operation,
+            "does": endpoint.summary,
+            "refused": text(refused.message, 2 * LONGEST_TEXT),
+            "request": text(f"{request.method} {path}{more}", 2 * LONGEST_TEXT),
+        }
+        if agent := parsed.head.fields.agent:
+            told["agent"] = text(agent)
+        if body not in (None, {}, [], ""):
+            told["body"] = shown_body(body)
+        if names := list(_names(found))[:MOST_NAMES]:
+            told["names"] = names
+        return told
+
+
+_NO: Final[Mapping[Said, str]] = {
+    Said.NO: "a person was asked and said no",
+    Said.NO_HOUR: "a person was asked and said no, for an hour",
+}
+_NEVER_SHOWN: Final = frozenset({Stream.H2C, Stream.WEBSOCKET})
+
+
+def wanted(decision: Decision, endpoint: Endpoint) -> Grant | None:
+    """What a file would have to list, by what it refuses; None: no list can hold that."""
+    variable = decision.rule
+    if decision.reason not in ASKED_ABOUT:
+        return None
+    if variable == OPERATIONS_VARIABLE:
+        name = endpoint.operation
+        return Grant.of_operation(name) if name in OPERATIONS else None
+    item = decision.item
+    if variable in LIMITS:
+        item = sort_of(variable).kept(item)
+    return (
+        None if not variable or item in {NOT_KEPT, ANY, "0"} else Grant(variable, item)
+    )
+
+
+def _form(admitted: Admitted) -> tuple[bytes, bytes]:
+    """All that goes to the Engine, and the same without header fields, as digests."""
+    head, _, body = admitted.upstream.partition(b"\r\n\r\n")
+    removals = admitted.verdict.removals
+    ids = [one.id for one in removals.each] if removals is not None else []
+    rest = hashlib.sha256(repr(ids).encode()).digest()
+    request = admitted.verdict.request
+    line = (
+        head.partition(b"\r\n")[0]
+        or f"{request.method} {request.target.shown}".encode()
+    )
+    content = hashlib.sha256(line + b"\0" + body + rest).digest()
+    return hashlib.sha256(admitted.upstream + rest).digest(), content
+
+
+def shown_client(who: Who) -> str:
+    """Name a client for people."""
+    if who.name.startswith("unix:uid="):
+        name = f"uid {who.name.removeprefix('unix:uid=')}"
+    else:
+        name = who.name[:12] if len(who.name) == 64 else who.name
+    return f"{name} on {who.listener}"
+
+
+def text(given: str, most: int = LONGEST_TEXT) -> str:
+    """Escape and cut a text of the client."""
+    more = f"... and {len(given) - most} more characters" if len(given) > most else ""
+    return visible(given[:most]) + more
+
+
+def shown_body(value: Json) -> str:
+    """A body as one line, without what is empty: long texts, lists and maps are cut."""
+    import json
+
+    return text(json.dumps(_shortened(value), ensure_ascii=False), LONGEST_BODY)
+
+
+def _shortened(value: Json) -> Json:
+    if isinstance(value, str):
+        more = len(value) - LONGEST_WORD
+        return value if more <= 0 else f"{value[:LONGEST_WORD]}... and {more} more"
+    if isinstance(value, list):
+        found: list[Json] = [_shortened(one) for one in value[:MOST_ITEMS]]
+        if len(value) > MOST_ITEMS:
+            found.append(f"... and {len(value) - MOST_ITEMS} more")
+        return found
+    if isinstance(value, dict):
+        given = {key: one for key, one in value.items() if one not in _EMPTY}
+        keys = list(given)[:MOST_KEYS]
+        shown: dict[str, Json] = {
+            key[:LONGEST_WORD]: short
+            for key in keys
+            if (short := _shortened(given[key])) not in _EMPTY
+        }
+        if len(given) > MOST_KEYS:
+            shown["..."] = f"and {len(given) - MOST_KEYS} more"
+        return shown
+    return value
+
+
+_EMPTY: Final[tuple[Json, ...]] = (None, "", [], {}, 0, False)
+
+
+def _names(found: Passes) -> Iterator[dict[str, object]]:
+    """What it names, with the ids that go on."""
+    if found.named is not None:
+        for one, thing in found.named.pairs():
+            if isinstance(thing, Thing) and thing.id and one.pins:
+                yield {
+                    "kind": str(one.kind),
+                    "text": text(one.text),
+                    "id": thing.id,
+                    "names": [text(name) for name in thing.names[:3]],
+                }
+    if found.removals is not None:
+        for removal in found.removals.each:
+            yield {
+                "kind": str(found.removals.prune.kind),
+                "text": "",
+                "id": text(removal.id),
+                "names": [text(removal.told)],
+            }
