@@ -34,6 +34,11 @@ LONGEST_OPTION: Final = 256
 _SECRET = re.compile(r"pass|secret|token|key|cred|auth|user[^.]*\Z", re.IGNORECASE)
 
 
+def may_be_secret(name: str) -> bool:
+    """Whether what is called so may be a secret, which is told to nobody."""
+    return _SECRET.search(name) is not None
+
+
 class Argument(NamedTuple):
     """One thing that a request asks for."""
 
@@ -83,7 +88,7 @@ def option(
 ) -> Argument:
     """Ask for a place by its name, with what stands there unless it may be a secret."""
     item, shown = f"{given.operation.name}:{place.path}", ""
-    if value and len(value) <= LONGEST_OPTION and not _SECRET.search(place.path):
+    if value and len(value) <= LONGEST_OPTION and not may_be_secret(place.path):
         item = f"{item}={normal.quote(value)}"
         shown = show(value) if told_option(item) == item else ""
     return Argument(

@@ -77,6 +77,8 @@ class Answering:
     typed: bytes = b""
     pending: bytes = b""
     number: int = 0
+    answered: str = ""
+    """The id of the question that was answered last."""
 
     @classmethod
     def attach(cls, store: Store, url: str, within: str) -> "Answering":
@@ -182,9 +184,9 @@ class Answering:
         self.questions.pop(data["closed"], None)
         if data["closed"] == self.shown:
             if not data["said"]:
-                show("", f"over: {data['why']}")
-            elif self.typed or not self.said:
-                show("", f"answered: {data['said']}")
+                show("", f"  over: {data['why']}")
+            elif data["closed"] != self.answered:
+                show("", f"  somebody else said {data['said']}")
             self._clear()
 
     def _hear_done(self, data: Data) -> None:
@@ -225,7 +227,8 @@ class Answering:
             allowed.append(Grant(variable, moved).name)
         before = self.store.read_env()
         write(self.store, evidence, Answers(allowed=allowed))
-        show(*changes(before, self.store.read_env()))
+        changed = changes(before, self.store.read_env())
+        show(*(f"  {one}" for one in changed if not one.startswith(("+ #", "- #"))))
 
     # -- what the person says ------------------------------------------------------
 
@@ -246,7 +249,7 @@ class Answering:
         if self.said:
             said, self.said = self.said, ""
             if text == ROOT:
-                self._send(answer=self.shown, say=said, word=ROOT)
+                self._answer(said, word=ROOT)
             else:
                 self._prompt(PROMPT)
             return True
@@ -257,8 +260,12 @@ class Answering:
             self.said = said
             self._prompt(WORD)
         else:
-            self._send(answer=self.shown, say=said)
+            self._answer(said)
         return True
+
+    def _answer(self, said: str, **word: str) -> None:
+        self.answered = self.shown
+        self._send(answer=self.shown, say=said, **word)
 
     def _send(self, **line: object) -> None:
         self.sock.sendall(json.dumps(line).encode() + b"\n")
@@ -300,7 +307,9 @@ def _lines(question: Data, number: int, waiting: int) -> Iterator[str]:
             yield from _clients(f"{name} {question[name]}")
     for one in question.get("names", ()):
         called = f" ({', '.join(one['names'])})" if one["names"] else ""
-        yield from _clients(f"{one['kind']} {one['text']} is {one['id']}{called}")
+        yield from _clients(
+            f"{one['kind']} {one['text']} is {one['id']}{called}", "  = "
+        )
     yield "  why it is refused:"
     yield from _clients(question["refused"])
     yield f"  what {question['file'] or 'a file'} would have to list:"

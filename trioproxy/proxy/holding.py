@@ -22,6 +22,7 @@ from typing import Final, NamedTuple, Protocol
 
 import trio
 
+from trioproxy.api.arguments import may_be_secret
 from trioproxy.api.edits import Json
 from trioproxy.api.families import LIMITS, OPERATIONS_VARIABLE
 from trioproxy.api.routes import OPERATIONS, Endpoint, Files, Stream
@@ -399,6 +400,9 @@ def shown_body(value: Json) -> str:
 
 def _shortened(value: Json) -> Json:
     if isinstance(value, str):
+        name, mark, _ = value.partition("=")
+        if mark and may_be_secret(name):
+            value = f"{name}=..."
         more = len(value) - LONGEST_WORD
         return value if more <= 0 else f"{value[:LONGEST_WORD]}... and {more} more"
     if isinstance(value, list):
@@ -410,7 +414,9 @@ def _shortened(value: Json) -> Json:
         given = {key: one for key, one in value.items() if one not in _EMPTY}
         keys = list(given)[:MOST_KEYS]
         shown: dict[str, Json] = {
-            key[:LONGEST_WORD]: short
+            key[:LONGEST_WORD]: "..."
+            if may_be_secret(key) and isinstance(given[key], str)
+            else short
             for key in keys
             if (short := _shortened(given[key])) not in _EMPTY
         }

@@ -1,0 +1,261 @@
+"""`enforce --ask` and `approve --live`: a person at a terminal, and a program in its place."""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.commands.running import Running, environment, run, running
+from tests.commands.screen import Screen, screen
+from tests.fakes import Client, FakeEngine, answer_always, connect
+from tests.markdown import ROOT
+from tests.patience import PATIENCE
+from trioproxy.commands.ask import read_address
+from trioproxy.config import parse_listener
+from trioproxy.errors import ConfigError
+
+FILE = """\
+CREATE_BINDS=/srv/a
+CREATE_IMAGES=busybox:latest
+ALLOW_OPERATIONS=ContainerCreate,SystemPing
+"""
+PROMPT = r"\[q\]uit:$"
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """A proxy that asks, and a client of it."""
+
+    folder: Path
+    proxy: Running
+    client: Client
+    port: str
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "app.env"
+
+    @property
+    def asked_at(self) -> str:
+        return f"unix://{self.folder}/ask.sock"
+
+    async def create(self, **host: object) -> None:
+        body = {"Image": "busybox", "HostConfig": host}
+        kind = "Content-Type: application/json"
+        target = "/v1.45/containers/create"
+        await self.client.ask("POST", target, kind, body=json.dumps(body).encode())
+
+    async def status(self) -> int:
+        return (await self.client.read_response()).status
+
+    async def approve(self, shown: Screen, *more: str) -> None:
+        program = (sys.executable, "-m", "trioproxy", "approve")
+        await shown.run(*program, str(self.file), "--live", self.asked_at, *more)
+        await shown.until("nothing waits so far")
+
+
+@asynccontextmanager
+async def stage(folder: Path, **variables: str) -> AsyncIterator[Stage]:
+    """Start a proxy in front of an Engine that answers everything."""
+    fake = FakeEngine(path=folder / "engine.sock")
+    fake.listen()
+    (folder / "app.env").write_text(FILE)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(fake.serve, answer_always)
+        async with running(
+            *("enforce", str(folder / "app.env"), "--listen", "tcp://127.0.0.1:0"),
+            *("--upstream", f"unix://{folder}/engine.sock"),
+            *("--ask", f"unix://{folder}/ask.sock"),
+            variables=variables,
+        ) as proxy:
+            url = await proxy.listen()
+            client = await connect(url, [])
+            port = url.rpartition(":")[2]
+            yield Stage(folder=folder, proxy=proxy, client=client, port=port)
+            client.close()
+        nursery.cancel_scope.cancel()
+    fake.die()
+
+
+async def test_a_person_is_asked_in_a_terminal(tmp_path: Path) -> None:
+    """In 80 columns: what is typed before a question is dropped; once, always and the word."""
+    async with stage(tmp_path) as one, screen(tmp_path, 80) as shown:
+        await one.approve(shown)
+        await shown.type("a", "Enter", "a")  # before there was anything to answer
+        await one.create(Binds=["/srv/b:/b"])
+        text = await shown.until(PROMPT)
+        assert max(map(len, text.splitlines())) <= 80
+        question = text[text.index("question 1") :]
+        assert question.replace(f"port {one.port}", "port 2375").splitlines() == [
+            "question 1, 30 s: ContainerCreate",
+            "  from 127.0.0.1 on port 2375, which app.env refuses",
+            "  what it does: makes a container, privileged or with host mounts too",
+            "  what the client says:",
+            "  | POST /v1.45/containers/create",
+            '  | body {"Image": "busybox", "HostConfig": {"Binds": ["/srv/b:/b"]}}',
+            "  why it is refused:",
+            "  | ContainerCreate asks for HostConfig.Binds[0]=/srv/b, which CREATE_BINDS",
+            "  | does not list",
+            "  what app.env would have to list:",
+            "  + CREATE_BINDS=/srv/b",
+            "      no known way to root",
+            "[o]nce, [h]our, [a]lways, [n]o, no for an hour [x], [q]uit:",
+        ]
+        await shown.type("o", "Enter")
+        assert await one.status() == 200
+        await one.client.ask(target="/volumes")
+        await shown.until(rf"question 2[^$]*{PROMPT}")
+        await shown.type("a", "Enter")
+        assert await one.status() == 200
+        await one.client.ask(target="/volumes")
+        assert await one.status() == 200
+        await one.create(Privileged=True)
+        text = await shown.until(rf"question 3[^$]*{PROMPT}")
+        assert "HOST-ROOT: is privileged" in text
+        await shown.type("o", "Enter")
+        await shown.until("type root to allow it")
+        await shown.type("yes", "Enter")
+        await shown.until(rf"root to allow it[^$]*{PROMPT}")
+        await shown.type("n", "Enter")
+        assert await one.status() == 403
+        await shown.type("q", "Enter")
+        await shown.until("ready>$")
+        assert "VolumeList" in one.file.read_text().splitlines()[-1]
+        assert "/srv/b" not in one.file.read_text()
+
+
+async def test_always_of_an_item(tmp_path: Path) -> None:
+    """What is written is what was shown, and holds for the next one without a question."""
+    async with stage(tmp_path) as one, screen(tmp_path, 80) as shown:
+        await one.approve(shown)
+        await one.create(Binds=["/srv/b:/b"])
+        await shown.until(PROMPT)
+        await shown.type("always", "Enter")
+        assert await one.status() == 200
+        await one.create(Binds=["/srv/b:/b"])
+        assert await one.status() == 200
+        assert "CREATE_BINDS=/srv/a,/srv/b\n" in one.file.read_text()
+
+
+async def test_a_ceiling_says_no(tmp_path: Path) -> None:
+    """What it does not allow no person is asked about."""
+    (tmp_path / "ceiling.env").write_text(FILE)
+    async with stage(tmp_path) as one, screen(tmp_path, 80) as shown:
+        await one.approve(shown, "--within", "ceiling.env")
+        await one.create(Binds=["/srv/b:/b"])
+        assert await one.status() == 403
+        await shown.until("does not allow CREATE_BINDS=/srv/b: no is said")
+
+
+async def test_the_example_of_the_page(tmp_path: Path) -> None:
+    """The program of the page attaches, lets look once, and says no to all else."""
+    text = (ROOT / "docs" / "asking.md").read_text()
+    program = text.partition("```python\n")[2].partition("```")[0]
+    assert program.count("\n") - program.count("\n\n") <= 30
+    (tmp_path / "example.py").write_text(program)
+    async with stage(tmp_path) as one:
+        asker = await trio.lowlevel.open_process(
+            [sys.executable, str(tmp_path / "example.py"), str(tmp_path / "ask.sock")],
+            env=environment({}),
+        )
+        await one.proxy.line(" asker ")
+        for target, status in (("/info", 200), ("/volumes", 403), ("/info", 200)):
+            await one.client.ask(target=target)
+            assert await one.status() == status
+        one.proxy.process.terminate()
+        with trio.fail_after(PATIENCE):
+            assert await asker.wait() == 0
+
+
+ME = os.geteuid()
+STARTS = [
+    ("unix:///l?uids=4711", "unix:///a", True),
+    (f"unix:///l?uids=4711,{ME}", "unix:///a", False),
+    ("unix:///l", "unix:///a", False),
+    ("unix:///l?mode=0666", "unix:///a?uid=4711", False),
+    ("unix:///l?mode=0660&gid=5", "unix:///a?uid=4711", False),
+    ("unix:///l?mode=0600", "unix:///a?uid=4711", True),
+    ("unix:///l?mode=0600&uid=4711", "unix:///a?uid=4711", False),
+    ("unix:///l?uids=4711", "unix:///a?uid=0", True),
+    ("unix:///l?mode=0600&uid=4711", "unix:///a?uid=0", False),
+    ("fd://l", "unix:///a", False),
+    ("fd://l?allow=10.0.0.0/8", "unix:///a", True),
+    ("tcp://127.0.0.1:2375", "unix:///a", True),
+    ("tcp://127.0.0.1:2375", "unix:///a?mode=0660", False),
+    ("tcp://127.0.0.1:2375", "tcp://127.0.0.1:1", False),
+    ("unix:///a?uids=4711", "unix:///a", False),
+]
+
+
+@pytest.mark.parametrize(("listen", "ask", "starts"), STARTS)
+def test_a_client_may_not_answer_itself(listen: str, ask: str, starts: bool) -> None:
+    """Where a Unix listener may admit who is asked, nothing starts."""
+    try:
+        read_address(ask, [parse_listener(listen)])
+    except ConfigError:
+        assert not starts
+    else:
+        assert starts
+
+
+STOPS = [
+    (FILE, ("--shadow",), {}, "--shadow refuses nothing"),
+    ("CONTAINERS=1\n", (), {}, "no policy here is one"),
+    (FILE, (), {"ASK_SECONDS": "31"}, "bad ASK_SECONDS"),
+    (f"CREATE_BINDS={{}}:ro\n{FILE[20:]}", (), {}, "at which somebody is asked"),
+]
+
+
+@pytest.mark.parametrize(("text", "more", "variables", "said"), STOPS)
+def test_what_cannot_be_asked_does_not_start(
+    text: str,
+    more: tuple[str, ...],
+    variables: dict[str, str],
+    said: str,
+    tmp_path: Path,
+) -> None:
+    """A shadow, a file of sections, another time, a socket that clients may bind."""
+    (tmp_path / "app.env").write_text(text.replace("{}", str(tmp_path / "run")))
+    done = run(
+        *("enforce", str(tmp_path / "app.env"), "--listen", "tcp://127.0.0.1:0"),
+        *("--upstream", "tcp://127.0.0.1:1", "--ask", f"unix://{tmp_path}/run/a"),
+        *more,
+        variables=variables or {"TZ": "UTC"},
+    )
+    assert (done.status, said in done.err) == (2, True), done.err
+
+
+def test_nobody_asks(tmp_path: Path) -> None:
+    """Without a terminal, without a proxy, or with words for another use of it: one clear line."""
+    file = tmp_path / "app.env"
+    file.write_text(FILE)
+    for more, said in (
+        (("--live", "unix:///x"), "this is no terminal"),
+        ((), "give LIVE.jsonl, or --live URL"),
+        (("--live", "unix:///x", "--json"), "have no place"),
+    ):
+        done = run("approve", str(file), *more)
+        assert (done.status, said in done.err) == (2, True), done.err
+
+
+async def test_a_proxy_that_is_not_there(tmp_path: Path) -> None:
+    """Nobody at the socket, and a proxy that has no such file: said at once."""
+    async with stage(tmp_path) as one, screen(tmp_path, 80) as shown:
+        (tmp_path / "other.env").write_text(FILE)
+        program = (sys.executable, "-m", "trioproxy", "approve")
+        for file, url, said in (
+            ("other.env", one.asked_at, "it has app.env"),
+            ("app.env", f"unix://{tmp_path}/none.sock", "nobody asks at"),
+        ):
+            await shown.run(*program, str(tmp_path / file), "--live", url)
+            await shown.until(said)
+        with socket.socket(socket.AF_UNIX) as plain:
+            plain.connect(str(tmp_path / "ask.sock"))
+            assert os.stat(tmp_path / "ask.sock").st_mode & 0o777 == 0o600
