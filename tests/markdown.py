@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-KINDS = frozenset({"console", "sh", "env", "yaml", "text", "mermaid"})
+KINDS = frozenset({"console", "sh", "env", "yaml", "text", "mermaid", "python"})
 
 _FENCE = re.compile(r"^( *)```(.*)\n((?:.*\n)*?)\1```$", re.MULTILINE)
 _SPAN = re.compile(r"(`+)(.+?)\1", re.DOTALL)

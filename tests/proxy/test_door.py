@@ -37,7 +37,7 @@ def test_the_door_loads_what_functions_import() -> None:
     """Nothing that judges or moves bytes is imported for the first time by a request.
 
     What only narrows answers comes with the first policy that does, and what knows clients by
-    their containers when the listeners are bound, where anything does.
+    their containers, or asks a person, when the listeners are bound, where anything does.
     """
     script = (
         "import sys, trioproxy.proxy.server, trioproxy.proxy.door\n"
@@ -48,7 +48,7 @@ def test_the_door_loads_what_functions_import() -> None:
         " 'ONLY_CONTAINERS': '@own', 'ONLY_OWNER': 'x', 'REDACT': 'env', 'CREATE_IMAGES': '@built'})\n"
         "load(Gate.enforcing(policy))\n"
         "load(Gate.trying(policy))\n"
-        "import trioproxy.proxy.containers\n"
+        "import trioproxy.proxy.containers, trioproxy.proxy.holding\n"
         "print(*sys.modules, sep='\\n')"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)  # fmt: skip
