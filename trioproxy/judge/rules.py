@@ -363,9 +363,7 @@ def is_untellable(endpoint: Endpoint | None) -> bool:
 
 def refuse(reason: Reason, rule: str, message: str, item: str = "") -> Decision:
     """Refuse a request; `rule`: the variable that does, `item`: what it does not list."""
-    return Decision(
-        allowed=False, reason=reason, rule=rule, message=message, item=item
-    )
+    return Decision(allowed=False, reason=reason, rule=rule, message=message, item=item)
 
 
 UNREAD: Final = refuse(
