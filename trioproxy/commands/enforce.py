@@ -138,9 +138,7 @@ def command(
     if watch and not (any(files.values()) or config.policies):
         raise click.UsageError("--watch needs FILE: the environment never changes")
     folder = _read_folder(config, files, own)
-    if ask and shadow:
-        raise click.UsageError("--shadow refuses nothing that --ask could ask about")
-    asked_at = _read_ask(ask, config) if ask else None
+    asked_at = _read_ask(ask, config, shadow=shadow)
     own_files = tuple(_own_files(files | folder, record, config, asked_at))
     kept = None if print_config else record
     policies = dict[str, Gates]()
@@ -184,7 +182,6 @@ def command(
     if own.id and any(one.policy and one.policy.objects for one in policies.values()):
         text = "this container, its networks and its volumes are outside of every list"
         log.line(Level.NOTICE, "own-container", id=own.id[:12], text=text)
-    asking = _asking(asked_at, policies, log, os.environ) if asked_at else None
     try:
         server = Server(
             config=config,
@@ -195,7 +192,7 @@ def command(
             observers=observers,
             away=start.away(os.environ),
             own=own,
-            asking=asking,
+            asking=_asking(asked_at, policies, log),
         )
         start.run(run, server, policies, add, watch)
     finally:
@@ -261,8 +258,12 @@ def _read_folder(config: Config, files: Mapping[str, str], own: Own) -> dict[str
     return found
 
 
-def _read_ask(url: str, config: Config) -> UnixAddress:
+def _read_ask(url: str | None, config: Config, *, shadow: bool) -> UnixAddress | None:
     """Read where somebody is asked. Raises `ConfigError` where a client could answer itself."""
+    if not url:
+        return None
+    if shadow:
+        raise click.UsageError("--shadow refuses nothing that --ask could ask about")
     # Here, for most ask nobody.
     from trioproxy.commands.ask import read_address
 
@@ -270,14 +271,13 @@ def _read_ask(url: str, config: Config) -> UnixAddress:
 
 
 def _asking(
-    address: UnixAddress,
-    policies: "Mapping[str, Gates]",
-    log: Log,
-    environ: Mapping[str, str],
-) -> "Asking":
+    address: UnixAddress | None, policies: "Mapping[str, Gates]", log: Log
+) -> "Asking | None":
+    if address is None:
+        return None
     from trioproxy.commands.ask import begin
 
-    return begin(address, policies, log, environ)
+    return begin(address, policies, log, os.environ)
 
 
 def _own_files(
