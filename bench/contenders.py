@@ -17,6 +17,9 @@ EXACT = "trio-exact"
 LEARNING = "trio-learn"
 OWN = "trio-own"
 """Judges which container is meant: it asks the Engine first."""
+METERED = "trio-metrics"
+"""With METRICS, which nobody scrapes meanwhile: the cost of counting."""
+
 HOME = "trio-home"
 """Its tasks never stay off Trio's loop."""
 OVER_TCP = "trio-tcp"
@@ -144,6 +147,7 @@ class Place:
 
 
 AT_HOME = {"TRIOPROXY_STAY": "0"}
+WITH_METRICS = {"METRICS": "tcp://127.0.0.1:0"}
 
 DEFAULT_CONNECTIONS = 4000
 """What both incumbent and trioproxy hold by default."""
@@ -266,6 +270,7 @@ def contenders() -> list[Contender]:
         Contender(name=SECTIONS, command=_enforce),
         Contender(name=EXACT, command=_exact),
         Contender(name=OWN, command=_own, only="engine-inspect-*"),
+        Contender(name=METERED, command=_enforce, settings=WITH_METRICS, only="list-*"),
         Contender(name=HOME, command=_enforce, settings=AT_HOME, only="late-body"),
         Contender(name=OVER_TCP, command=_enforce_over_tcp, only="fresh-tcp"),
         Contender(

@@ -26,7 +26,8 @@ SERVING = {"api", "limits", "judge", "file", "http", "proxy", "commands"}
 SERVE = """
 import atexit, sys
 def show():
-    print(*(name for name in sys.modules if name.startswith("trioproxy.")), flush=True)
+    ours = (name for name in sys.modules if name.startswith("trioproxy."))
+    print(*ours, *sys.modules.keys() & {"prometheus_client"}, flush=True)
 atexit.register(show)
 from trioproxy.cli import main
 main()
@@ -73,7 +74,8 @@ def test_judging_and_reading_import_no_io(module: str) -> None:
 def test_a_serving_process_loads_what_it_serves_with(
     options: list[str], rooms: set[str], tmp_path: Path
 ) -> None:
-    """Nothing of learning/ or review/ ever, and of evidence/ only where something is recorded."""
+    """Nothing of learning/ or review/ ever, of evidence/ only where something is recorded; without METRICS nothing that
+    counts for them."""
     listen = f"unix://{tmp_path}/proxy.sock"
     with subprocess.Popen(
         [
@@ -92,6 +94,8 @@ def test_a_serving_process_loads_what_it_serves_with(
         out, _ = process.communicate(timeout=PATIENCE)
     loaded = {name.split(".")[1] for name in out.split() if name.count(".") == 2}
     assert loaded == rooms
+    metrics = {"trioproxy.proxy.metrics", "trioproxy.proxy.scraping"}
+    assert not set(out.split()) & (metrics | {"prometheus_client"})
 
 
 def test_a_learner_without_a_terminal_cannot_draw(tmp_path: Path) -> None:

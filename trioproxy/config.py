@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_SOCKET = "/var/run/docker.sock"
 DEFAULT_LISTEN = "tcp://127.0.0.1:2375"
 DEFAULT_PORT = 2375
+METRICS_PORT = 9375
 DEFAULT_MAX_CONNECTIONS = 4_000
 DEFAULT_MAX_BODY = 4 * 1024 * 1024
 
@@ -171,6 +172,13 @@ class Config:
     """Names of this proxy, in lower case, beside those that nobody else can have."""
     max_body: int = DEFAULT_MAX_BODY
     """Bytes of a body that is read to judge it."""
+    metrics: Listened | None = None
+    """Where metrics are read; None: nothing is counted for that."""
+
+    @property
+    def all_listened(self) -> tuple[Listened, ...]:
+        """Where this process listens, for clients and for who reads metrics."""
+        return (*self.listen, self.metrics) if self.metrics else self.listen
 
     @classmethod
     def read(
@@ -195,6 +203,7 @@ class Config:
             max_connections_per_client=of_one,
             allowed_hosts=parse_allowed_hosts(environ.get("ALLOWED_HOSTS", "")),
             max_body=parse_max_body(most),
+            metrics=_metrics_address(environ.get("METRICS", "").strip()),
         )
 
 
@@ -225,10 +234,11 @@ def parse_address(url: str, *, port: int | None = None) -> Address:
 _NAME_OF_FD = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 
-def parse_listener(url: str) -> Listened:
+def parse_listener(url: str, port: int = DEFAULT_PORT) -> Listened:
     """Read an address with who may come in there: `ADDRESS?policy=FILE&allow=10.0.0.0/8`.
 
     `allow=` is for TCP, `uids=` for Unix sockets; `fd://NAME` is a socket that is here.
+    `port` is taken where the URL names none.
     """
     address, _, query = url.partition("?")
     values, others = dict[str, str](), list[str]()
@@ -252,7 +262,7 @@ def parse_listener(url: str) -> Listened:
             raise _bad_listener(url, why)
         return FdAddress(name=name, entry=entry)
     plain = "?".join(filter(None, (address, "&".join(others))))
-    return replace(parse_address(plain, port=DEFAULT_PORT), entry=entry)
+    return replace(parse_address(plain, port=port), entry=entry)
 
 
 def _bad_listener(url: str, why: str) -> ConfigError:
@@ -446,6 +456,19 @@ def listen_addresses(
     if bind := environ.get("BIND_CONFIG", "").strip():
         return (parse_bind_config(bind, disable_ipv6=disable_ipv6),)
     return (parse_address(DEFAULT_LISTEN),)
+
+
+def _metrics_address(url: str) -> Listened | None:
+    """Read `METRICS`, a listener of its own."""
+    if not url:
+        return None
+    address = parse_listener(url, METRICS_PORT)
+    if address.entry.policy:
+        raise ConfigError(
+            f"bad METRICS {url!r}: nothing is judged there, so policy= means nothing",
+            hint="write METRICS=tcp://127.0.0.1:9375 or METRICS=unix:///absolute/path",
+        )
+    return address
 
 
 def upstream_address(

@@ -23,6 +23,7 @@ GIVEN = {
     "MAX_BODY": ("8192", 8192),
     "MAX_CONNECTIONS": ("10", 10),
     "MAX_CONNECTIONS_PER_CLIENT": ("3", 3),
+    "METRICS": ("tcp://127.0.0.1", "tcp://127.0.0.1:9375"),
     "SOCKET_PATH": ("/run/x.sock", "unix:///run/x.sock"),
 }
 

@@ -204,6 +204,7 @@ async def start(
         max_connections_per_client: int | None = None,
         ask: float | None = None,
         group_of: Callable[[str], str] = group_of,
+        metrics: Address | None = None,
     ) -> Proxy:
         name = f"proxy{len(proxies)}"
         config = Config(
@@ -214,6 +215,7 @@ async def start(
             upstream=upstream or UnixAddress(path=str(fake.path)),
             max_connections=max_connections,
             max_connections_per_client=max_connections_per_client,
+            metrics=metrics,
         )
         log_file = tmp_path / f"{name}.log"
         log = Log(

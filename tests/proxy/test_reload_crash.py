@@ -19,7 +19,7 @@ async def test_the_old_policy_stays(start: Start) -> None:
     """It is logged with its place, the policy is told as stale, and requests pass as before."""
     proxy = await start(OPEN)
     await enforce._reload(proxy.server, Broken(env_file="", own=Own(), policies={}))
-    assert proxy.server.health._standings == {"": {"policy": "", "newer": "refused"}}
+    assert proxy.server.health.standings[""].words == {"policy": "", "newer": "refused"}
     client = await proxy.connect()
     await client.ask("GET", "/containers/json")
     engine = await proxy.fake.accept()

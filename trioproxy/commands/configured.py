@@ -42,6 +42,7 @@ VALUES: Final[Mapping[str, Callable[[Config], object]]] = {
     "MAX_CONNECTIONS_PER_CLIENT": lambda config: client_limit(
         config.max_connections_per_client, config.max_connections
     ),
+    "METRICS": lambda config: url_of(config.metrics) if config.metrics else "",
     "POLICIES": lambda config: config.policies,
     "SOCKET_PATH": lambda config: str(config.upstream),
 }

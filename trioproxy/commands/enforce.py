@@ -175,7 +175,7 @@ def command(
         *dict.fromkeys(warnings),
         start.check_time_zone(os.environ),
         start.check_privileges(),
-        start.check_upstream(config.upstream, config.listen, os.environ),
+        start.check_upstream(config.upstream, config.all_listened, os.environ),
     ):
         if warning:
             log.line(Level.WARNING, "warning", text=warning)
@@ -293,7 +293,7 @@ def _own_files(
         yield ours.Own(path=config.policies, is_loaded_from=True)
     for client in files if record else ():
         yield ours.Own(path=_record_of(record or "", client))
-    for one in config.listen:
+    for one in config.all_listened:
         if isinstance(one, UnixAddress):
             yield ours.Own(path=one.path, kind=ours.Kind.LISTENER)
     if asked_at is not None:
@@ -586,6 +586,8 @@ async def _serve(
         hardened = harden(_uses(config, policies, asked_at))
         bound = ",".join(server.addresses)
         first = {"listen": bound, "upstream": str(config.upstream)}
+        if server.metrics_address:
+            first["metrics"] = server.metrics_address
         if "" not in policies:
             log.line(Level.NOTICE, "start", **first)
         for client, one in policies.items():
@@ -675,7 +677,8 @@ def _uses(
         yield Use(path=file, access=os.R_OK)
     if config.policies:
         yield Use(path=config.policies, access=os.R_OK | os.X_OK)
-    folders = [one.path for one in config.listen if isinstance(one, UnixAddress)]
+    sockets = [one for one in config.all_listened if isinstance(one, UnixAddress)]
+    folders = [one.path for one in sockets]
     folders += [asked_at] if asked_at else []
     for path in (one.recording.path for one in policies.values() if one.recording):
         yield Use(
@@ -846,6 +849,7 @@ async def _look_for_policies(
             raise ConfigError(f"two policies are called {twice[0]}")  # noqa: TRY301  told below
     except ConfigError as error:
         log.line(Level.ERR, "reload-failed", error=error, hint=error.hint)
+        server.health.folder_failures += 1
         return
     for client, one in list(policies.items()):
         if one.is_containers and client not in files:

@@ -170,7 +170,9 @@ def _live(asked: Asked) -> int:
     needed = bool(asked.argv) or not asked.listen
     with _private_socket(asked.path, needed=needed) as private:
         config = _read_config(asked, private)
-        if warning := start.check_upstream(config.upstream, config.listen, os.environ):
+        if warning := start.check_upstream(
+            config.upstream, config.all_listened, os.environ
+        ):
             tell.warn(warning)
         plan = Plan(
             asked=asked,
@@ -203,7 +205,9 @@ def _apart(asked: Asked) -> int:
             hint="name the listeners with --listen, or a log with --from-log",
         )
     config = _read_config(asked, "")
-    if warning := start.check_upstream(config.upstream, config.listen, os.environ):
+    if warning := start.check_upstream(
+        config.upstream, config.all_listened, os.environ
+    ):
         tell.warn(warning)
     return start.run(learn_stack, asked, config)
 

@@ -1,5 +1,6 @@
 """What `enforce` and `learn` check before they serve."""
 
+import itertools
 import os
 import socket
 import time
@@ -66,6 +67,12 @@ def check_upstream(
             f"the upstream {upstream} is one of our own listeners",
             hint="name the Engine's socket with --upstream or SOCKET_PATH",
         )
+    for one, other in itertools.combinations(listen, 2):
+        if _is_same(one, other) or _is_same(other, one):
+            raise ConfigError(
+                f"{one} and {other} are one address: each listener needs its own",
+                hint="METRICS counts as one: METRICS=tcp://127.0.0.1:9375",
+            )
     try:
         _connect(upstream)
     except (*DOWN, BlockingIOError) as error:
@@ -146,7 +153,7 @@ def _elsewhere(upstream: Address, environ: Mapping[str, str]) -> str:
     return engines.hint(upstream, environ)
 
 
-def _is_same(upstream: Address, own: Listened) -> bool:
+def _is_same(upstream: Listened, own: Listened) -> bool:
     if isinstance(upstream, UnixAddress) and isinstance(own, UnixAddress):
         return os.path.realpath(upstream.path) == os.path.realpath(own.path)
     if isinstance(upstream, TcpAddress) and isinstance(own, TcpAddress):
@@ -154,7 +161,7 @@ def _is_same(upstream: Address, own: Listened) -> bool:
             upstream.is_loopback and (own.is_loopback or own.host in ALL_INTERFACES)
         )
         return upstream.port == own.port != 0 and same_host
-    return False
+    return isinstance(upstream, FdAddress) and str(upstream) == str(own)
 
 
 ALL_INTERFACES: Final = frozenset({"", "::", "0.0.0.0"})  # noqa: S104  names, not a bind

@@ -150,6 +150,7 @@ SETTINGS = frozenset(
         "MAX_BODY",
         "MAX_CONNECTIONS",
         "MAX_CONNECTIONS_PER_CLIENT",
+        "METRICS",
         "POLICIES",
         "SOCKET_PATH",
         "TZ",

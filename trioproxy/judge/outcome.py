@@ -147,6 +147,21 @@ class Verdict:
         )
 
 
+class Waits:
+    """How long the Engine was waited for, where that is measured.
+
+    One for each connection to it: `seconds` grow until whoever reads them sets them to 0.
+    """
+
+    __slots__ = ("seconds", "until")
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        """From each head that was sent to the head of its answer."""
+        self.until = 0.0
+        """When the last of these came, on the clock of `Outcome.began`."""
+
+
 class Narrowed(NamedTuple):
     """By how much an answer was narrowed."""
 
@@ -196,6 +211,8 @@ class Outcome:
     """The number of an answer of ours, as its client was told; 0 if it is not ours."""
     narrowed: Narrowed | None = None
     """What is not shown of the Engine's answer; None: it went on as it came."""
+    waits: Waits | None = None
+    """How long the Engine was waited for; None: that is not measured."""
 
     def short(self) -> "Outcome":
         """The same as words, none of them long; itself, if it is that."""

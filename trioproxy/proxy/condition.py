@@ -1,6 +1,8 @@
 """The proxy's own round trip to the Engine, and what it says to probes."""
 
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -41,11 +43,33 @@ def probe_of(said: bytes) -> Probe | None:
     return _PROBES.get(line) if version else None
 
 
+@dataclass(slots=True)
+class Standing:
+    """A policy that is in force."""
+
+    fingerprint: str = ""
+    is_stale: bool = False
+    """Whether a newer one was refused."""
+    since: float = 0.0
+    """When it was read, in seconds since the epoch."""
+    failures: int = 0
+    """How often a newer one was refused."""
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What whoever asks for health is told: a word or two."""
+        newer = {"newer": "refused"} if self.is_stale else {}
+        return {"policy": self.fingerprint, **newer}
+
+
 class Health:
     """Knows whether the Engine answers, and asks again when that is a second old."""
 
     def __init__(self, upstream: Address, watch: Watch) -> None:
-        self._standings = dict[str, dict[str, str]]()
+        self.standings = dict[str, Standing]()
+        """Of each policy, by what its clients are called."""
+        self.folder_failures = 0
+        """How often `POLICIES` could not be read again."""
         self._upstream = upstream
         self._watch = watch
         self.hindrance: Callable[[], str] = str
@@ -60,15 +84,18 @@ class Health:
     ) -> None:
         """Say from now on which policy is in force, and whether a newer one was refused.
 
-        In a word or two: whoever reaches a listener is told. `client`: whose it is.
+        `client`: whose it is.
         """
-        self._standings[client] = {"policy": fingerprint}
+        one = self.standings.setdefault(client, Standing())
+        one.fingerprint, one.is_stale = fingerprint, is_stale
         if is_stale:
-            self._standings[client]["newer"] = "refused"
+            one.failures += 1
+        else:
+            one.since = time.time()
 
     def forget_policy(self, client: str) -> None:
         """Tell of a policy no more: it is gone."""
-        self._standings.pop(client, None)
+        self.standings.pop(client, None)
 
     async def answer(self, probe: Probe, *, close: bool, client: str = "") -> bytes:
         """Write the answer to a probe, from a round trip that may be a second old.
@@ -81,9 +108,10 @@ class Health:
         standing: dict[str, object] = {"engine": "up" if is_up else "down"}
         if probe is Probe.READY and (why := self.hindrance()):
             is_well, standing["hindrance"] = False, why
-        standing |= self._standings.get(client, {})
-        if self._standings.keys() - {""}:
-            standing["policies"] = self._standings
+        words = {name: one.words for name, one in self.standings.items()}
+        standing |= words.get(client, {})
+        if words.keys() - {""}:
+            standing["policies"] = words
         return replies.health(standing, is_well=is_well, close=close)
 
     async def is_up(self) -> bool:

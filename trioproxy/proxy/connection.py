@@ -104,8 +104,7 @@ class Connection:
         """Whether others are waited for, to judge a request: the Engine, reservations."""
         self._sides = Sides(
             client=client,
-            engine=engine
-            or Engine(shared.upstream, shared.response_memo, shared.watch),
+            engine=engine or shared.engine(),
             admission=admission,
             shared=shared,
             scope=client.scope,
@@ -401,6 +400,7 @@ class Connection:
                 is_ours=True,
                 ending=str(error),
                 serial=serial,
+                waits=self._sides.engine.waits,
             )
         )
         await self.client.wire.send_all(replies.with_id(replies.error(error), serial))
@@ -428,6 +428,7 @@ class Connection:
                     began=began,
                     ended=perf_counter(),
                     serial=serial,
+                    waits=self._sides.engine.waits,
                 )
             )
         return await self._go_on(admitted)

@@ -233,7 +233,7 @@ class Containers:
         """Follow the Engine's events for ever."""
         while True:
             shared = self._shared
-            engine = Engine(shared.upstream, shared.response_memo, shared.watch)
+            engine = shared.engine()
             why = "it ended"
             try:
                 await self._follow(engine)
@@ -274,7 +274,7 @@ class Containers:
 
     async def _know_networks(self) -> None:
         shared = self._shared
-        engine = Engine(shared.upstream, shared.response_memo, shared.watch)
+        engine = shared.engine()
         try:
             with trio.move_on_after(CHOOSE_SECONDS):
                 await self._find_networks(engine)

@@ -16,6 +16,7 @@ from trioproxy.http.response import (
     find_response_end,
     parse_response,
 )
+from trioproxy.judge.outcome import Waits
 from trioproxy.proxy.upstream import open_upstream
 from trioproxy.proxy.watch import Watch
 from trioproxy.proxy.wire import Wire
@@ -35,6 +36,7 @@ class Engine:
         "_wire",
         "has_answered",
         "is_reused",
+        "waits",
     )
 
     def __init__(self, address: Address, responses: ResponseMemo, watch: Watch) -> None:
@@ -42,6 +44,8 @@ class Engine:
         self._address = address
         self._responses = responses
         self._wire: Wire | None = None
+        self.waits: Waits | None = None
+        """How long it was waited for; None: that is not measured."""
         self.has_answered = False
         """Whether a byte came since the last request was sent."""
         self.is_reused = False

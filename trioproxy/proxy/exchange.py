@@ -62,6 +62,10 @@ FAILED: Final = 400
 """From this status on an answer opens no stream: it says why there is none."""
 
 
+ENGINE_LOST: Final = "engine-lost"
+"""How an answer ends that the Engine cut in the middle."""
+
+
 class After(Enum):
     """What the connection is good for when an exchange is over."""
 
@@ -203,6 +207,7 @@ class Exchange:
             self.ending or ending,
             self.serial,
             None if narrowing is None else narrowing.narrowed,
+            self._sides.engine.waits,
         )
 
     # -- the client hangs up -------------------------------------------------------
@@ -607,7 +612,7 @@ class Exchange:
         """Answer for an Engine that cannot, as long as no answer has begun."""
         if self.head_sent:
             is_lost = isinstance(error, UpstreamError)
-            self.ending = "engine-lost" if is_lost else str(error)
+            self.ending = ENGINE_LOST if is_lost else str(error)
             return CLOSE
         if isinstance(error, UpstreamLost):
             error = UpstreamLost(

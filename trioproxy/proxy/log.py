@@ -130,6 +130,9 @@ class Log:
         self._shows_new = level >= Level.NOTICE
         self._shows_refusals = level >= Level.WARNING
         self.dropped = 0
+        """Entries that had no room, and were not told of yet."""
+        self.dropped_before = 0
+        """Those that were."""
         self._fd = fd
         self._write_out = write
         self._is_json = form is LogFormat.JSON
@@ -230,6 +233,7 @@ class Log:
         self._write(self._chunk())
         if self.dropped and not self._entries:
             count, self.dropped = self.dropped, 0
+            self.dropped_before += count
             self.line(Level.WARNING, "log-lines-dropped", count=count)
         return True
 
@@ -275,6 +279,7 @@ class Log:
             self._write_out(self._fd, chunk)
         except OSError:
             # The reader of the log is gone: the proxy serves on, its log does not.
+            self.dropped_before += self.dropped + len(self._entries)
             self._entries.clear()
             self.dropped = 0
 

@@ -43,7 +43,7 @@ from trioproxy.http.response import (
     with_body,
 )
 from trioproxy.judge.gate import Gate
-from trioproxy.judge.outcome import Narrowed
+from trioproxy.judge.outcome import Narrowed, Waits
 from trioproxy.judge.showing import (
     HIDDEN,
     Looking,
@@ -88,7 +88,7 @@ class Narrowing:
         self._showing = showing
         self._wire = engine.wire
         self._buffer = shared.buffer
-        self._asking = _Asking(showing, gate, shared)
+        self._asking = _Asking(showing, gate, shared, engine.waits)
         self._elements = Elements(showing.answer.shape)
         self._writer = _Writer(showing.answer.shape)
         self._content = Content(engine.wire, response.framing)
@@ -285,9 +285,12 @@ class _Writer:
 class _Asking:
     """Questions about one answer, on a connection of our own."""
 
-    def __init__(self, showing: Showing, gate: Gate, shared: Shared) -> None:
+    def __init__(
+        self, showing: Showing, gate: Gate, shared: Shared, waits: Waits | None
+    ) -> None:
         self._objects = showing.objects
-        self._engine = Engine(shared.upstream, shared.response_memo, shared.watch)
+        self._engine = shared.engine()
+        self._engine.waits = waits
         self._resolver = Resolver(self._engine, gate, shared.remembered)
         self._known = dict[tuple[Kind, str], Thing]()
         """What was said before; the oldest first."""

@@ -63,6 +63,11 @@ def composed(value: Mapping[str, object], *, close: bool) -> bytes:
     return _reply(200, jsonbody.render(value) + b"\n", close=close, head_only=False)
 
 
+def text(body: bytes, content_type: str) -> bytes:
+    """Write an answer that is no JSON, and the last one."""
+    return _reply(200, body, close=True, head_only=False, content_type=content_type)
+
+
 def with_id(reply: bytes, serial: int) -> bytes:
     """Put the number of its request into an answer that many requests may share."""
     line, _, rest = reply.partition(b"\r\n")
@@ -76,12 +81,19 @@ def _as_json(words: Mapping[str, object]) -> bytes:
     return json.dumps(words).encode() + b"\n"
 
 
-def _reply(status: int, body: bytes, *, close: bool, head_only: bool) -> bytes:
+def _reply(
+    status: int,
+    body: bytes,
+    *,
+    close: bool,
+    head_only: bool,
+    content_type: str = "application/json",
+) -> bytes:
     # Always HTTP/1.1 and a length: every client reads that, whichever version it asked in.
     lines = [
         f"HTTP/1.1 {status} {PHRASES[status]}",
         f"Server: {SERVER}",
-        "Content-Type: application/json",
+        f"Content-Type: {content_type}",
         f"Content-Length: {len(body)}",
     ]
     if close:

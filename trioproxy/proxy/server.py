@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from trioproxy.config import ANYBODY, UID, Config, Level, client_limit
+from trioproxy.config import ANYBODY, UID, Config, Level, Listened, client_limit
 from trioproxy.errors import (
     ClientLost,
     ConfigError,
@@ -32,7 +32,6 @@ from trioproxy.proxy.built import Built
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.condition import LONGEST_PROBE, Health, probe_of
 from trioproxy.proxy.connection import CRASHED, Connection
-from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.listeners import Listener
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.memory import give_back_what_is_free
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from trioproxy.judge.guard import Guard
     from trioproxy.proxy.asking import Asking
     from trioproxy.proxy.containers import Containers
+    from trioproxy.proxy.metrics import Metrics
 
 IDLE_SECONDS: Final = 600.0
 """An idle keep-alive connection is closed after this time, as the incumbent does."""
@@ -157,6 +157,8 @@ class Server:
         """The names of the policies that containers have."""
         self._containers: Containers | None = None
         self._welcome = welcome
+        self._metrics = self._measure() if config.metrics else None
+        self.metrics_address = ""
         if containers:
             self._containers = self._know_containers()
         for client, gate in gates.items():
@@ -230,6 +232,8 @@ class Server:
         """
         load(gate)
         observers = (self.log.request, *observers)
+        if self._metrics is not None:
+            observers = (*observers, self._metrics.of(client).note)
         if is_containers and client not in self._of_containers:
             self._of_containers[client] = None
             self._guard_names()
@@ -251,10 +255,19 @@ class Server:
         self.health.forget_policy(client)
         if self._shared.asking is not None:
             self._shared.asking.forget(client)
+        if self._metrics is not None:
+            self._metrics.forget(client)
         self._guard_names()
         for connection in list(self.connections):
             if connection.admission.client == client:
                 connection.cut("policy-gone")
+
+    def _measure(self) -> "Metrics":
+        # Here, for most proxies are asked for no metrics.
+        from trioproxy.proxy.metrics import Metrics, TimedEngine
+
+        self._shared.engine_type = TimedEngine
+        return Metrics(self._shared, self.connections)
 
     # -- who is known by a container -----------------------------------------------
 
@@ -302,7 +315,7 @@ class Server:
         """Ask the Engine who a client is, and serve him by his policy."""
         assert self._containers is not None  # noqa: S101  it is one's listener
         shared = self._shared
-        engine = Engine(shared.upstream, shared.response_memo, shared.watch)
+        engine = shared.engine()
         connection: Connection | None = None
         try:
             if await _asks_for_health(wire):
@@ -357,12 +370,16 @@ class Server:
         listeners and Unix socket files are removed here, with the beginning of a drain.
         """
         self._set_limits()
-        bound = self._bind()
+        bound = self._bind(self.config.listen)
+        scraped = list[Listener]()
         try:
             self.addresses = tuple(one.name for one in bound)
             asking = self._shared.asking
             if asking is not None:
                 asking.bind()
+            if self.config.metrics:
+                scraped = self._bind((self.config.metrics,))
+                self.metrics_address = ",".join(one.name for one in scraped)
             # Two nurseries: those who serve end first, and what they need - the watch, the
             # log - is cancelled when the last of them is gone.
             async with trio.open_nursery() as background:
@@ -378,6 +395,8 @@ class Server:
                 if self._containers is not None:
                     self._watch.start_soon(background, self._containers.listen)
                 background.start_soon(self._tell_turned_away)
+                for one in scraped:
+                    self._watch.start_soon(background, self._answer_scrapes, one)
                 # Behind the listeners, so that nobody waits for them, and before anybody.
                 from trioproxy.proxy import door  # noqa: F401
 
@@ -385,17 +404,17 @@ class Server:
                 await self._accept_all(bound)
                 background.cancel_scope.cancel()
         finally:
-            _close(bound)
+            _close((*bound, *scraped))
             if self._shared.asking is not None:
                 self._shared.asking.close()
             self._watch.close()
             self._shared.buffer.close()
             self.log.finish()
 
-    def _bind(self) -> list[Listener]:
+    def _bind(self, addresses: Iterable[Listened]) -> list[Listener]:
         bound: list[Listener] = []
         try:
-            for address in self.config.listen:
+            for address in addresses:
                 bound += listeners.bind(address)
         except BaseException:
             _close(bound)
@@ -472,19 +491,38 @@ class Server:
         return self._containers is not None and is_tcp
 
     async def _accept(self, listener: Listener, nursery: trio.Nursery) -> None:
-        watched = Watched(listener.sock, self._watch)
         admission = self._admission_of(listener)
+
+        def take(sock: socket.socket, address: object) -> None:
+            self._take(sock, address, listener, admission, nursery)
+
+        await self._accept_from(listener, take)
+
+    async def _answer_scrapes(self, listener: Listener) -> None:
+        """Accept who reads metrics, in places of their own."""
+        from trioproxy.proxy.scraping import Scraping
+
+        assert self._metrics is not None  # noqa: S101  the listener is theirs
+        listener.sock.setblocking(False)
+        hosts = self.config.allowed_hosts
+        site = Site(reach=listeners.reach_of(listener.sock), allowed_hosts=hosts)
+        async with trio.open_nursery() as nursery:
+            scraping = Scraping(
+                self._shared, self._metrics.text, listener.entry, site, nursery
+            )
+            await self._accept_from(listener, scraping.take)
+
+    async def _accept_from(
+        self, listener: Listener, take: Callable[[socket.socket, object], None]
+    ) -> None:
+        watched = Watched(listener.sock, self._watch)
         try:
-            await self._accept_from(watched, listener, admission, nursery)
+            await self._accept_watched(watched, take)
         finally:
             self._watch.remove(watched)
 
-    async def _accept_from(
-        self,
-        watched: Watched,
-        listener: Listener,
-        admission: Admission | None,
-        nursery: trio.Nursery,
+    async def _accept_watched(
+        self, watched: Watched, take: Callable[[socket.socket, object], None]
     ) -> None:
         """Accept clients for ever. Without a descriptor for a new one it waits for one;
         the clients that are served are not concerned."""
@@ -512,7 +550,7 @@ class Server:
                 await trio.sleep(EXHAUSTED_PAUSE)
             else:
                 is_exhausted = False
-                self._take(sock, address, listener, admission, nursery)
+                take(sock, address)
                 accepted += 1
                 if accepted % ACCEPTS == 0:
                     # Not in the queue of those who give way: a newcomer would wait
@@ -561,6 +599,7 @@ class Server:
             admission = self._admissions[named][listeners.reach_of(listener.sock)]
         self._count += 1
         self._count_of[name] += 1
+        self._shared.accepted += 1
         if admission is None:
             self._watch.start_soon(
                 nursery, self._serve_container, wire, peer, name, listener
@@ -659,6 +698,7 @@ class Server:
                 reply = await self.health.answer(probe, close=True, client=client)
             else:
                 reply = replies.message(status, why)
+                self._shared.turned_away[status] += 1
                 if status != KEPT_OUT:  # which has a line of its own, as nobody has
                     self._turned_away += 1
                     self._has_turned_away.set()

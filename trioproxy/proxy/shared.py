@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -11,7 +12,7 @@ from trioproxy.http.memo import Memo
 from trioproxy.proxy.bodies import Bodies
 from trioproxy.proxy.client import Clients
 from trioproxy.proxy.condition import Health
-from trioproxy.proxy.engine import ResponseMemo
+from trioproxy.proxy.engine import Engine, ResponseMemo
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.relay import Buffer
@@ -88,7 +89,18 @@ class Shared:
     reservations: Reservations = field(default_factory=Reservations)
     asking: "Asking | None" = None
     """Asks people about what is refused; None: nobody is."""
+    engine_type: type[Engine] = Engine
+    accepted: int = 0
+    """Clients that were given a place."""
+    turned_away: Counter[int] = field(
+        default_factory=lambda: Counter({403: 0, 502: 0, 503: 0, 504: 0})
+    )
+    """Clients that were given none, by the status that they were told."""
     is_draining: bool = False
     """Whether the server takes no more clients and lets those here finish."""
     is_over: bool = False
     """Whether what had not finished by then is cut: nothing is waited for any more."""
+
+    def engine(self) -> Engine:
+        """Begin a connection to the Engine; it is opened when it is needed."""
+        return self.engine_type(self.upstream, self.response_memo, self.watch)

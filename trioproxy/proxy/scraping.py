@@ -1,0 +1,104 @@
+"""Who reads metrics: `GET /metrics`, one request a connection, and nothing else.
+
+Whoever can reach this listener may be anybody. What is held of them is bounded: so many at
+once, of whom a newcomer pushes the longest out, a short head, and seconds for all of it.
+None of it takes a place, or memory, that the proxy's clients have.
+"""
+
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import trio
+
+from trioproxy.config import Entry
+from trioproxy.errors import BadRequest, ClientLost, HeadTooLarge, leaf_of
+from trioproxy.http.hosts import Site
+from trioproxy.http.request import HEAD_END, parse_request
+from trioproxy.judge.outcome import name_of_client
+from trioproxy.proxy import listeners, replies
+from trioproxy.proxy.shared import Shared
+from trioproxy.proxy.wire import Wire
+
+SCRAPES: Final = 8
+"""Who is answered at once; one more ends the longest."""
+
+SCRAPE_SECONDS: Final = 10.0
+"""From the accept to the last byte, as Prometheus itself waits."""
+
+SCRAPE_HEAD: Final = 8 * 1024
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+ALONE: Final = "here is GET /metrics alone"
+
+
+class Scraping:
+    """One listener's."""
+
+    def __init__(
+        self,
+        shared: Shared,
+        text: Callable[[], Awaitable[bytes]],
+        entry: Entry,
+        site: Site,
+        nursery: trio.Nursery,
+    ) -> None:
+        """`text`: what there is to read; `entry`: who may; `site`: where this is reached."""
+        self._shared = shared
+        self._text = text
+        self._entry = entry
+        self._site = site
+        self._nursery = nursery
+        self._scopes: dict[trio.CancelScope, None] = {}
+        """Around those who are here, the longest first."""
+
+    def take(self, sock: socket.socket, address: object) -> None:
+        """Answer an accepted client, in a task of its own."""
+        try:
+            peer = listeners.peer_of(sock, address)
+            wire = Wire(sock, ClientLost, self._shared.watch)
+        except OSError:  # gone already, or no descriptor is left to watch it
+            sock.close()
+            return
+        if not self._entry.admits(name_of_client(peer)):
+            wire.close()
+            return
+        if len(self._scopes) >= SCRAPES:
+            longest = next(iter(self._scopes))
+            del self._scopes[longest]
+            longest.cancel()
+        scope = trio.CancelScope(deadline=trio.current_time() + SCRAPE_SECONDS)
+        self._scopes[scope] = None
+        self._shared.watch.start_soon(self._nursery, self._answer, wire, peer, scope)
+
+    async def _answer(self, wire: Wire, peer: str, scope: trio.CancelScope) -> None:
+        """Answer, and close. Closing with unread bytes would reset the connection."""
+        try:
+            with scope:
+                await wire.send_all(await self._reply(wire))
+                wire.send_eof()
+                while wire.recv_now(4096):
+                    pass
+        except ClientLost:
+            pass
+        except Exception as error:  # noqa: BLE001  the edge: a bug of metrics ends no client
+            self._shared.log.crash(peer, leaf_of(error))
+        finally:
+            self._scopes.pop(scope, None)
+            wire.close()
+
+    async def _reply(self, wire: Wire) -> bytes:
+        data = b""
+        try:
+            while HEAD_END not in data:
+                if len(data) > SCRAPE_HEAD:
+                    raise HeadTooLarge("the request head is too long")
+                if not (more := await wire.recv(4096)):
+                    raise ClientLost("it ended in its head")
+                data += more
+            raw = data[: data.index(HEAD_END) + len(HEAD_END)]
+            head = parse_request(raw, self._site)
+        except BadRequest as error:
+            return replies.error(error)
+        if head.method != b"GET" or head.target.partition(b"?")[0] != b"/metrics":
+            return replies.message(404, ALONE)
+        return replies.text(await self._text(), CONTENT_TYPE)
