@@ -49,6 +49,7 @@ VALUES: Final[Mapping[str, Callable[[Config], object]]] = {
 """What each setting comes to."""
 
 ELSEWHERE: Final = {
+    "ASK_SECONDS": "of --ask: how long a request waits for a person",
     "BIND_CONFIG": "see LISTEN",
     "DISABLE_IPV6": "see LISTEN",
     "DOCKER_HOST": "of learn alone: see SOCKET_PATH",
