@@ -2,5 +2,6 @@
 
 Read in this order: `scenarios` (what is measured), `contenders` (who), `upstreams`
 (against what), `rounds` (in which order), `report` (medians, ratios, floors). `python
--m bench --help` lists the options; docs/performance.md has a run.
+-m bench --help` lists the options; docs/performance.md has a run. On a machine that is
+busy with something else `python -m bench.beside TREE` compares CPU times of two trees.
 """

@@ -95,6 +95,7 @@ http {{
         location ~ ^(/v[0-9.]+)?/containers/json$ {{ return 200 '{list}'; }}
         location ~ ^(/v[0-9.]+)?/containers/[^/]+/json$ {{ return 200 '{list}'; }}
         location ~ ^(/v[0-9.]+)?/containers/[^/]+/export$ {{ default_type application/x-tar; alias {file}; }}
+        location ~ ^(/v[0-9.]+)?/containers/create$ {{ return 201 '{{"Id":"4b1c9f","Warnings":[]}}\n'; }}
         location ~ ^(/v[0-9.]+)?/images/json$ {{ ssi on; ssi_types application/json; return 200 '{list}'; }}
     }}
 }}

@@ -159,7 +159,7 @@ def test_a_tally_counts_as_looking_each_time_does(
                 Sight.of(verdict.request),
                 result if verdict.decision.allowed else REFUSED,
                 When(int(learner.time), int(learner.time - 100)),
-                Who(verdict.agent, client, verdict.version),
+                Who(verdict.agent, client, verdict.request.target.named_version),
             )
     assert content(learner.evidence) == content(plain)
     assert learner.evidence.changes == plain.changes

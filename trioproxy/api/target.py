@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from trioproxy import percent
 from trioproxy.errors import BadTarget
-from trioproxy.values import value_class
+from trioproxy.values import ordered_class
 
 SHOWN_LIMIT = 256
 
@@ -17,7 +17,7 @@ LONGEST_PATH = 4 * 1024
 """Bytes of a path with escapes, each of which is work; the longest name is 255 of them."""
 
 # Needs no decoding and no quoting: it is its own canonical form, if its segments are good.
-_PLAIN_PATH = re.compile(rb"[A-Za-z0-9_.~/!$&'()*+,;=:@-]*")
+_PLAIN_PATH = re.compile(rb"/[A-Za-z0-9_.~/!$&'()*+,;=:@-]*")
 # Visible ASCII only (Go takes raw bytes from 0x80 on, h11 does not), and escapes that are whole.
 _BAD_RAW_PATH = re.compile(rb"[^!-~]|#|%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
 _BAD_QUERY = re.compile(rb"[^!-~]|#")
@@ -35,7 +35,7 @@ _KEPT = frozenset(
 )
 
 
-@value_class
+@ordered_class
 class Target:
     """A request target in the one reading that the Engine has of it too."""
 
@@ -57,26 +57,24 @@ class Target:
     def parse(cls, raw: bytes) -> "Target":
         """Read an origin-form target; `BadTarget` names what is wrong with it."""
         raw_path, mark, query = raw.partition(b"?")
-        if not raw_path.startswith(b"/"):
-            raise BadTarget(f"the target must begin with a slash: {raw_path[:64]!a}")
-        plain = _PLAIN_PATH.fullmatch(raw_path) is not None
-        if not plain and len(raw_path) > LONGEST_PATH:
-            raise BadTarget(f"the path is longer than {LONGEST_PATH:,} bytes")
-        if not plain and (found := _BAD_RAW_PATH.search(raw_path)):
-            raise BadTarget(f"{found[0]!r} is not allowed in a path")
+        plain = _PLAIN_PATH.fullmatch(raw_path)
+        if not plain:
+            _check_raw_path(raw_path)
         if query and (found := _BAD_QUERY.search(query)):
             raise BadTarget(f"{found[0]!r} is not allowed in a query")
-        decoded = _decode(raw_path, is_plain=plain)
+        decoded = (raw_path if plain else percent.decode(raw_path)).decode("latin-1")
+        # What is bad begins with one of these two, or is a byte that no plain path holds.
+        if not plain or "//" in decoded or "/." in decoded:
+            _check_path(decoded)
         version, path = _split_version(decoded)
-        return cls(
-            raw=raw,
-            version=version,
-            path=path,
-            query=query,
-            has_query=bool(mark),
-            encoded_slash=not plain and b"%2f" in raw_path.lower(),
-            quoted=decoded if plain else version + quote_path(path),
-        )
+        has_slash = not plain and b"%2f" in raw_path.lower()
+        quoted = decoded if plain else version + quote_path(path)
+        return cls(raw, version, path, query, mark != b"", has_slash, quoted)
+
+    @property
+    def named_version(self) -> str:
+        """The API version that it names, or `unversioned`."""
+        return self.version.removeprefix("/v") or "unversioned"
 
     @property
     def canonical(self) -> bytes:
@@ -99,16 +97,20 @@ def quote_path(path: str) -> str:
     return percent.encode(path.encode("latin-1"), _KEPT)
 
 
-def _decode(raw_path: bytes, *, is_plain: bool) -> str:
-    path = percent.decode(raw_path).decode("latin-1")
-    # What is bad begins with one of these two, or is a byte that no plain path holds.
-    if is_plain and "//" not in path and "/." not in path:
-        return path
+def _check_raw_path(raw_path: bytes) -> None:
+    if not raw_path.startswith(b"/"):
+        raise BadTarget(f"the target must begin with a slash: {raw_path[:64]!a}")
+    if len(raw_path) > LONGEST_PATH:
+        raise BadTarget(f"the path is longer than {LONGEST_PATH:,} bytes")
+    if found := _BAD_RAW_PATH.search(raw_path):
+        raise BadTarget(f"{found[0]!r} is not allowed in a path")
+
+
+def _check_path(path: str) -> None:
     if found := _BAD_PATH.search(path):
         what = {"//": "an empty", ".": "a dot", "..": "a dot"}.get(found[0])
         what = f"{what} segment" if what else f"the control byte {found[0]!a}"
         raise BadTarget(f"the path holds {what}: {path[:64]!a}")
-    return path
 
 
 def _split_version(path: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
 from trioproxy.api.families import BUILT, NOWHERE, OBJECTS, PROXY, Kind, Places
-from trioproxy.api.routes import ENDPOINTS, LIMITED
+from trioproxy.api.routes import ENDPOINTS, LIMITED, OPTIONS
 from trioproxy.evidence.seen import CLIENTS_KEPT, VALUES_KEPT, Evidence, Tally, When
 from trioproxy.evidence.sight import (
     REFUSED,
@@ -131,16 +131,18 @@ class Recorder:
             return
         decision = verdict.decision
         allowed = decision.allowed
-        if verdict.objects and verdict.request.endpoint in _TELLING:
+        if verdict.form.objects and verdict.request.endpoint in _TELLING:
             self._note_told(verdict, outcome)
         if outcome.is_ours and (allowed or decision.reason is Reason.UNRESOLVED):
             return  # the Engine gave no answer
+        request, endpoint = verdict.request, verdict.request.endpoint
         kind = (
-            verdict.operation,
-            verdict.request.method,
-            verdict.section,
+            endpoint,
+            request.method,
+            # A row says where it is, but for the one of all paths.
+            request.section if endpoint is None or endpoint is OPTIONS else "",
             verdict.agent,
-            verdict.version,
+            request.target.version,
             allowed,
             status,
             outcome.unrouted,
@@ -170,7 +172,10 @@ class Recorder:
         # What names nothing was answered by the Engine, if to a question of ours.
         if not decision.allowed and decision.reason is not Reason.MISSING:
             result = REFUSED
-        who, when = Who(verdict.agent, host, verdict.version), self._when(outcome.ended)
+        who, when = (
+            Who(verdict.agent, host, verdict.request.target.named_version),
+            self._when(outcome.ended),
+        )
         is_new = self.evidence.observe(sight, result, when, who)
         if len(self.clients) < CLIENTS_KEPT:
             self.clients.add(host)
@@ -250,13 +255,13 @@ class Recorder:
         self, verdict: Verdict, named: "Named", result: str, when: When, host: str
     ) -> bool:
         """Observe which objects a request named or made."""
-        if not verdict.objects:
+        if not verdict.form.objects:
             return False
         from trioproxy.evidence.touched import touched  # who looks them up has the rest
 
         sights = set[Sight]()
         told_by = self._is_only_looked_at(verdict, host)
-        for one in touched(verdict.operation, named, verdict.objects):
+        for one in touched(verdict.operation, named, verdict.form.objects):
             if not one.is_marked and self._follows_refusal(one.made):
                 continue
             if told_by and one.sight.is_by_id:

@@ -45,9 +45,10 @@ class Expectation:
 
 @cache
 def expect(
-    *, is_head: bool, version: bytes, may_hijack: bool, upgrades: bool
+    is_head: bool, version: bytes, may_hijack: bool, upgrades: bool, /
 ) -> Expectation:
     """The one `Expectation` that says this; there are 16."""
+    # By position alone: the cache would take other ways of saying it for something else.
     return Expectation(is_head, version, may_hijack, upgrades)
 
 

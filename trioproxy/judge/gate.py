@@ -149,6 +149,24 @@ def go_on(judging: Judging, answer: Answer = None) -> Need | Found | None:
 
 # --- The gate ---------------------------------------------------------------------
 
+
+@ordered_class
+class Form:
+    """What a gate decides of how requests go on, and their answers, whatever is in them."""
+
+    drops_nodes: bool
+    limits_fills: bool
+    proxy_socket: str
+    owner: str
+    objects: Objects = field(compare=False)
+    """By which objects were looked for in requests."""
+    conceals: bool = field(compare=False)
+
+    def unpacks(self, operation: str) -> bool:
+        """Whether a body is a tar that is read, and written anew, as it passes."""
+        return self.limits_fills and operation in UNPACKING
+
+
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 _AT_ONCE: Final = 64
@@ -207,8 +225,7 @@ class Gate:
     """How answers are shown, by operation."""
     tried: "Mapping[str, Showing]" = field(init=False)
     """How they would be, by a policy that is only tried out, where that may hide strangers."""
-    form: tuple[object, ...] = field(init=False)
-    """All that decides in which form a request goes on, beside what is in the request."""
+    form: Form = field(init=False)
 
     def __post_init__(self) -> None:
         policy = self.policy
@@ -233,8 +250,14 @@ class Gate:
             "asks_to_learn": self.learns and not (policy and policy.objects),
         }.items():
             object.__setattr__(self, name, value)
-        owner = self.objects.owner
-        form = self.drops_nodes, self.limits_fills, self.proxy_socket, owner
+        form = Form(
+            self.drops_nodes,
+            self.limits_fills,
+            self.proxy_socket,
+            self.objects.owner,
+            self.objects,
+            self.conceals,
+        )
         object.__setattr__(self, "form", form)
 
     @property
@@ -369,10 +392,6 @@ class Gate:
         if row is None or row.touch is not Touch.PRUNES or row.kind is None:
             return None
         return row.kind if self.narrows.limits(row.kind) else None
-
-    def unpacks(self, operation: str) -> bool:
-        """Whether a body is a tar that is read, and written anew, as it passes."""
-        return self.limits_fills and operation in UNPACKING
 
     def describe(self) -> str:
         """Name the mode and how much it opens, as words of the start line."""

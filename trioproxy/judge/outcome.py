@@ -12,22 +12,27 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from trioproxy.api.form import Asked
 from trioproxy.api.matched import Request
-from trioproxy.judge.gate import Found, Gate, Passes
+from trioproxy.judge.gate import Form, Found, Gate, Passes
 from trioproxy.judge.references import Named
-from trioproxy.judge.rules import Decision, Reason
-from trioproxy.limits.objects import NO_OBJECTS, Objects
+from trioproxy.judge.rules import Decision
 from trioproxy.quoting import quote
-from trioproxy.values import ordered_class, value_class
+from trioproxy.values import ordered_class
 
 if TYPE_CHECKING:
     from trioproxy.judge.pruning import Removals
     from trioproxy.judge.showing import Showing
 
+_USUAL: Final = {
+    method: f" method={method} path="
+    for method in ("GET", "HEAD", "POST", "PUT", "DELETE")
+}
+"""How the words of most requests begin: nothing in them is to be quoted."""
+
 LONGEST_WORD: Final = 1_024
 """Characters of one: more than any line has of it."""
 
 
-@value_class
+@ordered_class
 class Verdict:
     """What is told of a request that was judged, and by what it can be judged again.
 
@@ -36,66 +41,54 @@ class Verdict:
 
     request: Request
     decision: Decision
-    operation: str
-    """The Engine's name for it, or `unknown`."""
-    section: str
-    """The section variable that covers it; empty if none does."""
     agent: str
     """Product tokens of the client's user agent."""
-    version: str
-    """The API version that it names, or `unversioned`."""
-    request_words: str
+    operation: str
+    """The Engine's name for it, or `unknown`."""
+    words: str
     """The request as words of a log line, each with a space before it."""
-    decision_words: str
-    """The decision in the same way."""
+    form: Form
+    """What of the gate decided how it goes on, and its answer."""
     asked: Asked | None = None
     """What it asks for, where that is limited or learned."""
     named: Named | None = None
     """What it names, where the Engine has to be asked what that is."""
-    objects: Objects = NO_OBJECTS
-    """By which objects were looked for in that."""
-    form: tuple[object, ...] = ()
-    """What of the gate decided in which form it goes on (`Gate.form`)."""
-    unpacks: bool = False
-    """Whether its body is a tar that is read, and written anew, as it passes."""
     showing: "Showing | None" = None
     """What of its answer is shown; None: the answer goes on as it comes."""
     tried: "Showing | None" = None
     """What of it would be shown by a policy that is only tried out; None: all of it."""
-    conceals: bool = False
-    """Whether an error of the Engine goes on without what it tells of strangers."""
     removals: "Removals | None" = None
     """What is removed in place of a prune."""
 
     @classmethod
     def of(cls, gate: Gate, request: Request, found: Found, agent: str) -> "Verdict":
         """Say of a request what came of it."""
+        method, path = request.method, request.target.shown
+        asked = _USUAL.get(method) or f" method={quote(method)} path="
+        showing = removals = None
+        if isinstance(found, Passes):
+            showing, removals = found.showing, found.removals
         operation, decision = request.operation, found.decision
-        words = (
-            f" operation={operation} decision={decision.word} reason={decision.reason}"
-        )
-        if decision.reason in {Reason.ARGUMENT, Reason.OBJECT}:
-            words += f" variable={decision.rule or 'none'}"
-        target = request.target
+        tried = None if decision.would_refuse else gate.tried.get(operation)
+        # In their order: one is made for each head that was not seen before.
         return cls(
-            request=request,
-            decision=decision,
-            operation=operation,
-            section=request.section or "",
-            agent=agent,
-            version=target.version.removeprefix("/v") or "unversioned",
-            request_words=f" method={quote(request.method)} path={quote(target.shown)}",
-            decision_words=words,
-            asked=found.asked,
-            named=found.named,
-            objects=gate.objects,
-            form=gate.form,
-            unpacks=gate.unpacks(operation),
-            conceals=gate.conceals,
-            showing=found.showing if isinstance(found, Passes) else None,
-            tried=None if decision.would_refuse else gate.tried.get(operation),
-            removals=found.removals if isinstance(found, Passes) else None,
+            request,
+            decision,
+            agent,
+            operation,
+            asked + quote(path),
+            gate.form,
+            found.asked,
+            found.named,
+            showing,
+            tried,
+            removals,
         )
+
+    @property
+    def unpacks(self) -> bool:
+        """Whether its body is a tar that is read, and written anew, as it passes."""
+        return self.form.unpacks(self.operation)
 
     def in_words(self) -> "Verdict":
         """The same without its body, and with less of what the Engine said.

@@ -77,7 +77,7 @@ def _goes_on_as_now(gate: Gate, verdict: Verdict, *, is_sent: bool) -> bool:
 
     A creation that is still being sent would come with `MKNOD`, or as somebody else's.
     """
-    if gate.unpacks(verdict.operation) and not verdict.unpacks:
+    if gate.form.unpacks(verdict.operation) and not verdict.unpacks:
         return False
     is_told = verdict.asked is not None and verdict.asked.is_told
     is_written = is_told and verdict.operation in MARKED
@@ -92,7 +92,7 @@ def _kept_of(
         from trioproxy.judge.pruning import Listed
 
         # Ids are left, by which nothing can be judged by other lists.
-        return Listed(need.prune) if verdict.objects == gate.objects else UNREAD
+        return Listed(need.prune) if verdict.form.objects == gate.objects else UNREAD
     asked, named = verdict.asked, verdict.named
     is_judged = verdict.operation in gate.read_operations
     if asked is not None and (asked.is_whole or not is_judged):

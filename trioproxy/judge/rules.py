@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from trioproxy.api import query
@@ -108,6 +109,15 @@ class Decision:
     """Allowed only because the policy is tried out: `message` says what it refuses."""
     item: str = ""
     """For a refusal by a list: what `rule` would have to list; empty: no item is known."""
+    words: str = field(init=False, compare=False, repr=False)
+    """It as words of a log line, each with a space before it."""
+
+    def __post_init__(self) -> None:
+        variable = None
+        if self.reason in _OF_A_VARIABLE:
+            variable = self.rule or "none"
+        words = _words(self.word, self.reason, variable)
+        object.__setattr__(self, "words", words)
 
     @property
     def is_answered(self) -> bool:
@@ -123,6 +133,16 @@ class Decision:
         if self.would_refuse:
             return "would-refuse"
         return "allowed" if self.allowed or self.is_answered else "refused"
+
+
+_OF_A_VARIABLE: Final = frozenset({Reason.ARGUMENT, Reason.OBJECT})
+
+
+@lru_cache(maxsize=64)
+def _words(word: str, reason: Reason, variable: str | None) -> str:
+    """The words of a decision, made once for each of the few that there are."""
+    words = f" decision={word} reason={reason}"
+    return words if variable is None else f"{words} variable={variable}"
 
 
 class Ruling(NamedTuple):
@@ -212,8 +232,8 @@ class Policy:
 
     def decide(self, request: Request) -> Decision:
         """May this request pass, and why?"""
-        endpoint, path = request.endpoint, request.target.path
-        if self.limits and _restores(request):
+        endpoint, target = request.endpoint, request.target
+        if target.query and self.limits and _restores(request):
             message = f"{request.shown} with a checkpoint is not allowed: no variable limits what a folder of the host is restored to, as this file does for others"
             return refuse(Reason.UNLIMITABLE, "", message)
         row = self.rows.get(endpoint) if endpoint is not None else None
@@ -223,11 +243,11 @@ class Policy:
             return refuse(Reason.REDACTED, REDACT_VARIABLE, message)
         if row is not None and endpoint is not None:
             # A name with slashes may hold a word; a HEAD is allowed as its GET is.
-            has_slashes = path.count("/") != endpoint.template.count("/")
+            has_slashes = target.path.count("/") != endpoint.template.count("/")
             is_told = row.allowed or request.method == endpoint.method
             if is_told and not (has_slashes and endpoint.section in self.words):
                 return row
-        return self.decide_route(request.method, endpoint, path, request.target.shown)
+        return self.decide_route(request.method, endpoint, target.path, target.shown)
 
     def decide_route(
         self, method: str, endpoint: Endpoint | None, path: str, shown_path: str = ""
@@ -383,7 +403,7 @@ def _restores(request: Request) -> bool:
     Experimental Engines restore from `checkpoint-dir`, wherever that is: a brother of the
     routes for checkpoints, which no variable limits either.
     """
-    if request.operation != "ContainerStart" or not request.target.query:
+    if request.operation != "ContainerStart":
         return False
     pairs = query.parse(request.target.query)
     return any(value and key in _CHECKPOINTS for key, value in pairs)

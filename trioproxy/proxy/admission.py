@@ -51,8 +51,8 @@ from trioproxy.judge.outcome import Observer, Outcome, Verdict
 from trioproxy.judge.rules import UNRESOLVED, Decision, Reason
 from trioproxy.proxy import replies
 from trioproxy.proxy.built import Built
-from trioproxy.proxy.condition import Probe, probe_of
-from trioproxy.values import value_class
+from trioproxy.proxy.condition import PROBES, Probe
+from trioproxy.values import ordered_class
 
 if TYPE_CHECKING:
     from trioproxy.proxy.asking import Allowed
@@ -140,7 +140,7 @@ TRAITS: Final = {id(endpoint): Traits.of(endpoint) for endpoint in ENDPOINTS}
 """By the identity of the row, which is never made anew: hashing it would cost more."""
 
 
-@value_class
+@ordered_class
 class Admitted:
     """A request head as read and judged, and what is rendered from that."""
 
@@ -170,7 +170,7 @@ class Admitted:
         return replace(self, upstream=b"")
 
 
-@value_class
+@ordered_class
 class Parsed:
     """A request head as read, and the route that it means."""
 
@@ -178,7 +178,7 @@ class Parsed:
     request: Request
 
 
-@value_class
+@ordered_class
 class Pending:
     """A request whose head alone does not say whether it may pass."""
 
@@ -252,13 +252,13 @@ class Admission:
             return known
         parsed = known or self.parse(raw)
         pending = self.judge(parsed)
-        if not isinstance(pending.need, Passes | Refused):
-            kept: Admitted | Parsed = parsed
-            found: Admitted | Pending = pending
+        if isinstance(pending.need, Found):
+            found: Admitted | Pending = self.render(parsed, pending.need)
         else:
-            kept = found = self.render(parsed, pending.need)
+            found = pending
         # A head that raised is judged again each time: who sends such has no right to speed.
         if known is None and not parsed.head.fields.has_credentials:
+            kept = found if isinstance(found, Admitted) else parsed
             self._memo.keep(raw, raw, kept)
         return found
 
@@ -269,7 +269,7 @@ class Admission:
         need = go_on(one)
         while need is None:  # what a head alone asks for is little
             need = go_on(one)
-        return Pending(parsed=parsed, judging=one, need=need, gate=self.gate)
+        return Pending(parsed, one, need, self.gate)
 
     def beside(self, gate: Gate) -> "Admission":
         """Judge by another gate at the same place, and keep nothing of it."""
@@ -298,7 +298,7 @@ class Admission:
         # before any route is looked at; on /grpc itself it is what the route is for.
         if head.fields.is_grpc and request.target.path != "/grpc":
             raise BadRequest("gRPC bypasses the Engine's routes and is never forwarded")
-        return Parsed(head=head, request=request)
+        return Parsed(head, request)
 
     def _reworded(self, request: Request, refusal: Decision) -> Decision:
         """Tell whoever is too old for the Engine that nothing which is granted would help.
@@ -337,7 +337,7 @@ def _render(
             written = body
             if found.sent is not None and found.sent.body is not None:
                 written = jsonbody.render(found.sent.body)
-            if verdict.unpacks and framing is not NO_BODY:
+            if framing is not NO_BODY and verdict.unpacks:
                 upstream = render_chunked(head, target)
             elif written is None:
                 upstream = render_request(head, target, upgrades=upgrades)
@@ -351,20 +351,16 @@ def _render(
             )
         case _:
             assert_never(found)
+    is_head = head.method == b"HEAD"
     return Admitted(
-        verdict=verdict,
-        upstream=upstream,
-        refusal=refusal,
-        framing=framing,
-        keep_alive=fields.keep_alive,
-        expected=expect(
-            is_head=head.method == b"HEAD",
-            version=fields.version,
-            may_hijack=traits.may_hijack,
-            upgrades=upgrades,
-        ),
-        traits=traits,
-        probe=probe_of(b"%b %b HTTP/1." % (head.method, head.target)),
+        verdict,
+        upstream,
+        refusal,
+        framing,
+        fields.keep_alive,
+        expect(is_head, fields.version, traits.may_hijack, upgrades),
+        traits,
+        PROBES.get((head.method, head.target)),
     )
 
 

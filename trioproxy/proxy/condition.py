@@ -32,15 +32,17 @@ class Probe(StrEnum):
     """Would a request be served now?"""
 
 
-_PROBES: Final = {f"GET /_trioproxy/{one}".encode(): one for one in Probe}
-LONGEST_PROBE: Final = max(map(len, _PROBES)) + len(b" HTTP/1.")
+PROBES: Final = {(b"GET", f"/_trioproxy/{one}".encode()): one for one in Probe}
+"""By method and target."""
+LONGEST_PROBE: Final = max(len(b"GET %b HTTP/1." % target) for _, target in PROBES)
 """Bytes by which a probe is known."""
 
 
 def probe_of(said: bytes) -> Probe | None:
     """What is asked of the proxy itself, by how a head begins."""
     line, version, _ = said.partition(b" HTTP/1.")
-    return _PROBES.get(line) if version else None
+    method, _, target = line.partition(b" ")
+    return PROBES.get((method, target)) if version else None
 
 
 @dataclass(slots=True)

@@ -244,7 +244,8 @@ class Connection:
                 admitted = await self._ask(admitted, self._shared.asking, raw)
             if admitted.refusal:
                 return await self._refuse(admitted, began)
-        self.exchange = exchange = self._exchange(admitted, began)
+        kind = Exchange if admitted.verdict.removals is None else _removing()
+        self.exchange = exchange = kind(self._sides, admitted, began)
         del admitted  # it has a body, which is held until it is sent, and no longer
         after = await exchange.run()
         self.exchange = None
@@ -263,14 +264,6 @@ class Connection:
 
         held = Held(self._sides, asking, self._answer, self._alone, head, body)
         return await held.run(refused)
-
-    def _exchange(self, admitted: Admitted, began: float) -> Exchange:
-        if admitted.verdict.removals is None:
-            return Exchange(self._sides, admitted, began)
-        # Loaded with the policy: most limit nothing that is pruned.
-        from trioproxy.proxy.removing import Removing
-
-        return Removing(self._sides, admitted, began)
 
     async def _look_closer(self, pending: Pending) -> Admitted:
         """Have a request judged by its body too, and by what it names.
@@ -479,6 +472,13 @@ class Connection:
             except ClientLost:
                 pass
         return f"crash:{type(leaf).__name__}"
+
+
+def _removing() -> type[Exchange]:
+    # Loaded with the policy: most limit nothing that is pruned.
+    from trioproxy.proxy.removing import Removing
+
+    return Removing
 
 
 CRASHED = TrioProxyError(

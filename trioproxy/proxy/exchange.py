@@ -512,7 +512,7 @@ class Exchange:
                 return self._count
             if self.admitted.traits.makes_images:
                 return self._hear if self._sides.admission.gate.knows_built else None
-        if verdict.conceals and response.status >= FAILED and not is_head:
+        if verdict.form.conceals and response.status >= FAILED and not is_head:
             return self._conceal
         return None
 

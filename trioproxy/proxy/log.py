@@ -401,8 +401,10 @@ class Log:
             fields = {**_fields_of(told), **more}
             return self._stamped(when, _as_json(level, event, fields))
         verdict = told.verdict
-        asked = verdict.request_words if verdict is not None else ""
-        decided = verdict.decision_words if verdict is not None else REJECTED
+        asked, decided = "", REJECTED
+        if verdict is not None:
+            asked = verdict.words
+            decided = f" operation={verdict.operation}{verdict.decision.words}"
         line = (
             f"{level.name.lower()} {event}{asked}"
             f" status={told.status or '-'}"
@@ -432,10 +434,10 @@ class Log:
             return None
         return (
             verdict.operation,
-            verdict.request_words,
+            verdict.words,
             answer,
             outcome.ended - outcome.began,
-            verdict.decision_words,
+            verdict.decision.words,
             outcome.peer,
         )
 
@@ -450,7 +452,8 @@ class Log:
         tenths = SHOWN_TENTHS.get((seconds + HALF) // TENTH)
         ms = tenths or f"{seconds * 1000:.1f}"
         return (
-            f"{self._stamp} {level} request{asked}{answer}{ms}{decided} client={peer}\n"
+            f"{self._stamp} {level} request{asked}{answer}{ms}"
+            f" operation={operation}{decided} client={peer}\n"
         )
 
     def _more(self, told: Outcome) -> dict[str, object]:
@@ -470,7 +473,7 @@ class Log:
             more["received"] = told.received
             more["sent"] = told.sent
         if self._is_debug and verdict is not None:
-            more["api"] = verdict.version
+            more["api"] = verdict.request.target.named_version
             more["agent"] = verdict.agent
         return more
 

@@ -95,7 +95,7 @@ _GONE: Final = 404
 _HAS_NONE: Final = frozenset({400, 404, 409})
 """No such thing, a name that can be none, or one that is the beginning of two."""
 
-ANSWER: Final = expect(is_head=False, version=b"1.1", may_hijack=False, upgrades=False)
+ANSWER: Final = expect(False, b"1.1", False, False)
 """How the answer to a question is read."""
 
 

@@ -465,7 +465,7 @@ class Attempt:
         sent = (
             passed.sent.body if passed.sent and passed.sent.body is not None else body
         )
-        if self._gate.unpacks(request.operation):
+        if self._gate.form.unpacks(request.operation):
             self.undone.add("unpacked")
         if self._hides and any(
             row.is_redacted for row in OPERATIONS[request.operation]
