@@ -212,8 +212,8 @@ class Counts:
     """What the clients of one policy did."""
 
     def __init__(self, times: dict[str, tuple[Times, Times]]) -> None:
-        self.tallies = dict[tuple[str, int], Tally]()
-        """By the words of a decision, and the status: there are as many as tables have."""
+        self.tallies = dict[tuple[str, str, int], Tally]()
+        """By operation, words of a decision, and status: there are as many as tables have."""
         self.errors = dict.fromkeys((*FAILED_BY_ENGINE.values(), "cut"), 0)
         self.received = self.sent = 0
         """Bytes of streams and tunnels that are over."""
@@ -233,8 +233,8 @@ class Counts:
                 return
             outcome = replace(outcome, received=0, sent=0)  # they are told at its end
         verdict, status, end = outcome.verdict, outcome.status, outcome.ended
-        words = verdict.decision_words if verdict is not None else ""
-        tally = self.tallies.get((words, status)) or self._begin(verdict, status)
+        key = _key(verdict, status)
+        tally = self.tallies.get(key) or self._begin(key, verdict)
         waits = outcome.waits or Waits()
         waited, waits.seconds = waits.seconds, 0.0
         if outcome.is_ours or outcome.ending:
@@ -274,15 +274,20 @@ class Counts:
             return max(0.0, outcome.ended - waits.until)
         return 0.0
 
-    def _begin(self, verdict: Verdict | None, status: int) -> Tally:
-        operation = verdict.operation if verdict is not None else UNREAD
-        words = verdict.decision_words if verdict is not None else ""
+    def _begin(self, key: tuple[str, str, int], verdict: Verdict | None) -> Tally:
+        operation, _, status = key
         if operation not in self._known:
             self._known.add(operation)
             self.newest = time.time()
         both = self._times.setdefault(operation, (Times(), Times()))
-        one = self.tallies[words, status] = Tally(verdict, status, both)
+        one = self.tallies[key] = Tally(verdict, status, both)
         return one
+
+
+def _key(verdict: Verdict | None, status: int) -> tuple[str, str, int]:
+    if verdict is None:
+        return UNREAD, "", status
+    return verdict.operation, verdict.decision.words, status
 
 
 class TimedEngine(Engine):
