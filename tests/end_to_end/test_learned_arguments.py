@@ -20,13 +20,14 @@ from trioproxy.judge.meaning import meaning_of
 
 SECRET = "hunter2-S3cr3t"
 
-# A session in which folders, ports, names and tags are others each time.
+# A session in which folders, ports, names and tags are others each time, and a folder each day.
 SESSION = f"""
 set -e
 data=$(mktemp -d)
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 tag=$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')
-docker run --rm --name job-$$ -v $data:/data -v $PWD/conf:/conf:ro -p 127.0.0.1:$port:80 \\
+docker run --rm --name job-$$ -v $data:/data -v $PWD/conf:/conf:ro \\
+  -v $PWD/backup/$(date -d "$DAY days" +%F)/db:/backup -p 127.0.0.1:$port:80 \\
   --cap-add NET_ADMIN --cap-drop CHOWN --env A={SECRET} --label b={SECRET} --memory 64m \\
   --tmpfs /t --security-opt seccomp=unconfined --restart no --log-opt max-size=1m --shm-size 8m \\
   busybox sh -c 'echo ran {SECRET}'
@@ -54,7 +55,7 @@ def run_session(engine: Engine, url: str, project: Path) -> str:
     ran = subprocess.run(
         ["sh", "session.sh"],
         cwd=project,
-        env=environment(engine.environment() | {"DOCKER_HOST": url}),
+        env=environment(engine.environment() | {"DOCKER_HOST": url, "DAY": "40"}),
         capture_output=True,
         text=True,
         timeout=120,
@@ -65,9 +66,10 @@ def run_session(engine: Engine, url: str, project: Path) -> str:
 
 
 def learn_twice(engine: Engine, project: Path, file: Path) -> str:
-    """Two runs into one file; its text."""
-    for _ in range(2):
-        done = learn(engine, file, "sh", "session.sh", cwd=project)
+    """Two runs into one file, on two days; its text."""
+    for day in range(2):
+        session = ("env", f"DAY={day}", "sh", "session.sh")
+        done = learn(engine, file, *session, cwd=project)
         assert done.returncode == 0, done.stderr.decode()
         assert SECRET not in done.stderr.decode()
     return file.read_text()
@@ -76,7 +78,7 @@ def learn_twice(engine: Engine, project: Path, file: Path) -> str:
 def test_a_session_is_learned_enforced_and_run_again(
     engine: Engine, project: Path
 ) -> None:
-    """Ten options, random folders, ports, names and tags: a third run passes as on the
+    """Ten options, random folders, ports, names and tags: a third run passes, weeks later, as on the
     raw socket, the file is closed, and no secret of the session is in anything we wrote."""
     file = project / "app.env"
     text = learn_twice(engine, project, file)
@@ -87,7 +89,8 @@ def test_a_session_is_learned_enforced_and_run_again(
     }
     temporary = os.environ.get("TMPDIR", "")
     moving = {"CREATE_TMP": temporary} if temporary else {}
-    binds = sorted((f"{'{tmp}' if temporary else '/tmp'}/tmp.{{rand10}}", "{base}/conf:ro"))  # fmt: skip
+    made = f"{'{tmp}' if temporary else '/tmp'}/tmp.{{rand10}}"
+    binds = sorted((made, "{base}/backup/{date}/db", "{base}/conf:ro"))
     assert lists == {
         "CREATE_BASE": str(project),
         **moving,
