@@ -151,6 +151,7 @@ def test_an_attack_is_made_of_what_is_listed() -> None:
     assert before[name].standing is after[name].standing is Standing.OPEN
     literal = bare | {"ONLY_CONTAINERS": "web", "ONLY_VOLUMES": "", "ONLY_NETWORKS": ""}
     assert by_name(literal)[name].standing is Standing.OPEN
+    assert by_name(bare | {"CREATE_IMAGES": "@built"})[name].standing is Standing.OPEN
     project = literal | {"ONLY_CONTAINERS": "@project:shop"}
     assert by_name(project)[name].standing is Standing.OPEN
     assert after["a command in another's container"].standing is Standing.SHUT

@@ -94,7 +94,7 @@ class Arranged:
             case Kind.IMAGE:  # nobody has given it a name
                 digits = text.removeprefix("sha256:")
                 value: Json = {"Id": f"sha256:{digits.ljust(64, '0')}", "RepoTags": []}
-                return describe(kind, value)
+                return describe(kind, value)._replace(is_built=text == BUILT_IMAGE)
             case Kind.EXEC:
                 return self._look_up(Kind.CONTAINER, self.container_of_exec)
             case Kind.CONTAINER | Kind.NETWORK | Kind.VOLUME:
@@ -123,6 +123,10 @@ class Arranged:
 def id_of(name: str) -> str:
     """The id of what has a name."""
     return sha256(name.encode()).hexdigest()
+
+
+BUILT_IMAGE: Final = f"sha256:{id_of('built')}"
+"""An image that the attacker built, whom it lists that allows this."""
 
 
 def _mounted(host: Mapping[str, Json]) -> Iterator[dict[str, Json]]:

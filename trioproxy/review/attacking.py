@@ -63,8 +63,9 @@ from trioproxy.limits.limit import ANY, BINDS
 from trioproxy.limits.marks import OWNER_LABEL
 from trioproxy.limits.objects import NUMBER, OF_LABEL, OF_PROJECT, OWN, PROJECT
 from trioproxy.limits.patterns import READ_ONLY, Words
+from trioproxy.limits.sorts import OWN_IMAGES
 from trioproxy.limits.things import ANONYMOUS, Known, Missing, Thing
-from trioproxy.review.arranged import Arranged, id_of
+from trioproxy.review.arranged import BUILT_IMAGE, Arranged, id_of
 from trioproxy.review.attacks import WORD, Attack, Sending, attacks, body_of, words
 from trioproxy.values import value_class
 
@@ -311,7 +312,9 @@ def _values(policy: Policy, variable: str) -> Iterator[str]:
     """A value for each item that a variable lists."""
     limit = policy.limits.limit_of(variable)
     for pattern in limit.patterns if limit else ():
-        if isinstance(pattern.means, Words) and pattern.text != PROXY:
+        if pattern.text in OWN_IMAGES:
+            yield BUILT_IMAGE
+        elif isinstance(pattern.means, Words) and pattern.text != PROXY:
             yield from (normal.unquote(_value(one)) for one in pattern.means.language)
 
 
