@@ -653,3 +653,67 @@ async def test_a_shadow_follows_events(tried: Proxy) -> None:
     await client.read_until(CHUNK_END)
     await settle()
     assert len(tried.lines_of(" would_hide=1")) == 1
+
+
+def volume(name: str, size: int, users: int) -> dict[str, Any]:
+    """A volume as `/system/df` shows it."""
+    usage = {"Size": size, "RefCount": users}
+    return {"Name": name, "Labels": None, "Driver": "local", "UsageData": usage}
+
+
+def sums(number: int, size: int, free: int, **items: object) -> dict[str, Any]:
+    """A sum of API 1.52: all in use but one, where there are two; zeros are left out."""
+    told = {"ActiveCount": 1, "TotalCount": number, "TotalSize": size, "Reclaimable": free}  # fmt: skip
+    return {key: value for key, value in told.items() if value} | items
+
+
+@pytest.fixture
+async def measuring(start: Start) -> Proxy:
+    """A proxy whose client may name a container and a volume."""
+    return await start({**LISTED, "ONLY_CONTAINERS": "c1", "ONLY_VOLUMES": "v1"})
+
+
+ONE, OTHER_VOLUME = volume("v1", 5, 1), volume("v2", 70, 0)
+RUNNING = [listed(one, None, State="running", SizeRw=3) for one in (1, 2)]
+OF_CACHE = {"ActiveCount": 1, "TotalCount": 1, "TotalSize": 8}
+RECORDS = [{"ID": "r", "InUse": True, "Size": 8}]
+DISK = {
+    "not brief": (
+        "verbose=true", b"verbose=true",
+        {"ContainerUsage": sums(2, 6, 0, Items=RUNNING), "VolumeUsage": sums(2, 75, 70, Items=[ONE, OTHER_VOLUME]), "BuildCacheUsage": {**OF_CACHE, "Items": RECORDS}},
+        {"ContainerUsage": sums(1, 3, 0, Items=RUNNING[:1]), "VolumeUsage": sums(1, 5, 0, Items=[ONE]), "BuildCacheUsage": {**OF_CACHE, "Items": RECORDS}},
+    ),
+    "brief": (
+        "type=volume&verbose=false&type=container", b"type=volume&type=container&verbose=1",
+        {"ContainerUsage": sums(2, 6, 0, Items=RUNNING), "VolumeUsage": sums(2, 75, 70, Items=[ONE, OTHER_VOLUME]), "BuildCacheUsage": {**OF_CACHE, "Items": RECORDS}},
+        {"ContainerUsage": sums(1, 3, 0), "VolumeUsage": sums(1, 5, 0), "BuildCacheUsage": OF_CACHE},
+    ),
+    "as before": (
+        "x=1", b"x=1",
+        {"Containers": RUNNING, "ContainerUsage": sums(2, 6, 0), "VolumeUsage": {}, "Volumes": [ONE, OTHER_VOLUME], "BuildCacheUsage": OF_CACHE, "LayersSize": 7, "NewUsage": {"x": 1}},
+        {"Containers": RUNNING[:1], "VolumeUsage": {}, "Volumes": [ONE], "BuildCacheUsage": OF_CACHE, "LayersSize": 7},
+    ),
+}  # fmt: skip
+"""Query, what goes on of it, what the Engine of API 1.52 tells, what is shown."""
+
+
+@pytest.mark.parametrize(("query", "asked", "told", "shown"), DISK.values(), ids=DISK)
+async def test_the_sums_of_newer_engines(
+    measuring: Proxy, query: str, asked: bytes, told: object, shown: object
+) -> None:
+    """They are made of what is shown, with their lists if these were asked for; a sum of which
+    the Engine tells no list is left out, and so is what no version of the API has had."""
+    client, engine = await measuring.ask("GET", f"/v1.52/system/df?{query}")
+    line = (await engine.read_request()).line
+    assert line == b"GET /v1.52/system/df?%b HTTP/1.1" % asked
+    await engine.send(answer(told))
+    assert json.loads((await client.read_response()).body) == shown
+
+
+@pytest.mark.parametrize("told", [{"Containers": {"x": RUNNING}}, {"ContainerUsage": RUNNING}, {"ContainerUsage": "x"}, {"VolumeUsage": {"Items": "x"}}, {"Volumes": [{"Volume": ONE}]}, {"ContainerUsage": {"Items": {"x": RUNNING}}}], ids=str)  # fmt: skip
+async def test_what_has_a_new_shape(measuring: Proxy, told: object) -> None:
+    """What stands under a name that is known, and is not what stood there, is a 502."""
+    client, engine = await measuring.ask("GET", "/v1.60/system/df")
+    await engine.read_request()
+    await engine.send(answer(told))
+    assert (await client.read_response()).status == 502

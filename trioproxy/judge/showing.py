@@ -106,6 +106,8 @@ _LEFT_OUT: Final = Shown(HIDDEN, 1)
 _FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
 _LIMIT: Final = re.compile(r"[+-]?[0-9]{1,18}")
 """What the Engine takes for a number, up to what is as good as none."""
+_FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+"""What the Engine takes for no."""
 _OVER: Final = frozenset({"destroy", "remove"})
 
 
@@ -122,6 +124,8 @@ class Showing:
     """How many elements at most; 0: all."""
     redaction: "Redaction | None" = None
     """What is hidden in each of them; None: nothing."""
+    is_brief: bool = False
+    """Whether sums go on without the lists that they are made of."""
     narrows: bool = field(init=False, compare=False)
     """Whether elements are judged: there may be strangers among them."""
 
@@ -132,9 +136,12 @@ class Showing:
     def asked(self, raw_query: bytes) -> tuple["Showing", bytes]:
         """Take the limit out of a query; give what goes on in its place.
 
-        The Engine would count what is hidden then. A limit shows what is stopped, too.
+        The Engine would count what is hidden then. A limit shows what is stopped, too. And
+        sums are told with what they are made of, or nothing could be taken out of them.
         Raises `BadTarget` where handlers may read the query in two ways.
         """
+        if self.narrows and Tells.USAGE in self.answer.parts.values():
+            return self._itemised(raw_query)
         if (
             not self.answer.is_cut
             or not self.narrows
@@ -150,6 +157,23 @@ class Showing:
             return self, raw_query
         kept = [pair for pair in pairs if pair[0] not in {"all", "limit"}]
         return replace(self, limit=limit), query.render([("all", "1"), *kept])
+
+    def _itemised(self, raw_query: bytes) -> tuple["Showing", bytes]:
+        """Have sums told with their lists, which go no further where nobody wants them.
+
+        From 1.52 of the API on the Engine tells sums alone if `verbose` is false, and with
+        lists in them if it is true. Where nothing is said it has the lists of before beside
+        the sums, and engines of before know nothing else.
+        """
+        pairs = query.parse(raw_query)
+        asked = [value for key, value in pairs if key == "verbose"]
+        if len(asked) > 1:
+            raise BadTarget("verbose is in the query twice")
+        if not asked or asked[0] not in _FALSE:
+            return self, raw_query
+        kept = [pair for pair in pairs if pair[0] != "verbose"]
+        with_lists = query.render([*kept, ("verbose", "1")])
+        return replace(self, is_brief=True), with_lists
 
     def names(self, raw_query: bytes) -> Named | None:
         """Tell what the filters in a query name; None: nothing. Raises `BadTarget`."""
@@ -248,16 +272,24 @@ class Showing:
         return Shown(shown if hidden else value, hidden)
 
     def _usage(self, key: str, value: dict[str, Json]) -> Looking:
-        """A sum of what is shown, as the Engine would make it of that."""
+        """A sum of what is shown, as the Engine would make it of that; without its list none."""
         told, items, hidden = ITEMS[key], list[Json](), 0
         if not any(map(self.objects.limits, KINDS[told])):
-            return Shown(value)
+            return Shown(self._in_brief(value))
+        if value.get("TotalCount") and "Items" not in value:
+            return Shown(HIDDEN)  # nobody can tell what of it is a stranger's
         for item in list_of(value.get("Items")):
             shown = yield from self._told(told, key, item)
             hidden += shown.hidden
             if shown.value is not HIDDEN:
                 items.append(shown.value)
-        return Shown(sum_of(told, items, value.get("TotalSize")), hidden)
+        told_of = sum_of(told, items, value.get("TotalSize"))
+        return Shown(self._in_brief(told_of), hidden)
+
+    def _in_brief(self, value: dict[str, Json]) -> dict[str, Json]:
+        if not self.is_brief or "Items" not in value:
+            return value
+        return {name: one for name, one in value.items() if name != "Items"}
 
     def _event(self, value: dict[str, Json]) -> Looking:
         """An event of what is inside; one that tells of two objects, if both are."""

@@ -192,8 +192,11 @@ class Narrowing:
         if piece.mark is ELEMENT:
             raw = await self._element(piece)
             return self._writer.element(raw) if raw else ()
+        if piece.mark is OPEN and tells is Tells.USAGE:
+            raise unreadable("what should be a sum is a list")
         if piece.mark is VALUE and tells is Tells.USAGE and piece.raw != b"null":
-            return self._writer.other(piece._replace(raw=await self._element(piece)))
+            raw = await self._element(piece)
+            return self._writer.other(piece._replace(raw=raw)) if raw else ()
         if piece.mark is VALUE:
             await self._parse(piece.raw)
             if piece.raw != b"null" and tells is not Tells.NOBODY:
