@@ -1,0 +1,64 @@
+"""A newer API document: what nobody has decided anything about is named."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.openapi import Document, main, read
+
+TEXT = {"type": "string"}
+ENV = {"type": "array", "items": TEXT}
+DOCUMENT: dict[str, Any] = {
+    "paths": {
+        "/containers/json": {
+            "get": {"responses": {"200": {"schema": {"type": "array", "items": {"$ref": "#/definitions/Summary"}}}}}
+        },
+        "/containers/create": {
+            "post": {
+                "parameters": [
+                    {"in": "query", "name": "name"},
+                    {"in": "query", "name": "vault"},
+                    {"in": "body", "name": "body", "schema": {"allOf": [{"properties": {"Env": ENV, "HostConfig": {"properties": {"Binds": ENV, "Vault": TEXT}}}}]}},
+                ],
+                "responses": {"201": {"schema": {"properties": {"Id": TEXT}}}, "404": {"schema": TEXT}},
+            }
+        },
+        "/containers/{name}/vault": {"post": {"operationId": "ContainerVault", "responses": {}}},
+        "/containers/{name}/json": {
+            "get": {"responses": {"200": {"schema": {"properties": {"Config": {"properties": {"Env": ENV}}, "Vaults": {"additionalProperties": {"properties": {"Envs": ENV}}}}}}}}
+        },
+    },
+    "definitions": {"Summary": {"properties": {"Id": TEXT, "Below": {"$ref": "#/definitions/Summary"}}}},
+}  # fmt: skip
+
+
+def test_what_is_new_is_named() -> None:
+    """An operation, an argument in query and body, a text of an answer at any depth: each of which
+    no table has, with its file; of all else nothing is said."""
+    found = [str(one) for one in Document(DOCUMENT).news()]
+    assert (
+        found[0]
+        == "tests/data/answers.tsv: ContainerList [].Below.Below.Below.Below.Below.Id"
+    )
+    assert [one for one in found if "Below" not in one] == [
+        "trioproxy/api/fields.py: ContainerCreate ?vault=",
+        "trioproxy/api/fields.py: ContainerCreate HostConfig.Vault",
+        "trioproxy/api/routes.py: POST /containers/{name}/vault (ContainerVault)",
+        "tests/data/answers.tsv: ContainerInspect Vaults.{}.Envs.[]",
+    ]
+
+
+def test_a_document_is_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is read as the Engine's repository has it, with numbers for names; the status is 1 where
+    anything is new."""
+    file = tmp_path / "v1.99.yaml"
+    known = "swagger: '2.0'\npaths:\n  /_ping:\n    get:\n      responses:\n        200:\n          description: ok\n"
+    file.write_text(known)
+    assert read(file)["paths"]["/_ping"]["get"]["responses"].keys() == {"200"}
+    assert main(str(file)) == 0
+    file.write_text(known.replace("_ping", "_vault"))
+    assert main(str(file)) == 1
+    assert "GET /_vault" in capsys.readouterr().out
