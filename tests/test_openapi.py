@@ -37,10 +37,7 @@ def test_what_is_new_is_named() -> None:
     """An operation, an argument in query and body, a text of an answer at any depth: each of which
     no table has, with its file; of all else nothing is said."""
     found = [str(one) for one in Document(DOCUMENT).news()]
-    assert (
-        found[0]
-        == "tests/data/answers.tsv: ContainerList [].Below.Below.Below.Below.Below.Id"
-    )
+    assert "tests/data/answers.tsv: ContainerList [].Below.Id" in found  # and to an end
     assert [one for one in found if "Below" not in one] == [
         "trioproxy/api/fields.py: ContainerCreate ?vault=",
         "trioproxy/api/fields.py: ContainerCreate HostConfig.Vault",
