@@ -434,6 +434,7 @@ def create(**host: object) -> bytes:
 
 CREATE = "/containers/create"
 CONNECT = f"/networks/{'d' * 64}/connect"
+MAKE = "/networks/create"
 REFUSED = {
     "rename": ("POST", "/containers/x/rename?name=ps", b""),
     "rename, with a slash": ("POST", "/containers/x/rename?name=/ps", b""),
@@ -466,6 +467,13 @@ REFUSED = {
         CREATE,
         create(NetworkingConfig={"EndpointsConfig": {"x": {"NetworkID": NET}}}),
     ),
+    "a network on another's bridge": (
+        "POST",
+        MAKE,
+        b'{"Name": "x", "Driver": "macvlan", "Options": {"parent": "br-eeeeeeeeeeee"}}',
+    ),
+    "the same in another case": ("POST", MAKE, b'{"Name": "x", "driver": "ipvlan"}'),
+    "an overlay": ("POST", MAKE, b'{"Name": "x", "Driver": "overlay"}'),
     "a service": ("POST", "/services/create", b"{}"),
     "our label": ("POST", CREATE, create(Labels={LABEL: "ps"})),
 }
@@ -489,8 +497,10 @@ async def test_nobody_becomes_somebody_else(
         (CONNECT, b'{"Container": "x"}'),
         (CREATE, create(HostConfig={"NetworkMode": "other"})),
         (CREATE, create()),
+        (MAKE, b'{"Name": "x"}'),
+        (MAKE, b'{"Name": "x", "Driver": "bridge"}'),
     ],
-    ids=["rename", "connect", "create", "plain"],
+    ids=["rename", "connect", "create", "plain", "network", "bridge"],
 )
 async def test_all_else_passes(stack: Stack, target: str, body: bytes) -> None:
     """Other names, and other networks, are what the policy says."""

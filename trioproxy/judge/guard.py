@@ -3,7 +3,7 @@
 Whoever comes to be called as somebody else is judged by that one's policy, and whoever gets
 onto the network between the proxy and its clients can send with their addresses. So no
 client renames a container to what a policy is called, none joins a network of the proxy's,
-and none makes containers of which nobody knows what they are (a swarm's, and Podman's own).
+none makes another one that lies on the same bridge, and none makes containers of which nobody knows what they are (a swarm's, and Podman's own).
 A label of ours is refused in every creation anyway (`limits.marks`).
 """
 
@@ -21,8 +21,12 @@ from trioproxy.limits.marks import below, key_of
 from trioproxy.limits.things import BUILT_IN
 from trioproxy.values import value_class
 
-JOINING: Final = frozenset({"ContainerCreate", "NetworkConnect"})
-"""The operations whose body names a network that a container joins."""
+JOINING: Final = frozenset({"ContainerCreate", "NetworkConnect", "NetworkCreate"})
+"""The operations whose body names a network that a container joins, or comes to join."""
+
+APART: Final = frozenset({"", "bridge"})
+"""Drivers whose networks lie on nothing that another one lies on: the Engine gives no bridge
+to two of them. With `macvlan` and `parent=br-...` a container is on the proxy's own."""
 
 
 @value_class
@@ -68,6 +72,12 @@ def refuses_body(guard: Guard, operation: str, body: Json) -> Decision | None:
     """Say why a request may not pass, by its body. Raises `BadBody`."""
     if operation not in JOINING or not isinstance(body, dict):
         return None
+    if operation == "NetworkCreate":
+        driver = text_of(body.get(key_of(body, "Driver")))
+        if driver in APART:
+            return None
+        why = "which may lie on one of this proxy's networks"
+        return _refuse(f"{operation} with the driver {show(driver)}, {why},")
     return _refuses_joining(guard, operation, list(_joined(operation, body)))
 
 
