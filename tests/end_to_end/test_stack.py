@@ -9,13 +9,16 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 
 import pytest
 
 import trioproxy
 from tests.depth import by_depth
+from tests.end_to_end.late_events import LateEvents
 from tests.engine import Ran, ScratchEngine
 from tests.patience import PATIENCE
 
@@ -292,6 +295,8 @@ def test_six_services_are_learned_and_held_to_it(
 
 BUSY = {"ps": "/containers/json", "images": "/images/json", "volumes": "/volumes"}
 USED = {"ps": "ContainerList", "images": "ImageList", "volumes": "VolumeList"}
+MOVING_IN, MOVING = "10.213.7.0/24", "10.213.7.77"
+"""The network of a crowd, and an address in it that one client has after the other."""
 CROWD = "tp-busy"
 """The network of the crowd, and what the proxy there is called."""
 ASK = f"wget -q -S -O /dev/null http://{CROWD}:2375$target 2>&1"
@@ -320,6 +325,9 @@ class Crowd:
 
     engine: ScratchEngine
     sockets: Path
+    late: LateEvents
+    place: threading.Lock = field(default_factory=threading.Lock)
+    """Who has it has the one address."""
     over: threading.Event = field(default_factory=threading.Event)
     answers: list[tuple[str, str, int]] = field(default_factory=list)
     """Who asked for what, and the status."""
@@ -335,10 +343,14 @@ class Crowd:
                 self.answers.append((name, target, int(said.split()[1])))
 
     def by_container(self, name: str) -> None:
-        """The same from a container, each time from another one, at whatever address is free."""
-        words = ("run", "--rm", "--name", name, "--network", CROWD, "busybox")
+        """The same from a container, each time from another one: in turns at whatever address is free, and at the one that another client has just left."""
+        words = ("run", "--rm", "--name", name, "--network", CROWD)
+        places: Iterator[tuple[str, ...]] = cycle([(), ("--ip", MOVING)])
         while not self.over.is_set():
-            lines = self.engine.docker(*words, "sh", "-c", WORK).text.splitlines()
+            place = next(places)
+            with self.place if place else nullcontext():
+                ran = self.engine.docker(*words, *place, "busybox", "sh", "-c", WORK)
+            lines = ran.text.splitlines()
             assert len(lines) == 5 * len(BUSY), lines
             found = (one.split() for one in lines)
             self.answers.extend((name, one, int(status)) for one, status in found)
@@ -354,8 +366,10 @@ class Crowd:
 
 @pytest.fixture
 def crowd(scratch: ScratchEngine, tmp_path: Path) -> Iterator[Crowd]:
-    """A proxy with three listeners that have policies, and three policies of containers."""
-    one = Crowd(engine=scratch, sockets=tmp_path / "sockets")
+    """A proxy with three listeners that have policies, and three policies of containers. It hears of what goes a second late."""
+    engine = tmp_path / "late.sock"
+    late = LateEvents(engine, str(scratch.socket), 1.0)
+    one = Crowd(engine=scratch, sockets=tmp_path / "sockets", late=late)
     policies = tmp_path / "policies"
     one.sockets.mkdir()
     policies.mkdir()
@@ -370,11 +384,11 @@ def crowd(scratch: ScratchEngine, tmp_path: Path) -> Iterator[Crowd]:
         "POLICIES": "/policies",
         "PYTHONPATH": str(PACKAGE),
     }
-    scratch.docker("network", "create", "--internal", CROWD)
+    scratch.docker("network", "create", "--internal", "--subnet", MOVING_IN, CROWD)
     try:
         scratch.docker(
             *("run", "--detach", "--name", CROWD, "--network", CROWD, *program()),
-            f"--volume={scratch.socket}:/var/run/docker.sock",
+            f"--volume={engine}:/var/run/docker.sock",
             *(f"--volume={one.sockets}:/sockets", f"--volume={policies}:/policies"),
             *(f"--env={name}={value}" for name, value in variables.items()),
             *("busybox", sys.executable, "-m", "trioproxy", "enforce"),
@@ -388,11 +402,12 @@ def crowd(scratch: ScratchEngine, tmp_path: Path) -> Iterator[Crowd]:
         one.over.set()
         scratch.docker("rm", "--force", CROWD, *BUSY, check=False)
         scratch.docker("network", "rm", CROWD, check=False)
+        late.close()
 
 
 @pytest.mark.deep
 def test_each_has_its_own_policy_whatever_is_reloaded(crowd: Crowd) -> None:
-    """Six clients at once, containers that come and go, and addresses that move from one to the other: each answer is by the client's own policy, and none is missing."""
+    """Six clients at once, containers that come and go, addresses that move from one to the other, events that come a second late: each answer is by the client's own policy, and none is missing."""
     with ThreadPoolExecutor() as pool:
         ways = (crowd.by_socket, crowd.by_container)
         working = [pool.submit(way, name) for way in ways for name in BUSY]
@@ -406,3 +421,6 @@ def test_each_has_its_own_policy_whatever_is_reloaded(crowd: Crowd) -> None:
     assert log.count(" reload client=") > by_depth(50, 500)
     assert "reload-failed" not in log
     assert not crowd.wrong()
+    assert crowd.late.held > by_depth(10, 100)
+    at_one_address = set(re.findall(rf" client=(\w+)@{MOVING}:", log))
+    assert at_one_address == BUSY.keys()
