@@ -37,6 +37,8 @@ class Asked(NamedTuple):
     """Its body went on, and is not here any more: what is left are words."""
     edits: tuple[Edit, ...] = ()
     """What goes on otherwise, whatever the Engine has."""
+    told: "tuple[Argument, ...]" = ()
+    """What it asks for where nothing limits that: for the log, and nothing is judged by it."""
 
     def in_words(self) -> "Asked":
         """The same without its body, and without what leads into that."""

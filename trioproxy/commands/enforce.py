@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
 
@@ -18,6 +18,7 @@ from trioproxy.config import (
     CLIENT,
     Config,
     Level,
+    LogFormat,
     TcpAddress,
     UnixAddress,
     listen_addresses,
@@ -150,6 +151,7 @@ def command(
             env_file=path,
             is_containers=client not in files,
             shadow=shadow,
+            audits=config.log_format is LogFormat.JSON,
             watched=str(locate(path)) if watch and path else "",
             recording=_open_record(kept, client, count, log) if kept else None,
             own_files=own_files,
@@ -364,6 +366,8 @@ class Gates:
     is_containers: bool = False
     """Whether the containers that are called so have it: it is in `POLICIES`."""
     shadow: bool = False
+    audits: bool = False
+    """Whether the log tells what creations ask for."""
     watched: str = ""
     """The file that is read again when it changes; empty for none."""
     recording: "Recording | None" = None
@@ -442,9 +446,11 @@ class Gates:
 
     def _gate(self, policy: Policy, source: str) -> Gate:
         if self.shadow:
-            return Gate.trying(policy, source=source)
-        approve = self._approve(self.env_file) if policy.mode is Mode.EXACT else ""
-        return Gate.enforcing(policy, source=source, approve=approve)
+            gate = Gate.trying(policy, source=source)
+        else:
+            approve = self._approve(self.env_file) if policy.mode is Mode.EXACT else ""
+            gate = Gate.enforcing(policy, source=source, approve=approve)
+        return replace(gate, audits=True) if self.audits else gate
 
     def _approve(self, file: str) -> str:
         """The command that asks a person about what is refused; empty where none can.

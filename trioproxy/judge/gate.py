@@ -35,6 +35,7 @@ from trioproxy.api.form import Asked
 from trioproxy.api.matched import Request
 from trioproxy.api.reading import asking
 from trioproxy.api.routes import ENDPOINTS, LIMITED, Effect, Files, Touch, row_of
+from trioproxy.errors import BadRequest
 from trioproxy.judge import fills
 from trioproxy.judge.guard import JOINING, Guard, refuses_body, refuses_route
 from trioproxy.judge.naming import Judge, not_there
@@ -199,6 +200,8 @@ class Gate:
     """Whether answers show the client its own while it is learned, and nothing of others."""
     proxy_socket: str = ""
     """What goes on in place of an Engine's socket in binds; empty: nothing does."""
+    audits: bool = False
+    """Whether creations are read for the log, too, where nothing limits what they ask for."""
     guard: Guard | None = None
     """What no client may do where others are known by their containers; None: they are not."""
     read_operations: frozenset[str] = field(init=False)
@@ -516,23 +519,33 @@ def _read(
         # and the Engine makes an image of that otherwise than of an empty object.
         is_null = answer is not None and answer.value is None
         body = {} if is_null and operation != "ImageCommit" else answer and answer.value
+    given = Given(
+        operation=row,
+        path=target.path,
+        query=target.query,
+        body=body,
+        proxy_socket=gate.proxy_socket,
+        drops_nodes=gate.drops_nodes,
+        version=minor(target.version),
+    )
     if is_judged:
-        asked = yield from asking(
-            Given(
-                operation=row,
-                path=target.path,
-                query=target.query,
-                body=body,
-                proxy_socket=gate.proxy_socket,
-                drops_nodes=gate.drops_nodes,
-                version=minor(target.version),
-            )
-        )
+        asked = yield from asking(given)
     else:
         asked = read(operation, target.query, body)
+        if gate.audits and operation in MARKED:
+            asked = asked._replace(told=(yield from _told(given)))
     yield None
     asked = gate.objects.label(operation, asked)
     return asked, _name(gate, request, asked)
+
+
+def _told(given: Given) -> Generator[None, Any, tuple[Argument, ...]]:
+    """What a creation asks for; of what cannot be read nothing, for it is not judged."""
+    try:
+        asked = yield from asking(given)
+    except BadRequest:
+        return ()
+    return asked.arguments
 
 
 def _name(gate: Gate, request: Request, asked: Asked | None) -> Named | None:

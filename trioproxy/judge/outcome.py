@@ -132,7 +132,8 @@ class Verdict:
     @property
     def size(self) -> int:
         """Bytes that the words of its arguments take, and rather more."""
-        arguments = self.asked.arguments if self.asked is not None else ()
+        asked = self.asked
+        arguments = (*asked.arguments, *asked.told) if asked is not None else ()
         removed = self.removals.size if self.removals is not None else 0
         return removed + sum(
             512 + 4 * (len(one.value) + len(one.place) + len(one.shown))

@@ -19,7 +19,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
+from types import MappingProxyType
 from typing import Any, Final
 
 import trio
@@ -54,9 +55,16 @@ MAX_REFUSALS: Final = 1_000
 MAX_KNOWN: Final = 10_000
 """Pairs of client and operation that are known; beyond that all are forgotten."""
 
+MOST_ASKED: Final = 2_048
+"""Bytes of what a request asks for, in its line: that stays shorter than `PIPE_ATOM`."""
+
+MOST_LOOKED_AT: Final = 128
+"""Arguments of one request that are looked at for that; the others are counted."""
+
 TEXT_LIMIT: Final = 512
 """Characters of a refusal: a path of 256 must not hide what would allow it."""
 
+NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 WHOLE: Final = Moment.WHOLE
 """Looked up once: a member of an enumeration costs a call."""
 
@@ -168,7 +176,9 @@ class Log:
         if self._is_usual and (usual := self._usual(outcome)):
             self._add(None, usual)
         elif self.shows_requests or self._is_told(outcome):
-            self._add(self._render_request, outcome.short())
+            asks = _asks(outcome) if self._is_json else None
+            render = partial(self._render_request, asks=asks) if asks else None
+            self._add(render or self._render_request, outcome.short())
 
     def crash(self, peer: str, error: BaseException) -> None:
         """Log a failure that is nobody's plan, with the innermost place of our code."""
@@ -390,15 +400,17 @@ class Log:
         words = _words(f"{line.level.name.lower()} {line.event}", line.fields)
         return self._stamped(when, words)
 
-    def _render_request(self, when: float, told: Outcome) -> str:
+    def _render_request(
+        self, when: float, told: Outcome, asks: Mapping[str, object] = NOTHING
+    ) -> str:
         """Write what was asked and decided, the answer and whose it was, how it ended;
-        nothing for what is not to be told at this level."""
+        nothing for what is not to be told at this level. `asks`: beyond its route."""
         level = self._level_of(told)
         if level > self.level:
             return ""
         event, more = EVENTS[told.moment], self._more(told)
         if self._is_json:
-            fields = {**_fields_of(told), **more}
+            fields = {**_fields_of(told), **more, **asks}
             return self._stamped(when, _as_json(level, event, fields))
         verdict = told.verdict
         asked, decided = "", REJECTED
@@ -505,6 +517,32 @@ def _asked(verdict: Verdict | None) -> dict[str, object]:
     return {"method": request.method, "path": request.target.shown}
 
 
+def _asks(outcome: Outcome) -> dict[str, object]:
+    """What a request asks for beyond its route, as far as evidence may keep it, and how
+    much more that is; of a stream, when it opens."""
+    asked = outcome.verdict.asked if outcome.verdict is not None else None
+    if asked is None or outcome.moment is Moment.CLOSED:
+        return {}
+    # Here, for most logs are text.
+    import json
+
+    from trioproxy.evidence.keeping import kept
+
+    arguments, told, room = asked.arguments or asked.told, dict[str, None](), MOST_ASKED
+    untold = len(arguments)
+    for one in arguments[:MOST_LOOKED_AT]:
+        if not (item := kept(one)):
+            continue
+        text = f"{one.variable}={item}"
+        room -= 0 if text in told else len(json.dumps(text)) + 2
+        if room < 0:
+            break
+        told[text] = None
+        untold -= 1
+    found: dict[str, object] = {"asks": list(told)} if told else {}
+    return {**found, "asks_untold": untold} if untold else found
+
+
 def _fields_of(told: Outcome) -> dict[str, object]:
     """The fields of each line, in the order of the text."""
     verdict, fields = told.verdict, _asked(told.verdict)
@@ -542,7 +580,7 @@ def _as_json(level: Level, event: str, fields: Mapping[str, object]) -> str:
     """The inside of a JSON object, in ASCII; control characters are escaped in it."""
     shown = {
         name: value
-        if value is None or isinstance(value, int | float)
+        if value is None or isinstance(value, int | float | list)
         else str(value)[:TEXT_LIMIT]
         for name, value in fields.items()
     }
