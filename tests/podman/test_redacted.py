@@ -28,7 +28,11 @@ READS = [
 ]
 """What is asked: all but what passes as it is, which `explain` names, and what is never granted."""
 FINITE = {"LibpodEvents": "?stream=false&since=1"}
-SHOWING = {"LibpodContainerInspect", "LibpodImageInspect", "LibpodSecretInspect"}
+SHOWING = {
+    *("LibpodContainerInspect", "LibpodContainerList", "LibpodEvents"),
+    *("LibpodImageInspect", "LibpodImageList", "LibpodPodInspect", "LibpodPodList"),
+    *("LibpodSecretInspect", "LibpodVolumeInspect", "LibpodVolumeList"),
+}
 """What shows a secret on the raw socket: otherwise nothing would be shown here."""
 
 

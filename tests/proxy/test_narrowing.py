@@ -350,6 +350,7 @@ async def test_a_question_that_is_not_answered(own: Proxy) -> None:
 LIMITS = {
     "limit=1": (b"all=1", 1),
     "limit=2&all=0": (b"all=1", 2),
+    "%6c%69mit=1&%61ll=0": (b"all=1", 1),
     "filters=%7B%7D&limit=1&size=1": (b"all=1&filters=%7B%7D&size=1", 1),
     "limit=-1": (b"limit=-1", 3),
     "limit=0": (b"limit=0", 3),
@@ -450,10 +451,14 @@ async def test_a_filter_by_what_is_shown(named: Proxy) -> None:
     assert json.loads((await client.read_response()).body) == [listed(1)]
 
 
+@pytest.mark.parametrize("written", ["filters", "%66ilter%73"])
 @pytest.mark.parametrize("is_there", [True, False])
-async def test_a_filter_by_a_stranger(named: Proxy, *, is_there: bool) -> None:
-    """It is answered as the Engine answers where there is none."""
-    client, engine = await named.ask("GET", filtered(since=["db"]))
+async def test_a_filter_by_a_stranger(
+    named: Proxy, written: str, *, is_there: bool
+) -> None:
+    """It is answered as the Engine answers where there is none, however it is written."""
+    asked = filtered(since=["db"]).replace("filters", written)
+    client, engine = await named.ask("GET", asked)
     await engine.read_request()
     message = b'{"message":"No such container: db"}'
     missing = response("404 Not Found", body=message)

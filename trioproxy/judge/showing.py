@@ -142,11 +142,7 @@ class Showing:
         """
         if self.narrows and Tells.USAGE in self.answer.parts.values():
             return self._itemised(raw_query)
-        if (
-            not self.answer.is_cut
-            or not self.narrows
-            or b"limit" not in raw_query.lower()
-        ):
+        if not self.answer.is_cut or not self.narrows or not raw_query:
             return self, raw_query
         pairs = query.parse(raw_query)
         limits = [value for key, value in pairs if key == "limit"]
@@ -177,7 +173,7 @@ class Showing:
 
     def names(self, raw_query: bytes) -> Named | None:
         """Tell what the filters in a query name; None: nothing. Raises `BadTarget`."""
-        if not self.answer.names or not self.narrows or b"filters" not in raw_query:
+        if not self.answer.names or not self.narrows or not raw_query:
             return None
         found = tuple(
             Reference(Kind.CONTAINER, text, f"filters.{name}", is_filter=True)
