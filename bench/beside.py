@@ -73,7 +73,7 @@ CREATE = (
 """As `docker run` sends it."""
 
 LIMITED = (
-    "ALLOW_OPERATIONS=ContainerCreate,ContainerList\nCREATE_BINDS=/srv/app,/srv/other\n"
+    "ALLOW_OPERATIONS=ContainerCreate,ContainerList\nCREATE_BINDS=/srv/app/data:ro,/srv/app/logs,/srv/other\n"
     "CREATE_IMAGES=busybox:latest,alpine:*\nCREATE_PORTS=127.0.0.1:8080,127.0.0.1:8443\n"
 )
 POLICIES = {

@@ -10,7 +10,7 @@ as no field, and is left out; `null` in a list is refused, for it can revive old
 Here are values only: bytes become values in `http.jsonbody`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Mapping
 from types import NoneType
 from typing import Final, NamedTuple
 
@@ -144,28 +144,33 @@ class _Reader:
         self, struct: Struct, value: Json, place: Place
     ) -> Steps[dict[str, Json]]:
         """Give the fields that are set, by their canonical names."""
-        if not isinstance(value, Mapping):
-            raise _mismatch(place, "an object")
-        canonical = dict[str, Json]()
+        canonical, seen = dict[str, Json](), set[str]()
         if self._is_long():
             yield
-        for name, item in _told_apart(value, place):
-            if self._is_long():
+        for name, item in _map(value, place):
+            self._left -= 1
+            if not self._left:  # as `_is_long`, without a call for each name
+                self._left = _A_STEP
                 yield
-            field = struct.fields.get(name.lower())
+            folded = name.lower()
+            if folded in seen or not name.isascii():
+                raise _not_apart(name, place)
+            seen.add(folded)
             if item is None:
                 continue
+            field = struct.fields.get(folded)
             if field is None:
                 self._read_unknown(struct, name, item, place, canonical)
-            elif field.kind is not Kind.UNREAD:
+            elif type(item) is field.plain:  # nobody asks where it stands
+                canonical[field.name] = item
+            elif field.kind is not _UNREAD:
                 where = place.below(field.name)
                 if check := _KINDS.get(field.kind):
-                    value = check(item, where)
+                    item = check(item, where)
                 else:
-                    value = yield from self._read_structs(field, item, where)
-                canonical[field.name] = value
-                if field.reader or field.finder:
-                    self._keep(field, where, value, canonical)
+                    item = yield from self._read_structs(field, item, where)
+                canonical[field.name] = item
+                self._keep(field, where, item, canonical)
         return canonical
 
     def _keep(
@@ -245,23 +250,17 @@ def _list(item: Json, place: Place) -> list[Json]:
     return item
 
 
-def _map(item: Json, place: Place) -> Iterator[tuple[str, Json]]:
-    if not isinstance(item, Mapping):
+def _map(item: Json, place: Place) -> ItemsView[str, Json]:
+    if not isinstance(item, dict):
         raise _mismatch(place, "an object")
-    yield from item.items()
+    return item.items()
 
 
-def _told_apart(value: Mapping[str, Json], place: Place) -> Iterator[tuple[str, Json]]:
-    """Give the names of a struct, none of which may be another one's for the Engine."""
-    seen = set[str]()
-    for name, item in value.items():
-        if not name.isascii():
-            raise BadBody(f"a name in {_name(place)} is not ASCII: {show(name)}")
-        folded = name.lower()
-        if folded in seen:
-            raise BadBody(f"{_name(place.below(show(name)))} is given twice")
-        seen.add(folded)
-        yield name, item
+def _not_apart(name: str, place: Place) -> BadBody:
+    """Say why a name of a struct may be another one's for the Engine."""
+    if not name.isascii():
+        return BadBody(f"a name in {_name(place)} is not ASCII: {show(name)}")
+    return BadBody(f"{_name(place.below(show(name)))} is given twice")
 
 
 def _text(item: Json, place: Place) -> Json:
@@ -325,6 +324,9 @@ def _keys(item: Json, place: Place) -> Json:
 def _any(item: Json, _: Place) -> Json:
     return item
 
+
+_UNREAD: Final = Kind.UNREAD
+"""Looked up once: a member of an enumeration costs a call."""
 
 _KINDS: Final[Mapping[Kind, _Check]] = {
     Kind.TEXT: _text,

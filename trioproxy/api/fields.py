@@ -48,6 +48,10 @@ class Kind(StrEnum):
     """Of no use to an Engine, sent by some clients: left out."""
 
 
+_TYPES: Final = {Kind.TEXT: str, Kind.FLAG: bool, Kind.NUMBER: int}
+"""Kinds of which a value is right if it has this type, and no other."""
+
+
 @value_class
 class Struct:
     """An object whose names the Engine compares without case."""
@@ -75,6 +79,12 @@ class Field:
     """What tells its arguments; empty: harmless at any value."""
     finder: str = ""
     """What tells which images, containers, networks and volumes it names; see `references`."""
+    plain: type | None = field(init=False, compare=False)
+    """The type of values that are right, and that nobody is told: as most fields have."""
+
+    def __post_init__(self) -> None:
+        is_told = self.reader or self.finder
+        object.__setattr__(self, "plain", None if is_told else _TYPES.get(self.kind))
 
 
 # A struct a heading: its name, then the structs that the Engine embeds in it, `...` if

@@ -75,10 +75,11 @@ def _text(raw: bytes) -> str:
 def _decode(text: str) -> Json:
     value: Json
     try:
-        # What the other method does besides is look for spaces around it.
+        # What the other method does besides is look for spaces around it; a program in Go
+        # ends each body with a line end.
         if text[:1] == "{":
             value, end = _DECODER.raw_decode(text)
-            if end == len(text):
+            if end == len(text) or text[end:] == "\n":
                 return value
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:

@@ -37,7 +37,7 @@ from trioproxy.http.request import HeaderFields
 from trioproxy.proxy.budget import Budget
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.wire import Wire
-from trioproxy.steps import Result, Steps, finish
+from trioproxy.steps import Result, Steps
 
 BODY_SECONDS: Final = 30.0
 """From a head to the last byte of its body."""
@@ -172,6 +172,9 @@ class Reading:
         if framing.length > self._bodies.most:
             raise self._too_large()
         await self._answer_expect(client, fields)
+        if framing is not CHUNKED and framing.length <= min(LONG, len(client.early)):
+            # It came with its head, as most do: there is nothing to wait for.
+            return await self._read_sized(client, framing)
         self._scope.deadline = trio.current_time() + BODY_SECONDS
         with self._scope:
             if framing is CHUNKED:
@@ -253,8 +256,9 @@ async def parse(client: Client, raw: bytes, reading: Reading) -> jsonbody.Json:
     Raises `BadRequest`, and where there is no room for what is made of it.
     """
     reading.keep(jsonbody.weight(raw))
-    steps = jsonbody.parsing(raw)
-    return finish(steps) if len(raw) <= LONG else await in_turns(client.wire, steps)
+    if len(raw) <= LONG:
+        return jsonbody.parse(raw)
+    return await in_turns(client.wire, jsonbody.parsing(raw))
 
 
 async def in_turns(wire: Wire, steps: Steps[Result]) -> Result:
