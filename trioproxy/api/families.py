@@ -173,6 +173,9 @@ BUILT: Final = "@built"
 """The item of `CREATE_IMAGES` for images without a name that the client made itself: known by
 the ids in the answers of builds and commits through its policy, and by nothing in an image."""
 
+NETWORK_VARIABLE: Final = "CREATE_NETWORK"
+"""The network that a creation joins which names none, or the bridge that each Engine has."""
+
 REDACT_VARIABLE: Final = "REDACT"
 """The variable that says what answers do not tell."""
 

@@ -10,6 +10,7 @@ import click
 from trioproxy.api.families import (
     LIMITS,
     MOVING,
+    NETWORK_VARIABLE,
     OBJECTS,
     OPERATIONS_VARIABLE,
     OWNER_VARIABLE,
@@ -167,7 +168,8 @@ class _Output(Store):
 
 _LISTS: Final = frozenset(
     {
-        *(*MOVING.values(), OWNER_VARIABLE, PROXY_VARIABLE, REDACT_VARIABLE),
+        *(*MOVING.values(), NETWORK_VARIABLE, OWNER_VARIABLE),
+        *(PROXY_VARIABLE, REDACT_VARIABLE),
         *(*LIMITS, *OBJECTS),
     }
 )

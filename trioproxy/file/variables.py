@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from trioproxy.api.families import (
     LIMITS,
     MOVING,
+    NETWORK_VARIABLE,
     OBJECTS,
     OPERATIONS_VARIABLE,
     OWNER_VARIABLE,
@@ -122,6 +123,7 @@ PERMISSIONS = frozenset(
         OPERATIONS_VARIABLE,
         COMPAT_VARIABLE,
         *MOVING.values(),
+        NETWORK_VARIABLE,
         OWNER_VARIABLE,
         PROXY_VARIABLE,
         REDACT_VARIABLE,

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from types import MappingProxyType
 
-from trioproxy.api.families import LIMITS, OBJECTS, OWNER_VARIABLE
+from trioproxy.api.families import LIMITS, NETWORK_VARIABLE, OBJECTS, OWNER_VARIABLE
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.errors import ConfigError
 from trioproxy.file.exact import exact_policy
@@ -83,4 +83,6 @@ def _with_objects(objects: Objects, items: dict[str, list[str]]) -> Objects:
     variables = {name: ",".join(each) for name, each in listed.items()}
     if objects.owner:
         variables[OWNER_VARIABLE] = objects.owner
+    if objects.network:
+        variables[NETWORK_VARIABLE] = objects.network
     return parse_objects(variables, source="what was allowed")

@@ -560,6 +560,7 @@ def _name(gate: Gate, request: Request, asked: Asked | None) -> Named | None:
         asked,
         objects=objects,
         filled=gate.limits_fills,
+        network=gate.objects.network,
     )
     return _need(gate, found)
 

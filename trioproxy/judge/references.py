@@ -11,6 +11,7 @@ The places in bodies and queries are marked in `api.fields`, those in paths are 
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import chain
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -24,7 +25,7 @@ from trioproxy.api.arguments import (
 )
 from trioproxy.api.decoding import Mention, Place, show
 from trioproxy.api.edits import GONE, Edit, Json, Keys, Part
-from trioproxy.api.families import Kind
+from trioproxy.api.families import NETWORK_VARIABLE, Kind
 from trioproxy.api.fields import OPERATIONS
 from trioproxy.api.reading import Asked
 from trioproxy.api.routes import Endpoint, Touch, row_of
@@ -151,7 +152,7 @@ class Named(NamedTuple):
                 yield from (pin.edit(thing) for pin in one.pins)
 
 
-def find(
+def find(  # noqa: PLR0913  what of a policy counts, each by its name
     operation: str,
     parameter: str,
     raw_query: bytes,
@@ -159,10 +160,12 @@ def find(
     *,
     objects: bool,
     filled: bool = False,
+    network: str = "",
 ) -> Named:
     """Tell what a request names: images, and if `objects` count, these too.
 
-    `filled`: whether it counts which volumes may be filled. `parameter`: what its path has in the object's place. Raises `BadBody` or `BadTarget`
+    `filled`: whether it counts which volumes may be filled. `network`: what a creation joins
+    in place of the built-in bridge. `parameter`: what its path has in the object's place. Raises `BadBody` or `BadTarget`
     where something is not clear.
     """
     candidates, edits = list[Reference](), list[Edit]()
@@ -177,7 +180,11 @@ def find(
         names = fills.filled(asked.body) if is_filled else frozenset[str]()
         most = len(candidates) + MOST_REFERENCES
         finders = FINDERS if objects else OF_IMAGES | (OF_VOLUMES if names else set())
-        for one in _in_what_is_asked(operation, asked, finders, objects=objects):
+        found = _in_what_is_asked(operation, asked, finders, objects=objects)
+        if network and operation in _REPLACED:
+            others = (one for one in found if not _is_built_in(one))
+            found = chain(others, _REPLACED[operation](asked, network))
+        for one in found:
             if isinstance(one, Edit):
                 edits.append(one)
             elif len(candidates) == most:
@@ -332,6 +339,58 @@ def _network(_: Asked, found: Mention) -> Iterator[Reference]:
     if text := text_of(found.value):
         pins = (Pin(found.place.keys),)
         yield Reference(Kind.NETWORK, text, found.place.shown, pins)
+
+
+_ENDPOINTS: Final = ("NetworkingConfig", "EndpointsConfig")
+USUAL: Final = frozenset({"", "bridge", "default"})
+"""Modes by which a container is on the bridge that every Engine has."""
+
+
+def _is_built_in(one: Reference | Edit) -> bool:
+    """Whether it is that bridge, or changes something of it."""
+    if isinstance(one, Reference):
+        return one.thing is not None  # of nothing else that is known without asking
+    return one.keys[:2] == _ENDPOINTS and one.keys[2:3] != () and one.keys[2] in USUAL
+
+
+def _network_instead(asked: Asked, network: str) -> Iterator[Reference | Edit]:
+    """Have a container join the network that the file names in place of the bridge.
+
+    Under the name that it is listed by, beside which stands the id of what was judged.
+    """
+    given = map_of(
+        map_of((asked.body or {}).get("NetworkingConfig")).get("EndpointsConfig")
+    )
+    usual = [name for name in given if name in USUAL]
+    is_usual = text_of(_host(asked).get("NetworkMode")) in USUAL
+    if not is_usual and not usual:
+        return
+    if is_usual:
+        yield Edit(("HostConfig", "NetworkMode"), network)
+    for name in usual:
+        yield Edit((*_ENDPOINTS, name), GONE)
+    if usual and network not in given:
+        yield Edit((*_ENDPOINTS, network), given[usual[0]])
+    pins = (Pin((*_ENDPOINTS, network, "NetworkID")),)
+    yield Reference(Kind.NETWORK, network, NETWORK_VARIABLE, pins)
+
+
+def _build_network_instead(asked: Asked, network: str) -> Iterator[Reference | Edit]:
+    """The same for a build of the classic builder: the id stands in its query."""
+    modes = [value for key, value in query.parse(asked.query) if key == _MODE_OF_BUILD]
+    if all(mode in USUAL for mode in modes):
+        part = Part.QUERY if modes else Part.FRONT
+        pins = (Pin((_MODE_OF_BUILD,), part=part),)
+        yield Reference(Kind.NETWORK, network, NETWORK_VARIABLE, pins)
+
+
+_MODE_OF_BUILD: Final = "networkmode"
+_REPLACED: Final[Mapping[str, Callable[[Asked, str], Iterator[Reference | Edit]]]] = (
+    MappingProxyType(
+        {"ContainerCreate": _network_instead, "ImageBuild": _build_network_instead}
+    )
+)
+"""What names the bridge by naming no network."""
 
 
 def _build_network(_: Asked, found: Mention) -> Iterator[Reference]:

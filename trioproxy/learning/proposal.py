@@ -11,6 +11,7 @@ from pathlib import PurePath
 
 from trioproxy.api.families import (
     LIMITS,
+    NETWORK_VARIABLE,
     NONE,
     OBJECTS,
     OPERATIONS_VARIABLE,
@@ -370,6 +371,8 @@ def check(text: str, proposal: Proposal, evidence: Evidence, *, file: str) -> No
     if socket := policy.limits.proxy_socket:  # a person's line, which stays
         lists.add(f"{PROXY_VARIABLE}={socket}")
     objects = {f"{name}={value}" for name, value in proposal.objects.values.items()}
+    if network := policy.objects.network:  # likewise
+        objects.add(f"{NETWORK_VARIABLE}={network}")
     written = {
         *map(items_in, policy.limits.lines),
         *map(items_in, policy.objects.lines),

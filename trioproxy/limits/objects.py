@@ -19,7 +19,7 @@ from typing import Final
 
 from trioproxy.api import normal
 from trioproxy.api.decoding import show
-from trioproxy.api.families import OBJECTS, OWNER_VARIABLE, Kind
+from trioproxy.api.families import NETWORK_VARIABLE, OBJECTS, OWNER_VARIABLE, Kind
 from trioproxy.api.form import Asked
 from trioproxy.api.routes import ENDPOINTS, Touch, row_of
 from trioproxy.errors import ConfigError
@@ -27,7 +27,7 @@ from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, Refusal
 from trioproxy.limits.marks import OWNER_LABEL as OWNER_LABEL
 from trioproxy.limits.marks import mark
-from trioproxy.limits.things import ANONYMOUS, Thing, made
+from trioproxy.limits.things import ANONYMOUS, BUILT_IN, Thing, made
 from trioproxy.values import value_class
 
 OWN: Final = "@own"
@@ -35,6 +35,7 @@ OF_PROJECT: Final = "@project:"
 OF_LABEL: Final = "@label:"
 PROJECT: Final = "com.docker.compose.project"
 NUMBER: Final = "com.docker.compose.container-number"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
 _LIKE_AN_ID: Final = re.compile(r"[0-9a-f]{12,64}")
 """What tools show of an id, and as much more as it has."""
 NETWORKS_OF_ALL: Final = ("bridge", "default", "none")
@@ -88,6 +89,8 @@ class Objects:
     set_variables: frozenset[str] = frozenset()
     owner: str = ""
     """The value of the label of what is the client's own; empty: nothing is labelled."""
+    network: str = ""
+    """What a creation joins that names no network, or the built-in bridge; empty: that."""
 
     operations: frozenset[str] = field(init=False)
     """The operations that name objects, or make them."""
@@ -112,8 +115,9 @@ class Objects:
     @property
     def lines(self) -> frozenset[str]:
         """What is set, as `NAME=value`."""
-        owner = {f"{OWNER_VARIABLE}={self.owner}"} if self.owner else set[str]()
-        return frozenset(owner).union(
+        said = {OWNER_VARIABLE: self.owner, NETWORK_VARIABLE: self.network}
+        named = (f"{name}={value}" for name, value in said.items() if value)
+        return frozenset(named).union(
             f"{one.variable}={one.value}"
             for one in self.by_kind.values()
             if one.variable in self.set_variables
@@ -277,7 +281,18 @@ def parse_objects(variables: Mapping[str, str], *, source: str) -> Objects:
             f"{OWNER_VARIABLE}={owner[:64]!r} in {source} is no name",
             hint="write letters, digits, dots, - and _",
         )
+    network = variables.get(NETWORK_VARIABLE, "")
+    if network and (network in BUILT_IN or not _NAME.fullmatch(network)):
+        raise ConfigError(
+            f"{NETWORK_VARIABLE}={network[:64]!r} in {source} is no network that somebody made",
+            hint="write its name as docker network ls shows it",
+        )
     if not given:
+        if network:
+            raise ConfigError(
+                f"{NETWORK_VARIABLE} in {source} needs lists to be judged by",
+                hint=f"set ONLY_NETWORKS={network} as well",
+            )
         if owner:
             raise ConfigError(
                 f"{OWNER_VARIABLE} in {source} limits nothing by itself",
@@ -300,6 +315,7 @@ def parse_objects(variables: Mapping[str, str], *, source: str) -> Objects:
         ),
         set_variables=frozenset(given),
         owner=owner,
+        network=network,
     )
 
 

@@ -27,6 +27,7 @@ from typing import Final
 from trioproxy.api.families import (
     FAMILIES,
     MOVING,
+    NETWORK_VARIABLE,
     OBJECTS,
     OWNER_VARIABLE,
     PROXY_VARIABLE,
@@ -232,6 +233,7 @@ class _Uniting:
             else:
                 items = self._objects_of(variable, kind, limiting)
                 self._values[variable] = ",".join(items)
+        self._unite_networks(limiting)
         owners = [part.objects.owner for part in limiting if part.objects.owner]
         if owners:
             mine = [part.objects.owner for part in limiting if part.is_output]
@@ -241,6 +243,19 @@ class _Uniting:
                     f"{OWNER_VARIABLE} differs between the files: what was made by"
                     f" {' and '.join(others)} is not its own in the result"
                 )
+
+    def _unite_networks(self, limiting: Sequence[Part]) -> None:
+        """Have what names no network join what one of the files says."""
+        named = [part for part in limiting if part.objects.network]
+        if not named:
+            return
+        mine = [part for part in named if part.is_output]
+        network = (*mine, *named)[0].objects.network
+        self._values[NETWORK_VARIABLE] = network
+        if others := {part.objects.network for part in named} - {network}:
+            self._notes.append(
+                f"{NETWORK_VARIABLE} is {network}, and in other files {', '.join(sorted(others))}"
+            )
 
     def _objects_of(
         self, variable: str, kind: Kind, parts: Sequence[Part]
