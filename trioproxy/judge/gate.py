@@ -159,6 +159,7 @@ class Form:
     limits_fills: bool
     proxy_socket: str
     owner: str
+    network: str
     objects: Objects = field(compare=False)
     """By which objects were looked for in requests."""
     conceals: bool = field(compare=False)
@@ -258,6 +259,7 @@ class Gate:
             self.limits_fills,
             self.proxy_socket,
             self.objects.owner,
+            self.objects.network,
             self.objects,
             self.conceals,
         )
