@@ -37,12 +37,21 @@ def test_absolute_form_becomes_origin_form(
         pytest.param(b"http://u@d/info", b"d", id="user"),
         pytest.param(b"http://d%2e/info", b"d.", id="escaped"),
         pytest.param(b"http://d#/info", b"d#", id="fragment"),
+        pytest.param(b"http:/info", b"d", id="no-host"),
     ],
 )
 def test_two_hosts_are_refused(target: bytes, host: bytes) -> None:
     """A target that names another host than the Host field is no request for one host."""
     with pytest.raises(BadRequest):
         parse_request(head(target, host))
+
+
+def test_no_host_is_no_host() -> None:
+    """A target that names none passes where there is no Host: systeminformation asks so."""
+    raw = b"GET %b HTTP/1.0\r\n\r\n"
+    assert parse_request(raw % b"http:/containers/json").target == b"/containers/json"
+    for target in (b"http:info", b"http:", b"http://", b"http:///info", b"x:/info"):
+        assert parse_request(raw % target).target == target
 
 
 def connections(*named: int, broken: bool = False) -> bytes:

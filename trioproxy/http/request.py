@@ -70,8 +70,9 @@ CREDENTIALS: Final = frozenset(
 PLAIN_LINE: Final = re.compile(rb"(GET|HEAD|POST|PUT|DELETE) (/[!-~]*) HTTP/1\.1")
 """A request line that every reader reads alike."""
 
-ABSOLUTE: Final = re.compile(rb"(?i:http)://([^/?#]+)(.*)", re.DOTALL)
-"""A target in absolute form, as for a proxy that forwards: its authority and the rest."""
+ABSOLUTE: Final = re.compile(rb"(?i:http):(?://([^/?#]+)|(?=/(?!/)))(.*)", re.DOTALL)
+"""A target in absolute form, as for a proxy that forwards: its authority and the rest. None, as
+`http:/containers/json`, where there is no `Host` either: so systeminformation (npm) asks."""
 
 HOST: Final = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")
 LISTED_LENGTH: Final = re.compile(rb"(?i)\ncontent-length:[^\r]*,")
@@ -358,9 +359,10 @@ def _origin_form(event: h11.Request) -> bytes:
     if found is None:
         return event.target
     host = b"".join(value for name, value in event.headers if name == b"host")
-    if found[1].lower() != host.lower():
+    named = found[1] or b""
+    if named.lower() != host.lower():
         raise BadRequest(
-            f"the target names {found[1][:64]!r}, and the Host is {host[:64]!r}:"
+            f"the target names {named[:64]!r}, and the Host is {host[:64]!r}:"
             " one request cannot ask two hosts"
         )
     return found[2] or b"/"
