@@ -1,6 +1,7 @@
 # The image: `docker build .`, or `make image`, which also works where the build
 # container reaches no package registry. BASE_IMAGE needs Python 3.11 or newer with venv.
-ARG BASE_IMAGE=python:3.13-slim
+# It is named by its digest, of September 2026; a release takes the newest of that tag.
+ARG BASE_IMAGE=python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
 # For whatever platform the image is, it is built on this machine's: all that is copied
 # is Python, and the same files on each. Builders that set no BUILDPLATFORM take `linux`

@@ -235,7 +235,7 @@ def test_a_name_that_only_the_documents_have(
 KNOWN = {
     "gatus": "Gatus: asks no Engine anything (v5.36.0) (read in its source)",
     "dockge": "Dockge: begin with learned:docker-compose; 1.5.0: docker compose and docker network ls (read in its source)",
-    "openclaw": "OpenClaw: begin with learned:docker-cli-run; unread",
+    "openclaw": "OpenClaw: begin with learned:docker-cli-run; 00a15a8: docker image inspect, create, start, exec, inspect and rm, for its sandboxes; docker pull and tag for the first one (read in its source)",
 }
 
 
