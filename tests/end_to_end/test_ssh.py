@@ -46,7 +46,7 @@ def host(engine: Engine, tmp_path: Path) -> Iterator[dict[str, str]]:
     for name in ("host", "user"):
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name)
     proxied = tmp_path / "app.sock"
-    found = re.search(r"```sshd_config\n(.+?)```", ADVICE, re.DOTALL)
+    found = re.search(r"```text\n(Match User.+?)```", ADVICE, re.DOTALL)
     assert found is not None
     advised = found[1].replace("Match User app", f"Match User {user}")
     advised = advised.replace("/run/trioproxy/app.sock", str(proxied))

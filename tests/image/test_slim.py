@@ -36,8 +36,12 @@ def test_slim(
         env=os.environ | environment | places,
     )
     packed = {"PYZ": str(tmp_path / "release" / "trioproxy.pyz")}
-    build = [ROOT / "scripts" / "build-slim", "trioproxy:slim"]
-    subprocess.run(build, check=True, cwd=ROOT, env=environment | packed)
+    subprocess.run(
+        [ROOT / "scripts" / "build-slim", "trioproxy:slim"],
+        check=True,
+        cwd=ROOT,
+        env=environment | packed,
+    )
     size = inspect(scratch, "trioproxy:slim")["Size"]
     figure(f"the slim image: {size / 1e6:.0f} MB")
     assert size < LIMIT

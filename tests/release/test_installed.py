@@ -75,5 +75,7 @@ def test_package(debian: Path, release: Path) -> None:
         "bash-completion/completions/trioproxy",
     ):
         assert f"/usr/share/{name}" in installed
+    unit = inside(debian, "cat", "/usr/lib/systemd/system/trioproxy.service")
+    assert "ExecStart=/usr/bin/trioproxy enforce" in unit
     inside(debian, "dpkg", "--purge", "trioproxy")
     assert inside(debian, "find", "/usr") == before
