@@ -54,6 +54,19 @@ def test_refused_and_unused_are_shown(live: Path) -> None:
     assert "proves little" not in done.out
 
 
+def test_what_a_shadow_would_hide_is_told(live: Path) -> None:
+    """Beside what would be refused, `diff` and `explain` say how many strangers answers told of."""
+    assert "strangers" not in drift(live).out
+    text = live.read_text().replace(
+        '"source"', '"hidden": {"ContainerList": 7}, "source"'
+    )
+    live.write_text(text)
+    told = "strangers that lists of objects leave out, in one answer at most: ContainerList 7"
+    assert told in drift(live).out
+    done = run("explain", str(live.parent / "app.env"), "--evidence", str(live))
+    assert told in " ".join(done.out.split())
+
+
 def test_days_can_be_chosen(live: Path) -> None:
     """Over a longer time nothing may be unused; a short watch is said to prove little."""
     assert "granted, and not used" not in drift(live, "--days", "46").out

@@ -320,6 +320,6 @@ def test_what_was_hidden_is_counted() -> None:
     assert again.hidden == {"ContainerList": 3}
     again.runs["2026"].hidden = {"ContainerList": 1, "SystemEvents": 5}
     again.merge(learner.evidence)
-    assert list(describe_hidden(again)) == [
+    assert list(describe_hidden(again.hidden)) == [
         "strangers that lists of objects leave out, in one answer at most: ContainerList 3, SystemEvents 5"
     ]

@@ -128,7 +128,7 @@ class Closing:
     def _trust(self, saved: Written) -> Iterator[str]:
         evidence, proposal = saved.evidence, saved.proposal
         yield describe_watch(evidence.completeness())
-        yield from describe_hidden(evidence)
+        yield from describe_hidden(evidence.hidden)
         yield from _names("last new", describe_groups(evidence), "; ")
         yield from _failed_run(evidence.runs.get(self.run))
         askers = [facts.users for facts in evidence.routes.values()]

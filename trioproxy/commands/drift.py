@@ -1,6 +1,6 @@
 """A file beside what really happens: what of it is refused, and what is granted and unused."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from trioproxy.commands.observed import read_evidence
@@ -8,7 +8,7 @@ from trioproxy.commands.policyfile import PolicyFile, as_code
 from trioproxy.commands.sheetlines import line_data, refused_text
 from trioproxy.evidence.seen import Completeness
 from trioproxy.evidence.strictjson import iso
-from trioproxy.learning.wording import count, span
+from trioproxy.learning.wording import count, describe_hidden, span
 from trioproxy.review.sheet import (
     DAY,
     UNUSED_DAYS,
@@ -30,6 +30,8 @@ class Drifted:
     sheet: Sheet
     watched: Completeness
     days: int
+    hidden: Mapping[str, int]
+    """How many strangers one answer left out, or would have, at most, by its operation."""
 
     @classmethod
     def read(
@@ -43,6 +45,7 @@ class Drifted:
             sheet=sheet_of(file.policy, live),
             watched=live.completeness(),
             days=days,
+            hidden=live.hidden,
         )
 
     @property
@@ -66,6 +69,7 @@ class Drifted:
             f"{self.evidence}: {count(self.watched.runs, 'run')}, watched for"
             f" {span(self.watched.seconds)}, until {iso(self.watched.last)}"
         )
+        yield from describe_hidden(self.hidden)
         if self.refused:
             yield f"{self.file} refuses:"
         else:
@@ -114,6 +118,7 @@ class Drifted:
             ],
             "unused": list(map(line_data, self.unused)),
             "values_watched": self.sheet.knows_values,
+            "hidden": dict(self.hidden),
         }
 
 

@@ -1,6 +1,6 @@
 """How learning says numbers to people."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from trioproxy.api.routes import Risk
@@ -31,14 +31,14 @@ def describe_learning(evidence: Evidence) -> Iterator[str]:
     yield f"learned in {describe_watch(facts)}, {days(facts.first, facts.last)}{from_logs}"
     if groups := list(describe_groups(evidence)):
         yield f"last new: {'; '.join(groups)}"
-    yield from describe_hidden(evidence)
+    yield from describe_hidden(evidence.hidden)
 
 
-def describe_hidden(evidence: Evidence) -> Iterator[str]:
-    """Say how many strangers answers left out, or would have."""
-    hidden = [f"{name} {number}" for name, number in sorted(evidence.hidden.items())]
+def describe_hidden(hidden: Mapping[str, int]) -> Iterator[str]:
+    """Say how many strangers answers left out, or would have, by operation."""
     if hidden:
-        yield f"strangers that lists of objects leave out, in one answer at most: {', '.join(hidden)}"
+        told = ", ".join(f"{name} {number}" for name, number in sorted(hidden.items()))
+        yield f"strangers that lists of objects leave out, in one answer at most: {told}"
 
 
 def describe_runs(facts: Completeness) -> str:
