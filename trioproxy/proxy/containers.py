@@ -87,6 +87,8 @@ class Containers:
         self._on_networks = on_networks
         self._cut = cut
         self._networks: dict[str, str] = {}
+        self._question = ""
+        """The list of what runs on these networks, as it is asked for after each accept."""
         self._last: tuple[bytes, Json] = (b"", None)
         """The last list as it came, and as it reads."""
         self._listening = trio.Event()
@@ -161,9 +163,7 @@ class Containers:
         for _ in range(2):
             if not self._networks:
                 await self._find_networks(engine)
-            on_ours: Json = list[Json](sorted(self._networks))
-            target = with_filters("/containers/json", {"network": on_ours})
-            raw = await self._get(engine, target)
+            raw = await self._get(engine, self._question)
             value = self._read(raw)
             listed = identity.read_list(value, address, self._own)
             ours = [one.networks for one in listed if one.thing.id == self._own]
@@ -183,6 +183,8 @@ class Containers:
                 "this proxy is on no network of its own: on one that every Engine has,"
                 " an address says nothing; put it on one with its clients"
             )
+        on_ours: Json = list[Json](sorted(self._networks))
+        self._question = with_filters("/containers/json", {"network": on_ours})
         self._on_networks(frozenset((*self._networks, *self._networks.values())))
 
     async def _started(self, engine: Engine, container: str) -> float:

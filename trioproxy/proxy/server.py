@@ -7,7 +7,6 @@ import resource
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -81,8 +80,8 @@ SPARE_DESCRIPTORS: Final = 64
 """For listeners, log and files, for those who are turned away, and for a health check."""
 
 
-SPEAKS_AT_ONCE: Final = (0.0, 0.005, 0.02)
-"""Seconds between looks whether somebody asks for health, who is answered whoever that is."""
+SPEAKS_WITHIN: Final = 0.025
+"""Seconds in which who asks for health has said so, and is answered whoever that is."""
 
 
 def raise_descriptor_limit() -> int:
@@ -806,11 +805,10 @@ async def _asks_for_health(wire: Wire) -> bool:
 
     What came is looked at, and stays where it is; who asks for health speaks at once.
     """
-    for pause in SPEAKS_AT_ONCE:
-        with suppress(OSError):
-            flags = socket.MSG_PEEK | socket.MSG_DONTWAIT
-            return probe_of(wire.sock.recv(LONGEST_PROBE, flags)) is not None
-        await trio.sleep(pause)
+    with trio.move_on_after(SPEAKS_WITHIN):
+        while (said := wire.peek_now(LONGEST_PROBE)) is None:
+            await wire.watch.readable(wire)
+        return probe_of(said) is not None
     return False
 
 

@@ -66,6 +66,16 @@ class Wire(Watched):
             self.heard &= EMPTIED
         return data
 
+    def peek_now(self, size: int) -> bytes | None:
+        """Look at what is there and leave it: `b""` at the end of data, None for nothing yet."""
+        try:
+            return self.sock.recv(size, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            self.heard &= EMPTIED
+            return None
+        except OSError as error:
+            raise self.lost(str(error)) from error
+
     async def recv(self, size: int) -> bytes:
         """Wait for bytes; `b""` is the end of data."""
         # The call first, the wait only if it says EAGAIN: under load it rarely does. Having
