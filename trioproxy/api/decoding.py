@@ -113,6 +113,8 @@ def reading(operation: Operation, value: Json) -> Steps[Body]:
 def show(text: str) -> str:
     """Cut and escape what a client wrote."""
     cut = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    if cut.isascii() and cut.isprintable():
+        return cut
     return cut.encode("ascii", "backslashreplace").decode("ascii").translate(_CONTROL)
 
 
@@ -144,7 +146,9 @@ class _Reader:
         self, struct: Struct, value: Json, place: Place
     ) -> Steps[dict[str, Json]]:
         """Give the fields that are set, by their canonical names."""
-        canonical, seen = dict[str, Json](), set[str]()
+        # Not `dict[str, Json]()`, which makes that type anew each time, for longer than this.
+        canonical: dict[str, Json] = {}
+        seen: set[str] = set()
         if self._is_long():
             yield
         for name, item in _map(value, place):
@@ -204,23 +208,21 @@ class _Reader:
             canonical[name] = item
 
     def _read_structs(self, field: Field, item: Json, place: Place) -> Steps[Json]:
-        match field.kind:
-            case Kind.STRUCT:
-                return (yield from self.read_struct(field.struct, item, place))
-            case Kind.STRUCTS:
-                return (yield from self._read_list(field, item, place))
-            case _:
-                return (yield from self._read_map(field, item, place))
+        if field.kind is _STRUCT:
+            return (yield from self.read_struct(field.struct, item, place))
+        if field.kind is _STRUCTS:
+            return (yield from self._read_list(field, item, place))
+        return (yield from self._read_map(field, item, place))
 
     def _read_list(self, field: Field, item: Json, place: Place) -> Steps[Json]:
-        canonical = list[Json]()
+        canonical: list[Json] = []
         for index, one in enumerate(_list(item, place)):
             where = place.at(index)
             canonical.append((yield from self.read_struct(field.struct, one, where)))
         return canonical
 
     def _read_map(self, field: Field, item: Json, place: Place) -> Steps[Json]:
-        canonical = dict[str, Json]()
+        canonical: dict[str, Json] = {}
         for name, one in _map(item, place):
             where = place.at(name)
             if one is None:
@@ -325,6 +327,8 @@ def _any(item: Json, _: Place) -> Json:
     return item
 
 
+_STRUCT: Final = Kind.STRUCT
+_STRUCTS: Final = Kind.STRUCTS
 _UNREAD: Final = Kind.UNREAD
 """Looked up once: a member of an enumeration costs a call."""
 

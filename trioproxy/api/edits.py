@@ -68,7 +68,10 @@ def apply(
 
     Of two edits of a place the later one counts.
     """
-    structs, front, values, parameter = list[Edit](), list[Edit](), dict[str, str](), ""
+    structs: list[Edit] = []
+    front: list[Edit] = []
+    values: dict[str, str] = {}
+    parameter = ""
     for edit in edits:
         match edit.part:
             case Part.BODY:
@@ -92,7 +95,7 @@ def apply(
 def _edited(value: Json, edits: Iterable[Edit]) -> Json | Gone:
     """Copy what is on the way to a place, once for all edits below it."""
     changed: Json | Gone = value
-    below = dict[str | int, list[Edit]]()
+    below: dict[str | int, list[Edit]] = {}
     for keys, new, _ in edits:
         if keys:
             below.setdefault(keys[0], []).append(Edit(keys[1:], new))
@@ -102,7 +105,7 @@ def _edited(value: Json, edits: Iterable[Edit]) -> Json | Gone:
         return changed
     held: Any = changed or {}
     is_list = isinstance(held, list)
-    items = dict[Any, Any](enumerate(held) if is_list else held)
+    items: dict[Any, Any] = dict(enumerate(held) if is_list else held)
     for key, inner in below.items():
         items[key] = _edited(items.get(key), inner)
     kept = {key: one for key, one in items.items() if one is not GONE}

@@ -22,7 +22,7 @@ def parse(query: bytes) -> list[tuple[str, str]]:
     """Split a query. Raises `BadTarget` where handlers would read it in two ways."""
     if query.count(b"&") >= MOST_PAIRS:
         raise BadTarget(f"more than {MOST_PAIRS:,} parameters in the query")
-    pairs = list[tuple[str, str]]()
+    pairs: list[tuple[str, str]] = []
     for pair in query.split(b"&"):
         if b";" in pair:
             raise BadTarget("a semicolon in the query: write %3B")

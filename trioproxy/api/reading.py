@@ -76,7 +76,8 @@ def _bounded(
     found: Iterator[Argument | Edit | None],
 ) -> Steps[tuple[tuple[Argument, ...], tuple[Edit, ...]]]:
     """Keep each argument once. Raises `BodyTooLarge` before they are work for others."""
-    kept, edits = dict[Argument, None](), list[Edit]()
+    kept: dict[Argument, None] = {}
+    edits: list[Edit] = []
     room = MOST_ARGUMENTS
     for count, one in enumerate(found, 1):
         if count % _A_STEP == 0:
@@ -120,7 +121,7 @@ def _always(
 
 def _ask_query(given: Given, pairs: list[tuple[str, str]]) -> Iterator[Argument | Edit]:
     operation = given.operation
-    values = dict[str, Json]()
+    values: dict[str, Json] = {}
     for key, value in pairs:
         if key in values and key in operation.query and key not in operation.many:
             raise BadTarget(f"{show(key)} is in the query twice")

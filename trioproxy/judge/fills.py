@@ -57,7 +57,8 @@ def _mounted(body: Mapping[str, Json]) -> Iterator[Mounted]:
     host = map_of(body.get(HOST_CONFIG.name))
     driver = text_of(host.get("VolumeDriver"))
     for index, text in enumerate(texts_of(host.get("Binds"))):
-        yield from _bind(text, driver, (HOST_CONFIG.name, "Binds", index))
+        if not text.startswith(_PATHS):
+            yield from _bind(text, driver, (HOST_CONFIG.name, "Binds", index))
     for text in map_of(body.get("Volumes")):  # Podman reads these as it reads binds
         yield from _bind(text, driver, ("Volumes", text))
     for index, mount in enumerate(structs_of(host.get("Mounts"))):

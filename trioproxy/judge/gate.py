@@ -595,7 +595,7 @@ def _by_what_it_asks(
         return None
     if asked is not None:
         # By an id nothing is asked for: that is what the Engine has under it.
-        by_id = named.arguments if named else frozenset[Argument]()
+        by_id: frozenset[Argument] = named.arguments if named else frozenset()
         one = policy.limits.refuses(operation, asked, by_id)
         if one is not None:
             return refuse(Reason.ARGUMENT, one.variable, one.message, one.item)
@@ -676,7 +676,7 @@ def _form(
     asked = asked or Asked((), never="", body=None, query=request.target.query)
     if asked.never:
         return None
-    edits = list[Edit]()
+    edits: list[Edit] = []
     is_creation = request.operation == fills.CREATION and asked.body is not None
     if gate.limits_fills and is_creation:
         edits += fills.keep_unfilled(asked.body, named.known if named else {})

@@ -168,16 +168,19 @@ def find(  # noqa: PLR0913  what of a policy counts, each by its name
     in place of the built-in bridge. `parameter`: what its path has in the object's place. Raises `BadBody` or `BadTarget`
     where something is not clear.
     """
-    candidates, edits = list[Reference](), list[Edit]()
+    candidates: list[Reference] = []
+    edits: list[Edit] = []
     row = row_of(operation)
     if objects and row and row.kind and row.touch is Touch.NAMES:
         candidates.append(_in_path(row, row.kind, parameter, raw_query, asked))
     if asked is not None:
         # First: what is remembered of the Engine for others must not do for these.
-        for argument in asked.of_defaults:
-            candidates.append(Reference(*ENGINE, argument.place, argument=argument))
+        candidates += [
+            Reference(*ENGINE, argument.place, argument=argument)
+            for argument in asked.of_defaults
+        ]
         is_filled = filled and operation == fills.CREATION
-        names = fills.filled(asked.body) if is_filled else frozenset[str]()
+        names: frozenset[str] = fills.filled(asked.body) if is_filled else frozenset()
         most = len(candidates) + MOST_REFERENCES
         finders = FINDERS if objects else OF_IMAGES | (OF_VOLUMES if names else set())
         found = _in_what_is_asked(operation, asked, finders, objects=objects)

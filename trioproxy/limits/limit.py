@@ -212,7 +212,7 @@ class Limits:
                 "where Engines before 27 obey it: send it in HostConfig",
             )
         # Many ask for the same: each value is compared once.
-        allowed = set[tuple[str, str, str]]()
+        allowed: set[tuple[str, str, str]] = set()
         for argument in asked.arguments:
             key = argument.variable, argument.value, argument.condition
             if key in allowed:

@@ -16,7 +16,7 @@ from collections.abc import Coroutine
 from contextlib import closing, suppress
 from math import inf
 from time import perf_counter
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 import trio
 
@@ -45,7 +45,7 @@ from trioproxy.judge.gate import (
     Refused,
     go_on,
 )
-from trioproxy.judge.outcome import Moment, Outcome
+from trioproxy.judge.outcome import Outcome
 from trioproxy.judge.replay import replay
 from trioproxy.judge.rules import Reason
 from trioproxy.proxy import replies
@@ -58,6 +58,7 @@ from trioproxy.proxy.exchange import (
     HALF_CLOSE_SECONDS,
     LINGER,
     NEXT,
+    WHOLE,
     Exchange,
     Sides,
 )
@@ -68,6 +69,9 @@ from trioproxy.steps import Result
 
 if TYPE_CHECKING:
     from trioproxy.proxy.asking import Asking
+
+MISSING: Final = Reason.MISSING
+"""Looked up once, as `WHOLE` is."""
 
 
 class Connection:
@@ -386,7 +390,7 @@ class Connection:
             verdict = self.admission.unresolved(parsed)
         self.admission.tell(
             Outcome(
-                Moment.WHOLE,
+                WHOLE,
                 self.client.peer,
                 verdict,
                 error.status,
@@ -406,22 +410,29 @@ class Connection:
     async def _refuse(self, admitted: Admitted, began: float) -> bool:
         """Answer a refusal. A body is read and dropped, within bounds."""
         serial = next(self._shared.serials)
-        decision = admitted.verdict.decision
+        decision, wire = admitted.verdict.decision, self.client.wire
         try:
             answer = replies.with_id(admitted.refusal, serial)
-            await self.client.wire.send_all(answer)
+            if (sent := wire.send_now(answer)) < len(answer):
+                await wire.send_rest(answer, sent)
         finally:
+            # In their order: who is refused asks again.
             self.admission.tell(
                 Outcome(
-                    Moment.WHOLE,
+                    WHOLE,
                     self.client.peer,
                     admitted.verdict,
                     decision.status,
-                    is_ours=decision.reason is not Reason.MISSING,
-                    began=began,
-                    ended=perf_counter(),
-                    serial=serial,
-                    waits=self._sides.engine.waits,
+                    decision.reason is not MISSING,
+                    False,
+                    began,
+                    perf_counter(),
+                    0,
+                    0,
+                    "",
+                    serial,
+                    None,
+                    self._sides.engine.waits,
                 )
             )
         return await self._go_on(admitted)

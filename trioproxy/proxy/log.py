@@ -66,13 +66,12 @@ TEXT_LIMIT: Final = 512
 
 NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 WHOLE: Final = Moment.WHOLE
+OPENED: Final = Moment.OPENED
+CLOSED: Final = Moment.CLOSED
 """Looked up once: a member of an enumeration costs a call."""
 
-EVENTS: Final = {
-    Moment.WHOLE: "request",
-    Moment.OPENED: "opened",
-    Moment.CLOSED: "closed",
-}
+EVENTS: Final = {WHOLE: "request", OPENED: "opened", CLOSED: "closed"}
+WORDS: Final = {level: level.name.lower() for level in Level}
 
 
 TENTH: Final = 0.0001
@@ -300,7 +299,7 @@ class Log:
         if _is_refused(told):
             return Level.WARNING if self._is_first(told) else Level.INFO
         verdict = told.verdict
-        if verdict is None or told.moment is Moment.CLOSED:
+        if verdict is None or told.moment is CLOSED:
             return Level.INFO
         is_new = self._is_first_time(told.peer, verdict.operation)
         return Level.NOTICE if is_new else Level.INFO
@@ -338,7 +337,7 @@ class Log:
     def _is_new(self, outcome: Outcome) -> bool:
         """Whether this client may not have done this before; its line knows for sure."""
         verdict = outcome.verdict
-        if verdict is None or outcome.moment is Moment.CLOSED:
+        if verdict is None or outcome.moment is CLOSED:
             return False
         known = self._known_of_peer.get(outcome.peer)
         return known is None or verdict.operation not in known
@@ -397,7 +396,7 @@ class Log:
     def _render_line(self, when: float, line: Line) -> str:
         if self._is_json:
             return self._stamped(when, _as_json(line.level, line.event, line.fields))
-        words = _words(f"{line.level.name.lower()} {line.event}", line.fields)
+        words = _words(f"{WORDS[line.level]} {line.event}", line.fields)
         return self._stamped(when, words)
 
     def _render_request(
@@ -408,7 +407,8 @@ class Log:
         level = self._level_of(told)
         if level > self.level:
             return ""
-        event, more = EVENTS[told.moment], self._more(told)
+        event = "request" if told.moment is WHOLE else EVENTS[told.moment]
+        more = self._more(told)
         if self._is_json:
             fields = {**_fields_of(told), **more, **asks}
             return self._stamped(when, _as_json(level, event, fields))
@@ -418,7 +418,7 @@ class Log:
             asked = verdict.words
             decided = f" operation={verdict.operation}{verdict.decision.words}"
         line = (
-            f"{level.name.lower()} {event}{asked}"
+            f"{WORDS[level]} {event}{asked}"
             f" status={told.status or '-'}"
             f" by={'trioproxy' if told.is_ours else 'engine'}"
             f" ms={told.seconds * 1000:.1f}{decided}"
@@ -470,7 +470,8 @@ class Log:
 
     def _more(self, told: Outcome) -> dict[str, object]:
         """What not every line has: the reason of a refusal, how it ended, bytes."""
-        more, verdict = dict[str, object](), told.verdict
+        more: dict[str, object] = {}
+        verdict = told.verdict
         if verdict is not None:
             if verdict.decision.message:
                 more["text"] = verdict.decision.message
@@ -478,10 +479,10 @@ class Log:
                 more["end"] = told.ending
         else:
             more["reason"] = told.ending
-        if told.narrowed is not None and told.moment is not Moment.OPENED:
+        if told.narrowed is not None and told.moment is not OPENED:
             word = "would_hide" if told.narrowed.is_tried else "hidden"
             more[word] = told.narrowed.hidden
-        if self._is_debug or told.moment is Moment.CLOSED:
+        if self._is_debug or told.moment is CLOSED:
             more["received"] = told.received
             more["sent"] = told.sent
         if self._is_debug and verdict is not None:
@@ -495,7 +496,7 @@ def _is_refused(one: Outcome) -> bool:
     return one.is_ours or (
         one.verdict is not None
         and one.verdict.decision.would_refuse
-        and one.moment is not Moment.CLOSED
+        and one.moment is not CLOSED
     )
 
 
@@ -521,7 +522,7 @@ def _asks(outcome: Outcome) -> dict[str, object]:
     """What a request asks for beyond its route, as far as evidence may keep it, and how
     much more that is; of a stream, when it opens."""
     asked = outcome.verdict.asked if outcome.verdict is not None else None
-    if asked is None or outcome.moment is Moment.CLOSED:
+    if asked is None or outcome.moment is CLOSED:
         return {}
     # Here, for most logs are text.
     import json
@@ -586,7 +587,7 @@ def _as_json(level: Level, event: str, fields: Mapping[str, object]) -> str:
     }
     import json  # here, for most logs are text
 
-    return json.dumps({"level": level.name.lower(), "event": event, **shown})[1:-1]
+    return json.dumps({"level": WORDS[level], "event": event, **shown})[1:-1]
 
 
 def _place(error: BaseException) -> str:
