@@ -5,7 +5,8 @@ time, each in an interpreter of its own (`TREE/.venv/bin/python`), and take turn
 the same requests, a few hundred at once; what is compared is the CPU time that the kernel counts for
 the process (`schedstat`, in ns). What disturbs one burst disturbs its neighbours as well, so ratios within
 a turn are steadier than any time; and of many short bursts the quietest tenth had a core to itself.
-Name a tree twice to see by how much it differs from itself.
+Name a tree twice to see by how much it differs from itself; `--with METRICS=tcp://127.0.0.1:0 .` compares
+this tree without a setting and with it.
 """
 
 import argparse
@@ -13,12 +14,13 @@ import socket
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.contenders import GRANTED, OPERATIONS
 from bench.processes import REPOSITORY, BenchError, Child, family
@@ -108,6 +110,9 @@ ROWS = (
 class Tree:
     """A checkout with its own `.venv`, and its proxies that run."""
 
+    settings: Mapping[str, str] = MappingProxyType({})
+    """Of its environment, beside what all have."""
+
     def __init__(self, folder: Path, name: str, engine: Path, work: Path) -> None:
         self.name = name
         self._folder, self._engine, self._work = folder, engine, work
@@ -132,6 +137,7 @@ class Tree:
                 "PYTHONHASHSEED": "0",
                 "LOG_LEVEL": "info",
                 "MAX_CONNECTIONS_PER_CLIENT": "4000",
+                **self.settings,
             }
             child = Child(stem, command, self._work / f"{stem}.log", environment)
             self._stack.callback(child.stop)
@@ -244,6 +250,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "trees", nargs="*", type=Path, help="checkouts; the first is the measure"
     )
+    parser.add_argument(
+        "--with",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="NAME=VALUE",
+        help="a setting of this tree alone; may be repeated",
+    )
     parser.add_argument("--only", default="*", help="rows, as patterns with commas (*)")
     parser.add_argument("--turns", type=int, default=60, help="bursts of each (60)")
     parser.add_argument("--requests", type=int, default=640, help="of a burst (640)")
@@ -261,6 +275,7 @@ def main(arguments: Sequence[str]) -> int:
                 name += f".{number}"
             trees.append(Tree(folder.resolve(), name, reach.socket, work))
             stack.callback(trees[-1].stop)
+        trees[-1].settings = dict(one.split("=", 1) for one in options.settings)
         for row in rows:
             samples = list(turns(trees, row, options.turns, options.requests))
             print(told(row, trees, samples), flush=True)

@@ -120,6 +120,17 @@ def test_sections_start_a_container(
     assert ask(scratch, client, network, *command) == "hi"
 
 
+def test_metrics_are_read_by_name(
+    scratch: ScratchEngine, image: str, network: str
+) -> None:
+    """The image has what METRICS needs, and who is on the network reads them by the name of the container."""
+    serve(scratch, image, network, "-e", "METRICS=tcp://:9375")
+    read = ("wget", "-qO-", "http://proxy:9375/metrics")
+    told = scratch.docker("run", "--rm", f"--network={network}", "busybox", *read).text
+    assert "trioproxy_engine_up 1.0" in told
+    assert "process_resident_memory_bytes" in told
+
+
 def test_operations_alone_start_the_proxy(
     scratch: ScratchEngine, image: str, client: str, network: str
 ) -> None:

@@ -222,7 +222,7 @@ async def test_lines_that_were_dropped_are_counted_for_good(
 @given(st.lists(st.tuples(st.sampled_from(["GET", "PUT", "X"]), st.text()), max_size=8))
 def test_no_client_makes_a_series(asked: list[tuple[str, str]]) -> None:
     """Whatever a client asks for, what it is counted by stands in our tables."""
-    counts = Counts({})
+    counts = Counts({}, lambda _: None)
     admission = Admission(
         Gate.enforcing(parse_policy(READS)[0]), observers=[counts.note]
     )

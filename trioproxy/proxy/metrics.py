@@ -25,7 +25,7 @@ from trioproxy import __version__
 from trioproxy.api.routes import Stream
 from trioproxy.config import Address
 from trioproxy.errors import ConfigError
-from trioproxy.judge.outcome import Moment, Outcome, Verdict, Waits
+from trioproxy.judge.outcome import Moment, Observer, Outcome, Verdict, Waits
 from trioproxy.judge.rules import Reason
 from trioproxy.proxy.connection import Connection
 from trioproxy.proxy.engine import Engine, ResponseMemo
@@ -72,8 +72,8 @@ counter trioproxy_refusals_total client operation decision reason variable
     Those of them that the policy refuses, or would in --shadow, and those that cannot be read.
     variable: the list that an argument or object is not on.
 histogram trioproxy_own_seconds operation
-    From a whole request head to its answer's, less what the Engine took. A body that is judged is read in this time;
-    the relay of others is not in it. Without uploads.
+    From a whole request head to its answer's, less what the Engine took. A body that is judged is read in this time,
+    and a person asked; the relay of bodies is not in it. Without uploads.
 histogram trioproxy_engine_seconds operation
     How long the Engine was waited for: from each head that it was sent, of the request and of our questions about it,
     to its answer's. Without uploads.
@@ -211,7 +211,8 @@ class Tally:
 class Counts:
     """What the clients of one policy did."""
 
-    def __init__(self, times: dict[str, tuple[Times, Times]]) -> None:
+    def __init__(self, times: dict[str, tuple[Times, Times]], log: Observer) -> None:
+        """`log`: who is told first; one observer of ends costs less than two."""
         self.tallies = dict[tuple[str, str, int], Tally]()
         """By operation, words of a decision, and status: there are as many as tables have."""
         self.errors = dict.fromkeys((*FAILED_BY_ENGINE.values(), "cut"), 0)
@@ -221,28 +222,32 @@ class Counts:
         """When an operation came for the first time, in seconds since the epoch."""
         self._known = set[str]()
         self._times = times
+        self._log = log
 
     def note(self, outcome: Outcome) -> None:
-        """Count a request when it is over, or when its stream begins.
+        """Log a request, and count it when it is over, or when its stream begins.
 
         Called for each: all that can be done for many at once is left to `Tally.fold`.
         """
+        self._log(outcome)
         if outcome.moment is not WHOLE:
             if outcome.moment is CLOSED:
                 self._close(outcome)
                 return
             outcome = replace(outcome, received=0, sent=0)  # they are told at its end
         verdict, status, end = outcome.verdict, outcome.status, outcome.ended
-        key = _key(verdict, status)
+        key = UNREAD, "", status
+        if verdict is not None:
+            key = verdict.operation, verdict.decision.words, status
         tally = self.tallies.get(key) or self._begin(key, verdict)
         waits = outcome.waits or Waits()
         waited, waits.seconds = waits.seconds, 0.0
-        if outcome.is_ours or outcome.ending:
+        if outcome.ending:
             waited += self._failed(outcome, waits)
             if not outcome.began:  # it could not be read, or not be looked up: no time
                 tally.count += 1
                 return
-        elif waited and outcome.narrowed is None:
+        elif waited and outcome.narrowed is None and not outcome.is_ours:
             # What is relayed as it comes is over when its head is here; of what follows
             # the slower side says how long it takes.
             end = waits.until
@@ -282,12 +287,6 @@ class Counts:
         both = self._times.setdefault(operation, (Times(), Times()))
         one = self.tallies[key] = Tally(verdict, status, both)
         return one
-
-
-def _key(verdict: Verdict | None, status: int) -> tuple[str, str, int]:
-    if verdict is None:
-        return UNREAD, "", status
-    return verdict.operation, verdict.decision.words, status
 
 
 class TimedEngine(Engine):
@@ -336,7 +335,8 @@ class Metrics(Collector):
 
     def of(self, client: str) -> Counts:
         """Count for the clients of a policy; "": of the process's own."""
-        return self._counts.setdefault(client, Counts(self._times))
+        log = self._shared.log.request
+        return self._counts.setdefault(client, Counts(self._times, log))
 
     def forget(self, client: str) -> None:
         """Tell of a policy no more: it is gone."""

@@ -230,9 +230,8 @@ class Server:
         container may have it.
         """
         load(gate)
-        observers = (self.log.request, *observers)
-        if self._metrics is not None:
-            observers = (*observers, self._metrics.of(client).note)
+        log = self._metrics.of(client).note if self._metrics else self.log.request
+        observers = (log, *observers)
         if is_containers and client not in self._of_containers:
             self._of_containers[client] = None
             self._guard_names()
