@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ from tests.commands.screen import Screen, screen
 from tests.fakes import Client, FakeEngine, answer_always, connect
 from tests.markdown import ROOT
 from tests.patience import PATIENCE
+from tests.proxy.test_asking import Asker
 from trioproxy.commands.ask import read_address
 from trioproxy.config import parse_listener
 from trioproxy.errors import ConfigError
@@ -243,6 +245,49 @@ def test_nobody_asks(tmp_path: Path) -> None:
     ):
         done = run("approve", str(file), *more)
         assert (done.status, said in done.err) == (2, True), done.err
+
+
+async def test_an_hour_outlives_a_reload_that_does_not_touch_it(tmp_path: Path) -> None:
+    """What is added elsewhere leaves it; it is gone where its list loses something, or has it."""
+    async with stage(tmp_path) as one:
+        proxy, text = one.proxy.process, FILE
+        async with await trio.open_unix_socket(str(tmp_path / "ask.sock")) as stream:
+            person = Asker(stream)
+            await person.send(asker=1)
+            await person.until("attached")
+            await one.create(Binds=["/srv/b:/b"])
+            await person.say("hour")
+            assert await one.status() == 200
+            text = text.replace("SystemPing", "SystemInfo,SystemPing")
+            one.file.write_text(text)
+            proxy.send_signal(signal.SIGHUP)
+            await one.proxy.line(" reload ")
+            await one.create(Binds=["/srv/b:/b"])
+            assert await one.status() == 200
+            one.file.write_text(text.replace("/srv/a", "/srv/c"))
+            proxy.send_signal(signal.SIGHUP)
+            assert "CREATE_BINDS=/srv/b" in await one.proxy.line(" hour-over ")
+            await one.proxy.line(" reload ")
+            await one.create(Binds=["/srv/b:/b"])
+            await person.say("no")
+            assert await one.status() == 403
+
+
+async def test_an_hour_that_would_be_root_beside_a_new_file_is_over(
+    tmp_path: Path,
+) -> None:
+    """A file that is widened by hand is weighed with what is allowed for an hour."""
+    async with stage(tmp_path) as one:
+        async with await trio.open_unix_socket(str(tmp_path / "ask.sock")) as stream:
+            person = Asker(stream)
+            await person.send(asker=1)
+            await person.until("attached")
+            await one.create(Binds=["/srv/y:/b"])
+            assert (await person.say("hour"))["root"] == ""
+            assert await one.status() == 200
+            one.file.write_text(FILE.replace("/srv/a", "/srv/a,/srv/y/in"))
+            one.proxy.process.send_signal(signal.SIGHUP)
+            await one.proxy.line(" hour-over ")
 
 
 async def test_a_proxy_that_is_not_there(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_each_setting_is_told_of() -> None:
     assert (
         plain.keys()
         == told.keys()
-        == VALUES.keys() | {"--record", "--shadow", "--watch"}
+        == VALUES.keys() | {"--ask", "--record", "--shadow", "--watch"}
     )
 
 

@@ -146,7 +146,13 @@ class Answering:
     def _receive(self, more: bytes) -> None:
         *lines, self.pending = (self.pending + more).split(b"\n")
         for line in lines:
-            data = json.loads(line)
+            try:
+                data = json.loads(line)
+            except ValueError:
+                raise ConfigError(
+                    "what answers there does not ask",
+                    hint="name the socket of enforce --ask, and no listener",
+                ) from None
             for name, hear in (
                 ("question", self._hear_question),
                 ("attached", self._hear_attached),

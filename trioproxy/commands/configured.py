@@ -61,7 +61,7 @@ ELSEWHERE: Final = {
 OPTIONS: Final = {"LISTEN": "listen", "SOCKET_PATH": "upstream"}
 """Those that an option takes precedence of, and its name."""
 
-ALONE: Final = ("record", "shadow", "watch")
+ALONE: Final = ("ask", "record", "shadow", "watch")
 """Options that no variable stands for."""
 
 

@@ -194,6 +194,8 @@ class Asker:
     """Of which policies it takes questions, by the names of their files; None: of all."""
     is_ready: bool = False
     """Whether it has said what it is."""
+    writes: dict[str, str] = field(default_factory=dict)
+    """The policies whose files it writes, by the id of the question."""
 
     def takes(self, file: str) -> bool:
         """Whether it is asked about what a file refuses."""
@@ -652,6 +654,7 @@ class Asking:
                 if not self._file(question.who.policy):
                     raise _BadLine("this policy has no file: say once, or hour")
                 question.writer = asker
+                asker.writes[question.id] = question.who.policy
                 asker.tell(write=question.id)
                 return
             if said is Said.HOUR:
@@ -659,19 +662,22 @@ class Asking:
             self._conclude(question, said, asker)
 
     async def _written(self, asker: Asker, data: Mapping[str, object]) -> None:
-        question = self._find(asker, data["written"])
-        if question.writer is not asker:
+        name = str(data["written"])
+        if name not in asker.writes:
             raise _BadLine("say always first")
+        policy, question = asker.writes.pop(name), self._open.get(name)
         if why := data.get("failed"):
-            question.writer = None
-            asker.tell(**question.line())
+            if question is not None:
+                question.writer = None
+                asker.tell(**question.line())
             raise _BadLine(f"it was not written: {why!s:.256}")
         try:
+            # Also where the question is over by now: the file is another one.
             if self.reread is not None:
                 with trio.move_on_after(REREAD_SECONDS):
-                    await self.reread(question.who.policy)
+                    await self.reread(policy)
         finally:
-            if not question.over.is_set():
+            if question is not None and not question.over.is_set():
                 self._conclude(question, Said.ALWAYS, asker)
 
     def _allow(self, question: Question) -> None:
