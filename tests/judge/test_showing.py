@@ -15,6 +15,7 @@ from trioproxy.judge.showing import (
     HIDDEN,
     NeedContainers,
     NeedKnown,
+    NeedSum,
     NeedUsers,
     NeedWhole,
     Showing,
@@ -64,6 +65,8 @@ def look(
                     answer = 1
                 case NeedKnown():
                     answer = THERE.get((need.kind, need.id))
+                case NeedSum():
+                    answer = None
             need = looking.send(answer)
     except StopIteration as over:
         shown: Shown = over.value

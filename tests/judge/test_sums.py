@@ -7,6 +7,7 @@ from trioproxy.api.answers import ANSWERS
 from trioproxy.judge.showing import (
     NeedContainers,
     NeedKnown,
+    NeedSum,
     NeedUsers,
     NeedWhole,
     Showing,
@@ -36,6 +37,8 @@ def shown(operation: str, key: str, value: Any) -> Shown:  # noqa: ANN401  JSON
                 answer = {one: Thing("container", one, labels=OWN if one == ID else {}, inherited={}) for one in need.ids}  # type: ignore[arg-type]  # fmt: skip
             case NeedUsers():
                 answer = 1
+            case NeedSum():
+                answer = None
             case NeedKnown():
                 raise AssertionError("only events ask that")
 

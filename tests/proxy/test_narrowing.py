@@ -696,7 +696,12 @@ DISK = {
     "as before": (
         "x=1", b"x=1",
         {"Containers": RUNNING, "ContainerUsage": sums(2, 6, 0), "VolumeUsage": {}, "Volumes": [ONE, OTHER_VOLUME], "BuildCacheUsage": OF_CACHE, "LayersSize": 7, "NewUsage": {"x": 1}},
-        {"Containers": RUNNING[:1], "VolumeUsage": {}, "Volumes": [ONE], "BuildCacheUsage": OF_CACHE, "LayersSize": 7},
+        {"Containers": RUNNING[:1], "ContainerUsage": sums(1, 3, 0), "VolumeUsage": {}, "Volumes": [ONE], "BuildCacheUsage": OF_CACHE, "LayersSize": 7},
+    ),
+    "without its list": (
+        "", b"",
+        {"VolumeUsage": sums(2, 75, 70), "Volumes": [ONE, OTHER_VOLUME], "ContainerUsage": sums(2, 6, 0)},
+        {"Volumes": [ONE]},
     ),
 }  # fmt: skip
 """Query, what goes on of it, what the Engine of API 1.52 tells, what is shown."""
@@ -708,9 +713,10 @@ async def test_the_sums_of_newer_engines(
 ) -> None:
     """They are made of what is shown, with their lists if these were asked for; a sum of which
     the Engine tells no list is left out, and so is what no version of the API has had."""
-    client, engine = await measuring.ask("GET", f"/v1.52/system/df?{query}")
+    mark = "?" * bool(query)
+    client, engine = await measuring.ask("GET", f"/v1.52/system/df{mark}{query}")
     line = (await engine.read_request()).line
-    assert line == b"GET /v1.52/system/df?%b HTTP/1.1" % asked
+    assert line == b"GET /v1.52/system/df%b%b HTTP/1.1" % (mark.encode(), asked)
     await engine.send(answer(told))
     assert json.loads((await client.read_response()).body) == shown
 

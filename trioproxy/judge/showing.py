@@ -35,7 +35,7 @@ from trioproxy.api.families import Hides, Kind
 from trioproxy.api.routes import row_of
 from trioproxy.errors import BadBody, BadTarget, Untold
 from trioproxy.judge.references import MOST_REFERENCES, Named, Reference
-from trioproxy.judge.sums import sum_of
+from trioproxy.judge.sums import Sum, sum_of
 from trioproxy.limits.objects import Objects
 from trioproxy.limits.things import Thing, listed
 from trioproxy.values import ordered_class, value_class
@@ -77,7 +77,14 @@ class NeedKnown:
     """Whether nothing will be heard of it any more."""
 
 
-NeedOfAnswer = NeedWhole | NeedContainers | NeedUsers | NeedKnown
+@ordered_class
+class NeedSum:
+    """What was shown of a list that came before: a `Sum`, or None where there was none."""
+
+    told: Tells
+
+
+NeedOfAnswer = NeedWhole | NeedContainers | NeedUsers | NeedKnown | NeedSum
 
 
 class Hidden(Enum):
@@ -273,7 +280,10 @@ class Showing:
         if not any(map(self.objects.limits, KINDS[told])):
             return Shown(self._in_brief(value))
         if value.get("TotalCount") and "Items" not in value:
-            return Shown(HIDDEN)  # nobody can tell what of it is a stranger's
+            before: Sum | None = yield NeedSum(told)
+            if before is None:  # nobody can tell what of it is a stranger's
+                return Shown(HIDDEN)
+            return Shown(before.told(value.get("TotalSize")))
         for item in list_of(value.get("Items")):
             shown = yield from self._told(told, key, item)
             hidden += shown.hidden

@@ -58,16 +58,43 @@ _PARTS: Final[MappingProxyType[Tells, Callable[[Iterable[Json]], Iterator[_Part]
 )
 
 
+SUMMED: Final = _PARTS.keys()
+"""What there are sums of that may tell of strangers."""
+
+
+class Sum:
+    """A sum of what is shown, as its elements come."""
+
+    __slots__ = ("_told", "active", "count", "free", "size")
+
+    def __init__(self, told: Tells) -> None:
+        self._told = told
+        self.count = self.active = self.size = self.free = 0
+
+    def add(self, item: Json) -> None:
+        """Count one more."""
+        for one in _PARTS[self._told]([item]):
+            self.count += 1
+            self.active += not one.is_free
+            self.size += one.size
+            self.free += one.size * one.is_free
+
+    def told(self, layers: Json, **items: Json) -> dict[str, Json]:
+        """Tell it. `layers`: what images take together, which is nobody's."""
+        total: Json = self.size
+        found: dict[str, Json] = {
+            "ActiveCount": self.active,
+            **items,
+            "Reclaimable": self.free,
+            "TotalCount": self.count,
+            "TotalSize": layers if self._told is Tells.IMAGE else total,
+        }
+        return {name: value for name, value in found.items() if value}
+
+
 def sum_of(told: Tells, items: list[Json], layers: Json) -> dict[str, Json]:
-    """Sum up what is shown. `layers`: what images take together, which is nobody's."""
-    parts = list(_PARTS[told](items))
-    free = [one for one in parts if one.is_free]
-    total: Json = sum(one.size for one in parts)
-    found: dict[str, Json] = {
-        "ActiveCount": len(parts) - len(free),
-        "Items": items,
-        "Reclaimable": sum(one.size for one in free),
-        "TotalCount": len(parts),
-        "TotalSize": layers if told is Tells.IMAGE else total,
-    }
-    return {name: value for name, value in found.items() if value}
+    """Sum up what is shown, with that. `layers`: as `Sum.told`."""
+    found = Sum(told)
+    for one in items:
+        found.add(one)
+    return found.told(layers, Items=items)

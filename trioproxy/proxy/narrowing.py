@@ -50,11 +50,13 @@ from trioproxy.judge.showing import (
     NeedContainers,
     NeedKnown,
     NeedOfAnswer,
+    NeedSum,
     NeedUsers,
     NeedWhole,
     Showing,
     Shown,
 )
+from trioproxy.judge.sums import SUMMED, Sum
 from trioproxy.limits.things import Thing, listed
 from trioproxy.proxy.bodies import in_turns
 from trioproxy.proxy.engine import Engine
@@ -93,6 +95,8 @@ class Narrowing:
         self._writer = _Writer(showing.answer.shape)
         self._content = Content(engine.wire, response.framing)
         self._left = showing.limit
+        has_sums = showing.narrows and Tells.USAGE in showing.answer.parts.values()
+        self._sums: dict[Tells, Sum] | None = {} if has_sums else None
         self._turns = Turns()
         self._is_chunked = False
         self._is_read = False
@@ -197,6 +201,8 @@ class Narrowing:
         if piece.mark is VALUE and tells is Tells.USAGE and piece.raw != b"null":
             raw = await self._element(piece)
             return self._writer.other(piece._replace(raw=raw)) if raw else ()
+        if piece.mark is OPEN and self._sums is not None and tells in SUMMED:
+            self._sums.setdefault(tells, Sum(tells))  # of nothing, too
         if piece.mark is VALUE:
             await self._parse(piece.raw)
             if piece.raw != b"null" and tells is not Tells.NOBODY:
@@ -215,6 +221,8 @@ class Narrowing:
         if shown.value is HIDDEN:
             return b""
         self._left -= 1
+        if self._sums is not None:
+            self._count(self._showing.answer.parts[piece.key], shown.value)
         if shown.value is value:
             return piece.raw
         if len(piece.raw) <= LONG:
@@ -222,11 +230,19 @@ class Narrowing:
         await self._wire.let_others()
         return await in_turns(self._wire, jsonbody.rendering(shown.value))
 
+    def _count(self, tells: Tells, value: jsonbody.Json) -> None:
+        """Sum up what is shown of a list, for a sum that comes behind it without one."""
+        if self._sums is not None and tells in SUMMED:
+            self._sums.setdefault(tells, Sum(tells)).add(value)
+
     async def _look(self, looking: Looking) -> Shown:
         asking = self._asking
         try:
             need = next(looking)
             while True:
+                if isinstance(need, NeedSum):
+                    need = looking.send((self._sums or {}).get(need.told))
+                    continue
                 answer = asking.at_once(need)
                 need = looking.send(
                     await asking.answer(need) if answer is None else answer
@@ -333,6 +349,8 @@ class _Asking:
                 return self._of_images[need.image]
             case NeedKnown():
                 return await self._recall(need)
+            case NeedSum():
+                return None  # `Narrowing` has it
 
     async def _with_users(self, volume: Thing) -> Thing:
         """Say who has a volume that nobody named.
