@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import h11
 import trio
 
-from tests.fakes import Client, EngineConnection, connect, response
+from tests.fakes import Client, EndOfData, EngineConnection, connect, response
 from tests.patience import PATIENCE
 
 POLICY = "ALLOW_OPERATIONS=ContainerList,ImageList,SystemPing,VolumeCreate"
@@ -75,10 +75,21 @@ class Load:
     async def _keeping(self) -> None:
         while True:
             with closing(await connect(self.address)) as client:
-                goes_on = True
-                while goes_on:
-                    await client.ask("GET", "/containers/json")
-                    goes_on = await self._read(client, "keeping")
+                goes_on = await self._keep_asking(client)
+                # A connection that was kept may end while it is idle, and then no byte of an
+                # answer comes: as every client of HTTP does, it asks on another one.
+                with suppress(EndOfData):
+                    while goes_on:
+                        goes_on = await self._keep_asking(client)
+
+    async def _keep_asking(self, client: Client) -> bool:
+        before = len(client.received)
+        try:
+            await client.ask("GET", "/containers/json")
+            return await self._read(client, "keeping")
+        except (ConnectionError, h11.RemoteProtocolError) as error:
+            assert len(client.received) == before, "an answer was cut"
+            raise EndOfData(str(error)) from error
 
     async def _slow(self) -> None:
         while True:

@@ -88,6 +88,8 @@ async def test_a_client_starts_it(fake: FakeEngine, tmp_path: Path) -> None:
             process.send_signal(signal.SIGTERM)
             with trio.CancelScope(shield=True), trio.fail_after(PATIENCE):
                 assert await process.wait() == 0
+                if process.stderr is not None:
+                    await process.stderr.aclose()
 
 
 SCRIPT = """
@@ -99,8 +101,8 @@ show() { systemctl show --property=Type,ActiveState,StatusText trioproxy.service
 show
 for at in 1 2 3; do systemctl restart trioproxy.service; sleep 0.3; done
 systemctl reload trioproxy.service
-until systemctl is-active --quiet trioproxy.service; do sleep 0.05; done
-show
+while show >shown; ! grep -q ActiveState=active shown; do sleep 0.05; done
+cat shown
 printf '[Service]\\nType=notify-reload\\nExecReload=\\n' >/run/units/trioproxy.service.d/reload.conf
 systemctl daemon-reload
 systemctl restart trioproxy.service
