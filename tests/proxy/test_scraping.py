@@ -3,14 +3,13 @@
 from pathlib import Path
 
 import pytest
-import trio
 from trio.testing import MockClock
 
 from tests.answering_engine import answer
 from tests.fakes import FakeEngine, connect, request, settle
 from tests.proxy.conftest import Proxy, Start
 from trioproxy.config import Entry, TcpAddress, UnixAddress
-from trioproxy.proxy.scraping import SCRAPE_HEAD, SCRAPES
+from trioproxy.proxy.scraping import SCRAPE_HEAD, SCRAPE_PAUSE, SCRAPES
 
 METRICS = request("GET", "/metrics", "Accept: application/openmetrics-text")
 
@@ -127,14 +126,33 @@ async def test_one_text_serves_for_a_second(
     async def ask() -> None:
         texts.add((await told(str(metrics), METRICS))[1])
 
-    async with trio.open_nursery() as nursery:
-        for _ in range(SCRAPES):
-            nursery.start_soon(ask)
-    await ask()
+    for _ in range(SCRAPES):
+        await ask()
+        await settle()
+        mock_clock.jump(SCRAPE_PAUSE)
     assert (len(texts), len(fake.connections)) == (1, 1)
     mock_clock.jump(1.1)
     await ask()
     assert len(fake.connections) == 2
+
+
+async def test_who_hammers_waits(
+    start: Start, tmp_path: Path, mock_clock: MockClock
+) -> None:
+    """One is taken at a time, with a pause behind it: thousands who come at once are no work."""
+    metrics = UnixAddress(path=str(tmp_path / "m.sock"))
+    proxy = await start(metrics=metrics)
+    proxy.nursery.start_soon(proxy.fake.serve, answer)
+    many = [await connect(str(metrics)) for _ in range(3)]
+    for one in many:
+        await one.send(METRICS)
+    for one in many:
+        await one.read_response()
+        await settle()
+        assert all(other.take() == b"" for other in many)
+        mock_clock.jump(SCRAPE_PAUSE)
+        one.close()
+        many = many[1:]
 
 
 async def test_a_bug_of_metrics_ends_no_client(

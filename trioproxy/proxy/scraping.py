@@ -26,6 +26,9 @@ SCRAPES: Final = 8
 SCRAPE_SECONDS: Final = 10.0
 """From the accept to the last byte, as Prometheus itself waits."""
 
+SCRAPE_PAUSE: Final = 0.01
+"""Seconds between two accepts: whoever comes more often waits, and no client of the proxy."""
+
 SCRAPE_HEAD: Final = 8 * 1024
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 ALONE: Final = "here is GET /metrics alone"

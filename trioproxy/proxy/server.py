@@ -498,7 +498,7 @@ class Server:
 
     async def _answer_scrapes(self, listener: Listener) -> None:
         """Accept who reads metrics, in places of their own."""
-        from trioproxy.proxy.scraping import Scraping
+        from trioproxy.proxy.scraping import SCRAPE_PAUSE, Scraping
 
         assert self._metrics is not None  # noqa: S101  the listener is theirs
         listener.sock.setblocking(False)
@@ -508,19 +508,25 @@ class Server:
             scraping = Scraping(
                 self._shared, self._metrics.text, listener.entry, site, nursery
             )
-            await self._accept_from(listener, scraping.take)
+            await self._accept_from(listener, scraping.take, SCRAPE_PAUSE)
 
     async def _accept_from(
-        self, listener: Listener, take: Callable[[socket.socket, object], None]
+        self,
+        listener: Listener,
+        take: Callable[[socket.socket, object], None],
+        pause: float = 0.0,
     ) -> None:
         watched = Watched(listener.sock, self._watch)
         try:
-            await self._accept_watched(watched, take)
+            await self._accept_watched(watched, take, pause)
         finally:
             self._watch.remove(watched)
 
     async def _accept_watched(
-        self, watched: Watched, take: Callable[[socket.socket, object], None]
+        self,
+        watched: Watched,
+        take: Callable[[socket.socket, object], None],
+        pause: float,
     ) -> None:
         """Accept clients for ever. Without a descriptor for a new one it waits for one;
         the clients that are served are not concerned."""
@@ -550,6 +556,8 @@ class Server:
                 is_exhausted = False
                 take(sock, address)
                 accepted += 1
+                if pause:
+                    await trio.sleep(pause)
                 if accepted % ACCEPTS == 0:
                     # Not in the queue of those who give way: a newcomer would wait
                     # behind all of a flood that is here already.
