@@ -36,19 +36,22 @@ def imported_in_functions() -> Iterator[tuple[str, str]]:
 def test_the_door_loads_what_functions_import() -> None:
     """Nothing that judges or moves bytes is imported for the first time by a request.
 
-    What only narrows answers comes with the first policy that does, and what knows clients by
-    their containers, or asks a person, when the listeners are bound, where anything does.
+    What only narrows answers, or tells of creations, comes with the first policy that does; and
+    what knows clients by their containers, asks a person, or measures, when the listeners are
+    bound, where anything does.
     """
     script = (
         "import sys, trioproxy.proxy.server, trioproxy.proxy.door\n"
+        "from dataclasses import replace\n"
         "from trioproxy.file.permissions import parse_policy\n"
         "from trioproxy.judge.gate import Gate\n"
         "from trioproxy.proxy.server import load\n"
         "policy, _ = parse_policy({'ALLOW_OPERATIONS': 'ContainerList',"
         " 'ONLY_CONTAINERS': '@own', 'ONLY_OWNER': 'x', 'REDACT': 'env', 'CREATE_IMAGES': '@built'})\n"
         "load(Gate.enforcing(policy))\n"
-        "load(Gate.trying(policy))\n"
+        "load(replace(Gate.trying(policy), audits=True))\n"
         "import trioproxy.proxy.containers, trioproxy.proxy.holding\n"
+        "import trioproxy.proxy.metrics, trioproxy.proxy.scraping\n"
         "print(*sys.modules, sep='\\n')"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)  # fmt: skip

@@ -805,6 +805,10 @@ def load(gate: Gate) -> None:
         from trioproxy.http import hearing  # noqa: F401
     if gate.tried:
         from trioproxy.proxy import counting  # noqa: F401
+    if gate.audits:
+        import json  # noqa: F401
+
+        from trioproxy.evidence import keeping  # noqa: F401
 
 
 async def _asks_for_health(wire: Wire) -> bool:
