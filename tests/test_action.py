@@ -432,7 +432,8 @@ def test_the_action_installs_itself(jobs: Jobs, checkout: Checkout) -> None:
         [python, "-m", "pip", "list", "--format=json"], capture_output=True, check=True
     )
     installed = {
-        f"{one['name']}=={one['version']}" for one in json.loads(listed.stdout)
+        f"{one['name'].replace('_', '-')}=={one['version']}"
+        for one in json.loads(listed.stdout)
     }
     locked = {
         line.split()[0]

@@ -72,6 +72,8 @@ class Stage:
     ids: dict[str, str] = field(default_factory=dict)
     """By what they are called."""
     since: int = 0
+    filled: float = 0.0
+    """When all was there, and nothing else yet: other tests make things of such names."""
 
     @property
     def inside(self) -> set[str]:
@@ -102,6 +104,7 @@ class Stage:
             for network in ("in-net", "out-net"):
                 if network[:2] != one[:2]:
                     self.post(f"/networks/{network}/connect", Container=self.ids[one])
+        self.filled = time.time()
 
     def narrowed(self, what: str, told: Any) -> Any:  # noqa: ANN401  JSON
         """An answer without strangers."""
@@ -256,7 +259,7 @@ def commands(stage: Stage) -> Iterator[tuple[str, ...]]:
     yield ("network", "ls", "--no-trunc", *formats, "--filter=label=app=y")
     yield ("volume", "ls", *formats)
     yield ("volume", "ls", *formats, "--filter=dangling=false")
-    until = f"--until={int(time.time())}"
+    until = f"--until={stage.filled:.6f}"
     yield ("events", f"--since={stage.since}", until, *formats, "--filter=type=container")  # fmt: skip
     for project in ("a", "b"):
         yield ("compose", "-p", project, "ps", "-a", "--format=json")

@@ -396,6 +396,9 @@ def test_disk_usage(stage: Stage, version: str, kinds: str) -> None:
     status, shown = send(stage.proxied, "GET", path)
     assert status == 200
     assert list(shown) == list(disk)
+    for found in (shown, disk):  # the Engine walks a map of its build cache, too
+        if found.get("BuildCache"):
+            found["BuildCache"].sort(key=str)
     assert {k: v for k, v in shown.items() if k not in every} == {k: v for k, v in disk.items() if k not in every}  # fmt: skip
     for name in every:
         elements, found = wanted[name], shown[name]

@@ -127,7 +127,11 @@ def test_two_independent_learnings_give_the_same_file(
 
 MADE_IN_TMP = """
 set -e
-work=$(mktemp -d /tmp/planted-XXXXXXXX)
+# One of many made names has no digit, or one at its end alone, as a word may.
+until case ${work#/tmp/planted-} in *[0-9]*[a-z]*[0-9]*[A-Z]*) ;; *) false ;; esac
+do work=$(mktemp -u /tmp/planted-XXXXXXXX)
+done
+mkdir $work
 docker run --rm -v $work:/w busybox true
 rmdir $work
 """

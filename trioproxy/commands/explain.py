@@ -208,6 +208,8 @@ def _lists(sheet: Sheet) -> Iterator[str]:
     if meaning.shows_listed:
         names = ", ".join(meaning.shows_listed)
         yield from wrapped(f"others are not shown, either: {names}", indent="  ")
+    for text in meaning.joined:
+        yield from wrapped(text, indent="  ")
     yield from [""] * bool(meaning.redacted)
     for text in meaning.redacted:
         yield from wrapped(text)
@@ -254,7 +256,7 @@ def markdown_lines(path: str, sheet: Sheet) -> Iterator[str]:
         )
         seen = one.sighting.removeprefix("seen ")
         yield f"| {one.power.shown} | {as_code(one.grant.name)}{route} | {one.power.why} | {seen} |"
-    for text in meaning.redacted:
+    for text in (*meaning.joined, *meaning.redacted):
         yield ""
         yield f"{text[0].upper()}{text[1:]}."
     limits = (*meaning.limits, *meaning.objects)
@@ -286,6 +288,7 @@ def data(file: PolicyFile, sheet: Sheet) -> dict[str, object]:
         "lines": list(map(line_data, sheet.lines)),
         "limits": {one.variable: one.value for one in meaning.limits},
         "objects": {one.variable: one.value for one in meaning.objects},
+        "joins": meaning.joins,
         "shows_listed": meaning.shows_listed,
         "hides": meaning.hides.split(",") if meaning.hides else [],
         "still_shows": meaning.still_shows,

@@ -16,7 +16,14 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Final
 
-from trioproxy.api.families import FAMILIES, PROXY, REDACT_VARIABLE, Family, Kind
+from trioproxy.api.families import (
+    FAMILIES,
+    NETWORK_VARIABLE,
+    PROXY,
+    REDACT_VARIABLE,
+    Family,
+    Kind,
+)
 from trioproxy.api.fields import OPERATIONS as ARGUED
 from trioproxy.api.routes import (
     ENDPOINTS,
@@ -101,6 +108,8 @@ class Meaning:
     """Which objects they may name."""
     shows_listed: tuple[str, ...]
     """Operations of it that show the objects which are listed, and no others."""
+    joins: str
+    """The network that a creation joins which names none; empty: the Engine's own."""
     hides: str
     """What answers do not tell, as in the file; empty: they tell all."""
     still_shows: tuple[str, ...]
@@ -120,6 +129,15 @@ class Meaning:
     def is_root(self) -> bool:
         """Whether root on the host can be reached in a known way."""
         return bool(self.ways)
+
+    @property
+    def joined(self) -> tuple[str, ...]:
+        """What becomes of a creation that names no network, if anything, in a sentence."""
+        if not self.joins:
+            return ()
+        return (
+            f"what names no network joins this one: {NETWORK_VARIABLE}={self.joins}",
+        )
 
     @property
     def redacted(self) -> tuple[str, ...]:
@@ -156,6 +174,7 @@ def meaning_of(policy: Policy) -> Meaning:
         limits=tuple(_limits(policy.limits)),
         objects=tuple(_objects(policy.objects)),
         shows_listed=policy.shows_listed,
+        joins=policy.objects.network,
         hides=policy.hidden_words,
         still_shows=policy.still_shows,
         gone_around=policy.gone_around,

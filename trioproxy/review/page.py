@@ -213,6 +213,7 @@ def _sections(
             para(told),
             _lists(sheet, meaning.objects),
             para("Others are not shown, either: ", some(shown), ".") if shown else None,
+            [para(f"{one[0].upper()}{one[1:]}.") for one in meaning.joined],
         )
     if meaning.redacted:
         hidden = [para(f"{one[0].upper()}{one[1:]}.") for one in meaning.redacted]
