@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, ParamSpec, Self, TypeVar
 
-from trioproxy.commands.terminal import has_colours, painted
 from trioproxy.quoting import visible
 
 _Args = ParamSpec("_Args")
@@ -50,7 +49,6 @@ class Block:
         """Of the terminal, when they were drawn."""
         self._unsent = b""
         self._is_gone = False
-        self._paint = painted if has_colours(os.environ) else str
 
     @classmethod
     def on(cls, fd: int) -> Self | None:
@@ -89,7 +87,7 @@ class Block:
         if size.columns < LEAST_COLUMNS or not rows:
             self.put_away()
         elif (rows, size) != (self._shown, self._size):
-            text = f"{ERASE_LINE}\r\n".join(map(self._paint, rows))
+            text = f"{ERASE_LINE}\r\n".join(rows)
             up = f"\x1b[{len(rows) - 1}A" * (len(rows) > 1)
             self._send(
                 f"{self._to_top(size)}{CLIP}{text}{ERASE_BELOW}{WRAP}{up}\r{SAVE}"

@@ -346,3 +346,12 @@ def boundary_of(
             return Chunked(failure)
         case Body.UNTIL_CLOSE:
             return UntilClose()
+
+
+def content_of(
+    framing: Framing, failure: type[BadRequest] | type[UpstreamError] = BadRequest
+) -> Boundary:
+    """Make the boundary of one body that is looked at: of a chunked one its content is kept."""
+    if framing is CHUNKED:
+        return Dechunked(failure)
+    return boundary_of(framing, failure)

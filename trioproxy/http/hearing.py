@@ -18,7 +18,7 @@ from typing import Final
 
 from trioproxy.errors import BadRequest, UpstreamError
 from trioproxy.http import jsonbody
-from trioproxy.http.framing import CHUNKED, Boundary, Dechunked, Framing, boundary_of
+from trioproxy.http.framing import Dechunked, Framing, content_of
 
 LONGEST_TOLD: Final = 1_024
 """Bytes of a line that is read: those that tell an id have a tenth of that."""
@@ -48,11 +48,7 @@ class Hearing:
 
     def __init__(self, framing: Framing, take: Callable[[str], None]) -> None:
         """`take` is given the digits of each id."""
-        self._boundary: Boundary = (
-            Dechunked(UpstreamError)
-            if framing is CHUNKED
-            else boundary_of(framing, UpstreamError)
-        )
+        self._boundary = content_of(framing, UpstreamError)
         self.done = self._boundary.done
         self.passed = 0
         self.unseen = 0  # nothing goes through the kernel unread

@@ -10,11 +10,9 @@ from functools import partial
 
 from trioproxy.errors import BadRequest, UpstreamError, UpstreamLost
 from trioproxy.http.framing import (
-    CHUNKED,
     UNTIL_CLOSE,
-    Boundary,
     Dechunked,
-    boundary_of,
+    content_of,
 )
 from trioproxy.http.response import ResponseHead, is_packed
 from trioproxy.judge.gate import Gate
@@ -39,11 +37,7 @@ class Counting(Narrowing):
         shared: Shared,
     ) -> None:
         super().__init__(showing, response, engine, gate, shared)
-        self._boundary: Boundary = (
-            Dechunked(UpstreamError)
-            if response.framing is CHUNKED
-            else boundary_of(response.framing, UpstreamError)
-        )
+        self._boundary = content_of(response.framing, UpstreamError)
         self._may_close = response.framing is UNTIL_CLOSE
         self._is_given_up = False
 

@@ -26,14 +26,13 @@ import trio
 
 from trioproxy.errors import BadRequest, UpstreamError, UpstreamLost, leaf_of
 from trioproxy.http.framing import (
-    CHUNKED,
     NO_BODY,
     NOTHING,
     UNTIL_CLOSE,
     Boundary,
-    Dechunked,
     UntilClose,
     boundary_of,
+    content_of,
 )
 from trioproxy.http.response import ResponseHead, with_body, with_close
 from trioproxy.judge.outcome import Moment, Outcome
@@ -308,7 +307,7 @@ class Exchange:
         client, framing = self._sides.client, self.admitted.framing
         if self.admitted.verdict.unpacks:
             # None of it goes with the head, for none of it goes on as it came.
-            self.upward = Dechunked() if framing is CHUNKED else boundary_of(framing)
+            self.upward = content_of(framing)
             self._is_uploaded = False
             return b""
         self.upward = boundary_of(framing)

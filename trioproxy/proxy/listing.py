@@ -18,13 +18,12 @@ from trioproxy.http.elements import (
     unreadable,
 )
 from trioproxy.http.framing import (
-    CHUNKED,
     PIECE_OF_CHUNKS,
     UNTIL_CLOSE,
     Boundary,
     Dechunked,
     Framing,
-    boundary_of,
+    content_of,
 )
 from trioproxy.http.jsonbody import Json
 from trioproxy.proxy.engine import Engine
@@ -69,11 +68,7 @@ class Content:
     def __init__(self, wire: Wire, framing: Framing) -> None:
         self._wire = wire
         self._may_close = framing is UNTIL_CLOSE
-        self._boundary: Boundary = (
-            Dechunked(UpstreamError)
-            if framing is CHUNKED
-            else boundary_of(framing, UpstreamError)
-        )
+        self._boundary = content_of(framing, UpstreamError)
         self._data = b""
         self._at = 0
 
