@@ -277,9 +277,14 @@ def container_of(event: dict[str, Any]) -> str | None:
     return found
 
 
+def is_nobodys(event: dict[str, Any]) -> bool:
+    """Of what no list holds, and everybody may ask for."""
+    return event["Type"] in {"builder", "daemon", "image", "plugin"}
+
+
 def is_own(event: dict[str, Any], own: set[str]) -> bool:
-    if event["Type"] == "image":
-        return True  # nobody's, and listed to all
+    if is_nobodys(event):
+        return True
     actor = event["Actor"]
     ids = [actor["ID"], container_of(event)]
     named = actor["Attributes"].get("name")  # a prune of everybody's has none
@@ -321,7 +326,7 @@ def test_events_of_before(stage: Stage) -> None:
     """What happened is told of what is still there; of what is gone, where a name says all."""
     own = set(stage.own.values()) | stage.anonymous()
     nothing = json.dumps({"label": ["that=nothing-has"]})
-    for kind in ("containers", "networks", "volumes"):
+    for kind in ("containers", "networks", "volumes", "images", "build"):
         pruned = target(f"/{kind}/prune", filters=nothing)
         assert send(stage.raw, "POST", pruned)[0] == 200  # an event of no object
     until = str(int(time.time()) + 1)
@@ -334,7 +339,7 @@ def test_events_of_before(stage: Stage) -> None:
     expected = [
         event
         for event in expected
-        if event["Type"] == "image"
+        if is_nobodys(event)
         or (
             is_own(event, own)
             and (container_of(event) or event["Actor"]["ID"]) in there
