@@ -31,7 +31,7 @@ from trioproxy.judge.gate import Gate
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 
-LISTED: Final = 3.5
+LISTED: Final = 5.0
 """Milliseconds that a list of 100 containers may cost, narrowed and redacted."""
 INSPECTED: Final = 1.0
 """What an inspected container of 20 KB may cost, redacted."""
@@ -76,7 +76,7 @@ def container(number: int) -> dict[str, Any]:
 
 def inspected() -> dict[str, Any]:
     """What an inspection tells of one, some 20 KB."""
-    environment = [f"VARIABLE_{at}=" + "value" * 20 for at in range(100)]
+    environment = [f"VARIABLE_{at}=" + "value" * 30 for at in range(100)]
     config = {"Env": environment, "Labels": container(1)["Labels"], "Cmd": ["app"]}
     host = {f"Option{at}": ["a", {"b": at}] for at in range(100)}
     found = {"Config": config, "HostConfig": host, "Args": ["x"] * 20}

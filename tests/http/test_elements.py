@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from trioproxy.errors import UpstreamError
 from trioproxy.http.elements import (
+    AHEAD,
     CLOSE,
     ELEMENT,
+    LONG,
     MOST_OF_AN_ELEMENT,
     OPEN,
     TURN,
@@ -63,6 +65,31 @@ def test_a_list(items: list[object], at: list[int], space: str) -> None:
     assert list(values(found)) == items
 
 
+@given(
+    st.lists(OBJECTS, max_size=6),
+    st.lists(st.integers(0, 400), max_size=2),
+    st.booleans(),
+)
+def test_a_list_as_the_engine_writes_it(
+    items: list[object], at: list[int], is_ascii: bool
+) -> None:
+    """Objects with a comma alone between them are read ahead: the very bytes, and their values."""
+    raw = json.dumps(items, separators=(",", ":"), ensure_ascii=is_ascii).encode()
+    found = cut("list", raw, *at)[1:-1]
+    assert b"[" + b",".join(piece.raw for piece in found) + b"]" == raw
+    assert [piece.value or parse(piece.raw) for piece in found] == items
+
+
+@pytest.mark.parametrize("size", [AHEAD // 8, AHEAD + 1, LONG + 1], ids=str)
+@pytest.mark.parametrize("letter", ["x", "ж"])
+def test_a_list_that_is_longer_than_what_is_read_ahead(letter: str, size: int) -> None:
+    """Objects that stand across the end of what is looked at are told like all others."""
+    items = [{"number": at, "text": letter * (size + at)} for at in range(20)]
+    raw = json.dumps(items, separators=(",", ":"), ensure_ascii=False).encode()
+    for at in ((), range(0, len(raw), 64 * 1024)):
+        assert list(values(cut("list", raw, *at)[1:-1])) == items
+
+
 @given(st.lists(OBJECTS, max_size=4), st.lists(st.integers(0, 400), max_size=4))
 def test_lines(items: list[dict[str, object]], at: list[int]) -> None:
     """Elements one behind the other; each is told with its last byte."""
@@ -102,6 +129,7 @@ def test_byte_by_byte(value: dict[str, object]) -> None:
 
 
 BAD = {
+    "no comma behind one that is read ahead": ("list", b'[{"a":1},{"a":1}{"a":1}]'),
     "nothing": ("list", b""),
     "no end": ("list", b'[{"a":1}'),
     "no end of a text": ("one", b'{"a":"b'),
@@ -136,6 +164,26 @@ def test_what_is_no_answer(shape: str, raw: bytes) -> None:
     for at in ((), range(len(raw))):
         with pytest.raises(UpstreamError):
             cut(shape, raw, *at)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        b'{"a":1,"\\u0061":2}',
+        b'{"a":"\\ud800"}',
+        b'{"a":%b}' % (b"1" * 33),
+        b'{"a":"\xff"}',
+        b'{"a":NaN}',
+        b'{"a":%b1%b}' % (b"[" * DEEPEST, b"]" * DEEPEST),
+    ],
+    ids=["a name twice", "half a pair", "a long number", "no UTF-8", "NaN", "deep"],
+)
+@pytest.mark.parametrize("shape", ["list", "one"])
+def test_what_is_read_ahead_is_read_as_strictly(shape: str, second: bytes) -> None:
+    """What only the strict reader refuses is refused in any place of an answer."""
+    raw = second if shape == "one" else b'[{"a":1},%b,{"a":1}]' % second
+    with pytest.raises(UpstreamError):
+        [piece.value or parse(piece.raw) for piece in cut(shape, raw) if piece.raw]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,12 @@ BAD = [
     (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "nested deeper than 100"),
     (b"[" * 101 + b"]" * 101, "nested deeper than 100"),
     (b'{"a":[' * 51 + b"]}" * 51, "nested deeper than 100"),
+    # Brackets in texts make it look half as deep.
+    (
+        b'%b"%b",%b1%b,"%b"%b'
+        % (b"[" * 60, b"]" * 60, b"[" * 41, b"]" * 41, b"[" * 60, b"]" * 60),
+        "nested deeper than 100",
+    ),
 ]
 
 

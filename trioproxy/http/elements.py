@@ -10,6 +10,7 @@ not see it must not read it in an error.
 """
 
 import re
+from codecs import utf_8_decode
 from collections.abc import Generator, Iterator
 from enum import Enum
 from typing import Final, NamedTuple
@@ -25,8 +26,8 @@ MOST_OF_AN_ELEMENT: Final = 4 * 1024 * 1024
 LONG: Final = 64 * 1024
 """From here on an element is read in steps."""
 
-MOST_GUESSES: Final = 8
-"""Places at which an element may seem to end: each port of a container is one."""
+AHEAD: Final = 16 * 1024
+"""Of a list, this much is looked at at once: ten containers."""
 
 MOST_LISTS: Final = 256
 """Names in an object of lists: the Engine's have eleven."""
@@ -104,7 +105,7 @@ class Elements:
         self.is_whole = False
         """Whether it may end here."""
 
-    def feed(self, data: bytes) -> Iterator[Piece]:
+    def feed(self, data: bytes | bytearray) -> Iterator[Piece]:
         """Take more bytes, and tell all that is whole by now."""
         if self._at:
             del self._data[: self._at]
@@ -122,12 +123,12 @@ class Elements:
                     self.is_whole = True
                     yield from self._next(_AN_EVENT)
                     self.is_whole = False
-                    yield Piece(ELEMENT, "", (yield from self._struct()))
+                    yield from self._struct()
             case "one":
                 self.is_whole = True  # where nothing is said
                 yield from self._next()
                 self.is_whole = False
-                yield Piece(ELEMENT, "", (yield from self._struct()))
+                yield from self._struct()
             case "list":
                 yield from self._next()
                 yield from self._list_or_value("")
@@ -172,38 +173,52 @@ class Elements:
         yield Piece(OPEN, key)
         byte = yield from self._next()
         while byte != b"]":
-            if byte == b"{" and (guessed := self._guess(key)) is not None:
-                self._at += len(guessed.raw)
-                yield guessed
-                self._at += 1  # over the comma that it was guessed by
-                continue
-            yield Piece(ELEMENT, key, (yield from self._value()))
+            if byte != b"{" or not (yield from self._objects(key)):
+                yield Piece(ELEMENT, key, (yield from self._value()))
             byte = yield from self._after(b"]")
         self._at += 1
         yield Piece(CLOSE, key)
 
-    def _guess(self, key: str) -> Piece | None:
-        """Find an object by how lists are written, and read it; None: look closer.
+    def _objects(self, key: str) -> Generator[Piece, None, bool]:
+        """Tell this object, and those behind it, as long as they are written as the Engine
+        does, without a space; False: the next one is to be looked at closely."""
+        text, at = self._ahead(AHEAD), 0
+        while True:
+            if found := self._object(key, text, at):
+                piece, end = found
+                yield piece
+                if text[end : end + 2] != ",{":
+                    return True
+                self._at += 1
+                at = end + 1
+            elif at:  # it may go on behind the text
+                text, at = self._ahead(AHEAD), 0
+            else:
+                return False
 
-        No object is the beginning of another one. So what is read as one is the one that
-        stands here, wherever its end was guessed; and where brackets do not add up, or the
-        guess is wrong, every byte is looked at. Looking costs as much as reading.
+    def _ahead(self, most: int) -> str:
+        """Give so many of the next bytes as text; nothing if that is none."""
+        with memoryview(self._data)[self._at : self._at + most] as piece:
+            try:  # it may end within a letter
+                return utf_8_decode(piece, "strict", False)[0]
+            except UnicodeDecodeError:
+                return ""
+
+    def _object(self, key: str, text: str, at: int) -> tuple[Piece, int] | None:
+        """Read the object that stands here, and there in a text of what is here.
+
+        Its end need not be looked for before, for no object is the beginning of another one.
+        None: it is not whole, or so many values, or wrong, which looking closely will tell.
         """
-        data, begin = self._data, self._at
-        end, most = begin, min(len(data), begin + LONG)
-        opened = 0
-        for _ in range(MOST_GUESSES):
-            before, end = end, data.find(b"},{", end, most) + 1
-            if not end:
-                return None
-            opened += data.count(b"{", before, end) - data.count(b"}", before, end)
-            if not opened:
-                raw = bytes(memoryview(data)[begin:end])
-                try:
-                    return Piece(ELEMENT, key, raw, parse(raw))
-                except UpstreamError:
-                    return None
-        return None
+        try:
+            value, end = jsonbody.begin(text, at)
+            size = end - at if text.isascii() else len(text[at:end].encode())
+            raw = bytes(memoryview(self._data)[self._at : self._at + size])
+            jsonbody.check(raw, value)
+        except (BadBody, BodyTooLarge):
+            return None
+        self._at += size
+        return Piece(ELEMENT, key, raw, value), end
 
     def _after(self, end: bytes) -> Generator[None, None, bytes]:
         """Give the end, or what follows the comma; an end behind a comma is none."""
@@ -228,10 +243,13 @@ class Elements:
         self._at = found.start()
         return found[0]
 
-    def _struct(self) -> Generator[Piece | None, None, bytes]:
+    def _struct(self) -> Reading:
         if self._data[self._at] not in b"{[":
             raise unreadable("it is no object")
-        return (yield from self._value())
+        if found := self._object("", self._ahead(LONG), 0):
+            yield found[0]
+        else:
+            yield Piece(ELEMENT, "", (yield from self._value()))
 
     def _value(self) -> Generator[Piece | None, None, bytes]:
         first = self._data[self._at]

@@ -44,9 +44,32 @@ def parse(raw: bytes) -> Json:
         return finish(parsing(raw))
     # So few bytes are no more values, nor escapes.
     value = _decode(_text(raw))
-    if b"\\u" in raw or raw.count(b"{") + raw.count(b"[") > DEEPEST:
-        finish(_checking(raw, value))
+    check(raw, value)
     return value
+
+
+def begin(text: str, at: int) -> tuple[Json, int]:
+    """Read the value that stands there, and say where it ends. Raises `BadBody`.
+
+    Only what is no longer than a step may be read so, and it is not read before `check`.
+    """
+    try:
+        return _DECODER.raw_decode(text, at)
+    except json.JSONDecodeError as error:
+        raise _no_json(error) from None
+    except RecursionError:
+        raise BadBody(_TOO_DEEP) from None
+
+
+def check(raw: bytes, value: Json) -> None:
+    """Look for what the decoder takes all the same. Raises `BadBody`, and `BodyTooLarge`
+    where it takes longer to say whether there are too many values."""
+    if len(raw) > MOST_VALUES and _how_many(raw, b",[{") > MOST_VALUES:
+        raise BodyTooLarge(_TOO_MANY_VALUES)
+    # For one byte that is rare C looks faster than for two.
+    may_have_halves = b"\\" in raw and b"\\u" in raw
+    if may_have_halves or raw.count(b"{") + raw.count(b"[") > DEEPEST:
+        finish(_checking(raw, value))
 
 
 def parsing(raw: bytes) -> Steps[Json]:
@@ -55,7 +78,7 @@ def parsing(raw: bytes) -> Steps[Json]:
         raise BodyTooLarge(f"the body has more than {MOST_ESCAPES:,} escapes")
     yield
     if _how_many(raw, b",[{") > MOST_VALUES and (yield from _count(raw)) > MOST_VALUES:
-        raise BodyTooLarge(f"the body has more than {MOST_VALUES:,} values")
+        raise BodyTooLarge(_TOO_MANY_VALUES)
     yield
     text = _text(raw)
     yield
@@ -83,10 +106,14 @@ def _decode(text: str) -> Json:
                 return value
         value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
-        raise BadBody(f"the body is not JSON: {error.msg} at {error.pos}") from None
+        raise _no_json(error) from None
     except RecursionError:
         raise BadBody(_TOO_DEEP) from None
     return value
+
+
+def _no_json(error: json.JSONDecodeError) -> BadBody:
+    return BadBody(f"the body is not JSON: {error.msg} at {error.pos}")
 
 
 def _checking(raw: bytes, value: Json) -> Steps[None]:
@@ -126,6 +153,7 @@ def rendering(value: object) -> Steps[bytes]:
 
 _PARTS: Final = 2_000
 """Of what is written in a step: a name is one, and a value."""
+_TOO_MANY_VALUES: Final = f"the body has more than {MOST_VALUES:,} values"
 _TOO_DEEP: Final = f"the body is nested deeper than {DEEPEST} levels"
 
 

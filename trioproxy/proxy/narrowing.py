@@ -175,8 +175,7 @@ class Narrowing:
         if self._is_read:
             return None
         out = bytearray()
-        content = await self._content.read()
-        if content:
+        if content := await self._read():
             for piece in self._elements.feed(content):
                 if self._turns.are_due(piece):
                     await self._wire.let_others()
@@ -188,6 +187,20 @@ class Narrowing:
         self._is_read = True
         out += self._writer.end()
         return out
+
+    async def _read(self) -> bytes | bytearray:
+        """Read some of the answer. One object is read at once, if it is short: nothing of it can be
+        shown before its last byte has come."""
+        content = await self._content.read()
+        if self._showing.answer.shape is not Shape.ONE:
+            return content
+        gathered = bytearray()
+        while content:
+            gathered += content
+            if len(gathered) > SHORT:
+                break
+            content = await self._content.read()
+        return gathered
 
     async def _shown(self, piece: Piece) -> Iterable[bytes]:
         tells = self._showing.answer.parts.get(piece.key)
