@@ -234,7 +234,7 @@ def lines_of(engine: ScratchEngine, path: str, *command: str) -> list[dict[str, 
     for line in ran.stdout.splitlines():
         value = json.loads(line)
         found += value if isinstance(value, list) else [value]
-    return [_steady(one) for one in found]
+    return [steady(one) for one in found]
 
 
 VARYING = {"RunningFor", "Status", "Mounts", "LocalVolumes", "Size"}
@@ -242,7 +242,7 @@ VARYING = {"RunningFor", "Status", "Mounts", "LocalVolumes", "Size"}
 UNORDERED = {"Labels", "Networks"}
 
 
-def _steady(one: Mapping[str, Any]) -> dict[str, Any]:
+def steady(one: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in one.items() if name not in VARYING}
     of = UNORDERED & kept.keys()
     return kept | {name: sorted(str(kept[name]).split(",")) for name in of}

@@ -350,6 +350,13 @@ def test_events_of_before(stage: Stage) -> None:
     assert len(expected) > 10
 
 
+def test_events_where_nothing_has_happened(stage: Stage) -> None:
+    """What has no event at all ends as the Engine ends it, and is no broken answer."""
+    asked = target("/events", since="1", until="2")
+    for path in (stage.raw, stage.proxied):
+        assert send(path, "GET", asked) == (200, None)
+
+
 def test_filters_that_name_a_container(stage: Stage) -> None:
     """Of a stranger there is none: status and words are those of a name that is nobody's."""
     for key in ("before", "since"):

@@ -128,6 +128,13 @@ def test_byte_by_byte(value: dict[str, object]) -> None:
     assert found == Piece(ELEMENT, "", raw)
 
 
+@pytest.mark.parametrize("shape", ["lines", "one"])
+def test_nothing_at_all(shape: str) -> None:
+    """Where nothing has happened, or nothing is said, an answer is whole without a byte."""
+    assert Elements(shape).is_whole
+    assert cut(shape, b"") == []
+
+
 BAD = {
     "no comma behind one that is read ahead": ("list", b'[{"a":1},{"a":1}{"a":1}]'),
     "nothing": ("list", b""),

@@ -101,9 +101,10 @@ class Elements:
         self._data = bytearray()
         self._at = 0
         """Where what is not told yet begins."""
-        self._reading = self._read(shape)
         self.is_whole = False
         """Whether it may end here."""
+        self._reading = self._read(shape)
+        next(self._reading)  # up to the first byte: some may end before it
 
     def feed(self, data: bytes | bytearray) -> Iterator[Piece]:
         """Take more bytes, and tell all that is whole by now."""
