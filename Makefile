@@ -112,6 +112,7 @@ test-clients: .venv/installed-dev packages ## the full matrix of real clients
 .PHONY: learned
 learned: .venv/installed-dev packages ## learn the profiles anew; some: make learned PROFILES="kind glances"
 	@$(PYTHON) -m tests.learned $(PROFILES)
+	@scripts/describe-learned HEAD
 
 .PHONY: derived
 derived: .venv/installed-dev ## write anew what follows from the table of operations, and name it

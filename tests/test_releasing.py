@@ -305,8 +305,19 @@ def test_describe_learned(relearned: Desk) -> None:
     assert "`ImageList`" in done.stdout
     assert "**`learned/new.env` grants 1 more" in done.stdout
     assert str(relearned.folder) not in done.stdout
+    relearned.git("reset", "--quiet")  # as `make learned` leaves a file that is new
+    assert relearned.run(*command, TRIOPROXY=program).stdout == done.stdout
     relearned.program("broken", "exit 1")
     assert relearned.run(*command, TRIOPROXY="broken").returncode == 1
+
+
+def test_nothing_was_learned_anew(relearned: Desk) -> None:
+    """Where all files are what they were, the text says that."""
+    relearned.git("add", ".")
+    relearned.git("commit", "--quiet", "--message=Learned anew")
+    done = relearned.run(SCRIPTS / "describe-learned", "HEAD")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("\nAll of them grant what they did.\n")
 
 
 def propose(desk: Desk, *, is_open: bool = False) -> subprocess.CompletedProcess[str]:
