@@ -240,14 +240,15 @@ class Counts:
         if verdict is not None:
             key = verdict.operation, verdict.decision.words, status
         tally = self.tallies.get(key) or self._begin(key, verdict)
-        waits = outcome.waits or Waits()
-        waited, waits.seconds = waits.seconds, 0.0
+        waits, waited = outcome.waits, 0.0
+        if waits is not None:
+            waited, waits.seconds = waits.seconds, 0.0
         if outcome.ending:
-            waited += self._failed(outcome, waits)
+            waited += self._failed(outcome, waits or Waits())
             if not outcome.began:  # it could not be read, or not be looked up: no time
                 tally.count += 1
                 return
-        elif waited and outcome.narrowed is None and not outcome.is_ours:
+        elif waits and waited and outcome.narrowed is None and not outcome.is_ours:
             # What is relayed as it comes is over when its head is here; of what follows
             # the slower side says how long it takes.
             end = waits.until
