@@ -17,6 +17,7 @@ from trioproxy.api.fields import OPERATIONS
 from trioproxy.api.reading import ask
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
+from trioproxy.judge.references import find
 from trioproxy.judge.rules import Policy
 
 SOCKET = "/run/us/docker.sock"
@@ -170,3 +171,38 @@ def arguments(operation: str, line: str, body: Json) -> set[tuple[str, str]]:
         for one in ask(known).arguments
         if not (one.variable == "CREATE_IMAGES" and normal.is_image_id(one.value))
     }
+
+
+UP = "/srv/app/link/.."
+
+
+def _by_paths(path: str) -> dict[str, Any]:
+    """A creation with a path in each place where the Engine cleans none."""
+    options = {"type": "none", "o": "bind", "device": path}
+    driver = {"DriverConfig": {"Options": options}}
+    mount = {"Type": "volume", "Source": "new", "Target": "/h", "VolumeOptions": driver}
+    host: dict[str, Any] = {"Mounts": [mount], "Devices": [{"PathOnHost": path}]}
+    host["BlkioDeviceReadBps"] = [{"Path": path, "Rate": 1}]
+    return {"Image": "app:1", "HostConfig": host}
+
+
+def test_a_path_goes_on_as_it_was_judged() -> None:
+    """Behind a link that a container plants `..` leads anywhere: where the Engine does not clean a path, it goes on cleaned."""
+    policy = parse_policy(GRANTED | LISTS | {"CREATE_DEVICES": "/srv/app"})[0]
+    at = Door(gate=Gate.enforcing(policy), own=corpus.OWN)
+    plain, up = (
+        asked(at, "POST /containers/create", _by_paths(path), WORLD)
+        for path in ("/srv/app", UP)
+    )
+    assert plain.allowed, plain.message
+    assert up.sent == plain.sent
+    body = {"Name": "new", "DriverOpts": {"type": "none", "o": "bind", "device": UP}}
+    made = asked(at, "POST /volumes/create", body, WORLD)
+    assert made.body["DriverOpts"]["device"] == "/srv/app"
+    # Where objects are limited the proxy makes the volume itself, in the same form.
+    read = ask(
+        Given(OPERATIONS["ContainerCreate"], "/containers/create", b"", _by_paths(UP))
+    )
+    found = find("ContainerCreate", "", b"", read, objects=True).candidates
+    (makes,) = (one.makes["DriverOpts"] for one in found if one.makes)
+    assert makes == {"type": "none", "o": "bind", "device": "/srv/app"}

@@ -1,7 +1,9 @@
 """Readers of mounts and volumes: every way to a path of the host.
 
-Paths are cleaned as text, as the Engine does it. Links are not followed: they are on the
-Engine's disk, and may be others by the time that it mounts them.
+Paths are cleaned as text, as the Engine does it; where it does not (the device of a local
+volume, and `readers` of devices) they go on cleaned, for behind a planted link `..` leads
+anywhere. Links are not followed: they are on the Engine's disk, and may be others by the
+time that it mounts them.
 
 Podman answers the same routes and makes options of its command line of the same fields,
 so some say more to it: a volume named `../etc` is a path, what stands in `Volumes` is
@@ -138,7 +140,7 @@ def _split_texts(
             yield option(given, place.below(name).below("Subpath"), path)
 
 
-def driver_options(given: Given, found: Found) -> Iterator[Argument]:
+def driver_options(given: Given, found: Found) -> Iterator[Argument | Edit]:
     """Options of a volume. Those of `local` are arguments of mount(2), which root calls.
 
     The type decides nothing where `o` says bind: `type=tmpfs,o=bind,device=/` binds.
@@ -154,6 +156,8 @@ def driver_options(given: Given, found: Found) -> Iterator[Argument]:
     for key, value in options.items():
         place = found.place.below(show(key))
         if is_bind and key == "device":
+            if (cleaned := normal.path(value)) != value:
+                yield Edit(place.keys, cleaned)
             yield _bind(place.shown, value, read_only=False)
         elif is_bind and key == "o":
             if not flags <= {"bind", "rbind", "ro", "rw", ""} | PRIVATE:

@@ -21,6 +21,7 @@ from trioproxy.api.arguments import (
     texts_of,
 )
 from trioproxy.api.decoding import Found, Place, show
+from trioproxy.api.edits import Edit
 from trioproxy.api.mounts import binds, driver_options, mounts, volumes
 from trioproxy.api.options import (
     HARMLESS_NETWORK_OPTIONS,
@@ -173,13 +174,17 @@ def _caps(_: Given, found: Found) -> Iterator[Argument]:
 
 def _devices(name: str) -> "Reader":
     """Paths of devices: those of `Blkio*` give no device, but the Engine, as root, says
-    of each path whether the host has it."""
+    of each path whether the host has it. It does not clean them."""
 
-    def read(_: Given, found: Found) -> Iterator[Argument]:
+    def read(_: Given, found: Found) -> Iterator[Argument | Edit]:
         for index, device in enumerate(structs_of(few(found))):
-            path = normal.path(text_of(device.get(name)))
-            place = found.place.at(index).below(name).shown
-            yield Argument("CREATE_DEVICES", normal.quote(path), place, show(path))
+            place = found.place.at(index).below(name)
+            written = text_of(device.get(name))
+            path = normal.path(written)
+            if path != written:
+                yield Edit(place.keys, path)
+            value = normal.quote(path)
+            yield Argument("CREATE_DEVICES", value, place.shown, show(path))
 
     return read
 

@@ -437,26 +437,34 @@ def _volumes(_: Asked, found: Mention) -> Iterator[Reference]:
 
 def _mounts(asked: Asked, found: Mention) -> Iterator[Reference]:
     for index, mount in enumerate(structs_of(found.value)):
-        place = found.place.at(index).below("Source")
+        at = found.place.at(index)
+        place = at.below("Source")
         match mount.get("Type"):
             case "image":
                 yield from _images(mount.get("Source"), place)
             case "volume" | "cluster" if source := text_of(mount.get("Source")):
-                makes = _volume_of(mount, source, _host(asked))
+                makes = _volume_of(asked, at, mount, source)
                 yield Reference(Kind.VOLUME, source, place.shown, makes=makes)
             case _:
                 continue
 
 
 def _volume_of(
-    mount: Mapping[str, Json], name: str, host: Mapping[str, Json]
+    asked: Asked, place: Place, mount: Mapping[str, Json], name: str
 ) -> dict[str, Json]:
     options = map_of(mount.get("VolumeOptions"))
     driver = map_of(options.get("DriverConfig"))
+    keys = (*place.keys, "VolumeOptions", "DriverConfig", "Options")
+    # As they go on: what was judged is a clean path, and not what was written.
+    edited: dict[str, Json] = {
+        str(one.keys[-1]): one.value
+        for one in asked.edits
+        if one.keys[:-1] == keys and one.value is not GONE
+    }
     return {
         "Name": name,
-        "Driver": driver.get("Name") or host.get("VolumeDriver") or "",
-        "DriverOpts": driver.get("Options") or {},
+        "Driver": driver.get("Name") or _host(asked).get("VolumeDriver") or "",
+        "DriverOpts": {**map_of(driver.get("Options")), **edited},
         "Labels": dict(map_of(options.get("Labels"))),
     }
 

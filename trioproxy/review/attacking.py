@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Final, assert_never
 
 from trioproxy.api import normal, query
-from trioproxy.api.arguments import map_of, text_of
+from trioproxy.api.arguments import map_of, structs_of, text_of
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import (
     OBJECTS,
@@ -74,6 +74,7 @@ SITE: Final = Site(reach=Reach.NETWORK)
 _TOLD: Final[Mapping[str, str]] = MappingProxyType(
     {
         "bodiless": "it goes on without a body",
+        "cleaned": "paths go on without what leads up",
         "nocopy": "the Engine is told to fill no volume that others have",
         "nodes": "containers go on without MKNOD",
         "redacted": "what REDACT names is hidden in the answer",
@@ -530,5 +531,17 @@ def _undone(body: Mapping[str, Json], sent: Mapping[str, Json]) -> Iterator[str]
         yield "nocopy"
     elif before.get("Binds") != host.get("Binds"):
         yield "socket"
+    if _paths(before) != _paths(host):
+        yield "cleaned"
     if has_by_default(before) and not has_by_default(host):
         yield "nodes"
+
+
+def _paths(host: Mapping[str, Json]) -> list[Json]:
+    """The paths of a `HostConfig` that the Engine does not clean."""
+    options = (
+        map_of(one.get("VolumeOptions")) for one in structs_of(host.get("Mounts"))
+    )
+    configs = (map_of(one.get("DriverConfig")) for one in options)
+    devices = [map_of(one.get("Options")).get("device") for one in configs]
+    return devices + [one.get("PathOnHost") for one in structs_of(host.get("Devices"))]

@@ -21,7 +21,7 @@ from trioproxy.values import value_class
 Sending = Mapping[str, Any]
 """A request, as a row of the data."""
 
-UNDONE: Final = frozenset({"bodiless", "nocopy", "nodes", "redacted", "reserved", "socket", "unpacked"})  # fmt: skip
+UNDONE: Final = frozenset({"bodiless", "cleaned", "nocopy", "nodes", "redacted", "reserved", "socket", "unpacked"})  # fmt: skip
 """The changes of ours that take an effect away; `attacking` knows what each is."""
 _SENT: Final = frozenset(
     {
