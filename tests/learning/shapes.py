@@ -20,6 +20,8 @@ _KINDS: Final[dict[str, Callable[[random.Random, int], str]]] = {
     "p": lambda chance, n: "".join(chance.choices(f"{_SMALL}_", k=n)),
     "h": lambda chance, n: "".join(chance.choices("0123456789abcdef", k=n)),
     "n": lambda chance, n: str(chance.randint(10 ** (n - 1), 10**n - 1)),
+    "C": lambda chance, n: "".join(chance.choices("0123456789ABCDEFGHJKMNPQRSTVWXYZ", k=n)),
+    "U": lambda chance, _: str(uuid.UUID(int=chance.getrandbits(128), version=4)).upper(),
     "u": lambda chance, _: str(uuid.UUID(int=chance.getrandbits(128), version=4)),
     "d": lambda chance, _: str(_day(chance)),
     "D": lambda chance, _: f"{_day(chance):%Y%m%d}",
@@ -122,6 +124,15 @@ SHAPES: Final = [
         Compose build metadata      | /tmp/compose-build-metadataFile-<n9>.json | /tmp/compose-build-metadataFile-{num}.json
         BuildKit                    | /tmp/buildkit-mount<n10>            | /tmp/buildkit-mount{num}
         devcontainers features      | /tmp/devcontainercli-me/container-features/0.52.1-<n13> | /tmp/devcontainercli-me/container-features/0.52.1-{num}
+        Gradle worker               | /home/me/.gradle/.tmp/gradle-worker-classpath<n18>txt | /home/me/.gradle/.tmp/gradle-worker-classpath{num}txt
+        Cargo build script          | /home/me/app/target/debug/build/openssl-<h16>/out | /home/me/app/target/debug/build/openssl-{hex16}/out
+        Slurm array                 | /srv/slurm/out_<n6>_<n2>            | /srv/slurm/out_{num}_{num}
+        macOS uuidgen               | /tmp/job-<U>/in                     | /tmp/job-{rand8}-{rand4}-{rand4}-{rand4}-{rand12}/in
+        a ULID                      | /srv/jobs/01<C24>                   | /srv/jobs/{rand26}
+        a KSUID                     | /srv/jobs/2<A26>                    | /srv/jobs/{rand27}
+        an ObjectId                 | /srv/jobs/<h24>/in                  | /srv/jobs/{hex24}/in
+        time.time()                 | /srv/runs/17<n8>.<n7>               | /srv/runs/{num}.{num}
+        date -u, dashes and Z       | /backup/<d>T<n2>-<n2>-<n2>Z         | /backup/{date}T{num}-{num}-{num}Z
         Terraform                   | /tmp/terraform-provider<n9>         | /tmp/terraform-provider{num}
         LocalStack                  | /tmp/zipfile.<h8>                   | /tmp/zipfile.{hex8}
         kind                        | /tmp/kind-<n9>/config               | /tmp/kind-{num}/config
@@ -142,6 +153,10 @@ SHAPES: Final = [
         Flux                        | acme/app:main-<h7>-<n10>            | acme/app:main-{hex7}-{num}
         Tilt                        | app:tilt-<h16>                      | app:tilt-{hex16}
         Skaffold                    | app:<h7>-dirty                      | app:{hex7}-dirty
+        git describe                | acme/app:v1.2.3-<n2>-g<h7>          | acme/app:v1.2.3-{num}-g{hex7}
+        Azure Pipelines             | acme/app:<D>.<n1>                   | acme/app:{date}.{num}
+        Skaffold's dateTime         | app:<d>_<n2>-<n2>-<n2>              | app:{date}_{num}-{num}-{num}
+        Maven snapshot              | acme/app:1.4.0-<D>.<t>-<n2>         | acme/app:1.4.0-{date}.{num}-{num}
         devcontainers               | vsc-app-<h64>-uid:latest            | vsc-app-{hex64}-uid:latest
         a release and a commit      | acme/app:1.27.3-<h8>                | acme/app:1.27.3-{hex8}
     """),
@@ -151,7 +166,7 @@ SHAPES: Final = [
     """),
     *_rows("EXEC_COMMANDS", """
         a script that was copied    | /tmp/job-<p8>.sh                    | /tmp/job-{rand8}.sh
-        Ansible                     | /root/.ansible/tmp/ansible-tmp-<n10>-<n5>/AnsiballZ.py | /root/.ansible/tmp/ansible-tmp-{num}-{num}/AnsiballZ.py
+        Ansible                     | /root/.ansible/tmp/ansible-tmp-17<n8>.<n7>-<n5>-<n15>/AnsiballZ.py | /root/.ansible/tmp/ansible-tmp-{num}.{num}-{num}-{num}/AnsiballZ.py
     """),
     *_rows("BUILD_OPTIONS", """
         a build from a commit       | ImageBuild:remote=https%3A//git.example/app.git%23<h40> | ImageBuild:remote=https%3A//git.example/app.git%23{hex40}
@@ -188,6 +203,43 @@ WORDS: Final = [
     CREATE_BINDS {base}/fixtures {base}/snapshot
     CREATE_BINDS /srv/amd64 /srv/arm64
     CREATE_BINDS /var/log/nginx /var/log/mysql
+    CREATE_BINDS /srv/tenant_a /srv/tenant_b
+    CREATE_BINDS /srv/clusterA /srv/clusterB
+    CREATE_BINDS /srv/app_v1 /srv/app_v2
+    CREATE_BINDS /srv/data_v1_2 /srv/data_v1_3
+    CREATE_BINDS /srv/v1beta1 /srv/v1beta2
+    CREATE_BINDS /srv/apiv1 /srv/apiv2
+    CREATE_BINDS /srv/rack01a /srv/rack02b
+    CREATE_BINDS /srv/us_east_1a /srv/us_west_2b
+    CREATE_BINDS /srv/k8smaster /srv/k8sworker
+    CREATE_BINDS /srv/mp3files /srv/mp4files
+    CREATE_BINDS /srv/log4shell /srv/log4cplus
+    CREATE_BINDS /srv/web2project /srv/sql2project
+    CREATE_BINDS /srv/s3bucket /srv/ec2hosts
+    CREATE_BINDS /srv/1stfloor /srv/2ndfloor
+    CREATE_BINDS /srv/3dmodels /srv/2dmodels
+    CREATE_BINDS /srv/oauth2 /srv/saml2x
+    CREATE_BINDS /srv/x86_64 /srv/armv7l
+    CREATE_BINDS /srv/ppc64le /srv/aarch64
+    CREATE_BINDS /srv/2026jan /srv/2026feb
+    CREATE_BINDS /srv/2025dec /srv/2026feb
+    CREATE_BINDS /srv/deadbeef /srv/cafebabe
+    CREATE_BINDS /srv/facade1 /srv/decade2
+    CREATE_BINDS /srv/__init__ /srv/__main__
+    CREATE_BINDS /srv/_shared /srv/_public
+    CREATE_BINDS /srv/o_reilly /srv/d_angelo
+    CREATE_BINDS /srv/py39env /srv/py38env
+    CREATE_BINDS /tmp/tmpfrontend /tmp/tmpdatabase
+    CREATE_BINDS /srv/2026-11-20-frontend /srv/2026-11-20-database
+    CREATE_IMAGES acme/service_a:1 acme/service_b:1
+    CREATE_IMAGES acme/mp3conv:1 acme/mp4conv:1
+    CREATE_IMAGES acme/app:arm64v8 acme/app:amd64v1
+    CREATE_IMAGES acme/app:cu118py acme/app:cu121py
+    CREATE_IMAGES acme/app:release-2024 acme/app:release-2025
+    CREATE_IMAGES mssql/server:2019 mssql/server:2022
+    CREATE_IMAGES acme/app:2022-latest acme/app:2019-latest
+    CREATE_IMAGES acme/app:1.2.3-rc1 acme/app:1.2.3-rc2
+    CREATE_IMAGES acme/app:1.4.20 acme/app:1.4.21
     CREATE_IMAGES redis:7 redis:alpine
     CREATE_IMAGES redis:7 redis:8
     CREATE_IMAGES acme/api:stable acme/api:edge

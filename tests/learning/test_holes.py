@@ -57,7 +57,7 @@ CASES: list[tuple[str, list[list[str]], list[str]]] = [
     # A name that two runs have was not made up for one.
     ("CREATE_BINDS", [["/tmp/x-zz12cd34"], ["/tmp/x-zz12cd34", "/tmp/x-zz99yy88"], []], ["/tmp/x-zz12cd34", "/tmp/x-zz99yy88"]),
     # Where nothing stands in front of it, in any segment but the first.
-    ("CREATE_BINDS", [["/tmp/ab12cd34"], ["/tmp/zb12cd34"]], ["/tmp/{rand8}"]),
+    ("CREATE_BINDS", [["/tmp/ab12cd34"], ["/tmp/zb98yx76"]], ["/tmp/{rand8}"]),
     ("CREATE_BINDS", [["/a-1"], ["/a-2"]], ["/a-1", "/a-2"]),
     ("CREATE_BINDS", [["/a-1/x"], ["/a-2/x"]], ["/a-1/x", "/a-2/x"]),
     # Never where root is.
@@ -147,7 +147,20 @@ def _chosen(chance: random.Random) -> Iterator[tuple[str, str, str]]:
         ("CREATE_BINDS", "{{base}}/{}"), ("CREATE_TAGS", "acme/{}:1"), ("CREATE_IMAGES", "acme/app:{}"),
         ("CREATE_BINDS", "/tmp/customer_{}"), ("EXEC_COMMANDS", "/opt/{}"), ("PULL_IMAGES", "app:{}-slim"),
     ]  # fmt: skip
-    forms = ["{0}", "{0}-{1}", "{0}_{1}", "{0}.{1}", "{0}{1}", "{0}2", "{0}_{1}3"]
+    forms = [
+        *("{0}", "{0}-{1}", "{0}_{1}", "{0}.{1}", "{0}{1}", "{0}2", "{0}_{1}3"),
+        *(
+            "{0}_a",
+            "{0}A",
+            "{0}_v1",
+            "{0}2{1}",
+            "k8s{0}",
+            "3{0}",
+            "_{0}",
+            "{0}_1b",
+            "x_{0}",
+        ),
+    ]
     while True:
         variable, place = chance.choice(places)
         form = chance.choice(forms)

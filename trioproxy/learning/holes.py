@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 from trioproxy.api import normal
 from trioproxy.api.families import ANYWHERE, BASE, PROJECT, TMP, Places
 from trioproxy.evidence.keeping import is_listable
-from trioproxy.learning.made import Place, Token, made_up, tokens_of
+from trioproxy.learning.made import WHOLE, Place, Token, made_up, place_of, tokens_of
 from trioproxy.limits.patterns import EPHEMERAL
 from trioproxy.limits.sorts import Varies, parse_pattern, sort_of, why_root
 from trioproxy.values import ordered_class
@@ -249,7 +249,7 @@ def _together(
         yield names
         return
     pieces = _pieces(names, at)
-    sets = [one.pieces for one in made_up(pieces, _place(names, at, is_image=is_image))]
+    sets = [one.pieces for one in made_up(pieces, _place(names, at, is_image))]
     words = pieces.keys() - frozenset[str]().union(*sets)
     for one in (*sets, *(frozenset({word}) for word in sorted(words))):
         inside = [name for name in names if name.tokens[at].text in one]
@@ -262,11 +262,11 @@ def _written(names: Sequence[_Name], *, is_image: bool) -> str:
     for at, token in enumerate(names[0].tokens):
         if len({name.tokens[at].text for name in names}) == 1:
             text += token.written
-        elif token.kind in {"uuid", "date"}:
-            text += f"{{{token.kind}}}"
+        elif token.kind in WHOLE:
+            text += WHOLE[token.kind]
         else:
             pieces = _pieces(names, at)
-            place = _place(names, at, is_image=is_image)
+            place = _place(names, at, is_image)
             made = next(made_up(pieces, place), None)
             if made is None or made.pieces != pieces.keys():
                 return ""
@@ -288,20 +288,8 @@ def _pieces(names: Sequence[_Name], at: int) -> dict[str, frozenset[str]]:
     return found
 
 
-def _place(names: Sequence[_Name], at: int, *, is_image: bool) -> Place:
-    before = [name.tokens[max(at - 2, 0) : at] for name in names]
-    after = [name.tokens[at + 1 : at + 3] for name in names]
-    return Place(
-        is_image=is_image,
-        is_behind_dot=any(
-            len(two) == 2 and two[1].text == "." and two[0].text[-1:].isdigit()
-            for two in before
-        ),
-        is_before_dot=any(
-            len(two) == 2 and two[0].text == "." and two[1].text[:1].isdigit()
-            for two in after
-        ),
-    )
+def _place(names: Sequence[_Name], at: int, is_image: bool) -> Place:
+    return place_of([name.tokens for name in names], at, is_image=is_image)
 
 
 def _span_runs(members: list[Value]) -> bool:
