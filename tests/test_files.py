@@ -61,12 +61,25 @@ def test_what_cannot_be_read(tmp_path: Path, may_be_missing: bool) -> None:
 
 
 def test_a_huge_file_is_none_of_ours(tmp_path: Path) -> None:
-    """A file beyond all measure is not read into memory."""
+    """A file beyond all measure is not read into memory, and a text not beyond what a policy is."""
     path = tmp_path / "huge"
     with path.open("wb") as file:
         file.truncate(files.SIZE_LIMIT + 2)
     with pytest.raises(ConfigError, match="larger than 64 MiB"):
         files.read(path)
+    with pytest.raises(ConfigError, match="larger than 4 MiB"):
+        files.read_text(path)
+
+
+def test_a_link_in_a_circle(tmp_path: Path) -> None:
+    """Nothing is said of what it would be replaced by: there is no file to name."""
+    one, other = tmp_path / "one.env", tmp_path / "other.env"
+    one.symlink_to(other)
+    other.symlink_to(one)
+    for is_output in (False, True):
+        with pytest.raises(ConfigError, match=r"one.env is .* in a circle$") as caught:
+            files.read_text(one, is_output=is_output)
+        assert caught.value.hint == "remove it"
 
 
 def test_line_ends_stay(tmp_path: Path) -> None:

@@ -34,6 +34,11 @@ def test_quote_keeps_a_value_in_its_field(text: str, shown: str) -> None:
         pytest.param("\udcff", "\\xff", id="no-utf-8"),
         pytest.param("\ud800", "\\ud800", id="half-a-character"),
         pytest.param("\U000e0041", "\\U000e0041", id="tag"),
+        pytest.param("ngi\u3164nx", "ngi\\u3164nx", id="filler-among-the-letters"),
+        pytest.param("nginx\ufe0e", "nginx\\ufe0e", id="variation"),
+        pytest.param("ngi\u034fnx", "ngi\\u034fnx", id="joiner-among-the-marks"),
+        pytest.param("ngi\u2800nx", "ngi\\u2800nx", id="blank-among-the-symbols"),
+        pytest.param("n\U000e0101", "n\\U000e0101", id="variation-of-another-plane"),
         pytest.param("Grüße, 世界", "Grüße, 世界", id="plain"),
     ],
 )

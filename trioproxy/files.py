@@ -13,6 +13,9 @@ from trioproxy.errors import ConfigError
 
 SIZE_LIMIT: Final = 64 * 1024 * 1024
 """Beyond this a file is none of ours."""
+TEXT_LIMIT: Final = 4 * 1024 * 1024
+"""The same of a text, three times as long as all the lines that a policy can have; its
+lines take ten times that in memory, beside those who are served."""
 
 
 _LOADER: Final[Any] = __spec__.loader
@@ -33,8 +36,9 @@ def read(
     may_be_missing: bool = False,
     is_output: bool = False,
     is_regular: bool = False,
+    most: int = SIZE_LIMIT,
 ) -> bytes:
-    """Read a file; one that may be missing, and is, reads as empty.
+    """Read a file of at most `most` bytes; one that may be missing, and is, reads as empty.
 
     `is_output`: it will be replaced by what comes of it. In a folder of another user its
     name may be a link to a file that only we may read, so none is followed.
@@ -53,7 +57,7 @@ def read(
             if is_regular:
                 check_regular(fd, path)
             with open(fd, "rb", closefd=False) as file:
-                data = file.read(SIZE_LIMIT + 1)
+                data = file.read(most + 1)
         finally:
             os.close(fd)
     except FileNotFoundError as error:
@@ -62,8 +66,8 @@ def read(
         raise cannot("read", path, error) from error
     except OSError as error:
         raise cannot("read", path, error) from error
-    if len(data) > SIZE_LIMIT:
-        raise ConfigError(f"{path} is larger than {SIZE_LIMIT >> 20} MiB")
+    if len(data) > most:
+        raise ConfigError(f"{path} is larger than {most >> 20} MiB")
     return data
 
 
@@ -87,7 +91,11 @@ def read_text(
 ) -> str:
     """Read a regular file as UTF-8: a policy, most of the time."""
     data = read(
-        path, may_be_missing=may_be_missing, is_output=is_output, is_regular=True
+        path,
+        may_be_missing=may_be_missing,
+        is_output=is_output,
+        is_regular=True,
+        most=TEXT_LIMIT,
     )
     try:
         return data.decode()
@@ -118,8 +126,13 @@ def check_regular(fd: int, path: Path) -> None:
 
 
 def symbolic_link(path: Path) -> ConfigError:
-    """Say that a file of ours is a link, which is never followed."""
+    """Say that a file of ours is a link, which is never followed, or which leads nowhere."""
+    leads = os.path.realpath(path)
+    if os.path.islink(leads):
+        return ConfigError(
+            f"{path} is a symbolic link that leads in a circle", hint="remove it"
+        )
     return ConfigError(
         f"{path} is a symbolic link: it would be replaced, not followed",
-        hint=f"name the file itself: {os.path.realpath(path)}",
+        hint=f"name the file itself: {leads}",
     )

@@ -2,8 +2,9 @@
 
 Quoting alone is not enough for text that a person judges by eye. A right-to-left override
 in a name makes `/srv/exe.gpj` of another path; a zero width space makes two names look
-like one; an escape character moves the cursor, and a line end makes a line of ours. So
-whatever has no glyph of its own is shown by its code, in everything that people read.
+like one, and so does a filler that Unicode has among the letters; an escape character moves
+the cursor, and a line end makes a line of ours. So whatever has no glyph of its own is shown
+by its code, in everything that people read.
 """
 
 import re
@@ -15,12 +16,24 @@ SHOWN_LIMIT: Final = 256
 PLAIN: Final = re.compile(r"[!#-<>-~]+")
 """Visible ASCII without what quoting is for: most values."""
 
+_BLANK: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+"""Letters, marks and a symbol that are printable to Python and that nobody sees: of those that
+Unicode calls default-ignorable the ones that are neither control nor format characters, and
+the Braille pattern without a dot."""
+
 
 def visible(text: str) -> str:
     """Show what has no glyph, or looks like a space, by its code: `\\x1b`, `\\u202e`."""
-    if text.isprintable():
+    if text.isprintable() and (text.isascii() or not _BLANK.search(text)):
         return text
-    return "".join(one if one.isprintable() else _code(ord(one)) for one in text)
+    return "".join(one if _has_glyph(one) else _code(ord(one)) for one in text)
+
+
+def _has_glyph(one: str) -> bool:
+    return one.isprintable() and not _BLANK.match(one)
 
 
 def _code(code: int) -> str:
