@@ -236,6 +236,14 @@ FLOODS: Final = (
     ),
     # Brothers of these.
     Flood(
+        name="long-heads",
+        title="streams with heads of 120 KB, 400 clients",
+        connections=400,
+        first=head(f"GET /events?filters={'%7B' * 40_000}"),
+        openings=200,
+        is_one_client=True,
+    ),
+    Flood(
         name="pipelined",
         title="requests in a pipeline, 8 clients",
         connections=8,

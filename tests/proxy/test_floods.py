@@ -169,9 +169,11 @@ async def pour(peer: Peer, data: bytes) -> int:
     return sent
 
 
-async def stream(proxy: Proxy, client: Client) -> EngineConnection:
+async def stream(
+    proxy: Proxy, client: Client, target: str = "/events"
+) -> EngineConnection:
     """Let a client follow events, which makes it busy for ever."""
-    await client.ask(target="/events")
+    await client.ask(target=target)
     engine = await proxy.fake.accept()
     await engine.read_request()
     await engine.send(HEADS["events"])
@@ -311,6 +313,39 @@ async def test_who_leaves_gives_its_bytes_back(proxy: Proxy) -> None:
     await waiting.send(b"TP/1.1\r\nHost: d\r\n\r\n")
     await (await proxy.fake.accept()).answer(body=b"OK")
     assert (await waiting.read_response()).status == 200
+
+
+async def test_long_heads_have_room_while_they_are_served(proxy: Proxy) -> None:
+    """Of streams whose heads are long one client has so many at most; who is refused holds
+    nothing, a short head is served beside them, and who ends makes room."""
+    long, streams = "/events?filters=" + "%7B" * 40_000, list[Client]()
+    await stream(proxy, await proxy.connect())
+    newcomer = await proxy.connect()
+    await newcomer.ask(target=long)
+    while await proxy.fake.is_called() and len(streams) < 60:
+        engine = await proxy.fake.accept()
+        await engine.read_request()
+        await engine.send(HEADS["events"])
+        await newcomer.read_head()
+        streams.append(newcomer)
+        newcomer = await proxy.connect()
+        await newcomer.ask(target=long)
+        await settle()
+    assert 8 <= len(streams) < 40
+    answer = await newcomer.read_response()
+    assert (answer.status, b"no room for this request" in answer.body) == (503, True)
+    with traced():
+        before = held()
+        for _ in range(60):
+            client = await proxy.connect()
+            await client.ask(target=long)
+            assert (await client.read_response()).status == 503
+        assert held() - before < 3 * MIB
+    await stream(proxy, await proxy.connect())
+    for client in streams[:2]:
+        client.close()
+    await settle()
+    await stream(proxy, await proxy.connect(), long)
 
 
 async def test_what_is_dropped_is_held_by_nobody(start: Start) -> None:

@@ -3,7 +3,8 @@
 Only requests whose arguments are limited come here; all other bodies pass as they are.
 What a client may make us hold is bounded three times: one body by its size, all of them
 together by what they have room for, and each by the time that it may take. Room is taken
-as bytes arrive, so that a length that is only announced takes none.
+as bytes arrive, so that a length that is only announced takes none. A long head takes room
+as well, in any policy: a stream of weeks has it for weeks.
 
 A body that is whole takes more: it becomes text, values, and bytes again. So it is weighed
 before that, and its room is given back when its last byte has gone on to the Engine,
@@ -66,9 +67,15 @@ WAITED_LONGEST: Final = (
     "too many request bodies at once, and this one waited longest: try again"
 )
 NO_ROOM: Final = (
-    "no room for this request body beside those that are judged, or wait for the Docker"
-    " Engine: try again when it has answered some"
+    "no room for this request beside those that are judged, or wait for the Docker Engine:"
+    " try again when it has answered some"
 )
+
+LONG_HEAD: Final = 4 * 1024
+"""Bytes from which on a head has its room here: those of nearly all clients are shorter."""
+
+HEAD_WEIGHS: Final = 4
+"""What a byte of a head takes: as it came, its target as it was read, and what goes on."""
 
 HEARD_WEIGHS: Final = 4
 """What a byte of the Engine's takes as a part of a value."""
@@ -91,7 +98,7 @@ class Bodies:
 
 
 class Reading:
-    """What one request makes us hold: its body, and what the Engine says of its names.
+    """What one request makes us hold: a long head, its body, and what the Engine says of its names.
 
     Closing: whoever makes one releases it.
     """
@@ -100,6 +107,7 @@ class Reading:
         "_bodies",
         "_evicted",
         "_has_turn",
+        "_head",
         "_heard",
         "_kept",
         "_owner",
@@ -107,10 +115,11 @@ class Reading:
         "_taken",
     )
 
-    def __init__(self, bodies: Bodies, owner: str) -> None:
-        """`owner`: the client that asks."""
+    def __init__(self, bodies: Bodies, owner: str, head: int = 0) -> None:
+        """`owner`: the client that asks; `head`: bytes of its head, if that is a long one."""
         self._bodies = bodies
         self._owner = owner
+        self._head = HEAD_WEIGHS * head
         self._taken = 0
         self._kept = 0
         self._heard = 0
@@ -130,7 +139,7 @@ class Reading:
         other requests have its share.
         """
         heard = max(0, self._heard - HEARD)
-        weight = count + HEARD_WEIGHS * heard
+        weight = self._head + count + HEARD_WEIGHS * heard
         others = self._bodies.kept_of[self._owner] - self._kept
         if weight > self._kept and others > self._bodies.room // SHARE:
             raise TooManyBodies(NO_ROOM)

@@ -50,7 +50,7 @@ from trioproxy.judge.replay import replay
 from trioproxy.judge.rules import Reason
 from trioproxy.proxy import replies
 from trioproxy.proxy.admission import Admission, Admitted, Parsed, Pending
-from trioproxy.proxy.bodies import LONG, Reading, parse
+from trioproxy.proxy.bodies import LONG, LONG_HEAD, Reading, parse
 from trioproxy.proxy.client import Client
 from trioproxy.proxy.condition import Probe
 from trioproxy.proxy.engine import Engine
@@ -230,13 +230,15 @@ class Connection:
             if raw is None:
                 return False
             began = perf_counter()
+            if len(raw) > LONG_HEAD:
+                self._hold_head(len(raw))
             admitted = self.admission.admit(raw)
             if isinstance(admitted, Pending):
                 parsed = admitted.parsed
                 admitted = await self._look_closer(admitted)
         except (BadRequest, UpstreamError) as error:
             # Its frames hold the whole head, and answering it may take seconds.
-            error.__traceback__ = error.__cause__ = error.__context__ = None
+            error.__traceback__ = error.__cause__ = error.__context__ = raw = None
             self._sides.release()
             self._sides.let_go()
             return await self._reject(error, parsed)
@@ -250,7 +252,10 @@ class Connection:
                 return await self._refuse(admitted, began)
         kind = Exchange if admitted.verdict.removals is None else _removing()
         self.exchange = exchange = kind(self._sides, admitted, began)
-        del admitted  # it has a body, which is held until it is sent, and no longer
+        del (
+            admitted,
+            raw,
+        )  # it has a body, which is held until it is sent, and no longer
         after = await exchange.run()
         self.exchange = None
         self.admission.tell(exchange.outcome(""))
@@ -259,6 +264,12 @@ class Connection:
         if after is LINGER:
             await self.client.linger(self._shared.buffer)
         return False
+
+    def _hold_head(self, count: int) -> None:
+        """Hold a long head until its request is over. Raises `TooManyBodies`."""
+        reading = Reading(self._shared.bodies, self.client.group, head=count)
+        self._sides.reading = reading
+        reading.keep(0)
 
     async def _ask(self, refused: Admitted, asking: "Asking", head: bytes) -> Admitted:
         """Ask a person about what is refused, where somebody is there to be asked."""
@@ -276,8 +287,10 @@ class Connection:
         that does not say what the names mean.
         """
         admission = self.admission
-        reading = Reading(self._shared.bodies, self.client.group)
-        self._sides.reading = reading
+        reading = self._sides.reading
+        if reading is None:
+            reading = Reading(self._shared.bodies, self.client.group)
+            self._sides.reading = reading
         raw: bytes | None = None
         while True:
             gate = admission.gate
