@@ -259,11 +259,9 @@ class Connection:
         after = await exchange.run()
         self.exchange = None
         self.admission.tell(exchange.outcome(""))
-        if after is NEXT:
-            return True
         if after is LINGER:
             await self.client.linger(self._shared.buffer)
-        return False
+        return after is NEXT
 
     def _hold_head(self, count: int) -> None:
         """Hold a long head until its request is over. Raises `TooManyBodies`."""
