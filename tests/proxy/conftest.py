@@ -21,9 +21,11 @@ from tests.fakes import (
 from tests.patience import PATIENCE
 from trioproxy.api.routes import SECTIONS
 from trioproxy.config import (
+    ANYBODY,
     DEFAULT_MAX_CONNECTIONS,
     Address,
     Config,
+    Entry,
     Level,
     TcpAddress,
     UnixAddress,
@@ -191,7 +193,8 @@ async def start(
 ) -> AsyncIterator[Start]:
     """Start a proxy in front of the fake: `await start(policy={...}, max_connections=2)`.
 
-    `ask`: for how many seconds what is refused is held.
+    `ask`: for how many seconds what is refused is held. `beside`: a policy of its own for
+    who comes by TCP.
     """
     proxies: list[Proxy] = []
 
@@ -205,11 +208,13 @@ async def start(
         ask: float | None = None,
         group_of: Callable[[str], str] = group_of,
         metrics: Address | None = None,
+        beside: Gate | None = None,
     ) -> Proxy:
         name = f"proxy{len(proxies)}"
+        entry = Entry(policy="beside.env") if beside else ANYBODY
         config = Config(
             listen=(
-                TcpAddress(host="127.0.0.1", port=0),
+                TcpAddress(host="127.0.0.1", port=0, entry=entry),
                 UnixAddress(path=str(tmp_path / f"{name}.sock")),
             ),
             upstream=upstream or UnixAddress(path=str(fake.path)),
@@ -225,7 +230,7 @@ async def start(
         asking = asking_at(tmp_path / f"{name}.ask", log, ask) if ask else None
         server = Server(
             config=config,
-            gates={"": gate},
+            gates={"": gate, **({"beside": beside} if beside else {})},
             log=log,
             asking=asking,
             group_of=group_of,

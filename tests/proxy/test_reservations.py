@@ -40,9 +40,11 @@ def user(volume: str) -> dict[str, object]:
     return {"Id": "a1" * 32, "Names": ["/k"], "Labels": {}, "Mounts": mounts}
 
 
-async def create(proxy: Proxy, *binds: str, **host: object) -> Client:
+async def create(
+    proxy: Proxy, *binds: str, tcp: bool = False, **host: object
+) -> Client:
     """A client that creates a container with such binds."""
-    client = await proxy.connect()
+    client = await proxy.connect(tcp=tcp)
     value = {"Image": "x", "HostConfig": {"Binds": list(binds), **host}}
     body = json.dumps(value).encode()
     await client.send(request("POST", "/containers/create", JSON, body=body))
@@ -185,6 +187,23 @@ async def test_the_second_waits_and_finds_it_used(limited: Proxy) -> None:
     await other.send(CREATED)
     assert (await second.read_response("POST")).status == 201
     assert is_idle(limited)
+
+
+async def test_who_comes_by_another_policy_waits_as_well(start: Start) -> None:
+    """Reservations are of the process: two policies in it fill no volume at once."""
+    other = Gate.enforcing(parse_policy({**LIMITED, "CREATE_BINDS": "/srv/other"})[0])
+    proxy = await start(LIMITED, beside=other)
+    first, engine = await under_way(proxy, "v:/v")
+    second = await create(proxy, "v:/w", tcp=True)
+    assert not await proxy.fake.is_called()
+    await engine.send(CREATED)
+    assert (await first.read_response("POST")).status == 201
+    engine = await proxy.fake.accept()
+    await asked(engine, described(PLAIN), described([user("v")]))
+    assert await sent(engine) == ["v:/w:nocopy"]
+    await engine.send(CREATED)
+    assert (await second.read_response("POST")).status == 201
+    assert is_idle(proxy)
 
 
 async def test_who_leaves_while_it_waits_gives_its_room_back(limited: Proxy) -> None:
