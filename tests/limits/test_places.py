@@ -22,13 +22,17 @@ ROOT = [
     *("/home/a.b/.docker/config.json", "/home/me/.vscode-server/x", "/home/me/.kube:ro"),
     *(f"/var/lib/{name}" for name in ("polkit-1", "dkms", "waagent", "amazon")),
     "/var/snap/microk8s",
+    *("/vmlinuz", "/vmlinuz.old", "/initrd.img.old", "/var/service", "/var/lib/rpm/x"),
+    *("/run/runc/x/state.json", "/var/run/crun", "/run/service/x", "/run/s6*"),
+    *("/run/tailscale:ro", "/var/lib/tailscale", "/var/lib/apt/lists", "/var/lib/sudo"),
+    *(f"/home/me/{name}" for name in (".config/fish/conf.d", ".vimrc", ".xprofile")),
 ]  # fmt: skip
 NO_ROOT = [
     *("/tmp/x", "/tmp/build-*", "/tmp/tmp*{8}", "/private/tmp/x", "/var/lock/app"),
     *("/mnt/disk/app", "/mnt/disk-*/app", "/media/me/disk/films", "/host/srv/app"),
     *("/host_mnt/c/Users/me/app", "/Users/me/app", "/private/var/app", "/var/srv/app"),
     *("/private/etc/hosts:ro", "/lib/modules:ro", "/usr/lib/modules:ro", "/var/run/x"),
-    *("/home/me/.docker/x", "/home/me/binary", "/var/lib/amazonas", "/swapfiles"),
+    *("/home/me/.docker/x", "/home/me/binary", "/var/services", "/var/lib/amazonas", "/swapfiles"),
 ]  # fmt: skip
 
 

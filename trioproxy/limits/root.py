@@ -22,24 +22,26 @@ def _places(*paths: str) -> Mapping[str, places.Place]:
 
 _IN_RUN: Final = (
     "NetworkManager", "balena-engine.sock", "balena.sock", "buildkit", "containerd",
-    "credentials", "crio", "dbus", "docker", "fail2ban", "incus", "initramfs", "k3s",
-    "libvirt", "lxd", "modprobe.d", "nri", "openvswitch", "podman", "screen",
-    "snapd.socket", "sudo", "sysctl.d", "systemd", "tmpfiles.d", "udev", "user",
+    "credentials", "crio", "crun", "dbus", "docker", "fail2ban", "incus", "initramfs",
+    "k3s", "libvirt", "lxd", "modprobe.d", "nri", "openvswitch", "podman", "runc", "runit",
+    "s6", "s6-rc", "screen", "service", "snapd.socket", "sudo", "sysctl.d", "systemd",
+    "tailscale", "tmpfiles.d", "udev", "user",
 )  # fmt: skip
 _IN_VAR: Final = (
-    "lib/NetworkManager", "lib/amazon", "lib/buildkit", "lib/cloud", "lib/containerd",
-    "lib/containers", "lib/dkms", "lib/docker", "lib/dpkg", "lib/etcd", "lib/incus",
-    "lib/kubelet", "lib/libvirt", "lib/lxd", "lib/machines", "lib/polkit-1",
-    "lib/portables", "lib/rancher", "lib/snapd", "lib/systemd", "lib/waagent",
-    "snap/docker", "snap/lxd", "snap/microk8s", "spool/anacron", "spool/at",
-    "spool/cron",
+    "lib/NetworkManager", "lib/amazon", "lib/apt", "lib/buildkit", "lib/cloud",
+    "lib/containerd", "lib/containers", "lib/dkms", "lib/docker", "lib/dpkg", "lib/etcd",
+    "lib/incus", "lib/kubelet", "lib/libvirt", "lib/lxd", "lib/machines", "lib/pacman",
+    "lib/polkit-1", "lib/portables", "lib/rancher", "lib/rpm", "lib/snapd", "lib/sudo",
+    "lib/systemd", "lib/tailscale", "lib/waagent", "service", "snap/docker", "snap/lxd",
+    "snap/microk8s", "spool/anacron", "spool/at", "spool/cron",
 )  # fmt: skip
 _IN_HOMES: Final = (
-    ".bash_aliases", ".bash_login", ".bash_profile", ".bashrc", ".colima",
-    ".config/autostart", ".config/systemd", ".docker/cli-plugins",
-    ".docker/config.json", ".docker/desktop", ".docker/run", ".gitconfig", ".kube",
-    ".lima", ".local/bin", ".orbstack", ".profile", ".rd", ".ssh", ".vscode-server",
-    ".zprofile", ".zshenv", ".zshrc", "bin",
+    ".bash_aliases", ".bash_login", ".bash_logout", ".bash_profile", ".bashrc", ".colima",
+    ".config/autostart", ".config/environment.d", ".config/fish", ".config/git",
+    ".config/systemd", ".docker/cli-plugins", ".docker/config.json", ".docker/desktop",
+    ".docker/run", ".gitconfig", ".kube", ".lima", ".local/bin", ".orbstack",
+    ".pam_environment", ".profile", ".rd", ".ssh", ".vimrc", ".vscode-server", ".xprofile",
+    ".xsessionrc", ".zlogin", ".zprofile", ".zshenv", ".zshrc", "bin",
 )  # fmt: skip
 _IN_TMP: Final = ("/tmp/screens", "/tmp/ssh-*", "/tmp/tmux-*")  # noqa: S108  names
 """Sockets by which another user's shells and keys are reached, root's too. So `/tmp` as a
@@ -48,7 +50,8 @@ whole is root, and what a client makes for itself in there is not."""
 _TREES: Final[Mapping[str, places.Place]] = _places(
     *("/etc", "/boot", "/dev", "/efi", "/gnu/store", "/initrd.img", "/nix"),
     *("/opt/cni", "/opt/containerd", "/ostree", "/overlay", "/proc", "/root"),
-    *("/.snapshots", "/swapfile", "/sys", "/sysroot", "/usr"),
+    *("/.snapshots", "/swapfile", "/sys", "/sysroot", "/usr", "/vmlinuz"),
+    *("/initrd.img.old", "/vmlinuz.old"),
     *(f"/run/{name}" for name in _IN_RUN),
     *(f"/var/{name}" for name in _IN_VAR),
     *(f"/home/*/{name}" for name in _IN_HOMES),
@@ -56,9 +59,10 @@ _TREES: Final[Mapping[str, places.Place]] = _places(
 )  # fmt: skip
 """Where whoever may write, or read keys, is root, or soon; by the names of `places`.
 
-What root runs or reads as its own; sockets by which root does what it is told (a
-container's root is root to D-Bus, libvirt and LXD as well); what a user's shell runs,
-for who may ask the Engine is root; other roots of this system, as snapshots are.
+What root runs or reads as its own, as packages' scripts, a supervisor's services and the
+states of containers are; sockets by which root does what it is told (a container's root is
+root to D-Bus, libvirt and LXD as well); what a user's shell runs, for who may ask the
+Engine is root; other roots of this system, as snapshots are.
 """
 
 
