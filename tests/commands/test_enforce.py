@@ -329,6 +329,28 @@ async def test_a_reload_warns_as_the_start_does(
         assert re.search(f"{warning}PULL_IMAGES and ONLY_NETWORKS", line)
 
 
+async def test_a_reload_looks_at_what_is_ours(fake: FakeEngine, tmp_path: Path) -> None:
+    """A file that lets clients write itself, by a link as well, does not come to count: the old one stays."""
+    file, link = tmp_path / "app.env", tmp_path / "link"
+    link.symlink_to(tmp_path)
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    async with running(*enforce(file, fake)) as proxy:
+        address = await proxy.listen()
+        for folder in (tmp_path, link):
+            file.write_text(
+                f"CREATE_BINDS={folder}\nALLOW_OPERATIONS=ContainerCreate,ImageList\n"
+            )
+            line = await reloaded(proxy, " reload-failed ")
+            assert "lies in a folder that CREATE_BINDS lets clients write" in line
+            assert await status_of(address, "/containers/json") == 200
+            assert await status_of(address, "/images/json") == 403
+        file.write_text(
+            f"CREATE_BINDS={link}:ro\nALLOW_OPERATIONS=ContainerCreate,ImageList\n"
+        )
+        await reloaded(proxy)
+        assert await status_of(address, "/images/json") == 200
+
+
 def hash_in(line: str) -> str:
     (found,) = re.findall(r" hash=([0-9a-f]{8})\b", line)
     return str(found)

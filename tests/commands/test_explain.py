@@ -10,7 +10,7 @@ from tests.commands.running import run
 from tests.learning.test_lists import File, bind, execute
 from tests.markdown import ROOT
 from trioproxy.api.routes import MEANINGS, OPERATIONS, Risk
-from trioproxy.commands.explain import command
+from trioproxy.commands.explain import ONE_PROXY, command
 from trioproxy.evidence.evidencefile import dump
 from trioproxy.file.incumbents import INCUMBENTS, TECNATIVA
 from trioproxy.file.variables import SWITCHES
@@ -198,6 +198,22 @@ def test_an_operation_whose_tags_alone_are_limited_keeps_its_risk(file: Path) ->
     text = explain(file, "ALLOW_OPERATIONS=ImageBuild\nCREATE_TAGS=a\n").stdout
     assert "limited in what they ask for" not in text
     assert "HOST-ROOT, can give root on the host:\n  ImageBuild" in text
+
+
+def test_a_second_proxy_is_told_of(file: Path) -> None:
+    """What no known way relies on is said of a file that creates, and of no other: two proxies share no reservation."""
+    limited = "CREATE_BINDS=/srv/app\nALLOW_OPERATIONS={}\n"
+    told = {
+        granted: ONE_PROXY in " ".join(explain(file, text).stdout.split())
+        for granted, text in (
+            ("creates", limited.format("ContainerCreate,ContainerStart")),
+            ("creates none", limited.format("ContainerStart,VolumeCreate")),
+            ("root", "ALLOW_OPERATIONS=ContainerCreate\n"),
+        )
+    }
+    assert told == {"creates": True, "creates none": False, "root": False}
+    page = " ".join((ROOT / "docs" / "objects.md").read_text().split())
+    assert "Two proxies at one Engine share none" in page
 
 
 def test_a_way_to_root_is_named(file: Path) -> None:
