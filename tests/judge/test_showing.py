@@ -127,14 +127,30 @@ def test_the_hosts_network_is_shown_and_no_more() -> None:
 
 @pytest.mark.parametrize("operation", ["NetworkInspect", "NetworkList"])
 def test_members_and_what_no_list_holds(operation: str) -> None:
-    """Of a network its listed members are shown, and neither services nor nodes."""
+    """Of a network its listed members are shown, and neither services nor nodes, nor how many
+    addresses all have (API 1.52)."""
     members = {A: {"Name": "mine"}, B: {"Name": "theirs"}, "lb-net": {"Name": "lb"}}
     more = {"Services": {"theirs": {}}, "Peers": [{"IP": "192.0.2.1"}]}
+    more |= {"Status": {"IPAM": {"Subnets": {"192.0.2.0/24": {"IPsInUse": 6}}}}}
     value = network("bridge", Containers=members, **more)
     shown = look(showing_of(operation), value)
     assert shown.value == network("bridge", Containers={A: {"Name": "mine"}})
     assert shown.hidden == 2
     alone = network("bridge")
+    assert look(showing_of(operation), alone).value is alone
+
+
+@pytest.mark.parametrize("operation", ["ImageInspect", "ImageList"])
+def test_who_uses_an_image(operation: str) -> None:
+    """Of each of its platforms the containers that are listed, and of no other one the id."""
+
+    def image(*users: str) -> dict[str, Any]:
+        manifests = [{"ID": IMAGE, "ImageData": {"Containers": list(users)}}, {"ID": N}]
+        return {"Id": IMAGE, "Config": {}, "Manifests": manifests}
+
+    shown = look(showing_of(operation), image(B, A))
+    assert shown == (image(A), 1)
+    alone = image(A)
     assert look(showing_of(operation), alone).value is alone
 
 

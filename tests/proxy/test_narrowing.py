@@ -352,7 +352,12 @@ LIMITS = {
     "limit=2&all=0": (b"all=1", 2),
     "%6c%69mit=1&%61ll=0": (b"all=1", 1),
     "filters=%7B%7D&limit=1&size=1": (b"all=1&filters=%7B%7D&size=1", 1),
+    "limit=%2B01": (b"all=1", 1),
+    f"limit={'0' * 30}1": (b"all=1", 1),
     "limit=-1": (b"limit=-1", 3),
+    "limit=-01": (b"limit=-01", 3),
+    "limit=0x2": (b"limit=0x2", 3),
+    "limit=%D9%A1": (b"limit=%D9%A1", 3),
     "limit=0": (b"limit=0", 3),
     "limit=x": (b"limit=x", 3),
 }
@@ -719,6 +724,29 @@ async def test_the_sums_of_newer_engines(
     assert line == b"GET /v1.52/system/df%b%b HTTP/1.1" % (mark.encode(), asked)
     await engine.send(answer(told))
     assert json.loads((await client.read_response()).body) == shown
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("/services", {"Env": [f"A={SECRET}"]}),
+        ("/services", SECRET),
+        ("/volumes", {"Warnings": {"Env": [f"A={SECRET}"]}}),
+        ("/volumes", {"Volumes": {"Env": [f"A={SECRET}"]}}),
+        ("/system/df", {"BuildCache": {"Env": [f"A={SECRET}"]}}),
+    ],
+    ids=str,
+)
+async def test_what_is_redacted_and_has_a_new_shape(
+    start: Start, target: str, told: object
+) -> None:
+    """What stands where a list might is nothing or a number, or else a 502: nobody looks inside."""
+    granted = "ServiceList,VolumeList,SystemDataUsage"
+    proxy = await start({"ALLOW_OPERATIONS": granted, "REDACT": "env"})
+    client, engine = await listing(proxy, target=target)
+    await engine.send(answer(told))
+    assert (await client.read_response()).status == 502
+    assert SECRET.encode() not in client.received
 
 
 @pytest.mark.parametrize("told", [{"Containers": {"x": RUNNING}}, {"ContainerUsage": RUNNING}, {"ContainerUsage": "x"}, {"VolumeUsage": {"Items": "x"}}, {"Volumes": [{"Volume": ONE}]}, {"ContainerUsage": {"Items": {"x": RUNNING}}}], ids=str)  # fmt: skip

@@ -115,10 +115,10 @@ DistributionInspect        one   -                        -              -     -
 ExecInspect                one   -                        -              -     -
 ImageAttestations          list  -                        -              -     -
 ImageHistory               list  -                        -              -     -
-ImageInspect               one   -                        -              -     -
+ImageInspect               one   image                    -              -     -
 ImageList                  list  image                    -              -     -
-NetworkInspect             one   members                  Peers,Services -     -
-NetworkList                list  network                  Peers,Services -     -
+NetworkInspect             one   members           Peers,Services,Status -     -
+NetworkList                list  network           Peers,Services,Status -     -
 NodeInspect                one   -                        -              -     -
 NodeList                   list  -                        -              -     -
 PluginDelete               one   -                        -              -     -

@@ -470,7 +470,7 @@ DELETE  /images/{name}                             ImageDelete              writ
 GET     /images/{name}/attestations                ImageAttestations        read   none           -       -      -   -            -------e secret-leak   shows how an image was built, its arguments too
 GET     /images/{name}/get                         ImageGet                 read   download       -       -      -   -            p------o secret-leak   downloads an image
 GET     /images/{name}/history                     ImageHistory             read   none           -       -      -   -            -------e secret-leak   shows an image's build steps and their arguments
-GET     /images/{name}/json                        ImageInspect             read   none           -       -      -   -            -------e secret-leak   shows an image's settings and environment
+GET     /images/{name}/json                        ImageInspect             read   none           -       -      -   -            -s-----e secret-leak   shows an image's settings and environment
 POST    /images/{name}/push                        ImagePush                write  follow         -       -      -   create       -----c-o secret-leak   uploads an image to any registry host
 POST    /images/{name}/tag                         ImageTag                 write  none           -       -      -   create       -------- destructive   sets a tag, replacing the image others start by it
 INFO

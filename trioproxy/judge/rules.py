@@ -420,5 +420,6 @@ def _prints_environments(request: Request) -> str:
     from trioproxy.api.redaction import prints_environments
 
     pairs = query.parse(request.target.query)
-    asked = (text for key, text in pairs if key == "ps_args" and text)
+    # Podman takes a name in any case.
+    asked = (text for key, text in pairs if key.casefold() == "ps_args" and text)
     return next((f"{one[:64]!a}" for one in asked if prints_environments(one)), "")

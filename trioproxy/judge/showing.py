@@ -111,8 +111,8 @@ Looking = Generator[NeedOfAnswer, Any, Shown]
 
 _LEFT_OUT: Final = Shown(HIDDEN, 1)
 _FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
-_LIMIT: Final = re.compile(r"[+-]?[0-9]{1,18}")
-"""What the Engine takes for a number, up to what is as good as none."""
+_LIMIT: Final = re.compile(r"\+?0*([0-9]{1,18})")
+"""What the Engine takes for a number above zero, up to what is as good as none."""
 _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 """What the Engine takes for no."""
 _OVER: Final = frozenset({"destroy", "remove"})
@@ -155,8 +155,9 @@ class Showing:
         limits = [value for key, value in pairs if key == "limit"]
         if len(limits) > 1:
             raise BadTarget("limit is in the query twice")
-        limit = int(limits[0]) if limits and _LIMIT.fullmatch(limits[0]) else 0
-        if limit <= 0:
+        found = _LIMIT.fullmatch(limits[0]) if limits else None
+        limit = int(found[1]) if found else 0
+        if not limit:
             return self, raw_query
         kept = [pair for pair in pairs if pair[0] not in {"all", "limit"}]
         return replace(self, limit=limit), query.render([("all", "1"), *kept])

@@ -217,8 +217,10 @@ class Narrowing:
         if piece.mark is OPEN and self._sums is not None and tells in SUMMED:
             self._sums.setdefault(tells, Sum(tells))  # of nothing, too
         if piece.mark is VALUE:
-            await self._parse(piece.raw)
-            if piece.raw != b"null" and tells is not Tells.NOBODY:
+            value = await self._parse(piece.raw)
+            # A number may stand beside lists; of all else no reader would have looked inside.
+            is_number = tells is Tells.NOBODY and isinstance(value, int | float)
+            if value is not None and not is_number:
                 raise unreadable("what should be a list is something else")
         return self._writer.other(piece)
 
