@@ -1,5 +1,5 @@
 """Secrets planted wherever a real Engine keeps any, and every read operation of the table asked
-through a proxy that redacts: nothing of them arrives."""
+through a proxy that redacts: nothing of them arrives; and nothing of strangers where one lists."""
 
 import http.client
 import io
@@ -22,13 +22,12 @@ from trioproxy.api.redaction import MARKER
 from trioproxy.api.routes import ENDPOINTS, Effect, Endpoint
 
 DOCKERS = [one for one in ENDPOINTS if not one.is_podmans and one.is_reachable]
-READS = [
+EVERY_READ = [
     one
     for one in DOCKERS
-    if one.effect is Effect.READ
-    and one.method in {"GET", "HEAD"}
-    and not one.shows_what_is_hidden
+    if one.effect is Effect.READ and one.method in {"GET", "HEAD"}
 ]
+READS = [one for one in EVERY_READ if not one.shows_what_is_hidden]
 """What is asked: all but what passes as it is, which `explain` names."""
 SHOWN = "plain-text"
 """What is no secret, and stands beside one."""
@@ -189,6 +188,30 @@ class Stage:
         assert status == 204, answer
         self.names["PLUGINS"] = ["planted:latest"]
 
+    def of_two(self) -> set[str]:
+        """Have the same of the client's and of a stranger's; give the stranger's ids."""
+        ids = dict[str, set[str]]()
+        for who in ("ours", "stranger"):
+            kept = {"Labels": {"trioproxy.owner": who, "plain": f"{who}-label"}}
+            network = self.make("/networks/create", {"Name": f"{who}-net", **kept}, "NETWORKS")  # fmt: skip
+            self.make("/volumes/create", {"Name": f"{who}-vol", **kept}, "VOLUMES")
+            container = {
+                "Image": "busybox",
+                "Hostname": f"{who}-host",
+                "Cmd": ["sh", "-c", f"echo {who}-said; sleep 900; : {who}-runs"],
+                "Env": [f"{who}=env-20-secret"],
+                "HostConfig": {"Binds": [f"{who}-vol:/v"]},
+                **kept,
+            }
+            one = self.make(f"/containers/create?name={who}", container, "CONTAINERS")
+            self.make(f"/containers/{one}/start", None)
+            self.make(f"/networks/{network}/connect", {"Container": one})
+            run = {"Cmd": ["echo", f"{who}-ran"], "Env": [f"{who}=env-21-secret"]}
+            command = self.make(f"/containers/{one}/exec", run, "EXEC")
+            self.make(f"/exec/{command}/start", {"Detach": True})
+            ids[who] = {one, network, command}
+        return ids["stranger"]
+
     def targets(self, endpoint: Endpoint) -> Iterator[str]:
         """Every target of an operation that tells of anything that is there."""
         query = FINITE.get(endpoint.operation, LIMITS.get(endpoint.operation, ""))
@@ -198,7 +221,7 @@ class Stage:
             return
         for name in dict.fromkeys(self.names.get(endpoint.section, ["busybox"])):
             path = with_segments(endpoint.template, quote(name))
-            yield f"{path}{query or '?path=/bin'}"
+            yield f"{path}{query or '?path=/bin&stdout=1&verbose=1&manifests=1'}"
 
 
 @pytest.fixture(scope="module")
@@ -258,6 +281,45 @@ def test_no_secret_arrives_by_any_read(
                     assert secrets_in(raw, "event-")
     assert showing >= WITH_ENVIRONMENTS
     assert kept
+
+
+SHOWING_BOTH = {
+    *("ContainerInspect", "ContainerList", "ContainerLogs", "ContainerTop"),
+    *("ExecInspect", "NetworkInspect", "NetworkList", "SystemDataUsage"),
+    *("SystemEvents", "VolumeInspect", "VolumeList"),
+}
+"""What tells of each on the raw socket, and of the client's own through the proxy."""
+
+
+def test_nothing_of_strangers_arrives_by_any_read(stage: Stage, tmp_path: Path) -> None:
+    """With `@own` and `REDACT` each read operation is asked of each thing that there is: a
+    stranger's ids, names, labels, words and output are on the raw socket, and arrive by none; of
+    its own all of these arrive, and no value of an environment."""
+    strangers, listen = stage.of_two(), str(tmp_path / "p.sock")
+    lists = dict.fromkeys(("ONLY_CONTAINERS", "ONLY_NETWORKS", "ONLY_VOLUMES"), "@own")
+    variables = {**policy("env"), **lists, "ONLY_OWNER": "ours"}
+    told_raw, told_own = set[str](), set[str]()
+    with enforcing(stage.engine, listen=f"unix://{listen}", variables=variables):
+        for endpoint in (one for one in EVERY_READ if one.operation not in LIMITS):
+            for target in stage.targets(endpoint):
+                status, told = ask(listen, endpoint.method, target)
+                for one in ("stranger-vol", *strangers):
+                    if one in target:  # an error says again what was asked for
+                        assert status in {403, 404}, target
+                        told = told.replace(one.encode(), b"")
+                found = [
+                    one for one in ("stranger", *strangers) if one.encode() in told
+                ]
+                assert not found, (target, told)
+                assert endpoint.shows_what_is_hidden or not secrets_in(told, "env-2")
+                if b"ours" in told:
+                    assert status == 200, target
+                    told_own.add(endpoint.operation)
+                if endpoint.operation in SHOWING_BOTH:
+                    raw = ask(stage.raw, endpoint.method, target)[1]
+                    told_raw |= {endpoint.operation} if b"stranger" in raw else set()
+    assert told_raw >= SHOWING_BOTH, SHOWING_BOTH - told_raw
+    assert told_own >= SHOWING_BOTH, SHOWING_BOTH - told_own
 
 
 def secrets_in(answer: bytes, word: str) -> list[bytes]:
