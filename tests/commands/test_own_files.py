@@ -50,6 +50,11 @@ def check(binds: str, *paths: str, kind: Kind = Kind.FILE) -> str:
         ("/var/ru*", "/run/app/proxy.sock"),
         ("/host_mnt/srv", "/srv/app/policy.env"),
         ("/private", "/tmp/app/policy.env"),
+        ("/srv/job-{rand6}", "/srv/job-ab12cd/policy.env"),
+        ("/srv/{num}", "/srv/17/deep/er/proxy.sock"),
+        ("/srv/{uuid}", "/srv/8c7d1b1e-1111-4222-8333-123456789abc/policy.env"),
+        ("/srv/{date}", "/srv/20261127/policy.env"),
+        ("/var/run/{hex8}", "/run/ab12cd34/proxy.sock"),
     ],
 )
 def test_a_policy_that_clients_could_write(binds: str, path: str) -> None:
@@ -78,6 +83,7 @@ def test_two_files_that_are_written_alike() -> None:
         ("/srv/app:ro", "/srv/app/policy.env"),
         ("/srv/app", "/srv/app2/policy.env"),
         ("/srv/app/data", "/srv/app/policy.env"),
+        ("/srv/{rand7},/srv/{num},/srv/{hex6}:ro", "/srv/ab12cd/policy.env"),
         ("", "/srv/app/policy.env"),
         ("*", "/srv/app/policy.env"),
     ],

@@ -253,6 +253,28 @@ def test_paths_below_the_folder_of_the_command_fit_another_checkout() -> None:
     assert file.lists()["CREATE_BASE"] == "/ci/checkout"
 
 
+def test_a_checkout_below_root_is_one_like_any_other() -> None:
+    """What varies in it gets its holes, the verdict says root, and beside it nothing opens."""
+    file = File(places=Places("/root/app", "/root/tmp"))
+    for made in ("Ab12Cd34Ef", "Zz98Yy76Xx"):
+        file.learn(bind(f"/root/app/runs/x-{made}", f"/root/tmp/tmp.{made}", f"/root/x-{made}"))  # fmt: skip
+    own = "{base}/runs/x-{rand10},{tmp}/tmp.{rand10}"
+    assert file.lists()["CREATE_BINDS"] == f"/root/x-Ab12Cd34Ef,/root/x-Zz98Yy76Xx,{own}"  # fmt: skip
+    policy, _ = parse_policy_file(file.text, name="app.env")
+    assert meaning_of(policy).is_root
+    for variable, place in {
+        "CREATE_BASE": "/srv/app",
+        "CREATE_TMP": "/scratch",
+    }.items():
+        file.edit(f"{variable}={file.lists()[variable]}", f"{variable}={place}")
+    assert file.allows(bind("/srv/app/runs/x-Qq55Ww66Ee", "/scratch/tmp.Qq55Ww66Ee"))
+    file = File(places=Places("/home/me", "/tmp"))
+    for made in ("ab12cd7", "zz99yy1"):  # `/tmp/{rand7}` may be `/tmp/screens`
+        file.learn(bind(f"/tmp/{made}", f"/home/me/.ssh/{made}"))
+    own = "{base}/.ssh/ab12cd7,{base}/.ssh/zz99yy1,{tmp}/ab12cd7,{tmp}/zz99yy1"
+    assert file.lists()["CREATE_BINDS"] == own
+
+
 MOVED = Places("/home/me/shop", "/scratch/a1", "shop")
 
 

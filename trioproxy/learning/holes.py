@@ -84,7 +84,7 @@ def items_of(
         if (
             (is_few and len(item.values) < _LEAST_NUMBERS)
             or not is_listable(variable, item.text)
-            or why_root(variable, item.text, places=places)
+            or _opens_root(variable, item, places)
         ):
             continue
         fits = parse_pattern(variable, item.text, places=known).fits
@@ -93,6 +93,15 @@ def items_of(
     literal = values.keys() - {value for item in items for value in item.values}
     items += [Item(value, frozenset({value})) for value in literal]
     return sorted(items, key=lambda item: item.text)
+
+
+def _opens_root(variable: str, item: Item, places: Places) -> bool:
+    """Whether it would reach what is root. A checkout that lies there as a whole is told as
+    that, and what varies in it is like what varies in any other."""
+    if not why_root(variable, item.text, places=places):
+        return False
+    place = next((one for one in (BASE, TMP) if item.text.startswith(f"{one}/")), "")
+    return not (place and why_root(variable, f"{place}/a/b", places=places))
 
 
 def _holes(variable: str, varied: Mapping[str, Value]) -> Iterator[Item]:
