@@ -3,6 +3,7 @@
 import random
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -66,6 +67,9 @@ CASES: list[tuple[str, list[list[str]], list[str]]] = [
     ("CREATE_BINDS", [["/var/lib/ab12c9"], ["/var/lib/xy99z1"]], ["/var/lib/ab12c9", "/var/lib/xy99z1"]),
     ("CREATE_BINDS", [["/home/user1"], ["/home/user2"]], ["/home/user1", "/home/user2"]),
     ("CREATE_BINDS", [["/var/run/ab12c9"], ["/var/run/xy99z1"]], ["/var/run/ab12c9", "/var/run/xy99z1"]),
+    # Nor an Engine's socket, of which each is a line of its own.
+    ("CREATE_BINDS", [["/tmp/ab12cd/docker.sock"], ["/tmp/xy99z1/docker.sock"]], ["/tmp/ab12cd/docker.sock", "/tmp/xy99z1/docker.sock"]),
+    ("CREATE_BINDS", [["/srv/p12/docker.sock:ro", "/srv/p12/x"], ["/srv/p13/docker.sock:ro", "/srv/p13/x"]], ["/srv/p12/docker.sock:ro", "/srv/p13/docker.sock:ro", "/srv/p{num}/x"]),
     # Ports that a client found free, and those of a range that it goes through.
     ("CREATE_PORTS", [["127.0.0.1:40001"], ["127.0.0.1:50002"]], ["127.0.0.1:random"]),
     ("CREATE_PORTS", [["40001/udp", "8080"], ["50002/udp", "8081"]], ["8080-8081", "random/udp"]),
@@ -86,6 +90,22 @@ def test_values_become_items(
 ) -> None:
     """What was equal in all runs is literal; what varied gets a hole where it is safe."""
     assert [one.text for one in items(variable, *runs)] == wanted
+
+
+def test_the_page_shows_what_is_learned() -> None:
+    """The table of docs/learning.md, read as it stands, comes out of these runs."""
+    page = (Path(__file__).parents[2] / "docs" / "learning.md").read_text()
+    table = page.partition("| first run | second run |")[2].partition("\n\n")[0]
+    rows = [re.findall("`([^`]+)`", row) for row in table.splitlines()[2:]]
+    assert len(rows) == 5
+    for *made, wanted in rows[:4]:
+        variable = "CREATE_BINDS" if made[0].startswith("/") else "CREATE_IMAGES"
+        assert [one.text for one in items(variable, *([one] for one in made))] == [
+            wanted
+        ]
+    one, tag, other, name = rows[4]
+    assert not any(item.is_hole for item in items("CREATE_BINDS", [one], [other]))
+    assert not any(item.is_hole for item in items("CREATE_IMAGES", [tag], [name]))
 
 
 def test_there_are_shapes_enough() -> None:

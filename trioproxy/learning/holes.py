@@ -88,8 +88,9 @@ def items_of(
         ):
             continue
         fits = parse_pattern(variable, item.text, places=known).fits
-        of_it = {one for one in values if fits(known.meant(one))}
-        items.append(Item(item.text, frozenset(of_it | item.values)))
+        of_it = frozenset(one for one in values if fits(known.meant(one)))
+        if of_it >= item.values:  # an Engine's socket fits no hole
+            items.append(Item(item.text, of_it))
     literal = values.keys() - {value for item in items for value in item.values}
     items += [Item(value, frozenset({value})) for value in literal]
     return sorted(items, key=lambda item: item.text)
