@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
@@ -27,6 +28,7 @@ from trioproxy.quoting import visible
 from trioproxy.values import value_class
 
 DEADLINE = 5.0
+"""Seconds from a connection to the whole answer, however that comes."""
 DOWN = "the proxy runs, but the Engine does not answer"
 STALE = ", and a newer one was refused: its log says why (reload-failed)"
 ALIVE = "the proxy answers"
@@ -127,10 +129,12 @@ def ask(address: Address, probe: str) -> Told:
     """Ask the proxy at `address` whether all is well; `probe`: health, live or ready."""
     try:
         with _connect(address) as sock:
+            until = time.monotonic() + DEADLINE
             sock.sendall(REQUEST.format(probe).encode())
             answer = b""
             while data := sock.recv(4096):
                 answer += data
+                sock.settimeout(max(until - time.monotonic(), 0.001))
     except OSError as error:
         return Told(detail=f"the proxy does not answer: {error.strerror or error}")
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -138,8 +142,11 @@ def ask(address: Address, probe: str) -> Told:
         return Told(detail="this is no trioproxy")
     is_up = head.startswith(b"HTTP/1.1 200")
     words = _words(body)
-    policies = words.pop("policies", {})
-    of_all = policies if isinstance(policies, dict) else {}
+    of_all = words.pop("policies", {})
+    if not isinstance(of_all, dict) or not all(
+        isinstance(one, dict) for one in of_all.values()
+    ):
+        of_all = {}
     if not is_up and "engine" not in words:
         return Told(detail=f"unexpected answer: {answer[:80]!r}")
     detail = "the Engine answers" if is_up else DOWN

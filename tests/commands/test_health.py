@@ -1,0 +1,63 @@
+"""What `trioproxy health` makes of whoever answers at the proxy's place."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from trioproxy.commands import health
+from trioproxy.config import UnixAddress
+
+HEAD = b"HTTP/1.1 200 OK\r\nServer: trioproxy\r\n\r\n"
+
+
+@contextmanager
+def answering(path: Path, *pieces: bytes, again: bytes = b"") -> Iterator[UnixAddress]:
+    """Somebody who says this, and then `again` and again until nobody listens."""
+
+    def serve() -> None:
+        with listener, listener.accept()[0] as one:
+            one.recv(4096)
+            for piece in pieces:
+                one.sendall(piece)
+            try:
+                while again and not over.wait(0.01):
+                    one.sendall(again)
+            except OSError:
+                return
+
+    over, listener = threading.Event(), socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield UnixAddress(path=str(path))
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_an_answer_without_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deadline is that of the whole answer: who says a byte now and then is not waited for."""
+    monkeypatch.setattr(health, "DEADLINE", 0.2)
+    with answering(tmp_path / "p.sock", HEAD, again=b" ") as address:
+        told = health.ask(address, "health")
+    assert (told.is_up, told.detail) == (False, "the proxy does not answer: timed out")
+
+
+@pytest.mark.parametrize("policies", [b"3", b"[]", b'{"app": 3}', b'{"app": "newer"}'])
+def test_what_is_said_of_policies_is_none_of_ours(
+    tmp_path: Path, policies: bytes
+) -> None:
+    """Words that no proxy of ours would say are left out, and what is known is told."""
+    body = b'{"engine": "up", "policy": "0badcafe", "policies": %b}' % policies
+    with answering(tmp_path / "p.sock", HEAD, body) as address:
+        told = health.ask(address, "health")
+    assert (told.is_up, told.policy, told.policies) == (True, "0badcafe", {})
+    assert not told.is_stale
