@@ -62,11 +62,7 @@ async def attach(client: aiodocker.Docker) -> None:
 async def websocket(client: aiodocker.Docker) -> None:
     box = await client.containers.create(ECHO)
     await box.start()
-    # Not box.websocket(): it claims to be a page of http://localhost, which is refused.
-    url = client._canonicalize_url(f"containers/{box.id}/attach/ws")
-    socket = await client.session.ws_connect(
-        url.with_query(stdin=1, stdout=1, stderr=1, stream=1), origin=str(url.origin())
-    )
+    socket = await box.websocket(stdin=True, stdout=True, stderr=True, stream=True)
     await socket.send_bytes(b"echo\n")
     say((await socket.receive()).data)
     await socket.close()
