@@ -66,6 +66,14 @@ def test_no_encoded_slash(raw: bytes) -> None:
     assert not Target.parse(raw).encoded_slash
 
 
+def test_a_long_path_of_escapes_is_not_decoded() -> None:
+    """Each escape is work: 4 KiB of them are a path, one byte more is none, before any is read."""
+    path = b"/" + b"%41" * 1_365
+    assert Target.parse(path).path == "/" + "A" * 1_365
+    with pytest.raises(BadTarget, match="the path is longer than 4,096 bytes"):
+        Target.parse(path + b"%")
+
+
 def test_empty_query() -> None:
     """A lone question mark is an empty query, and stays."""
     target = Target.parse(b"/info?")
