@@ -11,6 +11,7 @@ what must be true of the host: nobody there runs what a client writes, and the E
 own programs have no known hole (`judge.escapes`).
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
@@ -38,9 +39,10 @@ from trioproxy.judge.rules import READING, Policy
 from trioproxy.limits import places
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import BINDS, Limits
-from trioproxy.limits.objects import Objects
+from trioproxy.limits.objects import OF_LABEL, Objects
 from trioproxy.limits.patterns import Pattern, lists_repositories, places_of
 from trioproxy.limits.sorts import OWN_IMAGES, line_of, why_root
+from trioproxy.limits.things import ANONYMOUS
 from trioproxy.values import value_class
 
 _REACHING: Final[Mapping[str, str]] = MappingProxyType(
@@ -337,20 +339,45 @@ def _by_files(policy: Policy, endpoint: Endpoint) -> str:
 
     A commit goes by paths outside of the container, whose process makes a link of a folder
     on its way: no list limits that. The classic builder commits its own containers, while
-    who may start any can have one run again; and it fills volumes without a name, which
-    wait for nobody, so that who may name any can be in them meanwhile. Archives and exports are led to a device
-    node; who makes none himself may get one with an image, or from a server of files.
+    who may start any, or one of a name that the Engine makes up, can have one run again; and
+    it fills volumes without a name, which wait for nobody, so that who may name any can be in
+    them meanwhile. Archives and exports are led to a device node; who makes none himself may
+    get one with an image, or from a server of files.
     """
     if endpoint.powers.reach == "l":
         return _REACHING["l"]
     if endpoint.operation == "ImageBuild":
-        if policy.objects.limits(Kind.CONTAINER):
-            any_volume = not policy.objects.limits(Kind.VOLUME)
-            is_filled = any_volume and policy.opens("ContainerCreate")
-            return "has volumes filled that ONLY_VOLUMES lists" if is_filled else ""
         running = " and ".join(policy.opens(*_RUNNING)[:1])
-        return running and f"commits containers of its own, and {running} runs them"
+        only = policy.objects.by_kind.get(Kind.CONTAINER)
+        if only is None or only.is_any:
+            return running and f"commits containers of its own, and {running} runs them"
+        if running and (named := next(filter(_may_be_made_up, only.items), "")):
+            return f"commits containers of its own, which {only.variable}={named} may name, and {running} runs them"
+        volumes = policy.objects.by_kind.get(Kind.VOLUME)
+        is_any = volumes is None or any(map(_may_be_anonymous, volumes.items))
+        is_filled = is_any and policy.opens("ContainerCreate")
+        return "has volumes filled that ONLY_VOLUMES lists" if is_filled else ""
     return _by_nodes(policy) if endpoint.touches_containers else ""
+
+
+_MADE_UP: Final = re.compile(r"[a-z]*_?[a-z]*[0-9]?")
+_HEX: Final = re.compile(r"[0-9a-f]*")
+_OF_ANONYMOUS: Final = f"{OF_LABEL}{ANONYMOUS}"
+
+
+def _may_be_made_up(item: str) -> bool:
+    """Whether a star may be what the Engine calls containers without a name, as those of
+    its builder: `admiring_curie`, `admiring_curie1`."""
+    return _has_star_of(item, _MADE_UP)
+
+
+def _may_be_anonymous(item: str) -> bool:
+    """Whether it may be a volume that nobody named: by 64 hex digits, or by its label."""
+    return item.startswith(_OF_ANONYMOUS) or _has_star_of(item, _HEX)
+
+
+def _has_star_of(item: str, literal: re.Pattern[str]) -> bool:
+    return "*" in item and literal.fullmatch(item.replace("*", "")) is not None
 
 
 _RUNNING: Final = tuple(
