@@ -61,6 +61,14 @@ CASES: list[tuple[str, list[list[str]], list[str]]] = [
     ("CREATE_BINDS", [["/tmp/ab12cd34"], ["/tmp/zb98yx76"]], ["/tmp/{rand8}"]),
     ("CREATE_BINDS", [["/a-1"], ["/a-2"]], ["/a-1", "/a-2"]),
     ("CREATE_BINDS", [["/a-1/x"], ["/a-2/x"]], ["/a-1/x", "/a-2/x"]),
+    # Two runs of one day: what varies tells that the date, and the hour, will tomorrow.
+    ("CREATE_BINDS", [["/tmp/d20261127-4711-k3w9xq"], ["/tmp/d20261127-4900-8d2m7z"]], ["/tmp/d{date}-{num}-{rand6}"]),
+    ("CREATE_BINDS", [["/srv/b/2026-11-27T11-02-05Z"], ["/srv/b/2026-11-27T11-02-59Z"]], ["/srv/b/{date}T{num}-{num}-{num}Z"]),
+    ("CREATE_BINDS", [["/srv/b/2026-11-27/run-17"], ["/srv/b/2026-11-27/run-18"]], ["/srv/b/{date}/run-{num}"]),
+    ("CREATE_TAGS", [["acme/app:20261127.1"], ["acme/app:20261127.2"]], ["acme/app:{date}.{num}"]),
+    ("CREATE_BINDS", [["/srv/v-20261127/x-17"], ["/srv/v-20261127/x-18"]], ["/srv/v-20261127/x-{num}"]),
+    ("CREATE_BINDS", [["/srv/x-17/2026-11-27"], ["/srv/x-18/2026-11-27"]], ["/srv/x-{num}/2026-11-27"]),
+    ("CREATE_BINDS", [["/srv/2026-11-27-prod/x"], ["/srv/2026-11-27-test/x"]], ["/srv/2026-11-27-prod/x", "/srv/2026-11-27-test/x"]),
     # Never where root is.
     ("CREATE_BINDS", [["/root/tmp-1"], ["/root/tmp-2"]], ["/root/tmp-1", "/root/tmp-2"]),
     ("CREATE_BINDS", [["/var/ab12c9"], ["/var/xy99z1"]], ["/var/{rand6}"]),

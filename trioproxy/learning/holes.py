@@ -16,6 +16,7 @@ value counts as seen by itself, and a number needs more of them.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from trioproxy.api import normal
@@ -34,6 +35,8 @@ _FEW_PORTS: Final = 100
 _LEAST_PORT: Final = 1024
 _LEAST_NUMBERS: Final = 8
 """Numbers of one run that are a counter; fewer may be the parts of one thing."""
+_HOUR: Final = re.compile("([T_]?)[0-9]{2}Z?")
+"""Of a time with marks: hour, minute or second."""
 _MOST_TOKENS: Final = 200
 """Parts of a name that is compared with others."""
 _SUBNET: Final = "NetworkCreate:IPAM.Config.Subnet"
@@ -269,9 +272,12 @@ def _together(
 def _written(names: Sequence[_Name], *, is_image: bool) -> str:
     """The item that fits them all; empty if what is left of them was not made up."""
     text = ""
-    for at, token in enumerate(names[0].tokens):
-        if len({name.tokens[at].text for name in names}) == 1:
-            text += token.written
+    tokens = names[0].tokens
+    varies = {at for at in range(len(tokens)) if len({one.tokens[at].text for one in names}) > 1}  # fmt: skip
+    of_day = _of_the_day(tokens, varies)
+    for at, token in enumerate(tokens):
+        if at not in varies:
+            text += of_day.get(at, token.written)
         elif token.kind in WHOLE:
             text += WHOLE[token.kind]
         else:
@@ -282,6 +288,25 @@ def _written(names: Sequence[_Name], *, is_image: bool) -> str:
                 return ""
             text += made.hole
     return text
+
+
+def _of_the_day(tokens: Sequence[Token], varies: set[int]) -> dict[int, str]:
+    """Of what was the same in all names that which is another tomorrow: the date in front of
+    what varies, in one segment or a folder of its own; and an hour in front of what does."""
+    found = dict[int, str]()
+    fixed = [at for at, one in enumerate(tokens) if one.kind == "fixed"]
+    for start, end in pairwise([*fixed, len(tokens)]):
+        days = [at for at in range(start, end) if tokens[at].kind == "date"]
+        if not days:
+            continue
+        day, last = days[0], max((at for at in varies if at < end), default=0)
+        is_folder = end - start == 2 and max(varies, default=0) > day
+        if last > day or is_folder:
+            found[day] = "{date}"
+        if last > day and _HOUR.fullmatch(tokens[last].text):
+            hours = ((at, _HOUR.fullmatch(tokens[at].text)) for at in range(day, last))
+            found |= {at: f"{one[1]}{{num}}" for at, one in hours if one}
+    return found
 
 
 def _differ(names: Sequence[_Name], at: int) -> bool:
