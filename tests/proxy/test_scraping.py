@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+import trio
 from trio.testing import MockClock
 
 from tests.answering_engine import answer
 from tests.fakes import FakeEngine, connect, request, settle
 from tests.proxy.conftest import Proxy, Start
 from trioproxy.config import Entry, TcpAddress, UnixAddress
+from trioproxy.proxy import listeners
 from trioproxy.proxy.scraping import SCRAPE_HEAD, SCRAPE_PAUSE, SCRAPES
 
 METRICS = request("GET", "/metrics", "Accept: application/openmetrics-text")
@@ -51,6 +53,23 @@ async def test_metrics_alone_are_answered(place: str, raw: bytes, status: int) -
     found, body = await told(place, raw)
     assert found == status
     assert (b"trioproxy_engine_up 1.0" in body) == (status == 200)
+
+
+async def test_a_drain_makes_room_for_a_successor(start: Start, tmp_path: Path) -> None:
+    """While a request still waits for its answer, another proxy can have its metrics read here."""
+    address = UnixAddress(path=str(tmp_path / "m.sock"))
+    proxy = await start(metrics=address)
+    client, engine = await proxy.ask(target="/info")
+    await engine.read_request()
+    proxy.nursery.start_soon(proxy.server.drain)
+    await settle()
+    [successor] = listeners.bind(address)
+    with successor.sock:
+        await engine.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ninfo")
+        assert (await client.read_response()).body == b"info"
+        assert await client.read_rest() == b""
+        await settle()
+        assert await trio.Path(address.path).exists()
 
 
 async def test_a_page_of_a_stranger_reads_nothing(start: Start) -> None:

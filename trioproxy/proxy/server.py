@@ -393,13 +393,11 @@ class Server:
                 if self._containers is not None:
                     self._watch.start_soon(background, self._containers.listen)
                 background.start_soon(self._tell_turned_away)
-                for one in scraped:
-                    self._watch.start_soon(background, self._answer_scrapes, one)
                 # Behind the listeners, so that nobody waits for them, and before anybody.
                 from trioproxy.proxy import door  # noqa: F401
 
                 task_status.started()
-                await self._accept_all(bound)
+                await self._accept_all(bound, scraped, background)
                 background.cancel_scope.cancel()
         finally:
             _close((*bound, *scraped))
@@ -437,11 +435,17 @@ class Server:
 
     # -- accepting -----------------------------------------------------------------
 
-    async def _accept_all(self, bound: list[Listener]) -> None:
+    async def _accept_all(
+        self,
+        bound: list[Listener],
+        scraped: list[Listener],
+        background: trio.Nursery,
+    ) -> None:
         """Accept and serve. Closing: the listeners, before those here have finished.
 
         Whoever comes after that is refused at once and finds a successor, which can bind;
         a client that had already connected, and waits in the backlog, is still served.
+        `scraped`: those of who reads metrics, answered in `background`: nobody waits for them.
         """
         async with trio.open_nursery() as serving:
             with self._accepting:
@@ -449,6 +453,12 @@ class Server:
                     for one in bound:
                         one.sock.setblocking(False)
                         self._watch.start_soon(accepting, self._accept, one, serving)
+                    for one in scraped:
+                        self._watch.start_soon(
+                            accepting, self._answer_scrapes, one, background
+                        )
+            _close(scraped)
+            scraped.clear()
             while bound:
                 one = bound.pop()
                 one.remove()
@@ -496,7 +506,9 @@ class Server:
 
         await self._accept_from(listener, take)
 
-    async def _answer_scrapes(self, listener: Listener) -> None:
+    async def _answer_scrapes(
+        self, listener: Listener, background: trio.Nursery
+    ) -> None:
         """Accept who reads metrics, in places of their own."""
         from trioproxy.proxy.scraping import SCRAPE_PAUSE, Scraping
 
@@ -504,11 +516,10 @@ class Server:
         listener.sock.setblocking(False)
         hosts = self.config.allowed_hosts
         site = Site(reach=listeners.reach_of(listener.sock), allowed_hosts=hosts)
-        async with trio.open_nursery() as nursery:
-            scraping = Scraping(
-                self._shared, self._metrics.text, listener.entry, site, nursery
-            )
-            await self._accept_from(listener, scraping.take, SCRAPE_PAUSE)
+        scraping = Scraping(
+            self._shared, self._metrics.text, listener.entry, site, background
+        )
+        await self._accept_from(listener, scraping.take, SCRAPE_PAUSE)
 
     async def _accept_from(
         self,
