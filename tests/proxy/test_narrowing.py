@@ -21,6 +21,7 @@ from tests.fakes import (
 from tests.proxy.conftest import OPEN, Proxy, Start
 from tests.proxy.test_floods import MOST_CALLS, turns
 from tests.proxy.test_objects import LISTED, OWN, container, image
+from trioproxy.api.redaction import MARKER
 from trioproxy.file.permissions import parse_policy
 from trioproxy.http.elements import MOST_OF_AN_ELEMENT
 from trioproxy.judge.gate import Gate
@@ -303,6 +304,67 @@ async def test_chunks_of_one_byte(named: Proxy) -> None:
     assert json.loads(found.body) == [listed(1), listed(10)]
 
 
+BIG = {"Id": "жé😀" * 9_000, "Config": {"Env": [f"A={SECRET}", "PATH=/bin"]}}
+SMALL = {"Id": "жé😀", "Config": {"Env": [f"A={SECRET}", "PATH=/bin"]}}
+
+
+@pytest.mark.parametrize("told", [SMALL, BIG], ids=["short", "long"])
+@pytest.mark.parametrize("framing", ["chunked", "sized", "closed", "cut", "more"])
+async def test_one_object_however_it_comes(
+    start: Start, told: dict[str, Any], framing: str
+) -> None:
+    """It is gathered and read as one, wherever it is cut; and the next request, which was sent with
+    the first one, has an answer of its own."""
+    proxy = await start({"ALLOW_OPERATIONS": "ContainerInspect", "REDACT": "env"})
+    client, engine = await proxy.ask("GET", "/containers/a/json")
+    await engine.read_request()
+    await client.ask("GET", "/containers/b/json")
+    raw = json.dumps(told, ensure_ascii=False).encode()
+    step = 1 if told is SMALL else 4_097
+    async with trio.open_nursery() as nursery:
+
+        async def answer_it() -> None:
+            said = response(body=raw[:-1] if framing == "cut" else raw)
+            if framing == "chunked":
+                pieces = (raw[at : at + step] for at in range(0, len(raw), step))
+                said = CHUNKED + b"".join(map(chunk, pieces)) + CHUNK_END
+            elif framing == "closed":
+                said = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + raw
+            elif framing == "more":
+                said += b"{"
+            at_once = len(said) if framing == "more" else step
+            for at in range(0, len(said), at_once):
+                await engine.send(said[at : at + at_once])
+            if framing == "closed":
+                engine.close()
+
+        nursery.start_soon(answer_it)
+        found = await client.read_response()
+    if framing == "cut":
+        assert found.status == 502
+        assert SECRET.encode() not in client.received
+        return
+    shown = {**told, "Config": {"Env": [f"A={MARKER}", "PATH=/bin"]}}
+    assert json.loads(found.body) == shown
+    if framing != "closed":  # of which a client is told
+        again = await proxy.fake.accept() if framing == "more" else engine
+        assert (await again.read_request()).line == b"GET /containers/b/json HTTP/1.1"
+        await again.send(answer({"Id": "b"}))
+        assert json.loads((await client.read_response()).body) == {"Id": "b"}
+
+
+async def test_a_client_that_leaves_in_the_middle(named: Proxy) -> None:
+    """What it does not read is not asked for any more."""
+    client, engine = await listing(named)
+    await engine.send(CHUNKED + chunk(json.dumps(LONG).encode()[:-1]))
+    await client.read_head()
+    client.close()
+    with suppress(BrokenPipeError, ConnectionResetError):
+        await engine.send(chunk(b"," + json.dumps(LONG).encode()[1:-1]))
+    assert await engine.read_gone()
+    await named.assert_clean()
+
+
 async def test_what_breaks_in_the_middle(named: Proxy) -> None:
     """An answer that has begun is cut: the client sees no end of it, and nothing more."""
     client, engine = await listing(named)
@@ -419,6 +481,24 @@ async def test_events_come_one_by_one(own: Proxy) -> None:
         assert await client.arrived() == chunk(raw + b"\n")
         await engine.send(chunk(b"\n"))
         assert await client.arrived() == b""
+
+
+async def test_a_volume_that_was_made_anew(start: Start) -> None:
+    """A stream that does not tell what goes tells of no stranger's volume by a name that was its own."""
+    proxy = await start({**LISTED, "ONLY_VOLUMES": "@own"})
+    client, engine, questions = await watching(proxy)
+    await client.read_head()
+    for labels in (OWN, {}, OWN):
+        actor = {"ID": "cache", "Attributes": {"driver": "local"}}
+        value = {"Type": "volume", "Action": "create", "Actor": actor}
+        raw = json.dumps(value).encode()
+        await engine.send(chunk(raw))
+        made = {"Name": "cache", "Driver": "local", "Labels": labels}
+        with trio.fail_after(10):  # it is asked about each time
+            asked = await questions.answer(body=json.dumps(made).encode())
+        assert asked.line == b"GET /volumes/cache HTTP/1.1"
+        if labels:
+            assert await client.arrived() == chunk(raw + b"\n")
 
 
 async def test_a_stream_is_cut_where_less_is_shown(named: Proxy) -> None:

@@ -75,6 +75,8 @@ class NeedKnown:
     id: str
     is_over: bool
     """Whether nothing will be heard of it any more."""
+    is_new: bool = False
+    """Whether it was made just now, so that what was known by its name was another one."""
 
 
 @ordered_class
@@ -309,16 +311,19 @@ class Showing:
         attributes = map_of(actor.get("Attributes"))
         told = text_of(actor.get("ID"))
         name = told if kind is Kind.VOLUME else text_of(attributes.get("name"))
-        is_over = text_of(value.get("Action")) in _OVER
-        is_inside = yield from self._is_inside(kind, told, name, is_over)
+        action = text_of(value.get("Action"))
+        need = NeedKnown(kind, told, action in _OVER, action == "create")
+        is_inside = yield from self._is_inside(need, name)
         container = text_of(attributes.get("container"))
         if is_inside and container and kind is not Kind.CONTAINER:
-            is_inside = yield from self._is_inside(Kind.CONTAINER, container)
+            user = NeedKnown(Kind.CONTAINER, container, is_over=False)
+            is_inside = yield from self._is_inside(user)
         return Shown(value) if is_inside else _LEFT_OUT
 
     def _is_inside(
-        self, kind: Kind, told: str, name: str = "", is_over: bool = False
+        self, need: NeedKnown, name: str = ""
     ) -> Generator[NeedKnown, Thing | None, bool]:
+        kind, told = need.kind, need.id
         if not self.objects.limits(kind):
             return True
         if not told or (kind is Kind.CONTAINER and not _FULL_ID.fullmatch(told)):
@@ -326,7 +331,7 @@ class Showing:
         called = (name.removeprefix("/"),) if name else ()
         if self.objects.shows(Thing(kind, told, called)):
             return True  # by its name, as it is called then
-        thing = yield NeedKnown(kind, told, is_over)
+        thing = yield need
         if thing is None:
             return False
         return self.objects.shows(thing._replace(names=called or thing.names))

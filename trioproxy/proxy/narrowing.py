@@ -402,8 +402,10 @@ class _Asking:
 
     async def _recall(self, need: NeedKnown) -> Thing | None:
         key = need.kind, need.id
-        thing = self._known.get(key)
+        # Who filters events does not hear of all that goes, and the name of a volume comes again.
+        thing = None if need.is_new else self._known.get(key)
         if thing is None:
+            self._known.pop(key, None)
             thing = await self._resolver.find(need.kind, need.id)
             # A volume that nobody named gets its users only later.
             if thing is not None and not thing.is_anonymous:
