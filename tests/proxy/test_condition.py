@@ -1,6 +1,8 @@
 """The reserved health route: our own round trip to the Engine, and no more."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import trio
@@ -9,6 +11,7 @@ from trio.testing import MockClock
 
 from tests.fakes import FakeEngine, response, settle
 from tests.proxy.conftest import Proxy
+from trioproxy.commands import enforce
 
 HEALTH = "/_trioproxy/health"
 
@@ -36,6 +39,26 @@ async def test_it_names_the_policy_in_force(proxy: Proxy, fake: FakeEngine) -> N
         await client.ask(target=HEALTH)
         told = f'{{"engine": "down", "policy": "1a2b3c4d"{newer}}}\n'
         assert (await client.read_response()).body == told.encode()
+
+
+async def test_it_names_a_folder_of_policies_that_cannot_be_read_again(
+    proxy: Proxy, nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    """A newer state of it was refused as well, until it is in order again."""
+    folder = trio.Path(tmp_path, "policies")
+    proxy.server.config = replace(proxy.server.config, policies=str(folder))
+    proxy.fake.stop()
+    client = await proxy.connect()
+
+    def add(client: str, path: str) -> enforce.Gates:
+        raise AssertionError(f"{client} of {path} is no policy")
+
+    for newer in (', "newer": "refused"', ""):
+        await enforce._look_for_policies(proxy.server, {}, add, nursery)
+        await client.ask(target=HEALTH)
+        told = f'{{"engine": "down"{newer}}}\n'
+        assert (await client.read_response()).body == told.encode()
+        await folder.mkdir(exist_ok=True)
 
 
 async def test_an_engine_that_is_away_is_down(proxy: Proxy, fake: FakeEngine) -> None:

@@ -177,7 +177,7 @@ async def test_all_that_the_table_describes_is_told(
     health = proxy.server.health
     health.tell_policy("1a2b3c4d", is_stale=False)
     health.tell_policy("1a2b3c4d", is_stale=True)
-    health.folder_failures += 1
+    health.tell_folder(is_stale=True)
     told = await scrape(proxy, place)
     names = {key.partition("{")[0] for key in told}
     names = {one for one in names if not one.startswith("process_")}

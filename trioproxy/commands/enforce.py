@@ -855,8 +855,9 @@ async def _look_for_policies(
             raise ConfigError(f"two policies are called {twice[0]}")  # noqa: TRY301  told below
     except ConfigError as error:
         log.line(Level.ERR, "reload-failed", error=error, hint=error.hint)
-        server.health.folder_failures += 1
+        server.health.tell_folder(is_stale=True)
         return
+    server.health.tell_folder(is_stale=False)
     for client, one in list(policies.items()):
         if one.is_containers and client not in files:
             del policies[client]

@@ -72,6 +72,8 @@ class Health:
         """Of each policy, by what its clients are called."""
         self.folder_failures = 0
         """How often `POLICIES` could not be read again."""
+        self.is_folder_stale = False
+        """Whether it could not be read the last time."""
         self._upstream = upstream
         self._watch = watch
         self.hindrance: Callable[[], str] = str
@@ -95,6 +97,11 @@ class Health:
         else:
             one.since = time.time()
 
+    def tell_folder(self, *, is_stale: bool) -> None:
+        """Say from now on whether `POLICIES` could not be read again."""
+        self.is_folder_stale = is_stale
+        self.folder_failures += is_stale
+
     def forget_policy(self, client: str) -> None:
         """Tell of a policy no more: it is gone."""
         self.standings.pop(client, None)
@@ -112,6 +119,8 @@ class Health:
             is_well, standing["hindrance"] = False, why
         words = {name: one.words for name, one in self.standings.items()}
         standing |= words.get(client, {})
+        if self.is_folder_stale:
+            standing["newer"] = "refused"
         if words.keys() - {""}:
             standing["policies"] = words
         return replies.health(standing, is_well=is_well, close=close)
