@@ -423,7 +423,11 @@ class Run:
 
     def _once(self, request: Mapping[str, Any]) -> Answer:
         method, _, target = request["send"].partition(" ")
-        body, kind = body_of(request, self.fill, self.tries)
+        try:
+            target = filled(target, self.words)
+            body, kind = body_of(request, self.fill, self.tries)
+        except KeyError:  # it names what a request before it did not find
+            return Answer(404, b"", frozenset())
         if "tar" in request or "image" in request:
             items = request.get("tar") or request["image"]
             body, kind = archive(items, self.words), "application/x-tar"
@@ -431,10 +435,6 @@ class Run:
                 body = saved_image(self.words["tag"], body)
             if request.get("packed") == "gzip":
                 body = gzip.compress(body)
-        try:
-            target = filled(target, self.words)
-        except KeyError:  # it names what a request before it did not find
-            return Answer(404, b"", frozenset())
         answer = send(self.url, method, target, body, kind, request.get("fields", ()))
         if "keep" in request and answer.status == 201:
             self.words[request["keep"]] = json.loads(answer.body)["Id"]
@@ -451,6 +451,7 @@ class Run:
             self.known = listed(answer)
         if "finds" in request:
             found = listed(answer) - self.known
+            self.words.pop(request["finds"], None)  # that of the try before
             if found:
                 self.words[request["finds"]] = min(found)
             return bool(found)
