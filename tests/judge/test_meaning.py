@@ -352,3 +352,21 @@ def test_what_reaches_into_own_containers_alone_is_limited() -> None:
     assert not limits_power_of(parse_policy(without)[0], "ContainerAttach")
     anybody, _ = parse_policy({**listed, "ONLY_CONTAINERS": "*"})
     assert not limits_power_of(anybody, "ContainerAttach")
+
+
+def test_what_can_still_show_secrets_is_named() -> None:
+    """Beside `REDACT` a file says which of what it grants passes as it is: what was printed, run,
+    copied or packed; where there is none of it, that values are hidden and no more."""
+    shows = (
+        *("ContainerArchive", "ContainerAttach", "ContainerExport", "ContainerLogs"),
+        *("ExecStart", "ImageCommit", "ImageGet", "ImageGetAll", "ServiceLogs"),
+    )
+    reads = ("ContainerInspect", "ContainerList", "ContainerTop")
+    every = ",".join((*reads, *shows))
+    hidden = "answers have a marker in place of values: REDACT=env"
+    told = f"secrets can still be shown by {', '.join(shows)}"
+    redacted = meaning(ALLOW_OPERATIONS=every, REDACT="env").redacted
+    assert redacted == (hidden, told)
+    redacted = meaning(ALLOW_OPERATIONS=",".join(reads), REDACT="env").redacted
+    assert redacted == (hidden,)
+    assert meaning(ALLOW_OPERATIONS=every).redacted == ()
