@@ -14,7 +14,7 @@ from trioproxy.api.families import Kind
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate, NeedThings, Refused
 from trioproxy.judge.rules import UNRESOLVED
-from trioproxy.limits.things import Known, Thing
+from trioproxy.limits.things import Known, Thing, listed
 
 ID = "1" * 64
 OPERATIONS = {
@@ -50,6 +50,29 @@ def world(one: object = None, **more: Any) -> dict[str, Any]:  # noqa: ANN401  J
     folder = {"Options": {"type": "none", "o": "bind", "device": "/etc"}}
     found["/volumes/folder"] = {"Name": "folder", "Driver": "local", "Labels": OWNER, **folder}  # fmt: skip
     return found | more
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["/bin/sh", "-c", "#(nop) ", "LABEL trioproxy.owner=app"],
+        ["/bin/sh", "-c", "#(nop) LABEL trioproxy.owner=app"],
+        ["/of/a/SHELL", "#(nop) ", "LABEL x=y"],
+    ],
+)
+def test_a_container_of_a_build_is_nobodys(command: list[str]) -> None:
+    """What the classic builder makes for a `LABEL` has the label, and its image has not: no list finds it by that."""
+    for only in ("@own", "@label:a=b"):
+        lists = {**LISTED, "ONLY_CONTAINERS": only}
+        for cmd, allowed in ((["sleep", "9"], True), (command, False)):
+            config = {"Labels": {**OWNER, "a": "b"}, "Cmd": cmd}
+            here = world(container(Config=config))
+            for line in (START, INSPECT):
+                assert decide(lists, line, None, here).allowed is allowed, (only, cmd)
+    shown = {"Id": ID, "Names": ["/c"], "Labels": OWNER, "ImageID": PLAIN}
+    assert listed(Kind.CONTAINER, {**shown, "Command": "sleep 9"}).labels == OWNER
+    text = "/bin/sh -c '#(nop) ' 'LABEL x=y'"
+    assert listed(Kind.CONTAINER, {**shown, "Command": text}).labels == {}
 
 
 def mounts(*names: str) -> list[dict[str, str]]:

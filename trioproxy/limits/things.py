@@ -233,16 +233,27 @@ def _container(value: Mapping[str, Json]) -> Thing:
     config, _host = map(map_of, parts)
     if not name or None in parts:
         raise _incomplete(Kind.CONTAINER)
+    command = " ".join(map(str, list_of(config.get("Cmd"))))
     return Thing(
         Kind.CONTAINER,
         _id(value, Kind.CONTAINER),
         (name.removeprefix("/"),),
-        _labels(config.get("Labels"), Kind.CONTAINER),
+        _given(config.get("Labels"), command),
         text_of(value.get("Image")),
         unpinned=tuple(_unpinned(map_of(value.get("NetworkSettings")))),
         volumes=_volumes(value.get("Mounts")),
         value=value,
     )
+
+
+_OF_BUILDS: Final = "#(nop) "
+
+
+def _given(labels: Json, command: str) -> Labels:
+    """The labels of a container, or none: the classic builder makes a container for each
+    `LABEL` of a Dockerfile, which has it and whose image has not, and commits that once its
+    client reads on. Its command says what it is; whoever writes so himself owns nothing."""
+    return {} if _OF_BUILDS in command else _labels(labels, Kind.CONTAINER)
 
 
 BUILT_IN: Final = frozenset({"", "bridge", "default", "host", "none"})
@@ -275,7 +286,7 @@ def _listed(value: Json) -> Thing:
         Kind.CONTAINER,
         _id(one, Kind.CONTAINER),
         tuple([name.removeprefix("/") for name in texts_of(one.get("Names"))]),
-        _labels(one.get("Labels"), Kind.CONTAINER),
+        _given(one.get("Labels"), text_of(one.get("Command"))),
         text_of(one.get("ImageID")),
         volumes=_volumes(mounts) if mounts else (),
     )
