@@ -69,7 +69,8 @@ def test_a_container_of_a_build_is_nobodys(command: list[str]) -> None:
             here = world(container(Config=config))
             for line in (START, INSPECT):
                 assert decide(lists, line, None, here).allowed is allowed, (only, cmd)
-    shown = {"Id": ID, "Names": ["/c"], "Labels": OWNER, "ImageID": PLAIN}
+    shown: dict[str, Any] = {"Id": ID, "Names": ["/c"], "Labels": OWNER}
+    shown["ImageID"] = PLAIN
     assert listed(Kind.CONTAINER, {**shown, "Command": "sleep 9"}).labels == OWNER
     text = "/bin/sh -c '#(nop) ' 'LABEL x=y'"
     assert listed(Kind.CONTAINER, {**shown, "Command": text}).labels == {}
