@@ -114,6 +114,10 @@ learned: .venv/installed-dev packages ## learn the profiles anew; some: make lea
 	@$(PYTHON) -m tests.learned $(PROFILES)
 	@scripts/describe-learned HEAD
 
+.PHONY: twice
+twice: .venv/installed-dev packages ## everyday sessions and clients without a file, learned twice and moved; ten minutes
+	$(PYTHON) -m tests.learned.twice $(SESSIONS)
+
 .PHONY: derived
 derived: .venv/installed-dev ## write anew what follows from the table of operations, and name it
 	@$(PYTHON) -m tests.derived
