@@ -3,7 +3,13 @@
 import pytest
 
 from trioproxy import config
-from trioproxy.config import Level, TcpAddress, UnixAddress, parse_address
+from trioproxy.config import (
+    Level,
+    TcpAddress,
+    UnixAddress,
+    parse_address,
+    parse_listener,
+)
 from trioproxy.errors import ConfigError
 
 
@@ -27,6 +33,11 @@ from trioproxy.errors import ConfigError
             UnixAddress(path="/run/x+y=z.sock", mode=0o660, gid=999),
             id="unix-owner-in-an-env-file",
         ),
+        pytest.param(
+            "unix:///x?uid=2000200000",
+            UnixAddress(path="/x", uid=2_000_200_000),
+            id="user-of-a-directory",
+        ),
         pytest.param("unix:///a%20b", UnixAddress(path="/a b"), id="unix-escaped"),
     ],
 )
@@ -45,6 +56,8 @@ def test_address_is_read(url: str, address: config.Address) -> None:
         pytest.param("unix://run/x", "must be absolute", id="relative"),
         pytest.param("unix:///x?mode=888", "octal", id="mode"),
         pytest.param("unix:///x?uid=a", "is not a number", id="uid"),
+        pytest.param("unix:///x?uid=4294967295", "is the last", id="leave-it"),
+        pytest.param("unix:///a%00b", "zero byte", id="zero"),
         pytest.param("unix:///x?policy=a", "not supported", id="parameter"),
         pytest.param("unix:///x?uid=1&uid=2", "twice", id="twice"),
         pytest.param("unix:///x?uid=1+uid=2", "twice", id="twice-by-plus"),
@@ -60,6 +73,13 @@ def test_bad_address_is_refused(url: str, said: str) -> None:
     """An address that is not understood is refused, with what is wrong."""
     with pytest.raises(ConfigError, match=said):
         parse_address(url)
+
+
+@pytest.mark.parametrize("listed", [",", "10.0.0.0/8,", ",,10.0.0.0/8"])
+def test_an_empty_place_in_allow_is_refused(listed: str) -> None:
+    """A list of which a variable left nothing would let in everybody."""
+    with pytest.raises(ConfigError, match="does not appear to be"):
+        parse_listener(f"tcp://:1?allow={listed}")
 
 
 def test_missing_port_takes_the_default() -> None:

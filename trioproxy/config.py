@@ -296,10 +296,13 @@ def _entry(scheme: str, values: Mapping[str, str]) -> Entry:
             f"the policy {policy!r} names its clients, in the log and for health:"
             " call it NAME.env, NAME in lower case"
         )
-    uids = values["uids"].split(",") if "uids" in values else []
+    # Nothing is left out: an empty list would let in everybody.
+    allow, uids = (
+        values[name].split(",") if name in values else [] for name in ("allow", "uids")
+    )
     return Entry(
         policy=policy,
-        allow=tuple(map(_network, filter(None, values.get("allow", "").split(",")))),
+        allow=tuple(map(_network, allow)),
         uids=frozenset(_number("uids", one) for one in uids),
     )
 
@@ -375,8 +378,11 @@ def _unix_address(rest: str) -> UnixAddress:
         if name in values:
             raise ValueError(f"the parameter {name!r} is given twice")
         values[name] = _number(name, text)
+    plain = percent.decode(path.encode()).decode()
+    if "\0" in plain:
+        raise ValueError("no path has a zero byte in it")
     return UnixAddress(
-        path=percent.decode(path.encode()).decode(),
+        path=plain,
         mode=values.get("mode", 0o600),
         uid=values.get("uid", -1),
         gid=values.get("gid", -1),
@@ -385,10 +391,19 @@ def _unix_address(rest: str) -> UnixAddress:
 
 def _number(name: str, text: str) -> int:
     octal = name == "mode"
-    if not re.fullmatch(r"0?[0-7]{3}" if octal else r"[0-9]{1,9}", text, re.ASCII):
+    if not re.fullmatch(r"0?[0-7]{3}" if octal else r"[0-9]{1,10}", text, re.ASCII):
         wanted = "an octal mode such as 0660" if octal else "a number"
         raise ValueError(f"{name}={text!r} is not {wanted}")
-    return int(text, 8 if octal else 10)
+    number = int(text, 8 if octal else 10)
+    if number > LAST_ID:
+        raise ValueError(
+            f"{name}={text!r} is no user's or group's: {LAST_ID} is the last"
+        )
+    return number
+
+
+LAST_ID = 2**32 - 2
+"""Directories hand out numbers of ten digits; the one behind this says "leave it"."""
 
 
 def parse_level(text: str) -> Level:
