@@ -242,3 +242,26 @@ def test_an_ipv4_in_an_ipv6_counts_as_that() -> None:
     with socket.socket() as sock:
         for host in ("::ffff:10.1.2.3", "10.1.2.3"):
             assert listeners.group_of(listeners.peer_of(sock, (host, 5))) == "10.1.2.3"
+
+
+@pytest.mark.parametrize(
+    ("count", "names", "lent"),
+    [
+        ("1", None, ["unknown"]),
+        ("2", "web", ["web", "unknown"]),
+        ("2", "web:", ["web", ""]),
+        ("9" * 30, "web", ["web", *["unknown"] * (listeners.MOST_LENT - 1)]),
+        ("-1", "web", []),
+    ],
+    ids=["no names", "too few", "empty", "no such number", "less than none"],
+)
+def test_what_is_said_of_lent_sockets(
+    count: str, names: str | None, lent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who tells no names hands over what is called "unknown" (sd_listen_fds_with_names(3)), and no number takes memory."""
+    monkeypatch.setenv("LISTEN_PID", str(os.getpid()))
+    monkeypatch.setenv("LISTEN_FDS", count)
+    monkeypatch.delenv("LISTEN_FDNAMES", raising=False)
+    if names is not None:
+        monkeypatch.setenv("LISTEN_FDNAMES", names)
+    assert listeners._lent_names() == lent

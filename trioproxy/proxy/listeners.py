@@ -79,6 +79,7 @@ def bind(address: Listened) -> list[Listener]:
     return [Listener(sock=sock, entry=entry) for sock in _bind_tcp(address)]
 
 
+MOST_LENT: Final = 1024
 FIRST_LENT: Final = 3
 """The number of the first descriptor that a service manager gives (sd_listen_fds(3))."""
 
@@ -117,8 +118,10 @@ def _lent_names() -> list[str]:
     count = environ.get("LISTEN_FDS", "")
     if environ.get("LISTEN_PID") != str(os.getpid()) or not count.isdecimal():
         return []
-    names = environ.get("LISTEN_FDNAMES", "").split(":")
-    return [*names, *["unknown"] * int(count)][: int(count)]
+    told = environ.get("LISTEN_FDNAMES", "")
+    # Who tells no names, as systemd-socket-activate, hands over what is "unknown".
+    names, most = told.split(":") if told else [], min(int(count[:9]), MOST_LENT)
+    return [*names, *["unknown"] * most][:most]
 
 
 def _check_lent(sock: socket.socket, address: FdAddress) -> None:
