@@ -496,11 +496,20 @@ async def test_nobody_becomes_somebody_else(
         ("/containers/x/rename?name=free", b""),
         (CONNECT, b'{"Container": "x"}'),
         (CREATE, create(HostConfig={"NetworkMode": "other"})),
+        (CREATE, create(HostConfig={"NetworkMode": "t"})),
         (CREATE, create()),
         (MAKE, b'{"Name": "x"}'),
         (MAKE, b'{"Name": "x", "Driver": "bridge"}'),
     ],
-    ids=["rename", "connect", "create", "plain", "network", "bridge"],
+    ids=[
+        "rename",
+        "connect",
+        "create",
+        "start of our name",
+        "plain",
+        "network",
+        "bridge",
+    ],
 )
 async def test_all_else_passes(stack: Stack, target: str, body: bytes) -> None:
     """Other names, and other networks, are what the policy says."""

@@ -29,6 +29,9 @@ APART: Final = frozenset({"", "bridge"})
 to two of them. With `macvlan` and `parent=br-...` a container is on the proxy's own."""
 
 
+LENGTH_OF_ID: Final = 64
+
+
 @value_class
 class Guard:
     """What is guarded."""
@@ -42,7 +45,11 @@ class Guard:
         """Whether what stands for a network may be one of the proxy's, or begins its id."""
         if self.networks is None:
             return True
-        return any(one == text or one.startswith(text.lower()) for one in self.networks)
+        # Of a name the Engine takes no beginning: `web` is not `web-socket`.
+        return text in self.networks or any(
+            len(one) == LENGTH_OF_ID and one.startswith(text.lower())
+            for one in self.networks
+        )
 
 
 def refuses_route(guard: Guard, request: Request) -> Decision | None:
