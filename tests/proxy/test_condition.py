@@ -54,7 +54,7 @@ async def test_it_names_a_folder_of_policies_that_cannot_be_read_again(
         raise AssertionError(f"{client} of {path} is no policy")
 
     for newer in (', "newer": "refused"', ""):
-        await enforce._look_for_policies(proxy.server, {}, add, nursery)
+        await enforce._look_for_policies(proxy.server, {}, add, nursery, trio.Lock())
         await client.ask(target=HEALTH)
         told = f'{{"engine": "down"{newer}}}\n'
         assert (await client.read_response()).body == told.encode()

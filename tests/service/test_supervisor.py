@@ -102,21 +102,24 @@ async def test_a_command_does_not_speak_for_us(
         assert await proxy.end() == 0
 
 
+@pytest.mark.parametrize("command", ["enforce", "learn"])
 async def test_the_watchdog_hears_that_the_loop_turns(
-    fake: FakeEngine, tmp_path: Path
+    command: str, fake: FakeEngine, tmp_path: Path
 ) -> None:
-    """Twice in the time that `WatchdogSec=` gives, where it is this process that is watched."""
-    args = ("enforce", "--listen", f"unix://{tmp_path}/p.sock")
+    """Twice in the time that `WatchdogSec=` gives, where it is this process that is watched; a unit that learns for a while is watched as well."""
+    output = ("-o", f"{tmp_path}/x.env") if command == "learn" else ()
+    args = (command, *output, "--listen", f"unix://{tmp_path}/p.sock")
     upstream = ("--upstream", f"unix://{fake.path}")
     asked = {"WATCHDOG_USEC": "100000"}
     async with supervised(f"{tmp_path}/n", *args, *upstream, **asked) as (_, sock):
         told = [await hear(sock) for _ in range(5)]
         assert told.count(["WATCHDOG=1"]) == 4
-    asked["WATCHDOG_PID"] = "1"
-    async with supervised(f"{tmp_path}/m", *args, *upstream, **asked) as (proxy, sock):
-        assert (await hear(sock))[0] == "READY=1"
-        proxy.process.send_signal(signal.SIGTERM)
-        assert (await hear(sock))[0] == "STOPPING=1"
+    for at, more in enumerate(({"WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "0"})):
+        name, none = f"{tmp_path}/{at}", asked | more
+        async with supervised(name, *args, *upstream, **none) as (proxy, sock):
+            assert (await hear(sock))[0] == "READY=1"
+            proxy.process.send_signal(signal.SIGTERM)
+            assert (await hear(sock))[0] == "STOPPING=1"
 
 
 @pytest.mark.parametrize(

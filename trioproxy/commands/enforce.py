@@ -475,6 +475,11 @@ class Gates:
         with self.scope:
             await _watch(self.watched, partial(_reload, server, self))
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether its file is in the folder no more."""
+        return self.scope.cancel_called
+
     async def end_recording(self) -> None:
         """Write the last of its evidence."""
         if self.recording is not None:
@@ -559,14 +564,13 @@ async def run(
         async with trio.open_nursery() as nursery:
             for one in policies.values():
                 one.begin(server, nursery)
-            look = partial(_look_for_policies, server, policies, add, nursery)
+            look = partial(
+                _look_for_policies, server, policies, add, nursery, trio.Lock()
+            )
             nursery.start_soon(
                 _obey, signals, server, nursery.cancel_scope, policies, look
             )
-            if os.environ.get("NOTIFY_SOCKET"):
-                from trioproxy.commands import supervisor  # few are watched
-
-                nursery.start_soon(supervisor.be_watched, log)
+            start.be_watched(log, nursery)
             if server.config.policies and watch:
                 nursery.start_soon(_watch, server.config.policies, look)
             await _serve(server, policies, nursery)
@@ -771,6 +775,8 @@ async def _reload(server: Server, gates: Gates) -> None:
             found = await _beside(gates.read, os.environ)
             gates.put_in_force(found)
         except Exception as error:  # noqa: BLE001  see above
+            if gates.is_gone:
+                return
             if isinstance(error, ConfigError):
                 log.line(
                     Level.ERR,
@@ -788,6 +794,8 @@ async def _reload(server: Server, gates: Gates) -> None:
         _sum_up(gates, log)
         if server.asking is not None:
             await _beside(server.asking.survive, client, found.policy)
+        if gates.is_gone:  # while it was read: nobody would end it again
+            return
         server.reload(
             found.gate, gates.observers(), client, is_containers=gates.is_containers
         )
@@ -833,16 +841,27 @@ def _some(names: frozenset[str]) -> str:
 
 
 async def _look_for_policies(
-    server: Server, policies: dict[str, Gates], add: Add, nursery: trio.Nursery
+    server: Server,
+    policies: dict[str, Gates],
+    add: Add,
+    nursery: trio.Nursery,
+    looking: trio.Lock,
 ) -> None:
     """Begin the policies that came into the folder, and end those that are gone from it.
 
     One that cannot be read is nobody's until it can. Those that were there are read again
-    by themselves.
+    by themselves. One look at a time: `looking` is whose turn it is, for what one has
+    listed may be gone when another is through.
     """
+    if server.config.policies:
+        async with looking:
+            await _take_in(server, policies, add, nursery)
+
+
+async def _take_in(
+    server: Server, policies: dict[str, Gates], add: Add, nursery: trio.Nursery
+) -> None:
     folder, log = server.config.policies, server.log
-    if not folder:
-        return
     from trioproxy.commands.folder import policies_in
 
     try:

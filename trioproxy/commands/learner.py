@@ -228,6 +228,7 @@ async def serving(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stop, signals, stopping, nursery.cancel_scope)
         await nursery.start(server.run)
+        start.be_watched(server.log, nursery)
         for url in start.exposed(server.config.listen, server.addresses):
             tell.warn(start.danger(url))
         listening = " and ".join(server.addresses)

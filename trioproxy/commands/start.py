@@ -187,6 +187,14 @@ async def tell_supervisor(log: Log, state: str, status: str) -> None:
         await supervisor.tell(log, state, status)
 
 
+def be_watched(log: Log, nursery: trio.Nursery) -> None:
+    """Say again and again that the loop turns, where whoever supervises asks for that."""
+    if os.environ.get("NOTIFY_SOCKET"):
+        from trioproxy.commands import supervisor
+
+        nursery.start_soon(supervisor.be_watched, log)
+
+
 def away(environ: Mapping[str, str]) -> float:
     """Seconds for which tasks may stay off Trio's loop: 0 with `TRIOPROXY_STAY=0`."""
     stay = parse_flag("TRIOPROXY_STAY", environ.get("TRIOPROXY_STAY", "1"))

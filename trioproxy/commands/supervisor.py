@@ -35,9 +35,10 @@ async def be_watched(log: Log) -> None:
     """Say again and again that Trio's loop turns, where `WatchdogSec=` asks for it."""
     wanted = os.environ.get("WATCHDOG_USEC", "")
     is_ours = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-    while wanted.isdecimal() and is_ours:
+    seconds = int(wanted[:20]) / 1e6 if wanted.isdecimal() else 0.0
+    while seconds and is_ours:
         await _send(log, "WATCHDOG=1")
-        await trio.sleep(int(wanted) / 1e6 / 2)
+        await trio.sleep(seconds / 2)
 
 
 async def _send(log: Log, words: str) -> None:
