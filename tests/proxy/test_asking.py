@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,6 +14,8 @@ from tests.proxy.conftest import Proxy, Start
 from tests.proxy.test_objects import ID, OTHER, container, told
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
+from trioproxy.judge.rules import Policy
+from trioproxy.limits.grant import Grant
 
 JSON = "Content-Type: application/json"
 PING = {"ALLOW_OPERATIONS": "SystemPing"}
@@ -507,6 +509,76 @@ async def test_text_of_a_client_is_escaped_and_cut(start: Start) -> None:
         assert "\\\\u001b[2J" in json.dumps(line["body"]) or "\\x1b[2J" in line["body"]
         assert line["body"].isprintable()
         assert len(json.dumps(line)) < 8_000
+
+
+async def test_nothing_that_counts_is_pushed_out_of_sight(start: Start) -> None:
+    """Neither names that the Engine ignores hide what it reads, nor `token=` a command; who it is
+    run as is no secret, and what a secret holds is one."""
+    proxy = await start(PING, ask=30)
+    client = await proxy.connect()
+    ignored = {f"X{number}": 1 for number in range(40)}
+    command = ["sh", "-c", "token=1; rm -rf /data", "--password=hunter2"]
+    asked = {**ignored, "Cmd": command, "User": "root", "Env": ["TOKEN=a b"]}
+    host = {**ignored, "UsernsMode": "host", "Binds": ["/srv:/s"]}
+    async with asker(proxy) as one:
+        for target, body, shown in (
+            ("/containers/web/exec", asked, (*command[:3], "=...", "root", "TOKEN=...")),
+            ("/containers/create", {**ignored, "HostConfig": host}, ("host", "/srv")),
+            ("/secrets/create", {"Name": "s", "Data": "hunter2"}, ("s", "...")),
+        ):  # fmt: skip
+            await client.ask("POST", target, JSON, body=json.dumps(body).encode())
+            line = await one.say("no")
+            await refused(client)
+            assert [word for word in shown if word not in line["body"]] == []
+            assert "hunter2" not in line["body"]
+            assert "a b" not in line["body"]
+
+
+async def test_others_have_their_turn_while_it_is_found_out_what_is_missing(
+    start: Start,
+) -> None:
+    """Each list is made anew for each that is missing: a client with fifteen is not alone."""
+    proxy = await start(CREATE, ask=30)
+    client = await proxy.connect()
+    asking, turns, seen = proxy.server.asking, 0, list[int]()
+    assert asking is not None
+    widen = asking._widen
+
+    def counted(policy: Policy, grants: Iterable[Grant]) -> Policy:
+        seen.append(turns)
+        return widen(policy, grants)
+
+    asking._widen = counted
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    binds = [f"/opt/{number}:/x{number}" for number in range(15)]
+    body = {"Image": "busybox:latest", "HostConfig": {"Binds": binds}}
+    async with asker(proxy) as one, trio.open_nursery() as nursery:
+        nursery.start_soon(take_turns)
+        raw = json.dumps(body).encode()
+        await client.ask("POST", "/containers/create", JSON, body=raw)
+        await one.say("no")
+        nursery.cancel_scope.cancel()
+    assert len(set(seen[:15])) > 7  # unless nobody wants one at that moment
+
+
+async def test_a_no_beside_an_always_is_late(start: Start) -> None:
+    """Whose always was taken writes the file: another one's no is none by then."""
+    proxy = await start(PING, ask=30)
+    client = await proxy.connect()
+    async with asker(proxy) as one, asker(proxy) as other:
+        await client.ask(target="/volumes")
+        question = await one.say("always")
+        await one.until("write")
+        await other.say("no")
+        assert "writes the file" in (await other.until("error"))["error"]
+        await one.send(written=question["question"])
+        await passes(proxy, client)
 
 
 async def test_who_says_nothing_is_no_asker(start: Start) -> None:

@@ -637,14 +637,14 @@ class Asking:
             said = Said(str(data.get("say")))
         except ValueError:
             raise _BadLine(f"say is one of {', '.join(Said)}") from None
+        _refuse_second(question)
         if not said.is_yes:
             self._conclude(question, said, asker)
             return
         async with self._turn:
             await self._weigh(question)
             self._find(asker, question.id)
-            if question.writer is not None:
-                raise _BadLine("somebody writes the file for it")
+            _refuse_second(question)
             if question.root and data.get("word") != ROOT:
                 asker.tell(**question.line())
                 raise _BadLine(
@@ -715,6 +715,12 @@ class Asking:
             by=f"uid={asker.uid}",
         )
         self._close(question)
+
+
+def _refuse_second(question: Question) -> None:
+    """The first answer counts, from when the file is written by it."""
+    if question.writer is not None:
+        raise _BadLine("somebody writes the file for it")
 
 
 NOBODY: Final = "nobody is there to be asked"

@@ -16,6 +16,7 @@ middle begins all of it anew, by the new policy and within the same time.
 """
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple, Protocol
@@ -25,6 +26,8 @@ import trio
 from trioproxy.api.arguments import may_be_secret
 from trioproxy.api.edits import Json
 from trioproxy.api.families import LIMITS, OPERATIONS_VARIABLE
+from trioproxy.api.fields import NO_STRUCT, Field, Struct
+from trioproxy.api.fields import OPERATIONS as ARGUED
 from trioproxy.api.routes import OPERATIONS, Endpoint, Files, Stream
 from trioproxy.errors import BadRequest, ConfigError, UpstreamError
 from trioproxy.http.framing import NO_BODY
@@ -256,6 +259,8 @@ class Held:
             if more is None or more in grants:
                 return None
             grants = (*grants, more)
+            # Each makes the lists anew, which is long where they are.
+            await self._sides.client.wire.let_others()
             wide = self._asking.gate(gate, tuple(dict.fromkeys((*hours, *grants))))
             beside = self._admission.beside(wide)
             found, _ = await self._drive(
@@ -332,7 +337,7 @@ class Held:
         if agent := parsed.head.fields.agent:
             told["agent"] = text(agent)
         if body not in (None, {}, [], ""):
-            told["body"] = shown_body(body)
+            told["body"] = shown_body(body, request.operation)
         if names := list(_names(found))[:MOST_NAMES]:
             told["names"] = names
         return told
@@ -391,41 +396,69 @@ def text(given: str, most: int = LONGEST_TEXT) -> str:
     return visible(given[:most]) + more
 
 
-def shown_body(value: Json) -> str:
-    """A body as one line, without what is empty: long texts, lists and maps are cut."""
+def shown_body(value: Json, operation: str = "") -> str:
+    """A body as one line, without what is empty: long texts, lists and maps are cut.
+
+    Of a map what the Engine knows comes first, what can be limited above all: nobody fills
+    the line with what is ignored.
+    """
     import json
 
-    return text(json.dumps(_shortened(value), ensure_ascii=False), LONGEST_BODY)
+    known = ARGUED[operation].body if operation in ARGUED else NO_STRUCT
+    shown = _shortened(value, known)
+    return text(json.dumps(shown, ensure_ascii=False), LONGEST_BODY)
 
 
-def _shortened(value: Json) -> Json:
+def _shortened(value: Json, known: Struct = NO_STRUCT, key: str = "") -> Json:
     if isinstance(value, str):
-        name, mark, _ = value.partition("=")
-        if mark and may_be_secret(name):
-            value = f"{name}=..."
+        value = _without_secret(value, key)
         more = len(value) - LONGEST_WORD
         return value if more <= 0 else f"{value[:LONGEST_WORD]}... and {more} more"
     if isinstance(value, list):
-        found: list[Json] = [_shortened(one) for one in value[:MOST_ITEMS]]
+        found = [_shortened(one, known, key) for one in value[:MOST_ITEMS]]
         if len(value) > MOST_ITEMS:
             found.append(f"... and {len(value) - MOST_ITEMS} more")
         return found
     if isinstance(value, dict):
-        given = {key: one for key, one in value.items() if one not in _EMPTY}
-        keys = list(given)[:MOST_KEYS]
-        shown: dict[str, Json] = {
-            key[:LONGEST_WORD]: "..."
-            if may_be_secret(key) and isinstance(given[key], str)
-            else short
-            for key in keys
-            if (short := _shortened(given[key])) not in _EMPTY
-        }
+        fields = known.fields
+        given = {name: one for name, one in value.items() if one not in _EMPTY}
+        keys = sorted(given, key=lambda name: _rank(fields.get(name.lower())))
+        shown = dict[str, Json]()
+        for name in keys[:MOST_KEYS]:
+            below = fields.get(name.lower())
+            one = _shortened(given[name], below.struct if below else NO_STRUCT, name)
+            if below is None and may_be_secret(name) and isinstance(one, str):
+                one = HIDDEN
+            if one not in _EMPTY:
+                shown[name[:LONGEST_WORD]] = one
         if len(given) > MOST_KEYS:
             shown["..."] = f"and {len(given) - MOST_KEYS} more"
         return shown
     return value
 
 
+def _rank(field: Field | None) -> int:
+    """What can be limited, what else the Engine knows, what it does not."""
+    return 2 if field is None else int(field.plain is not None)
+
+
+def _without_secret(value: str, key: str) -> str:
+    """A text of which nobody is told what may be a secret.
+
+    Of what is run, that is a word alone: else a command would hide behind `token=`.
+    """
+    if key.lower() in _CONTENT:
+        return HIDDEN
+    name, mark, rest = value.partition("=")
+    hides = key.lower() not in _RUN or _WORD.fullmatch(rest)
+    return f"{name}={HIDDEN}" if mark and hides and may_be_secret(name) else value
+
+
+HIDDEN: Final = "..."
+_RUN: Final = frozenset({"cmd", "entrypoint", "onbuild", "shell", "test"})
+_CONTENT: Final = frozenset({"data"})
+"""What secrets and configs hold."""
+_WORD: Final = re.compile(r"[\w./:@%+,~^-]*=*")
 _EMPTY: Final[tuple[Json, ...]] = (None, "", [], {}, 0, False)
 
 
