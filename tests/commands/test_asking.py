@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import east_asian_width
 
 import pytest
 import trio
@@ -19,6 +20,7 @@ from tests.fakes import Client, FakeEngine, answer_always, connect
 from tests.markdown import ROOT
 from tests.patience import PATIENCE
 from tests.proxy.test_asking import Asker
+from trioproxy.commands.answering import SETTLES, _clients
 from trioproxy.commands.ask import read_address
 from trioproxy.config import parse_listener
 from trioproxy.errors import ConfigError
@@ -104,7 +106,7 @@ async def test_a_person_is_asked_in_a_terminal(tmp_path: Path) -> None:
             '  | body {"Image": "busybox", "HostConfig": {"Binds": ["/srv/b:/b"]}}',
             "  why it is refused:",
             "  | ContainerCreate asks for HostConfig.Binds[0]=/srv/b, which CREATE_BINDS",
-            "  | does not list",
+            "  |   does not list",
             "  what app.env would have to list:",
             "  + CREATE_BINDS=/srv/b",
             "      no known way to root",
@@ -144,6 +146,59 @@ async def test_always_of_an_item(tmp_path: Path) -> None:
         await one.create(Binds=["/srv/b:/b"])
         assert await one.status() == 200
         assert "CREATE_BINDS=/srv/a,/srv/b\n" in one.file.read_text()
+
+
+async def test_always_is_weighed_beside_the_file_as_it_is(tmp_path: Path) -> None:
+    """A file that was widened by hand and not read again yet: what is root beside that is not
+    written without the word; once the proxy has read it, the word is asked for."""
+    async with stage(tmp_path) as one, screen(tmp_path, 80) as shown:
+        await one.approve(shown)
+        await one.create(Binds=["/srv/y:/b"])
+        await shown.until(PROMPT)
+        edited = FILE.replace("/srv/a", "/srv/a,/srv/y/in")
+        one.file.write_text(edited)
+        await shown.type("always", "Enter")
+        await shown.until(rf"anew: SIGHUP[^$]*{PROMPT}")
+        assert one.file.read_text() == edited
+        one.proxy.process.send_signal(signal.SIGHUP)
+        await shown.until(rf"another one now[^$]*HOST-ROOT[^$]*{PROMPT}")
+        await shown.type("always", "Enter")
+        await shown.until("type root to allow it")
+        await shown.type("root", "Enter")
+        assert await one.status() == 200
+        assert "/srv/a,/srv/y,/srv/y/in" in one.file.read_text()
+
+
+async def test_an_answer_is_for_the_question_that_was_read(tmp_path: Path) -> None:
+    """A client that leaves as one is about to answer, and asks for more: that is not answered."""
+    async with stage(tmp_path) as one, screen(tmp_path, 80) as shown:
+        await one.approve(shown)
+        other = await connect(f"tcp://127.0.0.1:{one.port}")
+        await one.client.ask(target="/volumes")
+        await shown.until(PROMPT)
+        one.client.close()
+        await other.ask("POST", "/containers/prune")
+        await shown.until("question 2")
+        await trio.sleep(SETTLES)  # as long as whoever swaps them waits
+        await shown.type("o", "Enter")
+        await shown.until(rf"question 2[^$]*{PROMPT}")
+        await shown.type("n", "Enter")
+        assert (await other.read_response()).status == 403
+        other.close()
+
+
+def test_no_client_writes_a_line_of_ours() -> None:
+    """A text that is broken goes on further in than any line begins, and letters of two columns
+    are counted as two: the terminal itself would go on without a mark."""
+    words = 'body {"Image": "harmless"}'
+    wide = "\u5bbd" * 60 + "  no known way to root"
+    for text in ("x" * 68 + f" {words}", "x " * 34 + words, wide):
+        first, *more = _clients(f"agent {text}")
+        assert first.startswith("  | agent")
+        assert more
+        assert all(line.startswith("  |   ") for line in more)
+        for line in (first, *more):
+            assert sum(1 + (east_asian_width(c) in "FW") for c in line) <= 80
 
 
 async def test_a_ceiling_says_no(tmp_path: Path) -> None:

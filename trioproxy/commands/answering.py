@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
+from unicodedata import east_asian_width
 
 import click
 
@@ -34,7 +35,9 @@ from trioproxy.errors import ConfigError, TrioProxyError
 from trioproxy.evidence.keeping import as_moving
 from trioproxy.evidence.seen import Evidence, When
 from trioproxy.evidence.sight import REFUSED, Sight, route_of
-from trioproxy.judge.power import Power
+from trioproxy.file.widening import widened
+from trioproxy.judge.power import Power, weigh
+from trioproxy.judge.rules import Policy
 from trioproxy.learning.proposal import is_beyond, refuse_excess
 from trioproxy.learning.store import Store
 from trioproxy.limits.grant import Grant
@@ -46,6 +49,9 @@ LONGEST: Final = 1024 * 1024
 SETTLES: Final = 0.3
 """Seconds between a question and its prompt: nobody has read it, and what is typed by then
 was meant for something else."""
+SETTLES_ANEW: Final = 2.0
+"""The same where the question before it went away unanswered: whoever is about to answer that
+one must see that it is gone, for its client chose the moment."""
 
 SAYS: Final = {
     "o": "once",
@@ -79,6 +85,8 @@ class Answering:
     number: int = 0
     answered: str = ""
     """The id of the question that was answered last."""
+    settles: float = SETTLES
+    """Seconds between the next question and its prompt."""
 
     @classmethod
     def attach(cls, store: Store, url: str, within: str) -> "Answering":
@@ -129,13 +137,18 @@ class Answering:
         while True:
             ready = dict(poll.poll())
             if self.sock.fileno() in ready:
-                more = self.sock.recv(65_536)
-                if not more or len(self.pending) > LONGEST:
-                    return self._left()
-                self._receive(more)
+                self._hear()
             elif terminal in ready and not self._type(os.read(terminal, 4_096)):
                 return 0
-            self._ask_next()
+            while self.questions and not self.shown:
+                self._ask_next()
+
+    def _hear(self) -> None:
+        """Take what the proxy says. Raises `BrokenPipeError` once it is gone."""
+        more = self.sock.recv(65_536)
+        if not more or len(self.pending) > LONGEST:
+            raise BrokenPipeError
+        self._receive(more)
 
     def _left(self) -> int:
         show("", "the proxy has left", err=True)
@@ -184,6 +197,7 @@ class Answering:
             return
         self.questions[data["question"]] = data
         if data["question"] == self.shown:  # what it gives is more by now
+            self.settles = SETTLES_ANEW
             self._clear()
 
     def _hear_closed(self, data: Data) -> None:
@@ -191,8 +205,10 @@ class Answering:
         if data["closed"] == self.shown:
             if not data["said"]:
                 show("", f"  over: {data['why']}")
+                self.settles = SETTLES_ANEW
             elif data["closed"] != self.answered:
                 show("", f"  somebody else said {data['said']}")
+                self.settles = SETTLES_ANEW
             self._clear()
 
     def _hear_done(self, data: Data) -> None:
@@ -220,8 +236,11 @@ class Answering:
         policy, evidence = listed_policy(self.store), Evidence()
         now = start.now()
         evidence.begin(start.new_run(self.store.open().evidence.runs), now)
+        grants = tuple(map(_grant, question["grants"]))
+        if not question["root"]:
+            self._refuse_root(policy, grants)
         allowed = list[str]()
-        for grant in map(_grant, question["grants"]):
+        for grant in grants:
             variable, item = grant
             sight = (
                 route_of(item)
@@ -235,6 +254,17 @@ class Answering:
         write(self.store, evidence, Answers(allowed=allowed))
         changed = changes(before, self.store.read_env())
         show(*(f"  {one}" for one in changed if not one.startswith(("+ #", "- #"))))
+
+    def _refuse_root(self, policy: Policy, grants: tuple[Grant, ...]) -> None:
+        """Write nothing that is root beside the file as it is now, where no word was asked for.
+
+        The proxy weighed it beside the file that it has read, which may be an older one.
+        """
+        if why := weigh(policy, widened(policy, grants), grants)[1]:
+            raise ConfigError(
+                f"beside {self.store.env.name} as it is now that gives root on the host: {why}",
+                hint="have the proxy read it, which asks anew: SIGHUP",
+            )
 
     # -- what the person says ------------------------------------------------------
 
@@ -282,15 +312,23 @@ class Answering:
         self.shown = self.said = ""
 
     def _ask_next(self) -> None:
-        if self.shown or not self.questions:
-            return
         self.shown, question = next(iter(self.questions.items()))
         self.number += 1
         show("", *_lines(question, self.number, len(self.questions)))
-        time.sleep(SETTLES)
+        seconds, self.settles = self.settles, SETTLES
+        self._settle(time.monotonic() + seconds)
         self.typed = b""
         termios.tcflush(sys.stdin, termios.TCIFLUSH)
-        self._prompt(PROMPT)
+        if self.shown:
+            self._prompt(PROMPT)
+
+    def _settle(self, until: float) -> None:
+        """Take nothing that is typed; the proxy is heard, for who reads nothing is let go."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        while self.shown and (left := until - time.monotonic()) > 0:
+            if poll.poll(left * 1_000):
+                self._hear()
 
     def _prompt(self, text: str) -> None:
         click.echo(text, nl=False)
@@ -331,8 +369,21 @@ def _lines(question: Data, number: int, waiting: int) -> Iterator[str]:
 
 
 def _clients(text: str, mark: str = "  | ") -> Iterator[str]:
-    """A text of the client, each of its lines marked as such."""
-    width = (width_of(sys.stdout) or USUAL_WIDTH) - len(mark) - 1
-    lines = textwrap.wrap(visible(text), width, break_on_hyphens=False) or [""]
+    """A text of the client, each of its lines marked as such.
+
+    What is broken goes on further in: no client chooses how a line begins that looks like one
+    of ours. A letter that may take two columns counts as two, or the terminal would break the
+    line, and go on without a mark.
+    """
+    width = (width_of(sys.stdout) or USUAL_WIDTH) - len(_FURTHER) - 1
+    spaced = "".join(
+        one + _SECOND * (east_asian_width(one) in "AFW") for one in visible(text)
+    )
+    lines = textwrap.wrap(spaced, max(width, 8), break_on_hyphens=False) or [""]
     for at, line in enumerate(lines):
-        yield f"{mark if at == 0 else '  | '}{line}"
+        yield f"{_FURTHER if at else mark}{line.replace(_SECOND, '')}"
+
+
+_FURTHER: Final = "  |   "
+_SECOND: Final = "\0"
+"""Stands for the second column of a letter: `visible` leaves none in a text."""
