@@ -19,7 +19,7 @@ from trioproxy.api.redaction import (
     MARKER_BYTES,
     Redaction,
     holds_marker,
-    prints_environments,
+    may_tell_more,
 )
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.http.jsonbody import DEEPEST
@@ -254,6 +254,7 @@ PASSING = [
     "-eo pid,comm",
     "-o pid,args",
     "axo pid",
+    "-eo user,pid,lstart,args",
 ]
 REFUSED = ["e", "auxe", "-ef e", "eww", "axe", "-o pid e", "-o environ", "--forest e"]
 REFUSED += ["-efx", "-ex", "E", "-o pid=e", "ef", "-e f", "-ef -o pid", "o pid e"]
@@ -262,14 +263,43 @@ REFUSED += ["-efx", "-ex", "E", "-o pid=e", "ef", "-e f", "-ef -o pid", "o pid e
 @pytest.mark.parametrize("arguments", PASSING)
 def test_arguments_of_ps_that_pass(arguments: str) -> None:
     """With them the very `ps` that prints environments on request prints none."""
-    assert not prints_environments(arguments)
+    assert not may_tell_more(arguments)
     assert "TRIOPROXY_SECRET=s3cr3t" not in ps(arguments)
 
 
 @pytest.mark.parametrize("arguments", REFUSED)
 def test_arguments_of_ps_that_do_not(arguments: str) -> None:
     """What prints environments, or might on another host, does not pass."""
-    assert prints_environments(arguments)
+    assert may_tell_more(arguments)
+
+
+MOVED = [
+    "-eo lstart,ppid,pgid,sid,pid",
+    "-eorss=PID",
+    "-eo comm,rss,pid",
+    "-eo start,pid",
+]
+
+
+@pytest.mark.parametrize("arguments", MOVED)
+def test_columns_that_move_another_one_below_the_title(arguments: str) -> None:
+    """The Engine counts words, and shows each line with the number of a process of the container."""
+    assert may_tell_more(arguments)
+
+
+@pytest.mark.parametrize("arguments", PASSING)
+def test_numbers_of_processes_stand_below_their_title(arguments: str) -> None:
+    """With what passes, the word that Docker takes for the number of a process is another in
+    each line; else it can be the year, and who has that number is shown all of the host's."""
+    found = read_as_docker(arguments)
+    assert len(set(found)) == len(found)
+    assert len(set(read_as_docker(MOVED[0]))) == 1
+
+
+def read_as_docker(arguments: str) -> list[int]:
+    """The numbers below the title PID, by words."""
+    title, *lines = ps(arguments).splitlines()
+    return [int(line.split()[title.split().index("PID")]) for line in lines]
 
 
 def test_ps_prints_environments_on_request() -> None:
@@ -288,5 +318,5 @@ def ps(arguments: str) -> str:
         text=True,
         check=False,
     )
-    assert re.search(r"(?m)^\s*(?:PID|USER|UID|\d)", found.stdout), found
+    assert re.search(r"(?m)^\s*(?:PID|STARTED|USER|UID|\d)", found.stdout), found
     return found.stdout

@@ -139,6 +139,27 @@ def test_lists_of_processes_with_environments() -> None:
         assert hiding.decide(asked).allowed
 
 
+def test_lists_of_processes_beside_lists_of_containers() -> None:
+    """Docker runs `ps` on the host: where containers are listed, arguments pass by which it shows those
+    of the container alone, and the refusal names such; without lists, and with Podman, all do."""
+    plain = policy("ContainerTop,LibpodContainerTop")
+    listed, _ = parse_policy(
+        {
+            "ALLOW_OPERATIONS": "ContainerTop,LibpodContainerTop",
+            **dict.fromkeys(("ONLY_NETWORKS", "ONLY_VOLUMES"), ""),
+            "ONLY_CONTAINERS": "web",
+        }
+    )
+    for args, passes in (("-eo+lstart,ppid,pgid,sid,pid,args", False), ("-eorss%3DPID+-oargs+e", False), ("-ef", True), ("aux", True), ("-eo+pid,comm", True), ("", True)):  # fmt: skip
+        asked = request("GET", f"/containers/x/top?ps_args={args}")
+        assert plain.decide(asked).allowed
+        decision = listed.decide(asked)
+        assert decision.allowed is passes
+        assert passes or "-ef, aux and -eo pid,comm pass" in decision.message
+        podmans = request("GET", f"/libpod/containers/x/top?ps_args={args}")
+        assert listed.decide(podmans).allowed
+
+
 MARKED = [
     ("ServiceUpdate", "POST", "/services/x/update", b'{"Env": ["A=%b"]}'),
     ("ContainerCreate", "POST", "/containers/create", b'{"Env": ["A=%b"]}'),

@@ -381,7 +381,7 @@ _COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
 """What `ps` prints that is no command line, by the name of the column, with its title."""
 _TITLES: Final = frozenset({*_COLUMNS.values(), "ADDR"})
 _COLUMN: Final = "|".join(map(re.escape, (*_COLUMNS, "comm", "args", "cmd", "command")))
-_LIST: Final = rf"(?:{_COLUMN})(?:,(?:{_COLUMN}))*"
+_LIST: Final = rf"(?:[er]?user,|e?uid,|ppid,)?pid(?:,(?:{_COLUMN}))*"
 _HARMLESS: Final = re.compile(
     r"-[eA](?:f|F|l|ly|lf|j|H|L|Lf)?w{0,2}"
     r"|-?[axujlrTwSn]+"
@@ -389,12 +389,20 @@ _HARMLESS: Final = re.compile(
 )
 
 
-def prints_environments(ps_args: str) -> bool:
-    """Whether arguments of `ps` may have it print environments.
+def may_tell_more(ps_args: str) -> bool:
+    """Whether arguments of `ps` may have it print environments, or what runs elsewhere.
 
-    The letter that does it is the `e` of options without a dash. But `ps` takes options
-    with a dash for such without one as soon as it cannot make sense of all of them, and what
-    it makes sense of is another matter on each host. So what passes is a list: one group of
-    options for which that cannot be, or columns.
+    The letter that prints environments is the `e` of options without a dash. But `ps` takes
+    options with a dash for such without one as soon as it cannot make sense of all of them,
+    and what it makes sense of is another matter on each host.
+
+    Docker runs it on the host, for all that runs there, and shows the lines that have the
+    number of a process of the container under the title PID, counted by words. So a column
+    of several words in front of it (`lstart`, a name with a space) moves another one there,
+    as the year, and whoever has a process with that number is shown every process of the
+    host; `-eorss=PID`, which the Engine misses, says so outright.
+
+    So what passes is a list: one group of options for which neither can be, or columns that
+    begin with the number.
     """
     return _HARMLESS.fullmatch(" ".join(ps_args.split())) is None

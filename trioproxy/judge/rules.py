@@ -238,9 +238,8 @@ class Policy:
             return refuse(Reason.UNLIMITABLE, "", message)
         row = self.rows.get(endpoint) if endpoint is not None else None
         is_open = row is not None and row.allowed
-        if is_open and self.hides and (text := _prints_environments(request)):
-            message = f"{request.shown} with ps_args={text} is not allowed: ps may print environments by them, which {REDACT_VARIABLE} hides; -ef, aux and -eo pid,comm pass"
-            return refuse(Reason.REDACTED, REDACT_VARIABLE, message)
+        if is_open and (refusal := self._refuses_ps(request)):
+            return refusal
         if row is not None and endpoint is not None:
             # A name with slashes may hold a word; a HEAD is allowed as its GET is.
             has_slashes = target.path.count("/") != endpoint.template.count("/")
@@ -248,6 +247,23 @@ class Policy:
             if is_told and not (has_slashes and endpoint.section in self.words):
                 return row
         return self.decide_route(request.method, endpoint, target.path, target.shown)
+
+    def _refuses_ps(self, request: Request) -> Decision | None:
+        """Refuse arguments by which a list of processes may tell what is not for this client."""
+        endpoint = request.endpoint
+        if endpoint is None or not endpoint.lists_processes or not request.target.query:
+            return None
+        # Podman runs no `ps` on the host.
+        others = self.objects.limits(Kind.CONTAINER) and not endpoint.is_podmans
+        if not (self.hides or others) or not (text := _telling_more(request)):
+            return None
+        reason, rule = Reason.UNLIMITABLE, ""
+        told = "show processes of the whole host by them, and not of a container alone"
+        if self.hides:
+            reason, rule = Reason.REDACTED, REDACT_VARIABLE
+            told = f"print environments by them, which {REDACT_VARIABLE} hides"
+        message = f"{request.shown} with ps_args={text} is not allowed: ps may {told}; -ef, aux and -eo pid,comm pass"
+        return refuse(reason, rule, message)
 
     def decide_route(
         self, method: str, endpoint: Endpoint | None, path: str, shown_path: str = ""
@@ -412,14 +428,11 @@ def _restores(request: Request) -> bool:
 _CHECKPOINTS = frozenset({"checkpoint", "checkpoint-dir"})
 
 
-def _prints_environments(request: Request) -> str:
-    """The arguments by which a list of processes may have environments; empty: none."""
-    endpoint = request.endpoint
-    if endpoint is None or not endpoint.lists_processes or not request.target.query:
-        return ""
-    from trioproxy.api.redaction import prints_environments
+def _telling_more(request: Request) -> str:
+    """The arguments of `ps` by which more may be told than of one container; empty: none."""
+    from trioproxy.api.redaction import may_tell_more
 
     pairs = query.parse(request.target.query)
     # Podman takes a name in any case.
     asked = (text for key, text in pairs if key.casefold() == "ps_args" and text)
-    return next((f"{one[:64]!a}" for one in asked if prints_environments(one)), "")
+    return next((f"{one[:64]!a}" for one in asked if may_tell_more(one)), "")
