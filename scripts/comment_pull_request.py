@@ -59,10 +59,12 @@ def link(report: str) -> Iterator[str]:
 
 
 def cut(body: str) -> str:
-    """What is too long, without its last lines."""
+    """What is too long, without its last lines; what is behind it stands in no fence of it."""
     if len(body) <= LARGEST:
         return body
-    return body[:LARGEST].rpartition("\n")[0] + CUT
+    kept = body[:LARGEST].rpartition("\n")[0]
+    fences = sum(line.startswith("```") for line in kept.split("\n"))
+    return kept + "\n```" * (fences % 2) + CUT
 
 
 def written(comments: str) -> Iterator[dict[str, Any]]:

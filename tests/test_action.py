@@ -388,12 +388,15 @@ def test_a_comment_is_found_again(api: Api, tmp_path: Path) -> None:
     )
 
 
-def test_a_comment_that_is_too_long(api: Api, tmp_path: Path) -> None:
-    """It ends behind a line of it, and says that there is more."""
-    assert commented(api, "| a line of it |\n" * 9_000, tmp_path) == ""
+@pytest.mark.parametrize("fence", ["", "```"])
+def test_a_comment_that_is_too_long(fence: str, api: Api, tmp_path: Path) -> None:
+    """It ends behind a line of it, and says that there is more, and where: outside of a fence
+    that was cut."""
+    begin, end = (f"{fence}text\n", f"\n{fence}") if fence else ("", "")
+    assert commented(api, begin + "| a line of it |\n" * 9_000, tmp_path) == ""
     (one,) = api.comments
     assert len(one["body"]) < 65_536
-    rest = "| a line of it |\n\n*The rest did not fit: the summary of the job has it.*"
+    rest = f"| a line of it |{end}\n\n*The rest did not fit: the summary of the job has it.*"
     assert f"{rest}\n\n[The whole report]" in one["body"]
 
 

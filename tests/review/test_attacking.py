@@ -12,7 +12,7 @@ from trioproxy.api.routes import Risk
 from trioproxy.file import envfile
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.meaning import meaning_of
-from trioproxy.review.attacking import Standing, Tried, try_all, try_one
+from trioproxy.review.attacking import Standing, Tried, try_all, try_one, words_of
 from trioproxy.review.attacks import Attack, attacks
 
 ROOT = Path(__file__).parents[2]
@@ -155,6 +155,25 @@ def test_an_attack_is_made_of_what_is_listed() -> None:
     project = literal | {"ONLY_CONTAINERS": "@project:shop"}
     assert by_name(project)[name].standing is Standing.OPEN
     assert after["a command in another's container"].standing is Standing.SHUT
+
+
+@pytest.mark.parametrize("item", ["*", "*{8}", "{num}", "{hex12}", "{rand8}", "{uuid}", "{date}", "{uid}"])  # fmt: skip
+def test_a_hole_is_filled_with_what_it_stands_for(item: str) -> None:
+    """An attack is made of a value that the item lists, whatever varies in it: of `{uid}` too,
+    which begins with neither a letter nor a zero."""
+    operations = "ContainerCreate,ContainerStart,ContainerLogs,ImageTag"
+    policy = parse_policy(
+        {
+            "CREATE_BINDS": f"/run/user/{item}",
+            "CREATE_TAGS": f"app:{item}",
+            "ALLOW_OPERATIONS": operations,
+        }
+    )[0]
+    found = words_of(policy)
+    for variable, word in (("CREATE_BINDS", "shared"), ("CREATE_TAGS", "tag")):
+        limit = policy.limits.limit_of(variable)
+        assert limit
+        assert limit.lists(found[word])
 
 
 def test_a_client_that_restarts_starts() -> None:

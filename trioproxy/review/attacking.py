@@ -326,7 +326,7 @@ def _value(word: Word) -> str:
 
 
 def _char(some: Some) -> str:
-    return next(char for char in "a0x-_Z/.~ " if some.has(char))
+    return next(char for char in "a01x-_Z/.~ " if some.has(char))
 
 
 def _network(policy: Policy) -> str:
