@@ -176,6 +176,29 @@ def test_a_hole_is_filled_with_what_it_stands_for(item: str) -> None:
         assert limit.lists(found[word])
 
 
+@pytest.mark.parametrize(
+    ("item", "name"),
+    [
+        ("/run/docker.sock", "a bind of the Engine's socket"),
+        ("/var/run/docker.sock:ro", "a bind of the Engine's socket"),
+        ("/etc/cron.d", "a bind of /etc"),
+        ("/usr/local/*", "a bind of /usr"),
+        ("/etc/cron.d,/etc", "a bind of /etc"),
+        ("/lib/systemd", "a bind of /"),
+        ("/srv/app", ""),
+    ],
+)
+def test_a_bind_is_of_what_is_listed(item: str, name: str) -> None:
+    """Another name of the Engine's socket, it to be read, and what lies in a place that is root
+    are as open as the names that an attack has by itself; each can be struck out."""
+    file = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerStart,ContainerLogs"}
+    file["CREATE_BINDS"] = item
+    opened = [one for one in tried(file) if one.standing is Standing.OPEN]
+    found = [one for one in opened if one.attack.gives is Risk.HOST_ROOT]
+    assert [one.attack.name for one in found] == [name] * bool(name)
+    assert all(one.remedy for one in found)
+
+
 def test_a_client_that_restarts_starts() -> None:
     """Where only a restart is granted, what it makes runs by that."""
     variables = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerRestart"}

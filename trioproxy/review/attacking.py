@@ -15,7 +15,7 @@ waits for an effect is not judged, for whoever attacks has a clock.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, assert_never
@@ -58,6 +58,7 @@ from trioproxy.judge.gate import (
 from trioproxy.judge.power import LEVELS
 from trioproxy.judge.pruning import Listed
 from trioproxy.judge.rules import Policy
+from trioproxy.limits import root
 from trioproxy.limits.languages import Some, Word
 from trioproxy.limits.limit import ANY, BINDS
 from trioproxy.limits.marks import OWNER_LABEL
@@ -285,6 +286,7 @@ def words_of(policy: Policy) -> dict[str, str]:
     ]
     return {
         **words(),
+        **_rooted(binds),
         **dict.fromkeys(("image", "filled", "voluminous"), image),
         "tag": next(iter(tags), "attack:latest"),
         "shared": next(iter(binds), "/srv/shared").removesuffix(READ_ONLY),
@@ -307,6 +309,25 @@ def words_of(policy: Policy) -> dict[str, str]:
         "pad": PAD,
         **{name: name for name in ("cgroup", "ipc", "uts")},
     }
+
+
+def _rooted(binds: Sequence[str]) -> dict[str, str]:
+    """Words for places that are root, of what the file lists: by another name, or in them.
+
+    What lies in none of those that have a word is bound in the place of `/`.
+    """
+    places = {key: one for key, one in words().items() if key.startswith("in_")}
+    found = dict[str, str]()
+    for one in binds:
+        path = one.removesuffix(READ_ONLY)
+        if root.SOCKET.fullmatch(path):
+            found.setdefault("engine_socket", path)
+            found.setdefault("engine_mode", one.removeprefix(path))
+        elif path == one and root.of_bind(normal.quote(path)):
+            inside = [key for key in places if f"{path}/".startswith(f"{places[key]}/")]
+            found.setdefault(inside[0] if inside else "in_all", path)
+    # A place that is listed itself is bound, whatever else is.
+    return found | {key: one for key, one in places.items() if one in binds}
 
 
 def _values(policy: Policy, variable: str) -> Iterator[str]:
