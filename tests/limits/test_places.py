@@ -26,6 +26,7 @@ ROOT = [
     *("/run/runc/x/state.json", "/var/run/crun", "/run/service/x", "/run/s6*"),
     *("/run/tailscale:ro", "/var/lib/tailscale", "/var/lib/apt/lists", "/var/lib/sudo"),
     *(f"/home/me/{name}" for name in (".config/fish/conf.d", ".vimrc", ".xprofile")),
+    *("/var/log", "/private/var/log/*", "/var/log/s*", "/var/log/journal/x"),
 ]  # fmt: skip
 NO_ROOT = [
     *("/tmp/x", "/tmp/build-*", "/tmp/tmp*{8}", "/private/tmp/x", "/var/lock/app"),
@@ -33,6 +34,7 @@ NO_ROOT = [
     *("/host_mnt/c/Users/me/app", "/Users/me/app", "/private/var/app", "/var/srv/app"),
     *("/private/etc/hosts:ro", "/lib/modules:ro", "/usr/lib/modules:ro", "/var/run/x"),
     *("/home/me/.docker/x", "/home/me/binary", "/var/services", "/var/lib/amazonas", "/swapfiles"),
+    *("/var/log/app", "/var/log/app-*", "/var/log:ro", "/var/log/*:ro", "/var/log/journal/x:ro"),
 ]  # fmt: skip
 
 

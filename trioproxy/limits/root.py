@@ -47,6 +47,13 @@ _IN_TMP: Final = ("/tmp/screens", "/tmp/ssh-*", "/tmp/tmux-*")  # noqa: S108  na
 """Sockets by which another user's shells and keys are reached, root's too. So `/tmp` as a
 whole is root, and what a client makes for itself in there is not."""
 
+_IN_LOG: Final = (
+    "/var/log/audit", "/var/log/auth.log", "/var/log/journal", "/var/log/messages",
+    "/var/log/secure", "/var/log/syslog",
+)  # fmt: skip
+"""Where root writes its log, in a folder of services' own: rsyslog follows a link that is put
+in place of a file, and writes what anybody logs to where that leads. Reading is no way."""
+
 _TREES: Final[Mapping[str, places.Place]] = _places(
     *("/etc", "/boot", "/dev", "/efi", "/gnu/store", "/initrd.img", "/nix"),
     *("/opt/cni", "/opt/containerd", "/ostree", "/overlay", "/proc", "/root"),
@@ -55,7 +62,7 @@ _TREES: Final[Mapping[str, places.Place]] = _places(
     *(f"/run/{name}" for name in _IN_RUN),
     *(f"/var/{name}" for name in _IN_VAR),
     *(f"/home/*/{name}" for name in _IN_HOMES),
-    *_IN_TMP,
+    *(*_IN_TMP, *_IN_LOG),
 )  # fmt: skip
 """Where whoever may write, or read keys, is root, or soon; by the names of `places`.
 
@@ -121,6 +128,8 @@ def _of_word(word: Word, *, is_read_only: bool) -> str:
         if not any(map(_tree().meets, (*itself, *inside))):
             continue  # nearly always, and none of them need be tried
         for tree, place in _TREES.items():
+            if is_read_only and tree in _IN_LOG:
+                continue
             if any(place.meets(name) for name in itself):
                 return f"is {tree}"
             if any(place.inside.meets(name) for name in itself):
