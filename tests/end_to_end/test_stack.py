@@ -152,6 +152,10 @@ def test_a_client_that_makes_containers_makes_itself_nobody_else(stack: Stack) -
             f'{{"Image": "busybox", "HostConfig": {{"NetworkMode": "{NETWORK}"}}}}',
         ),
         (f"/networks/{NETWORK}/connect", '{"Container": "maker"}'),
+        (
+            "/containers/create?name=x1",
+            '{"Image": "busybox", "HostConfig": {"NetworkMode": "container:ps"}}',
+        ),
         ("/containers/maker/rename?name=ps", ""),
     ):
         said = stack.run("maker", post(target, body)).output.decode()

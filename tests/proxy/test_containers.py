@@ -27,7 +27,13 @@ LISTS = {
     "images": Gate.enforcing(parse_policy({"ALLOW_OPERATIONS": "ImageList"})[0]),
     "all": Gate.enforcing(
         parse_policy(
-            {"CONTAINERS": "1", "NETWORKS": "1", "POST": "1", "SERVICES": "1"}
+            {
+                "BUILD": "1",
+                "CONTAINERS": "1",
+                "NETWORKS": "1",
+                "POST": "1",
+                "SERVICES": "1",
+            }
         )[0]
     ),
 }
@@ -249,6 +255,7 @@ CHOICES = {
     "image gone": ({LABEL: "ps"}, None, "ps", 403),
     "a path": ({LABEL: "../ps"}, {}, "x1", 403),
     "capitals": ({LABEL: "PS"}, {}, "x1", 403),
+    "empty, whatever the name": ({LABEL: ""}, {}, "ps", 403),
     "no file": ({}, {}, "other", 403),
 }
 
@@ -455,6 +462,16 @@ REFUSED = {
         json.dumps({"Container": "x", "endpointconfig": {"networkid": NET}}).encode(),
     ),
     "mode": ("POST", CREATE, create(HostConfig={"NetworkMode": "tp"})),
+    "mode of a container": (
+        "POST",
+        CREATE,
+        create(HostConfig={"NetworkMode": "container:ps"}),
+    ),
+    "build in a container's network": (
+        "POST",
+        "/build?networkmode=container:ps",
+        b"",
+    ),
     "mode in another case": ("POST", CREATE, create(hostconfig={"networkmode": NET})),
     "mode at the top": ("POST", CREATE, create(NetworkMode="tp")),
     "endpoint": (

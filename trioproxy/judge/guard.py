@@ -3,7 +3,7 @@
 Whoever comes to be called as somebody else is judged by that one's policy, and whoever gets
 onto the network between the proxy and its clients can send with their addresses. So no
 client renames a container to what a policy is called, none joins a network of the proxy's,
-none makes another one that lies on the same bridge, and none makes containers of which nobody knows what they are (a swarm's, and Podman's own).
+or a container's network (which may be on one), none makes another one that lies on the same bridge, and none makes containers of which nobody knows what they are (a swarm's, and Podman's own).
 A label of ours is refused in every creation anyway (`limits.marks`).
 """
 
@@ -109,8 +109,10 @@ def _of_endpoint(endpoint: Mapping[str, Json]) -> Iterator[str]:
 
 def _refuses_joining(guard: Guard, operation: str, texts: list[str]) -> Decision | None:
     for text in texts:
-        is_other = text in BUILT_IN or text.startswith("container:")
-        if not is_other and guard.is_ours(text):
+        if text.startswith("container:"):
+            why = "where it would have that container's address"
+            return _refuse(f"{operation} with the network {show(text)}, {why},")
+        if text not in BUILT_IN and guard.is_ours(text):
             why = "as one of this proxy's may be" if guard.networks else UNKNOWN_YET
             return _refuse(f"{operation} with the network {show(text)}, {why},")
     return None

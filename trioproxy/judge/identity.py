@@ -151,8 +151,8 @@ def names_for(thing: Thing) -> list[str]:
 
 
 def _names(thing: Thing) -> Iterator[str]:
-    if label := thing.own_label(POLICY_LABEL):
-        yield label
+    if (label := thing.own_label(POLICY_LABEL)) is not None:
+        yield label  # be it empty: it chooses, and has no policy then
         return
     # Of images that Compose builds project and service are labels, too, and the number that
     # each of its containers has is on none.
