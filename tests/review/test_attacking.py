@@ -179,6 +179,7 @@ def test_a_hole_is_filled_with_what_it_stands_for(item: str) -> None:
 @pytest.mark.parametrize(
     ("item", "name"),
     [
+        ("/dev/vda", "a disk of the host"),
         ("/run/docker.sock", "a bind of the Engine's socket"),
         ("/var/run/docker.sock:ro", "a bind of the Engine's socket"),
         ("/etc/cron.d", "a bind of /etc"),
@@ -188,11 +189,11 @@ def test_a_hole_is_filled_with_what_it_stands_for(item: str) -> None:
         ("/srv/app", ""),
     ],
 )
-def test_a_bind_is_of_what_is_listed(item: str, name: str) -> None:
-    """Another name of the Engine's socket, it to be read, and what lies in a place that is root
+def test_what_is_listed_is_given(item: str, name: str) -> None:
+    """Another disk, another name of the Engine's socket, it to be read, and what lies in a place that is root
     are as open as the names that an attack has by itself; each can be struck out."""
     file = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerStart,ContainerLogs"}
-    file["CREATE_BINDS"] = item
+    file["CREATE_DEVICES" if item.startswith("/dev") else "CREATE_BINDS"] = item
     opened = [one for one in tried(file) if one.standing is Standing.OPEN]
     found = [one for one in opened if one.attack.gives is Risk.HOST_ROOT]
     assert [one.attack.name for one in found] == [name] * bool(name)

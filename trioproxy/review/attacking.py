@@ -58,7 +58,7 @@ from trioproxy.judge.gate import (
 from trioproxy.judge.power import LEVELS
 from trioproxy.judge.pruning import Listed
 from trioproxy.judge.rules import Policy
-from trioproxy.limits import root
+from trioproxy.limits import root, sorts
 from trioproxy.limits.languages import Some, Word
 from trioproxy.limits.limit import ANY, BINDS
 from trioproxy.limits.marks import OWNER_LABEL
@@ -284,9 +284,11 @@ def words_of(policy: Policy) -> dict[str, str]:
         *(one for one in (image,) if policy.limits.lists("CREATE_TAGS", one)),
         *_values(policy, "CREATE_TAGS"),
     ]
+    devices = [one for one in _values(policy, _DEVICES) if _is_disk(one)]
     return {
         **words(),
         **_rooted(binds),
+        "device": next(iter(devices), "{disk}"),
         **dict.fromkeys(("image", "filled", "voluminous"), image),
         "tag": next(iter(tags), "attack:latest"),
         "shared": next(iter(binds), "/srv/shared").removesuffix(READ_ONLY),
@@ -328,6 +330,13 @@ def _rooted(binds: Sequence[str]) -> dict[str, str]:
             found.setdefault(inside[0] if inside else "in_all", path)
     # A place that is listed itself is bound, whatever else is.
     return found | {key: one for key, one in places.items() if one in binds}
+
+
+_DEVICES: Final = "CREATE_DEVICES"
+
+
+def _is_disk(item: str) -> bool:
+    return item.startswith("/") and bool(sorts.why_root(_DEVICES, item))
 
 
 def _values(policy: Policy, variable: str) -> Iterator[str]:
