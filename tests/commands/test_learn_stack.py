@@ -171,3 +171,28 @@ def test_it_is_for_clients_that_come_by_themselves(
     done = run("learn", "-o", f"{tmp_path}/{{client}}.env", *words)
     assert done.status == 2
     assert "clients that come by themselves" in done.err
+
+
+async def test_who_can_have_no_file_is_told_of(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """A client whose evidence cannot be read is turned away, the log says why and names no limit, and the others are learned from."""
+    name, urls = f"uid-{os.getuid()}", [f"unix://{tmp_path}/{at}.sock" for at in "ab"]
+    listen = ("--listen", urls[0], "--listen", f"{urls[1]}?policy=b.env")
+    (tmp_path / f"{name}.jsonl").mkdir()
+    output = ("-o", f"{tmp_path}/{{client}}.env", "--upstream", f"unix://{fake.path}")
+    async with running("learn", *output, *listen) as learner:
+        await learner.line("listening on")
+        client = await connect(urls[0])
+        await client.ask("GET", "/version")
+        assert (await client.read_response()).status == 500
+        client.close()
+        assert f"{name}.jsonl is no regular file" in await learner.line(" nobody ")
+        await use(urls[1], "GET /version")
+        learner.process.send_signal(signal.SIGTERM)
+        assert await learner.end() == 0
+        rest = learner.text
+        async for more in learner.stream:
+            rest += more.decode()
+        assert " turned-away " not in rest
+        assert "b.env allows 1 operation" in rest

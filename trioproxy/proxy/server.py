@@ -329,7 +329,7 @@ class Server:
             connection = Connection(client, admission, shared, engine)
         except TrioProxyError as error:
             engine.drop()
-            if isinstance(error, Nobody):
+            if isinstance(error, Nobody | ConfigError):
                 self.log.line(Level.WARNING, "nobody", client=peer, error=error)
             await self._turn_away(wire, str(error), "", error.status)
         except Exception as error:  # noqa: BLE001  the edge, as of a connection: it ends one client
@@ -608,6 +608,7 @@ class Server:
             try:
                 named = self._welcome([listeners.client_name_of(peer)])
             except ConfigError as error:
+                self.log.line(Level.WARNING, "nobody", client=peer, error=error)
                 self._watch.start_soon(
                     nursery, self._turn_away, wire, str(error), "", error.status
                 )
@@ -716,7 +717,10 @@ class Server:
             else:
                 reply = replies.message(status, why)
                 self._shared.turned_away[status] += 1
-                if status != KEPT_OUT:  # which has a line of its own, as nobody has
+                if status not in {
+                    KEPT_OUT,
+                    CRASHED.status,
+                }:  # which have lines of their own
                     self._turned_away += 1
                     self._has_turned_away.set()
             wire.send_now(reply)
