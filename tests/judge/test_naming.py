@@ -196,21 +196,6 @@ def test_a_new_name(name: str, why: str) -> None:
     assert because(answer) == "names container c, which ONLY_CONTAINERS does not list"
 
 
-@pytest.mark.parametrize(
-    ("name", "passes"), [("ab" * 6, False), ("ab" * 16, True), ("AB" * 6, True)]
-)
-def test_a_network_is_not_called_as_anothers_short_id(name: str, passes: bool) -> None:
-    """Who joins a stranger's network by the id that `docker network ls` shows would join this one."""
-    listed = {
-        "ALLOW_OPERATIONS": "NetworkCreate",
-        "ONLY_NETWORKS": "@own",
-        "ONLY_OWNER": "app",
-    }
-    answer = decide(listed, "POST /networks/create", {"Name": name}, {})
-    assert answer.allowed is passes
-    assert passes or "names a network 'abababababab'" in answer.message
-
-
 def test_what_is_missing() -> None:
     """404 to what names it in a path; 400 to a creation, which a client would pull for."""
     body = {"Image": "x", "HostConfig": {"NetworkMode": "gone"}}

@@ -36,11 +36,8 @@ OF_LABEL: Final = "@label:"
 PROJECT: Final = "com.docker.compose.project"
 NUMBER: Final = "com.docker.compose.container-number"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
-_LIKE_IDS: Final = {
-    Kind.CONTAINER: re.compile(r"[0-9a-f]{12,64}"),
-    Kind.NETWORK: re.compile(r"[0-9a-f]{12}"),
-}
-"""Names that may be the beginning of an id."""
+_LIKE_AN_ID: Final = re.compile(r"[0-9a-f]{12,64}")
+"""What tools show of an id, and as much more as it has."""
 NETWORKS_OF_ALL: Final = ("bridge", "default", "none")
 """What an unset `ONLY_NETWORKS` allows beside the client's own."""
 
@@ -251,20 +248,15 @@ class Objects:
         return Refusal(variable=name, message=message, item=thing.names[0])
 
     def refuses_name(self, operation: str, kind: Kind, name: str) -> Refusal | None:
-        """Say why something may not have a name: it may be the beginning of an id.
+        """Say why a container may not have a name: it may be the beginning of an id.
 
         The Engine looks for names first, so whoever names a stranger's container by its
-        short id would reach this one: its owner by hand, or another policy's client. So
-        it is with networks, of which only what `docker network ls` shows is refused: some
-        clients call theirs by 32 random digits.
+        short id would reach this one: its owner by hand, or another policy's client.
         """
-        if kind not in _LIKE_IDS or not self.limits(kind):
+        if kind is not Kind.CONTAINER or not self.limits(kind):
             return None
-        if not _LIKE_IDS[kind].fullmatch(name):
+        if not _LIKE_AN_ID.fullmatch(name):
             return None
-        if kind is Kind.NETWORK:
-            message = f"{operation} names a network {name!a}, which may be taken for the beginning of another one's id: give a name that is not 12 hex digits"
-            return Refusal(variable=VARIABLES[kind], message=message)
         message = f"{operation} names a container {name!a}, which may be taken for the beginning of another one's id: give a name that is not 12 or more hex digits"
         return Refusal(variable=VARIABLES[kind], message=message)
 
