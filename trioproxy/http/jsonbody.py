@@ -35,6 +35,8 @@ BYTES_OF_A_VALUE: Final = 512
 LONGEST_NUMBER: Final = 32
 """Characters of a number. What does not fit in 64 bits the Engine refuses."""
 
+_SPACES: Final = " \t\n\r"
+"""Those of JSON, and no others."""
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -56,7 +58,7 @@ def begin(text: str, at: int) -> tuple[Json, int]:
     try:
         return _DECODER.raw_decode(text, at)
     except json.JSONDecodeError as error:
-        raise _no_json(error) from None
+        raise BadBody(f"the body is not JSON: {error.msg} at {error.pos}") from None
     except RecursionError:
         raise BadBody(_TOO_DEEP) from None
 
@@ -96,24 +98,12 @@ def _text(raw: bytes) -> str:
 
 
 def _decode(text: str) -> Json:
-    value: Json
-    try:
-        # What the other method does besides is look for spaces around it; a program in Go
-        # ends each body with a line end.
-        if text[:1] == "{":
-            value, end = _DECODER.raw_decode(text)
-            if end == len(text) or text[end:] == "\n":
-                return value
-        value = _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        raise _no_json(error) from None
-    except RecursionError:
-        raise BadBody(_TOO_DEEP) from None
+    value, end = begin(text, len(text) - len(text.lstrip(_SPACES)))
+    behind = text[end:].lstrip(_SPACES)
+    if behind:
+        at = len(text) - len(behind)
+        raise BadBody(f"the body is not JSON: Extra data at {at}")
     return value
-
-
-def _no_json(error: json.JSONDecodeError) -> BadBody:
-    return BadBody(f"the body is not JSON: {error.msg} at {error.pos}")
 
 
 def _checking(raw: bytes, value: Json) -> Steps[None]:

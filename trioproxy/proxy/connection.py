@@ -231,7 +231,7 @@ class Connection:
                 return False
             began = perf_counter()
             if len(raw) > LONG_HEAD:
-                self._hold_head(len(raw))
+                self._hold(len(raw)).keep(0)
             admitted = self.admission.admit(raw)
             if isinstance(admitted, Pending):
                 parsed = admitted.parsed
@@ -252,10 +252,8 @@ class Connection:
                 return await self._refuse(admitted, began)
         kind = Exchange if admitted.verdict.removals is None else _removing()
         self.exchange = exchange = kind(self._sides, admitted, began)
-        del (
-            admitted,
-            raw,
-        )  # it has a body, which is held until it is sent, and no longer
+        # What has a body, or is long, is held until it is sent, and no longer.
+        del admitted, raw
         after = await exchange.run()
         self.exchange = None
         self.admission.tell(exchange.outcome(""))
@@ -263,11 +261,12 @@ class Connection:
             await self.client.linger(self._shared.buffer)
         return after is NEXT
 
-    def _hold_head(self, count: int) -> None:
-        """Hold a long head until its request is over. Raises `TooManyBodies`."""
-        reading = Reading(self._shared.bodies, self.client.group, head=count)
+    def _hold(self, head: int = 0) -> Reading:
+        """Say from now on, until the request is over, what it makes us hold; `head`: bytes of a
+        long one."""
+        reading = Reading(self._shared.bodies, self.client.group, head)
         self._sides.reading = reading
-        reading.keep(0)
+        return reading
 
     async def _ask(self, refused: Admitted, asking: "Asking", head: bytes) -> Admitted:
         """Ask a person about what is refused, where somebody is there to be asked."""
@@ -285,10 +284,7 @@ class Connection:
         that does not say what the names mean.
         """
         admission = self.admission
-        reading = self._sides.reading
-        if reading is None:
-            reading = Reading(self._shared.bodies, self.client.group)
-            self._sides.reading = reading
+        reading = self._sides.reading or self._hold()
         raw: bytes | None = None
         while True:
             gate = admission.gate

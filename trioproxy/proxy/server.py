@@ -717,10 +717,8 @@ class Server:
             else:
                 reply = replies.message(status, why)
                 self._shared.turned_away[status] += 1
-                if status not in {
-                    KEPT_OUT,
-                    CRASHED.status,
-                }:  # which have lines of their own
+                # Those have lines of their own.
+                if status not in {KEPT_OUT, CRASHED.status}:
                     self._turned_away += 1
                     self._has_turned_away.set()
             wire.send_now(reply)
