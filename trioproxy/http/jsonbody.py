@@ -58,7 +58,7 @@ def begin(text: str, at: int) -> tuple[Json, int]:
     try:
         return _DECODER.raw_decode(text, at)
     except json.JSONDecodeError as error:
-        raise BadBody(f"the body is not JSON: {error.msg} at {error.pos}") from None
+        raise _no_json(error.msg, error.pos) from None
     except RecursionError:
         raise BadBody(_TOO_DEEP) from None
 
@@ -102,8 +102,12 @@ def _decode(text: str) -> Json:
     behind = text[end:].lstrip(_SPACES)
     if behind:
         at = len(text) - len(behind)
-        raise BadBody(f"the body is not JSON: Extra data at {at}")
+        raise _no_json("Extra data", at)
     return value
+
+
+def _no_json(why: str, at: int) -> BadBody:
+    return BadBody(f"the body is not JSON: {why} at {at}")
 
 
 def _checking(raw: bytes, value: Json) -> Steps[None]:
