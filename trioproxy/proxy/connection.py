@@ -192,7 +192,8 @@ class Connection:
             if self._crash is not None:
                 self._sides.let_go()  # others may wait for its turn
                 ending = await self._report(self._crash)
-            await self._outlast(ending)
+            if self._sides.reservation is not None:
+                await self._outlast(ending)
         finally:
             self._end(ending)
             self._sides.release()
@@ -207,7 +208,7 @@ class Connection:
         chooses how long that takes. The end of the server cuts it.
         """
         exchange = self.exchange
-        if exchange is None or self._sides.reservation is None or self._shared.is_over:
+        if exchange is None or self._shared.is_over:
             return
         self._end(ending)
         # A new scope, for the other one is cancelled. What the Engine answers is not read:

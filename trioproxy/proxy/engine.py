@@ -4,9 +4,10 @@ One upstream connection belongs to one client connection and serves its requests
 the other. Before it is used again it is looked at: an end or any byte discards it.
 """
 
+import socket
 from typing import Final
 
-from trioproxy.config import Address
+from trioproxy.config import Address, UnixAddress
 from trioproxy.errors import UpstreamLost
 from trioproxy.http.memo import Memo
 from trioproxy.http.request import resume_at
@@ -22,6 +23,9 @@ from trioproxy.proxy.watch import Watch
 from trioproxy.proxy.wire import Wire
 
 RESPONSE_READ: Final = 16 * 1024
+
+SEND_BUFFER: Final = 1024 * 1024
+"""For uploads: a Unix socket takes 208 KiB by default, and the kernel caps what we ask."""
 
 ResponseMemo = Memo[tuple[bytes, Expectation], ResponseHead]
 
@@ -74,7 +78,14 @@ class Engine:
         if wire is None:
             wire = self._wire = await open_upstream(self._address, self._watch)
         if (sent := wire.send_now(data)) < len(data):
+            self.expect_more()
             await wire.send_rest(data, sent)
+
+    def expect_more(self) -> None:
+        """Have room for much that goes up. Most requests are a head, and need none."""
+        if self._wire is not None and isinstance(self._address, UnixAddress):
+            size = socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER
+            self._wire.sock.setsockopt(*size)
 
     async def read_head(
         self, expected: Expectation, data: bytes = b""

@@ -320,6 +320,7 @@ class Exchange:
         """Relay the answer beside the rest of the body."""
         keep = False
         uploading = self._uploading = Uploading()
+        self._sides.engine.expect_more()
         is_raw = self.admitted.traits.has_raw_body
         upload = self._upload_before_stream if is_raw else self._upload
         try:
@@ -601,6 +602,7 @@ class Exchange:
         downward.skip(len(data))
         self.upward, self.downward = upward, downward
         early = client.take_early(len(client.early))
+        engine.expect_more()
         await tunnel(
             (client.wire, upward), (engine.wire, downward), early, self._sides.shared
         )

@@ -18,9 +18,6 @@ from trioproxy.proxy.wire import Wire
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds until an Engine that does not accept becomes a 504."""
 
-SEND_BUFFER: Final = 1024 * 1024
-"""For uploads: a Unix socket takes 208 KiB by default, and the kernel caps what we ask."""
-
 FIRST_PAUSE: Final = 0.005
 LONGEST_PAUSE: Final = 0.25
 
@@ -49,10 +46,8 @@ def _try_unix(address: UnixAddress, watch: Watch) -> Wire | None:
 
 
 def _connect_unix(path: str, watch: Watch) -> Wire | None:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         sock.connect(path)
         return Wire(sock, UpstreamLost, watch)
     except BlockingIOError:

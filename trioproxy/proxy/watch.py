@@ -124,7 +124,8 @@ class Watched:
     def close(self) -> None:
         """Close the socket; tasks still parked on it wake with an error."""
         if self.fd != -1:
-            self.watch.remove(self)
+            # The kernel forgets it too: it is the one descriptor of this socket (epoll(7)).
+            self.watch.forget(self)
             self.sock.close()
             self.fd = -1
 
@@ -167,9 +168,13 @@ class Watch:
         self._watched[watched.fd] = watched
 
     def remove(self, watched: Watched) -> None:
+        """Watch a socket no more that stays open, here or with whoever lent it."""
+        self._epoll.unregister(watched.fd)
+        self.forget(watched)
+
+    def forget(self, watched: Watched) -> None:
         """Forget a socket, before it is closed and its number means another one."""
         del self._watched[watched.fd]
-        self._epoll.unregister(watched.fd)
         watched.on_hangup = None
         self._wake(watched, READABLE | WRITABLE)
 

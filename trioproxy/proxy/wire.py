@@ -41,7 +41,8 @@ class Wire(Watched):
         lost: type[ClientLost] | type[UpstreamLost],
         watch: Watch,
     ) -> None:
-        sock.setblocking(False)
+        if sock.gettimeout() != 0:
+            sock.setblocking(False)
         super().__init__(sock, watch)
         self.lost = lost
         self.gone = False
