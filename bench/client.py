@@ -10,7 +10,8 @@ import socket
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 
 from bench.wire import BLOCK, CHUNKED_BLOCK, CHUNKED_END, Sink, send_bulk
 
@@ -128,17 +129,43 @@ def read_event(sock: socket.socket) -> None:
         data += more
 
 
-def event_streams(port: int, count: int) -> Iterator[socket.socket]:
-    """Open event streams and read their first event, some hundred at a time.
+def open_idle(port: int) -> socket.socket:
+    """Ask for a ping, and for no more."""
+    sock = connect(port)
+    sock.sendall(request("GET", "/_ping"))
+    return sock
 
-    One after the other would take too long: HAProxy holds a first event back for 200 ms.
-    """
-    while count:
-        batch = [open_stream(port) for _ in range(min(count, 500))]
+
+def open_tunnel(port: int) -> socket.socket:
+    """Ask for a tunnel in which nothing moves."""
+    sock = connect(port)
+    upgrade = ("Connection: Upgrade", "Upgrade: tcp", "Content-Length: 0")
+    sock.sendall(request("POST", "/containers/held/attach?stream=1", *upgrade))
+    return sock
+
+
+HELD: dict[str, tuple[Callable[[int], socket.socket], Callable[..., object]]] = {
+    "hold-streams": (open_stream, read_event),
+    "hold-idle": (open_idle, partial(read_head, status=200)),
+    "hold-tunnels": (open_tunnel, partial(read_head, status=101)),
+}
+"""What can be kept open in thousands: how it is asked for, and how it is known to be there."""
+
+
+def hold(kind: str, port: int, count: int) -> None:
+    """Keep connections open until standard input ends. They are opened some hundred at a time:
+    one after the other would take too long, HAProxy holds a first event back for 200 ms."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    ask, wait = HELD[kind]
+    held: list[socket.socket] = []
+    while len(held) < count:
+        batch = [ask(port) for _ in range(min(count - len(held), 500))]
         for sock in batch:
-            read_event(sock)
-        yield from batch
-        count -= len(batch)
+            wait(sock)
+        held += batch
+    print(json.dumps({"open": len(held)}), flush=True)
+    sys.stdin.read()
 
 
 def first_events(port: int, times: int) -> None:
@@ -201,15 +228,6 @@ def print_quantiles(times: int, measure: Callable[[], float]) -> None:
     print(json.dumps(figures), flush=True)
 
 
-def hold(port: int, count: int) -> None:
-    """Keep event streams open until standard input ends."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    streams = list(event_streams(port, count))
-    print(json.dumps({"open": len(streams)}), flush=True)
-    sys.stdin.read()
-
-
 def download_until_stopped(port: int, size: int) -> None:
     """Download over and over: the busy neighbour of a polling client."""
     print(json.dumps({"started": 1}), flush=True)
@@ -228,7 +246,7 @@ TRANSFERS: dict[str, Callable[[int, int], None]] = {
 """What can be timed, by the name of its scenario."""
 
 OTHERS: dict[str, Callable[[int, int], None]] = {
-    "hold": hold,
+    **{kind: partial(hold, kind) for kind in HELD},
     "busy": download_until_stopped,
     "first-events": first_events,
     "poll": poll_until_stopped,

@@ -36,6 +36,7 @@ UNITS = {
 
 HIGHER_IS_BETTER = frozenset({"rate", "throughput", "kept"})
 
+MANY = 5000
 STARTS = 5
 SETTLE = 1.0
 
@@ -197,11 +198,11 @@ def _idle(stage: Stage) -> Figures:
     return {"rss": used.rss, "pss": used.pss}
 
 
-def _streams(count: int, connections: int) -> Callable[[Stage], Figures]:
+def _held(kind: str, count: int) -> Callable[[Stage], Figures]:
     def measure(stage: Stage) -> Figures:
         with (
-            stage.fresh(connections) as place,
-            LastingClient("hold", place.port, count) as holder,
+            stage.fresh(max(count + 50, DEFAULT_CONNECTIONS)) as place,
+            LastingClient(f"hold-{kind}", place.port, count) as holder,
         ):
             time.sleep(SETTLE)
             used = memory(place.pid)
@@ -244,7 +245,7 @@ def _request_scenarios() -> list[Scenario]:
                 ("ping", "_ping", "/_ping"),
                 ("list", "2 KB list", "/containers/json"),
             )
-            for count in (1, 32, 128)
+            for count in (1, 32, 128, 1000)
         },
         "chunked-32": (
             "2 KB list, chunked, 32 connections",
@@ -374,7 +375,7 @@ def scenarios() -> list[Scenario]:
             name="streams-1000",
             title="1,000 event streams",
             upstream=Upstream.BULK,
-            measure=_streams(1000, DEFAULT_CONNECTIONS),
+            measure=_held("streams", 1000),
             needs_process=True,
             rounds=3,
         ),
@@ -382,9 +383,24 @@ def scenarios() -> list[Scenario]:
             name="streams-most",
             title=f"{most:,} event streams",
             upstream=Upstream.BULK,
-            measure=_streams(most, most + 50),
+            measure=_held("streams", most),
             needs_process=True,
             rounds=2,
+        ),
+        *(
+            Scenario(
+                name=f"{kind}-{MANY}",
+                title=f"{MANY:,} {title}",
+                upstream=Upstream.BULK,
+                measure=_held(kind, min(most, MANY)),
+                needs_process=True,
+                rounds=2,
+            )
+            for kind, title in {
+                "streams": "event streams",
+                "idle": "idle connections",
+                "tunnels": "tunnels",
+            }.items()
         ),
         Scenario(
             name="start",

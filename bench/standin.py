@@ -125,6 +125,8 @@ class Standin:
         if request.path == "/events":
             head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
             answer = head + b"%x\r\n%s\r\n" % (len(EVENT), EVENT)
+        elif request.path == "/containers/held/attach":
+            answer = TUNNEL
         elif request.path == "/_ping":
             answer = ok(b"OK")
         elif request.path == "/containers/json":

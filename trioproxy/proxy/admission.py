@@ -158,6 +158,8 @@ class Admitted:
     traits: Traits
     probe: Probe | None
     """What asks the proxy itself is neither judged by the gate nor told to anybody."""
+    reads_answer: bool
+    """Whether the answer is read on its way: to leave something out, to count, to know an id."""
     allowed: "Allowed | None" = None
     """By what a person let it pass; None: nobody was asked."""
 
@@ -352,6 +354,7 @@ def _render(
         case _:
             assert_never(found)
     is_head = head.method == b"HEAD"
+    is_judged = verdict.showing is not None or verdict.tried is not None
     return Admitted(
         verdict,
         upstream,
@@ -361,6 +364,7 @@ def _render(
         expect(is_head, fields.version, traits.may_hijack, upgrades),
         traits,
         PROBES.get((head.method, head.target)),
+        is_judged or traits.makes_images or verdict.form.conceals,
     )
 
 

@@ -433,7 +433,7 @@ class Exchange:
         # will not, while draining, the client must be told.
         says_close = keep or not response.keep_alive or not admitted.keep_alive
         head = response.client if says_close else with_close(response.client)
-        if (edit := self._edit_of(response)) is not None:
+        if admitted.reads_answer and (edit := self._edit_of(response)) is not None:
             return await edit(response, head, data) and keep
         if not admitted.traits.is_finite and response.status < FAILED:
             self._tell_opened()
@@ -503,7 +503,8 @@ class Exchange:
     def _edit_of(
         self, response: ResponseHead
     ) -> Callable[[ResponseHead, bytes, bytes], Awaitable[bool]] | None:
-        """Who passes an answer on that does not go on as it came; None: it does."""
+        """Who passes an answer on that is read (`Admitted.reads_answer`); None: it is not, for what
+        it says."""
         verdict, is_head = self.admitted.verdict, self.admitted.expected.is_head
         if response.status < REDIRECTED:
             if verdict.showing is not None:
