@@ -37,6 +37,8 @@ UNITS = {
 HIGHER_IS_BETTER = frozenset({"rate", "throughput", "kept"})
 
 MANY = 5000
+"""Connections that are kept open, where memory is what counts."""
+
 STARTS = 5
 SETTLE = 1.0
 
