@@ -1,9 +1,11 @@
 """Mutations of the code that decides, and whether the tests without an Engine notice them.
 
-`python -m tests.mutate [--room policy,arguments] [--files trioproxy/judge/gate.py]
-[--count 100] [--seed TEXT]` picks places by chance, the same ones for the same code. Each
-is changed in a copy of the tree, and the tests run there, those nearest to it first, until
-one fails. What none notices has *survived*: a test is missing, or the change is none.
+`python -m tests.mutate [--room api,limits] [--files trioproxy/judge/gate.py] [--count 100]
+[--part 1/4] [--fast] [--green] [--seed TEXT]` picks places by chance, the same ones for the
+same code. Each is changed in a copy of the tree, and the tests run there, those nearest to it
+first and at last all of the rooms that decide, until one fails. What none notices has
+*survived*: a test is missing, or the change is none. Of those that are none `EQUIVALENT` has
+the reason.
 """
 
 import argparse
@@ -12,9 +14,8 @@ import random
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -28,6 +29,7 @@ ROOMS = {
     "file": ("trioproxy/file",),
     "proxy": ("trioproxy/proxy/resolve.py", "trioproxy/proxy/admission.py"),
 }
+DECIDING = ("api", "limits", "judge", "file")
 COPIED = ("trioproxy", "tests", "learned", "examples", "docs", "pyproject.toml")
 FAST = {
     "api": "reading nodes",
@@ -35,13 +37,20 @@ FAST = {
     "judge": "gate admission of_objects of_nodes rules naming references fills resolve_names defaults shadow decisions",
     "proxy": "objects resolve reservations",
 }
-"""The tests that run for each mutation, behind those that have its file's name."""
+"""The tests that run behind those that have the file's name."""
+ALL = tuple(f"tests/{room}" for room in DECIDING)
+"""Those that run for what these do not notice, unless it shall be fast."""
+
+EQUIVALENT: dict[tuple[str, str, str], str] = {}
+"""By file, line of code and what becomes of it: why no test can notice that. At most five of
+a sample of 100 are counted as such."""
 
 OTHER = {
     ast.Eq: "!=", ast.NotEq: "==", ast.In: "not in", ast.NotIn: "in", ast.Is: "is not",
     ast.IsNot: "is", ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">",
     ast.And: " or ", ast.Or: " and ", ast.BitOr: "&", ast.BitAnd: "|", ast.Add: "-", ast.Sub: "+",
 }  # fmt: skip
+RESULTS = ("killed", "SURVIVED", "equivalent")
 DROPPED = (ast.Raise, ast.Return, ast.Continue, ast.Break, ast.Assign, ast.Expr)
 
 
@@ -53,6 +62,12 @@ class Mutation:
     node: ast.expr | ast.stmt
     kind: str
     new: str
+
+    @property
+    def line(self) -> str:
+        """The line of code in which it begins."""
+        lines = self.file.read_text(encoding="utf-8").splitlines()
+        return lines[self.node.lineno - 1].strip()
 
     def applied(self) -> bytes:
         """The whole file as it becomes."""
@@ -133,21 +148,28 @@ def mutations(file: Path) -> Iterator[Mutation]:
 
 
 def sample(files: list[Path], count: int, seed: str) -> list[Mutation]:
-    """Some mutations, the same for the same code; as many of a file as it has places."""
+    """Some mutations, the same for the same code; at most as many as there are."""
     found = [one for file in files for one in mutations(file)]
     seed = seed or sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     return random.Random(seed).sample(found, min(count, len(found)))
 
 
-def tests_of(file: Path) -> list[str]:
+def stages_of(file: Path, *, is_fast: bool) -> Iterator[list[str]]:
     """The tests that run for a file, those nearest to it first."""
-    near = [f"tests/{room}/test_{file.stem}*.py" for room in FAST]
-    fast = [f"tests/{room}/test_{n}.py" for room in FAST for n in FAST[room].split()]
-    found = [path for pattern in (*near, *fast) for path in sorted(ROOT.glob(pattern))]
-    return list(dict.fromkeys(path.relative_to(ROOT).as_posix() for path in found))
+    near = _found(f"tests/{room}/test_{file.stem}*.py" for room in FAST)
+    fast = _found(f"tests/{r}/test_{n}.py" for r in FAST for n in FAST[r].split())
+    yield near
+    yield [one for one in fast if one not in near]
+    if not is_fast:
+        yield [*ALL]
 
 
-def is_noticed(tree: Path, tests: list[str], seconds: float | None) -> bool:
+def _found(patterns: Iterable[str]) -> list[str]:
+    paths = (path for one in patterns for path in sorted(ROOT.glob(one)))
+    return list(dict.fromkeys(path.relative_to(ROOT).as_posix() for path in paths))
+
+
+def is_noticed(tree: Path, tests: list[str], seconds: float = 900) -> bool:
     """Whether the tests fail in a tree; one that hangs has failed."""
     command = [sys.executable, "-m", "pytest", "-xq", "-p", "no:cacheprovider", *tests]
     try:
@@ -157,45 +179,55 @@ def is_noticed(tree: Path, tests: list[str], seconds: float | None) -> bool:
     return ran.returncode != 0
 
 
+def became(tree: Path, one: Mutation, *, is_fast: bool) -> str:
+    """What became of a mutation, one of `RESULTS`."""
+    name = one.file.relative_to(ROOT)
+    if (name.as_posix(), one.line, one.new) in EQUIVALENT:
+        return "equivalent"
+    (tree / name).write_bytes(one.applied())
+    stages = filter(None, stages_of(one.file, is_fast=is_fast))
+    is_killed = any(is_noticed(tree, tests) for tests in stages)
+    shutil.copy(one.file, tree / name)
+    return "killed" if is_killed else "SURVIVED"
+
+
 def main() -> None:
     """Mutate, test, and tell."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--room", default="policy,arguments,proxy")
+    parser.add_argument("--room", default=",".join(DECIDING))
     parser.add_argument("--files", default="", help="these alone, with commas between")
     parser.add_argument("--count", type=int, default=100)
+    parser.add_argument(
+        "--part", default="1/1", help="2/4: each fourth from the second on"
+    )
+    parser.add_argument("--fast", action="store_true", help="leave out the last stage")
+    parser.add_argument("--green", action="store_true", help="the tests pass as it is")
     parser.add_argument("--seed", default="", help="another sample than the code's own")
     options = parser.parse_args()
     rooms = [name for room in options.room.split(",") for name in ROOMS[room]]
     names = options.files.split(",") if options.files else rooms
     paths = [ROOT / name for name in names]
     files = [f for p in paths for f in (sorted(p.rglob("*.py")) if p.is_dir() else [p])]
-    tally = Counter[tuple[str, bool]]()
+    first, parts = map(int, options.part.split("/"))
+    tally = Counter[tuple[str, str]]()
     with TemporaryDirectory() as folder:
         tree = Path(folder)
         for name in COPIED:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, tree / name)
-        began = time.monotonic()
-        if is_noticed(tree, tests_of(files[0]), None):
+        if not options.green and is_noticed(tree, [*ALL]):
             raise SystemExit("the tests fail as it is: run them first")
-        seconds = 60 + 5 * (time.monotonic() - began)
-        for one in sample(files, options.count, options.seed):
+        for one in sample(files, options.count, options.seed)[first - 1 :: parts]:
             name = one.file.relative_to(ROOT).as_posix()
-            (tree / name).write_bytes(one.applied())
-            killed = is_noticed(tree, tests_of(one.file), seconds)
-            shutil.copy(one.file, tree / name)
-            tally[name, killed] += 1
-            at = one.node.lineno
-            source = one.file.read_text(encoding="utf-8").splitlines()[at - 1].strip()
-            print(
-                "killed  " if killed else "SURVIVED",
-                f"{name}:{at} {one.kind}:",
-                one.new,
-            )
-            print(f"         {source}", flush=True)
+            result = became(tree, one, is_fast=options.fast)
+            tally[name, result] += 1
+            print(f"{result:10} {name}:{one.node.lineno} {one.kind}: {one.new}")
+            print(f"           {one.line}", flush=True)
     for name in sorted({name for name, _ in tally}):
-        print(f"{tally[name, True]:4} killed {tally[name, False]:4} survived  {name}")
-    print(sum(n for one, n in tally.items() if one[1]), "of", tally.total(), "killed")
+        each = (f"{tally[name, one]:4} {one}" for one in RESULTS)
+        print(*each, f" {name}")
+    for result in RESULTS:
+        print(sum(n for one, n in tally.items() if one[1] == result), result)
 
 
 if __name__ == "__main__":

@@ -58,11 +58,30 @@ def test_what_is_mutated() -> None:
     assert kinds == names - {"empty text"}
 
 
+@pytest.mark.parametrize("one", mutate.EQUIVALENT, ids=str)
+def test_what_is_equivalent_is_there(one: tuple[str, str, str]) -> None:
+    """A reason is for a mutation of the code as it is, and goes with it."""
+    file, line, new = one
+    found = mutate.mutations(mutate.ROOT / file)
+    assert (line, new) in {(each.line, each.new) for each in found}
+    assert mutate.EQUIVALENT[one]
+
+
+def test_every_room_has_files() -> None:
+    """What is mutated without a word are the rooms that decide, and each is there."""
+    assert set(mutate.DECIDING) < mutate.ROOMS.keys()
+    for names in mutate.ROOMS.values():
+        assert all((mutate.ROOT / name).exists() for name in names)
+
+
 def test_the_tests_that_are_nearest_come_first() -> None:
     """A file's own tests, then those of all that decides; each of them is there."""
     file = mutate.ROOT / "trioproxy" / "judge" / "rules.py"
-    found = mutate.tests_of(file)
-    assert found[0] == "tests/judge/test_rules.py"
+    near, fast, rest = mutate.stages_of(file, is_fast=False)
+    assert near[0] == "tests/judge/test_rules.py"
+    assert near[0] not in fast
+    assert rest == [*mutate.ALL]
+    assert [near, fast] == [*mutate.stages_of(file, is_fast=True)]
     for room, names in mutate.FAST.items():
         for name in names.split():
             assert (mutate.ROOT / "tests" / room / f"test_{name}.py").is_file()
