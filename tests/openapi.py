@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from tests.answers import documented
-from trioproxy.api.fields import OPERATIONS, Kind, rows
+from trioproxy.api.fields import ARGUED, JsonKind, rows
 from trioproxy.api.routes import ENDPOINTS, Endpoint
 
 METHODS: Final = ("get", "head", "post", "put", "delete")
@@ -70,14 +70,14 @@ class Document:
             name = told.get("operationId", "without a name")
             yield New("trioproxy/api/routes.py", f"{method} {path} ({name})")
             return
-        if row.operation in OPERATIONS:
+        if row.operation in ARGUED:
             yield from self._of_request(row.operation, told.get("parameters", ()))
         yield from self._of_answer(row.operation, told["responses"])
 
     # -- what requests ask for -----------------------------------------------------
 
     def _of_request(self, operation: str, parameters: list[Schema]) -> Iterator[New]:
-        known = OPERATIONS[operation]
+        known = ARGUED[operation]
         # The Engine folds names, and documents before 1.40 wrote some otherwise.
         fields = {path.casefold(): field for path, field in rows(known)}
         for one in parameters:
@@ -89,7 +89,7 @@ class Document:
                         parents = path.casefold().split(".")
                         is_any = any(
                             (field := fields.get(".".join(parents[:end]))) is not None
-                            and field.kind is Kind.ANY
+                            and field.kind is JsonKind.ANY
                             for end in range(1, len(parents))
                         )
                         if path.casefold() not in fields and not is_any:

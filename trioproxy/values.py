@@ -35,6 +35,12 @@ def ordered_class(cls: type[Value]) -> type[Value]:
     return made
 
 
+def settle(value: object, **derived: object) -> None:
+    """Give a value the fields that follow from its others, as its `__post_init__` ends."""
+    for name, one in derived.items():
+        object.__setattr__(value, name, one)
+
+
 class _Shared:
     """What all values do alike; each class has it as its own, and inherits nothing."""
 

@@ -8,7 +8,7 @@ from tests.limits.arguing import asked, create, refusal, values
 from trioproxy.api.arguments import Given
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
-from trioproxy.api.fields import OPERATIONS
+from trioproxy.api.fields import ARGUED
 from trioproxy.api.nodes import HAD_BY_DEFAULT, has_by_default
 from trioproxy.api.reading import Asked, ask
 from trioproxy.limits.inspected import arguments_of
@@ -71,7 +71,7 @@ def test_a_list_holds_it() -> None:
 
 
 def dropping(body: Json, operation: str = "ContainerCreate") -> Asked:
-    known = OPERATIONS[operation]
+    known = ARGUED[operation]
     return ask(Given(operation=known, path="", body=body, drops_nodes=True))
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.limits.arguing import limits
 from trioproxy.api.arguments import MOST_ITEMS, Given
-from trioproxy.api.fields import OPERATIONS
+from trioproxy.api.fields import ARGUED
 from trioproxy.api.reading import MOST_ARGUMENTS, Asked, asking
 from trioproxy.config import DEFAULT_MAX_BODY
 from trioproxy.errors import BadRequest
@@ -119,7 +119,7 @@ def test_no_step_is_long(body: dict[str, Any]) -> None:
     decoding = max(counts)
     assert decoding <= CALLS_A_VALUE * MOST_VALUES
     assert sum(counts) - decoding <= CALLS
-    request = Given(operation=OPERATIONS["ContainerCreate"], path="", body=value)
+    request = Given(operation=ARGUED["ContainerCreate"], path="", body=value)
     counts, asked = counter.each(asking(request))
     assert max(counts) <= CALLS, counts
     if asked is not None:

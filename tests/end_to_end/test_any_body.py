@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tests.end_to_end.test_escapes import ask as send
 from tests.engine import Engine
 from trioproxy.api.arguments import Given
-from trioproxy.api.fields import OPERATIONS
+from trioproxy.api.fields import ARGUED
 from trioproxy.api.reading import Asked, ask
 from trioproxy.errors import BadRequest
 from trioproxy.http import jsonbody
@@ -172,7 +172,7 @@ def read(raw: bytes, operation: str = "ContainerCreate") -> Asked | None:
         value = jsonbody.parse(raw)
         if value is None:
             return None
-        asked = ask(Given(operation=OPERATIONS[operation], path="", body=value))
+        asked = ask(Given(operation=ARGUED[operation], path="", body=value))
     except BadRequest:
         return None
     return None if asked.never else asked

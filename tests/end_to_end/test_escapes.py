@@ -20,7 +20,7 @@ import pytest
 from tests.depth import IS_DEEP
 from tests.end_to_end.proxies import enforcing
 from tests.engine import Engine
-from trioproxy.api.fields import OPERATIONS
+from trioproxy.api.fields import ARGUED
 
 ATTEMPTS = [
     json.loads(line)
@@ -31,7 +31,7 @@ ATTEMPTS = [
 SOUGHT = {"log driver in capitals", "volume with a driver"}
 ALLOWED = "/srv/app"
 VARIABLES = {
-    "ALLOW_OPERATIONS": ",".join(sorted(OPERATIONS)),
+    "ALLOW_OPERATIONS": ",".join(sorted(ARGUED)),
     "CREATE_BINDS": ALLOWED,
     "CREATE_IMAGES": "busybox",
     "EXEC_PRIVILEGED": "0",

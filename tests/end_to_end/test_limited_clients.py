@@ -11,7 +11,7 @@ import pytest
 
 from tests.end_to_end.proxies import enforcing
 from tests.engine import Engine
-from trioproxy.api.fields import OPERATIONS as ARGUED
+from trioproxy.api.fields import ARGUED
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.limits.objects import OWNER_LABEL
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from trioproxy.judge.escapes import DATE, HOLES, old_components
+from trioproxy.judge.escapes import HOLES, old_components
 
 THREE = ("CVE-2025-31133", "CVE-2025-52565", "CVE-2025-52881")
 
@@ -74,12 +74,9 @@ def test_what_is_no_answer_says_nothing(answer: object) -> None:
     assert old_components(answer) == ()
 
 
-def test_the_table_is_dated_and_whole() -> None:
-    """Each row has a version and a CVE that was known when the table was made."""
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d", DATE)
+def test_the_table_is_whole() -> None:
+    """Each row has a version and a CVE."""
     for hole in HOLES:
         assert hole.fixed
-        found = re.fullmatch(r"CVE-(\d{4})-\d{4,}", hole.cve)
-        assert found
-        assert found[1] <= DATE[:4]
+        assert re.fullmatch(r"CVE-\d{4}-\d{4,}", hole.cve)
     assert {hole.cve for hole in HOLES} >= {*THREE, "CVE-2024-21626"}

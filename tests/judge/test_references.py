@@ -9,7 +9,7 @@ from trioproxy.api.arguments import Argument, Given
 from trioproxy.api.decoding import Json
 from trioproxy.api.edits import Sent
 from trioproxy.api.families import Kind
-from trioproxy.api.fields import OPERATIONS, STRUCTS, rows
+from trioproxy.api.fields import ARGUED, STRUCTS, rows
 from trioproxy.api.reading import Asked, ask
 from trioproxy.errors import BodyTooLarge
 from trioproxy.judge.references import (
@@ -60,7 +60,7 @@ MAY_NAME = (
 
 def marked() -> set[tuple[str, str]]:
     found = set[tuple[str, str]]()
-    for name, operation in OPERATIONS.items():
+    for name, operation in ARGUED.items():
         found |= {(name, path) for path, field in rows(operation) if field.finder}
         found |= {(name, key) for key in operation.finders}
     return found
@@ -120,7 +120,7 @@ def is_part(operation: str, path: str) -> bool:
 def test_each_mark_has_its_reader() -> None:
     """What is marked is read, and every reader is used."""
     used = {f.finder for s in STRUCTS.values() for f in s.fields.values() if f.finder}
-    used |= {one for o in OPERATIONS.values() for one in o.finders.values()}
+    used |= {one for o in ARGUED.values() for one in o.finders.values()}
     assert used == FINDERS.keys()
 
 
@@ -160,7 +160,7 @@ def test_the_name_in_a_path(operation: str) -> None:
 
 
 def asked(operation: str, body: Json, query: bytes = b"") -> Asked:
-    known = OPERATIONS[operation]
+    known = ARGUED[operation]
     return ask(Given(operation=known, path="", query=query, body=body))
 
 

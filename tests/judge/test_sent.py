@@ -13,7 +13,7 @@ from tests.depth import by_depth
 from trioproxy.api import normal
 from trioproxy.api.arguments import Given, minor
 from trioproxy.api.edits import Json
-from trioproxy.api.fields import OPERATIONS
+from trioproxy.api.fields import ARGUED
 from trioproxy.api.reading import ask
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
@@ -160,7 +160,7 @@ def arguments(operation: str, line: str, body: Json) -> set[tuple[str, str]]:
     """What a request asks for, but for images by their ids."""
     version = line.split("/")[1]
     known = Given(
-        operation=OPERATIONS[operation],
+        operation=ARGUED[operation],
         path="",
         body=body,
         proxy_socket=SOCKET,
@@ -201,7 +201,7 @@ def test_a_path_goes_on_as_it_was_judged() -> None:
     assert made.body["DriverOpts"]["device"] == "/srv/app"
     # Where objects are limited the proxy makes the volume itself, in the same form.
     read = ask(
-        Given(OPERATIONS["ContainerCreate"], "/containers/create", b"", _by_paths(UP))
+        Given(ARGUED["ContainerCreate"], "/containers/create", b"", _by_paths(UP))
     )
     found = find("ContainerCreate", "", b"", read, objects=True).candidates
     (makes,) = (one.makes["DriverOpts"] for one in found if one.makes)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from trioproxy.api.arguments import Given, minor
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import CONDITIONS
-from trioproxy.api.fields import OPERATIONS
+from trioproxy.api.fields import ARGUED
 from trioproxy.api.reading import Asked, ask
 from trioproxy.limits.limit import Limits, Refusal, parse_limits
 
@@ -20,7 +20,7 @@ def asked(
     path: str = "",
 ) -> Asked:
     request = Given(
-        operation=OPERATIONS[operation],
+        operation=ARGUED[operation],
         path=path,
         query=query.encode(),
         body=body,

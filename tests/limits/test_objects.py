@@ -5,7 +5,7 @@ import pytest
 from trioproxy.api.arguments import Given
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
-from trioproxy.api.fields import OPERATIONS
+from trioproxy.api.fields import ARGUED
 from trioproxy.api.reading import Asked, ask
 from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy
@@ -133,7 +133,7 @@ def test_without_variables_nothing_is_limited() -> None:
 
 
 def made(operation: str, body: Json, query: bytes = b"") -> Asked:
-    known = OPERATIONS[operation]
+    known = ARGUED[operation]
     return ask(Given(operation=known, path="", query=query, body=body))
 
 

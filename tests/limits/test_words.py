@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from trioproxy.api.families import VARIABLES
-from trioproxy.api.fields import OPERATIONS, READERS, rows
+from trioproxy.api.fields import ARGUED, SOURCES, rows
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.meaning import meaning_of
 from trioproxy.limits.sorts import (
@@ -99,11 +99,11 @@ IN_FIELDS = {
 
 def option_fields() -> Iterator[str]:
     """The fields whose values are told by their names, `Operation:Field`."""
-    for operation in OPERATIONS.values():
+    for operation in ARGUED.values():
         readers = [(name, one.reader) for name, one in rows(operation)]
         for name, reader in (*readers, *operation.query.items()):
             # Options of drivers are told by name too, where they are no bind.
-            variable = READERS[reader].variable if reader else ""
+            variable = SOURCES[reader].variable if reader else ""
             if reader == "driver-options" or variable.endswith("_OPTIONS"):
                 yield f"{operation.name}:{name}"
 
@@ -139,7 +139,7 @@ def test_every_field_is_told() -> None:
 @pytest.mark.parametrize("field", sorted(option_fields()))
 def test_a_field_is_told_as_what_it_is(field: str) -> None:
     """Its words are its own, with an entry and a value behind it too."""
-    variable = f"{OPERATIONS[field.partition(':')[0]].family.options}"
+    variable = f"{ARGUED[field.partition(':')[0]].family.options}"
     for item in (field, f"{field}.entry", f"{field}.an.entry=a.value"):
         assert line_of(variable, item) == OPTIONS[field]
     for part, noun in IN_FIELDS.items():

@@ -17,12 +17,12 @@ from tests.end_to_end.proxies import enforcing
 from tests.end_to_end.test_escapes import ask
 from tests.engine import Engine
 from tests.podman.clients import import_busybox
-from trioproxy.api.fields import OPERATIONS
+from trioproxy.api.fields import ARGUED
 
 FOLDER = "/var/opt"
 """The folder that is listed: it is on every host, and holds nothing of ours."""
 LIMITS = {
-    "ALLOW_OPERATIONS": ",".join(sorted({*OPERATIONS, "ContainerDelete"})),
+    "ALLOW_OPERATIONS": ",".join(sorted({*ARGUED, "ContainerDelete"})),
     "CREATE_BINDS": FOLDER,
     "BUILD_OPTIONS": "",
 }

@@ -1,15 +1,15 @@
 """What must hold of any body that is judged; for hypothesis and for the fuzzer."""
 
 from trioproxy.api.arguments import Given
-from trioproxy.api.fields import OPERATIONS, Operation
+from trioproxy.api.fields import ARGUED, Operation
 from trioproxy.api.reading import Asked, ask
 from trioproxy.errors import BadRequest
 from trioproxy.http import jsonbody
 
-CREATE = OPERATIONS["ContainerCreate"]
+CREATE = ARGUED["ContainerCreate"]
 JUDGED = [
     CREATE,
-    *(OPERATIONS[n] for n in ("VolumeCreate", "NetworkCreate", "ContainerExec")),
+    *(ARGUED[n] for n in ("VolumeCreate", "NetworkCreate", "ContainerExec")),
 ]
 
 

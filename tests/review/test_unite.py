@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.limits.listing import files, values
 from trioproxy.api.families import FAMILIES, LIMITS, OBJECTS, Family
-from trioproxy.api.fields import OPERATIONS as ARGUED
+from trioproxy.api.fields import ARGUED
 from trioproxy.limits.limit import parse_limits
 from trioproxy.review.unite import Part, United, unite
 

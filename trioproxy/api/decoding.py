@@ -20,7 +20,7 @@ from trioproxy.api.fields import (
     HOST_CONFIG,
     WITH_PARENT,
     Field,
-    Kind,
+    JsonKind,
     Operation,
     Struct,
 )
@@ -227,7 +227,7 @@ class _Reader:
             where = place.at(name)
             if one is None:
                 canonical[name] = None
-            elif field.kind is Kind.STRUCT_LISTS:
+            elif field.kind is JsonKind.STRUCT_LISTS:
                 canonical[name] = yield from self._read_list(field, one, where)
             else:
                 struct = field.struct
@@ -327,20 +327,20 @@ def _any(item: Json, _: Place) -> Json:
     return item
 
 
-_STRUCT: Final = Kind.STRUCT
-_STRUCTS: Final = Kind.STRUCTS
-_UNREAD: Final = Kind.UNREAD
+_STRUCT: Final = JsonKind.STRUCT
+_STRUCTS: Final = JsonKind.STRUCTS
+_UNREAD: Final = JsonKind.UNREAD
 """Looked up once: a member of an enumeration costs a call."""
 
-_KINDS: Final[Mapping[Kind, _Check]] = {
-    Kind.TEXT: _text,
-    Kind.FLAG: _flag,
-    Kind.NUMBER: _number,
-    Kind.NUMBERS: _numbers,
-    Kind.TEXTS: _texts,
-    Kind.WORDS: _words,
-    Kind.LISTS: _lists,
-    Kind.MAP: _text_map,
-    Kind.KEYS: _keys,
-    Kind.ANY: _any,
+_KINDS: Final[Mapping[JsonKind, _Check]] = {
+    JsonKind.TEXT: _text,
+    JsonKind.FLAG: _flag,
+    JsonKind.NUMBER: _number,
+    JsonKind.NUMBERS: _numbers,
+    JsonKind.TEXTS: _texts,
+    JsonKind.WORDS: _words,
+    JsonKind.LISTS: _lists,
+    JsonKind.MAP: _text_map,
+    JsonKind.KEYS: _keys,
+    JsonKind.ANY: _any,
 }

@@ -94,6 +94,12 @@ def apply(
 
 def _edited(value: Json, edits: Iterable[Edit]) -> Json | Gone:
     """Copy what is on the way to a place, once for all edits below it."""
+    # Edits are parted by their first key, and each part goes down with the rest of its keys: an
+    # edit without keys is meant for this very value. So a struct is copied once, however many
+    # of its fields change, and what no edit leads through is the very object that was judged.
+    # What is edited as a whole is changed before what lies in it. An index of a list is a
+    # place in what came: all are applied before what is `GONE` is left out, or the second of
+    # two that go would be the third.
     changed: Json | Gone = value
     below: dict[str | int, list[Edit]] = {}
     for keys, new, _ in edits:

@@ -18,10 +18,10 @@ from typing import Final, NamedTuple
 
 from trioproxy.api.families import LIMITS, VARIABLES, Family
 from trioproxy.api.routes import ENDPOINTS, row_of
-from trioproxy.values import value_class
+from trioproxy.values import settle, value_class
 
 
-class Kind(StrEnum):
+class JsonKind(StrEnum):
     """What the Engine's decoder takes for a field; anything else is its 400, and ours."""
 
     TEXT = "text"
@@ -48,7 +48,7 @@ class Kind(StrEnum):
     """Of no use to an Engine, sent by some clients: left out."""
 
 
-_TYPES: Final = {Kind.TEXT: str, Kind.FLAG: bool, Kind.NUMBER: int}
+_TYPES: Final = {JsonKind.TEXT: str, JsonKind.FLAG: bool, JsonKind.NUMBER: int}
 """Kinds of which a value is right if it has this type, and no other."""
 
 
@@ -72,7 +72,7 @@ class Field:
     """A field of a struct."""
 
     name: str
-    kind: Kind
+    kind: JsonKind
     struct: Struct = NO_STRUCT
     """For the kinds that hold structs."""
     reader: str = ""
@@ -84,7 +84,7 @@ class Field:
 
     def __post_init__(self) -> None:
         is_told = self.reader or self.finder
-        object.__setattr__(self, "plain", None if is_told else _TYPES.get(self.kind))
+        settle(self, plain=None if is_told else _TYPES.get(self.kind))
 
 
 # A struct a heading: its name, then the structs that the Engine embeds in it, `...` if
@@ -299,24 +299,24 @@ pull-image       PULL_IMAGES        text
 
 
 class Source(NamedTuple):
-    """A row of `READERS`."""
+    """A row of `SOURCES`."""
 
     variable: str
     """What limits what a reader finds."""
-    kinds: frozenset[Kind]
+    kinds: frozenset[JsonKind]
     """What it reads; a field of another kind that names it is refused at import."""
 
 
 def _parse_readers(table: str) -> Mapping[str, Source]:
-    found = {WITH_PARENT: Source("", frozenset(Kind))}
+    found = {WITH_PARENT: Source("", frozenset(JsonKind))}
     for name, variable, *kinds in map(str.split, table.splitlines()):
         if variable not in LIMITS:
             raise AssertionError(f"{name}: nothing is called {variable}")
-        found[name] = Source(variable, frozenset(map(Kind, kinds)))
+        found[name] = Source(variable, frozenset(map(JsonKind, kinds)))
     return MappingProxyType(found)
 
 
-READERS: Final = _parse_readers(_READERS)
+SOURCES: Final = _parse_readers(_READERS)
 """Who tells the arguments of a field, and the variable that limits what is found."""
 
 
@@ -349,7 +349,7 @@ class Operation:
 @cache
 def _variables(operation: Operation) -> frozenset[str]:
     readers = {one.reader for _, one in rows(operation)} | set(operation.query.values())
-    found = {READERS[reader].variable for reader in readers if reader}
+    found = {SOURCES[reader].variable for reader in readers if reader}
     return frozenset(found | {operation.family.options}) - {""}
 
 
@@ -377,7 +377,7 @@ def _parse_structs(table: str) -> Mapping[str, Struct]:
     for line in [*table.splitlines(), "="]:
         kind, *words = line.split()
         if kind != "=":
-            found = (_parse_field(Kind(kind), word, structs) for word in words)
+            found = (_parse_field(JsonKind(kind), word, structs) for word in words)
             fields |= {one.name.lower(): one for one in found}
             continue
         if name:
@@ -394,7 +394,7 @@ def _parse_structs(table: str) -> Mapping[str, Struct]:
 
 
 _HOLDING: Final = frozenset(
-    {Kind.STRUCT, Kind.STRUCTS, Kind.STRUCT_MAP, Kind.STRUCT_LISTS}
+    {JsonKind.STRUCT, JsonKind.STRUCTS, JsonKind.STRUCT_MAP, JsonKind.STRUCT_LISTS}
 )
 
 
@@ -411,18 +411,18 @@ def _parse_word(word: str) -> _Word:
     signed, _, finder = word.partition("@")
     signed, _, reader = signed.partition(">")
     name, _, struct = signed.removesuffix("-").partition(":")
-    if reader and reader not in READERS:
+    if reader and reader not in SOURCES:
         raise AssertionError(f"{word}: nobody is called {reader}")
     if (signed[-1:] == "-") == bool(reader or struct):
         raise AssertionError(f"{word}: say who reads it, or by a - that it is harmless")
     return _Word(name, struct, reader, finder)
 
 
-def _parse_field(kind: Kind, word: str, structs: Mapping[str, Struct]) -> Field:
-    if kind is Kind.UNREAD:
+def _parse_field(kind: JsonKind, word: str, structs: Mapping[str, Struct]) -> Field:
+    if kind is JsonKind.UNREAD:
         return Field(name=word, kind=kind)
     name, struct, reader, finder = _parse_word(word)
-    if reader and kind not in READERS[reader].kinds:
+    if reader and kind not in SOURCES[reader].kinds:
         raise AssertionError(f"{word}: {reader} does not read a {kind}")
     if (kind in _HOLDING) != bool(struct):
         raise AssertionError(
@@ -445,7 +445,7 @@ def _parse_operations(table: str) -> Mapping[str, Operation]:
         if other := [
             one
             for one in keys
-            if one.reader and Kind.TEXT not in READERS[one.reader].kinds
+            if one.reader and JsonKind.TEXT not in SOURCES[one.reader].kinds
         ]:
             raise AssertionError(f"{name}: {other[0].reader} does not read a text")
         body = STRUCTS.get(name, NO_STRUCT)
@@ -477,16 +477,16 @@ def _check_told(name: str, struct: Struct, *, is_told: bool) -> None:
 STRUCTS: Final = _parse_structs(_STRUCTS)
 """All objects of the bodies, by their names here."""
 
-OPERATIONS: Final = _parse_operations(_OPERATIONS)
+ARGUED: Final = _parse_operations(_OPERATIONS)
 """All operations whose arguments are known."""
 
 HOST_CONFIG: Final = STRUCTS["HostConfig"]
 """What Engines before 27 also read at the top of a create, if `HostConfig` is absent."""
 
 
-FINDERS: Final = frozenset(
+FINDER_NAMES: Final = frozenset(
     one.finder for struct in STRUCTS.values() for one in struct.fields.values()
-).union(*(one.finders.values() for one in OPERATIONS.values())) - {""}
+).union(*(one.finders.values() for one in ARGUED.values())) - {""}
 """Who tells what is named, by the names that the tables use."""
 
 
@@ -505,7 +505,7 @@ def _rows(struct: Struct, prefix: str) -> Iterator[tuple[str, Field]]:
 def _check_routes() -> None:
     """Refuse a route of which its row does not say what is read here."""
     for row in ENDPOINTS:
-        known = OPERATIONS.get(row.operation)
+        known = ARGUED.get(row.operation)
         limited = {VARIABLES[one].family for one in known.variables} if known else set()
         if limited != set(row.families):
             raise AssertionError(

@@ -25,24 +25,11 @@ from trioproxy.api.fields import HOST_CONFIG
 PRIVATE: Final = frozenset({"private", "rprivate"})
 """Propagations by which no mount leaves the container."""
 
-HARMLESS_LOG_OPTIONS: Final = frozenset(
-    [
-        "compress",
-        "env",
-        "env-regex",
-        "labels",
-        "labels-regex",
-        "max-buffer-size",
-        "max-file",
-        "max-size",
-        "mode",
-        "tag",
-        "cache-disabled",
-        "cache-max-file",
-        "cache-max-size",
-        "cache-compress",
-    ]
-)
+HARMLESS_LOG_OPTIONS: Final = frozenset((
+    "cache-compress", "cache-disabled", "cache-max-file", "cache-max-size", "compress", "env",
+    "env-regex", "labels", "labels-regex", "max-buffer-size", "max-file", "max-size", "mode",
+    "tag",
+))  # fmt: skip
 HARMLESS_NETWORK_OPTIONS: Final = frozenset(
     {"com.docker.network.driver.mtu", "com.docker.network.enable_ipv4"}
     | {"com.docker.network.enable_ipv6"}

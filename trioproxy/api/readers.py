@@ -38,42 +38,19 @@ from trioproxy.api.options import (
     valued_option,
 )
 
-HARMLESS_CAPS: Final = frozenset(
-    [
-        "AUDIT_WRITE",
-        "CHOWN",
-        "DAC_OVERRIDE",
-        "FOWNER",
-        "FSETID",
-        "KILL",
-        "NET_BIND_SERVICE",
-        "NET_RAW",
-        "SETFCAP",
-        "SETGID",
-        "SETPCAP",
-        "SETUID",
-        "SYS_CHROOT",
-    ]
-)
+HARMLESS_CAPS: Final = frozenset((
+    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE",
+    "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+))  # fmt: skip
 """What every container has by default, but `MKNOD`: see `nodes`."""
 
 HARMLESS_LOGS: Final = frozenset({"", "json-file", "local", "none", "journald"})
 WITHOUT_DEVICES: Final = frozenset({"crun", "io.containerd.runc.v2", "runc"})
 """Runtimes that look at no name of an environment."""
-MASKED: Final = frozenset(
-    [
-        "/proc/acpi",
-        "/proc/asound",
-        "/proc/kcore",
-        "/proc/keys",
-        "/proc/latency_stats",
-        "/proc/sched_debug",
-        "/proc/scsi",
-        "/proc/timer_list",
-        "/proc/timer_stats",
-        "/sys/firmware",
-    ]
-)
+MASKED: Final = frozenset((
+    "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+    "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/firmware",
+))  # fmt: skip
 """What each Engine hides from containers; newer ones hide more."""
 READ_ONLY: Final = frozenset(
     ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
@@ -157,7 +134,7 @@ def _build_version(given: Given, found: Found) -> Iterator[Argument]:
 def _flag(_: Given, found: Found) -> Iterator[Argument]:
     if found.value:
         yield Argument(
-            fields.READERS[found.reader].variable,
+            fields.SOURCES[found.reader].variable,
             "1",
             found.place.shown,
             shown="true",
@@ -426,5 +403,5 @@ READERS: Final[Mapping[str, Reader]] = {
     "volume-driver": _word("CREATE_DRIVERS", "volume", "local"),
     "volumes-from": _each("CREATE_NAMESPACES", "volumes:container"),
 }
-if missing := READERS.keys() ^ (fields.READERS.keys() - {fields.WITH_PARENT}):
+if missing := READERS.keys() ^ (fields.SOURCES.keys() - {fields.WITH_PARENT}):
     raise AssertionError(f"table or code does not know {sorted(missing)}")

@@ -35,7 +35,7 @@ from trioproxy.judge.gate import (
 )
 from trioproxy.judge.pruning import Listed
 from trioproxy.judge.rules import UNREAD, UNRESOLVED, Decision, Policy, Reason
-from trioproxy.limits.objects import VARIABLES
+from trioproxy.limits.objects import LISTED_BY
 from trioproxy.limits.things import Known
 
 REFUSED: Final = 1
@@ -266,7 +266,7 @@ def _told(
             )
             if found.removals is not None:
                 kind = found.removals.prune.kind
-                how = f", of the {kind}s that {VARIABLES[kind]} lists"
+                how = f", of the {kind}s that {LISTED_BY[kind]} lists"
             yield f"allowed: {request.shown}{how}, by {found.decision.rule}"
             if outdated:
                 yield outdated

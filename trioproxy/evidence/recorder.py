@@ -34,7 +34,7 @@ from trioproxy.judge.rules import Reason
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import PROJECT_NAME
 from trioproxy.limits.marks import MARKED
-from trioproxy.limits.objects import PROJECT as OF_COMPOSE
+from trioproxy.limits.objects import PROJECT_LABEL
 
 if TYPE_CHECKING:
     from trioproxy.api.arguments import Argument
@@ -344,7 +344,7 @@ class Recorder:
         """Take the project of the first thing that Compose makes for the client's: it knows
         better than who only looked at its folder."""
         labels = (asked.body or {}).get("Labels")
-        project = labels.get(OF_COMPOSE) if isinstance(labels, dict) else None
+        project = labels.get(PROJECT_LABEL) if isinstance(labels, dict) else None
         if isinstance(project, str) and PROJECT_NAME.fullmatch(project):
             self._has_project = True
             self._places = self._places._replace(project=project)

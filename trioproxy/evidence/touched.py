@@ -19,7 +19,7 @@ from trioproxy.evidence.keeping import kept
 from trioproxy.evidence.sight import Sight
 from trioproxy.judge.references import Named, Reference
 from trioproxy.limits.inspected import arguments_of
-from trioproxy.limits.objects import OWN, OWNER_LABEL, VARIABLES, Objects, project_of
+from trioproxy.limits.objects import LISTED_BY, OWN, OWNER_LABEL, Objects, project_of
 from trioproxy.limits.sorts import NOT_KEPT
 from trioproxy.limits.things import ENGINE, Missing, Thing
 
@@ -51,9 +51,9 @@ def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]
         return
     kind = row.kinds[0]
     # A prune names none: beside lists it removes what is listed, and needs no item for that.
-    yield Touched(Sight(VARIABLES[kind], "", operation))
+    yield Touched(Sight(LISTED_BY[kind], "", operation))
     if row.touch is Touch.MAKES and objects.owner:
-        yield Touched(Sight(VARIABLES[kind], OWN, operation))
+        yield Touched(Sight(LISTED_BY[kind], OWN, operation))
     for reference, thing in named.pairs():
         if (
             reference.argument is None
@@ -93,13 +93,13 @@ def _touched(
     is_named: bool,
 ) -> Touched:
     if objects.is_own(thing):
-        own = Sight(VARIABLES[thing.kind], OWN, operation)
+        own = Sight(LISTED_BY[thing.kind], OWN, operation)
         return Touched(own, thing.id, _made(thing), has=has)
     name = thing.names[0] if thing.names else ""
     project = project_of(thing)
     return Touched(
         Sight(
-            VARIABLES[thing.kind],
+            LISTED_BY[thing.kind],
             name if _NAME.fullmatch(name) else ALL,
             operation,
             project=project if _PROJECT.fullmatch(project) else "",

@@ -28,39 +28,24 @@ from trioproxy.file.variables import (
 _SWITCH_WORDS = frozenset({"", "0", "1", "true", "false", "yes", "no", "on", "off"})
 _ANY_WRITE = "POST=1 lets all writes of the open sections pass; an ALLOW_* verb opens a single one"
 
-# What people set in the belief that one of these proxies reads it (public issues, 2019-2026).
+# What people set in the belief that one of these proxies reads it (public issues, 2019-2026),
+# beside verbs without their ALLOW_.
 _KNOWN_MISTAKES = {
-    "ARCHIVE": "did you mean ALLOW_ARCHIVE?",
-    "ATTACH": "did you mean ALLOW_ATTACH?",
     "BUILDKIT": "did you mean GRPC and SESSION?",
-    "CHANGES": "did you mean ALLOW_CHANGES?",
-    "CREATE": "did you mean ALLOW_CREATE?",
     "DF": "did you mean SYSTEM?",
-    "EXPORT": "did you mean ALLOW_EXPORT?",
     "GET": "reading needs only the section variable",
     "HEAD": "reading needs only the section variable",
     "INSPECT": "did you mean CONTAINERS?",
-    "KILL": "did you mean ALLOW_KILL?",
     "LEARN": "learning is a command: trioproxy learn",
     "LIST": "did you mean CONTAINERS?",
-    "LOGS": "did you mean ALLOW_LOGS?",
     "PATCH": _ANY_WRITE,
-    "PAUSE": "did you mean ALLOW_PAUSE?",
     "PORTS": "ports are part of CONTAINERS",
     "PRUNE": _ANY_WRITE,
-    "PULL": "did you mean ALLOW_PULL?",
     "READ": "reading needs only the section variable",
     "REMOVE": "did you mean ALLOW_DELETE?",
-    "RENAME": "did you mean ALLOW_RENAME?",
     "RESTART": "did you mean ALLOW_RESTARTS?",
-    "RESTARTS": "did you mean ALLOW_RESTARTS?",
     "SHADOW": "shadowing is an option: trioproxy enforce --shadow",
-    "START": "did you mean ALLOW_START?",
     "STATS": "did you mean CONTAINERS?",
-    "STOP": "did you mean ALLOW_STOP?",
-    "TOP": "did you mean ALLOW_TOP?",
-    "UNPAUSE": "did you mean ALLOW_UNPAUSE?",
-    "WAIT": "did you mean ALLOW_WAIT?",
     "WRITE": _ANY_WRITE,
 }
 
@@ -194,6 +179,8 @@ def _advice_on_switch(name: str, *, list_closes: bool) -> str:
         return _KNOWN_MISTAKES[name]
     if name.upper() in PERMISSIONS:
         return f"did you mean {name.upper()}? Names are in capitals"
+    if (verb := f"ALLOW_{name}") in VERBS:
+        return f"did you mean {verb}?"
     if advice := _advice_on_dialect(name, list_closes=list_closes):
         return advice
     if len(name) < _SHORTEST:

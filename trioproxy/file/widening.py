@@ -16,7 +16,7 @@ from trioproxy.file.exact import exact_policy
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import Limit, Limits
-from trioproxy.limits.objects import VARIABLES, Objects, parse_objects
+from trioproxy.limits.objects import LISTED_BY, Objects, parse_objects
 from trioproxy.limits.sorts import parse_pattern
 
 _NOT_LISTED = "no list of a policy file can hold that"
@@ -73,7 +73,7 @@ def _with_objects(objects: Objects, items: dict[str, list[str]]) -> Objects:
     listed = {
         only.variable: list(only.items)
         for kind, only in objects.by_kind.items()
-        if only.variable in objects.set_variables or VARIABLES[kind] in items
+        if only.variable in objects.set_variables or LISTED_BY[kind] in items
     }
     for name, more in items.items():
         if not all(map(_NAME.fullmatch, more)):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-HIDDEN: Final = b"(not listed)"
+_NOT_LISTED: Final = b"(not listed)"
 """What stands there instead."""
 
 MOST: Final = 32
@@ -39,6 +39,6 @@ def without(message: bytes, strangers: Collection[str]) -> bytes:
     """The same message without what is not listed."""
 
     def shown(one: re.Match[bytes]) -> bytes:
-        return HIDDEN if one["name"].decode() in strangers else one[0]
+        return _NOT_LISTED if one["name"].decode() in strangers else one[0]
 
     return _ID.sub(shown, _NAMED.sub(shown, message))

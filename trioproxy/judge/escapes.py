@@ -15,10 +15,7 @@ from typing import Final
 
 from trioproxy.values import value_class
 
-DATE: Final = "2026-11-26"
-"""When the table was made."""
-
-# Component, versions in which it is mended (one for each line of releases), CVE, source.
+# Of 2026-11-26. Component, versions in which it is mended (one for each line of releases), CVE, source.
 # A component is called as `/version` calls it; Podman says "OCI Runtime (crun)". A daemon
 # with another default runtime names that in place of runc: of it nothing is known.
 _TABLE: Final = """\

@@ -30,7 +30,7 @@ from trioproxy.api.arguments import Argument, Given, minor
 from trioproxy.api.decoding import Json
 from trioproxy.api.edits import Edit, Sent
 from trioproxy.api.families import REDACT_VARIABLE, Kind
-from trioproxy.api.fields import OPERATIONS
+from trioproxy.api.fields import ARGUED
 from trioproxy.api.form import Asked
 from trioproxy.api.matched import Request
 from trioproxy.api.reading import asking
@@ -45,7 +45,7 @@ from trioproxy.limits.limit import NO_LIMITS, Limits, open_families
 from trioproxy.limits.marks import BODIES, MARKED, read
 from trioproxy.limits.objects import NO_OBJECTS, Objects, of_owner
 from trioproxy.limits.things import Known, Missing
-from trioproxy.values import ordered_class, value_class
+from trioproxy.values import ordered_class, settle, value_class
 
 if TYPE_CHECKING:
     from trioproxy.judge.pruning import Listed, Prune, Removals
@@ -186,6 +186,15 @@ UNPACKING: Final = frozenset(
 class Gate:
     """A policy at work, and how: enforced, tried out, or as the ceiling of learning."""
 
+    # A gate has lists of objects in three places, which are the same where it enforces.
+    # `policy.objects` refuses: it is the only one by which a request ends. `objects` says what is
+    # looked for in requests, so that there is something to judge, to learn or to mark: while
+    # learning without a ceiling that has lists, these are the client's own, and nothing is
+    # refused by them. `narrows` says what prunes remove and errors tell, as `showings`, which
+    # are made of the same lists, do of other answers: of a policy that is only tried out that
+    # is all, while a client that learns as if it were alone has its own without any list. To
+    # take one for another fails open, or changes what a shadow must leave as it is.
+
     policy: Policy | None
     """None: there is no ceiling, and all passes."""
     source: str = "environment"
@@ -210,8 +219,6 @@ class Gate:
     limits: Limits = field(init=False)
     hides: bool = field(init=False)
     """Whether answers are redacted."""
-    looks_inside: bool = field(init=False)
-    """Whether it counts what an object has, beside whose it is."""
     limits_fills: bool = field(init=False)
     """Whether the Engine may fill no volumes but those that nobody else can have, and
     unpack no nodes. What is only tried out changes nothing, and keeps nobody waiting."""
@@ -238,22 +245,22 @@ class Gate:
         if self.learns_arguments:
             read_operations |= frozenset(LIMITED)
         # Looked up here once, and not with each request: a policy does not change.
-        for name, value in {
-            "read_operations": read_operations | self.objects.reads,
-            "limits": limits,
-            "hides": bool(policy and policy.hides),
-            "proxy_socket": limits.proxy_socket or self.proxy_socket,
-            "looks_inside": limits.limits_creation,
-            "limits_fills": limits.limits_creation and not self.only_tries,
-            "drops_nodes": policy is not None and policy.drops_nodes,
-            "knows_built": self.learns_arguments or limits.lists_built,
-            "showings": self._showings(),
-            "tried": self._tried(),
-            "narrows": (narrows := self._narrows()),
-            "conceals": narrows.limits(Kind.CONTAINER) or narrows.limits(Kind.NETWORK),
-            "asks_to_learn": self.learns and not (policy and policy.objects),
-        }.items():
-            object.__setattr__(self, name, value)
+        narrows = self._narrows()
+        settle(
+            self,
+            read_operations=read_operations | self.objects.reads,
+            limits=limits,
+            hides=bool(policy and policy.hides),
+            proxy_socket=limits.proxy_socket or self.proxy_socket,
+            limits_fills=limits.limits_creation and not self.only_tries,
+            drops_nodes=policy is not None and policy.drops_nodes,
+            knows_built=self.learns_arguments or limits.lists_built,
+            showings=self._showings(),
+            tried=self._tried(),
+            narrows=narrows,
+            conceals=narrows.limits(Kind.CONTAINER) or narrows.limits(Kind.NETWORK),
+            asks_to_learn=self.learns and not (policy and policy.objects),
+        )
         form = Form(
             self.drops_nodes,
             self.limits_fills,
@@ -263,7 +270,7 @@ class Gate:
             self.objects,
             self.conceals,
         )
-        object.__setattr__(self, "form", form)
+        settle(self, form=form)
 
     @property
     def _shows_own(self) -> bool:
@@ -511,7 +518,7 @@ def _read(
     is_read = operation in BODIES or gate.guards(operation)
     if not is_judged and operation not in MARKED and not is_read:
         return None, _name(gate, request, None)
-    row, body = OPERATIONS[operation], None
+    row, body = ARGUED[operation], None
     if has_body and (row.has_body if is_judged else is_read):
         answer = yield NeedBody()
         if isinstance(answer, Kept):

@@ -18,13 +18,13 @@ from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
 from trioproxy.errors import BadBody, Nobody, Untold
 from trioproxy.limits.marks import OWNER_LABEL
-from trioproxy.limits.objects import NUMBER, PROJECT
-from trioproxy.limits.things import BUILT_IN, Thing
+from trioproxy.limits.objects import NUMBER_LABEL, PROJECT_LABEL
+from trioproxy.limits.things import BUILT_IN, FULL_ID, Thing
 from trioproxy.values import value_class
 
 POLICY_LABEL: Final = "trioproxy.policy"
 SERVICE: Final = "com.docker.compose.service"
-JUDGED_LABELS: Final = frozenset({POLICY_LABEL, NUMBER})
+JUDGED_LABELS: Final = frozenset({POLICY_LABEL, NUMBER_LABEL})
 """Those of which it counts whether the image has them."""
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
@@ -41,7 +41,7 @@ _FOR_LONG: Final = re.compile(
 
 
 @value_class
-class Listed:
+class Running:
     """A container as the Engine lists those that run."""
 
     thing: Thing
@@ -53,7 +53,7 @@ class Listed:
     """Whether it surely runs for `LONG`."""
 
 
-def read_list(value: Json, address: str, own: str) -> list[Listed]:
+def read_list(value: Json, address: str, own: str) -> list[Running]:
     """Read, of a list of containers, who has an address, and the proxy. Raises `Untold`.
 
     Of all others no more is looked at than which addresses they have.
@@ -71,15 +71,15 @@ def read_list(value: Json, address: str, own: str) -> list[Listed]:
 _INCOMPLETE: Final = "the Engine's list of containers is not complete"
 
 
-def _read(one: Mapping[str, Json]) -> Listed:
+def _read(one: Mapping[str, Json]) -> Running:
     full, labels = text_of(one.get("Id")), map_of(one.get("Labels"))
     names = [name.removeprefix("/") for name in texts_of(one.get("Names"))]
     # Further names have a slash in them: by links of others.
     own = [name for name in names if "/" not in name]
-    if not re.fullmatch("[0-9a-f]{64}", full) or len(own) != 1:
+    if not FULL_ID.fullmatch(full) or len(own) != 1:
         raise Untold(_INCOMPLETE)
     networks = networks_of(one)
-    return Listed(
+    return Running(
         thing=Thing(
             Kind.CONTAINER,
             full,
@@ -112,7 +112,7 @@ def networks_of(described: Mapping[str, Json]) -> dict[str, str]:
     }
 
 
-def who_has(address: str, listed: list[Listed], own: str) -> Listed | None:
+def who_has(address: str, listed: list[Running], own: str) -> Running | None:
     """Find the one container that has an address beside the proxy; None: none has it.
 
     Raises `Nobody` where that is no client.
@@ -156,8 +156,8 @@ def _names(thing: Thing) -> Iterator[str]:
         return
     # Of images that Compose builds project and service are labels, too, and the number that
     # each of its containers has is on none.
-    project, service = thing.labels.get(PROJECT), thing.labels.get(SERVICE)
-    if project and service and thing.own_label(NUMBER) is not None:
+    project, service = thing.labels.get(PROJECT_LABEL), thing.labels.get(SERVICE)
+    if project and service and thing.own_label(NUMBER_LABEL) is not None:
         yield f"{project}.{service}"
         yield service
     yield thing.names[0]

@@ -25,7 +25,7 @@ from trioproxy.api.families import (
     Family,
     Kind,
 )
-from trioproxy.api.fields import OPERATIONS as ARGUED
+from trioproxy.api.fields import ARGUED
 from trioproxy.api.routes import (
     ENDPOINTS,
     LETTERS,

@@ -23,7 +23,7 @@ from trioproxy.api.families import (
     Hides,
     Kind,
 )
-from trioproxy.api.fields import OPERATIONS as ARGUED
+from trioproxy.api.fields import ARGUED
 from trioproxy.api.matched import Route, with_segments
 from trioproxy.api.routes import (
     LIBPOD_SECTIONS,

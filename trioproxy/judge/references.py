@@ -26,7 +26,7 @@ from trioproxy.api.arguments import (
 from trioproxy.api.decoding import Mention, Place, show
 from trioproxy.api.edits import GONE, Edit, Json, Keys, Part
 from trioproxy.api.families import NETWORK_VARIABLE, Kind
-from trioproxy.api.fields import OPERATIONS
+from trioproxy.api.fields import ARGUED
 from trioproxy.api.reading import Asked
 from trioproxy.api.routes import Endpoint, Touch, row_of
 from trioproxy.errors import BadTarget, BodyTooLarge
@@ -90,6 +90,14 @@ class Reference(NamedTuple):
 
 class Named(NamedTuple):
     """What a request names, and what the Engine has under these names."""
+
+    # A request is read once, and may be judged twice: after a reload what is under way is
+    # judged by the policy of now, and its body is gone then. So all that it names is kept as
+    # `candidates`, also what the policy of then did not ask about, and the gate of now chooses
+    # its `references` among them (`gate._need`). What it chooses and finds in `known` is judged
+    # by what the Engine said when the request went on, for that is what it got. What it chooses
+    # and does not find there was never asked about, and is refused (`UNRESOLVED`): no name is
+    # looked up anew for what has already happened.
 
     candidates: tuple[Reference, ...]
     """All of them."""
@@ -206,7 +214,7 @@ def _in_what_is_asked(
             yield from FINDERS[found.finder](asked, found)
     if not objects:
         return
-    known = OPERATIONS[operation]
+    known = ARGUED[operation]
     for key, value in query.parse(asked.query):
         if value and (finder := known.finders.get(key)):
             place = Place(key, show(key), (key,))
@@ -509,5 +517,5 @@ FINDERS: Final[Mapping[str, _Finder]] = MappingProxyType(
         "volumes-from": _volumes_from,
     }
 )
-if missing := FINDERS.keys() ^ fields.FINDERS:
+if missing := FINDERS.keys() ^ fields.FINDER_NAMES:
     raise AssertionError(f"table or code does not know {sorted(missing)}")

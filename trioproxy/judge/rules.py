@@ -34,7 +34,7 @@ from trioproxy.api.routes import (
 )
 from trioproxy.limits.limit import NO_LIMITS, Limits
 from trioproxy.limits.objects import NO_OBJECTS, Objects
-from trioproxy.values import ordered_class, value_class
+from trioproxy.values import ordered_class, settle, value_class
 
 if TYPE_CHECKING:
     from trioproxy.judge.showing import Showing
@@ -117,7 +117,7 @@ class Decision:
         if self.reason in _OF_A_VARIABLE:
             variable = self.rule or "none"
         words = _words(self.word, self.reason, variable)
-        object.__setattr__(self, "words", words)
+        settle(self, words=words)
 
     @property
     def is_answered(self) -> bool:
@@ -212,13 +212,14 @@ class Policy:
             from trioproxy.judge.showing import showings as showings_of
 
             showings = showings_of(self.objects, self.hides or frozenset())
-        object.__setattr__(self, "showings", showings)
         touches = any(rows[one].allowed for one in rows if one.touches_containers)
         keeps = self.limits.lists("CREATE_CAPS", "MKNOD")
-        object.__setattr__(self, "rows", rows)
-        object.__setattr__(self, "opened_operations", frozenset(opened))
-        object.__setattr__(
-            self, "drops_nodes", self.is_confined and touches and not keeps
+        settle(
+            self,
+            rows=rows,
+            opened_operations=frozenset(opened),
+            showings=showings,
+            drops_nodes=self.is_confined and touches and not keeps,
         )
 
     @property
@@ -269,6 +270,11 @@ class Policy:
         self, method: str, endpoint: Endpoint | None, path: str, shown_path: str = ""
     ) -> Decision:
         """Decide by the route alone. `path` may be a template, for all that fit it."""
+        # A file says what it grants, and its lists how far. Both hold only if no route that is open
+        # gives the power that is limited, by a way that no list reads: a plugin beside
+        # `CREATE_BINDS`, a swarm's service beside `ONLY_CONTAINERS`. Sections and verbs open such
+        # routes by the dozen and nobody means it, so beside lists they are shut (`_guard`).
+        # Whoever names a route has read its name: then it passes, and a warning says so.
         ruling = self.rules(method, endpoint, path)
         if ruling.allowed and self.hides and is_untellable(endpoint):
             ruling = _IS_UNTELLABLE

@@ -37,8 +37,8 @@ from trioproxy.errors import BadBody, BadTarget, Untold
 from trioproxy.judge.references import MOST_REFERENCES, Named, Reference
 from trioproxy.judge.sums import Sum, sum_of
 from trioproxy.limits.objects import Objects
-from trioproxy.limits.things import Thing, listed
-from trioproxy.values import ordered_class, value_class
+from trioproxy.limits.things import FULL_ID, Thing, listed
+from trioproxy.values import ordered_class, settle, value_class
 
 if TYPE_CHECKING:
     from trioproxy.api.redaction import Redaction
@@ -112,7 +112,6 @@ Looking = Generator[NeedOfAnswer, Any, Shown]
 
 
 _LEFT_OUT: Final = Shown(HIDDEN, 1)
-_FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
 _LIMIT: Final = re.compile(r"\+?0*([0-9]{1,18})")
 """What the Engine takes for a number above zero, up to what is as good as none."""
 _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
@@ -139,8 +138,7 @@ class Showing:
     """Whether elements are judged: there may be strangers among them."""
 
     def __post_init__(self) -> None:
-        narrows = any(map(self.objects.limits, self.answer.kinds))
-        object.__setattr__(self, "narrows", narrows)
+        settle(self, narrows=any(map(self.objects.limits, self.answer.kinds)))
 
     def asked(self, raw_query: bytes) -> tuple["Showing", bytes]:
         """Take the limit out of a query; give what goes on in its place.
@@ -326,7 +324,7 @@ class Showing:
         kind, told = need.kind, need.id
         if not self.objects.limits(kind):
             return True
-        if not told or (kind is Kind.CONTAINER and not _FULL_ID.fullmatch(told)):
+        if not told or (kind is Kind.CONTAINER and not FULL_ID.fullmatch(told)):
             return False  # a prune is nobody's
         called = (name.removeprefix("/"),) if name else ()
         if self.objects.shows(Thing(kind, told, called)):

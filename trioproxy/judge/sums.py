@@ -5,7 +5,7 @@ they take and what could be had back, beside the list that this is made of. All 
 tell of strangers. Made as the Engine makes them (`daemon/disk_usage.go`), which leaves zeros out.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -23,23 +23,20 @@ class _Part(NamedTuple):
     """Whether that could be had back."""
 
 
-def _containers(items: Iterable[Json]) -> Iterator[_Part]:
-    for one in map(map_of, items):
-        yield _Part(size_of(one.get("SizeRw")), one.get("State") not in _ACTIVE)
+def _container(one: Mapping[str, Json]) -> _Part:
+    return _Part(size_of(one.get("SizeRw")), one.get("State") not in _ACTIVE)
 
 
-def _volumes(items: Iterable[Json]) -> Iterator[_Part]:
-    for one in map(map_of, items):
-        usage = map_of(one.get("UsageData"))
-        is_known = usage.get("Size", -1) != -1
-        yield _Part(size_of(usage.get("Size")), is_known and not usage.get("RefCount"))
+def _volume(one: Mapping[str, Json]) -> _Part:
+    usage = map_of(one.get("UsageData"))
+    is_known = usage.get("Size", -1) != -1
+    return _Part(size_of(usage.get("Size")), is_known and not usage.get("RefCount"))
 
 
-def _images(items: Iterable[Json]) -> Iterator[_Part]:
-    for one in map(map_of, items):
-        size, shared = one.get("Size"), one.get("SharedSize", -1)
-        own = 0 if -1 in {size, shared} else size_of(size) - size_of(shared)
-        yield _Part(own, one.get("Containers") == 0)
+def _image(one: Mapping[str, Json]) -> _Part:
+    size, shared = one.get("Size"), one.get("SharedSize", -1)
+    own = 0 if -1 in {size, shared} else size_of(size) - size_of(shared)
+    return _Part(own, one.get("Containers") == 0)
 
 
 def size_of(value: Json) -> int:
@@ -47,14 +44,8 @@ def size_of(value: Json) -> int:
     return max(value, 0) if isinstance(value, int) else 0
 
 
-_PARTS: Final[MappingProxyType[Tells, Callable[[Iterable[Json]], Iterator[_Part]]]] = (
-    MappingProxyType(
-        {
-            Tells.CONTAINER: _containers,
-            Tells.IMAGE: _images,
-            Tells.VOLUME: _volumes,
-        }
-    )
+_PARTS: Final[Mapping[Tells, Callable[[Mapping[str, Json]], _Part]]] = MappingProxyType(
+    {Tells.CONTAINER: _container, Tells.IMAGE: _image, Tells.VOLUME: _volume}
 )
 
 
@@ -73,21 +64,20 @@ class Sum:
 
     def add(self, item: Json) -> None:
         """Count one more."""
-        for one in _PARTS[self._told]([item]):
-            self.count += 1
-            self.active += not one.is_free
-            self.size += one.size
-            self.free += one.size * one.is_free
+        one = _PARTS[self._told](map_of(item))
+        self.count += 1
+        self.active += not one.is_free
+        self.size += one.size
+        self.free += one.size * one.is_free
 
     def told(self, layers: Json, **items: Json) -> dict[str, Json]:
         """Tell it. `layers`: what images take together, which is nobody's."""
-        total: Json = self.size
         found: dict[str, Json] = {
             "ActiveCount": self.active,
             **items,
             "Reclaimable": self.free,
             "TotalCount": self.count,
-            "TotalSize": layers if self._told is Tells.IMAGE else total,
+            "TotalSize": layers if self._told is Tells.IMAGE else self.size,
         }
         return {name: value for name, value in found.items() if value}
 

@@ -22,14 +22,14 @@ from trioproxy.api.families import (
     Family,
     Places,
 )
-from trioproxy.api.fields import OPERATIONS as ARGUED
+from trioproxy.api.fields import ARGUED
 from trioproxy.api.routes import LIMITED
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import Sight, reading
 from trioproxy.learning.holes import Item, Value, items_of
 from trioproxy.limits.grant import Grant
-from trioproxy.limits.inclusion import Listed
+from trioproxy.limits.inclusion import ListItems
 from trioproxy.limits.limit import ANY, Limit, Limits
 from trioproxy.limits.lookup import Lookup
 from trioproxy.limits.patterns import Pattern
@@ -404,9 +404,9 @@ def with_room(variable: str, items: Iterable[str]) -> list[str]:
     return kept
 
 
-def _listed(patterns: Iterable[Pattern]) -> Listed:
+def _listed(patterns: Iterable[Pattern]) -> ListItems:
     """These items together."""
-    return Listed(Limit(variable="", patterns=tuple(patterns)))
+    return ListItems(Limit(variable="", patterns=tuple(patterns)))
 
 
 def _can_ask(operation: str) -> bool:

@@ -21,6 +21,14 @@ Place = tuple[int, int]
 class Automaton:
     """Words, a step a character or a `Some`."""
 
+    # A place is (word, n): n steps of that word are behind. A text is cut into its characters,
+    # a step each, and so is `Some` with a number into as many steps that take one character.
+    # `Some` without a number takes one or more: it is one step, and whoever stands right behind
+    # it may stay there for each further character of its kind, beside going on by the next
+    # step. So a place can lead to two: `a*` behind "ab" is at its end, and still there after
+    # another "b". Nothing leads back and nothing is skipped (what may be missing is a second
+    # word), so the values of a word are those that lead from its first place to its last.
+
     def __init__(self, language: Language) -> None:
         self.words = tuple(tuple(_steps(word)) for word in language)
         self.starts = frozenset((number, 0) for number in range(len(self.words)))

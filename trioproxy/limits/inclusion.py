@@ -17,7 +17,7 @@ that may share a value with the inner ones, which is looked up as well (`limits.
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from trioproxy.api.families import FAMILIES, LIMITS
+from trioproxy.api.families import LIMITS
 from trioproxy.errors import ConfigError
 from trioproxy.limits.automata import MOST_STEPS, Automaton, alphabet_of
 from trioproxy.limits.ends import Ends
@@ -43,7 +43,7 @@ def taken_out(limits: Limits, once_listed: Iterable[str]) -> Iterator[Grant]:
 
     A list that is not there any more, or holds anything, has nothing taken out.
     """
-    lists = dict[str, Listed]()
+    lists = dict[str, ListItems]()
     for mark in map(Grant.parse, sorted(once_listed)):
         variable, text = mark
         # A file may name what no version of ours knows; without an item, a mark says
@@ -51,7 +51,7 @@ def taken_out(limits: Limits, once_listed: Iterable[str]) -> Iterator[Grant]:
         limit = limits.limit_of(variable) if text and variable in LIMITS else None
         if limit is not None and not limit.is_any:
             if variable not in lists:
-                lists[variable] = Listed(limit)
+                lists[variable] = ListItems(limit)
             if lists[variable].have(text):
                 continue
             try:
@@ -63,24 +63,17 @@ def taken_out(limits: Limits, once_listed: Iterable[str]) -> Iterator[Grant]:
                 yield mark
 
 
-def is_within(inner: Limits, outer: Limits) -> bool:
-    """Whether `outer` is proven to allow all that `inner` does, whatever is granted."""
-    families = outer.families
-    names = [name for family in families for name in FAMILIES[family]]
-    return families <= inner.families and not any(beyond(outer, inner, names))
-
-
 def _items_beyond(narrow: Limit | None, wide: Limit | None) -> Iterator[str]:
     if narrow is None or narrow.is_any:
         return
     if wide is None or wide.is_any:
         yield ANY
         return
-    listed = Listed(narrow)
+    listed = ListItems(narrow)
     yield from (one.text for one in wide.patterns if not listed.fit_all_of(one))
 
 
-class Listed:
+class ListItems:
     """The items of a list together.
 
     Of a long list nearly all stands in the other one too, or is looked up. A proof walks

@@ -23,7 +23,7 @@ from trioproxy.api.arguments import (
 )
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
-from trioproxy.api.fields import OPERATIONS
+from trioproxy.api.fields import ARGUED
 from trioproxy.api.reading import ask
 from trioproxy.limits.things import Thing
 
@@ -82,6 +82,6 @@ def _bound(mounts: Json) -> Iterator[Json]:
 
 
 def _asked(operation: str, body: Json) -> Iterator[Argument]:
-    known = OPERATIONS[operation]
+    known = ARGUED[operation]
     asked = ask(Given(operation=known, path="", body=body))
     yield from (one for one in asked.arguments if one.variable != "CREATE_IMAGES")

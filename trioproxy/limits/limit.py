@@ -34,7 +34,7 @@ from trioproxy.api.families import (
 )
 from trioproxy.api.routes import LIMITED
 from trioproxy.errors import ConfigError
-from trioproxy.values import value_class
+from trioproxy.values import settle, value_class
 
 if TYPE_CHECKING:
     from trioproxy.api.arguments import Argument
@@ -55,6 +55,9 @@ NOT_BUILT: Final = f"{BUILT} there is what was built through this policy since t
 ANY = "*"
 """The value of a variable that lists everything."""
 
+_OF_WHOLE_ID: Final = len("sha256:") + 64
+"""Characters of an image's id that is no beginning of one."""
+
 
 @value_class
 class Limit:
@@ -74,7 +77,7 @@ class Limit:
             from trioproxy.limits.lookup import Lookup
 
             lookup = Lookup(self.patterns)
-        object.__setattr__(self, "_lookup", lookup)
+        settle(self, _lookup=lookup)
 
     def allows(self, value: str) -> bool:
         """Whether a value, in normal form, is listed."""
@@ -111,7 +114,7 @@ class Limit:
         found = self._writable
         if found is None:
             found = _writable(self.patterns)
-            object.__setattr__(self, "_writable", found)
+            settle(self, _writable=found)
         return found
 
     @property
@@ -173,15 +176,18 @@ class Limits:
 
     def __post_init__(self) -> None:
         families = frozenset(VARIABLES[one].family for one in self.by_variable)
-        object.__setattr__(self, "families", families)
         unset = {
             one.name: Limit(variable=one.name)
             for one in VARIABLES.values()
             if one.family in families and not one.only_when_set
         }
-        object.__setattr__(self, "_limits", {**unset, **self.by_variable})
         limited = (n for n, own in LIMITED.items() if not families.isdisjoint(own))
-        object.__setattr__(self, "operations", frozenset(limited))
+        settle(
+            self,
+            families=families,
+            operations=frozenset(limited),
+            _limits={**unset, **self.by_variable},
+        )
 
     def __bool__(self) -> bool:
         return bool(self.by_variable)
@@ -240,7 +246,8 @@ class Limits:
             return False
         if argument.unless_default:
             return not limit.allows(argument.value)
-        return not (len(argument.value) == FULL_ID and limit.allows(argument.value))
+        is_whole = len(argument.value) == _OF_WHOLE_ID
+        return not (is_whole and limit.allows(argument.value))
 
     def refuses_thing(
         self, operation: str, argument: "Argument", thing: "Thing"
@@ -331,9 +338,6 @@ class Limits:
 
 NO_LIMITS = Limits()
 """Requests may ask for anything."""
-
-
-FULL_ID = len("sha256:") + 64
 
 
 def _ids(full: str) -> Iterator[str]:

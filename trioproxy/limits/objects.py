@@ -28,20 +28,20 @@ from trioproxy.limits.limit import ANY, Refusal
 from trioproxy.limits.marks import OWNER_LABEL as OWNER_LABEL
 from trioproxy.limits.marks import mark
 from trioproxy.limits.things import ANONYMOUS, BUILT_IN, Thing, made
-from trioproxy.values import value_class
+from trioproxy.values import settle, value_class
 
 OWN: Final = "@own"
 OF_PROJECT: Final = "@project:"
 OF_LABEL: Final = "@label:"
-PROJECT: Final = "com.docker.compose.project"
-NUMBER: Final = "com.docker.compose.container-number"
+PROJECT_LABEL: Final = "com.docker.compose.project"
+NUMBER_LABEL: Final = "com.docker.compose.container-number"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
 _LIKE_AN_ID: Final = re.compile(r"[0-9a-f]{12,64}")
 """What tools show of an id, and as much more as it has."""
 NETWORKS_OF_ALL: Final = ("bridge", "default", "none")
 """What an unset `ONLY_NETWORKS` allows beside the client's own."""
 
-VARIABLES: Final = {kind: name for name, kind in OBJECTS.items()}
+LISTED_BY: Final = {kind: name for name, kind in OBJECTS.items()}
 """The variable that lists each kind."""
 
 
@@ -103,11 +103,9 @@ class Objects:
         rows = ENDPOINTS if self.by_kind else ()
         operations = frozenset(one.operation for one in rows if one.kinds)
         reads = frozenset(one.operation for one in rows if one.names)
-        labels = frozenset({OWNER_LABEL, NUMBER})
+        labels = frozenset({OWNER_LABEL, NUMBER_LABEL})
         labels = labels.union(*(one.labels for one in self.by_kind.values()))
-        object.__setattr__(self, "judged_labels", labels)
-        object.__setattr__(self, "operations", operations)
-        object.__setattr__(self, "reads", reads)
+        settle(self, judged_labels=labels, operations=operations, reads=reads)
 
     def __bool__(self) -> bool:
         return bool(self.by_kind)
@@ -209,7 +207,7 @@ class Objects:
 
     def remembered(self, thing: Thing) -> Thing:
         """The same with no more than it is judged by."""
-        keys = self.judged_labels | {PROJECT, ANONYMOUS}
+        keys = self.judged_labels | {PROJECT_LABEL, ANONYMOUS}
         labels, inherited = thing.labels, thing.inherited
         return Thing(
             thing.kind,
@@ -242,7 +240,7 @@ class Objects:
             return refusal
         if not self.limits(kind) or self.by_kind[kind].holds(thing):
             return None
-        name = VARIABLES[kind]
+        name = LISTED_BY[kind]
         what = f" {thing.names[0][:64]!a}" if thing.names[0] else ""
         message = f"{operation} makes a {kind}{what} that {name} does not list"
         return Refusal(variable=name, message=message, item=thing.names[0])
@@ -258,7 +256,7 @@ class Objects:
         if not _LIKE_AN_ID.fullmatch(name):
             return None
         message = f"{operation} names a container {name!a}, which may be taken for the beginning of another one's id: give a name that is not 12 or more hex digits"
-        return Refusal(variable=VARIABLES[kind], message=message)
+        return Refusal(variable=LISTED_BY[kind], message=message)
 
     def label(self, operation: str, asked: Asked) -> Asked:
         """Label what a request makes as the client's own, or as nobody's."""
@@ -322,7 +320,7 @@ def parse_objects(variables: Mapping[str, str], *, source: str) -> Objects:
 def of_owner(owner: str) -> Objects:
     """List what is the client's own, as a file that says no more: what it is shown if it is
     learned as if it were alone."""
-    variables = {VARIABLES[Kind.CONTAINER]: OWN, OWNER_VARIABLE: owner}
+    variables = {LISTED_BY[Kind.CONTAINER]: OWN, OWNER_VARIABLE: owner}
     return parse_objects(variables, source="learning")
 
 
@@ -333,7 +331,7 @@ def own_alone(owner: str) -> Objects:
     own = listed.by_kind[Kind.CONTAINER].holds
     # Of both labels it counts whether the image has them.
     with_projects = Only(
-        variable=VARIABLES[Kind.CONTAINER],
+        variable=LISTED_BY[Kind.CONTAINER],
         items=(OWN,),
         holds=lambda thing: own(thing) or bool(project_of(thing)),
     )
@@ -385,7 +383,7 @@ def _only(name: str, items: tuple[str, ...], owner: str, source: str) -> Only:
     if items == (ANY,):
         return Only(variable=name, items=items, holds=lambda _: True, is_any=True)
     try:
-        fits = [_parse(OBJECTS[name], item, owner) for item in items]
+        fits = [_parse(item, owner) for item in items]
     except ValueError as error:
         what, _, hint = str(error).partition("; ")
         raise ConfigError(f"{what} in {name} of {source}", hint=hint) from None
@@ -396,7 +394,7 @@ def _only(name: str, items: tuple[str, ...], owner: str, source: str) -> Only:
     )
 
 
-def _parse(kind: Kind, item: str, owner: str) -> Callable[[Thing], bool]:
+def _parse(item: str, owner: str) -> Callable[[Thing], bool]:
     if item == OWN:
         return lambda thing: thing.own_label(OWNER_LABEL) == owner
     if item.startswith(OF_PROJECT):
@@ -427,9 +425,9 @@ def project_of(thing: Thing) -> str:
     Images that it builds have the project's label as well. The number that each of its
     containers has is on no image, so that is looked for.
     """
-    if thing.kind is Kind.CONTAINER and thing.own_label(NUMBER) is None:
+    if thing.kind is Kind.CONTAINER and thing.own_label(NUMBER_LABEL) is None:
         return ""
-    return thing.labels.get(PROJECT, "")
+    return thing.labels.get(PROJECT_LABEL, "")
 
 
 def _unquote(item: str, text: str) -> str:

@@ -514,9 +514,9 @@ def _option(text: str, _: str, family: Family) -> Words:
 
 
 def _check_field(family: Family, operation: str, path: str) -> None:
-    known = fields.OPERATIONS.get(operation)
+    known = fields.ARGUED.get(operation)
     if known is None or known.family is not family or not path:
-        names = (n for n, one in fields.OPERATIONS.items() if one.family is family)
+        names = (n for n, one in fields.ARGUED.items() if one.family is family)
         hint = f"write OPERATION:FIELD, with one of {', '.join(names)}"
         raise Bad("no field of an operation that this limits", hint)
     body = {name: one.reader for name, one in fields.rows(known)}
@@ -525,7 +525,7 @@ def _check_field(family: Family, operation: str, path: str) -> None:
         return
     if not reader:
         raise Bad("a field that is harmless at any value", "remove it")
-    own = fields.READERS[reader].variable
+    own = fields.SOURCES[reader].variable
     if own != family.options:
         raise Bad("a field that has a variable of its own", f"list its value in {own}")
     if reader in _BY_ENTRY:

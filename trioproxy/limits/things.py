@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 ANONYMOUS: Final = "com.docker.volume.anonymous"
 """The label of volumes that nobody named."""
 
-_FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
+FULL_ID: Final = re.compile(r"[0-9a-f]{64}")
+"""The id of a container or an exec, and the name of a volume that nobody named."""
+
 _KEPT: Final = {
     Kind.CONTAINER: ("HostConfig", "Mounts"),
     Kind.VOLUME: ("Driver", "Options"),
@@ -173,7 +175,7 @@ def container_of_exec(value: Json) -> tuple[str, str]:
     """Read the ids of an exec and of its container."""
     with _whole(Kind.EXEC):
         one, other = (text_of(map_of(value).get(key)) for key in ("ID", "ContainerID"))
-    if not _FULL_ID.fullmatch(one) or not _FULL_ID.fullmatch(other):
+    if not FULL_ID.fullmatch(one) or not FULL_ID.fullmatch(other):
         raise _incomplete(Kind.EXEC)
     return one, other
 
@@ -212,7 +214,7 @@ def _labels(value: Json, kind: Kind) -> Labels:
 
 def _id(value: Mapping[str, Json], kind: Kind) -> str:
     full = text_of(value.get("Id"))
-    if not _FULL_ID.fullmatch(full):
+    if not FULL_ID.fullmatch(full):
         raise _incomplete(kind)
     return full
 

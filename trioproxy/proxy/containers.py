@@ -144,7 +144,7 @@ class Containers:
                 )
         return await self._with_image(engine, found.thing)
 
-    async def _find(self, engine: Engine, address: str) -> identity.Listed:
+    async def _find(self, engine: Engine, address: str) -> identity.Running:
         """Find who has an address. A program may connect before the Engine lists it."""
         for pause in (*PAUSES, 0.0):
             listed = await self._list(engine, address)
@@ -157,7 +157,7 @@ class Containers:
             " who asks from the host, or through a gateway, has no policy here"
         )
 
-    async def _list(self, engine: Engine, address: str) -> list[identity.Listed]:
+    async def _list(self, engine: Engine, address: str) -> list[identity.Running]:
         """List who has an address beside the proxy. The list has the proxy itself, and says which
         networks it is on: where these are others than before, it is asked once more."""
         for _ in range(2):

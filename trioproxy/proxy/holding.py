@@ -26,8 +26,7 @@ import trio
 from trioproxy.api.arguments import may_be_secret
 from trioproxy.api.edits import Json
 from trioproxy.api.families import LIMITS, OPERATIONS_VARIABLE
-from trioproxy.api.fields import NO_STRUCT, Field, Struct
-from trioproxy.api.fields import OPERATIONS as ARGUED
+from trioproxy.api.fields import ARGUED, NO_STRUCT, Field, Struct
 from trioproxy.api.routes import OPERATIONS, Endpoint, Files, Stream
 from trioproxy.errors import BadRequest, ConfigError, UpstreamError
 from trioproxy.http.framing import NO_BODY
@@ -428,7 +427,7 @@ def _shortened(value: Json, known: Struct = NO_STRUCT, key: str = "") -> Json:
             below = fields.get(name.lower())
             one = _shortened(given[name], below.struct if below else NO_STRUCT, name)
             if below is None and may_be_secret(name) and isinstance(one, str):
-                one = HIDDEN
+                one = _CUT
             if one not in _EMPTY:
                 shown[name[:LONGEST_WORD]] = one
         if len(given) > MOST_KEYS:
@@ -448,13 +447,13 @@ def _without_secret(value: str, key: str) -> str:
     Of what is run, that is a word alone: else a command would hide behind `token=`.
     """
     if key.lower() in _CONTENT:
-        return HIDDEN
+        return _CUT
     name, mark, rest = value.partition("=")
     hides = key.lower() not in _RUN or _WORD.fullmatch(rest)
-    return f"{name}={HIDDEN}" if mark and hides and may_be_secret(name) else value
+    return f"{name}={_CUT}" if mark and hides and may_be_secret(name) else value
 
 
-HIDDEN: Final = "..."
+_CUT: Final = "..."
 _RUN: Final = frozenset({"cmd", "entrypoint", "onbuild", "shell", "test"})
 _CONTENT: Final = frozenset({"data"})
 """What secrets and configs hold."""

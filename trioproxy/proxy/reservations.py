@@ -22,18 +22,16 @@ reservation until the Engine answers or closes (`Connection.serve`). Another pro
 same Engine knows nothing of this.
 """
 
-import re
 from collections.abc import Set as AbstractSet
 from typing import Final
 
 import trio
 
 from trioproxy.errors import VolumeReserved
+from trioproxy.limits.things import FULL_ID
 
 WAIT_SECONDS: Final = 50.0
 """For what others reserved: 503. Many clients give up after 60, and read no answer then."""
-
-_ANONYMOUS: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class Reservation:
@@ -83,7 +81,7 @@ class Reservations:
         one = Reservation(self.held, self.under_way)
         with trio.move_on_after(WAIT_SECONDS):
             try:
-                if any(map(_ANONYMOUS.fullmatch, names)):
+                if any(map(FULL_ID.fullmatch, names)):
                     for other in tuple(self.under_way):
                         await other.is_over.wait()
                 await one.take(names)

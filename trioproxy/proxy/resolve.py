@@ -123,7 +123,7 @@ class Resolver:
         self._heard = 0
         self._deadline = trio.current_time() + QUESTIONS_SECONDS
         self._goes_by_names = gate.goes_by_names
-        self._looks_inside = gate.looks_inside
+        self._looks_inside = gate.limits.limits_creation
         self._limits_fills = gate.limits_fills
         self._asks_to_learn = gate.asks_to_learn
         self._objects = gate.objects
@@ -249,7 +249,7 @@ class Resolver:
             thing = await self._look_up(one.kind, one.text)
             makes = one.makes if self._objects else None
             if isinstance(thing, Missing) and makes is not None:
-                thing = self._to_be_made(one.text, makes)
+                thing = self._to_be_made(makes)
             elif one.fills and self._limits_fills and isinstance(thing, Thing):
                 thing = await self._with_users(thing)
             self._known[one.kind, one.text] = thing
@@ -293,7 +293,7 @@ class Resolver:
             self._remembered.engine = trio.current_time(), engine
         self._known[ENGINE] = engine
 
-    def _to_be_made(self, name: str, makes: Mapping[str, jsonbody.Json]) -> Thing:
+    def _to_be_made(self, makes: Mapping[str, jsonbody.Json]) -> Thing:
         """Describe a volume as it will be."""
         labels = makes.get("Labels")
         given = labels if isinstance(labels, Mapping) else {}

@@ -62,7 +62,13 @@ from trioproxy.limits import root, sorts
 from trioproxy.limits.languages import Some, Word
 from trioproxy.limits.limit import ANY, BINDS
 from trioproxy.limits.marks import OWNER_LABEL
-from trioproxy.limits.objects import NUMBER, OF_LABEL, OF_PROJECT, OWN, PROJECT
+from trioproxy.limits.objects import (
+    NUMBER_LABEL,
+    OF_LABEL,
+    OF_PROJECT,
+    OWN,
+    PROJECT_LABEL,
+)
 from trioproxy.limits.patterns import READ_ONLY, Words
 from trioproxy.limits.sorts import OWN_IMAGES
 from trioproxy.limits.things import ANONYMOUS, Known, Missing, Thing
@@ -456,7 +462,7 @@ class Attempt:
         for item in only.items:
             if item.startswith(OF_PROJECT):
                 project = normal.unquote(item.removeprefix(OF_PROJECT))
-                labels |= {PROJECT: project, NUMBER: "1"}
+                labels |= {PROJECT_LABEL: project, NUMBER_LABEL: "1"}
             elif item.startswith(OF_LABEL):
                 key, _, value = item.removeprefix(OF_LABEL).partition("=")
                 labels[normal.unquote(key)] = normal.unquote(value)

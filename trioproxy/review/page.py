@@ -100,7 +100,7 @@ def page(
     """
     sheet = sheet_of(file.policy, learned.evidence if learned else None)
     found = compare(old.policy, file.policy) if old else None
-    sections = list(_sections(file, sheet, learned, live))
+    sections = list(_sections(file, sheet, live))
     if old and found:
         sections.insert(0, _changes(old, file, found, learned))
     sections.append(_provenance(file, learned, old, live))
@@ -195,9 +195,7 @@ def _answer(
     )
 
 
-def _sections(
-    file: File, sheet: Sheet, learned: Record | None, live: Record | None
-) -> Iterator[Section]:
+def _sections(file: File, sheet: Sheet, live: Record | None) -> Iterator[Section]:
     """Make those for which there is something to say, in the order of the page."""
     meaning = sheet.meaning
     if meaning.limits:

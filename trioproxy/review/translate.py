@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Final
 
 from trioproxy.api import normal
-from trioproxy.api.fields import OPERATIONS as ARGUED
+from trioproxy.api.fields import ARGUED
 from trioproxy.api.matched import Request
 from trioproxy.api.routes import (
     ENDPOINTS,

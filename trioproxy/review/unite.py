@@ -37,7 +37,7 @@ from trioproxy.api.families import (
     Kind,
     Places,
 )
-from trioproxy.api.fields import OPERATIONS as ARGUED
+from trioproxy.api.fields import ARGUED
 from trioproxy.api.routes import LIMITED, kinds_of
 from trioproxy.learning.lists import LONGEST_LINE, with_room
 from trioproxy.limits.inclusion import taken_out
