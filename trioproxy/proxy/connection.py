@@ -12,7 +12,7 @@ come with its head is relayed, or a tunnel is open. This file knows no rule and 
 nothing: what may pass is the verdict's word alone.
 """
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import closing, suppress
 from math import inf
 from time import perf_counter
@@ -172,11 +172,11 @@ class Connection:
 
     # -- the life of a connection --------------------------------------------------
 
-    async def serve(self) -> None:
+    async def serve(self, ended: Callable[["Connection"], None]) -> None:
         """Serve requests one after the other until either side is done.
 
-        Closing: both sockets are closed here, whatever happened. Any failure that is
-        nobody's plan is logged and ends this connection only.
+        Closing: both sockets are closed here, whatever happened, and `ended` is told. Any
+        failure that is nobody's plan is logged and ends this connection only.
         """
         ending = "client-left"
         try:
@@ -195,6 +195,7 @@ class Connection:
             if self._sides.reservation is not None:
                 await self._outlast(ending)
         finally:
+            ended(self)  # first, for nothing below is waited for
             self._end(ending)
             self._sides.release()
             self._sides.let_go()

@@ -343,7 +343,7 @@ class Server:
                 self._one_ended.set()
         if connection is not None:
             self.connections.add(connection)
-            await self._serve(connection)
+            await connection.serve(self._ended)
 
     def _admit(self, gate: Gate, client: str) -> dict[Reach, Admission]:
         """Begin to judge by a policy that was not there."""
@@ -626,15 +626,12 @@ class Server:
         client = Client(wire, peer, name, self._shared.clients)
         connection = Connection(client, admission, self._shared)
         self.connections.add(connection)
-        self._watch.start_soon(nursery, self._serve, connection)
+        self._watch.start_soon(nursery, connection.serve, self._ended)
 
-    async def _serve(self, connection: Connection) -> None:
-        try:
-            await connection.serve()
-        finally:
-            self.connections.discard(connection)
-            self._forget(connection.client)
-            self._one_ended.set()
+    def _ended(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+        self._forget(connection.client)
+        self._one_ended.set()
 
     # -- limits --------------------------------------------------------------------
 
