@@ -31,15 +31,21 @@ def documented() -> tuple[Told, ...]:
 
 
 def _read() -> Iterator[Told]:
+    for operation, line in sections(DATA):
+        path, sign = line.split("\t")
+        words = () if sign == "-" else sign.split(",")
+        yield Told(operation, path, frozenset(map(Hides, words)))
+
+
+def sections(file: Path) -> Iterator[tuple[str, str]]:
+    """The lines of a file of data, each with the operation that stands above it."""
     operation = ""
-    for line in DATA.read_text().splitlines():
+    for line in file.read_text().splitlines():
         kind, _, rest = line.partition(" ")
         if kind == "=":
             operation = rest
         elif kind != "#":
-            path, sign = line.split("\t")
-            words = () if sign == "-" else sign.split(",")
-            yield Told(operation, path, frozenset(map(Hides, words)))
+            yield operation, line
 
 
 PLANTED = {

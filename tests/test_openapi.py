@@ -9,6 +9,7 @@ from tests.openapi import Document, main, read
 
 TEXT = {"type": "string"}
 ENV = {"type": "array", "items": TEXT}
+NUMBER = {"type": "integer"}
 DOCUMENT: dict[str, Any] = {
     "paths": {
         "/containers/json": {
@@ -19,14 +20,16 @@ DOCUMENT: dict[str, Any] = {
                 "parameters": [
                     {"in": "query", "name": "name"},
                     {"in": "query", "name": "vault"},
+                    {"in": "header", "name": "X-Vault"},
                     {"in": "body", "name": "body", "schema": {"allOf": [{"properties": {"Env": ENV, "HostConfig": {"properties": {"Binds": ENV, "Vault": TEXT}}}}]}},
                 ],
                 "responses": {"201": {"schema": {"properties": {"Id": TEXT}}}, "404": {"schema": TEXT}},
             }
         },
+        "/containers/{name}/logs": {"get": {"parameters": [{"in": "query", "name": "follow"}, {"in": "query", "name": "vault"}], "responses": {}}},
         "/containers/{name}/vault": {"post": {"operationId": "ContainerVault", "responses": {}}},
         "/containers/{name}/json": {
-            "get": {"responses": {"200": {"schema": {"properties": {"Config": {"properties": {"Env": ENV}}, "Vaults": {"additionalProperties": {"properties": {"Envs": ENV}}}}}}}}
+            "get": {"responses": {"200": {"schema": {"properties": {"Config": {"properties": {"Env": ENV}}, "Vaults": {"additionalProperties": {"properties": {"Envs": ENV, "Uses": NUMBER}}}, "Anything": {"additionalProperties": {}}, "More": {"type": "object"}}}}}}
         },
     },
     "definitions": {"Summary": {"properties": {"Id": TEXT, "Below": {"$ref": "#/definitions/Summary"}}}},
@@ -34,15 +37,21 @@ DOCUMENT: dict[str, Any] = {
 
 
 def test_what_is_new_is_named() -> None:
-    """An operation, an argument in query and body, a text of an answer at any depth: each of which
-    no table has, with its file; of all else nothing is said."""
+    """An operation, an argument in query, header and body, of an operation that is limited or not; a
+    text of an answer at any depth, a number, a value that may be anything: each of which no table
+    has, with its file; of all else nothing is said."""
     found = [str(one) for one in Document(DOCUMENT).news()]
     assert "tests/data/answers.tsv: ContainerList [].Below.Id" in found  # and to an end
     assert [one for one in found if "Below" not in one] == [
         "trioproxy/api/fields.py: ContainerCreate ?vault=",
+        "tests/data/looked_at.tsv: ContainerCreate X-Vault:",
         "trioproxy/api/fields.py: ContainerCreate HostConfig.Vault",
+        "tests/data/looked_at.tsv: ContainerLogs ?vault",
         "trioproxy/api/routes.py: POST /containers/{name}/vault (ContainerVault)",
+        "tests/data/looked_at.tsv: ContainerInspect Anything.{}",
+        "tests/data/looked_at.tsv: ContainerInspect More",
         "tests/data/answers.tsv: ContainerInspect Vaults.{}.Envs.[]",
+        "tests/data/looked_at.tsv: ContainerInspect Vaults.{}.Uses",
     ]
 
 
