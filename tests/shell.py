@@ -30,9 +30,11 @@ class Runner(StrEnum):
     MAKE_RUN = "tests/test_docs.py::test_make_run"
     MAKE_BENCH = "tests/test_docs.py::test_make_bench"
     VERIFY = "tests/test_releasing.py::test_verify_image"
+    WALK = "tests/image/test_walk.py and tests/release/test_walk.py"
     MAKE_TEST = "the run of the tests that this is part of; test_make_test looks at it"
 
 
+WALK = Document(ROOT / "docs" / "walk.md")
 RUNNERS: Mapping[str, Runner] = {
     r"docker .*\b(trioproxy|socket-proxy)\b": Runner.IMAGE,
     r"(trioproxy|pytest) ": Runner.SHELL,
@@ -62,8 +64,8 @@ class Command:
 
     @property
     def runner(self) -> Runner | None:
-        """Who runs it."""
-        return runner(self.text)
+        """Who runs it: the walk is one session, and not a command after the other."""
+        return Runner.WALK if self.document == WALK else runner(self.text)
 
     def __str__(self) -> str:
         return f"{self.document}:{self.line}"
