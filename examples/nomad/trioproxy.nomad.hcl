@@ -1,4 +1,5 @@
 # A proxy on every node that has a Docker Engine: nomad job run trioproxy.nomad.hcl
+# The image is in a registry, or on each node: docker tag trioproxy trioproxy:local
 #
 # A client, a task of the docker driver, mounts the host's /run/trioproxy and has
 # DOCKER_HOST=unix:///run/trioproxy/app.sock. The nodes allow such mounts with
@@ -11,7 +12,7 @@ job "trioproxy" {
       driver = "docker"
 
       config {
-        image           = "trioproxy"
+        image           = "trioproxy:local" # yours; Nomad pulls what has no tag at each start
         args            = ["enforce", "--listen", "unix:///run/trioproxy/app.sock?mode=0660&gid=2375&policy=/local/app.env"]
         group_add       = ["2375"]
         cap_drop        = ["all"]

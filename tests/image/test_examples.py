@@ -31,8 +31,8 @@ STAND_INS: Mapping[str, str] = {
         for word; do case $word in *endpoint=*) export DOCKER_HOST="${{word#*=}}" ;; esac; done
         docker version && {READS} && ! docker stop "$(docker ps -q | head -1)"
     """,
-    "crazymax/diun:latest": f"""
-        docker version && {READS} && docker image inspect docker:cli >/dev/null
+    "crazymax/diun:latest": """
+        docker version && docker ps && docker image inspect docker:cli >/dev/null
         ! docker restart "$(docker ps -q | head -1)"
     """,
     "willfarrell/autoheal:latest": """

@@ -274,7 +274,7 @@ CLIENTS = (
         client="Autoheal (willfarrell)",
         repository="willfarrell/docker-autoheal",
         version="1.2.0",
-        point="the socket of a listener, mounted; `DOCKER_SOCK=tcp://...` is HTTPS",
+        point="`DOCKER_SOCK=tcp://...` with the image `latest`; to 1.2.0 that is HTTPS: the socket of a listener, mounted",
     ),
     Client(
         name="sablier",

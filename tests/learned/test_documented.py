@@ -4,8 +4,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.judge.judging import found_of, of_table
 from tests.learned.documented import (
@@ -18,10 +20,11 @@ from tests.learned.documented import (
     calls,
     rows,
 )
+from tests.markdown import ROOT, Document
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
 from trioproxy.api.routes import OPERATIONS
-from trioproxy.file.permissions import parse_policy_file
+from trioproxy.file.permissions import parse_policy, parse_policy_file
 from trioproxy.judge.gate import Found, Gate, Passes, Refused
 from trioproxy.judge.meaning import meaning_of
 from trioproxy.limits.things import Missing, Thing, describe
@@ -74,13 +77,14 @@ def asked(
     call: Call,
     labels: Mapping[str, str] | None = None,
     body: Json = None,
+    gate: Gate | None = None,
 ) -> Found:
     """What becomes of a call, where all that there is has the client's labels, or others."""
     owner = client.limits.get("ONLY_OWNER", "x")
     labels = THE_CLIENTS | {"trioproxy.owner": owner} if labels is None else labels
     body = body or (json.loads(call.body) if call.body else {})
     found = found_of(
-        gate_of(client.name),
+        gate or gate_of(client.name),
         call.method,
         call.target.encode("ascii"),
         body=body,
@@ -110,6 +114,46 @@ def test_nothing_else_passes(client: Client) -> None:
         if request.endpoint.operation not in granted:
             call = Call("", "", "", request.method, request.target.path)
             assert isinstance(asked(client, call), Refused), call
+
+
+IMAGES = {
+    "traefik": "traefik",
+    "diun": "crazymax/diun",
+    "autoheal": "willfarrell/autoheal",
+    "dozzle": "amir20/dozzle",
+}
+"""Documented clients that the examples have, by their images."""
+SHOWN = {
+    str(file.relative_to(ROOT)): file.read_text()
+    for file in sorted((ROOT / "examples" / "compose").glob("*/compose.yaml"))
+} | {"README.md": next(Document(ROOT / "README.md").of_kind("yaml")).text}
+
+
+def in_examples() -> Iterator[Any]:
+    """Each documented client of a Compose file, and the proxy that enforces before it."""
+    for where, text in SHOWN.items():
+        services: dict[str, Any] = yaml.safe_load(text)["services"]
+        for name, one in services.items():
+            proxy = re.search(r"tcp://([\w-]+):2375", str(one))
+            before = services.get(proxy[1], {}) if proxy else {}
+            for client in CLIENTS:
+                at = IMAGES.get(client.name, "-")
+                if str(one["image"]).startswith(f"{at}:") and "command" not in before:
+                    variables = before["environment"]
+                    yield pytest.param(client, variables, id=f"{where}-{name}")
+
+
+@pytest.mark.parametrize(("client", "variables"), list(in_examples()))
+def test_an_example_serves_its_client(
+    client: Client, variables: dict[str, Any]
+) -> None:
+    """What a client's source shows passes the proxy of each example that has the client."""
+    file = str(variables.get("ENV_FILE", "")).removeprefix("documented:")
+    policy, warnings = parse_policy({k: str(v) for k, v in variables.items()})
+    assert not warnings
+    gate = gate_of(file) if file else Gate.enforcing(policy)
+    for call in calls(client):
+        assert isinstance(asked(client, call, gate=gate), Passes), call
 
 
 CREATING = [

@@ -72,6 +72,7 @@ def test_a_pod_says_what_the_proxy_understands(name: str) -> None:
         for one in (*pod.get("initContainers", ()), *pod["containers"])
         if one["image"] == "trioproxy"
     )
+    assert ours["imagePullPolicy"] == "IfNotPresent"  # or it is pulled at each start
     options = understood(ours["args"])
     assert options["watch"]
     (url,) = options["listen"]
@@ -115,6 +116,9 @@ def test_the_nomad_job_says_what_the_proxy_understands() -> None:
     assert job["type"] == "system"
     task = job["group"][0]["proxy"]["task"][0]["trioproxy"]
     config, (template,) = task["config"][0], task["template"]
+    assert re.fullmatch(
+        r"trioproxy:(?!latest)\w+", config["image"]
+    )  # what has no tag is pulled
     (url,) = understood(config["args"])["listen"]
     listener = parse_listener(url)
     assert isinstance(listener, UnixAddress)
