@@ -45,7 +45,7 @@ try:
 except ImportError as error:
     raise ConfigError(
         "METRICS needs the package prometheus_client, which is not installed here",
-        hint="pip install 'trioproxy[metrics]', or unset METRICS",
+        hint="pip install prometheus_client, or unset METRICS",
     ) from error
 
 SCRAPED_FOR: Final = 1.0
