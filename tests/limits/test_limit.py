@@ -257,6 +257,8 @@ ERRORS = [
     ("CREATE_PORTS", "0.0.0.0:80", "write 80"),
     ("CREATE_PORTS", "[0:0::1]:80", "write [::1]:80"),
     ("CREATE_PORTS", "80/tcp", "write 80"),
+    ("CREATE_PORTS", "8080:80", "no port"),
+    ("CREATE_PORTS", "300.0.0.1:80", "no port"),
     ("CREATE_OPTIONS", "HostConfig.CgroupParent", "no field of an operation"),
     ("CREATE_OPTIONS", "ContainerExec:Frob", "no field of an operation"),
     ("CREATE_OPTIONS", "ContainerCreate:HostConfig.Privileged", "list its value in CREATE_PRIVILEGED"),
@@ -315,6 +317,38 @@ def test_base_stands_for_a_folder() -> None:
     ]:
         found = refusal(variables, "ContainerCreate", {"HostConfig": {"Binds": [bind]}})
         assert (found is None) is passes, bind
+
+
+def test_a_project_is_the_name_that_compose_gives() -> None:
+    """`{project}` is the value of `CREATE_PROJECT`, a name and no path."""
+    variables = {"CREATE_PROJECT": "shop", "CREATE_IMAGES": "{project}-web"}
+    for image, passes in (
+        ("shop-web", True),
+        ("blog-web", False),
+        ("project-web", False),
+    ):
+        assert (
+            refusal(variables, "ContainerCreate", {"Image": image}) is None
+        ) is passes
+    for name in ("Shop", "/shop", "-shop", "a b", "{project}"):
+        with pytest.raises(ConfigError, match="is no Compose project"):
+            limits({**variables, "CREATE_PROJECT": name})
+
+
+LINES: list[dict[str, str]] = [
+    {"CREATE_BINDS": "/a,/b", "CREATE_IMAGES": "*", "CREATE_CAPS": ""},
+    {"CREATE_BINDS": "{base}/a", "CREATE_BASE": "/srv"},
+    {"CREATE_IMAGES": "{project}-web", "CREATE_PROJECT": "shop", "CREATE_TMP": "/tmp"},
+    {"CREATE_BINDS": "@proxy", "PROXY_SOCKET": "/run/p.sock"},
+]
+
+
+@pytest.mark.parametrize("variables", LINES, ids=str)
+def test_what_is_said_of_limits_is_all_that_they_follow_from(
+    variables: dict[str, str],
+) -> None:
+    """Another value of any variable is another policy, and is told apart from it."""
+    assert limits(variables).lines == {f"{k}={v}" for k, v in variables.items()}
 
 
 def test_what_no_version_knows_is_listed_by_nothing() -> None:

@@ -8,6 +8,7 @@ from trioproxy.api.families import VARIABLES
 from trioproxy.api.fields import ARGUED, SOURCES, rows
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.meaning import meaning_of
+from trioproxy.limits.patterns import parse_ports
 from trioproxy.limits.sorts import (
     DEVICES,
     DRIVERS,
@@ -179,3 +180,22 @@ def test_a_list_is_told_item_by_item(line: str, told: str) -> None:
     policy, _ = parse_policy({"ALLOW_OPERATIONS": "ContainerCreate", variable: value})
     (found,) = (one for one in meaning_of(policy).limits if one.variable == variable)
     assert found.line == told
+
+
+PORTS: dict[str, tuple[str, int, int, str] | None] = {
+    "80": ("", 80, 80, "tcp"),
+    "80/udp": ("", 80, 80, "udp"),
+    "127.0.0.1:8000-8010/udp": ("127.0.0.1", 8000, 8010, "udp"),
+    "[::1]:80": ("[::1]", 80, 80, "tcp"),
+    "random": ("", 0, 0, "tcp"),
+    "127.0.0.1:random/sctp": ("127.0.0.1", 0, 0, "sctp"),
+    **dict.fromkeys(["", "0", "080", "80/", "80-", "-80", "x", "::1:80", "80/TCP", "%38"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "ports"), PORTS.items(), ids=PORTS)
+def test_ports_in_normal_form(
+    text: str, ports: tuple[str, int, int, str] | None
+) -> None:
+    """An address or all, a range, and a protocol: where none is said it is TCP."""
+    assert parse_ports(text) == ports

@@ -161,11 +161,19 @@ def host_port(address: str, port: str, protocol: str) -> str:
     return f"{_address(bounded(address))}{_port(port)}{_protocol(protocol)}"
 
 
-def _address(text: str) -> str:
+def is_address(text: str) -> bool:
+    """Whether a text is an address of IP."""
     try:
-        found = ipaddress.ip_address(text or "0.0.0.0")  # noqa: S104  compared, not bound
+        ipaddress.ip_address(text)
     except ValueError:
+        return False
+    return True
+
+
+def _address(text: str) -> str:
+    if text and not is_address(text):
         return f"{quote(text)}:"
+    found = ipaddress.ip_address(text or "0.0.0.0")  # noqa: S104  compared, not bound
     if found.is_unspecified:
         return ""
     return f"{found}:" if found.version == 4 else f"[{found}]:"

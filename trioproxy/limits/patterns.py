@@ -282,6 +282,8 @@ def port_of(text: str) -> Ports:
     if listed is None or not listed.first <= listed.last <= _LAST_PORT:
         raise Bad("no port", _PORT_HINT)
     address, protocol = listed.address.strip("[]"), listed.protocol
+    if address and not normal.is_address(address):  # as in 8080:80, which fits nothing
+        raise Bad("no port", _PORT_HINT)
     ports = f"{listed.first}-{listed.last}"
     written = normal.host_port(address, ports, protocol)
     if written != text:
