@@ -466,3 +466,14 @@ def test_the_canonical_form_is_the_same_operation(
     except BadTarget:
         return
     assert match(method, Target.parse(target.canonical)) is first
+
+
+def test_nothing_is_kept_of_a_segment_that_is_the_clients_own() -> None:
+    """Podman's routes are made when they are asked for: of what is none nothing is held, however often."""
+    podmans = routes._ROUTES["GET", "libpod"]
+    assert isinstance(podmans, routes._PodmansRoutes)
+    assert podmans.find("/libpod/containers/json") is not None
+    before = podmans._routes.keys() | set()
+    for number in range(3):
+        assert podmans.find(f"/libpod/frob{number}/json") is None
+    assert podmans._routes.keys() == before

@@ -1,6 +1,10 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from trioproxy.file.incumbents import (
+    INCUMBENTS,
     LINUXSERVER,
     TECNATIVA,
     VARIABLES,
@@ -134,3 +138,10 @@ def test_needs() -> None:
     }
     assert TECNATIVA.needs("POST", "/containers/x/start") == {"POST"}
     assert TECNATIVA.needs("GET", "/debug/vars") == frozenset()
+
+
+def test_each_is_pinned_to_the_version_that_runs_beside_ours() -> None:
+    """The page that compares the proxies says of which version these rules are."""
+    page = (Path(__file__).parents[2] / "docs" / "differences.md").read_text()
+    for one in INCUMBENTS:
+        assert re.search(rf"{re.escape(one.image)}\]\([^)]*\) {re.escape(one.version)}\b", page, re.IGNORECASE)  # fmt: skip

@@ -81,6 +81,17 @@ def test_table(row: tuple[str, str, str, str]) -> None:
     assert [outcome(name, where) for where in BESIDE] == expected
 
 
+THINGS = "APPARMOR CAPABILITIES CAPS ENTRYPOINTS ENVS FOLDERS GPUS IPC LABELS MOUNTS PATHS PID REGISTRIES REPOSITORIES REPOS ROOT SECCOMP SOCKETS SYSCTLS TMPFS ULIMITS USERNS"  # fmt: skip
+
+
+@pytest.mark.parametrize("word", THINGS.split())
+def test_what_is_limited_by_a_guessed_name(word: str) -> None:
+    """A word for what containers have, with an S or without, is meant for us in any environment."""
+    for name in (f"EXEC_QQQQ_{word}", f"EXEC_QQQQ_{word.removesuffix('S')}"):
+        assert outcome(name, "incumbents") == STOPS
+    assert outcome("EXEC_QQQQ_QQQQ", "incumbents") == WARNS
+
+
 def test_a_port_of_kubernetes() -> None:
     """A service's address is others', by its value; a guessed limit is none."""
     address = "tcp://10.0.0.1:80"

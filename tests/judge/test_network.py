@@ -67,6 +67,7 @@ def test_what_names_another_is_left_as_it_is(mode: str) -> None:
     assert answer.allowed is (mode == "none")
     if mode == "none":
         assert answer.body["HostConfig"]["NetworkMode"] == "none"
+        assert "NetworkingConfig" not in answer.body  # and it joins nothing beside that
 
 
 def test_what_stands_there_is_judged() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.limits.listing import files
 from tests.test_shipped_files import every_file
-from trioproxy.api.families import OPERATIONS_VARIABLE
+from trioproxy.api.families import OPERATIONS_VARIABLE, Hides
 from trioproxy.api.routes import OPERATIONS, Risk
 from trioproxy.file.permissions import parse_policy, parse_policy_file
 from trioproxy.judge.meaning import meaning_of
@@ -22,6 +22,8 @@ OBJECTS: tuple[dict[str, str], ...] = (
     {"ONLY_CONTAINERS": "@own,db", "ONLY_VOLUMES": "*", "ONLY_OWNER": "x"},
 )
 REACHABLE = sorted(name for name, rows in OPERATIONS.items() if rows[0].is_reachable)
+TELLING = [name for name in REACHABLE if OPERATIONS[name][0].hiding]
+"""The operations whose answers have secrets, of which it is known where they stand."""
 
 
 def grants(policy: Policy) -> list[Grant]:
@@ -100,3 +102,22 @@ def test_what_a_grant_gives_depends_on_the_rest(
     """The same operation or item is root beside one rest of a file, and not beside another."""
     grant = Grant.parse(name) if "=" in name else Grant(OPERATIONS_VARIABLE, name)
     assert Powers(parse_policy(variables)[0]).of(grant).level == level
+
+
+@pytest.mark.parametrize("name", TELLING)
+@pytest.mark.parametrize("words", ["env", "commands", "labels", "env,labels", "env,commands,labels"])  # fmt: skip
+def test_what_of_an_answer_is_told_and_what_is_hidden(name: str, words: str) -> None:
+    """Each kind of secret that an answer can show is told of once: as shown, or as redacted."""
+    row, hides = OPERATIONS[name][0], {Hides(one) for one in words.split(",")}
+    policy = parse_policy({"ALLOW_OPERATIONS": name, "REDACT": words})[0]
+    power = Powers(policy).of(Grant(OPERATIONS_VARIABLE, name))
+    if not row.hiding & hides:
+        assert (power.level, power.why) == (row.risk, row.summary)
+    elif row.hiding <= hides:
+        assert power.level == Risk.INFO_LEAK
+    else:
+        shown, _, hidden = power.why.partition(", where secrets may stand, too; ")
+        said = {Hides.ENV: "environments", Hides.COMMANDS: "commands", Hides.LABELS: "labels"}  # fmt: skip
+        for one in Hides:
+            assert (said[one] in shown) is (one in row.hiding - hides)
+            assert (said[one] in hidden) is (one in row.hiding & hides)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.judge.judging import request
+from tests.judge.judging import outcome_of, request
 from trioproxy.api.families import Kind
 from trioproxy.errors import BadTarget, Untold
 from trioproxy.file.permissions import parse_policy
@@ -75,6 +76,33 @@ KEPT = [
 def test_what_no_prune_takes(kind: Kind, value: dict[str, Any]) -> None:
     """What the Engine leaves alone stays, and what is not listed; a volume with a name as well."""
     assert prune(kind).takes(value) is None
+
+
+VALUES = {
+    "label": "a",
+    "label!": "a",
+    "until": "10m",
+    "all": "true",
+    "dangling": "true",
+    "": "x",
+}
+TAKEN = {
+    Kind.CONTAINER: {"label", "label!", "until"},
+    Kind.NETWORK: {"label", "label!", "until"},
+    Kind.VOLUME: {"label", "label!", "all"},
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("kind", TAKEN)
+def test_the_filters_of_each_kind(kind: Kind, name: str) -> None:
+    """What the Engine takes, and what it answers with 400: an unknown one would count for nothing."""
+    filters = {name: [VALUES[name]]}
+    if name in TAKEN[kind]:
+        assert prune(kind, filters).filters[name] == {VALUES[name]}
+    else:
+        with pytest.raises(BadTarget, match="invalid filter"):
+            prune(kind, filters)
 
 
 def test_named_volumes() -> None:
@@ -191,6 +219,27 @@ def test_what_is_answered_by_name() -> None:
     assert isinstance(found, Passes)
     assert found.removals is not None
     assert found.removals.each == ((ID, "front"),)
+    # What is kept of it while it is under way is weighed, by the names in it.
+    gate = Gate.enforcing(parse_policy(PRUNES)[0])
+    verdict = Verdict.of(gate, request("POST", "/networks/prune"), found, "")
+    assert verdict.size == 512 + 4 * len(f"{ID}front")
+    told = outcome_of(verdict, 200)
+    assert replace(told, began=2.0, ended=5.5).seconds == 3.5
+
+
+def test_others_have_their_turn_between_many() -> None:
+    """A prune of thousands keeps nobody waiting: each 64 things somebody else may go on."""
+    policy, _ = parse_policy(PRUNES)
+    one = judging(Gate.enforcing(policy), request("POST", "/networks/prune"), has_body=False)  # fmt: skip
+    found = go_on(one)
+    assert isinstance(found, NeedListed)
+    things = tuple(Thing(Kind.NETWORK, f"{n:064x}", (f"n{n}",), OWN) for n in range(200))  # fmt: skip
+    found, turns = go_on(one, Listed(found.prune, things)), 0
+    while found is None:
+        found, turns = go_on(one), turns + 1
+    assert isinstance(found, Passes)
+    assert found.removals is not None
+    assert (len(found.removals.each), turns) == (200, 3)
 
 
 def test_where_nothing_is_narrowed() -> None:

@@ -206,3 +206,16 @@ def test_a_path_goes_on_as_it_was_judged() -> None:
     found = find("ContainerCreate", "", b"", read, objects=True).candidates
     (makes,) = (one.makes["DriverOpts"] for one in found if one.makes)
     assert makes == {"type": "none", "o": "bind", "device": "/srv/app"}
+
+
+def test_what_is_listed_as_a_whole_goes_on_whole() -> None:
+    """Of a field that nobody reads further nothing is left out."""
+    listed = {"CREATE_OPTIONS": "VolumeCreate:ClusterVolumeSpec"}
+    policy = parse_policy({**GRANTED, **LISTS, **listed})[0]
+    spec: dict[str, Any] = {"Group": "x", "AccessMode": {"Scope": ["single", 1, None]}}
+    body = {"Name": "new", "ClusterVolumeSpec": spec}
+    answer = asked(
+        Door(gate=Gate.enforcing(policy)), "POST /volumes/create", body, WORLD
+    )
+    assert answer.allowed, answer.message
+    assert answer.body["ClusterVolumeSpec"] == spec

@@ -191,6 +191,25 @@ def test_events(value: dict[str, Any], *, is_shown: bool) -> None:
     assert shown == ((value, 0) if is_shown else (HIDDEN, 1))
 
 
+NEEDS = {
+    "start": (False, False), "create": (False, True), "destroy": (True, False),
+    "remove": (True, False), "die": (False, False), "Create": (False, False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["container", "network", "volume"])
+@pytest.mark.parametrize(("action", "flags"), NEEDS.items(), ids=NEEDS)
+def test_what_an_event_says_of_what_is_known(
+    kind: str, action: str, flags: tuple[bool, bool]
+) -> None:
+    """Of what is gone nothing is heard any more; what is new is not what had its name before."""
+    showing = showing_of("SystemEvents")
+    need = next(showing.element("", event(kind, N, action, name="net")))
+    assert isinstance(need, NeedKnown)
+    assert (need.kind, need.id) == (Kind(kind), N)
+    assert (need.is_over, need.is_new) == flags
+
+
 def test_an_event_of_what_is_gone() -> None:
     """A list of names needs nothing but the name, as it was then."""
     showing = showing_of("SystemEvents", ONLY_CONTAINERS="gone")

@@ -136,6 +136,14 @@ def test_what_counts_only_when_it_is_set_is_open_when_it_is_gone() -> None:
         assert more({other: ""}, {name: "a", other: ""}) == []
 
 
+def test_what_stands_for_all_others_is_named_nowhere() -> None:
+    """A value of any character is not within words that name the first of them all."""
+    anything, nul = ((others(""),),), (("\0",), ("a",))
+    assert not is_included(anything, nul)
+    assert is_included(nul, anything)
+    assert not have_common(((others("\0"),),), (("\0",),))
+
+
 def test_a_base_is_what_it_stands_for() -> None:
     """The same text with another base is another folder, and a folder has many texts."""
     old = {"CREATE_BASE": "/srv/a", "CREATE_BINDS": "{base}/x"}

@@ -1,0 +1,171 @@
+"""What no client may do where others are known by their containers, whatever its policy."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.deciding import Answer, Door, asked
+from trioproxy.errors import BadBody
+from trioproxy.file.permissions import parse_policy
+from trioproxy.judge.gate import Gate
+from trioproxy.judge.guard import JOINING, Guard, refuses_body
+from trioproxy.judge.rules import Reason
+
+ID = "ab" * 32
+ALL = {
+    **dict.fromkeys(("POST", "CONTAINERS", "NETWORKS", "BUILD", "SERVICES"), "1"),
+    **dict.fromkeys(("IMAGES", "VOLUMES", "PING", "EXEC"), "1"),
+}
+OURS = Guard(
+    names=frozenset({"web", "worker"}), networks=frozenset({"front", ID, "9f"})
+)
+UNKNOWN = Guard(names=frozenset(), networks=None)
+SAYS = "is refused in every policy here: clients are known by their containers"
+
+
+def becomes(line: str, body: object = None, guard: Guard | None = OURS) -> Answer:
+    gate = replace(Gate.enforcing(parse_policy(ALL)[0]), guard=guard)
+    return asked(Door(gate=gate), line, body)
+
+
+CREATE, CONNECT = "POST /containers/create", "POST /networks/other/connect"
+BUILD, RENAME = "POST /build", "POST /containers/c/rename"
+
+
+def mode(text: str) -> dict[str, Any]:
+    return {"HostConfig": {"NetworkMode": text}}
+
+
+def endpoint(name: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
+    return {"NetworkingConfig": {"EndpointsConfig": {name: more}}}
+
+
+JOINS: dict[str, tuple[str, object]] = {
+    "a mode": (CREATE, mode("front")),
+    "a mode in another case": (CREATE, {"hostconfig": {"networkmode": "front"}}),
+    "a mode at the top, as Engines before 27 read it": (CREATE, {"NetworkMode": "front"}),
+    "an endpoint": (CREATE, endpoint("front")),
+    "an endpoint without anything": (CREATE, {"NetworkingConfig": {"EndpointsConfig": {"front": None}}}),
+    "an endpoint by its id": (CREATE, endpoint("other", NetworkID=ID)),
+    "the beginning of an id": (CREATE, mode("abab")),
+    "that in capitals": (CREATE, mode("ABAB")),
+    "a container's": (CREATE, mode("container:c")),
+    "a connect": ("POST /networks/front/connect", {"Container": "c"}),
+    "a connect by the beginning of an id": ("POST /networks/ababab/connect", {"Container": "c"}),
+    "a connect to another one, with the id of ours": (CONNECT, {"Container": "c", "EndpointConfig": {"NetworkID": ID}}),
+    "a build": (f"{BUILD}?networkmode=front", None),
+    "a build in another case": (f"{BUILD}?NetworkMode=front", None),
+    "a build with two": (f"{BUILD}?networkmode=other&networkmode=front", None),
+    "a build in a container's": (f"{BUILD}?networkmode=container:c", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "body"), JOINS.values(), ids=JOINS)
+def test_nobody_joins_a_network_of_the_proxys(line: str, body: object) -> None:
+    """Who is on it can send with a client's address; without a guard it is a request like others."""
+    answer = becomes(line, body)
+    assert (answer.allowed, answer.status) == (False, 403)
+    assert answer.message.endswith(SAYS)
+    assert becomes(line, body, None).allowed
+
+
+FREE: dict[str, tuple[str, object]] = {
+    "nothing": (CREATE, {}),
+    "the bridge": (CREATE, mode("bridge")),
+    "none": (CREATE, mode("none")),
+    "another network": (CREATE, mode("other")),
+    "a name that begins as one of ours": (CREATE, mode("fron")),
+    "a name that goes on": (CREATE, mode("frontend")),
+    "the beginning of a short name": (CREATE, mode("9")),
+    "another endpoint": (CREATE, endpoint("other", NetworkID="cd" * 32)),
+    "an alias that is called so": (CREATE, endpoint("other", Aliases=["front"])),
+    "a connect to another one": (CONNECT, {"Container": "front"}),
+    "another build": (f"{BUILD}?networkmode=other&t=front&target=container:c", None),
+    "a name that no policy has": (f"{RENAME}?name=webs", None),
+    "a bridge": ("POST /networks/create", {"Name": "n", "Driver": "bridge"}),
+    "a network of no driver": ("POST /networks/create", {"Name": "n"}),
+    "a read": ("GET /networks/front", None),
+    "a read of the swarm": ("GET /services", None),
+    "a start": ("POST /containers/c/start", None),
+    "a read that no row has": ("GET /containers/x/frob", None),
+    "a head that no row has": ("HEAD /containers/x/frob", None),
+}
+
+
+@pytest.mark.parametrize(("line", "body"), FREE.values(), ids=FREE)
+def test_all_else_passes(line: str, body: object) -> None:
+    """What is guarded keeps nobody from anything else."""
+    answer = becomes(line, body)
+    assert answer.allowed, answer.message
+
+
+REFUSED: dict[str, tuple[str, object, str]] = {
+    "a name that a policy has": (f"{RENAME}?name=web", None, "to call a container web, as a policy is, "),
+    "that with a slash": (f"{RENAME}?name=/worker", None, "to call a container worker, as a policy is, "),
+    "a driver that lies on another network": (
+        "POST /networks/create", {"Name": "n", "Driver": "macvlan"},
+        "NetworkCreate with the driver macvlan, which may lie on one of this proxy's networks, "),
+    "a service of a swarm": ("POST /services/create", {}, "ServiceCreate, which may make containers that have no mark, "),
+    "a write that no row has": ("POST /containers/x/frob", None, "POST of a route that is not known "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "body", "what"), REFUSED.values(), ids=REFUSED)
+def test_nobody_becomes_another_one(line: str, body: object, what: str) -> None:
+    """A policy's name, a network beside the proxy's, and containers that nobody can mark."""
+    answer = becomes(line, body)
+    assert not answer.allowed
+    assert answer.message == f"{what}{SAYS}"
+    assert becomes(line, body, None).allowed
+
+
+def test_until_it_is_known_which_are_ours_nothing_is_joined() -> None:
+    """And the message says why; what every Engine has is joined all the same."""
+    answer = becomes(CREATE, mode("other"), UNKNOWN)
+    assert "for nobody knows yet which are this proxy's" in answer.message
+    assert "as one of this proxy's may be" in becomes(CREATE, mode("front")).message
+    assert becomes(CREATE, mode("bridge"), UNKNOWN).allowed
+    assert becomes(CREATE, {}, UNKNOWN).allowed
+
+
+NAMES = st.text("abcdef0129-", min_size=1, max_size=70)
+
+
+@given(text=NAMES | st.integers(1, 64).map(lambda n: ID[:n]), others=st.sets(NAMES))
+def test_what_may_be_ours(text: str, others: set[str]) -> None:
+    """A name as it is, and an id by its beginning: the Engine takes no beginning of a name."""
+    names = frozenset(one for one in others if len(one) < 64)
+    guard = Guard(names=frozenset(), networks=names | {ID})
+    assert guard.is_ours(text) is (text in names or ID.startswith(text.lower()))
+
+
+@pytest.mark.parametrize("operation", sorted(JOINING))
+def test_a_body_that_cannot_be_read_is_refused(operation: str) -> None:
+    """What stands where a network should is no text: nobody knows what that joins."""
+    bodies: dict[str, list[dict[str, Any]]] = {
+        "ContainerCreate": [
+            mode(7), {"HostConfig": []}, {"NetworkingConfig": 7},  # type: ignore[arg-type]
+            {"HostConfig": {}, "hostconfig": {}}, endpoint("other", NetworkID=7),
+        ],
+        "NetworkConnect": [{"EndpointConfig": 7}, {"EndpointConfig": {"NetworkID": []}}],
+        "NetworkCreate": [{"Driver": 7}, {"Driver": "", "driver": "macvlan"}],
+    }  # fmt: skip
+    for body in bodies[operation]:
+        with pytest.raises(BadBody):
+            refuses_body(OURS, operation, body)
+    assert refuses_body(OURS, operation, None) is None
+    assert refuses_body(OURS, "VolumeCreate", mode("front")) is None
+
+
+def test_a_guard_is_no_rule_that_a_person_is_asked_about() -> None:
+    """Nothing in a file would allow it, so the refusal names no command that does."""
+    gate = Gate.enforcing(parse_policy(ALL)[0], approve="trioproxy approve x y")
+    at = Door(gate=replace(gate, guard=OURS))
+    answer = asked(at, f"{RENAME}?name=web")
+    assert "approve" not in answer.message
+    found = refuses_body(OURS, "NetworkCreate", {"Driver": "ipvlan"})
+    assert found is not None
+    assert (found.reason, found.rule, found.status) == (Reason.GUARDED, "", 403)

@@ -1,0 +1,178 @@
+"""Which client somebody is, by what the Engine says of who has his address."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trioproxy.api.families import Kind
+from trioproxy.errors import Nobody, Untold
+from trioproxy.judge.identity import (
+    choose,
+    names_for,
+    needs_image,
+    networks_of,
+    read_list,
+    who_has,
+)
+from trioproxy.limits.things import Thing
+
+PROXY, CLIENT, OTHER = "f0" * 32, "a1" * 32, "b2" * 32
+FRONT, BACK = "1" * 64, "2" * 64
+AT = "172.20.0.3"
+COMPOSE = {
+    "com.docker.compose.project": "shop",
+    "com.docker.compose.service": "web",
+    "com.docker.compose.container-number": "1",
+}
+
+
+def on(**each: str) -> dict[str, Any]:
+    """Networks, each with the address there: `front` and `back` are made, `bridge` is not."""
+    ids = {"front": FRONT, "back": BACK, "bridge": "3" * 64}
+    return {
+        "Networks": {n: {"IPAddress": a, "NetworkID": ids[n]} for n, a in each.items()}
+    }
+
+
+def container(full: str = CLIENT, name: str = "/web", **more: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
+    networks = on(front=AT)
+    value = {"Id": full, "Names": [name], "ImageID": "sha256:x", "Labels": {}}
+    return {**value, "Status": "Up 3 seconds", "NetworkSettings": networks, **more}
+
+
+def proxy(**each: str) -> dict[str, Any]:
+    return container(PROXY, "/proxy", NetworkSettings=on(**each or {"front": "172.20.0.2"}))  # fmt: skip
+
+
+def found(*listed: dict[str, Any], address: str = AT) -> str | None:
+    """The name of who has an address, among these and the proxy; None: nobody has it."""
+    one = who_has(address, read_list([*listed], address, PROXY), PROXY)
+    return one.thing.names[0] if one is not None else None
+
+
+def test_who_has_an_address_beside_the_proxy() -> None:
+    """The one container on a network that the proxy is on, by its address there."""
+    assert found(proxy(), container()) == "web"
+    six = {"Networks": {"front": {"IPAddress": "172.20.0.9", "GlobalIPv6Address": "fd00::3", "NetworkID": FRONT}}}  # fmt: skip
+    assert found(proxy(), container(NetworkSettings=six), address="fd00::3") == "web"
+    linked = container(Names=["/web", "/other/alias"])
+    assert found(proxy(), linked) == "web"
+
+
+def test_who_is_nobody() -> None:
+    """An address on another network, on the bridge, of the proxy, or that nobody has."""
+    elsewhere = container(NetworkSettings=on(back=AT))
+    assert found(proxy(), elsewhere) is None
+    assert found(proxy(front="172.20.0.2", back="172.21.0.2"), elsewhere) == "web"
+    on_bridge = container(NetworkSettings=on(bridge=AT))
+    assert found(proxy(front="172.20.0.2", bridge="172.17.0.2"), on_bridge) is None
+    assert found(proxy(front=AT)) is None
+    assert found(proxy(), address="172.20.0.77") is None
+    assert found(container()) is None, "the proxy is not in the list"
+
+
+def test_an_address_of_two_is_nobodys() -> None:
+    """And so is that of a container which a client made."""
+    with pytest.raises(Nobody, match=f"{AT} is the address of 2 containers"):
+        found(proxy(), container(), container(OTHER, "/db"))
+    made = container(Labels={"trioproxy.owner": ""})
+    with pytest.raises(Nobody, match="web was made through a proxy, and chooses no"):
+        found(proxy(), made)
+
+
+HALVES: list[dict[str, Any]] = [
+    container("a1"), container("A1" * 32), container(Names=[]), container(Names=["/a", "/b"]),
+    container(Names="/web"), container(Labels=["x"]), container(Labels={"x": 1}), container(Id=None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("half", HALVES, ids=range(len(HALVES)))
+def test_half_a_description_is_nobody(half: dict[str, Any]) -> None:
+    """Where the Engine's list is not what it should be nobody is chosen by it."""
+    with pytest.raises(Untold, match="list of containers is not complete"):
+        read_list([half], AT, PROXY)
+    # Of whom it is not asked nothing but the addresses is looked at.
+    others = {**half, "NetworkSettings": on(front="172.20.0.200")}
+    assert read_list([others, container()], AT, PROXY)[0].thing.names == ("web",)
+
+
+STATUSES = {
+    "Up 3 seconds": True, "Up 59 seconds": True, "Up 2 seconds": False, "Up 1 second": False,
+    "Up Less than a second": False, "Up About a minute": True, "Up About an hour": True,
+    "Up 2 minutes": True, "Up 25 hours (healthy)": True, "Up 3 days": True, "Up 5 weeks": True,
+    "Up 10 months": True, "Up 2 years (Paused)": True, "Up 0 minutes": False, "": False,
+    "Exited (0) 3 minutes ago": False, "Created": False, "Restarting (1) 5 minutes ago": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "is_long"), STATUSES.items(), ids=STATUSES)
+def test_who_surely_runs_for_long(status: str, is_long: bool) -> None:
+    """By the words of a list: who runs for three seconds was there before the connection."""
+    (one,) = read_list([container(Status=status)], AT, PROXY)
+    assert one.runs_for_long is is_long
+
+
+def test_the_networks_that_somebody_made() -> None:
+    """By their ids, with their names; what has none, and what each Engine has, is none."""
+    described = container(NetworkSettings=on(front=AT, bridge="172.17.0.9"))
+    assert networks_of(described) == {FRONT: "front"}
+    none: dict[str, Any] = {"Networks": {"front": {"NetworkID": ""}, "back": None}}
+    assert networks_of({"NetworkSettings": none}) == {}
+
+
+def thing(labels: dict[str, str], inherited: dict[str, str] | None = None) -> Thing:
+    return Thing(Kind.CONTAINER, CLIENT, ("shop-web-1",), labels, inherited=inherited)
+
+
+LABEL = {"trioproxy.policy": "ci"}
+NAMES: list[tuple[dict[str, str], dict[str, str], list[str]]] = [
+    ({}, {}, ["shop-web-1"]),
+    (LABEL, {}, ["ci"]),
+    (LABEL | COMPOSE, {}, ["ci"]),
+    (COMPOSE, {}, ["shop.web", "web", "shop-web-1"]),
+    # What it has from its image it has not chosen.
+    (LABEL, LABEL, ["shop-web-1"]),
+    (LABEL, {"trioproxy.policy": "other"}, ["ci"]),
+    (COMPOSE, COMPOSE, ["shop-web-1"]),
+    ({k: v for k, v in COMPOSE.items() if "number" not in k}, {}, ["shop-web-1"]),
+    ({k: v for k, v in COMPOSE.items() if "service" not in k}, {}, ["shop-web-1"]),
+    # A label chooses also where it names no policy that there could be.
+    ({"trioproxy.policy": ""}, {}, []),
+    ({"trioproxy.policy": "../x"}, {}, []),
+    ({"trioproxy.policy": "CI"}, {}, []),
+]
+
+
+@pytest.mark.parametrize(("labels", "inherited", "names"), NAMES, ids=str)
+def test_what_a_container_may_choose(
+    labels: dict[str, str], inherited: dict[str, str], names: list[str]
+) -> None:
+    """Its label, else what Compose calls it, else its name."""
+    one = thing(labels, inherited)
+    assert names_for(one) == names
+    for known in names:
+        assert choose(one, {known: 1, "else": 1}) == known
+    assert not names or choose(one, dict.fromkeys(names)) == names[0]
+    with pytest.raises(Nobody) as caught:
+        choose(one, {"else": 1})
+    files = " or ".join(f"{name}.env" for name in names) or "no file"
+    assert f"has no policy here: {files} in POLICIES" in str(caught.value)
+
+
+def test_an_image_that_is_gone() -> None:
+    """Nobody knows which labels came from it: who has one of those that choose is nobody."""
+    for labels in (LABEL, COMPOSE):
+        assert needs_image(thing(labels))
+        with pytest.raises(Nobody, match="the image of the container shop-web-1 is gone"):  # fmt: skip
+            names_for(thing(labels))
+    assert not needs_image(thing({"x": "y"}))
+    assert names_for(thing({"x": "y"})) == ["shop-web-1"]
+
+
+@given(name=st.text("aZ0._-/", min_size=1, max_size=66))
+def test_a_name_of_a_file(name: str) -> None:
+    """What names a policy is a file in one folder: no path, no capitals, no hidden file."""
+    is_name = name[0] not in "._-" and not set(name) & {"/", "Z"} and len(name) <= 64
+    assert names_for(thing({"trioproxy.policy": name}, {})) == [name] * is_name
