@@ -73,7 +73,7 @@ def test_questions_for_programs(live: Path) -> None:
         "standing": "refused",
         "power": "host-root",
         "root": True,
-        "why": "is /etc",
+        "why": "is root's own",
         "told": "ContainerCreate asks for /etc, which CREATE_BINDS does not list",
         "note": "",
         "seen": {

@@ -122,10 +122,10 @@ LIMITED = "ALLOW_OPERATIONS=ContainerCreate,ContainerList\nCREATE_BINDS="
 ROOTS = [
     ("/srv/a", "/srv/a,/srv/b", "no known way", "+ CREATE_BINDS=/srv/b"),
     ("/srv/a", "/srv/a,/srv/a/x", "new", "! ContainerCreate, CREATE_BINDS=/srv/a: a link planted in one of its folders leads anywhere when it is bound"),
-    ("/srv/a", "/etc,/srv/a", "new", "+ CREATE_BINDS=/etc  HOST-ROOT: is /etc"),
-    ("/etc", "/etc,/usr", "yes, as before, and in 1 new way", "+ CREATE_BINDS=/usr  HOST-ROOT: is /usr"),
+    ("/srv/a", "/etc,/srv/a", "new", "+ CREATE_BINDS=/etc  HOST-ROOT: is root's own"),
+    ("/etc", "/etc,/usr", "yes, as before, and in 1 new way", "+ CREATE_BINDS=/usr  HOST-ROOT: is root's own"),
     ("/etc,/srv/a", "/etc", "yes, as before", "- CREATE_BINDS=/srv/a"),
-    ("/etc,/srv/a", "/srv/a", "no known way any more", "- CREATE_BINDS=/etc  HOST-ROOT: is /etc"),
+    ("/etc,/srv/a", "/srv/a", "no known way any more", "- CREATE_BINDS=/etc  HOST-ROOT: is root's own"),
 ]  # fmt: skip
 
 
@@ -174,7 +174,7 @@ def test_the_worst_is_first(folder: Path) -> None:
     data = json.loads(diff(folder, "small.env", "new.env", "--as", "json").out)
     worst = data["more"][0]
     assert (worst["name"], worst["power"], worst["why"]) == (
-        *("CREATE_BINDS=/etc", "host-root", "is /etc"),
+        *("CREATE_BINDS=/etc", "host-root", "is root's own"),
     )
     powers = {one["name"]: one["power"] for one in data["more"]}
     assert powers["ContainerCreate"] == "limited"

@@ -55,7 +55,7 @@ def test_a_diff_begins_with_root_and_the_worst(learned: File, tmp_path: Path) ->
     lines = shown.out.splitlines()
     assert shown.status == 1
     assert "root on the host: yes, as before, and in 1 new way" in lines[0]
-    assert lines[1] == "  ! ContainerCreate, CREATE_BINDS=/etc: is /etc"
+    assert lines[1] == "  ! ContainerCreate, CREATE_BINDS=/etc: is root's own"
     etc = next(at for at, line in enumerate(lines) if "CREATE_BINDS=/etc" in line)
     volume = next(at for at, line in enumerate(lines) if "VolumeCreate" in line)
     assert etc < volume

@@ -182,7 +182,7 @@ def test_what_requests_asked_for_is_not_in_a_log(read: Reading) -> None:
     assert read.granted == {"ContainerCreate"}
     open_family = "nothing is known of what ContainerCreate asked for"
     assert open_family in done.err
-    assert "# open: what ContainerCreate may ask for" in read.file.read_text()
+    assert "# not limited: what ContainerCreate may ask for" in read.file.read_text()
     assert "CREATE_BINDS=" not in read.file.read_text()
     done = read("--learn", "routes", logs=("-",), piped=created + b"\n")
     assert done.status == 0

@@ -246,7 +246,7 @@ async def test_root_on_the_host_is_announced_loudly(learn: Learning) -> None:
     assert "new: ContainerCreate (POST /containers/create), limited: makes" in done.err
     assert "new: ImageLoad (POST /images/load), HOST-ROOT: loads" in done.err
     assert "# Root on the host: yes, by ImageLoad:" in learn.file.read_text()
-    limited = "# limited by the lists below:\n#   ContainerCreate "
+    limited = "# limited to what is harmless or in the lists:\n#   ContainerCreate "
     assert limited in learn.file.read_text()
     assert "half granted: ContainerCreate without ContainerStart" in done.err
 

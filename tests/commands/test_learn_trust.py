@@ -164,7 +164,9 @@ async def test_a_reviewers_note_stays(learn: Learning) -> None:
     """What a person writes behind the comment on an operation survives each run."""
     await learn("--", *client_sending(EXEC, INFO))
     text = learn.file.read_text()
-    text = text.replace("# harmless:", "# as of #11\n# harmless:")
+    text = text.replace(
+        "# reads about the host and its containers:", "# as of #11\n# harmless:"
+    )
     text = text.replace(
         "SystemInfo", "\n#   SystemInfo             # asked for in #12", 1
     )
@@ -174,7 +176,7 @@ async def test_a_reviewers_note_stays(learn: Learning) -> None:
         await learn("--", *client_sending(LIST, EXEC, INFO))
         text = learn.file.read_text()
         assert re.findall(r"   # (.*)", text) == ["why? Ann.", "asked for in #12"]
-        assert "\n# as of #11\n# harmless:" in text
+        assert "\n# as of #11\n# reads about the host and its containers:" in text
 
 
 async def test_what_reads_secrets_is_flagged(learn: Learning) -> None:

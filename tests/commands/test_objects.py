@@ -35,8 +35,8 @@ def test_explain_says_what_may_be_named(files: tuple[str, str]) -> None:
     words = " ".join(out.split())
     assert "root on the host: no known way" in words
     assert "ONLY_CONTAINERS=@own: containers that requests may name" in words
-    assert "ONLY_NETWORKS=@own,bridge,default,none: networks, as the variable is not set" in words  # fmt: skip
-    assert "others are not shown, either: ContainerList" in words
+    assert "ONLY_NETWORKS=@own,bridge,default,none: networks that requests may name, as the variable is not set" in words  # fmt: skip
+    assert "not listed is left out of the answers of ContainerList" in words
     _, out, _ = run("explain", "--as", "json", files[1])
     told = json.loads(out)
     assert told["objects"]["ONLY_CONTAINERS"] == "@own"

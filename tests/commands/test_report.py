@@ -1,8 +1,11 @@
 """`trioproxy explain --as html`: one page from files, and what becomes of bad ones."""
 
 import os
+import re
+import shlex
 import shutil
 import sys
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -122,6 +125,21 @@ def test_bad_input(
     assert (done.status, done.out) == (2, "")
     assert message in done.err
     assert sorted(file.parent.iterdir()) == before
+
+
+def test_how_to_compare(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of one file says how it is told what is new, and that command writes such a page."""
+    monkeypatch.chdir(file.parent)
+    odd = file.rename("a b.env")
+    text = unescape(run(*PAGE, odd.name).out)
+    found = re.search(r"what is new since an older file shows <code>(.*?)</code>", text)
+    assert found
+    odd.with_name("OLD.env").write_text("ALLOW_OPERATIONS=\n")
+    name, *words = shlex.split(found[1])
+    assert (name, run(*words).status) == ("trioproxy", 1)
+    made = odd.with_name("PAGE.html").read_text()
+    assert "What changed" in made
+    assert "an older file shows" not in made
 
 
 async def test_a_terminal_gets_no_page(file: Path) -> None:

@@ -213,8 +213,8 @@ def test_a_create_is_told_of_with_what_lies_outside_of_its_limits() -> None:
     """Parents of binds, volumes and networks of others are named wherever they count."""
     found = meaning(**CREATE, CREATE_BINDS="/srv/app")
     assert found.answer == (
-        "root on the host: no known way, for a client that runs nothing on the host"
-        " itself, cannot write the parents of its binds and finds no volume or network"
+        "root on the host: no known way, for a client that runs only in containers or"
+        " elsewhere, cannot write the parents of its binds and finds no volume or network"
         " of others that leads to the host, where nobody on the host runs what it writes"
         " in /srv/app, on an Engine without known escapes"
     )

@@ -392,7 +392,7 @@ def test_a_family_whose_lists_were_taken_out_stays_open() -> None:
     file.edit("CREATE_IMAGES=nginx:latest", "")
     file.learn(bind("/etc"))
     assert not any(name.startswith("CREATE_") for name in file.lists())
-    assert "# open: what ContainerCreate may ask for" in file.text
+    assert "# not limited: what ContainerCreate may ask for" in file.text
     assert file.proposal.lists.open == {
         Family.CREATE: "its lists were taken out of the file; to close it again, add CREATE_BINDS="
     }
@@ -417,7 +417,7 @@ def test_routes_learned_without_arguments_leave_their_family_open() -> None:
     file = File(replace(WISH, arguments=False))
     file.learn(bind("/etc"))
     assert file.lists() == {}
-    assert "# open: what ContainerCreate may ask for" in file.text
+    assert "# not limited: what ContainerCreate may ask for" in file.text
     file.wish, file.gate = WISH, Gate.learning()
     file.learn(execute("ls"))
     assert set(file.lists()) == {"EXEC_COMMANDS", "EXEC_USERS"}
@@ -538,7 +538,7 @@ def test_notes_of_reviewers_stay() -> None:
     """What a person wrote behind a row, or above a list, is there after the next run."""
     file = File()
     file.learn(bind("/srv", "/etc"))
-    row = "#   CREATE_BINDS=/etc      is /etc"
+    row = "#   CREATE_BINDS=/etc      is root's own"
     line = "CREATE_BINDS=/etc,/srv"
     file.text = file.text.replace(f"{row}\n", f"{row}   # for the clock, ticket 7\n")
     file.text = file.text.replace(f"{line}\n", f"# the data, ticket 8\n{line}\n")
@@ -603,8 +603,8 @@ def test_the_file_changes_only_where_it_grants_anew(
         before = file.text
         file.learn(*session, status=data.draw(st.sampled_from([201, 400])))
         if _deciding(file.text) == _deciding(before):
-            assert _without(file.text, "# never asked for: ") == _without(
-                before, "# never asked for: "
+            assert _without(file.text, "# never asked for, so refused: ") == _without(
+                before, "# never asked for, so refused: "
             )
 
 

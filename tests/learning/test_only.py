@@ -171,7 +171,7 @@ def test_strangers_that_vary_open_their_kind_alone() -> None:
         file.write()
     assert file.objects["ONLY_CONTAINERS"] == "*"
     assert file.objects["ONLY_NETWORKS"] == "@own,bridge"
-    assert "# open: which containers may be named\n" in file.text
+    assert "# not limited: which containers may be named\n" in file.text
     counted = file.proposal.objects.counted["ONLY_CONTAINERS"]
     assert counted == "1 of 2 was its own; job-2 was not; others in other runs"
     proposed = "ONLY_CONTAINERS=@own,job-0,job-1,job-2"
@@ -225,7 +225,9 @@ def test_strangers_alone_that_vary_limit_nothing() -> None:
     file.run(inspect(DB))
     text = file.run(inspect(WEB))
     assert not file.objects
-    assert "# open: which containers, networks and volumes may be named\n" in text
+    assert (
+        "# not limited: which containers, networks and volumes may be named\n" in text
+    )
     assert (
         Strangers.NAMES,
         "ONLY_CONTAINERS=db,shop-web-1",

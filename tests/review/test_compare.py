@@ -135,7 +135,7 @@ def test_a_grant_has_the_power_that_its_own_file_gives() -> None:
     (free,) = compare(held, bare).more
     assert (free.grant.name, free.power.is_root) == ("CREATE_*=*", True)
     (bind,) = compare(policy(**CREATE, CREATE_BINDS=""), held).more
-    assert (bind.power.why, bind.endpoint) == ("is /etc", None)
+    assert (bind.power.why, bind.endpoint) == ("is root's own", None)
     (gone,) = compare(held, policy(**CREATE, CREATE_BINDS="")).less
     assert gone.power == bind.power
     made = compare(exact(), policy(**CREATE, CREATE_BINDS="")).more

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trioproxy.api.families import Places
+from tests.review.given import file
 from trioproxy.limits.grant import Grant
 from trioproxy.review.readings import reading
 
@@ -18,8 +18,10 @@ READINGS = [
     ("CREATE_IMAGES=@built", [("@built", "what was built or committed through this policy since the proxy began, by its id; BuildKit tells none")]),
     ("CREATE_CAPS=NET_ADMIN", []),
     ("CREATE_CAPS=*", []),
-    ("CREATE_PORTS=random", [("random", "a port that the Engine chooses, or that the system had free")]),
-    ("ONLY_CONTAINERS=@own", [("@own", "what was made through this policy")]),
+    ("CREATE_PORTS=random", [("random", "any of 32768 to 60999, or what the Engine chooses")]),
+    ("EXEC_COMMANDS=echo", [("echo", "with any arguments")]),
+    ("EXEC_USERS=@default", [("@default", "the container's own user, root where nothing else is said")]),
+    ("ONLY_CONTAINERS=@own", [("@own", "what was made through a file with ONLY_OWNER=ci-7f3k")]),
     ("ONLY_CONTAINERS=@project:shop", [("@project:shop", "what Compose made for this project")]),
     ("ONLY_VOLUMES=@label:a=b", [("@label:a=b", "what has this label")]),
     ("ONLY_VOLUMES=web-*", [("*", "any letters, digits, _ or -")]),
@@ -30,4 +32,8 @@ READINGS = [
 @pytest.mark.parametrize(("line", "parts"), READINGS, ids=str)
 def test_readings(line: str, parts: list[tuple[str, str]]) -> None:
     """Each part of an item that stands for more than itself is explained, and no other."""
-    assert list(reading(Grant.parse(line), Places("/home/ci", "/scratch", ""))) == parts
+    places = "CREATE_BASE=/home/ci\nCREATE_TMP=/scratch\nCREATE_CAPS=\n"
+    policy = file(
+        f"{places}ONLY_OWNER=ci-7f3k\nONLY_VOLUMES=@own\nALLOW_OPERATIONS=\n"
+    ).policy
+    assert list(reading(Grant.parse(line), policy)) == parts

@@ -156,8 +156,8 @@ def test_a_refused_value_says_whether_it_is_root() -> None:
     found = sheet(live, ALLOW_OPERATIONS="ContainerCreate", CREATE_BINDS="/a")
     (one,) = found.refused
     assert one.told == "ContainerCreate asks for /etc, which CREATE_BINDS does not list"
-    assert (one.power.is_root, one.power.why) == (True, "is /etc")
-    assert [one.root for one in additions(found)] == ["is /etc"]
+    assert (one.power.is_root, one.power.why) == (True, "is root's own")
+    assert [one.root for one in additions(found)] == ["is root's own"]
 
 
 def test_listed_values_that_nobody_asks_for_are_reported() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.depth import IS_DEEP, by_depth
 from tests.test_shipped_files import every_file
-from trioproxy.api.families import LIMITS, MOVING, OPERATIONS_VARIABLE
+from trioproxy.api.families import LIMITS, MOVING, OPERATIONS_VARIABLE, REDACT_VARIABLE
 from trioproxy.api.routes import OPERATIONS
 from trioproxy.commands import explain
 from trioproxy.commands.approve import questions
@@ -24,6 +24,7 @@ from trioproxy.evidence.seen import Evidence
 from trioproxy.file import envfile
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.power import LIMITED, Power, Powers
+from trioproxy.judge.rules import Mode
 from trioproxy.learning.learnedfile import TITLES, Learned, render
 from trioproxy.learning.only import OBJECT_VARIABLES
 from trioproxy.limits.grant import Grant
@@ -31,6 +32,9 @@ from trioproxy.review.compare import compare
 from trioproxy.review.page import File, Record, page
 from trioproxy.review.sheet import Line, Sheet, Standing, grants_of, listed, sheet_of
 
+ROW = re.compile(
+    r"<strong><code>(\w+)</code>.*?What that is</span><div>(.*?)</div>", re.DOTALL
+)
 STRUCK = 6
 """So many lines of a file are struck out at least, where not all are."""
 
@@ -90,6 +94,13 @@ def in_text(one: Variant) -> Iterator[tuple[str, str]]:
             yield f"{variable}={found[1]}", "host-root"
 
 
+def said_in_text(one: Variant) -> dict[str, str]:
+    """What `explain` says that each operation does, and nothing of what was seen."""
+    text = "\n".join(explain.text_lines(one.file, sheet_of(one.file.policy), None))
+    told = re.findall(r"(?m)^  (\w+) +[A-Z]+ +/.*((?:\n      .*)*)", text)
+    return {name: re.sub(r"\s+", " ", said).strip() for name, said in told}
+
+
 def in_markdown(one: Variant) -> dict[str, str]:
     rows = [line.split(" | ") for line in explain.markdown_lines("app.env", one.sheet)]
     return {
@@ -97,8 +108,9 @@ def in_markdown(one: Variant) -> dict[str, str]:
     }
 
 
-def on_page(one: Variant) -> tuple[dict[str, str], dict[str, str]]:
-    """The levels of operations, by the tables that they stand in; what is not granted."""
+def on_page(one: Variant) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+    """The levels of operations, by the tables that they stand in, with what they do; what is
+    not granted."""
     policy, variables = one.file.policy, one.file.variables
     file = File(name="app.env", digest="0", variables=variables, policy=policy)
     known = (
@@ -107,15 +119,13 @@ def on_page(one: Variant) -> tuple[dict[str, str], dict[str, str]]:
         else None
     )
     text = unescape(page(file, known))
-    operations, others = dict[str, str](), dict[str, str]()
+    operations, others = dict[str, tuple[str, str]](), dict[str, str]()
     parts = re.split(
         r'<h3><span class="badge k-([a-z-]+)">', text.partition('id="operations"')[2]
     )
     for level, part in zip(parts[1::2], parts[2::2], strict=True):
         table = part.partition("</table>")[0]
-        operations |= dict.fromkeys(
-            re.findall(r"<strong><code>(\w+)</code>", table), level
-        )
+        operations |= {name: (level, does) for name, does in ROW.findall(table)}
     _, _, rest = text.partition('id="left-out"')
     for row in rest.partition("</table>")[0].split("<tr")[2:]:
         name = re.search(r"<code>(.*?)</code>", row)
@@ -125,8 +135,8 @@ def on_page(one: Variant) -> tuple[dict[str, str], dict[str, str]]:
     return operations, others
 
 
-def in_file(one: Variant) -> dict[str, str]:
-    """The titles below which operations stand in the comments of a file."""
+def in_file(one: Variant) -> dict[str, tuple[str, str]]:
+    """The titles below which operations stand in the comments of a file, and what is said."""
     policy, variables = one.file.policy, one.file.variables
     names = (*LIMITS, *OBJECT_VARIABLES, *MOVING.values())
     text = render(
@@ -135,20 +145,24 @@ def in_file(one: Variant) -> dict[str, str]:
             file="app.env",
             operations=listed(policy, OPERATIONS_VARIABLE),
             lists={name: variables[name] for name in names if name in variables},
+            redact=variables.get(REDACT_VARIABLE, ""),
         )
     )
-    title, found = "", dict[str, str]()
+    title, found = "", dict[str, tuple[str, str]]()
     for line in text.splitlines():
+        said = ""
         begin, mark, rest = line.removeprefix("# ").partition(":")
         if f"{begin}:" in TITLES.values() and mark:
             title = f"{begin}:"
         elif title and line.startswith("#     "):
             rest = line.removeprefix("#     ")
         elif title and line.startswith("#   "):
-            rest = line.split()[1]
+            rest, said = [*line.split(maxsplit=2), ""][1:3]
         else:
             title, rest = "", ""
-        found |= {name: title for name in rest.replace(" ", "").split(",") if name}
+        found |= {
+            name: (title, said) for name in rest.replace(" ", "").split(",") if name
+        }
     return found
 
 
@@ -166,8 +180,12 @@ def check(one: Variant) -> None:
     assert {name for name, level in told.items() if level == "host-root"} == roots
     titles = {name: TITLES[level] for name, level in levels.items()}
     written = in_file(one)
-    assert written.items() <= titles.items()
     assert written.keys() >= one.file.policy.operations
+    for name, (title, said) in written.items():
+        assert title == titles[name]
+        assert said in {powers[name].why, ""}
+    said_of = {name: f"{powers[name].why}{' [connects]' * OPERATIONS[name][0].connects}" for name in operations}  # fmt: skip
+    assert said_in_text(one) == said_of
     for name in operations:
         shown = risk_of(name, Powers(policy))
         is_named = powers[name].is_root or powers[name].level == LIMITED
@@ -177,15 +195,25 @@ def check(one: Variant) -> None:
 
 def check_page(one: Variant) -> None:
     """The page says the same, of what is granted and of what is not."""
-    levels = {name: power.level for name, power in one.powers.items()}
-    operations = {name: level for name, level in levels.items() if name in OPERATIONS}
     shown, others = on_page(one)
-    assert shown == operations
+    assert shown == {
+        name: (power.level, power.why)
+        for name, power in one.powers.items()
+        if name in OPERATIONS
+    }
     assert others == {
         line.grant.name: line.power.level
         for line in one.sheet.lines
         if line.standing is not Standing.GRANTED
     }
+
+
+def check_root_goes(one: Variant) -> None:
+    """Without what a file says gives root until it is struck out, there is none."""
+    if one.file.policy.mode is Mode.EXACT:
+        for line in one.sheet.granted:
+            one = one.without(line.grant) if line.power.is_root else one
+        assert not one.sheet.meaning.is_root
 
 
 def opened(line: Line, whole: Sheet) -> set[Power]:
@@ -229,6 +257,7 @@ def test_all_views_agree(file: Path) -> None:
     whole = read(file)
     check(whole)
     check_page(whole)
+    check_root_goes(whole)
     grants = list(grants_of(whole.file.policy))
     for number, grant in enumerate(grants[:: by_depth(len(grants) // STRUCK + 1, 1)]):
         one = whole.without(grant)

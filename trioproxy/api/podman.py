@@ -24,7 +24,7 @@ LIBPOD_COMMIT
 POST    /libpod/commit                                              LibpodImageCommit           write none           packs   any    -   open         -------o destructive   turns a container into an image, may replace a tag
 LIBPOD_CONTAINERS
 POST    /libpod/containers/create                                   LibpodContainerCreate       write none           fills   any    -   open         -------- host-root     makes a container, privileged or with host mounts too
-GET     /libpod/containers/json                                     LibpodContainerList         read  none           looks   any    -   -            -------a secret-leak   lists containers with commands, labels and mounts
+GET     /libpod/containers/json                                     LibpodContainerList         read  none           looks   any    -   -            -------a secret-leak   lists containers with their commands and labels
 POST    /libpod/containers/prune                                    LibpodContainerPrune        write none           -       any    -   -            -------- destructive   removes every stopped container
 GET     /libpod/containers/showmounted                              LibpodContainerShowMounted  read  none           -       any    -   -            -------- info-leak     lists where file systems of containers are on the host
 GET     /libpod/containers/stats                                    LibpodContainerStatsAll     read  follow         -       any    -   -            -------- info-leak     watches what containers consume
@@ -32,7 +32,7 @@ GET     /libpod/containers/{name:.*}/healthcheck                    LibpodContai
 DELETE  /libpod/containers/{name}                                   LibpodContainerDelete       write none           -       any    -   -            -------- destructive   removes a container, running ones with force
 GET     /libpod/containers/{name}/archive                           LibpodContainerArchive      read  download       packs   any    -   -            p-a----o secret-leak   copies any file out of a container
 HEAD    /libpod/containers/{name}/archive                           LibpodContainerArchiveInfo  read  none           looks   any    -   -            p------- info-leak     looks up a path in a container
-PUT     /libpod/containers/{name}/archive                           LibpodPutContainerArchive   write upload         unpacks any    -   open         -------- host-root     writes any file into a container, as root
+PUT     /libpod/containers/{name}/archive                           LibpodPutContainerArchive   write upload         unpacks any    -   open         -------- host-root     writes any file into a container as root
 POST    /libpod/containers/{name}/attach                            LibpodContainerAttach       write hijack         -       any    -   open         -------o host-root     reads and feeds a container's main process
 GET     /libpod/containers/{name}/changes                           LibpodContainerChanges      read  none           looks   any    -   -            -------- info-leak     lists the files that a container changed
 POST    /libpod/containers/{name}/checkpoint                        LibpodContainerCheckpoint   write download       packs   any    -   -            --a----o secret-leak   takes a container's memory and file system out
@@ -58,7 +58,7 @@ POST    /libpod/containers/{name}/unpause                           LibpodContai
 POST    /libpod/containers/{name}/update                            LibpodContainerUpdate       write none           -       any    -   open         -------- availability  changes limits, health check and environment
 POST    /libpod/containers/{name}/wait                              LibpodContainerWait         read  follow         -       any    -   -            -------- low           waits for a container's state
 LIBPOD_EVENTS
-GET     /libpod/events                                              LibpodEvents                read  follow         -       any    -   -            -------e secret-leak   watches all that happens, other people's exec commands too
+GET     /libpod/events                                              LibpodEvents                read  follow         -       any    -   -            -------e secret-leak   watches what happens, other people's exec commands too
 LIBPOD_EXEC
 GET     /libpod/exec/{id}/json                                      LibpodExecInspect           read  none           -       any    -   -            -------a secret-leak   shows an exec's command and arguments
 POST    /libpod/exec/{id}/remove                                    LibpodExecRemove            write none           -       any    -   -            -------- availability  removes an exec, a running one with force
@@ -111,8 +111,8 @@ GET     /libpod/networks/json                                       LibpodNetwor
 POST    /libpod/networks/prune                                      LibpodNetworkPrune          write none           -       any    -   -            -------- destructive   removes unused networks
 DELETE  /libpod/networks/{name}                                     LibpodNetworkDelete         write none           -       any    -   -            -------- destructive   removes a network
 GET     /libpod/networks/{name}                                     LibpodNetworkInspect        read  none           -       any    -   -            -------r info-leak     shows a network and who is on it
-POST    /libpod/networks/{name}/connect                             LibpodNetworkConnect        write none           -       any    -   -            -------- availability  puts any container on any network, however separate
-POST    /libpod/networks/{name}/disconnect                          LibpodNetworkDisconnect     write none           -       any    -   -            -------- availability  takes any container off a network
+POST    /libpod/networks/{name}/connect                             LibpodNetworkConnect        write none           -       any    -   -            -------- availability  puts a container on a network, however separate
+POST    /libpod/networks/{name}/disconnect                          LibpodNetworkDisconnect     write none           -       any    -   -            -------- availability  takes a container off a network
 GET     /libpod/networks/{name}/exists                              LibpodNetworkExists         read  none           -       any    -   -            -------- low           asks whether there is a network
 GET     /libpod/networks/{name}/json                                LibpodNetworkInspect        read  none           -       any    -   -            -------r info-leak     shows a network and who is on it
 POST    /libpod/networks/{name}/update                              LibpodNetworkUpdate         write none           -       any    -   -            -------- availability  changes the DNS servers of a network
@@ -154,17 +154,17 @@ LIBPOD_SWAGGER
 GET     /libpod/swagger                                             LibpodSwagger               read  none           -       any    -   -            -------- low           describes the API
 LIBPOD_SYSTEM
 POST    /libpod/system/check                                        LibpodSystemCheck           write none           -       any    -   -            -------- destructive   checks the storage, removes what is damaged if asked
-GET     /libpod/system/df                                           LibpodSystemDataUsage       read  none           looks   any    -   -            -------r availability  measures disk use, a slow scan; lists what there is
+GET     /libpod/system/df                                           LibpodSystemDataUsage       read  none           looks   any    -   -            -------r availability  measures disk use by a slow scan, lists what there is
 POST    /libpod/system/prune                                        LibpodSystemPrune           write none           -       any    -   -            -------- destructive   removes all that is unused
 LIBPOD_VERSION
 GET     /libpod/version                                             LibpodVersion               read  none           -       any    -   -            -------- info-leak     tells the versions of Podman and kernel
 LIBPOD_VOLUMES
 POST    /libpod/volumes/create                                      LibpodVolumeCreate          write none           -       any    -   open         -------r host-root     makes a volume, of any host path too
-GET     /libpod/volumes/json                                        LibpodVolumeList            read  none           -       any    -   -            -------r secret-leak   lists volumes with their options, passwords of shares too
+GET     /libpod/volumes/json                                        LibpodVolumeList            read  none           -       any    -   -            -------r secret-leak   lists volumes with their options and passwords of shares
 POST    /libpod/volumes/prune                                       LibpodVolumePrune           write none           -       any    -   -            -------- destructive   removes unused volumes
 DELETE  /libpod/volumes/{name}                                      LibpodVolumeDelete          write none           -       any    -   -            -------- destructive   removes a volume and its data
 GET     /libpod/volumes/{name}/exists                               LibpodVolumeExists          read  none           -       any    -   -            -------- low           asks whether there is a volume
 GET     /libpod/volumes/{name}/export                               LibpodVolumeExport          read  download       packs   any    -   -            p------o secret-leak   downloads what is in a volume
 POST    /libpod/volumes/{name}/import                               LibpodVolumeImport          write upload         unpacks any    -   -            -------- destructive   replaces what is in a volume
-GET     /libpod/volumes/{name}/json                                 LibpodVolumeInspect         read  none           -       any    -   -            -------r secret-leak   shows a volume's options, passwords of shares too
+GET     /libpod/volumes/{name}/json                                 LibpodVolumeInspect         read  none           -       any    -   -            -------r secret-leak   shows a volume's options and passwords of shares
 """

@@ -82,11 +82,11 @@ class Risk(StrEnum):
 
 MEANINGS = MappingProxyType(
     {
-        Risk.HOST_ROOT: "can give root on the host",
-        Risk.DESTRUCTIVE: "can destroy or replace data",
-        Risk.AVAILABILITY: "can stop or disturb what runs",
-        Risk.SECRET_LEAK: "can read secrets",
-        Risk.INFO_LEAK: "can read about the host and its containers",
+        Risk.HOST_ROOT: "gives root on the host",
+        Risk.DESTRUCTIVE: "removes or replaces things",
+        Risk.AVAILABILITY: "starts, stops or disturbs what runs",
+        Risk.SECRET_LEAK: "reads secrets",
+        Risk.INFO_LEAK: "reads about the host and its containers",
         Risk.LOW: "harmless",
     }
 )
@@ -366,6 +366,11 @@ class Endpoint:
         return f"{self.risk.shown}, {CONNECTS}" if self.connects else self.risk.shown
 
     @property
+    def held(self) -> str:
+        """What it does where lists hold it: behind a comma stands what nobody can do then."""
+        return self.summary.partition(",")[0]
+
+    @property
     def note(self) -> str:
         """What a reviewer should read; of what is harmless there is nothing to say."""
         if self.risk in {Risk.LOW, Risk.INFO_LEAK} and not self.connects:
@@ -403,12 +408,12 @@ GET     /configs/{id}                              ConfigInspect            read
 DELETE  /configs/{id}                              ConfigDelete             write  none           -       any    -   -            -------- destructive   removes a swarm config
 POST    /configs/{id}/update                       ConfigUpdate             write  none           -       any    -   -            -------- low           relabels a swarm config
 CONTAINERS
-GET     /containers/json                           ContainerList            read   none           looks   -      -   -            -s-----a secret-leak   lists containers with commands, labels and mounts
+GET     /containers/json                           ContainerList            read   none           looks   -      -   -            -s-----a secret-leak   lists containers with their commands and labels
 POST    /containers/create                         ContainerCreate          write  none           fills   makes  cnv create       ----x-b- host-root     makes a container, privileged or with host mounts too
 POST    /containers/prune                          ContainerPrune           write  none           -       prunes -   -            -------- destructive   removes every stopped container
 GET     /containers/{id}/archive                   ContainerArchive         read   download       packs   names  -   -            p-a----o secret-leak   copies any file out of a container
 HEAD    /containers/{id}/archive                   ContainerArchiveInfo     read   none           looks   names  -   -            p-r----- info-leak     looks up a path in a container
-PUT     /containers/{id}/archive                   PutContainerArchive      write  upload         unpacks names  -   only         --r----- host-root     writes any file into a container, as root
+PUT     /containers/{id}/archive                   PutContainerArchive      write  upload         unpacks names  -   only         --r----- host-root     writes any file into a container as root
 POST    /containers/{id}/attach                    ContainerAttach          write  hijack         -       names  -   -            --e-x--o host-root     reads and feeds a container's main process
 GET     /containers/{id}/attach/ws                 ContainerAttachWebsocket write  websocket      -       names  -   -            p-e-x--o host-root     reads and feeds a main process, by a GET
 GET     /containers/{id}/changes                   ContainerChanges         read   none           looks   names  -   -            -------- info-leak     lists the files that a container changed
@@ -451,7 +456,7 @@ ANY     /debug/pprof/{name}                        DebugPprofNamed          read
 DISTRIBUTION
 GET     /distribution/{name}/json                  DistributionInspect      read   none           -       -      -   -            -----c-r info-leak     has any registry host asked for a manifest
 EVENTS
-GET     /events                                    SystemEvents             read   follow         -       -      -   -            -s-----e secret-leak   watches all that happens, other people's exec commands too
+GET     /events                                    SystemEvents             read   follow         -       -      -   -            -s-----e secret-leak   watches what happens, other people's exec commands too
 EXEC
 GET     /exec/{id}/json                            ExecInspect              read   none           -       names  -   -            -------a secret-leak   shows an exec's command and arguments
 POST    /exec/{id}/resize                          ExecResize               write  none           -       names  -   -            -------- low           sets an exec's terminal size
@@ -482,8 +487,8 @@ POST    /networks/create                           NetworkCreate            writ
 POST    /networks/prune                            NetworkPrune             write  none           -       prunes -   -            -------- destructive   removes unused networks
 DELETE  /networks/{id}                             NetworkDelete            write  none           -       names  -   -            -------- destructive   removes a network
 GET     /networks/{id}                             NetworkInspect           read   none           -       names  -   -            -s-----r info-leak     shows a network and who is on it
-POST    /networks/{id}/connect                     NetworkConnect           write  none           -       names  c   create       -------- availability  puts any container on any network, however separate
-POST    /networks/{id}/disconnect                  NetworkDisconnect        write  none           -       names  c   create       -------- availability  takes any container off a network
+POST    /networks/{id}/connect                     NetworkConnect           write  none           -       names  c   create       -------- availability  puts a container on a network, however separate
+POST    /networks/{id}/disconnect                  NetworkDisconnect        write  none           -       names  c   create       -------- availability  takes a container off a network
 NODES
 GET     /nodes                                     NodeList                 read   none           -       any    -   -            -------r info-leak     lists swarm nodes
 DELETE  /nodes/{id}                                NodeDelete               write  none           -       any    -   -            -------- destructive   removes a swarm node
@@ -529,7 +534,7 @@ POST    /swarm/unlock                              SwarmUnlock              writ
 GET     /swarm/unlockkey                           SwarmUnlockkey           read   none           -       any    -   -            p------o secret-leak   shows the manager's unlock key
 POST    /swarm/update                              SwarmUpdate              write  none           -       any    -   open         -------- host-root     changes the swarm's authority and join tokens
 SYSTEM
-GET     /system/df                                 SystemDataUsage          read   none           looks   -      -   -            -s-----r availability  measures disk use, a slow scan; lists what there is
+GET     /system/df                                 SystemDataUsage          read   none           looks   -      -   -            -s-----r availability  measures disk use by a slow scan, lists what there is
 TASKS
 GET     /tasks                                     TaskList                 read   none           -       any    -   -            -------a secret-leak   lists swarm tasks with their environment
 GET     /tasks/{id}                                TaskInspect              read   none           -       any    -   -            -------a secret-leak   shows a swarm task with its environment
@@ -537,11 +542,11 @@ GET     /tasks/{id}/logs                           TaskLogs                 read
 VERSION
 GET     /version                                   SystemVersion            read   none           -       -      -   -            -------- info-leak     tells the versions of engine and kernel
 VOLUMES
-GET     /volumes                                   VolumeList               read   none           -       -      -   -            -s-----r secret-leak   lists volumes with their options, passwords of shares too
+GET     /volumes                                   VolumeList               read   none           -       -      -   -            -s-----r secret-leak   lists volumes with their options and passwords of shares
 POST    /volumes/create                            VolumeCreate             write  none           -       makes  v   create       ------br host-root     makes a volume, of any host path or disk too
 POST    /volumes/prune                             VolumePrune              write  none           -       prunes -   -            -------- destructive   removes unused volumes
 DELETE  /volumes/{name}                            VolumeDelete             write  none           -       names  -   -            -------- destructive   removes a volume and its data
-GET     /volumes/{name}                            VolumeInspect            read   none           -       names  -   -            -------r secret-leak   shows a volume's options, passwords of shares too
+GET     /volumes/{name}                            VolumeInspect            read   none           -       names  -   -            -------r secret-leak   shows a volume's options and passwords of shares
 PUT     /volumes/{name}                            VolumeUpdate             write  none           -       names  -   open         -------- availability  changes a swarm cluster volume
 ANY
 OPTIONS /{any}                                     SystemOptions            read   none           -       -      -   -            -------- low           answers 200 whatever the path

@@ -17,6 +17,7 @@ from trioproxy.review.sheet import (
     Standing,
     additions,
     sheet_of,
+    unused_for,
 )
 from trioproxy.values import value_class
 
@@ -88,14 +89,9 @@ class Drifted:
 
     def _unused_lines(self) -> Iterator[str]:
         if self.unused:
-            yield f"granted, and not used for {count(self.days, 'day')}:"
-        for one in self.unused:
-            last = one.seen.last if one.seen else 0
-            when = f"last {iso(last)[:10]}" if last else "never seen"
-            yield f"  {one.grant.name}, {when}"
-        if self.unused and self.watched.seconds < self.days * DAY:
-            told = span(self.watched.seconds)
-            yield f"  (only {told} were watched: that proves little)"
+            when = unused_for(self.watched.seconds, self.days)
+            yield f"granted, and not used {when}:"
+        yield from (f"  {one.grant.name}{one.last_used}" for one in self.unused)
 
     def markdown(self) -> Iterator[str]:
         """Say it beside a change: as it is on a terminal."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from trioproxy.api.families import LIMITS
-from trioproxy.api.routes import CONNECTS, MEANINGS, OPERATIONS, Effect, Risk
+from trioproxy.api.routes import CONNECTS, OPERATIONS, Effect
 from trioproxy.apiversion import too_old
 from trioproxy.commands.catalogue import READ
 from trioproxy.commands.drift import Drifted
@@ -17,7 +17,7 @@ from trioproxy.commands.terminal import show, write
 from trioproxy.commands.views import Form, refuse_output, viewed, write_page
 from trioproxy.evidence.seen import Evidence
 from trioproxy.judge.meaning import Limited, open_sections
-from trioproxy.judge.power import LIMITED
+from trioproxy.judge.power import LIMITED, WORDS, Power
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.flows import half_granted, unseen_states
 from trioproxy.learning.wording import describe_learning
@@ -148,11 +148,10 @@ def text_lines(
 
 def titles() -> dict[str, str]:
     """What the levels of operations are called, the worst first."""
-    worst, *others = (
-        (str(risk), f"{risk.shown}, {words}") for risk, words in MEANINGS.items()
-    )
-    limited = LIMITED, "limited in what they ask for or reach"
-    return dict((worst, limited, *others))
+    return {
+        level: f"{Power(level).shown}{' ' if level == LIMITED else ', '}{words}"
+        for level, words in WORDS.items()
+    }
 
 
 def writes(sheet: Sheet) -> int:
@@ -205,10 +204,7 @@ def _lists(sheet: Sheet) -> Iterator[str]:
             yield "  values combine: each of them may be asked for with any other"
         if closed := [one.variable for one in of_it if not one.value]:
             yield from wrapped(f"{none} {', '.join(closed)}", indent="  ")
-    if meaning.shows_listed:
-        names = ", ".join(meaning.shows_listed)
-        yield from wrapped(f"others are not shown, either: {names}", indent="  ")
-    for text in meaning.joined:
+    for text in meaning.beside_objects:
         yield from wrapped(text, indent="  ")
     yield from [""] * bool(meaning.redacted)
     for text in meaning.redacted:
@@ -228,12 +224,10 @@ def _list(limited: Limited, lines: Iterable[Line]) -> Iterator[str]:
 
 def _operation(line: Line) -> Iterator[str]:
     if line.endpoint:
-        route, summary = describe(line.endpoint)
+        route, _ = describe(line.endpoint)
         yield route
-        if line.power.level in {Risk.SECRET_LEAK, Risk.INFO_LEAK}:
-            summary = line.power.why  # of answers not all may be told
         connects = f" [{CONNECTS}]" if line.endpoint.connects else ""
-        yield from wrapped(f"{summary.strip()}{connects}", indent="      ")
+        yield from wrapped(f"{line.power.why}{connects}", indent="      ")
         if line.sighting:
             yield from wrapped(line.sighting, indent="      ")
 
@@ -256,7 +250,7 @@ def markdown_lines(path: str, sheet: Sheet) -> Iterator[str]:
         )
         seen = one.sighting.removeprefix("seen ")
         yield f"| {one.power.shown} | {as_code(one.grant.name)}{route} | {one.power.why} | {seen} |"
-    for text in (*meaning.joined, *meaning.redacted):
+    for text in (*meaning.beside_objects, *meaning.redacted):
         yield ""
         yield f"{text[0].upper()}{text[1:]}."
     limits = (*meaning.limits, *meaning.objects)

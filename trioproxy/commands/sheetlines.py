@@ -8,17 +8,17 @@ from trioproxy.commands.policyfile import as_data
 from trioproxy.evidence.strictjson import iso
 from trioproxy.judge.meaning import Way
 from trioproxy.learning.wording import some
-from trioproxy.review.sheet import Line
+from trioproxy.review.sheet import NO_WAY, Line
 
 ASKERS_SHOWN: Final = 5
-NO_WAY: Final = "no known way to root"
 
 
 def refused_text(line: Line) -> Iterator[str]:
     """Say what is refused, how often, and whether it would give root."""
     seen = line.seen
     clients = seen.clients if seen else ()
-    who = f", by {some(clients, ASKERS_SHOWN)}" if clients else ""
+    by = f", by {line.among(clients)}{some(clients, ASKERS_SHOWN)}"
+    who = by if clients else ""
     last = f", last {iso(seen.last)[:10]}" if seen else ""
     yield f"  {seen.count if seen else 0}x {line.told}{last}{who}"
     if line.note:

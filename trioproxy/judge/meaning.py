@@ -20,8 +20,10 @@ from typing import Final
 from trioproxy.api.families import (
     FAMILIES,
     NETWORK_VARIABLE,
+    OBJECTS,
     PROXY,
     REDACT_VARIABLE,
+    VARIABLES,
     Family,
     Kind,
 )
@@ -60,12 +62,6 @@ if _REACHING.keys() ^ LETTERS.reach != {"r"}:
 
 _OF_OTHERS = frozenset({"pid:container", "volumes:container"})
 """What is another container's, and harmless where that is within the limits."""
-
-_LINES = {
-    "ONLY_CONTAINERS": "containers that requests may name",
-    "ONLY_NETWORKS": "networks",
-    "ONLY_VOLUMES": "volumes",
-}
 
 
 @value_class
@@ -133,13 +129,14 @@ class Meaning:
         return bool(self.ways)
 
     @property
-    def joined(self) -> tuple[str, ...]:
-        """What becomes of a creation that names no network, if anything, in a sentence."""
-        if not self.joins:
-            return ()
-        return (
-            f"what names no network joins this one: {NETWORK_VARIABLE}={self.joins}",
-        )
+    def beside_objects(self) -> tuple[str, ...]:
+        """What else follows from lists of objects, a sentence each."""
+        shown, joined = ", ".join(self.shows_listed), f"{NETWORK_VARIABLE}={self.joins}"
+        told = {
+            f"what is not listed is left out of the answers of {shown}": shown,
+            f"what names no network joins this one: {joined}": self.joins,
+        }
+        return tuple(sentence for sentence, is_so in told.items() if is_so)
 
     @property
     def redacted(self) -> tuple[str, ...]:
@@ -187,6 +184,13 @@ def meaning_of(policy: Policy) -> Meaning:
     )
 
 
+def what_of(variable: str, item: str = "") -> str:
+    """Say what a variable lists, or what an item of it is; empty if it lists none."""
+    if variable in OBJECTS:
+        return f"{OBJECTS[variable]}s that requests may name"
+    return line_of(variable, item) if variable in VARIABLES else ""
+
+
 def open_sections(policy: Policy) -> tuple[str, ...]:
     """The sections in which routes pass, too, that this version does not know."""
     return tuple(name for name in SECTIONS if name in policy.sections)
@@ -207,7 +211,7 @@ def _limits(limits: Limits) -> Iterator[Limited]:
                     variable=name,
                     value=limit.value,
                     is_set=name in limits.by_variable,
-                    line=line_of(name, limit.value),
+                    line=what_of(name, limit.value),
                 )
 
 
@@ -217,7 +221,7 @@ def _objects(objects: Objects) -> Iterator[Limited]:
             variable=only.variable,
             value=only.value,
             is_set=only.variable in objects.set_variables,
-            line=_LINES[only.variable],
+            line=what_of(only.variable),
         )
 
 
@@ -555,7 +559,7 @@ def _only_for(policy: Policy) -> str:
 def _conditions(policy: Policy) -> Iterator[str]:
     opened = policy.opened_operations
     if "ContainerCreate" in opened:
-        yield "runs nothing on the host itself"
+        yield "runs only in containers or elsewhere"
         binds = policy.limits.by_variable.get(BINDS)
         if binds and not all(any(_shared_by(item)) for item in binds.patterns):
             yield "cannot write the parents of its binds"

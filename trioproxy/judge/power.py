@@ -6,7 +6,8 @@ operation that can be a way to root is none where lists hold it, and a value is 
 an operation asks for it. So a grant is root where a known way (`judge.meaning`) goes by it.
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from trioproxy.api.families import OBJECTS, REDACT_VARIABLE, Family, Hides, Kind
@@ -25,12 +26,17 @@ from trioproxy.values import ordered_class
 
 LIMITED: Final = "limited"
 """The level of an operation whose power the lists of the file limit."""
-LEVELS: Final = (
-    Risk.HOST_ROOT,
-    LIMITED,
-    *(one for one in MEANINGS if one is not Risk.HOST_ROOT),
-    "",
+WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    dict[str, str](
+        (
+            (Risk.HOST_ROOT, MEANINGS[Risk.HOST_ROOT]),
+            (LIMITED, "to what is harmless or in the lists"),
+            *MEANINGS.items(),
+        )
+    )
 )
+"""What each level says, the worst first: in the file, in `explain`, and on the page."""
+LEVELS: Final = (*WORDS, "")
 """All levels, the worst first; of what has the last one nothing bad is known."""
 
 
@@ -69,11 +75,11 @@ class Power:
         return LEVELS.index(self.level)
 
 
-def _told(endpoint: Endpoint, policy: Policy) -> Power:
+def _told(endpoint: Endpoint, policy: Policy, does: str) -> Power:
     """Say what an operation gives whose answer may not tell all of it."""
     hides, hiding = policy.hides or frozenset(), endpoint.hiding
     if endpoint.risk is not Risk.SECRET_LEAK or not hides & hiding:
-        return Power(endpoint.risk, endpoint.summary)
+        return Power(endpoint.risk, does)
     if hiding <= hides:
         return Power(Risk.INFO_LEAK, f"shows all but what {REDACT_VARIABLE} hides")
     told = " and ".join(_SHOWN[one] for one in Hides if one in hiding - hides)
@@ -120,6 +126,7 @@ class Powers:
         self.ways = ways_of(policy) if ways is None else ways
         """The known ways to root on the host that it opens."""
         self._policy = policy
+        self._shows_listed = frozenset(policy.shows_listed)
         self._opened = tuple(
             OPERATIONS[one][0] for one in sorted(policy.opened_operations)
         )
@@ -149,8 +156,10 @@ class Powers:
         if why := self._doors.get(name):
             return Power(Risk.HOST_ROOT, why)
         if limits_power_of(self._policy, name):
-            return Power(LIMITED, endpoint.summary)
-        return _told(endpoint, self._policy)
+            return Power(LIMITED, endpoint.held)
+        is_held = name in self._shows_listed
+        does = endpoint.held if is_held else endpoint.summary
+        return _told(endpoint, self._policy, does)
 
     def _alone(self, grant: Grant) -> str:
         """Why an item is root whatever else is listed; empty if it is not."""

@@ -39,7 +39,7 @@ from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.file.permissions import parse_policy
 from trioproxy.file.variables import SWITCHES, VERBS
 from trioproxy.judge.meaning import meaning_of
-from trioproxy.judge.power import LEVELS, LIMITED, Powers
+from trioproxy.judge.power import LIMITED, WORDS, Powers
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.minimize import (
     opened_operations,
@@ -57,23 +57,21 @@ _MOST_NAMED = 4
 _WIDTH, _ROW_WIDTH = 88, 22
 
 _VERDICT, _LEARNED, _READ = "Root on the host:", "Learned for", "Read, not seen:"
-_HARMLESS = "harmless:"
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        Risk.HOST_ROOT: "gives root on the host:",
-        LIMITED: "limited by the lists below:",
-        Risk.DESTRUCTIVE: "removes or replaces things:",
-        Risk.AVAILABILITY: "stops or disturbs what runs:",
-        Risk.SECRET_LEAK: "reads secrets:",
-        Risk.INFO_LEAK: _HARMLESS,
-        Risk.LOW: _HARMLESS,
+        **{level: f"{words}:" for level, words in WORDS.items()},
+        Risk.HOST_ROOT: f"{WORDS[Risk.HOST_ROOT]} until struck out:",
+        LIMITED: f"{LIMITED} {WORDS[LIMITED]}:",
         "": "not known to this version:",
     }
 )
 """What stands above the operations of each level, the worst first."""
-if tuple(TITLES) != LEVELS:
-    raise AssertionError("a level of power has no title in the file")
-_OPEN, _NEVER = "open:", "never asked for:"
+_OPEN, _NEVER = "not limited:", "never asked for, so refused:"
+_FORMER: Final = (
+    *("gives root on the host:", "limited by the lists below:"),
+    *("stops or disturbs what runs:", "open:", "never asked for:"),
+)
+"""Titles of files that version 0.2.0 wrote."""
 _TECNATIVA = f"{TECNATIVA.name}:"
 
 _SPECIAL: Final[Mapping[str, str]] = MappingProxyType(
@@ -99,7 +97,10 @@ _TITLE = re.compile(
     + "|".join(
         map(
             re.escape,
-            (_VERDICT, _LEARNED, _READ, *TITLES.values(), _OPEN, _NEVER, _TECNATIVA),
+            (
+                *(_VERDICT, _LEARNED, _READ, *TITLES.values()),
+                *(_OPEN, _NEVER, _TECNATIVA, *_FORMER),
+            ),
         )
     )
     + ")(?: .*)?"
@@ -196,13 +197,13 @@ def _comments(
         f"{_READ} {visible(learned.source)}."
         if learned.source
         else f'{_LEARNED} "{name}"; trioproxy explain {format_value(learned.file)} says'
-        " from what, and whether it is ready."
+        " from which runs."
     )
     yield "#"
     groups = dict[str, list[_Row]]()
     for level, row in _rows(Powers(policy, meaning.ways), granted):
         groups.setdefault(TITLES[level], []).append(row)
-    for title in dict.fromkeys(TITLES.values()):
+    for title in TITLES.values():
         yield from _group(title, groups.get(title, ()), before)
     yield from _names(_OPEN, _left_open(policy, granted, learned), "; ")
     yield from _names(_NEVER, _never_asked(policy, learned.asked))
@@ -218,13 +219,9 @@ def _rows(powers: Powers, granted: Iterable[str]) -> Iterator[tuple[str, _Row]]:
     """Each operation with its level, and each value by which a way to root goes."""
     for name in granted:
         power = powers.of(Grant(OPERATIONS_VARIABLE, name))
-        why = power.why
-        if power.level == LIMITED:
-            # Behind the comma stands what only a request that is not limited can do.
-            why = why.partition(",")[0]
-        elif TITLES[power.level] == _HARMLESS and not OPERATIONS[name][0].connects:
-            why = ""
-        yield power.level, _Row(name, why)
+        is_mild = power.level in {Risk.INFO_LEAK, Risk.LOW}
+        is_plain = is_mild and not OPERATIONS[name][0].connects
+        yield power.level, _Row(name, "" if is_plain else power.why)
     for grant in dict.fromkeys(way.grant for way in powers.ways if way.grant):
         yield Risk.HOST_ROOT, _Row(str(grant), powers.of(grant).why)
 
@@ -443,6 +440,7 @@ def in_tecnativa(granted: Iterable[str]) -> str:
         if value != TECNATIVA.defaults.get(name, "0")
     ]
     opened = count(len(opened_operations(values, [TECNATIVA])), "operation")
+    opened += f" instead of {len(granted)}"
     closed = some(unopenable(granted, TECNATIVA), _MOST_NAMED)
     none = closed and f", and none of its variables opens {closed}"
     return f"{_TECNATIVA} {' '.join(words) or 'as it is'}; opens {opened}{none}"

@@ -24,14 +24,17 @@ def describe_learning(evidence: Evidence) -> Iterator[str]:
     facts = evidence.completeness()
     if not facts.runs:
         return
-    logs = sum(run.source == "log" for run in evidence.runs.values())
-    from_logs = (
-        f"; {count(logs, 'run')} from logs, which show routes only" if logs else ""
-    )
-    yield f"learned in {describe_watch(facts)}, {days(facts.first, facts.last)}{from_logs}"
+    told = f"{describe_watch(facts)}, {days(facts.first, facts.last)}"
+    yield f"learned in {told}{from_logs(evidence)}"
     if groups := list(describe_groups(evidence)):
         yield f"last new: {'; '.join(groups)}"
     yield from describe_hidden(evidence.hidden)
+
+
+def from_logs(evidence: Evidence) -> str:
+    """Say how many runs only logs tell of, to stand behind how many there were."""
+    logs = sum(run.source == "log" for run in evidence.runs.values())
+    return f"; {count(logs, 'run')} from logs, which show routes only" if logs else ""
 
 
 def describe_hidden(hidden: Mapping[str, int]) -> Iterator[str]:

@@ -131,7 +131,7 @@ def _of_word(word: Word, *, is_read_only: bool) -> str:
             if is_read_only and tree in _IN_LOG:
                 continue
             if any(place.meets(name) for name in itself):
-                return f"is {tree}"
+                return "is root's own" if given == place else f"is {tree}"
             if any(place.inside.meets(name) for name in itself):
                 return f"lies in {tree}"
             if any(place.meets(name) for name in inside):

@@ -165,10 +165,11 @@ class Trials:
 
     def __str__(self) -> str:
         """Say it in one line."""
-        closed, moot = map(len, map(self.having, (Standing.CLOSED, Standing.MOOT)))
-        number = len(self.tried) - moot
-        want = f", {closed} of them for want of an operation" if closed else ""
-        more = f"; {moot} more go around lists that are not there" if moot else ""
+        closed, moot = map(self.having, (Standing.CLOSED, Standing.MOOT))
+        number = len(self.tried) - len(moot)
+        want = f", {len(closed)} as what they call is not granted" if closed else ""
+        lists = " and ".join(sorted({one.attack.beside for one in moot}))
+        more = f"; {len(moot)} others get around {lists}, not set here" if moot else ""
         shut = number - len(self.opened)
         return f"{shut} of {number} known attacks are shut{want}{more}"
 

@@ -14,20 +14,20 @@ way to get markup into the page, it could neither run nor tell anybody.
 """
 
 import hashlib
+import shlex
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Final
 
 from trioproxy import __version__
-from trioproxy.api.families import Places
-from trioproxy.api.routes import CONNECTS, MEANINGS, OPERATIONS, Effect
+from trioproxy.api.routes import CONNECTS, OPERATIONS, Effect
 from trioproxy.evidence.seen import Evidence
 from trioproxy.judge.meaning import Limited, open_sections
-from trioproxy.judge.power import LIMITED, Power
+from trioproxy.judge.power import WORDS, Power
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.flows import half_granted
-from trioproxy.learning.wording import count, describe_runs, span
+from trioproxy.learning.wording import count, days, describe_watch, from_logs
 from trioproxy.limits.limit import ANY
 from trioproxy.review.attacking import try_all
 from trioproxy.review.compare import Comparison, compare
@@ -55,12 +55,18 @@ from trioproxy.review.sheet import (
     Standing,
     flips_of,
     sheet_of,
+    unused_for,
 )
 from trioproxy.review.translate import elsewhere
 from trioproxy.values import value_class
 
 BEGINNING: Final = "<!doctype html>\n<!-- a report of trioproxy -->\n"
 """By which a file is known to be one of ours, that the next report may replace."""
+HARMLESS: Final = (
+    "What is harmless, as it gives no power over the host, may always be asked for: a"
+    " container's command, user, environment, labels and resources, volumes by name,"
+    " networks of its own."
+)
 VALUES_SHOWN: Final = 4
 """Of the values that one item fits."""
 
@@ -114,7 +120,7 @@ def page(
         ),
         element(
             "main",
-            _answer(sheet, sections, old, found),
+            _answer(sheet, sections, old, found, learned),
             [one.markup for one in sections],
         ),
         element("footer", para(f"Written by trioproxy {__version__}.")),
@@ -149,6 +155,7 @@ def _answer(
     sections: Iterable[Section],
     old: File | None,
     found: Comparison | None,
+    learned: Record | None,
 ) -> Markup:
     meaning = sheet.meaning
     ways = meaning.ways
@@ -161,7 +168,7 @@ def _answer(
     facts = [
         (len(sheet.operations), f"of {len(OPERATIONS)} operations are open"),
         (writes, "of them write"),
-        *([(len(used), "of them were seen in use")] if used else []),
+        *([(len(used), f"of them were used in {learned.name}")] if learned else []),
     ]
     links = [element("a", one.title, href=f"#{one.place}") for one in sections]
     return element(
@@ -199,19 +206,17 @@ def _sections(file: File, sheet: Sheet, live: Record | None) -> Iterator[Section
     """Make those for which there is something to say, in the order of the page."""
     meaning = sheet.meaning
     if meaning.limits:
-        told = "What is harmless may always be asked for. Beyond that, what is listed here; each item may come with any other."
+        told = f"{HARMLESS} Beyond that, what is listed here; each item may come with any other."
         lists = _lists(sheet, meaning.limits)
         yield Section("arguments", "What its requests may ask for", para(told), lists)
     if meaning.objects:
         told = "The objects that are listed here, and no others."
-        shown = meaning.shows_listed
         yield Section(
             "objects",
             "Which objects they may name",
             para(told),
             _lists(sheet, meaning.objects),
-            para("Others are not shown, either: ", some(shown), ".") if shown else None,
-            [para(f"{one[0].upper()}{one[1:]}.") for one in meaning.joined],
+            [para(f"{one[0].upper()}{one[1:]}.") for one in meaning.beside_objects],
         )
     if meaning.redacted:
         hidden = [para(f"{one[0].upper()}{one[1:]}.") for one in meaning.redacted]
@@ -231,14 +236,12 @@ def _operations(file: File, sheet: Sheet) -> Section:
         *(str(route) for route in policy.routes),
         *(f"all of {name}" for name in open_sections(policy)),
     ]
-    meanings = {str(risk): words for risk, words in MEANINGS.items()}
-    meanings[LIMITED] = "may ask for what is listed, and no more"
     tables = list[Children]()
     for power in sorted(
         {Power(one.power.level) for one in sheet.operations}, key=lambda one: one.rank
     ):
         lines = [one for one in sheet.operations if one.power.level == power.level]
-        tables.append(element("h3", badge(power), f" {meanings[power.level]}"))
+        tables.append(element("h3", badge(power), f" {WORDS[power.level]}"))
         tables.append(
             _granted(sheet, lines, f"{count(len(lines), 'operation')}, {power.shown}")
         )
@@ -265,9 +268,10 @@ def _granted(sheet: Sheet, lines: Sequence[Line], caption: str) -> Markup:
     heads = ["Granted", "What that is"]
     heads += ["Seen"] if any(one.seen for one in lines) else []
     heads += ["By"] if "Seen" in heads and any(one.endpoint for one in lines) else []
-    places = sheet.policy.limits.places
     rows = [
-        [_name(one), _told(one, places), seen_of(one.seen), _who(one)][: len(heads)]
+        [_name(one), _told(one, sheet.policy), seen_of(one.seen), _who(one)][
+            : len(heads)
+        ]
         for one in lines
     ]
     return table(caption, heads, rows, class_="granted")
@@ -280,7 +284,7 @@ def _name(line: Line) -> Children:
         parts = enumerate(HOLE.split(line.grant.item))
         item = [element("mark", one) if at % 2 else one for at, one in parts]
         return element("code", item)
-    marks = ["writes" if endpoint.effect is Effect.WRITE else "reads"]
+    marks = ["writes"] if endpoint.effect is Effect.WRITE else []
     marks += [CONNECTS] if endpoint.connects else []
     return [
         element("strong", code(line.grant.item)),
@@ -289,26 +293,27 @@ def _name(line: Line) -> Children:
     ]
 
 
-def _told(line: Line, places: Places) -> Children:
+def _told(line: Line, policy: Policy) -> Children:
     """What it is; of an item, what its parts stand for and what was asked for."""
     if line.endpoint:
         return line.power.why
     told: list[Children] = (
-        [[badge(line.power), f" {line.power.why}"]] if line.power.is_root else []
+        [[badge(line.power), f": {line.power.why}"]] if line.power.is_root else []
     )
-    told += [[code(part), f": {words}"] for part, words in reading(line.grant, places)]
+    told += [[code(part), f": {words}"] for part, words in reading(line.grant, policy)]
     if values := line.seen.values if line.seen else ():
         more = len(values) - VALUES_SHOWN
         shown = some(values[:VALUES_SHOWN])
         told.append(["asked for: ", shown, f" and {more} more" if more > 0 else None])
-    return [element("div", one) for one in told] or "as it stands"
+    return [element("div", one) for one in told] or "exactly this"
 
 
 def _who(line: Line) -> Children:
     seen = line.seen
     if seen is None or not seen.last:
         return "nobody"
-    return some(seen.programs or seen.clients)
+    names = seen.programs or seen.clients
+    return [line.among(names), some(names)]
 
 
 def _lists(sheet: Sheet, limits: Iterable[Limited]) -> list[Children]:
@@ -325,7 +330,7 @@ def _lists(sheet: Sheet, limits: Iterable[Limited]) -> list[Children]:
     for words, names in (
         ("Anything at all of ", [one.variable for one in limits if one.value == ANY]),
         (
-            "Nothing beyond the harmless of ",
+            "Nothing of ",
             [one.variable for one in limits if not one.value],
         ),
     ):
@@ -352,7 +357,7 @@ def _attacks(file: File) -> Section:
     return Section(
         "attacks",
         "Which known attacks it shuts",
-        para(f"{trials}. Each was judged as a request is that is served."),
+        para(f"{trials}. Each of their requests was judged as a client's is."),
         table(f"{len(rows)} are open", heads, rows, class_="attacks") if rows else None,
     )
 
@@ -368,13 +373,13 @@ def _others(sheet: Sheet, lines: Iterable[Line]) -> Section:
             code(one.grant.name),
             badge(one.power),
             one.note or str(one.standing),
-            f"{one.seen.count}\u00d7" if one.seen and one.seen.count else "not counted",
+            f"{one.seen.count}\u00d7" if one.seen and one.seen.count else "never",
         ]
         for one in lines
     ]
     heads = (
         "Operation or value",
-        "It would give",
+        "Risk",
         "Why it is not granted",
         "Asked for",
     )
@@ -415,9 +420,9 @@ def _changes(
                 element("h3", title),
                 table(
                     count(len(side), "grant"),
-                    ("Grant", "Risk", "What it does"),
+                    ("Grant", "Risk", "What that is"),
                     [
-                        [code(one.grant.name), badge(one.power), one.power.why]
+                        [code(one.grant.name), badge(one.power), one.does]
                         for one in side
                     ],
                     class_="grants",
@@ -431,19 +436,20 @@ def _changes(
 
 
 def _flipped(old: File, file: File, flips: Flips) -> Children:
-    """What was observed and is decided otherwise."""
-    sides = ((file, flips.refused), (old, flips.allowed))
+    """What was observed and one of the files alone allows."""
+    sides = ((old, flips.refused), (file, flips.allowed))
     rows: list[list[Children]] = [
-        [code(one.grant.name), code(by.name), one.told, seen_of(one.seen)]
+        [code(one.grant.name), code(by.name), seen_of(one.seen), _who(one)]
         for by, lines in sides
         for one in lines
     ]
+    heads = ("What", "Allowed by", "Seen", "By")
     return [
-        element("h3", "What was observed and is decided otherwise"),
-        para(f"{flips.number} of {flips.recorded}, the last on {day(flips.last)}."),
+        element("h3", "What was observed and only one of the two files allows"),
+        para(f"The last on {day(flips.last)}."),
         table(
-            count(len(rows), "thing"),
-            ("What", "Refused by", "Why", "Seen"),
+            f"{flips.number} of {flips.recorded} operations, values and objects",
+            heads,
             rows,
             class_="flipped",
         ),
@@ -461,7 +467,7 @@ def _drift(file: File, live: Record) -> Section:
             code(one.grant.name),
             [
                 one.told,
-                [" ", badge(one.power), f" {one.power.why}"]
+                under(badge(one.power), f": {one.power.why}")
                 if one.power.is_root
                 else None,
             ],
@@ -472,7 +478,6 @@ def _drift(file: File, live: Record) -> Section:
         if one.seen
     ]
     heads = ("What", "Why", "Asked for", "By")
-    is_short = facts.seconds < UNUSED_DAYS * DAY
     return Section(
         "drift",
         "What really happens",
@@ -481,36 +486,19 @@ def _drift(file: File, live: Record) -> Section:
         if refused
         else para("It refuses nothing that was sent."),
         [
-            element(
-                "h3", f"Open, and not used in the last {UNUSED_DAYS} days of that time"
-            ),
-            bullets(_unused(one) for one in unused),
-            para(
-                f"Only {span(facts.seconds)} were watched: that proves little.",
-                class_="note",
-            )
-            if is_short
-            else None,
+            element("h3", f"Granted, and not used {unused_for(facts.seconds)}"),
+            bullets([code(one.grant.name), one.last_used] for one in unused),
         ]
         if unused
         else None,
     )
 
 
-def _unused(line: Line) -> Children:
-    last = line.seen.last if line.seen else 0
-    return [code(line.grant.name), f", last {day(last)}" if last else ", never seen"]
-
-
 def _watched(evidence: Evidence) -> str:
     """Say how much was watched."""
     facts = evidence.completeness()
-    from_logs = sum(run.source == "log" for run in evidence.runs.values())
-    logs = f", {from_logs} of them from logs" if from_logs else ""
     return (
-        f"{describe_runs(facts)}{logs}, {day(facts.first)} to {day(facts.last)},"
-        f" watched for {span(facts.seconds)}; something was new last in run"
-        f" {facts.newest_run}"
+        f"{days(facts.first, facts.last)}, {describe_watch(facts)}{from_logs(evidence)}"
     )
 
 
@@ -525,7 +513,7 @@ def _provenance(
         ]
         if dropped := learned.evidence.dropped():
             rows.append(("Without room", count(dropped, "value")))
-    rows += [("Compared with", _source(old))] if old else []
+    rows.append(("Compared with", _source(old) if old else _how_to_compare(file)))
     rows += [("Beside", _source(live))] if live else []
     rows += [("Warnings", bullets(file.warnings))] if file.warnings else []
     pairs = [
@@ -533,6 +521,11 @@ def _provenance(
         for name, value in rows
     ]
     return Section("provenance", "Where this comes from", element("dl", pairs))
+
+
+def _how_to_compare(file: File) -> list[Children]:
+    command = f"trioproxy diff OLD.env {shlex.quote(file.name)} --as html -o PAGE.html"
+    return ["nothing; what is new since an older file shows ", code(command)]
 
 
 def _source(one: File | Record) -> list[Children]:

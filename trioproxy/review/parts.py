@@ -8,9 +8,8 @@ from trioproxy.judge.meaning import Way
 from trioproxy.judge.power import Power
 from trioproxy.learning.wording import count
 from trioproxy.review.markup import Children, Markup, element
-from trioproxy.review.sheet import Seen
+from trioproxy.review.sheet import NO_WAY, Seen
 
-NO_WAY: Final = "no known way to root"
 NOBODY: Final = "not told"
 """Stands for whoever asked, where evidence has neither a program nor an address."""
 SHOWN: Final = 6

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Final
 
-from trioproxy.api.families import MOVING, OBJECTS, Places
+from trioproxy.api.arguments import DEFAULT_USER
+from trioproxy.api.families import MOVING, OBJECTS, OWNER_VARIABLE
+from trioproxy.judge.rules import Policy
 from trioproxy.limits import varying
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY
 from trioproxy.limits.objects import OF_LABEL, OF_PROJECT, OWN
-from trioproxy.limits.patterns import READ_ONLY
+from trioproxy.limits.patterns import EPHEMERAL, READ_ONLY
 from trioproxy.limits.sorts import OWN_IMAGES
 
 HOLE: Final = re.compile(rf"(/\*\Z|{varying.HOLE.pattern})")
@@ -29,7 +31,7 @@ _KINDS: Final = MappingProxyType(
 )
 
 _OBJECTS: Final = (
-    (OWN, "what was made through this policy"),
+    (OWN, "what was made through a file with {}"),
     (OF_PROJECT, "what Compose made for this project"),
     (OF_LABEL, "what has this label"),
 )
@@ -38,15 +40,15 @@ _OBJECTS: Final = (
 _BUILT: Final = "what was built or committed through this policy since the proxy began, by its id; BuildKit tells none"
 
 
-def reading(grant: Grant, places: Places) -> Iterator[tuple[str, str]]:
-    """Parts of an item that are not plain, each with what it stands for.
-
-    `places`: what `{base}` and the like are in its file.
-    """
+def reading(grant: Grant, policy: Policy) -> Iterator[tuple[str, str]]:
+    """Parts of an item of a policy that are not plain, each with what it stands for."""
     variable, item = grant
     if variable in OBJECTS and item.startswith("@"):
+        owner = f"{OWNER_VARIABLE}={policy.objects.owner}"
         yield from (
-            (item, words) for begin, words in _OBJECTS if item.startswith(begin)
+            (item, words.format(owner))
+            for begin, words in _OBJECTS
+            if item.startswith(begin)
         )
         return
     if variable == "CREATE_IMAGES" and item in OWN_IMAGES:
@@ -54,13 +56,18 @@ def reading(grant: Grant, places: Places) -> Iterator[tuple[str, str]]:
         return
     for hole in dict.fromkeys(HOLE.findall(item)) if item != ANY else ():
         yield hole, _hole(hole)
-    for (hole, name), place in zip(MOVING.items(), places, strict=True):
+    for (hole, name), place in zip(MOVING.items(), policy.limits.places, strict=True):
         if hole in item:
             yield hole, place or f"what {name} names"
     if variable == "CREATE_BINDS" and item.endswith(READ_ONLY):
         yield READ_ONLY, "to be read, and not written"
     if variable == "CREATE_PORTS" and "random" in item:
-        yield "random", "a port that the Engine chooses, or that the system had free"
+        first, last = EPHEMERAL[0], EPHEMERAL[-1]
+        yield "random", f"any of {first} to {last}, or what the Engine chooses"
+    if variable == "EXEC_COMMANDS" and item != ANY:
+        yield item, "with any arguments"
+    if item == DEFAULT_USER:
+        yield item, "the container's own user, root where nothing else is said"
 
 
 def _hole(hole: str) -> str:

@@ -22,12 +22,13 @@ from trioproxy.evidence.keeping import as_moving
 from trioproxy.evidence.needs import is_need
 from trioproxy.evidence.seen import NOBODY, Evidence, Facts
 from trioproxy.evidence.sight import REFUSED, UNKNOWN, UNPROVEN, UNROUTED, Sight
-from trioproxy.judge.meaning import Meaning, meaning_of
+from trioproxy.evidence.strictjson import iso
+from trioproxy.judge.meaning import Meaning, meaning_of, what_of
 from trioproxy.judge.power import Power, Powers
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.learning.flows import unseen_states
 from trioproxy.learning.proposal import replay
-from trioproxy.learning.wording import count, days, some
+from trioproxy.learning.wording import count, days, some, span
 from trioproxy.limits.ends import Ends
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.inclusion import taken_out
@@ -44,6 +45,7 @@ from trioproxy.values import value_class
 
 NEVER: Final = "NEVER SEEN: added by hand"
 NOT_YET: Final = "not seen so far"
+NO_WAY: Final = "no known way to root by itself"
 NOTHING: Final = "0"
 """An item that lists nothing."""
 PROGRAMS_SHOWN: Final = 3
@@ -118,6 +120,21 @@ class Line:
         return rows[0] if rows else None
 
     @property
+    def does(self) -> str:
+        """Why it is root, what the operation does, or what the item is."""
+        return self.power.why or what_of(*self.grant)
+
+    def among(self, askers: Sequence[str]) -> str:
+        """What stands before who asked: of a value it is not known which of them did."""
+        return "some of " if askers[1:] and not self.grant.is_operation else ""
+
+    @property
+    def last_used(self) -> str:
+        """When it was used last, to stand behind its name; empty: never."""
+        last = self.seen.last if self.seen else 0
+        return f", last {iso(last)[:10]}" if last else ""
+
+    @property
     def sighting(self) -> str:
         """Say what was seen of it; empty if the evidence cannot tell."""
         if self.seen is None:
@@ -125,6 +142,13 @@ class Line:
         # Nobody adds what is the client's own by hand, before there is any.
         never = NOT_YET if self.grant.item == OWN else NEVER
         return str(self.seen) if self.seen.last else never
+
+
+def unused_for(seconds: int, days: int = UNUSED_DAYS) -> str:
+    """Say in which time something was not used; `seconds`: how long was watched."""
+    if seconds < days * DAY:
+        return f"in {span(seconds)}, which proves little"
+    return f"in the last {count(days, 'day')} that were watched"
 
 
 @value_class
@@ -565,7 +589,7 @@ class _Others:
                         grant=grant,
                         standing=Standing.UNSEEN,
                         power=self._adding.power(grant),
-                        note=f"usual where there is a {state.state.shown}",
+                        note=f"usual after a {state.state.shown}, which never came up",
                     )
 
     def _standing(self, grant: Grant, sights: list[_Use]) -> tuple[Standing, str]:
