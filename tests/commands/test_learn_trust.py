@@ -165,7 +165,8 @@ async def test_a_reviewers_note_stays(learn: Learning) -> None:
     await learn("--", *client_sending(EXEC, INFO))
     text = learn.file.read_text()
     text = text.replace(
-        "# reads about the host and its containers:", "# as of #11\n# harmless:"
+        "# reads about the host and its containers:",
+        "# as of #11\n# reads about the host and its containers:",
     )
     text = text.replace(
         "SystemInfo", "\n#   SystemInfo             # asked for in #12", 1
