@@ -304,6 +304,53 @@ async def test_a_socket_that_is_handed_over_outlives_us(
             nursery.cancel_scope.cancel()
 
 
+async def test_a_socket_that_nobody_names_is_told_of(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """Who connects to a handed socket that no listener takes would wait for ever, and the log says which; and no bind may reach one that is taken."""
+    file = write(tmp_path, ps="ContainerList")["ps"]
+    upstream = ("--upstream", f"unix://{fake.path}")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(tmp_path / "web.sock"))
+        sock.listen(64)
+        plain = ("--listen", f"unix://{tmp_path}/p.sock?policy={file}")
+        taken = ("--listen", f"fd://web?policy={file}")
+        hand_over = [sys.executable, "-c", HAND_OVER, str(sock.fileno()), "web"]
+        command = [*hand_over, sys.executable, "-m", "trioproxy", "enforce"]
+
+        async def said(*args: str, ends: bool = False) -> str:
+            process = await trio.lowlevel.open_process(
+                [*command, *args, *upstream],
+                env=environment({}),
+                pass_fds=(sock.fileno(),),
+                stderr=subprocess.PIPE,
+            )
+            assert process.stderr is not None
+            text = ""
+            with trio.fail_after(PATIENCE):
+                while " start " not in text and (
+                    more := await process.stderr.receive_some()
+                ):
+                    text += more.decode()
+            if not ends:
+                process.send_signal(signal.SIGTERM)
+            assert await process.wait() == (2 if ends else 0)
+            await process.stderr.aclose()
+            return text
+
+        told = "hands over a socket called 'web', and no --listen names it"
+        assert told in await said(*plain)
+        assert told not in await said(*taken)
+        file.write_text(
+            f"CREATE_BINDS={tmp_path}\nCREATE_IMAGES=x\nALLOW_OPERATIONS=ContainerCreate\n"
+        )
+        elsewhere = tmp_path.parent / f"{tmp_path.name}-policies" / "ps.env"
+        elsewhere.parent.mkdir()
+        file.rename(elsewhere)
+        refused = await said("--listen", f"fd://web?policy={elsewhere}", ends=True)
+        assert f"{tmp_path}/web.sock lies in a folder" in refused
+
+
 FOLDERS = {
     "capitals": (["Ps.env"], "can be no container's policy"),
     "too many": ([f"c{number}.env" for number in range(257)], "has 257 policies"),

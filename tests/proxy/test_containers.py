@@ -434,6 +434,60 @@ async def test_a_policy_that_goes_takes_its_clients_along(stack: Stack) -> None:
     assert (await stack.ask())[0] == 403
 
 
+async def test_a_policy_that_comes_takes_its_clients(stack: Stack) -> None:
+    """Who is connected by `ps.env` and has `shop.ps.env` from now on is cut, and judged by that; who would not have it goes on, and so does who has it when it is read again."""
+    stack.host.containers = [container("shop-ps-1", labels=COMPOSE)]
+    client = await stack.connect()
+    await client.ask("GET", "/containers/json")
+    assert (await client.read_response()).status == 200
+    stack.host.containers = [container("ps", full="2" * 64)]
+    other = await stack.connect()
+    await other.ask("GET", "/containers/json")
+    assert (await other.read_response()).status == 200
+    stack.server.reload(LISTS["all"], (), "shop.ps", is_containers=True)
+    assert await client.read_gone() in {"end", "reset"}
+    stack.host.containers = [container("shop-ps-1", labels=COMPOSE)]
+    client = await stack.connect()
+    for one in (client, other):
+        await one.ask("GET", "/containers/json")
+        assert (await one.read_response()).status == 200
+    stack.server.reload(LISTS["all"], (), "shop.ps", is_containers=True)
+    for one in (client, other):
+        await one.ask("GET", "/containers/json")
+        assert (await one.read_response()).status == 200
+
+
+async def test_each_container_has_places_of_its_own(
+    fake: FakeEngine, nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    """Two on one network of IPv6 share the first 64 bits of their addresses, and no places."""
+    nursery.start_soon(fake.serve, Host().answer)
+    server = Server(
+        config=Config(
+            listen=(TcpAddress(host="127.0.0.1", port=0),),
+            upstream=UnixAddress(path=str(fake.path)),
+            policies="/policies",
+            max_connections_per_client=1,
+        ),
+        gates={},
+        containers=True,
+        log=Log(Level.EMERG),
+        own=Own(id=OWN),
+        group_of=lambda _: "fd00::/64",
+    )
+    await nursery.start(server.run)
+    port = int(server.addresses[0].rpartition(":")[2])
+    for address in ("127.0.0.1", "127.0.0.2"):
+        sock = trio.socket.socket()
+        await sock.bind((address, 0))
+        await sock.connect(("127.0.0.1", port))
+        with trio.fail_after(PATIENCE):
+            while address not in server._count_of:
+                await trio.testing.wait_all_tasks_blocked(0.01)
+        sock.close()
+    nursery.cancel_scope.cancel()
+
+
 def create(**host: object) -> bytes:
     """The body of a creation."""
     return json.dumps({"Image": "x", **host}).encode()

@@ -1,15 +1,17 @@
 """A reload that crashes, or of what is gone: whoever is served has no part in it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 import trio
 
-from tests.proxy.conftest import OPEN, Start
+from tests.patience import PATIENCE
+from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.commands import enforce
 from trioproxy.commands.enforce import Found, Gates
+from trioproxy.commands.recording import open_record
 from trioproxy.proxy.own import Own
 
 
@@ -104,3 +106,147 @@ async def test_one_look_at_the_folder_at_a_time(
             await trio.testing.wait_all_tasks_blocked(0.05)
     assert list(policies) == [first]
     assert other not in server.health.standings
+
+
+@dataclass(kw_only=True)
+class Folder:
+    """A folder of policies, beside a server that judges by them."""
+
+    proxy: Proxy
+    path: Path
+    nursery: trio.Nursery
+    policies: dict[str, Gates] = field(default_factory=dict)
+    turn: trio.Lock = field(default_factory=trio.Lock)
+    record: str = ""
+
+    def add(self, client: str, path: str) -> Gates:
+        """As `enforce` does with `--watch`."""
+        recording = None
+        if self.record:
+            recording = open_record(f"{self.record}/{client}.jsonl", self.proxy.log)
+        self.policies[client] = one = Gates(
+            client=client,
+            env_file=path,
+            is_containers=True,
+            own=Own(),
+            policies=self.policies,
+            watched=path,
+            recording=recording,
+        )
+        return one
+
+    async def look(self) -> None:
+        """Take in what came and went."""
+        await enforce._look_for_policies(
+            self.proxy.server, self.policies, self.add, self.nursery, self.turn
+        )
+
+
+@pytest.fixture
+async def folder(start: Start, nursery: trio.Nursery, tmp_path: Path) -> Folder:
+    proxy = await start(OPEN)
+    path = tmp_path / "policies"
+    path.mkdir()
+    server = proxy.server
+    server.config = replace(server.config, policies=str(path))
+    return Folder(proxy=proxy, path=path, nursery=nursery)
+
+
+async def test_a_policy_without_evidence_ends_nobody(
+    folder: Folder, tmp_path: Path
+) -> None:
+    """A file whose evidence cannot be kept is nobody's policy, as the log says; those beside it count, and so does it once that is mended."""
+    folder.record = str(tmp_path)
+    (tmp_path / "a.jsonl").mkdir()
+    for name in ("a", "b"):
+        (folder.path / f"{name}.env").write_text("ALLOW_OPERATIONS=ContainerList\n")
+    await folder.look()
+    assert folder.policies.keys() == {"b"}
+    (line,) = folder.proxy.lines_of(" reload-failed ")
+    assert "client=a" in line
+    assert "a.jsonl is no regular file" in line
+    health = folder.proxy.server.health
+    assert health.is_folder_stale
+    (tmp_path / "a.jsonl").rmdir()
+    await folder.look()
+    assert folder.policies.keys() == {"a", "b"}
+    assert not health.is_folder_stale
+
+
+async def test_what_changes_before_the_watch_begins_is_seen(folder: Folder) -> None:
+    """A file that changes between its reading and the first look at it is read again."""
+    file = folder.path / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    one, server = folder.add("app", str(file)), folder.proxy.server
+    one.put_in_force(one.read({}))
+    before = one.fingerprint
+    file.write_text("ALLOW_OPERATIONS=ImageList\n")
+    one.begin(server, folder.nursery)
+    with trio.fail_after(PATIENCE):
+        while one.fingerprint == before:
+            await trio.testing.wait_all_tasks_blocked(0.05)
+
+
+async def test_a_policy_that_goes_leaves_nothing_running(
+    folder: Folder, tmp_path: Path
+) -> None:
+    """What wrote its evidence and looked at its file ends with it, be it there a thousand times."""
+    folder.record = str(tmp_path)
+    file = folder.path / "app.env"
+    before = trio.lowlevel.current_statistics().tasks_living
+    for _ in range(2):
+        file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+        await folder.look()
+        file.unlink()
+        await folder.look()
+    await trio.testing.wait_all_tasks_blocked()
+    assert trio.lowlevel.current_statistics().tasks_living == before
+
+
+async def test_a_file_that_is_gone_is_no_failure(folder: Folder) -> None:
+    """Its own watch finds nothing where the folder's tells that it is gone: the log has that alone."""
+    file = folder.path / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    await folder.look()
+    file.unlink()
+    await enforce._reload(folder.proxy.server, folder.policies["app"])
+    await folder.look()
+    assert folder.proxy.lines_of(" policy-gone ")
+    assert not folder.proxy.lines_of(" reload-failed ")
+
+
+async def test_what_is_taken_out_is_gone_whatever_lies_beside_it(
+    folder: Folder,
+) -> None:
+    """A name that can be nobody's keeps others from coming in, and nobody from being put out; a folder that is not there puts nobody out."""
+    for name in ("one", "two"):
+        (folder.path / f"{name}.env").write_text("ALLOW_OPERATIONS=ContainerList\n")
+    await folder.look()
+    (folder.path / "BAD.env").write_text("")
+    (folder.path / "one.env").rename(folder.path / "three.env")
+    await folder.look()
+    assert folder.policies.keys() == {"two"}
+    assert folder.proxy.server.health.is_folder_stale
+    folder.path.rename(folder.path.with_name("away"))
+    await folder.look()
+    assert folder.policies.keys() == {"two"}
+
+
+@pytest.mark.parametrize("how", ["another owner", "gone"])
+async def test_an_owner_that_is_free_again_is_taken(folder: Folder, how: str) -> None:
+    """A policy that was refused for another's owner counts once that one has another, which is what the log advises, or is gone."""
+    owned = "ONLY_CONTAINERS=@own\nONLY_OWNER={}\nALLOW_OPERATIONS=ContainerList\n"
+    one, two = (folder.path / f"{name}.env" for name in ("one", "two"))
+    one.write_text(owned.format("x"))
+    await folder.look()
+    two.write_text(owned.format("x"))
+    await folder.look()
+    assert "give one another owner" in folder.proxy.lines_of(" reload-failed ")[0]
+    if how == "gone":
+        one.unlink()
+        await folder.look()
+    else:
+        one.write_text(owned.format("y"))
+        await enforce._reload(folder.proxy.server, folder.policies["one"])
+    assert folder.policies["two"].policy is not None
+    assert not folder.policies["two"].is_stale

@@ -79,6 +79,23 @@ async def test_a_refused_policy_is_told(fake: FakeEngine, tmp_path: Path) -> Non
         assert status.endswith("; refused was a newer policy of app")
 
 
+async def test_a_policy_that_is_watched_is_told_of(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """With `--watch`, as the shipped unit has it, in words alone: whose newer policy was refused, and that it is in order again."""
+    file = tmp_path / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    url = f"unix://{tmp_path}/p.sock?policy={file}"
+    args = ("enforce", "--watch", "--listen", url, "--upstream", f"unix://{fake.path}")
+    async with supervised(f"{tmp_path}/n", *args) as (_, sock):
+        (ready, serving) = await hear(sock)
+        assert ready == "READY=1"
+        file.write_text("broken")
+        assert await hear(sock) == [f"{serving}; refused was a newer policy of app"]
+        file.write_text("ALLOW_OPERATIONS=ImageList\n")
+        assert await hear(sock) == [serving]
+
+
 async def test_learning_tells_too(fake: FakeEngine, tmp_path: Path) -> None:
     """A unit may learn for a while in the place of enforcing: it is ready, and stops, in the same words."""
     args = ("learn", "-o", f"{tmp_path}/x.env", "--listen", f"unix://{tmp_path}/l.sock")

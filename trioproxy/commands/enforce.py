@@ -30,6 +30,7 @@ from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Observer
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.judge.shadow import ShadowTally
+from trioproxy.proxy import listeners
 from trioproxy.proxy.harden import Use, harden
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.memory import give_back_what_loading_took
@@ -138,6 +139,8 @@ def command(
     files = _policies(file or os.environ.get("ENV_FILE", ""), config)
     if watch and not (any(files.values()) or config.policies):
         raise click.UsageError("--watch needs FILE: the environment never changes")
+    # Looked at before it is read: what changes from here on is seen.
+    folder_seen = _look(config.policies) if watch and config.policies else None
     folder = _read_folder(config, files, own)
     asked_at = _read_ask(ask, config, shadow=shadow)
     own_files = tuple(_own_files(files | folder, record, config, asked_at))
@@ -196,7 +199,7 @@ def command(
             own=own,
             asking=_asking(asked_at, policies, log),
         )
-        start.run(run, server, policies, add, watch)
+        start.run(run, server, policies, add, folder_seen)
     finally:
         log.flush()
 
@@ -293,11 +296,12 @@ def _own_files(
         yield ours.Own(path=str(locate(file)))
     if config.policies:
         yield ours.Own(path=config.policies, is_loaded_from=True)
-    for client in files if record else ():
+    # With those of POLICIES that are to come: "" stands for them.
+    for client in (*files, *([""] if config.policies else [])) if record else ():
         yield ours.Own(path=_record_of(record or "", client))
     for one in config.all_listened:
-        if isinstance(one, UnixAddress):
-            yield ours.Own(path=one.path, kind=ours.Kind.LISTENER)
+        for path in listeners.paths_of(one):
+            yield ours.Own(path=path, kind=ours.Kind.LISTENER)
     if asked_at is not None:
         yield ours.Own(path=asked_at.path, kind=ours.Kind.ASKER)
     if isinstance(config.upstream, UnixAddress):
@@ -370,6 +374,8 @@ class Gates:
     """Whether the log tells what creations ask for."""
     watched: str = ""
     """The file that is read again when it changes; empty for none."""
+    seen: tuple[int, ...] = field(init=False)
+    """What that looked like before it was read."""
     recording: "Recording | None" = None
     own_files: tuple[ours.Own, ...] = ()
     """What decides, remembers, listens and runs: none of it may be a client's to write."""
@@ -389,6 +395,9 @@ class Gates:
     """Around what looks at its file; cancelled when it is gone."""
     reading: trio.Lock = field(default_factory=trio.Lock)
     """Who reads the policy again has it, until that is in force and told."""
+
+    def __post_init__(self) -> None:
+        self.seen = _look(self.watched)
 
     @property
     def named(self) -> dict[str, str]:
@@ -466,19 +475,25 @@ class Gates:
 
     def begin(self, server: Server, nursery: trio.Nursery) -> None:
         """Write its evidence, and read it again when it changes, until it ends."""
-        if self.recording is not None:
-            nursery.start_soon(self.recording.journal.run)
-        if self.watched:
-            nursery.start_soon(self._watch, server)
+        if self.recording is not None or self.watched:
+            nursery.start_soon(self._stay, server)
 
-    async def _watch(self, server: Server) -> None:
+    async def _stay(self, server: Server) -> None:
         with self.scope:
-            await _watch(self.watched, partial(_reload, server, self))
+            async with trio.open_nursery() as nursery:
+                if self.recording is not None:
+                    nursery.start_soon(self.recording.journal.run)
+                if self.watched:
+                    read = partial(_reload, server, self)
+                    changed = partial(_read_again, server, self.policies, read)
+                    nursery.start_soon(_watch, self.watched, changed, self.seen)
 
     @property
     def is_gone(self) -> bool:
-        """Whether its file is in the folder no more."""
-        return self.scope.cancel_called
+        """Whether its file is in the folder no more: whoever looks at that ends it."""
+        return self.scope.cancel_called or (
+            self.is_containers and not os.path.lexists(self.env_file)
+        )
 
     async def end_recording(self) -> None:
         """Write the last of its evidence."""
@@ -551,9 +566,16 @@ Add = Callable[[str, str], Gates]
 
 
 async def run(
-    server: Server, policies: dict[str, Gates], add: Add, watch: bool
+    server: Server,
+    policies: dict[str, Gates],
+    add: Add,
+    folder_seen: tuple[int, ...] | None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; a second one ends at once."""
+    """Serve until SIGTERM or SIGINT; a second one ends at once.
+
+    `folder_seen`: what the folder of policies looked like before it was read; None: it is
+    not watched.
+    """
     log = server.log
     if server.asking is not None:
         server.asking.reread = partial(_reread, server, policies)
@@ -571,8 +593,9 @@ async def run(
                 _obey, signals, server, nursery.cancel_scope, policies, look
             )
             start.be_watched(log, nursery)
-            if server.config.policies and watch:
-                nursery.start_soon(_watch, server.config.policies, look)
+            if folder_seen is not None:
+                changed = partial(_read_again, server, policies, look)
+                nursery.start_soon(_watch, server.config.policies, changed, folder_seen)
             await _serve(server, policies, nursery)
             nursery.cancel_scope.cancel()
         for one in policies.values():
@@ -633,13 +656,17 @@ async def _serve(
         await _tell_ready(server, policies)
 
 
-async def _tell_ready(server: Server, policies: Mapping[str, Gates]) -> None:
+async def _tell_ready(
+    server: Server, policies: Mapping[str, Gates], state: str = "READY=1"
+) -> None:
+    if server.is_draining:
+        return
     stale = [
         client or "the process" for client, one in policies.items() if one.is_stale
     ]
     whose = f"; refused was a newer policy of {', '.join(stale)}" if stale else ""
     text = f"serving on {' and '.join(server.addresses)}{whose}"
-    await start.tell_supervisor(server.log, "READY=1", text)
+    await start.tell_supervisor(server.log, state, text)
 
 
 async def _look_around(server: Server, policies: Mapping[str, Gates]) -> None:
@@ -739,7 +766,7 @@ async def _obey(
                 reading.start_soon(_reload, server, one)
             reading.start_soon(look_for_policies)
         reloads -= 1
-        if not (reloads or server.is_draining):
+        if not reloads:
             await _tell_ready(server, policies)
 
     async with trio.open_nursery() as nursery:
@@ -760,6 +787,14 @@ async def _reread(server: Server, policies: Mapping[str, Gates], client: str) ->
     """Read the file of a policy again, which somebody who was asked has written."""
     if (one := policies.get(client)) is not None:
         await _reload(server, one)
+
+
+async def _read_again(
+    server: Server, policies: Mapping[str, Gates], read: Callable[[], Awaitable[None]]
+) -> None:
+    """Read what has changed, and say in words how it stands then."""
+    await read()
+    await _tell_ready(server, policies, "")
 
 
 async def _reload(server: Server, gates: Gates) -> None:
@@ -813,6 +848,17 @@ async def _reload(server: Server, gates: Gates) -> None:
             **({"text": more} if more else {}),
         )
         await gates.tell_verdict(log)
+    if old is not None and old.objects.owner != found.policy.objects.owner:
+        await _read_stale(server, gates.policies, old.objects.owner)
+
+
+async def _read_stale(
+    server: Server, policies: Mapping[str, Gates], owner: str
+) -> None:
+    """Read again whose newer file was refused: an owner is free that it may be about."""
+    for one in list(policies.values()) if owner else ():
+        if one.is_stale:
+            await _reload(server, one)
 
 
 def _granted_more(old: Policy | None, new: Policy) -> str:
@@ -875,8 +921,15 @@ async def _take_in(
     except ConfigError as error:
         log.line(Level.ERR, "reload-failed", error=error, hint=error.hint)
         server.health.tell_folder(is_stale=True)
-        return
-    server.health.tell_folder(is_stale=False)
+        # Nobody new comes in; but whose file was taken out has none, whatever lies beside it.
+        is_there = bool(_look(folder))
+        files = {
+            client: one.env_file
+            for client, one in policies.items()
+            if not (is_there and one.is_gone)
+        }
+    else:
+        server.health.tell_folder(is_stale=False)
     for client, one in list(policies.items()):
         if one.is_containers and client not in files:
             del policies[client]
@@ -884,21 +937,34 @@ async def _take_in(
             one.scope.cancel()
             log.line(Level.NOTICE, "policy-gone", **one.named)
             await one.end_recording()
+            if one.policy is not None:
+                await _read_stale(server, policies, one.policy.objects.owner)
     for client in files.keys() - policies.keys():
-        if client not in policies:  # or another look has begun it meanwhile
+        if client in policies:  # another look has begun it meanwhile
+            continue
+        try:
             one = add(client, files[client])
-            one.begin(server, nursery)
-            await _reload(server, one)
+        except ConfigError as error:  # its evidence cannot be kept
+            named = {"client": client, "error": error, "hint": error.hint}
+            log.line(Level.ERR, "reload-failed", **named)
+            server.health.tell_folder(is_stale=True)
+            continue
+        one.begin(server, nursery)
+        await _reload(server, one)
 
 
-async def _watch(path: str, changed: Callable[[], Awaitable[None]]) -> None:
+async def _watch(
+    path: str, changed: Callable[[], Awaitable[None]], known: tuple[int, ...]
+) -> None:
     """Call `changed` whenever a file, or what a folder holds, has changed and is at rest.
+
+    `known`: what it looked like before it was read.
 
     By looks at the file, which see what editors and Compose do: a new file in the place
     of the old one, and the old one written anew, as it is where the file is mounted. A
     file that is being written is left alone until two looks see the same.
     """
-    known = latest = _look(path)
+    latest = known
     while True:
         await trio.sleep(WATCH_EVERY)
         before, latest = latest, _look(path)

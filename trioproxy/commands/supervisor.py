@@ -22,8 +22,9 @@ TOLD_WITHIN: Final = 5.0
 
 
 async def tell(log: Log, state: str, status: str) -> None:
-    """Send a state, and in words how it stands; what goes wrong is in the log."""
-    words = [state, f"STATUS={visible(status)}"]
+    """Send a state, unless that is as it was, and in words how it stands; what goes wrong
+    is in the log."""
+    words = [*filter(None, [state]), f"STATUS={visible(status)}"]
     if state == RELOADING:
         # By this systemd knows which of several signals is answered.
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000

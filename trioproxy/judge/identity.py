@@ -163,12 +163,13 @@ def _names(thing: Thing) -> Iterator[str]:
     yield thing.names[0]
 
 
-def choose(thing: Thing, has_policy: Mapping[str, object]) -> str:
-    """Say which policy a container has. Raises `Nobody`, and says what would give it one."""
+def choose(thing: Thing, has_policy: Mapping[str, object]) -> list[str]:
+    """Say which policy a container has, behind those that would come before it and are not
+    there. Raises `Nobody`, and says what would give it one."""
     names = names_for(thing)
-    for name in names:
+    for at, name in enumerate(names, 1):
         if name in has_policy:
-            return name
+            return names[:at]
     files = " or ".join(f"{one}.env" for one in names) or "no file"
     raise Nobody(
         f"the container {thing.names[0]} has no policy here: {files} in POLICIES would be"

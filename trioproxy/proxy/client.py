@@ -1,6 +1,7 @@
 """The client's side of a connection: heads out of its bytes, and an end it can read."""
 
 import select
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -63,6 +64,8 @@ class Client:
     """It has one of the places that are limited."""
     container: str = ""
     """The id of the container that it is; empty: it is known by its listener."""
+    before: Sequence[str] = ()
+    """The policies that it would have if there were one of them."""
     evicted: bool = False
     """It held too much for too long, and had to go."""
     _head_scope: trio.CancelScope | None = None

@@ -102,8 +102,11 @@ class Containers:
 
     # -- who somebody is -----------------------------------------------------------
 
-    async def choose(self, engine: Engine, address: str, age: float) -> tuple[str, str]:
-        """Say which policy a client has, and the id of its container.
+    async def choose(
+        self, engine: Engine, address: str, age: float
+    ) -> tuple[list[str], str]:
+        """Say which policy a client has, behind those that it has not but would have if
+        they were there, and the id of its container.
 
         `age`: seconds since the connection was made. Raises `Nobody` and `UpstreamError`.
         """

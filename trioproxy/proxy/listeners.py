@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import stat
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -110,6 +111,25 @@ def _take_over(address: FdAddress) -> list[socket.socket]:
         why = error.strerror or error
         raise ConfigError(f"cannot listen on {address}: {why}") from error
     return socks
+
+
+def paths_of(address: Listened) -> Iterator[str]:
+    """The files of the Unix sockets that an address stands for, as far as they are known."""
+    if isinstance(address, UnixAddress):
+        yield address.path
+    elif isinstance(address, FdAddress):
+        for number, name in enumerate(_lent_names(), FIRST_LENT):
+            if name == address.name:
+                with suppress(OSError), socket.socket(fileno=os.dup(number)) as sock:
+                    path = sock.getsockname()
+                    if sock.family == socket.AF_UNIX and isinstance(path, str):
+                        yield path
+
+
+def left_over(addresses: Iterable[Listened]) -> list[str]:
+    """The names of sockets that were handed to this process, and that no address takes."""
+    taken = {one.name for one in addresses if isinstance(one, FdAddress)}
+    return [name for name in dict.fromkeys(_lent_names()) if name not in taken]
 
 
 def _lent_names() -> list[str]:

@@ -72,6 +72,10 @@ TOO_MANY_OF_ONE: Final = (
 )
 
 NOT_ADMITTED: Final = "{who} may not connect here: {name} of this listener has it not"
+LEFT_OVER: Final = (
+    "the service manager hands over a socket called {!r:.80}, and no --listen names it:"
+    " who connects to it waits for ever"
+)
 KEPT_OUT: Final = 403
 OURSELVES: Final = f"{UID}{os.geteuid()}"
 NO_OBSERVERS: Final[Mapping[str, Iterable[Observer]]] = MappingProxyType({})
@@ -235,6 +239,9 @@ class Server:
         if is_containers and client not in self._of_containers:
             self._of_containers[client] = None
             self._guard_names()
+            for connection in list(self.connections):
+                if client in connection.client.before:
+                    connection.cut("policy-came")
         gate = replace(gate, guard=self._guard) if self._guard else gate
         old = self._admissions.get(client)
         before = old[Reach.UNIX].gate if old else None
@@ -320,12 +327,13 @@ class Server:
                 await self._turn_away(wire, TOO_MANY, "")  # which answers that
                 return
             age, host = listeners.age_of(wire.sock), name_of_client(peer).strip("[]")
-            name, container = await self._containers.choose(engine, host, age)
+            names, container = await self._containers.choose(engine, host, age)
             if shared.is_over:
                 return
+            *before, name = names
             admission = self._admissions[name][listeners.reach_of(listener.sock)]
             client = Client(wire, f"{name}@{peer}", group, shared.clients)
-            client.container = container
+            client.container, client.before = container, before
             connection = Connection(client, admission, shared, engine)
         except TrioProxyError as error:
             engine.drop()
@@ -372,6 +380,8 @@ class Server:
         scraped = list[Listener]()
         try:
             self.addresses = tuple(one.name for one in bound)
+            for name in listeners.left_over(self.config.all_listened):
+                self.log.line(Level.WARNING, "warning", text=LEFT_OVER.format(name))
             asking = self._shared.asking
             if asking is not None:
                 asking.bind()
@@ -591,6 +601,9 @@ class Server:
             self.log.line(Level.ERR, "cannot-watch", error=error)
             return
         entry, name = listener.entry, self._group_of(peer)
+        if admission is None and self._is_container(listener):
+            # Each has addresses of its own, and IPv6's of one network would be one client.
+            name = name_of_client(peer)
         if entry is not ANYBODY:
             if not entry.admits(name_of_client(peer)):
                 self._watch.start_soon(nursery, self._keep_out, wire, peer, listener)
