@@ -133,6 +133,41 @@ async def test_each_has_to_be_quiet(fake: FakeEngine, tmp_path: Path) -> None:
         assert await learner.end() == 0
 
 
+async def test_who_only_looks_in_is_not_waited_for(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """A check whether somebody listens, be it of TCP or of health, is no client that `--until-quiet` waits for."""
+    urls = (f"unix://{tmp_path}/a.sock?policy=a.env", f"unix://{tmp_path}/x.sock")
+    listen = [w for url in (*urls, "tcp://127.0.0.1:0") for w in ("--listen", url)]
+    output = ("-o", f"{tmp_path}/{{client}}.env", "--until-quiet", "1s")
+    upstream = ("--upstream", f"unix://{fake.path}")
+    async with running("learn", *output, *listen, *upstream) as learner:
+        line = await learner.line("listening on")
+        (await connect(re.findall(r"tcp://[\d.:]+", line)[0])).close()
+        await use(f"unix://{tmp_path}/x.sock", "GET /_trioproxy/live")
+        await use(f"unix://{tmp_path}/a.sock", "GET /containers/json")
+        assert await learner.end() == 0
+    assert [one for one in os.listdir(tmp_path) if one.endswith(".env")] == ["a.env"]
+
+
+async def test_nobody_is_called_as_a_listener(fake: FakeEngine, tmp_path: Path) -> None:
+    """Who comes by another way and would have the file of a listener's client is told so, and that file is the client's alone."""
+    name = f"uid-{os.getuid()}"
+    urls = (f"unix://{tmp_path}/a.sock?policy={name}.env", f"unix://{tmp_path}/x.sock")
+    listen = [word for url in urls for word in ("--listen", url)]
+    output = ("-o", f"{tmp_path}/{{client}}.env", "--upstream", f"unix://{fake.path}")
+    async with running("learn", *output, *listen) as learner:
+        await learner.line("listening on")
+        client = await connect(f"unix://{tmp_path}/x.sock")
+        await client.ask("GET", "/version")
+        assert (await client.read_response()).status == 500
+        client.close()
+        await use(f"unix://{tmp_path}/a.sock", "GET /containers/json")
+        learner.process.send_signal(signal.SIGTERM)
+        assert await learner.end() == 0
+    assert "SystemVersion" not in (tmp_path / f"{name}.env").read_text()
+
+
 async def test_a_link_is_no_file_to_learn_to(fake: FakeEngine, tmp_path: Path) -> None:
     """Where a client's file is a link nothing is learned for it, and it is told so; the others go on."""
     (tmp_path / "other").write_text("")

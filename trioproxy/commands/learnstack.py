@@ -64,7 +64,10 @@ class Learners:
             own=own,
         )
         self._config = config
-        for client in filter(None, (one.entry.client for one in config.listen)):
+        clients = (one.entry.client for one in config.listen)
+        self._expected = dict.fromkeys(filter(None, clients))
+        """Who has a listener: waited for, and nobody else is called so."""
+        for client in self._expected:
             self._begin(client, is_containers=False)
 
     def welcome(self, names: list[str]) -> str:
@@ -72,8 +75,11 @@ class Learners:
 
         Of the names that it may have it has the first, or the first that has a file.
         """
+        names = [one for one in names if one not in self._expected]
         if not names:
-            raise ConfigError("a client that can have no file is not learned from")
+            raise ConfigError(
+                "a client that can have no file of its own is not learned from"
+            )
         known = (
             one for one in names if self._path(one).exists() or one in self.lessons
         )
@@ -120,12 +126,18 @@ class Learners:
         )
 
     def is_quiet(self, seconds: float) -> bool:
-        """Whether each of them has asked, and nothing new for so long."""
-        recorders = [one.recorder for one in self.lessons.values()]
-        return bool(recorders) and all(
-            (newest := one.evidence.last_birth()) is not None
-            and one.elapsed() - newest >= seconds
-            for one in recorders
+        """Whether each who is expected has asked, and nothing new came for so long from
+        anybody: who only looked whether somebody listens will not ask."""
+        recorders = {name: one.recorder for name, one in self.lessons.items()}
+        newest = {name: one.evidence.last_birth() for name, one in recorders.items()}
+        asked = {name for name, at in newest.items() if at is not None}
+        return (
+            bool(asked)
+            and asked >= self._expected.keys()
+            and all(
+                one.elapsed() - (newest[name] or 0) >= seconds
+                for name, one in recorders.items()
+            )
         )
 
 
