@@ -189,6 +189,7 @@ async def test_all_that_the_table_describes_is_told(
     assert told['policy_stale{client="-"}'] == 1
     assert told['reload_failures_total{client="-"}'] == 1
     assert told['reload_failures_total{client="POLICIES"}'] == 1
+    assert told['policy_stale{client="POLICIES"}'] == 1
     assert told['policy_loaded_timestamp_seconds{client="-"}'] > 0
 
 
@@ -204,6 +205,18 @@ async def test_a_policy_that_is_gone_is_told_of_no_more(
     proxy.server.forget("app")
     proxy.server._metrics._fresh_until = 0.0  # type: ignore[union-attr]
     assert 'client="app"' not in "".join(await scrape(proxy, place))
+
+
+async def test_a_policy_that_never_was_in_force_is_stale_alone(
+    start: Start, place: UnixAddress
+) -> None:
+    """A first file that is refused has no hash and no age."""
+    proxy = await start(READS, metrics=place)
+    proxy.server.health.tell_policy("", is_stale=True, client="app")
+    told = await scrape(proxy, place)
+    assert told['policy_stale{client="app"}'] == 1
+    assert not [key for key in told if "policy_info" in key and "app" in key]
+    assert 'policy_loaded_timestamp_seconds{client="app"}' not in told
 
 
 async def test_lines_that_were_dropped_are_counted_for_good(

@@ -1,5 +1,6 @@
 """The listener for metrics: one route, and bounds on whoever comes there."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from tests.answering_engine import answer
 from tests.fakes import FakeEngine, connect, request, settle
 from tests.proxy.conftest import Proxy, Start
 from trioproxy.config import Entry, TcpAddress, UnixAddress
+from trioproxy.http.hosts import Reach, Site
 from trioproxy.proxy import listeners
-from trioproxy.proxy.scraping import SCRAPE_HEAD, SCRAPE_PAUSE, SCRAPES
+from trioproxy.proxy.scraping import SCRAPE_HEAD, SCRAPE_PAUSE, SCRAPES, Scraping
 
 METRICS = request("GET", "/metrics", "Accept: application/openmetrics-text")
 
@@ -101,6 +103,30 @@ async def test_silent_ones_keep_nobody_out(place: str) -> None:
         assert await one.read_gone() in {"end", "reset"}
     for one in silent:
         one.close()
+
+
+async def test_who_floods_pushes_out_himself(proxy: Proxy) -> None:
+    """One address that comes again and again ends its own connections, and not one of somebody who has one."""
+    pairs = [socket.socketpair() for _ in range(2 * SCRAPES)]
+    for one in (sock for pair in pairs for sock in pair):
+        one.setblocking(False)
+
+    async def text() -> bytes:
+        await trio.Event().wait()
+        return b""
+
+    shared, site = proxy.server._shared, Site(reach=Reach.NETWORK)
+    scraping = Scraping(shared, text, Entry(), site, proxy.nursery)
+    scraping.take(pairs[0][0], ("10.0.0.1", 1))
+    pairs[0][1].send(METRICS)
+    for port, (ours, _) in enumerate(pairs[1:]):
+        scraping.take(ours, ("10.0.0.2", port))
+    await settle()
+    with pytest.raises(BlockingIOError):  # it waits for its answer still
+        pairs[0][1].recv(1)
+    assert pairs[1][1].recv(1) == b""
+    for _, theirs in pairs:
+        theirs.close()
 
 
 async def test_they_take_none_of_the_places(start: Start, tmp_path: Path) -> None:

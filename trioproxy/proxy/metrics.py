@@ -104,7 +104,7 @@ gauge trioproxy_policy_info client hash
 gauge trioproxy_policy_loaded_timestamp_seconds client
     When it was read: time() less this is its age.
 gauge trioproxy_policy_stale client
-    1 where a newer one could not be read, and the old one stays; else 0.
+    1 where a newer one could not be read, and the old one stays; else 0. client="POLICIES": the folder, once that was so.
 counter trioproxy_reload_failures_total client
     How often that was so; of client="POLICIES", how often the folder could not be read.
 gauge trioproxy_last_new_operation_timestamp_seconds client
@@ -422,13 +422,15 @@ class Metrics(Collector):
         health = self._shared.health
         for client, one in list(health.standings.items()):
             name = client or NO_NAME
-            yield "trioproxy_policy_info", (name, one.fingerprint), 1
+            if one.fingerprint:  # else its first file was refused, and none is in force
+                yield "trioproxy_policy_info", (name, one.fingerprint), 1
+                yield "trioproxy_policy_loaded_timestamp_seconds", (name,), one.since
             yield "trioproxy_policy_stale", (name,), one.is_stale
-            yield "trioproxy_policy_loaded_timestamp_seconds", (name,), one.since
             yield "trioproxy_reload_failures_total", (name,), one.failures
         if health.folder_failures:
             failures = health.folder_failures
             yield "trioproxy_reload_failures_total", (FOLDER,), failures
+            yield "trioproxy_policy_stale", (FOLDER,), health.is_folder_stale
 
 
 def _of_client(name: str, counts: Counts) -> Iterator[Sample]:

@@ -6,6 +6,7 @@ None of it takes a place, or memory, that the proxy's clients have.
 """
 
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -51,8 +52,8 @@ class Scraping:
         self._entry = entry
         self._site = site
         self._nursery = nursery
-        self._scopes: dict[trio.CancelScope, None] = {}
-        """Around those who are here, the longest first."""
+        self._scopes: dict[trio.CancelScope, str] = {}
+        """Around those who are here, the longest first, and who counts as one of them."""
 
     def take(self, sock: socket.socket, address: object) -> None:
         """Answer an accepted client, in a task of its own."""
@@ -66,11 +67,13 @@ class Scraping:
             wire.close()
             return
         if len(self._scopes) >= SCRAPES:
-            longest = next(iter(self._scopes))
+            # Of whoever has the most: one who floods pushes out nobody but himself.
+            (most, _), *_ = Counter(self._scopes.values()).most_common(1)
+            longest = next(one for one, group in self._scopes.items() if group == most)
             del self._scopes[longest]
             longest.cancel()
         scope = trio.CancelScope(deadline=trio.current_time() + SCRAPE_SECONDS)
-        self._scopes[scope] = None
+        self._scopes[scope] = listeners.group_of(peer)
         self._shared.watch.start_soon(self._nursery, self._answer, wire, peer, scope)
 
     async def _answer(self, wire: Wire, peer: str, scope: trio.CancelScope) -> None:
