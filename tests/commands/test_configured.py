@@ -108,6 +108,21 @@ def test_it_serves_nobody_and_writes_nothing(tmp_path: Path) -> None:
 BAD = {
     "a bad setting": (["--print-config"], {"MAX_BODY": "much"}, "bad MAX_BODY"),
     "a bad policy": (["--print-config"], {"CREATE_BINDZ": "/x"}, "CREATE_BINDZ"),
+    "one socket twice": (
+        ["--print-config", "--listen", "fd://a", "--listen", "fd://a"],
+        {},
+        "fd://a and fd://a are one address",
+    ),
+    "itself as the Engine": (
+        ["--print-config", "--upstream", "tcp://127.0.0.1:2375"],
+        {},
+        "is one of our own listeners",
+    ),
+    "no evidence file": (
+        ["--print-config", "--record", "x.txt"],
+        {},
+        "'x.txt' is no evidence file",
+    ),
     "a form of nothing": (["--json"], {}, "--json is the form of --print-config"),
 }
 

@@ -225,6 +225,25 @@ async def test_one_question_tells_who_it_is(stack: Stack) -> None:
     assert NET.encode() in asked[0]
 
 
+async def test_a_large_stack_is_no_limit(stack: Stack) -> None:
+    """Four hundred containers beside the proxy, each with dozens of labels: who is who is told as among three, and two with one address are told apart from one."""
+    labels = {f"label-{at}": "x" * 20 for at in range(50)}
+    others = [
+        container(
+            f"c{at}",
+            f"10.0.{at // 250}.{at % 250}",
+            full=f"{at:064x}"[:64],
+            labels=labels,
+        )
+        for at in range(1, 401)
+    ]
+    stack.host.containers = [*others, container("ps", full="f" * 64)]
+    assert (await stack.ask())[0] == 200
+    stack.host.containers.append(container("images", full="e" * 64))
+    status, text = await stack.ask()
+    assert (status, "of 2 containers" in text) == (403, True)
+
+
 CHOICES = {
     "label": ({LABEL: "ps"}, {}, "x1", 200),
     "label of the image": ({LABEL: "ps"}, {LABEL: "ps"}, "x1", 403),

@@ -144,11 +144,11 @@ def command(
     folder = _read_folder(config, files, own)
     asked_at = _read_ask(ask, config, shadow=shadow)
     own_files = tuple(_own_files(files | folder, record, config, asked_at))
+    record = _check_record(record, len(files) + (MANY if config.policies else 0))
     kept = None if print_config else record
     policies = dict[str, Gates]()
 
     def add(client: str, path: str) -> Gates:
-        count = len(files) + (MANY if config.policies else 0)
         policies[client] = one = Gates(
             client=client,
             env_file=path,
@@ -156,7 +156,7 @@ def command(
             shadow=shadow,
             audits=config.log_format is LogFormat.JSON,
             watched=str(locate(path)) if watch and path else "",
-            recording=_open_record(kept, client, count, log) if kept else None,
+            recording=_open_record(kept, client, log) if kept else None,
             own_files=own_files,
             own=own,
             policies=policies,
@@ -313,12 +313,22 @@ def _record_of(path: str, client: str) -> str:
     return path.replace(CLIENT, client or "others")
 
 
-def _open_record(path: str, client: str, count: int, log: Log) -> "Recording":
-    if count > 1 and CLIENT not in path:
+def _check_record(path: str | None, count: int) -> str | None:
+    """Refuse what can be no evidence of so many policies."""
+    if path and not path.endswith(".jsonl"):
+        raise ConfigError(
+            f"--record {path!r:.80} is no evidence file",
+            hint="give it a name that ends in .jsonl",
+        )
+    if path and count > 1 and CLIENT not in path:
         raise ConfigError(
             f"--record {path!r:.80} is one file, and there are {count} policies",
             hint=f"write {CLIENT} in its name: evidence of each is kept apart",
         )
+    return path
+
+
+def _open_record(path: str, client: str, log: Log) -> "Recording":
     # Imported here: whoever keeps no evidence does not carry what writes it.
     from trioproxy.commands.recording import open_record
 
@@ -544,12 +554,14 @@ def read_config(
     environ: Mapping[str, str],
 ) -> Config:
     """Options, then the environment, to one frozen value."""
-    return Config.read(
+    config = Config.read(
         listen_addresses(listen, environ),
         upstream_address(upstream, environ),
         environ,
         level=environ.get("LOG_LEVEL") or "info",
     )
+    start.check_addresses(config.upstream, config.all_listened)
+    return config
 
 
 async def _beside(function: Callable[[*_Args], _Result], *args: *_Args) -> _Result:

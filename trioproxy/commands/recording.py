@@ -6,7 +6,7 @@ from pathlib import Path
 
 from trioproxy.commands import start
 from trioproxy.config import Level
-from trioproxy.errors import ConfigError, TrioProxyError
+from trioproxy.errors import TrioProxyError
 from trioproxy.evidence.journal import Journal
 from trioproxy.evidence.ledger import Ledger, Saved
 from trioproxy.evidence.recorder import Recorder
@@ -26,11 +26,6 @@ class Recording:
 
 def open_record(path: str, log: Log) -> Recording:
     """Begin a run of evidence in a file; `ConfigError` if that cannot be done."""
-    if not path.endswith(".jsonl"):
-        raise ConfigError(
-            f"--record {path!r:.80} is no evidence file",
-            hint="give it a name that ends in .jsonl",
-        )
     ledger = Ledger(Path(path))
     loaded = ledger.open()
     if loaded.damage:

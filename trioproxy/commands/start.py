@@ -62,17 +62,7 @@ def check_upstream(
     a socket that refuses this user. An Engine that is only down is waited for: it may
     come back.
     """
-    if any(_is_same(upstream, own) for own in listen):
-        raise ConfigError(
-            f"the upstream {upstream} is one of our own listeners",
-            hint="name the Engine's socket with --upstream or SOCKET_PATH",
-        )
-    for one, other in itertools.combinations(listen, 2):
-        if _is_same(one, other) or _is_same(other, one):
-            raise ConfigError(
-                f"{one} and {other} are one address: each listener needs its own",
-                hint="METRICS counts as one: METRICS=tcp://127.0.0.1:9375",
-            )
+    check_addresses(upstream, listen)
     try:
         _connect(upstream)
     except (*DOWN, BlockingIOError) as error:
@@ -85,6 +75,21 @@ def check_upstream(
             hint=_elsewhere(upstream, environ) or SOCKET_HINT,
         ) from error
     return ""
+
+
+def check_addresses(upstream: Address, listen: tuple[Listened, ...]) -> None:
+    """Refuse addresses that are one: of two listeners, or of one and the Engine."""
+    if any(_is_same(upstream, own) for own in listen):
+        raise ConfigError(
+            f"the upstream {upstream} is one of our own listeners",
+            hint="name the Engine's socket with --upstream or SOCKET_PATH",
+        )
+    for one, other in itertools.combinations(listen, 2):
+        if _is_same(one, other) or _is_same(other, one):
+            raise ConfigError(
+                f"{one} and {other} are one address: each listener needs its own",
+                hint="METRICS counts as one: METRICS=tcp://127.0.0.1:9375",
+            )
 
 
 DOWN: Final = (ConnectionRefusedError, TimeoutError, socket.gaierror)

@@ -115,7 +115,8 @@ class Containers:
         self._asking.append(gone)
         try:
             with trio.move_on_after(CHOOSE_SECONDS):
-                await self._listening.wait()
+                if not self.is_listening:  # else to wait would be a pass of Trio's loop
+                    await self._listening.wait()
                 thing = await self._look_up(engine, address, made_at)
                 if thing.id in gone or "" in gone:
                     raise Nobody(
@@ -167,7 +168,7 @@ class Containers:
             if not self._networks:
                 await self._find_networks(engine)
             raw = await self._get(engine, self._question)
-            value = self._read(raw)
+            value = await self._read(engine, raw, address)
             listed = identity.read_list(value, address, self._own)
             ours = [one.networks for one in listed if one.thing.id == self._own]
             if ours and ours[0] == self._networks:
@@ -215,13 +216,18 @@ class Containers:
         )
         return thing if labels is None else thing._replace(inherited=labels)
 
-    def _read(self, raw: bytes) -> Json:
+    async def _read(self, engine: Engine, raw: bytes, address: str) -> Json:
         """Read a list. The Engine was asked, and where it says the very same as to the one
-        before, byte for byte, that reads the same."""
+        before, byte for byte, that reads the same. Of a long one, no more is read than what
+        has the address, the proxy's id, or an escape, behind which either could be."""
+        if len(raw) > LONGEST_KEPT:
+            # Here, for most stacks are small.
+            from trioproxy.proxy.listing import elements_of
+
+            wanted = (address.encode(), self._own.encode(), b"\\")
+            return await elements_of(engine.wire, raw, wanted)
         if raw != self._last[0]:
-            value = parse_answer(raw)
-            self._last = (raw, value) if len(raw) <= LONGEST_KEPT else (b"", None)
-            return value
+            self._last = raw, parse_answer(raw)
         return self._last[1]
 
     async def _get(self, engine: Engine, target: str) -> bytes:

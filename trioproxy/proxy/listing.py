@@ -111,6 +111,20 @@ class Content:
         return b"".join(pieces)
 
 
+async def elements_of(wire: Wire, raw: bytes, wanted: Collection[bytes]) -> list[Json]:
+    """Read those elements of a list in which one of these texts is. Raises `UpstreamError`."""
+    elements, turns, found = Elements("list"), Turns(), list[Json]()
+    for at in range(0, len(raw), PIECE):
+        for piece in elements.feed(raw[at : at + PIECE]):
+            if turns.are_due(piece):
+                await wire.let_others()
+            if piece.mark is ELEMENT and any(one in piece.raw for one in wanted):
+                found.append(parse(piece.raw))
+    if not elements.is_whole:
+        raise unreadable("it is cut off")
+    return found
+
+
 async def take_each(
     engine: Engine,
     framing: Framing,

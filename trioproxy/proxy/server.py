@@ -839,11 +839,11 @@ async def _asks_for_health(wire: Wire) -> bool:
 
     What came is looked at, and stays where it is; who asks for health speaks at once.
     """
-    with trio.move_on_after(SPEAKS_WITHIN):
-        while (said := wire.peek_now(LONGEST_PROBE)) is None:
-            await wire.watch.readable(wire)
-        return probe_of(said) is not None
-    return False
+    if (said := wire.peek_now(LONGEST_PROBE)) is None:
+        with trio.move_on_after(SPEAKS_WITHIN):
+            while (said := wire.peek_now(LONGEST_PROBE)) is None:
+                await wire.watch.readable(wire)
+    return said is not None and probe_of(said) is not None
 
 
 def _close(bound: Iterable[Listener]) -> None:
