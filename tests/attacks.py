@@ -195,6 +195,7 @@ class Stage:
 
     def empty(self) -> None:
         """Leave in the folders of the host what belongs there."""
+        shutil.rmtree(self.engine.inside_path("/run/planted"), ignore_errors=True)
         for folder in (self.host, self.shared):
             for one in folder.iterdir():
                 if one.is_dir() and not one.is_symlink():
@@ -349,6 +350,8 @@ class Run:
     refusals: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     """What was not refused and came to nothing."""
+    has_passed: bool = False
+    """Whether anything went through."""
     is_in_vain: bool = False
     """Whether the setup was refused: nothing of a try is waited for."""
     known: set[str] = field(default_factory=set)
@@ -404,6 +407,7 @@ class Run:
                     break
             if answer.is_refused:
                 return
+            self.has_passed = True
             if "finds" in request and not is_done and answer.status == 200:
                 self.refusals.append(f"{request['send']} lists nothing new")
             elif not is_done or not 200 <= answer.status < 400:
@@ -489,13 +493,13 @@ _NUMBERS: Final = count()
 
 
 def attack(
-    stage: Stage, one: Attack, url: str, tries: int, *, network: str = "none"
+    stage: Stage, one: Attack, url: str, tries: int, given: Mapping[str, str] = WORDS
 ) -> Outcome:
-    """Attack up to so many times, until it has its effect."""
+    """Attack up to so many times, until it has its effect; `given`: words in place of others."""
     done = Outcome(at=None, tries=0, setup=(), refusals=(), hollow=())
     for first in range(0, tries, BATCH):
         batch = range(first, min(first + BATCH, tries))
-        with _set_up(stage, one, url, batch, network) as run:
+        with _set_up(stage, one, url, batch, given) as run:
             setup, failures = tuple(run.refusals), tuple(run.failures)
             run.is_in_vain = bool(setup)
             kept = stage.containers()
@@ -524,7 +528,7 @@ def attack(
 
 @contextmanager
 def _set_up(
-    stage: Stage, one: Attack, url: str, batch: range, network: str
+    stage: Stage, one: Attack, url: str, batch: range, given: Mapping[str, str]
 ) -> Iterator[Run]:
     number = stage.device.name.removeprefix("loop")
     name = f"attack{next(_NUMBERS)}x"
@@ -535,7 +539,8 @@ def _set_up(
         **{name: name for name in IMAGES},
         "host": str(stage.host),
         "shared": str(stage.shared),
-        "network": network,
+        "network": "none",
+        "open_network": "bridge",
         "major": "7",
         "minor": number,
         "disk": str(stage.device),
@@ -545,7 +550,6 @@ def _set_up(
         "lan": LAN,
         "foreign": FOREIGN_VOLUME,
         "used": USED,
-        "open_network": "bridge" if network == "none" else network,
         "command": "sh",
         "say": SAY,
         "pad": "x" * 2_000_000,
@@ -555,6 +559,7 @@ def _set_up(
             for kind in ("ipc", "uts", "cgroup")
         },
         "written": WRITTEN,
+        **given,
     }
     run = Run(url=url, words=words, tries=batch)
     try:
@@ -564,7 +569,8 @@ def _set_up(
         run.join()
         run.close()
         stage.clear()
-        stage.restore(one.door)
+        if run.has_passed:
+            stage.restore(one.door)
 
 
 @contextmanager

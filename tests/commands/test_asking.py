@@ -169,6 +169,22 @@ async def test_always_is_weighed_beside_the_file_as_it_is(tmp_path: Path) -> Non
         assert "/srv/a,/srv/y,/srv/y/in" in one.file.read_text()
 
 
+async def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    """That is said once, and then it is asked again."""
+    async with stage(tmp_path) as one, screen(tmp_path, 80) as shown:
+        await one.approve(shown)
+        await one.create(Binds=["/srv/b:/b"])
+        await shown.until(PROMPT)
+        one.file.unlink()
+        one.file.mkdir()
+        await shown.type("always", "Enter")
+        text = await shown.until(rf"trioproxy: [^$]*question 2[^$]*{PROMPT}")
+        assert text.count("trioproxy:") == 1
+        assert "it is a folder" in " ".join(text.split())
+        await shown.type("no", "Enter")
+        assert await one.status() == 403
+
+
 async def test_an_answer_is_for_the_question_that_was_read(tmp_path: Path) -> None:
     """A client that leaves as one is about to answer, and asks for more: that is not answered."""
     async with stage(tmp_path) as one, screen(tmp_path, 80) as shown:

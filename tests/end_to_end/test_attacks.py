@@ -106,15 +106,15 @@ class Files:
         with enforcing(self.stage.engine, listen=listen, variables=variables) as one:
             yield one.url
 
-    def network(self, variables: Mapping[str, str], url: str) -> str:
+    def network(self, variables: Mapping[str, str], url: str) -> Mapping[str, str]:
         """The network that a client of this file may use: none at all, or one of its own."""
         makes_one = "NetworkCreate" in variables["ALLOW_OPERATIONS"].split(",")
         if not makes_one or variables.get("ONLY_NETWORKS") != "@own":
-            return "none"
+            return {}
         body = f'{{"Name": "{NETWORK}", "Internal": true}}'.encode()
         send(url, "POST", "/networks/create", body, "application/json")
         self.stage.keep()
-        return NETWORK
+        return {"network": NETWORK, "open_network": NETWORK}
 
 
 @pytest.fixture(scope="module")
@@ -204,8 +204,7 @@ def judged(files: Files, one: Attack, name: str, variables: Mapping[str, str]) -
         # Not granted so much, it is told of nothing: a try shows that it is refused.
         label, more, tries = f"{name} (with more: told, root by {way})", variables, 1
     with files.through(more, one.door) as url:
-        network = files.network(more, url)
-        done = attack(files.stage, one, url, tries, network=network)
+        done = attack(files.stage, one, url, tries, files.network(more, url))
     if standing is Standing.OPEN and one.gives is not Risk.HOST_ROOT:
         return f"{label}: open, {'SHUT' if done.at is None else 'as check says'}"
     if standing is Standing.OPEN and label == name:

@@ -99,7 +99,9 @@ DEFAULTS = [
     ({"Env": ["NVIDIA_VISIBLE_DEVICES=void"]}, set(ENGINES)),
     ({"Env": ["NVIDIA_VISIBLE_DEVICES=none"]}, set(ENGINES)),
     ({"Env": ["NVIDIA_VISIBLE_DEVICES="]}, set(ENGINES)),
-    ({"Env": ["MY_NVIDIA_X=1"]}, set(ENGINES)),
+    ({"Env": ["MY_NVIDIA_X=1", "AMD_KEY=1"]}, set(ENGINES)),
+    ({"Env": ["AMD_VISIBLE_DEVICES=0,1"]}, {"stock", "sandbox", "podman"}),
+    ({"Env": ["HABANA_VISIBLE_DEVICES=all"], "Runtime": "runc"}, {"stock"}),
     ({"Env": [GPU], "Runtime": "runc"}, {"stock"}),
     ({"Env": [GPU], "Runtime": "gpus"}, set()),
 ]  # fmt: skip
@@ -144,6 +146,19 @@ def test_a_listed_runtime_of_nvidia_makes_names_devices() -> None:
         "ContainerCreate asks for Env[0]=NVIDIA_VISIBLE_DEVICES,"
         " which CREATE_DEVICES does not list"
     )
+
+
+@pytest.mark.parametrize("name", ["amd", "habana"])
+def test_other_makers_give_devices_by_names_too(name: str) -> None:
+    """Where their runtime is the default, or is named, it reads a name of theirs as NVIDIA's does its."""
+    env = {"Env": [f"{name.upper()}_VISIBLE_DEVICES=all"]}
+    path = f"/usr/bin/{name}-container-runtime"
+    is_default = {**STOCK, "DefaultRuntime": "x", "Runtimes": {"x": {"path": path}}}
+    assert "which CREATE_DEVICES does not list" in refused(is_default, {}, env)
+    assert not refused(STOCK, {}, env)
+    listed = {"CREATE_RUNTIMES": name}
+    assert not refused(STOCK, listed, {"Runtime": name})
+    assert refused(STOCK, listed, {"Runtime": name, **env})
 
 
 def test_a_refusal_says_that_it_is_no_default() -> None:

@@ -196,6 +196,18 @@ def test_a_new_name(name: str, why: str) -> None:
     assert because(answer) == "names container c, which ONLY_CONTAINERS does not list"
 
 
+def test_a_new_name_of_ones_own_is_no_lists() -> None:
+    """What is listed by its name and is one's own may get a name that no list has: it stays that."""
+    rename = "POST /containers/c/rename?name=x"
+    for names in ("c,@own", "@own"):
+        listed = {**LISTED, "ONLY_CONTAINERS": names}
+        assert decide(listed, rename, None, world()).allowed
+        assert not decide(listed, rename, None, world(container(None))).allowed
+    of_image = world() | {f"/images/{PLAIN}/json": {"Id": PLAIN, "Config": {"Labels": OWNER}}}  # fmt: skip
+    listed = {**LISTED, "ONLY_CONTAINERS": "c,@own"}
+    assert not decide(listed, rename, None, of_image).allowed
+
+
 def test_what_is_missing() -> None:
     """404 to what names it in a path; 400 to a creation, which a client would pull for."""
     body = {"Image": "x", "HostConfig": {"NetworkMode": "gone"}}

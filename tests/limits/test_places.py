@@ -15,6 +15,7 @@ ROOT = [
     *("/initrd.img", "/mnt", "/mnt/*", "/mnt/disk", "/mnt/disk/etc", "/mnt/d*"),
     *("/media", "/media/me", "/media/me/disk", "/run/media/me/disk", "/var/mnt/disk"),
     *("/host", "/host/etc", "/host_mnt", "/host_mnt/c", "/host_mnt/Users/me"),
+    *("/host/mnt/x", "/host/media/me/disk/etc", "/mnt/nas/var/run/docker", "/mnt/d/Users/me/bin"),
     *("/host_mnt/etc/x", "/private", "/private/etc", "/private/var/run/dbus", "/pri*"),
     *("/var/roothome/x", "/var/usrlocal/bin", "/bin", "/lib64/x", "/usr/lib/modules"),
     *("/var/ru*", "/var/home/me", "/Users/me/bin"),
@@ -33,6 +34,7 @@ NO_ROOT = [
     *("/mnt/disk/app", "/mnt/disk-*/app", "/media/me/disk/films", "/host/srv/app"),
     *("/host_mnt/c/Users/me/app", "/Users/me/app", "/private/var/app", "/var/srv/app"),
     *("/private/etc/hosts:ro", "/lib/modules:ro", "/usr/lib/modules:ro", "/var/run/x"),
+    *("/mnt/nas/media", "/mnt/nas/media/x/*", "/media/me/disk/mnt", "/var/mnt/nas/media:ro"),
     *("/home/me/.docker/x", "/home/me/binary", "/var/services", "/var/lib/amazonas", "/swapfiles"),
     *("/var/log/app", "/var/log/app-*", "/var/log:ro", "/var/log/*:ro", "/var/log/journal/x:ro"),
 ]  # fmt: skip
@@ -88,10 +90,11 @@ def test_names_of_what_lies_below(place: str, below: list[str]) -> None:
 
 @given(st.lists(st.sampled_from(["a", "b*", "private", "var", "run", "host_mnt", "*"])))
 def test_names_end(segments: list[str]) -> None:
-    """All names of any path are found, and each of them has no more."""
+    """All names of any path are found, and each of them has no more; but for a disk that is
+    mounted in another one's folder, which nobody looks for."""
     found = places.names(read("/" + "/".join(segments)), places.EVERY)
     for one in found:
-        assert set(places.names(one, places.EVERY)) <= set(found)
+        assert set(places.names(one)) <= set(found)
 
 
 _SEGMENTS = st.lists(

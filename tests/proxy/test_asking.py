@@ -16,6 +16,7 @@ from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.grant import Grant
+from trioproxy.proxy.asking import MOST_UNREAD
 
 JSON = "Content-Type: application/json"
 PING = {"ALLOW_OPERATIONS": "SystemPing"}
@@ -532,6 +533,23 @@ async def test_nothing_that_counts_is_pushed_out_of_sight(start: Start) -> None:
             assert [word for word in shown if word not in line["body"]] == []
             assert "hunter2" not in line["body"]
             assert "a b" not in line["body"]
+
+
+async def test_who_reads_nothing_is_let_go(start: Start) -> None:
+    """An asker that was stopped is, before much memory is kept for it; one that reads stays."""
+    proxy = await start(CREATE, ask=30)
+    asking = proxy.server.asking
+    assert asking is not None
+    line = {"question": "x" * 200_000}  # about as long as one can be
+    async with asker(proxy), asker(proxy) as one:
+        stopped, _ = asking._askers
+        for _ in range(2 * MOST_UNREAD // 200_000):
+            asking._tell("", line)
+            assert await one.question() == line
+        await settle()
+        assert stopped.unread < MOST_UNREAD + 300_000
+        assert stopped not in asking._askers
+        assert len(asking._askers) == 1
 
 
 async def test_others_have_their_turn_while_it_is_found_out_what_is_missing(

@@ -151,7 +151,8 @@ def test_an_attack_is_made_of_what_is_listed() -> None:
     assert before[name].standing is after[name].standing is Standing.OPEN
     literal = bare | {"ONLY_CONTAINERS": "web", "ONLY_VOLUMES": "", "ONLY_NETWORKS": ""}
     assert by_name(literal)[name].standing is Standing.OPEN
-    assert by_name(bare | {"CREATE_IMAGES": "@built"})[name].standing is Standing.OPEN
+    for image in ("@built", "cafe:*", "deadbeef"):  # a name that may begin an id too
+        assert by_name(bare | {"CREATE_IMAGES": image})[name].standing is Standing.OPEN
     project = literal | {"ONLY_CONTAINERS": "@project:shop"}
     assert by_name(project)[name].standing is Standing.OPEN
     assert after["a command in another's container"].standing is Standing.SHUT
@@ -186,12 +187,18 @@ def test_a_hole_is_filled_with_what_it_stands_for(item: str) -> None:
         ("/usr/local/*", "a bind of /usr"),
         ("/etc/cron.d,/etc", "a bind of /etc"),
         ("/lib/systemd", "a bind of /"),
+        ("/etc:ro", "a bind of /etc"),
+        ("/run/*", "a bind of /run"),
+        ("/var/run/*:ro", "a bind of /var"),
+        ("/home/me/.s*", "a bind of /"),
+        ("/mnt/disk", "a bind of /"),
         ("/srv/app", ""),
+        ("/run/app-{rand8}", ""),
     ],
 )
 def test_what_is_listed_is_given(item: str, name: str) -> None:
-    """Another disk, another name of the Engine's socket, it to be read, and what lies in a place that is root
-    are as open as the names that an attack has by itself; each can be struck out."""
+    """Another disk, another name of the Engine's socket, it to be read, what lies in a place that is root, and
+    what varies and may be one are as open as the names that an attack has by itself; each can be struck out."""
     file = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerStart,ContainerLogs"}
     file["CREATE_DEVICES" if item.startswith("/dev") else "CREATE_BINDS"] = item
     opened = [one for one in tried(file) if one.standing is Standing.OPEN]

@@ -3,6 +3,7 @@
 Nothing is allowed or refused here; `limits` does that.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -311,8 +312,8 @@ def _exec_command(_: Given, found: Found) -> Iterator[Argument]:
 def _environment(given: Given, found: Found) -> Iterator[Argument]:
     """A name with a star: with Podman, whatever its own environment has of that name.
 
-    And names by which NVIDIA's runtime gives devices: those of a creation, for what an
-    image has is its own.
+    And names by which runtimes give devices, as NVIDIA's does: those of a creation, for what
+    an image has is its own.
     """
     host = map_of(found.parent.get(fields.HOST_CONFIG.name))
     runtime = text_of(host.get("Runtime"))
@@ -322,15 +323,16 @@ def _environment(given: Given, found: Found) -> Iterator[Argument]:
         # By slices, which are no calls: a body has room for 20,000 of them.
         if text[-1:] == "*" and "=" not in text:
             yield option(given, Place(found.place.path, found.place.at(index).shown))
-        elif is_read and text[:7] == "NVIDIA_" and text not in _NO_DEVICE:
+        elif is_read and text[:4] in _MAKERS and _GIVES_DEVICES.match(text):
             name, place = text.partition("=")[0], found.place.at(index).shown
             yield Argument(
                 "CREATE_DEVICES", "gpu", place, show(name), unless_default=not runtime
             )
 
 
-_NO_DEVICE: Final = frozenset(
-    f"NVIDIA_VISIBLE_DEVICES={value}" for value in ("", "none", "void")
+_MAKERS: Final = frozenset({"AMD_", "HABA", "NVID"})
+_GIVES_DEVICES: Final = re.compile(
+    r"NVIDIA_(?!VISIBLE_DEVICES=(?:none|void)?\Z)|(?:AMD|HABANA)_VISIBLE_"
 )
 
 

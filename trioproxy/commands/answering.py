@@ -46,6 +46,8 @@ from trioproxy.quoting import visible
 PROTOCOL: Final = 1
 LONGEST: Final = 1024 * 1024
 """Bytes of a line of the proxy."""
+LONGEST_WHY: Final = 1024
+"""Characters of a failure that are told."""
 SETTLES: Final = 0.3
 """Seconds between a question and its prompt: nobody has read it, and what is typed by then
 was meant for something else."""
@@ -225,9 +227,9 @@ class Answering:
         try:
             self._write(question)
         except (TrioProxyError, OSError) as error:
-            hint = f" ({error.hint})" if isinstance(error, TrioProxyError) else ""
-            show(f"trioproxy: {error}{hint}", err=True)
-            self._send(written=name, failed=str(error)[:256])
+            hint = getattr(error, "hint", "")
+            told = f"{error} ({hint})" if hint else str(error)
+            self._send(written=name, failed=told[:LONGEST_WHY])  # and is told so
         else:
             self._send(written=name)
 

@@ -191,38 +191,47 @@ SAME: Final = _links(
 EVERY: Final[Links] = MappingProxyType(
     {
         **SAME,
-        **_links(
-            ("/Users", "/home"),
-            # Where hosts, disks and the roots of other systems are mounted: there, one
-            # below, and in /media also in a folder for each user; a drive of Windows. What
-            # lies deeper is judged by its name in there.
-            *((name, "/") for name in ("/host", "/host_mnt/*{1}", "/mnt", "/mnt/*")),
-            *((name, "/") for name in ("/media", "/media/*", "/media/*/*")),
-        ),
+        # A host, a drive of Windows.
+        **_links(("/Users", "/home"), ("/host", "/"), ("/host_mnt/*{1}", "/")),
     }
 )
-"""These, and places that are judged as if they were others: two disks are not one place."""
+"""These, and places that are judged as if they were others: two hosts are not one place."""
+
+_DISKS: Final[Links] = _links(
+    *((f"/{name}", "/") for name in ("mnt", "mnt/*", "media", "media/*", "media/*/*"))
+)
+"""Where disks and the roots of other systems are mounted: there, one below, and in /media also
+in a folder for each user. What lies deeper is judged by its name in there, and so but once: in
+the folder `media` of a disk no other one is mounted."""
 
 NO_LINKS: Final[Links] = MappingProxyType({})
 
-_FIRST: Final = frozenset(name.segments[0] for name in EVERY)
+_FIRST: Final = frozenset(name.segments[0] for name in (*EVERY, *_DISKS))
 """How names begin. Where a path begins otherwise, and no star is there, none is met."""
 if not all(map(is_literal, _FIRST)):
     raise AssertionError(f"{_FIRST}: a name that may begin any path")
 
 
 def names(one: Place, links: Links = SAME) -> tuple[Place, ...]:
-    """All names of a place, its own first.
+    """All names of a place, its own first; by `EVERY` also those on a disk that is mounted."""
+    found = _followed({one: None}, links)
+    if links is EVERY:
+        on_disks = dict.fromkeys(
+            far for each in found for far in _renamed(each, _DISKS)
+        )
+        found |= _followed(on_disks, links)
+    return tuple(found)
 
-    Followed until nothing new comes: `/private/var/run` is `/var/run` is `/run`.
-    """
-    found = {one: None}
-    following = [one]
+
+def _followed(found: dict[Place, None], links: Links) -> dict[Place, None]:
+    """These with all that they are names of, until nothing new comes: `/private/var/run` is
+    `/var/run` is `/run`."""
+    following = [*found]
     while following:
         new = dict.fromkeys(_renamed(following.pop(), links)).keys() - found.keys()
         found |= dict.fromkeys(sorted(new, key=repr))
         following.extend(new)
-    return tuple(found)
+    return found
 
 
 def _renamed(one: Place, links: Links) -> Iterator[Place]:

@@ -1,7 +1,7 @@
 """Root on the host, by a place of it: which folders, files and sockets give it, and why."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Final
@@ -78,6 +78,13 @@ def _tree() -> places.Tree:
     """The same, with all that lies in them, for look-ups."""
     both = (one for place in _TREES.values() for one in (place, place.inside))
     return places.Tree(both)
+
+
+def names() -> Iterator[str]:
+    """How these places end: what is one of them where it stands for what varies."""
+    for path in _TREES:
+        parts = path.replace("*", "a").split("/")
+        yield from ("/".join(parts[at:]) for at in range(1, len(parts)))
 
 
 _READABLE: Final = frozenset(

@@ -320,8 +320,12 @@ def _device(text: str, *_: object) -> Words:
 
 
 def _root_of_device(item: str) -> str:
-    is_harmless = _HARMLESS_DEVICES.fullmatch(normal.unquote(item))
-    return "" if is_harmless else "may be the host's disks or memory"
+    path = normal.unquote(item)
+    if _HARMLESS_DEVICES.fullmatch(path):
+        return ""
+    if path.startswith("/dev/bus/usb"):
+        return "may be a disk of the host, as all that is plugged in"
+    return "may be the host's disks or memory"
 
 
 # --- Drivers, namespaces, runtimes, protections -------------------------------------
@@ -349,8 +353,8 @@ volumes:container | another container's mounts | takes over what another contain
 """)
 
 _RUNTIMES: Final = WITHOUT_DEVICES | {
-    "io.containerd.runsc.v1", "kata", "kata-runtime", "nvidia", "runsc", "sysbox-runc",
-    "youki",
+    "amd", "habana", "io.containerd.runsc.v1", "kata", "kata-runtime", "nvidia", "runsc",
+    "sysbox-runc", "youki",
 }  # fmt: skip
 
 

@@ -330,8 +330,8 @@ _OF_PODMAN: Final = "oci"
 """What Podman writes into each description of a container, whatever its runtime is."""
 _BUILTIN: Final = frozenset({"builtin", "default"})
 """The Engine's own profile of seccomp: now, and before 23.0 and with Podman."""
-_GIVES_DEVICES: Final = re.compile("nvidia|nvproxy")
-"""Where it stands in a runtime's name, path or arguments, that reads `NVIDIA_*`."""
+_GIVES_DEVICES: Final = re.compile(r"nvidia|nvproxy|\bamd\b|habana")
+"""Where it stands in a runtime's name, path or arguments, that reads `NVIDIA_*` or the like."""
 
 
 def _engine(value: Mapping[str, Json]) -> Thing:

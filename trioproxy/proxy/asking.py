@@ -62,8 +62,8 @@ MOST_ASKERS: Final = 8
 LONGEST_LINE: Final = 64 * 1024
 """Bytes of a line of an asker."""
 
-MOST_UNREAD: Final = 256
-"""Lines that an asker has not read: one that reads none is let go."""
+MOST_UNREAD: Final = 4 * 1024 * 1024
+"""Bytes that an asker has not read: one that reads none is let go."""
 
 HELLO_SECONDS: Final = 5.0
 """From a connection of an asker until it says what it is."""
@@ -190,6 +190,8 @@ class Asker:
     uid: int
     outbox: "trio.MemorySendChannel[bytes]"
     scope: trio.CancelScope
+    unread: int = 0
+    """Bytes in its outbox."""
     files: frozenset[str] | None = None
     """Of which policies it takes questions, by the names of their files; None: of all."""
     is_ready: bool = False
@@ -202,15 +204,24 @@ class Asker:
         return self.is_ready and (self.files is None or file in self.files)
 
     def tell(self, **line: object) -> None:
-        """Send a line; who has not read hundreds is let go."""
+        """Send a line; who has not read megabytes is let go."""
+        told = json.dumps(line).encode() + b"\n"
+        self.unread += len(told)
         try:
-            self.outbox.send_nowait(json.dumps(line).encode() + b"\n")
-        except (trio.WouldBlock, trio.BrokenResourceError, trio.ClosedResourceError):
+            self.outbox.send_nowait(told)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self.scope.cancel()
+        if self.unread > MOST_UNREAD:
             self.scope.cancel()
 
 
 class _BadLine(Exception):
     """A line of an asker that says nothing; the text says why."""
+
+    def __init__(self, why: str, again: Question | None = None) -> None:
+        """`again`: the question that is asked once more."""
+        super().__init__(why)
+        self.again = again
 
 
 class Asking:
@@ -553,12 +564,12 @@ class Asking:
             self._log.crash(f"asker uid={uid}", leaf_of(error))
 
     async def _converse(self, stream: trio.SocketStream, uid: int) -> None:
-        send, outbox = trio.open_memory_channel[bytes](MOST_UNREAD)
+        send, outbox = trio.open_memory_channel[bytes](inf)
         asker = Asker(uid, send, trio.CancelScope())
         self._askers[asker] = None
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_write, stream, outbox)
+                nursery.start_soon(_write, stream, asker, outbox)
                 with asker.scope:
                     asker.tell(trioproxy="ask", version=PROTOCOL, seconds=self.seconds)
                     await self._listen(stream, asker)
@@ -604,6 +615,8 @@ class Asking:
                 await self._answer(asker, data)
         except _BadLine as error:
             asker.tell(error=str(error))
+            if error.again is not None:
+                asker.tell(**error.again.line())
 
     def _greet(self, asker: Asker, data: Mapping[str, object]) -> None:
         if data.get("asker") != PROTOCOL:
@@ -646,9 +659,9 @@ class Asking:
             self._find(asker, question.id)
             _refuse_second(question)
             if question.root and data.get("word") != ROOT:
-                asker.tell(**question.line())
                 raise _BadLine(
-                    f'it gives root on the host ({question.root}): answer with "word": "{ROOT}"'
+                    f'it gives root on the host ({question.root}): answer with "word": "{ROOT}"',
+                    question,
                 )
             if said is Said.ALWAYS:
                 if not self._file(question.who.policy):
@@ -669,8 +682,7 @@ class Asking:
         if why := data.get("failed"):
             if question is not None:
                 question.writer = None
-                asker.tell(**question.line())
-            raise _BadLine(f"it was not written: {why!s:.256}")
+            raise _BadLine(f"it was not written: {why!s:.1024}", question)
         try:
             # Also where the question is over by now: the file is another one.
             if self.reread is not None:
@@ -802,7 +814,10 @@ async def _say(stream: trio.SocketStream, **line: object) -> None:
 
 
 async def _write(
-    stream: trio.SocketStream, outbox: "trio.MemoryReceiveChannel[bytes]"
+    stream: trio.SocketStream,
+    asker: Asker,
+    outbox: "trio.MemoryReceiveChannel[bytes]",
 ) -> None:
     async for line in outbox:
         await stream.send_all(line)
+        asker.unread -= len(line)

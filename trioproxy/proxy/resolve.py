@@ -252,6 +252,9 @@ class Resolver:
                 thing = self._to_be_made(makes)
             elif one.fills and self._limits_fills and isinstance(thing, Thing):
                 thing = await self._with_users(thing)
+            elif one.renamed is not None and isinstance(thing, Thing):
+                # By its new name no list may hold it, and by its labels one does.
+                thing = await self._with_image(thing, (one.renamed,))
             self._known[one.kind, one.text] = thing
         if isinstance(thing, Thing):
             await self._resolve_inside(one, thing)
@@ -358,8 +361,10 @@ class Resolver:
             thing = thing._replace(is_built=self._built.has(thing.id))
         return thing._replace(is_proxys=True) if is_proxys else thing
 
-    async def _with_image(self, thing: Thing) -> Thing:
-        if not self._objects.needs_image(thing):
+    async def _with_image(self, thing: Thing, names: tuple[str, ...] = ()) -> Thing:
+        """Add the labels of a container's image where they count; `names`: as it will be called."""
+        called = thing._replace(names=names) if names else thing
+        if not self._objects.needs_image(called):
             return thing
         status, labels = await inherited(
             self._ask, self._remembered, thing.image, self._objects.judged_labels

@@ -91,9 +91,13 @@ class Arranged:
         match kind:
             case Kind.ENGINE:
                 return describe(kind, _INFO)
-            case Kind.IMAGE:  # nobody has given it a name
+            case Kind.IMAGE:  # by its id, or by a name that may be the beginning of one
                 digits = text.removeprefix("sha256:")
-                value: Json = {"Id": f"sha256:{digits.ljust(64, '0')}", "RepoTags": []}
+                tags: list[Json] = [f"{text}:latest"] if text == digits else []
+                value: Json = {
+                    "Id": f"sha256:{digits.ljust(64, '0')}",
+                    "RepoTags": tags,
+                }
                 return describe(kind, value)._replace(is_built=text == BUILT_IMAGE)
             case Kind.EXEC:
                 return self._look_up(Kind.CONTAINER, self.container_of_exec)

@@ -17,6 +17,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from itertools import islice
 from types import MappingProxyType
 from typing import Final, assert_never
 
@@ -72,6 +73,7 @@ from trioproxy.limits.objects import (
 from trioproxy.limits.patterns import READ_ONLY, Words
 from trioproxy.limits.sorts import OWN_IMAGES
 from trioproxy.limits.things import ANONYMOUS, Known, Missing, Thing
+from trioproxy.limits.varying import HOLE
 from trioproxy.review.arranged import BUILT_IMAGE, Arranged, id_of
 from trioproxy.review.attacks import WORD, Attack, Sending, attacks, body_of, words
 from trioproxy.values import value_class
@@ -187,11 +189,13 @@ def try_all(variables: Mapping[str, str], policy: Policy) -> Trials:
     return Trials(tried=tried)
 
 
-def try_one(policy: Policy, attack: Attack) -> tuple[Standing, str]:
-    """Say what becomes of an attack by a policy, and why."""
+def try_one(
+    policy: Policy, attack: Attack, given: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Standing, str]:
+    """Say what becomes of an attack by a policy, and why; `given`: words in place of ours."""
     if attack.beside and not policy.objects.limits(OBJECTS[attack.beside]):
         return Standing.MOOT, f"{attack.beside} lists nothing"
-    attempt = Attempt(policy)
+    attempt = Attempt(policy, given)
     for one in (*attack.setup, *attack.requests):
         if _only_waits(one):
             continue
@@ -286,7 +290,7 @@ def _lines(added: Mapping[str, str]) -> str:
 def words_of(policy: Policy) -> dict[str, str]:
     """Words for an attack: what it names is listed, where anything is."""
     image = next(_values(policy, "CREATE_IMAGES"), IMAGE)
-    binds = sorted(_values(policy, BINDS), key=lambda one: one.endswith(READ_ONLY))
+    binds = sorted(_binds(policy), key=lambda one: one.endswith(READ_ONLY))
     tags = [
         *(one for one in (image,) if policy.limits.lists("CREATE_TAGS", one)),
         *_values(policy, "CREATE_TAGS"),
@@ -325,18 +329,19 @@ def _rooted(binds: Sequence[str]) -> dict[str, str]:
 
     What lies in none of those that have a word is bound in the place of `/`.
     """
-    places = {key: one for key, one in words().items() if key.startswith("in_")}
+    binds_of = {key: one for key, one in words().items() if key.startswith("in_")}
+    places = {key: one.removesuffix(":/h") for key, one in binds_of.items()}
     found = dict[str, str]()
     for one in binds:
         path = one.removesuffix(READ_ONLY)
+        mode = one.removeprefix(path)
         if root.SOCKET.fullmatch(path):
-            found.setdefault("engine_socket", path)
-            found.setdefault("engine_mode", one.removeprefix(path))
-        elif path == one and root.of_bind(normal.quote(path)):
+            found.setdefault("engine_socket", f"{path}:/s{mode}")
+        elif root.of_bind(normal.quote(path) + mode):
             inside = [key for key in places if f"{path}/".startswith(f"{places[key]}/")]
-            found.setdefault(inside[0] if inside else "in_all", path)
+            found.setdefault(inside[0] if inside else "in_all", f"{path}:/h{mode}")
     # A place that is listed itself is bound, whatever else is.
-    return found | {key: one for key, one in places.items() if one in binds}
+    return found | {key: binds_of[key] for key in places if places[key] in binds}
 
 
 _DEVICES: Final = "CREATE_DEVICES"
@@ -354,6 +359,33 @@ def _values(policy: Policy, variable: str) -> Iterator[str]:
             yield BUILT_IMAGE
         elif isinstance(pattern.means, Words) and pattern.text != PROXY:
             yield from (normal.unquote(_value(one)) for one in pattern.means.language)
+
+
+def _binds(policy: Policy) -> Iterator[str]:
+    """A value for each bind that is listed; of those that vary and may be root one that is."""
+    yield from _values(policy, BINDS)
+    if (limit := policy.limits.limit_of(BINDS)) is None:
+        return
+    for pattern in limit.patterns:
+        item = policy.limits.meaning_of(pattern.text)
+        if (
+            isinstance(pattern.means, Words)
+            and HOLE.search(item)
+            and root.of_bind(item)
+        ):
+            tried = (one for word in pattern.means.language for one in _varied(word))
+            found = (one for one in tried if limit.lists(one) and root.of_bind(one))
+            yield from (normal.unquote(one) for one in islice(found, 1))
+
+
+def _varied(word: Word) -> Iterator[str]:
+    """What may be values of an item, each with a name that is root's where something varies."""
+    for at, part in enumerate(word):
+        if isinstance(part, Some):
+            folder = _value(word[:at]).rpartition("/")[0]
+            for name in root.names():
+                yield f"{folder}/{name}"
+                yield f"{folder}/{name}{_value(word[at + 1 :])}"
 
 
 def _value(word: Word) -> str:
@@ -379,13 +411,13 @@ def _network(policy: Policy) -> str:
 class Attempt:
     """An attack on a policy, request by request."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, given: Mapping[str, str]) -> None:
         self.undone = set[str]()
         """Which changes of ours what went on has, as in `Attack.undone`."""
         self._gate = Gate.enforcing(policy)
         self._opened = policy.opened_operations
         self._hides = bool(policy.hides)
-        self._words = words_of(policy)
+        self._words = {**words_of(policy), **given}
         self._names = dict[tuple[Kind, str], str]()
         self._engine = Arranged(self._gate)
         self._reserved = 0
@@ -400,11 +432,9 @@ class Attempt:
 
     def send(self, sending: Sending) -> tuple[Request, Passes | Refused]:
         """Judge a request; what it makes is there then. Raises `BadRequest`."""
-        method, _, target = sending["send"].partition(" ")
-        target = self._filled(self._started(target))
+        sending = self.of_lists(sending)
+        method, _, target = self._filled(sending["send"]).partition(" ")
         body, kind = body_of(sending, self._filled, range(1))
-        if "body" in sending:
-            body = self._labelled(target, body)
         head = parse_request(_head(sending, method, target, len(body), kind), SITE)
         request = Request.parse(method, head.target)
         has_body = head.fields.framing is not NO_BODY
@@ -417,19 +447,34 @@ class Attempt:
             self._tell(sending)
         return request, found
 
-    def _started(self, target: str) -> str:
+    def of_lists(self, sending: Sending) -> Sending:
+        """The same with the names and labels of what the file lists, and by what it opens."""
+        if "send" not in sending:
+            return sending
+        made = {**sending, "send": self._started(self.named(sending["send"]))}
+        for key in ("body", "raw"):
+            if key in sending:
+                text = words().get(sending[key].strip("{}"), sending[key])
+                made[key] = self._labelled(made["send"], self.named(text), key)
+        return made
+
+    def named(self, text: str) -> str:
+        """Put names that the file lists into a text."""
+        return _NAMED.sub(self._name, text)
+
+    def _started(self, line: str) -> str:
         """A start; to a client that may only restart, it is one by another name."""
-        is_start = target.startswith("/containers/") and target.endswith("/start")
+        is_start = line.startswith("POST /containers/") and line.endswith("/start")
         has = self._opened & {"ContainerRestart", "ContainerStart"}
         if is_start and has == {"ContainerRestart"}:
-            return target.removesuffix("/start") + "/restart"
-        return target
+            return line.removesuffix("/start") + "/restart"
+        return line
 
     def _filled(self, text: str) -> str:
-        """Put in words but those of the shared data, and names that the file lists."""
+        """Put in words but those of the shared data."""
         known = self._words
         while True:
-            text = _COUNTED.sub("0", _NAMED.sub(self._name, text))
+            text = _COUNTED.sub("0", text)
             done = WORD.sub(lambda one: known.get(one[1], one[0]), text)
             if done == text:
                 return done
@@ -453,11 +498,11 @@ class Attempt:
         names = [one.replace("*", wanted, 1).replace("*", "a") for one in plain]
         return next((one for one in names if one not in used), names[0])
 
-    def _labelled(self, target: str, body: bytes) -> bytes:
+    def _labelled(self, line: str, body: str, key: str) -> str:
         """Give what is made the labels by which the file lists it, where it does so."""
-        kind = _MADE.get(target.partition("?")[0])
+        kind = _MADE.get(line.removeprefix("POST ").partition("?")[0])
         only = self._gate.objects.by_kind.get(kind) if kind else None
-        if only is None or OWN in only.items:
+        if only is None or OWN in only.items or key == "raw":
             return body
         labels = dict[str, Json]()
         for item in only.items:
@@ -467,9 +512,9 @@ class Attempt:
             elif item.startswith(OF_LABEL):
                 key, _, value = item.removeprefix(OF_LABEL).partition("=")
                 labels[normal.unquote(key)] = normal.unquote(value)
-        read = dict(map_of(jsonbody.parse(body)))
+        read = dict(map_of(jsonbody.parse(body.encode())))
         read["Labels"] = {**labels, **map_of(read.get("Labels"))}
-        return jsonbody.render(read)
+        return jsonbody.render(read).decode()
 
     def _judge(
         self, request: Request, body: bytes, *, has_body: bool
