@@ -220,6 +220,16 @@ def test_what_is_missing() -> None:
     assert (answer.status, answer.message) == (404, "no such thing: /images/aaaa/json")
 
 
+def test_a_filter_by_what_is_not_listed() -> None:
+    """A list before a stranger's container is answered as if there were none, and no name is refused."""
+    lists = {**LISTED, "ALLOW_OPERATIONS": "ContainerList"}
+    line = "GET /containers/json?filters=%7B%22before%22%3A%5B%22c%22%5D%7D"
+    assert decide(lists, line, None, world()).allowed
+    answer = decide(lists, line, None, world(container(None)))
+    assert (answer.allowed, answer.status, answer.word) == (False, 404, "allowed")
+    assert answer.message == "No such container: c"
+
+
 def test_a_volume_that_is_made_may_be_missing() -> None:
     """A creation names what is not there yet; what is there has to be listed."""
     line = "POST /volumes/create"

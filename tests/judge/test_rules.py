@@ -469,3 +469,8 @@ def test_a_refusal_names_what_would_allow(
     advised = dict.fromkeys(re.findall(r"([A-Z_]+)=1", decision.message), "1")
     if advised:
         assert parse_policy({**values, **advised})[0].decide(one).allowed
+
+
+def test_a_reason_is_a_word_of_the_log() -> None:
+    """Who reads logs searches them for it: it is the name, small and with dashes, and no other has it."""
+    assert [one.value for one in Reason] == [one.name.lower().replace("_", "-") for one in Reason]  # fmt: skip

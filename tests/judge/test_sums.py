@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import pytest
+
 from tests.proxy.test_objects import ID, OTHER, OWN
 from trioproxy.api.answers import ANSWERS
+from trioproxy.errors import BadTarget
 from trioproxy.judge.showing import (
     NeedContainers,
     NeedKnown,
@@ -20,9 +23,18 @@ OBJECTS = parse_objects({"ONLY_CONTAINERS": "@own", "ONLY_OWNER": "app"}, source
 IMAGE = "sha256:x"
 
 
-def shown(operation: str, key: str, value: Any) -> Shown:  # noqa: ANN401  JSON
+def showing_of(operation: str) -> Showing:
+    return Showing(answer=ANSWERS[operation], objects=OBJECTS)
+
+
+def shown(
+    operation: str,
+    key: str,
+    value: Any,  # noqa: ANN401  JSON
+    showing: Showing | None = None,
+) -> Shown:
     """What is shown of an element where nothing has labels from its image."""
-    looking = Showing(answer=ANSWERS[operation], objects=OBJECTS).element(key, value)
+    looking = (showing or showing_of(operation)).element(key, value)
     answer: Any = None
     while True:
         try:
@@ -85,3 +97,33 @@ def test_who_uses_an_image() -> None:
     found = shown("ImageList", "", {"Id": IMAGE, "Containers": -1, "Manifests": manifests})  # fmt: skip
     assert found.hidden == 1
     assert found.value == {"Id": IMAGE, "Containers": -1, "Manifests": [{"ImageData": {"Containers": [ID], "Size": 1}}, {"Kind": "attestation"}]}  # fmt: skip
+
+
+VERBOSE = {
+    "": (False, ""), "verbose=0": (True, "verbose=1"), "verbose=false&type=volume": (True, "type=volume&verbose=1"),
+    "verbose=F": (True, "verbose=1"), "verbose=1": (False, "verbose=1"), "verbose=": (False, "verbose="), "type=volume": (False, "type=volume"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("query", "asked"), VERBOSE.items(), ids=VERBOSE)
+def test_a_sum_is_told_with_what_it_is_made_of(
+    query: str, asked: tuple[bool, str]
+) -> None:
+    """Nothing could be taken out of it else; who wants no lists is given none."""
+    showing, sent = showing_of("SystemDataUsage").asked(query.encode())
+    assert (showing.is_brief, sent.decode()) == asked
+    told = {"Items": [volume("v", OWN, 5, 0)], "TotalCount": 1, "TotalSize": 5}
+    cache = {"Items": [{"ID": "x"}], "TotalCount": 1}
+    for key, value in (("VolumeUsage", told), ("BuildCacheUsage", cache)):
+        whole = shown("SystemDataUsage", key, value).value
+        found = shown("SystemDataUsage", key, value, showing).value
+        assert isinstance(whole, dict)
+        assert isinstance(found, dict)
+        is_brief = showing.is_brief
+        assert found == {k: v for k, v in whole.items() if not (is_brief and k == "Items")}  # fmt: skip
+
+
+def test_verbose_twice_has_two_readings() -> None:
+    """Which of them counts a handler alone knows."""
+    with pytest.raises(BadTarget, match="verbose is in the query twice"):
+        showing_of("SystemDataUsage").asked(b"verbose=0&verbose=1")

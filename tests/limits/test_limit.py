@@ -351,6 +351,23 @@ def test_what_is_said_of_limits_is_all_that_they_follow_from(
     assert limits(variables).lines == {f"{k}={v}" for k, v in variables.items()}
 
 
+CONDITIONED = {"": True, "*": True, "sh": False}
+
+
+@pytest.mark.parametrize(("commands", "is_free"), CONDITIONED.items(), ids=CONDITIONED)
+def test_what_is_limited_where_something_else_is(commands: str, is_free: bool) -> None:
+    """A name in an exec's environment counts where commands are listed, for what tells as for what judges."""
+    variables = {
+        "EXEC_OPTIONS": "",
+        **({"EXEC_COMMANDS": commands} if commands else {}),
+    }
+    name = "ContainerExec:Env.BASH_ENV"
+    assert limits(variables).lists("EXEC_OPTIONS", name) is is_free
+    body: Json = {"Cmd": ["sh"], "Env": ["BASH_ENV=/x"]}
+    assert (refusal(variables, "ContainerExec", body) is None) is is_free
+    assert limits({**variables, "EXEC_OPTIONS": name}).lists("EXEC_OPTIONS", name)
+
+
 def test_what_no_version_knows_is_listed_by_nothing() -> None:
     """Evidence of a newer version may name a variable that this one does not have."""
     for variables in ({"CREATE_CAPS": ""}, {"CREATE_CAPS": "*"}, {}):
