@@ -28,7 +28,7 @@ test: .venv/installed-dev packages ## lint, types, layers and the whole test sui
 	$(if $(MEASURED),.venv/bin/coverage combine --quiet)
 	$(if $(MEASURED),.venv/bin/coverage report)
 
-# It takes twice the time of `make test`, for each process of the program is measured too.
+# Of what the tests start, those processes are measured that say so (tests/measured.py).
 .PHONY: coverage
 coverage: MEASURED := yes
 coverage: test ## make test, and how much of the program it has run: at least 95 of 100
@@ -39,8 +39,8 @@ quick: .venv/installed-dev ## what fails most often, in a minute: lint, types, l
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	$(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal $(QUICK)
-	@echo 'Left out, see make test: $(NOT_QUICK)' | fold -s -w 80
+	$(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal -m "not slow" $(QUICK)
+	@echo 'Left out, see make test: what is marked slow, and $(NOT_QUICK)' | fold -s -w 80
 
 # What `make test-deep` looks at in full is not looked at in part before.
 .PHONY: ci

@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 from tests.engine import Engine, NoEngine, ScratchEngine, any_engine, why_no_engine
+from tests.measured import leave_out_what_is_started
 
 # A loaded machine is slow at random: what takes too long is seen in the whole run.
 hypothesis.settings.register_profile("suite", deadline=None)
@@ -25,6 +26,12 @@ for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
 pytest.register_assert_rewrite("tests.clients.comparison")
 
 LEFT_OUT = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where the tests themselves run, what they start is measured only if they say so."""
+    if not config.getoption("numprocesses", None):
+        leave_out_what_is_started()
 
 
 @pytest.fixture(scope="session")

@@ -168,11 +168,7 @@ class Shell:
 
     def environment(self) -> dict[str, str]:
         """The variables that the commands find."""
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if name == "LANG" or name.startswith("COVERAGE_")
-        }
+        kept = {"LANG": os.environ["LANG"]} if "LANG" in os.environ else {}
         return kept | {
             "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),

@@ -3,8 +3,6 @@ import sys
 
 import pytest
 
-from tests.commands.running import unmeasured
-
 SERVE = (
     "from trioproxy.deferred import UNUSED, put_off\n"
     "put_off()\n"
@@ -25,10 +23,7 @@ USES = {
 def run(program: str) -> str:
     """What a Python process of its own prints."""
     command = [sys.executable, "-c", SERVE + program]
-    # Not measured: coverage itself would load what is deferred.
-    return subprocess.run(
-        command, env=unmeasured(), check=True, capture_output=True, text=True
-    ).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def test_serving_does_not_load_the_crypto_library() -> None:
@@ -46,13 +41,10 @@ def test_starting_runs_no_other_program() -> None:
     """trio asks `ldconfig` for a library at each start, and a start from here does not."""
     trace = "import sys; sys.addaudithook(lambda name, _: name in {'subprocess.Popen', 'os.posix_spawn', 'os.fork'} and print(name))\n"
     command = [sys.executable, "-c", trace + SERVE]
-    done = subprocess.run(
-        command, env=unmeasured(), check=True, capture_output=True, text=True
-    )
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout == ""
     plain = subprocess.run(
         [sys.executable, "-c", f"{trace}import trio"],
-        env=unmeasured(),
         check=True,
         capture_output=True,
         text=True,

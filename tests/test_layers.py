@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import trioproxy
-from tests.commands.running import environment, unmeasured
+from tests.commands.running import environment
 from tests.patience import PATIENCE
 
 PACKAGE = Path(trioproxy.__path__[0])
@@ -47,10 +47,8 @@ def test_no_two_modules_share_a_name() -> None:
 def test_judging_and_reading_import_no_io(module: str) -> None:
     """Judging a request needs no Trio, h11, click or socket, not even indirectly; reading heads needs h11 alone."""
     program = f"import sys, {module}\nprint(*sys.modules.keys() & {NO_IO})"
-    # Not measured: coverage itself would import a socket into the process.
     found = subprocess.run(
         [sys.executable, "-c", program],
-        env=unmeasured(),
         capture_output=True,
         text=True,
         check=True,

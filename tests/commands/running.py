@@ -11,6 +11,7 @@ from typing import Literal
 
 import trio
 
+from tests.measured import MEASURING
 from tests.patience import PATIENCE
 from trioproxy.cli import COMMANDS, SERVING, main
 
@@ -53,20 +54,10 @@ def environment(
 ) -> dict[str, str]:
     """An environment of our own: nothing of whoever runs the tests decides."""
     kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name in {"PATH", "PYTHONPATH"} or (measured and name.startswith("COVERAGE_"))
+        name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ
     }
-    return kept | {"PYTHONWARNINGS": "error"} | dict(variables)
-
-
-def unmeasured() -> dict[str, str]:
-    """This process's environment without coverage, which imports much into a child."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("COVERAGE_")
-    }
+    ours = MEASURING if measured else {}
+    return kept | ours | {"PYTHONWARNINGS": "error"} | dict(variables)
 
 
 @asynccontextmanager
@@ -137,7 +128,8 @@ def run(
 
     One that looks at files alone does so in this process, which is ten times as fast.
     """
-    if args and args[0] in LOOKING and not variables and "--upstream" not in args:
+    looks = (args and args[0] in LOOKING) or "--from-log" in args
+    if looks and not variables and "--upstream" not in args:
         return called(*args)
     done = subprocess.run(
         [sys.executable, *program, *args],
@@ -151,20 +143,29 @@ def run(
     return Finished(status=done.returncode, out=done.stdout, err=done.stderr)
 
 
-def called(*args: str) -> Finished:
+def called(*args: str, piped: bytes = b"") -> Finished:
     """Run `trioproxy ARGS` to its end in this process, as a program without a terminal."""
     out, err = (
         io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
         for _ in range(2)
     )
-    before, status = (sys.argv, sys.stdin), 0
-    with open(os.devnull) as nothing, redirect_stdout(out), redirect_stderr(err):
-        sys.argv, sys.stdin = ["trioproxy", *args], nothing
+    before, status = (sys.argv, sys.stdin, dict(os.environ)), 0
+    with redirect_stdout(out), redirect_stderr(err):
+        _set_variables(environment({}))
+        sys.argv = ["trioproxy", *args]
+        sys.stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(piped)))
         try:
             main()
         except SystemExit as ended:
             status = int(ended.code or 0)
         finally:
-            sys.argv, sys.stdin = before
+            sys.argv, sys.stdin, variables = before
+            _set_variables(variables)
     said, told = (one.buffer.getvalue().decode() for one in (out, err))
     return Finished(status=status, out=said, err=told)
+
+
+def _set_variables(variables: Mapping[str, str]) -> None:
+    """Have these in the environment, and no others."""
+    os.environ.clear()
+    os.environ.update(variables)

@@ -4,13 +4,14 @@ Another system is played by taking away from this one what that one does not hav
 process of its own, before anything of trioproxy is imported.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.commands.running import Finished, run, unmeasured
+from tests.commands.running import Finished, run
 from tests.patience import PATIENCE
 from trioproxy.cli import COMMANDS, SERVING
 from trioproxy.evidence.evidencefile import dump
@@ -79,7 +80,7 @@ def run_there(system: str, folder: Path, *args: str) -> Finished:
     """Run `trioproxy ARGS` to its end, as on that system."""
     done = subprocess.run(
         [sys.executable, "-c", system + START, *args],
-        env=unmeasured() | {"PYTHONWARNINGS": "error"},
+        env=os.environ | {"PYTHONWARNINGS": "error"},
         cwd=folder,
         capture_output=True,
         text=True,

@@ -14,7 +14,7 @@ import pytest
 import trio
 
 import trioproxy
-from tests.commands.running import Finished, Running, environment, run, running
+from tests.commands.running import Finished, Running, called, environment, run, running
 from tests.fakes import FakeEngine, connect, request
 from tests.patience import PATIENCE
 from trioproxy import __version__
@@ -594,7 +594,7 @@ async def test_recording_keeps_evidence_while_enforcing(
 )
 def test_bad_option_is_one_clear_line(args: tuple[str, ...], said: str) -> None:
     """What cannot be understood ends with status 2 and says why, without a traceback."""
-    done = run("enforce", *args)
+    done = called("enforce", *args)
     assert done.status == 2
     assert said in done.err.lower().replace("log_level", "LOG_LEVEL")
     assert done.err.startswith("trioproxy: ")
@@ -616,7 +616,7 @@ def test_bad_file_is_one_clear_line(line: str, said: str, tmp_path: Path) -> Non
     """With a bad line in the file it refuses to start, and says why."""
     file = tmp_path / "app.env"
     file.write_bytes(line.encode() + b"\n")
-    done = run("enforce", "--env-file", str(file))
+    done = called("enforce", "--env-file", str(file))
     assert (done.status, said in done.err) == (2, True), done.err
 
 

@@ -10,12 +10,12 @@ import termios
 import time
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.commands.running import Finished, environment
+from tests.commands.running import Finished, called, environment
 from tests.commands.running import run as trioproxy
 from tests.patience import PATIENCE
 from trioproxy.evidence.evidencefile import load
@@ -29,20 +29,10 @@ SEEN = {"ContainerInspect", "ContainerList", "SystemPingHead"}
 """What HAPROXY shows a need for."""
 
 
-def run(*args: str, piped: bytes | None = b"", folder: Path) -> Finished:
-    """Run `trioproxy learn ARGS` with something piped in."""
-    done = subprocess.run(
-        [sys.executable, "-m", "trioproxy", "learn", *args],
-        env=environment({}) | {"PYTHONPATH": os.getcwd()},
-        cwd=folder,
-        input=piped,
-        capture_output=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    return Finished(
-        status=done.returncode, out=done.stdout.decode(), err=done.stderr.decode()
-    )
+def run(*args: str, piped: bytes = b"", folder: Path) -> Finished:
+    """Run `trioproxy learn ARGS` there, with something piped in."""
+    with chdir(folder):
+        return called("learn", *args, piped=piped)
 
 
 class Reading:

@@ -16,6 +16,7 @@ import trio
 
 from tests.commands.running import Running, environment, run, running
 from tests.commands.test_learn import client_sending
+from tests.depth import by_depth
 from tests.fakes import EngineConnection, FakeEngine, connect, response
 from tests.patience import PATIENCE
 from trioproxy.evidence.evidencefile import load
@@ -104,7 +105,8 @@ async def die(
     )
 
 
-@pytest.mark.parametrize("moment", range(1, CALLS + 1))
+@pytest.mark.deep
+@pytest.mark.parametrize("moment", range(1, CALLS + 1, by_depth(5, 1)))
 async def test_killed_at_each_step_of_writing(
     fake: FakeEngine, tmp_path: Path, moment: int
 ) -> None:

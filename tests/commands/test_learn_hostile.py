@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 import trio
 
+from tests.answering_engine import answering_engine
 from tests.commands.running import running
 from tests.engine import Engine
-from tests.fakes import FakeEngine
 from trioproxy.api.families import OPERATIONS_VARIABLE
 from trioproxy.evidence.evidencefile import load
 from trioproxy.file.envfile import parse
@@ -67,22 +67,32 @@ def send(path: Path, head: bytes) -> None:
             pass
 
 
-@pytest.fixture
-async def learned(fake: FakeEngine, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The env file that is left when the hostile client has said everything."""
-    file, listen = tmp_path / "$(touch pwned)\nPOST=1.env", tmp_path / "l.sock"
-    options = ("--upstream", str(fake.path), "-o", str(file))
-    async with running("learn", *options, "--listen", f"unix://{listen}") as proxy:
+    folder = tmp_path_factory.mktemp("hostile")
+    file = folder / "$(touch pwned)\nPOST=1.env"
+    trio.run(say_everything, folder, file)
+    return file
+
+
+async def say_everything(folder: Path, file: Path) -> None:
+    """Be the hostile client of a learner."""
+    listen, path = folder / "l.sock", folder / "engine.sock"
+    options = ("--upstream", str(path), "-o", str(file))
+    async with (
+        answering_engine(path),
+        running("learn", *options, "--listen", f"unix://{listen}") as proxy,
+    ):
         await proxy.line("listening on")
         for text in EVIL:
             for head in heads(text):
                 await trio.to_thread.run_sync(send, listen, head)
         proxy.process.terminate()
         assert await proxy.end() == 0
-    return file
 
 
-async def test_the_file_says_only_what_learning_says(learned: Path) -> None:
+def test_the_file_says_only_what_learning_says(learned: Path) -> None:
     """Only our variables, only known operations, only plain characters in comments."""
     text = text_of(learned)
     variables = parse(text, name="app.env")
@@ -94,7 +104,7 @@ async def test_the_file_says_only_what_learning_says(learned: Path) -> None:
     assert not (learned.parent / "pwned").exists()
 
 
-async def test_the_evidence_says_only_what_learning_says(learned: Path) -> None:
+def test_the_evidence_says_only_what_learning_says(learned: Path) -> None:
     """Evidence holds no path, query, header value or body of the client's."""
     raw = learned.with_suffix(".jsonl").read_bytes()
     assert load(raw, name="x").damage == ""
@@ -119,7 +129,7 @@ def by_shell(file: Path) -> Mapping[str, str]:
     return dict(line.split("=", 1) for line in done.stdout.splitlines())
 
 
-async def test_sh_reads_the_same(learned: Path) -> None:
+def test_sh_reads_the_same(learned: Path) -> None:
     """Sourced by a shell the file runs nothing and sets just its variables."""
     wanted = parse(text_of(learned), name="x")
     assert wanted.items() <= dict(by_shell(learned)).items()
@@ -127,7 +137,7 @@ async def test_sh_reads_the_same(learned: Path) -> None:
 
 
 @pytest.mark.engine
-async def test_compose_reads_the_same(learned: Path, engine: Engine) -> None:
+def test_compose_reads_the_same(learned: Path, engine: Engine) -> None:
     """As env_file of a Compose service the file means the same."""
     project = learned.parent / "compose.yaml"
     file = json.dumps(learned.name.replace("$", "$$"))
@@ -138,7 +148,7 @@ async def test_compose_reads_the_same(learned: Path, engine: Engine) -> None:
 
 
 @pytest.mark.engine
-async def test_docker_reads_the_same(learned: Path, engine: Engine) -> None:
+def test_docker_reads_the_same(learned: Path, engine: Engine) -> None:
     """With --env-file a container gets just these variables."""
     ran = engine.docker("run", "--rm", "--env-file", str(learned), "busybox", "env")
     pairs = dict(line.split("=", 1) for line in ran.text.splitlines())

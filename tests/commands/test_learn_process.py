@@ -22,6 +22,7 @@ from tests.commands.test_learn import (
     Learning,
     client_sending,
 )
+from tests.depth import by_depth
 from tests.fakes import FakeEngine, connect
 from tests.patience import PATIENCE
 from trioproxy.commands import capture
@@ -292,7 +293,8 @@ async def test_a_clock_that_is_set_back_makes_no_old_run(learn: Learning) -> Non
     assert "last new in run 2" in done.err
 
 
-@pytest.mark.parametrize("moment", range(40))
+@pytest.mark.deep
+@pytest.mark.parametrize("moment", range(0, 40, by_depth(5, 1)))
 async def test_killed_at_any_moment(
     fake: FakeEngine, tmp_path: Path, moment: int
 ) -> None:

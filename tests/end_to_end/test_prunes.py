@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.depth import by_depth
 from tests.end_to_end.proxies import enforcing
 from tests.end_to_end.test_escapes import ask, get
 from tests.engine import Engine
@@ -166,23 +167,25 @@ CASES = [
 
 @pytest.mark.engine
 @pytest.mark.slow
+@pytest.mark.deep
 def test_prunes(scene: Scene, engine: Engine, tmp_path: Path) -> None:
     """Whatever it filters by, of its own the same goes as on the raw socket, and no stranger."""
+    cases = CASES[:: by_depth(4, 1)]
     expected = list[tuple[Any, set[str]]]()
-    for case in CASES:
+    for case in cases:
         kind, version, filters = case.values
         scene.own(str(kind))
         answer = scene.prune(str(kind), str(version), filters)
         expected.append((answer, scene.there(str(kind))))
         scene.clear(str(kind))
-    assert 2 * len(expected) >= 100
-    assert sum(isinstance(answer, int) for answer, _ in expected) >= 15
+    assert 2 * len(expected) >= by_depth(40, 100)
+    assert sum(isinstance(answer, int) for answer, _ in expected) >= by_depth(3, 15)
     for number, (name, variables) in enumerate(POLICIES.items()):
         # All of them by `@own`, and a third by each of the others.
         these = slice(number - 1 if number else None, None, 3 if number else None)
         path = f"{tmp_path}/{name}.sock"
         with enforcing(engine, listen=f"unix://{path}", variables=variables):
-            for case, wanted in list(zip(CASES, expected, strict=True))[these]:
+            for case, wanted in list(zip(cases, expected, strict=True))[these]:
                 kind, version = map(str, case.values[:2])
                 scene.own(kind)
                 strangers = scene.strangers(kind)

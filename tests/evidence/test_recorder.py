@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.depth import by_depth
 from tests.evidence.test_seen import EVIDENCE, content
 from tests.judge.judging import judged, outcome_of
 from trioproxy.evidence import recorder as recorder_module
@@ -125,7 +126,9 @@ def _steps(one: Kind, other: Kind, field: int) -> st.SearchStrategy[Steps]:
     return st.lists(asked | asked | EVIDENCE, min_size=2, max_size=20)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("field", range(5))
+@settings(max_examples=by_depth(30, 100))
 @given(st.data(), st.integers(1, 3), st.integers(1, 3))
 def test_a_tally_counts_as_looking_each_time_does(
     field: int, data: st.DataObject, tallies: int, runs: int

@@ -174,6 +174,7 @@ def changed_pax(block: bytes, random: random.Random) -> bytes:
     return lines.ljust(512, b"\0")[:512] if random.random() < 0.5 else block
 
 
+@pytest.mark.slow
 @pytest.mark.deep
 def test_go_reads_what_was_written(go: Go) -> None:
     """Whatever passes of seeded mutations, Go reads the same entries of it, and no node."""

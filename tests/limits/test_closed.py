@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import trioproxy
-from tests.commands.running import unmeasured
 from trioproxy.api import arguments
 from trioproxy.api.families import Kind
 from trioproxy.errors import BadBody, Untold
@@ -150,7 +149,6 @@ def test_a_variable_is_one_row(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", ADDED],
         cwd=tmp_path,
-        env=unmeasured(),
         capture_output=True,
         text=True,
         check=True,

@@ -1,9 +1,10 @@
 """Items of lists are looked up, and not tried one by one."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.depth import by_depth
 from tests.limits.listing import ITEMS, values
 from trioproxy.api.families import Places
 from trioproxy.limits.lookup import Lookup
@@ -12,7 +13,9 @@ from trioproxy.limits.sorts import parse_pattern
 MANY = 5_000
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("variable", sorted(ITEMS))
+@settings(max_examples=by_depth(25, 100))
 @given(data=st.data())
 def test_a_lookup_says_what_the_items_say(variable: str, data: st.DataObject) -> None:
     """A value is found if one of the items fits it, whatever else is listed."""

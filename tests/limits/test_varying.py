@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.depth import by_depth
 from tests.limits.arguing import limits
 from tests.limits.listing import values
 from trioproxy.api.families import LIMITS, Places
@@ -182,7 +183,8 @@ _PATHS = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.deep
+@settings(max_examples=by_depth(75, 300), deadline=None)
 @given(_PATHS, st.data())
 def test_no_value_of_what_is_harmless_is_root_or_a_socket(
     item: str, data: st.DataObject

@@ -54,6 +54,7 @@ def compared(kind: Kind, numbers: range) -> object:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("done", [shown, compared])
 def test_work_grows_with_the_list_and_not_with_its_square(
