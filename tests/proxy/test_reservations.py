@@ -14,7 +14,11 @@ from trioproxy.errors import VolumeReserved
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.proxy.exchange import Exchange
-from trioproxy.proxy.reservations import WAIT_SECONDS, Reservations
+from trioproxy.proxy.reservations import (
+    MOST_UNUSED,
+    WAIT_SECONDS,
+    Reservations,
+)
 
 LIMITED = {**OPEN, "CREATE_BINDS": "/srv/app"}
 HEX = "c3" * 32
@@ -57,6 +61,15 @@ async def make(proxy: Proxy, name: str, options: object = OPTIONS) -> Client:
     body = json.dumps({"Name": name, "DriverOpts": options}).encode()
     await client.send(request("POST", "/volumes/create", JSON, body=body))
     return client
+
+
+async def make_plain(proxy: Proxy) -> None:
+    """A plain volume is made, that was not there."""
+    await make(proxy, "v", options={})
+    engine = await proxy.fake.accept()
+    assert await asked(engine, MISSING) == ["/volumes/v"]
+    await engine.read_request()
+    await engine.send(response("201 Created", body=b"{}"))
 
 
 async def asked(engine: EngineConnection, *answers: bytes) -> list[str]:
@@ -114,12 +127,71 @@ USERS = {
 
 @pytest.mark.parametrize(("users", "bind"), USERS.values(), ids=USERS)
 async def test_who_has_it(limited: Proxy, users: list[Any], bind: str) -> None:
-    """A volume that is there is filled if no container has it, by its whole name."""
+    """One that was made here is filled if no container has it, by its whole name."""
+    await make_plain(limited)
     await create(limited, "v:/v")
     engine = await limited.fake.accept()
     questions = await asked(engine, described(PLAIN), described(users))
     assert questions[1] == "/containers/json?all=1&filters=%7B%22volume%22:%5B%22v%22%5D%7D"  # fmt: skip
     assert await sent(engine) == [bind]
+
+
+async def test_what_was_there_before(limited: Proxy) -> None:
+    """Nobody knows who is in a volume that no container has, so that it is not filled."""
+    await create(limited, "v:/v")
+    engine = await limited.fake.accept()
+    assert await asked(engine, described(PLAIN)) == ["/volumes/v"]
+    assert await sent(engine) == ["v:/v:nocopy"]
+
+
+AFTERWARDS = {
+    "made": (CREATED, False),
+    "the image is not there": (response("404 Not Found", body=b"{}"), True),
+    "another proxy gave up": (response("502 Bad Gateway", body=b"{}"), False),
+}
+
+
+@pytest.mark.parametrize(("answer", "is_filled"), AFTERWARDS.values(), ids=AFTERWARDS)
+@pytest.mark.parametrize("bind", ["v:/v", "v:/v:nocopy"])
+async def test_who_had_it(
+    limited: Proxy, bind: str, answer: bytes, is_filled: bool
+) -> None:
+    """A process is in a volume whose container is gone: it is filled before it ever had one."""
+    await make_plain(limited)
+    client = await create(limited, bind)
+    engine = await limited.fake.accept()
+    if bind == "v:/v":
+        await asked(engine, described(PLAIN), described([]))
+    assert await sent(engine) == [bind]
+    await engine.send(answer)
+    await client.read_response("POST")
+    await create(limited, "v:/v")
+    engine = await limited.fake.accept()
+    await asked(engine, described(PLAIN), *[described([])] * is_filled)
+    assert await sent(engine) == ["v:/v" if is_filled else "v:/v:nocopy"]
+
+
+async def test_a_first_use_that_the_engine_refuses(limited: Proxy) -> None:
+    """The Engine may have made the volume by then: nobody had it, and it is filled next time."""
+    client = await create(limited, "v:/v")
+    engine = await limited.fake.accept()
+    await asked(engine, MISSING)
+    await sent(engine)
+    await engine.send(response("404 Not Found", body=b"{}"))
+    await client.read_response("POST")
+    await create(limited, "v:/v")
+    engine = await limited.fake.accept()
+    await asked(engine, described(PLAIN), described([]))
+    assert await sent(engine) == ["v:/v"]
+
+
+async def test_names_are_forgotten_beyond_a_bound() -> None:
+    """Of more volumes than are kept none counts as one that no container ever had."""
+    reservations = Reservations()
+    reservations.keep_unused({str(n) for n in range(MOST_UNUSED)})
+    assert len(reservations.unused) == MOST_UNUSED
+    reservations.keep_unused({"one more"})
+    assert not reservations.unused
 
 
 OTHERS = {
@@ -132,6 +204,7 @@ OTHERS = {
 @pytest.mark.parametrize("volume", OTHERS.values(), ids=OTHERS)
 async def test_what_is_not_plain(limited: Proxy, volume: object) -> None:
     """Nobody asks who has what is not filled anyway."""
+    await make_plain(limited)
     await create(limited, "v:/v:ro")
     engine = await limited.fake.accept()
     await asked(engine, described(volume))
@@ -182,7 +255,7 @@ async def test_the_second_waits_and_finds_it_used(limited: Proxy) -> None:
     await engine.send(CREATED)
     assert (await first.read_response("POST")).status == 201
     other = await limited.fake.accept()
-    await asked(other, described(PLAIN), described([user("v")]))
+    await asked(other, described(PLAIN))
     assert await sent(other) == ["v:/w:nocopy"]
     await other.send(CREATED)
     assert (await second.read_response("POST")).status == 201
@@ -199,7 +272,7 @@ async def test_who_comes_by_another_policy_waits_as_well(start: Start) -> None:
     await engine.send(CREATED)
     assert (await first.read_response("POST")).status == 201
     engine = await proxy.fake.accept()
-    await asked(engine, described(PLAIN), described([user("v")]))
+    await asked(engine, described(PLAIN))
     assert await sent(engine) == ["v:/w:nocopy"]
     await engine.send(CREATED)
     assert (await second.read_response("POST")).status == 201
@@ -238,7 +311,9 @@ async def test_a_volume_is_made_afterwards(limited: Proxy) -> None:
     await make(limited, "v")
     assert not await limited.fake.is_called()
     await engine.send(CREATED)
-    got = await (await limited.fake.accept()).read_request()
+    other = await limited.fake.accept()
+    await asked(other, described(PLAIN))
+    got = await other.read_request()
     assert json.loads(got.body)["DriverOpts"] == OPTIONS
 
 
@@ -246,6 +321,7 @@ async def test_a_volume_that_is_being_made(limited: Proxy) -> None:
     """A creation that comes meanwhile asks afterwards, and sees what was made."""
     await make(limited, "v")
     engine = await limited.fake.accept()
+    await asked(engine, MISSING)
     await engine.read_request()
     await create(limited, "v:/v")
     assert not await limited.fake.is_called()
@@ -277,7 +353,7 @@ async def test_anonymous_names_wait_for_all(limited: Proxy, first: str) -> None:
     await client.read_response("POST")
     other = await limited.fake.accept()
     volume = {**PLAIN, "Name": HEX}
-    await asked(other, described(volume), described([user(HEX)]))
+    await asked(other, described(volume))
     assert await sent(other) == [f"{HEX}:/v:nocopy"]
 
 
@@ -326,7 +402,7 @@ async def test_a_client_that_hangs_up(limited: Proxy) -> None:
     assert "end=client-left" in limited.lines_of("ContainerCreate")[-1]
     await engine.send(CREATED)
     other = await limited.fake.accept()
-    await asked(other, described(PLAIN), described([user("v")]))
+    await asked(other, described(PLAIN))
     assert await sent(other) == ["v:/v:nocopy"]
 
 
@@ -387,7 +463,7 @@ async def test_refused_after_reserving(start: Start) -> None:
     for _ in range(2):
         client = await create(proxy, "v:/v")
         engine = await proxy.fake.accept()
-        await asked(engine, described(PLAIN), described([]))
+        await asked(engine, described(PLAIN))
         assert (await client.read_response("POST")).status == 403
         assert is_idle(proxy)
 
@@ -431,6 +507,7 @@ async def test_a_reload_while_others_are_waited_for(limited: Proxy) -> None:
     await settle()
     limited.server.reload(Gate.enforcing(parse_policy({**LIMITED, "VOLUMES": "0"})[0]))
     await engine.send(CREATED)
+    await under_way_now(limited)
     assert (await client.read_response("POST")).status == 403
     assert is_idle(limited)
 
@@ -471,8 +548,8 @@ async def test_a_name_that_is_taken_and_one_that_is_cancelled() -> None:
     with trio.move_on_after(0):
         await reservations.take({"a", "b", "c"})
     assert set(reservations.held) == {"b"}
-    first.release()
-    first.release()
+    first.release(may_use=True)
+    first.release(may_use=True)
     assert not reservations.held
     assert not reservations.under_way
 

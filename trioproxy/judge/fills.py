@@ -4,11 +4,12 @@ At a creation the Engine copies what the image has at a path into the empty volu
 mounted there: as root, by names of the host, following links. Whoever runs in the same
 volume meanwhile plants links, and what the image has lands where they lead. So only that
 is filled which nobody else can have while it is: a plain volume of the driver `local`,
-without options and mounted whole, that no container has. What else a creation mounts goes
-on with `nocopy` behind its bind, or `NoCopy` in its mount. Whether a volume is plain is
-said twice, by the creation (which makes it, if it is not there) and by the Engine; the
-Engine alone knows who has it. That nobody gets it between these words and the end of the
-copy is what `proxy.reservations` is for.
+without options and mounted whole, that no container has or ever had: a process keeps a
+folder of it open when its container is gone. What else a creation mounts goes on with
+`nocopy` behind its bind, or `NoCopy` in its mount. Whether a volume is plain is said twice,
+by the creation (which makes it, if it is not there) and by the Engine; the Engine alone
+knows who has it. Who ever had it, and that nobody gets it between these words and the end
+of the copy, is what `proxy.reservations` is for.
 
 Nothing can be said behind an anonymous volume of `Volumes` or of an image. It is local
 unless `VolumeDriver` says otherwise, and a file that lists such a driver gives root.

@@ -190,7 +190,10 @@ def find(  # noqa: PLR0913  what of a policy counts, each by its name
         is_filled = filled and operation == fills.CREATION
         names: frozenset[str] = fills.filled(asked.body) if is_filled else frozenset()
         most = len(candidates) + MOST_REFERENCES
-        finders = FINDERS if objects else OF_IMAGES | (OF_VOLUMES if names else set())
+        # Of a volume that is made it counts later that it was not there before.
+        is_made = filled and operation == "VolumeCreate"
+        counts = bool(names) or is_made
+        finders = FINDERS if objects else OF_IMAGES | (OF_VOLUMES if counts else set())
         found = _in_what_is_asked(operation, asked, finders, objects=objects)
         if network and operation in _REPLACED:
             others = (one for one in found if not _is_built_in(one))
@@ -201,8 +204,8 @@ def find(  # noqa: PLR0913  what of a policy counts, each by its name
             elif len(candidates) == most:
                 raise BodyTooLarge(f"{one.place} names more than is looked up at once")
             else:
-                is_filled = one.kind is Kind.VOLUME and one.text in names
-                candidates.append(one._replace(fills=is_filled))
+                is_named = one.kind is Kind.VOLUME and one.text in names
+                candidates.append(one._replace(fills=is_named or is_made))
     return Named(tuple(candidates), has_objects=objects, edits=tuple(edits))
 
 
@@ -493,8 +496,8 @@ def _images(given: Json, place: Place) -> Iterator[Reference]:
 OF_IMAGES: Final = frozenset({"image", "mounts"})
 """Finders in places that may have an image; the second one tells volumes as well."""
 
-OF_VOLUMES: Final = frozenset({"binds", "mounts", "volumes"})
-"""Finders in places that may have a volume which a creation mounts."""
+OF_VOLUMES: Final = frozenset({"binds", "mounts", "volume", "volumes"})
+"""Finders in places that may have a volume which a creation makes or mounts."""
 
 _Finder = Callable[[Asked, Mention], Iterator[Reference | Edit]]
 

@@ -69,7 +69,7 @@ class Thing(NamedTuple):
     is_built: bool = False
     """Whether it is an image that was made through the policy of whoever names it."""
     is_unused: bool = False
-    """Whether the Engine was asked who has a volume, and no container does."""
+    """Whether no container has a volume, and none ever had it, as far as can be known."""
     makes: Mapping[str, Json] | None = None
     """A volume that is not there yet: the body by which it will be made."""
     value: Mapping[str, Json] = MappingProxyType({})

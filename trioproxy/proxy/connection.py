@@ -241,13 +241,13 @@ class Connection:
         except (BadRequest, UpstreamError) as error:
             # Its frames hold the whole head, and answering it may take seconds.
             error.__traceback__ = error.__cause__ = error.__context__ = raw = None
-            self._sides.release()
+            self._sides.release(may_use=False)
             self._sides.let_go()
             return await self._reject(error, parsed)
         if admitted.probe is not None:
             return await self._answer_probe(admitted, admitted.probe)
         if not admitted.verdict.decision.allowed:
-            self._sides.release()
+            self._sides.release(may_use=False)
             if self._shared.asking is not None:
                 admitted = await self._ask(admitted, self._shared.asking, raw)
             if admitted.refusal:
@@ -339,12 +339,14 @@ class Connection:
                     reserving = self._reserve(found.volumes, is_trial=is_trial)
                     answer = await self._alone(reserving, reading)
                 case NeedThings() | NeedListed():
+                    reserved = self._sides.reservation
                     resolver = Resolver(
                         self._sides.engine,
                         pending.gate,
                         self._shared.remembered,
                         reading.hear,
                         self.admission.built,
+                        reserved.unused if reserved is not None else None,
                     )
                     asked = resolver.answer(found)
                     answer = await self._alone(asked, reading)

@@ -35,6 +35,7 @@ from trioproxy.http.framing import (
     content_of,
 )
 from trioproxy.http.response import ResponseHead, with_body, with_close
+from trioproxy.judge.fills import CREATION
 from trioproxy.judge.outcome import Moment, Outcome
 from trioproxy.proxy import replies
 from trioproxy.proxy.admission import Admission, Admitted
@@ -97,10 +98,13 @@ class Sides:
     reading: Reading | None = None
     """What the request under way makes us hold, if its body or its names are judged."""
 
-    def release(self) -> None:
-        """Let others have the volumes: the Engine has answered, or does nothing."""
+    def release(self, *, may_use: bool = True) -> None:
+        """Let others have the volumes: the Engine has answered, or does nothing.
+
+        `may_use`: whether it may have made a container that has them.
+        """
         if self.reservation is not None:
-            self.reservation.release()
+            self.reservation.release(may_use=may_use)
             self.reservation = None
 
     def let_go(self) -> None:
@@ -418,7 +422,9 @@ class Exchange:
             await client.wire.send_all(response.client)
             response, data = await engine.read_head(admitted.expected, data)
         if self._sides.reservation is not None:
-            self._sides.release()
+            is_creation = admitted.verdict.operation == CREATION
+            is_no = FAILED <= response.status < 500  # by 502 another proxy may say it
+            self._sides.release(may_use=is_creation and not is_no)
         self.status = response.status
         self._unrouted = response.unrouted
         if response.switches:

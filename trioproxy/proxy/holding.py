@@ -141,7 +141,7 @@ class Held:
                 )
         except (BadRequest, UpstreamError, ConfigError) as error:
             error.__traceback__ = error.__cause__ = error.__context__ = None
-            sides.release()
+            sides.release(may_use=False)
             return refused
 
     # -- whether -------------------------------------------------------------------
@@ -223,9 +223,9 @@ class Held:
             )
             if self._admission.gate is gate:
                 break
-            self._sides.release()
+            self._sides.release(may_use=False)
         if isinstance(found, Refused):
-            self._sides.release()
+            self._sides.release(may_use=False)
             return None, found.decision
         if grants:
             asked = replace(found.decision, reason=Reason.ASKED)
@@ -291,7 +291,7 @@ class Held:
         if passing is None:
             why = "it was allowed, and is refused by the policy of now"
         elif _form(passing)[0] != outlined.form:
-            self._sides.release()
+            self._sides.release(may_use=False)
             passing = None
             why = (
                 "it was allowed, and means something else now than what was asked about"

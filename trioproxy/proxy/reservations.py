@@ -12,6 +12,12 @@ volume takes no part: the creation then makes a plain one of that name, for whoe
 make another waits. Nor does reaching a volume through a container that has it: it is
 used then.
 
+That no container has a volume says nothing of who is in it: a process keeps an open folder of
+a volume when its container is gone, or hands it to another one over a socket. So what is filled
+is what no container ever had, as far as can be known: what was not there when it was looked for
+under a reservation, and was named since by no creation that the Engine may have followed. All
+such names are kept here, within a bound; of what was there before, or is forgotten, nobody knows.
+
 Anonymous volumes have no name before they are there, and are filled none the less. The
 Engine lists them meanwhile, by 64 hex digits which nobody can guess. A request that has
 such a name has it from a creation that was under way before, or is over: it waits for all
@@ -33,34 +39,45 @@ from trioproxy.limits.things import FULL_ID
 WAIT_SECONDS: Final = 50.0
 """For what others reserved: 503. Many clients give up after 60, and read no answer then."""
 
+MOST_UNUSED: Final = 4_096
+"""Names of volumes that no container ever had: of more all are forgotten."""
+
 
 class Reservation:
     """What one request has reserved."""
 
-    __slots__ = ("_held", "_names", "_under_way", "is_over")
+    __slots__ = ("_names", "_of_all", "is_over", "unused")
 
-    def __init__(
-        self, held: "dict[str, Reservation]", under_way: "set[Reservation]"
-    ) -> None:
-        self._held = held
+    def __init__(self, of_all: "Reservations") -> None:
         self._names = list[str]()
-        self._under_way = under_way
+        self._of_all = of_all
         self.is_over = trio.Event()
+        self.unused = set[str]()
+        """Those that no container ever had; whoever finds that one is not there adds it."""
 
     async def take(self, names: AbstractSet[str]) -> None:
         """Reserve the names, one after the other, and be under way."""
         for name in sorted(names):
-            while (other := self._held.get(name)) is not None:
+            while (other := self._of_all.held.get(name)) is not None:
                 await other.is_over.wait()
-            self._held[name] = self
+            self._of_all.held[name] = self
             self._names.append(name)
-        self._under_way.add(self)
+            if name in self._of_all.unused:
+                self._of_all.unused.remove(name)
+                self.unused.add(name)
+        self._of_all.under_way.add(self)
 
-    def release(self) -> None:
-        """Let others have it; a second time does nothing."""
-        self._under_way.discard(self)
+    def release(self, *, may_use: bool) -> None:
+        """Let others have it; a second time does nothing.
+
+        `may_use`: whether a container may have come of it, which has the volumes.
+        """
+        self._of_all.under_way.discard(self)
+        if not may_use:
+            self._of_all.keep_unused(self.unused)
+        self.unused.clear()
         while self._names:
-            del self._held[self._names.pop()]
+            del self._of_all.held[self._names.pop()]
         self.is_over.set()
 
 
@@ -72,13 +89,21 @@ class Reservations:
         """Who has what."""
         self.under_way = set[Reservation]()
         """Those who have all that they need; the Engine may be making volumes for them."""
+        self.unused = set[str]()
+        """Volumes that no container ever had, of those that nobody has reserved."""
+
+    def keep_unused(self, names: AbstractSet[str]) -> None:
+        """Know of some volumes that no container ever had them."""
+        self.unused |= names
+        if len(self.unused) > MOST_UNUSED:
+            self.unused.clear()
 
     async def take(self, names: AbstractSet[str]) -> Reservation:
         """Reserve volumes, as soon as nobody else has them. Raises `VolumeReserved`.
 
         Closing: whoever gets it releases it.
         """
-        one = Reservation(self.held, self.under_way)
+        one = Reservation(self)
         with trio.move_on_after(WAIT_SECONDS):
             try:
                 if any(map(FULL_ID.fullmatch, names)):
@@ -86,7 +111,7 @@ class Reservations:
                         await other.is_over.wait()
                 await one.take(names)
             except BaseException:
-                one.release()
+                one.release(may_use=False)
                 raise
             return one
         raise VolumeReserved(

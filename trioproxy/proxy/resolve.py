@@ -112,12 +112,15 @@ class Resolver:
         remembered: Remembered,
         hear: Callable[[int], None] = lambda _: None,
         built: Built | None = None,
+        unused: set[str] | None = None,
     ) -> None:
         """`hear` is told how long each answer is; what it raises ends the questions.
 
-        `built`: the images that were made through this policy.
+        `built`: the images that were made through this policy. `unused`: the volumes, of those
+        that are reserved, which no container ever had; what is not there yet is added.
         """
         self._built = built
+        self._unused = set[str]() if unused is None else unused
         self._engine = engine
         self._hear = hear
         self._heard = 0
@@ -248,6 +251,8 @@ class Resolver:
         if thing is None:
             thing = await self._look_up(one.kind, one.text)
             makes = one.makes if self._objects else None
+            if one.fills and isinstance(thing, Missing) and thing.status == _GONE:
+                self._unused.add(one.text)
             if isinstance(thing, Missing) and makes is not None:
                 thing = self._to_be_made(makes)
             elif one.fills and self._limits_fills and isinstance(thing, Thing):
@@ -389,8 +394,8 @@ class Resolver:
         )
 
     async def _with_users(self, volume: Thing) -> Thing:
-        """Tell of a volume that may be filled whether any container has it."""
-        if not volume.is_plain:
+        """Tell of a volume that may be filled whether any container has it, or had."""
+        if not volume.is_plain or volume.id not in self._unused:
             return volume
         try:
             is_unused = not await self._users_of(volume.id)
