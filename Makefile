@@ -52,8 +52,8 @@ test-deep: .venv/installed-dev packages ## the tests of which `make test` shorte
 	DEPTH=deep $(PYTHON) -m pytest -n $(JOBS) --dist worksteal -m deep --ignore=tests/image --ignore=tests/release
 
 .PHONY: attacks
-attacks: .venv/installed-dev packages ## each known attack 200 times through limited files; the better part of an hour
-	DEPTH=whole $(PYTHON) -m pytest -n $(JOBS) --dist worksteal tests/end_to_end/test_attacks.py
+attacks: .venv/installed-dev packages ## each known attack 200 times through limited files, and once through 76; the better part of an hour
+	DEPTH=whole $(PYTHON) -m pytest -n $(JOBS) --dist worksteal tests/end_to_end/test_attacks.py tests/end_to_end/test_worth.py
 
 .PHONY: image
 image: .venv/made ## build the image; IMAGE and BASE_IMAGE may be set

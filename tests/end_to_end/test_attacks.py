@@ -10,7 +10,7 @@ is open, and it is. Last comes what it needs with each line that shuts it. What 
 
 Through the five files together each is tried 10 times in `make test` and 200 times in
 `make test-deep`, what costs a second each time 5 and 40 times there, and 200 times in
-`make attacks`, which also goes through each file of `learned/` once. After a setup that is refused there is one try, and a row tells of tries
+`make attacks`. After a setup that is refused there is one try, and a row tells of tries
 that came to nothing for another reason.
 """
 
@@ -32,7 +32,7 @@ from tests.attacks import (
     send,
     set_stage,
 )
-from tests.depth import IS_WHOLE, by_depth
+from tests.depth import by_depth
 from tests.end_to_end.proxies import enforcing, learn
 from tests.engine import ScratchEngine
 from trioproxy.api.routes import OPERATIONS, Risk
@@ -45,8 +45,6 @@ from trioproxy.review.attacks import Attack
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "compose"
-SHIPPED = sorted(ROOT.glob("learned/*.env"))
-"""With what else there is they are 40 files; through these `make attacks` alone goes."""
 RECIPES = ("agent-sandbox", "own-project", "testcontainers")
 TRIES = by_depth(2, 40)
 """Through each of the five files."""
@@ -76,8 +74,6 @@ class Files:
     folder: Path
     proxies: ExitStack
     variables: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    shipped: frozenset[str] = frozenset()
-    """Those that were learned, each tried once."""
     numbers: Iterator[int] = field(default_factory=count)
     urls: dict[tuple[tuple[str, str], ...], str] = field(default_factory=dict)
 
@@ -131,9 +127,6 @@ def files(
         one.variables["learned"] = learned(stage, folder / "learned.env")
         operations = (one.variables[name]["ALLOW_OPERATIONS"] for name in RECIPES)
         all_of = {part for text in operations for part in text.split(",")}
-        one.shipped = frozenset(map(str, SHIPPED)) if IS_WHOLE else frozenset()
-        for name in sorted(one.shipped):
-            one.variables[name] = with_images(Path(name))
         one.variables["CREATE_BINDS="] = {
             "ALLOW_OPERATIONS": ",".join(sorted(all_of)),
             "CREATE_BINDS": "",
@@ -152,14 +145,6 @@ def recipe(name: str, stage: Stage, folder: Path) -> Mapping[str, str]:
         found["CREATE_BINDS"] = found["CREATE_BINDS"].replace(
             "/srv/agent", str(stage.shared)
         )
-    return found
-
-
-def with_images(path: Path) -> Mapping[str, str]:
-    """A learned file with the images of the stage beside its own."""
-    found = dict(envfile.parse(path.read_text(), name=path.name))
-    if "CREATE_IMAGES" in found:
-        found["CREATE_IMAGES"] = ",".join((found["CREATE_IMAGES"], "busybox", *IMAGES))
     return found
 
 
@@ -190,13 +175,11 @@ def granting(one: Attack, variables: Mapping[str, str]) -> Mapping[str, str]:
 
 def judged(files: Files, one: Attack, name: str, variables: Mapping[str, str]) -> str:
     """A row of the result: what became of the attack through that file."""
-    is_learned = name in files.shipped
-    more = variables if is_learned else granting(one, variables)
+    more = granting(one, variables)
     is_shipped = more == dict(variables)
     label = name if is_shipped else f"{name} with {','.join(sorted(one.needs))}"
     tries = TRIES if one.door in RACING else 1
     tries = COSTLY_TRIES if one.is_costly else tries
-    tries = 1 if is_learned else tries
     standing = try_one(parse_policy(more)[0], one)[0]
     if way := told(one, more):
         if is_shipped or told(one, variables):

@@ -47,10 +47,10 @@ WRITTEN: dict[str, Mapping[str, str]] = {
     "a place in a place": {**RUN, "CREATE_BINDS": "/usr/share,/etc/ssl,/proc/sys,/dev/shm", "CREATE_NAMESPACES": "ipc:host,uts:host,cgroup:host"},
     "the host's network": {**RUN, "CREATE_NAMESPACES": "net:host", "CREATE_DRIVERS": "log:syslog", "CREATE_OPTIONS": "ContainerCreate:HostConfig.LogConfig.Config.syslog-address"},
     "a folder": {**ALL, **OWN, "CREATE_BINDS": "{shared}", "ONLY_VOLUMES": "*"},
-    "commands": {**ALL, "EXEC_COMMANDS": "pg_isready", "CREATE_RUNTIMES": ""},
+    "commands": {**ALL, "EXEC_COMMANDS": "ash,pg_isready", "CREATE_RUNTIMES": ""},
     "no list of containers": {**ALL, "ONLY_VOLUMES": "@own", "ONLY_NETWORKS": "lan", "ONLY_CONTAINERS": "*", "ONLY_OWNER": "me"},
 }  # fmt: skip
-IN_CI = ("sections", "root is listed", "own, and much", "others by name", "labels", "tags and builds")  # fmt: skip
+IN_CI = ("sections, and lists", "root is listed", "own, and much", "others by name", "labels", "tags and builds")  # fmt: skip
 FOUND = {
     f"{path.parent.name}/{path.stem}": dict(envfile.parse(path.read_text(), name=path.name))
     for path in sorted([*ROOT.glob("learned/**/*.env"), *ROOT.glob("examples/**/policy.env")])
