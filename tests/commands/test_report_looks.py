@@ -24,7 +24,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 @pytest.mark.slow
 def test_how_reports_look(tmp_path: Path) -> None:
     """Each report is quiet, loads nothing, scrolls one way only, shows where the focus
-    is, pleases axe, follows the theme, and prints."""
+    is, pleases axe, follows the theme, and prints; that of 19 operations on four pages."""
     chromium = shutil.which("chromium")
     assert chromium is not None, "install the packages of tests/packages.txt"
     variables = installed(BROWSING, "browsing")
@@ -44,7 +44,8 @@ def test_how_reports_look(tmp_path: Path) -> None:
         _check(one)
         assert (tmp_path / one["screenshot"]).read_bytes().startswith(PNG)
     for name in seen["printed"]:
-        _check_pdf((tmp_path / name).read_bytes())
+        most = 4 if name.startswith("docker-cli-readonly") else 10
+        assert 1 < pages_of((tmp_path / name).read_bytes()) <= most, name
 
 
 def _check(one: dict[str, Any]) -> None:
@@ -58,7 +59,7 @@ def _check(one: dict[str, Any]) -> None:
     assert one["focus"] == {"text": "Skip to the answer", "outline": "solid"}, where
 
 
-def _check_pdf(data: bytes) -> None:
+def pages_of(data: bytes) -> int:
+    """How many pages a PDF has."""
     assert data.startswith(b"%PDF-")
-    pages = max(map(int, re.findall(rb"/Type\s*/Pages\b.*?/Count\s+(\d+)", data, re.DOTALL)))  # fmt: skip
-    assert pages > 1
+    return max(map(int, re.findall(rb"/Type\s*/Pages\b.*?/Count\s+(\d+)", data, re.DOTALL)))  # fmt: skip
