@@ -59,9 +59,9 @@ async def test_a_failing_command_is_no_quiet_run(learn: Learning) -> None:
     done = await learn("--until-quiet", "1run", "--", *code)
     assert done.status == 3
     assert "the command failed (status 3)" in done.err
-    assert "2 runs (1 failed), watched for" in done.err
+    assert "2 runs (run 2 failed), watched for" in done.err
     assert ready_line(done) == "not ready: nothing new in 0 runs only (asked: 1 run)"
-    assert "learned in 2 runs (1 failed), " in run("explain", str(learn.file)).out
+    assert "learned in 2 runs (run 2 failed), " in run("explain", str(learn.file)).out
     done = await learn("--until-quiet", "1run", "--", *client_sending(LIST))
     assert ready_line(done) == "ready: nothing new in 1 run (asked: 1 run)"
     assert [one.status for _, one in sorted(learn.evidence.runs.items())] == [0, 3, 0]

@@ -96,7 +96,7 @@ def test_the_order_of_the_page(grown: str) -> None:
         "By some of curl/8.5.0 , runner/3.2.0",
         "CREATE_CAPS=NET_ADMIN Risk no known way to root by itself What that is capabilities",
         "Granted, and not used in 13 s, which proves little",
-        "2026-11-18 to 2026-11-23, 6 runs (1 failed), watched for",
+        "2026-11-18 to 2026-11-23, 6 runs (run 4 failed), watched for",
         f"Written by trioproxy {__version__}.",
     ):
         assert words in text

@@ -280,8 +280,8 @@ class Completeness:
     last: int
     seconds: int
     """Time watched, overlaps counted once."""
-    failed_runs: int
-    """Runs whose COMMAND failed, or never ended. They prove nothing."""
+    failed_runs: tuple[int, ...]
+    """Which runs, counted from 1, had a COMMAND that failed, or never ended: they prove nothing."""
     newest_run: int
     """In which run, counted from 1, something last was new; 0 for none."""
     quiet: int
@@ -604,7 +604,9 @@ class Evidence:
             first=min((run.first for run in runs.values()), default=0),
             last=max((run.last for run in runs.values()), default=0),
             seconds=_covered(runs.values()),
-            failed_runs=len(runs) - len(proofs),
+            failed_runs=tuple(
+                at for at, name in enumerate(runs, start=1) if name not in proofs
+            ),
             # A run that is no longer listed is older than all that are.
             newest_run=sum(name <= newest for name in runs) or min(len(births), 1),
             quiet=min((self._quiet(first, proofs) for first in births), default=0),

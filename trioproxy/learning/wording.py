@@ -7,6 +7,7 @@ from trioproxy.api.routes import Risk
 from trioproxy.evidence.seen import OWN, Completeness, Evidence
 from trioproxy.evidence.strictjson import iso
 
+FAILED_SHOWN: Final = 5
 GROUPS_SHOWN: Final = 8
 """Files that are told apart where evidence is merged from many."""
 
@@ -45,8 +46,10 @@ def describe_hidden(hidden: Mapping[str, int]) -> Iterator[str]:
 
 
 def describe_runs(facts: Completeness) -> str:
-    """Say how many runs there were, and how many of them prove nothing."""
-    failed = f" ({facts.failed_runs} failed)" if facts.failed_runs else ""
+    """Say how many runs there were, and which of them prove nothing."""
+    names = some(list(map(str, facts.failed_runs)), FAILED_SHOWN)
+    which = "run" if len(facts.failed_runs) == 1 else "runs"
+    failed = f" ({which} {names} failed)" if names else ""
     return f"{count(facts.runs, 'run')}{failed}"
 
 
