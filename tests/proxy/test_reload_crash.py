@@ -232,6 +232,24 @@ async def test_what_is_taken_out_is_gone_whatever_lies_beside_it(
     assert folder.policies.keys() == {"two"}
 
 
+async def test_many_signals_are_one_reading(folder: Folder) -> None:
+    """Who waits to read a file again has it read by the first of those who wait, be it a hundred signals and the watch; the file of now is in force behind all of them."""
+    file = folder.path / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    await folder.look()
+    one, server = folder.policies["app"], folder.proxy.server
+    before = one.reads
+    async with trio.open_nursery() as reading:
+        async with one.reading:
+            for _ in range(100):
+                reading.start_soon(enforce._reload, server, one)
+            await trio.testing.wait_all_tasks_blocked()
+            file.write_text("ALLOW_OPERATIONS=ImageList\n")
+    assert one.reads == before + 1
+    assert one.policy is not None
+    assert one.policy.granted == {"ImageList"}
+
+
 @pytest.mark.parametrize("how", ["another owner", "gone"])
 async def test_an_owner_that_is_free_again_is_taken(folder: Folder, how: str) -> None:
     """A policy that was refused for another's owner counts once that one has another, which is what the log advises, or is gone."""

@@ -405,6 +405,8 @@ class Gates:
     """Around what looks at its file; cancelled when it is gone."""
     reading: trio.Lock = field(default_factory=trio.Lock)
     """Who reads the policy again has it, until that is in force and told."""
+    reads: int = 0
+    """How often that was begun."""
 
     def __post_init__(self) -> None:
         self.seen = _look(self.watched)
@@ -815,8 +817,11 @@ async def _reload(server: Server, gates: Gates) -> None:
     So it does where reading crashes: who is served has no part in that, and those who
     have other policies have none in what becomes of this one.
     """
-    log, client = server.log, gates.client
+    log, client, came = server.log, gates.client, gates.reads
     async with gates.reading:
+        if gates.reads > came:  # of many who waited the first has read it for all
+            return
+        gates.reads += 1
         old = gates.policy
         try:
             found = await _beside(gates.read, os.environ)
