@@ -156,7 +156,8 @@ class Server:
         """Of each policy, by the name of its clients."""
         self._oldest = ""
         self._guard: Guard | None = None
-        self._of_containers: dict[str, None] = {}
+        # All at once: to guard each name by itself takes a second of 256 policies.
+        self._of_containers = dict.fromkeys(of_containers)
         """The names of the policies that containers have."""
         self._containers: Containers | None = None
         self._welcome = welcome
@@ -165,7 +166,7 @@ class Server:
         if containers:
             self._containers = self._know_containers()
         for client, gate in gates.items():
-            is_containers = client in of_containers
+            is_containers = client in self._of_containers
             told = observers.get(client, ())
             self.reload(gate, told, client, is_containers=is_containers)
         self._limit = config.max_connections
@@ -282,7 +283,8 @@ class Server:
         from trioproxy.proxy.containers import Containers
 
         if self._welcome is None:  # who learns keeps nobody from anything
-            self._guard = Guard(names=frozenset(), networks=None)
+            names = frozenset(self._of_containers)
+            self._guard = Guard(names=names, networks=None)
         return Containers(
             self._shared,
             self._of_containers,
