@@ -479,8 +479,14 @@ async def test_a_policy_that_comes_takes_its_clients(stack: Stack) -> None:
 async def test_each_container_has_places_of_its_own(
     fake: FakeEngine, nursery: trio.Nursery, tmp_path: Path
 ) -> None:
-    """Two on one network of IPv6 share the first 64 bits of their addresses, and no places."""
-    nursery.start_soon(fake.serve, Host().answer)
+    """Two on one network of IPv6 share the first 64 bits of their addresses, and no places; a second connection of one takes its own."""
+    host = Host(
+        containers=[
+            container("ps", "127.0.0.1"),
+            container("images", "127.0.0.2", full="2" * 64),
+        ]
+    )
+    nursery.start_soon(fake.serve, host.answer)
     server = Server(
         config=Config(
             listen=(TcpAddress(host="127.0.0.1", port=0),),
@@ -488,7 +494,8 @@ async def test_each_container_has_places_of_its_own(
             policies="/policies",
             max_connections_per_client=1,
         ),
-        gates={},
+        gates=LISTS,
+        of_containers=tuple(LISTS),
         containers=True,
         log=Log(Level.EMERG),
         own=Own(id=OWN),
@@ -496,14 +503,27 @@ async def test_each_container_has_places_of_its_own(
     )
     await nursery.start(server.run)
     port = int(server.addresses[0].rpartition(":")[2])
-    for address in ("127.0.0.1", "127.0.0.2"):
+    streams = list[trio.SocketStream]()
+
+    async def ask(address: str, target: str) -> trio.SocketStream:
         sock = trio.socket.socket()
         await sock.bind((address, 0))
         await sock.connect(("127.0.0.1", port))
+        streams.append(stream := trio.SocketStream(sock))
+        head = f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        await stream.send_all(head.encode())
         with trio.fail_after(PATIENCE):
-            while address not in server._count_of:
-                await trio.testing.wait_all_tasks_blocked(0.01)
-        sock.close()
+            assert (await stream.receive_some()).startswith(b"HTTP/1.1 200 ")
+        return stream
+
+    first = await ask("127.0.0.1", "/containers/json")
+    await ask("127.0.0.2", "/images/json")
+    assert len(server.connections) == 2
+    await ask("127.0.0.1", "/containers/json")
+    with trio.fail_after(PATIENCE):
+        assert await first.receive_some() == b""
+    for one in streams:
+        await one.aclose()
     nursery.cancel_scope.cancel()
 
 

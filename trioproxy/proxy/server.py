@@ -332,6 +332,14 @@ class Server:
             names, container = await self._containers.choose(engine, host, age)
             if shared.is_over:
                 return
+            # From here on it counts by what it is: addresses of one network of IPv6 are
+            # one client's until then, and all containers of that have such.
+            self._forget_one(group)
+            group, refusal = container, self._make_room(container)
+            self._count_one(group)
+            if refusal:
+                await self._turn_away(wire, refusal, "")
+                return
             *before, name = names
             admission = self._admissions[name][listeners.reach_of(listener.sock)]
             client = Client(wire, f"{name}@{peer}", group, shared.clients)
@@ -603,9 +611,6 @@ class Server:
             self.log.line(Level.ERR, "cannot-watch", error=error)
             return
         entry, name = listener.entry, self._group_of(peer)
-        if admission is None and self._is_container(listener):
-            # Each has addresses of its own, and IPv6's of one network would be one client.
-            name = name_of_client(peer)
         if entry is not ANYBODY:
             if not entry.admits(name_of_client(peer)):
                 self._watch.start_soon(nursery, self._keep_out, wire, peer, listener)
@@ -630,8 +635,7 @@ class Server:
                 return
             peer, name = f"{named}@{peer}", f"{named}@{name}"
             admission = self._admissions[named][listeners.reach_of(listener.sock)]
-        self._count += 1
-        self._count_of[name] += 1
+        self._count_one(name)
         self._shared.accepted += 1
         if admission is None:
             self._watch.start_soon(
@@ -687,6 +691,10 @@ class Server:
             return
         client.is_counted = False
         self._forget_one(client.group)
+
+    def _count_one(self, group: str) -> None:
+        self._count += 1
+        self._count_of[group] += 1
 
     def _forget_one(self, group: str) -> None:
         self._count -= 1
