@@ -18,6 +18,8 @@ from tests.fakes import (
     settle,
 )
 from tests.proxy.conftest import Proxy
+from trioproxy.proxy import client as client_module
+from trioproxy.proxy import exchange as exchange_module
 
 ATTACH = "/v1.45/containers/x/attach?stream=1&stdin=1&stdout=1"
 UPGRADE = ("Connection: Upgrade", "Upgrade: tcp")
@@ -334,8 +336,16 @@ async def test_a_stream_that_is_refused_has_had_its_body(
     await proxy.assert_clean()
 
 
+@pytest.fixture
+def drains_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody wants is read for a moment: here nothing of it comes."""
+    for module in (client_module, exchange_module):
+        monkeypatch.setattr(module, "DRAIN_SECONDS", 0.1)
+
+
 @every_route
 @every_framing
+@pytest.mark.usefixtures("drains_briefly")
 async def test_an_answer_before_the_body_is_whole_goes_out(
     proxy: Proxy, route: tuple[str, str], fields: tuple[str, ...], body: bytes
 ) -> None:
@@ -553,6 +563,7 @@ async def test_two_hundred_tunnels_survive_their_engine(
     await proxy.assert_clean()
 
 
+@pytest.mark.usefixtures("drains_briefly")
 async def test_a_body_announced_to_a_stream_is_never_owed(proxy: Proxy) -> None:
     """A hijack that announced a body and got a plain answer ends both connections.
 
