@@ -2,7 +2,8 @@
 # and make, nothing else.
 
 PYTHON := .venv/bin/python
-JOBS := auto
+# Many tests wait for an Engine: one process more than there are processors.
+JOBS := $(shell expr $$(nproc) + 1)
 QUICK := tests/api tests/limits tests/judge tests/file tests/http tests/evidence tests/logs tests/learning tests/review
 NOT_QUICK = $(filter-out $(QUICK),$(sort $(patsubst %/,%,$(dir $(wildcard tests/*/test_*.py))))) $(wildcard tests/test_*.py)
 MARKS := not clients
@@ -39,7 +40,7 @@ quick: .venv/installed-dev ## what fails most often, in a minute: lint, types, l
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	$(PYTHON) -m pytest -q -n $(JOBS) --dist worksteal -m "not slow" $(QUICK)
+	$(PYTHON) -m pytest -q -n auto --dist worksteal -m "not slow" $(QUICK)
 	@echo 'Left out, see make test: what is marked slow, and $(NOT_QUICK)' | fold -s -w 80
 
 # What `make test-deep` looks at in full is not looked at in part before.

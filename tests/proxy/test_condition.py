@@ -158,6 +158,7 @@ async def test_who_ends_is_not_ready(proxy: Proxy) -> None:
             await trio.lowlevel.checkpoint()
         await client.ask(target="/_trioproxy/ready")
         answer = await client.read_response()
+        client.close()
     said = json.loads(answer.body)
     assert (answer.status, said["engine"], said["hindrance"]) == (503, "up", "draining")
 
