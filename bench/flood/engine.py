@@ -39,7 +39,9 @@ OUTPUT: Final = bytes(65536)
 UNFINISHED: Final = b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * (HUNDRED_KB // 6)
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-READ_TO_THE_END: Final = frozenset({b"/build", b"/containers/create", b"/images/load"})
+READ_TO_THE_END: Final = frozenset(
+    {b"/build", b"/containers/create", b"/containers/x/archive", b"/images/load"}
+)
 """Answered never."""
 NOT_FOUND: Final = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}"
 ENDLESS: Final = {

@@ -1,6 +1,8 @@
 """The floods, as data: what is sent, how often, and whether answers are read."""
 
+import io
 import json
+import tarfile
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +30,13 @@ NARROWED: Final = ALL_OPEN | {
     "REDACT": "env",
 }
 
+UNPACKING: Final = {
+    "ALLOW_OPERATIONS": "ContainerList,PutContainerArchive,SystemEvents,SystemPing,SystemVersion",
+    "CREATE_BINDS": "",
+}
+LARGEST: Final = b"Content-Length: 9999999999999\r\n"
+"""Of a body that goes on for ever."""
+
 Variables = tuple[tuple[str, str], ...]
 
 
@@ -48,6 +57,19 @@ def creation(size: int = 0, **host: object) -> bytes:
     body = json.dumps(value).encode()
     fields = b"Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body)
     return head("POST /containers/create", fields) + body
+
+
+def entries(count: int) -> bytes:
+    """A part of an archive: empty files whose names stand in headers of their own."""
+    with io.BytesIO() as file:
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            for number in range(count):
+                tar.addfile(tarfile.TarInfo(f"{'n' * 200}{number:03}"))
+            size = tar.offset
+        return file.getvalue()[:size]
+
+
+ENTRIES: Final = entries(128)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,6 +345,14 @@ FLOODS: Final = (
             ("numbers", "/system/df", "numbers without an end"),
             ("volumes", "/volumes", "small volumes without an end"),
         )
+    ),
+    Flood(
+        name="archives",
+        title="archives of empty files with long names, 8 clients",
+        connections=8,
+        first=head("PUT /containers/x/archive?path=/", LARGEST),
+        then=ENTRIES,
+        variables=tuple(UNPACKING.items()),
     ),
 )
 """The first eleven are those of a review that broke an earlier version."""

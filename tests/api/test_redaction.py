@@ -166,11 +166,20 @@ def test_execs_in_events() -> None:
     assert ENV({"Status": "Up 2 hours (healthy)"}) == {"Status": "Up 2 hours (healthy)"}
 
 
-def test_labels() -> None:
+HASHES = [
+    "com.docker.compose.config-hash",
+    "org.testcontainers.container-hash",
+    "org.testcontainers.hash",
+    "org.testcontainers.reuse-hash",
+]
+
+
+@pytest.mark.parametrize("label", HASHES)
+def test_labels(label: str) -> None:
     """Labels stay where only environments are hidden, that of a digest does not; a label that is
     called env is one. Attributes of events that are the Engine's own stay anyway."""
-    told = {"env": "prod", "com.docker.compose.config-hash": "0123", "a": "b"}
-    shown = {"env": "prod", "com.docker.compose.config-hash": MARKER, "a": "b"}
+    told = {"env": "prod", label: "0123", "a": "b"}
+    shown = {"env": "prod", label: MARKER, "a": "b"}
     assert ENV({"Labels": told}) == {"Labels": shown}
     assert ALL({"Labels": told}) == {"Labels": dict.fromkeys(told, MARKER)}
     attributes = {"Attributes": {"name": "web", "image": "x", **told}}

@@ -58,6 +58,9 @@ OF_ENVIRONMENTS: Final = frozenset(
         "io.kubernetes.container.hash",
         "io.podman.compose.config-hash",
         "kubectl.kubernetes.io/last-applied-configuration",
+        "org.testcontainers.container-hash",
+        "org.testcontainers.hash",
+        "org.testcontainers.reuse-hash",
     }
 )
 """Labels by which tools keep an environment, or a digest of one, that can be tried out."""
