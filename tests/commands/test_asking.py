@@ -185,6 +185,23 @@ async def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
         assert await one.status() == 403
 
 
+async def test_a_question_that_is_longer_than_the_screen_says_so(
+    tmp_path: Path,
+) -> None:
+    """What scrolled away counts as well: no client pushes it out of sight."""
+    async with stage(tmp_path) as one, screen(tmp_path, 80) as shown:
+        await one.approve(shown)
+        await one.create(Binds=["/srv/b:/b"])
+        assert "scroll up" not in await shown.until(PROMPT)
+        await shown.type("n", "Enter")
+        assert await one.status() == 403
+        await one.create(Binds=[f"/srv/{number}:/{number}" for number in range(15)])
+        text = await shown.until(rf"question 2[^$]*{PROMPT}")
+        assert "lines: scroll up, for each of them counts" in text.splitlines()[-2]
+        await shown.type("n", "Enter")
+        assert await one.status() == 403
+
+
 async def test_an_answer_is_for_the_question_that_was_read(tmp_path: Path) -> None:
     """A client that leaves as one is about to answer, and asks for more: that is not answered."""
     async with stage(tmp_path) as one, screen(tmp_path, 80) as shown:

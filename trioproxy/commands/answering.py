@@ -316,7 +316,10 @@ class Answering:
     def _ask_next(self) -> None:
         self.shown, question = next(iter(self.questions.items()))
         self.number += 1
-        show("", *_lines(question, self.number, len(self.questions)))
+        lines = list(_lines(question, self.number, len(self.questions)))
+        show("", *lines)
+        if len(lines) >= os.get_terminal_size(sys.stdin.fileno()).lines:
+            show(f"  that is {len(lines)} lines: scroll up, for each of them counts")
         seconds, self.settles = self.settles, SETTLES
         self._settle(time.monotonic() + seconds)
         self.typed = b""
