@@ -150,6 +150,23 @@ async def test_who_only_looks_in_is_not_waited_for(
     assert [one for one in os.listdir(tmp_path) if one.endswith(".env")] == ["a.env"]
 
 
+async def test_a_file_that_cannot_be_looked_for_ends_nobody(
+    fake: FakeEngine, tmp_path: Path
+) -> None:
+    """A name that the file system takes from no client, or a folder that is locked: the client is turned away, and the learner stays."""
+    listen = ("--listen", f"unix://{tmp_path}/x.sock")
+    output = ("-o", f"{tmp_path}/{'x' * 249}{{client}}.env")
+    upstream = ("--upstream", f"unix://{fake.path}")
+    async with running("learn", *output, *listen, *upstream) as learner:
+        await learner.line("listening on")
+        for _ in range(2):
+            client = await connect(f"unix://{tmp_path}/x.sock")
+            await client.ask("GET", "/version")
+            answer = await client.read_response()
+            client.close()
+            assert (answer.status, b"too long" in answer.body) == (500, True)
+
+
 async def test_nobody_is_called_as_a_listener(fake: FakeEngine, tmp_path: Path) -> None:
     """Who comes by another way and would have the file of a listener's client is told so, and that file is the client's alone."""
     name = f"uid-{os.getuid()}"

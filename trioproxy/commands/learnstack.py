@@ -81,7 +81,10 @@ class Learners:
                 "a client that can have no file of its own is not learned from"
             )
         known = (
-            one for one in names if self._path(one).exists() or one in self.lessons
+            # Not `Path.exists`, which raises where that cannot be told.
+            one
+            for one in names
+            if os.path.exists(self._path(one)) or one in self.lessons
         )
         name = names[0] if names[0] in self.lessons else next(known, names[0])
         if name not in self.lessons:
