@@ -16,9 +16,12 @@ import trio
 from tests.commands.running import environment, run, running
 from tests.fakes import FakeEngine, connect
 from tests.patience import PATIENCE
+from trioproxy.commands.enforce import _read_folder
 from trioproxy.commands.folder import policies_in, read_unlinked
+from trioproxy.config import Config, UnixAddress
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import load
+from trioproxy.proxy.own import Own
 
 ALL = ("/containers/json", "/images/json", "/volumes")
 LISTS = {"ps": "ContainerList", "images": "ImageList", "volumes": "VolumeList"}
@@ -462,6 +465,19 @@ async def test_a_changed_config_map_is_read_again(
         mounted(folder, {"app.env": "ALLOW_OPERATIONS=ImageList\n"}, "..2")
         await proxy.line(" reload client=app ")
         assert await granted(f"unix://{tmp_path}/app.sock") == [403, 200, 403]
+
+
+def test_a_listener_names_no_file_of_the_folder(tmp_path: Path) -> None:
+    """Its clients and a container would be called alike by one file: no name helps then, another folder does, as the hint says."""
+    (tmp_path / "policies").mkdir()
+    inside = write(tmp_path / "policies", ps="ContainerList")["ps"]
+    where = UnixAddress(path="/x")
+    config = Config(listen=(where,), upstream=where, policies=str(inside.parent))
+    with pytest.raises(ConfigError, match="and in POLICIES that of a container") as no:
+        _read_folder(config, {"ps": str(inside)}, Own(id="0" * 64))
+    assert no.value.hint.startswith("keep it in another folder")
+    moved = inside.rename(tmp_path / "ps.env")
+    assert not _read_folder(config, {"ps": str(moved)}, Own(id="0" * 64))
 
 
 def test_containers_are_known_from_a_container_alone(tmp_path: Path) -> None:

@@ -259,7 +259,13 @@ def _read_folder(config: Config, files: Mapping[str, str], own: Own) -> dict[str
         )
     found = policies_in(config.policies)
     if twice := sorted(found.keys() & files.keys()):
-        raise _called_alike(twice[0], files[twice[0]], found[twice[0]])
+        one, other = files[twice[0]], found[twice[0]]
+        if os.path.realpath(one) != os.path.realpath(other):
+            raise _called_alike(twice[0], one, other)
+        raise ConfigError(
+            f"{one} is the policy of a listener, and in POLICIES that of a container",
+            hint="keep it in another folder: it is for who comes by the listener",
+        )
     return found
 
 
