@@ -138,6 +138,8 @@ class Door:
 
     gate: Gate
     own: Own = field(default_factory=Own)
+    unused: frozenset[str] = frozenset()
+    """The volumes that no container ever had, as a server knows it of those that it saw made."""
 
     def __post_init__(self) -> None:
         self._read = list[tuple[object, str]]()
@@ -184,7 +186,8 @@ class Door:
         pending = self.admission.admit(head)
         if isinstance(pending, Admitted):
             return pending, None
-        resolver = Resolver(engine, self.gate, self.remembered)
+        unused = set(self.unused)
+        resolver = Resolver(engine, self.gate, self.remembered, unused=unused)
         found: Need | Found | None = pending.need
         volumes: frozenset[str] | None = None
         answer: Any = None

@@ -503,3 +503,26 @@ def test_a_body_that_goes_on_is_read_as_it_was_judged(body: dict[str, Any]) -> N
     assert again.body == once.body
     assert again.arguments == once.arguments
     assert not again.never
+
+
+@pytest.mark.parametrize("value", ["1", "t", "T", "TRUE", "true", "True"])
+@pytest.mark.parametrize("mark", ["=", ":"])
+def test_what_the_engine_takes_for_yes(value: str, mark: str) -> None:
+    """In each of its spellings; whatever else stands there takes the protection away."""
+    for word, option in (
+        ("no-new-privileges", []),
+        ("writable-cgroups", [("CREATE_SECURITY", "writable-cgroups:true")]),
+    ):
+        assert values(create({"SecurityOpt": [f"{word}{mark}{value}"]})) == option
+    asked_for = create({"SecurityOpt": [f"no-new-privileges{mark}{value}x"]})
+    assert values(asked_for) == [("CREATE_SECURITY", "no-new-privileges:false")]
+
+
+@pytest.mark.parametrize("mode", ["shared", "rshared", "slave", "rslave", "private", "rprivate"])  # fmt: skip
+def test_mounts_that_travel(mode: str) -> None:
+    """In each place that says so, but for those that stay in the container."""
+    told = [] if "private" in mode else [("CREATE_OPTIONS", f"{SHARED}={mode}")]
+    mount: Json = {"Type": "bind", "Source": "/a", "BindOptions": {"Propagation": mode}}
+    hosts: list[Json] = [{"Binds": [f"/a:/e:{mode}"]}, {"Mounts": [mount]}]
+    for host in hosts:
+        assert values(create(host)) == [*told, ("CREATE_BINDS", "/a")]

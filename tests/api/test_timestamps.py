@@ -32,6 +32,11 @@ READ = [
     ("1.5h", NOON + 7 * SECOND - 3 * HOUR // 2),
     ("-1h", NOON + 7 * SECOND + HOUR),
     ("10ms", NOON + 6 * SECOND),
+    ("3ns", NOON + 7 * SECOND),
+    ("5ns", NOON + 7 * SECOND),
+    ("6ns", NOON + 6 * SECOND),
+    ("2us", NOON + 6 * SECOND),
+    *((text, NOON) for text in ("7s", "7000ms", "7000000us", "7000000000ns")),
     ("0s", NOON + 7 * SECOND),
 ]
 

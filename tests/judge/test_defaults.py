@@ -68,6 +68,7 @@ def refused(
             limits=listed,
             objects=NO_OBJECTS,
             operation="ContainerCreate",
+            drops_nodes=False,
         )
         for one, thing in named.pairs():
             assert thing is not None
@@ -232,6 +233,7 @@ def test_the_default_runtime_is_left_out_of_what_a_container_has(
             limits=limits({"CREATE_BINDS": ""}),
             objects=NO_OBJECTS,
             operation="ContainerStart",
+            drops_nodes=False,
         )
         if judge._beyond_limits(reached, thing, known) is None:
             passed.add(name)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.judge.judging import found_of, judged
+from tests.judge.judging import found_of, judged, outcome_of
 from trioproxy.api.decoding import Json
 from trioproxy.api.edits import Edit
 from trioproxy.api.form import Asked
@@ -153,6 +153,11 @@ def test_what_went_on_is_judged_again_by_words_alone() -> None:
 
     limited, marked = create(gate(CREATE_BINDS="/a")), create(gate())
     assert limited.size > marked.size == 0
+    # Who keeps what became of it keeps no argument, and nothing twice of what is short.
+    kept = outcome_of(limited, 201).short()
+    assert kept.verdict is not None
+    assert (kept.verdict.asked, kept.verdict.decision) == (None, limited.decision)
+    assert kept.short() is kept
     assert replay(gate(CREATE_BINDS="/a,/c"), limited).allowed
     assert not replay(gate(CREATE_BINDS="/c"), limited).allowed
     assert replay(gate(CREATE_BINDS="/c"), marked).allowed
@@ -180,6 +185,20 @@ def test_a_creation_on_its_way_keeps_no_form_of_before() -> None:
     for after in (packing, gate("ContainerCreate", owner="other")):
         assert replay(after, verdict, is_sent=True).allowed
         assert not replay(after, verdict, is_sent=False).allowed
+
+
+def test_what_errors_would_tell_is_no_form_of_a_request() -> None:
+    """A creation that is still being sent goes on where the lists that it was judged by are gone."""
+    granted = {"ALLOW_OPERATIONS": "ContainerCreate,NetworkCreate"}
+    lists = {"ONLY_CONTAINERS": "web", "ONLY_NETWORKS": "*", "ONLY_VOLUMES": "*"}
+    before, after = (
+        Gate.enforcing(parse_policy(one)[0]) for one in (granted | lists, granted)
+    )
+    target = b"/networks/create"
+    one = judged(before, "POST", target, body={"Name": "n"}, is_read=True)
+    assert one.decision.allowed
+    assert (before.conceals, after.conceals) == (True, False)
+    assert replay(after, one.in_words(), is_sent=False).allowed
 
 
 def test_what_is_still_to_come_of_a_body_is_refused_by_new_limits() -> None:

@@ -110,6 +110,33 @@ def test_a_listed_container_of_somebody_else_has_what_it_has() -> None:
     assert not decide(by_name, EXEC, {}, ours).allowed
 
 
+GETTING: dict[str, tuple[str, dict[str, Any]]] = {
+    "processes": ("POST /containers/create", {"HostConfig": {"PidMode": "container:c"}}),
+    "memory": ("POST /containers/create", {"HostConfig": {"IpcMode": "container:c"}}),
+    "network": ("POST /containers/create", {"HostConfig": {"NetworkMode": "container:c"}}),
+    "volumes": ("POST /containers/create", {"HostConfig": {"VolumesFrom": ["c:ro"]}}),
+    "commit": ("POST /commit?container=c", {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "body"), GETTING.values(), ids=GETTING)
+def test_what_gets_what_a_container_has(line: str, body: dict[str, Any]) -> None:
+    """Who joins a container, or makes an image of it, has what it has: that is judged as if it were asked for."""
+    joined = "pid:container,ipc:container,net:container,volumes:container"
+    variables = {**CONFINED, "CREATE_NAMESPACES": joined, "CREATE_TAGS": "*"}
+    assert decide(variables, line, body, world()).allowed
+    bound = world(container(HostConfig={**HOST, "Binds": ["/etc:/x"]}))
+    answer = decide(variables, line, body, bound)
+    assert because(answer) == "reaches into container c, which has HostConfig.Binds[0]=/etc, and CREATE_BINDS does not list that"  # fmt: skip
+    theirs = world(container(Mounts=mounts("theirs")))
+    answer = decide(variables, line, body, theirs)
+    assert because(answer) == "names volume theirs in container c, which ONLY_VOLUMES does not list"  # fmt: skip
+    # A link is a name on a network, and no more.
+    linked = {"HostConfig": {"Links": ["c:x"]}}
+    variables |= {"CREATE_NAMESPACES": "links"}
+    assert decide(variables, "POST /containers/create", linked, bound).allowed
+
+
 def test_a_volume_of_a_folder() -> None:
     """A volume may be a folder of the host: that counts wherever creations are limited."""
     ours = world(container(Mounts=mounts("folder")))
@@ -246,10 +273,18 @@ def test_a_volume_that_is_made_may_be_missing() -> None:
 def test_without_lists_nobodys_volume_counts() -> None:
     """Where only creations are limited, the Engine is asked whether a volume may be filled."""
     limited = {**OPERATIONS, "CREATE_BINDS": "/srv/app"}
-    body = {"HostConfig": {"Binds": ["theirs:/x", "folder:/y", "gone:/z"]}}
+    body: Any = {"HostConfig": {"Binds": ["theirs:/x", "folder:/y", "gone:/z"]}}
     answer = decide(limited, "POST /containers/create", body, world())
     assert answer.allowed
     assert answer.body["HostConfig"]["Binds"][1:] == ["folder:/y:nocopy", "gone:/z"]
+    # In each place that a creation mounts it in: who is not asked about might be anybody's.
+    volume = {"Type": "volume", "Source": "gone", "Target": "/x"}
+    body = {"HostConfig": {"Mounts": [volume]}}
+    (sent,) = decide(limited, "POST /containers/create", body, world()).body["HostConfig"]["Mounts"]  # fmt: skip
+    assert "NoCopy" not in sent["VolumeOptions"]
+    body = {"Volumes": {"gone:/x": {}, "folder:/y": {}}}
+    answer = decide(limited, "POST /containers/create", body, world())
+    assert answer.body["Volumes"] == {"gone:/x": {}, "folder:/y:nocopy": {}}
 
 
 NODES = "the capability MKNOD"

@@ -32,9 +32,10 @@ INSIDE = "/containers/c/json"
 CREATE = "POST /containers/create"
 
 
-def learning(**ceiling: str) -> Door:
+def learning(*unused: str, **ceiling: str) -> Door:
     policy = parse_policy(ceiling)[0] if ceiling else None
-    return Door(gate=Gate.learning(policy, objects=own_alone("app")))
+    gate = Gate.learning(policy, objects=own_alone("app"))
+    return Door(gate=gate, unused=frozenset(unused))
 
 
 def test_what_each_request_asks() -> None:
@@ -268,9 +269,12 @@ def test_a_volume_that_nobody_named(
     # Whether it may be filled is asked for where creations are limited.
     body = {"HostConfig": {"Binds": ["anon:/x"]}}
     limited = {**OPERATIONS, "CREATE_BINDS": "/srv/app"}
-    answer = decide(limited, CREATE, body, here)
-    nocopy = ":nocopy" * is_used
-    assert answer.body["HostConfig"]["Binds"] == [f"anon:/x{nocopy}"]
+    gate = Gate.enforcing(parse_policy(limited)[0])
+    for unused in (frozenset[str](), frozenset({"anon"})):
+        answer = asked(Door(gate=gate, unused=unused), CREATE, body, here)
+        # Of what no server saw made nobody knows who ever had it.
+        nocopy = ":nocopy" * (is_used or not unused)
+        assert answer.body["HostConfig"]["Binds"] == [f"anon:/x{nocopy}"]
     for status in (404, 500):
         untold = here | {question: (status, {})}
         assert decide(LISTED, "DELETE /volumes/anon", None, untold).status == 502
@@ -322,9 +326,10 @@ def test_learning_below_limits() -> None:
     body = {"HostConfig": {"Binds": ["mine:/x"]}}
     question = "/containers/json?all=1&filters=%7B%22volume%22:%5B%22mine%22%5D%7D"
     untold = world() | {question: (403, {})}
-    answer = asked(learning(**limited), CREATE, body, untold)
+    answer = asked(learning("mine", **limited), CREATE, body, untold)
     assert answer.body["HostConfig"]["Binds"] == ["mine:/x:nocopy"]
-    assert asked(learning(**limited), CREATE, body, world()).body["HostConfig"]["Binds"] == ["mine:/x"]  # fmt: skip
+    answer = asked(learning("mine", **limited), CREATE, body, world())
+    assert answer.body["HostConfig"]["Binds"] == ["mine:/x"]
 
 
 ESCAPED = {

@@ -474,3 +474,32 @@ def test_a_refusal_names_what_would_allow(
 def test_a_reason_is_a_word_of_the_log() -> None:
     """Who reads logs searches them for it: it is the name, small and with dashes, and no other has it."""
     assert [one.value for one in Reason] == [one.name.lower().replace("_", "-") for one in Reason]  # fmt: skip
+
+
+def test_a_refusal_is_an_answer_that_clients_know() -> None:
+    """403, as daemons with plugins for authorization answer; what passes has none of ours."""
+    for variables, method in (({}, "POST"), ({"ALLOW_OPERATIONS": ""}, "GET")):
+        decision = judge(variables, method, "/containers/json")
+        assert (decision.allowed, decision.status) == (False, 403)
+        assert not decision.is_answered
+
+
+EXCEPTIONS = {
+    "ALLOW_ARCHIVE": {"ContainerArchive", "ContainerArchiveInfo"},
+    "ALLOW_ATTACH": {"ContainerAttach", "ContainerAttachWebsocket"},
+    "ALLOW_EXEC": {"ContainerExec", "ExecInspect", "ExecResize", "ExecStart"},
+    "ALLOW_PULL": {"ImageCreate"},
+    "ALLOW_RESTARTS": {"ContainerKill", "ContainerRestart", "ContainerStop"},
+}
+"""Verbs that open more than the operation of their name, or another one."""
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_a_verb_opens_what_it_says(verb: str) -> None:
+    """The operation that it is called after, and no other; all of `docker exec`, stop and kill with restarts."""
+    word = verb.removeprefix("ALLOW_").title()
+    expected = EXCEPTIONS.get(verb, {f"Container{word}"})
+    assert VERBS[verb] == expected <= OPERATIONS.keys()
+    if verb not in READ_VERBS:
+        opened = parse_policy({verb: "1"})[0].opened_operations
+        assert opened - parse_policy({})[0].opened_operations == expected

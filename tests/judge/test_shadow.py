@@ -56,3 +56,10 @@ def test_a_shadow_counts_what_it_would_hide() -> None:
         told = outcome_of(verdict, 200, moment=moment)
         tally.note(replace(told, narrowed=Narrowed(hidden, is_tried=True)))
     assert tally.would_hide == {"ContainerList": 4}
+
+
+def test_what_is_hidden_is_not_only_tried() -> None:
+    """How many strangers an answer lacks is told, and of a shadow how many it would lack."""
+    assert (
+        Narrowed(3) == Narrowed(hidden=3, is_tried=False) != Narrowed(3, is_tried=True)
+    )

@@ -101,7 +101,8 @@ def test_who_uses_an_image() -> None:
 
 VERBOSE = {
     "": (False, ""), "verbose=0": (True, "verbose=1"), "verbose=false&type=volume": (True, "type=volume&verbose=1"),
-    "verbose=F": (True, "verbose=1"), "verbose=1": (False, "verbose=1"), "verbose=": (False, "verbose="), "type=volume": (False, "type=volume"),
+    **{f"verbose={no}": (True, "verbose=1") for no in ("f", "F", "FALSE", "False", "false")},
+    "verbose=1": (False, "verbose=1"), "verbose=": (False, "verbose="), "type=volume": (False, "type=volume"),
 }  # fmt: skip
 
 

@@ -142,8 +142,9 @@ def test_its_image_and_environment_are_not_looked_at() -> None:
         "Labels": {"trioproxy.owner": "app"},
         "Env": ["NVIDIA_VISIBLE_DEVICES=all"],
     }
+    mounted = {"Type": "image", "Source": "evil:1", "Target": "/x"}
     answer = reaching(
-        {"CapDrop": ["MKNOD"]},
+        {"CapDrop": ["MKNOD"], "Mounts": [mounted]},
         Config={**config, "Image": "evil"},
         variables={"CREATE_IMAGES": "app"},
     )

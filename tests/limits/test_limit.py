@@ -258,6 +258,7 @@ ERRORS = [
     ("CREATE_PORTS", "[0:0::1]:80", "write [::1]:80"),
     ("CREATE_PORTS", "80/tcp", "write 80"),
     ("CREATE_PORTS", "8080:80", "no port"),
+    ("CREATE_BINDS", "/a/{date}-{date}-{date}-{uid}-{uid}", "more than 4 of {date} and {uid}"),
     ("CREATE_PORTS", "300.0.0.1:80", "no port"),
     ("CREATE_OPTIONS", "HostConfig.CgroupParent", "no field of an operation"),
     ("CREATE_OPTIONS", "ContainerExec:Frob", "no field of an operation"),
@@ -282,6 +283,7 @@ def test_a_value_that_can_mean_nothing_is_an_error(
         limits({variable: value})
     assert message in f"{caught.value} {caught.value.hint}"
     assert variable in str(caught.value)
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("base", ["/root/app", "/etc", "/var", "/usr/src/app"])
@@ -349,6 +351,15 @@ def test_what_is_said_of_limits_is_all_that_they_follow_from(
 ) -> None:
     """Another value of any variable is another policy, and is told apart from it."""
     assert limits(variables).lines == {f"{k}={v}" for k, v in variables.items()}
+
+
+def test_the_power_of_an_operation_is_limited_by_its_own_family() -> None:
+    """A list of names that builds may write says nothing of what builds may do."""
+    tags, builds = limits({"CREATE_TAGS": "app"}), limits({"BUILD_OPTIONS": ""})
+    assert not tags.limits_power_of("ImageBuild")
+    assert builds.limits_power_of("ImageBuild")
+    assert tags.limits_power_of("ContainerCreate")
+    assert not builds.limits_power_of("ContainerList")
 
 
 CONDITIONED = {"": True, "*": True, "sh": False}

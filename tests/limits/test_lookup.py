@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.depth import by_depth
 from tests.limits.listing import ITEMS, values
 from trioproxy.api.families import Places
+from trioproxy.limits.ends import FEW, Ends
 from trioproxy.limits.lookup import Lookup
 from trioproxy.limits.sorts import parse_pattern
 
@@ -57,3 +58,30 @@ def test_a_long_list_is_not_tried_through(variable: str, item: str, value: str) 
     assert lookup.fits(value)
     assert not lookup.fits(f"{value}!")
     assert len(list(lookup.candidates(value))) <= 5
+
+
+TEXTS = st.text("ab", max_size=4)
+
+
+@given(
+    several=st.lists(st.tuples(TEXTS, TEXTS), max_size=40),
+    begins=TEXTS,
+    ends=TEXTS,
+    is_whole=st.booleans(),
+)
+def test_nothing_that_may_fit_is_left_out(
+    several: list[tuple[str, str]], begins: str, ends: str, *, is_whole: bool
+) -> None:
+    """However many begin alike: what may begin and end as it is found once, and nothing that begins otherwise."""
+
+    def is_alike(one: str, other: str) -> bool:
+        return other.startswith(one) or (not is_whole and one.startswith(other))
+
+    numbered = [(*one, number) for number, one in enumerate(several)]
+    found = Ends(numbered).near(begins, ends, is_whole=is_whole)
+    begun = {n for first, _, n in numbered if is_alike(first, begins)}
+    both = {n for _, last, n in numbered if is_alike(last[::-1], ends[::-1])} & begun
+    assert both <= set(found) <= begun
+    assert len(found) == len(set(found))
+    if len(begun) > FEW:
+        assert set(found) == both

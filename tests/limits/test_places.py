@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioproxy.limits import places, root
-from trioproxy.limits.languages import with_stars
+from trioproxy.limits.languages import others, with_stars
 
 ROOT = [
     *("/run/nri", "/var/run/nri/nri.sock", "/run/fail2ban", "/var/run/screen"),
@@ -120,3 +120,18 @@ def test_a_tree_finds_what_each_of_them_meets(
 def test_two_texts_of_a_word_are_one_name() -> None:
     """Where a word has its text in parts, a segment has not."""
     assert places.place(("/a", "b/c", "d")) == read("/ab/cd")
+
+
+def test_all_that_lies_below() -> None:
+    """A path that goes on by anything is all that lies in the folder, and not beside it."""
+    for path, word in (
+        ("/srv/a", ("/srv/a", "/", others(":\n"))),
+        ("/srv/a", ("/srv", "/a/", others(":\n"))),
+        ("/", ("/", others("\n"))),
+    ):
+        inside = places.place((path,)).inside
+        assert places.place(word) == inside
+        assert not inside.meets(places.place((path,)))
+        assert not inside.meets(places.place(("/srv/b",))) or path == "/"
+    # What follows the beginning of a name stands for other names as well.
+    assert places.place(("/srv/a", others(":"))) == places.place(("/srv", "/", others(":")))  # fmt: skip

@@ -656,7 +656,12 @@ def _by_what_there_is(
     listed = yield NeedListed(prune)
     if isinstance(listed, Missing):
         return None, not_there(listed)
-    judge = Judge(limits=gate.limits, objects=gate.narrows, operation=operation)
+    judge = Judge(
+        limits=gate.limits,
+        objects=gate.narrows,
+        operation=operation,
+        drops_nodes=gate.drops_nodes,
+    )
     each = list[Removal]()
     for number, thing in enumerate(listed.things, start=1):
         if not number % _AT_ONCE:

@@ -22,7 +22,7 @@ class Judge:
     limits: Limits
     objects: Objects
     operation: str
-    drops_nodes: bool = False
+    drops_nodes: bool
     """Whether what it creates lacks the capability for device nodes."""
 
     @classmethod

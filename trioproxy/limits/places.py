@@ -57,8 +57,8 @@ def place(word: Word) -> Place:
     segments = [list[Part]()]
     for part in word:
         if isinstance(part, Some):
-            if part.has("/"):  # what follows can only be narrower
-                return _place(segments[:-1] if not segments[-1] else segments, True)
+            if part.has("/"):  # what follows can only be narrower, as what began here
+                return _place(segments[:-1], True)
             segments[-1].append(part)
             continue
         first, *more = part.split("/")
