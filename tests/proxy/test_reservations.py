@@ -15,6 +15,7 @@ from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.proxy.exchange import Exchange
 from trioproxy.proxy.reservations import (
+    LONGEST_KNOWN,
     MOST_UNUSED,
     WAIT_SECONDS,
     Reservations,
@@ -186,7 +187,11 @@ async def test_a_first_use_that_the_engine_refuses(limited: Proxy) -> None:
 
 
 async def test_names_are_forgotten_beyond_a_bound() -> None:
-    """Of more volumes than are kept none counts as one that no container ever had."""
+    """Of more volumes than are kept none counts as one that no container ever had, nor does
+    one of a name that no volume can have, for a client chooses how long that is."""
+    reservations = Reservations()
+    reservations.keep_unused({"x" * LONGEST_KNOWN, "x" * (LONGEST_KNOWN + 1)})
+    assert reservations.unused == {"x" * LONGEST_KNOWN}
     reservations = Reservations()
     reservations.keep_unused({str(n) for n in range(MOST_UNUSED)})
     assert len(reservations.unused) == MOST_UNUSED

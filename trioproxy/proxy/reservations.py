@@ -42,6 +42,9 @@ WAIT_SECONDS: Final = 50.0
 MOST_UNUSED: Final = 4_096
 """Names of volumes that no container ever had: of more all are forgotten."""
 
+LONGEST_KNOWN: Final = 255
+"""Characters of such a name: a longer one is no folder's, and no volume of the Engine's own disk."""
+
 
 class Reservation:
     """What one request has reserved."""
@@ -94,7 +97,7 @@ class Reservations:
 
     def keep_unused(self, names: AbstractSet[str]) -> None:
         """Know of some volumes that no container ever had them."""
-        self.unused |= names
+        self.unused |= {one for one in names if len(one) <= LONGEST_KNOWN}
         if len(self.unused) > MOST_UNUSED:
             self.unused.clear()
 
