@@ -39,6 +39,7 @@ WRITTEN: dict[str, Mapping[str, str]] = {
     "others by name": {**ALL, "ONLY_CONTAINERS": "web-*", "ONLY_VOLUMES": "data-*,@own", "ONLY_NETWORKS": "*", "ONLY_OWNER": "me", "CREATE_NAMESPACES": "volumes:container,pid:host"},
     "labels": {**ALL, "ONLY_CONTAINERS": "@label:team=us,@project:shop", "CREATE_DEVICES": "{disk},rule", "REDACT": "env", "ONLY_OWNER": "me"},
     "tags and builds": {**ALL, "ONLY_CONTAINERS": "*", "CREATE_TAGS": "app:*", "BUILD_OPTIONS": "", "PULL_IMAGES": "", "EXEC_COMMANDS": "sh", "ONLY_OWNER": "me"},
+    "builds in the host's network": {**RUN, "ALLOW_OPERATIONS": "ImageBuild,ImageTag", "CREATE_TAGS": "app:*", "BUILD_OPTIONS": "ImageBuild:networkmode=host"},
     "sections, all": dict.fromkeys(("CONTAINERS", "POST", "IMAGES", "NETWORKS", "VOLUMES", "EXEC", "BUILD", "COMMIT", "SWARM", "PLUGINS", "TASKS", "SERVICES"), "1"),
     "sections, and lists": {"CONTAINERS": "1", "POST": "1", "VOLUMES": "1", "CREATE_BINDS": "", "CREATE_SECURITY": "paths:unmasked,paths:writable"},
     "reading": {"CONTAINERS": "1", "IMAGES": "1", "INFO": "1"},
@@ -58,7 +59,7 @@ FOUND = {
 LEFT = RACING | {"browsers"}
 """What is open for a moment, and what takes a web page."""
 GIVEN = ("in_", "engine_", "device")
-LISTED = ("image", "filled", "voluminous", "command", "open_network", "network")
+LISTED = ("image", "filled", "voluminous", "command", "open_network", "network", "tag")
 FILES = {**WRITTEN, **FOUND} if IS_WHOLE else {name: WRITTEN[name] for name in IN_CI}
 
 
