@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trioproxy.api.answers import ANSWERS, NARROWED
-from trioproxy.api.families import Kind
+from trioproxy.api.families import Hides, Kind
 from trioproxy.errors import UpstreamError
 from trioproxy.judge.showing import (
     HIDDEN,
@@ -189,6 +189,19 @@ def test_events(value: dict[str, Any], *, is_shown: bool) -> None:
     """An event is shown if all that it tells of is listed; what is not known is not."""
     shown = look(showing_of("SystemEvents"), value)
     assert shown == ((value, 0) if is_shown else (HIDDEN, 1))
+
+
+def test_what_filters_name_counts_where_strangers_are_hidden() -> None:
+    """The Engine is asked about no name by which nothing is decided."""
+    query = b"filters=%7B%22before%22%3A%7B%22web%22%3Atrue%7D%7D"
+    named = showing_of("ContainerList").names(query)
+    assert named is not None
+    assert [(one.text, one.is_filter) for one in named.references] == [("web", True)]
+    listed = parse_objects({"ONLY_CONTAINERS": "*", "ONLY_OWNER": "me"}, source="test")
+    hiding = showings(listed, frozenset({Hides.ENV}))["ContainerList"]
+    assert hiding.names(query) is None
+    assert showing_of("NetworkList").names(query) is None
+    assert showing_of("ContainerList").names(b"") is None
 
 
 NEEDS = {
