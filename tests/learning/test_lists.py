@@ -575,7 +575,8 @@ BODIES = st.builds(
 SESSIONS = st.lists(st.lists(BODIES, min_size=1, max_size=3), min_size=1, max_size=4)
 
 
-@settings(max_examples=40)
+@pytest.mark.deep
+@settings(max_examples=by_depth(15, 40))
 @given(SESSIONS)
 def test_learned_lists_allow_what_they_were_learned_from(
     sessions: Sequence[Sequence[tuple[str, Json]]],
@@ -591,7 +592,8 @@ def test_learned_lists_allow_what_they_were_learned_from(
             assert file.allows(request), request
 
 
-@settings(max_examples=by_depth(40, 400))
+@pytest.mark.deep
+@settings(max_examples=by_depth(20, 400))
 @given(SESSIONS, st.data())
 def test_the_file_changes_only_where_it_grants_anew(
     sessions: Sequence[Sequence[tuple[str, Json]]], data: st.DataObject

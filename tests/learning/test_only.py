@@ -613,7 +613,8 @@ def test_the_order_of_requests_shows_nowhere(
     assert texts[0] == texts[1]
 
 
-@settings(deadline=None, max_examples=60)
+@pytest.mark.deep
+@settings(deadline=None, max_examples=by_depth(20, 60))
 @given(steps=STEPS, cut=st.integers(0, 8), strangers=st.sampled_from(Strangers))
 def test_runs_may_be_cut_anywhere(
     steps: list[tuple[str, str, Thing]], cut: int, strangers: Strangers
@@ -750,7 +751,8 @@ ROUNDS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=80)
+@pytest.mark.deep
+@settings(deadline=None, max_examples=by_depth(25, 80))
 @given(rounds=ROUNDS)
 def test_whatever_a_person_writes_in_between_is_learned_on(
     rounds: list[tuple[list[tuple[str, str, Thing]], Strangers, str | None]],

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.depth import by_depth
 from tests.limits.arguing import Variables, limits
 from tests.limits.listing import ITEMS, files, lists, values
 from trioproxy.api.families import FAMILIES, LIMITS, VARIABLES
@@ -170,7 +171,8 @@ def test_every_file_is_within_itself(variables: dict[str, str]) -> None:
     assert list(beyond(found, found, LIMITS)) == []
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.deep
+@settings(max_examples=by_depth(75, 300), deadline=None)
 @given(st.data(), st.sampled_from(LIMIT_NAMES))
 def test_what_is_claimed_holds_for_every_value(data: st.DataObject, name: str) -> None:
     """No value of an item that is not beyond a list is refused by that list."""
@@ -228,7 +230,8 @@ def all_of(language: Language) -> set[str]:
     return {text for text in _TEXTS if fits(text)}
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.deep
+@settings(max_examples=by_depth(75, 300), deadline=None)
 @given(_LANGUAGES, _LANGUAGES)
 def test_proofs_and_disproofs_are_those_of_all_values(
     inner: Language, outer: Language
@@ -267,7 +270,8 @@ _STARRED = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.deep
+@settings(max_examples=by_depth(75, 300), deadline=None)
 @given(_STARRED, _STARRED)
 def test_what_is_looked_up_is_what_would_be_proven(
     inner: list[str], outer: list[str]

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.depth import by_depth
 from tests.limits.listing import files, values
 from trioproxy.api.families import FAMILIES, LIMITS, OBJECTS, Family
 from trioproxy.api.fields import ARGUED
@@ -140,7 +141,8 @@ def parts(draw: st.DrawFn, name: str) -> Part:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.deep
+@settings(max_examples=by_depth(50, 200), deadline=None)
 @given(parts("a"), parts("b"), st.data())
 def test_nothing_is_lost(one: Part, other: Part, data: st.DataObject) -> None:
     """Whatever one of the files lets its operations ask for, the union lets them."""
@@ -159,7 +161,8 @@ def test_nothing_is_lost(one: Part, other: Part, data: st.DataObject) -> None:
                     assert there.allows(value) or not limit.allows(value)
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.deep
+@settings(max_examples=by_depth(50, 200), deadline=None)
 @given(parts("a"), parts("b"))
 def test_nothing_widens_in_silence(one: Part, other: Part) -> None:
     """What is closed in both files is closed in the union, and what was open is told of."""
