@@ -3,7 +3,7 @@
 
 PYTHON := .venv/bin/python
 # Many tests wait for an Engine: one process more than there are processors.
-JOBS := $(shell expr $$(nproc) + 1)
+JOBS = $$(( $$(getconf _NPROCESSORS_ONLN) + 1 ))
 QUICK := tests/api tests/limits tests/judge tests/file tests/http tests/evidence tests/logs tests/learning tests/review
 NOT_QUICK = $(filter-out $(QUICK),$(sort $(patsubst %/,%,$(dir $(wildcard tests/*/test_*.py))))) $(wildcard tests/test_*.py)
 MARKS := not clients
