@@ -50,7 +50,7 @@ ci: coverage test-deep test-image test-clients package reports ## what CI runs
 
 .PHONY: test-deep
 test-deep: .venv/installed-dev packages ## the tests of which `make test` shortens the search, in full
-	DEPTH=deep $(PYTHON) -m pytest -n $(JOBS) --dist worksteal -m deep --ignore=tests/image --ignore=tests/release
+	DEPTH=deep $(PYTHON) -m pytest -n auto --dist worksteal -m deep --ignore=tests/image --ignore=tests/release
 
 .PHONY: attacks
 attacks: .venv/installed-dev packages ## each known attack 200 times through limited files, and once through 77; the better part of an hour

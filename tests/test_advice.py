@@ -23,7 +23,7 @@ from tests.learned.learning import LEARNED
 from tests.learning.test_lists import File, bind, create, execute
 from tests.test_shipped_files import every_file
 from trioproxy.api.decoding import Json
-from trioproxy.api.families import FAMILIES, Family
+from trioproxy.api.families import FAMILIES, Family, Kind
 from trioproxy.api.matched import Request
 from trioproxy.api.routes import OPERATIONS, OPTIONS
 from trioproxy.errors import ConfigError
@@ -37,6 +37,7 @@ from trioproxy.file.variables import LIBPOD_VARIABLES, SWITCHES, VERBS
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.flows import unseen_states
+from trioproxy.limits.things import Missing
 from trioproxy.review.sheet import additions, sheet_of
 
 OPERATIONS_OF_A_FILE = 12
@@ -198,6 +199,9 @@ ASKED = [
 ]
 
 
+NOTHING_THERE = {(Kind.VOLUME, "v"): Missing(404, "no such volume")}
+
+
 def recorded(text: str, asked: list[tuple[str, Json]]) -> Evidence:
     """What `enforce --record` keeps of these requests."""
     evidence = Evidence()
@@ -208,7 +212,10 @@ def recorded(text: str, asked: list[tuple[str, Json]]) -> Evidence:
     gate = Gate.enforcing(loaded(text))
     for target, body in asked:
         verdict = judged(
-            gate, "POST", target.encode(), body=body, is_read=True, known={}
+            *(gate, "POST", target.encode()),
+            body=body,
+            is_read=True,
+            known=NOTHING_THERE,
         )
         recorder.note(outcome_of(verdict, 201))
     return evidence
@@ -216,7 +223,10 @@ def recorded(text: str, asked: list[tuple[str, Json]]) -> Evidence:
 
 def allows(text: str, request: tuple[str, Json]) -> bool:
     gate, (target, body) = Gate.enforcing(loaded(text)), request
-    return judged(gate, "POST", target.encode(), body=body, is_read=True, known={}).decision.allowed  # fmt: skip
+    verdict = judged(
+        gate, "POST", target.encode(), body=body, is_read=True, known=NOTHING_THERE
+    )
+    return verdict.decision.allowed
 
 
 ARGUED = {one: values for one, values in LISTS.items() if not one.startswith("ONLY")}
