@@ -63,6 +63,9 @@ NEXT_CHUNK: Final = re.compile(rb"\r\n([0-9A-Fa-f]{1,16})\r\n")
 RUN: Final = 256
 """Short chunks that are walked over in one call."""
 
+SHORT: Final = 15
+"""Bytes of such a chunk, at most. Behind a longer one none is looked for."""
+
 
 def _sizes(most: int) -> list[tuple[bytes, int]]:
     """Write each size up to the largest digit, in both cases where there are two."""
@@ -75,7 +78,7 @@ STEPS_OF_A_RUN: Final = 32
 
 SHORT_CHUNKS: Final = re.compile(
     rb"(?:\r\n0{0,8}+(?:%b)){0,%d}+"
-    % (b"|".join(rb"%s\r\n.{%d}" % one for one in _sizes(15)), RUN),
+    % (b"|".join(rb"%s\r\n.{%d}" % one for one in _sizes(SHORT)), RUN),
     re.DOTALL,
 )
 """Ends of chunks with the whole next one behind each, of up to 15 bytes: in one call, not
@@ -180,6 +183,7 @@ class Chunked:
     __slots__ = (
         "_expect",
         "_failure",
+        "_is_short",
         "_line",
         "_trailers",
         "done",
@@ -193,6 +197,7 @@ class Chunked:
         self.unseen = 0
         self.passed = 0
         self._line = b""
+        self._is_short = False
         self._trailers = 0
         # Unbound, for a bound method would tie a body into a reference cycle.
         self._expect = Chunked._size
@@ -207,7 +212,7 @@ class Chunked:
                 self.unseen -= step
                 at += step
                 continue
-            if (run := self._pass_short(data, at, end)) > at:
+            if self._is_short and (run := self._pass_short(data, at, end)) > at:
                 at = run
                 steps += STEPS_OF_A_RUN
                 continue
@@ -264,6 +269,7 @@ class Chunked:
 
     def _begin(self, size: bytes) -> None:
         self.unseen = int(size, 16)
+        self._is_short = 0 < self.unseen <= SHORT
         self._expect = Chunked._data_end if self.unseen else Chunked._trailer
 
     def _data_end(self, line: bytes) -> None:
