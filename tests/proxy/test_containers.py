@@ -125,6 +125,12 @@ class Host:
             await one.send(b"%x\r\n%b\r\n" % (len(line), line))
 
 
+async def is_served(client: Client) -> None:
+    """Ask for the list, and have it."""
+    await client.ask("GET", "/containers/json")
+    assert (await client.read_response()).status == 200
+
+
 @dataclass(kw_only=True)
 class Stack:
     """A proxy that knows its clients by their containers."""
@@ -139,6 +145,12 @@ class Stack:
         """A new client from 127.0.0.1."""
         client = await connect(self.server.addresses[0])
         self.clients.append(client)
+        return client
+
+    async def served(self) -> Client:
+        """A new client that has been served, and may ask again."""
+        client = await self.connect()
+        await is_served(client)
         return client
 
     async def ask(
@@ -386,17 +398,12 @@ LEFT: dict[str, object] = {
 async def test_it_is_cut_when_it_goes(stack: Stack, event: dict[str, object]) -> None:
     """Its connections end when its container does, leaves a network, or is called otherwise; others go on."""
     stack.host.containers = [container("ps")]
-    client = await stack.connect()
-    await client.ask("GET", "/containers/json")
-    assert (await client.read_response()).status == 200
+    client = await stack.served()
     stack.host.containers = [container("ps", full="2" * 64)]
-    other = await stack.connect()
-    await other.ask("GET", "/containers/json")
-    assert (await other.read_response()).status == 200
+    other = await stack.served()
     await stack.host.tell(event)
     assert await client.read_gone() in {"end", "reset"}
-    await other.ask("GET", "/containers/json")
-    assert (await other.read_response()).status == 200
+    await is_served(other)
 
 
 async def test_who_goes_while_he_is_asked_about_is_nobody(stack: Stack) -> None:
@@ -416,9 +423,7 @@ async def test_who_goes_while_he_is_asked_about_is_nobody(stack: Stack) -> None:
 async def test_without_events_nobody_is_chosen(stack: Stack, fake: FakeEngine) -> None:
     """When the stream of events breaks, all who were chosen are cut, and choose again behind a new one."""
     stack.host.containers = [container("ps")]
-    client = await stack.connect()
-    await client.ask("GET", "/containers/json")
-    assert (await client.read_response()).status == 200
+    client = await stack.served()
     stack.host.events.pop().close()
     assert await client.read_gone() in {"end", "reset"}
     assert (await stack.ask())[0] == 200
@@ -445,9 +450,7 @@ async def test_without_events_it_is_not_ready(stack: Stack) -> None:
 async def test_a_policy_that_goes_takes_its_clients_along(stack: Stack) -> None:
     """A file that is taken out of the folder is nobody's any more, and who had it is cut."""
     stack.host.containers = [container("ps")]
-    client = await stack.connect()
-    await client.ask("GET", "/containers/json")
-    assert (await client.read_response()).status == 200
+    client = await stack.served()
     stack.server.forget("ps")
     assert await client.read_gone() in {"end", "reset"}
     assert (await stack.ask())[0] == 403
@@ -456,13 +459,9 @@ async def test_a_policy_that_goes_takes_its_clients_along(stack: Stack) -> None:
 async def test_a_policy_that_comes_takes_its_clients(stack: Stack) -> None:
     """Who is connected by `ps.env` and has `shop.ps.env` from now on is cut, and judged by that; who would not have it goes on, and so does who has it when it is read again."""
     stack.host.containers = [container("shop-ps-1", labels=COMPOSE)]
-    client = await stack.connect()
-    await client.ask("GET", "/containers/json")
-    assert (await client.read_response()).status == 200
+    client = await stack.served()
     stack.host.containers = [container("ps", full="2" * 64)]
-    other = await stack.connect()
-    await other.ask("GET", "/containers/json")
-    assert (await other.read_response()).status == 200
+    other = await stack.served()
     stack.server.reload(LISTS["all"], (), "shop.ps", is_containers=True)
     assert await client.read_gone() in {"end", "reset"}
     stack.host.containers = [container("shop-ps-1", labels=COMPOSE)]

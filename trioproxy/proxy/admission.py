@@ -15,6 +15,7 @@ listener that is reached in another way, is one more of them.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -74,6 +75,20 @@ RAW_BODY_OPERATIONS: Final = frozenset(
 )
 """The Engine reads a framed body here only before an error; where it opens the stream, what
 follows the head belongs to that."""
+
+
+class Handling(Enum):
+    """Why an answer is read on its way, and not only moved."""
+
+    NARROWED = "narrowed"
+    """What may not be shown is left out."""
+    COUNTED = "counted"
+    """It goes on as it is, and what would be left out is counted."""
+    HEARD = "heard"
+    """The same, and the id of an image is heard."""
+    CONCEALED = "concealed"
+    """Strangers go out of an error."""
+
 
 WITH_WORDS_OF_THEIR_OWN: Final = frozenset(
     {Reason.UNREAD, Reason.UNRESOLVED, Reason.MISSING}
@@ -158,8 +173,10 @@ class Admitted:
     traits: Traits
     probe: Probe | None
     """What asks the proxy itself is neither judged by the gate nor told to anybody."""
-    reads_answer: bool
-    """Whether the answer is read on its way: to leave something out, to count, to know an id."""
+    shown: Handling | None
+    """How an answer is handled that shows something; None: it goes on as it comes."""
+    failed: Handling | None
+    """The same of one that says why not."""
     allowed: "Allowed | None" = None
     """By what a person let it pass; None: nobody was asked."""
 
@@ -354,7 +371,6 @@ def _render(
         case _:
             assert_never(found)
     is_head = head.method == b"HEAD"
-    is_judged = verdict.showing is not None or verdict.tried is not None
     return Admitted(
         verdict,
         upstream,
@@ -364,8 +380,18 @@ def _render(
         expect(is_head, fields.version, traits.may_hijack, upgrades),
         traits,
         PROBES.get((head.method, head.target)),
-        is_judged or traits.makes_images or verdict.form.conceals,
+        _handling(verdict, traits, is_head=is_head),
+        Handling.CONCEALED if verdict.form.conceals and not is_head else None,
     )
+
+
+def _handling(verdict: Verdict, traits: Traits, *, is_head: bool) -> Handling | None:
+    """Say how an answer is handled that shows what was asked for."""
+    if verdict.showing is not None:
+        return Handling.NARROWED
+    if verdict.tried is not None and not is_head:
+        return Handling.COUNTED
+    return Handling.HEARD if traits.makes_images else None
 
 
 def _target(request: Request, sent: Sent | None) -> bytes:

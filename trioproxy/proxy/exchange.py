@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 import trio
 
@@ -38,7 +38,7 @@ from trioproxy.http.response import ResponseHead, with_body, with_close
 from trioproxy.judge.fills import CREATION
 from trioproxy.judge.outcome import Moment, Outcome
 from trioproxy.proxy import replies
-from trioproxy.proxy.admission import Admission, Admitted
+from trioproxy.proxy.admission import Admission, Admitted, Handling
 from trioproxy.proxy.bodies import Reading
 from trioproxy.proxy.client import DRAIN_SECONDS, Client
 from trioproxy.proxy.engine import Engine
@@ -79,6 +79,7 @@ class After(Enum):
 NEXT: Final = After.NEXT
 LINGER: Final = After.LINGER
 CLOSE: Final = After.CLOSE
+HEARD: Final = Handling.HEARD
 WHOLE: Final = Moment.WHOLE
 """Looked up once: a member of an enumeration costs a call."""
 
@@ -439,8 +440,8 @@ class Exchange:
         # will not, while draining, the client must be told.
         says_close = keep or not response.keep_alive or not admitted.keep_alive
         head = response.client if says_close else with_close(response.client)
-        if admitted.reads_answer and (edit := self._edit_of(response)) is not None:
-            return await edit(response, head, data) and keep
+        if (handling := self._handling_of(response.status)) is not None:
+            return await self._handle(handling, response, head, data) and keep
         if not admitted.traits.is_finite and response.status < FAILED:
             self._tell_opened()
         self.head_sent = True
@@ -506,22 +507,30 @@ class Exchange:
         self._is_engine_fit = response.keep_alive and not surplus
         return True
 
-    def _edit_of(
-        self, response: ResponseHead
-    ) -> Callable[[ResponseHead, bytes, bytes], Awaitable[bool]] | None:
-        """Who passes an answer on that is read (`Admitted.reads_answer`); None: it is not, for what
-        it says."""
-        verdict, is_head = self.admitted.verdict, self.admitted.expected.is_head
-        if response.status < REDIRECTED:
-            if verdict.showing is not None:
-                return self._narrow
-            if verdict.tried is not None and not is_head:
-                return self._count
-            if self.admitted.traits.makes_images:
-                return self._hear if self._sides.admission.gate.knows_built else None
-        if verdict.form.conceals and response.status >= FAILED and not is_head:
-            return self._conceal
-        return None
+    def _handling_of(self, status: int) -> Handling | None:
+        """Say how an answer is handled; None: it goes on as it comes."""
+        if status >= REDIRECTED:
+            return self.admitted.failed if status >= FAILED else None
+        handling = self.admitted.shown
+        if handling is HEARD and not self._sides.admission.gate.knows_built:
+            return None
+        return handling
+
+    def _handle(
+        self, handling: Handling, response: ResponseHead, head: bytes, data: bytes
+    ) -> Awaitable[bool]:
+        """Pass on an answer that is read on its way; True if the client may go on."""
+        match handling:
+            case Handling.NARROWED:
+                return self._narrow(response, head, data)
+            case Handling.COUNTED:
+                return self._count(response, head, data)
+            case Handling.HEARD:
+                return self._hear(response, head, data)
+            case Handling.CONCEALED:
+                return self._conceal(response, head, data)
+            case _:
+                assert_never(handling)
 
     async def _hear(self, response: ResponseHead, head: bytes, data: bytes) -> bool:
         """Pass an answer on as it comes, and know which image was made; True if the client

@@ -849,10 +849,12 @@ async def _asks_for_health(wire: Wire) -> bool:
 
     What came is looked at, and stays where it is; who asks for health speaks at once.
     """
-    if (said := wire.peek_now(LONGEST_PROBE)) is None:
+    said = wire.peek_now(LONGEST_PROBE)
+    if said is None:  # most have spoken: a scope for nothing costs an accept
         with trio.move_on_after(SPEAKS_WITHIN):
-            while (said := wire.peek_now(LONGEST_PROBE)) is None:
+            while said is None:
                 await wire.watch.readable(wire)
+                said = wire.peek_now(LONGEST_PROBE)
     return said is not None and probe_of(said) is not None
 
 
