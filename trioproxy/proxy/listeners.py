@@ -87,9 +87,9 @@ FIRST_LENT: Final = 3
 
 def _take_over(address: FdAddress) -> list[socket.socket]:
     """Take the sockets of a name that the service manager listens on for us."""
-    names = _lent_names()
-    numbers = [FIRST_LENT + at for at, name in enumerate(names) if name == address.name]
+    numbers = _numbers_of(address)
     if not numbers:
+        names = _lent_names()
         there = (
             f"there are {', '.join(map(repr, names))}" if names else "there are none"
         )
@@ -100,8 +100,7 @@ def _take_over(address: FdAddress) -> list[socket.socket]:
     socks = list[socket.socket]()
     try:
         for number in numbers:
-            # A copy, so that a name may be taken over again by another start in here.
-            socks.append(socket.socket(fileno=os.dup(number)))
+            socks.append(_copy_of(number))
             _check_lent(socks[-1], address)
     except (OSError, ConfigError) as error:
         for sock in socks:
@@ -118,18 +117,28 @@ def paths_of(address: Listened) -> Iterator[str]:
     if isinstance(address, UnixAddress):
         yield address.path
     elif isinstance(address, FdAddress):
-        for number, name in enumerate(_lent_names(), FIRST_LENT):
-            if name == address.name:
-                with suppress(OSError), socket.socket(fileno=os.dup(number)) as sock:
-                    path = sock.getsockname()
-                    if sock.family == socket.AF_UNIX and isinstance(path, str):
-                        yield path
+        for number in _numbers_of(address):
+            with suppress(OSError), _copy_of(number) as sock:
+                path = sock.getsockname()
+                if sock.family == socket.AF_UNIX and isinstance(path, str):
+                    yield path
 
 
 def left_over(addresses: Iterable[Listened]) -> list[str]:
     """The names of sockets that were handed to this process, and that no address takes."""
     taken = {one.name for one in addresses if isinstance(one, FdAddress)}
     return [name for name in dict.fromkeys(_lent_names()) if name not in taken]
+
+
+def _numbers_of(address: FdAddress) -> list[int]:
+    """The descriptors that were handed over by a name."""
+    names = enumerate(_lent_names(), FIRST_LENT)
+    return [number for number, name in names if name == address.name]
+
+
+def _copy_of(number: int) -> socket.socket:
+    """A copy, so that a name may be taken over again by another start in here."""
+    return socket.socket(fileno=os.dup(number))
 
 
 def _lent_names() -> list[str]:
