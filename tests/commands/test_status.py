@@ -74,6 +74,16 @@ def test_of_two_within_a_second_the_later_is_the_newest() -> None:
     assert seen.watching.look().newest == "ContainerCreate"
 
 
+def test_a_look_before_the_first_save_is_not_the_last_word() -> None:
+    """An item of a list is new when the file gets it, be it in the run's first second."""
+    seen = Watched()
+    seen.see(CREATE)
+    seen.see(Sight("ONLY_NETWORKS", "bridge", "ContainerCreate"))
+    assert seen.watching.look().newest == "ContainerCreate"
+    seen.evidence.runs["run1"].news = 0
+    assert seen.watching.look().newest == "ONLY_NETWORKS=bridge"
+
+
 def test_an_earlier_run_knew_it_all() -> None:
     """What is not new in this run is counted among the operations, and not as new."""
     seen = Watched()

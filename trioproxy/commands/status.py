@@ -119,9 +119,9 @@ class Watching:
         """What was used; found anew when anything has ended in a new way."""
         evidence = self._recorder.evidence
         results = sum(len(record.results) for record in evidence.facts.values())
-        results += (evidence.runs[evidence.run].news or 0) << 32
-        if results != self._used.results:
-            self._used = _Uses.of(self._recorder.evidence, results)
+        seen = (results, evidence.runs[evidence.run].news)
+        if seen != self._used.seen:
+            self._used = _Uses.of(evidence, seen)
         return self._used
 
     def _rate(self, requests: int) -> float:
@@ -148,9 +148,9 @@ class Watching:
 class _Uses:
     """What was used, of which a look asks for more than for counts."""
 
-    results: int = 0
-    """How many different ones all sights have, of which none ever goes, and when the file
-    last got something new: a look is made again where either changed."""
+    seen: tuple[int, int | None] = (0, None)
+    """How many different results all sights have, of which none ever goes, and when the
+    file last got something new: a look is made again where either changed."""
     operations: frozenset[str] = frozenset()
     after: int = 0
     """How far into this run something last was new; 0: nothing was."""
@@ -158,10 +158,10 @@ class _Uses:
     """What that was."""
 
     @classmethod
-    def of(cls, evidence: Evidence, results: int) -> "_Uses":
+    def of(cls, evidence: Evidence, seen: tuple[int, int | None]) -> "_Uses":
         after, newest = _newest(evidence)
         return cls(
-            results=results,
+            seen=seen,
             operations=evidence.used_operations(),
             after=after,
             newest=newest,
