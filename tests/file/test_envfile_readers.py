@@ -166,6 +166,7 @@ ACCEPTED = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.engine
 def test_the_real_docker_and_compose(engine: Engine, tmp_path: Path) -> None:
     """`docker run --env-file` and Compose take accepted lines as is said here."""

@@ -25,6 +25,9 @@ from trioproxy.errors import BadBody
 from trioproxy.http.tar import Entry, Rewriter
 
 SOURCE = Path(__file__).parents[1] / "go" / "readtar" / "main.go"
+pytestmark = pytest.mark.slow
+"""The compiler takes a third of the time of `make quick`."""
+
 MUTATIONS = by_depth(500, 10_000)
 KINDS = {ord(kind) for kind in "01256"}
 
@@ -174,7 +177,6 @@ def changed_pax(block: bytes, random: random.Random) -> bytes:
     return lines.ljust(512, b"\0")[:512] if random.random() < 0.5 else block
 
 
-@pytest.mark.slow
 @pytest.mark.deep
 def test_go_reads_what_was_written(go: Go) -> None:
     """Whatever passes of seeded mutations, Go reads the same entries of it, and no node."""

@@ -249,6 +249,7 @@ def check_struck(one: Variant, grant: Grant, whole: Sheet) -> None:
         assert power_text(line).startswith(line.power.shown or "no known way")
 
 
+@pytest.mark.slow
 @every_file
 def test_all_views_agree(file: Path) -> None:
     """explain as text, data and Markdown, the page, drift, approve, diff and the catalogue
