@@ -25,7 +25,7 @@ BEGIN = re.compile(r"(?m)^<!-- messages: ([\w-]+) -->\n((?:\|.*\n){2})(?:\|.*\n)
 
 
 def rows() -> list[tuple[str, str, str]]:
-    """The table: section, what is said, what is told of it."""
+    """The table: section, what is said, what is told of it; nothing, if that says it itself."""
     lines = TABLE.read_text(encoding="utf-8").splitlines()
     cells = [line.split("\t") for line in lines if not line.startswith("#")]
     return [(section, said, told) for section, said, told in cells]
@@ -41,8 +41,21 @@ def page(text: str) -> str:
 
 def _rows(section: str) -> str:
     return "".join(
-        f"| {said} | {told} |\n" for one, said, told in rows() if one == section
+        f"|{said}|{told}|\n" for one, said, told in rows() if one == section and told
     )
+
+
+BEGINNING = " ..."
+"""What ends a span that is how a message begins."""
+
+
+def beginnings(spans: Iterable[str]) -> list[re.Pattern[str]]:
+    """How messages begin, where a span says no more: capitals stand for a value."""
+    begun = (one.removesuffix(BEGINNING) for one in spans if one.endswith(BEGINNING))
+    return [
+        re.compile(".+".join(map(re.escape, re.split(r"'?\b[A-Z_]+\b'?", one))))
+        for one in begun
+    ]
 
 
 ANY = "\0"

@@ -19,7 +19,15 @@ import pytest
 from tests.depth import IS_DEEP
 from tests.engine import Engine, ScratchEngine
 from tests.markdown import KINDS, ROOT, Document, documents
-from tests.messages import ANY, BEGIN, PAGE, Program, page, rows
+from tests.messages import (
+    ANY,
+    BEGIN,
+    PAGE,
+    Program,
+    beginnings,
+    page,
+    rows,
+)
 from tests.shell import (
     SECONDS,
     Command,
@@ -355,21 +363,43 @@ def document(name: str) -> Document:
     return Document(ROOT / name)
 
 
+SPANS = (
+    *document("docs/troubleshooting.md").spans,
+    *document("docs/messages.tsv").spans,
+)
+BEGINNINGS = beginnings(SPANS)
+
+
 def explained(text: str, spans: str) -> bool:
-    """Whether a message stands among the code of a page, with words for what varies."""
-    return bool(re.search(".+".join(map(re.escape, text.split(ANY))), spans))
+    """Whether a message stands among the code of a page, with words for what varies, or its
+    beginning does."""
+    pattern = ".+".join(map(re.escape, text.split(ANY)))
+    return bool(re.search(pattern, spans) or any(one.match(text) for one in BEGINNINGS))
 
 
 def test_every_message_is_explained() -> None:
-    """Each message that the program has for people stands in the troubleshooting page,
-    wherever in the program it is put together."""
-    spans = "\n".join(document("docs/troubleshooting.md").spans)
+    """Each message that the program has for people stands in the table of messages or on its
+    page, wherever in the program it is put together; a beginning speaks for a few alone."""
+    spans = "\n".join(SPANS)
+    said = dict(Program().messages())
     missing = [
         f"{where}: {text!r}"
-        for text, where in Program().messages()
+        for text, where in said.items()
         if not explained(text, spans)
     ]
     assert not missing, "\n".join(missing)
+    for one in BEGINNINGS:
+        assert len([*filter(one.match, said)]) <= 4, one.pattern
+
+
+def test_beginnings_are_of_messages() -> None:
+    """What stands in the table as the beginning of a message is written in the program."""
+    package = (ROOT / "trioproxy").rglob("*.py")
+    source = re.sub(r'"\n\s*f?"', "", "".join(path.read_text() for path in package))
+    for one in re.findall(r"`([^`]+) \.\.\.`", "".join(said for _, said, _ in rows())):
+        if not one.startswith("..."):
+            parts = re.split(r"[^a-z', ]+", one)
+            assert max(parts, key=len).strip(" ,'") in source, one
 
 
 def test_messages_are_seen_in_variables() -> None:
@@ -413,7 +443,8 @@ def test_the_table_of_messages() -> None:
     text = PAGE.read_text()
     assert page(text) == text, "make derived"
     sections = [found[1] for found in BEGIN.finditer(text)]
-    assert sorted(sections) == sorted({section for section, _, _ in rows()})
+    told = {section for section, _, told in rows() if told}
+    assert sorted(sections) == sorted(told | {section for section, _, _ in rows()})
     said = [one for one in rows() if one[0] != "log"]
     assert len({one[1] for one in said}) == len(said)
 
