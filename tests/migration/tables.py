@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tests.markdown import ROOT
-from tests.migration.clients import CLIENTS
 from trioproxy.file.incumbents import LINUXSERVER, TECNATIVA, Incumbent
 from trioproxy.file.variables import PERMISSIONS
 
@@ -19,11 +18,6 @@ DATA = ROOT / "tests" / "data"
 
 UNSET, UNKNOWN = "unset", "-"
 """Read but not set by an image; not read by it."""
-
-GUIDES = "tests/image/test_guides.py"
-EXAMPLE_TEST = "tests/differential/test_examples.py::test_example"
-GUIDE_TEST = f"{GUIDES}::test_guide_works"
-COMMAND_TEST = f"{GUIDES}::test_guide_command"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +114,7 @@ def page(text: str) -> str:
     tables = {
         "variables": variables_table(),
         "examples": examples_table(),
-        "commands": commands_table(),
+        "commands": commands_list(),
     }
     for name, table in tables.items():
         above, begin, rest = text.partition(f"<!-- {name}: tests/data/{name}.tsv -->\n")
@@ -132,57 +126,37 @@ def page(text: str) -> str:
 
 
 def variables_table() -> str:
-    """Each variable with its value and meaning there, and its meaning here."""
-    head = ("variable", "tecnativa", "linuxserver", "there", "here")
+    """Each variable with its value and meaning there, and its meaning here: a row for those alike."""
     return _table(
-        head,
+        ("variables", "tecnativa", "linuxserver", "there", "here"),
         (
-            (f"`{one.name}`", one.tecnativa, one.linuxserver, one.there, one.here)
+            ((one.tecnativa, one.linuxserver, one.there, one.here), one.name)
             for one in variables()
         ),
     )
 
 
 def examples_table() -> str:
-    """Each example with the tests that run it."""
+    """Of each image and source the examples, by the names that their tests have as well."""
     return _table(
-        ("from", "image", "settings", "tests"),
+        ("NAME", "image", "from"),
         (
-            (one.source, one.incumbent.name, _shown(one), " and ".join(_tests(one)))
+            ((one.incumbent.name, one.source.partition(":")[0]), one.name)
             for one in examples()
         ),
     )
 
 
-def commands_table() -> str:
-    """Each command with its test."""
-    return _table(
-        ("command", "test"),
-        (
-            (f"`{one.text}`".replace("|", "\\|"), f"`{COMMAND_TEST}[{number}]`")
-            for number, one in enumerate(guide_commands())
-        ),
-    )
+def commands_list() -> str:
+    """The commands, in the order of their tests."""
+    return "".join(f"- `{one.text}`\n" for one in guide_commands())
 
 
-def _shown(example: Example) -> str:
-    """What is set to 1, and the rest in a word."""
-    ones = [name for name, value in example.variables.items() if value == "1"]
-    rest = len(example.variables) - len(ones)
-    others = f"{rest} other{'s' * (rest > 1)}" if rest else ""
-    return (
-        " and ".join(filter(None, [" ".join(f"`{one}`" for one in ones), others]))
-        or "none"
-    )
-
-
-def _tests(example: Example) -> Iterator[str]:
-    yield f"`{EXAMPLE_TEST}[{example.name}]`"
-    if example.name in CLIENTS:
-        yield f"`{GUIDE_TEST}[{example.name}]`"
-
-
-def _table(head: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
-    cells = [tuple(head), *rows]
+def _table(head: tuple[str, ...], rows: Iterable[tuple[tuple[str, ...], str]]) -> str:
+    """A table in which what says the same of several names is one row, the names first."""
+    alike = dict[tuple[str, ...], list[str]]()
+    for told, name in rows:
+        alike.setdefault(told, []).append(f"`{name}`")
+    cells = [head, *((" ".join(names), *told) for told, names in alike.items())]
     cells.insert(1, ("---",) * len(cells[0]))
     return "".join(f"| {' | '.join(row)} |\n" for row in cells)

@@ -175,11 +175,11 @@ def test_the_page_names_the_routes_of_our_verbs() -> None:
         assert ("**root on the host**" in dict(rows)[verb]) == is_root, verb
 
 
-def test_each_row_names_a_test() -> None:
-    """The tests that the page names exist, with these parameters."""
+def test_each_example_has_its_tests() -> None:
+    """What runs the examples and the commands is named: tests that exist, of each of them."""
     text = PAGE.read_text(encoding="utf-8")
-    named = re.findall(r"`(tests/[a-z_/]+\.py)::(\w+)\[([\w-]+)\]`", text)
-    assert named
+    named = re.findall(r"`(tests/[a-z_/]+\.py)::(\w+)\[(NAME|N)\]`", text)
+    assert [name for *_, name in named] == ["NAME", "NAME", "N"]
     for file, function, _ in named:
         source = (ROOT / file).read_text(encoding="utf-8")
         assert re.search(rf"def {function}\(", source), (file, function)
