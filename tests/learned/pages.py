@@ -19,7 +19,7 @@ from trioproxy.evidence import evidencefile
 from trioproxy.evidence.ledger import evidence_path
 from trioproxy.evidence.strictjson import iso
 from trioproxy.file.permissions import parse_policy_file
-from trioproxy.learning.proposal import listed_items, listed_operations
+from trioproxy.learning.proposal import listed_operations
 
 README = ROOT / "learned" / "README.md"
 CATALOGUE = ROOT / "learned" / LIST
@@ -98,13 +98,13 @@ def readme_table() -> str:
 
 def clients_table() -> str:
     """What each client needs and how it is pointed here."""
-    head = ("client", "version", "file", "operations", "asks for", "its own", "how it gets here")  # fmt: skip
+    head = ("client", "`ALLOW_OPERATIONS`", "its own", "how it gets here")
     return table_of(head, map(_clients_row, learned()))
 
 
 def read_table() -> str:
-    """What each client asks for whose source was read, and what holds it."""
-    head = ("client", "read in", "file", "`ALLOW_OPERATIONS`", "limits", "not granted", "how it gets here")  # fmt: skip
+    """What each client asks for whose source was read."""
+    head = ("client", "`ALLOW_OPERATIONS`", "not granted", "how it gets here")
     return table_of(head, map(_read_row, read.CLIENTS))
 
 
@@ -150,30 +150,24 @@ def _readme_row(profile: Profile) -> tuple[str, ...]:
 def _clients_row(profile: Profile) -> tuple[str, ...]:
     file = env_file(profile)
     granted = operations(profile)
-    names = " ".join(f"`{name}`" for name in granted)
-    shown = names if len(granted) <= MANY else f"{len(granted)}, see the file"
+    is_limited = bool(parse_policy_file(file.read_text(), name=file.name)[0].limits)
+    shown = _shown(granted, is_limited or len(granted) > MANY)
     partial = " *(partial)*" if profile.missing else ""
-    client = f"{profile.client}{partial}"
-    link = f"[{file.name}](../learned/{file.name})"
-    what = (asked_for(file), own(file))
-    return client, profile.version, link, shown, *what, profile.point
+    client = f"[{profile.client}](../learned/{file.name}) {profile.version}{partial}"
+    return client, shown, own(file), profile.point
 
 
 def _read_row(one: read.Client) -> tuple[str, ...]:
     granted = sorted({call.operation for call in read.calls(one)})
-    link = f"[{one.name}](../learned/documented/{one.name}.env)"
-    limits = " ".join(f"`{name}={value}`" for name, value in one.limits.items())
-    source = f"{one.repository} {one.version}"
-    shown = f"`{','.join(granted)}`"
-    return one.client, source, link, shown, limits, one.missing, one.point
+    link = f"[{one.client}](../learned/documented/{one.name}.env)"
+    template = " *(template)*" if one.limits else ""
+    client = f"{link} {one.version}{template}"
+    return client, _shown(granted, bool(one.limits)), one.missing, one.point
 
 
-def asked_for(file: Path) -> str:
-    """What its requests may ask for beyond what is harmless."""
-    listed = sorted(listed_items(file.read_text(), file.name))
-    items = [one for one in listed if one.partition("=")[0] not in OBJECTS]
-    shown = " ".join(f"`{item}`" for item in items[:MANY])
-    return f"{shown} and {len(items) - MANY} more" if len(items) > MANY else shown
+def _shown(granted: list[str], is_in_the_file: bool) -> str:
+    """A list to copy, or how long it is: nobody shall copy it without the limits beside it."""
+    return f"{len(granted)}" if is_in_the_file else f"`{','.join(granted)}`"
 
 
 def own(file: Path) -> str:
