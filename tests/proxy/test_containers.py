@@ -61,12 +61,23 @@ def container(
     }
 
 
+def came_to(one: tuple[str, float]) -> bytes:
+    """The event of a container that came to the network."""
+    who = {"ID": NET, "Attributes": {"container": one[0]}}
+    event = {"Type": "network", "Actor": who, "timeNano": int(one[1] * 1e9)}
+    return json.dumps(event).encode() + b"\n"
+
+
 @dataclass(kw_only=True)
 class Host:
     """What the Engine has."""
 
     containers: list[dict[str, object]] = field(default_factory=list)
+    lists: list[list[dict[str, object]]] = field(default_factory=list)
+    """What is listed first, once each."""
     started: dict[str, float] = field(default_factory=dict)
+    came: list[tuple[str, float]] = field(default_factory=list)
+    """Which container came to the network, and when."""
     image_labels: dict[str, str] | None = field(default_factory=dict)
     asked: list[bytes] = field(default_factory=list)
     events: list[EngineConnection] = field(default_factory=list)
@@ -88,7 +99,7 @@ class Host:
                 await connection.send(response("200 OK", "Connection: close"))
                 connection.close()
                 return
-            if path == "/events":
+            if path == "/events" and b"until=" not in target:
                 self.events.append(connection)
                 head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                 await connection.send(head.encode())
@@ -105,7 +116,12 @@ class Host:
     def _answer(self, path: str) -> bytes:
         me = container("proxy", "127.0.0.9", full=OWN)
         if path == "/containers/json":
-            value: object = [me, *self.containers]
+            value: object = [
+                me,
+                *(self.lists.pop(0) if self.lists else self.containers),
+            ]
+        elif path == "/events":
+            return response(body=b"".join(map(came_to, self.came)))
         elif path.startswith("/containers/"):
             full = path.split("/")[2]
             began = datetime.fromtimestamp(self.started.get(full, 0.0), UTC)
@@ -360,6 +376,30 @@ async def test_who_started_later_is_not_who_connected(stack: Stack) -> None:
     status, text = await stack.ask()
     assert (status, "connect again" in text) == (403, True)
     stack.host.started["1" * 64] = time.time() - 1
+    assert (await stack.ask())[0] == 200
+
+
+async def test_who_asks_before_the_engine_notes_that_he_runs_is_known(
+    stack: Stack,
+) -> None:
+    """Who came to the network before the connection was made has made it, be the Engine ever so late to note his start; but his last coming counts, and nobody else's."""
+    stack.host.containers = [container("ps", status="Up Less than a second")]
+    stack.host.started["1" * 64] = time.time() + 60
+    stack.host.came = [("1" * 64, time.time() - 1), ("2" * 64, time.time() + 60)]
+    assert (await stack.ask())[0] == 200
+    stack.host.came.append(("1" * 64, time.time() + 60))
+    assert (await stack.ask())[0] == 403
+    stack.host.came = [("2" * 64, time.time() - 1)]
+    assert (await stack.ask())[0] == 403
+
+
+async def test_who_had_the_address_before_is_listed_a_moment_longer(
+    stack: Stack,
+) -> None:
+    """The Engine gives an address away before it notes that its container has ended: that is asked again."""
+    stack.host.containers = [container("ps")]
+    await stack.ask()
+    stack.host.lists = [[*stack.host.containers, container("images", full="2" * 64)]]
     assert (await stack.ask())[0] == 200
 
 

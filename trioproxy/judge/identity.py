@@ -2,7 +2,7 @@
 
 An address is nobody's for long, and anybody's who gets there: so a container is a client by
 its address only where that says one thing. It is on a network that the proxy is on, and it
-alone; it was started before the connection was made; and what it is called was said by who
+alone; it had that before the connection was made; and what it is called was said by who
 made it: no label of its image counts, and no container counts that was made through any
 policy (each has our mark), or a client that may make containers would make itself another.
 
@@ -112,24 +112,21 @@ def networks_of(described: Mapping[str, Json]) -> dict[str, str]:
     }
 
 
-def who_has(address: str, listed: list[Running], own: str) -> Running | None:
-    """Find the one container that has an address beside the proxy; None: none has it.
-
-    Raises `Nobody` where that is no client.
-    """
+def who_have(address: str, listed: list[Running], own: str) -> list[Running]:
+    """Find the containers that have an address beside the proxy, but for the proxy."""
     ours = next((one.networks for one in listed if one.thing.id == own), {})
     found = [one for one in listed if one.addresses.get(address) in ours]
-    if len(found) > 1:
-        raise Nobody(f"{address} is the address of {len(found)} containers")
-    if not found or found[0].thing.id == own:
-        return None
-    name = found[0].thing.names[0]
-    if OWNER_LABEL in found[0].thing.labels:
+    return [one for one in found if one.thing.id != own or len(found) > 1]
+
+
+def unmarked(one: Running) -> Running:
+    """Give it back if no client made it. Raises `Nobody`."""
+    if OWNER_LABEL in one.thing.labels:
         raise Nobody(
-            f"the container {name} was made through a proxy, and chooses no policy:"
+            f"the container {one.thing.names[0]} was made through a proxy, and chooses no policy:"
             " let who may write the policies make it"
         )
-    return found[0]
+    return one
 
 
 def needs_image(thing: Thing) -> bool:

@@ -44,9 +44,12 @@ CHOOSE_SECONDS: Final = 5.0
 PAUSES: Final = (0.1, 0.3, 0.6)
 """Seconds until it is asked again who has an address that nobody seems to have."""
 
+CAME_WITHIN: Final = 60.0
+"""Seconds of which the Engine is asked who came to a network; it keeps its last 256 events."""
+
 NOTED_LATE: Final = 0.05
-"""Seconds: the Engine notes that a container was started once its program runs, which may
-have connected by then. To start another one at an address that becomes free takes it longer."""
+"""Seconds by which the start of a container may be noted late, where the Engine does not tell
+that it came. To start another one at an address that becomes free takes it longer."""
 
 LISTEN_AGAIN: Final = 1.0
 """Seconds until a stream of events that broke is asked for again."""
@@ -63,6 +66,8 @@ EVENTS: Final = bare(
         {"type": ["container", "network"], "event": ["die", "rename", "disconnect"]},
     ),
 )
+
+COMINGS: Final = with_filters("/events", {"type": ["network"], "event": ["connect"]})
 
 
 class Containers:
@@ -136,11 +141,11 @@ class Containers:
         address: str,
         made_at: tuple[float, float],
     ) -> Thing:
-        found = await self._find(engine, address)
+        found, is_first = await self._find(engine, address)
         since = trio.current_time() - made_at[0]
-        if not found.runs_for_long or since >= identity.LONG:
-            started = await self._started(engine, found.thing.id)
-            if started >= made_at[1] + NOTED_LATE:
+        if not (is_first and found.runs_for_long and since < identity.LONG):
+            network = found.addresses[address]
+            if await self._since(engine, found.thing.id, network) >= made_at[1]:
                 name = found.thing.names[0]
                 raise Nobody(
                     f"the container {name} was started after this connection was made:"
@@ -148,14 +153,21 @@ class Containers:
                 )
         return await self._with_image(engine, found.thing)
 
-    async def _find(self, engine: Engine, address: str) -> identity.Running:
-        """Find who has an address. A program may connect before the Engine lists it."""
-        for pause in (*PAUSES, 0.0):
+    async def _find(
+        self, engine: Engine, address: str
+    ) -> tuple[identity.Running, bool]:
+        """Find who has an address. A program may connect before the Engine lists it, and while
+        that still lists who had the address before. With whether it was listed so at once."""
+        found = list[identity.Running]()
+        for pause in (*PAUSES, None):
             listed = await self._list(engine, address)
-            found = identity.who_has(address, listed, self._own)
-            if found is not None:
-                return found
-            await trio.sleep(pause)
+            found = identity.who_have(address, listed, self._own)
+            if len(found) == 1:
+                return identity.unmarked(found[0]), pause == PAUSES[0]
+            if pause is not None:
+                await trio.sleep(pause)
+        if found:
+            raise Nobody(f"{address} is the address of {len(found)} containers")
         raise Nobody(
             f"{address} is the address of no container on a network of this proxy:"
             " who asks from the host, or through a gateway, has no policy here"
@@ -190,6 +202,27 @@ class Containers:
         on_ours: Json = list[Json](sorted(self._networks))
         self._question = with_filters("/containers/json", {"network": on_ours})
         self._on_networks(frozenset((*self._networks, *self._networks.values())))
+
+    async def _since(self, engine: Engine, container: str, network: str) -> float:
+        """Since when a container surely has its address on a network.
+
+        The Engine notes that it was started once its program runs, which may have connected by
+        then: on a busy machine a tenth of a second before. That it came to the network is told
+        before its program is begun, and after whoever had the address has lost that.
+        """
+        now, came = time.time(), None
+        raw = await self._get(
+            engine, f"{COMINGS}&since={now - CAME_WITHIN:.6f}&until={now:.6f}"
+        )
+        for line in filter(bytes.strip, raw.split(b"\n")):
+            event = map_of(parse_answer(line))
+            actor, at = map_of(event.get("Actor")), event.get("timeNano")
+            who = map_of(actor.get("Attributes")).get("container")
+            if (actor.get("ID"), who) == (network, container) and isinstance(at, int):
+                came = at / timestamps.SECOND
+        if came is None:
+            return await self._started(engine, container) - NOTED_LATE
+        return came
 
     async def _started(self, engine: Engine, container: str) -> float:
         raw = await self._get(engine, f"/containers/{container}/json")
