@@ -471,7 +471,7 @@ def test_all_pages() -> None:
 def test_limits() -> None:
     """Each limit in the page on architecture has the value that the code has."""
     rows = re.findall(
-        r"(?m)^\| `(\w+/\w+)\.py` \| `(\w+)` \| ([\d,]+)",
+        r"(?m)^\|`(\w+/\w+)\.py`\|`(\w+)`\|([\d,]+)",
         document("docs/architecture.md").text,
     )
     assert rows
@@ -483,7 +483,7 @@ def test_limits() -> None:
 def test_a_strangers_walk() -> None:
     """The page on architecture names the lines that judge, refuse and let through, as they are."""
     rows = re.findall(
-        r"(?m)^\| [^|]+\? \| `(\w+/\w+\.py)` \| `(.+)` \|$",
+        r"(?m)^\|[^|]+\?\|`(\w+/\w+\.py)`\|`(.+)`\|$",
         document("docs/architecture.md").text,
     )
     assert len(rows) > 5
@@ -500,7 +500,7 @@ RAISES = re.compile(
 def test_who_raises_is_listed() -> None:
     """The page on architecture says where a head can be refused for its form, and how often."""
     text = document("docs/architecture.md").text
-    listed = re.findall(r"(?m)^\| `(\w+/\w+\.py)` \| (\d+) \| ", text)
+    listed = re.findall(r"(?m)^\|`(\w+/\w+\.py)`\|(\d+)\|", text)
     package = ROOT / "trioproxy"
     raising = {
         str(path.relative_to(package)): len(RAISES.findall(path.read_text()))
