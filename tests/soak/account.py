@@ -64,4 +64,4 @@ class Account:
             [kind, *(f"{self.counts[kind, one]:,}" for one in outcomes)]
             for kind in sorted({kind for kind, _ in self.counts})
         ]
-        return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        return "\n".join(f"|{'|'.join(row)}|" for row in rows)
