@@ -1,8 +1,7 @@
 """Where a file means something else here than in the incumbents, and why.
 
-The one table of differences: `docs/differences.md` shows it, `explain` prints the rows
-that matter to a file, and the differential test against a real HAProxy accepts no
-difference that has no row here, and no row that never shows.
+The one table of differences: `docs/differences.md` shows it, and the differential test
+against a real HAProxy accepts no difference that has no row here, and no row that never shows.
 """
 
 from collections.abc import Iterator, Mapping
@@ -104,7 +103,7 @@ PODMAN = Difference(
     against=(LINUXSERVER.name,),
     is_wider=False,
     there="`LIBPOD_PING` and `LIBPOD_VERSION` are 1 when unset; a section is any path that begins like it; verbs also name `/pods`; versions and methods do not matter",
-    here="closed unless a `LIBPOD_*` is 1; then these two are 1 when unset. What holds for Docker's routes holds for them: whole segments, exact verbs, a verb at 0 refuses, `LIBPOD_EXEC=1` for exec, `POST=1` for reads that write or carry a file system or secret out. `ALLOW_LOGS TOP CHANGES ARCHIVE EXPORT` refuse when unset, as there",
+    here="closed unless a `LIBPOD_*` is 1; then these two are 1 when unset. All other rows hold for them too, `LIBPOD_EXEC=1` is needed for exec, and `ALLOW_LOGS TOP CHANGES ARCHIVE EXPORT` refuse when unset, as there",
     reason="a file that says nothing of Podman opens nothing of it",
     test=_DIFFERENTIAL,
 )
@@ -113,7 +112,7 @@ PODMAN_AT_1 = Difference(
     against=(TECNATIVA.name,),
     is_wider=True,
     there="`LIBPOD_*` are not known, `/libpod` is closed",
-    here="a `LIBPOD_*` at 1 opens its routes; `LIBPOD_PING` and `LIBPOD_VERSION` are 1 when unset, once another is 1",
+    here="a `LIBPOD_*` at 1 opens its routes, and `LIBPOD_PING` and `LIBPOD_VERSION`",
     reason="they are linuxserver's, and no file for tecnativa has them",
     test=_DIFFERENTIAL,
 )
@@ -123,7 +122,7 @@ WRITE_LIKE_READS = Difference(
     is_wider=False,
     there="need the section variable only",
     here="need `POST=1` too: `attach/ws`, archive, export, `/images/get`, `/images/{name}/get`, `/swarm/unlockkey`",
-    reason="a GET that writes, or carries a file system or a key out, is no reading",
+    reason="a GET that writes, or carries files or a key out, is no reading",
     test=_DIFFERENTIAL,
 )
 EXEC = Difference(
@@ -149,7 +148,7 @@ VERBS_AT_0 = Difference(
     against=BOTH,
     is_wider=False,
     there="a verb at 0 does nothing where the section is open (in linuxserver a read verb refuses)",
-    here="a verb at 0 refuses its routes, of two verbs for a route the narrower one counts (`ALLOW_STOP=0` beats `ALLOW_RESTARTS=1`); a read verb refuses for any method, and each path with its word behind the container's name, however many segments that name has",
+    here="a verb at 0 refuses its routes, of two verbs for a route the narrower one counts; a read verb refuses for any method, and each path with its word behind the container's name, however many segments that has",
     reason="who writes `ALLOW_STOP=0` wants no stop",
     test=_DIFFERENTIAL,
 )
@@ -166,7 +165,7 @@ VERBS_GRANT = Difference(
     name="verbs at 1",
     against=BOTH,
     is_wider=True,
-    there="`ALLOW_ATTACH CREATE DELETE EXEC KILL PULL RENAME UPDATE WAIT` are not known; in tecnativa no read verb is, and the others are dead without `POST=1`; in linuxserver a read verb opens nothing by itself; ids have no slashes",
+    there="`ALLOW_ATTACH CREATE DELETE EXEC KILL PULL RENAME UPDATE WAIT` are not known; in tecnativa no read verb is, and the others need `POST=1`; in linuxserver a read verb opens nothing by itself; ids have no slashes",
     here="a verb at 1 opens its routes, whatever `POST` and the section say, but for those of a narrower verb at 0",
     reason="it is the narrowest grant there is, and what its name says",
     test=_DIFFERENTIAL,
@@ -264,14 +263,12 @@ def matters(policy: Policy, variables: Mapping[str, str]) -> Iterator[Matter]:
 
 
 def as_markdown() -> str:
-    """The table as `docs/differences.md` shows it."""
-    lines = [
-        "| difference | compared with | there | here | reason | test |",
-        "|---|---|---|---|---|---|",
-    ]
+    """The table as `docs/differences.md` shows it, which names the test of most rows above it."""
+    lines = ["| difference | there | here | reason |", "|---|---|---|---|"]
     for row in DIFFERENCES:
         name = f"**{row.name}** (wider here)" if row.is_wider else row.name
-        against = " and ".join(row.against)
-        cells = (name, against, row.there, row.here, row.reason, f"`{row.test}`")
+        of = "" if row.against == BOTH else f", {' and '.join(row.against)}"
+        test = "" if row.test == _DIFFERENTIAL else f" (`{row.test}`)"
+        cells = (f"{name}{of}", row.there, row.here, f"{row.reason}{test}")
         lines.append(f"| {' | '.join(cells)} |")
     return "".join(f"{line}\n" for line in lines)
