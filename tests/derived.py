@@ -28,7 +28,8 @@ from trioproxy.commands.catalogue import LIST
 from trioproxy.evidence import evidencefile
 from trioproxy.evidence.ledger import evidence_path
 from trioproxy.learning.learnedfile import in_tecnativa
-from trioproxy.learning.proposal import Wish, propose, write
+from trioproxy.learning.proposal import propose, write
+from trioproxy.learning.wish import Wish
 
 ROUTES = ROOT / "tests" / "data" / "routes.tsv"
 ROUTES_HEAD = "# method, template, operation, section, effect, stream, files, touch, names, bound, powers, risk of each route that the Engine has or had"

@@ -21,8 +21,8 @@ from trioproxy.evidence.evidencefile import load
 from trioproxy.evidence.journal import Journal
 from trioproxy.evidence.seen import Evidence, When
 from trioproxy.evidence.sight import Sight, Who, reading, route_of
-from trioproxy.learning.proposal import Wish
 from trioproxy.learning.store import Store, Written
+from trioproxy.learning.wish import Wish
 
 LEARNED: Final = {1_000: 1.5, 4_000: 6.0}
 """By how many values there are, what learning them may take."""

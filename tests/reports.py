@@ -22,7 +22,8 @@ from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.gate import Gate
-from trioproxy.learning.proposal import Wish, propose, write
+from trioproxy.learning.proposal import propose, write
+from trioproxy.learning.wish import Wish
 
 LEARNED = Path(__file__).parents[1] / "learned"
 PLAIN = ("docker-compose", "docker-cli-readonly")

@@ -13,8 +13,9 @@ from trioproxy.evidence.sight import Sight, Who, route
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.lists import LONGEST_LINE
-from trioproxy.learning.proposal import Wish, listed_operations
+from trioproxy.learning.proposal import listed_operations
 from trioproxy.learning.store import Store
+from trioproxy.learning.wish import Wish
 
 LIST = route("ContainerList", "GET", "CONTAINERS")
 EXEC = route("ContainerExec", "POST", "CONTAINERS")

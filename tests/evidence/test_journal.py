@@ -16,8 +16,9 @@ from trioproxy.evidence.journal import Journal
 from trioproxy.evidence.ledger import Saved, evidence_path
 from trioproxy.evidence.seen import Evidence, When
 from trioproxy.evidence.sight import Sight, Who, route
-from trioproxy.learning.proposal import Wish, listed_operations
+from trioproxy.learning.proposal import listed_operations
 from trioproxy.learning.store import Store
+from trioproxy.learning.wish import Wish
 
 LIST = route("ContainerList", "GET", "CONTAINERS")
 EXEC = route("ContainerExec", "POST", "CONTAINERS")

@@ -21,7 +21,8 @@ from trioproxy.evidence.ledger import evidence_path
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file.permissions import parse_policy, parse_policy_file
 from trioproxy.judge.meaning import meaning_of
-from trioproxy.learning.proposal import Wish, propose, write
+from trioproxy.learning.proposal import propose, write
+from trioproxy.learning.wish import Wish
 
 every_profile = pytest.mark.parametrize(
     "profile", [pytest.param(profile, id=profile.name) for profile in PROFILES]

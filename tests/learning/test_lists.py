@@ -26,12 +26,12 @@ from trioproxy.judge.gate import Gate
 from trioproxy.judge.meaning import meaning_of
 from trioproxy.learning.proposal import (
     Proposal,
-    Wish,
     propose,
     refuse_excess,
     refuse_restore,
     write,
 )
+from trioproxy.learning.wish import Wish
 from trioproxy.limits.things import Missing, Thing
 
 WISH = Wish(name="app", file="app.env")

@@ -22,7 +22,7 @@ from trioproxy.evidence.sight import Sight
 from trioproxy.file.envfile import parse
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate, NeedThings
-from trioproxy.learning.only import Strangers, new_owner
+from trioproxy.learning.wish import Strangers, new_owner
 from trioproxy.limits.objects import OWNER_LABEL, own_alone
 from trioproxy.limits.things import Missing, Thing, describe
 

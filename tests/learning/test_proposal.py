@@ -21,7 +21,6 @@ from trioproxy.file.variables import ON_BY_DEFAULT
 from trioproxy.learning.minimize import opened_operations, uses_of
 from trioproxy.learning.proposal import (
     Quiet,
-    Wish,
     check,
     check_replay,
     exceeds,
@@ -33,6 +32,7 @@ from trioproxy.learning.proposal import (
     replay,
     write,
 )
+from trioproxy.learning.wish import Wish
 from trioproxy.learning.wording import span
 
 WISH = Wish(name="app", file="app.env")

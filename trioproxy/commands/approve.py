@@ -19,13 +19,9 @@ from trioproxy.errors import ConfigError
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.judge.rules import Policy
-from trioproxy.learning.proposal import (
-    Wish,
-    is_beyond,
-    listed_operations,
-    refuse_excess,
-)
+from trioproxy.learning.proposal import is_beyond, listed_operations, refuse_excess
 from trioproxy.learning.store import Store
+from trioproxy.learning.wish import Wish
 from trioproxy.learning.wording import count, days, some
 from trioproxy.limits.grant import Grant
 from trioproxy.review.adding import Adding

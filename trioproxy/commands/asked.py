@@ -15,8 +15,8 @@ from trioproxy.errors import ConfigError
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
 from trioproxy.judge.rules import Policy
-from trioproxy.learning.only import Strangers
-from trioproxy.learning.proposal import Quiet, Wish
+from trioproxy.learning.proposal import Quiet
+from trioproxy.learning.wish import Strangers, Wish
 from trioproxy.values import value_class
 
 

@@ -15,8 +15,9 @@ from trioproxy.commands.sheetlines import line_data, power_text, way_data
 from trioproxy.commands.terminal import show, write
 from trioproxy.commands.views import Form, refuse_output, viewed, write_page
 from trioproxy.judge.meaning import meaning_of
-from trioproxy.learning.proposal import Wish, propose
+from trioproxy.learning.proposal import propose
 from trioproxy.learning.proposal import write as write_env
+from trioproxy.learning.wish import Wish
 from trioproxy.learning.wording import count
 from trioproxy.review.attacking import try_all
 from trioproxy.review.compare import Comparison, compare

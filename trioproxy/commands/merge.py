@@ -30,8 +30,9 @@ from trioproxy.evidence.seen import Evidence
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
 from trioproxy.learning.learnedfile import says_left_open
-from trioproxy.learning.proposal import Wish, listed_items, listed_operations
+from trioproxy.learning.proposal import listed_items, listed_operations
 from trioproxy.learning.store import Store
+from trioproxy.learning.wish import Wish
 from trioproxy.limits.grant import Grant
 from trioproxy.quoting import visible
 from trioproxy.review.unite import Part, United, unite

@@ -25,12 +25,12 @@ from trioproxy.api.families import (
 from trioproxy.api.fields import ARGUED
 from trioproxy.api.routes import LIMITED
 from trioproxy.errors import ConfigError
-from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import Sight, reading
 from trioproxy.learning.holes import Item, Value, items_of
+from trioproxy.learning.wish import Known
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.inclusion import ListItems
-from trioproxy.limits.limit import ANY, Limit, Limits
+from trioproxy.limits.limit import ANY, Limit
 from trioproxy.limits.lookup import Lookup
 from trioproxy.limits.patterns import Pattern
 from trioproxy.limits.sorts import parse_pattern
@@ -94,31 +94,12 @@ class Lists:
 NO_LISTS: Final = Lists()
 
 
-@value_class
-class Known:
-    """What lists are made of."""
-
-    evidence: Evidence
-    old: Mapping[str, str] | None
-    """The variables of the existing file; None if there is none, or it is begun anew."""
-    granted: frozenset[str]
-    """The operations that the file will grant."""
-    ceiling: Limits
-    include_failed: bool
-    restore: frozenset[str]
-    """Declined items to list again."""
-    going_on: str = ""
-    """The run that is not over: what it did not ask for, it may still."""
-
-
 def propose_lists(known: Known) -> Lists:
-    """Say what the lists should hold."""
+    """Say what the lists should hold; where arguments are not learned, what they hold."""
+    if not known.wish.arguments:
+        old = known.variables
+        return Lists(values={name: old[name] for name in ORDER if name in old})
     return _Proposing(known).lists()
-
-
-def keep_lists(old: Mapping[str, str]) -> Lists:
-    """The lists that a file has, where arguments are not learned."""
-    return Lists(values={name: old[name] for name in ORDER if name in old})
 
 
 ORDER: Final = (
@@ -134,7 +115,8 @@ class _Proposing:
     def __init__(self, known: Known) -> None:
         self._known = known
         evidence = known.evidence
-        old = known.old or {}
+        self._old = known.old(LIMITS)
+        old = self._old or {}
         self._listed = {
             name: [item for item in old[name].split(",") if item]
             for name in old.keys() & LIMITS
@@ -142,7 +124,7 @@ class _Proposing:
         self._marks = evidence.listed
         self._once_listed = {Grant.parse(mark).variable for mark in self._marks}
         self._places = Places.of(old, evidence.newest_places)
-        self._used = evidence.used_arguments(include_failed=known.include_failed)
+        self._used = evidence.used_arguments(include_failed=known.wish.include_failed)
         self._values = dict[str, str]()
         self._notes: dict[str, set[str]] = {
             name: set() for name in ("added", "declined", "capped", "by_hand", "marks")
@@ -155,7 +137,7 @@ class _Proposing:
         """Go through the families."""
         for family in Family:
             self._propose_family(family)
-        old = self._known.old or {}
+        old = self._old or {}
         kept = {name: old[name] for name in MOVING.values() if name in old}
         self._values |= {**self._places.used_in(self._values.values()), **kept}
         listed = {
@@ -209,14 +191,14 @@ class _Proposing:
     def _used_operations(self, family: Family) -> frozenset[str]:
         """The operations of a family that were used and will be granted."""
         used = self._known.evidence.used_operations(
-            include_failed=self._known.include_failed
+            include_failed=self._known.wish.include_failed
         )
         own = frozenset(name for name in LIMITED if LIMITED[name][0] is family)
         return used & own & self._known.granted
 
     def _why_open(self, family: Family, used: frozenset[str]) -> str:
         """Say why a family that the file does not limit stays open; empty: it does not."""
-        if self._known.old is not None and self._once_listed & set(FAMILIES[family]):
+        if self._old is not None and self._once_listed & set(FAMILIES[family]):
             return TAKEN_OUT.format(line=f"{_EMPTY[family]}=")
         read = {one.operation for one in self._used if one.variable in set(Family)}
         unread = sorted(name for name in used - read if _can_ask(name))
@@ -232,7 +214,7 @@ class _Proposing:
         if listed is None and VARIABLES[variable].only_when_set:
             # Any value is harmless: a list must not refuse what was used, and one that
             # a person took out is not begun anew.
-            is_out = self._known.old is not None and variable in self._once_listed
+            is_out = self._old is not None and variable in self._once_listed
             if asking or is_out or not arguments:
                 return
         if listed == [ANY]:
@@ -252,7 +234,7 @@ class _Proposing:
         declined = self._declined(variable)
         wanted = [
             Item(item, frozenset({item}))
-            for name, item in map(Grant.parse, self._known.restore)
+            for name, item in map(Grant.parse, self._known.wish.restore)
             if name == variable and item
         ]
         items = items_of(variable, seen, places=self._places, is_one_run=is_one_run)
@@ -320,7 +302,7 @@ class _Proposing:
                 self._notes["capped"].add(f"{variable}={value}")
 
     def _is_within(self, variable: str, item: Item) -> bool:
-        limit = self._known.ceiling.limit_of(variable)
+        limit = self._known.wish.limits.limit_of(variable)
         if limit is None or limit.is_any:
             return True
         if any(one.text == item.text for one in limit.patterns):
@@ -329,12 +311,12 @@ class _Proposing:
 
     def _declined(self, variable: str) -> list[Pattern]:
         """The items that learning once wrote and that a person took out."""
-        if self._known.old is None:
+        if self._old is None:
             return []
         listed = self._listed.get(variable, [])
         patterns = _listed(self._patterns(variable, listed))
         found = list[Pattern]()
-        for mark in sorted(self._marks - self._known.restore):
+        for mark in sorted(self._marks - self._known.wish.restore):
             name, item = Grant.parse(mark)
             if name == variable and item and item not in listed:
                 for pattern in self._patterns(variable, [item]):

@@ -16,26 +16,22 @@ As with the lists of arguments, a list that is in the file already is extended a
 cut, and what a person took out of it stays out.
 """
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 
-from trioproxy.api.families import OBJECTS, OWNER_VARIABLE, Kind
+from trioproxy.api.families import OBJECTS, OWNER_VARIABLE, PROXY_VARIABLE, Kind
 from trioproxy.api.routes import kinds_of
-from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import Sight
 from trioproxy.learning.lists import LONGEST_LINE
+from trioproxy.learning.wish import Known, Strangers
 from trioproxy.learning.wording import some
 from trioproxy.limits.grant import Grant
-from trioproxy.limits.limit import ANY, NO_LIMITS, Limits
+from trioproxy.limits.limit import ANY, parse_limits
 from trioproxy.limits.objects import (
     NETWORKS_OF_ALL,
-    NO_OBJECTS,
     OF_PROJECT,
     OWN,
-    Objects,
     is_listed,
     item_of_project,
 )
@@ -71,17 +67,6 @@ OBJECT_VARIABLES: Final = frozenset(ORDER)
 
 _BY_LEARNING: Final = frozenset({OWN, ANY, *BUILT_IN})
 """Items that learning finds out anew each time; names stay, for it may have been told them."""
-
-
-class Strangers(StrEnum):
-    """How objects are listed that are not the client's own."""
-
-    SAME = "same"
-    """By their names where those are the same in all runs; else by `*`."""
-    NAMES = "names"
-    """By their names, also where those vary."""
-    PROJECTS = "projects"
-    """By their Compose projects; by their names where they have none."""
 
 
 @value_class
@@ -121,30 +106,6 @@ class ObjectLists:
 NO_OBJECT_LISTS: Final = ObjectLists()
 
 
-@value_class
-class Named:
-    """What lists of objects are made of."""
-
-    evidence: Evidence
-    old: Mapping[str, str] | None
-    """The variables of the existing file; None if there is none, or it is begun anew."""
-    granted: frozenset[str]
-    """The operations that the file will grant."""
-    limits: Limits = NO_LIMITS
-    """What the file will let requests ask for."""
-    ceiling: Objects = NO_OBJECTS
-    owner: str
-    """The owner where the file names none yet."""
-    is_taken_out: bool = False
-    """Whether a person took the lists out of the file."""
-    going_on: str = ""
-    """The run that is not over: what it did not name, it may still."""
-    strangers: Strangers = Strangers.SAME
-    include_failed: bool = False
-    restore: frozenset[str] = frozenset()
-    """Declined items to list again."""
-
-
 @dataclass(slots=True, kw_only=True)
 class _Kind:
     """What is known of one kind of objects."""
@@ -170,35 +131,25 @@ class _Kind:
         return bool(self.is_own or self.names or self.all_of)
 
 
-def propose_objects(named: Named) -> ObjectLists:
-    """Say what the lists of objects should hold."""
-    return _Proposing(named).lists()
+def propose_objects(
+    known: Known, lists: Mapping[str, str], *, is_taken_out: bool
+) -> ObjectLists:
+    """Say what the lists of objects should hold.
+
+    `lists`: what the file will let requests ask for; `is_taken_out`: whether a person took
+    the lists of objects out of it.
+    """
+    if not known.wish.arguments or known.wish.objects is None:
+        return _keep(known.variables, is_taken_out=is_taken_out)
+    return _Proposing(
+        known, lists, known.wish.objects, is_taken_out=is_taken_out
+    ).lists()
 
 
-def keep_objects(old: Mapping[str, str], *, is_taken_out: bool) -> ObjectLists:
-    """The lists that a file has, where objects are not learned."""
+def _keep(old: Mapping[str, str], *, is_taken_out: bool) -> ObjectLists:
+    """The lists that a file has."""
     values = {name: old[name] for name in ORDER if name in old}
     return ObjectLists(values=values, is_taken_out=is_taken_out, is_kept=True)
-
-
-def owner_in(evidence: Evidence) -> str:
-    """The owner that a file once named; empty: none. What was made is labelled with it, so
-    that it never changes once it was given, even where the lists are left out."""
-    given = (item for name, item in sorted(evidence.granted) if name == OWNER_VARIABLE)
-    return next(given, "")
-
-
-def new_owner(name: str, end: bytes = b"") -> str:
-    """An owner for a file of this name: letters, digits, dots, - and _, and a few random
-    ones that `end` gives. Without those, two projects whose files have one name would own
-    each other's containers."""
-    stem = re.sub(r"[^A-Za-z0-9_.-]", "-", name)[:120] or "client"
-    ends = "".join(_OF_OWNERS[byte % len(_OF_OWNERS)] for byte in end)
-    return f"{stem}-{ends}" if ends else stem
-
-
-_OF_OWNERS: Final = "23456789abcdefghijkmnpqrstuvwxyz"
-"""Letters that nobody takes for others."""
 
 
 def _were(number: int) -> str:
@@ -227,27 +178,43 @@ def _some_of(items: list[str]) -> str:
 class _Proposing:
     """One proposal while it is made: kind by kind."""
 
-    def __init__(self, named: Named) -> None:
-        self._named = named
-        self._evidence = named.evidence
-        old = named.old or {}
+    def __init__(
+        self,
+        known: Known,
+        lists: Mapping[str, str],
+        strangers: Strangers,
+        *,
+        is_taken_out: bool,
+    ) -> None:
+        variables = known.variables
+        self._known = known
+        self._wish = known.wish
+        self._evidence = known.evidence
+        self._strangers = strangers
+        self._is_taken_out = is_taken_out
+        self._limits = parse_limits(
+            {**lists, PROXY_VARIABLE: variables.get(PROXY_VARIABLE, "")},
+            source=known.wish.file,
+        )
+        self._owner = known.wish.owner_for(known.evidence, variables)
+        self._old = known.old(OBJECTS)
+        old = self._old or {}
         self._listed = {
             name: [item for item in old[name].split(",") if item]
             for name in old.keys() & OBJECTS.keys()
         }
-        marks = named.evidence.listed if named.old is not None else frozenset[str]()
+        marks = known.evidence.listed if self._old is not None else frozenset[str]()
         self._marks = {one for one in marks if Grant.parse(one).variable in OBJECTS}
         self._used = self._used_objects()
         self._kinds = {kind: self._know(kind) for kind in OBJECTS.values()}
-        for kind, known in self._kinds.items():
+        for kind, of_it in self._kinds.items():
             if not self._is_maker:  # then it is about others, and would see nothing
-                known.names, known.told = {**known.told, **known.names}, {}
-            known.why_any = self._why_any(kind, known) if known.names else ""
+                of_it.names, of_it.told = {**of_it.told, **of_it.names}, {}
+            of_it.why_any = self._why_any(kind, of_it) if of_it.names else ""
         self._declined = set[str]()
 
     def lists(self) -> ObjectLists:
         """Begin lists, or go on with those of the file."""
-        named = self._named
         is_by_hand = any(
             f"{name}={item}" not in self._marks
             for name, items in self._listed.items()
@@ -256,10 +223,10 @@ class _Proposing:
         refused = self._reached_beyond()
         if not is_by_hand:
             if not any(one.is_touched for one in self._kinds.values()):
-                return keep_objects(named.old or {}, is_taken_out=named.is_taken_out)
-            is_out = named.is_taken_out and not named.restore & self._marks
+                return _keep(self._old or {}, is_taken_out=self._is_taken_out)
+            is_out = self._is_taken_out and not self._wish.restore & self._marks
             if is_out:
-                return self._nothing(TAKEN_OUT.format(owner=named.owner), is_out=True)
+                return self._nothing(TAKEN_OUT.format(owner=self._owner), is_out=True)
             if why := refused or self._unread():
                 return self._nothing(why)
         items = {name: self._items(name, is_by_hand=is_by_hand) for name in OBJECTS}
@@ -287,11 +254,11 @@ class _Proposing:
         )
 
     def _owner_mark(self) -> frozenset[Grant]:
-        owner = Grant(OWNER_VARIABLE, self._named.owner)
+        owner = Grant(OWNER_VARIABLE, self._owner)
         return frozenset({owner} if self._is_maker else ())
 
     def _used_objects(self) -> dict[Sight, frozenset[str]]:
-        include_failed, granted = self._named.include_failed, self._named.granted
+        include_failed, granted = self._wish.include_failed, self._known.granted
         used = self._evidence.used_objects(include_failed=include_failed)
         return {one: runs for one, runs in used.items() if one.operation in granted}
 
@@ -317,7 +284,7 @@ class _Proposing:
             return FOLLOWED
         if known.names.keys() - known.named:
             return FOUND
-        over = self._proofs - {self._named.going_on}
+        over = self._proofs - {self._known.going_on}
         runs = dict.fromkeys(known.names, frozenset[str]())
         looked = dict.fromkeys(known.names, frozenset[str]())
         for one in self._of(kind):
@@ -344,10 +311,10 @@ class _Proposing:
         """Say which operations were used and of which objects were never looked at."""
         if self._listed:
             return ""
-        include_failed = self._named.include_failed
+        include_failed = self._wish.include_failed
         used = self._evidence.used_operations(include_failed=include_failed)
         looked_at = {one.operation for one in self._evidence.objects}
-        named = filter(kinds_of, used & self._named.granted)
+        named = filter(kinds_of, used & self._known.granted)
         unread = sorted({*named} - looked_at)
         return UNREAD.format(names=" and ".join(unread)) if unread else ""
 
@@ -357,7 +324,7 @@ class _Proposing:
         Beside lists of objects that is refused, whoever made it (`judge.naming`), and
         with a list that refuses what was used nobody is served.
         """
-        limits = self._named.limits
+        limits = self._limits
         reached = sorted(one for one in self._used if one.has)
         for one in reached if limits.limits_creation else ():
             variable, item = Grant.parse(one.has)
@@ -378,7 +345,7 @@ class _Proposing:
         if listed is None and is_by_hand:
             written = [OWN, *(NETWORKS_OF_ALL if of is Kind.NETWORK else ())]
         kept = [one for one in written if is_by_hand or one not in _BY_LEARNING]
-        restored = map(Grant.parse, sorted(self._named.restore))
+        restored = map(Grant.parse, sorted(self._wish.restore))
         kept += [item for name, item in restored if name == variable]
         items = list(dict.fromkeys(kept))
         for item in self._wanted(variable, items):
@@ -410,8 +377,8 @@ class _Proposing:
 
         A `*` that is remembered and not listed was not wanted.
         """
-        if self._named.strangers is not Strangers.SAME:
-            return self._named.strangers
+        if self._strangers is not Strangers.SAME:
+            return self._strangers
         all_items = {one for items in self._listed.values() for one in items}
         if any(one.startswith(OF_PROJECT) for one in all_items):
             return Strangers.PROJECTS
@@ -428,7 +395,7 @@ class _Proposing:
 
     def _within(self, variable: str, items: list[str]) -> list[str]:
         """Of what the ceiling does not list, what it does list takes the place."""
-        ceiling, of = self._named.ceiling, OBJECTS[variable]
+        ceiling, of = self._wish.nameable, OBJECTS[variable]
         if not ceiling.limits(of):
             return items
         allowed = ceiling.by_kind[of].items
@@ -437,14 +404,14 @@ class _Proposing:
         return list(allowed)
 
     def _written(self, items: Mapping[str, list[str]], refused: str) -> ObjectLists:
-        old = self._named.old or {}
+        old = self._old or {}
         values = dict[str, str]()
         for name, listed in items.items():
             line = ",".join(listed)
             values[name] = line if len(name) + 1 + len(line) <= LONGEST_LINE else ANY
         is_own = any(OWN in one.split(",") for one in values.values())
-        if is_own or OWNER_VARIABLE in old or self._named.ceiling.owner:
-            values[OWNER_VARIABLE] = self._named.owner
+        if is_own or OWNER_VARIABLE in old or self._wish.nameable.owner:
+            values[OWNER_VARIABLE] = self._owner
         now = {f"{n}={item}" for n in OBJECTS for item in values[n].split(",")}
         before = {
             f"{name}={item}"
@@ -466,7 +433,7 @@ class _Proposing:
 
     def _not_wanted(self, values: Mapping[str, str]) -> Iterator[Grant]:
         """The `*` of each kind that is listed by names because somebody wished it."""
-        if self._named.strangers is not Strangers.SAME:
+        if self._strangers is not Strangers.SAME:
             for variable, kind in OBJECTS.items():
                 if self._kinds[kind].names and values[variable] != ANY:
                     yield Grant(variable, ANY)
@@ -514,7 +481,7 @@ class _Proposing:
             ),
             default="",
         )
-        run = self._named.evidence.runs.get(newest)
+        run = self._evidence.runs.get(newest)
         own = run.own.get(kind, 0) if run else 0
         others = {
             one.item

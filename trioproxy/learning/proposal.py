@@ -6,7 +6,7 @@ back and replays the evidence against it. No file is opened here.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
 from trioproxy.api.families import (
@@ -15,7 +15,6 @@ from trioproxy.api.families import (
     NONE,
     OBJECTS,
     OPERATIONS_VARIABLE,
-    OWNER_VARIABLE,
     PROXY_VARIABLE,
     REDACT_VARIABLE,
 )
@@ -43,57 +42,18 @@ from trioproxy.learning.learnedfile import (
 )
 from trioproxy.learning.lists import (
     NO_LISTS,
-    Known,
     Lists,
-    keep_lists,
     propose_lists,
 )
 from trioproxy.learning.only import (
     NO_OBJECT_LISTS,
-    Named,
     ObjectLists,
-    Strangers,
-    keep_objects,
-    new_owner,
-    owner_in,
     propose_objects,
 )
+from trioproxy.learning.wish import Known, Wish
 from trioproxy.learning.wording import count, span
 from trioproxy.limits.grant import Grant
-from trioproxy.limits.limit import NO_LIMITS, parse_limits
-from trioproxy.limits.objects import NO_OBJECTS
 from trioproxy.values import value_class
-
-
-@value_class
-class Wish:
-    """What a person asked of learning."""
-
-    name: str
-    """Whose file it is, where the file does not say so already."""
-    owner: str = ""
-    """Of what it makes, where nobody said so before; empty: the name."""
-    file: str
-    """How the file is called, for errors."""
-    ceiling: Policy | None = None
-    """What it refuses is not granted."""
-    include_failed: bool = False
-    arguments: bool = True
-    """Whether what requests ask for is learned too, and limited."""
-    objects: Strangers | None = Strangers.SAME
-    """How objects are listed that are not the client's own; None: none are learned."""
-    restore: frozenset[str] = frozenset()
-    """Declined operations to grant again, and items to list again: `CREATE_BINDS=/etc`."""
-    extra: frozenset[str] = frozenset()
-    """What other files grant that are merged into this one."""
-    declined: frozenset[str] = frozenset()
-    """What a person took out of one of those files."""
-
-    def owner_for(self, evidence: Evidence, old: Mapping[str, str]) -> str:
-        """The owner that a file names, or is to name."""
-        of_ceiling = self.ceiling.objects.owner if self.ceiling else ""
-        given = old.get(OWNER_VARIABLE) or of_ceiling or owner_in(evidence)
-        return given or self.owner or new_owner(self.name)
 
 
 @value_class
@@ -141,19 +101,34 @@ def propose(
     listed = listed_operations(old, wish.file)
     refuse_cut(evidence, old, wish.file, listed)
     # Without a list the file is new, or begun anew: nobody took anything out of it.
-    known = (
-        wish.declined if listed is None else wish.declined | evidence.granted_operations
+    once = frozenset() if listed is None else evidence.granted_operations
+    declined = frozenset(
+        (wish.declined | once) - wish.restore - (listed or frozenset())
     )
-    declined = frozenset(known - wish.restore - (listed or frozenset()))
     restored = frozenset(name for name in wish.restore if "=" not in name)
     used = evidence.used_operations(include_failed=wish.include_failed)
     seen = used | restored | wish.extra
     capped = frozenset(name for name in seen if exceeds(name, wish.ceiling))
-    if envfile.parse(old, name=wish.file).get(REDACT_VARIABLE, NONE) != NONE:
+    variables = envfile.parse(old, name=wish.file)
+    if variables.get(REDACT_VARIABLE, NONE) != NONE:
         # Beside it they can never pass, and the file would not load.
         capped |= frozenset(filter(_is_untellable, seen))
     granted = (listed or frozenset()) | (seen - declined - capped)
-    lists = _propose_lists(evidence, granted, old, wish, going_on=going_on)
+    known = Known(
+        evidence=evidence,
+        variables=variables,
+        granted=granted,
+        wish=wish,
+        going_on=going_on,
+    )
+    lists = propose_lists(known)
+    # A mark says that there were lists, and the file that learning left them out itself.
+    is_taken_out = (
+        OPERATIONS_VARIABLE in variables
+        and not variables.keys() & OBJECTS.keys()
+        and any(one.variable in OBJECTS for one in evidence.granted)
+        and not says_left_open(old)
+    )
     return Proposal(
         granted=granted,
         added=granted - (listed or frozenset()),
@@ -162,69 +137,7 @@ def propose(
         by_hand=granted - evidence.used_operations() - evidence.failed_operations(),
         marks=granted & {sight.operation for sight in evidence.routes},
         lists=lists,
-        objects=_propose_objects(evidence, granted, lists, old, wish, going_on),
-    )
-
-
-def _propose_objects(
-    evidence: Evidence,
-    granted: frozenset[str],
-    lists: Lists,
-    old: str,
-    wish: Wish,
-    going_on: str,
-) -> ObjectLists:
-    variables = envfile.parse(old, name=wish.file)
-    # A mark says that there were lists, and the file that learning left them out itself.
-    is_taken_out = (
-        OPERATIONS_VARIABLE in variables
-        and not variables.keys() & OBJECTS.keys()
-        and any(one.variable in OBJECTS for one in evidence.granted)
-        and not says_left_open(old)
-    )
-    if not wish.arguments or wish.objects is None:
-        return keep_objects(variables, is_taken_out=is_taken_out)
-    has_lists = OPERATIONS_VARIABLE in variables or variables.keys() & OBJECTS.keys()
-    return propose_objects(
-        Named(
-            evidence=evidence,
-            old=variables if has_lists else None,
-            granted=granted,
-            limits=parse_limits(
-                {
-                    **lists.values,
-                    PROXY_VARIABLE: variables.get(PROXY_VARIABLE, ""),
-                },
-                source=wish.file,
-            ),
-            ceiling=wish.ceiling.objects if wish.ceiling else NO_OBJECTS,
-            owner=wish.owner_for(evidence, variables),
-            is_taken_out=is_taken_out,
-            going_on=going_on,
-            strangers=wish.objects,
-            include_failed=wish.include_failed,
-            restore=wish.restore,
-        )
-    )
-
-
-def _propose_lists(
-    evidence: Evidence, granted: frozenset[str], old: str, wish: Wish, *, going_on: str
-) -> Lists:
-    variables = envfile.parse(old, name=wish.file)
-    if not wish.arguments:
-        return keep_lists(variables)
-    has_lists = OPERATIONS_VARIABLE in variables or variables.keys() & LIMITS
-    return propose_lists(
-        Known(
-            evidence=evidence,
-            old=variables if has_lists else None,
-            granted=granted,
-            ceiling=wish.ceiling.limits if wish.ceiling else NO_LIMITS,
-            include_failed=wish.include_failed,
-            restore=wish.restore,
-            going_on=going_on,
-        )
+        objects=propose_objects(known, lists.values, is_taken_out=is_taken_out),
     )
 
 

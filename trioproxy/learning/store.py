@@ -23,10 +23,8 @@ from trioproxy.evidence.ledger import Ledger, Saved, evidence_path
 from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import Sight
 from trioproxy.file import envfile
-from trioproxy.learning.only import new_owner
 from trioproxy.learning.proposal import (
     Proposal,
-    Wish,
     excess,
     keep_foreign,
     listed_items,
@@ -37,6 +35,7 @@ from trioproxy.learning.proposal import (
     refuse_restore,
     write,
 )
+from trioproxy.learning.wish import Wish, new_owner
 from trioproxy.limits.objects import Objects, own_alone
 from trioproxy.values import value_class
 
