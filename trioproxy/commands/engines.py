@@ -7,11 +7,11 @@ hint, and a person decides.
 
 import json
 import os
-import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from trioproxy.commands.dialing import connected
 from trioproxy.config import Address, UnixAddress, parse_address, tunnel
 from trioproxy.errors import ConfigError
 from trioproxy.values import value_class
@@ -85,12 +85,10 @@ def _answers(address: Address) -> bool:
     """Whether somebody accepts there. A TCP address is not asked: that may take long."""
     if not isinstance(address, UnixAddress):
         return False
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(PROBE_SECONDS)
-        try:
-            probe.connect(address.path)
-        except (OSError, ValueError):  # ValueError: a NUL byte, or a path too long
-            return False
+    try:
+        connected(address, PROBE_SECONDS).close()
+    except (OSError, ValueError):  # ValueError: a NUL byte, or a path too long
+        return False
     return True
 
 

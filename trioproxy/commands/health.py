@@ -2,21 +2,19 @@
 
 import json
 import os
-import socket
-import time
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any
 
 import click
 
+from trioproxy.commands.dialing import answer_of
 from trioproxy.commands.terminal import show
 from trioproxy.commands.versions import versions
 from trioproxy.config import (
     DEFAULT_PORT,
     Address,
     FdAddress,
-    TcpAddress,
     UnixAddress,
     listen_addresses,
     parse_address,
@@ -28,7 +26,7 @@ from trioproxy.quoting import visible
 from trioproxy.values import value_class
 
 DEADLINE = 5.0
-"""Seconds from a connection to the whole answer, however that comes."""
+"""Seconds from the question to the end of the answer, however that comes."""
 DOWN = "the proxy runs, but the Engine does not answer"
 STALE = ", and a newer one was refused: its log says why (reload-failed)"
 ALIVE = "the proxy answers"
@@ -128,13 +126,8 @@ def _shown(told: Told) -> str:
 def ask(address: Address, probe: str) -> Told:
     """Ask the proxy at `address` whether all is well; `probe`: health, live or ready."""
     try:
-        with _connect(address) as sock:
-            until = time.monotonic() + DEADLINE
-            sock.sendall(REQUEST.format(probe).encode())
-            answer = b""
-            while data := sock.recv(4096):
-                answer += data
-                sock.settimeout(max(until - time.monotonic(), 0.001))
+        question = REQUEST.format(probe).encode()
+        answer = answer_of(_reachable(address), question, DEADLINE)
     except OSError as error:
         return Told(detail=f"the proxy does not answer: {error.strerror or error}")
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -171,17 +164,9 @@ def _words(body: bytes) -> dict[str, Any]:
     return words if isinstance(words, dict) else {}
 
 
-def _connect(address: Address) -> socket.socket:
-    if isinstance(address, UnixAddress):
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.settimeout(DEADLINE)
-        sock.connect(address.path)
-        return sock
-    return socket.create_connection((_reachable(address), address.port), DEADLINE)
-
-
-def _reachable(address: TcpAddress) -> str:
+def _reachable(address: Address) -> Address:
     """A listener on all interfaces is asked on loopback."""
-    if address.host == "::":
-        return "::1" if not address.dual_stack else "127.0.0.1"
-    return "127.0.0.1" if address.host in {"", "0.0.0.0"} else address.host  # noqa: S104
+    if isinstance(address, UnixAddress) or address.host not in {"", "0.0.0.0", "::"}:  # noqa: S104
+        return address
+    is_v6 = address.host == "::" and not address.dual_stack
+    return replace(address, host="::1" if is_v6 else "127.0.0.1")

@@ -12,6 +12,7 @@ from typing import Final, TypeVar, TypeVarTuple
 import trio
 
 from trioproxy.commands.catalogue import locate
+from trioproxy.commands.dialing import connected
 from trioproxy.config import (
     Address,
     FdAddress,
@@ -102,14 +103,9 @@ FOLDER_HINT: Final = (
 
 
 def _connect(upstream: Address) -> None:
-    if isinstance(upstream, TcpAddress):
-        host = upstream.host or "localhost"
-        socket.create_connection((host, upstream.port), PROBE_SECONDS).close()
-        return
-    _refuse_what_is_no_socket(upstream)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(PROBE_SECONDS)
-        probe.connect(upstream.path)
+    if isinstance(upstream, UnixAddress):
+        _refuse_what_is_no_socket(upstream)
+    connected(upstream, PROBE_SECONDS).close()
 
 
 PROBE_SECONDS: Final = 1.0

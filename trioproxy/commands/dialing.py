@@ -1,0 +1,41 @@
+"""Asking with a socket of our own, in one go: neither a start nor a probe needs more."""
+
+import socket
+import time
+from typing import Final
+
+from trioproxy.config import Address, UnixAddress
+
+MOST: Final = 256 * 1024
+"""Bytes of an answer."""
+
+
+def connected(address: Address, seconds: float) -> socket.socket:
+    """Connect within so many seconds. Raises `OSError`."""
+    if not isinstance(address, UnixAddress):
+        host = address.host or "localhost"
+        return socket.create_connection((host, address.port), seconds)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(seconds)
+        sock.connect(address.path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def answer_of(address: Address, question: bytes, seconds: float) -> bytes:
+    """Ask, and read all that is said until the end. Raises `OSError`, also where that takes
+    longer, however it comes, or is too much."""
+    until = time.monotonic() + seconds
+    answer = bytearray()
+    with connected(address, seconds) as sock:
+        sock.sendall(question)
+        while len(answer) <= MOST:
+            sock.settimeout(max(until - time.monotonic(), 0.001))
+            data = sock.recv(64 * 1024)
+            if not data:
+                return bytes(answer)
+            answer += data
+    raise OSError("an answer without an end")
