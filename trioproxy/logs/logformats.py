@@ -112,18 +112,22 @@ _WORD: Final = re.compile(
 _GO_ESCAPE: Final = re.compile(rb"\\(x[0-9a-f]{2}|[\"\\])")
 
 
-def _words(line: bytes) -> dict[bytes, bytes]:
+Words = dict[str, bytes]
+"""What a line says, by name, whether it was written as words or as JSON."""
+
+
+def _words(line: bytes) -> Words:
     """The words of a line of Go's slog or logrus; what is no word ends them.
 
     A name counts where it stands first: nothing behind it can take its place.
     """
-    words = dict[bytes, bytes]()
+    words = Words()
     end = 0
     while found := _WORD.match(line, end):
         name, value = found.groups()
         if value.startswith(b'"'):
             value = _GO_ESCAPE.sub(_unescape, value[1:-1])
-        words.setdefault(name, value)
+        words.setdefault(name.decode(), value)
         end = found.end()
     return words
 
@@ -133,32 +137,33 @@ def _unescape(found: re.Match[bytes]) -> bytes:
     return bytes((int(text[1:], 16),)) if text[:1] == b"x" else text
 
 
+def _words_of(data: dict[str, Any]) -> Words:
+    """The same of a line of JSON."""
+    return {
+        name: text_bytes(str(value))
+        for name, value in data.items()
+        if isinstance(value, str | int)
+    }
+
+
+def _text(words: Words, name: str) -> str:
+    return words.get(name, b"").decode("ascii", "replace")
+
+
 def _wollomatic(line: bytes) -> Entry | None:
     if not (line.startswith(b"time=") and b' request" ' in line):
         return None
     words = _words(line)
-    if b"client" not in words:
-        return None  # the line was torn, and maybe its URL
-    return _wollomatic_request(
-        message=words.get(b"msg", b""),
-        date=words.get(b"time", b""),
-        method=words.get(b"method", b""),
-        target=words.get(b"URL", b""),
-        client=words.get(b"client", b""),
-    )
+    # Without the client the line was torn, and maybe its URL.
+    return _wollomatic_request(words) if "client" in words else None
 
 
 def _wollomatic_json(data: dict[str, Any]) -> Entry | None:
     url = data.get("URL")
     if not isinstance(url, dict):
         return None
-    return _wollomatic_request(
-        message=text_bytes(data.get("msg")),
-        date=text_bytes(data.get("time")),
-        method=text_bytes(data.get("method")),
-        target=text_bytes(url.get("RawPath")) or _escaped(text_bytes(url.get("Path"))),
-        client=text_bytes(data.get("client")),
-    )
+    target = text_bytes(url.get("RawPath")) or _escaped(text_bytes(url.get("Path")))
+    return _wollomatic_request({**_words_of(data), "URL": target})
 
 
 _IN_PATHS: Final = frozenset(
@@ -170,26 +175,25 @@ def _escaped(path: bytes) -> bytes:
     return percent.encode(path, _IN_PATHS).encode()
 
 
-def _wollomatic_request(
-    *, message: bytes, date: bytes, method: bytes, target: bytes, client: bytes
-) -> Entry | None:
+def _wollomatic_request(words: Words) -> Entry | None:
     # It writes a line before it asks the Engine, and none behind it.
-    results = {b"allowed request": UNPROVEN, b"blocked request": REFUSED}
-    if message not in results or not target:
+    results = {"allowed request": UNPROVEN, "blocked request": REFUSED}
+    result, target = results.get(_text(words, "msg")), words.get("URL", b"")
+    if result is None or not target:
         return None
     return Entry(
-        date=rfc3339(date),
-        client=_client_of(client.decode("ascii", "replace")),
-        method=method.decode("ascii", "replace"),
+        date=rfc3339(words.get("time", b"")),
+        client=_client_of(_text(words, "client")),
+        method=_text(words, "method"),
         target=target,
-        result=results[message],
+        result=result,
     )
 
 
 # -- sockguard: its audit log, and its access log ------------------------------------------
 
-_OF_ACCESS: Final = frozenset({b"request", b"request_denied", b"request_would_deny"})
-_PASSED_ON: Final = frozenset({b"allow", b"would_deny"})
+_OF_ACCESS: Final = frozenset({"request", "request_denied", "request_would_deny"})
+_PASSED_ON: Final = frozenset({"allow", "would_deny"})
 """Decisions after which the Engine is asked; without one it was not."""
 _IN_ITS_PLACE: Final = frozenset({"502", "504"})
 """What sockguard answers for want of the Engine, and the Engine never does."""
@@ -200,37 +204,34 @@ def _sockguard(line: bytes) -> Entry | None:
         return None
     words = _words(line)
     # The last word that each line has: without it the line was torn.
-    if b"client" not in words:
-        return None
-    return _sockguard_json(
-        {
-            name.decode(): value.decode("utf-8", "replace")
-            for name, value in words.items()
-        }
-    )
+    return _sockguard_request(words) if "client" in words else None
 
 
 def _sockguard_json(data: dict[str, Any]) -> Entry | None:
-    if data.get("event_type") == "http_request":
+    return _sockguard_request(_words_of(data))
+
+
+def _sockguard_request(words: Words) -> Entry | None:
+    if _text(words, "event_type") == "http_request":
         date, path, client = "timestamp", "raw_path", "actor_remote_addr"
-    elif text_bytes(data.get("msg")) in _OF_ACCESS and "decision" in data:
+    elif _text(words, "msg") in _OF_ACCESS and "decision" in words:
         date, path, client = "time", "path", "client"
     else:
         return None
-    decision, result = text_bytes(data.get("decision")), str(data.get("status", ""))
-    if decision == b"deny":
+    decision, result = _text(words, "decision"), _text(words, "status")
+    if decision == "deny":
         result = REFUSED
     elif decision not in _PASSED_ON or result in _IN_ITS_PLACE:
         result = ""
-    peer = text_bytes(data.get(client)).decode("ascii", "replace")
+    peer = _text(words, client)
     return Entry(
-        date=rfc3339(text_bytes(data.get(date))),
+        date=rfc3339(words.get(date, b"")),
         # Go calls a client without a name of its own `@`.
         client="unix" if peer in {"", "@", "unix"} else _client_of(peer),
-        method=text_bytes(data.get("method")).decode("ascii", "replace"),
+        method=_text(words, "method"),
         # "Raw" is said of its version: what was escaped in it is decoded, as it is where
         # the Engine chooses a route.
-        target=_escaped(text_bytes(data.get(path))),
+        target=_escaped(words.get(path, b"")),
         result=result,
     )
 
@@ -245,41 +246,31 @@ def _dockerd(line: bytes) -> Entry | None:
     if not (line.startswith(b"time=") and b"level=debug" in line):
         return None
     words = _words(line)
-    return _dockerd_request(
-        date=words.get(b"time", b""),
-        message=words.get(b"msg", b""),
-        # Without a word behind it the line was torn, and maybe the URL.
-        target=words.get(b"request-url", b"") if b"vars" in words else b"",
-        status=words.get(b"status", b""),
-    )
+    if "vars" not in words:  # behind the URL, and so that was torn, maybe
+        words.pop("request-url", None)
+    return _dockerd_request(words)
 
 
 def _dockerd_json(data: dict[str, Any]) -> Entry | None:
-    return _dockerd_request(
-        date=text_bytes(data.get("time")),
-        message=text_bytes(data.get("msg")),
-        target=text_bytes(data.get("request-url")),
-        status=str(data.get("status", "")).encode("ascii", "replace"),
-    )
+    return _dockerd_request(_words_of(data))
 
 
-def _dockerd_request(
-    *, date: bytes, message: bytes, target: bytes = b"", status: bytes = b""
-) -> Entry | None:
+def _dockerd_request(words: Words) -> Entry | None:
     """Up to 28 it says what it is called for; since then also when that fails."""
+    message, target = words.get("msg", b""), words.get("request-url", b"")
     result = UNPROVEN
     if found := _CALLING.fullmatch(message):
         method, target = found.groups()
     elif found := _HANDLING.fullmatch(message):
         method = found[2]
         if found[1] != b"handling":
-            result = status.decode("ascii", "replace")
+            result = _text(words, "status")
     else:
         return None
     if not target.startswith(b"/"):
         return None
     return Entry(
-        date=rfc3339(date),
+        date=rfc3339(words.get("time", b"")),
         client="",
         method=method.decode(),
         target=target,
