@@ -12,7 +12,7 @@ once, and bounds are kept once a file.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -110,20 +110,16 @@ def run_line(name: str, run: Run) -> str:
     }
     if run.status is not None:
         data["status"] = run.status
-    if run.files:
-        data["files"] = sorted(run.files)
-    if run.dropped:
-        data["dropped"] = run.dropped
-    named = zip(Places._fields, run.places, strict=True)
-    data |= {name: value for name, value in named if value}
-    if run.oldest_api:
-        data["oldest_api"] = run.oldest_api
-    if run.own:
-        data["own"] = dict(sorted(run.own.items()))
-    if run.left:
-        data["left"] = dict(sorted(run.left.items()))
-    if run.hidden:
-        data["hidden"] = dict(sorted(run.hidden.items()))
+    more = {
+        "files": sorted(run.files),
+        "dropped": run.dropped,
+        **run.places._asdict(),
+        "oldest_api": run.oldest_api,
+        "own": dict(sorted(run.own.items())),
+        "left": dict(sorted(run.left.items())),
+        "hidden": dict(sorted(run.hidden.items())),
+    }
+    data |= {name: value for name, value in more.items() if value}
     if run.news is not None:
         data["news"] = run.news
     return json.dumps(data)
@@ -351,41 +347,14 @@ def _can_be_asked_for(grant: Grant, operation: str) -> bool:
 
 
 def _read_run(data: dict[str, Any]) -> Run:
-    expect_keys(
-        data,
-        {"run", "first", "last", "seconds", "source"},
-        {
-            "status",
-            "files",
-            "dropped",
-            *Places._fields,
-            "oldest_api",
-            "own",
-            "left",
-            "hidden",
-            "news",
-        },
-    )
-    status, news = data.get("status"), data.get("news")
-    return Run(
-        first=seconds(data["first"]),
-        last=seconds(data["last"]),
-        seconds=count(data["seconds"]),
-        status=None if status is None else count(status, least=UNFINISHED),
-        source=string(data["source"], _SOURCE),
-        files=_read_files(data.get("files", [])),
-        dropped=count(data.get("dropped", 0)),
-        places=Places(*(string(data.get(n, ""), _PLACE) for n in Places._fields)),
-        oldest_api=string(data.get("oldest_api", ""), _OLDEST),
-        own=_read_kinds(data.get("own", {})),
-        left=_read_kinds(data.get("left", {})),
-        hidden={string(k, _NAME): count(n) for k, n in pairs(data.get("hidden", {}))},
-        news=None if news is None else count(news),
-    )
+    expect_keys(data, {"run", *_ALWAYS}, _OF_RUN.keys())
+    read = {name: _OF_RUN[name](value) for name, value in data.items() if name != "run"}
+    places = Places(*(read.pop(name, "") for name in Places._fields))
+    return Run(places=places, **read)
 
 
-def _read_kinds(value: object) -> dict[str, int]:
-    return {string(kind, _KIND): count(number) for kind, number in pairs(value)}
+def _counts(names: re.Pattern[str]) -> Callable[[object], dict[str, int]]:
+    return lambda value: {string(k, names): count(n) for k, n in pairs(value)}
 
 
 def _read_files(value: object) -> frozenset[str]:
@@ -401,3 +370,18 @@ def _read_askers(value: object) -> Askers:
         clients=frozenset(strings(data.get("clients", []), CLIENT)),
         versions=frozenset(strings(data.get("versions", []), VERSION)),
     )
+
+
+_ALWAYS: Final = ("first", "last", "seconds", "source")
+_OF_RUN: Final[Mapping[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(("first", "last"), seconds),
+    **dict.fromkeys(("seconds", "dropped", "news"), count),
+    **dict.fromkeys(("own", "left"), _counts(_KIND)),
+    **dict.fromkeys(Places._fields, lambda value: string(value, _PLACE)),
+    "hidden": _counts(_NAME),
+    "files": _read_files,
+    "oldest_api": lambda value: string(value, _OLDEST),
+    "source": lambda value: string(value, _SOURCE),
+    "status": lambda value: count(value, least=UNFINISHED),
+}
+"""What a line says of a run, and how it is read; all but `_ALWAYS` may be left out."""

@@ -26,7 +26,6 @@ _CREATES: Final = frozenset(
         "VolumeCreate",
     }
 )
-_RESIZES: Final = frozenset({"ContainerResize", "ExecResize"})
 
 
 @value_class
@@ -62,11 +61,6 @@ NEEDS: Final = (
         why="what is to end is not there: a stop before an `rm`, twice",
     ),
     Need(
-        status="404",
-        operations=_RESIZES,
-        why="a race: the process was over before its terminal had a size",
-    ),
-    Need(
         status="409",
         methods=READS,
         why="the thing is in a state in which it has no logs, processes or statistics",
@@ -81,31 +75,20 @@ NEEDS: Final = (
         operations=_CREATES | {"ContainerRename"},
         why="the name is taken: there is one of before, or another was faster",
     ),
-    Need(
-        status="409",
-        operations=_RESIZES,
-        why="a race: the process was over before its terminal had a size",
+    *(
+        Need(
+            status=status,
+            operations=frozenset({"ContainerResize", "ExecResize"}),
+            why="a race: the process was over before its terminal had a size",
+        )
+        for status in ("404", "409")
     ),
     Need(
         status="409",
         operations=frozenset(
-            {
-                "ContainerKill",
-                "ContainerPause",
-                "ContainerStart",
-                "ContainerStop",
-                "ContainerUnpause",
-                "LibpodContainerKill",
-                "LibpodContainerPause",
-                "LibpodContainerStart",
-                "LibpodContainerStop",
-                "LibpodContainerUnpause",
-                "LibpodPodKill",
-                "LibpodPodPause",
-                "LibpodPodStart",
-                "LibpodPodStop",
-                "LibpodPodUnpause",
-            }
+            f"{what}{verb}"
+            for what in ("Container", "LibpodContainer", "LibpodPod")
+            for verb in ("Kill", "Pause", "Start", "Stop", "Unpause")
         ),
         why="the container is in the wanted state already, or in none that has it",
     ),

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -34,12 +35,14 @@ def parse(line: bytes) -> dict[str, Any]:
 
 
 def expect_keys(
-    data: dict[str, Any], needed: set[str], optional: set[str] | None = None
+    data: dict[str, Any],
+    needed: AbstractSet[str],
+    optional: AbstractSet[str] = frozenset(),
 ) -> None:
     """Take these keys and no others."""
     if missing := needed - data.keys():
         raise ValueError(f"{min(missing)!r} is missing")
-    if unknown := data.keys() - needed - (optional or set()):
+    if unknown := data.keys() - needed - optional:
         raise ValueError(f"unknown key {min(unknown)!r:.80}")
 
 

@@ -43,54 +43,15 @@ _TOKEN: Final = re.compile(
 _PART: Final = r"(?:[A-Z]*+[a-z]{2,}+|[A-Z]{2,}+)++[0-9]*+"
 _WORDS: Final = re.compile(rf"{_PART}(?:_(?:{_PART}|[0-9]+))*")
 _COMMON: Final = frozenset(
-    [
-        "backup",
-        "branch",
-        "builds",
-        "client",
-        "config",
-        "current",
-        "custom",
-        "debian",
-        "default",
-        "deploy",
-        "develop",
-        "docker",
-        "edge",
-        "feature",
-        "fedora",
-        "hotfix",
-        "latest",
-        "legacy",
-        "master",
-        "nightly",
-        "oracle",
-        "preview",
-        "private",
-        "prod",
-        "production",
-        "project",
-        "public",
-        "python",
-        "release",
-        "runner",
-        "server",
-        "service",
-        "shared",
-        "snapshot",
-        "stable",
-        "staging",
-        "static",
-        "target",
-        "testing",
-        "unstable",
-        "ubuntu",
-        "upload",
-        "volume",
-        "volumes",
-        "worker",
-        *("aarch64", "arm32v7", "arm64v8", "armv7l", "ppc64le", "riscv64", "x86_64"),
-    ]
+    re.findall(
+        "[a-z0-9_]+",
+        "backup branch builds client config current custom debian default deploy "
+        "develop docker edge feature fedora hotfix latest legacy master nightly "
+        "oracle preview private prod production project public python release "
+        "runner server service shared snapshot stable staging static target testing "
+        "unstable ubuntu upload volume volumes worker aarch64 arm32v7 arm64v8 "
+        "armv7l ppc64le riscv64 x86_64",
+    )
 )
 """Words that stand where an id may stand too, as `app:release` beside `app:3fa8b21`."""
 _USUAL: Final = frozenset(

@@ -21,7 +21,7 @@ another one is nobody's own then, which is told.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from trioproxy.api.families import (
@@ -146,7 +146,8 @@ class _Uniting:
             self._unite_family(family)
         self._unite_objects()
         self._values |= self._places.used_in(self._values.values())
-        self._unite_sockets()
+        others = self._unite_one(PROXY_VARIABLE, lambda one: one.limits.proxy_socket)
+        self._tell_of_others(PROXY_VARIABLE, others)
         self._unite_hides()
         for hole in self._differ:
             value = self._places.meant(hole)
@@ -166,16 +167,22 @@ class _Uniting:
             notes=tuple(self._notes),
         )
 
-    def _unite_sockets(self) -> None:
-        """Say where this proxy listens for what clients start, as one of the files does."""
-        parts = [part for part in self._parts if part.limits.proxy_socket]
-        if not parts:
-            return
-        mine = [part for part in parts if part.is_output]
-        socket = self._values[PROXY_VARIABLE] = (*mine, *parts)[0].limits.proxy_socket
-        if others := {part.limits.proxy_socket for part in parts} - {socket}:
+    def _unite_one(self, variable: str, of: Callable[[Part], str]) -> frozenset[str]:
+        """Of a value of which there can be one have the output's, else that of the first
+        file; what the others say."""
+        said = [(part, of(part)) for part in self._parts if of(part)]
+        if not said:
+            return frozenset()
+        mine = [value for part, value in said if part.is_output]
+        values = [value for _, value in said]
+        one = self._values[variable] = (*mine, *values)[0]
+        return frozenset(values) - {one}
+
+    def _tell_of_others(self, variable: str, others: Iterable[str]) -> None:
+        if others:
             self._notes.append(
-                f"{PROXY_VARIABLE} is {socket}, and in other files {', '.join(sorted(others))}"
+                f"{variable} is {self._values[variable]}, and in other files"
+                f" {', '.join(sorted(others))}"
             )
 
     def _unite_hides(self) -> None:
@@ -233,28 +240,12 @@ class _Uniting:
             else:
                 items = self._objects_of(variable, kind, limiting)
                 self._values[variable] = ",".join(items)
-        self._unite_networks(limiting)
-        owners = [part.objects.owner for part in limiting if part.objects.owner]
-        if owners:
-            mine = [part.objects.owner for part in limiting if part.is_output]
-            owner = self._values[OWNER_VARIABLE] = (*filter(None, mine), *owners)[0]
-            if others := sorted({*owners} - {owner}):
-                self._notes.append(
-                    f"{OWNER_VARIABLE} differs between the files: what was made by"
-                    f" {' and '.join(others)} is not its own in the result"
-                )
-
-    def _unite_networks(self, limiting: Sequence[Part]) -> None:
-        """Have what names no network join what one of the files says."""
-        named = [part for part in limiting if part.objects.network]
-        if not named:
-            return
-        mine = [part for part in named if part.is_output]
-        network = (*mine, *named)[0].objects.network
-        self._values[NETWORK_VARIABLE] = network
-        if others := {part.objects.network for part in named} - {network}:
+        others = self._unite_one(NETWORK_VARIABLE, lambda one: one.objects.network)
+        self._tell_of_others(NETWORK_VARIABLE, others)
+        if others := self._unite_one(OWNER_VARIABLE, lambda one: one.objects.owner):
             self._notes.append(
-                f"{NETWORK_VARIABLE} is {network}, and in other files {', '.join(sorted(others))}"
+                f"{OWNER_VARIABLE} differs between the files: what was made by"
+                f" {' and '.join(sorted(others))} is not its own in the result"
             )
 
     def _objects_of(
