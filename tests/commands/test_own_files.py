@@ -21,7 +21,8 @@ from trioproxy.file.permissions import parse_policy
 from trioproxy.hostpath import Mount, is_in_container, read_mounts
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.proposal import Proposal
-from trioproxy.learning.store import Written
+from trioproxy.learning.store import Store, Written
+from trioproxy.learning.wish import Wish
 
 MESSAGE = "lies in a folder that CREATE_BINDS lets clients write"
 
@@ -307,7 +308,7 @@ def test_learning_says_it(
 ) -> None:
     """The closing lines of learn, done as they are written, make the file start."""
     assert environment["HOME"]
-    Closing(file=str(file), listed=frozenset()).show(
+    Closing(store=Store(file, Wish(name="app", file=str(file)))).show(
         Written(evidence=Evidence(), others=Evidence(), damage="", proposal=Proposal())
     )
     told = capsys.readouterr().err.splitlines()

@@ -30,7 +30,7 @@ class Learning:
         """Ask one thing a second, save after each, end."""
         self.runs += 1
         store = Store(self.env, replace(WISH, file=str(self.env)))
-        evidence = store.begin()[0].evidence
+        evidence = store.begin().evidence
         evidence.begin(f"2026-{self.runs:04}", 1_000 * self.runs, has_command=self.has_command)  # fmt: skip
         seconds = 0.0
         recorder = Recorder(

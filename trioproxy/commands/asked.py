@@ -12,10 +12,12 @@ from trioproxy.commands import tell
 from trioproxy.commands.catalogue import is_ours, locate
 from trioproxy.config import CLIENT
 from trioproxy.errors import ConfigError
+from trioproxy.evidence.evidencefile import Loaded
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.files import read_text
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.proposal import Quiet
+from trioproxy.learning.store import Store
 from trioproxy.learning.wish import Strangers, Wish
 from trioproxy.values import value_class
 
@@ -105,6 +107,14 @@ class Asked:
             objects=STRANGERS.get(scope),
             restore=self.restore,
         )
+
+    def open(self, path: Path) -> tuple[Store, Loaded]:
+        """Look at a file, and at the evidence beside it, before anything is learned for it.
+
+        `ConfigError`: they cannot be extended as wished.
+        """
+        store = Store(path, self.wish(path), fresh=self.fresh)
+        return store, store.begin(self.within or "")
 
     def _read_ceiling(self) -> Policy | None:
         if self.within is None:

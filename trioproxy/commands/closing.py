@@ -59,15 +59,12 @@ NAMES_SHOWN: Final = 8
 class Closing:
     """What the end of a call has to tell of."""
 
-    file: str
-    listed: frozenset[str]
-    """What the env file granted and listed when the call began: all else is new."""
+    store: Store
     run: str = ""
     """The run that ends; none where files are merged."""
     until: Quiet | None = None
     never: frozenset[str] = frozenset()
     """States of the Engine that do not come up for this client."""
-    restored: frozenset[str] = frozenset()
     unread: Mapping[str, int] = field(default_factory=dict)
     """Requests that we could not read, by the reason."""
     unknown: Sequence[str] = ()
@@ -80,7 +77,9 @@ class Closing:
         if is_written:
             self._say_how_to_go_on()
         else:
-            say(f"{self.file} could not be written; what was learned is this:")
+            say(
+                f"{self.store.wish.file} could not be written; what was learned is this:"
+            )
             granted = sorted(saved.proposal.granted)
             say(f"{OPERATIONS_VARIABLE}={','.join(granted)}")
             lists = {**saved.proposal.lists.values, **saved.proposal.objects.values}
@@ -89,7 +88,7 @@ class Closing:
 
     def _say_how_to_go_on(self) -> None:
         """Say how to use the file, and where, if that is not where it was written."""
-        place = _place_of(self.file)
+        place = _place_of(self.store.wish.file)
         if place.why:
             say(f"trioproxy enforce will not start so: {place.why}; do this first:")
             for command in place.commands:
@@ -101,18 +100,18 @@ class Closing:
 
     def _granted(self, saved: Written, is_written: bool) -> Iterator[str]:
         evidence, proposal = saved.evidence, saved.proposal
-        granted = sorted(proposal.granted)
-        new = proposal.granted - self.listed
+        granted, listed = sorted(proposal.granted), self.store.listed
+        new = proposal.granted - listed
         allows = "allows" if is_written else "would allow"
         operations = count(len(granted), "operation")
-        yield f"trioproxy: {self.file} {allows} {operations}, {len(new)} of them new"
+        yield f"trioproxy: {self.store.wish.file} {allows} {operations}, {len(new)} of them new"
         marks = dict.fromkeys(new, "new") | dict.fromkeys(proposal.by_hand, "by hand")
         powers = powers_of(proposal)
         yield from _table(granted, evidence, marks, powers, width_of(sys.stderr))
-        yield from _asked(proposal.lists, evidence, self.listed, powers)
-        yield from _named(proposal.objects, self.listed)
+        yield from _asked(proposal.lists, evidence, listed, powers)
+        yield from _named(proposal.objects, listed)
         if self.run:
-            unseen = new - _seen_in(evidence, self.run) - self.restored
+            unseen = new - _seen_in(evidence, self.run) - self.store.wish.restore
             yield from _names(
                 "new, but not used in this run: the evidence file says that it was",
                 unseen,

@@ -20,6 +20,7 @@ from trioproxy.commands.closing import Closing, say_beyond
 from trioproxy.config import CLIENT
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.clients import Clients
+from trioproxy.evidence.ledger import evidence_path
 from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import REFUSED
 from trioproxy.files import cannot
@@ -29,7 +30,6 @@ from trioproxy.logs.logformats import FORMATS, PROGRAMS
 from trioproxy.logs.loglines import LINE_LIMIT
 from trioproxy.logs.logrun import CLIENTS_TOLD_APART, EVERYBODY, Log, united
 from trioproxy.quoting import visible
-from trioproxy.values import value_class
 
 STDIN: Final = "-"
 GZIP: Final = b"\x1f\x8b"
@@ -44,19 +44,19 @@ KNOWN: Final = f"logs of these are read: {PROGRAMS}; docs/learning.md has more"
 def learn(asked: Asked) -> int:
     """Read the logs, write what they show, and sum it up; the exit status."""
     # Each file is looked at before the first one is written, and before hours of reading.
-    targets = {} if asked.apart else {EVERYBODY: _Target.open(asked, EVERYBODY)}
+    stores = {} if asked.apart else {EVERYBODY: _open(asked, EVERYBODY)}
     logs = {name: _read_log(name, asked) for name in dict.fromkeys(asked.logs)}
     parts = united(logs.values())
     if not parts:
         raise _nothing_learned(logs, asked)
     if asked.apart:
         _refuse_to_split(asked, parts)
-        targets = {client: _Target.open(asked, client) for client in sorted(parts)}
+        stores = {client: _open(asked, client) for client in sorted(parts)}
     if not asked.quiet:
         for name, log in logs.items():
             for line in _told_of(_shown(name), log, asked):
                 tell.warn(line)
-    return max(target.save(parts[client], asked) for client, target in targets.items())
+    return max(_save(store, parts[name], asked) for name, store in stores.items())
 
 
 # -- reading -------------------------------------------------------------------------------
@@ -255,37 +255,23 @@ def _refuse_to_split(asked: Asked, clients: Collection[str]) -> None:
             )
 
 
-@value_class
-class _Target:
-    """One file that is to be written."""
+def _open(asked: Asked, client: str) -> Store:
+    """Look at the file for a client; stop before any work where it cannot be extended."""
+    path = _path(asked, client)
+    evidence = evidence_path(path)
+    if evidence.resolve() in {Path(log).resolve() for log in asked.logs}:
+        raise ConfigError(
+            f"{evidence} is the log, and where the evidence of {path} is stored",
+            hint="write another file with -o",
+        )
+    store, known = asked.open(path)
+    if known.damage:
+        tell.damaged(known.damage)
+    return store
 
-    store: Store
-    listed: frozenset[str]
-    """What it grants now."""
 
-    @classmethod
-    def open(cls, asked: Asked, client: str) -> "_Target":
-        """Look at the file; stop before any work where it cannot be extended."""
-        path = _path(asked, client)
-        store = Store(path, asked.wish(path), fresh=asked.fresh)
-        if store.path.resolve() in {Path(log).resolve() for log in asked.logs}:
-            raise ConfigError(
-                f"{store.path} is the log, and where the evidence of {path} is stored",
-                hint="write another file with -o",
-            )
-        known, listed = store.begin(asked.within or "")
-        if known.damage:
-            tell.damaged(known.damage)
-        return cls(store=store, listed=listed)
-
-    def save(self, evidence: Evidence, asked: Asked) -> int:
-        """Unite it with what is there, and sum up; the exit status."""
-        saved = self.store.save(evidence, is_final=True)
-        Closing(
-            file=self.store.wish.file,
-            listed=self.listed,
-            until=asked.until,
-            never=asked.never,
-            restored=asked.restore,
-        ).show(saved)
-        return say_beyond(self.store, asked.within)
+def _save(store: Store, evidence: Evidence, asked: Asked) -> int:
+    """Unite it with what is there, and sum up; the exit status."""
+    saved = store.save(evidence, is_final=True)
+    Closing(store=store, until=asked.until, never=asked.never).show(saved)
+    return say_beyond(store, asked.within)

@@ -31,7 +31,6 @@ from trioproxy.learning.flows import parse_states
 from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.store import Store
 from trioproxy.limits.limit import PROJECT_NAME
-from trioproxy.limits.objects import NO_OBJECTS
 
 SOCKET_PATH_LIMIT: Final = 100
 """A Unix socket's path holds 107 bytes; this leaves some for its name."""
@@ -165,25 +164,18 @@ def _live(asked: Asked) -> int:
     if asked.apart:
         return _apart(asked)
     clients = _read_clients(asked)
-    store = Store(asked.path, asked.wish(asked.path), fresh=asked.fresh)
-    known, listed = store.begin(asked.within or "")
+    store, known = asked.open(asked.path)
     needed = bool(asked.argv) or not asked.listen
     with _private_socket(asked.path, needed=needed) as private:
         config = _read_config(asked, private)
-        if warning := start.check_upstream(
-            config.upstream, config.all_listened, os.environ
-        ):
-            tell.warn(warning)
         plan = Plan(
             asked=asked,
             config=config,
             store=store,
             known=known,
-            listed=listed,
             docker_host=private,
             captured=_captured(config.upstream, asked),
             clients=clients,
-            objects=store.objects(known.evidence) if store.wish.objects else NO_OBJECTS,
             proxy_socket=_proxy_socket(store, config.listen),
             places=places_of(os.environ) if asked.argv else NOWHERE,
         )
@@ -205,10 +197,6 @@ def _apart(asked: Asked) -> int:
             hint="name the listeners with --listen, or a log with --from-log",
         )
     config = _read_config(asked, "")
-    if warning := start.check_upstream(
-        config.upstream, config.all_listened, os.environ
-    ):
-        tell.warn(warning)
     return start.run(learn_stack, asked, config)
 
 
@@ -325,10 +313,17 @@ def _captured(upstream: Address, asked: Asked) -> Sequence[str]:
 
 
 def _read_config(asked: Asked, private: str) -> Config:
+    from trioproxy.commands import start
+
     urls = (*([private] if private else []), *asked.listen)
-    return Config.read(
+    config = Config.read(
         tuple(map(parse_listener, urls)),
         upstream_address(asked.upstream, os.environ, docker_host=True),
         os.environ,
         level=os.environ.get("LOG_LEVEL") or "warning",
     )
+    if warning := start.check_upstream(
+        config.upstream, config.all_listened, os.environ
+    ):
+        tell.warn(warning)
+    return config

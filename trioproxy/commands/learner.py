@@ -4,6 +4,7 @@ What was asked for is a `Plan`, made in `commands.learn`; what is granted is dec
 `learning.proposal`, and written by `evidence.journal`.
 """
 
+import math
 import os
 import signal
 import sys
@@ -11,11 +12,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
 
-from trioproxy.api.families import Places
+from trioproxy.api.families import NOWHERE, Places
 from trioproxy.apiversion import oldest_of
 from trioproxy.commands import capture, child, start, tell
 from trioproxy.commands.asked import Asked, Scope
@@ -31,9 +33,8 @@ from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import BAD_REQUEST
 from trioproxy.evidence.unknown import UnknownRoutes
 from trioproxy.judge.gate import Gate
-from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.store import Store, Written
-from trioproxy.limits.objects import Objects
+from trioproxy.limits.objects import NO_OBJECTS
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import find_own
 from trioproxy.proxy.server import Server
@@ -50,6 +51,9 @@ AFTER_COMMAND: Final = 2.0
 
 LINGER = 60
 """Seconds for what the command left behind, from the last request on."""
+
+QUIET_EVERY: Final = 1.0
+"""Seconds between two looks whether it has been quiet for long."""
 
 LOOK_EVERY: Final = 0.1
 """Seconds between two looks at the processes that the command left behind."""
@@ -70,17 +74,13 @@ class Plan:
     store: Store
     known: Loaded
     """What earlier runs saw; this one adds to it."""
-    listed: frozenset[str]
-    """What the env file granted and listed when the run began."""
-    docker_host: str
-    captured: Sequence[str]
+    docker_host: str = ""
+    captured: Sequence[str] = ()
     """Paths at which the command finds our socket in place of the Engine's."""
-    clients: Clients | None
-    objects: Objects
-    """How objects are looked at; none: none are."""
-    proxy_socket: str
+    clients: Clients | None = None
+    proxy_socket: str = ""
     """What goes on in place of an Engine's socket in binds; empty: nothing does."""
-    places: Places
+    places: Places = NOWHERE
     """What `{base}` and the like stand for in what is learned."""
 
     @property
@@ -130,16 +130,8 @@ class Lesson:
     plan: Plan
     journal: Journal[Written]
     recorder: Recorder
-
-    def gate(self) -> Gate:
-        """What lets pass and looks at what comes."""
-        return Gate.learning(
-            self.plan.store.wish.ceiling,
-            learns_arguments=self.plan.store.wish.arguments,
-            objects=self.plan.objects,
-            proxy_socket=self.plan.proxy_socket,
-            is_alone=self.plan.asked.scope is Scope.OWN,
-        )
+    gate: Gate
+    """What lets pass and looks at what comes."""
 
 
 def begin(
@@ -148,12 +140,19 @@ def begin(
     complain: Callable[[TrioProxyError], None] = tell.complain,
 ) -> Lesson:
     """Begin a run of one client's."""
-    evidence = plan.known.evidence
+    evidence, store = plan.known.evidence, plan.store
+    gate = Gate.learning(
+        store.wish.ceiling,
+        learns_arguments=store.wish.arguments,
+        objects=store.objects(evidence) if store.wish.objects else NO_OBJECTS,
+        proxy_socket=plan.proxy_socket,
+        is_alone=plan.asked.scope is Scope.OWN,
+    )
     unknown = UnknownRoutes()
     teller = tell.Teller(plan.known, quiet=plan.asked.quiet, unknown=unknown, warn=warn)
     name = start.new_run(evidence.runs)
     evidence.begin(name, start.now(), has_command=bool(plan.command))
-    journal = Journal(plan.store, evidence, tell=teller.tell, complain=complain)
+    journal = Journal(store, evidence, tell=teller.tell, complain=complain)
     recorder = Recorder(
         evidence,
         now=time.time,
@@ -163,7 +162,7 @@ def begin(
         proxy_socket=plan.proxy_socket,
     )
     recorder.unknown = unknown
-    return Lesson(plan=plan, journal=journal, recorder=recorder)
+    return Lesson(plan=plan, journal=journal, recorder=recorder, gate=gate)
 
 
 async def _learn(plan: Plan, block: "Block | None") -> int:
@@ -196,7 +195,7 @@ async def _serve(
     plan, recorder = lesson.plan, lesson.recorder
     server = Server(
         config=plan.config,
-        gates={"": lesson.gate()},
+        gates={"": lesson.gate},
         log=log,
         observers={"": [recorder.note]},
         away=start.away(os.environ),
@@ -210,13 +209,9 @@ async def _serve(
             await _outlast(plan, recorder, stopping, server)
         else:
             tell.where(server.addresses, private=plan.docker_host)
-            if plan.asked.until is not None and plan.asked.until.seconds:
-                nursery.start_soon(
-                    _stop_when_quiet, recorder, plan.asked.until, stopping
-                )
             if block:
                 nursery.start_soon(_show, block, plan, recorder)
-            await stopping.event.wait()
+            await outwait(plan.asked, partial(_is_quiet, recorder), stopping)
     return child.KILLED_BY + stopping.number if status is None else status
 
 
@@ -249,17 +244,19 @@ async def _show(block: "Block", plan: Plan, recorder: Recorder) -> None:
     await live.show(block, watching, plan.store.wish.file)
 
 
-async def _stop_when_quiet(
-    recorder: Recorder, until: Quiet, stopping: Stopping
+async def outwait(
+    asked: Asked, is_quiet: Callable[[int], bool], stopping: Stopping
 ) -> None:
-    """End a learning without COMMAND when this run has seen nothing new for long."""
-    while True:
-        newest = recorder.evidence.last_birth()
-        left = until.seconds - (recorder.elapsed() - (newest or 0))
-        if left <= 0 and newest is not None:
-            break
-        await trio.sleep(max(left, 1))
-    stopping.event.set()
+    """Wait for a signal, or until nothing new was seen for as long as was asked for."""
+    seconds = asked.until.seconds if asked.until else 0
+    while not (stopping.event.is_set() or (seconds and is_quiet(seconds))):
+        with trio.move_on_after(QUIET_EVERY if seconds else math.inf):
+            await stopping.event.wait()
+
+
+def _is_quiet(recorder: Recorder, seconds: int) -> bool:
+    newest = recorder.evidence.last_birth()
+    return newest is not None and recorder.elapsed() - newest >= seconds
 
 
 async def stop(
@@ -356,12 +353,10 @@ async def finish(lesson: Lesson, status: int) -> int:
             return status
         evidence.forget_run()
     closing = Closing(
-        file=wish.file,
-        listed=plan.listed,
+        store=plan.store,
         run=evidence.run,
         until=plan.asked.until,
         never=plan.asked.never,
-        restored=wish.restore,
         unread=recorder.unread,
         unknown=tuple(recorder.unknown or ()),
     )

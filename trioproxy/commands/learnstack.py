@@ -13,7 +13,6 @@ from typing import Final
 
 import trio
 
-from trioproxy.api.families import NOWHERE
 from trioproxy.commands import start, tell
 from trioproxy.commands.asked import Asked
 from trioproxy.commands.learner import (
@@ -24,21 +23,17 @@ from trioproxy.commands.learner import (
     begin,
     finish,
     heeded,
+    outwait,
     serving,
 )
 from trioproxy.config import CLIENT, Config, TcpAddress
-from trioproxy.errors import ConfigError, TrioProxyError
-from trioproxy.learning.store import Store
-from trioproxy.limits.objects import NO_OBJECTS
+from trioproxy.errors import ConfigError
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import find_own
 from trioproxy.proxy.server import Server
 
 MOST_CLIENTS: Final = 256
 """Clients of one run: each has a file, and a table at the end."""
-
-LOOK_EVERY: Final = 1.0
-"""Seconds between two looks whether all have been quiet for long."""
 
 
 class Learners:
@@ -101,28 +96,17 @@ class Learners:
             raise ConfigError(
                 f"there are more than {MOST_CLIENTS} clients to learn from"
             )
-        asked, path = self._asked, self._path(client)
-        store = Store(path, asked.wish(path), fresh=asked.fresh)
-        known, listed = store.begin(asked.within or "")
-        objects = store.objects(known.evidence) if store.wish.objects else NO_OBJECTS
-        plan = Plan(
-            asked=asked,
-            config=self._config,
-            store=store,
-            known=known,
-            listed=listed,
-            docker_host="",
-            captured=(),
-            clients=None,
-            objects=objects,
-            proxy_socket="",
-            places=NOWHERE,
-        )
-        lesson = begin(plan, partial(_warn, client), partial(_complain, client))
+
+        def warn(text: str) -> None:
+            tell.warn(f"{client}: {text}")
+
+        store, known = self._asked.open(self._path(client))
+        plan = Plan(asked=self._asked, config=self._config, store=store, known=known)
+        lesson = begin(plan, warn, partial(tell.complain, warn=warn))
         self.lessons[client] = lesson
         self._nursery.start_soon(lesson.journal.run)
         self.server.reload(
-            lesson.gate(),
+            lesson.gate,
             [lesson.recorder.note],
             client,
             is_containers=is_containers,
@@ -144,16 +128,6 @@ class Learners:
         )
 
 
-def _warn(client: str, text: str) -> None:
-    tell.warn(f"{client}: {text}")
-
-
-def _complain(client: str, error: TrioProxyError) -> None:
-    tell.warn(f"{client}: {error}")
-    if error.hint:
-        tell.say(f"hint: {error.hint}")
-
-
 async def learn_stack(asked: Asked, config: Config) -> int:
     """Learn until a signal comes, or all are quiet, and write each file; the status."""
     with trio.open_signal_receiver(*heeded()) as signals:
@@ -170,20 +144,6 @@ async def learn_stack(asked: Asked, config: Config) -> int:
 
 async def _serve(learners: Learners, asked: Asked, signals: AsyncIterator[int]) -> None:
     server, stopping = learners.server, Stopping()
-    async with serving(server, signals, stopping) as nursery:
+    async with serving(server, signals, stopping):
         tell.where(server.addresses, private="")
-        if asked.until is not None and asked.until.seconds:
-            nursery.start_soon(
-                _stop_when_quiet, learners, asked.until.seconds, stopping
-            )
-        await stopping.event.wait()
-
-
-async def _stop_when_quiet(
-    learners: Learners, seconds: float, stopping: Stopping
-) -> None:
-    while True:
-        await trio.sleep(LOOK_EVERY)
-        if learners.is_quiet(seconds):
-            break
-    stopping.event.set()
+        await outwait(asked, learners.is_quiet, stopping)

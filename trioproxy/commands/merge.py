@@ -239,7 +239,7 @@ def command(*, files: tuple[str, ...], output: str) -> None:
         tell.damaged(damage)
     text = Store.read_env(store)
     listed = listed_operations(text, str(path)) or frozenset()
-    listed |= listed_items(text, str(path))
+    store.listed = listed | listed_items(text, str(path))
     united = store.unite_with(text)
     for note in united.notes:
         tell.warn(note)
@@ -247,7 +247,7 @@ def command(*, files: tuple[str, ...], output: str) -> None:
         map(Grant.parse, _marks(united, once_listed))
     )
     saved = store.save(parts.evidence, is_final=True)
-    Closing(file=str(path), listed=listed).show(saved)
+    Closing(store=store).show(saved)
 
 
 def _write_evidence(path: Path, parts: Parts) -> Saved:

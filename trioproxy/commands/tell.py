@@ -77,7 +77,7 @@ def warn(text: str) -> None:
     say(f"trioproxy: {text}")
 
 
-def complain(error: TrioProxyError) -> None:
+def complain(error: TrioProxyError, warn: Callable[[str], None] = warn) -> None:
     """Say what went wrong while learning goes on."""
     warn(str(error))
     if error.hint:

@@ -57,17 +57,16 @@ class Store(Ledger):
         super().__init__(evidence_path(env), fresh=fresh)
         self.env = env
         self.wish = wish
+        self.listed = frozenset[str]()
+        """What the env file granted and listed when learning began: all else is new."""
 
     def open(self) -> evidencefile.Loaded:
         """Look at both files before anything is learned; what is known so far."""
         disk.check_target(self.env)
         return super().open()
 
-    def begin(
-        self, ceiling_name: str = ""
-    ) -> tuple[evidencefile.Loaded, frozenset[str]]:
-        """Open both for learning: what is known so far, and what the env file grants
-        and lists.
+    def begin(self, ceiling_name: str = "") -> evidencefile.Loaded:
+        """Open both for learning; what is known so far.
 
         `ConfigError`: they cannot be extended as wished, which is said before any work.
         """
@@ -77,8 +76,8 @@ class Store(Ledger):
         listed = listed_operations(text, self.wish.file)
         refuse_cut(loaded.evidence, text, self.wish.file, listed)
         refuse_restore(loaded.evidence, text, self.wish)
-        granted = listed or frozenset()
-        return loaded, granted | listed_items(text, self.wish.file)
+        self.listed = (listed or frozenset()) | listed_items(text, self.wish.file)
+        return loaded
 
     def beyond(self) -> list[str]:
         """What the env file grants that its ceiling, if it has one, is not proven to."""
