@@ -67,13 +67,14 @@ async def running(
     log: Literal["stdout", "stderr"] = "stderr",
     measured: bool = True,
     inside: Sequence[str] = (),
+    program: Sequence[str] = ("-m", "trioproxy"),
 ) -> AsyncIterator[Running]:
     """Run `trioproxy ARGS` until the block ends; `log` is where it writes that.
 
-    `inside`: words of a command that becomes it, as in a namespace.
+    `inside`: words of a command that becomes it, as in a namespace. `program`: as of `run`.
     """
     process = await trio.lowlevel.open_process(
-        [*inside, sys.executable, "-m", "trioproxy", *args],
+        [*inside, sys.executable, *program, *args],
         env=environment(variables or {}, measured=measured),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -141,8 +141,10 @@ async def test_what_the_command_leaves_behind_is_learned(learn: Learning) -> Non
 
 async def test_a_daemon_is_not_waited_for_for_ever(learn: Learning) -> None:
     """Who never asks again is left after a while, by name."""
-    daemon = f"import time\n{client_sending()[2]}\ntime.sleep(100)"
-    command = (sys.executable, "-c", LATER, daemon, LIST)
+    daemon = f"import time\n{client_sending()[2]}\nos.write(1, b'.')\ntime.sleep(100)"
+    # It has asked before the command ends, however long it took to begin.
+    starts = LATER.replace("stdout=-3", "stdout=-1").strip() + ".stdout.read(1)"
+    command = (sys.executable, "-c", starts, daemon, LIST)
     done = await learn("--", *command, lingering=1)
     assert done.status == 0
     assert "left without a Docker socket: 1 process" in done.err

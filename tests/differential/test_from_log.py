@@ -91,7 +91,7 @@ class Logging:
 
     def stop(self) -> bytes:
         """Let it end what it has begun; all that it logged."""
-        for _ in range(20):
+        for _ in range(int(PATIENCE)):
             # One that comes while the master is about to watch its worker is lost.
             self.process.send_signal(signal.SIGUSR1)
             with suppress(subprocess.TimeoutExpired):

@@ -17,6 +17,7 @@ import pytest
 
 from tests.end_to_end.proxies import enforcing
 from tests.engine import Engine, scratch_engine
+from tests.patience import PATIENCE
 from trioproxy.api.matched import with_segments
 from trioproxy.api.redaction import MARKER
 from trioproxy.api.routes import ENDPOINTS, Effect, Endpoint
@@ -154,7 +155,7 @@ class Stage:
         one = self.make("/services/create", service(3), "SERVICES")
         version = json.loads(ask(self.raw, "GET", f"/services/{one}")[1])["Version"]
         self.make(f"/services/{one}/update?version={version['Index']}", service(4))
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not (tasks := json.loads(ask(self.raw, "GET", "/tasks")[1])):
             assert time.monotonic() < deadline
         self.names["TASKS"] = [task["ID"] for task in tasks]

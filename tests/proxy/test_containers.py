@@ -15,6 +15,7 @@ from tests.fakes import Client, EngineConnection, FakeEngine, connect, response
 from tests.patience import PATIENCE
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.file.permissions import parse_policy
+from trioproxy.judge import identity
 from trioproxy.judge.gate import Gate
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
@@ -403,19 +404,21 @@ async def test_who_had_the_address_before_is_listed_a_moment_longer(
     assert (await stack.ask())[0] == 200
 
 
-async def test_a_question_that_takes_long_needs_a_time(stack: Stack) -> None:
+async def test_a_question_that_takes_long_needs_a_time(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where the Engine takes longer to answer than a container runs for sure, it is asked when that began."""
+    monkeypatch.setattr(identity, "LONG", 0.01)
     stack.host.containers = [container("ps", status="Up 4 seconds")]
     stack.host.started["1" * 64] = time.time() + 60
     stack.host.holds_back = trio.Event()
-    async with trio.open_nursery() as nursery:
-
-        async def ask() -> None:
-            assert (await stack.ask())[0] == 403
-
-        nursery.start_soon(ask)
-        await trio.sleep(3.1)
-        stack.host.holds_back.set()
+    client = await stack.connect()
+    await client.ask("GET", "/containers/json")
+    with trio.fail_after(PATIENCE):
+        await stack.host.is_asked.wait()
+    await trio.sleep(2 * identity.LONG)
+    stack.host.holds_back.set()
+    assert (await client.read_response()).status == 403
 
 
 GONE: dict[str, object] = {

@@ -18,6 +18,7 @@ from tests.fakes import (
     response,
     settle,
 )
+from tests.patience import PATIENCE
 from tests.proxy.conftest import OPEN, Proxy, Start
 from tests.proxy.test_floods import MOST_CALLS, turns
 from tests.proxy.test_objects import LISTED, OWN, container, image
@@ -494,7 +495,7 @@ async def test_a_volume_that_was_made_anew(start: Start) -> None:
         raw = json.dumps(value).encode()
         await engine.send(chunk(raw))
         made = {"Name": "cache", "Driver": "local", "Labels": labels}
-        with trio.fail_after(10):  # it is asked about each time
+        with trio.fail_after(PATIENCE):  # it is asked about each time
             asked = await questions.answer(body=json.dumps(made).encode())
         assert asked.line == b"GET /volumes/cache HTTP/1.1"
         if labels:
