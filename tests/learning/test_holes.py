@@ -103,7 +103,7 @@ def test_values_become_items(
 def test_the_page_shows_what_is_learned() -> None:
     """The table of docs/learning.md, read as it stands, comes out of these runs."""
     page = (Path(__file__).parents[2] / "docs" / "learning.md").read_text()
-    table = page.partition("| first run | second run |")[2].partition("\n\n")[0]
+    table = page.partition("|first run|second run|")[2].partition("\n\n")[0]
     rows = [re.findall("`([^`]+)`", row) for row in table.splitlines()[2:]]
     assert len(rows) == 5
     for *made, wanted in rows[:4]:
