@@ -54,16 +54,20 @@ OF_ENVIRONMENTS: Final = frozenset(
         "annotation.io.kubernetes.container.hash",
         "annotation.kubectl.kubernetes.io/last-applied-configuration",
         "com.docker.compose.config-hash",
+        "com.microsoft.developer.usvc-dev.lifecycle-key",
         "devcontainer.metadata",
         "io.kubernetes.container.hash",
         "io.podman.compose.config-hash",
+        "k3d.cluster.token",
         "kubectl.kubernetes.io/last-applied-configuration",
+        "net.azure-devices.edge.create-options",
+        "net.azure-devices.edge.env",
         "org.testcontainers.container-hash",
         "org.testcontainers.hash",
         "org.testcontainers.reuse-hash",
     }
 )
-"""Labels by which tools keep an environment, or a digest of one, that can be tried out."""
+"""Labels by which tools keep an environment, a value of one (k3d), or a digest, that can be tried out."""
 
 _HOLDING: Final = frozenset({dict, list})
 _MOST_KNOWN: Final = 4096
