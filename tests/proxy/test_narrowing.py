@@ -502,6 +502,44 @@ async def test_a_volume_that_was_made_anew(start: Start) -> None:
             assert await client.arrived() == chunk(raw + b"\n")
 
 
+LONG_LABEL = "x" * 3_000_000
+"""Who makes a volume says how long its labels are."""
+
+
+async def test_streams_that_remember_much_have_room_for_it(start: Start) -> None:
+    """Of what its streams remember a client has a third of the room, and no more: the next is 503,
+    until one ends. What a stream hears of is as much a part of that as what it begins with."""
+    proxy = await start({**LISTED, "ONLY_VOLUMES": "@own", "ONLY_CONTAINERS": "*"})
+    volume = {"Name": "v", "Driver": "local"}
+    volume["Labels"] = {**OWN, "com.docker.compose.project": LONG_LABEL}
+
+    async def watch(*volumes: object) -> tuple[int, Client, EngineConnection]:
+        client, engine = await listing(proxy, target="/events")
+        await engine.send(HEADS["events"])
+        questions = await proxy.fake.accept()
+        for path, found in (
+            ("/networks", []),
+            ("/volumes", {"Volumes": list(volumes)}),
+        ):
+            asked = await questions.answer(body=json.dumps(found).encode())
+            assert asked.line == f"GET {path} HTTP/1.1".encode()
+        status = int((await client.read_head()).split()[1])
+        return status, client, engine
+
+    streams = [await watch(volume) for _ in range(6)]
+    assert [status for status, _, _ in streams] == [200] * 6
+    status, _, _ = await watch(volume)
+    assert status == 503
+    for _ in range(2):
+        _, client, engine = streams.pop()
+        gone = {"Type": "volume", "Action": "destroy", "Actor": {"ID": "v"}}
+        await engine.send(chunk(json.dumps(gone).encode()))
+        assert b"destroy" in await client.arrived()
+        assert (await watch(volume))[0] == 200
+    status, client, engine = await watch()
+    assert status == 200  # what is little has room in any case
+
+
 async def test_a_stream_is_cut_where_less_is_shown(named: Proxy) -> None:
     """A new policy is no policy for a stream of weeks, unless what is shown is the same."""
     client, _, _ = await watching(named)
@@ -613,6 +651,27 @@ async def test_volumes_without_names(named: Proxy) -> None:
     ]
     assert found["Warnings"] is None
     assert found.keys() == {"Warnings", "Volumes"}
+
+
+async def test_who_has_volumes_has_room(named: Proxy) -> None:
+    """What all containers have is remembered for one list of volumes: of a client's lists it has room
+    as bodies have, and the next is 503."""
+    user = listed(1, {"com.docker.compose.project": LONG_LABEL})
+    user["Mounts"] = [{"Type": "volume", "Name": "v9"}]
+    begin = b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n[%b,"
+    clients = list[Client]()
+    for _ in range(7):
+        client, engine = await listing(named, target="/volumes")
+        await engine.send(answer({"Volumes": VOLUMES}))
+        questions = await named.fake.accept()
+        for _ in range(ONE_BY_ONE):
+            await questions.answer(body=b"[]")
+        await questions.read_request()
+        await questions.send(begin % json.dumps(user).encode())
+        clients.append(client)
+    assert (await clients.pop().read_response()).status == 503
+    await settle()
+    assert [await client.is_open() for client in clients] == [True] * 6
 
 
 async def test_redacted_events_come_one_by_one(start: Start) -> None:

@@ -469,10 +469,9 @@ class Exchange:
         # Loaded with the policy: most limit nothing that is shown.
         from trioproxy.proxy.narrowing import Narrowing
 
-        client, engine, admitted = self._sides.client, self._sides.engine, self.admitted
+        client, admitted = self._sides.client, self.admitted
         assert admitted.verdict.showing is not None  # noqa: S101  who calls has looked
-        gate, shared = self._sides.admission.gate, self._sides.shared
-        narrowing = Narrowing(admitted.verdict.showing, response, engine, gate, shared)
+        narrowing = Narrowing(admitted.verdict.showing, response, self._sides)
         self._narrowing = narrowing
         try:
             first = await narrowing.begin(head, data, admitted.expected)
@@ -494,8 +493,7 @@ class Exchange:
 
         sides, verdict = self._sides, self.admitted.verdict
         assert verdict.tried is not None  # noqa: S101  who calls has looked
-        gate = sides.admission.gate
-        counting = Counting(verdict.tried, response, sides.engine, gate, sides.shared)
+        counting = Counting(verdict.tried, response, sides)
         self._narrowing = counting
         try:
             if not self.admitted.traits.is_finite:

@@ -14,9 +14,10 @@ Events ask what there is when they begin, for of what goes they tell an id alone
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import inf
-from typing import Final
+from sys import getsizeof
+from typing import TYPE_CHECKING, Final
 
 from trioproxy.api.answers import Shape, Tells
 from trioproxy.api.families import Kind
@@ -42,8 +43,7 @@ from trioproxy.http.response import (
     is_packed,
     with_body,
 )
-from trioproxy.judge.gate import Gate
-from trioproxy.judge.outcome import Narrowed, Waits
+from trioproxy.judge.outcome import Narrowed
 from trioproxy.judge.showing import (
     HIDDEN,
     Looking,
@@ -58,13 +58,14 @@ from trioproxy.judge.showing import (
 )
 from trioproxy.judge.sums import SUMMED, Sum
 from trioproxy.limits.things import Thing, listed
-from trioproxy.proxy.bodies import in_turns
-from trioproxy.proxy.engine import Engine
+from trioproxy.proxy.bodies import Reading, in_turns
 from trioproxy.proxy.listing import Content, Take, Turns
 from trioproxy.proxy.relay import LAST_CHUNK
 from trioproxy.proxy.resolve import LISTS, OK, THEIR_KEYS, Resolver, ask_each, shape_of
-from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.wire import Wire
+
+if TYPE_CHECKING:
+    from trioproxy.proxy.exchange import Sides
 
 SHORT: Final = 64 * 1024
 """Up to here an answer is held until it is whole, and goes with its length."""
@@ -73,27 +74,29 @@ ONE_BY_ONE: Final = 8
 """Volumes without names about which the Engine is asked one by one."""
 
 MOST_KNOWN: Final = 16_384
-"""Things that one stream of events remembers, a few hundred bytes each."""
+"""Things that one stream of events remembers."""
+
+A_THING: Final = 512
+"""Bytes that each of them takes besides its texts."""
+
+FREE: Final = 16 * 1024
+"""Bytes of them that have room in any case: some twenty. More has it beside what is judged
+(`Bodies`), for a client that has two thousand may watch by a thousand streams."""
 
 
 class Narrowing:
     """One answer. Closing: `close`, whatever happened."""
 
     def __init__(
-        self,
-        showing: Showing,
-        response: ResponseHead,
-        engine: Engine,
-        gate: Gate,
-        shared: Shared,
+        self, showing: Showing, response: ResponseHead, sides: "Sides"
     ) -> None:
         self._showing = showing
-        self._wire = engine.wire
-        self._buffer = shared.buffer
-        self._asking = _Asking(showing, gate, shared, engine.waits)
+        self._wire = sides.engine.wire
+        self._buffer = sides.shared.buffer
+        self._asking = _Asking(showing, sides)
         self._elements = Elements(showing.answer.shape)
         self._writer = _Writer(showing.answer.shape)
-        self._content = Content(engine.wire, response.framing)
+        self._content = Content(self._wire, response.framing)
         self._left = showing.limit
         has_sums = showing.narrows and Tells.USAGE in showing.answer.parts.values()
         self._sums: dict[Tells, Sum] | None = {} if has_sums else None
@@ -319,13 +322,15 @@ class _Writer:
 class _Asking:
     """Questions about one answer, on a connection of our own."""
 
-    def __init__(
-        self, showing: Showing, gate: Gate, shared: Shared, waits: Waits | None
-    ) -> None:
+    def __init__(self, showing: Showing, sides: "Sides") -> None:
+        shared = sides.shared
         self._objects = showing.objects
         self._engine = shared.engine()
-        self._engine.waits = waits
+        self._engine.waits = sides.engine.waits
+        gate = sides.admission.gate
         self._resolver = Resolver(self._engine, gate, shared.remembered)
+        self._reading = Reading(shared.bodies, sides.client.group)
+        self._weight = -FREE
         self._known = dict[tuple[Kind, str], Thing]()
         """What was said before; the oldest first."""
         self._turns, self._watch = Turns(), shared.watch
@@ -337,8 +342,17 @@ class _Asking:
         """How many containers are shown, by their images."""
 
     def close(self) -> None:
-        """Close the connection, if there is one."""
+        """Close the connection, if there is one, and hold nothing any more."""
         self._engine.drop()
+        self._reading.release()
+
+    def _hold(self, thing: Thing, sign: int = 1) -> None:
+        """Say that a thing is kept, or with -1 that it is not any more. Raises `TooManyBodies`."""
+        texts = (thing.id, *thing.names, thing.image, *thing.volumes)
+        texts += (*thing.labels.values(), *(thing.inherited or {}).values())
+        self._weight += sign * (A_THING + sum(map(getsizeof, texts)))
+        if self._weight > 0 or sign < 0:
+            self._reading.keep(max(self._weight, 0))
 
     def at_once(self, need: NeedOfAnswer) -> Thing | None:
         """Give what is known already, as it is of most containers."""
@@ -359,8 +373,11 @@ class _Asking:
                 return await resolver.containers(need.ids)
             case NeedUsers():
                 if self._of_images is None:
-                    inside = await self._inside(Kind.CONTAINER)
-                    self._of_images = Counter(one.image for one in inside)
+                    users = Counter[str]()
+                    await self._inside(
+                        Kind.CONTAINER, lambda one: users.update((one.image,))
+                    )
+                    self._of_images = users
                 return self._of_images[need.image]
             case NeedKnown():
                 return await self._recall(need)
@@ -389,7 +406,9 @@ class _Asking:
             thing = listed(Kind.CONTAINER, value)
             if thing.volumes:
                 volumes = thing.volumes
-                found.append(self._objects.remembered(thing)._replace(volumes=volumes))
+                user = self._objects.remembered(thing)._replace(volumes=volumes)
+                self._hold(user)
+                found.append(user)
 
         await self._list(Kind.CONTAINER, take)
         for thing in found:
@@ -405,34 +424,38 @@ class _Asking:
         # Who filters events does not hear of all that goes, and the name of a volume comes again.
         thing = None if need.is_new else self._known.get(key)
         if thing is None:
-            self._known.pop(key, None)
+            self._forget(key)
             thing = await self._resolver.find(need.kind, need.id)
             # A volume that nobody named gets its users only later.
             if thing is not None and not thing.is_anonymous:
                 self._remember(thing)
         if need.is_over:
-            self._known.pop(key, None)
+            self._forget(key)
         return thing
 
     def _remember(self, thing: Thing) -> None:
         if len(self._known) >= MOST_KNOWN:
-            del self._known[next(iter(self._known))]
-        self._known[thing.kind, thing.id] = self._objects.remembered(thing)
+            self._forget(next(iter(self._known)))
+        self._forget((thing.kind, thing.id))
+        self._known[thing.kind, thing.id] = known = self._objects.remembered(thing)
+        self._hold(known)
+
+    def _forget(self, key: tuple[Kind, str]) -> None:
+        if (known := self._known.pop(key, None)) is not None:
+            self._hold(known, -1)
 
     async def know(self, kinds: Iterable[Kind]) -> None:
         """Know what is inside: of what goes there may be nothing to be asked any more."""
         for kind in kinds:
-            for thing in await self._inside(kind):
-                self._remember(thing)
+            await self._inside(kind, self._remember)
 
-    async def _inside(self, kind: Kind) -> list[Thing]:
-        """All of a kind that is inside."""
-        found = list[Thing]()
+    async def _inside(self, kind: Kind, take: Callable[[Thing], None]) -> None:
+        """Give all of a kind that is inside to `take`."""
         for thing in await self._candidates(kind):
             whole = await self._complete(thing)
             if self._objects.shows(whole):
-                found.append(whole)
-        return found
+                take(whole)
+            self._hold(thing, -1)
 
     async def _complete(self, thing: Thing) -> Thing:
         """Describe one of many, with turns of others in between."""
@@ -449,6 +472,7 @@ class _Asking:
             thing = listed(kind, value)
             if self._objects.may_show(thing):
                 found.append(self._objects.remembered(thing))
+                self._hold(found[-1])
 
         await self._list(kind, take)
         return found
