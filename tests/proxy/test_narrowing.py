@@ -510,8 +510,8 @@ async def test_streams_that_remember_much_have_room_for_it(start: Start) -> None
     """Of what its streams remember a client has a third of the room, and no more: the next is 503,
     until one ends. What a stream hears of is as much a part of that as what it begins with."""
     proxy = await start({**LISTED, "ONLY_VOLUMES": "@own", "ONLY_CONTAINERS": "*"})
-    volume = {"Name": "v", "Driver": "local"}
-    volume["Labels"] = {**OWN, "com.docker.compose.project": LONG_LABEL}
+    labels = {**OWN, "com.docker.compose.project": LONG_LABEL}
+    volume = {"Name": "v", "Driver": "local", "Labels": labels}
 
     async def watch(*volumes: object) -> tuple[int, Client, EngineConnection]:
         client, engine = await listing(proxy, target="/events")
