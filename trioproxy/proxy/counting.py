@@ -7,7 +7,6 @@ counted no further, and disturbs nobody.
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from trioproxy.errors import BadRequest, UpstreamError, UpstreamLost
 from trioproxy.http.framing import (
@@ -16,23 +15,29 @@ from trioproxy.http.framing import (
     content_of,
 )
 from trioproxy.http.response import ResponseHead, is_packed
+from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Narrowed
 from trioproxy.judge.showing import Showing
+from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.listing import PIECE
 from trioproxy.proxy.narrowing import Narrowing
+from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.wire import Wire
-
-if TYPE_CHECKING:
-    from trioproxy.proxy.exchange import Sides
 
 
 class Counting(Narrowing):
     """One answer. Closing: `close`, whatever happened."""
 
     def __init__(
-        self, showing: Showing, response: ResponseHead, sides: "Sides"
+        self,
+        showing: Showing,
+        response: ResponseHead,
+        engine: Engine,
+        gate: Gate,
+        shared: Shared,
+        group: str,
     ) -> None:
-        super().__init__(showing, response, sides)
+        super().__init__(showing, response, engine, gate, shared, group)
         self._boundary = content_of(response.framing, UpstreamError)
         self._may_close = response.framing is UNTIL_CLOSE
         self._is_given_up = False

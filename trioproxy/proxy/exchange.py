@@ -469,9 +469,12 @@ class Exchange:
         # Loaded with the policy: most limit nothing that is shown.
         from trioproxy.proxy.narrowing import Narrowing
 
-        client, admitted = self._sides.client, self.admitted
+        client, engine, admitted = self._sides.client, self._sides.engine, self.admitted
         assert admitted.verdict.showing is not None  # noqa: S101  who calls has looked
-        narrowing = Narrowing(admitted.verdict.showing, response, self._sides)
+        gate, shared = self._sides.admission.gate, self._sides.shared
+        narrowing = Narrowing(
+            admitted.verdict.showing, response, engine, gate, shared, client.group
+        )
         self._narrowing = narrowing
         try:
             first = await narrowing.begin(head, data, admitted.expected)
@@ -493,7 +496,10 @@ class Exchange:
 
         sides, verdict = self._sides, self.admitted.verdict
         assert verdict.tried is not None  # noqa: S101  who calls has looked
-        counting = Counting(verdict.tried, response, sides)
+        gate, group = sides.admission.gate, sides.client.group
+        counting = Counting(
+            verdict.tried, response, sides.engine, gate, sides.shared, group
+        )
         self._narrowing = counting
         try:
             if not self.admitted.traits.is_finite:

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from math import inf
 from sys import getsizeof
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from trioproxy.api.answers import Shape, Tells
 from trioproxy.api.families import Kind
@@ -43,7 +43,8 @@ from trioproxy.http.response import (
     is_packed,
     with_body,
 )
-from trioproxy.judge.outcome import Narrowed
+from trioproxy.judge.gate import Gate
+from trioproxy.judge.outcome import Narrowed, Waits
 from trioproxy.judge.showing import (
     HIDDEN,
     Looking,
@@ -59,13 +60,12 @@ from trioproxy.judge.showing import (
 from trioproxy.judge.sums import SUMMED, Sum
 from trioproxy.limits.things import Thing, listed
 from trioproxy.proxy.bodies import Reading, in_turns
+from trioproxy.proxy.engine import Engine
 from trioproxy.proxy.listing import Content, Take, Turns
 from trioproxy.proxy.relay import LAST_CHUNK
 from trioproxy.proxy.resolve import LISTS, OK, THEIR_KEYS, Resolver, ask_each, shape_of
+from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.wire import Wire
-
-if TYPE_CHECKING:
-    from trioproxy.proxy.exchange import Sides
 
 SHORT: Final = 64 * 1024
 """Up to here an answer is held until it is whole, and goes with its length."""
@@ -88,12 +88,20 @@ class Narrowing:
     """One answer. Closing: `close`, whatever happened."""
 
     def __init__(
-        self, showing: Showing, response: ResponseHead, sides: "Sides"
+        self,
+        showing: Showing,
+        response: ResponseHead,
+        engine: Engine,
+        gate: Gate,
+        shared: Shared,
+        group: str,
     ) -> None:
+        """`group`: the client that asks."""
         self._showing = showing
-        self._wire = sides.engine.wire
-        self._buffer = sides.shared.buffer
-        self._asking = _Asking(showing, sides)
+        self._wire = engine.wire
+        self._buffer = shared.buffer
+        reading = Reading(shared.bodies, group)
+        self._asking = _Asking(showing, gate, shared, engine.waits, reading)
         self._elements = Elements(showing.answer.shape)
         self._writer = _Writer(showing.answer.shape)
         self._content = Content(self._wire, response.framing)
@@ -322,14 +330,19 @@ class _Writer:
 class _Asking:
     """Questions about one answer, on a connection of our own."""
 
-    def __init__(self, showing: Showing, sides: "Sides") -> None:
-        shared = sides.shared
+    def __init__(
+        self,
+        showing: Showing,
+        gate: Gate,
+        shared: Shared,
+        waits: Waits | None,
+        reading: Reading,
+    ) -> None:
         self._objects = showing.objects
         self._engine = shared.engine()
-        self._engine.waits = sides.engine.waits
-        gate = sides.admission.gate
+        self._engine.waits = waits
         self._resolver = Resolver(self._engine, gate, shared.remembered)
-        self._reading = Reading(shared.bodies, sides.client.group)
+        self._reading = reading
         self._weight = -FREE
         self._known = dict[tuple[Kind, str], Thing]()
         """What was said before; the oldest first."""
