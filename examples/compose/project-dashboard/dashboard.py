@@ -8,4 +8,4 @@ for one in client.containers.list():
     said = one.logs(tail=1).decode().strip()
     environment = " ".join(one.attrs["Config"]["Env"] or [])
     line = f"{one.name} {one.status} {memory // 1024} KiB; {said}; {environment}"
-    print(line)  # noqa: T201  that is what it is for
+    print(line)
