@@ -1,7 +1,6 @@
 """`trioproxy approve`: what was refused, one after the other, to be allowed or not."""
 
 import difflib
-import json
 import sys
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ import click
 from trioproxy.commands.observed import read_evidence
 from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.commands.sheetlines import line_data, power_text
-from trioproxy.commands.terminal import show
+from trioproxy.commands.terminal import show, write_data
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file.permissions import parse_policy_file
@@ -167,7 +166,7 @@ def _approve(
     _check_names(named, asked)
     _check_roots(policy, asked, names, root_names)
     if as_json and not named:
-        click.echo(json.dumps(list(map(line_data, asked)), indent=2))
+        write_data(list(map(line_data, asked)))
         return STILL_REFUSED if found else 0
     answers = (
         Answers(allowed=list(dict.fromkeys((*names, *root_names))))
@@ -184,7 +183,7 @@ def _approve(
     said = {*answers.allowed, *answers.declined}
     left = [one.grant.name for one in found if one.grant.name not in said]
     if as_json:
-        click.echo(json.dumps({"allowed": answers.allowed, "left": left}, indent=2))
+        write_data({"allowed": answers.allowed, "left": left})
     return STILL_REFUSED if left else 0
 
 

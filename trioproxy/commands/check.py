@@ -1,6 +1,5 @@
 """`trioproxy check`: what a file is worth, and whether it lets a request pass."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from trioproxy.api.matched import Request
 from trioproxy.apiversion import is_older, oldest_of, too_old
 from trioproxy.commands.observed import evidence_next_to, read_evidence
 from trioproxy.commands.policyfile import PolicyFile
-from trioproxy.commands.terminal import show
+from trioproxy.commands.terminal import show, write_data
 from trioproxy.errors import BadRequest, BadTarget, ConfigError
 from trioproxy.http import jsonbody
 from trioproxy.http.request import NEVER_FORWARDED
@@ -124,7 +123,7 @@ def _show_file(
         data: dict[str, object] = {"file": file.path, "mode": mode, "operations": count}
         data["limited"] = sorted(file.policy.limits.families)
         data |= {"warnings": file.warnings, **worth.data()}
-        click.echo(json.dumps(data, indent=2))
+        write_data(data)
     else:
         families = ",".join(sorted(file.policy.limits.families))
         limited = f" limited={families}" if families else ""
@@ -151,7 +150,7 @@ def _check_request(
         if as_json:
             data = {"file": file.path, "allowed": False, "reason": "bad-request"}
             data |= {"status": error.status, "message": str(error)}
-            click.echo(json.dumps(data, indent=2))
+            write_data(data)
         else:
             show(f"refused: {error.status}, whatever the policy: {error}")
         return REFUSED
@@ -163,7 +162,7 @@ def _check_request(
         data = {"file": file.path, **_as_data(request, decision)}
         data |= {} if upstream is None else {"old": old}
         data |= {"outdated": outdated} if outdated else {}
-        click.echo(json.dumps(data, indent=2))
+        write_data(data)
     else:
         show(*_told(request, found, outdated))
     _show_old([] if as_json else old)

@@ -1,18 +1,16 @@
 """`trioproxy diff`: what one file grants more or less than another, or than was needed."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from trioproxy.api.routes import CONNECTS
-from trioproxy.commands.drift import Drifted
-from trioproxy.commands.flipped import Flipped
+from trioproxy.commands.beside import Drifted, Flipped
 from trioproxy.commands.observed import is_evidence, read_evidence
-from trioproxy.commands.policyfile import PolicyFile, as_code
+from trioproxy.commands.policyfile import PolicyFile, as_code, fenced
 from trioproxy.commands.sheetlines import line_data, power_text, way_data
-from trioproxy.commands.terminal import show, write
+from trioproxy.commands.terminal import show, write, write_data
 from trioproxy.commands.views import Form, refuse_output, viewed, write_page
 from trioproxy.judge.meaning import meaning_of
 from trioproxy.learning.proposal import propose
@@ -76,10 +74,10 @@ def command(*, old: str, new: str, form: Form, output: str | None, days: int) ->
     if form is Form.JSON:
         data = _data(old, new, found)
         data |= {"observed": flipped.data()} if flipped else {}
-        click.echo(json.dumps(data, indent=2))
+        write_data(data)
     elif form is Form.MARKDOWN:
-        fenced = ["", "```text", *told, "```"] if told else []
-        write((*_markdown(files, found), *fenced))
+        more = ["", *fenced(told)] if told else []
+        write((*_markdown(files, found), *more))
     elif form is Form.TEXT:
         show(*_text(old, new, found), *told)
     return MORE if found.more or found.is_root_new else 0
@@ -94,7 +92,7 @@ def _beside(file: str, evidence: str, form: Form, output: str | None, days: int)
         case Form.MARKDOWN:
             write(found.markdown())
         case Form.JSON:
-            click.echo(json.dumps(found.data(), indent=2))
+            write_data(found.data())
         case Form.HTML:
             write_page(file, output, live=evidence)
     return MORE if found.refused else 0

@@ -1,6 +1,5 @@
 """`trioproxy explain`: what a file grants, how risky it is, and what was seen of it."""
 
-import json
 from collections.abc import Iterable, Iterator
 
 import click
@@ -8,12 +7,12 @@ import click
 from trioproxy.api.families import LIMITS
 from trioproxy.api.routes import CONNECTS, OPERATIONS, Effect
 from trioproxy.apiversion import too_old
+from trioproxy.commands.beside import Drifted
 from trioproxy.commands.catalogue import READ
-from trioproxy.commands.drift import Drifted
 from trioproxy.commands.observed import evidence_next_to, read_evidence
 from trioproxy.commands.policyfile import PolicyFile, as_code, describe, wrapped
 from trioproxy.commands.sheetlines import line_data, way_data
-from trioproxy.commands.terminal import show, write
+from trioproxy.commands.terminal import show, write, write_data
 from trioproxy.commands.views import Form, refuse_output, viewed, write_page
 from trioproxy.evidence.seen import Evidence
 from trioproxy.judge.meaning import Limited, open_sections
@@ -75,7 +74,7 @@ def command(
     drifted = Drifted.read(policy_file, live) if live else None
     if form is Form.JSON:
         beside = {"live": drifted.data()} if drifted else {}
-        click.echo(json.dumps(data(policy_file, sheet) | beside, indent=2))
+        write_data(data(policy_file, sheet) | beside)
     elif form is Form.MARKDOWN:
         more = ("", *drifted.markdown()) if drifted else ()
         write([*markdown_lines(policy_file.path, sheet), *more])
@@ -91,7 +90,7 @@ def _show_inventory(form: Form, live: str | None) -> None:
     if live is not None or form not in {Form.TEXT, Form.JSON}:
         raise click.UsageError("without FILE there is --as text or json, and no more")
     if form is Form.JSON:
-        click.echo(json.dumps(inventory.data(), indent=2))
+        write_data(inventory.data())
     else:
         show(*inventory.lines())
 

@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from trioproxy.api.routes import Endpoint
@@ -71,6 +71,13 @@ def wrapped(text: str, indent: str = "") -> list[str]:
 def as_code(text: str) -> str:
     """Show text as code in Markdown, whatever is in it."""
     return f"`{visible(text).replace('`', '').replace('|', '')}`"
+
+
+def fenced(lines: Iterable[str]) -> Iterator[str]:
+    """Show lines in Markdown as they are on a terminal."""
+    yield "```text"
+    yield from lines
+    yield "```"
 
 
 def as_data(endpoint: Endpoint) -> dict[str, object]:

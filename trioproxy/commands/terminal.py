@@ -7,6 +7,7 @@ Only a terminal gets lines broken, and colours. A pipe gets each line as it is, 
 person on a screen of another width.
 """
 
+import json
 import os
 import re
 import sys
@@ -80,6 +81,11 @@ def show(*lines: str, err: bool = False) -> None:
     """Write lines to stdout, or to stderr."""
     stream = sys.stderr if err else sys.stdout
     click.echo("\n".join(prepared(lines, stream)), err=err)
+
+
+def write_data(data: object) -> None:
+    """Write JSON to stdout."""
+    click.echo(json.dumps(data, indent=2))
 
 
 def write(lines: Iterable[str]) -> None:
