@@ -48,5 +48,5 @@ def test_markup_is_put_in_as_it_is() -> None:
 
 def test_attributes() -> None:
     """Names get their hyphens; what is False or None is left out."""
-    made = element("hr", class_="a b", stroke_width=1.50, open=True, x=None, y=False)
-    assert made.text == '<hr class="a b" stroke-width="1.5" open/>'
+    made = element("meta", class_="a b", aria_label="1", open=True, x=None, y=False)
+    assert made.text == '<meta class="a b" aria-label="1" open/>'

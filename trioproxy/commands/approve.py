@@ -329,12 +329,7 @@ def write(store: Store, live: Evidence, answers: Answers) -> None:
     said = {*answers.allowed, *answers.declined}
     evidence = _about(live, said)
     evidence.granted = set(map(_grant, answers.declined))
-    store.wish = Wish(
-        name=store.wish.name,
-        file=store.wish.file,
-        ceiling=store.wish.ceiling,
-        restore=frozenset(answers.allowed),
-    )
+    store.wish = replace(store.wish, restore=frozenset(answers.allowed))
     store.save(evidence, is_final=True)
 
 

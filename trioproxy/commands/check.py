@@ -16,6 +16,7 @@ from trioproxy.commands.terminal import show, write_data
 from trioproxy.errors import BadRequest, BadTarget, ConfigError
 from trioproxy.http import jsonbody
 from trioproxy.http.request import NEVER_FORWARDED
+from trioproxy.judge.escapes import old_components
 from trioproxy.judge.gate import (
     Answer,
     Body,
@@ -156,7 +157,7 @@ def _check_request(
         return REFUSED
     decision = _decision(found)
     answer = None if upstream is None else _versions(upstream)
-    old = [] if answer is None else _old_programs(answer)
+    old = [f"old: {one}" for one in old_components(answer)]
     outdated = _outdated(file, request, answer)
     if as_json:
         data = {"file": file.path, **_as_data(request, decision)}
@@ -164,8 +165,7 @@ def _check_request(
         data |= {"outdated": outdated} if outdated else {}
         write_data(data)
     else:
-        show(*_told(request, found, outdated))
-    _show_old([] if as_json else old)
+        show(*_told(request, found, outdated), *old)
     if isinstance(found, NeedBody | NeedThings):
         return CANNOT_TELL
     return 0 if decision.allowed else REFUSED
@@ -178,13 +178,6 @@ def _versions(upstream: str) -> object:
     from trioproxy.config import upstream_address
 
     return versions(upstream_address(upstream, os.environ))
-
-
-def _old_programs(answer: object) -> list[str]:
-    """Which programs of the Engine that answered so have known holes."""
-    from trioproxy.judge.escapes import old_components
-
-    return [f"old: {one}" for one in old_components(answer)]
 
 
 def _outdated(file: PolicyFile, request: Request, answer: object) -> str:
@@ -206,11 +199,6 @@ def _oldest_seen(file: str) -> str:
         return read_evidence(learned).oldest_api if learned else ""
     except ConfigError:  # a request is judged by the file alone
         return ""
-
-
-def _show_old(old: list[str]) -> None:
-    if old:
-        show(*old)
 
 
 def _judge(

@@ -13,7 +13,7 @@ from trioproxy.api.families import (
     OBJECTS,
     OPERATIONS_VARIABLE,
     OWNER_VARIABLE,
-    Family,
+    VARIABLES,
 )
 from trioproxy.api.mounts import is_engines
 from trioproxy.apiversion import too_old
@@ -45,8 +45,8 @@ from trioproxy.learning.wording import (
     describe_groups,
     describe_hidden,
     describe_watch,
+    some,
 )
-from trioproxy.limits.grant import Grant
 from trioproxy.values import value_class
 
 BEYOND: Final = 1
@@ -132,7 +132,8 @@ class Closing:
         yield from _failed_run(evidence.runs.get(self.run))
         askers = [facts.users for facts in evidence.routes.values()]
         yield from _names("clients", _union(one.clients for one in askers))
-        yield from _names("programs", _shortened(_union(one.agents for one in askers)))
+        if programs := sorted(_union(one.agents for one in askers)):
+            yield f"programs: {some(programs, NAMES_SHOWN)}"
         yield in_tecnativa(proposal.granted)
         failed = evidence.failed_operations() - proposal.granted - proposal.declined
         unproven = evidence.unproven_operations() & failed
@@ -175,19 +176,17 @@ def _asked(
     lists: Lists, evidence: Evidence, known: frozenset[str], powers: Powers
 ) -> Iterator[str]:
     """What requests may ask for, and what of it is not listed."""
+    items = list(lists.items())
     if lists.values:
         yield "requests may ask for what is harmless, and for:"
-    for variable, item in lists.items():
-        listed = f"{variable}={item}"
-        root = powers.of(Grant(variable, item)).root_note
+    for grant in items:
+        listed, root = str(grant), powers.of(grant).root_note
         words = ["new"] if listed not in known else []
         words += ["by hand"] if listed in lists.by_hand else []
         words += ["it varies"] if listed in lists.holes else []
         words += [root] if root else []
         yield f"  {listed}{'  ' * bool(words)}{', '.join(words)}"
-    for family in sorted(
-        lists.closed - {Family(n.partition("_")[0]) for n, _ in lists.items()}
-    ):
+    for family in sorted(lists.closed - {VARIABLES[name].family for name, _ in items}):
         yield f"  nothing of {family}_*"
     for family, why in sorted(lists.open.items()):
         yield f"left open: {family}_*: {why}"
@@ -195,12 +194,12 @@ def _asked(
     yield from _names("asked for, but beyond the ceiling", lists.capped)
     yield from _names("asked for in vain, not listed (--include-failed)", lists.failed)
     yield from _names("no list can hold what was asked for of", lists.unlisted)
-    if any(v == "CREATE_BINDS" and is_engines(item) for v, item in lists.items()):
+    if any(v == "CREATE_BINDS" and is_engines(item) for v, item in items):
         yield (
             "what gets the Engine's socket has no limits: write PROXY_SOCKET=/path, where the"
             " proxy will listen, into the file and learn again: it gets the proxy's then"
         )
-    if any(lists.items()) and evidence.completeness().runs == 1:
+    if items and evidence.completeness().runs == 1:
         yield "one run does not show which values vary: learn a second one"
 
 
@@ -263,7 +262,7 @@ def _table(
             route(name),
             f"{counts[name]}x",
             marks.get(name, ""),
-            ", ".join(_shortened(files.get(name, set()))),
+            some(sorted(files.get(name, ())), NAMES_SHOWN),
         )
         for name in granted
     ]
@@ -293,12 +292,6 @@ def _names(title: str, names: Iterable[str], separator: str = ", ") -> Iterator[
     listed = list(names) if isinstance(names, Iterator | Sequence) else sorted(names)
     if listed:
         yield f"{title}: {separator.join(listed)}"
-
-
-def _shortened(names: Iterable[str]) -> list[str]:
-    listed = sorted(names)
-    more = len(listed) - NAMES_SHOWN
-    return listed if more <= 0 else [*listed[:NAMES_SHOWN], f"and {more} more"]
 
 
 def _union(parts: Iterable[frozenset[str]]) -> set[str]:

@@ -65,7 +65,9 @@ def check_upstream(
     """
     check_addresses(upstream, listen)
     try:
-        _connect(upstream)
+        if isinstance(upstream, UnixAddress):
+            _refuse_what_is_no_socket(upstream)
+        connected(upstream, PROBE_SECONDS).close()
     except (*DOWN, BlockingIOError) as error:
         return _not_yet(upstream, error, environ)
     except OSError as error:
@@ -100,12 +102,6 @@ SOCKET_HINT: Final = "name the socket with --upstream unix:///path or SOCKET_PAT
 FOLDER_HINT: Final = (
     "remove the folder, and mount the socket that the Engine really has"
 )
-
-
-def _connect(upstream: Address) -> None:
-    if isinstance(upstream, UnixAddress):
-        _refuse_what_is_no_socket(upstream)
-    connected(upstream, PROBE_SECONDS).close()
 
 
 PROBE_SECONDS: Final = 1.0

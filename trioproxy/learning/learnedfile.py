@@ -30,7 +30,7 @@ from trioproxy.api.families import (
     OPERATIONS_VARIABLE,
     PROXY_VARIABLE,
     REDACT_VARIABLE,
-    Family,
+    VARIABLES,
 )
 from trioproxy.api.routes import LIMITED as ASKING
 from trioproxy.api.routes import OPERATIONS, Risk, kinds_of
@@ -271,7 +271,7 @@ def _never_asked(policy: Policy, asked: frozenset[str]) -> list[str]:
     return sorted(
         words
         for variable, words in _SPECIAL.items()
-        for family in [Family(variable.partition("_")[0])]
+        for family in [VARIABLES[variable].family]
         if family in policy.limits.families
         and family in asked
         and variable not in asked

@@ -28,7 +28,7 @@ from trioproxy.errors import ConfigError
 from trioproxy.evidence.sight import Sight, reading
 from trioproxy.learning.holes import Item, Value, items_of
 from trioproxy.learning.wish import Known
-from trioproxy.limits.grant import Grant
+from trioproxy.limits.grant import Grant, grants_in
 from trioproxy.limits.inclusion import ListItems
 from trioproxy.limits.limit import ANY, Limit
 from trioproxy.limits.lookup import Lookup
@@ -84,11 +84,9 @@ class Lists:
             family for family in Family if self.values.keys() & set(FAMILIES[family])
         )
 
-    def items(self) -> Iterator[tuple[str, str]]:
+    def items(self) -> Iterator[Grant]:
         """All items, each with its variable in front."""
-        for variable in (name for name in self.values if name in LIMITS):
-            for item in filter(None, self.values[variable].split(",")):
-                yield variable, item
+        return grants_in(self.values, LIMITS)
 
 
 NO_LISTS: Final = Lists()
@@ -140,14 +138,10 @@ class _Proposing:
         old = self._old or {}
         kept = {name: old[name] for name in MOVING.values() if name in old}
         self._values |= {**self._places.used_in(self._values.values()), **kept}
-        listed = {
-            f"{name}={item}"
-            for name in self._values.keys() & LIMITS
-            for item in self._values[name].split(",")
-        }
-        seen = {f"{one.variable}={one.item}" for one in self._used if one.item}
+        listed = set(map(str, grants_in(self._values, LIMITS)))
+        seen = {str(one.grant) for one in self._used if one.item}
         failed = {
-            f"{one.variable}={one.item}"
+            str(one.grant)
             for one in self._known.evidence.arguments
             if one.item and one.operation in self._known.granted
         }

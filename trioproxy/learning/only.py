@@ -96,12 +96,6 @@ class ObjectLists:
     """What to remember, once the file is written: what it lists, an owner that things are
     labelled with, and `*` of a kind that a person wants listed by names."""
 
-    def items(self) -> Iterator[tuple[str, str]]:
-        """All items, each with its variable in front."""
-        for variable in (name for name in self.values if name in OBJECTS):
-            for item in filter(None, self.values[variable].split(",")):
-                yield variable, item
-
 
 NO_OBJECT_LISTS: Final = ObjectLists()
 
@@ -472,22 +466,16 @@ class _Proposing:
         return "; ".join(filter(None, said))
 
     def _numbers(self, kind: Kind, known: _Kind) -> str:
-        newest = max(
-            (
-                run
-                for one in self._of(kind)
-                if one.item in known.names
-                for run in self._used[one]
-            ),
-            default="",
-        )
+        found = [
+            (run, one.item)
+            for one in self._of(kind)
+            if one.item in known.names
+            for run in self._used[one]
+        ]
+        newest = max((run for run, _ in found), default="")
+        others = {item for run, item in found if run == newest}
         run = self._evidence.runs.get(newest)
         own = run.own.get(kind, 0) if run else 0
-        others = {
-            one.item
-            for one in self._of(kind)
-            if one.item in known.names and newest in self._used[one]
-        }
         if not own:
             return f"{_were_not(others)} its own"
         return f"{own} of {own + len(others)} {_were(own)} its own; {_were_not(others)}"

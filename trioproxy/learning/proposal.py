@@ -52,7 +52,7 @@ from trioproxy.learning.only import (
 )
 from trioproxy.learning.wish import Known, Wish
 from trioproxy.learning.wording import count, span
-from trioproxy.limits.grant import Grant
+from trioproxy.limits.grant import Grant, grants_in
 from trioproxy.values import value_class
 
 
@@ -164,12 +164,7 @@ def listed_operations(text: str, file: str) -> frozenset[str] | None:
 def listed_items(text: str, file: str) -> frozenset[str]:
     """What an existing file lists that requests may ask for or name: `CREATE_BINDS=/srv`."""
     variables = envfile.parse(text, name=file)
-    return frozenset(
-        f"{name}={item}"
-        for name in variables.keys() & {*LIMITS, *OBJECTS}
-        for item in variables[name].split(",")
-        if item
-    )
+    return frozenset(map(str, grants_in(variables, {*LIMITS, *OBJECTS})))
 
 
 def refuse_excess(text: str, file: str, ceiling: Policy, ceiling_name: str) -> None:
@@ -296,15 +291,28 @@ def check(text: str, proposal: Proposal, evidence: Evidence, *, file: str) -> No
         or written != set(map(items_in, lists | objects))
     ):
         raise TrioProxyError(f"bug: {file} would not grant what was learned")
-    check_replay(policy, evidence, proposal.granted, file=file)
-    check_values(policy, evidence, proposal, file=file)
-    check_objects(policy, evidence, proposal, file=file)
+    for refused in (
+        *refused_operations(policy, evidence, proposal.granted),
+        *_refused_values(policy, evidence, proposal),
+        *_refused_objects(policy, evidence, proposal),
+    ):
+        raise TrioProxyError(f"bug: {file} would refuse {refused}")
 
 
-def check_values(
-    policy: Policy, evidence: Evidence, proposal: Proposal, *, file: str
-) -> None:
-    """Replay what was asked for; a refusal that nobody wanted is a bug of ours."""
+def refused_operations(
+    policy: Policy, evidence: Evidence, granted: frozenset[str]
+) -> Iterator[str]:
+    """Replay what was used of the granted operations."""
+    for sight in evidence.used():
+        decisions = replay(policy, sight) if sight.operation in granted else ()
+        if not all(one.allowed for one in decisions):
+            yield f"{sight.operation}, which was used"
+
+
+def _refused_values(
+    policy: Policy, evidence: Evidence, proposal: Proposal
+) -> Iterator[str]:
+    """Replay what was asked for; what nobody wanted is left out."""
     lists = proposal.lists
     unwanted = {Grant.parse(one).variable for one in lists.declined | lists.capped}
     for one in evidence.used_arguments():
@@ -317,15 +325,13 @@ def check_values(
         ):
             continue
         if not limit.allows(policy.limits.meaning_of(one.item)):
-            raise TrioProxyError(
-                f"bug: {file} would refuse {one.variable}={one.item}, which was used"
-            )
+            yield f"{one.grant}, which was used"
 
 
-def check_objects(
-    policy: Policy, evidence: Evidence, proposal: Proposal, *, file: str
-) -> None:
-    """Replay what was named; a refusal that nobody wanted is a bug of ours."""
+def _refused_objects(
+    policy: Policy, evidence: Evidence, proposal: Proposal
+) -> Iterator[str]:
+    """Replay what was named; what nobody wanted is left out."""
     objects = proposal.objects
     if objects.refused or objects.declined or objects.is_kept or not policy.objects:
         return
@@ -336,24 +342,7 @@ def check_objects(
             continue  # the answer that told of it will not
         only = policy.objects.by_kind[OBJECTS[one.variable]]
         if not only.lists(one.item, one.project) and not only.has_labels:
-            raise TrioProxyError(
-                f"bug: {file} would refuse {one.kind} {one.item}, which {one.operation}"
-                " named"
-            )
-
-
-def check_replay(
-    policy: Policy, evidence: Evidence, granted: frozenset[str], *, file: str
-) -> None:
-    """Replay what was used of the granted operations; a refusal is a bug of ours."""
-    for sight in evidence.used():
-        if sight.operation not in granted:
-            continue
-        for decision in replay(policy, sight):
-            if not decision.allowed:
-                raise TrioProxyError(
-                    f"bug: {file} would refuse {sight.operation}, which was used"
-                )
+            yield f"{one.kind} {one.item}, which {one.operation} named"
 
 
 def replay(policy: Policy, sight: Sight) -> Iterator[Decision]:

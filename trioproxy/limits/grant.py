@@ -1,5 +1,6 @@
 """A grant: what a reviewer can strike out of a file, an operation or an item of a list."""
 
+from collections.abc import Container, Iterator, Mapping
 from typing import NamedTuple, Self
 
 from trioproxy.api.families import OPERATIONS_VARIABLE
@@ -35,3 +36,11 @@ class Grant(NamedTuple):
     def name(self) -> str:
         """How people name it: an operation, or `VARIABLE=item`."""
         return self.item if self.is_operation else str(self)
+
+
+def grants_in(values: Mapping[str, str], variables: Container[str]) -> Iterator[Grant]:
+    """All items of some variables, whose values are lists as a file has them."""
+    for variable, value in values.items():
+        if variable in variables:
+            for item in filter(None, value.split(",")):
+                yield Grant(variable, item)

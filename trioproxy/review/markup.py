@@ -14,7 +14,7 @@ from typing import Final
 
 from trioproxy.quoting import visible
 
-VOID: Final = frozenset({"meta", "hr", "br"})
+VOID: Final = frozenset({"meta"})
 """Elements without an end."""
 
 
@@ -39,9 +39,7 @@ def escaped(text: str) -> str:
     return html.escape(visible(text), quote=True)
 
 
-def element(
-    tag: str, *children: Children, **attributes: str | float | bool | None
-) -> Markup:
+def element(tag: str, *children: Children, **attributes: str | bool | None) -> Markup:
     """Make an element.
 
     An attribute's name is written with `_` for `-`, and with one behind it where Python
@@ -68,11 +66,10 @@ def _text_of(child: Children) -> str:
     return "".join(map(_text_of, child))
 
 
-def _attribute(name: str, value: str | float | bool | None) -> str:
+def _attribute(name: str, value: str | bool | None) -> str:
     if value is None or value is False:
         return ""
     name = name.removesuffix("_").replace("_", "-")
     if value is True:
         return f" {name}"
-    shown = f"{value:g}" if isinstance(value, float) else str(value)
-    return f' {name}="{escaped(shown)}"'
+    return f' {name}="{escaped(value)}"'

@@ -302,9 +302,7 @@ def _told(line: Line, policy: Policy) -> Children:
     )
     told += [[code(part), f": {words}"] for part, words in reading(line.grant, policy)]
     if values := line.seen.values if line.seen else ():
-        more = len(values) - VALUES_SHOWN
-        shown = some(values[:VALUES_SHOWN])
-        told.append(["asked for: ", shown, f" and {more} more" if more > 0 else None])
+        told.append(["asked for: ", some(values, VALUES_SHOWN)])
     return [element("div", one) for one in told] or "exactly this"
 
 

@@ -97,12 +97,10 @@ def under(*content: Children) -> Markup:
     return element("div", *content, class_="under")
 
 
-def some(names: Sequence[str]) -> Children:
+def some(names: Sequence[str], most: int = SHOWN) -> Children:
     """Name the first few, and say how many more there are."""
-    more = len(names) - SHOWN
-    parts = [
-        [", " if at else None, code(name)] for at, name in enumerate(names[:SHOWN])
-    ]
+    more = len(names) - most
+    parts = [[", " if at else None, code(name)] for at, name in enumerate(names[:most])]
     return [parts or NOBODY, f" and {more} more" if more > 0 else None]
 
 
