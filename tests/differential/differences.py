@@ -41,7 +41,7 @@ EXACT_LIST = Difference(
     is_wider=False,
     there="`ALLOW_OPERATIONS` is not known; the section variables count",
     here="`ALLOW_OPERATIONS` alone grants",
-    reason="a section opens more than any client uses; `export` writes the variables that a list takes there",
+    reason="a section opens more than any client uses",
     test=f"{_RULES}::test_an_empty_list_grants_nothing",
 )
 VALUES = Difference(
@@ -148,7 +148,7 @@ VERBS_AT_0 = Difference(
     against=BOTH,
     is_wider=False,
     there="a verb at 0 does nothing where the section is open (in linuxserver a read verb refuses)",
-    here="a verb at 0 refuses its routes, of two verbs for a route the narrower one counts; a read verb refuses for any method, and each path with its word behind the container's name, however many segments that has",
+    here="a verb at 0 refuses its routes, of two verbs the narrower one's; a read verb by any method, and each path with its word behind the container's name, however many segments that has",
     reason="who writes `ALLOW_STOP=0` wants no stop",
     test=_DIFFERENTIAL,
 )
@@ -165,7 +165,7 @@ VERBS_GRANT = Difference(
     name="verbs at 1",
     against=BOTH,
     is_wider=True,
-    there="`ALLOW_ATTACH CREATE DELETE EXEC KILL PULL RENAME UPDATE WAIT` are not known; in tecnativa no read verb is, and the others need `POST=1`; in linuxserver a read verb opens nothing by itself; ids have no slashes",
+    there="`ALLOW_ATTACH CREATE DELETE EXEC KILL PULL RENAME UPDATE WAIT` are not known, in tecnativa read verbs neither, and others need `POST=1`; in linuxserver a read verb opens nothing by itself; ids have no slashes",
     here="a verb at 1 opens its routes, whatever `POST` and the section say, but for those of a narrower verb at 0",
     reason="it is the narrowest grant there is, and what its name says",
     test=_DIFFERENTIAL,
