@@ -105,6 +105,10 @@ class Untold(UpstreamError):
     """The Engine answers a question of ours, and does not say what was asked."""
 
 
+class TooMuch(Untold):
+    """The Engine says more of one thing than is read."""
+
+
 class UpstreamLost(UpstreamError):
     """The Engine's connection broke: it was reset, or ended where more was due."""
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trioproxy.errors import UpstreamError
+from trioproxy.errors import TooMuch, UpstreamError
 from trioproxy.http.elements import (
     AHEAD,
     CLOSE,
@@ -193,16 +193,38 @@ def test_what_is_read_ahead_is_read_as_strictly(shape: str, second: bytes) -> No
         [piece.value or parse(piece.raw) for piece in cut(shape, raw) if piece.raw]
 
 
-@pytest.mark.parametrize(
-    "begin", [b'{"a":"', b'[{"a":"', b'{"a":[', b"[1"], ids=lambda one: one.decode()
-)
-def test_an_element_has_a_bound(begin: bytes) -> None:
-    """4 MiB of one element end it, whether its own end comes or not."""
-    elements = Elements("one" if begin[:1] == b"{" else "list")
-    more = b"1," * 500 if begin.endswith(b"[") else b"1" * 1000
+LONG_ONES = {"text": (b'{"a":"', b'\\"1' * 300, b'"}'), "list": (b'{"a":[', b"1," * 500, b"1]}")}  # fmt: skip
+
+
+@pytest.mark.parametrize(("begin", "more", "end"), LONG_ONES.values(), ids=LONG_ONES)
+def test_an_element_has_a_bound(begin: bytes, more: bytes, end: bytes) -> None:
+    """4 MiB of an answer that is one element end it, whether its own end comes or not."""
+    elements = Elements("one")
     list(elements.feed(begin))
+    pieces = (elements.feed(more) for _ in range(MOST_OF_AN_ELEMENT // 400))
     with pytest.raises(UpstreamError, match="longer than 4194304 bytes"):
-        list(chain(*(elements.feed(more) for _ in range(MOST_OF_AN_ELEMENT // 500))))
+        list(chain(*pieces, elements.feed(end)))
+
+
+@pytest.mark.parametrize("shape", ["list", "lists", "lines"])
+@pytest.mark.parametrize(("begin", "more", "end"), LONG_ONES.values(), ids=LONG_ONES)
+def test_one_of_many_that_is_too_long_ends_nothing(
+    shape: str, begin: bytes, more: bytes, end: bytes
+) -> None:
+    """It is told without its bytes, of which no more than the bound is ever held; those around it are
+    read, and what is told of it is not."""
+    before, between, behind = {"list": (b"[", b",", b"]"), "lists": (b'{"a":[', b",", b"]}"), "lines": (b"", b"\n", b"")}[shape]  # fmt: skip
+    elements, found = Elements(shape), list[Piece]()
+    found += elements.feed(before + b'{"a":1}' + between + begin)
+    for _ in range(3 * MOST_OF_AN_ELEMENT // len(more)):
+        found += elements.feed(more)
+        assert len(elements._data) <= MOST_OF_AN_ELEMENT + 2 * len(more)
+    found += elements.feed(end + between + b'{"a":2}' + behind)
+    assert elements.is_whole
+    told = [piece for piece in found if piece.mark is ELEMENT]
+    assert [piece.raw for piece in told] == [b'{"a":1}', b"", b'{"a":2}']
+    with pytest.raises(TooMuch):
+        parse(told[1].raw)
 
 
 def test_a_list_has_no_bound() -> None:

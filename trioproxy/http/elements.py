@@ -6,16 +6,19 @@ element. The cutting itself looks for the end of each: brackets outside of texts
 byte is looked at once, however small the pieces are in which they come.
 
 What cannot be read raises `UpstreamError`, of which no word is the answer's: whoever may
-not see it must not read it in an error.
+not see it must not read it in an error. But one element of many that is beyond the bounds
+ends nothing: who makes a container says how long its labels are, and nobody else's lists and
+events may end by them. Such an element is passed over: it has no bytes here, or `parse` raises
+`TooMuch` for it.
 """
 
 import re
 from codecs import utf_8_decode
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from enum import Enum
 from typing import Final, NamedTuple
 
-from trioproxy.errors import BadBody, BodyTooLarge, UpstreamError
+from trioproxy.errors import BadBody, BodyTooLarge, TooMuch, UpstreamError
 from trioproxy.http import jsonbody
 from trioproxy.http.jsonbody import Json
 from trioproxy.steps import Steps
@@ -28,6 +31,8 @@ LONG: Final = 64 * 1024
 
 AHEAD: Final = 16 * 1024
 """Of a list, this much is looked at at once: ten containers."""
+
+_TOO_LONG: Final = f"a part of it is longer than {MOST_OF_AN_ELEMENT} bytes"
 
 MOST_LISTS: Final = 256
 """Names in an object of lists: the Engine's have eleven."""
@@ -65,7 +70,7 @@ class Piece(NamedTuple):
     key: str = ""
     """The name of its list; empty where there is but one."""
     raw: bytes = b""
-    """An element or value as it came."""
+    """An element or value as it came; an element without any is too long."""
     value: Json = None
     """An element that was read already."""
 
@@ -82,6 +87,7 @@ _WORD: Final = re.compile(rb"[-+.0-9A-Za-z]*+")
 
 Reading = Generator[Piece | None, None, None]
 """None: more bytes are needed."""
+Found = Generator[Piece | None, None, bytes]
 
 
 def unreadable(why: str) -> UpstreamError:
@@ -94,7 +100,7 @@ def unreadable(why: str) -> UpstreamError:
 class Elements:
     """One answer, as its bytes come."""
 
-    __slots__ = ("_at", "_data", "_reading", "is_whole")
+    __slots__ = ("_at", "_data", "_is_long", "_reading", "is_whole")
 
     def __init__(self, shape: str) -> None:
         """`shape`: `one`, `list`, `lists` or `lines`."""
@@ -103,6 +109,8 @@ class Elements:
         """Where what is not told yet begins."""
         self.is_whole = False
         """Whether it may end here."""
+        self._is_long = False
+        """Whether what is looked at is too long, and its begin dropped."""
         self._reading = self._read(shape)
         next(self._reading)  # up to the first byte: some may end before it
 
@@ -124,12 +132,12 @@ class Elements:
                     self.is_whole = True
                     yield from self._next(_AN_EVENT)
                     self.is_whole = False
-                    yield from self._struct()
+                    yield from self._struct(self._value)
             case "one":
                 self.is_whole = True  # where nothing is said
                 yield from self._next()
                 self.is_whole = False
-                yield from self._struct()
+                yield from self._struct(self._short)
             case "list":
                 yield from self._next()
                 yield from self._list_or_value("")
@@ -152,7 +160,7 @@ class Elements:
         while byte != b"}":
             if byte != b'"':
                 raise unreadable("a name is missing")
-            name = str(parse((yield from self._value())))
+            name = str(parse((yield from self._short())))
             if name in names:
                 raise unreadable("a name is given twice in one object")
             names.add(name)
@@ -168,7 +176,7 @@ class Elements:
 
     def _list_or_value(self, key: str) -> Reading:
         if self._data[self._at] != ord("["):
-            yield Piece(VALUE, key, (yield from self._value()))
+            yield Piece(VALUE, key, (yield from self._short()))
             return
         self._at += 1
         yield Piece(OPEN, key)
@@ -244,15 +252,24 @@ class Elements:
         self._at = found.start()
         return found[0]
 
-    def _struct(self) -> Reading:
+    def _struct(self, read: Callable[[], Found]) -> Reading:
         if self._data[self._at] not in b"{[":
             raise unreadable("it is no object")
         if found := self._object("", self._ahead(LONG), 0):
             yield found[0]
         else:
-            yield Piece(ELEMENT, "", (yield from self._value()))
+            yield Piece(ELEMENT, "", (yield from read()))
 
-    def _value(self) -> Generator[Piece | None, None, bytes]:
+    def _short(self) -> Found:
+        """Read what has no other beside it: it must not be too long."""
+        raw = yield from self._value()
+        if not raw:
+            raise unreadable(_TOO_LONG)
+        return raw
+
+    def _value(self) -> Found:
+        """Read a value; nothing of one that is too long."""
+        self._is_long = False
         first = self._data[self._at]
         if first == ord('"'):
             size = yield from self._text(1)
@@ -266,12 +283,12 @@ class Elements:
                 size = found.end() - self._at
                 if found.end() < len(self._data):
                     break
-                yield from self._more(size)
-            if not size:
+                size = yield from self._more(size)
+            if not size and not self._is_long:
                 raise unreadable("a value is missing")
-        if size > MOST_OF_AN_ELEMENT:
-            raise unreadable(f"a part of it is longer than {MOST_OF_AN_ELEMENT} bytes")
         begin, self._at = self._at, self._at + size
+        if self._is_long or size > MOST_OF_AN_ELEMENT:
+            return b""
         return bytes(memoryview(self._data)[begin : self._at])
 
     def _bracketed(self) -> Generator[Piece | None, None, int]:
@@ -282,7 +299,7 @@ class Elements:
             assert found is not None  # noqa: S101  it fits everything
             size = found.end() - self._at
             if found.end() == len(self._data):
-                yield from self._more(size)
+                size = yield from self._more(size)
                 continue
             byte = self._data[found.end()]
             size += 1
@@ -309,19 +326,24 @@ class Elements:
             # A backslash at the end of the data waits for what it escapes.
             if found.end() < len(self._data) and self._data[found.end()] == ord('"'):
                 return size + 1
-            yield from self._more(size)
+            size = yield from self._more(size)
 
-    def _more(self, size: int) -> Generator[None, None, None]:
+    def _more(self, size: int) -> Generator[None, None, int]:
+        """Wait for more than so many bytes; say how many of them are still here."""
         if size > MOST_OF_AN_ELEMENT:
-            raise unreadable(f"a part of it is longer than {MOST_OF_AN_ELEMENT} bytes")
+            self._is_long = True
+            self._at, size = self._at + size, 0
         yield None
+        return size
 
 
 # --- Elements to values -----------------------------------------------------------
 
 
 def parse(raw: bytes) -> Json:
-    """Read an element strictly. Raises `UpstreamError`."""
+    """Read an element strictly. Raises `UpstreamError`: `TooMuch`, if it is beyond the bounds."""
+    if not raw:
+        raise TooMuch(str(unreadable(_TOO_LONG)))
     try:
         return jsonbody.parse(raw)
     except (BodyTooLarge, BadBody) as error:
@@ -329,7 +351,7 @@ def parse(raw: bytes) -> Json:
 
 
 def parsing(raw: bytes) -> Steps[Json]:
-    """Read a long one in steps of a few milliseconds."""
+    """Read a long one, in steps of a few milliseconds."""
     try:
         return (yield from jsonbody.parsing(raw))
     except (BodyTooLarge, BadBody) as error:
@@ -338,5 +360,5 @@ def parsing(raw: bytes) -> Steps[Json]:
 
 def _unread(error: Exception) -> UpstreamError:
     if isinstance(error, BodyTooLarge):
-        return unreadable("a part of it has too many values or escapes")
+        return TooMuch(str(unreadable("a part of it has too many values or escapes")))
     return unreadable("it is no strict JSON")

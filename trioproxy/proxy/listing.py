@@ -7,7 +7,7 @@ on the way. Whoever asks keeps what counts, and bounds that.
 from collections.abc import Callable, Collection
 from typing import Final
 
-from trioproxy.errors import UpstreamError, UpstreamLost
+from trioproxy.errors import TooMuch, UpstreamError, UpstreamLost
 from trioproxy.http.elements import (
     ELEMENT,
     TURN,
@@ -134,7 +134,7 @@ async def take_each(
     take: Take,
 ) -> None:
     """Give each element of the lists that are called `keys` to `take`, and what stands in the
-    place of such a list, unless that is null.
+    place of such a list, unless that is null. An element that is too much to be read is passed over.
 
     `data`: what came behind the head of the answer. Raises `UpstreamError`. Closing: the
     connection is dropped where more came than the answer.
@@ -149,7 +149,11 @@ async def take_each(
                 piece.mark is VALUE and piece.raw != b"null"
             )
             if is_told and piece.key in keys:
-                take(piece.value or parse(piece.raw))
+                try:
+                    value = piece.value or parse(piece.raw)
+                except TooMuch:
+                    continue
+                take(value)
     if not elements.is_whole:
         raise unreadable("it is cut off")
     if content.surplus:

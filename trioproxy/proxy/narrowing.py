@@ -21,7 +21,7 @@ from typing import Final
 
 from trioproxy.api.answers import Shape, Tells
 from trioproxy.api.families import Kind
-from trioproxy.errors import Untold
+from trioproxy.errors import TooMuch, Untold
 from trioproxy.http import jsonbody
 from trioproxy.http.elements import (
     CLOSE,
@@ -237,12 +237,18 @@ class Narrowing:
 
     async def _element(self, piece: Piece) -> bytes:
         """Judge an element; give it as it is shown, empty if it is not."""
-        value = piece.value
-        if value is None:
-            value = await self._parse(piece.raw)
-        if self._showing.limit and not self._left:
+        try:
+            value = piece.value
+            if value is None:
+                value = await self._parse(piece.raw)
+            if self._showing.limit and not self._left:
+                return b""
+            shown = await self._look(self._showing.element(piece.key, value))
+        except TooMuch:
+            if piece.mark is VALUE or self._showing.answer.shape is Shape.ONE:
+                raise
+            self.hidden += 1  # it, or what it is judged by, is nothing that can be read
             return b""
-        shown = await self._look(self._showing.element(piece.key, value))
         self.hidden += shown.hidden
         if shown.value is HIDDEN:
             return b""
@@ -475,7 +481,10 @@ class _Asking:
         if self._turns.are_due_after():
             await self._watch.others()
         self._resolver.begin_anew()
-        return await self._resolver.complete(thing)
+        try:
+            return await self._resolver.complete(thing)
+        except TooMuch:
+            return thing  # what is not read of it does not count
 
     async def _candidates(self, kind: Kind) -> list[Thing]:
         """What may be inside, as far as a list tells."""

@@ -16,7 +16,9 @@ from trioproxy import percent
 from trioproxy.api.families import Kind
 from trioproxy.errors import (
     BadRequest,
+    BodyTooLarge,
     EngineTooSlow,
+    TooMuch,
     Untold,
     UpstreamError,
     UpstreamLost,
@@ -42,6 +44,7 @@ from trioproxy.limits.things import (
     container_of_exec,
     describe,
     labels_of_image,
+    listed,
     users_of,
 )
 from trioproxy.proxy.built import Built
@@ -184,11 +187,21 @@ class Resolver:
         return await self._complete(thing)
 
     async def containers(self, ids: Sequence[str]) -> dict[str, Thing]:
-        """Describe those of some containers that there are, by id."""
-        found = dict[str, Thing]()
+        """Describe those of some containers that there are, by id; not of what is too much to be read."""
+        found, there = dict[str, Thing](), list[Thing]()
+
+        def take(value: jsonbody.Json) -> None:
+            there.append(listed(Kind.CONTAINER, value))
+
         for begin in range(0, len(ids), AT_ONCE):
             asked = ids[begin : begin + AT_ONCE]
-            for one in await self._containers({"id": list(asked)}):
+            target = with_filters(LISTS[Kind.CONTAINER], {"id": list(asked)})
+            status, _ = await ask_each(
+                self._engine, target, "list", THEIR_KEYS, take, self._deadline
+            )
+            _check_told(status)
+            while there:
+                one = there.pop()
                 # The Engine takes a part of an id for all of it.
                 if one.id in asked:
                     found[one.id] = await self.complete(one)
@@ -205,8 +218,7 @@ class Resolver:
         """The containers that fit filters, those that are stopped too."""
         target = with_filters(LISTS[Kind.CONTAINER], filters)
         status, raw = await self._ask(target)
-        if status not in _HAS_IT:
-            raise Untold(f"the Engine answers {status} to a question")
+        _check_told(status)
         return users_of(parse_answer(raw))
 
     async def _list(self, prune: "Prune") -> "Listed | Missing":
@@ -444,9 +456,15 @@ def parse_answer(raw: bytes) -> jsonbody.Json:
     try:
         return jsonbody.parse(raw)
     except BadRequest as error:
-        raise Untold(
+        kind = TooMuch if isinstance(error, BodyTooLarge) else Untold
+        raise kind(
             f"the Docker Engine's answer to a question is no JSON: {error}"
         ) from error
+
+
+def _check_told(status: int) -> None:
+    if status not in _HAS_IT:
+        raise Untold(f"the Engine answers {status} to a question")
 
 
 def _missing(status: int, raw: bytes) -> Missing:
@@ -626,6 +644,6 @@ async def _read_chunked(engine: Engine, data: bytes) -> bytes:
 
 def _check_size(count: int) -> None:
     if count > MOST_OF_AN_ANSWER:
-        raise UpstreamError(
+        raise TooMuch(
             f"the Engine's answer to a question is longer than {MOST_OF_AN_ANSWER} bytes"
         )
