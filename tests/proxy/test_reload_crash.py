@@ -51,7 +51,11 @@ async def test_what_goes_while_it_is_read_again_does_not_come_back(
 
     def add(client: str, path: str) -> Gates:
         policies[client] = Gates(
-            client=client, env_file=path, is_containers=True, own=Own(), policies={}
+            client=client,
+            env_file=path,
+            is_containers=True,
+            own=Own(),
+            policies=policies,
         )
         return policies[client]
 
@@ -88,7 +92,7 @@ async def test_one_look_at_the_folder_at_a_time(
             env_file=path,
             is_containers=True,
             own=Own(),
-            policies={},
+            policies=policies,
             reading=held,
         )
         return policies[client]
@@ -178,7 +182,7 @@ async def test_what_changes_before_the_watch_begins_is_seen(folder: Folder) -> N
     file = folder.path / "app.env"
     file.write_text("ALLOW_OPERATIONS=ContainerList\n")
     one, server = folder.add("app", str(file)), folder.proxy.server
-    one.put_in_force(one.read({}))
+    one.read_first({})
     before = one.fingerprint
     file.write_text("ALLOW_OPERATIONS=ImageList\n")
     one.begin(server, folder.nursery)
@@ -250,21 +254,67 @@ async def test_many_signals_are_one_reading(folder: Folder) -> None:
     assert one.policy.granted == {"ImageList"}
 
 
+OWNED = "ONLY_CONTAINERS=@own\nONLY_OWNER={}\nALLOW_OPERATIONS=ContainerList\n"
+
+
 @pytest.mark.parametrize("how", ["another owner", "gone"])
 async def test_an_owner_that_is_free_again_is_taken(folder: Folder, how: str) -> None:
     """A policy that was refused for another's owner counts once that one has another, which is what the log advises, or is gone."""
-    owned = "ONLY_CONTAINERS=@own\nONLY_OWNER={}\nALLOW_OPERATIONS=ContainerList\n"
     one, two = (folder.path / f"{name}.env" for name in ("one", "two"))
-    one.write_text(owned.format("x"))
+    one.write_text(OWNED.format("x"))
     await folder.look()
-    two.write_text(owned.format("x"))
+    two.write_text(OWNED.format("x"))
     await folder.look()
     assert "give one another owner" in folder.proxy.lines_of(" reload-failed ")[0]
     if how == "gone":
         one.unlink()
         await folder.look()
     else:
-        one.write_text(owned.format("y"))
+        one.write_text(OWNED.format("y"))
         await enforce._reload(folder.proxy.server, folder.policies["one"])
     assert folder.policies["two"].policy is not None
     assert not folder.policies["two"].is_stale
+
+
+def owners(folder: Folder) -> str:
+    """Whose containers are whose by now, told twice: by what is in force, and by what judges."""
+    gates, named = folder.proxy.server.gates, sorted(folder.policies.items())
+    in_force = [one.policy.objects.owner for _, one in named if one.policy]
+    assert in_force == [gates[one].objects.owner for one in sorted(folder.policies)]
+    return "".join(in_force)
+
+
+SETS = {
+    "a swap": ("ab", "ba", "ba"),
+    "a ring": ("abc", "bca", "bca"),
+    "a chain to one that is free": ("abc", "bcd", "bcd"),
+    "a chain to one that is held": ("abc", "bcc", "abc"),
+    "a swap beside one that is held": ("abcd", "badd", "bacd"),
+}
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["SIGHUP", "one by one"])
+@pytest.mark.parametrize(("before", "wanted", "after"), SETS.values(), ids=SETS)
+async def test_owners_are_judged_as_they_will_be(
+    folder: Folder, before: str, wanted: str, after: str, together: bool
+) -> None:
+    """Policies that swap owners come in at once, and none that would have another's; what comes in when all are read was never refused."""
+    for name, owner in zip("1234", before, strict=False):
+        (folder.path / f"{name}.env").write_text(OWNED.format(owner))
+    await folder.look()
+    assert owners(folder) == before
+    for name, owner in zip("1234", wanted, strict=False):
+        (folder.path / f"{name}.env").write_text(OWNED.format(owner))
+    server, policies = folder.proxy.server, list(folder.policies.values())
+    for several in [policies] if together else [[one] for one in policies]:
+        await enforce._reload(server, *several)
+        assert len(set(owners(folder))) == len(before)
+    assert owners(folder) == after
+    refused = [a for a, b in zip(after, wanted, strict=True) if a != b]
+    stale = {
+        one.policy.objects.owner for one in policies if one.policy and one.is_stale
+    }
+    assert stale == set(refused)
+    if together:
+        failed = folder.proxy.lines_of(" reload-failed ")
+        assert len(failed) == len(refused)

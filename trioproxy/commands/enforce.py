@@ -4,7 +4,15 @@ import itertools
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+)
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar, TypeVarTuple
@@ -166,8 +174,7 @@ def command(
     warnings, gates, observers = list[str](), dict[str, Gate](), dict[str, Observers]()
     for client, path in (files | folder).items():
         one = add(client, path)
-        found = one.read(os.environ)
-        one.put_in_force(found)
+        found = one.read_first(os.environ)
         gates[client], observers[client] = found.gate, tuple(one.observers())
         warnings += (*found.warnings, _check_mounted(one.watched))
     if print_config:
@@ -375,7 +382,7 @@ class Found:
     warnings: tuple[str, ...]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Gates:
     """Where a gate comes from, at the start and at each SIGHUP, and who looks at ends."""
 
@@ -401,6 +408,8 @@ class Gates:
     """What the policy that is tried out now would have refused."""
     policy: Policy | None = None
     """What is in force."""
+    wanted: Found | None = None
+    """What was read and is not in force: another policy has its owner."""
     is_stale: bool = False
     """Whether a newer file was refused."""
     verdict: str = ""
@@ -454,22 +463,38 @@ class Gates:
             warnings=(*warnings, *filter(None, found)),
         )
 
-    def put_in_force(self, found: Found) -> None:
-        """Hold to what was read. Raises `ConfigError` where it takes another's objects.
+    def read_first(self, environ: Mapping[str, str]) -> Found:
+        """Read the policy, and hold to it. Raises `ConfigError`."""
+        self.wanted = self.read(environ)
+        if taken := self.taken():
+            raise taken
+        return self.put_in_force()
 
-        What is made is known by its owner alone: of two policies with one, each would
-        have the other's containers.
-        """
-        owner = found.policy.objects.owner
+    def put_in_force(self) -> Found:
+        """Hold to what was read."""
+        assert self.wanted is not None  # noqa: S101  whoever calls has looked
+        found, self.wanted = self.wanted, None
+        self.policy = found.policy
+        return found
+
+    def owner(self, *, wanted: bool) -> str:
+        """Whose its clients' containers are now, or by what was read; empty: nobody's."""
+        policy = self.wanted.policy if wanted and self.wanted else self.policy
+        return policy.objects.owner if policy else ""
+
+    def taken(self) -> ConfigError | None:
+        """Say why what was read is not in force: another policy has its owner, or wants it."""
+        if self.wanted is None or not (owner := self.owner(wanted=True)):
+            return None
         for other in self.policies.values():
-            held = other.policy.objects.owner if other.policy else ""
-            if other is not self and owner and owner == held:
-                raise ConfigError(
+            owners = (other.owner(wanted=wanted) for wanted in (False, True))
+            if other is not self and owner in owners:
+                return ConfigError(
                     f"two policies have one owner: ONLY_OWNER={owner} stands in"
-                    f" {found.gate.source} and in {other.env_file or 'the environment'}",
+                    f" {self.wanted.gate.source} and in {other.env_file or 'the environment'}",
                     hint="each would have what the other made: give one another owner",
                 )
-        self.policy = found.policy
+        return None
 
     def _gate(self, policy: Policy, source: str) -> Gate:
         if self.shadow:
@@ -782,8 +807,7 @@ async def _obey(
         reloads += 1
         await start.tell_supervisor(server.log, "RELOADING=1", "reading the policies")
         async with trio.open_nursery() as reading:
-            for one in policies.values():
-                reading.start_soon(_reload, server, one)
+            reading.start_soon(_reload, server, *policies.values())
             reading.start_soon(look_for_policies)
         reloads -= 1
         if not reloads:
@@ -817,71 +841,96 @@ async def _read_again(
     await _tell_ready(server, policies, "")
 
 
-async def _reload(server: Server, gates: Gates) -> None:
-    """Read a policy again; a bad file is logged and the old policy stays.
+async def _reload(server: Server, *policies: Gates) -> None:
+    """Read policies again; a bad file is logged and the old policy stays.
 
     So it does where reading crashes: who is served has no part in that, and those who
-    have other policies have none in what becomes of this one.
+    have other policies have none in what becomes of this one. Whether one takes another's
+    owner is said when all were read: that one may have another by then.
     """
-    log, client, came = server.log, gates.client, gates.reads
+    read = list[Gates]()
+    async with trio.open_nursery() as nursery:
+        for one in policies:
+            nursery.start_soon(_read, server, one, read)
+    for one in read:
+        if taken := one.taken():
+            _refuse(server, one, taken)
+
+
+async def _read(server: Server, gates: Gates, read: list[Gates]) -> None:
+    came = gates.reads
     async with gates.reading:
         if gates.reads > came:  # of many who waited the first has read it for all
             return
         gates.reads += 1
-        old = gates.policy
+        gates.wanted = None
         try:
             found = await _beside(gates.read, os.environ)
-            gates.put_in_force(found)
-        except Exception as error:  # noqa: BLE001  see above
-            if gates.is_gone:
-                return
-            if isinstance(error, ConfigError):
-                log.line(
-                    Level.ERR,
-                    "reload-failed",
-                    **gates.named,
-                    error=error,
-                    hint=error.hint,
-                )
-            else:
-                log.crash("reload", error)
-            gates.tell_standing(server, is_stale=True)
+            if server.asking is not None:
+                await _beside(server.asking.survive, gates.client, found.policy)
+        except Exception as error:  # noqa: BLE001  see `_reload`
+            if not gates.is_gone:
+                _refuse(server, gates, error)
             return
+        gates.wanted = found
+        read.append(gates)
+        await _settle(server, gates.policies.values())
+
+
+def _refuse(server: Server, gates: Gates, error: Exception) -> None:
+    log, named = server.log, gates.named
+    if isinstance(error, ConfigError):
+        log.line(Level.ERR, "reload-failed", **named, error=error, hint=error.hint)
+    else:
+        log.crash("reload", error)
+    gates.tell_standing(server, is_stale=True)
+
+
+def _coming(policies: Collection[Gates]) -> list[Gates]:
+    """Which of those that were read may be in force: each with an owner that no other will have.
+
+    What is made is known by its owner alone: of two policies with one, each would have
+    the other's containers. So two that swap owners come both, or neither.
+    """
+    # Of one that is gone nobody would end it again.
+    coming = {one for one in policies if one.wanted is not None and not one.is_gone}
+    while True:
+        owners = Counter(one.owner(wanted=one in coming) for one in policies)
+        # Who keeps its owner has it, whoever else wants that.
+        new = {
+            o for o in coming if o.owner(wanted=True) not in {"", o.owner(wanted=False)}
+        }
+        taken = {one for one in new if owners[one.owner(wanted=True)] > 1}
+        if not taken:
+            return [one for one in policies if one in coming]
+        coming -= taken
+
+
+async def _settle(server: Server, policies: Collection[Gates]) -> None:
+    """Put in force what was read and may be, all at once, and say so."""
+    log = server.log
+    settled = [(one, one.policy, one.put_in_force()) for one in _coming(policies)]
+    for one, _, found in settled:
         for warning in found.warnings:
             log.line(Level.WARNING, "warning", text=warning)
-        _sum_up(gates, log)
-        if server.asking is not None:
-            await _beside(server.asking.survive, client, found.policy)
-        if gates.is_gone:  # while it was read: nobody would end it again
-            return
-        server.reload(
-            found.gate, gates.observers(), client, is_containers=gates.is_containers
-        )
-        gates.tell_standing(server)
+        _sum_up(one, log)
+        containers = one.is_containers
+        server.reload(found.gate, one.observers(), one.client, is_containers=containers)
+        one.tell_standing(server)
+    for one, old, found in settled:
         more = await _beside(_granted_more, old, found.policy)
         before, after = _named(old), _named(found.policy)
         log.line(
             Level.WARNING if more else Level.NOTICE,
             "reload",
-            **gates.named,
+            **one.named,
             policy=found.gate.describe(),
-            hash=gates.fingerprint,
+            hash=found.policy.fingerprint,
             added=_some(after - before),
             removed=_some(before - after),
             **({"text": more} if more else {}),
         )
-        await gates.tell_verdict(log)
-    if old is not None and old.objects.owner != found.policy.objects.owner:
-        await _read_stale(server, gates.policies, old.objects.owner)
-
-
-async def _read_stale(
-    server: Server, policies: Mapping[str, Gates], owner: str
-) -> None:
-    """Read again whose newer file was refused: an owner is free that it may be about."""
-    for one in list(policies.values()) if owner else ():
-        if one.is_stale:
-            await _reload(server, one)
+        await one.tell_verdict(log)
 
 
 def _granted_more(old: Policy | None, new: Policy) -> str:
@@ -960,8 +1009,7 @@ async def _take_in(
             one.scope.cancel()
             log.line(Level.NOTICE, "policy-gone", **one.named)
             await one.end_recording()
-            if one.policy is not None:
-                await _read_stale(server, policies, one.policy.objects.owner)
+            await _settle(server, policies.values())
     for client in files.keys() - policies.keys():
         if client in policies:  # another look has begun it meanwhile
             continue
