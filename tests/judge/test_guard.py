@@ -15,12 +15,15 @@ from trioproxy.judge.guard import JOINING, Guard, refuses_body
 from trioproxy.judge.rules import Reason
 
 ID = "ab" * 32
+PROXY = "ef" * 32
 ALL = {
     **dict.fromkeys(("POST", "CONTAINERS", "NETWORKS", "BUILD", "SERVICES"), "1"),
-    **dict.fromkeys(("IMAGES", "VOLUMES", "PING", "EXEC"), "1"),
+    **dict.fromkeys(("IMAGES", "VOLUMES", "PING", "EXEC", "LIBPOD_NETWORKS"), "1"),
 }
 OURS = Guard(
-    names=frozenset({"web", "worker"}), networks=frozenset({"front", ID, "9f"})
+    names=frozenset({"web", "worker"}),
+    networks=frozenset({"front", ID, "9f"}),
+    container=frozenset({"proxy", PROXY}),
 )
 UNKNOWN = Guard(names=frozenset(), networks=None)
 SAYS = "is refused in every policy here: clients are known by their containers"
@@ -84,6 +87,8 @@ FREE: dict[str, tuple[str, object]] = {
     "an alias that is called so": (CREATE, endpoint("other", Aliases=["front"])),
     "a connect to another one": (CONNECT, {"Container": "front"}),
     "another build": (f"{BUILD}?networkmode=other&t=front&target=container:c", None),
+    "a connect of one whose name goes on": (CONNECT, {"Container": "proxy2"}),
+    "a connect of the beginning of a name": (CONNECT, {"Container": "prox"}),
     "a name that no policy has": (f"{RENAME}?name=webs", None),
     "a bridge": ("POST /networks/create", {"Name": "n", "Driver": "bridge"}),
     "a network of no driver": ("POST /networks/create", {"Name": "n"}),
@@ -105,6 +110,14 @@ def test_all_else_passes(line: str, body: object) -> None:
 REFUSED: dict[str, tuple[str, object, str]] = {
     "a name that a policy has": (f"{RENAME}?name=web", None, "to call a container web, as a policy is, "),
     "that with a slash": (f"{RENAME}?name=/worker", None, "to call a container worker, as a policy is, "),
+    "the proxy's own container": ("POST /containers/proxy/rename?name=n", None, "to rename this proxy's own container "),
+    "that by the beginning of its id": ("POST /containers/efef/rename?name=n", None, "to rename this proxy's own container "),
+    "a connect of it": (CONNECT, {"Container": "proxy"}, "NetworkConnect of proxy, this proxy's own container, "),
+    "a connect of it with a slash": (CONNECT, {"container": "/proxy"}, "NetworkConnect of /proxy, this proxy's own container, "),
+    "a connect of it by its id": (CONNECT, {"Container": PROXY}, f"NetworkConnect of {PROXY}, this proxy's own container, "),
+    "a connect of it by the beginning of that": (CONNECT, {"Container": "ef"}, "NetworkConnect of ef, this proxy's own container, "),
+    "a connect of it to the bridge": ("POST /networks/bridge/connect", {"Container": "proxy"}, "NetworkConnect of proxy, this proxy's own container, "),
+    "a connect of it by Podman's own route": ("POST /libpod/networks/other/connect", {"container": "proxy"}, "LibpodNetworkConnect, which may make containers that have no mark, "),
     "a driver that lies on another network": (
         "POST /networks/create", {"Name": "n", "Driver": "macvlan"},
         "NetworkCreate with the driver macvlan, which may lie on one of this proxy's networks, "),

@@ -1,5 +1,6 @@
 """What a request names, judged by what the Engine has: in front of a scripted Engine."""
 
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from tests.corpus import OWN, OWNER, PLAIN
 from tests.deciding import Answer, asked, decide, door, written
 from tests.judge.judging import found_of
 from trioproxy.api.families import Kind
+from trioproxy.api.routes import ENDPOINTS, Touch
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate, NeedThings, Refused
 from trioproxy.judge.rules import UNRESOLVED
@@ -197,6 +199,32 @@ def test_what_is_the_proxys_own() -> None:
     assert decide(LISTED, EXEC, {}, mounting).allowed
     for line in ("GET /networks/mine", "GET /volumes/mine"):
         assert decide(every, line, None, here, OWN).allowed
+
+
+NAMING = [one for one in ENDPOINTS if (one.kind, one.touch) == (Kind.CONTAINER, Touch.NAMES)]  # fmt: skip
+BY_BODY: dict[str, object] = {
+    "POST /networks/mine/connect": {"Container": "c"},
+    "POST /networks/mine/disconnect": {"Container": "c", "Force": True},
+    "POST /commit?container=c": {},
+    "POST /containers/create": {"Image": "i", "HostConfig": {"NetworkMode": "container:c"}},
+}  # fmt: skip
+
+
+def test_no_operation_reaches_the_proxys_own_container() -> None:
+    """To stop, rename, update, move it to other networks or copy out of it: whatever is listed, by each route that names a container."""
+    lines = dict(BY_BODY)
+    for row in NAMING:
+        more = {"ContainerRename": "?name=n", "PutContainerArchive": "?path=/"}
+        target = re.sub(r"\{.*?\}", "c", row.template) + more.get(row.operation, "")
+        lines[f"{row.method} {target}"] = {} if row.method == "POST" else None
+    opened = {one.operation for one in NAMING} | {"NetworkConnect", "NetworkDisconnect", "ImageCommit", "ContainerCreate"}  # fmt: skip
+    every = dict.fromkeys(("ONLY_CONTAINERS", "ONLY_NETWORKS", "ONLY_VOLUMES"), "*")
+    every["ALLOW_OPERATIONS"] = ",".join(sorted(opened))
+    here = world({**container(), "Id": OWN.id})
+    for line, body in lines.items():
+        assert decide(every, line, body, here).allowed, line
+        answer = decide(every, line, body, here, OWN)
+        assert because(answer).endswith("which is this proxy's own"), line
 
 
 RENAMES = {

@@ -82,6 +82,8 @@ class Host:
     image_labels: dict[str, str] | None = field(default_factory=dict)
     asked: list[bytes] = field(default_factory=list)
     events: list[EngineConnection] = field(default_factory=list)
+    called: str = "proxy"
+    """What the proxy's own container is called."""
     holds_back: trio.Event | None = None
     is_asked: trio.Event = field(default_factory=trio.Event)
     """Set when the answer to a question is held back."""
@@ -126,7 +128,8 @@ class Host:
         elif path.startswith("/containers/"):
             full = path.split("/")[2]
             began = datetime.fromtimestamp(self.started.get(full, 0.0), UTC)
-            value = {**me, "State": {"StartedAt": began.isoformat()}}
+            state = {"StartedAt": began.isoformat()}
+            value = {**me, "Name": f"/{self.called}", "State": state}
         elif path.startswith("/images/sha256"):
             if self.image_labels is None:
                 return response("404 Not Found", body=b"{}")
@@ -591,6 +594,13 @@ REFUSED = {
         CONNECT,
         json.dumps({"Container": "x", "EndpointConfig": {"NetworkID": NET}}).encode(),
     ),
+    "connect of the proxy": ("POST", CONNECT, b'{"Container": "proxy"}'),
+    "connect of the proxy by its id": (
+        "POST",
+        "/networks/bridge/connect",
+        json.dumps({"container": OWN[:12]}).encode(),
+    ),
+    "rename of the proxy": ("POST", "/containers/proxy/rename?name=free", b""),
     "connect, in another case": (
         "POST",
         CONNECT,
@@ -640,6 +650,20 @@ async def test_nobody_becomes_somebody_else(
     status, text = await stack.ask(target, method, body)
     assert status == 403
     assert "in every policy here" in text or "the proxy's to give" in text
+
+
+async def test_the_proxy_is_known_by_its_name_of_now(stack: Stack) -> None:
+    """Somebody renames its container: by the new name too no client puts it onto another network."""
+    stack.host.containers = [container("all")]
+    assert (await stack.ask(CONNECT, "POST", b'{"Container": "door"}'))[0] == 200
+    stack.host.called = "door"
+    actor = {"ID": OWN, "Attributes": {"oldName": "/proxy", "name": "door"}}
+    await stack.host.tell({"Type": "container", "Action": "rename", "Actor": actor})
+    status = 200
+    with trio.fail_after(PATIENCE):
+        while status == 200:
+            status, text = await stack.ask(CONNECT, "POST", b'{"Container": "door"}')
+    assert (status, "this proxy's own container" in text) == (403, True)
 
 
 @pytest.mark.parametrize(

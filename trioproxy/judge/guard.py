@@ -3,7 +3,7 @@
 Whoever comes to be called as somebody else is judged by that one's policy, and whoever gets
 onto the network between the proxy and its clients can send with their addresses. So no
 client renames a container to what a policy is called, none joins a network of the proxy's,
-or a container's network (which may be on one), none makes another one that lies on the same bridge, and none makes containers of which nobody knows what they are (a swarm's, and Podman's own).
+or a container's network (which may be on one), or brings the proxy onto another one, none makes another one that lies on the same bridge, and none makes containers of which nobody knows what they are (a swarm's, and Podman's own).
 A label of ours is refused in every creation anyway (`limits.marks`).
 """
 
@@ -40,16 +40,23 @@ class Guard:
     """What policies are called."""
     networks: frozenset[str] | None
     """Names and ids of the networks that the proxy is on; None: that is not known yet."""
+    container: frozenset[str] = frozenset()
+    """The proxy's own container: its id and its name."""
 
     def is_ours(self, text: str) -> bool:
         """Whether what stands for a network may be one of the proxy's, or begins its id."""
-        if self.networks is None:
-            return True
-        # Of a name the Engine takes no beginning: `web` is not `web-socket`.
-        return text in self.networks or any(
-            len(one) == LENGTH_OF_ID and one.startswith(text.lower())
-            for one in self.networks
-        )
+        return self.networks is None or _means(text, self.networks)
+
+    def is_proxy(self, text: str) -> bool:
+        """Whether what stands for a container may be the proxy's own, or begins its id."""
+        return bool(text) and _means(text.removeprefix("/"), self.container)
+
+
+def _means(text: str, ours: frozenset[str]) -> bool:
+    # Of a name the Engine takes no beginning: `web` is not `web-socket`.
+    return text in ours or any(
+        len(one) == LENGTH_OF_ID and one.startswith(text.lower()) for one in ours
+    )
 
 
 def refuses_route(guard: Guard, request: Request) -> Decision | None:
@@ -65,6 +72,8 @@ def refuses_route(guard: Guard, request: Request) -> Decision | None:
     if endpoint.is_unconfined and endpoint.effect is Effect.WRITE:
         return _refuse(f"{operation}, which may make containers that have no mark,")
     if operation == "ContainerRename":
+        if guard.is_proxy(request.parameter):
+            return _refuse("to rename this proxy's own container")
         name = new_name(request.target.query)
         if name in guard.names:
             return _refuse(f"to call a container {show(name)}, as a policy is,")
@@ -85,6 +94,10 @@ def refuses_body(guard: Guard, operation: str, body: Json) -> Decision | None:
             return None
         why = "which may lie on one of this proxy's networks"
         return _refuse(f"{operation} with the driver {show(driver)}, {why},")
+    if operation == "NetworkConnect":
+        name = text_of(body.get(key_of(body, "Container")))
+        if guard.is_proxy(name):
+            return _refuse(f"{operation} of {show(name)}, this proxy's own container,")
     return _refuses_joining(guard, operation, list(_joined(operation, body)))
 
 

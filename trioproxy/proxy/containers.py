@@ -79,12 +79,12 @@ class Containers:
         policies: Mapping[str, object],
         *,
         welcome: Callable[[list[str]], str] | None,
-        on_networks: Callable[[frozenset[str]], None],
+        on_networks: Callable[[frozenset[str], frozenset[str]], None],
         cut: Callable[[str], None],
     ) -> None:
         """`policies`: what those are called that containers have. `welcome`: begins one for
         whoever has none, by the names that it may have. `on_networks`: told which
-        the proxy is on. `cut`: a container is gone, or all are that were chosen ("")."""
+        the proxy is on, and what stands for its container. `cut`: a container is gone, or all are that were chosen ("")."""
         self._shared = shared
         self._own = shared.remembered.own.id
         self._policies = policies
@@ -192,8 +192,8 @@ class Containers:
 
     async def _find_networks(self, engine: Engine) -> None:
         raw = await self._get(engine, f"/containers/{self._own}/json")
-        value = parse_answer(raw)
-        self._networks = identity.networks_of(map_of(value))
+        value = map_of(parse_answer(raw))
+        self._networks = identity.networks_of(value)
         if not self._networks:
             raise Nobody(
                 "this proxy is on no network of its own: on one that every Engine has,"
@@ -201,7 +201,9 @@ class Containers:
             )
         on_ours: Json = list[Json](sorted(self._networks))
         self._question = with_filters("/containers/json", {"network": on_ours})
-        self._on_networks(frozenset((*self._networks, *self._networks.values())))
+        container = self._own, text_of(value.get("Name")).removeprefix("/")
+        networks = *self._networks, *self._networks.values()
+        self._on_networks(frozenset(networks), frozenset(container))
 
     async def _since(self, engine: Engine, container: str, network: str) -> float:
         """Since when a container surely has its address on a network.
@@ -332,6 +334,8 @@ class Containers:
         if map_of(event).get("Type") == Kind.NETWORK:
             self._gone(text_of(map_of(actor.get("Attributes")).get("container")))
         else:
+            if actor.get("ID") == self._own:  # it is called otherwise
+                self._networks = {}
             self._gone(text_of(actor.get("ID")))
 
     def _gone(self, container: str) -> None:

@@ -293,9 +293,13 @@ class Server:
             cut=self._cut_container,
         )
 
-    def _guard_networks(self, networks: frozenset[str]) -> None:
-        if self._guard is not None and networks != self._guard.networks:
-            self._set_guard(replace(self._guard, networks=networks))
+    def _guard_networks(
+        self, networks: frozenset[str], container: frozenset[str]
+    ) -> None:
+        if self._guard is not None:
+            now = replace(self._guard, networks=networks, container=container)
+            if now != self._guard:
+                self._set_guard(now)
 
     def _guard_names(self) -> None:
         if self._guard is not None:
