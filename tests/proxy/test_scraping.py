@@ -1,6 +1,7 @@
 """The listener for metrics: one route, and bounds on whoever comes there."""
 
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,15 @@ from tests.proxy.conftest import Proxy, Start
 from trioproxy.config import Entry, TcpAddress, UnixAddress
 from trioproxy.http.hosts import Reach, Site
 from trioproxy.proxy import listeners
-from trioproxy.proxy.scraping import SCRAPE_HEAD, SCRAPE_PAUSE, SCRAPES, Scraping
+from trioproxy.proxy.scraping import (
+    ALL_SCRAPES,
+    MOST_SCRAPES,
+    SCRAPE_HEAD,
+    SCRAPE_PAUSE,
+    SCRAPES,
+    Scraping,
+)
+from trioproxy.proxy.server import ACCEPTS
 
 METRICS = request("GET", "/metrics", "Accept: application/openmetrics-text")
 
@@ -173,31 +182,62 @@ async def test_one_text_serves_for_a_second(
 
     for _ in range(SCRAPES):
         await ask()
-        await settle()
-        mock_clock.jump(SCRAPE_PAUSE)
     assert (len(texts), len(fake.connections)) == (1, 1)
     mock_clock.jump(1.1)
     await ask()
     assert len(fake.connections) == 2
 
 
-async def test_who_hammers_waits(
+async def test_who_hammers_keeps_nobody_waiting(
+    proxy: Proxy, mock_clock: MockClock
+) -> None:
+    """Who comes too often in a second is gone at once, of whatever number there are; who comes now and then is answered."""
+    shared, site = proxy.server._shared, Site(reach=Reach.NETWORK)
+
+    async def text() -> bytes:
+        return b""
+
+    scraping = Scraping(shared, text, Entry(), site, proxy.nursery)
+
+    async def is_heard(address: str) -> bool:
+        ours, theirs = socket.socketpair()
+        with theirs, suppress(ConnectionResetError):
+            ours.setblocking(False)
+            theirs.send(METRICS)
+            scraping.take(ours, (address, 1))
+            await settle()
+            return theirs.recv(1) == b"H"
+        return False
+
+    heard = [await is_heard("10.0.0.1") for _ in range(2 * MOST_SCRAPES)]
+    assert heard == [True] * MOST_SCRAPES + [False] * MOST_SCRAPES
+    assert await is_heard("10.0.0.2")
+    for one in range(ALL_SCRAPES):  # and each of many once, for that is no flood
+        assert await is_heard(f"10.0.1.{one}")
+    assert not await is_heard("10.0.0.2")
+    mock_clock.jump(1.1)
+    assert await is_heard("10.0.0.1")
+
+
+async def test_a_flood_leaves_the_queue_of_the_kernel(
     start: Start, tmp_path: Path, mock_clock: MockClock
 ) -> None:
-    """One is taken at a time, with a pause behind it: thousands who come at once are no work."""
+    """Sixteen are taken at a time, with a pause behind them, and who is behind them all is not far: with a hundred a second it was ten seconds."""
     metrics = UnixAddress(path=str(tmp_path / "m.sock"))
-    proxy = await start(metrics=metrics)
-    proxy.nursery.start_soon(proxy.fake.serve, answer)
-    many = [await connect(str(metrics)) for _ in range(3)]
+    await start(metrics=metrics)
+    many = [socket.socket(socket.AF_UNIX) for _ in range(20 * ACCEPTS)]
     for one in many:
-        await one.send(METRICS)
-    for one in many:
-        await one.read_response()
+        one.setblocking(False)
+        one.connect(metrics.path)
+    for _ in range(20):
         await settle()
-        assert all(other.take() == b"" for other in many)
         mock_clock.jump(SCRAPE_PAUSE)
-        one.close()
-        many = many[1:]
+    await settle()
+    gone = 0
+    for one in many:
+        with one, suppress(BlockingIOError):
+            gone += one.recv(1) == b""
+    assert gone == len(many) - SCRAPES
 
 
 async def test_a_bug_of_metrics_ends_no_client(

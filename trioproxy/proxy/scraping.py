@@ -8,6 +8,7 @@ None of it takes a place, or memory, that the proxy's clients have.
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Final
 
 import trio
@@ -27,8 +28,15 @@ SCRAPES: Final = 8
 SCRAPE_SECONDS: Final = 10.0
 """From the accept to the last byte, as Prometheus itself waits."""
 
-SCRAPE_PAUSE: Final = 0.01
-"""Seconds between two accepts: whoever comes more often waits, and no client of the proxy."""
+MOST_SCRAPES: Final = 50
+"""Scrapes of one address in a second; one more is closed at once, so that it keeps no other
+waiting in the queue of the kernel."""
+
+ALL_SCRAPES: Final = 100
+"""Scrapes in a second, behind which an address has one."""
+
+SCRAPE_PAUSE: Final = 0.001
+"""Seconds between 16 accepts and the next: a flood of them takes no client's turn."""
 
 SCRAPE_HEAD: Final = 8 * 1024
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -54,11 +62,19 @@ class Scraping:
         self._nursery = nursery
         self._scopes: dict[trio.CancelScope, str] = {}
         """Around those who are here, the longest first, and who counts as one of them."""
+        self._came = Counter[str]()
+        """How often each came in this second."""
+        self._taken = 0
+        """How many of them were let in."""
+        self._second = -inf
 
     def take(self, sock: socket.socket, address: object) -> None:
         """Answer an accepted client, in a task of its own."""
         try:
             peer = listeners.peer_of(sock, address)
+            if self._is_flood(group := listeners.group_of(peer)):
+                sock.close()
+                return
             wire = Wire(sock, ClientLost, self._shared.watch)
         except OSError:  # gone already, or no descriptor is left to watch it
             sock.close()
@@ -73,8 +89,19 @@ class Scraping:
             del self._scopes[longest]
             longest.cancel()
         scope = trio.CancelScope(deadline=trio.current_time() + SCRAPE_SECONDS)
-        self._scopes[scope] = listeners.group_of(peer)
+        self._scopes[scope] = group
         self._shared.watch.start_soon(self._nursery, self._answer, wire, peer, scope)
+
+    def _is_flood(self, group: str) -> bool:
+        """Whether somebody has come too often in this second."""
+        if (now := trio.current_time()) >= self._second + 1:
+            self._second, self._taken = now, 0
+            self._came.clear()
+        self._came[group] += 1
+        most = MOST_SCRAPES if self._taken < ALL_SCRAPES else 1
+        is_flood = self._came[group] > most
+        self._taken += not is_flood
+        return is_flood
 
     async def _answer(self, wire: Wire, peer: str, scope: trio.CancelScope) -> None:
         """Answer, and close. Closing with unread bytes would reset the connection."""

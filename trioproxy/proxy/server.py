@@ -591,12 +591,10 @@ class Server:
                 is_exhausted = False
                 take(sock, address)
                 accepted += 1
-                if pause:
-                    await trio.sleep(pause)
                 if accepted % ACCEPTS == 0:
                     # Not in the queue of those who give way: a newcomer would wait
                     # behind all of a flood that is here already.
-                    await trio.lowlevel.checkpoint()
+                    await trio.sleep(pause)
 
     def _take(
         self,
