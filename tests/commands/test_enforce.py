@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -579,6 +580,31 @@ async def test_recording_keeps_evidence_while_enforcing(
     assert evidence.used_operations() == {"ContainerList"}
     (refused,) = evidence.refused()
     assert (refused.operation, evidence.facts[refused].count()) == ("ImageList", 2)
+
+
+async def test_what_a_refusal_advises_is_pasted_in_any_folder(
+    fake: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the files were named at the start, in names that a shell would split: the command of the answer, as it is, allows what was refused."""
+    folder, elsewhere = tmp_path / "my files", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    file = folder / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    monkeypatch.chdir(folder)
+    args = ["--listen", ANY_PORT, "--upstream", f"unix://{fake.path}"]
+    async with running("enforce", "app.env", "--record", "a.jsonl", *args) as proxy:
+        client = await connect(await proxy.listen())
+        await client.ask("GET", "/volumes")
+        told = json.loads((await client.read_response()).body)["message"]
+        await proxy.line("recorded")
+        client.close()
+    command = told.partition("; ")[2].removesuffix(" asks about it")
+    program, *words = shlex.split(command)
+    monkeypatch.chdir(elsewhere)
+    done = await trio.to_thread.run_sync(run, *words, "--yes", "VolumeList")
+    assert (program, done.status) == ("trioproxy", 0), done.err
+    assert file.read_text().endswith("ALLOW_OPERATIONS=ContainerList,VolumeList\n")
 
 
 @pytest.mark.parametrize(

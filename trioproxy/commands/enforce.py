@@ -505,16 +505,14 @@ class Gates:
         return replace(gate, audits=True) if self.audits else gate
 
     def _approve(self, file: str) -> str:
-        """The command that asks a person about what is refused; empty where none can.
-
-        By the names of the files alone: whoever is refused learns nothing of this host.
-        """
+        """The command that asks a person about what is refused, as it can be pasted in
+        whatever folder; empty where none can."""
         if self.recording is None or not file or is_ours(file):
             return ""
         import shlex  # for an advice alone
 
-        files = (os.path.basename(file), self.recording.path.name)
-        return f"trioproxy approve {' '.join(map(shlex.quote, files))}"
+        files = map(os.path.abspath, (file, self.recording.path))
+        return f"trioproxy approve {shlex.join(files)}"
 
     def begin(self, server: Server, nursery: trio.Nursery) -> None:
         """Write its evidence, and read it again when it changes, until it ends."""
