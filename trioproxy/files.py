@@ -6,6 +6,7 @@ What the files say is not known here. Writing them is `evidence.disk`.
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +29,12 @@ PIPE_HINT: Final = (
     "write it to a file: it is read more than once, and <(COMMAND) is a pipe"
 )
 FOLDER_HINT: Final = "name the file in it; Docker makes a folder where the mounted path is missing: remove that, and mount the file that is there"
+
+
+def names_of(path: str) -> Iterator[str]:
+    """By which a file may be known, the shortest first: its name, with ever more folders."""
+    parts = os.path.abspath(path).split("/")
+    yield from ("/".join(parts[at:]) for at in range(len(parts) - 1, -1, -1))
 
 
 def read(

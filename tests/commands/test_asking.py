@@ -135,6 +135,52 @@ async def test_a_person_is_asked_in_a_terminal(tmp_path: Path) -> None:
         assert "/srv/b" not in one.file.read_text()
 
 
+async def test_two_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """Who is asked about one has no question about the other, and writes the one that he named."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "app.env").write_text(FILE)
+    fake = FakeEngine(path=tmp_path / "engine.sock")
+    fake.listen()
+    asked_at, second = f"unix://{tmp_path}/ask.sock", tmp_path / "b" / "app.env"
+    words = [f"{tmp_path}/a/app.env", "--ask", asked_at, "--upstream", str(fake.path)]
+    words += ["--listen", "tcp://127.0.0.1:0"]
+    words += ["--listen", f"tcp://127.0.0.1:0?policy={second}"]
+    async with running("enforce", *words) as proxy, screen(tmp_path, 80) as shown:
+        urls = (await proxy.line(" start ")).partition("listen=")[2].split()[0]
+        clients = [await connect(url, []) for url in urls.split(",")]
+        program = (sys.executable, "-m", "trioproxy", "approve")
+        await shown.run(*program, str(second), "--live", asked_at)
+        await shown.until("asked about what b/app.env refuses; nothing waits so far")
+        for client in clients:
+            await client.ask(target="/volumes")
+        assert (await clients[0].read_response()).status == 403
+        await shown.until(rf"question 1[^$]*which b/app.env refuses[^$]*{PROMPT}")
+        await shown.type("a", "Enter")
+        await shown.until("ALLOW_OPERATIONS=ContainerCreate,SystemPing,VolumeList")
+        for client in clients:
+            client.close()
+    assert (tmp_path / "a" / "app.env").read_text() == FILE
+    assert second.read_text() != FILE
+    fake.die()
+
+
+async def test_a_prompt_comes_back_with_the_asker(tmp_path: Path) -> None:
+    """Behind Ctrl-Z and fg it stands there again, for the letter or for the word; and the answer counts."""
+    async with stage(tmp_path) as one, screen(tmp_path, 80) as shown:
+        await one.approve(shown)
+        await one.create(Privileged=True)
+        await shown.until(PROMPT)
+        for prompt, answer in ((PROMPT, "o"), (r"type root to allow it[^$]*$", "root")):
+            await shown.until(prompt)
+            await shown.type("C-z")
+            await shown.until("ready>$")
+            await shown.type("fg", "Enter")
+            await shown.until(rf"fg\nsh go\n[^$]*{prompt}")
+            await shown.type(answer, "Enter")
+        assert await one.status() == 200
+
+
 async def test_always_of_an_item(tmp_path: Path) -> None:
     """What is written is what was shown, and holds for the next one without a question."""
     async with stage(tmp_path) as one, screen(tmp_path, 80) as shown:

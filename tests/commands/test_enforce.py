@@ -602,7 +602,8 @@ async def test_what_a_refusal_advises_is_pasted_in_any_folder(
     command = told.partition("; ")[2].removesuffix(" asks about it")
     program, *words = shlex.split(command)
     monkeypatch.chdir(elsewhere)
-    done = await trio.to_thread.run_sync(run, *words, "--yes", "VolumeList")
+    words += ["--yes", "VolumeList"]
+    done = await trio.to_thread.run_sync(run, *words)
     assert (program, done.status) == ("trioproxy", 0), done.err
     assert file.read_text().endswith("ALLOW_OPERATIONS=ContainerList,VolumeList\n")
 

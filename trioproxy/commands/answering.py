@@ -9,6 +9,7 @@ question is on the screen is dropped.
 import json
 import os
 import select
+import signal
 import socket
 import sys
 import termios
@@ -36,6 +37,7 @@ from trioproxy.evidence.keeping import as_moving
 from trioproxy.evidence.seen import Evidence, When
 from trioproxy.evidence.sight import REFUSED, Sight, route_of
 from trioproxy.file.widening import widened
+from trioproxy.files import names_of
 from trioproxy.judge.power import Power, weigh
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.proposal import is_beyond, refuse_excess
@@ -82,6 +84,8 @@ class Answering:
     """The id of the question that is on the screen; empty: none is."""
     said: str = ""
     """What was said to it, where the word is still to be typed."""
+    prompt: str = ""
+    """What stands behind the question, and waits for an answer; empty: nothing does."""
     typed: bytes = b""
     pending: bytes = b""
     number: int = 0
@@ -121,8 +125,9 @@ class Answering:
 
     def run(self) -> int:
         """Ask until the person leaves or the proxy does; 0, or 1 where the proxy left."""
+        signal.signal(signal.SIGCONT, self._continue)
         with self.sock:
-            self._send(asker=PROTOCOL, files=[self.store.env.name])
+            self._send(asker=PROTOCOL, files=list(names_of(str(self.store.env))))
             try:
                 return self._converse()
             except KeyboardInterrupt:
@@ -181,14 +186,14 @@ class Answering:
                     break
 
     def _hear_attached(self, data: Data) -> None:
-        name = self.store.env.name
-        if name not in data["attached"]:
+        if not data["attached"]:
             there = ", ".join(filter(None, data["files"])) or "none"
             raise ConfigError(
-                f"that proxy has no policy file called {name}: it has {there}",
+                f"that proxy has no policy file called {self.store.env.name}: it has {there}",
                 hint="name the file as the proxy does",
             )
-        show(f"asked about what {name} refuses; nothing waits so far")
+        names = ", ".join(data["attached"])
+        show(f"asked about what {names} refuses; nothing waits so far")
 
     def _hear_question(self, data: Data) -> None:
         ceiling = self.store.wish.ceiling
@@ -302,7 +307,7 @@ class Answering:
         return True
 
     def _answer(self, said: str, **word: str) -> None:
-        self.answered = self.shown
+        self.answered, self.prompt = self.shown, ""
         self._send(answer=self.shown, say=said, **word)
 
     def _send(self, **line: object) -> None:
@@ -311,7 +316,7 @@ class Answering:
     # -- what is on the screen -----------------------------------------------------
 
     def _clear(self) -> None:
-        self.shown = self.said = ""
+        self.shown = self.said = self.prompt = ""
 
     def _ask_next(self) -> None:
         self.shown, question = next(iter(self.questions.items()))
@@ -335,7 +340,15 @@ class Answering:
             if poll.poll(left * 1_000):
                 self._hear()
 
+    def _continue(self, *_: object) -> None:
+        """Draw the prompt anew: behind Ctrl-Z and `fg` the shell has written to where it was.
+
+        Not by Python's stream, in the middle of whose write the signal may come.
+        """
+        os.write(sys.stdout.fileno(), self.prompt.encode())
+
     def _prompt(self, text: str) -> None:
+        self.prompt = text
         click.echo(text, nl=False)
 
 

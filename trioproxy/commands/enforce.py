@@ -511,7 +511,7 @@ class Gates:
             return ""
         import shlex  # for an advice alone
 
-        files = map(os.path.abspath, (file, self.recording.path))
+        files = [os.path.abspath(one) for one in (file, str(self.recording.path))]
         return f"trioproxy approve {shlex.join(files)}"
 
     def begin(self, server: Server, nursery: trio.Nursery) -> None:

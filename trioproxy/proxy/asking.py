@@ -32,6 +32,7 @@ import trio
 
 from trioproxy.config import Level, UnixAddress
 from trioproxy.errors import ConfigError, leaf_of
+from trioproxy.files import names_of
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.meaning import ways_of
 from trioproxy.judge.outcome import name_of_client
@@ -275,7 +276,15 @@ class Asking:
         return not self._is_over and any(one.takes(file) for one in self._askers)
 
     def _file(self, policy: str) -> str:
-        return os.path.basename(self._files().get(policy, ""))
+        """What the file of a policy is called: the shortest name that no other has too."""
+        files = self._files()
+        if not (path := files.get(policy)):
+            return ""
+        # Asked of each refusal: few of them are looked at, and hardly ever is one called so.
+        name, whole = os.path.basename(path), os.path.abspath(path)
+        others = (one for one in files.values() if one.endswith(name))
+        taken = {n for o in others if os.path.abspath(o) != whole for n in names_of(o)}
+        return next(one for one in names_of(path) if one not in taken)
 
     def hours(self, who: Who) -> tuple[Grant, ...]:
         """What a client has for an hour, and still has."""
@@ -629,7 +638,7 @@ class Asking:
                 raise _BadLine("files is a list of names")
             asker.files = frozenset(files)
         asker.is_ready = True
-        there = sorted({os.path.basename(one) for one in self._files().values()})
+        there = sorted(set(map(self._file, self._files())))
         asker.tell(attached=list(filter(asker.takes, there)), files=there)
         self._log.line(Level.NOTICE, "asker", uid=asker.uid)
         for question in self._open.values():
