@@ -263,6 +263,15 @@ def test_a_value_that_an_edit_flips(folder: Path) -> None:
     )
 
 
+def test_evidence_of_nothing_decides_nothing(folder: Path) -> None:
+    """Beside evidence in which nothing is recorded that is said, and not that all of it is decided as before."""
+    evidence = Evidence()
+    evidence.begin("r1", 1_000)
+    (folder / "large.jsonl").write_text(dump(evidence))
+    done = diff(folder, "small.env", "large.env")
+    assert done.out.splitlines()[-1] == "nothing is recorded in large.jsonl"
+
+
 def test_what_is_unused_is_suggested_after_a_long_time(folder: Path) -> None:
     """What nobody used for 30 days is named, if so much was watched."""
     (folder / "new.env").write_text(

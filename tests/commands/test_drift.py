@@ -90,6 +90,26 @@ def test_no_drift_is_status_0(live: Path) -> None:
     assert (done.status, "refuses nothing that was needed" in done.out) == (0, True)
 
 
+def test_nothing_that_is_recorded_proves_nothing(tmp_path: Path) -> None:
+    """Where nobody asked for anything, it is not said that the file refuses nothing that was needed; what was not used for long is told."""
+    (tmp_path / "app.env").write_text("ALLOW_OPERATIONS=ContainerList\n")
+    live, evidence = tmp_path / "live.jsonl", Evidence()
+    live.touch()
+    done = drift(live)
+    assert done.out == f"nothing is recorded in {live}: 0 runs, watched for 0 s\n"
+    evidence.begin("r1", 50 * DAY)
+    evidence.end(When(100 * DAY, 50 * DAY))
+    live.write_text(dump(evidence))
+    done = drift(live)
+    assert "nothing that was needed" not in done.out
+    assert done.out.splitlines()[1:] == [
+        "granted, and not used in the last 30 days that were watched:",
+        "  ContainerList",
+    ]
+    page = drift(live, "--as", "html").out
+    assert "Nothing is recorded there." in page
+
+
 def test_json_for_programs(live: Path) -> None:
     """A program finds counts, dates and the line."""
     data = json.loads(drift(live, "--as", "json").out)

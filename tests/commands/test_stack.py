@@ -165,6 +165,11 @@ BAD = {
     "users in words": (["a/x.env&uids=root"], "", "not a number"),
     "twice": (["a/x.env&uids=1&uids=2"], "", "given twice"),
     "empty": (["a/x.env&uids="], "", "is empty"),
+    "two records of one name": (
+        ["a/x.env", "a/others.env", ""],
+        "--record={client}.jsonl",
+        "two policies would record into others.jsonl",
+    ),
     "one record": (["a/x.env", "a/y.env"], "--record=r.jsonl", "is one file"),
     "no such socket": (["fd"], "", "no socket called 'web' was handed"),
 }
@@ -175,12 +180,12 @@ def test_what_cannot_be_meant_refuses_to_start(
     listed: list[str], more: str, said: str, tmp_path: Path
 ) -> None:
     """Each is one clear line, before anything is served."""
-    for name in ("a/x.env", "b/x.env", "a/y.env", "a/X.env"):
+    for name in ("a/x.env", "b/x.env", "a/y.env", "a/X.env", "a/others.env"):
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
         file.write_text("ALLOW_OPERATIONS=ContainerList\n")
     urls = [
-        f"unix://{tmp_path}/{at}.sock?policy={tmp_path}/{one}"
+        f"unix://{tmp_path}/{at}.sock" + f"?policy={tmp_path}/{one}" * bool(one)
         for at, one in enumerate(listed)
     ]
     urls = ["fd://web"] if listed == ["fd"] else urls

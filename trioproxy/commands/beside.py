@@ -34,6 +34,8 @@ class Drifted:
     evidence: str
     sheet: Sheet
     watched: Completeness
+    recorded: bool
+    """Whether anything was asked for while it was watched."""
     days: int
     hidden: Mapping[str, int]
     """How many strangers one answer left out, or would have, at most, by its operation."""
@@ -49,6 +51,7 @@ class Drifted:
             evidence=evidence,
             sheet=sheet_of(file.policy, live),
             watched=live.completeness(),
+            recorded=bool(live.facts),
             days=days,
             hidden=live.hidden,
         )
@@ -70,8 +73,14 @@ class Drifted:
 
     def lines(self) -> Iterator[str]:
         """Say it to a person."""
+        runs = count(self.watched.runs, "run")
+        if not self.recorded:
+            watched = f"{runs}, watched for {span(self.watched.seconds)}"
+            yield f"nothing is recorded in {self.evidence}: {watched}"
+            yield from self._unused_lines()
+            return
         yield (
-            f"{self.evidence}: {count(self.watched.runs, 'run')}, watched for"
+            f"{self.evidence}: {runs}, watched for"
             f" {span(self.watched.seconds)}, until {iso(self.watched.last)}"
         )
         yield from describe_hidden(self.hidden)
@@ -161,7 +170,9 @@ class Flipped:
     def lines(self, old: str, new: str) -> Iterator[str]:
         """Say it to a person."""
         flips = self.flips
-        if not flips.number:
+        if not flips.recorded:
+            yield f"nothing is recorded in {self.evidence}"
+        elif not flips.number:
             yield f"it decides all {flips.recorded} recorded in {self.evidence} as before"
         else:
             yield (

@@ -164,7 +164,7 @@ def command(
             shadow=shadow,
             audits=config.log_format is LogFormat.JSON,
             watched=str(locate(path)) if watch and path else "",
-            recording=_open_record(kept, client, log) if kept else None,
+            recording=_open_record(kept, client, log, policies) if kept else None,
             own_files=own_files,
             own=own,
             policies=policies,
@@ -341,11 +341,20 @@ def _check_record(path: str | None, count: int) -> str | None:
     return path
 
 
-def _open_record(path: str, client: str, log: Log) -> "Recording":
+def _open_record(
+    record: str, client: str, log: Log, policies: "Mapping[str, Gates]"
+) -> "Recording":
+    path = _record_of(record, client)
+    if any(_record_of(record, one) == path for one in policies):
+        raise ConfigError(
+            f"two policies would record into {path}",
+            hint="the process's own policy is called others there: give the file that is"
+            " called so another name",
+        )
     # Imported here: whoever keeps no evidence does not carry what writes it.
     from trioproxy.commands.recording import open_record
 
-    return open_record(_record_of(path, client), log)
+    return open_record(path, log)
 
 
 def _check_mounted(watched: str) -> str:

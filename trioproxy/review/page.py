@@ -482,7 +482,11 @@ def _drift(file: File, live: Record) -> Section:
         para(code(live.name), f": {_watched(live.evidence)}."),
         table("Refused, or would be", heads, refused, class_="refused")
         if refused
-        else para("It refuses nothing that was sent."),
+        else para(
+            "It refuses nothing that was sent."
+            if live.evidence.facts
+            else "Nothing is recorded there."
+        ),
         [
             element("h3", f"Granted, and not used {unused_for(facts.seconds)}"),
             bullets([code(one.grant.name), one.last_used] for one in unused),
