@@ -659,7 +659,7 @@ async def test_the_proxy_is_known_by_its_name_of_now(stack: Stack) -> None:
     stack.host.called = "door"
     actor = {"ID": OWN, "Attributes": {"oldName": "/proxy", "name": "door"}}
     await stack.host.tell({"Type": "container", "Action": "rename", "Actor": actor})
-    status = 200
+    status, text = 200, ""
     with trio.fail_after(PATIENCE):
         while status == 200:
             status, text = await stack.ask(CONNECT, "POST", b'{"Container": "door"}')
