@@ -8,14 +8,11 @@ from typing import Final
 
 import click
 
-from trioproxy.commands import tell
-from trioproxy.commands.catalogue import is_ours, locate
+from trioproxy.commands.catalogue import is_ours
+from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.config import CLIENT
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.evidencefile import Loaded
-from trioproxy.file.permissions import parse_policy_file
-from trioproxy.files import read_text
-from trioproxy.judge.rules import Policy
 from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.store import Store
 from trioproxy.learning.wish import Strangers, Wish
@@ -101,7 +98,7 @@ class Asked:
         return Wish(
             name=path.stem,
             file=str(path),
-            ceiling=self._read_ceiling(),
+            ceiling=PolicyFile.read(self.within).policy if self.within else None,
             include_failed=self.include_failed,
             arguments=scope is not Scope.ROUTES,
             objects=STRANGERS.get(scope),
@@ -115,12 +112,3 @@ class Asked:
         """
         store = Store(path, self.wish(path), fresh=self.fresh)
         return store, store.begin(self.within or "")
-
-    def _read_ceiling(self) -> Policy | None:
-        if self.within is None:
-            return None
-        text = read_text(locate(self.within))
-        policy, warnings = parse_policy_file(text, name=self.within)
-        for warning in warnings:
-            tell.warn(warning)
-        return policy

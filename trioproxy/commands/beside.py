@@ -10,7 +10,7 @@ from trioproxy.commands.sheetlines import line_data, refused_text
 from trioproxy.evidence.seen import Completeness
 from trioproxy.evidence.strictjson import iso
 from trioproxy.judge.rules import Policy
-from trioproxy.learning.wording import count, describe_hidden, span
+from trioproxy.learning.wording import count, day, describe_hidden, span
 from trioproxy.review.sheet import (
     DAY,
     UNUSED_DAYS,
@@ -177,7 +177,7 @@ class Flipped:
         else:
             yield (
                 f"it decides {flips.number} of {flips.recorded} recorded in"
-                f" {self.evidence} otherwise, the last of {iso(flips.last)[:10]}"
+                f" {self.evidence} otherwise, the last of {day(flips.last)}"
             )
         for name, lines in ((new, flips.refused), (old, flips.allowed)):
             if lines:

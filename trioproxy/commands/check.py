@@ -14,6 +14,7 @@ from trioproxy.commands.observed import evidence_next_to, read_evidence
 from trioproxy.commands.policyfile import PolicyFile
 from trioproxy.commands.terminal import show, write_data
 from trioproxy.errors import BadRequest, BadTarget, ConfigError
+from trioproxy.files import read
 from trioproxy.http import jsonbody
 from trioproxy.http.request import NEVER_FORWARDED
 from trioproxy.judge.escapes import old_components
@@ -106,10 +107,7 @@ def command(
 
 
 def _read_body(path: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    return sys.stdin.buffer.read() if path == "-" else read(Path(path))
 
 
 def _show_file(

@@ -111,7 +111,9 @@ class Closing:
         yield from _asked(proposal.lists, evidence, listed, powers)
         yield from _named(proposal.objects, listed)
         if self.run:
-            unseen = new - _seen_in(evidence, self.run) - self.store.wish.restore
+            routes = evidence.routes.items()
+            seen = {one.operation for one, facts in routes if self.run in facts.runs}
+            unseen = new - seen - self.store.wish.restore
             yield from _names(
                 "new, but not used in this run: the evidence file says that it was",
                 unseen,
@@ -232,14 +234,6 @@ def _failed_run(run: Run | None) -> Iterator[str]:
         f"the command failed (status {run.status}): what it used is granted, but such a"
         " run does not show that nothing is missing"
     )
-
-
-def _seen_in(evidence: Evidence, run: str) -> set[str]:
-    return {
-        sight.operation
-        for sight, record in evidence.routes.items()
-        if run in record.runs
-    }
 
 
 def _table(

@@ -7,17 +7,7 @@ from typing import Final
 
 import click
 
-from trioproxy.api.families import (
-    LIMITS,
-    MOVING,
-    NETWORK_VARIABLE,
-    OBJECTS,
-    OPERATIONS_VARIABLE,
-    OWNER_VARIABLE,
-    PROXY_VARIABLE,
-    REDACT_VARIABLE,
-    Family,
-)
+from trioproxy.api.families import OPERATIONS_VARIABLE, Family
 from trioproxy.api.routes import LIMITED
 from trioproxy.commands import tell
 from trioproxy.commands.catalogue import locate
@@ -28,6 +18,7 @@ from trioproxy.evidence.evidencefile import Loaded
 from trioproxy.evidence.ledger import Ledger, Saved, evidence_path
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file.permissions import parse_policy_file
+from trioproxy.file.variables import LISTS
 from trioproxy.files import read_text
 from trioproxy.learning.learnedfile import says_left_open
 from trioproxy.learning.proposal import listed_items, listed_operations
@@ -157,7 +148,7 @@ class _Output(Store):
             name, _, _ = line.strip().partition("=")
             if name in values:
                 kept.append(f"{name}={values.pop(name)}")
-            elif name not in _LISTS:
+            elif name not in LISTS:
                 kept.append(line)
         if not any(
             line.lstrip().startswith(f"{OPERATIONS_VARIABLE}=") for line in kept
@@ -165,15 +156,6 @@ class _Output(Store):
             kept.append(f"{OPERATIONS_VARIABLE}=")
         kept += [f"{name}={value}" for name, value in values.items()]
         return "".join(f"{line}\n" for line in kept)
-
-
-_LISTS: Final = frozenset(
-    {
-        *(*MOVING.values(), NETWORK_VARIABLE, OWNER_VARIABLE),
-        *(PROXY_VARIABLE, REDACT_VARIABLE),
-        *(*LIMITS, *OBJECTS),
-    }
-)
 
 
 def _marks(united: United, once_listed: Iterable[str]) -> set[str]:

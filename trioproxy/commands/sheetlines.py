@@ -7,7 +7,7 @@ from trioproxy.api.routes import CONNECTS
 from trioproxy.commands.policyfile import as_data
 from trioproxy.evidence.strictjson import iso
 from trioproxy.judge.meaning import Way
-from trioproxy.learning.wording import some
+from trioproxy.learning.wording import day, some
 from trioproxy.review.sheet import NO_WAY, Line
 
 ASKERS_SHOWN: Final = 5
@@ -19,7 +19,7 @@ def refused_text(line: Line) -> Iterator[str]:
     clients = seen.clients if seen else ()
     by = f", by {line.among(clients)}{some(clients, ASKERS_SHOWN)}"
     who = by if clients else ""
-    last = f", last {iso(seen.last)[:10]}" if seen else ""
+    last = f", last {day(seen.last)}" if seen else ""
     yield f"  {seen.count if seen else 0}x {line.told}{last}{who}"
     if line.note:
         yield f"     {line.note}"

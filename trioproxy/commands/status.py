@@ -95,34 +95,39 @@ class Watching:
         self._clock = clock
         self._looks = deque([(clock(), 0)])
         """When was looked, and how many requests there were."""
-        self._used = _Uses()
+        self._seen: tuple[int, int | None] = (0, None)
+        """How many different results all sights have, of which none ever goes, and when the
+        file last got something new: what was used is found anew where either changed."""
+        self._operations = frozenset[str]()
+        self._newest = (0, "")
 
     def look(self) -> Status:
         """Say how it stands now."""
         requests = _requests(self._recorder.evidence)
         elapsed = self._recorder.elapsed()
-        used = self._uses()
-        ago = elapsed - used.after
+        self._find_uses()
+        after, newest = self._newest
+        ago = elapsed - after
         return Status(
             seconds=elapsed,
             requests=requests,
             rate=self._rate(requests),
             unread=sum(self._recorder.unread.values()),
-            operations=len(used.operations),
-            newest=used.newest,
+            operations=len(self._operations),
+            newest=newest,
             ago=ago,
-            quiet=self._quiet(ago, is_empty=not used.operations),
+            quiet=self._quiet(ago, is_empty=not self._operations),
             clients=tuple(sorted(self._recorder.clients)),
         )
 
-    def _uses(self) -> "_Uses":
-        """What was used; found anew when anything has ended in a new way."""
+    def _find_uses(self) -> None:
         evidence = self._recorder.evidence
         results = sum(len(record.results) for record in evidence.facts.values())
         seen = (results, evidence.runs[evidence.run].news)
-        if seen != self._used.seen:
-            self._used = _Uses.of(evidence, seen)
-        return self._used
+        if seen != self._seen:
+            self._seen = seen
+            self._operations = evidence.used_operations()
+            self._newest = _newest(evidence)
 
     def _rate(self, requests: int) -> float:
         now = self._clock()
@@ -142,30 +147,6 @@ class Watching:
             return f"{span(seconds)} of {span(until.seconds)}"
         quiet = facts_for_ready(self._recorder.evidence).quiet_runs
         return f"{quiet} of {count(until.runs, 'run')}"
-
-
-@value_class
-class _Uses:
-    """What was used, of which a look asks for more than for counts."""
-
-    seen: tuple[int, int | None] = (0, None)
-    """How many different results all sights have, of which none ever goes, and when the
-    file last got something new: a look is made again where either changed."""
-    operations: frozenset[str] = frozenset()
-    after: int = 0
-    """How far into this run something last was new; 0: nothing was."""
-    newest: str = ""
-    """What that was."""
-
-    @classmethod
-    def of(cls, evidence: Evidence, seen: tuple[int, int | None]) -> "_Uses":
-        after, newest = _newest(evidence)
-        return cls(
-            seen=seen,
-            operations=evidence.used_operations(),
-            after=after,
-            newest=newest,
-        )
 
 
 def _requests(evidence: Evidence) -> int:

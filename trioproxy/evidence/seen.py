@@ -266,6 +266,11 @@ class Run(Span):
         """
         return self.status in {None, 0}
 
+    @property
+    def passes(self) -> bool:
+        """Whether its COMMAND, if it had one, would have passed the file before it."""
+        return self.news is None or self.status is None
+
     def belongs_to(self, group: str) -> bool:
         """Whether it is one of the runs of a file, or of our own."""
         return group in self.files or (group == OWN and not self.files)
@@ -611,7 +616,7 @@ class Evidence:
             newest_run=sum(name <= newest for name in runs) or min(len(births), 1),
             quiet=min((self._quiet(first, proofs) for first in births), default=0),
             quiet_runs=sum(name > newest for name in proofs) if births else 0,
-            passes=not runs or _passes(runs[max(runs)]),
+            passes=not runs or runs[max(runs)].passes,
         )
 
     def last_birth(self) -> int | None:
@@ -729,10 +734,6 @@ def _runs_of_use(sight: Sight, facts: Facts) -> frozenset[str]:
 
 def _most(mine: dict[str, int], theirs: dict[str, int]) -> dict[str, int]:
     return {one: max(mine.get(one, 0), theirs.get(one, 0)) for one in {*mine, *theirs}}
-
-
-def _passes(run: Run) -> bool:
-    return run.news is None or run.status is None
 
 
 def _known_status(status: int | None) -> int:

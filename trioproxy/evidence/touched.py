@@ -61,17 +61,13 @@ def touched(operation: str, named: Named, objects: Objects) -> Iterator[Touched]
             and not thing.is_proxys  # outside of every list
         ):
             engine = named.known.get(ENGINE)
-            is_reached = _is_reached(reference, thing)
+            is_reached = reference.reaches or thing.kind is Kind.VOLUME
             has = tuple(_has(thing, engine)) if is_reached else ()
             is_named = reference.text.removeprefix("/") in thing.names
             yield _touched(operation, objects, thing, has, is_named=is_named)
             for other in _with_it(named, reference, thing):
                 has = tuple(_has(other, engine))
                 yield _touched(operation, objects, other, has, is_named=is_named)
-
-
-def _is_reached(reference: Reference, thing: Thing) -> bool:
-    return reference.reaches or thing.kind is Kind.VOLUME
 
 
 def _with_it(named: Named, reference: Reference, thing: Thing) -> Iterator[Thing]:

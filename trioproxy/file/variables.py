@@ -112,21 +112,23 @@ LIBPOD_VARIABLES = frozenset({*LIBPOD_SECTIONS, *LIBPOD_VERBS})
 LIBPOD_ON_BY_DEFAULT = frozenset({"LIBPOD_PING", "LIBPOD_VERSION"})
 """1 when unset, once another of them is 1."""
 
+LISTS = frozenset({*LIMITS, *OBJECTS, *MOVING.values()}) | {
+    NETWORK_VARIABLE,
+    OWNER_VARIABLE,
+    PROXY_VARIABLE,
+    REDACT_VARIABLE,
+}
+"""All that says how far what is granted goes: lists, and what they are read by."""
+
 PERMISSIONS = frozenset(
     {
         *SWITCHES,
         *METHOD_SWITCHES,
         *VERBS,
-        *LIMITS,
-        *OBJECTS,
         *LIBPOD_VARIABLES,
+        *LISTS,
         OPERATIONS_VARIABLE,
         COMPAT_VARIABLE,
-        *MOVING.values(),
-        NETWORK_VARIABLE,
-        OWNER_VARIABLE,
-        PROXY_VARIABLE,
-        REDACT_VARIABLE,
     }
 )
 """All that this version reads as a permission."""

@@ -92,19 +92,11 @@ _ROW = re.compile(rf"#   ({_OPERATION}|[A-Z]+:/\S*|[A-Z]+_[A-Z]+=\S*)(?: +(.*))?
 _NOTE = re.compile(r" {2,}(?:# )?|(?:^| )# ")
 """What parts a row from what a reviewer wrote behind it; in our own words stands none."""
 _BEGINS = re.compile(rf"# (?:{_VERDICT} |{_READ} |{_LEARNED} \")")
-_TITLE = re.compile(
-    "# ("
-    + "|".join(
-        map(
-            re.escape,
-            (
-                *(_VERDICT, _LEARNED, _READ, *TITLES.values()),
-                *(_OPEN, _NEVER, _TECNATIVA, *_FORMER),
-            ),
-        )
-    )
-    + ")(?: .*)?"
+_TITLES = (
+    *(_VERDICT, _LEARNED, _READ, *TITLES.values()),
+    *(_OPEN, _NEVER, _TECNATIVA, *_FORMER),
 )
+_TITLE = re.compile(f"# ({'|'.join(map(re.escape, _TITLES))})(?: .*)?")
 _REST = "#     "
 LEFT_OPEN: Final = "which containers, networks and volumes may be named"
 TAKEN_OUT: Final = ", as their lists are not wanted"

@@ -258,7 +258,7 @@ class _Proposing:
         for one, found in arguments.items():
             if one.item:
                 runs[one.item] = runs.get(one.item, frozenset()) | found
-                every = self._runs_that_read(one.operation)
+                every = self._used.get(reading(one.operation), frozenset())
                 read[one.item] = read.get(one.item, frozenset()) | every
         over = frozenset({self._known.going_on})
         is_one_run = len(frozenset[str]().union(*read.values()) - over) == 1
@@ -278,9 +278,6 @@ class _Proposing:
             for value, found in runs.items()
         ]
         return seen, is_one_run
-
-    def _runs_that_read(self, operation: str) -> frozenset[str]:
-        return self._used.get(reading(operation), frozenset())
 
     def _count(self, one: Sight, run: str) -> int:
         known = self._known.evidence.facts.get(one)

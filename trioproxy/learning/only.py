@@ -199,7 +199,10 @@ class _Proposing:
         }
         marks = known.evidence.listed if self._old is not None else frozenset[str]()
         self._marks = {one for one in marks if Grant.parse(one).variable in OBJECTS}
-        self._used = self._used_objects()
+        used = known.evidence.used_objects(include_failed=known.wish.include_failed)
+        self._used = {
+            k: runs for k, runs in used.items() if k.operation in known.granted
+        }
         self._kinds = {kind: self._know(kind) for kind in OBJECTS.values()}
         for kind, of_it in self._kinds.items():
             if not self._is_maker:  # then it is about others, and would see nothing
@@ -251,11 +254,6 @@ class _Proposing:
         owner = Grant(OWNER_VARIABLE, self._owner)
         return frozenset({owner} if self._is_maker else ())
 
-    def _used_objects(self) -> dict[Sight, frozenset[str]]:
-        include_failed, granted = self._wish.include_failed, self._known.granted
-        used = self._evidence.used_objects(include_failed=include_failed)
-        return {one: runs for one, runs in used.items() if one.operation in granted}
-
     def _know(self, kind: Kind) -> _Kind:
         known = _Kind()
         for one in self._of(kind):
@@ -278,7 +276,10 @@ class _Proposing:
             return FOLLOWED
         if known.names.keys() - known.named:
             return FOUND
-        over = self._proofs - {self._known.going_on}
+        # The runs that show what a client does without.
+        runs_known = self._evidence.runs.items()
+        over = {name for name, run in runs_known if run.is_proof}
+        over -= {self._known.going_on}
         runs = dict.fromkeys(known.names, frozenset[str]())
         looked = dict.fromkeys(known.names, frozenset[str]())
         for one in self._of(kind):
@@ -287,12 +288,6 @@ class _Proposing:
                 whole = Sight(one.variable, "", one.operation)
                 looked[one.item] |= self._used.get(whole, frozenset()) & over
         return VARIED if any(looked[name] - runs[name] for name in runs) else ""
-
-    @property
-    def _proofs(self) -> frozenset[str]:
-        """The runs that show what a client does without."""
-        runs = self._evidence.runs
-        return frozenset(name for name, run in runs.items() if run.is_proof)
 
     def _of(self, kind: Kind) -> Iterator[Sight]:
         return (

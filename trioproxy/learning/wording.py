@@ -80,9 +80,14 @@ def some(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
+def day(seconds: int) -> str:
+    """The day of a time, as `2026-11-24`."""
+    return iso(seconds)[:10]
+
+
 def days(first: int, last: int) -> str:
     """Write when something began and ended: `2026-11-20 to 2026-11-25`, or one day."""
-    begin, end = iso(first)[:10], iso(last)[:10]
+    begin, end = day(first), day(last)
     return begin if begin == end else f"{begin} to {end}"
 
 

@@ -27,7 +27,7 @@ from trioproxy.judge.meaning import Limited, open_sections
 from trioproxy.judge.power import WORDS, Power
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.flows import half_granted
-from trioproxy.learning.wording import count, days, describe_watch, from_logs
+from trioproxy.learning.wording import count, day, days, describe_watch, from_logs
 from trioproxy.limits.limit import ANY
 from trioproxy.review.attacking import try_all
 from trioproxy.review.compare import Comparison, compare
@@ -37,7 +37,6 @@ from trioproxy.review.parts import (
     badge,
     bullets,
     code,
-    day,
     para,
     seen_of,
     some,

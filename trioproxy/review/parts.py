@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from trioproxy.evidence.strictjson import iso
 from trioproxy.judge.meaning import Way
 from trioproxy.judge.power import Power
-from trioproxy.learning.wording import count
+from trioproxy.learning.wording import count, day
 from trioproxy.review.markup import Children, Markup, element
 from trioproxy.review.sheet import NO_WAY, Seen
 
@@ -108,11 +107,6 @@ def way_of(way: Way) -> list[Children]:
     """Say a way to root."""
     argument: list[Children] = [", ", code(str(way.grant))] if way.grant else []
     return [code(way.operation), *argument, f": {way.why}"]
-
-
-def day(seconds: int) -> str:
-    """The day of a time, as `2026-11-24`."""
-    return iso(seconds)[:10]
 
 
 def seen_of(seen: Seen | None) -> Children:

@@ -22,13 +22,12 @@ from trioproxy.evidence.keeping import as_moving
 from trioproxy.evidence.needs import is_need
 from trioproxy.evidence.seen import NOBODY, Evidence, Facts
 from trioproxy.evidence.sight import REFUSED, UNKNOWN, UNPROVEN, UNROUTED, Sight
-from trioproxy.evidence.strictjson import iso
 from trioproxy.judge.meaning import Meaning, meaning_of, what_of
 from trioproxy.judge.power import Power, Powers
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.learning.flows import unseen_states
 from trioproxy.learning.proposal import replay
-from trioproxy.learning.wording import count, days, some, span
+from trioproxy.learning.wording import count, day, days, some, span
 from trioproxy.limits.ends import Ends
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.inclusion import taken_out
@@ -132,7 +131,7 @@ class Line:
     def last_used(self) -> str:
         """When it was used last, to stand behind its name; empty: never."""
         last = self.seen.last if self.seen else 0
-        return f", last {iso(last)[:10]}" if last else ""
+        return f", last {day(last)}" if last else ""
 
     @property
     def sighting(self) -> str:
