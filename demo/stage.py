@@ -24,7 +24,7 @@ KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR", "DOCKER_CONFI
 """What the commands get of our environment: no setting of trioproxy is among it."""
 INSTALLED: Final = "DEMO_OF"
 """Names an installed program, of which the commands are then, in place of this checkout's."""
-START_SECONDS: Final = 20
+START_SECONDS: Final = 120
 TRIES: Final = 3
 """Starts of the proxy: another demonstration may take the port that was free."""
 BOLD: Final = "\x1b[1m{}\x1b[0m"

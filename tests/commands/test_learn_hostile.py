@@ -20,6 +20,7 @@ import trio
 from tests.answering_engine import answering_engine
 from tests.commands.running import running
 from tests.engine import Engine
+from tests.patience import PATIENCE
 from trioproxy.api.families import OPERATIONS_VARIABLE
 from trioproxy.evidence.evidencefile import load
 from trioproxy.file.envfile import parse
@@ -59,7 +60,7 @@ def text_of(file: Path) -> str:
 def send(path: Path, head: bytes) -> None:
     """Send a request as it is, and read what comes back until the end."""
     with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(10)
+        sock.settimeout(PATIENCE)
         sock.connect(str(path))
         sock.sendall(head)
         sock.shutdown(socket.SHUT_WR)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.end_to_end.proxies import enforcing
 from tests.engine import ScratchEngine
+from tests.patience import PATIENCE
 from tests.registry import REGISTRY, serving
 
 A = f"{REGISTRY}/asked:1"
@@ -56,7 +57,7 @@ def on_a_terminal(engine: ScratchEngine, url: str, script: str, *command: str) -
         env={**engine.environment(url), "PYTHONPATH": os.getcwd()},
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=True,
     )
     return done.stdout.decode()

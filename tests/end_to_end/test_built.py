@@ -7,6 +7,7 @@ import pytest
 
 from tests.end_to_end.proxies import enforcing, environment, learn
 from tests.engine import Engine
+from tests.patience import PATIENCE
 from trioproxy.file import envfile
 from trioproxy.limits.limit import NOT_BUILT
 
@@ -38,7 +39,7 @@ def run(engine: Engine, url: str, script: str, *words: object) -> str:
         env=environment(engine.environment(url) | {"DOCKER_BUILDKIT": "0"}),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     return ran.stdout + ran.stderr * bool(ran.returncode)

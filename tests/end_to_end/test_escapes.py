@@ -20,6 +20,7 @@ import pytest
 from tests.depth import IS_DEEP
 from tests.end_to_end.proxies import enforcing
 from tests.engine import Engine
+from tests.patience import PATIENCE
 from trioproxy.api.fields import ARGUED
 
 ATTEMPTS = [
@@ -69,7 +70,7 @@ FRAMED = {"te-gzip", "te-twice", "te-and-length", "trailer"}
 def ask(path: str, raw: bytes, method: str = "POST") -> tuple[int, bytes]:
     """Send a request as bytes; give status and body of the answer."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(30)
+        sock.settimeout(PATIENCE)
         sock.connect(path)
         sock.sendall(raw)
         answer = HTTPResponse(sock, method=method)

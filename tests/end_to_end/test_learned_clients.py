@@ -17,6 +17,7 @@ import pytest
 from tests.end_to_end.proxies import enforcing, environment, learn
 from tests.engine import Engine
 from tests.judge.judging import of_table
+from tests.patience import PATIENCE
 from trioproxy.api.matched import Request
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.learning.proposal import listed_operations
@@ -222,7 +223,7 @@ def send(url: str, request: Request) -> int:
     """Send a request in a valid shape; its status."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(
-        parts.hostname or "", parts.port, timeout=20
+        parts.hostname or "", parts.port, timeout=PATIENCE
     )
     body = b"{}" if request.method in {"POST", "PUT"} else None
     headers = {"Content-Type": "application/json"} if body else {}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from trioproxy import files
 from trioproxy.errors import ConfigError
 from trioproxy.evidence import disk
@@ -137,7 +138,7 @@ def test_who_waits_gets_the_file_that_has_the_name(tmp_path: Path) -> None:
         other.stdin.close()
         with disk.locked(path) as file:
             file.append(b"ours\n")
-        other.wait(10)
+        other.wait(PATIENCE)
     assert path.read_bytes() in {b"replaced\nours\n", b"ours\nreplaced\n"}
     assert path.read_bytes() == b"replaced\nours\n"
 

@@ -16,6 +16,7 @@ import pytest
 
 from tests.alone import alone, shared_by_workers
 from tests.engine import Engine, NoEngine, ScratchEngine
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 BASE = "python:3.13-slim"
@@ -25,7 +26,6 @@ IMAGE = "trioproxy"
 CLIENT = "docker:cli"
 """A client of the Engine: what the examples call by this name."""
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
-HEALTH_SECONDS = 30
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +125,7 @@ def await_health(engine: Engine, name: str, wanted: str) -> None:
     """Read the container's events, from its start on, up to the one that says so."""
     if inspect(engine, name)["State"].get("Health", {}).get("Status") == wanted:
         return
-    until = f"--until={time.time() + HEALTH_SECONDS}"
+    until = f"--until={time.time() + PATIENCE}"
     watch = ("events", "--since=1m", until, f"--filter=container={name}")
     with subprocess.Popen(
         ["docker", *watch, "--format={{.Action}}"],

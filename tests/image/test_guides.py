@@ -16,6 +16,7 @@ from tests.engine import Engine, NoEngine, ScratchEngine
 from tests.image.conftest import CLIENT, IMAGE, await_health
 from tests.migration.clients import CLIENTS, LIMITS, WRITERS
 from tests.migration.tables import Command, Example, examples, guide_commands
+from tests.patience import PATIENCE
 from trioproxy.file.incumbents import LINUXSERVER
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
@@ -23,7 +24,6 @@ pytestmark = [pytest.mark.engine, pytest.mark.slow]
 EXAMPLES = {one.name: one for one in examples()}
 SOCKET = "/var/run/docker.sock"
 PROJECT = "--project-name=guide"
-SECONDS = 60
 
 
 def compose(example: Example) -> dict[str, dict[str, dict[str, object]]]:
@@ -218,5 +218,5 @@ def test_guide_command(scratch: ScratchEngine, guide: Path, command: Command) ->
                 process.terminate()  # one that goes on for ever has shown it
                 break
         else:
-            assert process.wait(SECONDS) == 0, written
+            assert process.wait(PATIENCE) == 0, written
             assert not command.shown, written

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.engine import UNSHARE, first_child
+from tests.patience import PATIENCE
 from tests.podman.clients import REMOTE
 
-START_SECONDS = 30
 SERVE = """
 exec 3<&0 </dev/null
 ip link set lo up
@@ -46,7 +46,7 @@ def podman() -> Iterator[Path]:
             stderr=log,
             start_new_session=True,
         )
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + PATIENCE
     while subprocess.run([*REMOTE, f"unix://{path}", "info"], capture_output=True, check=False).returncode:  # fmt: skip
         log_text = (folder / "log").read_text()
         assert process.poll() is None, log_text

@@ -105,7 +105,7 @@ class Reading(NamedTuple):
 def ask(path: Path, method: str, target: bytes) -> Reading:
     """Ask the Engine itself, in a form whose answer ends with the connection."""
     with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(10)
+        sock.settimeout(PATIENCE)
         sock.connect(str(path))
         sock.sendall(b"%s %s HTTP/1.0\r\n\r\n" % (method.encode(), target))
         answer = b"".join(iter(lambda: sock.recv(65536), b""))

@@ -26,6 +26,7 @@ from tests.fakes import (
     request,
     response,
 )
+from tests.patience import PATIENCE
 from tests.proxy.conftest import OPEN
 from tests.proxy.test_watch import Passes
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
@@ -100,14 +101,14 @@ async def alone(fake: FakeEngine, tmp_path: Path) -> AsyncIterator[Alone]:
         target=partial(trio.run, run, instruments=[passes]), daemon=True
     )
     thread.start()
-    assert listening.wait(10)
+    assert listening.wait(PATIENCE)
     proxy = Alone(fake=fake, addresses=server.addresses, passes=passes, log=log)
     yield proxy
     # Their ends are events, which bring everybody home.
     for end in (*proxy.clients, *fake.connections):
         end.close()
     tokens[0].run_sync_soon(scope.cancel)
-    await trio.to_thread.run_sync(thread.join, 10)
+    await trio.to_thread.run_sync(thread.join, PATIENCE)
     assert not thread.is_alive()
     assert not server.connections
     os.close(log_file)

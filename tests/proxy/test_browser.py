@@ -21,6 +21,7 @@ import pytest
 import trio
 
 from tests.fakes import FakeEngine, answer_always
+from tests.patience import PATIENCE
 from tests.proxy.conftest import OPEN
 from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.file.permissions import parse_policy
@@ -28,7 +29,6 @@ from trioproxy.judge.gate import Gate
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 
-BROWSER_SECONDS: Final = 60
 HEAD_END: Final = b"\r\n\r\n"
 
 JSON_POST: Final = (
@@ -200,7 +200,7 @@ async def browse(
             start_new_session=True,
         )
         try:
-            with trio.move_on_after(BROWSER_SECONDS):
+            with trio.move_on_after(PATIENCE):
                 await switch.all_seen.wait()
         finally:
             os.killpg(process.pid, signal.SIGKILL)  # it has a family of processes

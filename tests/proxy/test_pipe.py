@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes import CHUNK_END, chunk, settle
+from tests.patience import PATIENCE
 from trioproxy.errors import ClientLost, UpstreamError, UpstreamLost
 from trioproxy.http.framing import Boundary, Chunked, Sized, UntilClose
 from trioproxy.proxy.pipe import CannotSplice, Pipe
@@ -81,7 +82,7 @@ class Stage:
         source = Wire(near_source, UpstreamLost, self.watch)
         sink = Wire(near_sink, ClientLost, self.watch)
         for far in (sender, receiver):
-            far.settimeout(20)
+            far.settimeout(PATIENCE)
         self._wires += [source, sink]
         self._far += [sender, receiver]
         return source, sink, sender, receiver

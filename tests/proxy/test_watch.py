@@ -13,15 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import settle
+from tests.patience import PATIENCE
 from trioproxy.errors import ClientLost
 from trioproxy.proxy.watch import Hangup, Watch
 from trioproxy.proxy.wire import FAIR_SHARE, Wire
 
 FOR_EVER = 3600.0
 """Away for so long that no test would see the end of it."""
-
-PATIENCE = 5.0
-"""Seconds after which a wait on the spot has missed what should have ended it."""
 
 either_way = pytest.mark.parametrize("away", [0.0, 0.002], ids=["parks", "looks"])
 
@@ -58,7 +56,7 @@ class Ends:
 
     def pair(self) -> tuple[Wire, socket.socket]:
         near, far = socket.socketpair()
-        far.settimeout(10)
+        far.settimeout(PATIENCE)
         self.near.append(Wire(near, ClientLost, self.watch))
         self.far.append(far)
         return self.near[-1], far
