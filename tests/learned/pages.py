@@ -13,13 +13,12 @@ from tests.learned import documented as read
 from tests.learned.install import ROOT
 from tests.learned.learning import env_file
 from tests.learned.profiles import PROFILES, Profile
-from trioproxy.api.families import OBJECTS
 from trioproxy.commands.catalogue import DOCUMENTED, LIST
 from trioproxy.evidence import evidencefile
 from trioproxy.evidence.ledger import evidence_path
 from trioproxy.evidence.strictjson import iso
 from trioproxy.file.permissions import parse_policy_file
-from trioproxy.learning.proposal import listed_operations
+from trioproxy.learning.proposal import listed_items, listed_operations
 
 README = ROOT / "learned" / "README.md"
 CATALOGUE = ROOT / "learned" / LIST
@@ -98,7 +97,7 @@ def readme_table() -> str:
 
 def clients_table() -> str:
     """What each client needs and how it is pointed here."""
-    head = ("client", "`ALLOW_OPERATIONS`", "its own", "how it gets here")
+    head = ("client", "`ALLOW_OPERATIONS`", "how it gets here")
     return table_of(head, map(_clients_row, learned()))
 
 
@@ -150,11 +149,12 @@ def _readme_row(profile: Profile) -> tuple[str, ...]:
 def _clients_row(profile: Profile) -> tuple[str, ...]:
     file = env_file(profile)
     granted = operations(profile)
-    is_limited = bool(parse_policy_file(file.read_text(), name=file.name)[0].limits)
-    shown = _shown(granted, is_limited or len(granted) > MANY)
+    is_limited = parse_policy_file(file.read_text(), name=file.name)[0].limits
+    has_lists = is_limited or listed_items(file.read_text(), file.name)
+    shown = _shown(granted, bool(has_lists) or len(granted) > MANY)
     partial = " *(partial)*" if profile.missing else ""
     client = f"[{profile.client}](../learned/{file.name}) {profile.version}{partial}"
-    return client, shown, own(file), profile.point
+    return client, shown, profile.point
 
 
 def _read_row(one: read.Client) -> tuple[str, ...]:
@@ -168,12 +168,3 @@ def _read_row(one: read.Client) -> tuple[str, ...]:
 def _shown(granted: list[str], is_in_the_file: bool) -> str:
     """A list to copy, or how long it is: nobody shall copy it without the limits beside it."""
     return f"{len(granted)}" if is_in_the_file else f"`{','.join(granted)}`"
-
-
-def own(file: Path) -> str:
-    """Of which kinds it may name its own objects alone."""
-    lists = parse_policy_file(file.read_text(), name=file.name)[0].objects
-    kinds = [kind for kind in OBJECTS.values() if lists.limits(kind)]
-    if len(kinds) == len(OBJECTS):
-        return "all"
-    return " and ".join(f"{kind}s" for kind in kinds)
