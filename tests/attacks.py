@@ -24,6 +24,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+from tests.depth import by_depth
 from tests.engine import IMAGE, ScratchEngine
 from trioproxy.review.attacks import Attack, attacks, body_of, filled, words
 
@@ -38,8 +39,11 @@ BATCH: Final = 25
 """How many tries share one setup."""
 PATIENCE: Final = 30.0
 """Seconds for what a request waits for; where that never comes it gives up before."""
+FRONT: Final = by_depth(300, 300, 1000)
+"""Megabytes that are packed before a folder that is swapped. It is a hole in a file, and open as
+long as with bytes in it: 0.8 to 3 s, and 4 to 11 s for the gigabyte."""
 FOLDERS: Final = 32
-BIG: Final = 8_000_000
+BIG: Final = by_depth(8, 8, 32) * 1_000_000
 """Bytes of a file in each: all are copied as long as it takes to start a container."""
 REACHED: Final = b"42REACHED"
 """What a container says that has what it came for; no request has it in these letters."""
@@ -541,6 +545,7 @@ def _set_up(
         **{name: name for name in IMAGES},
         "host": str(stage.host),
         "shared": str(stage.shared),
+        "front": f"{FRONT}M",
         "network": "none",
         "open_network": "bridge",
         "major": "7",
