@@ -43,7 +43,7 @@ FRONT: Final = by_depth(300, 300, 1000)
 """Megabytes that are packed before a folder that is swapped. It is a hole in a file, and open as
 long as with bytes in it: 0.8 to 3 s, and 4 to 11 s for the gigabyte."""
 FOLDERS: Final = 32
-BIG: Final = by_depth(8, 8, 32) * 1_000_000
+BIG: Final = 8_000_000
 """Bytes of a file in each: all are copied as long as it takes to start a container."""
 REACHED: Final = b"42REACHED"
 """What a container says that has what it came for; no request has it in these letters."""
@@ -581,12 +581,12 @@ def _set_up(
 
 
 @contextmanager
-def set_stage(engine: ScratchEngine, folder: Path) -> Iterator[Stage]:
+def set_stage(engine: ScratchEngine, folder: Path, big: int = BIG) -> Iterator[Stage]:
     """The images, the folders, a disk of the host, and a stranger."""
     host, shared = folder / "host", folder / "shared"
     for one in (host, shared):
         one.mkdir()
-    fill_images(engine)
+    fill_images(engine, big)
     stranger = engine.docker("create", "--network=none", "--name=stranger", IMAGE).text
     engine.docker("tag", "filled", USED)
     engine.docker("network", "create", "--internal", LAN)
@@ -615,15 +615,15 @@ def run_victim(engine: ScratchEngine, host: Path) -> str:
     return engine.docker(*ran).text
 
 
-def fill_images(engine: ScratchEngine) -> None:
+def fill_images(engine: ScratchEngine, big: int) -> None:
     """Make the images with something to fill volumes with."""
     script = (
         f"for i in $(seq -w 0 {FOLDERS - 1}); do mkdir -p /wide/d$i;"
-        f" head -c {BIG} /dev/zero >/wide/d$i/big; echo >/wide/d$i/landed; done;"
+        f" head -c {big} /dev/zero >/wide/d$i/big; echo >/wide/d$i/landed; done;"
         " ln -s wide /w0; ln -s wide /w1"
     )
-    engine.docker("run", "--network=none", "--name=filling", IMAGE, "sh", "-c", script)
-    engine.docker("commit", "--change", 'CMD ["sh"]', "filling", "filled")
+    engine.docker("run", "--network=none", "--name=filling", IMAGE, "sh", "-c", script, timeout=600)  # fmt: skip
+    engine.docker("commit", "--change", 'CMD ["sh"]', "filling", "filled", timeout=600)
     engine.docker("rm", "filling")
     made = engine.docker("create", "filled").text
     engine.docker("commit", "--change", "VOLUME /wide", made, "voluminous")

@@ -10,7 +10,8 @@ is open, and it is. Last comes what it needs with each line that shuts it. What 
 
 Through the five files together each is tried 10 times in `make test` and 200 times in
 `make test-deep`, what costs a second each time 5 and 40 times there, and 200 times in
-`make attacks`. After a setup that is refused there is one try, and a row tells of tries
+`make attacks`, where windows are wider too: a gigabyte is packed before the folder that is
+swapped, and as much is in a volume that is filled (CI has no time for either). After a setup that is refused there is one try, and a row tells of tries
 that came to nothing for another reason.
 """
 
@@ -25,6 +26,7 @@ import pytest
 
 from tests.attacks import (
     ATTACKS,
+    BIG,
     IMAGES,
     Outcome,
     Stage,
@@ -119,7 +121,8 @@ def files(
 ) -> Iterator[Files]:
     """The recipes, a learned `docker run -v`, and `CREATE_BINDS=`, beside one that grants all."""
     folder = tmp_path_factory.mktemp("attacks")
-    with set_stage(scratch, folder) as stage, ExitStack() as proxies:
+    big = by_depth(BIG, BIG, 4 * BIG)
+    with set_stage(scratch, folder, big) as stage, ExitStack() as proxies:
         one = Files(stage=stage, folder=folder, proxies=proxies)
         one.variables["grants all"] = {"ALLOW_OPERATIONS": EVERYTHING}
         for name in RECIPES:
