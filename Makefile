@@ -54,7 +54,7 @@ test-deep: .venv/installed-dev packages ## the tests of which `make test` shorte
 
 .PHONY: attacks
 attacks: .venv/installed-dev packages ## each known attack 200 times through limited files, and once through 77; the better part of an hour
-	DEPTH=whole $(PYTHON) -m pytest -n $(JOBS) --dist worksteal tests/end_to_end/test_attacks.py tests/end_to_end/test_worth.py
+	DEPTH=whole $(PYTHON) -m pytest -n $(JOBS) --dist worksteal -o faulthandler_timeout=0 tests/end_to_end/test_attacks.py tests/end_to_end/test_worth.py
 
 .PHONY: image
 image: .venv/made ## build the image; IMAGE and BASE_IMAGE may be set

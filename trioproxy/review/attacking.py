@@ -258,10 +258,16 @@ def _changes(
         yield _lines(more), {**variables, **more}
     if len(together) > 1:
         yield _lines(together), {**variables, **together}
-    # Of two that are as bad, what fewer attacks need is likely what this one is about.
+    # What is as bad as the attack, or of two that are what fewer attacks need, is likely what it is about.
     needed = Counter(name for one in attacks() for name in one.needs)
     rows = [OPERATIONS[name][0] for name in sorted(attack.needs)]
-    rows.sort(key=lambda one: (LEVELS.index(one.risk), needed[one.operation]))
+    rows.sort(
+        key=lambda one: (
+            one.risk is not attack.gives,
+            LEVELS.index(one.risk),
+            needed[one.operation],
+        )
+    )
     for row in rows:
         section = (row.section or "").upper()
         if OPERATIONS_VARIABLE in variables:

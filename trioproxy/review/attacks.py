@@ -56,6 +56,7 @@ class Attack:
     shows: str = ""
     unshown: str = ""
     is_costly: bool = False
+    is_rare: bool = False
 
     def __post_init__(self) -> None:
         unknown = {key for one in (*self.setup, *self.requests) for key in one} - _SENT
