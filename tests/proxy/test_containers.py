@@ -17,6 +17,7 @@ from trioproxy.config import Config, Level, TcpAddress, UnixAddress
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge import identity
 from trioproxy.judge.gate import Gate
+from trioproxy.proxy.containers import LONGEST_EVENT
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
 from trioproxy.proxy.server import Server
@@ -140,7 +141,8 @@ class Host:
 
     async def tell(self, value: object) -> None:
         """Send an event to whoever listens."""
-        line = json.dumps(value).encode() + b"\n"
+        text = value if isinstance(value, str) else json.dumps(value)
+        line = text.encode() + b"\n"
         for one in self.events:
             await one.send(b"%x\r\n%b\r\n" % (len(line), line))
 
@@ -450,6 +452,28 @@ async def test_it_is_cut_when_it_goes(stack: Stack, event: dict[str, object]) ->
     await stack.host.tell(event)
     assert await client.read_gone() in {"end", "reset"}
     await is_served(other)
+
+
+@pytest.mark.parametrize(
+    "label", ["<" * 100_001, "x" * LONGEST_EVENT, "x" * LONGEST_EVENT * 3],
+    ids=["escapes", "long", "longer"],
+)  # fmt: skip
+async def test_an_event_that_is_too_much_cuts_nobody_else(
+    stack: Stack, label: str
+) -> None:
+    """Who makes a container says how long its labels are, and with that its events: they tell that it
+    is gone, and of nobody else, and the stream goes on."""
+    stack.host.containers = [container("ps")]
+    client = await stack.served()
+    stack.host.containers = [container("ps", full="2" * 64)]
+    other = await stack.served()
+    gone = {"ID": "1" * 64, "Attributes": {"a": label, "b": "2" * 64}}
+    head = {"status": "die", "id": "1" * 64, "from": "busybox"}
+    raw = json.dumps({**head, "Type": "container", "Action": "die", "Actor": gone})
+    await stack.host.tell(raw.replace("<", "\\u003c"))
+    assert await client.read_gone() in {"end", "reset"}
+    await is_served(other)
+    assert " events-lost " not in stack.lines()
 
 
 async def test_who_goes_while_he_is_asked_about_is_nobody(stack: Stack) -> None:

@@ -10,9 +10,12 @@ that. While there is no such stream nobody is chosen, and when it breaks all who
 are cut: nobody knows who has their addresses now.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import Final
 
 import trio
@@ -22,7 +25,14 @@ from trioproxy.api.arguments import map_of, text_of
 from trioproxy.api.decoding import Json
 from trioproxy.api.families import Kind
 from trioproxy.config import Level
-from trioproxy.errors import BadBody, EngineTooSlow, Nobody, Untold, UpstreamError
+from trioproxy.errors import (
+    BadBody,
+    EngineTooSlow,
+    Nobody,
+    TooMuch,
+    Untold,
+    UpstreamError,
+)
 from trioproxy.http.framing import CHUNKED, Dechunked
 from trioproxy.judge import identity
 from trioproxy.limits.things import Thing
@@ -58,6 +68,9 @@ LONGEST_KEPT: Final = 64 * 1024
 """Bytes of a list that is kept, to be read once while it stays the same."""
 
 LONGEST_EVENT: Final = 1024 * 1024
+"""Bytes of an event that are read: it has a container's labels in it."""
+
+_FULL_ID: Final = re.compile(rb"[0-9a-f]{64}")
 
 EVENTS: Final = bare(
     "GET",
@@ -311,9 +324,8 @@ class Containers:
             rest += chunks.take()
             *lines, rest = rest.split(b"\n")
             for line in filter(bytes.strip, lines):
-                self._heed(parse_answer(line))
-            if len(rest) > LONGEST_EVENT:
-                raise Untold("an event of the Engine does not end")
+                self._heed(line)
+            rest = rest[:LONGEST_EVENT]
             data = await engine.wire.recv(64 * 1024)
             if not data:
                 return
@@ -329,19 +341,33 @@ class Containers:
         finally:
             engine.drop()
 
-    def _heed(self, event: Json) -> None:
-        actor = map_of(map_of(event).get("Actor"))
-        if map_of(event).get("Type") == Kind.NETWORK:
-            self._gone(text_of(map_of(actor.get("Attributes")).get("container")))
-        else:
-            if actor.get("ID") == self._own:  # it is called otherwise
-                self._networks = {}
-            self._gone(text_of(actor.get("ID")))
+    def _heed(self, line: bytes) -> None:
+        """Tell whose event it is. Who makes a container says how long its labels are, and the event
+        may be more than is read; but what the Engine says of itself, and with that the ids of the
+        container and network, stands in front of all that anybody says."""
+        with suppress(TooMuch):
+            if len(line) < LONGEST_EVENT:
+                self._gone(_who_goes(map_of(parse_answer(line))))
+                return
+        ids = list(islice(_FULL_ID.finditer(line), 2))
+        if not ids:
+            raise Untold("an event of the Engine does not end")
+        for one in ids:
+            self._gone(one[0].decode())
 
     def _gone(self, container: str) -> None:
+        if container == self._own:  # it is called otherwise
+            self._networks = {}
         for one in self._asking:
             one.add(container)
         self._cut(container)
+
+
+def _who_goes(event: Mapping[str, Json]) -> str:
+    actor = map_of(event.get("Actor"))
+    if event.get("Type") == Kind.NETWORK:
+        return text_of(map_of(actor.get("Attributes")).get("container"))
+    return text_of(actor.get("ID"))
 
 
 async def _ask(engine: Engine, target: str) -> tuple[int, bytes]:
