@@ -129,7 +129,7 @@ def migration_page(page: Path) -> str:
 
 def differences_page(page: Path) -> str:
     """The page on differences: the one table in it is the code's."""
-    above, begin, rest = read(page).partition("| difference |")
+    above, begin, rest = read(page).partition("|difference|")
     assert begin, "docs/differences.md shows no table"
     _, _, below = rest.partition("\n\n")
     return f"{above}{as_markdown()}" + (f"\n{below}" if below else "")

@@ -264,11 +264,11 @@ def matters(policy: Policy, variables: Mapping[str, str]) -> Iterator[Matter]:
 
 def as_markdown() -> str:
     """The table as `docs/differences.md` shows it, which names the test of most rows above it."""
-    lines = ["| difference | there | here | reason |", "|---|---|---|---|"]
+    lines = ["|difference|there|here|reason|", "|---|---|---|---|"]
     for row in DIFFERENCES:
         name = f"**{row.name}** (wider here)" if row.is_wider else row.name
         of = "" if row.against == BOTH else f", {' and '.join(row.against)}"
         test = "" if row.test == _DIFFERENTIAL else f" (`{row.test}`)"
         cells = (f"{name}{of}", row.there, row.here, f"{row.reason}{test}")
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(f"|{'|'.join(cells)}|")
     return "".join(f"{line}\n" for line in lines)

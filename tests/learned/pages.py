@@ -116,7 +116,7 @@ def table_of(head: Iterable[str], rows: Iterable[tuple[str, ...]]) -> str:
     """A table in Markdown."""
     cells = [tuple(head), *rows]
     cells.insert(1, ("---",) * len(cells[0]))
-    return "".join(f"| {' | '.join(row)} |\n" for row in cells)
+    return "".join(f"|{'|'.join(row)}|\n" for row in cells)
 
 
 def operations(profile: Profile) -> list[str]:

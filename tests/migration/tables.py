@@ -159,4 +159,4 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[tuple[str, ...], str]]) -
         alike.setdefault(told, []).append(f"`{name}`")
     cells = [head, *((" ".join(names), *told) for told, names in alike.items())]
     cells.insert(1, ("---",) * len(cells[0]))
-    return "".join(f"| {' | '.join(row)} |\n" for row in cells)
+    return "".join(f"|{'|'.join(row)}|\n" for row in cells)
