@@ -24,12 +24,7 @@ import click
 
 from trioproxy.api.routes import Risk
 from trioproxy.commands import start
-from trioproxy.commands.approve import (
-    Answers,
-    changes,
-    listed_policy,
-    write,
-)
+from trioproxy.commands.approve import Answers, changes, listed_policy, write
 from trioproxy.commands.terminal import USUAL_WIDTH, show, width_of
 from trioproxy.config import UnixAddress, parse_address
 from trioproxy.errors import ConfigError, TrioProxyError

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from trioproxy.api.families import LIMITS
-from trioproxy.api.routes import CONNECTS, OPERATIONS, Effect
+from trioproxy.api.routes import CONNECTS, OPERATIONS
 from trioproxy.apiversion import too_old
 from trioproxy.commands.beside import Drifted
 from trioproxy.commands.catalogue import READ
@@ -114,7 +114,7 @@ def text_lines(
         yield ""
     yield from wrapped(
         f"mode {policy.mode}, opens {len(meaning.operations)} of"
-        f" {len(OPERATIONS)} operations, {writes(sheet)} of them writes"
+        f" {len(OPERATIONS)} operations, {sheet.writes} of them writes"
     )
     yield from _learning(policy, evidence)
     # The worst first: who reads only the beginning has read what matters.
@@ -151,11 +151,6 @@ def titles() -> dict[str, str]:
         level: f"{Power(level).shown}{' ' if level == LIMITED else ', '}{words}"
         for level, words in WORDS.items()
     }
-
-
-def writes(sheet: Sheet) -> int:
-    """How many of the operations that it opens change something."""
-    return sum(one.effect is Effect.WRITE for one in sheet.meaning.operations)
 
 
 def _answer(path: str, sheet: Sheet) -> Iterator[str]:
@@ -288,7 +283,7 @@ def data(file: PolicyFile, sheet: Sheet) -> dict[str, object]:
         "gone_around": meaning.gone_around,
         "unknown_routes_in": open_sections(policy),
         "total": len(OPERATIONS),
-        "writes": writes(sheet),
+        "writes": sheet.writes,
         "elsewhere": elsewhere(policy, file.variables),
         "half_granted": [
             {"has": flow.has, "lacks": flow.lacks, "why": flow.why}

@@ -19,12 +19,7 @@ from trioproxy.api import normal
 from trioproxy.api.families import PROXY
 from trioproxy.errors import ConfigError
 from trioproxy.files import ARCHIVE
-from trioproxy.hostpath import (
-    Mount,
-    is_in_container,
-    mount_of,
-    read_mounts,
-)
+from trioproxy.hostpath import Mount, is_in_container, mount_of, read_mounts
 from trioproxy.judge.rules import Policy
 from trioproxy.limits.limit import Limits, parse_limits
 from trioproxy.limits.varying import end_of_literal

@@ -20,14 +20,7 @@ from typing import TYPE_CHECKING, Final
 from trioproxy.api.families import BUILT, NOWHERE, OBJECTS, PROXY, Kind, Places
 from trioproxy.api.routes import ENDPOINTS, LIMITED, OPTIONS
 from trioproxy.evidence.seen import CLIENTS_KEPT, VALUES_KEPT, Evidence, Tally, When
-from trioproxy.evidence.sight import (
-    REFUSED,
-    UNKNOWN,
-    Sight,
-    Who,
-    reading,
-    result_of,
-)
+from trioproxy.evidence.sight import REFUSED, UNKNOWN, Sight, Who, reading, result_of
 from trioproxy.evidence.unknown import UnknownRoutes
 from trioproxy.judge.outcome import Moment, Outcome, Verdict, name_of_client
 from trioproxy.judge.rules import Reason

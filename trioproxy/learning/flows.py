@@ -22,42 +22,27 @@ class Flow:
     why: str
 
 
-FLOWS = (
-    Flow(
-        has="ContainerCreate",
-        lacks="ContainerStart",
-        why="a container can be created but not started",
+_HALVES: Final = {
+    "a container can be created but not started": (
+        ("ContainerCreate", "ContainerStart"),
+        ("LibpodContainerCreate", "LibpodContainerStart"),
     ),
-    Flow(
-        has="ContainerExec",
-        lacks="ExecStart",
-        why="a command can be registered but not run",
+    "a command can be registered but not run": (
+        ("ContainerExec", "ExecStart"),
+        ("LibpodContainerExec", "LibpodExecStart"),
     ),
-    Flow(
-        has="ContainerDelete",
-        lacks="ContainerCreate",
-        why="a container can be removed but not made again",
+    "a container can be removed but not made again": (
+        ("ContainerDelete", "ContainerCreate"),
     ),
-    Flow(
-        has="ImageCreate",
-        lacks="ImageInspect",
-        why="an image can be pulled but not looked at",
-    ),
-    Flow(
-        has="LibpodContainerCreate",
-        lacks="LibpodContainerStart",
-        why="a container can be created but not started",
-    ),
-    Flow(
-        has="LibpodContainerExec",
-        lacks="LibpodExecStart",
-        why="a command can be registered but not run",
-    ),
-    Flow(
-        has="LibpodPodCreate",
-        lacks="LibpodPodStart",
-        why="a pod can be created but not started",
-    ),
+    "an image can be pulled but not looked at": (("ImageCreate", "ImageInspect"),),
+    "a pod can be created but not started": (("LibpodPodCreate", "LibpodPodStart"),),
+}
+"""What there is a half of, and the operations that go together."""
+
+FLOWS: Final = tuple(
+    Flow(has=has, lacks=lacks, why=why)
+    for why, pairs in _HALVES.items()
+    for has, lacks in pairs
 )
 
 

@@ -41,11 +41,7 @@ from trioproxy.file.variables import SWITCHES, VERBS
 from trioproxy.judge.meaning import meaning_of
 from trioproxy.judge.power import LIMITED, WORDS, Powers
 from trioproxy.judge.rules import Policy
-from trioproxy.learning.minimize import (
-    opened_operations,
-    smallest_sections,
-    unopenable,
-)
+from trioproxy.learning.minimize import opened_operations, smallest_sections, unopenable
 from trioproxy.learning.only import OBJECT_VARIABLES
 from trioproxy.learning.wording import count, some
 from trioproxy.limits.grant import Grant

@@ -14,14 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from typing import Final
 
-from trioproxy.api.families import (
-    FAMILIES,
-    LIMITS,
-    MOVING,
-    VARIABLES,
-    Family,
-    Places,
-)
+from trioproxy.api.families import FAMILIES, LIMITS, MOVING, VARIABLES, Family, Places
 from trioproxy.api.fields import ARGUED
 from trioproxy.api.routes import LIMITED
 from trioproxy.errors import ConfigError

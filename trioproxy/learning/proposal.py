@@ -40,16 +40,8 @@ from trioproxy.learning.learnedfile import (
     render,
     says_left_open,
 )
-from trioproxy.learning.lists import (
-    NO_LISTS,
-    Lists,
-    propose_lists,
-)
-from trioproxy.learning.only import (
-    NO_OBJECT_LISTS,
-    ObjectLists,
-    propose_objects,
-)
+from trioproxy.learning.lists import NO_LISTS, Lists, propose_lists
+from trioproxy.learning.only import NO_OBJECT_LISTS, ObjectLists, propose_objects
 from trioproxy.learning.wish import Known, Wish
 from trioproxy.learning.wording import count, span
 from trioproxy.limits.grant import Grant, grants_in

@@ -162,11 +162,10 @@ def _answer(
     conditions = () if ways else meaning.conditions
     surroundings = () if ways else meaning.surroundings
     is_new = old is not None and found is not None and found.is_root_new
-    writes = sum(one.effect is Effect.WRITE for one in meaning.operations)
     used = [one for one in sheet.operations if one.seen and one.seen.last]
     facts = [
         (len(sheet.operations), f"of {len(OPERATIONS)} operations are open"),
-        (writes, "of them write"),
+        (sheet.writes, "of them write"),
         *([(len(used), f"of them were used in {learned.name}")] if learned else []),
     ]
     links = [element("a", one.title, href=f"#{one.place}") for one in sections]

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from trioproxy.api.families import LIMITS, NOWHERE, OBJECTS, OPERATIONS_VARIABLE, Places
-from trioproxy.api.routes import OPERATIONS, Endpoint
+from trioproxy.api.routes import OPERATIONS, Effect, Endpoint
 from trioproxy.apiversion import too_old
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.keeping import as_moving
@@ -32,12 +32,7 @@ from trioproxy.limits.ends import Ends
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.inclusion import taken_out
 from trioproxy.limits.limit import ANY
-from trioproxy.limits.objects import (
-    NETWORKS_OF_ALL,
-    OF_LABEL,
-    OWN,
-    is_listed,
-)
+from trioproxy.limits.objects import NETWORKS_OF_ALL, OF_LABEL, OWN, is_listed
 from trioproxy.limits.sorts import parse_pattern
 from trioproxy.review.adding import Adding
 from trioproxy.values import value_class
@@ -170,6 +165,11 @@ class Sheet:
     def operations(self) -> tuple[Line, ...]:
         """The operations that it opens."""
         return tuple(one for one in self.granted if one.endpoint)
+
+    @property
+    def writes(self) -> int:
+        """How many of the operations that it opens change something."""
+        return sum(one.effect is Effect.WRITE for one in self.meaning.operations)
 
     def items(self, variable: str) -> tuple[Line, ...]:
         """What a variable lists."""
