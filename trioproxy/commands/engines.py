@@ -14,7 +14,6 @@ from typing import Final
 from trioproxy.commands.dialing import connected
 from trioproxy.config import Address, UnixAddress, parse_address, tunnel
 from trioproxy.errors import ConfigError
-from trioproxy.values import value_class
 
 USUAL: Final = (
     ("{run}/docker.sock", "rootless Docker"),
@@ -32,53 +31,45 @@ USUAL: Final = (
 PROBE_SECONDS: Final = 0.2
 
 
-@value_class
-class Candidate:
-    """An address, and how it is known."""
-
-    url: str
-    what: str
-
-
 def hint(tried: Address, environ: Mapping[str, str]) -> str:
     """Name what would work in place of `tried`; empty if nothing is found."""
-    found = dict[str, Candidate]()
-    for one in candidates(environ):
-        found.setdefault(one.url, one)
-    for one in found.values():
-        if text := _advice(one, tried):
+    found = dict[str, str]()
+    for url, what in candidates(environ):
+        found.setdefault(url, what)
+    for url, what in found.items():
+        if text := _advice(url, what, tried):
             return text
     return ""
 
 
-def candidates(environ: Mapping[str, str]) -> Iterator[Candidate]:
-    """All places worth a look: what this user has set first."""
+def candidates(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """All places worth a look, each with how it is known: what this user has set first."""
     for name in ("DOCKER_HOST", "CONTAINER_HOST"):
         if url := environ.get(name, ""):
-            yield Candidate(url=url, what=name)
+            yield url, name
     name = _current_context(environ)
     if name and (url := _context_host(name, environ)):
-        yield Candidate(url=url, what=f"the docker context {name}")
+        yield url, f"the docker context {name}"
     places = {
         "run": environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}"),
         "home": environ.get("HOME", ""),
     }
     for path, what in USUAL:
-        yield Candidate(url=f"unix://{path.format(**places)}", what=what)
+        yield f"unix://{path.format(**places)}", what
 
 
-def _advice(one: Candidate, tried: Address) -> str:
-    if not one.url.isprintable():
+def _advice(url: str, what: str, tried: Address) -> str:
+    if not url.isprintable():
         return ""
-    if one.url.startswith("ssh://"):
-        return f"{one.what} is {one.url}: {tunnel(one.url)}"
+    if url.startswith("ssh://"):
+        return f"{what} is {url}: {tunnel(url)}"
     try:
-        address = parse_address(one.url)
+        address = parse_address(url)
     except ConfigError:
         return ""
     if address == tried or not _answers(address):
         return ""
-    return f"{one.what} answers at {one.url}: name it with --upstream or SOCKET_PATH"
+    return f"{what} answers at {url}: name it with --upstream or SOCKET_PATH"
 
 
 def _answers(address: Address) -> bool:

@@ -11,8 +11,9 @@ import sys
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Final, Protocol
+from typing import IO, Final
 
 from trioproxy.commands import tell
 from trioproxy.commands.asked import Asked
@@ -84,7 +85,7 @@ def _read_log(name: str, asked: Asked) -> Log:
 
 
 @contextmanager
-def _opened(name: str) -> Iterator["Readable"]:
+def _opened(name: str) -> Iterator[BufferedIOBase]:
     """Open a log for reading, unpacked if it is packed."""
     if name == STDIN:
         if sys.stdin is None or sys.stdin.isatty():
@@ -123,15 +124,7 @@ def _outlasting_a_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-class Readable(Protocol):
-    """What lines are read from."""
-
-    def read1(self, size: int, /) -> bytes:
-        """Read what is there, at most so much; nothing at the end."""
-        ...
-
-
-def _unpacked(stream: IO[bytes]) -> Readable:
+def _unpacked(stream: IO[bytes]) -> BufferedIOBase:
     # By its content: a name says nothing about what is piped in.
     if stream.peek(len(GZIP)).startswith(GZIP):  # type: ignore[attr-defined]  # buffered
         return gzip.GzipFile(fileobj=stream)
@@ -141,7 +134,7 @@ def _unpacked(stream: IO[bytes]) -> Readable:
 _EMPTY_LINES: Final = re.compile(rb"[\r\n]+")
 
 
-def _lines(stream: Readable) -> Iterator[bytes]:
+def _lines(stream: BufferedIOBase) -> Iterator[bytes]:
     """Lines without their ends; of one that is too long, its beginning.
 
     Empty ones are left out before anything is looked at line by line: packed, hundreds of

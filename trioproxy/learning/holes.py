@@ -183,6 +183,7 @@ class _Name(NamedTuple):
 
     tokens: tuple[Token, ...]
     seen: Value
+    is_image: bool
 
     @property
     def shape(self) -> tuple[Token, ...]:
@@ -201,14 +202,13 @@ def _of_names(
     for value, one in varied.items():
         tokens = tuple(cut(value) if cut else _cut_image(value, is_pulled=is_pulled))
         if 0 < len(tokens) <= _MOST_TOKENS:
-            name = _Name(tokens, one)
+            name = _Name(tokens, one, varies is Varies.IMAGE)
             alike.setdefault(name.shape, []).append(name)
     for names in alike.values():
-        for several in _together(names, 0, is_image=varies is Varies.IMAGE):
-            if _span_runs([one.seen for one in several]):
-                text = _written(several, is_image=varies is Varies.IMAGE)
-                if text:
-                    yield Item(text, frozenset(one.seen.value for one in several))
+        for several in _together(names, 0):
+            seen = [one.seen for one in several]
+            if _span_runs(seen) and (text := _written(several)):
+                yield Item(text, frozenset(one.value for one in seen))
 
 
 def _cut_path(value: str) -> Iterator[Token]:
@@ -252,9 +252,7 @@ def _cut_value(value: str) -> Iterator[Token]:
         yield from tokens_of(normal.unquote(text))
 
 
-def _together(
-    names: Sequence[_Name], at: int, *, is_image: bool
-) -> Iterator[Sequence[_Name]]:
+def _together(names: Sequence[_Name], at: int) -> Iterator[Sequence[_Name]]:
     """Split names into sets that have the same words, and elsewhere what one maker made."""
     while at < len(names[0].tokens) and not _differ(names, at):
         at += 1
@@ -262,14 +260,14 @@ def _together(
         yield names
         return
     pieces = _pieces(names, at)
-    sets = [one.pieces for one in made_up(pieces, _place(names, at, is_image))]
+    sets = [one.pieces for one in made_up(pieces, _place(names, at))]
     words = pieces.keys() - frozenset[str]().union(*sets)
     for one in (*sets, *(frozenset({word}) for word in sorted(words))):
         inside = [name for name in names if name.tokens[at].text in one]
-        yield from _together(inside, at + 1, is_image=is_image)
+        yield from _together(inside, at + 1)
 
 
-def _written(names: Sequence[_Name], *, is_image: bool) -> str:
+def _written(names: Sequence[_Name]) -> str:
     """The item that fits them all; empty if what is left of them was not made up."""
     text = ""
     tokens = names[0].tokens
@@ -282,8 +280,7 @@ def _written(names: Sequence[_Name], *, is_image: bool) -> str:
             text += WHOLE[token.kind]
         else:
             pieces = _pieces(names, at)
-            place = _place(names, at, is_image)
-            made = next(made_up(pieces, place), None)
+            made = next(made_up(pieces, _place(names, at)), None)
             if made is None or made.pieces != pieces.keys():
                 return ""
             text += made.hole
@@ -323,8 +320,9 @@ def _pieces(names: Sequence[_Name], at: int) -> dict[str, frozenset[str]]:
     return found
 
 
-def _place(names: Sequence[_Name], at: int, is_image: bool) -> Place:
-    return place_of([name.tokens for name in names], at, is_image=is_image)
+def _place(names: Sequence[_Name], at: int) -> Place:
+    tokens = [name.tokens for name in names]
+    return place_of(tokens, at, is_image=names[0].is_image)
 
 
 def _span_runs(members: list[Value]) -> bool:

@@ -207,10 +207,6 @@ def _sockguard(line: bytes) -> Entry | None:
     return _sockguard_request(words) if "client" in words else None
 
 
-def _sockguard_json(data: dict[str, Any]) -> Entry | None:
-    return _sockguard_request(_words_of(data))
-
-
 def _sockguard_request(words: Words) -> Entry | None:
     if _text(words, "event_type") == "http_request":
         date, path, client = "timestamp", "raw_path", "actor_remote_addr"
@@ -249,10 +245,6 @@ def _dockerd(line: bytes) -> Entry | None:
     if "vars" not in words:  # behind the URL, and so that was torn, maybe
         words.pop("request-url", None)
     return _dockerd_request(words)
-
-
-def _dockerd_json(data: dict[str, Any]) -> Entry | None:
-    return _dockerd_request(_words_of(data))
 
 
 def _dockerd_request(words: Words) -> Entry | None:
@@ -354,8 +346,16 @@ FORMATS: Final = (
         json=_wollomatic_json,
         hint="wollomatic logs what it lets pass at -loglevel debug only",
     ),
-    Format(name="sockguard", text=_sockguard, json=_sockguard_json),
-    Format(name="dockerd -D", text=_dockerd, json=_dockerd_json),
+    Format(
+        name="sockguard",
+        text=_sockguard,
+        json=lambda data: _sockguard_request(_words_of(data)),
+    ),
+    Format(
+        name="dockerd -D",
+        text=_dockerd,
+        json=lambda data: _dockerd_request(_words_of(data)),
+    ),
     Format(name="trioproxy", text=_own, json=_own_json),
 )
 """The logs that are read. wollomatic and most of dockerd leave out the Engine's answer."""

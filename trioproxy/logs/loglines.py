@@ -26,10 +26,13 @@ def read_line(line: bytes) -> Entry | None:
         return _read_json(line, date)
     for one in FORMATS:
         if entry := one.text(line):
-            return entry._replace(
-                date=date if entry.date is None else entry.date, form=one.name
-            )
+            return _dated(entry, date)._replace(form=one.name)
     return None
+
+
+def _dated(entry: Entry, date: float | None) -> Entry:
+    """With a date that stood in front of the line, where it has none of its own."""
+    return entry._replace(date=date) if entry.date is None else entry
 
 
 def _read_json(line: bytes, date: float | None) -> Entry | None:
@@ -42,14 +45,10 @@ def _read_json(line: bytes, date: float | None) -> Entry | None:
         # The file of Docker's `json-file` driver: each line is a line of another log.
         stamped = rfc3339(text_bytes(data.get("time")))
         entry = read_line(text_bytes(inner).rstrip(b"\r\n"))
-        return entry and entry._replace(
-            date=stamped if entry.date is None else entry.date
-        )
+        return entry and _dated(entry, stamped)
     for one in FORMATS:
         if entry := one.json(data):
-            return entry._replace(
-                date=date if entry.date is None else entry.date, form=one.name
-            )
+            return _dated(entry, date)._replace(form=one.name)
     return None
 
 
