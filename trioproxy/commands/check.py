@@ -265,15 +265,9 @@ def _told(
 
 
 def _decision(found: Found | NeedBody | NeedThings) -> Decision:
-    match found:
-        case NeedBody():
-            return UNREAD
-        case NeedThings():
-            return UNRESOLVED
-        case Passes() | Refused():
-            return found.decision
-        case _:
-            assert_never(found)
+    if isinstance(found, NeedBody):
+        return UNREAD
+    return UNRESOLVED if isinstance(found, NeedThings) else found.decision
 
 
 def _as_data(request: Request, decision: Decision) -> dict[str, object]:

@@ -31,23 +31,16 @@ def command(*, file: str, target: str) -> None:
     policy = PolicyFile.read(file).policy
     exported = export(policy, Proxy(target), source=file)
     click.echo(exported.text, nl=False)
-    if exported.over:
-        tell.warn(
-            f"{target} opens {len(exported.over)} operations beyond {file}:"
-            f" {', '.join(exported.over)}"
-        )
-    if names := exported.without_slashes:
-        tell.warn(
-            f"{target} refuses names with slashes (PARENT/ALIAS of a legacy link), which"
-            f" {file} allows: {', '.join(names)}"
-        )
-    if exported.unsaid:
-        unsaid = ", ".join(exported.unsaid)
-        tell.warn(f"{target} cannot be told what requests may ask for: {unsaid}")
-    if exported.wider:
-        tell.warn(
-            f"{target} takes more than {file} lists as CREATE_BINDS:"
-            f" {', '.join(exported.wider)}"
-        )
-    if exported.missing:
-        tell.warn(f"{target} cannot allow: {', '.join(exported.missing)}")
+    for names, text in (
+        (exported.over, f"opens {len(exported.over)} operations beyond {file}"),
+        (
+            exported.without_slashes,
+            "refuses names with slashes (PARENT/ALIAS of a legacy link), which"
+            f" {file} allows",
+        ),
+        (exported.unsaid, "cannot be told what requests may ask for"),
+        (exported.wider, f"takes more than {file} lists as CREATE_BINDS"),
+        (exported.missing, "cannot allow"),
+    ):
+        if names:
+            tell.warn(f"{target} {text}: {', '.join(names)}")

@@ -12,16 +12,16 @@ from typing import Final
 import click
 
 from trioproxy.api.families import OPERATIONS_VARIABLE, Places
-from trioproxy.api.routes import OPERATIONS
+from trioproxy.api.routes import OPERATIONS, Risk
 from trioproxy.commands.terminal import prepared, width_of
 from trioproxy.errors import TrioProxyError
 from trioproxy.evidence.evidencefile import Loaded
 from trioproxy.evidence.sight import REFUSED, UNKNOWN, UNPROVEN, Sight
-from trioproxy.judge.power import LIMITED, Powers
+from trioproxy.judge.power import LIMITED, Power, Powers
 from trioproxy.learning.learnedfile import policy_of
 from trioproxy.learning.proposal import Proposal
 from trioproxy.learning.store import Written
-from trioproxy.learning.wording import count, root_note, some
+from trioproxy.learning.wording import count, some
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY
 from trioproxy.limits.objects import OWN
@@ -203,7 +203,7 @@ class Teller:
         self._items.add(item)
         places = Places.of(saved.proposal.lists.values)
         why = why_root(*argument.grant, places=places)
-        risk = f", {root_note(why)}" if why else ""
+        risk = f", {Power(Risk.HOST_ROOT, why).root_note}" if why else ""
         return f"new: {argument.operation} asks for {item}{risk}"
 
     def _about_object(self, thing: Sight, saved: Written) -> str:

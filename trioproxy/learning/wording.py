@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from trioproxy.api.routes import Risk
 from trioproxy.evidence.seen import OWN, Completeness, Evidence
 from trioproxy.evidence.strictjson import iso
 
@@ -89,11 +88,6 @@ def days(first: int, last: int) -> str:
     """Write when something began and ended: `2026-11-20 to 2026-11-25`, or one day."""
     begin, end = day(first), day(last)
     return begin if begin == end else f"{begin} to {end}"
-
-
-def root_note(why: str) -> str:
-    """Say loudly that something gives root on the host, and why; empty if it does not."""
-    return f"{Risk.HOST_ROOT.shown}: {why}" if why else ""
 
 
 def span(seconds: int) -> str:
