@@ -698,6 +698,31 @@ async def test_volumes_without_names(named: Proxy) -> None:
     assert found.keys() == {"Warnings", "Volumes"}
 
 
+async def test_what_nobody_reads_has_room(named: Proxy) -> None:
+    """One long element is held for each who does not read it: of a client's answers it has room as
+    bodies have, the next is 503, and who reads on or leaves gives it back."""
+    said = answer([listed(1, {"long": LONG_LABEL})])
+    clients = list[Client]()
+    for _ in range(7):
+        client, engine = await listing(named)
+        with suppress(BrokenPipeError):  # the last
+            await engine.send(said)
+        await settle()
+        clients.append(client)
+    assert (await clients.pop().read_response()).status == 503
+    clients.pop().close()
+    await settle()
+    first, *others = [clients.pop(), clients.pop()]
+    assert LONG_LABEL.encode() in (await first.read_response()).body
+    for _ in range(2):
+        client, engine = await listing(named)
+        await engine.send(said)
+        await settle()
+        others.append(client)
+    for client in others:
+        assert LONG_LABEL.encode() in (await client.read_response()).body
+
+
 async def test_who_has_volumes_has_room(named: Proxy) -> None:
     """What all containers have is remembered for one list of volumes: of a client's lists it has room
     as bodies have, and the next is 503."""

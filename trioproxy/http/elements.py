@@ -116,14 +116,18 @@ class Elements:
 
     def feed(self, data: bytes | bytearray) -> Iterator[Piece]:
         """Take more bytes, and tell all that is whole by now."""
-        if self._at:
-            del self._data[: self._at]
-            self._at = 0
         self._data += data
         for piece in self._reading:
             if piece is None:
-                return
+                break
             yield piece
+        del self._data[: self._at]
+        self._at = 0
+
+    @property
+    def held(self) -> int:
+        """Bytes of what is not whole yet."""
+        return len(self._data)
 
     def _read(self, shape: str) -> Reading:
         match shape:

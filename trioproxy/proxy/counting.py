@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from trioproxy.errors import BadRequest, UpstreamError, UpstreamLost
+from trioproxy.http.elements import Elements
 from trioproxy.http.framing import (
     UNTIL_CLOSE,
     Dechunked,
@@ -82,3 +83,7 @@ class Counting(Narrowing):
                 await look()
             except (UpstreamError, BadRequest):
                 self._is_given_up = True
+                self._elements = Elements(
+                    self._showing.answer.shape
+                )  # drop what is held
+                self._asking.close()

@@ -159,20 +159,30 @@ class Narrowing:
         if not self._is_chunked:
             self.is_framed = False
             head = closing(head)
+        self._weigh(len(out))
         return self._framed(out, with_body(head, is_chunked=self._is_chunked))
 
     async def rest(self, client: Wire) -> None:
-        """Send what follows, up to the end. Raises `UpstreamError` and `ClientLost`."""
+        """Send what follows, up to the end. Raises `UpstreamError`, `ClientLost` and `TooManyBodies`."""
+        self._weigh(0)
         while (piece := await self._next()) is not None:
             data = self._framed(piece)
+            del piece
+            self._weigh(len(data))
             self._buffer.held += len(data)
             try:
                 await client.send_all(data)
             finally:
                 self._buffer.held -= len(data)
+            self._weigh(0)
         if self._is_chunked:
             await client.send_all(LAST_CHUNK)
         self.is_over = True
+
+    def _weigh(self, count: int) -> None:
+        """Say that so many bytes of the answer are held. Of an element that is long there is but
+        one, and in a thousand answers that nobody reads a thousand. Raises `TooManyBodies`."""
+        self._asking.hold_of_answer(count if count > LONG else 0)
 
     def _framed(self, piece: bytearray, before: bytes = b"") -> bytes:
         """Make a chunk of it; of nothing none, for that would be the last."""
@@ -187,6 +197,7 @@ class Narrowing:
             return None
         out = bytearray()
         if content := await self._read():
+            self._weigh(self._elements.held)
             for piece in self._elements.feed(content):
                 if self._turns.are_due(piece):
                     await self._wire.let_others()
@@ -287,6 +298,7 @@ class Narrowing:
         """Read an element, with turns of others in between."""
         if len(raw) <= LONG:
             return parse(raw)
+        self._weigh(jsonbody.weight(raw))
         return await in_turns(self._wire, parsing(raw))
 
 
@@ -349,7 +361,7 @@ class _Asking:
         self._engine.waits = waits
         self._resolver = Resolver(self._engine, gate, shared.remembered)
         self._reading = reading
-        self._weight = -FREE
+        self._weight, self._of_answer = -FREE, 0
         self._known = dict[tuple[Kind, str], Thing]()
         """What was said before; the oldest first."""
         self._turns, self._watch = Turns(), shared.watch
@@ -365,13 +377,19 @@ class _Asking:
         self._engine.drop()
         self._reading.release()
 
+    def hold_of_answer(self, count: int) -> None:
+        """Say how much of the answer itself is held. Raises `TooManyBodies`."""
+        if count or self._of_answer:
+            self._of_answer = count
+            self._reading.keep(max(self._weight, 0) + count)
+
     def _hold(self, thing: Thing, sign: int = 1) -> None:
         """Say that a thing is kept, or with -1 that it is not any more. Raises `TooManyBodies`."""
         texts = (thing.id, *thing.names, thing.image, *thing.volumes)
         texts += (*thing.labels.values(), *(thing.inherited or {}).values())
         self._weight += sign * (A_THING + sum(map(getsizeof, texts)))
         if self._weight > 0 or sign < 0:
-            self._reading.keep(max(self._weight, 0))
+            self._reading.keep(max(self._weight, 0) + self._of_answer)
 
     def at_once(self, need: NeedOfAnswer) -> Thing | None:
         """Give what is known already, as it is of most containers."""
