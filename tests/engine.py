@@ -195,8 +195,10 @@ class ScratchEngine(Engine):
         for line in Path("/proc/self/mounts").read_text().splitlines()[::-1]:
             if line.split()[1].startswith(f"{self.folder}/"):
                 subprocess.run(["umount", "-l", line.split()[1]], check=False)
-        for group in Path("/sys/fs/cgroup").glob(f"**/{self.folder.name}"):
-            remove_cgroup(group)
+        # Which others' Engines leave meanwhile: what goes is passed over.
+        for folder, names, _ in os.walk("/sys/fs/cgroup"):
+            if self.folder.name in names:
+                remove_cgroup(Path(folder, self.folder.name))
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def inside_path(self, path: str) -> Path:

@@ -117,6 +117,19 @@ async def test_a_resize_leaves_nothing_behind(learn: Learning) -> None:
         assert_clean(text)
 
 
+async def test_a_block_that_came_to_the_top_leaves_nothing_behind(
+    learn: Learning,
+) -> None:
+    """A narrower terminal breaks the lines of the block, and what is above goes: put away, the block is not scrolled away with it."""
+    async with learning(learn, 120) as (shown, client):
+        await shown.until("operations  2")
+        for columns in (50, 27):
+            await shown.resize(columns)
+        await ask(client, "GET", "/info")
+        text = await shown.until(r"new:\s+SystemInfo(.|\n)*^  clients")
+        assert len(ROW.findall(text)) == len(LABELS) - 1, text
+
+
 async def test_it_goes_on_where_there_is_no_room(learn: Learning) -> None:
     """A terminal that is too small for the block gets none until it has grown.
 

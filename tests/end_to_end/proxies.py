@@ -69,24 +69,24 @@ def enforcing(
     variables: Mapping[str, str] | None = None,
 ) -> Iterator[Proxy]:
     """Run `trioproxy enforce`; it must end well when it is told to stop."""
-    process = subprocess.Popen(
+    log = list[str]()
+    with subprocess.Popen(
         [*TRIOPROXY, "enforce", "--listen", listen, "--upstream", engine.url, *options],
         stderr=subprocess.PIPE,
         text=True,
         env=environment(variables or {}),
-    )
-    assert process.stderr is not None
-    log = list[str]()
-    try:
-        url = read_until_started(process.stderr, log)
+    ) as process:
+        assert process.stderr is not None
         reader = threading.Thread(target=log.extend, args=(process.stderr,))
-        reader.start()
-        yield Proxy(url=url, process=process, log=log)
-    finally:
-        process.terminate()
-        status = process.wait(PATIENCE)
-    reader.join()
-    process.stderr.close()
+        try:
+            url = read_until_started(process.stderr, log)
+            reader.start()
+            yield Proxy(url=url, process=process, log=log)
+        finally:
+            process.terminate()
+            status = process.wait(PATIENCE)
+            if reader.ident is not None:
+                reader.join()
     assert status == 0, log
 
 

@@ -222,7 +222,7 @@ for line in open(sys.argv[1]):
     row = json.loads(line)
     body = row["body"].encode("utf-8", "surrogatepass")
     client = socket.socket(socket.AF_UNIX)
-        client.connect(os.environ["DOCKER_HOST"].removeprefix("unix://"))
+    client.connect(os.environ["DOCKER_HOST"].removeprefix("unix://"))
     client.sendall(
         b"POST %s HTTP/1.1\\r\\nHost: d\\r\\nContent-Type: application/json\\r\\nConnection: close\\r\\nContent-Length: %d\\r\\n\\r\\n"
         % (row["target"].encode(), len(body))

@@ -19,6 +19,7 @@ from tests.engine import Engine
 from tests.judge.judging import of_table
 from tests.patience import PATIENCE
 from trioproxy.api.matched import Request
+from trioproxy.commands.versions import QUESTION
 from trioproxy.file.permissions import parse_policy_file
 from trioproxy.learning.proposal import listed_operations
 
@@ -196,11 +197,11 @@ class Recorder(socketserver.ThreadingUnixStreamServer):
 
 
 class Arrival(socketserver.StreamRequestHandler):
-    """One connection to the upstream."""
+    """One connection to the upstream; what the proxy itself asks comes when it will."""
 
     def handle(self) -> None:
         line = self.rfile.readline()
-        if line:
+        if line and not QUESTION.startswith(line):
             assert isinstance(self.server, Recorder)
             self.server.arrived.append(line)
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n")

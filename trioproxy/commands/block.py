@@ -29,6 +29,8 @@ SAVE, RESTORE = "\x1b7", "\x1b8"
 ERASE_LINE: Final = "\x1b[K"
 ERASE_BELOW: Final = "\x1b[J"
 """From the cursor on: the rest of the line, of the screen."""
+DOWN: Final = "\x1b[B"
+"""A row, and not beyond the last."""
 CLIP, WRAP = "\x1b[?7l", "\x1b[?7h"
 """DECAWM: a character beyond the right edge is lost, or begins a line."""
 
@@ -102,7 +104,9 @@ class Block:
             size = os.get_terminal_size(self._fd)
         except OSError:
             size = self._size
-        self._send(f"{self._to_top(size)}{ERASE_BELOW}")
+        # The first row by itself: who is told to erase the whole screen, as tmux, scrolls it away.
+        erase = f"{SAVE}{ERASE_LINE}{DOWN}{ERASE_BELOW}{RESTORE}"
+        self._send(f"{self._to_top(size)}{erase}")
         self._shown = ()
 
     def above(self, function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
