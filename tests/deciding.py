@@ -19,7 +19,6 @@ from trioproxy.file.permissions import parse_policy
 from trioproxy.http import jsonbody
 from trioproxy.http.response import Expectation, ResponseHead, parse_response
 from trioproxy.judge.gate import (
-    Body,
     Found,
     Gate,
     Need,
@@ -29,6 +28,7 @@ from trioproxy.judge.gate import (
     NeedRaw,
     NeedReserved,
     NeedThings,
+    ParsedBody,
     Passes,
     Refused,
     go_on,
@@ -196,7 +196,7 @@ class Door:
             match found:
                 case NeedBody():
                     raw = body
-                    answer = Body(jsonbody.parse(body)) if body else None
+                    answer = ParsedBody(jsonbody.parse(body)) if body else None
                     self._read.append((answer, repr(answer)))
                 case NeedRaw():
                     raw = answer = body

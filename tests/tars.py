@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from trioproxy.http.tar import Entry, Rewriter
+from trioproxy.http.tar import Rewriter, TarEntry
 
 END = bytes(1024)
 
@@ -74,9 +74,9 @@ def rewritten(data: bytes, size: int = 1 << 30) -> bytes:
     return told(data, size)[0]
 
 
-def told(data: bytes, size: int = 512) -> tuple[bytes, list[Entry]]:
+def told(data: bytes, size: int = 512) -> tuple[bytes, list[TarEntry]]:
     """The same, with the entries as the rewriter has them: in pieces of 512 bytes or less."""
-    rewriter, out, entries = Rewriter(), bytearray(), list[Entry]()
+    rewriter, out, entries = Rewriter(), bytearray(), list[TarEntry]()
     for piece in in_pieces(data, size):
         last = rewriter.entry
         for part in rewriter.feed(piece):

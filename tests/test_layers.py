@@ -1,8 +1,10 @@
 """Which room loads what: looked at in a fresh interpreter, where an import shows."""
 
+import ast
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,15 @@ def test_no_two_modules_share_a_name() -> None:
     names += [path.name for path in PACKAGE.iterdir() if path.is_dir()]
     several = {name for name in names if names.count(name) > 1}
     assert several <= {"__init__", "__main__", "__pycache__"}
+
+
+def test_no_two_classes_have_one_name() -> None:
+    """A stranger who reads of a class finds one, and it means one thing."""
+    found = Counter[str]()
+    for file in PACKAGE.rglob("*.py"):
+        body = ast.parse(file.read_text()).body
+        found.update({one.name for one in body if isinstance(one, ast.ClassDef)})
+    assert [one for one, n in found.items() if n > 1 and not one.startswith("_")] == []
 
 
 @pytest.mark.parametrize("module", MODULES)

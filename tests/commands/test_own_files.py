@@ -14,7 +14,7 @@ import trioproxy
 from tests.patience import PATIENCE
 from trioproxy.commands import ours
 from trioproxy.commands.closing import Closing
-from trioproxy.commands.ours import Kind, Own, check_own
+from trioproxy.commands.ours import OurKind, Ours, check_own
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.seen import Evidence
 from trioproxy.file.permissions import parse_policy
@@ -33,8 +33,8 @@ def policy_of(binds: str, **variables: str) -> Policy:
     return policy
 
 
-def check(binds: str, *paths: str, kind: Kind = Kind.FILE) -> str:
-    return check_own(policy_of(binds), [Own(path=path, kind=kind) for path in paths])
+def check(binds: str, *paths: str, kind: OurKind = OurKind.FILE) -> str:
+    return check_own(policy_of(binds), [Ours(path=path, kind=kind) for path in paths])
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_two_files_that_are_written_alike() -> None:
     for base in ("/srv/app", "/srv/other"):
         policy = policy_of("{base}/data", CREATE_BASE=base)
         for other in ("/srv/app", "/srv/other"):
-            own = [Own(path=f"{other}/data/policy.env")]
+            own = [Ours(path=f"{other}/data/policy.env")]
             try:
                 check_own(policy, own)
             except ConfigError:
@@ -98,9 +98,9 @@ def test_the_engines_socket() -> None:
     """Its folder may not be written; itself it may be listed, which is told as root."""
     socket = "/srv/docker/docker.sock"
     with pytest.raises(ConfigError, match="the Engine's socket"):
-        check("/srv/docker", socket, kind=Kind.ENGINE)
-    assert check(socket, socket, kind=Kind.ENGINE) == ""
-    assert check("/srv/docker/*", socket, kind=Kind.ENGINE) == ""
+        check("/srv/docker", socket, kind=OurKind.ENGINE)
+    assert check(socket, socket, kind=OurKind.ENGINE) == ""
+    assert check("/srv/docker/*", socket, kind=OurKind.ENGINE) == ""
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def mounts(tmp_path: Path) -> tuple[Mount, ...]:
 def test_translated(mounts: tuple[Mount, ...], binds: str, path: str) -> None:
     """In a container a path is where its mount comes from, and a writable one refuses."""
     with pytest.raises(ConfigError, match=MESSAGE) as caught:
-        check_own(policy_of(binds), [Own(path=path)], mounts)
+        check_own(policy_of(binds), [Ours(path=path)], mounts)
     assert "mount it from a folder of the host" in caught.value.hint
 
 
@@ -218,7 +218,7 @@ def test_not_translated(
     mounts: tuple[Mount, ...], binds: str, path: str, warns: bool
 ) -> None:
     """Where the host may have a file in a bind is warned about, and nowhere else."""
-    warning = check_own(policy_of(binds), [Own(path=path)], mounts)
+    warning = check_own(policy_of(binds), [Ours(path=path)], mounts)
     assert warning.endswith("if the host has it there too") is warns
 
 
@@ -320,7 +320,7 @@ def test_learning_says_it(
     moved, _ = parse_policy(
         dict([one.split("=", 1) for one in Path(started).read_text().splitlines()])
     )
-    assert check_own(moved, [Own(path=started), *ours.program()]) == ""
+    assert check_own(moved, [Ours(path=started), *ours.program()]) == ""
 
 
 def test_a_program_is_installed_as_advised(

@@ -43,7 +43,7 @@ from trioproxy.errors import ConfigError
 from trioproxy.file import envfile
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.meaning import Way, meaning_of
-from trioproxy.review.attacking import Standing, try_one
+from trioproxy.review.attacking import Fate, try_one
 from trioproxy.review.attacks import Attack
 
 ROOT = Path(__file__).parents[2]
@@ -185,7 +185,7 @@ def judged(files: Files, one: Attack, name: str, variables: Mapping[str, str]) -
     tries = TRIES if one.door in RACING else 1
     tries = COSTLY_TRIES if one.is_costly else tries
     standing = try_one(parse_policy(more)[0], one)[0]
-    tries = OPEN_TRIES if standing is Standing.OPEN else tries
+    tries = OPEN_TRIES if standing is Fate.OPEN else tries
     if way := told(one, more):
         if is_shipped or told(one, variables):
             return f"{label}: told, root by {way}"
@@ -193,9 +193,9 @@ def judged(files: Files, one: Attack, name: str, variables: Mapping[str, str]) -
         label, more, tries = f"{name} (with more: told, root by {way})", variables, 1
     with files.through(more, one.door) as url:
         done = attack(files.stage, one, url, tries, files.network(more, url))
-    if standing is Standing.OPEN and one.gives is not Risk.HOST_ROOT:
+    if standing is Fate.OPEN and one.gives is not Risk.HOST_ROOT:
         return f"{label}: open, {'SHUT' if done.at is None else 'as check says'}"
-    if standing is Standing.OPEN and label == name:
+    if standing is Fate.OPEN and label == name:
         return f"{label}: SAID TO BE OPEN, and no way to root is told"
     return f"{label}: {shown(done)}"
 
@@ -216,7 +216,7 @@ def shown(done: Outcome) -> str:
 def rows(files: Files, one: Attack) -> Iterator[str]:
     """What became of an attack, file by file."""
     for name, variables in files.variables.items():
-        is_moot = try_one(parse_policy(variables)[0], one)[0] is Standing.MOOT
+        is_moot = try_one(parse_policy(variables)[0], one)[0] is Fate.MOOT
         if name != "grants all" and not is_moot:
             yield judged(files, one, name, variables)
     if one.file:
@@ -244,7 +244,7 @@ def shutting(one: Attack) -> Iterator[Mapping[str, str]]:
 def is_shut_by(one: Attack, variables: Mapping[str, str]) -> bool:
     """Whether `check` says so."""
     try:
-        return try_one(parse_policy(variables)[0], one)[0] is Standing.SHUT
+        return try_one(parse_policy(variables)[0], one)[0] is Fate.SHUT
     except ConfigError:  # an owner, and nothing that is its own
         return False
 
@@ -260,7 +260,7 @@ def test_an_attack_works_behind_no_file(
     everything = files.variables["grants all"]
     assert meaning_of(parse_policy(everything)[0]).is_root
     # Shut in every policy: the Engine itself is attacked for the effect.
-    is_shut = try_one(parse_policy(everything)[0], one)[0] is Standing.SHUT
+    is_shut = try_one(parse_policy(everything)[0], one)[0] is Fate.SHUT
     url = files.stage.engine.url if is_shut else files.url(everything)
     done = attack(files.stage, one, url, OPEN_TRIES if one.door in RACING else 2)
     found = [f"{'the Engine' if is_shut else 'grants all'}: {shown(done)}"]

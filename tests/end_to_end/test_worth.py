@@ -25,7 +25,7 @@ from tests.end_to_end.test_attacks import EVERYTHING, RACING, SHOWN
 from tests.engine import ScratchEngine
 from trioproxy.file import envfile
 from trioproxy.file.permissions import parse_policy
-from trioproxy.review.attacking import Attempt, Standing, try_one, words_of
+from trioproxy.review.attacking import Attempt, Fate, try_one, words_of
 from trioproxy.review.attacks import Attack
 
 ROOT = Path(__file__).parents[2]
@@ -155,8 +155,8 @@ def test_check_says_what_the_engine_shows(
     ):
         for one in SHOWN:
             standing, why = try_one(policy, one, given)
-            is_open = standing is Standing.OPEN
-            if standing not in {Standing.OPEN, Standing.SHUT} or one.door in LEFT:
+            is_open = standing is Fate.OPEN
+            if standing not in {Fate.OPEN, Fate.SHUT} or one.door in LEFT:
                 continue
             if one.is_costly or (is_open and not is_there(stage, one, words)):
                 continue

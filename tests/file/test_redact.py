@@ -10,11 +10,11 @@ from trioproxy.file.opening import refuse_opening
 from trioproxy.file.permissions import parse_policy, parse_policy_file
 from trioproxy.http import jsonbody
 from trioproxy.judge.gate import (
-    Body,
     Found,
     Gate,
     NeedBody,
     NeedRaw,
+    ParsedBody,
     Passes,
     Refused,
     go_on,
@@ -207,7 +207,7 @@ def judged(gate: Gate, method: str, target: str, body: bytes) -> Found:
         if isinstance(found, NeedRaw):
             found = go_on(one, body)
         elif isinstance(found, NeedBody):
-            found = go_on(one, Body(jsonbody.parse(body)))
+            found = go_on(one, ParsedBody(jsonbody.parse(body)))
         else:
             found = go_on(one)
     return found

@@ -22,7 +22,7 @@ from tests.depth import by_depth
 from tests.http.test_tar import ACCEPTED, REFUSED
 from tests.tars import END, header, pax, signed, told
 from trioproxy.errors import BadBody
-from trioproxy.http.tar import Entry, Rewriter
+from trioproxy.http.tar import Rewriter, TarEntry
 
 SOURCE = Path(__file__).parents[1] / "go" / "readtar" / "main.go"
 pytestmark = pytest.mark.slow
@@ -70,7 +70,7 @@ def go(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Go]:
         process.stdin.close()
 
 
-def as_go_says(entry: Entry) -> dict[str, Any]:
+def as_go_says(entry: TarEntry) -> dict[str, Any]:
     """An entry in the words of the program, but for contents and times before 1970."""
     seconds, _, fraction = entry.mtime.decode().partition(".")
     nanoseconds = int(fraction.ljust(9, "0") or "0")

@@ -10,7 +10,6 @@ from trioproxy.api.routes import ENDPOINTS, OPERATIONS, Endpoint
 from trioproxy.file.incumbents import examples_of
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import (
-    Body,
     Found,
     Gate,
     NeedBody,
@@ -19,6 +18,7 @@ from trioproxy.judge.gate import (
     NeedRaw,
     NeedReserved,
     NeedThings,
+    ParsedBody,
     Passes,
     Refused,
     go_on,
@@ -92,7 +92,7 @@ def found_of(
             case NeedBody() if not is_read:
                 return found
             case NeedBody():
-                answer = Body(copy.deepcopy(body)) if body is not None else None
+                answer = ParsedBody(copy.deepcopy(body)) if body is not None else None
             case NeedThings() if known is None:
                 return found
             case NeedThings() | NeedMade():

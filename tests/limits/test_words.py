@@ -15,7 +15,7 @@ from trioproxy.limits.sorts import (
     NAMESPACES,
     OPTIONS,
     PROTECTIONS,
-    Known,
+    KnownValue,
     line_of,
 )
 
@@ -120,7 +120,9 @@ def test_a_variable_is_told_as_what_it_is(variable: str) -> None:
     ("variable", "begin", "known"),
     [(name, begin, one) for name, rows in KNOWN.items() for begin, one in rows.items()],
 )
-def test_a_value_is_told_as_what_it_is(variable: str, begin: str, known: Known) -> None:
+def test_a_value_is_told_as_what_it_is(
+    variable: str, begin: str, known: KnownValue
+) -> None:
     """Its words have the noun that belongs to it; what is the host's or another's is told so."""
     told = line_of(variable, begin + "x" * begin.endswith(":"))
     noun = NOUNS[begin.partition(":")[0]]

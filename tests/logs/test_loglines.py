@@ -15,7 +15,7 @@ from trioproxy.evidence.sight import REFUSED
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.gate import Gate
 from trioproxy.judge.outcome import Moment, Outcome
-from trioproxy.logs.logformats import FORMATS, Entry
+from trioproxy.logs.logformats import FORMATS, LogEntry
 from trioproxy.logs.loglines import read_line
 from trioproxy.proxy.log import Log
 
@@ -104,7 +104,7 @@ WRITTEN["sockguard-audit.log"] = WRITTEN["sockguard-json.log"] = WRITTEN[
 WRITTEN["dockerd-json.log"] = WRITTEN["dockerd.log"][5:]
 
 
-def told(entry: Entry) -> str:
+def told(entry: LogEntry) -> str:
     """An entry as one line."""
     if not entry.is_whole:
         return "cut"
@@ -115,7 +115,7 @@ def told(entry: Entry) -> str:
     return f"{entry.method} {path} {entry.result or '-'} {entry.client or '-'}"
 
 
-def read(name: str) -> list[Entry]:
+def read(name: str) -> list[LogEntry]:
     """The entries of a log."""
     lines = (LOGS / name).read_bytes().splitlines()
     return [entry for line in lines if (entry := read_line(line))]

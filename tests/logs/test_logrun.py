@@ -17,7 +17,7 @@ from trioproxy.logs.logrun import (
     OTHER_REASONS,
     REASONS_KEPT,
     TARGETS_KEPT,
-    Log,
+    LogFile,
     united,
 )
 
@@ -43,9 +43,9 @@ def line(
     ).encode()
 
 
-def read(lines: Iterable[bytes], **options: object) -> Log:
+def read(lines: Iterable[bytes], **options: object) -> LogFile:
     """Read a log."""
-    log = Log(**options)  # type: ignore[arg-type]
+    log = LogFile(**options)  # type: ignore[arg-type]
     for one in lines:
         log.feed(one)
     log.end()

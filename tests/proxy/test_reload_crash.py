@@ -10,7 +10,7 @@ import trio
 from tests.patience import PATIENCE
 from tests.proxy.conftest import OPEN, Proxy, Start
 from trioproxy.commands import enforce
-from trioproxy.commands.enforce import Found, Gates
+from trioproxy.commands.enforce import Gates, NewPolicy
 from trioproxy.commands.recording import open_record
 from trioproxy.proxy.own import Own
 
@@ -18,7 +18,7 @@ from trioproxy.proxy.own import Own
 class Broken(Gates):
     """Crashes where a policy is read."""
 
-    def read(self, environ: Mapping[str, str]) -> Found:
+    def read(self, environ: Mapping[str, str]) -> NewPolicy:
         raise ZeroDivisionError
 
 

@@ -12,7 +12,7 @@ from trioproxy.api.routes import Risk
 from trioproxy.file import envfile
 from trioproxy.file.permissions import parse_policy
 from trioproxy.judge.meaning import meaning_of
-from trioproxy.review.attacking import Standing, Tried, try_all, try_one, words_of
+from trioproxy.review.attacking import Fate, Tried, try_all, try_one, words_of
 from trioproxy.review.attacks import Attack, attacks
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ def opening(attack: Attack) -> dict[str, str]:
     return own | {"ALLOW_OPERATIONS": ",".join(sorted(attack.needs))}
 
 
-def standing(variables: Mapping[str, str], attack: Attack) -> Standing:
+def standing(variables: Mapping[str, str], attack: Attack) -> Fate:
     """What becomes of it."""
     return try_one(parse_policy(variables)[0], attack)[0]
 
@@ -70,16 +70,16 @@ def test_each_is_open_and_shut(attack: Attack) -> None:
     variables = opening(attack)
     is_never_open = not {attack.door, attack.name}.isdisjoint(SHUT_IN_ALL)
     if is_never_open or attack.beside:
-        assert standing(variables, attack) is Standing.SHUT
+        assert standing(variables, attack) is Fate.SHUT
         return
-    assert standing(variables, attack) is Standing.OPEN
+    assert standing(variables, attack) is Fate.OPEN
     lines = [one.replace("{image}", "busybox:latest") for one in attack.shut]
     more = dict(line.split("=", 1) for line in lines)
     if OBJECTS.keys() & more.keys():
         more["ONLY_OWNER"] = "me"
-    wanted = Standing.SHUT if more else Standing.OPEN
+    wanted = Fate.SHUT if more else Fate.OPEN
     assert standing(variables | more, attack) is wanted
-    assert standing({"ALLOW_OPERATIONS": ""}, attack) is Standing.CLOSED
+    assert standing({"ALLOW_OPERATIONS": ""}, attack) is Fate.CLOSED
 
 
 def applied(variables: Mapping[str, str], advice: str) -> dict[str, str]:
@@ -115,11 +115,11 @@ LISTING = {
 )  # fmt: skip
 def test_what_would_shut_it_does(variables: Mapping[str, str]) -> None:
     """Each open attack has an advice; whoever follows that, as text, has shut it."""
-    found = [one for one in tried(variables) if one.standing is Standing.OPEN]
+    found = [one for one in tried(variables) if one.standing is Fate.OPEN]
     assert found
     for one in found:
         changed = applied(variables, one.remedy)
-        assert standing(changed, one.attack) is not Standing.OPEN, one
+        assert standing(changed, one.attack) is not Fate.OPEN, one
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.parent.name + path.stem)
@@ -129,7 +129,7 @@ def test_root_is_open_only_where_the_verdict_says_so(file: Path) -> None:
     found = [
         one.attack.name
         for one in results
-        if one.standing is Standing.OPEN and one.attack.gives is Risk.HOST_ROOT
+        if one.standing is Fate.OPEN and one.attack.gives is Risk.HOST_ROOT
     ]
     assert not found or meaning_of(parse_policy(variables)[0]).is_root
 
@@ -148,14 +148,14 @@ def test_an_attack_is_made_of_what_is_listed() -> None:
     }
     before, after = by_name(bare), by_name(bare | listing)
     name = "a privileged container"
-    assert before[name].standing is after[name].standing is Standing.OPEN
+    assert before[name].standing is after[name].standing is Fate.OPEN
     literal = bare | {"ONLY_CONTAINERS": "web", "ONLY_VOLUMES": "", "ONLY_NETWORKS": ""}
-    assert by_name(literal)[name].standing is Standing.OPEN
+    assert by_name(literal)[name].standing is Fate.OPEN
     for image in ("@built", "cafe:*", "deadbeef"):  # a name that may begin an id too
-        assert by_name(bare | {"CREATE_IMAGES": image})[name].standing is Standing.OPEN
+        assert by_name(bare | {"CREATE_IMAGES": image})[name].standing is Fate.OPEN
     project = literal | {"ONLY_CONTAINERS": "@project:shop"}
-    assert by_name(project)[name].standing is Standing.OPEN
-    assert after["a command in another's container"].standing is Standing.SHUT
+    assert by_name(project)[name].standing is Fate.OPEN
+    assert after["a command in another's container"].standing is Fate.SHUT
 
 
 @pytest.mark.parametrize("item", ["*", "*{8}", "{num}", "{hex12}", "{rand8}", "{uuid}", "{date}", "{uid}"])  # fmt: skip
@@ -201,7 +201,7 @@ def test_what_is_listed_is_given(item: str, name: str) -> None:
     what varies and may be one are as open as the names that an attack has by itself; each can be struck out."""
     file = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerStart,ContainerLogs"}
     file["CREATE_DEVICES" if item.startswith("/dev") else "CREATE_BINDS"] = item
-    opened = [one for one in tried(file) if one.standing is Standing.OPEN]
+    opened = [one for one in tried(file) if one.standing is Fate.OPEN]
     found = [one for one in opened if one.attack.gives is Risk.HOST_ROOT]
     assert [one.attack.name for one in found] == [name] * bool(name)
     assert all(one.remedy for one in found)
@@ -211,17 +211,17 @@ def test_a_client_that_restarts_starts() -> None:
     """Where only a restart is granted, what it makes runs by that."""
     variables = {"ALLOW_OPERATIONS": "ContainerCreate,ContainerRestart"}
     found = by_name(variables)["a privileged container"]
-    assert found.standing is Standing.OPEN
+    assert found.standing is Fate.OPEN
     assert found.remedy == "CREATE_PRIVILEGED="
 
 
 def test_what_is_not_granted_and_what_does_not_apply() -> None:
     """What needs a closed operation, and what goes around a list that is not there, is said apart."""
     found = by_name({"ALLOW_OPERATIONS": "ContainerInspect"})
-    assert found["a privileged container"].standing is Standing.CLOSED
-    assert found["a slash of the path that is escaped"].standing is Standing.MOOT
+    assert found["a privileged container"].standing is Fate.CLOSED
+    assert found["a slash of the path that is escaped"].standing is Fate.MOOT
     one = found["another container's environment"]
-    assert one.standing is Standing.OPEN
+    assert one.standing is Fate.OPEN
     assert one.remedy == "REDACT=env"
     one = by_name({"ALLOW_OPERATIONS": "ContainerLogs"})["another container's log"]
     assert one.remedy == "ONLY_CONTAINERS=@own ONLY_OWNER=client"

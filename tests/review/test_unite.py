@@ -9,14 +9,14 @@ from tests.limits.listing import files, values
 from trioproxy.api.families import FAMILIES, LIMITS, OBJECTS, Family
 from trioproxy.api.fields import ARGUED
 from trioproxy.limits.limit import parse_limits
-from trioproxy.review.unite import Part, United, unite
+from trioproxy.review.unite import Member, United, unite
 
 
 def part(
     name: str, operations: str = "ContainerCreate", *listed: str, **variables: str
-) -> Part:
+) -> Member:
     """An env file; `listed`: what learning once wrote into it."""
-    return Part(
+    return Member(
         name=name,
         operations=frozenset(operations.split(",")),
         limits=parse_limits(variables, source=name),
@@ -24,7 +24,7 @@ def part(
     )
 
 
-def united(*parts: Part) -> United:
+def united(*parts: Member) -> United:
     """The union, which the order of its parts does not change."""
     found = unite(parts)
     assert unite(parts[::-1]) == found
@@ -32,7 +32,7 @@ def united(*parts: Part) -> United:
 
 
 CREATE = "ContainerCreate"
-UNIONS: list[tuple[Part, Part, dict[str, str], str]] = [
+UNIONS: list[tuple[Member, Member, dict[str, str], str]] = [
     (part("a", CREATE, CREATE_BINDS="/a"), part("b", CREATE, CREATE_BINDS="/b,/a"),
      {"CREATE_BINDS": "/a,/b"}, ""),
     (part("a", CREATE, CREATE_BINDS="/a"), part("b", CREATE, CREATE_CAPS="KILL"),
@@ -82,7 +82,9 @@ UNIONS: list[tuple[Part, Part, dict[str, str], str]] = [
     UNIONS,
     ids=[f"{n}-{list(row[2])}"[:60] for n, row in enumerate(UNIONS)],
 )
-def test_lists_unite(one: Part, other: Part, values: dict[str, str], note: str) -> None:
+def test_lists_unite(
+    one: Member, other: Member, values: dict[str, str], note: str
+) -> None:
     """A union lists what its parts list, and is open where one of them is."""
     found = united(one, other)
     assert dict(found.values) == values
@@ -97,7 +99,7 @@ def test_what_was_taken_out_stays_out() -> None:
     found = united(one, two)
     assert dict(found.values) == {"CREATE_BINDS": "/a,/b"}
     assert found.declined == {mark}
-    output = Part(
+    output = Member(
         name="c", operations=two.operations, limits=two.limits, is_output=True
     )
     assert united(one, output).values == {"CREATE_BINDS": "/a,/b,/etc"}
@@ -113,7 +115,7 @@ def test_what_a_wider_item_covers_was_not_taken_out() -> None:
 
 def test_evidence_alone_opens_what_it_did_not_read() -> None:
     """Where nobody looked at what was asked for, nothing may be closed."""
-    seen = Part(
+    seen = Member(
         name="x.jsonl",
         operations=frozenset({CREATE}),
         unread=frozenset({Family.CREATE}),
@@ -122,7 +124,7 @@ def test_evidence_alone_opens_what_it_did_not_read() -> None:
     found = united(part("a", CREATE, CREATE_BINDS="/a"), seen)
     assert not found.values
     assert found.open == {"CREATE", *OBJECTS}
-    read = Part(name="x.jsonl", operations=frozenset({CREATE}), is_env=False)
+    read = Member(name="x.jsonl", operations=frozenset({CREATE}), is_env=False)
     assert dict(united(part("a", CREATE, CREATE_BINDS="/a"), read).values) == {
         "CREATE_BINDS": "/a"
     }
@@ -132,9 +134,9 @@ _GRANTED = st.sets(st.sampled_from(sorted(ARGUED)), max_size=4)
 
 
 @st.composite
-def parts(draw: st.DrawFn, name: str) -> Part:
+def parts(draw: st.DrawFn, name: str) -> Member:
     """A file with its lists."""
-    return Part(
+    return Member(
         name=name,
         operations=frozenset(draw(_GRANTED)),
         limits=parse_limits(draw(files()), source=name),
@@ -144,7 +146,7 @@ def parts(draw: st.DrawFn, name: str) -> Part:
 @pytest.mark.deep
 @settings(max_examples=by_depth(50, 200), deadline=None)
 @given(parts("a"), parts("b"), st.data())
-def test_nothing_is_lost(one: Part, other: Part, data: st.DataObject) -> None:
+def test_nothing_is_lost(one: Member, other: Member, data: st.DataObject) -> None:
     """Whatever one of the files lets its operations ask for, the union lets them."""
     found = united(one, other)
     limits = parse_limits(found.values, source="union")
@@ -164,7 +166,7 @@ def test_nothing_is_lost(one: Part, other: Part, data: st.DataObject) -> None:
 @pytest.mark.deep
 @settings(max_examples=by_depth(50, 200), deadline=None)
 @given(parts("a"), parts("b"))
-def test_nothing_widens_in_silence(one: Part, other: Part) -> None:
+def test_nothing_widens_in_silence(one: Member, other: Member) -> None:
     """What is closed in both files is closed in the union, and what was open is told of."""
     found = united(one, other)
     limits = parse_limits(found.values, source="union")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from trioproxy.api import normal
-from trioproxy.api.decoding import Found, Json, Place, show
+from trioproxy.api.decoding import Finding, Json, Spot, show
 from trioproxy.api.edits import Edit
 from trioproxy.api.fields import Operation
 from trioproxy.errors import BadBody, BodyTooLarge
@@ -80,11 +80,11 @@ def minor(version: str) -> int | None:
     return int(version.removeprefix("/v1.")) if version else None
 
 
-Reader = Callable[[Given, Found], Iterator[Argument | Edit]]
+Reader = Callable[[Given, Finding], Iterator[Argument | Edit]]
 
 
 def option(
-    given: Given, place: Place, value: str = "", *, variable: str = ""
+    given: Given, place: Spot, value: str = "", *, variable: str = ""
 ) -> Argument:
     """Ask for a place by its name, with what stands there unless it may be a secret."""
     item, shown = f"{given.operation.name}:{place.path}", ""
@@ -126,13 +126,13 @@ _TOLD_OPTIONS: Final = tuple(
 )
 
 
-def unknown_option(given: Given, place: Place) -> Argument:
+def unknown_option(given: Given, place: Spot) -> Argument:
     """Ask for what the table does not know: by its name, whatever the value."""
     path = ".".join(map(normal.quote, place.path.split(".")))
-    return option(given, Place(path, place.shown))
+    return option(given, Spot(path, place.shown))
 
 
-def few(found: Found) -> Json:
+def few(found: Finding) -> Json:
     """Give a list or a map back whose items all have to be looked at.
 
     Raises `BodyTooLarge` for more than any container has: what they ask for has a bound of

@@ -32,7 +32,7 @@ _A_STEP: Final = 512
 """Structs and names that are read without a turn for others."""
 
 
-class Place(NamedTuple):
+class Spot(NamedTuple):
     """Where a value stands in a body."""
 
     path: str
@@ -42,27 +42,27 @@ class Place(NamedTuple):
     keys: Keys = ()
     """For an edit: `("HostConfig", "Mounts", 0, "Source")`."""
 
-    def below(self, name: str) -> "Place":
+    def below(self, name: str) -> "Spot":
         """Where a name of it stands."""
         keys = (*self.keys, name)
         if not self.path:
-            return Place(name, name, keys)
-        return Place(f"{self.path}.{name}", f"{self.shown}.{name}", keys)
+            return Spot(name, name, keys)
+        return Spot(f"{self.path}.{name}", f"{self.shown}.{name}", keys)
 
-    def at(self, index: int | str) -> "Place":
+    def at(self, index: int | str) -> "Spot":
         """Where an element of it stands."""
         shown = index if isinstance(index, int) else show(index)
-        return Place(self.path, f"{self.shown}[{shown}]", (*self.keys, index))
+        return Spot(self.path, f"{self.shown}[{shown}]", (*self.keys, index))
 
 
-TOP: Final = Place("", "")
+TOP: Final = Spot("", "")
 
 
-class Found(NamedTuple):
+class Finding(NamedTuple):
     """A value that asks for something: `readers` has who tells it."""
 
     reader: str
-    place: Place
+    place: Spot
     value: Json
     parent: Mapping[str, Json]
     """The struct that holds it."""
@@ -72,14 +72,14 @@ class Mention(NamedTuple):
     """A value that names something the Engine has: `references` has who tells it."""
 
     finder: str
-    place: Place
+    place: Spot
     value: Json
 
 
 class Unknown(NamedTuple):
     """A field that the table does not know, and that is not empty."""
 
-    place: Place
+    place: Spot
     is_legacy: bool
     """Read by Engines before 27 as a field of `HostConfig`: never passed on."""
 
@@ -89,7 +89,7 @@ class Body(NamedTuple):
 
     value: dict[str, Json]
     """What goes on to the Engine."""
-    found: list[Found]
+    found: list[Finding]
     unknown: list[Unknown]
     named: list[Mention]
     """What names images, containers, networks or volumes."""
@@ -137,13 +137,13 @@ class _Reader:
     """Walks a body by the table, and keeps what somebody has to look at."""
 
     def __init__(self) -> None:
-        self.found: list[Found] = []
+        self.found: list[Finding] = []
         self.unknown: list[Unknown] = []
         self.named: list[Mention] = []
         self._left = _A_STEP
 
     def read_struct(
-        self, struct: Struct, value: Json, place: Place
+        self, struct: Struct, value: Json, place: Spot
     ) -> Steps[dict[str, Json]]:
         """Give the fields that are set, by their canonical names."""
         # Not `dict[str, Json]()`, which makes that type anew each time, for longer than this.
@@ -178,10 +178,10 @@ class _Reader:
         return canonical
 
     def _keep(
-        self, field: Field, place: Place, value: Json, parent: dict[str, Json]
+        self, field: Field, place: Spot, value: Json, parent: dict[str, Json]
     ) -> None:
         if field.reader and field.reader != WITH_PARENT:
-            self.found.append(Found(field.reader, place, value, parent))
+            self.found.append(Finding(field.reader, place, value, parent))
         if field.finder:
             self.named.append(Mention(field.finder, place, value))
 
@@ -195,7 +195,7 @@ class _Reader:
         struct: Struct,
         name: str,
         item: Json,
-        place: Place,
+        place: Spot,
         canonical: dict[str, Json],
     ) -> None:
         if struct.drops_others or is_empty(item):
@@ -207,21 +207,21 @@ class _Reader:
         if not is_legacy:
             canonical[name] = item
 
-    def _read_structs(self, field: Field, item: Json, place: Place) -> Steps[Json]:
+    def _read_structs(self, field: Field, item: Json, place: Spot) -> Steps[Json]:
         if field.kind is _STRUCT:
             return (yield from self.read_struct(field.struct, item, place))
         if field.kind is _STRUCTS:
             return (yield from self._read_list(field, item, place))
         return (yield from self._read_map(field, item, place))
 
-    def _read_list(self, field: Field, item: Json, place: Place) -> Steps[Json]:
+    def _read_list(self, field: Field, item: Json, place: Spot) -> Steps[Json]:
         canonical: list[Json] = []
         for index, one in enumerate(_list(item, place)):
             where = place.at(index)
             canonical.append((yield from self.read_struct(field.struct, one, where)))
         return canonical
 
-    def _read_map(self, field: Field, item: Json, place: Place) -> Steps[Json]:
+    def _read_map(self, field: Field, item: Json, place: Spot) -> Steps[Json]:
         canonical: dict[str, Json] = {}
         for name, one in _map(item, place):
             where = place.at(name)
@@ -235,77 +235,77 @@ class _Reader:
         return canonical
 
 
-_Check = Callable[[Json, Place], Json]
+_Check = Callable[[Json, Spot], Json]
 
 
-def _name(place: Place) -> str:
+def _name(place: Spot) -> str:
     return place.shown or "the body"
 
 
-def _mismatch(place: Place, wanted: str) -> BadBody:
+def _mismatch(place: Spot, wanted: str) -> BadBody:
     return BadBody(f"{_name(place)} is not {wanted}")
 
 
-def _list(item: Json, place: Place) -> list[Json]:
+def _list(item: Json, place: Spot) -> list[Json]:
     if not isinstance(item, list):
         raise _mismatch(place, "a list")
     return item
 
 
-def _map(item: Json, place: Place) -> ItemsView[str, Json]:
+def _map(item: Json, place: Spot) -> ItemsView[str, Json]:
     if not isinstance(item, dict):
         raise _mismatch(place, "an object")
     return item.items()
 
 
-def _not_apart(name: str, place: Place) -> BadBody:
+def _not_apart(name: str, place: Spot) -> BadBody:
     """Say why a name of a struct may be another one's for the Engine."""
     if not name.isascii():
         return BadBody(f"a name in {_name(place)} is not ASCII: {show(name)}")
     return BadBody(f"{_name(place.below(show(name)))} is given twice")
 
 
-def _text(item: Json, place: Place) -> Json:
+def _text(item: Json, place: Spot) -> Json:
     if not isinstance(item, str):
         raise _mismatch(place, "a text")
     return item
 
 
-def _flag(item: Json, place: Place) -> Json:
+def _flag(item: Json, place: Spot) -> Json:
     if not isinstance(item, bool):
         raise _mismatch(place, "true or false")
     return item
 
 
-def _number(item: Json, place: Place) -> Json:
+def _number(item: Json, place: Spot) -> Json:
     if not isinstance(item, int) or isinstance(item, bool):
         raise _mismatch(place, "a whole number")
     return item
 
 
-def _texts(item: Json, place: Place) -> Json:
+def _texts(item: Json, place: Spot) -> Json:
     if not set(map(type, _list(item, place))) <= {str}:
         raise _mismatch(place, "a list of texts")
     return item
 
 
-def _words(item: Json, place: Place) -> Json:
+def _words(item: Json, place: Spot) -> Json:
     return item if isinstance(item, str) else _texts(item, place)
 
 
-def _numbers(item: Json, place: Place) -> Json:
+def _numbers(item: Json, place: Spot) -> Json:
     for one in _list(item, place):
         _number(one, place)
     return item
 
 
-def _lists(item: Json, place: Place) -> Json:
+def _lists(item: Json, place: Spot) -> Json:
     for one in _list(item, place):
         _texts(one, place)
     return item
 
 
-def _text_map(item: Json, place: Place) -> Json:
+def _text_map(item: Json, place: Spot) -> Json:
     # The decoder makes an empty text of a null, and so do we.
     entries: dict[str, Json] = {
         name: "" if one is None else one for name, one in _map(item, place)
@@ -315,7 +315,7 @@ def _text_map(item: Json, place: Place) -> Json:
     return entries
 
 
-def _keys(item: Json, place: Place) -> Json:
+def _keys(item: Json, place: Spot) -> Json:
     # What stands in the empty structs, the Engine does not read.
     entries = dict(_map(item, place))
     if not set(map(type, entries.values())) <= {dict, NoneType}:
@@ -323,7 +323,7 @@ def _keys(item: Json, place: Place) -> Json:
     return {name: {} for name in entries}
 
 
-def _any(item: Json, _: Place) -> Json:
+def _any(item: Json, _: Spot) -> Json:
     return item
 
 

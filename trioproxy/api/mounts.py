@@ -28,7 +28,7 @@ from trioproxy.api.arguments import (
     text_of,
     texts_of,
 )
-from trioproxy.api.decoding import Found, Json, Place, show
+from trioproxy.api.decoding import Finding, Json, Spot, show
 from trioproxy.api.edits import Edit
 from trioproxy.api.options import (
     PRIVATE,
@@ -61,7 +61,7 @@ def _bind(place: str, source: str, *, read_only: bool) -> Argument:
     return Argument("CREATE_BINDS", value, place, show(f"{cleaned}{mode}"))
 
 
-def binds(given: Given, found: Found) -> Iterator[Argument | Edit]:
+def binds(given: Given, found: Finding) -> Iterator[Argument | Edit]:
     """`SOURCE:TARGET[:MODES]`; without a slash in front, the source is a volume."""
     for index, text in enumerate(texts_of(few(found))):
         source, mark, rest = text.partition(":")
@@ -74,14 +74,14 @@ def binds(given: Given, found: Found) -> Iterator[Argument | Edit]:
         yield from _split_bind(given, place, text)
 
 
-def volumes(given: Given, found: Found) -> Iterator[Argument]:
+def volumes(given: Given, found: Finding) -> Iterator[Argument]:
     """`Volumes`, whose names are anonymous volumes; Podman reads them as it reads `Binds`."""
     for text in map_of(few(found)):
         if ":" in text:
             yield from _split_bind(given, found.place.at(text), text)
 
 
-def _split_bind(given: Given, place: Place, text: str) -> Iterator[Argument]:
+def _split_bind(given: Given, place: Spot, text: str) -> Iterator[Argument]:
     source, modes = _bind_parts(place, text)
     for mode in sorted(modes & SHARED):
         yield shared(given, place, mode)
@@ -92,7 +92,7 @@ def _split_bind(given: Given, place: Place, text: str) -> Iterator[Argument]:
         yield _bind(place.shown, source, read_only=read_only)
 
 
-def _bind_parts(place: Place, text: str) -> tuple[str, frozenset[str]]:
+def _bind_parts(place: Spot, text: str) -> tuple[str, frozenset[str]]:
     parts = text.split(":") if len(text) < _LONGEST_BIND else []
     modes = frozenset(parts[2].split(",")) if len(parts) == 3 else frozenset()
     if len(parts) not in {2, 3} or not modes <= _BIND_MODES:
@@ -100,7 +100,7 @@ def _bind_parts(place: Place, text: str) -> tuple[str, frozenset[str]]:
     return parts[0], modes
 
 
-def mounts(given: Given, found: Found) -> Iterator[Argument | Edit]:
+def mounts(given: Given, found: Finding) -> Iterator[Argument | Edit]:
     """`Mounts`: binds, and what else has a source."""
     for index, mount in enumerate(structs_of(few(found))):
         place = found.place.at(index)
@@ -127,7 +127,7 @@ def mounts(given: Given, found: Found) -> Iterator[Argument | Edit]:
 
 
 def _split_texts(
-    given: Given, place: Place, mount: Mapping[str, Json]
+    given: Given, place: Spot, mount: Mapping[str, Json]
 ) -> Iterator[Argument]:
     """Ask for what Podman, which writes a mount as one line of options, would split."""
     for name in ("Source", "Target", "Consistency"):
@@ -140,7 +140,7 @@ def _split_texts(
             yield option(given, place.below(name).below("Subpath"), path)
 
 
-def driver_options(given: Given, found: Found) -> Iterator[Argument | Edit]:
+def driver_options(given: Given, found: Finding) -> Iterator[Argument | Edit]:
     """Options of a volume. Those of `local` are arguments of mount(2), which root calls.
 
     The type decides nothing where `o` says bind: `type=tmpfs,o=bind,device=/` binds.

@@ -19,7 +19,7 @@ from trioproxy.api.arguments import (
     text_of,
     texts_of,
 )
-from trioproxy.api.decoding import Found, Place, is_empty, show
+from trioproxy.api.decoding import Finding, Spot, is_empty, show
 from trioproxy.api.fields import HOST_CONFIG
 
 PRIVATE: Final = frozenset({"private", "rprivate"})
@@ -46,40 +46,40 @@ _IPC_SYSCTL = re.compile(
 )
 
 
-def bare_option(given: Given, found: Found) -> Iterator[Argument]:
+def bare_option(given: Given, found: Finding) -> Iterator[Argument]:
     """Ask by name if there is anything."""
     if not is_empty(found.value):
         yield option(given, found.place)
 
 
-def present(given: Given, found: Found) -> Iterator[Argument]:
+def present(given: Given, found: Finding) -> Iterator[Argument]:
     """Ask by name, for what acts even if it is empty."""
     yield option(given, found.place)
 
 
-def valued_option(given: Given, found: Found) -> Iterator[Argument]:
+def valued_option(given: Given, found: Finding) -> Iterator[Argument]:
     """Ask by name and value."""
     if not is_empty(found.value):
         yield option(given, found.place, text_of(found.value))
 
 
-def keyed_options(given: Given, found: Found) -> Iterator[Argument]:
+def keyed_options(given: Given, found: Finding) -> Iterator[Argument]:
     """Ask for each entry of a map."""
     for key, value in entries(found.value):
         yield keyed(given, found, key, value)
 
 
-def keyed(given: Given, found: Found, key: str, value: str) -> Argument:
+def keyed(given: Given, found: Finding, key: str, value: str) -> Argument:
     """Ask for one entry of a map."""
     place = found.place
     path = f"{place.path}.{normal.quote(key)}"
-    return option(given, Place(path, place.below(show(key)).shown), value)
+    return option(given, Spot(path, place.below(show(key)).shown), value)
 
 
 def options_beside(harmless: frozenset[str]) -> "Reader":
     """Ask for each entry of a map but the harmless ones."""
 
-    def read(given: Given, found: Found) -> Iterator[Argument]:
+    def read(given: Given, found: Finding) -> Iterator[Argument]:
         for key, value in entries(found.value):
             if key not in harmless:
                 yield keyed(given, found, key, value)
@@ -87,7 +87,7 @@ def options_beside(harmless: frozenset[str]) -> "Reader":
     return read
 
 
-def log_options(given: Given, found: Found) -> Iterator[Argument]:
+def log_options(given: Given, found: Finding) -> Iterator[Argument]:
     """Options of a log driver."""
     # Without values: they are addresses, tokens, and files that the Engine reads as root.
     for key, _ in entries(found.value):
@@ -95,15 +95,15 @@ def log_options(given: Given, found: Found) -> Iterator[Argument]:
             yield keyed(given, found, key, "")
 
 
-def tmpfs(given: Given, found: Found) -> Iterator[Argument]:
+def tmpfs(given: Given, found: Finding) -> Iterator[Argument]:
     """Options of file systems in memory that reach beyond these."""
     for key, value in entries(few(found)):
         # Podman takes what stands behind a colon for options, wherever it came from.
         if ":" in key or not is_memory_option(value):
-            yield option(given, Place(found.place.path, found.place.at(key).shown))
+            yield option(given, Spot(found.place.path, found.place.at(key).shown))
 
 
-def memory_options(given: Given, found: Found) -> Iterator[Argument]:
+def memory_options(given: Given, found: Finding) -> Iterator[Argument]:
     """The same as lists of a name and a value."""
     for words in list_of(found.value):
         if not is_memory_option("=".join(texts_of(words))):
@@ -118,7 +118,7 @@ def is_memory_option(text: str) -> bool:
     )
 
 
-def sysctls(given: Given, found: Found) -> Iterator[Argument]:
+def sysctls(given: Given, found: Finding) -> Iterator[Argument]:
     """Settings of a namespace of the container's own are harmless, others are not."""
     network, ipc = (text_of(found.parent.get(k)) for k in ("NetworkMode", "IpcMode"))
     own_network = network != "host" and ":" not in network
@@ -131,19 +131,19 @@ def sysctls(given: Given, found: Found) -> Iterator[Argument]:
         yield keyed(given, found, key, value)
 
 
-def scope(given: Given, found: Found) -> Iterator[Argument]:
+def scope(given: Given, found: Finding) -> Iterator[Argument]:
     """Networks beyond this host."""
     if found.value not in {"", "local"}:
         yield option(given, found.place, text_of(found.value))
 
 
-def propagation(given: Given, found: Found) -> Iterator[Argument]:
+def propagation(given: Given, found: Finding) -> Iterator[Argument]:
     """How mounts travel between container and host."""
     if found.value and found.value not in PRIVATE:
         yield shared(given, found.place, text_of(found.value))
 
 
-def shared(given: Given, place: Place, value: str) -> Argument:
+def shared(given: Given, place: Spot, value: str) -> Argument:
     """Ask for a propagation: one value for both ways to write it, `Binds` has it as a mode."""
     path = f"{HOST_CONFIG.name}.Mounts.BindOptions.Propagation"
-    return option(given, Place(path, place.shown), value)
+    return option(given, Spot(path, place.shown), value)

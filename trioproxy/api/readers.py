@@ -21,7 +21,7 @@ from trioproxy.api.arguments import (
     text_of,
     texts_of,
 )
-from trioproxy.api.decoding import Found, Place, show
+from trioproxy.api.decoding import Finding, Spot, show
 from trioproxy.api.edits import Edit
 from trioproxy.api.mounts import binds, driver_options, mounts, volumes
 from trioproxy.api.options import (
@@ -68,34 +68,34 @@ def _image_argument(variable: str, place: str, value: str) -> Argument:
     return Argument(variable, value, place, show(value))
 
 
-def _image(_: Given, found: Found) -> Iterator[Argument]:
+def _image(_: Given, found: Finding) -> Iterator[Argument]:
     if found.value:
         value = normal.image(text_of(found.value))
         yield _image_argument("CREATE_IMAGES", found.place.shown, value)
 
 
-def _tag(_: Given, found: Found) -> Iterator[Argument]:
+def _tag(_: Given, found: Finding) -> Iterator[Argument]:
     tag = text_of(found.parent.get("tag"))
     value = normal.tagged(text_of(found.value), tag)
     yield _image_argument("CREATE_TAGS", found.place.shown, value)
 
 
-def _import_tag(given: Given, found: Found) -> Iterator[Argument]:
+def _import_tag(given: Given, found: Finding) -> Iterator[Argument]:
     # With `fromImage` it is a pull, and the Engine does not look at this.
     if not found.parent.get("fromImage"):
         yield from _tag(given, found)
 
 
-def _push_tag(_: Given, __: Found) -> Iterator[Argument]:
+def _push_tag(_: Given, __: Finding) -> Iterator[Argument]:
     yield from ()  # told with the name in the path
 
 
-def _build_tag(_: Given, found: Found) -> Iterator[Argument]:
+def _build_tag(_: Given, found: Finding) -> Iterator[Argument]:
     value = normal.tagged(text_of(found.value), "")
     yield _image_argument("CREATE_TAGS", found.place.shown, value)
 
 
-def _pull(_: Given, found: Found) -> Iterator[Argument]:
+def _pull(_: Given, found: Finding) -> Iterator[Argument]:
     text = text_of(found.value)
     if found.place.path == "fromSrc":
         source = normal.url(text)
@@ -107,24 +107,24 @@ def _pull(_: Given, found: Found) -> Iterator[Argument]:
     yield _image_argument("PULL_IMAGES", found.place.shown, value)
 
 
-def _build_file(given: Given, found: Found) -> Iterator[Argument]:
+def _build_file(given: Given, found: Finding) -> Iterator[Argument]:
     """A Dockerfile that is not in what is sent; Docker refuses it, and Podman reads it."""
     path = text_of(found.value)
     if ".." in path.split("/") or "://" in path:
         yield option(given, found.place)
 
 
-def _build_network(given: Given, found: Found) -> Iterator[Argument]:
+def _build_network(given: Given, found: Finding) -> Iterator[Argument]:
     if found.value not in {"default", "none", "bridge"}:
         yield option(given, found.place, text_of(found.value))
 
 
-def _build_remote(given: Given, found: Found) -> Iterator[Argument]:
+def _build_remote(given: Given, found: Finding) -> Iterator[Argument]:
     if found.value:
         yield option(given, found.place, normal.url(text_of(found.value)))
 
 
-def _build_version(given: Given, found: Found) -> Iterator[Argument]:
+def _build_version(given: Given, found: Finding) -> Iterator[Argument]:
     if found.value != "1":
         yield option(given, found.place, text_of(found.value))
 
@@ -132,7 +132,7 @@ def _build_version(given: Given, found: Found) -> Iterator[Argument]:
 # --- The rest -----------------------------------------------------------------------
 
 
-def _flag(_: Given, found: Found) -> Iterator[Argument]:
+def _flag(_: Given, found: Finding) -> Iterator[Argument]:
     if found.value:
         yield Argument(
             fields.SOURCES[found.reader].variable,
@@ -142,7 +142,7 @@ def _flag(_: Given, found: Found) -> Iterator[Argument]:
         )
 
 
-def _caps(_: Given, found: Found) -> Iterator[Argument]:
+def _caps(_: Given, found: Finding) -> Iterator[Argument]:
     for index, text in enumerate(texts_of(few(found))):
         name = normal.capability(text)
         if name not in HARMLESS_CAPS:
@@ -154,7 +154,7 @@ def _devices(name: str) -> "Reader":
     """Paths of devices: those of `Blkio*` give no device, but the Engine, as root, says
     of each path whether the host has it. It does not clean them."""
 
-    def read(_: Given, found: Found) -> Iterator[Argument | Edit]:
+    def read(_: Given, found: Finding) -> Iterator[Argument | Edit]:
         for index, device in enumerate(structs_of(few(found))):
             place = found.place.at(index).below(name)
             written = text_of(device.get(name))
@@ -167,7 +167,7 @@ def _devices(name: str) -> "Reader":
     return read
 
 
-def _device_requests(_: Given, found: Found) -> Iterator[Argument]:
+def _device_requests(_: Given, found: Finding) -> Iterator[Argument]:
     for index, wanted in enumerate(structs_of(found.value)):
         driver = text_of(wanted.get("Driver"))
         groups = list_of(wanted.get("Capabilities"))
@@ -182,12 +182,12 @@ def _device_requests(_: Given, found: Found) -> Iterator[Argument]:
         )
 
 
-def _device_rules(_: Given, found: Found) -> Iterator[Argument]:
+def _device_rules(_: Given, found: Finding) -> Iterator[Argument]:
     for index in range(len(texts_of(found.value))):
         yield Argument("CREATE_DEVICES", "rule", found.place.at(index).shown, "rule")
 
 
-def _security(_: Given, found: Found) -> Iterator[Argument]:
+def _security(_: Given, found: Finding) -> Iterator[Argument]:
     for index, text in enumerate(texts_of(found.value)):
         place = found.place.at(index).shown
         if value := _security_value(text):
@@ -228,7 +228,7 @@ def _security_value(text: str) -> str:
 
 
 def _uncovered(paths: frozenset[str], word: str) -> "Reader":
-    def read(_: Given, found: Found) -> Iterator[Argument]:
+    def read(_: Given, found: Finding) -> Iterator[Argument]:
         if not paths <= frozenset(texts_of(found.value)):
             yield Argument("CREATE_SECURITY", word, found.place.shown, show(word))
 
@@ -240,7 +240,7 @@ def _word(variable: str, kind: str, *harmless: str, joins: bool = False) -> "Rea
     as the word. What `joins` a container is `kind:container`, whichever it is."""
     prefix = f"{kind}:" if kind else ""
 
-    def read(_: Given, found: Found) -> Iterator[Argument]:
+    def read(_: Given, found: Finding) -> Iterator[Argument]:
         text = text_of(found.value)
         if text and text not in harmless:
             is_join = joins and text.startswith("container:")
@@ -251,7 +251,7 @@ def _word(variable: str, kind: str, *harmless: str, joins: bool = False) -> "Rea
     return read
 
 
-def _network_mode(_: Given, found: Found) -> Iterator[Argument]:
+def _network_mode(_: Given, found: Finding) -> Iterator[Argument]:
     """Names of networks are objects; here counts whether a network is of its own."""
     text = text_of(found.value)
     mode = "container" if text.startswith("container:") else text
@@ -262,7 +262,7 @@ def _network_mode(_: Given, found: Found) -> Iterator[Argument]:
         yield Argument("CREATE_NAMESPACES", value, place, show(text))
 
 
-def _endpoints(_: Given, found: Found) -> Iterator[Argument]:
+def _endpoints(_: Given, found: Finding) -> Iterator[Argument]:
     if "host" in map_of(found.value):
         place = found.place.at("host").shown
         yield Argument("CREATE_NAMESPACES", "net:host", place)
@@ -271,21 +271,21 @@ def _endpoints(_: Given, found: Found) -> Iterator[Argument]:
 def _each(variable: str, value: str) -> "Reader":
     """The same for each text of a list, whatever it says."""
 
-    def read(_: Given, found: Found) -> Iterator[Argument]:
+    def read(_: Given, found: Finding) -> Iterator[Argument]:
         for index, text in enumerate(texts_of(found.value)):
             yield Argument(variable, value, found.place.at(index).shown, show(text))
 
     return read
 
 
-def _runtime(_: Given, found: Found) -> Iterator[Argument]:
+def _runtime(_: Given, found: Finding) -> Iterator[Argument]:
     name = text_of(found.value)
     if name:
         value, place = normal.quote(name), found.place.shown
         yield Argument("CREATE_RUNTIMES", value, place, show(name), unless_default=True)
 
 
-def _ports(_: Given, found: Found) -> Iterator[Argument]:
+def _ports(_: Given, found: Finding) -> Iterator[Argument]:
     for port, bindings in map_of(found.value).items():
         place = found.place.at(port)
         protocol = port.partition("/")[2]
@@ -296,12 +296,12 @@ def _ports(_: Given, found: Found) -> Iterator[Argument]:
             yield Argument("CREATE_PORTS", value, place.shown, show(value))
 
 
-def _publish_all(_: Given, found: Found) -> Iterator[Argument]:
+def _publish_all(_: Given, found: Finding) -> Iterator[Argument]:
     if found.value:
         yield Argument("CREATE_PORTS", "random", found.place.shown, "random")
 
 
-def _exec_command(_: Given, found: Found) -> Iterator[Argument]:
+def _exec_command(_: Given, found: Finding) -> Iterator[Argument]:
     for word in texts_of(found.value)[:1]:
         # One word may hold a whole command line, and that a token.
         value, place = normal.quote(word), found.place.at(0).shown
@@ -309,7 +309,7 @@ def _exec_command(_: Given, found: Found) -> Iterator[Argument]:
         yield Argument("EXEC_COMMANDS", value, place, shown)
 
 
-def _environment(given: Given, found: Found) -> Iterator[Argument]:
+def _environment(given: Given, found: Finding) -> Iterator[Argument]:
     """A name with a star: with Podman, whatever its own environment has of that name.
 
     And names by which runtimes give devices, as NVIDIA's does: those of a creation, for what
@@ -322,7 +322,7 @@ def _environment(given: Given, found: Found) -> Iterator[Argument]:
     for index, text in enumerate(texts_of(found.value)):
         # By slices, which are no calls: a body has room for 20,000 of them.
         if text[-1:] == "*" and "=" not in text:
-            yield option(given, Place(found.place.path, found.place.at(index).shown))
+            yield option(given, Spot(found.place.path, found.place.at(index).shown))
         elif is_read and text[:4] in _MAKERS and _GIVES_DEVICES.match(text):
             name, place = text.partition("=")[0], found.place.at(index).shown
             yield Argument(
@@ -336,13 +336,13 @@ _GIVES_DEVICES: Final = re.compile(
 )
 
 
-def _exec_environment(given: Given, found: Found) -> Iterator[Argument]:
+def _exec_environment(given: Given, found: Finding) -> Iterator[Argument]:
     """Each name: what a shell (`BASH_ENV`, `BASH_FUNC_x%%`), the linker or an interpreter
     reads runs something else than the command that is listed, and nobody knows them all."""
     for index, text in enumerate(texts_of(few(found))):
         name = text.partition("=")[0]
         path = f"{found.place.path}.{normal.quote(name)}"
-        asked = option(given, Place(path, found.place.at(index).shown))
+        asked = option(given, Spot(path, found.place.at(index).shown))
         yield asked._replace(condition="EXEC_COMMANDS", shown=show(name))
 
 

@@ -16,7 +16,7 @@ from trioproxy.api.arguments import (
     Given,
     unknown_option,
 )
-from trioproxy.api.decoding import Body, Found, Json, Place, reading, show
+from trioproxy.api.decoding import Body, Finding, Json, Spot, reading, show
 from trioproxy.api.edits import Edit
 from trioproxy.api.fields import HOST_CONFIG, WITH_PARENT, Operation
 from trioproxy.api.form import Asked as Asked
@@ -127,13 +127,13 @@ def _ask_query(given: Given, pairs: list[tuple[str, str]]) -> Iterator[Argument 
             raise BadTarget(f"{show(key)} is in the query twice")
         values.setdefault(key, value)
     for key, value in pairs:
-        place = Place(normal.quote(key), show(key))
+        place = Spot(normal.quote(key), show(key))
         reader = operation.query.get(key)
         if reader is None:
             if _goes_on(operation, key, value):
                 yield unknown_option(given, place)
         elif reader and reader != WITH_PARENT and value:
-            yield from READERS[reader](given, Found(reader, place, value, values))
+            yield from READERS[reader](given, Finding(reader, place, value, values))
 
 
 def _goes_on(operation: Operation, key: str, value: str) -> bool:

@@ -140,7 +140,7 @@ class Bound(StrEnum):
         return tuple(Family(name.upper()) for name in self.split("+"))
 
 
-class Powers(NamedTuple):
+class PowerLetters(NamedTuple):
     """A letter or a `-` for each question that few operations answer with yes.
 
     Always all of them: a row with one letter too few is no row.
@@ -174,7 +174,7 @@ class Powers(NamedTuple):
     that it never passes beside `REDACT`."""
 
 
-LETTERS: Final = Powers(
+LETTERS: Final = PowerLetters(
     post="p",
     shows="s",
     reach="reatlh",
@@ -225,7 +225,7 @@ class Endpoint:
     names: tuple[Kind, ...]
     """What its body or query names, or makes."""
     bound: Bound
-    powers: Powers
+    powers: PowerLetters
     risk: Risk
     summary: str
 
@@ -390,7 +390,7 @@ PODMAN = "libpod"
 
 # A section a heading, then a row a route: method, template, operation, effect, stream, files,
 # touch, names (`c` a container, `n` a network, `v` a volume), bound, powers (a letter or `-` in
-# the order of `Powers`: p s reatlh wj x c bq erapox), risk, summary. Each row says all of it.
+# the order of `PowerLetters`: p s reatlh wj x c bq erapox), risk, summary. Each row says all of it.
 # Where two templates of a method fit one path, the upper is meant, as in the Engine's router.
 _TABLE = """\
 AUTH
@@ -595,8 +595,8 @@ def _parse_names(letters: str) -> tuple[Kind, ...]:
 
 
 @cache
-def _parse_powers(letters: str) -> Powers:
-    powers = Powers(*letters)
+def _parse_powers(letters: str) -> PowerLetters:
+    powers = PowerLetters(*letters)
     for name, letter in powers._asdict().items():
         if letter not in f"-{getattr(LETTERS, name)}":
             raise AssertionError(f"{letters}: {letter} says nothing of {name}")

@@ -50,7 +50,7 @@ Exit status: 0 all of it was allowed or declined for good, 1 some is left,
 """
 
 
-class Answer(StrEnum):
+class Choice(StrEnum):
     """What a person says to a question."""
 
     YES = "y"
@@ -279,31 +279,31 @@ def _ask_all(file: str, policy: Policy, asked: Sequence[Line]) -> Answers:
         number += 1
         show("", *_lines(policy, line, f"{number} of {len(asked)}"))
         match _ask(gives_root=line.power.is_root):
-            case Answer.YES:
+            case Choice.YES:
                 answers.allowed.append(line.grant.name)
                 adding.add(line.grant)
-            case Answer.ALWAYS_NO:
+            case Choice.ALWAYS_NO:
                 answers.declined.append(line.grant.name)
-            case Answer.QUIT:
+            case Choice.QUIT:
                 break
             case _:
                 pass
     return answers
 
 
-def _ask(*, gives_root: bool) -> Answer:
+def _ask(*, gives_root: bool) -> Choice:
     yes = f"type {ROOT} for yes" if gives_root else "[y]es"
     while True:
         try:
             said = input(f"allow it? {yes}, [n]o, [a]lways no, [q]uit: ").strip()
         except EOFError:
             click.echo()
-            return Answer.QUIT
+            return Choice.QUIT
         if gives_root and said == ROOT:
-            return Answer.YES
-        for answer in Answer:
+            return Choice.YES
+        for answer in Choice:
             if said.lower().startswith(answer) and not (
-                gives_root and answer is Answer.YES
+                gives_root and answer is Choice.YES
             ):
                 return answer
 

@@ -41,7 +41,7 @@ STRANGERS: Final = {
 
 
 @value_class
-class Asked:
+class Call:
     """The options of one call, under the names that they have there."""
 
     output: str | None

@@ -20,7 +20,6 @@ from trioproxy.http.request import NEVER_FORWARDED
 from trioproxy.judge.escapes import old_components
 from trioproxy.judge.gate import (
     Answer,
-    Body,
     Found,
     Gate,
     NeedBody,
@@ -29,6 +28,7 @@ from trioproxy.judge.gate import (
     NeedRaw,
     NeedReserved,
     NeedThings,
+    ParsedBody,
     Passes,
     Refused,
     go_on,
@@ -213,7 +213,7 @@ def _judge(
                 return found
             case NeedBody():
                 # Nothing limits what it asks for: without --body it gives no label.
-                answer = Body({} if body is None else jsonbody.parse(body))
+                answer = ParsedBody({} if body is None else jsonbody.parse(body))
             case NeedRaw():
                 answer = body
             case NeedThings():

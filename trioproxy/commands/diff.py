@@ -11,7 +11,7 @@ from trioproxy.commands.observed import is_evidence, read_evidence
 from trioproxy.commands.policyfile import PolicyFile, as_code, fenced
 from trioproxy.commands.sheetlines import line_data, power_text, way_data
 from trioproxy.commands.terminal import show, write, write_data
-from trioproxy.commands.views import Form, refuse_output, viewed, write_page
+from trioproxy.commands.views import View, refuse_output, viewed, write_page
 from trioproxy.judge.meaning import meaning_of
 from trioproxy.learning.proposal import propose
 from trioproxy.learning.proposal import write as write_env
@@ -45,7 +45,7 @@ Exit status: 0 no, 1 NEW grants more, or the file refuses what was needed, 2 bad
     metavar="N",
     help="Beside evidence: tell of what is granted and was not used for so long.",
 )
-def command(*, old: str, new: str, form: Form, output: str | None, days: int) -> int:
+def command(*, old: str, new: str, form: View, output: str | None, days: int) -> int:
     """Show what the policy file NEW grants more and less than OLD.
 
     The two are compared by what they decide, so a list can be compared with section
@@ -60,7 +60,7 @@ def command(*, old: str, new: str, form: Form, output: str | None, days: int) ->
     if is_evidence(old) is not is_evidence(new):
         file, evidence = (new, old) if is_evidence(old) else (old, new)
         return _beside(file, evidence, form, output, days)
-    if form is Form.HTML:
+    if form is View.HTML:
         if is_evidence(new):
             raise click.UsageError("a page is about a policy file: name one")
         write_page(new, output, old=old)
@@ -68,32 +68,32 @@ def command(*, old: str, new: str, form: Form, output: str | None, days: int) ->
     policies = files[0].policy, files[1].policy
     found = compare(*policies)
     flipped = None
-    if form is not Form.HTML and (found.more or found.less):
+    if form is not View.HTML and (found.more or found.less):
         flipped = Flipped.of((old, new), policies, days)
     told = list(flipped.lines(old, new)) if flipped else []
-    if form is Form.JSON:
+    if form is View.JSON:
         data = _data(old, new, found)
         data |= {"observed": flipped.data()} if flipped else {}
         write_data(data)
-    elif form is Form.MARKDOWN:
+    elif form is View.MARKDOWN:
         more = ["", *fenced(told)] if told else []
         write((*_markdown(files, found), *more))
-    elif form is Form.TEXT:
+    elif form is View.TEXT:
         show(*_text(old, new, found), *told)
     return MORE if found.more or found.is_root_new else 0
 
 
-def _beside(file: str, evidence: str, form: Form, output: str | None, days: int) -> int:
+def _beside(file: str, evidence: str, form: View, output: str | None, days: int) -> int:
     """Compare a file with evidence; the exit status."""
     found = Drifted.read(PolicyFile.read(file), evidence, days)
     match form:
-        case Form.TEXT:
+        case View.TEXT:
             show(*found.lines())
-        case Form.MARKDOWN:
+        case View.MARKDOWN:
             write(found.markdown())
-        case Form.JSON:
+        case View.JSON:
             write_data(found.data())
-        case Form.HTML:
+        case View.HTML:
             write_page(file, output, live=evidence)
     return MORE if found.refused else 0
 

@@ -303,22 +303,22 @@ def _own_files(
     record: str | None,
     config: Config,
     asked_at: UnixAddress | None,
-) -> Iterator[ours.Own]:
+) -> Iterator[ours.Ours]:
     """The files that decide and remember, the sockets, and the program."""
     for file in filter(None, files.values()):
-        yield ours.Own(path=str(locate(file)))
+        yield ours.Ours(path=str(locate(file)))
     if config.policies:
-        yield ours.Own(path=config.policies, is_loaded_from=True)
+        yield ours.Ours(path=config.policies, is_loaded_from=True)
     # With those of POLICIES that are to come: "" stands for them.
     for client in (*files, *([""] if config.policies else [])) if record else ():
-        yield ours.Own(path=_record_of(record or "", client))
+        yield ours.Ours(path=_record_of(record or "", client))
     for one in config.all_listened:
         for path in listeners.paths_of(one):
-            yield ours.Own(path=path, kind=ours.Kind.LISTENER)
+            yield ours.Ours(path=path, kind=ours.OurKind.LISTENER)
     if asked_at is not None:
-        yield ours.Own(path=asked_at.path, kind=ours.Kind.ASKER)
+        yield ours.Ours(path=asked_at.path, kind=ours.OurKind.ASKER)
     if isinstance(config.upstream, UnixAddress):
-        yield ours.Own(path=config.upstream.path, kind=ours.Kind.ENGINE)
+        yield ours.Ours(path=config.upstream.path, kind=ours.OurKind.ENGINE)
     yield from ours.program()
 
 
@@ -383,7 +383,7 @@ def _refuse_replaced(file: str) -> None:
 
 
 @value_class
-class Found:
+class NewPolicy:
     """What a policy that was read comes to."""
 
     policy: Policy
@@ -409,7 +409,7 @@ class Gates:
     seen: tuple[int, ...] = field(init=False)
     """What that looked like before it was read."""
     recording: "Recording | None" = None
-    own_files: tuple[ours.Own, ...] = ()
+    own_files: tuple[ours.Ours, ...] = ()
     """What decides, remembers, listens and runs: none of it may be a client's to write."""
     own: Own
     """The container of this process: none of it may be a client's to name."""
@@ -417,7 +417,7 @@ class Gates:
     """What the policy that is tried out now would have refused."""
     policy: Policy | None = None
     """What is in force."""
-    wanted: Found | None = None
+    wanted: NewPolicy | None = None
     """What was read and is not in force: another policy has its owner."""
     is_stale: bool = False
     """Whether a newer file was refused."""
@@ -440,7 +440,7 @@ class Gates:
         """Whose it is, as a field of a log line."""
         return {"client": self.client} if self.client else {}
 
-    def read(self, environ: Mapping[str, str]) -> Found:
+    def read(self, environ: Mapping[str, str]) -> NewPolicy:
         """Read the policy afresh, and tell what is to be warned about.
 
         Nothing is in force by that. Long lists may take seconds. Refused is also what
@@ -466,20 +466,20 @@ class Gates:
             from trioproxy.file.opening import refuse_opening
 
             refuse_opening(self.policy, policy, source)
-        return Found(
+        return NewPolicy(
             policy=policy,
             gate=self._gate(policy, source),
             warnings=(*warnings, *filter(None, found)),
         )
 
-    def read_first(self, environ: Mapping[str, str]) -> Found:
+    def read_first(self, environ: Mapping[str, str]) -> NewPolicy:
         """Read the policy, and hold to it. Raises `ConfigError`."""
         self.wanted = self.read(environ)
         if taken := self.taken():
             raise taken
         return self.put_in_force()
 
-    def put_in_force(self) -> Found:
+    def put_in_force(self) -> NewPolicy:
         """Hold to what was read."""
         assert self.wanted is not None  # noqa: S101  whoever calls has looked
         found, self.wanted = self.wanted, None

@@ -13,7 +13,7 @@ from trioproxy.commands.observed import evidence_next_to, read_evidence
 from trioproxy.commands.policyfile import PolicyFile, as_code, describe, wrapped
 from trioproxy.commands.sheetlines import line_data, way_data
 from trioproxy.commands.terminal import show, write, write_data
-from trioproxy.commands.views import Form, refuse_output, viewed, write_page
+from trioproxy.commands.views import View, refuse_output, viewed, write_page
 from trioproxy.evidence.seen import Evidence
 from trioproxy.judge.meaning import Limited, open_sections
 from trioproxy.judge.power import LIMITED, WORDS, Power
@@ -50,7 +50,7 @@ Examples:
 )
 @viewed
 def command(
-    *, file: str | None, live: str | None, form: Form, output: str | None
+    *, file: str | None, live: str | None, form: View, output: str | None
 ) -> None:
     """Show what a policy file grants, how risky it is, and what it opens elsewhere.
 
@@ -64,7 +64,7 @@ def command(
     if file is None:
         _show_inventory(form, live)
         return
-    if form is Form.HTML:
+    if form is View.HTML:
         write_page(file, output, live=live)
         return
     policy_file = PolicyFile.read(file)
@@ -72,10 +72,10 @@ def command(
     evidence = read_evidence(learned) if learned else None
     sheet = sheet_of(policy_file.policy, evidence)
     drifted = Drifted.read(policy_file, live) if live else None
-    if form is Form.JSON:
+    if form is View.JSON:
         beside = {"live": drifted.data()} if drifted else {}
         write_data(data(policy_file, sheet) | beside)
-    elif form is Form.MARKDOWN:
+    elif form is View.MARKDOWN:
         more = ("", *drifted.markdown()) if drifted else ()
         write([*markdown_lines(policy_file.path, sheet), *more])
     else:
@@ -83,13 +83,13 @@ def command(
         show(*text_lines(policy_file, sheet, evidence), *more)
 
 
-def _show_inventory(form: Form, live: str | None) -> None:
+def _show_inventory(form: View, live: str | None) -> None:
     # Here, for who explains a file reads none of it.
     from trioproxy.commands import inventory
 
-    if live is not None or form not in {Form.TEXT, Form.JSON}:
+    if live is not None or form not in {View.TEXT, View.JSON}:
         raise click.UsageError("without FILE there is --as text or json, and no more")
-    if form is Form.JSON:
+    if form is View.JSON:
         write_data(inventory.data())
     else:
         show(*inventory.lines())

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import IO, Final
 
 from trioproxy.commands import tell
-from trioproxy.commands.asked import Asked
+from trioproxy.commands.asked import Call
 from trioproxy.commands.closing import Closing, say_beyond
 from trioproxy.config import CLIENT
 from trioproxy.errors import ConfigError
-from trioproxy.evidence.clients import Clients
+from trioproxy.evidence.clients import Origins
 from trioproxy.evidence.ledger import evidence_path
 from trioproxy.evidence.seen import Evidence
 from trioproxy.evidence.sight import REFUSED
@@ -29,7 +29,7 @@ from trioproxy.learning.store import Store
 from trioproxy.learning.wording import count, some
 from trioproxy.logs.logformats import FORMATS, PROGRAMS
 from trioproxy.logs.loglines import LINE_LIMIT
-from trioproxy.logs.logrun import CLIENTS_TOLD_APART, EVERYBODY, Log, united
+from trioproxy.logs.logrun import CLIENTS_TOLD_APART, EVERYBODY, LogFile, united
 from trioproxy.quoting import visible
 
 STDIN: Final = "-"
@@ -42,7 +42,7 @@ NOTHING_WRITTEN: Final = "nothing was written"
 KNOWN: Final = f"logs of these are read: {PROGRAMS}; docs/learning.md has more"
 
 
-def learn(asked: Asked) -> int:
+def learn(asked: Call) -> int:
     """Read the logs, write what they show, and sum it up; the exit status."""
     # Each file is looked at before the first one is written, and before hours of reading.
     stores = {} if asked.apart else {EVERYBODY: _open(asked, EVERYBODY)}
@@ -63,9 +63,9 @@ def learn(asked: Asked) -> int:
 # -- reading -------------------------------------------------------------------------------
 
 
-def _read_log(name: str, asked: Asked) -> Log:
-    clients = Clients.parse(asked.only_from) if asked.only_from else None
-    log = Log(
+def _read_log(name: str, asked: Call) -> LogFile:
+    clients = Origins.parse(asked.only_from) if asked.only_from else None
+    log = LogFile(
         includes=clients.includes if clients else None,
         selection=" ".join(sorted(set(asked.only_from))),
         apart=asked.apart,
@@ -151,7 +151,7 @@ def _lines(stream: BufferedIOBase) -> Iterator[bytes]:
 # -- telling -------------------------------------------------------------------------------
 
 
-def _told_of(name: str, log: Log, asked: Asked) -> Iterator[str]:
+def _told_of(name: str, log: LogFile, asked: Call) -> Iterator[str]:
     """Say what was found in a log, and what of it could not be used."""
     programs = ", ".join(sorted(log.forms))
     yield f"{name}: {count(log.requests, 'request')} in the log of {programs}"
@@ -168,7 +168,7 @@ def _told_of(name: str, log: Log, asked: Asked) -> Iterator[str]:
         yield from (f"{name}: {hint}" for hint in hints)
 
 
-def _unused(log: Log) -> Iterator[str]:
+def _unused(log: LogFile) -> Iterator[str]:
     """How many requests showed nothing, by the reason."""
     for number, reason in (
         (log.passed_over, "of other clients, not learned from"),
@@ -184,7 +184,7 @@ def _unused(log: Log) -> Iterator[str]:
             yield f"{count(number, 'request')} {reason}"
 
 
-def _unknown_log(name: str, log: Log) -> ConfigError:
+def _unknown_log(name: str, log: LogFile) -> ConfigError:
     if not log.others:
         return ConfigError(
             f"{name} is empty",
@@ -197,7 +197,7 @@ def _unknown_log(name: str, log: Log) -> ConfigError:
     )
 
 
-def _nothing_learned(logs: Mapping[str, Log], asked: Asked) -> ConfigError:
+def _nothing_learned(logs: Mapping[str, LogFile], asked: Call) -> ConfigError:
     names = ", ".join(map(_shown, logs))
     clients = {client for log in logs.values() for client in log.clients}
     if asked.apart and not any(clients):
@@ -226,13 +226,13 @@ def _shown(name: str) -> str:
 # -- writing -------------------------------------------------------------------------------
 
 
-def _path(asked: Asked, client: str) -> Path:
+def _path(asked: Call, client: str) -> Path:
     """The file for a client, whose name may hold what no name of a file does."""
     named = re.sub(r"[^A-Za-z0-9._-]", "_", client)
     return Path(str(asked.path).replace(CLIENT, named))
 
 
-def _refuse_to_split(asked: Asked, clients: Collection[str]) -> None:
+def _refuse_to_split(asked: Call, clients: Collection[str]) -> None:
     if len(clients) > CLIENTS_TOLD_APART:
         raise ConfigError(
             f"there are more than {CLIENTS_TOLD_APART} clients, too many for a file each",
@@ -248,7 +248,7 @@ def _refuse_to_split(asked: Asked, clients: Collection[str]) -> None:
             )
 
 
-def _open(asked: Asked, client: str) -> Store:
+def _open(asked: Call, client: str) -> Store:
     """Look at the file for a client; stop before any work where it cannot be extended."""
     path = _path(asked, client)
     evidence = evidence_path(path)
@@ -263,7 +263,7 @@ def _open(asked: Asked, client: str) -> Store:
     return store
 
 
-def _save(store: Store, evidence: Evidence, asked: Asked) -> int:
+def _save(store: Store, evidence: Evidence, asked: Call) -> int:
     """Unite it with what is there, and sum up; the exit status."""
     saved = store.save(evidence, is_final=True)
     Closing(store=store, until=asked.until, never=asked.never).show(saved)

@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from trioproxy.api.families import NOWHERE, Places
 from trioproxy.commands import fromlog, tell
-from trioproxy.commands.asked import Asked, Scope
+from trioproxy.commands.asked import Call, Scope
 from trioproxy.commands.capture import paths_of_engine, why_not
 from trioproxy.config import (
     CLIENT,
@@ -26,7 +26,7 @@ from trioproxy.config import (
     upstream_address,
 )
 from trioproxy.errors import ConfigError
-from trioproxy.evidence.clients import Clients
+from trioproxy.evidence.clients import Origins
 from trioproxy.learning.flows import parse_states
 from trioproxy.learning.proposal import Quiet
 from trioproxy.learning.store import Store
@@ -135,7 +135,7 @@ def command(**options: Any) -> int:  # noqa: ANN401  each as click read it
     Without: until SIGINT, SIGTERM or SIGHUP. While it learns, everything passes; review
     the file before you use it.
     """
-    asked = Asked(**options)
+    asked = Call(**options)
     return _from_log(asked) if asked.logs else _live(asked)
 
 
@@ -143,7 +143,7 @@ SERVING_ONLY: Final = ("listen", "upstream", "capture", "argv")
 """What means nothing where a log is read."""
 
 
-def _from_log(asked: Asked) -> int:
+def _from_log(asked: Call) -> int:
     context = click.get_current_context()
     for one in SERVING_ONLY:
         if context.get_parameter_source(one) is ParameterSource.COMMANDLINE:
@@ -155,7 +155,7 @@ def _from_log(asked: Asked) -> int:
     return fromlog.learn(asked)
 
 
-def _live(asked: Asked) -> int:
+def _live(asked: Call) -> int:
     # Here, for who reads a log needs none of it, and may be where nothing can serve.
     from trioproxy.commands import start
     from trioproxy.commands.learner import Plan, learn
@@ -182,7 +182,7 @@ def _live(asked: Asked) -> int:
         return start.run(learn, plan)
 
 
-def _apart(asked: Asked) -> int:
+def _apart(asked: Call) -> int:
     """Learn from many clients at once, a file for each."""
     from trioproxy.commands import start
     from trioproxy.commands.learnstack import learn_stack
@@ -240,7 +240,7 @@ def places_of(environment: Mapping[str, str]) -> Places:
     return Places(folder(here), tmp, project if is_name else "")
 
 
-def _read_clients(asked: Asked) -> Clients | None:
+def _read_clients(asked: Call) -> Origins | None:
     if not asked.only_from:
         return None
     if not asked.listen:
@@ -250,7 +250,7 @@ def _read_clients(asked: Asked) -> Clients | None:
         )
     # The command comes by its own socket, as the user that we are.
     ours = [f"uid:{os.geteuid()}"] if asked.argv else []
-    return Clients.parse([*asked.only_from, *ours])
+    return Origins.parse([*asked.only_from, *ours])
 
 
 @contextmanager
@@ -292,7 +292,7 @@ def _plain(base: str) -> Iterator[str]:
         yield base
 
 
-def _captured(upstream: Address, asked: Asked) -> Sequence[str]:
+def _captured(upstream: Address, asked: Call) -> Sequence[str]:
     """The paths at which COMMAND is to find our socket; stop where it cannot."""
     if not asked.capture:
         return ()
@@ -312,7 +312,7 @@ def _captured(upstream: Address, asked: Asked) -> Sequence[str]:
     return paths
 
 
-def _read_config(asked: Asked, private: str) -> Config:
+def _read_config(asked: Call, private: str) -> Config:
     from trioproxy.commands import start
 
     urls = (*([private] if private else []), *asked.listen)

@@ -20,12 +20,12 @@ import trio
 from trioproxy.api.families import NOWHERE, Places
 from trioproxy.apiversion import oldest_of
 from trioproxy.commands import capture, child, start, tell
-from trioproxy.commands.asked import Asked, Scope
+from trioproxy.commands.asked import Call, Scope
 from trioproxy.commands.closing import Closing, say_beyond
 from trioproxy.commands.status import Watching
 from trioproxy.config import Config
 from trioproxy.errors import TrioProxyError
-from trioproxy.evidence.clients import Clients
+from trioproxy.evidence.clients import Origins
 from trioproxy.evidence.evidencefile import Loaded
 from trioproxy.evidence.journal import Journal
 from trioproxy.evidence.recorder import Recorder
@@ -69,7 +69,7 @@ UNWRITTEN: Final = 2
 class Plan:
     """What a call asks for."""
 
-    asked: Asked
+    asked: Call
     config: Config
     store: Store
     known: Loaded
@@ -77,7 +77,7 @@ class Plan:
     docker_host: str = ""
     captured: Sequence[str] = ()
     """Paths at which the command finds our socket in place of the Engine's."""
-    clients: Clients | None = None
+    clients: Origins | None = None
     proxy_socket: str = ""
     """What goes on in place of an Engine's socket in binds; empty: nothing does."""
     places: Places = NOWHERE
@@ -245,7 +245,7 @@ async def _show(block: "Block", plan: Plan, recorder: Recorder) -> None:
 
 
 async def outwait(
-    asked: Asked, is_quiet: Callable[[int], bool], stopping: Stopping
+    asked: Call, is_quiet: Callable[[int], bool], stopping: Stopping
 ) -> None:
     """Wait for a signal, or until nothing new was seen for as long as was asked for."""
     seconds = asked.until.seconds if asked.until else 0

@@ -14,7 +14,7 @@ from typing import Final
 import trio
 
 from trioproxy.commands import start, tell
-from trioproxy.commands.asked import Asked
+from trioproxy.commands.asked import Call
 from trioproxy.commands.learner import (
     UNSEEN,
     Lesson,
@@ -39,7 +39,7 @@ MOST_CLIENTS: Final = 256
 class Learners:
     """All who are learned from."""
 
-    def __init__(self, asked: Asked, config: Config, nursery: trio.Nursery) -> None:
+    def __init__(self, asked: Call, config: Config, nursery: trio.Nursery) -> None:
         self.lessons: dict[str, Lesson] = {}
         self._asked = asked
         self._nursery = nursery
@@ -128,7 +128,7 @@ class Learners:
         )
 
 
-async def learn_stack(asked: Asked, config: Config) -> int:
+async def learn_stack(asked: Call, config: Config) -> int:
     """Learn until a signal comes, or all are quiet, and write each file; the status."""
     with trio.open_signal_receiver(*heeded()) as signals:
         async with trio.open_nursery() as nursery:
@@ -142,7 +142,7 @@ async def learn_stack(asked: Asked, config: Config) -> int:
     return max(statuses)
 
 
-async def _serve(learners: Learners, asked: Asked, signals: AsyncIterator[int]) -> None:
+async def _serve(learners: Learners, asked: Call, signals: AsyncIterator[int]) -> None:
     server, stopping = learners.server, Stopping()
     async with serving(server, signals, stopping):
         tell.where(server.addresses, private="")

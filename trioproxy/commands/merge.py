@@ -26,7 +26,7 @@ from trioproxy.learning.store import Store
 from trioproxy.learning.wish import Wish
 from trioproxy.limits.grant import Grant
 from trioproxy.quoting import visible
-from trioproxy.review.unite import Part, United, unite
+from trioproxy.review.unite import Member, United, unite
 
 NAME_LIMIT: Final = 256
 
@@ -47,7 +47,7 @@ class Parts:
     declined: set[str] = field(default_factory=set)
     """What was taken out of one of them."""
 
-    lists: list[Part] = field(default_factory=list)
+    lists: list[Member] = field(default_factory=list)
     """What each of them says of what requests may ask for."""
 
     output: Path
@@ -75,7 +75,7 @@ class Parts:
         }
         unread = frozenset(LIMITED[name][0] for name in (used & LIMITED.keys()) - read)
         self.lists.append(
-            Part(name=str(path), operations=used, unread=unread, is_env=False)
+            Member(name=str(path), operations=used, unread=unread, is_env=False)
         )
 
     def add_env(self, path: Path) -> None:
@@ -96,10 +96,10 @@ class Parts:
             self.declined |= evidence.granted_operations - listed
         self.lists.append(self.part_of(path, text, evidence.listed))
 
-    def part_of(self, path: Path, text: str, once_listed: Iterable[str]) -> Part:
+    def part_of(self, path: Path, text: str, once_listed: Iterable[str]) -> Member:
         """What an env file says of what requests may ask for."""
         policy, _ = parse_policy_file(text, name=str(path))
-        return Part(
+        return Member(
             name=str(path),
             operations=policy.opened_operations,
             limits=policy.limits,

@@ -30,7 +30,7 @@ MOST_LINKS: Final = 40
 """Links on the way of one path that are looked at, as many as Linux follows."""
 
 
-class Kind(Enum):
+class OurKind(Enum):
     """What something of ours is."""
 
     FILE = "file"
@@ -41,11 +41,11 @@ class Kind(Enum):
 
 
 @value_class
-class Own:
+class Ours:
     """Something of ours."""
 
     path: str
-    kind: Kind = Kind.FILE
+    kind: OurKind = OurKind.FILE
     is_loaded_from: bool = False
     """Whether it is a folder of which nothing may be written, what lies in it neither."""
 
@@ -54,29 +54,29 @@ class Own:
         """Name it."""
         shown = visible(self.path)
         match self.kind:
-            case Kind.ENGINE | Kind.ASKER:
+            case OurKind.ENGINE | OurKind.ASKER:
                 return f"{self.kind.value} {shown}"
-            case Kind.PROGRAM:
+            case OurKind.PROGRAM:
                 return f"{shown}, which trioproxy runs from,"
             case _:
                 return shown
 
 
-def program() -> Iterator[Own]:
+def program() -> Iterator[Ours]:
     """The interpreter, its prefix, the package and all folders that modules come from."""
     is_venv = sys.prefix != sys.base_prefix
-    yield Own(path=sys.prefix, kind=Kind.PROGRAM, is_loaded_from=is_venv)
-    yield Own(path=sys.executable, kind=Kind.PROGRAM)
+    yield Ours(path=sys.prefix, kind=OurKind.PROGRAM, is_loaded_from=is_venv)
+    yield Ours(path=sys.executable, kind=OurKind.PROGRAM)
     for path in trioproxy.__path__:
-        yield Own(path=path, kind=Kind.PROGRAM, is_loaded_from=True)
+        yield Ours(path=path, kind=OurKind.PROGRAM, is_loaded_from=True)
     for path in filter(os.path.isdir, sys.path):
         # One may be the folder that it was started in: what lies there is no module.
         holds_packages = path.endswith(("/site-packages", "/dist-packages"))
-        yield Own(path=path, kind=Kind.PROGRAM, is_loaded_from=holds_packages)
+        yield Ours(path=path, kind=OurKind.PROGRAM, is_loaded_from=holds_packages)
 
 
 def check_own(
-    policy: Policy, own: Iterable[Own], mounts: tuple[Mount, ...] | None = None
+    policy: Policy, own: Iterable[Ours], mounts: tuple[Mount, ...] | None = None
 ) -> str:
     """Look for what is ours and a client may write; a warning, or "".
 
@@ -110,11 +110,11 @@ def mounts_here() -> tuple[Mount, ...] | None:
     return read_mounts() if is_in_container() else None
 
 
-def _is_written(limits: Limits, one: Own, path: str) -> bool:
+def _is_written(limits: Limits, one: Ours, path: str) -> bool:
     # The Engine's socket itself may be listed: who does that has been told what it is.
-    path = os.path.dirname(path) if one.kind is Kind.ENGINE else path
+    path = os.path.dirname(path) if one.kind is OurKind.ENGINE else path
     # Who is asked is connected to, and by a bind that is read-only as well.
-    is_asker = one.kind is Kind.ASKER
+    is_asker = one.kind is OurKind.ASKER
     return limits.lists_writable(
         path, also_inside=one.is_loaded_from, also_read=is_asker
     )
@@ -176,7 +176,7 @@ def _on_host(mounts: tuple[Mount, ...], path: str) -> tuple[str, ...]:
 
 
 def _may_be_written(
-    limits: Limits, one: Own, mounts: tuple[Mount, ...], path: str
+    limits: Limits, one: Ours, mounts: tuple[Mount, ...], path: str
 ) -> bool:
     """Whether a bind ends in what the mount table says of a path, wherever its file system
     is on the host; of what it does not say, whether the path itself is listed."""
@@ -201,23 +201,23 @@ def _may_be_written(
 # --- Where to put it ------------------------------------------------------------------
 
 
-def _advice(policy: Policy, one: Own, *, in_container: bool) -> str:
+def _advice(policy: Policy, one: Ours, *, in_container: bool) -> str:
     read_only = "list the folder as :ro"
     if in_container:
         return f"mount it from a folder of the host that no bind holds, or {read_only}"
     match one.kind:
-        case Kind.FILE:
+        case OurKind.FILE:
             command = moving(policy, [one.path])
             return f"{command or 'keep it elsewhere'}, or {read_only}"
-        case Kind.ASKER:
+        case OurKind.ASKER:
             return (
                 "ask at a socket in a folder that no bind holds, read-only ones neither"
             )
-        case Kind.LISTENER:
+        case OurKind.LISTENER:
             return f"listen in a folder that no bind holds, or {read_only}"
-        case Kind.ENGINE:
+        case OurKind.ENGINE:
             return f"list folders that do not hold it, or {read_only}"
-        case Kind.PROGRAM:
+        case OurKind.PROGRAM:
             return f"{installing(policy)}, and start that; or {read_only}"
 
 
@@ -226,7 +226,7 @@ def place_for(policy: Policy) -> str:
     home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     for folder in (f"{os.path.expanduser(home)}/trioproxy", "/etc/trioproxy"):
         try:
-            check_own(policy, [Own(path=f"{folder}/x", kind=Kind.LISTENER)])
+            check_own(policy, [Ours(path=f"{folder}/x", kind=OurKind.LISTENER)])
         except ConfigError:
             continue
         return folder
@@ -250,7 +250,7 @@ def installing(policy: Policy) -> str:
 
     home, settings = os.path.expanduser("~/.local"), ""
     try:
-        check_own(policy, [Own(path=home, kind=Kind.LISTENER)])
+        check_own(policy, [Ours(path=home, kind=OurKind.LISTENER)])
     except ConfigError:
         home = "/usr/local"
         settings = "PIPX_HOME=/opt/pipx PIPX_BIN_DIR=/usr/local/bin "
@@ -294,7 +294,7 @@ def elsewhere(policy: Policy, file: str, evidence: str) -> Elsewhere:
     reasons, commands = list[str](), list[str]()
     wanted = (
         (tuple(program()), installing(policy)),
-        ((Own(path=file),), moving(policy, [file, evidence])),
+        ((Ours(path=file),), moving(policy, [file, evidence])),
     )
     for own, command in wanted:
         try:

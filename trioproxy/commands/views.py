@@ -25,7 +25,7 @@ from trioproxy.review.page import BEGINNING, File, Record, page
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
-class Form(StrEnum):
+class View(StrEnum):
     """How an answer is given."""
 
     TEXT = "text"
@@ -36,7 +36,7 @@ class Form(StrEnum):
 
 def viewed(command: _Command) -> _Command:
     """Give a command the options by which a form is chosen."""
-    forms = click.Choice([form.value for form in Form])
+    forms = click.Choice([form.value for form in View])
     command = click.option(
         "-o", "--output", metavar="PAGE", help="With --as html: the file to write."
     )(command)
@@ -44,15 +44,15 @@ def viewed(command: _Command) -> _Command:
         "--as",
         "form",
         type=forms,
-        default=Form.TEXT.value,
-        callback=lambda _context, _option, given: Form(given),
+        default=View.TEXT.value,
+        callback=lambda _context, _option, given: View(given),
         help="For a terminal, a pull request, a program or a browser.",
     )(command)
 
 
-def refuse_output(form: Form, output: str | None) -> None:
+def refuse_output(form: View, output: str | None) -> None:
     """Stop where a file is named that no page would go to."""
-    if output is not None and form is not Form.HTML:
+    if output is not None and form is not View.HTML:
         raise click.UsageError("-o is for the page: --as html")
 
 

@@ -12,7 +12,7 @@ REMEMBERED = 1_000
 
 
 @value_class
-class Clients:
+class Origins:
     """Networks, and users of Unix sockets."""
 
     networks: tuple[IPv4Network | IPv6Network, ...]
@@ -21,7 +21,7 @@ class Clients:
     _known: dict[str, bool] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, texts: Sequence[str]) -> "Clients":
+    def parse(cls, texts: Sequence[str]) -> "Origins":
         """Read addresses, networks (`10.0.0.0/24`) and users (`uid:1000`)."""
         users = {text for text in texts if re.fullmatch(r"uid:[0-9]{1,10}", text)}
         try:

@@ -65,7 +65,7 @@ _OTHER_HINT = "letters, digits, _./:@{}*+=[]- and commas; any other byte as %XX"
 CUT = "the file may have been cut while it was written"
 
 
-class Line(NamedTuple):
+class EnvLine(NamedTuple):
     """One `NAME=value` line."""
 
     number: int
@@ -88,7 +88,7 @@ def check_end(text: str, *, name: str) -> None:
 
 def parse(text: str, *, name: str) -> dict[str, str]:
     """Read a file's text; `name` is the file's, for errors."""
-    lines = dict[str, Line]()
+    lines = dict[str, EnvLine]()
     for line in parse_lines(text, name=name):
         if line.name in lines:
             raise _error(
@@ -101,7 +101,7 @@ def parse(text: str, *, name: str) -> dict[str, str]:
     return {line.name: line.value for line in lines.values()}
 
 
-def parse_lines(text: str, *, name: str) -> Iterator[Line]:
+def parse_lines(text: str, *, name: str) -> Iterator[EnvLine]:
     """Read the `NAME=value` lines one by one, with their numbers."""
     for number, raw in enumerate(text.split("\n"), start=1):
         _check_characters(raw, number, name)
@@ -127,7 +127,7 @@ def _check_characters(raw: str, number: int, file: str) -> None:
         raise _error(file, number, what, hint)
 
 
-def _parse_line(text: str, number: int, file: str) -> Line:
+def _parse_line(text: str, number: int, file: str) -> EnvLine:
     name, mark, value = text.partition("=")
     shown = repr(name[:_SHOWN])
     if not mark:
@@ -144,7 +144,7 @@ def _parse_line(text: str, number: int, file: str) -> Line:
         _check_value(name, value, number, file)
     elif found := _found_beyond(value):
         raise _error(file, number, f"the value of {name} {found}", _SH_HINTS[found])
-    return Line(number, name, value)
+    return EnvLine(number, name, value)
 
 
 _NAME_HINT = "letters, digits and _, no digit first"

@@ -24,7 +24,7 @@ LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 """Digits alone: `+5`, `0x5` and `5, 5` are lengths to some readers (RFC 9112, 6.3)."""
 
 
-class Body(Enum):
+class Ending(Enum):
     """How the end of a body is found."""
 
     NONE = "none"
@@ -37,13 +37,13 @@ class Body(Enum):
 class Framing:
     """The framing of one body."""
 
-    body: Body
+    body: Ending
     length: int = UNKNOWN_LENGTH
 
 
-NO_BODY: Final = Framing(body=Body.NONE, length=0)
-CHUNKED: Final = Framing(body=Body.CHUNKED)
-UNTIL_CLOSE: Final = Framing(body=Body.UNTIL_CLOSE)
+NO_BODY: Final = Framing(body=Ending.NONE, length=0)
+CHUNKED: Final = Framing(body=Ending.CHUNKED)
+UNTIL_CLOSE: Final = Framing(body=Ending.UNTIL_CLOSE)
 
 
 def sized(length: bytes | None) -> Framing:
@@ -53,7 +53,7 @@ def sized(length: bytes | None) -> Framing:
     if not LENGTH.fullmatch(length):
         raise BadRequest(f"bad Content-Length {length[:32]!r}")
     count = int(length)
-    return Framing(body=Body.SIZED, length=count) if count else NO_BODY
+    return Framing(body=Ending.SIZED, length=count) if count else NO_BODY
 
 
 CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
@@ -344,13 +344,13 @@ def boundary_of(
 ) -> Boundary:
     """Make the boundary of one body; `failure` is what a bad chunk raises."""
     match framing.body:
-        case Body.NONE:
+        case Ending.NONE:
             return NOTHING
-        case Body.SIZED:
+        case Ending.SIZED:
             return Sized(framing.length)
-        case Body.CHUNKED:
+        case Ending.CHUNKED:
             return Chunked(failure)
-        case Body.UNTIL_CLOSE:
+        case Ending.UNTIL_CLOSE:
             return UntilClose()
 
 

@@ -5,7 +5,7 @@ there is one is a question of reading, and readers of tar differ: a size that st
 places, a header that changes all others, a sparse file, a number in base 256 make one
 reader see an entry where another sees the contents of a file (CVE-2025-62518). So here a
 tar has one reading or none, and what goes on is not what came: each entry becomes a value,
-an `Entry`, and `written` makes its header from that, in the only form there is.
+an `TarEntry`, and `written` makes its header from that, in the only form there is.
 
     what the header holds          a ustar header: names of printable ASCII up to 100
                                    bytes, numbers in octal, no prefix, no owner names
@@ -107,7 +107,7 @@ ELSEWHERE: Final = b"././@PaxHeader"
 
 
 @value_class
-class Entry:
+class TarEntry:
     """One entry of a tar, as every reader of what is written of it sees it."""
 
     kind: bytes
@@ -145,7 +145,7 @@ class Rewriter:
     )
 
     def __init__(self) -> None:
-        self.entry: Entry | None = None
+        self.entry: TarEntry | None = None
         """The one whose header was written last."""
         # Unbound, for a bound method would tie a tar into a reference cycle.
         self._expect: Callable[[Rewriter, bytes], bytes] = Rewriter._header
@@ -289,7 +289,7 @@ def _checksum(block: bytes) -> int:
     return sum(block.rstrip(b"\0")) - sum(block[148:156]) + 8 * ord(" ")
 
 
-def _read_entry(block: bytes, extensions: Mapping[bytes, bytes]) -> Entry:
+def _read_entry(block: bytes, extensions: Mapping[bytes, bytes]) -> TarEntry:
     name, mode, uid, gid, size, mtime, _, kind, link, magic, prefix, _ = HEADER.unpack(
         block
     )
@@ -310,7 +310,7 @@ def _read_entry(block: bytes, extensions: Mapping[bytes, bytes]) -> Entry:
         link = b""
     length = _size(_number(size, who), records.get(b"size"), who)
     kind = _kind(kind, name, length, who)
-    return Entry(
+    return TarEntry(
         kind=kind,
         name=name,
         link=link,
@@ -449,7 +449,7 @@ def _shown(name: bytes) -> str:
 # -- writing -----------------------------------------------------------------------
 
 
-def written(entry: Entry) -> bytes:
+def written(entry: TarEntry) -> bytes:
     """Write the header of an entry, in its one form: what it does not hold goes before it."""
     seconds, _, fraction = entry.mtime.partition(b".")
     time = int(seconds)

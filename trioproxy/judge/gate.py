@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 @ordered_class
 class NeedBody:
-    """The body: a `Body`, or None where there turns out to be none."""
+    """The body: a `ParsedBody`, or None where there turns out to be none."""
 
 
 @ordered_class
@@ -90,7 +90,7 @@ class NeedListed:
     prune: "Prune"
 
 
-class Body(NamedTuple):
+class ParsedBody(NamedTuple):
     """A body as parsed."""
 
     value: Json
@@ -130,7 +130,7 @@ class Passes:
 
 
 Need = NeedBody | NeedRaw | NeedReserved | NeedThings | NeedMade | NeedListed
-Answer: TypeAlias = "Body | Kept | Known | Listed | Missing | bytes | None"
+Answer: TypeAlias = "ParsedBody | Kept | Known | Listed | Missing | bytes | None"
 Found = Passes | Refused
 Judging = Generator[Need | None, Any, Found]
 """One request that is being judged. None: others may have a turn."""
@@ -508,7 +508,9 @@ def _unmarked(
 
 def _read(
     gate: Gate, request: Request, *, has_body: bool
-) -> Generator[NeedBody | None, Body | Kept | None, tuple[Asked | None, Named | None]]:
+) -> Generator[
+    NeedBody | None, ParsedBody | Kept | None, tuple[Asked | None, Named | None]
+]:
     """Read what a request asks for, and what it names.
 
     Where nothing limits what it asks for, its labels alone are looked at.

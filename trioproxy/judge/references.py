@@ -23,7 +23,7 @@ from trioproxy.api.arguments import (
     text_of,
     texts_of,
 )
-from trioproxy.api.decoding import Mention, Place, show
+from trioproxy.api.decoding import Mention, Spot, show
 from trioproxy.api.edits import GONE, Edit, Json, Keys, Part
 from trioproxy.api.families import NETWORK_VARIABLE, Kind
 from trioproxy.api.fields import ARGUED
@@ -220,7 +220,7 @@ def _in_what_is_asked(
     known = ARGUED[operation]
     for key, value in query.parse(asked.query):
         if value and (finder := known.finders.get(key)):
-            place = Place(key, show(key), (key,))
+            place = Spot(key, show(key), (key,))
             yield from FINDERS[finder](asked, Mention(finder, place, value))
     if operation == "ContainerCreate" and not _host(asked).get("NetworkMode"):
         yield _built_in("default", "HostConfig.NetworkMode")
@@ -461,7 +461,7 @@ def _mounts(asked: Asked, found: Mention) -> Iterator[Reference]:
 
 
 def _volume_of(
-    asked: Asked, place: Place, mount: Mapping[str, Json], name: str
+    asked: Asked, place: Spot, mount: Mapping[str, Json], name: str
 ) -> dict[str, Json]:
     options = map_of(mount.get("VolumeOptions"))
     driver = map_of(options.get("DriverConfig"))
@@ -484,7 +484,7 @@ def _image(_: Asked, found: Mention) -> Iterator[Reference]:
     yield from _images(found.value, found.place)
 
 
-def _images(given: Json, place: Place) -> Iterator[Reference]:
+def _images(given: Json, place: Spot) -> Iterator[Reference]:
     """An image by its id, or by what may be one; others are judged by their names."""
     text = text_of(given)
     value = normal.image(text)

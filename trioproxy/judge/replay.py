@@ -11,7 +11,6 @@ from trioproxy.api.form import Asked
 from trioproxy.errors import BadRequest
 from trioproxy.judge.gate import (
     Answer,
-    Body,
     Gate,
     Kept,
     NeedBody,
@@ -20,6 +19,7 @@ from trioproxy.judge.gate import (
     NeedRaw,
     NeedReserved,
     NeedThings,
+    ParsedBody,
     Passes,
     Refused,
     go_on,
@@ -86,7 +86,7 @@ def _goes_on_as_now(gate: Gate, verdict: Verdict, *, is_sent: bool) -> bool:
 
 def _kept_of(
     gate: Gate, verdict: Verdict, need: NeedBody | NeedListed, *, is_sent: bool
-) -> "Body | Kept | Listed | Decision | None":
+) -> "ParsedBody | Kept | Listed | Decision | None":
     """What is left of a request's body, or a prune's list; `UNREAD` where that tells too little."""
     if isinstance(need, NeedListed):
         from trioproxy.judge.pruning import Listed
@@ -102,7 +102,7 @@ def _kept_of(
             named = None  # it is told anew
         return Kept(asked, named)
     if asked is not None and not asked.is_told:
-        return Body(asked.body) if asked.body is not None else None
+        return ParsedBody(asked.body) if asked.body is not None else None
     if gate.objects or not is_sent:
         return UNREAD
     return Kept(_NOTHING_KNOWN, None)

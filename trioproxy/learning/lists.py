@@ -20,7 +20,7 @@ from trioproxy.api.routes import LIMITED
 from trioproxy.errors import ConfigError
 from trioproxy.evidence.sight import Sight, reading
 from trioproxy.learning.holes import Item, Value, items_of
-from trioproxy.learning.wish import Known
+from trioproxy.learning.wish import Basis
 from trioproxy.limits.grant import Grant, grants_in
 from trioproxy.limits.inclusion import ListItems
 from trioproxy.limits.limit import ANY, Limit
@@ -85,7 +85,7 @@ class Lists:
 NO_LISTS: Final = Lists()
 
 
-def propose_lists(known: Known) -> Lists:
+def propose_lists(known: Basis) -> Lists:
     """Say what the lists should hold; where arguments are not learned, what they hold."""
     if not known.wish.arguments:
         old = known.variables
@@ -103,7 +103,7 @@ ORDER: Final = (
 class _Proposing:
     """One proposal while it is made: variable by variable, family by family."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: Basis) -> None:
         self._known = known
         evidence = known.evidence
         self._old = known.old(LIMITS)

@@ -116,7 +116,7 @@ def tokens_of(text: str) -> Iterator[Token]:
         yield Token(str(one.lastgroup), one[0])
 
 
-class Place(NamedTuple):
+class Slot(NamedTuple):
     """Where pieces stand."""
 
     is_image: bool = False
@@ -132,9 +132,9 @@ Pieces = Mapping[str, frozenset[str]]
 """What stands in one place, each with the runs in which it does."""
 
 
-def place_of(names: Sequence[Sequence[Token]], at: int, *, is_image: bool) -> Place:
+def place_of(names: Sequence[Sequence[Token]], at: int, *, is_image: bool) -> Slot:
     """Say what stands around a token of names that are alike."""
-    return Place(
+    return Slot(
         is_image=is_image,
         is_behind_dot=any(
             at > 1
@@ -170,7 +170,7 @@ class Made(NamedTuple):
     pieces: frozenset[str]
 
 
-def made_up(pieces: Pieces, place: Place) -> Iterator[Made]:
+def made_up(pieces: Pieces, place: Slot) -> Iterator[Made]:
     """Say which pieces of a place were made up, by one maker each; the others are words.
 
     What explains the most comes first, then a number, then what leaves least open. What stands
@@ -200,7 +200,7 @@ def _weight(one: Made) -> tuple[int, bool, int, bool, str]:
     return len(one.pieces), "{num}" in one.hole, len(fixed), is_hex, one.hole
 
 
-def _makers(pieces: Pieces, place: Place) -> Iterator[Made]:
+def _makers(pieces: Pieces, place: Slot) -> Iterator[Made]:
     """All holes that fit two pieces or more, with what they have in common around them."""
     numbers = dict[tuple[str, ...], dict[str, list[str]]]()
     others = dict[tuple[str, int, str], set[str]]()
@@ -225,7 +225,7 @@ def _makers(pieces: Pieces, place: Place) -> Iterator[Made]:
             yield Made(f"{front}{{{kind}{size}}}{back}", frozenset(several))
 
 
-def _numbers(piece: str, place: Place) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+def _numbers(piece: str, place: Slot) -> Iterator[tuple[tuple[str, ...], list[str]]]:
     """What stands around each number of a piece, and around all of them."""
     spans = [
         one.span()
@@ -277,7 +277,7 @@ def _are_words(names: Sequence[str], *, of_maker: bool) -> bool:
     return (are and read) if of_maker else (are or read)
 
 
-def _is_number(digits: str, front: str, back: str, place: Place) -> bool:
+def _is_number(digits: str, front: str, back: str, place: Slot) -> bool:
     is_in_dots = (not front and place.is_behind_dot) or (
         not back and place.is_before_dot
     )

@@ -18,7 +18,7 @@ from trioproxy.file.variables import speaks_of_podman
 from trioproxy.values import value_class
 
 
-class Use(NamedTuple):
+class Needed(NamedTuple):
     """A request that must pass."""
 
     method: str
@@ -87,29 +87,31 @@ def opened_operations(
     )
 
 
-def uses_of(item: str) -> Iterator[Use]:
+def uses_of(item: str) -> Iterator[Needed]:
     """The requests that stand for a granted item; none for `OPTIONS`, of any path."""
     method, mark, template = item.partition(":")
     if mark:
-        yield Use(method, with_segments(template, "x"))
+        yield Needed(method, with_segments(template, "x"))
     elif item != OPTIONS.operation:
         for endpoint in OPERATIONS.get(item, ()):
-            yield from (Use(*one) for one in examples_of(endpoint))
+            yield from (Needed(*one) for one in examples_of(endpoint))
 
 
 @lru_cache(maxsize=1024)  # the table's requests, asked for again with each new one
-def _needed(use: Use, incumbent: Incumbent) -> frozenset[str]:
+def _needed(use: Needed, incumbent: Incumbent) -> frozenset[str]:
     """The variables without which it is refused."""
     return incumbent.needs(*use)
 
 
-def _let_pass(uses: Iterable[Use], ones: frozenset[str], incumbent: Incumbent) -> bool:
+def _let_pass(
+    uses: Iterable[Needed], ones: frozenset[str], incumbent: Incumbent
+) -> bool:
     values = {name: str(int(name in ones)) for name in VARIABLES}
     return all(incumbent.allows(values, *use) for use in uses)
 
 
 def _enough(
-    uses: list[Use], needed: frozenset[str], incumbent: Incumbent
+    uses: list[Needed], needed: frozenset[str], incumbent: Incumbent
 ) -> Iterator[frozenset[str]]:
     """All sets that suffice and would not if one variable less were 1."""
     pending = [use for use in uses if not _let_pass([use], needed, incumbent)]
@@ -123,7 +125,7 @@ def _enough(
         yield needed | more
 
 
-def _helpful(uses: list[Use], incumbent: Incumbent) -> frozenset[str]:
+def _helpful(uses: list[Needed], incumbent: Incumbent) -> frozenset[str]:
     """The variables with a rule about one of these requests."""
     return frozenset(
         rule.variable

@@ -24,7 +24,7 @@ from trioproxy.api.families import OBJECTS, OWNER_VARIABLE, PROXY_VARIABLE, Kind
 from trioproxy.api.routes import kinds_of
 from trioproxy.evidence.sight import Sight
 from trioproxy.learning.lists import LONGEST_LINE
-from trioproxy.learning.wish import Known, Strangers
+from trioproxy.learning.wish import Basis, Strangers
 from trioproxy.learning.wording import some
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import ANY, parse_limits
@@ -126,7 +126,7 @@ class _Kind:
 
 
 def propose_objects(
-    known: Known, lists: Mapping[str, str], *, is_taken_out: bool
+    known: Basis, lists: Mapping[str, str], *, is_taken_out: bool
 ) -> ObjectLists:
     """Say what the lists of objects should hold.
 
@@ -174,7 +174,7 @@ class _Proposing:
 
     def __init__(
         self,
-        known: Known,
+        known: Basis,
         lists: Mapping[str, str],
         strangers: Strangers,
         *,

@@ -42,7 +42,7 @@ from trioproxy.learning.learnedfile import (
 )
 from trioproxy.learning.lists import NO_LISTS, Lists, propose_lists
 from trioproxy.learning.only import NO_OBJECT_LISTS, ObjectLists, propose_objects
-from trioproxy.learning.wish import Known, Wish
+from trioproxy.learning.wish import Basis, Wish
 from trioproxy.learning.wording import count, span
 from trioproxy.limits.grant import Grant, grants_in
 from trioproxy.values import value_class
@@ -106,7 +106,7 @@ def propose(
         # Beside it they can never pass, and the file would not load.
         capped |= frozenset(filter(_is_untellable, seen))
     granted = (listed or frozenset()) | (seen - declined - capped)
-    known = Known(
+    known = Basis(
         evidence=evidence,
         variables=variables,
         granted=granted,

@@ -65,7 +65,7 @@ class Wish:
 
 
 @value_class
-class Known:
+class Basis:
     """What the lists of a file are made of."""
 
     evidence: Evidence

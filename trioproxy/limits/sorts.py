@@ -169,7 +169,7 @@ def _only(pattern: re.Pattern[str]) -> Callable[[str], str]:
     return lambda value: value if pattern.fullmatch(value) else NOT_KEPT
 
 
-class Known(NamedTuple):
+class KnownValue(NamedTuple):
     """A value that is known, or many that begin alike and with a colon."""
 
     line: str
@@ -178,15 +178,15 @@ class Known(NamedTuple):
     """Why it is root; empty if no way is known."""
 
 
-def _known(table: str) -> Mapping[str, Known]:
+def _known(table: str) -> Mapping[str, KnownValue]:
     """Read a table: how values begin, what they are, and if they are root, why."""
     rows = (map(str.strip, row.split("|")) for row in table.splitlines())
     return MappingProxyType(
-        {value: Known(line, "".join(root)) for value, line, *root in rows}
+        {value: KnownValue(line, "".join(root)) for value, line, *root in rows}
     )
 
 
-def _rooted(known: Mapping[str, Known]) -> Callable[[str], str]:
+def _rooted(known: Mapping[str, KnownValue]) -> Callable[[str], str]:
     def root_of(item: str) -> str:
         rows = ((begin, row) for begin, row in known.items() if row.root)
         return next((row.root for begin, row in rows if _may_be(item, begin)), "")
@@ -194,7 +194,7 @@ def _rooted(known: Mapping[str, Known]) -> Callable[[str], str]:
     return root_of
 
 
-def _said(known: Mapping[str, Known]) -> Callable[[str], str]:
+def _said(known: Mapping[str, KnownValue]) -> Callable[[str], str]:
     return lambda item: next(
         (row.line for begin, row in known.items() if item.startswith(begin)), ""
     )

@@ -22,7 +22,7 @@ from trioproxy.logs.logdates import httplog_date, rfc3339
 from trioproxy.values import value_class
 
 
-class Entry(NamedTuple):
+class LogEntry(NamedTuple):
     """A request, as a log tells of it."""
 
     date: float | None
@@ -47,9 +47,9 @@ class Format:
     """How one program writes its log."""
 
     name: str
-    text: Callable[[bytes], Entry | None]
+    text: Callable[[bytes], LogEntry | None]
     """Reads a line; None: it tells of no request, or is not this program's."""
-    json: Callable[[dict[str, Any]], Entry | None] = lambda _: None
+    json: Callable[[dict[str, Any]], LogEntry | None] = lambda _: None
     hint: str = ""
     """What to do where such a log shows less than it could."""
 
@@ -71,7 +71,7 @@ _BEFORE_THE_ANSWER: Final = frozenset(b"RQCH")
 """Where a session was that ended early: request, queue, connect, head of the answer."""
 
 
-def _haproxy(line: bytes) -> Entry | None:
+def _haproxy(line: bytes) -> LogEntry | None:
     found = _HTTPLOG.fullmatch(line)
     if not found:
         return None
@@ -80,11 +80,11 @@ def _haproxy(line: bytes) -> Entry | None:
     asked = _REQUEST.fullmatch(found["request"])
     if not asked:
         is_whole = found["request"] == b"<BADREQ>"  # else the line was torn
-        return Entry(date=date, client=client, method="", is_whole=is_whole)
+        return LogEntry(date=date, client=client, method="", is_whole=is_whole)
     method, target, ending = asked.groups()
     # `"`, `#` and what is not visible are written as `#22`.
     target = _HASHED.sub(lambda one: bytes((int(one[1], 16),)), target)
-    return Entry(
+    return LogEntry(
         date=date,
         client=client,
         method=method.decode(),
@@ -150,7 +150,7 @@ def _text(words: Words, name: str) -> str:
     return words.get(name, b"").decode("ascii", "replace")
 
 
-def _wollomatic(line: bytes) -> Entry | None:
+def _wollomatic(line: bytes) -> LogEntry | None:
     if not (line.startswith(b"time=") and b' request" ' in line):
         return None
     words = _words(line)
@@ -158,7 +158,7 @@ def _wollomatic(line: bytes) -> Entry | None:
     return _wollomatic_request(words) if "client" in words else None
 
 
-def _wollomatic_json(data: dict[str, Any]) -> Entry | None:
+def _wollomatic_json(data: dict[str, Any]) -> LogEntry | None:
     url = data.get("URL")
     if not isinstance(url, dict):
         return None
@@ -175,13 +175,13 @@ def _escaped(path: bytes) -> bytes:
     return percent.encode(path, _IN_PATHS).encode()
 
 
-def _wollomatic_request(words: Words) -> Entry | None:
+def _wollomatic_request(words: Words) -> LogEntry | None:
     # It writes a line before it asks the Engine, and none behind it.
     results = {"allowed request": UNPROVEN, "blocked request": REFUSED}
     result, target = results.get(_text(words, "msg")), words.get("URL", b"")
     if result is None or not target:
         return None
-    return Entry(
+    return LogEntry(
         date=rfc3339(words.get("time", b"")),
         client=_client_of(_text(words, "client")),
         method=_text(words, "method"),
@@ -199,7 +199,7 @@ _IN_ITS_PLACE: Final = frozenset({"502", "504"})
 """What sockguard answers for want of the Engine, and the Engine never does."""
 
 
-def _sockguard(line: bytes) -> Entry | None:
+def _sockguard(line: bytes) -> LogEntry | None:
     if not (line.startswith(b"time=") and b" msg=request" in line):
         return None
     words = _words(line)
@@ -207,7 +207,7 @@ def _sockguard(line: bytes) -> Entry | None:
     return _sockguard_request(words) if "client" in words else None
 
 
-def _sockguard_request(words: Words) -> Entry | None:
+def _sockguard_request(words: Words) -> LogEntry | None:
     if _text(words, "event_type") == "http_request":
         date, path, client = "timestamp", "raw_path", "actor_remote_addr"
     elif _text(words, "msg") in _OF_ACCESS and "decision" in words:
@@ -220,7 +220,7 @@ def _sockguard_request(words: Words) -> Entry | None:
     elif decision not in _PASSED_ON or result in _IN_ITS_PLACE:
         result = ""
     peer = _text(words, client)
-    return Entry(
+    return LogEntry(
         date=rfc3339(words.get(date, b"")),
         # Go calls a client without a name of its own `@`.
         client="unix" if peer in {"", "@", "unix"} else _client_of(peer),
@@ -238,7 +238,7 @@ _CALLING: Final = re.compile(rb"Calling ([A-Z]{1,32}) (/\S*)")
 _HANDLING: Final = re.compile(rb"(handling|error response for) ([A-Z]{1,32}) request")
 
 
-def _dockerd(line: bytes) -> Entry | None:
+def _dockerd(line: bytes) -> LogEntry | None:
     if not (line.startswith(b"time=") and b"level=debug" in line):
         return None
     words = _words(line)
@@ -247,7 +247,7 @@ def _dockerd(line: bytes) -> Entry | None:
     return _dockerd_request(words)
 
 
-def _dockerd_request(words: Words) -> Entry | None:
+def _dockerd_request(words: Words) -> LogEntry | None:
     """Up to 28 it says what it is called for; since then also when that fails."""
     message, target = words.get("msg", b""), words.get("request-url", b"")
     result = UNPROVEN
@@ -261,7 +261,7 @@ def _dockerd_request(words: Words) -> Entry | None:
         return None
     if not target.startswith(b"/"):
         return None
-    return Entry(
+    return LogEntry(
         date=rfc3339(words.get("time", b"")),
         client="",
         method=method.decode(),
@@ -278,7 +278,7 @@ _SHOWN_LIMIT: Final = 256
 """Our log shows so much of a path (`Target.shown`)."""
 
 
-def _own(line: bytes) -> Entry | None:
+def _own(line: bytes) -> LogEntry | None:
     found = _OUR_LINE.fullmatch(line)
     if not found:
         return None
@@ -295,7 +295,7 @@ def _our_words(text: bytes) -> Iterator[tuple[str, str]]:
         end = found.end()
 
 
-def _own_json(data: dict[str, Any]) -> Entry | None:
+def _own_json(data: dict[str, Any]) -> LogEntry | None:
     if data.get("event") not in {"request", "opened"}:
         return None
     words = {name: str(value) for name, value in data.items() if value is not None}
@@ -303,14 +303,14 @@ def _own_json(data: dict[str, Any]) -> Entry | None:
     return entry and entry._replace(date=rfc3339(text_bytes(data.get("time"))))
 
 
-def _our_request(words: dict[str, str]) -> Entry | None:
+def _our_request(words: dict[str, str]) -> LogEntry | None:
     if not {"decision", "by", "client"} <= words.keys():
         return None
     path = words.get("path", "")
     result = words.get("status", "")
     if words["by"] != "engine":
         result = REFUSED if words["decision"] == "refused" else ""
-    return Entry(
+    return LogEntry(
         date=None,
         client=_client_of(words["client"]),
         method=words.get("method", ""),

@@ -10,7 +10,7 @@ from typing import Final
 
 from trioproxy.evidence.strictjson import parse
 from trioproxy.logs.logdates import STAMP, rfc3339
-from trioproxy.logs.logformats import FORMATS, Entry, text_bytes
+from trioproxy.logs.logformats import FORMATS, LogEntry, text_bytes
 
 LINE_LIMIT: Final = 64 * 1024
 """Bytes of a line that are looked at; HAProxy writes no longer ones."""
@@ -19,7 +19,7 @@ PREFIXES_READ: Final = 4
 """How many things may stand in front of a line: Compose, `docker logs -t`, syslog."""
 
 
-def read_line(line: bytes) -> Entry | None:
+def read_line(line: bytes) -> LogEntry | None:
     """Read a line, without its end; None if it tells of no request in a known form."""
     date, line = _without_prefixes(line)
     if line.startswith(b"{"):
@@ -30,12 +30,12 @@ def read_line(line: bytes) -> Entry | None:
     return None
 
 
-def _dated(entry: Entry, date: float | None) -> Entry:
+def _dated(entry: LogEntry, date: float | None) -> LogEntry:
     """With a date that stood in front of the line, where it has none of its own."""
     return entry._replace(date=date) if entry.date is None else entry
 
 
-def _read_json(line: bytes, date: float | None) -> Entry | None:
+def _read_json(line: bytes, date: float | None) -> LogEntry | None:
     try:
         data = parse(line)
     except ValueError:

@@ -29,7 +29,7 @@ from trioproxy.api.target import Target
 from trioproxy.errors import BadTarget
 from trioproxy.evidence.seen import Evidence, When
 from trioproxy.evidence.sight import REFUSED, UNPROVEN, Sight, Who, result_of
-from trioproxy.logs.logformats import Entry
+from trioproxy.logs.logformats import LogEntry
 from trioproxy.logs.loglines import read_line
 
 MOST_SILENCE: Final = 86_400
@@ -50,7 +50,7 @@ EVERYBODY: Final = ""
 """Who is learned from where clients are not told apart."""
 
 
-class Meaning(NamedTuple):
+class RouteMeaning(NamedTuple):
     """What a method and a path mean: a sight and a version, or why they mean nothing."""
 
     sight: Sight | None
@@ -59,7 +59,7 @@ class Meaning(NamedTuple):
 
 
 @dataclass(kw_only=True)
-class Log:
+class LogFile:
     """One log, line by line."""
 
     includes: Callable[[str], bool] | None = None
@@ -93,7 +93,7 @@ class Log:
     _begun: int = 0
     _newest: float = 0.0
     _watched: float = 0.0
-    _meanings: dict[tuple[str, bytes], Meaning] = field(default_factory=dict)
+    _meanings: dict[tuple[str, bytes], RouteMeaning] = field(default_factory=dict)
 
     def feed(self, line: bytes) -> None:
         """Take a line without its end."""
@@ -135,7 +135,7 @@ class Log:
             for result in record.results
         }
 
-    def _pass_time(self, entry: Entry, date: float) -> None:
+    def _pass_time(self, entry: LogEntry, date: float) -> None:
         if not self._name:
             at = datetime.fromtimestamp(date, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
             # Of what it says, not of the line: `docker logs -t` shows the same log.
@@ -151,7 +151,7 @@ class Log:
             return False
         return self.includes is None or self.includes(client)
 
-    def _learn(self, entry: Entry, date: float) -> None:
+    def _learn(self, entry: LogEntry, date: float) -> None:
         if not entry.is_whole:
             self.cut += 1
             return
@@ -171,7 +171,7 @@ class Log:
             if evidence is not None:
                 evidence.observe(meaning.sight, result, self._when(date), who)
 
-    def _meaning(self, entry: Entry) -> Meaning:
+    def _meaning(self, entry: LogEntry) -> RouteMeaning:
         path = _origin_form(entry.target.partition(b"?")[0])
         key = entry.method, path
         if meaning := self._meanings.get(key):
@@ -205,7 +205,7 @@ class Log:
         self.unread[reason] += 1
 
 
-def united(logs: Iterable[Log]) -> dict[str, Evidence]:
+def united(logs: Iterable[LogFile]) -> dict[str, Evidence]:
     """What several logs saw, by client."""
     whole = dict[str, Evidence]()
     for log in logs:
@@ -214,14 +214,14 @@ def united(logs: Iterable[Log]) -> dict[str, Evidence]:
     return whole
 
 
-def _read(method: str, path: bytes) -> Meaning:
+def _read(method: str, path: bytes) -> RouteMeaning:
     try:
         target = Target.parse(path)
         request = Request(method=method, target=target, endpoint=match(method, target))
     except BadTarget as error:
-        return Meaning(None, fault=str(error))
+        return RouteMeaning(None, fault=str(error))
     version = target.version.removeprefix("/v") or "unversioned"
-    return Meaning(Sight.of(request), version)
+    return RouteMeaning(Sight.of(request), version)
 
 
 def _origin_form(target: bytes) -> bytes:

@@ -6,7 +6,7 @@
     the request again         judged once more, with what was allowed (`holding`)
 
 What was said for an hour is kept here and nowhere else: it ends with this process, with the
-hour, and at a reload that touches it. It belongs to one client of one policy (`Who`). Whether
+hour, and at a reload that touches it. It belongs to one client of one policy (`Whose`). Whether
 something is root is asked of the file, of all that is allowed for an hour, and of what is
 asked about, together; when the question is put, and again when it is answered, for others
 may have been answered meanwhile.
@@ -92,7 +92,7 @@ class Said(StrEnum):
         return self not in {Said.NO, Said.NO_HOUR}
 
 
-class Who(NamedTuple):
+class Whose(NamedTuple):
     """One client: to whom an answer for an hour belongs.
 
     A container by its id, where clients are known by that; else a user of one Unix socket,
@@ -107,7 +107,7 @@ class Who(NamedTuple):
     name: str
 
     @classmethod
-    def of(cls, policy: str, client: Client) -> "Who":
+    def of(cls, policy: str, client: Client) -> "Whose":
         """Tell it of a connection."""
         at = client.wire.sock.getsockname()
         listener = at if isinstance(at, str) else f"port {at[1]}"
@@ -120,7 +120,7 @@ class Allowed(NamedTuple):
 
     once: tuple[Grant, ...]
     hours: tuple[Grant, ...]
-    who: Who
+    who: Whose
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -129,7 +129,7 @@ class Question:
 
     id: str
     key: tuple[object, ...]
-    who: Who
+    who: Whose
     gate: Gate
     """By which the request is refused."""
     grants: tuple[Grant, ...]
@@ -176,7 +176,7 @@ class Question:
 class Hour:
     """What a person allowed for an hour."""
 
-    who: Who
+    who: Whose
     grants: tuple[Grant, ...]
     until: float
     """By Trio's clock."""
@@ -258,7 +258,7 @@ class Asking:
         self._by_key: dict[tuple[object, ...], Question] = {}
         self._held = Counter[str]()
         self._hours: list[Hour] = []
-        self._declined: dict[tuple[Who, frozenset[Grant]], float] = {}
+        self._declined: dict[tuple[Whose, frozenset[Grant]], float] = {}
         self._gates: dict[tuple[int, tuple[Grant, ...]], tuple[Gate, Gate]] = {}
         """Gates with more in their lists, by the gate's identity; it is kept with them."""
         self._survivors: dict[str, tuple[Policy, list[Hour]]] = {}
@@ -286,7 +286,7 @@ class Asking:
         taken = {n for o in others if os.path.abspath(o) != whole for n in names_of(o)}
         return next(one for one in names_of(path) if one not in taken)
 
-    def hours(self, who: Who) -> tuple[Grant, ...]:
+    def hours(self, who: Whose) -> tuple[Grant, ...]:
         """What a client has for an hour, and still has."""
         grants = (
             g
@@ -324,7 +324,7 @@ class Asking:
         except ConfigError:
             return gate
 
-    def is_declined(self, who: Who, grants: Iterable[Grant]) -> bool:
+    def is_declined(self, who: Whose, grants: Iterable[Grant]) -> bool:
         """Whether a person said no for an hour to something that is needed."""
         now, wanted = trio.current_time(), frozenset(grants)
         self._declined = {k: at for k, at in self._declined.items() if at > now}
@@ -350,7 +350,7 @@ class Asking:
     async def put(
         self,
         key: tuple[object, ...],
-        who: Who,
+        who: Whose,
         gate: Gate,
         grants: tuple[Grant, ...],
         told: Mapping[str, object],
@@ -794,7 +794,7 @@ def _lost(grant: Grant, old: Policy | None, new: Policy | None) -> bool:
     )
 
 
-def _named(who: Who) -> dict[str, str]:
+def _named(who: Whose) -> dict[str, str]:
     return {"policy": who.policy} if who.policy else {}
 
 

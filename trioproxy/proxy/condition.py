@@ -46,7 +46,7 @@ def probe_of(said: bytes) -> Probe | None:
 
 
 @dataclass(slots=True)
-class Standing:
+class InForce:
     """A policy that is in force."""
 
     fingerprint: str = ""
@@ -68,7 +68,7 @@ class Health:
     """Knows whether the Engine answers, and asks again when that is a second old."""
 
     def __init__(self, upstream: Address, watch: Watch) -> None:
-        self.standings = dict[str, Standing]()
+        self.standings = dict[str, InForce]()
         """Of each policy, by what its clients are called."""
         self.folder_failures = 0
         """How often `POLICIES` could not be read again."""
@@ -90,7 +90,7 @@ class Health:
 
         `client`: whose it is.
         """
-        one = self.standings.setdefault(client, Standing())
+        one = self.standings.setdefault(client, InForce())
         one.fingerprint, one.is_stale = fingerprint, is_stale
         if is_stale:
             one.failures += 1

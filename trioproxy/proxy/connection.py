@@ -32,7 +32,6 @@ from trioproxy.errors import (
 from trioproxy.http.framing import NO_BODY
 from trioproxy.judge.gate import (
     Answer,
-    Body,
     Found,
     Need,
     NeedBody,
@@ -41,6 +40,7 @@ from trioproxy.judge.gate import (
     NeedRaw,
     NeedReserved,
     NeedThings,
+    ParsedBody,
     Passes,
     Refused,
     go_on,
@@ -334,7 +334,7 @@ class Connection:
                     raw = await reading.read(client, fields) if raw is None else raw
                     answer = raw or None
                     if raw and isinstance(found, NeedBody):
-                        answer = Body(await parse(client, raw, reading))
+                        answer = ParsedBody(await parse(client, raw, reading))
                 case NeedReserved():
                     reserving = self._reserve(found.volumes, is_trial=is_trial)
                     answer = await self._alone(reserving, reading)

@@ -38,7 +38,7 @@ from trioproxy.limits.limit import ANY
 from trioproxy.limits.sorts import NOT_KEPT, sort_of
 from trioproxy.limits.things import Thing
 from trioproxy.proxy.admission import Admitted, Parsed, Pending
-from trioproxy.proxy.asking import Allowed, Asking, Question, Said, Who
+from trioproxy.proxy.asking import Allowed, Asking, Question, Said, Whose
 from trioproxy.proxy.bodies import Reading, parse
 from trioproxy.proxy.exchange import Sides
 from trioproxy.quoting import visible
@@ -114,7 +114,7 @@ class Held:
         self._admission = sides.admission
         self._gate = sides.admission.gate
         """By which it was refused."""
-        self._who = Who.of(sides.admission.client, sides.client)
+        self._who = Whose.of(sides.admission.client, sides.client)
 
     async def run(self, refused: Admitted) -> Admitted:
         """Have it pass, or stay refused. Raises `ClientLost`."""
@@ -380,7 +380,7 @@ def _form(admitted: Admitted) -> tuple[bytes, bytes]:
     return hashlib.sha256(admitted.upstream + rest).digest(), content
 
 
-def shown_client(who: Who) -> str:
+def shown_client(who: Whose) -> str:
     """Name a client for people."""
     if who.name.startswith("unix:uid="):
         name = f"uid {who.name.removeprefix('unix:uid=')}"

@@ -87,7 +87,7 @@ ANSWERED: Final = {
 
 
 @value_class
-class Line:
+class LogLine:
     """A line that is no request's: its level, event and fields."""
 
     level: Level
@@ -165,7 +165,7 @@ class Log:
     def line(self, level: Level, event: str, **fields: object) -> None:
         """Log one event, if its level is wanted."""
         if level <= self.level:
-            line = Line(level=level, event=event, fields=fields)
+            line = LogLine(level=level, event=event, fields=fields)
             self._add(self._render_line, line)
 
     def request(self, outcome: Outcome) -> None:
@@ -393,7 +393,7 @@ class Log:
 
     # -- an entry as text ----------------------------------------------------------
 
-    def _render_line(self, when: float, line: Line) -> str:
+    def _render_line(self, when: float, line: LogLine) -> str:
         if self._is_json:
             return self._stamped(when, _as_json(line.level, line.event, line.fields))
         words = _words(f"{WORDS[line.level]} {line.event}", line.fields)

@@ -173,7 +173,7 @@ Sample = tuple[str, tuple[str, ...], float | Times]
 """The name of a metric, the values of its labels, and its own."""
 
 
-class Tally:
+class EndCount:
     """Requests that came to the same end."""
 
     def __init__(
@@ -213,7 +213,7 @@ class Counts:
 
     def __init__(self, times: dict[str, tuple[Times, Times]], log: Observer) -> None:
         """`log`: who is told first; one observer of ends costs less than two."""
-        self.tallies = dict[tuple[str, str, int], Tally]()
+        self.tallies = dict[tuple[str, str, int], EndCount]()
         """By operation, words of a decision, and status: there are as many as tables have."""
         self.errors = dict.fromkeys((*FAILED_BY_ENGINE.values(), "cut"), 0)
         self.received = self.sent = 0
@@ -227,7 +227,7 @@ class Counts:
     def note(self, outcome: Outcome) -> None:
         """Log a request, and count it when it is over, or when its stream begins.
 
-        Called for each: all that can be done for many at once is left to `Tally.fold`.
+        Called for each: all that can be done for many at once is left to `EndCount.fold`.
         """
         self._log(outcome)
         if outcome.moment is not WHOLE:
@@ -280,13 +280,13 @@ class Counts:
             return max(0.0, outcome.ended - waits.until)
         return 0.0
 
-    def _begin(self, key: tuple[str, str, int], verdict: Verdict | None) -> Tally:
+    def _begin(self, key: tuple[str, str, int], verdict: Verdict | None) -> EndCount:
         operation, _, status = key
         if operation not in self._known:
             self._known.add(operation)
             self.newest = time.time()
         both = self._times.setdefault(operation, (Times(), Times()))
-        one = self.tallies[key] = Tally(verdict, status, both)
+        one = self.tallies[key] = EndCount(verdict, status, both)
         return one
 
 

@@ -43,7 +43,6 @@ from trioproxy.http.request import parse_request
 from trioproxy.judge import fills
 from trioproxy.judge.gate import (
     Answer,
-    Body,
     Gate,
     NeedBody,
     NeedListed,
@@ -51,6 +50,7 @@ from trioproxy.judge.gate import (
     NeedRaw,
     NeedReserved,
     NeedThings,
+    ParsedBody,
     Passes,
     Refused,
     go_on,
@@ -110,7 +110,7 @@ BLOCK: Final = 512
 _KINDS: Final = MappingProxyType({"name": Kind.CONTAINER, "store": Kind.VOLUME})
 
 
-class Standing(StrEnum):
+class Fate(StrEnum):
     """What becomes of an attack."""
 
     OPEN = "open"
@@ -126,7 +126,7 @@ class Tried:
     """An attack, and what became of it."""
 
     attack: Attack
-    standing: Standing
+    standing: Fate
     why: str = ""
     """Of what is not open: what was said or done."""
     remedy: str = ""
@@ -140,14 +140,14 @@ class Trials:
     tried: tuple[Tried, ...]
     """The worst first."""
 
-    def having(self, standing: Standing) -> list[Tried]:
+    def having(self, standing: Fate) -> list[Tried]:
         """Those of which one thing became."""
         return [one for one in self.tried if one.standing is standing]
 
     @property
     def opened(self) -> list[Tried]:
         """Those that are open."""
-        return self.having(Standing.OPEN)
+        return self.having(Fate.OPEN)
 
     @property
     def gives_root(self) -> bool:
@@ -167,7 +167,7 @@ class Trials:
 
     def __str__(self) -> str:
         """Say it in one line."""
-        closed, moot = map(self.having, (Standing.CLOSED, Standing.MOOT))
+        closed, moot = map(self.having, (Fate.CLOSED, Fate.MOOT))
         number = len(self.tried) - len(moot)
         want = f", {len(closed)} as what they call is not granted" if closed else ""
         lists = " and ".join(sorted({one.attack.beside for one in moot}))
@@ -181,7 +181,7 @@ def try_all(variables: Mapping[str, str], policy: Policy) -> Trials:
     others = dict[tuple[tuple[str, str], ...], Policy | None]()
     tried = tuple(
         Tried(attack=one, standing=standing, why=why)
-        if standing is not Standing.OPEN
+        if standing is not Fate.OPEN
         else Tried(attack=one, standing=standing, remedy=_remedy(variables, one, others))
         for one in attacks()
         for standing, why in [try_one(policy, one)]
@@ -191,10 +191,10 @@ def try_all(variables: Mapping[str, str], policy: Policy) -> Trials:
 
 def try_one(
     policy: Policy, attack: Attack, given: Mapping[str, str] = MappingProxyType({})
-) -> tuple[Standing, str]:
+) -> tuple[Fate, str]:
     """Say what becomes of an attack by a policy, and why; `given`: words in place of ours."""
     if attack.beside and not policy.objects.limits(OBJECTS[attack.beside]):
-        return Standing.MOOT, f"{attack.beside} lists nothing"
+        return Fate.MOOT, f"{attack.beside} lists nothing"
     attempt = Attempt(policy, given)
     for one in (*attack.setup, *attack.requests):
         if _only_waits(one):
@@ -202,14 +202,14 @@ def try_one(
         try:
             request, found = attempt.send(one)
         except BadRequest as error:
-            return Standing.SHUT, f"{error.status}: {error}"
+            return Fate.SHUT, f"{error.status}: {error}"
         if isinstance(found, Refused):
             is_open = request.operation in policy.opened_operations
-            standing = Standing.SHUT if is_open else Standing.CLOSED
+            standing = Fate.SHUT if is_open else Fate.CLOSED
             return standing, found.decision.message
     if undone := attempt.undone & attack.undone:
-        return Standing.SHUT, _TOLD[min(undone)]
-    return Standing.OPEN, ""
+        return Fate.SHUT, _TOLD[min(undone)]
+    return Fate.OPEN, ""
 
 
 def _only_waits(one: Sending) -> bool:
@@ -236,7 +236,7 @@ def _remedy(
             except ConfigError:
                 known[key] = None
         policy = known[key]
-        if policy and try_one(policy, attack)[0] is not Standing.OPEN:
+        if policy and try_one(policy, attack)[0] is not Fate.OPEN:
             return told
     return ""
 
@@ -531,7 +531,7 @@ class Attempt:
         while True:
             match found := go_on(one, answer):
                 case NeedBody():
-                    answer = Body(jsonbody.parse(body)) if body else None
+                    answer = ParsedBody(jsonbody.parse(body)) if body else None
                 case NeedThings():
                     answer = known = self._engine.known(found.references)
                 case NeedMade():

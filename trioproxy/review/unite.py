@@ -50,7 +50,7 @@ NOT_FLAGGED: Final = "0"
 
 
 @value_class
-class Part:
+class Member:
     """A file that is united with others."""
 
     name: str
@@ -109,7 +109,7 @@ class United:
     """What widens, and what is left out, in words."""
 
 
-def unite(parts: Sequence[Part]) -> United:
+def unite(parts: Sequence[Member]) -> United:
     """Unite the lists of files; their order does not matter."""
     return _Uniting(sorted(parts, key=lambda one: one.name)).united()
 
@@ -117,7 +117,7 @@ def unite(parts: Sequence[Part]) -> United:
 class _Uniting:
     """One union while it is made."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[Member]) -> None:
         self._parts = parts
         # What `{base}` stands for in most of them, it does in the result.
         uses = [Counter[str](), Counter[str](), Counter[str]()]
@@ -167,7 +167,7 @@ class _Uniting:
             notes=tuple(self._notes),
         )
 
-    def _unite_one(self, variable: str, of: Callable[[Part], str]) -> frozenset[str]:
+    def _unite_one(self, variable: str, of: Callable[[Member], str]) -> frozenset[str]:
         """Of a value of which there can be one have the output's, else that of the first
         file; what the others say."""
         said = [(part, of(part)) for part in self._parts if of(part)]
@@ -249,7 +249,7 @@ class _Uniting:
             )
 
     def _objects_of(
-        self, variable: str, kind: Kind, parts: Sequence[Part]
+        self, variable: str, kind: Kind, parts: Sequence[Member]
     ) -> list[str]:
         kept = {
             item
@@ -259,7 +259,7 @@ class _Uniting:
         }
         return sorted(kept, key=lambda one: (one != OWN, one))
 
-    def _unite_variable(self, name: str, limiting: Sequence[Part]) -> None:
+    def _unite_variable(self, name: str, limiting: Sequence[Member]) -> None:
         asking = [p for p in self._parts if p.is_env and p.can_ask(name)]
         counted = [p for p in limiting if p in asking] or limiting
         self._tell_of_idle([p for p in limiting if p not in counted], name)
@@ -290,7 +290,7 @@ class _Uniting:
                     f" have {LONGEST_LINE} characters; write a pattern for the others"
                 )
 
-    def _items(self, name: str, parts: Sequence[Part]) -> list[str]:
+    def _items(self, name: str, parts: Sequence[Member]) -> list[str]:
         kept = set[str]()
         for part in parts:
             limit = part.limits.limit_of(name)
@@ -310,7 +310,7 @@ class _Uniting:
             item
         )
 
-    def _tell_of_idle(self, idle: Sequence[Part], name: str) -> None:
+    def _tell_of_idle(self, idle: Sequence[Member], name: str) -> None:
         for part in idle:
             limit = part.limits.limit_of(name)
             if limit is not None and limit.value not in {"", NOT_FLAGGED}:
@@ -320,15 +320,15 @@ class _Uniting:
                 )
 
 
-def _has(part: Part, hole: str) -> bool:
+def _has(part: Member, hole: str) -> bool:
     return any(hole in one.value for one in part.limits.by_variable.values())
 
 
-def _names(parts: Sequence[Part]) -> str:
+def _names(parts: Sequence[Member]) -> str:
     return " and ".join(part.name for part in parts)
 
 
-def _granted(parts: Sequence[Part], family: Family) -> str:
+def _granted(parts: Sequence[Member], family: Family) -> str:
     granted = frozenset[str]().union(*(part.operations for part in parts))
     return " and ".join(
         sorted(n for n in granted & LIMITED.keys() if LIMITED[n][0] is family)
