@@ -53,7 +53,7 @@ test-deep: .venv/installed-dev packages ## the tests of which `make test` shorte
 	DEPTH=deep $(PYTHON) -m pytest -n auto --dist worksteal -m deep --ignore=tests/image --ignore=tests/release
 
 .PHONY: attacks
-attacks: .venv/installed-dev packages ## each known attack 200 times through limited files, and once through 77; the better part of an hour
+attacks: .venv/installed-dev packages ## each known attack 200 times through limited files, and once through 77; an hour or two
 	DEPTH=whole $(PYTHON) -m pytest -n $(JOBS) --dist worksteal -o faulthandler_timeout=0 tests/end_to_end/test_attacks.py tests/end_to_end/test_worth.py
 
 .PHONY: image

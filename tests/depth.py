@@ -2,7 +2,7 @@
 
 `make test` looks at a share of it. `make test-deep`, a part of `make ci`, runs the tests
 that are marked `deep` once more, with `DEPTH=deep`: these then look at all of it, but for
-what takes the better part of an hour and has a target of its own, with `DEPTH=whole`.
+what takes an hour or two and has a target of its own, with `DEPTH=whole`.
 """
 
 import os
