@@ -303,6 +303,13 @@ def test_which_container_this_is(tmp_path: Any) -> None:  # noqa: ANN401  a path
     table = tmp_path / "mountinfo"
     table.write_text(TABLE.format(id=ID))
     assert find_own(table) == Own(id=ID, volumes=frozenset({"data"}))
+    other, own = "2" * 64, "3" * 64
+    pod = TABLE.format(id=other).replace(
+        f"{other}/hostname", f"{own}/userdata/hostname"
+    )
+    hosts = f"5 1 8:1 /c/{other}/userdata/hosts /etc/hosts rw - ext4 /dev/sda rw\n"
+    table.write_text(pod + hosts)
+    assert find_own(table).id == own
     table.write_text(TABLE.splitlines()[0])
     assert find_own(table) == find_own(tmp_path / "none") == Own()
 

@@ -32,12 +32,15 @@ def find_own(mountinfo: Path = Path("/proc/self/mountinfo")) -> Own:
         lines = mountinfo.read_text(errors="replace").splitlines()
     except OSError:
         return Own()
-    found, volumes = "", set[str]()
+    ids, volumes = dict[str, str](), set[str]()
     for line in lines:
         # The fourth field is the folder within its file system, the fifth where we see it.
         root, place = line.split()[3:5]
         if place in _FILES and (seen := _FOLDER.search(root)):
-            found = seen[1]
+            ids[place] = seen[1]
         if seen := _VOLUME.search(root):
             volumes.add(seen[1])
+    # Who joins another's network has that one's /etc/hosts and /etc/resolv.conf, in a pod of
+    # Podman's too. With Docker its /etc/hostname as well: then it takes itself for that one.
+    found = ids.get("/etc/hostname", next(iter(ids.values()), ""))
     return Own(id=found, volumes=frozenset(volumes) if found else frozenset())
