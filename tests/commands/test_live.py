@@ -105,12 +105,14 @@ async def test_lines_break_between_words(learn: Learning) -> None:
 async def test_a_resize_leaves_nothing_behind(learn: Learning) -> None:
     """However the terminal breaks the lines anew: the block is one, and then none."""
     async with learning(learn, 120) as (shown, client):
-        await shown.until("operations  2")
+        # With so much above it no size lets it scroll away.
+        await ask(client, "GET", "/containers/x/json")
+        await shown.until(r"new: ContainerInspect(.|\n)*^  clients")
         sizes = ((50, 24), (26, 24), (90, 8), (80, 24))
         for number, (columns, rows) in enumerate(sizes):
             await shown.resize(columns, rows)
             await ask(client, "GET", f"/containers/{number}/json")
-            count = number + 3
+            count = number + 4
             text = await shown.until(rf"^  requests    {count}, (.|\n)*^  clients")
             assert len(ROW.findall(text)) == len(LABELS) - 1, text
         text = await end(shown)
@@ -122,7 +124,7 @@ async def test_a_block_that_came_to_the_top_leaves_nothing_behind(
 ) -> None:
     """A narrower terminal breaks the lines of the block, and what is above goes: put away, the block is not scrolled away with it."""
     async with learning(learn, 120) as (shown, client):
-        await shown.until("operations  2")
+        await shown.until("last new    ONLY_NETWORKS")
         for columns in (50, 27):
             await shown.resize(columns)
         await ask(client, "GET", "/info")
