@@ -78,8 +78,8 @@ class Host:
     lists: list[list[dict[str, object]]] = field(default_factory=list)
     """What is listed first, once each."""
     started: dict[str, float] = field(default_factory=dict)
-    came: list[tuple[str, float]] = field(default_factory=list)
-    """Which container came to the network, and when."""
+    came: list[tuple[str, float]] | None = field(default_factory=list)
+    """Which container came to the network, and when; None: it knows no such filter."""
     image_labels: dict[str, str] | None = field(default_factory=dict)
     asked: list[bytes] = field(default_factory=list)
     events: list[EngineConnection] = field(default_factory=list)
@@ -125,6 +125,8 @@ class Host:
                 *(self.lists.pop(0) if self.lists else self.containers),
             ]
         elif path == "/events":
+            if self.came is None:
+                return response("500 Internal Server Error", body=b"{}")
             return response(body=b"".join(map(came_to, self.came)))
         elif path.startswith("/containers/"):
             full = path.split("/")[2]
@@ -383,6 +385,8 @@ async def test_who_started_later_is_not_who_connected(stack: Stack) -> None:
     assert (status, "connect again" in text) == (403, True)
     stack.host.started["1" * 64] = time.time() - 1
     assert (await stack.ask())[0] == 200
+    stack.host.came = None
+    assert (await stack.ask())[0] == 200
 
 
 async def test_who_asks_before_the_engine_notes_that_he_runs_is_known(
@@ -393,6 +397,8 @@ async def test_who_asks_before_the_engine_notes_that_he_runs_is_known(
     stack.host.started["1" * 64] = time.time() + 60
     stack.host.came = [("1" * 64, time.time() - 1), ("2" * 64, time.time() + 60)]
     assert (await stack.ask())[0] == 200
+    [question] = [one for one in stack.host.asked if b"until=" in one]
+    assert NET.encode() in question, "of others' networks nothing is read"
     stack.host.came.append(("1" * 64, time.time() + 60))
     assert (await stack.ask())[0] == 403
     stack.host.came = [("2" * 64, time.time() - 1)]

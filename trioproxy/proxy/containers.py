@@ -80,8 +80,6 @@ EVENTS: Final = bare(
     ),
 )
 
-COMINGS: Final = with_filters("/events", {"type": ["network"], "event": ["connect"]})
-
 
 class Containers:
     """Knows who is who, for as long as it takes to say so."""
@@ -225,11 +223,14 @@ class Containers:
         then: on a busy machine a tenth of a second before. That it came to the network is told
         before its program is begun, and after whoever had the address has lost that.
         """
+        # Of this network alone: how long the names of others are is said by who makes them.
+        only: Mapping[str, Json] = {"event": ["connect"], "network": [network]}
+        question = with_filters("/events", {"type": ["network"], **only})
         now, came = time.time(), None
-        raw = await self._get(
-            engine, f"{COMINGS}&since={now - CAME_WITHIN:.6f}&until={now:.6f}"
-        )
-        for line in filter(bytes.strip, raw.split(b"\n")):
+        times = f"&since={now - CAME_WITHIN:.6f}&until={now:.6f}"
+        status, raw = await _ask(engine, f"{question}{times}")
+        # Podman does not know the filter, and tells nothing.
+        for line in filter(bytes.strip, raw.split(b"\n") if status == OK else ()):
             event = map_of(parse_answer(line))
             actor, at = map_of(event.get("Actor")), event.get("timeNano")
             who = map_of(actor.get("Attributes")).get("container")
