@@ -5,7 +5,7 @@ there is one is a question of reading, and readers of tar differ: a size that st
 places, a header that changes all others, a sparse file, a number in base 256 make one
 reader see an entry where another sees the contents of a file (CVE-2025-62518). So here a
 tar has one reading or none, and what goes on is not what came: each entry becomes a value,
-an `TarEntry`, and `written` makes its header from that, in the only form there is.
+a `TarEntry`, and `written` makes its header from that, in the only form there is.
 
     what the header holds          a ustar header: names of printable ASCII up to 100
                                    bytes, numbers in octal, no prefix, no owner names
