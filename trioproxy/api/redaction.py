@@ -67,7 +67,8 @@ OF_ENVIRONMENTS: Final = frozenset(
         "org.testcontainers.reuse-hash",
     }
 )
-"""Labels by which tools keep an environment, a value of one (k3d), or a digest, that can be tried out."""
+"""Labels by which tools keep an environment, a value of one (k3d), or a digest, that can be
+tried out."""
 
 _HOLDING: Final = frozenset({dict, list})
 _MOST_KNOWN: Final = 4096

@@ -2,8 +2,10 @@
 
 Whoever comes to be called as somebody else is judged by that one's policy, and whoever gets
 onto the network between the proxy and its clients can send with their addresses. So no
-client renames a container to what a policy is called, none joins a network of the proxy's,
-or a container's network (which may be on one), or brings the proxy onto another one, none makes another one that lies on the same bridge, and none makes containers of which nobody knows what they are (a swarm's, and Podman's own).
+client renames a container to what a policy is called; none joins a network of the proxy's,
+or a container's network (which may be on one), or brings the proxy onto another one; none
+makes a network that lies on the same bridge, or containers of which nobody knows what they
+are (a swarm's, and Podman's own).
 A label of ours is refused in every creation anyway (`limits.marks`).
 """
 

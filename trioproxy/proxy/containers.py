@@ -95,7 +95,8 @@ class Containers:
     ) -> None:
         """`policies`: what those are called that containers have. `welcome`: begins one for
         whoever has none, by the names that it may have. `on_networks`: told which
-        the proxy is on, and what stands for its container. `cut`: a container is gone, or all are that were chosen ("")."""
+        the proxy is on, and what stands for its container. `cut`: a container is gone, or
+        all are that were chosen ("")."""
         self._shared = shared
         self._own = shared.remembered.own.id
         self._policies = policies

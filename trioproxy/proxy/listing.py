@@ -134,7 +134,8 @@ async def take_each(
     take: Take,
 ) -> None:
     """Give each element of the lists that are called `keys` to `take`, and what stands in the
-    place of such a list, unless that is null. An element that is too much to be read is passed over.
+    place of such a list, unless that is null. An element that is too much to be read is
+    passed over.
 
     `data`: what came behind the head of the answer. Raises `UpstreamError`. Closing: the
     connection is dropped where more came than the answer.

@@ -163,7 +163,10 @@ class Narrowing:
         return self._framed(out, with_body(head, is_chunked=self._is_chunked))
 
     async def rest(self, client: Wire) -> None:
-        """Send what follows, up to the end. Raises `UpstreamError`, `ClientLost` and `TooManyBodies`."""
+        """Send what follows, up to the end.
+
+        Raises `UpstreamError`, `ClientLost` and `TooManyBodies`.
+        """
         self._weigh(0)
         while (piece := await self._next()) is not None:
             data = self._framed(piece)

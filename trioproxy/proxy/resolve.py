@@ -187,7 +187,8 @@ class Resolver:
         return await self._complete(thing)
 
     async def containers(self, ids: Sequence[str]) -> dict[str, Thing]:
-        """Describe those of some containers that there are, by id; not of what is too much to be read."""
+        """Describe those of some containers that there are, by id, but for what is too much to
+        be read."""
         found, there = dict[str, Thing](), list[Thing]()
 
         def take(value: jsonbody.Json) -> None:

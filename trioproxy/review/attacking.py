@@ -258,7 +258,8 @@ def _changes(
         yield _lines(more), {**variables, **more}
     if len(together) > 1:
         yield _lines(together), {**variables, **together}
-    # What is as bad as the attack, or of two that are what fewer attacks need, is likely what it is about.
+    # What is as bad as the attack, or of two that are what fewer attacks need, is likely what
+    # it is about.
     needed = Counter(name for one in attacks() for name in one.needs)
     rows = [OPERATIONS[name][0] for name in sorted(attack.needs)]
     rows.sort(
