@@ -14,6 +14,10 @@ FRAMES = 2_000
 """Far more than a terminal holds that nobody reads."""
 
 
+AWAY = "\x1b8\x1b7\x1b[K\x1b[B\x1b[J\x1b8"
+"""What takes a block away: its first row, and all below, with the cursor back at its top."""
+
+
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
     """Both ends of a terminal: what is read of it, and what is written to."""
@@ -58,7 +62,7 @@ def test_a_terminal_that_is_stuck_is_not_waited_for(terminal: tuple[int, int]) -
         assert shown.endswith("last\x1b[K\r\nframe\x1b[J\x1b[?7h\x1b[1A\r\x1b7")
     # All that was begun came to its end: nothing is clipped for ever.
     assert (stuck + shown).count("\x1b[?7l") == (stuck + shown).count("\x1b[?7h")
-    assert read(ours) == "\x1b8\x1b[J"
+    assert read(ours) == AWAY
 
 
 def test_what_has_not_changed_is_not_drawn(terminal: tuple[int, int]) -> None:
@@ -99,7 +103,8 @@ def test_others_write_above_and_their_failure_is_theirs(
         read(ours)
         with pytest.raises(KeyError):
             block.above(fails)("said\n")
-        assert read(ours) == "\x1b8\x1b[Jsaid\r\n\r\x1b[?7lone\x1b[J\x1b[?7h\r\x1b7"
+        back = "\r\x1b[?7lone\x1b[J\x1b[?7h\r\x1b7"
+        assert read(ours) == f"{AWAY}said\r\n{back}"
 
 
 def test_hostile_text_moves_no_cursor(terminal: tuple[int, int]) -> None:
