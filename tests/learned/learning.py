@@ -4,10 +4,12 @@ Before each session the Engine is laid out alike: a network and a volume `staged
 running container `staged` with a label, a published port and a log that grows.
 """
 
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
@@ -96,7 +98,7 @@ def work(
             "env", f"--chdir={place}", *INTERPRETERS[session.suffix], str(session)
         )
         ours = OURS | {"HOME": place}
-        return subprocess.run(
+        with subprocess.Popen(
             [*through, *command],
             cwd=place,
             env=environment(engine.environment(host) | ours | dict(found)),
@@ -104,9 +106,15 @@ def work(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+            start_new_session=True,
+        ) as process:
+            try:
+                said, _ = process.communicate(timeout=SECONDS)
+            finally:
+                # Some leave a program behind, that would ask for what is removed below.
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+        return subprocess.CompletedProcess(command, process.returncode, said)
 
 
 @contextmanager
