@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from trioproxy.commands import health
+from trioproxy.commands import dialing, health
 from trioproxy.config import UnixAddress
 
 HEAD = b"HTTP/1.1 200 OK\r\nServer: trioproxy\r\n\r\n"
 
 
 @contextmanager
-def answering(path: Path, *pieces: bytes, again: bytes = b"") -> Iterator[UnixAddress]:
+def answering(
+    path: Path, *pieces: bytes, again: bytes = b"", pause: float = 0.01
+) -> Iterator[UnixAddress]:
     """Somebody who says this, and then `again` and again until nobody listens."""
 
     def serve() -> None:
@@ -24,7 +26,7 @@ def answering(path: Path, *pieces: bytes, again: bytes = b"") -> Iterator[UnixAd
             for piece in pieces:
                 one.sendall(piece)
             try:
-                while again and not over.wait(0.01):
+                while again and not over.wait(pause):
                     one.sendall(again)
             except OSError:
                 return
@@ -49,6 +51,13 @@ def test_an_answer_without_an_end(
     with answering(tmp_path / "p.sock", HEAD, again=b" ") as address:
         told = health.ask(address, "health")
     assert (told.is_up, told.detail) == (False, "the proxy does not answer: timed out")
+
+
+def test_an_answer_that_never_pauses(tmp_path: Path) -> None:
+    """Nor is it waited for who always has a byte more, however soon that comes."""
+    with answering(tmp_path / "p.sock", HEAD, again=b" ", pause=0.0) as address:
+        with pytest.raises(TimeoutError):
+            dialing.answer_of(address, b"?", 0.01)
 
 
 @pytest.mark.parametrize("policies", [b"3", b"[]", b'{"app": 3}', b'{"app": "newer"}'])

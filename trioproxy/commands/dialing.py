@@ -33,7 +33,9 @@ def answer_of(address: Address, question: bytes, seconds: float) -> bytes:
     with connected(address, seconds) as sock:
         sock.sendall(question)
         while len(answer) <= MOST:
-            sock.settimeout(max(until - time.monotonic(), 0.001))
+            if (left := until - time.monotonic()) <= 0:
+                raise TimeoutError("timed out")
+            sock.settimeout(left)
             data = sock.recv(64 * 1024)
             if not data:
                 return bytes(answer)
