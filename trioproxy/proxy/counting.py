@@ -83,7 +83,6 @@ class Counting(Narrowing):
                 await look()
             except (UpstreamError, BadRequest):
                 self._is_given_up = True
-                self._elements = Elements(
-                    self._showing.answer.shape
-                )  # drop what is held
+                # Nothing that was held for it is held any more.
+                self._elements = Elements(self._showing.answer.shape)
                 self._asking.close()
