@@ -34,7 +34,7 @@ from trioproxy.learning.proposal import (
     write,
 )
 from trioproxy.learning.wish import Wish
-from trioproxy.learning.wording import span
+from trioproxy.learning.wording import describe_watch, span
 
 WISH = Wish(name="app", file="app.env")
 NAMES = st.sampled_from(REACHABLE)
@@ -323,6 +323,13 @@ def test_options_are_replayed_in_their_own_section(section: str) -> None:
 def test_spans_are_for_people(seconds: int, text: str) -> None:
     """A time span has one or two units."""
     assert span(seconds) == text
+
+
+def test_a_run_that_used_nothing_names_no_newest() -> None:
+    """There is no run 0: who used nothing is told that nothing was new."""
+    assert describe_watch(evidence_of().completeness()).endswith(" s, nothing new")
+    used = evidence_of("ContainerList").completeness()
+    assert describe_watch(used).endswith(" s, last new in run 1")
 
 
 @pytest.mark.parametrize(

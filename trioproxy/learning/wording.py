@@ -13,10 +13,10 @@ GROUPS_SHOWN: Final = 8
 
 def describe_watch(facts: Completeness) -> str:
     """Say how long was watched and in which run something last was new."""
-    return (
-        f"{describe_runs(facts)}, watched for {span(facts.seconds)},"
-        f" last new in run {facts.newest_run}"
+    newest = (
+        f"last new in run {facts.newest_run}" if facts.newest_run else "nothing new"
     )
+    return f"{describe_runs(facts)}, watched for {span(facts.seconds)}, {newest}"
 
 
 def describe_learning(evidence: Evidence) -> Iterator[str]:
@@ -63,7 +63,8 @@ def describe_groups(evidence: Evidence) -> Iterator[str]:
         return
     for group in groups[:GROUPS_SHOWN]:
         facts = evidence.completeness(group)
-        yield f"{group or 'learned here'}: run {facts.newest_run} of {facts.runs}"
+        newest = f"run {facts.newest_run} of {facts.runs}"
+        yield f"{group or 'learned here'}: {newest if facts.newest_run else 'nothing'}"
     if len(groups) > GROUPS_SHOWN:
         yield count(len(groups) - GROUPS_SHOWN, "more file")
 
