@@ -103,6 +103,8 @@ NOBODYS_EVENTS: Final = frozenset({"builder", "daemon", "image", "plugin"})
 """Types of events that are shown: of what no list holds, and anybody may ask for. Those of
 all others (a swarm's services and secrets, and what newer Engines add) are not."""
 
+# `Peers`, `Services` and `Status` of a network tell of a swarm's nodes and tasks and of addresses in use, in which
+# strangers can be counted: no list of containers says what of it is whose, so none of it is shown.
 # Operation, shape, parts, fields that are left out, `limit` if that is in its query, filters
 # that name a container. Where secrets stand is found by their names (`redaction`).
 _TABLE: Final = """\

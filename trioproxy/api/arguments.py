@@ -31,6 +31,8 @@ MOST_ITEMS: Final = 1024
 LONGEST_OPTION: Final = 256
 """Characters of an option's value; of what is longer, only the name is told."""
 
+# By names, for nobody can tell by a value. One name too many costs a reader its value; one too few writes a password
+# into a file that people share and into every refusal.
 _SECRET = re.compile(r"pass|secret|token|key|cred|auth|user[^.]*\Z", re.IGNORECASE)
 
 
@@ -39,6 +41,10 @@ def may_be_secret(name: str) -> bool:
     return _SECRET.search(name) is not None
 
 
+# A request is a set of these to all who judge it, and a list is compared with nothing else. What a container of the
+# Engine's defaults has anyway is no argument; what is more is one or several, of which each has to be listed. So all
+# spellings of one power must become one value, by the Engine's own reading (`normal`). A spelling that becomes another
+# value is refused for no reason that its client could see; one that becomes none is a hole in every policy.
 class Argument(NamedTuple):
     """One thing that a request asks for."""
 
@@ -87,6 +93,7 @@ def option(
     given: Given, place: Spot, value: str = "", *, variable: str = ""
 ) -> Argument:
     """Ask for a place by its name, with what stands there unless it may be a secret."""
+    # By names and without indexes: the third mount of a body asks for the same as the first.
     item, shown = f"{given.operation.name}:{place.path}", ""
     if value and len(value) <= LONGEST_OPTION and not may_be_secret(place.path):
         item = f"{item}={normal.quote(value)}"

@@ -156,6 +156,7 @@ class _Reader:
             if not self._left:  # as `_is_long`, without a call for each name
                 self._left = _A_STEP
                 yield
+            # Lower case will do: the two letters beside ASCII that Go's comparison folds are refused with all others.
             folded = name.lower()
             if folded in seen or not name.isascii():
                 raise _not_apart(name, place)
@@ -190,6 +191,11 @@ class _Reader:
         self._left = self._left - 1 or _A_STEP
         return self._left == _A_STEP
 
+    # A name that no row has is one of a newer Engine, or nobody's. It goes on where a list names it, and asks for a
+    # listing otherwise: dropped, it would let a client believe in a protection that it never got. But two are settled
+    # here. What is empty asks for nothing, as the dozens of fields that clients send unset. And a field of `HostConfig`
+    # at the top of a creation is obeyed by Engines before 27 and ignored by newer ones: nobody can say which will read
+    # it, and no list allows it.
     def _read_unknown(
         self,
         struct: Struct,
@@ -226,6 +232,7 @@ class _Reader:
         for name, one in _map(item, place):
             where = place.at(name)
             if one is None:
+                # docker-py sends `{"n1": null}` for an endpoint without settings: the name joins all the same.
                 canonical[name] = None
             elif field.kind is JsonKind.STRUCT_LISTS:
                 canonical[name] = yield from self._read_list(field, one, where)

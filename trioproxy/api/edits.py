@@ -85,6 +85,7 @@ def apply(
     if values:
         pairs = query.parse(raw_query)
         raw_query = query.render((key, values.get(key, one)) for key, one in pairs)
+    # In front, for of a key that is there twice most handlers take the first value.
     for edit in front:
         pair = query.render([(str(edit.keys[0]), str(edit.value))])
         raw_query = b"&".join(filter(None, (pair, raw_query)))

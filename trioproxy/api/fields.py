@@ -87,6 +87,9 @@ class Field:
         settle(self, plain=None if is_told else _TYPES.get(self.kind))
 
 
+# Embedded structs are flat in JSON, as Go writes them: it is `HostConfig.Devices`, never
+# `HostConfig.Resources.Devices`. So their fields are those of the heading, and a body is known by the same names in
+# whichever version it is read.
 # A struct a heading: its name, then the structs that the Engine embeds in it, `...` if
 # names besides its own are left out. Then kind and names a line; `:Struct` says what a
 # name holds. Each that holds no struct has a sign: `>reader`, who tells its arguments, or
@@ -236,6 +239,8 @@ text       Image-
 WITH_PARENT: Final = "with-parent"
 """The reader of what is told together with the field that holds it."""
 
+# A reader finds nothing in a kind that it does not expect, and nothing found is nothing asked: so it says here what it
+# reads, and a field of another kind cannot name it.
 # A reader a line: the variable that limits what it finds, and the kinds that it reads.
 _READERS = """\
 binds            CREATE_BINDS       texts
@@ -353,6 +358,8 @@ def _variables(operation: Operation) -> frozenset[str]:
     return frozenset(found | {operation.family.options}) - {""}
 
 
+# A body of an operation is the struct of its name above; without one it is content, as a tar, and not read. A key of a
+# query that is not here is asked for by its name, as a field is.
 # An operation a row, then the keys of its query: signs as above, `*` for those that may repeat.
 _OPERATIONS = """\
 ContainerCreate  name- platform-

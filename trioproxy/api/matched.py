@@ -61,6 +61,9 @@ class Request:
 
     def _bounds(self) -> tuple[int, int]:
         template = self.endpoint.template if self.endpoint else ""
+        # From both ends, for a name may hold slashes: what the template has in front of its first parameter and behind
+        # it is taken off, and the rest is the name. It is judged by that, and its id goes on in the same place
+        # (`with_parameter`).
         before, mark, rest = template.partition("{")
         path, behind = self.target.path, rest.partition("}")[2]
         if not mark:

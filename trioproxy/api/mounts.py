@@ -88,6 +88,7 @@ def _split_bind(given: Given, place: Spot, text: str) -> Iterator[Argument]:
     if source.startswith(_PATHS):
         # A relabelled path is written to, whatever its mode says.
         read_only = "ro" in modes and not modes & _RELABEL
+        # To older clients the Engine mounts read-only without what is mounted below: that can be written.
         read_only = read_only and not given.is_below(RECURSIVE_READ_ONLY)
         yield _bind(place.shown, source, read_only=read_only)
 
@@ -119,6 +120,7 @@ def mounts(given: Given, found: Finding) -> Iterator[Argument | Edit]:
         elif kind == "image":
             image = normal.image(source)
             yield Argument("CREATE_IMAGES", image, shown, show(image))
+        # `cluster`, `npipe` and what newer Engines have: by its type alone, so that who lists it means all of it.
         elif kind not in {"volume", "tmpfs"}:
             yield option(given, place.below("Type"), kind or "none")
         elif source.startswith(_PATHS):

@@ -56,9 +56,12 @@ def path(text: str) -> str:
     """
     if not bounded(text).startswith("/"):
         return text
+    # `normpath` keeps two slashes in front, as POSIX lets systems do; on Linux they are one.
     return posixpath.normpath("/" + text.lstrip("/"))
 
 
+# Where two readers part a name in different places, one image is judged and another one pulled. So this is the very
+# grammar by which the Engine reads, and what does not fit it has no normal form.
 # The grammar of references (github.com/distribution/reference).
 _DOMAIN = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[A-Fa-f0-9:]+\])(?::[0-9]+)?"
 _PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -67,6 +70,7 @@ _REFERENCE = re.compile(
     r"(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?"
     r"(?:@([A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9A-Fa-f]{32,}))?"
 )
+# The Engine takes any beginning of an id that no other one has, of three digits too, and `face` is a good name as well.
 _ID = re.compile(r"(?:sha256:)?[0-9a-f]{1,64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DEFAULT_DOMAIN = "docker.io/"
@@ -150,6 +154,7 @@ def repository(name: str) -> str:
 
 def capability(text: str) -> str:
     """Write a capability in capitals and without `CAP_`."""
+    # In capitals as the Engine does it: there, too, the long s (U+017F) becomes an `S`, and what it spells works.
     return quote(text.upper().removeprefix("CAP_"))
 
 

@@ -39,6 +39,8 @@ MOUNT_OPTION = re.compile(
     r"|(?:size|mode|uid|gid|nr_inodes|nr_blocks|mpol)=[A-Za-z0-9%:,-]*)"
 )
 """Options of a file system in memory that stay within it."""
+# The kernel keeps these for each namespace: with a network and shared memory of its own, a container sets its own.
+# Where it shares them with the host or with another container, the same names set theirs.
 _NET_SYSCTL = re.compile(r"net\.[A-Za-z0-9_.-]+")
 _IPC_SYSCTL = re.compile(
     r"kernel\.(?:msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced)"

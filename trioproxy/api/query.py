@@ -18,6 +18,8 @@ _KEPT: Final = frozenset(
 )
 
 
+# The Engine merges a body of type form into these parameters, and lets the body win. Such bodies are refused with the
+# head (`http.request`), so what is read here is all that a handler will see.
 def parse(query: bytes) -> list[tuple[str, str]]:
     """Split a query. Raises `BadTarget` where handlers would read it in two ways."""
     if query.count(b"&") >= MOST_PAIRS:

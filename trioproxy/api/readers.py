@@ -45,6 +45,8 @@ HARMLESS_CAPS: Final = frozenset((
 ))  # fmt: skip
 """What every container has by default, but `MKNOD`: see `nodes`."""
 
+# Others send what a container prints away: the Engine connects as root to addresses among their options, and reads
+# files that these name; some use credentials of its own cloud.
 HARMLESS_LOGS: Final = frozenset({"", "json-file", "local", "none", "journald"})
 WITHOUT_DEVICES: Final = frozenset({"crun", "io.containerd.runc.v2", "runc"})
 """Runtimes that look at no name of an environment."""
@@ -97,12 +99,14 @@ def _build_tag(_: Given, found: Finding) -> Iterator[Argument]:
 
 def _pull(_: Given, found: Finding) -> Iterator[Argument]:
     text = text_of(found.value)
+    # `-` is the body itself. All else is an address, to which the Engine connects by `http` where it has no scheme.
     if found.place.path == "fromSrc":
         source = normal.url(text)
         value, place = f"src:{normal.quote(source)}", found.place.shown
         yield Argument("PULL_IMAGES", value, place, show(source))
         return
     tag = text_of(found.parent.get("tag"))
+    # Without a tag the Engine pulls all tags of the name; a colon at its end it cuts off.
     value = normal.tagged(text.removesuffix(":"), tag, every=True)
     yield _image_argument("PULL_IMAGES", found.place.shown, value)
 
@@ -171,6 +175,9 @@ def _device_requests(_: Given, found: Finding) -> Iterator[Argument]:
     for index, wanted in enumerate(structs_of(found.value)):
         driver = text_of(wanted.get("Driver"))
         groups = list_of(wanted.get("Capabilities"))
+        # CDI is a driver, too, whose devices are names of specs on the host, and a spec can bring mounts and hooks
+        # along. So `gpu` is only what asks for nothing else, group by group, of NVIDIA's driver or of whichever the
+        # Engine takes.
         is_gpu = (
             driver in {"", "nvidia"}
             and bool(groups)
@@ -210,6 +217,9 @@ _HARMLESS_SECURITY: Final = frozenset(
 
 def _security_value(text: str) -> str:
     """Write an option of security as `name:value`; empty if it is harmless."""
+    # Three spellings: `name=value`, `name:value` of older clients, and bare words, of which `disable` is one of
+    # SELinux. What is given by default can be taken back: `no-new-privileges=false` undoes what a daemon has set for
+    # all.
     if text in {"no-new-privileges", "writable-cgroups"}:
         text = f"{text}=true"
     elif text == "disable":
@@ -227,6 +237,9 @@ def _security_value(text: str) -> str:
     return "" if item in _HARMLESS_SECURITY else item
 
 
+# Here an empty list is not the same as none. Null leaves the Engine's own lists in place; any list takes their place,
+# so `[]`, which `--security-opt systempaths=unconfined` sends, hides and protects nothing. With `/proc/sys` not in it a
+# container writes `core_pattern`: the program that the kernel of the host starts as root when a process crashes.
 def _uncovered(paths: frozenset[str], word: str) -> "Reader":
     def read(_: Given, found: Finding) -> Iterator[Argument]:
         if not paths <= frozenset(texts_of(found.value)):
@@ -279,6 +292,7 @@ def _each(variable: str, value: str) -> "Reader":
 
 
 def _runtime(_: Given, found: Finding) -> Iterator[Argument]:
+    # One that the daemon has configured, or a program: `io.containerd.x.v1` starts `containerd-shim-x-v1` of its PATH.
     name = text_of(found.value)
     if name:
         value, place = normal.quote(name), found.place.shown
@@ -302,6 +316,7 @@ def _publish_all(_: Given, found: Finding) -> Iterator[Argument]:
 
 
 def _exec_command(_: Given, found: Finding) -> Iterator[Argument]:
+    # What a program makes of its arguments no list can say: who lists a shell lists every command.
     for word in texts_of(found.value)[:1]:
         # One word may hold a whole command line, and that a token.
         value, place = normal.quote(word), found.place.at(0).shown
@@ -330,6 +345,9 @@ def _environment(given: Given, found: Finding) -> Iterator[Argument]:
             )
 
 
+# The runtimes of three makers take names in an environment as a request: for devices, and NVIDIA's for libraries and
+# tools of the host as well. `none` and `void` ask for nothing. Whether the default runtime is one of these only the
+# Engine can say (`things`): so without a runtime such a name is harmless where that is not.
 _MAKERS: Final = frozenset({"AMD_", "HABA", "NVID"})
 _GIVES_DEVICES: Final = re.compile(
     r"NVIDIA_(?!VISIBLE_DEVICES=(?:none|void)?\Z)|(?:AMD|HABANA)_VISIBLE_"

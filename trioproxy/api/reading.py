@@ -110,6 +110,7 @@ def _always(
     given: Given, body: Mapping[str, Json], values: Mapping[str, str]
 ) -> Iterator[Argument]:
     """What is asked for without a word: a default user, the name in a path."""
+    # Who names no user gets the container's, which mostly is root: saying nothing asks for something here.
     if given.operation.name == "ContainerExec" and not body.get("User"):
         yield Argument("EXEC_USERS", DEFAULT_USER, "User", DEFAULT_USER)
     if given.operation.name == "ImagePush":
@@ -123,6 +124,8 @@ def _ask_query(given: Given, pairs: list[tuple[str, str]]) -> Iterator[Argument 
     operation = given.operation
     values: dict[str, Json] = {}
     for key, value in pairs:
+        # Of a key that is there twice the Engine takes the first value, here and there all of them; a form of reading
+        # it wrong would be an image that was judged and another that is pulled.
         if key in values and key in operation.query and key not in operation.many:
             raise BadTarget(f"{show(key)} is in the query twice")
         values.setdefault(key, value)

@@ -74,6 +74,9 @@ _HOLDING: Final = frozenset({dict, list})
 _MOST_KNOWN: Final = 4096
 """Names whose rules are known without folding them: the API has 600."""
 
+# Rules go by names and not by paths, for answers are many and grow: a path that is missing in a table would show a
+# secret, while a name that is hidden in one place too many hides a harmless text. Where a name is harmless in some
+# objects (`Path`, `Description`), its rule looks at what stands beside it to tell which this is.
 Hide = Callable[[Json, Mapping[str, Json]], Json]
 """What stands for a value, beside the object that holds it."""
 
@@ -110,6 +113,8 @@ class Redaction:
 
         It is a copy of what is on the way to that, or the very value if all of it is told.
         """
+        # For each element of lists of thousands: a name is folded once and then looked up, and what is told in full is
+        # the very object that came, so that nothing is copied, and written anew, that hides nothing.
         known = self._known
         if isinstance(value, dict):
             fields: dict[str, Json] | None = None

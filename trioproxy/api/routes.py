@@ -612,6 +612,8 @@ def _check(endpoints: tuple[Endpoint, ...]) -> None:
             raise AssertionError(f"{one.method} {one.template} {lie}")
         if one.section in roaming and one.touch is not Touch.ANY:
             raise AssertionError(f"{one.section}: others reach any objects")
+        # A file grants operations, and some have several routes. These columns are read off the first of them
+        # (`row_of`), so they must be true of each; whoever may use one of the routes may use all.
         columns = (one.touch, one.names, one.bound, one.powers)
         if said.setdefault(one.operation, columns) != columns:
             raise AssertionError(
@@ -634,6 +636,10 @@ def _lies_of_objects(one: Endpoint) -> Iterator[str]:
 
 
 def _lies_of_power(one: Endpoint) -> Iterator[str]:
+    # A row is believed: what its columns leave out nobody else looks for. So each of these is two columns that cannot
+    # both be true. A letter of `reach` that is missing would let who is limited into a container that has more than his
+    # limits; `-` for what tells secrets would pass them beside `REDACT`; a root without a bound would stay open beside
+    # lists.
     reach, by_get = one.powers.reach, one.method in {"GET", "HEAD"}
     has_container = Kind.CONTAINER in one.kinds
     if reach not in {"-", "h"} and not has_container and not one.is_podmans:
@@ -765,6 +771,10 @@ def _routes(group: list[Endpoint]) -> _Routes:
     return _Routes(re.compile("|".join(map(_pattern, group))), group)
 
 
+# The whole template decides, from its end: where a name takes slashes, `/containers/prune/start` starts what is called
+# `prune`, and `/images/load/push` pushes `load`. The Engine's `.*` also fits an empty name, and each id begins with
+# that (`DELETE /networks/`): such a path is no route here. `.` leaves out an end of a line in Go and in Python; `$`
+# does not mean the same in both, so paths are matched in full.
 def _pattern(endpoint: Endpoint) -> str:
     parameter = ".+" if endpoint.takes_slashes else "[^/]+"
     literals = re.split(r"\{[^}]*\}", endpoint.template)
@@ -808,6 +818,8 @@ def match(method: str, target: Target) -> Endpoint | None:
     template = endpoint.template if endpoint else ""
     if target.path.endswith("/") and not template.endswith("/"):
         raise BadTarget(f"no route ends in a slash here: {target.shown[-64:]!r}")
+    # Docker's router matches the decoded path and Podman's the encoded one, so that a `%2F` makes two routes of one
+    # path. Where it stands in a name that takes slashes they mean the same.
     if target.encoded_slash and not (endpoint and endpoint.takes_slashes):
         raw_path = target.raw.partition(b"?")[0]
         raise BadTarget(f"no route takes an encoded slash here: {raw_path[:64]!r}")

@@ -21,15 +21,22 @@ _PLAIN_PATH = re.compile(rb"/[A-Za-z0-9_.~/!$&'()*+,;=:@-]*")
 # Visible ASCII only (Go takes raw bytes from 0x80 on, h11 does not), and escapes that are whole.
 _BAD_RAW_PATH = re.compile(rb"[^!-~]|#|%(?![0-9A-Fa-f]{2}).{0,2}", re.DOTALL)
 _BAD_QUERY = re.compile(rb"[^!-~]|#")
+# A redirect is no harm by itself, but the path that was asked for is not the one that would be served: who follows it
+# comes back with another request, and whoever cleans in front of the Engine makes it one that nobody judged.
 # What gorilla/mux would answer with a redirect to a cleaned path, and control bytes.
 _BAD_PATH = re.compile(r"[\x00-\x1f\x7f]|//|(?<=/)\.{1,2}(?=/|\Z)")
 _LIKE_A_VERSION = re.compile(r"v[0-9.]+")
+# By an older version a start takes a `HostConfig` that replaces the one that was judged, and a container's files are
+# copied out by another route. `v1.045`, `v01.45` and `v1.45.` are 1.45 to the Engine and other texts to all who compare
+# them, in front of this proxy or behind it.
 # From 1.24 on, the lowest that a supported Engine can be told to accept; written in one way only.
 _VERSION = re.compile(r"v1\.(?:2[4-9]|[3-9][0-9]|[1-9][0-9]{2})")
 # Podman's own routes have Podman's versions: numbers alone, as its client writes them.
 _LIBPOD_VERSION = re.compile(r"v(?:0|[1-9][0-9]{0,2})(?:\.(?:0|[1-9][0-9]{0,3})){1,2}")
 # By the first digit of the version Podman chooses between two sets of these routes.
 _MANIFESTS = re.compile(r"libpod/manifests(?:/|\Z)")
+# What goes on is written anew from what was matched, and never the client's own bytes: whatever he escaped, the Engine
+# reads the path that was judged.
 _KEPT = frozenset(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/!$&'()*+,;=:@"
 )

@@ -81,6 +81,8 @@ class _Hole:
     def is_in(self, version: _Version) -> bool:
         """Whether a version has it: one of a line that was mended by its mended one, others
         by the newest of these."""
+        # A hole is mended in each line of releases that is kept: 1.2.8 is mended where 1.3.0 is not, which is newer. A
+        # line that has no mended release is as old as its number: below the newest mended one it has the hole.
         mended = sorted(map(_parse, self.fixed))
         own = [one for one in mended if one[:2] == version[:2]]
         return version < (own or mended)[-1]

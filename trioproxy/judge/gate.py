@@ -155,6 +155,10 @@ def go_on(judging: Judging, answer: Answer = None) -> Need | Found | None:
 class Form:
     """What a gate decides of how requests go on, and their answers, whatever is in them."""
 
+    # A verdict keeps the form in which its request went on. After a reload a creation whose body is still on its way
+    # passes only if the gate of now would send it in the same form (`replay._goes_on_as_now`): one that is half sent
+    # with `MKNOD`, or with another owner's label, cannot be called back. Lists are not compared, for what they say is
+    # judged anew.
     drops_nodes: bool
     limits_fills: bool
     proxy_socket: str
@@ -432,6 +436,12 @@ _LEARNS: Final = Decision(allowed=True, reason=Reason.LEARNING, rule="learn")
 # --- The judging ------------------------------------------------------------------
 
 
+# The order is part of what is decided. A refusal by the route reads no body, and one by what is asked for asks the
+# Engine nothing: so nobody learns of a stranger's container by asking for more than he may have, and who is refused is
+# no work for the Engine. Volumes are reserved before the Engine is asked about them, and until it has answered the
+# request: between its word that no container has one and the end of the copy nobody else may get it (`fills`). What is
+# made on the way is made last, when nothing but the answer to that can refuse. And nothing is changed before `_form`:
+# each step looks at the request as it was read, so that their order can let nothing pass that was not judged.
 def judging(gate: Gate, request: Request, *, has_body: bool) -> Judging:
     """Judge one request. `has_body`: whether its head announces one.
 
@@ -496,6 +506,8 @@ def _unmarked(
         return decision
     from trioproxy.api.redaction import MARKER, holds_marker
 
+    # The bytes as they came, before any table reads them: a service or a config, of which no table here knows the
+    # fields, can be written back with the marker in it as well as a container can.
     is_held = holds_marker(request.target.query)
     if not is_held and has_body and endpoint.takes_definitions:
         raw = yield NeedRaw()
@@ -516,6 +528,9 @@ def _read(
     Where nothing limits what it asks for, its labels alone are looked at.
     """
     operation, target = request.operation, request.target
+    # Two strictnesses. What is limited or learned is read by the tables as a whole: what they do not know is asked for
+    # by its name, and what has no one reading is refused. A creation that nothing limits is read for its labels alone,
+    # and all else in it goes on as it came: no request fails for a field of which no list speaks.
     is_judged = operation in gate.read_operations
     is_read = operation in BODIES or gate.guards(operation)
     if not is_judged and operation not in MARKED and not is_read:
@@ -626,6 +641,8 @@ def _by_what_it_names(
     `makes`: whether volumes are made that are not there. Only then it says whose they
     are, for somebody else may have made them meanwhile: so they are judged once more.
     """
+    # In the order of the references, up to the first that is refused: the same request gets the same message each time.
+    # A name that the request itself explains (`bridge`) costs no question, and all others together cost one.
     judge = Judge.of(gate.policy, operation) if gate.policy else None
     for one in named.references:
         thing = named.thing_of(one)
@@ -637,6 +654,9 @@ def _by_what_it_names(
         refusal = judge.refuses(one, thing, named.known) if judge else None
         if refusal is not None:
             return named, refusal
+    # Only what passed has volumes made: a refusal leaves nothing behind. The Engine gives back what it has under a
+    # name, whatever options a creation sends, so a volume that somebody else made meanwhile comes back as his, and is
+    # refused.
     if makes and named.has_to_make:
         named = named._replace(known=(yield NeedMade()))
         return (yield from _by_what_it_names(gate, operation, named, makes=False))

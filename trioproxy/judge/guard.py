@@ -79,6 +79,9 @@ def refuses_route(guard: Guard, request: Request) -> Decision | None:
         name = new_name(request.target.query)
         if name in guard.names:
             return _refuse(f"to call a container {show(name)}, as a policy is,")
+    # A connect has the network in its path and the container in its body, a creation has networks in its body, and a
+    # build of the classic builder has one in its query. What stands there may be a name, an id or the beginning of one,
+    # and nobody has asked the Engine yet: so what may be ours is refused, and not what is.
     texts = [request.parameter] if operation == "NetworkConnect" else []
     if operation == "ImageBuild":
         pairs = query.parse(request.target.query)

@@ -34,6 +34,9 @@ LONG: Final = 3.0
 """Seconds: who runs for so long, by the words of a list, was there before a connection that
 is younger."""
 
+# The list of containers tells no time of a start, only words as `Up 3 seconds`, `Up About a minute`. Who has been up
+# for `LONG` by them was there before a connection that is younger, and needs no second question. Of all others the
+# Engine is asked since when they are on the network, `Up Less than a second` among them.
 _FOR_LONG: Final = re.compile(
     r"Up (?:(?:[3-9]|[1-5][0-9]) seconds"
     r"|About an? (?:minute|hour)|[1-9][0-9]* (?:minutes|hours|days|weeks|months|years))\b.*"

@@ -264,6 +264,11 @@ def ways_of(policy: Policy) -> tuple[Way, ...]:
     )
 
 
+# Three kinds, for they depend on different things. An operation is a way by itself, whatever is listed, where nothing
+# limits what it asks for or what it reaches. An item is one where an open operation can ask for it, or reaches into who
+# has it: that is said of each item alone. And binds are one in pairs: a client leaves a link in the one and has the
+# other bound. Whoever adds an item asks the second of it, and the third of it beside all others (`Planted.leading`),
+# and need not judge the file anew; so an item that could close a way would make `review.adding` lie.
 def ways_by_operation(policy: Policy, opened: tuple[Endpoint, ...]) -> Iterator[Way]:
     """The ways that operations are by themselves, one each; of what is listed it counts
     whether there is such an item at all."""
@@ -407,6 +412,10 @@ def _by_nodes(policy: Policy) -> str:
     return ""
 
 
+# A container may make a node of the host's disk, by a capability that all have by default, and cannot open it; the
+# Engine, which is root and not confined, opens it as it packs the container's files (`api.nodes`). With that capability
+# taken away, a node can come from three other places: a list that gives the capability back, a file system of a
+# network, on which is what its server says, and an image of which the client chooses what is in it.
 _NODES: Final = "opens nodes of the host's disks"
 _MAKING_NODES: Final = (
     *(("CREATE_CAPS", "MKNOD"), ("CREATE_CAPS", "ALL")),
@@ -559,6 +568,8 @@ def _only_for(policy: Policy) -> str:
 def _conditions(policy: Policy) -> Iterator[str]:
     opened = policy.opened_operations
     if "ContainerCreate" in opened:
+        # What no file can say: where the client itself runs, who may write above its binds, what volumes and networks
+        # of others lead to. These stand beside the verdict and never count in it: a reviewer knows them, and we do not.
         yield "runs only in containers or elsewhere"
         binds = policy.limits.by_variable.get(BINDS)
         if binds and not all(any(_shared_by(item)) for item in binds.patterns):

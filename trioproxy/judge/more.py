@@ -74,6 +74,10 @@ def opened_silently(old: Policy, new: Policy) -> Iterator[tuple[str, str]]:
         yield REDACT_VARIABLE, f"{REDACT_VARIABLE}={NONE}"
 
 
+# Policies are compared by what they decide, and there are endlessly many paths. A row is decided once for all of its
+# own, so that rows are compared one by one. What no row has stands for a newer Engine's routes: one made-up template
+# for each section and method will do, as a section decides on all of them alike. And a route that a file names is asked
+# about with a segment that nobody wrote in the place of its parameters, beside one for each word that refuses.
 def _routes_beyond(old: Policy, new: Policy) -> Iterator[str]:
     """The routes that pass by `new` alone: of the table, newer ones, and those they name."""
     for endpoint, decision in new.rows.items():

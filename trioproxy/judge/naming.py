@@ -54,6 +54,10 @@ class Judge:
         if reference.is_filter:
             return self._filters_by(reference, thing)
         return (
+            # From the thing to what hangs on it: is it listed; has it more than a creation may ask for, where one
+            # reaches into it; are the volumes that it mounts listed, and within the limits; does it join, by a name,
+            # what has that name by now. Each is a way around the one before: a listed container may mount a stranger's
+            # volume, or be started onto his network.
             _by_list(self._outside(reference, thing))
             or _by_list(self._beyond_limits(reference, thing, known))
             or self._mounted(reference, thing, known)
@@ -68,6 +72,8 @@ class Judge:
 
     def _filters_by(self, reference: Reference, thing: Thing) -> Decision | None:
         """Answer as the Engine does where it has nothing, for what is not listed."""
+        # The Engine answers a list `before=NAME` with 200 where it has such a container and with 404 where not: any
+        # other answer than its 404 would tell a stranger's name from one that nobody has.
         if self.objects.holds(thing):
             return None
         return not_there(Missing(404, f"No such container: {reference.text}"))

@@ -135,6 +135,8 @@ class Verdict:
         asked = self.asked
         arguments = (*asked.arguments, *asked.told) if asked is not None else ()
         removed = self.removals.size if self.removals is not None else 0
+        # Four bytes a character, for one outside of the first 65,536 has Python keep its whole text so; and 512 for the
+        # objects that hold them.
         return removed + sum(
             512 + 4 * (len(one.value) + len(one.place) + len(one.shown))
             for one in arguments

@@ -130,6 +130,7 @@ class Powers:
         self._opened = tuple(
             OPERATIONS[one][0] for one in sorted(policy.opened_operations)
         )
+        # Backwards: of several ways by one operation or item the first is told, as in the verdict.
         self._doors = {w.operation: w.why for w in self.ways[::-1] if w.grant is None}
         self._items = {w.grant: w.why for w in self.ways[::-1] if w.grant is not None}
 

@@ -103,6 +103,7 @@ class Prune(NamedTuple):
                 state = value.get("State")
                 return state in _STOPPED and self.is_older(value.get("Created"))
             case Kind.NETWORK:
+                # No prune of the Engine takes these, but a delete by name does, and that is what goes on in its place.
                 is_special = value.get("ConfigOnly") or value.get("Ingress")
                 return (
                     not is_special
@@ -157,6 +158,8 @@ class Removals(NamedTuple):
 def prune_of(kind: Kind, version: str, raw_query: bytes, objects: Objects) -> Prune:
     """Read what a prune asks for. Raises `BadTarget` for what the Engine refuses, or may read otherwise."""
     filters = query.filters(raw_query)
+    # To a client that speaks an older API the Engine still gives the older prune, which takes volumes with names, too;
+    # who names no version speaks the newest.
     if kind is Kind.VOLUME and (minor(version) or REMOVES_NAMED) < REMOVES_NAMED:
         filters["all"] = filters.get("all", frozenset()) | {"true"}
     for name, values in filters.items():

@@ -193,6 +193,8 @@ def find(  # noqa: PLR0913  what of a policy counts, each by its name
         # Of a volume that is made it counts later that it was not there before.
         is_made = filled and operation == "VolumeCreate"
         counts = bool(names) or is_made
+        # Without lists of objects that alone is looked for which limits or fills need: images that may be named by an
+        # id, and volumes of which it counts who has them. What limits neither asks the Engine nothing.
         finders = FINDERS if objects else OF_IMAGES | (OF_VOLUMES if counts else set())
         found = _in_what_is_asked(operation, asked, finders, objects=objects)
         if network and operation in _REPLACED:
@@ -258,6 +260,13 @@ def new_name(raw_query: bytes) -> str:
 # --- Bodies and queries -----------------------------------------------------------
 
 
+# How what was judged is what is meant, by kind. A container goes on by its full id, which no other one ever gets. A
+# network's name is the key of a map and what inspect shows, so it stays, and the id stands beside it (`NetworkID`): the
+# Engine joins that one or none. An image is judged by its name, without asking: whatever has that name when the Engine
+# looks is what the file lists. An id says nothing that a file could list, so the Engine is asked for its names, and the
+# id goes on in full. A volume has no id. Its name stays, and what is under it is held in other ways: one that a
+# creation needs is made before it (`NeedMade`), others wait for its end (`proxy.reservations`), and what a container
+# has mounted stays the volume that it was.
 _CONTAINER_MODE: Final = "container:"
 
 
@@ -375,6 +384,9 @@ def _network_instead(asked: Asked, network: str) -> Iterator[Reference | Edit]:
     given = map_of(
         map_of((asked.body or {}).get("NetworkingConfig")).get("EndpointsConfig")
     )
+    # Clients say the bridge in many ways: `docker` as `NetworkMode: default` and as an endpoint called `default` as
+    # well, others once, or not at all. The Engine takes both places together. So each that means the bridge is changed,
+    # and what an endpoint of it says (aliases, an address) goes to the network that takes its place.
     usual = [name for name in given if name in USUAL]
     is_usual = text_of(_host(asked).get("NetworkMode")) in USUAL
     if not is_usual and not usual:

@@ -93,6 +93,10 @@ def _kept_of(
 
         # Ids are left, by which nothing can be judged by other lists.
         return Listed(need.prune) if verdict.form.objects == gate.objects else UNREAD
+    # By how the body was read when it went on. As a whole: its arguments and names are here, as words, and any limits
+    # can judge them; only where objects were not looked for then, and are now, it has to be here itself. For its labels
+    # alone: it is read anew if it is here. If it is not, it has happened where all of it is at the Engine and no
+    # objects are listed; else nobody knows what it names, or what is still to come, and it ends.
     asked, named = verdict.asked, verdict.named
     is_judged = verdict.operation in gate.read_operations
     if asked is not None and (asked.is_whole or not is_judged):

@@ -306,6 +306,9 @@ class Policy:
             is_any, is_open = True, method not in READING
         else:
             is_any = endpoint.is_unconfined
+            # No variable limits what a `PUT .../archive` writes, but lists of containers say into what. So it is a door
+            # beside `CREATE_*` alone, where it writes into anybody's, and none beside lists, where what it reaches is
+            # judged.
             is_held = bool(self.objects) and endpoint.is_held_by_objects
             is_open = endpoint.is_unlimitable and not is_held
         if self.objects and is_any:

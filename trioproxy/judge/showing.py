@@ -307,6 +307,8 @@ class Showing:
             return _LEFT_OUT
         actor = map_of(value.get("Actor"))
         attributes = map_of(actor.get("Attributes"))
+        # The labels of a container stand among an event's attributes, its own and its image's, and nothing says which
+        # are which: so nothing is judged by them. The name counts as it was when it happened, for a rename tells two.
         told = text_of(actor.get("ID"))
         name = told if kind is Kind.VOLUME else text_of(attributes.get("name"))
         action = text_of(value.get("Action"))

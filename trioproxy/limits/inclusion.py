@@ -137,6 +137,7 @@ def is_included(inner: Language, outer: Language) -> bool:
             following = list(narrow.after(place, char))
             if not following:
                 continue
+            # By the work: each outer place that is followed counts, so that the bound is one of time.
             steps += 1 + len(others)
             if steps > MOST_STEPS:
                 return False

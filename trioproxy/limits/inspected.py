@@ -59,6 +59,8 @@ def _of_container(value: Mapping[str, Json]) -> Iterator[Argument]:
         # What it has from another container stands among its mounts alone.
         kept = list_of(given.get("Mounts"))
         host["Mounts"] = [*kept, *_bound(value.get("Mounts"))]
+    # Asked for by itself it takes a protection off, and is refused where it is not listed. Derived, it is told already
+    # by what it follows from, and a container that was made within a file would not be within it.
     derived = frozenset({"label:disable"} if _is_unlabelled(given) else ())
     for one in _asked("ContainerCreate", {"HostConfig": host}):
         if one.variable != "CREATE_SECURITY" or one.value not in derived:

@@ -134,6 +134,7 @@ def _bound(patterns: "Iterable[Pattern]", *, is_written: bool = False) -> "Tree"
     return places.Tree(
         name
         for pattern in patterns
+        # Of each bind the folder and all in it, by every name that these have.
         # A socket that is mounted is one to connect to, and not a file to write.
         if pattern.text != PROXY
         for bind, is_read_only in places_of(pattern)
@@ -175,6 +176,10 @@ class Limits:
     """All variables that limit, set or not."""
 
     def __post_init__(self) -> None:
+        # A variable of a limited family that is not set is a `Limit` that lists nothing, and so refuses all that has a
+        # value: a variable that a later version brings is closed in each file of today. `only_when_set` are those of
+        # which every request has some value, as images and commands: closed like the others, they would close the
+        # operation.
         families = frozenset(VARIABLES[one].family for one in self.by_variable)
         unset = {
             one.name: Limit(variable=one.name)
@@ -246,6 +251,8 @@ class Limits:
             return False
         if argument.unless_default:
             return not limit.allows(argument.value)
+        # An id in full can only be itself: where the list has it, nobody has to be asked. A part of one can be a name
+        # as well.
         is_whole = len(argument.value) == _OF_WHOLE_ID
         return not (is_whole and limit.allows(argument.value))
 
@@ -262,6 +269,8 @@ class Limits:
         limit = self.limit_of(argument.variable)
         if limit is None or any(map(limit.allows, (*thing.names, *_ids(thing.id)))):
             return None
+        # `@built` goes by what answers of builds and commits told through this policy (`proxy.built`), and by nothing
+        # that an image says of itself: its names and labels are its builder's to choose.
         if thing.is_built and limit.lists(BUILT):
             return None
         shown = f"{argument.shown} ({', '.join(thing.names[:3]) or 'without a name'})"

@@ -93,6 +93,7 @@ class _Ranges:
         listed.sort(key=lambda one: one[0].first)
         self._listed = listed
         self._firsts = [ports.first for ports, _ in listed]
+        # The latest end so far: whether one of all that begin no later ends late enough is one comparison.
         self._lasts = list(accumulate((ports.last for ports, _ in listed), max))
         self._random = next((one for one in listed if not one[0].first), None)
 

@@ -70,6 +70,7 @@ def mark(operation: str, asked: Asked, owner: str) -> Asked:
     if body is None and operation == "VolumeCreate":
         body = {}  # the Engine does without; it makes nothing of other creations then
     places = list(_places(operation, body)) if body is not None else []
+    # The very value that it would get passes: updaters make a container anew with the labels that they inspected.
     # An empty one claims nothing: another proxy in front of this one gives it.
     claims = next(
         _claims(operation, asked, [one for _, one in places], {owner, ""}), ""

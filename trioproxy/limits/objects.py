@@ -155,6 +155,10 @@ class Objects:
         """Whether it counts which labels of a container are its image's."""
         if not self.by_kind:
             return False
+        # A label counts only if the image does not have it, and to ask about an image is a round trip. So a container
+        # is judged with nothing known of its image, where no label counts, and as if that had none, where each does:
+        # only where the two differ the image decides. A list of thousands has few such, and `may_show` drops strangers
+        # in the same way.
         held = self.by_kind[Kind.CONTAINER].holds
         return not held(thing) and held(thing.inheriting({}))
 
@@ -369,6 +373,8 @@ def _fits(item: str, more: str = "") -> Callable[[str], re.Match[str] | None]:
 
 def _items(name: str, value: str | None, source: str) -> tuple[str, ...]:
     if value is None:
+        # Unset beside another one: on the networks of every Engine a container is without a word, and could not start
+        # else.
         return (OWN, *(NETWORKS_OF_ALL if OBJECTS[name] is Kind.NETWORK else ()))
     items = tuple(value.split(",")) if value else ()
     if "" in items or (ANY in items and len(items) > 1):

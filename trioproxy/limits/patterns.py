@@ -226,6 +226,8 @@ def image_of(text: str, *, is_pulled: bool = False) -> Words:
         hashed: Word = ("@", *with_stars(digest, _DIGEST_STAR))
         return Words(*joined(tagged if tag else name, (hashed,)))
     if tag == "*":
+        # Any tag: also none, as beside a digest, and `repo:*` itself, which a pull without a tag asks for
+        # (`normal.tagged`).
         names = (*name, *tagged, *joined(name, ((":*",),)))
         return Words(*names, *joined(names, (("@", others("@")),)))
     return Words(*tagged)

@@ -149,6 +149,9 @@ class Tree:
 
     def meets(self, one: Place) -> bool:
         """Whether something of a place is in one of these, as `Place.meets` says of each."""
+        # All nodes are followed that the place may be at: a star in it, or in one of the tree, leads to several. What
+        # stands for all below a folder is met as soon as the place goes on from there; a place that is itself all below
+        # one is met by whatever the tree has further down.
         nodes = [self._root]
         for word in one.segments:
             if any(node.is_below for node in nodes):
@@ -239,6 +242,9 @@ def _renamed(one: Place, links: Links) -> Iterator[Place]:
     if is_literal(first) and first not in _FIRST:
         return
     for name, of in links.items():
+        # Two cases. What lies below a link lies below its other name, too, by the same segments behind it. And who has
+        # all below a folder in which the link is (`/var`, of `/var/run`) has what the link leads to, and all below
+        # that.
         depth = len(name.segments)
         if not _all_meet(one.segments, name.segments):
             continue

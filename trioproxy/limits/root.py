@@ -134,6 +134,8 @@ def _of_word(word: Word, *, is_read_only: bool) -> str:
         inside = places.names(given.inside, links) if itself else ()
         if not any(map(_tree().meets, (*itself, *inside))):
             continue  # nearly always, and none of them need be tried
+        # A bind is root in three ways: as such a place, by lying in one, and by holding one. Who binds `/var` has
+        # `/var/lib/docker`. A folder for reading is held to the same, for keys are read.
         for tree, place in _TREES.items():
             if is_read_only and tree in _IN_LOG:
                 continue

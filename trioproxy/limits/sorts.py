@@ -204,6 +204,7 @@ def _may_be(item: str, value: str) -> bool:
     """Whether an item, with a `*` in it or without, fits a value, or any that begin so."""
     if value.endswith(":"):
         return item.startswith(value)
+    # The item against the value that is known, for it is the item that may hold a star: `pid:*` lists `pid:host`.
     return bool(re.fullmatch(expression(with_holes(item, TAG)), value))
 
 
@@ -263,6 +264,8 @@ def _bind(text: str, proxy: str, _: Family) -> Words:
         raise Bad("no mode but :ro", f"write {path} or {path}:ro")
     words = path_of(path, HOLE)
     read_only = joined(words, ((READ_ONLY,),))
+    # What stands for several paths leaves sockets of engines out: who writes `/run/app/*` means files, and a socket
+    # that turns up there later would be the Engine itself. Written out it is listed, and told as root.
     is_one = all(map(is_literal, words))
     return Words(*(() if mark else words), *read_only, spares_sockets=not is_one)
 
@@ -514,6 +517,7 @@ def _option(text: str, _: str, family: Family) -> Words:
         raise Bad("a * in a name", "list the fields one by one")
     if mark:
         return Words(*joined(((f"{item}=",),), with_holes(value, TAG)))
+    # By its name alone an option is listed at any value: asked for without one, with an empty one, with one.
     return Words((item,), (f"{item}=",), (f"{item}=", REST))
 
 

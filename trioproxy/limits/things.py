@@ -263,6 +263,9 @@ BUILT_IN: Final = frozenset({"", "bridge", "default", "host", "none"})
 
 
 def _unpinned(settings: Mapping[str, Json]) -> list[str]:
+    # An endpoint that has an id joins that network or none. One that has a name alone, as containers have that were
+    # made around the proxy and not started yet, joins whatever is called so at its start: that is judged when somebody
+    # starts it.
     networks = map_of(settings.get("Networks"))
     return [
         name
@@ -352,6 +355,7 @@ def _engine(value: Mapping[str, Json]) -> Thing:
 
 def _seccomp(options: list[str]) -> Iterator[str]:
     for option in options:
+        # `name=seccomp,profile=builtin`. An Engine without seccomp has no such line, and so no such default.
         name, *words = option.split(",")
         if name == "name=seccomp":
             yield from (w.removeprefix("profile=") for w in words)
