@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from tests.fakes import FakeEngine, response, settle
 from tests.proxy.conftest import Proxy
-from trioproxy.commands import enforce
+from trioproxy.commands.serving import Gates, Serving
 
 HEALTH = "/_trioproxy/health"
 
@@ -50,11 +50,12 @@ async def test_it_names_a_folder_of_policies_that_cannot_be_read_again(
     proxy.fake.stop()
     client = await proxy.connect()
 
-    def add(client: str, path: str) -> enforce.Gates:
+    def add(client: str, path: str) -> Gates:
         raise AssertionError(f"{client} of {path} is no policy")
 
+    serving = Serving(server=proxy.server, policies={}, add=add, beside=nursery)
     for newer in (', "newer": "refused"', ""):
-        await enforce._look_for_policies(proxy.server, {}, add, nursery, trio.Lock())
+        await serving.look_for_policies()
         await client.ask(target=HEALTH)
         told = f'{{"engine": "down"{newer}}}\n'
         assert (await client.read_response()).body == told.encode()

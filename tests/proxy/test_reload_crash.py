@@ -9,9 +9,8 @@ import trio
 
 from tests.patience import PATIENCE
 from tests.proxy.conftest import OPEN, Proxy, Start
-from trioproxy.commands import enforce
-from trioproxy.commands.enforce import Gates, NewPolicy
 from trioproxy.commands.recording import open_record
+from trioproxy.commands.serving import Gates, NewPolicy, Serving
 from trioproxy.proxy.own import Own
 
 
@@ -22,10 +21,17 @@ class Broken(Gates):
         raise ZeroDivisionError
 
 
-async def test_the_old_policy_stays(start: Start) -> None:
+def nobody(client: str, path: str) -> Gates:
+    """Where nothing is to come in."""
+    raise AssertionError(f"{client} of {path} is no policy")
+
+
+async def test_the_old_policy_stays(start: Start, nursery: trio.Nursery) -> None:
     """It is logged with its place, the policy is told as stale, and requests pass as before."""
     proxy = await start(OPEN)
-    await enforce._reload(proxy.server, Broken(env_file="", own=Own(), policies={}))
+    server, broken = proxy.server, Broken(env_file="", own=Own(), policies={})
+    serving = Serving(server=server, policies={}, add=nobody, beside=nursery)
+    await serving.reload(broken)
     assert proxy.server.health.standings[""].words == {"policy": "", "newer": "refused"}
     client = await proxy.connect()
     await client.ask("GET", "/containers/json")
@@ -59,16 +65,16 @@ async def test_what_goes_while_it_is_read_again_does_not_come_back(
         )
         return policies[client]
 
-    look, turn = enforce._look_for_policies, trio.Lock()
-    await look(server, policies, add, nursery, turn)
+    serving = Serving(server=server, policies=policies, add=add, beside=nursery)
+    await serving.look_for_policies()
     assert server.health.standings["app"].fingerprint
     one = policies["app"]
     async with trio.open_nursery() as reading:
         async with one.reading:
-            reading.start_soon(enforce._reload, server, one)
+            reading.start_soon(serving.reload, one)
             await trio.testing.wait_all_tasks_blocked()
             file.rename(tmp_path / "kept")
-            await look(server, policies, add, nursery, turn)
+            await serving.look_for_policies()
             if is_still_read:  # as if it had been read before it went
                 one.env_file = str(tmp_path / "kept")
     assert "app" not in server.gates
@@ -84,7 +90,7 @@ async def test_one_look_at_the_folder_at_a_time(
     server.config = replace(server.config, policies=str(tmp_path))
     for name in ("one", "two"):
         (tmp_path / f"{name}.env").write_text("ALLOW_OPERATIONS=ContainerList\n")
-    policies, held, turn = dict[str, Gates](), trio.Lock(), trio.Lock()
+    policies, held = dict[str, Gates](), trio.Lock()
 
     def add(client: str, path: str) -> Gates:
         policies[client] = Gates(
@@ -97,16 +103,16 @@ async def test_one_look_at_the_folder_at_a_time(
         )
         return policies[client]
 
-    look = enforce._look_for_policies
+    serving = Serving(server=server, policies=policies, add=add, beside=nursery)
     async with trio.open_nursery() as looks:
         async with held:
-            looks.start_soon(look, server, policies, add, nursery, turn)
+            looks.start_soon(serving.look_for_policies)
             while not policies:
                 await trio.testing.wait_all_tasks_blocked(0.01)
             (first,) = policies
             (other,) = {"one", "two"} - {first}
             (tmp_path / f"{other}.env").unlink()
-            looks.start_soon(look, server, policies, add, nursery, turn)
+            looks.start_soon(serving.look_for_policies)
             await trio.testing.wait_all_tasks_blocked(0.05)
     assert list(policies) == [first]
     assert other not in server.health.standings
@@ -120,8 +126,16 @@ class Folder:
     path: Path
     nursery: trio.Nursery
     policies: dict[str, Gates] = field(default_factory=dict)
-    turn: trio.Lock = field(default_factory=trio.Lock)
+    serving: Serving = field(init=False)
     record: str = ""
+
+    def __post_init__(self) -> None:
+        self.serving = Serving(
+            server=self.proxy.server,
+            policies=self.policies,
+            add=self.add,
+            beside=self.nursery,
+        )
 
     def add(self, client: str, path: str) -> Gates:
         """As `enforce` does with `--watch`."""
@@ -141,9 +155,7 @@ class Folder:
 
     async def look(self) -> None:
         """Take in what came and went."""
-        await enforce._look_for_policies(
-            self.proxy.server, self.policies, self.add, self.nursery, self.turn
-        )
+        await self.serving.look_for_policies()
 
 
 @pytest.fixture
@@ -181,11 +193,11 @@ async def test_what_changes_before_the_watch_begins_is_seen(folder: Folder) -> N
     """A file that changes between its reading and the first look at it is read again."""
     file = folder.path / "app.env"
     file.write_text("ALLOW_OPERATIONS=ContainerList\n")
-    one, server = folder.add("app", str(file)), folder.proxy.server
+    one = folder.add("app", str(file))
     one.read_first({})
     before = one.fingerprint
     file.write_text("ALLOW_OPERATIONS=ImageList\n")
-    one.begin(server, folder.nursery)
+    folder.serving.begin(one)
     with trio.fail_after(PATIENCE):
         while one.fingerprint == before:
             await trio.testing.wait_all_tasks_blocked(0.05)
@@ -213,7 +225,7 @@ async def test_a_file_that_is_gone_is_no_failure(folder: Folder) -> None:
     file.write_text("ALLOW_OPERATIONS=ContainerList\n")
     await folder.look()
     file.unlink()
-    await enforce._reload(folder.proxy.server, folder.policies["app"])
+    await folder.serving.reload(folder.policies["app"])
     await folder.look()
     assert folder.proxy.lines_of(" policy-gone ")
     assert not folder.proxy.lines_of(" reload-failed ")
@@ -241,12 +253,12 @@ async def test_many_signals_are_one_reading(folder: Folder) -> None:
     file = folder.path / "app.env"
     file.write_text("ALLOW_OPERATIONS=ContainerList\n")
     await folder.look()
-    one, server = folder.policies["app"], folder.proxy.server
+    one = folder.policies["app"]
     before = one.reads
     async with trio.open_nursery() as reading:
         async with one.reading:
             for _ in range(100):
-                reading.start_soon(enforce._reload, server, one)
+                reading.start_soon(folder.serving.reload, one)
             await trio.testing.wait_all_tasks_blocked()
             file.write_text("ALLOW_OPERATIONS=ImageList\n")
     assert one.reads == before + 1
@@ -271,7 +283,7 @@ async def test_an_owner_that_is_free_again_is_taken(folder: Folder, how: str) ->
         await folder.look()
     else:
         one.write_text(OWNED.format("y"))
-        await enforce._reload(folder.proxy.server, folder.policies["one"])
+        await folder.serving.reload(folder.policies["one"])
     assert folder.policies["two"].policy is not None
     assert not folder.policies["two"].is_stale
 
@@ -305,9 +317,9 @@ async def test_owners_are_judged_as_they_will_be(
     assert owners(folder) == before
     for name, owner in zip("1234", wanted, strict=False):
         (folder.path / f"{name}.env").write_text(OWNED.format(owner))
-    server, policies = folder.proxy.server, list(folder.policies.values())
+    policies = list(folder.policies.values())
     for several in [policies] if together else [[one] for one in policies]:
-        await enforce._reload(server, *several)
+        await folder.serving.reload(*several)
         assert len(set(owners(folder))) == len(before)
     assert owners(folder) == after
     refused = [a for a, b in zip(after, wanted, strict=True) if a != b]

@@ -16,7 +16,7 @@ from trioproxy.proxy.asking import Asking
 from trioproxy.proxy.log import Log
 
 if TYPE_CHECKING:
-    from trioproxy.commands.enforce import Gates
+    from trioproxy.commands.serving import Gates
 
 MODE: Final = 0o600
 SECONDS: Final = 30

@@ -289,20 +289,19 @@ def check_privileges(root: Path = Path("/")) -> str:
 
 
 def read_policy(
-    env_file: str | None,
+    file: str,
     environ: Mapping[str, str],
     read: Callable[[str], str] = lambda path: read_text(locate(path)),
 ) -> tuple[Policy, tuple[str, ...], str]:
-    """Read the policy: the file alone, or the process environment.
+    """Read the policy: the file alone, or, where it has no name, the process environment.
 
     Returns the policy, what to warn about, and where it came from.
     """
-    path = env_file or environ.get("ENV_FILE", "")
-    if not path:
+    if not file:
         return *parse_policy(environ), "environment"
-    policy, warnings = parse_policy_file(read(path), name=path)
+    policy, warnings = parse_policy_file(read(file), name=file)
     ignored = tuple(
-        f"{name} in the environment is ignored: the policy is {path} alone"
+        f"{name} in the environment is ignored: the policy is {file} alone"
         for name in sorted(PERMISSIONS & environ.keys())
     )
-    return policy, (*warnings, *ignored), path
+    return policy, (*warnings, *ignored), file
