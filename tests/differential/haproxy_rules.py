@@ -72,7 +72,7 @@ def rules(front: Front) -> Iterator[str]:
 
 
 def _rule(rule: Rule, is_set: str) -> str:
-    condition = is_set if rule.acts_on else f"!{is_set}"
+    condition = is_set if rule.allows else f"!{is_set}"
     if rule.writes_only:
         condition = f"!METH_GET {condition}"
     if rule.pattern is not None:

@@ -7,7 +7,7 @@ path begins. A variable counts as 1 if its text begins with a whole number other
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 
@@ -50,13 +50,10 @@ def examples_of(endpoint: Endpoint) -> tuple[tuple[str, str], ...]:
 
 @value_class
 class Rule:
-    """One line: where the variable has the value that it acts on, allow or refuse."""
+    """One line: one that allows acts where its variable is set, one that refuses where not."""
 
     variable: str
-    acts_on: bool
-    """The value of the variable that makes the rule act."""
     allows: bool
-    """What the rule answers."""
     pattern: re.Pattern[str] | None
     """How a path begins; None: any path."""
     writes_only: bool = False
@@ -83,7 +80,7 @@ class Incumbent:
     def allows(self, variables: Mapping[str, str], method: str, path: str) -> bool:
         """Whether it lets a request pass; `path` is decoded, a version may lead it."""
         for rule in _fitting(self, method, path):
-            if rule.acts_on == self._is_set(rule.variable, variables):
+            if rule.allows == self._is_set(rule.variable, variables):
                 return rule.allows
         return False
 
@@ -122,57 +119,52 @@ def is_true(value: str) -> bool:
     return _NUMBER.match(value) is not None
 
 
-def _sections() -> Iterator[Rule]:
-    for section in SECTIONS:
-        yield _allow(section, re.escape(section_prefix(section)))
+def _sections(names: Iterable[str]) -> Iterator[Rule]:
+    for name in names:
+        yield _rule(name, re.escape(section_prefix(name)))
 
 
-def _libpod_sections() -> Iterator[Rule]:
-    for variable in LIBPOD_SECTIONS:
-        yield _allow(variable, re.escape(section_prefix(variable)))
+def _verbs(prefix: str, base: str) -> Iterator[Rule]:
+    for verb, words in _WORDS.items():
+        yield _rule(f"{prefix}{verb}", _route(base, words))
 
 
-def _libpod_verbs() -> Iterator[Rule]:
-    for pod, base in (("", "/libpod/containers"), ("POD_", "/libpod/pods")):
-        for verb, words in _LIBPOD_WORDS.items():
-            yield _allow(f"LIBPOD_ALLOW_{pod}{verb}", _route(base, words))
+def _denials() -> Iterator[Rule]:
+    for verb, word in READ_WORDS.items():
+        yield _rule(verb, _route(_PODS_TOO, word), allows=False)
 
 
-def _allow(variable: str, pattern: str) -> Rule:
+def _rule(variable: str, pattern: str, *, allows: bool = True) -> Rule:
     compiled = re.compile(pattern, re.IGNORECASE | re.ASCII)
-    return Rule(variable=variable, acts_on=True, allows=True, pattern=compiled)
+    return Rule(variable=variable, allows=allows, pattern=compiled)
 
 
-def _verb(variable: str, *words: str) -> Rule:
-    return _allow(variable, _route("/containers", words))
+def _route(base: str, words: str) -> str:
+    return f"{base}/[a-zA-Z0-9_.-]+/({words})"
 
 
-def _verb_of_pods(variable: str, *words: str) -> Rule:
-    return _allow(variable, _route(_PODS_TOO, words))
-
-
-def _denial(variable: str, word: str) -> Rule:
-    pattern = re.compile(_route(_PODS_TOO, (word,)), re.IGNORECASE | re.ASCII)
-    return Rule(variable=variable, acts_on=False, allows=False, pattern=pattern)
-
-
-def _route(base: str, words: tuple[str, ...]) -> str:
-    return f"{base}/[a-zA-Z0-9_.-]+/({'|'.join(words)})"
-
-
-_LIBPOD_WORDS = {
-    "RESTARTS": ("stop", "restart", "kill"),
-    "START": ("start",),
-    "STOP": ("stop",),
-    "PAUSE": ("pause",),
-    "UNPAUSE": ("unpause",),
+_WORDS = {
+    "RESTARTS": "stop|restart|kill",
+    "START": "start",
+    "STOP": "stop",
+    "PAUSE": "pause",
+    "UNPAUSE": "unpause",
 }
+"""Verbs that open routes, by how the segment behind a name begins."""
+
+READ_WORDS = {
+    "ALLOW_ARCHIVE": "archive",
+    "ALLOW_CHANGES": "change",
+    "ALLOW_EXPORT": "export",
+    "ALLOW_LOGS": "logs",
+    "ALLOW_TOP": "top",
+}
+"""How linuxserver knows the routes that a read verb refuses: by any method, and by how the
+segment behind the name of a container begins."""
+
 _PODS_TOO = "(/libpod)?/(containers|pods)"
 
-
-_WRITES_NEED_POST = Rule(
-    variable="POST", acts_on=False, allows=False, pattern=None, writes_only=True
-)
+_WRITES_NEED_POST = Rule(variable="POST", allows=False, pattern=None, writes_only=True)
 _SWITCH_DEFAULTS = {name: str(int(name in ON_BY_DEFAULT)) for name in SWITCHES}
 
 TECNATIVA = Incumbent(
@@ -182,12 +174,8 @@ TECNATIVA = Incumbent(
     # Refuses writes before it looks at a verb: without POST=1 no verb does anything.
     rules=(
         _WRITES_NEED_POST,
-        _verb("ALLOW_RESTARTS", "stop", "restart", "kill"),
-        _verb("ALLOW_START", "start"),
-        _verb("ALLOW_STOP", "stop"),
-        _verb("ALLOW_PAUSE", "pause"),
-        _verb("ALLOW_UNPAUSE", "unpause"),
-        *_sections(),
+        *_verbs("ALLOW_", "/containers"),
+        *_sections(SECTIONS),
     ),
     defaults=_SWITCH_DEFAULTS,
 )
@@ -198,20 +186,12 @@ LINUXSERVER = Incumbent(
     version="3.4.6",
     # Verbs come before POST; the read verbs only lift a refusal, the section still decides.
     rules=(
-        _denial("ALLOW_ARCHIVE", "archive"),
-        _denial("ALLOW_CHANGES", "change"),
-        _denial("ALLOW_EXPORT", "export"),
-        _denial("ALLOW_LOGS", "logs"),
-        _denial("ALLOW_TOP", "top"),
-        _verb_of_pods("ALLOW_RESTARTS", "stop", "restart", "kill"),
-        _verb_of_pods("ALLOW_START", "start"),
-        _verb_of_pods("ALLOW_STOP", "stop"),
-        _verb_of_pods("ALLOW_PAUSE", "pause"),
-        _verb_of_pods("ALLOW_UNPAUSE", "unpause"),
-        *_libpod_verbs(),
+        *_denials(),
+        *_verbs("ALLOW_", _PODS_TOO),
+        *_verbs("LIBPOD_ALLOW_", "/libpod/containers"),
+        *_verbs("LIBPOD_ALLOW_POD_", "/libpod/pods"),
         _WRITES_NEED_POST,
-        *_sections(),
-        *_libpod_sections(),
+        *_sections((*SECTIONS, *LIBPOD_SECTIONS)),
     ),
     defaults={
         **_SWITCH_DEFAULTS,

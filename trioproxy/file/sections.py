@@ -15,6 +15,7 @@ from trioproxy.api.routes import (
     Endpoint,
     section_of,
 )
+from trioproxy.file.incumbents import READ_WORDS
 from trioproxy.file.variables import (
     COMPAT_VARIABLE,
     LIBPOD_ON_BY_DEFAULT,
@@ -31,16 +32,6 @@ from trioproxy.judge.rules import READING, Mode, Policy, Reason, Ruling
 from trioproxy.limits.limit import Limits
 from trioproxy.limits.objects import Objects
 from trioproxy.values import value_class
-
-_WORDS = {
-    "ALLOW_ARCHIVE": "archive",
-    "ALLOW_CHANGES": "change",
-    "ALLOW_EXPORT": "export",
-    "ALLOW_LOGS": "logs",
-    "ALLOW_TOP": "top",
-}
-"""How linuxserver knows the routes that a read verb refuses: by any method, and by how the
-segment behind the name of a container begins."""
 
 _EXEC = {"ContainerExec": "EXEC", "LibpodContainerExec": "LIBPOD_EXEC"}
 """What prepares a command needs the variable of the section that runs it, too."""
@@ -74,9 +65,9 @@ def section_policy(
     }
     # Of Podman's routes a word refuses that is unset, too: no file for tecnativa has them.
     closing = {
-        "CONTAINERS": [verb for verb in _WORDS if not values.get(verb, True)],
-        "LIBPOD_CONTAINERS": [verb for verb in _WORDS if not values.get(verb)],
-        "LIBPOD_PODS": [verb for verb in _WORDS if not values.get(verb)],
+        "CONTAINERS": [verb for verb in READ_WORDS if not values.get(verb, True)],
+        "LIBPOD_CONTAINERS": [verb for verb in READ_WORDS if not values.get(verb)],
+        "LIBPOD_PODS": [verb for verb in READ_WORDS if not values.get(verb)],
     }
     # At 1 a read verb only lifts its refusal under COMPAT=linuxserver.
     granting = _by_operation(WRITE_VERBS if linuxserver else VERBS)
@@ -102,7 +93,7 @@ def section_policy(
         lines=frozenset({*set_lines, f"{COMPAT_VARIABLE}={linuxserver:d}"}),
         sections=frozenset(name for name in _SECTIONS if values.get(name)),
         words={
-            section: tuple(_WORDS[verb] for verb in verbs)
+            section: tuple(READ_WORDS[verb] for verb in verbs)
             for section, verbs in closing.items()
             if verbs
         },
@@ -199,7 +190,7 @@ class _Sections:
         return [
             verb
             for verb in verbs
-            if any(segment.startswith(_WORDS[verb]) for segment in behind)
+            if any(segment.startswith(READ_WORDS[verb]) for segment in behind)
         ]
 
 
