@@ -272,38 +272,29 @@ def _not_apart(name: str, place: Spot) -> BadBody:
     return BadBody(f"{_name(place.below(show(name)))} is given twice")
 
 
-def _text(item: Json, place: Spot) -> Json:
-    if not isinstance(item, str):
-        raise _mismatch(place, "a text")
-    return item
+def _plain(kind: type, wanted: str) -> _Check:
+    def check(item: Json, place: Spot) -> Json:
+        if type(item) is not kind:
+            raise _mismatch(place, wanted)
+        return item
+
+    return check
 
 
-def _flag(item: Json, place: Spot) -> Json:
-    if not isinstance(item, bool):
-        raise _mismatch(place, "true or false")
-    return item
+def _all(kind: type, wanted: str) -> _Check:
+    def check(item: Json, place: Spot) -> Json:
+        if not set(map(type, _list(item, place))) <= {kind}:
+            raise _mismatch(place, wanted)
+        return item
+
+    return check
 
 
-def _number(item: Json, place: Spot) -> Json:
-    if not isinstance(item, int) or isinstance(item, bool):
-        raise _mismatch(place, "a whole number")
-    return item
-
-
-def _texts(item: Json, place: Spot) -> Json:
-    if not set(map(type, _list(item, place))) <= {str}:
-        raise _mismatch(place, "a list of texts")
-    return item
+_texts: Final = _all(str, "a list of texts")
 
 
 def _words(item: Json, place: Spot) -> Json:
     return item if isinstance(item, str) else _texts(item, place)
-
-
-def _numbers(item: Json, place: Spot) -> Json:
-    for one in _list(item, place):
-        _number(one, place)
-    return item
 
 
 def _lists(item: Json, place: Spot) -> Json:
@@ -330,24 +321,20 @@ def _keys(item: Json, place: Spot) -> Json:
     return {name: {} for name in entries}
 
 
-def _any(item: Json, _: Spot) -> Json:
-    return item
-
-
 _STRUCT: Final = JsonKind.STRUCT
 _STRUCTS: Final = JsonKind.STRUCTS
 _UNREAD: Final = JsonKind.UNREAD
 """Looked up once: a member of an enumeration costs a call."""
 
 _KINDS: Final[Mapping[JsonKind, _Check]] = {
-    JsonKind.TEXT: _text,
-    JsonKind.FLAG: _flag,
-    JsonKind.NUMBER: _number,
-    JsonKind.NUMBERS: _numbers,
+    JsonKind.TEXT: _plain(str, "a text"),
+    JsonKind.FLAG: _plain(bool, "true or false"),
+    JsonKind.NUMBER: _plain(int, "a whole number"),
+    JsonKind.NUMBERS: _all(int, "a whole number"),
     JsonKind.TEXTS: _texts,
     JsonKind.WORDS: _words,
     JsonKind.LISTS: _lists,
     JsonKind.MAP: _text_map,
     JsonKind.KEYS: _keys,
-    JsonKind.ANY: _any,
+    JsonKind.ANY: lambda item, _: item,
 }

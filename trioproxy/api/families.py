@@ -188,6 +188,11 @@ class Hides(StrEnum):
     COMMANDS = "commands"
     LABELS = "labels"
 
+    @property
+    def shown(self) -> str:
+        """What is hidden, for people."""
+        return "environments" if self is Hides.ENV else self.value
+
 
 NONE: Final = "none"
 """The value of `REDACT` that says that nothing is hidden any more, and that this is meant."""

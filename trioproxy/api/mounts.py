@@ -45,7 +45,7 @@ _BIND_MODES = frozenset(
     {"", "ro", "rw", "nocopy", "consistent", "cached", "delegated"}
     | _RELABEL | PRIVATE | SHARED
 )  # fmt: skip
-_PATHS = ("/", ".")
+PATHS: Final = ("/", ".")
 """How a source begins that is no name of a volume; the Engine refuses those with a dot."""
 _LONGEST_BIND = 3 * normal.LONGEST
 _SPLITS = frozenset(',"\r\n')
@@ -85,7 +85,7 @@ def _split_bind(given: Given, place: Spot, text: str) -> Iterator[Argument]:
     source, modes = _bind_parts(place, text)
     for mode in sorted(modes & SHARED):
         yield shared(given, place, mode)
-    if source.startswith(_PATHS):
+    if source.startswith(PATHS):
         # A relabelled path is written to, whatever its mode says.
         read_only = "ro" in modes and not modes & _RELABEL
         # To older clients the Engine mounts read-only without what is mounted below: that can be written.
@@ -123,7 +123,7 @@ def mounts(given: Given, found: Finding) -> Iterator[Argument | Edit]:
         # `cluster`, `npipe` and what newer Engines have: by its type alone, so that who lists it means all of it.
         elif kind not in {"volume", "tmpfs"}:
             yield option(given, place.below("Type"), kind or "none")
-        elif source.startswith(_PATHS):
+        elif source.startswith(PATHS):
             # No name of a volume. Podman makes the folder on the host before it says so.
             yield _bind(shown, source, read_only=False)
 

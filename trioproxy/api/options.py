@@ -59,16 +59,15 @@ def present(given: Given, found: Finding) -> Iterator[Argument]:
     yield option(given, found.place)
 
 
-def valued_option(given: Given, found: Finding) -> Iterator[Argument]:
-    """Ask by name and value."""
-    if not is_empty(found.value):
-        yield option(given, found.place, text_of(found.value))
+def text_option(*harmless: str) -> "Reader":
+    """Ask by name and value for a text that is neither empty nor harmless."""
 
+    def read(given: Given, found: Finding) -> Iterator[Argument]:
+        text = text_of(found.value)
+        if text and text not in harmless:
+            yield option(given, found.place, text)
 
-def keyed_options(given: Given, found: Finding) -> Iterator[Argument]:
-    """Ask for each entry of a map."""
-    for key, value in entries(found.value):
-        yield keyed(given, found, key, value)
+    return read
 
 
 def keyed(given: Given, found: Finding, key: str, value: str) -> Argument:
@@ -87,6 +86,10 @@ def options_beside(harmless: frozenset[str]) -> "Reader":
                 yield keyed(given, found, key, value)
 
     return read
+
+
+keyed_options: Final = options_beside(frozenset())
+"""Ask for each entry of a map."""
 
 
 def log_options(given: Given, found: Finding) -> Iterator[Argument]:
@@ -131,12 +134,6 @@ def sysctls(given: Given, found: Finding) -> Iterator[Argument]:
         if own_ipc and _IPC_SYSCTL.fullmatch(key):
             continue
         yield keyed(given, found, key, value)
-
-
-def scope(given: Given, found: Finding) -> Iterator[Argument]:
-    """Networks beyond this host."""
-    if found.value not in {"", "local"}:
-        yield option(given, found.place, text_of(found.value))
 
 
 def propagation(given: Given, found: Finding) -> Iterator[Argument]:

@@ -18,6 +18,11 @@ _KEPT: Final = frozenset(
 )
 
 
+TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+"""What the Engine takes for yes, and for no."""
+
+
 # The Engine merges a body of type form into these parameters, and lets the body win. Such bodies are refused with the
 # head (`http.request`), so what is read here is all that a handler will see.
 def parse(query: bytes) -> list[tuple[str, str]]:
@@ -34,16 +39,20 @@ def parse(query: bytes) -> list[tuple[str, str]]:
     return pairs
 
 
+def value_of(pairs: Iterable[tuple[str, str]], key: str) -> str:
+    """The value of a key; empty where there is none. Raises `BadTarget` for two."""
+    values = [value for name, value in pairs if name == key]
+    if len(values) > 1:
+        raise BadTarget(f"{key} is in the query twice")
+    return values[0] if values else ""
+
+
 def filters(query: bytes) -> dict[str, frozenset[str]]:
     """Read filters: lists of values, or as others write them, values as names of a map.
 
     Raises `BadTarget` for what the Engine refuses, or may read otherwise.
     """
-    texts = [value for key, value in parse(query) if key == "filters"]
-    if len(texts) > 1:
-        raise BadTarget("filters is in the query twice")
-    text = texts[0] if texts else ""
-    if not text:
+    if not (text := value_of(parse(query), "filters")):
         return {}
     # Here: what limits nothing needs no parser.
     import json

@@ -33,11 +33,11 @@ from trioproxy.api.options import (
     options_beside,
     present,
     propagation,
-    scope,
     sysctls,
+    text_option,
     tmpfs,
-    valued_option,
 )
+from trioproxy.api.query import TRUE
 
 HARMLESS_CAPS: Final = frozenset((
     "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE",
@@ -59,9 +59,6 @@ READ_ONLY: Final = frozenset(
     ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 )
 """What each Engine protects from containers."""
-
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-
 
 # --- Images -------------------------------------------------------------------------
 
@@ -118,19 +115,9 @@ def _build_file(given: Given, found: Finding) -> Iterator[Argument]:
         yield option(given, found.place)
 
 
-def _build_network(given: Given, found: Finding) -> Iterator[Argument]:
-    if found.value not in {"default", "none", "bridge"}:
-        yield option(given, found.place, text_of(found.value))
-
-
 def _build_remote(given: Given, found: Finding) -> Iterator[Argument]:
     if found.value:
         yield option(given, found.place, normal.url(text_of(found.value)))
-
-
-def _build_version(given: Given, found: Finding) -> Iterator[Argument]:
-    if found.value != "1":
-        yield option(given, found.place, text_of(found.value))
 
 
 # --- The rest -----------------------------------------------------------------------
@@ -230,7 +217,7 @@ def _security_value(text: str) -> str:
     if name == "seccomp":
         value = normal.profile(value)
     elif name in {"no-new-privileges", "writable-cgroups"}:
-        value = "true" if value in _TRUE else "false"
+        value = "true" if value in TRUE else "false"
     else:
         value = normal.quote(value)
     item = f"{normal.quote(name)}:{value}"
@@ -367,11 +354,11 @@ def _exec_environment(given: Given, found: Finding) -> Iterator[Argument]:
 READERS: Final[Mapping[str, Reader]] = {
     "binds": binds,
     "build-file": _build_file,
-    "build-network": _build_network,
+    "build-network": text_option("default", "none", "bridge"),
     "build-option": bare_option,
     "build-remote": _build_remote,
     "build-tag": _build_tag,
-    "build-version": _build_version,
+    "build-version": text_option("1"),
     "caps": _caps,
     "cgroup-mode": _word("CREATE_NAMESPACES", "cgroup", "private", joins=True),
     "device-paths": _devices("Path"),
@@ -398,10 +385,10 @@ READERS: Final[Mapping[str, Reader]] = {
     "network-driver": _word("CREATE_DRIVERS", "network", "bridge"),
     "network-mode": _network_mode,
     "network-options": options_beside(HARMLESS_NETWORK_OPTIONS),
-    "network-scope": scope,
+    "network-scope": text_option("local"),
     "option": bare_option,
     "option-keys": keyed_options,
-    "option-value": valued_option,
+    "option-value": text_option(),
     "pid-mode": _word("CREATE_NAMESPACES", "pid", joins=True),
     "ports": _ports,
     "present": present,

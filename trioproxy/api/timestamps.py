@@ -77,15 +77,20 @@ def _written(text: str) -> tuple[Instant, int] | None:
     found = _DATE.fullmatch(text)
     if found is None:
         return None
-    year, month, day, hour, minute, second = (
-        int(one or 0) for one in found.groups()[:6]
-    )
-    days = _days(year, month, day)
     zone = _zone(found[8])
-    if days is None or zone is None or hour > 23 or minute > 59 or second > 59:
+    # Here: only prunes with `until` need a calendar.
+    from datetime import UTC, datetime
+
+    try:
+        year, month, day, hour, minute, second = (
+            int(one or 0) for one in found.groups()[:6]
+        )
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:  # no month has such a day, or no day such an hour
         return None
-    seconds = ((days * 24 + hour) * 60 + minute) * 60 + second
-    at = seconds * SECOND + _fraction(found[7]) - zone
+    if zone is None:
+        return None
+    at = int(moment.timestamp()) * SECOND + _fraction(found[7]) - zone
     return Instant(at, is_local=found[8] is None), zone
 
 
@@ -105,15 +110,3 @@ def _zone(text: str | None) -> int | None:
         return None
     east = (hours * 60 + minutes) * _MINUTE
     return -east if text[0] == "-" else east
-
-
-def _days(year: int, month: int, day: int) -> int | None:
-    """Days from 1970 to a date; None where no month has such a day."""
-    # Here: only prunes with `until` need a calendar.
-    import calendar
-
-    if not year or not 1 <= month <= 12:
-        return None
-    if not 1 <= day <= calendar.monthrange(year, month)[1]:
-        return None
-    return calendar.timegm((year, month, day, 0, 0, 0)) // 86_400

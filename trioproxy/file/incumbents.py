@@ -80,7 +80,8 @@ class Incumbent:
     def allows(self, variables: Mapping[str, str], method: str, path: str) -> bool:
         """Whether it lets a request pass; `path` is decoded, a version may lead it."""
         for rule in _fitting(self, method, path):
-            if rule.allows == self._is_set(rule.variable, variables):
+            own = self.defaults.get(rule.variable, "")
+            if rule.allows == is_true(variables.get(rule.variable, own)):
                 return rule.allows
         return False
 
@@ -97,9 +98,6 @@ class Incumbent:
             for name in VARIABLES
             if not self.allows({**_ALL_ONES, name: "0"}, method, path)
         )
-
-    def _is_set(self, variable: str, variables: Mapping[str, str]) -> bool:
-        return is_true(variables.get(variable, self.defaults.get(variable, "")))
 
     def variables(self) -> tuple[str, ...]:
         """All variables that its rules read, sorted."""

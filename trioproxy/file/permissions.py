@@ -141,15 +141,14 @@ def _about_limits(policy: Policy) -> Iterator[str]:
         names = sorted(n for n in opened & LIMITED.keys() if LIMITED[n][0] is family)
         yield f"{family}_* is not set: {' and '.join(names)} may ask for anything"
     holds = bool(policy.objects) and limits.limits_creation
-    for name in sorted(opened):
-        one = OPERATIONS[name][0]
+    for one in policy.opened:
         if one.is_unlimitable and not (holds and one.is_held_by_objects):
-            yield f"no variable limits {name}, which may give root on the host"
+            yield f"no variable limits {one.operation}, which may give root on the host"
     for route in policy.routes:
         if route.method not in READING:
             yield f"no variable limits {route}, which this version does not know"
     # Beside lists of objects it limits what is reached into, too.
-    reaches = holds and any(OPERATIONS[name][0].reaches for name in opened)
+    reaches = holds and any(one.reaches for one in policy.opened)
     for family in sorted(limits.families):
         if family is Family.CREATE and reaches:
             continue
@@ -161,11 +160,10 @@ def _about_objects(policy: Policy) -> Iterator[str]:
     """Say what passes beside lists of objects that is not within them."""
     if not policy.objects:
         return
-    opened = policy.opened_operations
-    roaming = [name for name in sorted(opened) if OPERATIONS[name][0].is_unconfined]
+    roaming = [one.operation for one in policy.opened if one.is_unconfined]
     if beyond := [*roaming, *map(str, policy.routes)]:
         yield f"no ONLY_* variable limits {_some(beyond)}"
-    if "ContainerCreate" in opened and not policy.limits.limits_creation:
+    if policy.opens("ContainerCreate") and not policy.limits.limits_creation:
         yield "ONLY_* holds for a client that means no harm: without CREATE_* it may create what reaches everything"
 
 

@@ -4,7 +4,6 @@ What is added is grants, as a reviewer would write them into the file; the file 
 policy that it means, stay as they are.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from types import MappingProxyType
@@ -16,12 +15,10 @@ from trioproxy.file.exact import exact_policy
 from trioproxy.judge.rules import Mode, Policy
 from trioproxy.limits.grant import Grant
 from trioproxy.limits.limit import Limit, Limits
-from trioproxy.limits.objects import LISTED_BY, Objects, parse_objects
+from trioproxy.limits.objects import LISTED_BY, NAME, Objects, parse_objects
 from trioproxy.limits.sorts import parse_pattern
 
 _NOT_LISTED = "no list of a policy file can hold that"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
-"""An object by its name: a star that a client wrote, or a word of ours, is none."""
 
 
 def widened(policy: Policy, grants: Iterable[Grant]) -> Policy:
@@ -76,7 +73,8 @@ def _with_objects(objects: Objects, items: dict[str, list[str]]) -> Objects:
         if only.variable in objects.set_variables or LISTED_BY[kind] in items
     }
     for name, more in items.items():
-        if not all(map(_NAME.fullmatch, more)):
+        # A star that a client wrote, or a word of ours, is no name.
+        if not all(map(NAME.fullmatch, more)):
             raise ConfigError(_NOT_LISTED)
         if listed[name] != ["*"]:
             listed[name] += [one for one in more if one not in listed[name]]

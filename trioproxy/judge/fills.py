@@ -22,13 +22,12 @@ from trioproxy.api.arguments import map_of, structs_of, text_of, texts_of
 from trioproxy.api.edits import GONE, Edit, Json, Keys
 from trioproxy.api.families import Kind
 from trioproxy.api.fields import HOST_CONFIG
+from trioproxy.api.mounts import PATHS
 from trioproxy.limits.things import Known, Missing, Thing
 
 CREATION: Final = "ContainerCreate"
 NOCOPY: Final = "nocopy"
 _PLAIN: Final = frozenset({"", "local"})
-_PATHS: Final = ("/", ".")
-"""How a source begins that is no name of a volume."""
 
 _NOT_THERE: Final = 404
 
@@ -58,7 +57,7 @@ def _mounted(body: Mapping[str, Json]) -> Iterator[Mounted]:
     host = map_of(body.get(HOST_CONFIG.name))
     driver = text_of(host.get("VolumeDriver"))
     for index, text in enumerate(texts_of(host.get("Binds"))):
-        if not text.startswith(_PATHS):
+        if not text.startswith(PATHS):
             yield from _bind(text, driver, (HOST_CONFIG.name, "Binds", index))
     for text in map_of(body.get("Volumes")):  # Podman reads these as it reads binds
         yield from _bind(text, driver, ("Volumes", text))
@@ -69,7 +68,7 @@ def _mounted(body: Mapping[str, Json]) -> Iterator[Mounted]:
 
 def _bind(text: str, driver: str, keys: Keys) -> Iterator[Mounted]:
     source, mark, rest = text.partition(":")
-    if not mark or not source or source.startswith(_PATHS):
+    if not mark or not source or source.startswith(PATHS):
         return  # a path, or a volume that nobody named
     target, *modes = rest.split(":")
     kept = ":".join((source, target, ",".join((*filter(None, modes), NOCOPY))))
@@ -90,7 +89,7 @@ def _mount(keys: Keys, mount: Mapping[str, Json], driver: str) -> Iterator[Mount
         driver in _PLAIN and not config.get("Options") and not options.get("Subpath")
     )
     source = text_of(mount.get("Source"))
-    if not source.startswith(_PATHS):
+    if not source.startswith(PATHS):
         edit = Edit((*keys, "VolumeOptions", "NoCopy"), True)
         yield Mounted(
             source, is_plain, () if options.get("NoCopy") is True else (edit,)

@@ -167,9 +167,8 @@ class Meaning:
 
 def meaning_of(policy: Policy) -> Meaning:
     """Say what a policy means."""
-    opened = tuple(OPERATIONS[name][0] for name in sorted(policy.opened_operations))
     return Meaning(
-        operations=opened,
+        operations=policy.opened,
         limits=tuple(_limits(policy.limits)),
         objects=tuple(_objects(policy.objects)),
         shows_listed=policy.shows_listed,
@@ -249,9 +248,7 @@ def ways_of(policy: Policy) -> tuple[Way, ...]:
 
     None of them is closed by an item more, so `review.adding` asks each of what is added.
     """
-    opened = tuple(OPERATIONS[name][0] for name in sorted(policy.opened_operations))
-    limits = policy.limits
-    binds = limits.by_variable.get(BINDS)
+    opened, limits = policy.opened, policy.limits
     items = (
         Grant(name, item)
         for name, limit in limits.by_variable.items()
@@ -260,7 +257,7 @@ def ways_of(policy: Policy) -> tuple[Way, ...]:
     return (
         *ways_by_operation(policy, opened),
         *ways_by_item(policy, opened, items),
-        *ways_by_link(opened, Planted(binds.patterns if binds else ())),
+        *ways_by_link(opened, Planted(limits.binds)),
     )
 
 
@@ -450,8 +447,8 @@ def _own_images(policy: Policy) -> str:
 # --- Values, and links ------------------------------------------------------------
 
 
-def _can_ask(endpoint: Endpoint, variable: str) -> bool:
-    argued = ARGUED.get(endpoint.operation)
+def _can_ask(operation: str, variable: str) -> bool:
+    argued = ARGUED.get(operation)
     return argued is not None and variable in argued.variables
 
 
@@ -467,7 +464,8 @@ def _reaching(
 
 
 def _asking(endpoints: Iterable[Endpoint], variable: str) -> str | None:
-    return next((e.operation for e in endpoints if _can_ask(e, variable)), None)
+    names = (one.operation for one in endpoints)
+    return next((name for name in names if _can_ask(name, variable)), None)
 
 
 class Planted:
@@ -557,10 +555,9 @@ def _shared_by(item: Pattern) -> Iterator[str]:
 
 
 def _only_for(policy: Policy) -> str:
-    binds = policy.limits.by_variable.get(BINDS)
-    if "ContainerCreate" not in policy.opened_operations or binds is None:
+    if not policy.opens("ContainerCreate"):
         return ""
-    shared = {one for item in binds.patterns for one in _shared_by(item)}
+    shared = {one for item in policy.limits.binds for one in _shared_by(item)}
     found = tuple(one for one in _SHARED if one in shared)
     return f"who may write to {_list(found)} on the host" if found else ""
 
@@ -571,8 +568,7 @@ def _conditions(policy: Policy) -> Iterator[str]:
         # What no file can say: where the client itself runs, who may write above its binds, what volumes and networks
         # of others lead to. These stand beside the verdict and never count in it: a reviewer knows them, and we do not.
         yield "runs only in containers or elsewhere"
-        binds = policy.limits.by_variable.get(BINDS)
-        if binds and not all(any(_shared_by(item)) for item in binds.patterns):
+        if not all(any(_shared_by(item)) for item in policy.limits.binds):
             yield "cannot write the parents of its binds"
         if not (
             policy.objects.limits(Kind.VOLUME) and policy.objects.limits(Kind.NETWORK)
@@ -591,21 +587,19 @@ MOST_PLACES: Final = 3
 
 
 def _surroundings(policy: Policy) -> Iterator[str]:
-    opened = policy.opened_operations
-    if "ContainerCreate" in opened and (written := _written(policy.limits)):
+    if policy.opens("ContainerCreate") and (written := _written(policy.limits)):
         first, more = written[:MOST_PLACES], len(written) - MOST_PLACES
         shown = (*first, f"{more} more") if more > 0 else first
         yield f"where nobody on the host runs what it writes in {_list(shown)}"
-    if any(OPERATIONS[name][0].powers.chooses != "-" for name in opened):
+    if any(one.powers.chooses != "-" for one in policy.opened):
         yield "on an Engine without known escapes"
 
 
 def _written(limits: Limits) -> tuple[str, ...]:
     """The folders and files of the host that a client may write, as paths."""
-    binds = limits.by_variable.get(BINDS)
     return tuple(
         limits.meaning_of(item.text)
-        for item in (binds.patterns if binds else ())
+        for item in limits.binds
         if item.text != PROXY and not all(is_ro for _, is_ro in places_of(item))
     )
 
@@ -614,20 +608,14 @@ def _replaces_images(policy: Policy, operation: str) -> bool:
     """Whether an operation may give any image any name, one that others run too."""
     if operation == "LibpodImageTag":
         return True
-    if operation == "ImagePush" or not _can_write_tags(operation):
+    if operation == "ImagePush" or not _can_ask(operation, "CREATE_TAGS"):
         return False
     limits = policy.limits
     if operation == "ImageCreate" and (pulls := limits.limit_of("PULL_IMAGES")):
         imports = any(one.text.startswith("src:") for one in pulls.patterns)
         if not pulls.is_any and not imports:
             return False
-    tags = limits.limit_of("CREATE_TAGS")
-    return tags is None or tags.is_any
-
-
-def _can_write_tags(operation: str) -> bool:
-    argued = ARGUED.get(operation)
-    return argued is not None and "CREATE_TAGS" in argued.variables
+    return not limits.limits("CREATE_TAGS")
 
 
 def _passes_unknown_writes(policy: Policy) -> bool:

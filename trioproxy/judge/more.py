@@ -7,9 +7,7 @@ old file is proven to allow it. `review.compare` shows it; a proxy that reads it
 says it, and refuses what is opened without a word.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
-from typing import Final
+from collections.abc import Iterable, Iterator
 
 from trioproxy.api.families import (
     FAMILIES,
@@ -20,7 +18,6 @@ from trioproxy.api.families import (
     REDACT_VARIABLE,
     VARIABLES,
     Family,
-    Hides,
     Kind,
 )
 from trioproxy.api.fields import ARGUED
@@ -174,19 +171,9 @@ def _named_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
 
 def _told_beyond(narrow: Policy, wide: Policy) -> Iterator[Grant]:
     """What answers tell under one policy, and not under the other."""
-    if any(OPERATIONS[name][0].is_redacted for name in wide.opened_operations):
+    if any(one.is_redacted for one in wide.opened):
         for word in sorted((narrow.hides or frozenset()) - (wide.hides or frozenset())):
-            yield Grant(REDACT_VARIABLE, TELLING[word])
-
-
-TELLING: Final[Mapping[Hides, str]] = MappingProxyType(
-    {
-        Hides.ENV: "answers with environments",
-        Hides.COMMANDS: "answers with commands",
-        Hides.LABELS: "answers with labels",
-    }
-)
-"""How what answers tell is called where it is granted."""
+            yield Grant(REDACT_VARIABLE, f"answers with {word.shown}")
 
 
 def _variables(policy: Policy) -> frozenset[str]:

@@ -82,8 +82,8 @@ def _told(endpoint: Endpoint, policy: Policy, does: str) -> Power:
         return Power(endpoint.risk, does)
     if hiding <= hides:
         return Power(Risk.INFO_LEAK, f"shows all but what {REDACT_VARIABLE} hides")
-    told = " and ".join(_SHOWN[one] for one in Hides if one in hiding - hides)
-    hidden = " and ".join(_SHOWN[one] for one in Hides if one in hides & hiding)
+    told = " and ".join(one.shown for one in Hides if one in hiding - hides)
+    hidden = " and ".join(one.shown for one in Hides if one in hides & hiding)
     why = f"shows {told}, where secrets may stand, too; {hidden} are redacted"
     return Power(Risk.SECRET_LEAK, why)
 
@@ -111,13 +111,6 @@ def weigh(
     return powers, next(alone, "") or next(map(str, ways), "")
 
 
-_SHOWN: Final = {
-    Hides.ENV: "environments",
-    Hides.COMMANDS: "commands",
-    Hides.LABELS: "labels",
-}
-
-
 class Powers:
     """The powers of the grants of one policy."""
 
@@ -127,9 +120,7 @@ class Powers:
         """The known ways to root on the host that it opens."""
         self._policy = policy
         self._shows_listed = frozenset(policy.shows_listed)
-        self._opened = tuple(
-            OPERATIONS[one][0] for one in sorted(policy.opened_operations)
-        )
+        self._opened = policy.opened
         # Backwards: of several ways by one operation or item the first is told, as in the verdict.
         self._doors = {w.operation: w.why for w in self.ways[::-1] if w.grant is None}
         self._items = {w.grant: w.why for w in self.ways[::-1] if w.grant is not None}

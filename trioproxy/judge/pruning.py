@@ -38,8 +38,6 @@ REMOVES_NAMED: Final = 42
 _ONCE: Final = frozenset({"all", "until"})
 _STOPPED: Final = frozenset({"created", "exited", "dead", "stopped", "configured"})
 """States in which a container is pruned, Podman's two as well; all others stay."""
-_TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
 class Removal(NamedTuple):
@@ -116,7 +114,7 @@ class Prune(NamedTuple):
                 raise AssertionError(f"nothing prunes {self.kind}")
 
     def _takes_named(self) -> bool:
-        return bool(self.filters.get("all", frozenset()) & _TRUE)
+        return bool(self.filters.get("all", frozenset()) & query.TRUE)
 
     def _fits(self, labels: Mapping[str, str]) -> bool:
         """Whether the labels are those that the filters want.
@@ -167,7 +165,7 @@ def prune_of(kind: Kind, version: str, raw_query: bytes, objects: Objects) -> Pr
             raise BadTarget(f"invalid filter {show(name)}")
         if name in _ONCE and len(values) > 1:
             raise BadTarget(f"invalid filter {show(name)}: it takes one value")
-    if not filters.get("all", frozenset()) <= _TRUE | _FALSE:
+    if not filters.get("all", frozenset()) <= query.TRUE | query.FALSE:
         raise BadTarget("invalid filter all: it takes true or false")
     until = [parse(text) for text in filters.get("until", ())]
     return Prune(kind, version, filters, until[0] if until else None, objects)

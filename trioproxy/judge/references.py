@@ -274,6 +274,11 @@ def _host(asked: Asked) -> Mapping[str, Json]:
     return map_of((asked.body or {}).get("HostConfig"))
 
 
+def _joined_networks(asked: Asked) -> Mapping[str, Json]:
+    networking = map_of((asked.body or {}).get(_ENDPOINTS[0]))
+    return map_of(networking.get(_ENDPOINTS[1]))
+
+
 def _container(_: Asked, found: Mention) -> Iterator[Reference]:
     text, (path, shown, keys) = text_of(found.value), found.place
     is_commit = path == "container"  # in the query
@@ -350,11 +355,9 @@ def _endpoints(_: Asked, found: Mention) -> Iterator[Reference]:
 
 
 def _network_mode(asked: Asked, found: Mention) -> Iterator[Reference]:
-    networking = map_of((asked.body or {}).get("NetworkingConfig"))
     # What stands there is joined, and has its own pin; the mode is not then.
-    is_joined = not networking.get("EndpointsConfig")
-    keys = "NetworkingConfig", "EndpointsConfig", "NetworkID"
-    pins = (Pin(keys, is_below_name=True),) if is_joined else ()
+    is_joined = not _joined_networks(asked)
+    pins = (Pin((*_ENDPOINTS, "NetworkID"), is_below_name=True),) if is_joined else ()
     yield from _mode(found, Part.BODY, pins)
 
 
@@ -381,9 +384,7 @@ def _network_instead(asked: Asked, network: str) -> Iterator[Reference | Edit]:
 
     Under the name that it is listed by, beside which stands the id of what was judged.
     """
-    given = map_of(
-        map_of((asked.body or {}).get("NetworkingConfig")).get("EndpointsConfig")
-    )
+    given = _joined_networks(asked)
     # Clients say the bridge in many ways: `docker` as `NetworkMode: default` and as an endpoint called `default` as
     # well, others once, or not at all. The Engine takes both places together. So each that means the bridge is changed,
     # and what an endpoint of it says (aliases, an address) goes to the network that takes its place.

@@ -26,6 +26,7 @@ from trioproxy.api.families import (
 from trioproxy.api.matched import Request, Route, shown
 from trioproxy.api.routes import (
     ENDPOINTS,
+    OPERATIONS,
     OPTIONS,
     SECTIONS,
     Endpoint,
@@ -227,6 +228,12 @@ class Policy:
         """Whether containers that are reached into are listed, and within the limits."""
         return self.objects.limits(Kind.CONTAINER) and self.limits.limits_creation
 
+    @property
+    def opened(self) -> tuple[Endpoint, ...]:
+        """The rows of the operations that it opens, one each, by name."""
+        opened = self.opened_operations
+        return tuple(rows[0] for name, rows in OPERATIONS.items() if name in opened)
+
     def opens(self, *operations: str) -> tuple[str, ...]:
         """Those of some operations of the table that it opens."""
         return tuple(name for name in operations if name in self.opened_operations)
@@ -330,8 +337,7 @@ class Policy:
         The Engine pulls what a Dockerfile begins with and fetches what it adds, by itself
         and from where it stands in the host's network.
         """
-        pulls = self.limits.limit_of("PULL_IMAGES")
-        names = ["PULL_IMAGES"] if pulls is not None and not pulls.is_any else []
+        names = ["PULL_IMAGES"] if self.limits.limits("PULL_IMAGES") else []
         if self.objects.limits(Kind.NETWORK):
             names.append("ONLY_NETWORKS")
         if not names or not self.opens("ImageBuild", "BuildKitControl"):

@@ -114,8 +114,6 @@ Looking = Generator[NeedOfAnswer, Any, Shown]
 _LEFT_OUT: Final = Shown(HIDDEN, 1)
 _LIMIT: Final = re.compile(r"\+?0*([0-9]{1,18})")
 """What the Engine takes for a number above zero, up to what is as good as none."""
-_FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
-"""What the Engine takes for no."""
 _OVER: Final = frozenset({"destroy", "remove"})
 
 
@@ -152,10 +150,7 @@ class Showing:
         if not self.answer.is_cut or not self.narrows or not raw_query:
             return self, raw_query
         pairs = query.parse(raw_query)
-        limits = [value for key, value in pairs if key == "limit"]
-        if len(limits) > 1:
-            raise BadTarget("limit is in the query twice")
-        found = _LIMIT.fullmatch(limits[0]) if limits else None
+        found = _LIMIT.fullmatch(query.value_of(pairs, "limit"))
         limit = int(found[1]) if found else 0
         if not limit:
             return self, raw_query
@@ -170,10 +165,7 @@ class Showing:
         the sums, and engines of before know nothing else.
         """
         pairs = query.parse(raw_query)
-        asked = [value for key, value in pairs if key == "verbose"]
-        if len(asked) > 1:
-            raise BadTarget("verbose is in the query twice")
-        if not asked or asked[0] not in _FALSE:
+        if query.value_of(pairs, "verbose") not in query.FALSE:
             return self, raw_query
         kept = [pair for pair in pairs if pair[0] != "verbose"]
         with_lists = query.render([*kept, ("verbose", "1")])

@@ -333,7 +333,7 @@ def _refused_objects(
         if one.is_told:
             continue  # the answer that told of it will not
         only = policy.objects.by_kind[OBJECTS[one.variable]]
-        if not only.lists(one.item, one.project) and not only.has_labels:
+        if not only.lists(one.item, one.project) and not only.labels:
             yield f"{one.kind} {one.item}, which {one.operation} named"
 
 

@@ -96,9 +96,8 @@ class ListItems:
             return self._limit.lists(item.text)
         if isinstance(same, Words) and same == means:
             return True
-        if all(map(is_literal, means.language)):
+        if (values := means.values()) is not None:
             # A value or two: no proof is needed, and sockets are looked at.
-            values = ("".join(map(str, word)) for word in means.language)
             return all(map(self._limit.lists, values))
         near = {n for word in means.language for n in self._near(word)}
         words = (self._words[number] for number in sorted(near))

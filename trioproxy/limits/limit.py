@@ -113,7 +113,7 @@ class Limit:
         """
         found = self._writable
         if found is None:
-            found = _writable(self.patterns)
+            found = _bound(self.patterns, is_written=True)
             settle(self, _writable=found)
         return found
 
@@ -121,10 +121,6 @@ class Limit:
     def value(self) -> str:
         """Write it as in a file."""
         return ANY if self.is_any else ",".join(one.text for one in self.patterns)
-
-
-def _writable(patterns: "Iterable[Pattern]") -> "Tree":
-    return _bound(patterns, is_written=True)
 
 
 def _bound(patterns: "Iterable[Pattern]", *, is_written: bool = False) -> "Tree":
@@ -235,6 +231,12 @@ class Limits:
         return None
 
     @property
+    def binds(self) -> "tuple[Pattern, ...]":
+        """What of the host may be bound, where that is listed."""
+        binds = self.by_variable.get(BINDS)
+        return binds.patterns if binds is not None else ()
+
+    @property
     def limits_creation(self) -> bool:
         """Whether what containers and volumes may have is limited."""
         return Family.CREATE in self.families
@@ -302,6 +304,11 @@ class Limits:
             return Limit(variable=variable)
         return self._limits.get(variable)
 
+    def limits(self, variable: str) -> bool:
+        """Whether not every value of a variable may be asked for."""
+        limit = self.limit_of(variable)
+        return limit is not None and not limit.is_any
+
     def meaning_of(self, item: str) -> str:
         """What an item that was learned stands for here: `{base}/x` and `@proxy` are paths."""
         if item == PROXY:
@@ -311,10 +318,8 @@ class Limits:
     def lists(self, variable: str, value: str) -> bool:
         """Whether a value, in normal form, may be asked for."""
         for prefix, other in CONDITIONS.items():
-            if value.startswith(prefix):
-                condition = self.limit_of(other)
-                if condition is None or condition.is_any:
-                    return True
+            if value.startswith(prefix) and not self.limits(other):
+                return True
         limit = self.limit_of(variable)
         return limit is None or limit.allows(value)
 
@@ -337,10 +342,8 @@ class Limits:
         return any(map(tree.meets, own))
 
     def _allows(self, argument: "Argument") -> bool:
-        if argument.condition:
-            condition = self.limit_of(argument.condition)
-            if condition is None or condition.is_any:
-                return True
+        if argument.condition and not self.limits(argument.condition):
+            return True
         limit = self.limit_of(argument.variable)
         return limit is None or limit.allows(argument.value)
 
@@ -377,11 +380,7 @@ def _parse_proxy(value: str, source: str) -> str:
     if not value:
         return ""
     path = normal.unquote(value)
-    if (
-        not value.startswith("/")
-        or normal.quote(normal.path(path)) != value
-        or ":" in path  # which ends a source among Binds
-    ):
+    if not _is_clean(value) or ":" in path:  # which ends a source among Binds
         raise ConfigError(
             f"{PROXY_VARIABLE}={value[:64]!r} in {source} is no clean absolute path",
             hint="write the path that the listener has on the Engine's host",
@@ -389,19 +388,32 @@ def _parse_proxy(value: str, source: str) -> str:
     return path
 
 
+def _is_clean(value: str) -> bool:
+    """Whether it is an absolute path in its one form."""
+    return value.startswith("/") and (
+        normal.quote(normal.path(normal.unquote(value))) == value
+    )
+
+
+def split_items(name: str, value: str, source: str, *, what: str) -> tuple[str, ...]:
+    """Split a list of what that is called. Raises `ConfigError` for no list."""
+    items = tuple(value.split(",")) if value else ()
+    if "" in items or (ANY in items and len(items) > 1):
+        raise ConfigError(
+            f"{name} in {source} has an item that is {'*' if ANY in items else 'empty'}",
+            hint=f"list {what} with one comma between two, or * alone for any",
+        )
+    return items
+
+
 def _parse_limit(
     name: str, value: str, places: Places, proxy: str, source: str
 ) -> Limit:
     from trioproxy.limits.sorts import parse_pattern
 
-    if value == ANY:
+    items = split_items(name, value, source, what="values")
+    if items == (ANY,):
         return Limit(variable=name, is_any=True)
-    items = value.split(",") if value else []
-    if "" in items or ANY in items:
-        raise ConfigError(
-            f"{name} in {source} has an item that is {'*' if ANY in items else 'empty'}",
-            hint="list values with one comma between two, or * alone for any value",
-        )
     try:
         patterns = tuple(
             parse_pattern(name, item, places=places, proxy=proxy) for item in items
@@ -414,9 +426,7 @@ def _parse_limit(
 def _parse_places(places: Places, source: str) -> Places:
     for name, value in zip(MOVING.values(), places[:2], strict=False):
         # A folder that is root is no better by another name: what is below it is told so.
-        folder = normal.unquote(value)
-        is_clean = value.startswith("/") and normal.quote(normal.path(folder)) == value
-        if value and (not is_clean or value == "/"):
+        if value and (not _is_clean(value) or value == "/"):
             raise ConfigError(
                 f"{name}={value[:64]!r} in {source} is no clean absolute path",
                 hint="write the folder as /home/me/app",

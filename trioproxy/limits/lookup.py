@@ -40,7 +40,7 @@ class Lookup:
             means = pattern.means
             if isinstance(means, Ports):
                 ports[means.address, means.protocol].append((means, pattern))
-            elif (fixed := _fixed(means)) is not None:
+            elif (fixed := means.values()) is not None:
                 for text in fixed:
                     texts[text] += (pattern,)
             else:
@@ -118,16 +118,6 @@ class _Ranges:
             ports, pattern = self._listed[at]
             if ports.first and ports.includes(asked):
                 yield pattern
-
-
-def _fixed(means: Words) -> list[str] | None:
-    """All that an item fits, if that can be said word for word."""
-    texts = [
-        "".join(part for part in word if isinstance(part, str))
-        for word in means.language
-        if all(isinstance(part, str) for part in word)
-    ]
-    return texts if len(texts) == len(means.language) else None
 
 
 def _beginning(means: Words) -> str:

@@ -24,7 +24,7 @@ from trioproxy.api.form import Asked
 from trioproxy.api.routes import ENDPOINTS, Touch, row_of
 from trioproxy.errors import ConfigError
 from trioproxy.limits.grant import Grant
-from trioproxy.limits.limit import ANY, Refusal
+from trioproxy.limits.limit import ANY, Refusal, split_items
 from trioproxy.limits.marks import OWNER_LABEL as OWNER_LABEL
 from trioproxy.limits.marks import mark
 from trioproxy.limits.things import ANONYMOUS, BUILT_IN, Thing, made
@@ -35,7 +35,8 @@ OF_PROJECT: Final = "@project:"
 OF_LABEL: Final = "@label:"
 PROJECT_LABEL: Final = "com.docker.compose.project"
 NUMBER_LABEL: Final = "com.docker.compose.container-number"
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
+"""What the Engine calls objects."""
 _LIKE_AN_ID: Final = re.compile(r"[0-9a-f]{12,64}")
 """What tools show of an id, and as much more as it has."""
 NETWORKS_OF_ALL: Final = ("bridge", "default", "none")
@@ -62,13 +63,8 @@ class Only:
         return ",".join(self.items)
 
     @property
-    def has_labels(self) -> bool:
-        """Whether it lists objects by labels, of which no name tells."""
-        return any(item.startswith(OF_LABEL) for item in self.items)
-
-    @property
     def labels(self) -> frozenset[str]:
-        """The keys of those."""
+        """The keys of the labels by which it lists objects, of which no name tells."""
         return frozenset(
             _unquote(one, one.removeprefix(OF_LABEL).partition("=")[0])
             for one in self.items
@@ -204,9 +200,10 @@ class Objects:
 
     def holds(self, thing: Thing) -> bool:
         """Whether requests may name an object."""
-        is_listed = self.by_kind[thing.kind].holds(thing) or (
-            thing.is_anonymous and self._has_all(thing.users)
-        )
+        is_listed = self.by_kind[thing.kind].holds(thing)
+        if thing.is_anonymous and thing.users:
+            held = self.by_kind[Kind.CONTAINER].holds
+            is_listed = is_listed or all(map(held, thing.users))
         return is_listed and not thing.is_proxys
 
     def remembered(self, thing: Thing) -> Thing:
@@ -227,10 +224,6 @@ class Objects:
     def may_show(self, thing: Thing) -> bool:
         """Whether `shows` may come to hold, once all is known: False is certain."""
         return thing.is_anonymous or self.shows(thing.inheriting({}))
-
-    def _has_all(self, users: tuple[Thing, ...]) -> bool:
-        """Whether there are containers, and all of them are listed."""
-        return bool(users) and all(map(self.by_kind[Kind.CONTAINER].holds, users))
 
     def refuses_making(self, operation: str, asked: Asked | None) -> Refusal | None:
         """Say why a request may not make what it does not name."""
@@ -284,7 +277,7 @@ def parse_objects(variables: Mapping[str, str], *, source: str) -> Objects:
             hint="write letters, digits, dots, - and _",
         )
     network = variables.get(NETWORK_VARIABLE, "")
-    if network and (network in BUILT_IN or not _NAME.fullmatch(network)):
+    if network and (network in BUILT_IN or not NAME.fullmatch(network)):
         raise ConfigError(
             f"{NETWORK_VARIABLE}={network[:64]!r} in {source} is no network that somebody made",
             hint="write its name as docker network ls shows it",
@@ -376,13 +369,7 @@ def _items(name: str, value: str | None, source: str) -> tuple[str, ...]:
         # Unset beside another one: on the networks of every Engine a container is without a word, and could not start
         # else.
         return (OWN, *(NETWORKS_OF_ALL if OBJECTS[name] is Kind.NETWORK else ()))
-    items = tuple(value.split(",")) if value else ()
-    if "" in items or (ANY in items and len(items) > 1):
-        raise ConfigError(
-            f"{name} in {source} has an item that is {'*' if ANY in items else 'empty'}",
-            hint="list names with one comma between two, or * alone for any",
-        )
-    return items
+    return split_items(name, value, source, what="names")
 
 
 def _only(name: str, items: tuple[str, ...], owner: str, source: str) -> Only:

@@ -57,6 +57,12 @@ class Words:
     def __hash__(self) -> int:
         return hash((self.language, self.spares_sockets))
 
+    def values(self) -> list[str] | None:
+        """All that it fits, where that can be said word for word."""
+        if not all(map(is_literal, self.language)):
+            return None
+        return ["".join(map(str, word)) for word in self.language]
+
     def fits(self, value: str) -> bool:
         """Whether one of the words is this value."""
         if self._fullmatch is None:

@@ -416,10 +416,6 @@ def _image(text: str, *_: object) -> Words:
     return image_of(text)
 
 
-def _tag(text: str, *_: object) -> Words:
-    return image_of(text)
-
-
 def _pull(text: str, *_: object) -> Words:
     if text.startswith("src:"):
         check_quoted(text.removeprefix("src:"))
@@ -430,10 +426,6 @@ def _pull(text: str, *_: object) -> Words:
 def _kept_of_image(value: str) -> str:
     # An id is another one on each machine, and after each build.
     return NOT_KEPT if normal.is_image_id(value) else value
-
-
-def _port(text: str, *_: object) -> Ports:
-    return port_of(text)
 
 
 # --- Options ------------------------------------------------------------------------
@@ -598,7 +590,9 @@ SORTS: Final[Mapping[str, Sort]] = MappingProxyType(
         "option": Sort(
             _option, _root_of_option, told_option, _option_says, Varies.VALUE
         ),
-        "port": Sort(_port, never, whole, _no_more, Varies.PORT),
+        "port": Sort(
+            lambda text, *_: port_of(text), never, whole, _no_more, Varies.PORT
+        ),
         "privilege": Sort(
             _privilege, _root_of_privilege, whole, _no_more, Varies.NEVER
         ),
@@ -615,7 +609,9 @@ SORTS: Final[Mapping[str, Sort]] = MappingProxyType(
             _said(PROTECTIONS),
             Varies.NEVER,
         ),
-        "tag": Sort(_tag, never, whole, _no_more, Varies.IMAGE),
+        "tag": Sort(
+            lambda text, *_: image_of(text), never, whole, _no_more, Varies.IMAGE
+        ),
         "user": Sort(_user, never, _only(_USER), _no_more, Varies.USER),
     }
 )

@@ -443,7 +443,7 @@ class _Items:
             return self._policy.limits.lists(variable, self._whole(one))
         only = self._policy.objects.by_kind.get(OBJECTS[variable])
         # By a label it may be listed, unless it was refused.
-        return only is None or (only.has_labels and REFUSED not in one.facts.results)
+        return only is None or (bool(only.labels) and REFUSED not in one.facts.results)
 
     def _whole(self, one: _Use) -> str:
         """A value with its base in front."""
