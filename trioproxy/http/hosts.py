@@ -146,18 +146,18 @@ def _site_of(url: bytes) -> bytes | None:
 
 def _mark_of_browser(fields: Mapping[bytes, bytes]) -> bytes:
     """The first field that only a browser sends, or nothing. An empty value counts."""
-    for name in fields:
-        if name in MARKS or name.startswith(FETCH_PREFIX):
-            return name
-    return b""
+    return next(filter(_is_mark, fields), b"")
+
+
+def _is_mark(name: bytes) -> bool:
+    return name in MARKS or name.startswith(FETCH_PREFIX)
 
 
 def marks_browser(lines: bytes) -> bool:
     """Whether header fields, a line each, mark a browser, wherever it asks."""
     pairs = (line.partition(b":") for line in lines.lower().split(b"\r\n"))
     return any(
-        name in MARKS
-        or name.startswith(FETCH_PREFIX)
+        _is_mark(name)
         or (name == b"user-agent" and value.strip().startswith(b"mozilla/"))
         for name, _, value in pairs
     )
@@ -169,10 +169,7 @@ def _is_aiodocker(fields: Mapping[bytes, bytes]) -> bool:
         fields[b"origin"] == AIODOCKER
         and fields.get(b"upgrade", b"").lower() == b"websocket"
         and AIOHTTP.fullmatch(fields.get(b"user-agent", b"")) is not None
-        and not any(
-            name.startswith(FETCH_PREFIX) or (name in MARKS and name != b"origin")
-            for name in fields
-        )
+        and not any(_is_mark(name) for name in fields if name != b"origin")
     )
 
 

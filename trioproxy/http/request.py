@@ -52,7 +52,7 @@ FORM_TYPES: Final = frozenset(
     {b"application/x-www-form-urlencoded", b"multipart/form-data"}
 )
 FRAMING_FIELDS: Final = frozenset({b"content-length", b"transfer-encoding"})
-OF_THE_BODY: Final = FRAMING_FIELDS | {b"expect", b"trailer"}
+BODY_FIELDS: Final = FRAMING_FIELDS | {b"trailer"}
 """Fields that say how a body comes, and nothing of another one."""
 ONCE_FIELDS: Final = frozenset(
     {
@@ -239,17 +239,11 @@ def render_whole(
     head: RequestHead, target: bytes, body: bytes, *, upgrades: bool
 ) -> bytes:
     """Write a request whose body was read and written anew: one length, nothing to wait for."""
-    dropped, ours = OF_THE_BODY, b"Content-Length: %d\r\n" % len(body)
+    dropped, ours = BODY_FIELDS | {b"expect"}, b"Content-Length: %d\r\n" % len(body)
     if body and head.fields.framing is NO_BODY:  # the client sent none, and no type
         dropped |= {b"content-type"}
         ours += b"Content-Type: application/json\r\n"
-    kept = b"".join(
-        line
-        for line in head.fields.lines.splitlines(keepends=True)
-        if _name_of(line) not in dropped
-    )
-    fields = replace(head.fields, lines=kept + ours)
-    written = RequestHead(method=head.method, target=head.target, fields=fields)
+    written = _with_others(head, dropped, ours)
     return render_request(written, target, upgrades=upgrades) + body
 
 
@@ -260,25 +254,30 @@ def render_chunked(head: RequestHead, target: bytes) -> bytes:
     """
     if head.fields.version == b"1.0":
         raise BadRequest("a tar is read as it passes, and goes on in HTTP/1.1 alone")
-    lines = head.fields.lines.splitlines(keepends=True)
-    for line in lines:
+    for line in head.fields.lines.splitlines():
         name, _, coding = line.partition(b":")
         if name.lower() == b"content-encoding" and coding.strip() != b"identity":
             raise BadRequest(f"the tar is packed ({coding[:32]!r}): send it plain")
-    dropped = FRAMING_FIELDS | {b"trailer"}
-    kept = b"".join(one for one in lines if _name_of(one) not in dropped)
-    fields = replace(head.fields, lines=kept + b"Transfer-Encoding: chunked\r\n")
-    return render_request(replace(head, fields=fields), target, upgrades=False)
+    written = _with_others(head, BODY_FIELDS, b"Transfer-Encoding: chunked\r\n")
+    return render_request(written, target, upgrades=False)
 
 
 def uncompressed(head: RequestHead) -> RequestHead:
     """The same head, which asks for an answer that can be read."""
+    return _with_others(head, frozenset({b"accept-encoding"}))
+
+
+def _with_others(
+    head: RequestHead, dropped: frozenset[bytes], ours: bytes = b""
+) -> RequestHead:
+    """The same head without some fields, and with lines of ours behind the others."""
     lines = head.fields.lines.splitlines(keepends=True)
-    kept = b"".join(one for one in lines if _name_of(one) != b"accept-encoding")
-    return replace(head, fields=replace(head.fields, lines=kept))
+    kept = b"".join(one for one in lines if name_of(one) not in dropped)
+    return replace(head, fields=replace(head.fields, lines=kept + ours))
 
 
-def _name_of(line: bytes) -> bytes:
+def name_of(line: bytes) -> bytes:
+    """The name of a field by its line, in lower case."""
     return line.partition(b":")[0].lower()
 
 
@@ -326,7 +325,7 @@ def _check_tokens(raw: bytes) -> None:
     if raw.count(b",") < MOST_TOKENS:
         return
     lines = raw.split(b"\r\n")
-    named = (line for line in lines if _name_of(line) == b"connection")
+    named = (line for line in lines if name_of(line) == b"connection")
     if sum(line.count(b",") for line in named) >= MOST_TOKENS:
         raise BadRequest(f"Connection names more than {MOST_TOKENS} fields")
 

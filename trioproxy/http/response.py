@@ -14,12 +14,14 @@ import h11
 from trioproxy.errors import BadRequest, UpstreamError
 from trioproxy.http.framing import CHUNKED, NO_BODY, UNTIL_CLOSE, Framing, sized
 from trioproxy.http.request import (
+    BODY_FIELDS,
     FRAMING_FIELDS,
     HEAD_END,
     HEAD_LIMIT,
     HOP_BY_HOP,
     Pairs,
     connection_tokens,
+    name_of,
     pairs_of,
 )
 from trioproxy.values import value_class
@@ -196,11 +198,7 @@ def with_body(
 
     Neither: it has none, or ends with the connection.
     """
-    lines = [
-        line
-        for line in head[:-4].split(b"\r\n")
-        if line.partition(b":")[0].lower() not in _OF_THE_BODY
-    ]
+    lines = _lines_but(head, BODY_FIELDS)
     if length is not None:
         lines.append(b"Content-Length: %d" % length)
     elif is_chunked:
@@ -208,22 +206,20 @@ def with_body(
     return b"\r\n".join(lines) + HEAD_END
 
 
-_OF_THE_BODY: Final = FRAMING_FIELDS | {b"trailer"}
+def _lines_but(head: bytes, names: frozenset[bytes]) -> list[bytes]:
+    """The lines of a head without some fields."""
+    lines = head.removesuffix(HEAD_END).split(b"\r\n")
+    return [line for line in lines if name_of(line) not in names]
 
 
 def is_packed(head: bytes) -> bool:
     """Whether the body behind a head is not as it will be read, whoever asked for that."""
-    names = (line.partition(b":")[0].lower() for line in head.split(b"\r\n"))
-    return b"content-encoding" in names
+    return b"content-encoding" in map(name_of, head.split(b"\r\n"))
 
 
 def closing(head: bytes) -> bytes:
     """Say `Connection: close` in a head, whatever it says."""
-    lines = [
-        line
-        for line in head[:-4].split(b"\r\n")
-        if line.partition(b":")[0].lower() != b"connection"
-    ]
+    lines = _lines_but(head, frozenset({b"connection"}))
     return with_close(b"\r\n".join(lines) + HEAD_END)
 
 

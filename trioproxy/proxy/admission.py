@@ -141,14 +141,7 @@ def _traits(
     )
 
 
-UNKNOWN: Final = Traits(
-    may_hijack=False,
-    is_tunnel=False,
-    is_finite=True,
-    is_repeatable=False,
-    makes_images=False,
-    has_raw_body=False,
-)
+UNKNOWN: Final = _traits(Effect.WRITE, Stream.NONE, False, False)
 """Of a route that the table does not have."""
 
 TRAITS: Final = {id(endpoint): Traits.of(endpoint) for endpoint in ENDPOINTS}

@@ -8,8 +8,7 @@ from trioproxy.http.response import ResponseHead
 from trioproxy.judge.conflicts import MOST, told, without
 from trioproxy.judge.gate import Gate
 from trioproxy.limits.objects import Objects
-from trioproxy.proxy.engine import Engine
-from trioproxy.proxy.listing import Content
+from trioproxy.proxy.engine import Content, Engine
 from trioproxy.proxy.resolve import Resolver
 from trioproxy.proxy.shared import Remembered
 
@@ -32,16 +31,14 @@ async def concealed(
     """
     content = Content(engine.wire, response.framing)
     content.put(data)
-    message = bytearray()
-    while more := await content.read():
-        message += more
-        if len(message) > MOST_OF_A_MESSAGE:
-            raise UpstreamError("the Docker Engine's error is too long to be read")
+    message = await content.whole(MOST_OF_A_MESSAGE)
+    if message is None:
+        raise UpstreamError("the Docker Engine's error is too long to be read")
     if content.surplus or not response.keep_alive:
         engine.drop()
-    names = told(bytes(message), asked)
+    names = told(message, asked)
     if not names:
-        return bytes(message)
+        return message
     strangers = set(names[MOST:])
     for name in names[:MOST]:
         try:
@@ -50,7 +47,7 @@ async def concealed(
                 strangers.add(name)
         except UpstreamError:
             strangers.add(name)  # nobody knows whose it is
-    return without(bytes(message), strangers)
+    return without(message, strangers)
 
 
 async def _is_shown(resolver: Resolver, objects: Objects, name: str) -> bool:

@@ -13,45 +13,32 @@ from trioproxy.http.elements import Elements
 from trioproxy.http.framing import (
     UNTIL_CLOSE,
     Dechunked,
+    Framing,
     content_of,
 )
-from trioproxy.http.response import ResponseHead, is_packed
-from trioproxy.judge.gate import Gate
+from trioproxy.http.response import is_packed
 from trioproxy.judge.outcome import Narrowed
-from trioproxy.judge.showing import Showing
-from trioproxy.proxy.engine import Engine
-from trioproxy.proxy.listing import PIECE
+from trioproxy.proxy.engine import PIECE
 from trioproxy.proxy.narrowing import Narrowing
-from trioproxy.proxy.shared import Shared
 from trioproxy.proxy.wire import Wire
 
 
 class Counting(Narrowing):
     """One answer. Closing: `close`, whatever happened."""
 
-    def __init__(
-        self,
-        showing: Showing,
-        response: ResponseHead,
-        engine: Engine,
-        gate: Gate,
-        shared: Shared,
-        group: str,
-    ) -> None:
-        super().__init__(showing, response, engine, gate, shared, group)
-        self._boundary = content_of(response.framing, UpstreamError)
-        self._may_close = response.framing is UNTIL_CLOSE
-        self._is_given_up = False
+    _is_given_up = False
 
     @property
     def narrowed(self) -> Narrowed:
         """By how much it would have been narrowed, as far as it could be read."""
         return Narrowed(self.hidden, is_tried=True)
 
-    async def pass_on(self, client: Wire, head: bytes, data: bytes) -> bytes:
+    async def pass_on(
+        self, client: Wire, framing: Framing, head: bytes, data: bytes
+    ) -> bytes:
         """Send all of it, and give what came behind. Raises `UpstreamLost` and `ClientLost`."""
         self._is_given_up = is_packed(head)
-        boundary, follows = self._boundary, self._showing.follows
+        boundary, follows = content_of(framing, UpstreamError), self._showing.follows
         while True:
             at = 0
             while at < len(data) and not boundary.done:
@@ -67,7 +54,7 @@ class Counting(Narrowing):
                 return data[at:]
             head, data = b"", await self._wire.recv(PIECE)
             if not data:
-                if self._may_close:
+                if framing is UNTIL_CLOSE:
                     return b""
                 raise UpstreamLost("the Engine closed the connection in mid-body")
 

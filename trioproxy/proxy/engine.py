@@ -1,4 +1,4 @@
-"""The Engine's side of a connection: opened when needed, kept, and heads out of its bytes.
+"""The Engine's side of a connection: opened when needed, kept; heads and bodies of its bytes.
 
 One upstream connection belongs to one client connection and serves its requests one after
 the other. Before it is used again it is looked at: an end or any byte discards it.
@@ -8,7 +8,15 @@ import socket
 from typing import Final
 
 from trioproxy.config import Address, UnixAddress
-from trioproxy.errors import UpstreamLost
+from trioproxy.errors import UpstreamError, UpstreamLost
+from trioproxy.http.framing import (
+    PIECE_OF_CHUNKS,
+    UNTIL_CLOSE,
+    Boundary,
+    Dechunked,
+    Framing,
+    content_of,
+)
 from trioproxy.http.memo import Memo
 from trioproxy.http.request import resume_at
 from trioproxy.http.response import (
@@ -23,6 +31,9 @@ from trioproxy.proxy.watch import Watch
 from trioproxy.proxy.wire import Wire
 
 RESPONSE_READ: Final = 16 * 1024
+
+PIECE: Final = 64 * 1024
+"""Read at a time of the body of an answer that we look at."""
 
 SEND_BUFFER: Final = 1024 * 1024
 """For uploads: a Unix socket takes 208 KiB by default, and the kernel caps what we ask."""
@@ -125,3 +136,62 @@ class Engine:
         if self._wire is not None:
             self._wire.close()
             self._wire = None
+
+
+class Content:
+    """The body of an answer, without its framing."""
+
+    def __init__(self, wire: Wire, framing: Framing) -> None:
+        self._wire = wire
+        self._may_close = framing is UNTIL_CLOSE
+        self._boundary = content_of(framing, UpstreamError)
+        self._data = b""
+        self._at = 0
+
+    @property
+    def surplus(self) -> bytes:
+        """What came behind its end."""
+        return self._data[self._at :]
+
+    def put(self, data: bytes) -> None:
+        """Take what came with its head."""
+        self._data = data
+
+    async def read(self) -> bytes:
+        """Give some more of it; nothing at its end. Raises `UpstreamLost`."""
+        boundary = self._boundary
+        while not boundary.done:
+            if self._at == len(self._data):
+                self._data, self._at = await self._wire.recv(PIECE), 0
+                if not self._data:
+                    if self._may_close:
+                        return b""
+                    raise UpstreamLost("the Engine closed the connection in mid-body")
+            if content := await self._take(boundary):
+                return content
+        return b""
+
+    async def whole(self, most: int) -> bytes | None:
+        """Give all of it; None if it is more than so many bytes. Raises `UpstreamLost`."""
+        pieces, left = list[bytes](), most
+        while piece := await self.read():
+            pieces.append(piece)
+            left -= len(piece)
+            if left < 0:
+                return None
+        return b"".join(pieces)
+
+    async def _take(self, boundary: Boundary) -> bytes:
+        """Take what is here, all of it unless it comes in very small chunks."""
+        end, pieces = len(self._data), list[bytes]()
+        while self._at < end and not boundary.done:
+            begin = self._at
+            self._at = boundary.feed(self._data, begin, end)
+            if isinstance(boundary, Dechunked):
+                pieces.append(boundary.take())
+            else:
+                pieces.append(self._data[begin : self._at])
+            if self._at < end and self._at - begin < PIECE_OF_CHUNKS:
+                await self._wire.let_others()
+                break
+        return b"".join(pieces)

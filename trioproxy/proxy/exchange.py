@@ -478,9 +478,7 @@ class Exchange:
         self._narrowing = narrowing
         try:
             first = await narrowing.begin(head, data, admitted.expected)
-            if not admitted.traits.is_finite:
-                self._tell_opened()
-            self.head_sent = True
+            self._begin_to_answer()
             await client.wire.send_all(first)
             if not narrowing.is_over:
                 await narrowing.rest(client.wire)
@@ -502,10 +500,9 @@ class Exchange:
         )
         self._narrowing = counting
         try:
-            if not self.admitted.traits.is_finite:
-                self._tell_opened()
-            self.head_sent = True
-            surplus = await counting.pass_on(sides.client.wire, head, data)
+            self._begin_to_answer()
+            wire, framing = sides.client.wire, response.framing
+            surplus = await counting.pass_on(wire, framing, head, data)
         finally:
             counting.close()
         self._is_engine_fit = response.keep_alive and not surplus
@@ -546,11 +543,8 @@ class Exchange:
         # Loaded with the policy: most do not list what is built.
         from trioproxy.http.hearing import Hearing
 
-        admitted, admission = self.admitted, self._sides.admission
-        if not admitted.traits.is_finite:
-            self._tell_opened()
-        self.head_sent = True
-        hearing = Hearing(response.framing, admission.built.add)
+        self._begin_to_answer()
+        hearing = Hearing(response.framing, self._sides.admission.built.add)
         surplus = await self._relay_body(response, head, data, hearing)
         self._is_engine_fit = response.keep_alive and not surplus
         return True
@@ -593,6 +587,12 @@ class Exchange:
         if surplus is None and response.framing is not UNTIL_CLOSE:
             raise UpstreamLost("the Engine closed the connection in mid-body")
         return surplus
+
+    def _begin_to_answer(self) -> None:
+        """Know that the answer goes out from here on; tell of it now, if it is a stream."""
+        if not self.admitted.traits.is_finite:
+            self._tell_opened()
+        self.head_sent = True
 
     def _tell_opened(self) -> None:
         """Tell of a stream when it begins: it may last for weeks."""

@@ -7,7 +7,7 @@ on the way. Whoever asks keeps what counts, and bounds that.
 from collections.abc import Callable, Collection
 from typing import Final
 
-from trioproxy.errors import TooMuch, UpstreamError, UpstreamLost
+from trioproxy.errors import TooMuch
 from trioproxy.http.elements import (
     ELEMENT,
     TURN,
@@ -17,20 +17,10 @@ from trioproxy.http.elements import (
     parse,
     unreadable,
 )
-from trioproxy.http.framing import (
-    PIECE_OF_CHUNKS,
-    UNTIL_CLOSE,
-    Boundary,
-    Dechunked,
-    Framing,
-    content_of,
-)
+from trioproxy.http.framing import Framing
 from trioproxy.http.jsonbody import Json
-from trioproxy.proxy.engine import Engine
+from trioproxy.proxy.engine import PIECE, Content, Engine
 from trioproxy.proxy.wire import Wire
-
-PIECE: Final = 64 * 1024
-"""Read at a time."""
 
 STEP: Final = 32 * 1024
 """Of elements, between two turns of others: ten containers, and half a millisecond."""
@@ -60,55 +50,6 @@ class Turns:
         if is_due:
             self._done = 0
         return is_due
-
-
-class Content:
-    """The body of an answer, without its framing."""
-
-    def __init__(self, wire: Wire, framing: Framing) -> None:
-        self._wire = wire
-        self._may_close = framing is UNTIL_CLOSE
-        self._boundary = content_of(framing, UpstreamError)
-        self._data = b""
-        self._at = 0
-
-    @property
-    def surplus(self) -> bytes:
-        """What came behind its end."""
-        return self._data[self._at :]
-
-    def put(self, data: bytes) -> None:
-        """Take what came with its head."""
-        self._data = data
-
-    async def read(self) -> bytes:
-        """Give some more of it; nothing at its end. Raises `UpstreamLost`."""
-        boundary = self._boundary
-        while not boundary.done:
-            if self._at == len(self._data):
-                self._data, self._at = await self._wire.recv(PIECE), 0
-                if not self._data:
-                    if self._may_close:
-                        return b""
-                    raise UpstreamLost("the Engine closed the connection in mid-body")
-            if content := await self._take(boundary):
-                return content
-        return b""
-
-    async def _take(self, boundary: Boundary) -> bytes:
-        """Take what is here, all of it unless it comes in very small chunks."""
-        end, pieces = len(self._data), list[bytes]()
-        while self._at < end and not boundary.done:
-            begin = self._at
-            self._at = boundary.feed(self._data, begin, end)
-            if isinstance(boundary, Dechunked):
-                pieces.append(boundary.take())
-            else:
-                pieces.append(self._data[begin : self._at])
-            if self._at < end and self._at - begin < PIECE_OF_CHUNKS:
-                await self._wire.let_others()
-                break
-        return b"".join(pieces)
 
 
 async def elements_of(wire: Wire, raw: bytes, wanted: Collection[bytes]) -> list[Json]:

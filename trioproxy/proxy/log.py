@@ -29,7 +29,6 @@ from trioproxy.config import Level, LogFormat
 from trioproxy.judge.outcome import Moment, Outcome, Verdict, name_of_client
 from trioproxy.judge.rules import Reason
 from trioproxy.quoting import quote
-from trioproxy.values import value_class
 
 PIPE_ATOM: Final = 4096
 """A pipe that poll(2) calls writable takes this much without blocking (PIPE_BUF)."""
@@ -84,15 +83,6 @@ ANSWERED: Final = {
     for status in (200, 201, 204, 304, 400, 404, 409, 500)
 }
 """What most lines have, written once: to write a number costs more than to find it."""
-
-
-@value_class
-class LogLine:
-    """A line that is no request's: its level, event and fields."""
-
-    level: Level
-    event: str
-    fields: Mapping[str, object]
 
 
 @dataclass(slots=True)
@@ -165,8 +155,7 @@ class Log:
     def line(self, level: Level, event: str, **fields: object) -> None:
         """Log one event, if its level is wanted."""
         if level <= self.level:
-            line = LogLine(level=level, event=event, fields=fields)
-            self._add(self._render_line, line)
+            self._add(partial(self._render_line, level, event), fields)
 
     def request(self, outcome: Outcome) -> None:
         """Log what became of a request; its line is made, or left out, when others are
@@ -393,11 +382,12 @@ class Log:
 
     # -- an entry as text ----------------------------------------------------------
 
-    def _render_line(self, when: float, line: LogLine) -> str:
+    def _render_line(
+        self, level: Level, event: str, when: float, fields: Mapping[str, object]
+    ) -> str:
         if self._is_json:
-            return self._stamped(when, _as_json(line.level, line.event, line.fields))
-        words = _words(f"{WORDS[line.level]} {line.event}", line.fields)
-        return self._stamped(when, words)
+            return self._stamped(when, _as_json(level, event, fields))
+        return self._stamped(when, _words(f"{WORDS[level]} {event}", fields))
 
     def _render_request(
         self, when: float, told: Outcome, asks: Mapping[str, object] = NOTHING

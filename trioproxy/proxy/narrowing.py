@@ -60,8 +60,8 @@ from trioproxy.judge.showing import (
 from trioproxy.judge.sums import SUMMED, Sum
 from trioproxy.limits.things import Thing, listed
 from trioproxy.proxy.bodies import Reading, in_turns
-from trioproxy.proxy.engine import Engine
-from trioproxy.proxy.listing import Content, Take, Turns
+from trioproxy.proxy.engine import Content, Engine
+from trioproxy.proxy.listing import Take, Turns
 from trioproxy.proxy.relay import LAST_CHUNK
 from trioproxy.proxy.resolve import LISTS, OK, THEIR_KEYS, Resolver, ask_each, shape_of
 from trioproxy.proxy.shared import Shared
@@ -267,19 +267,16 @@ class Narrowing:
         if shown.value is HIDDEN:
             return b""
         self._left -= 1
-        if self._sums is not None:
-            self._count(self._showing.answer.parts[piece.key], shown.value)
+        tells = self._showing.answer.parts[piece.key]
+        if self._sums is not None and tells in SUMMED:
+            # For a sum that comes behind its list without one.
+            self._sums.setdefault(tells, Sum(tells)).add(shown.value)
         if shown.value is value:
             return piece.raw
         if len(piece.raw) <= LONG:
             return jsonbody.render(shown.value)
         await self._wire.let_others()
         return await in_turns(self._wire, jsonbody.rendering(shown.value))
-
-    def _count(self, tells: Tells, value: jsonbody.Json) -> None:
-        """Sum up what is shown of a list, for a sum that comes behind it without one."""
-        if self._sums is not None and tells in SUMMED:
-            self._sums.setdefault(tells, Sum(tells)).add(value)
 
     async def _look(self, looking: Looking) -> Shown:
         asking = self._asking

@@ -24,12 +24,6 @@ from trioproxy.errors import (
     UpstreamLost,
 )
 from trioproxy.http import jsonbody
-from trioproxy.http.framing import (
-    CHUNKED,
-    NO_BODY,
-    UNTIL_CLOSE,
-    Dechunked,
-)
 from trioproxy.http.response import ResponseHead, expect
 from trioproxy.judge.gate import Gate, NeedListed, NeedThings
 from trioproxy.judge.references import Reference
@@ -48,7 +42,7 @@ from trioproxy.limits.things import (
     users_of,
 )
 from trioproxy.proxy.built import Built
-from trioproxy.proxy.engine import Engine
+from trioproxy.proxy.engine import Content, Engine
 from trioproxy.proxy.shared import Remembered
 
 if TYPE_CHECKING:
@@ -63,8 +57,6 @@ MOST_OF_AN_ANSWER: Final = 4 * 1024 * 1024
 
 DEFAULTS_SECONDS: Final = 10.0
 """For how long an answer says what containers have by default."""
-
-PIECE: Final = 64 * 1024
 
 AT_ONCE: Final = 64
 """Containers that are asked about in one question: some 200 KB of answer."""
@@ -323,10 +315,14 @@ class Resolver:
         return describe(Kind.VOLUME, value)._replace(makes=body)
 
     async def _ask(self, target: str, body: object = None) -> tuple[int, bytes]:
-        status, raw = await _ask(self._engine, target, body, self._deadline)
-        self._heard += len(raw)
-        self._hear(len(raw))
-        return status, raw
+        """Send a question, or with a body a creation; give status and body of its answer."""
+        question, is_repeatable = _question(target, body), body is None
+        with trio.move_on_at(self._deadline):
+            status, raw = await ask(self._engine, question, is_repeatable=is_repeatable)
+            self._heard += len(raw)
+            self._hear(len(raw))
+            return status, raw
+        raise _too_slow()
 
     async def _look_up(self, kind: Kind, text: str) -> Thing | Missing:
         name = text if kind is Kind.ENGINE else segment(kind, text)
@@ -504,15 +500,6 @@ def segment(kind: Kind, text: str) -> str:
     return percent.encode(name.encode("utf-8", "surrogateescape"), _KEPT)
 
 
-async def _ask(
-    engine: Engine, target: str, body: object, deadline: float
-) -> tuple[int, bytes]:
-    """Send a question, or with a body a creation; give status and body of its answer."""
-    with trio.move_on_at(deadline):
-        return await ask(engine, _question(target, body), is_repeatable=body is None)
-    raise _too_slow()
-
-
 def _too_slow() -> EngineTooSlow:
     return EngineTooSlow(
         "the Docker Engine does not say what the request names"
@@ -613,38 +600,14 @@ async def _begin(
 
 async def _read_body(engine: Engine, head: ResponseHead, data: bytes) -> bytes:
     """Read the body of an answer whole; bytes behind it are none of an answer's."""
-    framing = head.framing
-    if framing is CHUNKED:
-        return await _read_chunked(engine, data)
-    length = MOST_OF_AN_ANSWER if framing is UNTIL_CLOSE else framing.length
-    _check_size(length if framing is not NO_BODY else 0)
-    pieces, left = [data], length - len(data)
-    while left > 0 and (piece := await engine.wire.recv(min(left, PIECE))):
-        pieces.append(piece)
-        left -= len(piece)
-    if left and framing is not UNTIL_CLOSE:
-        raise UpstreamLost("the Engine's answer to a question does not end as it says")
-    return b"".join(pieces)
-
-
-async def _read_chunked(engine: Engine, data: bytes) -> bytes:
-    chunks = Dechunked(UpstreamError)
-    at = 0
-    while True:
-        at = chunks.feed(data, at, len(data))
-        _check_size(chunks.passed)
-        if chunks.done:
-            if at < len(data):
-                raise UpstreamError("the Engine sent bytes behind its answer")
-            return b"".join(chunks.content)
-        if at == len(data):
-            data, at = await engine.wire.recv(PIECE), 0
-            if not data:
-                raise UpstreamLost("the Engine closed the connection in mid-answer")
-
-
-def _check_size(count: int) -> None:
-    if count > MOST_OF_AN_ANSWER:
+    content, raw = Content(engine.wire, head.framing), None
+    content.put(data)
+    if head.framing.length <= MOST_OF_AN_ANSWER:
+        raw = await content.whole(MOST_OF_AN_ANSWER)
+    if raw is None:
         raise TooMuch(
             f"the Engine's answer to a question is longer than {MOST_OF_AN_ANSWER} bytes"
         )
+    if content.surplus:
+        raise UpstreamError("the Engine sent bytes behind its answer")
+    return raw

@@ -104,13 +104,11 @@ class Scraping:
         return is_flood
 
     async def _answer(self, wire: Wire, peer: str, scope: trio.CancelScope) -> None:
-        """Answer, and close. Closing with unread bytes would reset the connection."""
+        """Answer, and close."""
         try:
             with scope:
                 await wire.send_all(await self._reply(wire))
-                wire.send_eof()
-                while wire.recv_now(4096):
-                    pass
+                wire.finish()
         except ClientLost:
             pass
         except Exception as error:  # noqa: BLE001  the edge: a bug of metrics ends no client

@@ -729,8 +729,7 @@ class Server:
         """Answer 503, or a health check, which has a place whoever took all others.
 
         For that its first bytes are waited for: a second, or until so many newer ones
-        wait that this one has to go. What was sent is read before the end: closing with
-        unread bytes would reset the connection, and the answer with it.
+        wait that this one has to go.
         """
         try:
             head = await self._first_bytes(wire)
@@ -744,9 +743,7 @@ class Server:
                     self._turned_away += 1
                     self._has_turned_away.set()
             wire.send_now(reply)
-            wire.send_eof()
-            while wire.recv_now(4096):
-                pass
+            wire.finish()
         except ClientLost:
             pass
         finally:

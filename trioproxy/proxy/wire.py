@@ -189,6 +189,13 @@ class Wire(Watched):
         except OSError:
             return False
 
+    def finish(self) -> None:
+        """Say that no more comes, and take what is here: closing with unread bytes would
+        reset the connection, and an answer on its way with it."""
+        self.send_eof()
+        while self.recv_now(4096):
+            pass
+
     def send_eof(self) -> None:
         """Tell the peer that no more bytes come; the other direction stays open."""
         try:
