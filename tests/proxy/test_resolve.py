@@ -147,7 +147,7 @@ BAD = {
     "a list": (response(body=b"[]"), "not complete"),
     "no id": (response(body=b'{"RepoTags":["busybox:latest"]}'), "not complete"),
     "twice": (response(body=described()[:-1] + b',"Id":"x"}'), "twice"),
-    "cut": (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "does not end"),
+    "cut": (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "in mid-body"),
     "interim": (b"HTTP/1.1 102 Wait\r\n\r\n", "answers 102"),
     "elsewhere": (response("301 Moved", "Location: /x"), "answers 301"),
     "long": (

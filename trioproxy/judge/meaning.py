@@ -19,6 +19,7 @@ from typing import Final
 
 from trioproxy.api.families import (
     FAMILIES,
+    LIMITS,
     NETWORK_VARIABLE,
     OBJECTS,
     PROXY,
@@ -39,7 +40,7 @@ from trioproxy.api.routes import (
 )
 from trioproxy.judge.rules import READING, Policy
 from trioproxy.limits import places
-from trioproxy.limits.grant import Grant
+from trioproxy.limits.grant import Grant, grants_in
 from trioproxy.limits.limit import BINDS, Limits
 from trioproxy.limits.objects import OF_LABEL, Objects
 from trioproxy.limits.patterns import Pattern, lists_repositories, places_of
@@ -249,14 +250,10 @@ def ways_of(policy: Policy) -> tuple[Way, ...]:
     None of them is closed by an item more, so `review.adding` asks each of what is added.
     """
     opened, limits = policy.opened, policy.limits
-    items = (
-        Grant(name, item)
-        for name, limit in limits.by_variable.items()
-        for item in filter(None, limit.value.split(","))
-    )
+    lists = {name: limit.value for name, limit in limits.by_variable.items()}
     return (
         *ways_by_operation(policy, opened),
-        *ways_by_item(policy, opened, items),
+        *ways_by_item(policy, opened, grants_in(lists, LIMITS)),
         *ways_by_link(opened, Planted(limits.binds)),
     )
 

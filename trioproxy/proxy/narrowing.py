@@ -267,10 +267,10 @@ class Narrowing:
         if shown.value is HIDDEN:
             return b""
         self._left -= 1
-        tells = self._showing.answer.parts[piece.key]
-        if self._sums is not None and tells in SUMMED:
-            # For a sum that comes behind its list without one.
-            self._sums.setdefault(tells, Sum(tells)).add(shown.value)
+        if self._sums is not None:
+            tells = self._showing.answer.parts[piece.key]
+            if tells in SUMMED:  # which comes behind its list, and without one
+                self._sums.setdefault(tells, Sum(tells)).add(shown.value)
         if shown.value is value:
             return piece.raw
         if len(piece.raw) <= LONG:

@@ -239,7 +239,7 @@ class Server:
         observers = (log, *observers)
         if is_containers and client not in self._of_containers:
             self._of_containers[client] = None
-            self._guard_names()
+            self._guard_anew(names=frozenset(self._of_containers))
             for connection in list(self.connections):
                 if client in connection.client.before:
                     connection.cut("policy-came")
@@ -263,7 +263,7 @@ class Server:
             self._shared.asking.forget(client)
         if self._metrics is not None:
             self._metrics.forget(client)
-        self._guard_names()
+        self._guard_anew(names=frozenset(self._of_containers))
         for connection in list(self.connections):
             if connection.admission.client == client:
                 connection.cut("policy-gone")
@@ -289,29 +289,22 @@ class Server:
             self._shared,
             self._of_containers,
             welcome=self._welcome,
-            on_networks=self._guard_networks,
+            on_networks=lambda networks, container: self._guard_anew(
+                networks=networks, container=container
+            ),
             cut=self._cut_container,
         )
 
-    def _guard_networks(
-        self, networks: frozenset[str], container: frozenset[str]
-    ) -> None:
-        if self._guard is not None:
-            now = replace(self._guard, networks=networks, container=container)
-            if now != self._guard:
-                self._set_guard(now)
-
-    def _guard_names(self) -> None:
-        if self._guard is not None:
-            names = frozenset(self._of_containers)
-            self._set_guard(replace(self._guard, names=names))
-
-    def _set_guard(self, guard: "Guard") -> None:
+    def _guard_anew(self, **changed: frozenset[str]) -> None:
         """Guard other names or networks from now on, in every policy."""
-        self._guard = guard
-        for found in self._admissions.values():
-            for admission in found.values():
-                admission.judge_by(replace(admission.gate, guard=guard))
+        if self._guard is None:
+            return
+        guard = replace(self._guard, **changed)
+        if guard != self._guard:
+            self._guard = guard
+            for found in self._admissions.values():
+                for admission in found.values():
+                    admission.judge_by(replace(admission.gate, guard=guard))
 
     def _cut_container(self, container: str) -> None:
         """Cut the clients of a container that is gone, or of all ("")."""
