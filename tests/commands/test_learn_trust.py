@@ -79,7 +79,7 @@ async def test_states_that_were_never_seen_hold_ready_back(learn: Learning) -> N
     assert "ImageCreate would go with it" in done.err
     assert "ImageCreate" not in learn.file.read_text()
     said = " ".join(run("explain", str(learn.file)).out.split())
-    assert "never seen: no missing image; ImageCreate would go with it" in said
+    assert "never seen: a missing image; ImageCreate would go with it" in said
     done = await learn("--never", "missing-image", "--never", "taken-name", *command)
     assert ready_line(done).startswith("ready: ")
     assert learn.granted == {"ContainerCreate", "ContainerStart"}

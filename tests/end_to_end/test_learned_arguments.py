@@ -145,7 +145,7 @@ def test_a_link_planted_in_a_hole_is_followed_as_the_verdict_says(
     assert {policy.limits.meaning_of(one) for one in items} == {"/tmp/planted-{rand8}"}
     meaning = meaning_of(policy)
     assert not meaning.ways
-    assert "only for who may write to /tmp on the host" in meaning.answer
+    assert "except for who may write to /tmp on the host" in meaning.answer
     link = Path("/tmp/planted-" + secrets.token_hex(4))
     link.symlink_to("/etc")
     try:

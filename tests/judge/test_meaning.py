@@ -239,7 +239,7 @@ def test_a_bind_where_others_write_is_no_way_but_for_them(
     found = meaning(**CREATE, CREATE_BASE="/tmp/checkout", CREATE_BINDS=binds)
     assert not found.is_root
     assert found.only_for == only_for
-    assert (f"no known way, only for {only_for}, for a client" in found.answer) is bool(only_for)  # fmt: skip
+    assert (f"no known way, except for {only_for}, for a client" in found.answer) is bool(only_for)  # fmt: skip
     assert ("parents of its binds" in found.answer) is has_parents
 
 

@@ -35,7 +35,7 @@ OPENED = f"{len(opened_operations(SECTIONS, [TECNATIVA]))} operations"
 
 TEXT = f"""\
 # Root on the host: no known way.
-# Learned for "traefik"; trioproxy explain traefik.env says from which runs.
+# Learned for "traefik"; trioproxy explain traefik.env says when, and if it is ready.
 #
 # reads secrets:
 #   ContainerInspect       reads secrets from a container's environment
@@ -87,7 +87,7 @@ def test_what_is_limited_and_what_is_root() -> None:
         render(CI)
         == f"""\
 # Root on the host: yes, by ContainerCreate: CREATE_BINDS=/etc:ro.
-# Learned for "ci"; trioproxy explain ci.env says from which runs.
+# Learned for "ci"; trioproxy explain ci.env says when, and if it is ready.
 #
 # gives root on the host until struck out:
 #   CREATE_BINDS=/etc:ro   is root's own

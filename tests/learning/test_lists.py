@@ -204,7 +204,7 @@ def test_a_hole_where_others_write_is_told_as_what_it_is() -> None:
     assert file.lists()["CREATE_BINDS"] == "/tmp/build-{rand6}"
     assert file.allows(bind("/tmp/build-aaaaaa"))  # which may be a link to /etc
     policy, _ = parse_policy_file(file.text, name="app.env")
-    assert "only for who may write to /tmp on the host" in meaning_of(policy).answer
+    assert "except for who may write to /tmp on the host" in meaning_of(policy).answer
 
 
 def test_what_was_asked_for_each_time_is_no_hole_of_one_run() -> None:

@@ -12,7 +12,7 @@ from trioproxy.evidence import evidencefile
 from trioproxy.evidence.recorder import Recorder
 from trioproxy.evidence.seen import Evidence
 from trioproxy.judge.gate import Gate
-from trioproxy.learning.proposal import Quiet
+from trioproxy.learning.proposal import Quiet, describe_ready
 from trioproxy.learning.store import Store, Written
 
 TWICE = Quiet(runs=2)
@@ -137,3 +137,27 @@ def test_what_a_person_listed_is_no_news(tmp_path: Path, line: str) -> None:
     assert quiet_runs(saved) == (1, 1)
     other = bind("/srv/other") if variable == "CREATE_BINDS" else execute("false")
     assert quiet_runs(learning.run(other)) == (1, 2)
+
+
+@pytest.mark.parametrize("has_command", [True, False], ids=["command", "listening"])
+def test_a_reader_learns_since_when(tmp_path: Path, *, has_command: bool) -> None:
+    """Who asked for no number is told the day of what was new last, and whether that is all."""
+    learning = Learning(tmp_path, has_command=has_command)
+    said = [told(learning.run(LIST)), told(learning.run(LIST))]
+    if has_command:
+        assert said == [
+            "not ready: the last run brought something new (last new on 1970-01-01)",
+            "ready: nothing new in 1 run (last new on 1970-01-01)",
+        ]
+        learning.run(LIST, status=1)
+        assert told(learning.run(LIST, bind("/srv/a"))).startswith(
+            "not ready: the last"
+        )
+    else:
+        only = "not ready: nothing new in {} only (last new on 1970-01-01)"
+        assert said == [only.format("59 s"), only.format("1 min")]
+
+
+def told(saved: Written) -> str:
+    """What `explain` and the page say of it."""
+    return describe_ready(saved.evidence, saved.proposal.granted)

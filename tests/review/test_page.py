@@ -79,7 +79,7 @@ def test_the_order_of_the_page(grown: str) -> None:
     """The answer stands first; then what changed, the lists, and what else it may do."""
     found = Page(grown)
     assert [one.get("id") for one in found.of("h2")] == [
-        *("answer", "changes", "arguments", "operations", "attacks"),
+        *("answer", "changes", "news", "arguments", "operations", "attacks"),
         *("left-out", "drift", "provenance"),
     ]
     text = found.text
@@ -98,6 +98,18 @@ def test_the_order_of_the_page(grown: str) -> None:
         "Granted, and not used in 13 s, which proves little",
         "2026-11-18 to 2026-11-23, 6 runs (run 4 failed), watched for",
         f"Written by trioproxy {__version__}.",
+    ):
+        assert words in text
+
+
+def test_what_is_new_has_its_days_and_whether_it_is_ready(grown: str) -> None:
+    """The days of both files, of what came up on each, and that one more run is wanted."""
+    text = Page(grown).text
+    for words in (
+        "The newest of what reviewed.env grants came up on 2026-11-18, of what runner.env grants on 2026-11-23.",
+        "Not ready: nothing new in 0 runs only (last new on 2026-11-23).",
+        "2026-11-23 : ImageDelete , NetworkCreate ,",
+        "12 others up to 2026-11-18.",
     ):
         assert words in text
 

@@ -212,7 +212,7 @@ def _named(objects: ObjectLists, known: frozenset[str]) -> Iterator[str]:
         is_own = OWNER_VARIABLE in objects.values
         yield f"they may name these alone{before * is_own}:"
     for variable, value in objects.values.items():
-        listed = [f"{variable}={item}" for item in value.split(",")]
+        listed = [f"{variable}={item}" for item in value.split(",") if item]
         is_new = variable in OBJECTS and not known.issuperset(listed)
         words = ["new"] if is_new else []
         words += [objects.counted[variable]] if variable in objects.counted else []

@@ -17,11 +17,11 @@ from trioproxy.commands.views import View, refuse_output, viewed, write_page
 from trioproxy.evidence.seen import Evidence
 from trioproxy.judge.meaning import Limited, open_sections
 from trioproxy.judge.power import LIMITED, WORDS, Power
-from trioproxy.judge.rules import Policy
 from trioproxy.learning.flows import half_granted, unseen_states
-from trioproxy.learning.wording import describe_learning
+from trioproxy.learning.proposal import describe_ready
+from trioproxy.learning.wording import describe_learning, some
 from trioproxy.limits.limit import ANY
-from trioproxy.review.sheet import Line, Sheet, sheet_of
+from trioproxy.review.sheet import Line, Sheet, sheet_of, split_news
 from trioproxy.review.translate import elsewhere
 
 ONE_PROXY = (
@@ -29,6 +29,9 @@ ONE_PROXY = (
     " which volumes the other has the Engine fill"
 )
 """What "no known way" relies on; see `proxy.reservations`."""
+
+NAMES_SHOWN = 6
+"""Of what came up on one day."""
 
 UNSEEN = "read in the client's source, and never seen at work"
 """Of a file that nobody learned."""
@@ -116,7 +119,7 @@ def text_lines(
         f"mode {policy.mode}, opens {len(meaning.operations)} of"
         f" {len(OPERATIONS)} operations, {sheet.writes} of them writes"
     )
-    yield from _learning(policy, evidence)
+    yield from _learning(sheet, evidence)
     # The worst first: who reads only the beginning has read what matters.
     for level, title in titles().items():
         members = [one for one in sheet.operations if one.power.level == level]
@@ -164,16 +167,23 @@ def _answer(path: str, sheet: Sheet) -> Iterator[str]:
         yield from wrapped(f"  {ONE_PROXY}", indent="  ")
 
 
-def _learning(policy: Policy, evidence: Evidence | None) -> Iterator[str]:
-    """From what it was learned, and what was never seen meanwhile."""
+def _learning(sheet: Sheet, evidence: Evidence | None) -> Iterator[str]:
+    """From what it was learned, whether that is all, and what came up when."""
     if evidence is None:
         return
     for line in describe_learning(evidence):
         yield from wrapped(line)
+    if told := describe_ready(evidence, sheet.policy.opened_operations):
+        yield from wrapped(told)
     for one in unseen_states(
-        evidence, policy.opened_operations | evidence.granted_operations
+        evidence, sheet.policy.opened_operations | evidence.granted_operations
     ):
         yield from wrapped(str(one))
+    newest, before = split_news(sheet.news)
+    for when, names in newest.items():
+        yield from wrapped(f"new on {when}: {some(names, NAMES_SHOWN)}")
+    if newest:
+        yield f"before that: {before}"
 
 
 def _lists(sheet: Sheet) -> Iterator[str]:

@@ -289,6 +289,8 @@ class Completeness:
     """Which runs, counted from 1, had a COMMAND that failed, or never ended: they prove nothing."""
     newest_run: int
     """In which run, counted from 1, something last was new; 0 for none."""
+    newest: int
+    """When that was at the latest, in seconds since the epoch; 0 for never."""
     quiet: int
     """Seconds watched since then."""
     quiet_runs: int
@@ -602,11 +604,13 @@ class Evidence:
             if group is None or run.belongs_to(group)
         }
         births = self._births(None if group is None else runs.keys())
-        newest = max((first.run for first in births), default="")
+        last = max(births, default=None)
+        newest, born = (last.run, runs.get(last.run)) if last else ("", None)
+        first = min((run.first for run in runs.values()), default=0)
         proofs = {name: run for name, run in runs.items() if run.is_proof}
         return Completeness(
             runs=len(runs),
-            first=min((run.first for run in runs.values()), default=0),
+            first=first,
             last=max((run.last for run in runs.values()), default=0),
             seconds=_covered(runs.values()),
             failed_runs=tuple(
@@ -614,6 +618,7 @@ class Evidence:
             ),
             # A run that is no longer listed is older than all that are.
             newest_run=sum(name <= newest for name in runs) or min(len(births), 1),
+            newest=(born.first + last.after if born else first) if last else 0,
             quiet=min((self._quiet(first, proofs) for first in births), default=0),
             quiet_runs=sum(name > newest for name in proofs) if births else 0,
             passes=not runs or runs[max(runs)].passes,

@@ -160,7 +160,7 @@ class Meaning:
             return f"root on the host: yes, by {self.ways[0]}{more}"
         parts = ["root on the host: no known way"]
         if self.only_for:
-            parts.append(f"only for {self.only_for}")
+            parts.append(f"except for {self.only_for}")
         if self.conditions:
             parts.append(f"for a client that {_list(self.conditions)}")
         return ", ".join((*parts, *self.surroundings))

@@ -123,7 +123,7 @@ class Unseen:
     def __str__(self) -> str:
         lacks = " and ".join(self.lacks)
         return (
-            f"never seen: {self.state.lacking}; {lacks} would go with it: learn a run"
+            f"never seen: a {self.state.shown}; {lacks} would go with it: learn a run"
             f" with one, add {lacks} to {OPERATIONS_VARIABLE},"
             f" or say --never {self.state.name}"
         )

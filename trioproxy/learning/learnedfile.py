@@ -185,7 +185,7 @@ def _comments(
         f"{_READ} {visible(learned.source)}."
         if learned.source
         else f'{_LEARNED} "{name}"; trioproxy explain {format_value(learned.file)} says'
-        " from which runs."
+        " when, and if it is ready."
     )
     yield "#"
     groups = dict[str, list[_Row]]()

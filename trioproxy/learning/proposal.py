@@ -6,7 +6,7 @@ back and replays the evidence against it. No file is opened here.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import PurePath
 
 from trioproxy.api.families import (
@@ -32,7 +32,7 @@ from trioproxy.file.permissions import (
 from trioproxy.file.variables import SWITCHES, VERBS
 from trioproxy.judge.more import more
 from trioproxy.judge.rules import Decision, Mode, Policy
-from trioproxy.learning.flows import Unseen
+from trioproxy.learning.flows import Unseen, unseen_states
 from trioproxy.learning.learnedfile import (
     Learned,
     foreign_lines,
@@ -43,7 +43,7 @@ from trioproxy.learning.learnedfile import (
 from trioproxy.learning.lists import NO_LISTS, Lists, propose_lists
 from trioproxy.learning.only import NO_OBJECT_LISTS, ObjectLists, propose_objects
 from trioproxy.learning.wish import Basis, Wish
-from trioproxy.learning.wording import count, span
+from trioproxy.learning.wording import count, day, span
 from trioproxy.limits.grant import Grant, grants_in
 from trioproxy.values import value_class
 
@@ -374,20 +374,35 @@ class Quiet:
         enough = facts.quiet >= self.seconds and facts.quiet_runs >= self.runs
         return bool(facts.newest_run) and enough and facts.passes and not unseen
 
-    def describe(self, facts: Completeness, unseen: Sequence[Unseen] = ()) -> str:
-        """Say whether it is reached."""
+    def describe(
+        self, facts: Completeness, unseen: Sequence[Unseen] = (), beside: str = ""
+    ) -> str:
+        """Say whether it is reached; `beside`: what else to say, in place of what was asked."""
         if self.runs:
             seen, wanted = count(facts.quiet_runs, "run"), count(self.runs, "run")
         else:
             seen, wanted = span(facts.quiet), span(self.seconds)
+        beside = beside or f"asked: {wanted}"
         if self.is_reached(facts, unseen):
-            return f"ready: nothing new in {seen} (asked: {wanted})"
+            return f"ready: nothing new in {seen} ({beside})"
         if not facts.passes:
-            return f"not ready: the last run brought something new (asked: {wanted})"
+            return f"not ready: the last run brought something new ({beside})"
         if not self.is_reached(facts):
-            return f"not ready: nothing new in {seen} only (asked: {wanted})"
+            return f"not ready: nothing new in {seen} only ({beside})"
         lacking = ", ".join(one.state.lacking for one in unseen)
-        return f"not ready: nothing new in {seen} (asked: {wanted}), but {lacking} seen"
+        return f"not ready: nothing new in {seen} ({beside}), but {lacking} seen"
+
+
+def describe_ready(evidence: Evidence, opened: Collection[str]) -> str:
+    """Say whether a file is ready for who asked for no number: a run of a COMMAND is enough,
+    else an hour; empty: nothing was used."""
+    facts = facts_for_ready(evidence)
+    if not facts.newest:
+        return ""
+    has_command = evidence.runs[max(evidence.runs)].status is not None
+    enough = Quiet(runs=1) if has_command else Quiet(seconds=3_600)
+    unseen = unseen_states(evidence, {*opened, *evidence.granted_operations})
+    return enough.describe(facts, unseen, f"last new on {day(facts.newest)}")
 
 
 def facts_for_ready(evidence: Evidence) -> Completeness:

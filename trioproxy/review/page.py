@@ -27,8 +27,10 @@ from trioproxy.judge.meaning import Limited, open_sections
 from trioproxy.judge.power import WORDS, Power
 from trioproxy.judge.rules import Policy
 from trioproxy.learning.flows import half_granted
+from trioproxy.learning.proposal import describe_ready
 from trioproxy.learning.wording import count, day, days, describe_watch, from_logs
 from trioproxy.limits.limit import ANY
+from trioproxy.limits.objects import OWN
 from trioproxy.review.attacking import try_all
 from trioproxy.review.compare import Comparison, compare
 from trioproxy.review.markup import Children, Markup, element
@@ -54,6 +56,7 @@ from trioproxy.review.sheet import (
     Standing,
     flips_of,
     sheet_of,
+    split_news,
     unused_for,
 )
 from trioproxy.review.translate import elsewhere
@@ -66,6 +69,8 @@ HARMLESS: Final = (
     " container's command, user, environment, labels and resources, volumes by name,"
     " networks of its own."
 )
+NEWS_SHOWN: Final = 12
+"""Of what came up on one day."""
 VALUES_SHOWN: Final = 4
 """Of the values that one item fits."""
 
@@ -106,8 +111,10 @@ def page(
     sheet = sheet_of(file.policy, learned.evidence if learned else None)
     found = compare(old.policy, file.policy) if old else None
     sections = list(_sections(file, sheet, live))
+    if learned and sheet.news:
+        sections.insert(0, _news(sheet, learned))
     if old and found:
-        sections.insert(0, _changes(old, file, found, learned))
+        sections.insert(0, _changes(old, file, found, learned, sheet))
     sections.append(_provenance(file, learned, old, live))
     body = element(
         "body",
@@ -177,7 +184,7 @@ def _answer(
         para("That is new: ", code(old.name), " gave no known way.", class_="worse")
         if old and is_new
         else None,
-        para(f"Only for {meaning.only_for}.")
+        para(f"Except for {meaning.only_for}.")
         if not ways and meaning.only_for
         else None,
         para("That holds for a client that") if conditions else None,
@@ -354,7 +361,7 @@ def _attacks(file: File) -> Section:
         "attacks",
         "Which known attacks it shuts",
         para(f"{trials}. Each of their requests was judged as a client's is."),
-        table(f"{len(rows)} are open", heads, rows, class_="attacks") if rows else None,
+        table(f"Open: {len(rows)}", heads, rows, class_="attacks") if rows else None,
     )
 
 
@@ -389,13 +396,44 @@ def _others(sheet: Sheet, lines: Iterable[Line]) -> Section:
     )
 
 
+def _news(sheet: Sheet, learned: Record) -> Section:
+    """What came up when, and whether that is all."""
+    told = describe_ready(learned.evidence, sheet.policy.opened_operations)
+    newest, before = split_news(sheet.news)
+    days: list[Children] = [
+        [element("time", when, datetime=when), ": ", some(names, NEWS_SHOWN)]
+        for when, names in newest.items()
+    ]
+    return Section(
+        "news",
+        "What is new since when",
+        para(f"{told[:1].upper()}{told[1:]}.") if told else None,
+        bullets([*days, f"{before}."]),
+    )
+
+
 # --- Beside other files -------------------------------------------------------------
 
 
+def _until(lines: Iterable[Line]) -> str:
+    """The last day on which something of these came up; empty: that is not known.
+
+    Objects of its own are listed before there are any.
+    """
+    firsts = [
+        one.seen.first
+        for one in lines
+        if one.seen and one.seen.last and one.grant.item != OWN
+    ]
+    return day(max(firsts)) if firsts else ""
+
+
 def _changes(
-    old: File, file: File, found: Comparison, learned: Record | None
+    old: File, file: File, found: Comparison, learned: Record | None, sheet: Sheet
 ) -> Section:
     """What is different from another file, root first; and for whom, where that is known."""
+    more = {one.grant for one in found.more}
+    known = _until(one for one in sheet.granted if one.grant not in more)
     flips = flips_of(old.policy, file.policy, learned.evidence) if learned else None
     said = para(
         f"It grants {found.extent} than ",
@@ -409,6 +447,15 @@ def _changes(
         "changes",
         "What changed",
         said,
+        para(
+            "The newest of what ",
+            code(old.name),
+            f" grants came up on {known}, of what ",
+            code(file.name),
+            f" grants on {_until(sheet.granted)}.",
+        )
+        if known
+        else None,
         element("h3", "New ways to root on the host") if found.ways else None,
         bullets(map(way_of, found.ways)),
         [

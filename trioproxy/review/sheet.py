@@ -43,6 +43,8 @@ NO_WAY: Final = "no known way to root by itself"
 NOTHING: Final = "0"
 """An item that lists nothing."""
 PROGRAMS_SHOWN: Final = 3
+NEWEST_DAYS: Final = 3
+"""So many days are told apart on which something came up."""
 UNUSED_DAYS: Final = 30
 """Granted and not used for so long is told of."""
 DAY: Final = 86_400
@@ -138,6 +140,17 @@ class Line:
         return str(self.seen) if self.seen.last else never
 
 
+def split_news(
+    news: Mapping[str, list[str]],
+) -> tuple[dict[str, list[str]], str]:
+    """The newest days but the first of all, and what to say of those before."""
+    newest = dict(list(news.items())[: min(NEWEST_DAYS, len(news) - 1)])
+    before = [one for one in news if one not in newest]
+    number = sum(len(news[one]) for one in before)
+    others = count(number, "other") if newest else count(number, "grant")
+    return newest, f"{others} up to {before[0]}" if before else ""
+
+
 def unused_for(seconds: int, days: int = UNUSED_DAYS) -> str:
     """Say in which time something was not used; `seconds`: how long was watched."""
     if seconds < days * DAY:
@@ -179,6 +192,15 @@ class Sheet:
     def refused(self) -> tuple[Line, ...]:
         """What it does not grant, and clients asked for."""
         return tuple(one for one in self.lines if one.told)
+
+    @property
+    def news(self) -> dict[str, list[str]]:
+        """What it grants and was seen, by the day on which that came up, the newest first."""
+        found = defaultdict[str, list[str]](list)
+        for one in self.granted:
+            if one.seen and one.seen.last:
+                found[day(one.seen.first)].append(one.grant.name)
+        return dict(sorted(found.items(), reverse=True))
 
     def unused(self, since: int) -> tuple[Line, ...]:
         """What it grants and nobody used since a time, in seconds since the epoch."""
