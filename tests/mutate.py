@@ -1,25 +1,46 @@
 """Mutations of the code that decides, and whether the tests without an Engine notice them.
 
 `python -m tests.mutate [--room api,limits] [--files trioproxy/judge/gate.py] [--count 100]
-[--part 1/4] [--fast] [--green] [--seed TEXT]` picks places by chance, the same ones for the
-same code. Each is changed in a copy of the tree, and the tests run there, those nearest to it
-first and at last all of the rooms that decide, until one fails. What none notices has
+[--part 1/4] [--jobs 2] [--seed TEXT] [--map FILE]` picks places by chance, the same ones for
+the same code. All tests run once first, to see that they pass and which lines each of them
+runs. Then each place is changed in a copy of the tree, and the tests that run it run there,
+those of its module first and then the quick ones, until one fails. What none notices has
 *survived*: a test is missing, or the change is none. Of those that are none `EQUIVALENT` has
 the reason.
+
+Each change is tested in a fork of this process, which has pytest and all that is not ours
+loaded: one that is noticed costs about a second. What is made when a module is imported, such
+as a table, is run by those who run lines that mention it, or what is made of it; and tests
+that start processes, or load changed modules, run for each change: they are not seen through.
 """
 
 import argparse
 import ast
+import multiprocessing
+import os
+import pickle
 import random
+import re
+import resource
 import shutil
-import subprocess
+import signal
 import sys
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
+from io import StringIO
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
+
+import coverage
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = {
@@ -31,16 +52,8 @@ ROOMS = {
 }
 DECIDING = ("api", "limits", "judge", "file")
 COPIED = ("trioproxy", "tests", "learned", "examples", "docs", "pyproject.toml")
-FAST = {
-    "api": "reading nodes",
-    "limits": "inspected limit objects marks proxy_socket",
-    "file": "permissions",
-    "judge": "gate admission of_objects of_nodes rules naming references fills resolve_names defaults shadow decisions",
-    "proxy": "objects resolve reservations",
-}
-"""The tests that run behind those that have the file's name."""
-ALL = tuple(f"tests/{room}" for room in DECIDING)
-"""Those that run for what these do not notice, unless it shall be fast."""
+TESTS = tuple(f"tests/{room}" for room in DECIDING)
+"""They have no Engine."""
 
 EQUIVALENT = {
     (
@@ -57,6 +70,10 @@ OTHER = {
     ast.IsNot: "is", ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">",
     ast.And: " or ", ast.Or: " and ", ast.BitOr: "&", ast.BitAnd: "|", ast.Add: "-", ast.Sub: "+",
 }  # fmt: skip
+FORK: Final = multiprocessing.get_context("fork")
+MOST_BYTES = 4 << 30
+HANGS = 3600
+"""Seconds by a clock, for what hangs without work, be the machine as busy as it likes."""
 RESULTS = ("killed", "SURVIVED", "equivalent")
 DROPPED = (ast.Raise, ast.Return, ast.Continue, ast.Break, ast.Assign, ast.Expr)
 
@@ -69,6 +86,13 @@ class Mutation:
     node: ast.expr | ast.stmt
     kind: str
     new: str
+    lines: range
+    """Those of its statement, without the statements in it: who runs it runs one of them."""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """The file, the line of code, and what becomes of it."""
+        return self.file.relative_to(ROOT).as_posix(), self.line, self.new
 
     @property
     def line(self) -> str:
@@ -149,9 +173,127 @@ def mutations(file: Path) -> Iterator[Mutation]:
     """All mutations of a file."""
     tree = ast.parse(file.read_bytes())
     out = left_out(tree)
+    statements = [one for one in ast.walk(tree) if isinstance(one, ast.stmt)]
     for node in ast.walk(tree):
         for part, kind, new in changes(node) if id(node) not in out else ():
-            yield Mutation(file=file, node=part, kind=kind, new=new)
+            yield Mutation(
+                file=file, node=part, kind=kind, new=new, lines=lines(part, statements)
+            )
+
+
+def lines(node: ast.expr | ast.stmt, statements: list[ast.stmt]) -> range:
+    """The lines of the innermost statement around a node, without those in its body."""
+    around = max(
+        (
+            one
+            for one in statements
+            if one.lineno <= node.lineno <= (one.end_lineno or 0)
+        ),
+        key=lambda one: one.lineno,
+    )
+    match around:
+        case ast.Match():
+            return range(around.lineno, (around.end_lineno or 0) + 1)
+        case _:
+            body = getattr(around, "body", None)
+            end = body[0].lineno if body else (around.end_lineno or 0) + 1
+            return range(around.lineno, max(end, around.lineno + 1))
+
+
+def lines_using(one: Mutation) -> Iterator[tuple[str, int]]:
+    """The lines that mention what an import makes by a place, or makes of that.
+
+    A constant of it, and others that are made with that or by functions that go by it, and
+    so on. What is not among these lines does not depend on it.
+    """
+    own = next(module for module in package() if module.file == one.file)
+    made = next(
+        made for first, made, *_ in reversed(own.statements) if first <= one.node.lineno
+    )
+    values, going_by, size = set(made), set[str](), -1
+    while size < len(values) + len(going_by):
+        size = len(values) + len(going_by)
+        for module in package():
+            for _, names, mentioned, is_code in module.statements:
+                if not mentioned.isdisjoint(values | going_by):
+                    (going_by if is_code else values).update(names)
+    for module in package():
+        words = module.words_for(values)
+        for number, line in enumerate(module.lines if words else (), 1):
+            if not words.isdisjoint(re.findall(r"\w+", line)):
+                yield module.file.relative_to(ROOT).as_posix(), number
+
+
+class Module:
+    """A module, and what its statements name and mention, by their full names."""
+
+    def __init__(self, file: Path) -> None:
+        """Read it."""
+        text = file.read_text(encoding="utf-8")
+        tree = ast.parse(text)
+        name = ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        self.file, self.lines = file, text.splitlines()
+        self.meant = {
+            alias.asname or alias.name: f"{one.module}.{alias.name}"
+            for one in ast.walk(tree)
+            if isinstance(one, ast.ImportFrom)
+            for alias in one.names
+        }
+        for one in tree.body:
+            self.meant |= {made: f"{name}.{made}" for made in names_made(one)}
+        self.statements = [
+            (
+                one.lineno,
+                {self.meant[made] for made in names_made(one)},
+                self.mentioned_in(one),
+                isinstance(one, ast.FunctionDef | ast.ClassDef),
+            )
+            for one in tree.body
+        ]
+
+    def mentioned_in(self, statement: ast.stmt) -> set[str]:
+        """What a statement mentions: by its name, or as `module.name`."""
+        found = set[str]()
+        for one in ast.walk(statement):
+            match one:
+                case ast.Name(id=name):
+                    found.add(self.meant.get(name, ""))
+                case ast.Attribute(value=ast.Name(id=name), attr=attr):
+                    found.add(f"{self.meant.get(name, '')}.{attr}")
+                case _:
+                    pass
+        return found
+
+    def words_for(self, values: set[str]) -> set[str]:
+        """How it calls some values, if it does."""
+        modules = set(self.meant.values())
+        words = {word for word, meant in self.meant.items() if meant in values}
+        split = (value.rpartition(".") for value in values)
+        return words | {word for module, _, word in split if module in modules}
+
+
+@cache
+def package() -> tuple[Module, ...]:
+    """All modules."""
+    return tuple(map(Module, sorted((ROOT / "trioproxy").rglob("*.py"))))
+
+
+def names_made(statement: ast.stmt) -> set[str]:
+    """What a statement of a module gives a name."""
+    match statement:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            return {name}
+        case ast.Assign(targets=targets):
+            return {
+                one.id
+                for target in targets
+                for one in ast.walk(target)
+                if isinstance(one, ast.Name)
+            }
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return {name}
+        case _:
+            return set()
 
 
 def sample(files: list[Path], count: int, seed: str) -> list[Mutation]:
@@ -161,41 +303,250 @@ def sample(files: list[Path], count: int, seed: str) -> list[Mutation]:
     return random.Random(seed).sample(found, min(count, len(found)))
 
 
-def stages_of(file: Path, *, is_fast: bool) -> Iterator[list[str]]:
-    """The tests that run for a file, those nearest to it first."""
-    near = _found(f"tests/{room}/test_{file.stem}*.py" for room in FAST)
-    fast = _found(f"tests/{r}/test_{n}.py" for r in FAST for n in FAST[r].split())
-    yield near
-    yield [one for one in fast if one not in near]
-    if not is_fast:
-        yield [*ALL]
+@dataclass(kw_only=True)
+class Seen:
+    """Which tests run a line, and how long each takes."""
+
+    by_line: dict[tuple[str, int], set[str]] = field(
+        default_factory=lambda: defaultdict(set)
+    )
+    """By file and line. The empty name is for what runs at import, and a file's name for
+    what all of its tests share."""
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    starting: set[str] = field(default_factory=set)
+    """Those that start processes, or load modules that they changed: what runs there is not
+    seen."""
+
+    def tests_of(self, one: Mutation) -> list[list[str]]:
+        """The tests that run for it, file by file: of its module first, then the quick ones."""
+        name = one.file.relative_to(ROOT).as_posix()
+        found = self._running((name, n) for n in one.lines)
+        if "" in found:
+            quickest = min(
+                self.seconds, key=self.seconds.__getitem__
+            )  # does it import?
+            found = {quickest, *self._running(lines_using(one))}
+        found |= self.starting
+        by_file = defaultdict[str, list[str]](list)
+        for test in sorted(self.seconds, key=self.seconds.__getitem__):
+            file = test.partition("::")[0]
+            if test in found or file in found:
+                by_file[file].append(test)
+        stem = f"/test_{one.file.stem}"
+        return sorted(
+            by_file.values(),
+            key=lambda tests: (
+                stem not in tests[0],
+                sum(self.seconds[test] for test in tests),
+            ),
+        )
+
+    def _running(self, lines: Iterable[tuple[str, int]]) -> set[str]:
+        """The tests that run any of these lines."""
+        return set[str]().union(*(self.by_line.get(line, ()) for line in lines))
 
 
-def _found(patterns: Iterable[str]) -> list[str]:
-    paths = (path for one in patterns for path in sorted(ROOT.glob(one)))
-    return list(dict.fromkeys(path.relative_to(ROOT).as_posix() for path in paths))
+def function_of(item: pytest.Item) -> str:
+    """The function of an item."""
+    return item.nodeid.partition("[")[0]
 
 
-def is_noticed(tree: Path, tests: list[str], seconds: float = 900) -> bool:
-    """Whether the tests fail in a tree; one that hangs has failed."""
-    command = [sys.executable, "-m", "pytest", "-xq", "-p", "no:cacheprovider", *tests]
-    try:
-        ran = subprocess.run(command, cwd=tree, capture_output=True, timeout=seconds)
-    except subprocess.TimeoutExpired:
-        return True
-    return ran.returncode != 0
+class Watching:
+    """A plugin for pytest that fills `Seen`."""
+
+    def __init__(self, tree: Path, seen: Seen) -> None:
+        """For the tree in which the tests run."""
+        self.tree, self.seen, self.context = tree, seen, ""
+        source = [str(tree / "trioproxy")]
+        self.coverage = coverage.Coverage(None, config_file=False, source=source)
+        sys.addaudithook(self.hear)
+
+    def hear(self, event: str, given: tuple[object, ...]) -> None:
+        """Note who starts a process, or runs a module that it changed."""
+        known = "<", str(self.tree), sys.prefix, sys.base_prefix
+        name = getattr(given[0], "co_filename", "<") if event == "exec" else "<"
+        if event == "subprocess.Popen" or not name.startswith(known):
+            self.seen.starting.add(self.context)
+
+    def switch(self, context: str) -> str:
+        """What runs from now on belongs to this one; what it belonged to before."""
+        before, self.context = self.context, context
+        if before != context:
+            self.coverage.switch_context(context)
+        return before
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        """A test. What others had remembered is forgotten, or it would not be run again."""
+        if self.switch(function_of(item)) != self.context:
+            forget()
+        begin = time.process_time()
+        result = yield
+        self.seen.seconds[function_of(item)] += time.process_time() - begin
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[object]
+    ) -> Iterator[None]:
+        """What is made once for many tests belongs to all of the file."""
+        shared = self.context.partition("::")[0]
+        before = self.switch(self.context if fixturedef.scope == "function" else shared)
+        result = yield
+        self.switch(before)
+        return result
+
+    def finish(self) -> None:
+        """Read what was measured."""
+        self.coverage.stop()
+        data = self.coverage.get_data()
+        for path in data.measured_files():
+            name = Path(path).relative_to(self.tree).as_posix()
+            for line, contexts in data.contexts_by_lineno(path).items():
+                self.seen.by_line[name, line] = set(contexts)
 
 
-def became(tree: Path, one: Mutation, *, is_fast: bool) -> str:
-    """What became of a mutation, one of `RESULTS`."""
-    name = one.file.relative_to(ROOT)
-    if (name.as_posix(), one.line, one.new) in EQUIVALENT:
-        return "equivalent"
-    (tree / name).write_bytes(one.applied())
-    stages = filter(None, stages_of(one.file, is_fast=is_fast))
-    is_killed = any(is_noticed(tree, tests) for tests in stages)
-    shutil.copy(one.file, tree / name)
-    return "killed" if is_killed else "SURVIVED"
+def forget() -> None:
+    """Forget what functions of ours remember."""
+    for name, module in [*sys.modules.items()]:
+        if name.startswith("trioproxy"):
+            for one in vars(module).values():
+                if isinstance(one, _CACHED):
+                    one.cache_clear()
+
+
+_CACHED: Final = type(cache(len))
+
+
+class Choosing:
+    """A plugin for pytest that runs some tests of the files, in their order."""
+
+    def __init__(self, tests: list[str]) -> None:
+        """Those."""
+        self.places = {test: place for place, test in enumerate(tests)}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leave out the others."""
+        items[:] = sorted(
+            (item for item in items if function_of(item) in self.places),
+            key=lambda item: self.places[function_of(item)],
+        )
+
+
+TO_LOAD = "tests/judge/test_gate.py"
+"""A file of tests with all that is not ours and that tests need."""
+
+
+def enter(tree: Path, *, log: Path | None = None) -> None:
+    """Be a process that has loaded nothing of ours, and loads it from there."""
+    os.chdir(tree)
+    out = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    sys.path[:] = [str(tree), *(p for p in sys.path if Path(p).resolve() != ROOT)]
+    for name in [*sys.modules]:
+        if name.partition(".")[0] in {"tests", "trioproxy"}:
+            del sys.modules[name]
+
+
+def run(paths: list[str], *plugins: object) -> int:
+    """The status of pytest."""
+    return int(pytest.main(["-xq", "-p", "no:cacheprovider", *paths], plugins))
+
+
+def look(tree: Path, files: list[str], to: Path) -> None:
+    """Run these tests, and write what they were seen to do there."""
+    enter(tree, log=to.with_suffix(".log"))
+    seen = Seen()
+    watching = Watching(tree, seen)
+    watching.coverage.start()
+    status = run(files, watching)
+    watching.finish()
+    to.write_bytes(
+        pickle.dumps((dict(seen.by_line), dict(seen.seconds), seen.starting))
+    )
+    sys.exit(status)
+
+
+def looked(trees: list[Path], to: Path) -> Seen:
+    """The same of all tests, by a process for each tree; unless it is there already."""
+    files = [
+        path.as_posix()
+        for one in TESTS
+        for path in sorted(Path(one).rglob("test_*.py"))
+    ]
+    shares = {to.with_name(f"{to.name}{n}"): n for n in range(len(trees))}
+    started = [
+        FORK.Process(target=look, args=(trees[n], files[n :: len(trees)], share))
+        for share, n in shares.items()
+        if not share.exists()
+    ]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join()
+    if any(process.exitcode for process in started):
+        logs = (share.with_suffix(".log").read_text() for share in shares)
+        raise SystemExit("\n".join(("the tests fail as it is:", *logs)))
+    seen = Seen()
+    for share in shares:
+        by_line, seconds, starting = pickle.loads(share.read_bytes())
+        seen.seconds.update(seconds)
+        seen.starting |= starting
+        for line, tests in by_line.items():
+            seen.by_line[line] |= tests
+    return seen
+
+
+def notice(tree: Path, stages: list[list[str]], seconds: int) -> None:
+    """Whether the tests notice: the status of this process. Who hangs has noticed."""
+    enter(tree)
+    signal.alarm(HANGS)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+    for tests in stages:
+        if run([tests[0].partition("::")[0]], Choosing(tests)):
+            sys.exit(1)
+
+
+def results(
+    found: list[Mutation], seen: Seen, trees: list[Path]
+) -> Iterator[tuple[Mutation, str]]:
+    """What became of each, one of `RESULTS`; as many at once as there are trees."""
+    seconds = 60 + 3 * round(sum(seen.seconds.values()))
+    running = list[tuple[ForkProcess, Mutation, Path]]()
+    todo = [*found]
+    while todo or running:
+        while todo and trees:
+            one = todo.pop(0)
+            if one.key in EQUIVALENT:
+                yield one, "equivalent"
+                continue
+            tree = trees.pop()
+            (tree / one.key[0]).write_bytes(one.applied())
+            process = FORK.Process(
+                target=notice, args=(tree, seen.tests_of(one), seconds)
+            )
+            process.start()
+            running.append((process, one, tree))
+        if running:
+            wait([process.sentinel for process, *_ in running])
+        for each in [each for each in running if each[0].exitcode is not None]:
+            process, one, tree = each
+            running.remove(each)
+            shutil.copy(one.file, tree / one.key[0])
+            trees.append(tree)
+            yield one, "killed" if process.exitcode else "SURVIVED"
+
+
+def copied(tree: Path) -> Path:
+    """A tree with what the tests need."""
+    tree.mkdir()
+    for name in COPIED:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tree / name)
+    return tree
 
 
 def main() -> None:
@@ -207,26 +558,24 @@ def main() -> None:
     parser.add_argument(
         "--part", default="1/1", help="2/4: each fourth from the second on"
     )
-    parser.add_argument("--fast", action="store_true", help="leave out the last stage")
-    parser.add_argument("--green", action="store_true", help="the tests pass as it is")
+    parser.add_argument("--jobs", type=int, default=1, help="how many at once")
     parser.add_argument("--seed", default="", help="another sample than the code's own")
+    parser.add_argument("--map", default="", help="where what runs what is kept")
     options = parser.parse_args()
     rooms = [name for room in options.room.split(",") for name in ROOMS[room]]
     names = options.files.split(",") if options.files else rooms
     paths = [ROOT / name for name in names]
     files = [f for p in paths for f in (sorted(p.rglob("*.py")) if p.is_dir() else [p])]
     first, parts = map(int, options.part.split("/"))
+    found = sample(files, options.count, options.seed)[first - 1 :: parts]
     tally = Counter[tuple[str, str]]()
     with TemporaryDirectory() as folder:
-        tree = Path(folder)
-        for name in COPIED:
-            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-            copy(ROOT / name, tree / name)
-        if not options.green and is_noticed(tree, [*ALL]):
-            raise SystemExit("the tests fail as it is: run them first")
-        for one in sample(files, options.count, options.seed)[first - 1 :: parts]:
-            name = one.file.relative_to(ROOT).as_posix()
-            result = became(tree, one, is_fast=options.fast)
+        trees = [copied(Path(folder) / str(n)) for n in range(options.jobs)]
+        with redirect_stdout(StringIO()):  # loads it, and what it loads
+            pytest.main(["-q", "--collect-only", TO_LOAD])
+        seen = looked(trees, Path(options.map or f"{folder}/map"))
+        for one, result in results(found, seen, trees):
+            name = one.key[0]
             tally[name, result] += 1
             print(f"{result:10} {name}:{one.node.lineno} {one.kind}: {one.new}")
             print(f"           {one.line}", flush=True)

@@ -74,14 +74,67 @@ def test_every_room_has_files() -> None:
         assert all((mutate.ROOT / name).exists() for name in names)
 
 
-def test_the_tests_that_are_nearest_come_first() -> None:
-    """A file's own tests, then those of all that decides; each of them is there."""
-    file = mutate.ROOT / "trioproxy" / "judge" / "rules.py"
-    near, fast, rest = mutate.stages_of(file, is_fast=False)
-    assert near[0] == "tests/judge/test_rules.py"
-    assert near[0] not in fast
-    assert rest == [*mutate.ALL]
-    assert [near, fast] == [*mutate.stages_of(file, is_fast=True)]
-    for room, names in mutate.FAST.items():
-        for name in names.split():
-            assert (mutate.ROOT / "tests" / room / f"test_{name}.py").is_file()
+RULES = mutate.ROOT / "trioproxy" / "judge" / "rules.py"
+FEW = "tests/judge/test_rules.py::test_own", "tests/a.py::test_quick", "tests/a.py::test_slow", "tests/b.py::test_of_a_shared_fixture", "tests/c.py::test_that_starts", "tests/d.py::test_other"  # fmt: skip
+
+
+def test_the_tests_that_run_a_line_run_for_it() -> None:
+    """File by file, first those of its module, then the quick ones, and whoever starts processes."""
+    own, quick, slow, shared, starts, other = FEW
+    one = next(one for one in mutate.mutations(RULES) if one.line == "if row is not None and endpoint is not None:")  # fmt: skip
+    seen = mutate.Seen(starting={starts})
+    seen.seconds.update({slow: 9, own: 50, quick: 1, shared: 2, starts: 3, other: 0})
+    seen.by_line[one.key[0], one.lines[0]] = {own, quick, slow, "tests/b.py"}
+    assert seen.tests_of(one) == [[own], [shared], [starts], [quick, slow]]
+
+
+def test_what_an_import_makes_is_run_by_who_mentions_it() -> None:
+    """Or mentions what is made of it, and by one test at least: it may not load."""
+    own, quick, slow, *_, other = FEW
+    one = next(one for one in mutate.mutations(RULES) if one.line.startswith("_CHECKPOINTS = "))  # fmt: skip
+    name = one.key[0]
+    lines = [*enumerate(RULES.read_text().splitlines(), 1)]
+    mentions = next(n for n, line in lines if "key in _CHECKPOINTS" in line)
+    elsewhere = next(n for n, line in lines if line.startswith("def _telling_more"))
+    seen = mutate.Seen()
+    seen.seconds.update({slow: 9, own: 50, quick: 1, other: 0})
+    seen.by_line[name, one.lines[0]] = {""}
+    seen.by_line[name, mentions] = {own, slow}
+    seen.by_line[name, elsewhere] = {quick}
+    assert seen.tests_of(one) == [[own], [other], [slow]]
+    made = next(
+        one for one in mutate.mutations(RULES) if one.line.startswith("READING = ")
+    )
+    found = {(name, n) for name, n in mutate.lines_using(made)}
+    assert ("trioproxy/file/incumbents.py", 0) not in found
+    assert any(name == "trioproxy/file/incumbents.py" for name, _ in found)
+
+
+BLOCKS = """
+def decides(a):
+    if (a and
+            b):
+        return [
+            1,
+        ]
+    match a:
+        case 2 if c > 3:
+            pass
+"""
+
+
+def test_a_mutation_is_run_by_the_lines_of_its_statement() -> None:
+    """Without those in it: who runs a condition may not run what stands behind it."""
+    tree = ast.parse(BLOCKS)
+    statements = [one for one in ast.walk(tree) if isinstance(one, ast.stmt)]
+    found = {
+        ast.unparse(one): mutate.lines(one, statements)
+        for one in ast.walk(tree)
+        if isinstance(one, ast.Constant | ast.BoolOp)
+    }
+    assert found == {
+        "a and b": range(3, 5),
+        "1": range(5, 8),
+        "2": range(8, 11),
+        "3": range(8, 11),
+    }
