@@ -1,7 +1,9 @@
 """A real Podman of our own.
 
 `podman system service` runs in namespaces of its own, with storage that is copied (vfs).
-Containers have no network: there is none in there.
+Its networks and locks are its own too: they are in /etc and /dev/shm, where a second Podman
+has the first one's networks, and frees its locks when it starts. Containers have no
+network: there is none in there.
 """
 
 import os
@@ -23,7 +25,8 @@ SERVE = """
 exec 3<&0 </dev/null
 ip link set lo up
 mount -t tmpfs none /run
-podman --root "$1/root" --runroot /run/pod --tmpdir /run/tmp --storage-driver vfs \
+mount -t tmpfs none /dev/shm
+podman --root "$1/root" --runroot /run/pod --tmpdir /run/tmp --network-config-dir "$1/networks" --storage-driver vfs \
     --cgroup-manager cgroupfs --events-backend file system service --time 0 "unix://$1/podman.sock" &
 podman=$!
 (read -r _ <&3; kill -TERM $podman) &

@@ -45,7 +45,7 @@ class Stage(NamedTuple):
 
 @pytest.fixture
 def stage(podman: Path, tmp_path: Path) -> Iterator[Stage]:
-    """The stage; of networks nothing stays: these are in /etc, whatever the storage is."""
+    """The stage, of which nothing stays."""
     import_busybox(podman, tmp_path)
     raw, proxied = str(podman), str(tmp_path / "proxy.sock")
     own, since = dict[str, str](), int(time.time())
