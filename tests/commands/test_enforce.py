@@ -17,6 +17,7 @@ import trio
 import trioproxy
 from tests.commands.running import Finished, Running, called, environment, run, running
 from tests.fakes import FakeEngine, connect, request
+from tests.loopback import own_loopback
 from tests.patience import PATIENCE
 from trioproxy import __version__
 from trioproxy.evidence.evidencefile import load
@@ -439,8 +440,8 @@ async def test_a_successor_listens_while_the_old_one_ends(
 ) -> None:
     """Beside a client with half a head a restart finds its place free, at once."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        place = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+        probe.bind((own_loopback(), 0))
+        place = "tcp://{}:{}".format(*probe.getsockname())
     listen = ("--listen", place, "--listen", f"unix://{tmp_path}/p.sock")
     options = ("enforce", *listen, "--upstream", str(fake.path))
     async with running(*options, variables={"EVENTS": "1"}) as old:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.loopback import own_loopback
 from tests.markdown import ROOT
 from trioproxy.commands import engines
 from trioproxy.commands.engines import USUAL
@@ -207,12 +208,12 @@ def test_an_engine_that_is_down_is_waited_for(
 
 def test_a_tcp_engine_that_is_down_is_told() -> None:
     """An Engine behind TCP is asked at the start too, and one that is up is no news."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        address = TcpAddress(host="127.0.0.1", port=port)
+    with socket.create_server((own_loopback(), 0)) as server:
+        host, port = server.getsockname()
+        address = TcpAddress(host=host, port=port)
         assert check_upstream(address, (), NOWHERE) == ""
     assert check_upstream(address, (), NOWHERE) == (
-        f"the Docker Engine at tcp://127.0.0.1:{port} does not answer yet:"
+        f"the Docker Engine at tcp://{host}:{port} does not answer yet:"
         " Connection refused"
     )
     unknown = TcpAddress(host="no-such-host.invalid", port=2375)

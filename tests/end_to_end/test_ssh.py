@@ -16,6 +16,7 @@ import pytest
 
 from tests.end_to_end.proxies import enforcing
 from tests.engine import Engine, NoEngine
+from tests.loopback import own_loopback
 from tests.markdown import ROOT
 from tests.patience import PATIENCE
 
@@ -50,13 +51,14 @@ def host(engine: Engine, tmp_path: Path) -> Iterator[dict[str, str]]:
     assert found is not None
     advised = found[1].replace("Match User app", f"Match User {user}")
     advised = advised.replace("/run/trioproxy/app.sock", str(proxied))
+    address = own_loopback()
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+        free.bind((address, 0))
         port = free.getsockname()[1]
     # Where sshd keeps its unprivileged half; Debian's service makes it.
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     (tmp_path / "sshd_config").write_text(
-        f"ListenAddress 127.0.0.1:{port}\nHostKey {tmp_path}/host\n"
+        f"ListenAddress {address}:{port}\nHostKey {tmp_path}/host\n"
         f"AuthorizedKeysFile {tmp_path}/user.pub\nPidFile none\n"
         f"StrictModes no\nUsePAM no\nPermitRootLogin yes\n{advised}"
     )
@@ -78,7 +80,7 @@ def host(engine: Engine, tmp_path: Path) -> Iterator[dict[str, str]]:
         assert "listening on" in server.stderr.readline()
         with enforcing(engine, str(policy), listen=f"unix://{proxied}"):
             yield {
-                "DOCKER_HOST": f"ssh://{user}@127.0.0.1:{port}",
+                "DOCKER_HOST": f"ssh://{user}@{address}:{port}",
                 "PATH": f"{program.parent}:{os.environ['PATH']}",
             }
     finally:
