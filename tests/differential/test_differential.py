@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import pytest
 import trio
 
-from tests.depth import by_depth
+from tests.depth import IS_DEEP, by_depth
 from tests.differential import differences
 from tests.differential.conftest import Start
 from tests.differential.differences import DIFFERENCES, Difference, classify
@@ -39,7 +39,7 @@ from trioproxy.proxy.log import Log
 from trioproxy.proxy.server import Server
 
 SEED = 20261124
-ENVIRONMENTS = by_depth(20, 60)
+ENVIRONMENTS = by_depth(5, 30)
 AT_ONCE = 8
 NOT_FROM_REQUESTS = {"exact list", "values"}
 """Rows about files: no request shows them, tests of their own do."""
@@ -243,7 +243,7 @@ def haproxy_version() -> str:
 async def test_each_row_occurs(
     sockets: Path, haproxy: Start, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Next to a real HAProxy nothing is wider or unexplained, and each row is seen."""
+    """Next to a real HAProxy nothing is wider or unexplained, and each row is seen, by the last of many environments."""
     places = place_all(sockets)
     engine = haproxy([front for place in places for front in place.fronts])
     with trio.fail_after(5 * PATIENCE):
@@ -257,14 +257,15 @@ async def test_each_row_occurs(
         # The images have 3: it reads a path up to a NUL, where 2.8 matches nothing.
         misread = [line for line in misread if "%00" not in line]
     assert misread == []
-    assert outcome.requests >= 5_000
+    assert outcome.requests >= 300 * ENVIRONMENTS
     expected = {
         (row.name, name)
         for row in DIFFERENCES
         for name in row.against
         if row.name not in NOT_FROM_REQUESTS
     }
-    assert outcome.rows.keys() == expected
+    assert outcome.rows.keys() <= expected
+    assert outcome.rows.keys() == expected or not IS_DEEP
 
 
 def test_the_rules_are_told_apart_by_incumbent() -> None:

@@ -17,7 +17,7 @@ from tests.differential.haproxy_rules import Front, rules
 from tests.engine import Engine
 from tests.patience import PATIENCE
 from trioproxy.evidence.evidencefile import load
-from trioproxy.file.incumbents import INCUMBENTS, Incumbent
+from trioproxy.file.incumbents import TECNATIVA
 from trioproxy.learning.proposal import listed_operations
 from trioproxy.logs.loglines import read_line
 
@@ -183,17 +183,15 @@ def granted(file: Path) -> frozenset[str]:
 
 @pytest.mark.engine
 @pytest.mark.slow
-@pytest.mark.parametrize("incumbent", INCUMBENTS, ids=lambda one: one.name)
 def test_a_log_teaches_what_watching_does(
     engine: Engine,
     logging_haproxy: Start,
     sockets: Path,
     tmp_path: Path,
-    incumbent: Incumbent,
 ) -> None:
     """Three clients in one log of a real HAProxy become three files, each the same as
     live learning of its session writes, but for the line that says so."""
-    front = Front(incumbent=incumbent, variables=VARIABLES, path=sockets / "proxy")
+    front = Front(incumbent=TECNATIVA, variables=VARIABLES, path=sockets / "proxy")
     (sockets / "engine").symlink_to(engine.socket)
     proxy = logging_haproxy([*rules(front)], front.environment())
     for address in SESSIONS:

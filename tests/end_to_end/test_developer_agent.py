@@ -116,7 +116,7 @@ def test_compose(docker: Docker, folder: Path) -> None:
     assert "shop-web-1" in docker(*compose, "ps").text
     assert docker(*compose, "exec", "-T", "web", "cat", "/data/file").text == "up"
     docker(*compose, "logs")
-    docker(*compose, "down", "-v")
+    docker(*compose, "down", "-v", "-t", "0")
     assert docker("ps", "-aq").text == ""
 
 

@@ -1,14 +1,16 @@
-"""Real clients on a real Engine: learned once, enforced, and nothing else gets through."""
+"""Real clients on a real Engine: learned once, enforced, and nothing else gets through.
+
+Compose is learned in test_learned_arguments.py, and many more clients in tests/learned.
+"""
 
 import http.client
-import shlex
 import socketserver
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,16 +44,6 @@ docker network rm learned-cli >/dev/null
 docker images --format '{{.Repository}}' busybox
 """
 
-COMPOSE = """
-services:
-  web:
-    image: busybox
-    command: [sleep, "60"]
-    volumes: [data:/data]
-volumes:
-  data:
-"""
-
 DOCKER_PY = """
 import docker
 client = docker.from_env()
@@ -65,56 +57,24 @@ finally:
     container.remove(force=True)
 """
 
-TESTCONTAINERS = """
-from testcontainers.core.container import DockerContainer
-with DockerContainer("busybox").with_command("sleep 60") as container:
-    print(container.exec(["echo", "inside"]).output)
-    print(container.get_logs())
-"""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Client:
     """A program that uses Docker, and operations that it cannot do without."""
 
-    script: str
+    command: tuple[str, ...]
     needs: frozenset[str]
-    variables: Mapping[str, str] = field(default_factory=dict)
-
-    def command(self, folder: Path) -> list[str]:
-        """The command that runs it."""
-        (folder / "compose.yaml").write_text(COMPOSE)
-        return ["sh", "-c", self.script.replace("FOLDER", shlex.quote(str(folder)))]
-
-
-def python(program: str) -> str:
-    """A Python program as a shell command."""
-    return f"exec {shlex.quote(sys.executable)} -c {shlex.quote(program)}"
 
 
 RUN = frozenset({"ContainerCreate", "ContainerStart", "ContainerDelete"})
-COMPOSE_SCRIPT = (
-    "set -e; cd FOLDER; docker compose -p learned up -d; docker compose -p learned ps;"
-    " docker compose -p learned exec -T web echo inside; docker compose -p learned down -v"
-)
 CLIENTS = {
     "cli": Client(
-        script=CLI,
+        command=("sh", "-c", CLI),
         needs=RUN | {"ContainerExec", "ContainerLogs", "ExecStart", "NetworkCreate"},
     ),
-    "compose": Client(
-        script=COMPOSE_SCRIPT,
-        needs=RUN | {"NetworkCreate", "NetworkDelete", "VolumeCreate", "VolumeDelete"},
-    ),
     "docker-py": Client(
-        script=python(DOCKER_PY),
+        command=(sys.executable, "-c", DOCKER_PY),
         needs=RUN | {"SystemPing", "SystemVersion", "ExecStart"},
-    ),
-    "testcontainers": Client(
-        script=python(TESTCONTAINERS),
-        needs=RUN | {"ContainerExec", "ExecStart"},
-        # The reaper is an image that would have to be pulled.
-        variables={"TESTCONTAINERS_RYUK_DISABLED": "true"},
     ),
 }
 
@@ -125,7 +85,6 @@ class Learned:
 
     client: Client
     file: Path
-    folder: Path
 
     @property
     def granted(self) -> frozenset[str]:
@@ -135,8 +94,8 @@ class Learned:
     def run(self, engine: Engine, host: str) -> subprocess.CompletedProcess[str]:
         """Run the client again, with the proxy in front of the Engine."""
         return subprocess.run(
-            self.client.command(self.folder),
-            env=environment(engine.environment(host) | dict(self.client.variables)),
+            self.client.command,
+            env=environment(engine.environment(host)),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -153,14 +112,10 @@ def learned(
 ) -> Learned:
     """The client has run once under `learn`."""
     client = CLIENTS[request.param]
-    folder = tmp_path_factory.mktemp("client")
-    file = folder / "learned" / "app.env"
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in client.variables.items():
-            patch.setenv(name, value)
-        ran = learn(engine, file, *client.command(folder))
+    file = tmp_path_factory.mktemp("client") / "learned" / "app.env"
+    ran = learn(engine, file, *client.command)
     assert ran.returncode == 0, ran.stderr.decode() + ran.stdout.decode()
-    return Learned(client=client, file=file, folder=folder)
+    return Learned(client=client, file=file)
 
 
 def test_what_a_client_needs_is_learned(learned: Learned) -> None:
@@ -180,10 +135,7 @@ def test_the_same_run_passes(engine: Engine, learned: Learned) -> None:
 def test_learning_again_finds_nothing_new(engine: Engine, learned: Learned) -> None:
     """A second run of the same adds nothing, and says so."""
     before = learned.granted
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in learned.client.variables.items():
-            patch.setenv(name, value)
-        ran = learn(engine, learned.file, *learned.client.command(learned.folder))
+    ran = learn(engine, learned.file, *learned.client.command)
     assert ran.returncode == 0, ran.stderr.decode()
     assert learned.granted == before
     assert "0 of them new" in ran.stderr.decode()

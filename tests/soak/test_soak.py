@@ -15,8 +15,8 @@ async def test_a_short_soak(
     scratch: ScratchEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Mixed clients and a restart of the Engine leave nothing behind, and all is accounted for."""
-    monkeypatch.setattr(run, "RESTART_SECONDS", (3, 4))
-    result = await soak(scratch, tmp_path, Plan(seconds=15, clients=20, seed=1))
+    monkeypatch.setattr(run, "RESTART_SECONDS", (2, 3))
+    result = await soak(scratch, tmp_path, Plan(seconds=8, clients=20, seed=1))
     scratch.docker("rm", "-f", "soak")
     assert result.faults() == []
     assert result.account.sessions > 100
