@@ -85,10 +85,20 @@ async def relay(
             size = SMALL_SIZE
         # What comes in large pieces and need not be seen is not copied.
         is_bulk = buffer.pipe.works and min(count, boundary.unseen) >= BULK
-        move = _splice if is_bulk else _copy
-        count, used, rest = await move(source, sink, boundary, buffer, size)
+        try:
+            # Waited for here, and in no frame below: a stream does so for weeks.
+            if is_bulk:
+                # Never more than is body whatever it is: the next byte may have to be
+                # looked at.
+                most = min(size, boundary.unseen)
+                count = await source.recv_into(buffer.pipe, most)
+            else:
+                count = await source.recv_into(buffer, size)
+        except CannotSplice:
+            continue
         if not count:
             return None
+        used, rest = (_splice if is_bulk else _copy)(sink, boundary, buffer, count)
         # Doubling while the sink keeps up; a slow one leaves less to copy next time.
         if not rest:
             size = min(2 * size, BUFFER_SIZE)
@@ -172,30 +182,19 @@ async def _pass_on(
         buffer.held -= len(data)
 
 
-Moved = tuple[int, int, bytes]
-"""Bytes that came; of those left over, how many the boundary saw; a copy of these."""
+Left = tuple[int, bytes]
+"""Of what the sink did not take, and what is behind the end: how many bytes the boundary
+has seen; a copy of them all."""
 
 
-async def _copy(
-    source: Wire, sink: Wire, boundary: Boundary, buffer: Buffer, size: int
-) -> Moved:
-    count = await source.recv_into(buffer, size)
-    if not count:
-        return 0, 0, b""
+def _copy(sink: Wire, boundary: Boundary, buffer: Buffer, count: int) -> Left:
     # What the boundary refuses raises here, before a byte of this piece is sent.
     used = boundary.feed(buffer.memory, 0, count)
     sent = sink.send_now(buffer.view[:used])
-    return count, used - sent, bytes(buffer.view[sent:count])
+    return used - sent, bytes(buffer.view[sent:count])
 
 
-async def _splice(
-    source: Wire, sink: Wire, boundary: Boundary, buffer: Buffer, size: int
-) -> Moved:
-    # Never more than is body whatever it is: the next byte may have to be looked at.
-    try:
-        count = await source.recv_into(buffer.pipe, min(size, boundary.unseen))
-    except CannotSplice:
-        return await _copy(source, sink, boundary, buffer, size)
+def _splice(sink: Wire, boundary: Boundary, buffer: Buffer, count: int) -> Left:
     boundary.skip(count)
     rest = sink.splice_from(buffer.pipe, count)
-    return count, len(rest), rest
+    return len(rest), rest

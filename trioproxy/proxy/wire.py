@@ -84,7 +84,8 @@ class Wire(Watched):
         await self._be_fair()
         while (data := self.recv_now(size)) is None:
             self._credit = FAIR_SHARE
-            await self.watch.readable(self)
+            if not self.watch.stay(self, READABLE):
+                await self.watch.park_reader(self)
         self._credit -= len(data)
         return data
 
@@ -112,7 +113,8 @@ class Wire(Watched):
         while (count := self._recv_into_now(room, size)) is None:
             # Not in the `except` clause: a parked stream would hold its exception.
             self._credit = FAIR_SHARE
-            await self.watch.readable(self)
+            if not self.watch.stay(self, READABLE):
+                await self.watch.park_reader(self)
         self._credit -= count
         return count
 
