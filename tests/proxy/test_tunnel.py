@@ -478,6 +478,35 @@ async def test_a_tunnel_holds_back_a_fast_client(ends: Ends) -> None:
     assert await engine.count_rest() == sent
 
 
+@pytest.mark.parametrize("way", ["up", "down"])
+@pytest.mark.parametrize("size", [16 * 1024 - 1, 16 * 1024])
+async def test_a_tunnel_in_which_little_moves_is_one_task(
+    proxy: Proxy, way: str, size: int
+) -> None:
+    """A second task begins with the first large piece, and no byte is lost on the way there."""
+    client, engine = await open_tunnel(proxy)
+    await settle()
+    before = trio.lowlevel.current_statistics().tasks_living
+    source, sink = (client, engine) if way == "up" else (engine, client)
+    for _ in range(3):
+        await source.send(b"l")
+        assert await sink.read(1) == b"l"
+        await sink.send(b"s")
+        assert await source.read(1) == b"s"
+    await source.send(bytes(size))
+    assert await sink.read(size) == bytes(size)
+    await settle()
+    is_much = size == 16 * 1024
+    assert trio.lowlevel.current_statistics().tasks_living == before + is_much
+    await sink.send(b"and back")
+    assert await source.read(8) == b"and back"
+    source.half_close()
+    assert await sink.read_rest() == b""
+    sink.half_close()
+    assert await source.read_rest() == b""
+    await proxy.assert_clean()
+
+
 async def test_bytes_held_back_outlive_both_ends(proxy: Proxy) -> None:
     """The Engine has ended and reads slowly, then the client ends: all it sent still arrives."""
     client, engine = await open_tunnel(proxy)

@@ -321,6 +321,38 @@ async def test_two_tasks_at_one_end(write: bool) -> None:
             nursery.cancel_scope.cancel()
 
 
+@either_way
+@pytest.mark.parametrize("how", ["first", "second", "both", "close", "cancel"])
+async def test_a_task_between_two_sockets_is_woken_once(away: float, how: str) -> None:
+    """Whichever can be read first ends the wait; afterwards either can be waited for again."""
+    async with watching(away) as ends:
+        (one, near), (other, far) = ends.pair(), ends.pair()
+        woken = 0
+
+        async def wait() -> None:
+            nonlocal woken
+            with suppress(trio.ClosedResourceError):
+                await ends.watch.park_between(one, other)
+            woken += 1
+
+        async with trio.open_nursery() as nursery:
+            ends.watch.start_soon(nursery, wait)
+            await settle()
+            with pytest.raises(trio.BusyResourceError):
+                ends.watch.park_between(other, one)
+            if how in {"first", "both"}:
+                near.send(b"x")
+            if how in {"second", "both"}:
+                far.send(b"x")
+            if how == "close":
+                other.close()
+            if how == "cancel":
+                nursery.cancel_scope.cancel()
+            await settle()
+        assert woken == (how != "cancel")
+        assert {one.reader, one.twin, other.reader, other.twin} == {None}
+
+
 async def test_each_hang_up_is_told_once() -> None:
     """An end of data, then the close; a wait to write in between tells nothing twice."""
     async with watching() as ends:

@@ -8,7 +8,7 @@
     8    hijacked              there too; else the next head
 
 One task serves a connection. A second one exists only while a request body that did not
-come with its head is relayed, or a tunnel is open. This file knows no rule and parses
+come with its head is relayed, or much moves in a tunnel. This file knows no rule and parses
 nothing: what may pass is the verdict's word alone.
 """
 

@@ -119,7 +119,16 @@ class Hangup(Enum):
 class Watched:
     """A socket under watch, and the tasks that wait for it: one to read, one to write."""
 
-    __slots__ = ("fd", "heard", "on_hangup", "reader", "sock", "watch", "writer")
+    __slots__ = (
+        "fd",
+        "heard",
+        "on_hangup",
+        "reader",
+        "sock",
+        "twin",
+        "watch",
+        "writer",
+    )
 
     def __init__(self, sock: socket.socket, watch: "Watch") -> None:
         """Raises `OSError` where the kernel watches no more sockets; it stays open."""
@@ -131,6 +140,8 @@ class Watched:
         """Called by whichever task looks at the events; it must not raise."""
         self.reader: Task | None = None
         self.writer: Task | None = None
+        self.twin: Watched | None = None
+        """Another one whose `reader` is the same task: that waits for either."""
         self.watch = watch
         watch.add(self)
 
@@ -147,7 +158,14 @@ class Watched:
         if self.reader is not None:
             self.watch.unpark(self.reader)
             self.reader = None
+            self.part()
         return Abort.SUCCEEDED
+
+    def part(self) -> None:
+        """Let no event of the other one wake the task again, which is woken once."""
+        if self.twin is not None:
+            self.twin.reader = self.twin.twin = None
+            self.twin = None
 
     def stop_writing(self, _raise_cancel: RaiseCancelT) -> Abort:
         """Unpark a cancelled task that waits for room."""
@@ -293,6 +311,14 @@ class Watch:
         self._unparked -= task in self._counted
         return wait_task_rescheduled(watched.stop_reading)  # noqa: ASYNC105  who calls does
 
+    def park_between(self, one: Watched, other: Watched) -> Awaitable[None]:
+        """The same for two sockets at once: whichever can be read first ends the wait."""
+        if other.reader is not None:
+            raise trio.BusyResourceError("another task reads this socket")
+        parked = self.park_reader(one)
+        other.reader, one.twin, other.twin = one.reader, other, one
+        return parked
+
     async def writable(self, watched: Watched) -> None:
         """Wait until the kernel takes bytes again. It just did not."""
         watched.heard &= ~select.EPOLLOUT
@@ -368,6 +394,8 @@ class Watch:
             self._unparked += watched.reader in self._counted
             reschedule(watched.reader, outcome)
             watched.reader = None
+            if watched.twin is not None:
+                watched.part()
         if watched.writer is not None and events & WRITABLE:
             self._unparked += watched.writer in self._counted
             reschedule(watched.writer, outcome)
