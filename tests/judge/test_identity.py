@@ -10,6 +10,7 @@ from trioproxy.api.families import Kind
 from trioproxy.errors import Nobody, Untold
 from trioproxy.judge.identity import (
     choose,
+    look,
     names_for,
     needs_image,
     networks_of,
@@ -49,7 +50,7 @@ def proxy(**each: str) -> dict[str, Any]:
 
 def found(*listed: dict[str, Any], address: str = AT) -> list[str]:
     """The names of who have an address, among these and the proxy."""
-    those = who_have(address, read_list([*listed], address, PROXY), PROXY)
+    those = who_have(address, read_list(look([*listed]), address, PROXY), PROXY)
     return [one.thing.names[0] for one in those]
 
 
@@ -79,7 +80,7 @@ def test_an_address_of_two_is_nobodys() -> None:
     assert found(proxy(), container(), container(OTHER, "/db")) == ["web", "db"]
     assert found(proxy(front=AT), container()) == ["proxy", "web"]
     made = container(Labels={"trioproxy.owner": ""})
-    [one] = who_have(AT, read_list([proxy(), made], AT, PROXY), PROXY)
+    [one] = who_have(AT, read_list(look([proxy(), made]), AT, PROXY), PROXY)
     with pytest.raises(Nobody, match="web was made through a proxy, and chooses no"):
         unmarked(one)
 
@@ -94,10 +95,10 @@ HALVES: list[dict[str, Any]] = [
 def test_half_a_description_is_nobody(half: dict[str, Any]) -> None:
     """Where the Engine's list is not what it should be nobody is chosen by it."""
     with pytest.raises(Untold, match="list of containers is not complete"):
-        read_list([half], AT, PROXY)
+        read_list(look([half]), AT, PROXY)
     # Of whom it is not asked nothing but the addresses is looked at.
     others = {**half, "NetworkSettings": on(front="172.20.0.200")}
-    assert read_list([others, container()], AT, PROXY)[0].thing.names == ("web",)
+    assert read_list(look([others, container()]), AT, PROXY)[0].thing.names == ("web",)
 
 
 STATUSES = {
@@ -112,7 +113,7 @@ STATUSES = {
 @pytest.mark.parametrize(("status", "is_long"), STATUSES.items(), ids=STATUSES)
 def test_who_surely_runs_for_long(status: str, is_long: bool) -> None:
     """By the words of a list: who runs for three seconds was there before the connection."""
-    (one,) = read_list([container(Status=status)], AT, PROXY)
+    (one,) = read_list(look([container(Status=status)]), AT, PROXY)
     assert one.runs_for_long is is_long
 
 

@@ -2,11 +2,13 @@
 
 import json
 import os
+import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 
 import pytest
 import trio
@@ -20,6 +22,7 @@ from trioproxy.judge.gate import Gate
 from trioproxy.proxy.containers import LONGEST_EVENT
 from trioproxy.proxy.log import Log
 from trioproxy.proxy.own import Own
+from trioproxy.proxy.resolve import parse_answer
 from trioproxy.proxy.server import Server
 
 OWN = "0" * 64
@@ -83,6 +86,8 @@ class Host:
     image_labels: dict[str, str] | None = field(default_factory=dict)
     asked: list[bytes] = field(default_factory=list)
     events: list[EngineConnection] = field(default_factory=list)
+    written: tuple[str, str] = (",", ":")
+    """How it separates what it writes."""
     called: str = "proxy"
     """What the proxy's own container is called."""
     holds_back: trio.Event | None = None
@@ -139,7 +144,7 @@ class Host:
             value = {"Config": {"Labels": self.image_labels}}
         else:
             value = {}
-        return response(body=json.dumps(value).encode())
+        return response(body=json.dumps(value, separators=self.written).encode())
 
     async def tell(self, value: object) -> None:
         """Send an event to whoever listens."""
@@ -278,6 +283,51 @@ async def test_a_large_stack_is_no_limit(stack: Stack) -> None:
     stack.host.containers.append(container("images", full="e" * 64))
     status, text = await stack.ask()
     assert (status, "of 2 containers" in text) == (403, True)
+
+
+CUT = '},{"Id":"'
+"""What stands between two containers of a list."""
+
+
+@pytest.mark.parametrize("written", [(",", ":"), (", ", ": ")], ids=["docker", "wide"])
+async def test_no_text_ends_a_container(stack: Stack, written: tuple[str, str]) -> None:
+    """What is between two containers of a list may stand in a label or a name, and makes nobody of it."""
+    stack.host.written = written
+    told = json.dumps([container("images", full="e" * 64)], separators=written)
+    labels = {CUT: CUT, told: told, "x": f'\\"{CUT}'}
+    others = container("zz", "10.0.0.7", full="d" * 64, labels=labels)
+    for name, status in (("ps", 200), ("images", 403)):
+        stack.host.containers = [others, container(name, labels=labels), others]
+        assert (await stack.ask())[0] == status
+
+
+async def test_a_list_that_is_none_names_nobody(stack: Stack) -> None:
+    """A container that stands within another one is none of the list: 502, and nobody is chosen."""
+    names = {"a": "10.0.0.6", "ps": "127.0.0.1", "b": "10.0.0.7"}
+    inner = [container(name, address) for name, address in names.items()]
+    stack.host.containers = [container("zz", "10.0.0.8") | {"Inner": inner}]
+    status, _ = await stack.ask()
+    assert status == 502
+
+
+async def test_what_is_listed_as_before_is_not_read_again(stack: Stack) -> None:
+    """The Engine says the mounts of a container in another order each time: each order is read once."""
+    one, read = container("ps"), list[int]()
+    # Each twice: the client asks for the list, too.
+    stack.host.lists = [[one | {"Mounts": [at, 1 - at]}] for at in (0, 0, 1, 1) * 3]
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is parse_answer.__code__:
+            read[-1] += 1
+
+    for _ in range(6):
+        read.append(0)
+        sys.setprofile(count)
+        try:
+            assert (await stack.ask())[0] == 200
+        finally:
+            sys.setprofile(None)
+    assert read[1:] == [1, 0, 0, 0, 0]
 
 
 CHOICES = {

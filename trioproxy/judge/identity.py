@@ -10,7 +10,7 @@ Told is what would help, for whoever is refused reads it and wonders.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from trioproxy.api.arguments import list_of, map_of, text_of, texts_of
@@ -44,6 +44,15 @@ _FOR_LONG: Final = re.compile(
 
 
 @value_class
+class Listed:
+    """A container in the Engine's list: of most no more is looked at than their addresses."""
+
+    value: Mapping[str, Json]
+    addresses: tuple[tuple[str, str], ...]
+    """Each with the id of its network."""
+
+
+@value_class
 class Running:
     """A container as the Engine lists those that run."""
 
@@ -56,16 +65,24 @@ class Running:
     """Whether it surely runs for `LONG`."""
 
 
-def read_list(value: Json, address: str, own: str) -> list[Running]:
-    """Read, of a list of containers, who has an address, and the proxy. Raises `Untold`.
+def look(value: Json) -> list[Listed]:
+    """Look at the containers of a list. Raises `Untold`."""
+    try:
+        return [
+            Listed(value=one, addresses=tuple(_addresses(one)))
+            for one in map(map_of, list_of(value))
+        ]
+    except BadBody:
+        raise Untold(_INCOMPLETE) from None
 
-    Of all others no more is looked at than which addresses they have.
-    """
+
+def read_list(listed: Iterable[Listed], address: str, own: str) -> list[Running]:
+    """Read who has an address, and the proxy. Raises `Untold`."""
     try:
         return [
             _read(one)
-            for one in map(map_of, list_of(value))
-            if one.get("Id") == own or any(a == address for a, _ in _addresses(one))
+            for one in listed
+            if one.value.get("Id") == own or any(a == address for a, _ in one.addresses)
         ]
     except BadBody:
         raise Untold(_INCOMPLETE) from None
@@ -74,7 +91,8 @@ def read_list(value: Json, address: str, own: str) -> list[Running]:
 _INCOMPLETE: Final = "the Engine's list of containers is not complete"
 
 
-def _read(one: Mapping[str, Json]) -> Running:
+def _read(listed: Listed) -> Running:
+    one = listed.value
     full, labels = text_of(one.get("Id")), map_of(one.get("Labels"))
     names = [name.removeprefix("/") for name in texts_of(one.get("Names"))]
     # Further names have a slash in them: by links of others.
@@ -90,7 +108,7 @@ def _read(one: Mapping[str, Json]) -> Running:
             {key: text_of(text) for key, text in labels.items()},
             text_of(one.get("ImageID")),
         ),
-        addresses={at: net for at, net in _addresses(one) if net in networks},
+        addresses={at: net for at, net in listed.addresses if net in networks},
         networks=networks,
         runs_for_long=bool(_FOR_LONG.fullmatch(text_of(one.get("Status")))),
     )

@@ -64,8 +64,16 @@ that it came. To start another one at an address that becomes free takes it long
 LISTEN_AGAIN: Final = 1.0
 """Seconds until a stream of events that broke is asked for again."""
 
-LONGEST_KEPT: Final = 64 * 1024
-"""Bytes of a list that is kept, to be read once while it stays the same."""
+MOST_KEPT: Final = 128 * 1024
+"""Bytes of listed containers that are kept, to be read once while they are listed so."""
+
+STEP: Final = 32 * 1024
+"""Bytes of a list that are read between two turns of others."""
+
+_BEGIN: Final = b'[{"Id":"'
+_BETWEEN: Final = b'},{"Id":"'
+_END: Final = b"}]"
+"""How the Engine writes a list of containers."""
 
 LONGEST_EVENT: Final = 1024 * 1024
 """Bytes of an event that are read: it has a container's labels in it."""
@@ -106,8 +114,10 @@ class Containers:
         self._networks: dict[str, str] = {}
         self._question = ""
         """The list of what runs on these networks, as it is asked for after each accept."""
-        self._last: tuple[bytes, Json] = (b"", None)
-        """The last list as it came, and as it reads."""
+        self._seen: dict[bytes, list[identity.Listed]] = {}
+        """Of lists: a piece as it came, and as it reads."""
+        self._size = 0
+        """Bytes of these."""
         self._listening = trio.Event()
         self._asking: list[set[str]] = []
         """What went away since, of each question that is under way."""
@@ -192,11 +202,11 @@ class Containers:
             if not self._networks:
                 await self._find_networks(engine)
             raw = await self._get(engine, self._question)
-            value = await self._read(engine, raw, address)
-            listed = identity.read_list(value, address, self._own)
-            ours = [one.networks for one in listed if one.thing.id == self._own]
+            listed = await self._read(engine, raw)
+            found = identity.read_list(listed, address, self._own)
+            ours = [one.networks for one in found if one.thing.id == self._own]
             if ours and ours[0] == self._networks:
-                return listed
+                return found
             self._networks = {}
         raise Untold(
             "the networks of this proxy change while the Engine is asked for them"
@@ -266,19 +276,37 @@ class Containers:
         )
         return thing if labels is None else thing._replace(inherited=labels)
 
-    async def _read(self, engine: Engine, raw: bytes, address: str) -> Json:
-        """Read a list. The Engine was asked, and where it says the very same as to the one
-        before, byte for byte, that reads the same. Of a long one, no more is read than what
-        has the address, the proxy's id, or an escape, behind which either could be."""
-        if len(raw) > LONGEST_KEPT:
-            # Here, for most stacks are small.
-            from trioproxy.proxy.listing import elements_of
+    async def _read(self, engine: Engine, raw: bytes) -> list[identity.Listed]:
+        """Read a list. The Engine was asked, and a piece that is the very same as one of
+        before, byte for byte, reads the same: but for the mounts of a container, of which the
+        Engine says another one first each time, most do.
 
-            wanted = (address.encode(), self._own.encode(), b"\\")
-            return await elements_of(engine.wire, raw, wanted)
-        if raw != self._last[0]:
-            self._last = raw, parse_answer(raw)
-        return self._last[1]
+        It is cut blindly, but within a text each quote has a backslash before it: so what the
+        Engine writes between two containers stands nowhere else, or the pieces are no lists.
+        """
+        raw, listed, fresh = raw.strip(), list[identity.Listed](), 0
+        if not (raw.startswith(_BEGIN) and raw.endswith(_END)):
+            return identity.look(parse_answer(raw))
+        for piece in raw[len(_BEGIN) : -len(_END)].split(_BETWEEN):
+            found = self._seen.get(piece)
+            if found is None:
+                found = identity.look(parse_answer(_BEGIN + piece + _END))
+                self._keep(piece, found)
+                fresh += len(piece)
+                if fresh > STEP:
+                    fresh = 0
+                    await engine.wire.let_others()
+            listed += found
+        return listed
+
+    def _keep(self, piece: bytes, found: list[identity.Listed]) -> None:
+        if len(piece) > STEP:
+            return
+        self._size += len(piece)
+        if self._size > MOST_KEPT:
+            self._seen.clear()
+            self._size = len(piece)
+        self._seen[piece] = found
 
     async def _get(self, engine: Engine, target: str) -> bytes:
         status, raw = await _ask(engine, target)

@@ -19,8 +19,7 @@ from trioproxy.http.elements import (
 )
 from trioproxy.http.framing import Framing
 from trioproxy.http.jsonbody import Json
-from trioproxy.proxy.engine import PIECE, Content, Engine
-from trioproxy.proxy.wire import Wire
+from trioproxy.proxy.engine import Content, Engine
 
 STEP: Final = 32 * 1024
 """Of elements, between two turns of others: ten containers, and half a millisecond."""
@@ -50,20 +49,6 @@ class Turns:
         if is_due:
             self._done = 0
         return is_due
-
-
-async def elements_of(wire: Wire, raw: bytes, wanted: Collection[bytes]) -> list[Json]:
-    """Read those elements of a list in which one of these texts is. Raises `UpstreamError`."""
-    elements, turns, found = Elements("list"), Turns(), list[Json]()
-    for at in range(0, len(raw), PIECE):
-        for piece in elements.feed(raw[at : at + PIECE]):
-            if turns.are_due(piece):
-                await wire.let_others()
-            if piece.mark is ELEMENT and any(one in piece.raw for one in wanted):
-                found.append(parse(piece.raw))
-    if not elements.is_whole:
-        raise unreadable("it is cut off")
-    return found
 
 
 async def take_each(
