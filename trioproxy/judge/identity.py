@@ -44,7 +44,7 @@ _FOR_LONG: Final = re.compile(
 
 
 @value_class
-class Listed:
+class Candidate:
     """A container in the Engine's list: of most no more is looked at than their addresses."""
 
     value: Mapping[str, Json]
@@ -65,18 +65,18 @@ class Running:
     """Whether it surely runs for `LONG`."""
 
 
-def look(value: Json) -> list[Listed]:
+def look(value: Json) -> list[Candidate]:
     """Look at the containers of a list. Raises `Untold`."""
     try:
         return [
-            Listed(value=one, addresses=tuple(_addresses(one)))
+            Candidate(value=one, addresses=tuple(_addresses(one)))
             for one in map(map_of, list_of(value))
         ]
     except BadBody:
         raise Untold(_INCOMPLETE) from None
 
 
-def read_list(listed: Iterable[Listed], address: str, own: str) -> list[Running]:
+def read_list(listed: Iterable[Candidate], address: str, own: str) -> list[Running]:
     """Read who has an address, and the proxy. Raises `Untold`."""
     try:
         return [
@@ -91,7 +91,7 @@ def read_list(listed: Iterable[Listed], address: str, own: str) -> list[Running]
 _INCOMPLETE: Final = "the Engine's list of containers is not complete"
 
 
-def _read(listed: Listed) -> Running:
+def _read(listed: Candidate) -> Running:
     one = listed.value
     full, labels = text_of(one.get("Id")), map_of(one.get("Labels"))
     names = [name.removeprefix("/") for name in texts_of(one.get("Names"))]

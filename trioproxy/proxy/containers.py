@@ -64,7 +64,7 @@ that it came. To start another one at an address that becomes free takes it long
 LISTEN_AGAIN: Final = 1.0
 """Seconds until a stream of events that broke is asked for again."""
 
-MOST_KEPT: Final = 128 * 1024
+MOST_KEPT: Final = 512 * 1024
 """Bytes of listed containers that are kept, to be read once while they are listed so."""
 
 STEP: Final = 32 * 1024
@@ -114,7 +114,7 @@ class Containers:
         self._networks: dict[str, str] = {}
         self._question = ""
         """The list of what runs on these networks, as it is asked for after each accept."""
-        self._seen: dict[bytes, list[identity.Listed]] = {}
+        self._seen: dict[bytes, list[identity.Candidate]] = {}
         """Of lists: a piece as it came, and as it reads."""
         self._size = 0
         """Bytes of these."""
@@ -276,7 +276,7 @@ class Containers:
         )
         return thing if labels is None else thing._replace(inherited=labels)
 
-    async def _read(self, engine: Engine, raw: bytes) -> list[identity.Listed]:
+    async def _read(self, engine: Engine, raw: bytes) -> list[identity.Candidate]:
         """Read a list. The Engine was asked, and a piece that is the very same as one of
         before, byte for byte, reads the same: but for the mounts of a container, of which the
         Engine says another one first each time, most do.
@@ -284,7 +284,7 @@ class Containers:
         It is cut blindly, but within a text each quote has a backslash before it: so what the
         Engine writes between two containers stands nowhere else, or the pieces are no lists.
         """
-        raw, listed, fresh = raw.strip(), list[identity.Listed](), 0
+        raw, listed, fresh = raw.strip(), list[identity.Candidate](), 0
         if not (raw.startswith(_BEGIN) and raw.endswith(_END)):
             return identity.look(parse_answer(raw))
         for piece in raw[len(_BEGIN) : -len(_END)].split(_BETWEEN):
@@ -299,7 +299,7 @@ class Containers:
             listed += found
         return listed
 
-    def _keep(self, piece: bytes, found: list[identity.Listed]) -> None:
+    def _keep(self, piece: bytes, found: list[identity.Candidate]) -> None:
         if len(piece) > STEP:
             return
         self._size += len(piece)
