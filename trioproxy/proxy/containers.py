@@ -12,7 +12,7 @@ are cut: nobody knows who has their addresses now.
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -64,7 +64,7 @@ that it came. To start another one at an address that becomes free takes it long
 LISTEN_AGAIN: Final = 1.0
 """Seconds until a stream of events that broke is asked for again."""
 
-MOST_KEPT: Final = 512 * 1024
+MOST_KEPT: Final = 256 * 1024
 """Bytes of listed containers that are kept, to be read once while they are listed so."""
 
 STEP: Final = 32 * 1024
@@ -72,8 +72,11 @@ STEP: Final = 32 * 1024
 
 _BEGIN: Final = b'[{"Id":"'
 _BETWEEN: Final = b'},{"Id":"'
+_MOUNTS: Final = b',"Mounts":[{"'
+_BETWEEN_MOUNTS: Final = b'},{"'
 _END: Final = b"}]"
-"""How the Engine writes a list of containers."""
+"""How the Engine writes a list of containers. The mounts stand at the end of each, in another
+order each time."""
 
 LONGEST_EVENT: Final = 1024 * 1024
 """Bytes of an event that are read: it has a container's labels in it."""
@@ -278,25 +281,19 @@ class Containers:
 
     async def _read(self, engine: Engine, raw: bytes) -> list[identity.Candidate]:
         """Read a list. The Engine was asked, and a piece that is the very same as one of
-        before, byte for byte, reads the same: but for the mounts of a container, of which the
-        Engine says another one first each time, most do.
-
-        It is cut blindly, but within a text each quote has a backslash before it: so what the
-        Engine writes between two containers stands nowhere else, or the pieces are no lists.
-        """
-        raw, listed, fresh = raw.strip(), list[identity.Candidate](), 0
-        if not (raw.startswith(_BEGIN) and raw.endswith(_END)):
-            return identity.look(parse_answer(raw))
-        for piece in raw[len(_BEGIN) : -len(_END)].split(_BETWEEN):
+        before, byte for byte, reads the same."""
+        listed, fresh = list[identity.Candidate](), 0
+        for piece, is_listed in _cut(raw.strip()):
             found = self._seen.get(piece)
             if found is None:
-                found = identity.look(parse_answer(_BEGIN + piece + _END))
+                found = identity.look(parse_answer(piece))
                 self._keep(piece, found)
                 fresh += len(piece)
                 if fresh > STEP:
                     fresh = 0
                     await engine.wire.let_others()
-            listed += found
+            if is_listed:
+                listed += found
         return listed
 
     def _keep(self, piece: bytes, found: list[identity.Candidate]) -> None:
@@ -391,6 +388,27 @@ class Containers:
         for one in self._asking:
             one.add(container)
         self._cut(container)
+
+
+def _cut(raw: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Cut a list of containers into lists of one: a container without its mounts, or (False)
+    one of those.
+
+    It is cut blindly, at quotes that in a text would have a backslash before them. And wherever
+    it is cut, if each piece is a list of objects by itself, they are what stands there; if
+    not, that is no list. What is written in another way is one piece.
+    """
+    if not (raw.startswith(_BEGIN) and raw.endswith(_END)):
+        yield raw, True
+        return
+    for one in raw[len(_BEGIN) : -len(_END)].split(_BETWEEN):
+        described, _, mounts = one.partition(_MOUNTS)
+        if not mounts.endswith(_END):
+            yield _BEGIN + one + _END, True
+            continue
+        yield _BEGIN + described + _END, True
+        for mount in mounts[: -len(_END)].split(_BETWEEN_MOUNTS):
+            yield b'[{"' + mount + _END, False
 
 
 def _who_goes(event: Mapping[str, Json]) -> str:
