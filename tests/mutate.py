@@ -152,11 +152,15 @@ def other_values(node: ast.expr) -> Iterator[tuple[str, str]]:
 
 
 def left_out(tree: ast.Module) -> set[int]:
-    """What decides nothing: texts for people, and types."""
+    """What decides nothing: texts for people, and what is for the type checker."""
     out: list[ast.AST | None] = []
     for node in ast.walk(tree):
         match node:
             case ast.Expr(value=ast.Constant()) | ast.JoinedStr():
+                out.append(node)
+            case ast.Expr(value=ast.Call(func=ast.Name(id="assert_never"))):
+                out.append(node)
+            case ast.keyword(arg="repr"):
                 out.append(node)
             case ast.If(test=ast.Name(id="TYPE_CHECKING")):
                 out.append(node)
@@ -499,13 +503,18 @@ def looked(trees: list[Path], to: Path) -> Seen:
     return seen
 
 
-def notice(tree: Path, stages: list[list[str]], seconds: int) -> None:
+def notice(tree: Path, stages: list[list[str]], seen: Seen) -> None:
     """Whether the tests notice: the status of this process. Who hangs has noticed."""
     enter(tree)
     signal.alarm(HANGS)
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     for tests in stages:
+        seconds = (
+            time.process_time() + 10 + 5 * sum(map(seen.seconds.__getitem__, tests))
+        )
+        resource.setrlimit(
+            resource.RLIMIT_CPU, (round(seconds), resource.RLIM_INFINITY)
+        )
         if run([tests[0].partition("::")[0]], Choosing(tests)):
             sys.exit(1)
 
@@ -514,7 +523,6 @@ def results(
     found: list[Mutation], seen: Seen, trees: list[Path]
 ) -> Iterator[tuple[Mutation, str]]:
     """What became of each, one of `RESULTS`; as many at once as there are trees."""
-    seconds = 60 + 3 * round(sum(seen.seconds.values()))
     running = list[tuple[ForkProcess, Mutation, Path]]()
     todo = [*found]
     while todo or running:
@@ -525,9 +533,7 @@ def results(
                 continue
             tree = trees.pop()
             (tree / one.key[0]).write_bytes(one.applied())
-            process = FORK.Process(
-                target=notice, args=(tree, seen.tests_of(one), seconds)
-            )
+            process = FORK.Process(target=notice, args=(tree, seen.tests_of(one), seen))
             process.start()
             running.append((process, one, tree))
         if running:

@@ -26,6 +26,12 @@ MASKED = [
 READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 
 
+DEFAULT_CAPS = "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID SYS_CHROOT"  # fmt: skip
+LOG_OPTIONS = "cache-compress cache-disabled cache-max-file cache-max-size compress env env-regex labels labels-regex max-buffer-size max-file max-size mode tag"  # fmt: skip
+OF_MEMORY = "kernel.msgmax kernel.msgmnb kernel.msgmni kernel.sem kernel.shmall kernel.shmmax kernel.shmmni kernel.shm_rmid_forced fs.mqueue.queues_max"  # fmt: skip
+OF_TMPFS = "rw,ro,suid,nosuid,dev,nodev,exec,noexec,atime,noatime,diratime,nodiratime,sync,async,relatime,strictatime,size=1m,mode=1777,uid=1,gid=1,nr_inodes=9,nr_blocks=9,mpol=bind:0"  # fmt: skip
+
+
 def volume(name: str, options: dict[str, str]) -> Json:
     driver: Json = {"Name": name, "Options": dict(options)}
     return {"Type": "volume", "VolumeOptions": {"DriverConfig": driver}, "Target": "/v"}
@@ -50,6 +56,8 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"Binds": ["/\u00e9:/e"]}, [("CREATE_BINDS", "/%C3%A9")]),
     ({"Binds": ["/a:/e:rshared"]}, [("CREATE_OPTIONS", f"{SHARED}=rshared"), ("CREATE_BINDS", "/a")]),
     ({"Binds": ["data:/e", "data2:/f:ro", "/anonymous"]}, []),
+    *(({"Binds": [f"/a:/e:{mode}"]}, [("CREATE_BINDS", "/a")])
+      for mode in ("rw", "nocopy", "consistent", "cached", "delegated", "z", "Z", "private", "rprivate", "rw,z,private")),
     ({"Binds": ["../../etc:/e"]}, [("CREATE_BINDS", "../../etc")]),
     ({"Binds": [".:/e:ro"]}, [("CREATE_BINDS", ".:ro")]),
     ({"Mounts": [{"Type": "bind", "Source": "/etc/", "Target": "/e"}]}, [("CREATE_BINDS", "/etc")]),
@@ -93,6 +101,8 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"CapAdd": ["\u017fys_admin"]}, [("CREATE_CAPS", "SYS_ADMIN")]),
     ({"CapAdd": ["dac_read_\u017fearch"]}, [("CREATE_CAPS", "DAC_READ_SEARCH")]),
     ({"CapAdd": None, "CapDrop": ["ALL"]}, []),
+    ({"CapAdd": DEFAULT_CAPS.split()}, []),
+    ({"CapAdd": ["MKNOD"]}, [("CREATE_CAPS", "MKNOD")]),
     ({"Capabilities": ["SYS_ADMIN"]}, [("CREATE_CAPS", "SYS_ADMIN")]),
     # Devices
     ({"Devices": [{"PathOnHost": "/dev/../dev/sda", "PathInContainer": "/x"}]}, [("CREATE_DEVICES", "/dev/sda")]),
@@ -117,8 +127,9 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"SecurityOpt": ["no-new-privileges", "no-new-privileges:T", "apparmor=docker-default"]}, []),
     ({"MaskedPaths": []}, [("CREATE_SECURITY", "paths:unmasked")]),
     ({"MaskedPaths": MASKED, "ReadonlyPaths": [*READ_ONLY, "/x"]}, []),
-    ({"MaskedPaths": MASKED[1:]}, [("CREATE_SECURITY", "paths:unmasked")]),
-    ({"ReadonlyPaths": [one for one in READ_ONLY if one != "/proc/sys"]}, [("CREATE_SECURITY", "paths:writable")]),
+    ({"MaskedPaths": MASKED[:-1], "ReadonlyPaths": READ_ONLY}, []),
+    *(({"MaskedPaths": [each for each in MASKED if each != one]}, [("CREATE_SECURITY", "paths:unmasked")]) for one in MASKED[:-1]),
+    *(({"ReadonlyPaths": [each for each in READ_ONLY if each != one]}, [("CREATE_SECURITY", "paths:writable")]) for one in READ_ONLY),
     ({"MaskedPaths": None, "ReadonlyPaths": None}, []),
     # Namespaces
     ({"PidMode": "host"}, [("CREATE_NAMESPACES", "pid:host")]),
@@ -131,6 +142,8 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"NetworkMode": "mine"}, []),
     ({"NetworkMode": "ns:/proc/1/ns/net", "Sysctls": {"net.x": "1"}},
      [("CREATE_NAMESPACES", "net:ns%3A/proc/1/ns/net"), ("CREATE_OPTIONS", "ContainerCreate:HostConfig.Sysctls.net.x=1")]),
+    ({"UTSMode": "container:x", "UsernsMode": "container:x", "CgroupnsMode": "container:x", "IpcMode": "container:x"},
+     [("CREATE_NAMESPACES", f"{one}:container") for one in ("uts", "userns", "cgroup", "ipc")]),
     ({"UTSMode": "host", "UsernsMode": "host", "CgroupnsMode": "host"},
      [("CREATE_NAMESPACES", "uts:host"), ("CREATE_NAMESPACES", "userns:host"), ("CREATE_NAMESPACES", "cgroup:host")]),
     ({"VolumesFrom": ["a", "b:ro"]}, [("CREATE_NAMESPACES", "volumes:container")] * 2),
@@ -139,7 +152,7 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"LogConfig": {"Type": "syslog", "Config": {"syslog-address": "tcp://x", "tag": "y"}}},
      [("CREATE_DRIVERS", "log:syslog"), ("CREATE_OPTIONS", "ContainerCreate:HostConfig.LogConfig.Config.syslog-address")]),
     ({"LogConfig": {"Type": "", "Config": {}}}, []),
-    ({"LogConfig": {"Type": "json-file", "Config": {"max-size": "1m"}}}, []),
+    *(({"LogConfig": {"Type": one, "Config": dict.fromkeys(LOG_OPTIONS.split(), "1")}}, []) for one in ("json-file", "local", "none", "journald")),
     ({"Runtime": "runc"}, [("CREATE_RUNTIMES", "runc")]),
     ({"SecurityOpt": ["seccomp=builtin"]}, [("CREATE_SECURITY", "seccomp:builtin")]),
     ({"Runtime": "io.containerd.x.v1"}, [("CREATE_RUNTIMES", "io.containerd.x.v1")]),
@@ -156,10 +169,16 @@ HOST: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"CgroupParent": "/x"}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.CgroupParent")]),
     ({"Annotations": {"a=b": "c"}}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Annotations.a%3Db=c")]),
     ({"Sysctls": {"net.core.somaxconn": "1", "kernel.shmmax": "1"}}, []),
+    *(({"Sysctls": dict.fromkeys(OF_MEMORY.split(), "1"), "IpcMode": mode}, []) for mode in ("", "none", "private")),
+    ({"Sysctls": {"kernel.sem": "1"}, "IpcMode": "shareable"}, [("CREATE_NAMESPACES", "ipc:shareable")]),
+    ({"Sysctls": {"kernel.sem": "1", "fs.mqueue.msg_max": "1"}, "IpcMode": "host"},
+     [("CREATE_NAMESPACES", "ipc:host"), ("CREATE_OPTIONS", "ContainerCreate:HostConfig.Sysctls.kernel.sem=1"),
+      ("CREATE_OPTIONS", "ContainerCreate:HostConfig.Sysctls.fs.mqueue.msg_max=1")]),
     ({"Sysctls": {"kernel.core_pattern": "|/x"}}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Sysctls.kernel.core_pattern=%7C/x")]),
     ({"Sysctls": {"net.x": "1"}, "NetworkMode": "host"},
      [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Sysctls.net.x=1"), ("CREATE_NAMESPACES", "net:host")]),
     ({"Tmpfs": {"/run": "rw,noexec,size=65536k", "/tmp": ""}}, []),
+    ({"Tmpfs": {"/run": OF_TMPFS}}, []),
     ({"Tmpfs": {"/run": "rshared"}}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Tmpfs")]),
     ({"Tmpfs": {"/run:rshared": ""}}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Tmpfs")]),
     ({"Tmpfs": {"/run": "rw," * 2000}}, [("CREATE_OPTIONS", "ContainerCreate:HostConfig.Tmpfs")]),
@@ -213,6 +232,7 @@ OTHERS: list[tuple[str, Json, str, list[tuple[str, str]]]] = [
     ("VolumeCreate", {"ClusterVolumeSpec": {}}, "", [("CREATE_OPTIONS", "VolumeCreate:ClusterVolumeSpec")]),
     ("VolumeCreate", {"ClusterVolumeSpec": None}, "", []),
     ("NetworkCreate", {"Name": "n", "Driver": "bridge", "IPAM": {"Driver": "default"}, "CheckDuplicate": True, "Attachable": False}, "", []),
+    ("NetworkCreate", {"Options": dict.fromkeys(("com.docker.network.driver.mtu", "com.docker.network.enable_ipv4", "com.docker.network.enable_ipv6"), "1")}, "", []),
     ("NetworkCreate", {"Driver": "macvlan", "Options": {"parent": "eth0", "com.docker.network.driver.mtu": "9000"}}, "",
      [("CREATE_DRIVERS", "network:macvlan"), ("CREATE_OPTIONS", "NetworkCreate:Options.parent=eth0")]),
     ("NetworkCreate", {"IPAM": {"Driver": "x", "Config": [{"Subnet": "10.0.0.0/8"}]}, "Scope": "swarm", "Ingress": True}, "",

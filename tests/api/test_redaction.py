@@ -167,7 +167,13 @@ def test_execs_in_events() -> None:
 
 
 HASHES = [
+    "annotation.io.kubernetes.container.hash",
+    "annotation.kubectl.kubernetes.io/last-applied-configuration",
     "com.docker.compose.config-hash",
+    "devcontainer.metadata",
+    "io.kubernetes.container.hash",
+    "io.podman.compose.config-hash",
+    "kubectl.kubernetes.io/last-applied-configuration",
     "com.microsoft.developer.usvc-dev.lifecycle-key",
     "k3d.cluster.token",
     "net.azure-devices.edge.create-options",
@@ -196,6 +202,19 @@ def test_labels(label: str) -> None:
     assert ENV({"Labels": {"x": {"Env": ["A=b"]}}}) == {
         "Labels": {"x": {"Env": [f"A={MARKER}"]}}
     }
+
+
+READABLE = "PATH HOME HOSTNAME LANG LANGUAGE LC_ALL LC_CTYPE TZ TERM SHELL PUID PGID UMASK DEBIAN_FRONTEND"  # fmt: skip
+ATTRIBUTES = "comment container containerdNamespace destination driver execDuration execID exitCode image manifest name name.new name.old oldName propagation read/write replicas.new replicas.old runtime signal state.new state.old type updatestate.new updatestate.old availability.new availability.old"  # fmt: skip
+
+
+def test_what_is_told_all_the_same() -> None:
+    """How programs are run, and what the Engine says itself: who debugs by it finds it as it is."""
+    environment = {"Env": [f"{name}=x" for name in READABLE.split()]}
+    assert ALL(environment) == environment
+    attributes = {"Attributes": dict.fromkeys(ATTRIBUTES.split(), "x")}
+    assert ALL(attributes) == attributes
+    assert hash(ALL) == hash(Redaction(Hides)) != hash(ENV)
 
 
 def test_contents_are_bytes_and_stay_so() -> None:
@@ -256,6 +275,21 @@ def test_the_marker_is_found_where_it_was_put() -> None:
     assert holds_marker(json.dumps(ENV({"Data": "c2VjcmV0"})).encode())
     assert not holds_marker(json.dumps(service).encode())
     assert not holds_marker(b"\xff{")
+
+
+COLUMNS = "pid:PID ppid:PPID pgid:PGID sid:SID user:USER euser:EUSER ruser:RUSER uid:UID euid:EUID gid:GID group:GROUP egroup:EGROUP rgroup:RGROUP pcpu:%CPU c:C pmem:%MEM rss:RSS vsz:VSZ sz:SZ stime:STIME start:START lstart:STARTED etime:ELAPSED etimes:ELAPSED time:TIME tty:TT tt:TT tname:TTY stat:STAT state:S s:S ni:NI pri:PRI psr:PSR nlwp:NLWP lwp:LWP tid:TID wchan:WCHAN f:F"  # fmt: skip
+
+
+def test_columns_of_processes() -> None:
+    """What is no command line may be asked for behind the number, and is told; what has another
+    title is not."""
+    names, titles = zip(*(one.split(":") for one in COLUMNS.split()), strict=True)
+    for name in (*names, "%cpu", "%mem", "comm", "args", "cmd", "command"):
+        assert not may_tell_more(f"-eo pid,{name}"), name
+    told = [*titles, "ADDR"]
+    hides: Any = Redaction([Hides.COMMANDS])
+    listed = {"Titles": [*told, "CMD"], "Processes": [["1"] * (len(told) + 1)]}
+    assert hides(listed)["Processes"] == [[*["1"] * len(told), MARKER]]
 
 
 PASSING = [

@@ -85,7 +85,7 @@ BAD = [
     ("FOO=a&&POST=1", 1, "the value of FOO sets or runs more", ""),
     ("FOO=a&id", 1, "the value of FOO sets or runs more", ""),
     ("UID=1000\nEVENTS=0", 1, "sh may stop at UID", "would not be read"),
-    ("OPTIND=a\nEVENTS=0", 1, "sh may stop at OPTIND", ""),
+    *((f"{one}=1\nEVENTS=0", 1, f"sh may stop at {one}", "take it out") for one in ("BASHOPTS", "BASH_VERSINFO", "EUID", "OPTIND", "PPID", "SHELLOPTS")),
     ("FOO='a'POST=1", 1, "the value of FOO goes on behind its quotes", "quote all of it"),
     ("FOO='a\\'\nPOST=1\n#'", 1, "the value of FOO goes on", "no backslash in single quotes"),
     ("FOO=\"a\\\"\nPOST=1", 1, "the value of FOO swallows", "close the quote"),

@@ -1,10 +1,21 @@
+import re
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from trioproxy.api.routes import OPERATIONS
+from trioproxy.file import lint as lint_module
 from trioproxy.file.lint import lint, lint_settings, suggest
-from trioproxy.file.variables import PERMISSIONS, SETTINGS, SWITCHES, VERBS
+from trioproxy.file.variables import (
+    FAMILY_PREFIXES,
+    PERMISSIONS,
+    RENAMED,
+    SETTINGS,
+    SWITCHES,
+    VERBS,
+    VERBS_OF_PODMAN,
+)
 
 WARNED = [
     ("LOGS", "1", "did you mean ALLOW_LOGS?"),
@@ -67,6 +78,40 @@ def test_warned(name: str, value: str, advice: str) -> None:
 def test_silent(name: str, value: str) -> None:
     """The ordinary environment of a process gets no warning."""
     assert lint({name: value}) == ()
+
+
+MISTAKES = lint_module._KNOWN_MISTAKES | lint_module._UNMISTAKABLE
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_each_known_mistake_has_an_advice(name: str) -> None:
+    """And what it tells to write is something that there is."""
+    advice = MISTAKES[name]
+    assert lint({name: "1"}) == (f"{name} has no meaning here: {advice}",)
+    meant = set(re.findall(r"\b[A-Z][A-Z0-9_]+\b", advice)) - {"GET", "ALLOW_"}
+    assert meant <= PERMISSIONS | SETTINGS
+    assert meant or "trioproxy" in advice or "section variable" in advice
+
+
+def test_verbs_name_operations() -> None:
+    """Each names some, and all of them are in the table; so do other words for them."""
+    for operations in (VERBS | VERBS_OF_PODMAN).values():
+        assert operations
+        assert operations <= OPERATIONS.keys()
+    for name, advice in lint_module._OTHER_WORDS.items():
+        assert name not in VERBS
+        meant = set(re.findall(r"ALLOW_[A-Z]+", advice))
+        assert meant
+        assert meant <= VERBS.keys()
+        assert suggest(name, {}) == advice
+
+
+def test_a_guessed_limit_is_told_what_is_meant() -> None:
+    """By a variable that there is, and for a name that looks like one."""
+    for name, meant in RENAMED.items():
+        assert name.startswith(FAMILY_PREFIXES)
+        assert name not in PERMISSIONS
+        assert set(re.findall(r"\b[A-Z]+_[A-Z_]+", meant)) & PERMISSIONS
 
 
 def test_what_is_known_is_silent() -> None:

@@ -29,6 +29,7 @@ def asked(
     found = ask(request)
     # Every test proves this by the way: the table says what an operation can ask for.
     assert {one.variable for one in found.arguments} <= request.operation.variables
+    assert all(one.place for one in found.arguments)
     for one in found.arguments:
         conditions = [
             name for at, name in CONDITIONS.items() if one.value.startswith(at)

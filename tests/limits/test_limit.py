@@ -392,6 +392,12 @@ def test_open_families_are_named() -> None:
     assert list(open_families(limits({"CREATE_CAPS": ""}), opened)) == [Family.EXEC]
 
 
+POWERS = "ALL BPF CHECKPOINT_RESTORE DAC_READ_SEARCH MAC_ADMIN MAC_OVERRIDE MKNOD PERFMON SYS_BOOT SYS_MODULE SYS_PTRACE SYS_RAWIO SYSLOG"  # fmt: skip
+OTHER_CAPS = "CHOWN AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND IPC_LOCK IPC_OWNER LEASE LINUX_IMMUTABLE NET_BROADCAST SYS_NICE SYS_PACCT SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG WAKE_ALARM"  # fmt: skip
+RUNTIMES = "runc crun io.containerd.runc.v2 amd habana io.containerd.runsc.v1 kata kata-runtime nvidia sysbox-runc youki"  # fmt: skip
+DEVICES = "kvm net/tun null zero full random urandom dri/card0 snd video0 ttyACM0 serial/by-id i2c-1 gpiochip0 hidraw0 nvidia0 ppp rtc watchdog"  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("variable", "item", "is_root"),
     [
@@ -475,6 +481,11 @@ def test_open_families_are_named() -> None:
         ("CREATE_OPTIONS", "VolumeCreate:DriverOpts.type=ext4", True),
         ("CREATE_IMAGES", "*", False),
         ("CREATE_OPTIONS", "*", True),
+        *(("CREATE_CAPS", one, True) for one in POWERS.split()),
+        *(("CREATE_CAPS", one, False) for one in OTHER_CAPS.split()),
+        *(("CREATE_RUNTIMES", one, False) for one in RUNTIMES.split()),
+        *(("CREATE_DEVICES", f"/dev/{one}", False) for one in DEVICES.split()),
+        *(("CREATE_OPTIONS", f"VolumeCreate:DriverOpts.type={one}", False) for one in ("nfs4", "cifs", "smb3", "tmpfs")),
     ],
     ids=str,
 )  # fmt: skip

@@ -7,6 +7,31 @@ from hypothesis import strategies as st
 from trioproxy.limits import places, root
 from trioproxy.limits.languages import others, with_stars
 
+_IN_RUN = """
+    NetworkManager balena-engine.sock balena.sock buildkit containerd credentials crio crun dbus docker fail2ban
+    incus initramfs k3s libvirt lxd modprobe.d nri openvswitch podman runc runit s6 s6-rc screen service snapd.socket
+    sudo sysctl.d systemd tailscale tmpfiles.d udev user
+"""
+_IN_VAR = """
+    lib/NetworkManager lib/amazon lib/apt lib/buildkit lib/cloud lib/containerd lib/containers lib/dkms lib/docker
+    lib/dpkg lib/etcd lib/incus lib/kubelet lib/libvirt lib/lxd lib/machines lib/pacman lib/polkit-1 lib/portables
+    lib/rancher lib/rpm lib/snapd lib/sudo lib/systemd lib/tailscale lib/waagent service snap/docker snap/lxd
+    snap/microk8s spool/anacron spool/at spool/cron
+"""
+_IN_HOMES = """
+    .bash_aliases .bash_login .bash_logout .bash_profile .bashrc .colima .config/autostart .config/environment.d
+    .config/fish .config/git .config/systemd .docker/cli-plugins .docker/config.json .docker/desktop .docker/run
+    .gitconfig .kube .lima .local/bin .orbstack .pam_environment .profile .rd .ssh .vimrc .vscode-server .xprofile
+    .xsessionrc .zlogin .zprofile .zshenv .zshrc bin
+"""
+_ENGINES = (
+    "docker docker.raw containerd podman buildkitd crio dockershim cri-dockerd frakti"
+)
+_READABLE = """
+    /etc/ca-certificates /etc/group /etc/hostname /etc/hosts /etc/localtime /etc/machine-id /etc/os-release
+    /etc/passwd /etc/resolv.conf /etc/ssl/certs /etc/timezone /run/udev /usr/lib/modules /usr/lib/os-release
+    /usr/share/ca-certificates /usr/share/zoneinfo
+"""
 ROOT = [
     *("/run/nri", "/var/run/nri/nri.sock", "/run/fail2ban", "/var/run/screen"),
     *("/run/openvswitch/db.sock", "/var/run/docker.raw.sock:ro"),
@@ -28,6 +53,16 @@ ROOT = [
     *("/run/tailscale:ro", "/var/lib/tailscale", "/var/lib/apt/lists", "/var/lib/sudo"),
     *(f"/home/me/{name}" for name in (".config/fish/conf.d", ".vimrc", ".xprofile")),
     *("/var/log", "/private/var/log/*", "/var/log/s*", "/var/log/journal/x"),
+    *(f"/run/{name}" for name in _IN_RUN.split()),
+    *(f"/var/{name}" for name in _IN_VAR.split()),
+    *(f"/home/me/{name}" for name in _IN_HOMES.split()),
+    *(f"/x/{name}.sock" for name in _ENGINES.split()),
+    *(f"/var/log/{name}" for name in ("audit", "auth.log", "messages", "secure", "syslog")),
+    *("/etc/x", "/boot", "/dev/x", "/efi", "/gnu/store/x", "/nix/store", "/opt/cni/bin", "/opt/containerd"),
+    *("/proc", "/root", "/sys/x", "/usr/x", "/tmp/screens", "/tmp/ssh-a", "/lib32/x", "/libx32/x", "/sbin/x"),
+    *("/lib/x", "/var/opt/cni", "/var/home/me/bin", "/private/etc/x", "/host_mnt/c/etc/x"),
+    *(f"{path}:ro" for path in ("/etc/x", "/run/docker", "/home/me/.ssh", "/x/docker.sock")),
+    *_READABLE.split(),
 ]  # fmt: skip
 NO_ROOT = [
     *("/tmp/x", "/tmp/build-*", "/tmp/tmp*{8}", "/private/tmp/x", "/var/lock/app"),
@@ -37,16 +72,17 @@ NO_ROOT = [
     *("/mnt/nas/media", "/mnt/nas/media/x/*", "/media/me/disk/mnt", "/var/mnt/nas/media:ro"),
     *("/home/me/.docker/x", "/home/me/binary", "/var/services", "/var/lib/amazonas", "/swapfiles"),
     *("/var/log/app", "/var/log/app-*", "/var/log:ro", "/var/log/*:ro", "/var/log/journal/x:ro"),
+    *(f"{path}:ro" for path in _READABLE.split()),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("item", ROOT, ids=str)
+@pytest.mark.parametrize("item", dict.fromkeys(ROOT), ids=str)
 def test_root(item: str) -> None:
     """What is root is so by each of its names, and by what a star may be."""
     assert root.of_bind(item)
 
 
-@pytest.mark.parametrize("item", NO_ROOT, ids=str)
+@pytest.mark.parametrize("item", dict.fromkeys(NO_ROOT), ids=str)
 def test_no_root(item: str) -> None:
     """What lies beside it is none by another name either."""
     assert root.of_bind(item) == ""
