@@ -293,8 +293,9 @@ def test_other_operations_ask(
         ("/images/nginx/push", "tag=1", "nginx:1"),
         ("/images/ghcr.io/a/b/push", "tag=", "ghcr.io/a/b:*"),
         ("/images/a:1/push", "", "a:1"),
+        ("/images/\xff/push", "tag=1", "%FF%3A1"),
     ],
-    ids=["tag", "all", "in-name"],
+    ids=["tag", "all", "in-name", "no-text"],
 )
 def test_a_push_names_what_it_writes(path: str, query: str, wanted: str) -> None:
     """The name in a path and the tag in the query are one value."""

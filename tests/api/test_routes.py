@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.derived import columns
-from trioproxy.api import podman, routes
-from trioproxy.api.matched import with_segments
+from trioproxy.api import normal, podman, routes
+from trioproxy.api.matched import Request, with_segments
 from trioproxy.api.routes import (
     ENDPOINTS,
     LIBPOD_SECTIONS,
@@ -477,3 +477,13 @@ def test_nothing_is_kept_of_a_segment_that_is_the_clients_own() -> None:
     for number in range(3):
         assert podmans.find(f"/libpod/frob{number}/json") is None
     assert podmans._routes.keys() == before
+
+
+def test_a_name_of_any_bytes() -> None:
+    """What is no text is a name all the same, and goes on as it came."""
+    one = Request.parse("GET", b"/v1.45/containers/%FF%C3%A9/json")
+    assert one.parameter == "\udcff\u00e9"
+    assert normal.quote(one.parameter) == "%FF%C3%A9"
+    assert normal.unquote("%FF%C3%A9") == one.parameter
+    assert one.with_parameter("abc") == "/v1.45/containers/abc/json"
+    assert one.target.canonical == b"/v1.45/containers/%FF%C3%A9/json"

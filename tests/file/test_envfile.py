@@ -145,3 +145,9 @@ def test_a_shell_reads_the_same(tmp_path: Path) -> None:
     )  # fmt: skip
     assert read.stdout == value
     assert [path.name for path in tmp_path.iterdir()] == ["app.env"]
+
+
+def test_a_value_of_any_bytes() -> None:
+    """What is no text has one form, and comes back from that."""
+    assert decode_value("a%FF%C3%A9") == "a\udcff\u00e9"
+    assert format_value("a\udcff\u00e9") == "a%FF%C3%A9"

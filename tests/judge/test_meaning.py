@@ -117,7 +117,7 @@ WAYS += [
     (granting("ImageBuild", BUILD_OPTIONS=""), packing(", as an image holds: ImageBuild makes any")),
     (granting("ImageLoad"), ["ImageLoad: loads images, may replace tags", *packing(", as an image holds: ImageLoad makes any")]),
     (granting(CREATE_OPTIONS=CREATED.partition("=")[2]), packing(", as a volume of a network holds: CREATE_OPTIONS lists such")),
-    (granting(CREATE_OPTIONS="VolumeCreate:DriverOpts.type=cifs"), packing(", as a volume of a network holds: CREATE_OPTIONS lists such")),
+    *((granting(CREATE_OPTIONS=f"VolumeCreate:DriverOpts.type={kind}"), packing(", as a volume of a network holds: CREATE_OPTIONS lists such")) for kind in ("nfs", "nfs4", "cifs", "smb3")),
     # Who creates nothing has no images; who is not confined needs none.
     ({"ALLOW_OPERATIONS": "ContainerExport", "CREATE_BINDS": "", "ONLY_CONTAINERS": "web", "ONLY_NETWORKS": "", "ONLY_VOLUMES": ""}, []),
     ({"ALLOW_OPERATIONS": "ContainerExport", "CREATE_CAPS": "MKNOD", "ONLY_CONTAINERS": "web", "ONLY_NETWORKS": "", "ONLY_VOLUMES": ""}, [f"ContainerExport: {NODES}: CREATE_CAPS lists MKNOD"]),

@@ -50,7 +50,7 @@ def volume(**more: Any) -> dict[str, Any]:  # noqa: ANN401  JSON
     return {"Name": "data", "Driver": "local", "Labels": OWN, "Options": None, **more}
 
 
-STATES = {"created": True, "exited": True, "dead": True, "running": False, "paused": False, "restarting": False, "removing": False, "stopping": False, "": False}  # fmt: skip
+STATES = {"created": True, "exited": True, "dead": True, "stopped": True, "configured": True, "running": False, "paused": False, "restarting": False, "removing": False, "stopping": False, "": False}  # fmt: skip
 
 
 @pytest.mark.parametrize(("state", "is_taken"), STATES.items(), ids=STATES)
@@ -114,6 +114,12 @@ def test_named_volumes() -> None:
     assert prune(Kind.VOLUME, {"all": ["false"]}).takes(volume()) is None
     assert prune(Kind.VOLUME, version="/v1.41").takes(volume())
     assert prune(Kind.VOLUME, version="").takes(volume()) is None
+    for yes, no in zip(["1", "t", "T", "TRUE", "true", "True"], ["0", "f", "F", "FALSE", "false", "False"], strict=True):  # fmt: skip
+        assert prune(Kind.VOLUME, {"all": [yes]}).takes(volume())
+        assert prune(Kind.VOLUME, {"all": [no]}).takes(volume()) is None
+    for other in ("", "yes", "2", "tRUE"):
+        with pytest.raises(BadTarget, match="it takes true or false"):
+            prune(Kind.VOLUME, {"all": [other]})
     with pytest.raises(BadTarget, match="filter all"):
         prune(Kind.VOLUME, {"all": ["false"]}, version="/v1.41")
 

@@ -318,13 +318,13 @@ def of_owner(owner: str) -> Objects:
     """List what is the client's own, as a file that says no more: what it is shown if it is
     learned as if it were alone."""
     variables = {LISTED_BY[Kind.CONTAINER]: OWN, OWNER_VARIABLE: owner}
-    return parse_objects(variables, source="learning")
+    return parse_objects(variables, source="")
 
 
 def own_alone(owner: str) -> Objects:
     """List what is the client's own, and nothing else: learning looks at it that way."""
     variables = {**dict.fromkeys(OBJECTS, OWN), OWNER_VARIABLE: owner}
-    listed = parse_objects(variables, source="learning")
+    listed = parse_objects(variables, source="")
     own = listed.by_kind[Kind.CONTAINER].holds
     # Of both labels it counts whether the image has them.
     with_projects = Only(
