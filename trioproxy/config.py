@@ -490,10 +490,8 @@ def upstream_address(
     option: str | None, environ: Mapping[str, str], *, docker_host: bool = False
 ) -> Address:
     """Where the Engine is: `--upstream`, `SOCKET_PATH`, `DOCKER_HOST` (learn), default."""
-    if option:
-        return parse_address(option if "://" in option else f"unix://{option}")
-    if path := environ.get("SOCKET_PATH", ""):
-        return parse_address(path if "://" in path else f"unix://{path}")
+    if given := option or environ.get("SOCKET_PATH", ""):
+        return parse_address(given if "://" in given else f"unix://{given}")
     if docker_host and (url := environ.get("DOCKER_HOST", "")):
         if environ.get("DOCKER_TLS_VERIFY"):
             raise ConfigError(

@@ -78,15 +78,11 @@ _SHORTEST = 4  # shorter names are near to too many words
 def lint(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Warn about names that look like ours and are not."""
     closes = opens_sections(variables)
-    found = {
-        name: _advice(name, variables[name], list_closes=closes)
-        for name in sorted(variables)
-    }
-    return tuple(
-        f"{name} has no meaning here: {advice}"
-        for name, advice in found.items()
-        if advice
+    advised = (
+        (name, _advice(name, value, list_closes=closes))
+        for name, value in sorted(variables.items())
     )
+    return tuple(f"{name} has no meaning here: {one}" for name, one in advised if one)
 
 
 def lint_settings(variables: Mapping[str, str]) -> tuple[str, ...]:

@@ -286,7 +286,8 @@ def _read_fields(raw: bytes, event: h11.Request, site: Site) -> HeaderFields:
     pairs = pairs_of(event)
     _check_request(raw, event, pairs)
     values = {lower: value for _, lower, value in pairs}
-    framing = _request_framing(values)
+    is_chunked = b"transfer-encoding" in values
+    framing = CHUNKED if is_chunked else sized(values.get(b"content-length"))
     media_type = _media_type(values)
     _check_meaning(values, media_type, framing)
     check_site(values, site)
@@ -414,12 +415,6 @@ def connection_tokens(pairs: Pairs) -> frozenset[bytes]:
         if lower == b"connection"
         for token in value.split(b",")
     )
-
-
-def _request_framing(values: dict[bytes, bytes]) -> Framing:
-    if b"transfer-encoding" in values:
-        return CHUNKED
-    return sized(values.get(b"content-length"))
 
 
 def _media_type(values: dict[bytes, bytes]) -> bytes:

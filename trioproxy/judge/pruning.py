@@ -109,12 +109,10 @@ class Prune(NamedTuple):
                     and self.is_older(value.get("Created"))
                 )
             case Kind.VOLUME:
-                return thing.is_plain and (thing.is_anonymous or self._takes_named())
+                takes_named = not query.TRUE.isdisjoint(self.filters.get("all", ()))
+                return thing.is_plain and (thing.is_anonymous or takes_named)
             case _:
                 raise AssertionError(f"nothing prunes {self.kind}")
-
-    def _takes_named(self) -> bool:
-        return bool(self.filters.get("all", frozenset()) & query.TRUE)
 
     def _fits(self, labels: Mapping[str, str]) -> bool:
         """Whether the labels are those that the filters want.

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from trioproxy.hostpath import read_mounts
 from trioproxy.values import value_class
 
 _FOLDER: Final = re.compile(
@@ -26,19 +27,13 @@ class Own:
     volumes: frozenset[str] = frozenset()
 
 
-def find_own(mountinfo: Path = Path("/proc/self/mountinfo")) -> Own:
+def find_own(table: Path = Path("/proc/self/mountinfo")) -> Own:
     """Read it off the mount table (proc_pid_mountinfo(5))."""
-    try:
-        lines = mountinfo.read_text(errors="replace").splitlines()
-    except OSError:
-        return Own()
     ids, volumes = dict[str, str](), set[str]()
-    for line in lines:
-        # The fourth field is the folder within its file system, the fifth where we see it.
-        root, place = line.split()[3:5]
-        if place in _FILES and (seen := _FOLDER.search(root)):
-            ids[place] = seen[1]
-        if seen := _VOLUME.search(root):
+    for one in read_mounts(table):
+        if one.place in _FILES and (seen := _FOLDER.search(one.root)):
+            ids[one.place] = seen[1]
+        if seen := _VOLUME.search(one.root):
             volumes.add(seen[1])
     # Who joins another's network has that one's /etc/hosts and /etc/resolv.conf, in a pod of
     # Podman's too. With Docker its /etc/hostname as well: then it takes itself for that one.
