@@ -16,6 +16,9 @@ from trioproxy.proxy.wire import Wire
 HEAD_SECONDS: Final = 10.0
 """From the first byte of a head to its last."""
 
+REST_SECONDS: Final = 0.2
+"""For so long an idle connection keeps its task and the Engine's, however many there are."""
+
 UNFINISHED_BYTES: Final = 16 * 1024 * 1024
 """Of all unfinished heads together: room for 130 of the longest."""
 
@@ -88,6 +91,16 @@ class Client:
             self.idle_since = now
         return now - self.idle_since
 
+    def rest(self, now: float) -> None:
+        """End its task if it has been idle for a while: its next byte begins another one."""
+        if self.idle_for(now) >= REST_SECONDS:
+            self.wire.watch.dismiss_reader(self.wire)
+
+    def end(self) -> None:
+        """End its connection now, and what is being served."""
+        self.scope.cancel()
+        self.wire.rouse()
+
     async def read_head(self) -> bytes | None:
         """Wait for a request head; None where the client has no more.
 
@@ -158,7 +171,7 @@ class Client:
         """End the connection: it sent too far ahead, and others need the memory."""
         self.evicted = True
         self.early = b""
-        self.scope.cancel()
+        self.end()
 
     def put_back(self, data: bytes) -> None:
         """Hold bytes that came ahead until somebody asks for them."""

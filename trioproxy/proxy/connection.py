@@ -64,7 +64,7 @@ from trioproxy.proxy.exchange import (
 )
 from trioproxy.proxy.resolve import Resolver
 from trioproxy.proxy.shared import Shared
-from trioproxy.proxy.watch import HUNG_UP, Hangup
+from trioproxy.proxy.watch import HUNG_UP, Hangup, Rests
 from trioproxy.steps import Result
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Connection:
         """End it now, and with it what is being served."""
         if self.exchange is not None:
             self.exchange.ending = ending
-        self.client.scope.cancel()
+        self.client.end()
 
     def hung_up(self, how: Hangup) -> None:
         """React to an event of the client's socket, told by the watch.
@@ -173,20 +173,26 @@ class Connection:
     # -- the life of a connection --------------------------------------------------
 
     async def serve(self, ended: Callable[["Connection"], None]) -> None:
-        """Serve requests one after the other until either side is done.
+        """Serve requests one after the other until either side is done, or the client has
+        been idle for long: then the socket stays, and its next event begins another task.
 
         Closing: both sockets are closed here, whatever happened, and `ended` is told. Any
         failure that is nobody's plan is logged and ends this connection only.
         """
-        ending = "client-left"
+        ending, rests = "client-left", False
         try:
             try:
                 with self.client.scope:
+                    await trio.lowlevel.checkpoint_if_cancelled()
                     while await self._serve_one():
                         if self._sides.reading is not None:
                             self._sides.let_go()
             except ClientLost:
                 pass
+            except Rests:
+                await trio.lowlevel.checkpoint_if_cancelled()
+                is_over = self.client.scope.cancel_called or self._shared.is_draining
+                rests = not is_over
             except Exception as error:  # noqa: BLE001  the edge: a crash ends one connection
                 self._crash = error
             if self._crash is not None:
@@ -195,11 +201,27 @@ class Connection:
             if self._sides.reservation is not None:
                 await self._outlast(ending)
         finally:
-            ended(self)  # first, for nothing below is waited for
-            self._end(ending)
-            self._sides.release()
-            self._sides.let_go()
-            self._sides.engine.drop()
+            if rests:
+                self._rest()
+            else:
+                ended(self)  # first, for nothing below is waited for
+                self._end(ending)
+                self._sides.release()
+                self._sides.let_go()
+                self._sides.engine.drop()
+
+    def _rest(self) -> None:
+        """Be no more than a socket until the client says something, or shall go.
+
+        A task and its frames, with a connection to the Engine, take three times of what is
+        left, and clients that poll once a minute have all of their time to connect.
+        """
+        self._sides.engine.drop()
+        self.client.scope = self._sides.scope = trio.CancelScope()
+        self.client.wire.rest(self._go_on_serving)
+
+    def _go_on_serving(self) -> None:
+        self._shared.begin(self.serve)
 
     async def _outlast(self, ending: str) -> None:
         """Keep what is reserved until the Engine has answered, though the client is gone.

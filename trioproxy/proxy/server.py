@@ -6,8 +6,9 @@ import os
 import resource
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -48,6 +49,10 @@ if TYPE_CHECKING:
 IDLE_SECONDS: Final = 600.0
 """An idle keep-alive connection is closed after this time, as the incumbent does."""
 
+AWAKE: Final = 64
+"""Idle connections that keep their task and the Engine's: those that were idle last."""
+
+REST_EVERY: Final = 0.25
 REAP_EVERY: Final = 30.0
 EXHAUSTED_PAUSE: Final = 0.1
 """Seconds to wait for a descriptor when there is none to accept a client with."""
@@ -181,6 +186,7 @@ class Server:
         self._turned_away = 0
         """How many, since the log has told of them."""
         self._has_turned_away = trio.Event()
+        self._one_came = trio.Event()
         self._accepting = trio.CancelScope()
         self._one_ended = trio.Event()
 
@@ -405,6 +411,7 @@ class Server:
                 )
                 background.start_soon(self.log.run_counts)
                 background.start_soon(self._reap)
+                background.start_soon(self._let_rest)
                 if asking is not None:
                     background.start_soon(asking.run)
                 if self._containers is not None:
@@ -465,15 +472,23 @@ class Server:
         `scraped`: those of who reads metrics, answered in `background`: nobody waits for them.
         """
         async with trio.open_nursery() as serving:
-            with self._accepting:
-                async with trio.open_nursery() as accepting:
-                    for one in bound:
-                        one.sock.setblocking(False)
-                        self._watch.start_soon(accepting, self._accept, one, serving)
-                    for one in scraped:
-                        self._watch.start_soon(
-                            accepting, self._answer_scrapes, one, background
-                        )
+            self._shared.begin = partial(self._begin, serving)
+            try:
+                with self._accepting:
+                    async with trio.open_nursery() as accepting:
+                        for one in bound:
+                            one.sock.setblocking(False)
+                            self._watch.start_soon(
+                                accepting, self._accept, one, serving
+                            )
+                        for one in scraped:
+                            self._watch.start_soon(
+                                accepting, self._answer_scrapes, one, background
+                            )
+            finally:
+                # The nursery waits for tasks: who rests has one again, which ends it.
+                for connection in self.connections:
+                    connection.client.wire.rouse()
             _close(scraped)
             scraped.clear()
             while bound:
@@ -632,6 +647,7 @@ class Server:
             admission = self._admissions[named][listeners.reach_of(listener.sock)]
         self._count_one(name)
         self._shared.accepted += 1
+        self._one_came.set()
         if admission is None:
             self._watch.start_soon(
                 nursery, self._serve_container, wire, peer, name, listener
@@ -640,7 +656,12 @@ class Server:
         client = Client(wire, peer, name, self._shared.clients)
         connection = Connection(client, admission, self._shared)
         self.connections.add(connection)
-        self._watch.start_soon(nursery, connection.serve, self._ended)
+        self._begin(nursery, connection.serve)
+
+    def _begin(
+        self, nursery: trio.Nursery, serve: Callable[..., Awaitable[None]]
+    ) -> None:
+        self._watch.start_soon(nursery, serve, self._ended)
 
     def _ended(self, connection: Connection) -> None:
         self.connections.discard(connection)
@@ -676,7 +697,7 @@ class Server:
                 clients.idle.pop(client, None)
                 clients.in_head.pop(client, None)
                 self._forget(client)
-                client.scope.cancel()
+                client.end()
                 return True
         return False
 
@@ -783,7 +804,18 @@ class Server:
             now = trio.current_time()
             for connection in self.connections:
                 if connection.client.idle_for(now) >= IDLE_SECONDS:
-                    connection.client.scope.cancel()
+                    connection.client.end()
+
+    async def _let_rest(self) -> None:
+        """Let all but some of the idle connections rest, while there are more."""
+        while True:
+            await self._one_came.wait()
+            await trio.sleep(REST_EVERY)
+            idle, now = self._shared.clients.idle, trio.current_time()
+            for client in itertools.islice(idle, max(0, len(idle) - AWAKE)):
+                client.rest(now)
+            if len(self.connections) <= AWAKE:
+                self._one_came = trio.Event()
 
     async def drain(self, *, finite: float = 8.0, streams: float = 0.0) -> None:
         """Take no more clients and let those here finish; then `run` returns.
@@ -800,14 +832,14 @@ class Server:
             self._shared.asking.stop()
         await self._wait_until(lambda: not self._idle(), ABOUT_TO_ASK)
         for connection in self._idle():
-            connection.client.scope.cancel()
+            connection.client.end()
         await self._wait_until(lambda: not self._streaming(), streams)
         for connection in self._streaming():
-            connection.client.scope.cancel()
+            connection.client.end()
         await self._wait_until(lambda: not (self.connections or self._count), finite)
         self._shared.is_over = True
         for connection in self.connections:
-            connection.client.scope.cancel()
+            connection.client.end()
 
     def _idle(self) -> list[Connection]:
         return [one for one in self.connections if one.client.is_idle]

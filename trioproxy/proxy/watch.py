@@ -105,6 +105,23 @@ class _Closed:
 CLOSED: Final[Any] = _Closed()
 
 
+class Rests(Exception):
+    """Ends a task that waited in vain for long, and its socket stays (`Watched.rest`)."""
+
+
+class _Resting:
+    """What such a task gets."""
+
+    __slots__ = ()
+
+    def unwrap(self) -> None:
+        """End the wait, and the task."""
+        raise Rests
+
+
+RESTING: Final[Any] = _Resting()
+
+
 class Hangup(Enum):
     """How a peer hung up."""
 
@@ -122,6 +139,7 @@ class Watched:
     __slots__ = (
         "fd",
         "heard",
+        "on_event",
         "on_hangup",
         "reader",
         "sock",
@@ -138,6 +156,8 @@ class Watched:
         """Events that were reported and not yet proved stale."""
         self.on_hangup: Callable[[Hangup], None] | None = None
         """Called by whichever task looks at the events; it must not raise."""
+        self.on_event: Callable[[], None] | None = None
+        """Begins a task again, where none has the socket: see `rest`."""
         self.reader: Task | None = None
         self.writer: Task | None = None
         self.twin: Watched | None = None
@@ -160,6 +180,19 @@ class Watched:
             self.reader = None
             self.part()
         return Abort.SUCCEEDED
+
+    def rest(self, on_event: Callable[[], None]) -> None:
+        """Leave the socket to the watch, without a task: `on_event` is called once, with the
+        next event, or now if one has come already."""
+        self.on_event = on_event
+        if self.heard & READABLE:
+            self.rouse()
+
+    def rouse(self) -> None:
+        """Have a task again, if the socket is left to the watch."""
+        if self.on_event is not None:
+            on_event, self.on_event = self.on_event, None
+            on_event()
 
     def part(self) -> None:
         """Let no event of the other one wake the task again, which is woken once."""
@@ -206,7 +239,7 @@ class Watch:
     def forget(self, watched: Watched) -> None:
         """Forget a socket, before it is closed and its number means another one."""
         del self._watched[watched.fd]
-        watched.on_hangup = None
+        watched.on_hangup = watched.on_event = None
         self._wake(watched, READABLE | WRITABLE, CLOSED)
 
     def close(self) -> None:
@@ -319,6 +352,10 @@ class Watch:
         other.reader, one.twin, other.twin = one.reader, other, one
         return parked
 
+    def dismiss_reader(self, watched: Watched) -> None:
+        """End the task that waits for bytes, if one does, by `Rests`."""
+        self._wake(watched, select.EPOLLIN, RESTING)
+
     async def writable(self, watched: Watched) -> None:
         """Wait until the kernel takes bytes again. It just did not."""
         watched.heard &= ~select.EPOLLOUT
@@ -379,6 +416,8 @@ class Watch:
             watched.heard |= events
             if watched.reader is not None or watched.writer is not None:
                 self._wake(watched, events)
+            elif watched.on_event is not None:
+                watched.rouse()
             if news & HUNG_UP and watched.on_hangup is not None:
                 watched.on_hangup(_kind(events))
 

@@ -1,0 +1,132 @@
+"""Idle connections that rest: no task, nothing at the Engine, and no byte or end is lost."""
+
+import pytest
+from trio.testing import MockClock
+
+from tests.fakes import Client, FakeEngine, settle
+from tests.proxy.conftest import Proxy, Start
+from trioproxy.proxy import server as server_module
+from trioproxy.proxy.server import REST_EVERY
+
+
+@pytest.fixture(autouse=True)
+def all_may_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is among those that stay awake."""
+    monkeypatch.setattr(server_module, "AWAKE", 0)
+
+
+async def rest(clock: MockClock) -> None:
+    """Let all rest that are idle now."""
+    for _ in range(3):
+        await settle()
+        clock.jump(REST_EVERY)
+    await settle()
+
+
+async def ask(client: Client) -> None:
+    """Ask, and have the answer."""
+    await client.ask()
+    assert (await client.read_response()).status == 200
+
+
+async def test_only_many_idle_connections_rest(
+    start: Start, mock_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that were idle last keep their tasks and the Engine's connection; the others have
+    neither, and all are served as before."""
+    monkeypatch.setattr(server_module, "AWAKE", 2)
+    proxy = await start()
+    await proxy.serve()
+    clients = [await proxy.connect() for _ in range(5)]
+    for client in clients:
+        await ask(client)
+    await rest(mock_clock)
+    # Each of two has a task here and one in the fake, whose connections are as many.
+    assert proxy.count()[1] == proxy._idle[1] + 2 * 2
+    assert len(proxy.server.connections) == 5
+    for client in clients * 2:
+        await ask(client)
+    await proxy.assert_clean()
+
+
+@pytest.mark.parametrize("spoke", [False, True], ids=["silent", "spoke"])
+@pytest.mark.parametrize(
+    "end", ["leaves", "half-closes", "reset", "drain", "cancel", "reload"]
+)
+async def test_who_rests_ends_as_all_others_do(
+    proxy: Proxy, mock_clock: MockClock, end: str, spoke: bool
+) -> None:
+    """A client that leaves is forgotten; a drain, a cancelled server and the loss of its policy
+    close its socket."""
+    await proxy.serve()
+    client = await proxy.connect(tcp=True)
+    if spoke:
+        await ask(client)
+    await rest(mock_clock)
+    assert proxy.count()[1] == proxy._idle[1]
+    match end:
+        case "leaves":
+            client.close()
+        case "half-closes":
+            client.half_close()
+        case "reset":
+            client.reset()
+        case "drain":
+            proxy.nursery.start_soon(proxy.server.drain)
+            await settle()
+            mock_clock.jump(1)
+        case "cancel":
+            proxy.scope.cancel()
+        case _:
+            proxy.server.forget("")
+    await settle()
+    assert proxy.open_connections() == 0
+    if end not in {"leaves", "reset"}:
+        assert await client.read_gone() == "end"
+
+
+async def test_what_is_asked_as_it_goes_to_rest_is_served(
+    proxy: Proxy, mock_clock: MockClock
+) -> None:
+    """Bytes that come between the end of the task and the rest begin the next one at once."""
+    await proxy.serve()
+    client = await proxy.connect()
+    await ask(client)
+    (connection,) = proxy.server.connections
+    await settle()
+    watch = connection.client.wire.watch
+    watch.dismiss_reader(connection.client.wire)
+    await client.ask()
+    watch.look()
+    assert (await client.read_response()).status == 200
+    await proxy.assert_clean()
+
+
+async def test_one_that_shall_end_as_it_goes_to_rest_ends(
+    proxy: Proxy, mock_clock: MockClock
+) -> None:
+    """Its scope is cancelled when its task has been told to rest: the end is not lost."""
+    client = await proxy.connect()
+    await settle()
+    (connection,) = proxy.server.connections
+    connection.client.wire.watch.dismiss_reader(connection.client.wire)
+    connection.client.end()
+    assert await client.read_gone() == "end"
+    await proxy.assert_clean()
+
+
+async def test_who_rests_makes_room(
+    start: Start, fake: FakeEngine, mock_clock: MockClock
+) -> None:
+    """The longest idle one goes for a newcomer, although it has no task."""
+    proxy = await start(max_connections=4)
+    await proxy.serve()
+    first, second = await proxy.connect(), await proxy.connect()
+    await ask(first)
+    await ask(second)
+    await rest(mock_clock)
+    third = await proxy.connect()
+    await ask(third)
+    assert await first.read_gone() == "end"
+    await ask(second)
+    await proxy.assert_clean()
