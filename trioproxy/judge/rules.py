@@ -327,8 +327,7 @@ class Policy:
         """What it opens that would show everybody's objects, and shows those that are listed."""
         if not self.objects:
             return ()
-        showing = {one.operation for one in ENDPOINTS if one.shows_all}
-        return tuple(sorted(self.opened_operations & showing))
+        return tuple(one.operation for one in self.opened if one.shows_all)
 
     @property
     def gone_around(self) -> str:
@@ -375,8 +374,7 @@ class Policy:
         """What it opens that can show secrets, though answers are redacted."""
         if not self.hides:
             return ()
-        showing = {one.operation for one in ENDPOINTS if one.shows_what_is_hidden}
-        return tuple(sorted(self.opened_operations & showing))
+        return tuple(one.operation for one in self.opened if one.shows_what_is_hidden)
 
     @property
     def granted(self) -> frozenset[str]:

@@ -6,7 +6,8 @@ import os
 import pwd
 import socket
 import stat
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import trio
 
@@ -115,7 +116,8 @@ def _owner(path: str) -> str:
         found = os.stat(path)
     except OSError:
         return "its folder is closed to this user: run as another user"
-    user, group = _user_name(found.st_uid), _group_name(found.st_gid)
+    user = _name_of(pwd.getpwuid, found.st_uid)
+    group = _name_of(grp.getgrgid, found.st_gid)
     mode = stat.S_IMODE(found.st_mode)
     return (
         f"it belongs to user {user} and group {group} (mode {mode:04o}):"
@@ -123,15 +125,9 @@ def _owner(path: str) -> str:
     )
 
 
-def _user_name(uid: int) -> str:
+def _name_of(look_up: Callable[[int], tuple[Any, ...]], number: int) -> str:
+    """The name of a user or group; where the system has none, its number."""
     try:
-        return pwd.getpwuid(uid).pw_name
+        return str(look_up(number)[0])
     except KeyError:
-        return str(uid)
-
-
-def _group_name(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
+        return str(number)
