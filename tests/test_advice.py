@@ -296,7 +296,10 @@ def test_a_refusal_names_approve_where_a_file_can_be_approved() -> None:
     command = "trioproxy approve app.env live.jsonl"
     gate = Gate.enforcing(policy, approve=command)
     for raw, end in (
-        ("/images/json", f"add ImageList to ALLOW_OPERATIONS; {command} asks about it"),
+        (
+            "/images/json",
+            f"add ImageList to ALLOW_OPERATIONS; {command} # asks about it",
+        ),
         ("/frob", "add a GET:/path/{template} for it to ALLOW_OPERATIONS"),
     ):
         assert judged(gate, "GET", raw.encode()).decision.message.endswith(f": {end}")
@@ -304,7 +307,7 @@ def test_a_refusal_names_approve_where_a_file_can_be_approved() -> None:
     said = judged(
         gate, "POST", target.encode(), body=body, is_read=True
     ).decision.message
-    assert said.endswith(f"which CREATE_BINDS does not list; {command} asks about it")
+    assert said.endswith(f"which CREATE_BINDS does not list; {command} # asks about it")
 
 
 # --- Learning -------------------------------------------------------------------------

@@ -160,7 +160,8 @@ def main() -> NoReturn:
 
 
 def _first_lower(text: str) -> str:
-    """Without a capital and a full stop, as all our messages; METHOD stays as it is."""
+    """Without a capital, a full stop and lines, as all our messages; METHOD stays as it is."""
+    text = " ".join(text.split())
     first = text[:1] if text[1:2].isupper() else text[:1].lower()
     return first + text[1:].rstrip(".")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click import UsageError
 from click.testing import CliRunner
 
 from tests.commands.running import run
@@ -100,6 +101,12 @@ def test_unclear(sections: Path, method: str, target: str, why: str) -> None:
         "bad-request",
         400,
     )
+
+
+def test_a_method_in_small_letters(exact: Path) -> None:
+    """Who types `get` is told to write GET, and no route that nobody could add."""
+    with pytest.raises(UsageError, match="methods are in capitals: write 'GET'"):
+        check(exact, "get", "/containers/json")
 
 
 def test_request_as_json(exact: Path) -> None:

@@ -600,8 +600,8 @@ async def test_what_a_refusal_advises_is_pasted_in_any_folder(
         told = json.loads((await client.read_response()).body)["message"]
         await proxy.line("recorded")
         client.close()
-    command = told.partition("; ")[2].removesuffix(" asks about it")
-    program, *words = shlex.split(command)
+    # Pasted to the end of the line, where `docker run` adds a full stop.
+    program, *words = shlex.split(f"{told.partition('; ')[2]}.", comments=True)
     monkeypatch.chdir(elsewhere)
     words += ["--yes", "VolumeList"]
     done = await trio.to_thread.run_sync(run, *words)

@@ -57,6 +57,14 @@ def test_what_cannot_be_said_is_printed(file: Path) -> None:
     assert "tecnativa cannot allow: DebugVars" in done.err
 
 
+def test_without_a_target_all_are_named_in_a_line(file: Path) -> None:
+    """What there is to choose from is words, and no escaped ends of lines."""
+    said = run("export", str(file)).err
+    assert (
+        "choose from: tecnativa, linuxserver, wollomatic, cetusguard\n" in said.lower()
+    )
+
+
 def test_an_unknown_target(file: Path) -> None:
     """A target that is not known is named with those that are."""
     done = run("export", str(file), "--to", "haproxy")

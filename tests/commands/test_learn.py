@@ -139,6 +139,14 @@ async def test_a_run_that_sees_nothing_leaves_the_file(learn: Learning) -> None:
     assert learn.identity == before
 
 
+async def test_an_engine_that_is_not_there_is_what_is_told(learn: Learning) -> None:
+    """Who came to us and got no answer of the Engine's did not go around us."""
+    learn.options = ("--upstream", "tcp://127.0.0.1:1", "-o", str(learn.file))
+    done = await learn("--", *client_sending(LIST))
+    assert "nothing seen: the Engine answered none of 1 request; " in done.err
+    assert not learn.file.exists()
+
+
 async def test_a_run_that_must_see_something(learn: Learning) -> None:
     """With --require-seen a run that went around us fails, and one that did not does not."""
     done = await learn("--require-seen", "--", "true")

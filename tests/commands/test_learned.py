@@ -257,6 +257,13 @@ def test_a_name_without_its_prefix(command: tuple[str, ...]) -> None:
     assert "there is no file 'traefik'" in done.err
     assert "hint: did you mean documented:traefik?" in done.err
     assert locate("./traefik") == Path("traefik")
+    said = run(*command, "traefic").err
+    assert "hint: did you mean documented:traefik or documented:traefik-swarm?" in said
+    said = run(*command, "komodo").err
+    assert "there is no file 'komodo': that client has no file yet" in said
+    assert run(*command, "mine").err == (
+        "trioproxy: cannot read mine: No such file or directory\n"
+    )
 
 
 @pytest.mark.parametrize(("name", "hint"), NO_SUCH.values(), ids=NO_SUCH)

@@ -1,5 +1,6 @@
 """Lines as a terminal gets them: broken between words, at 80 columns as at any width."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -105,3 +106,20 @@ async def test_no_line_is_broken_in_mid_word(
     assert text.strip()
     long = [line for line in text.split("\n") if len(line) > 80]
     assert all(len(line.split()) == 1 for line in long), long
+
+
+@pytest.mark.parametrize("where", ["/dev/full", "&-"], ids=["full", "closed"])
+def test_an_output_that_takes_nothing(tmp_path: Path, where: str) -> None:
+    """Who writes to a full disk is told so in a line; who closed the output wants none."""
+    file = tmp_path / "app.env"
+    file.write_text("ALLOW_OPERATIONS=ContainerList\n")
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -m trioproxy explain "$1" >{where}', sys.executable, file],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = "trioproxy: cannot write to stdout: No space left on device\n"
+    assert (done.returncode, done.stderr) == (
+        (2, told) if where == "/dev/full" else (0, "")
+    )

@@ -159,7 +159,7 @@ CLIENTS = (
         version="v10.7.3",
         uses=("dozzle",),
         point=f"{HOST}, `DOZZLE_REMOTE_HOST`",
-        missing="shell: `ContainerAttach,ContainerExec,ExecResize,ExecStart`; update: `ContainerCreate,ImageCreate`",
+        missing="shell: `ContainerAttach,ContainerExec,ExecResize,ExecStart`; update: `ContainerCreate,ImageCreate`; of a service: `ServiceInspect,ServiceUpdate`",
     ),
     Client(
         name="homepage",

@@ -40,25 +40,29 @@ def locate(name: str) -> Path:
 
     `ConfigError`: there is none of that name.
     """
-    if not is_ours(name):
-        path = Path(name)
-        if "/" not in name and not path.exists():
-            _refuse_bare(name)
+    path = Path(name)
+    is_bare = (
+        not (is_ours(name) or "/" in name or "." in name or path.exists())
+        and any(is_there(place / LIST) for place in PLACES)
+    )  # fmt: skip
+    if not (is_ours(name) or is_bare):
         return path
-    prefix, _, wanted = name.partition(":")
+    # What means none of ours, and is no file either, has one of them in mind.
+    prefix, _, wanted = ("", "", name) if is_bare else name.partition(":")
     found = {one: _names_in(below(one)) for one in _BELOW}
-    if wanted in found[f"{prefix}:"]:
+    if not is_bare and wanted in found[f"{prefix}:"]:
         return below(f"{prefix}:") / f"{wanted}.env"
     # Here, for a name that is right needs no guess.
     from difflib import get_close_matches
 
+    what = f"no file {name[:80]!r}" if is_bare else f"no {name[:80]!r}"
     all_of_them = sorted({stem for names in found.values() for stem in names})
     # `docker` is like none of the names, and the beginning of many.
     having = [one for one in all_of_them if wanted and wanted in one]
     known = [] if having else _documented_as(wanted)
     if known:
         raise ConfigError(
-            f"there is no {name[:80]!r}: that client has no file yet",
+            f"there is {what}: that client has no file yet",
             hint=f"docs/clients.md has, to begin with, {'; '.join(known)}",
         )
     near = [*get_close_matches(wanted, all_of_them, n=MOST_NAMED), *having]
@@ -70,18 +74,10 @@ def locate(name: str) -> Path:
         for one in sorted(found, key=lambda one: one != f"{prefix}:")
         if stem in found[one]
     ][:MOST_NAMED]
+    if is_bare and not meant:
+        return path
     hint = f"did you mean {' or '.join(meant)}?" if meant else NOWHERE
-    raise ConfigError(f"there is no {name[:80]!r}", hint=hint)
-
-
-def _refuse_bare(name: str) -> None:
-    """Say what a name means that is no file here, and one of ours without its prefix."""
-    for place in PLACES:
-        for prefix, below_it in _BELOW.items():
-            if name in _names_in(place / below_it):
-                raise ConfigError(
-                    f"there is no file {name!r}", hint=f"did you mean {prefix}{name}?"
-                )
+    raise ConfigError(f"there is {what}", hint=hint)
 
 
 def _names_in(where: Path) -> set[str]:

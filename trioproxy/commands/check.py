@@ -102,6 +102,8 @@ def command(
         raise click.UsageError("--within and --strict are about a FILE alone")
     if target is None:
         raise click.UsageError("METHOD needs a TARGET, such as /containers/json")
+    if method != method.upper():
+        raise click.UsageError(f"methods are in capitals: write {method.upper()!r:.40}")
     raw = None if body is None else _read_body(body)
     return _check_request(policy_file, method, target, raw, upstream, as_json=as_json)
 

@@ -173,7 +173,7 @@ def _learning(sheet: Sheet, evidence: Evidence | None) -> Iterator[str]:
         return
     for line in describe_learning(evidence):
         yield from wrapped(line)
-    if told := describe_ready(evidence, sheet.policy.opened_operations):
+    if told := describe_ready(evidence, sheet.policy.opened_operations, sheet.news):
         yield from wrapped(told)
     for one in unseen_states(
         evidence, sheet.policy.opened_operations | evidence.granted_operations

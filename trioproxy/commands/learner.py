@@ -348,7 +348,10 @@ async def finish(lesson: Lesson, status: int) -> int:
         if not (wish.restore or wish.include_failed):
             if status not in {child.NOT_FOUND, child.NOT_EXECUTABLE}:
                 tell.nothing_seen(
-                    wish.file, has_command=bool(plan.command), unread=recorder.unread
+                    wish.file,
+                    has_command=bool(plan.command),
+                    unread=recorder.unread,
+                    unanswered=recorder.unanswered,
                 )
             return status
         evidence.forget_run()

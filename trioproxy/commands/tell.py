@@ -93,10 +93,14 @@ def where(addresses: Sequence[str], *, private: str) -> None:
         warn(f"learning until Ctrl-C, listening on {', '.join(addresses)}")
 
 
-def nothing_seen(file: str, *, has_command: bool, unread: Mapping[str, int]) -> None:
+def nothing_seen(
+    file: str, *, has_command: bool, unread: Mapping[str, int], unanswered: int = 0
+) -> None:
     """Say that there was nothing to learn from, and where to look."""
     if unread:
         ask = "no request could be read, and each got an error of ours;"
+    elif unanswered:
+        ask = f"the Engine answered none of {count(unanswered, 'request')};"
     elif has_command:
         ask = "did the command use -H, --context or a socket of its own (--capture)?"
     else:

@@ -13,10 +13,12 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Final, TextIO
 
 import click
 
+from trioproxy.errors import ConfigError
 from trioproxy.quoting import visible
 
 USUAL_WIDTH: Final = 80
@@ -34,10 +36,10 @@ COLOURS: Final = {
 _RISK: Final = re.compile("|".join(map(re.escape, COLOURS)))
 
 
-def width_of(stream: TextIO) -> int | None:
-    """The columns of the terminal that a stream goes to; None where it is none."""
+def width_of(stream: TextIO | None) -> int | None:
+    """The columns of the terminal that a stream goes to; None where it is none, or closed."""
     try:
-        if not stream.isatty():
+        if stream is None or not stream.isatty():
             return None
         return os.get_terminal_size(stream.fileno()).columns or USUAL_WIDTH
     except (OSError, ValueError):  # it was closed, or hung up
@@ -68,7 +70,7 @@ def fitted(line: str, width: int | None) -> list[str]:
     )
 
 
-def prepared(lines: Iterable[str], stream: TextIO) -> Iterator[str]:
+def prepared(lines: Iterable[str], stream: TextIO | None) -> Iterator[str]:
     """Make lines as the stream gets them; each is one line, whatever is in it."""
     width = width_of(stream)
     is_coloured = width is not None and has_colours(os.environ)
@@ -80,14 +82,28 @@ def prepared(lines: Iterable[str], stream: TextIO) -> Iterator[str]:
 def show(*lines: str, err: bool = False) -> None:
     """Write lines to stdout, or to stderr."""
     stream = sys.stderr if err else sys.stdout
-    click.echo("\n".join(prepared(lines, stream)), err=err)
+    _put("\n".join(prepared(lines, stream)), err=err)
 
 
 def write_data(data: object) -> None:
     """Write JSON to stdout."""
-    click.echo(json.dumps(data, indent=2))
+    _put(json.dumps(data, indent=2))
 
 
 def write(lines: Iterable[str]) -> None:
     """Write lines to stdout that are there to be kept: never broken, without colours."""
-    click.echo("\n".join(map(visible, lines)))
+    _put("\n".join(map(visible, lines)))
+
+
+def _put(text: str, *, err: bool = False) -> None:
+    try:
+        click.echo(text, err=err)
+    except BrokenPipeError:  # who read it has seen enough
+        raise
+    except OSError as error:
+        if err:
+            return  # there is nobody to tell
+        # What is left of it would be tried again at the end.
+        with suppress(OSError):
+            sys.stdout.close()
+        raise ConfigError(f"cannot write to stdout: {error.strerror}") from error

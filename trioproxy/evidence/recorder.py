@@ -83,6 +83,8 @@ class Recorder:
         self.evidence = evidence
         self.passed_over = 0
         """Requests of clients that are none of ours to learn from."""
+        self.unanswered = 0
+        """Requests that might pass, and that the Engine gave no answer to."""
         self.unread: dict[str, int] = {}
         """How many requests were answered with 400 and the like, by the reason."""
         self.clients: set[str] = set()
@@ -130,7 +132,8 @@ class Recorder:
         if verdict.form.objects and verdict.request.endpoint in _TELLING:
             self._note_told(verdict, outcome)
         if outcome.is_ours and (allowed or decision.reason is Reason.UNRESOLVED):
-            return  # the Engine gave no answer
+            self.unanswered += 1
+            return
         request, endpoint = verdict.request, verdict.request.endpoint
         kind = (
             endpoint,

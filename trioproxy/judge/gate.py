@@ -372,7 +372,7 @@ class Gate:
             return replace(refusal, allowed=True, would_refuse=True)
         if self.approve and is_known and refusal.rule and refusal.reason in ASKED_ABOUT:
             return replace(
-                refusal, message=f"{refusal.message}; {self.approve} asks about it"
+                refusal, message=f"{refusal.message}; {self.approve} # asks about it"
             )
         return refusal
 

@@ -6,7 +6,7 @@ back and replays the evidence against it. No file is opened here.
 """
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import PurePath
 
 from trioproxy.api.families import (
@@ -393,16 +393,23 @@ class Quiet:
         return f"not ready: nothing new in {seen} ({beside}), but {lacking} seen"
 
 
-def describe_ready(evidence: Evidence, opened: Collection[str]) -> str:
+def describe_ready(
+    evidence: Evidence, opened: Collection[str], came_up: Iterable[str] = ()
+) -> str:
     """Say whether a file is ready for who asked for no number: a run of a COMMAND is enough,
-    else an hour; empty: nothing was used."""
+    else an hour; empty: nothing was used.
+
+    `came_up`: days on which something did. Of a log that is all that is known of when.
+    """
     facts = facts_for_ready(evidence)
     if not facts.newest:
         return ""
     has_command = evidence.runs[max(evidence.runs)].status is not None
     enough = Quiet(runs=1) if has_command else Quiet(seconds=3_600)
     unseen = unseen_states(evidence, {*opened, *evidence.granted_operations})
-    return enough.describe(facts, unseen, f"last new on {day(facts.newest)}")
+    return enough.describe(
+        facts, unseen, f"last new on {max([day(facts.newest), *came_up])}"
+    )
 
 
 def facts_for_ready(evidence: Evidence) -> Completeness:

@@ -398,7 +398,7 @@ def _others(sheet: Sheet, lines: Iterable[Line]) -> Section:
 
 def _news(sheet: Sheet, learned: Record) -> Section:
     """What came up when, and whether that is all."""
-    told = describe_ready(learned.evidence, sheet.policy.opened_operations)
+    told = describe_ready(learned.evidence, sheet.policy.opened_operations, sheet.news)
     newest, before = split_news(sheet.news)
     days: list[Children] = [
         [element("time", when, datetime=when), ": ", some(names, NEWS_SHOWN)]
