@@ -204,8 +204,8 @@ def test_ready_after_days_of_a_log(read: Reading) -> None:
     said = " ".join(trioproxy("explain", str(read.file)).out.split())
     assert "watched for 5 d 0 h, last new in run 1, 2026-11-20 to 2026-11-25" in said
     assert "ready: nothing new in 5 d 0 h (last new on 2026-11-20)" in said
-    later = b"\n".join(HAPROXY.splitlines()[3:4] + [line.replace(b"/json", b"/a/json").replace(b"25/Nov", b"28/Nov")])  # fmt: skip
-    assert read(logs=("-",), piped=later + b"\n").status == 0
+    later = line.replace(b"/json", b"/a/json").replace(b"25/Nov", b"28/Nov")
+    assert read(logs=("-",), piped=line + b"\n" + later + b"\n").status == 0
     said = " ".join(trioproxy("explain", str(read.file)).out.split())
     assert "(last new on 2026-11-28) new on 2026-11-28: ContainerInspect" in said
 
